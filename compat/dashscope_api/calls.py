@@ -1,0 +1,74 @@
+"""All that a translator may ask of the world, and all that it is told: Call, Wait, Reply.
+
+A flow is a generator that yields Calls and Waits and is sent Replies (None after a Wait). Who performs them is not its
+business: `upstream/http.py` does it with a network, a test with a list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+
+class File(msgspec.Struct, frozen=True):
+    """Bytes of a file, streamed from disk as they are or as base64. `size` is that of the file, in bytes."""
+
+    path: Path
+    size: int
+    base64: bool = False
+
+    @property
+    def sent(self) -> int:
+        """How many bytes go over the wire."""
+        return (self.size + 2) // 3 * 4 if self.base64 else self.size
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """One HTTP request.
+
+    `url` is a path on the service's root (`/api/v1/…`) or a whole address. `key`: whether the API key goes with it
+    (never to object stores and result files). `repeatable`: whether sending it again after an answer was lost can do
+    harm — a task submitted twice is paid twice.
+    """
+
+    method: str
+    url: str
+    headers: dict[str, str] = {}
+    body: tuple[bytes | File, ...] = ()
+    key: bool = True
+    repeatable: bool = True
+
+    @property
+    def length(self) -> int:
+        """Content-Length, in bytes."""
+        return sum(len(part) if isinstance(part, bytes) else part.sent for part in self.body)
+
+
+class Wait(msgspec.Struct, frozen=True):
+    seconds: float
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole answer. Header names are in lower case."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = {}
+
+
+T = TypeVar("T")
+Flow = Generator[Call | Wait, Reply | None, T]
+
+
+def json_call(url: str, body: object, headers: dict[str, str] | None = None, *, repeatable: bool = True) -> Call:
+    """A POST of `body` as JSON."""
+    return Call(
+        method="POST",
+        url=url,
+        headers={"content-type": "application/json", **(headers or {})},
+        body=(msgspec.json.encode(body),),
+        repeatable=repeatable,
+    )

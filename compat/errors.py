@@ -1,0 +1,156 @@
+"""Every error that leaves this server, and the one shape it leaves in.
+
+    CompatError                      500 server_error         retryable by a caller unless a class says otherwise
+    ├── BadRequest                   400 invalid_request_error
+    │   ├── BadAudio                 400 invalid_request_error  (param: file)
+    │   └── ContentRefused           400 content_policy_violation
+    ├── NotAuthenticated             401 invalid_api_key
+    ├── Forbidden                    403 permission_denied
+    ├── NotFound                     404 not_found
+    │   └── ModelNotFound            404 model_not_found        (param: model)
+    ├── MethodNotAllowed             405 method_not_allowed
+    ├── Conflict                     409 conflict
+    ├── TooLarge                     413 request_too_large      (param: file)
+    ├── RateLimited                  429 rate_limit_exceeded
+    ├── QuotaExceeded                429 insufficient_quota     never retried
+    ├── ServiceFailed                502 upstream_error         DashScope failed or answered nonsense
+    ├── ServiceUnavailable           503 service_unavailable    DashScope cannot be reached or is overloaded
+    ├── ServiceTimedOut              504 upstream_timeout
+    └── DiskFull                     507 insufficient_storage
+
+OpenAI's SDKs choose their exception class by the HTTP status and read `message`, `type`, `param` and `code` of the
+body; `x-should-retry` overrules their own rule for 408, 409, 429 and 5xx (openai-python `_base_client.py`, 2026-11).
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class CompatError(Exception):
+    """An error with its place in OpenAI's scheme.
+
+    `param` names the caller's field. `retry_after` is in seconds. `retryable`: whether the same request may succeed
+    when it is sent again, to DashScope by us or to us by the caller.
+    """
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "server_error"
+    default_code: ClassVar[str | None] = "internal_error"
+    default_param: ClassVar[str | None] = None
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self, message: str, *, param: str | None = None, code: str | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param or self.default_param
+        self.code = code or self.default_code
+        self.retry_after = retry_after
+
+    def body(self) -> dict[str, Any]:
+        """OpenAI's error object: {"error": {"message", "type", "param", "code"}}."""
+        return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
+
+    def headers(self) -> dict[str, str]:
+        """What the SDKs read beside the body: `retry-after` (whole seconds) and `x-should-retry`."""
+        headers = {}
+        if self.status == 429 or self.status >= 500:
+            headers["x-should-retry"] = "true" if self.retryable else "false"
+        if self.retry_after is not None:
+            headers["retry-after"] = str(max(1, round(self.retry_after + 0.499)))
+        return headers
+
+
+class BadRequest(CompatError):
+    status = 400
+    type = "invalid_request_error"
+    default_code = "invalid_value"
+
+
+class BadAudio(BadRequest):
+    default_code = "invalid_audio"
+    default_param = "file"
+
+
+class ContentRefused(BadRequest):
+    default_code = "content_policy_violation"
+
+
+class NotAuthenticated(CompatError):
+    status = 401
+    type = "invalid_request_error"
+    default_code = "invalid_api_key"
+
+
+class Forbidden(CompatError):
+    status = 403
+    type = "invalid_request_error"
+    default_code = "permission_denied"
+
+
+class NotFound(CompatError):
+    status = 404
+    type = "invalid_request_error"
+    default_code = "not_found"
+
+
+class ModelNotFound(NotFound):
+    default_code = "model_not_found"
+    default_param = "model"
+
+
+class MethodNotAllowed(CompatError):
+    status = 405
+    type = "invalid_request_error"
+    default_code = "method_not_allowed"
+
+
+class Conflict(CompatError):
+    status = 409
+    type = "invalid_request_error"
+    default_code = "conflict"
+
+
+class TooLarge(CompatError):
+    status = 413
+    type = "invalid_request_error"
+    default_code = "request_too_large"
+    default_param = "file"
+
+
+class RateLimited(CompatError):
+    status = 429
+    type = "requests"
+    default_code = "rate_limit_exceeded"
+    retryable = True
+
+
+class QuotaExceeded(CompatError):
+    status = 429
+    type = "insufficient_quota"
+    default_code = "insufficient_quota"
+
+
+class ServiceFailed(CompatError):
+    status = 502
+    default_code = "upstream_error"
+    retryable = True
+
+
+class ServiceUnavailable(CompatError):
+    status = 503
+    default_code = "service_unavailable"
+    retryable = True
+
+
+class ServiceTimedOut(CompatError):
+    status = 504
+    default_code = "upstream_timeout"
+    retryable = True
+
+
+class DiskFull(CompatError):
+    status = 507
+    default_code = "insufficient_storage"

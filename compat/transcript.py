@@ -1,0 +1,101 @@
+"""What is asked and what is answered, in nobody's dialect: the ground both coasts stand on.
+
+Times are seconds from the start of the audio, as floats; languages are DashScope's codes (`zh`, `yue`, `fil`, …).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+ResponseFormat = Literal["json", "text", "srt", "vtt", "verbose_json", "diarized_json"]
+Granularity = Literal["word", "segment"]
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """One request for a transcript, validated.
+
+    `model` is the name the caller used. `context` joins prompt and keywords for the service. `extensions` are the
+    caller's fields under DashScope's own names (`enable_itn`, `vocabulary_id`, …), typed. `ignored` names the
+    parameters that cannot be honoured whatever the road; the road adds its own.
+    """
+
+    model: str
+    response_format: ResponseFormat = "json"
+    granularities: frozenset[Granularity] = frozenset()
+    stream: bool = False
+    language: str | None = None
+    context: str = ""
+    extensions: dict[str, bool | int | float | str | list[int] | list[str]] = {}
+    ignored: tuple[str, ...] = ()
+
+    @property
+    def wants_words(self) -> bool:
+        """Whether single words with times are needed: asked for, or to cut captions at."""
+        return "word" in self.granularities or self.response_format in ("srt", "vtt")
+
+    @property
+    def wants_times(self) -> bool:
+        return self.response_format in ("srt", "vtt", "verbose_json", "diarized_json")
+
+
+class Media(msgspec.Struct, frozen=True, kw_only=True):
+    """A sound file on this machine's disk, as its own bytes describe it.
+
+    `size` in bytes, `duration` in seconds, `rate` in Hz. `mime` and `suffix` (with the dot) follow the container found
+    in the bytes, never the caller's file name.
+    """
+
+    path: Path
+    size: int
+    container: str
+    mime: str
+    suffix: str
+    duration: float
+    rate: int
+    channels: int
+
+
+class Word(msgspec.Struct, frozen=True):
+    """One word with the punctuation and the space that belong to it, as it stands in the text."""
+
+    text: str
+    start: float
+    end: float
+
+
+class Segment(msgspec.Struct, frozen=True, kw_only=True):
+    text: str
+    start: float
+    end: float
+    words: tuple[Word, ...] = ()
+    language: str | None = None
+    emotion: str | None = None
+    speaker: str | None = None
+    channel: int | None = None
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """`seconds` is what the service bills; the token counts are None where the service gave none."""
+
+    seconds: float | None = None
+    audio_tokens: int | None = None
+    text_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+class Transcript(msgspec.Struct, frozen=True, kw_only=True):
+    """What was said. `model` is DashScope's id, `surface` the protocol it was reached by, `duration` the audio's."""
+
+    text: str
+    segments: tuple[Segment, ...] = ()
+    language: str | None = None
+    emotion: str | None = None
+    duration: float = 0.0
+    usage: Usage = Usage()
+    model: str = ""
+    surface: str = ""
+    request_id: str | None = None
+    task_id: str | None = None
