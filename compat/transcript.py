@@ -12,14 +12,16 @@ import msgspec
 
 ResponseFormat = Literal["json", "text", "srt", "vtt", "verbose_json", "diarized_json"]
 Granularity = Literal["word", "segment"]
+Surface = Literal["chat", "generation", "generation-audio", "filetrans", "transcription", "filetrans-3"]
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """One request for a transcript, validated.
 
     `model` is the name the caller used. `context` joins prompt and keywords for the service. `extensions` are the
-    caller's fields under DashScope's own names (`enable_itn`, `vocabulary_id`, …), typed. `ignored` names the
-    parameters that cannot be honoured whatever the road; the road adds its own.
+    fields that OpenAI does not know, as they came, each with all its values: DashScope's own names (`enable_itn`,
+    `vocabulary_id`, …) are made sense of when the model is chosen, the others end up in `ignored`. `ignored` names
+    the parameters that cannot be honoured whatever the road; the road adds its own.
     """
 
     model: str
@@ -28,7 +30,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool = False
     language: str | None = None
     context: str = ""
-    extensions: dict[str, bool | int | float | str | list[int] | list[str]] = {}
+    extensions: dict[str, tuple[str, ...]] = {}
     ignored: tuple[str, ...] = ()
 
     @property
@@ -56,6 +58,22 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     duration: float
     rate: int
     channels: int
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What one of DashScope's surfaces is asked, once the road is chosen.
+
+    `model` is DashScope's id, `language` the code that this model knows. `words`: whether times of single words are
+    needed. `options` go into the model's own parameters as they are.
+    """
+
+    model: str
+    surface: Surface
+    media: Media
+    language: str | None = None
+    context: str = ""
+    words: bool = False
+    options: dict[str, bool | int | float | str | list[int] | list[str]] = {}
 
 
 class Word(msgspec.Struct, frozen=True):
