@@ -14,6 +14,7 @@
     ├── RateLimited                  429 rate_limit_exceeded
     ├── QuotaExceeded                429 insufficient_quota     never retried
     ├── ServiceFailed                502 upstream_error         DashScope failed or answered nonsense
+    │   └── FileNotFetched           502 upstream_error         never retried: the file has to go by another road
     ├── ServiceUnavailable           503 service_unavailable    DashScope cannot be reached or is overloaded
     ├── ServiceTimedOut              504 upstream_timeout
     └── DiskFull                     507 insufficient_storage
@@ -137,6 +138,12 @@ class ServiceFailed(CompatError):
     status = 502
     default_code = "upstream_error"
     retryable = True
+
+
+class FileNotFetched(ServiceFailed):
+    """DashScope could not download the audio from the address that it was given."""
+
+    retryable = False
 
 
 class ServiceUnavailable(CompatError):

@@ -1,7 +1,8 @@
-"""All that a translator may ask of the world, and all that it is told: Call, Wait, Reply.
+"""All that a translator may ask of the world, and all that it is told: Call, Wait, Submitted, Reply.
 
-A flow is a generator that yields Calls and Waits and is sent Replies (None after a Wait). Who performs them is not its
-business: `upstream/http.py` does it with a network, a test with a list.
+A flow is a generator that yields them and is sent a Reply after a Call, None after a Wait or a Submitted. Who performs
+them is not its business: `upstream/http.py` does it with a network, a test with a list. Errors of the network are thrown
+into the flow.
 """
 
 from __future__ import annotations
@@ -51,6 +52,12 @@ class Wait(msgspec.Struct, frozen=True):
     seconds: float
 
 
+class Submitted(msgspec.Struct, frozen=True):
+    """The service has taken a task and will bill it: from here on the task can be resumed or cancelled by its id."""
+
+    task_id: str
+
+
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """A whole answer. Header names are in lower case."""
 
@@ -60,7 +67,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 T = TypeVar("T")
-Flow = Generator[Call | Wait, Reply | None, T]
+Flow = Generator[Call | Wait | Submitted, Reply | None, T]
 
 
 def json_call(url: str, body: object, headers: dict[str, str] | None = None, *, repeatable: bool = True) -> Call:
