@@ -1,0 +1,164 @@
+"""Languages: whatever a caller writes to a code, and a code to the English name whisper uses for it.
+
+Codes are DashScope's: ISO 639-1 where there is one, `yue` for Cantonese and `fil` for Filipino (whisper and Fun-ASR say
+`tl`). Names are those of OpenAI's `verbose_json`. What the service hears: Qwen-ASR's 27 languages (API reference of
+qwen3-asr-flash, 2026-01) and what Fun-ASR adds (model page, 2026-05); the other rows are languages that whisper knows
+and DashScope does not.
+"""
+
+from __future__ import annotations
+
+import re
+
+from compat.errors import BadRequest
+
+QWEN = frozenset(
+    "zh yue en ja de ko ru fr pt ar it es hi id th tr uk vi cs da fil fi is ms no pl sv".split()  # noqa: SIM905
+)
+DASHSCOPE = QWEN | {"bg", "el", "hr", "hu", "nl", "ro", "sk"}
+"""What at least one of DashScope's models can be told to listen for: the rest is left to its own detection."""
+
+_ROWS = """
+en english: eng
+zh chinese: zho, chi, cmn, mandarin, mandarin chinese, putonghua, simplified chinese, traditional chinese, wuu, nan
+yue cantonese: zh-yue, zh-hk, zh-mo, cantonese chinese
+ja japanese: jpn, jp
+de german: deu, ger
+ko korean: kor, kr
+ru russian: rus
+fr french: fra, fre
+pt portuguese: por, brazilian portuguese
+ar arabic: ara, arb
+it italian: ita
+es spanish: spa, castilian
+hi hindi: hin
+id indonesian: ind, in, bahasa indonesia
+th thai: tha
+tr turkish: tur
+uk ukrainian: ukr
+vi vietnamese: vie
+cs czech: ces, cze
+da danish: dan
+fil tagalog: tl, tgl, filipino, pilipino
+fi finnish: fin
+is icelandic: isl, ice
+ms malay: msa, may, zsm, bahasa melayu
+no norwegian: nor, nb, nob, nn, nno, bokmål, bokmal, norwegian bokmål, nynorsk, norwegian nynorsk
+pl polish: pol
+sv swedish: swe
+nl dutch: nld, dut, flemish
+el greek: ell, gre
+hu hungarian: hun
+ro romanian: ron, rum, moldavian, moldovan
+bg bulgarian: bul
+hr croatian: hrv
+sk slovak: slk, slo
+af afrikaans: afr
+am amharic: amh
+as assamese: asm
+az azerbaijani: aze
+ba bashkir: bak
+be belarusian: bel
+bn bengali: ben, bangla
+bo tibetan: bod, tib
+br breton: bre
+bs bosnian: bos
+ca catalan: cat, valencian
+cy welsh: cym, wel
+et estonian: est
+eu basque: eus, baq
+fa persian: fas, per, farsi
+fo faroese: fao
+gl galician: glg
+gu gujarati: guj
+ha hausa: hau
+haw hawaiian:
+he hebrew: heb, iw
+ht haitian creole: hat, haitian
+hy armenian: hye, arm
+jw javanese: jv, jav
+ka georgian: kat, geo
+kk kazakh: kaz
+km khmer: khm
+kn kannada: kan
+la latin: lat
+lb luxembourgish: ltz, letzeburgesch
+ln lingala: lin
+lo lao: lao
+lt lithuanian: lit
+lv latvian: lav
+mg malagasy: mlg
+mi maori: mri, mao
+mk macedonian: mkd, mac
+ml malayalam: mal
+mn mongolian: mon
+mr marathi: mar
+mt maltese: mlt
+my myanmar: mya, bur, burmese
+ne nepali: nep
+oc occitan: oci
+pa punjabi: pan, panjabi
+ps pashto: pus, pushto
+sa sanskrit: san
+sd sindhi: snd
+si sinhala: sin, sinhalese
+sl slovenian: slv, slovene
+sn shona: sna
+so somali: som
+sq albanian: sqi, alb
+sr serbian: srp
+su sundanese: sun
+sw swahili: swa, swh, kiswahili
+ta tamil: tam
+te telugu: tel
+tg tajik: tgk
+tk turkmen: tuk
+tt tatar: tat
+ur urdu: urd
+uz uzbek: uzb
+yi yiddish: yid
+yo yoruba: yor
+"""
+
+_TAG = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})+")
+
+
+def _table() -> tuple[dict[str, str], dict[str, str]]:
+    names: dict[str, str] = {}
+    codes: dict[str, str] = {}
+    for row in _ROWS.strip().splitlines():
+        head, _, others = row.partition(":")
+        code, name = head.split(" ", 1)
+        names[code] = name
+        for spelling in (code, name, *filter(None, map(str.strip, others.split(",")))):
+            codes[spelling] = code
+    return names, codes
+
+
+_NAMES, _CODES = _table()
+
+
+def parse(text: str, *, param: str = "language") -> str:
+    """The code of what the caller wrote: a code, a tag (`zh-CN`, `en_US`) or an English name, in any case.
+
+    A code outside `DASHSCOPE` is a language that the service cannot be told to expect. A tag's region is dropped, but
+    Chinese of Hong Kong or Macau is spoken Cantonese. Raises BadRequest for what is no language.
+    """
+    spelling = " ".join(text.split()).lower().replace("_", "-")
+    code = _CODES.get(spelling)
+    if code is None and _TAG.fullmatch(spelling):
+        parts = spelling.split("-")
+        cantonese = parts[0] == "zh" and {"yue", "hk", "mo"} & set(parts)
+        code = "yue" if cantonese else _CODES.get(parts[0])
+    if code is None:
+        raise BadRequest(
+            f"{text[:40]!r} is not a language. Known are ISO 639-1 codes, tags like zh-CN and English names; "
+            f"the service can be told to expect {', '.join(sorted(DASHSCOPE))}.",
+            param=param,
+        )
+    return code
+
+
+def name(code: str) -> str:
+    """Whisper's English name, in lower case; a code nobody knows stands for itself."""
+    return _NAMES.get(_CODES.get(code.lower(), ""), code.lower())

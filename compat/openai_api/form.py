@@ -1,0 +1,218 @@
+"""The text fields of a transcription form to one validated Ask.
+
+Lists come as `name[]`, `name[0]` or `name`, repeated; `chunking_strategy` as a word, as JSON or as bracket fields; an
+empty field counts as not sent (seen of clients in 2026). Every error names its parameter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Literal, TypeVar, get_args
+
+import msgspec
+
+from compat import languages
+from compat.errors import BadRequest
+from compat.openai_api.parameters import TRANSCRIPTION
+from compat.openai_api.usage import estimate
+from compat.transcript import Ask, Granularity, ResponseFormat
+
+CONTEXT_TOKENS = 10_000
+"""The service's bound for context (guide of qwen3-asr-flash, 2026-01), held against an estimate."""
+SPEAKERS = 4
+
+_MANY = {row.name for row in TRANSCRIPTION if row.many}
+_SINGLE = {row.name for row in TRANSCRIPTION if not row.many}
+_LIST_NAME = re.compile(r"(.+?)\[\d*\]", re.DOTALL)
+_BRACKET_NAME = re.compile(r"chunking_strategy\[(\w+)\]")
+
+Name = TypeVar("Name", bound=str)
+
+
+class ServerVad(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """OpenAI's VadConfig. Only checked: the service cuts the audio its own way."""
+
+    type: Literal["server_vad"]
+    prefix_padding_ms: Annotated[int, msgspec.Meta(ge=0)] = 300
+    silence_duration_ms: Annotated[int, msgspec.Meta(ge=0)] = 200
+    threshold: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
+
+
+class Fields:
+    """The form's text fields by name, and where they stand after OpenAI's are taken out: `extensions`."""
+
+    def __init__(self, fields: Iterable[tuple[str, str]]) -> None:
+        self.values: dict[str, list[str]] = {}
+        self.brackets: dict[str, str] = {}
+        self.extensions: dict[str, tuple[str, ...]] = {}
+        for name, value in fields:
+            self._add(name, value)
+        for name in self.values.keys() & _SINGLE:
+            if len(self.values[name]) > 1:
+                raise BadRequest(f"{name} was sent more than once.", param=name)
+
+    def _add(self, name: str, value: str) -> None:
+        if bracket := _BRACKET_NAME.fullmatch(name):
+            if bracket[1] in self.brackets:
+                raise BadRequest(f"{name} was sent more than once.", param="chunking_strategy")
+            self.brackets[bracket[1]] = value
+            return
+        listed = _LIST_NAME.fullmatch(name)
+        name = listed[1] if listed else name
+        if name in _MANY | _SINGLE:
+            self.values.setdefault(name, []).append(value)
+        else:
+            self.extensions[name] = (*self.extensions.get(name, ()), value)
+
+    def one(self, name: str) -> str:
+        return self.values.get(name, [""])[0].strip()
+
+    def many(self, name: str) -> list[str]:
+        return [value.strip() for value in self.values.get(name, ()) if value.strip()]
+
+
+def ask(fields: Sequence[tuple[str, str]]) -> Ask:
+    """The form's text fields, in the order they came; the file is the endpoint's business.
+
+    Raises BadRequest with `param` for whatever OpenAI's schema does not allow.
+    """
+    form = Fields(fields)
+    model = form.one("model")
+    if not model:
+        raise BadRequest("model is missing: say which model shall transcribe.", param="model")
+    response_format = _response_format(form)
+    language, ignored_languages = _language(form)
+    return Ask(
+        model=model,
+        response_format=response_format,
+        granularities=_granularities(form, response_format),
+        stream=_stream(form),
+        language=language,
+        context=_context(form),
+        extensions=form.extensions,
+        ignored=(*ignored_languages, *_ignored(form)),
+    )
+
+
+def choice(value: str, allowed: Sequence[Name], param: str) -> Name:
+    """`value` as one of `allowed`; raises BadRequest that lists them."""
+    for name in allowed:
+        if value == name:
+            return name
+    raise BadRequest(f"{param} {value[:40]!r} is not one of {', '.join(allowed)}.", param=param)
+
+
+def _response_format(form: Fields) -> ResponseFormat:
+    formats: tuple[ResponseFormat, ...] = get_args(ResponseFormat)
+    wanted = choice(form.one("response_format") or "json", formats, "response_format")
+    if wanted == "diarized_json":
+        raise BadRequest(
+            "response_format diarized_json needs speaker diarization, which is not available in this version.",
+            param="response_format",
+        )
+    return wanted
+
+
+def _granularities(form: Fields, response_format: ResponseFormat) -> frozenset[Granularity]:
+    param = "timestamp_granularities"
+    granularities: tuple[Granularity, ...] = get_args(Granularity)
+    wanted = frozenset([choice(value, granularities, param) for value in form.many(param)])
+    if wanted and response_format != "verbose_json":
+        raise BadRequest("timestamp_granularities need response_format verbose_json.", param=param)
+    if response_format == "verbose_json" and not wanted:
+        return frozenset({"segment"})
+    return wanted
+
+
+def _stream(form: Fields) -> bool:
+    value = form.one("stream").lower()
+    return choice(value or "null", ("true", "1", "false", "0", "null"), "stream") in ("true", "1")
+
+
+def _language(form: Fields) -> tuple[str | None, tuple[str, ...]]:
+    """The one language to listen for, and the parameters that could not say it.
+
+    `auto` is what other whisper servers call "not given".
+    """
+    one = form.one("language")
+    several = list(dict.fromkeys(languages.parse(text, param="languages") for text in form.many("languages")))
+    param, codes = "languages", several
+    if one and one.lower() != "auto":
+        param, codes = "language", [languages.parse(one)]
+        if several and codes[0] not in several:
+            raise BadRequest(f"language {one!r} is not among the languages given.", param="languages")
+    lost = ("languages",) if len(several) > 1 else ()
+    if len(codes) != 1:
+        return None, lost
+    if codes[0] not in languages.DASHSCOPE:
+        return None, (param, *lost)
+    return codes[0], lost
+
+
+def _context(form: Fields) -> str:
+    prompt, keywords = form.one("prompt"), ", ".join(form.many("keywords"))
+    context = "\n".join(filter(None, (prompt, keywords)))
+    if estimate(context) > CONTEXT_TOKENS:
+        raise BadRequest(
+            f"prompt and keywords are about {estimate(context):,} tokens; the service takes {CONTEXT_TOKENS:,}.",
+            param="prompt" if prompt else "keywords",
+        )
+    return context
+
+
+def _ignored(form: Fields) -> list[str]:
+    """The parameters that are valid and cannot be honoured by any model."""
+    checks = (
+        ("temperature", _has_temperature),
+        ("include", _has_include),
+        ("chunking_strategy", _has_chunking_strategy),
+    )
+    return [name for name, given in checks if given(form)] + _speakers(form)
+
+
+def _has_temperature(form: Fields) -> bool:
+    text = form.one("temperature")
+    try:
+        value = float(text or 0)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= 1 or "_" in text:
+        raise BadRequest(f"temperature {text[:40]!r} is not a number from 0 to 1.", param="temperature")
+    return value != 0
+
+
+def _has_include(form: Fields) -> bool:
+    wanted = [choice(value, ("logprobs",), "include") for value in form.many("include")]
+    return bool(wanted)
+
+
+def _has_chunking_strategy(form: Fields) -> bool:
+    param, text = "chunking_strategy", form.one("chunking_strategy")
+    if text and form.brackets:
+        raise BadRequest("chunking_strategy was sent more than once.", param=param)
+    try:
+        if form.brackets:
+            msgspec.convert(form.brackets, ServerVad, strict=False)
+        elif text.startswith("{"):
+            msgspec.json.decode(text, type=ServerVad)
+        elif text not in ("", "null", "auto"):
+            raise BadRequest(f"chunking_strategy {text[:40]!r} is neither auto nor server_vad.", param=param)
+    except msgspec.MsgspecError as exc:
+        raise BadRequest(f"chunking_strategy cannot be read: {exc}", param=param) from exc
+    return bool(form.brackets) or text not in ("", "null")
+
+
+def _speakers(form: Fields) -> list[str]:
+    names, references = form.many("known_speaker_names"), form.many("known_speaker_references")
+    for param, values in (("known_speaker_names", names), ("known_speaker_references", references)):
+        if len(values) > SPEAKERS:
+            raise BadRequest(f"{param} has {len(values)} entries; {SPEAKERS} are allowed.", param=param)
+    if len(names) != len(references):
+        raise BadRequest(
+            f"There are {len(names)} known_speaker_names and {len(references)} known_speaker_references.",
+            param="known_speaker_references",
+        )
+    if not all(reference.startswith("data:") for reference in references):
+        raise BadRequest("known_speaker_references are not all data URLs.", param="known_speaker_references")
+    return ["known_speaker_names", "known_speaker_references"] if names else []

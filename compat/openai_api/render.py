@@ -1,0 +1,174 @@
+"""A transcript to the body of the answer, in the format that was asked for.
+
+JSON goes out as `application/json`; text and captions as `text/plain`, because clients parse by the content type.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Literal, assert_never
+
+import msgspec
+
+from compat import languages
+from compat.openai_api.usage import Duration, Tokens, duration, usage
+from compat.transcript import Ask, Segment, Transcript
+
+
+class Rendered(msgspec.Struct, frozen=True):
+    body: bytes
+    content_type: str
+
+
+class Dashscope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What OpenAI has no field for; members that are not known are left out."""
+
+    model: str = ""
+    surface: str = ""
+    language: str | None = None
+    emotion: str | None = None
+    request_id: str | None = None
+    task_id: str | None = None
+
+
+class Language(msgspec.Struct, frozen=True):
+    code: str
+
+
+class Json(msgspec.Struct, frozen=True, kw_only=True):
+    text: str
+    languages: list[Language] | msgspec.UnsetType = msgspec.UNSET
+    usage: Tokens | Duration
+    dashscope: Dashscope
+
+
+class VerboseSegment(msgspec.Struct, frozen=True, kw_only=True):
+    """Whisper's segment. Of its inner figures the service gives none: those stand at what means "nothing wrong"."""
+
+    id: int
+    seek: int
+    start: float
+    end: float
+    text: str
+    tokens: list[int] = []
+    temperature: float = 0.0
+    avg_logprob: float = 0.0
+    compression_ratio: float
+    no_speech_prob: float = 0.0
+
+
+class VerboseWord(msgspec.Struct, frozen=True):
+    word: str
+    start: float
+    end: float
+
+
+class Verbose(msgspec.Struct, frozen=True, kw_only=True):
+    """`usage` is by time whatever the model: OpenAI's schema has no other here."""
+
+    task: Literal["transcribe"] = "transcribe"
+    language: str
+    duration: float
+    text: str
+    segments: list[VerboseSegment] | msgspec.UnsetType = msgspec.UNSET
+    words: list[VerboseWord] | msgspec.UnsetType = msgspec.UNSET
+    usage: Duration
+    dashscope: Dashscope
+
+
+def render(transcript: Transcript, ask: Ask) -> Rendered:
+    match ask.response_format:
+        case "json":
+            return _json(_plain(transcript, ask))
+        case "verbose_json":
+            return _json(_verbose(transcript, ask))
+        case "text":
+            return _text(transcript.text + "\n")
+        case "srt" | "vtt" | "diarized_json":
+            raise NotImplementedError(ask.response_format)
+        case _:
+            assert_never(ask.response_format)
+
+
+def dashscope(transcript: Transcript) -> Dashscope:
+    """The extension object of every JSON answer."""
+    return Dashscope(
+        model=transcript.model,
+        surface=transcript.surface,
+        language=spoken(transcript),
+        emotion=transcript.emotion,
+        request_id=transcript.request_id,
+        task_id=transcript.task_id,
+    )
+
+
+def spoken(transcript: Transcript) -> str | None:
+    """The language of the whole, or of the first sentence that has one."""
+    return transcript.language or next((part.language for part in transcript.segments if part.language), None)
+
+
+def heard(transcript: Transcript, ask: Ask) -> list[Language] | msgspec.UnsetType:
+    """`languages` of an answer: OpenAI gives it for gpt-transcribe only, in ISO 639-1."""
+    if not ask.model.startswith("gpt-transcribe"):
+        return msgspec.UNSET
+    code = spoken(transcript)
+    return [Language("tl" if code == "fil" else code)] if code else []
+
+
+def _json(message: msgspec.Struct) -> Rendered:
+    return Rendered(msgspec.json.encode(message), "application/json")
+
+
+def _text(body: str) -> Rendered:
+    return Rendered(body.encode(), "text/plain; charset=utf-8")
+
+
+def _plain(transcript: Transcript, ask: Ask) -> Json:
+    return Json(
+        text=transcript.text,
+        languages=heard(transcript, ask),
+        usage=usage(transcript, ask),
+        dashscope=dashscope(transcript),
+    )
+
+
+def _verbose(transcript: Transcript, ask: Ask) -> Verbose:
+    language = spoken(transcript)
+    return Verbose(
+        language=languages.name(language) if language else "unknown",
+        duration=transcript.duration,
+        text=transcript.text,
+        segments=_segments(transcript) if "segment" in ask.granularities or not ask.granularities else msgspec.UNSET,
+        words=_words(transcript) if "word" in ask.granularities else msgspec.UNSET,
+        usage=duration(transcript),
+        dashscope=dashscope(transcript),
+    )
+
+
+def _segments(transcript: Transcript) -> list[VerboseSegment]:
+    return [
+        VerboseSegment(
+            id=number,
+            seek=round(segment.start * 100),
+            start=segment.start,
+            end=segment.end,
+            text=segment.text,
+            compression_ratio=_compression_ratio(segment),
+        )
+        for number, segment in enumerate(transcript.segments)
+    ]
+
+
+def _compression_ratio(segment: Segment) -> float:
+    """As whisper computes it: bytes of text to bytes of zlib."""
+    text = segment.text.encode()
+    return len(text) / len(zlib.compress(text))
+
+
+def _words(transcript: Transcript) -> list[VerboseWord]:
+    return [
+        VerboseWord(word.text.strip(), word.start, word.end)
+        for segment in transcript.segments
+        for word in segment.words
+        if word.text.strip()
+    ]
