@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import re
 
-from compat.errors import BadRequest
-
 QWEN = frozenset(
     "zh yue en ja de ko ru fr pt ar it es hi id th tr uk vi cs da fil fi is ms no pl sv".split()  # noqa: SIM905
 )
@@ -138,11 +136,12 @@ def _table() -> tuple[dict[str, str], dict[str, str]]:
 _NAMES, _CODES = _table()
 
 
-def parse(text: str, *, param: str = "language") -> str:
+def parse(text: str) -> str:
     """The code of what the caller wrote: a code, a tag (`zh-CN`, `en_US`) or an English name, in any case.
 
     A code outside `DASHSCOPE` is a language that the service cannot be told to expect. A tag's region is dropped, but
-    Chinese of Hong Kong or Macau is spoken Cantonese. Raises BadRequest for what is no language.
+    Chinese of Hong Kong or Macau is spoken Cantonese. Raises ValueError, with a message for the caller, for what
+    is no language.
     """
     spelling = " ".join(text.split()).lower().replace("_", "-")
     code = _CODES.get(spelling)
@@ -151,10 +150,9 @@ def parse(text: str, *, param: str = "language") -> str:
         cantonese = parts[0] == "zh" and {"yue", "hk", "mo"} & set(parts)
         code = "yue" if cantonese else _CODES.get(parts[0])
     if code is None:
-        raise BadRequest(
+        raise ValueError(
             f"{text[:40]!r} is not a language. Known are ISO 639-1 codes, tags like zh-CN and English names; "
-            f"the service can be told to expect {', '.join(sorted(DASHSCOPE))}.",
-            param=param,
+            f"the service can be told to expect {', '.join(sorted(DASHSCOPE))}."
         )
     return code
 

@@ -103,6 +103,14 @@ def choice(value: str, allowed: Sequence[Name], param: str) -> Name:
     raise BadRequest(f"{param} {value[:40]!r} is not one of {', '.join(allowed)}.", param=param)
 
 
+def language_code(text: str, param: str) -> str:
+    """DashScope's code of a language; raises BadRequest for what is none."""
+    try:
+        return languages.parse(text)
+    except ValueError as exc:
+        raise BadRequest(f"{param}: {exc}", param=param) from exc
+
+
 def _response_format(form: Fields) -> ResponseFormat:
     formats: tuple[ResponseFormat, ...] = get_args(ResponseFormat)
     wanted = choice(form.one("response_format") or "json", formats, "response_format")
@@ -136,10 +144,10 @@ def _language(form: Fields) -> tuple[str | None, tuple[str, ...]]:
     `auto` is what other whisper servers call "not given".
     """
     one = form.one("language")
-    several = list(dict.fromkeys(languages.parse(text, param="languages") for text in form.many("languages")))
+    several = list(dict.fromkeys(language_code(text, "languages") for text in form.many("languages")))
     param, codes = "languages", several
     if one and one.lower() != "auto":
-        param, codes = "language", [languages.parse(one)]
+        param, codes = "language", [language_code(one, "language")]
         if several and codes[0] not in several:
             raise BadRequest(f"language {one!r} is not among the languages given.", param="languages")
     lost = ("languages",) if len(several) > 1 else ()
