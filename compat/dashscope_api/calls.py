@@ -1,8 +1,8 @@
 """All that a translator may ask of the world, and all that it is told: Call, Wait, Submitted, Reply.
 
 A flow is a generator that yields them and is sent a Reply after a Call, None after a Wait or a Submitted. Who performs
-them is not its business: `upstream/http.py` does it with a network, a test with a list. Errors of the network are thrown
-into the flow.
+them is not its business: `upstream/http.py` does it with a network, a test with a list. What the network does wrong is
+thrown into the flow.
 """
 
 from __future__ import annotations

@@ -96,6 +96,7 @@ _MESSAGES: tuple[tuple[str, type[CompatError]], ...] = (
 _ADDRESS = re.compile(r"\b(?:https?|wss?|oss|file|data):[^\s\"'<>]+", re.IGNORECASE)
 _KEY = re.compile(r"\bsk-[\w*.-]+")
 _INNER_CODE = re.compile(r"^\s*(?:<\d{3}>)?\s*([A-Z]\w*(?:\.\w+)+):\s*")
+_NUMBER = re.compile(r"\d{1,9}(?:\.\d{1,9})?")
 _LONGEST_MESSAGE = 300
 
 
@@ -221,8 +222,6 @@ def _presentable(message: str) -> str:
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            return max(0.0, float(headers[name]) * unit)
-        except (KeyError, ValueError):
-            continue
+        if _NUMBER.fullmatch(headers.get(name, "")):
+            return float(headers[name]) * unit
     return None

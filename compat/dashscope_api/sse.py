@@ -40,7 +40,7 @@ class Events:
     def flush(self) -> list[Event]:
         """What the end of the stream completes: a last event without its blank line, or the bare object."""
         if self._bare:
-            return [Event("", bytes(self._rest))]
+            return [Event("", bytes(self._rest).strip())]
         return [event for event in [*self.feed(b"\n"), self._dispatch()] if event]
 
     def _lines(self) -> list[Event]:

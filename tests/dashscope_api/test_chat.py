@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from compat.dashscope_api import chat
+from compat.dashscope_api.calls import File
+from compat.errors import CompatError, NotAuthenticated, RateLimited, ServiceFailed
+from compat.transcript import Transcript, Usage
+from tests.dashscope_api.asking import MEDIA, answer, frames, json_of, request, splits
+
+AUDIO = {"type": "input_audio", "input_audio": {"data": "data:audio/wav;base64,a.wav"}}
+USER = {"role": "user", "content": [AUDIO]}
+ANNOTATIONS = [{"type": "audio_info", "language": "zh", "emotion": "neutral"}]
+USAGE = {
+    "prompt_tokens": 42,
+    "prompt_tokens_details": {"audio_tokens": 42, "text_tokens": 0},
+    "completion_tokens": 12,
+    "seconds": 1,
+    "total_tokens": 54,
+}
+
+
+def test_the_least_that_is_asked() -> None:
+    call = chat.call(request(), stream=False)
+
+    assert ("POST", "/compatible-mode/v1/chat/completions") == (call.method, call.url)
+    assert json_of(call) == {"model": "qwen3-asr-flash", "stream": False, "messages": [USER]}
+    assert call.body[1] == File(MEDIA.path, MEDIA.size, base64=True)
+    assert call.repeatable
+
+
+def test_everything_that_can_be_asked() -> None:
+    asked = request(language="zh", context='";base64,"', options={"enable_itn": True})
+
+    assert json_of(chat.call(asked, stream=True)) == {
+        "model": "qwen3-asr-flash",
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "asr_options": {"language": "zh", "enable_itn": True},
+        "messages": [{"role": "system", "content": [{"type": "text", "text": '";base64,"'}]}, USER],
+    }
+
+
+def completion(message: dict[str, Any], **more: object) -> dict[str, Any]:
+    return {"id": "chatcmpl-1", "choices": [{"index": 0, "finish_reason": "stop", "message": message}], **more}
+
+
+def heard(
+    text: str = "",
+    usage: Usage | None = None,
+    *,
+    language: str | None = None,
+    emotion: str | None = None,
+    request_id: str = "chatcmpl-1",
+) -> Transcript:
+    return Transcript(
+        text=text,
+        language=language,
+        emotion=emotion,
+        duration=2.5,
+        usage=usage or Usage(),
+        model="qwen3-asr-flash",
+        surface="chat",
+        request_id=request_id,
+    )
+
+
+FULL = Usage(seconds=1.0, audio_tokens=42, text_tokens=0, output_tokens=12)
+ANSWERS = {
+    "documented": (
+        completion({"role": "assistant", "content": "欢迎。", "annotations": ANNOTATIONS}, usage=USAGE),
+        heard("欢迎。", FULL, language="zh", emotion="neutral"),
+    ),
+    "content as a list": (completion({"content": [{"text": "a "}, {"text": "b"}]}), heard("a b")),
+    "silence": (completion({"content": ""}, request_id="r"), heard(request_id="r")),
+    "silence as null": (completion({"content": None, "annotations": None}), heard()),
+    "silence as an empty list": (completion({"content": [], "annotations": []}), heard()),
+    "snapshot 2026-02-10": (
+        completion({"content": "a"}, usage={"prompt_tokens": 30, "prompt_tokens_details": {"audio_tokens": 26}}),
+        heard("a", Usage(seconds=2.0, audio_tokens=26)),
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "expected"), ANSWERS.values(), ids=ANSWERS)
+def test_an_answer_is_a_transcript(body: dict[str, Any], expected: Transcript) -> None:
+    assert expected == chat.transcript(request(), answer(body))
+
+
+def test_the_language_asked_for_stands_in_for_one_not_told() -> None:
+    assert chat.transcript(request(language="yue"), answer(completion({"content": "a"}))).language == "yue"
+
+
+def test_an_answer_without_a_message_is_the_services_failure() -> None:
+    with pytest.raises(ServiceFailed):
+        chat.transcript(request(), answer({"choices": []}))
+
+
+def test_an_error_in_place_of_an_answer_is_raised() -> None:
+    with pytest.raises(RateLimited):
+        chat.transcript(request(), answer({"error": {"code": "limit_requests", "message": "slow"}}, 429))
+
+
+def chunk(delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
+    return {
+        "id": "chatcmpl-1",
+        "choices": [{"delta": delta, "finish_reason": finish_reason, "index": 0}],
+        "usage": None,
+    }
+
+
+DOCUMENTED = [
+    chunk({"content": "", "role": "assistant"}),
+    chunk({"annotations": ANNOTATIONS, "content": "欢迎", "role": None}),
+    chunk({"annotations": ANNOTATIONS, "content": "。", "role": None}),
+    chunk({"role": None}, "stop"),
+    {"id": "chatcmpl-1", "choices": [], "usage": USAGE},
+]
+STREAMS = {
+    "documented": (frames(*DOCUMENTED), ["欢迎", "。"], heard("欢迎。", FULL, language="zh", emotion="neutral")),
+    "without [DONE]": (
+        frames(*DOCUMENTED[:4], done=False),
+        ["欢迎", "。"],
+        heard("欢迎。", language="zh", emotion="neutral"),
+    ),
+    "without a reason": (frames(chunk({"content": "a"})), ["a"], heard("a")),
+    "silence": (frames(chunk({"content": ""}), chunk({}, "stop")), [], heard()),
+}
+
+
+@pytest.mark.parametrize(("raw", "deltas", "expected"), STREAMS.values(), ids=STREAMS)
+def test_a_stream_gives_its_words_as_they_come(raw: bytes, deltas: list[str], expected: Transcript) -> None:
+    for pieces in splits(raw):
+        stream = chat.Stream(request())
+
+        said = [text for piece in pieces for text in stream.feed(piece)] + stream.flush()
+
+        assert deltas == said
+        assert expected == stream.transcript()
+
+
+def test_a_delta_leaves_with_its_chunk() -> None:
+    assert chat.Stream(request()).feed(frames(DOCUMENTED[1], done=False)) == ["欢迎"]
+
+
+CUTS: dict[str, tuple[bytes, type[CompatError]]] = {
+    "cut": (frames(*DOCUMENTED[:3], done=False), ServiceFailed),
+    "empty": (b"", ServiceFailed),
+    "a page": (b"<html></html>", ServiceFailed),
+    "nonsense": (b"data: {\n\n", ServiceFailed),
+    "an error frame": (
+        frames(DOCUMENTED[1], {"error": {"code": "limit_requests", "message": "slow"}}, done=False),
+        RateLimited,
+    ),
+    "a native error frame": (b'event:error\ndata:{"code":"InvalidApiKey","message":"no"}\n\n', NotAuthenticated),
+    "an error in place of the stream": (b'{"error":{"code":"invalid_api_key"}}', NotAuthenticated),
+    "an answer in place of the stream": (b'{"choices":[]}', ServiceFailed),
+}
+
+
+@pytest.mark.parametrize(("raw", "error"), CUTS.values(), ids=CUTS)
+def test_a_stream_that_breaks_raises(raw: bytes, error: type[CompatError]) -> None:
+    for pieces in splits(raw):
+        stream = chat.Stream(request())
+
+        with pytest.raises(error):
+            [*map(stream.feed, pieces), stream.flush()]
