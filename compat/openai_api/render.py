@@ -11,6 +11,7 @@ from typing import Literal, assert_never
 import msgspec
 
 from compat import languages
+from compat.openai_api import captions
 from compat.openai_api.usage import Duration, Tokens, duration, usage
 from compat.transcript import Ask, Segment, Transcript
 
@@ -84,8 +85,12 @@ def render(transcript: Transcript, ask: Ask) -> Rendered:
             return _json(_verbose(transcript, ask))
         case "text":
             return _text(transcript.text + "\n")
-        case "srt" | "vtt" | "diarized_json":
-            raise NotImplementedError(ask.response_format)
+        case "srt":
+            return _text(captions.srt(transcript))
+        case "vtt":
+            return _text(captions.vtt(transcript))
+        case "diarized_json":
+            raise AssertionError("the form refuses diarized_json")
         case _:
             assert_never(ask.response_format)
 

@@ -1,0 +1,203 @@
+"""Captions: cues that a viewer can read, as SubRip and WebVTT.
+
+No cue is longer than 7 s or 84 characters (two lines of 42), as long as there is a place to cut: between words, rather
+after punctuation, in scripts without spaces between any two characters. Cues stand in the order of their times and do
+not overlap, though the service's sentences may: the earlier one ends early. All within the audio.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+
+import msgspec
+
+from compat.transcript import Segment, Transcript, Word
+
+SECONDS = 7.0
+CHARACTERS = 84
+
+# Han, kana and Thai are written without spaces. A Thai vowel that stands before its consonant, and the marks above and
+# below, stay with it.
+_THAI = "[\u0e40-\u0e44]?[\u0e00-\u0e7f][\u0e31\u0e34-\u0e3a\u0e47-\u0e4e]*"
+_HAN = "[\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+_CLOSING = "[\u3001\u3002\uff0c\uff01\uff1f\uff1a\uff1b\u2026\u201d\u2019\u300d\u300f\uff09\u300b\u3011,.!?:;)\\]}]"
+_SPACELESS = re.compile(
+    "[\u0e00-\u0e7f\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]"
+)
+_UNIT = re.compile(rf"\s*(?:(?:{_HAN}|{_THAI}){_CLOSING}*|(?:(?!{_HAN}|[\u0e00-\u0e7f])\S)+)\s*")
+_CLOSES = re.compile(_CLOSING)
+_SENTENCE_END = re.compile("[.!?\u3002\uff01\uff1f\u2026][\"'\u201d\u2019\u300d\u300f)]*\\s*$")
+_CLAUSE_END = re.compile("[,;:\u3001\uff0c\uff1a\uff1b]\\s*$")
+_ARROW = re.compile("-{2,}>")
+
+
+class Cue(msgspec.Struct, frozen=True):
+    """Times in milliseconds, as both formats write them; `text` is one line."""
+
+    start: int
+    end: int
+    text: str
+
+
+def srt(transcript: Transcript) -> str:
+    return "".join(
+        f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n{_ARROW.sub('->', cue.text)}\n\n"
+        for number, cue in enumerate(cues(transcript), 1)
+    )
+
+
+def vtt(transcript: Transcript) -> str:
+    return "WEBVTT\n\n" + "".join(
+        f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{html.escape(cue.text, quote=False)}\n\n"
+        for cue in cues(transcript)
+    )
+
+
+def cues(transcript: Transcript) -> list[Cue]:
+    """Every word of the transcript, in cues of a readable size, one after the other."""
+    whole = Segment(text=transcript.text, start=0.0, end=transcript.duration)
+    tracks: dict[tuple[int | None, str | None], list[Segment]] = defaultdict(list)
+    for segment in sorted(transcript.segments or (whole,), key=lambda segment: segment.start):
+        tracks[segment.channel, segment.speaker].append(segment)
+    found = [cue for track in tracks.values() for cue in _read(track)]
+    return _apart(sorted(found, key=lambda cue: cue.start), round(transcript.duration * 1000))
+
+
+def _read(track: list[Segment]) -> Iterator[Cue]:
+    """The cues of one voice, which says one thing after the other: a sentence is over when the next begins."""
+    following = [segment.start for segment in track[1:]] + [float("inf")]
+    earliest = 0
+    for segment, over in zip(track, following, strict=True):
+        parts = list(_parts(_units(segment)))
+        pace = _pace(parts, over)
+        for part in parts:
+            cue = _cue(part, parts[0][0].start, pace)
+            earliest = max(earliest, cue.start)
+            yield Cue(earliest, cue.end, cue.text)
+
+
+def _clock(milliseconds: int, point: str) -> str:
+    seconds, fraction = divmod(milliseconds, 1000)
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{point}{fraction:03}"
+
+
+# --- what may not be cut -----------------------------------------------------------------------------------------
+
+
+def _units(segment: Segment) -> list[Word]:
+    """The segment's words, joined where no cut may be; from its text alone when the words do not tell all of it."""
+    glued: list[Word] = []
+    for word in _aligned(segment) or _spread(segment):
+        if glued and not _may_cut(glued[-1].text, word.text):
+            last = glued.pop()
+            word = Word(last.text + word.text, last.start, max(last.end, word.end))
+        glued.append(word)
+    return glued
+
+
+def _may_cut(left: str, right: str) -> bool:
+    if left[-1].isspace() or right[0].isspace():
+        return True
+    return bool(_SPACELESS.match(left[-1]) or _SPACELESS.match(right[0])) and not _CLOSES.match(right[0])
+
+
+def _aligned(segment: Segment) -> list[Word]:
+    """The words, each with all of the segment's text up to the next; none if they are not that text."""
+    text, words = segment.text, [word for word in segment.words if word.text.strip()]
+    places, position = [], 0
+    for word in words:
+        position = text.find(word.text.strip(), position)
+        if position < 0:
+            return []
+        places.append(position)
+        position += len(word.text.strip())
+    if not words or text[: places[0]].strip() or text[position:].strip():
+        return []
+    bounds = [*places, len(text)]
+    return [Word(text[bounds[i] : bounds[i + 1]], word.start, word.end) for i, word in enumerate(words)]
+
+
+def _spread(segment: Segment) -> list[Word]:
+    """The text's own words, their times by their share of its characters."""
+    pieces = _UNIT.findall(segment.text)
+    share = (segment.end - segment.start) / max(1, sum(map(len, pieces)))
+    words, done = [], 0
+    for piece in pieces:
+        words.append(Word(piece, segment.start + done * share, segment.start + (done + len(piece)) * share))
+        done += len(piece)
+    return words
+
+
+# --- where it is cut ---------------------------------------------------------------------------------------------
+
+
+def _parts(units: list[Word]) -> Iterator[list[Word]]:
+    """Heads that fit, of about equal length, until the rest fits."""
+    while units:
+        cut = len(units) if _fits(units) else _cut(units)
+        yield units[:cut]
+        units = units[cut:]
+
+
+def _line(units: list[Word]) -> str:
+    return " ".join("".join(unit.text for unit in units).split())
+
+
+def _fits(units: list[Word]) -> bool:
+    return len(_line(units)) <= CHARACTERS and units[-1].end - units[0].start <= SECONDS
+
+
+def _cut(units: list[Word]) -> int:
+    """Before which unit to cut: near an equal share, rather at the end of a sentence or clause, or at a pause."""
+    length = sum(len(unit.text) for unit in units)
+    needed = max(2, -(-length // CHARACTERS), int((units[-1].end - units[0].start) // SECONDS) + 1)
+    best, least, before = 1, float("inf"), 0
+    for place in range(1, len(units)):
+        if not _fits(units[:place]):
+            break
+        before += len(units[place - 1].text)
+        cost = abs(before * needed / length - 1) - _welcome(units[place - 1], units[place])
+        if cost <= least:
+            best, least = place, cost
+    return best
+
+
+def _welcome(left: Word, right: Word) -> float:
+    pause = min(max(right.start - left.end, 0.0), 1.0) / 2
+    if _SENTENCE_END.search(left.text):
+        return 0.7 + pause
+    return (0.5 if _CLAUSE_END.search(left.text) else 0.0) + pause
+
+
+# --- when it is shown --------------------------------------------------------------------------------------------
+
+
+def _pace(parts: list[list[Word]], over: float) -> float:
+    """By what to shrink the times of a sentence whose last part would else start after it is over; mostly 1."""
+    if not parts or not parts[0][0].start < over <= parts[-1][0].start:
+        return 1.0
+    start, end = parts[0][0].start, max(parts[-1][0].start, parts[-1][-1].end)
+    return (over - start) / (end - start)
+
+
+def _cue(units: list[Word], origin: float, pace: float) -> Cue:
+    start = max(0, round((origin + (units[0].start - origin) * pace) * 1000))
+    end = round((origin + (max(unit.end for unit in units) - origin) * pace) * 1000)
+    return Cue(start, min(end, start + round(SECONDS * 1000)), _line(units))
+
+
+def _apart(ordered: list[Cue], duration: int) -> list[Cue]:
+    """Each cue starts after the one before, lasts at least a millisecond and ends before the next and the audio do."""
+    starts: list[int] = []
+    for cue in ordered:
+        starts.append(max(cue.start, starts[-1] + 1) if starts else cue.start)
+    limit = max(duration, len(ordered)) if duration else max([cue.end for cue in ordered] + starts, default=0) + 1
+    apart: list[Cue] = []
+    for cue, late in zip(reversed(ordered), reversed(starts), strict=True):
+        start = min(late, limit - 1)
+        apart.append(Cue(start, max(start + 1, min(cue.end, limit)), cue.text))
+        limit = start
+    return apart[::-1]
