@@ -1,0 +1,185 @@
+"""POST /compatible-mode/v1/chat/completions for qwen3-asr-flash, plain and as server-sent events.
+
+Model Studio's "Qwen-ASR API reference" (2026-01) and public field reports: the system message is context; the user
+message is exactly one sound; language and emotion come as an annotation, in a stream with every piece of text; the
+usage chunk has no choices; `delta.role` is null after the first chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Literal
+
+import msgspec
+from starlette.responses import Response
+
+from compat.emulator import events, refusals, wording
+from compat.emulator.engine import Sentence
+from compat.emulator.families import LANGUAGES, Family, family
+from compat.emulator.faults import Break, SurfaceName
+from compat.emulator.hearing import Hearing, sync_sound
+from compat.emulator.media import Sound
+from compat.emulator.refusals import Refusal
+from compat.emulator.surface import Asked
+from compat.emulator.translate import translate
+
+BARE_SNAPSHOT = "qwen3-asr-flash-2026-02-10"  # neither annotations nor usage.seconds (measured by third parties)
+
+
+class InputAudio(msgspec.Struct, frozen=True):
+    data: str = ""
+
+
+class Part(msgspec.Struct, frozen=True):
+    type: str = ""
+    text: str | None = None
+    input_audio: InputAudio | None = None
+
+
+class ChatMessage(msgspec.Struct, frozen=True):
+    role: Literal["system", "user", "assistant"]
+    content: str | list[Part] = ""
+
+
+class StreamOptions(msgspec.Struct, frozen=True):
+    include_usage: bool = False
+
+
+class AsrOptions(msgspec.Struct, frozen=True):
+    language: str | None = None
+    enable_itn: bool = False
+
+
+class ChatRequest(msgspec.Struct, frozen=True):
+    model: str
+    messages: list[ChatMessage]
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+    asr_options: AsrOptions = AsrOptions()
+
+
+def surface(body: object) -> SurfaceName:
+    """Qwen-MT lives on the same path."""
+    model = body.get("model") if isinstance(body, dict) else None
+    return "translate" if isinstance(model, str) and model.startswith("qwen-mt-") else "chat"
+
+
+async def complete(asked: Asked) -> Response:
+    if asked.surface == "translate":
+        return await translate(asked)
+    ask = asked.decode(ChatRequest)
+    _check_model(ask.model, asked.emulator.readings.retired)
+    if ask.stream_options is not None and not ask.stream:
+        raise refusals.invalid(
+            "<400> InternalError.Algo.InvalidParameter: The 'stream_options' parameter is only "
+            "allowed when 'stream' is true."
+        )
+    language = ask.asr_options.language
+    if language and language not in LANGUAGES and asked.emulator.readings.refuse_unknown_language:
+        raise refusals.algorithm(f"Unsupported language: {language}")
+    sound = await sync_sound(asked, ask.model, _audio(ask.messages), max_bytes=asked.emulator.limits.sync_bytes)
+    answer = _Answer(asked, ask, sound)
+    if ask.stream:
+        return events.streaming(answer.stream(), sound)
+    try:
+        return refusals.json_response(await answer.whole())
+    finally:
+        sound.close()
+
+
+def _check_model(model: str, retired: frozenset[str]) -> None:
+    known = family(model)
+    if known is None:
+        message = f"The model `{model}` does not exist or you do not have access to it."
+        raise Refusal(404, "ModelNotFound", message, compat="model_not_found")
+    if model in retired:
+        raise Refusal(403, "AccessDenied", "Access denied.", compat="access_denied")
+    if known is Family.AUDIO3:
+        raise refusals.algorithm("UNSUPPORTED_FORMAT: format is empty")
+    if known is not Family.QWEN3:
+        message = f"Unsupported model `{model}` for OpenAI compatibility mode."
+        raise Refusal(404, "ModelNotFound", message, compat="model_not_supported")
+
+
+def _audio(messages: list[ChatMessage]) -> str:
+    users = [message for message in messages if message.role == "user"]
+    parts = users[0].content if len(users) == 1 else []
+    if isinstance(parts, str) or len(parts) != 1 or parts[0].input_audio is None:
+        raise refusals.algorithm("The dedicated task `asr` of this model does not support this input.")
+    return parts[0].input_audio.data
+
+
+class _Answer:
+    """One completion, whole or in chunks."""
+
+    def __init__(self, asked: Asked, ask: ChatRequest, sound: Sound) -> None:
+        readings = asked.emulator.readings
+        self._asked = asked
+        self._ask = ask
+        self._hearing = Hearing(asked.emulator, sound)
+        self._annotated = readings.annotations and ask.model != BARE_SNAPSHOT
+        self._timed = readings.seconds and ask.model != BARE_SNAPSHOT
+        self._created = int(asked.emulator.clock())
+
+    async def whole(self) -> dict[str, Any]:
+        sentences = [sentence async for sentence in self._hearing.sentences()]
+        text = wording.joined(sentences)
+        message: dict[str, Any] = {"role": "assistant", "content": text}
+        if self._annotated:
+            message["annotations"] = self._annotations(sentences[0] if sentences else None)
+        choice = {"index": 0, "finish_reason": "stop", "message": message}
+        return self._envelope("chat.completion") | {"choices": [choice], "usage": self._usage(text)}
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        frames = 0
+        async for chunk in self._chunks():
+            if isinstance(self._asked.fault, Break) and frames == self._asked.fault.after:
+                broken = Refusal(500, self._asked.fault.code, self._asked.fault.message)
+                yield events.data(refusals.compat_body(broken, self._asked.id))
+                return
+            yield events.data(chunk)
+            frames += 1
+        yield b"data: [DONE]\n\n"
+
+    async def _chunks(self) -> AsyncIterator[dict[str, Any]]:
+        yield self._chunk({"content": "", "role": "assistant"})
+        text = ""
+        async for sentence in self._hearing.sentences():
+            for delta in wording.deltas(wording.joint(text, sentence.text) + sentence.text):
+                noted = {"annotations": self._annotations(sentence)} if self._annotated else {}
+                text += delta
+                yield self._chunk({**noted, "content": delta, "role": None})
+        yield self._chunk({"role": None}, finish_reason="stop")
+        if self._ask.stream_options is not None and self._ask.stream_options.include_usage:
+            yield self._envelope("chat.completion.chunk") | {"choices": [], "usage": self._usage(text)}
+
+    def _chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        return self._envelope("chat.completion.chunk") | {"choices": [choice], "usage": None}
+
+    def _envelope(self, kind: str) -> dict[str, Any]:
+        return {
+            "id": f"chatcmpl-{self._asked.id}",
+            "object": kind,
+            "created": self._created,
+            "model": self._ask.model,
+            "system_fingerprint": None,
+        }
+
+    def _annotations(self, sentence: Sentence | None) -> list[dict[str, str]]:
+        """The language asked for is the language answered."""
+        heard = sentence or Sentence(text="", begin_ms=0, end_ms=0)
+        language = self._ask.asr_options.language or heard.language
+        return [{"type": "audio_info", "language": language, "emotion": heard.emotion}]
+
+    def _usage(self, text: str) -> dict[str, Any]:
+        audio, said = wording.audio_tokens(self._hearing.seconds), wording.text_tokens(text)
+        seconds = {"seconds": wording.billed_seconds(self._hearing.seconds)} if self._timed else {}
+        return {
+            "prompt_tokens": audio,
+            "prompt_tokens_details": {"audio_tokens": audio, "text_tokens": 0},
+            "completion_tokens": said,
+            "completion_tokens_details": {"text_tokens": said},
+            "total_tokens": audio + said,
+            **seconds,
+        }

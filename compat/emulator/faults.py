@@ -1,0 +1,125 @@
+"""Faults on demand: which surface fails, at which call, and how. Deterministic: nothing here is left to chance.
+
+Refuse     a status with a DashScope code, in the surface's own error shape; with or without `retry-after`
+Answer     any body under any status: wrong JSON, HTML under 200, an error object under 200
+Hang       silence before the answer, for some seconds or for ever
+Cut        the connection breaks once so many bytes of the body have left; 0: right after the headers
+Break      an error event within a stream under HTTP 200, after so many frames
+FailTask   the submitted task ends FAILED under HTTP 200
+FailFile   the submitted task ends SUCCEEDED, its first file FAILED (qwen3 filetrans, without files: FAILED)
+Slow       the submitted task stays PENDING or RUNNING for so many queries and so many seconds
+Expire     the upload policy, or the result's address, has expired when it is handed out
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+SurfaceName: TypeAlias = Literal[
+    "chat", "translate", "generation", "submit", "query", "list", "cancel", "result", "policy", "store", "realtime"
+]
+
+
+class Refuse(msgspec.Struct, frozen=True, tag="refuse"):
+    status: int
+    code: str
+    message: str = "a fault on demand"
+    retry_after: float | None = None
+
+
+class Answer(msgspec.Struct, frozen=True, tag="answer"):
+    body: str
+    status: int = 200
+    content_type: str = "application/json"
+
+
+class Hang(msgspec.Struct, frozen=True, tag="hang"):
+    seconds: float | None = None
+
+
+class Cut(msgspec.Struct, frozen=True, tag="cut"):
+    after: int = 0
+
+
+class Break(msgspec.Struct, frozen=True, tag="break"):
+    after: int = 1
+    code: str = "InternalError"
+    message: str = "a fault on demand"
+
+
+class FailTask(msgspec.Struct, frozen=True, tag="fail_task"):
+    code: str
+    message: str = "a fault on demand"
+
+
+class FailFile(msgspec.Struct, frozen=True, tag="fail_file"):
+    code: str
+    message: str = "a fault on demand"
+
+
+class Slow(msgspec.Struct, frozen=True, tag="slow"):
+    polls: int = 0
+    seconds: float = 0
+    status: Literal["PENDING", "RUNNING"] = "RUNNING"
+
+
+class Expire(msgspec.Struct, frozen=True, tag="expire"):
+    pass
+
+
+Fault: TypeAlias = Refuse | Answer | Hang | Cut | Break | FailTask | FailFile | Slow | Expire
+
+
+_ONLY: dict[type[Fault], tuple[SurfaceName, ...]] = {
+    FailTask: ("submit",),
+    FailFile: ("submit",),
+    Slow: ("submit",),
+    Expire: ("policy", "query"),
+    Break: ("chat", "translate", "generation"),
+}
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """`fault` strikes the `nth` call of `surface` since the rule was armed, and `times` calls in all (None: every
+    one from then on)."""
+
+    surface: SurfaceName
+    fault: Fault
+    nth: int = 1
+    times: int | None = 1
+
+    def __post_init__(self) -> None:
+        only = _ONLY.get(type(self.fault))
+        if only is not None and self.surface not in only:
+            raise ValueError(f"{type(self.fault).__name__} strikes {' and '.join(only)}, not {self.surface}")
+
+    def strikes(self, call: int) -> bool:
+        """Whether the rule's `call`th call (from 1) is one of those it is meant for."""
+        return call >= self.nth and (self.times is None or call < self.nth + self.times)
+
+
+class Faults(msgspec.Struct, frozen=True):
+    rules: tuple[Rule, ...] = ()
+
+
+class FaultBook:
+    """Armed rules, each with its own count of calls; the first that strikes wins."""
+
+    def __init__(self, faults: Faults) -> None:
+        self.arm(faults)
+
+    def arm(self, faults: Faults) -> None:
+        """Replaces all rules; their counts start anew."""
+        self._armed: list[tuple[Rule, list[int]]] = [(rule, [0]) for rule in faults.rules]
+
+    def take(self, surface: SurfaceName) -> Fault | None:
+        """The fault that strikes this call of `surface`."""
+        taken: Fault | None = None
+        for rule, calls in self._armed:
+            if rule.surface == surface:
+                calls[0] += 1
+                if taken is None and rule.strikes(calls[0]):
+                    taken = rule.fault
+        return taken

@@ -1,0 +1,174 @@
+"""Where a request's sound comes from: a data URI, a temporary upload, a loopback address. It ends up in a file.
+
+Each surface has its own words for each trouble, so the trouble itself is an enumeration.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import binascii
+import enum
+import ipaddress
+import urllib.parse
+from pathlib import Path
+
+import httpx2
+import msgspec
+import pybase64
+
+from compat.emulator import sound
+from compat.emulator.state import Emulator
+
+USER_AGENT = "DashScopeUserBot/1.0 (emulator)"
+
+
+class Trouble(enum.Enum):
+    MALFORMED = enum.auto()
+    URI_TOO_LARGE = enum.auto()
+    UNRESOLVED = enum.auto()  # an oss:// address without the header that has it resolved
+    FAILED = enum.auto()
+    FORBIDDEN = enum.auto()
+    MISSING = enum.auto()
+    NO_LENGTH = enum.auto()
+    TOO_LARGE = enum.auto()
+    EMPTY = enum.auto()
+    ILLEGAL = enum.auto()
+    TOO_LONG = enum.auto()
+
+
+class MediaTrouble(Exception):
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(trouble.name)
+        self.trouble = trouble
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """An address and on whose behalf it is opened. `inline`: whether data URIs are taken."""
+
+    url: str
+    model: str
+    account: str
+    resolve: bool
+    inline: bool
+    max_bytes: int
+    max_seconds: float
+
+
+class Sound(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that can be heard. `own`: it was made for this request and goes with it."""
+
+    path: Path
+    seconds: float
+    own: bool
+
+    def close(self) -> None:
+        if self.own:
+            self.path.unlink(missing_ok=True)
+
+
+async def fetch(emulator: Emulator, source: Source) -> Sound:
+    """Raises MediaTrouble. The caller closes what it gets."""
+    own = emulator.new_path()
+    try:
+        path = await _located(emulator, source, own)
+        seconds = await asyncio.to_thread(_probed, path, source)
+    except MediaTrouble:
+        await asyncio.to_thread(own.unlink, missing_ok=True)
+        raise
+    return Sound(path=path, seconds=seconds, own=path == own)
+
+
+def _probed(path: Path, source: Source) -> float:
+    size = path.stat().st_size
+    if size > source.max_bytes:
+        raise MediaTrouble(Trouble.TOO_LARGE)
+    if size == 0:
+        raise MediaTrouble(Trouble.EMPTY)
+    seconds = sound.duration(path)
+    if seconds is None:
+        raise MediaTrouble(Trouble.ILLEGAL)
+    if seconds > source.max_seconds:
+        raise MediaTrouble(Trouble.TOO_LONG)
+    return seconds
+
+
+async def _located(emulator: Emulator, source: Source, own: Path) -> Path:
+    """Where the bytes are: in a file of our `own`, unless they were uploaded before."""
+    scheme = source.url.partition(":")[0].lower()
+    if scheme == "data" and source.inline:
+        await asyncio.to_thread(_decode, source, own)
+        return own
+    if scheme in {"http", "https"}:
+        await _download(source, own)
+        return own
+    if scheme == "oss":
+        return _stored(emulator, source)
+    raise MediaTrouble(Trouble.MALFORMED)
+
+
+def _decode(source: Source, path: Path) -> None:
+    """The cap is on the URI as it was sent, base64 and all."""
+    if len(source.url) > source.max_bytes:
+        raise MediaTrouble(Trouble.URI_TOO_LARGE)
+    head, comma, encoded = source.url.partition(",")
+    if not comma or not head.endswith(";base64"):
+        raise MediaTrouble(Trouble.MALFORMED)
+    try:
+        path.write_bytes(pybase64.b64decode(encoded, validate=True))
+    except (binascii.Error, ValueError) as exc:
+        raise MediaTrouble(Trouble.ILLEGAL) from exc
+
+
+def _stored(emulator: Emulator, source: Source) -> Path:
+    if not source.resolve:
+        raise MediaTrouble(Trouble.UNRESOLVED)
+    key = source.url.removeprefix("oss://")
+    stored = emulator.objects.get(key)
+    if stored is None or stored.expires <= emulator.clock():
+        raise MediaTrouble(Trouble.MISSING)
+    if (stored.model, stored.account) != (source.model, source.account):
+        raise MediaTrouble(Trouble.FORBIDDEN)
+    if not key.isascii() or " " in key:  # uploads of such names succeed; reading them does not
+        raise MediaTrouble(Trouble.FAILED)
+    return stored.path
+
+
+async def _download(source: Source, path: Path) -> None:
+    """From this machine only: the emulator fetches nothing from elsewhere."""
+    if not _is_loopback(urllib.parse.urlsplit(source.url).hostname or ""):
+        raise MediaTrouble(Trouble.FAILED)
+    try:
+        async with (
+            httpx2.AsyncClient(headers={"user-agent": USER_AGENT}, timeout=60, trust_env=False) as client,
+            client.stream("GET", source.url) as answer,
+        ):
+            _check(answer, source.max_bytes)
+            await _save(answer, path)
+    except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
+        raise MediaTrouble(Trouble.FAILED) from exc
+
+
+def _check(answer: httpx2.Response, max_bytes: int) -> None:
+    if answer.status_code in {401, 403}:
+        raise MediaTrouble(Trouble.FORBIDDEN)
+    if answer.status_code in {404, 410}:
+        raise MediaTrouble(Trouble.MISSING)
+    if answer.status_code != 200:
+        raise MediaTrouble(Trouble.FAILED)
+    if "content-length" not in answer.headers:
+        raise MediaTrouble(Trouble.NO_LENGTH)
+    if int(answer.headers["content-length"]) > max_bytes:
+        raise MediaTrouble(Trouble.TOO_LARGE)
+
+
+async def _save(answer: httpx2.Response, path: Path) -> None:
+    with path.open("wb") as file:
+        async for block in answer.aiter_raw():
+            file.write(block)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

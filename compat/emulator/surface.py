@@ -1,0 +1,219 @@
+"""One HTTP surface: what is counted, remembered, allowed and made to fail before its own code runs."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from compat.emulator import refusals
+from compat.emulator.faults import (
+    Answer,
+    Break,
+    Cut,
+    Expire,
+    FailFile,
+    FailTask,
+    Fault,
+    Hang,
+    Refuse,
+    Slow,
+    SurfaceName,
+)
+from compat.emulator.refusals import Refusal, Shape
+from compat.emulator.state import Emulator, Seen
+
+T = TypeVar("T")
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """One request on its way through a surface. `body` is the decoded JSON, where the surface reads JSON."""
+
+    emulator: Emulator
+    request: Request
+    surface: SurfaceName
+    body: object
+    fault: Fault | None
+    id: str
+
+    @property
+    def account(self) -> str:
+        """Whose key it is; one key, one account here."""
+        return bearer(self.request)
+
+    @property
+    def base_url(self) -> str:
+        """The root under which this emulator was reached, without a slash at the end."""
+        return str(self.request.base_url).rstrip("/")
+
+    def flag(self, header: str) -> bool:
+        """Whether one of DashScope's own headers says `enable`."""
+        return self.request.headers.get(header, "").strip().lower() == "enable"
+
+    def decode(self, kind: type[T]) -> T:
+        try:
+            return msgspec.convert(self.body, kind)
+        except msgspec.ValidationError as exc:
+            raise refusals.invalid("Required body invalid, please check the request body format.") from exc
+
+
+Handle = Callable[[Asked], Awaitable[Response]]
+
+
+class _Severed(Exception):
+    """The connection is to break here."""
+
+
+class Surface:
+    """An ASGI app around `handle`.
+
+    `name` may depend on the body (Qwen-MT shares a path with ASR). `describe` says what to remember of a request.
+    `key`: whether the API key is asked for. `reads`: whether the body is JSON.
+    """
+
+    def __init__(
+        self,
+        emulator: Emulator,
+        name: SurfaceName | Callable[[object], SurfaceName],
+        handle: Handle,
+        *,
+        shape: Shape = refusals.native,
+        describe: Callable[[Asked], Seen] | None = None,
+        key: bool = True,
+        reads: bool = False,
+    ) -> None:
+        self._emulator = emulator
+        self._name = name
+        self._handle = handle
+        self._shape = shape
+        self._describe = describe or plainly
+        self._key = key
+        self._reads = reads
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        request_id = str(uuid.uuid4())
+        try:
+            response = await self._answer(request, request_id)
+        except Refusal as refusal:
+            response = self._shape(refusal, request_id)
+        except _Severed:
+            return
+        response.headers["x-request-id"] = request_id
+        fault: Fault | None = scope.get("emulator.fault")
+        try:
+            await response(scope, receive, cutting(send, fault.after) if isinstance(fault, Cut) else send)
+        except _Severed:
+            return  # the server closes a connection whose answer was left unfinished
+
+    async def _answer(self, request: Request, request_id: str) -> Response:
+        body = await self._read(request) if self._reads else None
+        name = self._name if isinstance(self._name, str) else self._name(body)
+        self._emulator.counts[name] += 1
+        fault = self._emulator.faults.take(name)
+        request.scope["emulator.fault"] = fault
+        asked = Asked(emulator=self._emulator, request=request, surface=name, body=body, fault=fault, id=request_id)
+        self._emulator.requests.append(self._describe(asked))
+        if (forced := await strike(asked)) is not None:
+            return forced
+        if self._key:
+            authorise(request, self._emulator.keys)
+        return await self._handle(asked)
+
+    async def _read(self, request: Request) -> object:
+        whole = bytearray()
+        async for chunk in request.stream():
+            whole += chunk
+            if len(whole) > self._emulator.limits.body_bytes:
+                raise Refusal(400, "BadRequest.TooLarge", "Payload Too Large", compat="invalid_parameter_error")
+        try:
+            return msgspec.json.decode(bytes(whole))
+        except msgspec.DecodeError as exc:
+            raise refusals.invalid("Required body invalid, please check the request body format.") from exc
+
+
+def plainly(asked: Asked) -> Seen:
+    """What there is to remember of a request without a body: its query."""
+    query = dict(asked.request.query_params)
+    return Seen(
+        surface=asked.surface, model=query.pop("model", ""), parameters=query, headers=own_headers(asked.request)
+    )
+
+
+def own_headers(request: Request) -> dict[str, str]:
+    """DashScope's own headers: they carry switches, never keys."""
+    return {name: value for name, value in request.headers.items() if name.startswith("x-dashscope-")}
+
+
+def bearer(request: Request) -> str:
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
+
+
+def authorise(request: Request, keys: frozenset[str] | None) -> None:
+    """Any key will do when none were given to the emulator; no key never does."""
+    key = bearer(request)
+    if not key:
+        raise Refusal(401, "InvalidApiKey", "No API-key provided.", compat="invalid_api_key")
+    if keys is not None and not any(hmac.compare_digest(key.encode(), known.encode()) for known in keys):
+        raise Refusal(401, "InvalidApiKey", "Invalid API-key provided.", compat="invalid_api_key")
+
+
+async def strike(asked: Asked) -> Response | None:
+    """Plays the fault where it replaces the answer; the others wait until their surface looks for them."""
+    match asked.fault:
+        case Refuse(status, code, message, retry_after):
+            await drain(asked.request)
+            raise Refusal(status, code, message, retry_after=retry_after)
+        case Answer(body, status, content_type):
+            await drain(asked.request)
+            return Response(body, status, media_type=content_type)
+        case Hang(seconds):
+            await drain(asked.request)
+            await hang(asked.request, seconds)
+            return None
+        case None | Cut() | Break() | FailTask() | FailFile() | Slow() | Expire():
+            return None
+
+
+async def drain(request: Request) -> None:
+    """Reads what is left of an upload, so that its sender hears the answer rather than a broken pipe."""
+    async for _ in request.stream():
+        pass
+
+
+async def hang(request: Request, seconds: float | None) -> None:
+    """Says nothing for so long, or until the caller has gone."""
+    try:
+        async with asyncio.timeout(seconds):
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+    except TimeoutError:
+        return
+    raise _Severed
+
+
+def cutting(send: Send, after: int) -> Send:
+    """Lets `after` bytes of the body out, then breaks the connection."""
+    left = after
+
+    async def cut(message: Message) -> None:
+        nonlocal left
+        if message["type"] == "http.response.body":
+            part = message.get("body", b"")[:left]
+            ends = len(part) < len(message.get("body", b"")) or not message.get("more_body", False)
+            left -= len(part)
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+            if ends or left <= 0:
+                raise _Severed
+            return
+        await send(message)
+
+    return cut

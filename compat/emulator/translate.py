@@ -1,0 +1,126 @@
+"""Qwen-MT on POST /compatible-mode/v1/chat/completions.
+
+Model Studio's "Qwen-MT API reference" (2026): exactly one user message, `translation_options` at the top, 8192 tokens
+in. The emulator does not translate: English asked for in English comes back as it is, all else is marked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from compat.emulator import events, refusals, wording
+from compat.emulator.families import LANGUAGES, family
+from compat.emulator.faults import Break
+from compat.emulator.refusals import Refusal
+from compat.emulator.surface import Asked
+
+MAX_TOKENS = 8192
+NAMES = frozenset(
+    "English Chinese Traditional_Chinese Cantonese Japanese Korean French Spanish German Italian Portuguese Russian "
+    "Arabic Thai Vietnamese Indonesian Malay Turkish Polish Dutch Swedish Danish Finnish Norwegian Icelandic Czech "
+    "Ukrainian Hindi Tagalog Filipino Greek Hebrew Hungarian Romanian".lower()
+    .replace("_", " ")
+    .split()
+)
+
+
+class MtMessage(msgspec.Struct, frozen=True):
+    role: str
+    content: str
+
+
+class TranslationOptions(msgspec.Struct, frozen=True):
+    target_lang: str
+    source_lang: str = "auto"
+
+
+class MtStreamOptions(msgspec.Struct, frozen=True):
+    include_usage: bool = False
+
+
+class MtRequest(msgspec.Struct, frozen=True):
+    model: str
+    messages: list[MtMessage]
+    translation_options: TranslationOptions
+    stream: bool = False
+    stream_options: MtStreamOptions | None = None
+
+
+async def translate(asked: Asked) -> Response:
+    body = asked.body
+    if isinstance(body, dict) and "translation_options" not in body:
+        raise refusals.algorithm("translation_options is required")
+    ask = asked.decode(MtRequest)
+    text = _text(ask)
+    answer = translation(text, ask.translation_options.target_lang)
+    if ask.stream:
+        return events.streaming(_stream(asked, ask, answer))
+    message = {"role": "assistant", "content": answer}
+    choice = {"index": 0, "finish_reason": "stop", "message": message}
+    envelope = _envelope(asked, ask, "chat.completion")
+    return refusals.json_response(envelope | {"choices": [choice], "usage": _usage(text, answer)})
+
+
+def translation(text: str, target: str) -> str:
+    """`text` itself where it is English and English is wanted, else with the language in front: `[French] …`."""
+    if target.lower() in {"english", "en"}:
+        return text if text.isascii() else f"[English] {text}"
+    return f"[{target}] {text}"
+
+
+def _text(ask: MtRequest) -> str:
+    if family(ask.model) is None:
+        message = f"The model `{ask.model}` does not exist or you do not have access to it."
+        raise Refusal(404, "ModelNotFound", message, compat="model_not_found")
+    if any(message.role not in {"user", "assistant"} for message in ask.messages):
+        message = "<500> InternalError.Algo: Role must be in [user, assistant]"
+        raise Refusal(500, "InternalError.Algo", message, compat="internal_error")
+    if len(ask.messages) != 1 or ask.messages[0].role != "user":
+        raise refusals.algorithm("Exactly one user message is expected")
+    options = ask.translation_options
+    for language in {options.target_lang, options.source_lang} - {"auto"}:
+        if language.lower() not in NAMES | LANGUAGES:
+            raise refusals.algorithm(f"Unsupported language: {language}")
+    if options.target_lang == "auto":
+        raise refusals.algorithm("Unsupported language: auto")
+    text = ask.messages[0].content
+    if not 1 <= wording.text_tokens(text) <= MAX_TOKENS:
+        raise refusals.algorithm(f"Range of input length should be [1, {MAX_TOKENS}]")
+    return text
+
+
+async def _stream(asked: Asked, ask: MtRequest, answer: str) -> AsyncIterator[bytes]:
+    """plus and turbo repeat the whole text so far in every chunk (field reports); flash and lite by reading."""
+    cumulative = ask.model.startswith(("qwen-mt-plus", "qwen-mt-turbo")) or asked.emulator.readings.mt_flash_cumulative
+    said = ""
+    for frames, delta in enumerate(wording.deltas(answer)):
+        if isinstance(asked.fault, Break) and frames == asked.fault.after:
+            broken = Refusal(500, asked.fault.code, asked.fault.message)
+            yield events.data(refusals.compat_body(broken, asked.id))
+            return
+        said += delta
+        yield _chunk(asked, ask, {"content": said if cumulative else delta, "role": "assistant"})
+    yield _chunk(asked, ask, {"content": said if cumulative else "", "role": None}, finish_reason="stop")
+    if ask.stream_options is not None and ask.stream_options.include_usage:
+        usage = _usage(ask.messages[0].content, answer)
+        yield events.data(_envelope(asked, ask, "chat.completion.chunk") | {"choices": [], "usage": usage})
+    yield b"data: [DONE]\n\n"
+
+
+def _chunk(asked: Asked, ask: MtRequest, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+    return events.data(_envelope(asked, ask, "chat.completion.chunk") | {"choices": [choice], "usage": None})
+
+
+def _envelope(asked: Asked, ask: MtRequest, kind: str) -> dict[str, Any]:
+    created = int(asked.emulator.clock())
+    return {"id": f"chatcmpl-{asked.id}", "object": kind, "created": created, "model": ask.model}
+
+
+def _usage(text: str, answer: str) -> dict[str, int]:
+    read, said = wording.text_tokens(text), wording.text_tokens(answer)
+    return {"prompt_tokens": read, "completion_tokens": said, "total_tokens": read + said}

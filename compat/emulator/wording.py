@@ -1,0 +1,92 @@
+"""Text and figures derived from sentences: joining, cutting into deltas, counting tokens, spreading words over time."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from compat.emulator.engine import Sentence, Word
+
+AUDIO_TOKENS_PER_SECOND = 25
+DELTA_WORDS = 3
+CJK = "\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef"
+TOKEN = re.compile(rf"\s*(?:[{CJK}]|[^\s{CJK}]+)\s*$|\s*(?:[{CJK}]|[^\s{CJK}]+)")
+WIDE = re.compile(f"[{CJK}]")
+PUNCTUATION = ",.!?;:…，。！？；：、"
+
+
+def joint(before: str, after: str) -> str:
+    """What stands between two sentences: a space, except next to Chinese and its like."""
+    if not before or not after or WIDE.match(before[-1]) or WIDE.match(after[0]):
+        return ""
+    return " "
+
+
+def joined(sentences: list[Sentence]) -> str:
+    text = ""
+    for sentence in sentences:
+        text += joint(text, sentence.text) + sentence.text
+    return text
+
+
+def deltas(text: str) -> Iterator[str]:
+    """`text` in pieces of a few words; joined they are `text` again."""
+    tokens = TOKEN.findall(text)
+    for start in range(0, len(tokens), DELTA_WORDS):
+        yield "".join(tokens[start : start + DELTA_WORDS])
+
+
+def text_tokens(text: str) -> int:
+    """A stand-in for the service's tokeniser: one a word, one a wide character."""
+    return len(TOKEN.findall(text))
+
+
+def audio_tokens(seconds: float) -> int:
+    """25 a second; less than a second counts as one (API reference of qwen3-asr, 2026-01)."""
+    return math.ceil(AUDIO_TOKENS_PER_SECOND * max(seconds, 1.0))
+
+
+def billed_seconds(seconds: float) -> int:
+    return max(1, math.ceil(seconds))
+
+
+def words_of(sentence: Sentence) -> tuple[Word, ...]:
+    """The engine's words, or the text's own spread evenly over the sentence."""
+    if sentence.words:
+        return sentence.words
+    tokens = [token.strip() for token in TOKEN.findall(sentence.text)]
+    spoken: list[tuple[str, str]] = []
+    for token in tokens:
+        text = token.rstrip(PUNCTUATION)
+        punctuation = token[len(text) :]
+        if text:
+            spoken.append((text, punctuation))
+        elif spoken:
+            spoken[-1] = (spoken[-1][0], spoken[-1][1] + punctuation)
+    length = sentence.end_ms - sentence.begin_ms
+    edges = [sentence.begin_ms + length * index // max(1, len(spoken)) for index in range(len(spoken) + 1)]
+    return tuple(
+        Word(text, edges[index], edges[index + 1], punctuation) for index, (text, punctuation) in enumerate(spoken)
+    )
+
+
+def clauses(sentence: Sentence) -> list[Sentence]:
+    """The sentence cut after each punctuated word, as filetrans does when it is asked for words."""
+    parts: list[list[Word]] = [[]]
+    for word in words_of(sentence):
+        parts[-1].append(word)
+        if word.punctuation:
+            parts.append([])
+    return [_clause(sentence, tuple(words)) for words in parts if words]
+
+
+def _clause(sentence: Sentence, words: tuple[Word, ...]) -> Sentence:
+    text = ""
+    for word in words:
+        text += joint(text, word.text) + word.text + word.punctuation
+    return msgspec.structs.replace(
+        sentence, text=text, begin_ms=words[0].begin_ms, end_ms=words[-1].end_ms, words=words
+    )
