@@ -1,0 +1,186 @@
+"""Lengths come from a file's own bytes, and what cannot be heard is refused in words."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import struct
+from pathlib import Path
+
+import pytest
+
+from compat.audio.probe import header, measure
+from compat.errors import BadAudio
+from compat.transcript import Media
+from tests.audio.media import RECIPES, make, tone
+
+SECONDS = 6.0
+MIMES = {
+    "wav": "audio/wav", "w64": "audio/x-w64", "aiff": "audio/aiff", "mp3": "audio/mpeg", "m4a": "audio/mp4",
+    "mp4": "video/mp4", "flac": "audio/flac", "ogg": "audio/ogg", "webm": "audio/webm", "mkv": "video/x-matroska",
+    "aac": "audio/aac", "amr": "audio/amr", "wma": "audio/x-ms-wma", "mpeg": "video/mpeg",
+}  # fmt: skip
+SHOWN = {"rf64": "wav", "opus": "ogg", "mpegts": "mpeg"}  # what the others are called is the first part of their name
+IN_HEADER = {
+    "wav", "wav-24", "wav-float", "wav-ulaw", "rf64", "flac", "mp3", "mp3-vbr", "m4a", "m4a-alac", "m4a-faststart",
+}  # fmt: skip
+AUDIBLE = [name for name, recipe in RECIPES.items() if recipe.sound]
+
+
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shelf")
+    for name in RECIPES:
+        rate = 8000 if name == "amr" else 16_000
+        make(name, tone(SECONDS, rate), rate, 1, folder / name)
+    return folder
+
+
+def probe(path: Path) -> Media:
+    return header(path) or measure(path)
+
+
+@pytest.mark.parametrize("name", AUDIBLE)
+def test_every_container_is_known_and_measured(shelf: Path, name: str) -> None:
+    media = measure(shelf / name)
+    shown = SHOWN.get(name, name.partition("-")[0])
+
+    assert (shown, MIMES[shown]) == (media.container, media.mime)
+    assert media.suffix.startswith(".")
+    assert media.duration == pytest.approx(SECONDS, abs=0.2)
+    assert media.rate == (RECIPES[name].rate or 16_000)
+    assert media.channels == (RECIPES[name].channels or 1)
+    assert (media.path, media.size) == (shelf / name, (shelf / name).stat().st_size)
+
+
+@pytest.mark.parametrize("name", AUDIBLE)
+def test_a_header_says_the_same_or_nothing(shelf: Path, name: str) -> None:
+    media = header(shelf / name)
+
+    assert (media is not None) == (name in IN_HEADER)
+    assert media in (None, measure(shelf / name))
+
+
+@pytest.mark.parametrize("rate", [8000, 16_000, 44_100, 48_000])
+@pytest.mark.parametrize("channels", [1, 2, 6])
+@pytest.mark.parametrize("container", ["wav", "flac", "m4a"])
+def test_rates_and_channels(tmp_path: Path, container: str, rate: int, channels: int) -> None:
+    media = header(make(container, tone(2, rate, channels), rate, channels, tmp_path / "a"))
+
+    assert media is not None
+    assert (rate, channels) == (media.rate, media.channels)
+    assert media.duration == pytest.approx(2.0, abs=0.07)
+
+
+def test_the_name_is_never_asked(shelf: Path, tmp_path: Path) -> None:
+    copied = shutil.copy(shelf / "flac", tmp_path / "song.mp3")
+
+    assert "flac" == probe(Path(copied)).container
+
+
+WAVE = tone(3)
+
+
+def wav(stated: int, pcm: bytes = WAVE, behind: bytes = b"", riff: int = 0xFFFFFFFF) -> bytes:
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 16_000, 32_000, 2, 16)
+    return struct.pack("<4sI4s", b"RIFF", riff, b"WAVE") + form + struct.pack("<4sI", b"data", stated) + pcm + behind
+
+
+@pytest.mark.parametrize(
+    ("data", "container"),
+    [
+        (wav(len(WAVE)), "wav"),
+        (wav(len(WAVE), behind=b"LIST\x04\0\0\0abcd"), "wav"),
+        (wav(len(WAVE), behind=b"\0"), "wav"),
+        (wav(len(WAVE) + 44), "wav"),
+        (wav(0), "wav-streamed"),
+        (wav(0xFFFFFFFF), "wav-streamed"),
+        (wav(0x7FFFFFFF - 36), "wav-streamed"),
+        (wav(3200), "wav-streamed"),
+    ],
+    ids=["true", "chunk behind", "pad", "counts its header", "zero", "all ones", "sox", "stale"],
+)
+def test_the_sizes_in_a_wav_header_are_not_believed(tmp_path: Path, data: bytes, container: str) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(data)
+    media = header(path)
+
+    assert media is not None
+    assert (container, "audio/wav") == (media.container, media.mime)
+    assert media.duration == pytest.approx(3.0, abs=0.01)
+    assert measure(path).duration == pytest.approx(3.0, abs=0.01)
+
+
+def test_joined_mp3s_are_counted(shelf: Path, tmp_path: Path) -> None:
+    joined = tmp_path / "a"
+    joined.write_bytes((shelf / "mp3").read_bytes() * 4)
+
+    assert header(joined) is None
+    assert measure(joined).duration == pytest.approx(4 * SECONDS, abs=0.6)
+
+
+@pytest.mark.parametrize(
+    "name", ["wav", "rf64", "aiff", "flac", "mp3", "mp3-vbr", "m4a", "m4a-faststart", "mp4", "webm", "mkv"]
+)
+@pytest.mark.parametrize("kept", [0.3, 0.7])
+def test_truncated(shelf: Path, tmp_path: Path, name: str, kept: float) -> None:
+    data = (shelf / name).read_bytes()
+    path = tmp_path / "a"
+    path.write_bytes(data[: int(len(data) * kept)])
+
+    with pytest.raises(BadAudio):
+        probe(path)
+
+
+@pytest.mark.parametrize("name", ["w64", "ogg", "opus", "mp3-bare", "aac", "amr", "webm-live"])
+def test_a_stream_may_end_anywhere(shelf: Path, tmp_path: Path, name: str) -> None:
+    data = (shelf / name).read_bytes()
+    path = tmp_path / "a"
+    path.write_bytes(data[: len(data) // 2])
+
+    assert SECONDS / 8 < probe(path).duration < SECONDS * 0.6
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty"),
+        (b"hello, this is text\n" * 500, "not audio"),
+        (random.Random(1).randbytes(100_000), "not audio"),  # noqa: S311 - no secret
+        (b"\xff\xd8\xff\xe0\0\x10JFIF" + bytes(5000), "not audio"),
+        (b"%PDF-1.7\n" + bytes(5000), "not audio"),
+        (b"#EXTM3U\n#EXTINF:10,\nfile:///etc/passwd\n", "not audio"),
+        (b"ffconcat version 1.0\nfile /etc/passwd\n", "not audio"),
+        (b"ID3\4\0\0\0\0\0\0", "not audio"),
+        (b"ID3", "not audio"),
+        (b"RIFF\0\0\0\0WAVE", "damaged"),
+        (b"fLaC", "damaged"),
+        (b"OggS" + bytes(1000), "damaged"),
+        (b"\xff\xfb\x90\x64" + bytes(1000), "damaged|decoded"),
+        (wav(0, b""), "no sound"),
+    ],
+)
+def test_what_cannot_be_heard_is_refused_in_words(tmp_path: Path, data: bytes, reason: str) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(data)
+
+    with pytest.raises(BadAudio, match=reason) as caught:
+        probe(path)
+    assert ("file", 400) == (caught.value.param, caught.value.status)
+    assert str(path) not in caught.value.message
+
+
+def test_a_video_without_a_sound_track(shelf: Path) -> None:
+    with pytest.raises(BadAudio, match="video without a sound track"):
+        probe(shelf / "mp4-video")
+
+
+@pytest.mark.parametrize("name", ["mp3", "flac", "m4a"])
+def test_garbage_behind_a_good_start_does_not_hold_the_loop(shelf: Path, tmp_path: Path, name: str) -> None:
+    """A parser that looks for the next frame through gigabytes is stopped: the file is left to be measured."""
+    path = tmp_path / "a"
+    path.write_bytes((shelf / name).read_bytes()[:60])
+    with path.open("r+b") as file:
+        file.truncate(1 << 31)
+
+    assert header(path) is None
