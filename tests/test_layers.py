@@ -14,9 +14,12 @@ FLOORS = [  # from the ground up; a module imports from floors below its own, or
     {"bridge", "jobs", "upstream"},
     {"endpoints"},
     {"app"},
-    {"cli", "__main__"},
+    {"doctor", "logs"},
+    {"cli"},
+    {"__main__"},
 ]
-APART = {"emulator"}  # a house of its own: imports nothing of this one, is imported by nothing of this one
+APART = {"emulator"}  # a house of its own: imports nothing of this one; nothing of this one imports it
+STARTS = {"cli": {"emulator"}}  # but the command line starts it
 PURE = FLOORS[0] | {"catalogue", "dashscope_api", "openai_api", "bridge"}
 IO = {
     "anyio", "asyncio", "httpx2", "logging", "os", "random", "secrets", "socket", "ssl", "starlette", "tempfile",
@@ -51,7 +54,7 @@ def test_imports_run_downwards(path: pathlib.Path) -> None:
         return
     floor = next(level for level, rooms in enumerate(FLOORS) if room(path) in rooms)
 
-    assert taken <= set().union(*FLOORS[:floor]) | {room(path)}
+    assert taken <= set().union(*FLOORS[:floor]) | {room(path)} | STARTS.get(room(path), set())
 
 
 @every_module

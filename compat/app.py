@@ -1,0 +1,108 @@
+"""create_app: the routes, what lives as long as the server, and how errors leave."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from compat.audio.worker import Worker
+from compat.endpoints.access import Access
+from compat.endpoints.health import healthz
+from compat.endpoints.models import Models
+from compat.endpoints.recognition import Recogniser
+from compat.endpoints.transcriptions import Transcriptions
+from compat.errors import CompatError, MethodNotAllowed, NotFound
+from compat.settings import Settings
+from compat.upstream.http import Service
+
+log = logging.getLogger("compat")
+EXPOSED = ("x-request-id", "openai-processing-ms", "x-compat-ignored", "x-compat-road", "retry-after")
+
+
+def create_app(settings: Settings) -> Starlette:
+    service = Service(
+        settings.root,
+        connect_timeout=settings.connect_timeout,
+        answer_timeout=settings.answer_timeout,
+        attempts=settings.attempts,
+    )
+    worker = Worker(settings.media_workers)
+    spool = tempfile.TemporaryDirectory(prefix="qwen-asr-compat-", dir=settings.spool, ignore_cleanup_errors=True)
+    transcriptions = Transcriptions(settings, Recogniser(settings, service, worker), Path(spool.name))
+    models = Models(settings)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        with spool:
+            yield
+            await worker.close()
+            await service.close()
+
+    return Starlette(
+        routes=[
+            Route("/v1/audio/transcriptions", transcriptions.create, methods=["POST"]),
+            Route("/v1/models", models.every),
+            Route("/v1/models/{model:path}", models.one),
+            Route("/healthz", healthz),
+        ],
+        middleware=[Middleware(Access), *_cors(settings)],
+        exception_handlers={
+            CompatError: _refused,
+            HTTPException: _unrouted,
+            ClientDisconnect: _gone,
+            Exception: _failed,
+        },
+        lifespan=lifespan,
+    )
+
+
+def _cors(settings: Settings) -> list[Middleware]:
+    if not settings.cors_origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["*"],
+            expose_headers=EXPOSED,
+        )
+    ]
+
+
+def _answer(error: CompatError) -> Response:
+    return JSONResponse(error.body(), error.status, error.headers())
+
+
+async def _refused(request: Request, exc: Exception) -> Response:
+    assert isinstance(exc, CompatError)  # noqa: S101 - Starlette calls this for nothing else
+    request.state.log.update(error=exc.code, param=exc.param)
+    return _answer(exc)
+
+
+async def _unrouted(request: Request, exc: Exception) -> Response:
+    status = exc.status_code if isinstance(exc, HTTPException) else 404
+    if status == 405:
+        return _answer(MethodNotAllowed(f"{request.method} is not possible on {request.url.path}."))
+    return _answer(NotFound(f"There is no {request.method} {request.url.path} here.", code="unknown_url"))
+
+
+async def _gone(request: Request, _: Exception) -> Response:
+    request.state.log.update(error="client_disconnected")
+    return Response(status_code=499)
+
+
+async def _failed(_: Request, exc: Exception) -> Response:
+    log.error("a request failed", exc_info=exc)
+    return _answer(CompatError("This server failed; the log under this request's id says why."))

@@ -1,0 +1,292 @@
+"""What DashScope's models are and can do, which names callers know them by, and the road an upload takes.
+
+Facts: DashScope's model pages as of 2026-11-21 (guide to non-realtime speech recognition; API references of qwen3-asr,
+fun-asr and paraformer) and the official package 2.0.2. Ids are matched by pattern, so that a new snapshot of a known
+family works on the day it appears.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from compat.errors import BadRequest, ModelNotFound
+from compat.transcript import Ask, Media, Request, Surface
+
+Kind = Literal["switch", "number", "numbers", "text", "texts"]
+OPTIONS: dict[str, Kind] = {
+    "audio_event_detection_enabled": "switch",
+    "channel_id": "numbers",
+    "diarization_enabled": "switch",
+    "disfluency_removal_enabled": "switch",
+    "enable_itn": "switch",
+    "enable_lid": "switch",
+    "enable_words": "switch",
+    "language_hints": "texts",
+    "speaker_count": "number",
+    "special_word_filter": "text",
+    "timestamp_alignment_enabled": "switch",
+    "vocabulary_id": "text",
+}
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a surface takes and gives: `seconds` of audio, `size` in bytes of the file, containers it is known to read
+    (measured by third parties), sentences with times, answers in parts."""
+
+    seconds: float
+    size: int
+    containers: frozenset[str]
+    times: bool
+    streams: bool
+
+
+_READ_AT_ONCE = frozenset({"flac", "mp3", "mp4", "ogg", "wav"})
+_READ_LATER = _READ_AT_ONCE | {"aac", "amr", "asf", "avi", "flv", "matroska", "mpeg", "webm"}
+# The synchronous surfaces take a data URI of 10 MB, which base64 fills with three quarters of that.
+_AT_ONCE = {"seconds": 300.0, "size": 7_490_000, "containers": _READ_AT_ONCE, "streams": True}
+_LATER = {"seconds": 43200.0, "size": 1_000_000_000, "containers": _READ_LATER, "streams": False}
+LIMITS: dict[Surface, Limits] = {
+    "chat": msgspec.convert({**_AT_ONCE, "times": False}, Limits),
+    "generation": msgspec.convert({**_AT_ONCE, "times": False}, Limits),
+    "generation-audio": msgspec.convert({**_AT_ONCE, "times": True}, Limits),
+    "filetrans": msgspec.convert({**_LATER, "times": True}, Limits),
+    "transcription": msgspec.convert({**_LATER, "times": True}, Limits),
+    "filetrans-3": msgspec.convert({**_LATER, "times": True}, Limits),
+}
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """One row: ids that `pattern` matches whole; `known` are those that `/v1/models` lists.
+
+    `surface` is None for models that only hear live speech. `long` answers for the model when the audio is long or
+    times are needed. `context`: whether a text may guide it. `tagalog` is its code for Filipino. `always` goes with
+    every request.
+    """
+
+    pattern: str
+    known: tuple[str, ...]
+    surface: Surface | None
+    regions: frozenset[str]
+    long: str | None = None
+    context: bool = False
+    tagalog: str = "tl"
+    options: frozenset[str] = frozenset()
+    always: dict[str, bool] = {}
+
+
+_EAST = frozenset({"beijing", "singapore"})
+_QWEN3 = frozenset({"enable_itn", "enable_lid"})
+_FILES = frozenset(
+    {"channel_id", "diarization_enabled", "language_hints", "speaker_count", "special_word_filter", "vocabulary_id"}
+)
+_PARAFORMER = {"audio_event_detection_enabled", "disfluency_removal_enabled", "timestamp_alignment_enabled"}
+
+# In the order of matching: the narrow before the wide.
+MODELS = (
+    Model(
+        pattern=r".*-realtime.*|gummy-.*|qwen-audio-3\..*-(streaming|message).*",
+        known=("qwen3-asr-flash-realtime",),
+        surface=None,
+        regions=_EAST,
+    ),
+    Model(
+        pattern=r"qwen-audio-3\..*-filetrans.*",
+        known=("qwen-audio-3.1-asr-flash-filetrans", "qwen-audio-3.0-asr-flash-filetrans"),
+        surface="filetrans-3",
+        regions=_EAST,
+        context=True,
+        options=_FILES,
+    ),
+    Model(
+        pattern=r".*-filetrans.*",
+        known=("qwen3-asr-flash-filetrans",),
+        surface="filetrans",
+        regions=_EAST,
+        context=True,
+        tagalog="fil",
+        options=frozenset({"channel_id", "enable_itn", "enable_words"}),
+    ),
+    Model(
+        pattern=r"qwen3-asr-flash(-.*)?-us",
+        known=("qwen3-asr-flash-us",),
+        surface="generation",
+        regions=frozenset({"us"}),
+        context=True,
+        tagalog="fil",
+        options=_QWEN3,
+    ),
+    Model(
+        pattern=r"qwen3-asr-flash",
+        known=("qwen3-asr-flash",),
+        surface="chat",
+        regions=_EAST,
+        long="qwen3-asr-flash-filetrans",
+        context=True,
+        tagalog="fil",
+        options=_QWEN3,
+    ),
+    Model(
+        pattern=r"qwen3-asr-flash-.*",
+        known=(),
+        surface="chat",
+        regions=_EAST,
+        context=True,
+        tagalog="fil",
+        options=_QWEN3,
+    ),
+    Model(
+        pattern=r"fun-asr-flash-.*|qwen-audio-3\..*",
+        known=("qwen-audio-3.1-asr-flash", "qwen-audio-3.0-asr-flash", "fun-asr-flash-2026-06-15"),
+        surface="generation-audio",
+        regions=_EAST,
+        options=frozenset({"language_hints", "vocabulary_id"}),
+    ),
+    Model(
+        pattern=r"fun-asr.*",
+        known=("fun-asr", "fun-asr-mtl"),
+        surface="transcription",
+        regions=_EAST,
+        options=_FILES,
+    ),
+    Model(
+        pattern=r"paraformer.*",
+        known=("paraformer-v2", "paraformer-8k-v2", "paraformer-v1", "paraformer-8k-v1", "paraformer-mtl-v1"),
+        surface="transcription",
+        regions=frozenset({"beijing"}),
+        options=_FILES | _PARAFORMER,
+        always={"timestamp_alignment_enabled": True},
+    ),
+)
+
+# OpenAI's names and those of whisper servers; the patterns catch their kin (faster-whisper-…, openai/whisper-…).
+ALIASES = {
+    "whisper-1": "qwen3-asr-flash",
+    "whisper-large-v3": "qwen3-asr-flash",
+    "whisper-large-v3-turbo": "qwen3-asr-flash",
+    "gpt-transcribe": "qwen3-asr-flash",
+    "gpt-4o-transcribe": "qwen3-asr-flash",
+    "gpt-4o-mini-transcribe": "qwen3-asr-flash",
+}
+_KIN = re.compile(r"([\w.-]+/)?((faster-|distil-)*whisper(-.*)?|gpt-(4o-(mini-)?)?transcribe-\d{4}-\d{2}-\d{2})")
+
+
+class Road(msgspec.Struct, frozen=True, kw_only=True):
+    """Which model on which surface answers, and whether the audio has to be re-encoded to fit it."""
+
+    model: str
+    row: Model
+    surface: Surface
+    refit: bool
+
+    @property
+    def limits(self) -> Limits:
+        return LIMITS[self.surface]
+
+
+def names(aliases: Mapping[str, str]) -> tuple[str, ...]:
+    """Every name that `/v1/models` lists: aliases first, operators' own ones before the built-in."""
+    return tuple(dict.fromkeys([*aliases, *ALIASES, *(name for row in MODELS for name in row.known)]))
+
+
+def resolve(name: str, aliases: Mapping[str, str]) -> tuple[str, Model]:
+    """DashScope's id for a caller's name, and its row. Raises ModelNotFound naming what is known."""
+    model = aliases.get(name, name)
+    model = ALIASES.get(model, model)
+    if _KIN.fullmatch(model):
+        model = "qwen3-asr-flash"
+    for row in MODELS:
+        if re.fullmatch(row.pattern, model):
+            return model, row
+    raise ModelNotFound(f"The model {name!r} is not known here. Known: {', '.join(names(aliases))}.")
+
+
+def road(ask: Ask, media: Media, *, region: str, aliases: Mapping[str, str], longest: float) -> Road:
+    """The road for this upload of up to `longest` seconds. Raises BadRequest naming a model that can when the one that
+    was asked for cannot."""
+    model, row = resolve(ask.model, aliases)
+    if region == "us" and row.long:
+        model, row = resolve(f"{model}-us", aliases)
+    if row.surface is None:
+        raise BadRequest(f"{model} hears live speech only; use qwen3-asr-flash for files.", param="model")
+    if media.duration > longest:
+        raise BadRequest(f"The audio lasts {media.duration:.0f} s; {longest:.0f} s is the most.", param="file")
+    needed = ask.wants_times and not LIMITS[row.surface].times
+    long = media.duration > LIMITS[row.surface].seconds
+    if (needed or long) and row.long:
+        return road(
+            msgspec.structs.replace(ask, model=row.long), media, region=region, aliases=aliases, longest=longest
+        )
+    if needed:
+        raise BadRequest(
+            f"{model} gives no times, which response_format={ask.response_format} needs; {_able(region)}",
+            param="response_format",
+        )
+    if long:
+        raise BadRequest(
+            f"{model} takes up to 5 minutes and this lasts {media.duration:.0f} s; {_able(region)}", param="model"
+        )
+    if region in ("beijing", "singapore", "us") and region not in row.regions:
+        raise BadRequest(f"{model} is not offered in the region {region}; {_able(region)}", param="model")
+    limits = LIMITS[row.surface]
+    refit = media.size > limits.size or media.container not in limits.containers
+    return Road(model=model, row=row, surface=row.surface, refit=refit)
+
+
+def _able(region: str) -> str:
+    if region == "us":
+        return "the region us has no model that can: use Beijing or Singapore."
+    return "use qwen3-asr-flash or qwen3-asr-flash-filetrans."
+
+
+def request(ask: Ask, media: Media, road: Road) -> tuple[Request, tuple[str, ...]]:
+    """What the surface is asked, and the parameters that this model cannot honour."""
+    options: dict[str, bool | int | float | str | list[int] | list[str]] = dict(road.row.always)
+    ignored = list(ask.ignored)
+    for name, values in ask.extensions.items():
+        if name in road.row.options:
+            options[name] = _option(name, values)
+        else:
+            ignored.append(name)
+    if ask.context and not road.row.context:
+        ignored.append("prompt")
+    return (
+        Request(
+            model=road.model,
+            surface=road.surface,
+            media=media,
+            language=road.row.tagalog if ask.language == "fil" else ask.language,
+            context=ask.context if road.row.context else "",
+            words=ask.wants_words,
+            options=options,
+        ),
+        tuple(dict.fromkeys(ignored)),
+    )
+
+
+def _option(name: str, values: tuple[str, ...]) -> bool | int | float | str | list[int] | list[str]:
+    """Raises BadRequest naming the parameter when a value is not of the option's kind."""
+    kind = OPTIONS[name]
+    single = values[-1].strip()
+    match kind:
+        case "switch" if single.lower() in ("true", "1", "false", "0"):
+            return single.lower() in ("true", "1")
+        case "number" if single.isdecimal():
+            return int(single)
+        case "numbers" if all(value.isdecimal() for value in _split(values)):
+            return [int(value) for value in _split(values)]
+        case "text":
+            return single
+        case "texts":
+            return _split(values)
+        case _:
+            wanted = {"switch": "true or false", "number": "a whole number", "numbers": "whole numbers"}[kind]
+            raise BadRequest(f"{name} should be {wanted}.", param=name)
+
+
+def _split(values: tuple[str, ...]) -> list[str]:
+    """Lists come as repeated fields, as one with commas, or as a JSON array."""
+    return [part.strip(" \"'") for value in values for part in value.strip().strip("[]").split(",") if part.strip()]

@@ -1,0 +1,183 @@
+"""qwen-asr-compat: serve · emulator · sample · doctor. The only reader of the environment."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import uvicorn
+
+from compat import __version__, logs
+from compat.settings import Settings, SettingsError
+
+ENGINES = click.Choice(["moonshine", "tones"])
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="qwen-asr-compat")
+def main() -> None:
+    """OpenAI's audio API, answered by Alibaba Model Studio (DashScope)."""
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, help="Port to listen on; 0 takes a free one.")
+@click.option("--insecure", is_flag=True, help="Listen beyond this machine without asking callers for a key.")
+@click.option(
+    "--engine", type=ENGINES, default="moonshine", show_default=True, help="Who answers without a DashScope key."
+)
+def serve(host: str, port: int, insecure: bool, engine: str) -> None:
+    """Serve OpenAI's audio API. Without DASHSCOPE_API_KEY a local engine answers."""
+    settings = _settings()
+    if host not in LOOPBACK and not (settings.api_keys or settings.pass_key or insecure):
+        raise click.ClickException(
+            f"--host {host} lets others in: set COMPAT_API_KEYS (or COMPAT_PASS_KEY=true), or say --insecure."
+        )
+    listener = _listener(host, port)
+    with contextlib.ExitStack() as stack:
+        local = not (settings.dashscope_api_key or settings.pass_key)
+        if local:
+            root = stack.enter_context(_local_service(engine))
+            settings = _settings({"DASHSCOPE_API_KEY": "local", "DASHSCOPE_BASE_URL": root})
+        logs.start(settings.log_level)
+        _Announcing(settings, local, listener).run(sockets=[listener])
+
+
+class _Announcing(uvicorn.Server):
+    """A server that says how to use it once it is ready."""
+
+    def __init__(self, settings: Settings, local: bool, listener: socket.socket) -> None:
+        from compat.app import create_app
+
+        super().__init__(_config(create_app(settings)))
+        self._local = local
+        self._key = settings.api_keys[0] if settings.api_keys else None
+        host, port = listener.getsockname()[:2]
+        self._base = f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        click.echo(_welcome(self._base, self._local, self._key is not None))
+
+
+def _welcome(base: str, local: bool, keyed: bool) -> str:
+    key = "$COMPAT_API_KEY" if keyed else "none-needed"
+    sample = _sample_or(Path("speech.wav"))
+    lines = [f"Serving OpenAI's audio API at {base}"]
+    if local:
+        lines.append("No DASHSCOPE_API_KEY is set, so a speech engine on this machine answers: local, English only.")
+    header = f' -H "Authorization: Bearer {key}"' if keyed else ""
+    lines += [
+        "",
+        f"  curl {base}/audio/transcriptions{header} -F model=whisper-1 -F file=@{sample}",
+        "",
+        "  from openai import OpenAI",
+        f'  client = OpenAI(base_url="{base}", api_key="{key}")',
+        f'  print(client.audio.transcriptions.create(model="whisper-1", file=open("{sample}", "rb")).text)',
+        "",
+    ]
+    return "\n".join(lines)
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8001, show_default=True, help="Port to listen on; 0 takes a free one.")
+@click.option("--engine", type=ENGINES, default="moonshine", show_default=True, help="Who recognises.")
+@click.option("--fd", type=int, hidden=True, help="A listening socket, in place of host and port.")
+def emulator(host: str, port: int, engine: str, fd: int | None) -> None:
+    """Run DashScope on this machine: every surface this server uses, with a local engine behind it."""
+    from compat.emulator.app import create_app
+    from compat.emulator.engines import engine as make
+
+    listener = socket.socket(fileno=fd) if fd is not None else _listener(host, port)
+    if fd is None:
+        click.echo(f"DashScope emulator at http://{host}:{listener.getsockname()[1]}, any key will do.")
+    else:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+    uvicorn.Server(_config(create_app(make(engine)))).run(sockets=[listener])
+
+
+def _end_with_parent() -> None:
+    """Standard input is a pipe that only the parent holds: its end is the parent's."""
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+@contextlib.contextmanager
+def _local_service(engine: str) -> Iterator[str]:
+    """The emulator in a process of its own on a free loopback port; gives its root."""
+    with _listener("127.0.0.1", 0) as listener:
+        fd = listener.fileno()
+        command = [sys.executable, "-m", "compat", "emulator", "--engine", engine, "--fd", str(fd)]
+        child = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[fd])  # noqa: S603 - our own program
+        root = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    try:
+        yield root
+    finally:
+        child.terminate()
+        child.communicate()
+
+
+@main.command()
+def sample() -> None:
+    """Print the path of a speech sample (44 s of English)."""
+    click.echo(_sample())
+
+
+def _sample() -> Path:
+    from compat.emulator import sample
+
+    try:
+        return sample.path()
+    except FileNotFoundError as exc:
+        raise click.ClickException(str(exc)) from exc
+
+
+def _sample_or(other: Path) -> Path:
+    try:
+        return _sample()
+    except click.ClickException:
+        return other
+
+
+@main.command()
+def doctor() -> None:
+    """Say what is configured and which of DashScope's surfaces answer, how fast."""
+    from compat.doctor import report
+
+    raise SystemExit(report(_settings()))
+
+
+def _settings(changes: dict[str, str] | None = None) -> Settings:
+    try:
+        return Settings.read({**os.environ, **(changes or {})})
+    except SettingsError as exc:
+        raise click.ClickException(str(exc)) from exc
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as exc:
+        raise click.ClickException(f"{host}:{port} cannot be listened on: {exc.strerror}. Try another --port.") from exc
+
+
+def _config(app: Any) -> uvicorn.Config:  # noqa: ANN401 - any ASGI application
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        ws="websockets-sansio",
+        timeout_graceful_shutdown=30,
+        server_header=False,
+    )

@@ -1,0 +1,46 @@
+"""One id, one time and one log line for every request."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+import uuid
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = logging.getLogger("compat.access")
+_PLAIN_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+class Access:
+    """Gives every answer `x-request-id` (the caller's, when it is a plain one) and `openai-processing-ms`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _PLAIN_ID.fullmatch(given) else f"req_{uuid.uuid4().hex}"
+        line: dict[str, Any] = {"request_id": request_id, "method": scope["method"], "path": scope["path"]}
+        scope.setdefault("state", {})["log"] = line
+
+        async def noted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                line["status"] = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = request_id
+                headers["openai-processing-ms"] = str(round((time.perf_counter() - started) * 1000))
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        finally:
+            line["ms"] = round((time.perf_counter() - started) * 1000, 1)
+            log.info("request", extra={"fields": line})

@@ -1,0 +1,44 @@
+"""Who is calling, and with which DashScope key their work is done."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+
+import msgspec
+
+from compat.errors import NotAuthenticated
+from compat.settings import Settings
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """`key` is DashScope's: the server's own, or the caller's when keys are passed on."""
+
+    key: str
+
+
+def caller(settings: Settings, headers: Mapping[str, str]) -> Caller:
+    """Raises NotAuthenticated. With neither keys nor pass-through everybody may call (`serve` then binds loopback)."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    token = token.strip() if scheme.lower() == "bearer" else ""
+    return known(settings, token)
+
+
+def known(settings: Settings, token: str) -> Caller:
+    """The same for a key that came another way, as in a WebSocket's subprotocol."""
+    if settings.api_keys:
+        # Every key is compared, so that the time taken does not tell which one came close.
+        matches = [hmac.compare_digest(token.encode(), key.encode()) for key in settings.api_keys]
+        if not any(matches):
+            raise NotAuthenticated(_reason(token))
+    elif settings.pass_key:
+        if not token:
+            raise NotAuthenticated(_reason(token))
+        return Caller(token)
+    return Caller(settings.dashscope_api_key or "")
+
+
+def _reason(token: str) -> str:
+    if not token:
+        return "No API key was sent: send the header Authorization: Bearer YOUR_KEY."
+    return "Incorrect API key provided."

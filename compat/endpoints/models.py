@@ -1,0 +1,26 @@
+"""GET /v1/models and /v1/models/{id}."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from compat import catalogue
+from compat.endpoints.auth import caller
+from compat.openai_api import models
+from compat.settings import Settings
+
+
+class Models:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    async def every(self, request: Request) -> Response:
+        caller(self._settings, request.headers)
+        return Response(models.listing(catalogue.names(self._settings.aliases)), media_type="application/json")
+
+    async def one(self, request: Request) -> Response:
+        caller(self._settings, request.headers)
+        name = request.path_params["model"]
+        catalogue.resolve(name, self._settings.aliases)
+        return Response(models.one(name), media_type="application/json")

@@ -1,0 +1,71 @@
+"""POST /v1/audio/transcriptions: form → what is asked → transcript → OpenAI's answer.
+
+Whatever way a request ends, its folder goes with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from compat.endpoints import upload
+from compat.endpoints.auth import caller
+from compat.endpoints.hangup import while_connected
+from compat.endpoints.recognition import Recogniser, Work
+from compat.endpoints.streams import EventStream
+from compat.openai_api import form, sse
+from compat.openai_api.render import render
+from compat.settings import Settings
+from compat.transcript import Transcript
+
+
+class Transcriptions:
+    def __init__(self, settings: Settings, recogniser: Recogniser, folder: Path) -> None:
+        """`folder` is where each request gets one of its own."""
+        self._settings = settings
+        self._recogniser = recogniser
+        self._folder = folder
+
+    async def create(self, request: Request) -> Response:
+        key = caller(self._settings, request.headers).key
+        async with contextlib.AsyncExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=self._folder)))
+            received = await upload.receive(request, folder / "upload", limit=self._settings.max_upload)
+            ask = form.ask(received.fields)
+            work = await while_connected(request.receive, self._recogniser.prepare(ask, received.path, key))
+            _note(request, work)
+            if ask.stream:
+                frames = await stack.enter_async_context(contextlib.aclosing(self._frames(work)))
+                first = await while_connected(request.receive, anext(frames))
+                return EventStream(first, frames, stack.pop_all(), _headers(work))
+            transcript = await while_connected(request.receive, self._recogniser.transcript(work))
+        rendered = render(transcript, ask)
+        return Response(rendered.body, media_type=rendered.content_type, headers=_headers(work))
+
+    async def _frames(self, work: Work) -> AsyncGenerator[bytes, None]:
+        async with contextlib.aclosing(self._recogniser.deltas(work)) as deltas:
+            async for said in deltas:
+                yield sse.done(said, work.ask) if isinstance(said, Transcript) else sse.delta(said)
+
+
+def _headers(work: Work) -> dict[str, str]:
+    headers: dict[str, str] = {"x-compat-road": work.request.surface}
+    if work.ignored:
+        headers["x-compat-ignored"] = ",".join(work.ignored)
+    return headers
+
+
+def _note(request: Request, work: Work) -> None:
+    """What the request's log line says beside its outcome."""
+    request.state.log.update(
+        model=work.request.model,
+        road=work.request.surface,
+        format="stream" if work.ask.stream else work.ask.response_format,
+        audio_seconds=round(work.request.media.duration, 3),
+        audio_bytes=work.request.media.size,
+    )

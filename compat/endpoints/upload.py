@@ -1,0 +1,161 @@
+"""A multipart form as it arrives: text fields in order, the file straight to disk."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import Request
+
+from compat.errors import BadAudio, BadRequest, DiskFull, TooLarge
+
+BLOCK = 1 << 20  # bytes gathered before they are written, off the loop
+MOST_PARTS = 512
+LONGEST_FIELD = 4 << 20  # bytes; a voice sample of 10 s as a data URL is the largest a field may hold
+ALL_FIELDS = 24 << 20
+
+
+class Upload:
+    """The form: `fields` in order, and the file at `path` with `size` bytes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = 0
+        self.files = 0
+        self.fields: list[tuple[str, str]] = []
+
+
+class _Parts:
+    """The parser's callbacks. Bytes of the file wait in `pending` until the caller writes them."""
+
+    def __init__(self, upload: Upload, limit: int) -> None:
+        self.upload = upload
+        self.limit = limit
+        self.pending = bytearray()
+        self.ended = False
+        self._parts = 0
+        self._left = ALL_FIELDS
+        self._header = bytearray()
+        self._value = bytearray()
+        self._name = ""
+        self._in_file = False
+        self._field = bytearray()
+
+    def callbacks(self) -> dict[str, object]:
+        return {
+            "on_part_begin": self.part_begin,
+            "on_header_field": lambda data, start, end: self._header.extend(data[start:end]),
+            "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
+            "on_header_end": self.header_end,
+            "on_headers_finished": self.headers_finished,
+            "on_part_data": self.part_data,
+            "on_part_end": self.part_end,
+            "on_end": self.end,
+        }
+
+    def part_begin(self) -> None:
+        self._parts += 1
+        if self._parts > MOST_PARTS:
+            raise BadRequest(f"The form has more than {MOST_PARTS} parts.")
+        self._name, self._in_file, self._field = "", False, bytearray()
+
+    def header_end(self) -> None:
+        if bytes(self._header).lower() == b"content-disposition":
+            _, options = parse_options_header(bytes(self._value))
+            self._name = options.get(b"name", b"").decode("utf-8", "replace")
+            self._in_file = self._name == "file" or b"filename" in options
+        self._header.clear()
+        self._value.clear()
+
+    def headers_finished(self) -> None:
+        if not self._name:
+            raise BadRequest("A part of the form has no name.")
+        if not self._in_file:
+            return
+        if self._name != "file":
+            raise BadRequest(f"The form has a file in {self._name!r}; send the audio as file.", param=self._name[:64])
+        self.upload.files += 1
+        if self.upload.files > 1:
+            raise BadRequest("The form has two files; send one audio file a request.", param="file")
+
+    def part_data(self, data: bytes, start: int, end: int) -> None:
+        if not self._in_file:
+            self._grow(data[start:end])
+            return
+        self.upload.size += end - start
+        if self.upload.size > self.limit:
+            raise TooLarge(f"The file is larger than {self.limit} bytes, the most that this server takes.")
+        self.pending += memoryview(data)[start:end]
+
+    def _grow(self, data: bytes) -> None:
+        self._field += data
+        self._left -= len(data)
+        if len(self._field) > LONGEST_FIELD or self._left < 0:
+            raise BadRequest(f"{self._name} is too long.", param=self._name[:64])
+
+    def part_end(self) -> None:
+        if self._in_file:
+            return
+        try:
+            self.upload.fields.append((self._name, self._field.decode()))
+        except UnicodeDecodeError as exc:
+            raise BadRequest(f"{self._name} is not UTF-8 text.", param=self._name[:64]) from exc
+
+    def end(self) -> None:
+        self.ended = True
+
+
+async def receive(request: Request, path: Path, *, limit: int) -> Upload:
+    """Reads the whole form, the file into `path`. Raises BadRequest, BadAudio (no file, empty file), TooLarge (as soon
+    as it is known, without reading on), DiskFull, and Starlette's ClientDisconnect."""
+    upload = Upload(path)
+    parts = _Parts(upload, limit)
+    parser = _parser(request, parts)
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limit + ALL_FIELDS:
+        raise TooLarge(f"The request is larger than {limit} bytes, the most that this server takes.")
+    try:
+        with _private(path) as file:
+            async for chunk in request.stream():
+                parser.write(chunk)
+                if len(parts.pending) >= BLOCK:
+                    await asyncio.to_thread(file.write, parts.pending)
+                    parts.pending = bytearray()
+            file.write(parts.pending)
+    except MultipartParseError as exc:
+        raise BadRequest("The body is not well-formed multipart/form-data.") from exc
+    except OSError as exc:
+        if exc.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DiskFull("This server has no room for the file now.", retry_after=60) from exc
+    _complete(parts)
+    return upload
+
+
+def _private(path: Path) -> BinaryIO:
+    """A new file that only this user may read."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+
+
+def _parser(request: Request, parts: _Parts) -> MultipartParser:
+    kind, options = parse_options_header(request.headers.get("content-type"))
+    if kind != b"multipart/form-data" or not options.get(b"boundary"):
+        raise BadRequest("Send the audio as multipart/form-data with the fields file and model.", param="file")
+    try:
+        return MultipartParser(options[b"boundary"], parts.callbacks())  # type: ignore[arg-type]
+    except ValueError as exc:
+        raise BadRequest("The form's boundary cannot be used.") from exc
+
+
+def _complete(parts: _Parts) -> None:
+    if not parts.ended:
+        raise BadRequest("The form ends before its last boundary: it is not whole.")
+    if not parts.upload.files:
+        raise BadAudio("The form has no file; send the audio as file.", code="missing_required_parameter")
+    if not parts.upload.size:
+        raise BadAudio("The file is empty.")

@@ -1,0 +1,200 @@
+"""DashScope over HTTP: performs Calls, with time-outs and bounded retries; drives flows.
+
+The only place that knows the HTTP client, and the only one where its exceptions become ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from typing import TypeVar
+
+import httpx2
+import pybase64
+import stamina
+
+from compat.dashscope_api.calls import Call, File, Flow, Reply, Submitted, Wait
+from compat.dashscope_api.faults import fault
+from compat.dashscope_api.filetrans import cancel
+from compat.errors import CompatError, RateLimited, ServiceFailed, ServiceTimedOut, ServiceUnavailable
+
+T = TypeVar("T")
+
+BLOCK = 768 << 10  # bytes read from disk at a time; a multiple of 3, so that base64 blocks join without padding
+WHOLE = 2 << 20  # bodies up to this many bytes are built at once, which is cheaper than streaming them
+PATIENCE = 20.0  # seconds that a `retry-after` may ask for before the caller is told instead
+GOODBYE = 5.0  # seconds for the cancelling of a task whose caller has gone
+
+# Raised before the request has reached anybody, so that repeating it is always safe.
+UNREACHED = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.PoolTimeout,
+    httpx2.ProxyError,
+    httpx2.UnsupportedProtocol,
+)
+
+
+def translated(exc: httpx2.HTTPError | httpx2.InvalidURL | OSError) -> CompatError:
+    """What the HTTP client's exception means to a caller. Says nothing of addresses."""
+    if isinstance(exc, httpx2.PoolTimeout):
+        return ServiceUnavailable("All connections to DashScope are busy.", retry_after=1.0)
+    if isinstance(exc, UNREACHED):
+        return ServiceUnavailable(f"DashScope cannot be reached ({type(exc).__name__}).")
+    if isinstance(exc, httpx2.TimeoutException):
+        return ServiceTimedOut("DashScope did not answer in time.")
+    return ServiceFailed(f"The connection to DashScope was lost ({type(exc).__name__}).")
+
+
+@contextlib.contextmanager
+def _translating() -> Iterator[None]:
+    try:
+        yield
+    except (httpx2.HTTPError, httpx2.InvalidURL, ssl.SSLError) as exc:
+        raise translated(exc) from exc
+
+
+class Service:
+    """DashScope at `root`. Every method may raise any CompatError."""
+
+    def __init__(self, root: str, *, connect_timeout: float, answer_timeout: float, attempts: int) -> None:
+        self._client = httpx2.AsyncClient(
+            base_url=root,
+            timeout=httpx2.Timeout(answer_timeout, connect=connect_timeout, pool=answer_timeout),
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0),
+            headers={"user-agent": "qwen-asr-compat"},
+            follow_redirects=False,
+        )
+        self._attempts = attempts
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def send(self, call: Call, key: str) -> Reply:
+        """The whole answer to `call`; a refusal is raised."""
+        async with self._answered(call, key) as response:
+            with _translating():
+                body = await response.aread()
+            return Reply(status=response.status_code, body=body, headers=dict(response.headers))
+
+    async def stream(self, call: Call, key: str) -> AsyncGenerator[bytes, None]:
+        """The answer's bytes as they arrive. Close it to hang up."""
+        async with self._answered(call, key) as response:
+            with _translating():
+                async for chunk in response.aiter_raw():
+                    yield chunk
+
+    async def run(self, flow: Flow[T], key: str) -> T:
+        """Performs what `flow` asks for until it returns. When it ends otherwise, a task that it submitted is
+        cancelled."""
+        task_id = None
+        try:
+            step = next(flow)
+            while True:
+                match step:
+                    case Submitted(task_id):
+                        step = next(flow)
+                    case Wait(seconds):
+                        await asyncio.sleep(seconds)
+                        step = next(flow)
+                    case Call():
+                        step = await self._performed(flow, step, key)
+        except StopIteration as stop:
+            task_id = None
+            result: T = stop.value
+            return result
+        finally:
+            flow.close()
+            if task_id is not None:
+                await asyncio.shield(self._cancel(task_id, key))
+
+    async def _performed(self, flow: Flow[T], call: Call, key: str) -> Call | Wait | Submitted:
+        try:
+            reply = await self.send(call, key)
+        except CompatError as exc:
+            return flow.throw(exc)
+        return flow.send(reply)
+
+    async def _cancel(self, task_id: str, key: str) -> None:
+        with contextlib.suppress(CompatError, TimeoutError):  # it may have ended, or be past cancelling
+            async with asyncio.timeout(GOODBYE):
+                await self.send(cancel(task_id), key)
+
+    @contextlib.asynccontextmanager
+    async def _answered(self, call: Call, key: str) -> AsyncIterator[httpx2.Response]:
+        """An open response that is not a refusal; the body is still to be read."""
+        response = await self._opened(call, key)
+        try:
+            yield response
+        finally:
+            await response.aclose()
+
+    async def _opened(self, call: Call, key: str) -> httpx2.Response:
+        async for attempt in stamina.retry_context(
+            on=lambda exc: _backoff(exc, repeatable=call.repeatable),
+            attempts=self._attempts,
+            timeout=None,
+            wait_initial=0.2,
+            wait_max=5.0,
+            wait_jitter=0.2,
+        ):
+            with attempt:
+                return await self._attempt(call, key)
+        raise AssertionError("stamina returns or raises")
+
+    async def _attempt(self, call: Call, key: str) -> httpx2.Response:
+        headers = {**call.headers, "content-length": str(call.length)} if call.body else dict(call.headers)
+        if call.key:
+            headers["authorization"] = f"Bearer {key}"
+        with _translating():
+            request = self._client.build_request(call.method, call.url, headers=headers, content=_content(call))
+            response = await self._client.send(request, stream=True)
+            if response.status_code < 300:
+                return response
+            try:
+                body = await response.aread()
+            finally:
+                await response.aclose()
+        error = fault(response.status_code, body, response.headers)
+        if error is not None:
+            raise error
+        return response  # "nobody spoke" comes as a 400, and its body has been read
+
+
+def _backoff(exc: Exception, *, repeatable: bool) -> bool | float:
+    """Whether to try again, or in how many seconds."""
+    again = isinstance(exc, CompatError) and exc.retryable and not isinstance(exc, ServiceTimedOut)
+    if not again or not (repeatable or isinstance(exc, RateLimited | ServiceUnavailable)):
+        return False
+    if isinstance(exc, CompatError) and exc.retry_after is not None:
+        return exc.retry_after if exc.retry_after <= PATIENCE else False
+    return True
+
+
+def _content(call: Call) -> bytes | AsyncIterator[bytes] | None:
+    if not call.body:
+        return None
+    if call.length <= WHOLE:
+        return b"".join(_blocks(call))
+    return _streamed(call)
+
+
+async def _streamed(call: Call) -> AsyncIterator[bytes]:
+    for block in _blocks(call):
+        yield block
+
+
+def _blocks(call: Call) -> Iterator[bytes]:
+    for part in call.body:
+        if isinstance(part, bytes):
+            yield part
+        else:
+            yield from _file(part)
+
+
+def _file(file: File) -> Iterator[bytes]:
+    with file.path.open("rb") as source:
+        while block := source.read(BLOCK):
+            yield pybase64.b64encode(block) if file.base64 else block

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compat import catalogue
+from compat.errors import BadRequest, ModelNotFound
+from compat.transcript import Ask, Media, ResponseFormat
+
+MINUTE, HOUR = 60.0, 3600.0
+
+
+def media(*, seconds: float = 10.0, size: int = 1000, container: str = "wav") -> Media:
+    return Media(
+        path=Path("upload"),
+        size=size,
+        container=container,
+        mime=f"audio/{container}",
+        suffix=f".{container}",
+        duration=seconds,
+        rate=16000,
+        channels=1,
+    )
+
+
+def road(
+    model: str, *, form: ResponseFormat = "json", region: str = "beijing", sound: Media | None = None
+) -> catalogue.Road:
+    ask = Ask(model=model, response_format=form)
+    return catalogue.road(ask, sound or media(), region=region, aliases={"mine": "fun-asr"}, longest=12 * HOUR)
+
+
+ROADS = [  # asked for, answer, seconds, region → model, surface
+    ("whisper-1", "json", 10, "beijing", "qwen3-asr-flash", "chat"),
+    ("whisper-large-v3-turbo", "text", 300, "singapore", "qwen3-asr-flash", "chat"),
+    ("openai/whisper-large-v3", "json", 10, "beijing", "qwen3-asr-flash", "chat"),
+    ("Systran/faster-whisper-small", "json", 10, "beijing", "qwen3-asr-flash", "chat"),
+    ("distil-whisper-large-v3", "json", 10, "beijing", "qwen3-asr-flash", "chat"),
+    ("gpt-4o-mini-transcribe-2025-12-15", "json", 10, "beijing", "qwen3-asr-flash", "chat"),
+    ("gpt-transcribe", "json", 301, "beijing", "qwen3-asr-flash-filetrans", "filetrans"),
+    ("gpt-4o-transcribe", "verbose_json", 10, "custom", "qwen3-asr-flash-filetrans", "filetrans"),
+    ("qwen3-asr-flash", "srt", 10, "beijing", "qwen3-asr-flash-filetrans", "filetrans"),
+    ("qwen3-asr-flash-2026-02-10", "json", 10, "beijing", "qwen3-asr-flash-2026-02-10", "chat"),
+    ("whisper-1", "json", 10, "us", "qwen3-asr-flash-us", "generation"),
+    ("qwen3-asr-flash-2025-09-08-us", "json", 10, "us", "qwen3-asr-flash-2025-09-08-us", "generation"),
+    ("qwen3-asr-flash-filetrans", "json", 5, "beijing", "qwen3-asr-flash-filetrans", "filetrans"),
+    ("mine", "json", 5, "singapore", "fun-asr", "transcription"),
+    ("paraformer-v2", "vtt", 5, "beijing", "paraformer-v2", "transcription"),
+    ("qwen-audio-3.1-asr-flash", "verbose_json", 5, "beijing", "qwen-audio-3.1-asr-flash", "generation-audio"),
+    ("qwen-audio-3.0-asr-flash-filetrans", "srt", 5, "beijing", "qwen-audio-3.0-asr-flash-filetrans", "filetrans-3"),
+    ("fun-asr-flash-2026-06-15", "json", 5, "beijing", "fun-asr-flash-2026-06-15", "generation-audio"),
+]
+
+
+@pytest.mark.parametrize(("name", "form", "seconds", "region", "model", "surface"), ROADS)
+def test_the_road_follows_model_length_answer_and_region(
+    name: str, form: ResponseFormat, seconds: float, region: str, model: str, surface: str
+) -> None:
+    taken = road(name, form=form, region=region, sound=media(seconds=seconds))
+
+    assert (model, surface, False) == (taken.model, taken.surface, taken.refit)
+
+
+REFUSED = [  # asked for, answer, seconds, region → parameter, what the message names
+    ("qwen3-asr-flash-2026-02-10", "srt", 10, "beijing", "response_format", "qwen3-asr-flash-filetrans"),
+    ("qwen3-asr-flash-2026-02-10", "json", 301, "beijing", "model", "qwen3-asr-flash-filetrans"),
+    ("whisper-1", "verbose_json", 10, "us", "response_format", "Singapore"),
+    ("whisper-1", "json", 301, "us", "model", "Singapore"),
+    ("paraformer-v2", "json", 10, "singapore", "model", "qwen3-asr-flash"),
+    ("qwen3-asr-flash-realtime", "json", 10, "beijing", "model", "live speech"),
+    ("whisper-1", "json", 12 * HOUR + 1, "beijing", "file", "43200 s"),
+]
+
+
+@pytest.mark.parametrize(("name", "form", "seconds", "region", "param", "named"), REFUSED)
+def test_what_cannot_be_done_is_refused_naming_what_can(
+    name: str, form: ResponseFormat, seconds: float, region: str, param: str, named: str
+) -> None:
+    with pytest.raises(BadRequest, match=named) as refused:
+        road(name, form=form, region=region, sound=media(seconds=seconds))
+
+    assert param == refused.value.param
+
+
+def test_an_unknown_model_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(ModelNotFound, match=r"whisper-1.*qwen3-asr-flash") as refused:
+        road("gpt-5")
+
+    assert ("model", "model_not_found") == (refused.value.param, refused.value.code)
+
+
+@pytest.mark.parametrize(
+    ("model", "container", "size", "refit"),
+    [
+        ("whisper-1", "wav", 7_000_000, False),
+        ("whisper-1", "wav", 8_000_000, True),
+        ("whisper-1", "webm", 1000, True),
+        ("fun-asr", "webm", 8_000_000, False),
+        ("fun-asr", "aiff", 1000, True),
+        ("fun-asr", "wav", 1_500_000_000, True),
+    ],
+)
+def test_audio_that_a_surface_cannot_take_as_it_is_is_re_encoded(
+    model: str, container: str, size: int, refit: bool
+) -> None:
+    assert refit == road(model, sound=media(container=container, size=size)).refit
+
+
+@pytest.mark.parametrize("name", catalogue.names({"mine": "fun-asr"}))
+def test_every_listed_name_is_known(name: str) -> None:
+    model, row = catalogue.resolve(name, {"mine": "fun-asr"})
+
+    assert model
+    assert row in catalogue.MODELS
+
+
+def test_options_are_typed_and_what_a_model_lacks_is_named() -> None:
+    ask = Ask(
+        model="paraformer-v2",
+        language="fil",
+        context="Bulge, Bracket",
+        extensions={
+            "enable_itn": ("true",),
+            "disfluency_removal_enabled": ("True",),
+            "channel_id": ("0", "1"),
+            "language_hints": ('["zh", "en"]',),
+            "speaker_count": ("2",),
+            "vocabulary_id": ("vocab-1",),
+        },
+        ignored=("temperature",),
+    )
+    taken = catalogue.road(ask, media(), region="beijing", aliases={}, longest=HOUR)
+
+    request, ignored = catalogue.request(ask, media(), taken)
+
+    assert ("temperature", "enable_itn", "prompt") == ignored
+    assert ("tl", "") == (request.language, request.context)
+    assert {
+        "timestamp_alignment_enabled": True,
+        "disfluency_removal_enabled": True,
+        "channel_id": [0, 1],
+        "language_hints": ["zh", "en"],
+        "speaker_count": 2,
+        "vocabulary_id": "vocab-1",
+    } == request.options
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("disfluency_removal_enabled", "yes"), ("channel_id", "left"), ("speaker_count", "two")]
+)
+def test_an_option_of_the_wrong_kind_is_refused(name: str, value: str) -> None:
+    ask = Ask(model="paraformer-v2", extensions={name: (value,)})
+    taken = catalogue.road(ask, media(), region="beijing", aliases={}, longest=HOUR)
+
+    with pytest.raises(BadRequest) as refused:
+        catalogue.request(ask, media(), taken)
+
+    assert name == refused.value.param

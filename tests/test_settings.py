@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from compat.settings import Settings, SettingsError
+
+ROOTS = [
+    ({}, "https://dashscope.aliyuncs.com", "wss://dashscope.aliyuncs.com", "beijing"),
+    (
+        {"DASHSCOPE_REGION": "singapore"},
+        "https://dashscope-intl.aliyuncs.com",
+        "wss://dashscope-intl.aliyuncs.com",
+        "singapore",
+    ),
+    ({"DASHSCOPE_REGION": "US"}, "https://dashscope-us.aliyuncs.com", "wss://dashscope-us.aliyuncs.com", "us"),
+    (
+        {"DASHSCOPE_API_REGION": "eu-central-1", "DASHSCOPE_WORKSPACE_ID": "ws-1"},
+        "https://ws-1.eu-central-1.maas.aliyuncs.com",
+        "wss://ws-1.eu-central-1.maas.aliyuncs.com",
+        "eu-central-1",
+    ),
+    (
+        {"DASHSCOPE_REGION": "beijing", "DASHSCOPE_WORKSPACE_ID": "ws-1"},
+        "https://ws-1.cn-beijing.maas.aliyuncs.com",
+        "wss://ws-1.cn-beijing.maas.aliyuncs.com",
+        "beijing",
+    ),
+    (
+        {"DASHSCOPE_BASE_URL": "https://dashscope-us.aliyuncs.com/compatible-mode/v1/"},
+        "https://dashscope-us.aliyuncs.com",
+        "wss://dashscope-us.aliyuncs.com",
+        "us",
+    ),
+    (
+        {"DASHSCOPE_HTTP_BASE_URL": "http://127.0.0.1:9/api/v1"},
+        "http://127.0.0.1:9",
+        "ws://127.0.0.1:9",
+        "custom",
+    ),
+    (
+        {"DASHSCOPE_BASE_URL": "https://ws-1.ap-southeast-1.maas.aliyuncs.com"},
+        "https://ws-1.ap-southeast-1.maas.aliyuncs.com",
+        "wss://ws-1.ap-southeast-1.maas.aliyuncs.com",
+        "singapore",
+    ),
+    (
+        {"DASHSCOPE_WEBSOCKET_BASE_URL": "wss://live.example/api-ws/v1/inference"},
+        "https://dashscope.aliyuncs.com",
+        "wss://live.example",
+        "beijing",
+    ),
+]
+
+
+@pytest.mark.parametrize(("environment", "root", "live", "region"), ROOTS)
+def test_the_service_is_found_by_region_workspace_or_address(
+    environment: dict[str, str], root: str, live: str, region: str
+) -> None:
+    settings = Settings.read(environment)
+
+    assert (root, live, region) == (settings.root, settings.live_root, settings.short_region)
+
+
+WRONG = [
+    ({"COMPAT_MAX_UPLOAD": "much"}, "COMPAT_MAX_UPLOAD should be a number of bytes"),
+    ({"COMPAT_MAX_DURATION": "-1"}, "COMPAT_MAX_DURATION should be a number of seconds"),
+    ({"COMPAT_PASS_KEY": "maybe"}, "COMPAT_PASS_KEY should be true or false"),
+    ({"COMPAT_ATTEMPTS": "0"}, "COMPAT_ATTEMPTS should be a whole number"),
+    ({"COMPAT_MODEL_ALIASES": "mine"}, "COMPAT_MODEL_ALIASES should be a comma-separated list"),
+    ({"DASHSCOPE_BASE_URL": "dashscope"}, "DASHSCOPE_BASE_URL should be an address"),
+    ({"COMPAT_LOG_LEVEL": "loud"}, "COMPAT_LOG_LEVEL should be debug"),
+    ({"DASHSCOPE_REGION": "eu-central-1"}, "needs DASHSCOPE_WORKSPACE_ID"),
+]
+
+
+@pytest.mark.parametrize(("environment", "message"), WRONG)
+def test_a_wrong_setting_is_named_with_what_it_should_be(environment: dict[str, str], message: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(message)):
+        Settings.read(environment)
+
+
+def test_values_are_read_and_empty_ones_left_alone() -> None:
+    settings = Settings.read(
+        {
+            "COMPAT_API_KEYS": " a, b ,",
+            "COMPAT_MODEL_ALIASES": "mine=fun-asr, yours = paraformer-v2",
+            "COMPAT_MAX_UPLOAD": "25M",
+            "COMPAT_PASS_KEY": "on",
+            "DASHSCOPE_API_KEY": " ",
+        }
+    )
+
+    assert ("a", "b") == settings.api_keys
+    assert {"mine": "fun-asr", "yours": "paraformer-v2"} == settings.aliases
+    assert 25 << 20 == settings.max_upload
+    assert settings.pass_key
+    assert settings.dashscope_api_key is None
+
+
+def test_every_setting_is_documented() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "settings.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)`[^|]*\| (.+?) \|$", page, re.MULTILINE))
+
+    documented = {variable.names[0]: variable.doc for variable in Settings.variables().values()}
+
+    assert documented == rows
