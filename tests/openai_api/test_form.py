@@ -1,0 +1,194 @@
+"""The form as clients send it, and the request it means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from compat.errors import BadRequest
+from compat.openai_api.form import ask
+from compat.transcript import Ask
+
+MODEL = ("model", "whisper-1")
+SEGMENTS = frozenset({"segment"})
+DATA = "data:audio/wav;base64,AAAA"
+VERBOSE = ("response_format", "verbose_json")
+
+MEANT: list[tuple[list[tuple[str, str]], dict[str, Any]]] = [
+    ([], {}),
+    ([("response_format", "json")], {}),
+    ([("response_format", "")], {}),
+    ([("response_format", "text")], {"response_format": "text"}),
+    ([("response_format", "srt")], {"response_format": "srt"}),
+    ([("response_format", "vtt")], {"response_format": "vtt"}),
+    ([VERBOSE], {"response_format": "verbose_json", "granularities": SEGMENTS}),
+    ([VERBOSE, ("timestamp_granularities[]", "")], {"response_format": "verbose_json", "granularities": SEGMENTS}),
+    (
+        [VERBOSE, ("timestamp_granularities[]", "word")],
+        {"response_format": "verbose_json", "granularities": frozenset({"word"})},
+    ),
+    (
+        [("timestamp_granularities[]", "word"), VERBOSE, ("timestamp_granularities[]", "segment")],
+        {"response_format": "verbose_json", "granularities": frozenset({"word", "segment"})},
+    ),
+    (
+        [VERBOSE, ("timestamp_granularities", "word"), ("timestamp_granularities", "segment")],
+        {"response_format": "verbose_json", "granularities": frozenset({"word", "segment"})},
+    ),
+    (
+        [VERBOSE, ("timestamp_granularities[0]", "word"), ("timestamp_granularities[1]", "segment")],
+        {"response_format": "verbose_json", "granularities": frozenset({"word", "segment"})},
+    ),
+    ([("stream", "true")], {"stream": True}),
+    ([("stream", "True")], {"stream": True}),
+    ([("stream", "1")], {"stream": True}),
+    ([("stream", "false")], {}),
+    ([("stream", "FALSE")], {}),
+    ([("stream", "0")], {}),
+    ([("stream", "null")], {}),
+    ([("stream", "")], {}),
+    ([("language", "zh-CN")], {"language": "zh"}),
+    ([("language", "")], {}),
+    ([("language", "auto")], {}),
+    ([("language", "Swahili")], {"ignored": ("language",)}),
+    ([("languages[]", "en")], {"language": "en"}),
+    ([("languages", "English"), ("languages", "en-GB")], {"language": "en"}),
+    ([("languages[]", "sw")], {"ignored": ("languages",)}),
+    ([("languages[]", "en"), ("languages[]", "fr")], {"ignored": ("languages",)}),
+    ([("language", "en"), ("languages[]", "en")], {"language": "en"}),
+    ([("language", "en"), ("languages[]", "fr"), ("languages[]", "en")], {"language": "en", "ignored": ("languages",)}),
+    ([("language", "auto"), ("languages[]", "fr")], {"language": "fr"}),
+    ([("prompt", "")], {}),
+    ([("prompt", "Names: Ann.\nBob.")], {"context": "Names: Ann.\nBob."}),
+    ([("keywords[]", "Bulge Bracket"), ("keywords[]", " Qwen ")], {"context": "Bulge Bracket, Qwen"}),
+    ([("keywords", "a, b"), ("prompt", "About banks."), ("keywords", "c")], {"context": "About banks.\na, b, c"}),
+    ([("prompt", "word " * 9000)], {"context": ("word " * 9000).strip()}),
+    ([("temperature", "")], {}),
+    ([("temperature", "0")], {}),
+    ([("temperature", "0.0")], {}),
+    ([("temperature", "0.2")], {"ignored": ("temperature",)}),
+    ([("temperature", "1")], {"ignored": ("temperature",)}),
+    ([("include[]", "logprobs")], {"ignored": ("include",)}),
+    ([("include", "logprobs"), ("include", "logprobs")], {"ignored": ("include",)}),
+    ([("include[]", "")], {}),
+    ([("chunking_strategy", "auto")], {"ignored": ("chunking_strategy",)}),
+    ([("chunking_strategy", '{"type":"server_vad","threshold":0.4}')], {"ignored": ("chunking_strategy",)}),
+    (
+        [
+            ("chunking_strategy[type]", "server_vad"),
+            ("chunking_strategy[threshold]", "0.5"),
+            ("chunking_strategy[prefix_padding_ms]", "300"),
+            ("chunking_strategy[silence_duration_ms]", "200"),
+        ],
+        {"ignored": ("chunking_strategy",)},
+    ),
+    ([("chunking_strategy", "")], {}),
+    ([("chunking_strategy", "null")], {}),
+    (
+        [("known_speaker_names[]", "agent"), ("known_speaker_references[]", DATA)],
+        {"ignored": ("known_speaker_names", "known_speaker_references")},
+    ),
+    (
+        [("temperature", "1"), ("language", "sw"), ("include[]", "logprobs")],
+        {"ignored": ("language", "temperature", "include")},
+    ),
+    (
+        [("enable_itn", "true"), ("stream_options", "{}"), ("channel_id[]", "0"), ("channel_id[]", "1")],
+        {"extensions": {"enable_itn": ("true",), "stream_options": ("{}",), "channel_id": ("0", "1")}},
+    ),
+    (
+        [("\x00\r\n", "a\x00"), ("n" * 5000, ""), ("", "x")],
+        {"extensions": {"\x00\r\n": ("a\x00",), "n" * 5000: ("",), "": ("x",)}},
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "meant"), MEANT)
+@pytest.mark.parametrize("model_comes_last", [False, True])
+def test_a_form_means(fields: list[tuple[str, str]], meant: dict[str, Any], model_comes_last: bool) -> None:
+    form = [*fields, MODEL] if model_comes_last else [MODEL, *fields]
+
+    assert ask(form) == Ask(model="whisper-1", **meant)
+
+
+REFUSED: list[tuple[list[tuple[str, str]], str, str]] = [
+    ([("response_format", "xml")], "response_format", "json, text, srt"),
+    ([("response_format", "JSON")], "response_format", "'JSON'"),
+    ([("response_format", "diarized_json")], "response_format", "diarization, which is not available in this version"),
+    ([("response_format", "json"), ("response_format", "text")], "response_format", "more than once"),
+    ([("model", "whisper-1")], "model", "more than once"),
+    ([("timestamp_granularities[]", "word")], "timestamp_granularities", "verbose_json"),
+    ([("timestamp_granularities[]", "word"), ("response_format", "srt")], "timestamp_granularities", "verbose_json"),
+    ([VERBOSE, ("timestamp_granularities[]", "letter")], "timestamp_granularities", "word, segment"),
+    ([VERBOSE, ("timestamp_granularities[]", "word,segment")], "timestamp_granularities", "word,segment"),
+    ([("stream", "yes")], "stream", "yes"),
+    ([("stream", "true"), ("stream", "true")], "stream", "more than once"),
+    ([("language", "klingon")], "language", "not a language"),
+    ([("language", "en,fr")], "language", "not a language"),
+    ([("language", "en"), ("language", "fr")], "language", "more than once"),
+    ([("languages[]", "en"), ("languages[]", "klingon")], "languages", "not a language"),
+    ([("language", "en"), ("languages[]", "fr")], "languages", "not among"),
+    ([("prompt", "a"), ("prompt", "b")], "prompt", "more than once"),
+    ([("prompt", "字" * 10_001)], "prompt", "10,001 tokens; the service takes 10,000"),
+    ([("prompt", "a"), ("keywords[]", "7" * 10_000)], "prompt", "tokens"),
+    ([("keywords[]", "7" * 10_001)], "keywords", "tokens"),
+    ([("temperature", "hot")], "temperature", "'hot' is not a number from 0 to 1"),
+    ([("temperature", "nan")], "temperature", "not a number"),
+    ([("temperature", "-0.1")], "temperature", "from 0 to 1"),
+    ([("temperature", "1.1")], "temperature", "from 0 to 1"),
+    ([("temperature", "0_0")], "temperature", "not a number"),
+    ([("include[]", "logprobs"), ("include[]", "words")], "include", "words"),
+    ([("chunking_strategy", "manual")], "chunking_strategy", "neither auto nor server_vad"),
+    ([("chunking_strategy", "{}")], "chunking_strategy", "`type`"),
+    ([("chunking_strategy", "{")], "chunking_strategy", "cannot be read"),
+    ([("chunking_strategy", '{"type":"server_vad","more":1}')], "chunking_strategy", "more"),
+    ([("chunking_strategy", '{"type":"semantic_vad"}')], "chunking_strategy", "semantic_vad"),
+    ([("chunking_strategy[threshold]", "0.5")], "chunking_strategy", "`type`"),
+    (
+        [("chunking_strategy[type]", "server_vad"), ("chunking_strategy[threshold]", "2")],
+        "chunking_strategy",
+        "threshold",
+    ),
+    (
+        [("chunking_strategy[type]", "server_vad"), ("chunking_strategy[silence_duration_ms]", "long")],
+        "chunking_strategy",
+        "silence_duration_ms",
+    ),
+    (
+        [("chunking_strategy[type]", "server_vad"), ("chunking_strategy[type]", "server_vad")],
+        "chunking_strategy",
+        "more than once",
+    ),
+    ([("chunking_strategy[type]", "server_vad"), ("chunking_strategy", "auto")], "chunking_strategy", "more than once"),
+    ([("known_speaker_names[]", str(n)) for n in range(5)], "known_speaker_names", "4 are allowed"),
+    ([("known_speaker_references[]", DATA)] * 5, "known_speaker_references", "4 are allowed"),
+    ([("known_speaker_names[]", "agent")], "known_speaker_references", "1 known_speaker_names and 0"),
+    (
+        [("known_speaker_names[]", "agent"), ("known_speaker_references[]", "agent.wav")],
+        "known_speaker_references",
+        "data URLs",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "param", "reason"), REFUSED)
+def test_a_form_is_refused_for_the_parameter_at_fault(fields: list[tuple[str, str]], param: str, reason: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        ask([MODEL, *fields])
+
+    assert param == caught.value.param
+    assert reason in caught.value.message
+    assert len(caught.value.message) < 500
+
+
+@pytest.mark.parametrize("fields", [[], [("model", "")], [("model", "  ")], [("language", "en")]])
+def test_a_model_must_be_named(fields: list[tuple[str, str]]) -> None:
+    with pytest.raises(BadRequest, match="model is missing") as caught:
+        ask(fields)
+
+    assert "model" == caught.value.param
+
+
+def test_the_file_is_not_read_here() -> None:
+    assert ask([MODEL, ("file", "https://example.com/a.wav")]) == Ask(model="whisper-1")
