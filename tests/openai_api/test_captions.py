@@ -1,0 +1,262 @@
+"""Cues: read back by strict third-party parsers, cut where a reader would, never too long, never overlapping."""
+
+from __future__ import annotations
+
+import datetime
+import html
+import io
+import itertools
+import re
+
+import pytest
+import srt
+import webvtt
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from compat.openai_api import captions
+from compat.openai_api.captions import Cue, cues
+from compat.transcript import Segment, Transcript, Word
+
+
+def said(*segments: Segment, duration: float = 0.0) -> Transcript:
+    text = " ".join(segment.text for segment in segments)
+    return Transcript(text=text, segments=segments, duration=duration or max(segment.end for segment in segments))
+
+
+def spoken(text: str, start: float, pace: float = 0.5, gap: float = 0.0) -> Segment:
+    """A sentence whose words each take `pace` seconds, `gap` seconds apart."""
+    pieces = re.findall(r"\S+\s*", text)
+    words = tuple(
+        Word(piece, start + number * (pace + gap), start + number * (pace + gap) + pace)
+        for number, piece in enumerate(pieces)
+    )
+    return Segment(text=text, start=start, end=words[-1].end, words=words)
+
+
+LONG = "The quick brown fox jumps over the lazy dog, and then it goes home to sleep until the next day comes."
+
+CUT: list[tuple[str, Transcript, list[Cue]]] = [
+    ("a short sentence stays whole", said(spoken("One two three.", 1.0)), [Cue(1000, 2500, "One two three.")]),
+    (
+        "a long text is cut after the comma",
+        said(spoken(LONG, 0.0, pace=0.2)),
+        [
+            Cue(0, 1800, "The quick brown fox jumps over the lazy dog,"),
+            Cue(1800, 4200, "and then it goes home to sleep until the next day comes."),
+        ],
+    ),
+    (
+        "a slow sentence is cut by time",
+        said(spoken("a b c d e f g h", 0.0, pace=1.0)),
+        [Cue(0, 4000, "a b c d"), Cue(4000, 8000, "e f g h")],
+    ),
+    (
+        "a pause is a good place",
+        said(
+            Segment(
+                text="one two three four",
+                start=0.0,
+                end=9.0,
+                words=(Word("one ", 0, 1), Word("two ", 1, 2), Word("three ", 2, 3), Word("four", 8, 9)),
+            )
+        ),
+        [Cue(0, 3000, "one two three"), Cue(8000, 9000, "four")],
+    ),
+    (
+        "a word longer than a cue may be ends early",
+        said(Segment(text="Ommm", start=0.0, end=20.0, words=(Word("Ommm", 0.0, 20.0),))),
+        [Cue(0, 7000, "Ommm")],
+    ),
+    (
+        "without words the characters share the time",
+        said(Segment(text="aaaa bbbb. cccc dddd", start=0.0, end=10.0)),
+        [Cue(0, 5500, "aaaa bbbb."), Cue(5500, 10000, "cccc dddd")],
+    ),
+    (
+        "Chinese is cut after punctuation",
+        said(Segment(text="今天天气真好,我们去公园吧。", start=0.0, end=14.0)),
+        [Cue(0, 7000, "今天天气真好,"), Cue(7000, 14000, "我们去公园吧。")],
+    ),
+    (
+        "Chinese without punctuation is cut anywhere",
+        said(Segment(text="字" * 100, start=0.0, end=5.0)),
+        [Cue(0, 2500, "字" * 50), Cue(2500, 5000, "字" * 50)],
+    ),
+    (
+        "Thai marks stay with their letters",
+        said(Segment(text="ที่" * 30, start=0.0, end=5.0)),
+        [Cue(0, 2500, "ที่" * 15), Cue(2500, 5000, "ที่" * 15)],
+    ),
+    (
+        "a word in two pieces is not cut",
+        said(
+            Segment(
+                text="non-stop",
+                start=0.0,
+                end=8.0,
+                words=(Word("non-", 0.0, 4.0), Word("stop", 4.0, 8.0)),
+            )
+        ),
+        [Cue(0, 7000, "non-stop")],
+    ),
+    (
+        "words that lack the text's spaces and signs are laid along the text",
+        said(
+            Segment(
+                text="Hello, big world!",
+                start=0.0,
+                end=3.0,
+                words=(Word("Hello", 0, 1), Word("big", 1, 2), Word("world", 2, 3)),
+            )
+        ),
+        [Cue(0, 3000, "Hello, big world!")],
+    ),
+    (
+        "words that are not the text give way to it",
+        said(Segment(text="two words", start=1.0, end=3.0, words=(Word("other", 1.0, 1.2),))),
+        [Cue(1000, 3000, "two words")],
+    ),
+    (
+        "the earlier of two that overlap ends early",
+        said(spoken("One two.", 0.0, pace=1.0), spoken("Three.", 1.5)),
+        [Cue(0, 1500, "One two."), Cue(1500, 2000, "Three.")],
+    ),
+    (
+        "a long sentence is over when the next begins",
+        said(Segment(text="aaaa bbbb", start=0.0, end=10.0), Segment(text="Next.", start=4.0, end=6.0)),
+        [Cue(0, 2222, "aaaa"), Cue(2222, 4000, "bbbb"), Cue(4000, 6000, "Next.")],
+    ),
+    (
+        "two voices alternate",
+        said(
+            Segment(text="aaaa bbbb", start=0.0, end=9.0, channel=0),
+            Segment(text="Hm.", start=2.0, end=3.0, channel=1),
+        ),
+        [Cue(0, 2000, "aaaa"), Cue(2000, 3000, "Hm."), Cue(5000, 9000, "bbbb")],
+    ),
+    (
+        "sentences come in the order of their times",
+        said(spoken("Second.", 5.0), spoken("First.", 1.0)),
+        [Cue(1000, 1500, "First."), Cue(5000, 5500, "Second.")],
+    ),
+    (
+        "nothing is shown after the audio is over",
+        said(spoken("One.", 1.0), Segment(text="Two.", start=1.6, end=359999.0), duration=2.0),
+        [Cue(1000, 1500, "One."), Cue(1600, 2000, "Two.")],
+    ),
+    (
+        "not even what the service put there",
+        said(Segment(text="One.", start=8.0, end=9.0), Segment(text="Two.", start=9.0, end=10.0), duration=2.0),
+        [Cue(1998, 1999, "One."), Cue(1999, 2000, "Two.")],
+    ),
+    (
+        "equal times are told apart",
+        said(Segment(text="One.", start=1.0, end=1.0), Segment(text="Two.", start=1.0, end=1.0), duration=2.0),
+        [Cue(1000, 1001, "One."), Cue(1001, 1002, "Two.")],
+    ),
+    ("a text without sentences is one", Transcript(text="Hi there.", duration=2.0), [Cue(0, 2000, "Hi there.")]),
+    ("lines become one", said(Segment(text="One\n\n two\r\n", start=0.0, end=1.0)), [Cue(0, 1000, "One two")]),
+    ("silence has no cues", Transcript(text="", duration=3.0), []),
+    ("blank sentences have no cues", said(Segment(text=" \n", start=0.0, end=1.0)), []),
+]
+
+
+@pytest.mark.parametrize(("transcript", "expected"), [row[1:] for row in CUT], ids=[row[0] for row in CUT])
+def test_cues(transcript: Transcript, expected: list[Cue]) -> None:
+    assert expected == cues(transcript)
+
+
+def test_what_would_break_a_parser_is_written_differently() -> None:
+    transcript = said(Segment(text="a --> b & <c> ---->", start=0.0, end=1.0))
+
+    assert captions.srt(transcript) == "1\n00:00:00,000 --> 00:00:01,000\na -> b & <c> ->\n\n"
+    assert captions.vtt(transcript) == (
+        "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\na --&gt; b &amp; &lt;c&gt; ----&gt;\n\n"
+    )
+
+
+def test_hours_are_written_out() -> None:
+    transcript = said(Segment(text="Late.", start=100 * 3600 + 61.5, end=100 * 3600 + 62))
+
+    assert captions.srt(transcript) == "1\n100:01:01,500 --> 100:01:02,000\nLate.\n\n"
+
+
+def test_an_hour_in_one_sentence_is_cut_all_the_way() -> None:
+    assert len(cues(said(spoken("word and " * 5000, 0.0, pace=0.36)))) > 500
+
+
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+WORDS = st.one_of(
+    st.text(st.characters(exclude_categories=("Cs", "Cc", "Z")), min_size=1, max_size=12),
+    st.sampled_from(["and,", "end.", "-->", "<b>", "&amp;", "字字。", "天", "ที่", "0", "1"]),
+)
+TIMES = st.floats(min_value=0, max_value=30, allow_nan=False)
+
+
+@st.composite
+def segments(draw: st.DrawFn) -> Segment:
+    pieces = draw(st.lists(st.tuples(WORDS, st.sampled_from([" ", " ", " ", "\n"])), min_size=1, max_size=40))
+    text = "".join(word + blank for word, blank in pieces)
+    start, long = draw(TIMES), draw(TIMES)
+    if draw(st.booleans()):
+        return Segment(text=text, start=start, end=start + long, channel=draw(st.sampled_from([None, 1])))
+    step = long / len(pieces)
+    words = tuple(
+        Word(word + blank, start + number * step, start + (number + 1) * step)
+        for number, (word, blank) in enumerate(pieces)
+    )
+    return Segment(text=text, start=start, end=start + long, words=words)
+
+
+def squeezed(text: str) -> str:
+    return "".join(text.split())
+
+
+@patient
+@given(st.lists(segments(), max_size=5), st.sampled_from([0.0, 5.0, 100.0]))
+@example([Segment(text="x", start=5.0, end=1.0)], 0.0)
+def test_nothing_is_lost_nothing_overlaps_and_the_limits_hold(parts: list[Segment], duration: float) -> None:
+    transcript = Transcript(text="", segments=tuple(parts), duration=duration)
+    shown = cues(transcript)
+
+    assert sorted("".join(squeezed(part.text) for part in parts)) == sorted("".join(squeezed(c.text) for c in shown))
+    for cue in shown:
+        assert 0 <= cue.start < cue.end <= (cue.end if not duration else duration * 1000)
+        assert cue.end - cue.start <= 7000
+        assert len(cue.text) <= 84 or len(re.findall(r"\S+", cue.text)) == 1
+    for earlier, later in itertools.pairwise(shown):
+        assert earlier.end <= later.start
+
+
+@patient
+@given(segments())
+def test_a_sentence_is_read_in_its_own_order(segment: Segment) -> None:
+    assert squeezed(segment.text) == "".join(squeezed(cue.text) for cue in cues(said(segment, duration=100.0)))
+
+
+@patient
+@given(st.lists(segments(), max_size=5))
+def test_strict_parsers_read_every_cue(parts: list[Segment]) -> None:
+    transcript = Transcript(text="", segments=tuple(parts), duration=100.0)
+    shown = cues(transcript)
+
+    subtitles = list(srt.parse(captions.srt(transcript), ignore_errors=False))
+    assert [number + 1 for number in range(len(shown))] == [subtitle.index for subtitle in subtitles]
+    assert [(cue.start, cue.end, re.sub("-{2,}>", "->", cue.text)) for cue in shown] == [
+        (milliseconds(subtitle.start), milliseconds(subtitle.end), subtitle.content) for subtitle in subtitles
+    ]
+
+    parsed = webvtt.from_buffer(io.BytesIO(captions.vtt(transcript).encode()), format="vtt", strict=True)
+    assert [(cue.start, cue.end, cue.text) for cue in shown] == [
+        (clock(caption.start), clock(caption.end), html.unescape(caption.text)) for caption in parsed.captions
+    ]
+
+
+def milliseconds(time: datetime.timedelta) -> int:
+    return time // datetime.timedelta(milliseconds=1)
+
+
+def clock(text: str) -> int:
+    hours, minutes, seconds = text.split(":")
+    return (int(hours) * 60 + int(minutes)) * 60_000 + round(float(seconds) * 1000)

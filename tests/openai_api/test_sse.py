@@ -1,0 +1,111 @@
+"""The stream's frames, read by the official package, and the promise that the deltas joined are the text."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from openai.types.audio import TranscriptionTextDeltaEvent, TranscriptionTextDoneEvent
+
+from compat.errors import ServiceTimedOut
+from compat.openai_api import sse
+from compat.transcript import Ask, Transcript
+
+ASK = Ask(model="gpt-4o-transcribe", stream=True)
+TRANSCRIPT = Transcript(text="Hello\nworld.", duration=1.0, model="qwen3-asr-flash", surface="chat", language="en")
+
+
+def data(frame: bytes) -> bytes:
+    assert frame.startswith(b"data: ")
+    assert frame.endswith(b"\n\n")
+    assert 2 == frame.count(b"\n"), "one frame is one line"
+    return frame[6:-2]
+
+
+def events(frames: list[bytes]) -> list[dict[str, Any]]:
+    return [json.loads(data(frame)) for frame in frames]
+
+
+def test_a_delta() -> None:
+    frame = data(sse.delta("Hello\n"))
+
+    assert json.loads(frame) == {"type": "transcript.text.delta", "delta": "Hello\n"}
+    assert "Hello\n" == TranscriptionTextDeltaEvent.model_validate_json(frame, strict=True).delta
+
+
+@pytest.mark.parametrize("model", ["whisper-1", "gpt-4o-transcribe", "gpt-transcribe", "qwen3-asr-flash"])
+def test_done_is_what_the_official_package_knows(model: str) -> None:
+    frame = data(sse.done(TRANSCRIPT, Ask(model=model, stream=True)))
+
+    assert TranscriptionTextDoneEvent.model_validate_json(frame, strict=True).model_dump(
+        exclude_unset=True
+    ) == json.loads(frame)
+
+
+def test_done() -> None:
+    assert events([sse.done(TRANSCRIPT, ASK)]) == [
+        {
+            "type": "transcript.text.done",
+            "text": "Hello\nworld.",
+            "usage": {
+                "type": "tokens",
+                "input_tokens": 25,
+                "input_token_details": {"text_tokens": 0, "audio_tokens": 25},
+                "output_tokens": 4,
+                "total_tokens": 29,
+            },
+            "dashscope": {"model": "qwen3-asr-flash", "surface": "chat", "language": "en"},
+        }
+    ]
+
+
+def test_an_error() -> None:
+    assert events([sse.error(ServiceTimedOut("No answer in 60 s."))]) == [
+        {
+            "error": {
+                "message": "No answer in 60 s.",
+                "type": "server_error",
+                "param": None,
+                "code": "upstream_timeout",
+            }
+        }
+    ]
+
+
+def test_a_ping_is_a_comment() -> None:
+    assert sse.PING.startswith(b":")
+    assert sse.PING.endswith(b"\n\n")
+
+
+STREAMS: list[tuple[list[str], str, list[str], str]] = [
+    (["Hel", "lo"], "Hello", ["Hel", "lo"], "Hello"),
+    (["Hel"], "Hello.", ["Hel", "lo."], "Hello."),
+    ([], "Hello.", ["Hello."], "Hello."),
+    ([], "", [], ""),
+    (["", "a"], "a", ["a"], "a"),
+    (["Hello wrld"], "Hello world", ["Hello wrld"], "Hello wrld"),
+    (["Hello "], "Hello", ["Hello "], "Hello "),
+]
+
+
+@pytest.mark.parametrize(("fed", "text", "deltas", "done"), STREAMS)
+def test_the_last_delta_brings_what_is_missing(fed: list[str], text: str, deltas: list[str], done: str) -> None:
+    guard = sse.Deltas()
+    frames = [frame for piece in fed for frame in guard.feed(piece)]
+    *heard, last = events(frames + guard.flush(Transcript(text=text), ASK))
+
+    assert deltas == [event["delta"] for event in heard]
+    assert ("transcript.text.done", done) == (last["type"], last["text"])
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.text(max_size=5)), st.text(max_size=10))
+def test_deltas_joined_are_the_text_whatever_comes(pieces: list[str], text: str) -> None:
+    guard = sse.Deltas()
+    frames = [frame for piece in pieces for frame in guard.feed(piece)]
+    *deltas, done = events(frames + guard.flush(Transcript(text=text), ASK))
+
+    assert "".join(event["delta"] for event in deltas) == done["text"]
