@@ -138,8 +138,8 @@ async def receive(request: Request, path: Path, *, limit: int) -> Upload:
 
 
 def _private(path: Path) -> BinaryIO:
-    """A new file that only this user may read."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+    """A file that only this user may read."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb")
 
 
 def _parser(request: Request, parts: _Parts) -> MultipartParser:

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from starlette.requests import Request
+from starlette.types import Message
+
+from compat.endpoints import upload
+from compat.errors import BadAudio, BadRequest, CompatError, DiskFull, TooLarge
+
+BOUNDARY = "b0undary"
+AUDIO = b"RIFF\r\n--b0undar\r\n\x00\xff" * 3
+
+
+def part(head: str, body: bytes) -> bytes:
+    return f"--{BOUNDARY}\r\n{head}\r\n\r\n".encode() + body + b"\r\n"
+
+
+def field(name: str, value: str) -> bytes:
+    return part(f'Content-Disposition: form-data; name="{name}"', value.encode())
+
+
+FILE = part('Content-Disposition: form-data; name="file"; filename="../a b.mp3"\r\nContent-Type: audio/mpeg', AUDIO)
+END = f"--{BOUNDARY}--\r\n".encode()
+
+
+async def received(
+    body: bytes, folder: Path, *, step: int | None = None, limit: int = 1 << 20, **headers: str
+) -> upload.Upload:
+    chunks = [body[start : start + step] for start in range(0, len(body), step)] if step else [body]
+    messages: list[Message] = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
+    messages.append({"type": "http.request", "body": b"", "more_body": False})
+    waiting = iter(messages)
+
+    async def receive() -> Message:
+        return next(waiting)
+
+    head = {"content_type": f"multipart/form-data; boundary={BOUNDARY}", **headers}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in head.items()],
+    }
+    return await upload.receive(Request(scope, receive), folder / "upload", limit=limit)
+
+
+ORDERS = [
+    [field("model", "whisper-1"), field("include[]", "logprobs"), FILE],
+    [FILE, field("model", "whisper-1"), field("include[]", "logprobs")],
+    [field("model", "whisper-1"), FILE, field("include[]", "logprobs")],
+    [
+        field("model", "whisper-1"),
+        part('Content-Type: audio/wav\r\nContent-Disposition: form-data; name="file"', AUDIO),
+        field("include[]", "logprobs"),
+    ],
+]
+
+
+@pytest.mark.parametrize("parts", ORDERS)
+@pytest.mark.parametrize("step", [None, 1, 2, 3, 7, 64])
+async def test_parts_come_in_any_order_and_any_pieces(parts: list[bytes], step: int | None, tmp_path: Path) -> None:
+    form = await received(b"".join(parts) + END, tmp_path, step=step)
+
+    assert [("model", "whisper-1"), ("include[]", "logprobs")] == form.fields
+    assert AUDIO == form.path.read_bytes()
+    assert len(AUDIO) == form.size
+    assert 0o600 == form.path.stat().st_mode & 0o777
+
+
+async def test_a_large_file_is_whole_on_disk(tmp_path: Path) -> None:
+    audio = os.urandom(5 << 20)
+    body = part('Content-Disposition: form-data; name="file"; filename="a"', audio) + END
+
+    form = await received(body, tmp_path, step=65_521, limit=8 << 20)
+
+    assert audio == form.path.read_bytes()
+
+
+WHOLE = FILE + field("model", "whisper-1") + END
+BAD: list[tuple[bytes, dict[str, str], type[CompatError], str | None]] = [
+    (field("model", "whisper-1") + END, {}, BadAudio, "file"),
+    (part('Content-Disposition: form-data; name="file"; filename="a"', b"") + END, {}, BadAudio, "file"),
+    (FILE + FILE + END, {}, BadRequest, "file"),
+    (part('Content-Disposition: form-data; name="audio"; filename="a"', AUDIO) + END, {}, BadRequest, "audio"),
+    (part("Content-Type: audio/wav", AUDIO) + END, {}, BadRequest, None),
+    (part('Content-Disposition: form-data; name="model"', b"\xff\xfe") + FILE + END, {}, BadRequest, "model"),
+    (b"no form at all", {}, BadRequest, None),
+    (b"", {}, BadRequest, None),
+    (WHOLE[: -len(END)], {}, BadRequest, None),
+    (FILE[:-30], {}, BadRequest, None),
+    (WHOLE, {"content_type": "application/json"}, BadRequest, "file"),
+    (WHOLE, {"content_type": "multipart/form-data"}, BadRequest, "file"),
+    (WHOLE, {"content_type": f"multipart/form-data; boundary={'b' * 300}"}, BadRequest, None),
+    (field("model", "x" * (upload.LONGEST_FIELD + 1)) + FILE + END, {}, BadRequest, "model"),
+    (field("model", "x") * (upload.MOST_PARTS + 1) + FILE + END, {}, BadRequest, None),
+    (part('Content-Disposition: form-data; name="file"', b"x" * 4096) + END, {}, TooLarge, "file"),
+]
+
+
+@pytest.mark.parametrize(("body", "headers", "error", "param"), BAD)
+async def test_a_bad_form_is_refused_by_name(
+    body: bytes, headers: dict[str, str], error: type[CompatError], param: str | None, tmp_path: Path
+) -> None:
+    with pytest.raises(error) as refused:
+        await received(body, tmp_path, step=1000, limit=2048, **headers)
+
+    assert param == refused.value.param
+
+
+async def test_a_declared_length_over_the_limit_is_refused_before_a_byte_is_read(tmp_path: Path) -> None:
+    with pytest.raises(TooLarge):
+        await received(b"", tmp_path, limit=1024, content_length=str(1 << 40))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk without room")
+async def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "upload").symlink_to("/dev/full")
+
+    with pytest.raises(DiskFull):
+        await received(WHOLE, tmp_path, limit=2048)

@@ -1,0 +1,42 @@
+"""The whole house on real ports: the server in front, the emulator behind it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import openai
+
+from compat.app import create_app
+from compat.emulator.app import create_app as create_emulator
+from compat.emulator.engine import Engine
+from compat.emulator.faults import Faults, Rule
+from compat.emulator.readings import Readings
+from compat.emulator.state import Emulator
+from compat.settings import Settings
+from tests.servers import serve
+
+
+@dataclass(frozen=True)
+class House:
+    """`base_url` is what a client is pointed at; `dashscope` what stands behind it."""
+
+    base_url: str
+    dashscope: Emulator
+
+    def client(self, api_key: str = "anything", **options: Any) -> openai.OpenAI:  # noqa: ANN401 - the SDK's own
+        return openai.OpenAI(base_url=self.base_url, api_key=api_key, **{"max_retries": 0, **options})
+
+    def fail(self, *rules: Rule) -> None:
+        self.dashscope.faults.arm(Faults(rules))
+
+
+@contextlib.contextmanager
+def house(engine: Engine, *, readings: Readings | None = None, **settings: Any) -> Iterator[House]:  # noqa: ANN401 - fields of Settings
+    emulator = create_emulator(engine, readings=readings)
+    with serve(emulator) as root:
+        given = {"base_url": root, "dashscope_api_key": "the-server's-key", "log_level": "error", **settings}
+        with serve(create_app(Settings(**given))) as base:
+            yield House(f"{base}/v1", emulator.state.emulator)
