@@ -70,6 +70,14 @@ T = TypeVar("T")
 Flow = Generator[Call | Wait | Submitted, Reply | None, T]
 
 
+def ask(call: Call) -> Flow[Reply]:
+    """Yields `call` and returns the answer to it."""
+    reply = yield call
+    if reply is None:
+        raise TypeError("A Call is answered with a Reply.")
+    return reply
+
+
 def json_call(url: str, body: object, headers: dict[str, str] | None = None, *, repeatable: bool = True) -> Call:
     """A POST of `body` as JSON."""
     return Call(

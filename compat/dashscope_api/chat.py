@@ -8,7 +8,6 @@ gives neither annotations nor `usage.seconds`. (Model Studio "Qwen-ASR API refer
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import ceil
 from typing import Any
 
 import msgspec
@@ -16,43 +15,12 @@ import msgspec
 from compat.dashscope_api.calls import Call, Reply
 from compat.dashscope_api.faults import Answer, checked, decode, read
 from compat.dashscope_api.inline import data_uri, inline_call
+from compat.dashscope_api.messages import Annotation, Message, TokenDetails
 from compat.dashscope_api.sse import Event, Events
 from compat.errors import ServiceFailed
 from compat.transcript import Request, Transcript, Usage
 
 URL = "/compatible-mode/v1/chat/completions"
-AUDIO_TOKENS_A_SECOND = 25
-
-
-class Part(msgspec.Struct, frozen=True):
-    text: str | None = None
-
-
-class Annotation(msgspec.Struct, frozen=True):
-    language: str | None = None
-    emotion: str | None = None
-
-
-class Message(msgspec.Struct, frozen=True):
-    """A message or a delta. `content` is a string in every sample, a list in the table of fields."""
-
-    content: str | list[Part] | None = None
-    annotations: list[Annotation] | None = None
-
-    @property
-    def text(self) -> str:
-        match self.content:
-            case str(text):
-                return text
-            case list(parts):
-                return "".join(part.text or "" for part in parts)
-            case None:
-                return ""
-
-
-class TokenDetails(msgspec.Struct, frozen=True):
-    audio_tokens: int | None = None
-    text_tokens: int | None = None
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -65,11 +33,8 @@ class Counts(msgspec.Struct, frozen=True):
 
     def usage(self) -> Usage:
         details = self.prompt_tokens_details or TokenDetails()
-        seconds = self.seconds
-        if seconds is None and details.audio_tokens is not None:
-            seconds = float(ceil(details.audio_tokens / AUDIO_TOKENS_A_SECOND))
         return Usage(
-            seconds=seconds,
+            seconds=details.seconds if self.seconds is None else self.seconds,
             audio_tokens=details.audio_tokens,
             text_tokens=details.text_tokens,
             output_tokens=self.completion_tokens,
@@ -110,7 +75,7 @@ def transcript(request: Request, reply: Reply) -> Transcript:
     message = completion.choices[0].message
     counts = completion.usage or Counts()
     request_id = completion.request_id or reply.headers.get("x-request-id") or completion.id
-    return _transcript(request, message.text, _first(message) or Annotation(), counts, request_id)
+    return _transcript(request, message.text, message.annotation or Annotation(), counts, request_id)
 
 
 @dataclass
@@ -154,12 +119,8 @@ class Stream:
             return ""
         self._ended = self._ended or bool(chunk.choices[0].finish_reason)
         delta = chunk.choices[0].delta or Message()
-        self._annotation = _first(delta) or self._annotation
+        self._annotation = delta.annotation or self._annotation
         return delta.text
-
-
-def _first(message: Message) -> Annotation | None:
-    return message.annotations[0] if message.annotations else None
 
 
 def _transcript(

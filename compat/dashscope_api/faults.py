@@ -163,10 +163,15 @@ def decode(shape: type[T], body: bytes | str) -> T:
 
 def read(shape: type[AnswerT], reply: Reply) -> AnswerT:
     """A whole answer. Raises the error that it is, also where that comes under HTTP 200."""
+    return checked(decode(shape, check(reply).body))
+
+
+def check(reply: Reply) -> Reply:
+    """The reply itself. Raises the error that its status says, if any."""
     error = fault(reply.status, reply.body, reply.headers)
     if error is not None:
         raise error
-    return checked(decode(shape, reply.body))
+    return reply
 
 
 def checked(answer: AnswerT) -> AnswerT:

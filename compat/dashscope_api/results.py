@@ -1,0 +1,143 @@
+"""Sentences with times, as result files and the newer native answers hold them, made into segments.
+
+Times are integer milliseconds. A word's punctuation stands in a field of its own; a Latin word of fun-asr ends in its
+space, one of qwen3-asr does not. qwen3-asr tells language and emotion of a sentence, fun-asr its speaker, if asked.
+(Model Studio: Qwen-ASR API reference, Fun-ASR recorded speech recognition, 2026.)
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+import msgspec
+
+from compat.transcript import Segment, Word
+
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
+"""Letters of scripts that put no space between words (Korean does), with their punctuation."""
+
+
+class SpokenWord(msgspec.Struct, frozen=True):
+    text: str = ""
+    punctuation: str | None = None
+    begin_time: float | None = None
+    end_time: float | None = None
+
+
+class Sentence(msgspec.Struct, frozen=True):
+    text: str | None = None
+    begin_time: float | None = None
+    end_time: float | None = None
+    words: list[SpokenWord] | None = None
+    language: str | None = None
+    emotion: str | None = None
+    speaker_id: int | str | None = None
+    channel_id: int | None = None
+
+    def segment(self, channel: int | None = None) -> Segment:
+        spoken = [word for word in self.words or () if word.text.strip() or word.punctuation]
+        text = "".join(_spelled(spoken)).strip() if self.text is None else self.text
+        words = tuple(
+            Word(spelled, _seconds(word.begin_time), _seconds(word.end_time, word.begin_time))
+            for word, spelled in zip(spoken, _cut(text, spoken) or _spelled(spoken), strict=True)
+        )
+        return Segment(
+            text=text,
+            start=_seconds(self.begin_time),
+            end=_seconds(self.end_time, self.begin_time),
+            words=words,
+            language=self.language,
+            emotion=self.emotion,
+            speaker=None if self.speaker_id is None else str(self.speaker_id),
+            channel=channel,
+        )
+
+
+class Channel(msgspec.Struct, frozen=True):
+    channel_id: int | None = None
+    text: str | None = None
+    sentences: list[Sentence] | None = None
+
+
+class Result(msgspec.Struct, frozen=True):
+    """The file behind `transcription_url`: one transcript for each channel that was asked for."""
+
+    transcripts: list[Channel] | None = None
+
+    def segments(self) -> tuple[Segment, ...]:
+        """In order of time. Channels are told only where there are several."""
+        channels = self.transcripts or []
+        several = len(channels) > 1
+        segments = [
+            sentence.segment(channel.channel_id if several else None)
+            for channel in channels
+            for sentence in channel.sentences or ()
+        ]
+        return tuple(sorted(segments, key=lambda segment: segment.start))
+
+    def text(self) -> str:
+        """What each channel said, a line for each."""
+        said = (
+            joined(sentence.segment().text for sentence in channel.sentences or ())
+            if channel.text is None
+            else channel.text.strip()
+            for channel in self.transcripts or ()
+        )
+        return "\n".join(text for text in said if text)
+
+
+def joined(texts: Iterable[str]) -> str:
+    """Sentences in a row, with spaces where their scripts want them."""
+    texts = [text for text in texts if text]
+    return "".join([*(before + _space(before, after) for before, after in pairwise(texts)), *texts[-1:]])
+
+
+def prevailing(segments: Iterable[Segment], name: str) -> str | None:
+    """The `language` or `emotion` that holds for most of the time."""
+    times: defaultdict[str, float] = defaultdict(float)
+    for segment in segments:
+        value = getattr(segment, name)
+        if value:
+            times[value] += segment.end - segment.start
+    return max(times, key=times.__getitem__, default=None)
+
+
+def _cut(text: str, words: Sequence[SpokenWord]) -> list[str] | None:
+    """`text` in as many pieces as there are words, each with what follows up to the next word. None when the words are
+    not all found there in order, as after inverse text normalisation."""
+    starts: list[int] = []
+    end = 0
+    for word in words:
+        start = text.find(word.text.strip(), end)
+        if start < 0 or any(letter.isalnum() for letter in text[end:start]):
+            return None
+        starts.append(start)
+        end = start + len(word.text.strip())
+    if any(letter.isalnum() for letter in text[end:]):
+        return None
+    edges = [0, *starts[1:], len(text)] if starts else []
+    return [text[start:end] for start, end in pairwise(edges)]
+
+
+def _spelled(words: Sequence[SpokenWord]) -> list[str]:
+    """Words with their own punctuation, and the space before the next one where it is wanted."""
+    spelled = [_punctuated(word) for word in words]
+    return [before + _space(before, after) for before, after in pairwise([*spelled, ""])]
+
+
+def _punctuated(word: SpokenWord) -> str:
+    bare = word.text.rstrip()
+    return bare + (word.punctuation or "").rstrip() + word.text[len(bare) :]
+
+
+def _space(before: str, after: str) -> str:
+    if not before or not after or before[-1].isspace() or after[0].isspace():
+        return ""
+    return "" if _UNSPACED.match(before[-1]) or _UNSPACED.match(after[0]) else " "
+
+
+def _seconds(time: float | None, otherwise: float | None = None) -> float:
+    return (time if time is not None else otherwise or 0.0) / 1000

@@ -1,0 +1,113 @@
+"""Temporary storage: a policy, a form POST to an object store, an `oss://` address that lives for 48 hours.
+
+The object belongs to the account and to the model that the policy was asked for. A policy is short-lived (300 s) and
+says how large a file may be (100 MB documented, 1024 seen). File names have to be ASCII without spaces, or the service
+cannot download the object later. (Model Studio "Get temporary file URL", 2026-10; dashscope 2.0.2 `oss_utils.py`.)
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+import msgspec
+
+from compat.dashscope_api.calls import Call, File, Flow, ask
+from compat.dashscope_api.faults import Answer, check, read
+from compat.errors import CompatError, Conflict, ServiceFailed, TooLarge
+from compat.transcript import Media
+
+RESOLVE = {"x-dashscope-ossresourceresolve": "enable"}
+"""What a request has to carry whose body holds an `oss://` address. Without it the task fails, not the request."""
+
+
+class Policy(msgspec.Struct, frozen=True):
+    policy: str
+    signature: str
+    upload_dir: str
+    upload_host: str
+    oss_access_key_id: str
+    x_oss_object_acl: str = "private"
+    x_oss_forbid_overwrite: str = "true"
+    max_file_size_mb: int | float | str | None = None
+
+    @property
+    def largest(self) -> float:
+        """In bytes."""
+        return float("inf") if self.max_file_size_mb is None else float(self.max_file_size_mb) * (1 << 20)
+
+
+class Granted(Answer, frozen=True, kw_only=True):
+    data: Policy | None = None
+
+
+def upload(model: str, media: Media, *, name: str, boundary: str) -> Flow[str]:
+    """Uploads a file for `model` and returns its `oss://` address.
+
+    `name` is unique, ASCII and without spaces; `boundary` occurs nowhere in the file. Raises TooLarge with the code
+    `upload_too_large` when the file has to go by another road. A policy that ran out is asked for anew, once.
+    """
+    try:
+        return (yield from _attempt(model, media, name, boundary))
+    except _Refused:
+        pass
+    try:
+        return (yield from _attempt(model, media, name, boundary))
+    except _Refused as refused:
+        raise ServiceFailed(f"DashScope's object store refused the upload: {refused.__cause__}") from refused
+
+
+class _Refused(Exception):
+    """By the object store, whose refusals say nothing of the caller's key or permissions."""
+
+
+def _attempt(model: str, media: Media, name: str, boundary: str) -> Flow[str]:
+    granted = read(Granted, (yield from ask(_policy_call(model))))
+    if granted.data is None:
+        raise ServiceFailed("DashScope granted no upload.")
+    policy = granted.data
+    if media.size > policy.largest:
+        raise TooLarge(
+            f"The file has {media.size} bytes; DashScope's temporary storage takes {policy.largest:.0f}.",
+            code="upload_too_large",
+        )
+    key = f"{policy.upload_dir}/{name}"
+    try:
+        check((yield from ask(_form_call(policy, key, media, name, boundary))))
+    except Conflict:
+        pass  # overwriting is forbidden: an earlier attempt whose answer was lost has stored it
+    except CompatError as error:
+        if error.retryable:
+            raise
+        raise _Refused from error
+    return f"oss://{key}"
+
+
+def _policy_call(model: str) -> Call:
+    return Call(method="GET", url=f"/api/v1/uploads?{urlencode({'action': 'getPolicy', 'model': model})}")
+
+
+def _form_call(policy: Policy, key: str, media: Media, name: str, boundary: str) -> Call:
+    fields = {
+        "OSSAccessKeyId": policy.oss_access_key_id,
+        "Signature": policy.signature,
+        "policy": policy.policy,
+        "x-oss-object-acl": policy.x_oss_object_acl,
+        "x-oss-forbid-overwrite": policy.x_oss_forbid_overwrite,
+        "key": key,
+        "success_action_status": "200",
+    }
+    head = "".join(
+        f'--{boundary}\r\ncontent-disposition: form-data; name="{field}"\r\n\r\n{value}\r\n'
+        for field, value in fields.items()
+    )
+    file = (
+        f'--{boundary}\r\ncontent-disposition: form-data; name="file"; filename="{name}"\r\n'
+        f"content-type: {media.mime}\r\n\r\n"
+    )
+    return Call(
+        method="POST",
+        url=policy.upload_host,
+        headers={"content-type": f"multipart/form-data; boundary={boundary}"},
+        body=((head + file).encode(), File(media.path, media.size), f"\r\n--{boundary}--\r\n".encode()),
+        key=False,
+    )

@@ -1,0 +1,316 @@
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+import pytest
+
+from compat.dashscope_api.calls import Call, Reply, Submitted, Wait
+from compat.dashscope_api.filetrans import FAILED_QUERIES, cancel, delays, query, resume, submit, transcribe
+from compat.errors import (
+    BadAudio,
+    CompatError,
+    FileNotFetched,
+    Forbidden,
+    RateLimited,
+    ServiceFailed,
+    ServiceTimedOut,
+    ServiceUnavailable,
+)
+from compat.transcript import Segment, Surface, Transcript, Usage
+from tests.dashscope_api.asking import answer, json_of, play, request
+from tests.dashscope_api.test_uploads import SEND, granted
+
+MODELS: dict[Surface, str] = {
+    "filetrans": "qwen3-asr-flash-filetrans",
+    "transcription": "fun-asr",
+    "filetrans-3": "qwen-audio-3.1-asr-flash-filetrans",
+}
+ADDRESS = "http://results.example/r.json?Signature=s"
+FETCH = Call(method="GET", url=ADDRESS, key=False)
+SENTENCE = {"begin_time": 0, "end_time": 1440, "text": "欢迎。", "language": "zh", "emotion": "neutral"}
+FILE = {"transcripts": [{"channel_id": 0, "text": "欢迎。", "sentences": [SENTENCE]}]}
+SEGMENT = Segment(text="欢迎。", start=0.0, end=1.44, language="zh", emotion="neutral")
+
+
+def state(status: str, usage: dict[str, Any] | None = None, **output: object) -> Reply:
+    body: dict[str, Any] = {"request_id": "r", "output": {"task_id": "t-1", "task_status": status, **output}}
+    return answer({**body, "usage": usage} if usage else body)
+
+
+def heard(surface: Surface = "filetrans", **changes: Any) -> Transcript:  # noqa: ANN401 (any member of Transcript)
+    known: dict[str, Any] = {
+        "text": "欢迎。",
+        "segments": (SEGMENT,),
+        "language": "zh",
+        "emotion": "neutral",
+        **changes,
+    }
+    return Transcript(duration=2.5, model=MODELS[surface], surface=surface, request_id="r", task_id="t-1", **known)
+
+
+PENDING, RUNNING = state("PENDING"), state("RUNNING", task_metrics={"TOTAL": 1, "SUCCEEDED": 0, "FAILED": 0})
+SUCCEEDED = state("SUCCEEDED", {"seconds": 3}, result={"transcription_url": ADDRESS})
+
+
+def test_a_file_is_uploaded_submitted_waited_for_and_fetched() -> None:
+    asked = request("filetrans", MODELS["filetrans"])
+    steps, transcript = play(
+        transcribe(asked, name="a.wav", boundary="B", deadline=60),
+        [granted(), answer(b""), PENDING, PENDING, RUNNING, SUCCEEDED, answer(FILE)],
+    )
+
+    assert steps == [
+        Call(method="GET", url="/api/v1/uploads?action=getPolicy&model=qwen3-asr-flash-filetrans"),
+        SEND,
+        submit(asked, "oss://dashscope-instant/u/2026/a.wav"),
+        Submitted("t-1"),
+        Wait(0.5),
+        query("t-1"),
+        Wait(0.5),
+        query("t-1"),
+        Wait(0.5),
+        query("t-1"),
+        FETCH,
+    ]
+    assert transcript == heard(usage=Usage(seconds=3.0))
+
+
+def test_a_file_at_a_public_address_is_not_uploaded() -> None:
+    asked = request("filetrans", MODELS["filetrans"])
+    steps, _ = play(
+        transcribe(asked, name="a.wav", boundary="B", url="https://a.example/a.wav", deadline=60),
+        [PENDING, SUCCEEDED, answer(FILE)],
+    )
+
+    assert steps[0] == submit(asked, "https://a.example/a.wav")
+
+
+def test_a_task_that_was_submitted_before_is_resumed() -> None:
+    steps, transcript = play(
+        resume(request("filetrans", MODELS["filetrans"]), "t-1", deadline=60), [SUCCEEDED, answer(FILE)]
+    )
+
+    assert steps == [Wait(0.5), query("t-1"), FETCH]
+    assert transcript == heard(usage=Usage(seconds=3.0))
+
+
+OSS = "oss://a"
+DIALECTS: list[tuple[Surface, dict[str, Any], dict[str, Any]]] = [
+    ("filetrans", {}, {"input": {"file_url": OSS}, "parameters": {}}),
+    (
+        "filetrans",
+        {"language": "zh", "context": "ctx", "words": True, "options": {"enable_itn": True, "enable_words": False}},
+        {
+            "input": {"file_url": OSS},
+            "parameters": {"language": "zh", "corpus": {"text": "ctx"}, "enable_itn": True, "enable_words": True},
+        },
+    ),
+    ("transcription", {}, {"input": {"file_urls": [OSS]}, "parameters": {}}),
+    (
+        "transcription",
+        {"language": "zh", "words": True, "options": {"diarization_enabled": True}},
+        {"input": {"file_urls": [OSS]}, "parameters": {"language_hints": ["zh"], "diarization_enabled": True}},
+    ),
+    (
+        "transcription",
+        {"language": "zh", "options": {"language_hints": ["zh", "en"]}},
+        {"input": {"file_urls": [OSS]}, "parameters": {"language_hints": ["zh", "en"]}},
+    ),
+    (
+        "filetrans-3",
+        {"language": "zh", "context": "ctx"},
+        {
+            "input": {"file_url": OSS, "file_urls": [OSS]},
+            "parameters": {"language_hints": ["zh"], "context": ["ctx"]},
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("surface", "asked", "body"), DIALECTS)
+def test_each_dialect_is_asked_in_its_own_words(surface: Surface, asked: dict[str, Any], body: dict[str, Any]) -> None:
+    call = submit(request(surface, MODELS[surface], **asked), OSS)
+
+    assert json_of(call) == {"model": MODELS[surface], **body}
+    assert ("POST", "/api/v1/services/audio/asr/transcription", False) == (call.method, call.url, call.repeatable)
+    assert call.headers["x-dashscope-async"] == "enable"
+    assert call.headers["x-dashscope-ossresourceresolve"] == "enable"
+
+
+def test_a_public_address_needs_no_resolving() -> None:
+    call = submit(request("filetrans"), "https://a.example/a.wav")
+
+    assert "x-dashscope-ossresourceresolve" not in call.headers
+
+
+OUTCOMES: dict[str, tuple[Surface, Reply, Usage]] = {
+    "result": ("filetrans", SUCCEEDED, Usage(seconds=3.0)),
+    "results": (
+        "transcription",
+        state(
+            "SUCCEEDED",
+            {"duration": 9},
+            results=[{"file_url": "f", "transcription_url": ADDRESS, "subtask_status": "SUCCEEDED"}],
+        ),
+        Usage(seconds=9.0),
+    ),
+    "output.output.transcription_url": (
+        "filetrans-3",
+        state("SUCCEEDED", {"input_tokens": 75, "output_tokens": 4}, output={"transcription_url": ADDRESS}),
+        Usage(audio_tokens=75, output_tokens=4),
+    ),
+    "output.output.results": ("filetrans-3", state("SUCCEEDED", output={"results": [ADDRESS]}), Usage()),
+    "output.transcription_url": ("filetrans-3", state("SUCCEEDED", transcription_url=ADDRESS), Usage()),
+    "the state nested too": (
+        "filetrans-3",
+        answer({"request_id": "r", "output": {"output": {"task_status": "SUCCEEDED", "transcription_url": ADDRESS}}}),
+        Usage(),
+    ),
+}
+
+
+@pytest.mark.parametrize(("surface", "ended", "usage"), OUTCOMES.values(), ids=OUTCOMES)
+def test_the_result_is_found_wherever_it_is_told(surface: Surface, ended: Reply, usage: Usage) -> None:
+    _, transcript = play(resume(request(surface, MODELS[surface]), "t-1", deadline=60), [ended, answer(FILE)])
+
+    assert transcript == heard(surface, usage=usage)
+
+
+SILENCES = {
+    "task": state("FAILED", code="SUCCESS_WITH_NO_VALID_FRAGMENT", message="no speech"),
+    "task that succeeded": state("SUCCEEDED", code="SUCCESS_WITH_NO_VALID_FRAGMENT"),
+    "subtask": state("SUCCEEDED", results=[{"subtask_status": "FAILED", "code": "ASR_RESPONSE_HAVE_NO_WORDS"}]),
+    "subtask of a failed task": state(
+        "FAILED", results=[{"subtask_status": "FAILED", "code": "SUCCESS_WITH_NO_VALID_FRAGMENT"}]
+    ),
+    "nested": state("FAILED", output={"code": "ASR_RESPONSE_HAVE_NO_WORDS"}),
+}
+
+
+@pytest.mark.parametrize("ended", SILENCES.values(), ids=SILENCES)
+def test_silence_is_an_empty_transcript(ended: Reply) -> None:
+    steps, transcript = play(resume(request("filetrans", MODELS["filetrans"]), "t-1", deadline=60), [ended])
+
+    assert steps == [Wait(0.5), query("t-1")]
+    assert transcript == heard(text="", segments=(), language=None, emotion=None)
+
+
+FAILURES: dict[str, tuple[Reply, type[CompatError], str]] = {
+    "task": (
+        state("FAILED", code="FILE_403_FORBIDDEN", message="403"),
+        FileNotFetched,
+        "FILE_403_FORBIDDEN, request r",
+    ),
+    "media": (state("FAILED", code="DECODE_ERROR", message="bad"), BadAudio, "bad"),
+    "all subtasks": (state("FAILED", code="InvalidFile.DownloadFailed", message="m"), FileNotFetched, "Downl"),
+    "subtask under success": (
+        state("SUCCEEDED", results=[{"subtask_status": "FAILED", "code": "FILE_CHECK_FAILED", "message": "m"}]),
+        BadAudio,
+        "FILE_CHECK_FAILED",
+    ),
+    "no reason": (state("FAILED"), ServiceFailed, "ended without a result"),
+    "success without a result": (state("SUCCEEDED"), ServiceFailed, "ended without a result"),
+    "expired": (state("UNKNOWN"), ServiceFailed, "UNKNOWN, request r"),
+    "cancelled": (state("CANCELED"), ServiceFailed, "cancelled"),
+}
+
+
+@pytest.mark.parametrize(("ended", "error", "message"), FAILURES.values(), ids=FAILURES)
+def test_a_task_that_failed_raises(ended: Reply, error: type[CompatError], message: str) -> None:
+    with pytest.raises(error, match=message):
+        play(resume(request("filetrans"), "t-1", deadline=60), [PENDING, ended])
+
+
+def test_a_suspended_task_is_waited_for() -> None:
+    steps, _ = play(resume(request("filetrans"), "t-1", deadline=60), [state("SUSPENDED"), SUCCEEDED, answer(FILE)])
+
+    assert steps.count(query("t-1")) == 2
+
+
+DOWN = ServiceUnavailable("down")
+NONSENSE = answer({"output": {}})
+
+
+def test_a_query_that_fails_is_only_a_delay() -> None:
+    failing: list[Reply | CompatError] = [DOWN] * (FAILED_QUERIES - 1)
+    steps, _ = play(
+        resume(request("filetrans"), "t-1", deadline=60),
+        [*failing, RUNNING, *failing[1:], NONSENSE, SUCCEEDED, answer(FILE)],
+    )
+
+    assert steps.count(query("t-1")) == 2 * FAILED_QUERIES
+
+
+QUERIES: dict[str, tuple[list[Reply | CompatError], type[CompatError]]] = {
+    "down": ([DOWN] * FAILED_QUERIES, ServiceUnavailable),
+    "nonsense": ([NONSENSE] * FAILED_QUERIES, ServiceFailed),
+    "throttled": ([RateLimited("slow")] * FAILED_QUERIES, RateLimited),
+    "forbidden": ([Forbidden("no")], Forbidden),
+    "an error in place of a state": ([answer({"code": "AccessDenied", "message": "no"})], Forbidden),
+}
+
+
+@pytest.mark.parametrize(("replies", "error"), QUERIES.values(), ids=QUERIES)
+def test_queries_that_keep_failing_end_the_job(replies: list[Reply | CompatError], error: type[CompatError]) -> None:
+    with pytest.raises(error):
+        play(resume(request("filetrans"), "t-1", deadline=60), replies)
+
+
+def test_a_result_that_is_not_given_is_asked_for_at_a_new_address() -> None:
+    moved = state("SUCCEEDED", result={"transcription_url": "https://new.example/r"})
+    steps, transcript = play(
+        resume(request("filetrans", MODELS["filetrans"]), "t-1", deadline=60),
+        [SUCCEEDED, Forbidden("expired"), moved, answer(FILE)],
+    )
+
+    assert steps[1:] == [query("t-1"), FETCH, query("t-1"), Call(method="GET", url="https://new.example/r", key=False)]
+    assert transcript.text == "欢迎。"
+
+
+GONE = answer(b"gone", 404)
+UNFETCHED: dict[str, list[Reply | CompatError]] = {
+    "refused": [Forbidden("no"), SUCCEEDED, Forbidden("no"), SUCCEEDED],
+    "refused by status": [GONE, SUCCEEDED, GONE, SUCCEEDED],
+    "a page": [answer(b"<html>")],
+}
+
+
+@pytest.mark.parametrize("replies", UNFETCHED.values(), ids=UNFETCHED)
+def test_a_result_that_cannot_be_had_is_the_services_failure(replies: list[Reply | CompatError]) -> None:
+    with pytest.raises(ServiceFailed):
+        play(resume(request("filetrans"), "t-1", deadline=60), [SUCCEEDED, *replies])
+
+
+def test_a_submission_without_a_task_is_the_services_failure() -> None:
+    flow = transcribe(request("filetrans"), name="a.wav", boundary="B", url="https://a.example/a", deadline=60)
+
+    with pytest.raises(ServiceFailed, match="without telling its id"):
+        play(flow, [answer({"output": {"task_status": "PENDING"}})])
+
+
+def test_waiting_ends_at_the_deadline() -> None:
+    with pytest.raises(ServiceTimedOut, match="within 2 s"):
+        play(resume(request("filetrans"), "t-1", deadline=2), [RUNNING] * 4)
+
+
+def test_an_answer_is_never_later_than_a_twentieth_of_its_task() -> None:
+    waited, seen = 0.0, list(islice(delays(), 200))
+    for delay in seen:
+        assert delay <= max(0.5, 0.05 * waited)
+        waited += delay
+
+    assert (seen[0], seen[-1]) == (0.5, 5.0)
+
+
+def test_cancelling() -> None:
+    assert cancel("t-1") == Call(method="POST", url="/api/v1/tasks/t-1/cancel")
+
+
+def test_a_flow_that_is_given_up_asks_for_nothing_more() -> None:
+    flow = resume(request("filetrans"), "t-1", deadline=60)
+    next(flow)
+
+    flow.close()
+
+    assert next(flow, "ended") == "ended"
