@@ -9,12 +9,15 @@ from collections.abc import AsyncIterator, Callable
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 
-from compat.emulator import chat, describing, refusals
+from compat.emulator import chat, control, describing, generation, refusals, transcription, uploads
 from compat.emulator.engine import Engine
 from compat.emulator.faults import Faults
 from compat.emulator.readings import Readings
 from compat.emulator.state import Emulator, Limits
 from compat.emulator.surface import Surface
+
+SERVICES = "/api/v1/services"
+TASK = "/api/v1/tasks/{task_id}"
 
 
 def create_app(
@@ -50,4 +53,21 @@ def routes(emulator: Emulator) -> list[BaseRoute]:
     completions = Surface(
         emulator, chat.surface, chat.complete, shape=refusals.compat, describe=describing.chat, reads=True
     )
-    return [Route("/compatible-mode/v1/chat/completions", completions, methods=["POST"])]
+    generations = Surface(emulator, "generation", generation.generate, describe=describing.native, reads=True)
+    submits = Surface(emulator, "submit", transcription.submit, describe=describing.native, reads=True)
+    listings = Surface(emulator, "list", transcription.listing)
+    results = Surface(emulator, "result", transcription.result, shape=refusals.store, key=False)
+    stores = Surface(emulator, "store", uploads.store, shape=refusals.store, key=False)
+    return [
+        Route("/compatible-mode/v1/chat/completions", completions, methods=["POST"]),
+        Route(f"{SERVICES}/aigc/multimodal-generation/generation", generations, methods=["POST"]),
+        Route(f"{SERVICES}/audio/asr/transcription", submits, methods=["POST"]),
+        Route("/api/v1/tasks", listings, methods=["GET"]),
+        Route("/api/v1/tasks/", listings, methods=["GET"]),
+        Route(TASK, Surface(emulator, "query", transcription.query), methods=["GET", "POST"]),
+        Route(f"{TASK}/cancel", Surface(emulator, "cancel", transcription.cancel), methods=["POST"]),
+        Route("/emulator/results/{task_id}/{index:int}.json", results, methods=["GET"]),
+        Route("/api/v1/uploads", Surface(emulator, "policy", uploads.policy), methods=["GET"]),
+        Route(uploads.PATH, stores, methods=["POST"]),
+        *control.routes(emulator),
+    ]

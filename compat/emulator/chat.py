@@ -16,10 +16,11 @@ from starlette.responses import Response
 from compat.emulator import events, refusals, wording
 from compat.emulator.engine import Sentence
 from compat.emulator.families import LANGUAGES, Family, family
-from compat.emulator.faults import Break, SurfaceName
+from compat.emulator.faults import SurfaceName
 from compat.emulator.hearing import Hearing, sync_sound
 from compat.emulator.media import Sound
 from compat.emulator.refusals import Refusal
+from compat.emulator.sound import BadSound
 from compat.emulator.surface import Asked
 from compat.emulator.translate import translate
 
@@ -83,6 +84,8 @@ async def complete(asked: Asked) -> Response:
         return events.streaming(answer.stream(), sound)
     try:
         return refusals.json_response(await answer.whole())
+    except BadSound as exc:
+        raise refusals.illegal() from exc
     finally:
         sound.close()
 
@@ -130,16 +133,8 @@ class _Answer:
         choice = {"index": 0, "finish_reason": "stop", "message": message}
         return self._envelope("chat.completion") | {"choices": [choice], "usage": self._usage(text)}
 
-    async def stream(self) -> AsyncIterator[bytes]:
-        frames = 0
-        async for chunk in self._chunks():
-            if isinstance(self._asked.fault, Break) and frames == self._asked.fault.after:
-                broken = Refusal(500, self._asked.fault.code, self._asked.fault.message)
-                yield events.data(refusals.compat_body(broken, self._asked.id))
-                return
-            yield events.data(chunk)
-            frames += 1
-        yield b"data: [DONE]\n\n"
+    def stream(self) -> AsyncIterator[bytes]:
+        return events.compat_stream(self._chunks(), self._asked)
 
     async def _chunks(self) -> AsyncIterator[dict[str, Any]]:
         yield self._chunk({"content": "", "role": "assistant"})

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from starlette.responses import StreamingResponse
 
+from compat.emulator import refusals
+from compat.emulator.faults import Break, Fault
 from compat.emulator.media import Sound
 from compat.emulator.readings import Readings
+from compat.emulator.refusals import Refusal
+from compat.emulator.sound import BadSound
+from compat.emulator.surface import Asked
 
+T = TypeVar("T")
 STATUS_LINES: dict[str, str] = {"comment": ":HTTP_STATUS/{}\n", "field": "status:{}\n", "absent": ""}
 
 
@@ -25,6 +31,46 @@ def native(
     """`id:`, `event:`, the status in one of its spellings, `data:` without a space."""
     head = f"id:{number}\nevent:{event}\n{STATUS_LINES[readings.status_line].format(status)}data:"
     return head.encode() + msgspec.json.encode(value) + b"\n\n"
+
+
+def refused(number: int, refusal: Refusal, request_id: str, readings: Readings) -> bytes:
+    """An error within a stream: `event:error`, its own status in the status line, HTTP's long since 200."""
+    body = refusals.native_body(refusal, request_id)
+    return native(number, body, readings, event="error", status=refusal.status)
+
+
+async def native_stream(bodies: AsyncIterator[dict[str, Any]], asked: Asked) -> AsyncIterator[bytes]:
+    number = 0
+    try:
+        async for body in _until_broken(bodies, asked.fault):
+            number += 1
+            yield native(number, body, asked.emulator.readings)
+    except Refusal as refusal:
+        yield refused(number + 1, refusal, asked.id, asked.emulator.readings)
+
+
+async def compat_stream(chunks: AsyncIterator[dict[str, Any]], asked: Asked) -> AsyncIterator[bytes]:
+    """An error within a stream is a chunk of its own kind, and the last."""
+    try:
+        async for chunk in _until_broken(chunks, asked.fault):
+            yield data(chunk)
+    except Refusal as refusal:
+        yield data(refusals.compat_body(refusal, asked.id))
+    else:
+        yield b"data: [DONE]\n\n"
+
+
+async def _until_broken(bodies: AsyncIterator[T], fault: Fault | None) -> AsyncIterator[T]:
+    """Raises Refusal where a fault says so, and where the sound turns out not to be any."""
+    passed = 0
+    try:
+        async for body in bodies:
+            if isinstance(fault, Break) and passed == fault.after:
+                raise Refusal(500, fault.code, fault.message)
+            passed += 1
+            yield body
+    except BadSound as exc:
+        raise refusals.illegal() from exc
 
 
 def streaming(frames: AsyncIterator[bytes], sound: Sound | None = None) -> StreamingResponse:

@@ -12,7 +12,13 @@ from compat.emulator.refusals import Refusal
 from compat.emulator.state import Emulator
 from compat.emulator.surface import Asked
 
-ILLEGAL = "The audio format is illegal and cannot be opened"
+
+class MediaRefusal(Refusal):
+    """A refusal that remembers what the trouble was."""
+
+    def __init__(self, refusal: Refusal, trouble: Trouble) -> None:
+        super().__init__(refusal.status, refusal.code, refusal.message, compat=refusal.compat)
+        self.trouble = trouble
 
 
 class Hearing:
@@ -35,7 +41,7 @@ class Hearing:
 
 
 async def sync_sound(asked: Asked, model: str, url: str, *, max_bytes: int) -> Sound:
-    """The sound of a synchronous request. Raises Refusal."""
+    """The sound of a synchronous request. Raises MediaRefusal."""
     source = Source(
         url=url,
         model=model,
@@ -48,7 +54,7 @@ async def sync_sound(asked: Asked, model: str, url: str, *, max_bytes: int) -> S
     try:
         return await fetch(asked.emulator, source)
     except MediaTrouble as exc:
-        raise refused(exc.trouble, max_bytes) from exc
+        raise MediaRefusal(refused(exc.trouble, max_bytes), exc.trouble) from exc
 
 
 def refused(trouble: Trouble, max_bytes: int) -> Refusal:
@@ -66,6 +72,6 @@ def refused(trouble: Trouble, max_bytes: int) -> Refusal:
         case Trouble.EMPTY:
             return refusals.algorithm("The audio is empty")
         case Trouble.ILLEGAL:
-            return refusals.algorithm(ILLEGAL)
+            return refusals.illegal()
         case Trouble.TOO_LONG:
             return refusals.algorithm("The audio is too long")

@@ -40,6 +40,10 @@ def algorithm(message: str) -> Refusal:
     return invalid(f"<400> InternalError.Algo.InvalidParameter: {message}")
 
 
+def illegal() -> Refusal:
+    return algorithm("The audio format is illegal and cannot be opened")
+
+
 def json_response(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return Response(msgspec.json.encode(value), status, headers, media_type="application/json")
 

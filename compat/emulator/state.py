@@ -18,6 +18,7 @@ import msgspec
 from compat.emulator.engine import Engine
 from compat.emulator.faults import FaultBook, Faults, SurfaceName
 from compat.emulator.readings import Readings
+from compat.emulator.tasks import Task
 
 REMEMBERED = 1000
 
@@ -86,6 +87,7 @@ class Emulator:
         self.requests: deque[Seen] = deque(maxlen=REMEMBERED)
         self.objects: dict[str, StoredObject] = {}
         self.policies: dict[str, Policy] = {}
+        self.tasks: dict[str, Task] = {}
         self._directory: Path | None = None
         self._work: asyncio.TaskGroup | None = None
         self._jobs: set[asyncio.Task[None]] = set()

@@ -14,7 +14,6 @@ from starlette.responses import Response
 
 from compat.emulator import events, refusals, wording
 from compat.emulator.families import LANGUAGES, family
-from compat.emulator.faults import Break
 from compat.emulator.refusals import Refusal
 from compat.emulator.surface import Asked
 
@@ -58,7 +57,7 @@ async def translate(asked: Asked) -> Response:
     text = _text(ask)
     answer = translation(text, ask.translation_options.target_lang)
     if ask.stream:
-        return events.streaming(_stream(asked, ask, answer))
+        return events.streaming(events.compat_stream(_chunks(asked, ask, answer), asked))
     message = {"role": "assistant", "content": answer}
     choice = {"index": 0, "finish_reason": "stop", "message": message}
     envelope = _envelope(asked, ask, "chat.completion")
@@ -93,27 +92,22 @@ def _text(ask: MtRequest) -> str:
     return text
 
 
-async def _stream(asked: Asked, ask: MtRequest, answer: str) -> AsyncIterator[bytes]:
+async def _chunks(asked: Asked, ask: MtRequest, answer: str) -> AsyncIterator[dict[str, Any]]:
     """plus and turbo repeat the whole text so far in every chunk (field reports); flash and lite by reading."""
     cumulative = ask.model.startswith(("qwen-mt-plus", "qwen-mt-turbo")) or asked.emulator.readings.mt_flash_cumulative
     said = ""
-    for frames, delta in enumerate(wording.deltas(answer)):
-        if isinstance(asked.fault, Break) and frames == asked.fault.after:
-            broken = Refusal(500, asked.fault.code, asked.fault.message)
-            yield events.data(refusals.compat_body(broken, asked.id))
-            return
+    for delta in wording.deltas(answer):
         said += delta
         yield _chunk(asked, ask, {"content": said if cumulative else delta, "role": "assistant"})
     yield _chunk(asked, ask, {"content": said if cumulative else "", "role": None}, finish_reason="stop")
     if ask.stream_options is not None and ask.stream_options.include_usage:
         usage = _usage(ask.messages[0].content, answer)
-        yield events.data(_envelope(asked, ask, "chat.completion.chunk") | {"choices": [], "usage": usage})
-    yield b"data: [DONE]\n\n"
+        yield _envelope(asked, ask, "chat.completion.chunk") | {"choices": [], "usage": usage}
 
 
-def _chunk(asked: Asked, ask: MtRequest, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
+def _chunk(asked: Asked, ask: MtRequest, delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
     choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
-    return events.data(_envelope(asked, ask, "chat.completion.chunk") | {"choices": [choice], "usage": None})
+    return _envelope(asked, ask, "chat.completion.chunk") | {"choices": [choice], "usage": None}
 
 
 def _envelope(asked: Asked, ask: MtRequest, kind: str) -> dict[str, Any]:

@@ -25,6 +25,11 @@ def joint(before: str, after: str) -> str:
     return " "
 
 
+def is_wide(text: str) -> bool:
+    """Whether it ends in Chinese or its like, which is written without spaces."""
+    return bool(text) and WIDE.match(text[-1]) is not None
+
+
 def joined(sentences: list[Sentence]) -> str:
     text = ""
     for sentence in sentences:

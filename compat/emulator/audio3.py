@@ -1,0 +1,156 @@
+"""multimodal-generation as qwen-audio-3 and fun-asr-flash speak it: `input_audio` in, sentences with times out.
+
+Field reports and the examples of the official Python package (2.0.2, 2026-10): `parameters.format` is required; the
+text of a stream is cumulative and may revise itself, and comes in batches only for a minute of sound or more; silence
+is a 400; five minutes are the most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from compat.emulator import events, refusals, wording
+from compat.emulator.engine import Sentence
+from compat.emulator.hearing import Hearing, MediaRefusal, sync_sound
+from compat.emulator.media import Sound, Trouble
+from compat.emulator.refusals import Refusal
+from compat.emulator.results import timed_words
+from compat.emulator.sound import BadSound
+from compat.emulator.surface import Asked
+
+BATCHED_FROM = 60.0  # seconds of sound
+
+
+class InputAudio(msgspec.Struct, frozen=True):
+    data: str
+
+
+class Part3(msgspec.Struct, frozen=True):
+    text: str | None = None
+    input_audio: InputAudio | None = None
+
+
+class Message3(msgspec.Struct, frozen=True):
+    role: str
+    content: list[Part3] | str = ""
+
+
+class Input3(msgspec.Struct, frozen=True):
+    messages: list[Message3]
+
+
+class Parameters3(msgspec.Struct, frozen=True):
+    format: str = ""
+    diarization_enabled: bool = False
+
+
+class Request3(msgspec.Struct, frozen=True):
+    model: str
+    input: Input3
+    parameters: Parameters3 = Parameters3()
+
+
+async def generate(asked: Asked) -> Response:
+    ask = asked.decode(Request3)
+    if not ask.parameters.format:
+        raise refusals.invalid("UNSUPPORTED_FORMAT: format is empty")
+    answer = _Answer(asked, ask, await _sound(asked, ask))
+    if asked.flag("x-dashscope-sse"):
+        return events.streaming(answer.stream(), answer.sound)
+    try:
+        return refusals.json_response(await answer.whole())
+    except BadSound as exc:
+        raise refusals.illegal() from exc
+    finally:
+        answer.sound.close()
+
+
+async def _sound(asked: Asked, ask: Request3) -> Sound:
+    limits = asked.emulator.limits
+    cap = limits.audio3_bytes if ask.model.startswith("qwen-audio-3.1") else limits.sync_bytes
+    try:
+        return await sync_sound(asked, ask.model, _audio(ask), max_bytes=cap)
+    except MediaRefusal as exc:
+        if exc.trouble is Trouble.TOO_LONG:
+            raise Refusal(400, "AUDIO_DURATION_TOO_LONG", "The audio is longer than this model takes.") from exc
+        raise
+
+
+def _audio(ask: Request3) -> str:
+    parts = [part for message in ask.input.messages if message.role == "user" for part in message.content]
+    found = [part.input_audio.data for part in parts if isinstance(part, Part3) and part.input_audio is not None]
+    if len(found) != 1:
+        raise refusals.invalid("Exactly one input_audio is expected")
+    return found[0]
+
+
+class _Answer:
+    """One recognition, whole or in cumulative batches."""
+
+    def __init__(self, asked: Asked, ask: Request3, sound: Sound) -> None:
+        self.sound = sound
+        self._asked = asked
+        self._readings = asked.emulator.readings
+        self._speakers = ask.parameters.diarization_enabled
+        self._hearing = Hearing(asked.emulator, sound)
+
+    async def whole(self) -> dict[str, Any]:
+        sentences = [sentence async for sentence in self._hearing.sentences(speakers=self._speakers)]
+        if not sentences:
+            raise no_words()
+        return self._body(sentences)
+
+    def stream(self) -> AsyncIterator[bytes]:
+        return events.native_stream(self._batches(), self._asked)
+
+    async def _batches(self) -> AsyncIterator[dict[str, Any]]:
+        """A long sound's sentence comes twice: as a draft, then as it stays; the end says it all once more."""
+        heard: list[Sentence] = []
+        async for sentence in self._hearing.sentences(speakers=self._speakers):
+            if self.sound.seconds >= BATCHED_FROM:
+                yield self._body([*heard, draft(sentence)], ended=False)
+            heard.append(sentence)
+            if self.sound.seconds >= BATCHED_FROM:
+                yield self._body(heard)
+        if not heard:
+            raise no_words()
+        yield self._body(heard)
+
+    def _body(self, sentences: list[Sentence], *, ended: bool = True) -> dict[str, Any]:
+        shown = [self._sentence(index, sentence) for index, sentence in enumerate(sentences, 1)]
+        shown[-1]["sentence_end"] = ended
+        answer = {"text": wording.joined(sentences), "sentence": shown[-1], "sentences": shown}
+        usage = {"usage": {"duration": wording.billed_seconds(self._hearing.seconds)}}
+        match self._readings.audio3_shape:
+            case "output":
+                return {"request_id": self._asked.id, "output": answer} | usage
+            case "nested":
+                return {"request_id": self._asked.id, "output": {"output": answer}} | usage
+            case "top":
+                return {"request_id": self._asked.id} | answer | usage
+
+    def _sentence(self, number: int, sentence: Sentence) -> dict[str, Any]:
+        speaker = {"speaker_id": sentence.speaker or 0} if self._speakers else {}
+        return {
+            "begin_time": sentence.begin_ms,
+            "end_time": sentence.end_ms,
+            "text": sentence.text,
+            "sentence_id": number,
+            "sentence_end": True,
+            "channel_id": 0,
+            **speaker,
+            "words": timed_words(sentence, spaced=True),
+        }
+
+
+def no_words() -> Refusal:
+    return Refusal(400, "ASR_RESPONSE_HAVE_NO_WORDS", "ASR_RESPONSE_HAVE_NO_WORDS")
+
+
+def draft(sentence: Sentence) -> Sentence:
+    """A first guess that will be revised: neither capitals nor punctuation yet."""
+    return msgspec.structs.replace(sentence, text=sentence.text.lower().rstrip(wording.PUNCTUATION), words=())

@@ -1,0 +1,160 @@
+"""The work of a file task: fetch each file, have it heard, write its result file. Troubles become task codes."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import av
+import msgspec
+
+from compat.emulator import results
+from compat.emulator.families import Family
+from compat.emulator.faults import FailFile, FailTask, Slow
+from compat.emulator.hearing import Hearing
+from compat.emulator.media import MediaTrouble, Sound, Source, Trouble, fetch
+from compat.emulator.results import Channel, Heard, Kind
+from compat.emulator.sound import BadSound
+from compat.emulator.state import Emulator
+from compat.emulator.tasks import Failure, FileWork, Status, Task
+from compat.emulator.wording import billed_seconds
+
+# Model Studio's error codes page, "task-level" (2026-10); fun-asr and its kin have a word of their own for downloads.
+CODES: dict[Trouble, tuple[str, str]] = {
+    Trouble.MALFORMED: ("InvalidParameter.MalformedURL", "A valid file URL is required"),
+    Trouble.URI_TOO_LARGE: ("InvalidParameter.MalformedURL", "A valid file URL is required"),
+    Trouble.UNRESOLVED: ("FILE_DOWNLOAD_FAILED", "FILE_DOWNLOAD_FAILED"),
+    Trouble.FAILED: ("FILE_DOWNLOAD_FAILED", "FILE_DOWNLOAD_FAILED"),
+    Trouble.FORBIDDEN: ("FILE_403_FORBIDDEN", "FILE_403_FORBIDDEN"),
+    Trouble.MISSING: ("FILE_404_NOT_FOUND", "FILE_404_NOT_FOUND"),
+    Trouble.NO_LENGTH: ("CONTENT_LENGTH_CHECK_FAILED", "CONTENT_LENGTH_CHECK_FAILED"),
+    Trouble.TOO_LARGE: ("FILE_TOO_LARGE", "FILE_TOO_LARGE"),
+    Trouble.EMPTY: ("NO_VALID_AUDIO_ERROR", "NO_VALID_AUDIO_ERROR"),
+    Trouble.ILLEGAL: ("DECODE_ERROR", "DECODE_ERROR"),
+    Trouble.TOO_LONG: ("AUDIO_DURATION_TOO_LONG", "AUDIO_DURATION_TOO_LONG"),
+}
+DOWNLOADS = {Trouble.UNRESOLVED, Trouble.FAILED, Trouble.FORBIDDEN, Trouble.MISSING}
+
+
+class NothingHeard(Exception):
+    """The sound has no speech in it."""
+
+
+async def work(emulator: Emulator, task: Task) -> None:
+    """PENDING to the end; never raises but when it is cancelled."""
+    task.status, task.scheduled = Status.RUNNING, emulator.clock()
+    for file in task.files:
+        file.failure = await _failure(emulator, task, file)
+    _strike(task)
+    task.ended = emulator.clock()
+    task.status = Status.SUCCEEDED if task.failure is None else Status.FAILED
+
+
+def _strike(task: Task) -> None:
+    """A task fails by a fault, or when all of its files have; by its one file in the dialect that has but one."""
+    match task.fault:
+        case FailTask(code, message):
+            for file in task.files:
+                file.failure = Failure(code, message)
+        case FailFile(code, message):
+            task.files[0].failure = Failure(code, message)
+            if task.family is not Family.FILETRANS:
+                return
+        case Slow() | None:
+            pass
+    if all(file.failure is not None for file in task.files):
+        task.failure = task.files[0].failure
+
+
+async def _failure(emulator: Emulator, task: Task, file: FileWork) -> Failure | None:
+    try:
+        await _transcribe(emulator, task, file)
+    except MediaTrouble as exc:
+        return failure(task.family, exc.trouble)
+    except BadSound as exc:
+        return Failure("DECODE_ERROR", str(exc))
+    except NothingHeard:
+        code = "ASR_RESPONSE_HAVE_NO_WORDS"
+        if emulator.readings.silence_task == "no_fragment":
+            code = "SUCCESS_WITH_NO_VALID_FRAGMENT"
+        return Failure(code, code)
+    except Exception:  # noqa: BLE001 - an engine may fail in any way, and the task has to end
+        return Failure("SERVER_ERROR", "SERVER_ERROR")
+    return None
+
+
+def failure(family: Family, trouble: Trouble) -> Failure:
+    if trouble in DOWNLOADS:
+        match family:
+            case Family.AUDIO3_FILES if trouble is Trouble.UNRESOLVED:
+                return Failure("SERVER_ERROR", "SERVER_ERROR")  # measured by third parties, after some 47 s
+            case Family.FUN | Family.PARAFORMER:
+                return Failure("InvalidFile.DownloadFailed", "The audio file cannot be downloaded.")
+            case _:
+                pass
+    return Failure(*CODES[trouble])
+
+
+async def _transcribe(emulator: Emulator, task: Task, file: FileWork) -> None:
+    if task.family is Family.FILETRANS and file.url.startswith("oss:") and not emulator.readings.oss_for_filetrans:
+        raise MediaTrouble(Trouble.FAILED)
+    source = Source(
+        url=file.url,
+        model=task.model,
+        account=task.account,
+        resolve=task.resolve,
+        inline=False,
+        max_bytes=emulator.limits.file_bytes,
+        max_seconds=emulator.limits.file_seconds,
+    )
+    sound = await fetch(emulator, source)
+    try:
+        heard = await _heard(emulator, task, file.url, sound)
+    finally:
+        sound.close()
+    spoken = any(channel.sentences for channel in heard.transcripts)
+    if not spoken and emulator.readings.silence_task != "empty":
+        raise NothingHeard
+    file.billed = _billed(task, heard)
+    file.result = emulator.new_path()
+    await asyncio.to_thread(file.result.write_bytes, msgspec.json.encode(document(task, heard)))
+
+
+async def _heard(emulator: Emulator, task: Task, url: str, sound: Sound) -> Heard:
+    hearing = Hearing(emulator, sound)
+    kind = await asyncio.to_thread(properties, sound.path)
+    speakers = task.parameters.diarization_enabled and task.family is not Family.FILETRANS
+    transcripts = []
+    for channel in task.parameters.channels:
+        found = hearing.sentences(channel=channel, speakers=speakers)
+        transcripts.append(Channel(channel, tuple([sentence async for sentence in found])))
+    return Heard(url=url, seconds=sound.seconds, transcripts=tuple(transcripts), kind=kind)
+
+
+def properties(path: Path) -> Kind:
+    """The container as FFmpeg calls it, the codec, the rate the sound was recorded at."""
+    with av.open(str(path)) as container:
+        stream = container.streams.audio[0]
+        return Kind(container=container.format.name, codec=stream.codec_context.name, sample_rate=stream.rate or 0)
+
+
+def _billed(task: Task, heard: Heard) -> int:
+    """Whole seconds: of each channel's sound, or of its speech where fun-asr bills."""
+    if task.family in {Family.FUN, Family.PARAFORMER}:
+        spoken = sum(results.spoken_ms(channel.sentences) for channel in heard.transcripts)
+        return billed_seconds(spoken / 1000)
+    return billed_seconds(heard.seconds) * len(heard.transcripts)
+
+
+def document(task: Task, heard: Heard) -> dict[str, Any]:
+    asked = task.parameters
+    match task.family:
+        case Family.FILETRANS:
+            return results.filetrans(heard, words=asked.enable_words, language=asked.language)
+        case Family.PARAFORMER:
+            timed = asked.timestamp_alignment_enabled
+            return results.fun(heard, speakers=asked.diarization_enabled, times=timed, confidence=False)
+        case _:
+            sure = task.family is Family.AUDIO3_FILES
+            return results.fun(heard, speakers=asked.diarization_enabled, times=True, confidence=sure)

@@ -1,0 +1,152 @@
+"""POST /api/v1/services/aigc/multimodal-generation/generation for qwen3-asr-flash, plain and as an event stream.
+
+Model Studio's "Qwen-ASR API reference" (2026-01) and the official Python package's reading of native streams: frames of
+`id`, `event`, a status and `data`; no [DONE]; `finish_reason` "null" until "stop"; an `event:error` may come under HTTP
+200. With `incremental_output` each frame carries a piece of text, without it the whole text so far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Literal
+
+import msgspec
+from starlette.responses import Response
+
+from compat.emulator import audio3, events, refusals, wording
+from compat.emulator.engine import Sentence
+from compat.emulator.families import LANGUAGES, Family, family
+from compat.emulator.hearing import Hearing, sync_sound
+from compat.emulator.media import Sound
+from compat.emulator.refusals import Refusal
+from compat.emulator.sound import BadSound
+from compat.emulator.surface import Asked
+
+
+class Part(msgspec.Struct, frozen=True):
+    text: str | None = None
+    audio: str | None = None
+
+
+class NativeMessage(msgspec.Struct, frozen=True):
+    role: Literal["system", "user", "assistant"]
+    content: list[Part] | str = ""
+
+
+class Input(msgspec.Struct, frozen=True):
+    messages: list[NativeMessage]
+
+
+class AsrOptions(msgspec.Struct, frozen=True):
+    language: str | None = None
+    enable_itn: bool = False
+
+
+class Parameters(msgspec.Struct, frozen=True):
+    asr_options: AsrOptions = AsrOptions()
+    incremental_output: bool = False
+
+
+class GenerationRequest(msgspec.Struct, frozen=True):
+    model: str
+    input: Input
+    parameters: Parameters = Parameters()
+
+
+async def generate(asked: Asked) -> Response:
+    try:
+        return await _generate(asked)
+    except Refusal as refusal:
+        if not (asked.flag("x-dashscope-sse") and asked.emulator.readings.refusal_in_stream):
+            raise
+        return events.streaming(_refused(asked, refusal))
+
+
+async def _refused(asked: Asked, refusal: Refusal) -> AsyncIterator[bytes]:
+    yield events.refused(1, refusal, asked.id, asked.emulator.readings)
+
+
+async def _generate(asked: Asked) -> Response:
+    model = asked.body.get("model") if isinstance(asked.body, dict) else None
+    if _check_model(asked, model if isinstance(model, str) else "") is Family.AUDIO3:
+        return await audio3.generate(asked)
+    ask = asked.decode(GenerationRequest)
+    language = ask.parameters.asr_options.language
+    if language and language not in LANGUAGES and asked.emulator.readings.refuse_unknown_language:
+        raise refusals.algorithm(f"Unsupported language: {language}")
+    sound = await sync_sound(asked, ask.model, _audio(ask), max_bytes=asked.emulator.limits.sync_bytes)
+    answer = _Answer(asked, ask, sound)
+    if asked.flag("x-dashscope-sse"):
+        return events.streaming(answer.stream(), sound)
+    try:
+        return refusals.json_response(await answer.whole())
+    except BadSound as exc:
+        raise refusals.illegal() from exc
+    finally:
+        sound.close()
+
+
+def _check_model(asked: Asked, model: str) -> Family:
+    known = family(model)
+    if known is None or known is Family.MT:
+        raise Refusal(404, "ModelNotFound", "Model not exist.")
+    if model in asked.emulator.readings.retired:
+        raise Refusal(403, "AccessDenied", "Access denied.")
+    if known.takes_files:
+        raise Refusal(403, "AccessDenied", "current user api does not support synchronous calls.")
+    if asked.flag("x-dashscope-async"):
+        raise Refusal(403, "AccessDenied", "current user api does not support asynchronous calls.")
+    return known
+
+
+def _audio(ask: GenerationRequest) -> str:
+    users = [message for message in ask.input.messages if message.role == "user"]
+    parts = users[0].content if len(users) == 1 else []
+    if isinstance(parts, str) or len(parts) != 1 or parts[0].audio is None:
+        raise refusals.algorithm("The dedicated task `asr` of this model does not support this input.")
+    return parts[0].audio
+
+
+class _Answer:
+    """One generation, whole or in frames."""
+
+    def __init__(self, asked: Asked, ask: GenerationRequest, sound: Sound) -> None:
+        self._asked = asked
+        self._readings = asked.emulator.readings
+        self._options = ask.parameters
+        self._hearing = Hearing(asked.emulator, sound)
+
+    async def whole(self) -> dict[str, Any]:
+        sentences = [sentence async for sentence in self._hearing.sentences()]
+        text = wording.joined(sentences)
+        return self._body(text, text, sentences[0] if sentences else None, "stop")
+
+    def stream(self) -> AsyncIterator[bytes]:
+        return events.native_stream(self._frames(), self._asked)
+
+    async def _frames(self) -> AsyncIterator[dict[str, Any]]:
+        unfinished = "null" if self._readings.finish_reason_string else None
+        text, last = "", None
+        async for sentence in self._hearing.sentences():
+            last = sentence
+            for delta in wording.deltas(wording.joint(text, sentence.text) + sentence.text):
+                text += delta
+                yield self._body(delta if self._options.incremental_output else text, text, sentence, unfinished)
+        yield self._body("" if self._options.incremental_output else text, text, last, "stop")
+
+    def _body(self, shown: str, text: str, sentence: Sentence | None, finish_reason: str | None) -> dict[str, Any]:
+        heard = sentence or Sentence(text="", begin_ms=0, end_ms=0)
+        language = self._options.asr_options.language or heard.language
+        silent = [] if self._readings.silence_content_empty_list else [{"text": ""}]
+        message = {
+            "role": "assistant",
+            "content": [{"text": shown}] if shown else silent,
+            "annotations": [{"type": "audio_info", "language": language, "emotion": heard.emotion}],
+        }
+        usage = {
+            "input_tokens_details": {"text_tokens": 0},
+            "output_tokens_details": {"text_tokens": wording.text_tokens(text)},
+            "seconds": wording.billed_seconds(self._hearing.seconds),
+        }
+        output = {"choices": [{"finish_reason": finish_reason, "message": message}]}
+        return {"request_id": self._asked.id, "output": output, "usage": usage}

@@ -1,0 +1,126 @@
+"""Result files of file tasks, in the two dialects: qwen3's filetrans, and fun-asr's with its kin.
+
+Model Studio's "Qwen-ASR API reference" and "Fun-ASR / Paraformer recorded speech recognition" (2026). Times are whole
+milliseconds. qwen3 counts sentences from 0 and names language and emotion; fun-asr counts from 1 and does not.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from compat.emulator import wording
+from compat.emulator.engine import Sentence
+
+CONFIDENCE = 0.95
+
+
+class Channel(msgspec.Struct, frozen=True):
+    id: int
+    sentences: tuple[Sentence, ...]
+
+
+class Kind(msgspec.Struct, frozen=True, kw_only=True):
+    """What kind of file it was, in FFmpeg's names."""
+
+    container: str
+    codec: str
+    sample_rate: int
+
+
+class Heard(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one file."""
+
+    url: str
+    kind: Kind
+    seconds: float
+    transcripts: tuple[Channel, ...]
+
+
+def filetrans(heard: Heard, *, words: bool, language: str | None) -> dict[str, Any]:
+    """`words`: with words, and with sentences that end at punctuation as well as at pauses."""
+    return {
+        "file_url": heard.url,
+        "audio_info": {"format": heard.kind.container, "sample_rate": heard.kind.sample_rate},
+        "transcripts": [_filetrans_channel(channel, words, language) for channel in heard.transcripts],
+    }
+
+
+def _filetrans_channel(channel: Channel, words: bool, language: str | None) -> dict[str, Any]:
+    sentences = [part for whole in channel.sentences for part in (wording.clauses(whole) if words else [whole])]
+    return {
+        "channel_id": channel.id,
+        "text": wording.joined(list(channel.sentences)),
+        "sentences": [
+            {
+                "sentence_id": number,
+                "begin_time": sentence.begin_ms,
+                "end_time": sentence.end_ms,
+                "language": language or sentence.language,
+                "emotion": sentence.emotion,
+                "text": sentence.text,
+            }
+            | ({"words": timed_words(sentence)} if words else {})
+            for number, sentence in enumerate(sentences)
+        ],
+    }
+
+
+def fun(heard: Heard, *, speakers: bool, times: bool, confidence: bool) -> dict[str, Any]:
+    """`times`: whether they mean anything (paraformer leaves them out unless told). `confidence`: qwen-audio-3's."""
+    return {
+        "file_url": heard.url,
+        "properties": {
+            "audio_format": heard.kind.codec,
+            "channels": [channel.id for channel in heard.transcripts],
+            "original_sampling_rate": heard.kind.sample_rate,
+            "original_duration_in_milliseconds": round(heard.seconds * 1000),
+        },
+        "transcripts": [
+            {
+                "channel_id": channel.id,
+                "content_duration_in_milliseconds": spoken_ms(channel.sentences),
+                "text": wording.joined(list(channel.sentences)),
+                "sentences": [
+                    _fun_sentence(number, sentence, speakers, times, confidence)
+                    for number, sentence in enumerate(channel.sentences, 1)
+                ],
+            }
+            for channel in heard.transcripts
+        ],
+    }
+
+
+def _fun_sentence(number: int, sentence: Sentence, speakers: bool, times: bool, confidence: bool) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "begin_time": sentence.begin_ms if times else 0,
+        "end_time": sentence.end_ms if times else 0,
+        "text": sentence.text,
+        "sentence_id": number,
+    }
+    if speakers:
+        told["speaker_id"] = sentence.speaker or 0
+    if times:
+        told["words"] = timed_words(sentence, spaced=True, confidence=confidence)
+    return told
+
+
+def timed_words(sentence: Sentence, *, spaced: bool = False, confidence: bool = False) -> list[dict[str, Any]]:
+    """Punctuation stands apart. `spaced`: a Latin word that nothing follows brings its space along (`"Hello "`)."""
+    sure = {"confidence": CONFIDENCE} if confidence else {}
+    return [
+        {
+            "begin_time": word.begin_ms,
+            "end_time": word.end_ms,
+            "text": word.text + (" " if spaced and not word.punctuation and not wording.is_wide(word.text) else ""),
+            "punctuation": word.punctuation,
+            **sure,
+        }
+        for word in wording.words_of(sentence)
+    ]
+
+
+def spoken_ms(sentences: tuple[Sentence, ...]) -> int:
+    """How much of the sound was speech: what fun-asr bills."""
+    return sum(sentence.end_ms - sentence.begin_ms for sentence in sentences)

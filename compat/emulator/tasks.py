@@ -1,0 +1,79 @@
+"""File tasks: what was asked, and what has become of it so far."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from compat.emulator.families import Family
+from compat.emulator.faults import FailFile, FailTask, Slow
+
+
+class Status(enum.StrEnum):
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+
+
+class TaskParameters(msgspec.Struct, frozen=True):
+    """Of what may be asked, that which changes the answer."""
+
+    language: str | None = None
+    enable_words: bool = False
+    channel_id: list[int] | int = 0
+    diarization_enabled: bool = False
+    timestamp_alignment_enabled: bool = False
+
+    @property
+    def channels(self) -> list[int]:
+        return [self.channel_id] if isinstance(self.channel_id, int) else self.channel_id
+
+
+class Failure(msgspec.Struct, frozen=True):
+    code: str
+    message: str
+
+
+@dataclass
+class FileWork:
+    """One file of a task: in the end either `result`, a file to be fetched, or `failure`."""
+
+    url: str
+    result: Path | None = None
+    failure: Failure | None = None
+    billed: int = 0
+
+
+@dataclass
+class Task:
+    id: str
+    model: str
+    family: Family
+    account: str
+    resolve: bool
+    parameters: TaskParameters
+    files: list[FileWork]
+    submitted: float
+    fault: FailTask | FailFile | Slow | None = None
+    status: Status = Status.PENDING
+    scheduled: float | None = None
+    ended: float | None = None
+    failure: Failure | None = None
+    polls: int = 0
+    job: asyncio.Task[None] | None = field(default=None, repr=False)
+
+    def seen(self, now: float) -> Status:
+        """The status as it is told: a slow task hides what it has become."""
+        slow = self.fault
+        if isinstance(slow, Slow) and self.status is not Status.CANCELED:
+            if self.polls <= slow.polls and slow.polls:
+                return Status(slow.status)
+            if now < self.submitted + slow.seconds:
+                return Status(slow.status)
+        return self.status

@@ -1,0 +1,183 @@
+"""The task surface: submit, query, list, cancel, and the result files.
+
+Model Studio's recorded-speech pages and "Manage asynchronous tasks" (2026). A submit only looks at the request's form;
+what is wrong with a file comes out in the task, under HTTP 200.
+"""
+
+from __future__ import annotations
+
+import urllib.parse
+import uuid
+
+import msgspec
+from starlette.responses import FileResponse, Response
+
+from compat.emulator import filework, refusals, telling
+from compat.emulator.families import LANGUAGES, Family, family
+from compat.emulator.faults import Expire, FailFile, FailTask, Slow
+from compat.emulator.refusals import Refusal
+from compat.emulator.surface import Asked, authorise
+from compat.emulator.tasks import FileWork, Status, Task, TaskParameters
+
+MAX_FILES = 100
+
+
+class FileInput(msgspec.Struct, frozen=True):
+    file_url: str | None = None
+    file_urls: list[str] | None = None
+
+
+class SubmitRequest(msgspec.Struct, frozen=True):
+    model: str
+    input: FileInput
+    parameters: TaskParameters = TaskParameters()
+
+
+async def submit(asked: Asked) -> Response:
+    ask = asked.decode(SubmitRequest)
+    known = _check(asked, ask)
+    fault = asked.fault if isinstance(asked.fault, FailTask | FailFile | Slow) else None
+    task = Task(
+        id=str(uuid.uuid4()),
+        model=ask.model,
+        family=known,
+        account=asked.account,
+        resolve=asked.flag("x-dashscope-ossresourceresolve"),
+        parameters=ask.parameters,
+        files=[FileWork(url) for url in _urls(known, ask.input)],
+        submitted=asked.emulator.clock(),
+        fault=fault,
+    )
+    asked.emulator.tasks[task.id] = task
+    task.job = asked.emulator.spawn(filework.work(asked.emulator, task))
+    output = {"task_id": task.id, "task_status": Status.PENDING}
+    return refusals.json_response({"request_id": asked.id, "output": output})
+
+
+def _check(asked: Asked, ask: SubmitRequest) -> Family:
+    readings = asked.emulator.readings
+    known = family(ask.model)
+    if known is None:
+        raise Refusal(404, "ModelNotFound", "Model not exist.")
+    if ask.model in readings.retired:
+        raise Refusal(403, "AccessDenied", "Access denied.")
+    if not known.takes_files:
+        if readings.sync_on_async_denied:
+            raise Refusal(403, "AccessDenied", "current user api does not support asynchronous calls.")
+        raise refusals.invalid("url error, please check url！")
+    if not asked.flag("x-dashscope-async"):
+        raise Refusal(403, "AccessDenied", "current user api does not support synchronous calls.")
+    _check_parameters(asked, known, ask.parameters)
+    return known
+
+
+def _check_parameters(asked: Asked, known: Family, parameters: TaskParameters) -> None:
+    given = asked.body.get("parameters", {}) if isinstance(asked.body, dict) else {}
+    if known is not Family.FILETRANS:
+        return
+    if "language_hints" in given:
+        raise refusals.invalid("language_hints is not supported by this model")
+    language = parameters.language
+    if language and language not in LANGUAGES and asked.emulator.readings.refuse_unknown_language:
+        raise refusals.invalid(f"Unsupported language: {language}")
+
+
+def _urls(known: Family, given: FileInput) -> list[str]:
+    """qwen3 reads `file_url` alone: without it the task fails, not the submit."""
+    if known is Family.FILETRANS:
+        return [given.file_url or ""]
+    urls = given.file_urls
+    if urls is None and given.file_url is not None and known is Family.AUDIO3_FILES:
+        urls = [given.file_url]
+    if not urls:
+        raise refusals.invalid("input must contain file_urls")
+    if len(urls) > (1 if known is Family.AUDIO3_FILES else MAX_FILES):
+        raise refusals.invalid("file_urls holds too many files")
+    return urls
+
+
+async def query(asked: Asked) -> Response:
+    """GET, or POST as Paraformer's page has it. Another account's task is as unknown as one that never was."""
+    task_id = asked.request.path_params["task_id"]
+    task = _task(asked)
+    if task is None:
+        return refusals.json_response(
+            {"request_id": asked.id, "output": {"task_id": task_id, "task_status": "UNKNOWN"}}
+        )
+    task.polls += 1
+    body = telling.told(asked.emulator, task, asked.base_url, expired=isinstance(asked.fault, Expire))
+    return refusals.json_response({"request_id": asked.id} | body)
+
+
+def _task(asked: Asked) -> Task | None:
+    task = asked.emulator.tasks.get(asked.request.path_params["task_id"])
+    if task is None or task.account != asked.account:
+        return None
+    return task if asked.emulator.clock() < task.submitted + asked.emulator.limits.result_seconds else None
+
+
+async def cancel(asked: Asked) -> Response:
+    task = _task(asked)
+    seen = None if task is None else task.seen(asked.emulator.clock())
+    cancellable = {Status.PENDING, Status.RUNNING} if asked.emulator.readings.cancel_running else {Status.PENDING}
+    if task is None or seen not in cancellable:
+        message = "Failed to cancel the task, please confirm if the task is in PENDING status."
+        raise Refusal(400, "UnsupportedOperation", message)
+    if task.job is not None:
+        task.job.cancel()
+    task.status, task.ended = Status.CANCELED, asked.emulator.clock()
+    return refusals.json_response({"request_id": asked.id})
+
+
+async def listing(asked: Asked) -> Response:
+    """The account's tasks, newest first. Times are `YYYYMMDDhhmmss`. The list is called `data` by the page and `tasks`
+    by the official package: it stands under both names."""
+    query = asked.request.query_params
+    try:
+        number, size = int(query.get("page_no", "1")), int(query.get("page_size", "10"))
+    except ValueError as exc:
+        raise refusals.invalid("page_no and page_size are numbers") from exc
+    found = [task for task in reversed(asked.emulator.tasks.values()) if _listed(asked, task)]
+    page = [_entry(asked, task) for task in found[max(0, number - 1) * size : max(0, number) * size]]
+    counted = {"total": len(found), "total_page": -(-len(found) // max(1, size)), "page_no": number, "page_size": size}
+    return refusals.json_response({"request_id": asked.id, "data": page, "tasks": page} | counted)
+
+
+def _listed(asked: Asked, task: Task) -> bool:
+    query = asked.request.query_params
+    at = "".join(filter(str.isdigit, telling.stamp(asked.emulator, task.submitted)))[:14]
+    return (
+        task.account == asked.account
+        and query.get("model_name", task.model) == task.model
+        and query.get("status", task.seen(asked.emulator.clock())) == task.seen(asked.emulator.clock())
+        and query.get("start_time", at) <= at <= query.get("end_time", at)
+    )
+
+
+def _entry(asked: Asked, task: Task) -> dict[str, str]:
+    status = task.seen(asked.emulator.clock())
+    return {
+        "task_id": task.id,
+        "model_name": task.model,
+        "status": status,
+        "submit_time": telling.stamp(asked.emulator, task.submitted),
+    }
+
+
+async def result(asked: Asked) -> Response:
+    """A signed address is its own key, as long as it lasts."""
+    emulator, request = asked.emulator, asked.request
+    if emulator.readings.result_needs_key:
+        authorise(request, emulator.keys)
+    query = request.query_params
+    expires = query.get("Expires", "")
+    if query.get("Signature") != telling.signature(emulator, urllib.parse.unquote(request.url.path), expires):
+        raise Refusal(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")
+    if int(expires) <= emulator.clock():
+        raise Refusal(403, "AccessDenied", "Request has expired.")
+    task = emulator.tasks.get(request.path_params["task_id"])
+    index = request.path_params["index"]
+    path = task.files[index].result if task is not None and index < len(task.files) else None
+    if path is None:
+        raise Refusal(404, "NoSuchKey", "The specified key does not exist.")
+    return FileResponse(path, media_type="application/json")

@@ -1,0 +1,230 @@
+"""Temporary uploads: the policy, and the object store's form POST.
+
+Model Studio's "Upload local files to obtain a temporary URL" (2026-10) and Alibaba OSS's PostObject. Form fields come
+before `file`, which is last: what follows it is not read. Objects go to disk as they arrive.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import hashlib
+import hmac
+import uuid
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.responses import Response
+
+from compat.emulator import refusals
+from compat.emulator.faults import Expire
+from compat.emulator.refusals import Refusal
+from compat.emulator.state import Emulator, Policy, StoredObject
+from compat.emulator.surface import Asked
+
+PATH = "/emulator/store"
+ACCESS_KEY_ID = "LTAI-emulator"
+MAX_FIELD = 64 * 1024
+MEBIBYTE = 1024 * 1024
+
+
+class _Document(msgspec.Struct, frozen=True):
+    """The policy document, base64 on the wire: until when, and what for."""
+
+    expiration: float
+    conditions: list[list[str | int]]
+
+
+async def policy(asked: Asked) -> Response:
+    """Given out for any model name; a mismatch shows when the object is read."""
+    emulator, query = asked.emulator, asked.request.query_params
+    if query.get("action") != "getPolicy":
+        raise refusals.invalid("action is invalid")
+    if not query.get("model"):
+        raise refusals.invalid("model is required")
+    if not emulator.readings.policies:
+        raise Refusal(404, "NotFound", "Not found!")
+    directory = _directory(asked.account)
+    emulator.policies[directory] = Policy(model=query["model"], account=asked.account)
+    expired = isinstance(asked.fault, Expire)
+    limits = emulator.limits
+    document = _Document(
+        expiration=emulator.clock() + (-1 if expired else limits.policy_seconds),
+        conditions=[["content-length-range", 0, limits.upload_mb * MEBIBYTE], ["starts-with", "$key", directory]],
+    )
+    encoded = base64.b64encode(msgspec.json.encode(document)).decode()
+    data = {
+        "policy": encoded,
+        "signature": _signature(emulator, encoded),
+        "upload_dir": directory,
+        "upload_host": asked.base_url + PATH,
+        "expire_in_seconds": limits.policy_seconds,
+        "max_file_size_mb": limits.upload_mb,
+        "capacity_limit_mb": limits.upload_mb * 10,
+        "oss_access_key_id": ACCESS_KEY_ID,
+        "x_oss_object_acl": "private",
+        "x_oss_forbid_overwrite": "true",
+    }
+    return refusals.json_response({"request_id": asked.id, "data": data})
+
+
+def _directory(account: str) -> str:
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    return f"dashscope-instant/{hashlib.sha256(account.encode()).hexdigest()[:32]}/{today}/{uuid.uuid4()}"
+
+
+def _signature(emulator: Emulator, encoded: str) -> str:
+    return base64.b64encode(hmac.digest(emulator.secret, encoded.encode(), "sha1")).decode()
+
+
+async def store(asked: Asked) -> Response:
+    """200 and nothing to read. The body is heard out even when it is refused, so that its sender hears the answer."""
+    _, options = parse_options_header(asked.request.headers.get("content-type", ""))
+    boundary = options.get(b"boundary")
+    if not boundary:
+        raise Refusal(400, "MalformedPOSTRequest", "The body of your POST request is not well-formed multipart.")
+    form = _Form(asked.emulator, boundary)
+    try:
+        async for chunk in asked.request.stream():
+            form.feed(chunk)
+        form.finish()
+    finally:
+        form.close()
+    return Response(status_code=200)
+
+
+class _Form:
+    """The form as it arrives: fields into memory, then the file onto disk."""
+
+    def __init__(self, emulator: Emulator, boundary: bytes) -> None:
+        self._emulator = emulator
+        self._fields: dict[str, str] = {}
+        self._header_name = b""
+        self._header_value = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._field = bytearray()
+        self._name = ""
+        self._upload: _Upload | None = None
+        self._refusal: Refusal | None = None
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_header_field": self._on_header_field,
+                "on_header_value": self._on_header_value,
+                "on_header_end": self._on_header_end,
+                "on_headers_finished": self._on_headers_finished,
+                "on_part_data": self._on_part_data,
+                "on_part_end": self._on_part_end,
+            },
+        )
+
+    def feed(self, chunk: bytes) -> None:
+        if self._refusal is not None:
+            return
+        try:
+            self._parser.write(chunk)
+        except MultipartParseError:
+            self._refusal = Refusal(400, "MalformedPOSTRequest", "The body of your POST request is not well-formed.")
+        except Refusal as refusal:
+            self._refusal = refusal
+
+    def finish(self) -> None:
+        if self._refusal is not None:
+            raise self._refusal
+        if self._upload is None or not self._upload.complete:
+            raise Refusal(400, "IncorrectNumberOfFilesInPOSTRequest", "POST requires exactly one file upload.")
+        self._emulator.objects[self._upload.key] = self._upload.stored
+
+    def close(self) -> None:
+        if self._upload is not None:
+            self._upload.close(keep=self._refusal is None and self._upload.complete)
+
+    def _on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._header_name += data[start:end]
+
+    def _on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._header_value += data[start:end]
+
+    def _on_header_end(self) -> None:
+        self._headers[self._header_name.lower()] = self._header_value
+        self._header_name = self._header_value = b""
+
+    def _on_headers_finished(self) -> None:
+        _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
+        self._headers = {}
+        self._field.clear()
+        self._name = options.get(b"name", b"").decode()
+        if self._name == "file" and self._upload is None:
+            self._upload = _Upload(self._emulator, self._fields)
+
+    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._upload is None:
+            self._field += data[start:end]
+            if len(self._field) > MAX_FIELD:
+                raise Refusal(400, "FieldItemTooLong", "A form field is too long.")
+        elif not self._upload.complete:
+            self._upload.write(data[start:end])
+
+    def _on_part_end(self) -> None:
+        if self._upload is None:
+            self._fields[self._name] = self._field.decode(errors="replace")
+        else:
+            self._upload.complete = True
+
+
+class _Upload:
+    """An object on its way to disk. Its making is the check of the policy: raises Refusal."""
+
+    def __init__(self, emulator: Emulator, fields: dict[str, str]) -> None:
+        document = _allowed(emulator, fields)
+        self.key = fields.get("key", "")
+        self.complete = False
+        self._left = next(int(most) for kind, _, most in document.conditions if kind == "content-length-range")
+        policy = emulator.policies[_granted(self.key, document)]
+        if self.key in emulator.objects and fields.get("x-oss-forbid-overwrite") == "true":
+            raise Refusal(
+                409, "FileAlreadyExists", "The object you specified already exists and can not be overwritten."
+            )
+        self.stored = StoredObject(
+            path=emulator.new_path(),
+            model=policy.model,
+            account=policy.account,
+            expires=emulator.clock() + emulator.limits.object_seconds,
+        )
+        self._file: BinaryIO = Path.open(self.stored.path, "wb")
+
+    def write(self, data: bytes) -> None:
+        self._left -= len(data)
+        if self._left < 0:
+            raise Refusal(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size.")
+        self._file.write(data)
+
+    def close(self, *, keep: bool) -> None:
+        self._file.close()
+        if not keep:
+            self.stored.path.unlink(missing_ok=True)
+
+
+def _allowed(emulator: Emulator, fields: dict[str, str]) -> _Document:
+    encoded = fields.get("policy", "")
+    if not encoded or fields.get("OSSAccessKeyId") != ACCESS_KEY_ID:
+        raise Refusal(403, "AccessDenied", "You have no right to access this object because of bucket acl.")
+    if not hmac.compare_digest(_signature(emulator, encoded), fields.get("Signature", "")):
+        message = "The request signature we calculated does not match the signature you provided."
+        raise Refusal(403, "SignatureDoesNotMatch", message)
+    document = msgspec.json.decode(base64.b64decode(encoded), type=_Document)
+    if document.expiration <= emulator.clock():
+        raise Refusal(403, "AccessDenied", "Invalid according to Policy: Policy expired.")
+    return document
+
+
+def _granted(key: str, document: _Document) -> str:
+    """The directory that `key` lies in, as the policy demands."""
+    directory = next(str(prefix) for kind, _, prefix in document.conditions if kind == "starts-with")
+    if not key.startswith(directory + "/"):
+        message = 'Invalid according to Policy: Policy Condition failed: ["starts-with", "$key", …]'
+        raise Refusal(403, "AccessDenied", message)
+    return directory
