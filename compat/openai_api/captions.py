@@ -56,11 +56,17 @@ def vtt(transcript: Transcript) -> str:
     )
 
 
+def sentences(transcript: Transcript) -> tuple[Segment, ...]:
+    """The segments; where the service told none, the whole text is one."""
+    if transcript.segments or not transcript.text.strip():
+        return transcript.segments
+    return (Segment(text=transcript.text, start=0.0, end=transcript.duration),)
+
+
 def cues(transcript: Transcript) -> list[Cue]:
     """Every word of the transcript, in cues of a readable size, one after the other."""
-    whole = Segment(text=transcript.text, start=0.0, end=transcript.duration)
     tracks: dict[tuple[int | None, str | None], list[Segment]] = defaultdict(list)
-    for segment in sorted(transcript.segments or (whole,), key=lambda segment: segment.start):
+    for segment in sorted(sentences(transcript), key=lambda segment: segment.start):
         tracks[segment.channel, segment.speaker].append(segment)
     found = [cue for track in tracks.values() for cue in _read(track)]
     return _apart(sorted(found, key=lambda cue: cue.start), round(transcript.duration * 1000))

@@ -207,7 +207,7 @@ def _has_chunking_strategy(form: Fields) -> bool:
         elif text not in ("", "null", "auto"):
             raise BadRequest(f"chunking_strategy {text[:40]!r} is neither auto nor server_vad.", param=param)
     except msgspec.MsgspecError as exc:
-        raise BadRequest(f"chunking_strategy cannot be read: {exc}", param=param) from exc
+        raise BadRequest(f"chunking_strategy cannot be read: {str(exc)[:200]}", param=param) from exc
     return bool(form.brackets) or text not in ("", "null")
 
 

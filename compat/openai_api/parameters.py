@@ -6,7 +6,9 @@ document (2026-08), `CreateTranscriptionRequest` and `CreateTranslationRequest`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
+from urllib.parse import quote
 
 import msgspec
 
@@ -45,3 +47,9 @@ TRANSCRIPTION = (
 TRANSLATION = tuple(
     row for row in TRANSCRIPTION if row.name in ("file", "model", "prompt", "response_format", "temperature")
 )
+
+
+def ignored_header(names: Iterable[str]) -> str:
+    """The value of `x-compat-ignored`. Callers choose the names of extension fields, so that each is percent-encoded
+    where a header could not carry it, cut at 64 characters, and no more than 50 are told."""
+    return ",".join(quote(name[:64], safe="[]", errors="replace") for name in list(dict.fromkeys(names))[:50])

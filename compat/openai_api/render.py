@@ -160,7 +160,7 @@ def _segments(transcript: Transcript) -> list[VerboseSegment]:
             text=segment.text,
             compression_ratio=_compression_ratio(segment),
         )
-        for number, segment in enumerate(transcript.segments)
+        for number, segment in enumerate(captions.sentences(transcript))
     ]
 
 

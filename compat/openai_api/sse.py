@@ -15,7 +15,6 @@ from compat.openai_api.render import Dashscope, Language, dashscope, heard
 from compat.openai_api.usage import Tokens, tokens
 from compat.transcript import Ask, Transcript
 
-CONTENT_TYPE = "text/event-stream"
 PING = b": ping\n\n"
 
 

@@ -144,6 +144,11 @@ REFUSED: list[tuple[list[tuple[str, str]], str, str]] = [
     ([("chunking_strategy", "{")], "chunking_strategy", "cannot be read"),
     ([("chunking_strategy", '{"type":"server_vad","more":1}')], "chunking_strategy", "more"),
     ([("chunking_strategy", '{"type":"semantic_vad"}')], "chunking_strategy", "semantic_vad"),
+    (
+        [("chunking_strategy[type]", "server_vad"), (f"chunking_strategy[{'x' * 5000}]", "1")],
+        "chunking_strategy",
+        "xxx",
+    ),
     ([("chunking_strategy[threshold]", "0.5")], "chunking_strategy", "`type`"),
     (
         [("chunking_strategy[type]", "server_vad"), ("chunking_strategy[threshold]", "2")],

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import get_args, get_type_hints
 
+import pytest
 from openai.types.audio import TranscriptionCreateParams, TranslationCreateParams, transcription_create_params
 
-from compat.openai_api.parameters import TRANSCRIPTION, TRANSLATION
+from compat.openai_api.parameters import TRANSCRIPTION, TRANSLATION, ignored_header
 
 HINTS = {
     name: hint
@@ -33,3 +34,20 @@ def test_every_row_says_something_short() -> None:
     for row in TRANSCRIPTION:
         assert row.note.endswith(".")
         assert len(row.note) <= 100
+
+
+@pytest.mark.parametrize(
+    ("names", "header"),
+    [
+        ([], ""),
+        (["temperature"], "temperature"),
+        (["language", "include", "language"], "language,include"),
+        (["chunking_strategy[type]", "a-b.c"], "chunking_strategy[type],a-b.c"),
+        (["x\r\nset-cookie: a=b"], "x%0D%0Aset-cookie%3A%20a%3Db"),
+        (["a,b", "é", "\x00", "\ud800"], "a%2Cb,%C3%A9,%00,%3F"),
+        (["n" * 5000], "n" * 64),
+        ([f"n{number}" for number in range(1000)], ",".join(f"n{number}" for number in range(50))),
+    ],
+)
+def test_what_was_ignored_fits_a_header(names: list[str], header: str) -> None:
+    assert header == ignored_header(names)

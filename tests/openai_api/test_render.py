@@ -158,6 +158,12 @@ def test_verbose_json_has_what_was_asked_for(granularities: list[Granularity], p
         assert present == body(transcript, ask("verbose_json", *granularities)).keys() & {"words", "segments"}
 
 
+def test_a_text_without_sentences_is_one_segment() -> None:
+    segments = body(Transcript(text="All of it.", duration=4.0), ask("verbose_json"))["segments"]
+
+    assert [(0.0, 4.0, "All of it.")] == [(part["start"], part["end"], part["text"]) for part in segments]
+
+
 LANGUAGES = [
     (Transcript(text="a", language="yue"), "cantonese"),
     (Transcript(text="a", language="fil"), "tagalog"),
