@@ -4,38 +4,18 @@ from __future__ import annotations
 
 import math
 import struct
-import wave
 from pathlib import Path
 
 import av
 import pytest
 
 from compat.emulator import sample, sound
+from tests.emulator.recordings import encoded, interleaved, wav
 
 
-def tone(hertz: float, seconds: float, rate: int) -> list[int]:
-    return [int(12000 * math.sin(2 * math.pi * hertz * n / rate)) for n in range(int(seconds * rate))]
-
-
-def wav(path: Path, channels: list[list[int]], rate: int) -> Path:
-    frames = [value for frame in zip(*channels, strict=True) for value in frame]
-    with wave.open(str(path), "wb") as out:
-        out.setparams((len(channels), 2, rate, 0, "NONE", ""))
-        out.writeframes(struct.pack(f"<{len(frames)}h", *frames))
-    return path
-
-
-def encoded(source: Path, path: Path, codec: str) -> Path:
-    with av.open(str(source)) as given, av.open(str(path), "w") as out:
-        layout = "stereo" if codec == "vorbis" else "mono"  # FFmpeg's own Vorbis encoder knows nothing else
-        stream = out.add_stream(codec, rate=48_000, layout=layout, options={"strict": "experimental"})
-        assert isinstance(stream, av.AudioStream)
-        resampler = av.AudioResampler(format=stream.format, layout=layout, rate=48_000, frame_size=stream.frame_size)
-        for frame in [*given.decode(audio=0), None]:
-            for ready in resampler.resample(frame):
-                out.mux(stream.encode(ready))
-        out.mux(stream.encode(None))
-    return path
+def tone(hertz: float, seconds: float, rate: int) -> bytes:
+    values = [int(12000 * math.sin(2 * math.pi * hertz * n / rate)) for n in range(int(seconds * rate))]
+    return struct.pack(f"<{len(values)}h", *values)
 
 
 def crossings(pcm: bytes) -> int:
@@ -46,7 +26,8 @@ def crossings(pcm: bytes) -> int:
 @pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000])
 @pytest.mark.parametrize("channels", [1, 2])
 def test_every_rate_and_layout_comes_out_as_16_khz_mono(tmp_path: Path, rate: int, channels: int) -> None:
-    blocks = list(sound.read(wav(tmp_path / "a.wav", [tone(440, 2.5, rate)] * channels, rate)))
+    path = wav(tmp_path / "a.wav", interleaved(*[tone(440, 2.5, rate)] * channels), rate=rate, channels=channels)
+    blocks = list(sound.read(path))
 
     assert [len(block) for block in blocks[:2]] == [32_000, 32_000]
     assert sum(map(len, blocks)) / 32_000 == pytest.approx(2.5, abs=0.01)
@@ -67,7 +48,7 @@ def test_every_rate_and_layout_comes_out_as_16_khz_mono(tmp_path: Path, rate: in
     ],
 )
 def test_every_container_is_read_and_measured(tmp_path: Path, name: str, codec: str) -> None:
-    source = wav(tmp_path / "source.wav", [tone(440, 3, 48_000)], 48_000)
+    source = wav(tmp_path / "source.wav", tone(440, 3, 48_000), rate=48_000)
     path = encoded(source, tmp_path / name, codec)
 
     assert sum(map(len, sound.read(path))) / 32_000 == pytest.approx(3, abs=0.08)
@@ -76,13 +57,13 @@ def test_every_container_is_read_and_measured(tmp_path: Path, name: str, codec: 
 
 @pytest.mark.parametrize(("channel", "cycles"), [(0, 300), (1, 1000)])
 def test_one_channel_alone(tmp_path: Path, channel: int, cycles: int) -> None:
-    path = wav(tmp_path / "a.wav", [tone(300, 1, 16_000), tone(1000, 1, 16_000)], 16_000)
+    path = wav(tmp_path / "a.wav", interleaved(tone(300, 1, 16_000), tone(1000, 1, 16_000)), channels=2)
 
     assert crossings(b"".join(sound.read(path, channel=channel))) == pytest.approx(cycles, abs=2)
 
 
 def test_a_channel_that_is_not_there(tmp_path: Path) -> None:
-    path = wav(tmp_path / "a.wav", [tone(300, 1, 16_000)], 16_000)
+    path = wav(tmp_path / "a.wav", tone(300, 1, 16_000))
 
     with pytest.raises(sound.BadSound, match="channel 1"):
         list(sound.read(path, channel=1))
@@ -120,7 +101,7 @@ def test_a_video_without_a_sound_track(tmp_path: Path) -> None:
 
 
 def test_what_was_heard_before_the_damage_is_kept(tmp_path: Path) -> None:
-    path = encoded(wav(tmp_path / "source.wav", [tone(440, 8, 48_000)], 48_000), tmp_path / "a.flac", "flac")
+    path = encoded(wav(tmp_path / "source.wav", tone(440, 8, 48_000), rate=48_000), tmp_path / "a.flac", "flac")
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2] + b"\x00" * 20_000)
     heard: list[bytes] = []
