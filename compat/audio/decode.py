@@ -38,16 +38,24 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, AudioStream]]:
     """Open a file at its best sound track. Raises BadAudio when there is none."""
     options = {"protocol_whitelist": "file", "format_whitelist": _FORMATS} | _wave_options(path)
     try:
-        with av.open(f"file:{path}", "r", options=options, metadata_errors="ignore") as container:
+        with full_disk_told(), av.open(f"file:{path}", "r", options=options, metadata_errors="ignore") as container:
             stream = container.streams.best("audio")
             if not isinstance(stream, AudioStream):
                 raise BadAudio(_without_sound(container))
             stream.codec_context.thread_count = 1
             yield container, stream
     except av.FFmpegError as exc:
+        raise BadAudio("The file is not audio in a known format, or it is damaged.") from exc
+
+
+@contextmanager
+def full_disk_told() -> Iterator[None]:
+    try:
+        yield
+    except av.FFmpegError as exc:
         if exc.errno == errno.ENOSPC:
             raise DiskFull("The disk is full.") from exc
-        raise BadAudio("The file is not audio in a known format, or it is damaged.") from exc
+        raise
 
 
 def _wave_options(path: Path) -> dict[str, str]:

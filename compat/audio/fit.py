@@ -1,0 +1,122 @@
+"""Making a sound file small enough for the service, and of a kind it is known to read: for the worker process only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+
+from compat.audio import sniff
+from compat.audio.decode import full_disk_told, pcm
+from compat.audio.sniff import Container
+from compat.errors import BadAudio
+from compat.transcript import Media
+
+_OPUS_LEAST, _OPUS_MOST = 6_000, 64_000  # bits a second: what libopus can do, and more than speech needs
+_OGG_SHARE = 0.93  # of the bytes are sound: the rest is for pages and for the codec's overshoot
+_BLOCK = 4096  # samples
+
+
+class Encoder:
+    """Mono s16le at `rate` into a file, FLAC or Opus in Ogg; `samples` and `size` say how much has been written."""
+
+    def __init__(self, output: OutputContainer, stream: AudioStream, rate: int, block: int) -> None:
+        self._output, self._stream, self._rate, self._block = output, stream, rate, 2 * block
+        self._pending = bytearray()
+        self.samples = 0
+        self.size = 0
+
+    def feed(self, pcm: bytes) -> None:
+        self._pending += pcm
+        whole = len(self._pending) - len(self._pending) % self._block
+        for at in range(0, whole, self._block):
+            self._encode(bytes(self._pending[at : at + self._block]))
+        del self._pending[:whole]
+
+    def flush(self) -> None:
+        if self._pending:
+            self._encode(bytes(self._pending))
+        self._mux(None)
+
+    def _encode(self, pcm: bytes) -> None:
+        frame = AudioFrame(format="s16", layout="mono", samples=len(pcm) // 2)
+        frame.planes[0].update(pcm)
+        frame.sample_rate, frame.pts = self._rate, self.samples
+        self.samples += frame.samples
+        self._mux(frame)
+
+    def _mux(self, frame: AudioFrame | None) -> None:
+        for packet in self._stream.encode(frame):
+            self.size += packet.size
+            self._output.mux(packet)
+
+
+@contextmanager
+def encoder(target: Path, container: Container, *, rate: int, bit_rate: int = 0) -> Iterator[Encoder]:
+    flac = container is sniff.FLAC
+    options = {"compression_level": "2"} if flac else {"application": "voip", "compression_level": "5"}
+    with full_disk_told(), av.open(f"file:{target}", "w", format=container.name) as output:
+        stream = output.add_stream(
+            "flac" if flac else "libopus", rate=rate, layout="mono", format="s16", options=options
+        )
+        if not isinstance(stream, AudioStream):
+            raise TypeError("an audio codec makes an audio stream")
+        if bit_rate:
+            stream.bit_rate = bit_rate
+        stream.codec_context.open()
+        block = _BLOCK if flac else rate // 50
+        into = Encoder(output, stream, rate, block)
+        yield into
+        into.flush()
+
+
+def written(target: Path, container: Container, rate: int, samples: int) -> Media:
+    return Media(
+        path=target,
+        size=target.stat().st_size,
+        container=container.name,
+        mime=container.mime,
+        suffix=container.suffix,
+        duration=samples / rate,
+        rate=rate,
+        channels=1,
+    )
+
+
+def fit(media: Media, target: Path, *, max_bytes: int, rate: int = 16_000) -> Media:
+    """Write the sound of `media` to `target` as mono FLAC, or as Opus in Ogg where that would pass `max_bytes`.
+
+    What is returned says which it was; the target's name does not. Raises BadAudio for what cannot be decoded, or is
+    too long to fit at all.
+    """
+    flac = _encoded(pcm(media.path, rate), target, sniff.FLAC, rate=rate, max_bytes=max_bytes)
+    if flac is not None:
+        return flac
+    bits = int(max_bytes * 8 * _OGG_SHARE / media.duration)
+    opus = None
+    if bits >= _OPUS_LEAST:
+        bit_rate = min(bits, _OPUS_MOST)
+        opus = _encoded(pcm(media.path, rate), target, sniff.OGG, rate=rate, max_bytes=max_bytes, bit_rate=bit_rate)
+    if opus is None:
+        raise BadAudio(f"The audio is too long to fit into {max_bytes} bytes.")
+    return opus
+
+
+def _encoded(
+    pieces: Iterable[bytes], target: Path, container: Container, *, rate: int, max_bytes: int, bit_rate: int = 0
+) -> Media | None:
+    """Encode, or give up with None as soon as the result is too large."""
+    with encoder(target, container, rate=rate, bit_rate=bit_rate) as into:
+        for piece in pieces:
+            into.feed(piece)
+            if into.size > max_bytes:
+                return None
+    if not into.samples:
+        raise BadAudio("The file holds no sound.")
+    media = written(target, container, rate, into.samples)
+    return media if media.size <= max_bytes else None

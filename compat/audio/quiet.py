@@ -1,0 +1,31 @@
+"""Where speech is quietest: the place to cut when there is no better one. Pure."""
+
+from __future__ import annotations
+
+import array
+import sys
+from itertools import pairwise
+from operator import mul
+
+_HALF = 0.010  # seconds: 20 ms are measured as two halves, each half once
+
+
+def quietest(pcm: bytes, rate: int, *, earliest: float, latest: float) -> int:
+    """Find the quietest 20 ms of mono s16le between two times in seconds, and return the sample at their middle.
+
+    Of equally quiet places the last one wins. Where the sound is too short for the times, its end is returned.
+    """
+    half = max(1, round(rate * _HALF))
+    first = round(earliest * rate)
+    samples = array.array("h", pcm[2 * first : 2 * round(latest * rate)])
+    if sys.byteorder == "big":
+        samples.byteswap()
+    energies = [_energy(samples[at : at + half]) for at in range(0, len(samples) - half + 1, half)]
+    if len(energies) < 2:
+        return min(first, len(pcm) // 2) + len(samples)
+    pairs = [(left + right, -at) for at, (left, right) in enumerate(pairwise(energies), 1)]
+    return first - min(pairs)[1] * half
+
+
+def _energy(samples: array.array[int]) -> int:
+    return sum(map(mul, samples, samples))

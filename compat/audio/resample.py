@@ -1,0 +1,39 @@
+"""Live speech at any rate to the service's rate, frame by frame, through FFmpeg's resampler (swr): raw PCM only."""
+
+from __future__ import annotations
+
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+
+
+class Resampler:
+    """Mono s16le from `rate_in` to `rate_out` Hz.
+
+    Fed in any pieces, the output joins to the same samples as when fed whole; a sample split between two pieces is
+    joined. `flush` gives what the filter still holds, and ends the stream.
+    """
+
+    def __init__(self, rate_in: int, rate_out: int) -> None:
+        self._rate = rate_in
+        self._swr = None if rate_in == rate_out else AudioResampler(format="s16", layout="mono", rate=rate_out)
+        self._odd = b""
+
+    def feed(self, pcm: bytes) -> bytes:
+        if self._odd:
+            pcm = self._odd + pcm
+        whole = len(pcm) & ~1
+        self._odd, pcm = pcm[whole:], pcm[:whole]
+        if self._swr is None or not pcm:
+            return pcm
+        frame = AudioFrame(format="s16", layout="mono", samples=whole // 2)
+        frame.planes[0].update(pcm)
+        frame.sample_rate = self._rate
+        return _joined(self._swr.resample(frame))
+
+    def flush(self) -> bytes:
+        self._odd = b""
+        return _joined(self._swr.resample(None)) if self._swr else b""
+
+
+def _joined(frames: list[AudioFrame]) -> bytes:
+    return b"".join(bytes(memoryview(frame.planes[0])[: frame.samples * 2]) for frame in frames)

@@ -1,0 +1,201 @@
+"""Where hostile media is handled: processes that may crash, hang or bloat, and cost one request when they do.
+
+    run(function, …)        one answer, from a pool of `processes`
+    iterate(function, …)    an iterator's items as they are asked for, from a process of its own, so that hours of audio
+                            do not stand before short requests; as many at a time as the pool has processes
+
+Functions are named by their module and must be annotated: an answer is checked against the function's return type. The
+environment, with whatever keys it holds, is not passed on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import pickle
+import struct
+import sys
+import typing
+from collections.abc import AsyncGenerator, Callable, Iterator
+from pathlib import Path, PurePath
+from typing import ParamSpec, TypeVar, cast
+
+import msgspec
+
+from compat import errors
+from compat.audio.child import NEXT, Kind, Refusal
+from compat.errors import BadAudio, CompatError, ServiceUnavailable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_BOOT = "import sys; sys.path[:] = sys.argv[2:]; from compat.audio.child import serve; serve(int(sys.argv[1]))"
+_LARGEST = 64 << 20  # bytes of one answer
+
+
+class Worker:
+    """`seconds` is how long one answer may take, `memory` a process's address space in bytes."""
+
+    def __init__(self, processes: int = 1, *, seconds: float = 120, memory: int = 1 << 30) -> None:
+        self._seconds = seconds
+        self._memory = memory
+        self._pool = asyncio.Semaphore(processes)
+        self._apart = asyncio.Semaphore(processes)
+        self._children: set[_Child] = set()
+        self._idle: list[_Child] = []
+        self._ending: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call `function` in a worker process, which is ended when the caller is cancelled.
+
+        Raises what it raises of compat.errors, and BadAudio when it breaks the process or takes too long.
+        """
+        async with self._pool:
+            child = await self._child()
+            try:
+                kind, body = await self._ask(child, pickle.dumps((function, args, kwargs)))
+            except BaseException:
+                self._end(child)
+                raise
+            if child in self._children:
+                self._idle.append(child)
+        return cast("T", _decoded(kind, body, function))
+
+    async def iterate(
+        self, function: Callable[P, Iterator[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> AsyncGenerator[T, None]:
+        """Iterate over `function` in a process of its own, which works on the next item only when it is asked for.
+
+        Close the iterator (contextlib.aclosing) when leaving it early.
+        """
+        async with self._apart:
+            child = await self._started()
+            try:
+                frame = pickle.dumps((function, args, kwargs))
+                while (answer := await self._ask(child, frame))[0] is not Kind.END:
+                    yield cast("T", _decoded(*answer, function))
+                    frame = NEXT
+            finally:
+                self._end(child)
+
+    async def close(self) -> None:
+        """End all processes, those at work included."""
+        self._closed = True
+        self._idle.clear()
+        for child in list(self._children):
+            self._end(child)
+        while self._ending:
+            await asyncio.gather(*self._ending)
+
+    async def _child(self) -> _Child:
+        while self._idle:
+            child = self._idle.pop()
+            if child.process.returncode is None:
+                return child
+            self._end(child)
+        return await self._started()
+
+    async def _started(self) -> _Child:
+        child = await _Child.start(self._memory)
+        self._children.add(child)
+        if self._closed:
+            self._end(child)
+            raise ServiceUnavailable("The server is shutting down.")
+        return child
+
+    async def _ask(self, child: _Child, frame: bytes) -> tuple[Kind, bytes]:
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await child.ask(frame)
+        except TimeoutError as exc:
+            raise BadAudio("The file could not be read: it takes too long.") from exc
+        except (EOFError, ConnectionError, ValueError) as exc:
+            raise BadAudio("The file could not be read: it breaks the decoder.") from exc
+
+    def _end(self, child: _Child) -> None:
+        self._children.discard(child)
+        task = asyncio.create_task(child.end())
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+
+class _Child:
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self._calls = cast("asyncio.StreamWriter", process.stdin)
+        self._answers = cast("asyncio.StreamReader", process.stdout)
+
+    @classmethod
+    async def start(cls, memory: int) -> _Child:
+        return cls(
+            await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-I",
+                "-c",
+                _BOOT,
+                str(memory),
+                *sys.path,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                env={},
+                start_new_session=True,  # a ^C in the terminal is for the server, which then ends its children
+            )
+        )
+
+    async def ask(self, frame: bytes) -> tuple[Kind, bytes]:
+        self._calls.write(struct.pack(">I", len(frame)) + frame)
+        await self._calls.drain()
+        size = struct.unpack(">I", await self._answers.readexactly(4))[0]
+        if not 0 < size <= _LARGEST:
+            raise ValueError("no answer of this length is expected")
+        answer = await self._answers.readexactly(size)
+        return Kind(answer[0]), answer[1:]
+
+    async def end(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+        self._calls.close()
+        await self.process.wait()
+
+
+def _decoded(kind: Kind, body: bytes, function: Callable[..., object]) -> object:
+    match kind:
+        case Kind.RESULT | Kind.ITEM:
+            return _checked(body, _returned(function))
+        case Kind.REFUSED:
+            raise _error(_checked(body, Refusal))
+        case Kind.END | Kind.FAILED:
+            raise BadAudio("The file could not be read: it is damaged.")
+        case _:
+            typing.assert_never(kind)
+
+
+def _checked(body: bytes, expected: type[T]) -> T:
+    try:
+        return msgspec.msgpack.decode(body, type=expected, dec_hook=_path)
+    except msgspec.MsgspecError as exc:
+        raise BadAudio("The file could not be read: it breaks the decoder.") from exc
+
+
+@functools.cache
+def _returned(function: Callable[..., object]) -> type[object]:
+    """The type of an answer, or of one item where the function is an iterator."""
+    expected = typing.get_type_hints(function)["return"]
+    item = typing.get_args(expected)[0] if typing.get_origin(expected) is Iterator else expected
+    return cast("type[object]", item)
+
+
+def _error(refusal: Refusal) -> CompatError:
+    kind = getattr(errors, refusal.name, None)
+    if not (isinstance(kind, type) and issubclass(kind, CompatError)):
+        kind = BadAudio
+    return kind(refusal.message, param=refusal.param, code=refusal.code, retry_after=refusal.retry_after)
+
+
+def _path(expected: type[object], value: object) -> Path:
+    if issubclass(expected, PurePath) and isinstance(value, str):
+        return Path(value)
+    raise NotImplementedError(expected)

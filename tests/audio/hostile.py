@@ -1,0 +1,112 @@
+"""What hostile media might make a worker process do: each is called there by name."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from compat.errors import BadAudio, ContentRefused, RateLimited
+from compat.transcript import Media
+
+
+def pid() -> int:
+    return os.getpid()
+
+
+def double(number: int) -> int:
+    return number * 2
+
+
+def echoed(media: Media) -> tuple[Media, Path, list[tuple[float, Media]]]:
+    return media, media.path, [(1.5, media)]
+
+
+def nothing() -> None:
+    return
+
+
+def killed(number: int) -> int:
+    os.kill(os.getpid(), number)
+    return number
+
+
+def exited() -> int:
+    os._exit(0)
+
+
+def hanging() -> int:
+    while True:
+        pass
+
+
+def bloating() -> int:
+    return len(bytearray(1 << 40))
+
+
+def chatty() -> int:
+    print("noise", flush=True)  # noqa: T201
+    os.write(1, b"\xff\xff\xff\xff noise")
+    os.write(2, b"noise")
+    return 1
+
+
+def lying() -> int:
+    return "not a number"  # type: ignore[return-value]  # the lie
+
+
+def refused() -> int:
+    raise BadAudio("in words")
+
+
+def refused_otherwise() -> int:
+    raise RateLimited("slowly", retry_after=2.5, code="c", param="p")
+
+
+def refused_content() -> int:
+    raise ContentRefused("no")
+
+
+def broken() -> int:
+    empty: list[int] = []
+    return empty[1]
+
+
+def full() -> int:
+    raise OSError(28, "No space left on device")
+
+
+def environment() -> dict[str, str]:
+    return dict(os.environ)
+
+
+def open_files() -> list[str]:
+    links = [path for path in Path("/proc/self/fd").iterdir() if int(path.name) > 2 and path.exists()]
+    return [str(path.readlink()) for path in links]
+
+
+def counting(end: int) -> Iterator[int]:
+    yield from range(end)
+
+
+def counting_to_a_crash(end: int) -> Iterator[int]:
+    yield from range(end)
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def counting_to_a_refusal(end: int) -> Iterator[int]:
+    yield from range(end)
+    raise BadAudio("in words")
+
+
+def asked_for(folder: Path) -> Iterator[int]:
+    """Leave a file for each item that was asked for."""
+    for number in range(sys.maxsize):
+        (folder / str(number)).touch()
+        yield number
+
+
+def strange() -> object:
+    return object()

@@ -1,0 +1,230 @@
+"""Whatever a worker process does, one request pays for it and the next one works."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from compat.audio.worker import Worker
+from compat.errors import BadAudio, CompatError, ContentRefused, DiskFull, RateLimited
+from compat.transcript import Media
+from tests.audio import hostile
+
+MEDIA = Media(
+    path=Path("/a/b"), size=1, container="wav", mime="audio/wav", suffix=".wav", duration=1.5, rate=8000, channels=2
+)
+
+
+@pytest.fixture
+async def worker() -> AsyncIterator[Worker]:
+    worker = Worker(seconds=20)
+    yield worker
+    await worker.close()
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def test_answers_arrive_as_what_they_are(worker: Worker) -> None:
+    assert 42 == await worker.run(hostile.double, 21)
+    assert (MEDIA, MEDIA.path, [(1.5, MEDIA)]) == await worker.run(hostile.echoed, media=MEDIA)
+    await worker.run(hostile.nothing)
+
+
+async def test_a_process_is_used_again(worker: Worker) -> None:
+    first = await worker.run(hostile.pid)
+
+    assert first == await worker.run(hostile.pid)
+    assert first != os.getpid()
+
+
+@pytest.mark.parametrize(
+    ("function", "args"),
+    [
+        (hostile.killed, (signal.SIGSEGV,)),
+        (hostile.killed, (signal.SIGKILL,)),
+        (hostile.killed, (signal.SIGTERM,)),
+        (hostile.exited, ()),
+        (hostile.bloating, ()),
+        (hostile.lying, ()),
+        (hostile.broken, ()),
+    ],
+    ids=lambda value: getattr(value, "__name__", str(value)),
+)
+async def test_a_crash_costs_one_request(worker: Worker, function: Callable[..., int], args: tuple[int, ...]) -> None:
+    queued = [asyncio.create_task(worker.run(hostile.double, number)) for number in range(3)]
+
+    with pytest.raises(BadAudio, match="could not be read"):
+        await worker.run(function, *args)
+    queued += [asyncio.create_task(worker.run(hostile.double, number)) for number in range(3)]
+
+    assert [0, 2, 4, 0, 2, 4] == await asyncio.gather(*queued)
+
+
+async def test_a_hang_is_ended() -> None:
+    worker = Worker(seconds=1)
+    pid = await worker.run(hostile.pid)
+    waiting = asyncio.create_task(worker.run(hostile.hanging))
+    queued = asyncio.create_task(worker.run(hostile.double, 1))
+
+    with pytest.raises(BadAudio, match="too long"):
+        await waiting
+    assert 2 == await queued
+    await worker.close()
+    assert not alive(pid)
+
+
+async def test_who_leaves_frees_the_place(worker: Worker) -> None:
+    pid = await worker.run(hostile.pid)
+    leaving = asyncio.create_task(worker.run(hostile.hanging))
+    await asyncio.sleep(0)
+    leaving.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    assert pid != await worker.run(hostile.pid)
+
+
+async def test_an_idle_process_that_died_is_replaced(worker: Worker) -> None:
+    pid = await worker.run(hostile.pid)
+    os.kill(pid, signal.SIGKILL)
+    with contextlib.suppress(BadAudio):  # where its end was not yet known
+        await worker.run(hostile.double, 1)
+
+    assert 4 == await worker.run(hostile.double, 2)
+
+
+async def test_what_is_printed_is_no_answer(worker: Worker) -> None:
+    assert [1, 1] == [await worker.run(hostile.chatty), await worker.run(hostile.chatty)]
+
+
+@pytest.mark.parametrize(
+    ("function", "error"),
+    [
+        (hostile.refused, BadAudio("in words")),
+        (hostile.refused_content, ContentRefused("no")),
+        (hostile.refused_otherwise, RateLimited("slowly", retry_after=2.5, code="c", param="p")),
+        (hostile.full, DiskFull("The disk is full.")),
+    ],
+)
+async def test_our_errors_arrive_as_themselves(worker: Worker, function: Callable[[], int], error: CompatError) -> None:
+    with pytest.raises(type(error)) as caught:
+        await worker.run(function)
+
+    assert error.body() == caught.value.body()
+    assert error.headers() == caught.value.headers()
+
+
+async def test_processes_work_at_the_same_time() -> None:
+    worker = Worker(2)
+    hanging = asyncio.create_task(worker.run(hostile.hanging))
+
+    assert 2 == await worker.run(hostile.double, 1)
+    await worker.close()
+    with pytest.raises(CompatError):
+        await hanging
+
+
+async def test_secrets_and_sockets_stay_at_home(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DASHSCOPE_API_KEY", "sk-secret")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.set_inheritable(True)
+
+        assert "sk-secret" not in (await worker.run(hostile.environment)).values()
+        if sys.platform == "linux":
+            assert not [name for name in await worker.run(hostile.open_files) if name.startswith("socket:")]
+
+
+async def test_nothing_is_left_when_the_pool_closes() -> None:
+    worker = Worker(2)
+    pids = [await worker.run(hostile.pid)]
+    working = asyncio.create_task(worker.run(hostile.hanging))
+    pids.append(await worker.run(hostile.pid))
+    await worker.close()
+
+    with pytest.raises(CompatError):
+        await working
+    await worker.close()
+    assert [False, False] == [alive(pid) for pid in pids]
+
+
+ORPHANING = """
+import asyncio
+from compat.audio.worker import Worker
+from tests.audio import hostile
+
+async def main():
+    worker = Worker(2)
+    pids = [await worker.run(hostile.pid)]
+    hanging = asyncio.create_task(worker.run(hostile.hanging))
+    pids.append(await worker.run(hostile.pid))
+    print(*pids, flush=True)
+    await hanging
+
+asyncio.run(main())
+"""
+
+
+def test_processes_die_with_their_parent() -> None:
+    with subprocess.Popen([sys.executable, "-c", ORPHANING], stdout=subprocess.PIPE, cwd=Path.cwd()) as parent:
+        assert parent.stdout
+        pids = [int(pid) for pid in parent.stdout.readline().split()]
+        parent.kill()
+        os.set_blocking(parent.stdout.fileno(), True)
+
+    assert 2 == len(pids)
+    for pid in pids:
+        for _ in range(1_000_000):
+            if not alive(pid) or zombie(pid):
+                break
+            os.sched_yield()
+        else:
+            pytest.fail(f"{pid} lives on")
+
+
+def zombie(pid: int) -> bool:
+    """Whether a process is dead and only waits to be collected, as orphans do in a container without an init."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+async def test_items_come_one_by_one(worker: Worker) -> None:
+    assert [0, 1, 2] == [item async for item in worker.iterate(hostile.counting, 3)]
+    assert [] == [item async for item in worker.iterate(hostile.counting, 0)]
+
+
+async def test_the_next_item_is_made_when_it_is_asked_for(worker: Worker, tmp_path: Path) -> None:
+    async with contextlib.aclosing(worker.iterate(hostile.asked_for, tmp_path)) as items:
+        assert [0, 1] == [await anext(items), await anext(items)]
+        assert 6 == await worker.run(hostile.double, 3), "the pool is free meanwhile"
+    await worker.close()
+
+    assert ["0", "1"] == sorted(os.listdir(tmp_path))  # noqa: PTH208 - and not in the loop's way
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [(hostile.counting_to_a_crash, "could not be read"), (hostile.counting_to_a_refusal, "in words")],
+)
+async def test_an_iterator_that_breaks(worker: Worker, function: Callable[[int], Iterator[int]], reason: str) -> None:
+    items = worker.iterate(function, 2)
+
+    assert [0, 1] == [await anext(items), await anext(items)]
+    with pytest.raises(BadAudio, match=reason):
+        await anext(items)
