@@ -40,12 +40,12 @@ class ServerVad(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Fields:
-    """The form's text fields by name, and where they stand after OpenAI's are taken out: `extensions`."""
+    """The form's text fields by name: `values` of OpenAI's, `brackets` of chunking_strategy, `extensions` the rest."""
 
     def __init__(self, fields: Iterable[tuple[str, str]]) -> None:
         self.values: dict[str, list[str]] = {}
         self.brackets: dict[str, str] = {}
-        self.extensions: dict[str, tuple[str, ...]] = {}
+        self.extensions: dict[str, list[str]] = {}
         for name, value in fields:
             self._add(name, value)
         for name in self.values.keys() & _SINGLE:
@@ -55,15 +55,13 @@ class Fields:
     def _add(self, name: str, value: str) -> None:
         if bracket := _BRACKET_NAME.fullmatch(name):
             if bracket[1] in self.brackets:
-                raise BadRequest(f"{name} was sent more than once.", param="chunking_strategy")
+                raise BadRequest("chunking_strategy was sent more than once.", param="chunking_strategy")
             self.brackets[bracket[1]] = value
             return
         listed = _LIST_NAME.fullmatch(name)
         name = listed[1] if listed else name
-        if name in _MANY | _SINGLE:
-            self.values.setdefault(name, []).append(value)
-        else:
-            self.extensions[name] = (*self.extensions.get(name, ()), value)
+        known = name in _MANY | _SINGLE
+        (self.values if known else self.extensions).setdefault(name, []).append(value)
 
     def one(self, name: str) -> str:
         return self.values.get(name, [""])[0].strip()
@@ -90,7 +88,7 @@ def ask(fields: Sequence[tuple[str, str]]) -> Ask:
         stream=_stream(form),
         language=language,
         context=_context(form),
-        extensions=form.extensions,
+        extensions={name: tuple(values) for name, values in form.extensions.items()},
         ignored=(*ignored_languages, *_ignored(form)),
     )
 

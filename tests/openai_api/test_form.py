@@ -145,7 +145,7 @@ REFUSED: list[tuple[list[tuple[str, str]], str, str]] = [
     ([("chunking_strategy", '{"type":"server_vad","more":1}')], "chunking_strategy", "more"),
     ([("chunking_strategy", '{"type":"semantic_vad"}')], "chunking_strategy", "semantic_vad"),
     (
-        [("chunking_strategy[type]", "server_vad"), (f"chunking_strategy[{'x' * 5000}]", "1")],
+        [("chunking_strategy[type]", "server_vad"), (f"chunking_strategy[{'x' * 999}]", "")],
         "chunking_strategy",
         "xxx",
     ),
