@@ -52,11 +52,11 @@ def answer(body: object, status: int = 200, **headers: str) -> Reply:
     return Reply(status=status, body=raw, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
 
-def json_of(call: object) -> object:
+def json_of(call: object) -> dict[str, object]:
     """The body of a call, with the name of a file in the place of its base64."""
     assert isinstance(call, Call)
     parts = [part if isinstance(part, bytes) else part.path.name.encode() for part in call.body]
-    said: object = msgspec.json.decode(b"".join(parts))
+    said: dict[str, object] = msgspec.json.decode(b"".join(parts))
     return said
 
 
