@@ -136,6 +136,31 @@ CUT: list[tuple[str, Transcript, list[Cue]]] = [
         [Cue(0, 2000, "aaaa"), Cue(2000, 3000, "Hm."), Cue(5000, 9000, "bbbb")],
     ),
     (
+        "on one channel too, when they are told apart",
+        said(
+            Segment(text="aaaa bbbb", start=0.0, end=9.0, speaker="0"),
+            Segment(text="Hm.", start=2.0, end=3.0, speaker="1"),
+        ),
+        [Cue(0, 2000, "aaaa"), Cue(2000, 3000, "Hm."), Cue(5000, 9000, "bbbb")],
+    ),
+    (
+        "a closing sign is not parted from its word",
+        said(Segment(text="天气。", start=0.0, end=10.0, words=(Word("天气", 0.0, 5.0), Word("。", 5.0, 10.0)))),
+        [Cue(0, 7000, "天气。")],
+    ),
+    (
+        "words whose times run backwards keep their order",
+        said(
+            Segment(
+                text="a" * 50 + " " + "b" * 50,
+                start=1.0,
+                end=6.0,
+                words=(Word("a" * 50 + " ", 5.0, 6.0), Word("b" * 50, 1.0, 2.0)),
+            )
+        ),
+        [Cue(5000, 5001, "a" * 50), Cue(5001, 5002, "b" * 50)],
+    ),
+    (
         "sentences come in the order of their times",
         said(spoken("Second.", 5.0), spoken("First.", 1.0)),
         [Cue(1000, 1500, "First."), Cue(5000, 5500, "Second.")],
