@@ -15,7 +15,7 @@ import msgspec
 from compat.dashscope_api.calls import Call, Reply
 from compat.dashscope_api.faults import Answer, checked, decode, read
 from compat.dashscope_api.inline import data_uri, inline_call
-from compat.dashscope_api.messages import Annotation, Message, TokenDetails
+from compat.dashscope_api.messages import Annotation, Message, TokenDetails, transcribed
 from compat.dashscope_api.sse import Event, Events
 from compat.errors import ServiceFailed
 from compat.transcript import Request, Transcript, Usage
@@ -75,7 +75,7 @@ def transcript(request: Request, reply: Reply) -> Transcript:
     message = completion.choices[0].message
     counts = completion.usage or Counts()
     request_id = completion.request_id or reply.headers.get("x-request-id") or completion.id
-    return _transcript(request, message.text, message.annotation or Annotation(), counts, request_id)
+    return transcribed(request, message.text, message.annotation or Annotation(), counts.usage(), request_id)
 
 
 @dataclass
@@ -101,7 +101,7 @@ class Stream:
         return said
 
     def transcript(self) -> Transcript:
-        return _transcript(self.request, "".join(self._text), self._annotation, self._counts, self._request_id)
+        return transcribed(self.request, "".join(self._text), self._annotation, self._counts.usage(), self._request_id)
 
     def _said(self, events: list[Event]) -> list[str]:
         said = [text for event in events if (text := self._chunk(event.data.strip()))]
@@ -121,18 +121,3 @@ class Stream:
         delta = chunk.choices[0].delta or Message()
         self._annotation = delta.annotation or self._annotation
         return delta.text
-
-
-def _transcript(
-    request: Request, text: str, annotation: Annotation, counts: Counts, request_id: str | None
-) -> Transcript:
-    return Transcript(
-        text=text,
-        language=annotation.language or request.language,
-        emotion=annotation.emotion,
-        duration=request.media.duration,
-        usage=counts.usage(),
-        model=request.model,
-        surface=request.surface,
-        request_id=request_id,
-    )

@@ -15,7 +15,7 @@ import msgspec
 from compat.dashscope_api.calls import Call, Reply
 from compat.dashscope_api.faults import Answer, checked, decode, read, task_fault
 from compat.dashscope_api.inline import data_uri, inline_call
-from compat.dashscope_api.messages import Annotation, Message, TokenDetails
+from compat.dashscope_api.messages import Annotation, Message, TokenDetails, transcribed
 from compat.dashscope_api.sse import Event, Events
 from compat.errors import ServiceFailed
 from compat.transcript import Request, Transcript, Usage
@@ -82,11 +82,11 @@ def transcript(request: Request, reply: Reply) -> Transcript:
     if generation.output is None or not generation.output.choices:
         raise ServiceFailed("DashScope answered without a message.")
     message = generation.output.choices[0].message or Message()
-    return _transcript(
+    return transcribed(
         request,
         message.text,
         message.annotation or Annotation(),
-        generation.usage or Counts(),
+        (generation.usage or Counts()).usage(),
         generation.request_id or reply.headers.get("x-request-id"),
     )
 
@@ -114,7 +114,7 @@ class Stream:
         return said
 
     def transcript(self) -> Transcript:
-        return _transcript(self.request, "".join(self._text), self._annotation, self._counts, self._request_id)
+        return transcribed(self.request, "".join(self._text), self._annotation, self._counts.usage(), self._request_id)
 
     def _said(self, events: list[Event]) -> list[str]:
         said = [text for event in events if (text := self._frame(event))]
@@ -134,18 +134,3 @@ class Stream:
         self._ended = self._ended or choice.last
         self._annotation = message.annotation or self._annotation
         return message.text
-
-
-def _transcript(
-    request: Request, text: str, annotation: Annotation, counts: Counts, request_id: str | None
-) -> Transcript:
-    return Transcript(
-        text=text,
-        language=annotation.language or request.language,
-        emotion=annotation.emotion,
-        duration=request.media.duration,
-        usage=counts.usage(),
-        model=request.model,
-        surface=request.surface,
-        request_id=request_id,
-    )

@@ -6,6 +6,8 @@ from math import ceil
 
 import msgspec
 
+from compat.transcript import Request, Transcript, Usage
+
 AUDIO_TOKENS_A_SECOND = 25
 
 
@@ -47,3 +49,18 @@ class TokenDetails(msgspec.Struct, frozen=True):
     def seconds(self) -> float | None:
         """What the audio tokens make, for snapshots that do not tell the seconds."""
         return None if self.audio_tokens is None else float(ceil(self.audio_tokens / AUDIO_TOKENS_A_SECOND))
+
+
+def transcribed(
+    request: Request, text: str, annotation: Annotation, usage: Usage, request_id: str | None
+) -> Transcript:
+    return Transcript(
+        text=text,
+        language=annotation.language or request.language,
+        emotion=annotation.emotion,
+        duration=request.media.duration,
+        usage=usage,
+        model=request.model,
+        surface=request.surface,
+        request_id=request_id,
+    )
