@@ -30,6 +30,8 @@ _FORMATS = (
 )
 _FAILURES = 50  # packets in a row that cannot be decoded, before the file is given up
 _SURE = {"wav", "w64", "aiff", "au", "caf", "flac", "ogg", "mov", "matroska"}  # their headers or last pages give times
+_LEAST_GAP, _MOST_GAP = 0.1, 3600.0  # seconds
+_MOST = 13 * 3600.0  # seconds: the service takes 12 hours, and a bomb is no longer
 _NEAR = 2.0  # seconds before the stated end, where reading for the true end begins
 
 
@@ -87,15 +89,58 @@ def frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFram
 
 
 def pcm(path: Path, rate: int = 16_000) -> Iterator[bytes]:
-    """Yield a file's sound as mono s16le at `rate`, all channels mixed, a few milliseconds to a second at a time."""
+    """Yield a file's sound as mono s16le at `rate`, all channels mixed, a few milliseconds to a second at a time.
+
+    What a recorder left out is silence, so that times stay the container's. Raises BadAudio.
+    """
     with opened(path) as (container, stream):
-        resampler = AudioResampler(format="s16", layout="mono", rate=rate)
+        heard, resampler = 0.0, Mixer(rate)
         for frame in frames(container, stream):
-            frame.pts = None
-            for piece in resampler.resample(frame):
-                yield bytes(piece.planes[0])[: piece.samples * 2]
-        for piece in resampler.resample(None):
-            yield bytes(piece.planes[0])[: piece.samples * 2]
+            gap = _gap(frame, stream, heard)
+            yield from _silence(gap, rate)
+            yield from resampler.feed(frame)
+            heard += gap + frame.samples / frame.sample_rate
+            if heard > _MOST:
+                raise BadAudio("The audio is longer than 12 hours.")
+        yield from resampler.flush()
+
+
+class Mixer:
+    """Frames of any kind to mono s16le at one rate; a track may change its rate and channels on its way."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._kind: tuple[object, ...] = ()
+        self._swr = AudioResampler(format="s16", layout="mono", rate=rate)
+
+    def feed(self, frame: AudioFrame) -> Iterator[bytes]:
+        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if self._kind and kind != self._kind:
+            yield from self.flush()
+            self._swr = AudioResampler(format="s16", layout="mono", rate=self._rate)
+        self._kind, frame.pts = kind, None
+        yield from _bytes(self._swr.resample(frame))
+
+    def flush(self) -> Iterator[bytes]:
+        return _bytes(self._swr.resample(None))
+
+
+def _bytes(frames: list[AudioFrame]) -> Iterator[bytes]:
+    for frame in frames:
+        yield bytes(memoryview(frame.planes[0])[: frame.samples * 2])
+
+
+def _gap(frame: AudioFrame, stream: AudioStream, heard: float) -> float:
+    """The seconds between what was heard and where a frame says it begins, 0 for what rounding or a lie explains."""
+    if frame.pts is None or stream.time_base is None:
+        return 0.0
+    missing = float((frame.pts - max(stream.start_time or 0, 0)) * stream.time_base) - heard
+    return missing if _LEAST_GAP < missing < _MOST_GAP else 0.0
+
+
+def _silence(seconds: float, rate: int) -> Iterator[bytes]:
+    whole = round(seconds * rate)
+    return (bytes(2 * min(rate, whole - at)) for at in range(0, whole, rate))
 
 
 class Sound(NamedTuple):

@@ -59,7 +59,7 @@ class Encoder:
 @contextmanager
 def encoder(target: Path, container: Container, *, rate: int, bit_rate: int = 0) -> Iterator[Encoder]:
     flac = container is sniff.FLAC
-    options = {"compression_level": "2"} if flac else {"application": "voip", "compression_level": "5"}
+    options = {"compression_level": "3"} if flac else {"application": "voip", "compression_level": "5"}
     with full_disk_told(), av.open(f"file:{target}", "w", format=container.name) as output:
         stream = output.add_stream(
             "flac" if flac else "libopus", rate=rate, layout="mono", format="s16", options=options

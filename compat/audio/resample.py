@@ -14,9 +14,10 @@ class Resampler:
     """
 
     def __init__(self, rate_in: int, rate_out: int) -> None:
-        self._rate = rate_in
+        self._rate, self._rate_out = rate_in, rate_out
         self._swr = None if rate_in == rate_out else AudioResampler(format="s16", layout="mono", rate=rate_out)
         self._odd = b""
+        self._fed = self._given = 0  # samples
 
     def feed(self, pcm: bytes) -> bytes:
         if self._odd:
@@ -25,14 +26,24 @@ class Resampler:
         self._odd, pcm = pcm[whole:], pcm[:whole]
         if self._swr is None or not pcm:
             return pcm
-        frame = AudioFrame(format="s16", layout="mono", samples=whole // 2)
-        frame.planes[0].update(pcm)
-        frame.sample_rate = self._rate
-        return _joined(self._swr.resample(frame))
+        self._fed += whole // 2
+        out = _joined(self._swr.resample(self._frame(pcm)))
+        self._given += len(out) // 2
+        return out
 
     def flush(self) -> bytes:
+        """Push the last samples out with silence: swr's own end is up to 2 ms short when it was fed little."""
         self._odd = b""
-        return _joined(self._swr.resample(None)) if self._swr else b""
+        if self._swr is None or not self._fed:
+            return b""
+        rest = _joined([*self._swr.resample(self._frame(bytes(self._rate // 25 * 2))), *self._swr.resample(None)])
+        return rest[: 2 * (round(self._fed * self._rate_out / self._rate) - self._given)]
+
+    def _frame(self, pcm: bytes) -> AudioFrame:
+        frame = AudioFrame(format="s16", layout="mono", samples=len(pcm) // 2)
+        frame.planes[0].update(pcm)
+        frame.sample_rate = self._rate
+        return frame
 
 
 def _joined(frames: list[AudioFrame]) -> bytes:

@@ -1,0 +1,111 @@
+"""Pieces join to the whole, and nobody is cut in the middle of a word."""
+
+from __future__ import annotations
+
+import random
+import sys
+import warnings
+from itertools import accumulate
+from pathlib import Path
+
+import pytest
+
+from compat.audio.pieces import RATE, cut, split
+from compat.errors import BadAudio
+from tests.audio.media import make, samples, silence, tone
+
+PAUSES = [3.0, 7.2, 11.9, 14.0, 22.0, 25.5]  # 400 ms each
+SPOKEN = 30.0
+
+
+def speech() -> bytes:
+    """Tones with pauses at PAUSES."""
+    pcm = bytearray(tone(SPOKEN))
+    for second in PAUSES:
+        first = 2 * round(second * RATE)
+        pcm[first : first + 12_800] = silence(0.4)
+    return bytes(pcm)
+
+
+def portions(pcm: bytes, seed: int = 1) -> list[bytes]:
+    rnd, at, cuts = random.Random(seed), 0, []  # noqa: S311 - no secret
+    while at < len(pcm):
+        size = 2 * rnd.randrange(1, 40_000)
+        cuts.append(pcm[at : at + size])
+        at += size
+    return cuts
+
+
+@pytest.mark.parametrize("longest", [6.0, 10.0, 13.0, 120.0])
+def test_pieces_join_to_the_whole(longest: float) -> None:
+    pieces = list(cut(portions(speech()), longest=longest))
+
+    assert speech() == b"".join(pieces)
+    assert max(len(piece) for piece in pieces) <= 2 * RATE * longest
+
+
+def test_cuts_are_in_the_pauses() -> None:
+    places = [place / 2 / RATE for place in accumulate(len(piece) for piece in cut([speech()], longest=10.0))]
+
+    assert [7.4, 14.2, 22.2, SPOKEN] == pytest.approx(places, abs=0.02)
+
+
+def test_the_longest_pause_wins() -> None:
+    pcm = bytearray(tone(12))
+    pcm[2 * RATE * 6 : 2 * RATE * 7] = silence(1)
+    pcm[2 * RATE * 8 : 2 * RATE * 9 - RATE] = silence(0.75)
+
+    assert len(next(cut([bytes(pcm)], longest=10))) == pytest.approx(2 * RATE * 6.5, abs=640)
+
+
+def test_without_a_pause_the_quietest_place_is_taken() -> None:
+    pcm = tone(7) + tone(0.04, level=0.2) + tone(5)
+
+    assert len(next(cut([pcm], longest=10))) == pytest.approx(2 * RATE * 7.02, abs=960)
+
+
+@pytest.mark.parametrize("pcm", [silence(25), b"", tone(0.01)], ids=["silence", "nothing", "a blip"])
+def test_silence_and_next_to_nothing(pcm: bytes) -> None:
+    assert pcm == b"".join(cut([pcm], longest=10))
+
+
+@pytest.mark.parametrize("container", ["wav", "mp3", "opus", "flac"])
+def test_a_file_is_split(tmp_path: Path, container: str) -> None:
+    path = make(container, speech(), RATE, 1, tmp_path / "whole")
+    pieces = list(split(path, tmp_path, longest=10.0))
+    heard = [samples(media.path) for _, media in pieces]
+
+    assert [0.0, 7.4, 14.2, 22.2] == pytest.approx([start for start, _ in pieces], abs=0.06)
+    for (start, media), pcm in zip(pieces, heard, strict=True):
+        assert ("flac", ".flac", "audio/flac", RATE, 1) == (
+            media.container, media.suffix, media.mime, media.rate, media.channels,
+        )  # fmt: skip
+        assert media.duration == len(pcm) / RATE
+        assert media.size == media.path.stat().st_size
+        assert start == pytest.approx(sum(len(before) for before in heard[: heard.index(pcm)]) / RATE)
+    assert samples(path) == sum(heard[1:], heard[0])
+
+
+def test_pieces_are_made_one_at_a_time(tmp_path: Path) -> None:
+    pieces = split(make("wav", speech(), RATE, 1, tmp_path / "whole"), tmp_path, longest=10.0)
+    next(pieces)
+
+    assert 1 == len(list(tmp_path.glob("*.flac")))
+
+
+def test_what_is_no_audio_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"no audio at all")
+
+    with pytest.raises(BadAudio):
+        list(split(tmp_path / "a", tmp_path))
+
+
+def test_pydub_warns_nobody(capfd: pytest.CaptureFixture[str]) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pydub"]:
+        del sys.modules[name]
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        list(cut([silence(12)], longest=10))
+
+    assert [] == heard
+    assert ("", "") == tuple(capfd.readouterr())

@@ -1,0 +1,51 @@
+"""The quietest 20 ms between two times."""
+
+from __future__ import annotations
+
+import array
+import random
+
+import pytest
+
+from compat.audio.quiet import quietest
+
+
+def noise(seconds: float, rate: int, *, dips: tuple[tuple[float, float], ...] = ()) -> bytes:
+    """Loud noise with dips of 40 ms around the given times, each at its own level."""
+    rnd = random.Random(3)  # noqa: S311 - no secret
+    pcm = array.array("h", (rnd.randrange(-9000, 9000) for _ in range(round(seconds * rate))))
+    for second, level in dips:
+        for at in range(round((second - 0.02) * rate), round((second + 0.02) * rate)):
+            pcm[at] = round(pcm[at] * level)
+    return pcm.tobytes()
+
+
+@pytest.mark.parametrize("rate", [8000, 16_000, 24_000])
+@pytest.mark.parametrize(
+    ("dips", "place"),
+    [
+        (((6.3, 0.1),), 6.3),
+        (((5.5, 0.3), (6.3, 0.1), (6.9, 0.2)), 6.3),
+        (((2.0, 0.0), (6.3, 0.1)), 6.3),  # outside of the times
+        (((5.5, 0.0), (6.3, 0.0)), 6.3),  # the last of equals
+    ],
+)
+def test_the_cut_is_in_the_dip(rate: int, dips: tuple[tuple[float, float], ...], place: float) -> None:
+    found = quietest(noise(7.5, rate, dips=dips), rate, earliest=5.0, latest=7.0)
+
+    assert abs(found / rate - place) <= 0.011
+
+
+def test_silence_is_cut_at_its_end() -> None:
+    assert 111_840 == quietest(bytes(2 * 16_000 * 8), 16_000, earliest=5.0, latest=7.0)
+
+
+@pytest.mark.parametrize(("samples", "place"), [(0, 0), (10, 10), (80_000, 80_000), (80_100, 80_100)])
+def test_too_little_sound_is_cut_at_its_end(samples: int, place: int) -> None:
+    assert place == quietest(bytes(2 * samples), 16_000, earliest=5.0, latest=7.0)
+
+
+def test_any_cut_is_within_the_times() -> None:
+    found = quietest(noise(8, 8000), 8000, earliest=5.0, latest=7.0)
+
+    assert 5.0 * 8000 <= found <= 7.0 * 8000

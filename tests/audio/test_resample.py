@@ -1,0 +1,66 @@
+"""Frame by frame equals the whole, sample for sample, and nothing is shifted."""
+
+from __future__ import annotations
+
+import array
+import random
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compat.audio.resample import Resampler
+
+RATES = [8000, 16_000, 24_000, 44_100, 48_000]
+NOISE = random.Random(7).randbytes(60_000)  # noqa: S311 - no secret
+
+
+def resampled(rate: int, pieces: list[bytes]) -> bytes:
+    resampler = Resampler(rate, 16_000)
+    return b"".join([*(resampler.feed(piece) for piece in pieces), resampler.flush()])
+
+
+@given(rate=st.sampled_from(RATES), size=st.integers(0, 30_000), places=st.lists(st.integers(0, 60_000), max_size=30))
+def test_any_split_gives_the_same_samples(rate: int, size: int, places: list[int]) -> None:
+    pcm = NOISE[: 2 * size]
+    bounds = [0, *sorted(min(place, len(pcm)) for place in places), len(pcm)]
+
+    assert resampled(rate, [pcm]) == resampled(rate, [pcm[start:end] for start, end in pairwise(bounds)])
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 17])
+def test_small_frames_of_odd_lengths(rate: int, size: int) -> None:
+    pcm = NOISE[:9000]
+
+    assert resampled(rate, [pcm]) == resampled(rate, [pcm[at : at + size] for at in range(0, len(pcm), size)])
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("samples", [1, 79, 2399, 2400, 28_000])
+def test_the_length_is_right(rate: int, samples: int) -> None:
+    assert abs(len(resampled(rate, [NOISE[: 2 * samples]])) / 2 - samples * 16_000 / rate) <= 1
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("second", [0.01, 0.5, 0.99])
+def test_a_click_stays_where_it_was(rate: int, second: float) -> None:
+    pcm = array.array("h", bytes(2 * rate))
+    pcm[round(second * rate)] = 30_000
+    heard = array.array("h", resampled(rate, [pcm.tobytes()]))
+
+    assert abs(max(range(len(heard)), key=lambda at: abs(heard[at])) - second * 16_000) <= 1
+
+
+def test_equal_rates_pass_through_and_half_a_sample_at_the_end_is_dropped() -> None:
+    resampler = Resampler(16_000, 16_000)
+
+    assert [b"", b"ab", b"", b"cd"] == [resampler.feed(piece) for piece in (b"a", b"b", b"c", b"d")]
+    assert [b"", b""] == [resampler.feed(b"e"), resampler.flush()]
+
+
+def test_silence_and_level_stay() -> None:
+    assert not any(resampled(24_000, [bytes(4800)]))
+    heard = array.array("h", resampled(24_000, [array.array("h", [1000] * 24_000).tobytes()]))
+    assert {1000} == set(heard[100:-100])
