@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from compat import languages
 from compat.errors import BadRequest, ModelNotFound
 from compat.transcript import Ask, Media, Request, Surface
 
@@ -31,6 +32,10 @@ OPTIONS: dict[str, Kind] = {
     "timestamp_alignment_enabled": "switch",
     "vocabulary_id": "text",
 }
+
+
+# Qwen's surfaces call Filipino `fil`, the others Tagalog.
+FILIPINO: dict[Surface, str] = {"chat": "fil", "generation": "fil", "filetrans": "fil"}
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,8 +68,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """One row: ids that `pattern` matches whole; `known` are those that `/v1/models` lists.
 
     `surface` is None for models that only hear live speech. `long` answers for the model when the audio is long or
-    times are needed. `context`: whether a text may guide it. `tagalog` is its code for Filipino. `always` goes with
-    every request.
+    times are needed. `context`: whether a text may guide it. `languages` can be asked for. `always` goes with every
+    request.
     """
 
     pattern: str
@@ -73,7 +78,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     regions: frozenset[str]
     long: str | None = None
     context: bool = False
-    tagalog: str = "tl"
+    languages: frozenset[str] = languages.DASHSCOPE
     options: frozenset[str] = frozenset()
     always: dict[str, bool] = {}
 
@@ -83,6 +88,8 @@ _QWEN3 = frozenset({"enable_itn", "enable_lid"})
 _FILES = frozenset(
     {"channel_id", "diarization_enabled", "language_hints", "speaker_count", "special_word_filter", "vocabulary_id"}
 )
+# help.aliyun.com, Paraformer file transcription API, `language_hints` of paraformer-v2
+_PARAFORMER_LANGUAGES = frozenset({"zh", "en", "ja", "yue", "ko", "de", "fr", "ru"})
 _PARAFORMER = {"audio_event_detection_enabled", "disfluency_removal_enabled", "timestamp_alignment_enabled"}
 
 # In the order of matching: the narrow before the wide.
@@ -107,7 +114,7 @@ MODELS = (
         surface="filetrans",
         regions=_EAST,
         context=True,
-        tagalog="fil",
+        languages=languages.QWEN,
         options=frozenset({"channel_id", "enable_itn", "enable_words"}),
     ),
     Model(
@@ -116,7 +123,7 @@ MODELS = (
         surface="generation",
         regions=frozenset({"us"}),
         context=True,
-        tagalog="fil",
+        languages=languages.QWEN,
         options=_QWEN3,
     ),
     Model(
@@ -126,7 +133,7 @@ MODELS = (
         regions=_EAST,
         long="qwen3-asr-flash-filetrans",
         context=True,
-        tagalog="fil",
+        languages=languages.QWEN,
         options=_QWEN3,
     ),
     Model(
@@ -135,7 +142,7 @@ MODELS = (
         surface="chat",
         regions=_EAST,
         context=True,
-        tagalog="fil",
+        languages=languages.QWEN,
         options=_QWEN3,
     ),
     Model(
@@ -157,6 +164,7 @@ MODELS = (
         known=("paraformer-v2", "paraformer-8k-v2", "paraformer-v1", "paraformer-8k-v1", "paraformer-mtl-v1"),
         surface="transcription",
         regions=frozenset({"beijing"}),
+        languages=_PARAFORMER_LANGUAGES,
         options=_FILES | _PARAFORMER,
         always={"timestamp_alignment_enabled": True},
     ),
@@ -252,13 +260,16 @@ def request(ask: Ask, media: Media, road: Road) -> tuple[Request, tuple[str, ...
         else:
             ignored.append(name)
     if ask.context and not road.row.context:
-        ignored.append("prompt")
+        ignored += ("prompt", "keywords")
+    language = ask.language if ask.language in road.row.languages else None
+    if language != ask.language:
+        ignored.append("language")
     return (
         Request(
             model=road.model,
             surface=road.surface,
             media=media,
-            language=road.row.tagalog if ask.language == "fil" else ask.language,
+            language=FILIPINO.get(road.surface, "tl") if language == "fil" else language,
             context=ask.context if road.row.context else "",
             words=ask.wants_words,
             options=options,

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import msgspec
@@ -19,9 +21,21 @@ class JsonLines(logging.Formatter):
             "message": record.getMessage(),
             **getattr(record, "fields", {}),
         }
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
+        if record.exc_info and record.exc_info[1]:
+            line["exceptions"] = [_told(exc) for exc in _chain(record.exc_info[1])]
         return msgspec.json.encode(line).decode()
+
+
+def _chain(exc: BaseException | None) -> Iterator[BaseException]:
+    while exc is not None:
+        yield exc
+        exc = exc.__cause__ or exc.__context__
+
+
+def _told(exc: BaseException) -> dict[str, object]:
+    """The kind and the place of an exception. What it says is left out: that may be a caller's text."""
+    frames = traceback.extract_tb(exc.__traceback__)
+    return {"type": type(exc).__name__, "at": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]}
 
 
 def start(level: str) -> None:

@@ -200,14 +200,14 @@ class Settings:
     @property
     def short_region(self) -> str:
         """`beijing`, `singapore`, `us`, another region's id, or `custom` for an address that tells none."""
-        if self.base_url:
-            host = urlsplit(self.base_url).hostname or ""
-            for short, shared in SHARED_HOSTS.items():
-                if host == shared or f".{REGION_IDS.get(short, short)}." in host:
-                    return short
-            return "custom"
-        region = (self.region or "beijing").lower()
-        return SHORT_REGIONS.get(region, region)
+        if self.region or not self.base_url:
+            region = (self.region or "beijing").lower()
+            return SHORT_REGIONS.get(region, region)
+        host = urlsplit(self.base_url).hostname or ""
+        for short, shared in SHARED_HOSTS.items():
+            if host == shared or f".{REGION_IDS.get(short, short)}." in host:
+                return short
+        return "custom"
 
     @property
     def root(self) -> str:

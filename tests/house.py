@@ -25,18 +25,26 @@ class House:
 
     base_url: str
     dashscope: Emulator
+    open_clients: contextlib.ExitStack
 
     def client(self, api_key: str = "anything", **options: Any) -> openai.OpenAI:  # noqa: ANN401 - the SDK's own
-        return openai.OpenAI(base_url=self.base_url, api_key=api_key, **{"max_retries": 0, **options})
+        client = openai.OpenAI(base_url=self.base_url, api_key=api_key, **{"max_retries": 0, **options})
+        return self.open_clients.enter_context(client)
 
     def fail(self, *rules: Rule) -> None:
         self.dashscope.faults.arm(Faults(rules))
 
 
 @contextlib.contextmanager
-def house(engine: Engine, *, readings: Readings | None = None, **settings: Any) -> Iterator[House]:  # noqa: ANN401 - fields of Settings
-    emulator = create_emulator(engine, readings=readings)
+def house(
+    engine: Engine,
+    *,
+    readings: Readings | None = None,
+    keys: frozenset[str] | None = None,
+    **settings: Any,  # noqa: ANN401 - fields of Settings
+) -> Iterator[House]:
+    emulator = create_emulator(engine, readings=readings, keys=keys)
     with serve(emulator) as root:
         given = {"base_url": root, "dashscope_api_key": "the-server's-key", "log_level": "error", **settings}
-        with serve(create_app(Settings(**given))) as base:
-            yield House(f"{base}/v1", emulator.state.emulator)
+        with serve(create_app(Settings(**given))) as base, contextlib.ExitStack() as clients:
+            yield House(f"{base}/v1", emulator.state.emulator, clients)

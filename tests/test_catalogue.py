@@ -118,7 +118,7 @@ def test_every_listed_name_is_known(name: str) -> None:
 def test_options_are_typed_and_what_a_model_lacks_is_named() -> None:
     ask = Ask(
         model="paraformer-v2",
-        language="fil",
+        language="de",
         context="Bulge, Bracket",
         extensions={
             "enable_itn": ("true",),
@@ -134,8 +134,8 @@ def test_options_are_typed_and_what_a_model_lacks_is_named() -> None:
 
     request, ignored = catalogue.request(ask, media(), taken)
 
-    assert ("temperature", "enable_itn", "prompt") == ignored
-    assert ("tl", "") == (request.language, request.context)
+    assert ("temperature", "enable_itn", "prompt", "keywords") == ignored
+    assert ("de", "") == (request.language, request.context)
     assert {
         "timestamp_alignment_enabled": True,
         "disfluency_removal_enabled": True,
@@ -144,6 +144,28 @@ def test_options_are_typed_and_what_a_model_lacks_is_named() -> None:
         "speaker_count": 2,
         "vocabulary_id": "vocab-1",
     } == request.options
+
+
+@pytest.mark.parametrize(
+    ("model", "language", "asked", "ignored"),
+    [
+        ("whisper-1", "zh", "zh", ()),
+        ("whisper-1", "fil", "fil", ()),
+        ("whisper-1", "nl", None, ("language",)),
+        ("fun-asr", "nl", "nl", ()),
+        ("fun-asr", "fil", "tl", ()),
+        ("paraformer-v2", "sv", None, ("language",)),
+    ],
+)
+def test_a_language_is_asked_for_by_the_model_s_own_code(
+    model: str, language: str, asked: str | None, ignored: tuple[str, ...]
+) -> None:
+    ask = Ask(model=model, language=language)
+    taken = catalogue.road(ask, media(), region="beijing", aliases={}, longest=HOUR)
+
+    request, named = catalogue.request(ask, media(), taken)
+
+    assert (asked, ignored) == (request.language, named)
 
 
 @pytest.mark.parametrize(

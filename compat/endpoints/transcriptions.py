@@ -5,6 +5,7 @@ Whatever way a request ends, its folder goes with it.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import tempfile
 from collections.abc import AsyncGenerator
@@ -19,9 +20,12 @@ from compat.endpoints.hangup import while_connected
 from compat.endpoints.recognition import Recogniser, Work
 from compat.endpoints.streams import EventStream
 from compat.openai_api import form, sse
+from compat.openai_api.parameters import ignored_header
 from compat.openai_api.render import render
 from compat.settings import Settings
 from compat.transcript import Transcript
+
+LENGTHY = 50_000  # characters from which an answer is put into its form off the loop: captions of 12 hours cost 0.7 s
 
 
 class Transcriptions:
@@ -44,19 +48,25 @@ class Transcriptions:
                 first = await while_connected(request.receive, anext(frames))
                 return EventStream(first, frames, stack.pop_all(), _headers(work))
             transcript = await while_connected(request.receive, self._recogniser.transcript(work))
-        rendered = render(transcript, ask)
+        rendered = (
+            await asyncio.to_thread(render, transcript, ask)
+            if len(transcript.text) > LENGTHY
+            else render(transcript, ask)
+        )
         return Response(rendered.body, media_type=rendered.content_type, headers=_headers(work))
 
     async def _frames(self, work: Work) -> AsyncGenerator[bytes, None]:
+        frames = sse.Deltas()
         async with contextlib.aclosing(self._recogniser.deltas(work)) as deltas:
             async for said in deltas:
-                yield sse.done(said, work.ask) if isinstance(said, Transcript) else sse.delta(said)
+                for frame in frames.flush(said, work.ask) if isinstance(said, Transcript) else frames.feed(said):
+                    yield frame
 
 
 def _headers(work: Work) -> dict[str, str]:
     headers: dict[str, str] = {"x-compat-road": work.request.surface}
     if work.ignored:
-        headers["x-compat-ignored"] = ",".join(work.ignored)
+        headers["x-compat-ignored"] = ignored_header(work.ignored)
     return headers
 
 

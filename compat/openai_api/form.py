@@ -70,6 +70,10 @@ class Fields:
         return [value.strip() for value in self.values.get(name, ()) if value.strip()]
 
 
+# A stream of deltas has no place for times; OpenAI's whisper-1 answers these at once too.
+STREAMED = ("json", "text", "diarized_json")
+
+
 def ask(fields: Sequence[tuple[str, str]]) -> Ask:
     """The form's text fields, in the order they came; the file is the endpoint's business.
 
@@ -85,7 +89,7 @@ def ask(fields: Sequence[tuple[str, str]]) -> Ask:
         model=model,
         response_format=response_format,
         granularities=_granularities(form, response_format),
-        stream=_stream(form),
+        stream=_stream(form) and response_format in STREAMED,
         language=language,
         context=_context(form),
         extensions={name: tuple(values) for name, values in form.extensions.items()},
@@ -173,6 +177,7 @@ def _ignored(form: Fields) -> list[str]:
         ("temperature", _has_temperature),
         ("include", _has_include),
         ("chunking_strategy", _has_chunking_strategy),
+        ("stream", lambda form: _stream(form) and (form.one("response_format") or "json") not in STREAMED),
     )
     return [name for name, given in checks if given(form)] + _speakers(form)
 

@@ -87,35 +87,36 @@ class Service:
                     yield chunk
 
     async def run(self, flow: Flow[T], key: str) -> T:
-        """Performs what `flow` asks for until it returns. When it ends otherwise, a task that it submitted is
-        cancelled."""
-        task_id = None
+        """Performs what `flow` asks for until it returns. A task that it submitted is cancelled when nobody waits any
+        more."""
+        task_id: str | None = None
+        answer: Reply | CompatError | None = None
         try:
-            step = next(flow)
             while True:
-                match step:
-                    case Submitted(task_id):
-                        step = next(flow)
+                match flow.throw(answer) if isinstance(answer, CompatError) else flow.send(answer):
+                    case Submitted(submitted):
+                        task_id, answer = submitted, None
                     case Wait(seconds):
                         await asyncio.sleep(seconds)
-                        step = next(flow)
-                    case Call():
-                        step = await self._performed(flow, step, key)
+                        answer = None
+                    case Call() as call:
+                        answer = await self._outcome(call, key)
         except StopIteration as stop:
-            task_id = None
             result: T = stop.value
             return result
-        finally:
-            flow.close()
+        except (asyncio.CancelledError, ServiceTimedOut):
             if task_id is not None:
                 await asyncio.shield(self._cancel(task_id, key))
+            raise
+        finally:
+            flow.close()
 
-    async def _performed(self, flow: Flow[T], call: Call, key: str) -> Call | Wait | Submitted:
+    async def _outcome(self, call: Call, key: str) -> Reply | CompatError:
+        """The answer or the error that `call` ends in: a flow is told of either."""
         try:
-            reply = await self.send(call, key)
+            return await self.send(call, key)
         except CompatError as exc:
-            return flow.throw(exc)
-        return flow.send(reply)
+            return exc
 
     async def _cancel(self, task_id: str, key: str) -> None:
         with contextlib.suppress(CompatError, TimeoutError):  # it may have ended, or be past cancelling
