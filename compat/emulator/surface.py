@@ -34,12 +34,13 @@ T = TypeVar("T")
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """One request on its way through a surface. `body` is the decoded JSON, where the surface reads JSON."""
+    """One request on its way through a surface. `body` is the decoded JSON, where the surface has `read` it."""
 
     emulator: Emulator
     request: Request
     surface: SurfaceName
     body: object
+    read: bool
     fault: Fault | None
     id: str
 
@@ -119,7 +120,15 @@ class Surface:
         self._emulator.counts[name] += 1
         fault = self._emulator.faults.take(name)
         request.scope["emulator.fault"] = fault
-        asked = Asked(emulator=self._emulator, request=request, surface=name, body=body, fault=fault, id=request_id)
+        asked = Asked(
+            emulator=self._emulator,
+            request=request,
+            surface=name,
+            body=body,
+            read=self._reads,
+            fault=fault,
+            id=request_id,
+        )
         self._emulator.requests.append(self._describe(asked))
         if (forced := await strike(asked)) is not None:
             return forced
@@ -170,34 +179,33 @@ async def strike(asked: Asked) -> Response | None:
     """Plays the fault where it replaces the answer; the others wait until their surface looks for them."""
     match asked.fault:
         case Refuse(status, code, message, retry_after):
-            await drain(asked.request)
+            await drain(asked)
             raise Refusal(status, code, message, retry_after=retry_after)
         case Answer(body, status, content_type):
-            await drain(asked.request)
+            await drain(asked)
             return Response(body, status, media_type=content_type)
         case Hang(seconds):
-            await drain(asked.request)
-            await hang(asked.request, seconds)
+            if seconds is None:
+                await drain(asked)
+                await gone(asked.request)
+                raise _Severed
+            await asyncio.sleep(seconds)
             return None
         case None | Cut() | Break() | FailTask() | FailFile() | Slow() | Expire():
             return None
 
 
-async def drain(request: Request) -> None:
-    """Reads what is left of an upload, so that its sender hears the answer rather than a broken pipe."""
-    async for _ in request.stream():
+async def gone(request: Request) -> None:
+    """Returns when the caller has hung up."""
+    while (await request.receive())["type"] != "http.disconnect":
         pass
 
 
-async def hang(request: Request, seconds: float | None) -> None:
-    """Says nothing for so long, or until the caller has gone."""
-    try:
-        async with asyncio.timeout(seconds):
-            while (await request.receive())["type"] != "http.disconnect":
-                pass
-    except TimeoutError:
-        return
-    raise _Severed
+async def drain(asked: Asked) -> None:
+    """Reads an upload that nobody has read, so that its sender hears the answer rather than a broken pipe."""
+    if not asked.read:
+        async for _ in asked.request.stream():
+            pass
 
 
 def cutting(send: Send, after: int) -> Send:

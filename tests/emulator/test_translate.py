@@ -1,0 +1,83 @@
+"""Qwen-MT on the compatible surface."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from compat.emulator.readings import Readings
+from tests.emulator.laptop import CHAT, Start, chunks
+
+HELLO = {"role": "user", "content": "hello there my friend of old"}
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "answer"),
+    [
+        ("Good morning.", "English", "Good morning."),
+        ("Good morning.", "en", "Good morning."),
+        ("早上好。", "English", "[English] 早上好。"),
+        ("Good morning.", "French", "[French] Good morning."),
+    ],
+)
+def test_english_stays_and_all_else_is_marked(start: Start, text: str, target: str, answer: str) -> None:
+    body = {
+        "model": "qwen-mt-flash",
+        "messages": [{"role": "user", "content": text}],
+        "translation_options": {"source_lang": "auto", "target_lang": target},
+    }
+    got = start().http.post(CHAT, json=body).json()
+
+    assert got["choices"][0]["message"] == {"role": "assistant", "content": answer}
+    assert got["usage"]["total_tokens"] == got["usage"]["prompt_tokens"] + got["usage"]["completion_tokens"]
+
+
+@pytest.mark.parametrize(
+    ("model", "readings", "cumulative"),
+    [
+        ("qwen-mt-turbo", Readings(), True),
+        ("qwen-mt-plus", Readings(), True),
+        ("qwen-mt-flash", Readings(), False),
+        ("qwen-mt-lite", Readings(mt_flash_cumulative=True), True),
+    ],
+)
+def test_a_stream(start: Start, model: str, readings: Readings, cumulative: bool) -> None:
+    body = {"model": model, "messages": [HELLO], "translation_options": {"target_lang": "English"}, "stream": True}
+    texts = [
+        chunk["choices"][0]["delta"]["content"] for chunk in chunks(start(readings=readings).http.post(CHAT, json=body))
+    ]
+
+    if cumulative:
+        assert texts == ["hello there my", HELLO["content"], HELLO["content"]]
+    else:
+        assert texts == ["hello there my", " friend of old", ""]
+
+
+@pytest.mark.parametrize(
+    ("messages", "options", "status"),
+    [
+        ([HELLO], None, 400),
+        ([HELLO, HELLO], {"target_lang": "English"}, 400),
+        ([], {"target_lang": "English"}, 400),
+        ([{"role": "system", "content": "Be brief."}, HELLO], {"target_lang": "English"}, 500),
+        ([{"role": "assistant", "content": "hello"}], {"target_lang": "English"}, 400),
+        ([HELLO], {"target_lang": "Klingon"}, 400),
+        ([HELLO], {"target_lang": "auto"}, 400),
+        ([HELLO], {"source_lang": "Klingon", "target_lang": "English"}, 400),
+        ([{"role": "user", "content": "word " * 8193}], {"target_lang": "English"}, 400),
+        ([{"role": "user", "content": "word " * 8192}], {"target_lang": "English"}, 200),
+    ],
+)
+def test_what_it_refuses(start: Start, messages: list[Any], options: dict[str, str] | None, status: int) -> None:
+    body = {"model": "qwen-mt-flash", "messages": messages}
+    answer = start().http.post(CHAT, json=body if options is None else body | {"translation_options": options})
+
+    assert answer.status_code == status
+    assert ("error" in answer.json()) == (status != 200)
+
+
+def test_an_unknown_model(start: Start) -> None:
+    body = {"model": "qwen-mt-9", "messages": [HELLO], "translation_options": {"target_lang": "English"}}
+
+    assert start().http.post(CHAT, json=body).json()["error"]["code"] == "model_not_found"
