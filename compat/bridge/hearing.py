@@ -1,0 +1,228 @@
+"""Binds the turns that the service reports to the items that the caller knows.
+
+A turn's id lives as long as one session of the service. After a reconnection the turns of replayed sound find the
+items that were left unfinished, by the caller's clock or by order; nothing that the caller was told is told again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from compat.bridge.items import Item, Piece
+from compat.bridge.ledger import Ledger
+from compat.bridge.timeline import Timeline
+from compat.dashscope_api.realtime import turns
+from compat.errors import CompatError
+
+_REMEMBERED_TURNS = 64
+
+
+class Hearing:
+    """`detecting`: the service finds the turns; else they are pieces that were committed, in order.
+
+    `waiting` are manual pieces in the order of their first sound, not yet bound to a turn. `answered_to`: all sound
+    up to this tick is answered.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.detecting = True
+        self.padding_ms = 0
+        self.answered_to = 0
+        self.waiting: deque[Piece] = deque()
+        self.unfinished: list[Item] = []
+        self._answered: list[Item] = []
+        self._orphans: deque[Item] = deque()
+        self._turns: dict[str, Piece] = {}
+        self._ended: deque[str] = deque(maxlen=_REMEMBERED_TURNS)
+        self._ledger = ledger
+
+    @property
+    def heard_to(self) -> int:
+        """Where the last detected turn ended."""
+        return max([self.answered_to, *(item.end or 0 for item in (*self.unfinished, *self._answered))])
+
+    @property
+    def committed_to(self) -> int:
+        """Where the last turn ended that was committed and is not answered."""
+        return max([0, *(item.end or 0 for item in self.unfinished if item.committed)])
+
+    @property
+    def speaking(self) -> bool:
+        """Whether a detected turn has begun and not ended."""
+        return any(not item.committed for item in self.unfinished)
+
+    @property
+    def earliest(self) -> int | None:
+        """Where the oldest unfinished detected turn began."""
+        return min((item.start or 0 for item in self.unfinished), default=None)
+
+    @property
+    def out_of_order(self) -> list[Item]:
+        """Items that were answered although earlier ones were not."""
+        return self._answered
+
+    def hear(self, report: turns.TurnReport, timeline: Timeline) -> None:
+        if report.turn in self._ended:
+            return
+        piece = self._piece(report, timeline)
+        if piece is None or piece.resolved:
+            return
+        item = piece.item
+        match report:
+            case turns.Started():
+                self._start(item, timeline.caller(report.at_ms))
+            case turns.Stopped():
+                self._stop(item, timeline.caller(report.at_ms))
+            case turns.Committed():
+                self._commit(item, timeline)
+            case turns.Snapshot():
+                self._progress(piece, report)
+            case turns.Final():
+                self._final(piece, report, timeline)
+            case turns.TurnFailed():
+                item.error = report.error
+                self._commit(item, timeline)
+                self._end(report.turn, piece, "")
+
+    def _piece(self, report: turns.TurnReport, timeline: Timeline) -> Piece | None:
+        piece = self._turns.get(report.turn)
+        if piece is None:
+            piece = self._detected(report, timeline) if self.detecting else self._next()
+            if piece is not None:
+                self._turns[report.turn] = piece
+        return piece
+
+    def _next(self) -> Piece | None:
+        return self.waiting.popleft() if self.waiting else None
+
+    def _detected(self, report: turns.TurnReport, timeline: Timeline) -> Piece:
+        start = timeline.caller(report.at_ms if isinstance(report, turns.Started) else None)
+        item = self._orphan(start if isinstance(report, turns.Started) else None)
+        if item is not None:
+            return item.pieces[0]
+        item = self._ledger.new(start)
+        item.closed = True
+        self.unfinished.append(item)
+        return Piece(item)
+
+    def _orphan(self, start: int | None) -> Item | None:
+        """The unfinished item of an earlier session that this turn repeats. Those before it were silent after all."""
+        while self._orphans:
+            item = self._orphans.popleft()
+            if start is None or item.end is None or start < item.end:
+                return item
+            self._give_up(item)
+        return None
+
+    def _start(self, item: Item, start: int) -> None:
+        if self.detecting and not item.started:
+            item.start = start
+            self._ledger.started(item, self.padding_ms)
+
+    def _stop(self, item: Item, end: int) -> None:
+        if self.detecting:
+            if item.end is None:
+                item.end = end
+            self._ledger.stopped(item)
+
+    def _commit(self, item: Item, timeline: Timeline) -> None:
+        if self.detecting:
+            self._stop(item, timeline.caller(None))
+            self._ledger.commit(item)
+
+    def _progress(self, piece: Piece, report: turns.Snapshot) -> None:
+        piece.text, piece.stash = report.text, report.stash
+        item = piece.item
+        item.language, item.emotion = report.language or item.language, report.emotion or item.emotion
+        if item.committed or self.detecting:
+            self._ledger.progress(item)
+
+    def _final(self, piece: Piece, report: turns.Final, timeline: Timeline) -> None:
+        item = piece.item
+        item.language, item.emotion = report.language or item.language, report.emotion or item.emotion
+        self._commit(item, timeline)
+        self._end(report.turn, piece, report.text)
+
+    def _end(self, turn: str | None, piece: Piece, text: str) -> None:
+        piece.resolve(text)
+        if turn is not None:
+            self._turns.pop(turn, None)
+            self._ended.append(turn)
+        if self.detecting:
+            self._answer(piece.item)
+        elif piece.item.committed and not piece.item.settled:
+            self._ledger.progress(piece.item)
+        self._ledger.settle()
+
+    def _answer(self, item: Item) -> None:
+        if item in self.unfinished:
+            self.unfinished.remove(item)
+            self._answered.append(item)
+        floor = self.earliest
+        for done in [done for done in self._answered if floor is None or (done.end or 0) <= floor]:
+            self._answered.remove(done)
+            self.answered_to = max(self.answered_to, done.end or 0)
+
+    def _give_up(self, item: Item) -> None:
+        """The service has nothing (more) to say about this item: what it confirmed so far is the transcript."""
+        if self.detecting:
+            item.end = item.end if item.end is not None else item.start
+            self._ledger.commit(item)
+        for piece in item.pieces:
+            if not piece.resolved:
+                self._end(None, piece, piece.text)
+
+    def feed(self, piece: Piece) -> None:
+        """Sound of this piece is being sent: the next turn that nobody knows is its."""
+        if not piece.fed:
+            piece.fed = True
+            self.waiting.append(piece)
+
+    def silent(self, piece: Piece) -> None:
+        """The service has nothing to say about a piece that was committed."""
+        if piece in self.waiting:
+            self.waiting.remove(piece)
+        if not piece.resolved:
+            self._end(None, piece, piece.text)
+
+    def finished(self) -> None:
+        """The service has answered everything that it was asked."""
+        for item in list(self.unfinished):
+            self._give_up(item)
+        asked = [piece for piece in (*self._turns.values(), *self.waiting) if piece.asked]
+        for piece in asked:
+            self.silent(piece)
+        self.lost()
+
+    def lost(self) -> None:
+        """The service's session is gone, and its turn ids with it."""
+        for piece in (*self._turns.values(), *self.waiting):
+            piece.fed = piece.asked = False
+        self._turns.clear()
+        self._ended.clear()
+        self.waiting.clear()
+        self._orphans = deque(self.unfinished)
+
+    def drop(self) -> None:
+        """The caller takes back what he has not committed: its item, if it has one, is never heard of again."""
+        for item in [item for item in self.unfinished if not item.committed]:
+            self.unfinished.remove(item)
+            self._orphans = deque(orphan for orphan in self._orphans if orphan is not item)
+            for turn in [turn for turn, piece in self._turns.items() if piece.item is item]:
+                del self._turns[turn]
+                self._ended.append(turn)
+
+    def withdraw(self, item: Item) -> None:
+        """The caller takes back a manual turn that he has not committed."""
+        for piece in item.pieces:
+            piece.resolved = True
+            if piece in self.waiting:
+                self.waiting.remove(piece)
+
+    def fail(self, error: CompatError) -> None:
+        """Every unfinished turn ends as failed."""
+        for item in self.unfinished:
+            item.error = error
+            self._ledger.commit(item)
+        self.unfinished.clear()
+        self._ledger.fail(error)

@@ -1,0 +1,64 @@
+"""What the caller knows as an item: one turn, of one piece or, where the caller ends it himself, of several."""
+
+from __future__ import annotations
+
+from compat.bridge.captions import Captions
+from compat.bridge.limits import TICKS
+from compat.dashscope_api.results import joined
+from compat.errors import CompatError
+
+
+class Piece:
+    """What the service recognises as one turn. In this session of the service: `fed`, some of its sound was sent;
+    `asked`, its end was sent too."""
+
+    def __init__(self, item: Item) -> None:
+        self.item = item
+        self.text = ""
+        self.stash = ""
+        self.fed = False
+        self.asked = False
+        self.resolved = False
+        item.pieces.append(self)
+
+    def resolve(self, text: str) -> None:
+        self.text, self.stash, self.resolved = text, "", True
+
+
+class Item:
+    """`start` and `end` in ticks on the caller's clock, as far as they are known; `closed`: it gets no more pieces."""
+
+    def __init__(self, item_id: str, start: int | None = None) -> None:
+        self.id = item_id
+        self.start = start
+        self.end: int | None = None
+        self.pieces: list[Piece] = []
+        self.captions = Captions()
+        self.started = False
+        self.stopped = False
+        self.committed = False
+        self.closed = False
+        self.language: str | None = None
+        self.emotion: str | None = None
+        self.error: CompatError | None = None
+
+    @property
+    def settled(self) -> bool:
+        return self.error is not None or (self.closed and all(piece.resolved for piece in self.pieces))
+
+    @property
+    def seconds(self) -> float:
+        return round(max(0, (self.end or 0) - (self.start or 0)) / TICKS, 3)
+
+    def preview(self) -> tuple[str, str]:
+        """Confirmed text and what may follow it: later pieces wait until those before them are final."""
+        texts: list[str] = []
+        for piece in self.pieces:
+            texts.append(piece.text)
+            if not piece.resolved:
+                return joined(texts), piece.stash
+        return joined(texts), ""
+
+    @property
+    def transcript(self) -> str:
+        return joined(piece.text for piece in self.pieces)

@@ -1,0 +1,36 @@
+"""The bounds of one live session: seconds, unless a name says otherwise."""
+
+from __future__ import annotations
+
+import msgspec
+
+TICKS = 16_000
+"""Positions in sound are whole ticks of 1/16000 s, whatever the rate: one sample at 16 kHz, two ticks at 8 kHz."""
+TICKS_A_MS = TICKS // 1000
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """`unsent` seconds of sound stop the caller from being read. `kept` bounds what is held for a replay: a turn that
+    goes on for longer without a result loses its beginning when the connection breaks.
+
+    `heard_after`: how long after the service must have heard a stretch of sound (at real-time pace at the latest)
+    it still may report speech in it. `attempts` in a row, without progress, end the session.
+    """
+
+    unsent: float = 60.0
+    kept: float = 660.0
+    heard_after: float = 3.0
+    in_flight_bytes: int = 96_000
+    frame_bytes: int = 32_000
+    shortest_commit: float = 0.1
+    cut_from: float = 50.0
+    cut_until: float = 57.0
+    manual_answer: float = 3.0
+    vad_answer: float = 2.0
+    stalled: float = 20.0
+    finishing: float = 10.0
+    closing: float = 2.0
+    attempts: int = 6
+    first_delay: float = 0.25
+    longest_delay: float = 8.0
+    remembered_items: int = 200

@@ -1,0 +1,326 @@
+"""The connection to the service, without the connection: when to open, what to send next, when to begin again.
+
+closed ──need──▶ opening ──opened──▶ open ──barrier, silence──▶ finishing ──finished──▶ closed
+   ▲ ▲              │ lost             │ lost                      │ lost
+   │ └── waiting ◀──┴──────────────────┴───────────────────────────┘
+   └───────┘ (the delay is over)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import assert_never
+
+from compat.bridge.actions import CloseUpstream, Open
+from compat.bridge.hearing import Hearing
+from compat.bridge.items import Piece
+from compat.bridge.limits import TICKS, TICKS_A_MS, Limits
+from compat.bridge.outbox import Outbox
+from compat.bridge.tape import Barrier, Cut, Entry, Silence, Sound, Tape, after, without
+from compat.bridge.timeline import Timeline
+from compat.dashscope_api.realtime.turns import Dialect, Setup
+
+_OPUS_SILENCE = b"\xf8\xff\xfe"  # 20 ms
+_MARGIN_MS = 300
+
+
+class State(Enum):
+    CLOSED = "closed"
+    WAITING = "waiting"
+    OPENING = "opening"
+    OPEN = "open"
+    FINISHING = "finishing"
+
+
+class Line:
+    """`since` is when the state was entered, `attempts` those in a row without progress."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        tape: Tape,
+        hearing: Hearing,
+        setup: Setup,
+        *,
+        dialect: Dialect,
+        limits: Limits,
+        spread: float,
+        passed: Callable[[Barrier], None],
+    ) -> None:
+        self.state = State.CLOSED
+        self.since = 0.0
+        self.setup = setup
+        self.timeline = Timeline()
+        self.attempts = 0
+        self.reopened = 0
+        self._told: Setup | None = None
+        self._owed: list[Piece] = []
+        self._in_flight = 0
+        self._sent_to = self._accepted = self._high_water = 0
+        self._retry_at = 0.0
+        self._heard_at = 0.0
+        self._unanswered_since: float | None = None
+        self._heard_by = 0.0
+        self._alive = False
+        self._outbox = outbox
+        self._tape = tape
+        self._hearing = hearing
+        self._dialect = dialect
+        self._limits = limits
+        self._spread = spread
+        self._passed = passed
+
+    @property
+    def fresh(self) -> bool:
+        """Whether this session of the service was sent no sound yet."""
+        return self.timeline.sent == 0
+
+    @property
+    def owed(self) -> bool:
+        """Whether the service has not answered something that ended."""
+        if self._hearing.detecting:
+            return any(item.committed for item in self._hearing.unfinished)
+        self._owed = [piece for piece in self._owed if not piece.resolved]
+        return bool(self._owed)
+
+    # --- connecting -------------------------------------------------------------------------------------------------
+
+    def need(self, now: float) -> None:
+        """There is something to send, or soon will be."""
+        if self.state is not State.CLOSED:
+            return
+        if now < self._retry_at:
+            self._enter(State.WAITING, now)
+        else:
+            self._enter(State.OPENING, now)
+            self._outbox.act(Open(self.setup.model))
+
+    def opened(self, now: float) -> None:
+        self._enter(State.OPEN, now)
+        self._heard_at = now
+        self._tell()
+        self.feed(now)
+
+    def lost(self, now: float) -> None:
+        """The connection broke, or could not be made: what was not answered is sent again over the next one."""
+        delay = min(self._limits.first_delay * 2**self.attempts, self._limits.longest_delay)
+        self._retry_at = now + (delay * (0.75 + self._spread / 2) if self.attempts else 0.0)
+        self.attempts += 1
+        self.reopened += 1
+        self._again(now)
+
+    def restart(self, now: float) -> None:
+        """Begin again at once: the service was told something that it does not take."""
+        self._outbox.act(CloseUpstream())
+        self._again(now)
+
+    def finished(self, now: float) -> None:
+        """The service answered everything it was sent and ended its session. The next begins when it is needed."""
+        self._hearing.finished()
+        self._outbox.act(CloseUpstream())
+        self._again(now)
+
+    def switch(self, setup: Setup, now: float) -> None:
+        """From here on this is what the service is told; it was sent no sound yet."""
+        moved, self.setup = setup.model != self.setup.model, setup
+        if moved and self.state in (State.OPENING, State.OPEN):
+            self._outbox.act(CloseUpstream())
+            self._enter(State.CLOSED, now)
+            self.need(now)
+        elif self.state is State.OPEN and setup != self._told:
+            self._tell()
+
+    def hang_up(self, now: float) -> None:
+        """For good, and without another word."""
+        if self.state in (State.OPENING, State.OPEN, State.FINISHING):
+            self._outbox.act(CloseUpstream())
+        self._enter(State.CLOSED, now)
+
+    def _again(self, now: float) -> None:
+        self._tape.rewind(self._unanswered(now))
+        self._hearing.lost()
+        self._enter(State.CLOSED, now)
+        self.timeline = Timeline()
+        self._told, self._owed, self._in_flight = None, [], 0
+        self._alive, self._unanswered_since = False, None
+        self.feed(now)
+        if self._urgent:
+            self.need(now)
+
+    def _unanswered(self, now: float) -> list[Entry]:
+        if not self._hearing.detecting:
+            return [entry for entry in self._tape.past if _needed(entry)]
+        if not self._hearing.unfinished and now > self._heard_by + self._limits.heard_after:
+            return []
+        return without(after(self._tape.past, self._hearing.answered_to), self._hearing.out_of_order)
+
+    def trim(self, now: float) -> None:
+        """Forget the sound that no replay will need."""
+        if not self._hearing.detecting:
+            self._tape.trim(lambda entry: not _needed(entry))
+            return
+        earliest, answered = self._hearing.earliest, self._hearing.answered_to
+        silent_to = answered if earliest is None else max(answered, earliest - TICKS)
+        heard = now - self._limits.heard_after if earliest is None else 0.0
+        self._tape.trim(lambda entry: not isinstance(entry, Sound) or entry.end <= silent_to or entry.heard_by < heard)
+        self._tape.bound(round(self._limits.kept * TICKS))
+
+    @property
+    def _urgent(self) -> bool:
+        """Whether somebody waits: not over the sound of a manual turn that is still open, whose caller may be away."""
+        if self._hearing.detecting:
+            return bool(self._tape.future)
+        return any(not isinstance(entry, Sound) for entry in self._tape.future)
+
+    def _enter(self, state: State, now: float) -> None:
+        self.state, self.since = state, now
+
+    # --- the clock --------------------------------------------------------------------------------------------------
+
+    def heard(self, now: float) -> None:
+        """The service said something that is no complaint."""
+        self._heard_at, self._unanswered_since, self._alive = now, None, True
+        self._progress()
+
+    def drained(self, now: float) -> None:
+        """Everything sent so far has left this machine."""
+        self._in_flight = 0
+        self._accepted = self._sent_to
+        self._progress()
+        self.feed(now)
+
+    def _progress(self) -> None:
+        if self._alive and self._accepted > self._high_water:
+            self._high_water = self._accepted
+            self.attempts = 0
+
+    @property
+    def deadline(self) -> float | None:
+        match self.state:
+            case State.CLOSED | State.OPENING:
+                return None
+            case State.WAITING:
+                return self._retry_at
+            case State.FINISHING:
+                return max(self.since, self._heard_at) + self._limits.finishing
+            case State.OPEN:
+                return self._answer_due
+            case _:
+                assert_never(self.state)
+
+    @property
+    def _answer_due(self) -> float | None:
+        if self.owed:
+            patience = self._limits.stalled if self._hearing.detecting else self._limits.manual_answer
+            return max(self._heard_at, self.since, self._unanswered_since or 0.0) + patience
+        if self._unanswered_since is not None and self._hearing.speaking:
+            return self._unanswered_since + self._limits.stalled
+        return None
+
+    def overdue(self, now: float) -> bool:
+        """Do what is due. True where the service has to be given up as lost."""
+        if self.deadline is None or now < self.deadline:
+            return False
+        match self.state:
+            case State.WAITING:
+                self.state = State.CLOSED
+                self.need(now)
+            case State.OPEN:
+                self.finish(now)
+            case State.FINISHING:
+                self._outbox.act(CloseUpstream())
+                return True
+            case _:
+                pass
+        return False
+
+    # --- sending ----------------------------------------------------------------------------------------------------
+
+    def feed(self, now: float) -> None:
+        """Send what can be sent now. A commit without an answer, or a session that is ending, holds back the rest."""
+        while self._tape.future and self.state is not State.FINISHING:
+            entry = self._tape.future[0]
+            if isinstance(entry, Barrier) and self.fresh:
+                self._tape.pop()
+                self._passed(entry)
+            elif self.state is State.OPEN and self._in_flight < self._limits.in_flight_bytes and not self._held:
+                self._send(entry, now)
+            else:
+                return
+
+    @property
+    def _held(self) -> bool:
+        return bool(self._owed) and self._owed[-1] in self._hearing.waiting
+
+    def _send(self, entry: Entry, now: float) -> None:
+        match entry:
+            case Barrier():
+                self.finish(now)
+                return
+            case Sound():
+                self._sound(entry, now)
+            case Silence():
+                self._silence(entry.tick)
+            case Cut():
+                self._cut(entry.piece, now)
+            case _:
+                assert_never(entry)
+        self._tape.sent()
+
+    def _sound(self, sound: Sound, now: float) -> None:
+        if sound.piece is not None:
+            self._hearing.feed(sound.piece)
+        self._append(sound.data)
+        self.timeline.sound(sound.tick, sound.ticks)
+        self._sent_to = max(self._sent_to, sound.end)
+        self._heard_by = sound.heard_by = max(self._heard_by, now) + sound.ticks / TICKS
+        if self._unanswered_since is None:
+            self._unanswered_since = now
+
+    def _append(self, data: bytes) -> None:
+        self._in_flight += len(data)
+        size = self._limits.frame_bytes
+        frames = [data] if len(data) <= size else [data[at : at + size] for at in range(0, len(data), size)]
+        for frame in frames:
+            self._outbox.send(self._dialect.append(frame, self._outbox.event_id()))
+
+    def _silence(self, tick: int) -> None:
+        detection = self.setup.detection
+        span = (detection.silence_ms if detection else 0) + _MARGIN_MS
+        if self.setup.format == "opus":
+            for _ in range(0, span, 20):
+                self._append(_OPUS_SILENCE)
+        else:
+            self._append(bytes(2 * (self.setup.rate * span // 1000)))
+        self.timeline.silence(tick, span * TICKS_A_MS)
+
+    def _cut(self, piece: Piece, now: float) -> None:
+        if piece.resolved:
+            return
+        self._hearing.feed(piece)
+        piece.asked = True
+        self._owed.append(piece)
+        self._unanswered_since = now
+        self._outbox.send(self._dialect.commit(self._outbox.ids("commit")))
+
+    def unheard(self) -> Piece | None:
+        """The piece whose commit the service has not answered."""
+        return self._owed[-1] if self._held else None
+
+    def finish(self, now: float) -> None:
+        """Have the service answer everything it was sent."""
+        self._enter(State.FINISHING, now)
+        self._outbox.send(self._dialect.finish(self._outbox.event_id()))
+
+    def _tell(self) -> None:
+        self._told = self.setup
+        self._outbox.send(self._dialect.setup(self.setup, self._outbox.ids("setup")))
+
+
+def _needed(entry: Entry) -> bool:
+    match entry:
+        case Sound(piece=piece) | Cut(piece=piece):
+            return piece is None or not piece.resolved
+        case _:
+            return False

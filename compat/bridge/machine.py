@@ -1,0 +1,355 @@
+"""The live session itself. See the package's docstring for what its ends must do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import assert_never
+
+from compat.bridge.actions import Action, Hangup, Reading, Wake
+from compat.bridge.caller import Caller
+from compat.bridge.hearing import Hearing
+from compat.bridge.ledger import Ledger
+from compat.bridge.limits import TICKS, Limits
+from compat.bridge.line import Line, State
+from compat.bridge.outbox import Outbox
+from compat.bridge.tape import Barrier, Tape
+from compat.dashscope_api.realtime import turns
+from compat.dashscope_api.realtime.session import RealtimeSession
+from compat.dashscope_api.realtime.turns import Dialect
+from compat.errors import BadRequest, CompatError, ServiceTimedOut, ServiceUnavailable
+from compat.openai_api.realtime import client_events as theirs
+from compat.openai_api.realtime import server_events as ours
+from compat.openai_api.realtime.opening import Opening
+from compat.openai_api.realtime.patch import Patch
+
+
+class Bridge:
+    """One caller, one session. All `now` are seconds on one monotonic clock.
+
+    `resolve` gives DashScope's model for a caller's name or raises CompatError; `ids("item")` a new identifier of that
+    kind; `configured` is what an ephemeral key carries; `spread`, from 0 to 1, is this session's share of the jitter
+    of reconnections; `expires_at`, in seconds since the epoch, is only told.
+    """
+
+    def __init__(
+        self,
+        opening: Opening,
+        *,
+        resolve: Callable[[str], str],
+        ids: Callable[[str], str],
+        expires_at: int,
+        configured: Patch | None = None,
+        dialect: Dialect | None = None,
+        limits: Limits | None = None,
+        spread: float = 0.5,
+    ) -> None:
+        self.over = False
+        self._limits = limits or Limits()
+        self._dialect = dialect or RealtimeSession()
+        self._configured = configured
+        self._outbox = Outbox(ids)
+        self._tape = Tape()
+        self._ledger = Ledger(self._outbox, opening.dialect, self._limits.remembered_items)
+        self._hearing = Hearing(self._ledger)
+        self._caller = Caller(
+            opening,
+            self._outbox,
+            self._ledger,
+            self._hearing,
+            self._tape,
+            resolve=resolve,
+            expires_at=expires_at,
+            limits=self._limits,
+        )
+        self._line = Line(
+            self._outbox,
+            self._tape,
+            self._hearing,
+            self._caller.target,
+            dialect=self._dialect,
+            limits=self._limits,
+            spread=spread,
+            passed=self._pass,
+        )
+        self._now = 0.0
+        self._answered: Barrier | None = None
+        self._reading = True
+        self._wake: float | None = None
+        self._closing_at: float | None = None
+        self._leaving_at: float | None = None
+
+    # --- figures for the metrics ------------------------------------------------------------------------------------
+
+    @property
+    def corrections(self) -> int:
+        """Items whose final words contradicted what had left as deltas."""
+        return self._ledger.corrections
+
+    @property
+    def completions(self) -> int:
+        return self._ledger.completions
+
+    @property
+    def reconnections(self) -> int:
+        return self._line.reopened
+
+    # --- what happens -----------------------------------------------------------------------------------------------
+
+    def start(self, now: float) -> list[Action]:
+        """The caller's socket was accepted."""
+        self._now = now
+        self._caller.open(self._configured)
+        self._line.feed(now)
+        self._line.need(now)
+        return self._done(now)
+
+    def from_client(self, raw: str | bytes, now: float) -> list[Action]:
+        """One frame of the caller: text for str, binary for bytes."""
+        if self._closing_at is not None:
+            return []
+        event_id = None
+        try:
+            if isinstance(raw, bytes):
+                raise BadRequest("Binary frames are not supported: audio comes in input_audio_buffer.append.")
+            event = theirs.decode(raw)
+            event_id = event.event_id
+            self._caller.serve(event)
+        except theirs.Unreadable as error:
+            self._outbox.fault(error, error.event_id)
+        except CompatError as error:
+            self._outbox.fault(error, event_id)
+        self._go_on(now)
+        return self._done(now)
+
+    def upstream_opened(self, now: float) -> list[Action]:
+        """The connection that `Open` asked for is there."""
+        if self._closing_at is None:
+            self._line.opened(now)
+        return self._done(now)
+
+    def upstream_drained(self, now: float) -> list[Action]:
+        """Every frame given so far was written to the service's socket."""
+        if self._closing_at is None:
+            self._line.drained(now)
+            self._line.trim(now)
+        return self._done(now)
+
+    def from_upstream(self, raw: str | bytes, now: float) -> list[Action]:
+        """One frame of the service."""
+        report = self._dialect.read(raw)
+        if self._closing_at is None:
+            self._hear(report, now)
+        elif isinstance(report, turns.Finished):
+            self._end(now)
+        return self._done(now)
+
+    def upstream_lost(self, error: CompatError, now: float) -> list[Action]:
+        """The connection could not be made or ended, for this reason; `retryable` says whether another may help."""
+        if self._closing_at is None:
+            self._lost(error, now)
+        else:
+            self._line.hang_up(now)
+            self._end(now)
+        return self._done(now)
+
+    def client_closed(self, now: float) -> list[Action]:
+        """The caller is gone: nobody waits for what is under way."""
+        self._close(None, now)
+        return self._done(now)
+
+    def client_stalled(self, now: float) -> list[Action]:
+        """The caller does not read what is written to him."""
+        self._close(Hangup(1008, "The caller does not read what is sent."), now)
+        return self._done(now)
+
+    def shutdown(self, grace: float, now: float) -> list[Action]:
+        """The server stops: what is under way may end within `grace` seconds."""
+        self._leaving_at = now + grace
+        return self._done(now)
+
+    def tick(self, now: float) -> list[Action]:
+        """The time of a `Wake` has come."""
+        self._wake = None
+        if self._closing_at is not None:
+            if now >= self._closing_at:
+                self._end(now)
+        elif self._line.overdue(now):
+            self._lost(ServiceTimedOut("The speech service does not answer."), now, closed=True)
+        else:
+            self._answer_commit(now)
+        return self._done(now)
+
+    # --- the service ------------------------------------------------------------------------------------------------
+
+    def _hear(self, report: turns.Report, now: float) -> None:
+        match report:
+            case turns.Refused():
+                self._refused(report, now)
+            case turns.Broken():
+                self._lost(report.error, now, closed=True)
+                return
+            case turns.Finished():
+                if self._line.state is not State.FINISHING:
+                    self._lost(ServiceUnavailable("The speech service ended its session."), now, closed=True)
+                    return
+                self._now = now
+                self._line.finished(now)
+            case turns.Noted():
+                self._line.heard(now)
+            case (
+                turns.Started()
+                | turns.Stopped()
+                | turns.Committed()
+                | turns.Snapshot()
+                | turns.Final()
+                | turns.TurnFailed()
+            ):
+                self._line.heard(now)
+                self._turn(report)
+            case _:
+                assert_never(report)
+        self._go_on(now)
+
+    def _turn(self, report: turns.TurnReport) -> None:
+        completions = self._ledger.completions
+        self._hearing.hear(report, self._line.timeline)
+        if self._ledger.completions > completions:
+            self._line.attempts = 0
+
+    def _refused(self, refused: turns.Refused, now: float) -> None:
+        """The service did not take something: do without it where that is possible."""
+        about, setup = refused.about or "", self._line.setup
+        if about.startswith("commit") or (not about and refused.concerns("commit", "buffer")):
+            piece = self._line.unheard()
+            if piece is not None:
+                self._hearing.silent(piece)
+        elif setup.context and refused.concerns("corpus", "context", "prompt"):
+            self._without("context", now)
+        elif setup.language and refused.concerns("language"):
+            self._without("language", now)
+        elif about.startswith("setup"):
+            self._give_up(refused.error, now)
+        elif self._line.state is State.FINISHING and refused.concerns("finish"):
+            self._now = now
+            self._line.finished(now)
+
+    def _without(self, field: str, now: float) -> None:
+        self._caller.refuse(field)
+        self._line.setup = self._caller.takeable(self._line.setup)
+        self._line.restart(now)
+
+    def _lost(self, error: CompatError, now: float, *, closed: bool = False) -> None:
+        """`closed`: it is the machine that has to drop the connection."""
+        if closed:
+            self._line.hang_up(now)
+        if not error.retryable or self._line.attempts >= self._limits.attempts:
+            self._give_up(error, now)
+        else:
+            self._now = now
+            self._line.lost(now)
+
+    def _give_up(self, error: CompatError, now: float) -> None:
+        self._hearing.fail(error)
+        self._outbox.fault(error)
+        self._line.hang_up(now)
+        self._close(Hangup(1011, error.message[:100]), now)
+
+    def _pass(self, barrier: Barrier) -> None:
+        """Everything before the barrier is answered."""
+        match barrier.why:
+            case "commit":
+                if self._answered is not barrier and self._ledger.commits == barrier.commits:
+                    self._empty(barrier)
+            case "clear":
+                self._hearing.drop()
+                if not barrier.announced:
+                    self._outbox.say(ours.Cleared(event_id=self._outbox.event_id()))
+            case "switch":
+                if barrier.setup is not None:
+                    self._hearing.detecting = barrier.setup.detection is not None
+                    self._line.switch(self._caller.takeable(barrier.setup), self._now)
+            case _:
+                assert_never(barrier.why)
+
+    def _answer_commit(self, now: float) -> None:
+        """A commit that only silence was left for is answered in time, whatever the service does."""
+        barrier = self._unanswered
+        if barrier is not None and now >= self._line.since + self._limits.vad_answer:
+            self._answered = barrier
+            self._empty(barrier)
+
+    @property
+    def _unanswered(self) -> Barrier | None:
+        """The commit that the service is answering, while it has shown nothing for it."""
+        if self._line.state is not State.FINISHING or self._hearing.speaking or not self._tape.future:
+            return None
+        head = self._tape.future[0]
+        if not isinstance(head, Barrier) or head.why != "commit" or head is self._answered:
+            return None
+        return head if self._ledger.commits == head.commits else None
+
+    def _empty(self, barrier: Barrier) -> None:
+        item = self._ledger.new(barrier.tick)
+        item.end, item.closed = barrier.tick, True
+        self._ledger.commit(item)
+        self._ledger.settle()
+
+    # --- the end ----------------------------------------------------------------------------------------------------
+
+    def _close(self, hangup: Hangup | None, now: float) -> None:
+        if self._closing_at is not None:
+            return
+        self._closing_at = now + self._limits.closing
+        if hangup is not None:
+            self._outbox.act(hangup)
+        if self._line.state is State.OPEN and not self._line.fresh:
+            self._line.finish(now)
+        elif self._line.state is not State.FINISHING:
+            self._end(now)
+
+    def _end(self, now: float) -> None:
+        self._line.hang_up(now)
+        self.over = True
+
+    def _go_on(self, now: float) -> None:
+        if self._closing_at is None:
+            self._now = now
+            self._line.feed(now)
+            if self._tape.future:
+                self._line.need(now)
+
+    def _done(self, now: float) -> list[Action]:
+        if self._leaving_at is not None and self._closing_at is None:
+            self._leave(now)
+        if self._closing_at is None:
+            self._pace()
+        self._set_alarm()
+        return self._outbox.take()
+
+    def _leave(self, now: float) -> None:
+        late = self._leaving_at is not None and now >= self._leaving_at
+        if not late and (self._ledger.open or self._hearing.speaking or self._tape.future):
+            return
+        if late:
+            self._hearing.fail(ServiceUnavailable("The server is shutting down."))
+        self._close(Hangup(1001, "The server is shutting down."), now)
+
+    def _pace(self) -> None:
+        reading = self._tape.unsent < self._limits.unsent * TICKS
+        if reading is not self._reading:
+            self._reading = reading
+            self._outbox.act(Reading(reading))
+
+    def _set_alarm(self) -> None:
+        if self.over:
+            return
+        at = min(filter(None, self._deadlines()), default=None)
+        if at is not None and (self._wake is None or at < self._wake):
+            self._wake = at
+            self._outbox.act(Wake(at))
+
+    def _deadlines(self) -> tuple[float | None, ...]:
+        if self._closing_at is not None:
+            return (self._closing_at,)
+        commit = self._line.since + self._limits.vad_answer if self._unanswered is not None else None
+        return (self._line.deadline, commit, self._leaving_at)

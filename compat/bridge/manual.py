@@ -1,0 +1,72 @@
+"""A turn that the caller ends himself, in pieces that the service takes.
+
+Without voice activity detection the service hears at most 60 s as one (guide to real-time speech recognition, 2026-01).
+A longer turn is cut where it is quietest between 50 and 57 s, so sound past 50 s is held back until the cut is known.
+"""
+
+from __future__ import annotations
+
+from compat.audio.quiet import quietest
+from compat.bridge.items import Item, Piece
+from compat.bridge.limits import TICKS, Limits
+from compat.bridge.tape import Cut, Sound, Tape, part
+
+
+class ManualTurn:
+    """`rate` of the PCM in Hz, None for Opus, which is cut between any two packets."""
+
+    def __init__(self, item: Item, tape: Tape, limits: Limits, rate: int | None) -> None:
+        self.item = item
+        self._tape = tape
+        self._rate = rate
+        self._piece = Piece(item)
+        self._ticks = 0
+        self._held: list[Sound] = []
+        self._room = round(limits.cut_from * TICKS)
+        self._window = round(limits.cut_until * TICKS) - self._room
+
+    def add(self, sound: Sound) -> None:
+        if self._ticks + sound.ticks <= self._room and not self._held:
+            self._put(sound)
+            return
+        room = self._room - self._ticks
+        if room > 0 and self._rate is not None:
+            self._put(part(sound, sound.tick, sound.tick + room))
+            sound = part(sound, sound.tick + room, sound.end)
+        self._held.append(sound)
+        if sum(held.ticks for held in self._held) >= self._window:
+            self._cut()
+
+    def end(self, tick: int) -> None:
+        """The caller commits, at this position."""
+        for sound in self._held:
+            self._put(sound)
+        self._held.clear()
+        if self._ticks:
+            self._tape.add(Cut(self._piece))
+        else:
+            self._piece.resolve("")
+        self.item.end = tick
+        self.item.closed = True
+
+    def _put(self, sound: Sound) -> None:
+        sound.piece = self._piece
+        self._tape.add(sound)
+        self._ticks += sound.ticks
+
+    def _cut(self) -> None:
+        held, self._held = self._held, []
+        if self._rate is not None:
+            whole = Sound(held[0].tick, sum(sound.ticks for sound in held), b"".join(sound.data for sound in held))
+            at = whole.tick + self._quietest(whole.data) * (TICKS // self._rate)
+            self._put(part(whole, whole.tick, at))
+            held = [part(whole, at, whole.end)]
+        self._tape.add(Cut(self._piece))
+        self._piece = Piece(self.item)
+        self._ticks = 0
+        for sound in held:
+            self.add(sound)
+
+    def _quietest(self, pcm: bytes) -> int:
+        assert self._rate is not None  # noqa: S101
+        return quietest(pcm, self._rate, earliest=0.0, latest=self._window / TICKS)

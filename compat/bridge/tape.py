@@ -1,0 +1,152 @@
+"""The caller's sound and what is to happen between it, in order: what was sent is kept until it was answered."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from compat.bridge.items import Item, Piece
+from compat.dashscope_api.realtime.turns import Setup
+
+
+class Sound(msgspec.Struct, gc=False):
+    """A stretch of the caller's sound. `piece` where turns are manual. `heard_by`: when the service, even at no more
+    than real-time pace, has heard it."""
+
+    tick: int
+    ticks: int
+    data: bytes
+    piece: Piece | None = None
+    heard_by: float = 0.0
+
+    @property
+    def end(self) -> int:
+        return self.tick + self.ticks
+
+
+class Silence(msgspec.Struct, frozen=True):
+    """Silence of our own, so that two turns that were apart stay apart."""
+
+    tick: int
+
+
+class Cut(msgspec.Struct, frozen=True):
+    """The end of a piece of a manual turn."""
+
+    piece: Piece
+
+
+class Barrier(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything before is to be answered, by ending the service's session, before anything after is sent.
+
+    `commit`: the caller ended a turn that the service detects; `commits` is the ledger's count at that time.
+    `clear`: the caller dropped what he had not committed, and is told here if `announced` is False. `switch`: `setup`
+    holds from here on.
+    """
+
+    why: Literal["commit", "clear", "switch"]
+    tick: int
+    setup: Setup | None = None
+    commits: int = 0
+    announced: bool = True
+
+
+Entry: TypeAlias = Sound | Silence | Cut | Barrier
+
+
+class Tape:
+    """`past` was sent in this session of the service and may be needed again; `future` was not sent yet."""
+
+    def __init__(self) -> None:
+        self.past: deque[Entry] = deque()
+        self.future: deque[Entry] = deque()
+        self.unsent = 0
+        self.kept = 0
+
+    def add(self, entry: Entry) -> None:
+        self.future.append(entry)
+        if isinstance(entry, Sound):
+            self.unsent += entry.ticks
+
+    def sent(self) -> None:
+        """The next entry was sent."""
+        entry = self.future.popleft()
+        self.past.append(entry)
+        if isinstance(entry, Sound):
+            self.unsent -= entry.ticks
+            self.kept += entry.ticks
+
+    def trim(self, dead: Callable[[Entry], bool]) -> None:
+        """Forget the oldest of what was sent, as long as it is `dead`."""
+        while self.past and dead(self.past[0]):
+            self._forget(self.past.popleft())
+
+    def bound(self, ticks: int) -> None:
+        """Forget the oldest of what was sent until no more than this is held."""
+        while self.kept > ticks:
+            self._forget(self.past.popleft())
+
+    def _forget(self, entry: Entry) -> None:
+        if isinstance(entry, Sound):
+            self.kept -= entry.ticks
+
+    def rewind(self, needed: Iterable[Entry]) -> None:
+        """What was sent and is `needed` stands before what was not sent; the rest of what was sent is forgotten."""
+        self.past.clear()
+        self.kept = 0
+        again = list(needed)
+        self.future.extendleft(reversed(again))
+        self.unsent += sum(entry.ticks for entry in again if isinstance(entry, Sound))
+
+    def pop(self) -> Entry:
+        """Take back the next entry: nothing has to happen there any more."""
+        return self.future.popleft()
+
+    def drop(self, keep: Callable[[Entry], bool]) -> bool:
+        """Forget what was not committed, sent or not. True where some of it had been sent."""
+        sounding = sum(isinstance(entry, Sound) for entry in self.past)
+        self.past = deque(entry for entry in self.past if keep(entry))
+        self.future = deque(entry for entry in self.future if keep(entry))
+        self.unsent = sum(entry.ticks for entry in self.future if isinstance(entry, Sound))
+        self.kept = sum(entry.ticks for entry in self.past if isinstance(entry, Sound))
+        return sounding > sum(isinstance(entry, Sound) for entry in self.past)
+
+
+def without(entries: Iterable[Entry], answered: Iterable[Item]) -> list[Entry]:
+    """The entries without the sound of items that were answered, and silence where they were."""
+    spans = [(item.start, item.end) for item in answered if item.start is not None and item.end is not None]
+    rest: list[Entry] = list(entries)
+    for start, end in spans:
+        rest = [part for entry in rest for part in _outside(entry, start, end)]
+    return rest
+
+
+def after(entries: Iterable[Entry], tick: int) -> list[Entry]:
+    """The entries from this position on."""
+    rest = [entry for entry in entries if not isinstance(entry, Sound) or entry.end > tick]
+    if rest and isinstance(rest[0], Sound) and rest[0].tick < tick:
+        rest[0] = part(rest[0], tick, rest[0].end)
+    return rest
+
+
+def _outside(entry: Entry, start: int, end: int) -> list[Entry]:
+    if not isinstance(entry, Sound) or entry.end <= start or entry.tick >= end:
+        return [entry]
+    parts: list[Entry] = []
+    if entry.tick < start:
+        parts.append(part(entry, entry.tick, start))
+    if entry.end > end:
+        parts += [Silence(start), part(entry, end, entry.end)]
+    return parts
+
+
+def part(sound: Sound, start: int, end: int) -> Sound:
+    """Some of a stretch of PCM; an Opus packet stays whole."""
+    samples = len(sound.data) // 2
+    if sound.ticks % max(samples, 1):
+        return sound
+    low, high = (2 * ((at - sound.tick) * samples // sound.ticks) for at in (start, end))
+    return Sound(start, end - start, sound.data[low:high], sound.piece, sound.heard_by)

@@ -1,0 +1,107 @@
+"""What a realtime caller may say: one decode a message, base64 straight into bytes.
+
+The shapes are those of OpenAI's OpenAPI document (RealtimeClientEvent…, RealtimeBetaClientEvent…, 2026-08); unknown
+fields are ignored. A session's own fields are read by `session.py`, which knows what an absent field means.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeAlias
+
+import msgspec
+
+from compat.errors import BadRequest
+from compat.openai_api.realtime.patch import Patch
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    event_id: str | None = None
+
+
+class SessionUpdate(_Event, frozen=True, tag="session.update"):
+    session: Patch
+
+
+class TranscriptionSessionUpdate(_Event, frozen=True, tag="transcription_session.update"):
+    session: Patch
+
+
+class Append(_Event, frozen=True, tag="input_audio_buffer.append"):
+    audio: bytes
+
+
+class Commit(_Event, frozen=True, tag="input_audio_buffer.commit"):
+    pass
+
+
+class Clear(_Event, frozen=True, tag="input_audio_buffer.clear"):
+    pass
+
+
+class Retrieve(_Event, frozen=True, tag="conversation.item.retrieve"):
+    item_id: str
+
+
+class Delete(_Event, frozen=True, tag="conversation.item.delete"):
+    item_id: str
+
+
+class Truncate(_Event, frozen=True, tag="conversation.item.truncate"):
+    pass
+
+
+class CreateItem(_Event, frozen=True, tag="conversation.item.create"):
+    pass
+
+
+class CreateResponse(_Event, frozen=True, tag="response.create"):
+    pass
+
+
+class CancelResponse(_Event, frozen=True, tag="response.cancel"):
+    pass
+
+
+class ClearOutput(_Event, frozen=True, tag="output_audio_buffer.clear"):
+    pass
+
+
+Unanswerable: TypeAlias = Truncate | CreateItem | CreateResponse | CancelResponse | ClearOutput
+"""They are about a model's answers, and here no model answers."""
+ClientEvent: TypeAlias = (
+    SessionUpdate | TranscriptionSessionUpdate | Append | Commit | Clear | Retrieve | Delete | Unanswerable
+)
+
+_decoder: msgspec.json.Decoder[ClientEvent] = msgspec.json.Decoder(ClientEvent)
+_PATH = re.compile(r" - at `(?:key in )?\$\.?(.*?)(?:\[\.\.\.\])?`$")
+
+
+class Unreadable(BadRequest):
+    """A message that is no event. `event_id` is the caller's own, where it can be read."""
+
+    event_id: str | None = None
+
+
+def decode(raw: str | bytes) -> ClientEvent:
+    """One text frame. Raises Unreadable, whose `param` is the path of what is wrong in it."""
+    try:
+        return _decoder.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _unreadable(raw, str(error)) from error
+
+
+def _unreadable(raw: str | bytes, reason: str) -> Unreadable:
+    try:
+        message: Any = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Unreadable("The message is not valid JSON.", code="invalid_json")
+    event_id = message.get("event_id") if isinstance(message, dict) else None
+    path = _PATH.search(reason)
+    refused = Unreadable(
+        f"Invalid event: {reason.partition(' - at ')[0]}.",
+        param=(path and path[1]) or ("type" if "type" in reason else None),
+        code="invalid_event" if path is None or path[1] in ("", "type") else "invalid_value",
+    )
+    refused.event_id = event_id if isinstance(event_id, str) else None
+    return refused

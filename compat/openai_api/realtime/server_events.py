@@ -1,0 +1,163 @@
+"""What a realtime caller hears. Shapes: OpenAI's OpenAPI document, RealtimeServerEvent… and RealtimeBetaServerEvent…
+(2026-08). `dashscope` is what the service says beyond OpenAI's fields.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from compat.errors import CompatError
+from compat.openai_api.realtime.views import SessionView
+
+
+class Usage(msgspec.Struct, frozen=True, tag_field="type", tag="duration"):
+    seconds: float
+
+
+class Hint(msgspec.Struct, frozen=True, kw_only=True):
+    """`stash` is the tail of the service's hypothesis that may still change; preview = deltas so far + stash."""
+
+    stash: str = ""
+    language: str | None = None
+    emotion: str | None = None
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    type: str
+    code: str | None
+    message: str
+    param: str | None = None
+    event_id: str | None = None
+
+    @classmethod
+    def of(cls, error: CompatError, event_id: str | None = None) -> Fault:
+        return cls(type=error.type, code=error.code, message=error.message, param=error.param, event_id=event_id)
+
+
+class Content(msgspec.Struct, frozen=True, tag_field="type", tag="input_audio"):
+    transcript: str | None = None
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="message"):
+    id: str
+    object: Literal["realtime.item"] = "realtime.item"
+    status: Literal["completed", "incomplete", "in_progress"] = "completed"
+    role: Literal["user"] = "user"
+    content: tuple[Content, ...] = (Content(),)
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    event_id: str
+
+
+class SessionCreated(_Event, frozen=True, tag="session.created"):
+    session: SessionView
+
+
+class SessionUpdated(_Event, frozen=True, tag="session.updated"):
+    session: SessionView
+
+
+class TranscriptionSessionCreated(_Event, frozen=True, tag="transcription_session.created"):
+    session: SessionView
+
+
+class TranscriptionSessionUpdated(_Event, frozen=True, tag="transcription_session.updated"):
+    session: SessionView
+
+
+class SpeechStarted(_Event, frozen=True, tag="input_audio_buffer.speech_started"):
+    audio_start_ms: int
+    item_id: str
+
+
+class SpeechStopped(_Event, frozen=True, tag="input_audio_buffer.speech_stopped"):
+    audio_end_ms: int
+    item_id: str
+
+
+class Committed(_Event, frozen=True, tag="input_audio_buffer.committed"):
+    previous_item_id: str | None
+    item_id: str
+
+
+class Cleared(_Event, frozen=True, tag="input_audio_buffer.cleared"):
+    pass
+
+
+class ItemCreated(_Event, frozen=True, tag="conversation.item.created"):
+    previous_item_id: str | None
+    item: Item
+
+
+class ItemAdded(_Event, frozen=True, tag="conversation.item.added"):
+    previous_item_id: str | None
+    item: Item
+
+
+class ItemDone(_Event, frozen=True, tag="conversation.item.done"):
+    previous_item_id: str | None
+    item: Item
+
+
+class ItemRetrieved(_Event, frozen=True, tag="conversation.item.retrieved"):
+    item: Item
+
+
+class ItemDeleted(_Event, frozen=True, tag="conversation.item.deleted"):
+    item_id: str
+
+
+class Delta(_Event, frozen=True, kw_only=True, tag="conversation.item.input_audio_transcription.delta"):
+    item_id: str
+    content_index: int = 0
+    delta: str
+    dashscope: Hint
+
+
+class Completed(_Event, frozen=True, kw_only=True, tag="conversation.item.input_audio_transcription.completed"):
+    item_id: str
+    content_index: int = 0
+    transcript: str
+    usage: Usage
+    dashscope: Hint
+
+
+class Failed(_Event, frozen=True, kw_only=True, tag="conversation.item.input_audio_transcription.failed"):
+    item_id: str
+    content_index: int = 0
+    error: Fault
+
+
+class Error(_Event, frozen=True, tag="error"):
+    error: Fault
+
+
+ServerEvent: TypeAlias = (
+    SessionCreated
+    | SessionUpdated
+    | TranscriptionSessionCreated
+    | TranscriptionSessionUpdated
+    | SpeechStarted
+    | SpeechStopped
+    | Committed
+    | Cleared
+    | ItemCreated
+    | ItemAdded
+    | ItemDone
+    | ItemRetrieved
+    | ItemDeleted
+    | Delta
+    | Completed
+    | Failed
+    | Error
+)
+
+_encoder = msgspec.json.Encoder()
+
+
+def encode(event: ServerEvent) -> str:
+    """One text frame."""
+    return _encoder.encode(event).decode()

@@ -1,0 +1,277 @@
+"""A stage for the bridge: what is said to it, and what is heard from it in one line an action.
+
+< …    a frame to the caller            > …    a frame to the service
+open/close/read/hang up                 the other actions; Wake is left out, its time is checked by `alarm`
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from compat.bridge import Bridge
+from compat.bridge.actions import Action, CloseUpstream, Hangup, Open, Reading, ToClient, ToUpstream, Wake
+from compat.bridge.limits import Limits
+from compat.errors import CompatError, ModelNotFound, ServiceUnavailable
+from compat.openai_api.realtime.opening import Opening
+from compat.openai_api.realtime.patch import Patch
+
+NATIVE = "qwen3-asr-flash-realtime"
+Said = Callable[["Stage"], list[Action]]
+
+
+def resolve(name: str) -> str:
+    if name.startswith("qwen3-asr-flash-realtime"):
+        return name
+    if name in ("whisper-1", "gpt-4o-transcribe", "gpt-realtime-whisper", "gpt-live-transcribe"):
+        return NATIVE
+    raise ModelNotFound(f"The model '{name}' is not known here.")
+
+
+def counting() -> Callable[[str], str]:
+    counts: Counter[str] = Counter()
+
+    def ids(kind: str) -> str:
+        counts[kind] += 1
+        return f"{kind}_{counts[kind]}"
+
+    return ids
+
+
+class Stage:
+    """`now` advances by `later`; everything sent is drained at once unless `drain` is False."""
+
+    def __init__(
+        self,
+        opening: Opening | None = None,
+        *,
+        limits: Limits | None = None,
+        configured: Patch | None = None,
+        drain: bool = True,
+    ) -> None:
+        self.now = 1000.0
+        self.drain = drain
+        self.alarm: float | None = None
+        self.sound = b""
+        self.frames: list[dict[str, Any]] = []
+        self.upward: list[dict[str, Any]] = []
+        self.bridge = Bridge(
+            opening or Opening(),
+            resolve=resolve,
+            ids=counting(),
+            expires_at=1_800_000_000,
+            configured=configured,
+            limits=limits,
+        )
+
+    def hear(self, said: Said) -> list[str]:
+        """What the machine wants done after this was said to it, line by line."""
+        return list(itertools.chain.from_iterable(self._perform(said(self))))
+
+    def _perform(self, actions: list[Action]) -> list[list[str]]:
+        lines = [self._line(action) for action in actions]
+        if self.drain and any(isinstance(action, ToUpstream) for action in actions):
+            lines += self._perform(self.bridge.upstream_drained(self.now))
+        return lines
+
+    def _line(self, action: Action) -> list[str]:
+        match action:
+            case ToClient(text):
+                frame = json.loads(text)
+                self.frames.append(frame)
+                return [f"< {_heard(frame)}"]
+            case ToUpstream(frame=text):
+                event = json.loads(text)
+                self.upward.append(event)
+                return [f"> {self._told(event)}"]
+            case Open(model):
+                return ["open" if model == NATIVE else f"open {model}"]
+            case CloseUpstream():
+                return ["close"]
+            case Reading(on):
+                return [f"read {'on' if on else 'off'}"]
+            case Hangup(code, _):
+                return [f"hang up {code}"]
+            case Wake(at):
+                self.alarm = at
+                return []
+
+    def _told(self, event: dict[str, Any]) -> str:
+        match event["type"]:
+            case "session.update":
+                return _setup(event["session"])
+            case "input_audio_buffer.append":
+                sound = base64.b64decode(event["audio"])
+                self.sound += sound
+                return f"audio {len(sound)}"
+            case kind:
+                return str(kind).removeprefix("input_audio_buffer.").removeprefix("session.")
+
+
+def _setup(session: dict[str, Any]) -> str:
+    turns, transcription = session["turn_detection"], session["input_audio_transcription"]
+    parts = [f"setup {session['input_audio_format']}/{session['sample_rate']}"]
+    parts.append(f"vad {turns['threshold']}/{turns['silence_duration_ms']}" if turns else "manual")
+    if "language" in transcription:
+        parts.append(transcription["language"])
+    if "corpus" in transcription:
+        parts.append(repr(transcription["corpus"]["text"]))
+    return " ".join(parts)
+
+
+def _heard(frame: dict[str, Any]) -> str:
+    kind = frame["type"].removeprefix("conversation.item.input_audio_transcription.")
+    kind = kind.removeprefix("input_audio_buffer.").removeprefix("conversation.")
+    match kind:
+        case "speech_started":
+            return f"{kind} {frame['item_id']} {frame['audio_start_ms']}"
+        case "speech_stopped":
+            return f"{kind} {frame['item_id']} {frame['audio_end_ms']}"
+        case "committed":
+            return f"{kind} {frame['item_id']} after {frame['previous_item_id']}"
+        case "item.created" | "item.added" | "item.done":
+            return f"{kind} {frame['item']['id']}"
+        case "delta":
+            return f"{kind} {frame['item_id']} {frame['delta']!r}"
+        case "completed":
+            return f"{kind} {frame['item_id']} {frame['transcript']!r} {frame['usage']['seconds']}"
+        case "failed":
+            return f"{kind} {frame['item_id']} {frame['error']['code']}"
+        case "error":
+            error = frame["error"]
+            return f"error {error['code']} {error['param']} {error['event_id']}"
+        case _:
+            return str(kind)
+
+
+# --- what can be said ---
+
+
+def start(stage: Stage) -> list[Action]:
+    return stage.bridge.start(stage.now)
+
+
+def opened(stage: Stage) -> list[Action]:
+    return stage.bridge.upstream_opened(stage.now)
+
+
+def closed(stage: Stage) -> list[Action]:
+    return stage.bridge.client_closed(stage.now)
+
+
+def drained(stage: Stage) -> list[Action]:
+    return stage.bridge.upstream_drained(stage.now)
+
+
+def stalled(stage: Stage) -> list[Action]:
+    return stage.bridge.client_stalled(stage.now)
+
+
+def lost(error: CompatError | None = None) -> Said:
+    return lambda stage: stage.bridge.upstream_lost(error or ServiceUnavailable("cut"), stage.now)
+
+
+def later(seconds: float) -> Said:
+    """Time passes; the machine is woken if it asked for it."""
+
+    def pass_time(stage: Stage) -> list[Action]:
+        stage.now += seconds
+        if stage.alarm is None or stage.alarm > stage.now:
+            return []
+        stage.alarm = None
+        return stage.bridge.tick(stage.now)
+
+    return pass_time
+
+
+def shutdown(grace: float) -> Said:
+    return lambda stage: stage.bridge.shutdown(grace, stage.now)
+
+
+def raw(text: str | bytes) -> Said:
+    return lambda stage: stage.bridge.from_client(text, stage.now)
+
+
+def client(kind: str, **fields: object) -> Said:
+    return raw(json.dumps({"type": kind, **fields}))
+
+
+def sound(ms: int, rate: int = 16000, width: int = 2) -> bytes:
+    return bytes(ms * rate // 1000 * width)
+
+
+def append(data: bytes | int) -> Said:
+    """Sound, or so many ms of silence at 16 kHz."""
+    pcm = sound(data) if isinstance(data, int) else data
+    return client("input_audio_buffer.append", audio=base64.b64encode(pcm).decode())
+
+
+commit = client("input_audio_buffer.commit")
+clear = client("input_audio_buffer.clear")
+
+
+def update(**audio_input: object) -> Said:
+    """A GA update; 16 kHz is what most tables use, so that what goes in is what comes out."""
+    return client("session.update", session={"type": "transcription", "audio": {"input": audio_input}})
+
+
+PCM_16K = {"type": "audio/pcm", "rate": 16000}
+
+
+def service(kind: str, **fields: object) -> Said:
+    return lambda stage: stage.bridge.from_upstream(json.dumps({"type": kind, **fields}), stage.now)
+
+
+def started(turn: str, at_ms: int) -> Said:
+    return service("input_audio_buffer.speech_started", item_id=turn, audio_start_ms=at_ms)
+
+
+def stopped(turn: str, at_ms: int) -> Said:
+    return service("input_audio_buffer.speech_stopped", item_id=turn, audio_end_ms=at_ms)
+
+
+def committed(turn: str) -> Said:
+    return service("input_audio_buffer.committed", item_id=turn)
+
+
+def text(turn: str, said: str, stash: str = "", **fields: object) -> Said:
+    return service("conversation.item.input_audio_transcription.text", item_id=turn, text=said, stash=stash, **fields)
+
+
+def final(turn: str, transcript: str, **fields: object) -> Said:
+    return service(
+        "conversation.item.input_audio_transcription.completed", item_id=turn, transcript=transcript, **fields
+    )
+
+
+def failed(turn: str, code: str) -> Said:
+    return service(
+        "conversation.item.input_audio_transcription.failed", item_id=turn, error={"code": code, "message": "no"}
+    )
+
+
+finished = service("session.finished")
+created = service("session.created", session={"id": "s"})
+
+
+def refusal(about: str | None = None, **fields: object) -> Said:
+    return service("error", error={"type": "invalid_request_error", "event_id": about, **fields})
+
+
+Conversation = list[tuple[Said, list[str]]]
+
+
+def play(stage: Stage, conversation: Conversation) -> None:
+    for number, (said, heard) in enumerate(conversation):
+        assert stage.hear(said) == heard, f"after line {number}"
+
+
+def ready(stage: Stage, **audio_input: object) -> Stage:
+    """A session that is configured and connected."""
+    for said in (start, update(**{"format": PCM_16K, **audio_input}), opened, created):
+        stage.hear(said)
+    return stage
