@@ -140,9 +140,13 @@ def _mp3(tag: TinyTag, file: BinaryIO, start: int, size: int) -> bool:
 
 def _flac(tag: TinyTag, file: BinaryIO, start: int, size: int) -> bool:
     """The file is whole when its last frame is there, which carries its number (RFC 9639 §9.1)."""
+    if not (tag.duration and tag.samplerate and tag.channels and tag.bitdepth):
+        return False
+    if size > start + _TAIL + tag.duration * tag.samplerate * tag.channels * ((tag.bitdepth + 7) // 8) * 1.1:
+        return False  # files joined without thought: the first one's header counts its own samples only
     file.seek(start + 8)
     shortest, longest = struct.unpack(">HH", file.read(4))
-    if shortest != longest or not shortest or not (tag.duration and tag.samplerate):
+    if shortest != longest or not shortest:
         return False
     last = (round(tag.duration * tag.samplerate) - 1) // shortest
     if last > 0x10FFFF:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import os
 import pickle
 import struct
 import sys
@@ -140,7 +141,7 @@ class _Child:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
-                env={},
+                env={"PATH": os.defpath},  # pydub cannot do without one
                 start_new_session=True,  # a ^C in the terminal is for the server, which then ends its children
             )
         )
@@ -167,8 +168,10 @@ def _decoded(kind: Kind, body: bytes, function: Callable[..., object]) -> object
             return _checked(body, _returned(function))
         case Kind.REFUSED:
             raise _error(_checked(body, Refusal))
-        case Kind.END | Kind.FAILED:
-            raise BadAudio("The file could not be read: it is damaged.")
+        case Kind.FAILED:
+            raise BadAudio("The file could not be read: it is damaged.") from RuntimeError(_checked(body, str))
+        case Kind.END:
+            raise BadAudio("The file could not be read: it breaks the decoder.")
         case _:
             typing.assert_never(kind)
 

@@ -111,6 +111,13 @@ def test_the_sizes_in_a_wav_header_are_not_believed(tmp_path: Path, data: bytes,
     assert measure(path).duration == pytest.approx(3.0, abs=0.01)
 
 
+def test_joined_flacs_are_not_believed(shelf: Path, tmp_path: Path) -> None:
+    joined = tmp_path / "a"
+    joined.write_bytes((shelf / "flac").read_bytes() * 40)
+
+    assert header(joined) is None
+
+
 def test_joined_mp3s_are_counted(shelf: Path, tmp_path: Path) -> None:
     joined = tmp_path / "a"
     joined.write_bytes((shelf / "mp3").read_bytes() * 4)

@@ -14,10 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from compat.audio import fit, probe
+from compat.audio.pieces import split
 from compat.audio.worker import Worker
 from compat.errors import BadAudio, CompatError, ContentRefused, DiskFull, RateLimited
 from compat.transcript import Media
 from tests.audio import hostile
+from tests.audio.media import make, tone
 
 MEDIA = Media(
     path=Path("/a/b"), size=1, container="wav", mime="audio/wav", suffix=".wav", duration=1.5, rate=8000, channels=2
@@ -162,10 +165,30 @@ async def test_nothing_is_left_when_the_pool_closes() -> None:
     assert [False, False] == [alive(pid) for pid in pids]
 
 
+async def test_sound_is_probed_fitted_and_split_there(worker: Worker, tmp_path: Path) -> None:
+    path = make("webm", tone(3), 16_000, 1, tmp_path / "a")
+    media = await worker.run(probe.measure, path)
+    fitted = await worker.run(fit.fit, media, tmp_path / "b", max_bytes=1 << 20)
+    pieces = [item async for item in worker.iterate(split, path, tmp_path, longest=2.0)]
+
+    assert probe.measure(path) == media
+    assert probe.measure(tmp_path / "b") == fitted
+    assert 2 == len(pieces)
+    assert pieces[1][0] == pieces[0][1].duration
+
+
+async def test_bad_audio_is_refused_there(worker: Worker, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"not audio")
+
+    with pytest.raises(BadAudio, match="not audio in a known format"):
+        await worker.run(probe.measure, tmp_path / "a")
+
+
 ORPHANING = """
 import asyncio
 from compat.audio.worker import Worker
 from tests.audio import hostile
+from tests.audio.media import make, tone
 
 async def main():
     worker = Worker(2)
