@@ -47,7 +47,7 @@ async def policy(asked: Asked) -> Response:
         raise refusals.invalid("model is required")
     if not emulator.readings.policies:
         raise Refusal(404, "NotFound", "Not found!")
-    directory = _directory(asked.account)
+    directory = _directory(emulator, asked.account)
     emulator.policies[directory] = Policy(model=query["model"], account=asked.account)
     expired = isinstance(asked.fault, Expire)
     limits = emulator.limits
@@ -71,8 +71,8 @@ async def policy(asked: Asked) -> Response:
     return refusals.json_response({"request_id": asked.id, "data": data})
 
 
-def _directory(account: str) -> str:
-    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+def _directory(emulator: Emulator, account: str) -> str:
+    today = datetime.datetime.fromtimestamp(emulator.clock(), datetime.UTC).date().isoformat()
     return f"dashscope-instant/{hashlib.sha256(account.encode()).hexdigest()[:32]}/{today}/{uuid.uuid4()}"
 
 
