@@ -1,0 +1,202 @@
+"""The service's HTTP side against a raw TCP peer that says exactly what a row tells it to say."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import os
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from compat.dashscope_api.calls import Call, File, Flow, Reply, Submitted, Wait, json_call
+from compat.errors import (
+    BadRequest,
+    CompatError,
+    NotAuthenticated,
+    RateLimited,
+    ServiceFailed,
+    ServiceTimedOut,
+    ServiceUnavailable,
+)
+from compat.upstream.http import BLOCK, WHOLE, Service, translated
+
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
+LIMITED = b"HTTP/1.1 429 Too Many\r\nretry-after-ms: 10\r\ncontent-length: 21\r\n\r\n" + b'{"code":"Throttling"}'
+BROKEN = b"HTTP/1.1 500 Oops\r\ncontent-length: 24\r\n\r\n" + b'{"code":"InternalError"}'
+BUSY = b"HTTP/1.1 503 Busy\r\ncontent-length: 29\r\n\r\n" + b'{"code":"ServiceUnavailable"}'
+REFUSED = b"HTTP/1.1 401 No\r\ncontent-length: 24\r\n\r\n" + b'{"code":"InvalidApiKey"} '[:24]
+CUT = b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{"
+NOTHING = b""
+NONSENSE = b"SSH-2.0-OpenSSH_9.2\r\n"
+
+
+class Peer:
+    """Answers one request after the other with the next of `answers`, and remembers what it was asked."""
+
+    def __init__(self, answers: Sequence[bytes | None]) -> None:
+        self._answers = iter(answers)
+        self.requests: list[bytes] = []
+        self.silent = asyncio.Event()
+        self.handlers: list[asyncio.Task[None] | None] = []
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.handlers.append(asyncio.current_task())
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+                self.requests.append(head + await reader.readexactly(int(length or 0)))
+                answer = next(self._answers)
+                if answer is None:  # until the caller hangs up
+                    self.silent.set()
+                    await reader.read()
+                    break
+                writer.write(answer)
+                if answer in (CUT, NOTHING, NONSENSE):
+                    break
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+@contextlib.asynccontextmanager
+async def peer(*answers: bytes | None, attempts: int = 3) -> AsyncIterator[tuple[Peer, Service]]:
+    told = Peer(answers)
+    server = await asyncio.start_server(told.handle, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    service = Service(f"http://127.0.0.1:{port}", connect_timeout=2, answer_timeout=0.5, attempts=attempts)
+    async with server:
+        try:
+            yield told, service
+        finally:
+            await service.close()
+            await asyncio.gather(*[handler for handler in told.handlers if handler])
+
+
+ASK = json_call("/api", {"a": 1})
+SUBMIT = json_call("/api", {"a": 1}, repeatable=False)
+
+CONVERSATIONS: list[tuple[Call, list[bytes | None], type[CompatError] | None, int]] = [
+    # the call, what the peer answers → what is raised, how often it was asked
+    (ASK, [OK], None, 1),
+    (ASK, [BROKEN, OK], None, 2),
+    (ASK, [LIMITED, BUSY, OK], None, 3),
+    (ASK, [BROKEN, BROKEN, BROKEN, OK], ServiceFailed, 3),
+    (ASK, [LIMITED, LIMITED, LIMITED, OK], RateLimited, 3),
+    (ASK, [NOTHING, OK], None, 2),
+    (ASK, [NONSENSE, OK], None, 2),
+    (ASK, [CUT, OK], ServiceFailed, 1),
+    (ASK, [REFUSED, OK], NotAuthenticated, 1),
+    (ASK, [None], ServiceTimedOut, 1),
+    (SUBMIT, [LIMITED, BUSY, OK], None, 3),
+    (SUBMIT, [BROKEN, OK], ServiceFailed, 1),
+    (SUBMIT, [NOTHING, OK], ServiceFailed, 1),
+]
+
+
+@pytest.mark.parametrize(("call", "answers", "error", "asked"), CONVERSATIONS)
+async def test_only_what_may_succeed_and_may_be_repeated_is_repeated(
+    call: Call, answers: list[bytes | None], error: type[CompatError] | None, asked: int
+) -> None:
+    async with peer(*answers) as (told, service):
+        if error is None:
+            assert b"{}" == (await service.send(call, "k")).body
+        else:
+            with pytest.raises(error):
+                await service.send(call, "k")
+
+        assert asked == len(told.requests)
+
+
+async def test_nobody_there_is_unavailable() -> None:
+    service = Service("http://127.0.0.1:9", connect_timeout=1, answer_timeout=1, attempts=2)
+    with pytest.raises(ServiceUnavailable, match="cannot be reached"):
+        await service.send(ASK, "k")
+    await service.close()
+
+
+async def test_the_key_goes_to_the_service_and_nowhere_else() -> None:
+    async with peer(OK, OK) as (told, service):
+        await service.send(ASK, "secret")
+        await service.send(Call(method="GET", url="/result", key=False), "secret")
+
+    assert [True, False] == [b"authorization: Bearer secret" in request for request in told.requests]
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 1000, WHOLE, BLOCK * 3 + 1])
+@pytest.mark.parametrize("as_base64", [True, False])
+async def test_a_file_in_a_body_arrives_whole(tmp_path: Path, size: int, as_base64: bool) -> None:
+    content = os.urandom(size)
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    call = Call(method="POST", url="/", body=(b"<", File(path, size, as_base64), b">"))
+
+    async with peer(OK) as (told, service):
+        await service.send(call, "k")
+
+    sent = base64.b64encode(content) if as_base64 else content
+    assert b"<" + sent + b">" == told.requests[0].partition(b"\r\n\r\n")[2]
+
+
+async def test_a_stream_that_is_cut_off_says_so() -> None:
+    chunks: list[bytes] = []
+    async with peer(CUT) as (_, service):
+        with pytest.raises(ServiceFailed, match="lost"):
+            await _drain(service.stream(ASK, "k"), chunks)
+
+    assert [b"{"] == chunks
+
+
+async def _drain(stream: AsyncIterator[bytes], into: list[bytes]) -> None:
+    async for chunk in stream:
+        into.append(chunk)  # noqa: PERF401 - what came before a fault counts too
+
+
+def flow(*steps: Call | Wait | Submitted) -> Flow[list[Reply | str | None]]:
+    heard: list[Reply | str | None] = []
+    for step in steps:
+        try:
+            heard.append((yield step))
+        except BadRequest as exc:
+            heard.append(exc.code)
+    return heard
+
+
+async def test_a_flow_is_sent_replies_and_thrown_errors() -> None:
+    wrong = b"HTTP/1.1 400 No\r\ncontent-length: 27\r\n\r\n" + b'{"code":"InvalidParameter"}'
+    async with peer(OK, wrong) as (_, service):
+        heard = await service.run(flow(ASK, Wait(0.0), ASK), "k")
+
+    assert isinstance(heard[0], Reply)
+    assert heard[1] is None
+    assert isinstance(heard[2], str)
+
+
+async def test_a_task_nobody_waits_for_is_cancelled() -> None:
+    async with peer(OK, None, OK) as (told, service):
+        running = asyncio.create_task(service.run(flow(ASK, Submitted("task-1"), ASK), "k"))
+        await told.silent.wait()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    assert b"/tasks/task-1/cancel" in told.requests[2]
+
+
+def tree(error: type[Exception]) -> Iterator[type[Exception]]:
+    yield error
+    for child in error.__subclasses__():
+        yield from tree(child)
+
+
+@pytest.mark.parametrize("foreign", [*tree(httpx2.RequestError), httpx2.InvalidURL], ids=lambda error: error.__name__)
+def test_every_exception_of_the_client_has_a_meaning(foreign: type[httpx2.RequestError]) -> None:
+    meant = translated(foreign("https://secret.example/?token=1"))
+
+    assert isinstance(meant, ServiceFailed | ServiceTimedOut | ServiceUnavailable)
+    assert meant.retryable
+    assert "secret" not in meant.message
