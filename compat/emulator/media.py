@@ -135,7 +135,11 @@ def _stored(emulator: Emulator, source: Source) -> Path:
 
 async def _download(source: Source, path: Path) -> None:
     """From this machine only: the emulator fetches nothing from elsewhere."""
-    if not _is_loopback(urllib.parse.urlsplit(source.url).hostname or ""):
+    try:
+        host = urllib.parse.urlsplit(source.url).hostname or ""
+    except ValueError as exc:
+        raise MediaTrouble(Trouble.MALFORMED) from exc
+    if not _is_loopback(host):
         raise MediaTrouble(Trouble.FAILED)
     try:
         async with (
