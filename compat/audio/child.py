@@ -44,11 +44,13 @@ class Refusal(msgspec.Struct, frozen=True, array_like=True):
     retry_after: float | None
 
 
+_NICE = 5  # the event loop goes first
 NEXT = b"next"  # asks for an iterator's next item; any other frame is a call
 
 
 def serve(memory: int) -> None:
     """Answer calls until standard input ends. `memory` bounds the address space, in bytes."""
+    os.nice(_NICE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))

@@ -44,6 +44,8 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, AudioStream]]:
             stream = container.streams.best("audio")
             if not isinstance(stream, AudioStream):
                 raise BadAudio(_without_sound(container))
+            if stream.codec_context is None:  # whatever its stub says
+                raise BadAudio("The file's sound is in a codec that is not known here.")
             stream.codec_context.thread_count = 1
             yield container, stream
     except av.FFmpegError as exc:
