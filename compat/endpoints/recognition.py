@@ -17,7 +17,7 @@ from compat.dashscope_api import chat, filetrans, generation, generation_audio
 from compat.dashscope_api.calls import Call
 from compat.settings import Settings
 from compat.transcript import Ask, Media, Request, Transcript
-from compat.upstream.http import Service
+from compat.upstream.http import Custodian, Service
 
 SUSPICIOUS = 5.0  # seconds of audio from which an empty transcript is asked for once more
 
@@ -63,15 +63,20 @@ class Recogniser:
         target = media.path.with_name("fitted")
         return await self._worker.run(fit.fit, media, target, max_bytes=road.limits.size)
 
-    async def transcript(self, work: Work) -> Transcript:
+    async def transcript(self, work: Work, custodian: Custodian | None = None) -> Transcript:
         """The whole transcript. An empty one for audio of some length is asked for a second time, and one that only
         repeats the context is asked for without it: models are known to do both with poor audio."""
-        transcript = await self._once(work.request, work.key)
+        transcript = await self._once(work.request, work.key, custodian)
         if not transcript.text and work.request.media.duration >= SUSPICIOUS and _at_once(work.request):
             transcript = await self._once(work.request, work.key)
         if repeats(transcript.text, work.request.context):
-            transcript = await self._once(msgspec.structs.replace(work.request, context=""), work.key)
+            transcript = await self._once(msgspec.structs.replace(work.request, context=""), work.key, custodian)
         return _measured(transcript, work)
+
+    async def resumed(self, request: Request, task_id: str, key: str, custodian: Custodian) -> Transcript:
+        """The transcript of a task that was submitted before; the audio is not needed for it."""
+        flow = filetrans.resume(request, task_id, deadline=self._settings.task_deadline)
+        return await self._service.run(flow, key, custodian)
 
     async def deltas(self, work: Work) -> AsyncGenerator[str | Transcript, None]:
         """Increments of the text as soon as the service gives them; the last thing is the transcript."""
@@ -90,7 +95,7 @@ class Recogniser:
             yield text
         yield _measured(stream.transcript(), work)
 
-    async def _once(self, request: Request, key: str) -> Transcript:
+    async def _once(self, request: Request, key: str, custodian: Custodian | None = None) -> Transcript:
         match request.surface:
             case "chat":
                 return chat.transcript(request, await self._service.send(chat.call(request, stream=False), key))
@@ -108,7 +113,7 @@ class Recogniser:
                     boundary=token,
                     deadline=self._settings.task_deadline,
                 )
-                return await self._service.run(flow, key)
+                return await self._service.run(flow, key, custodian)
             case _:
                 assert_never(request.surface)
 

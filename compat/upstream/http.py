@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import httpx2
 import pybase64
@@ -56,6 +56,16 @@ def _translating() -> Iterator[None]:
         raise translated(exc) from exc
 
 
+class Custodian(Protocol):
+    """Who looks after a task beyond the request that began it: it is told of the task and cancels it, or does not."""
+
+    async def submitting(self) -> None:
+        """Awaited before a task is submitted; what it raises keeps the task from being submitted."""
+
+    async def submitted(self, task_id: str) -> None:
+        """Awaited as soon as the service has told the task's id."""
+
+
 class Service:
     """DashScope at `root`. Every method may raise any CompatError."""
 
@@ -86,9 +96,9 @@ class Service:
                 async for chunk in response.aiter_raw():
                     yield chunk
 
-    async def run(self, flow: Flow[T], key: str) -> T:
+    async def run(self, flow: Flow[T], key: str, custodian: Custodian | None = None) -> T:
         """Performs what `flow` asks for until it returns. A task that it submitted is cancelled when nobody waits any
-        more."""
+        more, unless it has a custodian."""
         task_id: str | None = None
         answer: Reply | CompatError | None = None
         try:
@@ -96,17 +106,21 @@ class Service:
                 match flow.throw(answer) if isinstance(answer, CompatError) else flow.send(answer):
                     case Submitted(submitted):
                         task_id, answer = submitted, None
+                        if custodian is not None:
+                            await custodian.submitted(submitted)
                     case Wait(seconds):
                         await asyncio.sleep(seconds)
                         answer = None
                     case Call() as call:
+                        if custodian is not None and not call.repeatable:
+                            await custodian.submitting()
                         answer = await self._outcome(call, key)
         except StopIteration as stop:
             result: T = stop.value
             return result
         except (asyncio.CancelledError, ServiceTimedOut):
-            if task_id is not None:
-                await asyncio.shield(self._cancel(task_id, key))
+            if task_id is not None and custodian is None:
+                await asyncio.shield(self.cancel(task_id, key))
             raise
         finally:
             flow.close()
@@ -118,7 +132,8 @@ class Service:
         except CompatError as exc:
             return exc
 
-    async def _cancel(self, task_id: str, key: str) -> None:
+    async def cancel(self, task_id: str, key: str) -> None:
+        """Asks the service to cancel a task, which it does for one that has not begun. Never fails."""
         with contextlib.suppress(CompatError, TimeoutError):  # it may have ended, or be past cancelling
             async with asyncio.timeout(GOODBYE):
                 await self.send(cancel(task_id), key)
