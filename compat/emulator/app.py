@@ -1,4 +1,4 @@
-"""DashScope on your laptop: every HTTP surface of speech recognition, in front of an engine of one's own."""
+"""DashScope on your laptop: every surface of speech recognition, in front of an engine of one's own."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from compat.emulator import chat, control, describing, generation, refusals, tra
 from compat.emulator.engine import Engine
 from compat.emulator.faults import Faults
 from compat.emulator.readings import Readings
+from compat.emulator.realtime import endpoint as realtime
 from compat.emulator.state import Emulator, Limits
 from compat.emulator.surface import Surface
 
@@ -69,5 +70,6 @@ def routes(emulator: Emulator) -> list[BaseRoute]:
         Route("/emulator/results/{task_id}/{index:int}.json", results, methods=["GET"]),
         Route("/api/v1/uploads", Surface(emulator, "policy", uploads.policy), methods=["GET"]),
         Route(uploads.PATH, stores, methods=["POST"]),
+        *realtime.routes(emulator),
         *control.routes(emulator),
     ]

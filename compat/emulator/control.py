@@ -34,6 +34,7 @@ def routes(emulator: Emulator) -> list[Route]:
         """Forgets counts and requests, and ends all faults."""
         emulator.counts.clear()
         emulator.requests.clear()
+        emulator.live.clear()
         emulator.faults.arm(Faults())
         return Response(status_code=204)
 

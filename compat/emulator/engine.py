@@ -49,6 +49,10 @@ class Listener(Protocol):
 
 
 class Engine(Protocol):
+    @property
+    def blocking(self) -> bool:
+        """Whether its listeners need a thread; False where a block of sound costs far less than changing threads."""
+
     def recognise(self, sound: Iterable[bytes], *, speakers: bool = False) -> Iterator[Sentence]:
         """Sentences in order, each as soon as it is known. `speakers`: tell them apart, where the engine can."""
 

@@ -8,6 +8,7 @@ Break      an error event within a stream under HTTP 200, after so many frames
 FailTask   the submitted task ends FAILED under HTTP 200
 FailFile   the submitted task ends SUCCEEDED, its first file FAILED (qwen3 filetrans, without files: FAILED)
 Slow       the submitted task stays PENDING or RUNNING for so many queries and so many seconds
+Live       troubles within one live session (see compat.emulator.realtime.troubles)
 Expire     the upload policy, or the result's address, has expired when it is handed out
 """
 
@@ -16,6 +17,8 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 import msgspec
+
+from compat.emulator.realtime.troubles import Trouble
 
 SurfaceName: TypeAlias = Literal[
     "chat", "translate", "generation", "submit", "query", "list", "cancel", "result", "policy", "store", "realtime"
@@ -69,7 +72,11 @@ class Expire(msgspec.Struct, frozen=True, tag="expire"):
     pass
 
 
-Fault: TypeAlias = Refuse | Answer | Hang | Cut | Break | FailTask | FailFile | Slow | Expire
+class Live(msgspec.Struct, frozen=True, tag="live"):
+    troubles: tuple[Trouble, ...]
+
+
+Fault: TypeAlias = Refuse | Answer | Hang | Cut | Break | FailTask | FailFile | Slow | Expire | Live
 
 
 _ONLY: dict[type[Fault], tuple[SurfaceName, ...]] = {
@@ -77,6 +84,7 @@ _ONLY: dict[type[Fault], tuple[SurfaceName, ...]] = {
     FailFile: ("submit",),
     Slow: ("submit",),
     Expire: ("policy", "query"),
+    Live: ("realtime",),
     Break: ("chat", "translate", "generation"),
 }
 

@@ -10,9 +10,11 @@ from typing import Literal
 
 import msgspec
 
+from compat.emulator.realtime.settings import LiveReadings
+
 
 class Readings(msgspec.Struct, frozen=True, kw_only=True):
-    """One field an open question of the HTTP surfaces."""
+    """One field an open question."""
 
     annotations: bool = True
     """chat/completions names language and emotion (the snapshot of 2026-02-10 never does)."""
@@ -50,3 +52,5 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
     """qwen-mt-flash and -lite stream the whole text so far in every chunk, as plus and turbo do."""
     retired: frozenset[str] = frozenset()
     """Models that are gone: 403 AccessDenied."""
+    live: LiveReadings = LiveReadings()
+    """The live socket's own."""

@@ -18,6 +18,8 @@ import msgspec
 from compat.emulator.engine import Engine
 from compat.emulator.faults import FaultBook, Faults, SurfaceName
 from compat.emulator.readings import Readings
+from compat.emulator.realtime.records import LiveRecords
+from compat.emulator.realtime.settings import LiveLimits
 from compat.emulator.tasks import Task
 
 REMEMBERED = 1000
@@ -36,6 +38,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     policy_seconds: float = 300
     object_seconds: float = 48 * 3600
     result_seconds: float = 24 * 3600
+    live: LiveLimits = LiveLimits()
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +91,7 @@ class Emulator:
         self.objects: dict[str, StoredObject] = {}
         self.policies: dict[str, Policy] = {}
         self.tasks: dict[str, Task] = {}
+        self.live = LiveRecords()
         self._directory: Path | None = None
         self._work: asyncio.TaskGroup | None = None
         self._jobs: set[asyncio.Task[None]] = set()

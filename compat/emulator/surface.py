@@ -23,6 +23,7 @@ from compat.emulator.faults import (
     FailTask,
     Fault,
     Hang,
+    Live,
     Refuse,
     Slow,
     SurfaceName,
@@ -191,7 +192,7 @@ async def strike(asked: Asked) -> Response | None:
                 raise _Severed
             await asyncio.sleep(seconds)
             return None
-        case None | Cut() | Break() | FailTask() | FailFile() | Slow() | Expire():
+        case None | Cut() | Break() | FailTask() | FailFile() | Slow() | Expire() | Live():
             return None
 
 

@@ -97,7 +97,7 @@ class _Listener:
 class _Model:
     def __init__(self, options: dict[str, str]) -> None:
         self._options = options | {"return_audio_data": "false"}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._loaded: _Transcriber | None = None
 
     def whole(self, sound: Iterable[bytes]) -> list[_Line]:
@@ -118,10 +118,15 @@ class _Model:
 
 
 class _Stream:
-    def __init__(self, stream: _NativeStream, lock: threading.Lock) -> None:
+    def __init__(self, stream: _NativeStream, lock: threading.RLock) -> None:
         self._stream = stream
         self._lock = lock
         stream.start()
+
+    def __del__(self) -> None:
+        """A turn that was given up; re-entrant, as this may come in the middle of another's call."""
+        with self._lock:
+            self._stream.close()
 
     def hear(self, pcm: bytes) -> list[_Line]:
         with self._lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from compat.emulator.engine import Hypothesis, Sentence
 
@@ -17,6 +17,8 @@ class Scripted:
     `hypotheses`: one list a turn of live speech, played block by block; the last of a list is its final one. `before`
     is called ahead of each sentence: a test that waits in it decides when the engine goes on.
     """
+
+    blocking: Final = False
 
     def __init__(
         self,

@@ -1,0 +1,104 @@
+"""What a live session is set to, how an update changes it, and what is told of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from compat.emulator.realtime.messages import Format, Refused, SessionPatch, Transcription, TurnDetection
+
+RATES = (8_000, 16_000)
+FORMATS = {"pcm": "pcm", "pcm16": "pcm", "opus": "opus"}  # the SDK's default for its sibling models is pcm16
+THRESHOLD = (-1.0, 1.0)
+SILENCE_MS = (200, 6_000)
+
+
+class Configuration(msgspec.Struct, frozen=True, kw_only=True):
+    """The defaults at work; session.created shows other figures. `turn_detection` None: manual."""
+
+    modalities: tuple[str, ...] = ("text",)
+    input_audio_format: str = "pcm"
+    sample_rate: int = 16_000
+    input_audio_transcription: Transcription | None = None
+    turn_detection: TurnDetection | None = TurnDetection()
+
+    @property
+    def language(self) -> str | None:
+        return self.input_audio_transcription.language if self.input_audio_transcription else None
+
+    @property
+    def context(self) -> str | None:
+        corpus = self.input_audio_transcription.corpus if self.input_audio_transcription else None
+        return corpus.text if corpus else None
+
+    def told(self, session_id: str, model: str) -> dict[str, Any]:
+        told: dict[str, Any] = msgspec.to_builtins(self)
+        return {"id": session_id, "object": "realtime.session", "model": model} | told
+
+    def updated(self, session: dict[str, Any]) -> Configuration:
+        """Raises Refused, naming the parameter; nothing is changed then."""
+        patch = _patch(session)
+        sound = _format(self, patch)
+        changed = msgspec.structs.replace(
+            self,
+            modalities=self.modalities if patch.modalities is UNSET else tuple(patch.modalities),
+            input_audio_format=sound.type,
+            sample_rate=sound.sample_rate,
+            input_audio_transcription=(
+                self.input_audio_transcription
+                if patch.input_audio_transcription is UNSET
+                else patch.input_audio_transcription
+            ),
+            turn_detection=self.turn_detection if patch.turn_detection is UNSET else patch.turn_detection,
+        )
+        _check(changed)
+        return changed
+
+
+def sample(session_id: str, model: str) -> dict[str, Any]:
+    """What session.created shows: the figures of the documentation's sample, which are not those at work."""
+    return {
+        "id": session_id,
+        "object": "realtime.session",
+        "model": model,
+        "modalities": ["text"],
+        "input_audio_format": "pcm16",
+        "input_audio_transcription": None,
+        "turn_detection": {"type": "server_vad", "threshold": 0.5, "silence_duration_ms": 200},
+    }
+
+
+def _patch(session: dict[str, Any]) -> SessionPatch:
+    try:
+        return msgspec.convert(session, SessionPatch)
+    except msgspec.ValidationError as exc:
+        path = str(exc).partition(" - at `$.")[2].rstrip("`")
+        raise Refused(str(exc), param=f"session.{path}" if path else "session") from exc
+
+
+def _format(before: Configuration, patch: SessionPatch) -> Format:
+    """Either spelling: flat, or `audio.input.format`."""
+    if patch.audio is not UNSET and patch.audio.input is not UNSET and patch.audio.input.format is not UNSET:
+        return patch.audio.input.format
+    return Format(
+        before.input_audio_format if patch.input_audio_format is UNSET else patch.input_audio_format,
+        before.sample_rate if patch.sample_rate is UNSET else patch.sample_rate,
+    )
+
+
+def _check(configuration: Configuration) -> None:
+    if configuration.input_audio_format not in FORMATS:
+        raise Refused("Supported formats are pcm and opus.", param="session.input_audio_format")
+    if configuration.sample_rate not in RATES:
+        raise Refused("Supported sample rates are 8000 and 16000.", param="session.sample_rate")
+    detection = configuration.turn_detection
+    if detection is None:
+        return
+    if not THRESHOLD[0] <= detection.threshold <= THRESHOLD[1]:
+        raise Refused("threshold must lie in [-1, 1].", param="session.turn_detection.threshold")
+    if not SILENCE_MS[0] <= detection.silence_duration_ms <= SILENCE_MS[1]:
+        raise Refused(
+            "silence_duration_ms must lie in [200, 6000].", param="session.turn_detection.silence_duration_ms"
+        )

@@ -1,0 +1,217 @@
+"""The live socket, `/api-ws/v1/realtime?model=…`: checked at the upgrade, then one session as long as it lasts."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import re
+import uuid
+from collections.abc import AsyncIterator, Iterable
+from typing import assert_never
+
+from starlette.concurrency import iterate_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from compat.emulator import refusals
+from compat.emulator.faults import Answer, Cut, Fault, Hang, Live, Refuse
+from compat.emulator.realtime.faulty import Faulty, encoded
+from compat.emulator.realtime.messages import Detail, Error, ServerEvent
+from compat.emulator.realtime.records import LiveRecord
+from compat.emulator.realtime.session import Session
+from compat.emulator.realtime.settings import LiveLimits
+from compat.emulator.realtime.troubles import Erring, Sever, Stall, Strike, Trouble
+from compat.emulator.refusals import Refusal
+from compat.emulator.state import Emulator, Seen
+
+PATH = "/api-ws/v1/realtime"
+MODEL = re.compile(r"qwen3-asr-flash-realtime(-\d{4}-\d{2}-\d{2})?")
+
+
+class _Over(Exception):
+    """The session ends here. `code` None: without a word."""
+
+    def __init__(self, code: int | None = None, reason: str = "") -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+def routes(emulator: Emulator) -> list[BaseRoute]:
+    async def live(socket: WebSocket) -> None:
+        await _serve(emulator, socket)
+
+    async def sessions(_: Request) -> Response:
+        """What is known of the last live sessions, oldest first; without their sound."""
+        return refusals.json_response([record.told() for record in emulator.live.sessions])
+
+    return [WebSocketRoute(PATH, live), Route("/emulator/sessions", sessions, methods=["GET"])]
+
+
+async def _serve(emulator: Emulator, socket: WebSocket) -> None:
+    model = socket.query_params.get("model", "")
+    headers = {name: value for name, value in socket.headers.items() if name.startswith("x-dashscope-")}
+    emulator.counts["realtime"] += 1
+    emulator.requests.append(Seen(surface="realtime", model=model, headers=headers))
+    fault = emulator.faults.take("realtime")
+    if (denial := await _denial(emulator, socket, model, fault)) is not None:
+        await socket.send_denial_response(denial)
+        return
+    await socket.accept()
+    if not MODEL.fullmatch(model):
+        await socket.close(1007, "Model not found")
+        return
+    record = LiveRecord(id=f"sess_{uuid.uuid4().hex[:20]}", model=model, headers=headers)
+    emulator.live.sessions.append(record)
+    emulator.live.open += 1
+    try:
+        await _Conversation(emulator, socket, record, _troubles(fault)).run()
+    finally:
+        emulator.live.open -= 1
+
+
+async def _denial(emulator: Emulator, socket: WebSocket, model: str, fault: Fault | None) -> Response | None:
+    """How the upgrade is refused, if it is."""
+    match fault:
+        case Refuse(status, code, message, retry_after):
+            refusal = Refusal(status, code, message, retry_after=retry_after)
+            return refusals.native(refusal, str(uuid.uuid4()))
+        case Answer(body, status, content_type):
+            return Response(body, status, media_type=content_type)
+        case Hang(seconds):
+            await _hang(socket, seconds)
+        case _:
+            pass
+    refused = _refused(emulator, socket, model)
+    return refusals.native(refused, str(uuid.uuid4())) if refused else None
+
+
+def _refused(emulator: Emulator, socket: WebSocket, model: str) -> Refusal | None:
+    scheme, _, key = socket.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not key.strip():
+        return Refusal(401, "InvalidApiKey", "No API-key provided.")
+    keys = emulator.keys
+    if keys is not None and not any(hmac.compare_digest(key.strip().encode(), known.encode()) for known in keys):
+        return Refusal(401, "InvalidApiKey", "Invalid API-key provided.")
+    if model in emulator.readings.retired:
+        return Refusal(403, "AccessDenied", "Access denied.")
+    return None
+
+
+async def _hang(socket: WebSocket, seconds: float | None) -> None:
+    """Says nothing for so long, or until the client has gone."""
+    try:
+        async with asyncio.timeout(seconds):
+            while (await socket.receive())["type"] != "websocket.disconnect":
+                pass
+    except TimeoutError:
+        return
+    raise WebSocketDisconnect
+
+
+def _troubles(fault: Fault | None) -> tuple[Trouble, ...]:
+    match fault:
+        case Live(troubles):
+            return troubles
+        case Cut(after):
+            return (Sever(after, "bytes"),)
+        case _:
+            return ()
+
+
+class _Conversation:
+    def __init__(
+        self, emulator: Emulator, socket: WebSocket, record: LiveRecord, troubles: tuple[Trouble, ...]
+    ) -> None:
+        self._socket = socket
+        self._record = record
+        self._limits: LiveLimits = emulator.limits.live
+        self._faulty = Faulty(troubles)
+        self._threaded = emulator.engine.blocking
+        self._session = Session(
+            emulator.engine,
+            record,
+            limits=emulator.limits.live,
+            readings=emulator.readings.live,
+            keep_sound=emulator.live.keep_sound,
+        )
+
+    async def run(self) -> None:
+        try:
+            async with asyncio.timeout(self._limits.session_seconds):
+                await self._send([self._session.opened()])
+                while True:
+                    await self._answer(await self._hear())
+        except TimeoutError:
+            await self._close(1001, "the session has lasted long enough")
+        except WebSocketDisconnect as gone:
+            self._record.closed = gone.code
+        except _Over as over:
+            if over.code is not None:
+                await self._close(over.code, over.reason)
+
+    async def _close(self, code: int, reason: str) -> None:
+        self._record.closed = code
+        await self._socket.close(code, reason)
+
+    async def _hear(self) -> str:
+        try:
+            async with asyncio.timeout(self._limits.idle_seconds):
+                message = await self._socket.receive()
+        except TimeoutError as exc:
+            raise _Over(1001, "nothing was said for too long") from exc
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message.get("code", 1006), message.get("reason"))
+        text: str | None = message.get("text")
+        if text is None:
+            raise _Over(1007, "Invalid payload data")
+        return text
+
+    async def _answer(self, raw: str) -> None:
+        events = self._session.receive(raw)
+        if self._threaded:
+            await self._send_each(iterate_in_threadpool(events))
+        else:
+            await self._send(events)
+        await self._struck()
+        if self._limits.audio_seconds is not None and self._record.audio_ms >= self._limits.audio_seconds * 1000:
+            raise _Over(1001, "the session has heard enough")
+
+    async def _send_each(self, events: AsyncIterator[ServerEvent]) -> None:
+        async for event in events:
+            await self._send([event])
+
+    async def _send(self, events: Iterable[ServerEvent]) -> None:
+        for event in self._faulty.events(events):
+            await self._socket.send_text(encoded(event))
+            await self._struck()
+
+    async def _struck(self) -> None:
+        while (strike := self._faulty.strike(self._record)) is not None:
+            await self._strike(strike)
+
+    async def _strike(self, strike: Strike) -> None:
+        match strike:
+            case Sever(code=code, reason=reason):
+                raise _Over(code, reason)
+            case Stall(seconds=seconds):
+                await self._stall(seconds)
+            case Erring():
+                await self._err(strike)
+            case _:
+                assert_never(strike)
+
+    async def _stall(self, seconds: float | None) -> None:
+        if seconds is not None:
+            await asyncio.sleep(seconds)
+            return
+        while True:
+            await self._hear()
+
+    async def _err(self, erring: Erring) -> None:
+        detail = Detail(erring.kind, erring.code, erring.message)
+        await self._socket.send_text(encoded(Error(event_id=f"event_{uuid.uuid4().hex}", error=detail)))
+        if erring.close is not None:
+            raise _Over(erring.close, erring.message)

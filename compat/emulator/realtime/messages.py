@@ -1,0 +1,214 @@
+"""The wire of `/api-ws/v1/realtime`: what a client may say, and what the service says.
+
+Model Studio, Qwen-ASR realtime client events and server events, 2026-09.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+
+class _Client(msgspec.Struct, frozen=True, tag_field="type"):
+    event_id: str | None = None
+
+
+class SessionUpdate(_Client, frozen=True, tag="session.update", kw_only=True):
+    session: dict[str, Any]
+
+
+class Append(_Client, frozen=True, tag="input_audio_buffer.append", kw_only=True):
+    audio: bytes
+
+
+class Commit(_Client, frozen=True, tag="input_audio_buffer.commit"):
+    pass
+
+
+class Clear(_Client, frozen=True, tag="input_audio_buffer.clear"):
+    pass
+
+
+class Finish(_Client, frozen=True, tag="session.finish"):
+    pass
+
+
+ClientEvent: TypeAlias = SessionUpdate | Append | Commit | Clear | Finish
+
+
+class Heading(msgspec.Struct, frozen=True):
+    """As much of a message as an error about it needs."""
+
+    type: str = ""
+    event_id: str | None = None
+
+
+class Corpus(msgspec.Struct, frozen=True, omit_defaults=True):
+    text: str | None = None
+
+
+class Transcription(msgspec.Struct, frozen=True, omit_defaults=True):
+    language: str | None = None
+    corpus: Corpus | None = None
+
+
+class TurnDetection(msgspec.Struct, frozen=True, kw_only=True):
+    type: Literal["server_vad"] = "server_vad"
+    threshold: float = 0.2
+    silence_duration_ms: int = 800
+
+
+class Format(msgspec.Struct, frozen=True):
+    type: str = "pcm"
+    sample_rate: int = 16_000
+
+
+class AudioInput(msgspec.Struct, frozen=True):
+    format: Format | UnsetType = UNSET
+
+
+class Audio(msgspec.Struct, frozen=True):
+    input: AudioInput | UnsetType = UNSET
+
+
+class SessionPatch(msgspec.Struct, frozen=True):
+    """`session` of an update. A field that is left out stays as it was; what is not named here is tolerated."""
+
+    modalities: list[str] | UnsetType = UNSET
+    input_audio_format: str | UnsetType = UNSET
+    sample_rate: int | UnsetType = UNSET
+    audio: Audio | UnsetType = UNSET
+    input_audio_transcription: Transcription | UnsetType | None = UNSET
+    turn_detection: TurnDetection | UnsetType | None = UNSET
+
+
+class _Server(msgspec.Struct, frozen=True, tag_field="type", kw_only=True):
+    event_id: str
+
+
+class Created(_Server, frozen=True, tag="session.created"):
+    session: dict[str, Any]
+
+
+class Updated(_Server, frozen=True, tag="session.updated"):
+    session: dict[str, Any]
+
+
+class SpeechStarted(_Server, frozen=True, tag="input_audio_buffer.speech_started"):
+    audio_start_ms: int
+    item_id: str
+
+
+class SpeechStopped(_Server, frozen=True, tag="input_audio_buffer.speech_stopped"):
+    audio_end_ms: int
+    item_id: str
+
+
+class Committed(_Server, frozen=True, tag="input_audio_buffer.committed"):
+    previous_item_id: str | None
+    item_id: str
+
+
+class Cleared(_Server, frozen=True, tag="input_audio_buffer.cleared"):
+    pass
+
+
+class ItemCreated(_Server, frozen=True, tag="conversation.item.created"):
+    previous_item_id: str | None
+    item: dict[str, Any]
+
+
+class Text(_Server, frozen=True, tag="conversation.item.input_audio_transcription.text"):
+    """A snapshot: it replaces the one before. The belief is `text` + `stash`."""
+
+    item_id: str
+    text: str
+    stash: str
+    language: str
+    emotion: str = "neutral"
+    content_index: int = 0
+
+
+class Completed(_Server, frozen=True, tag="conversation.item.input_audio_transcription.completed"):
+    item_id: str
+    transcript: str
+    language: str
+    emotion: str = "neutral"
+    content_index: int = 0
+    usage: dict[str, Any] | UnsetType = UNSET
+
+
+class Failed(msgspec.Struct, frozen=True, tag_field="type", tag="conversation.item.input_audio_transcription.failed"):
+    """The one event without an id of its own."""
+
+    item_id: str
+    error: dict[str, Any]
+    content_index: int = 0
+
+
+class Finished(_Server, frozen=True, tag="session.finished"):
+    pass
+
+
+class Detail(msgspec.Struct, frozen=True):
+    type: str
+    code: str
+    message: str
+    param: str | None = None
+    event_id: str | None = None
+
+
+class Error(_Server, frozen=True, tag="error"):
+    """`error.event_id` is the client's, where the error is about one of its messages."""
+
+    error: Detail
+
+
+ServerEvent: TypeAlias = (
+    Created
+    | Updated
+    | SpeechStarted
+    | SpeechStopped
+    | Committed
+    | Cleared
+    | ItemCreated
+    | Text
+    | Completed
+    | Failed
+    | Finished
+    | Error
+)
+
+
+class Refused(Exception):
+    """A message the service will not take; the session goes on."""
+
+    def __init__(self, message: str, *, param: str | None = None, code: str = "invalid_value") -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.code = code
+
+
+_DECODER: msgspec.json.Decoder[ClientEvent] = msgspec.json.Decoder(ClientEvent)
+
+
+def decode(raw: str) -> ClientEvent:
+    """Raises Refused for what is no message of a client."""
+    try:
+        return _DECODER.decode(raw)
+    except msgspec.ValidationError as exc:
+        path = str(exc).partition(" - at `$.")[2].rstrip("`")
+        raise Refused(str(exc), param=path or "type") from exc
+    except msgspec.DecodeError as exc:
+        raise Refused("The message is not valid JSON.") from exc
+
+
+def heading(raw: str) -> Heading:
+    """Never raises: what cannot be read is left out."""
+    try:
+        return msgspec.json.decode(raw, type=Heading)
+    except msgspec.DecodeError:
+        return Heading()

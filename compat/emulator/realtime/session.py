@@ -1,0 +1,216 @@
+"""One live session without its socket: a client's message in, the service's events out, in the documented order.
+
+VAD: speech_started, text …, speech_stopped, committed, item created, text …, completed.
+Manual: commit, committed, item created, text …, completed. `session.finish` ends the turn that is open, then says
+session.finished. (Model Studio, Qwen-ASR realtime interaction, 2026-09.)
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import TypeAlias, assert_never
+
+from compat.emulator.engine import Engine
+from compat.emulator.realtime.configuration import FORMATS, Configuration, sample
+from compat.emulator.realtime.intake import Intake, intake
+from compat.emulator.realtime.messages import (
+    Append,
+    Clear,
+    Cleared,
+    Commit,
+    Created,
+    Detail,
+    Error,
+    Finish,
+    Finished,
+    Refused,
+    ServerEvent,
+    SessionUpdate,
+    SpeechStarted,
+    SpeechStopped,
+    Updated,
+    decode,
+    heading,
+)
+from compat.emulator.realtime.records import LiveRecord
+from compat.emulator.realtime.settings import LiveLimits, LiveReadings
+from compat.emulator.realtime.turn import Turn
+from compat.emulator.realtime.vad import Change, Heard, Started, Stopped, Vad
+from compat.emulator.sound import BYTES_PER_MS
+
+Events: TypeAlias = Iterator[ServerEvent]
+_PIECE = 100 * BYTES_PER_MS  # what a listener is given at a time
+
+
+class Session:
+    """`record` is kept up to date; `keep_sound`: with the audio itself."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        record: LiveRecord,
+        *,
+        limits: LiveLimits | None = None,
+        readings: LiveReadings | None = None,
+        keep_sound: bool = False,
+    ) -> None:
+        self._engine = engine
+        self._record = record
+        self._limits = limits or LiveLimits()
+        self._readings = readings or LiveReadings()
+        self._keep_sound = keep_sound
+        self._count = itertools.count(1)
+        self._configuration = Configuration()
+        self._previous_item: str | None = None
+        self._turn: Turn | None = None
+        self._taken = 0  # bytes of 16 kHz PCM
+        self._settle()
+
+    def opened(self) -> ServerEvent:
+        return Created(event_id=self._id("event"), session=sample(self._record.id, self._record.model))
+
+    def receive(self, raw: str) -> Events:
+        """An error about a message is an event too, and changes nothing."""
+        try:
+            yield from self._take(decode(raw))
+        except Refused as refused:
+            yield self._error(refused, heading(raw).event_id)
+
+    def _take(self, event: SessionUpdate | Append | Commit | Clear | Finish) -> Events:
+        if self._record.finished:
+            raise Refused("The session has been finished.", param="type")
+        match event:
+            case SessionUpdate(session=session):
+                return self._update(session)
+            case Append(audio=audio):
+                return self._append(audio)
+            case Commit():
+                return self._commit()
+            case Clear():
+                return self._clear()
+            case Finish():
+                return self._finish()
+            case _:
+                assert_never(event)
+
+    def _update(self, session: dict[str, object]) -> Events:
+        self._record.updates.append(session)
+        changed = self._configuration.updated(session)
+        if changed != self._configuration and self._record.frames and self._readings.fixed_configuration:
+            raise Refused("The session cannot be changed once audio was appended.", param="session")
+        if changed.context is not None and not self._readings.context:
+            raise Refused("corpus is not supported.", param="session.input_audio_transcription.corpus")
+        if changed != self._configuration:
+            yield from self._end_speech()
+            self._configuration = changed
+            self._settle()
+        yield Updated(event_id=self._id("event"), session=changed.told(self._record.id, self._record.model))
+
+    def _settle(self) -> None:
+        """Begins anew under the configuration; a manual turn that was not committed is dropped."""
+        configuration = self._configuration
+        kind = FORMATS[configuration.input_audio_format]
+        self._intake: Intake = intake(kind, configuration.sample_rate)
+        detection = configuration.turn_detection
+        self._vad = Vad(detection.threshold, detection.silence_duration_ms) if detection else None
+        self._vad_from_ms = self._taken // BYTES_PER_MS
+        self._turn = None
+
+    def _append(self, audio: bytes) -> Events:
+        if len(audio) > self._limits.append_bytes:
+            raise Refused("The audio of one append is too long.", param="audio")
+        pcm = self._intake.feed(audio)
+        if self._vad is None:
+            self._check_room(len(pcm))
+        self._note(audio, len(pcm))
+        for at in range(0, len(pcm), _PIECE):
+            yield from self._hear(pcm[at : at + _PIECE])
+
+    def _check_room(self, more: int) -> None:
+        held = self._turn.size if self._turn else 0
+        if held + more > self._limits.turn_seconds * 1000 * BYTES_PER_MS:
+            raise Refused(f"The buffer holds at most {self._limits.turn_seconds:g} seconds.", param="audio")
+
+    def _note(self, audio: bytes, size: int) -> None:
+        record = self._record
+        self._taken += size
+        record.frames += 1
+        record.bytes += len(audio)
+        record.audio_ms = self._taken // BYTES_PER_MS
+        if self._keep_sound:
+            record.sound += audio
+
+    def _hear(self, pcm: bytes) -> Events:
+        if self._vad is not None:
+            for change in self._vad.feed(pcm):
+                yield from self._changed(change)
+            return
+        self._turn = self._turn or self._new_turn()
+        self._turn.hear(pcm)
+
+    def _changed(self, change: Change) -> Events:
+        match change:
+            case Started(at_ms):
+                self._turn = self._new_turn()
+                yield SpeechStarted(
+                    event_id=self._id("event"), audio_start_ms=self._vad_from_ms + at_ms, item_id=self._turn.item_id
+                )
+            case Heard(pcm):
+                if self._turn:
+                    self._turn.hear(pcm)
+                    yield from self._turn.beliefs()
+            case Stopped(at_ms):
+                if self._turn:
+                    turn, self._turn = self._turn, None
+                    yield SpeechStopped(
+                        event_id=self._id("event"), audio_end_ms=self._vad_from_ms + at_ms, item_id=turn.item_id
+                    )
+                    yield from self._end(turn)
+            case _:
+                assert_never(change)
+
+    def _new_turn(self) -> Turn:
+        language = self._configuration.language or "en"
+        return Turn(self._engine.listen(), self._id("item"), language, self._readings, lambda: self._id("event"))
+
+    def _commit(self) -> Events:
+        if self._vad is not None:
+            raise Refused("commit is not allowed while turn detection is on.", param="type")
+        if self._turn is None:
+            raise Refused("The input audio buffer is empty.", param="type", code="input_audio_buffer_commit_empty")
+        turn, self._turn = self._turn, None
+        turn.finish()
+        if not turn.silent or self._readings.silent_commit == "empty":
+            yield from self._end(turn)
+
+    def _end(self, turn: Turn) -> Events:
+        turn.finish()
+        yield from turn.ended(self._previous_item)
+        self._previous_item = turn.item_id
+        self._record.items += 1
+
+    def _end_speech(self) -> Events:
+        if self._vad is not None:
+            for change in self._vad.flush():
+                yield from self._changed(change)
+
+    def _clear(self) -> Events:
+        if not self._readings.clear:
+            raise Refused("input_audio_buffer.clear is not supported.", param="type")
+        self._settle()
+        yield Cleared(event_id=self._id("event"))
+
+    def _finish(self) -> Events:
+        """What was appended by hand and not committed is dropped."""
+        self._record.finished = True
+        yield from self._end_speech()
+        self._turn = None
+        yield Finished(event_id=self._id("event"))
+
+    def _error(self, refused: Refused, event_id: str | None) -> Error:
+        detail = Detail("invalid_request_error", refused.code, refused.message, refused.param, event_id)
+        return Error(event_id=self._id("event"), error=detail)
+
+    def _id(self, kind: str) -> str:
+        return f"{kind}_{self._record.id.removeprefix('sess_')}_{next(self._count)}"

@@ -1,0 +1,94 @@
+"""When somebody speaks: by loudness alone, which is enough for clean speech and for tones.
+
+`threshold` in [-1, 1] is a peak of -48 to -20 dBFS, -31 at the default of 0.2. Time is that of the audio.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Final, TypeAlias
+
+import msgspec
+
+from compat.emulator.sound import BYTES_PER_MS
+
+HOP_MS: Final = 20
+PREFIX_MS: Final = 300  # heard before the first loud sound, so that a soft beginning is not lost
+_HOP: Final = HOP_MS * BYTES_PER_MS
+_ONSET: Final = 2  # loud hops in a row
+_STRIDE: Final = 3  # every third sample tells the peak well enough
+
+
+class Started(msgspec.Struct, frozen=True):
+    at_ms: int
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """Sound of the turn that is open."""
+
+    pcm: bytes
+
+
+class Stopped(msgspec.Struct, frozen=True):
+    """`at_ms` is when the silence had lasted long enough."""
+
+    at_ms: int
+
+
+Change: TypeAlias = Started | Heard | Stopped
+
+
+class Vad:
+    def __init__(self, threshold: float, silence_ms: int) -> None:
+        self._level = round(32_768 * 10 ** ((-34 + 14 * threshold) / 20))
+        self._silence = silence_ms // HOP_MS
+        self._held = b""
+        self._before: deque[bytes] = deque(maxlen=PREFIX_MS // HOP_MS + _ONSET)
+        self._hops = 0
+        self._speaking = False
+        self._run = 0  # loud hops before a turn, quiet ones within it
+
+    def feed(self, pcm: bytes) -> Iterator[Change]:
+        """16 kHz PCM in pieces of any size. What is said of it does not depend on how it was cut."""
+        self._held += pcm
+        whole = len(self._held) // _HOP * _HOP
+        hops, self._held = self._held[:whole], self._held[whole:]
+        begin = 0
+        for at in range(0, whole, _HOP):
+            self._hops += 1
+            loud = self._loud(hops[at : at + _HOP])
+            if self._speaking:
+                self._run = 0 if loud else self._run + 1
+                if self._run >= self._silence:
+                    yield Heard(hops[begin : at + _HOP])
+                    yield self._stop()
+                continue
+            self._before.append(hops[at : at + _HOP])
+            self._run = self._run + 1 if loud else 0
+            if self._run == _ONSET:
+                yield from self._start()
+                begin = at + _HOP
+        if self._speaking and begin < whole:
+            yield Heard(hops[begin:])
+
+    def flush(self) -> Iterator[Change]:
+        """The end of the audio ends the turn that is open."""
+        if self._speaking:
+            yield Heard(self._held)
+            yield self._stop()
+        self._held = b""
+
+    def _loud(self, hop: bytes) -> bool:
+        samples = memoryview(hop).cast("h")[::_STRIDE]
+        return max(samples) >= self._level or -min(samples) >= self._level
+
+    def _start(self) -> Iterator[Change]:
+        self._speaking, self._run = True, 0
+        yield Started((self._hops - _ONSET) * HOP_MS)
+        yield Heard(b"".join(self._before))
+        self._before.clear()
+
+    def _stop(self) -> Stopped:
+        self._speaking, self._run = False, 0
+        return Stopped(self._hops * HOP_MS)

@@ -1,0 +1,80 @@
+"""Troubles change the run of events as they say, and strike at the count they name, once."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from compat.emulator.realtime.faulty import Faulty
+from compat.emulator.realtime.records import LiveRecord
+from compat.emulator.realtime.troubles import Double, Erring, Fail, Late, Sever, Stall, Strike, Trouble
+from tests.emulator.realtime.talk import COMMIT, FINISH, MANUAL, Event, Talk, decoded, frames, kinds, spoken
+
+TURN = ["committed", "created", "text", "completed"]
+
+
+def told(*troubles: Trouble, turns: int = 2) -> list[Event]:
+    talk, faulty = Talk(session=MANUAL), Faulty(troubles)
+    said = [message for _ in range(turns) for message in (*frames(spoken("amber")), COMMIT)]
+    run = [event for message in [*said, FINISH] for event in faulty.events(talk.session.receive(json.dumps(message)))]
+    return [decoded(event) for event in run]
+
+
+@pytest.mark.parametrize(
+    ("troubles", "heard"),
+    [
+        ((), [*TURN, *TURN, "finished"]),
+        ((Double("completed"),), [*TURN, "completed", *TURN, "completed", "finished"]),
+        ((Double(".committed"),), ["committed", *TURN, "committed", *TURN, "finished"]),
+        ((Late(1, 2),), [*TURN[:3], *TURN, "completed", "finished"]),
+        ((Late(1, 9),), [*TURN[:3], *TURN, "completed", "finished"]),
+        ((Late(2, 3),), [*TURN, *TURN, "finished"]),
+        ((Fail(2, code="c", message="m"),), [*TURN, *TURN[:3], "failed", "finished"]),
+        ((Fail(1), Late(1, 2)), [*TURN[:3], *TURN, "failed", "finished"]),
+    ],
+)
+def test_the_run_of_events(troubles: tuple[Trouble, ...], heard: list[str]) -> None:
+    assert kinds(told(*troubles)) == heard
+
+
+def test_late_is_late() -> None:
+    first, second = (event["item_id"] for event in told() if event["type"].endswith(".committed"))
+
+    assert [e["item_id"] for e in told(Late(1, 2)) if e["type"].endswith(".completed")] == [second, first]
+
+
+def test_a_failure_has_no_event_id() -> None:
+    (failed,) = (event for event in told(Fail(2, code="c", message="m")) if event["type"].endswith(".failed"))
+
+    assert failed == {
+        "type": "conversation.item.input_audio_transcription.failed",
+        "item_id": failed["item_id"],
+        "content_index": 0,
+        "error": {"code": "c", "message": "m", "param": None},
+    }
+
+
+def test_everything_doubled() -> None:
+    assert len(told(Double())) == 2 * len(told())
+
+
+@pytest.mark.parametrize(
+    ("strike", "before", "then"),
+    [
+        (Sever(3), LiveRecord(id="", model="", frames=2), LiveRecord(id="", model="", frames=3)),
+        (Stall(100, "bytes"), LiveRecord(id="", model="", bytes=99), LiveRecord(id="", model="", bytes=200)),
+    ],
+)
+def test_a_strike_comes_at_its_count_and_once(strike: Strike, before: LiveRecord, then: LiveRecord) -> None:
+    faulty = Faulty([strike])
+
+    assert [faulty.strike(record) for record in (before, then, then)] == [None, strike, None]
+
+
+def test_a_strike_after_so_many_events() -> None:
+    faulty, record = Faulty([Erring(1, "events")]), LiveRecord(id="", model="")
+
+    assert faulty.strike(record) is None
+    list(faulty.events([Talk().session.opened()]))
+    assert faulty.strike(record) == Erring(1, "events")
