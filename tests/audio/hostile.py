@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,9 +84,14 @@ def environment() -> dict[str, str]:
     return dict(os.environ)
 
 
-def open_files() -> list[str]:
-    links = [path for path in Path("/proc/self/fd").iterdir() if int(path.name) > 2 and path.exists()]
-    return [str(path.readlink()) for path in links]
+def open_sockets() -> list[int]:
+    """The inodes of all sockets."""
+    found = []
+    for number in range(1024):
+        with contextlib.suppress(OSError):
+            status = os.fstat(number)
+            found += [status.st_ino] if stat.S_ISSOCK(status.st_mode) else []
+    return found
 
 
 def counting(end: int) -> Iterator[int]:

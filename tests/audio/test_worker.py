@@ -9,10 +9,11 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from compat.audio import fit, probe
 from compat.audio.pieces import split
@@ -142,14 +143,26 @@ async def test_processes_work_at_the_same_time() -> None:
         await hanging
 
 
-async def test_secrets_and_sockets_stay_at_home(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_secrets_stay_at_home(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DASHSCOPE_API_KEY", "sk-secret")
+
+    assert "sk-secret" not in (await worker.run(hostile.environment)).values()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="open files are listed in /proc")
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_sockets_stay_at_home(run: Callable[[Coroutine[None, None, list[int]]], list[int]]) -> None:
+    async def inherited() -> list[int]:
+        worker = Worker()
+        try:
+            return await worker.run(hostile.open_sockets)
+        finally:
+            await worker.close()
+
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.set_inheritable(True)
 
-        assert "sk-secret" not in (await worker.run(hostile.environment)).values()
-        if sys.platform == "linux":
-            assert not [name for name in await worker.run(hostile.open_files) if name.startswith("socket:")]
+        assert os.fstat(server.fileno()).st_ino not in run(inherited())
 
 
 async def test_nothing_is_left_when_the_pool_closes() -> None:
