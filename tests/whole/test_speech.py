@@ -1,0 +1,101 @@
+"""Real speech, a real recogniser, the official SDK; nothing in between is made up."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import srt
+
+from compat.emulator import sample
+from compat.emulator.engines import engine
+from tests.house import House, house
+
+pytestmark = pytest.mark.xdist_group("speech")  # one process loads the model
+LOOPS = 8
+LINES = (
+    "it was the best of times",
+    "it was the worst of times",
+    "it was the age of wisdom",
+    "we had nothing before us",
+)
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[House]:
+    with house(engine("moonshine")) as opened:
+        yield opened
+
+
+def words(text: str) -> list[str]:
+    return re.findall(r"[a-z']+", text.lower())
+
+
+def spoken(text: str) -> str:
+    return " ".join(words(text))
+
+
+def test_ten_seconds(home: House) -> None:
+    path = sample.path().with_name("beckett.wav")
+
+    answer = home.client().audio.transcriptions.create(model="whisper-1", file=path)
+
+    assert spoken(answer.text).startswith("ever tried ever failed no matter try again")
+
+
+def test_forty_four_seconds_streamed(home: House) -> None:
+    stream = home.client().audio.transcriptions.create(model="gpt-4o-transcribe", file=sample.path(), stream=True)
+
+    deltas = []
+    for event in stream:
+        if event.type == "transcript.text.done":
+            done = event.text
+        elif event.type == "transcript.text.delta":
+            deltas.append(event.delta)
+
+    assert len(deltas) > 3
+    assert done == "".join(deltas)
+    assert all(line in spoken(done) for line in LINES)
+
+
+@pytest.fixture(scope="module")
+def looped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The 44 s sample over and over, as 16 kHz speech of close to six minutes."""
+    with wave.open(str(sample.path())) as source:
+        rate, pcm = source.getframerate(), source.readframes(source.getnframes())
+    path = tmp_path_factory.mktemp("looped") / "looped.wav"
+    with wave.open(str(path), "wb") as target:
+        target.setnchannels(1)
+        target.setsampwidth(2)
+        target.setframerate(rate)
+        for _ in range(LOOPS):
+            target.writeframes(pcm)
+    return path
+
+
+def test_six_minutes_come_back_with_the_times_of_every_loop(home: House, looped: Path) -> None:
+    raw = home.client().audio.transcriptions.with_raw_response.create(
+        model="whisper-1", file=looped, response_format="verbose_json", timestamp_granularities=["word", "segment"]
+    )
+    answer = raw.parse()
+
+    assert "filetrans" == raw.headers["x-compat-road"]
+    assert answer.words is not None
+    loop = answer.duration / LOOPS
+    starts = [word.start for word in answer.words if "wisdom" in word.word.lower()]
+    assert LOOPS == len(starts)
+    assert all(abs(start - starts[0] - loop * number) <= 0.5 for number, start in enumerate(starts))
+    assert all(before.start <= after.start for before, after in itertools.pairwise(answer.words))
+
+
+def test_captions_follow_the_speech(home: House) -> None:
+    answer = home.client().audio.transcriptions.create(model="whisper-1", file=sample.path(), response_format="srt")
+
+    cues = list(srt.parse(answer))
+    assert all(line in spoken(" ".join(cue.content for cue in cues)) for line in LINES)
+    assert all(before.end <= after.start for before, after in itertools.pairwise(cues))
+    assert all((cue.end - cue.start).total_seconds() <= 7 and len(cue.content) <= 84 for cue in cues)
