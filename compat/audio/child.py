@@ -50,9 +50,8 @@ NEXT = b"next"  # asks for an iterator's next item; any other frame is a call
 
 def serve(memory: int) -> None:
     """Answer calls until standard input ends. `memory` bounds the address space, in bytes."""
-    os.closerange(
-        3, min(os.sysconf("SC_OPEN_MAX"), 65_536)
-    )  # uvloop leaves open what the server lets its workers inherit
+    # uvloop leaves open what the server lets its workers inherit
+    os.closerange(3, min(os.sysconf("SC_OPEN_MAX"), 65_536))
     os.nice(_NICE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
