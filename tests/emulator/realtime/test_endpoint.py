@@ -1,0 +1,361 @@
+"""The live socket on a real port: the upgrade, the model, bounds, troubles, records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx2
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
+
+from compat.emulator.engine import Hypothesis
+from compat.emulator.engines.moonshine import Moonshine
+from compat.emulator.engines.tones import Tones
+from compat.emulator.faults import Answer, Cut, Fault, Faults, Hang, Live, Refuse, Rule
+from compat.emulator.readings import Readings
+from compat.emulator.realtime.settings import LiveLimits, LiveReadings
+from compat.emulator.realtime.troubles import Double, Erring, Fail, Late, Sever, Stall, Trouble, Unit
+from compat.emulator.state import Limits
+from tests.emulator.laptop import Laptop, Start
+from tests.emulator.realtime.talk import (
+    COMMIT,
+    FINISH,
+    HELLO,
+    MANUAL,
+    MODEL,
+    Event,
+    appended,
+    frames,
+    kinds,
+    scripted,
+    silence,
+    spoken,
+    transcripts,
+    vad,
+)
+
+KEY = "Bearer sk-test"
+
+
+@contextmanager
+def dialled(laptop: Laptop, *, model: str | None = MODEL, key: str | None = KEY) -> Iterator[Connection]:
+    query = "" if model is None else f"?model={model}"
+    headers = {} if key is None else {"authorization": key}
+    address = f"ws{laptop.url.removeprefix('http')}/api-ws/v1/realtime{query}"
+    with connect(address, additional_headers=headers, proxy=None, open_timeout=20) as socket:
+        yield socket
+
+
+def say(socket: Connection, *messages: Event) -> None:
+    for message in messages:
+        socket.send(json.dumps(message))
+
+
+def hear(socket: Connection, until: str) -> list[Event]:
+    """All up to the first event whose type ends so."""
+    heard: list[Event] = []
+    while not heard or not heard[-1]["type"].endswith(until):
+        heard.append(json.loads(socket.recv(timeout=30)))
+    return heard
+
+
+def left(socket: Connection) -> tuple[list[Event], ConnectionClosed]:
+    """All that is still said, and how it ends."""
+    heard: list[Event] = []
+    try:
+        while True:
+            heard.append(json.loads(socket.recv(timeout=30)))
+    except ConnectionClosed as closed:
+        return heard, closed
+
+
+def refused(laptop: Laptop, key: str | None = KEY, model: str = MODEL) -> InvalidStatus:
+    with pytest.raises(InvalidStatus) as caught, dialled(laptop, key=key, model=model):
+        pass
+    return caught.value
+
+
+def troubled(start: Start, *troubles: Trouble) -> Laptop:
+    return struck(start, Live(troubles))
+
+
+def struck(start: Start, fault: Fault) -> Laptop:
+    return start(engine=Tones(), faults=Faults((Rule("realtime", fault),)))
+
+
+@pytest.mark.parametrize(
+    ("key", "words"), [(None, "No API-key"), ("Basic x", "No API-key"), ("Bearer wrong", "Invalid API-key")]
+)
+def test_a_wrong_key_is_refused_at_the_upgrade(start: Start, key: str | None, words: str) -> None:
+    response = refused(start(keys=frozenset({"sk-test"})), key).response
+
+    assert response.status_code == 401
+    body = json.loads(response.body)
+    assert body["code"] == "InvalidApiKey"
+    assert words in body["message"]
+
+
+def test_a_model_that_is_retired_is_refused_at_the_upgrade(start: Start) -> None:
+    response = refused(start(readings=Readings(retired=frozenset({MODEL})))).response
+
+    assert (response.status_code, json.loads(response.body)["code"]) == (403, "AccessDenied")
+
+
+@pytest.mark.parametrize("model", [None, "", "qwen3-asr-flash", "QWEN3-ASR-FLASH-REALTIME", "whisper-1"])
+def test_an_unknown_model_is_closed_with_1007(start: Start, model: str | None) -> None:
+    with dialled(start(), model=model) as socket:
+        heard, closed = left(socket)
+
+    assert heard == []
+    assert closed.rcvd is not None
+    assert (closed.rcvd.code, closed.rcvd.reason) == (1007, "Model not found")
+
+
+@pytest.mark.parametrize("model", [MODEL, f"{MODEL}-2025-10-27", f"{MODEL}-2026-02-10"])
+def test_known_models_are_answered_with_their_name(start: Start, model: str) -> None:
+    with dialled(start(), model=model) as socket:
+        (created,) = hear(socket, "created")
+
+    assert created["session"]["model"] == model
+
+
+@pytest.mark.parametrize("session", [vad(), MANUAL])
+def test_a_session_from_its_opening_to_its_end(start: Start, session: Event) -> None:
+    laptop = start(engine=Tones())
+    laptop.emulator.live.keep_sound = True
+    audio = spoken("amber", "basil") + silence(600)
+    with dialled(laptop) as socket:
+        say(socket, {"type": "session.update", "session": session}, *frames(audio))
+        say(socket, *([] if session is not MANUAL else [COMMIT]), FINISH)
+        heard = hear(socket, "finished")
+
+    assert transcripts(heard) == ["amber basil"]
+    assert [event["type"] for event in heard[:2]] == ["session.created", "session.updated"]
+    (record,) = laptop.emulator.live.sessions
+    assert bytes(record.sound) == audio
+    told = httpx2.get(f"{laptop.url}/emulator/sessions", trust_env=False).json()
+    assert told[0] | {"id": "", "closed": 0} == {
+        "id": "",
+        "model": MODEL,
+        "headers": {},
+        "updates": [session],
+        "frames": len(frames(audio)),
+        "bytes": len(audio),
+        "audio_ms": len(audio) // 32,
+        "items": 1,
+        "finished": True,
+        "closed": 0,
+    }
+
+
+def test_sessions_are_counted_and_told_apart(start: Start) -> None:
+    laptop = start(engine=Tones())
+    with dialled(laptop) as one, dialled(laptop) as other:
+        (first,), (second,) = hear(one, "created"), hear(other, "created")
+        assert laptop.emulator.live.open == 2
+
+    assert laptop.emulator.counts["realtime"] == 2
+    assert [first["session"]["id"], second["session"]["id"]] == [record.id for record in laptop.emulator.live.sessions]
+
+
+def test_a_binary_frame_is_closed_with_1007(start: Start) -> None:
+    with dialled(start()) as socket:
+        socket.send(b"\0\0")
+        _, closed = left(socket)
+
+    assert closed.rcvd is not None
+    assert (closed.rcvd.code, closed.rcvd.reason) == (1007, "Invalid payload data")
+
+
+def test_an_error_leaves_the_socket_open(start: Start) -> None:
+    with dialled(start(engine=Tones())) as socket:
+        socket.send("not json")
+        assert hear(socket, "error")[-1]["error"]["type"] == "invalid_request_error"
+        say(socket, *frames(spoken("amber")), FINISH)
+        assert transcripts(hear(socket, "finished")) == ["amber"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "messages", "reason"),
+    [
+        (LiveLimits(audio_seconds=0.5), frames(silence(500)), "heard enough"),
+        (LiveLimits(session_seconds=0.1), [], "lasted long enough"),
+        (LiveLimits(idle_seconds=0.1), [], "for too long"),
+    ],
+)
+def test_bounds_close_with_1001(start: Start, limits: LiveLimits, messages: list[Event], reason: str) -> None:
+    laptop = start(limits=Limits(live=limits))
+    with dialled(laptop) as socket:
+        say(socket, *messages)
+        _, closed = left(socket)
+
+    assert closed.rcvd is not None
+    assert closed.rcvd.code == 1001
+    assert reason in closed.rcvd.reason
+    assert laptop.emulator.live.sessions[0].closed == 1001
+
+
+def test_readings_and_bounds_of_the_session_are_those_of_the_app(start: Start) -> None:
+    laptop = start(
+        engine=scripted(HELLO),
+        readings=Readings(live=LiveReadings(text_at_end=True)),
+        limits=Limits(live=LiveLimits(turn_seconds=1)),
+    )
+    with dialled(laptop) as socket:
+        say(socket, {"type": "session.update", "session": MANUAL}, appended(silence(2_000)))
+        assert hear(socket, "error")[-1]["error"]["param"] == "audio"
+        say(socket, *frames(silence(500)), COMMIT)
+        heard = hear(socket, "completed")
+
+    assert {event["text"] for event in heard if event["type"].endswith(".text")} == {""}
+
+
+@pytest.mark.parametrize("fault", [Refuse(429, "Throttling.RateQuota"), Refuse(403, "AccessDenied"), Refuse(500, "X")])
+def test_the_upgrade_is_refused_on_demand(start: Start, fault: Refuse) -> None:
+    laptop = struck(start, fault)
+
+    response = refused(laptop).response
+
+    assert (response.status_code, json.loads(response.body)["code"]) == (fault.status, fault.code)
+    with dialled(laptop) as socket:
+        hear(socket, "created")
+
+
+def test_any_answer_to_the_upgrade_on_demand(start: Start) -> None:
+    assert refused(struck(start, Answer("<html>", 502, "text/html"))).response.body == b"<html>"
+
+
+def test_the_upgrade_hangs_on_demand(start: Start) -> None:
+    with dialled(struck(start, Hang(0.05))) as socket:
+        assert kinds(hear(socket, "created")) == ["created"]
+
+
+@pytest.mark.parametrize("trouble", [Sever(3), Sever(3 * 3_200, "bytes"), Cut(3 * 3_200)])
+def test_the_connection_breaks_after_so_much_audio(start: Start, trouble: Sever | Cut) -> None:
+    laptop = struck(start, trouble) if isinstance(trouble, Cut) else troubled(start, trouble)
+    with dialled(laptop) as socket:
+        say(socket, *frames(silence(300)))
+        heard, closed = left(socket)
+
+    assert kinds(heard) == ["created"]
+    assert closed.rcvd is None
+    assert laptop.emulator.live.sessions[0].bytes == 3 * 3_200
+
+
+def test_the_connection_breaks_after_so_many_events(start: Start) -> None:
+    with dialled(troubled(start, Sever(3, "events"))) as socket:
+        say(socket, {"type": "session.update", "session": MANUAL}, *frames(spoken("amber")), COMMIT)
+        told, closed = left(socket)
+
+    assert kinds(told) == ["created", "updated", "committed"]
+    assert closed.rcvd is None
+
+
+@pytest.mark.parametrize("unit", ["events", "frames", "bytes"])
+def test_the_connection_breaks_right_after_the_opening(start: Start, unit: Unit) -> None:
+    with dialled(troubled(start, Sever(0, unit))) as socket:
+        told, closed = left(socket)
+
+    assert kinds(told) == ["created"]
+    assert closed.rcvd is None
+
+
+@pytest.mark.parametrize("code", [1000, 1007, 1011, 4000])
+def test_the_connection_is_closed_with_a_code(start: Start, code: int) -> None:
+    with dialled(troubled(start, Sever(1, code=code, reason="on demand"))) as socket:
+        say(socket, appended(silence(100)))
+        _, closed = left(socket)
+
+    assert closed.rcvd is not None
+    assert (closed.rcvd.code, closed.rcvd.reason) == (code, "on demand")
+
+
+def test_a_fault_strikes_one_session_and_not_the_next(start: Start) -> None:
+    laptop = troubled(start, Sever(1, code=1011))
+    with dialled(laptop) as socket:
+        say(socket, appended(silence(100)))
+        left(socket)
+    with dialled(laptop) as socket:
+        say(socket, *frames(spoken("amber")), FINISH)
+        assert transcripts(hear(socket, "finished")) == ["amber"]
+
+
+def test_an_error_of_the_client_on_demand_keeps_the_socket(start: Start) -> None:
+    with dialled(troubled(start, Erring(1, kind="invalid_request_error", code="c", message="m"))) as socket:
+        say(socket, appended(silence(100)), FINISH)
+        heard = hear(socket, "finished")
+
+    assert kinds(heard) == ["created", "error", "finished"]
+    assert heard[1]["error"] == {
+        "type": "invalid_request_error",
+        "code": "c",
+        "message": "m",
+        "param": None,
+        "event_id": None,
+    }
+
+
+def test_an_error_of_the_server_on_demand_closes_the_socket(start: Start) -> None:
+    with dialled(troubled(start, Erring(1, close=1011))) as socket:
+        say(socket, appended(silence(100)))
+        heard, closed = left(socket)
+
+    assert (kinds(heard), heard[-1]["error"]["type"]) == (["created", "error"], "server_error")
+    assert closed.rcvd is not None
+    assert closed.rcvd.code == 1011
+
+
+def test_a_stall_that_ends(start: Start) -> None:
+    with dialled(troubled(start, Stall(1, seconds=0.05))) as socket:
+        say(socket, *frames(spoken("amber")), FINISH)
+        assert transcripts(hear(socket, "finished")) == ["amber"]
+
+
+def test_a_stall_without_end_answers_nothing_more(start: Start) -> None:
+    laptop = troubled(start, Stall(2))
+    with dialled(laptop) as socket:
+        say(socket, *frames(spoken("amber")), FINISH)
+        hear(socket, "created")
+        with pytest.raises(TimeoutError):
+            socket.recv(timeout=0.2)
+
+    assert laptop.emulator.live.sessions[0].frames == 2
+
+
+def test_doubled_reordered_and_failed_events(start: Start) -> None:
+    with dialled(troubled(start, Double("committed"), Late(1, 2), Fail(2))) as socket:
+        say(socket, {"type": "session.update", "session": MANUAL})
+        say(socket, *[message for _ in range(2) for message in (*frames(spoken("amber")), COMMIT)], FINISH)
+        heard = hear(socket, "finished")
+
+    turn = ["committed", "committed", "created", "text"]
+    assert kinds(heard) == ["created", "updated", *turn, *turn, "failed", "completed", "finished"]
+
+
+def test_faults_can_be_armed_from_another_process(start: Start) -> None:
+    laptop = start(engine=Tones())
+    rules = [{"surface": "realtime", "fault": {"type": "live", "troubles": [{"type": "sever", "after": 1}]}}]
+    httpx2.post(f"{laptop.url}/emulator/faults", json=rules, trust_env=False).raise_for_status()
+
+    with dialled(laptop) as socket:
+        say(socket, appended(silence(100)))
+        assert left(socket)[1].rcvd is None
+
+
+def test_an_engine_that_blocks_is_kept_off_the_loop(start: Start) -> None:
+    laptop = start(engine=Moonshine())
+    with dialled(laptop) as socket:
+        say(socket, {"type": "session.update", "session": MANUAL}, *frames(silence(1_000)), FINISH)
+        assert kinds(hear(socket, "finished")) == ["created", "updated", "finished"]
+
+
+def test_hypotheses_of_each_turn_in_turn(start: Start) -> None:
+    laptop = start(engine=scripted(HELLO, (Hypothesis("good bye"),)))
+    with dialled(laptop) as socket:
+        say(socket, {"type": "session.update", "session": MANUAL})
+        say(socket, *frames(silence(500)), COMMIT, *frames(silence(500)), COMMIT, FINISH)
+        assert transcripts(hear(socket, "finished")) == ["hello world", "good bye"]
