@@ -1,0 +1,112 @@
+"""Jobs in Redis, shared by machines. Each change is one script, which Redis runs without anything in between.
+
+    {qwen-asr-compat}:job:ID     hash: version, record
+    {qwen-asr-compat}:key:KEY    the id of the key's job
+    {qwen-asr-compat}:due        sorted set: ids by when they are due
+
+The braces keep all of them in one slot of a cluster. What nobody has looked at for a day after it was due is forgotten
+by Redis itself.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from compat.jobs.records import Job, decode, encode
+from compat.jobs.store import unreachable
+
+SPACE = "{qwen-asr-compat}:"
+DUE = f"{SPACE}due"
+KEPT = 86400.0  # seconds
+TIMEOUT = 5.0  # seconds
+
+# KEYS: key, job, due. ARGV: instead_of, prefix of jobs, id, version, record, due, forgotten at (ms).
+OPEN = """
+local there = redis.call('GET', KEYS[1])
+if there and there ~= ARGV[1] then
+  local record = redis.call('HGET', ARGV[2] .. there, 'record')
+  if record then return record end
+end
+redis.call('SET', KEYS[1], ARGV[3], 'PXAT', ARGV[7])
+redis.call('HSET', KEYS[2], 'version', ARGV[4], 'record', ARGV[5])
+redis.call('PEXPIREAT', KEYS[2], ARGV[7])
+redis.call('ZADD', KEYS[3], ARGV[6], ARGV[3])
+return ARGV[5]
+"""
+# KEYS: key, job, due. ARGV: version seen, id, version, record, due, forgotten at (ms).
+SWAP = """
+if redis.call('HGET', KEYS[2], 'version') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[2], 'version', ARGV[3], 'record', ARGV[4])
+redis.call('PEXPIREAT', KEYS[2], ARGV[6])
+if redis.call('GET', KEYS[1]) == ARGV[2] then redis.call('PEXPIREAT', KEYS[1], ARGV[6]) end
+redis.call('ZADD', KEYS[3], ARGV[5], ARGV[2])
+return 1
+"""
+# KEYS: key.
+FORGET = "return redis.call('DEL', KEYS[1])"
+# KEYS: key, job, due. ARGV: id.
+DROP = """
+redis.call('DEL', KEYS[2])
+redis.call('ZREM', KEYS[3], ARGV[1])
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+return 1
+"""
+
+
+class RedisStore:
+    def __init__(self, url: str) -> None:
+        self._redis = Redis.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT)
+
+    async def open(self, job: Job, *, instead_of: str = "") -> Job:
+        arguments = (instead_of, f"{SPACE}job:", job.id, job.version, encode(job), job.due, _forgotten(job))
+        record = await self._script(OPEN, job, *arguments)
+        there = decode(cast("bytes", record))
+        if there is not None:
+            return there
+        await self._script(FORGET, job)
+        return await self.open(job)
+
+    async def get(self, job_id: str) -> Job | None:
+        try:
+            record = cast("bytes | None", await self._redis.hget(f"{SPACE}job:{job_id}", "record"))
+        except (RedisError, OSError) as exc:
+            raise unreachable(exc) from exc
+        return decode(record) if record else None
+
+    async def swap(self, seen: Job, job: Job) -> Job | None:
+        kept = msgspec.structs.replace(job, version=seen.version + 1)
+        arguments = (seen.version, kept.id, kept.version, encode(kept), kept.due, _forgotten(kept))
+        return kept if await self._script(SWAP, kept, *arguments) else None
+
+    async def due(self, now: float) -> list[Job]:
+        try:
+            names = await self._redis.zrangebyscore(DUE, "-inf", f"({now}", start=0, num=100)
+            ids = cast("list[bytes]", names)
+            jobs = [(name, await self.get(name.decode())) for name in ids]
+            if gone := [name for name, job in jobs if job is None]:
+                await self._redis.zrem(DUE, *gone)
+        except (RedisError, OSError) as exc:
+            raise unreachable(exc) from exc
+        return [job for _, job in jobs if job is not None]
+
+    async def drop(self, job: Job) -> None:
+        await self._script(DROP, job, job.id)
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+
+    async def _script(self, script: str, job: Job, *arguments: str | bytes | float) -> object:
+        keys = (f"{SPACE}key:{job.key}", f"{SPACE}job:{job.id}", DUE)
+        try:
+            return await self._redis.eval(script, len(keys), *keys, *arguments)
+        except (RedisError, OSError) as exc:
+            raise unreachable(exc) from exc
+
+
+def _forgotten(job: Job) -> int:
+    """Milliseconds since the epoch."""
+    return round((job.due + KEPT) * 1000)

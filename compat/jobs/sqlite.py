@@ -1,0 +1,110 @@
+"""Jobs in one SQLite file, in WAL mode: processes of one machine may share it."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from compat.jobs.records import Job, decode, encode
+from compat.jobs.store import unreachable
+
+T = TypeVar("T")
+
+BUSY = 5.0  # seconds to wait for another process's write
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS jobs
+  (id TEXT PRIMARY KEY, version INTEGER NOT NULL, due REAL NOT NULL, record BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS keys (key TEXT PRIMARY KEY, id TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS jobs_due ON jobs (due);
+"""
+
+
+class SqliteStore:
+    def __init__(self, path: Path | None) -> None:
+        """`path` None: in memory. The file is made at the first use, readable by this user only."""
+        self._path = path
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="jobs")
+        self._connection: sqlite3.Connection | None = None
+
+    async def open(self, job: Job, *, instead_of: str = "") -> Job:
+        return await self._run(lambda db: _open(db, job, instead_of))
+
+    async def get(self, job_id: str) -> Job | None:
+        return await self._run(lambda db: _get(db, job_id))
+
+    async def swap(self, seen: Job, job: Job) -> Job | None:
+        kept = msgspec.structs.replace(job, version=seen.version + 1)
+        changed = await self._run(
+            lambda db: (
+                db.execute(
+                    "UPDATE jobs SET version = ?, due = ?, record = ? WHERE id = ? AND version = ?",
+                    (kept.version, kept.due, encode(kept), seen.id, seen.version),
+                ).rowcount
+            )
+        )
+        return kept if changed else None
+
+    async def due(self, now: float) -> list[Job]:
+        query = "SELECT record FROM jobs WHERE due < ? ORDER BY due LIMIT 100"
+        rows = await self._run(lambda db: db.execute(query, (now,)).fetchall())
+        return [job for (record,) in rows if (job := decode(record))]
+
+    async def drop(self, job: Job) -> None:
+        await self._run(lambda db: _drop(db, job))
+
+    async def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await asyncio.get_running_loop().run_in_executor(self._thread, connection.close)
+        self._thread.shutdown(wait=False)
+
+    async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """`work` in a transaction of its own, in the one thread that the connection belongs to."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
+
+    def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            db = self._opened()
+            with db:
+                db.execute("BEGIN IMMEDIATE")
+                return work(db)
+        except (sqlite3.Error, OSError) as exc:
+            raise unreachable(exc) from exc
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            if self._path is not None:
+                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._path.touch(mode=0o600)
+            connection = sqlite3.connect(self._path or ":memory:", timeout=BUSY, isolation_level=None)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(SCHEMA)
+            self._connection = connection
+        return self._connection
+
+
+def _open(db: sqlite3.Connection, job: Job, instead_of: str) -> Job:
+    query = "SELECT record FROM jobs JOIN keys USING (id) WHERE key = ? AND id != ?"
+    row = db.execute(query, (job.key, instead_of)).fetchone()
+    there = decode(row[0]) if row else None
+    if there is not None:
+        return there
+    db.execute("INSERT INTO jobs VALUES (?, ?, ?, ?)", (job.id, job.version, job.due, encode(job)))
+    db.execute("INSERT OR REPLACE INTO keys VALUES (?, ?)", (job.key, job.id))
+    return job
+
+
+def _get(db: sqlite3.Connection, job_id: str) -> Job | None:
+    row = db.execute("SELECT record FROM jobs WHERE id = ?", (job_id,)).fetchone()
+    return decode(row[0]) if row else None
+
+
+def _drop(db: sqlite3.Connection, job: Job) -> None:
+    db.execute("DELETE FROM jobs WHERE id = ?", (job.id,))
+    db.execute("DELETE FROM keys WHERE id = ?", (job.id,))

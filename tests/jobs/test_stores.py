@@ -1,0 +1,178 @@
+"""One conversation for every store, each the real thing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from compat.errors import ServiceUnavailable
+from compat.jobs import store as stores
+from compat.jobs.records import Failure, Hook, Job
+from compat.jobs.store import Store
+from compat.transcript import Ask, Segment, Transcript, Word
+from tests.jobs.making import a_job
+from tests.witnesses import free_port, redis_server
+
+FAR = 4_000_000_000.0  # seconds since the epoch: Redis forgets what lies a day in the past
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with redis_server(tmp_path_factory.mktemp("redis")) as url:
+        yield url
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str | None:
+    match request.param:
+        case "memory":
+            return None
+        case "sqlite":
+            return str(tmp_path / "state" / "jobs.sqlite")
+        case _:
+            url: str = request.getfixturevalue("redis")
+            return url
+
+
+@pytest.fixture
+async def store(place: str | None) -> AsyncIterator[Store]:
+    opened = stores.at(place)
+    yield opened
+    await opened.close()
+
+
+def changed(job: Job, **changes: object) -> Job:
+    return msgspec.structs.replace(job, **changes)
+
+
+async def test_a_key_has_one_job(store: Store) -> None:
+    first = a_job()
+    second = a_job(key=first.key)
+
+    assert first == await store.open(first)
+    assert first == await store.open(second)
+    assert first == await store.get(first.id)
+    assert await store.get(second.id) is None
+
+
+async def test_of_many_who_open_a_key_at_once_one_is_first(store: Store) -> None:
+    jobs = [a_job(key="the same") for _ in range(30)]
+
+    kept = await asyncio.gather(*(store.open(job) for job in jobs))
+
+    assert 1 == len({job.id for job in kept})
+    await store.drop(kept[0])
+
+
+async def test_a_job_can_be_replaced_and_lives_on_under_its_id(store: Store) -> None:
+    first = await store.open(a_job())
+    second, third = a_job(key=first.key), a_job(key=first.key)
+
+    assert second == await store.open(second, instead_of=first.id)
+    assert second == await store.open(third, instead_of=first.id)
+    assert first == await store.get(first.id)
+
+
+async def test_no_change_is_lost(store: Store) -> None:
+    job = await store.open(a_job())
+
+    submitted = await store.swap(job, changed(job, task_id="task"))
+    late = await store.swap(job, changed(job, state="cancelled"))
+
+    assert submitted == changed(job, task_id="task", version=1)
+    assert late is None
+    assert submitted == await store.get(job.id)
+
+
+async def test_of_many_changes_at_once_one_is_made(store: Store) -> None:
+    job = await store.open(a_job())
+
+    made = await asyncio.gather(*(store.swap(job, changed(job, holder=f"process {n}")) for n in range(20)))
+
+    assert 1 == len([kept for kept in made if kept])
+
+
+async def test_everything_comes_back_as_it_was(store: Store) -> None:
+    said = (Segment(text="你好 world", start=0.1, end=1.5, words=(Word("你好", 0.1, 0.5),), speaker="A", channel=1),)
+    job = a_job(
+        views=(Ask(model="whisper-1", response_format="verbose_json", granularities=frozenset({"word", "segment"})),),
+        hooks=(Hook("https://caller.example/done", 0),),
+        transcript=Transcript(text="你好 world", segments=said, language="zh", duration=600.5, task_id="t"),
+        failure=Failure(kind="ServiceFailed", message="it failed", code="upstream_error", retry_after=2.5),
+    )
+
+    await store.open(job)
+
+    assert job == await store.get(job.id)
+
+
+async def test_jobs_are_listed_when_they_are_due(store: Store) -> None:
+    late, early, never = a_job(due=FAR + 2), a_job(due=FAR + 1), a_job(due=FAR + 50)
+    for job in (late, early, never):
+        await store.open(job)
+
+    assert [early, late] == await store.due(FAR + 10)
+    renewed = await store.swap(early, changed(early, due=FAR + 60))
+    assert [late] == await store.due(FAR + 10)
+
+    for job in (late, renewed or early, never):
+        await store.drop(job)
+    assert [] == await store.due(FAR + 99)
+
+
+async def test_a_dropped_job_is_gone_and_its_key_free(store: Store) -> None:
+    job = await store.open(a_job())
+    await store.drop(job)
+
+    assert await store.get(job.id) is None
+    assert await store.swap(job, job) is None
+    again = a_job(key=job.key)
+    assert again == await store.open(again)
+
+
+async def test_dropping_a_replaced_job_leaves_its_successor(store: Store) -> None:
+    first = await store.open(a_job())
+    second = await store.open(a_job(key=first.key), instead_of=first.id)
+    await store.drop(first)
+
+    assert second == await store.open(a_job(key=first.key))
+
+
+@pytest.mark.parametrize("place", ["sqlite", "redis"], indirect=True)
+async def test_two_processes_share_a_store(place: str) -> None:
+    ours, theirs = stores.at(place), stores.at(place)
+    job = await ours.open(a_job())
+
+    assert job == await theirs.open(a_job(key=job.key))
+    kept = await theirs.swap(job, changed(job, task_id="task"))
+    assert kept == await ours.get(job.id)
+
+    await ours.close()
+    await theirs.close()
+
+
+async def test_the_file_is_private(tmp_path: Path) -> None:
+    store = stores.at(str(tmp_path / "state" / "jobs.sqlite"))
+    await store.open(a_job())
+
+    modes = [path.stat().st_mode & 0o077 for path in (tmp_path / "state").iterdir()]
+    assert {0} == set(modes)
+    await store.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+async def test_an_unreachable_store_says_when_to_come_again(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    place = str(tmp_path / "file" / "jobs.sqlite") if kind == "sqlite" else f"redis://127.0.0.1:{free_port()}/0"
+    store = stores.at(place)
+    job = a_job()
+
+    for work in (store.open(job), store.get(job.id), store.swap(job, job), store.due(1), store.drop(job)):
+        with pytest.raises(ServiceUnavailable) as caught:
+            await work
+        assert caught.value.headers()["retry-after"] == "5"
+    await store.close()

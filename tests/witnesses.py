@@ -1,0 +1,44 @@
+"""Real programs that tests need beside Python. Without one its tests are skipped; under COMPAT_REQUIRE_WITNESSES=1,
+which `.ci/run` sets, they fail."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+def program(name: str, how: str) -> str:
+    """The path of `name`; `how` tells a reader how to get it."""
+    path = shutil.which(name)
+    if path is not None:
+        return path
+    if os.environ.get("COMPAT_REQUIRE_WITNESSES") == "1":
+        pytest.fail(f"{name} is not installed: {how}.")
+    pytest.skip(f"{name} is not installed: {how}.")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+@contextlib.contextmanager
+def redis_server(folder: Path) -> Iterator[str]:
+    """A real Redis of one's own that keeps nothing on disk; gives its address."""
+    path, port = program("redis-server", "apt-get install redis-server"), free_port()
+    command = [path, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            assert any("Ready to accept connections" in line for line in server.stdout)
+            yield f"redis://127.0.0.1:{port}/0"
+        finally:
+            server.kill()
