@@ -26,7 +26,7 @@ def test_a_line_is_json_with_the_fields_beside_the_message() -> None:
 
 def fail() -> None:
     try:
-        _ = {}["a caller's words"]
+        _ = dict[str, str]()["a caller's words"]
     except KeyError as exc:
         raise RuntimeError("more of a caller's words") from exc
 

@@ -47,7 +47,9 @@ class Recogniser:
 
     async def prepare(self, ask: Ask, path: Path, key: str) -> Work:
         """Looks at the audio, chooses the road and makes the audio fit it. Further files stand beside `path`."""
-        media = probe.header(path) or await self._worker.run(probe.measure, path)
+        media = probe.header(path)
+        if media is None:
+            media = await self._worker.run(probe.measure, path)
         road = catalogue.road(
             ask,
             media,
@@ -81,10 +83,7 @@ class Recogniser:
     async def deltas(self, work: Work) -> AsyncGenerator[str | Transcript, None]:
         """Increments of the text as soon as the service gives them; the last thing is the transcript."""
         if not _at_once(work.request):
-            transcript = await self.transcript(work)
-            if transcript.text:
-                yield transcript.text
-            yield transcript
+            yield await self.transcript(work)
             return
         call, stream = _streamed(work.request)
         async with contextlib.aclosing(self._service.stream(call, work.key)) as chunks:

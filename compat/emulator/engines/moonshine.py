@@ -22,7 +22,7 @@ import msgspec
 from compat.emulator.engine import Hypothesis, Sentence, Word
 from compat.emulator.sound import BYTES_PER_MS, RATE
 
-_PIECE: Final = 2_000 * BYTES_PER_MS  # heard at a time: each time the unfinished line is recognised anew
+_PIECE: Final = 5_000 * BYTES_PER_MS  # heard at a time: each time the unfinished line is recognised anew
 _PAUSE_MS: Final = 500
 _STREAM_MS: Final = 60_000
 _PARTIAL: Final = 750 * BYTES_PER_MS  # live speech between two beliefs
