@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+
+from compat.emulator.engines.scripted import Scripted
+from tests.house import House, house
+
+PAGE = "https://app.example"
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[House]:
+    with house(Scripted(()), cors_origins=(PAGE,)) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/v1/nothing", 404, "unknown_url"),
+        ("GET", "/v1/audio/transcriptions", 405, "method_not_allowed"),
+        ("PUT", "/v1/models", 405, "method_not_allowed"),
+        ("GET", "/v1/readyz", 404, "unknown_url"),  # a probe takes a 200 here for another product
+        ("GET", "/v1/test", 404, "unknown_url"),
+        ("GET", "/health", 404, "unknown_url"),
+    ],
+)
+def test_what_is_not_there_is_refused_in_openai_s_shape(
+    home: House, method: str, path: str, status: int, code: str
+) -> None:
+    answer = httpx2.request(method, home.base_url.removesuffix("/v1") + path)
+
+    assert (status, code) == (answer.status_code, answer.json()["error"]["code"])
+
+
+def test_health_is_told_without_a_key(home: House) -> None:
+    answer = httpx2.get(home.base_url.removesuffix("/v1") + "/healthz")
+
+    assert (200, {"status": "ok"}) == (answer.status_code, answer.json())
+
+
+@pytest.mark.parametrize(("given", "kept"), [("my-id.1", True), ("bad id", False), ("x" * 200, False)])
+def test_a_plain_request_id_of_the_caller_s_is_kept(home: House, given: str, kept: bool) -> None:
+    answer = httpx2.get(f"{home.base_url}/models", headers={"x-request-id": given})
+
+    assert kept == (given == answer.headers["x-request-id"])
+    assert answer.headers["openai-processing-ms"].isdecimal()
+
+
+def test_a_page_of_an_allowed_origin_may_call(home: House) -> None:
+    asked = {"origin": PAGE, "access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+    preflight = httpx2.options(f"{home.base_url}/audio/transcriptions", headers=asked)
+    answer = httpx2.get(f"{home.base_url}/models", headers={"origin": PAGE})
+
+    assert (200, PAGE) == (preflight.status_code, preflight.headers["access-control-allow-origin"])
+    assert "x-request-id" in answer.headers["access-control-expose-headers"]
+
+
+def test_a_page_of_another_origin_may_not(home: House) -> None:
+    answer = httpx2.get(f"{home.base_url}/models", headers={"origin": "https://evil.example"})
+
+    assert "access-control-allow-origin" not in answer.headers
