@@ -11,6 +11,8 @@ the two ends, the pumps, to
   with an error of `compat.errors`, whose `retryable` decides what follows. While connected: `from_upstream` for each
   frame, `upstream_lost` when the connection ends for whatever reason (close 1007 "Model not found" is a ModelNotFound,
   401 a NotAuthenticated, a cut a ServiceUnavailable);
+- ping the service every 2 s or so, tell each pong to `upstream_pong` with the time of its ping (it frees memory), and
+  take a connection whose pong stays away for 20 s as lost;
 - perform `CloseUpstream` by forgetting the connection, or the attempt: it is closed in the background (in at most 2 s),
   and nothing of it is told any more. An `Open` may follow at once, for another connection;
 - write `ToUpstream` and `ToClient` frames in order, each side by a writer of its own, so that a slow side does not stop
@@ -23,7 +25,8 @@ the two ends, the pumps, to
 - go on until `Bridge.over` is true and its last actions are performed.
 
 Memory: sound that is not sent (60 s, then the caller is not read; a caller may have one more frame on its way), sound
-that is sent and not answered (a turn in progress, at most 11 minutes; about 3 s between turns), 200 past transcripts.
+that is sent and not answered (a turn in progress, at most 11 minutes; between turns the time from
+ping to pong and 3 s, or 28 s where no pong is told), 200 past transcripts.
 """
 
 from compat.bridge.machine import Bridge

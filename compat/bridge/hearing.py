@@ -185,13 +185,14 @@ class Hearing:
         if not piece.resolved:
             self._end(None, piece, piece.text)
 
-    def finished(self) -> None:
-        """The service has answered everything that it was asked."""
+    def finished(self, tick: int) -> None:
+        """The service has answered everything that it was sent, which was the sound up to this tick."""
         for item in list(self.unfinished):
             self._give_up(item)
         asked = [piece for piece in (*self._turns.values(), *self.waiting) if piece.asked]
         for piece in asked:
             self.silent(piece)
+        self.answered_to = max(self.answered_to, tick)
         self.lost()
 
     def lost(self) -> None:

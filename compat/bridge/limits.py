@@ -14,12 +14,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     goes on for longer without a result loses its beginning when the connection breaks.
 
     `heard_after`: how long after the service must have heard a stretch of sound (at real-time pace at the latest)
-    it still may report speech in it. `attempts` in a row, without progress, end the session.
+    it still may report speech in it. `received_after`: when a connection that did not break in the meantime is known
+    to have delivered it; a pong tells sooner. `attempts` in a row, without progress, end the session.
     """
 
     unsent: float = 60.0
     kept: float = 660.0
     heard_after: float = 3.0
+    received_after: float = 25.0
     in_flight_bytes: int = 96_000
     frame_bytes: int = 32_000
     shortest_commit: float = 0.1

@@ -60,8 +60,10 @@ class Line:
         self._sent_to = self._accepted = self._high_water = 0
         self._retry_at = 0.0
         self._heard_at = 0.0
-        self._unanswered_since: float | None = None
+        self._heard_of = 0
+        self._asked_at = 0.0
         self._heard_by = 0.0
+        self._received = 0.0
         self._alive = False
         self._outbox = outbox
         self._tape = tape
@@ -117,7 +119,7 @@ class Line:
 
     def finished(self, now: float) -> None:
         """The service answered everything it was sent and ended its session. The next begins when it is needed."""
-        self._hearing.finished()
+        self._hearing.finished(self._sent_to)
         self._outbox.act(CloseUpstream())
         self._again(now)
 
@@ -143,16 +145,15 @@ class Line:
         self._enter(State.CLOSED, now)
         self.timeline = Timeline()
         self._told, self._owed, self._in_flight = None, [], 0
-        self._alive, self._unanswered_since = False, None
+        self._alive, self._heard_of, self._received = False, 0, 0.0
         self.feed(now)
         if self._urgent:
             self.need(now)
 
     def _unanswered(self, now: float) -> list[Entry]:
+        self.trim(now)
         if not self._hearing.detecting:
             return [entry for entry in self._tape.past if _needed(entry)]
-        if not self._hearing.unfinished and now > self._heard_by + self._limits.heard_after:
-            return []
         return without(after(self._tape.past, self._hearing.answered_to), self._hearing.out_of_order)
 
     def trim(self, now: float) -> None:
@@ -161,9 +162,12 @@ class Line:
             self._tape.trim(lambda entry: not _needed(entry))
             return
         earliest, answered = self._hearing.earliest, self._hearing.answered_to
-        silent_to = answered if earliest is None else max(answered, earliest - TICKS)
-        heard = now - self._limits.heard_after if earliest is None else 0.0
-        self._tape.trim(lambda entry: not isinstance(entry, Sound) or entry.end <= silent_to or entry.heard_by < heard)
+        if earliest is None:
+            heard, received = now - self._limits.heard_after, max(self._received, now - self._limits.received_after)
+            self._tape.trim(lambda entry: _silent(entry, answered, heard, received))
+        else:
+            before = max(answered, earliest - TICKS)
+            self._tape.trim(lambda entry: not isinstance(entry, Sound) or entry.end <= before)
         self._tape.bound(round(self._limits.kept * TICKS))
 
     @property
@@ -180,8 +184,12 @@ class Line:
 
     def heard(self, now: float) -> None:
         """The service said something that is no complaint."""
-        self._heard_at, self._unanswered_since, self._alive = now, None, True
+        self._heard_at, self._heard_of, self._alive = now, self.timeline.sent, True
         self._progress()
+
+    def received(self, sent_at: float) -> None:
+        """What was sent until then has reached the service."""
+        self._received = sent_at
 
     def drained(self, now: float) -> None:
         """Everything sent so far has left this machine."""
@@ -213,27 +221,23 @@ class Line:
     def _answer_due(self) -> float | None:
         if self.owed:
             patience = self._limits.stalled if self._hearing.detecting else self._limits.manual_answer
-            return max(self._heard_at, self.since, self._unanswered_since or 0.0) + patience
-        if self._unanswered_since is not None and self._hearing.speaking:
-            return self._unanswered_since + self._limits.stalled
+            return max(self._heard_at, self._asked_at) + patience
+        if self._hearing.speaking and self.timeline.sent - self._heard_of > self._limits.stalled * TICKS:
+            return self._heard_at + self._limits.stalled
         return None
 
     def overdue(self, now: float) -> bool:
-        """Do what is due. True where the service has to be given up as lost."""
+        """Do what is due. True where the service has to be given up as lost: it hangs, in the middle of a word maybe."""
         if self.deadline is None or now < self.deadline:
             return False
-        match self.state:
-            case State.WAITING:
-                self.state = State.CLOSED
-                self.need(now)
-            case State.OPEN:
-                self.finish(now)
-            case State.FINISHING:
-                self._outbox.act(CloseUpstream())
-                return True
-            case _:
-                pass
-        return False
+        if self.state is State.WAITING:
+            self.state = State.CLOSED
+            self.need(now)
+            return False
+        if self.state is State.OPEN and not self._hearing.speaking:
+            self.finish(now)
+            return False
+        return True
 
     # --- sending ----------------------------------------------------------------------------------------------------
 
@@ -275,8 +279,7 @@ class Line:
         self.timeline.sound(sound.tick, sound.ticks)
         self._sent_to = max(self._sent_to, sound.end)
         self._heard_by = sound.heard_by = max(self._heard_by, now) + sound.ticks / TICKS
-        if self._unanswered_since is None:
-            self._unanswered_since = now
+        sound.sent_at = now
 
     def _append(self, data: bytes) -> None:
         self._in_flight += len(data)
@@ -301,7 +304,7 @@ class Line:
         self._hearing.feed(piece)
         piece.asked = True
         self._owed.append(piece)
-        self._unanswered_since = now
+        self._asked_at = now
         self._outbox.send(self._dialect.commit(self._outbox.ids("commit")))
 
     def unheard(self) -> Piece | None:
@@ -316,6 +319,13 @@ class Line:
     def _tell(self) -> None:
         self._told = self.setup
         self._outbox.send(self._dialect.setup(self.setup, self._outbox.ids("setup")))
+
+
+def _silent(entry: Entry, answered: int, heard: float, received: float) -> bool:
+    """Whether the service would have reported speech by now, if there were any in it that is not answered."""
+    if not isinstance(entry, Sound) or entry.end <= answered:
+        return True
+    return entry.heard_by < heard and entry.sent_at <= received
 
 
 def _needed(entry: Entry) -> bool:

@@ -134,6 +134,12 @@ class Bridge:
             self._line.trim(now)
         return self._done(now)
 
+    def upstream_pong(self, pinged_at: float, now: float) -> list[Action]:
+        """The service's pong to a ping that was written at `pinged_at`: what was written before it has arrived."""
+        self._line.received(pinged_at)
+        self._line.trim(now)
+        return self._done(now)
+
     def from_upstream(self, raw: str | bytes, now: float) -> list[Action]:
         """One frame of the service."""
         report = self._dialect.read(raw)

@@ -13,13 +13,14 @@ from compat.dashscope_api.realtime.turns import Setup
 
 
 class Sound(msgspec.Struct, gc=False):
-    """A stretch of the caller's sound. `piece` where turns are manual. `heard_by`: when the service, even at no more
-    than real-time pace, has heard it."""
+    """A stretch of the caller's sound. `piece` where turns are manual. `sent_at` and `heard_by`: when it was sent, and
+    when the service, even at no more than real-time pace, has heard it."""
 
     tick: int
     ticks: int
     data: bytes
     piece: Piece | None = None
+    sent_at: float = 0.0
     heard_by: float = 0.0
 
     @property
@@ -149,4 +150,4 @@ def part(sound: Sound, start: int, end: int) -> Sound:
     if sound.ticks % max(samples, 1):
         return sound
     low, high = (2 * ((at - sound.tick) * samples // sound.ticks) for at in (start, end))
-    return Sound(start, end - start, sound.data[low:high], sound.piece, sound.heard_by)
+    return Sound(start, end - start, sound.data[low:high], sound.piece)

@@ -1,0 +1,135 @@
+"""Whatever the service shows and whenever the network breaks: no word lost, doubled or out of order."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from dataclasses import dataclass
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.bridge.world import WORD_MS, Service, World, silence, word
+
+thorough = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@dataclass(frozen=True)
+class Speech:
+    """For every turn the pause before it, and the pause after each of its words, in ms."""
+
+    plan: list[tuple[int, list[int]]]
+
+    @property
+    def pcm(self) -> bytes:
+        numbers = itertools.count(1)
+        turns = [
+            silence(before) + b"".join(word(next(numbers)) + silence(ms) for ms in gaps) for before, gaps in self.plan
+        ]
+        return b"".join(turns)
+
+    @property
+    def turns(self) -> list[list[str]]:
+        numbers = itertools.count(1)
+        return [[f"w{next(numbers)}" for _ in gaps] for _, gaps in self.plan]
+
+    @property
+    def starts(self) -> list[int]:
+        """Where each turn begins, in ms."""
+        spans = [(before, sum(gaps) + WORD_MS * len(gaps)) for before, gaps in self.plan]
+        return [before + sum(map(sum, spans[:index])) for index, (before, _) in enumerate(spans)]
+
+    @property
+    def words(self) -> list[str]:
+        return [word for turn in self.turns for word in turn]
+
+
+tens = st.integers(2, 30).map(lambda tenths: tenths * 10)
+speeches = st.lists(
+    st.tuples(st.integers(60, 120).map(lambda tenths: tenths * 10), st.lists(tens, min_size=1, max_size=4)),
+    min_size=1,
+    max_size=8,
+).map(Speech)
+
+
+@dataclass(frozen=True)
+class Weather:
+    """What happens between one frame of the caller and the next, by chance but always the same."""
+
+    seed: int
+    chunk: int
+    cuts: float
+    delivery: int
+    commits: float = 0.0
+
+    def drive(self, world: World, pcm: bytes) -> None:
+        chance = random.Random(self.seed)  # noqa: S311
+        for at in range(0, len(pcm), self.chunk):
+            world.append(pcm[at : at + self.chunk])
+            if chance.random() < 0.7:
+                world.connect()
+            for _ in range(chance.randint(0, self.delivery)):
+                world.deliver()
+            if chance.random() < self.cuts:
+                world.cut()
+            if chance.random() < self.commits:
+                world.say("input_audio_buffer.commit")
+            world.wait(chance.choice([0.0, 0.1, 0.1, 0.5]))
+
+
+def weathers(commits: float) -> st.SearchStrategy[Weather]:
+    return st.builds(
+        Weather,
+        seed=st.integers(0, 2**32),
+        chunk=st.sampled_from([640, 3200, 3201, 16000]),
+        cuts=st.sampled_from([0.0, 0.05, 0.3]),
+        delivery=st.integers(1, 6),
+        commits=st.sampled_from([0.0, commits]),
+    )
+
+
+@thorough
+@given(speech=speeches, weather=weathers(0.0), late=st.integers(0, 2), settles=st.booleans())
+def test_detected_turns(speech: Speech, weather: Weather, late: int, settles: bool) -> None:
+    world = World(manual=False, service=Service(late=late, settles=settles))
+
+    weather.drive(world, speech.pcm + silence(2000))
+    world.settle()
+
+    world.check()
+    assert world.words == speech.words
+    assert [turn.split() for turn in world.transcripts] == speech.turns
+    assert [frame["audio_start_ms"] for frame in world.of("speech_started")] == speech.starts
+
+
+@thorough
+@given(
+    speech=speeches,
+    weather=weathers(0.1),
+    late=st.integers(0, 2),
+    settles=st.booleans(),
+    silent=st.sampled_from(["never", "empty", "error"]),
+)
+def test_manual_turns(speech: Speech, weather: Weather, late: int, settles: bool, silent: str) -> None:
+    world = World(manual=True, service=Service(late=late, settles=settles, answers_silence=silent))
+
+    weather.drive(world, speech.pcm + silence(100))
+    world.append(silence(100))
+    world.say("input_audio_buffer.commit")
+    world.settle()
+
+    world.check()
+    assert {frame["error"]["code"] for frame in world.of("error")} <= {"input_audio_buffer_commit_empty"}
+    assert world.whole_words == speech.words
+
+
+@thorough
+@given(speech=speeches, weather=weathers(0.05), late=st.integers(0, 2), settles=st.booleans())
+def test_detected_turns_that_the_caller_ends_sooner(speech: Speech, weather: Weather, late: int, settles: bool) -> None:
+    world = World(manual=False, service=Service(late=late, settles=settles))
+
+    weather.drive(world, speech.pcm + silence(2000))
+    world.settle()
+
+    world.check()
+    assert world.whole_words == speech.words

@@ -1,0 +1,326 @@
+"""The bridge's world in memory: a caller, a network that breaks when it is told to, and a service that can be believed.
+
+Sound carries its own words: word n is 160 ms of samples of the value n, silence is zeros. So the service of this world
+hears exactly what it was sent: a word that was cut, doubled or pieced together wrongly comes out as such.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from compat.bridge import Bridge
+from compat.bridge.actions import Action, CloseUpstream, Hangup, Open, Reading, ToClient, ToUpstream, Wake
+from compat.bridge.limits import Limits
+from compat.errors import ServiceUnavailable
+from compat.openai_api.realtime.opening import Opening
+from tests.bridge.stage import counting, resolve
+
+RATE = 16_000
+WORD_MS = 160
+
+
+def word(number: int) -> bytes:
+    return number.to_bytes(2, "little") * (WORD_MS * RATE // 1000)
+
+
+def silence(ms: int) -> bytes:
+    return bytes(2 * (ms * RATE // 1000))
+
+
+def heard(pcm: bytes) -> list[str]:
+    """The words in a stretch of sound; a word of another length than it should have is marked."""
+    words, at = [], 0
+    while at < len(pcm):
+        if pcm[at : at + 2] == b"\0\0":
+            at += 2
+            at += (len(pcm) - at - len(pcm[at:].lstrip(b"\0"))) & ~1
+            continue
+        number = int.from_bytes(pcm[at : at + 2], "little")
+        run = len(word(number))
+        if pcm[at : at + run + 2] in (word(number) + b"\0\0", word(number)):
+            words.append(f"w{number}")
+        else:
+            run = 2 * sum(1 for _ in itertools.takewhile(number.__eq__, memoryview(pcm)[at:].cast("H")))
+            words.append(f"w{number}/{run}")
+        at += run
+    return words
+
+
+@dataclass
+class Service:
+    """One session of the service, as its documents have it. `lines` are the frames it will say.
+
+    `settles`: whether `text` grows while the turn goes on, or stays empty to the end. `answers_silence`: how a commit
+    of silence is answered: not at all, with an empty transcript, or with an error.
+    """
+
+    number: int = 0
+    settles: bool = True
+    answers_silence: str = "never"
+    late: int = 0
+    lines: deque[str] = field(default_factory=deque)
+    over: bool = False
+    _pcm: bytearray = field(default_factory=bytearray)
+    _silence_bytes: int | None = None
+    _turns: int = 0
+    _begin: int | None = None
+    _looked: int = 0
+    _told: int = 0
+    _late: deque[tuple[str, str]] = field(default_factory=deque)
+
+    def take(self, frame: str) -> None:
+        event = json.loads(frame)
+        match event["type"]:
+            case "session.update":
+                detection = event["session"]["turn_detection"]
+                self._silence_bytes = detection and detection["silence_duration_ms"] * RATE // 1000 * 2
+            case "input_audio_buffer.append":
+                self._pcm += base64.b64decode(event["audio"])
+                self._listen()
+            case "input_audio_buffer.commit":
+                self._commit(event["event_id"])
+            case "session.finish":
+                self._finish()
+            case kind:
+                raise AssertionError(kind)
+
+    def _say(self, kind: str, **fields: object) -> None:
+        self.lines.append(json.dumps({"type": kind, **fields}))
+
+    @property
+    def _turn(self) -> str:
+        return f"s{self.number}t{self._turns}"
+
+    def _listen(self) -> None:
+        """Voice activity detection: a turn is from its first loud sample until the silence after its last is long."""
+        if self._silence_bytes is None:
+            return
+        while True:
+            if self._begin is None:
+                rest = bytes(self._pcm[self._looked :])
+                quiet = len(rest) - len(rest.lstrip(b"\0"))
+                if quiet == len(rest):
+                    self._looked += quiet & ~1
+                    return
+                self._begin = self._looked + (quiet & ~1)
+                self._turns += 1
+                self._told = 0
+                self._say("input_audio_buffer.speech_started", item_id=self._turn, audio_start_ms=self._ms(self._begin))
+            end = self._end(self._begin)
+            self._snapshot(self._begin, len(self._pcm) if end is None else end)
+            if end is None:
+                return
+            self._close(self._begin, end)
+
+    def _end(self, begin: int) -> int | None:
+        """Where the pause begins that ends the turn."""
+        assert self._silence_bytes is not None
+        at = self._pcm.find(bytes(self._silence_bytes), begin)
+        return None if at < 0 else at + at % 2 + self._silence_bytes
+
+    def _snapshot(self, begin: int, end: int) -> None:
+        words = heard(bytes(self._pcm[begin : end - end % 2]))
+        if len(words) <= self._told:
+            return
+        self._told = len(words)
+        text = " ".join(words[:-1]) if self.settles else ""
+        stash = words[-1] if self.settles else " ".join(words)
+        self._say(
+            "conversation.item.input_audio_transcription.text",
+            item_id=self._turn,
+            text=text,
+            stash=f" {stash}" if text else stash,
+        )
+
+    def _close(self, begin: int, end: int) -> None:
+        self._say("input_audio_buffer.speech_stopped", item_id=self._turn, audio_end_ms=self._ms(end))
+        self._say("input_audio_buffer.committed", item_id=self._turn)
+        self._complete(" ".join(heard(bytes(self._pcm[begin:end]))))
+        self._begin, self._looked = None, end
+
+    def _complete(self, transcript: str) -> None:
+        """Results come `late` turns later than they could, so that they overtake nothing but are overtaken."""
+        self._late.append((self._turn, transcript))
+        while len(self._late) > self.late:
+            turn, transcript = self._late.pop() if self.late else self._late.popleft()
+            self._completed(turn, transcript)
+
+    def _completed(self, turn: str, transcript: str) -> None:
+        self._say(
+            "conversation.item.input_audio_transcription.completed",
+            item_id=turn,
+            transcript=transcript,
+            language="en",
+            emotion="neutral",
+        )
+
+    def _commit(self, event_id: str) -> None:
+        words = heard(bytes(self._pcm))
+        self._pcm.clear()
+        if not words and self.answers_silence == "error":
+            error = {"type": "invalid_request_error", "code": "invalid_value", "message": "empty", "event_id": event_id}
+            self._say("error", error=error)
+        if not words and self.answers_silence in ("error", "never"):
+            return
+        self._turns += 1
+        self._say("input_audio_buffer.committed", item_id=self._turn)
+        if self.settles:
+            for count in range(1, len(words)):
+                self._say(
+                    "conversation.item.input_audio_transcription.text",
+                    item_id=self._turn,
+                    text=" ".join(words[:count]),
+                    stash=" ...",
+                )
+        self._complete(" ".join(words))
+
+    def _finish(self) -> None:
+        if self._begin is not None:
+            self._close(self._begin, len(self._pcm))
+        while self._late:
+            self._completed(*self._late.popleft())
+        self._say("session.finished")
+        self.over = True
+
+    def _ms(self, at: int) -> int:
+        return at // 2 * 1000 // RATE
+
+
+class World:
+    """Everything that happens here happens when it is told to."""
+
+    def __init__(
+        self, limits: Limits | None = None, *, manual: bool, padding: int = 0, service: Service | None = None
+    ) -> None:
+        self.now = 0.0
+        self.frames: list[dict[str, Any]] = []
+        self.service: Service | None = None
+        self.dialled = False
+        self.alarm: float | None = None
+        self.reading = True
+        self.hangup: Hangup | None = None
+        self.sessions = 0
+        self.sent_bytes = 0
+        self._like = service or Service()
+        self.bridge = Bridge(
+            Opening(),
+            resolve=resolve,
+            ids=counting(),
+            expires_at=0,
+            limits=limits or Limits(attempts=100_000, first_delay=0.0),
+        )
+        self._do(self.bridge.start(self.now))
+        turns = None if manual else {"type": "server_vad", "silence_duration_ms": 500, "prefix_padding_ms": padding}
+        form = {"type": "audio/pcm", "rate": RATE}
+        self.say("session.update", session={"audio": {"input": {"format": form, "turn_detection": turns}}})
+
+    def say(self, kind: str, **fields: object) -> None:
+        self._do(self.bridge.from_client(json.dumps({"type": kind, **fields}), self.now))
+
+    def append(self, pcm: bytes) -> None:
+        self.say("input_audio_buffer.append", audio=base64.b64encode(pcm).decode())
+
+    def connect(self) -> None:
+        """What was dialled answers."""
+        if self.dialled:
+            self.dialled = False
+            self.sessions += 1
+            self.service = replace(self._like, number=self.sessions, lines=deque(), _pcm=bytearray(), _late=deque())
+            self._do(self.bridge.upstream_opened(self.now))
+
+    def deliver(self) -> bool:
+        """The next frame of the service reaches the bridge."""
+        if self.service is None or not self.service.lines:
+            return False
+        self._do(self.bridge.from_upstream(self.service.lines.popleft(), self.now))
+        return True
+
+    def cut(self) -> None:
+        """The connection breaks, and what was on its way is gone."""
+        if self.service is not None or self.dialled:
+            self.service, self.dialled = None, False
+            self._do(self.bridge.upstream_lost(ServiceUnavailable("cut"), self.now))
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+        if self.service is not None and not self.service.lines:
+            self._do(self.bridge.upstream_pong(self.now, self.now))
+        if self.alarm is not None and self.alarm <= self.now:
+            self.alarm = None
+            self._do(self.bridge.tick(self.now))
+
+    def settle(self) -> None:
+        """Nothing breaks any more, and everything takes the time that it takes."""
+        for _ in range(200):
+            self.connect()
+            while self.deliver():
+                pass
+            self.wait(1.0)
+
+    def _do(self, actions: list[Action]) -> None:
+        sent = False
+        for action in actions:
+            match action:
+                case ToClient(text):
+                    self.frames.append(json.loads(text))
+                case ToUpstream(frame):
+                    assert self.service is not None
+                    assert isinstance(frame, str)
+                    self.service.take(frame)
+                    sent = True
+                case Open():
+                    assert self.service is None
+                    assert not self.dialled
+                    self.dialled = True
+                case CloseUpstream():
+                    self.service, self.dialled = None, False
+                case Reading(on):
+                    self.reading = on
+                case Wake(at):
+                    self.alarm = at if self.alarm is None else min(at, self.alarm)
+                case Hangup():
+                    self.hangup = action
+        if sent and self.service is not None:
+            self._do(self.bridge.upstream_drained(self.now))
+
+    # --- what the caller makes of it ---
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [frame for frame in self.frames if frame["type"].endswith(kind)]
+
+    @property
+    def transcripts(self) -> list[str]:
+        return [frame["transcript"] for frame in self.of(".completed")]
+
+    @property
+    def words(self) -> list[str]:
+        return " ".join(self.transcripts).split()
+
+    @property
+    def whole_words(self) -> list[str]:
+        """The words where a caller's commit may have cut some: all parts of each, in order, must be there."""
+        whole = []
+        for name, parts in itertools.groupby(self.words, key=lambda heard: heard.partition("/")[0]):
+            sizes = [int(part.partition("/")[2] or len(word(0))) for part in parts]
+            whole.append(name if sum(sizes) == len(word(0)) else f"{name}/{sizes}")
+        return whole
+
+    def check(self) -> None:
+        """What every caller may rely on, whatever happened."""
+        committed = [frame["item_id"] for frame in self.of(".committed")]
+        previous = [frame["previous_item_id"] for frame in self.of(".committed")]
+        assert previous == [None, *committed][: len(committed)]
+        ended = [frame["item_id"] for frame in self.frames if frame["type"].endswith((".completed", ".failed"))]
+        assert ended == committed
+        for frame in self.of(".completed"):
+            deltas = [delta["delta"] for delta in self.of(".delta") if delta["item_id"] == frame["item_id"]]
+            assert "".join(deltas) == frame["transcript"]
+        for kind in ("speech_started", "speech_stopped"):
+            items = [frame["item_id"] for frame in self.of(kind)]
+            assert len(items) == len(set(items))
+        assert len({frame["event_id"] for frame in self.frames}) == len(self.frames)
