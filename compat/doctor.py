@@ -55,7 +55,7 @@ def configuration(settings: Settings) -> Table:
     table.add_row("region", settings.short_region)
     table.add_row("DashScope key", "set" if settings.dashscope_api_key else "not set")
     callers = (
-        f"{len(settings.api_keys)} keys"
+        f"{len(settings.api_keys)} known keys"
         if settings.api_keys
         else "pass their own key on"
         if settings.pass_key
