@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -120,3 +121,13 @@ async def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
 
     with pytest.raises(DiskFull):
         await received(WHOLE, tmp_path, limit=2048)
+
+
+@pytest.mark.parametrize("audio", [AUDIO, AUDIO * 60_000], ids=["one block", "several blocks"])
+async def test_the_file_is_hashed_on_its_way(audio: bytes, tmp_path: Path) -> None:
+    body = part('Content-Disposition: form-data; name="file"; filename="a"', audio) + END
+
+    got = await received(body, tmp_path, step=300_000, limit=1 << 24)
+
+    assert hashlib.sha256(audio).hexdigest() == got.content() == got.content()
+    assert audio == got.path.read_bytes()

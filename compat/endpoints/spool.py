@@ -1,0 +1,51 @@
+"""The folder for uploads on their way: each process has one of its own, locked for as long as the process lives.
+
+The lock is how others learn that a process is dead, however it died: what can be locked is nobody's any more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+import uuid
+from pathlib import Path
+
+PREFIX = "qwen-asr-compat-"
+LOCK = "lock"
+
+
+class Spool:
+    """This process's folder at `path`, and a `name` for the process that no other ever had."""
+
+    def __init__(self, root: Path | None) -> None:
+        """`root` is where the folder is made: the system's place for temporary files when None."""
+        self._root = root or Path(tempfile.gettempdir())
+        self.name = f"{PREFIX}{uuid.uuid4().hex}"
+        self.path = self._root / self.name
+        unborn = Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=self._root))
+        self._lock = os.open(unborn / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        unborn.rename(self.path)  # nobody sees it unlocked
+
+    def sweep(self) -> list[str]:
+        """Removes the folders of dead processes and gives those processes' names."""
+        return [folder.name for folder in self._root.glob(f"{PREFIX}*") if folder != self.path and _swept(folder)]
+
+    def close(self) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self._lock)
+
+
+def _swept(folder: Path) -> bool:
+    with contextlib.suppress(OSError):  # another user's, being removed, or locked
+        lock = os.open(folder / LOCK, os.O_RDWR)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(lock)
+        return True
+    return False
