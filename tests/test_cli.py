@@ -1,0 +1,168 @@
+"""The command line as a stranger runs it: processes, printed lines, nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from compat import __version__
+from compat.emulator.engines.tones import VOCABULARY, encode, lay
+from tests.audio.media import make
+
+COMMAND = [sys.executable, "-m", "compat"]
+
+
+def environment(**more: str) -> dict[str, str]:
+    """This process's environment without what configures the server."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("DASHSCOPE_", "COMPAT_"))}
+    return {**plain, **more}
+
+
+def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, text=True, timeout=60, check=False, env=environment(**more)
+    )
+
+
+@contextlib.contextmanager
+def started(*arguments: str, **more: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """A running command and what it printed until it was ready."""
+    process = subprocess.Popen(
+        [*COMMAND, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment(PYTHONUNBUFFERED="1", **more),
+    )
+    assert process.stdout is not None
+    said: list[str] = []
+    try:
+        for line in process.stdout:
+            said.append(line.rstrip())
+            if "print(client" in line or "emulator at" in line:
+                break
+        yield process, said
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=30)
+        process.stdout.close()
+
+
+def test_without_a_key_everything_runs_on_this_machine(tmp_path: Path) -> None:
+    path = make("mp3", encode(lay(VOCABULARY[:8])), 16000, 1, tmp_path / "words.mp3")
+
+    with started("serve", "--port", "0", "--engine", "tones") as (_, said):
+        base = re.search(r"http://127\.0\.0\.1:\d+/v1", said[0])
+        assert base is not None
+        answer = httpx2.post(
+            f"{base[0]}/audio/transcriptions",
+            data={"model": "whisper-1"},
+            files={"file": path.read_bytes()},
+            timeout=30,
+        )
+
+    assert "on this machine answers" in said[1]
+    assert any(line.strip().startswith("curl ") for line in said)
+    assert list(VOCABULARY[:8]) == answer.json()["text"].lower().strip(".").split()
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux to watch a process that is nobody's child")
+def test_the_emulator_ends_when_the_server_is_killed() -> None:
+    with started("serve", "--port", "0", "--engine", "tones") as (process, _):
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        watched = [os.pidfd_open(int(child)) for child in children]
+        process.kill()
+        ended = [select.select([descriptor], [], [], 10)[0] for descriptor in watched]
+
+    assert watched
+    assert all(ended)
+
+
+def test_the_emulator_runs_alone() -> None:
+    with started("emulator", "--port", "0", "--engine", "tones") as (_, said):
+        root = re.search(r"http://127\.0\.0\.1:\d+", said[0])
+        assert root is not None
+        answer = httpx2.get(f"{root[0]}/emulator/counts")
+
+    assert 200 == answer.status_code
+
+
+REFUSED = [
+    (("serve", "--host", "0.0.0.0"), {}, "lets others in"),
+    (("serve",), {"DASHSCOPE_REGION": "mars"}, "DASHSCOPE_REGION=mars"),
+    (("serve",), {"COMPAT_MAX_UPLOAD": "much"}, "COMPAT_MAX_UPLOAD should be"),
+    (("serve", "--engine", "whisper"), {}, "--engine"),
+    (("nonsense",), {}, "nonsense"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "settings", "message"), REFUSED)
+def test_a_mistake_is_told_and_ends_it(arguments: tuple[str, ...], settings: dict[str, str], message: str) -> None:
+    done = run(*arguments, **settings)
+
+    assert 0 != done.returncode
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_in_use_is_told() -> None:
+    with started("emulator", "--port", "0", "--engine", "tones") as (_, said):
+        port = said[0].partition("127.0.0.1:")[2].partition(",")[0]
+        done = run("serve", "--port", port)
+
+    assert f"127.0.0.1:{port} cannot be listened on" in done.stderr
+
+
+def test_the_sample_is_there() -> None:
+    assert Path(run("sample").stdout.strip()).is_file()
+
+
+def test_the_version_is_told() -> None:
+    assert __version__ in run("--version").stdout
+
+
+def test_the_doctor_needs_no_key_to_say_what_is_configured() -> None:
+    done = run("doctor", DASHSCOPE_REGION="singapore")
+
+    assert 0 == done.returncode
+    assert "dashscope-intl.aliyuncs.com" in done.stdout
+
+
+def test_logs_are_json_without_words(tmp_path: Path) -> None:
+    path = make("wav", encode(lay(VOCABULARY[:3])), 16000, 1, tmp_path / "secretname.wav")
+    log = tmp_path / "log"
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            [*COMMAND, "serve", "--port", "0", "--engine", "tones"],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=environment(PYTHONUNBUFFERED="1", COMPAT_API_KEYS="callers-key"),
+        )
+        assert process.stdout is not None
+        base = process.stdout.readline().split()[-1]
+        httpx2.post(
+            f"{base}/audio/transcriptions",
+            headers={"authorization": "Bearer callers-key"},
+            data={"model": "whisper-1", "prompt": "promptword"},
+            files={"file": ("secretname.wav", path.read_bytes())},
+            timeout=30,
+        ).raise_for_status()
+        process.terminate()
+        process.communicate(timeout=30)
+
+    lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    assert any(line["message"] == "request" and line["road"] == "chat" for line in lines)
+    for secret in ("callers-key", "promptword", "secretname", *VOCABULARY[:3]):
+        assert secret not in log.read_text()
