@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,23 +15,27 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from compat.audio.worker import Worker
 from compat.endpoints.access import Access
 from compat.endpoints.health import healthz
 from compat.endpoints.models import Models
+from compat.endpoints.realtime import Realtime
 from compat.endpoints.recognition import Recogniser
+from compat.endpoints.sessions import Sessions
 from compat.endpoints.transcriptions import Transcriptions
 from compat.errors import CompatError, MethodNotAllowed, NotFound
 from compat.settings import Settings
 from compat.upstream.http import Service
+from compat.upstream.sockets import Sockets
 
 log = logging.getLogger("compat")
 EXPOSED = ("x-request-id", "openai-processing-ms", "x-compat-ignored", "x-compat-road", "retry-after")
 
 
 def create_app(settings: Settings) -> Starlette:
+    """`app.state.leave` is to be awaited when the server stops, before its sockets are closed."""
     service = Service(
         settings.root,
         connect_timeout=settings.connect_timeout,
@@ -41,6 +46,9 @@ def create_app(settings: Settings) -> Starlette:
     spool = tempfile.TemporaryDirectory(prefix="qwen-asr-compat-", dir=settings.spool, ignore_cleanup_errors=True)
     transcriptions = Transcriptions(settings, Recogniser(settings, service, worker), Path(spool.name))
     models = Models(settings)
+    secret = settings.secret.encode() if settings.secret else os.urandom(32)
+    sessions = Sessions(settings, secret)
+    realtime = Realtime(settings, Sockets(settings.live_root, connect_timeout=settings.connect_timeout), secret)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -49,9 +57,12 @@ def create_app(settings: Settings) -> Starlette:
             await worker.close()
             await service.close()
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/v1/audio/transcriptions", transcriptions.create, methods=["POST"]),
+            Route("/v1/realtime/client_secrets", sessions.client_secret, methods=["POST"]),
+            Route("/v1/realtime/transcription_sessions", sessions.transcription_session, methods=["POST"]),
+            WebSocketRoute("/v1/realtime", realtime.live),
             Route("/v1/models", models.every),
             Route("/v1/models/{model:path}", models.one),
             Route("/healthz", healthz),
@@ -65,6 +76,8 @@ def create_app(settings: Settings) -> Starlette:
         },
         lifespan=lifespan,
     )
+    app.state.leave = realtime.leave
+    return app
 
 
 def _cors(settings: Settings) -> list[Middleware]:

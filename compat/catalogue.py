@@ -170,6 +170,8 @@ MODELS = (
     ),
 )
 
+LIVE = r"qwen3-asr-flash-realtime(-\d{4}-\d{2}-\d{2})?"  # what speaks the protocol of /api-ws/v1/realtime
+
 # OpenAI's names and those of whisper servers; the patterns catch their kin (faster-whisper-…, openai/whisper-…).
 ALIASES = {
     "whisper-1": "qwen3-asr-flash",
@@ -178,6 +180,8 @@ ALIASES = {
     "gpt-transcribe": "qwen3-asr-flash",
     "gpt-4o-transcribe": "qwen3-asr-flash",
     "gpt-4o-mini-transcribe": "qwen3-asr-flash",
+    "gpt-realtime-whisper": "qwen3-asr-flash-realtime",
+    "gpt-live-transcribe": "qwen3-asr-flash-realtime",
 }
 _KIN = re.compile(r"([\w.-]+/)?((faster-|distil-)*whisper(-.*)?|gpt-(4o-(mini-)?)?transcribe-\d{4}-\d{2}-\d{2})")
 
@@ -210,6 +214,18 @@ def resolve(name: str, aliases: Mapping[str, str]) -> tuple[str, Model]:
         if re.fullmatch(row.pattern, model):
             return model, row
     raise ModelNotFound(f"The model {name!r} is not known here. Known: {', '.join(names(aliases))}.")
+
+
+def live(name: str, *, region: str, aliases: Mapping[str, str]) -> str:
+    """DashScope's model for live speech. Raises CompatError naming the model that can when this one cannot."""
+    model, row = resolve(name, aliases)
+    if model == "qwen3-asr-flash":
+        model, row = resolve(f"{model}-realtime", aliases)
+    if not re.fullmatch(LIVE, model):
+        raise BadRequest(f"{model} is not offered for live speech here; use qwen3-asr-flash-realtime.", param="model")
+    if region in ("beijing", "singapore", "us") and region not in row.regions:
+        raise BadRequest(f"{model} is not offered in the region {region}: use Beijing or Singapore.", param="model")
+    return model
 
 
 def road(ask: Ask, media: Media, *, region: str, aliases: Mapping[str, str], longest: float) -> Road:

@@ -10,15 +10,16 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 import uvicorn
 
 from compat import __version__, logs
+from compat.serving import Server, config
 from compat.settings import Settings, SettingsError
 
 ENGINES = click.Choice(["moonshine", "tones"])
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -35,9 +36,13 @@ def main() -> None:
 @click.option(
     "--engine", type=ENGINES, default="moonshine", show_default=True, help="Who answers without a DashScope key."
 )
-def serve(host: str, port: int, insecure: bool, engine: str) -> None:
+@click.option("--tls-cert", type=FILE, help="PEM file with the certificate chain: serve https and wss.")
+@click.option("--tls-key", type=FILE, help="PEM file with the certificate's key.")
+def serve(host: str, port: int, insecure: bool, engine: str, tls_cert: Path | None, tls_key: Path | None) -> None:
     """Serve OpenAI's audio API. Without DASHSCOPE_API_KEY a local engine answers."""
     settings = _settings()
+    if (tls_cert is None) != (tls_key is None):
+        raise click.ClickException("--tls-cert and --tls-key go together.")
     if host not in LOOPBACK and not (settings.api_keys or settings.pass_key or insecure):
         raise click.ClickException(
             f"--host {host} lets others in: set COMPAT_API_KEYS (or COMPAT_PASS_KEY=true), or say --insecure."
@@ -49,20 +54,24 @@ def serve(host: str, port: int, insecure: bool, engine: str) -> None:
             root = stack.enter_context(_local_service(engine))
             settings = _settings({"DASHSCOPE_API_KEY": "local", "DASHSCOPE_BASE_URL": root})
         logs.start(settings.log_level)
-        _Announcing(settings, local, listener).run(sockets=[listener])
+        _Announcing(settings, local, listener, tls_cert, tls_key).run(sockets=[listener])
 
 
-class _Announcing(uvicorn.Server):
+class _Announcing(Server):
     """A server that says how to use it once it is ready."""
 
-    def __init__(self, settings: Settings, local: bool, listener: socket.socket) -> None:
+    def __init__(
+        self, settings: Settings, local: bool, listener: socket.socket, cert: Path | None, key: Path | None
+    ) -> None:
         from compat.app import create_app
 
-        super().__init__(_config(create_app(settings)))
+        app = create_app(settings)
+        super().__init__(config(app, cert, key), app.state.leave)
         self._local = local
         self._key = settings.api_keys[0] if settings.api_keys else None
         host, port = listener.getsockname()[:2]
-        self._base = f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
+        scheme = "https" if cert else "http"
+        self._base = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/v1"
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -103,7 +112,7 @@ def emulator(host: str, port: int, engine: str, fd: int | None) -> None:
         click.echo(f"DashScope emulator at http://{host}:{listener.getsockname()[1]}, any key will do.")
     else:
         threading.Thread(target=_end_with_parent, daemon=True).start()
-    uvicorn.Server(_config(create_app(make(engine)))).run(sockets=[listener])
+    uvicorn.Server(config(create_app(make(engine)))).run(sockets=[listener])
 
 
 def _end_with_parent() -> None:
@@ -170,14 +179,3 @@ def _listener(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as exc:
         raise click.ClickException(f"{host}:{port} cannot be listened on: {exc.strerror}. Try another --port.") from exc
-
-
-def _config(app: Any) -> uvicorn.Config:  # noqa: ANN401 - any ASGI application
-    return uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        ws="websockets-sansio",
-        timeout_graceful_shutdown=30,
-        server_header=False,
-    )

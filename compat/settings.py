@@ -6,6 +6,7 @@ is compared with this module by a test.
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -34,6 +35,12 @@ def _text(value: str) -> str:
     return value.strip()
 
 
+def _secret(value: str) -> str:
+    if len(value.strip()) < 16:
+        raise ValueError("at least 16 characters that nobody can guess")
+    return value.strip()
+
+
 def _list(value: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
@@ -59,6 +66,24 @@ def _seconds(value: str) -> float:
     if not 0 < seconds < float("inf"):
         raise ValueError("a number of seconds above 0")
     return seconds
+
+
+def _span(value: str) -> float:
+    """Seconds that may be none."""
+    if not re.fullmatch(r"\s*\d+(\.\d+)?\s*", value):
+        raise ValueError("a number of seconds, 0 or more")
+    return float(value)
+
+
+def _webhook_secret(value: str) -> bytes:
+    """Standard Webhooks: `whsec_` and base64 of 24 to 64 bytes."""
+    try:
+        secret = base64.b64decode(value.strip().removeprefix("whsec_"), validate=True)
+    except ValueError:
+        secret = b""
+    if not value.strip().startswith("whsec_") or not 24 <= len(secret) <= 64:
+        raise ValueError("whsec_ and the base64 of 24 to 64 random bytes")
+    return secret
 
 
 def _count(value: str) -> int:
@@ -145,10 +170,26 @@ class Settings:
     pass_key: Annotated[
         bool, Variable(("COMPAT_PASS_KEY",), _switch, "Pass the caller's Bearer on as the DashScope key.")
     ] = False
+    secret: Annotated[
+        str | None,
+        Variable(
+            ("COMPAT_SECRET",),
+            _secret,
+            "Signs client secrets (`ek_…`), the same for all replicas; without it each process signs with its own.",
+        ),
+    ] = None
     aliases: Annotated[
         dict[str, str],
         Variable(("COMPAT_MODEL_ALIASES",), _aliases, "Further model names: `name=model`, comma-separated."),
     ] = field(default_factory=dict)
+    diarize_model: Annotated[
+        str | None,
+        Variable(
+            ("COMPAT_DIARIZE_MODEL",),
+            _text,
+            "Model that tells speakers apart: `fun-asr` (default) or `qwen-audio-3.1-asr-flash-filetrans`.",
+        ),
+    ] = None
     max_upload: Annotated[int, Variable(("COMPAT_MAX_UPLOAD",), _size, "Largest upload, in bytes or with K, M, G.")] = (
         2 << 30
     )
@@ -168,9 +209,60 @@ class Settings:
     attempts: Annotated[
         int, Variable(("COMPAT_ATTEMPTS",), _count, "How often a call to DashScope is tried, the first included.")
     ] = 3
+    grace: Annotated[
+        float, Variable(("COMPAT_GRACE",), _seconds, "Seconds that live sessions get to finish when the server stops.")
+    ] = 10.0
     media_workers: Annotated[
         int, Variable(("COMPAT_MEDIA_WORKERS",), _count, "Processes that read and re-encode audio.")
     ] = 2
+    store: Annotated[
+        str | None,
+        Variable(
+            ("COMPAT_STORE",),
+            _text,
+            "Where long jobs are kept: a SQLite file's path, or `redis://…` for several machines. "
+            "`serve` uses `$XDG_STATE_HOME/qwen-asr-compat/jobs.sqlite`.",
+        ),
+    ] = None
+    job_retention: Annotated[
+        float,
+        Variable(
+            ("COMPAT_JOB_RETENTION",),
+            _span,
+            "Seconds that a long job's transcript is kept after it was delivered; 0 forgets it at once.",
+        ),
+    ] = 3600.0
+    job_grace: Annotated[
+        float,
+        Variable(
+            ("COMPAT_JOB_GRACE",),
+            _span,
+            "Seconds that a long job goes on when nobody waits for it, before it is cancelled.",
+        ),
+    ] = 600.0
+    heartbeat: Annotated[
+        float | None,
+        Variable(
+            ("COMPAT_HEARTBEAT",),
+            _seconds,
+            "Seconds after which a plain JSON answer in the making sends white space, again and again; off by default.",
+        ),
+    ] = None
+    webhook_secret: Annotated[
+        bytes | None,
+        Variable(("COMPAT_WEBHOOK_SECRET",), _webhook_secret, "Signs calls to a job's `webhook_url`: `whsec_…`."),
+    ] = None
+    allow_http_webhooks: Annotated[
+        bool, Variable(("COMPAT_ALLOW_HTTP_WEBHOOKS",), _switch, "Let a `webhook_url` be plain http.")
+    ] = False
+    allow_private_webhooks: Annotated[
+        bool,
+        Variable(
+            ("COMPAT_ALLOW_PRIVATE_WEBHOOKS",),
+            _switch,
+            "Let a `webhook_url` lead to private addresses. Callers can then reach your network through this server.",
+        ),
+    ] = False
     cors_origins: Annotated[
         tuple[str, ...],
         Variable(("COMPAT_CORS_ORIGINS",), _list, "Web origins whose pages may call, comma-separated; `*` for all."),
@@ -196,6 +288,11 @@ class Settings:
         settings = cls(**values)
         _ = settings.root  # an unknown region is told at the start, not at the first request
         return settings
+
+    @property
+    def every_alias(self) -> dict[str, str]:
+        """The operator's names for models, with the one that a setting of its own decides."""
+        return {**({"gpt-4o-transcribe-diarize": self.diarize_model} if self.diarize_model else {}), **self.aliases}
 
     @property
     def short_region(self) -> str:

@@ -6,21 +6,26 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from compat.serving import Server, config
+
 
 @contextlib.contextmanager
-def serve(app: ASGIApp) -> Iterator[str]:
+def serve(app: ASGIApp, cert: Path | None = None, key: Path | None = None) -> Iterator[str]:
     """Runs `app` in a thread with a loop of its own; gives its root address, `http://127.0.0.1:PORT`."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_level="warning", ws="websockets-sansio", timeout_graceful_shutdown=5)
-    server = uvicorn.Server(config)
+    settings = config(app, cert, key)
+    leave = getattr(getattr(app, "state", None), "leave", None)
+    server = Server(settings, leave) if leave else uvicorn.Server(settings)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"  # the kernel queues what comes before uvicorn accepts
+        scheme = "https" if cert else "http"
+        yield f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"  # the kernel queues what comes before uvicorn accepts
     finally:
         server.should_exit = True
         thread.join(timeout=15)

@@ -14,7 +14,7 @@ FLOORS = [  # from the ground up; a module imports from floors below its own, or
     {"bridge", "jobs", "upstream"},
     {"endpoints"},
     {"app"},
-    {"doctor", "logs"},
+    {"doctor", "logs", "serving"},
     {"cli"},
     {"__main__"},
 ]

@@ -15,6 +15,12 @@ log = logging.getLogger("compat.access")
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
+def request_id_of(headers: Headers) -> str:
+    """The caller's own id when it is a plain one, else a new one."""
+    given = headers.get("x-request-id", "")
+    return given if _PLAIN_ID.fullmatch(given) else f"req_{uuid.uuid4().hex}"
+
+
 class Access:
     """Gives every answer `x-request-id` (the caller's, when it is a plain one) and `openai-processing-ms`."""
 
@@ -26,8 +32,7 @@ class Access:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if _PLAIN_ID.fullmatch(given) else f"req_{uuid.uuid4().hex}"
+        request_id = request_id_of(Headers(scope=scope))
         line: dict[str, Any] = {"request_id": request_id, "method": scope["method"], "path": scope["path"]}
         scope.setdefault("state", {})["log"] = line
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from compat.errors import NotAuthenticated
+from compat.openai_api import secrets
 from compat.settings import Settings
 
 
@@ -21,6 +22,8 @@ def caller(settings: Settings, headers: Mapping[str, str]) -> Caller:
     """Raises NotAuthenticated. With neither keys nor pass-through everybody may call (`serve` then binds loopback)."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     token = token.strip() if scheme.lower() == "bearer" else ""
+    if token.startswith(secrets.PREFIX) and token not in settings.api_keys:
+        raise NotAuthenticated("A client secret opens realtime sessions and nothing else.")
     return known(settings, token)
 
 

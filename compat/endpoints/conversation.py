@@ -1,0 +1,250 @@
+"""One live session on its two sockets: performs what the bridge wants done, and tells it what happens.
+
+A TaskGroup with a reader and a writer for the caller, a reader and a writer for each connection to the service, and an
+alarm. The bridge itself is called between two awaits and never waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Iterable
+from typing import assert_never
+
+import msgspec
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from compat.bridge import Bridge
+from compat.bridge.actions import Action, CloseUpstream, Hangup, Open, Reading, ToClient, ToUpstream, Wake
+from compat.errors import CompatError
+from compat.upstream.sockets import Connection, Sockets
+
+GONE = (WebSocketDisconnect, RuntimeError)  # RuntimeError: the socket is closed, and its reader will hear of it
+
+
+class Bounds(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a caller may not read (seconds), how much may wait for him (bytes), and how long his goodbye waits."""
+
+    unread: float = 30.0
+    backlog: int = 1 << 20
+    goodbye: float = 10.0
+
+
+class _Outgoing:
+    """Frames on their way to one side, for the one task that writes them."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[str | bytes | Hangup] = deque()
+        self.size = 0
+        self._more = asyncio.Event()
+
+    def put(self, frame: str | bytes | Hangup) -> None:
+        self.waiting.append(frame)
+        self.size += 0 if isinstance(frame, Hangup) else len(frame)
+        self._more.set()
+
+    async def take(self) -> str | bytes | Hangup:
+        while not self.waiting:
+            self._more.clear()
+            await self._more.wait()
+        frame = self.waiting.popleft()
+        self.size -= 0 if isinstance(frame, Hangup) else len(frame)
+        return frame
+
+    def drop(self) -> None:
+        """Everything but a goodbye."""
+        self.waiting = deque(frame for frame in self.waiting if isinstance(frame, Hangup))
+        self.size = 0
+
+
+class _Line:
+    """One connection to the service, or the attempt to make it."""
+
+    def __init__(self) -> None:
+        self.outgoing = _Outgoing()
+        self.task: asyncio.Task[None] | None = None
+
+
+class Conversation:
+    """`code` is what the caller's socket was closed with, by whichever side, once `run` has returned."""
+
+    def __init__(
+        self, bridge: Bridge, caller: WebSocket, service: Sockets, key: str, bounds: Bounds | None = None
+    ) -> None:
+        self.code: int | None = None
+        self._bridge = bridge
+        self._caller = caller
+        self._service = service
+        self._key = key
+        self._bounds = bounds or Bounds()
+        self._outgoing = _Outgoing()
+        self._line: _Line | None = None
+        self._readable = asyncio.Event()
+        self._readable.set()
+        self._stalled = False
+        self._alarm: asyncio.TimerHandle | None = None
+        self._woken = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until the session is over and both sockets are closed."""
+        self._loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                self._ending = [
+                    self._group.create_task(self._hear_caller()),
+                    self._group.create_task(self._wake()),
+                ]
+                self._group.create_task(self._tell_caller())
+                self._do(self._bridge.start(self._now))
+        finally:
+            if self._alarm is not None:
+                self._alarm.cancel()
+
+    def leave(self, grace: float) -> None:
+        """The server stops."""
+        self._do(self._bridge.shutdown(grace, self._now))
+
+    @property
+    def _now(self) -> float:
+        return self._loop.time()
+
+    # --- what the bridge wants --------------------------------------------------------------------------------------
+
+    def _do(self, actions: Iterable[Action]) -> None:
+        for action in actions:
+            self._perform(action)
+        if self._outgoing.size > self._bounds.backlog and not self._stalled:
+            self._stall()
+        elif self._bridge.over and self._ending:
+            self._end()
+
+    def _perform(self, action: Action) -> None:
+        match action:
+            case ToClient(text):
+                self._outgoing.put(text)
+            case ToUpstream(frame):
+                if self._line is not None:
+                    self._line.outgoing.put(frame)
+            case Open(model):
+                self._line = _Line()
+                self._line.task = self._group.create_task(self._serve(self._line, model))
+            case CloseUpstream():
+                self._forget()
+            case Reading(on):
+                _switch(self._readable, on=on)
+            case Wake(at):
+                self._set_alarm(at)
+            case Hangup():
+                self._outgoing.put(action)
+            case _:
+                assert_never(action)
+
+    def _forget(self) -> None:
+        line, self._line = self._line, None
+        if line is not None and line.task is not None and line.task is not asyncio.current_task():
+            line.task.cancel()
+
+    def _stall(self) -> None:
+        """What waits for a caller who does not read is given up: only the goodbye is still tried."""
+        self._stalled = True
+        self._outgoing.drop()
+        self._do(self._bridge.client_stalled(self._now))
+
+    def _end(self) -> None:
+        for task in self._ending:
+            task.cancel()
+        self._ending.clear()
+        self._outgoing.put(Hangup(1000, ""))  # where the bridge itself had no reason to hang up
+
+    def _set_alarm(self, at: float) -> None:
+        if self._alarm is not None:
+            if self._alarm.when() <= at:
+                return
+            self._alarm.cancel()
+        self._alarm = self._loop.call_at(at, self._woken.set)
+
+    async def _wake(self) -> None:
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            at = self._alarm.when() if self._alarm is not None else 0.0
+            self._alarm = None
+            self._do(self._bridge.tick(max(at, self._now)))
+
+    # --- the caller -------------------------------------------------------------------------------------------------
+
+    async def _hear_caller(self) -> None:
+        while True:
+            await self._readable.wait()
+            message = await self._caller.receive()
+            if message["type"] == "websocket.disconnect":
+                if self.code is None:
+                    self.code = message.get("code", 1006)
+                self._do(self._bridge.client_closed(self._now))
+                return
+            text: str | None = message.get("text")
+            self._do(self._bridge.from_client(message["bytes"] if text is None else text, self._now))
+
+    async def _tell_caller(self) -> None:
+        while not isinstance(frame := await self._outgoing.take(), Hangup):
+            try:
+                async with asyncio.timeout(self._bounds.unread):
+                    await self._caller.send({"type": "websocket.send", "text": frame})
+            except TimeoutError:
+                if not self._stalled:
+                    self._stall()
+            except GONE:
+                self._outgoing.drop()
+        if self.code is None:
+            self.code = frame.code
+            with contextlib.suppress(TimeoutError, *GONE):
+                async with asyncio.timeout(self._bounds.goodbye):
+                    await self._caller.close(frame.code, frame.reason)
+
+    # --- the service ------------------------------------------------------------------------------------------------
+
+    async def _serve(self, line: _Line, model: str) -> None:
+        """One connection from its opening until it is lost or forgotten."""
+        try:
+            connection = await self._service.open(model, self._key)
+        except CompatError as error:
+            self._lose(line, error)
+            return
+        writer = self._group.create_task(self._tell_service(line, connection))
+        try:
+            self._do(self._bridge.upstream_opened(self._now))
+            while self._line is line:
+                self._hear(line, await anext(connection))
+        except CompatError as error:
+            self._lose(line, error)
+        finally:
+            writer.cancel()
+            await connection.close()
+
+    async def _tell_service(self, line: _Line, connection: Connection) -> None:
+        try:
+            while True:
+                frame = await line.outgoing.take()
+                assert not isinstance(frame, Hangup)  # noqa: S101 - nobody hangs up on the service
+                await connection.send(frame)
+                if not line.outgoing.waiting and self._line is line:
+                    self._do(self._bridge.upstream_drained(self._now))
+        except CompatError:
+            return  # the reader of the same connection tells the bridge why it ended
+
+    def _hear(self, line: _Line, frame: str | bytes) -> None:
+        if self._line is line:
+            self._do(self._bridge.from_upstream(frame, self._now))
+
+    def _lose(self, line: _Line, error: CompatError) -> None:
+        if self._line is line:
+            self._line = None
+            self._do(self._bridge.upstream_lost(error, self._now))
+
+
+def _switch(event: asyncio.Event, *, on: bool) -> None:
+    if on:
+        event.set()
+    else:
+        event.clear()

@@ -1,0 +1,134 @@
+"""GET /v1/realtime: who calls and from where is checked before the upgrade; then one conversation, one log line."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+import uuid
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from starlette.responses import JSONResponse
+from starlette.websockets import WebSocket
+
+from compat import catalogue
+from compat.bridge import Bridge
+from compat.endpoints.access import request_id_of
+from compat.endpoints.auth import known
+from compat.endpoints.conversation import GONE, Bounds, Conversation
+from compat.errors import CompatError, Forbidden, ServiceUnavailable
+from compat.openai_api import secrets
+from compat.openai_api.realtime.opening import Opening, opening
+from compat.openai_api.realtime.patch import Patch
+from compat.settings import Settings
+from compat.upstream.sockets import Sockets
+
+log = logging.getLogger("compat.live")
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+LASTS = 24 * 3600  # seconds that a session is said to last; nothing here ends it
+
+
+class Admitted(msgspec.Struct, frozen=True, kw_only=True):
+    """`key` is DashScope's; `configured` what a client secret carries."""
+
+    opening: Opening
+    key: str
+    configured: Patch | None = None
+
+
+class Realtime:
+    def __init__(self, settings: Settings, service: Sockets, secret: bytes, bounds: Bounds | None = None) -> None:
+        self._settings = settings
+        self._service = service
+        self._secret = secret
+        self._bounds = bounds
+        self._live: dict[Conversation, asyncio.Task[Any] | None] = {}
+        self._leaving = False
+
+    async def live(self, socket: WebSocket) -> None:
+        request_id = request_id_of(socket.headers)
+        headers = {"x-request-id": request_id}
+        try:
+            admitted = self._admit(socket)
+        except CompatError as error:
+            log.info("refused", extra={"fields": {"request_id": request_id, "error": error.code}})
+            await socket.send_denial_response(JSONResponse(error.body(), error.status, error.headers() | headers))
+            return
+        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+        await socket.accept(admitted.opening.subprotocol, raw)
+        await self._converse(socket, admitted, request_id)
+
+    async def leave(self) -> None:
+        """The server stops: returns when every session has had its grace and its goodbye."""
+        self._leaving = True
+        for conversation in self._live:
+            conversation.leave(self._settings.grace)
+        await asyncio.gather(*(asyncio.wait([task]) for task in self._live.values() if task is not None))
+
+    # --- at the upgrade ---------------------------------------------------------------------------------------------
+
+    def _admit(self, socket: WebSocket) -> Admitted:
+        """Raises CompatError."""
+        if self._leaving:
+            raise ServiceUnavailable("This server is shutting down.", retry_after=1.0)
+        self._check_origin(socket)
+        said = opening(socket.query_params, socket.headers, socket.scope["subprotocols"])
+        key = said.credential or ""
+        if key.startswith(secrets.PREFIX) and key not in self._settings.api_keys:
+            configured = secrets.read(key, secret=self._secret, now=time.time())
+            return Admitted(opening=said, key=self._settings.dashscope_api_key or "", configured=configured)
+        return Admitted(opening=said, key=known(self._settings, key).key)
+
+    def _check_origin(self, socket: WebSocket) -> None:
+        """A web page may only call from this host, from loopback, or from an origin that the settings name. Browsers
+        do not ask before they open a WebSocket, so this is all that keeps a foreign page out where no key is needed."""
+        origin = socket.headers.get("origin")
+        allowed = self._settings.cors_origins
+        if origin is None or origin in allowed or "*" in allowed:
+            return
+        parts = urlsplit(origin)
+        if parts.hostname not in LOOPBACK and parts.netloc.lower() != socket.headers.get("host", "").lower():
+            raise Forbidden("Pages of this origin may not call: COMPAT_CORS_ORIGINS does not name it.")
+
+    # --- the session ------------------------------------------------------------------------------------------------
+
+    async def _converse(self, socket: WebSocket, admitted: Admitted, request_id: str) -> None:
+        started = time.perf_counter()
+        bridge = self._bridge(admitted)
+        conversation = Conversation(bridge, socket, self._service, admitted.key, self._bounds)
+        self._live[conversation] = asyncio.current_task()
+        try:
+            await conversation.run()
+        except Exception as exc:
+            log.exception("a session failed", exc_info=exc, extra={"fields": {"request_id": request_id}})
+            with contextlib.suppress(*GONE):
+                await socket.close(1011, "This server failed.")
+        finally:
+            del self._live[conversation]
+            line = {
+                "request_id": request_id,
+                "dialect": admitted.opening.dialect,
+                "seconds": round(time.perf_counter() - started, 1),
+                "items": bridge.completions,
+                "corrections": bridge.corrections,
+                "reconnections": bridge.reconnections,
+                "code": conversation.code,
+            }
+            log.info("session", extra={"fields": line})
+
+    def _bridge(self, admitted: Admitted) -> Bridge:
+        return Bridge(
+            admitted.opening,
+            resolve=self._resolve,
+            ids=lambda kind: f"{kind}_{uuid.uuid4().hex[:24]}",
+            expires_at=int(time.time()) + LASTS,
+            configured=admitted.configured,
+            spread=random.random(),  # noqa: S311 - jitter, not a secret
+        )
+
+    def _resolve(self, name: str) -> str:
+        return catalogue.live(name, region=self._settings.short_region, aliases=self._settings.aliases)

@@ -1,0 +1,82 @@
+"""POST /v1/realtime/client_secrets and /v1/realtime/transcription_sessions: keys for those who must not hold a key."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from compat import catalogue
+from compat.bridge.setup import detection
+from compat.endpoints.auth import caller
+from compat.errors import Forbidden, TooLarge
+from compat.openai_api import secrets
+from compat.openai_api.realtime.opening import Dialect, Opening
+from compat.openai_api.realtime.patch import Patch
+from compat.openai_api.realtime.session import Session, apply
+from compat.openai_api.realtime.views import Applied, view
+from compat.settings import Settings
+
+LARGEST = 256 << 10  # bytes of a request
+DEFAULT_MODEL = "qwen3-asr-flash-realtime"
+
+
+class Sessions:
+    def __init__(self, settings: Settings, secret: bytes) -> None:
+        self._settings = settings
+        self._secret = secret
+
+    async def client_secret(self, request: Request) -> Response:
+        """GA: {"value", "expires_at", "session"}."""
+        self._check(request)
+        asked = secrets.request(await _body(request), secrets.ClientSecretRequest)
+        patch = asked.session or Patch()
+        patch = msgspec.structs.replace(patch, type=patch.type or "realtime")
+        value, expires_at, session = self._issued(patch, asked.seconds, "ga")
+        return JSONResponse({"value": value, "expires_at": expires_at, "session": session})
+
+    async def transcription_session(self, request: Request) -> Response:
+        """Beta: the session, with `client_secret` in it."""
+        self._check(request)
+        asked = secrets.request(await _body(request), Patch)
+        patch = msgspec.structs.replace(asked, type="transcription")
+        value, expires_at, session = self._issued(patch, secrets.DEFAULT_SECONDS, "beta")
+        return JSONResponse({**session, "client_secret": {"value": value, "expires_at": expires_at}})
+
+    def _check(self, request: Request) -> None:
+        caller(self._settings, request.headers)
+        if self._settings.pass_key and not self._settings.api_keys:
+            raise Forbidden(
+                "Client secrets cannot be issued while callers' own DashScope keys are passed on (COMPAT_PASS_KEY): a "
+                "secret would have to carry the key."
+            )
+
+    def _issued(self, patch: Patch, seconds: int, dialect: Dialect) -> tuple[str, int, dict[str, object]]:
+        """The key, its end, and the session as a caller of this dialect would see it. Raises CompatError."""
+        expires_at = int(time.time()) + seconds
+        nonce = os.urandom(12)
+        session = apply(Session(native=DEFAULT_MODEL), patch, self._resolve)
+        turns = detection(session.vad)
+        applied = Applied(
+            model=session.native,
+            threshold=turns.threshold if turns else None,
+            silence_duration_ms=turns.silence_ms if turns else None,
+        )
+        seen = view(session, Opening(dialect=dialect), f"sess_{nonce.hex()}", expires_at, applied)
+        value = secrets.issue(patch, secret=self._secret, expires_at=expires_at, nonce=nonce)
+        return value, expires_at, msgspec.to_builtins(seen)
+
+    def _resolve(self, name: str) -> str:
+        return catalogue.live(name, region=self._settings.short_region, aliases=self._settings.aliases)
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST:
+            raise TooLarge(f"A session's configuration takes at most {LARGEST} bytes.", param="session")
+    return bytes(body)

@@ -1,0 +1,109 @@
+"""Ephemeral keys (`ek_…`): signed, and nothing is stored. Any replica that knows the secret can read what another
+issued: the session's configuration and until when a session may be opened with it.
+
+    ek_ + base64url( HMAC-SHA256 of the rest (32 bytes) · 0 or 1: whether deflated · JSON {"e", "n", "s"} )
+
+Pure: the time, the nonce and the secret are arguments. Requests and defaults: OpenAI's OpenAPI document, 2026-08
+(RealtimeCreateClientSecretRequest, RealtimeTranscriptionSessionCreateResponse).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+import zlib
+from typing import Annotated, Final, Literal, TypeVar
+
+import msgspec
+
+from compat.errors import BadRequest, NotAuthenticated
+from compat.openai_api.realtime.patch import Patch
+
+PREFIX: Final = "ek_"
+DEFAULT_SECONDS: Final = 600
+LONGEST: Final = 6000  # characters of a key: it has to fit into one header line
+_COMPRESS_FROM: Final = 300  # bytes of JSON
+_MAC: Final = hashlib.sha256().digest_size
+
+
+class ExpiresAfter(msgspec.Struct, frozen=True, kw_only=True):
+    anchor: Literal["created_at"] = "created_at"
+    seconds: Annotated[int, msgspec.Meta(ge=10, le=7200)] = DEFAULT_SECONDS
+
+
+class ClientSecretRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of POST /v1/realtime/client_secrets."""
+
+    expires_after: ExpiresAfter | None = None
+    session: Patch | None = None
+
+    @property
+    def seconds(self) -> int:
+        return self.expires_after.seconds if self.expires_after else DEFAULT_SECONDS
+
+
+class _Carried(msgspec.Struct, frozen=True):
+    expires_at: int = msgspec.field(name="e")
+    nonce: bytes = msgspec.field(name="n")
+    session: Patch = msgspec.field(name="s")
+
+
+T = TypeVar("T")
+_PATH = re.compile(r" - at `\$\.?(.*?)(?:\[\.\.\.\])?`$")
+
+
+def request(body: bytes, shape: type[T]) -> T:
+    """A request's body; an empty one asks for every default. Raises BadRequest with the path of what is wrong."""
+    try:
+        return msgspec.json.decode(body.strip() or b"{}", type=shape)
+    except msgspec.ValidationError as error:
+        path = _PATH.search(str(error))
+        raise BadRequest(f"{str(error).partition(' - at ')[0]}.", param=path[1] or None if path else None) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadRequest("The request's body is not valid JSON.", code="invalid_json") from error
+
+
+def issue(session: Patch, *, secret: bytes, expires_at: int, nonce: bytes) -> str:
+    """A key that opens sessions configured by `session` until `expires_at` (seconds since the epoch).
+
+    Raises BadRequest for a configuration that is too long to travel in a header.
+    """
+    json = msgspec.json.encode(_Carried(expires_at, nonce, session))
+    body = b"\1" + zlib.compress(json, 9) if len(json) >= _COMPRESS_FROM else b"\0" + json
+    key = PREFIX + base64.urlsafe_b64encode(_mac(secret, body) + body).rstrip(b"=").decode()
+    if len(key) > LONGEST:
+        raise BadRequest(
+            "This configuration is too long to travel in a client secret: shorten the prompt, or send it in "
+            "session.update.",
+            param="session",
+        )
+    return key
+
+
+def read(key: str, *, secret: bytes, now: float) -> Patch:
+    """What a key configures. Raises NotAuthenticated for one that is forged, altered or too old."""
+    carried = _carried(key, secret)
+    if carried is None:
+        raise NotAuthenticated("Incorrect client secret provided.")
+    if now >= carried.expires_at:
+        raise NotAuthenticated("This client secret has expired.", code="client_secret_expired")
+    return carried.session
+
+
+def _carried(key: str, secret: bytes) -> _Carried | None:
+    coded = key.removeprefix(PREFIX)
+    try:
+        raw = base64.b64decode(coded + "=" * (-len(coded) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    mac, body = raw[:_MAC], raw[_MAC:]
+    if not hmac.compare_digest(mac, _mac(secret, body)):
+        return None
+    return msgspec.json.decode(zlib.decompress(body[1:]) if body[:1] == b"\1" else body[1:], type=_Carried)
+
+
+def _mac(secret: bytes, body: bytes) -> bytes:
+    return hmac.digest(secret, b"qwen-asr-compat client secret\0" + body, "sha256")

@@ -1,0 +1,53 @@
+"""How this server is run: uvicorn's settings, and an end that lets live sessions finish first."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
+
+import uvicorn
+
+LARGEST_FRAME: Final = 24 << 20  # bytes: an append of 15 MiB of audio in base64
+PING: Final = 20.0  # seconds
+# Pongs of a caller who sends faster than the service hears wait behind his own audio, for as long as that takes.
+PONG: Final = 180.0
+
+
+def config(app: Any, cert: Path | None = None, key: Path | None = None) -> uvicorn.Config:  # noqa: ANN401 - any ASGI app
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=30,
+        ssl_certfile=cert,
+        ssl_keyfile=key,
+        ws="websockets-sansio",
+        ws_max_size=LARGEST_FRAME,
+        ws_per_message_deflate=False,
+        ws_ping_interval=PING,
+        ws_ping_timeout=PONG,
+    )
+
+
+class Server(uvicorn.Server):
+    """`leave` is awaited before sockets are closed: uvicorn's own way is to cut live sessions off with 1012."""
+
+    def __init__(self, config: uvicorn.Config, leave: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(config)
+        self._leave = leave
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        leaving = asyncio.ensure_future(self._leave())
+        while not (leaving.done() or self.force_exit):
+            await asyncio.wait([leaving], timeout=0.1)
+        leaving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await leaving
+        await super().shutdown(sockets)

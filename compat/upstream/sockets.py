@@ -1,0 +1,115 @@
+"""DashScope's live socket: open · send · iterate · close.
+
+The only place that knows the WebSocket client, and the only one where its exceptions become ours.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import quote
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidProxy,
+    InvalidStatus,
+    InvalidURI,
+    WebSocketException,
+)
+
+from compat.dashscope_api.faults import fault
+from compat.errors import CompatError, ModelNotFound, ServiceFailed, ServiceTimedOut, ServiceUnavailable
+
+PATH: Final = "/api-ws/v1/realtime"
+PING: Final = 20.0  # seconds between pings, and for each pong
+CLOSING: Final = 2.0  # seconds for the closing handshake
+LARGEST: Final = 4 << 20  # bytes of one frame of the service
+
+Foreign = WebSocketException | OSError | TimeoutError | EOFError
+
+
+def translated(exc: Foreign) -> CompatError:
+    """What the client's exception means to a caller. Says nothing of addresses."""
+    match exc:
+        case InvalidStatus():
+            return _refused(exc)
+        case ConnectionClosed():
+            return _closed(exc)
+        case TimeoutError():
+            return ServiceTimedOut("DashScope's live service did not answer in time.")
+        case InvalidURI() | InvalidProxy():
+            return ServiceFailed("The address of DashScope's live service cannot be used.")
+        case OSError() | EOFError() | InvalidHandshake():
+            return ServiceUnavailable(f"DashScope's live service cannot be reached ({type(exc).__name__}).")
+        case _:
+            return ServiceFailed(f"The connection to DashScope's live service was lost ({type(exc).__name__}).")
+
+
+def _refused(exc: InvalidStatus) -> CompatError:
+    response = exc.response
+    headers = {name.lower(): value for name, value in response.headers.raw_items()}
+    refusal = fault(response.status_code, response.body or b"", headers)
+    return refusal or ServiceFailed(f"DashScope's live service answered HTTP {response.status_code}.")
+
+
+def _closed(exc: ConnectionClosed) -> CompatError:
+    """Close 1007 "Model not found" is the one that is documented (Model Studio, error codes, 2026-10)."""
+    code, reason = (exc.rcvd.code, exc.rcvd.reason) if exc.rcvd else (1006, "")
+    if code == 1007 and "model" in reason.lower():
+        return ModelNotFound(f"DashScope does not know this live model: {reason}")
+    return ServiceUnavailable(f"DashScope's live service closed the connection ({code}).")
+
+
+class Connection:
+    """One open socket. Iterating gives its frames until it ends, which always raises a CompatError that says why."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+
+    async def send(self, frame: str | bytes) -> None:
+        """Returns when the frame is written. Of a connection that is lost it raises the reason."""
+        try:
+            await self._socket.send(frame)
+        except (WebSocketException, OSError) as exc:
+            raise translated(exc) from exc
+
+    def __aiter__(self) -> Connection:
+        return self
+
+    async def __anext__(self) -> str | bytes:
+        try:
+            return await self._socket.recv()
+        except (WebSocketException, OSError, EOFError) as exc:
+            raise translated(exc) from exc
+
+    async def close(self) -> None:
+        """Says goodbye and waits CLOSING seconds at most; then the connection is cut."""
+        await self._socket.close()
+
+
+class Sockets:
+    """The live service at `root`, a WebSocket address without a path."""
+
+    def __init__(self, root: str, *, connect_timeout: float) -> None:
+        self._root = root
+        self._timeout = connect_timeout
+
+    async def open(self, model: str, key: str) -> Connection:
+        """Raises any CompatError."""
+        try:
+            return Connection(
+                await connect(
+                    f"{self._root}{PATH}?model={quote(model, safe='')}",
+                    additional_headers={"Authorization": f"Bearer {key}"},
+                    user_agent_header="qwen-asr-compat",
+                    compression=None,
+                    open_timeout=self._timeout,
+                    ping_interval=PING,
+                    ping_timeout=PING,
+                    close_timeout=CLOSING,
+                    max_size=LARGEST,
+                )
+            )
+        except (WebSocketException, OSError, EOFError) as exc:
+            raise translated(exc) from exc
