@@ -1,0 +1,58 @@
+"""Two voices told apart by a real recogniser, through the official SDK."""
+
+from __future__ import annotations
+
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from openai.types.audio import TranscriptionDiarized
+
+from compat.emulator import sample
+from compat.emulator.engines import engine
+from tests.house import House, house
+
+pytestmark = pytest.mark.xdist_group("speech")  # one process loads the model
+SECONDS = 8.45  # both voices, and no more than it takes: telling them apart is slow
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[House]:
+    with house(engine("moonshine")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("talk") / "nagg_nell.wav"
+    with (
+        wave.open(str(sample.path().with_name("endgame_nagg_nell.wav"))) as source,
+        wave.open(str(path), "wb") as target,
+    ):
+        target.setparams(source.getparams())
+        target.writeframes(source.readframes(round(SECONDS * source.getframerate())))
+    return path
+
+
+def test_two_voices_are_a_and_b_plain_and_streamed(home: House, talk: Path) -> None:
+    create = home.client().audio.transcriptions.create
+    answer = create(model="gpt-4o-transcribe-diarize", file=talk, response_format="diarized_json")
+
+    assert isinstance(answer, TranscriptionDiarized)
+    assert {"A", "B"} == {part.speaker for part in answer.segments}
+    assert ["B"] == [part.speaker for part in answer.segments if "yes" in part.text.lower()]
+    assert {"A"} == {part.speaker for part in answer.segments if "hear me" in part.text.lower()}
+
+    segments, deltas, done = [], "", ""
+    for event in create(model="gpt-4o-transcribe-diarize", file=talk, response_format="diarized_json", stream=True):
+        match event.type:
+            case "transcript.text.segment":
+                segments.append((event.id, event.start, event.end, event.speaker, event.text))
+            case "transcript.text.delta":
+                deltas += event.delta
+            case "transcript.text.done":
+                done = event.text
+
+    assert [(part.id, part.start, part.end, part.speaker, part.text) for part in answer.segments] == segments
+    assert answer.text == done == deltas
