@@ -59,6 +59,8 @@ class CompatError(Exception):
         headers = {}
         if self.status == 429 or self.status >= 500:
             headers["x-should-retry"] = "true" if self.retryable else "false"
+        if self.status == 413:
+            headers["connection"] = "close"  # what the caller is still sending is not read
         if self.retry_after is not None:
             headers["retry-after"] = str(max(1, round(self.retry_after + 0.499)))
         return headers

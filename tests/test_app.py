@@ -63,3 +63,24 @@ def test_a_page_of_another_origin_may_not(home: House) -> None:
     answer = httpx2.get(f"{home.base_url}/models", headers={"origin": "https://evil.example"})
 
     assert "access-control-allow-origin" not in answer.headers
+
+
+def test_an_endless_upload_is_cut_off_with_an_answer() -> None:
+    sent = 0
+
+    def body() -> Iterator[bytes]:
+        nonlocal sent
+        yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+        while True:
+            sent += 1 << 16
+            yield bytes(1 << 16)
+
+    with house(Scripted(()), max_upload=1 << 20) as home:
+        answer = httpx2.post(
+            f"{home.base_url}/audio/transcriptions",
+            content=body(),
+            headers={"content-type": "multipart/form-data; boundary=b"},
+        )
+
+    assert (413, "file") == (answer.status_code, answer.json()["error"]["param"])
+    assert sent < 1 << 26

@@ -39,6 +39,7 @@ def test_the_tree_is_drawn_in_the_docstring(error: type[CompatError]) -> None:
     ("error", "headers"),
     [
         (errors.BadRequest("x"), {}),
+        (errors.TooLarge("x"), {"connection": "close"}),
         (errors.RateLimited("x", retry_after=0.2), {"x-should-retry": "true", "retry-after": "1"}),
         (errors.RateLimited("x", retry_after=2.1), {"x-should-retry": "true", "retry-after": "3"}),
         (errors.QuotaExceeded("x"), {"x-should-retry": "false"}),
