@@ -10,6 +10,7 @@
     │   └── ModelNotFound            404 model_not_found        (param: model)
     ├── MethodNotAllowed             405 method_not_allowed
     ├── Conflict                     409 conflict
+    ├── Gone                         410 job_expired
     ├── TooLarge                     413 request_too_large      (param: file)
     ├── RateLimited                  429 rate_limit_exceeded
     ├── QuotaExceeded                429 insufficient_quota     never retried
@@ -57,7 +58,7 @@ class CompatError(Exception):
     def headers(self) -> dict[str, str]:
         """What the SDKs read beside the body: `retry-after` (whole seconds) and `x-should-retry`."""
         headers = {}
-        if self.status == 429 or self.status >= 500:
+        if self.status in (409, 429) or self.status >= 500:
             headers["x-should-retry"] = "true" if self.retryable else "false"
         if self.status == 413:
             headers["connection"] = "close"  # what the caller is still sending is not read
@@ -114,6 +115,12 @@ class Conflict(CompatError):
     status = 409
     type = "invalid_request_error"
     default_code = "conflict"
+
+
+class Gone(CompatError):
+    status = 410
+    type = "invalid_request_error"
+    default_code = "job_expired"
 
 
 class TooLarge(CompatError):

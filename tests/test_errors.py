@@ -45,6 +45,7 @@ def test_the_tree_is_drawn_in_the_docstring(error: type[CompatError]) -> None:
         (errors.QuotaExceeded("x"), {"x-should-retry": "false"}),
         (errors.ServiceUnavailable("x"), {"x-should-retry": "true"}),
         (errors.CompatError("x"), {"x-should-retry": "false"}),
+        (errors.Conflict("x"), {"x-should-retry": "false"}),
     ],
 )
 def test_the_sdk_is_told_whether_to_try_again(error: CompatError, headers: dict[str, str]) -> None:

@@ -72,6 +72,10 @@ WRONG = [
     ({"COMPAT_MODEL_ALIASES": "mine"}, "COMPAT_MODEL_ALIASES should be a comma-separated list"),
     ({"DASHSCOPE_BASE_URL": "dashscope"}, "DASHSCOPE_BASE_URL should be an address"),
     ({"COMPAT_LOG_LEVEL": "loud"}, "COMPAT_LOG_LEVEL should be debug"),
+    ({"COMPAT_JOB_RETENTION": "-1"}, "COMPAT_JOB_RETENTION should be a number of seconds, 0 or more"),
+    ({"COMPAT_HEARTBEAT": "0"}, "COMPAT_HEARTBEAT should be a number of seconds above 0"),
+    ({"COMPAT_WEBHOOK_SECRET": "whsec_c2hvcnQ="}, "COMPAT_WEBHOOK_SECRET should be whsec_"),
+    ({"COMPAT_WEBHOOK_SECRET": "c2hvcnQgc2VjcmV0cyBhcmUgbm90IG1lYW50"}, "COMPAT_WEBHOOK_SECRET should be whsec_"),
     ({"DASHSCOPE_REGION": "eu-central-1"}, "needs DASHSCOPE_WORKSPACE_ID"),
 ]
 
@@ -89,6 +93,8 @@ def test_values_are_read_and_empty_ones_left_alone() -> None:
             "COMPAT_MODEL_ALIASES": "mine=fun-asr, yours = paraformer-v2",
             "COMPAT_MAX_UPLOAD": "25M",
             "COMPAT_PASS_KEY": "on",
+            "COMPAT_JOB_RETENTION": "0",
+            "COMPAT_WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
             "DASHSCOPE_API_KEY": " ",
         }
     )
@@ -97,6 +103,8 @@ def test_values_are_read_and_empty_ones_left_alone() -> None:
     assert {"mine": "fun-asr", "yours": "paraformer-v2"} == settings.aliases
     assert 25 << 20 == settings.max_upload
     assert settings.pass_key
+    assert 0 == settings.job_retention
+    assert 24 == len(settings.webhook_secret or b"")
     assert settings.dashscope_api_key is None
 
 

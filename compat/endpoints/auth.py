@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from collections.abc import Mapping
 
@@ -13,9 +14,11 @@ from compat.settings import Settings
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """`key` is DashScope's: the server's own, or the caller's when keys are passed on."""
+    """`key` is DashScope's: the server's own, or the caller's when keys are passed on. `tenant` tells those who call
+    apart without telling their keys."""
 
     key: str
+    tenant: str
 
 
 def caller(settings: Settings, headers: Mapping[str, str]) -> Caller:
@@ -37,8 +40,12 @@ def known(settings: Settings, token: str) -> Caller:
     elif settings.pass_key:
         if not token:
             raise NotAuthenticated(_reason(token))
-        return Caller(token)
-    return Caller(settings.dashscope_api_key or "")
+        return Caller(key=token, tenant=_tenant(token))
+    return Caller(key=settings.dashscope_api_key or "", tenant=_tenant(token))
+
+
+def _tenant(token: str) -> str:
+    return hashlib.sha256(f"tenant {token}".encode()).hexdigest()
 
 
 def _reason(token: str) -> str:

@@ -36,10 +36,13 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hook(msgspec.Struct, frozen=True):
-    """An address to be called when the job has ended, about one of its views."""
+    """An address to be called when the job has ended, about one of its views. It was called in vain `tries` times so
+    far and is to be called again `at` some time."""
 
     url: str
     view: int
+    tries: int = 0
+    at: float = 0.0
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,8 +50,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     `key` says what makes two requests the same, `owner` whose job it is, `service` at which account of which service:
     hashes all three. `views` are the requests that ask for it in the background: one task, several forms of the answer.
-    `holder` is the process that works on it until `due`, which that process keeps moving; after the end `due` is when
-    the job is to be erased. `awaited` is until when somebody wants the answer. `version` grows with every change.
+    `holder` is the process that works on it, and `due` when somebody has to look at it again: under way, that is when
+    its holder must be dead. `awaited`: until when a caller at another process waits for it. `until`: when its answer is
+    erased. `version` grows with every change.
     """
 
     id: str
@@ -59,7 +63,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     holder: str
     created: float
     due: float
-    awaited: float
+    awaited: float = 0.0
+    until: float = float("inf")
     state: State = "queued"
     task_id: str | None = None
     views: tuple[Ask, ...] = ()

@@ -34,6 +34,5 @@ def a_job(**changes: Any) -> Job:  # noqa: ANN401 - any field of Job
         "holder": "this process",
         "created": 80.0,
         "due": 4_000_000_100.0,
-        "awaited": float("inf"),
     }
     return Job(**{**given, **changes})
