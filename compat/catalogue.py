@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from compat import languages
 from compat.errors import BadRequest, ModelNotFound
-from compat.transcript import Ask, Media, Request, Surface
+from compat.transcript import Ask, Media, Option, Request, Surface
 
-Kind = Literal["switch", "number", "numbers", "text", "texts"]
+Kind = Literal["switch", "number", "numbers", "text", "texts", "object"]
 OPTIONS: dict[str, Kind] = {
     "audio_event_detection_enabled": "switch",
     "channel_id": "numbers",
@@ -28,10 +28,11 @@ OPTIONS: dict[str, Kind] = {
     "enable_words": "switch",
     "language_hints": "texts",
     "speaker_count": "number",
-    "special_word_filter": "text",
+    "special_word_filter": "object",
     "timestamp_alignment_enabled": "switch",
     "vocabulary_id": "text",
 }
+WANTED = {"switch": "true or false", "number": "a whole number", "numbers": "whole numbers", "object": "a JSON object"}
 
 
 # Qwen's surfaces call Filipino `fil`, the others Tagalog.
@@ -40,20 +41,21 @@ FILIPINO: dict[Surface, str] = {"chat": "fil", "generation": "fil", "filetrans":
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What a surface takes and gives: `seconds` of audio, `size` in bytes of the file, containers it is known to read
-    (measured by third parties), sentences with times, answers in parts."""
+    (measured by third parties), sentences with times, answers in parts, channels apart."""
 
     seconds: float
     size: int
     containers: frozenset[str]
     times: bool
     streams: bool
+    channels: bool
 
 
-_READ_AT_ONCE = frozenset({"flac", "mp3", "mp4", "ogg", "wav"})
-_READ_LATER = _READ_AT_ONCE | {"aac", "amr", "asf", "avi", "flv", "matroska", "mpeg", "webm"}
+_READ_AT_ONCE = frozenset({"flac", "m4a", "mp3", "mp4", "ogg", "wav"})
+_READ_LATER = _READ_AT_ONCE | {"aac", "amr", "avi", "flv", "mkv", "mov", "mpeg", "webm", "wma"}
 # The synchronous surfaces take a data URI of 10 MB, which base64 fills with three quarters of that.
-_AT_ONCE = {"seconds": 300.0, "size": 7_490_000, "containers": _READ_AT_ONCE, "streams": True}
-_LATER = {"seconds": 43200.0, "size": 1_000_000_000, "containers": _READ_LATER, "streams": False}
+_AT_ONCE = {"seconds": 300.0, "size": 7_490_000, "containers": _READ_AT_ONCE, "streams": True, "channels": False}
+_LATER = {"seconds": 43200.0, "size": 1_000_000_000, "containers": _READ_LATER, "streams": False, "channels": True}
 LIMITS: dict[Surface, Limits] = {
     "chat": msgspec.convert({**_AT_ONCE, "times": False}, Limits),
     "generation": msgspec.convert({**_AT_ONCE, "times": False}, Limits),
@@ -69,7 +71,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 
     `surface` is None for models that only hear live speech. `long` answers for the model when the audio is long or
     times are needed. `context`: whether a text may guide it. `languages` can be asked for. `always` goes with every
-    request.
+    request that does not say otherwise.
     """
 
     pattern: str
@@ -80,7 +82,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     context: bool = False
     languages: frozenset[str] = languages.DASHSCOPE
     options: frozenset[str] = frozenset()
-    always: dict[str, bool] = {}
+    always: dict[str, Option] = {}
 
 
 _EAST = frozenset({"beijing", "singapore"})
@@ -90,6 +92,10 @@ _FILES = frozenset(
 )
 # help.aliyun.com, Paraformer file transcription API, `language_hints` of paraformer-v2
 _PARAFORMER_LANGUAGES = frozenset({"zh", "en", "ja", "yue", "ko", "de", "fr", "ru"})
+# Without it the service masks the words of a list of its own with asterisks. An object in the guide to non-realtime
+# recognition, a string of JSON in Paraformer's API reference.
+_UNMASKED: dict[str, Option] = {"special_word_filter": {"system_reserved_filter": False}}
+_UNMASKED_PARAFORMER: dict[str, Option] = {"special_word_filter": '{"system_reserved_filter":false}'}
 _PARAFORMER = {"audio_event_detection_enabled", "disfluency_removal_enabled", "timestamp_alignment_enabled"}
 
 # In the order of matching: the narrow before the wide.
@@ -150,7 +156,7 @@ MODELS = (
         known=("qwen-audio-3.1-asr-flash", "qwen-audio-3.0-asr-flash", "fun-asr-flash-2026-06-15"),
         surface="generation-audio",
         regions=_EAST,
-        options=frozenset({"language_hints", "vocabulary_id"}),
+        options=frozenset({"diarization_enabled", "language_hints", "speaker_count", "vocabulary_id"}),
     ),
     Model(
         pattern=r"fun-asr.*",
@@ -158,6 +164,7 @@ MODELS = (
         surface="transcription",
         regions=_EAST,
         options=_FILES,
+        always=_UNMASKED,
     ),
     Model(
         pattern=r"paraformer.*",
@@ -166,7 +173,7 @@ MODELS = (
         regions=frozenset({"beijing"}),
         languages=_PARAFORMER_LANGUAGES,
         options=_FILES | _PARAFORMER,
-        always={"timestamp_alignment_enabled": True},
+        always={"timestamp_alignment_enabled": True, **_UNMASKED_PARAFORMER},
     ),
 )
 
@@ -180,6 +187,7 @@ ALIASES = {
     "gpt-transcribe": "qwen3-asr-flash",
     "gpt-4o-transcribe": "qwen3-asr-flash",
     "gpt-4o-mini-transcribe": "qwen3-asr-flash",
+    "gpt-4o-transcribe-diarize": "fun-asr",
     "gpt-realtime-whisper": "qwen3-asr-flash-realtime",
     "gpt-live-transcribe": "qwen3-asr-flash-realtime",
 }
@@ -232,15 +240,23 @@ def road(ask: Ask, media: Media, *, region: str, aliases: Mapping[str, str], lon
     """The road for this upload of up to `longest` seconds. Raises BadRequest naming a model that can when the one that
     was asked for cannot."""
     model, row = resolve(ask.model, aliases)
+    if ask.wants_speakers and row.long:
+        model, row = resolve("gpt-4o-transcribe-diarize", aliases)
     if region == "us" and row.long:
         model, row = resolve(f"{model}-us", aliases)
     if row.surface is None:
         raise BadRequest(f"{model} hears live speech only; use qwen3-asr-flash for files.", param="model")
     if media.duration > longest:
         raise BadRequest(f"The audio lasts {media.duration:.0f} s; {longest:.0f} s is the most.", param="file")
+    if ask.wants_speakers and "diarization_enabled" not in row.options:
+        raise BadRequest(
+            f"{model} does not tell speakers apart; use gpt-4o-transcribe-diarize, which is fun-asr.",
+            param="response_format",
+        )
     needed = ask.wants_times and not LIMITS[row.surface].times
+    apart = "channel_id" in ask.extensions and not LIMITS[row.surface].channels
     long = media.duration > LIMITS[row.surface].seconds
-    if (needed or long) and row.long:
+    if (needed or long or apart) and row.long:
         return road(
             msgspec.structs.replace(ask, model=row.long), media, region=region, aliases=aliases, longest=longest
         )
@@ -256,8 +272,13 @@ def road(ask: Ask, media: Media, *, region: str, aliases: Mapping[str, str], lon
     if region in ("beijing", "singapore", "us") and region not in row.regions:
         raise BadRequest(f"{model} is not offered in the region {region}; {_able(region)}", param="model")
     limits = LIMITS[row.surface]
-    refit = media.size > limits.size or media.container not in limits.containers
+    refit = media.size > limits.size or media.container not in limits.containers or _mixed(ask, media, row)
     return Road(model=model, row=row, surface=row.surface, refit=refit)
+
+
+def _mixed(ask: Ask, media: Media, row: Model) -> bool:
+    """Whether the channels have to be mixed here: a file task hears the first one only, unless channels are named."""
+    return media.channels > 1 and "channel_id" in row.options and "channel_id" not in ask.extensions
 
 
 def _able(region: str) -> str:
@@ -268,11 +289,13 @@ def _able(region: str) -> str:
 
 def request(ask: Ask, media: Media, road: Road) -> tuple[Request, tuple[str, ...]]:
     """What the surface is asked, and the parameters that this model cannot honour."""
-    options: dict[str, bool | int | float | str | list[int] | list[str]] = dict(road.row.always)
+    options = dict(road.row.always)
+    if ask.wants_speakers:
+        options["diarization_enabled"] = True
     ignored = list(ask.ignored)
     for name, values in ask.extensions.items():
         if name in road.row.options:
-            options[name] = _option(name, values)
+            options[name] = _option(name, values, as_text=isinstance(options.get(name), str))
         else:
             ignored.append(name)
     if ask.context and not road.row.context:
@@ -294,8 +317,9 @@ def request(ask: Ask, media: Media, road: Road) -> tuple[Request, tuple[str, ...
     )
 
 
-def _option(name: str, values: tuple[str, ...]) -> bool | int | float | str | list[int] | list[str]:
-    """Raises BadRequest naming the parameter when a value is not of the option's kind."""
+def _option(name: str, values: tuple[str, ...], *, as_text: bool) -> Option:
+    """Raises BadRequest naming the parameter when a value is not of the option's kind. `as_text`: an object stays the
+    JSON that it came as."""
     kind = OPTIONS[name]
     single = values[-1].strip()
     match kind:
@@ -303,17 +327,25 @@ def _option(name: str, values: tuple[str, ...]) -> bool | int | float | str | li
             return single.lower() in ("true", "1")
         case "number" if single.isdecimal():
             return int(single)
-        case "numbers" if all(value.isdecimal() for value in _split(values)):
+        case "numbers" if all(str(value).isdecimal() for value in _split(values)):
             return [int(value) for value in _split(values)]
+        case "object" if (found := _object(single)) is not None:
+            return single if as_text else found
         case "text":
             return single
         case "texts":
             return _split(values)
         case _:
-            wanted = {"switch": "true or false", "number": "a whole number", "numbers": "whole numbers"}[kind]
-            raise BadRequest(f"{name} should be {wanted}.", param=name)
+            raise BadRequest(f"{name} should be {WANTED[kind]}.", param=name)
 
 
-def _split(values: tuple[str, ...]) -> list[str]:
+def _object(text: str) -> dict[str, Any] | None:
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.MsgspecError:
+        return None
+
+
+def _split(values: tuple[str, ...]) -> list[int | str]:
     """Lists come as repeated fields, as one with commas, or as a JSON array."""
     return [part.strip(" \"'") for value in values for part in value.strip().strip("[]").split(",") if part.strip()]

@@ -6,13 +6,14 @@ Times are seconds from the start of the audio, as floats; languages are DashScop
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 ResponseFormat = Literal["json", "text", "srt", "vtt", "verbose_json", "diarized_json"]
 Granularity = Literal["word", "segment"]
 Surface = Literal["chat", "generation", "generation-audio", "filetrans", "transcription", "filetrans-3"]
+Option: TypeAlias = bool | int | float | str | list[int | str] | dict[str, Any]
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,7 +22,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     `model` is the name the caller used. `context` joins prompt and keywords for the service. `extensions` are the
     fields that OpenAI does not know, as they came, each with all its values: DashScope's own names (`enable_itn`,
     `vocabulary_id`, …) are made sense of when the model is chosen, the others end up in `ignored`. `ignored` names
-    the parameters that cannot be honoured whatever the road; the road adds its own.
+    the parameters that cannot be honoured whatever the road; the road adds its own. `background`: whether the caller
+    comes back for the answer, or has `webhook_url` called when it is there.
     """
 
     model: str
@@ -32,6 +34,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     context: str = ""
     extensions: dict[str, tuple[str, ...]] = {}
     ignored: tuple[str, ...] = ()
+    background: bool = False
+    webhook_url: str | None = None
 
     @property
     def wants_words(self) -> bool:
@@ -41,6 +45,10 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def wants_times(self) -> bool:
         return self.response_format in ("srt", "vtt", "verbose_json", "diarized_json")
+
+    @property
+    def wants_speakers(self) -> bool:
+        return self.response_format == "diarized_json"
 
 
 class Media(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,15 +81,17 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     language: str | None = None
     context: str = ""
     words: bool = False
-    options: dict[str, bool | int | float | str | list[int] | list[str]] = {}
+    options: dict[str, Option] = {}
 
 
 class Word(msgspec.Struct, frozen=True):
-    """One word with the punctuation and the space that belong to it, as it stands in the text."""
+    """One word with the punctuation and the space that belong to it, as it stands in the text. `confidence` from 0
+    to 1, where the service tells it."""
 
     text: str
     start: float
     end: float
+    confidence: float | None = None
 
 
 class Segment(msgspec.Struct, frozen=True, kw_only=True):

@@ -47,6 +47,8 @@ ROADS = [  # asked for, answer, seconds, region → model, surface
     ("qwen3-asr-flash-filetrans", "json", 5, "beijing", "qwen3-asr-flash-filetrans", "filetrans"),
     ("mine", "json", 5, "singapore", "fun-asr", "transcription"),
     ("paraformer-v2", "vtt", 5, "beijing", "paraformer-v2", "transcription"),
+    ("gpt-4o-transcribe-diarize", "diarized_json", 5, "singapore", "fun-asr", "transcription"),
+    ("whisper-1", "diarized_json", 5, "beijing", "fun-asr", "transcription"),
     ("qwen-audio-3.1-asr-flash", "verbose_json", 5, "beijing", "qwen-audio-3.1-asr-flash", "generation-audio"),
     ("qwen-audio-3.0-asr-flash-filetrans", "srt", 5, "beijing", "qwen-audio-3.0-asr-flash-filetrans", "filetrans-3"),
     ("fun-asr-flash-2026-06-15", "json", 5, "beijing", "fun-asr-flash-2026-06-15", "generation-audio"),
@@ -67,6 +69,8 @@ REFUSED = [  # asked for, answer, seconds, region → parameter, what the messag
     ("qwen3-asr-flash-2026-02-10", "json", 301, "beijing", "model", "qwen3-asr-flash-filetrans"),
     ("whisper-1", "verbose_json", 10, "us", "response_format", "Singapore"),
     ("whisper-1", "json", 301, "us", "model", "Singapore"),
+    ("qwen3-asr-flash-filetrans", "diarized_json", 10, "beijing", "response_format", "gpt-4o-transcribe-diarize"),
+    ("whisper-1", "diarized_json", 10, "us", "model", "Singapore"),
     ("paraformer-v2", "json", 10, "singapore", "model", "qwen3-asr-flash"),
     ("qwen3-asr-flash-realtime", "json", 10, "beijing", "model", "live speech"),
     ("whisper-1", "json", 12 * HOUR + 1, "beijing", "file", "43200 s"),
@@ -138,6 +142,7 @@ def test_options_are_typed_and_what_a_model_lacks_is_named() -> None:
     assert ("de", "") == (request.language, request.context)
     assert {
         "timestamp_alignment_enabled": True,
+        "special_word_filter": '{"system_reserved_filter":false}',
         "disfluency_removal_enabled": True,
         "channel_id": [0, 1],
         "language_hints": ["zh", "en"],
@@ -169,7 +174,13 @@ def test_a_language_is_asked_for_by_the_model_s_own_code(
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("disfluency_removal_enabled", "yes"), ("channel_id", "left"), ("speaker_count", "two")]
+    ("name", "value"),
+    [
+        ("disfluency_removal_enabled", "yes"),
+        ("channel_id", "left"),
+        ("speaker_count", "two"),
+        ("special_word_filter", "[]"),
+    ],
 )
 def test_an_option_of_the_wrong_kind_is_refused(name: str, value: str) -> None:
     ask = Ask(model="paraformer-v2", extensions={name: (value,)})

@@ -25,6 +25,7 @@ class SpokenWord(msgspec.Struct, frozen=True):
     punctuation: str | None = None
     begin_time: float | None = None
     end_time: float | None = None
+    confidence: float | None = None
 
 
 class Sentence(msgspec.Struct, frozen=True):
@@ -41,7 +42,7 @@ class Sentence(msgspec.Struct, frozen=True):
         spoken = [word for word in self.words or () if word.text.strip() or word.punctuation]
         text = "".join(_spelled(spoken)).strip() if self.text is None else self.text
         words = tuple(
-            Word(spelled, _seconds(word.begin_time), _seconds(word.end_time, word.begin_time))
+            Word(spelled, _seconds(word.begin_time), _seconds(word.end_time, word.begin_time), word.confidence)
             for word, spelled in zip(spoken, _cut(text, spoken) or _spelled(spoken), strict=True)
         )
         return Segment(

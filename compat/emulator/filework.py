@@ -9,7 +9,8 @@ from typing import Any
 import av
 import msgspec
 
-from compat.emulator import results
+from compat.emulator import masking, results
+from compat.emulator.engine import Sentence
 from compat.emulator.families import Family
 from compat.emulator.faults import FailFile, FailTask, Slow
 from compat.emulator.hearing import Hearing
@@ -128,8 +129,14 @@ async def _heard(emulator: Emulator, task: Task, url: str, sound: Sound) -> Hear
     transcripts = []
     for channel in task.parameters.channels:
         found = hearing.sentences(channel=channel, speakers=speakers)
-        transcripts.append(Channel(channel, tuple([sentence async for sentence in found])))
+        transcripts.append(Channel(channel, tuple([_shown(task, sentence) async for sentence in found])))
     return Heard(url=url, seconds=sound.seconds, transcripts=tuple(transcripts), kind=kind)
+
+
+def _shown(task: Task, sentence: Sentence) -> Sentence:
+    if task.family not in {Family.FUN, Family.PARAFORMER}:
+        return sentence
+    return masking.masked(sentence, masking.read(task.parameters.special_word_filter))
 
 
 def properties(path: Path) -> Kind:

@@ -6,6 +6,7 @@ import asyncio
 import enum
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -29,6 +30,7 @@ class TaskParameters(msgspec.Struct, frozen=True):
     channel_id: list[int] | int = 0
     diarization_enabled: bool = False
     timestamp_alignment_enabled: bool = False
+    special_word_filter: str | dict[str, Any] | None = None
 
     @property
     def channels(self) -> list[int]:

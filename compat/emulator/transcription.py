@@ -12,7 +12,7 @@ import uuid
 import msgspec
 from starlette.responses import FileResponse, Response
 
-from compat.emulator import filework, refusals, telling
+from compat.emulator import filework, masking, refusals, telling
 from compat.emulator.families import LANGUAGES, Family, family
 from compat.emulator.faults import Expire, FailFile, FailTask, Slow
 from compat.emulator.refusals import Refusal
@@ -73,6 +73,10 @@ def _check(asked: Asked, ask: SubmitRequest) -> Family:
 
 def _check_parameters(asked: Asked, known: Family, parameters: TaskParameters) -> None:
     given = asked.body.get("parameters", {}) if isinstance(asked.body, dict) else {}
+    try:
+        masking.read(parameters.special_word_filter)
+    except msgspec.MsgspecError as exc:
+        raise refusals.invalid("special_word_filter cannot be read") from exc
     if known is not Family.FILETRANS:
         return
     if "language_hints" in given:

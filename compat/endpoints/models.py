@@ -17,10 +17,10 @@ class Models:
 
     async def every(self, request: Request) -> Response:
         caller(self._settings, request.headers)
-        return Response(models.listing(catalogue.names(self._settings.aliases)), media_type="application/json")
+        return Response(models.listing(catalogue.names(self._settings.every_alias)), media_type="application/json")
 
     async def one(self, request: Request) -> Response:
         caller(self._settings, request.headers)
         name = request.path_params["model"]
-        catalogue.resolve(name, self._settings.aliases)
+        catalogue.resolve(name, self._settings.every_alias)
         return Response(models.one(name), media_type="application/json")

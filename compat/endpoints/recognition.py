@@ -54,7 +54,7 @@ class Recogniser:
             ask,
             media,
             region=self._settings.short_region,
-            aliases=self._settings.aliases,
+            aliases=self._settings.every_alias,
             longest=self._settings.max_duration,
         )
         sent = await self._fitted(media, road) if road.refit else media

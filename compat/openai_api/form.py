@@ -21,6 +21,7 @@ from compat.transcript import Ask, Granularity, ResponseFormat
 CONTEXT_TOKENS = 10_000
 """The service's bound for context (guide of qwen3-asr-flash, 2026-01), held against an estimate."""
 SPEAKERS = 4
+BOOLEANS = ("true", "1", "false", "0", "null")
 
 _MANY = {row.name for row in TRANSCRIPTION if row.many}
 _SINGLE = {row.name for row in TRANSCRIPTION if not row.many}
@@ -66,6 +67,13 @@ class Fields:
     def one(self, name: str) -> str:
         return self.values.get(name, [""])[0].strip()
 
+    def extension(self, name: str) -> str:
+        """Takes an extension of this server's own out of those that are the model's business."""
+        values = self.extensions.pop(name, [""])
+        if len(values) > 1:
+            raise BadRequest(f"{name} was sent more than once.", param=name)
+        return values[0].strip()
+
     def many(self, name: str) -> list[str]:
         return [value.strip() for value in self.values.get(name, ()) if value.strip()]
 
@@ -85,6 +93,7 @@ def ask(fields: Sequence[tuple[str, str]]) -> Ask:
         raise BadRequest("model is missing: say which model shall transcribe.", param="model")
     response_format = _response_format(form)
     language, ignored_languages = _language(form)
+    background, webhook_url = _background(form)
     return Ask(
         model=model,
         response_format=response_format,
@@ -94,6 +103,8 @@ def ask(fields: Sequence[tuple[str, str]]) -> Ask:
         context=_context(form),
         extensions={name: tuple(values) for name, values in form.extensions.items()},
         ignored=(*ignored_languages, *_ignored(form)),
+        background=background,
+        webhook_url=webhook_url,
     )
 
 
@@ -115,13 +126,7 @@ def language_code(text: str, param: str) -> str:
 
 def _response_format(form: Fields) -> ResponseFormat:
     formats: tuple[ResponseFormat, ...] = get_args(ResponseFormat)
-    wanted = choice(form.one("response_format") or "json", formats, "response_format")
-    if wanted == "diarized_json":
-        raise BadRequest(
-            "response_format diarized_json needs speaker diarization, which is not available in this version.",
-            param="response_format",
-        )
-    return wanted
+    return choice(form.one("response_format") or "json", formats, "response_format")
 
 
 def _granularities(form: Fields, response_format: ResponseFormat) -> frozenset[Granularity]:
@@ -137,7 +142,18 @@ def _granularities(form: Fields, response_format: ResponseFormat) -> frozenset[G
 
 def _stream(form: Fields) -> bool:
     value = form.one("stream").lower()
-    return choice(value or "null", ("true", "1", "false", "0", "null"), "stream") in ("true", "1")
+    return choice(value or "null", BOOLEANS, "stream") in ("true", "1")
+
+
+def _background(form: Fields) -> tuple[bool, str | None]:
+    """This server's extension for asynchronous use."""
+    background = choice(form.extension("background").lower() or "false", BOOLEANS, "background") in ("true", "1")
+    webhook_url = form.extension("webhook_url") or None
+    if webhook_url and not background:
+        raise BadRequest("webhook_url needs background=true.", param="webhook_url")
+    if background and _stream(form):
+        raise BadRequest("stream and background exclude each other.", param="background")
+    return background, webhook_url
 
 
 def _language(form: Fields) -> tuple[str | None, tuple[str, ...]]:

@@ -34,13 +34,13 @@ TRANSCRIPTION = (
     Parameter("languages", "mapped", "One is the language; of several the service detects its own choice.", many=True),
     Parameter("prompt", "mapped", "Becomes the service's context, at most 10,000 tokens with the keywords."),
     Parameter("keywords", "mapped", "Join the context after the prompt, as a list with commas.", many=True),
-    Parameter("response_format", "same", "json, text, srt, vtt, verbose_json; diarized_json is refused for now."),
+    Parameter("response_format", "same", "json, text, srt, vtt, verbose_json, diarized_json with any model."),
     Parameter("timestamp_granularities", "same", "word, segment or both; only with verbose_json.", many=True),
     Parameter("stream", "same", "Server-sent events; for whisper-1 too."),
     Parameter("temperature", "ignored", "0 to 1; the service decodes without sampling."),
     Parameter("include", "ignored", "logprobs; the service gives none.", many=True),
     Parameter("chunking_strategy", "ignored", "auto or server_vad; the service cuts the audio itself."),
-    Parameter("known_speaker_names", "ignored", "At most 4; speakers are not told apart for now.", many=True),
+    Parameter("known_speaker_names", "ignored", "At most 4; speakers are called A, B, … in diarized_json.", many=True),
     Parameter("known_speaker_references", "ignored", "Data URLs, as many as the names.", many=True),
 )
 

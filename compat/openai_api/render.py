@@ -11,7 +11,7 @@ from typing import Literal, assert_never
 import msgspec
 
 from compat import languages
-from compat.openai_api import captions
+from compat.openai_api import captions, diarized
 from compat.openai_api.usage import Duration, Tokens, duration, usage
 from compat.transcript import Ask, Segment, Transcript
 
@@ -44,7 +44,10 @@ class Json(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VerboseSegment(msgspec.Struct, frozen=True, kw_only=True):
-    """Whisper's segment. Of its inner figures the service gives none: those stand at what means "nothing wrong"."""
+    """Whisper's segment. Of its inner figures the service gives none: those stand at what means "nothing wrong".
+
+    `channel` is told where several were asked for, `speaker` where they were told apart.
+    """
 
     id: int
     seek: int
@@ -56,12 +59,17 @@ class VerboseSegment(msgspec.Struct, frozen=True, kw_only=True):
     avg_logprob: float = 0.0
     compression_ratio: float
     no_speech_prob: float = 0.0
+    channel: int | msgspec.UnsetType = msgspec.UNSET
+    speaker: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class VerboseWord(msgspec.Struct, frozen=True):
+    """`confidence` is qwen-audio-3's own."""
+
     word: str
     start: float
     end: float
+    confidence: float | msgspec.UnsetType = msgspec.UNSET
 
 
 class Verbose(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +82,15 @@ class Verbose(msgspec.Struct, frozen=True, kw_only=True):
     segments: list[VerboseSegment] | msgspec.UnsetType = msgspec.UNSET
     words: list[VerboseWord] | msgspec.UnsetType = msgspec.UNSET
     usage: Duration
+    dashscope: Dashscope
+
+
+class Diarized(msgspec.Struct, frozen=True, kw_only=True):
+    task: Literal["transcribe"] = "transcribe"
+    duration: float
+    text: str
+    segments: list[diarized.DiarizedSegment]
+    usage: Tokens | Duration
     dashscope: Dashscope
 
 
@@ -90,7 +107,7 @@ def render(transcript: Transcript, ask: Ask) -> Rendered:
         case "vtt":
             return _text(captions.vtt(transcript))
         case "diarized_json":
-            raise AssertionError("the form refuses diarized_json")
+            return _json(_diarized(transcript, ask))
         case _:
             assert_never(ask.response_format)
 
@@ -150,7 +167,19 @@ def _verbose(transcript: Transcript, ask: Ask) -> Verbose:
     )
 
 
+def _diarized(transcript: Transcript, ask: Ask) -> Diarized:
+    return Diarized(
+        duration=transcript.duration,
+        text=transcript.text,
+        segments=diarized.segments(transcript),
+        usage=usage(transcript, ask),
+        dashscope=dashscope(transcript),
+    )
+
+
 def _segments(transcript: Transcript) -> list[VerboseSegment]:
+    parts = captions.sentences(transcript)
+    labels = diarized.labels(parts)
     return [
         VerboseSegment(
             id=number,
@@ -159,8 +188,10 @@ def _segments(transcript: Transcript) -> list[VerboseSegment]:
             end=segment.end,
             text=segment.text,
             compression_ratio=_compression_ratio(segment),
+            channel=msgspec.UNSET if segment.channel is None else segment.channel,
+            speaker=msgspec.UNSET if segment.speaker is None else labels[segment.speaker],
         )
-        for number, segment in enumerate(captions.sentences(transcript))
+        for number, segment in enumerate(parts)
     ]
 
 
@@ -172,7 +203,9 @@ def _compression_ratio(segment: Segment) -> float:
 
 def _words(transcript: Transcript) -> list[VerboseWord]:
     return [
-        VerboseWord(word.text.strip(), word.start, word.end)
+        VerboseWord(
+            word.text.strip(), word.start, word.end, msgspec.UNSET if word.confidence is None else word.confidence
+        )
         for segment in transcript.segments
         for word in segment.words
         if word.text.strip()

@@ -1,4 +1,5 @@
 """Frames of a streamed transcript: `transcript.text.delta`, then one `transcript.text.done`; no `[DONE]` after it.
+Where speakers are told apart, `transcript.text.segment` too.
 
 Some clients read only the deltas, so that they joined are `done.text`. A comment line is ignored by all clients and
 keeps proxies from cutting a silent connection.
@@ -11,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from compat.errors import CompatError
+from compat.openai_api import diarized
 from compat.openai_api.render import Dashscope, Language, dashscope, heard
 from compat.openai_api.usage import Tokens, tokens
 from compat.transcript import Ask, Transcript
@@ -19,7 +21,10 @@ PING = b": ping\n\n"
 
 
 class Delta(msgspec.Struct, frozen=True):
+    """`segment_id` names the segment that the text belongs to, where speakers are told apart."""
+
     delta: str
+    segment_id: str | msgspec.UnsetType = msgspec.UNSET
     type: Literal["transcript.text.delta"] = "transcript.text.delta"
 
 
@@ -33,8 +38,8 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     dashscope: Dashscope
 
 
-def delta(text: str) -> bytes:
-    return _frame(Delta(text))
+def delta(text: str, segment_id: str | msgspec.UnsetType = msgspec.UNSET) -> bytes:
+    return _frame(Delta(text, segment_id))
 
 
 def done(transcript: Transcript, ask: Ask) -> bytes:
@@ -65,8 +70,21 @@ class Deltas:
 
     def flush(self, transcript: Transcript, ask: Ask) -> list[bytes]:
         """The end. A transcript that contradicts what was said loses: what was said cannot be taken back."""
-        frames = self.feed(transcript.text.removeprefix(self.said)) if transcript.text.startswith(self.said) else []
+        rest = transcript.text.removeprefix(self.said) if transcript.text.startswith(self.said) else ""
+        frames = self._spoken(transcript, rest) if ask.wants_speakers else self.feed(rest)
         return [*frames, done(msgspec.structs.replace(transcript, text=self.said), ask)]
+
+    def _spoken(self, transcript: Transcript, rest: str) -> list[bytes]:
+        """Who said what is known at the end only: each segment follows its own text, or all the text said before."""
+        parts = diarized.segments(transcript)
+        if self.said or not parts:
+            return [*self.feed(rest), *map(_frame, parts)]
+        self.said = rest
+        frames: list[bytes] = []
+        for text, part in diarized.cut(rest, parts):
+            frames += [delta(text, part.id)] if text else []
+            frames.append(_frame(part))
+        return frames
 
 
 def _frame(message: object) -> bytes:

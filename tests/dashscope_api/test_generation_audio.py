@@ -47,7 +47,7 @@ def test_everything_that_can_be_asked() -> None:
 WORDS = [{"text": "Hi", "punctuation": ".", "begin_time": 0, "end_time": 400, "confidence": 0.9}]
 ONE = {"begin_time": 0, "end_time": 500, "sentence_id": 1, "sentence_end": True, "channel_id": 0, "words": WORDS}
 TWO = {"begin_time": 600, "end_time": 1000, "text": "Ho.", "speaker_id": 1}
-HI = Segment(text="Hi.", start=0.0, end=0.5, words=(Word("Hi.", 0.0, 0.4),))
+HI = Segment(text="Hi.", start=0.0, end=0.5, words=(Word("Hi.", 0.0, 0.4, 0.9),))
 HO = Segment(text="Ho.", start=0.6, end=1.0, speaker="1")
 
 

@@ -313,7 +313,7 @@ BAD: list[tuple[dict[str, str | list[str]], bytes | None, int, str | None]] = [
     ({}, b"speech", 400, "model"),
     ({"model": "gpt-5"}, b"speech", 404, "model"),
     ({"model": "whisper-1", "response_format": "xml"}, b"speech", 400, "response_format"),
-    ({"model": "whisper-1", "response_format": "diarized_json"}, b"speech", 400, "response_format"),
+    ({"model": "paraformer-v2", "special_word_filter": "damn"}, b"speech", 400, "special_word_filter"),
     ({"model": "whisper-1", "temperature": "warm"}, b"speech", 400, "temperature"),
     ({"model": "whisper-1", "language": "klingonish"}, b"speech", 400, "language"),
     ({"model": "whisper-1", "timestamp_granularities[]": "word"}, b"speech", 400, "timestamp_granularities"),

@@ -22,6 +22,7 @@ MEANT: list[tuple[list[tuple[str, str]], dict[str, Any]]] = [
     ([("response_format", "text")], {"response_format": "text"}),
     ([("response_format", "srt")], {"response_format": "srt"}),
     ([("response_format", "vtt")], {"response_format": "vtt"}),
+    ([("response_format", "diarized_json")], {"response_format": "diarized_json"}),
     ([VERBOSE], {"response_format": "verbose_json", "granularities": SEGMENTS}),
     ([VERBOSE, ("timestamp_granularities[]", "")], {"response_format": "verbose_json", "granularities": SEGMENTS}),
     (
@@ -115,7 +116,6 @@ def test_a_form_means(fields: list[tuple[str, str]], meant: dict[str, Any], mode
 REFUSED: list[tuple[list[tuple[str, str]], str, str]] = [
     ([("response_format", "xml")], "response_format", "json, text, srt"),
     ([("response_format", "JSON")], "response_format", "'JSON'"),
-    ([("response_format", "diarized_json")], "response_format", "diarization, which is not available in this version"),
     ([("response_format", "json"), ("response_format", "text")], "response_format", "more than once"),
     ([("model", "whisper-1")], "model", "more than once"),
     ([("timestamp_granularities[]", "word")], "timestamp_granularities", "verbose_json"),

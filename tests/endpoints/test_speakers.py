@@ -1,0 +1,184 @@
+"""Speakers, channels and what else only file tasks tell, through the official SDK."""
+
+from __future__ import annotations
+
+import array
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+
+import openai
+import pytest
+from openai.types.audio import TranscriptionDiarized, TranscriptionVerbose
+
+from compat.emulator.engine import Sentence, Word
+from compat.emulator.engines.scripted import Scripted
+from compat.emulator.engines.tones import Tones, encode, lay
+from tests.audio.media import make
+from tests.house import House, house
+
+SAID = (
+    Sentence(text="Damn!", begin_ms=100, end_ms=500, speaker=3, words=(Word("Damn", 100, 500, "!"),)),
+    Sentence(text="Language.", begin_ms=600, end_ms=900, speaker=1, words=(Word("Language", 600, 900, "."),)),
+)
+LEFT, RIGHT = ("amber", "basil", "cedar"), ("ocean", "pepper")
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[House]:
+    with house(Scripted(SAID)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def tones() -> Iterator[House]:
+    with house(Tones()) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return make("wav", bytes(range(256)) * 125, 16000, 1, tmp_path_factory.mktemp("a") / "a.wav").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def call(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A stereo call: one says LEFT, and then the other RIGHT."""
+    length = 3000
+    sides = [
+        array.array("h", encode(lay(LEFT), length_ms=length)),
+        array.array("h", encode(lay(RIGHT, begin_ms=1500), length_ms=length)),
+    ]
+    pcm = array.array("h", (sample for pair in zip(*sides, strict=True) for sample in pair)).tobytes()
+    return make("wav", pcm, 16000, 2, tmp_path_factory.mktemp("a") / "call.wav").read_bytes()
+
+
+DIARIZING = [  # asked for → who answers
+    ({"model": "gpt-4o-transcribe-diarize"}, "fun-asr", "transcription"),
+    ({"model": "whisper-1"}, "fun-asr", "transcription"),
+    ({"model": "paraformer-v2"}, "paraformer-v2", "transcription"),
+    ({"model": "qwen-audio-3.1-asr-flash-filetrans"}, "qwen-audio-3.1-asr-flash-filetrans", "filetrans-3"),
+    ({"model": "qwen-audio-3.1-asr-flash"}, "qwen-audio-3.1-asr-flash", "generation-audio"),
+]
+
+
+@pytest.mark.parametrize(("asked", "model", "road"), DIARIZING)
+def test_speakers_are_told_apart(home: House, speech: bytes, asked: dict[str, Any], model: str, road: str) -> None:
+    raw = home.client().audio.transcriptions.with_raw_response.create(
+        file=("a.wav", speech), response_format="diarized_json", chunking_strategy="auto", **asked
+    )
+    answer = raw.parse()
+
+    assert isinstance(answer, TranscriptionDiarized)
+    assert [("A", "Damn!"), ("B", "Language.")] == [(part.speaker, part.text) for part in answer.segments]
+    assert (road, model) == (raw.headers["x-compat-road"], answer.to_dict()["dashscope"]["model"])  # type: ignore[index]  # an extension
+    assert home.dashscope.requests[0].parameters is not None
+
+
+@pytest.mark.parametrize("asked", [row[0] for row in DIARIZING])
+def test_speakers_are_told_apart_in_a_stream(home: House, speech: bytes, asked: dict[str, Any]) -> None:
+    stream = home.client().audio.transcriptions.create(
+        file=("a.wav", speech), response_format="diarized_json", stream=True, **asked
+    )
+
+    events = list(stream)
+    deltas = "".join(event.delta for event in events if event.type == "transcript.text.delta")
+    assert ["A", "B"] == [event.speaker for event in events if event.type == "transcript.text.segment"]
+    assert events[-1].type == "transcript.text.done"
+    assert deltas == events[-1].text == "Damn! Language."
+
+
+def test_who_tells_speakers_apart_can_be_set(speech: bytes) -> None:
+    with house(Scripted(SAID), diarize_model="qwen-audio-3.1-asr-flash-filetrans") as home:
+        raw = home.client().audio.transcriptions.with_raw_response.create(
+            model="gpt-4o-transcribe-diarize", file=("a.wav", speech), response_format="diarized_json"
+        )
+
+    assert "filetrans-3" == raw.headers["x-compat-road"]
+
+
+def test_known_speakers_are_named_as_ignored(home: House, speech: bytes) -> None:
+    raw = home.client().audio.transcriptions.with_raw_response.create(
+        model="gpt-4o-transcribe-diarize",
+        file=("a.wav", speech),
+        response_format="diarized_json",
+        known_speaker_names=["Nell"],
+        known_speaker_references=["data:audio/wav;base64,AAAA"],
+        include=["logprobs"],
+    )
+
+    assert "include,known_speaker_names,known_speaker_references" == raw.headers["x-compat-ignored"]
+
+
+def test_a_model_that_cannot_is_refused(home: House, speech: bytes) -> None:
+    with pytest.raises(openai.BadRequestError, match="speakers") as raised:
+        home.client().audio.transcriptions.create(
+            model="qwen3-asr-flash-filetrans", file=("a.wav", speech), response_format="diarized_json"
+        )
+
+    assert "response_format" == raised.value.param
+
+
+@pytest.mark.parametrize("model", ["fun-asr", "paraformer-v2"])
+def test_words_are_masked_only_when_that_is_asked_for(home: House, speech: bytes, model: str) -> None:
+    create = home.client().audio.transcriptions.create
+
+    plain = create(model=model, file=("a.wav", speech))
+    masked = create(
+        model=model, file=("a.wav", speech), extra_body={"special_word_filter": '{"system_reserved_filter": true}'}
+    )
+
+    assert ("Damn! Language.", "****! Language.") == (plain.text, masked.text)
+
+
+@pytest.mark.parametrize("model", ["whisper-1", "fun-asr"])
+def test_each_channel_of_a_call_is_told(tones: House, call: bytes, model: str) -> None:
+    answer = tones.client().audio.transcriptions.create(
+        model=model,
+        file=("call.wav", call),
+        response_format="verbose_json",
+        extra_body={"channel_id": ["0", "1"]},
+    )
+
+    assert isinstance(answer, TranscriptionVerbose)
+    segments = [segment.to_dict() for segment in answer.segments or ()]
+    assert [(0, " ".join(LEFT)), (1, " ".join(RIGHT))] == [(part["channel"], part["text"]) for part in segments]
+
+
+@pytest.mark.parametrize("model", ["whisper-1", "fun-asr", "paraformer-v2"])
+@pytest.mark.parametrize("form", ["json", "verbose_json"])
+def test_no_channel_is_lost_when_none_is_named(tones: House, call: bytes, model: str, form: str) -> None:
+    answer = tones.client().audio.transcriptions.create(
+        model=model,
+        file=("call.wav", call),
+        response_format=form,  # type: ignore[call-overload]  # a parameter of the test
+    )
+
+    assert " ".join(LEFT + RIGHT) == answer.text.replace("\n", " ")
+
+
+def test_a_channel_makes_the_road_one_that_can_hear_it(tones: House, call: bytes) -> None:
+    raw = tones.client().audio.transcriptions.with_raw_response.create(
+        model="whisper-1", file=BytesIO(call), extra_body={"channel_id": "1"}
+    )
+
+    assert ("filetrans", " ".join(RIGHT)) == (raw.headers["x-compat-road"], raw.parse().text)
+
+
+def test_the_newer_models_tell_how_sure_they_are(home: House, speech: bytes) -> None:
+    answer = home.client().audio.transcriptions.create(
+        model="qwen-audio-3.0-asr-flash-filetrans",
+        file=("a.wav", speech),
+        response_format="verbose_json",
+        timestamp_granularities=["word", "segment"],
+        extra_body={"diarization_enabled": "true", "vocabulary_id": "vocab-7"},
+    )
+
+    assert isinstance(answer, TranscriptionVerbose)
+    assert [0.95, 0.95] == [word.to_dict()["confidence"] for word in answer.words or ()]
+    assert ["A", "B"] == [segment.to_dict()["speaker"] for segment in answer.segments or ()]
+    assert "vocab-7" == _submitted(home).parameters["vocabulary_id"]
+
+
+def _submitted(home: House) -> Any:  # noqa: ANN401 - the emulator's record
+    return next(seen for seen in reversed(home.dashscope.requests) if seen.surface == "submit")

@@ -1,0 +1,90 @@
+"""Who said what, as objects that the official package reads."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from openai.types.audio import TranscriptionDiarized, TranscriptionTextSegmentEvent
+
+from compat.openai_api import diarized, sse
+from compat.openai_api.render import render
+from compat.transcript import Ask, Segment, Transcript
+
+ASK = Ask(model="gpt-4o-transcribe-diarize", response_format="diarized_json", stream=True)
+SEGMENTS = (
+    Segment(text="Do you hear me?", start=0.0, end=1.2, speaker="7"),
+    Segment(text="Yes.", start=3.7, end=4.5, speaker="0"),
+    Segment(text="Good.", start=4.6, end=5.0, speaker="7"),
+)
+SAID = Transcript(text="Do you hear me? Yes. Good.", segments=SEGMENTS, duration=5.2, model="fun-asr")
+
+
+def test_diarized_json() -> None:
+    body = render(SAID, ASK)
+    answer = TranscriptionDiarized.model_validate_json(body.body, strict=True)
+
+    assert "application/json" == body.content_type
+    assert ("transcribe", 5.2, SAID.text) == (answer.task, answer.duration, answer.text)
+    assert [("A", "Do you hear me?", 0.0, 1.2), ("B", "Yes.", 3.7, 4.5), ("A", "Good.", 4.6, 5.0)] == [
+        (part.speaker, part.text, part.start, part.end) for part in answer.segments
+    ]
+    assert ["seg_001", "seg_002", "seg_003"] == [part.id for part in answer.segments]
+
+
+@pytest.mark.parametrize(("number", "name"), [(0, "A"), (25, "Z"), (26, "AA"), (51, "AZ"), (52, "BA"), (99, "CV")])
+def test_speakers_have_letters(number: int, name: str) -> None:
+    assert name == diarized.label(number)
+
+
+def test_where_no_speaker_is_told_it_is_one() -> None:
+    answer = json.loads(render(Transcript(text="Hello.", duration=1.0), ASK).body)
+
+    assert [("A", "Hello.")] == [(part["speaker"], part["text"]) for part in answer["segments"]]
+
+
+def test_nobody_spoke() -> None:
+    assert [] == json.loads(render(Transcript(text="", duration=1.0), ASK).body)["segments"]
+
+
+CUTS = [
+    (SAID.text, ["Do you hear me? ", "Yes. ", "Good."]),
+    ("- Do you hear me?\n- Yes.\n- Good.\n", ["- Do you hear me?\n- ", "Yes.\n- ", "Good.\n"]),
+    ("Something else altogether.", ["", "", "Something else altogether."]),
+]
+
+
+@pytest.mark.parametrize(("text", "pieces"), CUTS)
+def test_the_text_is_cut_at_the_segments_and_nothing_is_lost(text: str, pieces: list[str]) -> None:
+    assert pieces == [piece for piece, _ in diarized.cut(text, diarized.segments(SAID))]
+
+
+def events(frames: list[bytes]) -> list[dict[str, object]]:
+    return [json.loads(frame.removeprefix(b"data: ")) for frame in frames]
+
+
+def test_a_stream_tells_each_segment_after_its_words() -> None:
+    told = events(sse.Deltas().flush(SAID, ASK))
+
+    assert [
+        ("transcript.text.delta", "seg_001"),
+        ("transcript.text.segment", None),
+        ("transcript.text.delta", "seg_002"),
+        ("transcript.text.segment", None),
+        ("transcript.text.delta", "seg_003"),
+        ("transcript.text.segment", None),
+        ("transcript.text.done", None),
+    ] == [(event["type"], event.get("segment_id")) for event in told]
+    assert SAID.text == "".join(str(event.get("delta", "")) for event in told) == told[-1]["text"]
+    assert "B" == TranscriptionTextSegmentEvent.model_validate(told[3], strict=True).speaker
+
+
+def test_segments_follow_words_that_were_said_before() -> None:
+    guard = sse.Deltas()
+
+    told = events([*guard.feed("Do you hear"), *guard.flush(SAID, ASK)])
+
+    assert ["delta", "delta", "segment", "segment", "segment", "done"] == [
+        str(event["type"]).rpartition(".")[2] for event in told
+    ]
+    assert SAID.text == told[-1]["text"]
