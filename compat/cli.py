@@ -176,6 +176,9 @@ def _settings(changes: dict[str, str] | None = None) -> Settings:
 def _listener(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        listener = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as exc:
         raise click.ClickException(f"{host}:{port} cannot be listened on: {exc.strerror}. Try another --port.") from exc
+    if sys.platform == "linux":  # who takes nothing off the wire for so many milliseconds is cut off
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 90_000)
+    return listener

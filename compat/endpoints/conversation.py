@@ -1,7 +1,7 @@
 """One live session on its two sockets: performs what the bridge wants done, and tells it what happens.
 
-A TaskGroup with a reader and a writer for the caller, a reader and a writer for each connection to the service, and an
-alarm. The bridge itself is called between two awaits and never waits.
+A TaskGroup with a reader and a writer for the caller, a reader, a writer and a pinger for each connection to the
+service, and an alarm. The bridge itself is called between two awaits and never waits.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from compat.bridge.actions import Action, CloseUpstream, Hangup, Open, Reading, 
 from compat.errors import CompatError
 from compat.upstream.sockets import Connection, Sockets
 
+PING = 2.0  # seconds
 GONE = (WebSocketDisconnect, RuntimeError)  # RuntimeError: the socket is closed, and its reader will hear of it
 
 
@@ -211,7 +212,10 @@ class Conversation:
         except CompatError as error:
             self._lose(line, error)
             return
-        writer = self._group.create_task(self._tell_service(line, connection))
+        beside = [
+            self._group.create_task(self._tell_service(line, connection)),
+            self._group.create_task(self._ping_service(line, connection)),
+        ]
         try:
             self._do(self._bridge.upstream_opened(self._now))
             while self._line is line:
@@ -219,19 +223,30 @@ class Conversation:
         except CompatError as error:
             self._lose(line, error)
         finally:
-            writer.cancel()
+            for task in beside:
+                task.cancel()
             await connection.close()
 
     async def _tell_service(self, line: _Line, connection: Connection) -> None:
-        try:
+        with contextlib.suppress(CompatError):  # the reader of the same connection tells the bridge why it ended
             while True:
                 frame = await line.outgoing.take()
                 assert not isinstance(frame, Hangup)  # noqa: S101 - nobody hangs up on the service
                 await connection.send(frame)
                 if not line.outgoing.waiting and self._line is line:
                     self._do(self._bridge.upstream_drained(self._now))
-        except CompatError:
-            return  # the reader of the same connection tells the bridge why it ended
+
+    async def _ping_service(self, line: _Line, connection: Connection) -> None:
+        """A pong tells the bridge that all it sent before the ping has arrived, so none of that may still wait here."""
+        with contextlib.suppress(CompatError):  # the reader again
+            while True:
+                await asyncio.sleep(PING)
+                if line.outgoing.waiting:
+                    continue
+                pinged_at = self._now
+                await connection.ping()
+                if self._line is line:
+                    self._do(self._bridge.upstream_pong(pinged_at, self._now))
 
     def _hear(self, line: _Line, frame: str | bytes) -> None:
         if self._line is line:

@@ -22,7 +22,7 @@ from compat.dashscope_api.faults import fault
 from compat.errors import CompatError, ModelNotFound, ServiceFailed, ServiceTimedOut, ServiceUnavailable
 
 PATH: Final = "/api-ws/v1/realtime"
-PING: Final = 20.0  # seconds between pings, and for each pong
+ALIVE: Final = 20.0  # seconds between the pings that only ask for a sign of life, and for each pong
 CLOSING: Final = 2.0  # seconds for the closing handshake
 LARGEST: Final = 4 << 20  # bytes of one frame of the service
 
@@ -83,6 +83,13 @@ class Connection:
         except (WebSocketException, OSError, EOFError) as exc:
             raise translated(exc) from exc
 
+    async def ping(self) -> None:
+        """Returns when the pong is there: everything sent before has arrived. Raises like `send`."""
+        try:
+            await (await self._socket.ping())
+        except (WebSocketException, OSError) as exc:
+            raise translated(exc) from exc
+
     async def close(self) -> None:
         """Says goodbye and waits CLOSING seconds at most; then the connection is cut."""
         await self._socket.close()
@@ -105,8 +112,8 @@ class Sockets:
                     user_agent_header="qwen-asr-compat",
                     compression=None,
                     open_timeout=self._timeout,
-                    ping_interval=PING,
-                    ping_timeout=PING,
+                    ping_interval=ALIVE,
+                    ping_timeout=ALIVE,
                     close_timeout=CLOSING,
                     max_size=LARGEST,
                 )

@@ -1,0 +1,72 @@
+"""What tests of live speech say and hear: raw sockets, sound, and a house whose engine says fixed words."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+
+from compat.emulator.engine import Hypothesis
+from compat.emulator.engines.scripted import Scripted
+from compat.emulator.engines.tones import encode, lay
+from tests.house import House, house
+
+SECOND = 48_000  # bytes of pcm16 at 24 kHz
+BETA = {"OpenAI-Beta": "realtime=v1"}
+# Loud enough for any voice activity detection: one word of the tones.
+SPEECH = encode(lay(["amber", "basil", "cedar"]), rate=24_000)
+MANUAL = {"type": "transcription", "audio": {"input": {"turn_detection": None}}}
+
+
+def words(*turns: str) -> Scripted:
+    """An engine that hears these turns, whatever is said."""
+    return Scripted(hypotheses=[[Hypothesis(turn)] for turn in turns])
+
+
+@contextlib.contextmanager
+def live_house(*turns: str, **settings: Any) -> Iterator[House]:  # noqa: ANN401 - fields of Settings
+    with house(words(*turns), **settings) as home:
+        yield home
+
+
+class Caller:
+    """One raw socket to the server."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+
+    async def say(self, kind: str, **fields: object) -> None:
+        await self.socket.send(json.dumps({"type": kind, **fields}))
+
+    async def append(self, pcm: bytes, step: int = 4_800) -> None:
+        for at in range(0, len(pcm), step):
+            await self.say("input_audio_buffer.append", audio=base64.b64encode(pcm[at : at + step]).decode())
+
+    async def hear(self) -> dict[str, Any]:
+        event: dict[str, Any] = json.loads(await self.socket.recv())
+        return event
+
+    async def until(self, ending: str) -> list[dict[str, Any]]:
+        """Every event up to the first whose type ends like this."""
+        events = [await self.hear()]
+        while not events[-1]["type"].endswith(ending):
+            events.append(await self.hear())
+        return events
+
+    async def turn(self, pcm: bytes = SPEECH) -> str:
+        """One manual turn; its transcript."""
+        await self.append(pcm)
+        await self.say("input_audio_buffer.commit")
+        transcript: str = (await self.until(".completed"))[-1]["transcript"]
+        return transcript
+
+
+@contextlib.asynccontextmanager
+async def calling(home: House, query: str = "intent=transcription", **options: Any) -> AsyncIterator[Caller]:  # noqa: ANN401 - those of connect
+    address = home.base_url.replace("http", "ws", 1) + "/realtime?" + query
+    async with connect(address, **{"compression": None, "proxy": None, **options}) as socket:
+        yield Caller(socket)

@@ -1,0 +1,167 @@
+"""Client secrets: made with a key, good for live sessions, and for nothing else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+
+import httpx2
+import openai
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from tests.endpoints.live import BETA, calling, live_house
+from tests.house import House
+
+KEY = {"Authorization": "Bearer key-1"}
+SECRET = "the same on all replicas"
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[House]:
+    with live_house("hello", api_keys=("key-1",), secret=SECRET) as opened:
+        yield opened
+
+
+def post(home: House, path: str, json: object = None, headers: dict[str, str] | None = None) -> httpx2.Response:
+    address = f"{home.base_url}/realtime/{path}"
+    return httpx2.post(address, json=json, headers=KEY if headers is None else headers, trust_env=False)
+
+
+def test_the_official_client_gets_a_secret(home: House) -> None:
+    made = home.client(api_key="key-1").realtime.client_secrets.create(
+        expires_after={"anchor": "created_at", "seconds": 60},
+        session={
+            "type": "transcription",
+            "audio": {
+                "input": {"transcription": {"model": "gpt-4o-transcribe", "language": "de"}, "turn_detection": None}
+            },
+        },
+    )
+
+    assert made.value.startswith("ek_")
+    assert 55 <= made.expires_at - time.time() <= 60
+    session = made.session.to_dict()
+    assert "transcription" == session["type"]
+    assert session["audio"]["input"]["turn_detection"] is None  # type: ignore[index]
+    assert "de" == session["audio"]["input"]["transcription"]["language"]  # type: ignore[index]
+
+
+def test_the_beta_call_gives_a_session_with_a_secret_in_it(home: House) -> None:
+    made = post(home, "transcription_sessions", {"input_audio_format": "g711_ulaw", "turn_detection": None}).json()
+
+    assert made["client_secret"]["value"].startswith("ek_")
+    assert 590 <= made["client_secret"]["expires_at"] - time.time() <= 600
+    assert ("g711_ulaw", None) == (made["input_audio_format"], made["turn_detection"])
+    assert "realtime.transcription_session" == made["object"]
+
+
+@pytest.mark.parametrize("path", ["client_secrets", "transcription_sessions"])
+def test_no_body_asks_for_the_defaults(home: House, path: str) -> None:
+    assert 200 == httpx2.post(f"{home.base_url}/realtime/{path}", headers=KEY, trust_env=False).status_code
+
+
+def secret(home: House, session: Mapping[str, object]) -> str:
+    value: str = post(home, "client_secrets", {"session": session}).json()["value"]
+    return value
+
+
+GA = {"type": "transcription", "audio": {"input": {"format": {"type": "audio/pcm", "rate": 16000}}}}
+
+
+@pytest.mark.parametrize("place", ["header", "subprotocol"])
+async def test_a_secret_opens_the_session_that_it_configures(home: House, place: str) -> None:
+    key = secret(home, GA)
+    options = (
+        {"additional_headers": {"Authorization": f"Bearer {key}"}}
+        if place == "header"
+        else {"subprotocols": ["realtime", f"openai-insecure-api-key.{key}"]}
+    )
+
+    async with calling(home, "", **options) as caller:
+        created = await caller.hear()
+
+    assert ("session.created", "transcription") == (created["type"], created["session"]["type"])
+    assert 16000 == created["session"]["audio"]["input"]["format"]["rate"]
+
+
+async def test_a_beta_secret_opens_a_beta_session(home: House) -> None:
+    key = post(home, "transcription_sessions", {"input_audio_format": "g711_alaw"}).json()["client_secret"]["value"]
+
+    async with calling(home, additional_headers={"Authorization": f"Bearer {key}", **BETA}) as caller:
+        created = await caller.hear()
+
+    assert "transcription_session.created" == created["type"]
+    assert "g711_alaw" == created["session"]["input_audio_format"]
+
+
+async def test_a_secret_is_good_on_every_replica_and_for_many_sessions(home: House) -> None:
+    key = secret(home, GA)
+    with live_house("hello", api_keys=("another",), secret=SECRET) as replica:
+        for _ in range(2):
+            async with calling(replica, additional_headers={"Authorization": f"Bearer {key}"}) as caller:
+                assert "session.created" == (await caller.hear())["type"]
+
+
+async def test_a_secret_of_another_house_an_altered_one_and_none_are_refused_at_the_upgrade(home: House) -> None:
+    with live_house("hello") as other:  # has no keys, and a secret of its own
+        foreign = httpx2.post(f"{other.base_url}/realtime/client_secrets", trust_env=False).json()["value"]
+    good = secret(home, GA)
+
+    for key in (foreign, good[:-4] + ("AAAA" if not good.endswith("AAAA") else "BBBB"), "ek_", "wrong"):
+        for options in (
+            {"additional_headers": {"Authorization": f"Bearer {key}"}},
+            {"subprotocols": ["realtime", f"openai-insecure-api-key.{key}"]},
+        ):
+            with pytest.raises(InvalidStatus) as raised:
+                async with calling(home, **options):
+                    pass
+            assert 401 == raised.value.response.status_code
+
+
+def test_rest_does_not_take_a_secret(home: House) -> None:
+    key = secret(home, GA)
+
+    with pytest.raises(openai.AuthenticationError) as raised:
+        home.client(api_key=key).audio.transcriptions.create(model="whisper-1", file=("a.wav", b"x"))
+    assert "client secret" in raised.value.message
+    assert 401 == post(home, "client_secrets", {}, {"Authorization": f"Bearer {key}"}).status_code
+    assert 401 == post(home, "client_secrets", {}, {"Authorization": "Bearer wrong"}).status_code
+    assert 401 == post(home, "transcription_sessions", {}, {}).status_code
+
+
+WRONG: list[tuple[str, object, str]] = [
+    ("client_secrets", {"expires_after": {"anchor": "created_at", "seconds": 7201}}, "expires_after.seconds"),
+    ("client_secrets", {"session": {"type": "dance"}}, "session.type"),
+    (
+        "client_secrets",
+        {"session": {"audio": {"input": {"transcription": {"model": "gpt-9"}}}}},
+        "session.audio.input.transcription.model",
+    ),
+    (
+        "client_secrets",
+        {"session": {"audio": {"input": {"transcription": {"model": "paraformer-v2"}}}}},
+        "session.audio.input.transcription.model",
+    ),
+    ("transcription_sessions", {"input_audio_format": "mp3"}, "session.input_audio_format"),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "param"), WRONG)
+def test_what_cannot_be_is_said_at_once(home: House, path: str, body: object, param: str) -> None:
+    answer = post(home, path, body)
+
+    assert answer.status_code in (400, 404)
+    assert param == answer.json()["error"]["param"]
+
+
+def test_a_body_is_not_read_for_ever(home: House) -> None:
+    assert 413 == post(home, "client_secrets", {"session": {"type": "x" * 300_000}}).status_code
+
+
+def test_a_passed_on_key_is_not_put_into_a_secret() -> None:
+    with live_house("hello", pass_key=True, dashscope_api_key=None) as home:
+        answer = post(home, "client_secrets", {}, {"Authorization": "Bearer sk-mine"})
+
+    assert (403, "permission_denied") == (answer.status_code, answer.json()["error"]["code"])
+    assert "sk-mine" not in answer.text

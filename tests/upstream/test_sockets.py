@@ -1,0 +1,210 @@
+"""The live socket against a real server that answers as DashScope does, and as it should not."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+import websockets.exceptions as foreign
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.frames import Close
+from websockets.http11 import Request, Response
+
+from compat.errors import (
+    CompatError,
+    Forbidden,
+    ModelNotFound,
+    NotAuthenticated,
+    RateLimited,
+    ServiceFailed,
+    ServiceTimedOut,
+    ServiceUnavailable,
+)
+from compat.upstream.sockets import Sockets, translated
+
+Handler = Callable[[ServerConnection], Awaitable[None]]
+Refusal = Callable[[ServerConnection, Request], Response | None]
+
+
+@contextlib.asynccontextmanager
+async def service(handler: Handler, refusal: Refusal | None = None) -> AsyncIterator[Sockets]:
+    async with serve(handler, "127.0.0.1", 0, process_request=refusal) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        yield Sockets(f"ws://127.0.0.1:{port}", connect_timeout=5)
+
+
+async def echo(connection: ServerConnection) -> None:
+    async for frame in connection:
+        await connection.send(frame)
+
+
+async def test_frames_go_up_and_come_down() -> None:
+    requests: list[Request] = []
+
+    def seen(_: ServerConnection, request: Request) -> None:
+        requests.append(request)
+
+    async with service(echo, seen) as sockets:
+        connection = await sockets.open("qwen3-asr-flash-realtime", "sk-1")
+        await connection.send("text")
+        await connection.send(b"binary")
+        assert ["text", b"binary"] == [await anext(connection), await anext(connection)]
+        await connection.ping()
+        await connection.close()
+
+    [request] = requests
+    assert "/api-ws/v1/realtime?model=qwen3-asr-flash-realtime" == request.path
+    assert "Bearer sk-1" == request.headers["authorization"]
+    assert "sec-websocket-extensions" not in request.headers
+
+
+async def test_a_model_s_name_cannot_leave_its_place() -> None:
+    requests: list[Request] = []
+
+    def seen(_: ServerConnection, request: Request) -> None:
+        requests.append(request)
+
+    async with service(echo, seen) as sockets:
+        await (await sockets.open("a&b=/?c#d", "k")).close()
+
+    assert "/api-ws/v1/realtime?model=a%26b%3D%2F%3Fc%23d" == requests[0].path
+
+
+REFUSALS: list[tuple[int, bytes, type[CompatError]]] = [
+    (401, b'{"code":"InvalidApiKey","message":"Invalid API-key provided.","request_id":"r"}', NotAuthenticated),
+    (403, b'{"code":"AccessDenied","message":"Access denied."}', Forbidden),
+    (429, b'{"code":"Throttling.RateQuota","message":"slow down"}', RateLimited),
+    (400, b'{"code":"ASR_RESPONSE_HAVE_NO_WORDS"}', ServiceFailed),
+    (500, b"oops", ServiceFailed),
+    (503, b"", ServiceUnavailable),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "error"), REFUSALS)
+async def test_a_refused_upgrade_is_what_its_status_and_code_say(
+    status: int, body: bytes, error: type[CompatError]
+) -> None:
+    def refuse(_: ServerConnection, __: Request) -> Response:
+        return Response(status, "No", Headers({"content-length": str(len(body)), "connection": "close"}), body)
+
+    async with service(echo, refuse) as sockets:
+        with pytest.raises(CompatError) as raised:
+            await sockets.open("m", "k")
+
+    assert error is type(raised.value)
+    assert isinstance(raised.value.__cause__, foreign.InvalidStatus)
+
+
+CLOSES: list[tuple[int, str, type[CompatError], bool]] = [
+    (1000, "", ServiceUnavailable, True),
+    (1001, "going", ServiceUnavailable, True),
+    (1007, "Model not found", ModelNotFound, False),
+    (1007, "Invalid payload data", ServiceUnavailable, True),
+    (1011, "oops", ServiceUnavailable, True),
+]
+
+
+@pytest.mark.parametrize(("code", "reason", "error", "retryable"), CLOSES)
+async def test_the_end_of_a_connection_is_always_raised(
+    code: int, reason: str, error: type[CompatError], retryable: bool
+) -> None:
+    async def close(connection: ServerConnection) -> None:
+        await connection.send("last words")
+        await connection.close(code, reason)
+
+    async with service(close) as sockets:
+        connection = await sockets.open("m", "k")
+        assert "last words" == await anext(connection)
+        with pytest.raises(CompatError) as raised:
+            await anext(connection)
+        with pytest.raises(error):
+            await connection.send("too late")
+        with pytest.raises(error):
+            await connection.ping()
+        await connection.close()
+
+    assert (error, retryable) == (type(raised.value), raised.value.retryable)
+
+
+async def test_a_cut_without_a_word_may_be_tried_again() -> None:
+    async def cut(connection: ServerConnection) -> None:
+        connection.transport.abort()
+
+    async with service(cut) as sockets:
+        connection = await sockets.open("m", "k")
+        with pytest.raises(ServiceUnavailable, match="1006"):
+            await anext(connection)
+
+
+async def test_nobody_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+    with pytest.raises(ServiceUnavailable, match="ConnectionRefusedError"):
+        await Sockets(f"ws://127.0.0.1:{port}", connect_timeout=5).open("m", "k")
+
+
+async def test_nobody_answers() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(ServiceTimedOut):
+            await Sockets(f"ws://127.0.0.1:{port}", connect_timeout=0.05).open("m", "k")
+
+
+async def test_what_answers_is_no_web_server() -> None:
+    async def garbage(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.example ESMTP\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(garbage, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(ServiceUnavailable):
+            await Sockets(f"ws://127.0.0.1:{port}", connect_timeout=5).open("m", "k")
+
+
+ARGUMENTS: dict[str, tuple[object, ...]] = {
+    "ConnectionClosed": (None, None),
+    "ConnectionClosedOK": (Close(1000, ""), Close(1000, ""), True),
+    "ConnectionClosedError": (None, Close(1009, "")),
+    "InvalidURI": ("ws://secret-address", "no"),
+    "InvalidProxy": ("http://secret-address", "no"),
+    "InvalidProxyStatus": (Response(407, "", Headers()),),
+    "InvalidStatus": (Response(418, "", Headers()),),
+    "InvalidHeader": ("name",),
+    "InvalidHeaderFormat": ("name", "error", "header", 0),
+    "InvalidHeaderValue": ("name", "value"),
+    "InvalidOrigin": ("origin",),
+    "InvalidUpgrade": ("name", "value"),
+    "DuplicateParameter": ("name",),
+    "InvalidParameterName": ("name",),
+    "InvalidParameterValue": ("name", "value"),
+    "PayloadTooBig": (10, 5),
+}
+
+
+@pytest.mark.parametrize("name", foreign.__all__)
+def test_every_exception_of_the_client_becomes_ours(name: str) -> None:
+    exc = getattr(foreign, name)(*ARGUMENTS.get(name, ()))
+
+    error = translated(exc)
+
+    assert type(error) is not CompatError
+    assert "secret-address" not in error.message
+
+
+@pytest.mark.parametrize(
+    ("exc", "error"),
+    [
+        (TimeoutError(), ServiceTimedOut),
+        (OSError("no route to ws://secret-address"), ServiceUnavailable),
+        (socket.gaierror(-2, "Name or service not known"), ServiceUnavailable),
+        (EOFError(), ServiceUnavailable),
+    ],
+)
+def test_so_does_what_the_system_raises(exc: OSError | EOFError, error: type[CompatError]) -> None:
+    assert error is type(translated(exc))
+    assert "secret-address" not in translated(exc).message
