@@ -5,7 +5,6 @@ Whatever way a request ends, its folder goes with it.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import tempfile
 from collections.abc import AsyncGenerator
@@ -14,18 +13,14 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
-from compat.endpoints import upload
+from compat.endpoints import answers, upload
 from compat.endpoints.auth import caller
 from compat.endpoints.hangup import while_connected
 from compat.endpoints.recognition import Recogniser, Work
 from compat.endpoints.streams import EventStream
 from compat.openai_api import form, sse
-from compat.openai_api.parameters import ignored_header
-from compat.openai_api.render import render
 from compat.settings import Settings
 from compat.transcript import Transcript
-
-LENGTHY = 50_000  # characters from which an answer is put into its form off the loop: captions of 12 hours cost 0.7 s
 
 
 class Transcriptions:
@@ -42,18 +37,13 @@ class Transcriptions:
             received = await upload.receive(request, folder / "upload", limit=self._settings.max_upload)
             ask = form.ask(received.fields)
             work = await while_connected(request.receive, self._recogniser.prepare(ask, received.path, key))
-            _note(request, work)
+            answers.note(request, work)
             if ask.stream:
                 frames = await stack.enter_async_context(contextlib.aclosing(self._frames(work)))
                 first = await while_connected(request.receive, anext(frames))
-                return EventStream(first, frames, stack.pop_all(), _headers(work))
+                return EventStream(first, frames, stack.pop_all(), answers.headers(work))
             transcript = await while_connected(request.receive, self._recogniser.transcript(work))
-        rendered = (
-            await asyncio.to_thread(render, transcript, ask)
-            if len(transcript.text) > LENGTHY
-            else render(transcript, ask)
-        )
-        return Response(rendered.body, media_type=rendered.content_type, headers=_headers(work))
+        return await answers.answer(transcript, work)
 
     async def _frames(self, work: Work) -> AsyncGenerator[bytes, None]:
         frames = sse.Deltas()
@@ -61,21 +51,3 @@ class Transcriptions:
             async for said in deltas:
                 for frame in frames.flush(said, work.ask) if isinstance(said, Transcript) else frames.feed(said):
                     yield frame
-
-
-def _headers(work: Work) -> dict[str, str]:
-    headers: dict[str, str] = {"x-compat-road": work.request.surface}
-    if work.ignored:
-        headers["x-compat-ignored"] = ignored_header(work.ignored)
-    return headers
-
-
-def _note(request: Request, work: Work) -> None:
-    """What the request's log line says beside its outcome."""
-    request.state.log.update(
-        model=work.request.model,
-        road=work.request.surface,
-        format="stream" if work.ask.stream else work.ask.response_format,
-        audio_seconds=round(work.request.media.duration, 3),
-        audio_bytes=work.request.media.size,
-    )

@@ -1,0 +1,43 @@
+"""What an answer needs beside its transcript: its form, its headers, its line in the log."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from compat.endpoints.recognition import Work
+from compat.openai_api.parameters import ignored_header
+from compat.openai_api.render import render
+from compat.transcript import Transcript
+
+LENGTHY = 50_000  # characters from which an answer is put into its form off the loop: captions of 12 hours cost 0.7 s
+
+
+async def answer(transcript: Transcript, work: Work) -> Response:
+    rendered = (
+        await asyncio.to_thread(render, transcript, work.ask)
+        if len(transcript.text) > LENGTHY
+        else render(transcript, work.ask)
+    )
+    return Response(rendered.body, media_type=rendered.content_type, headers=headers(work, transcript.surface))
+
+
+def headers(work: Work, surface: str = "") -> dict[str, str]:
+    """`surface`: the road that was taken in the end, where it is known."""
+    told = {"x-compat-road": surface or work.request.surface}
+    if work.ignored:
+        told["x-compat-ignored"] = ignored_header(work.ignored)
+    return told
+
+
+def note(request: Request, work: Work) -> None:
+    """What the request's log line says beside its outcome."""
+    request.state.log.update(
+        model=work.request.model,
+        road=work.request.surface,
+        format="stream" if work.ask.stream else work.ask.response_format,
+        audio_seconds=round(work.request.media.duration, 3),
+        audio_bytes=work.request.media.size,
+    )
