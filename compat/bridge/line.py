@@ -116,6 +116,7 @@ class Line:
         """Begin again at once: the service was told something that it does not take."""
         self._outbox.act(CloseUpstream())
         self._again(now)
+        self.need(now)
 
     def finished(self, now: float) -> None:
         """The service answered everything it was sent and ended its session. The next begins when it is needed."""
@@ -132,6 +133,10 @@ class Line:
             self.need(now)
         elif self.state is State.OPEN and setup != self._told:
             self._tell()
+
+    def gone(self, now: float) -> None:
+        """There is no connection any more."""
+        self._enter(State.CLOSED, now)
 
     def hang_up(self, now: float) -> None:
         """For good, and without another word."""
@@ -227,7 +232,7 @@ class Line:
         return None
 
     def overdue(self, now: float) -> bool:
-        """Do what is due. True where the service has to be given up as lost: it hangs, in the middle of a word maybe."""
+        """Do what is due. True where the service has to be given up as lost: it hangs, maybe mid-word."""
         if self.deadline is None or now < self.deadline:
             return False
         if self.state is State.WAITING:

@@ -151,10 +151,10 @@ class Bridge:
 
     def upstream_lost(self, error: CompatError, now: float) -> list[Action]:
         """The connection could not be made or ended, for this reason; `retryable` says whether another may help."""
+        self._line.gone(now)
         if self._closing_at is None:
             self._lost(error, now)
         else:
-            self._line.hang_up(now)
             self._end(now)
         return self._done(now)
 

@@ -267,7 +267,8 @@ Conversation = list[tuple[Said, list[str]]]
 
 def play(stage: Stage, conversation: Conversation) -> None:
     for number, (said, heard) in enumerate(conversation):
-        assert stage.hear(said) == heard, f"after line {number}"
+        answer = stage.hear(said)
+        assert answer == heard, f"line {number} of the conversation is answered by {answer}, not {heard}"
 
 
 def ready(stage: Stage, **audio_input: object) -> Stage:

@@ -75,6 +75,7 @@ ClientEvent: TypeAlias = (
 
 _decoder: msgspec.json.Decoder[ClientEvent] = msgspec.json.Decoder(ClientEvent)
 _PATH = re.compile(r" - at `(?:key in )?\$\.?(.*?)(?:\[\.\.\.\])?`$")
+_MISSING = re.compile(r"missing required field `(.*?)`")
 
 
 class Unreadable(BadRequest):
@@ -97,11 +98,13 @@ def _unreadable(raw: str | bytes, reason: str) -> Unreadable:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return Unreadable("The message is not valid JSON.", code="invalid_json")
     event_id = message.get("event_id") if isinstance(message, dict) else None
-    path = _PATH.search(reason)
+    at = _PATH.search(reason)
+    missing = _MISSING.search(reason)
+    path = ".".join(filter(None, [at and at[1], missing and missing[1]]))
     refused = Unreadable(
         f"Invalid event: {reason.partition(' - at ')[0]}.",
-        param=(path and path[1]) or ("type" if "type" in reason else None),
-        code="invalid_event" if path is None or path[1] in ("", "type") else "invalid_value",
+        param=path or None,
+        code="invalid_event" if path in ("", "type") or missing else "invalid_value",
     )
     refused.event_id = event_id if isinstance(event_id, str) else None
     return refused
