@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from compat.openai_api.realtime import client_events as theirs
+from compat.openai_api.realtime.client_events import Unreadable, decode
+from compat.openai_api.realtime.patch import Patch
+
+
+@pytest.mark.parametrize(
+    ("message", "event"),
+    [
+        ({"type": "input_audio_buffer.commit", "event_id": "e"}, theirs.Commit(event_id="e")),
+        ({"type": "input_audio_buffer.commit", "event_id": None}, theirs.Commit()),
+        ({"type": "input_audio_buffer.clear", "unknown": {"a": 1}}, theirs.Clear()),
+        (
+            {"type": "input_audio_buffer.append", "audio": base64.b64encode(b"\0\1").decode()},
+            theirs.Append(audio=b"\0\1"),
+        ),
+        ({"type": "input_audio_buffer.append", "audio": ""}, theirs.Append(audio=b"")),
+        ({"type": "session.update", "session": {}}, theirs.SessionUpdate(session=Patch())),
+        (
+            {"type": "transcription_session.update", "session": {"input_audio_format": "pcm16"}},
+            theirs.TranscriptionSessionUpdate(session=Patch(input_audio_format="pcm16")),
+        ),
+        ({"type": "conversation.item.retrieve", "item_id": "i"}, theirs.Retrieve(item_id="i")),
+        ({"type": "conversation.item.delete", "item_id": "i"}, theirs.Delete(item_id="i")),
+        (
+            {"type": "conversation.item.truncate", "item_id": "i", "content_index": 0, "audio_end_ms": 1},
+            theirs.Truncate(),
+        ),
+        ({"type": "conversation.item.create", "item": {"type": "message"}}, theirs.CreateItem()),
+        ({"type": "response.create", "response": {}}, theirs.CreateResponse()),
+        ({"type": "response.cancel"}, theirs.CancelResponse()),
+        ({"type": "output_audio_buffer.clear"}, theirs.ClearOutput()),
+    ],
+)
+def test_events(message: dict[str, object], event: theirs.ClientEvent) -> None:
+    assert event == decode(json.dumps(message))
+
+
+@pytest.mark.parametrize(
+    ("raw", "param", "code", "event_id"),
+    [
+        ("", None, "invalid_json", None),
+        ("nonsense", None, "invalid_json", None),
+        ("7", None, "invalid_event", None),
+        ('{"event_id": "e"}', "type", "invalid_event", "e"),
+        ('{"event_id": 7, "type": "input_audio_buffer.commit"}', "event_id", "invalid_value", None),
+        ('{"event_id": "e", "type": 7}', "type", "invalid_event", "e"),
+        ('{"event_id": "e", "type": "x"}', "type", "invalid_event", "e"),
+        ('{"type": "input_audio_buffer.append", "audio": "a"}', "audio", "invalid_value", None),
+        ('{"type": "input_audio_buffer.append"}', "audio", "invalid_event", None),
+        (
+            '{"type": "session.update", "session": {"audio": {"input": {"turn_detection": {"threshold": "x"}}}}}',
+            "session.audio.input.turn_detection.threshold",
+            "invalid_value",
+            None,
+        ),
+        (
+            '{"type": "session.update", "session": {"input_audio_transcription": {"keywords": ["a", 1]}}}',
+            "session.input_audio_transcription.keywords[1]",
+            "invalid_value",
+            None,
+        ),
+    ],
+)
+def test_what_is_no_event(raw: str, param: str | None, code: str, event_id: str | None) -> None:
+    with pytest.raises(Unreadable) as refused:
+        decode(raw)
+
+    assert (param, code, event_id) == (refused.value.param, refused.value.code, refused.value.event_id)

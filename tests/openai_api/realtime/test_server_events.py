@@ -1,0 +1,66 @@
+"""Every event is what OpenAI's own package reads: its models are the witness."""
+
+from __future__ import annotations
+
+import json
+
+import pydantic
+import pytest
+from openai.types.beta.realtime import RealtimeServerEvent as BetaEvent
+from openai.types.realtime import RealtimeServerEvent
+
+from compat.errors import BadRequest
+from compat.openai_api.realtime import server_events as ours
+from compat.openai_api.realtime.opening import Opening
+from compat.openai_api.realtime.session import Session
+from compat.openai_api.realtime.views import Applied, view
+
+ITEM = ours.Item(id="item_1")
+SESSION = view(Session(native="qwen"), Opening(), "sess_1", 1_800_000_000, Applied(model="qwen"))
+BETA_SESSION = view(Session(native="qwen"), Opening(dialect="beta"), "sess_1", 1_800_000_000, Applied(model="qwen"))
+FAULT = ours.Fault.of(BadRequest("no", param="session.type"), "mine")
+
+BOTH: list[ours.ServerEvent] = [
+    ours.SpeechStarted(event_id="e", audio_start_ms=1, item_id="i"),
+    ours.SpeechStopped(event_id="e", audio_end_ms=1, item_id="i"),
+    ours.Committed(event_id="e", previous_item_id=None, item_id="i"),
+    ours.Cleared(event_id="e"),
+    ours.ItemRetrieved(event_id="e", item=ITEM),
+    ours.ItemDeleted(event_id="e", item_id="i"),
+    ours.Delta(event_id="e", item_id="i", delta="d", dashscope=ours.Hint(stash="s")),
+    ours.Completed(event_id="e", item_id="i", transcript="t", usage=ours.Usage(1.5), dashscope=ours.Hint()),
+    ours.Failed(event_id="e", item_id="i", error=FAULT),
+    ours.Error(event_id="e", error=FAULT),
+]
+GA: list[ours.ServerEvent] = [
+    ours.SessionCreated(event_id="e", session=SESSION),
+    ours.SessionUpdated(event_id="e", session=SESSION),
+    ours.ItemAdded(event_id="e", previous_item_id="i", item=ITEM),
+    ours.ItemDone(event_id="e", previous_item_id=None, item=ITEM),
+]
+BETA: list[ours.ServerEvent] = [
+    ours.ItemCreated(event_id="e", previous_item_id=None, item=ITEM),
+    ours.SessionCreated(event_id="e", session=BETA_SESSION),
+]
+
+
+@pytest.mark.parametrize("event", [*BOTH, *GA], ids=lambda event: type(event).__name__)
+def test_ga(event: ours.ServerEvent) -> None:
+    read = pydantic.TypeAdapter(RealtimeServerEvent).validate_json(ours.encode(event))
+
+    assert json.loads(ours.encode(event))["type"] == read.type
+
+
+@pytest.mark.parametrize("event", [*BOTH, *BETA], ids=lambda event: type(event).__name__)
+def test_beta(event: ours.ServerEvent) -> None:
+    read = pydantic.TypeAdapter(BetaEvent).validate_json(ours.encode(event))
+
+    assert json.loads(ours.encode(event))["type"] == read.type
+
+
+def test_null_is_said_only_where_it_means_something() -> None:
+    told = json.loads(ours.encode(BOTH[7]))
+
+    assert {"type": "duration", "seconds": 1.5} == told["usage"]
+    assert "logprobs" not in told
+    assert json.loads(ours.encode(BOTH[2]))["previous_item_id"] is None

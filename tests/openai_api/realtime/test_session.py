@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from compat.errors import CompatError, ModelNotFound
+from compat.openai_api.realtime.patch import Patch
+from compat.openai_api.realtime.session import AudioFormat, Session, Vad, apply
+
+START = Session(native="native")
+
+
+def resolve(name: str) -> str:
+    if name == "no-such":
+        raise ModelNotFound("unknown")
+    return f"native of {name}"
+
+
+def patched(said: dict[str, Any], session: Session = START) -> Session:
+    return apply(session, msgspec.convert(said, Patch), resolve)
+
+
+def inside(**fields: object) -> dict[str, Any]:
+    return {"type": "transcription", "audio": {"input": fields}}
+
+
+@pytest.mark.parametrize(
+    ("said", "form"),
+    [
+        ({}, AudioFormat("pcm", 24000)),
+        ({"input_audio_format": "pcm16"}, AudioFormat("pcm", 24000)),
+        ({"input_audio_format": "pcm16", "sample_rate": 16000}, AudioFormat("pcm", 16000)),
+        ({"sample_rate": 8000}, AudioFormat("pcm", 8000)),
+        ({"input_audio_format": "g711_ulaw"}, AudioFormat("ulaw", 8000)),
+        ({"input_audio_format": "g711_alaw"}, AudioFormat("alaw", 8000)),
+        ({"input_audio_format": "opus"}, AudioFormat("opus", 16000)),
+        ({"input_audio_format": None}, AudioFormat("pcm", 24000)),
+        (inside(format={"type": "audio/pcm"}), AudioFormat("pcm", 24000)),
+        (inside(format={"type": "audio/pcm", "rate": 48000}), AudioFormat("pcm", 48000)),
+        (inside(format={"type": "audio/pcmu"}), AudioFormat("ulaw", 8000)),
+        (inside(format={"type": "audio/pcma"}), AudioFormat("alaw", 8000)),
+        (inside(format="pcm16"), AudioFormat("pcm", 24000)),
+    ],
+)
+def test_formats(said: dict[str, Any], form: AudioFormat) -> None:
+    assert form == patched(said).format
+
+
+@pytest.mark.parametrize(
+    ("said", "vad"),
+    [
+        ({}, Vad()),
+        ({"turn_detection": None}, None),
+        ({"turn_detection": {"type": "none"}}, None),
+        (inside(turn_detection=None), None),
+        ({"turn_detection": {"type": "server_vad", "threshold": 0.1}}, Vad(threshold=0.1)),
+        (inside(turn_detection={"silence_duration_ms": 700}), Vad(silence_duration_ms=700)),
+        (inside(turn_detection={"type": "semantic_vad"}), Vad(silence_duration_ms=1000, eagerness="auto")),
+        (
+            inside(turn_detection={"type": "semantic_vad", "eagerness": "low"}),
+            Vad(silence_duration_ms=4000, eagerness="low"),
+        ),
+        (inside(transcription={"model": "gpt-realtime-whisper"}), None),
+        (inside(transcription={"model": "gpt-live-transcribe"}, turn_detection={"type": "server_vad"}), Vad()),
+    ],
+)
+def test_turn_detection(said: dict[str, Any], vad: Vad | None) -> None:
+    assert vad == patched(said).vad
+
+
+@pytest.mark.parametrize(
+    ("said", "language", "context"),
+    [
+        ({"input_audio_transcription": {"model": "whisper-1", "language": "en", "prompt": "Qwen"}}, "en", "Qwen"),
+        (inside(transcription={"language": "tl"}), "fil", ""),
+        (inside(transcription={"language": ""}), None, ""),
+        (inside(transcription={"language": "sw"}), None, ""),
+        (inside(transcription={"languages": ["de"]}), "de", ""),
+        (inside(transcription={"languages": ["de", "en"]}), None, ""),
+        (inside(transcription={"prompt": "A talk.", "keywords": ["Köln", "Rhein"]}), None, "A talk.\nKöln, Rhein"),
+    ],
+)
+def test_what_helps_the_recognition(said: dict[str, Any], language: str | None, context: str) -> None:
+    session = patched(said)
+
+    assert (language, context) == (session.spoken, session.context)
+
+
+def test_what_is_absent_stays() -> None:
+    first = patched(inside(transcription={"model": "m", "language": "en", "prompt": "p"}, turn_detection=None))
+    second = patched(inside(transcription={"prompt": None}, noise_reduction={"type": "near_field"}), first)
+
+    assert ("m", "native of m", "en", None, None) == (
+        second.model,
+        second.native,
+        second.language,
+        second.prompt,
+        second.vad,
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "param"),
+    [
+        ({"type": "chat"}, "session.type"),
+        ({"input_audio_format": "mp3"}, "session.input_audio_format"),
+        ({"input_audio_format": "pcm16", "sample_rate": 44100}, "session.sample_rate"),
+        ({"turn_detection": {"type": "x"}}, "session.turn_detection.type"),
+        ({"turn_detection": {"threshold": 1.1}}, "session.turn_detection.threshold"),
+        ({"turn_detection": {"type": "semantic_vad", "eagerness": "x"}}, "session.turn_detection.eagerness"),
+        ({"input_audio_transcription": {"model": "no-such"}}, "session.input_audio_transcription.model"),
+        ({"input_audio_transcription": {"language": "xx"}}, "session.input_audio_transcription.language"),
+        (inside(format={"type": "audio/flac"}), "session.audio.input.format.type"),
+        (inside(format={"type": "audio/pcm", "rate": 1}), "session.audio.input.format.rate"),
+        (inside(turn_detection={"prefix_padding_ms": -1}), "session.audio.input.turn_detection.prefix_padding_ms"),
+        (inside(turn_detection={"silence_duration_ms": -1}), "session.audio.input.turn_detection.silence_duration_ms"),
+        (inside(transcription={"languages": ["en", "xx"]}), "session.audio.input.transcription.languages[1]"),
+    ],
+)
+def test_nonsense_is_refused_where_it_stands(said: dict[str, Any], param: str) -> None:
+    with pytest.raises(CompatError) as refused:
+        patched(said)
+
+    assert param == refused.value.param
