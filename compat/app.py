@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import tempfile
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,15 +18,24 @@ from starlette.routing import Route, WebSocketRoute
 from compat.audio.worker import Worker
 from compat.endpoints.access import Access
 from compat.endpoints.health import healthz
+from compat.endpoints.jobs import Jobs
+from compat.endpoints.keeper import Keeper
+from compat.endpoints.longjobs import LongJobs
 from compat.endpoints.models import Models
 from compat.endpoints.realtime import Realtime
 from compat.endpoints.recognition import Recogniser
+from compat.endpoints.runs import Runs
 from compat.endpoints.sessions import Sessions
+from compat.endpoints.spool import Spool
 from compat.endpoints.transcriptions import Transcriptions
+from compat.endpoints.translating import Translator
+from compat.endpoints.translations import Translations
 from compat.errors import CompatError, MethodNotAllowed, NotFound
+from compat.jobs.store import at
 from compat.settings import Settings
 from compat.upstream.http import Service
 from compat.upstream.sockets import Sockets
+from compat.upstream.webhooks import Webhooks
 
 log = logging.getLogger("compat")
 EXPOSED = ("x-request-id", "openai-processing-ms", "x-compat-ignored", "x-compat-road", "retry-after")
@@ -43,8 +50,17 @@ def create_app(settings: Settings) -> Starlette:
         attempts=settings.attempts,
     )
     worker = Worker(settings.media_workers)
-    spool = tempfile.TemporaryDirectory(prefix="qwen-asr-compat-", dir=settings.spool, ignore_cleanup_errors=True)
-    transcriptions = Transcriptions(settings, Recogniser(settings, service, worker), Path(spool.name))
+    spool = Spool(settings.spool)
+    recogniser = Recogniser(settings, service, worker)
+    store = at(settings.store)
+    runs = Runs(store, recogniser, service, name=spool.name, grace=settings.job_grace)
+    jobs = Jobs(settings, runs)
+    secret_of_hooks, private = settings.webhook_secret, settings.allow_private_webhooks
+    webhooks = Webhooks(secret_of_hooks, private=private) if secret_of_hooks else None
+    keeper = Keeper(runs, jobs, webhooks)
+    long = LongJobs(settings, jobs)
+    transcriptions = Transcriptions(settings, recogniser, long, spool.path)
+    translations = Translations(settings, recogniser, Translator(settings, service), spool.path)
     models = Models(settings)
     secret = settings.secret.encode() if settings.secret else os.urandom(32)
     sessions = Sessions(settings, secret)
@@ -52,14 +68,23 @@ def create_app(settings: Settings) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        with spool:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(spool.close)
+            stack.push_async_callback(service.close)
+            stack.push_async_callback(worker.close)
+            stack.push_async_callback(store.close)
+            if webhooks is not None:
+                stack.push_async_callback(webhooks.close)
+            await stack.enter_async_context(runs.open())
+            runs.spawn(keeper.keep(spool.sweep()))
             yield
-            await worker.close()
-            await service.close()
 
     app = Starlette(
         routes=[
             Route("/v1/audio/transcriptions", transcriptions.create, methods=["POST"]),
+            Route("/v1/audio/transcriptions/{id}", long.status, methods=["GET"]),
+            Route("/v1/audio/transcriptions/{id}", long.cancel, methods=["DELETE"]),
+            Route("/v1/audio/translations", translations.create, methods=["POST"]),
             Route("/v1/realtime/client_secrets", sessions.client_secret, methods=["POST"]),
             Route("/v1/realtime/transcription_sessions", sessions.transcription_session, methods=["POST"]),
             WebSocketRoute("/v1/realtime", realtime.live),

@@ -190,6 +190,9 @@ class Settings:
             "Model that tells speakers apart: `fun-asr` (default) or `qwen-audio-3.1-asr-flash-filetrans`.",
         ),
     ] = None
+    translation_model: Annotated[
+        str, Variable(("COMPAT_TRANSLATION_MODEL",), _text, "Model that translates; `qwen-mt-flash` without it.")
+    ] = "qwen-mt-flash"
     max_upload: Annotated[int, Variable(("COMPAT_MAX_UPLOAD",), _size, "Largest upload, in bytes or with K, M, G.")] = (
         2 << 30
     )

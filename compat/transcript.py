@@ -23,7 +23,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     fields that OpenAI does not know, as they came, each with all its values: DashScope's own names (`enable_itn`,
     `vocabulary_id`, …) are made sense of when the model is chosen, the others end up in `ignored`. `ignored` names
     the parameters that cannot be honoured whatever the road; the road adds its own. `background`: whether the caller
-    comes back for the answer, or has `webhook_url` called when it is there.
+    comes back for the answer, or has `webhook_url` called when it is there. `target` is the code of the language to
+    translate to, None for a transcription.
     """
 
     model: str
@@ -36,11 +37,12 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     ignored: tuple[str, ...] = ()
     background: bool = False
     webhook_url: str | None = None
+    target: str | None = None
 
     @property
     def wants_words(self) -> bool:
-        """Whether single words with times are needed: asked for, or to cut captions at."""
-        return "word" in self.granularities or self.response_format in ("srt", "vtt")
+        """Whether single words with times are needed: asked for, or to cut captions at. Translated words have none."""
+        return self.target is None and ("word" in self.granularities or self.response_format in ("srt", "vtt"))
 
     @property
     def wants_times(self) -> bool:

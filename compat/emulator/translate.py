@@ -65,10 +65,10 @@ async def translate(asked: Asked) -> Response:
 
 
 def translation(text: str, target: str) -> str:
-    """`text` itself where it is English and English is wanted, else with the language in front: `[French] …`."""
-    if target.lower() in {"english", "en"}:
-        return text if text.isascii() else f"[English] {text}"
-    return f"[{target}] {text}"
+    """Each line itself where it is English and English is wanted, else with the language in front: `[French] …`."""
+    english = target.lower() in {"english", "en"}
+    mark = "English" if english else target
+    return "\n".join(line if english and line.isascii() else f"[{mark}] {line}" for line in text.split("\n"))
 
 
 def _text(ask: MtRequest) -> str:

@@ -14,7 +14,7 @@ import msgspec
 
 from compat import languages
 from compat.errors import BadRequest
-from compat.openai_api.parameters import TRANSCRIPTION
+from compat.openai_api.parameters import TRANSCRIPTION, TRANSLATION
 from compat.openai_api.usage import estimate
 from compat.transcript import Ask, Granularity, ResponseFormat
 
@@ -105,6 +105,35 @@ def ask(fields: Sequence[tuple[str, str]]) -> Ask:
         ignored=(*ignored_languages, *_ignored(form)),
         background=background,
         webhook_url=webhook_url,
+    )
+
+
+TRANSLATED: tuple[ResponseFormat, ...] = ("json", "text", "srt", "vtt", "verbose_json")
+ENGLISH = "en"
+
+
+def translation(fields: Sequence[tuple[str, str]]) -> Ask:
+    """The form of a translation. `target_language` is an extension, and so is `language`, that of the speech; the other
+    fields of a transcription have no place here and are named as ignored. Raises BadRequest."""
+    form = Fields(fields)
+    model = form.one("model")
+    if not model:
+        raise BadRequest("model is missing: say which model shall translate.", param="model")
+    target = form.extensions.pop("target_language", [""])[-1].strip()
+    language, ignored_languages = _language(form)
+    ours = {row.name for row in TRANSLATION} | {"language", "languages", "keywords"}
+    return Ask(
+        model=model,
+        response_format=choice(form.one("response_format") or "json", TRANSLATED, "response_format"),
+        language=language,
+        context=_context(form),
+        extensions={name: tuple(values) for name, values in form.extensions.items()},
+        ignored=(
+            *ignored_languages,
+            *(["temperature"] if _has_temperature(form) else []),
+            *(name for name in form.values if name not in ours and form.many(name)),
+        ),
+        target=language_code(target, "target_language") if target else ENGLISH,
     )
 
 

@@ -73,9 +73,9 @@ class VerboseWord(msgspec.Struct, frozen=True):
 
 
 class Verbose(msgspec.Struct, frozen=True, kw_only=True):
-    """`usage` is by time whatever the model: OpenAI's schema has no other here."""
+    """`usage` is by time whatever the model: OpenAI's schema has no other here. `language` is that of the text."""
 
-    task: Literal["transcribe"] = "transcribe"
+    task: Literal["transcribe", "translate"]
     language: str
     duration: float
     text: str
@@ -155,8 +155,9 @@ def _plain(transcript: Transcript, ask: Ask) -> Json:
 
 
 def _verbose(transcript: Transcript, ask: Ask) -> Verbose:
-    language = spoken(transcript)
+    language = ask.target or spoken(transcript)
     return Verbose(
+        task="translate" if ask.target else "transcribe",
         language=languages.name(language) if language else "unknown",
         duration=transcript.duration,
         text=transcript.text,

@@ -39,3 +39,48 @@ def test_what_is_answered() -> None:
 def test_what_is_no_translation_is_raised(body: dict[str, Any], status: int, error: type[CompatError]) -> None:
     with pytest.raises(error):
         translation.text(answer(body, status))
+
+
+SENTENCE = "Never mind. "
+
+
+def test_a_short_text_goes_whole() -> None:
+    assert ["Never mind."] == translation.chunks(SENTENCE)
+    assert [] == translation.chunks(" \n")
+
+
+@pytest.mark.parametrize("text", [SENTENCE * 1000, "没关系。" * 3000, "word " * 3000, "字" * 9000])
+def test_a_long_text_is_cut_where_it_may_be_and_all_of_it_goes(text: str) -> None:
+    parts = translation.chunks(text)
+
+    assert all(0 < len(part) <= translation.LONGEST for part in parts)
+    assert "".join(text.split()) == "".join("".join(parts).split())
+    if "word" not in text and "字" not in text:
+        assert all(part.endswith((".", "。")) for part in parts)
+
+
+def test_neighbours_go_together_as_far_as_they_fit() -> None:
+    texts = ["a"] * 100 + ["b" * 1999, "c", "d" * 3000, "e"]
+
+    batches = list(translation.batches(texts))
+
+    assert list(range(len(texts))) == [place for batch in batches for place in batch]
+    assert [40, 40, 20, 1, 1, 1, 1] == [len(batch) for batch in batches]
+
+
+@pytest.mark.parametrize(
+    ("answer", "lines"),
+    [
+        ("one\ntwo", ["one", "two"]),
+        (" one \r\ntwo\n", ["one", "two"]),
+        ("one two", None),
+        ("one\n\ntwo", None),
+        ("one\ntwo\nthree", None),
+    ],
+)
+def test_lines_are_trusted_only_when_they_are_as_many(answer: str, lines: list[str] | None) -> None:
+    assert lines == translation.lines(answer, 2)
+
+
+def test_a_text_becomes_one_line() -> None:
+    assert "one two" == translation.line(" one\ntwo ")

@@ -19,6 +19,7 @@ HELLO = {"role": "user", "content": "hello there my friend of old"}
         ("Good morning.", "en", "Good morning."),
         ("早上好。", "English", "[English] 早上好。"),
         ("Good morning.", "French", "[French] Good morning."),
+        ("One.\n二。", "English", "One.\n[English] 二。"),
     ],
 )
 def test_english_stays_and_all_else_is_marked(start: Start, text: str, target: str, answer: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from compat.errors import BadRequest
-from compat.openai_api.form import ask
+from compat.openai_api.form import ask, translation
 from compat.transcript import Ask
 
 MODEL = ("model", "whisper-1")
@@ -197,3 +197,35 @@ def test_a_model_must_be_named(fields: list[tuple[str, str]]) -> None:
 
 def test_the_file_is_not_read_here() -> None:
     assert ask([MODEL, ("file", "https://example.com/a.wav")]) == Ask(model="whisper-1")
+
+
+TRANSLATIONS: list[tuple[list[tuple[str, str]], dict[str, Any]]] = [
+    ([], {}),
+    ([("prompt", "Dickens"), ("temperature", "0")], {"context": "Dickens"}),
+    ([("response_format", "vtt"), ("language", "German")], {"response_format": "vtt", "language": "de"}),
+    ([("target_language", "French")], {"target": "fr"}),
+    ([("target_language", "")], {}),
+    ([("temperature", "0.5"), ("stream", "true"), ("include[]", "")], {"ignored": ("temperature", "stream")}),
+    ([("enable_itn", "true")], {"extensions": {"enable_itn": ("true",)}}),
+]
+
+
+@pytest.mark.parametrize(("fields", "meant"), TRANSLATIONS)
+def test_what_a_translation_s_form_means(fields: list[tuple[str, str]], meant: dict[str, Any]) -> None:
+    assert Ask(**{"model": "whisper-1", "target": "en", **meant}) == translation([MODEL, *fields])
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ([], "model"),
+        ([MODEL, ("response_format", "diarized_json")], "response_format"),
+        ([MODEL, ("target_language", "Klingon")], "target_language"),
+        ([MODEL, ("temperature", "2")], "temperature"),
+    ],
+)
+def test_a_bad_form_of_a_translation_is_refused_by_name(fields: list[tuple[str, str]], param: str) -> None:
+    with pytest.raises(BadRequest) as refused:
+        translation(fields)
+
+    assert param == refused.value.param

@@ -1,0 +1,150 @@
+"""Translations through the official SDK; the emulator's Qwen-MT marks what it has translated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+import pytest
+import srt
+import webvtt
+from openai.types.audio import Translation, TranslationVerbose
+
+from compat.emulator.engine import Sentence
+from compat.emulator.engines.scripted import Scripted
+from compat.emulator.faults import Answer, Refuse, Rule
+from tests.audio.media import make, silence
+from tests.house import House, house
+
+pytestmark = pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")  # OpenAI's word on its own service
+ENGLISH = (Sentence(text="Good morning.", begin_ms=0, end_ms=900),)
+CHINESE = (
+    Sentence(text="早上好。", begin_ms=0, end_ms=900, language="zh"),
+    Sentence(text="Fine, thanks.", begin_ms=1000, end_ms=1400, language="en"),
+    Sentence(text="再见。", begin_ms=1500, end_ms=2000, language="zh"),
+)
+PARTS = ["[English] 早上好。", "Fine, thanks.", "[English] 再见。"]
+WHOLE = "[English] 早上好。Fine, thanks. [English] 再见。"
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, bytes]:
+    path = tmp_path_factory.mktemp("a") / "a.wav"
+    return ("a.wav", make("wav", silence(2.5), 16000, 1, path).read_bytes())
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[House]:
+    with house(Scripted(CHINESE)) as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def no_faults_left(home: House) -> Iterator[None]:
+    yield
+    home.fail()
+
+
+def test_json(home: House, speech: tuple[str, bytes]) -> None:
+    answer = home.client().audio.translations.create(model="whisper-1", file=speech)
+
+    assert isinstance(answer, Translation)
+    assert answer.text.startswith("[English] ")
+
+
+def test_text(home: House, speech: tuple[str, bytes]) -> None:
+    answer: Any = home.client().audio.translations.create(model="whisper-1", file=speech, response_format="text")
+
+    assert answer.startswith("[English] ")
+
+
+def test_verbose_json_keeps_the_times(home: House, speech: tuple[str, bytes]) -> None:
+    answer = home.client().audio.translations.create(model="whisper-1", file=speech, response_format="verbose_json")
+
+    assert isinstance(answer, TranslationVerbose)
+    assert ("english", 2.5, WHOLE) == (answer.language, answer.duration, answer.text)
+    assert "translate" == answer.to_dict()["task"]
+    assert [(0.0, 0.9), (1.0, 1.4), (1.5, 2.0)] == [(part.start, part.end) for part in answer.segments or ()]
+    assert PARTS == [part.text for part in answer.segments or ()]
+
+
+def test_captions_keep_the_times(home: House, speech: tuple[str, bytes]) -> None:
+    create = home.client().audio.translations.create
+    subrip: Any = create(model="whisper-1", file=speech, response_format="srt")
+    captions: Any = create(model="whisper-1", file=speech, response_format="vtt")
+
+    assert [0.0, 1.0, 1.5] == [cue.start.total_seconds() for cue in srt.parse(subrip)]
+    assert PARTS == [cue.content for cue in srt.parse(subrip)]
+    assert PARTS == [cue.text for cue in webvtt.from_string(captions).captions]
+
+
+@pytest.mark.parametrize("form", ["json", "text", "srt", "vtt", "verbose_json"])
+def test_english_speech_is_not_sent_to_be_translated(speech: tuple[str, bytes], form: Any) -> None:  # noqa: ANN401
+    with house(Scripted(ENGLISH)) as home:
+        raw = home.client().audio.translations.with_raw_response.create(
+            model="whisper-1", file=speech, response_format=form
+        )
+
+        assert b"Good morning." in raw.content
+        assert 0 == home.dashscope.counts["translate"]
+
+
+def test_another_language_can_be_asked_for(home: House, speech: tuple[str, bytes]) -> None:
+    answer = home.client().audio.translations.create(
+        model="whisper-1", file=speech, response_format="verbose_json", extra_body={"target_language": "fr"}
+    )
+
+    assert "french" == answer.to_dict()["language"]
+    assert "[French] 早上好。[French] Fine, thanks. [French] 再见。" == answer.text
+
+
+def test_sentences_that_come_back_as_one_are_translated_one_by_one(home: House, speech: tuple[str, bytes]) -> None:
+    body = json.dumps({"choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": "Both."}}]})
+    home.fail(Rule("translate", Answer(body)))
+
+    answer = home.client().audio.translations.create(model="whisper-1", file=speech, response_format="verbose_json")
+
+    assert WHOLE == answer.text
+
+
+def test_speech_whose_language_nobody_told_is_translated(home: House, speech: tuple[str, bytes]) -> None:
+    answer = home.client().audio.translations.create(model="fun-asr", file=speech, response_format="verbose_json")
+
+    assert WHOLE == answer.text
+
+
+def test_silence_needs_no_translation(speech: tuple[str, bytes]) -> None:
+    with house(Scripted(())) as home:
+        assert "" == home.client().audio.translations.create(model="whisper-1", file=speech).text
+        assert 0 == home.dashscope.counts["translate"]
+
+
+def test_a_translation_that_fails_is_an_error(home: House, speech: tuple[str, bytes]) -> None:
+    home.fail(Rule("translate", Refuse(400, "DataInspectionFailed"), times=None))
+
+    with pytest.raises(openai.BadRequestError) as raised:
+        home.client().audio.translations.create(model="whisper-1", file=speech, response_format="srt")
+
+    assert "content_policy_violation" == raised.value.code
+
+
+def test_who_translates_can_be_set(speech: tuple[str, bytes]) -> None:
+    with house(Scripted(CHINESE), translation_model="qwen-mt-plus") as home:
+        home.client().audio.translations.create(model="whisper-1", file=speech)
+
+        assert "qwen-mt-plus" == home.dashscope.requests[-1].model
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [({"response_format": "diarized_json"}, "response_format"), ({"temperature": 3.0}, "temperature")],
+)
+def test_bad_input_is_refused_by_name(
+    home: House, speech: tuple[str, bytes], fields: dict[str, Any], param: str
+) -> None:
+    with pytest.raises(openai.BadRequestError) as raised:
+        home.client().audio.translations.create(model="whisper-1", file=speech, **fields)
+
+    assert param == raised.value.param
