@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -17,7 +18,13 @@ PING: Final = 20.0  # seconds
 PONG: Final = 180.0
 
 
+def _false_alarm(record: logging.LogRecord) -> bool:
+    """Uvicorn 0.54 says this, as an error, of every upgrade that is refused by an answer of our own."""
+    return record.getMessage() != "ASGI callable returned without completing handshake."
+
+
 def config(app: Any, cert: Path | None = None, key: Path | None = None) -> uvicorn.Config:  # noqa: ANN401 - any ASGI app
+    logging.getLogger("uvicorn.error").addFilter(_false_alarm)
     return uvicorn.Config(
         app,
         log_config=None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -21,11 +22,12 @@ from tests.servers import serve
 
 @dataclass(frozen=True)
 class House:
-    """`base_url` is what a client is pointed at; `dashscope` what stands behind it."""
+    """`base_url` is what a client is pointed at; `dashscope` what stands behind it, at `service`."""
 
     base_url: str
     dashscope: Emulator
     open_clients: contextlib.ExitStack
+    service: str
 
     def client(self, api_key: str = "anything", **options: Any) -> openai.OpenAI:  # noqa: ANN401 - the SDK's own
         client = openai.OpenAI(base_url=self.base_url, api_key=api_key, **{"max_retries": 0, **options})
@@ -41,10 +43,12 @@ def house(
     *,
     readings: Readings | None = None,
     keys: frozenset[str] | None = None,
+    tls: tuple[Path, Path] | None = None,
     **settings: Any,  # noqa: ANN401 - fields of Settings
 ) -> Iterator[House]:
+    """`tls`: serve https and wss with this certificate and its key."""
     emulator = create_emulator(engine, readings=readings, keys=keys)
     with serve(emulator) as root:
         given = {"base_url": root, "dashscope_api_key": "the-server's-key", "log_level": "error", **settings}
-        with serve(create_app(Settings(**given))) as base, contextlib.ExitStack() as clients:
-            yield House(f"{base}/v1", emulator.state.emulator, clients)
+        with serve(create_app(Settings(**given)), *(tls or ())) as base, contextlib.ExitStack() as clients:
+            yield House(f"{base}/v1", emulator.state.emulator, clients, root)

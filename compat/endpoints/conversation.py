@@ -85,6 +85,7 @@ class Conversation:
         self._readable.set()
         self._stalled = False
         self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = 0.0
         self._woken = asyncio.Event()
 
     async def run(self) -> None:
@@ -160,18 +161,18 @@ class Conversation:
 
     def _set_alarm(self, at: float) -> None:
         if self._alarm is not None:
-            if self._alarm.when() <= at:
+            if self._alarm_at <= at:
                 return
             self._alarm.cancel()
+        self._alarm_at = at
         self._alarm = self._loop.call_at(at, self._woken.set)
 
     async def _wake(self) -> None:
         while True:
             await self._woken.wait()
             self._woken.clear()
-            at = self._alarm.when() if self._alarm is not None else 0.0
             self._alarm = None
-            self._do(self._bridge.tick(max(at, self._now)))
+            self._do(self._bridge.tick(max(self._alarm_at, self._now)))
 
     # --- the caller -------------------------------------------------------------------------------------------------
 

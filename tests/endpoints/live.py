@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import Close
 
 from compat.emulator.engine import Hypothesis
 from compat.emulator.engines.scripted import Scripted
@@ -28,8 +30,13 @@ def words(*turns: str) -> Scripted:
 
 
 @contextlib.contextmanager
-def live_house(*turns: str, **settings: Any) -> Iterator[House]:  # noqa: ANN401 - fields of Settings
-    with house(words(*turns), **settings) as home:
+def live_house(
+    *turns: str,
+    service_keys: tuple[str, ...] | None = None,
+    **settings: Any,  # noqa: ANN401 - fields of Settings
+) -> Iterator[House]:
+    keys = None if service_keys is None else frozenset(service_keys)
+    with house(words(*turns), keys=keys, **settings) as home:
         yield home
 
 
@@ -56,6 +63,16 @@ class Caller:
         while not events[-1]["type"].endswith(ending):
             events.append(await self.hear())
         return events
+
+    async def goodbye(self) -> tuple[list[dict[str, Any]], Close]:
+        """All that is still heard, and the close frame at its end."""
+        events = []
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                events.append(await self.hear())
+        close = self.socket.protocol.close_rcvd
+        assert close is not None
+        return events, close
 
     async def turn(self, pcm: bytes = SPEECH) -> str:
         """One manual turn; its transcript."""

@@ -1,0 +1,363 @@
+"""The realtime socket on the wire: how it opens, what is refused, what leaves it open, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import logging
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect as connect_sync
+from websockets.typing import Origin
+
+from compat.emulator.faults import Hang, Live, Refuse, Rule
+from compat.emulator.realtime.troubles import Sever
+from compat.endpoints.conversation import Bounds
+from compat.endpoints.realtime import Realtime
+from compat.settings import Settings
+from compat.upstream.sockets import Sockets
+from tests.endpoints.live import BETA, MANUAL, SPEECH, Caller, calling, live_house
+from tests.house import House
+from tests.servers import serve
+
+KEYED: dict[str, Any] = {"additional_headers": {"Authorization": "Bearer key-1"}}
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[House]:
+    with live_house("hello there") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def keyed() -> Iterator[House]:
+    with live_house("hello there", api_keys=("key-1", "key-2"), cors_origins=("https://page.example",)) as opened:
+        yield opened
+
+
+OPENINGS: list[tuple[str, dict[str, Any], str, str, str | None]] = [
+    ("intent=transcription", {}, "session.created", "transcription", None),
+    ("intent=transcription&model=", {}, "session.created", "transcription", None),
+    ("intent=transcription&model=whisper-1", {}, "session.created", "transcription", None),
+    ("model=gpt-4o-realtime-preview", {}, "session.created", "realtime", None),
+    ("model=gpt-4o-transcribe", {}, "session.created", "realtime", None),
+    ("", {}, "session.created", "realtime", None),
+    ("intent=transcription", {"additional_headers": BETA}, "transcription_session.created", "", None),
+    ("model=gpt-4o-realtime-preview", {"additional_headers": BETA}, "session.created", "", None),
+    ("intent=transcription", {"subprotocols": ["realtime"]}, "session.created", "transcription", "realtime"),
+    (
+        "intent=transcription",
+        {"subprotocols": ["realtime", "openai-insecure-api-key.any", "openai-beta.realtime-v1"]},
+        "transcription_session.created",
+        "",
+        "realtime",
+    ),
+    ("intent=transcription", {"subprotocols": ["mine", "realtime"]}, "session.created", "transcription", "realtime"),
+]
+
+
+@pytest.mark.parametrize(("query", "options", "first", "kind", "subprotocol"), OPENINGS)
+async def test_every_way_of_opening_is_answered_by_the_created_event(
+    home: House, query: str, options: dict[str, Any], first: str, kind: str, subprotocol: str | None
+) -> None:
+    async with calling(home, query, **options) as caller:
+        created = await caller.hear()
+
+        assert first == created["type"]
+        assert kind == created["session"].get("type", "")
+        assert subprotocol == caller.socket.subprotocol
+
+
+async def refused(home: House, **options: Any) -> tuple[int, dict[str, Any], str | None]:  # noqa: ANN401 - those of connect
+    with pytest.raises(InvalidStatus) as raised:
+        async with calling(home, **options):
+            pass
+    response = raised.value.response
+    return response.status_code, json.loads(response.body or b"")["error"], response.headers.get("x-request-id")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"additional_headers": {"Authorization": "Bearer wrong"}},
+        {"additional_headers": {"Authorization": "Basic a2V5LTE="}},
+        {"subprotocols": ["realtime"]},
+        {"subprotocols": ["realtime", "openai-insecure-api-key.wrong"]},
+    ],
+)
+async def test_a_wrong_key_is_refused_at_the_upgrade_in_openai_s_shape(keyed: House, options: dict[str, Any]) -> None:
+    status, error, request_id = await refused(keyed, **options)
+
+    assert (401, "invalid_request_error", "invalid_api_key") == (status, error["type"], error["code"])
+    assert request_id is not None
+
+
+@pytest.mark.parametrize("options", [KEYED, {"subprotocols": ["realtime", "openai-insecure-api-key.key-2"]}])
+async def test_a_key_is_good_in_either_place(keyed: House, options: dict[str, Any]) -> None:
+    async with calling(keyed, **options) as caller:
+        assert "session.created" == (await caller.hear())["type"]
+        assert caller.socket.response is not None
+        assert "x-request-id" in caller.socket.response.headers
+
+
+@pytest.mark.parametrize("origin", ["https://page.example", "http://localhost:3000", "http://127.0.0.1"])
+async def test_pages_of_these_origins_may_call(keyed: House, origin: str) -> None:
+    async with calling(keyed, origin=origin, **KEYED) as caller:
+        assert "session.created" == (await caller.hear())["type"]
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "https://page.example.evil.example", "null"])
+async def test_pages_of_other_origins_may_not_whatever_key_they_show(home: House, keyed: House, origin: str) -> None:
+    for status, error, _ in (await refused(home, origin=origin), await refused(keyed, origin=origin, **KEYED)):
+        assert (403, "permission_denied") == (status, error["code"])
+
+
+async def test_the_page_of_this_very_host_may_call(home: House) -> None:
+    port = urlsplit(home.base_url).port
+    async with connect(
+        f"ws://asr.example:{port}/v1/realtime",
+        host="127.0.0.1",
+        origin=Origin(f"http://asr.example:{port}"),
+        proxy=None,
+    ) as socket:
+        assert "session.created" == (await Caller(socket).hear())["type"]
+
+
+async def test_the_created_event_does_not_wait_for_the_service(home: House) -> None:
+    home.fail(Rule("realtime", Hang()))
+
+    async with calling(home) as caller:
+        assert "session.created" == (await caller.hear())["type"]
+        await caller.say("session.update", session=MANUAL)
+        assert "session.updated" == (await caller.hear())["type"]
+
+
+async def test_everything_may_be_said_before_anything_is_heard(home: House) -> None:
+    async with calling(home) as caller:
+        await caller.say("session.update", session=MANUAL)
+        await caller.append(SPEECH)
+        await caller.say("input_audio_buffer.commit")
+        heard = await caller.until(".completed")
+
+    assert [
+        "session.created",
+        "session.updated",
+        "input_audio_buffer.committed",
+        "conversation.item.added",
+        "conversation.item.done",
+        "conversation.item.input_audio_transcription.delta",
+        "conversation.item.input_audio_transcription.completed",
+    ] == [event["type"] for event in heard]
+    assert "hello there" == heard[-1]["transcript"] == heard[-2]["delta"]
+    assert {"type": "duration", "seconds": len(SPEECH) / 48_000} == heard[-1]["usage"]
+
+
+async def test_the_service_s_turns_are_the_caller_s(home: House) -> None:
+    async with calling(home) as caller:
+        await caller.append(bytes(48_000) + SPEECH + bytes(48_000))
+        heard = await caller.until(".completed")
+
+    starts = [event for event in heard if event["type"].endswith("speech_started")]
+    assert "hello there" == heard[-1]["transcript"]
+    assert heard[-1]["item_id"] == starts[0]["item_id"]
+
+
+WRONG: list[tuple[str | bytes, str | None, str | None]] = [
+    ("no JSON", None, None),
+    (b"binary", None, None),
+    (b"\xff\xfe", None, None),
+    ("[]", None, None),
+    ('{"type": "session.dance", "event_id": "mine"}', "type", "mine"),
+    ('{"event_id": "mine"}', "type", "mine"),
+    ('{"type": "input_audio_buffer.append", "event_id": "mine", "audio": 7}', "audio", "mine"),
+    ('{"type": "input_audio_buffer.append", "event_id": "mine", "audio": "*"}', "audio", "mine"),
+    ('{"type": "input_audio_buffer.append", "event_id": "mine"}', "audio", "mine"),
+    (
+        '{"type": "session.update", "event_id": "mine", "session": {"audio": {"input": {"format": {"type": "mp3"}}}}}',
+        "session.audio.input.format.type",
+        "mine",
+    ),
+    (
+        '{"type": "session.update", "event_id": "mine", "session": {"sample_rate": 44100}}',
+        "session.sample_rate",
+        "mine",
+    ),
+    ('{"type": "response.create", "event_id": "mine"}', "type", "mine"),
+    ('{"type": "input_audio_buffer.commit", "event_id": "mine"}', None, "mine"),
+]
+
+
+@pytest.mark.parametrize(("frame", "param", "event_id"), WRONG)
+async def test_what_is_wrong_gets_an_error_event_and_loses_nothing(
+    home: House, frame: str | bytes, param: str | None, event_id: str | None
+) -> None:
+    async with calling(home) as caller:
+        await caller.hear()
+        await caller.say("session.update", session=MANUAL)
+        await caller.hear()
+
+        await caller.socket.send(frame)
+
+        error = await caller.hear()
+        assert ("error", "invalid_request_error") == (error["type"], error["error"]["type"])
+        assert (event_id, True) == (error["error"]["event_id"], param in (None, error["error"]["param"]))
+        assert "hello there" == await caller.turn()
+
+
+async def test_an_append_may_carry_15_mib(home: House) -> None:
+    async with calling(home) as caller:
+        await caller.say("input_audio_buffer.append", audio=base64.b64encode(bytes(15 << 20)).decode())
+        await caller.say("input_audio_buffer.clear")
+        assert "input_audio_buffer.cleared" == (await caller.until(".cleared"))[-1]["type"]
+
+
+async def test_a_frame_over_the_bound_closes_with_1009(home: House) -> None:
+    async with calling(home) as caller:
+        with contextlib.suppress(ConnectionClosed):  # it may come before all is sent
+            await caller.socket.send(" " * (25 << 20))
+        _, close = await caller.goodbye()
+
+    assert 1009 == close.code
+
+
+async def test_pongs_come_while_sound_pours_in(home: House) -> None:
+    async with calling(home) as caller:
+        await caller.say("session.update", session=MANUAL)
+        await caller.append(bytes(48_000 * 20), step=480_000)
+        await (await caller.socket.ping())
+        await caller.say("input_audio_buffer.commit")
+        await caller.until(".committed")
+
+
+async def test_a_key_that_the_service_refuses_is_told_and_ends_the_session() -> None:
+    with live_house("never heard", dashscope_api_key="bad", service_keys=("good",)) as home:
+        async with calling(home) as caller:
+            [created, error], close = await caller.goodbye()
+
+    assert ("session.created", "invalid_api_key") == (created["type"], error["error"]["code"])
+    assert 1011 == close.code
+
+
+async def test_callers_may_bring_the_service_s_key() -> None:
+    with live_house("hello there", dashscope_api_key=None, pass_key=True, service_keys=("sk-mine",)) as home:
+        async with calling(home, additional_headers={"Authorization": "Bearer sk-mine"}) as caller:
+            await caller.say("session.update", session=MANUAL)
+            assert "hello there" == await caller.turn()
+        assert 401 == (await refused(home))[0]
+
+
+async def test_a_service_that_cannot_be_reached_for_a_while_costs_time_only(home: House) -> None:
+    home.fail(Rule("realtime", Refuse(503, "ServiceUnavailable"), times=2))
+
+    async with calling(home) as caller:
+        await caller.say("session.update", session=MANUAL)
+        assert "hello there" == await caller.turn()
+
+
+async def test_a_cut_in_the_middle_of_a_turn_costs_time_only(home: House) -> None:
+    home.fail(Rule("realtime", Live((Sever(3),))))
+
+    async with calling(home) as caller:
+        await caller.say("session.update", session=MANUAL)
+        assert "hello there" == await caller.turn()
+        assert "hello there" == await caller.turn()
+
+
+async def sessions(home: House) -> AsyncIterator[list[dict[str, Any]]]:
+    """The service's sessions, asked for again and again."""
+    root = home.service
+    async with httpx2.AsyncClient(trust_env=False) as http:
+        while True:
+            yield (await http.get(f"{root}/emulator/sessions")).json()
+
+
+async def test_a_caller_who_leaves_ends_the_session_at_the_service_in_good_order() -> None:
+    with live_house("hello there") as home:
+        async with calling(home) as caller:
+            await caller.append(SPEECH[:9_600])
+            await caller.until("session.created")
+            await caller.say("session.update", session=MANUAL)
+            await caller.turn()
+        async with asyncio.timeout(10):
+            async for seen in sessions(home):
+                if seen and all(session["closed"] is not None for session in seen):
+                    break
+
+    assert {1000} == {session["closed"] for session in seen}
+    assert all(session["finished"] for session in seen)
+
+
+async def test_one_line_is_logged_a_session_and_no_word_of_it(home: House, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "compat")
+    async with calling(home, additional_headers={"x-request-id": "req-7"}) as caller:
+        await caller.say("session.update", session=MANUAL)
+        await caller.turn()
+    async with asyncio.timeout(10):
+        async for _ in sessions(home):
+            if lines := [record for record in caplog.records if record.name == "compat.live"]:
+                break
+
+    [line] = lines
+    fields = line.__dict__["fields"]
+    assert ("session", "req-7", "ga", 1, 1000) == (
+        line.getMessage(),
+        fields["request_id"],
+        fields["dialect"],
+        fields["items"],
+        fields["code"],
+    )
+    assert "hello" not in str(fields)
+
+
+def test_a_server_that_stops_says_goodbye_first() -> None:
+    with live_house("hello there", grace=0.1) as home:
+        address = home.base_url.replace("http", "ws", 1) + "/realtime?intent=transcription"
+        socket = connect_sync(address, proxy=None)
+        assert "session.created" == json.loads(socket.recv())["type"]
+        socket.send(json.dumps({"type": "session.update", "session": MANUAL}))
+        audio = base64.b64encode(SPEECH).decode()
+        socket.send(json.dumps({"type": "input_audio_buffer.append", "audio": audio}))
+        assert "session.updated" == json.loads(socket.recv())["type"]
+
+    rest = [json.loads(frame)["type"] for frame in socket]
+    assert socket.protocol.close_rcvd is not None
+    assert (1001, True) == (socket.protocol.close_rcvd.code, "error" not in rest)
+
+
+async def test_a_caller_who_does_not_read_is_closed_with_1008() -> None:
+    with live_house("hello there") as home:
+        settings = Settings(base_url=home.service, dashscope_api_key="k")
+        bounds = Bounds(unread=0.2, backlog=64 << 10, goodbye=10)
+        realtime = Realtime(settings, Sockets(settings.live_root, connect_timeout=5), b"s", bounds)
+        app = Starlette(routes=[WebSocketRoute("/v1/realtime", realtime.live)])
+        with serve(app) as root:
+            # A queue of one frame: what is not read here stays in the kernel's buffers, and soon with the server.
+            async with connect(
+                root.replace("http", "ws", 1) + "/v1/realtime", max_queue=1, proxy=None, ping_interval=None
+            ) as socket:
+                await flood(socket.send)
+                _, close = await Caller(socket).goodbye()
+
+    assert (1008, True) == (close.code, "read" in close.reason)
+
+
+async def flood(send: Any) -> None:  # noqa: ANN401 - a socket's send
+    """Questions whose answers are as long as they are, until nobody takes them any more."""
+    question = json.dumps({"type": "conversation.item.retrieve", "item_id": "x" * 500_000})
+    try:
+        async with asyncio.timeout(20):
+            for _ in range(200):
+                await send(question)
+    except (TimeoutError, ConnectionClosed):
+        return
