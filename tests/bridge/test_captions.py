@@ -1,0 +1,56 @@
+"""Deltas are never taken back, and joined they are the transcript, whatever the service shows."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compat.bridge.captions import Captions
+
+TEXTS = st.text(alphabet="ab 你好éस्ี👍🏽🇨🇳\u0301\u200d", max_size=12)
+
+
+@pytest.mark.parametrize(
+    ("snapshots", "transcript", "deltas", "joined"),
+    [
+        ([("", "wel"), ("wel", "come"), ("welcome", "")], "welcome.", ["", "wel", "come", "."], True),
+        ([("", "a"), ("", "ab")], "abc", ["", "", "abc"], True),
+        ([("abc", ""), ("ab", "c"), ("abcd", "")], "abcd", ["abc", "", "d", ""], True),
+        ([("abc", ""), ("abx", ""), ("abcd", "")], "abcd", ["abc", "", "d", ""], True),
+        ([("abc", "")], "xyz", ["abc", ""], False),
+        ([("abc", "")], "ab", ["abc", ""], False),
+        ([], "", [""], True),
+    ],
+)
+def test_snapshots(snapshots: list[tuple[str, str]], transcript: str, deltas: list[str], joined: bool) -> None:
+    captions = Captions()
+    said = [captions.grow(*snapshot) for snapshot in snapshots]
+    last, agrees = captions.end(transcript)
+
+    assert deltas == [*said, last]
+    assert joined is agrees
+
+
+def test_the_stash_is_what_may_follow_the_deltas() -> None:
+    captions = Captions()
+
+    captions.grow("hello", " wor")
+    assert " wor" == captions.stash
+    captions.grow("สวัสด", "")
+    assert "" == captions.stash
+    fresh = Captions()
+    fresh.grow("สวัสด", "ี")
+    assert "ดี" == fresh.stash
+
+
+@given(st.lists(st.tuples(TEXTS, TEXTS), max_size=8), TEXTS)
+def test_whatever_the_service_shows(snapshots: list[tuple[str, str]], transcript: str) -> None:
+    captions, said = Captions(), ""
+    for text, stash in snapshots:
+        said += captions.grow(text, stash)
+        assert said == captions.said
+    last, joined = captions.end(transcript)
+
+    assert joined is (said + last == transcript)
+    assert joined or not transcript.startswith(said)

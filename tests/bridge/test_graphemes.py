@@ -1,0 +1,53 @@
+"""Where a text may be cut (Unicode UAX #29), as far as a transcript can end there."""
+
+from __future__ import annotations
+
+import pytest
+
+from compat.bridge.graphemes import boundary, settled
+
+CLUSTERS = {
+    "latin": ["a", "b", " ", "."],
+    "combining marks": ["e\u0301", "o\u0302\u0323", "n"],
+    "thai": ["ส", "วั", "ส", "ดี", "กำ"],
+    "hindi": ["न", "म", "स्", "ते"],
+    "chinese": ["欢", "迎", "。"],
+    "kana": ["か\u3099", "タ", "ﾀﾞ"],
+    "hangul": ["한", "글", "\u1112\u1161\u11ab", "가\u11a8"],
+    "arabic": ["م\u064e", "ر"],
+    "flags": ["🇨🇳", "🇬🇧", "🇩"],
+    "family": ["👨‍👩‍👧", "👍🏽", "❤\ufe0f", "1\ufe0f\u20e3"],
+    "line ends": ["\r\n", "\n", "\r"],
+}
+
+
+@pytest.mark.parametrize("clusters", CLUSTERS.values(), ids=CLUSTERS)
+def test_texts_are_cut_between_characters(clusters: list[str]) -> None:
+    text = "".join(clusters)
+    ends = {len("".join(clusters[:count])) for count in range(len(clusters) + 1)}
+
+    for at in range(len(text) + 1):
+        assert boundary(text, at) == max(end for end in ends if end <= at)
+
+
+@pytest.mark.parametrize(
+    ("text", "following", "shown"),
+    [
+        ("", "", ""),
+        ("hello", "", "hello"),
+        ("hello", " world", "hello"),
+        ("欢迎", "", "欢迎"),
+        ("cafe", "\u0301", "caf"),
+        ("สวัสด", "", "สวัส"),
+        ("สวัสด", "ี", "สวัส"),
+        ("สวัสดี", " ค", "สวัสดี"),
+        ("नमस", "्ते", "नम"),
+        ("👨", "", ""),
+        ("👨", " ", "👨"),
+        ("👨\u200d", "👩", ""),
+        ("🇨", "🇳", ""),
+        ("ok 🇨🇳🇬", "🇧", "ok 🇨🇳"),
+    ],
+)
+def test_an_unfinished_character_waits(text: str, following: str, shown: str) -> None:
+    assert shown == text[: settled(text, following)]

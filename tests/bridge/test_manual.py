@@ -1,0 +1,113 @@
+"""Turns longer than the service hears as one."""
+
+from __future__ import annotations
+
+from tests.bridge.stage import Stage, append, commit, final, play, ready
+from tests.bridge.world import Service, World, heard, silence, word
+
+NEW = ["< committed item_1 after None", "< item.added item_1", "< item.done item_1"]
+
+
+def speech(seconds: int) -> tuple[bytes, list[str]]:
+    """Words of 160 ms with pauses of 90 ms, four a second."""
+    count = seconds * 4
+    return b"".join(word(number) + silence(90) for number in range(1, count + 1)), [
+        f"w{number}" for number in range(1, count + 1)
+    ]
+
+
+def test_a_long_turn_is_one_item_and_no_word_is_cut() -> None:
+    pcm, words = speech(200)
+    for frame in (3200, 32_000, len(pcm)):
+        world = World(manual=True)
+        world.connect()
+        for at in range(0, len(pcm), frame):
+            world.append(pcm[at : at + frame])
+            world.deliver()
+        world.say("input_audio_buffer.commit")
+        world.settle()
+
+        world.check()
+        assert words == world.words
+        assert 1 == len(world.transcripts)
+        assert 200.0 == world.of(".completed")[0]["usage"]["seconds"]
+
+
+def test_no_piece_is_longer_than_the_service_hears() -> None:
+    class Strict(Service):
+        def take(self, frame: str) -> None:
+            super().take(frame)
+            assert len(self._pcm) <= 57 * 32_000
+
+    pcm, words = speech(130)
+    world = World(manual=True, service=Strict())
+    world.connect()
+    for at in range(0, len(pcm), 8000):
+        world.append(pcm[at : at + 8000])
+        world.deliver()
+    world.say("input_audio_buffer.commit")
+    world.settle()
+
+    assert words == world.words
+
+
+def test_sound_past_50_s_waits_for_the_cut() -> None:
+    stage = ready(Stage(), turn_detection=None)
+    for _ in range(50):
+        assert stage.hear(append(1000)) == ["> audio 32000"]
+    play(
+        stage,
+        [
+            *[(append(1000), [])] * 6,
+            (append(1000), ["> audio 32000"] * 6 + ["> audio 31680", "> commit"]),
+            (append(1000), []),
+            (final("t1", "Hello there."), ["> audio 320", "> audio 32000"]),
+            (commit, [*NEW, "< delta item_1 'Hello there.'", "> commit"]),
+            (final("t2", "Bye."), ["< delta item_1 ' Bye.'", "< completed item_1 'Hello there. Bye.' 58.0"]),
+        ],
+    )
+
+
+def test_a_turn_that_ends_before_the_cut_is_one_piece() -> None:
+    stage = ready(Stage(), turn_detection=None)
+    for _ in range(56):
+        stage.hear(append(1000))
+
+    assert stage.hear(commit) == [*NEW, *["> audio 32000"] * 6, "> commit"]
+
+
+def test_later_pieces_wait_for_those_before_them() -> None:
+    stage = ready(Stage(), turn_detection=None)
+    for _ in range(57):
+        stage.hear(append(1000))
+    play(
+        stage,
+        [
+            (commit, NEW),
+            (final("t2", "你好"), ["< delta item_1 '你好'", "> audio 320", "> commit"]),
+            (final("t3", "世界"), ["< delta item_1 '世界'", "< completed item_1 '你好世界' 57.0"]),
+        ],
+    )
+
+
+def test_cuts_and_losses_of_a_long_turn() -> None:
+    pcm, words = speech(180)
+    world = World(manual=True)
+    for index, at in enumerate(range(0, len(pcm), 16_000)):
+        world.append(pcm[at : at + 16_000])
+        world.connect()
+        if index % 7 == 3:
+            world.cut()
+        elif index % 5 == 0:
+            world.deliver()
+    world.say("input_audio_buffer.commit")
+    world.cut()
+    world.settle()
+
+    world.check()
+    assert words == world.words
+
+
+def test_the_world_hears_what_it_is_sent() -> None:
+    assert ["w1", "w2"] == heard(silence(10) + word(1) + silence(10) + word(2))
+    assert ["w1/640"] == heard(word(1)[:640])

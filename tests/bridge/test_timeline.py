@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+
+from compat.bridge.timeline import Timeline
+
+MS = 16
+
+
+def spent() -> Timeline:
+    """A session that began at the caller's 5 s, skipped the caller's 7…9 s, with a second of silence in between."""
+    timeline = Timeline()
+    timeline.sound(5000 * MS, 1000 * MS)
+    timeline.sound(6000 * MS, 1000 * MS)
+    timeline.silence(7000 * MS, 1000 * MS)
+    timeline.sound(9000 * MS, 1000 * MS)
+    return timeline
+
+
+@pytest.mark.parametrize(
+    ("service_ms", "caller_ms"),
+    [
+        (-5, 5000),
+        (0, 5000),
+        (1999, 6999),
+        (2000, 7000),
+        (2999, 7000),
+        (3000, 9000),
+        (3500, 9500),
+        (4000, 10_000),
+        (99_000, 10_000),
+        (None, 10_000),
+    ],
+)
+def test_a_time_of_the_service_is_a_time_of_the_caller(service_ms: int | None, caller_ms: int) -> None:
+    assert caller_ms == spent().caller(service_ms) / MS
+
+
+def test_nothing_was_sent_yet() -> None:
+    assert 0 == Timeline().caller(100)
+    assert 4000 * MS == spent().sent
