@@ -9,19 +9,21 @@ from starlette.responses import Response
 
 from compat.endpoints.recognition import Work
 from compat.openai_api.parameters import ignored_header
-from compat.openai_api.render import render
-from compat.transcript import Transcript
+from compat.openai_api.render import Rendered, render
+from compat.transcript import Ask, Transcript
 
 LENGTHY = 50_000  # characters from which an answer is put into its form off the loop: captions of 12 hours cost 0.7 s
 
 
 async def answer(transcript: Transcript, work: Work) -> Response:
-    rendered = (
-        await asyncio.to_thread(render, transcript, work.ask)
-        if len(transcript.text) > LENGTHY
-        else render(transcript, work.ask)
-    )
-    return Response(rendered.body, media_type=rendered.content_type, headers=headers(work, transcript.surface))
+    form = await rendered(transcript, work.ask)
+    return Response(form.body, media_type=form.content_type, headers=headers(work, transcript.surface))
+
+
+async def rendered(transcript: Transcript, ask: Ask) -> Rendered:
+    if len(transcript.text) > LENGTHY:
+        return await asyncio.to_thread(render, transcript, ask)
+    return render(transcript, ask)
 
 
 def headers(work: Work, surface: str = "") -> dict[str, str]:

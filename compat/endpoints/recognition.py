@@ -123,6 +123,16 @@ def repeats(text: str, context: str) -> bool:
     return said == given and len(text) >= 12
 
 
+def once_more(work: Work) -> bool:
+    """Whether the audio may be needed again after its task was submitted: to ask without the context."""
+    return bool(work.request.context)
+
+
+def by_task(request: Request) -> bool:
+    """Whether the service answers with a task to be followed, so that the request is a job."""
+    return request.surface in ("filetrans", "transcription", "filetrans-3")
+
+
 def _letters(text: str) -> str:
     return "".join(char for char in text.casefold() if char.isalnum())
 

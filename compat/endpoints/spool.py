@@ -8,13 +8,14 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import tempfile
 import uuid
 from pathlib import Path
 
 PREFIX = "qwen-asr-compat-"
-LOCK = "lock"
+NAME = re.compile(PREFIX + "[0-9a-f]{32}")
 
 
 class Spool:
@@ -26,13 +27,14 @@ class Spool:
         self.name = f"{PREFIX}{uuid.uuid4().hex}"
         self.path = self._root / self.name
         unborn = Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=self._root))
-        self._lock = os.open(unborn / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        self._lock = os.open(unborn, os.O_RDONLY)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         unborn.rename(self.path)  # nobody sees it unlocked
 
     def sweep(self) -> list[str]:
         """Removes the folders of dead processes and gives those processes' names."""
-        return [folder.name for folder in self._root.glob(f"{PREFIX}*") if folder != self.path and _swept(folder)]
+        others = [path for path in self._root.iterdir() if NAME.fullmatch(path.name) and path != self.path]
+        return [folder.name for folder in others if _swept(folder)]
 
     def close(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
@@ -41,7 +43,7 @@ class Spool:
 
 def _swept(folder: Path) -> bool:
     with contextlib.suppress(OSError):  # another user's, being removed, or locked
-        lock = os.open(folder / LOCK, os.O_RDWR)
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(folder, ignore_errors=True)

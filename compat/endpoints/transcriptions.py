@@ -1,10 +1,11 @@
 """POST /v1/audio/transcriptions: form → what is asked → transcript → OpenAI's answer.
 
-Whatever way a request ends, its folder goes with it.
+Whatever way a request ends, its folder goes with it; that of a job when the job has no more need of it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import tempfile
 from collections.abc import AsyncGenerator
@@ -16,7 +17,9 @@ from starlette.responses import Response
 from compat.endpoints import answers, upload
 from compat.endpoints.auth import caller
 from compat.endpoints.hangup import while_connected
-from compat.endpoints.recognition import Recogniser, Work
+from compat.endpoints.jobs import Order
+from compat.endpoints.longjobs import LongJobs, fresh
+from compat.endpoints.recognition import Recogniser, Work, by_task
 from compat.endpoints.streams import EventStream
 from compat.openai_api import form, sse
 from compat.settings import Settings
@@ -24,20 +27,32 @@ from compat.transcript import Transcript
 
 
 class Transcriptions:
-    def __init__(self, settings: Settings, recogniser: Recogniser, folder: Path) -> None:
+    def __init__(self, settings: Settings, recogniser: Recogniser, long: LongJobs, folder: Path) -> None:
         """`folder` is where each request gets one of its own."""
         self._settings = settings
         self._recogniser = recogniser
+        self._long = long
         self._folder = folder
 
     async def create(self, request: Request) -> Response:
-        key = caller(self._settings, request.headers).key
+        who = caller(self._settings, request.headers)
         async with contextlib.AsyncExitStack() as stack:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=self._folder)))
+            files = stack.enter_context(contextlib.ExitStack())
+            folder = Path(files.enter_context(tempfile.TemporaryDirectory(dir=self._folder)))
             received = await upload.receive(request, folder / "upload", limit=self._settings.max_upload)
             ask = form.ask(received.fields)
-            work = await while_connected(request.receive, self._recogniser.prepare(ask, received.path, key))
+            self._long.check(ask)
+            work = await while_connected(request.receive, self._recogniser.prepare(ask, received.path, who.key))
             answers.note(request, work)
+            if ask.background or by_task(work.request):
+                order = Order(
+                    work=work,
+                    content=await asyncio.to_thread(received.content),
+                    tenant=who.tenant,
+                    fresh=fresh(request.headers),
+                    files=files.pop_all(),
+                )
+                return await self._long.answer(request, order)
             if ask.stream:
                 frames = await stack.enter_async_context(contextlib.aclosing(self._frames(work)))
                 first = await while_connected(request.receive, anext(frames))

@@ -81,8 +81,8 @@ def ended(job: Job, outcome: Transcript | Failure, now: float) -> Job | None:
 
 
 def delivered(job: Job, now: float, retention: float) -> Job | None:
-    """Its time begins to run. While a caller at another process still waits, it stays."""
-    until = max(now + retention, job.awaited)
+    """Its time begins to run. While callers at other processes may still wait, it stays until they have seen it."""
+    until = max(now + retention, min(job.awaited, now + LEASE))
     if job.state != "completed" or until >= job.until:
         return None
     if until <= now:

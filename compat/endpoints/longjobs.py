@@ -1,0 +1,122 @@
+"""Answers to requests that are jobs: at once, streamed, or in the background under /v1/audio/transcriptions/{id}."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator
+
+from starlette.background import BackgroundTask
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import Response
+
+from compat.endpoints import answers
+from compat.endpoints.auth import caller
+from compat.endpoints.hangup import while_connected
+from compat.endpoints.jobs import Jobs, Order, status
+from compat.endpoints.streams import EventStream, SlowJson, kept_alive
+from compat.errors import BadRequest, NotFound
+from compat.jobs.records import Job, error
+from compat.openai_api import jobs as told
+from compat.openai_api import sse
+from compat.openai_api.parameters import ignored_header
+from compat.settings import Settings
+from compat.transcript import Ask
+from compat.upstream import webhooks
+
+PING_EVERY = 15.0  # seconds
+JSON = ("json", "verbose_json", "diarized_json")
+
+
+def fresh(headers: Headers) -> bool:
+    """Whether the caller wants a new task whatever there is."""
+    cache = [part.strip().lower() for part in headers.get("cache-control", "").split(",")]
+    return "no-cache" in cache or headers.get("x-compat-reuse", "").strip().lower() == "never"
+
+
+class LongJobs:
+    def __init__(self, settings: Settings, jobs: Jobs) -> None:
+        self._settings = settings
+        self._jobs = jobs
+
+    def check(self, ask: Ask) -> None:
+        """Raises BadRequest for a webhook that will not be called."""
+        if ask.webhook_url is None:
+            return
+        if self._settings.webhook_secret is None:
+            raise BadRequest(
+                "This server calls no webhooks: its operator has not set COMPAT_WEBHOOK_SECRET.", param="webhook_url"
+            )
+        allowed = self._settings
+        webhooks.check(ask.webhook_url, http=allowed.allow_http_webhooks, private=allowed.allow_private_webhooks)
+
+    async def answer(self, request: Request, order: Order) -> Response:
+        ask = order.work.ask
+        if ask.background:
+            return await self._accepted(order)
+        if ask.stream:
+            parts = kept_alive(self._frames(order), every=PING_EVERY, beat=sse.PING)
+            return await self._in_parts(request, order, parts, EventStream)
+        if self._settings.heartbeat is not None and ask.response_format in JSON:
+            parts = kept_alive(self._body(order), every=self._settings.heartbeat, beat=b" ")
+            return await self._in_parts(request, order, parts, SlowJson)
+        transcript = await while_connected(request.receive, self._jobs.transcript(order))
+        return await answers.answer(transcript, order.work)
+
+    async def status(self, request: Request) -> Response:
+        """GET: the answer in the format that was asked for, or how the job stands."""
+        job, view = await self._found(request)
+        if job.transcript is None:
+            return _told(job, view, 202 if job.under_way else 200)
+        ask = job.views[view]
+        form = await answers.rendered(job.transcript, ask)
+        headers = {"x-compat-road": job.transcript.surface}
+        if ask.ignored:
+            headers["x-compat-ignored"] = ignored_header(ask.ignored)
+        delivered = BackgroundTask(self._jobs.delivered, job.id)
+        return Response(form.body, media_type=form.content_type, headers=headers, background=delivered)
+
+    async def cancel(self, request: Request) -> Response:
+        """DELETE: ends the job for all of the caller's requests that share it; erases one that has ended."""
+        job, view = await self._found(request)
+        return _told(await self._jobs.cancel(job), view, 200)
+
+    async def _found(self, request: Request) -> tuple[Job, int]:
+        tenant = caller(self._settings, request.headers).tenant
+        parsed = told.parse_id(request.path_params["id"])
+        if parsed is None:
+            raise NotFound("There is no such job.")
+        job, view = await self._jobs.find(parsed[0], tenant), parsed[1]
+        if view >= len(job.views):
+            raise NotFound("There is no such job.")
+        return job, view
+
+    async def _accepted(self, order: Order) -> Response:
+        job, view = await self._jobs.place(order)
+        return _told(job, view, 202, answers.headers(order.work))
+
+    async def _in_parts(
+        self, request: Request, order: Order, parts: AsyncGenerator[bytes, None], kind: type[EventStream]
+    ) -> Response:
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(contextlib.aclosing(parts))
+            first = await while_connected(request.receive, anext(parts))
+            return kind(first, parts, stack.pop_all(), answers.headers(order.work))
+
+    async def _frames(self, order: Order) -> AsyncGenerator[bytes, None]:
+        transcript = await self._jobs.transcript(order)
+        frames = sse.Deltas()
+        for frame in (*frames.feed(transcript.text), *frames.flush(transcript, order.work.ask)):
+            yield frame
+
+    async def _body(self, order: Order) -> AsyncGenerator[bytes, None]:
+        transcript = await self._jobs.transcript(order)
+        yield (await answers.rendered(transcript, order.work.ask)).body
+
+
+def _told(job: Job, view: int, code: int, headers: dict[str, str] | None = None) -> Response:
+    reason = error(job.failure) if job.failure is not None else None
+    body = told.body(
+        told.public_id(job.id, view), status(job), created=job.created, model=job.views[view].model, error=reason
+    )
+    return Response(body, code, headers, media_type="application/json")

@@ -1,0 +1,204 @@
+"""The jobs that this process works on: each in a task of its own, with signs of life to the store meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, TypeVar
+
+import stamina
+
+from compat.endpoints.recognition import Recogniser, Work, once_more
+from compat.errors import CompatError, Conflict, ServiceTimedOut, ServiceUnavailable
+from compat.jobs import changes
+from compat.jobs.records import Failure, Job, error, failure, restored
+from compat.jobs.store import Store
+from compat.transcript import Transcript
+from compat.upstream.http import Service
+
+T = TypeVar("T")
+
+log = logging.getLogger("compat.jobs")
+BEAT = 5.0  # seconds between two signs of life
+STOPPING = failure(ServiceUnavailable("This server is stopping; the job goes on. Send the same again.", retry_after=1))
+
+
+class Run:
+    """One job under way here. `key` is DashScope's; `files` go as soon as they are not needed any more."""
+
+    def __init__(self, job: Job, key: str, files: contextlib.ExitStack) -> None:
+        self.id = job.id
+        self.key = key
+        self.files = files
+        self.task_id = job.task_id
+        self.waiting = 0
+        self.deserted = time.monotonic()
+        self.cancelled = False
+        self.over = False
+        self.told: asyncio.Future[Transcript | Failure] = asyncio.get_running_loop().create_future()
+
+    async def transcript(self) -> Transcript:
+        """Waits for the job's end, as one of those for whose sake it goes on."""
+        self.waiting += 1
+        try:
+            outcome = await asyncio.shield(self.told)
+        finally:
+            self.waiting -= 1
+            self.deserted = time.monotonic()
+        if isinstance(outcome, Failure):
+            raise error(outcome)
+        return outcome
+
+    def tell(self, outcome: Transcript | Failure) -> None:
+        if not self.told.done():
+            self.told.set_result(outcome)
+
+
+class Runs:
+    def __init__(self, store: Store, recogniser: Recogniser, service: Service, *, name: str, grace: float) -> None:
+        """`name` is this process's, among all that ever shared the store; `grace` in seconds."""
+        self.store = store
+        self.name = name
+        self._recogniser = recogniser
+        self._service = service
+        self._grace = grace
+        self._runs: dict[str, tuple[Run, asyncio.Task[None]]] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.stirred = asyncio.Event()
+        """Set when a job has ended here."""
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Jobs may begin within; at the end those under way are left to whoever comes next."""
+        try:
+            yield
+        finally:
+            left = list(self._tasks)
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+
+    def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """A task that outlives its caller, but not this server."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._forget)
+        return task
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # was told to the caller, if there still is one
+
+    def get(self, job_id: str) -> Run | None:
+        found = self._runs.get(job_id)
+        return found[0] if found else None
+
+    def begin(self, job: Job, key: str, work: Work | None, files: contextlib.ExitStack) -> Run:
+        """Goes on with a job that this process holds: with its task when there is one, else with `work`."""
+        run = Run(job, key, files)
+        self._runs[job.id] = run, self.spawn(self._perform(run, job, work))
+        return run
+
+    def cancel(self, job_id: str) -> None:
+        if (found := self._runs.get(job_id)) and not found[0].over:
+            found[0].cancelled = True
+            found[1].cancel()
+
+    async def _perform(self, run: Run, job: Job, work: Work | None) -> None:
+        beats = self.spawn(self._beats(run))
+        try:
+            outcome = await self._outcome(run, job, work)
+            run.over = True
+            await self._end(run, outcome)
+        except asyncio.CancelledError:
+            run.tell(STOPPING)
+            with contextlib.suppress(CompatError):
+                await changes.change(self.store, run.id, lambda job: changes.freed(job, self.name, time.time()))
+            raise
+        finally:
+            beats.cancel()
+            run.files.close()
+            del self._runs[run.id]
+
+    async def _outcome(self, run: Run, job: Job, work: Work | None) -> Transcript | Failure:
+        custodian = _Custodian(self, run, keep=work is not None and once_more(work))
+        try:
+            if job.task_id is not None:
+                return await self._recogniser.resumed(restored(job.asked), job.task_id, run.key, custodian)
+            assert work is not None  # noqa: S101 - who takes over a job without a task has the audio
+            return await self._recogniser.transcript(work, custodian)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not run.cancelled or task is None:
+                raise
+            task.uncancel()
+            await self._stopped(run)
+            return changes.CANCELLED
+        except CompatError as exc:
+            if isinstance(exc, ServiceTimedOut):
+                await self._stopped(run)
+            return failure(exc)
+        except Exception:
+            log.exception("a job failed")
+            return failure(CompatError("This server failed; its log says why."))
+
+    async def _stopped(self, run: Run) -> None:
+        if run.task_id is not None:
+            await self._service.cancel(run.task_id, run.key)
+
+    async def _end(self, run: Run, outcome: Transcript | Failure) -> None:
+        """Writes down how it ended. Those who wait do not wait for a store that is down."""
+        async for attempt in stamina.retry_context(on=ServiceUnavailable, attempts=8, timeout=None, wait_max=20.0):
+            with attempt:
+                try:
+                    job = await changes.change(self.store, run.id, lambda job: changes.ended(job, outcome, time.time()))
+                    run.tell((job and (job.transcript or job.failure)) or outcome)  # another may have ended it before
+                finally:
+                    run.tell(outcome)
+        self.stirred.set()
+
+    async def _beats(self, run: Run) -> None:
+        while True:
+            await asyncio.sleep(min(BEAT, max(self._grace / 4, 0.05)))
+            try:
+                job = await self.beat(run)
+            except CompatError:
+                log.warning("the job store cannot be reached")
+                continue
+            if job is None or not job.under_way or (self._deserted(run, job) and not job.views):
+                self.cancel(run.id)
+
+    async def beat(self, run: Run) -> Job | None:
+        return await changes.change(
+            self.store, run.id, lambda job: changes.renewed(job, self.name, time.time(), run.task_id)
+        )
+
+    def _deserted(self, run: Run, job: Job) -> bool:
+        return not run.waiting and time.monotonic() >= run.deserted + self._grace and time.time() >= job.awaited
+
+
+class _Custodian:
+    def __init__(self, runs: Runs, run: Run, *, keep: bool) -> None:
+        self._runs = runs
+        self._run = run
+        self._keep = keep
+
+    async def submitting(self) -> None:
+        """Makes sure that no other process has taken the job over meanwhile, which would submit it too."""
+        job = await self._runs.beat(self._run)
+        if job is None or not job.under_way or job.holder != self._runs.name:
+            raise Conflict("Another process has taken this job over.", code="job_taken_over")
+
+    async def submitted(self, task_id: str) -> None:
+        """Writes the task's id down before anything else, and lets go of the audio: the service has it."""
+        self._run.task_id = task_id
+        try:
+            await self._runs.beat(self._run)
+        except CompatError:
+            log.warning("the job store cannot be reached")  # the next sign of life tries again
+        if not self._keep:
+            self._run.files.close()
