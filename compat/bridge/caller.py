@@ -93,11 +93,11 @@ class Caller:
 
     def _update(self, patch: Patch) -> None:
         before, self.session = self.session, apply(self.session, patch, self._resolve)
+        self.tell()
         if self.session.format != before.format:
             self._flush()
             self._intake = Intake(self.session.format, self._intake.position)
         self._retarget()
-        self.tell()
 
     def tell(self) -> None:
         """What is applied from now on."""
@@ -140,7 +140,7 @@ class Caller:
         self._tape.add(Barrier(why="switch", tick=self._mark, setup=target))
 
     def _view(self) -> SessionView:
-        detection = self.target.detection
+        detection = setup(self.session).detection
         applied = Applied(
             model=self.session.native,
             threshold=detection.threshold if detection else None,
@@ -201,10 +201,11 @@ class Caller:
     def _put(self, tick: int, data: bytes) -> None:
         if not data:
             return
-        sound = Sound(tick, self._intake.ticks(data), data)
+        packet = self._intake.form.encoding == "opus"
+        sound = Sound(tick, self._intake.ticks(data), data, packet)
         if self._manual:
             if self._turn is None:
-                rate = None if self.session.format.encoding == "opus" else self._intake.rate
+                rate = None if packet else self._intake.rate
                 self._turn = ManualTurn(self._ledger.new(tick), self._tape, self._limits, rate)
             self._turn.add(sound)
         else:

@@ -132,6 +132,8 @@ class Bridge:
         if self._closing_at is None:
             self._line.drained(now)
             self._line.trim(now)
+        if self._outbox.empty and self._leaving_at is None and self._reading:
+            return []
         return self._done(now)
 
     def upstream_pong(self, pinged_at: float, now: float) -> list[Action]:

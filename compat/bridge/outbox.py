@@ -31,6 +31,10 @@ class Outbox:
     def act(self, action: Action) -> None:
         self._actions.append(action)
 
+    @property
+    def empty(self) -> bool:
+        return not self._actions
+
     def take(self) -> list[Action]:
         actions, self._actions = self._actions, []
         return actions

@@ -13,12 +13,16 @@ from compat.dashscope_api.realtime.turns import Setup
 
 
 class Sound(msgspec.Struct, gc=False):
-    """A stretch of the caller's sound. `piece` where turns are manual. `sent_at` and `heard_by`: when it was sent, and
-    when the service, even at no more than real-time pace, has heard it."""
+    """A stretch of the caller's sound.
+
+    `packet`: one of Opus, which cannot be cut. `piece` where turns are manual. `sent_at` and `heard_by`: when it was
+    sent, and when the service, even at no more than real-time pace, has heard it.
+    """
 
     tick: int
     ticks: int
     data: bytes
+    packet: bool = False
     piece: Piece | None = None
     sent_at: float = 0.0
     heard_by: float = 0.0
@@ -146,8 +150,8 @@ def _outside(entry: Entry, start: int, end: int) -> list[Entry]:
 
 def part(sound: Sound, start: int, end: int) -> Sound:
     """Some of a stretch of PCM; an Opus packet stays whole."""
-    samples = len(sound.data) // 2
-    if sound.ticks % max(samples, 1):
+    if sound.packet:
         return sound
+    samples = len(sound.data) // 2
     low, high = (2 * ((at - sound.tick) * samples // sound.ticks) for at in (start, end))
-    return Sound(start, end - start, sound.data[low:high], sound.piece)
+    return Sound(start, end - start, sound.data[low:high], False, sound.piece)

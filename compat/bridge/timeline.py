@@ -37,9 +37,12 @@ class Timeline:
         self._lengths.append(length)
 
     def caller(self, at_ms: int | None) -> int:
-        """The caller's tick of a time in the service's session; without a time, or past the end: of what was sent."""
+        """The caller's tick of a time in the service's session. Without a time, past the end, or where the end of what
+        was sent is rounded to whole milliseconds: of that end."""
         if not self._starts:
             return 0
-        at = self.sent if at_ms is None else min(max(at_ms, 0) * TICKS_A_MS, self.sent)
+        at = self.sent if at_ms is None else max(at_ms, 0) * TICKS_A_MS
+        if at > self.sent - TICKS_A_MS:
+            at = self.sent
         index = max(bisect_right(self._starts, at) - 1, 0)
         return self._callers[index] + min(at - self._starts[index], self._lengths[index])

@@ -264,6 +264,23 @@ def refusal(about: str | None = None, **fields: object) -> Said:
 
 Conversation = list[tuple[Said, list[str]]]
 
+NEW = ["< committed item_1 after None", "< item.added item_1", "< item.done item_1"]
+SECOND = ["< committed item_2 after item_1", "< item.added item_2", "< item.done item_2"]
+SETUP = "> setup pcm/16000 vad 0.2/500"
+
+
+def spoken(turn: str, item: str, said: str, after: str | None, start_ms: int, end_ms: int) -> Conversation:
+    """A detected turn from its beginning to its end, of a session without prefix padding."""
+    return [
+        (started(turn, start_ms), [f"< speech_started {item} {start_ms}"]),
+        (stopped(turn, end_ms), [f"< speech_stopped {item} {end_ms}"]),
+        (committed(turn), [f"< committed {item} after {after}", f"< item.added {item}", f"< item.done {item}"]),
+        (final(turn, said), [f"< delta {item} {said!r}", f"< completed {item} {said!r} {(end_ms - start_ms) / 1000}"]),
+    ]
+
+
+NO_PADDING = {"type": "server_vad", "prefix_padding_ms": 0}
+
 
 def play(stage: Stage, conversation: Conversation) -> None:
     for number, (said, heard) in enumerate(conversation):

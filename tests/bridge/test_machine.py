@@ -1,4 +1,4 @@
-"""The first words of every session: created, configured, heard, transcribed."""
+"""A session from its first words to its last."""
 
 from __future__ import annotations
 
@@ -6,16 +6,25 @@ import pytest
 
 from compat.openai_api.realtime.opening import Opening
 from tests.bridge.stage import (
+    NEW,
+    NO_PADDING,
     PCM_16K,
+    SETUP,
     Conversation,
     Stage,
     append,
+    closed,
     commit,
     committed,
     created,
     final,
+    finished,
+    later,
     opened,
     play,
+    ready,
+    refusal,
+    shutdown,
     start,
     started,
     stopped,
@@ -80,3 +89,178 @@ def test_beta_callers_hear_their_own_names() -> None:
             ),
         ],
     )
+
+
+# --- openings, and what comes before the service is there ---
+
+
+@pytest.mark.parametrize(
+    ("opening", "hello", "settled"),
+    [
+        (Opening(dialect="ga", transcription=True), "session.created", "session.updated"),
+        (Opening(dialect="ga", transcription=False), "session.created", "session.updated"),
+        (
+            Opening(dialect="beta", transcription=True),
+            "transcription_session.created",
+            "transcription_session.updated",
+        ),
+        (Opening(dialect="beta", transcription=False), "session.created", "session.updated"),
+    ],
+)
+def test_created_comes_first_in_the_callers_dialect(opening: Opening, hello: str, settled: str) -> None:
+    play(Stage(opening), [(start, [f"< {hello}", "open"]), (update(format=PCM_16K), [f"< {settled}"])])
+
+
+def test_sound_waits_in_order_for_the_service() -> None:
+    stage = Stage()
+    play(
+        stage,
+        [
+            (start, ["< session.created", "open"]),
+            (update(format=PCM_16K, turn_detection=None), ["< session.updated"]),
+            (append(b"\1\0" * 1600), []),
+            (append(b"\2\0" * 1600), []),
+            (commit, NEW),
+            (append(b"\3\0" * 1600), []),
+            (opened, ["> setup pcm/16000 manual", "> audio 3200", "> audio 3200", "> commit"]),
+            (committed("t1"), ["> audio 3200"]),
+        ],
+    )
+
+    assert b"\1\0" * 1600 + b"\2\0" * 1600 + b"\3\0" * 1600 == stage.sound
+
+
+def test_the_model_of_the_query() -> None:
+    for model, heard in {
+        "whisper-1": ["< session.created", "open"],
+        "qwen3-asr-flash-realtime-2026-02-10": ["< session.created", "open qwen3-asr-flash-realtime-2026-02-10"],
+        "gpt-realtime": ["< session.created", "open"],
+        "gpt-4o-realtime-preview": ["< session.created", "open"],
+        "no-such": ["< session.created", "< error model_not_found model None", "open"],
+    }.items():
+        play(Stage(Opening(model=model)), [(start, heard)])
+
+
+def test_a_model_named_later_moves_to_another_connection() -> None:
+    play(
+        Stage(),
+        [
+            (start, ["< session.created", "open"]),
+            (
+                update(transcription={"model": "qwen3-asr-flash-realtime-2026-02-10"}),
+                ["< session.updated", "close", "open qwen3-asr-flash-realtime-2026-02-10"],
+            ),
+            (update(transcription={"model": "no-such"}), ["< error model_not_found X None".replace("X", PATH_MODEL)]),
+        ],
+    )
+
+
+PATH_MODEL = "session.audio.input.transcription.model"
+
+
+# --- the end ---
+
+
+def test_the_caller_leaves() -> None:
+    stage = ready(Stage())
+    play(
+        stage,
+        [(append(1000), ["> audio 32000"]), (closed, ["> finish"]), (started("t1", 0), []), (finished, ["close"])],
+    )
+    assert stage.bridge.over
+
+    stage = ready(Stage())
+    play(stage, [(append(1000), ["> audio 32000"]), (closed, ["> finish"]), (later(2.0), ["close"])])
+    assert stage.bridge.over
+
+    stage = Stage()
+    play(stage, [(start, ["< session.created", "open"]), (closed, ["close"])])
+    assert stage.bridge.over
+
+
+def test_the_server_stops() -> None:
+    idle = ready(Stage())
+    play(idle, [(shutdown(10), ["hang up 1001", "close"])])
+    assert idle.bridge.over
+
+    busy = ready(Stage(), turn_detection=NO_PADDING)
+    play(
+        busy,
+        [
+            (append(1000), ["> audio 32000"]),
+            (started("t1", 0), ["< speech_started item_1 0"]),
+            (shutdown(10), []),
+            (stopped("t1", 900), ["< speech_stopped item_1 900"]),
+            (
+                final("t1", "hi"),
+                [*NEW, "< delta item_1 'hi'", "< completed item_1 'hi' 0.9", "hang up 1001", "> finish"],
+            ),
+            (finished, ["close"]),
+        ],
+    )
+
+    late = ready(Stage(), turn_detection=None)
+    play(
+        late,
+        [
+            (append(1000), ["> audio 32000"]),
+            (commit, [*NEW, "> commit"]),
+            (shutdown(2), []),
+            (later(2), ["< failed item_1 service_unavailable", "hang up 1001", "> finish"]),
+            (finished, ["close"]),
+        ],
+    )
+
+
+# --- what the service does not take ---
+
+
+@pytest.mark.parametrize("about", ["setup_1", None])
+def test_a_context_that_is_refused_is_left_out(about: str | None) -> None:
+    stage = Stage()
+    stage.hear(start)
+    stage.hear(update(format=PCM_16K, transcription={"language": "en", "prompt": "Qwen"}))
+    play(
+        stage,
+        [
+            (opened, [SETUP + " en 'Qwen'"]),
+            (append(1000), ["> audio 32000"]),
+            (refusal(about, param="session.input_audio_transcription.corpus"), ["< session.updated", "close", "open"]),
+            (opened, [SETUP + " en", "> audio 32000"]),
+            (update(transcription={"prompt": "Qwen again"}), ["< session.updated"]),
+        ],
+    )
+    assert ["transcription.prompt"] == stage.frames[-1]["session"]["dashscope"]["ignored"]
+
+
+def test_a_language_that_is_refused_is_left_out() -> None:
+    stage = Stage()
+    stage.hear(start)
+    stage.hear(update(transcription={"language": "en"}))
+    play(
+        stage,
+        [
+            (opened, [SETUP + " en"]),
+            (refusal("setup_1", message="unsupported language"), ["< session.updated", "close", "open"]),
+            (opened, [SETUP]),
+        ],
+    )
+
+
+def test_settings_that_are_refused_altogether_end_the_session() -> None:
+    stage = Stage()
+    stage.hear(start)
+    play(
+        stage,
+        [
+            (opened, [SETUP]),
+            (
+                refusal("setup_1", code="invalid_value", message="no", param="session.turn_detection"),
+                ["< error invalid_value session.turn_detection None", "close", "hang up 1011"],
+            ),
+        ],
+    )
+
+
+def test_a_refusal_that_concerns_nothing_is_no_concern_of_the_caller() -> None:
+    play(ready(Stage()), [(refusal(code="invalid_value", message="unknown field"), [])])

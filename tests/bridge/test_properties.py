@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.bridge.world import WORD_MS, Service, World, silence, word
 
-thorough = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+thorough = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,246 @@
+"""The connection to the service: what is sent when, and sent again when the connection dies."""
+
+from __future__ import annotations
+
+import pytest
+
+from compat.bridge.limits import Limits
+from compat.errors import CompatError, Forbidden, ModelNotFound, NotAuthenticated
+from tests.bridge.stage import (
+    NEW,
+    NO_PADDING,
+    PCM_16K,
+    SECOND,
+    SETUP,
+    Conversation,
+    Said,
+    Stage,
+    append,
+    commit,
+    committed,
+    created,
+    drained,
+    final,
+    finished,
+    later,
+    lost,
+    opened,
+    play,
+    ready,
+    service,
+    spoken,
+    stalled,
+    start,
+    started,
+    stopped,
+    text,
+    update,
+)
+
+# --- the service's socket dies ---
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([], [(started("n1", 200), ["< speech_started item_1 200"])]),
+        (
+            [(started("t1", 200), ["< speech_started item_1 200"])],
+            [
+                (started("n1", 200), []),
+                (text("n1", "he", "llo"), ["< delta item_1 'he'"]),
+                (stopped("n1", 800), ["< speech_stopped item_1 800"]),
+            ],
+        ),
+        (
+            [
+                (started("t1", 200), ["< speech_started item_1 200"]),
+                (text("t1", "he", "llo"), ["< delta item_1 'he'"]),
+                (stopped("t1", 800), ["< speech_stopped item_1 800"]),
+                (committed("t1"), NEW),
+            ],
+            [
+                (started("n1", 210), []),
+                (text("n1", "", "hello"), []),
+                (stopped("n1", 790), []),
+                (committed("n1"), []),
+                (final("n1", "hello"), ["< delta item_1 'llo'", "< completed item_1 'hello' 0.6"]),
+            ],
+        ),
+    ],
+    ids=["before the turn", "in the turn", "after the commit"],
+)
+def test_the_sound_of_unfinished_items_is_sent_again(before: Conversation, after: Conversation) -> None:
+    stage = ready(Stage(), turn_detection=NO_PADDING)
+    play(
+        stage,
+        [
+            (append(1000), ["> audio 32000"]),
+            *before,
+            (lost(), ["open"]),
+            (append(500), []),
+            (opened, [SETUP, "> audio 32000", "> audio 16000"]),
+            *after,
+        ],
+    )
+
+
+def test_what_was_answered_is_not_sent_again() -> None:
+    stage = ready(Stage(), turn_detection=NO_PADDING)
+    play(
+        stage,
+        [
+            (append(1000), ["> audio 32000"]),
+            *spoken("t1", "item_1", "hi", None, 100, 900),
+            (append(1000), ["> audio 32000"]),
+            (lost(), ["open"]),
+            (opened, [SETUP, "> audio 3200", "> audio 32000"]),
+            (started("n1", 300), ["< speech_started item_2 1200"]),
+        ],
+    )
+
+
+def test_an_answer_that_overtook_another_leaves_silence_in_its_place() -> None:
+    stage = ready(Stage(), turn_detection=NO_PADDING)
+    play(
+        stage,
+        [
+            (append(3000), ["> audio 32000"] * 3),
+            *spoken("t1", "item_1", "one", None, 100, 900)[:3],
+            *spoken("t2", "item_2", "two", "item_1", 1100, 1900)[:3],
+            (final("t2", "two"), []),
+            (lost(), ["open"]),
+            (opened, [SETUP, "> audio 32000", "> audio 3200", "> audio 25600", "> audio 32000", "> audio 3200"]),
+            (started("n1", 100), []),
+        ],
+    )
+
+
+def test_manual_turns_are_committed_again() -> None:
+    stage = ready(Stage(), turn_detection=None)
+    play(
+        stage,
+        [
+            (append(1000), ["> audio 32000"]),
+            (commit, [*NEW, "> commit"]),
+            (committed("t1"), []),
+            (append(500), ["> audio 16000"]),
+            (lost(), ["open"]),
+            (opened, ["> setup pcm/16000 manual", "> audio 32000", "> commit"]),
+            (committed("n1"), ["> audio 16000"]),
+            (final("n1", "one"), ["< delta item_1 'one'", "< completed item_1 'one' 1.0"]),
+            (commit, [*SECOND, "> commit"]),
+            (final("n2", "two"), ["< delta item_2 'two'", "< completed item_2 'two' 0.5"]),
+        ],
+    )
+
+
+def test_a_caller_who_is_away_costs_no_connection() -> None:
+    manual, detected = ready(Stage(), turn_detection=None), ready(Stage())
+    for stage in (manual, detected):
+        play(stage, [(append(1000), ["> audio 32000"]), (later(40), []), (lost(), [])])
+
+    assert manual.hear(append(100)) == ["open"]
+    assert detected.hear(append(100)) == ["open"]
+
+
+BROKEN = service("error", error={"type": "server_error", "code": "InternalError", "message": "oops"})
+
+
+@pytest.mark.parametrize(
+    "end",
+    [BROKEN, finished, lambda stage: stage.bridge.from_upstream("{}", stage.now)],
+    ids=["error event", "session.finished", "no event"],
+)
+def test_the_service_ends_the_session(end: Said) -> None:
+    stage = ready(Stage())
+    play(stage, [(append(1000), ["> audio 32000"]), (end, ["close", "open"])])
+
+
+def test_reopening_is_bounded_and_every_item_ends() -> None:
+    stage = ready(Stage(limits=Limits(attempts=3, first_delay=1.0)), turn_detection=None)
+    play(
+        stage,
+        [
+            (append(1000), ["> audio 32000"]),
+            (commit, [*NEW, "> commit"]),
+            (lost(), ["open"]),
+            (lost(), []),
+            (later(2.0), ["open"]),
+            (lost(), []),
+            (later(4.0), ["open"]),
+            (lost(), ["< failed item_1 service_unavailable", "< error service_unavailable None None", "hang up 1011"]),
+        ],
+    )
+    assert stage.bridge.over
+
+
+def test_progress_gives_new_attempts() -> None:
+    stage = ready(Stage(limits=Limits(attempts=2)), turn_detection=None)
+    for _ in range(10):
+        for said in (append(1000), lost(), later(30), opened, created):
+            stage.hear(said)
+
+    assert not stage.bridge.over
+    assert 10 == stage.bridge.reconnections
+
+
+@pytest.mark.parametrize("error", [NotAuthenticated("no"), Forbidden("no"), ModelNotFound("no")])
+def test_what_no_attempt_can_help_ends_the_session(error: CompatError) -> None:
+    play(
+        Stage(),
+        [
+            (start, ["< session.created", "open"]),
+            (lost(error), [f"< error {error.code} {error.param} None", "hang up 1011"]),
+        ],
+    )
+
+
+def test_a_service_that_hangs_is_left() -> None:
+    stage = ready(Stage(), turn_detection=None)
+    play(
+        stage,
+        [
+            (append(1000), ["> audio 32000"]),
+            (commit, [*NEW, "> commit"]),
+            (later(3.1), ["> finish"]),
+            (later(9.0), []),
+            (later(1.1), ["close", "open"]),
+            (opened, ["> setup pcm/16000 manual", "> audio 32000", "> commit"]),
+        ],
+    )
+
+
+# --- backpressure ---
+
+
+def test_the_service_takes_sound_as_fast_as_it_can() -> None:
+    stage = ready(Stage(drain=False, limits=Limits(in_flight_bytes=64_000)))
+    play(
+        stage,
+        [
+            (append(1000), ["> audio 32000"]),
+            (append(1000), ["> audio 32000"]),
+            (append(1000), []),
+            (append(1000), []),
+            (drained, ["> audio 32000", "> audio 32000"]),
+        ],
+    )
+
+
+def test_the_caller_waits_while_a_minute_is_unsent() -> None:
+    stage = Stage()
+    play(
+        stage,
+        [
+            (start, ["< session.created", "open"]),
+            (update(format=PCM_16K), ["< session.updated"]),
+            (append(59_000), []),
+            (append(1000), ["read off"]),
+        ],
+    )
+    assert "read on" in stage.hear(opened)
+
+
+def test_a_caller_who_does_not_read() -> None:
+    play(ready(Stage()), [(stalled, ["hang up 1008", "close"])])

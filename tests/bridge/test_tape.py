@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import pytest
+
+from compat.bridge.items import Item
+from compat.bridge.tape import Entry, Silence, Sound, Tape, after, part, without
+
+
+def sound(tick: int, ticks: int) -> Sound:
+    """Sound at 16 kHz whose samples are their own positions."""
+    return Sound(tick, ticks, b"".join(at.to_bytes(2, "little") for at in range(tick, tick + ticks)))
+
+
+def answered(start: int, end: int) -> Item:
+    item = Item("item", start)
+    item.end = end
+    return item
+
+
+@pytest.mark.parametrize(
+    ("spans", "rest"),
+    [
+        ([], [sound(0, 10), sound(10, 10)]),
+        ([(3, 7)], [sound(0, 3), Silence(3), sound(7, 3), sound(10, 10)]),
+        ([(3, 10)], [sound(0, 3), sound(10, 10)]),
+        ([(7, 13)], [sound(0, 7), Silence(7), sound(13, 7)]),
+        ([(0, 20)], []),
+        ([(2, 4), (12, 14)], [sound(0, 2), Silence(2), sound(4, 6), sound(10, 2), Silence(12), sound(14, 6)]),
+    ],
+)
+def test_what_was_answered_is_left_out(spans: list[tuple[int, int]], rest: list[Entry]) -> None:
+    assert rest == without([sound(0, 10), sound(10, 10)], [answered(*span) for span in spans])
+
+
+@pytest.mark.parametrize(
+    ("tick", "rest"),
+    [
+        (0, [sound(0, 10), sound(10, 10)]),
+        (4, [sound(4, 6), sound(10, 10)]),
+        (10, [sound(10, 10)]),
+        (15, [sound(15, 5)]),
+        (20, []),
+    ],
+)
+def test_what_comes_after(tick: int, rest: list[Entry]) -> None:
+    assert rest == after([sound(0, 10), sound(10, 10)], tick)
+
+
+def test_a_part_of_8_khz_sound_and_of_opus() -> None:
+    half = Sound(100, 8, bytes(range(8)))
+    packet = Sound(0, 320, b"\x78\1\2", packet=True)
+
+    assert Sound(102, 4, bytes(range(2, 6))) == part(half, 102, 106)
+    assert packet is part(packet, 100, 200)
+
+
+def test_what_was_sent_is_kept_until_it_is_dead_and_sent_again_when_it_is_needed() -> None:
+    tape = Tape()
+    for tick in (0, 10, 20):
+        tape.add(sound(tick, 10))
+    tape.sent()
+    tape.sent()
+    assert (10, 20) == (tape.unsent, tape.kept)
+
+    tape.trim(lambda entry: isinstance(entry, Sound) and entry.end <= 10)
+    assert [sound(10, 10)] == list(tape.past)
+
+    tape.rewind(list(tape.past))
+    assert (20, 0) == (tape.unsent, tape.kept)
+    assert [sound(10, 10), sound(20, 10)] == list(tape.future)
+
+
+def test_no_more_is_kept_than_the_bound() -> None:
+    tape = Tape()
+    for tick in range(0, 100, 10):
+        tape.add(sound(tick, 10))
+        tape.sent()
+        tape.bound(35)
+
+    assert [sound(70, 10), sound(80, 10), sound(90, 10)] == list(tape.past)
+
+
+@pytest.mark.parametrize(("until", "heard"), [(20, False), (10, True)])
+def test_what_is_not_committed_is_dropped(until: int, heard: bool) -> None:
+    tape = Tape()
+    for tick in (0, 10, 20):
+        tape.add(sound(tick, 10))
+    tape.sent()
+    tape.sent()
+
+    assert heard is tape.drop(lambda entry: isinstance(entry, Sound) and entry.end <= until)
+    assert (0, until) == (tape.unsent, tape.kept)
