@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import socket
 import subprocess
@@ -53,6 +54,8 @@ def serve(host: str, port: int, insecure: bool, engine: str, tls_cert: Path | No
         if local:
             root = stack.enter_context(_local_service(engine))
             settings = _settings({"DASHSCOPE_API_KEY": "local", "DASHSCOPE_BASE_URL": root})
+        elif settings.store is None:
+            settings = dataclasses.replace(settings, store=_state())
         logs.start(settings.log_level)
         _Announcing(settings, local, listener, tls_cert, tls_key).run(sockets=[listener])
 
@@ -65,7 +68,10 @@ class _Announcing(Server):
     ) -> None:
         from compat.app import create_app
 
-        app = create_app(settings)
+        try:
+            app = create_app(settings)
+        except SettingsError as exc:
+            raise click.ClickException(str(exc)) from exc
         super().__init__(config(app, cert, key), app.state.leave)
         self._local = local
         self._key = settings.api_keys[0] if settings.api_keys else None
@@ -119,6 +125,17 @@ def _end_with_parent() -> None:
     """Standard input is a pipe that only the parent holds: its end is the parent's."""
     sys.stdin.buffer.read()
     os._exit(0)
+
+
+def _state() -> str | None:
+    """The file that long jobs are kept in; None, which is memory, where none can be made."""
+    folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "qwen-asr-compat"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as exc:
+        click.echo(f"Long jobs will not survive a restart: {folder} cannot be made ({exc.strerror}). Set COMPAT_STORE.")
+        return None
+    return str(folder / "jobs.sqlite")
 
 
 @contextlib.contextmanager

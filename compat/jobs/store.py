@@ -15,6 +15,7 @@ from typing import Protocol
 
 from compat.errors import ServiceUnavailable
 from compat.jobs.records import Job
+from compat.settings import SettingsError
 
 REDIS = ("redis://", "rediss://", "unix://")
 RETRY_AFTER = 5.0  # seconds
@@ -51,8 +52,10 @@ def unreachable(exc: Exception) -> ServiceUnavailable:
 def at(place: str | None) -> Store:
     """The store at a `redis://…` address or a file's path; None keeps jobs in memory, for as long as the process."""
     if place is not None and place.startswith(REDIS):
-        from compat.jobs.redis import RedisStore  # an optional dependency
-
+        try:
+            from compat.jobs.redis import RedisStore
+        except ModuleNotFoundError as exc:
+            raise SettingsError("COMPAT_STORE=redis://… needs redis-py: pip install 'qwen-asr-compat[redis]'.") from exc
         return RedisStore(place)
     from compat.jobs.sqlite import SqliteStore
 
