@@ -1,0 +1,68 @@
+"""The server in a process of its own, to be killed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import openai
+
+COMMAND = [sys.executable, "-m", "compat", "serve", "--port", "0"]
+
+
+class Server:
+    """A running server; `base_url` is what a client is pointed at."""
+
+    def __init__(self, process: subprocess.Popen[str], base_url: str) -> None:
+        self.process = process
+        self.base_url = base_url
+
+    def kill(self) -> None:
+        """SIGKILL: nothing gets a chance to tidy up."""
+        self.process.kill()
+        self.process.wait(timeout=10)
+
+    def client(self, **options: float) -> openai.OpenAI:
+        return openai.OpenAI(base_url=self.base_url, api_key="anything", **{"max_retries": 0, **options})  # type: ignore[arg-type]  # numbers only
+
+
+@contextlib.contextmanager
+def server(folder: Path, root: str, **settings: str) -> Iterator[Server]:
+    """In front of the service at `root`, with its files and its state in `folder`."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("DASHSCOPE_", "COMPAT_"))}
+    given = {
+        "DASHSCOPE_API_KEY": "the-server's-key",
+        "DASHSCOPE_BASE_URL": root,
+        "COMPAT_SPOOL": str(folder),
+        "XDG_STATE_HOME": str(folder / "state"),
+        "PYTHONUNBUFFERED": "1",
+    }
+    process = subprocess.Popen(
+        COMMAND,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        env={**plain, **given, **settings},
+    )
+    assert process.stdout is not None
+    try:
+        said = next((found for line in process.stdout if (found := re.search(r"http://127\S+/v1", line))), None)
+        assert said is not None
+        drain = threading.Thread(target=process.stdout.read, daemon=True)
+        drain.start()
+        yield Server(process, said[0])
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=30)
+        finally:
+            process.kill()
+            drain.join(timeout=5)
+            process.stdout.close()

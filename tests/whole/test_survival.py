@@ -1,0 +1,152 @@
+"""Jobs that outlive their caller and their process: real servers, killed, on a real store."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import openai
+import pytest
+
+from compat.emulator.app import create_app
+from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
+from compat.emulator.faults import Faults, Hang, Rule, Slow
+from compat.emulator.state import Emulator
+from tests.audio.media import make
+from tests.processes import Server, server
+from tests.servers import serve
+from tests.witnesses import redis_server
+
+WORDS = VOCABULARY[:8]
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("audio") / "speech.wav"
+    return make("wav", encode(lay(WORDS)), 16000, 1, path).read_bytes()
+
+
+@pytest.fixture
+def dashscope() -> Iterator[tuple[Emulator, str]]:
+    app = create_app(Tones())
+    with serve(app) as root:
+        yield app.state.emulator, root
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield str(tmp_path / "jobs.sqlite")
+        return
+    (tmp_path / "redis").mkdir()
+    with redis_server(tmp_path / "redis") as url:
+        yield url
+
+
+def until(holds: Callable[[], object]) -> None:
+    """Polls; what never comes to hold fails the test."""
+    gate = threading.Event()
+    for _ in range(1000):
+        if holds():
+            return
+        gate.wait(0.02)
+    raise AssertionError("it did not come to hold within 20 s")
+
+
+def transcribe(at: Server, speech: bytes, **options: float) -> str:
+    with at.client(**options) as client:
+        answer = client.audio.transcriptions.create(model="qwen3-asr-flash-filetrans", file=("speech.wav", speech))
+    return answer.text
+
+
+def words(text: str) -> list[str]:
+    return text.lower().replace(".", "").replace(",", "").split()
+
+
+def slow(emulator: Emulator, seconds: float) -> None:
+    emulator.faults.arm(Faults((Rule("submit", Slow(seconds=seconds), times=None),)))
+
+
+def test_a_killed_server_s_successor_goes_on_with_the_same_task(
+    dashscope: tuple[Emulator, str], store: str, speech: bytes, tmp_path: Path
+) -> None:
+    emulator, root = dashscope
+    slow(emulator, 4)
+    with ThreadPoolExecutor(1) as threads, server(tmp_path, root, COMPAT_STORE=store) as first:
+        asking = threads.submit(transcribe, first, speech)
+        until(lambda: emulator.counts["query"] >= 1)
+        first.kill()
+        with pytest.raises(openai.APIConnectionError):
+            asking.result(timeout=10)
+        assert 1 == len(list(tmp_path.glob("qwen-asr-compat-*")))
+
+    with server(tmp_path, root, COMPAT_STORE=store) as second:
+        assert list(WORDS) == words(transcribe(second, speech))
+        assert 1 == len(list(tmp_path.glob("qwen-asr-compat-*")))  # the dead one's files are gone
+
+        assert list(WORDS) == words(transcribe(second, speech))  # and now it is kept
+    assert 1 == emulator.counts["submit"]
+    assert [] == list(tmp_path.glob("qwen-asr-compat-*"))
+
+
+def test_a_killed_server_s_upload_is_swept_and_sent_again(
+    dashscope: tuple[Emulator, str], store: str, speech: bytes, tmp_path: Path
+) -> None:
+    emulator, root = dashscope
+    emulator.faults.arm(Faults((Rule("store", Hang()),)))
+    with ThreadPoolExecutor(1) as threads, server(tmp_path, root, COMPAT_STORE=store) as first:
+        asking = threads.submit(transcribe, first, speech)
+        until(lambda: emulator.counts["store"] >= 1)
+        first.kill()
+        with pytest.raises(openai.APIConnectionError):
+            asking.result(timeout=10)
+
+    with server(tmp_path, root, COMPAT_STORE=store) as second:
+        assert list(WORDS) == words(transcribe(second, speech))
+    assert 1 == emulator.counts["submit"]
+
+
+def test_a_server_that_stops_leaves_its_jobs_to_the_next(
+    dashscope: tuple[Emulator, str], store: str, speech: bytes, tmp_path: Path
+) -> None:
+    emulator, root = dashscope
+    slow(emulator, 4)
+    with ThreadPoolExecutor(1) as threads, server(tmp_path, root, COMPAT_STORE=store) as first:
+        asking = threads.submit(transcribe, first, speech, timeout=1.0)
+        with pytest.raises(openai.APITimeoutError):
+            asking.result(timeout=10)
+        assert 1 == emulator.counts["submit"]
+
+    with server(tmp_path, root, COMPAT_STORE=store) as second:
+        assert list(WORDS) == words(transcribe(second, speech))
+    assert (1, 0) == (emulator.counts["submit"], emulator.counts["cancel"])
+
+
+def test_two_servers_on_one_redis_share_fifty_requests(
+    dashscope: tuple[Emulator, str], speech: bytes, tmp_path: Path
+) -> None:
+    emulator, root = dashscope
+    slow(emulator, 3)
+    with redis_server(tmp_path) as url:
+        options = {"COMPAT_STORE": url, "COMPAT_JOB_RETENTION": "0"}
+        with (
+            server(tmp_path, root, **options) as one,
+            server(tmp_path, root, **options) as two,
+            ThreadPoolExecutor(50) as threads,
+        ):
+            said = list(threads.map(lambda n: transcribe(one if n % 2 else two, speech), range(50)))
+
+    assert [list(WORDS)] * 50 == [words(text) for text in said]
+    assert 1 == emulator.counts["submit"]
+
+
+def test_the_sdk_s_own_retries_find_the_task_they_began(
+    dashscope: tuple[Emulator, str], speech: bytes, tmp_path: Path
+) -> None:
+    emulator, root = dashscope
+    slow(emulator, 10)
+    with server(tmp_path, root) as alone:
+        assert list(WORDS) == words(transcribe(alone, speech, timeout=2.0, max_retries=5))
+    assert 1 == emulator.counts["submit"]
