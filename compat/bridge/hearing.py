@@ -21,13 +21,14 @@ class Hearing:
     """`detecting`: the service finds the turns; else they are pieces that were committed, in order.
 
     `waiting` are manual pieces in the order of their first sound, not yet bound to a turn. `answered_to`: all sound
-    up to this tick is answered.
+    up to this tick is answered. `answers` counts pieces with a result.
     """
 
     def __init__(self, ledger: Ledger) -> None:
         self.detecting = True
         self.padding_ms = 0
         self.answered_to = 0
+        self.answers = 0
         self.waiting: deque[Piece] = deque()
         self.unfinished: list[Item] = []
         self._answered: list[Item] = []
@@ -145,6 +146,7 @@ class Hearing:
 
     def _end(self, turn: str | None, piece: Piece, text: str) -> None:
         piece.resolve(text)
+        self.answers += 1
         if turn is not None:
             self._turns.pop(turn, None)
             self._ended.append(turn)

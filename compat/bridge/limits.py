@@ -32,7 +32,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     stalled: float = 20.0
     finishing: float = 10.0
     closing: float = 2.0
-    attempts: int = 6
+    attempts: int = 8
     first_delay: float = 0.25
     longest_delay: float = 8.0
     remembered_items: int = 200

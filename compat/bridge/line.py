@@ -194,7 +194,8 @@ class Line:
 
     def received(self, sent_at: float) -> None:
         """What was sent until then has reached the service."""
-        self._received = sent_at
+        self._received, self._alive = sent_at, True
+        self._progress()
 
     def drained(self, now: float) -> None:
         """Everything sent so far has left this machine."""

@@ -219,9 +219,9 @@ class Bridge:
         self._go_on(now)
 
     def _turn(self, report: turns.TurnReport) -> None:
-        completions = self._ledger.completions
+        answers = self._hearing.answers
         self._hearing.hear(report, self._line.timeline)
-        if self._ledger.completions > completions:
+        if self._hearing.answers > answers:
             self._line.attempts = 0
 
     def _refused(self, refused: turns.Refused, now: float) -> None:

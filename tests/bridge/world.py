@@ -79,6 +79,7 @@ class Service:
             case "session.update":
                 detection = event["session"]["turn_detection"]
                 self._silence_bytes = detection and detection["silence_duration_ms"] * RATE // 1000 * 2
+                self._say("session.updated", session=event["session"])
             case "input_audio_buffer.append":
                 self._pcm += base64.b64decode(event["audio"])
                 self._listen()
@@ -231,6 +232,7 @@ class World:
             self.dialled = False
             self.sessions += 1
             self.service = replace(self._like, number=self.sessions, lines=deque(), _pcm=bytearray(), _late=deque())
+            self.service.lines.append(json.dumps({"type": "session.created", "session": {}}))
             self._do(self.bridge.upstream_opened(self.now))
 
     def deliver(self) -> bool:
