@@ -21,7 +21,7 @@ LEASE = 20.0  # seconds without a sign of life after which a job's holder counts
 UNFETCHED = 86400.0  # seconds that an answer waits for its caller; the service keeps its own as long
 REMEMBERED = 86400.0  # seconds that an erased job is known by its id
 LONGEST = 2 * 86400.0  # seconds after which a job under way that nobody can take over is dropped
-PAUSES = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0)  # seconds between the attempts to call a webhook
+PAUSES = (1.0, 10.0, 30.0, 120.0, 600.0, 1800.0, 3600.0)  # seconds between the attempts to call a webhook
 NOBODY = ""
 
 Step = Callable[[Job], Job | None]

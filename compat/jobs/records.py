@@ -108,7 +108,20 @@ def kept(request: Request) -> Kept:
         surface=request.surface,
         language=request.language,
         words=request.words,
-        media=msgspec.structs.replace(request.media, path=Path()),
+        media=_bare(request.media),
+    )
+
+
+def _bare(media: Media) -> Media:
+    return Media(
+        path=Path(),
+        size=media.size,
+        container=media.container,
+        mime=media.mime,
+        suffix=media.suffix,
+        duration=media.duration,
+        rate=media.rate,
+        channels=media.channels,
     )
 
 
