@@ -16,7 +16,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from compat.audio.worker import Worker
+from compat.endpoints import playground
 from compat.endpoints.access import Access
+from compat.endpoints.files import Links
 from compat.endpoints.health import healthz
 from compat.endpoints.jobs import Jobs
 from compat.endpoints.keeper import Keeper
@@ -51,7 +53,8 @@ def create_app(settings: Settings) -> Starlette:
     )
     worker = Worker(settings.media_workers)
     spool = Spool(settings.spool)
-    recogniser = Recogniser(settings, service, worker)
+    links = Links(settings.public_url) if settings.public_url else None
+    recogniser = Recogniser(settings, service, worker, links)
     store = at(settings.store)
     runs = Runs(store, recogniser, service, name=spool.name, grace=settings.job_grace)
     jobs = Jobs(settings, runs)
@@ -91,6 +94,8 @@ def create_app(settings: Settings) -> Starlette:
             Route("/v1/models", models.every),
             Route("/v1/models/{model:path}", models.one),
             Route("/healthz", healthz),
+            *(playground.routes() if settings.playground else ()),
+            *([Route("/files/{token}", links.get)] if links else []),
         ],
         middleware=[Middleware(Access), *_cors(settings)],
         exception_handlers={

@@ -8,35 +8,18 @@ family works on the day it appears.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Collection, Mapping
+from typing import Literal
 
 import msgspec
 
 from compat import languages
 from compat.errors import BadRequest, ModelNotFound
+from compat.options import option
 from compat.transcript import Ask, Media, Option, Request, Surface
 
-Kind = Literal["switch", "number", "numbers", "text", "texts", "object"]
-OPTIONS: dict[str, Kind] = {
-    "audio_event_detection_enabled": "switch",
-    "channel_id": "numbers",
-    "diarization_enabled": "switch",
-    "disfluency_removal_enabled": "switch",
-    "enable_itn": "switch",
-    "enable_lid": "switch",
-    "enable_words": "switch",
-    "language_hints": "texts",
-    "speaker_count": "number",
-    "special_word_filter": "object",
-    "timestamp_alignment_enabled": "switch",
-    "vocabulary_id": "text",
-}
-WANTED = {"switch": "true or false", "number": "a whole number", "numbers": "whole numbers", "object": "a JSON object"}
-
-
 # Qwen's surfaces call Filipino `fil`, the others Tagalog.
-FILIPINO: dict[Surface, str] = {"chat": "fil", "generation": "fil", "filetrans": "fil"}
+FILIPINO: dict[Surface, str] = {"chat": "fil", "generation": "fil", "filetrans": "fil", "pieces": "fil"}
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,15 +46,19 @@ LIMITS: dict[Surface, Limits] = {
     "filetrans": msgspec.convert({**_LATER, "times": True}, Limits),
     "transcription": msgspec.convert({**_LATER, "times": True}, Limits),
     "filetrans-3": msgspec.convert({**_LATER, "times": True}, Limits),
+    # No surface of the service's own: audio that is cut here, each piece sent to one of the first two. FFmpeg reads it.
+    "pieces": Limits(seconds=43200.0, size=1 << 40, containers=frozenset(), times=True, streams=True, channels=False),
 }
+PIECES_BY = "qwen3-asr-flash"
+LongRoad = Literal["auto", "filetrans", "pieces"]
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
     """One row: ids that `pattern` matches whole; `known` are those that `/v1/models` lists.
 
     `surface` is None for models that only hear live speech. `long` answers for the model when the audio is long or
-    times are needed. `context`: whether a text may guide it. `languages` can be asked for. `always` goes with every
-    request that does not say otherwise.
+    times are needed; `pieces`: it may also answer itself, for audio that is cut into pieces. `context`: whether a text
+    may guide it. `languages` can be asked for. `always` goes with every request that does not say otherwise.
     """
 
     pattern: str
@@ -79,6 +66,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     surface: Surface | None
     regions: frozenset[str]
     long: str | None = None
+    pieces: bool = False
     context: bool = False
     languages: frozenset[str] = languages.DASHSCOPE
     options: frozenset[str] = frozenset()
@@ -128,6 +116,7 @@ MODELS = (
         known=("qwen3-asr-flash-us",),
         surface="generation",
         regions=frozenset({"us"}),
+        pieces=True,
         context=True,
         languages=languages.QWEN,
         options=_QWEN3,
@@ -138,6 +127,7 @@ MODELS = (
         surface="chat",
         regions=_EAST,
         long="qwen3-asr-flash-filetrans",
+        pieces=True,
         context=True,
         languages=languages.QWEN,
         options=_QWEN3,
@@ -195,7 +185,8 @@ _KIN = re.compile(r"([\w.-]+/)?((faster-|distil-)*whisper(-.*)?|gpt-(4o-(mini-)?
 
 
 class Road(msgspec.Struct, frozen=True, kw_only=True):
-    """Which model on which surface answers, and whether the audio has to be re-encoded to fit it."""
+    """Which model on which surface answers, and whether the audio has to be re-encoded to fit it. On the surface
+    `pieces` the model is the one that hears each of them."""
 
     model: str
     row: Model
@@ -236,44 +227,83 @@ def live(name: str, *, region: str, aliases: Mapping[str, str]) -> str:
     return model
 
 
-def road(ask: Ask, media: Media, *, region: str, aliases: Mapping[str, str], longest: float) -> Road:
-    """The road for this upload of up to `longest` seconds. Raises BadRequest naming a model that can when the one that
-    was asked for cannot."""
-    model, row = resolve(ask.model, aliases)
-    if ask.wants_speakers and row.long:
-        model, row = resolve("gpt-4o-transcribe-diarize", aliases)
-    if region == "us" and row.long:
-        model, row = resolve(f"{model}-us", aliases)
-    if row.surface is None:
-        raise BadRequest(f"{model} hears live speech only; use qwen3-asr-flash for files.", param="model")
+def road(
+    ask: Ask,
+    media: Media,
+    *,
+    region: str,
+    aliases: Mapping[str, str],
+    longest: float,
+    long_road: LongRoad = "auto",
+    closed: Collection[Surface] = (),
+) -> Road:
+    """The road for this upload of up to `longest` seconds. `long_road` is the operator's wish; `closed` are surfaces
+    that lately could not fetch what was published for them. Raises BadRequest naming a model that can when the one
+    that was asked for cannot."""
     if media.duration > longest:
         raise BadRequest(f"The audio lasts {media.duration:.0f} s; {longest:.0f} s is the most.", param="file")
+    model, row = resolve(ask.model, aliases)
+    if row.surface is None:
+        raise BadRequest(f"{model} hears live speech only; use qwen3-asr-flash for files.", param="model")
+    if row.long and ask.wants_speakers:
+        model, row = resolve("gpt-4o-transcribe-diarize", aliases)
+    if row.long and region == "us":
+        model, row = resolve(f"{model}-us", aliases)
+    apart = "channel_id" in ask.extensions
+    if row.pieces and not (row.long and apart) and not media.url and _in_pieces(ask, media, row, long_road):
+        return Road(model=model, row=row, surface="pieces", refit=False)
+    if row.long and (apart or _lacking(ask, media, row)):
+        model, row = resolve(row.long, aliases)
+    if row.surface in closed and row.surface == "filetrans" and long_road == "auto" and not (apart or media.url):
+        model, row = resolve(PIECES_BY, {})
+        return Road(model=model, row=row, surface="pieces", refit=False)
+    return _checked(ask, media, model, row, region)
+
+
+def _lacking(ask: Ask, media: Media, row: Model) -> Literal["times", "length"] | None:
+    """What a model cannot do of what is needed."""
+    limits = LIMITS[row.surface or "chat"]
+    if ask.wants_times and not limits.times:
+        return "times"
+    return "length" if media.duration > limits.seconds or (media.url and limits.streams) else None
+
+
+def _in_pieces(ask: Ask, media: Media, row: Model, long_road: LongRoad) -> bool:
+    """Whether it is wished, or there is no other road, or the words of a long stream would come all at once."""
+    lacking = _lacking(ask, media, row)
+    if lacking is None or not row.long:
+        return lacking is not None
+    return long_road == "pieces" or (long_road == "auto" and lacking == "length" and ask.stream)
+
+
+def _checked(ask: Ask, media: Media, model: str, row: Model, region: str) -> Road:
+    assert row.surface is not None  # noqa: S101 - models of live speech were refused before
     if ask.wants_speakers and "diarization_enabled" not in row.options:
         raise BadRequest(
             f"{model} does not tell speakers apart; use gpt-4o-transcribe-diarize, which is fun-asr.",
             param="response_format",
         )
-    needed = ask.wants_times and not LIMITS[row.surface].times
-    apart = "channel_id" in ask.extensions and not LIMITS[row.surface].channels
-    long = media.duration > LIMITS[row.surface].seconds
-    if (needed or long or apart) and row.long:
-        return road(
-            msgspec.structs.replace(ask, model=row.long), media, region=region, aliases=aliases, longest=longest
-        )
-    if needed:
+    lacking = _lacking(ask, media, row)
+    if lacking == "times":
         raise BadRequest(
             f"{model} gives no times, which response_format={ask.response_format} needs; {_able(region)}",
             param="response_format",
         )
-    if long:
+    if media.url and lacking:
+        raise BadRequest(f"{model} takes files, not a url; {_able(region)}", param="url")
+    if lacking == "length":
         raise BadRequest(
             f"{model} takes up to 5 minutes and this lasts {media.duration:.0f} s; {_able(region)}", param="model"
         )
     if region in ("beijing", "singapore", "us") and region not in row.regions:
         raise BadRequest(f"{model} is not offered in the region {region}; {_able(region)}", param="model")
-    limits = LIMITS[row.surface]
-    refit = media.size > limits.size or media.container not in limits.containers or _mixed(ask, media, row)
+    refit = not media.url and _refit(ask, media, row)
     return Road(model=model, row=row, surface=row.surface, refit=refit)
+
+
+def _refit(ask: Ask, media: Media, row: Model) -> bool:
+    limits = LIMITS[row.surface or "chat"]
+    return media.size > limits.size or media.container not in limits.containers or _mixed(ask, media, row)
 
 
 def _mixed(ask: Ask, media: Media, row: Model) -> bool:
@@ -283,7 +313,7 @@ def _mixed(ask: Ask, media: Media, row: Model) -> bool:
 
 def _able(region: str) -> str:
     if region == "us":
-        return "the region us has no model that can: use Beijing or Singapore."
+        return "in the region us qwen3-asr-flash-us can, which gives no speakers: for those use Beijing or Singapore."
     return "use qwen3-asr-flash or qwen3-asr-flash-filetrans."
 
 
@@ -295,11 +325,13 @@ def request(ask: Ask, media: Media, road: Road) -> tuple[Request, tuple[str, ...
     ignored = list(ask.ignored)
     for name, values in ask.extensions.items():
         if name in road.row.options:
-            options[name] = _option(name, values, as_text=isinstance(options.get(name), str))
+            options[name] = option(name, values, as_text=isinstance(options.get(name), str))
         else:
             ignored.append(name)
     if ask.context and not road.row.context:
         ignored += ("prompt", "keywords")
+    if road.surface == "pieces" and "word" in ask.granularities:
+        ignored.append("timestamp_granularities")
     language = ask.language if ask.language in road.row.languages else None
     if language != ask.language:
         ignored.append("language")
@@ -310,42 +342,21 @@ def request(ask: Ask, media: Media, road: Road) -> tuple[Request, tuple[str, ...
             media=media,
             language=FILIPINO.get(road.surface, "tl") if language == "fil" else language,
             context=ask.context if road.row.context else "",
-            words=ask.wants_words,
+            words=ask.wants_words and road.surface != "pieces",
             options=options,
         ),
         tuple(dict.fromkeys(ignored)),
     )
 
 
-def _option(name: str, values: tuple[str, ...], *, as_text: bool) -> Option:
-    """Raises BadRequest naming the parameter when a value is not of the option's kind. `as_text`: an object stays the
-    JSON that it came as."""
-    kind = OPTIONS[name]
-    single = values[-1].strip()
-    match kind:
-        case "switch" if single.lower() in ("true", "1", "false", "0"):
-            return single.lower() in ("true", "1")
-        case "number" if single.isdecimal():
-            return int(single)
-        case "numbers" if all(str(value).isdecimal() for value in _split(values)):
-            return [int(value) for value in _split(values)]
-        case "object" if (found := _object(single)) is not None:
-            return single if as_text else found
-        case "text":
-            return single
-        case "texts":
-            return _split(values)
-        case _:
-            raise BadRequest(f"{name} should be {WANTED[kind]}.", param=name)
+def piece(whole: Request, media: Media) -> Request:
+    """What is asked of one piece of a request on the surface `pieces`."""
+    return msgspec.structs.replace(whole, surface=resolve(whole.model, {})[1].surface, media=media)
 
 
-def _object(text: str) -> dict[str, Any] | None:
-    try:
-        return msgspec.json.decode(text, type=dict[str, Any])
-    except msgspec.MsgspecError:
+def instead(request: Request) -> Request | None:
+    """The same by pieces, where a file task failed for want of its file; None where pieces cannot do what it does."""
+    if request.surface != "filetrans" or "channel_id" in request.options:
         return None
-
-
-def _split(values: tuple[str, ...]) -> list[int | str]:
-    """Lists come as repeated fields, as one with commas, or as a JSON array."""
-    return [part.strip(" \"'") for value in values for part in value.strip().strip("[]").split(",") if part.strip()]
+    options = {name: value for name, value in request.options.items() if name in resolve(PIECES_BY, {})[1].options}
+    return msgspec.structs.replace(request, model=PIECES_BY, surface="pieces", words=False, options=options)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 from urllib.parse import urlsplit
 
 import msgspec
@@ -99,6 +99,20 @@ def _size(value: str) -> int:
     if not found:
         raise ValueError("a number of bytes such as 1048576, 512K, 25M or 2G")
     return int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[found[2].upper()]
+
+
+def _long_road(value: str) -> str:
+    road = value.strip().lower()
+    if road not in ("auto", "filetrans", "pieces"):
+        raise ValueError("auto, filetrans or pieces")
+    return road
+
+
+def _piece(value: str) -> float:
+    seconds = _seconds(value)
+    if not 10 <= seconds <= 230:
+        raise ValueError("a number of seconds from 10 to 230")
+    return seconds
 
 
 def _level(value: str) -> str:
@@ -193,6 +207,28 @@ class Settings:
     translation_model: Annotated[
         str, Variable(("COMPAT_TRANSLATION_MODEL",), _text, "Model that translates; `qwen-mt-flash` without it.")
     ] = "qwen-mt-flash"
+    long_road: Annotated[
+        Literal["auto", "filetrans", "pieces"],
+        Variable(
+            ("COMPAT_LONG_ROAD",),
+            _long_road,
+            "`filetrans`: long audio is one task. `pieces`: it is cut here. `auto` (default): whichever suits.",
+        ),
+    ] = "auto"
+    piece_seconds: Annotated[
+        float, Variable(("COMPAT_PIECE_SECONDS",), _piece, "Longest piece of long audio that is cut, in seconds.")
+    ] = 120.0
+    pieces_at_once: Annotated[
+        int, Variable(("COMPAT_PIECES_AT_ONCE",), _count, "Pieces that a process has transcribed at a time.")
+    ] = 10
+    public_url: Annotated[
+        str | None,
+        Variable(
+            ("COMPAT_PUBLIC_URL",),
+            _url,
+            "This process's own public address: file tasks fetch audio here, not from DashScope's temporary storage.",
+        ),
+    ] = None
     max_upload: Annotated[int, Variable(("COMPAT_MAX_UPLOAD",), _size, "Largest upload, in bytes or with K, M, G.")] = (
         2 << 30
     )
@@ -270,6 +306,9 @@ class Settings:
         tuple[str, ...],
         Variable(("COMPAT_CORS_ORIGINS",), _list, "Web origins whose pages may call, comma-separated; `*` for all."),
     ] = ()
+    playground: Annotated[bool, Variable(("COMPAT_PLAYGROUND",), _switch, "Serve a page to try things on at `/`.")] = (
+        True
+    )
     log_level: Annotated[str, Variable(("COMPAT_LOG_LEVEL",), _level, "`debug`, `info`, `warning` or `error`.")] = (
         "info"
     )

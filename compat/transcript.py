@@ -12,7 +12,7 @@ import msgspec
 
 ResponseFormat = Literal["json", "text", "srt", "vtt", "verbose_json", "diarized_json"]
 Granularity = Literal["word", "segment"]
-Surface = Literal["chat", "generation", "generation-audio", "filetrans", "transcription", "filetrans-3"]
+Surface = Literal["chat", "generation", "generation-audio", "filetrans", "transcription", "filetrans-3", "pieces"]
 Option: TypeAlias = bool | int | float | str | list[int | str] | dict[str, Any]
 
 
@@ -24,7 +24,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     `vocabulary_id`, …) are made sense of when the model is chosen, the others end up in `ignored`. `ignored` names
     the parameters that cannot be honoured whatever the road; the road adds its own. `background`: whether the caller
     comes back for the answer, or has `webhook_url` called when it is there. `target` is the code of the language to
-    translate to, None for a transcription.
+    translate to, None for a transcription. `url`: where the audio lies, when it is not sent along.
     """
 
     model: str
@@ -38,6 +38,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     background: bool = False
     webhook_url: str | None = None
     target: str | None = None
+    url: str | None = None
 
     @property
     def wants_words(self) -> bool:
@@ -56,6 +57,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
 class Media(msgspec.Struct, frozen=True, kw_only=True):
     """A sound file on this machine's disk, as its own bytes describe it.
 
+    Where the caller has given an address instead, the service fetches it from `url`; there is nothing at `path`, and
+    nothing is known of it.
     `size` in bytes, `duration` in seconds, `rate` in Hz. `mime` and `suffix` (with the dot) follow the container found
     in the bytes, never the caller's file name.
     """
@@ -68,6 +71,7 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     duration: float
     rate: int
     channels: int
+    url: str | None = None
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

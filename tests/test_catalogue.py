@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from compat import catalogue
 from compat.errors import BadRequest, ModelNotFound
-from compat.transcript import Ask, Media, ResponseFormat
+from compat.transcript import Ask, Media, ResponseFormat, Surface
 
 MINUTE, HOUR = 60.0, 3600.0
 
@@ -67,8 +68,6 @@ def test_the_road_follows_model_length_answer_and_region(
 REFUSED = [  # asked for, answer, seconds, region → parameter, what the message names
     ("qwen3-asr-flash-2026-02-10", "srt", 10, "beijing", "response_format", "qwen3-asr-flash-filetrans"),
     ("qwen3-asr-flash-2026-02-10", "json", 301, "beijing", "model", "qwen3-asr-flash-filetrans"),
-    ("whisper-1", "verbose_json", 10, "us", "response_format", "Singapore"),
-    ("whisper-1", "json", 301, "us", "model", "Singapore"),
     ("qwen3-asr-flash-filetrans", "diarized_json", 10, "beijing", "response_format", "gpt-4o-transcribe-diarize"),
     ("whisper-1", "diarized_json", 10, "us", "model", "Singapore"),
     ("paraformer-v2", "json", 10, "singapore", "model", "qwen3-asr-flash"),
@@ -109,6 +108,111 @@ def test_audio_that_a_surface_cannot_take_as_it_is_is_re_encoded(
     model: str, container: str, size: int, refit: bool
 ) -> None:
     assert refit == road(model, sound=media(container=container, size=size)).refit
+
+
+AUTO: catalogue.LongRoad = "auto"
+CLOSED: tuple[Surface, ...] = ("filetrans",)
+LONG: list[tuple[Ask, float, str, catalogue.LongRoad, bool, str, str]] = [
+    # asked, seconds, region, the operator's wish, whether filetrans is closed → model, surface
+    (Ask(model="whisper-1"), 301, "beijing", AUTO, False, "qwen3-asr-flash-filetrans", "filetrans"),
+    (Ask(model="whisper-1", stream=True), 301, "beijing", AUTO, False, "qwen3-asr-flash", "pieces"),
+    (Ask(model="whisper-1", stream=True), 300, "beijing", AUTO, False, "qwen3-asr-flash", "chat"),
+    (Ask(model="whisper-1", stream=True), 301, "beijing", "filetrans", False, "qwen3-asr-flash-filetrans", "filetrans"),
+    (Ask(model="whisper-1"), 301, "beijing", "pieces", False, "qwen3-asr-flash", "pieces"),
+    (Ask(model="whisper-1", response_format="srt"), 10, "beijing", "pieces", False, "qwen3-asr-flash", "pieces"),
+    (Ask(model="whisper-1"), 10, "beijing", "pieces", False, "qwen3-asr-flash", "chat"),
+    (Ask(model="whisper-1"), 301, "beijing", AUTO, True, "qwen3-asr-flash", "pieces"),
+    (Ask(model="whisper-1"), 301, "beijing", "filetrans", True, "qwen3-asr-flash-filetrans", "filetrans"),
+    (Ask(model="qwen3-asr-flash-filetrans"), 10, "beijing", AUTO, True, "qwen3-asr-flash", "pieces"),
+    (Ask(model="qwen3-asr-flash-filetrans"), 10, "beijing", "pieces", False, "qwen3-asr-flash-filetrans", "filetrans"),
+    (Ask(model="whisper-1"), 10, "beijing", AUTO, True, "qwen3-asr-flash", "chat"),
+    (Ask(model="whisper-1", response_format="vtt"), 10, "us", AUTO, False, "qwen3-asr-flash-us", "pieces"),
+    (Ask(model="whisper-1"), 301, "us", AUTO, False, "qwen3-asr-flash-us", "pieces"),
+    (Ask(model="whisper-1"), 301, "us", "filetrans", False, "qwen3-asr-flash-us", "pieces"),
+    (Ask(model="qwen3-asr-flash-us"), 3600, "us", AUTO, False, "qwen3-asr-flash-us", "pieces"),
+    (Ask(model="fun-asr", stream=True), 3600, "beijing", "pieces", True, "fun-asr", "transcription"),
+    (
+        Ask(model="whisper-1", response_format="diarized_json", stream=True),
+        3600, "beijing", "pieces", True, "fun-asr", "transcription",
+    ),
+    (
+        Ask(model="whisper-1", extensions={"channel_id": ("1",)}),
+        3600, "beijing", "pieces", True, "qwen3-asr-flash-filetrans", "filetrans",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("ask", "seconds", "region", "wish", "closed", "model", "surface"), LONG)
+def test_the_road_of_long_audio(
+    ask: Ask, seconds: float, region: str, wish: catalogue.LongRoad, closed: bool, model: str, surface: str
+) -> None:
+    taken = catalogue.road(
+        ask,
+        media(seconds=seconds, container="webm", size=5_000_000_000) if surface == "pieces" else media(seconds=seconds),
+        region=region,
+        aliases={},
+        longest=HOUR,
+        long_road=wish,
+        closed=CLOSED if closed else (),
+    )
+
+    assert (model, surface, False) == (taken.model, taken.surface, taken.refit)
+
+
+def remote() -> Media:
+    return msgspec.structs.replace(media(seconds=0, size=0, container=""), url="https://example.com/a.mp3")
+
+
+@pytest.mark.parametrize(
+    ("name", "wish", "model"),
+    [
+        ("whisper-1", "auto", "qwen3-asr-flash-filetrans"),
+        ("whisper-1", "pieces", "qwen3-asr-flash-filetrans"),
+        ("fun-asr", "auto", "fun-asr"),
+    ],
+)
+def test_an_address_goes_to_a_model_that_fetches(name: str, wish: catalogue.LongRoad, model: str) -> None:
+    taken = catalogue.road(
+        Ask(model=name), remote(), region="beijing", aliases={}, longest=1, long_road=wish, closed=CLOSED
+    )
+
+    assert (model, False) == (taken.model, taken.refit)
+
+
+@pytest.mark.parametrize(("name", "region"), [("qwen3-asr-flash-2026-02-10", "beijing"), ("whisper-1", "us")])
+def test_an_address_is_refused_where_no_model_fetches(name: str, region: str) -> None:
+    with pytest.raises(BadRequest) as refused:
+        road(name, region=region, sound=remote())
+
+    assert "url" == refused.value.param
+
+
+def test_a_piece_is_asked_for_as_short_audio_is() -> None:
+    ask = Ask(model="whisper-1", context="Bulge", language="fil", granularities=frozenset({"word"}))
+    for region, model, surface in (("us", "qwen3-asr-flash-us", "generation"), ("beijing", "qwen3-asr-flash", "chat")):
+        taken = catalogue.road(ask, media(seconds=400), region=region, aliases={}, longest=HOUR, long_road="pieces")
+        whole, ignored = catalogue.request(ask, media(seconds=400), taken)
+        piece = catalogue.piece(whole, media(seconds=100))
+
+        assert (model, surface, "Bulge", "fil", 100) == (
+            piece.model, piece.surface, piece.context, piece.language, piece.media.duration,
+        )  # fmt: skip
+        assert ("timestamp_granularities",) == ignored
+
+
+def test_what_a_file_task_was_asked_can_be_asked_of_pieces() -> None:
+    ask = Ask(model="qwen3-asr-flash-filetrans", response_format="srt", extensions={"enable_itn": ("true",)})
+    taken = catalogue.road(ask, media(), region="beijing", aliases={}, longest=HOUR)
+    request, _ = catalogue.request(ask, media(), taken)
+
+    other = catalogue.instead(request)
+
+    assert other is not None
+    assert ("qwen3-asr-flash", "pieces", False, {"enable_itn": True}) == (
+        other.model, other.surface, other.words, other.options,
+    )  # fmt: skip
+    assert catalogue.instead(msgspec.structs.replace(request, options={"channel_id": [1]})) is None
+    assert catalogue.instead(msgspec.structs.replace(request, surface="transcription")) is None
 
 
 @pytest.mark.parametrize("name", catalogue.names({"mine": "fun-asr"}))

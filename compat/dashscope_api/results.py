@@ -93,7 +93,7 @@ class Result(msgspec.Struct, frozen=True):
 def joined(texts: Iterable[str]) -> str:
     """Sentences in a row, with spaces where their scripts want them."""
     texts = [text for text in texts if text]
-    return "".join([*(before + _space(before, after) for before, after in pairwise(texts)), *texts[-1:]])
+    return "".join([*(before + space(before, after) for before, after in pairwise(texts)), *texts[-1:]])
 
 
 def prevailing(segments: Iterable[Segment], name: str) -> str | None:
@@ -126,7 +126,7 @@ def _cut(text: str, words: Sequence[SpokenWord]) -> list[str] | None:
 def _spelled(words: Sequence[SpokenWord]) -> list[str]:
     """Words with their own punctuation, and the space before the next one where it is wanted."""
     spelled = [_punctuated(word) for word in words]
-    return [before + _space(before, after) for before, after in pairwise([*spelled, ""])]
+    return [before + space(before, after) for before, after in pairwise([*spelled, ""])]
 
 
 def _punctuated(word: SpokenWord) -> str:
@@ -134,7 +134,8 @@ def _punctuated(word: SpokenWord) -> str:
     return bare + (word.punctuation or "").rstrip() + word.text[len(bare) :]
 
 
-def _space(before: str, after: str) -> str:
+def space(before: str, after: str) -> str:
+    """What stands between two texts in a row: a space, unless there is one, or a script that has none."""
     if not before or not after or before[-1].isspace() or after[0].isspace():
         return ""
     return "" if _UNSPACED.match(before[-1]) or _UNSPACED.match(after[0]) else " "

@@ -105,8 +105,7 @@ class LongJobs:
 
     async def _frames(self, order: Order) -> AsyncGenerator[bytes, None]:
         transcript = await self._jobs.transcript(order)
-        frames = sse.Deltas()
-        for frame in (*frames.feed(transcript.text), *frames.flush(transcript, order.work.ask)):
+        for frame in sse.Deltas().flush(transcript, order.work.ask):
             yield frame
 
     async def _body(self, order: Order) -> AsyncGenerator[bytes, None]:

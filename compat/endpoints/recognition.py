@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
+import logging
+import os
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Protocol, assert_never
@@ -13,12 +14,17 @@ import msgspec
 from compat import catalogue
 from compat.audio import fit, probe
 from compat.audio.worker import Worker
-from compat.dashscope_api import chat, filetrans, generation, generation_audio
+from compat.dashscope_api import chat, generation, generation_audio
 from compat.dashscope_api.calls import Call
+from compat.endpoints.files import Links
+from compat.endpoints.pieces import Pieces
+from compat.endpoints.tasks import SURFACES, Tasks
+from compat.errors import CompatError, FileNotFetched, TooLarge
 from compat.settings import Settings
 from compat.transcript import Ask, Media, Request, Transcript
 from compat.upstream.http import Custodian, Service
 
+log = logging.getLogger("compat")
 SUSPICIOUS = 5.0  # seconds of audio from which an empty transcript is asked for once more
 
 
@@ -40,10 +46,13 @@ class Stream(Protocol):
 
 
 class Recogniser:
-    def __init__(self, settings: Settings, service: Service, worker: Worker) -> None:
+    def __init__(self, settings: Settings, service: Service, worker: Worker, links: Links | None = None) -> None:
+        """`links`: this server's own public address for files, where it has one."""
         self._settings = settings
         self._service = service
         self._worker = worker
+        self._tasks = Tasks(settings, service, links)
+        self._pieces = Pieces(worker, self._careful, longest=settings.piece_seconds, at_once=settings.pieces_at_once)
 
     async def prepare(self, ask: Ask, path: Path, key: str) -> Work:
         """Looks at the audio, chooses the road and makes the audio fit it. Further files stand beside `path`."""
@@ -56,6 +65,8 @@ class Recogniser:
             region=self._settings.short_region,
             aliases=self._settings.every_alias,
             longest=self._settings.max_duration,
+            long_road=self._settings.long_road,
+            closed=self._tasks.closed(),
         )
         sent = await self._fitted(media, road) if road.refit else media
         request, ignored = catalogue.request(ask, sent, road)
@@ -66,24 +77,57 @@ class Recogniser:
         return await self._worker.run(fit.fit, media, target, max_bytes=road.limits.size)
 
     async def transcript(self, work: Work, custodian: Custodian | None = None) -> Transcript:
-        """The whole transcript. An empty one for audio of some length is asked for a second time, and one that only
-        repeats the context is asked for without it: models are known to do both with poor audio."""
-        transcript = await self._once(work.request, work.key, custodian)
-        if not transcript.text and work.request.media.duration >= SUSPICIOUS and _at_once(work.request):
-            transcript = await self._once(work.request, work.key)
-        if repeats(transcript.text, work.request.context):
-            transcript = await self._once(msgspec.structs.replace(work.request, context=""), work.key, custodian)
-        return _measured(transcript, work)
+        """The whole transcript. Where the service cannot fetch the file for its task, the audio goes in pieces."""
+        if work.request.surface == "pieces":
+            return await self._in_pieces(work.request, work)
+        try:
+            return _measured(await self._careful(work.request, work.key, custodian), work)
+        except (FileNotFetched, TooLarge) as exc:
+            other = self._instead(work, exc)
+            if other is None:
+                raise
+            log.warning("long audio goes in pieces instead", extra={"fields": {"road": work.request.surface}})
+            return await self._in_pieces(other, work)
+
+    def _instead(self, work: Work, exc: CompatError) -> Request | None:
+        unsent = isinstance(exc, FileNotFetched) or exc.code == "upload_too_large"
+        if not unsent or self._settings.long_road == "filetrans" or not work.request.media.path.exists():
+            return None
+        return catalogue.instead(work.request)
+
+    async def _in_pieces(self, request: Request, work: Work) -> Transcript:
+        return await self._pieces.transcript(request, work.key, times=work.ask.wants_times)
+
+    async def _careful(self, request: Request, key: str, custodian: Custodian | None = None) -> Transcript:
+        """An empty transcript for audio of some length is asked for a second time, and one that only repeats the
+        context is asked for without it: models are known to do both with poor audio."""
+        transcript = await self._once(request, key, custodian)
+        if not transcript.text and request.media.duration >= SUSPICIOUS and _at_once(request):
+            transcript = await self._once(request, key)
+        if repeats(transcript.text, request.context):
+            transcript = await self._once(msgspec.structs.replace(request, context=""), key, custodian)
+        return transcript
 
     async def resumed(self, request: Request, task_id: str, key: str, custodian: Custodian) -> Transcript:
         """The transcript of a task that was submitted before; the audio is not needed for it."""
-        flow = filetrans.resume(request, task_id, deadline=self._settings.task_deadline)
-        return await self._service.run(flow, key, custodian)
+        return await self._tasks.resumed(request, task_id, key, custodian)
+
+    def once_more(self, work: Work) -> bool:
+        """Whether the audio may be needed again after its task was submitted: to ask without the context, or another
+        way."""
+        return bool(work.request.context) or self._tasks.needs_file(work.request)
 
     async def deltas(self, work: Work) -> AsyncGenerator[str | Transcript, None]:
         """Increments of the text as soon as the service gives them; the last thing is the transcript."""
         if not _at_once(work.request):
             yield await self.transcript(work)
+            return
+        if work.request.surface == "pieces":
+            async with contextlib.aclosing(
+                self._pieces.deltas(work.request, work.key, times=work.ask.wants_times)
+            ) as parts:
+                async for part in parts:
+                    yield part
             return
         call, stream = _streamed(work.request)
         async with contextlib.aclosing(self._service.stream(call, work.key)) as chunks:
@@ -105,14 +149,9 @@ class Recogniser:
                 reply = await self._service.send(generation_audio.call(request, stream=False), key)
                 return generation_audio.transcript(request, reply)
             case "filetrans" | "transcription" | "filetrans-3":
-                token = secrets.token_hex(16)
-                flow = filetrans.transcribe(
-                    request,
-                    name=f"{token}{request.media.suffix}",
-                    boundary=token,
-                    deadline=self._settings.task_deadline,
-                )
-                return await self._service.run(flow, key, custodian)
+                return await self._tasks.transcript(request, key, custodian)
+            case "pieces":
+                raise AssertionError("pieces are no surface of the service")
             case _:
                 assert_never(request.surface)
 
@@ -123,14 +162,9 @@ def repeats(text: str, context: str) -> bool:
     return said == given and len(text) >= 12
 
 
-def once_more(work: Work) -> bool:
-    """Whether the audio may be needed again after its task was submitted: to ask without the context."""
-    return bool(work.request.context)
-
-
 def by_task(request: Request) -> bool:
     """Whether the service answers with a task to be followed, so that the request is a job."""
-    return request.surface in ("filetrans", "transcription", "filetrans-3")
+    return request.surface in SURFACES
 
 
 def _letters(text: str) -> str:
@@ -151,5 +185,17 @@ def _streamed(request: Request) -> tuple[Call, Stream]:
             return chat.call(request, stream=True), chat.Stream(request)
 
 
+def remote(url: str) -> Media:
+    """Audio at a caller's address, of which nothing is known."""
+    return Media(
+        path=Path(os.devnull), size=0, container="", mime="", suffix="", duration=0.0, rate=0, channels=0, url=url
+    )
+
+
 def _measured(transcript: Transcript, work: Work) -> Transcript:
-    return msgspec.structs.replace(transcript, duration=work.request.media.duration)
+    """With the audio's length: measured, or where it was never here as far as the service tells it."""
+    duration = work.request.media.duration
+    if work.request.media.url:
+        ends = [segment.end for segment in transcript.segments]
+        duration = max([transcript.usage.seconds or 0.0, *ends])
+    return msgspec.structs.replace(transcript, duration=duration)

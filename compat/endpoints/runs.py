@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import stamina
 
-from compat.endpoints.recognition import Recogniser, Work, once_more
+from compat.endpoints.recognition import Recogniser, Work
 from compat.errors import CompatError, Conflict, ServiceTimedOut, ServiceUnavailable
 from compat.jobs import changes
 from compat.jobs.records import Failure, Job, error, failure, restored
@@ -125,7 +125,7 @@ class Runs:
             del self._runs[run.id]
 
     async def _outcome(self, run: Run, job: Job, work: Work | None) -> Transcript | Failure:
-        custodian = _Custodian(self, run, keep=work is not None and once_more(work))
+        custodian = _Custodian(self, run, keep=work is not None and self._recogniser.once_more(work))
         try:
             if job.task_id is not None:
                 return await self._recogniser.resumed(restored(job.asked), job.task_id, run.key, custodian)

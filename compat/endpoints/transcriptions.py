@@ -45,9 +45,10 @@ class Transcriptions:
             work = await while_connected(request.receive, self._recogniser.prepare(ask, received.path, who.key))
             answers.note(request, work)
             if ask.background or by_task(work.request):
+                content = await asyncio.to_thread(received.content)
                 order = Order(
                     work=work,
-                    content=await asyncio.to_thread(received.content),
+                    content=ask.url or content,
                     tenant=who.tenant,
                     fresh=fresh(request.headers),
                     files=files.pop_all(),

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import hashlib
 import os
+import shutil
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +17,7 @@ from starlette.requests import Request
 from compat.errors import BadAudio, BadRequest, DiskFull, TooLarge
 
 BLOCK = 1 << 20  # bytes gathered before they are written, off the loop
+NO_ROOM = "This server has no room for the file now."
 MOST_PARTS = 512
 LONGEST_FIELD = 4 << 20  # bytes; a voice sample of 10 s as a data URL is the largest a field may hold
 ALL_FIELDS = 24 << 20
@@ -125,14 +127,17 @@ class _Parts:
 
 
 async def receive(request: Request, path: Path, *, limit: int) -> Upload:
-    """Reads the whole form, the file into `path`. Raises BadRequest, BadAudio (no file, empty file), TooLarge (as soon
-    as it is known, without reading on), DiskFull, and Starlette's ClientDisconnect."""
+    """Reads the whole form, the file into `path`, which stays empty where a `url` came instead. Raises BadRequest,
+    BadAudio (no file, empty file), TooLarge and DiskFull (as soon as it is known, without reading on), and Starlette's
+    ClientDisconnect."""
     upload = Upload(path)
     parts = _Parts(upload, limit)
     parser = _parser(request, parts)
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit + ALL_FIELDS:
         raise TooLarge(f"The request is larger than {limit} bytes, the most that this server takes.")
+    if declared.isdecimal() and int(declared) > _room(path):
+        raise DiskFull(NO_ROOM, retry_after=60)
     try:
         with _private(path) as file:
             async for chunk in request.stream():
@@ -145,9 +150,14 @@ async def receive(request: Request, path: Path, *, limit: int) -> Upload:
     except OSError as exc:
         if exc.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise DiskFull("This server has no room for the file now.", retry_after=60) from exc
+        raise DiskFull(NO_ROOM, retry_after=60) from exc
     _complete(parts)
     return upload
+
+
+def _room(path: Path) -> int:
+    """Bytes that the disk still takes."""
+    return shutil.disk_usage(path.parent).free
 
 
 def _private(path: Path) -> BinaryIO:
@@ -168,6 +178,11 @@ def _parser(request: Request, parts: _Parts) -> MultipartParser:
 def _complete(parts: _Parts) -> None:
     if not parts.ended:
         raise BadRequest("The form ends before its last boundary: it is not whole.")
+    url = any(name == "url" and value.strip() for name, value in parts.upload.fields)
+    if url and parts.upload.files:
+        raise BadRequest("The form has a file and a url; send one of them.", param="url")
+    if url:
+        return
     if not parts.upload.files:
         raise BadAudio("The form has no file; send the audio as file.", code="missing_required_parameter")
     if not parts.upload.size:

@@ -14,6 +14,7 @@ import msgspec
 
 from compat import languages
 from compat.errors import BadRequest
+from compat.openai_api import addresses
 from compat.openai_api.parameters import TRANSCRIPTION, TRANSLATION
 from compat.openai_api.usage import estimate
 from compat.transcript import Ask, Granularity, ResponseFormat
@@ -94,6 +95,7 @@ def ask(fields: Sequence[tuple[str, str]]) -> Ask:
     response_format = _response_format(form)
     language, ignored_languages = _language(form)
     background, webhook_url = _background(form)
+    url = _url(form)
     return Ask(
         model=model,
         response_format=response_format,
@@ -105,6 +107,7 @@ def ask(fields: Sequence[tuple[str, str]]) -> Ask:
         ignored=(*ignored_languages, *_ignored(form)),
         background=background,
         webhook_url=webhook_url,
+        url=url,
     )
 
 
@@ -119,7 +122,8 @@ def translation(fields: Sequence[tuple[str, str]]) -> Ask:
     model = form.one("model")
     if not model:
         raise BadRequest("model is missing: say which model shall translate.", param="model")
-    target = form.extensions.pop("target_language", [""])[-1].strip()
+    target = form.extension("target_language")
+    url = _url(form)
     language, ignored_languages = _language(form)
     ours = {row.name for row in TRANSLATION} | {"language", "languages", "keywords"}
     return Ask(
@@ -134,6 +138,7 @@ def translation(fields: Sequence[tuple[str, str]]) -> Ask:
             *(name for name in form.values if name not in ours and form.many(name)),
         ),
         target=language_code(target, "target_language") if target else ENGLISH,
+        url=url,
     )
 
 
@@ -151,6 +156,11 @@ def language_code(text: str, param: str) -> str:
         return languages.parse(text)
     except ValueError as exc:
         raise BadRequest(f"{param}: {exc}", param=param) from exc
+
+
+def _url(form: Fields) -> str | None:
+    url = form.extension("url")
+    return addresses.public_https(url, "url") if url else None
 
 
 def _response_format(form: Fields) -> ResponseFormat:

@@ -1,0 +1,133 @@
+"""Long audio in pieces: cut where nobody speaks, each transcribed as short audio is, joined in order.
+
+So many pieces at a time are under way in this process, whichever files they are of: those of several files take turns,
+and short requests stand in no queue with them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+
+import msgspec
+import stamina
+
+from compat import catalogue
+from compat.audio import pieces
+from compat.audio.worker import Worker
+from compat.dashscope_api import results
+from compat.errors import RateLimited
+from compat.transcript import Media, Request, Segment, Transcript, Usage
+
+PATIENCE = 600.0  # seconds that a piece goes on asking when the account's rate is used up
+FINE = 30.0  # seconds of a piece where times are wanted, which are those of the cuts
+
+Hear = Callable[[Request, str], Awaitable[Transcript]]
+
+
+class Pieces:
+    """`hear` transcribes what is short. `longest` in seconds; `at_once` bounds this process."""
+
+    def __init__(self, worker: Worker, hear: Hear, *, longest: float, at_once: int) -> None:
+        self._worker = worker
+        self._hear = hear
+        self._longest = longest
+        self._at_once = at_once
+        self._slots = asyncio.Semaphore(at_once)
+
+    async def transcript(self, request: Request, key: str, *, times: bool) -> Transcript:
+        async with contextlib.aclosing(self.heard(request, key, times=times)) as heard:
+            return joined([part async for part in heard], request)
+
+    async def deltas(self, request: Request, key: str, *, times: bool) -> AsyncGenerator[str | Transcript, None]:
+        """Each piece's text as soon as all before it are told; the last thing is the transcript."""
+        parts: list[Transcript] = []
+        before = ""
+        async with contextlib.aclosing(self.heard(request, key, times=times)) as heard:
+            async for part in heard:
+                parts.append(part)
+                if part.text:
+                    yield results.space(before, part.text) + part.text
+                    before = part.text
+        yield joined(parts, request)
+
+    async def heard(self, request: Request, key: str, *, times: bool) -> AsyncGenerator[Transcript, None]:
+        """The pieces' transcripts in order, the text of each one segment between the true cuts. They are cut no
+        further ahead than are under way, so that neither disk nor memory fills."""
+        waiting: deque[asyncio.Task[Transcript]] = deque()
+        try:
+            async for start, media in self._cut(request.media, min(self._longest, FINE) if times else self._longest):
+                waiting.append(asyncio.create_task(self._piece(request, start, media, key)))
+                while waiting and (waiting[0].done() or len(waiting) >= self._at_once):
+                    yield await waiting.popleft()
+            while waiting:
+                yield await waiting.popleft()
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+    async def _cut(self, media: Media, longest: float) -> AsyncIterator[tuple[float, Media]]:
+        folder = media.path.with_name("pieces")
+        await asyncio.to_thread(folder.mkdir, exist_ok=True)
+        async with contextlib.aclosing(
+            self._worker.iterate(pieces.split, media.path, folder, longest=longest)
+        ) as parts:
+            async for part in parts:
+                yield part
+
+    async def _piece(self, request: Request, start: float, media: Media, key: str) -> Transcript:
+        try:
+            async with self._slots:
+                transcript = await self._patient(catalogue.piece(request, media), key)
+        finally:
+            media.path.unlink(missing_ok=True)
+        text = transcript.text.strip()
+        segment = Segment(
+            text=text,
+            start=start,
+            end=start + media.duration,
+            language=transcript.language,
+            emotion=transcript.emotion,
+        )
+        return msgspec.structs.replace(transcript, text=text, segments=(segment,) if text else ())
+
+    async def _patient(self, request: Request, key: str) -> Transcript:
+        """A slot stays taken meanwhile: when the rate is used up, fewer pieces ask."""
+        async for attempt in stamina.retry_context(
+            on=_rate, attempts=None, timeout=PATIENCE, wait_initial=2.0, wait_max=30.0
+        ):
+            with attempt:
+                return await self._hear(request, key)
+        raise AssertionError("stamina returns or raises")
+
+
+def _rate(exc: Exception) -> bool | float:
+    return isinstance(exc, RateLimited) and (exc.retry_after or True)
+
+
+def joined(parts: Iterable[Transcript], request: Request) -> Transcript:
+    parts = list(parts)
+    segments = tuple(segment for part in parts for segment in part.segments)
+    return Transcript(
+        text=results.joined(part.text for part in parts),
+        segments=segments,
+        language=results.prevailing(segments, "language") or request.language,
+        emotion=results.prevailing(segments, "emotion"),
+        duration=request.media.duration,
+        usage=_sum([part.usage for part in parts]),
+        model=request.model,
+        surface=request.surface,
+        request_id=next((part.request_id for part in parts if part.request_id), None),
+    )
+
+
+def _sum(usages: list[Usage]) -> Usage:
+    """Of what every piece told; what one of them did not tell is not known of the whole."""
+    sums: dict[str, float | int | None] = {}
+    for name in Usage.__struct_fields__:
+        figures = [getattr(usage, name) for usage in usages]
+        sums[name] = None if None in figures or not figures else sum(figures)
+    return msgspec.convert(sums, Usage)

@@ -1,0 +1,110 @@
+"""File tasks: the file is published for the service in the first way that it can fetch, and the task followed to its
+end. What it could not fetch once is not tried again for a while.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator
+from typing import Literal
+
+from compat.dashscope_api import filetrans
+from compat.endpoints.files import Links
+from compat.errors import BadRequest, CompatError, FileNotFetched, TooLarge
+from compat.settings import Settings
+from compat.transcript import Media, Request, Surface, Transcript
+from compat.upstream.http import Custodian, Service
+
+log = logging.getLogger("compat")
+Way = Literal["address", "public", "temporary"]
+"""The caller's own address, this server's public one, DashScope's temporary storage."""
+MEMORY = 3600.0  # seconds for which a refusal is remembered
+SURFACES: tuple[Surface, ...] = ("filetrans", "transcription", "filetrans-3")
+
+
+class Tasks:
+    def __init__(self, settings: Settings, service: Service, links: Links | None) -> None:
+        self._deadline = settings.task_deadline
+        self._service = service
+        self._links = links
+        self._refused: dict[tuple[Surface, Way], float] = {}
+        self._proven: set[tuple[Surface, Way]] = set()
+
+    async def transcript(self, request: Request, key: str, custodian: Custodian | None) -> Transcript:
+        """Raises FileNotFetched, or TooLarge with the code `upload_too_large`, when no way has led to the service."""
+        failure: CompatError | None = None
+        for way in self._ways(request):
+            try:
+                transcript = await self._by(way, request, key, custodian)
+            except (FileNotFetched, TooLarge) as exc:
+                self._note(request, way, exc)
+                failure = exc
+            else:
+                self._proven.add((request.surface, way))
+                return transcript
+        assert failure is not None  # noqa: S101 - there is one way at least
+        raise failure
+
+    async def resumed(self, request: Request, task_id: str, key: str, custodian: Custodian) -> Transcript:
+        """The transcript of a task that was submitted before; the audio is not needed for it."""
+        flow = filetrans.resume(request, task_id, deadline=self._deadline)
+        return await self._service.run(flow, key, custodian)
+
+    def closed(self) -> list[Surface]:
+        """Surfaces to which no way has led lately."""
+        return [surface for surface in SURFACES if all(self._shut(surface, way) for way in self._known())]
+
+    def needs_file(self, request: Request) -> bool:
+        """Whether the file may be needed once its task is submitted: to be fetched from here, or to go another way."""
+        if request.surface not in SURFACES or request.media.url:
+            return False
+        way = self._ways(request)[0]
+        return way == "public" or (request.surface, way) not in self._proven
+
+    def _known(self) -> list[Way]:
+        return ["public", "temporary"] if self._links else ["temporary"]
+
+    def _ways(self, request: Request) -> list[Way]:
+        """In the order of trying. When none is open the last one is tried again."""
+        if request.media.url:
+            return ["address"]
+        known = self._known()
+        return [way for way in known if not self._shut(request.surface, way)] or known[-1:]
+
+    def _shut(self, surface: Surface, way: Way) -> bool:
+        return time.monotonic() < self._refused.get((surface, way), 0.0)
+
+    def _note(self, request: Request, way: Way, exc: CompatError) -> None:
+        if isinstance(exc, TooLarge) and exc.code != "upload_too_large":
+            raise exc
+        if way == "address":
+            raise BadRequest(f"DashScope could not fetch the audio from url: {exc.message}", param="url") from exc
+        fields = {"road": request.surface, "way": way, "reason": exc.message}
+        log.warning("DashScope did not get the file this way", extra={"fields": fields})
+        if isinstance(exc, FileNotFetched):
+            self._refused[request.surface, way] = time.monotonic() + MEMORY
+            self._proven.discard((request.surface, way))
+
+    async def _by(self, way: Way, request: Request, key: str, custodian: Custodian | None) -> Transcript:
+        token = secrets.token_hex(16)
+        async with self._published(way, request.media) as url:
+            flow = filetrans.transcribe(
+                request,
+                name=f"{token}{request.media.suffix}",
+                boundary=token,
+                url=url,
+                deadline=self._deadline,
+            )
+            return await self._service.run(flow, key, custodian)
+
+    @contextlib.asynccontextmanager
+    async def _published(self, way: Way, media: Media) -> AsyncIterator[str | None]:
+        """The file's address; None where the flow uploads it to DashScope's temporary storage."""
+        if way == "public" and self._links:
+            with self._links.published(media) as url:
+                yield url
+        else:
+            yield media.url

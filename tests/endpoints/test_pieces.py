@@ -1,0 +1,214 @@
+"""Long audio in pieces, with words coded in tones: every word once, in order, whatever the road says."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+import srt
+from openai.types.audio import TranscriptionVerbose
+
+from compat.dashscope_api.results import joined as spaced
+from compat.emulator.engine import Sentence
+from compat.emulator.engines.scripted import Scripted
+from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
+from compat.emulator.faults import FailTask, Refuse, Rule
+from compat.emulator.readings import Readings
+from compat.endpoints.pieces import joined
+from compat.transcript import Request, Segment, Transcript, Usage
+from tests.audio.media import make, silence
+from tests.house import House, house
+from tests.test_catalogue import media
+
+SPOKEN = lay(itertools.islice(itertools.cycle(VOCABULARY), 1200), gap_ms=150)  # 372 s
+WORDS = [word.text for word in SPOKEN]
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six minutes without a pause longer than that between two words."""
+    return make("opus", encode(SPOKEN), 16000, 1, tmp_path_factory.mktemp("audio") / "long.ogg")
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[House]:
+    with house(Tones(), long_road="pieces", piece_seconds=60.0) as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def no_faults_left(home: House) -> Iterator[None]:
+    yield
+    home.fail()
+
+
+def test_every_word_once_and_in_order(home: House, speech: Path) -> None:
+    before = home.dashscope.counts["chat"]
+    raw = home.client().audio.transcriptions.with_raw_response.create(model="whisper-1", file=speech)
+    answer = raw.parse().to_dict()
+
+    assert WORDS == str(answer["text"]).split()
+    assert ("pieces", "pieces") == (raw.headers["x-compat-road"], answer["dashscope"]["surface"])  # type: ignore[index]
+    seconds = answer["usage"]["seconds"]  # type: ignore[index]  # the service bills whole seconds a piece
+    assert 372 <= seconds <= 385
+    assert 7 <= home.dashscope.counts["chat"] - before <= 12
+
+
+def test_times_are_those_of_the_cuts(home: House, speech: Path) -> None:
+    answer = home.client().audio.transcriptions.create(model="whisper-1", file=speech, response_format="verbose_json")
+
+    assert isinstance(answer, TranscriptionVerbose)
+    segments = answer.segments or []
+    heard: list[str] = []
+    for segment in segments:
+        meant = SPOKEN[len(heard) : len(heard) + len(segment.text.split())]
+        heard += segment.text.split()
+        assert segment.start * 1000 <= meant[0].begin_ms
+        assert meant[-1].end_ms <= segment.end * 1000
+        assert segment.end - segment.start <= 30
+    assert WORDS == heard
+    assert all(left.end == pytest.approx(right.start) for left, right in itertools.pairwise(segments))
+
+
+def test_captions_say_every_word(home: House, speech: Path) -> None:
+    answer = home.client().audio.transcriptions.create(model="whisper-1", file=speech, response_format="srt")
+
+    assert WORDS == [word for cue in srt.parse(answer) for word in cue.content.split()]
+
+
+def test_deltas_leave_in_order(speech: Path) -> None:
+    with house(Tones(), piece_seconds=60.0) as home:
+        stream = home.client().audio.transcriptions.create(model="whisper-1", file=speech, stream=True)
+        deltas, done = [], ""
+        for event in stream:
+            if event.type == "transcript.text.delta":
+                deltas.append(event.delta)
+            elif event.type == "transcript.text.done":
+                done = event.text
+
+    assert len(deltas) >= 7
+    assert WORDS == done.split()
+    assert done == "".join(deltas)
+    assert "pieces" == stream.response.headers["x-compat-road"]
+
+
+def test_the_context_goes_with_every_piece(home: House, speech: Path) -> None:
+    home.client().audio.transcriptions.create(model="whisper-1", file=speech, prompt="Bulge Bracket")
+
+    assert {"Bulge Bracket"} == {seen.context for seen in list(home.dashscope.requests)[-5:]}
+
+
+def test_in_the_us_region_pieces_are_the_road(speech: Path) -> None:
+    with house(Tones(), region="us", piece_seconds=60.0) as home:
+        raw = home.client().audio.transcriptions.with_raw_response.create(model="whisper-1", file=speech)
+
+        assert WORDS == raw.parse().text.split()
+        assert "pieces" == raw.headers["x-compat-road"]
+        assert home.dashscope.counts["generation"] >= 7
+
+
+def test_a_refused_rate_is_waited_out(home: House, speech: Path) -> None:
+    home.fail(Rule("chat", Refuse(429, "Throttling", retry_after=0.1), times=20))
+
+    assert WORDS == home.client().audio.transcriptions.create(model="whisper-1", file=speech).text.split()
+
+
+def test_a_piece_that_fails_fails_the_whole(home: House, speech: Path) -> None:
+    home.fail(Rule("chat", Refuse(400, "DataInspectionFailed"), nth=3))
+
+    with pytest.raises(openai.BadRequestError) as raised:
+        home.client().audio.transcriptions.create(model="whisper-1", file=speech)
+
+    assert "content_policy_violation" == raised.value.code
+
+
+def test_a_piece_without_words_is_no_error(tmp_path: Path) -> None:
+    spoken = lay(["amber", "basil"], begin_ms=200_000)
+    audio = make("flac", encode(spoken, length_ms=400_000), 16000, 1, tmp_path / "quiet.flac")
+    with house(Tones(), long_road="pieces") as home:
+        answer = home.client().audio.transcriptions.create(model="whisper-1", file=audio)
+
+    assert "amber basil" == answer.text
+
+
+def test_no_piece_is_left_on_disk(speech: Path, tmp_path: Path) -> None:
+    with house(Tones(), long_road="pieces", spool=tmp_path) as home:
+        home.client().audio.transcriptions.create(model="whisper-1", file=speech)
+
+        assert [] == list(tmp_path.glob("*/*"))
+
+
+def test_chinese_pieces_are_joined_without_spaces(tmp_path: Path) -> None:
+    said = [(Sentence(text=text, begin_ms=0, end_ms=900, language="zh"),) for text in ("你好。", "早上好。", "再见。")]
+    audio = make("wav", silence(90, 8000), 8000, 1, tmp_path / "a.wav")
+    with house(Scripted(*said), long_road="pieces", piece_seconds=60.0, pieces_at_once=1) as home:
+        answer = home.client().audio.transcriptions.create(
+            model="whisper-1", file=audio, response_format="verbose_json"
+        )
+
+        assert isinstance(answer, TranscriptionVerbose)
+        assert ("chinese", True) == (answer.language, answer.text.startswith("你好。早上好。再见。"))
+
+
+REFUSALS: list[dict[str, Any]] = [
+    {"readings": Readings(oss_for_filetrans=False)},
+    {"rule": Rule("submit", FailTask("FILE_DOWNLOAD_FAILED"), times=None)},
+]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+@pytest.mark.parametrize("form", ["json", "verbose_json"])
+def test_a_file_that_the_service_cannot_fetch_goes_in_pieces_and_that_is_remembered(
+    speech: Path,
+    refusal: dict[str, Any],
+    form: Any,  # noqa: ANN401 - the SDK's overloads
+) -> None:
+    with house(Tones(), readings=refusal.get("readings")) as home:
+        home.fail(*([refusal["rule"]] if "rule" in refusal else []))
+        for _ in range(2):
+            raw = home.client().audio.transcriptions.with_raw_response.create(
+                model="whisper-1", file=speech, response_format=form
+            )
+            assert WORDS == raw.parse().text.split()
+            assert "pieces" == raw.headers["x-compat-road"]
+
+        assert 1 == home.dashscope.counts["submit"]
+
+
+def test_an_operator_who_wants_file_tasks_only_gets_the_error(speech: Path) -> None:
+    with (
+        house(Tones(), readings=Readings(oss_for_filetrans=False), long_road="filetrans") as home,
+        pytest.raises(openai.InternalServerError, match="FILE_DOWNLOAD_FAILED"),
+    ):
+        home.client().audio.transcriptions.create(model="whisper-1", file=speech)
+
+
+def test_what_pieces_make_together() -> None:
+    request = Request(model="qwen3-asr-flash", surface="pieces", media=media(seconds=20))
+    parts = [
+        Transcript(
+            text="Hello.",
+            segments=(Segment(text="Hello.", start=0, end=9, language="en", emotion="happy"),),
+            usage=Usage(seconds=9, audio_tokens=225, output_tokens=2),
+            request_id="first",
+        ),
+        Transcript(text="", usage=Usage(seconds=1, audio_tokens=25, output_tokens=0), request_id="second"),
+        Transcript(
+            text="你好。",
+            segments=(Segment(text="你好。", start=10, end=20, language="zh"),),
+            usage=Usage(seconds=10, audio_tokens=250),
+        ),
+    ]
+
+    whole = joined(parts, request)
+
+    assert (spaced(["Hello.", "你好。"]), "zh", "happy", 20, "first") == (
+        whole.text, whole.language, whole.emotion, whole.duration, whole.request_id,
+    )  # fmt: skip
+    assert Usage(seconds=20, audio_tokens=500) == whole.usage
+    assert ["Hello.", "你好。"] == [segment.text for segment in whole.segments]
+    assert "" == joined([], request).text
