@@ -35,4 +35,5 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 8
     first_delay: float = 0.25
     longest_delay: float = 8.0
+    longest_wish: float = 30.0
     remembered_items: int = 200

@@ -104,10 +104,12 @@ class Line:
         self._tell()
         self.feed(now)
 
-    def lost(self, now: float) -> None:
-        """The connection broke, or could not be made: what was not answered is sent again over the next one."""
+    def lost(self, now: float, wish: float = 0.0) -> None:
+        """The connection broke, or could not be made: what was not answered is sent again over the next one, which is
+        not tried before the delay that the service wishes."""
         delay = min(self._limits.first_delay * 2**self.attempts, self._limits.longest_delay)
-        self._retry_at = now + (delay * (0.75 + self._spread / 2) if self.attempts else 0.0)
+        wish = min(wish, self._limits.longest_wish)
+        self._retry_at = now + max(wish, delay * (0.75 + self._spread / 2) if self.attempts else 0.0)
         self.attempts += 1
         self.reopened += 1
         self._again(now)

@@ -254,7 +254,7 @@ class Bridge:
             self._give_up(error, now)
         else:
             self._now = now
-            self._line.lost(now)
+            self._line.lost(now, error.retry_after or 0.0)
 
     def _give_up(self, error: CompatError, now: float) -> None:
         self._hearing.fail(error)

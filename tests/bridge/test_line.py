@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from compat.bridge.limits import Limits
-from compat.errors import CompatError, Forbidden, ModelNotFound, NotAuthenticated
+from compat.errors import CompatError, Forbidden, ModelNotFound, NotAuthenticated, RateLimited
 from tests.bridge.stage import (
     NEW,
     NO_PADDING,
@@ -173,6 +173,38 @@ def test_reopening_is_bounded_and_every_item_ends() -> None:
         ],
     )
     assert stage.bridge.over
+
+
+def test_the_service_may_wish_for_a_delay() -> None:
+    play(
+        ready(Stage(), turn_detection=None),
+        [
+            (append(1000), ["> audio 32000"]),
+            (commit, [*NEW, "> commit"]),
+            (lost(RateLimited("slowly", retry_after=5.0)), []),
+            (later(4.9), []),
+            (later(0.2), ["open"]),
+        ],
+    )
+
+
+def test_a_service_that_is_silent_while_somebody_speaks_is_left() -> None:
+    stage = ready(Stage(), turn_detection=NO_PADDING)
+    play(stage, [(append(1000), ["> audio 32000"]), (started("t1", 0), ["< speech_started item_1 0"])])
+    for _ in range(20):
+        play(stage, [(append(1000), ["> audio 32000"]), (later(1), [])])
+
+    play(stage, [(append(1000), ["> audio 32000"]), (later(1), ["close", "open"])])
+
+
+def test_a_pong_frees_the_silence_before_it() -> None:
+    stage = ready(Stage())
+    for _ in range(20):
+        play(stage, [(append(1000), ["> audio 32000"]), (later(1), [])])
+    stage.hear(lambda stage: stage.bridge.upstream_pong(stage.now, stage.now))
+    heard = [*stage.hear(lost()), *stage.hear(opened)]
+
+    assert ["open", SETUP, *["> audio 32000"] * 4] == heard
 
 
 def test_progress_gives_new_attempts() -> None:
