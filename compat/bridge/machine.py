@@ -310,7 +310,7 @@ class Bridge:
         self._closing_at = now + self._limits.closing
         if hangup is not None:
             self._outbox.act(hangup)
-        if self._line.state is State.OPEN and not self._line.fresh:
+        if self._line.state is State.OPEN:
             self._line.finish(now)
         elif self._line.state is not State.FINISHING:
             self._end(now)

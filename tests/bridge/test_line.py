@@ -275,4 +275,4 @@ def test_the_caller_waits_while_a_minute_is_unsent() -> None:
 
 
 def test_a_caller_who_does_not_read() -> None:
-    play(ready(Stage()), [(stalled, ["hang up 1008", "close"])])
+    play(ready(Stage()), [(stalled, ["hang up 1008", "> finish"]), (later(2), ["close"])])

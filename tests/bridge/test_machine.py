@@ -180,7 +180,7 @@ def test_the_caller_leaves() -> None:
 
 def test_the_server_stops() -> None:
     idle = ready(Stage())
-    play(idle, [(shutdown(10), ["hang up 1001", "close"])])
+    play(idle, [(shutdown(10), ["hang up 1001", "> finish"]), (finished, ["close"])])
     assert idle.bridge.over
 
     busy = ready(Stage(), turn_detection=NO_PADDING)
