@@ -63,7 +63,7 @@ def create_app(settings: Settings) -> Starlette:
     keeper = Keeper(runs, jobs, webhooks)
     long = LongJobs(settings, jobs)
     transcriptions = Transcriptions(settings, recogniser, long, spool.path)
-    translations = Translations(settings, recogniser, Translator(settings, service), spool.path)
+    translations = Translations(settings, recogniser, jobs, Translator(settings, service), spool.path)
     models = Models(settings)
     secret = settings.secret.encode() if settings.secret else os.urandom(32)
     sessions = Sessions(settings, secret)

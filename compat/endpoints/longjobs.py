@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 
@@ -14,7 +15,9 @@ from compat.endpoints import answers
 from compat.endpoints.auth import caller
 from compat.endpoints.hangup import while_connected
 from compat.endpoints.jobs import Jobs, Order, status
-from compat.endpoints.streams import EventStream, SlowJson, kept_alive
+from compat.endpoints.recognition import Work
+from compat.endpoints.streams import EventStream, SlowJson, kept_alive, pinged
+from compat.endpoints.upload import Upload
 from compat.errors import BadRequest, NotFound
 from compat.jobs.records import Job, error
 from compat.openai_api import jobs as told
@@ -24,7 +27,6 @@ from compat.settings import Settings
 from compat.transcript import Ask
 from compat.upstream import webhooks
 
-PING_EVERY = 15.0  # seconds
 JSON = ("json", "verbose_json", "diarized_json")
 
 
@@ -32,6 +34,14 @@ def fresh(headers: Headers) -> bool:
     """Whether the caller wants a new task whatever there is."""
     cache = [part.strip().lower() for part in headers.get("cache-control", "").split(",")]
     return "no-cache" in cache or headers.get("x-compat-reuse", "").strip().lower() == "never"
+
+
+async def ordered(request: Request, received: Upload, work: Work, tenant: str, files: contextlib.ExitStack) -> Order:
+    """The order for `work`; it takes the `files` over."""
+    content = await asyncio.to_thread(received.content)
+    return Order(
+        work=work, content=work.ask.url or content, tenant=tenant, fresh=fresh(request.headers), files=files.pop_all()
+    )
 
 
 class LongJobs:
@@ -55,7 +65,7 @@ class LongJobs:
         if ask.background:
             return await self._accepted(order)
         if ask.stream:
-            parts = kept_alive(self._frames(order), every=PING_EVERY, beat=sse.PING)
+            parts = pinged(self._frames(order))
             return await self._in_parts(request, order, parts, EventStream)
         if self._settings.heartbeat is not None and ask.response_format in JSON:
             parts = kept_alive(self._body(order), every=self._settings.heartbeat, beat=b" ")

@@ -22,6 +22,7 @@ from compat.errors import CompatError
 from compat.openai_api import sse
 
 log = logging.getLogger("compat")
+PING_EVERY = 15.0  # seconds
 
 
 async def kept_alive(parts: AsyncGenerator[bytes, None], *, every: float, beat: bytes) -> AsyncGenerator[bytes, None]:
@@ -38,6 +39,11 @@ async def kept_alive(parts: AsyncGenerator[bytes, None], *, every: float, beat: 
             finally:
                 part.cancel()
                 await asyncio.wait({part})
+
+
+def pinged(frames: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """Frames of server-sent events, with comments in the silence between them."""
+    return kept_alive(frames, every=PING_EVERY, beat=sse.PING)
 
 
 class EventStream(Response):

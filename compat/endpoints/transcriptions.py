@@ -5,7 +5,6 @@ Whatever way a request ends, its folder goes with it; that of a job when the job
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import tempfile
 from collections.abc import AsyncGenerator
@@ -17,10 +16,9 @@ from starlette.responses import Response
 from compat.endpoints import answers, upload
 from compat.endpoints.auth import caller
 from compat.endpoints.hangup import while_connected
-from compat.endpoints.jobs import Order
-from compat.endpoints.longjobs import LongJobs, fresh
+from compat.endpoints.longjobs import LongJobs, ordered
 from compat.endpoints.recognition import Recogniser, Work, by_task
-from compat.endpoints.streams import EventStream
+from compat.endpoints.streams import EventStream, pinged
 from compat.openai_api import form, sse
 from compat.settings import Settings
 from compat.transcript import Transcript
@@ -45,17 +43,10 @@ class Transcriptions:
             work = await while_connected(request.receive, self._recogniser.prepare(ask, received.path, who.key))
             answers.note(request, work)
             if ask.background or by_task(work.request):
-                content = await asyncio.to_thread(received.content)
-                order = Order(
-                    work=work,
-                    content=ask.url or content,
-                    tenant=who.tenant,
-                    fresh=fresh(request.headers),
-                    files=files.pop_all(),
-                )
+                order = await ordered(request, received, work, who.tenant, files)
                 return await self._long.answer(request, order)
             if ask.stream:
-                frames = await stack.enter_async_context(contextlib.aclosing(self._frames(work)))
+                frames = await stack.enter_async_context(contextlib.aclosing(pinged(self._frames(work))))
                 first = await while_connected(request.receive, anext(frames))
                 return EventStream(first, frames, stack.pop_all(), answers.headers(work))
             transcript = await while_connected(request.receive, self._recogniser.transcript(work))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,7 +14,9 @@ from starlette.responses import Response
 from compat.endpoints import answers, upload
 from compat.endpoints.auth import caller
 from compat.endpoints.hangup import while_connected
-from compat.endpoints.recognition import Recogniser, Work
+from compat.endpoints.jobs import Jobs
+from compat.endpoints.longjobs import ordered
+from compat.endpoints.recognition import Recogniser, Work, by_task
 from compat.endpoints.translating import Translator
 from compat.openai_api import form
 from compat.settings import Settings
@@ -20,24 +24,32 @@ from compat.transcript import Transcript
 
 
 class Translations:
-    def __init__(self, settings: Settings, recogniser: Recogniser, translator: Translator, folder: Path) -> None:
+    def __init__(
+        self, settings: Settings, recogniser: Recogniser, jobs: Jobs, translator: Translator, folder: Path
+    ) -> None:
         """`folder` is where each request gets one of its own."""
         self._settings = settings
         self._recogniser = recogniser
+        self._jobs = jobs
         self._translator = translator
         self._folder = folder
 
     async def create(self, request: Request) -> Response:
-        key = caller(self._settings, request.headers).key
-        with contextlib.ExitStack() as stack:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=self._folder)))
+        who = caller(self._settings, request.headers)
+        with contextlib.ExitStack() as files:
+            folder = Path(files.enter_context(tempfile.TemporaryDirectory(dir=self._folder)))
             received = await upload.receive(request, folder / "upload", limit=self._settings.max_upload)
             ask = form.translation(received.fields)
-            work = await while_connected(request.receive, self._recogniser.prepare(ask, received.path, key))
+            work = await while_connected(request.receive, self._recogniser.prepare(ask, received.path, who.key))
             answers.note(request, work)
-            transcript = await while_connected(request.receive, self._translated(work))
+            if by_task(work.request):
+                order = await ordered(request, received, work, who.tenant, files)
+                recognised = self._jobs.transcript(order)
+            else:
+                recognised = self._recogniser.transcript(work)
+            transcript = await while_connected(request.receive, self._translated(recognised, work))
         return await answers.answer(transcript, work)
 
-    async def _translated(self, work: Work) -> Transcript:
-        transcript = await self._recogniser.transcript(work)
-        return await self._translator.translated(transcript, work.ask.target or form.ENGLISH, work.key)
+    async def _translated(self, recognised: Coroutine[Any, Any, Transcript], work: Work) -> Transcript:
+        target = work.ask.target or form.ENGLISH
+        return await self._translator.translated(await recognised, target, work.key)
