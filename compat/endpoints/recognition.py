@@ -56,9 +56,7 @@ class Recogniser:
 
     async def prepare(self, ask: Ask, path: Path, key: str) -> Work:
         """Looks at the audio, chooses the road and makes the audio fit it. Further files stand beside `path`."""
-        media = probe.header(path)
-        if media is None:
-            media = await self._worker.run(probe.measure, path)
+        media = remote(ask.url) if ask.url else await self._probed(path)
         road = catalogue.road(
             ask,
             media,
@@ -71,6 +69,10 @@ class Recogniser:
         sent = await self._fitted(media, road) if road.refit else media
         request, ignored = catalogue.request(ask, sent, road)
         return Work(ask=ask, request=request, ignored=ignored, key=key)
+
+    async def _probed(self, path: Path) -> Media:
+        media = probe.header(path)
+        return media if media is not None else await self._worker.run(probe.measure, path)
 
     async def _fitted(self, media: Media, road: catalogue.Road) -> Media:
         target = media.path.with_name("fitted")

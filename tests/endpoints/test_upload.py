@@ -115,6 +115,21 @@ async def test_a_declared_length_over_the_limit_is_refused_before_a_byte_is_read
         await received(b"", tmp_path, limit=1024, content_length=str(1 << 40))
 
 
+async def test_what_the_disk_has_no_room_for_is_refused_before_a_byte_is_read(tmp_path: Path) -> None:
+    with pytest.raises(DiskFull) as refused:
+        await received(b"", tmp_path, limit=1 << 60, content_length=str(1 << 55))
+
+    assert (507, "60") == (refused.value.status, refused.value.headers()["retry-after"])
+    assert not (tmp_path / "upload").exists()
+
+
+async def test_an_address_may_stand_in_for_the_file(tmp_path: Path) -> None:
+    form = await received(field("model", "whisper-1") + field("url", "https://a.fm/a.mp3") + END, tmp_path)
+
+    assert [("model", "whisper-1"), ("url", "https://a.fm/a.mp3")] == form.fields
+    assert 0 == form.size
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk without room")
 async def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
     (tmp_path / "upload").symlink_to("/dev/full")

@@ -1,0 +1,61 @@
+"""Links to audio of jobs under way, fetched as DashScope's downloader does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import msgspec
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
+
+from compat.endpoints.access import Access
+from compat.endpoints.files import Links
+from compat.errors import NotFound
+from tests.servers import serve
+from tests.test_catalogue import media
+
+AUDIO = bytes(range(256)) * 40
+
+
+@pytest.fixture
+def served() -> Iterator[tuple[Links, str]]:
+    links = Links("https://speech.example.org")
+    app = Starlette(
+        routes=[Route("/files/{token}", links.get)],
+        exception_handlers={NotFound: lambda _, exc: Response(status_code=exc.status)},
+    )
+    with serve(Access(app)) as root:
+        yield links, root
+
+
+def test_a_file_is_there_while_it_is_published_and_no_longer(served: tuple[Links, str], tmp_path: Path) -> None:
+    links, root = served
+    (tmp_path / "upload").write_bytes(AUDIO)
+    file = msgspec.structs.replace(media(container="wav", size=len(AUDIO)), path=tmp_path / "upload")
+
+    with links.published(file) as url:
+        path = url.removeprefix("https://speech.example.org")
+        assert path.startswith("/files/")
+        assert path.endswith(".wav")
+        assert len(path) > 48
+        whole = httpx2.get(root + path)
+        head = httpx2.head(root + path)
+        part = httpx2.get(root + path, headers={"range": "bytes=100-199"})
+        beyond = httpx2.get(root + path, headers={"range": "bytes=99999-"})
+    after = httpx2.get(root + path)
+
+    assert (200, AUDIO, "audio/wav") == (whole.status_code, whole.content, whole.headers["content-type"])
+    assert str(len(AUDIO)) == whole.headers["content-length"] == head.headers["content-length"]
+    assert (206, AUDIO[100:200]) == (part.status_code, part.content)
+    assert f"bytes 100-199/{len(AUDIO)}" == part.headers["content-range"]
+    assert (416, 404) == (beyond.status_code, after.status_code)
+
+
+def test_no_two_links_are_alike(served: tuple[Links, str]) -> None:
+    links, _ = served
+    with links.published(media()) as one, links.published(media()) as other:
+        assert one != other

@@ -1,0 +1,182 @@
+"""How a file task gets its file: this server's public address, DashScope's temporary storage, the caller's own."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+from compat.audio.worker import Worker
+from compat.emulator.app import create_app as create_emulator
+from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
+from compat.emulator.faults import FailTask, Rule
+from compat.emulator.readings import Readings
+from compat.endpoints.recognition import Recogniser
+from compat.errors import BadRequest
+from compat.settings import Settings
+from compat.transcript import Ask
+from compat.upstream.http import Service
+from tests.audio.media import make
+from tests.house import House, house
+from tests.servers import serve
+
+SPOKEN = lay(itertools.islice(itertools.cycle(VOCABULARY), 30))
+WORDS = [word.text for word in SPOKEN]
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make("wav", encode(SPOKEN), 16000, 1, tmp_path_factory.mktemp("audio") / "speech.wav")
+
+
+class Outside:
+    """The public internet: what reaches the server's public address is passed on to where the server is."""
+
+    def __init__(self) -> None:
+        self.server = ""
+        self.fetched: list[str] = []
+
+    async def get(self, request: Request) -> Response:
+        self.fetched.append(request.url.path)
+        async with httpx2.AsyncClient() as client:
+            answer = await client.get(self.server + request.url.path)
+        return Response(answer.content, answer.status_code, media_type=answer.headers["content-type"])
+
+
+@contextlib.contextmanager
+def public_house() -> Iterator[tuple[House, Outside]]:
+    outside = Outside()
+    with (
+        serve(Starlette(routes=[Route("/{path:path}", outside.get)])) as address,
+        house(Tones(), public_url=address) as home,
+    ):
+        outside.server = home.base_url.removesuffix("/v1")
+        yield home, outside
+
+
+@pytest.mark.parametrize("model", ["whisper-1", "fun-asr", "qwen-audio-3.1-asr-flash-filetrans"])
+def test_the_service_fetches_the_file_from_the_public_address(speech: Path, model: str) -> None:
+    with public_house() as (home, outside):
+        answer = home.client().audio.transcriptions.create(model=model, file=speech, response_format="verbose_json")
+
+        assert WORDS == answer.text.split()
+        assert (1, 0, 0) == tuple(home.dashscope.counts[name] for name in ("submit", "policy", "store"))
+        assert ["/files"] == [path.rpartition("/")[0] for path in outside.fetched]
+        assert 404 == httpx2.get(outside.server + outside.fetched[0]).status_code
+
+
+def test_a_public_address_that_is_not_reached_is_given_up_for_the_temporary_storage(speech: Path) -> None:
+    with house(Tones(), public_url="http://127.0.0.1:1") as home:
+        for submitted in (2, 3):  # what failed is remembered
+            answer = home.client().audio.transcriptions.create(
+                model="whisper-1", file=speech, response_format="verbose_json"
+            )
+
+            assert WORDS == answer.text.split()
+            assert submitted == home.dashscope.counts["submit"]
+
+
+def test_when_no_way_leads_to_the_service_pieces_do(speech: Path) -> None:
+    with house(Tones(), public_url="http://127.0.0.1:1", readings=Readings(oss_for_filetrans=False)) as home:
+        for _ in range(2):
+            raw = home.client().audio.transcriptions.with_raw_response.create(
+                model="whisper-1", file=speech, response_format="srt"
+            )
+
+            assert "pieces" == raw.headers["x-compat-road"]
+            assert 2 == home.dashscope.counts["submit"]
+
+
+def test_a_task_that_fails_for_another_reason_stays_failed(speech: Path) -> None:
+    with house(Tones()) as home:
+        home.fail(Rule("submit", FailTask("DECODE_ERROR"), times=None))
+        answer = httpx2.post(
+            f"{home.base_url}/audio/transcriptions",
+            data={"model": "whisper-1", "response_format": "srt"},
+            files={"file": speech.read_bytes()},
+        )
+
+        assert (400, 1) == (answer.status_code, home.dashscope.counts["submit"])
+
+
+BAD = [
+    ({"url": "http://cdn.podcasts.fm/a.mp3"}, "url"),
+    ({"url": "https://10.1.2.3/a.mp3"}, "url"),
+    ({"url": "https://cdn.podcasts.fm/a.mp3"}, "url"),  # the emulator fetches nothing from outside
+    ({"url": "https://cdn.podcasts.fm/a.mp3", "model": "qwen-audio-3.1-asr-flash"}, "url"),
+    ({"url": ""}, "file"),
+]
+
+
+@pytest.mark.parametrize(("fields", "param"), BAD)
+@pytest.mark.parametrize("endpoint", ["transcriptions", "translations"])
+def test_an_address_that_will_not_do_is_refused_by_name(endpoint: str, fields: dict[str, str], param: str) -> None:
+    with house(Tones()) as home:
+        form = {name: (None, value) for name, value in ({"model": "whisper-1"} | fields).items()}
+        answer = httpx2.post(f"{home.base_url}/audio/{endpoint}", files=form)
+
+    assert (400, param) == (answer.status_code, answer.json()["error"]["param"])
+    assert "podcasts" not in answer.text
+
+
+def test_a_file_and_an_address_exclude_each_other(speech: Path) -> None:
+    with house(Tones()) as home:
+        answer = httpx2.post(
+            f"{home.base_url}/audio/transcriptions",
+            data={"model": "whisper-1", "url": "https://cdn.podcasts.fm/a.mp3"},
+            files={"file": speech.read_bytes()},
+        )
+
+    assert (400, "url") == (answer.status_code, answer.json()["error"]["param"])
+
+
+@pytest.fixture
+async def recogniser() -> AsyncIterator[Recogniser]:
+    with serve(create_emulator(Tones())) as root:
+        settings = Settings(base_url=root, dashscope_api_key="k")
+        service, worker = Service(root, connect_timeout=5, answer_timeout=30, attempts=1), Worker()
+        try:
+            yield Recogniser(settings, service, worker)
+        finally:
+            await worker.close()
+            await service.close()
+
+
+@pytest.mark.parametrize("model", ["whisper-1", "fun-asr"])
+async def test_an_address_is_passed_on(recogniser: Recogniser, speech: Path, model: str) -> None:
+    async def file(_: Request) -> Response:
+        return FileResponse(speech)
+
+    with serve(Starlette(routes=[Route("/a.wav", file)])) as root:
+        ask = Ask(model=model, url=f"{root}/a.wav", response_format="verbose_json")
+        work = await recogniser.prepare(ask, Path("nothing"), "k")
+        transcript = await recogniser.transcript(work)
+
+    assert WORDS == transcript.text.split()
+    assert transcript.duration == pytest.approx(SPOKEN[-1].end_ms / 1000, abs=1.0)
+    assert not recogniser.once_more(work)
+
+
+async def test_an_address_without_a_file_is_the_caller_s_fault(recogniser: Recogniser) -> None:
+    work = await recogniser.prepare(Ask(model="whisper-1", url="http://127.0.0.1:1/a.wav"), Path("nothing"), "k")
+
+    with pytest.raises(BadRequest) as refused:
+        await recogniser.transcript(work)
+
+    assert "url" == refused.value.param
+
+
+async def test_the_file_is_kept_until_its_way_has_proven_good(recogniser: Recogniser, speech: Path) -> None:
+    work = await recogniser.prepare(Ask(model="whisper-1", response_format="srt"), speech, "k")
+
+    assert recogniser.once_more(work)
+    await recogniser.transcript(work)
+    assert not recogniser.once_more(work)
