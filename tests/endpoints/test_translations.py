@@ -148,3 +148,13 @@ def test_bad_input_is_refused_by_name(
         home.client().audio.translations.create(model="whisper-1", file=speech, **fields)
 
     assert param == raised.value.param
+
+
+def test_a_translation_shares_the_transcription_s_task(speech: tuple[str, bytes]) -> None:
+    with house(Scripted(CHINESE), job_retention=60.0) as home:
+        client = home.client()
+        client.audio.transcriptions.create(model="qwen3-asr-flash-filetrans", file=speech)
+        answer = client.audio.translations.create(model="qwen3-asr-flash-filetrans", file=speech)
+
+        assert WHOLE == answer.text
+        assert 1 == home.dashscope.counts["submit"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx2
 import openai
 import pytest
 
@@ -122,6 +124,44 @@ def test_a_server_that_stops_leaves_its_jobs_to_the_next(
     with server(tmp_path, root, COMPAT_STORE=store) as second:
         assert list(WORDS) == words(transcribe(second, speech))
     assert (1, 0) == (emulator.counts["submit"], emulator.counts["cancel"])
+
+
+def test_a_background_job_goes_on_by_itself(dashscope: tuple[Emulator, str], speech: bytes, tmp_path: Path) -> None:
+    emulator, root = dashscope
+    slow(emulator, 4)
+    with server(tmp_path, root) as first:
+        job = httpx2.post(
+            f"{first.base_url}/audio/transcriptions",
+            data={"model": "qwen3-asr-flash-filetrans", "background": "true", "response_format": "text"},
+            files={"file": ("speech.wav", speech)},
+        ).json()["id"]
+        until(lambda: emulator.counts["query"] >= 1)
+        first.kill()
+
+    with server(tmp_path, root) as second:
+        address = f"{second.base_url}/audio/transcriptions/{job}"
+        until(lambda: httpx2.get(address).status_code == 200)
+        assert list(WORDS) == words(httpx2.get(address).text)
+    assert 1 == emulator.counts["submit"]
+
+
+def test_a_store_that_dies_under_a_job_takes_nothing_with_it(
+    dashscope: tuple[Emulator, str], speech: bytes, tmp_path: Path
+) -> None:
+    emulator, root = dashscope
+    slow(emulator, 3)
+    with (
+        redis_server(tmp_path) as url,
+        server(tmp_path, root, COMPAT_STORE=url) as alone,
+        ThreadPoolExecutor() as threads,
+    ):
+        asking = threads.submit(transcribe, alone, speech)
+        until(lambda: emulator.counts["query"] >= 1)
+        with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2].removesuffix("/0")))) as redis:
+            redis.sendall(b"SHUTDOWN NOSAVE\r\n")
+            assert b"" == redis.recv(1)
+
+        assert list(WORDS) == words(asking.result(timeout=30))
 
 
 def test_two_servers_on_one_redis_share_fifty_requests(
