@@ -1,0 +1,84 @@
+// The page around it: tabs, key, language, light and dark, and the code for what is chosen.
+
+import { base, call, key } from "/playground/api.js";
+import { put, say, toggle } from "/playground/i18n.js";
+import * as live from "/playground/live.js";
+import { LANGUAGES, snippet } from "/playground/snippets.js";
+import * as upload from "/playground/upload.js";
+
+const at = (id) => document.getElementById(id);
+const tabs = [at("tab-file"), at("tab-live")];
+let language = LANGUAGES[0];
+
+function select(tab) {
+  for (const one of tabs) {
+    one.ariaSelected = String(one === tab);
+    one.tabIndex = one === tab ? 0 : -1;
+    at(one.getAttribute("aria-controls")).hidden = one !== tab;
+  }
+  code();
+}
+
+function code() {
+  const ask = at("panel-file").hidden ? live.asked() : upload.asked();
+  at("code").textContent = snippet(language, { base, keyed: key() !== "", ...ask });
+  at("code-languages").replaceChildren(
+    ...LANGUAGES.map((name) => {
+      const button = Object.assign(document.createElement("button"), { type: "button", textContent: name });
+      button.ariaPressed = String(name === language);
+      button.onclick = () => {
+        language = name;
+        code();
+        at("code-languages").children[LANGUAGES.indexOf(name)].focus();
+      };
+      return button;
+    }),
+  );
+}
+
+function theme(wanted) {
+  const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  document.documentElement.dataset.theme = wanted ?? system;
+}
+
+async function models() {
+  const { body } = await call("/models").catch(() => ({ body: { data: [] } }));
+  at("models").replaceChildren(...body.data.map(({ id }) => Object.assign(document.createElement("option"), { value: id })));
+}
+
+function hints() {
+  at("model").placeholder = upload.asked().model;
+}
+
+theme(localStorage.getItem("theme"));
+put();
+at("theme").onclick = () => {
+  const next = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
+  localStorage.setItem("theme", next);
+  theme(next);
+};
+at("language").onclick = () => (toggle(), code());
+for (const tab of tabs) {
+  tab.onclick = () => select(tab);
+  tab.onkeydown = ({ key: pressed }) => {
+    if (pressed !== "ArrowLeft" && pressed !== "ArrowRight") return;
+    const other = tabs[1 - tabs.indexOf(tab)];
+    select(other);
+    other.focus();
+  };
+}
+at("key").value = key();
+at("key-state").hidden = !key();
+at("key").onchange = () => {
+  sessionStorage.setItem("key", at("key").value.trim());
+  at("key-state").hidden = !key();
+  code();
+  models();
+};
+document.addEventListener("input", () => (hints(), code()));
+at("code-copy").onclick = () => navigator.clipboard.writeText(at("code").textContent).then(() => upload.announce(say("copied")));
+upload.start();
+live.start();
+hints();
+code();
+models();

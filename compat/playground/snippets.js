@@ -1,0 +1,198 @@
+// "The code for this": the request that the page makes, as programs. The key is never written into them.
+
+export const LANGUAGES = ["curl", "Python", "Node", "Browser"];
+
+/** What the upload asks for, as form fields: [[name, value], …]. */
+export function fields({ mode, model, language }) {
+  const shape = {
+    times: [["response_format", "verbose_json"], ["timestamp_granularities[]", "word"], ["timestamp_granularities[]", "segment"]],
+    stream: [["stream", "true"]],
+    speakers: [["response_format", "diarized_json"], ["chunking_strategy", "auto"]],
+  }[mode];
+  return [["model", model], ...(language ? [["language", language]] : []), ...shape];
+}
+
+const text = JSON.stringify;
+
+function curl({ base, keyed, ...ask }) {
+  const lines = [`curl ${ask.mode === "stream" ? "-N " : ""}${base}/audio/transcriptions`];
+  if (keyed) lines.push('-H "Authorization: Bearer $OPENAI_API_KEY"');
+  return [...lines, "-F file=@speech.wav", ...fields(ask).map(([name, value]) => `-F '${name}=${value}'`)].join(" \\\n  ");
+}
+
+function python({ base, keyed, mode, model, language }) {
+  const shape = {
+    times: ['response_format="verbose_json"', 'timestamp_granularities=["word", "segment"]'],
+    stream: ["stream=True"],
+    speakers: ['response_format="diarized_json"', 'chunking_strategy="auto"'],
+  }[mode];
+  const use = {
+    times: "for segment in answer.segments:\n    print(segment.start, segment.end, segment.text)",
+    stream: 'for event in answer:\n    if event.type == "transcript.text.delta":\n        print(event.delta, end="", flush=True)',
+    speakers: "for segment in answer.segments:\n    print(segment.speaker, segment.text)",
+  }[mode];
+  const options = ["file=file", `model=${text(model)}`, ...(language ? [`language=${text(language)}`] : []), ...shape];
+  return `from openai import OpenAI
+
+client = OpenAI(base_url=${text(base)}${keyed ? "" : ', api_key="none-needed"'})
+with open("speech.wav", "rb") as file:
+    answer = client.audio.transcriptions.create(
+        ${options.join(",\n        ")},
+    )
+${use}
+`;
+}
+
+function node({ base, keyed, mode, model, language }) {
+  const shape = {
+    times: ['response_format: "verbose_json"', 'timestamp_granularities: ["word", "segment"]'],
+    stream: ["stream: true"],
+    speakers: ['response_format: "diarized_json"', 'chunking_strategy: "auto"'],
+  }[mode];
+  const use = {
+    times: "for (const segment of answer.segments) console.log(segment.start, segment.end, segment.text);",
+    stream: 'for await (const event of answer) {\n  if (event.type === "transcript.text.delta") process.stdout.write(event.delta);\n}',
+    speakers: "for (const segment of answer.segments) console.log(segment.speaker, segment.text);",
+  }[mode];
+  const options = [`model: ${text(model)}`, ...(language ? [`language: ${text(language)}`] : []), ...shape];
+  return `import fs from "node:fs";
+import OpenAI from "openai";
+
+const client = new OpenAI({ baseURL: ${text(base)}${keyed ? "" : ', apiKey: "none-needed"'} });
+const answer = await client.audio.transcriptions.create({
+  file: fs.createReadStream("speech.wav"),
+  ${options.join(",\n  ")},
+});
+${use}
+`;
+}
+
+function browser({ base, keyed, ...ask }) {
+  const header = keyed ? '\n  headers: { Authorization: "Bearer " + key }, // ask the person for it; never ship one' : "";
+  const use =
+    ask.mode === "stream"
+      ? `const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+let rest = "";
+for (let part = await reader.read(); !part.done; part = await reader.read()) {
+  const frames = (rest + part.value).split("\\n\\n");
+  rest = frames.pop();
+  for (const frame of frames.filter((frame) => frame.startsWith("data: "))) {
+    const event = JSON.parse(frame.slice(6));
+    if (event.type === "transcript.text.delta") document.body.append(event.delta);
+  }
+}`
+      : `const { segments } = await answer.json();
+for (const segment of segments) document.body.append(${ask.mode === "speakers" ? 'segment.speaker + ": ", ' : ""}segment.text, "\\n");`;
+  return `// <input type="file">; a page of another origin must be named in the server's COMPAT_CORS_ORIGINS
+const form = new FormData();
+form.append("file", document.querySelector("input[type=file]").files[0]);
+${fields(ask).map(([name, value]) => `form.append(${text(name)}, ${text(value)});`).join("\n")}
+const answer = await fetch("${base}/audio/transcriptions", {
+  method: "POST",${header}
+  body: form,
+});
+${use}
+`;
+}
+
+/** A live session's configuration. */
+export const session = ({ model, language }) => ({
+  type: "transcription",
+  audio: {
+    input: {
+      format: { type: "audio/pcm", rate: 24000 },
+      transcription: { model, ...(language ? { language } : {}) },
+      turn_detection: { type: "server_vad" },
+    },
+  },
+});
+
+function liveCurl({ base, keyed, ...ask }) {
+  const key = keyed ? ' \\\n  -H "Authorization: Bearer $OPENAI_API_KEY"' : "";
+  return `# a client secret: a key for one page and ten minutes, to open ${base.replace(/^http/, "ws")}/realtime with
+curl ${base}/realtime/client_secrets${key} -H "Content-Type: application/json" \\
+  -d '${text({ session: session(ask) })}'`;
+}
+
+function livePython({ base, keyed, model, language }) {
+  const chosen = `{"model": ${text(model)}${language ? `, "language": ${text(language)}` : ""}}`;
+  return `import asyncio, base64, wave
+from openai import AsyncOpenAI  # pip install "openai[realtime]"
+
+client = AsyncOpenAI(base_url=${text(base)}, websocket_base_url=${text(base.replace(/^http/, "ws"))}${keyed ? "" : ', api_key="none-needed"'})
+session = {"type": "transcription", "audio": {"input": {
+    "format": {"type": "audio/pcm", "rate": 24000}, "transcription": ${chosen}, "turn_detection": None}}}
+
+async def main() -> None:
+    with wave.open("speech-24k.wav", "rb") as file:  # 16-bit, mono, 24 kHz
+        pcm = file.readframes(file.getnframes())
+    async with client.realtime.connect(extra_query={"intent": "transcription"}) as live:
+        await live.session.update(session=session)
+        for at in range(0, len(pcm), 4800):  # 100 ms
+            await live.input_audio_buffer.append(audio=base64.b64encode(pcm[at : at + 4800]).decode())
+        await live.input_audio_buffer.commit()
+        async for event in live:
+            if event.type == "conversation.item.input_audio_transcription.delta":
+                print(event.delta, end="", flush=True)
+            elif event.type == "conversation.item.input_audio_transcription.completed":
+                break
+
+asyncio.run(main())
+`;
+}
+
+function liveNode({ base, keyed, ...ask }) {
+  const configured = { ...session(ask) };
+  configured.audio.input.turn_detection = null;
+  const key = keyed ? ', "openai-insecure-api-key." + process.env.OPENAI_API_KEY' : "";
+  return `import fs from "node:fs";
+import WebSocket from "ws"; // npm install ws
+
+const pcm = fs.readFileSync("speech-24k.wav").subarray(44); // 16-bit, mono, 24 kHz
+const socket = new WebSocket("${base.replace(/^http/, "ws")}/realtime?intent=transcription", ["realtime"${key}]);
+const send = (event) => socket.send(JSON.stringify(event));
+socket.onopen = () => {
+  send({ type: "session.update", session: ${text(configured)} });
+  for (let at = 0; at < pcm.length; at += 4800)
+    send({ type: "input_audio_buffer.append", audio: pcm.subarray(at, at + 4800).toString("base64") });
+  send({ type: "input_audio_buffer.commit" });
+};
+socket.onmessage = ({ data }) => {
+  const event = JSON.parse(data);
+  if (event.type.endsWith("input_audio_transcription.delta")) process.stdout.write(event.delta);
+  if (event.type.endsWith("input_audio_transcription.completed")) socket.close();
+};
+`;
+}
+
+function liveBrowser({ base, keyed, ...ask }) {
+  return `// Your own server fetches the client secret, so that no key is in the page.
+const issued = await fetch("${base}/realtime/client_secrets", {
+  method: "POST",
+  headers: { "Content-Type": "application/json"${keyed ? ', Authorization: "Bearer " + key' : ""} },
+  body: JSON.stringify({ session: ${text(session(ask))} }),
+});
+const { value } = await issued.json();
+const socket = new WebSocket("${base.replace(/^http/, "ws")}/realtime?intent=transcription",
+  ["realtime", "openai-insecure-api-key." + value]);
+socket.onmessage = ({ data }) => {
+  const event = JSON.parse(data);
+  if (event.type.endsWith("input_audio_transcription.delta")) document.body.append(event.delta);
+};
+await new Promise((opened) => (socket.onopen = opened));
+
+const sound = new AudioContext({ sampleRate: 24000 });
+await sound.audioWorklet.addModule("${base.replace(/\/v1$/, "")}/playground/worklet.js");
+const microphone = new AudioWorkletNode(sound, "microphone");
+microphone.port.onmessage = ({ data }) => {
+  const audio = btoa(String.fromCharCode(...new Uint8Array(data.pcm)));
+  socket.send(JSON.stringify({ type: "input_audio_buffer.append", audio }));
+};
+sound.createMediaStreamSource(await navigator.mediaDevices.getUserMedia({ audio: true })).connect(microphone);
+`;
+}
+
+const FILE = { curl, Python: python, Node: node, Browser: browser };
+const LIVE = { curl: liveCurl, Python: livePython, Node: liveNode, Browser: liveBrowser };
+
+export const snippet = (language, ask) => (ask.mode === "live" ? LIVE : FILE)[language](ask);

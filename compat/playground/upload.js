@@ -1,0 +1,280 @@
+// One file: what is asked, its way, and its transcript on the page.
+
+import { ApiError, call, upload } from "/playground/api.js";
+import { FORMATS, clock, save } from "/playground/captions.js";
+import { say, todo } from "/playground/i18n.js";
+import { fields } from "/playground/snippets.js";
+import { Waveform } from "/playground/waveform.js";
+
+const MODELS = { times: "whisper-1", stream: "gpt-4o-transcribe", speakers: "gpt-4o-transcribe-diarize" };
+const LONG = 300; // seconds from which a file becomes a job that survives a reload
+const COLOURS = 6;
+const at = (id) => document.getElementById(id);
+const make = (tag, name, text) => Object.assign(document.createElement(tag), { className: name, textContent: text });
+
+const audio = at("audio");
+const wave = new Waveform(at("wave"), audio);
+let file = null;
+let answer = null; // {mode, name, body, text, segments}
+let words = []; // [{start, end, node}]
+let stopping = null;
+
+export function asked() {
+  const mode = document.querySelector("[name=mode]:checked").value;
+  return { mode, model: at("model").value.trim() || MODELS[mode], language: at("spoken").value.trim() };
+}
+
+let forget = 0;
+
+/** Says it to the eye and to a screen reader, for a while. */
+export function announce(text) {
+  at("status").textContent = text;
+  clearTimeout(forget);
+  forget = setTimeout(() => (at("status").textContent = ""), 4000);
+}
+
+export function complain(node, error) {
+  const where = [error.status && `HTTP ${error.status}`, error.code, error.param].filter(Boolean).join(" · ");
+  node.replaceChildren(make("b", "", where), make("p", "", error.message), make("p", "todo", todo(error.code)));
+  node.hidden = false;
+}
+
+export function tags(node, list) {
+  node.replaceChildren(...list.filter(Boolean).map((text) => make("span", "", text)));
+}
+
+function choose(chosen) {
+  file = chosen;
+  at("file-name").textContent = `${file.name} · ${(file.size / 1e6).toFixed(1)} MB`;
+  at("go").disabled = false;
+  URL.revokeObjectURL(audio.src);
+  audio.src = URL.createObjectURL(file);
+}
+
+/** Seconds, or none where the browser cannot tell. */
+async function length() {
+  if (!audio.duration && !audio.error) {
+    await new Promise((known) => ["loadedmetadata", "error"].forEach((name) => audio.addEventListener(name, known, { once: true })));
+  }
+  return Number.isFinite(audio.duration) ? audio.duration : 0;
+}
+
+function progress(stage, value) {
+  const bar = at("progress").firstElementChild;
+  at("progress").hidden = false;
+  if (at("stage").textContent !== stage) announce(stage);
+  at("stage").textContent = stage;
+  if (value === undefined) bar.removeAttribute("value");
+  else bar.value = value;
+}
+
+// --- the request ---
+
+async function run(work) {
+  stopping = new AbortController();
+  at("go").disabled = true;
+  at("cancel").hidden = false;
+  at("file-error").hidden = true;
+  try {
+    await work(stopping.signal);
+    announce(say("done"));
+  } catch (error) {
+    if (error instanceof ApiError) complain(at("file-error"), error);
+    else if (error.name !== "AbortError") throw error;
+  } finally {
+    at("progress").hidden = at("cancel").hidden = true;
+    at("go").disabled = file === null;
+  }
+}
+
+async function transcribe(signal) {
+  const ask = asked();
+  const form = new FormData();
+  form.append("file", file, file.name);
+  for (const [name, value] of fields(ask)) form.append(name, value);
+  const background = ask.mode !== "stream" && (await length()) > LONG;
+  if (background) form.append("background", "true");
+  begin(ask.mode, file.name);
+  progress(say("uploading"), 0);
+  const sent = (part) => (part < 1 ? progress(say("uploading"), part) : progress(say("listening")));
+  const { status, body, ignored, road } = await upload(form, { sent, hear, signal });
+  if (status === 202) await follow({ id: body.id, mode: ask.mode, name: file.name }, signal);
+  else if (body) finish(body, { ignored, road });
+}
+
+/** A long job, until it is there; its id outlives a reload. */
+async function follow(job, signal) {
+  sessionStorage.setItem("job", JSON.stringify(job));
+  progress(say("job"));
+  signal.addEventListener("abort", () => {
+    sessionStorage.removeItem("job");
+    call(`/audio/transcriptions/${job.id}`, { method: "DELETE" }).catch(() => {});
+  });
+  try {
+    for (;;) {
+      const { status, body, headers } = await call(`/audio/transcriptions/${job.id}`, { signal });
+      signal.throwIfAborted();
+      if (status !== 202) {
+        if (body.object === "transcription.job") throw new ApiError(200, body.error ?? { message: body.status });
+        return finish(body, { ignored: headers.get("x-compat-ignored"), road: headers.get("x-compat-road") });
+      }
+      await new Promise((wake) => setTimeout(wake, 1000));
+    }
+  } finally {
+    sessionStorage.removeItem("job");
+  }
+}
+
+// --- what comes back ---
+
+function begin(mode, name) {
+  answer = { mode, name, body: null, text: "", segments: [] };
+  words = [];
+  at("transcript").replaceChildren();
+  tags(at("tags"), []);
+  at("player").hidden = true;
+  at("result").hidden = mode !== "stream";
+  offer();
+}
+
+function hear(event) {
+  if (event.type === "transcript.text.delta") {
+    answer.text += event.delta;
+    at("transcript").append(event.delta);
+  }
+  if (event.type === "transcript.text.done") finish(event, {});
+}
+
+function finish(body, { ignored, road }) {
+  Object.assign(answer, { body, text: body.text, segments: body.segments ?? [] });
+  const told = body.dashscope ?? {};
+  tags(at("tags"), [
+    told.model, told.language ?? body.language, told.emotion, body.duration && `${body.duration.toFixed(1)} s`, road ?? told.surface,
+    ignored && `ignored: ${decodeURIComponent(ignored)}`,
+  ]);
+  const speakers = [...new Set(answer.segments.map((part) => part.speaker).filter(Boolean))];
+  for (const part of answer.segments) {
+    if (part.speaker) part.colour = speakers.indexOf(part.speaker) % COLOURS;
+  }
+  at("result").hidden = false;
+  if (answer.segments.length) lay(body.words ?? []);
+  else at("transcript").textContent = body.text;
+  at("player").hidden = file === null || audio.error !== null;
+  if (file) wave.show(file, answer.segments);
+  offer();
+}
+
+function lay(spoken) {
+  let next = 0;
+  words = [];
+  at("transcript").replaceChildren(
+    ...answer.segments.map((part) => {
+      const row = make("div", "segment", "");
+      const time = make("button", "", clock(part.start).slice(3, 10));
+      time.type = "button";
+      time.ariaLabel = `${say("play")} ${clock(part.start)}`;
+      time.onclick = () => play(part.start);
+      const line = make("p", part.speaker ? `speaker-${part.colour}` : "", "");
+      if (part.speaker) line.append(make("span", "who", part.speaker));
+      const text = part.text.trim();
+      let done = 0;
+      for (; next < spoken.length; next++) {
+        const found = text.indexOf(spoken[next].word, done);
+        if (found < 0) break;
+        const node = make("span", "word", spoken[next].word);
+        const { start, end } = spoken[next];
+        node.onclick = () => play(start);
+        words.push({ start, end, node });
+        line.append(text.slice(done, found), node);
+        done = found + spoken[next].word.length;
+      }
+      line.append(text.slice(done));
+      row.append(time, line);
+      part.row = row;
+      return row;
+    }),
+  );
+}
+
+function play(from) {
+  if (file === null) return;
+  audio.currentTime = from;
+  audio.play();
+}
+
+function follow_playing() {
+  const now = audio.currentTime;
+  for (const word of words) word.node.classList.toggle("now", !audio.ended && word.start <= now && now < word.end);
+  for (const part of answer?.segments ?? []) part.row?.classList.toggle("current", part.start <= now && now < part.end);
+  wave.draw();
+  if (!audio.paused) requestAnimationFrame(follow_playing);
+}
+
+// --- taking it away ---
+
+function offer() {
+  for (const button of at("downloads").querySelectorAll("[data-format]")) {
+    const { format } = button.dataset;
+    const timed = format === "srt" || format === "vtt";
+    button.disabled = timed ? !answer.segments.length : !answer.body;
+  }
+  at("copy").disabled = !answer.body;
+}
+
+function content(format) {
+  if (format === "json") return JSON.stringify(answer.body, (name, value) => (["row", "colour"].includes(name) ? undefined : value), 2);
+  return FORMATS[format](answer.segments.length ? answer.segments : [{ text: answer.text }]);
+}
+
+// --- the microphone as a file ---
+
+let recorder = null;
+
+async function record() {
+  const button = at("record");
+  if (recorder) return recorder.stop();
+  let stream;
+  try {
+    stream = await navigator.mediaDevices.getUserMedia({ audio: true });
+  } catch (error) {
+    return complain(at("file-error"), new ApiError(0, { code: "microphone", message: error.message }));
+  }
+  const parts = [];
+  recorder = new MediaRecorder(stream);
+  recorder.ondataavailable = (event) => parts.push(event.data);
+  recorder.onstop = () => {
+    for (const track of stream.getTracks()) track.stop();
+    const { mimeType } = recorder;
+    choose(new File(parts, `${say("recording")}.${mimeType.includes("mp4") ? "m4a" : "webm"}`, { type: mimeType }));
+    recorder = null;
+    button.classList.remove("on");
+    button.lastElementChild.textContent = say("record");
+  };
+  recorder.start();
+  button.classList.add("on");
+  button.lastElementChild.textContent = say("stopRecord");
+}
+
+export function start() {
+  at("file").onchange = () => at("file").files[0] && choose(at("file").files[0]);
+  const drop = at("drop");
+  drop.ondragover = (event) => (event.preventDefault(), drop.classList.add("over"));
+  drop.ondragleave = () => drop.classList.remove("over");
+  drop.ondrop = (event) => {
+    event.preventDefault();
+    drop.classList.remove("over");
+    if (event.dataTransfer.files[0]) choose(event.dataTransfer.files[0]);
+  };
+  at("record").onclick = record;
+  at("form").onsubmit = (event) => (event.preventDefault(), run(transcribe));
+  at("cancel").onclick = () => stopping.abort();
+  at("play").onclick = () => (audio.paused ? audio.play() : audio.pause());
+  audio.onplay = () => ((at("play").textContent = "❚❚"), (at("play").ariaLabel = say("pause")), follow_playing());
+  audio.onpause = () => ((at("play").textContent = "▶"), (at("play").ariaLabel = say("play")), follow_playing());
+  at("downloads").onclick = ({ target }) => {
+    if (target.dataset.format) save(`${answer.name.replace(/\.[^.]*$/, "")}.${target.dataset.format}`, content(target.dataset.format));
+  };
+  at("copy").onclick = () => navigator.clipboard.writeText(content("txt")).then(() => announce(say("copied")));
+  const job = JSON.parse(sessionStorage.getItem("job"));
+  if (job) run((signal) => (begin(job.mode, job.name), follow(job, signal)));
+}

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+
+from compat.emulator.engines.scripted import Scripted
+from compat.endpoints.playground import FOLDER
+from tests.house import house
+
+FILES = sorted(path.name for path in FOLDER.iterdir())
+
+
+@pytest.fixture(scope="module")
+def root() -> Iterator[str]:
+    with house(Scripted(())) as home:
+        yield home.base_url.removesuffix("/v1")
+
+
+@pytest.mark.parametrize("path", ["/", *(f"/playground/{name}" for name in FILES)])
+def test_every_file_comes_with_what_keeps_a_page_safe(root: str, path: str) -> None:
+    answer = httpx2.get(root + path)
+
+    assert 200 == answer.status_code
+    assert "nosniff" == answer.headers["x-content-type-options"]
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'; ")
+
+
+@pytest.mark.parametrize("path", ["/playground/", "/playground/none.js", "/playground/..%2fapp.py"])
+def test_nothing_else_is_served(root: str, path: str) -> None:
+    answer = httpx2.get(root + path)
+
+    assert (404, "unknown_url") == (answer.status_code, answer.json()["error"]["code"])
+
+
+def test_it_can_be_switched_off() -> None:
+    with house(Scripted(()), playground=False) as home:
+        root = home.base_url.removesuffix("/v1")
+        answers = [httpx2.get(root + path).status_code for path in ("/", "/playground/app.js")]
+
+    assert [404, 404] == answers
+
+
+def test_nothing_comes_from_outside() -> None:
+    text = "".join((FOLDER / name).read_text() for name in FILES)
+
+    assert {"http://www.w3.org/2000/svg"} == set(re.findall(r"(?:https?:)?//[\w.]+\.[\w/]+", text))
+
+
+def test_both_languages_have_the_same_words() -> None:
+    english, chinese = (FOLDER / "i18n.js").read_text().split("  zh: {")
+    names = re.compile(r"(?:^|[{,])\s*(\w+): [\"{]", re.MULTILINE)
+
+    assert sorted(names.findall(english.partition("  en: {")[2])) == sorted(names.findall(chinese.partition("\n};")[0]))
+    wanted = set(re.findall(r'data-i18n(?:-label|-hint)?="(\w+)"', (FOLDER / "index.html").read_text()))
+    assert wanted <= set(names.findall(english))
+
+
+def test_every_error_of_this_server_has_advice_or_a_message_of_its_own() -> None:
+    advised = set(re.findall(r"^      (\w+): \"", (FOLDER / "i18n.js").read_text(), re.MULTILINE))
+
+    assert {"invalid_api_key", "rate_limit_exceeded", "insufficient_quota", "upstream_error", "other"} <= advised
