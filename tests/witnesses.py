@@ -10,15 +10,24 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 
 def program(name: str, how: str) -> str:
     """The path of `name`; `how` tells a reader how to get it."""
-    path = shutil.which(name)
-    if path is not None:
-        return path
+    return shutil.which(name) or _missing(name, how)
+
+
+def installed(path: Path, name: str, how: str) -> Path:
+    """`path`, where `name` has been installed."""
+    if not path.exists():
+        _missing(name, how)
+    return path
+
+
+def _missing(name: str, how: str) -> NoReturn:
     if os.environ.get("COMPAT_REQUIRE_WITNESSES") == "1":
         pytest.fail(f"{name} is not installed: {how}.")
     pytest.skip(f"{name} is not installed: {how}.")

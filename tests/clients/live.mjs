@@ -1,0 +1,54 @@
+// A live transcription with OpenAI's own package for Node, which always dials wss.
+//
+//   node live.mjs BASE_URL SOUND.pcm vad|BYTE,BYTE,… PACE
+//
+// As live.py beside it: mono 16-bit sound at 24 kHz; prints a line a turn: {"transcript": …, "deltas": …}.
+import fs from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import OpenAI from "openai";
+import { OpenAIRealtimeWS } from "openai/realtime/ws";
+
+const FRAME = 4800;
+const [baseURL, path, mode, pace] = process.argv.slice(2);
+const vad = mode === "vad";
+const sound = Buffer.concat([fs.readFileSync(path), Buffer.alloc(vad ? FRAME * 15 : 0)]);
+const ends = new Set(vad ? [] : mode.split(",").map(Number));
+
+const client = new OpenAI({ baseURL, apiKey: "any" });
+const live = new OpenAIRealtimeWS({ model: "gpt-4o-transcribe" }, client);
+
+const input = {
+  format: { type: "audio/pcm", rate: 24000 },
+  transcription: { model: "gpt-4o-transcribe" },
+  ...(vad ? {} : { turn_detection: null }),
+};
+const deltas = {};
+let left = vad ? Infinity : ends.size;
+let last; // under VAD the turn in which the sound ends
+
+live.on("error", (error) => {
+  console.error(error);
+  process.exit(1);
+});
+live.on("session.created", async () => {
+  live.send({ type: "session.update", session: { type: "transcription", audio: { input } } });
+  const starts = [...new Set([...Array(Math.ceil(sound.length / FRAME)).keys()].map((n) => n * FRAME).concat(...ends))];
+  const cuts = [...starts.filter((at) => at < sound.length).sort((a, b) => a - b), sound.length];
+  for (let n = 0; n + 1 < cuts.length; n++) {
+    const frame = sound.subarray(cuts[n], cuts[n + 1]);
+    live.send({ type: "input_audio_buffer.append", audio: frame.toString("base64") });
+    if (ends.has(cuts[n + 1])) live.send({ type: "input_audio_buffer.commit" });
+    await sleep((1000 * frame.length) / 48000 / Number(pace));
+  }
+});
+live.on("input_audio_buffer.speech_stopped", (event) => {
+  if (event.audio_end_ms >= (sound.length - 15 * FRAME) / 48 - 3500) last = event.item_id;
+});
+live.on("conversation.item.input_audio_transcription.delta", (event) => {
+  deltas[event.item_id] = (deltas[event.item_id] ?? "") + event.delta;
+});
+live.on("conversation.item.input_audio_transcription.completed", (event) => {
+  console.log(JSON.stringify({ transcript: event.transcript, deltas: deltas[event.item_id] ?? "" }));
+  left -= 1;
+  if (left === 0 || event.item_id === last) live.close();
+});

@@ -1,0 +1,88 @@
+"""OpenAI's own packages hear 44 s of real speech live, over TLS, under voice activity detection and by commits."""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import openai
+import pytest
+
+from compat.emulator import sample
+from tests.house import House, house
+from tests.tls import certificate
+from tests.whole.speech import Coarse, commits, errors, pcm
+from tests.witnesses import installed, program
+
+pytestmark = pytest.mark.xdist_group("speech")  # one process loads the model
+ROOT = Path(__file__).parent.parent.parent
+CLIENTS = ROOT / "tests" / "clients"
+PACE = "6"  # times faster than real time
+HOW = "run scripts/clients"
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="module")
+def home(tls: tuple[Path, Path]) -> Iterator[House]:
+    with house(Coarse(), tls=tls) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def uploaded(home: House, tls: tuple[Path, Path]) -> str:
+    """The transcript of the same speech as a file."""
+    trusting = openai.DefaultHttpxClient(verify=ssl.create_default_context(cafile=str(tls[0])))
+    create = home.client(http_client=trusting).audio.transcriptions.create
+    return create(model="whisper-1", file=sample.path()).text
+
+
+def ours(dialect: str) -> list[str]:
+    return [sys.executable, str(CLIENTS / "live.py"), dialect]
+
+
+def first_generation() -> list[str]:
+    python = installed(ROOT / ".venv-openai1" / "bin" / "python", "the openai package 1.x", HOW)
+    return [str(python), str(CLIENTS / "live.py"), "beta"]
+
+
+def node() -> list[str]:
+    installed(CLIENTS / "node_modules" / "openai", "the openai package for Node", HOW)
+    return [program("node", "https://nodejs.org"), str(CLIENTS / "live.mjs")]
+
+
+@pytest.mark.parametrize("turns", ["vad", "commits"])
+@pytest.mark.parametrize("client", ["ga", "ga-sync", "beta", "beta of 1.x", "node"])
+def test_every_official_client_hears_the_speech(
+    home: House, tls: tuple[Path, Path], uploaded: str, tmp_path: Path, client: str, turns: str
+) -> None:
+    command = {"beta of 1.x": first_generation, "node": node}.get(client, lambda: ours(client))()
+    sound = pcm()
+    path = tmp_path / "sound.pcm"
+    path.write_bytes(sound)
+    ends = commits(sound)
+    mode = "vad" if turns == "vad" else ",".join(str(end) for end in ends)
+    trust = {"SSL_CERT_FILE": str(tls[0]), "NODE_EXTRA_CA_CERTS": str(tls[0])}
+
+    done = subprocess.run(
+        [*command, home.base_url, str(path), mode, PACE],
+        env={**os.environ, **trust},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert (0, "") == (done.returncode, done.stderr)
+    heard = [json.loads(line) for line in done.stdout.splitlines()]
+    assert all(turn["deltas"] == turn["transcript"] for turn in heard)
+    assert turns == "vad" or len(ends) == len(heard)
+    assert errors(" ".join(turn["transcript"] for turn in heard), uploaded) <= 0.12
