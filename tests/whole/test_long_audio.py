@@ -1,0 +1,64 @@
+"""Twenty minutes of words coded in tones through both roads: each word once, in order, where it was said."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+import srt
+from openai.types.audio import TranscriptionVerbose
+
+from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
+from tests.audio.media import make
+from tests.house import house
+
+SPOKEN = lay(itertools.islice(itertools.cycle(VOCABULARY), 3870), gap_ms=150)
+WORDS = [word.text for word in SPOKEN]
+NEAR = 0.05  # seconds
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make("wav", encode(SPOKEN), 16000, 1, tmp_path_factory.mktemp("audio") / "long.wav")
+
+
+def test_one_file_task(speech: Path) -> None:
+    with house(Tones()) as home:
+        create = home.client().audio.transcriptions.create
+        answer = create(
+            model="whisper-1", file=speech, response_format="verbose_json", timestamp_granularities=["word"]
+        )
+        captions = create(model="whisper-1", file=speech, response_format="srt")
+
+    assert isinstance(answer, TranscriptionVerbose)
+    assert answer.words is not None
+    assert WORDS == [word.word for word in answer.words]
+    assert all(
+        abs(told.start - meant.begin_ms / 1000) <= NEAR and abs(told.end - meant.end_ms / 1000) <= NEAR
+        for told, meant in zip(answer.words, SPOKEN, strict=True)
+    )
+    assert WORDS == [word for cue in srt.parse(captions) for word in cue.content.split()]
+
+
+def test_pieces(speech: Path) -> None:
+    with house(Tones(), long_road="pieces") as home:
+        create = home.client().audio.transcriptions.create
+        answer = create(model="whisper-1", file=speech, response_format="verbose_json")
+        deltas = [
+            event.delta
+            for event in create(model="whisper-1", file=speech, stream=True)
+            if event.type == "transcript.text.delta"
+        ]
+
+    assert isinstance(answer, TranscriptionVerbose)
+    heard = 0
+    for segment in answer.segments or ():
+        meant = SPOKEN[heard : heard + len(segment.text.split())]
+        heard += len(meant)
+        assert [word.text for word in meant] == segment.text.split()
+        assert segment.start <= meant[0].begin_ms / 1000 + NEAR
+        assert meant[-1].end_ms / 1000 - NEAR <= segment.end
+    assert len(WORDS) == heard
+    assert WORDS == "".join(deltas).split()
+    assert len(deltas) >= 10
