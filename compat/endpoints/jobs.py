@@ -61,7 +61,9 @@ class Jobs:
     async def place(self, order: Order) -> tuple[Job, int]:
         """Begins or joins the job without waiting; gives it and the number of the caller's view of it."""
         ask = order.work.ask
-        view = msgspec.structs.replace(ask, context="", extensions={}, webhook_url=None, ignored=order.work.ignored)
+        view = msgspec.structs.replace(
+            ask, context="", extensions={}, webhook_url=None, url=None, ignored=order.work.ignored
+        )
         opening = self._runs.spawn(self._opened(order, view, ask.webhook_url))
         try:
             job = await asyncio.shield(opening)

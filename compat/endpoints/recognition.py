@@ -83,7 +83,7 @@ class Recogniser:
         if work.request.surface == "pieces":
             return await self._in_pieces(work.request, work)
         try:
-            return _measured(await self._careful(work.request, work.key, custodian), work)
+            return _measured(await self._careful(work.request, work.key, custodian), work.request)
         except (FileNotFetched, TooLarge) as exc:
             other = self._instead(work, exc)
             if other is None:
@@ -112,7 +112,7 @@ class Recogniser:
 
     async def resumed(self, request: Request, task_id: str, key: str, custodian: Custodian) -> Transcript:
         """The transcript of a task that was submitted before; the audio is not needed for it."""
-        return await self._tasks.resumed(request, task_id, key, custodian)
+        return _measured(await self._tasks.resumed(request, task_id, key, custodian), request)
 
     def once_more(self, work: Work) -> bool:
         """Whether the audio may be needed again after its task was submitted: to ask without the context, or another
@@ -138,7 +138,7 @@ class Recogniser:
                     yield text
         for text in stream.flush():
             yield text
-        yield _measured(stream.transcript(), work)
+        yield _measured(stream.transcript(), work.request)
 
     async def _once(self, request: Request, key: str, custodian: Custodian | None = None) -> Transcript:
         match request.surface:
@@ -194,10 +194,10 @@ def remote(url: str) -> Media:
     )
 
 
-def _measured(transcript: Transcript, work: Work) -> Transcript:
+def _measured(transcript: Transcript, request: Request) -> Transcript:
     """With the audio's length: measured, or where it was never here as far as the service tells it."""
-    duration = work.request.media.duration
-    if work.request.media.url:
+    duration = request.media.duration
+    if not duration:
         ends = [segment.end for segment in transcript.segments]
         duration = max([transcript.usage.seconds or 0.0, *ends])
     return msgspec.structs.replace(transcript, duration=duration)
