@@ -18,6 +18,7 @@ from starlette.routing import Route, WebSocketRoute
 from compat.audio.worker import Worker
 from compat.endpoints import playground
 from compat.endpoints.access import Access
+from compat.endpoints.auth import Gate
 from compat.endpoints.files import Links
 from compat.endpoints.health import healthz
 from compat.endpoints.jobs import Jobs
@@ -45,6 +46,7 @@ EXPOSED = ("x-request-id", "openai-processing-ms", "x-compat-ignored", "x-compat
 
 def create_app(settings: Settings) -> Starlette:
     """`app.state.leave` is to be awaited when the server stops, before its sockets are closed."""
+    gate = Gate(settings)
     service = Service(
         settings.root,
         connect_timeout=settings.connect_timeout,
@@ -61,13 +63,14 @@ def create_app(settings: Settings) -> Starlette:
     secret_of_hooks, private = settings.webhook_secret, settings.allow_private_webhooks
     webhooks = Webhooks(secret_of_hooks, private=private) if secret_of_hooks else None
     keeper = Keeper(runs, jobs, webhooks)
-    long = LongJobs(settings, jobs)
-    transcriptions = Transcriptions(settings, recogniser, long, spool.path)
-    translations = Translations(settings, recogniser, jobs, Translator(settings, service), spool.path)
-    models = Models(settings)
+    long = LongJobs(settings, gate, jobs)
+    transcriptions = Transcriptions(settings, gate, recogniser, long, spool.path)
+    translations = Translations(settings, gate, recogniser, jobs, Translator(settings, service), spool.path)
+    models = Models(settings, gate)
     secret = settings.secret.encode() if settings.secret else os.urandom(32)
-    sessions = Sessions(settings, secret)
-    realtime = Realtime(settings, Sockets(settings.live_root, connect_timeout=settings.connect_timeout), secret)
+    sessions = Sessions(settings, gate, secret)
+    sockets = Sockets(settings.live_root, connect_timeout=settings.connect_timeout)
+    realtime = Realtime(settings, gate, sockets, secret)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -44,9 +44,10 @@ def serve(host: str, port: int, insecure: bool, engine: str, tls_cert: Path | No
     settings = _settings()
     if (tls_cert is None) != (tls_key is None):
         raise click.ClickException("--tls-cert and --tls-key go together.")
-    if host not in LOOPBACK and not (settings.api_keys or settings.pass_key or insecure):
+    if host not in LOOPBACK and not (_keyed(settings) or settings.pass_key or insecure):
         raise click.ClickException(
-            f"--host {host} lets others in: set COMPAT_API_KEYS (or COMPAT_PASS_KEY=true), or say --insecure."
+            f"--host {host} lets others in: set COMPAT_API_KEYS or COMPAT_API_KEYS_FILE (or COMPAT_PASS_KEY=true), "
+            "or say --insecure."
         )
     listener = _listener(host, port)
     with contextlib.ExitStack() as stack:
@@ -74,14 +75,18 @@ class _Announcing(Server):
             raise click.ClickException(str(exc)) from exc
         super().__init__(config(app, cert, key), app.state.leave)
         self._local = local
-        self._key = settings.api_keys[0] if settings.api_keys else None
+        self._keyed = _keyed(settings)
         host, port = listener.getsockname()[:2]
         scheme = "https" if cert else "http"
         self._base = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/v1"
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        click.echo(_welcome(self._base, self._local, self._key is not None))
+        click.echo(_welcome(self._base, self._local, self._keyed))
+
+
+def _keyed(settings: Settings) -> bool:
+    return bool(settings.api_keys) or settings.api_keys_file is not None
 
 
 def _welcome(base: str, local: bool, keyed: bool) -> str:

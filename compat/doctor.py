@@ -57,6 +57,8 @@ def configuration(settings: Settings) -> Table:
     callers = (
         f"{len(settings.api_keys)} known keys"
         if settings.api_keys
+        else "those of COMPAT_API_KEYS_FILE"
+        if settings.api_keys_file
         else "pass their own key on"
         if settings.pass_key
         else "anyone"

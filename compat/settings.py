@@ -181,6 +181,14 @@ class Settings:
             "Keys that callers may use, comma-separated. Without any only loopback is served.",
         ),
     ] = ()
+    api_keys_file: Annotated[
+        Path | None,
+        Variable(
+            ("COMPAT_API_KEYS_FILE",),
+            Path,
+            "File of keys, read again whenever it changes; a line is `name key-or-sha256:… scopes limits`.",
+        ),
+    ] = None
     pass_key: Annotated[
         bool, Variable(("COMPAT_PASS_KEY",), _switch, "Pass the caller's Bearer on as the DashScope key.")
     ] = False

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent / "compat"
 FLOORS = [  # from the ground up; a module imports from floors below its own, or from its own room
-    {"errors", "languages", "settings", "transcript"},
+    {"errors", "keys", "languages", "settings", "transcript"},
     {"options"},
     {"audio", "catalogue", "dashscope_api", "openai_api"},
     {"bridge", "jobs", "upstream"},

@@ -1,47 +1,126 @@
-"""Who is calling, and with which DashScope key their work is done."""
+"""Who is calling, what they may do, and with which DashScope key their work is done."""
 
 from __future__ import annotations
 
 import hashlib
-import hmac
-from collections.abc import Mapping
+import logging
+import os
+from pathlib import Path
 
 import msgspec
+from starlette.requests import HTTPConnection
 
-from compat.errors import NotAuthenticated
+from compat import keys
+from compat.errors import Forbidden, NotAuthenticated
+from compat.keys import Entry, Keyring, KeysError, Scope
 from compat.openai_api import secrets
-from compat.settings import Settings
+from compat.settings import Settings, SettingsError
+
+log = logging.getLogger("compat.keys")
 
 
 class Caller(msgspec.Struct, frozen=True):
     """`key` is DashScope's: the server's own, or the caller's when keys are passed on. `tenant` tells those who call
-    apart without telling their keys."""
+    apart without telling their keys; `entry` is what the operator wrote of this one, under a name that may be told."""
 
     key: str
     tenant: str
+    entry: Entry | None = None
+
+    @property
+    def name(self) -> str:
+        return self.entry.name if self.entry else "anyone"
+
+    def check(self, scope: Scope) -> None:
+        """Raises Forbidden."""
+        if self.entry and scope not in self.entry.scopes:
+            raise Forbidden(f"This key is not for {scope}: its scopes are {', '.join(sorted(self.entry.scopes))}.")
 
 
-def caller(settings: Settings, headers: Mapping[str, str]) -> Caller:
-    """Raises NotAuthenticated. With neither keys nor pass-through everybody may call (`serve` then binds loopback)."""
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    token = token.strip() if scheme.lower() == "bearer" else ""
-    if token.startswith(secrets.PREFIX) and token not in settings.api_keys:
-        raise NotAuthenticated("A client secret opens realtime sessions and nothing else.")
-    return known(settings, token)
+class Gate:
+    """Lets callers in. A file of keys is read again as soon as it has changed; one that cannot be read or used leaves
+    the keys as they were."""
 
+    def __init__(self, settings: Settings) -> None:
+        """Raises SettingsError when the file cannot be used from the start."""
+        self._pass = settings.pass_key
+        self._service_key = settings.dashscope_api_key or ""
+        self._plain = keys.plain(settings.api_keys)
+        self._path = settings.api_keys_file
+        self._seen: tuple[int, int, int] | None = None
+        self._keyring = Keyring(self._plain)
+        if self._path is not None:
+            try:
+                self._read(self._path)
+            except (OSError, ValueError) as exc:
+                raise SettingsError(f"COMPAT_API_KEYS_FILE cannot be used: {_told(exc)}") from exc
 
-def known(settings: Settings, token: str) -> Caller:
-    """The same for a key that came another way, as in a WebSocket's subprotocol."""
-    if settings.api_keys:
-        # Every key is compared, so that the time taken does not tell which one came close.
-        matches = [hmac.compare_digest(token.encode(), key.encode()) for key in settings.api_keys]
-        if not any(matches):
+    @property
+    def keyed(self) -> bool:
+        """Whether callers need a key that the operator gave them."""
+        return bool(self._plain) or self._path is not None
+
+    def caller(self, request: HTTPConnection, scope: Scope = "rest") -> Caller:
+        """Raises NotAuthenticated or Forbidden. With neither keys nor pass-through everybody may call (`serve` then
+        binds loopback)."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        token = token.strip() if scheme.lower() == "bearer" else ""
+        if self.is_secret(token):
+            raise NotAuthenticated("A client secret opens realtime sessions and nothing else.")
+        found = self.known(token, scope)
+        request.state.log["caller"] = found.name
+        return found
+
+    def is_secret(self, token: str) -> bool:
+        """Whether it is a client secret rather than a key."""
+        return token.startswith(secrets.PREFIX) and self._current().find(token) is None
+
+    def known(self, token: str, scope: Scope) -> Caller:
+        """The same for a key that came another way, as in a WebSocket's subprotocol."""
+        if not self.keyed:
+            if self._pass and not token:
+                raise NotAuthenticated(_reason(token))
+            if self._pass and scope == "admin":
+                raise Forbidden("Nobody is known here as an operator: COMPAT_API_KEYS_FILE names them.")
+            return Caller(key=token if self._pass else self._service_key, tenant=_tenant(token))
+        entry = self._current().find(token)
+        if entry is None:
             raise NotAuthenticated(_reason(token))
-    elif settings.pass_key:
-        if not token:
-            raise NotAuthenticated(_reason(token))
-        return Caller(key=token, tenant=_tenant(token))
-    return Caller(key=settings.dashscope_api_key or "", tenant=_tenant(token))
+        # A caller of the file keeps his jobs when his key is changed.
+        tenant = _tenant(f"{entry.name} by name") if entry not in self._plain else _tenant(token)
+        found = Caller(key=self._service_key, tenant=tenant, entry=entry)
+        found.check(scope)
+        return found
+
+    def _current(self) -> Keyring:
+        if self._path is not None:
+            try:
+                if _state(self._path) != self._seen:
+                    self._read(self._path)
+                    log.info("keys read", extra={"fields": {"keys": len(self._keyring)}})
+            except (OSError, ValueError) as exc:
+                log.warning("the keys stay as they were", extra={"fields": {"reason": _told(exc)}})
+        return self._keyring
+
+    def _read(self, path: Path) -> None:
+        self._seen = _state(path)
+        self._keyring = Keyring([*self._plain, *keys.parse(path.read_text())])
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    found = os.stat(path)  # noqa: PTH116 - a microsecond of each request
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _told(exc: OSError | ValueError) -> str:
+    """Nothing of what stands in the file."""
+    match exc:
+        case KeysError():
+            return str(exc)
+        case OSError():
+            return f"{exc.strerror}."
+        case _:
+            return "It is not UTF-8 text."
 
 
 def _tenant(token: str) -> str:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from compat.endpoints import answers
-from compat.endpoints.auth import caller
+from compat.endpoints.auth import Gate
 from compat.endpoints.hangup import while_connected
 from compat.endpoints.jobs import Jobs, Order, status
 from compat.endpoints.recognition import Work
@@ -45,8 +45,9 @@ async def ordered(request: Request, received: Upload, work: Work, tenant: str, f
 
 
 class LongJobs:
-    def __init__(self, settings: Settings, jobs: Jobs) -> None:
+    def __init__(self, settings: Settings, gate: Gate, jobs: Jobs) -> None:
         self._settings = settings
+        self._gate = gate
         self._jobs = jobs
 
     def check(self, ask: Ask) -> None:
@@ -92,7 +93,7 @@ class LongJobs:
         return _told(await self._jobs.cancel(job), view, 200)
 
     async def _found(self, request: Request) -> tuple[Job, int]:
-        tenant = caller(self._settings, request.headers).tenant
+        tenant = self._gate.caller(request, "jobs").tenant
         parsed = told.parse_id(request.path_params["id"])
         if parsed is None:
             raise NotFound("There is no such job.")

@@ -6,21 +6,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from compat import catalogue
-from compat.endpoints.auth import caller
+from compat.endpoints.auth import Gate
 from compat.openai_api import models
 from compat.settings import Settings
 
 
 class Models:
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, gate: Gate) -> None:
         self._settings = settings
+        self._gate = gate
 
     async def every(self, request: Request) -> Response:
-        caller(self._settings, request.headers)
+        self._gate.caller(request)
         return Response(models.listing(catalogue.names(self._settings.every_alias)), media_type="application/json")
 
     async def one(self, request: Request) -> Response:
-        caller(self._settings, request.headers)
+        self._gate.caller(request)
         name = request.path_params["model"]
         catalogue.resolve(name, self._settings.every_alias)
         return Response(models.one(name), media_type="application/json")

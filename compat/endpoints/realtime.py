@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket
 from compat import catalogue
 from compat.bridge import Bridge
 from compat.endpoints.access import request_id_of
-from compat.endpoints.auth import known
+from compat.endpoints.auth import Gate
 from compat.endpoints.conversation import GONE, Bounds, Conversation
 from compat.errors import CompatError, Forbidden, ServiceUnavailable
 from compat.openai_api import secrets
@@ -41,8 +41,11 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Realtime:
-    def __init__(self, settings: Settings, service: Sockets, secret: bytes, bounds: Bounds | None = None) -> None:
+    def __init__(
+        self, settings: Settings, gate: Gate, service: Sockets, secret: bytes, bounds: Bounds | None = None
+    ) -> None:
         self._settings = settings
+        self._gate = gate
         self._service = service
         self._secret = secret
         self._bounds = bounds
@@ -78,10 +81,10 @@ class Realtime:
         self._check_origin(socket)
         said = opening(socket.query_params, socket.headers, socket.scope["subprotocols"])
         key = said.credential or ""
-        if key.startswith(secrets.PREFIX) and key not in self._settings.api_keys:
+        if self._gate.is_secret(key):
             configured = secrets.read(key, secret=self._secret, now=time.time())
             return Admitted(opening=said, key=self._settings.dashscope_api_key or "", configured=configured)
-        return Admitted(opening=said, key=known(self._settings, key).key)
+        return Admitted(opening=said, key=self._gate.known(key, "realtime").key)
 
     def _check_origin(self, socket: WebSocket) -> None:
         """A web page may only call from this host, from loopback, or from an origin that the settings name. Browsers

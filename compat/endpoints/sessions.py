@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from compat import catalogue
 from compat.bridge.setup import detection
-from compat.endpoints.auth import caller
+from compat.endpoints.auth import Gate
 from compat.errors import Forbidden, TooLarge
 from compat.openai_api import secrets
 from compat.openai_api.realtime.opening import Dialect, Opening
@@ -25,8 +25,9 @@ DEFAULT_MODEL = "qwen3-asr-flash-realtime"
 
 
 class Sessions:
-    def __init__(self, settings: Settings, secret: bytes) -> None:
+    def __init__(self, settings: Settings, gate: Gate, secret: bytes) -> None:
         self._settings = settings
+        self._gate = gate
         self._secret = secret
 
     async def client_secret(self, request: Request) -> Response:
@@ -47,8 +48,8 @@ class Sessions:
         return JSONResponse({**session, "client_secret": {"value": value, "expires_at": expires_at}})
 
     def _check(self, request: Request) -> None:
-        caller(self._settings, request.headers)
-        if self._settings.pass_key and not self._settings.api_keys:
+        self._gate.caller(request, "realtime")
+        if self._settings.pass_key and not self._gate.keyed:
             raise Forbidden(
                 "Client secrets cannot be issued while callers' own DashScope keys are passed on (COMPAT_PASS_KEY): a "
                 "secret would have to carry the key."

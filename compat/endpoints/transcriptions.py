@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from compat.endpoints import answers, upload
-from compat.endpoints.auth import caller
+from compat.endpoints.auth import Gate
 from compat.endpoints.hangup import while_connected
 from compat.endpoints.longjobs import LongJobs, ordered
 from compat.endpoints.recognition import Recogniser, Work, by_task
@@ -25,20 +25,23 @@ from compat.transcript import Transcript
 
 
 class Transcriptions:
-    def __init__(self, settings: Settings, recogniser: Recogniser, long: LongJobs, folder: Path) -> None:
+    def __init__(self, settings: Settings, gate: Gate, recogniser: Recogniser, long: LongJobs, folder: Path) -> None:
         """`folder` is where each request gets one of its own."""
         self._settings = settings
+        self._gate = gate
         self._recogniser = recogniser
         self._long = long
         self._folder = folder
 
     async def create(self, request: Request) -> Response:
-        who = caller(self._settings, request.headers)
+        who = self._gate.caller(request)
         async with contextlib.AsyncExitStack() as stack:
             files = stack.enter_context(contextlib.ExitStack())
             folder = Path(files.enter_context(tempfile.TemporaryDirectory(dir=self._folder)))
             received = await upload.receive(request, folder / "upload", limit=self._settings.max_upload)
             ask = form.ask(received.fields)
+            if ask.background:
+                who.check("jobs")
             self._long.check(ask)
             work = await while_connected(request.receive, self._recogniser.prepare(ask, received.path, who.key))
             answers.note(request, work)

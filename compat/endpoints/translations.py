@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from compat.endpoints import answers, upload
-from compat.endpoints.auth import caller
+from compat.endpoints.auth import Gate
 from compat.endpoints.hangup import while_connected
 from compat.endpoints.jobs import Jobs
 from compat.endpoints.longjobs import ordered
@@ -25,17 +25,18 @@ from compat.transcript import Transcript
 
 class Translations:
     def __init__(
-        self, settings: Settings, recogniser: Recogniser, jobs: Jobs, translator: Translator, folder: Path
+        self, settings: Settings, gate: Gate, recogniser: Recogniser, jobs: Jobs, translator: Translator, folder: Path
     ) -> None:
         """`folder` is where each request gets one of its own."""
         self._settings = settings
+        self._gate = gate
         self._recogniser = recogniser
         self._jobs = jobs
         self._translator = translator
         self._folder = folder
 
     async def create(self, request: Request) -> Response:
-        who = caller(self._settings, request.headers)
+        who = self._gate.caller(request)
         with contextlib.ExitStack() as files:
             folder = Path(files.enter_context(tempfile.TemporaryDirectory(dir=self._folder)))
             received = await upload.receive(request, folder / "upload", limit=self._settings.max_upload)

@@ -1,0 +1,110 @@
+"""Who may call, by keys of which only hashes are kept: the file of `COMPAT_API_KEYS_FILE`, read from its text.
+
+    # name  key, or sha256:… of one   scopes           limits
+    alice   sk-alice-0123456789       rest,realtime    60/minute,concurrency=4
+    alice   sha256:9f86d081884c7d65…  rest,realtime    60/minute,concurrency=4
+    prom    sk-scraper-0123456789     admin
+
+Two lines with one name are two keys of one caller: so a key is changed without a moment in which neither works.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable
+from typing import Literal, get_args
+
+import msgspec
+
+Scope = Literal["rest", "realtime", "jobs", "admin"]
+SCOPES: frozenset[Scope] = frozenset(get_args(Scope))
+USUAL: frozenset[Scope] = SCOPES - {"admin"}
+RATE = re.compile(r"[1-9]\d*/(second|minute|hour|day)")
+_HASHED = re.compile(r"sha256:[0-9a-f]{64}")
+_NAME = re.compile(r"[\w.@-]{1,64}")
+SHORTEST = 8  # characters of a key
+
+
+class KeysError(ValueError):
+    """A line that cannot be used: the message says which and why, and holds nothing of the key."""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One key. `rate` is how often its caller may ask, as `60/minute`; `concurrency` how many calls to the service may
+    be under way for him."""
+
+    name: str
+    digest: bytes
+    scopes: frozenset[Scope] = USUAL
+    rate: str | None = None
+    concurrency: int | None = None
+
+
+class Keyring:
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self._entries = tuple(entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def find(self, token: str) -> Entry | None:
+        """Compares with every key, so that the time taken does not tell which one came close."""
+        digest = hashed(token)
+        found = [entry for entry in self._entries if hmac.compare_digest(entry.digest, digest)]
+        return found[0] if found else None
+
+
+def hashed(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def plain(keys: Iterable[str]) -> list[Entry]:
+    """Those of `COMPAT_API_KEYS`, named by their places."""
+    return [Entry(name=f"key-{place}", digest=hashed(key)) for place, key in enumerate(keys, 1)]
+
+
+def parse(text: str) -> list[Entry]:
+    """Raises KeysError."""
+    lines = ((number, line.partition(" #")[0].split()) for number, line in enumerate(text.splitlines(), 1))
+    return [_entry(number, words) for number, words in lines if words and not words[0].startswith("#")]
+
+
+def _entry(number: int, words: list[str]) -> Entry:
+    name, key, scopes, limits = (*words, "", "", "")[:4]
+    if len(words) > 4 or not _NAME.fullmatch(name):
+        raise KeysError(f"Line {number} should be: name, key, scopes, limits.")
+    if len(key) < SHORTEST:
+        raise KeysError(f"Line {number}: the key of {name} has fewer than {SHORTEST} characters.")
+    if scopes and (RATE.match(scopes) or scopes.startswith("concurrency=")) and not limits:
+        scopes, limits = "", scopes
+    rate, concurrency = _limits(number, limits)
+    return Entry(name=name, digest=_digest(key), scopes=_scopes(number, scopes), rate=rate, concurrency=concurrency)
+
+
+def _digest(key: str) -> bytes:
+    return bytes.fromhex(key.removeprefix("sha256:")) if _HASHED.fullmatch(key) else hashed(key)
+
+
+def _scopes(number: int, scopes: str) -> frozenset[Scope]:
+    if not scopes:
+        return USUAL
+    known = {str(scope): scope for scope in SCOPES}
+    named = scopes.split(",")
+    if not set(named) <= set(known):
+        raise KeysError(f"Line {number}: scopes are {', '.join(get_args(Scope))}.")
+    return frozenset(known[scope] for scope in named)
+
+
+def _limits(number: int, limits: str) -> tuple[str | None, int | None]:
+    rate, concurrency = None, None
+    for limit in filter(None, limits.split(",")):
+        name, _, count = limit.partition("=")
+        if RATE.fullmatch(limit):
+            rate = limit
+        elif name == "concurrency" and count.isdecimal() and int(count):
+            concurrency = int(count)
+        else:
+            raise KeysError(f"Line {number}: limits are such as 60/minute and concurrency=4.")
+    return rate, concurrency

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+from starlette.requests import Request
+
+from compat.emulator.engines.scripted import Scripted
+from compat.endpoints.auth import Gate
+from compat.errors import Forbidden, NotAuthenticated
+from compat.keys import Scope
+from compat.settings import Settings, SettingsError
+from tests.house import house
+
+FILE = "alice sk-alice-1\nalice sk-alice-2\nprom sk-scraper admin\nlive sk-live-key realtime\n"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "keys"
+    path.write_text(FILE)
+    return path
+
+
+def request(key: str | None) -> Request:
+    headers = [(b"authorization", f"Bearer {key}".encode())] if key is not None else []
+    return Request({"type": "http", "headers": headers, "state": {"log": {}}})
+
+
+ALLOWED: list[tuple[dict[str, Any], str | None, Scope, str | type[Exception]]] = [
+    # settings, the key, what for → the caller's name or the refusal
+    ({}, None, "rest", "anyone"),
+    ({}, None, "admin", "anyone"),
+    ({"pass_key": True}, "sk-own", "rest", "anyone"),
+    ({"pass_key": True}, None, "rest", NotAuthenticated),
+    ({"pass_key": True}, "sk-own", "admin", Forbidden),
+    ({"api_keys": ("one", "two")}, "two", "rest", "key-2"),
+    ({"api_keys": ("one", "two")}, "three", "rest", NotAuthenticated),
+    ({"api_keys": ("one", "two")}, None, "rest", NotAuthenticated),
+    ({"api_keys": ("one", "two")}, "one", "admin", Forbidden),
+    ({"api_keys": ("one",)}, "ek_secret", "rest", NotAuthenticated),
+    ({"api_keys": ("ek_key",)}, "ek_key", "rest", "key-1"),
+    ({"api_keys_file": "keys"}, "sk-alice-1", "rest", "alice"),
+    ({"api_keys_file": "keys"}, "sk-alice-2", "jobs", "alice"),
+    ({"api_keys_file": "keys"}, "sk-scraper", "admin", "prom"),
+    ({"api_keys_file": "keys"}, "sk-scraper", "rest", Forbidden),
+    ({"api_keys_file": "keys"}, "sk-live-key", "realtime", "live"),
+    ({"api_keys_file": "keys"}, "sk-live-key", "jobs", Forbidden),
+    ({"api_keys_file": "keys", "api_keys": ("one",)}, "one", "rest", "key-1"),
+]
+
+
+@pytest.mark.parametrize(("settings", "key", "scope", "outcome"), ALLOWED)
+def test_callers_are_told_apart_and_kept_to_their_scopes(
+    path: Path, settings: dict[str, Any], key: str | None, scope: Scope, outcome: str | type[Exception]
+) -> None:
+    if "api_keys_file" in settings:
+        settings = {**settings, "api_keys_file": path}
+    gate = Gate(Settings(**settings))
+    asked = request(key)
+
+    with pytest.raises(outcome) if isinstance(outcome, type) else contextlib.nullcontext():
+        assert outcome == gate.caller(asked, scope).name
+        assert outcome == asked.state.log["caller"]
+
+
+def test_two_keys_of_one_caller_share_their_jobs(path: Path) -> None:
+    gate = Gate(Settings(api_keys_file=path))
+
+    first, second, other = (gate.known(key, "realtime").tenant for key in ("sk-alice-1", "sk-alice-2", "sk-live-key"))
+
+    assert first == second != other
+
+
+def replace(path: Path, text: str) -> None:
+    """As a careful operator, or Kubernetes, does."""
+    (new := path.with_name("new")).write_text(text)
+    new.rename(path)
+
+
+def test_a_changed_file_holds_from_the_next_request(path: Path) -> None:
+    gate = Gate(Settings(api_keys_file=path))
+    replace(path, "alice sk-alice-3\n")
+
+    assert "alice" == gate.known("sk-alice-3", "rest").name
+    with pytest.raises(NotAuthenticated):
+        gate.known("sk-alice-1", "rest")
+
+
+@pytest.mark.parametrize("spoilt", ["alice short", None, b"\xff\xfe"])
+def test_a_spoilt_file_leaves_the_keys_as_they_were(path: Path, spoilt: str | bytes | None) -> None:
+    gate = Gate(Settings(api_keys_file=path))
+    if spoilt is None:
+        path.unlink()
+    else:
+        path.write_bytes(spoilt.encode() if isinstance(spoilt, str) else spoilt)
+
+    assert "alice" == gate.known("sk-alice-1", "rest").name
+
+    replace(path, "bob sk-bob-12345\n")
+    assert "bob" == gate.known("sk-bob-12345", "rest").name
+
+
+@pytest.mark.parametrize("text", ["alice short", None])
+def test_a_server_does_not_start_with_a_spoilt_file(path: Path, text: str | None) -> None:
+    if text is None:
+        path.unlink()
+    else:
+        path.write_text(text)
+    with pytest.raises(SettingsError, match="COMPAT_API_KEYS_FILE cannot be used") as caught:
+        Gate(Settings(api_keys_file=path))
+
+    assert "short" not in str(caught.value)
+    assert os.fspath(path) not in str(caught.value)
+
+
+@pytest.fixture
+def clients(path: Path) -> Iterator[dict[str, openai.OpenAI]]:
+    with house(Scripted(()), api_keys_file=path) as home:
+        yield {key: home.client(key) for key in ("sk-alice-1", "sk-scraper", "nobody's")}
+
+
+def test_the_sdk_raises_what_it_would_at_openai(clients: dict[str, openai.OpenAI]) -> None:
+    clients["sk-alice-1"].models.list()
+    with pytest.raises(openai.PermissionDeniedError, match="not for rest"):
+        clients["sk-scraper"].models.list()
+    with pytest.raises(openai.AuthenticationError):
+        clients["nobody's"].models.list()
