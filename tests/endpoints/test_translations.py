@@ -130,6 +130,15 @@ def test_a_translation_that_fails_is_an_error(home: House, speech: tuple[str, by
     assert "content_policy_violation" == raised.value.code
 
 
+def test_a_translation_shares_the_file_task_of_the_same_audio(speech: tuple[str, bytes]) -> None:
+    with house(Scripted(CHINESE), job_retention=60.0) as home:
+        create = home.client().audio.translations.create
+        answers = [create(model="whisper-1", file=speech, response_format="verbose_json") for _ in range(2)]
+
+        assert [WHOLE, WHOLE] == [answer.text for answer in answers]
+        assert (1, 2) == (home.dashscope.counts["submit"], home.dashscope.counts["translate"])
+
+
 def test_who_translates_can_be_set(speech: tuple[str, bytes]) -> None:
     with house(Scripted(CHINESE), translation_model="qwen-mt-plus") as home:
         home.client().audio.translations.create(model="whisper-1", file=speech)
