@@ -97,7 +97,7 @@ class Jobs:
     async def adopt(self, job: Job) -> None:
         """Takes over a job whose holder is dead, as far as that can be done without its caller."""
         now = time.time()
-        ours = job.service == self._service(self._key)
+        ours = job.service == self.service(self._key)
         if now > job.created + changes.LONGEST:
             await self._store.drop(job)
         elif not ours or (job.task_id is None and now < job.awaited):
@@ -132,7 +132,7 @@ class Jobs:
 
     def _new(self, order: Order) -> Job:
         request, now = order.work.request, time.time()
-        service = self._service(order.work.key)
+        service = self.service(order.work.key)
         meant = {**msgspec.structs.asdict(request), "media": None}
         return Job(
             id=f"transcription_{uuid.uuid4().hex}",
@@ -190,7 +190,8 @@ class Jobs:
             raise NotFound("The job is not there any more.")
         return changed
 
-    def _service(self, key: str) -> str:
+    def service(self, key: str) -> str:
+        """The account that a task belongs to: only with the same key it can be followed."""
         return _hash(self._root, key)
 
 
