@@ -10,10 +10,10 @@ import msgspec
 
 from compat.dashscope_api.calls import Call, Flow, Reply, Submitted, Wait
 from compat.errors import CompatError
-from compat.transcript import Media, Request, Surface
+from compat.transcript import Media, Option, Request, Surface
 
 T = TypeVar("T")
-Options = dict[str, bool | int | float | str | list[int] | list[str]]
+Options = dict[str, Option]
 MEDIA = Media(
     path=Path("/spool/a.wav"),
     size=7,
