@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from compat.emulator import sample
+from compat.emulator.engines import engine
+from tests.house import House, house
+from tests.witnesses import program
+
+FLAGS = (
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+)
+expect.set_options(timeout=60_000)
+SPEECH = sample.path().with_name("beckett.wav")  # ten seconds, which the fake microphone plays once
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    path = program("chromium", "apt-get install chromium")
+    flags = [*FLAGS, f"--use-file-for-fake-audio-capture={SPEECH}%noloop"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, chromium_sandbox=False, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[House]:
+    with house(engine("moonshine"), cors_origins=("*",)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(chromium: Browser, home: House) -> Iterator[Page]:
+    """The page, in English and in light; nothing it does may be refused by its own policy or fail unseen."""
+    context = chromium.new_context(
+        locale="en-GB", color_scheme="light", permissions=["clipboard-read", "clipboard-write"], accept_downloads=True
+    )
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda said: faults.append(said.text) if "Content Security Policy" in said.text else None)
+    page.goto(home.base_url.removesuffix("/v1"))
+    yield page
+    context.close()
+    assert [] == faults
+
+
+@pytest.fixture
+def speech() -> Path:
+    return SPEECH

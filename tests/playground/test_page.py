@@ -1,0 +1,140 @@
+"""The playground in a real browser, before a real recogniser: what a person does, and what is on the screen then."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import srt
+from playwright.sync_api import Browser, Download, Page, expect
+
+from tests.house import House
+
+pytestmark = pytest.mark.xdist_group("chromium")
+SAID = re.compile(r"ever tried[\W\d]+ever failed[\W\d]+no matter[\W\d]+try again", re.IGNORECASE)
+
+
+def transcribe(page: Page, file: Path, mode: str) -> None:
+    page.locator("#file").set_input_files(file)
+    page.get_by_text(mode, exact=True).click()
+    page.get_by_role("button", name="Transcribe").click()
+
+
+def downloaded(page: Page, name: str) -> str:
+    with page.expect_download() as started:
+        page.locator("#downloads").get_by_role("button", name=name, exact=True).click()
+    file: Download = started.value
+    return Path(file.path()).read_text()
+
+
+def test_a_file_s_words_come_with_their_times(page: Page, speech: Path) -> None:
+    transcribe(page, speech, "Times and subtitles")
+
+    expect(page.locator("#transcript")).to_contain_text(SAID)
+    assert page.locator(".word").count() > 10
+    expect(page.locator("#tags")).to_contain_text("qwen3-asr-flash-filetrans")
+    assert SAID.search(" ".join(cue.content for cue in srt.parse(downloaded(page, "srt"))))
+    assert downloaded(page, "vtt").startswith("WEBVTT\n\n00:00:")
+    assert json.loads(downloaded(page, "json"))["words"]
+    page.get_by_role("button", name="Copy").first.click()
+    expect(page.get_by_role("status")).to_have_text("Copied")
+    assert SAID.search(page.evaluate("navigator.clipboard.readText()"))
+
+
+def test_a_click_plays_from_there_and_the_word_lights_up(page: Page, speech: Path) -> None:
+    transcribe(page, speech, "Times and subtitles")
+    word = page.locator(".word").nth(6)
+    word.click()
+
+    expect(page.locator(".word.now")).not_to_have_count(0)
+    expect(page.locator(".segment.current")).not_to_have_count(0)
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+
+
+def test_words_come_as_they_are_recognised(page: Page, speech: Path) -> None:
+    transcribe(page, speech, "Words as they come")
+
+    expect(page.locator("#transcript")).to_contain_text(SAID)
+    expect(page.locator("#tags")).to_contain_text("chat")
+    assert SAID.search(downloaded(page, "txt"))
+    expect(page.locator("#downloads").get_by_role("button", name="srt")).to_be_disabled()
+
+
+def test_speakers_have_their_colours(page: Page, speech: Path) -> None:
+    transcribe(page, speech, "Who said what")
+
+    expect(page.locator(".segment .speaker-0").first).to_be_visible()
+    expect(page.locator(".who").first).to_have_text("A")
+
+
+def test_a_long_file_is_a_job_that_outlives_a_reload(page: Page, speech: Path) -> None:
+    page.add_init_script("Object.defineProperty(HTMLMediaElement.prototype, 'duration', {get: () => 301})")
+    page.reload()
+    transcribe(page, speech, "Times and subtitles")
+    expect(page.locator("#stage")).to_contain_text("You may reload")
+    page.reload()
+
+    expect(page.locator("#transcript")).to_contain_text(SAID)
+    assert page.evaluate("sessionStorage.getItem('job')") is None
+
+
+def test_the_microphone_s_words_appear_and_can_be_taken_away(page: Page) -> None:
+    page.get_by_role("tab", name="Microphone").click()
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator("#captions")).to_contain_text(SAID)
+    expect(page.locator("#delay")).to_contain_text("ms")
+    page.get_by_role("button", name="Stop").click()
+
+    with page.expect_download() as started:
+        page.locator("#live-downloads").get_by_role("button", name="srt").click()
+    assert SAID.search(" ".join(cue.content for cue in srt.parse(Path(started.value.path()).read_text())))
+    expect(page.locator("#captions .stash:not(:empty)")).to_have_count(0)
+
+
+def test_an_error_is_shown_as_the_api_gives_it_with_what_to_do(page: Page, speech: Path) -> None:
+    page.locator("#model").fill("no-such-model")
+    transcribe(page, speech, "Times and subtitles")
+
+    alert = page.locator("#file-error")
+    expect(alert).to_contain_text("HTTP 404 · model_not_found · model")
+    expect(alert).to_contain_text("Choose one of the models offered in the list")
+
+
+def test_the_page_speaks_chinese_to_a_chinese_browser(chromium: Browser, home: House) -> None:
+    with chromium.new_context(locale="zh-CN") as context:
+        page = context.new_page()
+        page.goto(home.base_url.removesuffix("/v1"))
+        expect(page.get_by_role("tab", name="麦克风")).to_be_visible()
+        expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+        page.get_by_role("button", name="English").click()
+        expect(page.get_by_role("tab", name="Microphone")).to_be_visible()
+
+
+def test_the_keyboard_is_enough(page: Page) -> None:
+    tab = page.get_by_role("tab", name="File")
+    tab.focus()
+    tab.press("ArrowRight")
+    expect(page.get_by_role("tab", name="Microphone")).to_be_focused()
+    expect(page.locator("#panel-live")).to_be_visible()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Tab")
+    expect(page.locator("#file")).to_be_focused()
+
+
+def test_dark_and_light(page: Page) -> None:
+    page.get_by_role("button", name="Light or dark").click()
+
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_a_key_stays_in_its_tab_and_out_of_the_code(page: Page) -> None:
+    page.locator("#key-box summary").click()
+    page.locator("#key").fill("sk-secret-of-mine")
+    page.locator("#key").press("Enter")
+
+    assert "sk-secret-of-mine" == page.evaluate("sessionStorage.getItem('key')")
+    assert [] == page.evaluate("Object.keys(localStorage)")
+    expect(page.locator("#code")).to_contain_text("Bearer $OPENAI_API_KEY")
+    expect(page.locator("#code")).not_to_contain_text("sk-secret")
