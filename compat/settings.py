@@ -6,7 +6,6 @@ is compared with this module by a test.
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,8 @@ from typing import Annotated, Any, Literal, get_type_hints
 from urllib.parse import urlsplit
 
 import msgspec
+
+from compat import values
 
 # Hosts by region (dashscope.md §1.1; the package's own short and long region names, dashscope 2.0.2).
 SHARED_HOSTS = {
@@ -29,104 +30,6 @@ SHORT_REGIONS = {region: short for short, region in REGION_IDS.items()}
 
 class SettingsError(Exception):
     """A setting that cannot be used; the message names it and says what to do."""
-
-
-def _text(value: str) -> str:
-    return value.strip()
-
-
-def _secret(value: str) -> str:
-    if len(value.strip()) < 16:
-        raise ValueError("at least 16 characters that nobody can guess")
-    return value.strip()
-
-
-def _list(value: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in value.split(",") if part.strip())
-
-
-def _aliases(value: str) -> dict[str, str]:
-    pairs = [part.partition("=") for part in _list(value)]
-    if not all(name.strip() and target.strip() for name, _, target in pairs):
-        raise ValueError("a comma-separated list of name=model")
-    return {name.strip(): target.strip() for name, _, target in pairs}
-
-
-_SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-
-
-def _switch(value: str) -> bool:
-    if value.strip().lower() not in _SWITCH:
-        raise ValueError("true or false")
-    return _SWITCH[value.strip().lower()]
-
-
-def _seconds(value: str) -> float:
-    seconds = float(value) if re.fullmatch(r"\s*\d+(\.\d+)?\s*", value) else 0.0
-    if not 0 < seconds < float("inf"):
-        raise ValueError("a number of seconds above 0")
-    return seconds
-
-
-def _span(value: str) -> float:
-    """Seconds that may be none."""
-    if not re.fullmatch(r"\s*\d+(\.\d+)?\s*", value):
-        raise ValueError("a number of seconds, 0 or more")
-    return float(value)
-
-
-def _webhook_secret(value: str) -> bytes:
-    """Standard Webhooks: `whsec_` and base64 of 24 to 64 bytes."""
-    try:
-        secret = base64.b64decode(value.strip().removeprefix("whsec_"), validate=True)
-    except ValueError:
-        secret = b""
-    if not value.strip().startswith("whsec_") or not 24 <= len(secret) <= 64:
-        raise ValueError("whsec_ and the base64 of 24 to 64 random bytes")
-    return secret
-
-
-def _count(value: str) -> int:
-    count = int(value) if value.strip().isdecimal() else 0
-    if count < 1:
-        raise ValueError("a whole number of at least 1")
-    return count
-
-
-def _size(value: str) -> int:
-    """Bytes, or KiB, MiB, GiB with a K, M or G behind the number."""
-    found = re.fullmatch(r"(\d+)\s*([KMG]?)(i?B)?", value.strip(), re.IGNORECASE)
-    if not found:
-        raise ValueError("a number of bytes such as 1048576, 512K, 25M or 2G")
-    return int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[found[2].upper()]
-
-
-def _long_road(value: str) -> str:
-    road = value.strip().lower()
-    if road not in ("auto", "filetrans", "pieces"):
-        raise ValueError("auto, filetrans or pieces")
-    return road
-
-
-def _piece(value: str) -> float:
-    seconds = _seconds(value)
-    if not 10 <= seconds <= 230:
-        raise ValueError("a number of seconds from 10 to 230")
-    return seconds
-
-
-def _level(value: str) -> str:
-    level = value.strip().lower()
-    if level not in ("debug", "info", "warning", "error"):
-        raise ValueError("debug, info, warning or error")
-    return level
-
-
-def _url(value: str) -> str:
-    parts = urlsplit(value.strip())
-    if parts.scheme not in ("http", "https", "ws", "wss") or not parts.hostname:
-        raise ValueError("an address such as https://dashscope.aliyuncs.com")
-    return value.strip().rstrip("/")
 
 
 class Variable(msgspec.Struct, frozen=True):
@@ -148,36 +51,39 @@ def _parsed(key: str, variable: Variable, value: str) -> object:
 class Settings:
     dashscope_api_key: Annotated[
         str | None,
-        Variable(("DASHSCOPE_API_KEY",), _text, "Key of the Model Studio account. Without it `serve` answers locally."),
+        Variable(
+            ("DASHSCOPE_API_KEY",), values.text, "Key of the Model Studio account. Without it `serve` answers locally."
+        ),
     ] = None
     region: Annotated[
         str | None,
         Variable(
             ("DASHSCOPE_REGION", "DASHSCOPE_API_REGION"),
-            _text,
+            values.text,
             "`beijing` (default), `singapore`, `us`, `cn-hongkong`; with a workspace any region id.",
         ),
     ] = None
     workspace_id: Annotated[
-        str | None, Variable(("DASHSCOPE_WORKSPACE_ID",), _text, "Workspace id: the workspace's own host is used.")
+        str | None,
+        Variable(("DASHSCOPE_WORKSPACE_ID",), values.text, "Workspace id: the workspace's own host is used."),
     ] = None
     base_url: Annotated[
         str | None,
         Variable(
             ("DASHSCOPE_BASE_URL", "DASHSCOPE_HTTP_BASE_URL", "DASHSCOPE_COMPATIBLE_BASE_URL"),
-            _url,
+            values.url,
             "Root of the service in place of a region's; a trailing `/api/v1` is dropped.",
         ),
     ] = None
     websocket_url: Annotated[
         str | None,
-        Variable(("DASHSCOPE_WEBSOCKET_BASE_URL",), _url, "Root for live speech when it is not the service's."),
+        Variable(("DASHSCOPE_WEBSOCKET_BASE_URL",), values.url, "Root for live speech when it is not the service's."),
     ] = None
     api_keys: Annotated[
         tuple[str, ...],
         Variable(
             ("COMPAT_API_KEYS",),
-            _list,
+            values.many,
             "Keys that callers may use, comma-separated. Without any only loopback is served.",
         ),
     ] = ()
@@ -190,83 +96,99 @@ class Settings:
         ),
     ] = None
     pass_key: Annotated[
-        bool, Variable(("COMPAT_PASS_KEY",), _switch, "Pass the caller's Bearer on as the DashScope key.")
+        bool, Variable(("COMPAT_PASS_KEY",), values.switch, "Pass the caller's Bearer on as the DashScope key.")
     ] = False
     secret: Annotated[
         str | None,
         Variable(
             ("COMPAT_SECRET",),
-            _secret,
+            values.secret,
             "Signs client secrets (`ek_…`), the same for all replicas; without it each process signs with its own.",
         ),
     ] = None
     aliases: Annotated[
         dict[str, str],
-        Variable(("COMPAT_MODEL_ALIASES",), _aliases, "Further model names: `name=model`, comma-separated."),
+        Variable(("COMPAT_MODEL_ALIASES",), values.aliases, "Further model names: `name=model`, comma-separated."),
     ] = field(default_factory=dict)
     diarize_model: Annotated[
         str | None,
         Variable(
             ("COMPAT_DIARIZE_MODEL",),
-            _text,
+            values.text,
             "Model that tells speakers apart: `fun-asr` (default) or `qwen-audio-3.1-asr-flash-filetrans`.",
         ),
     ] = None
     translation_model: Annotated[
-        str, Variable(("COMPAT_TRANSLATION_MODEL",), _text, "Model that translates; `qwen-mt-flash` without it.")
+        str, Variable(("COMPAT_TRANSLATION_MODEL",), values.text, "Model that translates; `qwen-mt-flash` without it.")
     ] = "qwen-mt-flash"
     long_road: Annotated[
         Literal["auto", "filetrans", "pieces"],
         Variable(
             ("COMPAT_LONG_ROAD",),
-            _long_road,
+            values.long_road,
             "`filetrans`: long audio is one task. `pieces`: it is cut here. `auto` (default): whichever suits.",
         ),
     ] = "auto"
     piece_seconds: Annotated[
-        float, Variable(("COMPAT_PIECE_SECONDS",), _piece, "Longest piece of long audio that is cut, in seconds.")
+        float, Variable(("COMPAT_PIECE_SECONDS",), values.piece, "Longest piece of long audio that is cut, in seconds.")
     ] = 120.0
     pieces_at_once: Annotated[
-        int, Variable(("COMPAT_PIECES_AT_ONCE",), _count, "Pieces that a process has transcribed at a time.")
+        int, Variable(("COMPAT_PIECES_AT_ONCE",), values.count, "Pieces that a process has transcribed at a time.")
     ] = 10
     public_url: Annotated[
         str | None,
         Variable(
             ("COMPAT_PUBLIC_URL",),
-            _url,
+            values.url,
             "This process's own public address: file tasks fetch audio here, not from DashScope's temporary storage.",
         ),
     ] = None
-    max_upload: Annotated[int, Variable(("COMPAT_MAX_UPLOAD",), _size, "Largest upload, in bytes or with K, M, G.")] = (
-        2 << 30
+    bucket: Annotated[
+        str | None,
+        Variable(
+            ("COMPAT_BUCKET",),
+            values.bucket,
+            "Bucket that file tasks fetch audio from: `s3://name/prefix?region=…&endpoint=…`, `oss://name?region=…`.",
+        ),
+    ] = None
+    bucket_key: Annotated[
+        tuple[str, str] | None,
+        Variable(("COMPAT_BUCKET_KEY",), values.pair, "`id:secret` of the bucket; without it the `AWS_…` variables."),
+    ] = None
+    max_upload: Annotated[
+        int, Variable(("COMPAT_MAX_UPLOAD",), values.size, "Largest upload, in bytes or with K, M, G.")
+    ] = 2 << 30
+    max_duration: Annotated[float, Variable(("COMPAT_MAX_DURATION",), values.seconds, "Longest audio, in seconds.")] = (
+        43200.0
     )
-    max_duration: Annotated[float, Variable(("COMPAT_MAX_DURATION",), _seconds, "Longest audio, in seconds.")] = 43200.0
     spool: Annotated[
         Path | None, Variable(("COMPAT_SPOOL",), Path, "Folder for uploads on their way; a private one is made in it.")
     ] = None
     connect_timeout: Annotated[
-        float, Variable(("COMPAT_CONNECT_TIMEOUT",), _seconds, "Seconds to connect to DashScope.")
+        float, Variable(("COMPAT_CONNECT_TIMEOUT",), values.seconds, "Seconds to connect to DashScope.")
     ] = 5.0
     answer_timeout: Annotated[
-        float, Variable(("COMPAT_ANSWER_TIMEOUT",), _seconds, "Seconds without a byte from DashScope before giving up.")
+        float,
+        Variable(("COMPAT_ANSWER_TIMEOUT",), values.seconds, "Seconds without a byte from DashScope before giving up."),
     ] = 300.0
     task_deadline: Annotated[
-        float, Variable(("COMPAT_TASK_DEADLINE",), _seconds, "Seconds that a file task may take.")
+        float, Variable(("COMPAT_TASK_DEADLINE",), values.seconds, "Seconds that a file task may take.")
     ] = 10800.0
     attempts: Annotated[
-        int, Variable(("COMPAT_ATTEMPTS",), _count, "How often a call to DashScope is tried, the first included.")
+        int, Variable(("COMPAT_ATTEMPTS",), values.count, "How often a call to DashScope is tried, the first included.")
     ] = 3
     grace: Annotated[
-        float, Variable(("COMPAT_GRACE",), _seconds, "Seconds that live sessions get to finish when the server stops.")
+        float,
+        Variable(("COMPAT_GRACE",), values.seconds, "Seconds that live sessions get to finish when the server stops."),
     ] = 10.0
     media_workers: Annotated[
-        int, Variable(("COMPAT_MEDIA_WORKERS",), _count, "Processes that read and re-encode audio.")
+        int, Variable(("COMPAT_MEDIA_WORKERS",), values.count, "Processes that read and re-encode audio.")
     ] = 2
     store: Annotated[
         str | None,
         Variable(
             ("COMPAT_STORE",),
-            _text,
+            values.text,
             "Where long jobs are kept: a SQLite file's path, or `redis://…` for several machines. "
             "`serve` uses `$XDG_STATE_HOME/qwen-asr-compat/jobs.sqlite`.",
         ),
@@ -275,7 +197,7 @@ class Settings:
         float,
         Variable(
             ("COMPAT_JOB_RETENTION",),
-            _span,
+            values.span,
             "Seconds that a long job's transcript is kept after it was delivered; 0 forgets it at once.",
         ),
     ] = 3600.0
@@ -283,7 +205,7 @@ class Settings:
         float,
         Variable(
             ("COMPAT_JOB_GRACE",),
-            _span,
+            values.span,
             "Seconds that a long job goes on when nobody waits for it, before it is cancelled.",
         ),
     ] = 600.0
@@ -291,35 +213,37 @@ class Settings:
         float | None,
         Variable(
             ("COMPAT_HEARTBEAT",),
-            _seconds,
+            values.seconds,
             "Seconds after which a plain JSON answer in the making sends white space, again and again; off by default.",
         ),
     ] = None
     webhook_secret: Annotated[
         bytes | None,
-        Variable(("COMPAT_WEBHOOK_SECRET",), _webhook_secret, "Signs calls to a job's `webhook_url`: `whsec_…`."),
+        Variable(("COMPAT_WEBHOOK_SECRET",), values.webhook_secret, "Signs calls to a job's `webhook_url`: `whsec_…`."),
     ] = None
     allow_http_webhooks: Annotated[
-        bool, Variable(("COMPAT_ALLOW_HTTP_WEBHOOKS",), _switch, "Let a `webhook_url` be plain http.")
+        bool, Variable(("COMPAT_ALLOW_HTTP_WEBHOOKS",), values.switch, "Let a `webhook_url` be plain http.")
     ] = False
     allow_private_webhooks: Annotated[
         bool,
         Variable(
             ("COMPAT_ALLOW_PRIVATE_WEBHOOKS",),
-            _switch,
+            values.switch,
             "Let a `webhook_url` lead to private addresses. Callers can then reach your network through this server.",
         ),
     ] = False
     cors_origins: Annotated[
         tuple[str, ...],
-        Variable(("COMPAT_CORS_ORIGINS",), _list, "Web origins whose pages may call, comma-separated; `*` for all."),
+        Variable(
+            ("COMPAT_CORS_ORIGINS",), values.many, "Web origins whose pages may call, comma-separated; `*` for all."
+        ),
     ] = ()
-    playground: Annotated[bool, Variable(("COMPAT_PLAYGROUND",), _switch, "Serve a page to try things on at `/`.")] = (
-        True
-    )
-    log_level: Annotated[str, Variable(("COMPAT_LOG_LEVEL",), _level, "`debug`, `info`, `warning` or `error`.")] = (
-        "info"
-    )
+    playground: Annotated[
+        bool, Variable(("COMPAT_PLAYGROUND",), values.switch, "Serve a page to try things on at `/`.")
+    ] = True
+    log_level: Annotated[
+        str, Variable(("COMPAT_LOG_LEVEL",), values.level, "`debug`, `info`, `warning` or `error`.")
+    ] = "info"
 
     @classmethod
     def variables(cls) -> dict[str, Variable]:
@@ -329,13 +253,13 @@ class Settings:
 
     @classmethod
     def read(cls, mapping: Mapping[str, str]) -> Settings:
-        values: dict[str, Any] = {}
+        given: dict[str, Any] = {}
         for name, variable in cls.variables().items():
             for key in variable.names:
                 if mapping.get(key, "").strip():
-                    values[name] = _parsed(key, variable, mapping[key])
+                    given[name] = _parsed(key, variable, mapping[key])
                     break
-        settings = cls(**values)
+        settings = cls(**given)
         _ = settings.root  # an unknown region is told at the start, not at the first request
         return settings
 
