@@ -22,6 +22,7 @@ from compat.endpoints.tasks import SURFACES, Tasks
 from compat.errors import CompatError, FileNotFetched, TooLarge
 from compat.settings import Settings
 from compat.transcript import Ask, Media, Request, Transcript
+from compat.upstream.buckets import Bucket
 from compat.upstream.http import Custodian, Service
 
 log = logging.getLogger("compat")
@@ -46,12 +47,19 @@ class Stream(Protocol):
 
 
 class Recogniser:
-    def __init__(self, settings: Settings, service: Service, worker: Worker, links: Links | None = None) -> None:
-        """`links`: this server's own public address for files, where it has one."""
+    def __init__(
+        self,
+        settings: Settings,
+        service: Service,
+        worker: Worker,
+        links: Links | None = None,
+        bucket: Bucket | None = None,
+    ) -> None:
+        """`links`: this server's own public address for files, where it has one, and `bucket` likewise."""
         self._settings = settings
         self._service = service
         self._worker = worker
-        self._tasks = Tasks(settings, service, links)
+        self._tasks = Tasks(settings, service, links, bucket)
         self._pieces = Pieces(worker, self._careful, longest=settings.piece_seconds, at_once=settings.pieces_at_once)
 
     async def prepare(self, ask: Ask, path: Path, key: str) -> Work:

@@ -16,20 +16,22 @@ from compat.endpoints.files import Links
 from compat.errors import BadRequest, CompatError, FileNotFetched, TooLarge
 from compat.settings import Settings
 from compat.transcript import Media, Request, Surface, Transcript
+from compat.upstream.buckets import Bucket
 from compat.upstream.http import Custodian, Service
 
 log = logging.getLogger("compat")
-Way = Literal["address", "public", "temporary"]
-"""The caller's own address, this server's public one, DashScope's temporary storage."""
+Way = Literal["address", "bucket", "public", "temporary"]
+"""The caller's own address, a bucket, this server's public address, DashScope's temporary storage."""
 MEMORY = 3600.0  # seconds for which a refusal is remembered
 SURFACES: tuple[Surface, ...] = ("filetrans", "transcription", "filetrans-3")
 
 
 class Tasks:
-    def __init__(self, settings: Settings, service: Service, links: Links | None) -> None:
+    def __init__(self, settings: Settings, service: Service, links: Links | None, bucket: Bucket | None) -> None:
         self._deadline = settings.task_deadline
         self._service = service
         self._links = links
+        self._bucket = bucket
         self._refused: dict[tuple[Surface, Way], float] = {}
         self._proven: set[tuple[Surface, Way]] = set()
 
@@ -65,7 +67,8 @@ class Tasks:
         return way == "public" or (request.surface, way) not in self._proven
 
     def _known(self) -> list[Way]:
-        return ["public", "temporary"] if self._links else ["temporary"]
+        ways: list[tuple[Way, object]] = [("bucket", self._bucket), ("public", self._links), ("temporary", True)]
+        return [way for way, there in ways if there]
 
     def _ways(self, request: Request) -> list[Way]:
         """In the order of trying. When none is open the last one is tried again."""
@@ -103,7 +106,10 @@ class Tasks:
     @contextlib.asynccontextmanager
     async def _published(self, way: Way, media: Media) -> AsyncIterator[str | None]:
         """The file's address; None where the flow uploads it to DashScope's temporary storage."""
-        if way == "public" and self._links:
+        if way == "bucket" and self._bucket:
+            async with self._bucket.published(media) as url:
+                yield url
+        elif way == "public" and self._links:
             with self._links.published(media) as url:
                 yield url
         else:
