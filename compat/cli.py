@@ -1,4 +1,4 @@
-"""qwen-asr-compat: serve · emulator · sample · doctor. The only reader of the environment."""
+"""qwen-asr-compat: serve · emulator · transcribe · sample · doctor. The only reader of the environment."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import uvicorn
 from compat import __version__, logs
 from compat.serving import Server, config
 from compat.settings import Settings, SettingsError
+from compat.transcribe.command import transcribe
 
 ENGINES = click.Choice(["moonshine", "tones"])
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -28,6 +29,9 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 @click.version_option(__version__, prog_name="qwen-asr-compat")
 def main() -> None:
     """OpenAI's audio API, answered by Alibaba Model Studio (DashScope)."""
+
+
+main.add_command(transcribe)
 
 
 @main.command()

@@ -11,12 +11,12 @@ ROOT = pathlib.Path(__file__).parent.parent / "compat"
 FLOORS = [  # from the ground up; a module imports from floors below its own, or from its own room
     {"values"},
     {"errors", "keys", "languages", "settings", "transcript"},
-    {"options"},
+    {"options", "rates"},
     {"audio", "catalogue", "dashscope_api", "openai_api"},
     {"bridge", "jobs", "upstream"},
     {"endpoints"},
     {"app"},
-    {"doctor", "logs", "serving"},
+    {"doctor", "logs", "serving", "transcribe"},
     {"cli"},
     {"__main__"},
 ]
