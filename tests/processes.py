@@ -29,7 +29,7 @@ class Server:
         self.process.wait(timeout=10)
 
     def client(self, **options: float) -> openai.OpenAI:
-        return openai.OpenAI(base_url=self.base_url, api_key="anything", **{"max_retries": 0, **options})  # type: ignore[arg-type]  # numbers only
+        return openai.OpenAI(base_url=self.base_url, api_key="anything", **{"max_retries": 0, "timeout": 60.0, **options})  # type: ignore[arg-type]  # numbers only
 
 
 @contextlib.contextmanager

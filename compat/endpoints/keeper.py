@@ -52,7 +52,7 @@ class Keeper:
             await self._jobs.adopt(job)
         elif job.state == "expired":
             await self._store.drop(job)
-        elif job.until <= now:
+        elif job.until <= now and not job.hooks:
             await self._store.swap(job, changes.expired(job, now))
         elif claimed := await self._store.swap(job, changes.taken(job, job.holder, now)):
             self._runs.spawn(self._call(claimed))

@@ -85,9 +85,11 @@ def delivered(job: Job, now: float, retention: float) -> Job | None:
     until = max(now + retention, min(job.awaited, now + LEASE))
     if job.state != "completed" or until >= job.until:
         return None
-    if until <= now:
-        return expired(job, now)
-    return msgspec.structs.replace(job, until=until, due=_next(job.hooks, until))
+    if until > now:
+        return msgspec.structs.replace(job, until=until, due=_next(job.hooks, until))
+    if job.hooks:
+        return msgspec.structs.replace(job, until=until, transcript=None)  # they have yet to hear of it
+    return expired(job, now)
 
 
 def expired(job: Job, now: float) -> Job:

@@ -124,6 +124,14 @@ def test_after_delivery_its_time_runs(retention: float, awaited: float, until: f
     assert ("expired" if erased else "completed") == delivered.state
 
 
+def test_what_is_erased_at_once_is_still_told_to_its_webhooks() -> None:
+    job = must(changes.delivered(completed(hooks=(Hook(URL, 0),)), 120.0, 0.0))
+    assert (None, "completed", 0.0) == (job.transcript, job.state, job.due)
+
+    told = must(changes.called(job, job.hooks[0], arrived=True, now=121.0))
+    assert told.due == told.until == 120.0
+
+
 def test_a_second_delivery_does_not_prolong_it() -> None:
     delivered = must(changes.delivered(completed(), 120.0, HOUR))
 

@@ -75,7 +75,7 @@ def test_a_killed_server_s_successor_goes_on_with_the_same_task(
     dashscope: tuple[Emulator, str], store: str, speech: bytes, tmp_path: Path
 ) -> None:
     emulator, root = dashscope
-    slow(emulator, 4)
+    slow(emulator, 3)
     with ThreadPoolExecutor(1) as threads, server(tmp_path, root, COMPAT_STORE=store) as first:
         asking = threads.submit(transcribe, first, speech)
         until(lambda: emulator.counts["query"] >= 1)
@@ -114,7 +114,7 @@ def test_a_server_that_stops_leaves_its_jobs_to_the_next(
     dashscope: tuple[Emulator, str], store: str, speech: bytes, tmp_path: Path
 ) -> None:
     emulator, root = dashscope
-    slow(emulator, 4)
+    slow(emulator, 3)
     with ThreadPoolExecutor(1) as threads, server(tmp_path, root, COMPAT_STORE=store) as first:
         asking = threads.submit(transcribe, first, speech, timeout=1.0)
         with pytest.raises(openai.APITimeoutError):
@@ -126,9 +126,26 @@ def test_a_server_that_stops_leaves_its_jobs_to_the_next(
     assert (1, 0) == (emulator.counts["submit"], emulator.counts["cancel"])
 
 
+def test_a_job_with_its_caller_s_own_key_goes_on_when_he_comes_again(
+    dashscope: tuple[Emulator, str], speech: bytes, tmp_path: Path
+) -> None:
+    emulator, root = dashscope
+    slow(emulator, 2)
+    with ThreadPoolExecutor(1) as threads, server(tmp_path, root, COMPAT_PASS_KEY="true") as first:
+        asking = threads.submit(transcribe, first, speech)
+        until(lambda: emulator.counts["query"] >= 1)
+        first.kill()
+        with pytest.raises(openai.APIConnectionError):
+            asking.result(timeout=10)
+
+    with server(tmp_path, root, COMPAT_PASS_KEY="true") as second:
+        assert list(WORDS) == words(transcribe(second, speech))
+    assert 1 == emulator.counts["submit"]
+
+
 def test_a_background_job_goes_on_by_itself(dashscope: tuple[Emulator, str], speech: bytes, tmp_path: Path) -> None:
     emulator, root = dashscope
-    slow(emulator, 4)
+    slow(emulator, 3)
     with server(tmp_path, root) as first:
         job = httpx2.post(
             f"{first.base_url}/audio/transcriptions",
