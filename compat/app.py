@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
+from compat import rates
 from compat.audio.worker import Worker
 from compat.endpoints import playground
 from compat.endpoints.access import Access
@@ -34,8 +35,9 @@ from compat.endpoints.transcriptions import Transcriptions
 from compat.endpoints.translating import Translator
 from compat.endpoints.translations import Translations
 from compat.errors import CompatError, MethodNotAllowed, NotFound
-from compat.jobs.store import at
+from compat.jobs.store import REDIS, at
 from compat.settings import Settings
+from compat.upstream.budget import Budget
 from compat.upstream.http import Service
 from compat.upstream.sockets import Sockets
 from compat.upstream.webhooks import Webhooks
@@ -46,12 +48,14 @@ EXPOSED = ("x-request-id", "openai-processing-ms", "x-compat-ignored", "x-compat
 
 def create_app(settings: Settings) -> Starlette:
     """`app.state.leave` is to be awaited when the server stops, before its sockets are closed."""
-    gate = Gate(settings)
+    budget = _budget(settings)
+    gate = Gate(settings, budget)
     service = Service(
         settings.root,
         connect_timeout=settings.connect_timeout,
         answer_timeout=settings.answer_timeout,
         attempts=settings.attempts,
+        budget=budget,
     )
     worker = Worker(settings.media_workers)
     spool = Spool(settings.spool)
@@ -69,13 +73,14 @@ def create_app(settings: Settings) -> Starlette:
     models = Models(settings, gate)
     secret = settings.secret.encode() if settings.secret else os.urandom(32)
     sessions = Sessions(settings, gate, secret)
-    sockets = Sockets(settings.live_root, connect_timeout=settings.connect_timeout)
+    sockets = Sockets(settings.live_root, connect_timeout=settings.connect_timeout, budget=budget)
     realtime = Realtime(settings, gate, sockets, secret)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(spool.close)
+            stack.push_async_callback(budget.close)
             stack.push_async_callback(service.close)
             stack.push_async_callback(worker.close)
             stack.push_async_callback(store.close)
@@ -111,6 +116,18 @@ def create_app(settings: Settings) -> Starlette:
     )
     app.state.leave = realtime.leave
     return app
+
+
+def _budget(settings: Settings) -> Budget:
+    """Replicas that share a store of jobs in Redis share the account's rates there."""
+    redis = settings.store if settings.store and settings.store.startswith(REDIS) else None
+    return Budget(
+        redis=redis,
+        own={name: rates.parse(text) for name, text in (settings.rates or {}).items()},
+        published=settings.short_region != "custom" and settings.rates is not None,
+        patience=settings.queue_wait,
+        concurrency=settings.concurrency,
+    )
 
 
 def _cors(settings: Settings) -> list[Middleware]:

@@ -13,6 +13,7 @@
     ├── Gone                         410 job_expired
     ├── TooLarge                     413 request_too_large      (param: file)
     ├── RateLimited                  429 rate_limit_exceeded
+    │   └── BudgetSpent              429 rate_limit_exceeded    our own queue is too long
     ├── QuotaExceeded                429 insufficient_quota     never retried
     ├── ServiceFailed                502 upstream_error         DashScope failed or answered nonsense
     │   └── FileNotFetched           502 upstream_error         never retried: the file has to go by another road
@@ -135,6 +136,10 @@ class RateLimited(CompatError):
     type = "requests"
     default_code = "rate_limit_exceeded"
     retryable = True
+
+
+class BudgetSpent(RateLimited):
+    """This server itself keeps the account's rate, and the wait for a turn would be too long."""
 
 
 class QuotaExceeded(CompatError):

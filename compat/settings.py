@@ -177,6 +177,25 @@ class Settings:
     attempts: Annotated[
         int, Variable(("COMPAT_ATTEMPTS",), values.count, "How often a call to DashScope is tried, the first included.")
     ] = 3
+    rates: Annotated[
+        dict[str, str] | None,
+        Variable(
+            ("COMPAT_RATES",),
+            values.rates,
+            "Limits other than the published ones: `model=100/minute`, comma-separated; or `off`.",
+        ),
+    ] = field(default_factory=dict)
+    prices: Annotated[
+        dict[str, float],
+        Variable(("COMPAT_PRICES",), values.prices, "Prices for the metrics: `model=0.000032`, dollars a second."),
+    ] = field(default_factory=dict)
+    queue_wait: Annotated[
+        float,
+        Variable(("COMPAT_QUEUE_WAIT",), values.seconds, "Seconds that a call may wait for its turn before a 429."),
+    ] = 30.0
+    concurrency: Annotated[
+        int, Variable(("COMPAT_CONCURRENCY",), values.count, "Calls to DashScope under way at a time in a process.")
+    ] = 256
     grace: Annotated[
         float,
         Variable(("COMPAT_GRACE",), values.seconds, "Seconds that live sessions get to finish when the server stops."),

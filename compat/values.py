@@ -122,3 +122,22 @@ def pair(value: str) -> tuple[str, str]:
     if not left or not right:
         raise ValueError("an access key's id and secret with a colon between")
     return left, right
+
+
+def _pairs(value: str, form: str, wanted: str) -> dict[str, str]:
+    pairs = {name.strip(): given.strip() for name, _, given in (part.partition("=") for part in many(value))}
+    if not all(name and re.fullmatch(form, given) for name, given in pairs.items()):
+        raise ValueError(wanted)
+    return pairs
+
+
+def rates(value: str) -> dict[str, str] | None:
+    """None: there are none to be kept."""
+    if value.strip().lower() == "off":
+        return None
+    return _pairs(value, r"[1-9]\d*/(second|minute|hour|day)", "off or a comma-separated list of model=100/minute")
+
+
+def prices(value: str) -> dict[str, float]:
+    pairs = _pairs(value, r"\d+(\.\d+)?", "a comma-separated list of model=dollars a second")
+    return {name: float(given) for name, given in pairs.items()}

@@ -115,3 +115,13 @@ def test_every_setting_is_documented() -> None:
     documented = {variable.names[0]: variable.doc for variable in Settings.variables().values()}
 
     assert documented == rows
+
+
+def test_rates_and_prices_are_read() -> None:
+    settings = Settings.read({"COMPAT_RATES": "fun-asr=5/second", "COMPAT_PRICES": "fun-asr=0.00004"})
+
+    assert ({"fun-asr": "5/second"}, {"fun-asr": 0.00004}) == (settings.rates, settings.prices)
+    assert Settings.read({"COMPAT_RATES": "off"}).rates is None
+    for wrong in ({"COMPAT_RATES": "fun-asr=fast"}, {"COMPAT_RATES": "fun-asr=0/minute"}, {"COMPAT_PRICES": "x=free"}):
+        with pytest.raises(SettingsError, match="should be"):
+            Settings.read(wrong)

@@ -32,7 +32,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
     `url` is a path on the service's root (`/api/v1/…`) or a whole address. `key`: whether the API key goes with it
     (never to object stores and result files). `repeatable`: whether sending it again after an answer was lost can do
-    harm — a task submitted twice is paid twice.
+    harm — a task submitted twice is paid twice. `rate`: whose limit it counts against, a model's id or a name of
+    compat.rates; without one it counts against none.
     """
 
     method: str
@@ -41,6 +42,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     body: tuple[bytes | File, ...] = ()
     key: bool = True
     repeatable: bool = True
+    rate: str = ""
 
     @property
     def length(self) -> int:
@@ -78,7 +80,9 @@ def ask(call: Call) -> Flow[Reply]:
     return reply
 
 
-def json_call(url: str, body: object, headers: dict[str, str] | None = None, *, repeatable: bool = True) -> Call:
+def json_call(
+    url: str, body: object, headers: dict[str, str] | None = None, *, repeatable: bool = True, rate: str = ""
+) -> Call:
     """A POST of `body` as JSON."""
     return Call(
         method="POST",
@@ -86,4 +90,5 @@ def json_call(url: str, body: object, headers: dict[str, str] | None = None, *, 
         headers={"content-type": "application/json", **(headers or {})},
         body=(msgspec.json.encode(body),),
         repeatable=repeatable,
+        rate=rate,
     )

@@ -64,7 +64,7 @@ def call(request: Request, *, stream: bool) -> Call:
     if asr_options:
         body["asr_options"] = asr_options
     body["messages"] = [*([system] if request.context else []), {"role": "user", "content": [audio]}]
-    return inline_call(URL, body, request.media)
+    return inline_call(URL, body, request.media, rate=request.model)
 
 
 def transcript(request: Request, reply: Reply) -> Transcript:

@@ -23,6 +23,7 @@ from compat.dashscope_api.results import Result, prevailing
 from compat.dashscope_api.tasks import Task
 from compat.dashscope_api.uploads import RESOLVE, upload
 from compat.errors import CompatError, ServiceFailed, ServiceTimedOut
+from compat.rates import QUERY
 from compat.transcript import Request, Transcript, Usage
 
 URL = "/api/v1/services/audio/asr/transcription"
@@ -77,11 +78,12 @@ def submit(request: Request, source: str) -> Call:
         {"model": request.model, "input": file, "parameters": parameters},
         {"x-dashscope-async": "enable", **(RESOLVE if source.startswith("oss://") else {})},
         repeatable=False,
+        rate=request.model,
     )
 
 
 def query(task_id: str) -> Call:
-    return Call(method="GET", url=f"/api/v1/tasks/{task_id}")
+    return Call(method="GET", url=f"/api/v1/tasks/{task_id}", rate=QUERY)
 
 
 def cancel(task_id: str) -> Call:

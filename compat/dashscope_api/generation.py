@@ -73,7 +73,7 @@ def call(request: Request, *, stream: bool) -> Call:
         "parameters": parameters,
         "input": {"messages": [*([system] if request.context else []), user]},
     }
-    return inline_call(URL, body, request.media, STREAMED if stream else None)
+    return inline_call(URL, body, request.media, STREAMED if stream else None, rate=request.model)
 
 
 def transcript(request: Request, reply: Reply) -> Transcript:

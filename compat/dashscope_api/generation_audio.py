@@ -75,7 +75,7 @@ def call(request: Request, *, stream: bool) -> Call:
         "parameters": parameters,
         "input": {"messages": [{"role": "user", "content": [audio]}]},
     }
-    return inline_call(URL, body, request.media, STREAMED if stream else None)
+    return inline_call(URL, body, request.media, STREAMED if stream else None, rate=request.model)
 
 
 def transcript(request: Request, reply: Reply) -> Transcript:

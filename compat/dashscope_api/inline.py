@@ -15,7 +15,7 @@ def data_uri(media: Media) -> str:
     return f"data:{media.mime}{_MARK.decode()}"
 
 
-def inline_call(url: str, body: object, media: Media, headers: dict[str, str] | None = None) -> Call:
+def inline_call(url: str, body: object, media: Media, headers: dict[str, str] | None = None, *, rate: str = "") -> Call:
     """A POST of `body` as JSON, the audio in the place of its `data_uri`, which must be the last string in `body`."""
     head, mark, tail = msgspec.json.encode(body).rpartition(_MARK)
     return Call(
@@ -23,4 +23,5 @@ def inline_call(url: str, body: object, media: Media, headers: dict[str, str] | 
         url=url,
         headers={"content-type": "application/json", **(headers or {})},
         body=(head + mark, File(media.path, media.size, base64=True), tail),
+        rate=rate,
     )

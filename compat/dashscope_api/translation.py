@@ -31,6 +31,7 @@ def call(text: str, *, model: str, target: str) -> Call:
             "messages": [{"role": "user", "content": text}],
             "translation_options": {"source_lang": "auto", "target_lang": target},
         },
+        rate=model,
     )
 
 

@@ -14,6 +14,7 @@ import msgspec
 from compat.dashscope_api.calls import Call, File, Flow, ask
 from compat.dashscope_api.faults import Answer, check, read
 from compat.errors import CompatError, Conflict, ServiceFailed, TooLarge
+from compat.rates import POLICY
 from compat.transcript import Media
 
 RESOLVE = {"x-dashscope-ossresourceresolve": "enable"}
@@ -83,7 +84,8 @@ def _attempt(model: str, media: Media, name: str, boundary: str) -> Flow[str]:
 
 
 def _policy_call(model: str) -> Call:
-    return Call(method="GET", url=f"/api/v1/uploads?{urlencode({'action': 'getPolicy', 'model': model})}")
+    url = f"/api/v1/uploads?{urlencode({'action': 'getPolicy', 'model': model})}"
+    return Call(method="GET", url=url, rate=POLICY)
 
 
 def _form_call(policy: Policy, key: str, media: Media, name: str, boundary: str) -> Call:

@@ -15,6 +15,8 @@ from compat.errors import Forbidden, NotAuthenticated
 from compat.keys import Entry, Keyring, KeysError, Scope
 from compat.openai_api import secrets
 from compat.settings import Settings, SettingsError
+from compat.upstream.budget import Budget
+from compat.upstream.slots import ON_BEHALF, Party
 
 log = logging.getLogger("compat.keys")
 
@@ -41,8 +43,9 @@ class Gate:
     """Lets callers in. A file of keys is read again as soon as it has changed; one that cannot be read or used leaves
     the keys as they were."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, budget: Budget | None = None) -> None:
         """Raises SettingsError when the file cannot be used from the start."""
+        self._budget = budget
         self._pass = settings.pass_key
         self._service_key = settings.dashscope_api_key or ""
         self._plain = keys.plain(settings.api_keys)
@@ -70,6 +73,13 @@ class Gate:
         found = self.known(token, scope)
         request.state.log["caller"] = found.name
         return found
+
+    async def admit(self, who: Caller) -> None:
+        """Counts a request for work against its caller's rate, and has what follows done on his behalf. Raises
+        BudgetSpent."""
+        ON_BEHALF.set(Party(who.entry.name if who.entry else who.tenant, who.entry.concurrency if who.entry else None))
+        if self._budget and who.entry:
+            await self._budget.charge(who.name, who.entry.rate)
 
     def is_secret(self, token: str) -> bool:
         """Whether it is a client secret rather than a key."""

@@ -56,7 +56,7 @@ class Realtime:
         request_id = request_id_of(socket.headers)
         headers = {"x-request-id": request_id}
         try:
-            admitted = self._admit(socket)
+            admitted = await self._admit(socket)
         except CompatError as error:
             log.info("refused", extra={"fields": {"request_id": request_id, "error": error.code}})
             await socket.send_denial_response(JSONResponse(error.body(), error.status, error.headers() | headers))
@@ -74,7 +74,7 @@ class Realtime:
 
     # --- at the upgrade ---------------------------------------------------------------------------------------------
 
-    def _admit(self, socket: WebSocket) -> Admitted:
+    async def _admit(self, socket: WebSocket) -> Admitted:
         """Raises CompatError."""
         if self._leaving:
             raise ServiceUnavailable("This server is shutting down.", retry_after=1.0)
@@ -84,7 +84,9 @@ class Realtime:
         if self._gate.is_secret(key):
             configured = secrets.read(key, secret=self._secret, now=time.time())
             return Admitted(opening=said, key=self._settings.dashscope_api_key or "", configured=configured)
-        return Admitted(opening=said, key=self._gate.known(key, "realtime").key)
+        who = self._gate.known(key, "realtime")
+        await self._gate.admit(who)
+        return Admitted(opening=said, key=who.key)
 
     def _check_origin(self, socket: WebSocket) -> None:
         """A web page may only call from this host, from loopback, or from an origin that the settings name. Browsers

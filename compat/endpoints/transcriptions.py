@@ -35,6 +35,7 @@ class Transcriptions:
 
     async def create(self, request: Request) -> Response:
         who = self._gate.caller(request)
+        await self._gate.admit(who)
         async with contextlib.AsyncExitStack() as stack:
             files = stack.enter_context(contextlib.ExitStack())
             folder = Path(files.enter_context(tempfile.TemporaryDirectory(dir=self._folder)))

@@ -37,6 +37,7 @@ class Translations:
 
     async def create(self, request: Request) -> Response:
         who = self._gate.caller(request)
+        await self._gate.admit(who)
         with contextlib.ExitStack() as files:
             folder = Path(files.enter_context(tempfile.TemporaryDirectory(dir=self._folder)))
             received = await upload.receive(request, folder / "upload", limit=self._settings.max_upload)

@@ -18,7 +18,8 @@ import stamina
 from compat.dashscope_api.calls import Call, File, Flow, Reply, Submitted, Wait
 from compat.dashscope_api.faults import fault
 from compat.dashscope_api.filetrans import cancel
-from compat.errors import CompatError, RateLimited, ServiceFailed, ServiceTimedOut, ServiceUnavailable
+from compat.errors import BudgetSpent, CompatError, RateLimited, ServiceFailed, ServiceTimedOut, ServiceUnavailable
+from compat.upstream.budget import Budget
 
 T = TypeVar("T")
 
@@ -69,7 +70,9 @@ class Custodian(Protocol):
 class Service:
     """DashScope at `root`. Every method may raise any CompatError."""
 
-    def __init__(self, root: str, *, connect_timeout: float, answer_timeout: float, attempts: int) -> None:
+    def __init__(
+        self, root: str, *, connect_timeout: float, answer_timeout: float, attempts: int, budget: Budget | None = None
+    ) -> None:
         self._client = httpx2.AsyncClient(
             base_url=root,
             timeout=httpx2.Timeout(answer_timeout, connect=connect_timeout, pool=answer_timeout),
@@ -78,6 +81,7 @@ class Service:
             follow_redirects=False,
         )
         self._attempts = attempts
+        self._budget = budget
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -141,11 +145,12 @@ class Service:
     @contextlib.asynccontextmanager
     async def _answered(self, call: Call, key: str) -> AsyncIterator[httpx2.Response]:
         """An open response that is not a refusal; the body is still to be read."""
-        response = await self._opened(call, key)
-        try:
-            yield response
-        finally:
-            await response.aclose()
+        async with self._budget.slot() if self._budget and call.rate else contextlib.nullcontext():
+            response = await self._opened(call, key)
+            try:
+                yield response
+            finally:
+                await response.aclose()
 
     async def _opened(self, call: Call, key: str) -> httpx2.Response:
         async for attempt in stamina.retry_context(
@@ -161,6 +166,8 @@ class Service:
         raise AssertionError("stamina returns or raises")
 
     async def _attempt(self, call: Call, key: str) -> httpx2.Response:
+        if self._budget:
+            await self._budget.turn(call.rate, key)
         headers = {**call.headers, "content-length": str(call.length)} if call.body else dict(call.headers)
         if call.key:
             headers["authorization"] = f"Bearer {key}"
@@ -181,7 +188,7 @@ class Service:
 
 def _backoff(exc: Exception, *, repeatable: bool) -> bool | float:
     """Whether to try again, or in how many seconds."""
-    again = isinstance(exc, CompatError) and exc.retryable and not isinstance(exc, ServiceTimedOut)
+    again = isinstance(exc, CompatError) and exc.retryable and not isinstance(exc, ServiceTimedOut | BudgetSpent)
     if not again or not (repeatable or isinstance(exc, RateLimited | ServiceUnavailable)):
         return False
     if isinstance(exc, CompatError) and exc.retry_after is not None:

@@ -20,6 +20,7 @@ from websockets.exceptions import (
 
 from compat.dashscope_api.faults import fault
 from compat.errors import CompatError, ModelNotFound, ServiceFailed, ServiceTimedOut, ServiceUnavailable
+from compat.upstream.budget import Budget
 
 PATH: Final = "/api-ws/v1/realtime"
 ALIVE: Final = 20.0  # seconds between the pings that only ask for a sign of life, and for each pong
@@ -98,12 +99,15 @@ class Connection:
 class Sockets:
     """The live service at `root`, a WebSocket address without a path."""
 
-    def __init__(self, root: str, *, connect_timeout: float) -> None:
+    def __init__(self, root: str, *, connect_timeout: float, budget: Budget | None = None) -> None:
+        self._budget = budget
         self._root = root
         self._timeout = connect_timeout
 
     async def open(self, model: str, key: str) -> Connection:
         """Raises any CompatError."""
+        if self._budget:
+            await self._budget.turn(model, key)
         try:
             return Connection(
                 await connect(

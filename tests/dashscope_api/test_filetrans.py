@@ -17,6 +17,7 @@ from compat.errors import (
     ServiceTimedOut,
     ServiceUnavailable,
 )
+from compat.rates import POLICY
 from compat.transcript import Segment, Surface, Transcript, Usage
 from tests.dashscope_api.asking import answer, json_of, play, request
 from tests.dashscope_api.test_uploads import SEND, granted
@@ -61,7 +62,7 @@ def test_a_file_is_uploaded_submitted_waited_for_and_fetched() -> None:
     )
 
     assert steps == [
-        Call(method="GET", url="/api/v1/uploads?action=getPolicy&model=qwen3-asr-flash-filetrans"),
+        Call(method="GET", url="/api/v1/uploads?action=getPolicy&model=qwen3-asr-flash-filetrans", rate=POLICY),
         SEND,
         submit(asked, "oss://dashscope-instant/u/2026/a.wav"),
         Submitted("t-1"),

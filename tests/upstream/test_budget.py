@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from compat.errors import BudgetSpent
+from compat.rates import Rate
+from compat.upstream.budget import Budget
+from compat.upstream.slots import ON_BEHALF, Party
+from tests.witnesses import free_port, redis_server
+
+MODEL = "qwen3-asr-flash"
+THREE = Rate(3, 1)
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with redis_server(tmp_path_factory.mktemp("redis")) as url:
+        yield url
+
+
+@pytest.fixture(params=["memory", "redis"])
+def place(request: pytest.FixtureRequest) -> str | None:
+    if request.param == "memory":
+        return None
+    url: str = request.getfixturevalue("redis")
+    return url
+
+
+@contextlib.asynccontextmanager
+async def budget(
+    redis: str | None, rate: Rate = THREE, *, patience: float = 5.0, concurrency: int = 9
+) -> AsyncIterator[Budget]:
+    opened = Budget(redis=redis, own={MODEL: rate}, published=False, patience=patience, concurrency=concurrency)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+async def test_what_the_account_may_goes_at_once_and_the_rest_waits_for_its_turn(place: str | None) -> None:
+    account, clock = uuid.uuid4().hex, asyncio.get_running_loop().time
+    started = clock()
+    async with budget(place) as kept:
+        await asyncio.gather(*(kept.turn(MODEL, account) for _ in range(7)))
+        assert 0 == kept.waiting
+
+    assert clock() - started >= 1.9  # three at once, three after a second, the last after two
+
+
+async def test_who_would_wait_too_long_is_told_how_long_and_that_is_true(place: str | None) -> None:
+    account = uuid.uuid4().hex
+    async with budget(place, patience=0.2) as kept:
+        for _ in range(3):
+            await kept.turn(MODEL, account)
+        with pytest.raises(BudgetSpent, match="rate for qwen3-asr-flash is used up") as caught:
+            await kept.turn(MODEL, account)
+        assert 0 < (caught.value.retry_after or 0) <= 1
+        assert "true" == caught.value.headers()["x-should-retry"]
+
+        await asyncio.sleep(caught.value.retry_after or 0)
+        await kept.turn(MODEL, account)
+
+
+async def test_accounts_and_models_and_what_counts_against_nothing_do_not_wait_for_each_other() -> None:
+    async with budget(None, patience=0.01) as kept:
+        for _ in range(3):
+            await kept.turn(MODEL, "one")
+        await kept.turn(MODEL, "other")
+        for _ in range(9):
+            await kept.turn("", "one")
+            await kept.turn("unlimited", "one")
+
+
+async def test_processes_that_share_a_redis_share_the_budget(redis: str) -> None:
+    account = uuid.uuid4().hex
+    async with budget(redis, patience=0.01) as one, budget(redis, patience=0.01) as other:
+        await one.turn(MODEL, account)
+        await other.turn(MODEL, account)
+        await one.turn(MODEL, account)
+        with pytest.raises(BudgetSpent):
+            await other.turn(MODEL, account)
+
+
+async def test_without_its_redis_a_process_keeps_its_own_budget() -> None:
+    async with budget(f"redis://127.0.0.1:{free_port()}/0", patience=0.01) as kept:
+        for _ in range(3):
+            await kept.turn(MODEL, "one")
+        with pytest.raises(BudgetSpent):
+            await kept.turn(MODEL, "one")
+
+
+async def test_callers_take_turns_however_many_one_of_them_sends() -> None:
+    order: list[str] = []
+
+    async def ask(kept: Budget, name: str) -> None:
+        ON_BEHALF.set(Party(name))
+        await kept.turn(MODEL, "account")
+        order.append(name)
+
+    async with budget(None, Rate(1, 1)) as kept:
+        await ask(kept, "greedy")
+        await asyncio.gather(
+            *(asyncio.create_task(ask(kept, name)) for name in ("greedy", "greedy", "greedy", "modest"))
+        )
+
+    assert ["greedy", "greedy", "greedy", "modest", "greedy"] == order
+
+
+async def test_so_many_calls_are_under_way_and_no_more() -> None:
+    async with budget(None, patience=0.01, concurrency=2) as kept, kept.slot(), kept.slot():
+        with pytest.raises(BudgetSpent, match="Too many calls"):
+            async with kept.slot():
+                raise AssertionError
+
+
+async def test_a_caller_s_own_rate_is_refused_with_the_time_to_wait(place: str | None) -> None:
+    name = uuid.uuid4().hex
+    async with budget(place) as kept:
+        await kept.charge(name, None)
+        await kept.charge(name, "2/minute")
+        await kept.charge(name, "2/minute")
+        with pytest.raises(BudgetSpent, match="2 times a minute") as caught:
+            await kept.charge(name, "2/minute")
+
+    assert 50 < (caught.value.retry_after or 0) <= 60

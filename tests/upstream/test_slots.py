@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from compat.upstream.slots import Party, Slots
+
+
+class Doors:
+    """Callers who come in order, stay until they are told, and are noted as they get in."""
+
+    def __init__(self, slots: Slots) -> None:
+        self.slots = slots
+        self.inside: list[str] = []
+        self._leave: dict[str, asyncio.Event] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def come(self, name: str, concurrency: int | None = None) -> None:
+        self._leave[name] = asyncio.Event()
+        self._tasks[name] = asyncio.create_task(self._visit(name, concurrency))
+        await self._settled()
+
+    async def _visit(self, name: str, concurrency: int | None) -> None:
+        async with self.slots.taken(Party(name[0], concurrency)):
+            self.inside.append(name)
+            await self._leave[name].wait()
+
+    async def go(self, name: str) -> None:
+        self._leave[name].set()
+        await self._settled()
+
+    async def give_up(self, name: str) -> None:
+        self._tasks[name].cancel()
+        await self._settled()
+
+    async def empty(self) -> None:
+        for name in self._leave:
+            await self.go(name)
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _settled(self) -> None:
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+
+STORIES: list[tuple[int, Sequence[str], str]] = [
+    # slots, what happens (+ comes, - goes, x gives up) → who gets in, in order
+    (1, ["+a1", "+a2", "-a1", "-a2"], "a1 a2"),
+    (1, ["+a1", "+a2", "+a3", "+b1", "-a1", "-a2", "-b1"], "a1 a2 b1 a3"),
+    (2, ["+a1", "+a2", "+a3", "-a2"], "a1 a2 a3"),
+    (1, ["+a1", "+a2", "+b1", "xa2", "-a1"], "a1 b1"),
+    (1, ["+a1", "xa1", "+b1"], "a1 b1"),
+    (9, ["+c1", "+c2", "+c3", "+a1", "-c1"], "c1 c2 a1 c3"),
+]
+
+
+@pytest.mark.parametrize(("total", "events", "order"), STORIES)
+async def test_slots_are_given_in_a_fair_order(total: int, events: Sequence[str], order: str) -> None:
+    """c has asked for two at a time."""
+    doors = Doors(Slots(total))
+    for event in events:
+        name = event[1:]
+        match event[0]:
+            case "+":
+                await doors.come(name, 2 if name[0] == "c" else None)
+            case "-":
+                await doors.go(name)
+            case _:
+                await doors.give_up(name)
+
+    assert order == " ".join(doors.inside)
+
+    await doors.empty()
+    assert (0, 0) == (doors.slots.busy, doors.slots.waiting)
+
+
+async def test_who_gives_up_in_the_moment_of_his_turn_passes_it_on() -> None:
+    doors = Doors(Slots(1))
+    await doors.come("a1")
+    await doors.come("b1")
+    await doors.come("c1")
+    doors._leave["a1"].set()  # noqa: SLF001 - b1 is told of its turn and cancelled before it runs
+    await asyncio.sleep(0)
+    doors._tasks["b1"].cancel()  # noqa: SLF001
+    await doors.come("d1")
+
+    assert "c1" in doors.inside
+
+    await doors.empty()
+    assert (0, 0) == (doors.slots.busy, doors.slots.waiting)
