@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from compat.dashscope_api.results import joined as spaced
 from compat.emulator.engine import Sentence
 from compat.emulator.engines.scripted import Scripted
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
-from compat.emulator.faults import FailTask, Refuse, Rule
+from compat.emulator.faults import FailTask, Hang, Refuse, Rule
 from compat.emulator.readings import Readings
 from compat.endpoints.pieces import joined
 from compat.transcript import Request, Segment, Transcript, Usage
@@ -124,6 +125,32 @@ def test_a_piece_that_fails_fails_the_whole(home: House, speech: Path) -> None:
         home.client().audio.transcriptions.create(model="whisper-1", file=speech)
 
     assert "content_policy_violation" == raised.value.code
+
+
+def test_a_long_file_does_not_stand_before_short_ones(speech: Path, tmp_path: Path) -> None:
+    short = make("wav", encode(SPOKEN[:3]), 16000, 1, tmp_path / "short.wav")
+    with house(Tones(), long_road="pieces", piece_seconds=20.0, pieces_at_once=2) as home:
+        home.fail(Rule("chat", Hang(), times=2))  # the first pieces get no answer: all that may be under way are
+        long = threading.Thread(target=_impatient, args=(home, speech))
+        long.start()
+        _until(lambda: home.dashscope.counts["chat"] == 2)
+
+        answer = home.client().audio.transcriptions.create(model="whisper-1", file=short)
+
+        assert "amber basil cedar" == answer.text
+        assert 3 == home.dashscope.counts["chat"]
+        long.join()
+
+
+def _impatient(home: House, path: Path) -> None:
+    with pytest.raises(openai.APITimeoutError):
+        home.client(timeout=5.0).audio.transcriptions.create(model="whisper-1", file=path)
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    """Polls; a condition that never holds fails the test."""
+    gate = threading.Event()
+    assert any(holds() or gate.wait(0.02) for _ in range(500))
 
 
 def test_a_piece_without_words_is_no_error(tmp_path: Path) -> None:
