@@ -11,17 +11,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
-import contextlib
 import os
-import socket
 import statistics
-import subprocess
 import sys
 import time
 import wave
-from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+
+from harness import free_port, percentile, process
 
 HERE = Path(__file__).parent
 AUDIO = 1 << 20  # bytes
@@ -93,36 +91,6 @@ async def load(port: int, request: bytes, flying: int, calls: int) -> tuple[list
     started = time.perf_counter()
     await asyncio.gather(*(one() for _ in range(flying)))
     return times, calls / (time.perf_counter() - started)
-
-
-@contextlib.contextmanager
-def process(*command: str, port: int, **environment: str) -> Iterator[int]:
-    """A server in a process of its own, once it accepts connections; gives its process id."""
-    child = subprocess.Popen(
-        [sys.executable, *command],
-        env={**os.environ, **environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        for _ in range(600):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-                break
-            time.sleep(0.05)
-        yield child.pid
-    finally:
-        child.terminate()
-        child.wait()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def percentile(times: list[float], share: int) -> float:
-    return statistics.quantiles(times, n=100)[share - 1]
 
 
 async def measure(stub: int, server: int, rounds: int) -> None:
