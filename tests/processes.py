@@ -28,8 +28,8 @@ class Server:
         self.process.kill()
         self.process.wait(timeout=10)
 
-    def client(self, **options: float) -> openai.OpenAI:
-        return openai.OpenAI(base_url=self.base_url, api_key="anything", **{"max_retries": 0, "timeout": 60.0, **options})  # type: ignore[arg-type]  # numbers only
+    def client(self, timeout: float = 60.0, max_retries: int = 0) -> openai.OpenAI:
+        return openai.OpenAI(base_url=self.base_url, api_key="anything", timeout=timeout, max_retries=max_retries)
 
 
 @contextlib.contextmanager

@@ -57,8 +57,8 @@ def until(holds: Callable[[], object]) -> None:
     raise AssertionError("it did not come to hold within 20 s")
 
 
-def transcribe(at: Server, speech: bytes, **options: float) -> str:
-    with at.client(**options) as client:
+def transcribe(at: Server, speech: bytes, timeout: float = 60.0, max_retries: int = 0) -> str:
+    with at.client(timeout, max_retries) as client:
         answer = client.audio.transcriptions.create(model="qwen3-asr-flash-filetrans", file=("speech.wav", speech))
     return answer.text
 
