@@ -43,7 +43,8 @@ class Keeper:
             except Exception:
                 log.exception("looking after the jobs failed")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._runs.stirred.wait(), BEAT)
+                async with asyncio.timeout(BEAT):  # wait_for of Python 3.11 may swallow the server's end
+                    await self._runs.stirred.wait()
             self._runs.stirred.clear()
 
     async def _look(self, job: Job) -> None:
