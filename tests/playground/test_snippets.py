@@ -15,7 +15,8 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from tests.emulator.recordings import wav
-from tests.playground.test_page import SAID
+from tests.house import House
+from tests.playground.test_page import HEARD, SAID
 from tests.servers import serve
 from tests.whole.speech import pcm
 from tests.witnesses import installed, program
@@ -93,7 +94,7 @@ def test_a_page_of_another_origin_hears_it_too(page: Page, chromium: Browser, sp
         other.locator("input").set_input_files(speech)
         other.add_script_tag(content=code, type="module")
 
-        expect(other.locator("body")).to_contain_text(SAID, timeout=30_000)
+        expect(other.locator("body")).to_contain_text(HEARD if mode == "live" else SAID, timeout=30_000)
 
 
 def test_a_key_in_the_tab_makes_the_code_ask_the_environment(page: Page) -> None:
@@ -105,3 +106,18 @@ def test_a_key_in_the_tab_makes_the_code_ask_the_environment(page: Page) -> None
             code = shown(page, language, mode)
             assert "none-needed" not in code
             assert "sk-mine" not in code
+
+
+def test_the_example_page_shows_captions(chromium: Browser, home: House) -> None:
+    async def example(_: Request) -> Response:
+        return HTMLResponse((Path(__file__).parent.parent.parent / "examples" / "browser.html").read_text())
+
+    with (
+        serve(Starlette(routes=[Route("/", example)])) as root,
+        chromium.new_context(permissions=["microphone"]) as context,
+    ):
+        page = context.new_page()
+        page.goto(f"{root}/?server={home.base_url.removesuffix('/v1')}")
+        page.get_by_role("button").click()
+
+        expect(page.locator("p")).to_contain_text(HEARD, timeout=30_000)

@@ -1,0 +1,9 @@
+"""A file to text: python plain.py speech.wav"""
+
+import sys
+from pathlib import Path
+
+from openai import OpenAI
+
+with OpenAI() as client:
+    print(client.audio.transcriptions.create(model="whisper-1", file=Path(sys.argv[1])).text)

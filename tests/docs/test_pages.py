@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from compat import catalogue, errors
+from compat.settings import Settings
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("README*.md"))]
+each = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+@each
+def test_links_and_pictures_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text())
+
+    assert [] == [link for link in links if not (page.parent / link).exists()]
+
+
+@each
+def test_every_setting_that_is_named_exists(page: Path) -> None:
+    known = {name for variable in Settings.variables().values() for name in variable.names}
+
+    assert set() == set(re.findall(r"\bCOMPAT_[A-Z_]+\b", page.read_text())) - known - {"COMPAT_API_KEY"}
+
+
+def test_every_model_that_is_recommended_exists() -> None:
+    page = (ROOT / "docs" / "models-and-regions.md").read_text()
+    named = set(re.findall(r"`((?:qwen|fun-asr|paraformer|whisper|gpt)[\w.-]*)`", page)) - {"qwen-mt-flash"}
+
+    assert named
+    for name in named - {"qwen-asr-compat"}:
+        catalogue.resolve(name, {})
+
+
+def test_every_error_is_in_the_troubleshooting() -> None:
+    page = (ROOT / "docs" / "troubleshooting.md").read_text()
+    told = {f"{status} {code}" for status, code in re.findall(r"`(\d{3}) (\w+)`", page)}
+
+    assert {"401 invalid_api_key", "429 insufficient_quota", "507 insufficient_storage"} <= told
+    every = {
+        f"{error.status} {error.default_code}"
+        for error in vars(errors).values()
+        if isinstance(error, type) and issubclass(error, errors.CompatError)
+    }
+    assert set() == told - every - {"404 unknown_url"}

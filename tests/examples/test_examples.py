@@ -1,0 +1,100 @@
+"""Every example is run as its reader would run it, against the whole house."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
+from tests.emulator.recordings import wav
+from tests.house import House, house
+from tests.witnesses import free_port, installed, program
+
+ROOT = Path(__file__).parent.parent.parent
+EXAMPLES = ROOT / "examples"
+MODULES = ROOT / "tests" / "clients" / "node_modules"
+WORDS = VOCABULARY[:3]
+ELSEWHERE = {"README.md", "fastapi_dictation.py", "whisper_to_this.diff", "browser.html"}  # other tests run these
+COMMANDS = {".py": [sys.executable], ".sh": ["sh"], ".mjs": ["node"]}
+SCRIPTS = sorted(path.name for path in EXAMPLES.iterdir() if path.is_file() and path.name not in ELSEWHERE)
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[House]:
+    with house(Tones(), job_retention=60.0, job_grace=60.0) as opened:
+        yield opened
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    wav(tmp_path / "speech.wav", encode(lay(WORDS), rate=24_000), rate=24_000)
+    return tmp_path
+
+
+def environment(home: House) -> dict[str, str]:
+    return {**os.environ, "OPENAI_BASE_URL": home.base_url, "OPENAI_API_KEY": "none-needed"}
+
+
+def run(home: House, folder: Path, *command: str) -> str:
+    done = subprocess.run(
+        command, cwd=folder, env=environment(home), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (0, "") == (done.returncode, done.stderr)
+    return done.stdout
+
+
+def heard(text: str) -> bool:
+    return all(word in text.lower() for word in WORDS)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_hears_the_words(home: House, folder: Path, name: str) -> None:
+    script = EXAMPLES / name
+    if script.suffix == ".mjs":
+        program("node", "https://nodejs.org")
+        (folder / "node_modules").symlink_to(installed(MODULES, "the openai package for Node", "scripts/clients"))
+        script = folder / name
+        script.write_text((EXAMPLES / name).read_text())
+    given = "." if name.startswith("folder") else "speech.wav"
+
+    said = run(home, folder, *COMMANDS[script.suffix], str(script), given)
+
+    assert heard((folder / "speech.srt").read_text() if name.startswith("folder") else said)
+
+
+def test_a_script_on_whisper_is_moved_by_its_diff(home: House, folder: Path) -> None:
+    lines = (EXAMPLES / "whisper_to_this.diff").read_text().splitlines()[3:]
+    (folder / "captions.py").write_text("\n".join(line[1:] for line in lines if not line.startswith("-")))
+
+    assert heard(run(home, folder, sys.executable, "captions.py", "speech.wav"))
+
+
+def test_an_app_takes_dictation(home: House, folder: Path) -> None:
+    port = str(free_port())
+    command = [sys.executable, "-m", "uvicorn", "fastapi_dictation:app", "--app-dir", str(EXAMPLES), "--port", port]
+    with subprocess.Popen(command, env=environment(home), stderr=subprocess.PIPE, text=True) as app:
+        assert app.stderr is not None
+        try:
+            assert any("Uvicorn running on" in line for line in app.stderr)
+            address = f"http://127.0.0.1:{port}/dictation"
+            files = [{"recording": (folder / "speech.wav").read_bytes()}, {"recording": b"no sound"}]
+            good, bad = (httpx2.post(address, files=file, timeout=30) for file in files)
+        finally:
+            app.terminate()
+
+    assert heard(good.json()["text"])
+    assert 400 == bad.status_code
+
+
+def test_no_example_is_long_and_all_are_listed() -> None:
+    files = {path.name: path.read_text() for path in EXAMPLES.iterdir() if path.is_file()}
+    listed = files.pop("README.md")
+
+    assert {} == {name: len(text.splitlines()) for name, text in files.items() if len(text.splitlines()) > 40}
+    assert [] == [name for name in files if f"[{name}]({name})" not in listed]
