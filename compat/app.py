@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 from collections.abc import AsyncIterator
@@ -20,8 +21,9 @@ from compat.audio.worker import Worker
 from compat.endpoints import playground
 from compat.endpoints.access import Access
 from compat.endpoints.auth import Gate
+from compat.endpoints.door import Door, Doorkeeper
 from compat.endpoints.files import Links
-from compat.endpoints.health import healthz
+from compat.endpoints.health import Figures, Readiness, healthz
 from compat.endpoints.jobs import Jobs
 from compat.endpoints.keeper import Keeper
 from compat.endpoints.longjobs import LongJobs
@@ -36,8 +38,11 @@ from compat.endpoints.translating import Translator
 from compat.endpoints.translations import Translations
 from compat.errors import CompatError, MethodNotAllowed, NotFound
 from compat.jobs.store import REDIS, at
+from compat.metrics import Metrics
 from compat.settings import Settings
+from compat.upstream.buckets import Bucket
 from compat.upstream.budget import Budget
+from compat.upstream.guard import Guard
 from compat.upstream.http import Service
 from compat.upstream.sockets import Sockets
 from compat.upstream.webhooks import Webhooks
@@ -48,7 +53,9 @@ EXPOSED = ("x-request-id", "openai-processing-ms", "x-compat-ignored", "x-compat
 
 def create_app(settings: Settings) -> Starlette:
     """`app.state.leave` is to be awaited when the server stops, before its sockets are closed."""
-    budget = _budget(settings)
+    metrics = Metrics(region=settings.short_region, prices=settings.prices)
+    guard = Guard(metrics, failures=settings.breaker_failures, pause=settings.breaker_pause)
+    budget = _budget(settings, metrics)
     gate = Gate(settings, budget)
     service = Service(
         settings.root,
@@ -56,11 +63,14 @@ def create_app(settings: Settings) -> Starlette:
         answer_timeout=settings.answer_timeout,
         attempts=settings.attempts,
         budget=budget,
+        guard=guard,
     )
     worker = Worker(settings.media_workers)
     spool = Spool(settings.spool)
     links = Links(settings.public_url) if settings.public_url else None
-    recogniser = Recogniser(settings, service, worker, links)
+    seconds = settings.task_deadline + 3600
+    bucket = Bucket(settings.bucket, settings.bucket_key, seconds=seconds) if settings.bucket else None
+    recogniser = Recogniser(settings, service, worker, links, bucket)
     store = at(settings.store)
     runs = Runs(store, recogniser, service, name=spool.name, grace=settings.job_grace)
     jobs = Jobs(settings, runs)
@@ -73,8 +83,19 @@ def create_app(settings: Settings) -> Starlette:
     models = Models(settings, gate)
     secret = settings.secret.encode() if settings.secret else os.urandom(32)
     sessions = Sessions(settings, gate, secret)
-    sockets = Sockets(settings.live_root, connect_timeout=settings.connect_timeout, budget=budget)
-    realtime = Realtime(settings, gate, sockets, secret)
+    sockets = Sockets(settings.live_root, connect_timeout=settings.connect_timeout, budget=budget, guard=guard)
+    realtime = Realtime(settings, gate, sockets, secret, metrics)
+    door = Door(spool.path, requests=settings.max_requests, sessions=settings.max_sessions, space=settings.max_spool)
+    readiness = Readiness(door, service, settings.dashscope_api_key or "")
+    metrics.watch("requests_under_way", "Requests for work.", lambda: door.requests)
+    metrics.watch("sessions_open", "Live sessions.", lambda: door.sessions)
+    metrics.watch("spool_bytes", "Uploads on disk.", lambda: door.used)
+    metrics.watch("queue_waiting", "Calls that wait for their turn.", lambda: budget.waiting)
+    metrics.watch("service_calls_under_way", "Calls to DashScope under way.", lambda: budget.slots.busy)
+
+    async def leave() -> None:
+        door.leaving = True
+        await realtime.leave()
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -102,10 +123,12 @@ def create_app(settings: Settings) -> Starlette:
             Route("/v1/models", models.every),
             Route("/v1/models/{model:path}", models.one),
             Route("/healthz", healthz),
+            Route("/readyz", readiness.readyz),
+            Route("/metrics", Figures(metrics, gate).metrics),
             *(playground.routes() if settings.playground else ()),
             *([Route("/files/{token}", links.get)] if links else []),
         ],
-        middleware=[Middleware(Access), *_cors(settings)],
+        middleware=[Middleware(Access, metrics=metrics), *_cors(settings), Middleware(Doorkeeper, door=door)],
         exception_handlers={
             CompatError: _refused,
             HTTPException: _unrouted,
@@ -114,11 +137,11 @@ def create_app(settings: Settings) -> Starlette:
         },
         lifespan=lifespan,
     )
-    app.state.leave = realtime.leave
+    app.state.leave = leave
     return app
 
 
-def _budget(settings: Settings) -> Budget:
+def _budget(settings: Settings, metrics: Metrics) -> Budget:
     """Replicas that share a store of jobs in Redis share the account's rates there."""
     redis = settings.store if settings.store and settings.store.startswith(REDIS) else None
     return Budget(
@@ -127,6 +150,7 @@ def _budget(settings: Settings) -> Budget:
         published=settings.short_region != "custom" and settings.rates is not None,
         patience=settings.queue_wait,
         concurrency=settings.concurrency,
+        noted=functools.partial(metrics.stage, "queue"),
     )
 
 

@@ -18,6 +18,7 @@
     ├── ServiceFailed                502 upstream_error         DashScope failed or answered nonsense
     │   └── FileNotFetched           502 upstream_error         never retried: the file has to go by another road
     ├── ServiceUnavailable           503 service_unavailable    DashScope cannot be reached or is overloaded
+    │   └── CircuitOpen              503 service_unavailable    it has failed too often lately: it was not asked
     ├── ServiceTimedOut              504 upstream_timeout
     └── DiskFull                     507 insufficient_storage
 
@@ -164,6 +165,10 @@ class ServiceUnavailable(CompatError):
     status = 503
     default_code = "service_unavailable"
     retryable = True
+
+
+class CircuitOpen(ServiceUnavailable):
+    """Not sent: DashScope has failed too often lately."""
 
 
 class ServiceTimedOut(CompatError):

@@ -196,6 +196,26 @@ class Settings:
     concurrency: Annotated[
         int, Variable(("COMPAT_CONCURRENCY",), values.count, "Calls to DashScope under way at a time in a process.")
     ] = 256
+    max_requests: Annotated[
+        int, Variable(("COMPAT_MAX_REQUESTS",), values.count, "Requests under way at a time; beyond it a 503 at once.")
+    ] = 512
+    max_sessions: Annotated[
+        int, Variable(("COMPAT_MAX_SESSIONS",), values.count, "Live sessions at a time; beyond it a 503 at once.")
+    ] = 1000
+    max_spool: Annotated[
+        int, Variable(("COMPAT_MAX_SPOOL",), values.size, "Bytes of all uploads on disk; beyond it a 503 at once.")
+    ] = 64 << 30
+    breaker_failures: Annotated[
+        int,
+        Variable(
+            ("COMPAT_BREAKER_FAILURES",),
+            values.count,
+            "Failures of one of DashScope's surfaces in a row after which it is left alone for a while.",
+        ),
+    ] = 10
+    breaker_pause: Annotated[
+        float, Variable(("COMPAT_BREAKER_PAUSE",), values.seconds, "Seconds of that, before one call tries it again.")
+    ] = 15.0
     grace: Annotated[
         float,
         Variable(("COMPAT_GRACE",), values.seconds, "Seconds that live sessions get to finish when the server stops."),

@@ -49,8 +49,8 @@ def house(
     """`tls`: serve https and wss with this certificate and its key."""
     emulator = create_emulator(engine, readings=readings, keys=keys)
     with serve(emulator) as root:
-        # Jobs are forgotten at once, so that no test is answered with what another one asked.
-        forgetful = {"job_retention": 0.0, "job_grace": 0.0}
+        # Nothing is remembered of jobs and of failures, so that no test is answered with what another one asked.
+        forgetful = {"job_retention": 0.0, "job_grace": 0.0, "breaker_failures": 1000}
         given = {"base_url": root, "dashscope_api_key": "the-server's-key", "log_level": "error"} | forgetful | settings
         with serve(create_app(Settings(**given)), *(tls or ())) as base, contextlib.ExitStack() as clients:
             yield House(f"{base}/v1", emulator.state.emulator, clients, root)

@@ -11,6 +11,8 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from compat.metrics import Metrics
+
 log = logging.getLogger("compat.access")
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
@@ -24,8 +26,9 @@ def request_id_of(headers: Headers) -> str:
 class Access:
     """Gives every answer `x-request-id` (the caller's, when it is a plain one) and `openai-processing-ms`."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -48,4 +51,5 @@ class Access:
             await self._app(scope, receive, noted)
         finally:
             line["ms"] = round((time.perf_counter() - started) * 1000, 1)
+            self._metrics.request(line)
             log.info("request", extra={"fields": line})

@@ -21,6 +21,7 @@ from compat.endpoints.access import request_id_of
 from compat.endpoints.auth import Gate
 from compat.endpoints.conversation import GONE, Bounds, Conversation
 from compat.errors import CompatError, Forbidden, ServiceUnavailable
+from compat.metrics import Metrics
 from compat.openai_api import secrets
 from compat.openai_api.realtime.opening import Opening, opening
 from compat.openai_api.realtime.patch import Patch
@@ -42,10 +43,17 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
 
 class Realtime:
     def __init__(
-        self, settings: Settings, gate: Gate, service: Sockets, secret: bytes, bounds: Bounds | None = None
+        self,
+        settings: Settings,
+        gate: Gate,
+        service: Sockets,
+        secret: bytes,
+        metrics: Metrics,
+        bounds: Bounds | None = None,
     ) -> None:
         self._settings = settings
         self._gate = gate
+        self._metrics = metrics
         self._service = service
         self._secret = secret
         self._bounds = bounds
@@ -123,6 +131,7 @@ class Realtime:
                 "reconnections": bridge.reconnections,
                 "code": conversation.code,
             }
+            self._metrics.session(line)
             log.info("session", extra={"fields": line})
 
     def _bridge(self, admitted: Admitted) -> Bridge:

@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 from limits import RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage, RedisStorage
@@ -82,16 +82,25 @@ def _redis(address: str) -> RedisStorage:
 
 class Budget:
     """`own` rates before the published ones, which count if `published`. `patience`: seconds that a call may wait.
-    `concurrency`: calls under way at a time in this process."""
+    `concurrency`: calls under way at a time in this process. `noted` is told of the seconds that each call
+    has waited."""
 
     def __init__(
-        self, *, redis: str | None, own: Mapping[str, Rate], published: bool, patience: float, concurrency: int
+        self,
+        *,
+        redis: str | None,
+        own: Mapping[str, Rate],
+        published: bool,
+        patience: float,
+        concurrency: int,
+        noted: Callable[[float], object] = lambda _: None,
     ) -> None:
         self.slots = Slots(concurrency)
         self._limiter = Limiter(redis)
         self._own = own
         self._published = published
         self._patience = patience
+        self._noted = noted
         self._turnstiles: dict[tuple[str, str], Slots] = {}
 
     async def close(self) -> None:
@@ -114,6 +123,13 @@ class Budget:
 
     async def turn(self, model: str, key: str) -> None:
         """Returns when a call of `model` for the account of this `key` may go. Raises BudgetSpent."""
+        started = time.monotonic()
+        try:
+            await self._turn(model, key)
+        finally:
+            self._noted(time.monotonic() - started)
+
+    async def _turn(self, model: str, key: str) -> None:
         limit = rates.rate(model, self._own, published=self._published) if model else None
         if limit is None:
             return

@@ -18,8 +18,17 @@ import stamina
 from compat.dashscope_api.calls import Call, File, Flow, Reply, Submitted, Wait
 from compat.dashscope_api.faults import fault
 from compat.dashscope_api.filetrans import cancel
-from compat.errors import BudgetSpent, CompatError, RateLimited, ServiceFailed, ServiceTimedOut, ServiceUnavailable
+from compat.errors import (
+    BudgetSpent,
+    CircuitOpen,
+    CompatError,
+    RateLimited,
+    ServiceFailed,
+    ServiceTimedOut,
+    ServiceUnavailable,
+)
 from compat.upstream.budget import Budget
+from compat.upstream.guard import Guard, surface
 
 T = TypeVar("T")
 
@@ -71,8 +80,16 @@ class Service:
     """DashScope at `root`. Every method may raise any CompatError."""
 
     def __init__(
-        self, root: str, *, connect_timeout: float, answer_timeout: float, attempts: int, budget: Budget | None = None
+        self,
+        root: str,
+        *,
+        connect_timeout: float,
+        answer_timeout: float,
+        attempts: int,
+        budget: Budget | None = None,
+        guard: Guard | None = None,
     ) -> None:
+        """Without a `budget` and a `guard` calls are neither held back nor counted."""
         self._client = httpx2.AsyncClient(
             base_url=root,
             timeout=httpx2.Timeout(answer_timeout, connect=connect_timeout, pool=answer_timeout),
@@ -82,6 +99,7 @@ class Service:
         )
         self._attempts = attempts
         self._budget = budget
+        self._guard = guard
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -162,12 +180,16 @@ class Service:
             wait_jitter=0.2,
         ):
             with attempt:
-                return await self._attempt(call, key)
+                return await self._permitted(call, key, first=attempt.num == 1)
         raise AssertionError("stamina returns or raises")
 
-    async def _attempt(self, call: Call, key: str) -> httpx2.Response:
+    async def _permitted(self, call: Call, key: str, *, first: bool) -> httpx2.Response:
         if self._budget:
             await self._budget.turn(call.rate, key)
+        with self._guard.call(surface(call), first=first) if self._guard else contextlib.nullcontext():
+            return await self._attempt(call, key)
+
+    async def _attempt(self, call: Call, key: str) -> httpx2.Response:
         headers = {**call.headers, "content-length": str(call.length)} if call.body else dict(call.headers)
         if call.key:
             headers["authorization"] = f"Bearer {key}"
@@ -188,7 +210,11 @@ class Service:
 
 def _backoff(exc: Exception, *, repeatable: bool) -> bool | float:
     """Whether to try again, or in how many seconds."""
-    again = isinstance(exc, CompatError) and exc.retryable and not isinstance(exc, ServiceTimedOut | BudgetSpent)
+    again = (
+        isinstance(exc, CompatError)
+        and exc.retryable
+        and not isinstance(exc, ServiceTimedOut | BudgetSpent | CircuitOpen)
+    )
     if not again or not (repeatable or isinstance(exc, RateLimited | ServiceUnavailable)):
         return False
     if isinstance(exc, CompatError) and exc.retry_after is not None:

@@ -5,6 +5,7 @@ The only place that knows the WebSocket client, and the only one where its excep
 
 from __future__ import annotations
 
+import contextlib
 from typing import Final
 from urllib.parse import quote
 
@@ -21,6 +22,7 @@ from websockets.exceptions import (
 from compat.dashscope_api.faults import fault
 from compat.errors import CompatError, ModelNotFound, ServiceFailed, ServiceTimedOut, ServiceUnavailable
 from compat.upstream.budget import Budget
+from compat.upstream.guard import LIVE, Guard
 
 PATH: Final = "/api-ws/v1/realtime"
 ALIVE: Final = 20.0  # seconds between the pings that only ask for a sign of life, and for each pong
@@ -99,8 +101,11 @@ class Connection:
 class Sockets:
     """The live service at `root`, a WebSocket address without a path."""
 
-    def __init__(self, root: str, *, connect_timeout: float, budget: Budget | None = None) -> None:
+    def __init__(
+        self, root: str, *, connect_timeout: float, budget: Budget | None = None, guard: Guard | None = None
+    ) -> None:
         self._budget = budget
+        self._guard = guard
         self._root = root
         self._timeout = connect_timeout
 
@@ -108,6 +113,10 @@ class Sockets:
         """Raises any CompatError."""
         if self._budget:
             await self._budget.turn(model, key)
+        with self._guard.call(LIVE) if self._guard else contextlib.nullcontext():
+            return await self._open(model, key)
+
+    async def _open(self, model: str, key: str) -> Connection:
         try:
             return Connection(
                 await connect(

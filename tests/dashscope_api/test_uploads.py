@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from compat import rates
 from compat.dashscope_api.calls import Call, File, Reply
 from compat.dashscope_api.uploads import upload
 from compat.errors import (
@@ -29,7 +30,7 @@ POLICY = {
     "x_oss_object_acl": "private",
     "x_oss_forbid_overwrite": "true",
 }
-ASK = Call(method="GET", url="/api/v1/uploads?action=getPolicy&model=qwen3-asr-flash-filetrans")
+ASK = Call(method="GET", url="/api/v1/uploads?action=getPolicy&model=qwen3-asr-flash-filetrans", rate=rates.POLICY)
 FORM = b"""\
 --B\r\ncontent-disposition: form-data; name="OSSAccessKeyId"\r\n\r\nK\r
 --B\r\ncontent-disposition: form-data; name="Signature"\r\n\r\nS\r

@@ -25,6 +25,7 @@ from compat.emulator.realtime.troubles import Sever
 from compat.endpoints.auth import Gate
 from compat.endpoints.conversation import Bounds
 from compat.endpoints.realtime import Realtime
+from compat.metrics import Metrics
 from compat.settings import Settings
 from compat.upstream.sockets import Sockets
 from tests.endpoints.live import BETA, MANUAL, SPEECH, Caller, calling, live_house
@@ -340,7 +341,14 @@ async def test_a_caller_who_does_not_read_is_closed_with_1008() -> None:
     with live_house("hello there") as home:
         settings = Settings(base_url=home.service, dashscope_api_key="k")
         bounds = Bounds(unread=0.2, backlog=64 << 10, goodbye=10)
-        realtime = Realtime(settings, Gate(settings), Sockets(settings.live_root, connect_timeout=5), b"s", bounds)
+        realtime = Realtime(
+            settings,
+            Gate(settings),
+            Sockets(settings.live_root, connect_timeout=5),
+            b"s",
+            Metrics(region="custom", prices={}),
+            bounds,
+        )
         app = Starlette(routes=[WebSocketRoute("/v1/realtime", realtime.live)])
         with serve(app) as root:
             # A queue of one frame: what is not read here stays in the kernel's buffers, and soon with the server.

@@ -1,0 +1,103 @@
+"""What operators see at /metrics, in Prometheus's text format. Labels are names of surfaces, models and callers: never
+a key, a prompt, a transcript or an address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from compat import rates
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 300, 1800, 10800)
+PATHS = (
+    "/v1/audio/transcriptions",
+    "/v1/audio/translations",
+    "/v1/realtime/client_secrets",
+    "/v1/realtime/transcription_sessions",
+    "/v1/models",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+)
+
+
+class Metrics:
+    """One registry a server. `prices` are the operator's own, before the published ones of `region`."""
+
+    def __init__(self, *, region: str, prices: Mapping[str, float]) -> None:
+        self._region = region
+        self._prices = prices
+        self._registry = CollectorRegistry()
+        self._requests = self._counter("requests", "By outcome.", "path", "method", "status", "error", "caller")
+        self._seconds = self._histogram("request_seconds", "From a request's head to its answer's end.", "path")
+        self._stages = self._histogram("stage_seconds", "Where requests spend their time.", "stage")
+        self._calls = self._counter("service_calls", "Calls to DashScope, every attempt.", "surface", "outcome")
+        self._retries = self._counter("service_retries", "Attempts after the first.", "surface")
+        self._breaker = self._gauge("breaker_open", "1 while nobody asks this surface.", "surface")
+        self._audio = self._counter("audio_seconds", "Audio that was transcribed.", "caller", "model")
+        self._cost = self._counter("cost_dollars", "Its price, where it is known.", "caller", "model")
+        self._sessions = self._counter("sessions", "Live sessions that have ended.", "dialect", "code")
+        self._session_seconds = self._histogram("session_seconds", "How long live sessions lasted.")
+        self._items = self._counter("session_items", "Utterances transcribed live.")
+        self._corrections = self._counter("session_corrections", "Deltas that the final text took back.")
+        self._reconnections = self._counter("session_reconnections", "Connections to the service made anew.")
+
+    def text(self) -> bytes:
+        return generate_latest(self._registry)
+
+    def watch(self, name: str, help: str, value: Callable[[], float]) -> None:  # noqa: A002 - Prometheus's word
+        """A figure that is asked for when it is scraped."""
+        self._gauge(name, help).set_function(value)
+
+    def request(self, line: Mapping[str, Any]) -> None:
+        """From the request's log line."""
+        path, status = _path(line["path"]), line.get("status", 499)
+        caller = line.get("caller", "")
+        self._requests.labels(path, line["method"], status, line.get("error") or "", caller).inc()
+        self._seconds.labels(path).observe(line["ms"] / 1000)
+        if status == 200 and "audio_seconds" in line:
+            self.audio(caller, line["model"], line["audio_seconds"])
+
+    def audio(self, caller: str, model: str, seconds: float) -> None:
+        self._audio.labels(caller, model).inc(seconds)
+        price = rates.price(model, self._region, self._prices)
+        if price is not None:
+            self._cost.labels(caller, model).inc(price * seconds)
+
+    def session(self, line: Mapping[str, Any]) -> None:
+        """From the session's log line."""
+        self._sessions.labels(line["dialect"], line["code"]).inc()
+        self._session_seconds.observe(line["seconds"])
+        self._items.inc(line["items"])
+        self._corrections.inc(line["corrections"])
+        self._reconnections.inc(line["reconnections"])
+
+    def stage(self, name: str, seconds: float) -> None:
+        """`upload`, `queue` or `service`."""
+        self._stages.labels(name).observe(seconds)
+
+    def call(self, surface: str, outcome: str, *, first: bool) -> None:
+        self._calls.labels(surface, outcome).inc()
+        if not first:
+            self._retries.labels(surface).inc()
+
+    def breaker(self, surface: str, *, is_open: bool) -> None:
+        self._breaker.labels(surface).set(is_open)
+
+    def _counter(self, name: str, help: str, *labels: str) -> Counter:  # noqa: A002 - Prometheus's word
+        return Counter(f"compat_{name}", help, labels, registry=self._registry)
+
+    def _gauge(self, name: str, help: str, *labels: str) -> Gauge:  # noqa: A002 - Prometheus's word
+        return Gauge(f"compat_{name}", help, labels, registry=self._registry)
+
+    def _histogram(self, name: str, help: str, *labels: str) -> Histogram:  # noqa: A002 - Prometheus's word
+        return Histogram(f"compat_{name}", help, labels, buckets=SECONDS, registry=self._registry)
+
+
+def _path(path: str) -> str:
+    """One label for each route, however many ids and wrong addresses are asked for."""
+    return next((known for known in PATHS if path == known or path.startswith(f"{known}/")), "other")

@@ -1,0 +1,67 @@
+"""Every call to the service passes here: its surface's circuit breaker asks whether it may, the metrics are told how it
+went."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+from compat.dashscope_api.calls import Call
+from compat.errors import CircuitOpen, CompatError
+from compat.metrics import Metrics
+from compat.upstream.breaker import Breaker
+
+LIVE = "realtime"
+
+
+class Guard:
+    def __init__(
+        self, metrics: Metrics, *, failures: int, pause: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """A surface's breaker opens at so many `failures` in a row, for `pause` seconds."""
+        self.metrics = metrics
+        self._failures = failures
+        self._pause = pause
+        self._clock = clock
+        self._breakers: dict[str, Breaker] = {}
+
+    @contextlib.contextmanager
+    def call(self, surface: str, *, first: bool = True) -> Iterator[None]:
+        """Around one attempt. Raises CircuitOpen in its place."""
+        breaker = self._breakers.setdefault(surface, Breaker(failures=self._failures, pause=self._pause))
+        wait = breaker.enter(self._clock())
+        if wait:
+            self.metrics.call(surface, "not_sent", first=first)
+            raise CircuitOpen(f"DashScope has failed too often lately ({surface}).", retry_after=wait)
+        started, outcome = self._clock(), "cancelled"
+        ended: BaseException | None = None
+        try:
+            yield
+            outcome = "ok"
+        except BaseException as exc:
+            ended = exc
+            outcome = exc.code or "error" if isinstance(exc, CompatError) else outcome
+            raise
+        finally:
+            breaker.leave(self._clock(), ended)
+            self.metrics.breaker(surface, is_open=breaker.state(self._clock()) != "closed")
+            self.metrics.call(surface, outcome, first=first)
+            self.metrics.stage("service", self._clock() - started)
+
+    def closed(self, surface: str) -> bool:
+        """Whether calls go through."""
+        breaker = self._breakers.get(surface)
+        return breaker is None or breaker.state(self._clock()) == "closed"
+
+
+def surface(call: Call) -> str:
+    """What a call is for, by its address: `chat`, `generation`, `transcription`, `tasks`, `uploads`; `files` for object
+    stores and results."""
+    if not call.key:
+        return "files"
+    parts = urlsplit(call.url).path.strip("/").split("/")
+    if "chat" in parts:
+        return "chat"
+    return "tasks" if "tasks" in parts else parts[-1]

@@ -1,0 +1,69 @@
+"""Health, readiness and figures, with the service in every state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from compat.emulator.engines.scripted import Scripted
+from compat.emulator.faults import Hang, Refuse, Rule
+from tests.audio import media
+from tests.house import House, house
+from tests.witnesses import free_port
+
+
+@pytest.fixture
+def home() -> Iterator[House]:
+    with house(Scripted(())) as opened:
+        yield opened
+
+
+def get(home: House, path: str, key: str | None = None) -> httpx2.Response:
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    return httpx2.get(home.base_url.removesuffix("/v1") + path, headers=headers, timeout=10)
+
+
+def test_a_server_that_can_work_is_ready(home: House) -> None:
+    answers = [get(home, "/readyz") for _ in range(3)]
+
+    assert [200, 200, 200] == [answer.status_code for answer in answers]
+    assert {"status": "ready"} == answers[0].json()
+    assert 1 == home.dashscope.counts["query"]  # and does not ask each time
+
+
+@pytest.mark.parametrize("fault", [Refuse(500, "InternalError"), Refuse(401, "InvalidApiKey"), Hang()])
+def test_a_server_whose_service_is_down_is_healthy_and_not_ready(home: House, fault: Refuse | Hang) -> None:
+    home.fail(Rule("query", fault, times=None))
+
+    assert (200, 503) == (get(home, "/healthz").status_code, get(home, "/readyz").status_code)
+
+
+def test_a_server_whose_service_cannot_be_reached_is_not_ready() -> None:
+    with house(Scripted(()), base_url=f"http://127.0.0.1:{free_port()}", attempts=1) as home:
+        answer = get(home, "/readyz")
+
+    assert (503, "not ready") == (answer.status_code, answer.json()["status"])
+    assert "127.0.0.1" not in answer.text
+
+
+def test_figures_are_for_operators(tmp_path: Path) -> None:
+    (keys := tmp_path / "keys").write_text("prom sk-scraper admin\nalice sk-alice-1\n")
+    with house(Scripted(()), api_keys_file=keys) as home:
+        statuses = [get(home, "/metrics", key).status_code for key in (None, "sk-alice-1", "sk-scraper")]
+
+    assert [401, 403, 200] == statuses
+
+
+def test_figures_tell_what_was_done(home: House, tmp_path: Path) -> None:
+    speech = media.make("wav", media.tone(1.0), 16000, 1, tmp_path / "speech.wav")
+    with speech.open("rb") as file:
+        home.client().audio.transcriptions.create(model="whisper-1", file=file)
+    said = get(home, "/metrics").text
+
+    assert 'compat_service_calls_total{outcome="ok",surface="chat"} 1.0' in said
+    assert 'compat_audio_seconds_total{caller="anyone",model="qwen3-asr-flash"} 1.0' in said
+    assert "compat_requests_under_way 0.0" in said
+    assert "compat_stage_seconds" in said

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from compat.metrics import Metrics
+
+DONE = {
+    "request_id": "r",
+    "method": "POST",
+    "path": "/v1/audio/transcriptions",
+    "status": 200,
+    "ms": 1500.0,
+    "caller": "alice",
+    "model": "qwen3-asr-flash",
+    "audio_seconds": 1000.0,
+}
+LINES: list[tuple[dict[str, Any], list[str]]] = [
+    (
+        DONE,
+        [
+            'compat_requests_total{caller="alice",error="",method="POST",path="/v1/audio/transcriptions",status="200"}',
+            'compat_audio_seconds_total{caller="alice",model="qwen3-asr-flash"} 1000.0',
+            'compat_cost_dollars_total{caller="alice",model="qwen3-asr-flash"} 0.032',
+            'compat_request_seconds_sum{path="/v1/audio/transcriptions"} 1.5',
+        ],
+    ),
+    (
+        {**DONE, "path": "/v1/audio/transcriptions/transcription_17", "method": "GET"},
+        ['path="/v1/audio/transcriptions"'],
+    ),
+    ({**DONE, "path": "/v1/made/up"}, ['path="other"']),
+    ({**DONE, "status": 400, "error": "invalid_audio"}, ['error="invalid_audio"']),
+]
+
+
+@pytest.mark.parametrize(("line", "told"), LINES)
+def test_a_request_s_log_line_is_what_is_counted(line: dict[str, Any], told: list[str]) -> None:
+    metrics = Metrics(region="beijing", prices={})
+    metrics.request(line)
+
+    said = metrics.text().decode()
+    assert [part for part in told if part not in said] == []
+
+
+def test_a_failed_request_costs_nothing() -> None:
+    metrics = Metrics(region="beijing", prices={})
+    metrics.request({**DONE, "status": 502})
+
+    assert "compat_cost_dollars_total{" not in metrics.text().decode()
+
+
+def test_a_session_s_log_line_and_watched_figures_are_told() -> None:
+    metrics = Metrics(region="beijing", prices={})
+    metrics.session({"dialect": "ga", "code": 1000, "seconds": 3.0, "items": 2, "corrections": 1, "reconnections": 0})
+    metrics.watch("requests_under_way", "Requests.", lambda: 7)
+
+    said = metrics.text().decode()
+    assert 'compat_sessions_total{code="1000",dialect="ga"} 1.0' in said
+    assert "compat_session_corrections_total 1.0" in said
+    assert "compat_requests_under_way 7.0" in said

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from compat.errors import (
+    BadAudio,
+    BudgetSpent,
+    CompatError,
+    FileNotFetched,
+    NotAuthenticated,
+    RateLimited,
+    ServiceFailed,
+    ServiceTimedOut,
+    ServiceUnavailable,
+)
+from compat.upstream.breaker import BUSY, Breaker, State, failed
+
+OK = None
+FAILED = ServiceFailed("no")
+GONE = asyncio.CancelledError()
+WRONG = BadAudio("no")
+
+Outcome = BaseException | None
+STORIES: list[tuple[list[tuple[float, Outcome]], float, State]] = [
+    # when calls ended and how; then what is the state when. It opens at three, for ten seconds.
+    ([], 0, "closed"),
+    ([(1, FAILED), (2, FAILED)], 3, "closed"),
+    ([(1, FAILED), (2, FAILED), (3, FAILED)], 12.9, "open"),
+    ([(1, FAILED), (2, FAILED), (3, FAILED)], 13, "half-open"),
+    ([(1, FAILED), (2, FAILED), (3, OK), (4, FAILED), (5, FAILED)], 6, "closed"),
+    ([(1, FAILED), (2, FAILED), (3, WRONG), (4, FAILED), (5, FAILED)], 6, "closed"),
+    ([(1, FAILED), (2, GONE), (3, FAILED), (4, GONE), (5, FAILED)], 6, "open"),
+    ([(1, FAILED), (2, FAILED), (3, FAILED), (14, OK)], 14, "closed"),
+    ([(1, FAILED), (2, FAILED), (3, FAILED), (14, WRONG)], 14, "closed"),
+    ([(1, FAILED), (2, FAILED), (3, FAILED), (14, FAILED)], 23, "open"),
+    ([(1, FAILED), (2, FAILED), (3, FAILED), (14, GONE)], 15, "half-open"),
+]
+
+
+@pytest.mark.parametrize(("calls", "now", "state"), STORIES)
+def test_it_opens_for_failures_in_a_row_and_closes_when_one_call_gets_through(
+    calls: list[tuple[float, Outcome]], now: float, state: State
+) -> None:
+    breaker = Breaker(failures=3, pause=10)
+    for at, outcome in calls:
+        assert 0 == breaker.enter(at)
+        breaker.leave(at, outcome)
+
+    assert state == breaker.state(now)
+
+
+def test_one_call_finds_out_and_the_others_are_told_when_to_ask() -> None:
+    breaker = Breaker(failures=1, pause=10)
+    breaker.enter(0)
+    breaker.leave(0, FAILED)
+
+    assert [10, 4] == [breaker.enter(0), breaker.enter(6)]
+    assert [0, BUSY, BUSY] == [breaker.enter(10), breaker.enter(10), breaker.enter(11)]
+
+    breaker.leave(12, GONE)
+    assert [0, BUSY] == [breaker.enter(12), breaker.enter(12)]
+
+    breaker.leave(13, OK)
+    assert [0, 0] == [breaker.enter(13), breaker.enter(13)]
+
+
+OUTCOMES: list[tuple[BaseException | None, bool]] = [
+    (None, False),
+    (ServiceFailed(""), True),
+    (ServiceUnavailable(""), True),
+    (ServiceTimedOut(""), True),
+    (FileNotFetched(""), False),
+    (RateLimited(""), False),
+    (BudgetSpent(""), False),
+    (NotAuthenticated(""), False),
+    (BadAudio(""), False),
+    (CompatError(""), False),
+    (asyncio.CancelledError(), False),
+]
+
+
+@pytest.mark.parametrize(("outcome", "counts"), OUTCOMES)
+def test_only_the_service_s_own_failures_count(outcome: BaseException | None, counts: bool) -> None:
+    assert counts == failed(outcome)
