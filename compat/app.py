@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import logging
@@ -88,6 +89,7 @@ def create_app(settings: Settings) -> Starlette:
     door = Door(spool.path, requests=settings.max_requests, sessions=settings.max_sessions, space=settings.max_spool)
     readiness = Readiness(door, service, settings.dashscope_api_key or "")
     metrics.watch("requests_under_way", "Requests for work.", lambda: door.requests)
+    metrics.watch("tasks", "Coroutines under way in this process.", lambda: len(asyncio.all_tasks()))
     metrics.watch("sessions_open", "Live sessions.", lambda: door.sessions)
     metrics.watch("spool_bytes", "Uploads on disk.", lambda: door.used)
     metrics.watch("queue_waiting", "Calls that wait for their turn.", lambda: budget.waiting)

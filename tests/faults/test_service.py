@@ -1,0 +1,147 @@
+"""Every fault of the service's that the emulator plays: what OpenAI's SDK raises, how often the service was asked, that
+nothing is left behind, and that the next request works."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import openai
+import pytest
+
+from compat.emulator.engine import Sentence
+from compat.emulator.engines.scripted import Scripted
+from compat.emulator.faults import (
+    Answer,
+    Break,
+    Cut,
+    Expire,
+    FailFile,
+    FailTask,
+    Fault,
+    Hang,
+    Refuse,
+    Rule,
+    Slow,
+    SurfaceName,
+)
+from tests.audio import media
+from tests.faults.watch import figures, nothing_is_left
+from tests.house import House, house
+
+Way = Literal["at once", "stream", "task"]
+SAID = (Sentence(text="It was the best of times.", begin_ms=100, end_ms=1500),)
+HTML = Answer("<html>Bad gateway</html>", content_type="text/html")
+BROKEN, LIMITED = Refuse(500, "InternalError"), Refuse(429, "Throttling.RateQuota", retry_after=0.05)
+FAULT = openai.InternalServerError
+
+# way, surface, fault for ever → the SDK's class, code, and how often that surface was asked; two attempts are allowed
+FAULTS: list[tuple[Way, SurfaceName, Fault, type[openai.APIError] | None, str | None, int]] = [
+    ("at once", "chat", BROKEN, FAULT, "upstream_error", 2),
+    ("at once", "chat", Refuse(503, "ServiceUnavailable"), FAULT, "service_unavailable", 2),
+    ("at once", "chat", LIMITED, openai.RateLimitError, "rate_limit_exceeded", 2),
+    ("at once", "chat", Refuse(429, "Throttling"), openai.RateLimitError, "rate_limit_exceeded", 2),
+    ("at once", "chat", Refuse(429, "Throttling", retry_after=60), openai.RateLimitError, "rate_limit_exceeded", 1),
+    ("at once", "chat", Refuse(400, "Arrearage"), openai.RateLimitError, "insufficient_quota", 1),
+    ("at once", "chat", Refuse(400, "DataInspectionFailed"), openai.BadRequestError, "content_policy_violation", 1),
+    ("at once", "chat", Answer("{"), FAULT, "upstream_error", 1),
+    ("at once", "chat", HTML, FAULT, "upstream_error", 1),
+    ("at once", "chat", Answer('{"code":"InternalError","message":"x"}'), FAULT, "upstream_error", 1),
+    ("at once", "chat", Hang(), FAULT, "upstream_timeout", 1),
+    ("at once", "chat", Cut(0), FAULT, "upstream_error", 1),
+    ("at once", "chat", Cut(10), FAULT, "upstream_error", 1),
+    ("stream", "chat", BROKEN, FAULT, "upstream_error", 2),
+    ("stream", "chat", Break(0), FAULT, "upstream_error", 1),
+    ("stream", "chat", Break(2), openai.APIError, "upstream_error", 1),
+    ("stream", "chat", Cut(200), FAULT, "upstream_error", 1),
+    ("stream", "chat", Hang(), FAULT, "upstream_timeout", 1),
+    ("stream", "chat", HTML, FAULT, "upstream_error", 1),
+    ("task", "policy", BROKEN, FAULT, "upstream_error", 2),
+    ("task", "policy", Expire(), FAULT, "upstream_error", 2),
+    ("task", "policy", HTML, FAULT, "upstream_error", 1),
+    ("task", "store", Refuse(403, "AccessDenied"), FAULT, "upstream_error", 2),
+    ("task", "store", Refuse(500, "InternalError"), FAULT, "upstream_error", 2),
+    ("task", "store", Cut(0), None, None, 1),  # it is there all the same, as the second attempt is told
+    ("task", "submit", BROKEN, FAULT, "upstream_error", 1),  # never twice: a task may have begun
+    ("task", "submit", LIMITED, openai.RateLimitError, "rate_limit_exceeded", 2),
+    ("task", "submit", FailTask("InternalError"), FAULT, "upstream_error", 1),
+    ("task", "submit", FailTask("FILE_DOWNLOAD_FAILED"), FAULT, "upstream_error", 1),
+    ("task", "submit", FailFile("DECODE_ERROR"), openai.BadRequestError, "invalid_audio", 1),
+    ("task", "submit", Slow(polls=2), None, None, 1),
+    ("task", "query", BROKEN, FAULT, "upstream_error", 10),
+    ("task", "query", Hang(), FAULT, "upstream_timeout", 5),
+    ("task", "query", Answer("{}"), FAULT, "upstream_error", 5),
+    ("task", "query", Answer('{"output":{"task_status":"UNKNOWN"}}'), FAULT, "upstream_error", 1),
+    ("task", "query", Expire(), FAULT, "upstream_error", 3),
+    ("task", "result", Refuse(403, "AccessDenied"), FAULT, "upstream_error", 2),
+    ("task", "result", Refuse(404, "NotFound"), FAULT, "upstream_error", 2),
+    ("task", "result", Hang(), FAULT, "upstream_error", 2),
+    ("task", "result", HTML, FAULT, "upstream_error", 1),
+    ("task", "result", Cut(10), FAULT, "upstream_error", 2),
+]
+
+
+@pytest.fixture(scope="module")
+def spool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("spool")
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return media.make("wav", media.tone(2.0), 16000, 1, tmp_path_factory.mktemp("speech") / "a.wav").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def home(spool: Path) -> Iterator[House]:
+    with house(Scripted(SAID), spool=spool, answer_timeout=0.5, attempts=2, long_road="filetrans") as opened:
+        yield opened
+
+
+def ask(client: openai.OpenAI, way: Way, speech: bytes) -> None:
+    file = ("a.wav", speech)
+    match way:
+        case "at once":
+            client.audio.transcriptions.create(model="whisper-1", file=file)
+        case "stream":
+            for _ in client.audio.transcriptions.create(model="gpt-4o-transcribe", file=file, stream=True):
+                pass
+        case "task":
+            client.audio.transcriptions.create(model="whisper-1", file=file, response_format="srt")
+
+
+def name(row: object) -> str:
+    return type(row).__name__.lower() if not isinstance(row, str | int | type | None) else str(row)
+
+
+@pytest.mark.parametrize(("way", "surface", "fault", "error", "code", "asked"), FAULTS, ids=name)
+def test_a_fault_is_told_plainly_and_leaves_nothing_behind(
+    home: House,
+    spool: Path,
+    speech: bytes,
+    way: Way,
+    surface: SurfaceName,
+    fault: Fault,
+    error: type[openai.APIError] | None,
+    code: str | None,
+    asked: int,
+) -> None:
+    client = home.client()
+    client.models.list()
+    before = figures(home.base_url)
+    home.dashscope.counts.clear()
+    home.fail(Rule(surface, fault, times=None))
+
+    if error is None:
+        ask(client, way, speech)
+    else:
+        with pytest.raises(openai.APIError) as caught:
+            ask(client, way, speech)
+        assert (error, code) == (type(caught.value), caught.value.code)
+
+    assert asked == home.dashscope.counts[surface]
+    nothing_is_left(home.base_url, spool, before)
+
+    home.fail()
+    ask(client, way, speech)
+    nothing_is_left(home.base_url, spool, before)
