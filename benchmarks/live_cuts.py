@@ -1,0 +1,56 @@
+"""Minutes of words coded in tones, live, over a wire to the service that breaks again and again.
+
+    .venv/bin/python benchmarks/live_cuts.py [--minutes M] [--cuts N] [--pace P] [FORMAT …]
+
+Every format and both turn modes, so many times faster than real time. Prints what came back wrong: nothing should.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from compat.emulator.engines.tones import Tones
+from tests.whole.cutting import Breaks, cut_house
+from tests.whole.tape import FORMATS, Tape, Turn, play, record
+
+
+def wrong(tape: Tape, heard: list[Turn], mode: str) -> tuple[int, int]:
+    """Turns with other words; how far the worst of their times is off, in ms (commits have none)."""
+    pairs = list(zip(tape.turns, heard, strict=True))
+    off = max(max(abs(a.begin_ms - b.begin_ms), abs(a.end_ms - b.end_ms)) for a, b in pairs)
+    return sum(a.text != b.text for a, b in pairs), off if mode == "vad" else 0
+
+
+async def run(tape: Tape, form: str, mode: str, cuts: int, pace: float) -> bool:
+    started = time.perf_counter()
+    with cut_house(Tones()) as (base_url, wire):
+        breaks = Breaks(wire, cuts, tape.length_ms, pace, seed=len(form))
+        heard = await play(base_url, tape, form, mode, breaks)
+    words, off = wrong(tape, heard, mode)
+    taken = time.perf_counter() - started
+    print(f"{form:<10} {mode:<8} {len(tape.words):>6} {wire.broken:>5} {words:>12} {off:>9} {taken:>8.0f}", flush=True)
+    return not words
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--minutes", type=float, default=10)
+    arguments.add_argument("--cuts", type=int, default=200)
+    arguments.add_argument("--pace", type=float, default=15)
+    arguments.add_argument("formats", nargs="*", default=FORMATS)
+    given = arguments.parse_args()
+    tape = record(given.minutes * 60)
+    print(f"{'format':<10} {'turns':<8} {'words':>6} {'cuts':>5} {'wrong turns':>12} {'worst ms':>9} {'seconds':>8}")
+    runs = [(form, mode) for form in given.formats for mode in ("vad", "commits")]
+    good = [asyncio.run(run(tape, form, mode, given.cuts, given.pace)) for form, mode in runs]
+    sys.exit(not all(good))
+
+
+if __name__ == "__main__":
+    main()

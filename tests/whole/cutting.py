@@ -1,0 +1,97 @@
+"""A wire between the server and the service that breaks whenever it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import threading
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from compat.app import create_app
+from compat.emulator.app import create_app as create_emulator
+from compat.emulator.engine import Engine
+from compat.settings import Settings
+from tests.servers import serve
+
+
+class Wire:
+    """Relays TCP to `service`; `cut` breaks the connections that there are, without a word."""
+
+    def __init__(self, service: str) -> None:
+        self._port = urlsplit(service).port
+        self._open: set[asyncio.StreamWriter] = set()
+        self._loop = asyncio.new_event_loop()
+        self.address = ""
+        self.broken = 0
+
+    def run(self, ready: threading.Event) -> None:
+        async def listen() -> None:
+            server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
+            self.address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            ready.set()
+
+        listening = self._loop.create_task(listen())
+        self._loop.run_forever()
+        listening.cancel()
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def cut(self) -> None:
+        self._loop.call_soon_threadsafe(self._cut)
+
+    def _cut(self) -> None:
+        self.broken += bool(self._open)
+        for writer in self._open:
+            writer.transport.abort()
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._port)
+            self._open |= {writer, up_writer}
+            await asyncio.gather(_pass(reader, up_writer), _pass(up_reader, writer))
+            self._open -= {writer, up_writer}
+
+
+async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await reader.read(1 << 14):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+class Breaks:
+    """Awaited with the time of each frame: keeps a pace (times real time), and cuts the wire at random times."""
+
+    def __init__(self, wire: Wire, count: int, length_ms: int, pace: float, seed: int) -> None:
+        chance = random.Random(seed)  # noqa: S311 - a test that can be repeated
+        self._times = sorted(chance.randrange(300, length_ms) for _ in range(count))
+        self._wire = wire
+        self._pace = pace
+        self._begun: float | None = None
+
+    async def __call__(self, now_ms: int) -> None:
+        loop = asyncio.get_running_loop()
+        self._begun = self._begun or loop.time()
+        await asyncio.sleep(self._begun + now_ms / 1000 / self._pace - loop.time())
+        while self._times and now_ms >= self._times[0]:
+            self._times.pop(0)
+            self._wire.cut()
+
+
+@contextlib.contextmanager
+def cut_house(engine: Engine) -> Iterator[tuple[str, Wire]]:
+    """A server whose wire to the service can be cut: its base URL, and the wire."""
+    with serve(create_emulator(engine)) as service:
+        wire, ready = Wire(service), threading.Event()
+        thread = threading.Thread(target=wire.run, args=[ready], daemon=True)
+        thread.start()
+        ready.wait()
+        settings = Settings(base_url=wire.address, dashscope_api_key="k", log_level="error")
+        with serve(create_app(settings)) as root:
+            yield f"{root}/v1", wire
+        wire.stop()
+        thread.join()

@@ -1,0 +1,177 @@
+"""Long live speech coded in tones, in every format that a caller may send, and what of it comes back."""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import base64
+import itertools
+import json
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Any
+
+import msgspec
+from av import CodecContext
+from av.audio.codeccontext import AudioCodecContext
+from av.audio.frame import AudioFrame
+from websockets.asyncio.client import ClientConnection, connect
+
+from compat.emulator.engine import Word
+from compat.emulator.engines.tones import VOCABULARY, encode, lay
+
+FORMATS = ("pcm-8000", "pcm-16000", "pcm-24000", "pcm-48000", "ulaw", "alaw", "opus")
+PAUSE_MS = 1200
+SILENCE_MS = 500
+COMMIT = '{"type":"input_audio_buffer.commit"}'
+At = Callable[[int], Awaitable[None]]
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """Words, and in milliseconds when the first begins and when the last was followed by enough silence."""
+
+    text: str
+    begin_ms: int
+    end_ms: int
+
+
+class Tape(msgspec.Struct, frozen=True):
+    words: tuple[Word, ...]
+    turns: tuple[Turn, ...]
+    length_ms: int
+
+
+def record(seconds: float) -> Tape:
+    """Turns of three to nine words with pauses between them, for about so long."""
+    words: list[Word] = []
+    turns: list[Turn] = []
+    vocabulary, sizes, at = itertools.cycle(VOCABULARY), itertools.cycle((5, 9, 3, 7, 4)), 600
+    while at < seconds * 1000:
+        turn = lay(itertools.islice(vocabulary, next(sizes)), begin_ms=at)
+        words += turn
+        turns.append(Turn(" ".join(word.text for word in turn), at, turn[-1].end_ms + SILENCE_MS))
+        at = turn[-1].end_ms + PAUSE_MS
+    return Tape(tuple(words), tuple(turns), at)
+
+
+def frames(tape: Tape, form: str) -> Iterator[tuple[int, bytes]]:
+    """Appends of 100 ms (a packet of 20 ms for Opus), each with the millisecond at which it begins."""
+    if form == "opus":
+        yield from _packets(encode(tape.words, rate=48_000, length_ms=tape.length_ms))
+        return
+    rate = 8000 if form in ("ulaw", "alaw") else int(form.removeprefix("pcm-"))
+    sound = encode(tape.words, rate=rate, length_ms=tape.length_ms)
+    if form in ("ulaw", "alaw"):
+        sound = _coded(sound, "pcm_mulaw" if form == "ulaw" else "pcm_alaw")
+    step = rate // 10 * (1 if form in ("ulaw", "alaw") else 2)
+    for number, at in enumerate(range(0, len(sound), step)):
+        yield number * 100, sound[at : at + step]
+
+
+def _coded(pcm: bytes, codec: str) -> bytes:
+    encoder = _encoder(codec, 8000)
+    return b"".join(bytes(packet) for packet in encoder.encode(_frame(pcm, 8000)))
+
+
+def _packets(pcm: bytes) -> Iterator[tuple[int, bytes]]:
+    encoder, size = _encoder("libopus", 48_000), 960 * 2
+    packets = (
+        bytes(packet)
+        for at in range(0, len(pcm) // size * size, size)
+        for packet in encoder.encode(_frame(pcm[at : at + size], 48_000))
+    )
+    for number, packet in enumerate(packets):
+        yield number * 20, packet
+
+
+def _encoder(codec: str, rate: int) -> AudioCodecContext:
+    encoder = CodecContext.create(codec, "w")
+    assert isinstance(encoder, AudioCodecContext)
+    encoder.sample_rate = rate
+    encoder.format = "s16"
+    encoder.layout = "mono"
+    return encoder
+
+
+def _frame(pcm: bytes, rate: int) -> AudioFrame:
+    frame = AudioFrame(format="s16", layout="mono", samples=len(pcm) // 2)
+    frame.planes[0].update(array.array("h", pcm).tobytes())
+    frame.sample_rate = rate
+    return frame
+
+
+def session(form: str, mode: str, silence_ms: int = SILENCE_MS) -> dict[str, Any]:
+    kind, _, rate = form.partition("-")
+    name = {"pcm": "audio/pcm", "ulaw": "audio/pcmu", "alaw": "audio/pcma", "opus": "audio/opus"}[kind]
+    vad = {"type": "server_vad", "prefix_padding_ms": 0, "silence_duration_ms": silence_ms}
+    audio = {
+        "format": {"type": name, **({"rate": int(rate)} if rate else {})},
+        "turn_detection": vad if mode == "vad" else None,
+    }
+    return {"type": "transcription", "audio": {"input": audio}}
+
+
+async def play(base_url: str, tape: Tape, form: str, mode: str, at: At | None = None) -> list[Turn]:
+    """The turns that come back, in the order of their transcripts. By commits: one in each pause."""
+    commits = [turn.end_ms for turn in tape.turns] if mode == "commits" else []
+    hearing = Hearing(len(tape.turns))
+    return await speak(base_url, session(form, mode), frames(tape, form), commits, hearing, at)
+
+
+async def speak(
+    base_url: str,
+    session: dict[str, Any],
+    frames: Iterable[tuple[int, bytes]],
+    commits: list[int],
+    hearing: Hearing,
+    at: At | None = None,
+) -> list[Turn]:
+    """Sends the frames, with commits at these milliseconds; `at` is awaited before each frame with its own."""
+    address = base_url.replace("http", "ws", 1) + "/realtime?intent=transcription"
+    async with connect(address, compression=None, proxy=None, ping_interval=None) as socket:
+        await socket.send(json.dumps({"type": "session.update", "session": session}))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(hearing.listen(socket))
+            for now, frame in frames:
+                while commits and now >= commits[0]:
+                    commits.pop(0)
+                    await socket.send(COMMIT)
+                if at is not None:
+                    await at(now)
+                audio = base64.b64encode(frame).decode()
+                await socket.send(json.dumps({"type": "input_audio_buffer.append", "audio": audio}))
+            for _ in commits:
+                await socket.send(COMMIT)
+        return hearing.turns
+
+
+class Hearing:
+    """Listens for so many turns or, without a number, until one ends after `until_ms`."""
+
+    def __init__(self, expected: int | None = None, until_ms: float = float("inf")) -> None:
+        self.turns: list[Turn] = []
+        self._expected = expected
+        self._until_ms = until_ms
+        self._begins: dict[str, int] = {}
+        self._ends: dict[str, int] = {}
+        self._deltas: dict[str, str] = {}
+
+    async def listen(self, socket: ClientConnection) -> None:
+        while len(self.turns) != self._expected and not (self.turns and self.turns[-1].end_ms > self._until_ms):
+            self._take(json.loads(await socket.recv()))
+
+    def _take(self, event: dict[str, Any]) -> None:
+        match event["type"].rpartition(".")[2]:
+            case "error" | "failed":
+                raise AssertionError(event)
+            case "speech_started":
+                self._begins[event["item_id"]] = event["audio_start_ms"]
+            case "speech_stopped":
+                self._ends[event["item_id"]] = event["audio_end_ms"]
+            case "delta":
+                self._deltas[event["item_id"]] = self._deltas.get(event["item_id"], "") + event["delta"]
+            case "completed":
+                item, text = event["item_id"], event["transcript"]
+                assert text == self._deltas.get(item, "")
+                self.turns.append(Turn(text, self._begins.get(item, -1), self._ends.get(item, -1)))
+            case _:
+                pass
