@@ -53,13 +53,16 @@ async function microphone(take) {
   };
 }
 
+/** What may change follows a sentence without the space between them. */
+const spaced = (settled, light) => (/[.,;:!?]$/.test(settled) && /^[\p{L}\p{N}]/u.test(light) ? ` ${light}` : light);
+
 const base64 = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer)));
 
 class Talk {
   #items = new Map();
   #open = new Set();
   #began = 0; // when the session's first sample was heard, by the page's clock
-  #delays = {};
+  #delays = new Map([["first"], ["settled"]]);
   #configured = false;
 
   async start() {
@@ -104,7 +107,7 @@ class Talk {
       const [text, stash] = [document.createElement("span"), document.createElement("span")];
       stash.className = "stash";
       node.append(text, stash);
-      const item = { text: "", start: 0, end: 0, node, show: (light) => ([text.textContent, stash.textContent] = [item.text, light]) };
+      const item = { text: "", start: 0, end: 0, node, show: (light) => ([text.textContent, stash.textContent] = [item.text, spaced(item.text, light)]) };
       this.#items.set(id, item);
       items.push(item);
       at("captions").append(node);
@@ -156,8 +159,9 @@ class Talk {
 
   /** From when the microphone heard it to when its words were on the page. */
   #delay(name, position) {
-    this.#delays[name] = Math.max(0, Math.round(performance.now() - this.#began - position * 1000));
-    at("delay").textContent = Object.entries(this.#delays).map(([what, ms]) => `${say(what)} ${ms} ${say("ms")}`).join(" · ");
+    this.#delays.set(name, Math.max(0, Math.round(performance.now() - this.#began - position * 1000)));
+    const known = [...this.#delays].filter(([, ms]) => ms !== undefined);
+    at("delay").textContent = known.map(([what, ms]) => `${say(what)} ${ms} ${say("ms")}`).join(" · ");
   }
 }
 
