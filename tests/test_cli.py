@@ -8,6 +8,7 @@ import os
 import re
 import select
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ import pytest
 from compat import __version__
 from compat.emulator.engines.tones import VOCABULARY, encode, lay
 from tests.audio.media import make
+from tests.tls import certificate
 
 COMMAND = [sys.executable, "-m", "compat"]
 
@@ -166,3 +168,22 @@ def test_logs_are_json_without_words(tmp_path: Path) -> None:
     assert any(line["message"] == "request" and line["road"] == "chat" for line in lines)
     for secret in ("callers-key", "promptword", "secretname", *VOCABULARY[:3]):
         assert secret not in log.read_text()
+
+
+def test_a_certificate_makes_it_https(tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path)
+    options = ("--tls-cert", str(cert), "--tls-key", str(key))
+    with started("serve", "--port", "0", "--engine", "tones", *options) as (_, said):
+        base_url = re.search(r"https://127\S+/v1", "".join(said))
+        assert base_url is not None
+        trusting = ssl.create_default_context(cafile=str(cert))
+        assert 200 == httpx2.get(f"{base_url[0]}/models", verify=trusting, trust_env=False).status_code
+
+
+def test_a_certificate_needs_its_key(tmp_path: Path) -> None:
+    cert, _ = certificate(tmp_path)
+
+    done = run("serve", "--tls-cert", str(cert))
+
+    assert 1 == done.returncode
+    assert "--tls-key" in done.stderr
