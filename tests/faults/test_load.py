@@ -22,7 +22,7 @@ from tests.witnesses import free_port
 
 UPLOADS = 64
 BLOCKED = 0.3
-"""Seconds of the loop's own thread in one turn, in which many of the uploads have theirs: 0.07 to 0.12 where it was measured."""
+"""Seconds of the thread's own time in one turn of the loop, which many uploads share: 0.07 to 0.12 where measured."""
 HEALTH = 0.2
 """Seconds in which half of all health checks are answered, by a server that shares two cores with all that loads it."""
 

@@ -1,0 +1,128 @@
+"""The end: SIGTERM lets what is under way finish and takes nothing new; and callers who go leave nothing behind."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+import stamina
+
+from compat.emulator.app import create_app as create_emulator
+from compat.emulator.engine import Sentence
+from compat.emulator.engines.scripted import Scripted
+from compat.emulator.faults import Faults, Hang, Rule
+from tests.audio import media
+from tests.faults.watch import Left, figures, nothing_is_left
+from tests.house import House, house
+from tests.processes import server
+from tests.servers import serve
+
+SAID = (Sentence(text="It was the best of times.", begin_ms=100, end_ms=1500),)
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return media.make("wav", media.tone(2.0), 16000, 1, tmp_path_factory.mktemp("speech") / "a.wav").read_bytes()
+
+
+def under_way(base_url: str, name: str = "service_calls_under_way") -> None:
+    for attempt in stamina.retry_context(on=Left, attempts=200, timeout=10, wait_initial=0.01, wait_max=0.05):
+        with attempt:
+            if not figures(base_url)[name]:
+                raise Left("nothing yet")
+
+
+def ready(base_url: str) -> bool:
+    """Not so either where nobody answers the probe."""
+    try:
+        return httpx2.get(f"{base_url.removesuffix('/v1')}/readyz", timeout=2).status_code == 200
+    except httpx2.HTTPError:
+        return False
+
+
+def test_sigterm_lets_a_request_finish_and_takes_nothing_new(tmp_path: Path, speech: bytes) -> None:
+    emulator = create_emulator(Scripted(SAID))
+    answers: list[str] = []
+    with serve(emulator) as root, server(tmp_path, root) as running, httpx2.Client(base_url=running.base_url) as kept:
+        kept.get("/models").raise_for_status()
+        emulator.state.emulator.faults.arm(Faults((Rule("chat", Hang(1.5)),)))
+
+        def ask() -> None:
+            with running.client() as client:
+                answers.append(client.audio.transcriptions.create(model="whisper-1", file=("a.wav", speech)).text)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        under_way(running.base_url)
+        running.process.send_signal(signal.SIGTERM)
+        while ready(running.base_url):
+            pass
+        asking.join()
+        code = running.process.wait(timeout=20)
+
+    assert ["It was the best of times."] == answers
+    assert code in (0, -signal.SIGTERM)
+    assert [] == [path for path in tmp_path.iterdir() if path.name != "state"]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, Path]]:
+    spool = tmp_path_factory.mktemp("spool")
+    with house(Scripted(SAID), spool=spool, long_road="filetrans") as opened:
+        yield opened, spool
+
+
+def request(speech: bytes, **fields: str) -> bytes:
+    parts = [
+        f'--b\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+        for name, value in {"model": "whisper-1", **fields}.items()
+    ]
+    head = b'--b\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+    body = b"".join([*parts, head, speech, b"\r\n--b--\r\n"])
+    return (
+        b"POST /v1/audio/transcriptions HTTP/1.1\r\nhost: x\r\ncontent-type: multipart/form-data; boundary=b\r\n"
+        b"content-length: %d\r\n\r\n%s" % (len(body), body)
+    )
+
+
+PLACES = [
+    # how much of the request is sent, its fields, and which surface of the service hangs meanwhile
+    ("within the head", 40, {}, None),
+    ("within the fields", 250, {}, None),
+    ("within the file", 20_000, {}, None),
+    ("before the answer", None, {}, "chat"),
+    ("within a stream", None, {"stream": "true"}, "chat"),
+    ("at the policy", None, {"response_format": "srt"}, "policy"),
+    ("at the upload", None, {"response_format": "srt"}, "store"),
+    ("at the submission", None, {"response_format": "srt"}, "submit"),
+    ("at the query", None, {"response_format": "srt"}, "query"),
+    ("at the result", None, {"response_format": "srt"}, "result"),
+]
+
+
+@pytest.mark.parametrize(("sent", "fields", "surface"), [row[1:] for row in PLACES], ids=[row[0] for row in PLACES])
+def test_a_caller_who_goes_leaves_nothing_behind(
+    home: tuple[House, Path], speech: bytes, sent: int | None, fields: dict[str, str], surface: str | None
+) -> None:
+    opened, spool = home
+    before = figures(opened.base_url)
+    if surface:
+        opened.fail(Rule(surface, Hang(), times=None))  # type: ignore[arg-type]  # a name of the table above
+    host, port = opened.base_url.removeprefix("http://").removesuffix("/v1").split(":")
+    with socket.create_connection((host, int(port))) as caller:
+        caller.sendall(request(speech, **fields)[:sent])
+        if surface:
+            for attempt in stamina.retry_context(on=Left, attempts=200, timeout=10, wait_max=0.05):
+                with attempt:
+                    if not opened.dashscope.counts[surface]:
+                        raise Left("nothing yet")
+
+    nothing_is_left(opened.base_url, spool, before)
+    opened.fail()
+    opened.dashscope.counts.clear()
+    assert opened.client().audio.transcriptions.create(model="whisper-1", file=("a.wav", speech)).text
