@@ -26,8 +26,8 @@ export async function call(path, options = {}) {
   let answer;
   try {
     answer = await fetch(base + path, { ...options, headers: { ...authorization(), ...options.headers } });
-  } catch {
-    throw new ApiError(0, { code: "network", message: "" });
+  } catch (error) {
+    throw error.name === "AbortError" ? error : new ApiError(0, { code: "network", message: "" });
   }
   const text = await answer.text();
   if (!answer.ok) throw new ApiError(answer.status, parsed(text)?.error);

@@ -190,11 +190,14 @@ async function begin() {
   at("captions").replaceChildren();
   items = [];
   look(true);
+  at("stop").disabled = true;
   talk = new Talk();
   try {
     await talk.start();
+    at("stop").disabled = false;
     at("stop").focus();
-    await talk.closed;
+    const { code, reason } = await talk.closed;
+    if (!talk.stopping) throw new ApiError(0, { code: "network", message: `${code} ${reason}` });
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     complain(at("live-error"), error);

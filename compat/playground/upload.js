@@ -110,18 +110,26 @@ async function follow(job, signal) {
     sessionStorage.removeItem("job");
     call(`/audio/transcriptions/${job.id}`, { method: "DELETE" }).catch(() => {});
   });
-  try {
-    for (;;) {
-      const { status, body, headers } = await call(`/audio/transcriptions/${job.id}`, { signal });
-      signal.throwIfAborted();
-      if (status !== 202) {
-        if (body.object === "transcription.job") throw new ApiError(200, body.error ?? { message: body.status });
-        return finish(body, { ignored: headers.get("x-compat-ignored"), road: headers.get("x-compat-road") });
-      }
-      await new Promise((wake) => setTimeout(wake, 1000));
+  for (;;) {
+    const told = await state(job, signal);
+    if (told) {
+      sessionStorage.removeItem("job");
+      if (told.body.object === "transcription.job") throw new ApiError(200, told.body.error ?? { message: told.body.status });
+      return finish(told.body, { ignored: told.headers.get("x-compat-ignored"), road: told.headers.get("x-compat-road") });
     }
-  } finally {
+    await new Promise((wake) => setTimeout(wake, 1000));
+  }
+}
+
+/** What became of a job; nothing while it is under way, or while the server cannot be asked. */
+async function state(job, signal) {
+  try {
+    const told = await call(`/audio/transcriptions/${job.id}`, { signal });
+    return told.status === 202 ? null : told;
+  } catch (error) {
+    if (error.code === "network") return null;
     sessionStorage.removeItem("job");
+    throw error;
   }
 }
 
@@ -229,6 +237,7 @@ function content(format) {
 // --- the microphone as a file ---
 
 let recorder = null;
+let counting = 0;
 
 async function record() {
   const button = at("record");
@@ -247,12 +256,16 @@ async function record() {
     const { mimeType } = recorder;
     choose(new File(parts, `${say("recording")}.${mimeType.includes("mp4") ? "m4a" : "webm"}`, { type: mimeType }));
     recorder = null;
+    clearInterval(counting);
     button.classList.remove("on");
     button.lastElementChild.textContent = say("record");
   };
   recorder.start();
   button.classList.add("on");
-  button.lastElementChild.textContent = say("stopRecord");
+  const began = performance.now();
+  const count = () => (button.lastElementChild.textContent = `${say("stopRecord")} · ${Math.floor((performance.now() - began) / 1000)} s`);
+  count();
+  counting = setInterval(count, 250);
 }
 
 export function start() {

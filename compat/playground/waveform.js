@@ -56,7 +56,7 @@ export class Waveform {
     canvas.height = height * devicePixelRatio;
     const brush = canvas.getContext("2d");
     brush.scale(devicePixelRatio, devicePixelRatio);
-    const duration = audio.duration || this.#segments.at(-1)?.end || 1;
+    const duration = (Number.isFinite(audio.duration) && audio.duration) || this.#segments.at(-1)?.end || 1;
     const played = (audio.currentTime / duration) * width;
     for (let x = 0; x < width; x += BAR + 1.5) {
       const peak = this.#peaks[Math.floor((x / width) * this.#peaks.length)] ?? 0;

@@ -96,6 +96,26 @@ def test_the_microphone_s_words_appear_and_can_be_taken_away(page: Page) -> None
     expect(page.locator("#captions .stash:not(:empty)")).to_have_count(0)
 
 
+def test_a_recording_is_a_file_like_any_other(page: Page) -> None:
+    page.get_by_role("button", name="Record").click()
+    expect(page.locator("#record")).to_contain_text("4 s")
+    page.get_by_role("button", name="Stop recording").click()
+    expect(page.locator("#file-name")).to_contain_text("Recording.webm")
+    page.get_by_role("button", name="Transcribe").click()
+
+    expect(page.locator("#transcript")).to_contain_text("tried")
+
+
+def test_a_file_can_be_dropped(page: Page) -> None:
+    data = page.evaluate_handle(
+        "() => { const d = new DataTransfer(); d.items.add(new File(['x'], 'talk.wav')); return d }"
+    )
+    page.locator("#drop").dispatch_event("drop", {"dataTransfer": data})
+
+    expect(page.locator("#file-name")).to_contain_text("talk.wav")
+    expect(page.get_by_role("button", name="Transcribe")).to_be_enabled()
+
+
 def test_an_error_is_shown_as_the_api_gives_it_with_what_to_do(page: Page, speech: Path) -> None:
     page.locator("#model").fill("no-such-model")
     transcribe(page, speech, "Times and subtitles")
