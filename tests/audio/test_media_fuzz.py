@@ -1,0 +1,52 @@
+"""Real files of ten containers with bytes changed, cut out and doubled: they are sound or refused, within bounds."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from compat.audio import probe
+from compat.audio.worker import Worker
+from compat.errors import CompatError
+from tests.audio import media
+
+CONTAINERS = ("wav", "mp3", "m4a", "flac", "ogg", "opus", "webm", "mp4", "aiff", "mkv")
+CASES = 12
+
+
+def spoilt(content: bytes, dice: random.Random) -> bytes:
+    data = bytearray(content)
+    for _ in range(dice.randint(1, 8)):
+        place = dice.randrange(len(data))
+        match dice.randrange(4):
+            case 0:
+                data[place] = dice.randrange(256)
+            case 1:
+                del data[place : place + dice.randint(1, 400)]
+            case 2:
+                data[place:place] = data[place : place + dice.randint(1, 400)]
+            case _:
+                data[place : place + 4] = dice.choice([b"\xff" * 4, bytes(4), b"\x7f\xff\xff\xff"])
+        data = data or bytearray(b"\x00")
+    return bytes(data)
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+async def test_a_spoilt_file_is_sound_or_refused(container: str, tmp_path: Path) -> None:
+    content = media.make(container, media.tone(0.5), 16000, 1, tmp_path / "whole").read_bytes()
+    worker, dice = Worker(1, seconds=20), random.Random(container)  # noqa: S311 - dice, not a secret
+    path = tmp_path / "spoilt"
+    try:
+        for _ in range(CASES):
+            path.write_bytes(spoilt(content, dice))
+            try:
+                found = probe.header(path)
+                if found is None:
+                    found = await worker.run(probe.measure, path)
+                assert 0 <= found.duration < 1e6
+            except CompatError as exc:
+                assert 400 == exc.status  # noqa: PT017 - sound is as good
+    finally:
+        await worker.close()

@@ -1,0 +1,25 @@
+"""Each promise names tests, and each of them is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+PAGE = (ROOT / "docs" / "promises.md").read_text()
+ROWS = [row for row in re.findall(r"^\| (.+) \| (.+) \|$", PAGE, re.MULTILINE) if row[0] != "promise"]
+
+
+@pytest.mark.parametrize(("promise", "kept_by"), ROWS, ids=[str(place) for place in range(len(ROWS))])
+def test_a_promise_is_kept_by_tests_that_are_there(promise: str, kept_by: str) -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", kept_by)
+
+    missing = [f"{path}::{name}" for path, name in named if not _there(ROOT / path, name)]
+    assert named, promise
+    assert [] == missing
+
+
+def _there(path: Path, name: str) -> bool:
+    return path.exists() and re.search(rf"^(async )?def {name}\(", path.read_text(), re.MULTILINE) is not None
