@@ -294,3 +294,38 @@ def test_an_option_of_the_wrong_kind_is_refused(name: str, value: str) -> None:
         catalogue.request(ask, media(), taken)
 
     assert name == refused.value.param
+
+
+LIVE = [  # asked for → model
+    ("whisper-1", "qwen3-asr-flash-realtime"),
+    ("gpt-4o-transcribe", "qwen3-asr-flash-realtime"),
+    ("gpt-realtime-whisper", "qwen3-asr-flash-realtime"),
+    ("gpt-live-transcribe", "qwen3-asr-flash-realtime"),
+    ("qwen3-asr-flash", "qwen3-asr-flash-realtime"),
+    ("qwen3-asr-flash-realtime-2026-02-10", "qwen3-asr-flash-realtime-2026-02-10"),
+    ("captions", "qwen3-asr-flash-realtime"),
+]
+
+
+@pytest.mark.parametrize(("name", "model"), LIVE)
+def test_who_hears_live_speech(name: str, model: str) -> None:
+    assert model == catalogue.live(name, region="singapore", aliases={"captions": "whisper-1"})
+
+
+@pytest.mark.parametrize(
+    ("name", "region", "message"),
+    [
+        ("fun-asr", "beijing", "use qwen3-asr-flash-realtime"),
+        ("paraformer-realtime-v2", "beijing", "use qwen3-asr-flash-realtime"),
+        ("qwen3-asr-flash-filetrans", "beijing", "use qwen3-asr-flash-realtime"),
+        ("whisper-1", "us", "use Beijing or Singapore"),
+    ],
+)
+def test_who_does_not_is_told_who_does(name: str, region: str, message: str) -> None:
+    with pytest.raises(BadRequest, match=message):
+        catalogue.live(name, region=region, aliases={})
+
+
+def test_an_unknown_live_model_is_not_found() -> None:
+    with pytest.raises(ModelNotFound):
+        catalogue.live("gpt-9", region="beijing", aliases={})
