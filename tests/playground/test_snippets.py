@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import wave
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,20 +18,23 @@ from starlette.routing import Route
 
 from tests.emulator.recordings import wav
 from tests.house import House
-from tests.playground.test_page import HEARD, SAID
+from tests.playground.test_page import HEARD
 from tests.servers import serve
 from tests.whole.speech import pcm
 from tests.witnesses import installed, program
 
 pytestmark = pytest.mark.xdist_group("chromium")
 MODULES = Path(__file__).parent.parent / "clients" / "node_modules"
+BEGINNING = re.compile(r"ever tried.*ever failed", re.IGNORECASE | re.DOTALL)
 SPOKEN = "it was the best of times"
 
 
 @pytest.fixture
 def folder(tmp_path: Path, speech: Path) -> Path:
     """Where a person would try it: with a recording, and with the npm packages that the code imports."""
-    (tmp_path / "speech.wav").symlink_to(speech)
+    with wave.open(str(speech)) as source:
+        rate = source.getframerate()
+        wav(tmp_path / "speech.wav", source.readframes(3 * rate), rate=rate)
     wav(tmp_path / "speech-24k.wav", pcm()[: 10 * 48_000], rate=24_000)
     return tmp_path
 
@@ -74,8 +79,7 @@ def test_a_program_hears_what_the_page_hears(page: Page, folder: Path, language:
     elif mode == "live":
         assert SPOKEN in done.stdout.lower()
     else:
-        assert "ever" in done.stdout.lower()
-        assert "tried" in done.stdout.lower()
+        assert re.search("ever.*tried", done.stdout, re.IGNORECASE | re.DOTALL)
 
 
 async def bare(_: Request) -> Response:
@@ -83,7 +87,7 @@ async def bare(_: Request) -> Response:
 
 
 @pytest.mark.parametrize("mode", ["times", "stream", "speakers", "live"])
-def test_a_page_of_another_origin_hears_it_too(page: Page, chromium: Browser, speech: Path, mode: str) -> None:
+def test_a_page_of_another_origin_hears_it_too(page: Page, chromium: Browser, folder: Path, mode: str) -> None:
     code = shown(page, "Browser", mode)
     with (
         serve(Starlette(routes=[Route("/", bare)])) as root,
@@ -91,10 +95,10 @@ def test_a_page_of_another_origin_hears_it_too(page: Page, chromium: Browser, sp
     ):
         other = context.new_page()
         other.goto(root)
-        other.locator("input").set_input_files(speech)
+        other.locator("input").set_input_files(folder / "speech.wav")
         other.add_script_tag(content=code, type="module")
 
-        expect(other.locator("body")).to_contain_text(HEARD if mode == "live" else SAID, timeout=30_000)
+        expect(other.locator("body")).to_contain_text(HEARD if mode == "live" else BEGINNING, timeout=30_000)
 
 
 def test_a_key_in_the_tab_makes_the_code_ask_the_environment(page: Page) -> None:
