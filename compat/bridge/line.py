@@ -63,6 +63,7 @@ class Line:
         self._heard_of = 0
         self._asked_at = 0.0
         self._heard_by = 0.0
+        self._busy_until = 0.0
         self._received = 0.0
         self._alive = False
         self._outbox = outbox
@@ -152,7 +153,7 @@ class Line:
         self._enter(State.CLOSED, now)
         self.timeline = Timeline()
         self._told, self._owed, self._in_flight = None, [], 0
-        self._alive, self._heard_of, self._received = False, 0, 0.0
+        self._alive, self._heard_of, self._received, self._busy_until = False, 0, 0.0, 0.0
         self.feed(now)
         if self._urgent:
             self.need(now)
@@ -219,7 +220,9 @@ class Line:
             case State.WAITING:
                 return self._retry_at
             case State.FINISHING:
-                return max(self.since, self._heard_at) + self._limits.finishing
+                # A turn that was sent faster than it was spoken may take as long to hear as it lasts.
+                busy_until = 0.0 if self._hearing.detecting else self._busy_until
+                return max(self.since, self._heard_at, busy_until) + self._limits.finishing
             case State.OPEN:
                 return self._answer_due
             case _:
@@ -287,6 +290,7 @@ class Line:
         self.timeline.sound(sound.tick, sound.ticks)
         self._sent_to = max(self._sent_to, sound.end)
         self._heard_by = sound.heard_by = max(self._heard_by, now) + sound.ticks / TICKS
+        self._busy_until = max(self._busy_until, now) + sound.ticks / TICKS
         sound.sent_at = now
 
     def _append(self, data: bytes) -> None:

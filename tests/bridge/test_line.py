@@ -243,6 +243,21 @@ def test_a_service_that_hangs_is_left() -> None:
     )
 
 
+def test_a_turn_sent_faster_than_spoken_may_be_heard_for_as_long_as_it_lasts() -> None:
+    stage = ready(Stage(), turn_detection=None)
+    play(
+        stage,
+        [
+            *[(append(1000), ["> audio 32000"])] * 40,
+            (commit, [*NEW, "> commit"]),
+            (later(3.1), ["> finish"]),
+            (later(46.0), []),
+            (final("t1", "slow"), ["< delta item_1 'slow'", "< completed item_1 'slow' 40.0"]),
+            (finished, ["close"]),
+        ],
+    )
+
+
 # --- backpressure ---
 
 
