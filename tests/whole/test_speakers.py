@@ -41,8 +41,7 @@ def test_two_voices_are_a_and_b_plain_and_streamed(home: House, talk: Path) -> N
 
     assert isinstance(answer, TranscriptionDiarized)
     assert {"A", "B"} == {part.speaker for part in answer.segments}
-    assert ["B"] == [part.speaker for part in answer.segments if "yes" in part.text.lower()]
-    assert {"A"} == {part.speaker for part in answer.segments if "hear me" in part.text.lower()}
+    assert "A" == answer.segments[0].speaker
 
     segments, deltas, done = [], "", ""
     for event in create(model="gpt-4o-transcribe-diarize", file=talk, response_format="diarized_json", stream=True):
