@@ -34,6 +34,7 @@ def config(app: Any, cert: Path | None = None, key: Path | None = None) -> uvico
         timeout_graceful_shutdown=30,
         ssl_certfile=cert,
         ssl_keyfile=key,
+        proxy_headers=False,
         ws="websockets-sansio",
         ws_max_size=LARGEST_FRAME,
         ws_per_message_deflate=False,

@@ -16,7 +16,7 @@ from starlette.requests import Request
 
 from compat.errors import BadAudio, BadRequest, DiskFull, TooLarge
 
-BLOCK = 1 << 20  # bytes gathered before they are written, off the loop
+BLOCK = 2 << 20  # bytes gathered before they are written and hashed, off the loop; smaller files are hashed if needed
 NO_ROOM = "This server has no room for the file now."
 MOST_PARTS = 512
 LONGEST_FIELD = 4 << 20  # bytes; a voice sample of 10 s as a data URL is the largest a field may hold
