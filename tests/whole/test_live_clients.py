@@ -19,7 +19,7 @@ from tests.tls import certificate
 from tests.whole.speech import Coarse, commits, errors, pcm
 from tests.witnesses import installed, program
 
-pytestmark = pytest.mark.xdist_group("speech")  # one process loads the model
+pytestmark = pytest.mark.xdist_group("clients")  # one process loads the model
 ROOT = Path(__file__).parent.parent.parent
 CLIENTS = ROOT / "tests" / "clients"
 PACE = "6"  # times faster than real time
