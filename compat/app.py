@@ -8,6 +8,7 @@ import functools
 import logging
 import os
 from collections.abc import AsyncIterator
+from typing import NoReturn
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -49,6 +50,7 @@ from compat.upstream.sockets import Sockets
 from compat.upstream.webhooks import Webhooks
 
 log = logging.getLogger("compat")
+LOOK = 0.5  # seconds between two looks at the event loop's lag
 EXPOSED = ("x-request-id", "openai-processing-ms", "x-compat-ignored", "x-compat-road", "retry-after")
 
 
@@ -73,7 +75,7 @@ def create_app(settings: Settings) -> Starlette:
     bucket = Bucket(settings.bucket, settings.bucket_key, seconds=seconds) if settings.bucket else None
     recogniser = Recogniser(settings, service, worker, links, bucket)
     store = at(settings.store)
-    runs = Runs(store, recogniser, service, name=spool.name, grace=settings.job_grace)
+    runs = Runs(store, recogniser, service, name=spool.name, grace=settings.job_grace, noted=metrics.job)
     jobs = Jobs(settings, runs)
     secret_of_hooks, private = settings.webhook_secret, settings.allow_private_webhooks
     webhooks = Webhooks(secret_of_hooks, private=private) if secret_of_hooks else None
@@ -90,6 +92,7 @@ def create_app(settings: Settings) -> Starlette:
     readiness = Readiness(door, service, settings.dashscope_api_key or "")
     metrics.watch("requests_under_way", "Requests for work.", lambda: door.requests)
     metrics.watch("tasks", "Coroutines under way in this process.", lambda: len(asyncio.all_tasks()))
+    metrics.watch("jobs_under_way", "Long jobs that this process works on.", lambda: runs.under_way)
     metrics.watch("sessions_open", "Live sessions.", lambda: door.sessions)
     metrics.watch("spool_bytes", "Uploads on disk.", lambda: door.used)
     metrics.watch("queue_waiting", "Calls that wait for their turn.", lambda: budget.waiting)
@@ -111,6 +114,7 @@ def create_app(settings: Settings) -> Starlette:
                 stack.push_async_callback(webhooks.close)
             await stack.enter_async_context(runs.open())
             runs.spawn(keeper.keep(spool.sweep()))
+            runs.spawn(_lag(metrics))
             yield
 
     app = Starlette(
@@ -141,6 +145,15 @@ def create_app(settings: Settings) -> Starlette:
     )
     app.state.leave = leave
     return app
+
+
+async def _lag(metrics: Metrics) -> NoReturn:
+    """Watches how late the event loop is."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + LOOK
+        await asyncio.sleep(LOOK)
+        metrics.lag(max(0.0, loop.time() - due))
 
 
 def _budget(settings: Settings, metrics: Metrics) -> Budget:

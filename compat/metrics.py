@@ -12,7 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from compat import rates
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 300, 1800, 10800)
+SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 300, 1800, 10800)
 PATHS = (
     "/v1/audio/transcriptions",
     "/v1/audio/translations",
@@ -38,6 +38,10 @@ class Metrics:
         self._calls = self._counter("service_calls", "Calls to DashScope, every attempt.", "surface", "outcome")
         self._retries = self._counter("service_retries", "Attempts after the first.", "surface")
         self._breaker = self._gauge("breaker_open", "1 while nobody asks this surface.", "surface")
+        self._first = self._histogram("first_delta_seconds", "What callers wait for the first words.", "kind")
+        self._final = self._histogram("final_seconds", "What callers wait for the final text.", "kind")
+        self._jobs = self._counter("jobs", "Long jobs of this process that came to a state.", "state")
+        self._lag = self._histogram("loop_lag_seconds", "How late this process comes to what is due.")
         self._audio = self._counter("audio_seconds", "Audio that was transcribed.", "caller", "model")
         self._cost = self._counter("cost_dollars", "Its price, where it is known.", "caller", "model")
         self._sessions = self._counter("sessions", "Live sessions that have ended.", "dialect", "code")
@@ -59,6 +63,13 @@ class Metrics:
         caller = line.get("caller", "")
         self._requests.labels(path, line["method"], status, line.get("error") or "", caller).inc()
         self._seconds.labels(path).observe(line["ms"] / 1000)
+        for stage in ("upload", "render"):
+            if f"{stage}_ms" in line:
+                self.stage(stage, line[f"{stage}_ms"] / 1000)
+        if "first_delta_ms" in line:
+            self.first_delta("stream", line["first_delta_ms"] / 1000)
+        if "final_ms" in line:
+            self.final("stream", line["final_ms"] / 1000)
         if status == 200 and "audio_seconds" in line:
             self.audio(caller, line["model"], line["audio_seconds"])
 
@@ -75,10 +86,26 @@ class Metrics:
         self._items.inc(line["items"])
         self._corrections.inc(line["corrections"])
         self._reconnections.inc(line["reconnections"])
+        self.audio(line["caller"], line["model"], line["audio_seconds"])
 
     def stage(self, name: str, seconds: float) -> None:
-        """`upload`, `queue` or `service`."""
+        """`upload`, `queue`, `service` or `render`."""
         self._stages.labels(name).observe(seconds)
+
+    def first_delta(self, kind: str, seconds: float) -> None:
+        """`stream`: from the whole upload on. `live`: from the beginning of the turn, or from the caller's commit."""
+        self._first.labels(kind).observe(seconds)
+
+    def final(self, kind: str, seconds: float) -> None:
+        """`stream`: from the whole upload on. `live`: from the turn's commit."""
+        self._final.labels(kind).observe(seconds)
+
+    def job(self, state: str) -> None:
+        """`begun`, `taken_over`, `running` (its task is submitted), or how it ended."""
+        self._jobs.labels(state).inc()
+
+    def lag(self, seconds: float) -> None:
+        self._lag.observe(seconds)
 
     def call(self, surface: str, outcome: str, *, first: bool) -> None:
         self._calls.labels(surface, outcome).inc()

@@ -16,6 +16,17 @@ DONE = {
     "model": "qwen3-asr-flash",
     "audio_seconds": 1000.0,
 }
+SESSION = {
+    "caller": "alice",
+    "model": "qwen3-asr-flash-realtime",
+    "audio_seconds": 1000.0,
+    "dialect": "ga",
+    "code": 1000,
+    "seconds": 3.0,
+    "items": 2,
+    "corrections": 1,
+    "reconnections": 0,
+}
 LINES: list[tuple[dict[str, Any], list[str]]] = [
     (
         DONE,
@@ -31,6 +42,14 @@ LINES: list[tuple[dict[str, Any], list[str]]] = [
         ['path="/v1/audio/transcriptions"'],
     ),
     ({**DONE, "path": "/v1/made/up"}, ['path="other"']),
+    (
+        {**DONE, "upload_ms": 250.0, "render_ms": 20.0},
+        ['compat_stage_seconds_sum{stage="upload"} 0.25', 'compat_stage_seconds_sum{stage="render"} 0.02'],
+    ),
+    (
+        {**DONE, "first_delta_ms": 500.0, "final_ms": 1250.0},
+        ['compat_first_delta_seconds_sum{kind="stream"} 0.5', 'compat_final_seconds_sum{kind="stream"} 1.25'],
+    ),
     ({**DONE, "status": 400, "error": "invalid_audio"}, ['error="invalid_audio"']),
 ]
 
@@ -53,10 +72,26 @@ def test_a_failed_request_costs_nothing() -> None:
 
 def test_a_session_s_log_line_and_watched_figures_are_told() -> None:
     metrics = Metrics(region="beijing", prices={})
-    metrics.session({"dialect": "ga", "code": 1000, "seconds": 3.0, "items": 2, "corrections": 1, "reconnections": 0})
+    metrics.session(SESSION)
     metrics.watch("requests_under_way", "Requests.", lambda: 7)
 
     said = metrics.text().decode()
     assert 'compat_sessions_total{code="1000",dialect="ga"} 1.0' in said
     assert "compat_session_corrections_total 1.0" in said
     assert "compat_requests_under_way 7.0" in said
+    assert 'compat_audio_seconds_total{caller="alice",model="qwen3-asr-flash-realtime"} 1000.0' in said
+    assert 'compat_cost_dollars_total{caller="alice",model="qwen3-asr-flash-realtime"} 0.047' in said
+
+
+def test_jobs_waits_and_the_loop_s_lag_are_counted() -> None:
+    metrics = Metrics(region="beijing", prices={})
+    metrics.job("begun")
+    metrics.lag(0.015)
+    metrics.first_delta("live", 0.3)
+    metrics.final("live", 0.6)
+
+    said = metrics.text().decode()
+    assert 'compat_jobs_total{state="begun"} 1.0' in said
+    assert 'compat_loop_lag_seconds_bucket{le="0.01"} 0.0' in said
+    assert 'compat_first_delta_seconds_sum{kind="live"} 0.3' in said
+    assert 'compat_final_seconds_sum{kind="live"} 0.6' in said

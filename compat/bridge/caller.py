@@ -63,6 +63,10 @@ class Caller:
         self._pending: Setup | None = None
         self._mark = 0
 
+    @property
+    def seconds(self) -> float:
+        return self._intake.position / TICKS
+
     # --- configuration ----------------------------------------------------------------------------------------------
 
     def open(self, configured: Patch | None) -> None:

@@ -28,7 +28,7 @@ class Bridge:
 
     `resolve` gives DashScope's model for a caller's name or raises CompatError; `ids("item")` a new identifier of that
     kind; `configured` is what an ephemeral key carries; `spread`, from 0 to 1, is this session's share of the jitter
-    of reconnections; `expires_at`, in seconds since the epoch, is only told.
+    of reconnections; `expires_at`, in seconds since the epoch, is only told. `told` hears every event for the caller.
     """
 
     def __init__(
@@ -42,12 +42,13 @@ class Bridge:
         dialect: Dialect | None = None,
         limits: Limits | None = None,
         spread: float = 0.5,
+        told: Callable[[ours.ServerEvent], object] = lambda _: None,
     ) -> None:
         self.over = False
         self._limits = limits or Limits()
         self._dialect = dialect or RealtimeSession()
         self._configured = configured
-        self._outbox = Outbox(ids)
+        self._outbox = Outbox(ids, told)
         self._tape = Tape()
         self._ledger = Ledger(self._outbox, opening.dialect, self._limits.remembered_items)
         self._hearing = Hearing(self._ledger)
@@ -92,6 +93,16 @@ class Bridge:
     @property
     def reconnections(self) -> int:
         return self._line.reopened
+
+    @property
+    def seconds(self) -> float:
+        """Sound that the caller has sent."""
+        return self._caller.seconds
+
+    @property
+    def model(self) -> str:
+        """The service's model, at last."""
+        return self._caller.session.native
 
     # --- what happens -----------------------------------------------------------------------------------------------
 

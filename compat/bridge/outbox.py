@@ -10,10 +10,11 @@ from compat.openai_api.realtime import server_events as ours
 
 
 class Outbox:
-    """`ids("event")` makes a new identifier of the kind that it is given."""
+    """`ids("event")` makes a new identifier of the kind that it is given; `told` hears every event for the caller."""
 
-    def __init__(self, ids: Callable[[str], str]) -> None:
+    def __init__(self, ids: Callable[[str], str], told: Callable[[ours.ServerEvent], object] = lambda _: None) -> None:
         self.ids = ids
+        self._told = told
         self._actions: list[Action] = []
 
     def event_id(self) -> str:
@@ -21,6 +22,7 @@ class Outbox:
 
     def say(self, event: ours.ServerEvent) -> None:
         self._actions.append(ToClient(ours.encode(event)))
+        self._told(event)
 
     def fault(self, error: CompatError, event_id: str | None = None) -> None:
         self.say(ours.Error(event_id=self.event_id(), error=ours.Fault.of(error, event_id)))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
+from collections.abc import Iterator
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,8 +18,19 @@ from compat.transcript import Ask, Transcript
 LENGTHY = 50_000  # characters from which an answer is put into its form off the loop: captions of 12 hours cost 0.7 s
 
 
-async def answer(transcript: Transcript, work: Work) -> Response:
-    form = await rendered(transcript, work.ask)
+@contextlib.contextmanager
+def timed(request: Request, stage: str) -> Iterator[None]:
+    """Has the request's log line tell how long this took."""
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        request.state.log[f"{stage}_ms"] = round((time.perf_counter() - started) * 1000, 1)
+
+
+async def answer(request: Request, transcript: Transcript, work: Work) -> Response:
+    with timed(request, "render"):
+        form = await rendered(transcript, work.ask)
     return Response(form.body, media_type=form.content_type, headers=headers(work, transcript.surface))
 
 

@@ -72,7 +72,7 @@ class LongJobs:
             parts = kept_alive(self._body(order), every=self._settings.heartbeat, beat=b" ")
             return await self._in_parts(request, order, parts, SlowJson)
         transcript = await while_connected(request.receive, self._jobs.transcript(order))
-        return await answers.answer(transcript, order.work)
+        return await answers.answer(request, transcript, order.work)
 
     async def status(self, request: Request) -> Response:
         """GET: the answer in the format that was asked for, or how the job stands."""

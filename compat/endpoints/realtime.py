@@ -20,6 +20,7 @@ from compat.bridge import Bridge
 from compat.endpoints.access import request_id_of
 from compat.endpoints.auth import Gate
 from compat.endpoints.conversation import GONE, Bounds, Conversation
+from compat.endpoints.latency import Turns
 from compat.errors import CompatError, Forbidden, ServiceUnavailable
 from compat.metrics import Metrics
 from compat.openai_api import secrets
@@ -34,10 +35,11 @@ LASTS = 24 * 3600  # seconds that a session is said to last; nothing here ends i
 
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):
-    """`key` is DashScope's; `configured` what a client secret carries."""
+    """`key` is DashScope's; `configured` what a client secret carries; `caller` a name that may be told."""
 
     opening: Opening
     key: str
+    caller: str
     configured: Patch | None = None
 
 
@@ -90,11 +92,16 @@ class Realtime:
         said = opening(socket.query_params, socket.headers, socket.scope["subprotocols"])
         key = said.credential or ""
         if self._gate.is_secret(key):
-            configured = secrets.read(key, secret=self._secret, now=time.time())
-            return Admitted(opening=said, key=self._settings.dashscope_api_key or "", configured=configured)
+            carried = secrets.read(key, secret=self._secret, now=time.time())
+            return Admitted(
+                opening=said,
+                key=self._settings.dashscope_api_key or "",
+                caller=carried.issuer,
+                configured=carried.session,
+            )
         who = self._gate.known(key, "realtime")
         await self._gate.admit(who)
-        return Admitted(opening=said, key=who.key)
+        return Admitted(opening=said, key=who.key, caller=who.name)
 
     def _check_origin(self, socket: WebSocket) -> None:
         """A web page may only call from this host, from loopback, or from an origin that the settings name. Browsers
@@ -124,7 +131,10 @@ class Realtime:
             del self._live[conversation]
             line = {
                 "request_id": request_id,
+                "caller": admitted.caller,
+                "model": bridge.model,
                 "dialect": admitted.opening.dialect,
+                "audio_seconds": round(bridge.seconds, 3),
                 "seconds": round(time.perf_counter() - started, 1),
                 "items": bridge.completions,
                 "corrections": bridge.corrections,
@@ -142,6 +152,7 @@ class Realtime:
             expires_at=int(time.time()) + LASTS,
             configured=admitted.configured,
             spread=random.random(),  # noqa: S311 - jitter, not a secret
+            told=Turns(self._metrics).told,
         )
 
     def _resolve(self, name: str) -> str:

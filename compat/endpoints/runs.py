@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, TypeVar
 
 import stamina
@@ -58,13 +58,24 @@ class Run:
 
 
 class Runs:
-    def __init__(self, store: Store, recogniser: Recogniser, service: Service, *, name: str, grace: float) -> None:
-        """`name` is this process's, among all that ever shared the store; `grace` in seconds."""
+    def __init__(
+        self,
+        store: Store,
+        recogniser: Recogniser,
+        service: Service,
+        *,
+        name: str,
+        grace: float,
+        noted: Callable[[str], object] = lambda _: None,
+    ) -> None:
+        """`name` is this process's, among all that ever shared the store; `grace` in seconds; `noted` is told of the
+        states that jobs come to here."""
         self.store = store
         self.name = name
         self._recogniser = recogniser
         self._service = service
         self._grace = grace
+        self.noted = noted
         self._runs: dict[str, tuple[Run, asyncio.Task[None]]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self.stirred = asyncio.Event()
@@ -93,6 +104,10 @@ class Runs:
         if not task.cancelled():
             task.exception()  # was told to the caller, if there still is one
 
+    @property
+    def under_way(self) -> int:
+        return len(self._runs)
+
     def get(self, job_id: str) -> Run | None:
         found = self._runs.get(job_id)
         return found[0] if found else None
@@ -100,6 +115,7 @@ class Runs:
     def begin(self, job: Job, key: str, work: Work | None, files: contextlib.ExitStack) -> Run:
         """Goes on with a job that this process holds: with its task when there is one, else with `work`."""
         run = Run(job, key, files)
+        self.noted("begun" if job.version == 0 else "taken_over")
         self._runs[job.id] = run, self.spawn(self._perform(run, job, work))
         return run
 
@@ -156,6 +172,7 @@ class Runs:
             with attempt:
                 try:
                     job = await changes.change(self.store, run.id, lambda job: changes.ended(job, outcome, time.time()))
+                    self.noted(job.state if job is not None else "lost")
                     run.tell((job and (job.transcript or job.failure)) or outcome)  # another may have ended it before
                 finally:
                     run.tell(outcome)
@@ -196,6 +213,7 @@ class _Custodian:
     async def submitted(self, task_id: str) -> None:
         """Writes the task's id down before anything else, and lets go of the audio: the service has it."""
         self._run.task_id = task_id
+        self._runs.noted("running")
         try:
             await self._runs.beat(self._run)
         except CompatError:

@@ -32,30 +32,32 @@ class Sessions:
 
     async def client_secret(self, request: Request) -> Response:
         """GA: {"value", "expires_at", "session"}."""
-        self._check(request)
+        issuer = self._issuer(request)
         asked = secrets.request(await _body(request), secrets.ClientSecretRequest)
         patch = asked.session or Patch()
         patch = msgspec.structs.replace(patch, type=patch.type or "realtime")
-        value, expires_at, session = self._issued(patch, asked.seconds, "ga")
+        value, expires_at, session = self._issued(patch, asked.seconds, "ga", issuer)
         return JSONResponse({"value": value, "expires_at": expires_at, "session": session})
 
     async def transcription_session(self, request: Request) -> Response:
         """Beta: the session, with `client_secret` in it."""
-        self._check(request)
+        issuer = self._issuer(request)
         asked = secrets.request(await _body(request), Patch)
         patch = msgspec.structs.replace(asked, type="transcription")
-        value, expires_at, session = self._issued(patch, secrets.DEFAULT_SECONDS, "beta")
+        value, expires_at, session = self._issued(patch, secrets.DEFAULT_SECONDS, "beta", issuer)
         return JSONResponse({**session, "client_secret": {"value": value, "expires_at": expires_at}})
 
-    def _check(self, request: Request) -> None:
-        self._gate.caller(request, "realtime")
+    def _issuer(self, request: Request) -> str:
+        """The name of who asks. Raises CompatError."""
+        issuer = self._gate.caller(request, "realtime").name
         if self._settings.pass_key and not self._gate.keyed:
             raise Forbidden(
                 "Client secrets cannot be issued while callers' own DashScope keys are passed on (COMPAT_PASS_KEY): a "
                 "secret would have to carry the key."
             )
+        return issuer
 
-    def _issued(self, patch: Patch, seconds: int, dialect: Dialect) -> tuple[str, int, dict[str, object]]:
+    def _issued(self, patch: Patch, seconds: int, dialect: Dialect, issuer: str) -> tuple[str, int, dict[str, object]]:
         """The key, its end, and the session as a caller of this dialect would see it. Raises CompatError."""
         expires_at = int(time.time()) + seconds
         nonce = os.urandom(12)
@@ -67,7 +69,7 @@ class Sessions:
             silence_duration_ms=turns.silence_ms if turns else None,
         )
         seen = view(session, Opening(dialect=dialect), f"sess_{nonce.hex()}", expires_at, applied)
-        value = secrets.issue(patch, secret=self._secret, expires_at=expires_at, nonce=nonce)
+        value = secrets.issue(patch, secret=self._secret, expires_at=expires_at, nonce=nonce, issuer=issuer)
         return value, expires_at, msgspec.to_builtins(seen)
 
     def _resolve(self, name: str) -> str:

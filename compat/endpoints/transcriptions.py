@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -38,8 +40,9 @@ class Transcriptions:
         await self._gate.admit(who)
         async with contextlib.AsyncExitStack() as stack:
             files = stack.enter_context(contextlib.ExitStack())
-            folder = Path(files.enter_context(tempfile.TemporaryDirectory(dir=self._folder)))
-            received = await upload.receive(request, folder / "upload", limit=self._settings.max_upload)
+            folder = files.enter_context(self._spool.folder())
+            with answers.timed(request, "upload"):
+                received = await upload.receive(request, folder / "upload", limit=self._settings.max_upload)
             ask = form.ask(received.fields)
             if ask.background:
                 who.check("jobs")
@@ -50,15 +53,22 @@ class Transcriptions:
                 order = await ordered(request, received, work, who.tenant, files)
                 return await self._long.answer(request, order)
             if ask.stream:
-                frames = await stack.enter_async_context(contextlib.aclosing(pinged(self._frames(work))))
+                frames = await stack.enter_async_context(
+                    contextlib.aclosing(pinged(self._frames(work, request.state.log)))
+                )
                 first = await while_connected(request.receive, anext(frames))
                 return EventStream(first, frames, stack.pop_all(), answers.headers(work))
             transcript = await while_connected(request.receive, self._recogniser.transcript(work))
-        return await answers.answer(transcript, work)
+        return await answers.answer(request, transcript, work)
 
-    async def _frames(self, work: Work) -> AsyncGenerator[bytes, None]:
-        frames = sse.Deltas()
+    async def _frames(self, work: Work, line: dict[str, Any]) -> AsyncGenerator[bytes, None]:
+        """`line` is told when the first words and the last ones were there."""
+        frames, started = sse.Deltas(), time.perf_counter()
         async with contextlib.aclosing(self._recogniser.deltas(work)) as deltas:
             async for said in deltas:
+                said_ms = round((time.perf_counter() - started) * 1000, 1)
+                line.setdefault("first_delta_ms", said_ms)
+                if isinstance(said, Transcript):
+                    line["final_ms"] = said_ms
                 for frame in frames.flush(said, work.ask) if isinstance(said, Transcript) else frames.feed(said):
                     yield frame

@@ -39,8 +39,9 @@ class Translations:
         who = self._gate.caller(request)
         await self._gate.admit(who)
         with contextlib.ExitStack() as files:
-            folder = Path(files.enter_context(tempfile.TemporaryDirectory(dir=self._folder)))
-            received = await upload.receive(request, folder / "upload", limit=self._settings.max_upload)
+            folder = files.enter_context(self._spool.folder())
+            with answers.timed(request, "upload"):
+                received = await upload.receive(request, folder / "upload", limit=self._settings.max_upload)
             ask = form.translation(received.fields)
             work = await while_connected(request.receive, self._recogniser.prepare(ask, received.path, who.key))
             answers.note(request, work)
@@ -50,7 +51,7 @@ class Translations:
             else:
                 recognised = self._recogniser.transcript(work)
             transcript = await while_connected(request.receive, self._translated(recognised, work))
-        return await answers.answer(transcript, work)
+        return await answers.answer(request, transcript, work)
 
     async def _translated(self, recognised: Coroutine[Any, Any, Transcript], work: Work) -> Transcript:
         target = work.ask.target or form.ENGLISH

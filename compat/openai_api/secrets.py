@@ -1,7 +1,7 @@
 """Ephemeral keys (`ek_…`): signed, and nothing is stored. Any replica that knows the secret can read what another
 issued: the session's configuration and until when a session may be opened with it.
 
-    ek_ + base64url( HMAC-SHA256 of the rest (32 bytes) · 0 or 1: whether deflated · JSON {"e", "n", "s"} )
+    ek_ + base64url( HMAC-SHA256 of the rest (32 bytes) · 0 or 1: whether deflated · JSON {"e", "n", "s", "i"} )
 
 Pure: the time, the nonce and the secret are arguments. Requests and defaults: OpenAI's OpenAPI document, 2026-08
 (RealtimeCreateClientSecretRequest, RealtimeTranscriptionSessionCreateResponse).
@@ -45,10 +45,13 @@ class ClientSecretRequest(msgspec.Struct, frozen=True, kw_only=True):
         return self.expires_after.seconds if self.expires_after else DEFAULT_SECONDS
 
 
-class _Carried(msgspec.Struct, frozen=True):
+class Carried(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`issuer` is the name of whose key asked for it, for the figures."""
+
     expires_at: int = msgspec.field(name="e")
     nonce: bytes = msgspec.field(name="n")
     session: Patch = msgspec.field(name="s")
+    issuer: str = msgspec.field(name="i", default="anyone")
 
 
 T = TypeVar("T")
@@ -66,12 +69,12 @@ def request(body: bytes, shape: type[T]) -> T:
         raise BadRequest("The request's body is not valid JSON.", code="invalid_json") from error
 
 
-def issue(session: Patch, *, secret: bytes, expires_at: int, nonce: bytes) -> str:
+def issue(session: Patch, *, secret: bytes, expires_at: int, nonce: bytes, issuer: str = "anyone") -> str:
     """A key that opens sessions configured by `session` until `expires_at` (seconds since the epoch).
 
     Raises BadRequest for a configuration that is too long to travel in a header.
     """
-    json = msgspec.json.encode(_Carried(expires_at, nonce, session))
+    json = msgspec.json.encode(Carried(expires_at, nonce, session, issuer))
     body = b"\1" + zlib.compress(json, 9) if len(json) >= _COMPRESS_FROM else b"\0" + json
     key = PREFIX + base64.urlsafe_b64encode(_mac(secret, body) + body).rstrip(b"=").decode()
     if len(key) > LONGEST:
@@ -83,17 +86,17 @@ def issue(session: Patch, *, secret: bytes, expires_at: int, nonce: bytes) -> st
     return key
 
 
-def read(key: str, *, secret: bytes, now: float) -> Patch:
-    """What a key configures. Raises NotAuthenticated for one that is forged, altered or too old."""
+def read(key: str, *, secret: bytes, now: float) -> Carried:
+    """What a key carries. Raises NotAuthenticated for one that is forged, altered or too old."""
     carried = _carried(key, secret)
     if carried is None:
         raise NotAuthenticated("Incorrect client secret provided.")
     if now >= carried.expires_at:
         raise NotAuthenticated("This client secret has expired.", code="client_secret_expired")
-    return carried.session
+    return carried
 
 
-def _carried(key: str, secret: bytes) -> _Carried | None:
+def _carried(key: str, secret: bytes) -> Carried | None:
     coded = key.removeprefix(PREFIX)
     try:
         raw = base64.b64decode(coded + "=" * (-len(coded) % 4), altchars=b"-_", validate=True)
@@ -102,7 +105,7 @@ def _carried(key: str, secret: bytes) -> _Carried | None:
     mac, body = raw[:_MAC], raw[_MAC:]
     if not hmac.compare_digest(mac, _mac(secret, body)):
         return None
-    return msgspec.json.decode(zlib.decompress(body[1:]) if body[:1] == b"\1" else body[1:], type=_Carried)
+    return msgspec.json.decode(zlib.decompress(body[1:]) if body[:1] == b"\1" else body[1:], type=Carried)
 
 
 def _mac(secret: bytes, body: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,4 +67,19 @@ def test_figures_tell_what_was_done(home: House, tmp_path: Path) -> None:
     assert 'compat_service_calls_total{outcome="ok",surface="chat"} 1.0' in said
     assert 'compat_audio_seconds_total{caller="anyone",model="qwen3-asr-flash"} 1.0' in said
     assert "compat_requests_under_way 0.0" in said
-    assert "compat_stage_seconds" in said
+    assert {"upload", "queue", "service", "render"} == set(re.findall(r'stage_seconds_count{stage="(\w+)"}', said))
+
+
+def test_figures_tell_of_streams_and_jobs(home: House, tmp_path: Path) -> None:
+    speech = media.make("wav", media.tone(1.0), 16000, 1, tmp_path / "speech.wav").read_bytes()
+    file = ("a.wav", speech)
+    list(home.client().audio.transcriptions.create(model="gpt-4o-transcribe", file=file, stream=True))
+    home.client().audio.transcriptions.create(model="qwen3-asr-flash-filetrans", file=file)
+    said = get(home, "/metrics").text
+
+    assert 'compat_first_delta_seconds_count{kind="stream"} 1.0' in said
+    assert 'compat_final_seconds_count{kind="stream"} 1.0' in said
+    assert {"begun": "1.0", "running": "1.0", "completed": "1.0"} == dict(
+        re.findall(r'^compat_jobs_total{state="(\w+)"} (\S+)$', said, re.MULTILINE)
+    )
+    assert "compat_jobs_under_way 0.0" in said

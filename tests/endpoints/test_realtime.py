@@ -319,6 +319,11 @@ async def test_one_line_is_logged_a_session_and_no_word_of_it(home: House, caplo
         fields["items"],
         fields["code"],
     )
+    assert ("anyone", "qwen3-asr-flash-realtime", len(SPEECH) / 48_000) == (
+        fields["caller"],
+        fields["model"],
+        fields["audio_seconds"],
+    )
     assert "hello" not in str(fields)
 
 

@@ -35,7 +35,7 @@ def test_a_key_carries_its_session(json: bytes) -> None:
 
     assert key.startswith("ek_")
     assert key.removeprefix("ek_").replace("-", "").replace("_", "").isalnum()  # a token of a header as it stands
-    assert patch(json) == secrets.read(key, secret=SECRET, now=999.9)
+    assert patch(json) == secrets.read(key, secret=SECRET, now=999.9).session
 
 
 def test_a_long_prompt_travels_deflated() -> None:
@@ -44,7 +44,7 @@ def test_a_long_prompt_travels_deflated() -> None:
     key = issue(patch(json))
 
     assert len(key) < 1000
-    assert patch(json) == secrets.read(key, secret=SECRET, now=0)
+    assert patch(json) == secrets.read(key, secret=SECRET, now=0).session
 
 
 def test_a_prompt_that_no_header_holds_is_refused() -> None:
@@ -84,6 +84,12 @@ def test_every_bit_of_a_key_is_signed() -> None:
 def test_nonsense_is_no_key(key: str) -> None:
     with pytest.raises(NotAuthenticated):
         secrets.read(key, secret=SECRET, now=0)
+
+
+def test_a_key_tells_who_asked_for_it() -> None:
+    key = secrets.issue(Patch(), secret=SECRET, expires_at=1000, nonce=NONCE, issuer="alice")
+
+    assert ["alice", "anyone"] == [secrets.read(one, secret=SECRET, now=0).issuer for one in (key, issue(Patch()))]
 
 
 @given(st.text())
