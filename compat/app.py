@@ -81,8 +81,8 @@ def create_app(settings: Settings) -> Starlette:
     webhooks = Webhooks(secret_of_hooks, private=private) if secret_of_hooks else None
     keeper = Keeper(runs, jobs, webhooks)
     long = LongJobs(settings, gate, jobs)
-    transcriptions = Transcriptions(settings, gate, recogniser, long, spool.path)
-    translations = Translations(settings, gate, recogniser, jobs, Translator(settings, service), spool.path)
+    transcriptions = Transcriptions(settings, gate, recogniser, long, spool)
+    translations = Translations(settings, gate, recogniser, jobs, Translator(settings, service), spool)
     models = Models(settings, gate)
     secret = settings.secret.encode() if settings.secret else os.urandom(32)
     sessions = Sessions(settings, gate, secret)

@@ -12,6 +12,7 @@ import re
 import shutil
 import tempfile
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 PREFIX = "qwen-asr-compat-"
@@ -35,6 +36,16 @@ class Spool:
         """Removes the folders of dead processes and gives those processes' names."""
         others = [path for path in self._root.iterdir() if NAME.fullmatch(path.name) and path != self.path]
         return [folder.name for folder in others if _swept(folder)]
+
+    @contextlib.contextmanager
+    def folder(self) -> Iterator[Path]:
+        """A folder for one request, which goes with all that is in it."""
+        path = self.path / uuid.uuid4().hex
+        path.mkdir(mode=0o700)
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
 
     def close(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)

@@ -6,10 +6,8 @@ Whatever way a request ends, its folder goes with it; that of a job when the job
 from __future__ import annotations
 
 import contextlib
-import tempfile
 import time
 from collections.abc import AsyncGenerator
-from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
@@ -20,6 +18,7 @@ from compat.endpoints.auth import Gate
 from compat.endpoints.hangup import while_connected
 from compat.endpoints.longjobs import LongJobs, ordered
 from compat.endpoints.recognition import Recogniser, Work, by_task
+from compat.endpoints.spool import Spool
 from compat.endpoints.streams import EventStream, pinged
 from compat.openai_api import form, sse
 from compat.settings import Settings
@@ -27,13 +26,13 @@ from compat.transcript import Transcript
 
 
 class Transcriptions:
-    def __init__(self, settings: Settings, gate: Gate, recogniser: Recogniser, long: LongJobs, folder: Path) -> None:
-        """`folder` is where each request gets one of its own."""
+    def __init__(self, settings: Settings, gate: Gate, recogniser: Recogniser, long: LongJobs, spool: Spool) -> None:
+        """`spool` is where each request gets a folder of its own."""
         self._settings = settings
         self._gate = gate
         self._recogniser = recogniser
         self._long = long
-        self._folder = folder
+        self._spool = spool
 
     async def create(self, request: Request) -> Response:
         who = self._gate.caller(request)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Coroutine
-from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
@@ -17,6 +15,7 @@ from compat.endpoints.hangup import while_connected
 from compat.endpoints.jobs import Jobs
 from compat.endpoints.longjobs import ordered
 from compat.endpoints.recognition import Recogniser, Work, by_task
+from compat.endpoints.spool import Spool
 from compat.endpoints.translating import Translator
 from compat.openai_api import form
 from compat.settings import Settings
@@ -25,15 +24,15 @@ from compat.transcript import Transcript
 
 class Translations:
     def __init__(
-        self, settings: Settings, gate: Gate, recogniser: Recogniser, jobs: Jobs, translator: Translator, folder: Path
+        self, settings: Settings, gate: Gate, recogniser: Recogniser, jobs: Jobs, translator: Translator, spool: Spool
     ) -> None:
-        """`folder` is where each request gets one of its own."""
+        """`spool` is where each request gets a folder of its own."""
         self._settings = settings
         self._gate = gate
         self._recogniser = recogniser
         self._jobs = jobs
         self._translator = translator
-        self._folder = folder
+        self._spool = spool
 
     async def create(self, request: Request) -> Response:
         who = self._gate.caller(request)

@@ -70,3 +70,18 @@ async def test_the_work_ends_when_the_waiting_is_cancelled() -> None:
         await waiting
 
     assert ended.is_set()
+
+
+async def test_who_hangs_up_and_is_cancelled_at_once_is_cancelled() -> None:
+    line = Line()
+
+    async def work() -> None:
+        line.gone.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            waiting.cancel()
+
+    waiting = asyncio.create_task(while_connected(line.receive, work()))
+    with pytest.raises(asyncio.CancelledError):
+        await waiting

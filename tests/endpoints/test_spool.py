@@ -53,3 +53,16 @@ def test_what_is_not_a_spool_is_left_alone(tmp_path: Path) -> None:
     assert [] == spool.sweep()
     assert {"qwen-asr-compat-notes", "other", spool.name} == {path.name for path in tmp_path.iterdir()}
     spool.close()
+
+
+def test_a_request_s_folder_goes_with_all_that_is_in_it(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    with spool.folder() as first, spool.folder() as second:
+        assert first != second
+        assert 0o700 == first.stat().st_mode & 0o777
+        (first / "upload").write_bytes(b"speech")
+        (first / "pieces").mkdir()
+        (first / "pieces" / "1").write_bytes(b"spe")
+
+    assert [] == list(spool.path.iterdir())
+    spool.close()
