@@ -58,9 +58,16 @@ class Hearing:
         return min((item.start or 0 for item in self.unfinished), default=None)
 
     @property
-    def out_of_order(self) -> list[Item]:
-        """Items that were answered although earlier ones were not."""
-        return self._answered
+    def out_of_order(self) -> list[tuple[int, int]]:
+        """Where sound was answered although earlier sound was not: each time from the end of the turn before, as a turn
+        may begin a little sooner than the service says."""
+        spans: list[tuple[int, int]] = []
+        before: int | None = self.answered_to
+        for item in sorted((*self.unfinished, *self._answered), key=lambda item: item.start or 0):
+            if item in self._answered and item.end is not None:
+                spans.append(((item.start or 0) if before is None else before, item.end))
+            before = item.end
+        return spans
 
     def hear(self, report: turns.TurnReport, timeline: Timeline) -> None:
         if report.turn in self._ended:
@@ -71,9 +78,9 @@ class Hearing:
         item = piece.item
         match report:
             case turns.Started():
-                self._start(item, timeline.caller(report.at_ms))
+                self._start(item, timeline.began(report.at_ms))
             case turns.Stopped():
-                self._stop(item, timeline.caller(report.at_ms))
+                self._stop(item, timeline.ended(report.at_ms))
             case turns.Committed():
                 self._commit(item, timeline)
             case turns.Snapshot():
@@ -97,7 +104,7 @@ class Hearing:
         return self.waiting.popleft() if self.waiting else None
 
     def _detected(self, report: turns.TurnReport, timeline: Timeline) -> Piece:
-        start = timeline.caller(report.at_ms if isinstance(report, turns.Started) else None)
+        start = timeline.began(report.at_ms if isinstance(report, turns.Started) else None)
         item = self._orphan(start if isinstance(report, turns.Started) else None)
         if item is not None:
             return item.pieces[0]
@@ -128,7 +135,7 @@ class Hearing:
 
     def _commit(self, item: Item, timeline: Timeline) -> None:
         if self.detecting:
-            self._stop(item, timeline.caller(None))
+            self._stop(item, timeline.ended(None))
             self._ledger.commit(item)
 
     def _progress(self, piece: Piece, report: turns.Snapshot) -> None:

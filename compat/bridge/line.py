@@ -17,12 +17,15 @@ from compat.bridge.hearing import Hearing
 from compat.bridge.items import Piece
 from compat.bridge.limits import TICKS, TICKS_A_MS, Limits
 from compat.bridge.outbox import Outbox
-from compat.bridge.tape import Barrier, Cut, Entry, Silence, Sound, Tape, after, without
+from compat.bridge.tape import Barrier, Cut, Entry, Sound, Tape, after, without
 from compat.bridge.timeline import Timeline
 from compat.dashscope_api.realtime.turns import Dialect, Setup
 
-_OPUS_SILENCE = b"\xf8\xff\xfe"  # 20 ms
+_OPUS_SILENCE = b"\xf8\xff\xfe"
+_OPUS_TICKS = 20 * TICKS_A_MS
 _MARGIN_MS = 300
+_WINDOWS = 480 * TICKS_A_MS
+"""Whole windows of a voice activity detector that looks at 10, 15, 16, 20, 30 or 32 ms at a time."""
 
 
 class State(Enum):
@@ -57,6 +60,7 @@ class Line:
         self._told: Setup | None = None
         self._owed: list[Piece] = []
         self._in_flight = 0
+        self._origin = self._next = 0
         self._sent_to = self._accepted = self._high_water = 0
         self._retry_at = 0.0
         self._heard_at = 0.0
@@ -275,8 +279,6 @@ class Line:
                 return
             case Sound():
                 self._sound(entry, now)
-            case Silence():
-                self._silence(entry.tick)
             case Cut():
                 self._cut(entry.piece, now)
             case _:
@@ -286,8 +288,11 @@ class Line:
     def _sound(self, sound: Sound, now: float) -> None:
         if sound.piece is not None:
             self._hearing.feed(sound.piece)
+        else:
+            self._keep_step(sound.tick)
         self._append(sound.data)
         self.timeline.sound(sound.tick, sound.ticks)
+        self._next = sound.end
         self._sent_to = max(self._sent_to, sound.end)
         self._heard_by = sound.heard_by = max(self._heard_by, now) + sound.ticks / TICKS
         self._busy_until = max(self._busy_until, now) + sound.ticks / TICKS
@@ -300,15 +305,27 @@ class Line:
         for frame in frames:
             self._outbox.send(self._dialect.append(frame, self._outbox.event_id()))
 
-    def _silence(self, tick: int) -> None:
-        detection = self.setup.detection
-        span = (detection.silence_ms if detection else 0) + _MARGIN_MS
+    def _keep_step(self, tick: int) -> None:
+        """Silence of our own before sound that does not continue what was sent: turns that were apart stay apart, and
+        what is sent again falls on the windows of the service's detector as it did the first time, so that the same
+        sound is recognised again. A turn's end already is the end of such a window."""
+        if self.fresh:
+            if self._hearing.answered_to < tick < self._sent_to:
+                self._silence(tick, (tick - self._origin) % _WINDOWS)
+            else:
+                self._origin = tick
+        elif tick != self._next:
+            pause = ((self.setup.detection.silence_ms if self.setup.detection else 0) + _MARGIN_MS) * TICKS_A_MS
+            self._silence(self._next, pause + (tick - self._next - pause) % _WINDOWS)
+
+    def _silence(self, tick: int, ticks: int) -> None:
         if self.setup.format == "opus":
-            for _ in range(0, span, 20):
+            ticks -= ticks % _OPUS_TICKS
+            for _ in range(0, ticks, _OPUS_TICKS):
                 self._append(_OPUS_SILENCE)
-        else:
-            self._append(bytes(2 * (self.setup.rate * span // 1000)))
-        self.timeline.silence(tick, span * TICKS_A_MS)
+        elif ticks:
+            self._append(bytes(2 * (self.setup.rate * ticks // TICKS)))
+        self.timeline.silence(tick, ticks)
 
     def _cut(self, piece: Piece, now: float) -> None:
         if piece.resolved:

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from compat.bridge.items import Item, Piece
+from compat.bridge.items import Piece
 from compat.dashscope_api.realtime.turns import Setup
 
 
@@ -32,12 +32,6 @@ class Sound(msgspec.Struct, gc=False):
         return self.tick + self.ticks
 
 
-class Silence(msgspec.Struct, frozen=True):
-    """Silence of our own, so that two turns that were apart stay apart."""
-
-    tick: int
-
-
 class Cut(msgspec.Struct, frozen=True):
     """The end of a piece of a manual turn."""
 
@@ -59,7 +53,7 @@ class Barrier(msgspec.Struct, frozen=True, kw_only=True):
     announced: bool = True
 
 
-Entry: TypeAlias = Sound | Silence | Cut | Barrier
+Entry: TypeAlias = Sound | Cut | Barrier
 
 
 class Tape:
@@ -120,9 +114,8 @@ class Tape:
         return sounding > sum(isinstance(entry, Sound) for entry in self.past)
 
 
-def without(entries: Iterable[Entry], answered: Iterable[Item]) -> list[Entry]:
-    """The entries without the sound of items that were answered, and silence where they were."""
-    spans = [(item.start, item.end) for item in answered if item.start is not None and item.end is not None]
+def without(entries: Iterable[Entry], spans: Iterable[tuple[int, int]]) -> list[Entry]:
+    """The entries without the sound in these spans."""
     rest: list[Entry] = list(entries)
     for start, end in spans:
         rest = [part for entry in rest for part in _outside(entry, start, end)]
@@ -144,7 +137,7 @@ def _outside(entry: Entry, start: int, end: int) -> list[Entry]:
     if entry.tick < start:
         parts.append(part(entry, entry.tick, start))
     if entry.end > end:
-        parts += [Silence(start), part(entry, end, entry.end)]
+        parts.append(part(entry, end, entry.end))
     return parts
 
 

@@ -36,13 +36,18 @@ class Timeline:
         self._callers.append(tick)
         self._lengths.append(length)
 
-    def caller(self, at_ms: int | None) -> int:
-        """The caller's tick of a time in the service's session. Without a time, past the end, or where the end of what
-        was sent is rounded to whole milliseconds: of that end."""
+    def began(self, at_ms: int | None) -> int:
+        """The caller's tick of something that began at a time in the service's session. Without a time, or past the
+        end of what was sent: of that end."""
+        return self._caller(self.sent if at_ms is None else at_ms * TICKS_A_MS)
+
+    def ended(self, at_ms: int | None) -> int:
+        """Likewise of an end, which is that of what was sent where that was rounded to whole milliseconds."""
+        at = self.sent if at_ms is None else at_ms * TICKS_A_MS
+        return self._caller(at if at <= self.sent - TICKS_A_MS else self.sent)
+
+    def _caller(self, at: int) -> int:
         if not self._starts:
             return 0
-        at = self.sent if at_ms is None else max(at_ms, 0) * TICKS_A_MS
-        if at > self.sent - TICKS_A_MS:
-            at = self.sent
         index = max(bisect_right(self._starts, at) - 1, 0)
-        return self._callers[index] + min(at - self._starts[index], self._lengths[index])
+        return self._callers[index] + min(max(at, 0) - self._starts[index], self._lengths[index])

@@ -110,8 +110,25 @@ def test_an_answer_that_overtook_another_leaves_silence_in_its_place() -> None:
             *spoken("t2", "item_2", "two", "item_1", 1100, 1900)[:3],
             (final("t2", "two"), []),
             (lost(), ["open"]),
-            (opened, [SETUP, "> audio 32000", "> audio 3200", "> audio 25600", "> audio 32000", "> audio 3200"]),
+            (opened, [SETUP, "> audio 28800", "> audio 32000", "> audio 32000", "> audio 3200"]),
             (started("n1", 100), []),
+            (started("n2", 1000), ["< speech_started item_3 1900"]),
+        ],
+    )
+
+
+def test_what_is_sent_again_falls_on_the_windows_of_the_service_as_before() -> None:
+    stage = ready(Stage(), turn_detection=NO_PADDING)
+    for _ in range(5):
+        stage.hear(append(1000))
+    play(
+        stage,
+        [
+            (started("t1", 4200), ["< speech_started item_1 4200"]),
+            (lost(), ["open"]),
+            (opened, [SETUP, "> audio 3840", "> audio 32000", "> audio 32000"]),
+            (started("n1", 1320), []),
+            (stopped("n1", 2000), ["< speech_stopped item_1 4880"]),
         ],
     )
 
@@ -204,7 +221,7 @@ def test_a_pong_frees_the_silence_before_it() -> None:
     stage.hear(lambda stage: stage.bridge.upstream_pong(stage.now, stage.now))
     heard = [*stage.hear(lost()), *stage.hear(opened)]
 
-    assert ["open", SETUP, *["> audio 32000"] * 4] == heard
+    assert ["open", SETUP, "> audio 5120", *["> audio 32000"] * 4] == heard
 
 
 def test_progress_gives_new_attempts() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.bridge.world import WORD_MS, Service, World, silence, word
@@ -89,17 +89,29 @@ def weathers(commits: float) -> st.SearchStrategy[Weather]:
 
 
 @thorough
-@given(speech=speeches, weather=weathers(0.0), late=st.integers(0, 2), settles=st.booleans())
-def test_detected_turns(speech: Speech, weather: Weather, late: int, settles: bool) -> None:
-    world = World(manual=False, service=Service(late=late, settles=settles))
+@given(
+    speech=speeches,
+    weather=weathers(0.0),
+    late=st.integers(0, 2),
+    settles=st.booleans(),
+    window_ms=st.sampled_from([10, 16, 20, 30, 32]),
+)
+def test_detected_turns(speech: Speech, weather: Weather, late: int, settles: bool, window_ms: int) -> None:
+    recognised = []
+    for cuts in (0.0, weather.cuts):
+        service = Service(late=late, settles=settles, window=window_ms * 16)
+        world = World(manual=False, service=service)
 
-    weather.drive(world, speech.pcm + silence(2000))
-    world.settle()
+        replace(weather, cuts=cuts).drive(world, speech.pcm + silence(2000))
+        world.settle()
 
-    world.check()
-    assert world.words == speech.words
-    assert [turn.split() for turn in world.transcripts] == speech.turns
-    assert [frame["audio_start_ms"] for frame in world.of("speech_started")] == speech.starts
+        world.check()
+        assert [turn.split() for turn in world.transcripts] == speech.turns
+        starts = [start // window_ms * window_ms for start in speech.starts]
+        assert [frame["audio_start_ms"] for frame in world.of("speech_started")] == starts
+        recognised.append(set(service.recognised))
+
+    assert recognised[0] == recognised[1]
 
 
 @thorough
@@ -125,6 +137,12 @@ def test_manual_turns(speech: Speech, weather: Weather, late: int, settles: bool
 
 @thorough
 @given(speech=speeches, weather=weathers(0.05), late=st.integers(0, 2), settles=st.booleans())
+@example(
+    speech=Speech([(710, [230]), (600, [20]), (600, [20])]),
+    weather=Weather(seed=71, chunk=3201, cuts=0.05, delivery=4, commits=0.0),
+    late=1,
+    settles=False,
+)
 def test_detected_turns_that_the_caller_ends_sooner(speech: Speech, weather: Weather, late: int, settles: bool) -> None:
     world = World(manual=False, service=Service(late=late, settles=settles))
 

@@ -33,9 +33,19 @@ def spent() -> Timeline:
     ],
 )
 def test_a_time_of_the_service_is_a_time_of_the_caller(service_ms: int | None, caller_ms: int) -> None:
-    assert caller_ms == spent().caller(service_ms) / MS
+    assert caller_ms == spent().began(service_ms) / MS
+    assert caller_ms == spent().ended(service_ms) / MS
+
+
+def test_the_end_of_what_was_sent_may_be_rounded_and_a_beginning_is_not_taken_for_it() -> None:
+    timeline = Timeline()
+    timeline.sound(0, 1000 * MS + 7)
+
+    assert 1000 * MS == timeline.began(1000)
+    assert 1000 * MS + 7 == timeline.ended(1000)
+    assert 999 * MS == timeline.ended(999)
 
 
 def test_nothing_was_sent_yet() -> None:
-    assert 0 == Timeline().caller(100)
+    assert 0 == Timeline().began(100) == Timeline().ended(None)
     assert 4000 * MS == spent().sent

@@ -56,13 +56,16 @@ class Service:
     """One session of the service, as its documents have it. `lines` are the frames it will say.
 
     `settles`: whether `text` grows while the turn goes on, or stays empty to the end. `answers_silence`: how a commit
-    of silence is answered: not at all, with an empty transcript, or with an error.
+    of silence is answered: not at all, with an empty transcript, or with an error. `window`: samples that its voice
+    activity detector looks at together. `recognised`: the sound of all detected turns.
     """
 
     number: int = 0
     settles: bool = True
     answers_silence: str = "never"
     late: int = 0
+    window: int = 1
+    recognised: list[bytes] = field(default_factory=list)
     lines: deque[str] = field(default_factory=deque)
     over: bool = False
     _pcm: bytearray = field(default_factory=bytearray)
@@ -108,7 +111,7 @@ class Service:
                 if quiet == len(rest):
                     self._looked += quiet & ~1
                     return
-                self._begin = self._looked + (quiet & ~1)
+                self._begin = (self._looked + quiet) // (2 * self.window) * 2 * self.window
                 self._turns += 1
                 self._told = 0
                 self._say("input_audio_buffer.speech_started", item_id=self._turn, audio_start_ms=self._ms(self._begin))
@@ -122,7 +125,10 @@ class Service:
         """Where the pause begins that ends the turn."""
         assert self._silence_bytes is not None
         at = self._pcm.find(bytes(self._silence_bytes), begin)
-        return None if at < 0 else at + at % 2 + self._silence_bytes
+        if at < 0:
+            return None
+        end = -(-(at + at % 2 + self._silence_bytes) // (2 * self.window)) * 2 * self.window
+        return end if end <= len(self._pcm) else None
 
     def _snapshot(self, begin: int, end: int) -> None:
         words = heard(bytes(self._pcm[begin : end - end % 2]))
@@ -141,7 +147,8 @@ class Service:
     def _close(self, begin: int, end: int) -> None:
         self._say("input_audio_buffer.speech_stopped", item_id=self._turn, audio_end_ms=self._ms(end))
         self._say("input_audio_buffer.committed", item_id=self._turn)
-        self._complete(" ".join(heard(bytes(self._pcm[begin:end]))))
+        self.recognised.append(bytes(self._pcm[begin:end]))
+        self._complete(" ".join(heard(self.recognised[-1])))
         self._begin, self._looked = None, end
 
     def _complete(self, transcript: str) -> None:
