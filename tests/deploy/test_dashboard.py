@@ -1,0 +1,105 @@
+"""Every query of the Grafana dashboard asks for metrics and labels that the server has."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from compat.app import create_app
+from compat.metrics import Metrics
+from compat.settings import Settings
+
+BOARD = json.loads((Path(__file__).parent.parent.parent / "deploy" / "grafana-dashboard.json").read_text())
+OF_PROMETHEUS = {"job", "instance", "le"}
+REQUEST = {
+    "method": "POST", "path": "/v1/audio/transcriptions", "status": 200, "ms": 1.0, "caller": "alice",
+    "model": "qwen3-asr-flash", "audio_seconds": 1.0, "upload_ms": 1.0, "render_ms": 1.0,
+}  # fmt: skip
+SESSION = {
+    "caller": "alice", "model": "qwen3-asr-flash-realtime", "audio_seconds": 1.0, "dialect": "ga", "code": 1000,
+    "seconds": 1.0, "items": 1, "corrections": 1, "reconnections": 1,
+}  # fmt: skip
+
+
+def queries() -> list[str]:
+    asked = [target["expr"] for panel in BOARD["panels"] for target in panel.get("targets", [])]
+    variables: list[Any] = [variable["query"] for variable in BOARD["templating"]["list"]]
+    return asked + [query["query"] for query in variables if isinstance(query, dict)]
+
+
+def labels() -> dict[str, set[str]]:
+    """The labels of each sample's name, of a server to which everything has happened once."""
+    metrics = Metrics(region="beijing", prices={})
+    metrics.request(REQUEST)
+    metrics.session(SESSION)
+    metrics.stage("queue", 1.0)
+    metrics.call("chat", "ok", first=False)
+    metrics.breaker("chat", is_open=False)
+    metrics.first_delta("live", 1.0)
+    metrics.final("live", 1.0)
+    metrics.job("begun")
+    metrics.lag(0.001)
+    return dict(_samples(metrics.text().decode()))
+
+
+def _samples(text: str) -> Iterator[tuple[str, set[str]]]:
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            yield sample.name, set(sample.labels)
+
+
+@pytest.fixture
+async def known(tmp_path: Path) -> dict[str, set[str]]:
+    """With the figures that an app watches, which have no labels."""
+    app = create_app(Settings(dashscope_api_key="k", spool=tmp_path))
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://server") as client:
+        watched = dict(_samples((await client.get("/metrics")).text))
+    return watched | labels()
+
+
+@pytest.mark.parametrize("query", queries())
+def test_a_query_asks_for_what_there_is(known: dict[str, set[str]], query: str) -> None:
+    names = re.findall(r"\bcompat_\w+", query)
+    wanted = {label for group in re.findall(r"by \((.+?)\)", query) for label in group.split(", ")}
+    wanted |= {label for group in re.findall(r"{(.+?)}", query) for label in re.findall(r"(\w+)[=!]", group)}
+
+    assert names
+    for name in names:
+        assert wanted - OF_PROMETHEUS <= known[name]
+
+
+@pytest.mark.parametrize("panel", [panel for panel in BOARD["panels"] if panel["type"] != "row"])
+def test_a_legend_names_labels_that_its_query_keeps(panel: dict[str, Any]) -> None:
+    for target in panel["targets"]:
+        kept = {label for group in re.findall(r"by \((.+?)\)", target["expr"]) for label in group.split(", ")}
+        assert set(re.findall(r"{{(\w+)}}", target["legendFormat"])) <= kept
+
+
+def test_panels_have_places_and_numbers_of_their_own() -> None:
+    panels = BOARD["panels"]
+
+    assert len(panels) == len({panel["id"] for panel in panels})
+    assert len(panels) == len({(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels})
+
+
+async def test_every_metric_is_shown(known: dict[str, set[str]]) -> None:
+    shown = {name for query in queries() for name in re.findall(r"\bcompat_\w+", query)}
+    families = {re.sub(r"_(total|bucket|sum|count|created)$", "", name) for name in known}
+
+    assert families - {re.sub(r"_(total|bucket)$", "", name) for name in shown} == {"compat_session_seconds"}
+
+
+def test_the_page_tells_of_every_metric(known: dict[str, set[str]]) -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "running.md").read_text()
+    told = set(re.findall(r"`(compat_\w+)`", page))
+
+    assert {
+        re.sub(r"_(bucket|sum|count|created)$", "", name) for name in known if not name.endswith("_created")
+    } == told
