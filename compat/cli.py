@@ -77,7 +77,8 @@ class _Announcing(Server):
             app = create_app(settings)
         except SettingsError as exc:
             raise click.ClickException(str(exc)) from exc
-        super().__init__(config(app, cert, key), app.state.leave)
+        timeouts = {"head_timeout": settings.head_timeout, "body_timeout": settings.body_timeout}
+        super().__init__(config(app, cert, key, **timeouts), app.state.leave)
         self._local = local
         self._keyed = _keyed(settings)
         host, port = listener.getsockname()[:2]

@@ -9,9 +9,11 @@
     ├── NotFound                     404 not_found
     │   └── ModelNotFound            404 model_not_found        (param: model)
     ├── MethodNotAllowed             405 method_not_allowed
+    ├── TooSlow                      408 request_timeout        the caller sent his request too slowly
     ├── Conflict                     409 conflict
     ├── Gone                         410 job_expired
     ├── TooLarge                     413 request_too_large      (param: file)
+    ├── HeadTooLarge                 431 request_header_fields_too_large
     ├── RateLimited                  429 rate_limit_exceeded
     │   └── BudgetSpent              429 rate_limit_exceeded    our own queue is too long
     ├── QuotaExceeded                429 insufficient_quota     never retried
@@ -60,7 +62,7 @@ class CompatError(Exception):
     def headers(self) -> dict[str, str]:
         """What the SDKs read beside the body: `retry-after` (whole seconds) and `x-should-retry`."""
         headers = {}
-        if self.status in (409, 429) or self.status >= 500:
+        if self.status in (408, 409, 429) or self.status >= 500:
             headers["x-should-retry"] = "true" if self.retryable else "false"
         if self.status == 413:
             headers["connection"] = "close"  # what the caller is still sending is not read
@@ -113,6 +115,13 @@ class MethodNotAllowed(CompatError):
     default_code = "method_not_allowed"
 
 
+class TooSlow(CompatError):
+    status = 408
+    type = "invalid_request_error"
+    default_code = "request_timeout"
+    retryable = True
+
+
 class Conflict(CompatError):
     status = 409
     type = "invalid_request_error"
@@ -130,6 +139,12 @@ class TooLarge(CompatError):
     type = "invalid_request_error"
     default_code = "request_too_large"
     default_param = "file"
+
+
+class HeadTooLarge(CompatError):
+    status = 431
+    type = "invalid_request_error"
+    default_code = "request_header_fields_too_large"
 
 
 class RateLimited(CompatError):

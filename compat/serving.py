@@ -13,6 +13,9 @@ from typing import Any, Final
 
 import uvicorn
 
+from compat.wire.http import bounded
+from compat.wire.websocket import Protocol
+
 LARGEST_FRAME: Final = 24 << 20  # bytes: an append of 15 MiB of audio in base64
 PING: Final = 20.0  # seconds
 # Pongs of a caller who sends faster than the service hears wait behind his own audio, for as long as that takes.
@@ -24,7 +27,15 @@ def _false_alarm(record: logging.LogRecord) -> bool:
     return record.getMessage() != "ASGI callable returned without completing handshake."
 
 
-def config(app: Any, cert: Path | None = None, key: Path | None = None) -> uvicorn.Config:  # noqa: ANN401 - any ASGI app
+def config(
+    app: Any,  # noqa: ANN401 - any ASGI app
+    cert: Path | None = None,
+    key: Path | None = None,
+    *,
+    head_timeout: float = 10.0,
+    body_timeout: float = 30.0,
+) -> uvicorn.Config:
+    """The time-outs bound how slowly callers may send (see compat.wire.http)."""
     logging.getLogger("uvicorn.error").addFilter(_false_alarm)
     return uvicorn.Config(
         app,
@@ -35,9 +46,9 @@ def config(app: Any, cert: Path | None = None, key: Path | None = None) -> uvico
         ssl_certfile=cert,
         ssl_keyfile=key,
         proxy_headers=False,
-        ws="websockets-sansio",
+        http=bounded(head_timeout=head_timeout, body_timeout=body_timeout),
+        ws=Protocol,
         ws_max_size=LARGEST_FRAME,
-        ws_per_message_deflate=False,
         ws_ping_interval=PING,
         ws_ping_timeout=PONG,
     )

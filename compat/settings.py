@@ -205,6 +205,17 @@ class Settings:
     max_spool: Annotated[
         int, Variable(("COMPAT_MAX_SPOOL",), values.size, "Bytes of all uploads on disk; beyond it a 503 at once.")
     ] = 64 << 30
+    head_timeout: Annotated[
+        float, Variable(("COMPAT_HEAD_TIMEOUT",), values.seconds, "Seconds that a request's head may take to come.")
+    ] = 10.0
+    body_timeout: Annotated[
+        float,
+        Variable(
+            ("COMPAT_BODY_TIMEOUT",),
+            values.seconds,
+            "Seconds of which a request's body has to bring 512 bytes each, measured again and again.",
+        ),
+    ] = 30.0
     breaker_failures: Annotated[
         int,
         Variable(

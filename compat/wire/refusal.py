@@ -1,0 +1,33 @@
+"""An answer to a request that never became one, in the shape of all others."""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from compat.errors import CompatError
+
+log = logging.getLogger("compat.access")
+
+
+def fields(error: CompatError) -> tuple[dict[str, str], bytes]:
+    """Headers and body; the log has a line with the id."""
+    request_id = f"req_{uuid.uuid4().hex}"
+    log.info("refused", extra={"fields": {"request_id": request_id, "status": error.status, "error": error.code}})
+    body = json.dumps(error.body()).encode()
+    headers = {
+        "content-type": "application/json",
+        "content-length": str(len(body)),
+        "connection": "close",
+        "x-request-id": request_id,
+    }
+    return headers | error.headers(), body
+
+
+def answer(error: CompatError) -> bytes:
+    headers, body = fields(error)
+    lines = [f"{name}: {value}\r\n".encode() for name, value in headers.items()]
+    return b"".join([STATUS_LINE[error.status], *lines, b"\r\n", body])

@@ -1,0 +1,224 @@
+"""Raw bytes to a server with short time-outs: who sends too much of a head, or anything too slowly, is cut off."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, cast
+
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.server import ServerState
+
+from compat.serving import config
+from compat.wire import http
+
+GONE = threading.Event()
+
+
+async def whole(request: Request) -> Response:
+    try:
+        return PlainTextResponse(str(len(await request.body())))
+    except ClientDisconnect:
+        GONE.set()
+        raise
+
+
+async def unread(_: Request) -> Response:
+    return PlainTextResponse("no", 401)
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    app = Starlette(routes=[Route("/whole", whole, methods=["POST"]), Route("/unread", unread, methods=["POST"])])
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(config(app, head_timeout=0.4, body_timeout=0.4))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    yield listener.getsockname()[1]
+    server.should_exit = True
+    thread.join(timeout=15)
+    listener.close()
+
+
+def said(port: int, *parts: bytes) -> bytes:
+    """All that is answered to `parts`, until the server closes."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as caller:
+        for part in parts:
+            caller.sendall(part)
+        return b"".join(iter(lambda: caller.recv(65536), b""))
+
+
+LARGE = 431, "request_header_fields_too_large", "The request's head has more than 100 headers or 65536 bytes."
+STRANGE = 400, "invalid_http", "This is not a well-formed HTTP/1.1 request."
+SLOW_HEAD = 408, "request_timeout", "The request's head did not come within 0.4 seconds."
+SLOW_BODY = 408, "request_timeout", "The request's body comes too slowly: less than 512 bytes a second for a while."
+
+
+def head(*lines: bytes, path: bytes = b"/whole") -> bytes:
+    return b"\r\n".join([b"POST %s HTTP/1.1" % path, b"host: x", *lines, b"", b""])
+
+
+REFUSED: dict[str, tuple[list[bytes], tuple[int, str, str]]] = {
+    "a long header": ([head(b"x-a: " + b"a" * 70_000)], LARGE),
+    "a header without an end": ([b"GET / HTTP/1.1\r\nx: ", b"a" * 600_000], LARGE),
+    "zeros": ([b"GET / HTTP/1.1\r\nx: ", bytes(600_000)], STRANGE),
+    "a long path": ([b"GET /" + b"a" * 66_000, b" HTTP/1.1\r\n\r\n"], LARGE),
+    "many headers": ([head(*[b"x-%d: 1" % n for n in range(101)])], LARGE),
+    "many short headers": ([b"GET / HTTP/1.1\r\n", b"a:b\r\n" * 100_000], LARGE),
+    "TLS": ([b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"], STRANGE),
+    "HTTP/2": ([b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"], STRANGE),
+    "a wrong length": ([head(b"content-length: -1")], STRANGE),
+    "a wrong chunk": ([head(b"transfer-encoding: chunked"), b"zz\r\n"], STRANGE),
+    "half a head": ([b"POST /whole HTTP/1.1\r\nhost:"], SLOW_HEAD),
+    "no more than line ends": ([b"\r\n", b"\r\n"], SLOW_HEAD),
+    "half a body": ([head(b"content-length: 100"), b"half"], SLOW_BODY),
+    "a promised body": ([head(b"content-length: 100", b"expect: 100-continue")], SLOW_BODY),
+}
+
+
+@pytest.mark.parametrize(("sent", "refusal"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_read_is_refused_in_openai_s_shape(
+    port: int, sent: list[bytes], refusal: tuple[int, str, str]
+) -> None:
+    answer = said(port, *sent).removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
+    top, _, body = answer.partition(b"\r\n\r\n")
+
+    error = json.loads(body)["error"]
+    assert refusal == (int(top[9:12]), error["code"], error["message"])
+    assert {"connection: close", "content-type: application/json"} <= set(top.decode().split("\r\n"))
+    assert b"x-request-id: req_" in top
+
+
+def test_who_says_nothing_is_told_nothing(port: int) -> None:
+    assert b"" == said(port)
+
+
+def test_a_trickle_is_cut_off_and_the_app_hears_of_it(port: int) -> None:
+    GONE.clear()
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as caller:
+        caller.sendall(head(b"content-length: 100000"))
+        caller.settimeout(0.05)
+        answer = b""
+        while not answer:
+            caller.sendall(b"a")
+            try:
+                answer = caller.recv(65536)
+            except TimeoutError:
+                continue
+        caller.settimeout(10)
+        assert b"408" in answer
+        assert b"" == caller.recv(65536)
+
+    assert GONE.wait(10)
+
+
+def test_a_body_that_nobody_reads_does_not_come_for_ever_either(port: int) -> None:
+    answer = said(port, head(b"content-length: 100000", path=b"/unread"), b"a")
+
+    assert 1 == answer.count(b"HTTP/1.1")
+    assert b"401" in answer
+
+
+class Loop:
+    """A loop whose time passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.due: list[asyncio.TimerHandle] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_later(self, delay: float, call: Callable[[], None]) -> asyncio.TimerHandle:
+        self.due.append(asyncio.TimerHandle(self.now + delay, call, (), asyncio.get_running_loop()))
+        return self.due[-1]
+
+    def create_task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return asyncio.get_running_loop().create_task(work)
+
+    async def until(self, now: float) -> None:
+        while self.due and (first := min(self.due)).when() <= now:
+            self.due.remove(first)
+            self.now = first.when()
+            if not first.cancelled():
+                first._run()  # noqa: SLF001 - this is a loop
+            await asyncio.sleep(0)
+        self.now = now
+
+
+class Wire(asyncio.Transport):
+    """Keeps what is written to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told = b""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.told += data
+
+    def write_eof(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def is_closing(self) -> bool:
+        return False
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+
+async def reading(scope: Scope, receive: Receive, _: Send) -> None:
+    await whole(Request(scope, receive))
+
+
+async def hanging(_: Scope, __: Receive, ___: Send) -> None:
+    await asyncio.Event().wait()
+
+
+PROMISE = head(b"content-length: 99999")
+# bytes come, or time passes until so many seconds → what has been told by then
+CONVERSATIONS: dict[str, tuple[ASGIApp, list[bytes | float], bytes]] = {
+    "in time": (reading, [PROMISE, 29.0, b"a" * 16_000, 58.0, b"a" * 16_000, 89.0], b""),
+    "too late": (reading, [PROMISE, 29.0, b"a" * 15_000, 31.0], b"408"),
+    "after a good start": (reading, [PROMISE, b"a" * 30_000, 31.0, 61.0], b"408"),
+    "nobody reads": (hanging, [PROMISE, b"a" * 70_000, 600.0], b""),
+    "an answer takes long": (hanging, [head(b"content-length: 0"), 600.0], b""),
+    "the next head waits for the answer": (hanging, [head(b"content-length: 0"), b"GET", 600.0], b""),
+    "a head in parts": (reading, [b"GET", 9.0, b" / ", 11.0], b"408"),
+}
+
+
+@pytest.mark.parametrize(("app", "happens", "told"), CONVERSATIONS.values(), ids=CONVERSATIONS)
+async def test_time_counts_while_the_caller_is_waited_for(
+    app: ASGIApp, happens: list[bytes | float], told: bytes
+) -> None:
+    loop, transport = Loop(), Wire()
+    protocol = http.Protocol(config(app), ServerState(), {}, cast("asyncio.AbstractEventLoop", loop))
+    protocol.connection_made(transport)
+    for what in happens:
+        if isinstance(what, bytes):
+            protocol.data_received(what)
+            await asyncio.sleep(0)
+        else:
+            await loop.until(what)
+    protocol.connection_lost(None)
+    tasks = [*protocol.tasks]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert (told in transport.told) if told else not transport.told

@@ -1,0 +1,86 @@
+"""Handshakes as raw bytes: whatever they are, they are answered and the connection ends or opens."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket
+
+from tests.servers import serve
+
+KEY = b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="
+WHOLE = (b"host: x", b"connection: upgrade", b"upgrade: websocket", b"sec-websocket-version: 13", KEY)
+
+
+async def hello(socket: WebSocket) -> None:
+    await socket.accept()
+    await socket.close()
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with serve(Starlette(routes=[WebSocketRoute("/live", hello)])) as root:
+        yield int(root.rpartition(":")[2])
+
+
+def said(port: int, *lines: bytes, path: bytes = b"/live") -> bytes:
+    """What is answered to a handshake; a session says goodbye to a goodbye."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as caller:
+        caller.sendall(b"\r\n".join([b"GET " + path + b" HTTP/1.1", *lines, b"", b""]))
+        answer = b""
+        while part := caller.recv(65536):
+            if not answer and part[9:12] == b"101":
+                caller.sendall(b"\x88\x80\0\0\0\0")
+            elif not answer and b"connection: close" not in part:
+                return part  # an answer over HTTP, after which another request may come
+            answer += part
+        return answer
+
+
+REFUSED: dict[str, tuple[list[bytes], int, str]] = {
+    "a long line": ([*WHOLE, b"x: " + b"a" * 9000], 400, "invalid_handshake"),
+    "a body": ([*WHOLE, b"content-length: 5"], 400, "invalid_handshake"),
+    "a body in chunks": ([*WHOLE, b"transfer-encoding: chunked"], 400, "invalid_handshake"),
+    "another version": ([*WHOLE[:3], b"sec-websocket-version: 12", KEY], 400, "invalid_handshake"),
+    "no key": ([*WHOLE[:4]], 400, "invalid_handshake"),
+    "a subprotocol that is none": (
+        [*WHOLE, b"sec-websocket-protocol: openai-insecure-api-key.\xff"], 400, "invalid_handshake",
+    ),
+    "many headers": ([*WHOLE, *[b"x: 1"] * 100], 431, "request_header_fields_too_large"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("lines", "status", "code"), REFUSED.values(), ids=REFUSED)
+def test_what_is_no_handshake_is_refused_in_openai_s_shape(
+    port: int, lines: list[bytes], status: int, code: str
+) -> None:
+    head, _, body = said(port, *lines).partition(b"\r\n\r\n")
+
+    assert (status, code) == (int(head[9:12]), json.loads(body)["error"]["code"])
+    assert b"openai-insecure" not in body
+
+
+def test_a_handshake_opens_a_session(port: int) -> None:
+    assert said(port, *WHOLE).startswith(b"HTTP/1.1 101 ")
+
+
+PATIENT = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+names = st.sampled_from([b"host", b"origin", b"cookie", b"connection", b"upgrade", b"sec-websocket-protocol",
+    b"sec-websocket-extensions", b"sec-websocket-key", b"sec-websocket-version", b"authorization", b"openai-beta",
+    b"content-length", b"transfer-encoding", b"expect", b"te"])  # fmt: skip
+values = st.sampled_from([b"websocket", b"upgrade", b"13", b"realtime", b"chunked", b"0", b"permessage-deflate"])
+any_value = values | st.binary(max_size=12) | st.text(max_size=12).map(str.encode)
+soup = st.lists(st.tuples(names, any_value).map(b": ".join) | st.binary(max_size=12), max_size=6)
+
+
+@given(soup)
+@PATIENT
+def test_any_headers_are_answered(port: int, lines: list[bytes]) -> None:
+    assert said(port, *WHOLE, *lines)[9:12] in (b"101", b"400", b"403", b"404", b"426", b"431")
