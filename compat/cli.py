@@ -1,4 +1,4 @@
-"""qwen-asr-compat: serve · emulator · transcribe · sample · doctor. The only reader of the environment."""
+"""qwen-asr-compat: serve · emulator · transcribe · live · sample · doctor. The only reader of the environment."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from compat import __version__, logs
 from compat.serving import Server, config
 from compat.settings import Settings, SettingsError
 from compat.transcribe.command import transcribe
+from compat.transcribe.live import live
 
 ENGINES = click.Choice(["moonshine", "tones"])
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -32,6 +33,7 @@ def main() -> None:
 
 
 main.add_command(transcribe)
+main.add_command(live)
 
 
 @main.command()

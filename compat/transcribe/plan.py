@@ -26,6 +26,18 @@ class Piece:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """`model`: None leaves it to how it is asked. `force`: overwrite transcripts that are there."""
+
+    shape: str
+    model: str | None
+    language: str | None
+    diarize: bool
+    translate: bool
+    force: bool
+
+
 def plan(files: Sequence[str], out: str | None, suffix: str, stack: contextlib.ExitStack) -> list[Piece]:
     """Raises click.UsageError for what is not there. Of two recordings that would share a transcript's name, the
     second keeps its own suffix: talk.srt, talk.wav.srt."""
@@ -76,3 +88,17 @@ def _seconds(path: Path) -> float:
         return TinyTag.get(path).duration or 0.0
     except (TinyTagException, OSError):
         return 0.0
+
+
+def put(target: Path | None, text: str, *, force: bool) -> None:
+    """Whole or not at all."""
+    text = text if text.endswith("\n") else f"{text}\n"
+    if target is None:
+        click.echo(text, nl=False)
+        return
+    part = target.with_name(f".{target.name}.part")
+    part.write_text(text, encoding="utf-8")
+    if target.exists() and not force:
+        part.unlink()
+        raise FileExistsError(f"{target} has come into being meanwhile; --force overwrites it.")
+    part.replace(target)

@@ -6,9 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from types import MappingProxyType
 
 import pytest
 import srt
@@ -16,6 +15,7 @@ import srt
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from tests.audio.media import make
 from tests.house import House, house
+from tests.transcribe.command import run, said
 
 WORDS = VOCABULARY[:3]
 
@@ -33,34 +33,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(
-    home: House | None,
-    folder: Path,
-    *arguments: str,
-    given: bytes = b"",
-    more: Mapping[str, str] = MappingProxyType({}),
-) -> subprocess.CompletedProcess[bytes]:
-    plain = {name: value for name, value in os.environ.items() if not name.startswith(("DASHSCOPE_", "OPENAI_"))}
-    base = {"OPENAI_BASE_URL": home.base_url} if home else {}
-    command = [sys.executable, "-m", "compat", "transcribe", *arguments]
-    root = {"PYTHONPATH": str(Path(__file__).parent.parent.parent)}
-    return subprocess.run(
-        command,
-        cwd=folder,
-        input=given,
-        capture_output=True,
-        timeout=60,
-        check=False,
-        env={**plain, **root, **base, **more},
-    )
-
-
-def said(text: str) -> list[str]:
-    return text.lower().replace(".", "").split()
-
-
 def test_a_pattern_s_recordings_get_their_transcripts_beside_them(home: House, folder: Path) -> None:
-    done = run(home, folder, "*.*")
+    done = run(home, folder, "transcribe", "*.*")
 
     assert 0 == done.returncode, done.stderr
     assert list(VOCABULARY[:3]) == said((folder / "one.txt").read_text())
@@ -71,9 +45,9 @@ def test_a_pattern_s_recordings_get_their_transcripts_beside_them(home: House, f
 def test_what_is_there_is_left_alone_unless_forced(home: House, folder: Path) -> None:
     (folder / "one.srt").write_text("mine")
 
-    first = run(home, folder, "one.wav", "two.mp3", "--format", "srt", "--json")
+    first = run(home, folder, "transcribe", "one.wav", "two.mp3", "--format", "srt", "--json")
     kept = (folder / "one.srt").read_text()
-    forced = run(home, folder, "one.wav", "--format", "srt", "--force", "--quiet")
+    forced = run(home, folder, "transcribe", "one.wav", "--format", "srt", "--force", "--quiet")
 
     lines = {line["output"]: line["status"] for line in map(json.loads, first.stdout.splitlines())}
     assert {"one.srt": "exists", "two.srt": "done"} == lines
@@ -82,7 +56,7 @@ def test_what_is_there_is_left_alone_unless_forced(home: House, folder: Path) ->
 
 
 def test_standard_input_comes_out_of_standard_output(home: House, folder: Path) -> None:
-    done = run(home, folder, "-", given=(folder / "one.wav").read_bytes())
+    done = run(home, folder, "transcribe", "-", given=(folder / "one.wav").read_bytes())
 
     assert (0, list(WORDS)) == (done.returncode, said(done.stdout.decode()))
 
@@ -90,20 +64,20 @@ def test_standard_input_comes_out_of_standard_output(home: House, folder: Path) 
 def test_two_recordings_never_share_a_transcript(home: House, folder: Path) -> None:
     (folder / "one.mp3").write_bytes((folder / "two.mp3").read_bytes())
 
-    done = run(home, folder, "one.wav", "one.mp3", "--out", "texts")
+    done = run(home, folder, "transcribe", "one.wav", "one.mp3", "--out", "texts")
 
     assert 0 == done.returncode, done.stderr
     assert ["one.mp3.txt", "one.txt"] == sorted(path.name for path in (folder / "texts").iterdir())
 
 
 def test_speakers_are_named(home: House, folder: Path) -> None:
-    done = run(home, folder, "one.wav", "--diarize", "--out", "-")
+    done = run(home, folder, "transcribe", "one.wav", "--diarize", "--out", "-")
 
     assert (0, ["a:", *WORDS]) == (done.returncode, said(done.stdout.decode())), done.stderr
 
 
 def test_speech_is_put_into_english(home: House, folder: Path) -> None:
-    done = run(home, folder, "one.wav", "--to", "english", "--out", "-")
+    done = run(home, folder, "transcribe", "one.wav", "--to", "english", "--out", "-")
 
     assert 0 == done.returncode, done.stderr
     assert done.stdout.strip()
@@ -112,7 +86,7 @@ def test_speech_is_put_into_english(home: House, folder: Path) -> None:
 def test_one_failure_spoils_nothing_but_the_exit_status(home: House, folder: Path) -> None:
     (folder / "bad.wav").write_bytes(b"no sound at all")
 
-    done = run(home, folder, "bad.wav", "one.wav", "--json")
+    done = run(home, folder, "transcribe", "bad.wav", "one.wav", "--json")
 
     assert 1 == done.returncode
     lines = {line["file"]: line for line in map(json.loads, done.stdout.splitlines())}
@@ -131,14 +105,14 @@ def test_one_failure_spoils_nothing_but_the_exit_status(home: House, folder: Pat
     ],
 )
 def test_a_wrong_command_says_what_is_wrong(folder: Path, arguments: list[str], message: bytes) -> None:
-    done = run(None, folder, *arguments)
+    done = run(None, folder, "transcribe", *arguments)
 
     assert 2 == done.returncode
     assert message in done.stderr
 
 
 def test_a_server_that_is_not_there_is_told_with_what_to_do(folder: Path) -> None:
-    done = run(None, folder, "one.wav", "--base-url", "http://127.0.0.1:9/v1")
+    done = run(None, folder, "transcribe", "one.wav", "--base-url", "http://127.0.0.1:9/v1")
 
     assert 1 == done.returncode
     assert b"start one with `qwen-asr-compat serve`, or say --local" in done.stderr
@@ -147,20 +121,19 @@ def test_a_server_that_is_not_there_is_told_with_what_to_do(folder: Path) -> Non
 def test_a_server_can_be_started_for_the_call(home: House, folder: Path) -> None:
     service = {"DASHSCOPE_API_KEY": "any", "DASHSCOPE_BASE_URL": home.service, "XDG_STATE_HOME": str(folder / "state")}
 
-    done = run(None, folder, "one.wav", "--local", "--out", "-", more=service)
+    done = run(None, folder, "transcribe", "one.wav", "--local", "--out", "-", more=service)
 
     assert (0, list(WORDS)) == (done.returncode, said(done.stdout.decode())), done.stderr
 
 
-def test_shells_can_complete_it() -> None:
+@pytest.mark.parametrize(
+    ("typed", "offered"), [("", {"transcribe", "live"}), ("transcribe --f", {"--format", "--fast", "--force"})]
+)
+def test_shells_complete_commands_and_options(typed: str, offered: set[str]) -> None:
     script = Path(sys.executable).with_name("qwen-asr-compat")
+    words = f"qwen-asr-compat {typed}"
+    asked = {"_QWEN_ASR_COMPAT_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
 
-    done = subprocess.run(
-        [script],
-        env={**os.environ, "_QWEN_ASR_COMPAT_COMPLETE": "bash_source"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = subprocess.run([script], env={**os.environ, **asked}, capture_output=True, text=True, check=False)
 
-    assert "complete -o nosort -F _qwen_asr_compat_completion qwen-asr-compat" in done.stdout
+    assert offered <= {line.removeprefix("plain,") for line in done.stdout.splitlines()}

@@ -1,0 +1,43 @@
+"""The command line as a stranger runs it, against a server that stands."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from tests.house import House
+
+ROOT = Path(__file__).parent.parent.parent
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+def environment(home: House | None, more: Mapping[str, str] = NOTHING) -> dict[str, str]:
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("DASHSCOPE_", "OPENAI_"))}
+    base = {"OPENAI_BASE_URL": home.base_url} if home else {}
+    return {**plain, "PYTHONPATH": str(ROOT), **base, **more}
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "compat", *arguments]
+
+
+def run(
+    home: House | None, folder: Path, *arguments: str, given: bytes = b"", more: Mapping[str, str] = NOTHING
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        command(*arguments),
+        cwd=folder,
+        input=given,
+        capture_output=True,
+        timeout=60,
+        check=False,
+        env=environment(home, more),
+    )
+
+
+def said(text: str) -> list[str]:
+    return text.lower().replace(".", "").split()

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+from rich.live import Live
+
+from compat.transcribe.listening import Open, Turn
+from compat.transcribe.screen import Screen
+
+DIM, PLAIN = "\x1b[2m", "\x1b[0m"
+
+
+@pytest.mark.parametrize(
+    ("settled", "stash", "shown"),
+    [
+        ("Ever tried", " ever", f"Ever tried{DIM} ever{PLAIN}"),
+        ("Ever tried.", "Ever", f"Ever tried. {DIM}Ever{PLAIN}"),
+        ("试过。", "失败", f"试过。{DIM}失败{PLAIN}"),
+        ("Ever tried.", "", "Ever tried."),
+    ],
+)
+def test_what_may_change_is_dim(settled: str, stash: str, shown: str) -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=80, color_system="standard", legacy_windows=False)
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        screen = Screen("talk.mp3", live, 10.0)
+        screen.sent(2.5)
+        screen.hearing([Open(settled, stash)])
+        screen.hearing([])
+        screen.settled(Turn("Ever tried. Ever failed.", 0.0, 3.0))
+
+    lines = out.getvalue().splitlines()
+    assert any(line.endswith(shown) for line in lines)
+    assert any(line.endswith(f"{DIM}talk.mp3: 2 of 10 s{PLAIN}") for line in lines)
+    assert any(line.endswith("Ever tried. Ever failed.") for line in lines)
