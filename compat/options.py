@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from compat.errors import BadRequest
+from compat.nesting import too_deep
 from compat.transcript import Option
 
 Kind = Literal["switch", "number", "numbers", "text", "texts", "object"]
@@ -51,9 +52,10 @@ def option(name: str, values: tuple[str, ...], *, as_text: bool) -> Option:
 
 def _object(text: str) -> dict[str, Any] | None:
     try:
-        return msgspec.json.decode(text, type=dict[str, Any])
-    except msgspec.MsgspecError:
+        found = msgspec.json.decode(text, type=dict[str, Any])
+    except (msgspec.MsgspecError, RecursionError):
         return None
+    return None if too_deep(found) else found
 
 
 def _split(values: tuple[str, ...]) -> list[int | str]:

@@ -24,6 +24,12 @@ def test_what_callers_write_is_typed(name: str, values: tuple[str, ...], meant: 
     assert meant == option(name, values, as_text=False)
 
 
+@pytest.mark.parametrize("levels", [65, 100_000])
+def test_an_object_that_is_nested_too_deeply_is_none(levels: int) -> None:
+    with pytest.raises(BadRequest, match="a JSON object"):
+        option("special_word_filter", ('{"a":' * levels + "1" + "}" * levels,), as_text=False)
+
+
 def test_an_object_may_have_to_stay_text() -> None:
     assert '{"a":1}' == option("special_word_filter", ('{"a":1}',), as_text=True)
 

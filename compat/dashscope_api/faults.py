@@ -121,6 +121,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 AnswerT = TypeVar("AnswerT", bound=Answer)
 T = TypeVar("T")
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for what is no JSON, has another shape or is nested too deeply."""
 
 
 def no_speech(code: str | int | None) -> bool:
@@ -137,7 +139,7 @@ def fault(status: int, body: bytes, headers: Mapping[str, str]) -> CompatError |
         return None
     try:
         answer = msgspec.json.decode(body, type=Answer)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         answer = Answer()
     if no_speech(answer.code):
         return None
@@ -157,7 +159,7 @@ def decode(shape: type[T], body: bytes | str) -> T:
     """One message from the wire. Raises ServiceFailed for what is not JSON or has another shape."""
     try:
         return msgspec.json.decode(body, type=shape)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise ServiceFailed("DashScope's answer is not what its documents promise.") from error
 
 

@@ -67,6 +67,8 @@ def request(body: bytes, shape: type[T]) -> T:
         raise BadRequest(f"{str(error).partition(' - at ')[0]}.", param=path[1] or None if path else None) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadRequest("The request's body is not valid JSON.", code="invalid_json") from error
+    except RecursionError as error:
+        raise BadRequest("The request's body is nested too deeply.", code="invalid_json") from error
 
 
 def issue(session: Patch, *, secret: bytes, expires_at: int, nonce: bytes, issuer: str = "anyone") -> str:

@@ -122,6 +122,8 @@ WRONG: list[tuple[bytes, str | None]] = [
     (b"[]", None),
     (b"{", None),
     (b"\xff", None),
+    (b'{"session": ' + b"[" * 100_000, "session"),
+    (b'{"session": {"input_audio_noise_reduction": ' + b"[" * 100_000, None),
 ]
 
 

@@ -179,7 +179,7 @@ class RealtimeSession:
         """One frame of the service. What is no event at all breaks the session; an event nobody knows is noted."""
         try:
             return _report(_decoder.decode(raw))
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except faults.UNREADABLE:
             return _unknown(raw)
 
 
@@ -242,7 +242,7 @@ def _refusal(error: CompatError, fault: _Fault) -> CompatError:
 def _unknown(raw: str | bytes) -> turns.Report:
     try:
         kind: Any = _head.decode(raw).type
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except faults.UNREADABLE:
         kind = None
     if kind is not None and kind not in _TAGS:
         return _NOTED

@@ -90,6 +90,12 @@ def decode(raw: str | bytes) -> ClientEvent:
         return _decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _unreadable(raw, str(error)) from error
+    except RecursionError as error:
+        raise _too_deep() from error
+
+
+def _too_deep() -> Unreadable:
+    return Unreadable("The message is nested too deeply.", code="invalid_json")
 
 
 def _unreadable(raw: str | bytes, reason: str) -> Unreadable:
@@ -97,6 +103,8 @@ def _unreadable(raw: str | bytes, reason: str) -> Unreadable:
         message: Any = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return Unreadable("The message is not valid JSON.", code="invalid_json")
+    except RecursionError:
+        return _too_deep()
     event_id = message.get("event_id") if isinstance(message, dict) else None
     at = _PATH.search(reason)
     missing = _MISSING.search(reason)

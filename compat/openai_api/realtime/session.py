@@ -15,6 +15,7 @@ from msgspec import UNSET, UnsetType
 
 from compat import languages
 from compat.errors import BadRequest, CompatError
+from compat.nesting import too_deep
 from compat.openai_api.realtime.patch import Format, Patch, Transcription, TurnDetection
 
 Encoding = Literal["pcm", "ulaw", "alaw", "opus"]
@@ -104,6 +105,8 @@ def apply(session: Session, patch: Patch, resolve: Callable[[str], str]) -> Sess
     if patch.include is not UNSET:
         changes["include"] = None if patch.include is None else tuple(patch.include)
     if fields.noise_reduction is not UNSET:
+        if too_deep(fields.noise_reduction):
+            raise BadRequest("The noise reduction is nested too deeply.", param=paths["noise_reduction"])
         changes["noise_reduction"] = fields.noise_reduction
     if fields.format is not UNSET or patch.sample_rate is not None:
         changes["format"] = _format(fields.format, patch.sample_rate, paths["format"])

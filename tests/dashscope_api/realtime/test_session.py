@@ -150,7 +150,16 @@ def test_errors_that_do_not() -> None:
 
 @pytest.mark.parametrize(
     "raw",
-    ["", "{", "7", "{}", b"\xff", json.dumps({"type": COMPLETED}), json.dumps({"type": TEXT, "item_id": 7})],
+    [
+        "",
+        "{",
+        "7",
+        "{}",
+        b"\xff",
+        '{"x":' * 100_000,
+        json.dumps({"type": COMPLETED}),
+        json.dumps({"type": TEXT, "item_id": 7}),
+    ],
 )
 def test_what_is_no_event_breaks_the_session(raw: str | bytes) -> None:
     assert isinstance(WIRE.read(raw), turns.Broken)

@@ -48,6 +48,8 @@ def test_events(message: dict[str, object], event: theirs.ClientEvent) -> None:
         ("", None, "invalid_json", None),
         ("nonsense", None, "invalid_json", None),
         ("7", None, "invalid_event", None),
+        ("[" * 100_000, None, "invalid_json", None),
+        ('{"type": "input_audio_buffer.commit", "x":' + '{"x":' * 100_000, None, "invalid_json", None),
         ('{"event_id": "e"}', "type", "invalid_event", "e"),
         ('{"event_id": 7, "type": "input_audio_buffer.commit"}', "event_id", "invalid_value", None),
         ('{"event_id": "e", "type": 7}', "type", "invalid_event", "e"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
@@ -112,6 +113,7 @@ def test_what_is_absent_stays() -> None:
         ({"turn_detection": {"type": "semantic_vad", "eagerness": "x"}}, "session.turn_detection.eagerness"),
         ({"input_audio_transcription": {"model": "no-such"}}, "session.input_audio_transcription.model"),
         ({"input_audio_transcription": {"language": "xx"}}, "session.input_audio_transcription.language"),
+        (inside(noise_reduction=json.loads("[" * 65 + "]" * 65)), "session.audio.input.noise_reduction"),
         (inside(format={"type": "audio/flac"}), "session.audio.input.format.type"),
         (inside(format={"type": "audio/pcm", "rate": 1}), "session.audio.input.format.rate"),
         (inside(turn_detection={"prefix_padding_ms": -1}), "session.audio.input.turn_detection.prefix_padding_ms"),
