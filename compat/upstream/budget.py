@@ -27,16 +27,19 @@ log = logging.getLogger("compat")
 LOOK = 0.5  # seconds between two looks at a budget that other processes use up too
 SPACE = "{qwen-asr-compat}:rates"
 TIMEOUT = 2.0  # seconds for an answer of Redis
+ALONE = 10.0  # seconds
 KNOWN = 1000  # accounts' queues that are remembered when nobody waits in them
 
 
 class Limiter:
     """Moving windows, in memory or in Redis; in memory for as long as Redis cannot be reached."""
 
-    def __init__(self, redis: str | None) -> None:
+    def __init__(self, redis: str | None, *, alone: float = ALONE) -> None:
+        """`alone`: seconds after which a Redis that could not be reached is tried again."""
         self._redis = _redis(redis) if redis else None
         self._here = MovingWindowRateLimiter(MemoryStorage())
         self._shared = MovingWindowRateLimiter(self._redis) if self._redis else self._here
+        self._alone_for = alone
         self._alone_until = 0.0
 
     async def spend(self, rate: Rate, *names: str) -> bool:
@@ -65,7 +68,7 @@ class Limiter:
         return self._here if time.monotonic() < self._alone_until else self._shared
 
     def _alone(self) -> None:
-        self._alone_until = time.monotonic() + TIMEOUT * 5
+        self._alone_until = time.monotonic() + self._alone_for
         log.warning("the shared budget cannot be reached: this process keeps its own for a while")
 
 

@@ -64,6 +64,13 @@ def _closed(exc: ConnectionClosed) -> CompatError:
     return ServiceUnavailable(f"DashScope's live service closed the connection ({code}).")
 
 
+class _Straight(connect):
+    """Follows no redirects: they would take the key along, to whatever host."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
 class Connection:
     """One open socket. Iterating gives its frames until it ends, which always raises a CompatError that says why."""
 
@@ -119,7 +126,7 @@ class Sockets:
     async def _open(self, model: str, key: str) -> Connection:
         try:
             return Connection(
-                await connect(
+                await _Straight(
                     f"{self._root}{PATH}?model={quote(model, safe='')}",
                     additional_headers={"Authorization": f"Bearer {key}"},
                     user_agent_header="qwen-asr-compat",

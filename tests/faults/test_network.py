@@ -21,7 +21,7 @@ from tests.witnesses import free_port
 
 BODY = b'{"choices":[{"message":{"content":"hello"}}],"usage":{"seconds":1}}'
 OK = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%s" % (len(BODY), BODY)
-RESET = b"RESET"
+RESET, TRICKLE = b"RESET", b"TRICKLE"
 HEAD, LENGTH = OK[:30], len(OK)
 
 FAULT = openai.InternalServerError
@@ -34,6 +34,7 @@ PLAYS: list[tuple[list[bytes | None], type[openai.APIError] | None, str | None, 
     ([RESET, OK], None, None, 2),
     ([b"", OK], None, None, 2),
     ([b"SSH-2.0-OpenSSH_9.2\r\n", OK], None, None, 2),
+    ([TRICKLE], None, None, 1),
     ([RESET, RESET, OK], FAULT, "upstream_error", 2),
     ([HEAD, HEAD, OK], FAULT, "upstream_error", 2),
     ([OK[: LENGTH - 5], OK], FAULT, "upstream_error", 1),
@@ -45,7 +46,8 @@ PLAYS: list[tuple[list[bytes | None], type[openai.APIError] | None, str | None, 
 
 
 class Peer:
-    """Reads a request and answers it with the next of `answers`; None is silence, RESET a connection reset."""
+    """Reads a request and answers it with the next of `answers`; None is silence, RESET a connection reset, TRICKLE a
+    good answer whose bytes come slowly, in more time altogether than the server waits for any of them."""
 
     def __init__(self) -> None:
         self.answers: Iterator[bytes | None] = iter(())
@@ -79,6 +81,10 @@ class Peer:
             connection.recv(1)
         elif answer == RESET:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        elif answer == TRICKLE:
+            for at in range(0, LENGTH, 10):
+                connection.sendall(OK[at : at + 10])
+                threading.Event().wait(0.08)
         else:
             connection.sendall(answer)
 

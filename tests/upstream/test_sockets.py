@@ -99,6 +99,28 @@ async def test_a_refused_upgrade_is_what_its_status_and_code_say(
     assert isinstance(raised.value.__cause__, foreign.InvalidStatus)
 
 
+async def test_a_redirect_is_not_followed_and_takes_no_key_elsewhere() -> None:
+    asked: list[Request] = []
+    async with serve(echo, "127.0.0.1", 0, process_request=lambda _, request: asked.append(request)) as elsewhere:
+        port = next(iter(elsewhere.sockets)).getsockname()[1]
+
+        def redirect(_: ServerConnection, __: Request) -> Response:
+            return Response(307, "Elsewhere", Headers({"location": f"ws://localhost:{port}/", "content-length": "0"}))
+
+        async with service(echo, redirect) as sockets:
+            with pytest.raises(ServiceFailed):
+                await sockets.open("m", "k")
+
+    assert [] == asked
+
+
+async def test_a_service_without_tls_cannot_be_reached_with_it() -> None:
+    async with service(echo) as plain:
+        sockets = Sockets(plain._root.replace("ws:", "wss:"), connect_timeout=5)  # noqa: SLF001 - its address
+        with pytest.raises(ServiceUnavailable):
+            await sockets.open("m", "k")
+
+
 CLOSES: list[tuple[int, str, type[CompatError], bool]] = [
     (1000, "", ServiceUnavailable, True),
     (1001, "going", ServiceUnavailable, True),

@@ -1,0 +1,188 @@
+"""Every fault of the live service that the emulator plays, while a caller speaks: what he hears, how often the service
+was asked, that nothing is left behind, and that the next session works."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+import stamina
+from websockets.exceptions import ConnectionClosed
+
+from compat.emulator.faults import Answer, Fault, Hang, Live, Refuse, Rule
+from compat.emulator.realtime.troubles import Erring, Fail, Sever, Stall, Trouble
+from tests.endpoints.live import MANUAL, SPEECH, calling, live_house
+from tests.faults.watch import Left, figures, nothing_is_left
+from tests.house import House
+from tests.witnesses import free_port
+
+SAID = "hello there"
+CODES = (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 4999)
+
+
+def live(*troubles: Trouble) -> Live:
+    return Live(troubles)
+
+
+# what the service does once → what the caller hears in the end, the code he is closed with, how often it was asked
+FAULTS: list[tuple[Fault, str, int | None, int]] = [
+    # at the upgrade
+    (Refuse(500, "InternalError"), SAID, None, 2),
+    (Refuse(503, "ServiceUnavailable"), SAID, None, 2),
+    (Refuse(429, "Throttling.RateQuota"), SAID, None, 2),
+    (Refuse(429, "Throttling.RateQuota", retry_after=0.05), SAID, None, 2),
+    (Refuse(401, "InvalidApiKey"), "invalid_api_key", 1011, 1),
+    (Refuse(403, "AccessDenied"), "permission_denied", 1011, 1),
+    (Refuse(400, "Arrearage"), "insufficient_quota", 1011, 1),
+    (Answer("<html>Bad gateway</html>", content_type="text/html"), SAID, None, 2),
+    (Answer("{}", status=302), SAID, None, 2),
+    (Hang(), SAID, None, 2),
+    # without a word
+    *[(live(Sever(after, "events")), SAID, None, 2) for after in (0, 1, 2)],
+    *[(live(Sever(after)), SAID, None, 2) for after in (1, 4)],
+    # with a word
+    *[(live(Sever(2, code=code)), SAID, None, 2) for code in CODES],
+    (live(Sever(0, "events", code=1007, reason="Model not found")), "model_not_found", 1011, 1),
+    # with an error event
+    (live(Erring(2)), SAID, None, 2),
+    (live(Erring(2, close=1011)), SAID, None, 2),
+    (live(Erring(2, kind="invalid_request_error", code="invalid_value")), SAID, None, 1),
+    (live(Fail()), "upstream_error", None, 1),
+    # silence
+    (live(Stall(2, seconds=0.5)), SAID, None, 1),
+    (live(Stall(2)), SAID, None, 2),
+]
+
+
+@pytest.fixture(scope="module")
+def spool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("spool")
+
+
+@pytest.fixture(scope="module")
+def home(spool: Path) -> Iterator[House]:
+    with live_house(SAID, spool=spool, connect_timeout=0.5) as opened:
+        yield opened
+
+
+async def heard(home: House) -> tuple[str, int | None]:
+    """One turn: its words, or the code of what went wrong, and what the session was closed with where it was."""
+    async with calling(home) as caller:
+        await caller.say("session.update", session=MANUAL)
+        await caller.append(SPEECH)
+        await caller.say("input_audio_buffer.commit")
+        event = await caller.hear()
+        while not event["type"].endswith((".completed", ".failed")):
+            event = await caller.hear()
+        if event["type"].endswith(".completed"):
+            return event["transcript"], None
+        with contextlib.suppress(ConnectionClosed):
+            await caller.say("input_audio_buffer.clear")
+            await caller.until(".cleared")
+        closed = caller.socket.protocol.close_rcvd
+        return event["error"]["code"], closed.code if closed else None
+
+
+def name(row: Any) -> str:  # noqa: ANN401 - any column
+    if isinstance(row, Live):
+        return "-".join(f"{type(trouble).__name__.lower()}" for trouble in row.troubles)
+    return type(row).__name__.lower() if not isinstance(row, str | int | None) else str(row)
+
+
+@pytest.mark.parametrize(("fault", "said", "closed", "asked"), FAULTS, ids=name)
+async def test_a_fault_costs_time_only_or_is_told_plainly_and_leaves_nothing_behind(
+    home: House, spool: Path, fault: Fault, said: str, closed: int | None, asked: int
+) -> None:
+    before = figures(home.base_url)
+    home.dashscope.counts.clear()
+    home.fail(Rule("realtime", fault))
+
+    assert (said, closed) == await heard(home)
+    assert asked == home.dashscope.counts["realtime"]
+    nothing_is_left(home.base_url, spool, before)
+    for attempt in stamina.retry_context(on=Left, attempts=60, timeout=8, wait_max=0.2):
+        with attempt:
+            if home.dashscope.live.open:
+                raise Left("a connection to the service")
+
+    home.fail()
+    assert (SAID, None) == await heard(home)
+
+
+Play = Literal["refused", "reset", "silence", "slow"] | bytes
+
+
+class Wire:
+    """Relays TCP to the service at `port`, after one connection on which something else is played."""
+
+    def __init__(self, port: int, play: Play) -> None:
+        self._service = port
+        self._play: Play | None = play
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        play, self._play = self._play, None
+        with contextlib.suppress(OSError):
+            match play:
+                case "reset":
+                    writer.transport.abort()
+                case "silence":
+                    await reader.read(-1)
+                case bytes():
+                    await reader.read(1 << 16)
+                    writer.write(play)
+                    await writer.drain()
+                case _:
+                    await self._relay(reader, writer, 1 if play == "slow" else 1 << 16)
+        writer.close()
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, step: int) -> None:
+        from_service, to_service = await asyncio.open_connection("127.0.0.1", self._service)
+        await asyncio.gather(_pass(reader, to_service, 1 << 16), _pass(from_service, writer, step))
+
+
+async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, step: int) -> None:
+    with contextlib.suppress(OSError):
+        while data := await reader.read(step):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+HEAD = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n"
+PLAYS: list[Play] = [
+    "refused",
+    "reset",
+    "silence",
+    "slow",
+    b"",
+    b"SSH-2.0-OpenSSH_9.2\r\n",
+    HEAD,
+    HEAD + b"connection: upgrade\r\nsec-websocket-accept: wrong\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("play", PLAYS)
+async def test_what_the_network_does_costs_time_only(tmp_path: Path, play: Play) -> None:
+    port = free_port()
+    with live_house(SAID, base_url=f"http://127.0.0.1:{port}", connect_timeout=0.5, spool=tmp_path) as home:
+        before = figures(home.base_url)
+        hearing = asyncio.ensure_future(heard(home))
+        if play == "refused":
+            async with asyncio.timeout(10):
+                while not await asyncio.to_thread(refused, home):
+                    pass
+        wire = Wire(urlsplit(home.service).port or 0, play)
+        async with await asyncio.start_server(wire.serve, "127.0.0.1", port):
+            assert (SAID, None) == await hearing
+            await asyncio.to_thread(nothing_is_left, home.base_url, tmp_path, before)
+
+
+def refused(home: House) -> bool:
+    figures = httpx2.get(f"{home.base_url.removesuffix('/v1')}/metrics").text
+    return 'compat_service_calls_total{outcome="service_unavailable",surface="realtime"}' in figures

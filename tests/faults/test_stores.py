@@ -1,0 +1,131 @@
+"""What this server leans on itself fails: Redis goes and comes back, the disk is full and has room again."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx2
+import openai
+import pytest
+
+from compat.emulator.engine import Sentence
+from compat.emulator.engines.scripted import Scripted
+from compat.rates import Rate
+from compat.upstream.budget import Limiter
+from tests.audio import media
+from tests.faults.watch import figures, nothing_is_left
+from tests.house import House, house
+from tests.witnesses import free_port, redis_server
+
+SAID = (Sentence(text="It was the best of times.", begin_ms=100, end_ms=1500),)
+SPACE = 6 << 20  # bytes of the small disk
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return media.make("wav", media.tone(2.0), 16000, 1, tmp_path_factory.mktemp("speech") / "a.wav").read_bytes()
+
+
+def short(home: House, speech: bytes) -> str:
+    return home.client().audio.transcriptions.create(model="whisper-1", file=("a.wav", speech)).text
+
+
+def long(home: House, speech: bytes) -> str:
+    client = home.client()
+    return client.audio.transcriptions.create(model="qwen3-asr-flash-filetrans", file=("a.wav", speech)).text
+
+
+def ready(home: House) -> int:
+    return httpx2.get(f"{home.base_url.removesuffix('/v1')}/readyz").status_code
+
+
+def test_without_redis_long_jobs_wait_and_all_else_goes_on(tmp_path: Path, speech: bytes) -> None:
+    port, spool = free_port(), tmp_path / "spool"
+    spool.mkdir()
+    with house(Scripted(SAID), spool=spool, store=f"redis://127.0.0.1:{port}/0") as home:
+        with redis_server(tmp_path, port):
+            assert SAID[0].text == long(home, speech)
+            before = figures(home.base_url)
+
+        with pytest.raises(openai.InternalServerError) as caught:
+            long(home, speech)
+        assert (503, "job_store_unreachable") == (caught.value.status_code, caught.value.code)
+        assert "retry-after" in caught.value.response.headers
+        assert (SAID[0].text, 200) == (short(home, speech), ready(home))
+        nothing_is_left(home.base_url, spool, before)
+
+        with redis_server(tmp_path, port):
+            assert (SAID[0].text, SAID[0].text, 200) == (long(home, speech), short(home, speech), ready(home))
+            nothing_is_left(home.base_url, spool, before)
+    assert 2 == home.dashscope.counts["submit"]
+
+
+async def test_a_budget_is_shared_again_when_redis_is_back(tmp_path: Path) -> None:
+    port, rate = free_port(), Rate(2, 60)
+    one, other = (Limiter(f"redis://127.0.0.1:{port}/0", alone=0.0) for _ in range(2))
+    with redis_server(tmp_path, port):
+        assert [True, True, False] == [await limiter.spend(rate, "a") for limiter in (one, other, one)]
+    assert [True, True, False] == [await one.spend(rate, "a") for _ in range(3)]
+    assert [True] == [await other.spend(rate, "a")]
+    with redis_server(tmp_path, port):
+        assert [True, True, False] == [await limiter.spend(rate, "a") for limiter in (one, other, one)]
+        await one.close()
+        await other.close()
+
+
+@contextlib.contextmanager
+def disk(folder: Path) -> Iterator[Path]:
+    """A disk of its own with little room, where this user may mount one."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={SPACE}", "tmpfs", str(folder)]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("no disk can be mounted here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture(scope="module")
+def noise(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Two channels, which a task wants mixed to one: 0.2 MB that become 0.6."""
+    pcm = random.Random(1).randbytes(2 * 2 * 16_000 * 20)  # noqa: S311 - sound
+    return media.make("mp3", pcm, 16000, 2, tmp_path_factory.mktemp("noise") / "a.mp3").read_bytes()
+
+
+def undeclared(home: House, file: bytes) -> httpx2.Response:
+    """A form whose length is not told beforehand."""
+    head = b'--b\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    parts = iter([head, *(file[at : at + 65536] for at in range(0, len(file), 65536)), b"\r\n--b--\r\n"])
+    return httpx2.post(f"{home.base_url}/audio/transcriptions", content=parts, headers=headers)
+
+
+def test_a_full_disk_costs_requests_until_it_has_room(tmp_path: Path, speech: bytes, noise: bytes) -> None:
+    with disk(tmp_path / "spool") as spool, house(Scripted(SAID), spool=spool, long_road="filetrans") as home:
+        assert SAID[0].text == short(home, speech)
+        before, filler = figures(home.base_url), tmp_path / "spool" / "filler"
+
+        assert (507, "insufficient_storage") == refusal(lambda: short(home, bytes(SPACE)))
+        answer = undeclared(home, bytes(SPACE + 1))
+        assert (507, "insufficient_storage") == (answer.status_code, answer.json()["error"]["code"])
+        nothing_is_left(home.base_url, spool, before)
+
+        filler.write_bytes(bytes(SPACE - len(noise) - (256 << 10)))
+        assert (507, "insufficient_storage") == refusal(lambda: long(home, noise))
+        filler.write_bytes(bytes(shutil.disk_usage(spool).free + filler.stat().st_size))
+        assert (507, "insufficient_storage") == refusal(lambda: short(home, speech))
+        filler.unlink()
+        nothing_is_left(home.base_url, spool, before)
+        assert [SAID[0].text] * 2 == [short(home, speech), long(home, noise)]
+
+
+def refusal(ask: Callable[[], object]) -> tuple[int, str | None]:
+    with pytest.raises(openai.InternalServerError) as caught:
+        ask()
+    return caught.value.status_code, caught.value.code
