@@ -202,6 +202,9 @@ class Settings:
     max_sessions: Annotated[
         int, Variable(("COMPAT_MAX_SESSIONS",), values.count, "Live sessions at a time; beyond it a 503 at once.")
     ] = 1000
+    max_session: Annotated[
+        float, Variable(("COMPAT_MAX_SESSION",), values.seconds, "Longest live session, in seconds.")
+    ] = 86400.0
     max_spool: Annotated[
         int, Variable(("COMPAT_MAX_SPOOL",), values.size, "Bytes of all uploads on disk; beyond it a 503 at once.")
     ] = 64 << 30
@@ -229,7 +232,9 @@ class Settings:
     ] = 15.0
     grace: Annotated[
         float,
-        Variable(("COMPAT_GRACE",), values.seconds, "Seconds that live sessions get to finish when the server stops."),
+        Variable(
+            ("COMPAT_GRACE",), values.seconds, "Seconds that live sessions get to finish when they or the server end."
+        ),
     ] = 10.0
     media_workers: Annotated[
         int, Variable(("COMPAT_MEDIA_WORKERS",), values.count, "Processes that read and re-encode audio.")

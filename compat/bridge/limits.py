@@ -16,8 +16,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     `heard_after`: how long after the service must have heard a stretch of sound (at real-time pace at the latest)
     it still may report speech in it. `received_after`: when a connection that did not break in the meantime is known
     to have delivered it; a pong tells sooner. `attempts` in a row, without progress, end the session.
+
+    A session ends after `longest`, where that is given; what is under way then gets `grace`.
     """
 
+    longest: float | None = None
+    grace: float = 10.0
     unsent: float = 60.0
     kept: float = 660.0
     heard_after: float = 3.0

@@ -77,7 +77,9 @@ class Bridge:
         self._reading = True
         self._wake: float | None = None
         self._closing_at: float | None = None
+        self._ends_at: float | None = None
         self._leaving_at: float | None = None
+        self._leaving: CompatError = ServiceUnavailable("The server is shutting down.")
 
     # --- figures for the metrics ------------------------------------------------------------------------------------
 
@@ -109,6 +111,7 @@ class Bridge:
     def start(self, now: float) -> list[Action]:
         """The caller's socket was accepted."""
         self._now = now
+        self._ends_at = now + self._limits.longest if self._limits.longest else None
         self._caller.open(self._configured)
         self._line.feed(now)
         self._line.need(now)
@@ -338,6 +341,9 @@ class Bridge:
                 self._line.need(now)
 
     def _done(self, now: float) -> list[Action]:
+        if self._ends_at is not None and now >= self._ends_at and self._leaving_at is None:
+            self._leaving_at = now + self._limits.grace
+            self._leaving = BadRequest("The session has lasted as long as one may.", code="session_expired")
         if self._leaving_at is not None and self._closing_at is None:
             self._leave(now)
         if self._closing_at is None:
@@ -350,8 +356,10 @@ class Bridge:
         if not late and (self._ledger.open or self._hearing.speaking or self._tape.future):
             return
         if late:
-            self._hearing.fail(ServiceUnavailable("The server is shutting down."))
-        self._close(Hangup(1001, "The server is shutting down."), now)
+            self._hearing.fail(self._leaving)
+        if self._leaving.code == "session_expired":
+            self._outbox.fault(self._leaving)
+        self._close(Hangup(1001, self._leaving.message), now)
 
     def _pace(self) -> None:
         reading = self._tape.unsent < self._limits.unsent * TICKS
@@ -371,4 +379,4 @@ class Bridge:
         if self._closing_at is not None:
             return (self._closing_at,)
         commit = self._line.since + self._limits.vad_answer if self._unanswered is not None else None
-        return (self._line.deadline, commit, self._leaving_at)
+        return (self._line.deadline, commit, self._leaving_at or self._ends_at)

@@ -17,6 +17,7 @@ from starlette.websockets import WebSocket
 
 from compat import catalogue
 from compat.bridge import Bridge
+from compat.bridge.limits import Limits
 from compat.endpoints.access import request_id_of
 from compat.endpoints.auth import Gate
 from compat.endpoints.conversation import GONE, Bounds, Conversation
@@ -31,7 +32,6 @@ from compat.upstream.sockets import Sockets
 
 log = logging.getLogger("compat.live")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-LASTS = 24 * 3600  # seconds that a session is said to last; nothing here ends it
 
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,7 +149,8 @@ class Realtime:
             admitted.opening,
             resolve=self._resolve,
             ids=lambda kind: f"{kind}_{uuid.uuid4().hex[:24]}",
-            expires_at=int(time.time()) + LASTS,
+            expires_at=int(time.time() + self._settings.max_session),
+            limits=Limits(longest=self._settings.max_session, grace=self._settings.grace),
             configured=admitted.configured,
             spread=random.random(),  # noqa: S311 - jitter, not a secret
             told=Turns(self._metrics).told,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from compat.bridge.limits import Limits
 from compat.openai_api.realtime.opening import Opening
 from tests.bridge.stage import (
     NEW,
@@ -207,6 +208,28 @@ def test_the_server_stops() -> None:
             (commit, [*NEW, "> commit"]),
             (shutdown(2), []),
             (later(2), ["< failed item_1 service_unavailable", "hang up 1001", "> finish"]),
+            (finished, ["close"]),
+        ],
+    )
+
+
+def test_a_session_has_an_end() -> None:
+    idle = ready(Stage(limits=Limits(longest=60)))
+    play(idle, [(later(60), ["< error session_expired None None", "hang up 1001", "> finish"]), (finished, ["close"])])
+    assert idle.bridge.over
+
+    busy = ready(Stage(limits=Limits(longest=60, grace=2)), turn_detection=None)
+    play(
+        busy,
+        [
+            (later(59.5), []),
+            (append(1000), ["> audio 32000"]),
+            (commit, [*NEW, "> commit"]),
+            (later(0.5), []),
+            (
+                later(2),
+                ["< failed item_1 session_expired", "< error session_expired None None", "hang up 1001", "> finish"],
+            ),
             (finished, ["close"]),
         ],
     )
