@@ -15,14 +15,18 @@ from compat.emulator.engine import Engine
 from compat.settings import Settings
 from tests.servers import serve
 
+SPEAKING = 20_000  # bytes, at which more than the upgrade and the configuration has passed
+
 
 class Wire:
-    """Relays TCP to `service`; `cut` breaks the connections that there are, without a word."""
+    """Relays TCP to `service`; `cut` breaks the connection that there is, without a word, or else the next one as soon
+    as sound passes over it."""
 
     def __init__(self, service: str) -> None:
         self._port = urlsplit(service).port
         self._open: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
+        self._owed = 0
         self.address = ""
         self.broken = 0
 
@@ -43,24 +47,39 @@ class Wire:
         self._loop.call_soon_threadsafe(self._cut)
 
     def _cut(self) -> None:
-        self.broken += bool(self._open)
-        for writer in self._open:
-            writer.transport.abort()
+        self._owed += 1
+        self._settle()
+
+    def _settle(self) -> None:
+        if self._open and self._owed:
+            self._owed -= 1
+            self.broken += 1
+            for writer in self._open:
+                writer.transport.abort()
+            self._open.clear()
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._port)
-            self._open |= {writer, up_writer}
-            await asyncio.gather(_pass(reader, up_writer), _pass(up_reader, writer))
-            self._open -= {writer, up_writer}
+            both = {writer, up_writer}
+            await asyncio.gather(self._pass(reader, up_writer, both), self._pass(up_reader, writer, set()))
+            self._open -= both
 
-
-async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while data := await reader.read(1 << 14):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
+    async def _pass(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, speaking: set[asyncio.StreamWriter]
+    ) -> None:
+        """`speaking` are open to cuts once sound passes here."""
+        passed = 0
+        with contextlib.suppress(OSError):
+            while data := await reader.read(1 << 14):
+                writer.write(data)
+                await writer.drain()
+                passed += len(data)
+                if speaking and passed >= SPEAKING:
+                    self._open |= speaking
+                    speaking = set()
+                    self._settle()
+        writer.close()
 
 
 class Breaks:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import wave
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from compat.audio.resample import Resampler
 from compat.emulator import sample
@@ -52,33 +52,58 @@ def errors(said: str, meant: str) -> float:
     return wrong / len(words(meant))
 
 
-class Coarse:
-    """Moonshine with a belief every 3 s of a turn only: each costs a recognition, and there are many tests."""
+class Steady:
+    """Moonshine, which may hear other words when it hears a turn again, and costs a recognition for each belief: here
+    the same sound is heard once and has the same words ever after, with a belief every 3 s of a turn."""
 
     blocking = True
 
     def __init__(self) -> None:
         self._moonshine = engine("moonshine")
+        self._heard: dict[bytes, Hypothesis | None] = {}
 
     def recognise(self, sound: Iterable[bytes], *, speakers: bool = False) -> Iterator[Sentence]:
         return self._moonshine.recognise(sound, speakers=speakers)
 
     def listen(self) -> Listener:
-        return CoarseListener(self._moonshine.listen())
+        return SteadyListener(self._moonshine.listen, self._heard)
 
 
-class CoarseListener:
-    def __init__(self, listener: Listener) -> None:
-        self._listener = listener
-        self._held = bytearray()
+class SteadyListener:
+    def __init__(self, listen: Callable[[], Listener], heard: dict[bytes, Hypothesis | None]) -> None:
+        self._listen = listen
+        self._heard = heard
+        self._listener: Listener | None = None
+        self._sound = bytearray()
+        self._asked = self._given = 0
 
     def feed(self, pcm: bytes) -> Hypothesis | None:
-        self._held += pcm
-        if len(self._held) < BLOCK:
-            return None
-        block, self._held = bytes(self._held), bytearray()
-        return self._listener.feed(block)
+        self._sound += pcm
+        belief = None
+        while len(self._sound) - self._asked >= BLOCK:
+            self._asked += BLOCK
+            belief = self._known(b"so far", self._asked, self._give)
+        return belief
 
     def finish(self) -> Hypothesis:
-        self._listener.feed(bytes(self._held))
-        return self._listener.finish()
+        final = self._known(b"in the end", len(self._sound), self._end)
+        assert final is not None
+        return final
+
+    def _known(self, when: bytes, size: int, ask: Callable[[Listener, int], Hypothesis | None]) -> Hypothesis | None:
+        key = when + self._sound[:size]
+        if key not in self._heard:
+            self._listener = self._listener or self._listen()
+            self._heard[key] = ask(self._listener, size)
+        return self._heard[key]
+
+    def _give(self, listener: Listener, size: int) -> Hypothesis | None:
+        belief = None
+        for at in range(self._given, size, BLOCK):
+            belief = listener.feed(bytes(self._sound[at : min(at + BLOCK, size)]))
+        self._given = size
+        return belief
+
+    def _end(self, listener: Listener, size: int) -> Hypothesis | None:
+        self._give(listener, size)
+        return listener.finish()

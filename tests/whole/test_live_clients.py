@@ -16,7 +16,7 @@ import pytest
 from compat.emulator import sample
 from tests.house import House, house
 from tests.tls import certificate
-from tests.whole.speech import Coarse, commits, errors, pcm
+from tests.whole.speech import Steady, commits, errors, pcm
 from tests.witnesses import installed, program
 
 pytestmark = pytest.mark.xdist_group("clients")  # one process loads the model
@@ -33,7 +33,7 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def home(tls: tuple[Path, Path]) -> Iterator[House]:
-    with house(Coarse(), tls=tls) as opened:
+    with house(Steady(), tls=tls) as opened:
         yield opened
 
 

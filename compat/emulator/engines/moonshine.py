@@ -73,7 +73,8 @@ class Moonshine:
 
 
 class _Listener:
-    """One turn: lines that are over are settled, the last one is still believed anew as more is heard."""
+    """One turn: lines that are over are settled, the last one is still believed anew as more is heard. What is believed
+    does not depend on how the sound was cut."""
 
     def __init__(self, model: _Model) -> None:
         self._stream = model.stream()
@@ -82,11 +83,10 @@ class _Listener:
 
     def feed(self, pcm: bytes) -> Hypothesis | None:
         self._unheard += pcm
-        if len(self._unheard) < _PARTIAL:
-            return None
-        lines = self._stream.hear(bytes(self._unheard))
-        self._unheard.clear()
-        before, self._belief = self._belief, _belief(lines)
+        before = self._belief
+        while len(self._unheard) >= _PARTIAL:
+            self._belief = _belief(self._stream.hear(bytes(self._unheard[:_PARTIAL])))
+            del self._unheard[:_PARTIAL]
         return self._belief if self._belief != before else None
 
     def finish(self) -> Hypothesis:
