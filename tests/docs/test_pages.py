@@ -9,7 +9,7 @@ from compat import catalogue, errors
 from compat.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent
-PAGES = [*sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("README*.md"))]
+PAGES = [*sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("README*.md"))]
 each = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
