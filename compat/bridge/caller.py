@@ -15,7 +15,7 @@ from compat.bridge.limits import TICKS, Limits
 from compat.bridge.manual import ManualTurn
 from compat.bridge.outbox import Outbox
 from compat.bridge.setup import setup
-from compat.bridge.tape import Barrier, Entry, Sound, Tape
+from compat.bridge.tape import Barrier, Entry, Sound, Tape, split
 from compat.dashscope_api.realtime.turns import Setup
 from compat.errors import BadRequest, CompatError, NotFound
 from compat.openai_api.realtime import client_events as theirs
@@ -206,14 +206,11 @@ class Caller:
         if not data:
             return
         packet = self._intake.form.encoding == "opus"
-        sound = Sound(tick, self._intake.ticks(data), data, packet)
-        if self._manual:
-            if self._turn is None:
-                rate = None if packet else self._intake.rate
-                self._turn = ManualTurn(self._ledger.new(tick), self._tape, self._limits, rate)
-            self._turn.add(sound)
-        else:
-            self._tape.add(sound)
+        if self._manual and self._turn is None:
+            rate = None if packet else self._intake.rate
+            self._turn = ManualTurn(self._ledger.new(tick), self._tape, self._limits, rate)
+        for sound in split(Sound(tick, self._intake.ticks(data), data, packet), self._limits.frame_bytes):
+            (self._turn or self._tape).add(sound)
 
     @property
     def _manual(self) -> bool:

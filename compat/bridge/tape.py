@@ -141,6 +141,14 @@ def _outside(entry: Entry, start: int, end: int) -> list[Entry]:
     return parts
 
 
+def split(sound: Sound, size: int) -> list[Sound]:
+    """A stretch of sound in pieces of at most so many bytes; an Opus packet stays whole."""
+    if sound.packet or len(sound.data) <= size:
+        return [sound]
+    ticks = sound.ticks * size // len(sound.data)
+    return [part(sound, at, min(at + ticks, sound.end)) for at in range(sound.tick, sound.end, ticks)]
+
+
 def part(sound: Sound, start: int, end: int) -> Sound:
     """Some of a stretch of PCM; an Opus packet stays whole."""
     if sound.packet:

@@ -110,7 +110,7 @@ def test_an_answer_that_overtook_another_leaves_silence_in_its_place() -> None:
             *spoken("t2", "item_2", "two", "item_1", 1100, 1900)[:3],
             (final("t2", "two"), []),
             (lost(), ["open"]),
-            (opened, [SETUP, "> audio 28800", "> audio 32000", "> audio 32000", "> audio 3200"]),
+            (opened, [SETUP, "> audio 28800", "> audio 32000", "> audio 3200", "> audio 32000"]),
             (started("n1", 100), []),
             (started("n2", 1000), ["< speech_started item_3 1900"]),
         ],
@@ -308,3 +308,15 @@ def test_the_caller_waits_while_a_minute_is_unsent() -> None:
 
 def test_a_caller_who_does_not_read() -> None:
     play(ready(Stage()), [(stalled, ["hang up 1008", "> finish"]), (later(2), ["close"])])
+
+
+def test_a_large_frame_is_sent_little_by_little() -> None:
+    stage = ready(Stage(drain=False, limits=Limits(in_flight_bytes=64_000)))
+    play(
+        stage,
+        [
+            (append(5000), ["> audio 32000", "> audio 32000"]),
+            (drained, ["> audio 32000", "> audio 32000"]),
+            (drained, ["> audio 32000"]),
+        ],
+    )

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from compat.bridge.tape import Entry, Sound, Tape, after, part, without
+from compat.bridge.tape import Entry, Sound, Tape, after, part, split, without
 
 
 def sound(tick: int, ticks: int) -> Sound:
@@ -37,6 +37,15 @@ def test_what_was_answered_is_left_out(spans: list[tuple[int, int]], rest: list[
 )
 def test_what_comes_after(tick: int, rest: list[Entry]) -> None:
     assert rest == after([sound(0, 10), sound(10, 10)], tick)
+
+
+def test_long_sound_is_split_and_an_opus_packet_is_not() -> None:
+    packet = Sound(0, 320, b"\x78" * 100, packet=True)
+
+    assert [sound(5, 10)] == split(sound(5, 10), 20)
+    assert [sound(5, 4), sound(9, 4), sound(13, 2)] == split(sound(5, 10), 8)
+    assert [Sound(0, 8, bytes(8)), Sound(8, 4, bytes(4))] == split(Sound(0, 12, bytes(12)), 8)
+    assert [packet] == split(packet, 10)
 
 
 def test_a_part_of_8_khz_sound_and_of_opus() -> None:
