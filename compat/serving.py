@@ -39,6 +39,7 @@ def config(
     *,
     head_timeout: float = 10.0,
     body_timeout: float = 30.0,
+    ping: float = PING,
 ) -> uvicorn.Config:
     """The time-outs bound how slowly callers may send (see compat.wire.http)."""
     logging.getLogger("uvicorn.error").addFilter(_false_alarm)
@@ -54,7 +55,7 @@ def config(
         http=bounded(head_timeout=head_timeout, body_timeout=body_timeout),
         ws=Protocol,
         ws_max_size=LARGEST_FRAME,
-        ws_ping_interval=PING,
+        ws_ping_interval=ping,
         ws_ping_timeout=PONG,
     )
 

@@ -233,15 +233,6 @@ async def test_a_frame_over_the_bound_closes_with_1009(home: House) -> None:
     assert 1009 == close.code
 
 
-async def test_pongs_come_while_sound_pours_in(home: House) -> None:
-    async with calling(home) as caller:
-        await caller.say("session.update", session=MANUAL)
-        await caller.append(bytes(48_000 * 20), step=480_000)
-        await (await caller.socket.ping())
-        await caller.say("input_audio_buffer.commit")
-        await caller.until(".committed")
-
-
 async def test_a_key_that_the_service_refuses_is_told_and_ends_the_session() -> None:
     with live_house("never heard", dashscope_api_key="bad", service_keys=("good",)) as home:
         async with calling(home) as caller:

@@ -1,0 +1,120 @@
+"""Pings go both ways, and pongs leave whatever else there is to do."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import inspect
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.server import ServerConnection
+from websockets.asyncio.server import serve as serve_service
+from websockets.frames import Frame, Opcode
+
+from compat.app import create_app
+from compat.serving import config
+from compat.settings import Settings
+from compat.upstream.sockets import ALIVE
+from tests.endpoints.live import MANUAL, Caller, calling, live_house
+from tests.house import House
+from tests.servers import serve
+
+FRAMES = 3
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[House]:
+    with live_house() as opened:
+        yield opened
+
+
+class PingedCaller(ClientConnection):
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - those of websockets
+        super().__init__(*args, **options)
+        self.pinged = asyncio.Event()
+
+    def process_event(self, event: object) -> None:
+        super().process_event(event)  # type: ignore[arg-type]  # an Event, which has no public name
+        if isinstance(event, Frame) and event.opcode is Opcode.PING:
+            self.pinged.set()
+
+
+class PingedService(ServerConnection):
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - those of websockets
+        super().__init__(*args, **options)
+        self.pinged = asyncio.Event()
+
+    def process_event(self, event: object) -> None:
+        super().process_event(event)  # type: ignore[arg-type]  # an Event, which has no public name
+        if isinstance(event, Frame) and event.opcode is Opcode.PING:
+            self.pinged.set()
+
+
+def test_both_sides_are_pinged_every_20_seconds() -> None:
+    assert (20.0, 20.0) == (inspect.signature(config).parameters["ping"].default, ALIVE)
+
+
+async def test_a_session_is_pinged_from_both_ends_and_pings_both() -> None:
+    service: asyncio.Queue[PingedService] = asyncio.Queue()
+
+    async def serve_session(connection: ServerConnection) -> None:
+        assert isinstance(connection, PingedService)
+        service.put_nowait(connection)
+        async for frame in connection:
+            if "session.finish" in str(frame):
+                return
+
+    async with serve_service(serve_session, "127.0.0.1", 0, create_connection=PingedService) as listening:
+        port = next(iter(listening.sockets)).getsockname()[1]
+        settings = Settings(base_url=f"http://127.0.0.1:{port}", dashscope_api_key="k", log_level="error")
+        with serve(create_app(settings), ping=0.05) as root:
+            address = root.replace("http", "ws", 1) + "/v1/realtime?intent=transcription"
+            async with connect(address, proxy=None, create_connection=PingedCaller) as caller:
+                assert isinstance(caller, PingedCaller)
+                await caller.pinged.wait()
+                await (await caller.ping())
+                upstream = await service.get()
+                await upstream.pinged.wait()
+                await (await upstream.ping())
+
+
+async def test_pongs_come_while_sound_pours_in(home: House) -> None:
+    async with calling(home) as caller:
+        await caller.say("session.update", session=MANUAL)
+        await caller.append(bytes(48_000 * 20), step=480_000)
+        await (await caller.socket.ping())
+        await caller.say("input_audio_buffer.commit")
+        await caller.until(".committed")
+
+
+async def test_others_pongs_leave_between_any_two_large_frames_of_one_caller(home: House) -> None:
+    pongs = 0
+
+    async def ping(quiet: Caller) -> None:
+        nonlocal pongs
+        while True:
+            await (await quiet.socket.ping())
+            pongs += 1
+
+    async def pour(loud: Caller) -> None:
+        audio = base64.b64encode(bytes(96_000 * 25)).decode()
+        for _ in range(FRAMES):
+            await loud.say("input_audio_buffer.append", audio=audio)
+            await loud.say("conversation.item.retrieve", item_id="a mark")
+
+    async with calling(home) as quiet, calling(home) as loud, asyncio.TaskGroup() as group:
+        form = {"type": "audio/pcm", "rate": 48_000}
+        update = {"type": "transcription", "audio": {"input": {"format": form, "turn_detection": None}}}
+        await loud.say("session.update", session=update)
+        tasks = [group.create_task(ping(quiet)), group.create_task(pour(loud))]
+        counts = []
+        for _ in range(FRAMES):
+            await loud.until("error")
+            counts.append(pongs)
+        tasks[0].cancel()
+
+    assert all(before < after for before, after in itertools.pairwise(counts)), counts
