@@ -1,30 +1,46 @@
-"""Three real servers behind a real nginx as deploy/ sets it: one is stopped, one is killed, nobody notices."""
+"""Three real servers with a real Redis behind a real nginx as deploy/ sets it: one is stopped, one is killed."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import json
 import re
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx2
 import openai
 import pytest
 import stamina
+from openai.types.realtime import RealtimeTranscriptionSessionCreateRequestParam
+from starlette.types import ASGIApp, Receive, Scope, Send
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
 
 from compat.emulator.app import create_app as create_emulator
-from compat.emulator.engine import Sentence
+from compat.emulator.engine import Hypothesis, Sentence
 from compat.emulator.engines.scripted import Scripted
+from compat.emulator.faults import Faults, Rule, Slow
 from tests.audio import media
+from tests.endpoints.live import SPEECH
 from tests.processes import Server, server
 from tests.servers import serve
-from tests.witnesses import free_port, program
+from tests.witnesses import free_port, program, redis_server
 
 SAID = (Sentence(text="It was the best of times.", begin_ms=100, end_ms=1500),)
 CONFIGURATION = Path(__file__).parent.parent.parent / "deploy" / "nginx.conf"
 CALLERS = 6
+RATE = 4  # calls a second that the account may make of this model, all servers together
+RATED = "fun-asr-flash-2026-06-15"
+RATES = f"{RATED}={RATE}/second"
+MANUAL = RealtimeTranscriptionSessionCreateRequestParam(type="transcription", audio={"input": {"turn_detection": None}})
 
 
 @contextlib.contextmanager
@@ -88,22 +104,108 @@ class Load:
         return told
 
 
-def test_a_server_that_stops_and_one_that_is_killed_cost_no_request(
+class Clocked:
+    """The service, and when the model was asked whose rate is small."""
+
+    def __init__(self, service: ASGIApp) -> None:
+        self.times: list[float] = []
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get("path", "").endswith("/multimodal-generation/generation"):
+            self.times.append(time.monotonic())
+        await self._service(scope, receive, send)
+
+    @property
+    def most(self) -> float:
+        """What the account may ask in the time that this took."""
+        return RATE * (self.times[-1] - self.times[0] + 1.5)
+
+
+def burst(base_url: str, speech: bytes) -> list[str]:
+    """Four seconds' worth of calls at once, from whom nobody is refused."""
+
+    def ask(_: int) -> str:
+        with openai.OpenAI(base_url=base_url, api_key="any", max_retries=0) as client:
+            return client.audio.transcriptions.create(model=RATED, file=("a.wav", speech)).text
+
+    with ThreadPoolExecutor(4 * RATE) as threads:
+        return list(threads.map(ask, range(4 * RATE)))
+
+
+def background(at: Server, speech: bytes, language: str) -> str:
+    data = {"model": "qwen3-asr-flash-filetrans", "background": "true", "language": language}
+    answer = httpx2.post(f"{at.base_url}/audio/transcriptions", data=data, files={"file": ("a.wav", speech)})
+    job_id: str = answer.json()["id"]
+    return job_id
+
+
+def outcome(base_url: str, job_id: str) -> str:
+    """Asked for again and again, until the job has ended."""
+    for attempt in stamina.retry_context(on=AssertionError, attempts=300, timeout=40, wait_max=0.2):
+        with attempt:
+            answer = httpx2.get(f"{base_url}/audio/transcriptions/{job_id}")
+            assert 200 == answer.status_code
+    text: str = answer.json()["text"]
+    return text
+
+
+@contextlib.contextmanager
+def live(base_url: str, secret: str) -> Iterator[Connection]:
+    address = f"{base_url.replace('http', 'ws', 1)}/realtime?intent=transcription"
+    with connect(address, additional_headers={"Authorization": f"Bearer {secret}"}, proxy=None) as socket:
+        yield socket
+
+
+def turn(socket: Connection) -> str:
+    audio = base64.b64encode(SPEECH).decode()
+    socket.send(json.dumps({"type": "input_audio_buffer.append", "audio": audio}))
+    socket.send(json.dumps({"type": "input_audio_buffer.commit"}))
+    while not (event := json.loads(socket.recv(timeout=20)))["type"].endswith("transcription.completed"):
+        pass
+    transcript: str = event["transcript"]
+    return transcript
+
+
+def test_a_server_that_stops_and_one_that_is_killed_cost_nothing_but_time(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     speech = media.make("wav", media.tone(2.0), 16000, 1, tmp_path / "a.wav").read_bytes()
-    with serve(create_emulator(Scripted(SAID))) as root, contextlib.ExitStack() as stack:
+    emulator = create_emulator(Scripted(SAID, hypotheses=[[Hypothesis("hello there")]]))
+    service = Clocked(emulator)
+    emulator.state.emulator.faults.arm(Faults((Rule("submit", Slow(seconds=4), times=None),)))
+    with serve(service) as root, redis_server(tmp_path) as store, contextlib.ExitStack() as stack:
+        shared = {"COMPAT_STORE": store, "COMPAT_SECRET": "the same on all replicas", "COMPAT_RATES": RATES}
         folders = [tmp_path_factory.mktemp("server") for _ in range(3)]
-        servers = [stack.enter_context(server(folder, root)) for folder in folders]
-        base_url = stack.enter_context(nginx(tmp_path, servers))
-        for attempt in stamina.retry_context(on=openai.APIConnectionError, attempts=50, wait_max=0.1):
-            with attempt, openai.OpenAI(base_url=base_url, api_key="any", max_retries=0) as client:
-                client.models.list()
+        stopped, killed, left = (stack.enter_context(server(folder, root, **shared)) for folder in folders)
+        base_url = stack.enter_context(nginx(tmp_path, [stopped, killed, left]))
+        with openai.OpenAI(base_url=base_url, api_key="any", max_retries=0) as client:
+            for attempt in stamina.retry_context(on=openai.APIConnectionError, attempts=50, wait_max=0.1):
+                with attempt:
+                    client.models.list()
+            secret = client.realtime.client_secrets.create(session=MANUAL).value
         load = Load(base_url, speech)
 
+        job = background(stopped, speech, "de")
+
         def stop() -> None:
-            servers[0].process.send_signal(signal.SIGTERM)
-            servers[0].process.wait(timeout=20)
+            stopped.process.send_signal(signal.SIGTERM)
+            stopped.process.wait(timeout=20)
 
         assert {"It was the best of times."} == set(load.during(stop, retries=0))
-        assert {"It was the best of times."} == set(load.during(servers[1].kill, retries=2))
+        assert ["It was the best of times."] * 4 * RATE == burst(base_url, speech)
+        assert len(service.times) <= service.most
+        assert "It was the best of times." == outcome(base_url, job)
+
+        job = background(killed, speech, "fr")
+        with contextlib.suppress(ConnectionClosed), live(killed.base_url, secret) as socket:
+            assert "hello there" == turn(socket)
+            assert {"It was the best of times."} == set(load.during(killed.kill, retries=2))
+            while socket.recv(timeout=10):
+                pass
+        with live(base_url, secret) as socket:
+            assert "hello there" == turn(socket)
+        stack.enter_context(server(folders[1], root, **shared))  # as whatever looks after servers does
+        assert "It was the best of times." == outcome(base_url, job)
+
+    assert 2 == emulator.state.emulator.counts["submit"]
