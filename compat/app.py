@@ -20,7 +20,7 @@ from starlette.routing import Route, WebSocketRoute
 
 from compat import rates
 from compat.audio.worker import Worker
-from compat.endpoints import playground
+from compat.endpoints import elsewhere, playground
 from compat.endpoints.access import Access
 from compat.endpoints.auth import Gate
 from compat.endpoints.door import Door, Doorkeeper
@@ -38,7 +38,7 @@ from compat.endpoints.spool import Spool
 from compat.endpoints.transcriptions import Transcriptions
 from compat.endpoints.translating import Translator
 from compat.endpoints.translations import Translations
-from compat.errors import CompatError, MethodNotAllowed, NotFound
+from compat.errors import CompatError
 from compat.jobs.store import REDIS, at
 from compat.metrics import Metrics
 from compat.settings import Settings
@@ -126,6 +126,7 @@ def create_app(settings: Settings) -> Starlette:
             Route("/v1/realtime/client_secrets", sessions.client_secret, methods=["POST"]),
             Route("/v1/realtime/transcription_sessions", sessions.transcription_session, methods=["POST"]),
             WebSocketRoute("/v1/realtime", realtime.live),
+            Route("/v1/realtime", elsewhere.no_socket, methods=["GET", "POST"]),
             Route("/v1/models", models.every),
             Route("/v1/models/{model:path}", models.one),
             Route("/healthz", healthz),
@@ -133,6 +134,7 @@ def create_app(settings: Settings) -> Starlette:
             Route("/metrics", Figures(metrics, gate).metrics),
             *(playground.routes() if settings.playground else ()),
             *([Route("/files/{token}", links.get)] if links else []),
+            WebSocketRoute("/{path:path}", elsewhere.unknown_socket),
         ],
         middleware=[Middleware(Access, metrics=metrics), *_cors(settings), Middleware(Doorkeeper, door=door)],
         exception_handlers={
@@ -194,10 +196,7 @@ async def _refused(request: Request, exc: Exception) -> Response:
 
 
 async def _unrouted(request: Request, exc: Exception) -> Response:
-    status = exc.status_code if isinstance(exc, HTTPException) else 404
-    if status == 405:
-        return _answer(MethodNotAllowed(f"{request.method} is not possible on {request.url.path}."))
-    return _answer(NotFound(f"There is no {request.method} {request.url.path} here.", code="unknown_url"))
+    return _answer(elsewhere.error(request, exc))
 
 
 async def _gone(request: Request, _: Exception) -> Response:

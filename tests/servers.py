@@ -15,10 +15,10 @@ from compat.serving import Server, config
 
 
 @contextlib.contextmanager
-def serve(app: ASGIApp, cert: Path | None = None, key: Path | None = None) -> Iterator[str]:
+def serve(app: ASGIApp, cert: Path | None = None, key: Path | None = None, **timeouts: float) -> Iterator[str]:
     """Runs `app` in a thread with a loop of its own; gives its root address, `http://127.0.0.1:PORT`."""
     listener = socket.create_server(("127.0.0.1", 0))
-    settings = config(app, cert, key)
+    settings = config(app, cert, key, **timeouts)
     leave = getattr(getattr(app, "state", None), "leave", None)
     server = Server(settings, leave) if leave else uvicorn.Server(settings)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

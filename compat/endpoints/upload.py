@@ -21,6 +21,7 @@ NO_ROOM = "This server has no room for the file now."
 MOST_PARTS = 512
 LONGEST_FIELD = 4 << 20  # bytes; a voice sample of 10 s as a data URL is the largest a field may hold
 ALL_FIELDS = 24 << 20
+LONGEST_PATH = 200  # bytes of a file that came without a name: it may be a path itself
 
 
 class Upload:
@@ -60,6 +61,8 @@ class _Parts:
         self._value = bytearray()
         self._name = ""
         self._in_file = False
+        self._named = False
+        self.unnamed = False
         self._field = bytearray()
 
     def callbacks(self) -> dict[str, object]:
@@ -84,7 +87,8 @@ class _Parts:
         if bytes(self._header).lower() == b"content-disposition":
             _, options = parse_options_header(bytes(self._value))
             self._name = options.get(b"name", b"").decode("utf-8", "replace")
-            self._in_file = self._name == "file" or b"filename" in options
+            self._named = b"filename" in options
+            self._in_file = self._name == "file" or self._named
         self._header.clear()
         self._value.clear()
 
@@ -96,6 +100,7 @@ class _Parts:
         if self._name != "file":
             raise BadRequest(f"The form has a file in {self._name!r}; send the audio as file.", param=self._name[:64])
         self.upload.files += 1
+        self.unnamed = not self._named
         if self.upload.files > 1:
             raise BadRequest("The form has two files; send one audio file a request.", param="file")
 
@@ -167,8 +172,12 @@ def _private(path: Path) -> BinaryIO:
 
 def _parser(request: Request, parts: _Parts) -> MultipartParser:
     kind, options = parse_options_header(request.headers.get("content-type"))
-    if kind != b"multipart/form-data" or not options.get(b"boundary"):
+    if kind != b"multipart/form-data":
         raise BadRequest("Send the audio as multipart/form-data with the fields file and model.", param="file")
+    if not options.get(b"boundary"):
+        raise BadRequest(
+            "The header Content-Type names no boundary: leave it to the client, as to curl's -F.", param="file"
+        )
     try:
         return MultipartParser(options[b"boundary"], parts.callbacks())  # type: ignore[arg-type]
     except ValueError as exc:
@@ -187,3 +196,5 @@ def _complete(parts: _Parts) -> None:
         raise BadAudio("The form has no file; send the audio as file.", code="missing_required_parameter")
     if not parts.upload.size:
         raise BadAudio("The file is empty.")
+    if parts.unnamed and parts.upload.size <= LONGEST_PATH and parts.upload.pending.isascii():
+        raise BadAudio("file is a line of text in place of a file: with curl, write -F file=@speech.wav.")

@@ -79,10 +79,17 @@ async def test_a_large_file_is_whole_on_disk(tmp_path: Path) -> None:
     assert audio == form.path.read_bytes()
 
 
+async def test_a_file_without_a_name_is_a_file(tmp_path: Path) -> None:
+    form = await received(field("file", "RIFF\x80") + END, tmp_path, step=7, limit=2048)
+
+    assert "RIFF\x80".encode() == form.path.read_bytes()
+
+
 WHOLE = FILE + field("model", "whisper-1") + END
 BAD: list[tuple[bytes, dict[str, str], type[CompatError], str | None]] = [
     (field("model", "whisper-1") + END, {}, BadAudio, "file"),
     (part('Content-Disposition: form-data; name="file"; filename="a"', b"") + END, {}, BadAudio, "file"),
+    (field("file", "speech.wav") + END, {}, BadAudio, "file"),
     (FILE + FILE + END, {}, BadRequest, "file"),
     (part('Content-Disposition: form-data; name="audio"; filename="a"', AUDIO) + END, {}, BadRequest, "audio"),
     (part("Content-Type: audio/wav", AUDIO) + END, {}, BadRequest, None),

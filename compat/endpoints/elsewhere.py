@@ -1,0 +1,44 @@
+"""Paths that are not there: what was probably meant, in OpenAI's shape."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.websockets import WebSocket
+
+from compat.errors import BadRequest, CompatError, MethodNotAllowed, NotFound
+
+THERE = re.compile(r"/(audio/(transcriptions|translations)|models|realtime(/client_secrets)?)(?=/|$)")
+
+
+def error(request: Request, exc: Exception) -> CompatError:
+    """What Starlette's own refusal is here."""
+    if isinstance(exc, HTTPException) and exc.status_code == 405:
+        return MethodNotAllowed(f"{request.method} is not possible on {request.url.path}.")
+    return unknown(request.method, request.url.path)
+
+
+def unknown(method: str, path: str) -> NotFound:
+    found = THERE.search(path)
+    meant = f"/v1{path[found.start() :].rstrip('/')}" if found else path
+    hint = f", but {meant[:200]}: base addresses end in /v1" if meant != path else ""
+    return NotFound(f"There is no {method} {path[:200]} here{hint}.", code="unknown_url")
+
+
+async def unknown_socket(socket: WebSocket) -> None:
+    refused = unknown("WebSocket", socket.url.path)
+    headers = {"x-request-id": f"req_{uuid.uuid4().hex}"}
+    await socket.send_denial_response(JSONResponse(refused.body(), refused.status, headers))
+
+
+async def no_socket(request: Request) -> None:
+    """A plain request where sessions are opened, as a proxy makes it that does not know WebSockets."""
+    raise BadRequest(
+        f"{request.url.path} opens a WebSocket, and this request asks for none: a proxy in front may have dropped its "
+        "headers Upgrade and Connection.",
+        code="websocket_required",
+    )
