@@ -80,6 +80,7 @@ async def test_a_session_is_pinged_from_both_ends_and_pings_both() -> None:
                 upstream = await service.get()
                 await upstream.pinged.wait()
                 await (await upstream.ping())
+            await upstream.wait_closed()
 
 
 async def test_pongs_come_while_sound_pours_in(home: House) -> None:
