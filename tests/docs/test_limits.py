@@ -1,0 +1,58 @@
+"""The page's figures are the code's."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+from python_multipart.multipart import DEFAULT_MAX_HEADER_COUNT, DEFAULT_MAX_HEADER_SIZE
+from websockets.http11 import MAX_LINE_LENGTH
+
+from compat import nesting, serving
+from compat.audio.worker import Worker
+from compat.bridge.limits import Limits
+from compat.endpoints import sessions, upload
+from compat.endpoints.conversation import Bounds
+from compat.openai_api import form, secrets
+from compat.settings import Settings
+from compat.wire import http
+
+PAGE = (Path(__file__).parent.parent.parent / "docs" / "limits.md").read_text()
+BOUNDS = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \| [^|]+ \|$", PAGE, re.MULTILINE))
+SET = Settings()
+READING = inspect.signature(Worker).parameters
+CODE = {
+    "a request's head": f"{http.HEAD >> 10} KiB, {http.HEADERS} headers",
+    "the time for a head": f"`COMPAT_HEAD_TIMEOUT`, {SET.head_timeout:g} s",
+    "the pace of a body": f"{http.SLOWEST} bytes a second over `COMPAT_BODY_TIMEOUT`, {SET.body_timeout:g} s",
+    "an upload": f"`COMPAT_MAX_UPLOAD`, {SET.max_upload >> 30} GiB",
+    "a form's parts": f"{upload.MOST_PARTS}, with {DEFAULT_MAX_HEADER_COUNT} headers of "
+    f"{DEFAULT_MAX_HEADER_SIZE >> 10} KiB each",
+    "a form's text fields": f"{upload.LONGEST_FIELD >> 20} MiB each, {upload.ALL_FIELDS >> 20} MiB together",
+    "prompt and keywords of an upload": f"about {form.CONTEXT_TOKENS:,} tokens",
+    "the length of audio": f"`COMPAT_MAX_DURATION`, {SET.max_duration / 3600:g} h",
+    "reading a file": f"{READING['seconds'].default} s, {READING['memory'].default >> 30} GiB of memory",
+    "JSON's levels": f"{nesting.DEEPEST} where it is kept, else what the parser's stack holds (some 900)",
+    "a session's configuration over HTTP": f"{sessions.LARGEST >> 10} KiB",
+    "a client secret": f"{secrets.LONGEST} characters",
+    "a line of a WebSocket's handshake": f"{MAX_LINE_LENGTH} bytes",
+    "a frame of live speech": f"{serving.LARGEST_FRAME >> 20} MiB",
+    "sound that is ahead of the service": f"{Limits().unsent:g} s",
+    "what a live caller does not read": f"{Bounds().backlog >> 20} MiB, {Bounds().unread:g} s",
+    "a live caller who answers no ping": f"{serving.PONG:g} s",
+    "a live session": f"`COMPAT_MAX_SESSION`, {SET.max_session / 3600:g} h",
+    "requests and sessions at a time, bytes on disk": "`COMPAT_MAX_REQUESTS`, `COMPAT_MAX_SESSIONS`, "
+    f"`COMPAT_MAX_SPOOL`: {SET.max_requests}, {SET.max_sessions}, {SET.max_spool >> 30} GiB",
+    "the wait for a turn": f"`COMPAT_QUEUE_WAIT`, {SET.queue_wait:g} s",
+}
+
+
+def test_no_bound_is_left_out() -> None:
+    assert set(CODE) == set(BOUNDS) - {"what", "---"}
+
+
+@pytest.mark.parametrize("what", CODE)
+def test_a_bound_is_the_code_s(what: str) -> None:
+    assert CODE[what] == BOUNDS[what]
