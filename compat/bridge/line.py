@@ -224,9 +224,8 @@ class Line:
             case State.WAITING:
                 return self._retry_at
             case State.FINISHING:
-                # A turn that was sent faster than it was spoken may take as long to hear as it lasts.
-                busy_until = 0.0 if self._hearing.detecting else self._busy_until
-                return max(self.since, self._heard_at, busy_until) + self._limits.finishing
+                # What was sent faster than it was spoken may take as long to hear as it lasts.
+                return max(self.since, self._heard_at, self._busy_until) + self._limits.finishing
             case State.OPEN:
                 return self._answer_due
             case _:

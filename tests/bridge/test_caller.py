@@ -246,6 +246,30 @@ def test_a_commit_of_what_is_only_silence(answer: Conversation) -> None:
     play(stage, [(append(1000), ["> audio 32000"]), (commit, ["> finish"]), *answer])
 
 
+def test_a_commit_of_silence_that_was_poured_in_waits_two_seconds_and_the_next_turn_for_the_service() -> None:
+    stage = ready(Stage(), turn_detection=NO_PADDING)
+    play(
+        stage,
+        [
+            *[(append(1000), ["> audio 32000"])] * 40,
+            (commit, ["> finish"]),
+            (append(500), []),
+            (later(1.9), []),
+            (later(0.2), [*NEW, "< completed item_1 '' 0.0"]),
+            (commit, []),
+            (later(40.0), []),
+            (finished, ["close", "open"]),
+            (opened, [SETUP, "> audio 16000", "> finish"]),
+            (started("t1", 100), ["< speech_started item_2 40100"]),
+            (
+                final("t1", "hi"),
+                ["< speech_stopped item_2 40500", *SECOND, "< delta item_2 'hi'", "< completed item_2 'hi' 0.4"],
+            ),
+            (finished, ["close"]),
+        ],
+    )
+
+
 def test_a_commit_after_a_detected_turn_invents_nothing() -> None:
     stage = ready(Stage(), turn_detection=NO_PADDING)
     play(
