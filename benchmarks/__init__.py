@@ -1,0 +1,1 @@
+"""What this server costs, beside its peers: `benchmarks/run`."""

@@ -1,0 +1,74 @@
+"""benchmarks/run: everything in turn, and RESULTS.md; or some rows, printed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvloop
+
+from benchmarks import report
+from benchmarks.findings import Findings
+from benchmarks.peers import field
+from benchmarks.rows import (
+    booting,
+    fitting,
+    growth,
+    jobs,
+    latency,
+    live,
+    pieces,
+    probing,
+    reencoding,
+    streaming,
+    throughput,
+    uploading,
+)
+
+AMONG_PEERS = (latency, throughput, fitting, reencoding)
+ALONE = (uploading, booting, streaming, live, jobs, pieces, probing, growth)
+NAMES = [row.NAME for row in (*AMONG_PEERS, *ALONE)]
+FIRST_FOUR = [row.NAME for row in AMONG_PEERS]
+
+
+def measured(names: list[str], quick: bool, absent: dict[str, str]) -> Iterator[tuple[str, Findings]]:
+    """Each row as it is done. `absent` is told who does not take part, and why."""
+    peered = [row for row in AMONG_PEERS if row.NAME in names]
+    if peered:
+        with field() as entrants:
+            absent |= entrants.absent
+            for row in peered:
+                yield row.NAME, uvloop.run(row.measure(entrants, quick))
+    for alone in ALONE:
+        if alone.NAME in names:
+            yield alone.NAME, uvloop.run(alone.measure(quick))
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(prog="benchmarks/run", description=__doc__)
+    arguments.add_argument(
+        "--quick", action="store_true", help="less of each; without rows the first four, printed only"
+    )
+    arguments.add_argument("rows", nargs="*", metavar="ROW", help=f"some rows, printed only: {', '.join(NAMES)}")
+    given = arguments.parse_args()
+    if unknown := set(given.rows) - set(NAMES):
+        arguments.error(f"no such row: {', '.join(sorted(unknown))}")
+    names = given.rows or (FIRST_FOUR if given.quick else NAMES)
+    started = time.perf_counter()
+    machine = report.Machine.now()
+    found: dict[str, Findings] = {}
+    absent: dict[str, str] = {}
+    for name, findings in measured(names, given.quick, absent):
+        found[name] = findings
+        print(report.section(name, findings), flush=True)
+        print(f"{(time.perf_counter() - started) / 60:.1f} minutes so far", file=sys.stderr, flush=True)
+    print(report.bars(found))
+    if names == NAMES and not given.quick:
+        report.write(Path(__file__).parent, found, machine, absent, (time.perf_counter() - started) / 60)
+
+
+if __name__ == "__main__":
+    main()

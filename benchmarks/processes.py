@@ -1,0 +1,135 @@
+"""Servers in processes of their own, and what such a process and its children use (Linux)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / ".benchmarks"
+"""Peers' environments, logs, files to upload: all that is made, and git does not see."""
+
+
+class Process:
+    """A server that accepts connections on `port`. `booted` is how many seconds it took to do so."""
+
+    def __init__(self, pid: int, port: int, booted: float) -> None:
+        self.pid = pid
+        self.port = port
+        self.booted = booted
+
+    def tree(self) -> list[int]:
+        """The process and all below it."""
+        found = [self.pid]
+        for pid in found:
+            with contextlib.suppress(OSError):
+                for task in Path(f"/proc/{pid}/task").iterdir():
+                    found += map(int, (task / "children").read_text().split())
+        return found
+
+    def memory(self) -> float:
+        """MiB in main memory, of the tree."""
+        return sum(_status(pid, "VmRSS") for pid in self.tree())
+
+    def peak(self) -> float:
+        """MiB at most since `forget_peak`, of each process in the tree, added up."""
+        return sum(_status(pid, "VmHWM") for pid in self.tree())
+
+    def forget_peak(self) -> None:
+        for pid in self.tree():
+            with contextlib.suppress(OSError):
+                Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+    def seconds(self) -> float:
+        """What the tree has used of the processor so far."""
+        return sum(processor_seconds(pid) for pid in self.tree())
+
+
+def processor_seconds(pid: int) -> float:
+    """What a process and its threads have used so far; the clock's number is clock_getcpuclockid(3)'s."""
+    with contextlib.suppress(OSError):
+        return time.clock_gettime((~pid << 3) | 2)
+    return 0.0
+
+
+def _status(pid: int, name: str) -> float:
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith(f"{name}:"):
+                return int(line.split()[1]) / 1024
+    return 0.0
+
+
+@contextlib.contextmanager
+def running(
+    name: str, *command: str | Path, port: int, wait: float = 60, environment: Mapping[str, str] | None = None
+) -> Iterator[Process]:
+    """A server, once it accepts connections. What it says is in `.benchmarks/logs/<name>.log`."""
+    log = FOLDER / "logs" / f"{name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    started = time.perf_counter()
+    with log.open("wb") as said:
+        child = subprocess.Popen(
+            [*map(str, command)], env={**os.environ, **(environment or {})}, stdout=said, stderr=said, cwd=ROOT
+        )
+    try:
+        _await(child, port, started + wait, log)
+        yield Process(child.pid, port, time.perf_counter() - started)
+    finally:
+        child.terminate()
+        try:
+            child.wait(20)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def _await(child: subprocess.Popen[bytes], port: int, until: float, log: Path) -> None:
+    while time.perf_counter() < until:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        if child.poll() is not None:
+            break
+        time.sleep(0.005)
+    raise RuntimeError(f"{child.args!r} does not accept connections; see {log}")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def stub(module: str = "service", **environment: str) -> Iterator[Process]:
+    """One of benchmarks/servers."""
+    port = free_port()
+    command = (sys.executable, "-m", f"benchmarks.servers.{module}", str(port))
+    with running(module, *command, port=port, environment=environment) as up:
+        yield up
+
+
+@contextlib.contextmanager
+def ours(service: int, **environment: str) -> Iterator[Process]:
+    """This server, in front of a service at that port, as it is by default but without a key's rates and with no state
+    from elsewhere."""
+    port = free_port()
+    settings = {
+        "DASHSCOPE_API_KEY": "k",
+        "DASHSCOPE_BASE_URL": f"http://127.0.0.1:{service}",
+        "COMPAT_LOG_LEVEL": "warning",
+        "COMPAT_RATES": "off",
+        "COMPAT_STORE": str(FOLDER / "jobs.sqlite"),
+        "COMPAT_JOB_RETENTION": "0",
+    }
+    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / "jobs.sqlite").unlink(missing_ok=True)
+    command = (sys.executable, "-m", "compat", "serve", "--port", str(port))
+    with running("ours", *command, port=port, environment=settings | environment) as up:
+        yield up

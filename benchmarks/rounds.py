@@ -1,0 +1,45 @@
+"""Contenders in turns: each round calls every one of them, so that what the machine does meanwhile falls on all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmarks.findings import Table
+from benchmarks.load import Rounds, load
+from benchmarks.peers import Contender, Field
+
+
+@dataclass(frozen=True)
+class Interleaved:
+    contenders: dict[str, Contender]
+    measured: dict[str, Rounds]
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.contenders)
+
+    def added(self, name: str, share: int) -> float:
+        """Milliseconds at a percentile, beyond those of the stub called directly."""
+        return self.measured[name].at(share) - self.measured[self.contenders[name].direct].at(share)
+
+    def table(self, title: str) -> Table:
+        head = ("", "p50 ms", "p99 ms", "added p50", "added p99", "requests/s", "spread of p50")
+        lines = []
+        for name, contender in self.contenders.items():
+            told = self.measured[name]
+            added = ["", ""] if contender.direct == name else [f"{self.added(name, share):+.2f}" for share in (50, 99)]
+            figures = [f"{told.at(50):.2f}", f"{told.at(99):.2f}", *added, f"{told.rate:.0f}", f"{told.spread:.0%}"]
+            lines.append([name, *figures])
+        return Table(title, head, lines)
+
+
+async def interleaved(field: Field, audio: bytes, *, flying: int, calls: int, count: int) -> Interleaved:
+    """`count` rounds of `calls` calls each. What is loaded or connected once is so before."""
+    requests = {name: contender.request(audio) for name, contender in field.contenders.items()}
+    measured = {name: Rounds() for name in requests}
+    for name, request in requests.items():
+        await load(field.contenders[name].process.port, request, flying, max(10, calls // 4))
+    for _ in range(count):
+        for name, request in requests.items():
+            measured[name].rounds.append(await load(field.contenders[name].process.port, request, flying, calls))
+    return Interleaved(field.contenders, measured)

@@ -1,0 +1,1 @@
+"""The rows of RESULTS.md, a module each: `measure` gives Findings."""

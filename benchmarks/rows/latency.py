@@ -1,0 +1,23 @@
+"""What is added to a short upload with one in flight."""
+
+from __future__ import annotations
+
+from benchmarks import rounds
+from benchmarks.findings import Bar, Findings
+from benchmarks.peers import FLOOR, LITELLM, OURS, Field
+from benchmarks.sounds import MIB, noise
+
+NAME = "latency"
+
+
+async def measure(field: Field, quick: bool) -> Findings:
+    times = await rounds.interleaved(field, noise(MIB), flying=1, calls=40 if quick else 100, count=5 if quick else 10)
+    added = {name: times.added(name, 50) for name in times.names}
+    late = times.added(OURS, 99)
+    bars = [Bar("added latency, 1 MiB, 1 in flight: p50", f"{added[OURS]:+.2f} ms", "≤ 3 ms", added[OURS] <= 3)]
+    if LITELLM in added:
+        share = added[OURS] / added[LITELLM]
+        bars.append(Bar("the same as a share of LiteLLM's", f"{share:.2f}", "≤ 0.25", share <= 0.25))
+    bars.append(Bar("added latency, 1 MiB, 1 in flight: p99", f"{late:+.2f} ms", "≤ 6 ms", late <= 6))
+    notes = [f"The blind pass-through adds {added[FLOOR]:.2f} ms."]
+    return Findings(bars, [times.table("1 MiB, 1 in flight")], notes=notes)

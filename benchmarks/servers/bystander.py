@@ -1,0 +1,17 @@
+"""Re-encodes a file as this server's worker does, again and again: how much of what others feel is the cores' doing.
+
+python -m benchmarks.servers.bystander FILE
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from compat.audio import fit, probe
+from compat.catalogue import LIMITS
+
+if __name__ == "__main__":
+    source = Path(sys.argv[1])
+    while True:
+        fit.fit(probe.measure(source), source.with_name("bystander"), max_bytes=LIMITS["chat"].size)
