@@ -1,56 +1,39 @@
 """Captions while a file of any kind is played: python live_file.py speech.mp3   (pip install 'openai[realtime]' av)"""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import sys
 import time
-from collections.abc import Iterator
 
 import av
 import openai
-from av.audio.resampler import AudioResampler
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 
-RATE = 24_000
-SESSION = {"type": "transcription", "audio": {"input": {"transcription": {"model": "gpt-4o-transcribe"}}}}
 
-
-def sound(path: str) -> Iterator[bytes]:
-    """Any file's sound, 100 ms at a time: mono, 16 bit, 24 kHz. At its end a second of silence, which ends the turn."""
-    resampler = AudioResampler(format="s16", layout="mono", rate=RATE, frame_size=RATE // 10)
+def sound(path: str) -> bytes:
+    """Any file's sound as 16 bit, mono, 24 kHz, and a second of silence, which ends the last turn."""
+    resampler = av.AudioResampler("s16", "mono", 24_000)
     with av.open(path) as file:
-        for frame in [*file.decode(audio=0), None]:
-            for piece in resampler.resample(frame):
-                yield bytes(piece.planes[0])[: piece.samples * 2]
-    yield from [bytes(RATE // 10 * 2)] * 10
+        parts = [part for frame in [*file.decode(audio=0), None] for part in resampler.resample(frame)]
+    return b"".join(bytes(part.planes[0])[: part.samples * 2] for part in parts) + bytes(48_000)
 
 
-async def speak(connection: AsyncRealtimeConnection, path: str) -> None:
-    started, said = time.monotonic(), 0
-    for piece in sound(path):
-        await connection.input_audio_buffer.append(audio=base64.b64encode(piece).decode())
-        said += len(piece) // 2
-        await asyncio.sleep(started + said / RATE - time.monotonic())
-
-
-async def main(path: str) -> None:
-    async with openai.AsyncOpenAI().realtime.connect(extra_query={"intent": "transcription"}) as connection:
-        await connection.session.update(session=SESSION)  # type: ignore[arg-type]  # a plain dict will do
-        speaking = asyncio.create_task(speak(connection, path))
-        speaking.add_done_callback(lambda _: asyncio.ensure_future(finish(connection)))
-        async for event in connection:
-            if event.type == "conversation.item.input_audio_transcription.delta":
-                print(event.delta, end="", flush=True)
-            elif event.type == "conversation.item.input_audio_transcription.completed":
-                print()
-
-
-async def finish(connection: AsyncRealtimeConnection) -> None:
+async def speak(connection: AsyncRealtimeConnection, pcm: bytes) -> None:
+    begun = time.monotonic()
+    for at in range(0, len(pcm), 4800):
+        await asyncio.sleep(begun + at / 48_000 - time.monotonic())
+        await connection.input_audio_buffer.append(audio=base64.b64encode(pcm[at : at + 4800]).decode())
     await asyncio.sleep(3)  # for the last words
     await connection.close()
 
 
-if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+async def main(path: str) -> None:
+    realtime = openai.AsyncOpenAI().realtime.connect(extra_query={"intent": "transcription"})
+    async with realtime as connection, asyncio.TaskGroup() as group:
+        group.create_task(speak(connection, sound(path)))
+        async for event in connection:
+            if event.type.startswith("conversation.item.input_audio_transcription."):
+                print(getattr(event, "delta", "\n"), end="", flush=True)  # the last event of a turn has none
+
+
+asyncio.run(main(sys.argv[1]))
