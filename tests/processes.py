@@ -17,11 +17,12 @@ COMMAND = [sys.executable, "-m", "compat", "serve", "--port", "0"]
 
 
 class Server:
-    """A running server; `base_url` is what a client is pointed at."""
+    """A running server; `base_url` is what a client is pointed at, `printed` all that it has printed, its log too."""
 
-    def __init__(self, process: subprocess.Popen[str], base_url: str) -> None:
+    def __init__(self, process: subprocess.Popen[str], base_url: str, printed: list[str]) -> None:
         self.process = process
         self.base_url = base_url
+        self.printed = printed
 
     def kill(self) -> None:
         """SIGKILL: nothing gets a chance to tidy up."""
@@ -46,23 +47,29 @@ def server(folder: Path, root: str, **settings: str) -> Iterator[Server]:
     process = subprocess.Popen(
         COMMAND,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
         text=True,
         env={**plain, **given, **settings},
     )
     assert process.stdout is not None
+    printed: list[str] = []
+    drain = threading.Thread(target=printed.extend, args=(process.stdout,), daemon=True)
     try:
-        said = next((found for line in process.stdout if (found := re.search(r"http://127\S+/v1", line))), None)
-        assert said is not None
-        drain = threading.Thread(target=process.stdout.read, daemon=True)
+        for line in process.stdout:
+            printed.append(line)
+            if said := re.search(r"http://127\S+/v1", line):
+                break
+        else:
+            raise AssertionError("the server did not start: " + "".join(printed))
         drain.start()
-        yield Server(process, said[0])
+        yield Server(process, said[0], printed)
     finally:
         process.terminate()
         try:
             process.wait(timeout=30)
         finally:
             process.kill()
-            drain.join(timeout=5)
+            if drain.ident is not None:
+                drain.join(timeout=5)
             process.stdout.close()
