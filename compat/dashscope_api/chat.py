@@ -7,7 +7,6 @@ gives neither annotations nor `usage.seconds`. (Model Studio "Qwen-ASR API refer
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -15,8 +14,8 @@ import msgspec
 from compat.dashscope_api.calls import Call, Reply
 from compat.dashscope_api.faults import Answer, checked, decode, read
 from compat.dashscope_api.inline import data_uri, inline_call
-from compat.dashscope_api.messages import Annotation, Message, TokenDetails, transcribed
-from compat.dashscope_api.sse import Event, Events
+from compat.dashscope_api.messages import Annotation, Frame, Message, Stream, TokenDetails, transcribed
+from compat.dashscope_api.sse import Event
 from compat.errors import ServiceFailed
 from compat.transcript import Request, Transcript, Usage
 
@@ -78,46 +77,21 @@ def transcript(request: Request, reply: Reply) -> Transcript:
     return transcribed(request, message.text, message.annotation or Annotation(), counts.usage(), request_id)
 
 
-@dataclass
-class Stream:
-    """Bytes of a streamed answer in, pieces of text out; then the whole of it. Both raise the error the answer is."""
+def stream(request: Request) -> Stream:
+    return Stream(request, _frame)
 
-    request: Request
-    _events: Events = field(default_factory=Events)
-    _text: list[str] = field(default_factory=list)
-    _annotation: Annotation = field(default_factory=Annotation)
-    _counts: Counts = field(default_factory=Counts)
-    _request_id: str | None = None
-    _ended: bool = False
 
-    def feed(self, chunk: bytes) -> list[str]:
-        return self._said(self._events.feed(chunk))
-
-    def flush(self) -> list[str]:
-        """What the end of the answer completes. Raises ServiceFailed when it was cut off."""
-        said = self._said(self._events.flush())
-        if not self._ended:
-            raise ServiceFailed("DashScope's answer was cut off.")
-        return said
-
-    def transcript(self) -> Transcript:
-        return transcribed(self.request, "".join(self._text), self._annotation, self._counts.usage(), self._request_id)
-
-    def _said(self, events: list[Event]) -> list[str]:
-        said = [text for event in events if (text := self._chunk(event.data.strip()))]
-        self._text += said
-        return said
-
-    def _chunk(self, data: bytes) -> str:
-        if data == b"[DONE]":
-            self._ended = True
-            return ""
-        chunk = checked(decode(Completion, data))
-        self._request_id = chunk.request_id or chunk.id or self._request_id
-        self._counts = chunk.usage or self._counts
-        if not chunk.choices:
-            return ""
-        self._ended = self._ended or bool(chunk.choices[0].finish_reason)
-        delta = chunk.choices[0].delta or Message()
-        self._annotation = delta.annotation or self._annotation
-        return delta.text
+def _frame(event: Event) -> Frame:
+    data = event.data.strip()
+    if data == b"[DONE]":
+        return Frame(last=True)
+    chunk = checked(decode(Completion, data))
+    choice = chunk.choices[0] if chunk.choices else Choice()
+    delta = choice.delta or Message()
+    return Frame(
+        text=delta.text,
+        annotation=delta.annotation,
+        usage=chunk.usage.usage() if chunk.usage else None,
+        request_id=chunk.request_id or chunk.id,
+        last=bool(choice.finish_reason),
+    )

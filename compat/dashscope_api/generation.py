@@ -7,7 +7,6 @@ is no [DONE]: the last frame has `finish_reason` "stop", earlier ones the string
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -15,8 +14,8 @@ import msgspec
 from compat.dashscope_api.calls import Call, Reply
 from compat.dashscope_api.faults import Answer, checked, decode, read, task_fault
 from compat.dashscope_api.inline import data_uri, inline_call
-from compat.dashscope_api.messages import Annotation, Message, TokenDetails, transcribed
-from compat.dashscope_api.sse import Event, Events
+from compat.dashscope_api.messages import Annotation, Frame, Message, Stream, TokenDetails, transcribed
+from compat.dashscope_api.sse import Event
 from compat.errors import ServiceFailed
 from compat.transcript import Request, Transcript, Usage
 
@@ -91,46 +90,20 @@ def transcript(request: Request, reply: Reply) -> Transcript:
     )
 
 
-@dataclass
-class Stream:
-    """Bytes of a streamed answer in, pieces of text out; then the whole of it. Both raise the error the answer is."""
+def stream(request: Request) -> Stream:
+    return Stream(request, _frame)
 
-    request: Request
-    _events: Events = field(default_factory=Events)
-    _text: list[str] = field(default_factory=list)
-    _annotation: Annotation = field(default_factory=Annotation)
-    _counts: Counts = field(default_factory=Counts)
-    _request_id: str | None = None
-    _ended: bool = False
 
-    def feed(self, chunk: bytes) -> list[str]:
-        return self._said(self._events.feed(chunk))
-
-    def flush(self) -> list[str]:
-        """What the end of the answer completes. Raises ServiceFailed when it was cut off."""
-        said = self._said(self._events.flush())
-        if not self._ended:
-            raise ServiceFailed("DashScope's answer was cut off.")
-        return said
-
-    def transcript(self) -> Transcript:
-        return transcribed(self.request, "".join(self._text), self._annotation, self._counts.usage(), self._request_id)
-
-    def _said(self, events: list[Event]) -> list[str]:
-        said = [text for event in events if (text := self._frame(event))]
-        self._text += said
-        return said
-
-    def _frame(self, event: Event) -> str:
-        frame = checked(decode(Generation, event.data))
-        if event.name == "error":
-            raise task_fault(frame.code, frame.message or frame.msg, frame.request_id)
-        self._request_id = frame.request_id or self._request_id
-        self._counts = frame.usage or self._counts
-        if frame.output is None or not frame.output.choices:
-            return ""
-        choice = frame.output.choices[0]
-        message = choice.message or Message()
-        self._ended = self._ended or choice.last
-        self._annotation = message.annotation or self._annotation
-        return message.text
+def _frame(event: Event) -> Frame:
+    told = checked(decode(Generation, event.data))
+    if event.name == "error":
+        raise task_fault(told.code, told.message or told.msg, told.request_id)
+    choice = told.output.choices[0] if told.output and told.output.choices else Choice()
+    message = choice.message or Message()
+    return Frame(
+        text=message.text,
+        annotation=message.annotation,
+        usage=told.usage.usage() if told.usage else None,
+        request_id=told.request_id,
+        last=choice.last,
+    )

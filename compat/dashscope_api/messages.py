@@ -1,11 +1,15 @@
-"""What qwen3-asr says in a message, on the compatible and on the native surface alike."""
+"""What qwen3-asr says in a message, whole or streamed, on the compatible and on the native surface alike."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from math import ceil
 
 import msgspec
 
+from compat.dashscope_api.sse import Event, Events
+from compat.errors import ServiceFailed
 from compat.transcript import Request, Transcript, Usage
 
 AUDIO_TOKENS_A_SECOND = 25
@@ -64,3 +68,53 @@ def transcribed(
         surface=request.surface,
         request_id=request_id,
     )
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """What one event of a streamed answer brings."""
+
+    text: str = ""
+    annotation: Annotation | None = None
+    usage: Usage | None = None
+    request_id: str | None = None
+    last: bool = False
+
+
+@dataclass
+class Stream:
+    """Bytes of a streamed answer in, pieces of text out; then the whole of it. Both raise the error the answer is, as
+    `read` finds it in an event."""
+
+    request: Request
+    read: Callable[[Event], Frame]
+    _events: Events = field(default_factory=Events)
+    _text: list[str] = field(default_factory=list)
+    _annotation: Annotation = field(default_factory=Annotation)
+    _usage: Usage = field(default_factory=Usage)
+    _request_id: str | None = None
+    _ended: bool = False
+
+    def feed(self, chunk: bytes) -> list[str]:
+        return self._said(self._events.feed(chunk))
+
+    def flush(self) -> list[str]:
+        """What the end of the answer completes. Raises ServiceFailed when it was cut off."""
+        said = self._said(self._events.flush())
+        if not self._ended:
+            raise ServiceFailed("DashScope's answer was cut off.")
+        return said
+
+    def transcript(self) -> Transcript:
+        return transcribed(self.request, "".join(self._text), self._annotation, self._usage, self._request_id)
+
+    def _said(self, events: list[Event]) -> list[str]:
+        said = [text for event in events if (text := self._take(self.read(event)))]
+        self._text += said
+        return said
+
+    def _take(self, frame: Frame) -> str:
+        self._annotation = frame.annotation or self._annotation
+        self._usage = frame.usage or self._usage
+        self._request_id = frame.request_id or self._request_id
+        self._ended = self._ended or frame.last
+        return frame.text

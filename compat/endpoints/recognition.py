@@ -188,11 +188,11 @@ def _at_once(request: Request) -> bool:
 def _streamed(request: Request) -> tuple[Call, Stream]:
     match request.surface:
         case "generation":
-            return generation.call(request, stream=True), generation.Stream(request)
+            return generation.call(request, stream=True), generation.stream(request)
         case "generation-audio":
             return generation_audio.call(request, stream=True), generation_audio.Stream(request)
         case _:
-            return chat.call(request, stream=True), chat.Stream(request)
+            return chat.call(request, stream=True), chat.stream(request)
 
 
 def remote(url: str) -> Media:

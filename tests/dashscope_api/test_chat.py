@@ -133,7 +133,7 @@ STREAMS = {
 @pytest.mark.parametrize(("raw", "deltas", "expected"), STREAMS.values(), ids=STREAMS)
 def test_a_stream_gives_its_words_as_they_come(raw: bytes, deltas: list[str], expected: Transcript) -> None:
     for pieces in splits(raw):
-        stream = chat.Stream(request())
+        stream = chat.stream(request())
 
         said = [text for piece in pieces for text in stream.feed(piece)] + stream.flush()
 
@@ -142,7 +142,7 @@ def test_a_stream_gives_its_words_as_they_come(raw: bytes, deltas: list[str], ex
 
 
 def test_a_delta_leaves_with_its_chunk() -> None:
-    assert chat.Stream(request()).feed(frames(DOCUMENTED[1], done=False)) == ["欢迎"]
+    assert chat.stream(request()).feed(frames(DOCUMENTED[1], done=False)) == ["欢迎"]
 
 
 CUTS: dict[str, tuple[bytes, type[CompatError]]] = {
@@ -163,7 +163,7 @@ CUTS: dict[str, tuple[bytes, type[CompatError]]] = {
 @pytest.mark.parametrize(("raw", "error"), CUTS.values(), ids=CUTS)
 def test_a_stream_that_breaks_raises(raw: bytes, error: type[CompatError]) -> None:
     for pieces in splits(raw):
-        stream = chat.Stream(request())
+        stream = chat.stream(request())
 
         with pytest.raises(error):
             [*map(stream.feed, pieces), stream.flush()]

@@ -125,7 +125,7 @@ STREAMS: dict[str, tuple[bytes, list[str], Transcript]] = {
 @pytest.mark.parametrize(("raw", "deltas", "expected"), STREAMS.values(), ids=STREAMS)
 def test_a_stream_gives_its_words_as_they_come(raw: bytes, deltas: list[str], expected: Transcript) -> None:
     for pieces in splits(raw):
-        stream = generation.Stream(ASKED)
+        stream = generation.stream(ASKED)
 
         deltas_heard = [text for piece in pieces for text in stream.feed(piece)] + stream.flush()
 
@@ -148,7 +148,7 @@ BREAKS: dict[str, tuple[bytes, type[CompatError]]] = {
 @pytest.mark.parametrize(("raw", "error"), BREAKS.values(), ids=BREAKS)
 def test_a_stream_that_breaks_raises(raw: bytes, error: type[CompatError]) -> None:
     for pieces in splits(raw):
-        stream = generation.Stream(ASKED)
+        stream = generation.stream(ASKED)
 
         with pytest.raises(error):
             [*map(stream.feed, pieces), stream.flush()]
