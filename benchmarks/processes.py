@@ -116,7 +116,7 @@ def stub(module: str = "service", **environment: str) -> Iterator[Process]:
 
 
 @contextlib.contextmanager
-def ours(service: int, **environment: str) -> Iterator[Process]:
+def ours(service: int, *arguments: str, **environment: str) -> Iterator[Process]:
     """This server, in front of a service at that port, as it is by default but without a key's rates and with no state
     from elsewhere."""
     port = free_port()
@@ -130,6 +130,6 @@ def ours(service: int, **environment: str) -> Iterator[Process]:
     }
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / "jobs.sqlite").unlink(missing_ok=True)
-    command = (sys.executable, "-m", "compat", "serve", "--port", str(port))
+    command = (sys.executable, "-m", "compat", "serve", "--port", str(port), *arguments)
     with running("ours", *command, port=port, environment=settings | environment) as up:
         yield up

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import wave
 from io import BytesIO
 from pathlib import Path
@@ -30,11 +31,29 @@ def speech(seconds: int, rate: int = 16000, channels: int = 1) -> bytes:
     return _wav((pcm * (size // len(pcm) + 1))[:size], rate, channels)
 
 
+def long_speech(name: str, seconds: int) -> Path:
+    """The same at 16 kHz, mono, on disk."""
+    path, block = stored(name, _wav(b"", 16000, 1)), speech(60)[44:]
+    with path.open("ab") as file:
+        for _ in range(seconds // 60):
+            file.write(block)
+    return _headed(path, path.stat().st_size, 16000, 1)
+
+
 def silence(path: Path, size: int, rate: int = 48000, channels: int = 2) -> Path:
     """A WAV file of so many bytes that takes no room on the disk."""
-    head = _wav(b"", rate, channels)[:4] + (size - 8).to_bytes(4, "little") + _wav(b"", rate, channels)[8:40]
-    path.write_bytes(head + (size - 44).to_bytes(4, "little"))
+    path.touch()
     os.truncate(path, size)
+    return _headed(path, size, rate, channels)
+
+
+def _headed(path: Path, size: int, rate: int, channels: int) -> Path:
+    """With the header of a WAV file of so many bytes."""
+    head = bytearray(_wav(b"", rate, channels))
+    struct.pack_into("<I", head, 4, size - 8)
+    struct.pack_into("<I", head, 40, size - 44)
+    with path.open("r+b") as file:
+        file.write(head)
     return path
 
 
