@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
+from av.error import BlockingIOError as NothingYet
+from av.error import EOFError as Ended
+from av.filter import Graph
 
 
 class Resampler:
@@ -15,7 +20,7 @@ class Resampler:
 
     def __init__(self, rate_in: int, rate_out: int) -> None:
         self._rate, self._rate_out = rate_in, rate_out
-        self._swr = None if rate_in == rate_out else AudioResampler(format="s16", layout="mono", rate=rate_out)
+        self._swr = None if rate_in == rate_out else _swr(rate_in, rate_out)
         self._odd = b""
         self._fed = self._given = 0  # samples
 
@@ -27,7 +32,7 @@ class Resampler:
         if self._swr is None or not pcm:
             return pcm
         self._fed += whole // 2
-        out = _joined(self._swr.resample(self._frame(pcm)))
+        out = b"".join(_through(self._swr, self._frame(pcm)))
         self._given += len(out) // 2
         return out
 
@@ -36,7 +41,8 @@ class Resampler:
         self._odd = b""
         if self._swr is None or not self._fed:
             return b""
-        rest = _joined([*self._swr.resample(self._frame(bytes(self._rate // 25 * 2))), *self._swr.resample(None)])
+        silence = self._frame(bytes(self._rate // 25 * 2))
+        rest = b"".join([*_through(self._swr, silence), *_through(self._swr, None)])
         return rest[: 2 * (round(self._fed * self._rate_out / self._rate) - self._given)]
 
     def _frame(self, pcm: bytes) -> AudioFrame:
@@ -46,5 +52,20 @@ class Resampler:
         return frame
 
 
-def _joined(frames: list[AudioFrame]) -> bytes:
-    return b"".join(bytes(memoryview(frame.planes[0])[: frame.samples * 2]) for frame in frames)
+def _swr(rate_in: int, rate_out: int) -> Graph:
+    """PyAV's AudioResampler makes the same graph, with as many threads of its own as there are processors."""
+    graph = Graph()
+    graph.threads = 1
+    source = graph.add("abuffer", sample_rate=f"{rate_in}", sample_fmt="s16", channel_layout="mono")
+    target = graph.add("aformat", sample_rates=f"{rate_out}", sample_fmts="s16", channel_layouts="mono")
+    graph.link_nodes(source, target, graph.add("abuffersink")).configure()
+    return graph
+
+
+def _through(graph: Graph, frame: AudioFrame | None) -> Iterator[bytes]:
+    graph.push(frame)
+    with contextlib.suppress(NothingYet, Ended):
+        while True:
+            out = graph.pull()
+            assert isinstance(out, AudioFrame)  # noqa: S101 - the graph makes nothing else
+            yield bytes(memoryview(out.planes[0])[: out.samples * 2])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import random
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -64,3 +65,13 @@ def test_silence_and_level_stay() -> None:
     assert not any(resampled(24_000, [bytes(4800)]))
     heard = array.array("h", resampled(24_000, [array.array("h", [1000] * 24_000).tobytes()]))
     assert {1000} == set(heard[100:-100])
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads by Linux's /proc")
+def test_a_session_s_resampler_has_no_threads_of_its_own() -> None:
+    before = len(list(Path("/proc/self/task").iterdir()))
+    resamplers = [Resampler(24_000, 16_000) for _ in range(8)]
+    for resampler in resamplers:
+        resampler.feed(NOISE)
+
+    assert before == len(list(Path("/proc/self/task").iterdir()))
