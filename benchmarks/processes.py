@@ -47,14 +47,22 @@ class Process:
                 Path(f"/proc/{pid}/clear_refs").write_text("5")
 
     def seconds(self) -> float:
-        """What the tree has used of the processor so far."""
-        return sum(processor_seconds(pid) for pid in self.tree())
+        """What the tree has used of the processor so far, with those that have ended."""
+        return sum(processor_seconds(pid) + _of_the_ended(pid) for pid in self.tree())
 
 
 def processor_seconds(pid: int) -> float:
     """What a process and its threads have used so far; the clock's number is clock_getcpuclockid(3)'s."""
     with contextlib.suppress(OSError):
         return time.clock_gettime((~pid << 3) | 2)
+    return 0.0
+
+
+def _of_the_ended(pid: int) -> float:
+    """What children used that a process has waited for: cutime and cstime of proc(5), to 10 ms."""
+    with contextlib.suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
     return 0.0
 
 
