@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+from functools import partial
 
 from av.audio.frame import AudioFrame
 from av.error import BlockingIOError as NothingYet
@@ -32,7 +31,8 @@ class Resampler:
         if self._swr is None or not pcm:
             return pcm
         self._fed += whole // 2
-        out = b"".join(_through(self._swr, self._frame(pcm)))
+        self._swr.push(self._frame(pcm))
+        out = _pulled(self._swr)
         self._given += len(out) // 2
         return out
 
@@ -41,8 +41,9 @@ class Resampler:
         self._odd = b""
         if self._swr is None or not self._fed:
             return b""
-        silence = self._frame(bytes(self._rate // 25 * 2))
-        rest = b"".join([*_through(self._swr, silence), *_through(self._swr, None)])
+        self._swr.push(self._frame(bytes(self._rate // 25 * 2)))
+        self._swr.push(None)
+        rest = b"".join(iter(partial(_pulled, self._swr), b""))
         return rest[: 2 * (round(self._fed * self._rate_out / self._rate) - self._given)]
 
     def _frame(self, pcm: bytes) -> AudioFrame:
@@ -62,10 +63,11 @@ def _swr(rate_in: int, rate_out: int) -> Graph:
     return graph
 
 
-def _through(graph: Graph, frame: AudioFrame | None) -> Iterator[bytes]:
-    graph.push(frame)
-    with contextlib.suppress(NothingYet, Ended):
-        while True:
-            out = graph.pull()
-            assert isinstance(out, AudioFrame)  # noqa: S101 - the graph makes nothing else
-            yield bytes(memoryview(out.planes[0])[: out.samples * 2])
+def _pulled(graph: Graph) -> bytes:
+    """One frame of the output, if there is one: of each frame that it is given, swr makes one at most."""
+    try:
+        out = graph.pull()
+    except (NothingYet, Ended):
+        return b""
+    assert isinstance(out, AudioFrame)  # noqa: S101 - the graph makes nothing else
+    return bytes(memoryview(out.planes[0])[: out.samples * 2])

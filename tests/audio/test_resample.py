@@ -54,6 +54,11 @@ def test_a_click_stays_where_it_was(rate: int, second: float) -> None:
     assert abs(max(range(len(heard)), key=lambda at: abs(heard[at])) - second * 16_000) <= 1
 
 
+@pytest.mark.parametrize("rate", [8000, 24_000, 48_000])
+def test_a_long_piece_comes_out_at_once(rate: int) -> None:
+    assert abs(len(Resampler(rate, 16_000).feed(bytes(2 * rate * 60))) / 2 / 16_000 - 60) < 0.005
+
+
 def test_equal_rates_pass_through_and_half_a_sample_at_the_end_is_dropped() -> None:
     resampler = Resampler(16_000, 16_000)
 
