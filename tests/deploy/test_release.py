@@ -1,0 +1,103 @@
+"""What a release is made of: the image's files and locks, the changelog's notes, the workflows."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from compat import __version__
+
+ROOT = Path(__file__).parent.parent.parent
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+IMAGES = ["bucket", "local"]
+
+
+def pins(lock: str) -> set[str]:
+    return set(re.findall(r"^([a-z][\w.-]*==\S+)", (ROOT / lock).read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_an_image_holds_the_versions_that_are_tested(image: str) -> None:
+    lock = f"requirements-image-{image}.lock"
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = project["dependencies"] + project["optional-dependencies"]["redis"]
+    wanted += project["optional-dependencies"][image]
+    names = {re.split(r"[\[>=<;]", name)[0] for name in wanted}
+
+    assert pins(lock) <= pins("requirements-dev.lock")
+    assert names <= {pin.partition("==")[0] for pin in pins(lock)}
+
+
+def test_what_the_dockerfile_copies_is_there_and_sent_to_the_engine() -> None:
+    sources = [line.split()[1:-1] for line in DOCKERFILE.splitlines() if re.match(r"COPY (?!--from)", line)]
+    copied = [source.replace("$WITH", image) for line in sources for source in line for image in IMAGES]
+    allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+
+    assert copied
+    for source in copied:
+        assert (ROOT / source).exists()
+        assert any(Path(source).match(pattern) for pattern in allowed), source
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    for name in ("scripts/notes", "compat/__init__.py", "CHANGELOG.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def notes(checkout: Path, version: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(checkout / "scripts" / "notes"), version]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_release_s_notes_are_the_changelog_s(checkout: Path) -> None:
+    told = f"# Changelog\n\n## 9.9.9 — unreleased\n\n- Later.\n\n## {__version__} — 2026-12-01\n\n- New.\n- Old.\n"
+    (checkout / "CHANGELOG.md").write_text(f"{told}\n## 0.0.1 — 2026-01-01\n\n- First.\n")
+
+    done = notes(checkout, f"v{__version__}")
+
+    assert (0, "- New.\n- Old.\n", "") == (done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("changelog", "version", "message"),
+    [
+        (f"## {__version__} — unreleased\n\n- New.\n", __version__, "give it its date"),
+        ("# Changelog\n", __version__, "says nothing of"),
+        (f"## {__version__} — 2026-12-01\n\n## 0.0.1 — 2026-01-01\n", __version__, "says nothing of"),
+        ("# Changelog\n", "9.9.9", "not 9.9.9"),
+    ],
+)
+def test_what_is_no_release_has_no_notes(checkout: Path, changelog: str, version: str, message: str) -> None:
+    (checkout / "CHANGELOG.md").write_text(changelog)
+
+    done = notes(checkout, version)
+
+    assert 1 == done.returncode
+    assert message in done.stderr
+
+
+def test_the_changelog_tells_of_the_version_that_is_worked_on() -> None:
+    first = re.search(r"^## (\S+) — ", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+
+    assert first is not None
+    assert __version__ == first[1]
+
+
+@pytest.mark.parametrize("name", ["ci", "release"])
+def test_a_workflow_s_scripts_are_there(name: str) -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / f"{name}.yml").read_text())
+    steps = [step.get("run", "") for job in workflow["jobs"].values() for step in job.get("steps", ())]
+    called = {path for step in steps for path in re.findall(r"(?:^|\s)((?:scripts|\.ci)/[\w-]+)", step)}
+
+    assert called
+    assert set() == {path for path in called if not (ROOT / path).exists()}
