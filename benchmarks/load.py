@@ -103,9 +103,10 @@ async def load(port: int, request: bytes, flying: int, calls: int) -> Round:
 
 @dataclass
 class Rounds:
-    """What was measured of one contender."""
+    """What was measured of one contender; the seconds of processor that it used."""
 
     rounds: list[Round] = field(default_factory=list)
+    used: float = 0.0
 
     def at(self, share: int) -> float:
         """A percentile over all rounds, in ms."""
@@ -114,6 +115,11 @@ class Rounds:
     @property
     def rate(self) -> float:
         return statistics.median(each.rate for each in self.rounds)
+
+    @property
+    def processor(self) -> float:
+        """Milliseconds of it for one call."""
+        return self.used * 1000 / sum(len(each.times) for each in self.rounds)
 
     @property
     def spread(self) -> float:

@@ -23,12 +23,19 @@ class Interleaved:
         return self.measured[name].at(share) - self.measured[self.contenders[name].direct].at(share)
 
     def table(self, title: str) -> Table:
-        head = ("", "p50 ms", "p99 ms", "added p50", "added p99", "requests/s", "spread of p50")
+        head = ("", "p50 ms", "p99 ms", "added p50", "added p99", "requests/s", "spread of p50", "ms of processor")
         lines = []
         for name, contender in self.contenders.items():
             told = self.measured[name]
             added = ["", ""] if contender.direct == name else [f"{self.added(name, share):+.2f}" for share in (50, 99)]
-            figures = [f"{told.at(50):.2f}", f"{told.at(99):.2f}", *added, f"{told.rate:.0f}", f"{told.spread:.0%}"]
+            figures = [
+                f"{told.at(50):.2f}",
+                f"{told.at(99):.2f}",
+                *added,
+                f"{told.rate:.0f}",
+                f"{told.spread:.0%}",
+                f"{told.processor:.2f}",
+            ]
             lines.append([name, *figures])
         return Table(title, head, lines)
 
@@ -41,5 +48,8 @@ async def interleaved(field: Field, audio: bytes, *, flying: int, calls: int, co
         await load(field.contenders[name].process.port, request, flying, max(10, calls // 4))
     for _ in range(count):
         for name, request in requests.items():
-            measured[name].rounds.append(await load(field.contenders[name].process.port, request, flying, calls))
+            process = field.contenders[name].process
+            used = process.seconds()
+            measured[name].rounds.append(await load(process.port, request, flying, calls))
+            measured[name].used += process.seconds() - used
     return Interleaved(field.contenders, measured)
