@@ -110,8 +110,12 @@ class Realtime:
         allowed = self._settings.cors_origins
         if origin is None or origin in allowed or "*" in allowed:
             return
-        parts = urlsplit(origin)
-        if parts.hostname not in LOOPBACK and parts.netloc.lower() != socket.headers.get("host", "").lower():
+        try:
+            parts = urlsplit(origin)
+            ours = parts.hostname in LOOPBACK or parts.netloc.lower() == socket.headers.get("host", "").lower()
+        except ValueError:  # http://[
+            ours = False
+        if not ours:
             raise Forbidden("Pages of this origin may not call: COMPAT_CORS_ORIGINS does not name it.")
 
     # --- the session ------------------------------------------------------------------------------------------------
