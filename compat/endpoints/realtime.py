@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import random
 import time
 import uuid
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -152,7 +154,7 @@ class Realtime:
         return Bridge(
             admitted.opening,
             resolve=self._resolve,
-            ids=lambda kind: f"{kind}_{uuid.uuid4().hex[:24]}",
+            ids=_identifiers(),
             expires_at=int(time.time() + self._settings.max_session),
             limits=Limits(longest=self._settings.max_session, grace=self._settings.grace),
             configured=admitted.configured,
@@ -162,3 +164,9 @@ class Realtime:
 
     def _resolve(self, name: str) -> str:
         return catalogue.live(name, region=self._settings.short_region, aliases=self._settings.aliases)
+
+
+def _identifiers() -> Callable[[str], str]:
+    """Identifiers as long as OpenAI's that no other session gives."""
+    session, count = uuid.uuid4().hex[:16], itertools.count(1)
+    return lambda kind: f"{kind}_{session}{next(count):08x}"
