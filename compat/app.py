@@ -8,7 +8,7 @@ import functools
 import logging
 import os
 from collections.abc import AsyncIterator
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -49,15 +49,18 @@ from compat.upstream.http import Service
 from compat.upstream.sockets import Sockets
 from compat.upstream.webhooks import Webhooks
 
+if TYPE_CHECKING:
+    from compat.tracing import Traces
+
 log = logging.getLogger("compat")
 LOOK = 0.5  # seconds between two looks at the event loop's lag
 EXPOSED = ("x-request-id", "openai-processing-ms", "x-compat-ignored", "x-compat-road", "retry-after")
 
 
-def create_app(settings: Settings) -> Starlette:
+def create_app(settings: Settings, traces: Traces | None = None) -> Starlette:
     """`app.state.leave` is to be awaited when the server stops, before its sockets are closed."""
     metrics = Metrics(region=settings.short_region, prices=settings.prices)
-    guard = Guard(metrics, failures=settings.breaker_failures, pause=settings.breaker_pause)
+    guard = Guard(metrics, failures=settings.breaker_failures, pause=settings.breaker_pause, traces=traces)
     budget = _budget(settings, metrics)
     gate = Gate(settings, budget)
     service = Service(
@@ -110,6 +113,8 @@ def create_app(settings: Settings) -> Starlette:
             stack.push_async_callback(service.close)
             stack.push_async_callback(worker.close)
             stack.push_async_callback(store.close)
+            if traces is not None:
+                stack.push_async_callback(asyncio.to_thread, traces.close)
             if webhooks is not None:
                 stack.push_async_callback(webhooks.close)
             await stack.enter_async_context(runs.open())
@@ -136,7 +141,11 @@ def create_app(settings: Settings) -> Starlette:
             *([Route("/files/{token}", links.get)] if links else []),
             WebSocketRoute("/{path:path}", elsewhere.unknown_socket),
         ],
-        middleware=[Middleware(Access, metrics=metrics), *_cors(settings), Middleware(Doorkeeper, door=door)],
+        middleware=[
+            Middleware(Access, metrics=metrics, traces=traces),
+            *_cors(settings),
+            Middleware(Doorkeeper, door=door),
+        ],
         exception_handlers={
             CompatError: _refused,
             HTTPException: _unrouted,

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import uvicorn
@@ -20,6 +21,9 @@ from compat.serving import Server, config
 from compat.settings import Settings, SettingsError
 from compat.transcribe.command import transcribe
 from compat.transcribe.live import live
+
+if TYPE_CHECKING:
+    from compat.tracing import Traces
 
 ENGINES = click.Choice(["moonshine", "tones"])
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -76,7 +80,7 @@ class _Announcing(Server):
         from compat.app import create_app
 
         try:
-            app = create_app(settings)
+            app = create_app(settings, _traces() if settings.traces else None)
         except SettingsError as exc:
             raise click.ClickException(str(exc)) from exc
         timeouts = {"head_timeout": settings.head_timeout, "body_timeout": settings.body_timeout}
@@ -90,6 +94,14 @@ class _Announcing(Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         click.echo(_welcome(self._base, self._local, self._keyed))
+
+
+def _traces() -> Traces:
+    try:
+        from compat.tracing import exported
+    except ModuleNotFoundError as exc:
+        raise SettingsError("COMPAT_TRACES needs OpenTelemetry: pip install 'qwen-asr-compat[otel]'.") from exc
+    return exported()
 
 
 def _keyed(settings: Settings) -> bool:

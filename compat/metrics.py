@@ -18,6 +18,7 @@ PATHS = (
     "/v1/audio/translations",
     "/v1/realtime/client_secrets",
     "/v1/realtime/transcription_sessions",
+    "/v1/realtime",
     "/v1/models",
     "/healthz",
     "/readyz",
@@ -59,7 +60,7 @@ class Metrics:
 
     def request(self, line: Mapping[str, Any]) -> None:
         """From the request's log line."""
-        path, status = _path(line["path"]), line.get("status", 499)
+        path, status = route(line["path"]), line.get("status", 499)
         caller = line.get("caller", "")
         self._requests.labels(path, line["method"], status, line.get("error") or "", caller).inc()
         self._seconds.labels(path).observe(line["ms"] / 1000)
@@ -125,6 +126,6 @@ class Metrics:
         return Histogram(f"compat_{name}", help, labels, buckets=SECONDS, registry=self._registry)
 
 
-def _path(path: str) -> str:
+def route(path: str) -> str:
     """One label for each route, however many ids and wrong addresses are asked for."""
     return next((known for known in PATHS if path == known or path.startswith(f"{known}/")), "other")

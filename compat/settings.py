@@ -296,6 +296,14 @@ class Settings:
     playground: Annotated[
         bool, Variable(("COMPAT_PLAYGROUND",), values.switch, "Serve a page to try things on at `/`.")
     ] = True
+    traces: Annotated[
+        bool,
+        Variable(
+            ("COMPAT_TRACES",),
+            values.switch,
+            "Send OpenTelemetry traces where the standard `OTEL_…` variables say; needs the extra `otel`.",
+        ),
+    ] = False
     log_level: Annotated[
         str, Variable(("COMPAT_LOG_LEVEL",), values.level, "`debug`, `info`, `warning` or `error`.")
     ] = "info"

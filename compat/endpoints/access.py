@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import time
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from compat.metrics import Metrics
+from compat.metrics import Metrics, route
+
+if TYPE_CHECKING:
+    from compat.tracing import Traces
 
 log = logging.getLogger("compat.access")
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -26,14 +30,24 @@ def request_id_of(headers: Headers) -> str:
 class Access:
     """Gives every answer `x-request-id` (the caller's, when it is a plain one) and `openai-processing-ms`."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, traces: Traces | None = None) -> None:
         self._app = app
         self._metrics = metrics
+        self._traces = traces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
+        if scope["type"] == "http":
+            await self._serve(scope, receive, send)
             return
+        with self._traced(scope, {"method": "GET"}) if scope["type"] == "websocket" else contextlib.nullcontext():
+            await self._app(scope, receive, send)
+
+    def _traced(self, scope: Scope, line: dict[str, Any]) -> contextlib.AbstractContextManager[None]:
+        if self._traces is None:
+            return contextlib.nullcontext()
+        return self._traces.request(route(scope["path"]), Headers(scope=scope).get("traceparent"), line)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         request_id = request_id_of(Headers(scope=scope))
         line: dict[str, Any] = {"request_id": request_id, "method": scope["method"], "path": scope["path"]}
@@ -48,7 +62,8 @@ class Access:
             await send(message)
 
         try:
-            await self._app(scope, receive, noted)
+            with self._traced(scope, line):
+                await self._app(scope, receive, noted)
         finally:
             line["ms"] = round((time.perf_counter() - started) * 1000, 1)
             self._metrics.request(line)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from compat.dashscope_api.calls import Call
@@ -13,23 +14,35 @@ from compat.errors import CircuitOpen, CompatError
 from compat.metrics import Metrics
 from compat.upstream.breaker import Breaker
 
+if TYPE_CHECKING:
+    from compat.tracing import Traces
+
 LIVE = "realtime"
+UNTRACED: contextlib.AbstractContextManager[dict[str, str]] = contextlib.nullcontext({})
 
 
 class Guard:
     def __init__(
-        self, metrics: Metrics, *, failures: int, pause: float, clock: Callable[[], float] = time.monotonic
+        self,
+        metrics: Metrics,
+        *,
+        failures: int,
+        pause: float,
+        traces: Traces | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """A surface's breaker opens at so many `failures` in a row, for `pause` seconds."""
         self.metrics = metrics
+        self._traces = traces
         self._failures = failures
         self._pause = pause
         self._clock = clock
         self._breakers: dict[str, Breaker] = {}
 
     @contextlib.contextmanager
-    def call(self, surface: str, *, first: bool = True) -> Iterator[None]:
-        """Around one attempt. Raises CircuitOpen in its place."""
+    def call(self, surface: str, *, first: bool = True) -> Iterator[dict[str, str]]:
+        """Around one attempt; gives the headers that tell the service whose part it is. Raises CircuitOpen in its
+        place."""
         breaker = self._breakers.setdefault(surface, Breaker(failures=self._failures, pause=self._pause))
         wait = breaker.enter(self._clock())
         if wait:
@@ -38,7 +51,8 @@ class Guard:
         started, outcome = self._clock(), "cancelled"
         ended: BaseException | None = None
         try:
-            yield
+            with self._traces.call(surface, first=first) if self._traces else UNTRACED as headers:
+                yield headers
             outcome = "ok"
         except BaseException as exc:
             ended = exc

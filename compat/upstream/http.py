@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from typing import Protocol, TypeVar
 
 import httpx2
@@ -28,7 +28,7 @@ from compat.errors import (
     ServiceUnavailable,
 )
 from compat.upstream.budget import Budget
-from compat.upstream.guard import Guard, surface
+from compat.upstream.guard import UNTRACED, Guard, surface
 
 T = TypeVar("T")
 
@@ -186,13 +186,14 @@ class Service:
     async def _permitted(self, call: Call, key: str, *, first: bool) -> httpx2.Response:
         if self._budget:
             await self._budget.turn(call.rate, key)
-        with self._guard.call(surface(call), first=first) if self._guard else contextlib.nullcontext():
-            return await self._attempt(call, key)
+        with self._guard.call(surface(call), first=first) if self._guard else UNTRACED as traced:
+            return await self._attempt(call, key, traced)
 
-    async def _attempt(self, call: Call, key: str) -> httpx2.Response:
+    async def _attempt(self, call: Call, key: str, traced: Mapping[str, str]) -> httpx2.Response:
+        """`traced` goes to the service's own surfaces only, as the key does."""
         headers = {**call.headers, "content-length": str(call.length)} if call.body else dict(call.headers)
         if call.key:
-            headers["authorization"] = f"Bearer {key}"
+            headers.update(traced, authorization=f"Bearer {key}")
         with _translating():
             request = self._client.build_request(call.method, call.url, headers=headers, content=_content(call))
             response = await self._client.send(request, stream=True)

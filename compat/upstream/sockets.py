@@ -5,7 +5,7 @@ The only place that knows the WebSocket client, and the only one where its excep
 
 from __future__ import annotations
 
-import contextlib
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
 
@@ -22,7 +22,7 @@ from websockets.exceptions import (
 from compat.dashscope_api.faults import fault
 from compat.errors import CompatError, ModelNotFound, ServiceFailed, ServiceTimedOut, ServiceUnavailable
 from compat.upstream.budget import Budget
-from compat.upstream.guard import LIVE, Guard
+from compat.upstream.guard import LIVE, UNTRACED, Guard
 
 PATH: Final = "/api-ws/v1/realtime"
 ALIVE: Final = 20.0  # seconds between the pings that only ask for a sign of life, and for each pong
@@ -120,15 +120,15 @@ class Sockets:
         """Raises any CompatError."""
         if self._budget:
             await self._budget.turn(model, key)
-        with self._guard.call(LIVE) if self._guard else contextlib.nullcontext():
-            return await self._open(model, key)
+        with self._guard.call(LIVE) if self._guard else UNTRACED as traced:
+            return await self._open(model, key, traced)
 
-    async def _open(self, model: str, key: str) -> Connection:
+    async def _open(self, model: str, key: str, traced: Mapping[str, str]) -> Connection:
         try:
             return Connection(
                 await _Straight(
                     f"{self._root}{PATH}?model={quote(model, safe='')}",
-                    additional_headers={"Authorization": f"Bearer {key}"},
+                    additional_headers={**traced, "Authorization": f"Bearer {key}"},
                     user_agent_header="qwen-asr-compat",
                     compression=None,
                     open_timeout=self._timeout,
