@@ -1,0 +1,367 @@
+"""Minutes of mixed traffic while the service fails at random: does anything pile up, and does every caller get his
+words or a plain refusal?
+
+    .venv/bin/python benchmarks/soak.py [--minutes M] [--callers N] [--seed S]
+
+Callers send short files, streams, long files, background jobs and live sessions, broken files among them, and some hang
+up half-way; meanwhile random faults are armed at the emulator. Again and again all pause: what the server holds then is
+looked at. Ends with 1 when that grows, when words are wrong, or when somebody is left without an answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import contextlib
+import io
+import json
+import os
+import random
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import wave
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import msgspec
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from compat.emulator.engines.tones import VOCABULARY, encode, lay
+from compat.emulator.faults import Answer, Break, Cut, Expire, FailFile, FailTask, Fault, Hang, Live, Refuse, Rule, Slow
+from compat.emulator.realtime.troubles import Double, Erring, Fail, Sever, Stall
+
+LOOKS = 20  # pauses in one run
+PATIENCE = 90.0  # seconds for one caller's business, and for coming to rest
+SHORT, LONG, STREAMED = "whisper-1", "qwen3-asr-flash-filetrans", "gpt-4o-transcribe"
+MANUAL = {"type": "transcription", "audio": {"input": {"turn_detection": None}}}
+BUSY = ("requests_under_way", "service_calls_under_way", "sessions_open", "jobs_under_way", "queue_waiting")
+ALLOWED = {"files open": 4, "tasks": 2, "threads": 8, "memory, MiB": 8, "temporary files": 0, "processes": 2}
+"""By how much the least of the last third may exceed the least of the second. Threads and processes are pools."""
+SETTINGS = {
+    "DASHSCOPE_API_KEY": "k",
+    "COMPAT_ANSWER_TIMEOUT": "4",
+    "COMPAT_JOB_RETENTION": "2",
+    "COMPAT_JOB_GRACE": "2",
+    "COMPAT_LONG_ROAD": "filetrans",
+    "COMPAT_LOG_LEVEL": "warning",
+}
+REFUSALS = (Refuse(500, "InternalError"), Refuse(503, "ServiceUnavailable"), Refuse(429, "Throttling", retry_after=0.1))
+ANYWHERE: tuple[Fault, ...] = (*REFUSALS, Answer("<html>", content_type="text/html"), Hang(1.0), Hang(), Cut(0), Cut(9))
+FAULTS: dict[str, tuple[Fault, ...]] = {
+    "chat": (*ANYWHERE, Break(0), Break(1), Answer("{")),
+    "policy": (*ANYWHERE, Expire()),
+    "store": (*ANYWHERE, Refuse(403, "AccessDenied")),
+    "submit": (*ANYWHERE, FailTask("InternalError"), FailFile("DECODE_ERROR"), Slow(polls=2), Slow(seconds=2)),
+    "query": (*ANYWHERE, Expire()),
+    "result": (*ANYWHERE, Refuse(404, "NotFound")),
+    "realtime": (
+        *ANYWHERE,
+        *(Live((trouble,)) for trouble in (Sever(2), Sever(1, "events"), Stall(2, seconds=1.0), Fail(), Double())),
+        *(Live((Sever(3, code=code),)) for code in (1000, 1007, 1011, 1013)),
+        Live((Erring(2, close=1011),)),
+    ),
+}
+
+
+class Wrong(Exception):
+    """Something that must never be."""
+
+
+class Speech:
+    """Words, and how they sound: as a file, and at 24 kHz for live sessions."""
+
+    def __init__(self, chance: random.Random) -> None:
+        words = chance.choices(VOCABULARY, k=chance.randint(2, 8))
+        self.text = " ".join(words)
+        self.live = encode(lay(words), rate=24_000)
+        whole = io.BytesIO()
+        with wave.open(whole, "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(16_000)
+            file.writeframes(encode(lay(words)))
+        self.file = whole.getvalue()
+
+    def check(self, text: str) -> str:
+        if re.sub(r"[^a-z ]", "", text.lower()) != self.text:
+            raise Wrong(f"{self.text!r} was heard as {text!r}")
+        return "words"
+
+
+class Callers:
+    """Each of the methods is one caller's business; it gives how that ended."""
+
+    def __init__(self, base_url: str, chance: random.Random) -> None:
+        self._base = base_url
+        self._chance = chance
+        limits = httpx2.Limits(max_connections=None, keepalive_expiry=2.0)  # before the server's own end of patience
+        self._http = httpx2.AsyncClient(timeout=PATIENCE, limits=limits)
+        self._speeches = [Speech(chance) for _ in range(20)]
+        self.kinds: dict[str, Callable[[Speech], Awaitable[str]]] = {
+            "short": self.short,
+            "stream": self.stream,
+            "long": self.long,
+            "background": self.background,
+            "broken": self.broken,
+            "hangs up": self.hangs_up,
+            "live": self.live,
+            "live, hangs up": self.live_hangs_up,
+        }
+
+    async def one(self) -> tuple[str, str]:
+        kind, speech = self._chance.choice(list(self.kinds)), self._chance.choice(self._speeches)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return kind, await self.kinds[kind](speech)
+        except TimeoutError:
+            return kind, f"WRONG: no answer in {PATIENCE:.0f} s"
+        except (Wrong, httpx2.HTTPError, ConnectionClosed, OSError, KeyError, ValueError) as exc:
+            return kind, f"WRONG: {type(exc).__name__} {exc}"
+
+    async def _post(self, file: bytes, model: str, **fields: str) -> httpx2.Response:
+        address = f"{self._base}/audio/transcriptions"
+        return await self._http.post(address, data={"model": model, **fields}, files={"file": ("a.wav", file)})
+
+    async def short(self, speech: Speech) -> str:
+        answer = await self._post(speech.file, SHORT)
+        return told(answer) or speech.check(answer.json()["text"])
+
+    async def long(self, speech: Speech) -> str:
+        answer = await self._post(speech.file, LONG, response_format=self._chance.choice(("json", "verbose_json")))
+        return told(answer) or speech.check(answer.json()["text"])
+
+    async def stream(self, speech: Speech) -> str:
+        answer = await self._post(speech.file, STREAMED, stream="true")
+        if refusal := told(answer):
+            return refusal
+        events = [json.loads(line[5:]) for line in answer.text.splitlines() if line.startswith("data:") and "{" in line]
+        last = events[-1]
+        return str(last["error"]["code"]) if "error" in last else speech.check(last["text"])
+
+    async def background(self, speech: Speech) -> str:
+        begun = await self._post(speech.file, LONG, background="true")
+        if refusal := told(begun):
+            return refusal
+        address = f"{self._base}/audio/transcriptions/{begun.json()['id']}"
+        while (answer := await self._http.get(address)).status_code == 202:  # noqa: ASYNC110 - over HTTP
+            await asyncio.sleep(0.2)
+        refusal = told(answer)
+        if refusal or answer.json().get("status"):
+            return refusal or str(answer.json()["status"])
+        return speech.check(answer.json()["text"])
+
+    async def broken(self, speech: Speech) -> str:
+        spoilt = bytearray(speech.file[: self._chance.randint(1, 2000)])
+        for _ in range(10):
+            spoilt[self._chance.randrange(len(spoilt))] = self._chance.randrange(256)
+        answer = await self._post(bytes(spoilt), SHORT)
+        return told(answer) or "words"
+
+    async def hangs_up(self, speech: Speech) -> str:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._chance.random() / 5):
+                await self._post(speech.file, self._chance.choice((SHORT, LONG)))
+        return "gone"
+
+    async def live(self, speech: Speech) -> str:
+        async with self._session() as session:
+            for _ in range(self._chance.randint(1, 3)):
+                outcome = await turn(session, speech)
+                if outcome != "words":
+                    return outcome
+        return "words"
+
+    async def live_hangs_up(self, speech: Speech) -> str:
+        async with self._session() as session:
+            await say(session, "input_audio_buffer.append", audio=base64.b64encode(speech.live[:48_000]).decode())
+            await asyncio.sleep(self._chance.random() / 5)
+            session.transport.abort()
+        return "gone"
+
+    @contextlib.asynccontextmanager
+    async def _session(self) -> Any:  # noqa: ANN401 - an async iterator of a connection
+        address = f"{self._base.replace('http', 'ws', 1)}/realtime?intent=transcription"
+        async with connect(address, proxy=None, open_timeout=30) as session:
+            await say(session, "session.update", session=MANUAL)
+            yield session
+
+
+async def say(socket: Any, kind: str, **fields: object) -> None:  # noqa: ANN401 - a connection
+    await socket.send(json.dumps({"type": kind, **fields}))
+
+
+async def turn(session: Any, speech: Speech) -> str:  # noqa: ANN401 - a connection
+    for at in range(0, len(speech.live), 9600):
+        await say(session, "input_audio_buffer.append", audio=base64.b64encode(speech.live[at : at + 9600]).decode())
+    await say(session, "input_audio_buffer.commit")
+    while True:
+        event = json.loads(await session.recv())
+        if event["type"].endswith("transcription.completed"):
+            return speech.check(event["transcript"])
+        if event["type"] == "error" or event["type"].endswith(".failed"):
+            return str(event["error"]["code"])
+
+
+def told(answer: httpx2.Response) -> str | None:
+    """The code of a refusal, which has to be in OpenAI's shape."""
+    if answer.status_code < 300:
+        return None
+    error = answer.json()["error"]
+    if error["code"] == "internal_error":
+        raise Wrong("this server failed")
+    return str(error["code"])
+
+
+class Watched:
+    """The server's process, looked at from outside and by its own figures."""
+
+    def __init__(self, pid: int, root: str, spool: Path) -> None:
+        self._proc = Path(f"/proc/{pid}")
+        self._root = root
+        self._spool = spool
+
+    async def figures(self) -> dict[str, float]:
+        async with httpx2.AsyncClient(timeout=PATIENCE) as client:
+            said = (await client.get(f"{self._root}/metrics")).text
+        return {name: float(value) for name, value in re.findall(r"^compat_(\w+) (\S+)$", said, re.MULTILINE)}
+
+    async def rest(self) -> None:
+        """Returns when nothing is under way."""
+        until = time.monotonic() + PATIENCE
+        while under_way := {name: count for name, count in (await self.figures()).items() if name in BUSY and count}:
+            if time.monotonic() > until:
+                raise Wrong(f"the server does not come to rest: {under_way}")
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(1.0)
+
+    async def look(self) -> dict[str, float]:
+        tasks = (await self.figures())["tasks"]
+        status = dict(re.findall(r"^(\w+):\s+(\d+)", (self._proc / "status").read_text(), re.MULTILINE))
+        return {
+            "files open": len(os.listdir(self._proc / "fd")),  # noqa: PTH208 - what cannot be looked at counts too
+            "tasks": tasks,
+            "threads": float(status["Threads"]),
+            "memory, MiB": int(status["VmRSS"]) / 1024,
+            "temporary files": sum(path.is_file() for path in self._spool.rglob("*")),
+            "processes": len((self._proc / f"task/{self._proc.name}/children").read_text().split()),
+        }
+
+
+async def traffic(callers: Callers, until: float, count: int, tally: Counter[tuple[str, str]]) -> None:
+    async def caller() -> None:
+        while time.monotonic() < until:
+            tally[await callers.one()] += 1
+
+    await asyncio.gather(*(caller() for _ in range(count)))
+
+
+async def faults(root: str, chance: random.Random, armed: Counter[str]) -> None:
+    """For ever."""
+    while True:
+        rules: list[Rule] = []
+        for _ in range(chance.randint(0, 6)):
+            surface = chance.choice(list(FAULTS))
+            fault = chance.choice(FAULTS[surface])
+            rules.append(Rule(surface, fault, chance.randint(1, 3), chance.randint(1, 3)))  # type: ignore[arg-type]  # a surface
+            armed[type(fault).__name__] += 1
+        await arm(root, rules)
+        await asyncio.sleep(chance.uniform(0.5, 2.0))
+
+
+async def arm(root: str, rules: list[Rule]) -> None:
+    async with httpx2.AsyncClient(timeout=PATIENCE) as client:
+        await client.post(f"{root}/emulator/faults", content=msgspec.json.encode(rules))
+
+
+async def soak(service: str, server: str, watched: Watched, given: argparse.Namespace) -> bool:
+    """Whether all was well."""
+    chance = random.Random(given.seed)  # noqa: S311 - to be repeated
+    callers, tally, armed = Callers(f"{server}/v1", chance), Counter[tuple[str, str]](), Counter[str]()
+    looks: list[dict[str, float]] = []
+    for _ in range(LOOKS):
+        troubles = asyncio.ensure_future(faults(service, chance, armed))
+        await traffic(callers, time.monotonic() + given.minutes * 60 / LOOKS, given.callers, tally)
+        troubles.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await troubles
+        await arm(service, [])
+        await watched.rest()
+        looks.append(await watched.look())
+        print("  ".join(f"{name} {value:.0f}" for name, value in looks[-1].items()), flush=True)
+    print(f"\nfaults armed: {sum(armed.values())} ({', '.join(f'{name} {n}' for name, n in armed.most_common())})")
+    return told_of(tally) & flat(looks, given.minutes)
+
+
+def told_of(tally: Counter[tuple[str, str]]) -> bool:
+    print(f"callers: {tally.total()}")
+    for kind in sorted({kind for kind, _ in tally}):
+        ended = Counter({outcome: count for (of, outcome), count in tally.items() if of == kind})
+        print(f"   {kind:<15} {', '.join(f'{outcome} {count}' for outcome, count in ended.most_common())}")
+    return not any(outcome.startswith("WRONG") for _, outcome in tally)
+
+
+def flat(looks: list[dict[str, float]], minutes: float) -> bool:
+    third, fine = len(looks) // 3, True
+    for name, allowed in ALLOWED.items():
+        values = [look[name] for look in looks]
+        growth = min(values[-third:]) - min(values[third : 2 * third])
+        slope = growth / (minutes / 3) * 60
+        grown = growth > allowed
+        fine = fine and not grown
+        span = f"{min(values):6.0f} to {max(values):<6.0f}"
+        print(f"   {name:<16} {span} {slope:+8.1f} an hour   {'GROWS' if grown else 'flat'}")
+    return fine
+
+
+@contextlib.contextmanager
+def program(*arguments: str, port: int, **environment: str) -> Iterator[int]:
+    """`compat …` in a process of its own, once it accepts connections on `port`; gives its process id."""
+    command = [sys.executable, "-m", "compat", *arguments, "--port", str(port)]
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("DASHSCOPE_", "COMPAT_"))}
+    with subprocess.Popen(command, env={**plain, **environment}, stdout=subprocess.DEVNULL) as child:
+        try:
+            for _ in range(600):
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                    break
+                time.sleep(0.05)
+            yield child.pid
+        finally:
+            child.terminate()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--minutes", type=float, default=20)
+    arguments.add_argument("--callers", type=int, default=8)
+    arguments.add_argument("--seed", type=int, default=1)
+    given = arguments.parse_args()
+    dashscope, port = free_port(), free_port()
+    service, server = f"http://127.0.0.1:{dashscope}", f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryDirectory() as folder:
+        (spool := Path(folder) / "spool").mkdir()
+        own = {"DASHSCOPE_BASE_URL": service, "COMPAT_SPOOL": str(spool), "COMPAT_STORE": f"{folder}/jobs.sqlite"}
+        with (
+            program("emulator", "--engine", "tones", port=dashscope),
+            program("serve", port=port, **SETTINGS, **own) as pid,
+        ):
+            fine = asyncio.run(soak(service, server, Watched(pid, server, spool), given))
+    sys.exit(not fine)
+
+
+if __name__ == "__main__":
+    main()
