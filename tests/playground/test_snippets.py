@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from tests.emulator.recordings import wav
-from tests.house import House
+from tests.house import House, house
 from tests.playground.test_page import HEARD
 from tests.servers import serve
 from tests.whole.speech import pcm
@@ -27,6 +29,8 @@ pytestmark = pytest.mark.xdist_group("chromium")
 MODULES = Path(__file__).parent.parent / "clients" / "node_modules"
 BEGINNING = re.compile(r"ever tried.*ever failed", re.IGNORECASE | re.DOTALL)
 SPOKEN = "it was the best of times"
+KEY = "sk-of-this-tab"
+WORDS = VOCABULARY[:3]
 
 
 @pytest.fixture
@@ -49,7 +53,8 @@ def python(folder: Path, code: str) -> list[str]:
 
 
 def node(folder: Path, code: str) -> list[str]:
-    (folder / "node_modules").symlink_to(installed(MODULES, "the openai package for Node", "scripts/clients"))
+    if not (folder / "node_modules").exists():
+        (folder / "node_modules").symlink_to(installed(MODULES, "the openai package for Node", "scripts/clients"))
     (folder / "try.mjs").write_text(code)
     return [program("node", "https://nodejs.org"), "try.mjs"]
 
@@ -101,15 +106,69 @@ def test_a_page_of_another_origin_hears_it_too(page: Page, chromium: Browser, fo
         expect(other.locator("body")).to_contain_text(HEARD if mode == "live" else BEGINNING, timeout=30_000)
 
 
-def test_a_key_in_the_tab_makes_the_code_ask_the_environment(page: Page) -> None:
-    page.evaluate("sessionStorage.setItem('key', 'sk-mine')")
-    page.reload()
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[House]:
+    with house(Tones(), api_keys=frozenset({KEY}), cors_origins=("*",)) as opened:
+        yield opened
 
-    for mode in ("times", "live"):
-        for language in ("curl", "Node"):
-            code = shown(page, language, mode)
-            assert "none-needed" not in code
-            assert "sk-mine" not in code
+
+@pytest.fixture
+def keyed(chromium: Browser, guarded: House) -> Iterator[Page]:
+    """The page of a server that asks for a key, with the key in its tab, and a language chosen."""
+    with chromium.new_context(locale="en-GB") as context:
+        page = context.new_page()
+        page.goto(guarded.base_url.removesuffix("/v1"))
+        page.evaluate("key => sessionStorage.setItem('key', key)", KEY)
+        page.reload()
+        for box in ("#spoken", "#live-spoken"):
+            page.locator(box).evaluate(
+                "box => { box.value = 'en'; box.dispatchEvent(new Event('input', {bubbles: true})) }"
+            )
+        yield page
+
+
+def spoken(folder: Path) -> None:
+    for name in ("speech.wav", "speech-24k.wav"):
+        wav(folder / name, encode(lay(WORDS), rate=24_000), rate=24_000)
+
+
+@pytest.mark.parametrize("language", ["curl", "Python", "Node"])
+def test_with_a_key_the_programs_take_it_from_the_environment(keyed: Page, tmp_path: Path, language: str) -> None:
+    spoken(tmp_path)
+    for mode in ("times", "stream", "speakers", "live"):
+        code = shown(keyed, language, mode)
+        command, environment = RUNNERS[language](tmp_path, code), {**os.environ, "OPENAI_API_KEY": KEY}
+
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
+        assert KEY not in code
+        assert "none-needed" not in code
+        assert (0, "") == (done.returncode, done.stderr)
+        assert '"en"' in code or "language=en" in code
+        issued = (language, mode) == ("curl", "live")
+        assert '"value":"ek_' in done.stdout if issued else all(word in done.stdout.lower() for word in WORDS)
+
+
+@pytest.mark.parametrize("mode", ["times", "stream", "speakers", "live"])
+def test_with_a_key_a_page_is_told_to_ask_for_it(keyed: Page, chromium: Browser, tmp_path: Path, mode: str) -> None:
+    spoken(tmp_path)
+    code = shown(keyed, "Browser", mode)
+    with (
+        serve(Starlette(routes=[Route("/", bare)])) as root,
+        chromium.new_context(permissions=["microphone"]) as context,
+    ):
+        other = context.new_page()
+        other.goto(root)
+        other.locator("input").set_input_files(tmp_path / "speech.wav")
+        other.evaluate("key => { globalThis.key = key }", KEY)
+        if mode == "live":  # what speaks here says no tones; the socket opens with a client secret, got with the key
+            with other.expect_websocket(lambda socket: socket.url.endswith("/v1/realtime?intent=transcription")):
+                other.add_script_tag(content=code, type="module")
+        else:
+            other.add_script_tag(content=code, type="module")
+            expect(other.locator("body")).to_contain_text(re.compile(WORDS[0], re.IGNORECASE), timeout=30_000)
 
 
 def test_the_example_page_shows_captions(chromium: Browser, home: House) -> None:
