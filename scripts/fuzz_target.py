@@ -2,19 +2,25 @@
 
 import asyncio
 import contextlib
+import itertools
+import logging
+import struct
 import sys
 import tempfile
 from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["compat", "python_multipart"]):
+with atheris.instrument_imports(include=["compat", "python_multipart", "tinytag"]):
     from starlette.requests import Request
 
     from compat import keys
+    from compat.audio import probe
+    from compat.bridge import Bridge
+    from compat.bridge.actions import CloseUpstream, Open
     from compat.endpoints.upload import receive
-    from compat.errors import CompatError
-    from compat.openai_api.realtime import client_events
+    from compat.errors import BadAudio, CompatError, ServiceUnavailable
+    from compat.openai_api.realtime.opening import Opening
 
 LOOP = asyncio.new_event_loop()
 FOLDER = Path(tempfile.mkdtemp())
@@ -43,17 +49,61 @@ def key_file(data: bytes) -> None:
         keys.parse(data.decode("utf-8", "replace"))
 
 
-def client_event(data: bytes) -> None:
-    try:
-        client_events.decode(data)
-    except CompatError as exc:
-        if exc.status >= 500:
-            raise
+def header(data: bytes) -> None:
+    """The part of reading audio that this process does itself."""
+    path = FOLDER / "audio"
+    path.write_bytes(data)
+    with contextlib.suppress(BadAudio):
+        probe.header(path)
 
 
-TARGETS = {"form": form, "keys": key_file, "client_events": client_event}
+def session(data: bytes) -> None:
+    """A line is an event of live speech: its first byte says of which side, or what happens to the connection."""
+    ids = itertools.count()
+    bridge = Bridge(Opening(), resolve=lambda _: "m", ids=lambda kind: f"{kind}_{next(ids)}", expires_at=0)
+    now, line = 0.0, ""
+    actions = bridge.start(now)
+    for what, frame in ((part[:1], part[1:]) for part in data.split(b"\n")):
+        for action in actions:
+            line = "dialled" if isinstance(action, Open) else "" if isinstance(action, CloseUpstream) else line
+        if bridge.over:
+            return
+        now += 0.25
+        if what == b"c":
+            actions = bridge.from_client(frame.decode("utf-8", "replace"), now)
+        elif what == b"s" and line == "open":
+            actions = bridge.from_upstream(frame, now)
+        elif what == b"o" and line == "dialled":
+            line, actions = "open", bridge.upstream_opened(now)
+        elif what == b"x" and line:
+            line, actions = "", bridge.upstream_lost(ServiceUnavailable("cut"), now)
+        elif what == b"d" and line == "open":
+            actions = bridge.upstream_drained(now)
+        else:
+            actions = bridge.tick(now)
+
+
+APPEND = b'c{"type":"input_audio_buffer.append","audio":"' + b"A" * 640 + b'"}\n'
+TALK = [
+    b'c{"type":"session.update","session":{"audio":{"input":{"turn_detection":null}}}}\no\ns{"type":"session.created"}\n'
+    + APPEND
+    + b'c{"type":"input_audio_buffer.commit"}\nd\ns{"type":"input_audio_buffer.committed","item_id":"t"}\n'
+    b's{"type":"conversation.item.input_audio_transcription.completed","item_id":"t","transcript":"hi"}\nx\no\n',
+    b"o\n" + APPEND + b's{"type":"input_audio_buffer.speech_started","item_id":"t","audio_start_ms":0}\n'
+    b's{"type":"conversation.item.input_audio_transcription.text","item_id":"t","text":"a","stash":"b"}\n'
+    b's{"type":"input_audio_buffer.speech_stopped","item_id":"t","audio_end_ms":9}\ns{"type":"error","error":{}}\n'
+    b'c{"type":"conversation.item.retrieve","item_id":"item_1"}\nc{"type":"input_audio_buffer.clear"}\n',
+]
+FORMAT = struct.pack("<HHIIHH", 1, 1, 8000, 16000, 2, 16)
+WAV = b"RIFF\x28\0\0\0WAVEfmt \x10\0\0\0" + FORMAT + b"data\x04\0\0\0abcd"
+FORM = b'--b\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\nx\r\n--b--\r\n'
+TARGETS = {"form": form, "keys": key_file, "header": header, "session": session}
+SEEDS = {"form": [b"9" + FORM], "keys": [b"a sk-12345678 rest,jobs 1/minute\n"], "header": [WAV], "session": TALK}
 
 if __name__ == "__main__":
-    target = TARGETS[sys.argv.pop(1)]
-    atheris.Setup(sys.argv, target)
+    name = sys.argv.pop(1)
+    logging.disable()
+    for number, seed in enumerate(SEEDS[name]):
+        (Path(sys.argv[1]) / f"seed-{number}").write_bytes(seed)
+    atheris.Setup(sys.argv, TARGETS[name])
     atheris.Fuzz()
