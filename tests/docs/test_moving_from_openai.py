@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import fnmatch
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -16,16 +16,16 @@ from openai.types.realtime.realtime_transcription_session_create_request_param i
 
 from compat.openai_api.parameters import TRANSCRIPTION, TRANSLATION, Parameter
 from compat.openai_api.realtime import client_events, server_events
-from compat.openai_api.realtime.parameters import EVENTS, SESSION, Row
+from compat.openai_api.realtime.parameters import EVENTS, SENT, SESSION, Row
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "moving-from-openai.md").read_text()
 OPEN = {"audio.input.format", "audio.input.noise_reduction"}  # one row each; what is in them is told in its note
 
 
-def tags(union: object) -> set[str]:
-    """The `type` of every member of an Annotated union of the package's models."""
-    members: tuple[Any, ...] = get_args(get_args(union)[0])
-    return {get_args(member.model_fields["type"].annotation)[0] for member in members}
+def members(union: object) -> dict[str, Any]:
+    """The members of an Annotated union of the package's models by their `type`."""
+    models: tuple[Any, ...] = get_args(get_args(union)[0])
+    return {get_args(model.model_fields["type"].annotation)[0]: model for model in models}
 
 
 def ours(union: object) -> set[str]:
@@ -53,17 +53,21 @@ def table(rows: Iterable[Parameter | Row]) -> str:
     return "\n".join(f"| `{name}` | {row.treatment} | {row.note} |" for name, row in zip(named, rows, strict=True))
 
 
-@pytest.mark.parametrize("rows", [TRANSCRIPTION, SESSION, EVENTS], ids=["transcription", "session", "events"])
+@pytest.mark.parametrize(
+    "rows", [TRANSCRIPTION, SESSION, EVENTS, SENT], ids=["transcription", "session", "events", "sent"]
+)
 def test_the_page_has_the_code_s_own_table(rows: tuple[Parameter | Row, ...]) -> None:
     assert table(rows) in PAGE
 
 
 def test_no_parameter_of_the_package_is_left_out() -> None:
-    wanted = get_type_hints(transcription_create_params.TranscriptionCreateParamsBase).keys() | {"stream"}
+    shapes = get_args(transcription_create_params.TranscriptionCreateParams)
+    wanted = {name for shape in shapes for name in get_type_hints(shape)}
     translated = get_type_hints(translation_create_params.TranslationCreateParams).keys()
 
     assert wanted == {row.name for row in TRANSCRIPTION}
     assert translated == {row.name for row in TRANSLATION}
+    assert "Translations take {}".format(", ".join(f"`{row.name}`" for row in TRANSLATION[:-1])) in PAGE
 
 
 def test_no_field_of_a_session_is_left_out() -> None:
@@ -73,12 +77,21 @@ def test_no_field_of_a_session_is_left_out() -> None:
 def test_no_event_of_a_caller_is_left_out() -> None:
     rows = {row.name: row.treatment for row in EVENTS}
 
-    assert tags(RealtimeClientEvent) == set(rows)
+    assert set(rows) == members(RealtimeClientEvent).keys()
     assert ours(client_events.Unanswerable) == {name for name, treatment in rows.items() if treatment == "refused"}
 
 
-def test_every_event_of_ours_is_told_and_the_package_knows_it() -> None:
-    sent = {name for name in ours(server_events.ServerEvent) if not name.startswith("transcription_session.")}
+def test_no_event_of_the_server_and_none_of_its_fields_is_left_out() -> None:
+    theirs, sent = members(RealtimeServerEvent), {row.name for row in SENT if row.treatment == "same"}
+    absent = [row.name for row in SENT if row.treatment == "absent"]
+    structs = {struct.__struct_config__.tag: struct for struct in get_args(server_events.ServerEvent)}
+    fields = {
+        f"{event}.{field}"
+        for event in sent
+        for field in theirs[event].model_fields.keys() - {"type", *structs[event].__struct_fields__}
+    }
 
-    assert sent == set(re.findall(r"^- `([\w.]+)`", PAGE, re.MULTILINE))
-    assert sent <= tags(RealtimeServerEvent)
+    unsent = theirs.keys() - sent
+    assert sent == {name for name in structs if not name.startswith("transcription_session.")}
+    assert unsent | fields == {name for name in unsent | fields if any(fnmatch.fnmatch(name, row) for row in absent)}
+    assert [] == [row for row in absent if not fnmatch.filter(unsent | fields, row)]

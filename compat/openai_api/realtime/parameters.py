@@ -1,4 +1,4 @@
-"""Every field of a transcription session and every event of a realtime caller, and what becomes of it here: the table
+"""Every field of a transcription session and every event of a realtime session, and what becomes of it here: the tables
 that the documents are checked against. Names are those of the openai package's types (3.52, 2026-11).
 """
 
@@ -8,11 +8,11 @@ from typing import Literal
 
 import msgspec
 
-Treatment = Literal["same", "mapped", "ignored", "refused"]
+Treatment = Literal["same", "mapped", "ignored", "refused", "absent"]
 
 
 class Row(msgspec.Struct, frozen=True):
-    """`refused`: answered with an error event; the session goes on."""
+    """`refused`: answered with an error event; the session goes on. `absent`: this server never sends it."""
 
     name: str
     treatment: Treatment
@@ -57,3 +57,38 @@ EVENTS = (
     Row("response.cancel", "refused", "Nothing answers here."),
     Row("output_audio_buffer.clear", "refused", "Nothing answers here."),
 )
+
+SENT = (
+    Row("session.created", "same", "The first; transcription_session.created to beta callers who transcribe."),
+    Row("session.updated", "same", "With what is applied; transcription_session.updated to those."),
+    Row("input_audio_buffer.speech_started", "same", ""),
+    Row("input_audio_buffer.speech_stopped", "same", ""),
+    Row("input_audio_buffer.committed", "same", ""),
+    Row("input_audio_buffer.cleared", "same", ""),
+    Row("conversation.item.created", "same", "To beta callers."),
+    Row("conversation.item.added", "same", "To GA callers."),
+    Row("conversation.item.done", "same", "To GA callers."),
+    Row("conversation.item.retrieved", "same", ""),
+    Row("conversation.item.deleted", "same", ""),
+    Row(
+        "conversation.item.input_audio_transcription.delta",
+        "same",
+        "Settled words; dashscope.stash is what may change.",
+    ),
+    Row("conversation.item.input_audio_transcription.completed", "same", "With dashscope.language and emotion."),
+    Row("conversation.item.input_audio_transcription.failed", "same", ""),
+    Row("error", "same", ""),
+    Row("conversation.item.input_audio_transcription.delta.logprobs", "absent", "The service gives none."),
+    Row("conversation.item.input_audio_transcription.completed.logprobs", "absent", "The service gives none."),
+    Row("conversation.item.input_audio_transcription.completed.languages", "absent", "dashscope.language tells it."),
+    Row("conversation.item.input_audio_transcription.segment", "absent", "The service tells no speakers live."),
+    Row("conversation.created", "absent", "Items hang together by previous_item_id."),
+    Row("conversation.item.truncated", "absent", "Nothing answers here."),
+    Row("input_audio_buffer.timeout_triggered", "absent", "Nothing answers here."),
+    Row("input_audio_buffer.dtmf_event_received", "absent", "There are no telephone calls here."),
+    Row("rate_limits.updated", "absent", "OpenAI tells it of answers."),
+    Row("response.*", "absent", "Nothing answers here."),
+    Row("output_audio_buffer.*", "absent", "Nothing answers here."),
+    Row("mcp_list_tools.*", "absent", "Nothing answers here."),
+)
+"""Events of the server, and fields of them; `*` is whatever begins so."""
