@@ -14,12 +14,12 @@ class Resampler:
     """Mono s16le from `rate_in` to `rate_out` Hz.
 
     Fed in any pieces, the output joins to the same samples as when fed whole; a sample split between two pieces is
-    joined. `flush` gives what the filter still holds, and ends the stream.
+    joined. `flush` gives what the filter still holds, and ends the stream. The filter takes 150 KB and is made late.
     """
 
     def __init__(self, rate_in: int, rate_out: int) -> None:
         self._rate, self._rate_out = rate_in, rate_out
-        self._swr = None if rate_in == rate_out else _swr(rate_in, rate_out)
+        self._swr: Graph | None = None
         self._odd = b""
         self._fed = self._given = 0  # samples
 
@@ -28,8 +28,9 @@ class Resampler:
             pcm = self._odd + pcm
         whole = len(pcm) & ~1
         self._odd, pcm = pcm[whole:], pcm[:whole]
-        if self._swr is None or not pcm:
+        if self._rate == self._rate_out or not pcm:
             return pcm
+        self._swr = self._swr or _swr(self._rate, self._rate_out)
         self._fed += whole // 2
         self._swr.push(self._frame(pcm))
         out = _pulled(self._swr)
@@ -39,7 +40,7 @@ class Resampler:
     def flush(self) -> bytes:
         """Push the last samples out with silence: swr's own end is up to 2 ms short when it was fed little."""
         self._odd = b""
-        if self._swr is None or not self._fed:
+        if self._swr is None:
             return b""
         self._swr.push(self._frame(bytes(self._rate // 25 * 2)))
         self._swr.push(None)
