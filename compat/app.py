@@ -58,7 +58,8 @@ EXPOSED = ("x-request-id", "openai-processing-ms", "x-compat-ignored", "x-compat
 
 
 def create_app(settings: Settings, traces: Traces | None = None) -> Starlette:
-    """`app.state.leave` is to be awaited when the server stops, before its sockets are closed."""
+    """When the server is to stop, `app.state.retire` is to be awaited, which gives balancers time to notice; then
+    `app.state.leave`, before its sockets are closed."""
     metrics = Metrics(region=settings.short_region, prices=settings.prices)
     guard = Guard(metrics, failures=settings.breaker_failures, pause=settings.breaker_pause, traces=traces)
     budget = _budget(settings, metrics)
@@ -100,6 +101,10 @@ def create_app(settings: Settings, traces: Traces | None = None) -> Starlette:
     metrics.watch("spool_bytes", "Uploads on disk.", lambda: door.used)
     metrics.watch("queue_waiting", "Calls that wait for their turn.", lambda: budget.waiting)
     metrics.watch("service_calls_under_way", "Calls to DashScope under way.", lambda: budget.slots.busy)
+
+    async def retire() -> None:
+        door.retiring = True
+        await asyncio.sleep(settings.drain_delay)
 
     async def leave() -> None:
         door.leaving = True
@@ -154,7 +159,7 @@ def create_app(settings: Settings, traces: Traces | None = None) -> Starlette:
         },
         lifespan=lifespan,
     )
-    app.state.leave = leave
+    app.state.retire, app.state.leave = retire, leave
     return app
 
 

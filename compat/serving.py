@@ -61,10 +61,14 @@ def config(
 
 
 class Server(uvicorn.Server):
-    """`leave` is awaited before sockets are closed: uvicorn's own way is to cut live sessions off with 1012."""
+    """`retire` is awaited while connections are still taken, and then `leave` before sockets are closed: uvicorn's own
+    way is to cut live sessions off with 1012."""
 
-    def __init__(self, config: uvicorn.Config, leave: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, retire: Callable[[], Awaitable[None]], leave: Callable[[], Awaitable[None]]
+    ) -> None:
         super().__init__(config)
+        self._retire = retire
         self._leave = leave
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -75,15 +79,20 @@ class Server(uvicorn.Server):
         _keep_freed_memory()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._unless_forced(self._retire)
         for server in self.servers:
             server.close()
-        leaving = asyncio.ensure_future(self._leave())
-        while not (leaving.done() or self.force_exit):
-            await asyncio.wait([leaving], timeout=0.1)
-        leaving.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await leaving
+        await self._unless_forced(self._leave)
         await super().shutdown(sockets)
+
+    async def _unless_forced(self, step: Callable[[], Awaitable[None]]) -> None:
+        """A second Ctrl-C ends the step."""
+        taking = asyncio.ensure_future(step())
+        while not (taking.done() or self.force_exit):
+            await asyncio.wait([taking], timeout=0.1)
+        taking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await taking
 
 
 def _keep_freed_memory() -> None:

@@ -236,6 +236,14 @@ class Settings:
             ("COMPAT_GRACE",), values.seconds, "Seconds that live sessions get to finish when they or the server end."
         ),
     ] = 10.0
+    drain_delay: Annotated[
+        float,
+        Variable(
+            ("COMPAT_DRAIN_DELAY",),
+            values.span,
+            "Seconds that a stopping server still takes work, with `/readyz` at 503 for balancers to notice; 0 by default.",
+        ),
+    ] = 0.0
     media_workers: Annotated[
         int, Variable(("COMPAT_MEDIA_WORKERS",), values.count, "Processes that read and re-encode audio.")
     ] = 2

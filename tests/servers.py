@@ -19,8 +19,9 @@ def serve(app: ASGIApp, cert: Path | None = None, key: Path | None = None, **tim
     """Runs `app` in a thread with a loop of its own; gives its root address, `http://127.0.0.1:PORT`."""
     listener = socket.create_server(("127.0.0.1", 0))
     settings = config(app, cert, key, **timeouts)
-    leave = getattr(getattr(app, "state", None), "leave", None)
-    server = Server(settings, leave) if leave else uvicorn.Server(settings)
+    state = getattr(app, "state", None)
+    leaves = hasattr(state, "leave")
+    server = Server(settings, state.retire, state.leave) if state and leaves else uvicorn.Server(settings)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:

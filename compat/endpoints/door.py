@@ -27,6 +27,8 @@ class Door:
         self.requests = 0
         self.sessions = 0
         self.leaving = False
+        self.retiring = False
+        """Work is still taken, but whoever sends it should look elsewhere."""
         self._most_requests = requests
         self._most_sessions = sessions
         self._folder = folder

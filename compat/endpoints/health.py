@@ -37,7 +37,8 @@ class Readiness:
 
     async def readyz(self, _: Request) -> Response:
         """503 while the server stops and while DashScope cannot be worked with. The reason holds no address."""
-        trouble = "This server is shutting down." if self._door.leaving else await self._service_trouble()
+        ending = self._door.retiring or self._door.leaving
+        trouble = "This server is shutting down." if ending else await self._service_trouble()
         if trouble:
             return JSONResponse({"status": "not ready", "reason": trouble}, 503)
         return JSONResponse({"status": "ready"})

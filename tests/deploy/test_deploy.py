@@ -133,7 +133,8 @@ def test_the_folder_is_whole() -> None:
 def test_a_pod_may_take_as_long_to_end_as_its_server() -> None:
     settings = Settings.read(ENVIRONMENT)
 
-    assert DEPLOYMENT["terminationGracePeriodSeconds"] >= settings.grace + 30
+    assert settings.drain_delay >= SERVER["readinessProbe"]["periodSeconds"]
+    assert DEPLOYMENT["terminationGracePeriodSeconds"] >= settings.drain_delay + settings.grace + 30
     assert int(COMPOSE["x-server"]["stop_grace_period"].removesuffix("s")) >= settings.grace + 30
 
 
