@@ -241,7 +241,7 @@ class Settings:
         Variable(
             ("COMPAT_DRAIN_DELAY",),
             values.span,
-            "Seconds that a stopping server still takes work, with `/readyz` at 503 for balancers to notice; 0 by default.",
+            "Seconds that a stopping server still takes work, with `/readyz` at 503, for balancers to notice; default 0.",
         ),
     ] = 0.0
     media_workers: Annotated[
