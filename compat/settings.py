@@ -241,7 +241,7 @@ class Settings:
         Variable(
             ("COMPAT_DRAIN_DELAY",),
             values.span,
-            "Seconds that a stopping server still takes work, with `/readyz` at 503, for balancers to notice; default 0.",
+            "Seconds that a stopping server still takes work while `/readyz` says 503 to balancers; 0 by default.",
         ),
     ] = 0.0
     media_workers: Annotated[
