@@ -15,7 +15,7 @@ TENTH = 2400  # samples
 
 
 async def main(path: str) -> None:
-    address = os.environ["OPENAI_BASE_URL"].replace("http", "ws", 1)  # the package itself would dial wss
+    address = os.environ["OPENAI_BASE_URL"].replace("http", "ws", 1)  # old releases would dial wss
     client = AsyncOpenAI(websocket_base_url=address)
     async with client.realtime.connect(extra_query={"intent": "transcription"}) as live:
         await live.session.update(session={"type": "transcription", "audio": {"input": INPUT}})
