@@ -44,6 +44,7 @@ from compat.metrics import Metrics
 from compat.settings import Settings
 from compat.upstream.buckets import Bucket
 from compat.upstream.budget import Budget
+from compat.upstream.fallback import Fallback
 from compat.upstream.guard import Guard
 from compat.upstream.http import Service
 from compat.upstream.sockets import Sockets
@@ -61,17 +62,14 @@ def create_app(settings: Settings, traces: Traces | None = None) -> Starlette:
     """When the server is to stop, `app.state.retire` is to be awaited, which gives balancers time to notice; then
     `app.state.leave`, before its sockets are closed."""
     metrics = Metrics(region=settings.short_region, prices=settings.prices)
-    guard = Guard(metrics, failures=settings.breaker_failures, pause=settings.breaker_pause, traces=traces)
+    guard = _guard(settings, metrics, traces)
     budget = _budget(settings, metrics)
     gate = Gate(settings, budget)
-    service = Service(
-        settings.root,
-        connect_timeout=settings.connect_timeout,
-        answer_timeout=settings.answer_timeout,
-        attempts=settings.attempts,
-        budget=budget,
-        guard=guard,
-    )
+    accounts = [(_service(settings, settings.root, budget, guard), settings.dashscope_api_key or "")]
+    if settings.fallback_root and settings.fallback_api_key:
+        spare = _guard(settings, metrics, traces, prefix="fallback-")
+        accounts.append((_service(settings, settings.fallback_root, budget, spare), settings.fallback_api_key))
+    service = Fallback(accounts[0][0], *accounts[1]) if accounts[1:] else accounts[0][0]
     worker = Worker(settings.media_workers)
     spool = Spool(settings.spool)
     links = Links(settings.public_url) if settings.public_url else None
@@ -93,7 +91,7 @@ def create_app(settings: Settings, traces: Traces | None = None) -> Starlette:
     sockets = Sockets(settings.live_root, connect_timeout=settings.connect_timeout, budget=budget, guard=guard)
     realtime = Realtime(settings, gate, sockets, secret, metrics)
     door = Door(spool.path, requests=settings.max_requests, sessions=settings.max_sessions, space=settings.max_spool)
-    readiness = Readiness(door, service, settings.dashscope_api_key or "")
+    readiness = Readiness(door, *accounts)
     metrics.watch("requests_under_way", "Requests for work.", lambda: door.requests)
     metrics.watch("tasks", "Coroutines under way in this process.", lambda: len(asyncio.all_tasks()))
     metrics.watch("jobs_under_way", "Long jobs that this process works on.", lambda: runs.under_way)
@@ -183,6 +181,22 @@ def _budget(settings: Settings, metrics: Metrics) -> Budget:
         concurrency=settings.concurrency,
         noted=functools.partial(metrics.stage, "queue"),
     )
+
+
+def _service(settings: Settings, root: str, budget: Budget, guard: Guard) -> Service:
+    return Service(
+        root,
+        connect_timeout=settings.connect_timeout,
+        answer_timeout=settings.answer_timeout,
+        attempts=settings.attempts,
+        budget=budget,
+        guard=guard,
+    )
+
+
+def _guard(settings: Settings, metrics: Metrics, traces: Traces | None, prefix: str = "") -> Guard:
+    failures, pause = settings.breaker_failures, settings.breaker_pause
+    return Guard(metrics, failures=failures, pause=pause, prefix=prefix, traces=traces)
 
 
 def _cors(settings: Settings) -> list[Middleware]:

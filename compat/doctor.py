@@ -64,6 +64,7 @@ def configuration(settings: Settings) -> Table:
         else "anyone"
     )
     table.add_row("callers", callers)
+    table.add_row("fallback", settings.fallback_root or "none")
     table.add_row("model aliases", ", ".join(settings.aliases) or "the built-in ones")
     return table
 

@@ -11,21 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
-from urllib.parse import urlsplit
 
 import msgspec
 
-from compat import values
-
-# Hosts by region (dashscope.md §1.1; the package's own short and long region names, dashscope 2.0.2).
-SHARED_HOSTS = {
-    "beijing": "dashscope.aliyuncs.com",
-    "singapore": "dashscope-intl.aliyuncs.com",
-    "us": "dashscope-us.aliyuncs.com",
-    "cn-hongkong": "cn-hongkong.dashscope.aliyuncs.com",
-}
-REGION_IDS = {"beijing": "cn-beijing", "singapore": "ap-southeast-1", "us": "us-east-1"}
-SHORT_REGIONS = {region: short for short, region in REGION_IDS.items()}
+from compat import regions, values
 
 
 class SettingsError(Exception):
@@ -38,6 +27,13 @@ class Variable(msgspec.Struct, frozen=True):
     names: tuple[str, ...]
     parse: Callable[[str], object]
     doc: str
+
+
+def _root(prefix: str, region: str | None, workspace_id: str | None, base_url: str | None) -> str:
+    try:
+        return regions.root(region, workspace_id, base_url)
+    except ValueError as exc:
+        raise SettingsError(f"{prefix}REGION={region} needs {prefix}WORKSPACE_ID; without one use {exc}.") from exc
 
 
 def _parsed(key: str, variable: Variable, value: str) -> object:
@@ -78,6 +74,21 @@ class Settings:
     websocket_url: Annotated[
         str | None,
         Variable(("DASHSCOPE_WEBSOCKET_BASE_URL",), values.url, "Root for live speech when it is not the service's."),
+    ] = None
+    fallback_api_key: Annotated[
+        str | None,
+        Variable(
+            ("DASHSCOPE_FALLBACK_API_KEY",), values.text, "Key of a second account, for what the first cannot do."
+        ),
+    ] = None
+    fallback_region: Annotated[
+        str | None, Variable(("DASHSCOPE_FALLBACK_REGION",), values.text, "Its region, if it is another.")
+    ] = None
+    fallback_workspace_id: Annotated[
+        str | None, Variable(("DASHSCOPE_FALLBACK_WORKSPACE_ID",), values.text, "Its workspace.")
+    ] = None
+    fallback_base_url: Annotated[
+        str | None, Variable(("DASHSCOPE_FALLBACK_BASE_URL",), values.url, "Root of the service for it.")
     ] = None
     api_keys: Annotated[
         tuple[str, ...],
@@ -331,7 +342,7 @@ class Settings:
                     given[name] = _parsed(key, variable, mapping[key])
                     break
         settings = cls(**given)
-        _ = settings.root  # an unknown region is told at the start, not at the first request
+        _ = settings.root, settings.fallback_root  # an unknown region is told at the start, not at the first request
         return settings
 
     @property
@@ -342,28 +353,22 @@ class Settings:
     @property
     def short_region(self) -> str:
         """`beijing`, `singapore`, `us`, another region's id, or `custom` for an address that tells none."""
-        if self.region or not self.base_url:
-            region = (self.region or "beijing").lower()
-            return SHORT_REGIONS.get(region, region)
-        host = urlsplit(self.base_url).hostname or ""
-        for short, shared in SHARED_HOSTS.items():
-            if host == shared or f".{REGION_IDS.get(short, short)}." in host:
-                return short
-        return "custom"
+        return regions.short(self.region, self.base_url)
 
     @property
     def root(self) -> str:
         """The service's HTTP root, without a path: `https://dashscope.aliyuncs.com`."""
-        if self.base_url:
-            bare = re.sub(r"/(api|compatible-mode)/v1$", "", self.base_url)
-            return re.sub(r"^ws", "http", bare)
-        region = self.short_region
-        if self.workspace_id:
-            return f"https://{self.workspace_id}.{REGION_IDS.get(region, region)}.maas.aliyuncs.com"
-        if region not in SHARED_HOSTS:
-            known = ", ".join(SHARED_HOSTS)
-            raise SettingsError(f"DASHSCOPE_REGION={region} needs DASHSCOPE_WORKSPACE_ID; without one use {known}.")
-        return f"https://{SHARED_HOSTS[region]}"
+        return _root("DASHSCOPE_", self.region, self.workspace_id, self.base_url)
+
+    @property
+    def fallback_root(self) -> str | None:
+        """The same for the second account, which is where the first is unless another place is told."""
+        if not self.fallback_api_key:
+            return None
+        region, workspace, address = self.fallback_region, self.fallback_workspace_id, self.fallback_base_url
+        if not (region or workspace or address):
+            return self.root
+        return _root("DASHSCOPE_FALLBACK_", region or self.region, workspace, address)
 
     @property
     def live_root(self) -> str:

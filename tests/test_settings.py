@@ -64,6 +64,30 @@ def test_the_service_is_found_by_region_workspace_or_address(
     assert (root, live, region) == (settings.root, settings.live_root, settings.short_region)
 
 
+FALLBACKS = [
+    ({}, None),
+    ({"DASHSCOPE_FALLBACK_REGION": "us"}, None),
+    ({"DASHSCOPE_FALLBACK_API_KEY": "k"}, "https://dashscope.aliyuncs.com"),
+    ({"DASHSCOPE_FALLBACK_API_KEY": "k", "DASHSCOPE_BASE_URL": "http://127.0.0.1:9"}, "http://127.0.0.1:9"),
+    (
+        {"DASHSCOPE_FALLBACK_API_KEY": "k", "DASHSCOPE_FALLBACK_REGION": "us", "DASHSCOPE_WORKSPACE_ID": "w"},
+        "https://dashscope-us.aliyuncs.com",
+    ),
+    (
+        {"DASHSCOPE_FALLBACK_API_KEY": "k", "DASHSCOPE_FALLBACK_WORKSPACE_ID": "w", "DASHSCOPE_REGION": "us"},
+        "https://w.us-east-1.maas.aliyuncs.com",
+    ),
+    ({"DASHSCOPE_FALLBACK_API_KEY": "k", "DASHSCOPE_FALLBACK_BASE_URL": "http://x"}, "http://x"),
+]
+
+
+@pytest.mark.parametrize(("environment", "root"), FALLBACKS)
+def test_the_second_account_is_where_the_first_is_or_where_it_is_told(
+    environment: dict[str, str], root: str | None
+) -> None:
+    assert root == Settings.read(environment).fallback_root
+
+
 WRONG = [
     ({"COMPAT_MAX_UPLOAD": "much"}, "COMPAT_MAX_UPLOAD should be a number of bytes"),
     ({"COMPAT_MAX_DURATION": "-1"}, "COMPAT_MAX_DURATION should be a number of seconds"),
@@ -77,6 +101,10 @@ WRONG = [
     ({"COMPAT_WEBHOOK_SECRET": "whsec_c2hvcnQ="}, "COMPAT_WEBHOOK_SECRET should be whsec_"),
     ({"COMPAT_WEBHOOK_SECRET": "c2hvcnQgc2VjcmV0cyBhcmUgbm90IG1lYW50"}, "COMPAT_WEBHOOK_SECRET should be whsec_"),
     ({"DASHSCOPE_REGION": "eu-central-1"}, "needs DASHSCOPE_WORKSPACE_ID"),
+    (
+        {"DASHSCOPE_FALLBACK_API_KEY": "k", "DASHSCOPE_FALLBACK_REGION": "eu-central-1"},
+        "needs DASHSCOPE_FALLBACK_WORKSPACE_ID",
+    ),
 ]
 
 

@@ -44,7 +44,11 @@ class Gate:
     the keys as they were."""
 
     def __init__(self, settings: Settings, budget: Budget | None = None) -> None:
-        """Raises SettingsError when the file cannot be used from the start."""
+        """Raises SettingsError, also when the file cannot be used from the start."""
+        if settings.pass_key and settings.fallback_api_key:
+            raise SettingsError(
+                "COMPAT_PASS_KEY and DASHSCOPE_FALLBACK_API_KEY exclude each other: callers would use it."
+            )
         self._budget = budget
         self._pass = settings.pass_key
         self._service_key = settings.dashscope_api_key or ""

@@ -26,11 +26,11 @@ async def healthz(_: Request) -> Response:
 
 
 class Readiness:
-    def __init__(self, door: Door, service: Service, key: str) -> None:
-        """`key` is DashScope's; without one the service is only asked whether it is there."""
+    def __init__(self, door: Door, *accounts: tuple[Service, str]) -> None:
+        """Accounts of which one is enough, with DashScope's keys; without a key the service is only asked whether it
+        is there."""
         self._door = door
-        self._service = service
-        self._key = key
+        self._accounts = accounts
         self._asked = float("-inf")
         self._trouble = ""
         self._asking = asyncio.Lock()
@@ -51,19 +51,29 @@ class Readiness:
         return self._trouble
 
     async def _ask(self) -> str:
-        """Asks for a task that there is not, which costs nothing: the refusal is the sign of life."""
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await self._service.send(filetrans.query(NOBODY), self._key)
-        except NotAuthenticated:
-            return "DashScope refuses the key." if self._key else ""
-        except TimeoutError:
-            return "DashScope did not answer in time."
-        except (ServiceFailed, ServiceUnavailable, ServiceTimedOut) as exc:
-            return exc.message
-        except CompatError:
-            return ""
+        """The first account's trouble, when there is one with every account."""
+        troubles = []
+        for service, key in self._accounts:
+            troubles.append(await _trouble(service, key))
+            if not troubles[-1]:
+                return ""
+        return troubles[0]
+
+
+async def _trouble(service: Service, key: str) -> str:
+    """Asks for a task that there is not, which costs nothing: the refusal is the sign of life."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await service.send(filetrans.query(NOBODY), key)
+    except NotAuthenticated:
+        return "DashScope refuses the key." if key else ""
+    except TimeoutError:
+        return "DashScope did not answer in time."
+    except (ServiceFailed, ServiceUnavailable, ServiceTimedOut) as exc:
+        return exc.message
+    except CompatError:
         return ""
+    return ""
 
 
 class Figures:

@@ -23,6 +23,7 @@ from compat.errors import CompatError, FileNotFetched, TooLarge
 from compat.settings import Settings
 from compat.transcript import Ask, Media, Request, Transcript
 from compat.upstream.buckets import Bucket
+from compat.upstream.fallback import Fallback
 from compat.upstream.http import Custodian, Service
 
 log = logging.getLogger("compat")
@@ -50,7 +51,7 @@ class Recogniser:
     def __init__(
         self,
         settings: Settings,
-        service: Service,
+        service: Service | Fallback,
         worker: Worker,
         links: Links | None = None,
         bucket: Bucket | None = None,

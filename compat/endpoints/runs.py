@@ -17,6 +17,7 @@ from compat.jobs import changes
 from compat.jobs.records import Failure, Job, error, failure, restored
 from compat.jobs.store import Store
 from compat.transcript import Transcript
+from compat.upstream.fallback import Fallback
 from compat.upstream.http import Service
 
 T = TypeVar("T")
@@ -62,7 +63,7 @@ class Runs:
         self,
         store: Store,
         recogniser: Recogniser,
-        service: Service,
+        service: Service | Fallback,
         *,
         name: str,
         grace: float,

@@ -12,11 +12,13 @@ from collections.abc import AsyncIterator
 from typing import Literal
 
 from compat.dashscope_api import filetrans
+from compat.dashscope_api.calls import Flow
 from compat.endpoints.files import Links
 from compat.errors import BadRequest, CompatError, FileNotFetched, TooLarge
 from compat.settings import Settings
 from compat.transcript import Media, Request, Surface, Transcript
 from compat.upstream.buckets import Bucket
+from compat.upstream.fallback import Fallback
 from compat.upstream.http import Custodian, Service
 
 log = logging.getLogger("compat")
@@ -27,7 +29,9 @@ SURFACES: tuple[Surface, ...] = ("filetrans", "transcription", "filetrans-3")
 
 
 class Tasks:
-    def __init__(self, settings: Settings, service: Service, links: Links | None, bucket: Bucket | None) -> None:
+    def __init__(
+        self, settings: Settings, service: Service | Fallback, links: Links | None, bucket: Bucket | None
+    ) -> None:
         self._deadline = settings.task_deadline
         self._service = service
         self._links = links
@@ -52,8 +56,11 @@ class Tasks:
 
     async def resumed(self, request: Request, task_id: str, key: str, custodian: Custodian) -> Transcript:
         """The transcript of a task that was submitted before; the audio is not needed for it."""
-        flow = filetrans.resume(request, task_id, deadline=self._deadline)
-        return await self._service.run(flow, key, custodian)
+
+        def begin(known: str) -> Flow[Transcript]:
+            return filetrans.resume(request, known, deadline=self._deadline)
+
+        return await self._service.resume(begin, task_id, key, custodian)
 
     def closed(self) -> list[Surface]:
         """Surfaces to which no way has led lately."""
@@ -93,15 +100,13 @@ class Tasks:
 
     async def _by(self, way: Way, request: Request, key: str, custodian: Custodian | None) -> Transcript:
         token = secrets.token_hex(16)
+        name = f"{token}{request.media.suffix}"
         async with self._published(way, request.media) as url:
-            flow = filetrans.transcribe(
-                request,
-                name=f"{token}{request.media.suffix}",
-                boundary=token,
-                url=url,
-                deadline=self._deadline,
-            )
-            return await self._service.run(flow, key, custodian)
+
+            def begin() -> Flow[Transcript]:
+                return filetrans.transcribe(request, name=name, boundary=token, url=url, deadline=self._deadline)
+
+            return await self._service.follow(begin, key, custodian)
 
     @contextlib.asynccontextmanager
     async def _published(self, way: Way, media: Media) -> AsyncIterator[str | None]:

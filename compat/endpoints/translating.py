@@ -13,6 +13,7 @@ from compat.dashscope_api import translation
 from compat.dashscope_api.results import joined
 from compat.settings import Settings
 from compat.transcript import Transcript
+from compat.upstream.fallback import Fallback
 from compat.upstream.http import Service
 
 AT_ONCE = 5  # calls of one request
@@ -21,7 +22,7 @@ T = TypeVar("T")
 
 
 class Translator:
-    def __init__(self, settings: Settings, service: Service) -> None:
+    def __init__(self, settings: Settings, service: Service | Fallback) -> None:
         self._model = settings.translation_model
         self._service = service
 

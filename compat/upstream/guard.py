@@ -28,14 +28,17 @@ class Guard:
         *,
         failures: int,
         pause: float,
+        prefix: str = "",
         traces: Traces | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """A surface's breaker opens at so many `failures` in a row, for `pause` seconds."""
+        """A surface's breaker opens at so many `failures` in a row, for `pause` seconds. `prefix`: of the surfaces'
+        names in the metrics."""
         self.metrics = metrics
         self._traces = traces
         self._failures = failures
         self._pause = pause
+        self._prefix = prefix
         self._clock = clock
         self._breakers: dict[str, Breaker] = {}
 
@@ -43,6 +46,8 @@ class Guard:
     def call(self, surface: str, *, first: bool = True) -> Iterator[dict[str, str]]:
         """Around one attempt; gives the headers that tell the service whose part it is. Raises CircuitOpen in its
         place."""
+        if self._prefix:
+            surface = self._prefix + surface
         breaker = self._breakers.setdefault(surface, Breaker(failures=self._failures, pause=self._pause))
         wait = breaker.enter(self._clock())
         if wait:
@@ -66,7 +71,7 @@ class Guard:
 
     def closed(self, surface: str) -> bool:
         """Whether calls go through."""
-        breaker = self._breakers.get(surface)
+        breaker = self._breakers.get(self._prefix + surface)
         return breaker is None or breaker.state(self._clock()) == "closed"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from typing import Protocol, TypeVar
 
 import httpx2
@@ -146,6 +146,14 @@ class Service:
             raise
         finally:
             flow.close()
+
+    async def follow(self, begin: Callable[[], Flow[T]], key: str, custodian: Custodian | None = None) -> T:
+        """The same for a flow that is still to begin."""
+        return await self.run(begin(), key, custodian)
+
+    async def resume(self, begin: Callable[[str], Flow[T]], task_id: str, key: str, custodian: Custodian) -> T:
+        """The same for a flow that goes on with a task that was submitted before."""
+        return await self.run(begin(task_id), key, custodian)
 
     async def _outcome(self, call: Call, key: str) -> Reply | CompatError:
         """The answer or the error that `call` ends in: a flow is told of either."""
