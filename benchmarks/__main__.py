@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator
+import traceback
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
 from benchmarks import report
-from benchmarks.findings import Findings
+from benchmarks.findings import Bar, Findings
 from benchmarks.peers import field
 from benchmarks.rows import (
     booting,
@@ -41,10 +43,19 @@ def measured(names: list[str], quick: bool, absent: dict[str, str]) -> Iterator[
         with field() as entrants:
             absent |= entrants.absent
             for row in peered:
-                yield row.NAME, uvloop.run(row.measure(entrants, quick))
+                yield row.NAME, attempted(row.NAME, row.measure(entrants, quick))
     for alone in ALONE:
         if alone.NAME in names:
-            yield alone.NAME, uvloop.run(alone.measure(quick))
+            yield alone.NAME, attempted(alone.NAME, alone.measure(quick))
+
+
+def attempted(name: str, measuring: Coroutine[Any, Any, Findings]) -> Findings:
+    """What was found, or that it was not: the other rows go on."""
+    try:
+        return uvloop.run(measuring)
+    except Exception as exc:  # noqa: BLE001 - whatever it is, it is told
+        traceback.print_exception(exc)
+        return Findings([Bar(name, f"failed: {type(exc).__name__}", "", None)])
 
 
 def main() -> None:

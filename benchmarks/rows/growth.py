@@ -64,7 +64,8 @@ async def _audio(sizes: Sequence[int], road: str) -> Points:
 
 async def _requests(sizes: Sequence[int]) -> Points:
     points: Points = []
-    with stub() as service, ours(service.port, COMPAT_MAX_REQUESTS="1024") as server:
+    patient = {"COMPAT_MAX_REQUESTS": "1024", "COMPAT_CONNECT_TIMEOUT": "60"}
+    with stub() as service, ours(service.port, **patient) as server:
         request = as_form(noise(MIB))
         await load(server.port, request, 8, 64)
         for size in sizes:

@@ -26,4 +26,12 @@ async def forward(request: Request) -> Response:
 
 if __name__ == "__main__":
     app = Starlette(routes=[Route("/{path:path}", forward, methods=["GET", "POST"])])
-    uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", access_log=False, backlog=2048)
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=int(sys.argv[1]),
+        log_level="warning",
+        access_log=False,
+        backlog=2048,
+        timeout_keep_alive=75,
+    )

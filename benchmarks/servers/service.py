@@ -143,4 +143,6 @@ async def _chunk(send: Send, choices: list[dict[str, Any]], usage: dict[str, int
 
 
 if __name__ == "__main__":
-    uvicorn.run(app, host="127.0.0.1", port=PORT, log_level="warning", access_log=False, backlog=2048)
+    uvicorn.run(
+        app, host="127.0.0.1", port=PORT, log_level="warning", access_log=False, backlog=2048, timeout_keep_alive=75
+    )
