@@ -1,5 +1,5 @@
-# Two images: the usual one brings the engine that answers without a DashScope key; with --build-arg WITH=bucket that
-# stays out, and what reads audio from buckets comes in.
+# The usual image brings the engine that answers without a DashScope key. With --build-arg WITH=bucket it stays out, and
+# what publishes audio from a bucket comes in; with WITH=otel, what sends traces.
 # Python 3.11 is what the tests run on; for later ones PyAV's wheel is 30 MB larger.
 FROM python:3.11-slim AS build
 ARG WITH=local
