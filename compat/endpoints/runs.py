@@ -180,7 +180,8 @@ class Runs:
         self.stirred.set()
 
     async def _beats(self, run: Run) -> None:
-        while True:
+        """Ends with the run, even where the store's client loses the cancellation on its way."""
+        while self.get(run.id) is run:
             await asyncio.sleep(min(BEAT, max(self._grace / 4, 0.05)))
             try:
                 job = await self.beat(run)

@@ -137,7 +137,7 @@ def test_a_caller_who_goes_leaves_nothing_behind(
                     if not opened.dashscope.counts[surface]:
                         raise Left("nothing yet")
 
-    nothing_is_left(opened.base_url, spool, before)
+    nothing_is_left(opened.base_url, spool, before, opened.service)
     opened.fail()
     opened.dashscope.counts.clear()
     assert opened.client().audio.transcriptions.create(model="whisper-1", file=("a.wav", speech)).text

@@ -105,7 +105,7 @@ async def test_a_fault_costs_time_only_or_is_told_plainly_and_leaves_nothing_beh
 
     assert (said, closed) == await heard(home)
     assert asked == home.dashscope.counts["realtime"]
-    nothing_is_left(home.base_url, spool, before)
+    nothing_is_left(home.base_url, spool, before, home.service)
     for attempt in stamina.retry_context(on=Left, attempts=60, timeout=8, wait_max=0.2):
         with attempt:
             if home.dashscope.live.open:

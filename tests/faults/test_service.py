@@ -140,8 +140,8 @@ def test_a_fault_is_told_plainly_and_leaves_nothing_behind(
         assert (error, code) == (type(caught.value), caught.value.code)
 
     assert asked == home.dashscope.counts[surface]
-    nothing_is_left(home.base_url, spool, before)
+    nothing_is_left(home.base_url, spool, before, home.service)
 
     home.fail()
     ask(client, way, speech)
-    nothing_is_left(home.base_url, spool, before)
+    nothing_is_left(home.base_url, spool, before, home.service)

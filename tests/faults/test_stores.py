@@ -57,11 +57,11 @@ def test_without_redis_long_jobs_wait_and_all_else_goes_on(tmp_path: Path, speec
         assert (503, "job_store_unreachable") == (caught.value.status_code, caught.value.code)
         assert "retry-after" in caught.value.response.headers
         assert (SAID[0].text, 200) == (short(home, speech), ready(home))
-        nothing_is_left(home.base_url, spool, before)
+        nothing_is_left(home.base_url, spool, before, home.service)
 
         with redis_server(tmp_path, port):
             assert (SAID[0].text, SAID[0].text, 200) == (long(home, speech), short(home, speech), ready(home))
-            nothing_is_left(home.base_url, spool, before)
+            nothing_is_left(home.base_url, spool, before, home.service)
     assert 2 == home.dashscope.counts["submit"]
 
 
@@ -114,14 +114,14 @@ def test_a_full_disk_costs_requests_until_it_has_room(tmp_path: Path, speech: by
         assert (507, "insufficient_storage") == refusal(lambda: short(home, bytes(SPACE)))
         answer = undeclared(home, bytes(SPACE + 1))
         assert (507, "insufficient_storage") == (answer.status_code, answer.json()["error"]["code"])
-        nothing_is_left(home.base_url, spool, before)
+        nothing_is_left(home.base_url, spool, before, home.service)
 
         filler.write_bytes(bytes(SPACE - len(noise) - (256 << 10)))
         assert (507, "insufficient_storage") == refusal(lambda: long(home, noise))
         filler.write_bytes(bytes(shutil.disk_usage(spool).free + filler.stat().st_size))
         assert (507, "insufficient_storage") == refusal(lambda: short(home, speech))
         filler.unlink()
-        nothing_is_left(home.base_url, spool, before)
+        nothing_is_left(home.base_url, spool, before, home.service)
         assert [SAID[0].text] * 2 == [short(home, speech), long(home, noise)]
 
 
