@@ -150,5 +150,6 @@ def litellm(upstream: int) -> Iterator[Process]:
     conf.write_text(json.dumps({"model_list": [model]}))
     command = (python.with_name("litellm"), "--config", conf, "--host", "127.0.0.1", "--port", str(port))
     alone = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true"}
-    with running("litellm", *command, "--num_workers", "1", port=port, wait=180, environment=alone) as up:
+    ready = "/health/liveliness"
+    with running("litellm", *command, "--num_workers", "1", port=port, wait=180, ready=ready, environment=alone) as up:
         yield up

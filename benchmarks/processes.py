@@ -17,12 +17,11 @@ FOLDER = ROOT / ".benchmarks"
 
 
 class Process:
-    """A server that accepts connections on `port`. `booted` is how many seconds it took to do so."""
+    """A server that answers on `port`."""
 
-    def __init__(self, pid: int, port: int, booted: float) -> None:
+    def __init__(self, pid: int, port: int) -> None:
         self.pid = pid
         self.port = port
-        self.booted = booted
 
     def tree(self) -> list[int]:
         """The process and all below it."""
@@ -76,9 +75,15 @@ def _status(pid: int, name: str) -> float:
 
 @contextlib.contextmanager
 def running(
-    name: str, *command: str | Path, port: int, wait: float = 60, environment: Mapping[str, str] | None = None
+    name: str,
+    *command: str | Path,
+    port: int,
+    wait: float = 60,
+    ready: str | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Process]:
-    """A server, once it accepts connections. What it says is in `.benchmarks/logs/<name>.log`."""
+    """A server, once it accepts connections, and answers at the path `ready`: sockets may listen before a server is
+    there. What it says is in `.benchmarks/logs/<name>.log`."""
     log = FOLDER / "logs" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
@@ -87,8 +92,8 @@ def running(
             [*map(str, command)], env={**os.environ, **(environment or {})}, stdout=said, stderr=said, cwd=ROOT
         )
     try:
-        _await(child, port, started + wait, log)
-        yield Process(child.pid, port, time.perf_counter() - started)
+        _await(child, port, ready, started + wait, log)
+        yield Process(child.pid, port)
     finally:
         child.terminate()
         try:
@@ -98,10 +103,14 @@ def running(
             child.wait()
 
 
-def _await(child: subprocess.Popen[bytes], port: int, until: float, log: Path) -> None:
+def _await(child: subprocess.Popen[bytes], port: int, ready: str | None, until: float, log: Path) -> None:
     while time.perf_counter() < until:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=10) as wire:
+            if ready is None:
+                return
+            wire.sendall(f"GET {ready} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
+            if wire.recv(64).startswith(b"HTTP/1.1 200"):
+                return
         if child.poll() is not None:
             break
         time.sleep(0.005)
@@ -139,5 +148,5 @@ def ours(service: int, *arguments: str, **environment: str) -> Iterator[Process]
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / "jobs.sqlite").unlink(missing_ok=True)
     command = (sys.executable, "-m", "compat", "serve", "--port", str(port), *arguments)
-    with running("ours", *command, port=port, environment=settings | environment) as up:
+    with running("ours", *command, port=port, ready="/healthz", environment=settings | environment) as up:
         yield up
