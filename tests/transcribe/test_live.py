@@ -219,6 +219,14 @@ def test_what_cannot_be_heard_fails(home: House, folder: Path) -> None:
     assert b"no-such-model" in no_model.stderr
 
 
+def test_a_server_can_be_started_for_the_session(home: House, folder: Path) -> None:
+    service = {"DASHSCOPE_API_KEY": "any", "DASHSCOPE_BASE_URL": home.service, "XDG_STATE_HOME": str(folder / "state")}
+
+    done = run(None, folder, "live", "-", "--local", given=speech(), more=service)
+
+    assert (0, WORDS) == (done.returncode, said(done.stdout.decode())), done.stderr
+
+
 def test_a_key_that_is_refused_is_told(folder: Path) -> None:
     with house(Tones(), api_keys=frozenset({"a-key"})) as guarded:
         refused = run(guarded, folder, "live", "-", given=speech())
