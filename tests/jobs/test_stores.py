@@ -176,3 +176,20 @@ async def test_an_unreachable_store_says_when_to_come_again(kind: str, tmp_path:
             await work
         assert caught.value.headers()["retry-after"] == "5"
     await store.close()
+
+
+@pytest.mark.parametrize("steps", range(12))
+async def test_a_cancellation_is_never_lost(store: Store, steps: int) -> None:
+    await store.get("a job")  # which opens it
+
+    async def look_for_ever() -> None:
+        await store.get("a job")
+        await asyncio.Event().wait()
+
+    looking = asyncio.ensure_future(look_for_ever())
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    looking.cancel()
+    done, _ = await asyncio.wait([looking], timeout=2)
+
+    assert {looking} == done
