@@ -46,9 +46,9 @@ def _wav(path: Path) -> None:
 def _flac(path: Path) -> None:
     """Encoded throughout: its frames are numbered."""
     with av.open(str(path), "w", format="flac") as output:
-        stream = output.add_stream("flac", rate=24000, layout="mono", format="s16", options={"compression_level": "0"})
+        stream = output.add_stream("flac", rate=16000, layout="mono", format="s16", options={"compression_level": "0"})
         stream.codec_context.open()
-        for frame in _frames(24000, stream.codec_context.frame_size, SECONDS):
+        for frame in _frames(16000, stream.codec_context.frame_size, SECONDS):
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
 
