@@ -30,6 +30,7 @@ def wrong(tape: Tape, heard: list[Turn], mode: str) -> tuple[int, int]:
 async def run(tape: Tape, form: str, mode: str, cuts: int, pace: float) -> bool:
     started = time.perf_counter()
     with cut_house(Tones()) as (base_url, wire):
+        wire.most_in_a_row = 3
         breaks = Breaks(wire, cuts, tape.length_ms, pace, seed=len(form))
         heard = await play(base_url, tape, form, mode, breaks)
     words, off = wrong(tape, heard, mode)

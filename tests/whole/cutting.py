@@ -26,9 +26,10 @@ class Wire:
         self._port = urlsplit(service).port
         self._open: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
-        self._owed = 0
+        self._owed = self._in_a_row = 0
         self.address = ""
         self.broken = 0
+        self.most_in_a_row = 5  # without the end of a turn: the server gives up after eight without progress
 
     def run(self, ready: threading.Event) -> None:
         async def listen() -> None:
@@ -51,8 +52,9 @@ class Wire:
         self._settle()
 
     def _settle(self) -> None:
-        if self._open and self._owed:
+        if self._open and self._owed and self._in_a_row < self.most_in_a_row:
             self._owed -= 1
+            self._in_a_row += 1
             self.broken += 1
             for writer in self._open:
                 writer.transport.abort()
@@ -75,6 +77,9 @@ class Wire:
                 writer.write(data)
                 await writer.drain()
                 passed += len(data)
+                if b"transcription.completed" in data:
+                    self._in_a_row = 0
+                    self._settle()
                 if speaking and passed >= SPEAKING:
                     self._open |= speaking
                     speaking = set()
