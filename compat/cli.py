@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib
 import os
 import socket
 import subprocess
@@ -11,7 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import click
 import uvicorn
@@ -19,8 +20,6 @@ import uvicorn
 from compat import __version__, logs
 from compat.serving import Server, config
 from compat.settings import Settings, SettingsError
-from compat.transcribe.command import transcribe
-from compat.transcribe.live import live
 
 if TYPE_CHECKING:
     from compat.tracing import Traces
@@ -30,14 +29,26 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """Those of callers are imported when they are asked for: a server would start a sixth later with them."""
+
+    callers: ClassVar = {"live": "compat.transcribe.live", "transcribe": "compat.transcribe.command"}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *self.callers])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.callers:
+            return super().get_command(ctx, cmd_name)
+        found = getattr(importlib.import_module(self.callers[cmd_name]), cmd_name)
+        assert isinstance(found, click.Command)  # noqa: S101 - as it stands there
+        return found
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="qwen-asr-compat")
 def main() -> None:
     """OpenAI's audio API, answered by Alibaba Model Studio (DashScope)."""
-
-
-main.add_command(transcribe)
-main.add_command(live)
 
 
 @main.command()
