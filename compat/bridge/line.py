@@ -307,12 +307,12 @@ class Line:
     def _keep_step(self, tick: int) -> None:
         """Silence of our own before sound that does not continue what was sent: turns that were apart stay apart, and
         what is sent again falls on the windows of the service's detector as it did the first time, so that the same
-        sound is recognised again. A turn's end already is the end of such a window."""
+        sound is recognised again. A turn's end already is the end of such a window, to the millisecond."""
         if self.fresh:
-            if self._hearing.answered_to < tick < self._sent_to:
-                self._silence(tick, (tick - self._origin) % _WINDOWS)
-            else:
-                self._origin = tick
+            step = _WINDOWS if tick > self._hearing.answered_to else TICKS_A_MS
+            lead = (tick - self._origin) % step if tick < self._sent_to else 0
+            self._origin = tick - lead
+            self._silence(tick, lead)
         elif tick != self._next:
             pause = ((self.setup.detection.silence_ms if self.setup.detection else 0) + _MARGIN_MS) * TICKS_A_MS
             self._silence(self._next, pause + (tick - self._next - pause) % _WINDOWS)
@@ -324,7 +324,8 @@ class Line:
                 self._append(_OPUS_SILENCE)
         elif ticks:
             self._append(bytes(2 * (self.setup.rate * ticks // TICKS)))
-        self.timeline.silence(tick, ticks)
+        if ticks:
+            self.timeline.silence(tick, ticks)
 
     def _cut(self, piece: Piece, now: float) -> None:
         if piece.resolved:

@@ -96,6 +96,20 @@ def weathers(commits: float) -> st.SearchStrategy[Weather]:
     settles=st.booleans(),
     window_ms=st.sampled_from([10, 16, 20, 30, 32]),
 )
+@example(
+    speech=Speech([(600, [220, 300, 20]), (690, [20])]),
+    weather=Weather(seed=0, chunk=3201, cuts=0.05, delivery=5, commits=0.0),
+    late=0,
+    settles=False,
+    window_ms=10,
+)
+@example(
+    speech=Speech([(600, [220, 300, 20]), (600, [20])]),
+    weather=Weather(seed=0, chunk=3201, cuts=0.05, delivery=4, commits=0.0),
+    late=0,
+    settles=False,
+    window_ms=10,
+)
 def test_detected_turns(speech: Speech, weather: Weather, late: int, settles: bool, window_ms: int) -> None:
     recognised = []
     for cuts in (0.0, weather.cuts):
