@@ -18,6 +18,7 @@ from compat import catalogue
 from compat.audio import pieces
 from compat.audio.worker import Worker
 from compat.dashscope_api import results
+from compat.endpoints.spool import PIECES
 from compat.errors import RateLimited
 from compat.transcript import Media, Request, Segment, Transcript, Usage
 
@@ -70,7 +71,7 @@ class Pieces:
             await asyncio.gather(*waiting, return_exceptions=True)
 
     async def _cut(self, media: Media, longest: float) -> AsyncIterator[tuple[float, Media]]:
-        folder = media.path.with_name("pieces")
+        folder = media.path.with_suffix(PIECES)
         await asyncio.to_thread(folder.mkdir, exist_ok=True)
         async with contextlib.aclosing(
             self._worker.iterate(pieces.split, media.path, folder, longest=longest)

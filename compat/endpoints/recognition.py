@@ -18,6 +18,7 @@ from compat.dashscope_api import chat, generation, generation_audio
 from compat.dashscope_api.calls import Call
 from compat.endpoints.files import Links
 from compat.endpoints.pieces import Pieces
+from compat.endpoints.spool import FITTED
 from compat.endpoints.tasks import SURFACES, Tasks
 from compat.errors import CompatError, FileNotFetched, TooLarge
 from compat.settings import Settings
@@ -84,7 +85,7 @@ class Recogniser:
         return media if media is not None else await self._worker.run(probe.measure, path)
 
     async def _fitted(self, media: Media, road: catalogue.Road) -> Media:
-        target = media.path.with_name("fitted")
+        target = media.path.with_suffix(FITTED)
         return await self._worker.run(fit.fit, media, target, max_bytes=road.limits.size)
 
     async def transcript(self, work: Work, custodian: Custodian | None = None) -> Transcript:

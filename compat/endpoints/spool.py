@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PREFIX = "qwen-asr-compat-"
+FITTED = ".fitted"  # a file
+PIECES = ".pieces"  # a folder
 NAME = re.compile(PREFIX + "[0-9a-f]{32}")
 
 
@@ -38,14 +40,16 @@ class Spool:
         return [folder.name for folder in others if _swept(folder)]
 
     @contextlib.contextmanager
-    def folder(self) -> Iterator[Path]:
-        """A folder for one request, which goes with all that is in it."""
+    def place(self) -> Iterator[Path]:
+        """Where one request's file may be put. It goes in the end, and so does what was made of it: the same name with
+        one of the suffixes."""
         path = self.path / uuid.uuid4().hex
-        path.mkdir(mode=0o700)
         try:
             yield path
         finally:
-            shutil.rmtree(path, ignore_errors=True)
+            path.unlink(missing_ok=True)
+            path.with_suffix(FITTED).unlink(missing_ok=True)
+            shutil.rmtree(path.with_suffix(PIECES), ignore_errors=True)
 
     def close(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)

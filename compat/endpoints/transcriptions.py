@@ -27,7 +27,7 @@ from compat.transcript import Transcript
 
 class Transcriptions:
     def __init__(self, settings: Settings, gate: Gate, recogniser: Recogniser, long: LongJobs, spool: Spool) -> None:
-        """`spool` is where each request gets a folder of its own."""
+        """`spool` is where each request's file goes."""
         self._settings = settings
         self._gate = gate
         self._recogniser = recogniser
@@ -39,9 +39,9 @@ class Transcriptions:
         await self._gate.admit(who)
         async with contextlib.AsyncExitStack() as stack:
             files = stack.enter_context(contextlib.ExitStack())
-            folder = files.enter_context(self._spool.folder())
+            path = files.enter_context(self._spool.place())
             with answers.timed(request, "upload"):
-                received = await upload.receive(request, folder / "upload", limit=self._settings.max_upload)
+                received = await upload.receive(request, path, limit=self._settings.max_upload)
             ask = form.ask(received.fields)
             if ask.background:
                 who.check("jobs")

@@ -26,7 +26,7 @@ class Translations:
     def __init__(
         self, settings: Settings, gate: Gate, recogniser: Recogniser, jobs: Jobs, translator: Translator, spool: Spool
     ) -> None:
-        """`spool` is where each request gets a folder of its own."""
+        """`spool` is where each request's file goes."""
         self._settings = settings
         self._gate = gate
         self._recogniser = recogniser
@@ -38,9 +38,9 @@ class Translations:
         who = self._gate.caller(request)
         await self._gate.admit(who)
         with contextlib.ExitStack() as files:
-            folder = files.enter_context(self._spool.folder())
+            path = files.enter_context(self._spool.place())
             with answers.timed(request, "upload"):
-                received = await upload.receive(request, folder / "upload", limit=self._settings.max_upload)
+                received = await upload.receive(request, path, limit=self._settings.max_upload)
             ask = form.translation(received.fields)
             work = await while_connected(request.receive, self._recogniser.prepare(ask, received.path, who.key))
             answers.note(request, work)

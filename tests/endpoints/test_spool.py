@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from compat.endpoints.spool import Spool
+from compat.endpoints.spool import FITTED, PIECES, Spool
 
 HOLD = """
 import pathlib, sys
@@ -55,14 +55,15 @@ def test_what_is_not_a_spool_is_left_alone(tmp_path: Path) -> None:
     spool.close()
 
 
-def test_a_request_s_folder_goes_with_all_that_is_in_it(tmp_path: Path) -> None:
+def test_a_request_s_file_goes_with_all_that_was_made_of_it(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
-    with spool.folder() as first, spool.folder() as second:
+    assert 0o700 == spool.path.stat().st_mode & 0o777
+    with spool.place() as first, spool.place() as second:
         assert first != second
-        assert 0o700 == first.stat().st_mode & 0o777
-        (first / "upload").write_bytes(b"speech")
-        (first / "pieces").mkdir()
-        (first / "pieces" / "1").write_bytes(b"spe")
+        first.write_bytes(b"speech")
+        first.with_suffix(FITTED).write_bytes(b"sp")
+        first.with_suffix(PIECES).mkdir()
+        (first.with_suffix(PIECES) / "1").write_bytes(b"spe")
 
     assert [] == list(spool.path.iterdir())
     spool.close()
