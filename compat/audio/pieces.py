@@ -48,12 +48,14 @@ def cut(sound: Iterable[bytes], *, longest: float) -> Iterator[bytes]:
 
 
 def _place(window: bytes, longest: float) -> int:
-    """The sample to cut at: the middle of the longest silence in the later half, else of its quietest 20 ms."""
-    first = len(window) // 4
-    silences = [(end - start, (start + end) / 2) for start, end in _silences(window[2 * first :])]
-    if silences:
-        return first + round(max(silences)[1] * RATE / 1000)
-    return quietest(window, RATE, earliest=first / RATE, latest=longest)
+    """The sample to cut at: the middle of the longest silence in the last quarter, else in the later half, else of that
+    half's quietest 20 ms."""
+    whole = len(window) // 2
+    for first in (whole - whole // 4, whole // 2):
+        silences = [(end - start, (start + end) / 2) for start, end in _silences(window[2 * first :])]
+        if silences:
+            return first + round(max(silences)[1] * RATE / 1000)
+    return quietest(window, RATE, earliest=longest / 2, latest=longest)
 
 
 def _silences(sound: bytes) -> list[list[int]]:

@@ -50,12 +50,20 @@ def test_cuts_are_in_the_pauses() -> None:
     assert [7.4, 14.2, 22.2, SPOKEN] == pytest.approx(places, abs=0.02)
 
 
-def test_the_longest_pause_wins() -> None:
+@pytest.mark.parametrize(
+    ("pauses", "at"),
+    [
+        pytest.param([(5.2, 0.3), (6, 1)], 6.5, id="the longest of the later half"),
+        pytest.param([(5, 2), (7.8, 0.4), (8.5, 0.6)], 8.8, id="rather the longest of the last quarter"),
+    ],
+)
+def test_which_pause_is_cut(pauses: list[tuple[float, float]], at: float) -> None:
     pcm = bytearray(tone(12))
-    pcm[2 * RATE * 6 : 2 * RATE * 7] = silence(1)
-    pcm[2 * RATE * 8 : 2 * RATE * 9 - RATE] = silence(0.75)
+    for begin, seconds in pauses:
+        place = 2 * round(RATE * begin)
+        pcm[place : place + len(silence(seconds))] = silence(seconds)
 
-    assert len(next(cut([bytes(pcm)], longest=10))) == pytest.approx(2 * RATE * 6.5, abs=640)
+    assert len(next(cut([bytes(pcm)], longest=10))) == pytest.approx(2 * RATE * at, abs=640)
 
 
 def test_without_a_pause_the_quietest_place_is_taken() -> None:
