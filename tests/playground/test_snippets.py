@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from compat.emulator.engines import engine
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from tests.emulator.recordings import wav
 from tests.house import House, house
@@ -31,6 +32,13 @@ BEGINNING = re.compile(r"ever tried.*ever failed", re.IGNORECASE | re.DOTALL)
 SPOKEN = "it was the best of times"
 KEY = "sk-of-this-tab"
 WORDS = VOCABULARY[:3]
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[House]:
+    """One that remembers: telling voices apart once is enough for programs in four languages."""
+    with house(engine("moonshine"), cors_origins=("*",), job_retention=600.0) as opened:
+        yield opened
 
 
 @pytest.fixture

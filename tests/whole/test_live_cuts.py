@@ -38,11 +38,12 @@ async def test_speech_cut_twenty_times_has_the_words_of_speech_that_was_not_cut(
     engine, said = Steady(), []
     for cuts in (0, 20):
         with cut_house(engine) as (base_url, wire):
-            breaks = Breaks(wire, cuts, length_ms, pace=8, seed=20)
+            spare = cuts // 5  # a cut finds nothing to break where all has been said
+            breaks = Breaks(wire, cuts + spare, length_ms, pace=8, seed=20)
             commits = [round(at * 1000) for at in PAUSES] + [length_ms] if mode == "commits" else []
             hearing = Hearing(len(commits)) if commits else Hearing(until_ms=length_ms - 4500)
             turns = await speak(base_url, session("pcm-24000", mode), frames, commits, hearing, breaks)
-        assert wire.broken == cuts
+        assert cuts <= wire.broken <= cuts + spare
         said.append([turn.text for turn in turns])
 
     assert said[0] == said[1]
