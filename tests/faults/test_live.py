@@ -74,11 +74,12 @@ def home(spool: Path) -> Iterator[House]:
 async def heard(home: House) -> tuple[str, int | None]:
     """One turn: its words, or the code of what went wrong, and what the session was closed with where it was."""
     async with calling(home) as caller:
-        await caller.say("session.update", session=MANUAL)
-        await caller.append(SPEECH)
-        await caller.say("input_audio_buffer.commit")
+        with contextlib.suppress(ConnectionClosed):  # a refusal may come before the words
+            await caller.say("session.update", session=MANUAL)
+            await caller.append(SPEECH)
+            await caller.say("input_audio_buffer.commit")
         event = await caller.hear()
-        while not event["type"].endswith((".completed", ".failed")):
+        while not event["type"].endswith((".completed", ".failed", "error")):
             event = await caller.hear()
         if event["type"].endswith(".completed"):
             return event["transcript"], None
