@@ -1,6 +1,6 @@
 """POST /v1/audio/transcriptions: form → what is asked → transcript → OpenAI's answer.
 
-Whatever way a request ends, its folder goes with it; that of a job when the job has no more need of it.
+Whatever way a request ends, its file goes with it; that of a job when the job has no more need of it.
 """
 
 from __future__ import annotations

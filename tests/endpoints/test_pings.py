@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as serve_service
 from websockets.frames import Frame, Opcode
@@ -32,7 +33,9 @@ def home() -> Iterator[House]:
         yield opened
 
 
-class PingedCaller(ClientConnection):
+class Pinged(Connection):
+    """One end of a WebSocket, which tells when the other has sent it a ping."""
+
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - those of websockets
         super().__init__(*args, **options)
         self.pinged = asyncio.Event()
@@ -43,15 +46,12 @@ class PingedCaller(ClientConnection):
             self.pinged.set()
 
 
-class PingedService(ServerConnection):
-    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - those of websockets
-        super().__init__(*args, **options)
-        self.pinged = asyncio.Event()
+class PingedCaller(Pinged, ClientConnection):
+    pass
 
-    def process_event(self, event: object) -> None:
-        super().process_event(event)  # type: ignore[arg-type]  # an Event, which has no public name
-        if isinstance(event, Frame) and event.opcode is Opcode.PING:
-            self.pinged.set()
+
+class PingedService(Pinged, ServerConnection):
+    pass
 
 
 def test_both_sides_are_pinged_every_20_seconds() -> None:
