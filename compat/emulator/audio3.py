@@ -19,7 +19,6 @@ from compat.emulator.hearing import Hearing, MediaRefusal, sync_sound
 from compat.emulator.media import Sound, Trouble
 from compat.emulator.refusals import Refusal
 from compat.emulator.results import timed_words
-from compat.emulator.sound import BadSound
 from compat.emulator.surface import Asked
 
 BATCHED_FROM = 60.0  # seconds of sound
@@ -59,14 +58,7 @@ async def generate(asked: Asked) -> Response:
     if not ask.parameters.format:
         raise refusals.invalid("UNSUPPORTED_FORMAT: format is empty")
     answer = _Answer(asked, ask, await _sound(asked, ask))
-    if asked.flag("x-dashscope-sse"):
-        return events.streaming(answer.stream(), answer.sound)
-    try:
-        return refusals.json_response(await answer.whole())
-    except BadSound as exc:
-        raise refusals.illegal() from exc
-    finally:
-        answer.sound.close()
+    return await events.answered(answer, answer.sound, stream=asked.flag("x-dashscope-sse"))
 
 
 async def _sound(asked: Asked, ask: Request3) -> Sound:

@@ -20,7 +20,6 @@ from compat.emulator.faults import SurfaceName
 from compat.emulator.hearing import Hearing, sync_sound
 from compat.emulator.media import Sound
 from compat.emulator.refusals import Refusal
-from compat.emulator.sound import BadSound
 from compat.emulator.surface import Asked
 from compat.emulator.translate import translate
 
@@ -80,14 +79,7 @@ async def complete(asked: Asked) -> Response:
         raise refusals.algorithm(f"Unsupported language: {language}")
     sound = await sync_sound(asked, ask.model, _audio(ask.messages), max_bytes=asked.emulator.limits.sync_bytes)
     answer = _Answer(asked, ask, sound)
-    if ask.stream:
-        return events.streaming(answer.stream(), sound)
-    try:
-        return refusals.json_response(await answer.whole())
-    except BadSound as exc:
-        raise refusals.illegal() from exc
-    finally:
-        sound.close()
+    return await events.answered(answer, sound, stream=ask.stream)
 
 
 def _check_model(model: str, retired: frozenset[str]) -> None:

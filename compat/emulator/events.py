@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import msgspec
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from compat.emulator import refusals
 from compat.emulator.faults import Break, Fault
@@ -71,6 +71,29 @@ async def _until_broken(bodies: AsyncIterator[T], fault: Fault | None) -> AsyncI
             yield body
     except BadSound as exc:
         raise refusals.illegal() from exc
+
+
+class Answer(Protocol):
+    """What a sound is answered with."""
+
+    async def whole(self) -> dict[str, Any]: ...
+
+    def stream(self) -> AsyncIterator[bytes]: ...
+
+
+async def answered(answer: Answer, sound: Sound, *, stream: bool) -> Response:
+    """The answer, whole or in frames; the sound goes with it.
+
+    Raises Refusal where the sound turns out to be none.
+    """
+    if stream:
+        return streaming(answer.stream(), sound)
+    try:
+        return refusals.json_response(await answer.whole())
+    except BadSound as exc:
+        raise refusals.illegal() from exc
+    finally:
+        sound.close()
 
 
 def streaming(frames: AsyncIterator[bytes], sound: Sound | None = None) -> StreamingResponse:

@@ -19,7 +19,6 @@ from compat.emulator.families import LANGUAGES, Family, family
 from compat.emulator.hearing import Hearing, sync_sound
 from compat.emulator.media import Sound
 from compat.emulator.refusals import Refusal
-from compat.emulator.sound import BadSound
 from compat.emulator.surface import Asked
 
 
@@ -76,14 +75,7 @@ async def _generate(asked: Asked) -> Response:
         raise refusals.algorithm(f"Unsupported language: {language}")
     sound = await sync_sound(asked, ask.model, _audio(ask), max_bytes=asked.emulator.limits.sync_bytes)
     answer = _Answer(asked, ask, sound)
-    if asked.flag("x-dashscope-sse"):
-        return events.streaming(answer.stream(), sound)
-    try:
-        return refusals.json_response(await answer.whole())
-    except BadSound as exc:
-        raise refusals.illegal() from exc
-    finally:
-        sound.close()
+    return await events.answered(answer, sound, stream=asked.flag("x-dashscope-sse"))
 
 
 def _check_model(asked: Asked, model: str) -> Family:
