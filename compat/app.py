@@ -109,7 +109,7 @@ def create_app(settings: Settings, traces: Traces | None = None) -> Starlette:
         await realtime.leave()
 
     @contextlib.asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncIterator[dict[str, object]]:
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(spool.close)
             stack.push_async_callback(budget.close)
@@ -123,7 +123,7 @@ def create_app(settings: Settings, traces: Traces | None = None) -> Starlette:
             await stack.enter_async_context(runs.open())
             runs.spawn(keeper.keep(spool.sweep()))
             runs.spawn(_lag(metrics))
-            yield
+            yield {"refused": lambda error: metrics.refusal(error.status, error.code or "")}
 
     app = Starlette(
         routes=[

@@ -35,6 +35,7 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._requests = self._counter("requests", "By outcome.", "path", "method", "status", "error", "caller")
         self._seconds = self._histogram("request_seconds", "From a request's head to its answer's end.", "path")
+        self._refusals = self._counter("refusals", "What was refused before it was a request.", "status", "error")
         self._stages = self._histogram("stage_seconds", "Where requests spend their time.", "stage")
         self._calls = self._counter("service_calls", "Calls to DashScope, every attempt.", "surface", "outcome")
         self._retries = self._counter("service_retries", "Attempts after the first.", "surface")
@@ -73,6 +74,11 @@ class Metrics:
             self.final("stream", line["final_ms"] / 1000)
         if status == 200 and "audio_seconds" in line:
             self.audio(caller, line["model"], line["audio_seconds"])
+
+    def refusal(self, status: int, code: str) -> None:
+        """Of what had no path yet: a head or a handshake that cannot be read, a caller too slow, a session that is not
+        let in."""
+        self._refusals.labels(status, code).inc()
 
     def audio(self, caller: str, model: str, seconds: float) -> None:
         self._audio.labels(caller, model).inc(seconds)

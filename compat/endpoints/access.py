@@ -39,13 +39,29 @@ class Access:
         if scope["type"] == "http":
             await self._serve(scope, receive, send)
             return
-        with self._traced(scope, {"method": "GET"}) if scope["type"] == "websocket" else contextlib.nullcontext():
-            await self._app(scope, receive, send)
+        if scope["type"] == "websocket":
+            await self._open(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
 
     def _traced(self, scope: Scope, line: dict[str, Any]) -> contextlib.AbstractContextManager[None]:
         if self._traces is None:
             return contextlib.nullcontext()
         return self._traces.request(route(scope["path"]), Headers(scope=scope).get("traceparent"), line)
+
+    async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A live session, which has a log line of its own unless it is refused."""
+        line: dict[str, Any] = {"method": "GET"}
+        scope.setdefault("state", {})["log"] = line
+
+        async def noted(message: Message) -> None:
+            if message["type"] == "websocket.http.response.start":
+                line["status"] = message["status"]
+                self._metrics.refusal(message["status"], line.get("error") or "")
+            await send(message)
+
+        with self._traced(scope, line):
+            await self._app(scope, receive, noted)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()

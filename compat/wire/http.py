@@ -13,7 +13,7 @@ from typing import ClassVar, Final, Literal
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from compat.errors import BadRequest, CompatError, HeadTooLarge, TooSlow
-from compat.wire.refusal import answer
+from compat.wire.refusal import answer, told
 
 HEAD: Final = 64 << 10  # bytes of the request line and the headers
 HEADERS: Final = 100  # websockets, which reads the heads of upgrades again, takes 128
@@ -121,7 +121,7 @@ class Protocol(HttpToolsProtocol):
         """Says so, unless an answer is on its way or nothing was asked, and closes."""
         answerable = not self._answering if self._stage == "head" else not self.cycle.response_started
         if answerable and (self._came or self.headers is not None):
-            self.transport.write(answer(error))
+            self.transport.write(answer(error, told(self.app_state)))
         if self._stage != "head":  # as uvicorn tells an application that its caller has gone
             self.cycle.disconnected = True
             self.cycle.message_event.set()

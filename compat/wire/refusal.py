@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
@@ -13,8 +15,18 @@ from compat.errors import CompatError
 log = logging.getLogger("compat.access")
 
 
-def fields(error: CompatError) -> tuple[dict[str, str], bytes]:
+Told = Callable[[CompatError], object]
+
+
+def told(app_state: Mapping[str, Any]) -> Told:
+    """Who is to hear of refusals: what the app's lifespan gives as `refused`."""
+    who: Told = app_state.get("refused", lambda _: None)
+    return who
+
+
+def fields(error: CompatError, told: Told) -> tuple[dict[str, str], bytes]:
     """Headers and body; the log has a line with the id."""
+    told(error)
     request_id = f"req_{uuid.uuid4().hex}"
     log.info("refused", extra={"fields": {"request_id": request_id, "status": error.status, "error": error.code}})
     body = json.dumps(error.body()).encode()
@@ -27,7 +39,7 @@ def fields(error: CompatError) -> tuple[dict[str, str], bytes]:
     return headers | error.headers(), body
 
 
-def answer(error: CompatError) -> bytes:
-    headers, body = fields(error)
+def answer(error: CompatError, told: Told) -> bytes:
+    headers, body = fields(error, told)
     lines = [f"{name}: {value}\r\n".encode() for name, value in headers.items()]
     return b"".join([STATUS_LINE[error.status], *lines, b"\r\n", body])

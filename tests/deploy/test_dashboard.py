@@ -46,6 +46,7 @@ def labels() -> dict[str, set[str]]:
     metrics.final("live", 1.0)
     metrics.job("begun")
     metrics.lag(0.001)
+    metrics.refusal(408, "request_timeout")
     return dict(_samples(metrics.text().decode()))
 
 

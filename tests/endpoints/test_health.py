@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,6 +49,34 @@ def test_a_server_whose_service_cannot_be_reached_is_not_ready() -> None:
 
     assert (503, "not ready") == (answer.status_code, answer.json()["status"])
     assert "127.0.0.1" not in answer.text
+
+
+HANDSHAKE = b"connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+V13 = b"sec-websocket-version: 13\r\n"
+REFUSED = {
+    "no HTTP": (b"\x16\x03\x01\r\n\r\n", 400, "invalid_http"),
+    "a long head": (
+        b"GET / HTTP/1.1\r\nhost: x\r\nx: " + b"a" * 70_000 + b"\r\n\r\n", 431, "request_header_fields_too_large",
+    ),
+    "no handshake": (b"GET /v1/realtime HTTP/1.1\r\nhost: x\r\n" + HANDSHAKE + b"\r\n", 400, "invalid_handshake"),
+    "no such session": (b"GET /v2 HTTP/1.1\r\nhost: x\r\n" + HANDSHAKE + V13 + b"\r\n", 404, "unknown_url"),
+    "a foreign page": (
+        b"GET /v1/realtime HTTP/1.1\r\nhost: x\r\norigin: http://y\r\n" + HANDSHAKE + V13 + b"\r\n",
+        403, "permission_denied",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("sent", "status", "code"), REFUSED.values(), ids=REFUSED)
+def test_figures_tell_what_was_refused_before_it_was_a_request(
+    home: House, sent: bytes, status: int, code: str
+) -> None:
+    host, _, port = home.base_url.removeprefix("http://").removesuffix("/v1").partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as caller:
+        caller.sendall(sent)
+        assert caller.recv(65536).startswith(b"HTTP/1.1 %d " % status)
+
+    assert f'compat_refusals_total{{error="{code}",status="{status}"}} 1.0' in get(home, "/metrics").text
 
 
 def test_figures_are_for_operators(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
+from compat.errors import CompatError
 from compat.serving import config
 from compat.wire import http
 
@@ -207,7 +208,9 @@ async def test_time_counts_while_the_caller_is_waited_for(
     app: ASGIApp, happens: list[bytes | float], told: bytes
 ) -> None:
     loop, transport = Loop(), Wire()
-    protocol = http.Protocol(config(app), ServerState(), {}, cast("asyncio.AbstractEventLoop", loop))
+    refused: list[CompatError] = []
+    state = {"refused": refused.append}
+    protocol = http.Protocol(config(app), ServerState(), state, cast("asyncio.AbstractEventLoop", loop))
     protocol.connection_made(transport)
     for what in happens:
         if isinstance(what, bytes):
@@ -222,3 +225,4 @@ async def test_time_counts_while_the_caller_is_waited_for(
     await asyncio.gather(*tasks, return_exceptions=True)
 
     assert (told in transport.told) if told else not transport.told
+    assert bool(told) is bool(refused)
