@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import math
 import random
 from itertools import pairwise
 from pathlib import Path
@@ -57,6 +58,44 @@ def test_a_click_stays_where_it_was(rate: int, second: float) -> None:
 @pytest.mark.parametrize("rate", [8000, 24_000, 48_000])
 def test_a_long_piece_comes_out_at_once(rate: int) -> None:
     assert abs(len(Resampler(rate, 16_000).feed(bytes(2 * rate * 60))) / 2 / 16_000 - 60) < 0.005
+
+
+@pytest.mark.parametrize("rate", [8000, 24_000, 44_100, 48_000])
+def test_streams_through_one_filter_hear_nothing_of_each_other(rate: int) -> None:
+    loud = array.array("h", [32_767, -32_768] * rate).tobytes()
+    quiet, shouting = Resampler(rate, 16_000), Resampler(rate, 16_000)
+    heard = []
+    for at in range(0, len(NOISE), 1002):
+        shouting.feed(loud[: rate // 5])
+        heard.append(quiet.feed(NOISE[at : at + 1002]))
+        shouting.feed(loud[2:903])
+    shouting.flush()
+
+    assert resampled(rate, [NOISE]) == b"".join([*heard, quiet.flush()])
+
+
+@pytest.mark.parametrize(
+    ("rate", "hertz", "least", "most"),
+    [
+        (8000, 1000, -0.1, 0.1),
+        (8000, 3400, -0.1, 0.1),
+        (24_000, 100, -0.1, 0.1),
+        (24_000, 6500, -0.1, 0.1),
+        (24_000, 9000, -99, -60),
+        (24_000, 11_000, -99, -90),
+        (48_000, 6500, -0.1, 0.1),
+        (48_000, 9000, -99, -60),
+        (48_000, 20_000, -99, -90),
+    ],
+)
+def test_what_16_khz_can_carry_keeps_its_level_and_the_rest_is_gone(
+    rate: int, hertz: int, least: float, most: float
+) -> None:
+    told = [round(20_000 * math.sin(2 * math.pi * hertz * at / rate)) for at in range(rate)]
+    heard = array.array("h", resampled(rate, [array.array("h", told).tobytes()]))[400:-400]
+    power = sum(sample * sample for sample in heard) / len(heard) / (20_000**2 / 2)
+
+    assert least <= 10 * math.log10(max(power, 1e-9)) <= most
 
 
 def test_equal_rates_pass_through_and_half_a_sample_at_the_end_is_dropped() -> None:
