@@ -55,6 +55,10 @@ class Keyring:
         found = [entry for entry in self._entries if hmac.compare_digest(entry.digest, digest)]
         return found[0] if found else None
 
+    def named(self, name: str, scope: Scope) -> Entry | None:
+        """A key of the caller of this name that is for `scope`."""
+        return next((entry for entry in self._entries if entry.name == name and scope in entry.scopes), None)
+
 
 def hashed(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()

@@ -106,6 +106,16 @@ class Gate:
         found.check(scope)
         return found
 
+    def issuer(self, name: str) -> Caller:
+        """Who is answerable for a live session that is opened with a client secret: the caller of this name, as long
+        as he has a key that could open one. Raises NotAuthenticated."""
+        if not self.keyed:
+            return Caller(key=self._service_key, tenant=_tenant(""))
+        entry = self._current().named(name, "realtime")
+        if entry is None:
+            raise NotAuthenticated("The key that this client secret was made with is not good any more.")
+        return Caller(key=self._service_key, tenant=_tenant(f"{entry.name} by name"), entry=entry)
+
     def _current(self) -> Keyring:
         if self._path is not None:
             try:

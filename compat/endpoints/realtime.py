@@ -96,15 +96,11 @@ class Realtime:
         key = said.credential or ""
         if self._gate.is_secret(key):
             carried = secrets.read(key, secret=self._secret, now=time.time())
-            return Admitted(
-                opening=said,
-                key=self._settings.dashscope_api_key or "",
-                caller=carried.issuer,
-                configured=carried.session,
-            )
-        who = self._gate.known(key, "realtime")
+            who, configured = self._gate.issuer(carried.issuer), carried.session
+        else:
+            who, configured = self._gate.known(key, "realtime"), None
         await self._gate.admit(who)
-        return Admitted(opening=said, key=who.key, caller=who.name)
+        return Admitted(opening=said, key=who.key, caller=who.name, configured=configured)
 
     def _check_origin(self, socket: WebSocket) -> None:
         """A web page may only call from this host, from loopback, or from an origin that the settings name. Browsers

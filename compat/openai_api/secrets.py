@@ -46,7 +46,7 @@ class ClientSecretRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Carried(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`issuer` is the name of whose key asked for it, for the figures."""
+    """`issuer` is the name of whose key asked for it: what is done with it counts as his."""
 
     expires_at: int = msgspec.field(name="e")
     nonce: bytes = msgspec.field(name="n")

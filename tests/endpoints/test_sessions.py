@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import httpx2
 import openai
@@ -12,6 +14,7 @@ from websockets.exceptions import InvalidStatus
 
 from tests.endpoints.live import BETA, calling, live_house
 from tests.house import House
+from tests.witnesses import redis_server
 
 KEY = {"Authorization": "Bearer key-1"}
 SECRET = "the same on all replicas"
@@ -101,6 +104,57 @@ async def test_a_secret_is_good_on_every_replica_and_for_many_sessions(home: Hou
         for _ in range(2):
             async with calling(replica, additional_headers={"Authorization": f"Bearer {key}"}) as caller:
                 assert "session.created" == (await caller.hear())["type"]
+
+
+LIMITED = "alice sk-alice-1 rest,realtime 3/day\nbob sk-bob-12 rest,realtime 3/day\n"
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    (path := tmp_path / "keys").write_text(LIMITED)
+    return path
+
+
+def secret_of(home: House, key: str) -> str:
+    value: str = post(home, "client_secrets", {"session": GA}, {"Authorization": f"Bearer {key}"}).json()["value"]
+    return value
+
+
+async def opened(home: House, key: str) -> int:
+    """The status of the upgrade."""
+    try:
+        async with calling(home, additional_headers={"Authorization": f"Bearer {key}"}):
+            return 101
+    except InvalidStatus as refused:
+        return refused.response.status_code
+
+
+async def test_sessions_count_against_the_rate_of_whose_key_made_the_secret(keys: Path, tmp_path: Path) -> None:
+    with (
+        redis_server(tmp_path) as redis,
+        live_house("hello", api_keys_file=keys, secret=SECRET, store=redis) as one,
+        live_house("hello", api_keys_file=keys, secret=SECRET, store=redis) as other,
+    ):
+        first, second, bobs = (secret_of(one, key) for key in ("sk-alice-1", "sk-alice-1", "sk-bob-12"))
+        statuses = [
+            await opened(one, first),
+            await opened(other, second),
+            await opened(one, "sk-alice-1"),
+            await opened(other, first),
+            await opened(other, "sk-alice-1"),
+            await opened(other, bobs),
+        ]
+
+    assert [101, 101, 101, 429, 429, 101] == statuses
+
+
+async def test_a_secret_ends_with_the_key_that_made_it(keys: Path) -> None:
+    with live_house("hello", api_keys_file=keys) as home:
+        alices, bobs = secret_of(home, "sk-alice-1"), secret_of(home, "sk-bob-12")
+        await asyncio.to_thread(keys.write_text, "alice sk-alice-2\nbob sk-bob-12 rest\n")
+        statuses = [await opened(home, key) for key in (alices, bobs)]
+
+    assert [101, 401] == statuses
 
 
 async def test_a_secret_of_another_house_an_altered_one_and_none_are_refused_at_the_upgrade(home: House) -> None:
