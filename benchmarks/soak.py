@@ -1,11 +1,12 @@
 """Minutes of mixed traffic while the service fails at random: does anything pile up, and does every caller get his
 words or a plain refusal?
 
-    .venv/bin/python benchmarks/soak.py [--minutes M] [--callers N] [--seed S]
+    .venv/bin/python benchmarks/soak.py [--minutes M] [--callers N] [--seed S] [--patience P]
 
 Callers send short files, streams, long files, background jobs and live sessions, broken files among them, and some hang
 up half-way; meanwhile random faults are armed at the emulator. Again and again all pause: what the server holds then is
-looked at. Ends with 1 when that grows, when words are wrong, or when somebody is left without an answer.
+looked at. Ends with 1 when that grows, when words are wrong, or when somebody is left without an answer for P seconds:
+where much else runs, P has to be larger, or fewer callers are to be asked for.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from typing import Any
 
 import httpx2
 import msgspec
+import stamina
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -41,6 +43,7 @@ from compat.emulator.realtime.troubles import Double, Erring, Fail, Sever, Stall
 
 LOOKS = 20  # pauses in one run
 PATIENCE = 90.0  # seconds for one caller's business, and for coming to rest
+SLOW = 900.0  # seconds in which what this program itself asks is asked again: a busy machine is no verdict
 SHORT, LONG, STREAMED = "whisper-1", "qwen3-asr-flash-filetrans", "gpt-4o-transcribe"
 MANUAL = {"type": "transcription", "audio": {"input": {"turn_detection": None}}}
 BUSY = ("requests_under_way", "service_calls_under_way", "sessions_open", "jobs_under_way", "queue_waiting")
@@ -100,11 +103,12 @@ class Speech:
 class Callers:
     """Each of the methods is one caller's business; it gives how that ended."""
 
-    def __init__(self, base_url: str, chance: random.Random) -> None:
+    def __init__(self, base_url: str, chance: random.Random, patience: float) -> None:
         self._base = base_url
         self._chance = chance
+        self._patience = patience
         limits = httpx2.Limits(max_connections=None, keepalive_expiry=2.0)  # before the server's own end of patience
-        self._http = httpx2.AsyncClient(timeout=PATIENCE, limits=limits)
+        self._http = httpx2.AsyncClient(timeout=patience, limits=limits)
         self._speeches = [Speech(chance) for _ in range(20)]
         self.kinds: dict[str, Callable[[Speech], Awaitable[str]]] = {
             "short": self.short,
@@ -120,10 +124,10 @@ class Callers:
     async def one(self) -> tuple[str, str]:
         kind, speech = self._chance.choice(list(self.kinds)), self._chance.choice(self._speeches)
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(self._patience):
                 return kind, await self.kinds[kind](speech)
         except TimeoutError:
-            return kind, f"WRONG: no answer in {PATIENCE:.0f} s"
+            return kind, f"WRONG: no answer in {self._patience:.0f} s"
         except (Wrong, httpx2.HTTPError, ConnectionClosed, OSError, KeyError, ValueError) as exc:
             return kind, f"WRONG: {type(exc).__name__} {exc}"
 
@@ -154,10 +158,12 @@ class Callers:
         address = f"{self._base}/audio/transcriptions/{begun.json()['id']}"
         while (answer := await self._http.get(address)).status_code == 202:  # noqa: ASYNC110 - over HTTP
             await asyncio.sleep(0.2)
-        refusal = told(answer)
-        if refusal or answer.json().get("status"):
-            return refusal or str(answer.json()["status"])
-        return speech.check(answer.json()["text"])
+        if refusal := told(answer):
+            return refusal
+        said = answer.json()
+        if "status" in said:
+            return str(said["error"]["code"] if said["error"] else said["status"])
+        return speech.check(said["text"])
 
     async def broken(self, speech: Speech) -> str:
         spoilt = bytearray(speech.file[: self._chance.randint(1, 2000)])
@@ -190,7 +196,7 @@ class Callers:
     @contextlib.asynccontextmanager
     async def _session(self) -> Any:  # noqa: ANN401 - an async iterator of a connection
         address = f"{self._base.replace('http', 'ws', 1)}/realtime?intent=transcription"
-        async with connect(address, proxy=None, open_timeout=30) as session:
+        async with connect(address, proxy=None, open_timeout=self._patience) as session:
             await say(session, "session.update", session=MANUAL)
             yield session
 
@@ -221,22 +227,44 @@ def told(answer: httpx2.Response) -> str | None:
     return str(error["code"])
 
 
+class Control:
+    """This program's own questions. What is not answered is asked again, so that each has to bear being asked twice."""
+
+    def __init__(self, *, timeout: float = 30.0) -> None:
+        self._http = httpx2.AsyncClient(timeout=timeout)
+
+    async def arm(self, service: str, rules: list[Rule]) -> None:
+        await self._asked("POST", f"{service}/emulator/faults", msgspec.json.encode(rules))
+
+    async def figures(self, server: str) -> dict[str, float]:
+        said = await self._asked("GET", f"{server}/metrics")
+        return {name: float(value) for name, value in re.findall(r"^compat_(\w+) (\S+)$", said, re.MULTILINE)}
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def _asked(self, method: str, address: str, content: bytes | None = None) -> str:
+        async for attempt in stamina.retry_context(on=httpx2.TransportError, attempts=None, timeout=SLOW):
+            with attempt:
+                return (await self._http.request(method, address, content=content)).raise_for_status().text
+        raise AssertionError("the last attempt raises")
+
+
 class Watched:
     """The server's process, looked at from outside and by its own figures."""
 
-    def __init__(self, pid: int, root: str, spool: Path) -> None:
+    def __init__(self, pid: int, root: str, spool: Path, control: Control) -> None:
         self._proc = Path(f"/proc/{pid}")
         self._root = root
         self._spool = spool
+        self._control = control
 
     async def figures(self) -> dict[str, float]:
-        async with httpx2.AsyncClient(timeout=PATIENCE) as client:
-            said = (await client.get(f"{self._root}/metrics")).text
-        return {name: float(value) for name, value in re.findall(r"^compat_(\w+) (\S+)$", said, re.MULTILINE)}
+        return await self._control.figures(self._root)
 
-    async def rest(self) -> None:
+    async def rest(self, patience: float) -> None:
         """Returns when nothing is under way."""
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + patience
         while under_way := {name: count for name, count in (await self.figures()).items() if name in BUSY and count}:
             if time.monotonic() > until:
                 raise Wrong(f"the server does not come to rest: {under_way}")
@@ -264,7 +292,7 @@ async def traffic(callers: Callers, until: float, count: int, tally: Counter[tup
     await asyncio.gather(*(caller() for _ in range(count)))
 
 
-async def faults(root: str, chance: random.Random, armed: Counter[str]) -> None:
+async def faults(control: Control, service: str, chance: random.Random, armed: Counter[str]) -> None:
     """For ever."""
     while True:
         rules: list[Rule] = []
@@ -273,32 +301,39 @@ async def faults(root: str, chance: random.Random, armed: Counter[str]) -> None:
             fault = chance.choice(FAULTS[surface])
             rules.append(Rule(surface, fault, chance.randint(1, 3), chance.randint(1, 3)))  # type: ignore[arg-type]  # a surface
             armed[type(fault).__name__] += 1
-        await arm(root, rules)
+        await control.arm(service, rules)
         await asyncio.sleep(chance.uniform(0.5, 2.0))
 
 
-async def arm(root: str, rules: list[Rule]) -> None:
-    async with httpx2.AsyncClient(timeout=PATIENCE) as client:
-        await client.post(f"{root}/emulator/faults", content=msgspec.json.encode(rules))
-
-
-async def soak(service: str, server: str, watched: Watched, given: argparse.Namespace) -> bool:
+async def soak(service: str, server: str, pid: int, spool: Path, given: argparse.Namespace) -> bool:
     """Whether all was well."""
+    async with contextlib.aclosing(Control()) as control:
+        return await soaked(service, server, Watched(pid, server, spool, control), control, given)
+
+
+async def soaked(service: str, server: str, watched: Watched, control: Control, given: argparse.Namespace) -> bool:
     chance = random.Random(given.seed)  # noqa: S311 - to be repeated
-    callers, tally, armed = Callers(f"{server}/v1", chance), Counter[tuple[str, str]](), Counter[str]()
+    callers = Callers(f"{server}/v1", chance, given.patience)
+    tally, armed = Counter[tuple[str, str]](), Counter[str]()
     looks: list[dict[str, float]] = []
+    rested = True
     for _ in range(LOOKS):
-        troubles = asyncio.ensure_future(faults(service, chance, armed))
+        troubles = asyncio.ensure_future(faults(control, service, chance, armed))
         await traffic(callers, time.monotonic() + given.minutes * 60 / LOOKS, given.callers, tally)
         troubles.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await troubles
-        await arm(service, [])
-        await watched.rest()
+        await control.arm(service, [])
+        try:
+            await watched.rest(given.patience)
+        except Wrong as exc:
+            print(exc, flush=True)
+            rested = False
+            break
         looks.append(await watched.look())
         print("  ".join(f"{name} {value:.0f}" for name, value in looks[-1].items()), flush=True)
     print(f"\nfaults armed: {sum(armed.values())} ({', '.join(f'{name} {n}' for name, n in armed.most_common())})")
-    return told_of(tally) & flat(looks, given.minutes)
+    return told_of(tally) & (rested and flat(looks, given.minutes))
 
 
 def told_of(tally: Counter[tuple[str, str]]) -> bool:
@@ -349,6 +384,7 @@ def main() -> None:
     arguments.add_argument("--minutes", type=float, default=20)
     arguments.add_argument("--callers", type=int, default=8)
     arguments.add_argument("--seed", type=int, default=1)
+    arguments.add_argument("--patience", type=float, default=PATIENCE)
     given = arguments.parse_args()
     dashscope, port = free_port(), free_port()
     service, server = f"http://127.0.0.1:{dashscope}", f"http://127.0.0.1:{port}"
@@ -359,7 +395,7 @@ def main() -> None:
             program("emulator", "--engine", "tones", port=dashscope),
             program("serve", port=port, **SETTINGS, **own) as pid,
         ):
-            fine = asyncio.run(soak(service, server, Watched(pid, server, spool), given))
+            fine = asyncio.run(soak(service, server, pid, spool, given))
     sys.exit(not fine)
 
 
