@@ -12,7 +12,7 @@ FLOORS = [  # from the ground up; a module imports from floors below its own, or
     {"nesting", "regions", "values"},
     {"errors", "keys", "languages", "settings", "transcript"},
     {"options", "rates"},
-    {"audio", "catalogue", "dashscope_api", "metrics", "openai_api", "tracing"},
+    {"audio", "cancelling", "catalogue", "dashscope_api", "metrics", "openai_api", "tracing"},
     {"bridge", "jobs", "upstream"},
     {"endpoints"},
     {"app", "wire"},

@@ -10,14 +10,13 @@ by Redis itself.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable
-from typing import TypeVar, cast
+from typing import cast
 
 import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from compat import cancelling
 from compat.jobs.records import Job, decode, encode
 from compat.jobs.store import unreachable
 
@@ -25,8 +24,6 @@ SPACE = "{qwen-asr-compat}:"
 DUE = f"{SPACE}due"
 KEPT = 86400.0  # seconds
 TIMEOUT = 5.0  # seconds
-
-T = TypeVar("T")
 
 # KEYS: key, job, due. ARGV: instead_of, prefix of jobs, id, version, record, due, forgotten at (ms).
 OPEN = """
@@ -76,7 +73,7 @@ class RedisStore:
 
     async def get(self, job_id: str) -> Job | None:
         try:
-            record = cast("bytes | None", await _told(self._redis.hget(f"{SPACE}job:{job_id}", "record")))
+            record = cast("bytes | None", await cancelling.kept(self._redis.hget(f"{SPACE}job:{job_id}", "record")))
         except (RedisError, OSError) as exc:
             raise unreachable(exc) from exc
         return decode(record) if record else None
@@ -88,11 +85,11 @@ class RedisStore:
 
     async def due(self, now: float) -> list[Job]:
         try:
-            names = await _told(self._redis.zrangebyscore(DUE, "-inf", f"({now}", start=0, num=100))
+            names = await cancelling.kept(self._redis.zrangebyscore(DUE, "-inf", f"({now}", start=0, num=100))
             ids = cast("list[bytes]", names)
             jobs = [(name, await self.get(name.decode())) for name in ids]
             if gone := [name for name, job in jobs if job is None]:
-                await _told(self._redis.zrem(DUE, *gone))
+                await cancelling.kept(self._redis.zrem(DUE, *gone))
         except (RedisError, OSError) as exc:
             raise unreachable(exc) from exc
         return [job for _, job in jobs if job is not None]
@@ -106,20 +103,9 @@ class RedisStore:
     async def _script(self, script: str, job: Job, *arguments: str | bytes | float) -> object:
         keys = (f"{SPACE}key:{job.key}", f"{SPACE}job:{job.id}", DUE)
         try:
-            return await _told(self._redis.eval(script, len(keys), *keys, *arguments))
+            return await cancelling.kept(self._redis.eval(script, len(keys), *keys, *arguments))
         except (RedisError, OSError) as exc:
             raise unreachable(exc) from exc
-
-
-async def _told(answer: Awaitable[T]) -> T:
-    """The answer. redis-py sends with `asyncio.wait_for`, which in Python 3.11 loses a cancellation that comes just
-    when it has sent."""
-    task = asyncio.current_task()
-    before = task.cancelling() if task else 0
-    told = await answer
-    if task and task.cancelling() > before:
-        raise asyncio.CancelledError
-    return told
 
 
 def _forgotten(job: Job) -> int:

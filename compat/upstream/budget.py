@@ -18,7 +18,7 @@ from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from limits.errors import StorageError
 
-from compat import rates
+from compat import cancelling, rates
 from compat.errors import BudgetSpent
 from compat.rates import Rate
 from compat.upstream.slots import ON_BEHALF, Slots
@@ -46,7 +46,7 @@ class Limiter:
         """Whether there was one left, which is then spent."""
         item = RateLimitItemPerSecond(rate.calls, rate.seconds)
         with contextlib.suppress(StorageError):
-            return await self._of().hit(item, *names)
+            return await cancelling.kept(self._of().hit(item, *names))
         self._alone()
         return await self._here.hit(item, *names)
 
@@ -54,7 +54,7 @@ class Limiter:
         """How many are left, and in how many seconds there is another."""
         item = RateLimitItemPerSecond(rate.calls, rate.seconds)
         with contextlib.suppress(StorageError):
-            reset, left = await self._of().get_window_stats(item, *names)
+            reset, left = await cancelling.kept(self._of().get_window_stats(item, *names))
             return left, max(0.0, reset - time.time())
         self._alone()
         reset, left = await self._here.get_window_stats(item, *names)

@@ -128,3 +128,35 @@ async def test_a_caller_s_own_rate_is_refused_with_the_time_to_wait(place: str |
             await kept.charge(name, "2/minute")
 
     assert 50 < (caught.value.retry_after or 0) <= 60
+
+
+@pytest.mark.parametrize("steps", range(12))
+async def test_a_cancellation_is_never_lost(place: str | None, steps: int) -> None:
+    async with budget(place, Rate(1000, 1)) as kept:
+        await kept.turn(MODEL, "account")  # which connects
+
+        async def ask_for_ever() -> None:
+            await kept.turn(MODEL, "account")
+            await asyncio.Event().wait()
+
+        asking = asyncio.ensure_future(ask_for_ever())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        asking.cancel()
+        done, _ = await asyncio.wait([asking], timeout=10)
+
+    assert {asking} == done
+
+
+@pytest.mark.parametrize("steps", range(12))
+async def test_who_goes_while_he_waits_does_not_wait_on(redis: str, steps: int) -> None:
+    async with budget(redis, Rate(1, 60), patience=100) as kept:
+        account = uuid.uuid4().hex
+        await kept.turn(MODEL, account)
+        waiting = asyncio.ensure_future(kept.turn(MODEL, account))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        waiting.cancel()
+        done, _ = await asyncio.wait([waiting], timeout=10)
+
+        assert ({waiting}, 0) == (done, kept.waiting)
