@@ -44,7 +44,7 @@ from compat.metrics import Metrics
 from compat.settings import Settings
 from compat.upstream.buckets import Bucket
 from compat.upstream.budget import Budget
-from compat.upstream.fallback import Fallback
+from compat.upstream.fallback import Fallback, LiveFallback
 from compat.upstream.guard import Guard
 from compat.upstream.http import Service
 from compat.upstream.sockets import Sockets
@@ -66,9 +66,12 @@ def create_app(settings: Settings, traces: Traces | None = None) -> Starlette:
     budget = _budget(settings, metrics)
     gate = Gate(settings, budget)
     accounts = [(_service(settings, settings.root, budget, guard), settings.dashscope_api_key or "")]
-    if settings.fallback_root and settings.fallback_api_key:
-        spare = _guard(settings, metrics, traces, prefix="fallback-")
-        accounts.append((_service(settings, settings.fallback_root, budget, spare), settings.fallback_api_key))
+    straight = _sockets(settings, settings.live_root, budget, guard)
+    sockets: Sockets | LiveFallback = straight
+    if settings.fallback_root and settings.fallback_live_root and settings.fallback_api_key:
+        key, spare = settings.fallback_api_key, _guard(settings, metrics, traces, prefix="fallback-")
+        accounts.append((_service(settings, settings.fallback_root, budget, spare), key))
+        sockets = LiveFallback(straight, _sockets(settings, settings.fallback_live_root, budget, spare), key)
     service = Fallback(accounts[0][0], *accounts[1]) if accounts[1:] else accounts[0][0]
     worker = Worker(settings.media_workers)
     spool = Spool(settings.spool)
@@ -88,7 +91,6 @@ def create_app(settings: Settings, traces: Traces | None = None) -> Starlette:
     models = Models(settings, gate)
     secret = settings.secret.encode() if settings.secret else os.urandom(32)
     sessions = Sessions(settings, gate, secret)
-    sockets = Sockets(settings.live_root, connect_timeout=settings.connect_timeout, budget=budget, guard=guard)
     realtime = Realtime(settings, gate, sockets, secret, metrics)
     door = Door(spool.path, requests=settings.max_requests, sessions=settings.max_sessions, space=settings.max_spool)
     readiness = Readiness(door, *accounts)
@@ -192,6 +194,10 @@ def _service(settings: Settings, root: str, budget: Budget, guard: Guard) -> Ser
         budget=budget,
         guard=guard,
     )
+
+
+def _sockets(settings: Settings, root: str, budget: Budget, guard: Guard) -> Sockets:
+    return Sockets(root, connect_timeout=settings.connect_timeout, budget=budget, guard=guard)
 
 
 def _guard(settings: Settings, metrics: Metrics, traces: Traces | None, prefix: str = "") -> Guard:

@@ -377,3 +377,8 @@ class Settings:
             re.sub(r"/api-ws/v1(/(realtime|inference))?$", "", self.websocket_url) if self.websocket_url else self.root
         )
         return re.sub(r"^http", "ws", root)
+
+    @property
+    def fallback_live_root(self) -> str | None:
+        root = self.fallback_root
+        return self.live_root if root == self.root else root and re.sub(r"^http", "ws", root)

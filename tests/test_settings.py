@@ -85,7 +85,18 @@ FALLBACKS = [
 def test_the_second_account_is_where_the_first_is_or_where_it_is_told(
     environment: dict[str, str], root: str | None
 ) -> None:
-    assert root == Settings.read(environment).fallback_root
+    settings = Settings.read(environment)
+
+    assert root == settings.fallback_root
+    assert (root and root.replace("http", "ws", 1)) == settings.fallback_live_root
+
+
+def test_a_second_account_at_the_same_place_speaks_live_where_the_first_does() -> None:
+    given = {"DASHSCOPE_FALLBACK_API_KEY": "k", "DASHSCOPE_WEBSOCKET_BASE_URL": "wss://x/api-ws/v1/realtime"}
+    elsewhere = {**given, "DASHSCOPE_FALLBACK_REGION": "us"}
+
+    assert "wss://x" == Settings.read(given).fallback_live_root
+    assert "wss://dashscope-us.aliyuncs.com" == Settings.read(elsewhere).fallback_live_root
 
 
 WRONG = [

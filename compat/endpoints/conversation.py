@@ -18,6 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from compat.bridge import Bridge
 from compat.bridge.actions import Action, CloseUpstream, Hangup, Open, Reading, ToClient, ToUpstream, Wake
 from compat.errors import CompatError
+from compat.upstream.fallback import LiveFallback
 from compat.upstream.sockets import Connection, Sockets
 
 PING = 2.0  # seconds
@@ -71,7 +72,12 @@ class Conversation:
     """`code` is what the caller's socket was closed with, by whichever side, once `run` has returned."""
 
     def __init__(
-        self, bridge: Bridge, caller: WebSocket, service: Sockets, key: str, bounds: Bounds | None = None
+        self,
+        bridge: Bridge,
+        caller: WebSocket,
+        service: Sockets | LiveFallback,
+        key: str,
+        bounds: Bounds | None = None,
     ) -> None:
         self.code: int | None = None
         self._bridge = bridge

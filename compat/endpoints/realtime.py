@@ -30,6 +30,7 @@ from compat.openai_api import secrets
 from compat.openai_api.realtime.opening import Opening, opening
 from compat.openai_api.realtime.patch import Patch
 from compat.settings import Settings
+from compat.upstream.fallback import LiveFallback
 from compat.upstream.sockets import Sockets
 
 log = logging.getLogger("compat.live")
@@ -50,7 +51,7 @@ class Realtime:
         self,
         settings: Settings,
         gate: Gate,
-        service: Sockets,
+        service: Sockets | LiveFallback,
         secret: bytes,
         metrics: Metrics,
         bounds: Bounds | None = None,

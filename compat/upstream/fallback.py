@@ -26,6 +26,7 @@ from compat.errors import (
     ServiceUnavailable,
 )
 from compat.upstream.http import Custodian, Service
+from compat.upstream.sockets import Connection, Sockets
 
 T = TypeVar("T")
 log = logging.getLogger("compat")
@@ -105,6 +106,26 @@ class Fallback:
             await self._second.cancel(task_id.removeprefix(MARK), self._key)
         else:
             await self._first.cancel(task_id, key)
+
+
+class LiveFallback:
+    """Opens a live connection at `first`, else at `second` with its own `key`; one that is lost is opened anew in the
+    same way."""
+
+    def __init__(self, first: Sockets, second: Sockets, key: str) -> None:
+        self._first = first
+        self._second = second
+        self._key = key
+
+    async def open(self, model: str, key: str) -> Connection:
+        try:
+            return await self._first.open(model, key)
+        except CompatError as exc:
+            if not helps(exc):
+                raise
+            failure = exc
+        with _instead_of(failure):
+            return await self._second.open(model, self._key)
 
 
 @contextlib.contextmanager

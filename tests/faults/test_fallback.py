@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 import httpx2
 import openai
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from compat.app import create_app
 from compat.emulator.app import create_app as create_emulator
 from compat.emulator.engine import Sentence
 from compat.emulator.engines.scripted import Scripted
-from compat.emulator.faults import Break, FailTask, Fault, Refuse, Rule, SurfaceName
+from compat.emulator.faults import Break, FailTask, Fault, Faults, Hang, Live, Refuse, Rule, SurfaceName
+from compat.emulator.realtime.troubles import Sever
 from compat.emulator.state import Emulator
 from compat.settings import Settings, SettingsError
 from tests.audio import media
+from tests.endpoints.live import MANUAL, SPEECH, calling, live_house, words
 from tests.house import House, house
 from tests.servers import serve
+from tests.witnesses import free_port
 
 
 def said(text: str) -> Scripted:
@@ -106,6 +111,90 @@ def test_a_surface_that_is_left_alone_is_not_asked_first(speech: bytes) -> None:
             home.client().audio.transcriptions.create(model="whisper-1", file=("a.wav", speech))
 
         assert (1, 3) == (home.dashscope.counts["chat"], second.state.emulator.counts["chat"])
+
+
+@pytest.fixture(scope="module")
+def live_places() -> Iterator[tuple[House, Emulator]]:
+    second = create_emulator(words("the second"), keys=frozenset(["second-key"]))
+    with (
+        serve(second) as root,
+        live_house("the first", fallback_api_key="second-key", fallback_base_url=root) as home,
+    ):
+        yield home, second.state.emulator
+
+
+async def live_turn(home: House) -> str:
+    """One turn: its words, or the code of what went wrong."""
+    async with calling(home) as caller:
+        with contextlib.suppress(ConnectionClosed):  # a refusal may come before the words
+            await caller.say("session.update", session=MANUAL)
+            await caller.append(SPEECH)
+            await caller.say("input_audio_buffer.commit")
+        event = await caller.hear()
+        while not event["type"].endswith((".completed", ".failed", "error")):
+            event = await caller.hear()
+        return str(event["transcript"] if event["type"].endswith(".completed") else event["error"]["code"])
+
+
+CUT = Rule("realtime", Live((Sever(2),)))
+LIVE: list[tuple[list[Rule], str, int, int]] = [
+    # what fails at the first → what the caller reads, connections to the first and to the second
+    ([], "the first", 1, 0),
+    ([Rule("realtime", OPEN, times=None)], "the second", 1, 1),
+    ([Rule("realtime", Refuse(403, "AccessDenied"), times=None)], "the second", 1, 1),
+    ([Rule("realtime", Refuse(400, "Arrearage"), times=None)], "the second", 1, 1),
+    ([Rule("realtime", Refuse(429, "Throttling.RateQuota"), times=None)], "the second", 1, 1),
+    ([Rule("realtime", Refuse(500, "InternalError"), times=None)], "the second", 1, 1),
+    ([CUT], "the first", 2, 0),
+    ([CUT, Rule("realtime", Refuse(500, "InternalError"), nth=2, times=None)], "the second", 2, 1),
+    ([Rule("realtime", Refuse(400, "InvalidParameter"), times=None)], "invalid_value", 1, 0),
+]
+
+
+@pytest.mark.parametrize(("rules", "read", "first", "second"), LIVE)
+async def test_a_session_that_the_first_does_not_take_is_opened_at_the_second(
+    live_places: tuple[House, Emulator], rules: list[Rule], read: str, first: int, second: int
+) -> None:
+    home, other = live_places
+    home.dashscope.counts.clear()
+    other.counts.clear()
+    home.fail(*rules)
+
+    assert read == await live_turn(home)
+    assert (first, second) == (home.dashscope.counts["realtime"], other.counts["realtime"])
+
+
+async def test_a_session_whose_first_place_cannot_be_reached_is_opened_at_the_second() -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    with (
+        serve(create_emulator(words("the second"))) as root,
+        live_house("x", base_url=nowhere, fallback_api_key="k", fallback_base_url=root) as home,
+    ):
+        assert "the second" == await live_turn(home)
+        told = httpx2.get(f"{home.base_url.removesuffix('/v1')}/metrics").text
+
+    assert 'compat_service_calls_total{outcome="service_unavailable",surface="realtime"} 1.0' in told
+    assert 'compat_service_calls_total{outcome="ok",surface="fallback-realtime"} 1.0' in told
+
+
+async def test_a_session_to_which_the_first_says_nothing_is_opened_at_the_second() -> None:
+    with (
+        serve(create_emulator(words("the second"))) as root,
+        live_house("x", connect_timeout=1.0, fallback_api_key="k", fallback_base_url=root) as home,
+    ):
+        home.fail(Rule("realtime", Hang(), times=None))
+        assert "the second" == await live_turn(home)
+
+
+async def test_a_live_session_that_neither_takes_is_told_what_the_first_said(
+    live_places: tuple[House, Emulator],
+) -> None:
+    home, other = live_places
+    home.fail(Rule("realtime", Refuse(400, "Arrearage"), times=None))
+    other.faults.arm(Faults((Rule("realtime", OPEN, times=None),)))
+
+    assert "insufficient_quota" == await live_turn(home)
+    other.faults.arm(Faults())
 
 
 def test_a_server_whose_second_account_works_is_ready(places: tuple[House, Emulator]) -> None:
