@@ -210,11 +210,14 @@ async def drain(asked: Asked) -> None:
 
 
 def cutting(send: Send, after: int) -> Send:
-    """Lets `after` bytes of the body out, then breaks the connection."""
+    """Lets `after` bytes of the body out, then breaks the connection, as the headers say: where they are the whole
+    answer, the next request would else be sent into a connection that is about to break."""
     left = after
 
     async def cut(message: Message) -> None:
         nonlocal left
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
         if message["type"] == "http.response.body":
             part = message.get("body", b"")[:left]
             ends = len(part) < len(message.get("body", b"")) or not message.get("more_body", False)

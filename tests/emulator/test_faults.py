@@ -110,6 +110,13 @@ def test_a_connection_cut(start: Start, stream: bool, after: int) -> None:
     assert len(heard) == after
 
 
+def test_a_cut_after_an_answer_without_a_body_is_announced(start: Start) -> None:
+    laptop = start(faults=Faults((Rule("store", Cut()),)))
+    policy = laptop.http.get("/api/v1/uploads", params={"action": "getPolicy", "model": "fun-asr"}).json()["data"]
+
+    assert "close" == laptop.post_form(policy, wav()).headers["connection"]
+
+
 def test_silence_for_ever(start: Start) -> None:
     laptop = start(faults=Faults((Rule("chat", Hang()),)))
 
