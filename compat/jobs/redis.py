@@ -14,6 +14,9 @@ from typing import cast
 
 import msgspec
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from compat import cancelling
@@ -40,7 +43,9 @@ return ARGV[5]
 """
 # KEYS: key, job, due. ARGV: version seen, id, version, record, due, forgotten at (ms).
 SWAP = """
-if redis.call('HGET', KEYS[2], 'version') ~= ARGV[1] then return 0 end
+if redis.call('HGET', KEYS[2], 'version') ~= ARGV[1] then
+  return redis.call('HGET', KEYS[2], 'record') == ARGV[4] and 1 or 0
+end
 redis.call('HSET', KEYS[2], 'version', ARGV[3], 'record', ARGV[4])
 redis.call('PEXPIREAT', KEYS[2], ARGV[6])
 if redis.call('GET', KEYS[1]) == ARGV[2] then redis.call('PEXPIREAT', KEYS[1], ARGV[6]) end
@@ -60,7 +65,10 @@ return 1
 
 class RedisStore:
     def __init__(self, url: str) -> None:
-        self._redis = Redis.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT)
+        # Once more over a new connection, where Redis has closed the old one meanwhile: by itself redis-py neither
+        # looks nor repeats. Every script here may run twice.
+        again = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
+        self._redis = Redis.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, retry=again)
 
     async def open(self, job: Job, *, instead_of: str = "") -> Job:
         arguments = (instead_of, f"{SPACE}job:", job.id, job.version, encode(job), job.due, _forgotten(job))

@@ -178,6 +178,28 @@ async def test_an_unreachable_store_says_when_to_come_again(kind: str, tmp_path:
     await store.close()
 
 
+async def test_a_redis_that_has_come_back_costs_nothing(redis: str) -> None:
+    store = stores.at(redis)
+    job = await store.open(a_job())
+    await asyncio.gather(*(store.get(job.id) for _ in range(5)))  # each over a connection of its own
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(redis.rpartition(":")[2].removesuffix("/0")))
+    writer.write(b"CLIENT KILL TYPE normal\r\n")
+    assert (await reader.readline()).startswith(b":")
+    writer.close()
+
+    assert [job] * 5 == [await store.get(job.id) for _ in range(5)]
+    await store.close()
+
+
+async def test_a_change_whose_answer_redis_could_not_tell_is_made_once(redis: str) -> None:
+    store = stores.at(redis)
+    job = await store.open(a_job())
+    told = [await store.swap(job, changed(job, task_id="task")) for _ in range(2)]
+
+    assert [changed(job, task_id="task", version=1)] * 2 == told
+    await store.close()
+
+
 @pytest.mark.parametrize("steps", range(12))
 async def test_a_cancellation_is_never_lost(store: Store, steps: int) -> None:
     await store.get("a job")  # which opens it
@@ -190,6 +212,6 @@ async def test_a_cancellation_is_never_lost(store: Store, steps: int) -> None:
     for _ in range(steps):
         await asyncio.sleep(0)
     looking.cancel()
-    done, _ = await asyncio.wait([looking], timeout=2)
+    done, _ = await asyncio.wait([looking], timeout=20)
 
     assert {looking} == done
