@@ -4,6 +4,7 @@ which `.ci/run` sets, they fail."""
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import socket
@@ -33,10 +34,16 @@ def _missing(name: str, how: str) -> NoReturn:
     pytest.skip(f"{name} is not installed: {how}.")
 
 
+# Below those that the kernel gives out by itself, and for each process others: nobody takes one before it is used.
+_ports = itertools.count(10_240 + os.getpid() * 64 % 22_400)
+
+
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
+    """One that nobody listens at."""
+    for port in _ports:
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("all ports are taken")
 
 
 @contextlib.contextmanager

@@ -32,7 +32,7 @@ HEADERS = {
     b"x-request-id": [b"my-own", b"\xff", b"a" * 300],
     b"cookie": [b"=;=", b"a" * 3000],
 }
-noise = st.binary(max_size=20).filter(lambda value: not set(value) & set(b"\r\n\0"))
+noise = st.lists(st.sampled_from([byte for byte in range(256) if byte not in b"\r\n\0"]), max_size=20).map(bytes)
 lines = st.sampled_from([(name, value) for name, values in HEADERS.items() for value in values]).map(b": ".join)
 lines |= st.tuples(st.sampled_from([*HEADERS]), noise).map(b": ".join)
 queries = st.sampled_from(

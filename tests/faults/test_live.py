@@ -66,9 +66,22 @@ def spool(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def home(spool: Path) -> Iterator[House]:
-    with live_house(SAID, spool=spool, connect_timeout=0.5) as opened:
+def patient(spool: Path) -> Iterator[House]:
+    with live_house(SAID, spool=spool) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def hurried(spool: Path) -> Iterator[House]:
+    with live_house(SAID, spool=spool, connect_timeout=1.0) as opened:
+        yield opened
+
+
+@pytest.fixture
+def home(request: pytest.FixtureRequest, fault: Fault) -> House:
+    """A server that waits for its connections, unless it is to find out that there is none."""
+    opened: House = request.getfixturevalue("hurried" if isinstance(fault, Hang) else "patient")
+    return opened
 
 
 async def heard(home: House) -> tuple[str, int | None]:

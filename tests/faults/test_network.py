@@ -22,6 +22,7 @@ from tests.witnesses import free_port
 BODY = b'{"choices":[{"message":{"content":"hello"}}],"usage":{"seconds":1}}'
 OK = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%s" % (len(BODY), BODY)
 RESET, TRICKLE = b"RESET", b"TRICKLE"
+HANDSHAKE, NO_TLS = b"\x16", b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n"
 HEAD, LENGTH = OK[:30], len(OK)
 
 FAULT = openai.InternalServerError
@@ -43,6 +44,12 @@ PLAYS: list[tuple[list[bytes | None], type[openai.APIError] | None, str | None, 
     ([ELSEWHERE, ELSEWHERE, OK], FAULT, "upstream_error", 2),
     ([None, OK], FAULT, "upstream_timeout", 1),
 ]
+
+
+def received(connection: socket.socket) -> bytes:
+    if not (some := connection.recv(65536)):
+        raise ConnectionError
+    return some
 
 
 class Peer:
@@ -69,13 +76,16 @@ class Peer:
                     self._answer(connection)
 
     def _answer(self, connection: socket.socket) -> None:
-        head = b""
+        head = received(connection)
+        if head.startswith(HANDSHAKE):
+            connection.sendall(NO_TLS)
+            return
         while b"\r\n\r\n" not in head:
-            head += connection.recv(65536)
+            head += received(connection)
         head, _, body = head.partition(b"\r\n\r\n")
         length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0] or 0)
         while len(body) < length:
-            body += connection.recv(65536)
+            body += received(connection)
         answer = next(self.answers, OK)
         if answer is None:
             connection.recv(1)
@@ -114,7 +124,7 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @contextlib.contextmanager
 def front(root: str, spool: Path) -> Iterator[str]:
     settings = Settings(
-        base_url=root, dashscope_api_key="k", spool=spool, attempts=2, answer_timeout=0.5, breaker_failures=1000
+        base_url=root, dashscope_api_key="k", spool=spool, attempts=2, answer_timeout=1.0, breaker_failures=1000
     )
     with serve(create_app(settings)) as address:
         yield f"{address}/v1"

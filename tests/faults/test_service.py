@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import openai
 import pytest
@@ -31,6 +31,7 @@ from tests.faults.watch import figures, nothing_is_left
 from tests.house import House, house
 
 Way = Literal["at once", "stream", "task"]
+WAYS: tuple[Way, ...] = get_args(Way)
 SAID = (Sentence(text="It was the best of times.", begin_ms=100, end_ms=1500),)
 HTML = Answer("<html>Bad gateway</html>", content_type="text/html")
 BROKEN, LIMITED = Refuse(500, "InternalError"), Refuse(429, "Throttling.RateQuota", retry_after=0.05)
@@ -93,9 +94,25 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def home(spool: Path) -> Iterator[House]:
-    with house(Scripted(SAID), spool=spool, answer_timeout=0.5, attempts=2, long_road="filetrans") as opened:
+def patient(spool: Path, speech: bytes) -> Iterator[House]:
+    """One that has answered before: the first answers take as long as the emulator needs to load what reads sound."""
+    with house(Scripted(SAID), spool=spool, attempts=2, long_road="filetrans") as opened:
+        for way in WAYS:
+            ask(opened.client(), way, speech)
         yield opened
+
+
+@pytest.fixture(scope="module")
+def hurried(patient: House, spool: Path) -> Iterator[House]:  # noqa: ARG001 - it has loaded what this one needs too
+    with house(Scripted(SAID), spool=spool, answer_timeout=1.5, attempts=2, long_road="filetrans") as opened:
+        yield opened
+
+
+@pytest.fixture
+def home(request: pytest.FixtureRequest, fault: Fault) -> House:
+    """A server that waits for answers, unless it is to find out that there is none."""
+    opened: House = request.getfixturevalue("hurried" if isinstance(fault, Hang) else "patient")
+    return opened
 
 
 def ask(client: openai.OpenAI, way: Way, speech: bytes) -> None:

@@ -64,11 +64,15 @@ class Peer:
 
 
 @contextlib.asynccontextmanager
-async def peer(*answers: bytes | None, attempts: int = 3) -> AsyncIterator[tuple[Peer, Service]]:
+async def peer(
+    *answers: bytes | None, attempts: int = 3, answer_timeout: float | None = None
+) -> AsyncIterator[tuple[Peer, Service]]:
+    """The service waits for answers, unless it is to find out that there is none."""
     told = Peer(answers)
     server = await asyncio.start_server(told.handle, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    service = Service(f"http://127.0.0.1:{port}", connect_timeout=2, answer_timeout=0.5, attempts=attempts)
+    patience = answer_timeout or (1.0 if None in answers else 20.0)
+    service = Service(f"http://127.0.0.1:{port}", connect_timeout=20, answer_timeout=patience, attempts=attempts)
     async with server:
         try:
             yield told, service
@@ -177,7 +181,7 @@ async def test_a_flow_is_sent_replies_and_thrown_errors() -> None:
 
 
 async def test_a_task_nobody_waits_for_is_cancelled() -> None:
-    async with peer(OK, None, OK) as (told, service):
+    async with peer(OK, None, OK, answer_timeout=20) as (told, service):
         running = asyncio.create_task(service.run(flow(ASK, Submitted("task-1"), ASK), "k"))
         await told.silent.wait()
         running.cancel()
