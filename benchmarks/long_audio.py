@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/long_audio.py [--hours 3] [--minutes 20] [--gib 2]
 
 Words coded in tones go through file tasks and through pieces, in every format: each has to come back once, in order and
-within 50 ms of its place (of its piece's cuts, where pieces tell the times). Then real speech, looped, through pieces;
-then one upload of two GiB. Memory is the server process's peak beyond what it took when idle (VmHWM and VmRSS, Linux).
+within 50 ms of its place. Then real speech, looped, through pieces; then one upload of two GiB. Memory is the server
+process's peak beyond what it took when idle (VmHWM and VmRSS, Linux).
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ from compat.emulator.engine import Word
 from compat.emulator.engines.tones import VOCABULARY, encode, lay
 
 NEAR = 0.050  # seconds
-PIECE = 30.0  # seconds: the longest piece where times are wanted
 Span = tuple[float, float, list[str]]
 
 
@@ -125,7 +124,7 @@ def clock(text: str) -> float:
     return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
 
-def check(told: list[Span], spoken: Sequence[Word], near: float, exact: bool) -> float:
+def check(told: list[Span], spoken: Sequence[Word], *, exact: bool) -> float:
     """Every word once, in order; the furthest that a span begins after its first word or ends before its last, and
     where times are `exact` begins before it."""
     assert [word for _, _, words in told for word in words] == [word.text for word in spoken]
@@ -136,7 +135,7 @@ def check(told: list[Span], spoken: Sequence[Word], near: float, exact: bool) ->
         worst = max(worst, start - meant[0].begin_ms / 1000, meant[-1].end_ms / 1000 - end)
         if exact:
             worst = max(worst, meant[0].begin_ms / 1000 - start)
-    assert worst <= near, f"{worst} s"
+    assert worst <= NEAR, f"{worst} s"
     return worst
 
 
@@ -154,9 +153,7 @@ def coded(hours: float, folder: Path) -> None:
                 answer = server.ask(path, response_format=form, **fields)
                 took = time.perf_counter() - started
                 assert answer.headers["x-compat-road"] == road
-                exact = road == "filetrans" and form not in ("json", "text")
-                cues = road == "pieces" and form in ("srt", "vtt")  # cut within a piece by the share of letters
-                worst = check(spans(form, answer), spoken, PIECE if cues else NEAR, exact)
+                worst = check(spans(form, answer), spoken, exact=form not in ("json", "text"))
                 print(f"  {road:9} {form:12} {took:6.1f} s, times off by at most {worst * 1000:.0f} ms")
             print(f"  {road:9} memory: {idle:.0f} MiB idle, at most {server.memory('VmHWM') - idle:.0f} MiB more")
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from compat.audio import sniff
 from compat.audio.decode import pcm
@@ -12,24 +16,43 @@ from compat.audio.fit import encoder, written
 from compat.audio.quiet import quietest
 from compat.transcript import Media
 
+if TYPE_CHECKING:
+    from pydub import AudioSegment
+
 RATE = 16_000
 _SILENCE = 200  # ms: shorter pauses stand inside words
+_PAUSE = 120  # ms: between phrases, and never far from a word's edge
+_BLIP = 80  # ms: what is shorter is no word
 _STEP = 10  # ms
 _BELOW = 16  # dB under the loudness of the speech around it is silence
 
 
-def split(path: Path, folder: Path, *, longest: float = 120.0) -> Iterator[tuple[float, Media]]:
+class Piece(msgspec.Struct, frozen=True):
+    """A piece that begins `start` seconds into the whole. `voiced`: from when to when there is sound between pauses, in
+    seconds of the whole; empty where nobody asked."""
+
+    start: float
+    media: Media
+    voiced: tuple[tuple[float, float], ...] = ()
+
+
+def split(path: Path, folder: Path, *, longest: float = 120.0, voiced: bool = False) -> Iterator[Piece]:
     """Write a file's sound into `folder` as 16 kHz mono FLAC, in pieces of at most `longest` seconds.
 
-    Yields each piece's start in the whole, in seconds, as soon as it is written. The pieces join to the whole, sample
-    for sample. Raises BadAudio for what cannot be decoded.
+    Yields each piece as soon as it is written. The pieces join to the whole, sample for sample. Raises BadAudio for
+    what cannot be decoded.
     """
     start = 0
     for number, piece in enumerate(cut(pcm(path, RATE), longest=longest)):
         target = folder / f"{number:05}.flac"
         with encoder(target, sniff.FLAC, rate=RATE) as into:
             into.feed(piece)
-        yield start / RATE, written(target, sniff.FLAC, RATE, len(piece) // 2)
+        spans = between_pauses(piece) if voiced else []
+        yield Piece(
+            start / RATE,
+            written(target, sniff.FLAC, RATE, len(piece) // 2),
+            tuple((start / RATE + begin, start / RATE + end) for begin, end in spans),
+        )
         start += len(piece) // 2
 
 
@@ -52,18 +75,38 @@ def _place(window: bytes, longest: float) -> int:
     half's quietest 20 ms."""
     whole = len(window) // 2
     for first in (whole - whole // 4, whole // 2):
-        silences = [(end - start, (start + end) / 2) for start, end in _silences(window[2 * first :])]
+        silences = [
+            (end - start, (start + end) / 2) for start, end in _silences(_segment(window[2 * first :]), _SILENCE)
+        ]
         if silences:
             return first + round(max(silences)[1] * RATE / 1000)
     return quietest(window, RATE, earliest=longest / 2, latest=longest)
 
 
-def _silences(sound: bytes) -> list[list[int]]:
-    """Start and end of each silence, in ms."""
+def between_pauses(piece: bytes) -> list[tuple[float, float]]:
+    """From when to when 16 kHz mono s16le is more than a pause, in seconds. Pauses that were cut through at either end
+    do not count, however short."""
+    from pydub.silence import detect_leading_silence
+
+    sound = _segment(piece)
+    least = sound.dBFS - _BELOW
+    first = detect_leading_silence(sound, least, _STEP)
+    last = len(sound) - detect_leading_silence(sound.reverse(), least, _STEP)
+    pauses = [[0, first], *_silences(sound, _PAUSE), [last, len(sound)]]
+    spans = [(before[1], after[0]) for before, after in pairwise(pauses)]
+    return [(begin / 1000, end / 1000) for begin, end in spans if end - begin >= _BLIP]
+
+
+def _segment(pcm: bytes) -> AudioSegment:
     with warnings.catch_warnings():  # of a missing ffmpeg command, and of audioop's end, which are no concern here
         warnings.simplefilter("ignore")
         from pydub import AudioSegment
-        from pydub.silence import detect_silence
-    segment = AudioSegment(data=sound, sample_width=2, frame_rate=RATE, channels=1)
-    found: list[list[int]] = detect_silence(segment, _SILENCE, segment.dBFS - _BELOW, _STEP)
+    return AudioSegment(data=pcm, sample_width=2, frame_rate=RATE, channels=1)
+
+
+def _silences(sound: AudioSegment, least: int) -> list[list[int]]:
+    """Start and end of each silence of `least` ms or more, in ms."""
+    from pydub.silence import detect_silence
+
+    found: list[list[int]] = detect_silence(sound, least, sound.dBFS - _BELOW, _STEP)
     return found

@@ -15,11 +15,12 @@ import msgspec
 import stamina
 
 from compat import catalogue
-from compat.audio import pieces
+from compat.audio.pieces import Piece, split
 from compat.audio.worker import Worker
 from compat.dashscope_api import results
 from compat.endpoints.spool import PIECES
 from compat.errors import RateLimited
+from compat.openai_api.phrases import phrases
 from compat.transcript import Media, Request, Segment, Transcript, Usage
 
 PATIENCE = 600.0  # seconds that a piece goes on asking when the account's rate is used up
@@ -55,12 +56,13 @@ class Pieces:
         yield joined(parts, request)
 
     async def heard(self, request: Request, key: str, *, times: bool) -> AsyncGenerator[Transcript, None]:
-        """The pieces' transcripts in order, the text of each one segment between the true cuts. They are cut no
-        further ahead than are under way, so that neither disk nor memory fills."""
+        """The pieces' transcripts in order, the text of each one segment between the true cuts, or where `times` are
+        wanted one for each phrase between two pauses. They are cut no further ahead than are under way, so that neither
+        disk nor memory fills."""
         waiting: deque[asyncio.Task[Transcript]] = deque()
         try:
-            async for start, media in self._cut(request.media, min(self._longest, FINE) if times else self._longest):
-                waiting.append(asyncio.create_task(self._piece(request, start, media, key)))
+            async for piece in self._cut(request.media, times=times):
+                waiting.append(asyncio.create_task(self._piece(request, piece, key)))
                 while waiting and (waiting[0].done() or len(waiting) >= self._at_once):
                     yield await waiting.popleft()
             while waiting:
@@ -70,30 +72,37 @@ class Pieces:
                 task.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
 
-    async def _cut(self, media: Media, longest: float) -> AsyncIterator[tuple[float, Media]]:
+    async def _cut(self, media: Media, *, times: bool) -> AsyncIterator[Piece]:
         folder = media.path.with_suffix(PIECES)
+        longest = min(self._longest, FINE) if times else self._longest
         await asyncio.to_thread(folder.mkdir, exist_ok=True)
         async with contextlib.aclosing(
-            self._worker.iterate(pieces.split, media.path, folder, longest=longest)
+            self._worker.iterate(split, media.path, folder, longest=longest, voiced=times)
         ) as parts:
             async for part in parts:
                 yield part
 
-    async def _piece(self, request: Request, start: float, media: Media, key: str) -> Transcript:
+    async def _piece(self, request: Request, piece: Piece, key: str) -> Transcript:
+        media = piece.media
         try:
             async with self._slots:
                 transcript = await self._patient(catalogue.piece(request, media), key)
         finally:
             media.path.unlink(missing_ok=True)
         text = transcript.text.strip()
-        segment = Segment(
-            text=text,
-            start=start,
-            end=start + media.duration,
-            language=transcript.language,
-            emotion=transcript.emotion,
+        spans = piece.voiced or ((piece.start, piece.start + media.duration),)
+        said = await asyncio.to_thread(phrases, text, spans) if text else []  # 10 ms of processor for 30 s of speech
+        segments = tuple(
+            Segment(
+                text=phrase.text.strip(),
+                start=phrase.start,
+                end=phrase.end,
+                language=transcript.language,
+                emotion=transcript.emotion,
+            )
+            for phrase in said
         )
-        return msgspec.structs.replace(transcript, text=text, segments=(segment,) if text else ())
+        return msgspec.structs.replace(transcript, text=text, segments=segments)
 
     async def _patient(self, request: Request, key: str) -> Transcript:
         """A slot stays taken meanwhile: when the rate is used up, fewer pieces ask."""

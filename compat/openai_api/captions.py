@@ -128,13 +128,18 @@ def _aligned(segment: Segment) -> list[Word]:
 
 def _spread(segment: Segment) -> list[Word]:
     """The text's own words, their times by their share of its characters."""
-    pieces = _UNIT.findall(segment.text)
-    share = (segment.end - segment.start) / max(1, sum(map(len, pieces)))
+    parts = units(segment.text)
+    share = (segment.end - segment.start) / max(1, sum(map(len, parts)))
     words, done = [], 0
-    for piece in pieces:
-        words.append(Word(piece, segment.start + done * share, segment.start + (done + len(piece)) * share))
-        done += len(piece)
+    for part in parts:
+        words.append(Word(part, segment.start + done * share, segment.start + (done + len(part)) * share))
+        done += len(part)
     return words
+
+
+def units(text: str) -> list[str]:
+    """A text's words with the space and punctuation after them, in scripts without spaces its characters."""
+    return _UNIT.findall(text)
 
 
 # --- where it is cut ---------------------------------------------------------------------------------------------
@@ -173,9 +178,18 @@ def _cut(units: list[Word]) -> int:
 
 def _welcome(left: Word, right: Word) -> float:
     pause = min(max(right.start - left.end, 0.0), 1.0) / 2
-    if _SENTENCE_END.search(left.text):
+    if closes_sentence(left.text):
         return 0.7 + pause
-    return (0.5 if _CLAUSE_END.search(left.text) else 0.0) + pause
+    return (0.5 if closes_clause(left.text) else 0.0) + pause
+
+
+def closes_sentence(text: str) -> bool:
+    return bool(_SENTENCE_END.search(text))
+
+
+def closes_clause(text: str) -> bool:
+    """Whether a speaker may pause after this, the ends of sentences included."""
+    return bool(_CLAUSE_END.search(text)) or closes_sentence(text)
 
 
 # --- when it is shown --------------------------------------------------------------------------------------------

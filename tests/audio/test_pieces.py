@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from compat.audio.pieces import RATE, cut, split
+from compat.audio.pieces import RATE, between_pauses, cut, split
 from compat.errors import BadAudio
 from tests.audio.media import make, samples, silence, tone
 
@@ -72,6 +72,25 @@ def test_without_a_pause_the_quietest_place_is_taken() -> None:
     assert len(next(cut([pcm], longest=10))) == pytest.approx(2 * RATE * 7.02, abs=960)
 
 
+@pytest.mark.parametrize(
+    ("pcm", "spans"),
+    [
+        pytest.param(tone(1.0), [(0.0, 1.0)], id="no pause"),
+        pytest.param(silence(0.5) + tone(0.5) + silence(0.2) + tone(1.0), [(0.5, 1.0), (1.2, 2.2)], id="two phrases"),
+        pytest.param(tone(0.5) + silence(0.1) + tone(0.4) + silence(0.5), [(0.0, 1.0)], id="too short for a pause"),
+        pytest.param(tone(1.0) + silence(0.5) + tone(0.05) + silence(0.5), [(0.0, 1.0)], id="a click"),
+        pytest.param(silence(1.0), [], id="silence"),
+        pytest.param(b"", [], id="nothing"),
+    ],
+)
+def test_what_is_between_pauses(pcm: bytes, spans: list[tuple[float, float]]) -> None:
+    found = between_pauses(pcm)
+
+    assert len(spans) == len(found)
+    for expected, span in zip(spans, found, strict=True):
+        assert expected == pytest.approx(span, abs=0.02)
+
+
 @pytest.mark.parametrize("pcm", [silence(25), b"", tone(0.01)], ids=["silence", "nothing", "a blip"])
 def test_silence_and_next_to_nothing(pcm: bytes) -> None:
     assert pcm == b"".join(cut([pcm], longest=10))
@@ -81,17 +100,26 @@ def test_silence_and_next_to_nothing(pcm: bytes) -> None:
 def test_a_file_is_split(tmp_path: Path, container: str) -> None:
     path = make(container, speech(), RATE, 1, tmp_path / "whole")
     pieces = list(split(path, tmp_path, longest=10.0))
-    heard = [samples(media.path) for _, media in pieces]
+    heard = [samples(piece.media.path) for piece in pieces]
 
-    assert [0.0, 7.4, 14.2, 22.2] == pytest.approx([start for start, _ in pieces], abs=0.06)
-    for (start, media), pcm in zip(pieces, heard, strict=True):
+    assert [0.0, 7.4, 14.2, 22.2] == pytest.approx([piece.start for piece in pieces], abs=0.06)
+    for piece, pcm in zip(pieces, heard, strict=True):
+        media = piece.media
         assert ("flac", ".flac", "audio/flac", RATE, 1) == (
             media.container, media.suffix, media.mime, media.rate, media.channels,
         )  # fmt: skip
         assert media.duration == len(pcm) / RATE
         assert media.size == media.path.stat().st_size
-        assert start == pytest.approx(sum(len(before) for before in heard[: heard.index(pcm)]) / RATE)
+        assert piece.start == pytest.approx(sum(len(before) for before in heard[: heard.index(pcm)]) / RATE)
     assert samples(path) == sum(heard[1:], heard[0])
+
+
+def test_what_is_voiced_is_told_on_the_clock_of_the_whole(tmp_path: Path) -> None:
+    pieces = list(split(make("wav", speech(), RATE, 1, tmp_path / "whole"), tmp_path, longest=10.0, voiced=True))
+
+    spans = [span for piece in pieces for span in piece.voiced]
+    begins = [0.0, *(second + 0.4 for second in PAUSES)]
+    assert list(zip(begins, [*PAUSES, SPOKEN], strict=True)) == [pytest.approx(span, abs=0.03) for span in spans]
 
 
 def test_pieces_are_made_one_at_a_time(tmp_path: Path) -> None:
