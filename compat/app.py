@@ -230,7 +230,9 @@ async def _refused(request: Request, exc: Exception) -> Response:
 
 
 async def _unrouted(request: Request, exc: Exception) -> Response:
-    return _answer(elsewhere.error(request, exc))
+    answer = _answer(elsewhere.error(request, exc))
+    answer.headers.update(getattr(exc, "headers", None) or {})  # Allow, where the path is there
+    return answer
 
 
 async def _gone(request: Request, _: Exception) -> Response:

@@ -36,6 +36,13 @@ def test_what_is_not_there_is_refused_in_openai_s_shape(
     assert (status, code) == (answer.status_code, answer.json()["error"]["code"])
 
 
+def test_a_method_that_is_not_there_is_told_which_are(home: House) -> None:
+    answer = httpx2.get(home.base_url + "/audio/transcriptions")
+
+    assert "GET is not possible on /v1/audio/transcriptions, but POST." == answer.json()["error"]["message"]
+    assert "POST" == answer.headers["allow"]
+
+
 def test_health_is_told_without_a_key(home: House) -> None:
     answer = httpx2.get(home.base_url.removesuffix("/v1") + "/healthz")
 

@@ -18,7 +18,8 @@ THERE = re.compile(r"/(audio/(transcriptions|translations)|models|realtime(/clie
 def error(request: Request, exc: Exception) -> CompatError:
     """What Starlette's own refusal is here."""
     if isinstance(exc, HTTPException) and exc.status_code == 405:
-        return MethodNotAllowed(f"{request.method} is not possible on {request.url.path}.")
+        possible = (exc.headers or {}).get("Allow", "")
+        return MethodNotAllowed(f"{request.method} is not possible on {request.url.path}, but {possible}.")
     return unknown(request.method, request.url.path)
 
 
