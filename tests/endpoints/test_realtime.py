@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import json
 import logging
+import socket
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,11 +26,13 @@ from compat.endpoints.auth import Gate
 from compat.endpoints.conversation import Bounds
 from compat.endpoints.realtime import Realtime
 from compat.metrics import Metrics
+from compat.serving import LARGEST_FRAME
 from compat.settings import Settings
 from compat.upstream.sockets import Sockets
 from tests.endpoints.live import BETA, MANUAL, SPEECH, Caller, calling, live_house
 from tests.house import House
 from tests.servers import serve
+from tests.wire.test_websocket import WHOLE as HANDSHAKE
 
 KEYED: dict[str, Any] = {"additional_headers": {"Authorization": "Bearer key-1"}}
 
@@ -224,13 +226,16 @@ async def test_an_append_may_carry_15_mib(home: House) -> None:
         assert "input_audio_buffer.cleared" == (await caller.until(".cleared"))[-1]["type"]
 
 
-async def test_a_frame_over_the_bound_closes_with_1009(home: House) -> None:
-    async with calling(home) as caller:
-        with contextlib.suppress(ConnectionClosed):  # it may come before all is sent
-            await caller.socket.send(" " * (25 << 20))
-        _, close = await caller.goodbye()
+def test_a_frame_over_the_bound_closes_with_1009(home: House) -> None:
+    """As soon as it says how long it is."""
+    with socket.create_connection(("127.0.0.1", urlsplit(home.base_url).port or 0), timeout=20) as caller:
+        caller.sendall(b"\r\n".join([b"GET /v1/realtime HTTP/1.1", *HANDSHAKE, b"", b""]))
+        assert caller.recv(65536).startswith(b"HTTP/1.1 101 ")
+        caller.sendall(b"\x81\xff" + (LARGEST_FRAME + 1).to_bytes(8))
+        told = b"".join(iter(lambda: caller.recv(65536), b""))
 
-    assert 1009 == close.code
+    close = told.rpartition(b"\x88")[2]
+    assert 1009 == int.from_bytes(close[1:3])
 
 
 async def test_a_key_that_the_service_refuses_is_told_and_ends_the_session() -> None:

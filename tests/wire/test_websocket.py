@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 from collections.abc import Iterator
@@ -32,16 +33,21 @@ def port() -> Iterator[int]:
 
 def said(port: int, *lines: bytes, path: bytes = b"/live") -> bytes:
     """What is answered to a handshake; a session says goodbye to a goodbye."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as caller:
+    answer = b""
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=10) as caller,
+        contextlib.suppress(ConnectionError),  # a goodbye that comes as the server goes resets the connection
+    ):
         caller.sendall(b"\r\n".join([b"GET " + path + b" HTTP/1.1", *lines, b"", b""]))
-        answer = b""
         while part := caller.recv(65536):
             if not answer and part[9:12] == b"101":
+                answer = part
                 caller.sendall(b"\x88\x80\0\0\0\0")
-            elif not answer and b"connection: close" not in part:
+                continue
+            if not answer and b"connection: close" not in part:
                 return part  # an answer over HTTP, after which another request may come
             answer += part
-        return answer
+    return answer
 
 
 REFUSED: dict[str, tuple[list[bytes], int, str]] = {
