@@ -22,6 +22,7 @@ from compat.emulator.readings import Readings
 from compat.endpoints.pieces import joined
 from compat.transcript import Request, Segment, Transcript, Usage
 from tests.audio.media import make, silence
+from tests.hangups import hang_up
 from tests.house import House, house
 from tests.test_catalogue import media
 
@@ -136,7 +137,9 @@ def test_a_long_file_does_not_stand_before_short_ones(speech: Path, tmp_path: Pa
     short = make("wav", encode(SPOKEN[:3]), 16000, 1, tmp_path / "short.wav")
     with house(Tones(), long_road="pieces", piece_seconds=20.0, pieces_at_once=2) as home:
         home.fail(Rule("chat", Hang(), times=2))  # the first pieces get no answer: all that may be under way are
-        long = threading.Thread(target=_impatient, args=(home, speech))
+        over = threading.Event()
+        asked = {"model": "whisper-1", "file": speech}
+        long = threading.Thread(target=hang_up, args=(home.base_url, over.is_set), kwargs=asked)
         long.start()
         _until(lambda: home.dashscope.counts["chat"] == 2)
 
@@ -144,12 +147,8 @@ def test_a_long_file_does_not_stand_before_short_ones(speech: Path, tmp_path: Pa
 
         assert "amber basil cedar" == answer.text
         assert 3 == home.dashscope.counts["chat"]
+        over.set()
         long.join()
-
-
-def _impatient(home: House, path: Path) -> None:
-    with pytest.raises(openai.APITimeoutError):
-        home.client(timeout=5.0).audio.transcriptions.create(model="whisper-1", file=path)
 
 
 def _until(holds: Callable[[], bool]) -> None:
