@@ -104,11 +104,14 @@ class Hearing:
         return self.waiting.popleft() if self.waiting else None
 
     def _detected(self, report: turns.TurnReport, timeline: Timeline) -> Piece:
-        start = timeline.began(report.at_ms if isinstance(report, turns.Started) else None)
-        item = self._orphan(start if isinstance(report, turns.Started) else None)
+        at_ms = report.at_ms if isinstance(report, turns.Started) else None
+        start = timeline.began(at_ms)
+        told = start if at_ms is None else timeline.told(at_ms)
+        item = self._orphan(told if isinstance(report, turns.Started) else None)
         if item is not None:
             return item.pieces[0]
         item = self._ledger.new(start)
+        item.told = told
         item.closed = True
         self.unfinished.append(item)
         return Piece(item)
@@ -117,7 +120,7 @@ class Hearing:
         """The unfinished item of an earlier session that this turn repeats. Those before it were silent after all."""
         while self._orphans:
             item = self._orphans.popleft()
-            if start is None or item.end is None or start < item.end:
+            if start is None or item.end is None or start < item.end or start <= item.told:
                 return item
             self._give_up(item)
         return None

@@ -26,11 +26,13 @@ class Piece:
 
 
 class Item:
-    """`start` and `end` in ticks on the caller's clock, as far as they are known; `closed`: it gets no more pieces."""
+    """`start` and `end` in ticks on the caller's clock, as far as they are known; `told`: the start as the service has
+    it, which may be past all sound that it was sent; `closed`: it gets no more pieces."""
 
     def __init__(self, item_id: str, start: int | None = None) -> None:
         self.id = item_id
         self.start = start
+        self.told = start or 0
         self.end: int | None = None
         self.pieces: list[Piece] = []
         self.captions = Captions()

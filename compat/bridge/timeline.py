@@ -41,6 +41,12 @@ class Timeline:
         end of what was sent: of that end."""
         return self._caller(self.sent if at_ms is None else at_ms * TICKS_A_MS)
 
+    def told(self, at_ms: int) -> int:
+        """Likewise, but past the end of what was sent as if the sound went on: a service may say too late a time for
+        a beginning, and that it says of the same sound again."""
+        at = at_ms * TICKS_A_MS
+        return self._caller(min(at, self.sent)) + max(at - self.sent, 0)
+
     def ended(self, at_ms: int | None) -> int:
         """Likewise of an end, which is that of what was sent where that was rounded to whole milliseconds."""
         at = self.sent if at_ms is None else at_ms * TICKS_A_MS

@@ -150,18 +150,49 @@ def test_manual_turns(speech: Speech, weather: Weather, late: int, settles: bool
 
 
 @thorough
-@given(speech=speeches, weather=weathers(0.05), late=st.integers(0, 2), settles=st.booleans())
+@given(
+    speech=speeches,
+    weather=weathers(0.05),
+    late=st.integers(0, 2),
+    settles=st.booleans(),
+    tardy_ms=st.sampled_from([0, 0, 20, 300]),
+)
 @example(
     speech=Speech([(710, [230]), (600, [20]), (600, [20])]),
     weather=Weather(seed=71, chunk=3201, cuts=0.05, delivery=4, commits=0.0),
     late=1,
     settles=False,
+    tardy_ms=0,
 )
-def test_detected_turns_that_the_caller_ends_sooner(speech: Speech, weather: Weather, late: int, settles: bool) -> None:
-    world = World(manual=False, service=Service(late=late, settles=settles))
+@example(
+    speech=Speech([(700, [100])]),
+    weather=Weather(seed=794305168, chunk=640, cuts=0.3, delivery=5, commits=0.2),
+    late=2,
+    settles=True,
+    tardy_ms=300,
+)
+def test_detected_turns_that_the_caller_ends_sooner(
+    speech: Speech, weather: Weather, late: int, settles: bool, tardy_ms: int
+) -> None:
+    world = World(manual=False, service=Service(late=late, settles=settles, tardy_ms=tardy_ms))
 
     weather.drive(world, speech.pcm + silence(2000))
     world.settle()
 
     world.check()
     assert world.whole_words == speech.words
+
+
+def test_a_turn_that_begins_past_what_was_sent_is_known_again() -> None:
+    world = World(manual=False, service=Service(tardy_ms=300))
+    world.append(silence(600) + word(1)[:640])
+    world.say("input_audio_buffer.commit")
+    for frames in (5, 3):  # to the end of the turn, then to its beginning
+        world.connect()
+        assert [True] * frames == [world.deliver() for _ in range(frames)]
+        world.cut()
+    world.append(word(1)[640:] + silence(2000))
+    world.settle()
+
+    world.check()
+    assert ["w1"] == world.whole_words

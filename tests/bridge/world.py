@@ -57,13 +57,15 @@ class Service:
 
     `settles`: whether `text` grows while the turn goes on, or stays empty to the end. `answers_silence`: how a commit
     of silence is answered: not at all, with an empty transcript, or with an error. `window`: samples that its voice
-    activity detector looks at together. `recognised`: the sound of all detected turns.
+    activity detector looks at together. `tardy_ms`: how much too late it says that turns begin. `recognised`: the
+    sound of all detected turns.
     """
 
     number: int = 0
     settles: bool = True
     answers_silence: str = "never"
     late: int = 0
+    tardy_ms: int = 0
     window: int = 1
     recognised: list[bytes] = field(default_factory=list)
     lines: deque[str] = field(default_factory=deque)
@@ -114,7 +116,11 @@ class Service:
                 self._begin = (self._looked + quiet) // (2 * self.window) * 2 * self.window
                 self._turns += 1
                 self._told = 0
-                self._say("input_audio_buffer.speech_started", item_id=self._turn, audio_start_ms=self._ms(self._begin))
+                self._say(
+                    "input_audio_buffer.speech_started",
+                    item_id=self._turn,
+                    audio_start_ms=self._ms(self._begin) + self.tardy_ms,
+                )
             end = self._end(self._begin)
             self._snapshot(self._begin, len(self._pcm) if end is None else end)
             if end is None:
