@@ -34,24 +34,24 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Outgoing:
-    """Frames on their way to one side, for the one task that writes them."""
+    """Frames on their way to one side, for the one task that writes them. None: what was written before is to leave."""
 
     def __init__(self) -> None:
-        self.waiting: deque[str | bytes | Hangup] = deque()
+        self.waiting: deque[str | bytes | Hangup | None] = deque()
         self.size = 0
         self._more = asyncio.Event()
 
-    def put(self, frame: str | bytes | Hangup) -> None:
+    def put(self, frame: str | bytes | Hangup | None) -> None:
         self.waiting.append(frame)
-        self.size += 0 if isinstance(frame, Hangup) else len(frame)
+        self.size += len(frame) if isinstance(frame, str | bytes) else 0
         self._more.set()
 
-    async def take(self) -> str | bytes | Hangup:
+    async def take(self) -> str | bytes | Hangup | None:
         while not self.waiting:
             self._more.clear()
             await self._more.wait()
         frame = self.waiting.popleft()
-        self.size -= 0 if isinstance(frame, Hangup) else len(frame)
+        self.size -= len(frame) if isinstance(frame, str | bytes) else 0
         return frame
 
     def drop(self) -> None:
@@ -61,11 +61,31 @@ class _Outgoing:
 
 
 class _Line:
-    """One connection to the service, or the attempt to make it."""
+    """One connection to the service, or the attempt to make it. `written`: frames that nobody has waited for."""
 
     def __init__(self) -> None:
         self.outgoing = _Outgoing()
         self.task: asyncio.Task[None] | None = None
+        self.connection: Connection | None = None
+        self.written = False
+
+    def put(self, frame: str | bytes) -> None:
+        """A frame is written at once where it can be: its writer would have to wait for all other sessions' turns."""
+        if self.connection is None or self.outgoing.waiting or not self.connection.write(frame):
+            self.outgoing.put(frame)
+        else:
+            self.written = True
+
+    @property
+    def drained(self) -> bool:
+        """Whether all that was written has left, which is said once. Where it is not known yet, the writer will."""
+        if not self.written or self.outgoing.waiting:
+            return False
+        self.written = False
+        if self.connection is not None and self.connection.full:
+            self.outgoing.put(None)
+            return False
+        return True
 
 
 class Conversation:
@@ -122,6 +142,12 @@ class Conversation:
     def _do(self, actions: Iterable[Action]) -> None:
         for action in actions:
             self._perform(action)
+        line = self._line
+        if line is not None and line.drained:
+            for action in self._bridge.upstream_drained(self._now):
+                self._perform(action)
+            if line.written:
+                line.outgoing.put(None)
         if self._outgoing.size > self._bounds.backlog and not self._stalled:
             self._stall()
         elif self._bridge.over and self._ending:
@@ -133,7 +159,7 @@ class Conversation:
                 self._outgoing.put(text)
             case ToUpstream(frame):
                 if self._line is not None:
-                    self._line.outgoing.put(frame)
+                    self._line.put(frame)
             case Open(model):
                 self._line = _Line()
                 self._line.task = self._group.create_task(self._serve(self._line, model))
@@ -196,6 +222,7 @@ class Conversation:
 
     async def _tell_caller(self) -> None:
         while not isinstance(frame := await self._outgoing.take(), Hangup):
+            assert isinstance(frame, str)  # noqa: S101 - callers are told nothing else
             try:
                 async with asyncio.timeout(self._bounds.unread):
                     await self._caller.send({"type": "websocket.send", "text": frame})
@@ -219,6 +246,7 @@ class Conversation:
         except CompatError as error:
             self._lose(line, error)
             return
+        line.connection = connection
         beside = [
             self._group.create_task(self._tell_service(line, connection)),
             self._group.create_task(self._ping_service(line, connection)),
@@ -239,8 +267,13 @@ class Conversation:
             while True:
                 frame = await line.outgoing.take()
                 assert not isinstance(frame, Hangup)  # noqa: S101 - nobody hangs up on the service
-                await connection.send(frame)
+                if frame is None:
+                    await asyncio.sleep(0)  # where much is sent again, other sessions have their turn in between
+                    await connection.drained()
+                else:
+                    await connection.send(frame)
                 if not line.outgoing.waiting and self._line is line:
+                    line.written = False
                     self._do(self._bridge.upstream_drained(self._now))
 
     async def _ping_service(self, line: _Line, connection: Connection) -> None:

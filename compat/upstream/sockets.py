@@ -1,4 +1,4 @@
-"""DashScope's live socket: open · send · iterate · close.
+"""DashScope's live socket: open · write, or send · iterate · close.
 
 The only place that knows the WebSocket client, and the only one where its exceptions become ours.
 """
@@ -18,6 +18,7 @@ from websockets.exceptions import (
     InvalidURI,
     WebSocketException,
 )
+from websockets.protocol import State
 
 from compat.dashscope_api.faults import fault
 from compat.errors import CompatError, ModelNotFound, ServiceFailed, ServiceTimedOut, ServiceUnavailable
@@ -71,17 +72,50 @@ class _Straight(connect):
         return exc
 
 
+class _Socket(ClientConnection):
+    """Its own `send` is a coroutine, and whoever would call it from elsewhere needs a task and a turn of the loop."""
+
+    def write(self, frame: str | bytes) -> None:
+        try:
+            if isinstance(frame, str):
+                self.protocol.send_text(frame.encode())
+            else:
+                self.protocol.send_binary(frame)
+            self.send_data()
+        except (OSError, RuntimeError):  # the reader will hear of it
+            self.transport.abort()
+
+
 class Connection:
     """One open socket. Iterating gives its frames until it ends, which always raises a CompatError that says why."""
 
-    def __init__(self, socket: ClientConnection) -> None:
+    def __init__(self, socket: _Socket) -> None:
         self._socket = socket
+
+    @property
+    def full(self) -> bool:
+        """Whether what was written waits here for the network."""
+        return self._socket.paused
+
+    def write(self, frame: str | bytes) -> bool:
+        """Writes the frame at once, or not at all: where others wait already, or the connection is lost."""
+        if self._socket.paused or self._socket.protocol.state is not State.OPEN:
+            return False
+        self._socket.write(frame)
+        return True
 
     async def send(self, frame: str | bytes) -> None:
         """Returns when the frame is written. Of a connection that is lost it raises the reason."""
         try:
             await self._socket.send(frame)
         except (WebSocketException, OSError) as exc:
+            raise translated(exc) from exc
+
+    async def drained(self) -> None:
+        """Returns when no more waits here than may."""
+        try:
+            await self._socket.drain()
+        except OSError as exc:
             raise translated(exc) from exc
 
     def __aiter__(self) -> Connection:
@@ -125,18 +159,19 @@ class Sockets:
 
     async def _open(self, model: str, key: str, traced: Mapping[str, str]) -> Connection:
         try:
-            return Connection(
-                await _Straight(
-                    f"{self._root}{PATH}?model={quote(model, safe='')}",
-                    additional_headers={**traced, "Authorization": f"Bearer {key}"},
-                    user_agent_header="qwen-asr-compat",
-                    compression=None,
-                    open_timeout=self._timeout,
-                    ping_interval=ALIVE,
-                    ping_timeout=ALIVE,
-                    close_timeout=CLOSING,
-                    max_size=LARGEST,
-                )
+            socket = await _Straight(
+                f"{self._root}{PATH}?model={quote(model, safe='')}",
+                additional_headers={**traced, "Authorization": f"Bearer {key}"},
+                user_agent_header="qwen-asr-compat",
+                compression=None,
+                open_timeout=self._timeout,
+                ping_interval=ALIVE,
+                ping_timeout=ALIVE,
+                close_timeout=CLOSING,
+                max_size=LARGEST,
+                create_connection=_Socket,
             )
         except (WebSocketException, OSError, EOFError) as exc:
             raise translated(exc) from exc
+        assert isinstance(socket, _Socket)  # noqa: S101 - it makes nothing else
+        return Connection(socket)

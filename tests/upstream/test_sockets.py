@@ -62,6 +62,38 @@ async def test_frames_go_up_and_come_down() -> None:
     assert "sec-websocket-extensions" not in request.headers
 
 
+async def test_frames_are_written_at_once_and_in_order() -> None:
+    async with service(echo) as sockets:
+        connection = await sockets.open("m", "k")
+        assert connection.write("text")
+        await connection.send("sent")
+        assert connection.write(b"binary")
+        await connection.drained()
+        assert ["text", "sent", b"binary"] == [await anext(connection) for _ in range(3)]
+        await connection.close()
+        assert not connection.write("too late")
+
+
+async def test_nothing_is_written_at_once_to_a_service_that_does_not_read() -> None:
+    reads = asyncio.Event()
+
+    async def busy(connection: ServerConnection) -> None:
+        await reads.wait()
+        await echo(connection)
+
+    block = bytes(1 << 16)
+    async with service(busy) as sockets:
+        connection = await sockets.open("m", "k")
+        written = sum(1 for _ in range(1000) if connection.write(block))
+        assert connection.full
+        reads.set()
+        assert [block] * written == [await anext(connection) for _ in range(written)]
+        await connection.drained()
+        assert connection.write("again")
+        assert "again" == await anext(connection)
+        await connection.close()
+
+
 async def test_a_model_s_name_cannot_leave_its_place() -> None:
     requests: list[Request] = []
 
