@@ -15,7 +15,7 @@ import srt
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from tests.audio.media import make
 from tests.house import House, house
-from tests.transcribe.command import run, said
+from tests.transcribe.command import call, run, said
 
 WORDS = VOCABULARY[:3]
 
@@ -45,9 +45,9 @@ def test_a_pattern_s_recordings_get_their_transcripts_beside_them(home: House, f
 def test_what_is_there_is_left_alone_unless_forced(home: House, folder: Path) -> None:
     (folder / "one.srt").write_text("mine")
 
-    first = run(home, folder, "transcribe", "one.wav", "two.mp3", "--format", "srt", "--json")
+    first = call(home, folder, "transcribe", "one.wav", "two.mp3", "--format", "srt", "--json")
     kept = (folder / "one.srt").read_text()
-    forced = run(home, folder, "transcribe", "one.wav", "--format", "srt", "--force", "--quiet")
+    forced = call(home, folder, "transcribe", "one.wav", "--format", "srt", "--force", "--quiet")
 
     lines = {line["output"]: line["status"] for line in map(json.loads, first.stdout.splitlines())}
     assert {"one.srt": "exists", "two.srt": "done"} == lines
@@ -64,20 +64,21 @@ def test_standard_input_comes_out_of_standard_output(home: House, folder: Path) 
 def test_two_recordings_never_share_a_transcript(home: House, folder: Path) -> None:
     (folder / "one.mp3").write_bytes((folder / "two.mp3").read_bytes())
 
-    done = run(home, folder, "transcribe", "one.wav", "one.mp3", "--out", "texts")
+    done = call(home, folder, "transcribe", "one.wav", "one.mp3", "--out", "texts")
 
     assert 0 == done.returncode, done.stderr
     assert ["one.mp3.txt", "one.txt"] == sorted(path.name for path in (folder / "texts").iterdir())
 
 
 def test_speakers_are_named(home: House, folder: Path) -> None:
-    done = run(home, folder, "transcribe", "one.wav", "--diarize", "--out", "-")
+    done = call(home, folder, "transcribe", "one.wav", "--diarize", "--out", "-")
 
     assert (0, ["a:", *WORDS]) == (done.returncode, said(done.stdout.decode())), done.stderr
 
 
+@pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")  # OpenAI's word on its own service
 def test_speech_is_put_into_english(home: House, folder: Path) -> None:
-    done = run(home, folder, "transcribe", "one.wav", "--to", "english", "--out", "-")
+    done = call(home, folder, "transcribe", "one.wav", "--to", "english", "--out", "-")
 
     assert 0 == done.returncode, done.stderr
     assert done.stdout.strip()
@@ -86,7 +87,7 @@ def test_speech_is_put_into_english(home: House, folder: Path) -> None:
 def test_one_failure_spoils_nothing_but_the_exit_status(home: House, folder: Path) -> None:
     (folder / "bad.wav").write_bytes(b"no sound at all")
 
-    done = run(home, folder, "transcribe", "bad.wav", "one.wav", "--json")
+    done = call(home, folder, "transcribe", "bad.wav", "one.wav", "--json")
 
     assert 1 == done.returncode
     lines = {line["file"]: line for line in map(json.loads, done.stdout.splitlines())}
@@ -105,14 +106,14 @@ def test_one_failure_spoils_nothing_but_the_exit_status(home: House, folder: Pat
     ],
 )
 def test_a_wrong_command_says_what_is_wrong(folder: Path, arguments: list[str], message: bytes) -> None:
-    done = run(None, folder, "transcribe", *arguments)
+    done = call(None, folder, "transcribe", *arguments)
 
     assert 2 == done.returncode
     assert message in done.stderr
 
 
 def test_a_server_that_is_not_there_is_told_with_what_to_do(folder: Path) -> None:
-    done = run(None, folder, "transcribe", "one.wav", "--base-url", "http://127.0.0.1:9/v1")
+    done = call(None, folder, "transcribe", "one.wav", "--base-url", "http://127.0.0.1:9/v1")
 
     assert 1 == done.returncode
     assert b"start one with `qwen-asr-compat serve`, or say --local" in done.stderr

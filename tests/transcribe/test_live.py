@@ -17,7 +17,7 @@ import srt
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from tests.audio.media import make
 from tests.house import House, house
-from tests.transcribe.command import command, environment, run, said
+from tests.transcribe.command import call, command, environment, run, said
 
 WORDS = list(VOCABULARY[:6])
 PAUSE = bytes(2 * 24_000 * 3 // 2)
@@ -52,8 +52,8 @@ def test_a_recording_s_captions_are_printed_as_they_settle_and_kept(home: House,
 
 
 def test_without_a_file_the_captions_are_the_transcript(home: House, folder: Path) -> None:
-    lines = run(home, folder, "transcribe", "talk.mp3", "--live", "--fast", "--quiet", "--out", "-")
-    cues = run(home, folder, "transcribe", "talk.mp3", "--live", "--fast", "--format", "vtt", "--out", "-")
+    lines = call(home, folder, "transcribe", "talk.mp3", "--live", "--fast", "--quiet", "--out", "-")
+    cues = call(home, folder, "transcribe", "talk.mp3", "--live", "--fast", "--format", "vtt", "--out", "-")
 
     assert WORDS == said(lines.stdout.decode())
     assert cues.stdout.startswith(b"WEBVTT\n\n00:00:00")
@@ -61,8 +61,8 @@ def test_without_a_file_the_captions_are_the_transcript(home: House, folder: Pat
 
 
 def test_for_programs_every_turn_is_a_line(home: House, folder: Path) -> None:
-    done = run(home, folder, "transcribe", "talk.mp3", "--live", "--fast", "--json")
-    again = run(home, folder, "transcribe", "talk.mp3", "--live", "--json")
+    done = call(home, folder, "transcribe", "talk.mp3", "--live", "--fast", "--json")
+    again = call(home, folder, "transcribe", "talk.mp3", "--live", "--json")
 
     *turns, last = map(json.loads, done.stdout.splitlines())
     assert [WORDS[:3], WORDS[3:]] == [said(turn["text"]) for turn in turns]
@@ -198,7 +198,7 @@ def test_a_microphone_is_captioned_until_ctrl_c(home: House, folder: Path) -> No
     ],
 )
 def test_a_wrong_command_says_what_is_wrong(folder: Path, arguments: list[str], message: str) -> None:
-    done = run(None, folder, *arguments)
+    done = call(None, folder, *arguments)
 
     assert 2 == done.returncode
     assert message in done.stderr.decode()
@@ -207,7 +207,7 @@ def test_a_wrong_command_says_what_is_wrong(folder: Path, arguments: list[str], 
 def test_what_cannot_be_heard_fails(home: House, folder: Path) -> None:
     (folder / "bad.wav").write_bytes(b"no sound at all")
 
-    no_sound = run(home, folder, "transcribe", "bad.wav", "talk.mp3", "--live", "--fast")
+    no_sound = call(home, folder, "transcribe", "bad.wav", "talk.mp3", "--live", "--fast")
     no_server = run(None, folder, "live", "-", "--base-url", "http://127.0.0.1:9/v1")
     no_model = run(home, folder, "live", "-", "--model", "no-such-model", given=speech())
 
