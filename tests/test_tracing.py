@@ -10,6 +10,7 @@ from pathlib import Path
 
 import openai
 import pytest
+import stamina
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -60,8 +61,12 @@ class Traced:
         await self._service(scope, receive, send)
 
     def all(self) -> tuple[ReadableSpan, ...]:
-        """Those that have ended."""
-        return self._exporter.get_finished_spans()
+        """Those that have ended, that of the request among them: it may end after its caller has the answer."""
+        for attempt in stamina.retry_context(on=AssertionError, attempts=200, timeout=20, wait_max=0.1):
+            with attempt:
+                spans = self._exporter.get_finished_spans()
+                assert SpanKind.SERVER in [span.kind for span in spans]
+        return spans
 
     def spans(self) -> dict[str, ReadableSpan]:
         """The last of each name."""

@@ -71,7 +71,7 @@ def test_sigterm_lets_a_request_finish_and_takes_nothing_new(tmp_path: Path, spe
 
 
 def test_a_server_that_is_to_stop_still_takes_work_while_balancers_notice(tmp_path: Path, speech: bytes) -> None:
-    with serve(create_emulator(Scripted(SAID))) as root, server(tmp_path, root, COMPAT_DRAIN_DELAY="4") as running:
+    with serve(create_emulator(Scripted(SAID))) as root, server(tmp_path, root, COMPAT_DRAIN_DELAY="600") as running:
         assert ready(running.base_url)
         running.process.send_signal(signal.SIGTERM)
         while ready(running.base_url):
@@ -79,10 +79,10 @@ def test_a_server_that_is_to_stop_still_takes_work_while_balancers_notice(tmp_pa
         refused = httpx2.get(f"{running.base_url.removesuffix('/v1')}/readyz")
         with running.client() as client:
             text = client.audio.transcriptions.create(model="whisper-1", file=("a.wav", speech)).text
-        code = running.process.wait(timeout=20)
+        running.process.send_signal(signal.SIGINT)  # which waits no longer
+        running.process.wait(timeout=60)
 
     assert (503, "It was the best of times.") == (refused.status_code, text)
-    assert code in (0, -signal.SIGTERM)
 
 
 @pytest.fixture(scope="module")
