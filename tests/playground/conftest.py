@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,8 +8,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from compat.emulator import sample
-from compat.emulator.engines import engine
+from tests.emulator.recordings import wav
 from tests.house import House, house
+from tests.whole.speech import remembering
 from tests.witnesses import program
 
 FLAGS = (
@@ -25,7 +27,7 @@ expect.set_options(timeout=60_000)
 SPEECH = sample.path().with_name("beckett.wav")  # ten seconds, which the fake microphone plays once
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     path = program("chromium", "apt-get install chromium")
     flags = [*FLAGS, f"--use-file-for-fake-audio-capture={SPEECH}%noloop"]
@@ -35,9 +37,9 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def home() -> Iterator[House]:
-    with house(engine("moonshine"), cors_origins=("*",)) as opened:
+    with house(remembering(), cors_origins=("*",)) as opened:
         yield opened
 
 
@@ -61,3 +63,12 @@ def page(chromium: Browser, home: House) -> Iterator[Page]:
 @pytest.fixture
 def speech() -> Path:
     return SPEECH
+
+
+@pytest.fixture
+def beginning(tmp_path: Path) -> Path:
+    """Its first three seconds."""
+    with wave.open(str(SPEECH)) as source:
+        rate = source.getframerate()
+        wav(path := tmp_path / "speech.wav", source.readframes(3 * rate), rate=rate)
+    return path

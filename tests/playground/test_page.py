@@ -10,6 +10,7 @@ import pytest
 import srt
 from playwright.sync_api import Browser, Download, Page, expect
 
+from compat.emulator.faults import Rule, Slow
 from tests.house import House
 
 pytestmark = pytest.mark.xdist_group("chromium")
@@ -65,14 +66,15 @@ def test_words_come_as_they_are_recognised(page: Page, speech: Path) -> None:
     expect(page.locator("#downloads").get_by_role("button", name="srt")).to_be_disabled()
 
 
-def test_speakers_have_their_colours(page: Page, speech: Path) -> None:
-    transcribe(page, speech, "Who said what")
+def test_speakers_have_their_colours(page: Page, beginning: Path) -> None:
+    transcribe(page, beginning, "Who said what")
 
-    expect(page.locator(".segment .speaker-0").first).to_be_visible()
+    expect(page.locator(".segment .speaker-0").first).to_be_visible(timeout=120_000)
     expect(page.locator(".who").first).to_have_text("A")
 
 
-def test_a_long_file_is_a_job_that_outlives_a_reload(page: Page, speech: Path) -> None:
+def test_a_long_file_is_a_job_that_outlives_a_reload(page: Page, home: House, speech: Path) -> None:
+    home.fail(Rule("submit", Slow(seconds=5)))
     page.add_init_script("Object.defineProperty(HTMLMediaElement.prototype, 'duration', {get: () => 301})")
     page.reload()
     transcribe(page, speech, "Times and subtitles")

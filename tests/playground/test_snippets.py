@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from compat.emulator.engines import engine
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from tests.emulator.recordings import wav
 from tests.house import House, house
@@ -34,21 +32,11 @@ KEY = "sk-of-this-tab"
 WORDS = VOCABULARY[:3]
 
 
-@pytest.fixture(scope="module")
-def home() -> Iterator[House]:
-    """One that remembers: telling voices apart once is enough for programs in four languages."""
-    with house(engine("moonshine"), cors_origins=("*",), job_retention=600.0) as opened:
-        yield opened
-
-
 @pytest.fixture
-def folder(tmp_path: Path, speech: Path) -> Path:
+def folder(beginning: Path) -> Path:
     """Where a person would try it: with a recording, and with the npm packages that the code imports."""
-    with wave.open(str(speech)) as source:
-        rate = source.getframerate()
-        wav(tmp_path / "speech.wav", source.readframes(3 * rate), rate=rate)
-    wav(tmp_path / "speech-24k.wav", pcm()[: 10 * 48_000], rate=24_000)
-    return tmp_path
+    wav(beginning.with_name("speech-24k.wav"), pcm()[: 10 * 48_000], rate=24_000)
+    return beginning.parent
 
 
 def curl(_: Path, code: str) -> list[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 import wave
 from collections.abc import Callable, Iterable, Iterator
 
 from compat.audio.resample import Resampler
 from compat.emulator import sample
-from compat.emulator.engine import Hypothesis, Listener, Sentence
+from compat.emulator.engine import Engine, Hypothesis, Listener, Sentence
 from compat.emulator.engines import engine
 
 BLOCK = 3 * 32_000  # bytes of 16 kHz sound: 3 s
@@ -52,21 +53,57 @@ def errors(said: str, meant: str) -> float:
     return wrong / len(words(meant))
 
 
-class Steady:
-    """Moonshine, which may hear other words when it hears a turn again, and costs a recognition for each belief: here
-    the same sound is heard once and has the same words ever after, with a belief every 3 s of a turn."""
+class Remembering:
+    """Moonshine, which costs much, and most where it tells voices apart: each sound that stands is heard once."""
 
     blocking = True
 
     def __init__(self) -> None:
-        self._moonshine = engine("moonshine")
-        self._heard: dict[bytes, Hypothesis | None] = {}
+        self._moonshine = _moonshine()
+        self._said: dict[tuple[bytes, bool], list[Sentence]] = {}
 
     def recognise(self, sound: Iterable[bytes], *, speakers: bool = False) -> Iterator[Sentence]:
-        return self._moonshine.recognise(sound, speakers=speakers)
+        blocks = list(sound)
+        key = (b"".join(blocks), speakers)
+        if key in self._said:
+            yield from self._said[key]
+            return
+        said = []
+        for sentence in self._moonshine.recognise(blocks, speakers=speakers):
+            said.append(sentence)
+            yield sentence
+        self._said[key] = said
 
     def listen(self) -> Listener:
-        return SteadyListener(self._moonshine.listen, self._heard)
+        return self._moonshine.listen()
+
+
+class Steady(Remembering):
+    """And one which may hear other words when it hears a turn again, and costs a recognition for each belief: here the
+    same turn has the same words ever after, with a belief every 3 s."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._heard: dict[bytes, Hypothesis | None] = {}
+
+    def listen(self) -> Listener:
+        return SteadyListener(super().listen, self._heard)
+
+
+@functools.cache
+def _moonshine() -> Engine:
+    """One a process, which loads the model once."""
+    return engine("moonshine")
+
+
+@functools.cache
+def remembering() -> Remembering:
+    return Remembering()
+
+
+@functools.cache
+def steady() -> Steady:
+    return Steady()
 
 
 class SteadyListener:

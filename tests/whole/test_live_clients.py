@@ -16,13 +16,13 @@ import pytest
 from compat.emulator import sample
 from tests.house import House, house
 from tests.tls import certificate
-from tests.whole.speech import Steady, commits, errors, pcm
+from tests.whole.speech import commits, errors, pcm, steady
 from tests.witnesses import installed, program
 
 pytestmark = pytest.mark.xdist_group("clients")  # one process loads the model
 ROOT = Path(__file__).parent.parent.parent
 CLIENTS = ROOT / "tests" / "clients"
-PACE = "6"  # times faster than real time
+PACE = "12"  # times faster than real time
 HOW = "run scripts/clients"
 
 
@@ -33,7 +33,7 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def home(tls: tuple[Path, Path]) -> Iterator[House]:
-    with house(Steady(), tls=tls) as opened:
+    with house(steady(), tls=tls) as opened:
         yield opened
 
 

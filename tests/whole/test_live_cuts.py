@@ -6,7 +6,7 @@ import pytest
 
 from compat.emulator.engines.tones import Tones
 from tests.whole.cutting import Breaks, cut_house
-from tests.whole.speech import PAUSES, Steady, pcm
+from tests.whole.speech import PAUSES, pcm, steady
 from tests.whole.tape import FORMATS, Hearing, Turn, play, record, session, speak
 
 NEAR_MS = 60
@@ -35,7 +35,7 @@ async def test_speech_cut_twenty_times_has_the_words_of_speech_that_was_not_cut(
     sound = pcm() + bytes(48_000)
     length_ms = len(sound) // 48
     frames = [(at // 48, sound[at : at + 4800]) for at in range(0, len(sound), 4800)]
-    engine, said = Steady(), []
+    engine, said = steady(), []
     for cuts in (0, 20):
         with cut_house(engine) as (base_url, wire):
             spare = cuts // 5  # a cut finds nothing to break where all has been said

@@ -12,8 +12,8 @@ import pytest
 import srt
 
 from compat.emulator import sample
-from compat.emulator.engines import engine
 from tests.house import House, house
+from tests.whole.speech import remembering
 
 pytestmark = pytest.mark.xdist_group("speech")  # one process loads the model
 LOOPS = 7
@@ -27,7 +27,7 @@ LINES = (
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[House]:
-    with house(engine("moonshine")) as opened:
+    with house(remembering()) as opened:
         yield opened
 
 
