@@ -38,6 +38,7 @@ from compat.endpoints.spool import Spool
 from compat.endpoints.transcriptions import Transcriptions
 from compat.endpoints.translating import Translator
 from compat.endpoints.translations import Translations
+from compat.endpoints.turns import Turns
 from compat.errors import CompatError
 from compat.jobs.store import REDIS, at
 from compat.metrics import Metrics
@@ -85,9 +86,10 @@ def create_app(settings: Settings, traces: Traces | None = None) -> Starlette:
     secret_of_hooks, private = settings.webhook_secret, settings.allow_private_webhooks
     webhooks = Webhooks(secret_of_hooks, private=private) if secret_of_hooks else None
     keeper = Keeper(runs, jobs, webhooks)
+    turns = Turns()
     long = LongJobs(settings, gate, jobs)
-    transcriptions = Transcriptions(settings, gate, recogniser, long, spool)
-    translations = Translations(settings, gate, recogniser, jobs, Translator(settings, service), spool)
+    transcriptions = Transcriptions(settings, gate, recogniser, long, spool, turns)
+    translations = Translations(settings, gate, recogniser, jobs, Translator(settings, service), spool, turns)
     models = Models(settings, gate)
     secret = settings.secret.encode() if settings.secret else os.urandom(32)
     sessions = Sessions(settings, gate, secret)

@@ -20,19 +20,23 @@ from compat.endpoints.longjobs import LongJobs, ordered
 from compat.endpoints.recognition import Recogniser, Work, by_task
 from compat.endpoints.spool import Spool
 from compat.endpoints.streams import EventStream, pinged
+from compat.endpoints.turns import Turns
 from compat.openai_api import form, sse
 from compat.settings import Settings
 from compat.transcript import Transcript
 
 
 class Transcriptions:
-    def __init__(self, settings: Settings, gate: Gate, recogniser: Recogniser, long: LongJobs, spool: Spool) -> None:
-        """`spool` is where each request's file goes."""
+    def __init__(
+        self, settings: Settings, gate: Gate, recogniser: Recogniser, long: LongJobs, spool: Spool, turns: Turns
+    ) -> None:
+        """`spool` is where each request's file goes; `turns` are those of the loop."""
         self._settings = settings
         self._gate = gate
         self._recogniser = recogniser
         self._long = long
         self._spool = spool
+        self._turns = turns
 
     async def create(self, request: Request) -> Response:
         who = self._gate.caller(request)
@@ -41,7 +45,7 @@ class Transcriptions:
             files = stack.enter_context(contextlib.ExitStack())
             path = files.enter_context(self._spool.place())
             with answers.timed(request, "upload"):
-                received = await upload.receive(request, path, limit=self._settings.max_upload)
+                received = await upload.receive(request, path, limit=self._settings.max_upload, turns=self._turns)
             ask = form.ask(received.fields)
             if ask.background:
                 who.check("jobs")

@@ -17,6 +17,7 @@ from compat.endpoints.longjobs import ordered
 from compat.endpoints.recognition import Recogniser, Work, by_task
 from compat.endpoints.spool import Spool
 from compat.endpoints.translating import Translator
+from compat.endpoints.turns import Turns
 from compat.openai_api import form
 from compat.settings import Settings
 from compat.transcript import Transcript
@@ -24,15 +25,23 @@ from compat.transcript import Transcript
 
 class Translations:
     def __init__(
-        self, settings: Settings, gate: Gate, recogniser: Recogniser, jobs: Jobs, translator: Translator, spool: Spool
+        self,
+        settings: Settings,
+        gate: Gate,
+        recogniser: Recogniser,
+        jobs: Jobs,
+        translator: Translator,
+        spool: Spool,
+        turns: Turns,
     ) -> None:
-        """`spool` is where each request's file goes."""
+        """`spool` is where each request's file goes; `turns` are those of the loop."""
         self._settings = settings
         self._gate = gate
         self._recogniser = recogniser
         self._jobs = jobs
         self._translator = translator
         self._spool = spool
+        self._turns = turns
 
     async def create(self, request: Request) -> Response:
         who = self._gate.caller(request)
@@ -40,7 +49,7 @@ class Translations:
         with contextlib.ExitStack() as files:
             path = files.enter_context(self._spool.place())
             with answers.timed(request, "upload"):
-                received = await upload.receive(request, path, limit=self._settings.max_upload)
+                received = await upload.receive(request, path, limit=self._settings.max_upload, turns=self._turns)
             ask = form.translation(received.fields)
             work = await while_connected(request.receive, self._recogniser.prepare(ask, received.path, who.key))
             answers.note(request, work)

@@ -14,6 +14,7 @@ from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
+from compat.endpoints.turns import Turns
 from compat.errors import BadAudio, BadRequest, DiskFull, TooLarge
 
 BLOCK = 2 << 20  # bytes gathered before they are written and hashed, off the loop; smaller files are hashed if needed
@@ -131,7 +132,7 @@ class _Parts:
         self.ended = True
 
 
-async def receive(request: Request, path: Path, *, limit: int) -> Upload:
+async def receive(request: Request, path: Path, *, limit: int, turns: Turns) -> Upload:
     """Reads the whole form, the file into `path`, which stays empty where a `url` came instead. Raises BadRequest,
     BadAudio (no file, empty file), TooLarge and DiskFull (as soon as it is known, without reading on), and Starlette's
     ClientDisconnect."""
@@ -149,6 +150,7 @@ async def receive(request: Request, path: Path, *, limit: int) -> Upload:
                 parser.write(chunk)
                 if len(upload.pending) >= BLOCK:
                     await asyncio.to_thread(upload.write, file)
+            await turns.mine()
             file.write(upload.pending)
     except MultipartParseError as exc:
         raise BadRequest("The body is not well-formed multipart/form-data.") from exc

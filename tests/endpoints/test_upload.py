@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from compat.endpoints import upload
+from compat.endpoints.turns import Turns
 from compat.errors import BadAudio, BadRequest, CompatError, DiskFull, TooLarge
 
 BOUNDARY = "b0undary"
@@ -44,7 +45,7 @@ async def received(
         "method": "POST",
         "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in head.items()],
     }
-    return await upload.receive(Request(scope, receive), folder / "upload", limit=limit)
+    return await upload.receive(Request(scope, receive), folder / "upload", limit=limit, turns=Turns())
 
 
 ORDERS = [

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import asyncio
+import itertools
+
+from compat.endpoints.turns import Turns
+
+
+async def test_who_is_alone_does_not_wait() -> None:
+    turns, loop = Turns(), asyncio.get_running_loop()
+    passed: list[str] = []
+    loop.call_soon(passed.append, "the loop went on")
+
+    await turns.mine()
+    passed.append("mine")
+
+    assert ["mine"] == passed
+
+
+async def test_those_who_come_together_have_a_turn_of_the_loop_each_in_their_order() -> None:
+    turns, loop = Turns(), asyncio.get_running_loop()
+    happened: list[int | None] = []
+
+    async def ask(number: int) -> None:
+        await turns.mine()
+        happened.append(number)
+
+    def other() -> None:
+        happened.append(None)
+        loop.call_soon(other)
+
+    asking = asyncio.gather(*(ask(number) for number in range(5)))
+    loop.call_soon(other)
+    await asking
+
+    assert [0, 1, 2, 3, 4] == [number for number in happened if number is not None]
+    assert not any(one is not None and next_ is not None for one, next_ in itertools.pairwise(happened))
+
+
+async def test_who_goes_while_he_waits_holds_nobody_up() -> None:
+    turns = Turns()
+    first, gone, last = (asyncio.ensure_future(turns.mine()) for _ in range(3))
+    await asyncio.sleep(0)
+    assert [True, False, False] == [asking.done() for asking in (first, gone, last)]
+    gone.cancel()
+
+    await last
+    assert gone.cancelled()
