@@ -32,12 +32,14 @@ SUSPICIOUS = 5.0  # seconds of audio from which an empty transcript is asked for
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """One upload, ready for DashScope. `ignored` names the caller's parameters that cannot be honoured."""
+    """One upload, ready for DashScope. `ignored` names the caller's parameters that cannot be honoured; `fit` is the
+    size in bytes to which the audio still has to be made to fit."""
 
     ask: Ask
     request: Request
     ignored: tuple[str, ...]
     key: str
+    fit: int | None = None
 
 
 class Stream(Protocol):
@@ -65,7 +67,8 @@ class Recogniser:
         self._pieces = Pieces(worker, self._careful, longest=settings.piece_seconds, at_once=settings.pieces_at_once)
 
     async def prepare(self, ask: Ask, path: Path, key: str) -> Work:
-        """Looks at the audio, chooses the road and makes the audio fit it. Further files stand beside `path`."""
+        """Looks at the audio, chooses the road and makes the audio fit it, which background jobs leave for later: it
+        takes minutes for hours of audio. Further files stand beside `path`."""
         media = remote(ask.url) if ask.url else await self._probed(path)
         road = catalogue.road(
             ask,
@@ -76,20 +79,24 @@ class Recogniser:
             long_road=self._settings.long_road,
             closed=self._tasks.closed(),
         )
-        sent = await self._fitted(media, road) if road.refit else media
-        request, ignored = catalogue.request(ask, sent, road)
-        return Work(ask=ask, request=request, ignored=ignored, key=key)
+        request, ignored = catalogue.request(ask, media, road)
+        work = Work(ask=ask, request=request, ignored=ignored, key=key, fit=road.limits.size if road.refit else None)
+        return work if ask.background else await self._fitted(work)
 
     async def _probed(self, path: Path) -> Media:
         media = probe.header(path)
         return media if media is not None else await self._worker.run(probe.measure, path)
 
-    async def _fitted(self, media: Media, road: catalogue.Road) -> Media:
-        target = media.path.with_suffix(FITTED)
-        return await self._worker.run(fit.fit, media, target, max_bytes=road.limits.size)
+    async def _fitted(self, work: Work) -> Work:
+        if work.fit is None:
+            return work
+        media = work.request.media
+        sent = await self._worker.run(fit.fit, media, media.path.with_suffix(FITTED), max_bytes=work.fit)
+        return msgspec.structs.replace(work, request=msgspec.structs.replace(work.request, media=sent), fit=None)
 
     async def transcript(self, work: Work, custodian: Custodian | None = None) -> Transcript:
         """The whole transcript. Where the service cannot fetch the file for its task, the audio goes in pieces."""
+        work = await self._fitted(work)
         if work.request.surface == "pieces":
             return await self._in_pieces(work.request, work)
         try:

@@ -243,6 +243,18 @@ def test_a_background_job_answers_in_its_format(
     assert "filetrans" == answer.headers["x-compat-road"]
 
 
+def test_a_background_job_is_accepted_before_its_audio_is_made_to_fit(home: House, tmp_path: Path) -> None:
+    two = make("mp3", bytes(range(256)) * 1000, 16000, 2, tmp_path / "two.mp3").read_bytes()  # has to become one
+    mute = two[:400] + bytes(len(two) - 400)  # says how long it lasts, and cannot be decoded
+    whole, broken = (send(home, audio, background="true") for audio in (two, mute))
+
+    assert [202, 202] == [whole.status_code, broken.status_code]
+    assert TEXT == finished(home, whole.json()["id"]).json()["text"]
+    job = finished(home, broken.json()["id"]).json()
+    assert ("failed", "invalid_audio") == (job["status"], job["error"]["code"])
+    assert 1 == submits(home)
+
+
 def test_background_jobs_in_two_formats_share_a_task(home: House, speech: bytes) -> None:
     slow(home)
     jobs = [
