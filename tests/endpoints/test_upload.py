@@ -146,11 +146,33 @@ async def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
         await received(WHOLE, tmp_path, limit=2048)
 
 
-@pytest.mark.parametrize("audio", [AUDIO, AUDIO * 60_000], ids=["one block", "several blocks"])
-async def test_the_file_is_hashed_on_its_way(audio: bytes, tmp_path: Path) -> None:
+SIZES = [
+    # the audio, and how much of the body comes at a time
+    (AUDIO, 300_000),
+    (AUDIO * 60_000, 300_000),
+    (AUDIO * 60_000, upload.SCRAP - 1),
+    (b"\r\n--b0undar" * 200_000, 300_000),  # nearly a boundary, again and again: very small pieces
+    (bytes(upload.HASHED_MEANWHILE + upload.BLOCK), 1 << 20),
+]
+
+
+@pytest.mark.parametrize(
+    ("audio", "step"), SIZES, ids=["one block", "several", "in scraps", "near boundaries", "hashed meanwhile"]
+)
+async def test_the_file_s_hash_is_that_of_what_was_sent(audio: bytes, step: int, tmp_path: Path) -> None:
     body = part('Content-Disposition: form-data; name="file"; filename="a"', audio) + END
 
-    got = await received(body, tmp_path, step=300_000, limit=1 << 24)
+    got = await received(body, tmp_path, step=step, limit=1 << 27)
 
     assert hashlib.sha256(audio).hexdigest() == got.content() == got.content()
     assert audio == got.path.read_bytes()
+    assert [] == got.pending
+
+
+def test_scraps_are_kept_together(tmp_path: Path) -> None:
+    got = upload.Upload(tmp_path / "upload")
+    for piece in (b"a", b"b", b"c" * upload.SCRAP, b"d", b"e"):
+        got.add(memoryview(piece))
+
+    assert [b"ab", b"c" * upload.SCRAP, b"de"] == [bytes(piece) for piece in got.pending]
+    assert (upload.SCRAP + 4, upload.SCRAP + 4) == (got.size, got.waiting)
