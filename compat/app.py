@@ -8,7 +8,7 @@ import functools
 import logging
 import os
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -48,6 +48,7 @@ from compat.upstream.budget import Budget
 from compat.upstream.fallback import Fallback, LiveFallback
 from compat.upstream.guard import Guard
 from compat.upstream.http import Service
+from compat.upstream.pulse import Pulse
 from compat.upstream.sockets import Sockets
 from compat.upstream.webhooks import Webhooks
 
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
     from compat.tracing import Traces
 
 log = logging.getLogger("compat")
-LOOK = 0.5  # seconds between two looks at the event loop's lag
 EXPOSED = ("x-request-id", "openai-processing-ms", "x-compat-ignored", "x-compat-road", "retry-after")
 
 
@@ -66,13 +66,14 @@ def create_app(settings: Settings, traces: Traces | None = None) -> Starlette:
     guard = _guard(settings, metrics, traces)
     budget = _budget(settings, metrics)
     gate = Gate(settings, budget)
-    accounts = [(_service(settings, settings.root, budget, guard), settings.dashscope_api_key or "")]
-    straight = _sockets(settings, settings.live_root, budget, guard)
+    pulse = Pulse()
+    accounts = [(_service(settings, settings.root, budget, guard, pulse), settings.dashscope_api_key or "")]
+    straight = _sockets(settings, settings.live_root, budget, guard, pulse)
     sockets: Sockets | LiveFallback = straight
     if settings.fallback_root and settings.fallback_live_root and settings.fallback_api_key:
         key, spare = settings.fallback_api_key, _guard(settings, metrics, traces, prefix="fallback-")
-        accounts.append((_service(settings, settings.fallback_root, budget, spare), key))
-        sockets = LiveFallback(straight, _sockets(settings, settings.fallback_live_root, budget, spare), key)
+        accounts.append((_service(settings, settings.fallback_root, budget, spare, pulse), key))
+        sockets = LiveFallback(straight, _sockets(settings, settings.fallback_live_root, budget, spare, pulse), key)
     service = Fallback(accounts[0][0], *accounts[1]) if accounts[1:] else accounts[0][0]
     worker = Worker(settings.media_workers)
     spool = Spool(settings.spool)
@@ -126,7 +127,7 @@ def create_app(settings: Settings, traces: Traces | None = None) -> Starlette:
                 stack.push_async_callback(webhooks.close)
             await stack.enter_async_context(runs.open())
             runs.spawn(keeper.keep(spool.sweep()))
-            runs.spawn(_lag(metrics))
+            runs.spawn(pulse.beat(metrics.lag))
             yield {"refused": lambda error: metrics.refusal(error.status, error.code or "")}
 
     app = Starlette(
@@ -165,15 +166,6 @@ def create_app(settings: Settings, traces: Traces | None = None) -> Starlette:
     return app
 
 
-async def _lag(metrics: Metrics) -> NoReturn:
-    """Watches how late the event loop is."""
-    loop = asyncio.get_running_loop()
-    while True:
-        due = loop.time() + LOOK
-        await asyncio.sleep(LOOK)
-        metrics.lag(max(0.0, loop.time() - due))
-
-
 def _budget(settings: Settings, metrics: Metrics) -> Budget:
     """Replicas that share a store of jobs in Redis share the account's rates there."""
     redis = settings.store if settings.store and settings.store.startswith(REDIS) else None
@@ -187,7 +179,7 @@ def _budget(settings: Settings, metrics: Metrics) -> Budget:
     )
 
 
-def _service(settings: Settings, root: str, budget: Budget, guard: Guard) -> Service:
+def _service(settings: Settings, root: str, budget: Budget, guard: Guard, pulse: Pulse) -> Service:
     return Service(
         root,
         connect_timeout=settings.connect_timeout,
@@ -195,11 +187,12 @@ def _service(settings: Settings, root: str, budget: Budget, guard: Guard) -> Ser
         attempts=settings.attempts,
         budget=budget,
         guard=guard,
+        pulse=pulse,
     )
 
 
-def _sockets(settings: Settings, root: str, budget: Budget, guard: Guard) -> Sockets:
-    return Sockets(root, connect_timeout=settings.connect_timeout, budget=budget, guard=guard)
+def _sockets(settings: Settings, root: str, budget: Budget, guard: Guard, pulse: Pulse) -> Sockets:
+    return Sockets(root, connect_timeout=settings.connect_timeout, budget=budget, guard=guard, pulse=pulse)
 
 
 def _guard(settings: Settings, metrics: Metrics, traces: Traces | None, prefix: str = "") -> Guard:

@@ -20,7 +20,8 @@
     ├── ServiceFailed                502 upstream_error         DashScope failed or answered nonsense
     │   └── FileNotFetched           502 upstream_error         never retried: the file has to go by another road
     ├── ServiceUnavailable           503 service_unavailable    DashScope cannot be reached or is overloaded
-    │   └── CircuitOpen              503 service_unavailable    it has failed too often lately: it was not asked
+    │   ├── CircuitOpen              503 service_unavailable    it has failed too often lately: it was not asked
+    │   └── Overloaded               503 overloaded             this server itself has too much to do
     ├── ServiceTimedOut              504 upstream_timeout
     └── DiskFull                     507 insufficient_storage
 
@@ -184,6 +185,12 @@ class ServiceUnavailable(CompatError):
 
 class CircuitOpen(ServiceUnavailable):
     """Not sent: DashScope has failed too often lately."""
+
+
+class Overloaded(ServiceUnavailable):
+    """Says nothing of DashScope."""
+
+    default_code = "overloaded"
 
 
 class ServiceTimedOut(CompatError):

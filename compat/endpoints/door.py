@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from compat.errors import CompatError, ServiceUnavailable
+from compat.errors import CompatError, Overloaded, ServiceUnavailable
 
 FRESH = 1.0  # seconds for which a folder's measured size is believed
 WORK = ("/v1/audio/", "/v1/realtime")
@@ -113,10 +113,8 @@ def _declared(scope: Scope) -> int:
     return int(length) if length.isdecimal() else 0
 
 
-def _overloaded(what: str) -> ServiceUnavailable:
-    return ServiceUnavailable(
-        f"This server has as many {what} under way as it takes.", code="overloaded", retry_after=1.0
-    )
+def _overloaded(what: str) -> Overloaded:
+    return Overloaded(f"This server has as many {what} under way as it takes.", retry_after=1.0)
 
 
 def _size(folder: Path) -> int:

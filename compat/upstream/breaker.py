@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from compat.errors import CompatError, FileNotFetched, ServiceFailed, ServiceTimedOut, ServiceUnavailable
+from compat.errors import CompatError, FileNotFetched, Overloaded, ServiceFailed, ServiceTimedOut, ServiceUnavailable
 
 State = Literal["closed", "open", "half-open"]
 BUSY = 1.0  # seconds after which to ask again while another's call finds out
@@ -51,11 +51,11 @@ class Breaker:
             self._failures += 1
             if trying or self._failures >= self._most:
                 self._until = now + self._pause
-        elif outcome is None or isinstance(outcome, CompatError):
+        elif outcome is None or (isinstance(outcome, CompatError) and not isinstance(outcome, Overloaded)):
             self._failures, self._until = 0, None
 
 
 def failed(outcome: BaseException | None) -> bool:
     """Whether the service itself failed."""
     broken = isinstance(outcome, ServiceFailed | ServiceUnavailable | ServiceTimedOut)
-    return broken and not isinstance(outcome, FileNotFetched)
+    return broken and not isinstance(outcome, FileNotFetched | Overloaded)

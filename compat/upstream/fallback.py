@@ -19,6 +19,7 @@ from compat.errors import (
     FileNotFetched,
     Forbidden,
     NotAuthenticated,
+    Overloaded,
     QuotaExceeded,
     RateLimited,
     ServiceFailed,
@@ -38,7 +39,7 @@ UNCERTAIN = (ServiceFailed, ServiceTimedOut)  # the service may have done it all
 
 def helps(error: CompatError, *, certain: bool = True) -> bool:
     """Whether another account or region may do better. `certain`: doing it twice does no harm."""
-    if isinstance(error, BudgetSpent | FileNotFetched):
+    if isinstance(error, BudgetSpent | FileNotFetched | Overloaded):
         return False
     return isinstance(error, UNDONE) or (certain and isinstance(error, UNCERTAIN))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from typing import Protocol, TypeVar
@@ -29,11 +30,12 @@ from compat.errors import (
 )
 from compat.upstream.budget import Budget
 from compat.upstream.guard import UNTRACED, Guard, surface
+from compat.upstream.pulse import Pulse
 
 T = TypeVar("T")
 
 BLOCK = 768 << 10  # bytes read from disk at a time; a multiple of 3, so that base64 blocks join without padding
-WHOLE = 2 << 20  # bodies up to this many bytes are built at once, which is cheaper than streaming them
+WHOLE = 2 << 20  # bodies up to this many bytes are sent in one go, which is cheaper
 PATIENCE = 20.0  # seconds that a `retry-after` may ask for before the caller is told instead
 GOODBYE = 5.0  # seconds for the cancelling of a task whose caller has gone
 
@@ -88,10 +90,11 @@ class Service:
         attempts: int,
         budget: Budget | None = None,
         guard: Guard | None = None,
+        pulse: Pulse | None = None,
     ) -> None:
         """Without a `budget` and a `guard` calls are neither held back nor counted."""
+        self._root = root.rstrip("/")
         self._client = httpx2.AsyncClient(
-            base_url=root,
             timeout=httpx2.Timeout(answer_timeout, connect=connect_timeout, pool=answer_timeout),
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0),
             headers={"user-agent": "qwen-asr-compat"},
@@ -100,6 +103,8 @@ class Service:
         self._attempts = attempts
         self._budget = budget
         self._guard = guard
+        self._connect_timeout = connect_timeout
+        self._pulse = pulse or Pulse()
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -168,6 +173,9 @@ class Service:
             async with asyncio.timeout(GOODBYE):
                 await self.send(cancel(task_id), key)
 
+    def _address(self, call: Call) -> httpx2.URL | str:
+        return _joined(self._root, call.url) if call.url.startswith("/") else call.url
+
     @contextlib.asynccontextmanager
     async def _answered(self, call: Call, key: str) -> AsyncIterator[httpx2.Response]:
         """An open response that is not a refusal; the body is still to be read."""
@@ -203,8 +211,10 @@ class Service:
         if call.key:
             headers.update(traced, authorization=f"Bearer {key}")
         with _translating():
-            request = self._client.build_request(call.method, call.url, headers=headers, content=_content(call))
-            response = await self._client.send(request, stream=True)
+            content = _content(call) if call.body else None
+            request = self._client.build_request(call.method, self._address(call), headers=headers, content=content)
+            with self._pulse.excusing(self._connect_timeout, httpx2.ConnectTimeout):
+                response = await self._client.send(request, stream=True)
             if response.status_code < 300:
                 return response
             try:
@@ -215,6 +225,12 @@ class Service:
         if error is not None:
             raise error
         return response  # "nobody spoke" comes as a 400, and its body has been read
+
+
+@functools.lru_cache(maxsize=64)
+def _joined(root: str, path: str) -> httpx2.URL:
+    """The client parses an address twice to join it with its root, which costs as much as to open a file."""
+    return httpx2.URL(root + path)
 
 
 def _backoff(exc: Exception, *, repeatable: bool) -> bool | float:
@@ -231,15 +247,11 @@ def _backoff(exc: Exception, *, repeatable: bool) -> bool | float:
     return True
 
 
-def _content(call: Call) -> bytes | AsyncIterator[bytes] | None:
-    if not call.body:
-        return None
+async def _content(call: Call) -> AsyncIterator[bytes]:
+    """Made when there is a connection to send it on: what waits for one holds no memory."""
     if call.length <= WHOLE:
-        return b"".join(_blocks(call))
-    return _streamed(call)
-
-
-async def _streamed(call: Call) -> AsyncIterator[bytes]:
+        yield b"".join(_blocks(call))
+        return
     for block in _blocks(call):
         yield block
 

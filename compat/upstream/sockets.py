@@ -24,6 +24,7 @@ from compat.dashscope_api.faults import fault
 from compat.errors import CompatError, ModelNotFound, ServiceFailed, ServiceTimedOut, ServiceUnavailable
 from compat.upstream.budget import Budget
 from compat.upstream.guard import LIVE, UNTRACED, Guard
+from compat.upstream.pulse import Pulse
 
 PATH: Final = "/api-ws/v1/realtime"
 ALIVE: Final = 20.0  # seconds between the pings that only ask for a sign of life, and for each pong
@@ -143,12 +144,19 @@ class Sockets:
     """The live service at `root`, a WebSocket address without a path."""
 
     def __init__(
-        self, root: str, *, connect_timeout: float, budget: Budget | None = None, guard: Guard | None = None
+        self,
+        root: str,
+        *,
+        connect_timeout: float,
+        budget: Budget | None = None,
+        guard: Guard | None = None,
+        pulse: Pulse | None = None,
     ) -> None:
         self._budget = budget
         self._guard = guard
         self._root = root
         self._timeout = connect_timeout
+        self._pulse = pulse or Pulse()
 
     async def open(self, model: str, key: str) -> Connection:
         """Raises any CompatError."""
@@ -159,18 +167,19 @@ class Sockets:
 
     async def _open(self, model: str, key: str, traced: Mapping[str, str]) -> Connection:
         try:
-            socket = await _Straight(
-                f"{self._root}{PATH}?model={quote(model, safe='')}",
-                additional_headers={**traced, "Authorization": f"Bearer {key}"},
-                user_agent_header="qwen-asr-compat",
-                compression=None,
-                open_timeout=self._timeout,
-                ping_interval=ALIVE,
-                ping_timeout=ALIVE,
-                close_timeout=CLOSING,
-                max_size=LARGEST,
-                create_connection=_Socket,
-            )
+            with self._pulse.excusing(self._timeout, TimeoutError):
+                socket = await _Straight(
+                    f"{self._root}{PATH}?model={quote(model, safe='')}",
+                    additional_headers={**traced, "Authorization": f"Bearer {key}"},
+                    user_agent_header="qwen-asr-compat",
+                    compression=None,
+                    open_timeout=self._timeout,
+                    ping_interval=ALIVE,
+                    ping_timeout=ALIVE,
+                    close_timeout=CLOSING,
+                    max_size=LARGEST,
+                    create_connection=_Socket,
+                )
         except (WebSocketException, OSError, EOFError) as exc:
             raise translated(exc) from exc
         assert isinstance(socket, _Socket)  # noqa: S101 - it makes nothing else

@@ -10,6 +10,7 @@ from compat.errors import (
     CompatError,
     FileNotFetched,
     NotAuthenticated,
+    Overloaded,
     RateLimited,
     ServiceFailed,
     ServiceTimedOut,
@@ -21,6 +22,7 @@ OK = None
 FAILED = ServiceFailed("no")
 GONE = asyncio.CancelledError()
 WRONG = BadAudio("no")
+BUSY_HERE = Overloaded("no")
 
 Outcome = BaseException | None
 STORIES: list[tuple[list[tuple[float, Outcome]], float, State]] = [
@@ -32,6 +34,8 @@ STORIES: list[tuple[list[tuple[float, Outcome]], float, State]] = [
     ([(1, FAILED), (2, FAILED), (3, OK), (4, FAILED), (5, FAILED)], 6, "closed"),
     ([(1, FAILED), (2, FAILED), (3, WRONG), (4, FAILED), (5, FAILED)], 6, "closed"),
     ([(1, FAILED), (2, GONE), (3, FAILED), (4, GONE), (5, FAILED)], 6, "open"),
+    ([(1, FAILED), (2, BUSY_HERE), (3, FAILED), (4, BUSY_HERE)], 6, "closed"),
+    ([(1, FAILED), (2, BUSY_HERE), (3, FAILED), (4, BUSY_HERE), (5, FAILED)], 6, "open"),
     ([(1, FAILED), (2, FAILED), (3, FAILED), (14, OK)], 14, "closed"),
     ([(1, FAILED), (2, FAILED), (3, FAILED), (14, WRONG)], 14, "closed"),
     ([(1, FAILED), (2, FAILED), (3, FAILED), (14, FAILED)], 23, "open"),
@@ -70,6 +74,7 @@ OUTCOMES: list[tuple[BaseException | None, bool]] = [
     (None, False),
     (ServiceFailed(""), True),
     (ServiceUnavailable(""), True),
+    (Overloaded(""), False),
     (ServiceTimedOut(""), True),
     (FileNotFetched(""), False),
     (RateLimited(""), False),

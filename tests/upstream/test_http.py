@@ -6,11 +6,13 @@ import asyncio
 import base64
 import contextlib
 import os
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import httpx2
 import pytest
+import uvloop
 
 from compat.dashscope_api.calls import Call, File, Flow, Reply, Submitted, Wait, json_call
 from compat.errors import (
@@ -22,7 +24,10 @@ from compat.errors import (
     ServiceTimedOut,
     ServiceUnavailable,
 )
+from compat.metrics import Metrics
+from compat.upstream.guard import Guard
 from compat.upstream.http import BLOCK, WHOLE, Service, translated
+from compat.upstream.pulse import Pulse
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
 LIMITED = b"HTTP/1.1 429 Too Many\r\nretry-after-ms: 10\r\ncontent-length: 21\r\n\r\n" + b'{"code":"Throttling"}'
@@ -65,14 +70,24 @@ class Peer:
 
 @contextlib.asynccontextmanager
 async def peer(
-    *answers: bytes | None, attempts: int = 3, answer_timeout: float | None = None
+    *answers: bytes | None,
+    attempts: int = 3,
+    connect_timeout: float = 20,
+    answer_timeout: float | None = None,
+    guard: Guard | None = None,
+    pulse: Pulse | None = None,
 ) -> AsyncIterator[tuple[Peer, Service]]:
     """The service waits for answers, unless it is to find out that there is none."""
     told = Peer(answers)
     server = await asyncio.start_server(told.handle, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    patience = answer_timeout or (1.0 if None in answers else 20.0)
-    service = Service(f"http://127.0.0.1:{port}", connect_timeout=20, answer_timeout=patience, attempts=attempts)
+    service = Service(
+        f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}",
+        connect_timeout=connect_timeout,
+        answer_timeout=answer_timeout or (1.0 if None in answers else 20.0),
+        attempts=attempts,
+        guard=guard,
+        pulse=pulse,
+    )
     async with server:
         try:
             yield told, service
@@ -114,6 +129,30 @@ async def test_only_what_may_succeed_and_may_be_repeated_is_repeated(
                 await service.send(call, "k")
 
         assert asked == len(told.requests)
+
+
+def test_a_loop_without_time_to_connect_is_not_the_service_s_failure() -> None:
+    """Uploads of other callers may hold the loop for longer than a connection may take, turn after turn. On the loop
+    that the server runs on: asyncio's own leaks the socket of a connection that is given up in the turn in which it is
+    made."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert ([b"{}"], True) == runner.run(_held())
+
+
+async def _held() -> tuple[list[bytes], bool]:
+    """What the service answered, and whether it is still trusted."""
+    brief, pulse = 0.05, Pulse(look=0.001)
+    guard = Guard(Metrics(region="beijing", prices={}), failures=1, pause=60)
+    async with peer(OK, attempts=8, connect_timeout=brief, answer_timeout=60, guard=guard, pulse=pulse) as (_, service):
+        beating = asyncio.create_task(pulse.beat(lambda _: None))
+        sending = asyncio.create_task(service.send(ASK, "k"))
+        for _ in range(8):
+            await asyncio.sleep(0)
+            time.sleep(brief * 2)  # noqa: ASYNC251 - the loop is not there
+        try:
+            return [(await sending).body], guard.closed("api")
+        finally:
+            beating.cancel()
 
 
 async def test_nobody_there_is_unavailable() -> None:
