@@ -30,6 +30,7 @@ from compat.errors import (
 )
 from compat.upstream.budget import Budget
 from compat.upstream.guard import UNTRACED, Guard, surface
+from compat.upstream.pools import EACH, Pools
 from compat.upstream.pulse import Pulse
 
 T = TypeVar("T")
@@ -94,11 +95,15 @@ class Service:
     ) -> None:
         """Without a `budget` and a `guard` calls are neither held back nor counted."""
         self._root = root.rstrip("/")
-        self._client = httpx2.AsyncClient(
-            timeout=httpx2.Timeout(answer_timeout, connect=connect_timeout, pool=answer_timeout),
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0),
-            headers={"user-agent": "qwen-asr-compat"},
-            follow_redirects=False,
+        self._pools = Pools(
+            functools.partial(
+                httpx2.AsyncClient,
+                verify=httpx2.create_ssl_context(),
+                timeout=httpx2.Timeout(answer_timeout, connect=connect_timeout, pool=answer_timeout),
+                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=EACH, keepalive_expiry=30.0),
+                headers={"user-agent": "qwen-asr-compat"},
+                follow_redirects=False,
+            )
         )
         self._attempts = attempts
         self._budget = budget
@@ -107,7 +112,7 @@ class Service:
         self._pulse = pulse or Pulse()
 
     async def close(self) -> None:
-        await self._client.aclose()
+        await self._pools.close()
 
     async def send(self, call: Call, key: str) -> Reply:
         """The whole answer to `call`; a refusal is raised."""
@@ -179,14 +184,15 @@ class Service:
     @contextlib.asynccontextmanager
     async def _answered(self, call: Call, key: str) -> AsyncIterator[httpx2.Response]:
         """An open response that is not a refusal; the body is still to be read."""
-        async with self._budget.slot() if self._budget and call.rate else contextlib.nullcontext():
-            response = await self._opened(call, key)
+        slot = self._budget.slot() if self._budget and call.rate else contextlib.nullcontext()
+        async with slot, self._pools.client() as client:
+            response = await self._opened(client, call, key)
             try:
                 yield response
             finally:
                 await response.aclose()
 
-    async def _opened(self, call: Call, key: str) -> httpx2.Response:
+    async def _opened(self, client: httpx2.AsyncClient, call: Call, key: str) -> httpx2.Response:
         async for attempt in stamina.retry_context(
             on=lambda exc: _backoff(exc, repeatable=call.repeatable),
             attempts=self._attempts,
@@ -196,25 +202,27 @@ class Service:
             wait_jitter=0.2,
         ):
             with attempt:
-                return await self._permitted(call, key, first=attempt.num == 1)
+                return await self._permitted(client, call, key, first=attempt.num == 1)
         raise AssertionError("stamina returns or raises")
 
-    async def _permitted(self, call: Call, key: str, *, first: bool) -> httpx2.Response:
+    async def _permitted(self, client: httpx2.AsyncClient, call: Call, key: str, *, first: bool) -> httpx2.Response:
         if self._budget:
             await self._budget.turn(call.rate, key)
         with self._guard.call(surface(call), first=first) if self._guard else UNTRACED as traced:
-            return await self._attempt(call, key, traced)
+            return await self._attempt(client, call, key, traced)
 
-    async def _attempt(self, call: Call, key: str, traced: Mapping[str, str]) -> httpx2.Response:
+    async def _attempt(
+        self, client: httpx2.AsyncClient, call: Call, key: str, traced: Mapping[str, str]
+    ) -> httpx2.Response:
         """`traced` goes to the service's own surfaces only, as the key does."""
         headers = {**call.headers, "content-length": str(call.length)} if call.body else dict(call.headers)
         if call.key:
             headers.update(traced, authorization=f"Bearer {key}")
         with _translating():
             content = _content(call) if call.body else None
-            request = self._client.build_request(call.method, self._address(call), headers=headers, content=content)
+            request = client.build_request(call.method, self._address(call), headers=headers, content=content)
             with self._pulse.excusing(self._connect_timeout, httpx2.ConnectTimeout):
-                response = await self._client.send(request, stream=True)
+                response = await client.send(request, stream=True)
             if response.status_code < 300:
                 return response
             try:
