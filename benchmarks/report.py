@@ -26,14 +26,15 @@ PACKAGES = ("starlette", "uvicorn", "uvloop", "httptools", "httpx2", "websockets
 
 @dataclass(frozen=True)
 class Machine:
-    """`load`: how many processes wanted the processor in the minute before."""
+    """`load`: how many processes wanted the processor in the minute before. `commit`: before the plots change it."""
 
     load: float
     begun: float
+    commit: str
 
     @classmethod
     def now(cls) -> Machine:
-        return cls(os.getloadavg()[0], time.time())
+        return cls(os.getloadavg()[0], time.time(), _commit())
 
     def told(self) -> list[tuple[str, str]]:
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / (1 << 30)
@@ -84,7 +85,7 @@ def write(
         "# Results",
         f"Written by `benchmarks/run` in {minutes:.0f} minutes; [how it is measured](README.md).",
         grid(("machine", ""), machine.told()),
-        grid(("version", ""), [*_versions()]),
+        grid(("version", ""), [("this server", machine.commit), *_versions()]),
         *(["\n".join(missing)] if missing else []),
         *([f"There are no plots: {said}"] if said else []),
         "## Bars",
@@ -109,7 +110,6 @@ def _plotted(folder: Path, curves: Sequence[Curve]) -> str | None:
 
 
 def _versions() -> Iterable[tuple[str, str]]:
-    yield "this server", _commit()
     yield "Python", sys.version.split()[0]
     for package in PACKAGES:
         yield package, importlib.metadata.version(package)
