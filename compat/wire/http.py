@@ -40,7 +40,9 @@ class Protocol(HttpToolsProtocol):
         self._since = self.loop.time()
         self._came = 0
         self._begun = False
+        self._asking = False
         self._refusal: CompatError | None = None
+        self._due = self.loop.time()
         self._look()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -65,7 +67,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._begun = True
+        self._begun = self._asking = True
         self._enter("head")
 
     def on_headers_complete(self) -> None:
@@ -82,6 +84,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         if self._stage == "answer":
+            self._asking = False
             self._enter("head")
         super().on_response_complete()
 
@@ -93,8 +96,11 @@ class Protocol(HttpToolsProtocol):
     # --- who is too slow --------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
-        self._looking = self.loop.call_later(min(1.0, self.head_timeout / 4, self.body_timeout / 4), self._look)
-        waited = self.loop.time() - self._since
+        now = self.loop.time()
+        self._since += now - self._due  # while the loop was late nobody was heard
+        self._due = now + min(1.0, self.head_timeout / 4, self.body_timeout / 4)
+        self._looking = self.loop.call_at(self._due, self._look)
+        waited = now - self._since
         match self._stage:
             case "head" if waited >= self.head_timeout and not self._answering:
                 self._refuse(TooSlow(f"The request's head did not come within {self.head_timeout:g} seconds."))
@@ -120,7 +126,7 @@ class Protocol(HttpToolsProtocol):
     def _refuse(self, error: CompatError) -> None:
         """Says so, unless an answer is on its way or nothing was asked, and closes."""
         answerable = not self._answering if self._stage == "head" else not self.cycle.response_started
-        if answerable and (self._came or self.headers is not None):
+        if answerable and (self._came or self._asking):
             self.transport.write(answer(error, told(self.app_state)))
         if self._stage != "head":  # as uvicorn tells an application that its caller has gone
             self.cycle.disconnected = True

@@ -108,6 +108,10 @@ def test_who_says_nothing_is_told_nothing(port: int) -> None:
     assert b"" == said(port)
 
 
+def test_a_connection_that_was_answered_ends_without_another_word(port: int) -> None:
+    assert 1 == said(port, head(b"content-length: 0")).count(b"HTTP/1.1")
+
+
 def test_a_trickle_is_cut_off_and_the_app_hears_of_it(port: int) -> None:
     GONE.clear()
     with socket.create_connection(("127.0.0.1", port), timeout=10) as caller:
@@ -145,16 +149,20 @@ class Loop:
         return self.now
 
     def call_later(self, delay: float, call: Callable[[], None]) -> asyncio.TimerHandle:
-        self.due.append(asyncio.TimerHandle(self.now + delay, call, (), asyncio.get_running_loop()))
+        return self.call_at(self.now + delay, call)
+
+    def call_at(self, when: float, call: Callable[[], None]) -> asyncio.TimerHandle:
+        self.due.append(asyncio.TimerHandle(when, call, (), asyncio.get_running_loop()))
         return self.due[-1]
 
     def create_task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return asyncio.get_running_loop().create_task(work)
 
-    async def until(self, now: float) -> None:
+    async def until(self, now: float, *, late: bool = False) -> None:
+        """`late`: nothing that is due is called before then."""
         while self.due and (first := min(self.due)).when() <= now:
             self.due.remove(first)
-            self.now = first.when()
+            self.now = now if late else first.when()
             if not first.cancelled():
                 first._run()  # noqa: SLF001 - this is a loop
             await asyncio.sleep(0)
@@ -195,6 +203,10 @@ async def hanging(_: Scope, __: Receive, ___: Send) -> None:
     await asyncio.Event().wait()
 
 
+class Late(float):
+    """The loop is elsewhere until then."""
+
+
 PROMISE = head(b"content-length: 99999")
 # bytes come, or time passes until so many seconds → what has been told by then
 CONVERSATIONS: dict[str, tuple[ASGIApp, list[bytes | float], bytes]] = {
@@ -205,6 +217,9 @@ CONVERSATIONS: dict[str, tuple[ASGIApp, list[bytes | float], bytes]] = {
     "an answer takes long": (hanging, [head(b"content-length: 0"), 600.0], b""),
     "the next head waits for the answer": (hanging, [head(b"content-length: 0"), b"GET", 600.0], b""),
     "a head in parts": (reading, [b"GET", 9.0, b" / ", 11.0], b"408"),
+    "the server is late for a head": (reading, [b"GET", 2.0, Late(60.0), 66.0], b""),
+    "and the caller too": (reading, [b"GET", 2.0, Late(60.0), 70.0], b"408"),
+    "the server is late for a body": (reading, [PROMISE, 2.0, Late(60.0), 85.0], b""),
 }
 
 
@@ -222,7 +237,7 @@ async def test_time_counts_while_the_caller_is_waited_for(
             protocol.data_received(what)
             await asyncio.sleep(0)
         else:
-            await loop.until(what)
+            await loop.until(what, late=isinstance(what, Late))
     protocol.connection_lost(None)
     tasks = [*protocol.tasks]
     for task in tasks:
