@@ -16,6 +16,9 @@ from compat.settings import Settings
 from tests.servers import serve
 
 SPEAKING = 20_000  # bytes, at which more than the upgrade and the configuration has passed
+READ = (
+    8  # portions of sound after the end of a turn, by which the server has read that: a cut takes unread bytes with it
+)
 
 
 class Wire:
@@ -26,7 +29,7 @@ class Wire:
         self._port = urlsplit(service).port
         self._open: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
-        self._owed = self._in_a_row = 0
+        self._owed = self._in_a_row = self._unread = 0
         self.address = ""
         self.broken = 0
         self.most_in_a_row = 5  # without the end of a turn: the server gives up after eight without progress
@@ -55,6 +58,7 @@ class Wire:
         if self._open and self._owed and self._in_a_row < self.most_in_a_row:
             self._owed -= 1
             self._in_a_row += 1
+            self._unread = 0
             self.broken += 1
             for writer in self._open:
                 writer.transport.abort()
@@ -64,26 +68,38 @@ class Wire:
         with contextlib.suppress(OSError):
             up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._port)
             both = {writer, up_writer}
-            await asyncio.gather(self._pass(reader, up_writer, both), self._pass(up_reader, writer, set()))
+            await asyncio.gather(self._pass_up(reader, up_writer, both), self._pass_down(up_reader, writer))
             self._open -= both
 
-    async def _pass(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, speaking: set[asyncio.StreamWriter]
+    async def _pass_up(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, both: set[asyncio.StreamWriter]
     ) -> None:
-        """`speaking` are open to cuts once sound passes here."""
+        """`both` are open to cuts once sound passes here."""
         passed = 0
         with contextlib.suppress(OSError):
             while data := await reader.read(1 << 14):
                 writer.write(data)
                 await writer.drain()
+                if passed < SPEAKING <= passed + len(data):
+                    self._open |= both
+                    self._settle()
                 passed += len(data)
+                self._read_on()
+        writer.close()
+
+    def _read_on(self) -> None:
+        if self._unread == 1:
+            self._in_a_row = 0
+            self._settle()
+        self._unread = max(self._unread - 1, 0)
+
+    async def _pass_down(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(1 << 14):
+                writer.write(data)
+                await writer.drain()
                 if b"transcription.completed" in data:
-                    self._in_a_row = 0
-                    self._settle()
-                if speaking and passed >= SPEAKING:
-                    self._open |= speaking
-                    speaking = set()
-                    self._settle()
+                    self._unread = READ
         writer.close()
 
 

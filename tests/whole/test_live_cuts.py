@@ -24,7 +24,7 @@ async def test_every_word_arrives_once_whatever_the_format(form: str, mode: str)
         breaks = Breaks(wire, 13, tape.length_ms, pace=15, seed=FORMATS.index(form))
         heard = await play(base_url, tape, form, mode, breaks)
 
-    assert wire.broken > 10
+    assert wire.broken >= 8
     assert [turn.text for turn in tape.turns] == [turn.text for turn in heard]
     assert mode == "commits" or all(near(*pair) for pair in zip(tape.turns, heard, strict=True))
 
