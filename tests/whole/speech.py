@@ -79,8 +79,8 @@ class Remembering:
 
 
 class Steady(Remembering):
-    """And one which may hear other words when it hears a turn again, and costs a recognition for each belief: here the
-    same turn has the same words ever after, with a belief every 3 s."""
+    """And one which may hear other words when it hears a turn again, or at its end, and costs a recognition for each
+    belief: here the same turn has the same words ever after, with a belief every 3 s, of which nothing is settled."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -139,7 +139,7 @@ class SteadyListener:
         for at in range(self._given, size, BLOCK):
             belief = listener.feed(bytes(self._sound[at : min(at + BLOCK, size)]))
         self._given = size
-        return belief
+        return belief and Hypothesis("", f"{belief.text} {belief.stash}".strip())
 
     def _end(self, listener: Listener, size: int) -> Hypothesis | None:
         self._give(listener, size)
