@@ -16,9 +16,6 @@ from compat.settings import Settings
 from tests.servers import serve
 
 SPEAKING = 20_000  # bytes, at which more than the upgrade and the configuration has passed
-READ = (
-    8  # portions of sound after the end of a turn, by which the server has read that: a cut takes unread bytes with it
-)
 
 
 class Wire:
@@ -29,10 +26,10 @@ class Wire:
         self._port = urlsplit(service).port
         self._open: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
-        self._owed = self._in_a_row = self._unread = 0
+        self._owed = self._in_a_row = 0
         self.address = ""
         self.broken = 0
-        self.most_in_a_row = 5  # without the end of a turn: the server gives up after eight without progress
+        self.most_in_a_row = 5  # without a turn that the caller hears: the server gives up after eight without progress
 
     def run(self, ready: threading.Event) -> None:
         async def listen() -> None:
@@ -50,15 +47,22 @@ class Wire:
     def cut(self) -> None:
         self._loop.call_soon_threadsafe(self._cut)
 
+    def heard(self) -> None:
+        """The caller has heard a turn. That one has passed here says little: a cut takes unread bytes with it."""
+        self._loop.call_soon_threadsafe(self._heard)
+
     def _cut(self) -> None:
         self._owed += 1
+        self._settle()
+
+    def _heard(self) -> None:
+        self._in_a_row = 0
         self._settle()
 
     def _settle(self) -> None:
         if self._open and self._owed and self._in_a_row < self.most_in_a_row:
             self._owed -= 1
             self._in_a_row += 1
-            self._unread = 0
             self.broken += 1
             for writer in self._open:
                 writer.transport.abort()
@@ -84,42 +88,34 @@ class Wire:
                     self._open |= both
                     self._settle()
                 passed += len(data)
-                self._read_on()
         writer.close()
-
-    def _read_on(self) -> None:
-        if self._unread == 1:
-            self._in_a_row = 0
-            self._settle()
-        self._unread = max(self._unread - 1, 0)
 
     async def _pass_down(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(1 << 14):
                 writer.write(data)
                 await writer.drain()
-                if b"transcription.completed" in data:
-                    self._unread = READ
         writer.close()
 
 
 class Breaks:
-    """Awaited with the time of each frame: keeps a pace (times real time), and cuts the wire at random times."""
+    """Keeps a pace (times real time), and cuts the wire at random times."""
 
     def __init__(self, wire: Wire, count: int, length_ms: int, pace: float, seed: int) -> None:
         chance = random.Random(seed)  # noqa: S311 - a test that can be repeated
         self._times = sorted(chance.randrange(300, length_ms) for _ in range(count))
-        self._wire = wire
+        self.wire = wire
         self._pace = pace
         self._begun: float | None = None
 
-    async def __call__(self, now_ms: int) -> None:
+    async def reach(self, now_ms: int) -> None:
+        """Returns when the frame that begins at this time may be sent."""
         loop = asyncio.get_running_loop()
         self._begun = self._begun or loop.time()
         await asyncio.sleep(self._begun + now_ms / 1000 / self._pace - loop.time())
         while self._times and now_ms >= self._times[0]:
             self._times.pop(0)
-            self._wire.cut()
+            self.wire.cut()
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import asyncio
 import base64
 import itertools
 import json
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -18,12 +18,13 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from compat.emulator.engine import Word
 from compat.emulator.engines.tones import VOCABULARY, encode, lay
+from tests.whole.cutting import Breaks, Wire
 
 FORMATS = ("pcm-8000", "pcm-16000", "pcm-24000", "pcm-48000", "ulaw", "alaw", "opus")
 PAUSE_MS = 1200
 SILENCE_MS = 500
+LOOKAHEAD = 312  # samples at 48 kHz by which libopus is late (its `initial_padding`), which players leave out
 COMMIT = '{"type":"input_audio_buffer.commit"}'
-At = Callable[[int], Awaitable[None]]
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -76,7 +77,7 @@ def _packets(pcm: bytes) -> Iterator[tuple[int, bytes]]:
     encoder, size = _encoder("libopus", 48_000), 960 * 2
     packets = (
         bytes(packet)
-        for at in range(0, len(pcm) // size * size, size)
+        for at in range(2 * LOOKAHEAD, len(pcm) // size * size, size)
         for packet in encoder.encode(_frame(pcm[at : at + size], 48_000))
     )
     for number, packet in enumerate(packets):
@@ -110,11 +111,11 @@ def session(form: str, mode: str, silence_ms: int = SILENCE_MS) -> dict[str, Any
     return {"type": "transcription", "audio": {"input": audio}}
 
 
-async def play(base_url: str, tape: Tape, form: str, mode: str, at: At | None = None) -> list[Turn]:
+async def play(base_url: str, tape: Tape, form: str, mode: str, breaks: Breaks) -> list[Turn]:
     """The turns that come back, in the order of their transcripts. By commits: one in each pause."""
     commits = [turn.end_ms for turn in tape.turns] if mode == "commits" else []
     hearing = Hearing(len(tape.turns))
-    return await speak(base_url, session(form, mode), frames(tape, form), commits, hearing, at)
+    return await speak(base_url, session(form, mode), frames(tape, form), commits, hearing, breaks)
 
 
 async def speak(
@@ -123,20 +124,19 @@ async def speak(
     frames: Iterable[tuple[int, bytes]],
     commits: list[int],
     hearing: Hearing,
-    at: At | None = None,
+    breaks: Breaks,
 ) -> list[Turn]:
-    """Sends the frames, with commits at these milliseconds; `at` is awaited before each frame with its own."""
+    """Sends the frames, with commits at these milliseconds."""
     address = base_url.replace("http", "ws", 1) + "/realtime?intent=transcription"
     async with connect(address, compression=None, proxy=None, ping_interval=None) as socket:
         await socket.send(json.dumps({"type": "session.update", "session": session}))
         async with asyncio.TaskGroup() as group:
-            group.create_task(hearing.listen(socket))
+            group.create_task(hearing.listen(socket, breaks.wire))
             for now, frame in frames:
                 while commits and now >= commits[0]:
                     commits.pop(0)
                     await socket.send(COMMIT)
-                if at is not None:
-                    await at(now)
+                await breaks.reach(now)
                 audio = base64.b64encode(frame).decode()
                 await socket.send(json.dumps({"type": "input_audio_buffer.append", "audio": audio}))
             for _ in commits:
@@ -155,9 +155,12 @@ class Hearing:
         self._ends: dict[str, int] = {}
         self._deltas: dict[str, str] = {}
 
-    async def listen(self, socket: ClientConnection) -> None:
+    async def listen(self, socket: ClientConnection, wire: Wire) -> None:
         while len(self.turns) != self._expected and not (self.turns and self.turns[-1].end_ms > self._until_ms):
+            before = len(self.turns)
             self._take(json.loads(await socket.recv()))
+            if len(self.turns) > before:
+                wire.heard()
 
     def _take(self, event: dict[str, Any]) -> None:
         match event["type"].rpartition(".")[2]:

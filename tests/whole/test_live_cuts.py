@@ -9,12 +9,6 @@ from tests.whole.cutting import Breaks, cut_house
 from tests.whole.speech import PAUSES, pcm, steady
 from tests.whole.tape import FORMATS, Hearing, Turn, play, record, session, speak
 
-NEAR_MS = 60
-
-
-def near(coded: Turn, heard: Turn) -> bool:
-    return abs(coded.begin_ms - heard.begin_ms) <= NEAR_MS and abs(coded.end_ms - heard.end_ms) <= NEAR_MS
-
 
 @pytest.mark.parametrize("mode", ["vad", "commits"])
 @pytest.mark.parametrize("form", FORMATS)
@@ -25,8 +19,8 @@ async def test_every_word_arrives_once_whatever_the_format(form: str, mode: str)
         heard = await play(base_url, tape, form, mode, breaks)
 
     assert wire.broken >= 8
-    assert [turn.text for turn in tape.turns] == [turn.text for turn in heard]
-    assert mode == "commits" or all(near(*pair) for pair in zip(tape.turns, heard, strict=True))
+    timeless = [Turn(turn.text, -1, -1) for turn in tape.turns]
+    assert heard == (timeless if mode == "commits" else list(tape.turns))
 
 
 @pytest.mark.xdist_group("speech")  # one process loads the model
