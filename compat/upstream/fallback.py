@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from typing import Final, TypeVar
 
 from compat.dashscope_api.calls import Call, Flow, Reply, Submitted, Wait
@@ -57,14 +57,7 @@ class Fallback:
         await self._second.close()
 
     async def send(self, call: Call, key: str) -> Reply:
-        try:
-            return await self._first.send(call, key)
-        except CompatError as exc:
-            if not helps(exc):
-                raise
-            failure = exc
-        with _instead_of(failure):
-            return await self._second.send(call, self._key)
+        return await _either(self._first.send(call, key), lambda: self._second.send(call, self._key))
 
     async def stream(self, call: Call, key: str) -> AsyncGenerator[bytes, None]:
         """What has begun ends where it began."""
@@ -119,14 +112,18 @@ class LiveFallback:
         self._key = key
 
     async def open(self, model: str, key: str) -> Connection:
-        try:
-            return await self._first.open(model, key)
-        except CompatError as exc:
-            if not helps(exc):
-                raise
-            failure = exc
-        with _instead_of(failure):
-            return await self._second.open(model, self._key)
+        return await _either(self._first.open(model, key), lambda: self._second.open(model, self._key))
+
+
+async def _either(first: Awaitable[T], second: Callable[[], Awaitable[T]]) -> T:
+    try:
+        return await first
+    except CompatError as exc:
+        if not helps(exc):
+            raise
+        failure = exc
+    with _instead_of(failure):
+        return await second()
 
 
 @contextlib.contextmanager

@@ -81,6 +81,23 @@ class Caller:
         transcript: str = (await self.until(".completed"))[-1]["transcript"]
         return transcript
 
+    async def ending(self) -> dict[str, Any]:
+        """One manual turn of a new session; what ends it, which may be a refusal that comes before its words."""
+        with contextlib.suppress(ConnectionClosed):
+            await self.say("session.update", session=MANUAL)
+            await self.append(SPEECH)
+            await self.say("input_audio_buffer.commit")
+        event = await self.hear()
+        while not event["type"].endswith((".completed", ".failed", "error")):
+            event = await self.hear()
+        return event
+
+
+def verdict(ending: dict[str, Any]) -> str:
+    """The words of a turn, or the code of what went wrong."""
+    said: str = ending["error"]["code"] if "error" in ending else ending["transcript"]
+    return said
+
 
 @contextlib.asynccontextmanager
 async def calling(home: House, query: str = "intent=transcription", **options: Any) -> AsyncIterator[Caller]:  # noqa: ANN401 - those of connect

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 
 import httpx2
 import openai
 import pytest
-from websockets.exceptions import ConnectionClosed
 
 from compat.app import create_app
 from compat.emulator.app import create_app as create_emulator
@@ -19,7 +17,7 @@ from compat.emulator.realtime.troubles import Sever
 from compat.emulator.state import Emulator
 from compat.settings import Settings, SettingsError
 from tests.audio import media
-from tests.endpoints.live import MANUAL, SPEECH, calling, live_house, words
+from tests.endpoints.live import calling, live_house, verdict, words
 from tests.house import House, house
 from tests.servers import serve
 from tests.witnesses import free_port
@@ -124,16 +122,8 @@ def live_places() -> Iterator[tuple[House, Emulator]]:
 
 
 async def live_turn(home: House) -> str:
-    """One turn: its words, or the code of what went wrong."""
     async with calling(home) as caller:
-        with contextlib.suppress(ConnectionClosed):  # a refusal may come before the words
-            await caller.say("session.update", session=MANUAL)
-            await caller.append(SPEECH)
-            await caller.say("input_audio_buffer.commit")
-        event = await caller.hear()
-        while not event["type"].endswith((".completed", ".failed", "error")):
-            event = await caller.hear()
-        return str(event["transcript"] if event["type"].endswith(".completed") else event["error"]["code"])
+        return verdict(await caller.ending())
 
 
 CUT = Rule("realtime", Live((Sever(2),)))

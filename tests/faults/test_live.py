@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 
 from compat.emulator.faults import Answer, Fault, Hang, Live, Refuse, Rule
 from compat.emulator.realtime.troubles import Erring, Fail, Sever, Stall, Trouble
-from tests.endpoints.live import MANUAL, SPEECH, calling, live_house
+from tests.endpoints.live import calling, live_house, verdict
 from tests.faults.watch import Left, figures, nothing_is_left
 from tests.house import House
 from tests.witnesses import free_port
@@ -87,20 +87,14 @@ def home(request: pytest.FixtureRequest, fault: Fault) -> House:
 async def heard(home: House) -> tuple[str, int | None]:
     """One turn: its words, or the code of what went wrong, and what the session was closed with where it was."""
     async with calling(home) as caller:
-        with contextlib.suppress(ConnectionClosed):  # a refusal may come before the words
-            await caller.say("session.update", session=MANUAL)
-            await caller.append(SPEECH)
-            await caller.say("input_audio_buffer.commit")
-        event = await caller.hear()
-        while not event["type"].endswith((".completed", ".failed", "error")):
-            event = await caller.hear()
-        if event["type"].endswith(".completed"):
-            return event["transcript"], None
+        ending = await caller.ending()
+        if "error" not in ending:
+            return verdict(ending), None
         with contextlib.suppress(ConnectionClosed):
             await caller.say("input_audio_buffer.clear")
             await caller.until(".cleared")
         closed = caller.socket.protocol.close_rcvd
-        return event["error"]["code"], closed.code if closed else None
+        return verdict(ending), closed.code if closed else None
 
 
 def name(row: Any) -> str:  # noqa: ANN401 - any column
