@@ -3,8 +3,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
 from compat.openai_api.parameters import TRANSCRIPTION
 
 ROOT = Path(__file__).parent.parent
@@ -23,11 +21,3 @@ def test_links_lead_somewhere() -> None:
     links = re.findall(r"\]\((?!https?://|#)([^)#]+)", README)
 
     assert [] == [link for link in links if not (ROOT / link).exists()]
-
-
-@pytest.mark.parametrize(("section", "page"), [("Live speech", "realtime"), ("Hours of audio", "long-audio")])
-def test_its_tables_are_those_of_the_pages(section: str, page: str) -> None:
-    rows = [line for line in README.split(f"## {section}\n")[1].split("\n## ")[0].splitlines() if line.startswith("|")]
-
-    assert 7 < len(rows)
-    assert set(rows) <= set((ROOT / "docs" / f"{page}.md").read_text().splitlines())
