@@ -3,6 +3,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from compat.openai_api.parameters import TRANSCRIPTION
 
 ROOT = Path(__file__).parent.parent
@@ -17,7 +19,18 @@ def test_the_parameter_table_is_the_code_s_own() -> None:
     ]
 
 
-def test_links_lead_somewhere() -> None:
-    links = re.findall(r"\]\((?!https?://|#)([^)#]+)", README)
+PAGES = sorted(path for depth in ("", "docs/**/", "examples/", "benchmarks/") for path in ROOT.glob(f"{depth}*.md"))
 
-    assert [] == [link for link in links if not (ROOT / link).exists()]
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for link, anchor in re.findall(r"\]\((?!https?://|#)([^)#]+)(?:#([^)]+))?\)", page.read_text()):
+        there = page.parent / link
+        assert there.exists(), link
+        assert not anchor or anchor in anchors(there.read_text()), link
+
+
+def anchors(text: str) -> set[str]:
+    """As GitHub makes them of headings."""
+    headings: list[str] = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
