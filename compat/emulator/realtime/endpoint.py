@@ -56,7 +56,11 @@ async def _serve(emulator: Emulator, socket: WebSocket) -> None:
     emulator.counts["realtime"] += 1
     emulator.requests.append(Seen(surface="realtime", model=model, headers=headers))
     fault = emulator.faults.take("realtime")
-    if (denial := await _denial(emulator, socket, model, fault)) is not None:
+    try:
+        denial = await _denial(emulator, socket, model, fault)
+    except WebSocketDisconnect:
+        return
+    if denial is not None:
         await socket.send_denial_response(denial)
         return
     await socket.accept()
@@ -73,7 +77,7 @@ async def _serve(emulator: Emulator, socket: WebSocket) -> None:
 
 
 async def _denial(emulator: Emulator, socket: WebSocket, model: str, fault: Fault | None) -> Response | None:
-    """How the upgrade is refused, if it is."""
+    """How the upgrade is refused, if it is. Raises WebSocketDisconnect."""
     match fault:
         case Refuse(status, code, message, retry_after):
             refusal = Refusal(status, code, message, retry_after=retry_after)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from socket import create_connection
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -17,10 +19,11 @@ from compat.emulator.engines.moonshine import Moonshine
 from compat.emulator.engines.tones import Tones
 from compat.emulator.faults import Answer, Cut, Fault, Faults, Hang, Live, Refuse, Rule
 from compat.emulator.readings import Readings
+from compat.emulator.realtime.endpoint import PATH
 from compat.emulator.realtime.settings import LiveLimits, LiveReadings
 from compat.emulator.realtime.troubles import Double, Erring, Fail, Late, Sever, Stall, Trouble, Unit
 from compat.emulator.state import Limits
-from tests.emulator.laptop import Laptop, Start
+from tests.emulator.laptop import Laptop, Start, started
 from tests.emulator.realtime.talk import (
     COMMIT,
     FINISH,
@@ -37,6 +40,7 @@ from tests.emulator.realtime.talk import (
     transcripts,
     vad,
 )
+from tests.wire.test_websocket import WHOLE as HANDSHAKE
 
 KEY = "Bearer sk-test"
 
@@ -232,6 +236,17 @@ def test_any_answer_to_the_upgrade_on_demand(start: Start) -> None:
 def test_the_upgrade_hangs_on_demand(start: Start) -> None:
     with dialled(struck(start, Hang(0.05))) as socket:
         assert kinds(hear(socket, "created")) == ["created"]
+
+
+def test_a_client_who_gives_up_on_a_hanging_upgrade_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    with started(engine=Tones(), faults=Faults((Rule("realtime", Hang()),))) as laptop:
+        with create_connection(("127.0.0.1", urlsplit(laptop.url).port or 0)) as gone:
+            gone.sendall(b"\r\n".join([f"GET {PATH} HTTP/1.1".encode(), *HANDSHAKE, b"", b""]))
+        with dialled(laptop) as socket:
+            hear(socket, "created")
+
+    assert laptop.emulator.counts["realtime"] == 2
+    assert [] == [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
 
 
 @pytest.mark.parametrize("trouble", [Sever(3), Sever(3 * 3_200, "bytes"), Cut(3 * 3_200)])
