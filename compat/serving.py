@@ -27,9 +27,15 @@ M_TRIM_THRESHOLD: Final = -1
 M_MMAP_THRESHOLD: Final = -3
 
 
+FALSE_ALARMS: Final = (
+    "ASGI callable returned without completing handshake.",  # an upgrade that is refused by an answer of our own
+    "Invalid UTF-8 sequence received from client.",  # the caller's mistake, and the session's line has its 1007
+)
+
+
 def _false_alarm(record: logging.LogRecord) -> bool:
-    """Uvicorn 0.54 says this, as an error, of every upgrade that is refused by an answer of our own."""
-    return record.getMessage() != "ASGI callable returned without completing handshake."
+    """What uvicorn 0.54 says as an error."""
+    return record.getMessage() not in FALSE_ALARMS
 
 
 def config(

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import ClassVar, Final, Literal
+import sys
+from typing import ClassVar, Final, Literal, cast
 
+from httptools import HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from compat.errors import BadRequest, CompatError, HeadTooLarge, TooSlow
-from compat.wire.refusal import answer, told
+from compat.wire.refusal import LINGER, answer, told
 
 HEAD: Final = 64 << 10  # bytes of the request line and the headers
 HEADERS: Final = 100  # websockets, which reads the heads of upgrades again, takes 128
 SLOWEST: Final = 512  # bytes a second that a body has to bring, measured over `body_timeout`
-LINGER: Final = 1.0  # seconds for a refusal to be read: closing at once on bytes that still come would reset it away
 
 Stage = Literal["head", "body", "answer", "refused"]
 
@@ -50,8 +51,12 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
+        """uvicorn's own drops what came together with the head. Where that ends the parser's exception says."""
         self._looking.cancel()  # from here on it is a session, which has bounds of its own
         super().handle_websocket_upgrade()
+        upgrade = sys.exception()
+        if isinstance(upgrade, HttpParserUpgrade) and (early := self._part[upgrade.args[0] :]):
+            cast("asyncio.Protocol", self.transport.get_protocol()).data_received(early)
 
     # --- what comes -------------------------------------------------------------------------------------------------
 
@@ -59,7 +64,9 @@ class Protocol(HttpToolsProtocol):
         if self._stage == "refused":
             return
         self._begun = False
+        self._part = data
         super().data_received(data)
+        self._part = b""
         if not self._begun:  # of a part in which a request begins nobody knows how much is its own
             self._came += len(data)
         if self._stage == "head" and self._came > HEAD:

@@ -6,13 +6,14 @@ import json
 import logging
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from compat.errors import CompatError
 
 log = logging.getLogger("compat.access")
+LINGER: Final = 1.0  # seconds for it to be read: closing at once on bytes that still come would reset it away
 
 
 Told = Callable[[CompatError], object]

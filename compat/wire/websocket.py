@@ -1,13 +1,17 @@
-"""WebSockets as they come in: uvicorn's protocol, whose handshake always ends.
+"""WebSockets as they come in: uvicorn's protocol, whose handshake always ends, and whose last word arrives.
 
 uvicorn 0.54 answers nothing, and waits for ever, when websockets cannot read a handshake that httptools could: a line
 of more than 8192 bytes, a body. What websockets itself refuses is told as plain text that quotes the caller's headers.
+Frames that come before the handshake is answered are lost, or break the connection without a word; and a caller who is
+cut off for a frame that cannot be may see a reset in place of the reason.
 """
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, Final
 
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.datastructures import Headers
 from websockets.http11 import Response
@@ -16,6 +20,7 @@ from websockets.typing import LoggerLike, StatusLike
 
 from compat.errors import BadRequest, CompatError
 from compat.wire import refusal
+from compat.wire.refusal import LINGER
 
 UNREADABLE: Final = BadRequest(
     "This is not a WebSocket handshake (RFC 6455, version 13) with lines of at most 8192 bytes.",
@@ -42,9 +47,47 @@ class Protocol(WebSocketsSansIOProtocol):
         self._told = refusal.told(self.app_state)
         self.conn = Connection(told=self._told, max_size=self.config.ws_max_size, logger=self.logger)
 
+        self._early = b""
+        self._failed = False
+
     def data_received(self, data: bytes) -> None:
+        if self._failed or self.transport.is_closing():
+            return
+        if self.handshake_initiated and not self.handshake_complete:
+            self._early += data
+            self._read(on=False)
+            return
         super().data_received(data)
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             self.handshake_initiated = self.close_sent = True
             self.transport.write(refusal.answer(UNREADABLE, self._told))
             self.transport.close()
+
+    async def send(self, message: ASGISendEvent) -> None:
+        await super().send(message)
+        if self._early and self.handshake_complete:
+            early, self._early = self._early, b""
+            self._read(on=True)
+            self.data_received(early)
+
+    def handle_parser_exception(self) -> None:
+        """Says why, and drops for a while what still comes."""
+        assert self.conn.close_sent is not None  # noqa: S101 - what websockets does first
+        code, reason = self.conn.close_sent.code, self.conn.close_sent.reason
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = self._failed = True
+        self._read(on=True)
+        with contextlib.suppress(NotImplementedError):  # TLS has no half-closed connections
+            self.transport.write_eof()
+        if self.close_timer is None:
+            self.close_timer = self.loop.call_later(LINGER, self.transport.close)
+
+    def handle_ping(self) -> None:
+        if not self._failed:
+            super().handle_ping()
+
+    def _read(self, *, on: bool) -> None:
+        if self.read_paused is on:
+            self.read_paused = not on
+            (self.transport.resume_reading if on else self.transport.pause_reading)()

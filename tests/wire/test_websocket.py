@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from compat.serving import LARGEST_FRAME
 from tests.servers import serve
 
 KEY = b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="
@@ -25,9 +26,16 @@ async def hello(socket: WebSocket) -> None:
     await socket.close()
 
 
+async def echo(socket: WebSocket) -> None:
+    await socket.accept()
+    with contextlib.suppress(WebSocketDisconnect):
+        while True:
+            await socket.send_text(await socket.receive_text())
+
+
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    with serve(Starlette(routes=[WebSocketRoute("/live", hello)])) as root:
+    with serve(Starlette(routes=[WebSocketRoute("/live", hello), WebSocketRoute("/echo", echo)])) as root:
         yield int(root.rpartition(":")[2])
 
 
@@ -90,3 +98,54 @@ soup = st.lists(st.tuples(names, any_value).map(b": ".join) | st.binary(max_size
 @PATIENT
 def test_any_headers_are_answered(port: int, lines: list[bytes]) -> None:
     assert said(port, *WHOLE, *lines)[9:12] in (b"101", b"400", b"403", b"404", b"426", b"431")
+
+
+TEXT, PING, PONG = b"\x81\x82\0\0\0\0hi", b"\x89\x82\0\0\0\0hi", b"\x8a\x02hi"
+TOO_LARGE = b"\x81\xff" + (LARGEST_FRAME + 1).to_bytes(8)
+OPEN = b"\r\n".join([b"GET /echo HTTP/1.1", *WHOLE, b"", b""])
+EARLY: list[tuple[bytes, bytes]] = [
+    # what is said before the handshake is answered → how the answer begins
+    (TEXT, b"\x81\x02hi"),
+    (PING + TEXT, PONG + b"\x81\x02hi"),
+    (TOO_LARGE, b"\x88"),
+    (b"\x83\x80\0\0\0\0", b"\x88"),
+]
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize(("early", "answer"), EARLY)
+def test_what_comes_before_the_handshake_is_answered_is_heard(
+    port: int, early: bytes, answer: bytes, parts: int
+) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as caller:
+        for part in [OPEN + early] if parts == 1 else [OPEN, early]:
+            caller.sendall(part)
+        told = b""
+        while answer not in told.partition(b"\r\n\r\n")[2]:
+            told += (part := caller.recv(65_536))
+            assert part, told
+
+    assert told.startswith(b"HTTP/1.1 101 ")
+
+
+FAILURES: list[tuple[bytes, int]] = [
+    (TOO_LARGE, 1009),
+    (b"\x83\x80\0\0\0\0", 1002),
+    (b"\x81\x81\0\0\0\0\xff", 1007),
+]
+
+
+@pytest.mark.parametrize(("frame", "code"), FAILURES)
+def test_a_caller_who_goes_on_sending_hears_why_he_is_cut_off(
+    port: int, caplog: pytest.LogCaptureFixture, frame: bytes, code: int
+) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as caller:
+        caller.sendall(OPEN)
+        assert caller.recv(65536).startswith(b"HTTP/1.1 101 ")
+        caller.sendall(frame)
+        for _ in range(64):
+            caller.sendall((TEXT + PING) * 4096)
+        told = b"".join(iter(lambda: caller.recv(65_536), b"")).replace(PONG, b"")
+
+    assert (b"\x88", code) == (told[:1], int.from_bytes(told[2:4]))
+    assert [] == [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
