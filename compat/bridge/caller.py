@@ -10,12 +10,13 @@ import msgspec
 
 from compat.bridge.hearing import Hearing
 from compat.bridge.intake import Intake
+from compat.bridge.items import Piece
 from compat.bridge.ledger import Ledger
 from compat.bridge.limits import TICKS, Limits
 from compat.bridge.manual import ManualTurn
 from compat.bridge.outbox import Outbox
 from compat.bridge.setup import setup
-from compat.bridge.tape import Barrier, Entry, Sound, Tape, split
+from compat.bridge.tape import Barrier, Cut, Entry, Sound, Tape, outside, split
 from compat.dashscope_api.realtime.turns import Setup
 from compat.errors import BadRequest, CompatError, NotFound
 from compat.openai_api.realtime import client_events as theirs
@@ -249,29 +250,38 @@ class Caller:
             self._switch(self._pending)
 
     def _clear(self) -> None:
-        self._intake.flush()
+        self._intake = Intake(self.session.format, self._intake.position)
         self._mark = self._intake.position
-        heard = self._tape.drop(self._committed()) or self._hearing.speaking
-        waits = any(isinstance(entry, Barrier) and entry.why == "commit" for entry in self._tape.future)
+        commits = [entry.tick for entry in self._tape.future if isinstance(entry, Barrier) and entry.why == "commit"]
+        waits = bool(commits)
+        sent = self._tape.drop(self._committed(max([self._hearing.committed_to, *commits])))
+        heard = sent or self._hearing.speaking
         if self._turn is not None:
             self._hearing.withdraw(self._turn.item)
             self._turn = None
         if not waits:
-            self._hearing.drop()
+            self._hearing.drop(deaf=sent)
             self._outbox.say(ours.Cleared(event_id=self._outbox.event_id()))
         if heard or waits:
             self._tape.add(Barrier(why="clear", tick=self._mark, announced=not waits))
         if self._pending is not None:
             self._switch(self._pending)
 
-    def _committed(self) -> Callable[[Entry], bool]:
-        """Which entries of the tape stay when the caller drops what he has not committed."""
-        if self._manual:
-            item = self._turn and self._turn.item
-            return lambda entry: isinstance(entry, Barrier) or entry_item(entry) is not item or item is None
-        barriers = [entry.tick for entry in self._tape.future if isinstance(entry, Barrier)]
-        until = max([self._hearing.committed_to, *barriers])
-        return lambda entry: not isinstance(entry, Sound) or entry.end <= until
+    def _committed(self, until: int) -> Callable[[Entry], list[Entry]]:
+        """What stays of an entry of the tape when the caller drops what he has not committed: detected turns are
+        committed up to this tick, manual ones but for the last."""
+        item = self._turn and self._turn.item
+
+        def rest(entry: Entry) -> list[Entry]:
+            match entry:
+                case Sound(piece=None):
+                    return outside(entry, until, self._mark)
+                case Sound(piece=Piece(item=owner)) | Cut(piece=Piece(item=owner)) if owner is item:
+                    return []
+                case _:
+                    return [entry]
+
+        return rest
 
     def _retrieve(self, item_id: str) -> None:
         item = self._ledger.retrieve(item_id)
@@ -283,9 +293,3 @@ class Caller:
         if not self._ledger.forget(item_id):
             raise NotFound(f"There is no item '{item_id}'.", param="item_id", code="item_not_found")
         self._outbox.say(ours.ItemDeleted(event_id=self._outbox.event_id(), item_id=item_id))
-
-
-def entry_item(entry: Entry) -> object:
-    """The item that an entry of the tape belongs to, where it is known."""
-    piece = getattr(entry, "piece", None)
-    return piece.item if piece is not None else None

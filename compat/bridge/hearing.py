@@ -35,17 +35,18 @@ class Hearing:
         self._orphans: deque[Item] = deque()
         self._turns: dict[str, Piece] = {}
         self._ended: deque[str] = deque(maxlen=_REMEMBERED_TURNS)
+        self._deaf = False
         self._ledger = ledger
 
     @property
     def heard_to(self) -> int:
         """Where the last detected turn ended."""
-        return max([self.answered_to, *(item.end or 0 for item in (*self.unfinished, *self._answered))])
+        return max([self.answered_to, *(item.reach or 0 for item in (*self.unfinished, *self._answered))])
 
     @property
     def committed_to(self) -> int:
         """Where the last turn ended that was committed and is not answered."""
-        return max([0, *(item.end or 0 for item in self.unfinished if item.committed)])
+        return max([0, *(item.reach or 0 for item in self.unfinished if item.committed)])
 
     @property
     def speaking(self) -> bool:
@@ -64,9 +65,9 @@ class Hearing:
         spans: list[tuple[int, int]] = []
         before: int | None = self.answered_to
         for item in sorted((*self.unfinished, *self._answered), key=lambda item: item.start or 0):
-            if item in self._answered and item.end is not None:
-                spans.append(((item.start or 0) if before is None else before, item.end))
-            before = item.end
+            if item in self._answered and item.reach is not None:
+                spans.append(((item.start or 0) if before is None else before, item.reach))
+            before = item.reach
         return spans
 
     def hear(self, report: turns.TurnReport, timeline: Timeline) -> None:
@@ -81,6 +82,7 @@ class Hearing:
                 self._start(item, timeline.began(report.at_ms))
             case turns.Stopped():
                 self._stop(item, timeline.ended(report.at_ms))
+                item.reach = timeline.ended(report.at_ms)
             case turns.Committed():
                 self._commit(item, timeline)
             case turns.Snapshot():
@@ -103,13 +105,15 @@ class Hearing:
     def _next(self) -> Piece | None:
         return self.waiting.popleft() if self.waiting else None
 
-    def _detected(self, report: turns.TurnReport, timeline: Timeline) -> Piece:
+    def _detected(self, report: turns.TurnReport, timeline: Timeline) -> Piece | None:
         at_ms = report.at_ms if isinstance(report, turns.Started) else None
         start = timeline.began(at_ms)
         told = start if at_ms is None else timeline.told(at_ms)
         item = self._orphan(told if isinstance(report, turns.Started) else None)
         if item is not None:
             return item.pieces[0]
+        if self._deaf:
+            return None
         item = self._ledger.new(start)
         item.told = told
         item.closed = True
@@ -133,7 +137,7 @@ class Hearing:
     def _stop(self, item: Item, end: int) -> None:
         if self.detecting:
             if item.end is None:
-                item.end = end
+                item.end = item.reach = end
             self._ledger.stopped(item)
 
     def _commit(self, item: Item, timeline: Timeline) -> None:
@@ -171,14 +175,15 @@ class Hearing:
             self.unfinished.remove(item)
             self._answered.append(item)
         floor = self.earliest
-        for done in [done for done in self._answered if floor is None or (done.end or 0) <= floor]:
+        for done in [done for done in self._answered if floor is None or (done.reach or 0) <= floor]:
             self._answered.remove(done)
-            self.answered_to = max(self.answered_to, done.end or 0)
+            self.answered_to = max(self.answered_to, done.reach or 0)
 
     def _give_up(self, item: Item) -> None:
         """The service has nothing (more) to say about this item: what it confirmed so far is the transcript."""
         if self.detecting:
-            item.end = item.end if item.end is not None else item.start
+            if item.end is None:
+                item.end = item.reach = item.start
             self._ledger.commit(item)
         for piece in item.pieces:
             if not piece.resolved:
@@ -190,12 +195,30 @@ class Hearing:
             piece.fed = True
             self.waiting.append(piece)
 
+    def set_aside(self) -> None:
+        """The service ends its session: what it makes of a piece whose end it was not told counts for nothing, as that
+        piece is sent again."""
+        if self.detecting:
+            return
+        for turn, piece in [(turn, piece) for turn, piece in self._turns.items() if not piece.asked]:
+            del self._turns[turn]
+            self._ended.append(turn)
+            piece.fed = False
+        for piece in [piece for piece in self.waiting if not piece.asked]:
+            self.waiting.remove(piece)
+            piece.fed = False
+
     def silent(self, piece: Piece) -> None:
         """The service has nothing to say about a piece that was committed."""
         if piece in self.waiting:
             self.waiting.remove(piece)
         if not piece.resolved:
             self._end(None, piece, piece.text)
+
+    def give_up(self) -> None:
+        """There is no sound left in which the service could find the committed turns that it has not answered."""
+        for item in [item for item in self.unfinished if item.committed]:
+            self._give_up(item)
 
     def finished(self, tick: int) -> None:
         """The service has answered everything that it was sent, which was the sound up to this tick."""
@@ -213,11 +236,14 @@ class Hearing:
             piece.fed = piece.asked = False
         self._turns.clear()
         self._ended.clear()
+        self._deaf = False
         self.waiting.clear()
         self._orphans = deque(self.unfinished)
 
-    def drop(self) -> None:
-        """The caller takes back what he has not committed: its item, if it has one, is never heard of again."""
+    def drop(self, *, deaf: bool) -> None:
+        """The caller takes back what he has not committed: its item, if it has one, is never heard of again. `deaf`:
+        some of it was sent, so that a turn that this session of the service still may find is none of his."""
+        self._deaf |= deaf
         for item in [item for item in self.unfinished if not item.committed]:
             self.unfinished.remove(item)
             self._orphans = deque(orphan for orphan in self._orphans if orphan is not item)

@@ -27,13 +27,15 @@ class Piece:
 
 class Item:
     """`start` and `end` in ticks on the caller's clock, as far as they are known; `told`: the start as the service has
-    it, which may be past all sound that it was sent; `closed`: it gets no more pieces."""
+    it, which may be past all sound that it was sent; `reach`: the end as the service has it last, which may be another
+    where it heard the turn once more; `closed`: it gets no more pieces."""
 
     def __init__(self, item_id: str, start: int | None = None) -> None:
         self.id = item_id
         self.start = start
         self.told = start or 0
         self.end: int | None = None
+        self.reach: int | None = None
         self.pieces: list[Piece] = []
         self.captions = Captions()
         self.started = False

@@ -67,7 +67,8 @@ class Ledger:
 
     def progress(self, item: Item) -> None:
         """A snapshot came: what is settled of it leaves as a delta."""
-        self._delta(item, item.captions.grow(*item.preview()))
+        if item.error is None:
+            self._delta(item, item.captions.grow(*item.preview()))
 
     def settle(self) -> None:
         """End every item whose result is known and whose predecessors have ended."""

@@ -65,6 +65,7 @@ class Line:
         self._retry_at = 0.0
         self._heard_at = 0.0
         self._heard_of = 0
+        self._asked = ""
         self._asked_at = 0.0
         self._heard_by = 0.0
         self._busy_until = 0.0
@@ -153,6 +154,8 @@ class Line:
 
     def _again(self, now: float) -> None:
         self._tape.rewind(self._unanswered(now))
+        if not self._tape.unsent:
+            self._hearing.give_up()
         self._hearing.lost()
         self._enter(State.CLOSED, now)
         self.timeline = Timeline()
@@ -334,14 +337,16 @@ class Line:
         piece.asked = True
         self._owed.append(piece)
         self._asked_at = now
-        self._outbox.send(self._dialect.commit(self._outbox.ids("commit")))
+        self._asked = self._outbox.ids("commit")
+        self._outbox.send(self._dialect.commit(self._asked))
 
-    def unheard(self) -> Piece | None:
-        """The piece whose commit the service has not answered."""
-        return self._owed[-1] if self._held else None
+    def unheard(self, about: str) -> Piece | None:
+        """The piece whose commit, of this id where the service says one, it has not answered."""
+        return self._owed[-1] if self._held and about in ("", self._asked) else None
 
     def finish(self, now: float) -> None:
         """Have the service answer everything it was sent."""
+        self._hearing.set_aside()
         self._enter(State.FINISHING, now)
         self._outbox.send(self._dialect.finish(self._outbox.event_id()))
 

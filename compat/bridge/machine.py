@@ -74,6 +74,7 @@ class Bridge:
         )
         self._now = 0.0
         self._answered: Barrier | None = None
+        self._commits = 0
         self._reading = True
         self._wake: float | None = None
         self._closing_at: float | None = None
@@ -242,7 +243,7 @@ class Bridge:
         """The service did not take something: do without it where that is possible."""
         about, setup = refused.about or "", self._line.setup
         if about.startswith("commit") or (not about and refused.concerns("commit", "buffer")):
-            piece = self._line.unheard()
+            piece = self._line.unheard(about)
             if piece is not None:
                 self._hearing.silent(piece)
         elif setup.context and refused.concerns("corpus", "context", "prompt"):
@@ -280,10 +281,10 @@ class Bridge:
         """Everything before the barrier is answered."""
         match barrier.why:
             case "commit":
-                if self._answered is not barrier and self._ledger.commits == barrier.commits:
+                if self._answered is not barrier and self._shows_nothing(barrier):
                     self._empty(barrier)
             case "clear":
-                self._hearing.drop()
+                self._hearing.drop(deaf=False)
                 if not barrier.announced:
                     self._outbox.say(ours.Cleared(event_id=self._outbox.event_id()))
             case "switch":
@@ -292,6 +293,7 @@ class Bridge:
                     self._line.switch(self._caller.takeable(barrier.setup), self._now)
             case _:
                 assert_never(barrier.why)
+        self._commits = self._ledger.commits
 
     def _answer_commit(self, now: float) -> None:
         """A commit that only silence was left for is answered in time, whatever the service does."""
@@ -308,7 +310,11 @@ class Bridge:
         head = self._tape.future[0]
         if not isinstance(head, Barrier) or head.why != "commit" or head is self._answered:
             return None
-        return head if self._ledger.commits == head.commits else None
+        return head if self._shows_nothing(head) else None
+
+    def _shows_nothing(self, barrier: Barrier) -> bool:
+        """Whether no turn was committed since the caller committed, or since the barrier before."""
+        return self._ledger.commits == max(barrier.commits, self._commits)
 
     def _empty(self, barrier: Barrier) -> None:
         item = self._ledger.new(barrier.tick)

@@ -104,21 +104,21 @@ class Tape:
         """Take back the next entry: nothing has to happen there any more."""
         return self.future.popleft()
 
-    def drop(self, keep: Callable[[Entry], bool]) -> bool:
-        """Forget what was not committed, sent or not. True where some of it had been sent."""
-        sounding = sum(isinstance(entry, Sound) for entry in self.past)
-        self.past = deque(entry for entry in self.past if keep(entry))
-        self.future = deque(entry for entry in self.future if keep(entry))
+    def drop(self, rest: Callable[[Entry], list[Entry]]) -> bool:
+        """Forget all but the `rest` of every entry, sent or not. True where some sound of it had been sent."""
+        before = self.kept
+        self.past = deque(part for entry in self.past for part in rest(entry))
+        self.future = deque(part for entry in self.future for part in rest(entry))
         self.unsent = sum(entry.ticks for entry in self.future if isinstance(entry, Sound))
         self.kept = sum(entry.ticks for entry in self.past if isinstance(entry, Sound))
-        return sounding > sum(isinstance(entry, Sound) for entry in self.past)
+        return self.kept < before
 
 
 def without(entries: Iterable[Entry], spans: Iterable[tuple[int, int]]) -> list[Entry]:
     """The entries without the sound in these spans."""
     rest: list[Entry] = list(entries)
     for start, end in spans:
-        rest = [part for entry in rest for part in _outside(entry, start, end)]
+        rest = [part for entry in rest for part in outside(entry, start, end)]
     return rest
 
 
@@ -130,7 +130,8 @@ def after(entries: Iterable[Entry], tick: int) -> list[Entry]:
     return rest
 
 
-def _outside(entry: Entry, start: int, end: int) -> list[Entry]:
+def outside(entry: Entry, start: int, end: int) -> list[Entry]:
+    """An entry without the sound between these positions."""
     if not isinstance(entry, Sound) or entry.end <= start or entry.tick >= end:
         return [entry]
     parts: list[Entry] = []
@@ -155,4 +156,4 @@ def part(sound: Sound, start: int, end: int) -> Sound:
         return sound
     samples = len(sound.data) // 2
     low, high = (2 * ((at - sound.tick) * samples // sound.ticks) for at in (start, end))
-    return Sound(start, end - start, sound.data[low:high], False, sound.piece)
+    return msgspec.structs.replace(sound, tick=start, ticks=end - start, data=sound.data[low:high])

@@ -24,6 +24,7 @@ from tests.bridge.stage import (
     final,
     finished,
     later,
+    lost,
     opened,
     play,
     raw,
@@ -283,6 +284,51 @@ def test_a_commit_after_a_detected_turn_invents_nothing() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("said", "heard", "told"),
+    [
+        (commit, [], ""),
+        (update(transcription={"language": "de"}), ["< session.updated"], " de"),
+    ],
+    ids=["a commit", "new settings"],
+)
+def test_a_commit_of_silence_after_a_turn_that_something_else_ended(said: Said, heard: list[str], told: str) -> None:
+    stage = ready(Stage(), turn_detection=NO_PADDING)
+    play(
+        stage,
+        [
+            (append(1000), ["> audio 32000"]),
+            (started("t1", 100), ["< speech_started item_1 100"]),
+            (said, [*heard, "> finish"]),
+            (append(500), []),
+            (commit, []),
+            (
+                final("t1", "hi"),
+                ["< speech_stopped item_1 1000", *NEW, "< delta item_1 'hi'", "< completed item_1 'hi' 0.9"],
+            ),
+            (finished, ["close", "open"]),
+            (opened, [SETUP + told, "> audio 16000", "> finish"]),
+            (finished, ["close", *SECOND, "< completed item_2 '' 0.0"]),
+        ],
+    )
+
+
+def test_a_refusal_that_comes_twice_is_about_its_own_commit() -> None:
+    stage = ready(Stage(), turn_detection=None)
+    play(
+        stage,
+        [
+            (append(1000), ["> audio 32000"]),
+            (commit, [*NEW, "> commit"]),
+            (refusal("commit_1", code="invalid_value"), ["< completed item_1 '' 1.0"]),
+            (append(1000), ["> audio 32000"]),
+            (commit, [*SECOND, "> commit"]),
+            (refusal("commit_1", code="invalid_value"), []),
+            (final("t1", "two"), ["< delta item_2 'two'", "< completed item_2 'two' 1.0"]),
+        ],
+    )
+
+
 # --- changes on the way ---
 
 
@@ -383,6 +429,81 @@ def test_clear_drops_a_detected_turn_that_goes_on() -> None:
             (started("t1", 100), ["< speech_started item_2 600"]),
         ],
     )
+
+
+def test_clear_drops_a_detected_turn_that_the_service_has_not_told_yet() -> None:
+    stage = ready(Stage(), turn_detection=NO_PADDING)
+    play(
+        stage,
+        [
+            (append(500), ["> audio 16000"]),
+            (clear, ["< cleared", "> finish"]),
+            (clear, ["< cleared"]),
+            (append(500), []),
+            (started("t1", 100), []),
+            (stopped("t1", 400), []),
+            (committed("t1"), []),
+            (final("t1", "dropped"), []),
+            (finished, ["close", "open"]),
+            (opened, [SETUP, "> audio 16000"]),
+            (started("t1", 100), ["< speech_started item_1 600"]),
+        ],
+    )
+
+
+def test_clear_keeps_the_sound_of_a_committed_turn_for_a_replay() -> None:
+    stage = ready(Stage(), turn_detection=NO_PADDING)
+    play(
+        stage,
+        [
+            (append(1000), ["> audio 32000"]),
+            *spoken("t1", "item_1", "hi", None, 100, 800)[:3],
+            (clear, ["< cleared", "> finish"]),
+            (lost(), ["open"]),
+            (opened, [SETUP, "> audio 25600", "> finish"]),
+            (started("n1", 100), []),
+            (final("n1", "hi"), ["< delta item_1 'hi'", "< completed item_1 'hi' 0.7"]),
+            (finished, ["close"]),
+        ],
+    )
+
+
+def test_clear_while_new_settings_wait_and_the_connection_breaks() -> None:
+    stage = ready(Stage(), turn_detection=NO_PADDING)
+    play(
+        stage,
+        [
+            (append(1000), ["> audio 32000"]),
+            (started("t1", 100), ["< speech_started item_1 100"]),
+            (update(transcription={"language": "de"}), ["< session.updated", "> finish"]),
+            (clear, ["< cleared"]),
+            (lost(), []),
+            (append(500), ["open"]),
+            (opened, [SETUP + " de", "> audio 16000"]),
+            (started("n1", 100), ["< speech_started item_2 1100"]),
+        ],
+    )
+
+
+def test_clear_drops_half_a_sample_too() -> None:
+    stage = ready(Stage(), turn_detection=None)
+    play(
+        stage,
+        [
+            (append(b"\1"), []),
+            (clear, ["< cleared"]),
+            (append(b"\3\0" * 1600), ["> audio 3200"]),
+        ],
+    )
+    assert b"\3\0" * 1600 == stage.sound
+
+
+def test_nothing_is_left_to_commit_after_a_clear() -> None:
+    for turn_detection in (None, NO_PADDING):
+        stage = ready(Stage(), turn_detection=turn_detection)
+        play(stage, [(append(1000), ["> audio 32000"]), (clear, ["< cleared", "> finish"])])
+
+        assert ["< error input_audio_buffer_commit_empty None None"] == stage.hear(commit)
 
 
 def test_clear_is_answered_after_the_commits_before_it() -> None:

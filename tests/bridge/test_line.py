@@ -117,6 +117,43 @@ def test_an_answer_that_overtook_another_leaves_silence_in_its_place() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("told_ms", "heard_ms", "sent"),
+    [(900, 1500, ["> audio 16000", "> audio 32000"]), (1900, 700, ["> audio 9600", "> audio 32000", "> audio 32000"])],
+    ids=["longer", "shorter"],
+)
+def test_a_turn_that_ends_elsewhere_when_it_is_heard_again(told_ms: int, heard_ms: int, sent: list[str]) -> None:
+    stage = ready(Stage(), turn_detection=NO_PADDING)
+    play(
+        stage,
+        [
+            (append(3000), ["> audio 32000"] * 3),
+            *spoken("t1", "item_1", "one", None, 100, told_ms)[:3],
+            (lost(), ["open"]),
+            (opened, [SETUP, *["> audio 32000"] * 3]),
+            (started("n1", 100), []),
+            (stopped("n1", heard_ms), []),
+            (committed("n1"), []),
+            (final("n1", "one"), ["< delta item_1 'one'", f"< completed item_1 'one' {(told_ms - 100) / 1000}"]),
+            (lost(), ["open"]),
+            (opened, [SETUP, *sent]),
+        ],
+    )
+
+
+def test_a_committed_turn_without_sound_ends_when_the_connection_does() -> None:
+    stage = ready(Stage(), turn_detection=NO_PADDING)
+    play(
+        stage,
+        [
+            (append(1000), ["> audio 32000"]),
+            *spoken("t1", "item_1", "one", None, 100, 1000),
+            (committed("t2"), SECOND),
+            (lost(), ["< completed item_2 '' 0.0"]),
+        ],
+    )
+
+
 def test_what_is_sent_again_falls_on_the_windows_of_the_service_as_before() -> None:
     stage = ready(Stage(), turn_detection=NO_PADDING)
     for _ in range(5):

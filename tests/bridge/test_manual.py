@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from tests.bridge.stage import Stage, append, commit, final, play, ready
+from tests.bridge.stage import (
+    Stage,
+    append,
+    commit,
+    committed,
+    failed,
+    final,
+    finished,
+    later,
+    opened,
+    play,
+    ready,
+    text,
+)
 from tests.bridge.world import Service, World, heard, silence, word
 
 NEW = ["< committed item_1 after None", "< item.added item_1", "< item.done item_1"]
@@ -86,6 +99,47 @@ def test_later_pieces_wait_for_those_before_them() -> None:
             (commit, NEW),
             (final("t2", "你好"), ["< delta item_1 '你好'", "> audio 320", "> commit"]),
             (final("t3", "世界"), ["< delta item_1 '世界'", "< completed item_1 '你好世界' 57.0"]),
+        ],
+    )
+
+
+def test_a_turn_ends_once_when_one_of_its_pieces_fails() -> None:
+    stage = ready(Stage(), turn_detection=None)
+    for _ in range(57):
+        stage.hear(append(1000))
+    play(
+        stage,
+        [
+            (commit, NEW),
+            (failed("t1", "InternalError"), ["< failed item_1 upstream_error", "> audio 320", "> commit"]),
+            (text("t2", "Bye"), []),
+            (final("t2", "Bye."), []),
+        ],
+    )
+
+
+def test_what_a_session_that_had_to_end_makes_of_the_next_turn_does_not_count() -> None:
+    stage = ready(Stage(), turn_detection=None)
+    play(
+        stage,
+        [
+            (append(1000), ["> audio 32000"]),
+            (commit, [*NEW, "> commit"]),
+            (committed("t1"), []),
+            (append(500), ["> audio 16000"]),
+            (text("t2", "", "t"), []),
+            (later(3.1), ["> finish"]),
+            (append(500), []),
+            (final("t1", "one"), ["< delta item_1 'one'", "< completed item_1 'one' 1.0"]),
+            (text("t2", "too"), []),
+            (final("t2", "too"), []),
+            (finished, ["close", "open"]),
+            (opened, ["> setup pcm/16000 manual", "> audio 16000", "> audio 16000"]),
+            (
+                commit,
+                ["< committed item_2 after item_1", "< item.added item_2", "< item.done item_2", "> commit"],
+            ),
+            (final("n1", "two"), ["< delta item_2 'two'", "< completed item_2 'two' 1.0"]),
         ],
     )
 

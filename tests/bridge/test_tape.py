@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from compat.bridge.tape import Entry, Sound, Tape, after, part, split, without
+from compat.bridge.tape import Entry, Sound, Tape, after, outside, part, split, without
 
 
 def sound(tick: int, ticks: int) -> Sound:
@@ -82,7 +82,7 @@ def test_no_more_is_kept_than_the_bound() -> None:
     assert [sound(70, 10), sound(80, 10), sound(90, 10)] == list(tape.past)
 
 
-@pytest.mark.parametrize(("until", "heard"), [(20, False), (10, True)])
+@pytest.mark.parametrize(("until", "heard"), [(20, False), (10, True), (5, True)])
 def test_what_is_not_committed_is_dropped(until: int, heard: bool) -> None:
     tape = Tape()
     for tick in (0, 10, 20):
@@ -90,5 +90,5 @@ def test_what_is_not_committed_is_dropped(until: int, heard: bool) -> None:
     tape.sent()
     tape.sent()
 
-    assert heard is tape.drop(lambda entry: isinstance(entry, Sound) and entry.end <= until)
+    assert heard is tape.drop(lambda entry: outside(entry, until, 30))
     assert (0, until) == (tape.unsent, tape.kept)
