@@ -43,7 +43,7 @@ class Resampler:
         if self._rate == self._rate_out:
             return pcm
         # swr keeps buffers as large as the largest frame that it was ever given: a second at most.
-        return b"".join(self._filtered(pcm[at : at + 2 * self._rate]) for at in range(0, whole, 2 * self._rate))
+        return b"".join([self._filtered(pcm[at : at + 2 * self._rate]) for at in range(0, whole, 2 * self._rate)])
 
     def flush(self) -> bytes:
         """Push the last samples out with silence."""
@@ -78,20 +78,28 @@ class _Filter:
         self._graph.threads = 1
         source = self._graph.add("abuffer", sample_rate=f"{rate_in}", sample_fmt="s16", channel_layout="mono")
         target = self._graph.add("aformat", sample_rates=f"{rate_out}", sample_fmts="s16", channel_layouts="mono")
-        self._graph.link_nodes(source, target, self._graph.add("abuffersink")).configure()
+        sink = self._graph.add("abuffersink")
+        self._graph.link_nodes(source, target, sink).configure()
+        self._push, self._pull = source.push, sink.pull  # the graph's own look for both ends each time
+        self._frame = self._fresh(rate_in)
         self.late = rate_out - len(self.through(bytes(2 * rate_in))) // 2
 
     def through(self, pcm: bytes) -> bytes:
-        frame = AudioFrame(_S16, _MONO, len(pcm) // 2)
-        frame.planes[0].update(pcm)
-        frame.sample_rate = self._rate
-        self._graph.push(frame)
+        if len(pcm) // 2 != self._frame.samples:
+            self._frame = self._fresh(len(pcm) // 2)
+        self._frame.planes[0].update(pcm)
+        self._push(self._frame)  # which is copied, so that it can be filled again
         try:
-            out = self._graph.pull()  # of each frame that it is given, swr makes one at most
+            out = self._pull()  # of each frame that it is given, swr makes one at most
         except NothingYet:
             return b""
         assert isinstance(out, AudioFrame)  # noqa: S101 - the graph makes nothing else
         return bytes(memoryview(out.planes[0])[: out.samples * 2])
+
+    def _fresh(self, samples: int) -> AudioFrame:
+        frame = AudioFrame(_S16, _MONO, samples)
+        frame.sample_rate = self._rate
+        return frame
 
 
 _idle: dict[tuple[int, int], _Filter] = {}
