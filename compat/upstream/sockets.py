@@ -18,6 +18,7 @@ from websockets.exceptions import (
     InvalidURI,
     WebSocketException,
 )
+from websockets.frames import OP_BINARY, OP_TEXT, Frame
 from websockets.protocol import State
 
 from compat.dashscope_api.faults import fault
@@ -77,12 +78,9 @@ class _Socket(ClientConnection):
     """Its own `send` is a coroutine, and whoever would call it from elsewhere needs a task and a turn of the loop."""
 
     def write(self, frame: str | bytes) -> None:
+        opcode, data = (OP_TEXT, frame.encode()) if isinstance(frame, str) else (OP_BINARY, frame)
         try:
-            if isinstance(frame, str):
-                self.protocol.send_text(frame.encode())
-            else:
-                self.protocol.send_binary(frame)
-            self.send_data()
+            self.transport.write(Frame(opcode, data).serialize(mask=True))
         except (OSError, RuntimeError):  # the reader will hear of it
             self.transport.abort()
 
