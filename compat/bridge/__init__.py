@@ -7,7 +7,7 @@ the two ends, the pumps, to
 - call `start` once the caller's socket is accepted, and `from_client` for each of his frames (text as str, binary as
   bytes), unless the last `Reading` said off; `client_closed` when he is gone; `client_stalled` when what was written to
   him is not taken within the server's bound;
-- perform `Open(model)` by connecting in the background and telling the outcome: `upstream_opened`, or `upstream_lost`
+- perform `Open` by connecting in the background and telling the outcome: `upstream_opened`, or `upstream_lost`
   with an error of `compat.errors`, whose `retryable` decides what follows. While connected: `from_upstream` for each
   frame, `upstream_lost` when the connection ends for whatever reason (close 1007 "Model not found" is a ModelNotFound,
   401 a NotAuthenticated, a cut a ServiceUnavailable);

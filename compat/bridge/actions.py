@@ -20,9 +20,11 @@ class ToUpstream(msgspec.Struct, frozen=True):
 
 
 class Open(msgspec.Struct, frozen=True):
-    """Connect to the service's live surface with this model, now. There is no other connection at this point."""
+    """Connect to the service's live surface with this model, now. There is no other connection at this point. So many
+    before it were lost in a row, without progress."""
 
     model: str
+    losses: int = 0
 
 
 class CloseUpstream(msgspec.Struct, frozen=True):

@@ -102,7 +102,7 @@ class Line:
             self._enter(State.WAITING, now)
         else:
             self._enter(State.OPENING, now)
-            self._outbox.act(Open(self.setup.model))
+            self._outbox.act(Open(self.setup.model, self.attempts))
 
     def opened(self, now: float) -> None:
         self._enter(State.OPEN, now)

@@ -160,9 +160,9 @@ class Conversation:
             case ToUpstream(frame):
                 if self._line is not None:
                     self._line.put(frame)
-            case Open(model):
+            case Open(model, losses):
                 self._line = _Line()
-                self._line.task = self._group.create_task(self._serve(self._line, model))
+                self._line.task = self._group.create_task(self._serve(self._line, model, losses))
             case CloseUpstream():
                 self._forget()
             case Reading(on):
@@ -239,10 +239,10 @@ class Conversation:
 
     # --- the service ------------------------------------------------------------------------------------------------
 
-    async def _serve(self, line: _Line, model: str) -> None:
+    async def _serve(self, line: _Line, model: str, losses: int) -> None:
         """One connection from its opening until it is lost or forgotten."""
         try:
-            connection = await self._service.open(model, self._key)
+            connection = await self._service.open(model, self._key, losses)
         except CompatError as error:
             self._lose(line, error)
             return

@@ -33,6 +33,7 @@ T = TypeVar("T")
 log = logging.getLogger("compat")
 
 MARK: Final = "fallback:"
+LOSSES: Final = 2
 UNDONE = (NotAuthenticated, Forbidden, QuotaExceeded, RateLimited, ServiceUnavailable)
 UNCERTAIN = (ServiceFailed, ServiceTimedOut)  # the service may have done it all the same
 
@@ -104,15 +105,21 @@ class Fallback:
 
 class LiveFallback:
     """Opens a live connection at `first`, else at `second` with its own `key`; one that is lost is opened anew in the
-    same way."""
+    same way, but the other way round after LOSSES in a row without progress: the first may take connections and keep
+    none."""
 
     def __init__(self, first: Sockets, second: Sockets, key: str) -> None:
         self._first = first
         self._second = second
         self._key = key
 
-    async def open(self, model: str, key: str) -> Connection:
-        return await _either(self._first.open(model, key), lambda: self._second.open(model, self._key))
+    async def open(self, model: str, key: str, losses: int = 0) -> Connection:
+        if losses < LOSSES:
+            return await _either(self._first.open(model, key), lambda: self._second.open(model, self._key))
+        log.warning("the fallback is asked", extra={"fields": {"reason": "losses"}})
+        with contextlib.suppress(CompatError):
+            return await self._second.open(model, self._key)
+        return await self._first.open(model, key)
 
 
 async def _either(first: Awaitable[T], second: Callable[[], Awaitable[T]]) -> T:

@@ -156,7 +156,7 @@ class Sockets:
         self._timeout = connect_timeout
         self._pulse = pulse or Pulse()
 
-    async def open(self, model: str, key: str) -> Connection:
+    async def open(self, model: str, key: str, losses: int = 0) -> Connection:  # noqa: ARG002 - there is one place
         """Raises any CompatError."""
         if self._budget:
             await self._budget.turn(model, key)

@@ -154,6 +154,33 @@ async def test_a_session_that_the_first_does_not_take_is_opened_at_the_second(
     assert (first, second) == (home.dashscope.counts["realtime"], other.counts["realtime"])
 
 
+AT_ONCE = Live((Sever(1, "events"),))
+
+
+async def test_a_session_that_the_first_takes_and_does_not_keep_goes_to_the_second(
+    live_places: tuple[House, Emulator],
+) -> None:
+    home, other = live_places
+    other.counts.clear()
+    home.fail(Rule("realtime", AT_ONCE, times=None))
+
+    assert "the second" == await live_turn(home)
+    assert 1 == other.counts["realtime"]
+
+
+async def test_a_session_that_the_second_does_not_take_either_stays_with_the_first(
+    live_places: tuple[House, Emulator],
+) -> None:
+    home, other = live_places
+    home.dashscope.counts.clear()
+    home.fail(Rule("realtime", AT_ONCE, times=3))
+    other.faults.arm(Faults((Rule("realtime", Refuse(500, "InternalError"), times=None),)))
+
+    assert "the first" == await live_turn(home)
+    assert 4 == home.dashscope.counts["realtime"]
+    other.faults.arm(Faults())
+
+
 async def test_a_session_whose_first_place_cannot_be_reached_is_opened_at_the_second() -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
     with (
