@@ -7,6 +7,8 @@ import msgspec
 TICKS = 16_000
 """Positions in sound are whole ticks of 1/16000 s, whatever the rate: one sample at 16 kHz, two ticks at 8 kHz."""
 TICKS_A_MS = TICKS // 1000
+REASON = 123
+"""Bytes of a close frame's reason (RFC 6455, 5.5)."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from compat.bridge.actions import Action, Hangup, Reading, Wake
 from compat.bridge.caller import Caller
 from compat.bridge.hearing import Hearing
 from compat.bridge.ledger import Ledger
-from compat.bridge.limits import TICKS, Limits
+from compat.bridge.limits import REASON, TICKS, Limits
 from compat.bridge.line import Line, State
 from compat.bridge.outbox import Outbox
 from compat.bridge.tape import Barrier, Tape
@@ -275,7 +275,7 @@ class Bridge:
         self._hearing.fail(error)
         self._outbox.fault(error)
         self._line.hang_up(now)
-        self._close(Hangup(1011, error.message[:100]), now)
+        self._close(Hangup(1011, error.message.encode()[:REASON].decode(errors="ignore")), now)
 
     def _pass(self, barrier: Barrier) -> None:
         """Everything before the barrier is answered."""

@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect as connect_sync
 from websockets.typing import Origin
 
-from compat.emulator.faults import Hang, Live, Refuse, Rule
+from compat.emulator.faults import Fault, Hang, Live, Refuse, Rule
 from compat.emulator.realtime.troubles import Sever
 from compat.endpoints.auth import Gate
 from compat.endpoints.conversation import Bounds
@@ -245,6 +245,23 @@ async def test_a_key_that_the_service_refuses_is_told_and_ends_the_session() -> 
 
     assert ("session.created", "invalid_api_key") == (created["type"], error["error"]["code"])
     assert 1011 == close.code
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Refuse(401, "InvalidApiKey", "无效的密钥" * 40),
+        Live((Sever(0, "events", code=1007, reason="Model not found: " + "没有" * 17),)),
+    ],
+)
+async def test_a_long_reason_in_any_script_is_cut_to_what_a_close_frame_holds(home: House, fault: Fault) -> None:
+    home.fail(Rule("realtime", fault))
+    async with calling(home) as caller:
+        [*_, error], close = await caller.goodbye()
+
+    assert 1011 == close.code
+    assert error["error"]["message"].startswith(close.reason)
+    assert 120 <= len(close.reason.encode()) <= 123
 
 
 async def test_callers_may_bring_the_service_s_key() -> None:

@@ -27,6 +27,7 @@ from compat.emulator.refusals import Refusal
 from compat.emulator.state import Emulator, Seen
 
 PATH = "/api-ws/v1/realtime"
+REASON = 123  # bytes that a close frame has for it
 MODEL = re.compile(r"qwen3-asr-flash-realtime(-\d{4}-\d{2}-\d{2})?")
 
 
@@ -158,7 +159,7 @@ class _Conversation:
 
     async def _close(self, code: int, reason: str) -> None:
         self._record.closed = code
-        await self._socket.close(code, reason)
+        await self._socket.close(code, reason.encode()[:REASON].decode(errors="ignore"))
 
     async def _hear(self) -> str:
         try:

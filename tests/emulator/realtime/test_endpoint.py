@@ -324,6 +324,14 @@ def test_an_error_of_the_server_on_demand_closes_the_socket(start: Start) -> Non
     assert closed.rcvd.code == 1011
 
 
+def test_a_long_message_is_cut_to_what_a_close_frame_holds(start: Start) -> None:
+    with dialled(troubled(start, Erring(0, message="无" * 200, close=1011))) as socket:
+        closed = left(socket)[1].rcvd
+
+    assert closed is not None
+    assert (closed.code, closed.reason) == (1011, "无" * 41)
+
+
 def test_a_stall_that_ends(start: Start) -> None:
     with dialled(troubled(start, Stall(1, seconds=0.05))) as socket:
         say(socket, *frames(spoken("amber")), FINISH)
