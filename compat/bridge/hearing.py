@@ -54,6 +54,11 @@ class Hearing:
         return any(not item.committed for item in self.unfinished)
 
     @property
+    def following(self) -> bool:
+        """Whether such a turn was heard of in this session of the service."""
+        return any(piece.item in self.unfinished and not piece.item.committed for piece in self._turns.values())
+
+    @property
     def earliest(self) -> int | None:
         """Where the oldest unfinished detected turn began."""
         return min((item.start or 0 for item in self.unfinished), default=None)

@@ -251,7 +251,7 @@ class Line:
             self.state = State.CLOSED
             self.need(now)
             return False
-        if self.state is State.OPEN and not self._hearing.speaking:
+        if self.state is State.OPEN and not self._hearing.following:
             self.finish(now)
             return False
         return True

@@ -279,12 +279,14 @@ class Bridge:
 
     def _pass(self, barrier: Barrier) -> None:
         """Everything before the barrier is answered."""
+        if barrier.why == "clear":
+            self._hearing.drop(deaf=False)
+        self._hearing.finished(barrier.tick)
         match barrier.why:
             case "commit":
                 if self._answered is not barrier and self._shows_nothing(barrier):
                     self._empty(barrier)
             case "clear":
-                self._hearing.drop(deaf=False)
                 if not barrier.announced:
                     self._outbox.say(ours.Cleared(event_id=self._outbox.event_id()))
             case "switch":

@@ -141,7 +141,24 @@ def test_a_turn_that_ends_elsewhere_when_it_is_heard_again(told_ms: int, heard_m
     )
 
 
-def test_a_committed_turn_without_sound_ends_when_the_connection_does() -> None:
+def test_a_turn_that_is_not_heard_again_ends_and_does_not_break_the_connection() -> None:
+    stage = ready(Stage(), turn_detection=NO_PADDING)
+    play(
+        stage,
+        [
+            (append(1000), ["> audio 32000"]),
+            (started("t1", 900), ["< speech_started item_1 900"]),
+            (lost(), ["open"]),
+            (opened, [SETUP, "> audio 32000"]),
+            *[(append(1000), ["> audio 32000"])] * 21,
+            (later(19.9), []),
+            (later(0.2), ["> finish"]),
+            (finished, ["< speech_stopped item_1 900", *NEW, "< completed item_1 '' 0.0", "close"]),
+        ],
+    )
+
+
+def test_a_committed_turn_without_sound_ends_with_the_connection_or_the_settings() -> None:
     stage = ready(Stage(), turn_detection=NO_PADDING)
     play(
         stage,
@@ -150,6 +167,18 @@ def test_a_committed_turn_without_sound_ends_when_the_connection_does() -> None:
             *spoken("t1", "item_1", "one", None, 100, 1000),
             (committed("t2"), SECOND),
             (lost(), ["< completed item_2 '' 0.0"]),
+        ],
+    )
+
+    fresh = ready(Stage())
+    play(
+        fresh,
+        [
+            (committed("t1"), NEW),
+            (
+                update(turn_detection=None),
+                ["< session.updated", "< completed item_1 '' 0.0", "> setup pcm/16000 manual"],
+            ),
         ],
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from hypothesis import HealthCheck, example, given, settings
@@ -40,6 +41,11 @@ class Speech:
         return [before + sum(map(sum, spans[:index])) for index, (before, _) in enumerate(spans)]
 
     @property
+    def positions(self) -> list[tuple[int, str]]:
+        """Where each word begins, in bytes."""
+        return [(self.pcm.index(word(number)), f"w{number}") for number in range(1, len(self.words) + 1)]
+
+    @property
     def words(self) -> list[str]:
         return [word for turn in self.turns for word in turn]
 
@@ -61,8 +67,12 @@ class Weather:
     cuts: float
     delivery: int
     commits: float = 0.0
+    clears: float = 0.0
+    stalls: float = 0.0
 
-    def drive(self, world: World, pcm: bytes) -> None:
+    def drive(self, world: World, pcm: bytes) -> int:
+        """Where the caller cleared what he had said for the last time, in bytes."""
+        cleared = 0
         chance = random.Random(self.seed)  # noqa: S311
         for at in range(0, len(pcm), self.chunk):
             world.append(pcm[at : at + self.chunk])
@@ -74,7 +84,11 @@ class Weather:
                 world.cut()
             if chance.random() < self.commits:
                 world.say("input_audio_buffer.commit")
-            world.wait(chance.choice([0.0, 0.1, 0.1, 0.5]))
+            if chance.random() < self.clears:
+                world.say("input_audio_buffer.clear")
+                cleared = at + self.chunk
+            world.wait(4.0 if chance.random() < self.stalls else chance.choice([0.0, 0.1, 0.1, 0.5]))
+        return cleared
 
 
 def weathers(commits: float) -> st.SearchStrategy[Weather]:
@@ -135,8 +149,10 @@ def test_detected_turns(speech: Speech, weather: Weather, late: int, settles: bo
     late=st.integers(0, 2),
     settles=st.booleans(),
     silent=st.sampled_from(["never", "empty", "error"]),
+    stalls=st.sampled_from([0.0, 0.1]),
 )
-def test_manual_turns(speech: Speech, weather: Weather, late: int, settles: bool, silent: str) -> None:
+def test_manual_turns(speech: Speech, weather: Weather, late: int, settles: bool, silent: str, stalls: float) -> None:
+    weather = replace(weather, stalls=stalls)
     world = World(manual=True, service=Service(late=late, settles=settles, answers_silence=silent))
 
     weather.drive(world, speech.pcm + silence(100))
@@ -181,6 +197,27 @@ def test_detected_turns_that_the_caller_ends_sooner(
 
     world.check()
     assert world.whole_words == speech.words
+
+
+@settings(thorough, max_examples=20)
+@given(speech=speeches, weather=weathers(0.05), settles=st.booleans(), manual=st.booleans(), late=st.integers(0, 2))
+def test_what_the_caller_clears_is_gone_and_nothing_else(
+    speech: Speech, weather: Weather, settles: bool, manual: bool, late: int
+) -> None:
+    weather = replace(weather, clears=0.05, chunk=weather.chunk & ~1)
+    world = World(manual=manual, service=Service(late=late, settles=settles))
+
+    cleared = weather.drive(world, speech.pcm + silence(2000))
+    world.say("input_audio_buffer.commit")
+    world.settle()
+
+    world.check()
+    sizes: Counter[str] = Counter()
+    for name, _, size in (heard.partition("/") for heard in world.words):
+        sizes[name] += int(size or len(word(0)))
+    whole = [name for at, name in speech.positions if at >= cleared]
+    assert all(size <= len(word(0)) for size in sizes.values())
+    assert whole == [name for name in world.whole_words if name in whole]
 
 
 def test_a_turn_that_begins_past_what_was_sent_is_known_again() -> None:

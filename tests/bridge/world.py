@@ -196,6 +196,8 @@ class Service:
     def _finish(self) -> None:
         if self._begin is not None:
             self._close(self._begin, len(self._pcm))
+        if self._silence_bytes is None and heard(bytes(self._pcm)):
+            self._commit("")
         while self._late:
             self._completed(*self._late.popleft())
         self._say("session.finished")
