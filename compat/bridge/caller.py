@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable
 from typing import assert_never
 
@@ -10,7 +11,7 @@ import msgspec
 
 from compat.bridge.hearing import Hearing
 from compat.bridge.intake import Intake
-from compat.bridge.items import Piece
+from compat.bridge.items import Item, Piece
 from compat.bridge.ledger import Ledger
 from compat.bridge.limits import TICKS, Limits
 from compat.bridge.manual import ManualTurn
@@ -61,6 +62,7 @@ class Caller:
         self._limits = limits
         self._intake = Intake(self.session.format)
         self._turn: ManualTurn | None = None
+        self._behind: deque[tuple[Barrier | None, Item]] = deque()
         self._pending: Setup | None = None
         self._mark = 0
 
@@ -243,16 +245,39 @@ class Caller:
         turn, self._turn = self._turn, None
         if turn is not None:
             turn.end(self._mark)
-            self._ledger.commit(turn.item)
-            self._ledger.progress(turn.item)
-            self._ledger.settle()
+            self._behind.append((self._switches(), turn.item))
+            self.passed(None)
         if self._pending is not None:
             self._switch(self._pending)
+
+    def _switches(self) -> Barrier | None:
+        """The last place, not passed yet, where detected turns give way to manual ones."""
+        detecting, last = self._hearing.detecting, None
+        for entry in self._tape.future:
+            if isinstance(entry, Barrier) and entry.setup is not None:
+                last = entry if detecting and entry.setup.detection is None else last
+                detecting = entry.setup.detection is not None
+        return last
+
+    def passed(self, barrier: Barrier | None) -> None:
+        """Tell of the manual turns that have ended and wait for nothing but this."""
+        while self._behind and self._behind[0][0] in (None, barrier):
+            _, item = self._behind.popleft()
+            self._ledger.commit(item)
+            self._ledger.progress(item)
+        self._ledger.settle()
+
+    def give_up(self) -> None:
+        """Nothing is passed any more."""
+        for _, item in self._behind:
+            self._ledger.commit(item)
+        self._behind.clear()
 
     def _clear(self) -> None:
         self._intake = Intake(self.session.format, self._intake.position)
         self._mark = self._intake.position
         commits = [entry.tick for entry in self._tape.future if isinstance(entry, Barrier) and entry.why == "commit"]
+        commits += [barrier.tick for barrier, _ in self._behind if barrier is not None]
         waits = bool(commits)
         sent = self._tape.drop(self._committed(max([self._hearing.committed_to, *commits])))
         heard = sent or self._hearing.speaking

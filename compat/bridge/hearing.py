@@ -264,9 +264,8 @@ class Hearing:
                 self.waiting.remove(piece)
 
     def fail(self, error: CompatError) -> None:
-        """Every unfinished turn ends as failed."""
+        """Every unfinished detected turn is committed and has failed."""
         for item in self.unfinished:
             item.error = error
             self._ledger.commit(item)
         self.unfinished.clear()
-        self._ledger.fail(error)

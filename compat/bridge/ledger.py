@@ -41,7 +41,7 @@ class Ledger:
         if item.stopped or item.end is None or not item.started:
             return
         item.stopped = True
-        end_ms = max(item.end // TICKS_A_MS, self._last_end_ms)
+        end_ms = max(max(item.end, item.start or 0) // TICKS_A_MS, self._last_end_ms)
         self._last_end_ms = end_ms
         self._outbox.say(ours.SpeechStopped(event_id=self._outbox.event_id(), audio_end_ms=end_ms, item_id=item.id))
 

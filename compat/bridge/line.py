@@ -128,7 +128,7 @@ class Line:
 
     def finished(self, now: float) -> None:
         """The service answered everything it was sent and ended its session. The next begins when it is needed."""
-        self._hearing.finished(self._sent_to)
+        self._hearing.finished(self._next)
         self._outbox.act(CloseUpstream())
         self._again(now)
 
@@ -159,7 +159,7 @@ class Line:
         self._hearing.lost()
         self._enter(State.CLOSED, now)
         self.timeline = Timeline()
-        self._told, self._owed, self._in_flight = None, [], 0
+        self._told, self._owed, self._in_flight, self._next = None, [], 0, 0
         self._alive, self._heard_of, self._received, self._busy_until = False, 0, 0.0, 0.0
         self.feed(now)
         if self._urgent:

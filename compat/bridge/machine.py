@@ -272,7 +272,7 @@ class Bridge:
             self._line.lost(now, error.retry_after or 0.0)
 
     def _give_up(self, error: CompatError, now: float) -> None:
-        self._hearing.fail(error)
+        self._fail(error)
         self._outbox.fault(error)
         self._line.hang_up(now)
         self._close(Hangup(1011, error.message.encode()[:REASON].decode(errors="ignore")), now)
@@ -293,6 +293,7 @@ class Bridge:
                 if barrier.setup is not None:
                     self._hearing.detecting = barrier.setup.detection is not None
                     self._line.switch(self._caller.takeable(barrier.setup), self._now)
+                self._caller.passed(barrier)
             case _:
                 assert_never(barrier.why)
         self._commits = self._ledger.commits
@@ -323,6 +324,12 @@ class Bridge:
         item.end, item.closed = barrier.tick, True
         self._ledger.commit(item)
         self._ledger.settle()
+
+    def _fail(self, error: CompatError) -> None:
+        """Every turn that the caller knows of, and has no result for, ends as failed."""
+        self._hearing.fail(error)
+        self._caller.give_up()
+        self._ledger.fail(error)
 
     # --- the end ----------------------------------------------------------------------------------------------------
 
@@ -364,7 +371,7 @@ class Bridge:
         if not late and (self._ledger.open or self._hearing.speaking or self._tape.future):
             return
         if late:
-            self._hearing.fail(self._leaving)
+            self._fail(self._leaving)
         if self._leaving.code == "session_expired":
             self._outbox.fault(self._leaving)
         self._close(Hangup(1001, self._leaving.message), now)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from compat.bridge.limits import Limits
+from compat.errors import NotAuthenticated
 from tests.bridge.stage import (
     NEW,
     NO_PADDING,
@@ -381,6 +382,68 @@ def test_from_manual_to_detected_the_turn_ends_here() -> None:
             (final("t1", "hi"), ["< delta item_1 'hi'", "< completed item_1 'hi' 0.5", "> finish"]),
             (finished, ["close", "open"]),
             (opened, [SETUP, "> audio 16000"]),
+        ],
+    )
+
+
+SWITCHED: Conversation = [
+    (append(1000), ["> audio 32000"]),
+    (started("t1", 100), ["< speech_started item_1 100"]),
+    (update(turn_detection=None), ["< session.updated", "> finish"]),
+    (append(1000), []),
+    (commit, []),
+]
+ONE = ["< speech_stopped item_1 1000", *NEW, "< delta item_1 'one'", "< completed item_1 'one' 0.9"]
+
+
+def test_a_manual_turn_is_committed_after_the_detected_turns_before_it() -> None:
+    play(
+        ready(Stage(), turn_detection=NO_PADDING),
+        [
+            *SWITCHED,
+            (lost(), ["open"]),
+            (opened, [SETUP, "> audio 32000", "> finish"]),
+            (started("n1", 100), []),
+            (final("n1", "one"), ONE),
+            (finished, ["close", *SECOND, "open"]),
+            (opened, ["> setup pcm/16000 manual", "> audio 32000", "> commit"]),
+            (final("m1", "two"), ["< delta item_2 'two'", "< completed item_2 'two' 1.0"]),
+        ],
+    )
+
+
+def test_clear_after_such_a_turn_is_answered_after_it() -> None:
+    play(
+        ready(Stage(), turn_detection=NO_PADDING),
+        [
+            *SWITCHED,
+            (append(500), []),
+            (clear, []),
+            (final("t1", "one"), ONE),
+            (finished, ["close", *SECOND, "open"]),
+            (opened, ["> setup pcm/16000 manual", "> audio 32000", "> commit"]),
+            (final("m1", "two"), ["< delta item_2 'two'", "< completed item_2 'two' 1.0", "> finish"]),
+            (finished, ["close", "< cleared"]),
+        ],
+    )
+
+
+def test_such_a_turn_fails_with_the_session() -> None:
+    play(
+        ready(Stage(), turn_detection=NO_PADDING),
+        [
+            *SWITCHED,
+            (
+                lost(NotAuthenticated("no")),
+                [
+                    *NEW,
+                    *SECOND,
+                    "< failed item_1 invalid_api_key",
+                    "< failed item_2 invalid_api_key",
+                    "< error invalid_api_key None None",
+                    "hang up 1011",
+                ],
+            ),
         ],
     )
 

@@ -169,6 +169,11 @@ REORDERED: dict[str, Conversation] = {
         ),
         (stopped("t", 600), []),
     ],
+    "an end before the beginning": [
+        (started("t", 600), ["< speech_started item_1 600"]),
+        (stopped("t", 400), ["< speech_stopped item_1 600"]),
+        (final("t", "hi"), [*NEW, "< delta item_1 'hi'", "< completed item_1 'hi' 0.0"]),
+    ],
     "a snapshot before the beginning": [
         (text("t", "h", "i"), ["< delta item_1 'h'"]),
         (started("t", 100), ["< speech_started item_1 100"]),

@@ -158,6 +158,30 @@ def test_a_turn_that_is_not_heard_again_ends_and_does_not_break_the_connection()
     )
 
 
+def test_a_session_that_ends_before_all_was_sent_again_has_answered_what_it_was_sent() -> None:
+    stage = ready(Stage(drain=False, limits=Limits(in_flight_bytes=32_000)), turn_detection=NO_PADDING)
+    play(
+        stage,
+        [
+            (append(3000), ["> audio 32000"]),
+            (drained, ["> audio 32000"]),
+            (drained, ["> audio 32000"]),
+            *spoken("t1", "item_1", "one", None, 100, 900)[:3],
+            (lost(), ["open"]),
+            (opened, [SETUP, "> audio 32000"]),
+            (later(20.1), ["> finish"]),
+            (finished, ["< completed item_1 '' 0.8", "close", "open"]),
+            (opened, [SETUP, "> audio 32000"]),
+            (started("n1", 100), ["< speech_started item_2 1100"]),
+            (lost(), []),
+            (later(1), ["open"]),
+            (opened, [SETUP, "> audio 32000"]),
+            (drained, ["> audio 32000"]),
+            (drained, []),
+        ],
+    )
+
+
 def test_a_committed_turn_without_sound_ends_with_the_connection_or_the_settings() -> None:
     stage = ready(Stage(), turn_detection=NO_PADDING)
     play(
