@@ -13,8 +13,9 @@ class Captions:
         self.stash = ""
 
     def grow(self, text: str, stash: str) -> str:
-        """The next delta after a snapshot, empty where nothing new is settled."""
-        end = settled(text, stash)
+        """The next delta after a snapshot, empty where nothing new is settled. Space at the end of what is settled
+        waits for a word: where none comes, the final text does without it."""
+        end = len(text[: settled(text, stash)].rstrip())
         delta = text[len(self.said) : end] if text.startswith(self.said) else ""
         self.said += delta
         preview = text + stash

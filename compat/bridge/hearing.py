@@ -185,14 +185,14 @@ class Hearing:
             self.answered_to = max(self.answered_to, done.reach or 0)
 
     def _give_up(self, item: Item) -> None:
-        """The service has nothing (more) to say about this item: what it confirmed so far is the transcript."""
+        """The service has nothing (more) to say about this item: what it last said is the transcript."""
         if self.detecting:
             if item.end is None:
                 item.end = item.reach = item.start
             self._ledger.commit(item)
         for piece in item.pieces:
             if not piece.resolved:
-                self._end(None, piece, piece.text)
+                self._end(None, piece, piece.text + piece.stash)
 
     def feed(self, piece: Piece) -> None:
         """Sound of this piece is being sent: the next turn that nobody knows is its."""
@@ -218,7 +218,7 @@ class Hearing:
         if piece in self.waiting:
             self.waiting.remove(piece)
         if not piece.resolved:
-            self._end(None, piece, piece.text)
+            self._end(None, piece, piece.text + piece.stash)
 
     def give_up(self) -> None:
         """There is no sound left in which the service could find the committed turns that it has not answered."""
@@ -228,6 +228,8 @@ class Hearing:
     def finished(self, tick: int) -> None:
         """The service has answered everything that it was sent, which was the sound up to this tick."""
         for item in list(self.unfinished):
+            if item.end is None and item.pieces[0] in self._turns.values():
+                item.end = item.reach = tick
             self._give_up(item)
         asked = [piece for piece in (*self._turns.values(), *self.waiting) if piece.asked]
         for piece in asked:
@@ -238,7 +240,7 @@ class Hearing:
     def lost(self) -> None:
         """The service's session is gone, and its turn ids with it."""
         for piece in (*self._turns.values(), *self.waiting):
-            piece.fed = piece.asked = False
+            piece.fed, piece.asked, piece.stash = False, False, ""
         self._turns.clear()
         self._ended.clear()
         self._deaf = False

@@ -35,6 +35,7 @@ from tests.bridge.stage import (
     start,
     started,
     stopped,
+    text,
     update,
 )
 
@@ -268,6 +269,44 @@ def test_a_commit_of_silence_that_was_poured_in_waits_two_seconds_and_the_next_t
                 ["< speech_stopped item_2 40500", *SECOND, "< delta item_2 'hi'", "< completed item_2 'hi' 0.4"],
             ),
             (finished, ["close"]),
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    "end", [finished, refusal(message="Invalid event type: session.finish")], ids=["no result", "finish refused"]
+)
+def test_a_session_that_ends_without_a_result_leaves_what_was_shown_last(end: Said) -> None:
+    detected = ready(Stage(), turn_detection=NO_PADDING)
+    play(
+        detected,
+        [
+            (append(1000), ["> audio 32000"]),
+            (started("t1", 100), ["< speech_started item_1 100"]),
+            (text("t1", "he", "llo"), ["< delta item_1 'he'"]),
+            (commit, ["> finish"]),
+            (
+                end,
+                [
+                    "< speech_stopped item_1 1000",
+                    *NEW,
+                    "< delta item_1 'llo'",
+                    "< completed item_1 'hello' 0.9",
+                    "close",
+                ],
+            ),
+        ],
+    )
+
+    manual = ready(Stage(), turn_detection=None)
+    play(
+        manual,
+        [
+            (append(1000), ["> audio 32000"]),
+            (commit, [*NEW, "> commit"]),
+            (text("t1", "", "hello"), []),
+            (later(3.1), ["> finish"]),
+            (end, ["< delta item_1 'hello'", "< completed item_1 'hello' 1.0", "close"]),
         ],
     )
 

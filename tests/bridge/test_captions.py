@@ -20,6 +20,8 @@ TEXTS = st.text(alphabet="ab 你好éस्ี👍🏽🇨🇳\u0301\u200d", max
         ([("abc", ""), ("abx", ""), ("abcd", "")], "abcd", ["abc", "", "d", ""], True),
         ([("abc", "")], "xyz", ["abc", ""], False),
         ([("abc", "")], "ab", ["abc", ""], False),
+        ([("hello ", ""), ("hello wor", "ld")], "hello", ["hello", " wor", ""], False),
+        ([("hello ", "world"), ("hello\r", "")], "hello", ["hello", "", ""], True),
         ([], "", [""], True),
     ],
 )
@@ -35,7 +37,7 @@ def test_snapshots(snapshots: list[tuple[str, str]], transcript: str, deltas: li
 def test_the_stash_is_what_may_follow_the_deltas() -> None:
     captions = Captions()
 
-    captions.grow("hello", " wor")
+    captions.grow("hello ", "wor")
     assert " wor" == captions.stash
     captions.grow("สวัสด", "")
     assert "" == captions.stash
