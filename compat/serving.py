@@ -46,6 +46,8 @@ def config(
     head_timeout: float = 10.0,
     body_timeout: float = 30.0,
     ping: float = PING,
+    pong: float = PONG,
+    ws: type[Protocol] = Protocol,
 ) -> uvicorn.Config:
     """The time-outs bound how slowly callers may send (see compat.wire.http)."""
     logging.getLogger("uvicorn.error").addFilter(_false_alarm)
@@ -59,10 +61,10 @@ def config(
         ssl_keyfile=key,
         proxy_headers=False,
         http=bounded(head_timeout=head_timeout, body_timeout=body_timeout),
-        ws=Protocol,
+        ws=ws,
         ws_max_size=LARGEST_FRAME,
         ws_ping_interval=ping,
-        ws_ping_timeout=PONG,
+        ws_ping_timeout=pong,
     )
 
 

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -15,10 +16,10 @@ from compat.serving import Server, config
 
 
 @contextlib.contextmanager
-def serve(app: ASGIApp, cert: Path | None = None, key: Path | None = None, **timeouts: float) -> Iterator[str]:
+def serve(app: ASGIApp, cert: Path | None = None, key: Path | None = None, **options: Any) -> Iterator[str]:  # noqa: ANN401 - those of config
     """Runs `app` in a thread with a loop of its own; gives its root address, `http://127.0.0.1:PORT`."""
     listener = socket.create_server(("127.0.0.1", 0))
-    settings = config(app, cert, key, **timeouts)
+    settings = config(app, cert, key, **options)
     state = getattr(app, "state", None)
     leaves = hasattr(state, "leave")
     server = Server(settings, state.retire, state.leave) if state and leaves else uvicorn.Server(settings)

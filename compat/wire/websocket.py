@@ -1,15 +1,17 @@
-"""WebSockets as they come in: uvicorn's protocol, whose handshake always ends, and whose last word arrives.
+"""WebSockets as they come in: uvicorn's protocol, whose handshake always ends, whose last word arrives, and which ends.
 
 uvicorn 0.54 answers nothing, and waits for ever, when websockets cannot read a handshake that httptools could: a line
 of more than 8192 bytes, a body. What websockets itself refuses is told as plain text that quotes the caller's headers.
 Frames that come before the handshake is answered are lost, or break the connection without a word; and a caller who is
-cut off for a frame that cannot be may see a reset in place of the reason.
+cut off for a frame that cannot be may see a reset in place of the reason. A connection whose caller reads nothing more
+is kept, with all that waits for him, for as long as he likes, and the server cannot stop.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -42,6 +44,11 @@ class Connection(ServerProtocol):
 
 
 class Protocol(WebSocketsSansIOProtocol):
+    """`ending`: seconds that a caller has to take the last words, which must be more than uvicorn's own `close_timeout`
+    of 10 for his goodbye."""
+
+    ending: ClassVar[float] = 12.0
+
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - uvicorn's
         super().__init__(*args, **options)
         self._told = refusal.told(self.app_state)
@@ -49,6 +56,24 @@ class Protocol(WebSocketsSansIOProtocol):
 
         self._early = b""
         self._failed = False
+        self._cutting: asyncio.TimerHandle | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._cutting is not None:
+            self._cutting.cancel()
+        super().connection_lost(exc)
+
+    def on_task_complete(self, task: asyncio.Task[None]) -> None:
+        super().on_task_complete(task)
+        self._cut(after=self.ending)
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        self._cut(after=LINGER)
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self._cut(after=LINGER)
 
     def data_received(self, data: bytes) -> None:
         if self._failed or self.transport.is_closing():
@@ -86,6 +111,12 @@ class Protocol(WebSocketsSansIOProtocol):
     def handle_ping(self) -> None:
         if not self._failed:
             super().handle_ping()
+
+    def _cut(self, *, after: float) -> None:
+        if self._cutting is not None:
+            self._cutting.cancel()
+        if not self.disconnected:
+            self._cutting = self.loop.call_later(after, self.transport.abort)
 
     def _read(self, *, on: bool) -> None:
         if self.read_paused is on:

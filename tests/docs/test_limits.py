@@ -17,7 +17,7 @@ from compat.endpoints import sessions, upload
 from compat.endpoints.conversation import Bounds
 from compat.openai_api import form, secrets
 from compat.settings import Settings
-from compat.wire import http
+from compat.wire import http, websocket
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "limits.md").read_text()
 BOUNDS = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \| [^|]+ \|$", PAGE, re.MULTILINE))
@@ -41,6 +41,7 @@ CODE = {
     "a frame of live speech": f"{serving.LARGEST_FRAME >> 20} MiB",
     "sound that is ahead of the service": f"{Limits().unsent:g} s",
     "what a live caller does not read": f"{Bounds().backlog >> 20} MiB, {Bounds().unread:g} s",
+    "the last words of a live session, which its caller does not take": f"{websocket.Protocol.ending:g} s",
     "a live caller who answers no ping": f"{serving.PONG:g} s",
     "a live session": f"`COMPAT_MAX_SESSION`, {SET.max_session / 3600:g} h",
     "requests and sessions at a time, bytes on disk": "`COMPAT_MAX_REQUESTS`, `COMPAT_MAX_SESSIONS`, "

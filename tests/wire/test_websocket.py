@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +17,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from compat.serving import LARGEST_FRAME
+from compat.wire.websocket import Protocol
 from tests.servers import serve
 
 KEY = b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="
@@ -31,6 +34,29 @@ async def echo(socket: WebSocket) -> None:
     with contextlib.suppress(WebSocketDisconnect):
         while True:
             await socket.send_text(await socket.receive_text())
+
+
+TOLD, LOST = threading.Event(), threading.Event()
+
+
+async def flood(socket: WebSocket) -> None:
+    """Says more than a caller's and this machine's buffers hold, and gives it up."""
+    await socket.accept()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0.2):
+            while True:
+                await socket.send_bytes(bytes(1 << 20))
+    TOLD.set()
+    while socket.query_params and (await socket.receive())["type"] != "websocket.disconnect":
+        pass
+
+
+class Watched(Protocol):
+    ending = 0.1
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        LOST.set()
 
 
 @pytest.fixture(scope="module")
@@ -149,3 +175,27 @@ def test_a_caller_who_goes_on_sending_hears_why_he_is_cut_off(
 
     assert (b"\x88", code) == (told[:1], int.from_bytes(told[2:4]))
     assert [] == [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+
+
+FLOODED = Starlette(routes=[WebSocketRoute("/flood", flood)])
+
+
+@pytest.mark.parametrize(("query", "ping"), [(b"", 20.0), (b"?stay=1", 0.05)])
+def test_a_caller_who_reads_nothing_more_is_cut_off(query: bytes, ping: float) -> None:
+    LOST.clear()
+    with serve(FLOODED, ws=Watched, ping=ping, pong=0.05) as root, unread(root, query):
+        assert LOST.wait(10)
+
+
+def test_a_caller_who_reads_nothing_does_not_keep_the_server_from_stopping() -> None:
+    TOLD.clear()
+    with contextlib.ExitStack() as stack, serve(FLOODED) as root:
+        stack.enter_context(unread(root))
+        assert TOLD.wait(10)
+
+
+def unread(root: str, query: bytes = b"") -> socket.socket:
+    """A caller who asked for a flood."""
+    caller = socket.create_connection(("127.0.0.1", int(root.rpartition(":")[2])), timeout=10)
+    caller.sendall(b"\r\n".join([b"GET /flood" + query + b" HTTP/1.1", *WHOLE, b"", b""]))
+    return caller
