@@ -74,12 +74,12 @@ class _Updated(_ServerEvent, frozen=True, tag="session.updated"):
 
 class _Started(_ServerEvent, frozen=True, tag="input_audio_buffer.speech_started"):
     item_id: str
-    audio_start_ms: int | None = None
+    audio_start_ms: float | None = None
 
 
 class _Stopped(_ServerEvent, frozen=True, tag="input_audio_buffer.speech_stopped"):
     item_id: str
-    audio_end_ms: int | None = None
+    audio_end_ms: float | None = None
 
 
 class _Committed(_ServerEvent, frozen=True, tag="input_audio_buffer.committed"):
@@ -206,9 +206,9 @@ def _report(event: _Known) -> turns.Report:
                 turn=event.item_id, text=event.transcript or "", language=event.language, emotion=event.emotion
             )
         case _Started():
-            return turns.Started(event.item_id, event.audio_start_ms)
+            return turns.Started(event.item_id, _whole(event.audio_start_ms))
         case _Stopped():
-            return turns.Stopped(event.item_id, event.audio_end_ms)
+            return turns.Stopped(event.item_id, _whole(event.audio_end_ms))
         case _Committed():
             return turns.Committed(event.item_id)
         case _Failed():
@@ -219,6 +219,11 @@ def _report(event: _Known) -> turns.Report:
             return _error(event.error)
         case _Created() | _Updated() | _ItemCreated():
             return _NOTED
+
+
+def _whole(ms: float | None) -> int | None:
+    """The documents show whole milliseconds, and do not say that there are no others."""
+    return None if ms is None else round(ms)
 
 
 def _failed(event: _Failed) -> turns.Report:

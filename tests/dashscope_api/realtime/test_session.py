@@ -75,6 +75,8 @@ COMPLETED = "conversation.item.input_audio_transcription.completed"
         ),
         ({"type": "input_audio_buffer.speech_started", "item_id": "i"}, turns.Started("i", None)),
         ({"type": "input_audio_buffer.speech_stopped", "item_id": "i", "audio_end_ms": 9}, turns.Stopped("i", 9)),
+        ({"type": "input_audio_buffer.speech_stopped", "item_id": "i", "audio_end_ms": 9.8}, turns.Stopped("i", 10)),
+        ({"type": "input_audio_buffer.speech_started", "item_id": "i", "audio_start_ms": 5.0}, turns.Started("i", 5)),
         (
             {"type": "input_audio_buffer.committed", "item_id": "i", "previous_item_id": None},
             turns.Committed("i"),
