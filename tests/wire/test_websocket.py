@@ -7,6 +7,7 @@ import contextlib
 import json
 import socket
 import threading
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
@@ -31,9 +32,9 @@ async def hello(socket: WebSocket) -> None:
 
 async def echo(socket: WebSocket) -> None:
     await socket.accept()
-    with contextlib.suppress(WebSocketDisconnect):
-        while True:
-            await socket.send_text(await socket.receive_text())
+    while (said := await socket.receive())["type"] == "websocket.receive":
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # who has gone meanwhile
+            await socket.send({**said, "type": "websocket.send"})
 
 
 TOLD, LOST = threading.Event(), threading.Event()
@@ -175,6 +176,27 @@ def test_a_caller_who_goes_on_sending_hears_why_he_is_cut_off(
 
     assert (b"\x88", code) == (told[:1], int.from_bytes(told[2:4]))
     assert [] == [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+
+
+@pytest.mark.parametrize(("begin", "whole"), [(b"\x01", b"\x81"), (b"\x02", b"\x82")])
+def test_a_message_in_many_fragments_takes_little_more_than_its_length(port: int, begin: bytes, whole: bytes) -> None:
+    count = 20_000
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as caller:
+        caller.sendall(OPEN)
+        assert caller.recv(65536).startswith(b"HTTP/1.1 101 ")
+        tracemalloc.start()
+        caller.sendall(begin + b"\x82\0\0\0\0ab" + b"\0\x82\0\0\0\0ab" * (count - 1) + PING)
+        assert caller.recv(4) == PONG
+        taken = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        caller.sendall(b"\x80\x80\0\0\0\0")
+        told = b""
+        while len(told) < 4 + 2 * count:
+            told += (part := caller.recv(65_536))
+            assert part, told
+
+    assert taken < 10 * count
+    assert told == whole + b"\x7e" + (2 * count).to_bytes(2) + b"ab" * count
 
 
 FLOODED = Starlette(routes=[WebSocketRoute("/flood", flood)])
