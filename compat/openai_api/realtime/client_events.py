@@ -1,4 +1,4 @@
-"""What a realtime caller may say: one decode a message, base64 straight into bytes.
+"""What a realtime caller may say: one decode a message, base64 into bytes with it.
 
 The shapes are those of OpenAI's OpenAPI document (RealtimeClientEvent…, RealtimeBetaClientEvent…, 2026-08); unknown
 fields are ignored. A session's own fields are read by `session.py`, which knows what an absent field means.
@@ -10,9 +10,14 @@ import re
 from typing import Any, TypeAlias
 
 import msgspec
+import pybase64
 
 from compat.errors import BadRequest
 from compat.openai_api.realtime.patch import Patch
+
+
+class Base64(bytes):
+    """What base64 said. pybase64 reads it in half of the time that msgspec takes for `bytes`."""
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -28,7 +33,7 @@ class TranscriptionSessionUpdate(_Event, frozen=True, tag="transcription_session
 
 
 class Append(_Event, frozen=True, tag="input_audio_buffer.append"):
-    audio: bytes
+    audio: Base64
 
 
 class Commit(_Event, frozen=True, tag="input_audio_buffer.commit"):
@@ -73,7 +78,15 @@ ClientEvent: TypeAlias = (
     SessionUpdate | TranscriptionSessionUpdate | Append | Commit | Clear | Retrieve | Delete | Unanswerable
 )
 
-_decoder: msgspec.json.Decoder[ClientEvent] = msgspec.json.Decoder(ClientEvent)
+
+def _read(_: type, said: str) -> Base64:
+    try:
+        return Base64(pybase64.b64decode(said, validate=True))
+    except (TypeError, ValueError) as error:
+        raise ValueError("Invalid base64 encoded string") from error
+
+
+_decoder: msgspec.json.Decoder[ClientEvent] = msgspec.json.Decoder(ClientEvent, dec_hook=_read)
 _PATH = re.compile(r" - at `(?:key in )?\$\.?(.*?)(?:\[\.\.\.\])?`$")
 _MISSING = re.compile(r"missing required field `(.*?)`")
 

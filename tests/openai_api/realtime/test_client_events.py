@@ -18,9 +18,9 @@ from compat.openai_api.realtime.patch import Patch
         ({"type": "input_audio_buffer.clear", "unknown": {"a": 1}}, theirs.Clear()),
         (
             {"type": "input_audio_buffer.append", "audio": base64.b64encode(b"\0\1").decode()},
-            theirs.Append(audio=b"\0\1"),
+            theirs.Append(audio=theirs.Base64(b"\0\1")),
         ),
-        ({"type": "input_audio_buffer.append", "audio": ""}, theirs.Append(audio=b"")),
+        ({"type": "input_audio_buffer.append", "audio": ""}, theirs.Append(audio=theirs.Base64())),
         ({"type": "session.update", "session": {}}, theirs.SessionUpdate(session=Patch())),
         (
             {"type": "transcription_session.update", "session": {"input_audio_format": "pcm16"}},
