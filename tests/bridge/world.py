@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import re
 from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,6 +22,7 @@ from compat.openai_api.realtime.opening import Opening
 from tests.bridge.stage import counting, resolve
 
 RATE = 16_000
+_LOUD, _QUIET = re.compile(rb"(?:\0{0,3}[^\0])*+"), re.compile(rb"\0*+")
 WORD_MS = 160
 
 
@@ -37,18 +39,24 @@ def heard(pcm: bytes) -> list[str]:
     words, at = [], 0
     while at < len(pcm):
         if pcm[at : at + 2] == b"\0\0":
-            at += 2
-            at += (len(pcm) - at - len(pcm[at:].lstrip(b"\0"))) & ~1
+            at += _run(pcm, at) & ~1
             continue
         number = int.from_bytes(pcm[at : at + 2], "little")
         run = len(word(number))
         if pcm[at : at + run + 2] in (word(number) + b"\0\0", word(number)):
             words.append(f"w{number}")
         else:
-            run = 2 * sum(1 for _ in itertools.takewhile(number.__eq__, memoryview(pcm)[at:].cast("H")))
+            run = _run(pcm, at)
             words.append(f"w{number}/{run}")
         at += run
     return words
+
+
+def _run(pcm: bytes, at: int) -> int:
+    """How many bytes from here on repeat one sample; of silence, half a sample too."""
+    sample = b"\0" if pcm[at : at + 2] == b"\0\0" else pcm[at : at + 2]
+    found = re.compile(b"(?:" + re.escape(sample) + b")*").match(pcm, at)
+    return len(found[0]) if found else 0
 
 
 @dataclass
@@ -76,6 +84,7 @@ class Service:
     _begin: int | None = None
     _looked: int = 0
     _told: int = 0
+    _searched: int = 0
     _late: deque[tuple[str, str]] = field(default_factory=deque)
 
     def take(self, frame: str) -> None:
@@ -130,9 +139,15 @@ class Service:
     def _end(self, begin: int) -> int | None:
         """Where the pause begins that ends the turn."""
         assert self._silence_bytes is not None
-        at = self._pcm.find(bytes(self._silence_bytes), begin)
-        if at < 0:
-            return None
+        at = max(begin, self._searched)
+        while True:
+            self._searched = at = _LOUD.match(self._pcm, at).end()  # type: ignore[union-attr] # it always matches
+            run = _QUIET.match(self._pcm, at).end() - at  # type: ignore[union-attr] # it always matches
+            if run >= self._silence_bytes:
+                break
+            at += run
+            if at == len(self._pcm):
+                return None
         end = -(-(at + at % 2 + self._silence_bytes) // (2 * self.window)) * 2 * self.window
         return end if end <= len(self._pcm) else None
 
