@@ -14,7 +14,6 @@ import asyncio
 import contextlib
 from typing import Any, ClassVar, Final
 
-from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.datastructures import Headers
 from websockets.frames import Frame
@@ -91,9 +90,10 @@ class Protocol(WebSocketsSansIOProtocol):
             self.transport.write(refusal.answer(UNREADABLE, self._told))
             self.transport.close()
 
-    async def send(self, message: ASGISendEvent) -> None:
-        await super().send(message)
-        if self._early and self.handshake_complete:
+    def start_keepalive(self) -> None:
+        """Which uvicorn does when it has answered the handshake."""
+        super().start_keepalive()
+        if self._early:
             early, self._early = self._early, b""
             self._read(on=True)
             self.data_received(early)
