@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -27,3 +28,6 @@ def first_example() -> None:
 
 # Tests run side by side: threads of its own cost a recognition twice the processor's time and save nobody's.
 os.environ.setdefault("MOONSHINE_ORT_SINGLE_THREAD", "1")
+
+# A suite begun in the background of a shell has it ignored, and so would the programs have that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
