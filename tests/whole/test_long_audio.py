@@ -1,4 +1,4 @@
-"""Twenty minutes of words coded in tones through both roads: each word once, in order, where it was said."""
+"""Ten minutes of words coded in tones through both roads: each word once, in order, where it was said."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from tests.audio.media import make
 from tests.house import house
 
-SPOKEN = lay(itertools.islice(itertools.cycle(VOCABULARY), 3870), gap_ms=150)
+SPOKEN = lay(itertools.islice(itertools.cycle(VOCABULARY), 1935), gap_ms=150)
 WORDS = [word.text for word in SPOKEN]
 NEAR = 0.05  # seconds
 
@@ -61,4 +61,4 @@ def test_pieces(speech: Path) -> None:
         assert meant[-1].end_ms / 1000 - NEAR <= segment.end
     assert len(WORDS) == heard
     assert WORDS == "".join(deltas).split()
-    assert len(deltas) >= 10
+    assert len(deltas) >= 5
