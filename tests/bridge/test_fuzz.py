@@ -16,7 +16,7 @@ from compat.errors import ServiceTimedOut, ServiceUnavailable
 from compat.openai_api.realtime.opening import opening
 from tests.bridge.stage import counting, resolve
 
-PATIENT = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+PATIENT = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 Json: TypeAlias = Any
 
 plain = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=6)
@@ -76,6 +76,13 @@ said = st.builds(
     kinds,
     some(event_id=st.text(max_size=4), session=session, audio=sound, item_id=ids),
 )
+talk = st.sampled_from([
+    {"type": "input_audio_buffer.append", "audio": base64.b64encode(bytes(9600)).decode()},
+    {"type": "input_audio_buffer.commit"},
+    {"type": "input_audio_buffer.clear"},
+    {"type": "session.update", "session": {"turn_detection": None}},
+    {"type": "session.update", "session": {"turn_detection": {"type": "server_vad"}}},
+]).map(json.dumps)  # fmt: skip
 frames = (said | anything).map(json.dumps) | st.text(max_size=30) | st.binary(max_size=30)
 
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
@@ -100,7 +107,7 @@ theirs = st.builds(
 )  # fmt: skip
 answers = (theirs | anything).map(json.dumps) | st.text(max_size=20) | st.binary(max_size=20)
 steps = st.lists(
-    st.tuples(st.just("caller"), frames)
+    st.tuples(st.just("caller"), frames | talk)
     | st.tuples(st.just("service"), answers)
     | st.tuples(st.sampled_from(["connect", "cut", "time out", "pong", "drained", "stop", "go", "stall"]), st.just(""))
     | st.tuples(st.just("wait"), st.sampled_from([0.0, 0.1, 1.0, 5.0, 100.0])),
@@ -116,7 +123,9 @@ class Stand:
     now: float = 1000.0
     dialled: bool = False
     connected: bool = False
+    finishing: bool = False
     hangups: list[Hangup] = field(default_factory=list)
+    frames: list[Json] = field(default_factory=list)
 
     def step(self, what: str, value: Any) -> None:  # noqa: ANN401 - a frame, or seconds
         bridge, now = self.bridge, self.now
@@ -143,7 +152,7 @@ class Stand:
                 self.dialled, self.connected = False, True
                 self.do(bridge.upstream_opened(now))
             case "cut" | "time out" if self.dialled or self.connected:
-                self.dialled = self.connected = False
+                self.dialled = self.connected = self.finishing = False
                 error = ServiceUnavailable("cut") if what == "cut" else ServiceTimedOut("late")
                 self.do(bridge.upstream_lost(error, now))
             case "service" if self.connected:
@@ -155,20 +164,35 @@ class Stand:
             case _:
                 pass
 
+    def settle(self) -> None:
+        """Nobody says more, nothing breaks any more, and the service does no more than to end its sessions."""
+        for _ in range(200):
+            if self.bridge.over:
+                return
+            self.line("connect", "")
+            self.line("drained", "")
+            if self.finishing:
+                self.line("service", json.dumps({"type": "session.finished"}))
+            self.step("wait", 2.0)
+
+    def of(self, *kinds: str) -> list[str]:
+        return [frame["item_id"] for frame in self.frames if frame["type"].endswith(kinds)]
+
     def do(self, actions: list[Action]) -> None:
         for action in actions:
             match action:
                 case ToClient(text):
-                    assert json.loads(text)["type"]
+                    self.frames.append(json.loads(text))
                 case ToUpstream(frame):
                     assert self.connected
-                    assert json.loads(frame)["type"]
+                    assert not self.finishing
+                    self.finishing = json.loads(frame)["type"] == "session.finish"
                 case Open():
                     assert not self.dialled
                     assert not self.connected
                     self.dialled = True
                 case CloseUpstream():
-                    self.dialled = self.connected = False
+                    self.dialled = self.connected = self.finishing = False
                 case Hangup():
                     self.hangups.append(action)
                 case Wake() | Reading():
@@ -189,8 +213,14 @@ def test_the_machine_goes_on_whatever_is_said_to_it(
         if bridge.over:
             break
         stand.step(what, value)
+    stand.settle()
 
+    assert all(frame["type"] for frame in stand.frames)
     assert len(stand.hangups) <= 1
+    for kind in ("speech_started", "speech_stopped", ".committed"):
+        assert len(stand.of(kind)) == len(set(stand.of(kind)))
+    if not {"go", "stall"} & {what for what, _ in happens}:
+        assert stand.of(".completed", ".failed") == stand.of(".committed")
 
 
 @given(
