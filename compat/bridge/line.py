@@ -222,6 +222,8 @@ class Line:
     @property
     def deadline(self) -> float | None:
         match self.state:
+            case State.OPEN:
+                return self._answer_due
             case State.CLOSED | State.OPENING:
                 return None
             case State.WAITING:
@@ -229,8 +231,6 @@ class Line:
             case State.FINISHING:
                 # What was sent faster than it was spoken may take as long to hear as it lasts.
                 return max(self.since, self._heard_at, self._busy_until) + self._limits.finishing
-            case State.OPEN:
-                return self._answer_due
             case _:
                 assert_never(self.state)
 
@@ -239,7 +239,7 @@ class Line:
         if self.owed:
             patience = self._limits.stalled if self._hearing.detecting else self._limits.manual_answer
             return max(self._heard_at, self._asked_at) + patience
-        if self._hearing.speaking and self.timeline.sent - self._heard_of > self._limits.stalled * TICKS:
+        if self.timeline.sent - self._heard_of > self._limits.stalled * TICKS and self._hearing.speaking:
             return self._heard_at + self._limits.stalled
         return None
 

@@ -385,10 +385,13 @@ class Bridge:
     def _set_alarm(self) -> None:
         if self.over:
             return
-        at = min(filter(None, self._deadlines()), default=None)
-        if at is not None and (self._wake is None or at < self._wake):
-            self._wake = at
-            self._outbox.act(Wake(at))
+        wake = self._wake
+        for at in self._deadlines():
+            if at and (wake is None or at < wake):
+                wake = at
+        if wake is not None and wake != self._wake:
+            self._wake = wake
+            self._outbox.act(Wake(wake))
 
     def _deadlines(self) -> tuple[float | None, ...]:
         if self._closing_at is not None:
