@@ -94,8 +94,8 @@ class _Announcing(Server):
             app = create_app(settings, _traces() if settings.traces else None)
         except SettingsError as exc:
             raise click.ClickException(str(exc)) from exc
-        timeouts = {"head_timeout": settings.head_timeout, "body_timeout": settings.body_timeout}
-        super().__init__(config(app, cert, key, **timeouts), app.state.retire, app.state.leave)
+        told = config(app, cert, key, head_timeout=settings.head_timeout, body_timeout=settings.body_timeout)
+        super().__init__(told, app.state.retire, app.state.leave)
         self._local = local
         self._keyed = _keyed(settings)
         host, port = listener.getsockname()[:2]
