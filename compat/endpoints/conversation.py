@@ -17,7 +17,6 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from compat.bridge import Bridge
 from compat.bridge.actions import Action, CloseUpstream, Hangup, Open, Reading, ToClient, ToUpstream, Wake
-from compat.endpoints.patience import Patience
 from compat.errors import CompatError
 from compat.upstream.fallback import LiveFallback
 from compat.upstream.sockets import Connection, Sockets
@@ -222,28 +221,21 @@ class Conversation:
             self._do(self._bridge.from_client(message["bytes"] if text is None else text, self._now))
 
     async def _tell_caller(self) -> None:
-        while (hangup := await self._pass_on()) is None:
-            if not self._stalled:
-                self._stall()
+        while not isinstance(frame := await self._outgoing.take(), Hangup):
+            assert isinstance(frame, str)  # noqa: S101 - callers are told nothing else
+            try:
+                async with asyncio.timeout(self._bounds.unread):
+                    await self._caller.send({"type": "websocket.send", "text": frame})
+            except TimeoutError:
+                if not self._stalled:
+                    self._stall()
+            except GONE:
+                self._outgoing.drop()
         if self.code is None:
-            self.code = hangup.code
+            self.code = frame.code
             with contextlib.suppress(TimeoutError, *GONE):
                 async with asyncio.timeout(self._bounds.goodbye):
-                    await self._caller.close(hangup.code, hangup.reason)
-
-    async def _pass_on(self) -> Hangup | None:
-        """All that is told, up to a goodbye. None where the caller has not read for too long."""
-        with contextlib.suppress(TimeoutError):
-            async with Patience(self._bounds.unread) as patience:
-                while not isinstance(frame := await self._outgoing.take(), Hangup):
-                    assert isinstance(frame, str)  # noqa: S101 - callers are told nothing else
-                    try:
-                        with patience:
-                            await self._caller.send({"type": "websocket.send", "text": frame})
-                    except GONE:
-                        self._outgoing.drop()
-                return frame
-        return None
+                    await self._caller.close(frame.code, frame.reason)
 
     # --- the service ------------------------------------------------------------------------------------------------
 
