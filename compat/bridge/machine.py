@@ -7,6 +7,7 @@ from typing import assert_never
 
 from compat.bridge.actions import Action, Hangup, Reading, Wake
 from compat.bridge.caller import Caller
+from compat.bridge.commits import Commits
 from compat.bridge.hearing import Hearing
 from compat.bridge.ledger import Ledger
 from compat.bridge.limits import REASON, TICKS, Limits
@@ -52,6 +53,7 @@ class Bridge:
         self._tape = Tape()
         self._ledger = Ledger(self._outbox, opening.dialect, self._limits.remembered_items)
         self._hearing = Hearing(self._ledger)
+        self._commits = Commits(self._ledger)
         self._caller = Caller(
             opening,
             self._outbox,
@@ -73,8 +75,6 @@ class Bridge:
             passed=self._pass,
         )
         self._now = 0.0
-        self._answered: Barrier | None = None
-        self._commits = 0
         self._reading = True
         self._wake: float | None = None
         self._closing_at: float | None = None
@@ -284,8 +284,8 @@ class Bridge:
         self._hearing.finished(barrier.tick)
         match barrier.why:
             case "commit":
-                if self._answered is not barrier and self._shows_nothing(barrier):
-                    self._empty(barrier)
+                if self._commits.unanswered(barrier):
+                    self._commits.answer(barrier)
             case "clear":
                 if not barrier.announced:
                     self._outbox.say(ours.Cleared(event_id=self._outbox.event_id()))
@@ -296,14 +296,13 @@ class Bridge:
                 self._caller.passed(barrier)
             case _:
                 assert_never(barrier.why)
-        self._commits = self._ledger.commits
+        self._commits.passed()
 
     def _answer_commit(self, now: float) -> None:
         """A commit that only silence was left for is answered in time, whatever the service does."""
         barrier = self._unanswered
         if barrier is not None and now >= self._line.since + self._limits.vad_answer:
-            self._answered = barrier
-            self._empty(barrier)
+            self._commits.answer(barrier)
 
     @property
     def _unanswered(self) -> Barrier | None:
@@ -311,19 +310,7 @@ class Bridge:
         if self._line.state is not State.FINISHING or self._hearing.speaking or not self._tape.future:
             return None
         head = self._tape.future[0]
-        if not isinstance(head, Barrier) or head.why != "commit" or head is self._answered:
-            return None
-        return head if self._shows_nothing(head) else None
-
-    def _shows_nothing(self, barrier: Barrier) -> bool:
-        """Whether no turn was committed since the caller committed, or since the barrier before."""
-        return self._ledger.commits == max(barrier.commits, self._commits)
-
-    def _empty(self, barrier: Barrier) -> None:
-        item = self._ledger.new(barrier.tick)
-        item.end, item.closed = barrier.tick, True
-        self._ledger.commit(item)
-        self._ledger.settle()
+        return head if isinstance(head, Barrier) and self._commits.unanswered(head) else None
 
     def _fail(self, error: CompatError) -> None:
         """Every turn that the caller knows of, and has no result for, ends as failed."""

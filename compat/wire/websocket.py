@@ -54,7 +54,6 @@ class Protocol(WebSocketsSansIOProtocol):
         super().__init__(*args, **options)
         self._told = refusal.told(self.app_state)
         self.conn = Connection(told=self._told, max_size=self.config.ws_max_size, logger=self.logger)
-
         self._early = b""
         self._joined = bytearray()
         self._failed = False
