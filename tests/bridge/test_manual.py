@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from tests.bridge.stage import (
+    NEW,
+    SECOND,
     Stage,
     append,
     commit,
@@ -17,8 +19,6 @@ from tests.bridge.stage import (
     text,
 )
 from tests.bridge.world import Service, World, heard, silence, word
-
-NEW = ["< committed item_1 after None", "< item.added item_1", "< item.done item_1"]
 
 
 def speech(seconds: int) -> tuple[bytes, list[str]]:
@@ -135,10 +135,7 @@ def test_what_a_session_that_had_to_end_makes_of_the_next_turn_does_not_count() 
             (final("t2", "too"), []),
             (finished, ["close", "open"]),
             (opened, ["> setup pcm/16000 manual", "> audio 16000", "> audio 16000"]),
-            (
-                commit,
-                ["< committed item_2 after item_1", "< item.added item_2", "< item.done item_2", "> commit"],
-            ),
+            (commit, [*SECOND, "> commit"]),
             (final("n1", "two"), ["< delta item_2 'two'", "< completed item_2 'two' 1.0"]),
         ],
     )

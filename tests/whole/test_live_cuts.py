@@ -18,7 +18,7 @@ async def test_every_word_arrives_once_whatever_the_format(form: str, mode: str)
         breaks = Breaks(wire, 13, tape.length_ms, pace=15, seed=FORMATS.index(form))
         heard = await play(base_url, tape, form, mode, breaks)
 
-    assert wire.broken >= 8
+    assert wire.broken > 10
     timeless = [Turn(turn.text, -1, -1) for turn in tape.turns]
     assert heard == (timeless if mode == "commits" else list(tape.turns))
 
