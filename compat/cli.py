@@ -19,7 +19,8 @@ import uvicorn
 
 from compat import __version__, logs
 from compat.serving import Server, config
-from compat.settings import Settings, SettingsError
+from compat.settings import Settings
+from compat.variables import SettingsError
 
 if TYPE_CHECKING:
     from compat.tracing import Traces

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import re
+from typing import Literal
 from urllib.parse import parse_qsl, urlsplit
+
+LongRoad = Literal["auto", "filetrans", "pieces"]
 
 
 def text(value: str) -> str:
@@ -77,11 +80,12 @@ def size(value: str) -> int:
     return int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[found[2].upper()]
 
 
-def long_road(value: str) -> str:
-    road = value.strip().lower()
-    if road not in ("auto", "filetrans", "pieces"):
-        raise ValueError("auto, filetrans or pieces")
-    return road
+def long_road(value: str) -> LongRoad:
+    match value.strip().lower():
+        case "auto" | "filetrans" | "pieces" as road:
+            return road
+        case _:
+            raise ValueError("auto, filetrans or pieces")
 
 
 def piece(value: str) -> float:

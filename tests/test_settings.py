@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from compat.settings import Settings, SettingsError
+from compat.settings import Settings
+from compat.variables import SettingsError
 
 ROOTS = [
     ({}, "https://dashscope.aliyuncs.com", "wss://dashscope.aliyuncs.com", "beijing"),

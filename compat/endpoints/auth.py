@@ -14,9 +14,10 @@ from compat import keys
 from compat.errors import Forbidden, NotAuthenticated
 from compat.keys import Entry, Keyring, KeysError, Scope
 from compat.openai_api import secrets
-from compat.settings import Settings, SettingsError
+from compat.settings import Settings
 from compat.upstream.budget import Budget
 from compat.upstream.slots import ON_BEHALF, Party
+from compat.variables import SettingsError
 
 log = logging.getLogger("compat.keys")
 

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from compat.errors import ServiceUnavailable
 from compat.jobs.records import Job
-from compat.settings import SettingsError
+from compat.variables import SettingsError
 
 REDIS = ("redis://", "rediss://", "unix://")
 RETRY_AFTER = 5.0  # seconds

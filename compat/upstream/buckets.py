@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from compat.errors import FileNotFetched
-from compat.settings import SettingsError
 from compat.transcript import Media
+from compat.variables import SettingsError
 
 if TYPE_CHECKING:
     from obstore.store import S3Config

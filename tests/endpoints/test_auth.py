@@ -14,7 +14,8 @@ from compat.emulator.engines.scripted import Scripted
 from compat.endpoints.auth import Gate
 from compat.errors import Forbidden, NotAuthenticated
 from compat.keys import Scope
-from compat.settings import Settings, SettingsError
+from compat.settings import Settings
+from compat.variables import SettingsError
 from tests.house import house
 
 FILE = "alice sk-alice-1\nalice sk-alice-2\nprom sk-scraper admin\nlive sk-live-key realtime\n"

@@ -15,7 +15,8 @@ from compat.emulator.engines.scripted import Scripted
 from compat.emulator.faults import Break, FailTask, Fault, Faults, Hang, Live, Refuse, Rule, SurfaceName
 from compat.emulator.realtime.troubles import Sever
 from compat.emulator.state import Emulator
-from compat.settings import Settings, SettingsError
+from compat.settings import Settings
+from compat.variables import SettingsError
 from tests.audio import media
 from tests.endpoints.live import calling, live_house, verdict, words
 from tests.house import House, house
