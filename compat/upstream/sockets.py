@@ -18,7 +18,7 @@ from websockets.exceptions import (
     InvalidURI,
     WebSocketException,
 )
-from websockets.frames import OP_BINARY, OP_TEXT, Frame
+from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
 from compat.dashscope_api.faults import fault
@@ -78,7 +78,7 @@ class _Socket(ClientConnection):
     """Its own `send` is a coroutine, and whoever would call it from elsewhere needs a task and a turn of the loop."""
 
     def write(self, frame: str | bytes) -> None:
-        opcode, data = (OP_TEXT, frame.encode()) if isinstance(frame, str) else (OP_BINARY, frame)
+        opcode, data = (Opcode.TEXT, frame.encode()) if isinstance(frame, str) else (Opcode.BINARY, frame)
         try:
             self.transport.write(Frame(opcode, data).serialize(mask=True))
         except (OSError, RuntimeError):  # the reader will hear of it
