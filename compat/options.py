@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from compat import values
 from compat.errors import BadRequest
 from compat.nesting import too_deep
 from compat.transcript import Option
@@ -28,26 +29,33 @@ OPTIONS: dict[str, Kind] = {
 WANTED = {"switch": "true or false", "number": "a whole number", "numbers": "whole numbers", "object": "a JSON object"}
 
 
-def option(name: str, values: tuple[str, ...], *, as_text: bool) -> Option:
+def option(name: str, sent: tuple[str, ...], *, as_text: bool) -> Option:
     """Raises BadRequest naming the parameter when a value is not of the option's kind. `as_text`: an object stays the
     JSON that it came as."""
     kind = OPTIONS[name]
-    single = values[-1].strip()
+    single = sent[-1].strip()
     match kind:
-        case "switch" if single.lower() in ("true", "1", "false", "0"):
-            return single.lower() in ("true", "1")
+        case "switch" if (found := _switch(single)) is not None:
+            return found
         case "number" if single.isdecimal():
             return int(single)
-        case "numbers" if all(str(value).isdecimal() for value in _split(values)):
-            return [int(value) for value in _split(values)]
-        case "object" if (found := _object(single)) is not None:
-            return single if as_text else found
+        case "numbers" if all(str(value).isdecimal() for value in _split(sent)):
+            return [int(value) for value in _split(sent)]
+        case "object" if (parsed := _object(single)) is not None:
+            return single if as_text else parsed
         case "text":
             return single
         case "texts":
-            return _split(values)
+            return _split(sent)
         case _:
             raise BadRequest(f"{name} should be {WANTED[kind]}.", param=name)
+
+
+def _switch(text: str) -> bool | None:
+    try:
+        return values.switch(text)
+    except ValueError:
+        return None
 
 
 def _object(text: str) -> dict[str, Any] | None:
@@ -58,6 +66,6 @@ def _object(text: str) -> dict[str, Any] | None:
     return None if too_deep(found) else found
 
 
-def _split(values: tuple[str, ...]) -> list[int | str]:
+def _split(sent: tuple[str, ...]) -> list[int | str]:
     """Lists come as repeated fields, as one with commas, or as a JSON array."""
-    return [part.strip(" \"'") for value in values for part in value.strip().strip("[]").split(",") if part.strip()]
+    return [part.strip(" \"'") for value in sent for part in value.strip().strip("[]").split(",") if part.strip()]

@@ -1,82 +1,37 @@
 """The text fields of a transcription form to one validated Ask.
 
-Lists come as `name[]`, `name[0]` or `name`, repeated; `chunking_strategy` as a word, as JSON or as bracket fields; an
-empty field counts as not sent (seen of clients in 2026). Every error names its parameter.
+400 is for what cannot be understood, and names its parameter; what an answer cannot honour is in `ignored`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-from typing import Annotated, Literal, TypeVar, get_args
+from collections.abc import Sequence
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
 from compat import languages
 from compat.errors import BadRequest
 from compat.openai_api import addresses
-from compat.openai_api.parameters import TRANSCRIPTION, TRANSLATION
+from compat.openai_api.fields import Fields, choice, switch
+from compat.openai_api.parameters import TRANSLATION
 from compat.openai_api.usage import estimate
 from compat.transcript import Ask, Granularity, ResponseFormat
 
 CONTEXT_TOKENS = 10_000
 """The service's bound for context (guide of qwen3-asr-flash, 2026-01), held against an estimate."""
 SPEAKERS = 4
-BOOLEANS = ("true", "1", "false", "0", "null")
-
-_MANY = {row.name for row in TRANSCRIPTION if row.many}
-_SINGLE = {row.name for row in TRANSCRIPTION if not row.many}
-_LIST_NAME = re.compile(r"(.+?)\[\d*\]", re.DOTALL)
-_BRACKET_NAME = re.compile(r"chunking_strategy\[(\w+)\]")
-
-Name = TypeVar("Name", bound=str)
+UNDETERMINED = frozenset({"auto", "auto-detect", "autodetect", "detect", "multi", "mul", "und"})
+"""What other servers and players write for "detect the language"."""
 
 
-class ServerVad(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """OpenAI's VadConfig. Only checked: the service cuts the audio its own way."""
+class Strategy(msgspec.Struct, frozen=True):
+    """OpenAI's VadConfig, or `auto` as an object. Only checked: the service cuts the audio its own way."""
 
-    type: Literal["server_vad"]
+    type: Literal["server_vad", "auto"]
     prefix_padding_ms: Annotated[int, msgspec.Meta(ge=0)] = 300
     silence_duration_ms: Annotated[int, msgspec.Meta(ge=0)] = 200
     threshold: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
-
-
-class Fields:
-    """The form's text fields by name: `values` of OpenAI's, `brackets` of chunking_strategy, `extensions` the rest."""
-
-    def __init__(self, fields: Iterable[tuple[str, str]]) -> None:
-        self.values: dict[str, list[str]] = {}
-        self.brackets: dict[str, str] = {}
-        self.extensions: dict[str, list[str]] = {}
-        for name, value in fields:
-            self._add(name, value)
-        for name in self.values.keys() & _SINGLE:
-            if len(self.values[name]) > 1:
-                raise BadRequest(f"{name} was sent more than once.", param=name)
-
-    def _add(self, name: str, value: str) -> None:
-        if bracket := _BRACKET_NAME.fullmatch(name):
-            if bracket[1] in self.brackets:
-                raise BadRequest("chunking_strategy was sent more than once.", param="chunking_strategy")
-            self.brackets[bracket[1]] = value
-            return
-        listed = _LIST_NAME.fullmatch(name)
-        name = listed[1] if listed else name
-        known = name in _MANY | _SINGLE
-        (self.values if known else self.extensions).setdefault(name, []).append(value)
-
-    def one(self, name: str) -> str:
-        return self.values.get(name, [""])[0].strip()
-
-    def extension(self, name: str) -> str:
-        """Takes an extension of this server's own out of those that are the model's business."""
-        values = self.extensions.pop(name, [""])
-        if len(values) > 1:
-            raise BadRequest(f"{name} was sent more than once.", param=name)
-        return values[0].strip()
-
-    def many(self, name: str) -> list[str]:
-        return [value.strip() for value in self.values.get(name, ()) if value.strip()]
 
 
 # A stream of deltas has no place for times; OpenAI's whisper-1 answers these at once too.
@@ -93,18 +48,19 @@ def ask(fields: Sequence[tuple[str, str]]) -> Ask:
     if not model:
         raise BadRequest("model is missing: say which model shall transcribe.", param="model")
     response_format = _response_format(form)
+    granularities, times_lost = _granularities(form, response_format)
     language, ignored_languages = _language(form)
     background, webhook_url = _background(form)
     url = _url(form)
     return Ask(
         model=model,
         response_format=response_format,
-        granularities=_granularities(form, response_format),
+        granularities=granularities,
         stream=_stream(form) and response_format in STREAMED,
         language=language,
         context=_context(form),
         extensions={name: tuple(values) for name, values in form.extensions.items()},
-        ignored=(*ignored_languages, *_ignored(form)),
+        ignored=(*ignored_languages, *(["timestamp_granularities"] if times_lost else []), *_ignored(form)),
         background=background,
         webhook_url=webhook_url,
         url=url,
@@ -135,19 +91,11 @@ def translation(fields: Sequence[tuple[str, str]]) -> Ask:
         ignored=(
             *ignored_languages,
             *(["temperature"] if _has_temperature(form) else []),
-            *(name for name in form.values if name not in ours and form.many(name)),
+            *(name for name in form.values if name not in ours),
         ),
         target=language_code(target, "target_language") if target else ENGLISH,
         url=url,
     )
-
-
-def choice(value: str, allowed: Sequence[Name], param: str) -> Name:
-    """`value` as one of `allowed`; raises BadRequest that lists them."""
-    for name in allowed:
-        if value == name:
-            return name
-    raise BadRequest(f"{param} {value[:40]!r} is not one of {', '.join(allowed)}.", param=param)
 
 
 def language_code(text: str, param: str) -> str:
@@ -168,25 +116,23 @@ def _response_format(form: Fields) -> ResponseFormat:
     return choice(form.one("response_format") or "json", formats, "response_format")
 
 
-def _granularities(form: Fields, response_format: ResponseFormat) -> frozenset[Granularity]:
+def _granularities(form: Fields, response_format: ResponseFormat) -> tuple[frozenset[Granularity], bool]:
+    """What is wanted, and whether it is lost: in an answer that has no times, or times of its own."""
     param = "timestamp_granularities"
     granularities: tuple[Granularity, ...] = get_args(Granularity)
-    wanted = frozenset([choice(value, granularities, param) for value in form.many(param)])
-    if wanted and response_format != "verbose_json":
-        raise BadRequest("timestamp_granularities need response_format verbose_json.", param=param)
-    if response_format == "verbose_json" and not wanted:
-        return frozenset({"segment"})
-    return wanted
+    wanted = frozenset([choice(value, granularities, param) for value in form.words(param)])
+    if response_format != "verbose_json":
+        return frozenset(), bool(wanted)
+    return wanted or frozenset({"segment"}), False
 
 
 def _stream(form: Fields) -> bool:
-    value = form.one("stream").lower()
-    return choice(value or "null", BOOLEANS, "stream") in ("true", "1")
+    return switch(form.one("stream"), "stream")
 
 
 def _background(form: Fields) -> tuple[bool, str | None]:
     """This server's extension for asynchronous use."""
-    background = choice(form.extension("background").lower() or "false", BOOLEANS, "background") in ("true", "1")
+    background = switch(form.extension("background"), "background")
     webhook_url = form.extension("webhook_url") or None
     if webhook_url and not background:
         raise BadRequest("webhook_url needs background=true.", param="webhook_url")
@@ -196,14 +142,11 @@ def _background(form: Fields) -> tuple[bool, str | None]:
 
 
 def _language(form: Fields) -> tuple[str | None, tuple[str, ...]]:
-    """The one language to listen for, and the parameters that could not say it.
-
-    `auto` is what other whisper servers call "not given".
-    """
+    """The one language to listen for, and the parameters that could not say it."""
     one = form.one("language")
-    several = list(dict.fromkeys(language_code(text, "languages") for text in form.many("languages")))
+    several = list(dict.fromkeys(language_code(text, "languages") for text in form.words("languages")))
     param, codes = "languages", several
-    if one and one.lower() != "auto":
+    if one and one.lower() not in UNDETERMINED:
         param, codes = "language", [language_code(one, "language")]
         if several and codes[0] not in several:
             raise BadRequest(f"language {one!r} is not among the languages given.", param="languages")
@@ -240,7 +183,7 @@ def _ignored(form: Fields) -> list[str]:
 def _has_temperature(form: Fields) -> bool:
     text = form.one("temperature")
     try:
-        value = float(text or 0)
+        value = float(text.replace(",", ".") or 0)  # as some runtimes print numbers in German
     except ValueError:
         value = -1
     if not 0 <= value <= 1 or "_" in text:
@@ -249,24 +192,25 @@ def _has_temperature(form: Fields) -> bool:
 
 
 def _has_include(form: Fields) -> bool:
-    wanted = [choice(value, ("logprobs",), "include") for value in form.many("include")]
+    wanted = [choice(value, ("logprobs",), "include") for value in form.words("include")]
     return bool(wanted)
 
 
 def _has_chunking_strategy(form: Fields) -> bool:
+    """As a word, as JSON or as bracket fields."""
     param, text = "chunking_strategy", form.one("chunking_strategy")
-    if text and form.brackets:
-        raise BadRequest("chunking_strategy was sent more than once.", param=param)
+    if text and form.strategy:
+        raise BadRequest("chunking_strategy was sent more than once, in different ways.", param=param)
     try:
-        if form.brackets:
-            msgspec.convert(form.brackets, ServerVad, strict=False)
+        if form.strategy:
+            msgspec.convert(form.strategy, Strategy, strict=False)
         elif text.startswith("{"):
-            msgspec.json.decode(text, type=ServerVad)
-        elif text not in ("", "null", "auto"):
-            raise BadRequest(f"chunking_strategy {text[:40]!r} is neither auto nor server_vad.", param=param)
+            msgspec.json.decode(text, type=Strategy)
+        elif text:
+            choice(text, ("auto", "server_vad"), param)
     except msgspec.MsgspecError as exc:
         raise BadRequest(f"chunking_strategy cannot be read: {str(exc)[:200]}", param=param) from exc
-    return bool(form.brackets) or text not in ("", "null")
+    return bool(form.strategy or text)
 
 
 def _speakers(form: Fields) -> list[str]:

@@ -35,7 +35,7 @@ TRANSCRIPTION = (
     Parameter("prompt", "mapped", "Becomes the service's context, at most 10,000 tokens with the keywords."),
     Parameter("keywords", "mapped", "Join the context after the prompt, as a list with commas.", many=True),
     Parameter("response_format", "same", "json, text, srt, vtt, verbose_json, diarized_json with any model."),
-    Parameter("timestamp_granularities", "same", "word, segment or both; only with verbose_json.", many=True),
+    Parameter("timestamp_granularities", "same", "word, segment or both, with verbose_json; else ignored.", many=True),
     Parameter("stream", "same", "Server-sent events; for whisper-1 too."),
     Parameter("temperature", "ignored", "0 to 1; the service decodes without sampling."),
     Parameter("include", "ignored", "logprobs; the service gives none.", many=True),

@@ -161,7 +161,6 @@ MISTAKES: dict[str, Callable[[Place], Any]] = {
     "a wrong `language`": lambda place: place.form(language="klingon"),
     "a wrong `temperature`": lambda place: place.form(temperature="hot"),
     "a wrong `stream`": lambda place: place.form(stream="maybe"),
-    "times without `verbose_json`": lambda place: place.form(**{"timestamp_granularities[]": "word"}),
     "a field twice": lambda place: place.raw(part("model", "a") + part("model", "b") + FILE + b"--b--\r\n"),
     "a prompt of a book": lambda place: place.form(prompt="word " * 20_000),
     "a `url` that is not https": lambda place: place.raw(

@@ -1,0 +1,162 @@
+"""One meaning, every spelling that clients send."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from compat.errors import BadRequest
+from compat.openai_api.fields import ABSENT, Fields
+from compat.openai_api.form import ask
+from compat.openai_api.parameters import TRANSCRIPTION
+from compat.transcript import Ask, ResponseFormat
+
+Form = list[tuple[str, str]]
+MODEL = ("model", "whisper-1")
+PLAIN = ask([MODEL])
+DATA = "data:audio/wav;base64,AAAA"
+
+
+def spellings(name: str, entries: list[str]) -> list[Form]:
+    """A list as form writers send it: repeated under three names, or in one field."""
+    repeated = [
+        [(name, entry) for entry in entries],
+        [(f"{name}[]", entry) for entry in entries],
+        [(f"{name}[{number}]", entry) for number, entry in enumerate(entries)],
+        [(f"{name}%5B%5D", entry) for entry in entries],
+    ]
+    texts = [json.dumps(entries), json.dumps(entries, separators=(",", ":")), f" {json.dumps(entries)}\n"]
+    return repeated + [[(given, text)] for given in (name, f"{name}[]") for text in texts]
+
+
+def in_one_field(name: str, entries: list[str]) -> list[Form]:
+    texts = [",".join(entries), ", ".join(entries), str(entries), f"[{','.join(entries)}]"]
+    return [[(given, text)] for given in (name, f"{name}[]") for text in texts]
+
+
+LISTS: list[tuple[str, list[str], dict[str, Any], Form]] = [
+    # the field, its entries, what they mean, what is sent besides
+    (
+        "timestamp_granularities",
+        ["word", "segment"],
+        {"response_format": "verbose_json", "granularities": frozenset({"word", "segment"})},
+        [("response_format", "verbose_json")],
+    ),
+    (
+        "timestamp_granularities",
+        ["word"],
+        {"response_format": "verbose_json", "granularities": frozenset({"word"})},
+        [("response_format", "verbose_json")],
+    ),
+    ("languages", ["en"], {"language": "en"}, []),
+    ("languages", ["en", "fr"], {"ignored": ("languages",)}, []),
+    ("include", ["logprobs"], {"ignored": ("include",)}, []),
+]
+
+
+@pytest.mark.parametrize(("name", "entries", "meant", "besides"), LISTS)
+def test_a_list_means_the_same_however_it_is_written(
+    name: str, entries: list[str], meant: dict[str, Any], besides: Form
+) -> None:
+    for form in spellings(name, entries) + in_one_field(name, entries):
+        assert msgspec.structs.replace(PLAIN, **meant) == ask([*form, MODEL, *besides]), form
+
+
+def test_entries_that_may_hold_commas_are_not_cut_at_them() -> None:
+    for form in spellings("known_speaker_names", ["Smith, Ann", "Bob"]):
+        assert ["Smith, Ann", "Bob"] == Fields(form).many("known_speaker_names"), form
+    for form in spellings("known_speaker_references", [DATA, DATA]):
+        assert [DATA, DATA] == Fields(form).many("known_speaker_references"), form
+    for form in spellings("keywords", ["null", "Qwen"]):
+        assert "null, Qwen" == ask([MODEL, *form]).context, form
+
+
+FORMATS: list[ResponseFormat] = ["json", "text", "srt", "vtt", "diarized_json"]
+
+
+@pytest.mark.parametrize("response_format", FORMATS)
+@pytest.mark.parametrize("model", ["gpt-4o-transcribe", "gpt-transcribe", "whisper-1", "fun-asr"])
+def test_times_that_an_answer_has_no_place_for_are_named(model: str, response_format: ResponseFormat) -> None:
+    form = [("model", model), ("response_format", response_format), ("timestamp_granularities[]", "segment")]
+
+    assert Ask(model=model, response_format=response_format, ignored=("timestamp_granularities",)) == ask(form)
+
+
+@pytest.mark.parametrize("name", [row.name for row in TRANSCRIPTION if row.name not in ("file", "model")])
+@pytest.mark.parametrize("brackets", ["", "[]"])
+def test_a_field_that_holds_nothing_counts_as_not_sent(name: str, brackets: str) -> None:
+    for word in {*ABSENT, "None", "NULL", "  ", "\r\n"}:
+        assert ask([MODEL, (name + brackets, word)]) == PLAIN, word
+        assert ask([MODEL, ("response_format", "srt"), ("response_format", word)]).response_format == "srt"
+
+
+@pytest.mark.parametrize("name", ["enable_itn", "speaker_count", "url", "webhook_url", "background"])
+def test_so_does_an_extension(name: str) -> None:
+    for word in ABSENT:
+        assert ask([MODEL, (name, word)]) == PLAIN, word
+
+
+YES, NO = ("true", "True", "TRUE", "1", "yes", "on", '"true"'), ("false", "False", "0", "no", "off")
+
+
+def test_a_switch_is_read_in_every_language_s_spelling() -> None:
+    for word in YES:
+        assert ask([MODEL, ("stream", word)]).stream, word
+        assert ask([MODEL, ("background", word)]).background, word
+    for word in NO:
+        assert PLAIN == ask([MODEL, ("stream", word), ("background", word)]), word
+
+
+NUMBERS = [("0", ()), ("0.0", ()), ("-0.0", ()), (" 0 ", ()), ("0,0", ()), ("0.2", True), ("0,2", True), ("2e-1", True)]
+
+
+@pytest.mark.parametrize(("text", "said"), NUMBERS)
+def test_a_temperature_is_read(text: str, said: object) -> None:
+    assert (("temperature",) if said else ()) == ask([MODEL, ("temperature", text)]).ignored
+
+
+STRATEGIES: list[Form] = [
+    [("chunking_strategy", "auto")],
+    [("chunking_strategy", "server_vad")],
+    [("chunking_strategy", '"server_vad"')],
+    [("chunking_strategy", '{"type": "auto"}')],
+    [("chunking_strategy", '{"type": "server_vad", "threshold": 0.5, "create_response": false}')],
+    [("chunking_strategy[type]", "server_vad")],
+    [("chunking_strategy[type]", "server_vad"), ("chunking_strategy[threshold]", "0.5")],
+    [("chunking_strategy%5Btype%5D", "server_vad"), ("chunking_strategy%5Bthreshold%5D", "")],
+]
+
+
+@pytest.mark.parametrize("form", STRATEGIES)
+def test_a_strategy_is_understood_and_named(form: Form) -> None:
+    assert msgspec.structs.replace(PLAIN, ignored=("chunking_strategy",)) == ask([MODEL, *form])
+
+
+@pytest.mark.parametrize("row", [row for row in TRANSCRIPTION if not row.many and row.name != "file"])
+def test_the_same_twice_is_once_and_two_values_are_refused(row: Any) -> None:  # noqa: ANN401 - its id
+    first, second = {
+        "model": ("whisper-1", "fun-asr"),
+        "language": ("en", "fr"),
+        "response_format": ("text", "srt"),
+        "stream": ("true", "false"),
+        "temperature": ("0.1", "0.2"),
+        "prompt": ("a", "b"),
+        "chunking_strategy": ("auto", "server_vad"),
+    }[row.name]
+    rest = [] if row.name == "model" else [MODEL]
+
+    assert ask([*rest, (row.name, first)]) == ask([*rest, (row.name, first), (row.name, f" {first}"), (row.name, "")])
+    for pair in itertools.permutations([(row.name, first), (row.name, second)]):
+        with pytest.raises(BadRequest, match="more than once") as refused:
+            ask([*rest, *pair])
+        assert row.name == refused.value.param
+
+
+def test_values_sent_as_json_lose_their_quotes() -> None:
+    sent = [("model", '"whisper-1"'), ("language", '"en"'), ("response_format", '"TEXT"'), ("prompt", '"As it is."')]
+
+    assert Ask(model="whisper-1", language="en", response_format="text", context='"As it is."') == ask(sent)
