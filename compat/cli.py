@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib
+import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, ClassVar
 
 import click
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 ENGINES = click.Choice(["moonshine", "tones"])
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+INTERRUPTED = 128 + signal.SIGINT
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -44,6 +48,23 @@ class Commands(click.Group):
         found = getattr(importlib.import_module(self.callers[cmd_name]), cmd_name)
         assert isinstance(found, click.Command)  # noqa: S101 - as it stands there
         return found
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Ctrl-C and SIGTERM end a command with what a shell expects, after its files and children are cleared away."""
+        if threading.current_thread() is not threading.main_thread():
+            return super().invoke(ctx)
+        before = signal.signal(signal.SIGTERM, _terminated)
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)
+            raise SystemExit(INTERRUPTED) from None
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _terminated(number: int, _: object) -> None:
+    raise SystemExit(128 + number)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -80,10 +101,36 @@ def serve(host: str, port: int, insecure: bool, engine: str, tls_cert: Path | No
         elif settings.store is None:
             settings = dataclasses.replace(settings, store=_state())
         logs.start(settings.log_level)
-        _Announcing(settings, local, listener, tls_cert, tls_key).run(sockets=[listener])
+        _Announcing(settings, local, listener, tls_cert, tls_key).until_signal(listener)
 
 
-class _Announcing(Server):
+class _Stopping(uvicorn.Server):
+    """Says that a signal is heard, and ends the process with the status that fits it."""
+
+    quiet = False
+    _heard: int | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._heard is None:
+            self._heard = sig
+            hint = " Press Ctrl-C again to stop at once." if sys.stdin.isatty() else ""
+            if not self.quiet:
+                os.write(2, f"Stopping.{hint}\n".encode())  # a signal may come while another line is being written
+        super().handle_exit(sig, frame)
+        if self.force_exit:
+            logging.disable()  # the errors of all that is cut off now
+
+    def until_signal(self, listener: socket.socket) -> None:
+        """uvicorn raises the signals that it heard again when it has shut down; here they come before it, too."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
+                signal.signal(number, self.handle_exit)
+        self.run(sockets=[listener])
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        raise SystemExit(INTERRUPTED if self._heard == signal.SIGINT else 0)
+
+
+class _Announcing(_Stopping, Server):
     """A server that says how to use it once it is ready."""
 
     def __init__(
@@ -154,7 +201,9 @@ def emulator(host: str, port: int, engine: str, fd: int | None) -> None:
         click.echo(f"DashScope emulator at http://{host}:{listener.getsockname()[1]}, any key will do.")
     else:
         threading.Thread(target=_end_with_parent, daemon=True).start()
-    uvicorn.Server(config(create_app(make(engine)))).run(sockets=[listener])
+    server = _Stopping(config(create_app(make(engine))))
+    server.quiet = fd is not None
+    server.until_signal(listener)
 
 
 def _end_with_parent() -> None:
@@ -180,7 +229,10 @@ def _local_service(engine: str) -> Iterator[str]:
     with _listener("127.0.0.1", 0) as listener:
         fd = listener.fileno()
         command = [sys.executable, "-m", "compat", "emulator", "--engine", engine, "--fd", str(fd)]
-        child = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[fd])  # noqa: S603 - our own program
+        # A session of its own: the terminal's Ctrl-C is the parent's.
+        child = subprocess.Popen(  # noqa: S603 - our own program
+            command, stdin=subprocess.PIPE, pass_fds=[fd], start_new_session=True
+        )
         root = f"http://127.0.0.1:{listener.getsockname()[1]}"
     try:
         yield root

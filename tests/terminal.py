@@ -1,0 +1,109 @@
+"""A command in a pseudo-terminal that is its controlling one, read by a terminal emulator."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+import pyte
+
+CTRL_C = b"\x03"
+_LEAD = (
+    "import fcntl, os, sys, termios;"
+    "fcntl.ioctl(int(sys.argv[1]), termios.TIOCSCTTY, 0);"
+    "os.close(int(sys.argv[1]));"
+    "os.execv(sys.argv[2], sys.argv[2:])"
+)
+
+
+class Terminal:
+    """`status` is the command's exit status once `rest` has returned."""
+
+    def __init__(self, process: subprocess.Popen[bytes], own: int, rows: int, columns: int) -> None:
+        self._process = process
+        self._own = own
+        self._screen = pyte.HistoryScreen(columns, rows, history=10_000, ratio=1.0)
+        self._stream = pyte.ByteStream(self._screen)
+        self.raw = b""
+        self.status: int | None = None
+
+    def type(self, keys: bytes) -> None:
+        os.write(self._own, keys)
+
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
+    def until(self, text: str) -> None:
+        """Reads on until the text stands on the screen or above it."""
+        while text not in self.shown():
+            assert self._more(), f"ended without {text!r}: {self.shown()}"
+
+    def rest(self) -> str:
+        """Reads to the end; gives what is on the screen and above it."""
+        while self._more():
+            pass
+        self.status = self._process.wait(timeout=30)
+        return self.shown()
+
+    def shown(self) -> str:
+        """The lines that scrolled out of sight and those on the screen, without spaces at their ends."""
+        lines = [*self._screen.history.top, *(self._screen.buffer[row] for row in range(self._screen.lines))]
+        text = ["".join(line[column].data for column in range(self._screen.columns)).rstrip() for line in lines]
+        return "\n".join(text).rstrip("\n")
+
+    def unwrapped(self) -> str:
+        """The same without the terminal's line breaks."""
+        return self.shown().replace("\n", "")
+
+    def _more(self) -> bool:
+        try:
+            block = os.read(self._own, 65536)
+        except OSError:  # Linux' way to say that the last one left it
+            return False
+        self._stream.feed(block)
+        self.raw += block
+        return bool(block)
+
+
+@contextlib.contextmanager
+def terminal(
+    command: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    *,
+    rows: int = 24,
+    columns: int = 80,
+    stdin: IO[bytes] | None = None,
+    stdout: IO[bytes] | None = None,
+    stderr: IO[bytes] | None = None,
+) -> Iterator[Terminal]:
+    """What is not given of the standard streams is the terminal."""
+    own, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    plain = {"TERM": "xterm-256color", **environment}
+    process = subprocess.Popen(
+        [sys.executable, "-S", "-c", _LEAD, str(theirs), *command],
+        cwd=folder,
+        env=plain,
+        stdin=stdin or theirs,
+        stdout=stdout or theirs,
+        stderr=stderr or theirs,
+        pass_fds=[theirs],
+        start_new_session=True,
+    )
+    os.close(theirs)
+    try:
+        yield Terminal(process, own, rows, columns)
+    finally:
+        process.kill()
+        process.wait(timeout=30)
+        os.close(own)

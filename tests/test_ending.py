@@ -1,0 +1,48 @@
+"""Ctrl-C, SIGTERM and the end of the terminal, at a server that a person started in one."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.terminal import CTRL_C, terminal
+from tests.test_cli import COMMAND, environment
+
+SERVE = [*COMMAND, "serve", "--port", "0", "--engine", "tones"]
+READY = "print(client"
+
+
+def said_after(shown: str, ready: str) -> list[str]:
+    lines = shown.splitlines()
+    last = max(number for number, line in enumerate(lines) if ready in line)
+    return [line for line in lines[last + 1 :] if line]
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "said"),
+    [
+        (lambda shell: shell.type(CTRL_C), 130, "^CStopping. Press Ctrl-C again to stop at once."),
+        (lambda shell: shell.signal(signal.SIGTERM), 0, "Stopping. Press Ctrl-C again to stop at once."),
+        (lambda shell: shell.signal(signal.SIGHUP), 0, "Stopping. Press Ctrl-C again to stop at once."),
+    ],
+    ids=["Ctrl-C", "SIGTERM", "SIGHUP"],
+)
+def test_a_server_and_its_engine_end_with_one_line(tmp_path: Path, end: object, status: int, said: str) -> None:
+    assert callable(end)
+    with terminal(SERVE, tmp_path, environment(), columns=300) as shell:
+        shell.until(READY)
+        end(shell)
+        shown = shell.rest()
+
+    assert (status, [said]) == (shell.status, said_after(shown, READY))
+
+
+def test_the_emulator_alone_ends_with_one_line(tmp_path: Path) -> None:
+    with terminal([*COMMAND, "emulator", "--port", "0", "--engine", "tones"], tmp_path, environment()) as shell:
+        shell.until("any key will do.")
+        shell.type(CTRL_C)
+        [line] = said_after(shell.rest(), "any key")
+
+    assert (130, "^CStop") == (shell.status, line[:6])
