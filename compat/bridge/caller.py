@@ -152,21 +152,10 @@ class Caller:
             model=self.session.native,
             threshold=detection.threshold if detection else None,
             silence_duration_ms=detection.silence_ms if detection else None,
-            ignored=self._ignored(),
+            live_deltas=self.session.live_deltas,
+            ignored=tuple(sorted(self.session.ignored | {_FIELDS[field] for field in self.refused})),
         )
         return view(self.session, self._opening, self._id, self._expires_at, applied)
-
-    def _ignored(self) -> tuple[str, ...]:
-        fields = {_FIELDS[field] for field in self.refused}
-        if (self.session.language or self.session.languages) and self.session.spoken is None:
-            fields.add(_FIELDS["language"])
-        if self.session.noise_reduction is not None:
-            fields.add("noise_reduction")
-        if self.session.delay is not None:
-            fields.add("transcription.delay")
-        if self.session.include:
-            fields.add("include")
-        return tuple(sorted(fields))
 
     # --- events -----------------------------------------------------------------------------------------------------
 

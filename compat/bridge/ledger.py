@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
+from msgspec import UNSET
+
 from compat.bridge.items import Item
 from compat.bridge.limits import TICKS_A_MS
 from compat.bridge.outbox import Outbox
@@ -107,6 +109,7 @@ class Ledger:
                 event_id=self._outbox.event_id(),
                 item_id=item.id,
                 transcript=transcript,
+                languages=(ours.Language(item.language),) if item.language else UNSET,
                 usage=ours.Usage(item.seconds),
                 dashscope=ours.Hint(language=item.language, emotion=item.emotion),
             )

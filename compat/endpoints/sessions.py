@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from typing import Any
 
 import msgspec
 from starlette.requests import Request
@@ -33,8 +34,8 @@ class Sessions:
     async def client_secret(self, request: Request) -> Response:
         """GA: {"value", "expires_at", "session"}."""
         issuer = self._issuer(request)
-        asked = secrets.request(await _body(request), secrets.ClientSecretRequest)
-        patch = asked.session or Patch()
+        asked = secrets.request(body := await _body(request), secrets.ClientSecretRequest)
+        patch = (asked.session or Patch()).noting(secrets.request(body, dict[str, Any]).get("session"))
         patch = msgspec.structs.replace(patch, type=patch.type or "realtime")
         value, expires_at, session = self._issued(patch, asked.seconds, "ga", issuer)
         return JSONResponse({"value": value, "expires_at": expires_at, "session": session})
@@ -42,9 +43,9 @@ class Sessions:
     async def transcription_session(self, request: Request) -> Response:
         """Beta: the session, with `client_secret` in it."""
         issuer = self._issuer(request)
-        asked = secrets.request(await _body(request), Patch)
-        patch = msgspec.structs.replace(asked, type="transcription")
-        value, expires_at, session = self._issued(patch, secrets.DEFAULT_SECONDS, "beta", issuer)
+        asked = secrets.request(body := await _body(request), secrets.TranscriptionSessionRequest)
+        patch = msgspec.structs.replace(asked.noting(secrets.request(body, dict[str, Any])), type="transcription")
+        value, expires_at, session = self._issued(patch, asked.seconds, "beta", issuer)
         return JSONResponse({**session, "client_secret": {"value": value, "expires_at": expires_at}})
 
     def _issuer(self, request: Request) -> str:
@@ -67,6 +68,8 @@ class Sessions:
             model=session.native,
             threshold=turns.threshold if turns else None,
             silence_duration_ms=turns.silence_ms if turns else None,
+            live_deltas=session.live_deltas,
+            ignored=tuple(sorted(session.ignored)),
         )
         seen = view(session, Opening(dialect=dialect), f"sess_{nonce.hex()}", expires_at, applied)
         value = secrets.issue(patch, secret=self._secret, expires_at=expires_at, nonce=nonce, issuer=issuer)

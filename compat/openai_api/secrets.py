@@ -45,6 +45,20 @@ class ClientSecretRequest(msgspec.Struct, frozen=True, kw_only=True):
         return self.expires_after.seconds if self.expires_after else DEFAULT_SECONDS
 
 
+class TranscriptionSessionRequest(Patch, frozen=True, kw_only=True):
+    """The body of POST /v1/realtime/transcription_sessions: the session, and how long its secret lasts."""
+
+    class Secret(msgspec.Struct, frozen=True, kw_only=True):
+        expires_at: ExpiresAfter | None = None
+
+    client_secret: Secret | None = None
+
+    @property
+    def seconds(self) -> int:
+        asked = self.client_secret.expires_at if self.client_secret else None
+        return asked.seconds if asked else DEFAULT_SECONDS
+
+
 class Carried(msgspec.Struct, frozen=True, omit_defaults=True):
     """`issuer` is the name of whose key asked for it: what is done with it counts as his."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from compat.bridge import Bridge
 from compat.bridge.actions import Action, CloseUpstream, Hangup, Open, Reading, ToClient, ToUpstream, Wake
-from compat.errors import ServiceTimedOut, ServiceUnavailable
+from compat.errors import BadRequest, ServiceTimedOut, ServiceUnavailable
 from compat.openai_api.realtime.opening import opening
 from tests.bridge.stage import counting, resolve
 
@@ -232,4 +233,5 @@ def test_the_machine_goes_on_whatever_is_said_to_it(
 )
 @PATIENT
 def test_any_opening_can_be_read(query: dict[str, str], headers: dict[str, str], protocols: list[str]) -> None:
-    assert opening(query, headers, protocols).dialect in ("beta", "ga")
+    with contextlib.suppress(BadRequest):
+        assert opening(query, headers, protocols).dialect in ("beta", "ga")

@@ -60,6 +60,29 @@ def test_the_beta_call_gives_a_session_with_a_secret_in_it(home: House) -> None:
 
 
 @pytest.mark.parametrize("path", ["client_secrets", "transcription_sessions"])
+def test_a_secret_lasts_as_long_as_was_asked_for(home: House, path: str) -> None:
+    lasts = {"anchor": "created_at", "seconds": 60}
+    asked = {"expires_after": lasts} if path == "client_secrets" else {"client_secret": {"expires_at": lasts}}
+    made = post(home, path, asked).json()
+
+    assert 55 <= made.get("client_secret", made)["expires_at"] - time.time() <= 60
+
+
+@pytest.mark.parametrize("path", ["client_secrets", "transcription_sessions"])
+async def test_what_a_session_ignores_is_told_with_the_secret_and_when_it_opens(home: House, path: str) -> None:
+    include = ["item.input_audio_transcription.logprobs"]
+    session = {"include": include, "tracing": "auto", "turn_detection": {"create_response": True}}
+    made = post(home, path, {"session": session} if path == "client_secrets" else session).json()
+    told, key = (made["session"], made["value"]) if path == "client_secrets" else (made, made["client_secret"]["value"])
+
+    async with calling(home, "", additional_headers={"Authorization": f"Bearer {key}"}) as caller:
+        created = (await caller.hear())["session"]
+
+    assert ["include", "tracing", "turn_detection.create_response"] == told["dashscope"]["ignored"]
+    assert told["dashscope"] == created["dashscope"]
+
+
+@pytest.mark.parametrize("path", ["client_secrets", "transcription_sessions"])
 def test_no_body_asks_for_the_defaults(home: House, path: str) -> None:
     assert 200 == httpx2.post(f"{home.base_url}/realtime/{path}", headers=KEY, trust_env=False).status_code
 
@@ -197,6 +220,14 @@ WRONG: list[tuple[str, object, str]] = [
         {"session": {"audio": {"input": {"transcription": {"model": "paraformer-v2"}}}}},
         "session.audio.input.transcription.model",
     ),
+    ("client_secrets", {"session": {"include": ["bogus"]}}, "session.include[0]"),
+    ("transcription_sessions", {"include": ["bogus"]}, "session.include[0]"),
+    (
+        "transcription_sessions",
+        {"input_audio_noise_reduction": {"type": "x"}},
+        "session.input_audio_noise_reduction.type",
+    ),
+    ("transcription_sessions", {"client_secret": {"expires_at": {"seconds": 9}}}, "client_secret.expires_at.seconds"),
     ("transcription_sessions", {"input_audio_format": "mp3"}, "session.input_audio_format"),
 ]
 

@@ -79,10 +79,20 @@ ClientEvent: TypeAlias = (
 )
 
 
+_BREAKS = str.maketrans("-_", "+/", " \t\r\n")
+
+
 def _read(_: type, said: str) -> Base64:
+    """Also of the URL's alphabet, in lines (Android, Python's `encodebytes`) and without its padding."""
     try:
         return Base64(pybase64.b64decode(said, validate=True))
-    except (TypeError, ValueError) as error:
+    except TypeError as error:
+        raise ValueError("Expected `str`") from error
+    except ValueError:
+        bare = said.translate(_BREAKS).rstrip("=")
+    try:
+        return Base64(pybase64.b64decode(bare + "=" * (-len(bare) % 4), validate=True))
+    except ValueError as error:
         raise ValueError("Invalid base64 encoded string") from error
 
 
@@ -100,11 +110,18 @@ class Unreadable(BadRequest):
 def decode(raw: str | bytes) -> ClientEvent:
     """One text frame. Raises Unreadable, whose `param` is the path of what is wrong in it."""
     try:
-        return _decoder.decode(raw)
+        return _noting(_decoder.decode(raw), raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _unreadable(raw, str(error)) from error
     except RecursionError as error:
         raise _too_deep() from error
+
+
+def _noting(event: ClientEvent, raw: str | bytes) -> ClientEvent:
+    if not isinstance(event, SessionUpdate | TranscriptionSessionUpdate):
+        return event
+    session: Patch = event.session.noting(msgspec.json.decode(raw)["session"])
+    return msgspec.structs.replace(event, session=session)
 
 
 def _too_deep() -> Unreadable:

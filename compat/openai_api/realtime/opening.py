@@ -13,10 +13,15 @@ from typing import Literal
 
 import msgspec
 
+from compat.errors import BadRequest
+
 Dialect = Literal["beta", "ga"]
 
 _KEY = "openai-insecure-api-key."
 _BETA = "openai-beta.realtime-v1"
+
+
+_INTENTS = ("transcription", "")
 
 
 class Opening(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +40,14 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def opening(query: Mapping[str, str], headers: Mapping[str, str], protocols: Sequence[str]) -> Opening:
-    """`headers` in lower case, as ASGI gives them; `protocols` in the caller's order."""
+    """`headers` in lower case, as ASGI gives them; `protocols` in the caller's order. Raises BadRequest for a session
+    of another kind."""
+    if query.get("call_id"):
+        raise BadRequest("There are no calls here: open a session without call_id.", param="call_id")
+    if query.get("intent", "") not in _INTENTS:
+        raise BadRequest("The intent of a session is 'transcription': nothing else is done here.", param="intent")
+    if "translate" in query.get("model", ""):
+        raise BadRequest("Live translation is not available here; a session transcribes.", param="model")
     beta = "realtime=v1" in headers.get("openai-beta", "").replace(" ", "").split(",") or _BETA in protocols
     return Opening(
         dialect="beta" if beta else "ga",

@@ -21,9 +21,9 @@ class Row(msgspec.Struct, frozen=True):
 
 SESSION = (
     Row("type", "same", "transcription; realtime is taken too and transcribes only."),
-    Row("include", "ignored", "Log probabilities; the service gives none."),
+    Row("include", "ignored", "Log probabilities; the service gives none. Other names are refused."),
     Row("audio.input.format", "same", "audio/pcm at 8, 16, 24 or 48 kHz, audio/pcmu, audio/pcma; audio/opus besides."),
-    Row("audio.input.noise_reduction", "ignored", "The service has its own."),
+    Row("audio.input.noise_reduction", "ignored", "near_field, far_field or null; the service has its own."),
     Row("audio.input.transcription.model", "mapped", "As for uploads; qwen3-asr-flash-realtime for OpenAI's names."),
     Row("audio.input.transcription.language", "mapped", "A code, a tag or an English name."),
     Row(
@@ -75,12 +75,15 @@ SENT = (
         "same",
         "Settled words; dashscope.stash is what may change.",
     ),
-    Row("conversation.item.input_audio_transcription.completed", "same", "With dashscope.language and emotion."),
+    Row(
+        "conversation.item.input_audio_transcription.completed",
+        "same",
+        "With languages, and dashscope.emotion.",
+    ),
     Row("conversation.item.input_audio_transcription.failed", "same", ""),
     Row("error", "same", ""),
     Row("conversation.item.input_audio_transcription.delta.logprobs", "absent", "The service gives none."),
     Row("conversation.item.input_audio_transcription.completed.logprobs", "absent", "The service gives none."),
-    Row("conversation.item.input_audio_transcription.completed.languages", "absent", "dashscope.language tells it."),
     Row("conversation.item.input_audio_transcription.segment", "absent", "The service tells no speakers live."),
     Row("conversation.created", "absent", "Items hang together by previous_item_id."),
     Row("conversation.item.truncated", "absent", "Nothing answers here."),

@@ -13,11 +13,13 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from compat.openai_api.realtime.unread import unread
+
 
 class Format(msgspec.Struct, frozen=True, kw_only=True):
     """`audio/pcm` with its rate in Hz, `audio/pcmu`, `audio/pcma`, `audio/opus`."""
 
-    type: str = "audio/pcm"
+    type: str | None = None
     rate: int | None = None
 
 
@@ -34,16 +36,29 @@ class TurnDetection(msgspec.Struct, frozen=True, kw_only=True):
     """`server_vad` (the middle fields) or `semantic_vad` (`eagerness`). What concerns a model's answers is unread."""
 
     type: str | None = None
-    threshold: float | None = None
-    prefix_padding_ms: int | None = None
-    silence_duration_ms: int | None = None
-    eagerness: str | None = None
+    threshold: float | UnsetType | None = UNSET
+    prefix_padding_ms: float | UnsetType | None = UNSET
+    silence_duration_ms: float | UnsetType | None = UNSET
+    eagerness: str | UnsetType | None = UNSET
+
+
+class NoiseReduction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`near_field` or `far_field`."""
+
+    type: str | None = None
+
+
+class Extension(msgspec.Struct, frozen=True, kw_only=True):
+    """This server's own. `live_deltas`: whether turns that the caller commits give deltas while they are spoken; null
+    leaves it to the model."""
+
+    live_deltas: bool | UnsetType | None = UNSET
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True):
     format: Format | str | UnsetType | None = UNSET
     transcription: Transcription | UnsetType | None = UNSET
-    noise_reduction: Any = UNSET
+    noise_reduction: NoiseReduction | UnsetType | None = UNSET
     turn_detection: TurnDetection | UnsetType | None = UNSET
 
 
@@ -52,6 +67,8 @@ class Audio(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Patch(msgspec.Struct, frozen=True, kw_only=True):
+    """`unread`: the fields that nothing here reads, and whether they have a value; see `noting`."""
+
     type: str | None = None
     model: str | None = None
     audio: Audio | None = None
@@ -59,8 +76,14 @@ class Patch(msgspec.Struct, frozen=True, kw_only=True):
     input_audio_format: Format | str | UnsetType | None = UNSET
     sample_rate: int | None = None
     input_audio_transcription: Transcription | UnsetType | None = UNSET
-    input_audio_noise_reduction: Any = UNSET
+    input_audio_noise_reduction: NoiseReduction | UnsetType | None = UNSET
     turn_detection: TurnDetection | UnsetType | None = UNSET
+    dashscope: Extension | None = None
+    unread: dict[str, bool] = msgspec.field(default_factory=dict, name=" unread")
+
+    def noting(self, said: Any) -> Patch:  # noqa: ANN401 - any JSON
+        """The same, with the names of what it did not read of the JSON that it was decoded from."""
+        return msgspec.structs.replace(self, unread=unread(said, Patch))
 
     def fields(self) -> tuple[Input, dict[str, str]]:
         """The input's fields, wherever they stood, and the path of each as this caller wrote it."""

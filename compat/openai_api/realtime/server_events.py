@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from compat.errors import CompatError
 from compat.openai_api.realtime.views import SessionView
@@ -117,10 +118,15 @@ class Delta(_Event, frozen=True, kw_only=True, tag="conversation.item.input_audi
     dashscope: Hint
 
 
+class Language(msgspec.Struct, frozen=True):
+    code: str
+
+
 class Completed(_Event, frozen=True, kw_only=True, tag="conversation.item.input_audio_transcription.completed"):
     item_id: str
     content_index: int = 0
     transcript: str
+    languages: tuple[Language, ...] | UnsetType = UNSET
     usage: Usage
     dashscope: Hint
 

@@ -15,8 +15,8 @@ from msgspec import UNSET, UnsetType
 
 from compat import languages
 from compat.errors import BadRequest, CompatError
-from compat.nesting import too_deep
-from compat.openai_api.realtime.patch import Format, Patch, Transcription, TurnDetection
+from compat.openai_api.realtime.patch import Format, NoiseReduction, Patch, Transcription, TurnDetection
+from compat.openai_api.realtime.unread import MOST
 
 Encoding = Literal["pcm", "ulaw", "alaw", "opus"]
 Eagerness = Literal["low", "medium", "high", "auto"]
@@ -25,7 +25,10 @@ SILENCES_MS: dict[str, int] = {"high": 500, "medium": 1000, "auto": 1000, "low":
 """How long a pause ends a turn, by the eagerness of semantic_vad."""
 _SHORTEST_SILENCE_MS, _LONGEST_SILENCE_MS = 200, 6000
 _PCM_RATES = (8000, 16000, 24000, 48000)
-_NO_VAD = ("gpt-realtime-whisper", "gpt-live-transcribe")
+_LIVE = ("gpt-realtime-whisper", "gpt-live-transcribe")
+"""Models that transcribe while a turn is spoken; its caller commits, as they have no voice activity detection."""
+_LOGPROBS = "item.input_audio_transcription.logprobs"
+_NOISES = ("near_field", "far_field")
 _ENCODINGS: dict[str, Encoding] = {
     "audio/pcm": "pcm",
     "pcm16": "pcm",
@@ -56,7 +59,8 @@ class Vad(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """`model` is the caller's name for it, `native` DashScope's. `turns` is UNSET while the caller has not chosen."""
+    """`model` is the caller's name for it, `native` DashScope's. `turns` is UNSET while the caller has not chosen,
+    `live_deltas` None. `unread`: fields with a value that nothing here reads."""
 
     transcription: bool = True
     voice_model: str | None = None
@@ -67,17 +71,36 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     prompt: str | None = None
     keywords: tuple[str, ...] = ()
     delay: str | None = None
-    noise_reduction: Any = None
+    noise_reduction: NoiseReduction | None = None
     include: tuple[str, ...] | None = None
     format: AudioFormat = AudioFormat()
     turns: Vad | UnsetType | None = UNSET
+    live_deltas: bool | None = None
+    unread: frozenset[str] = frozenset()
+
+    @property
+    def live(self) -> bool:
+        """Whether a turn that the caller commits is heard while it is spoken."""
+        return self.model in _LIVE if self.live_deltas is None else self.live_deltas
+
+    @property
+    def ignored(self) -> frozenset[str]:
+        """The fields that change nothing here."""
+        known = {
+            "transcription.language": self.language is not None and self.spoken is None,
+            "transcription.languages": bool(self.languages) and self.spoken is None,
+            "transcription.delay": self.delay is not None,
+            "noise_reduction": self.noise_reduction is not None,
+            "include": bool(self.include),
+        }
+        return self.unread | {name for name, given in known.items() if given}
 
     @property
     def vad(self) -> Vad | None:
         """Turn detection in force; None: the caller commits."""
         if self.turns is not UNSET:
             return self.turns
-        return None if self.model in _NO_VAD else Vad()
+        return None if self.model in _LIVE else Vad()
 
     @property
     def context(self) -> str:
@@ -94,7 +117,6 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 def apply(session: Session, patch: Patch, resolve: Callable[[str], str]) -> Session:
     """The session after an update. Raises CompatError with the path of the field as the caller wrote it."""
-    fields, paths = patch.fields()
     changes: dict[str, Any] = {}
     if patch.type is not None:
         if patch.type not in ("transcription", "realtime"):
@@ -103,28 +125,59 @@ def apply(session: Session, patch: Patch, resolve: Callable[[str], str]) -> Sess
     if patch.model:
         changes["voice_model"] = patch.model
     if patch.include is not UNSET:
-        changes["include"] = None if patch.include is None else tuple(patch.include)
+        changes["include"] = _include(patch.include)
+    if patch.dashscope is not None and patch.dashscope.live_deltas is not UNSET:
+        changes["live_deltas"] = patch.dashscope.live_deltas
+    return msgspec.structs.replace(session, **changes, **_heard(session, patch, resolve))
+
+
+def _heard(session: Session, patch: Patch, resolve: Callable[[str], str]) -> dict[str, Any]:
+    """What changes of how the caller's sound is heard."""
+    fields, paths = patch.fields()
+    changes: dict[str, Any] = {}
     if fields.noise_reduction is not UNSET:
-        if too_deep(fields.noise_reduction):
-            raise BadRequest("The noise reduction is nested too deeply.", param=paths["noise_reduction"])
-        changes["noise_reduction"] = fields.noise_reduction
+        changes["noise_reduction"] = _noise_reduction(fields.noise_reduction, paths["noise_reduction"])
     if fields.format is not UNSET or patch.sample_rate is not None:
-        changes["format"] = _format(fields.format, patch.sample_rate, paths["format"])
+        changes["format"] = _format(session.format, fields.format, patch.sample_rate, paths["format"])
     if fields.turn_detection is not UNSET:
-        changes["turns"] = _turns(fields.turn_detection, paths["turn_detection"])
+        before = session.turns or (session.vad if session.turns is UNSET else None)
+        changes["turns"] = _turns(before, fields.turn_detection, paths["turn_detection"])
     if fields.transcription is not UNSET:
         changes |= _transcription(fields.transcription or Transcription(), resolve, paths["transcription"])
-    return msgspec.structs.replace(session, **changes)
+    if patch.unread or fields.turn_detection is None:
+        changes["unread"] = _unread(session.unread, patch.unread, turns=fields.turn_detection is not None)
+    return changes
 
 
-def _format(said: Format | str | UnsetType | None, rate: int | None, path: str) -> AudioFormat:
+def _include(said: list[str] | None) -> tuple[str, ...] | None:
+    for index, name in enumerate(said or ()):
+        if name != _LOGPROBS:
+            raise BadRequest(f"What can be included is '{_LOGPROBS}'.", param=f"session.include[{index}]")
+    return None if said is None else tuple(said)
+
+
+def _noise_reduction(said: NoiseReduction | None, path: str) -> NoiseReduction | None:
+    if said is not None and said.type is not None and said.type not in _NOISES:
+        raise BadRequest(f"Noise reduction is {' or '.join(map(repr, _NOISES))}.", param=f"{path}.type")
+    return said
+
+
+def _unread(before: frozenset[str], said: dict[str, bool], *, turns: bool) -> frozenset[str]:
+    """What an update names replaces what was said of it before; without turn detection nothing is said of it."""
+    kept = {name for name in before if name not in said and (turns or not name.startswith("turn_detection."))}
+    return frozenset(sorted(kept | {name for name, given in said.items() if given})[:MOST])
+
+
+def _format(before: AudioFormat, said: Format | str | UnsetType | None, rate: int | None, path: str) -> AudioFormat:
+    """A rate that is absent stays where the encoding does."""
     if isinstance(said, Format):
-        name, rate, path = said.type, said.rate or rate, f"{path}.type"
+        name, rate = said.type, said.rate or rate
     else:
-        name = said if isinstance(said, str) else "pcm16"
-    encoding = _ENCODINGS.get(name)
+        name = said if isinstance(said, str) else None
+    at = f"{path}.type" if isinstance(said, Format) else path
+    encoding = before.encoding if name is None and said is not None else _ENCODINGS.get(name or "pcm")
     if encoding is None:
-        raise BadRequest(f"The audio format '{name}' is not supported: pcm16, g711_ulaw, g711_alaw, opus.", param=path)
+        raise BadRequest(f"The audio format '{name}' is not supported: pcm16, g711_ulaw, g711_alaw, opus.", param=at)
     if encoding in ("ulaw", "alaw"):
         return AudioFormat(encoding, 8000)
     if encoding == "opus":
@@ -132,19 +185,24 @@ def _format(said: Format | str | UnsetType | None, rate: int | None, path: str) 
     if rate is not None and rate not in _PCM_RATES:
         raise BadRequest(
             f"PCM at {rate} Hz is not supported: 8000, 16000, 24000 or 48000.",
-            param=path.removesuffix(".type") + ".rate" if isinstance(said, Format) else "session.sample_rate",
+            param=f"{path}.rate" if isinstance(said, Format) else "session.sample_rate",
         )
-    return AudioFormat(encoding, rate or 24000)
+    kept = before.rate if encoding == before.encoding and said is not None else 24000
+    return AudioFormat(encoding, rate or kept)
 
 
-def _turns(said: TurnDetection | None, path: str) -> Vad | None:
+def _turns(before: Vad | None, said: TurnDetection | None, path: str) -> Vad | None:
+    """`before`: what is absent stays as it was, unless the type changes. Null is the default."""
     if said is None or said.type == "none":
         return None
-    match said.type:
-        case None | "server_vad":
-            return _server_vad(said, path)
+    kind = said.type or ("semantic_vad" if before and before.eagerness else "server_vad")
+    if before is None or (before.eagerness is not None) != (kind == "semantic_vad"):
+        before = Vad()
+    match kind:
+        case "server_vad":
+            return _server_vad(before, said, path)
         case "semantic_vad":
-            eagerness = said.eagerness or "auto"
+            eagerness = (before.eagerness if said.eagerness is UNSET else said.eagerness) or "auto"
             if eagerness not in SILENCES_MS:
                 raise BadRequest(f"Eagerness is one of {', '.join(SILENCES_MS)}.", param=f"{path}.eagerness")
             return Vad(silence_duration_ms=SILENCES_MS[eagerness], eagerness=eagerness)  # type: ignore[arg-type]
@@ -152,10 +210,10 @@ def _turns(said: TurnDetection | None, path: str) -> Vad | None:
             raise BadRequest("Turn detection is 'server_vad', 'semantic_vad' or null.", param=f"{path}.type")
 
 
-def _server_vad(said: TurnDetection, path: str) -> Vad:
-    threshold = 0.5 if said.threshold is None else said.threshold
-    padding = 300 if said.prefix_padding_ms is None else said.prefix_padding_ms
-    silence = 500 if said.silence_duration_ms is None else said.silence_duration_ms
+def _server_vad(before: Vad, said: TurnDetection, path: str) -> Vad:
+    threshold = _or(said.threshold, before.threshold, 0.5)
+    padding = _or(said.prefix_padding_ms, before.prefix_padding_ms, 300)
+    silence = _or(said.silence_duration_ms, before.silence_duration_ms, 500)
     if not 0 <= threshold <= 1:
         raise BadRequest("The threshold is a number from 0 to 1.", param=f"{path}.threshold")
     if padding < 0:
@@ -164,9 +222,15 @@ def _server_vad(said: TurnDetection, path: str) -> Vad:
         raise BadRequest("The silence is 0 ms or more.", param=f"{path}.silence_duration_ms")
     return Vad(
         threshold=threshold,
-        prefix_padding_ms=padding,
-        silence_duration_ms=min(max(silence, _SHORTEST_SILENCE_MS), _LONGEST_SILENCE_MS),
+        prefix_padding_ms=round(padding),
+        silence_duration_ms=round(min(max(silence, _SHORTEST_SILENCE_MS), _LONGEST_SILENCE_MS)),
     )
+
+
+def _or(said: float | UnsetType | None, before: float, default: float) -> float:
+    if said is UNSET:
+        return before
+    return default if said is None else said
 
 
 def _transcription(said: Transcription, resolve: Callable[[str], str], path: str) -> dict[str, Any]:
@@ -176,8 +240,12 @@ def _transcription(said: Transcription, resolve: Callable[[str], str], path: str
     if said.language is not UNSET:
         changes["language"] = said.language or None
         _named(languages.parse, said.language or "en", f"{path}.language")
+        if said.language:  # either replaces the other
+            changes["languages"] = ()
     if said.languages is not UNSET:
         changes["languages"] = tuple(said.languages or ())
+        if said.languages and not said.language:
+            changes["language"] = None
         for index, language in enumerate(said.languages or ()):
             _named(languages.parse, language, f"{path}.languages[{index}]")
     if said.prompt is not UNSET:

@@ -7,12 +7,13 @@ what is applied, not what was asked; `dashscope` adds what the service itself wa
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from compat.openai_api.realtime.opening import Opening
+from compat.openai_api.realtime.patch import NoiseReduction
 from compat.openai_api.realtime.session import AudioFormat, Session, Vad
 
 
@@ -44,18 +45,20 @@ TurnsView: TypeAlias = VadView | SemanticVadView | None
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True):
-    """What the service was told: its model, its own VAD threshold, and the caller's fields that it does not honour."""
+    """What the service was told: its model, its own VAD threshold, and the caller's fields that change nothing.
+    `live_deltas` as the caller chose: null leaves it to the model."""
 
     model: str
     threshold: float | None = None
     silence_duration_ms: int | None = None
+    live_deltas: bool | None = None
     ignored: tuple[str, ...] = ()
 
 
 class InputView(msgspec.Struct, frozen=True, kw_only=True):
     format: FormatView
     transcription: TranscriptionView
-    noise_reduction: Any
+    noise_reduction: NoiseReduction | None
     turn_detection: TurnsView
 
 
@@ -99,7 +102,7 @@ class Flat(msgspec.Struct, frozen=True, kw_only=True):
     tools: tuple[str, ...] | UnsetType = UNSET
     input_audio_format: str
     input_audio_transcription: TranscriptionView
-    input_audio_noise_reduction: Any
+    input_audio_noise_reduction: NoiseReduction | None
     turn_detection: TurnsView
     include: tuple[str, ...] | None
     dashscope: Applied

@@ -75,3 +75,31 @@ def test_what_is_no_event(raw: str, param: str | None, code: str, event_id: str 
         decode(raw)
 
     assert (param, code, event_id) == (refused.value.param, refused.value.code, refused.value.event_id)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 57, 58, 59, 4800])
+def test_base64_is_heard_as_callers_write_it(size: int) -> None:
+    sound = bytes(251 + n * 7 & 255 for n in range(size))
+    url = base64.urlsafe_b64encode(sound).decode()
+    lines = base64.encodebytes(sound).decode()
+    for said in (url, url.rstrip("="), lines, lines.replace("\n", "\r\n"), lines.rstrip("=\n"), f" {url}\n"):
+        event = decode(json.dumps({"type": "input_audio_buffer.append", "audio": said}))
+
+        assert isinstance(event, theirs.Append)
+        assert sound == event.audio
+
+
+@pytest.mark.parametrize("said", ["%%%%", "AAA\0", "A", "AAAAA", "AA=A", "é"])
+def test_what_is_no_base64_is_refused(said: str) -> None:
+    with pytest.raises(Unreadable) as refused:
+        decode(json.dumps({"type": "input_audio_buffer.append", "audio": said}))
+
+    assert "audio" == refused.value.param
+
+
+@pytest.mark.parametrize("kind", ["session.update", "transcription_session.update"])
+def test_an_update_knows_what_of_it_is_not_read(kind: str) -> None:
+    event = decode(json.dumps({"type": kind, "session": {"tools": [1], "tracing": None}}))
+
+    assert isinstance(event, theirs.SessionUpdate | theirs.TranscriptionSessionUpdate)
+    assert {"tools": True, "tracing": False} == event.session.unread

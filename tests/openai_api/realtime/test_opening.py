@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from compat.errors import BadRequest
 from compat.openai_api.realtime.opening import Opening, opening
 
 BETA = {"openai-beta": "realtime=v1"}
@@ -59,3 +60,20 @@ def test_every_way_of_opening(
 )
 def test_only_beta_callers_with_the_intent_know_the_beta_names(said: Opening, beta_names: bool) -> None:
     assert beta_names is said.beta_names
+
+
+@pytest.mark.parametrize(
+    ("query", "param"),
+    [
+        ({"call_id": "rtc_1"}, "call_id"),
+        ({"intent": "transcription", "call_id": "rtc_1"}, "call_id"),
+        ({"intent": "translation"}, "intent"),
+        ({"intent": "conversation"}, "intent"),
+        ({"model": "gpt-realtime-translate"}, "model"),
+    ],
+)
+def test_a_session_of_another_kind_is_refused(query: dict[str, str], param: str) -> None:
+    with pytest.raises(BadRequest) as refused:
+        opening(query, {}, [])
+
+    assert param == refused.value.param

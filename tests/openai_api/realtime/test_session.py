@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import msgspec
@@ -113,7 +112,9 @@ def test_what_is_absent_stays() -> None:
         ({"turn_detection": {"type": "semantic_vad", "eagerness": "x"}}, "session.turn_detection.eagerness"),
         ({"input_audio_transcription": {"model": "no-such"}}, "session.input_audio_transcription.model"),
         ({"input_audio_transcription": {"language": "xx"}}, "session.input_audio_transcription.language"),
-        (inside(noise_reduction=json.loads("[" * 65 + "]" * 65)), "session.audio.input.noise_reduction"),
+        (inside(noise_reduction={"type": "x"}), "session.audio.input.noise_reduction.type"),
+        ({"input_audio_noise_reduction": {"type": "x"}}, "session.input_audio_noise_reduction.type"),
+        ({"include": ["item.input_audio_transcription.logprobs", "bogus"]}, "session.include[1]"),
         (inside(format={"type": "audio/flac"}), "session.audio.input.format.type"),
         (inside(format={"type": "audio/pcm", "rate": 1}), "session.audio.input.format.rate"),
         (inside(turn_detection={"prefix_padding_ms": -1}), "session.audio.input.turn_detection.prefix_padding_ms"),
