@@ -13,6 +13,7 @@
     ├── Conflict                     409 conflict
     ├── Gone                         410 job_expired
     ├── TooLarge                     413 request_too_large      (param: file)
+    ├── EncodedBody                  415 unsupported_content_encoding
     ├── HeadTooLarge                 431 request_header_fields_too_large
     ├── RateLimited                  429 rate_limit_exceeded
     │   └── BudgetSpent              429 rate_limit_exceeded    our own queue is too long
@@ -61,10 +62,15 @@ class CompatError(Exception):
         return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
 
     def headers(self) -> dict[str, str]:
-        """What the SDKs read beside the body: `retry-after` (whole seconds) and `x-should-retry`."""
+        """What the SDKs read beside the body (`retry-after` in whole seconds, `x-should-retry`), and what RFC 9110 asks
+        for with a status."""
         headers = {}
         if self.status in (408, 409, 429) or self.status >= 500:
             headers["x-should-retry"] = "true" if self.retryable else "false"
+        if self.status == 401:
+            headers["www-authenticate"] = "Bearer"
+        if self.status == 415:
+            headers["accept-encoding"] = "identity"
         if self.status == 413:
             headers["connection"] = "close"  # what the caller is still sending is not read
         if self.retry_after is not None:
@@ -140,6 +146,14 @@ class TooLarge(CompatError):
     type = "invalid_request_error"
     default_code = "request_too_large"
     default_param = "file"
+
+
+class EncodedBody(CompatError):
+    """The request's body is compressed."""
+
+    status = 415
+    type = "invalid_request_error"
+    default_code = "unsupported_content_encoding"
 
 
 class HeadTooLarge(CompatError):

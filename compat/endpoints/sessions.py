@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from compat import catalogue
 from compat.bridge.setup import detection
 from compat.endpoints.auth import Gate
+from compat.endpoints.bodies import check_encoding
 from compat.errors import Forbidden, TooLarge
 from compat.openai_api import secrets
 from compat.openai_api.realtime.opening import Dialect, Opening
@@ -80,6 +81,7 @@ class Sessions:
 
 
 async def _body(request: Request) -> bytes:
+    check_encoding(request)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

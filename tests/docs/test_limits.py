@@ -13,7 +13,7 @@ from websockets.http11 import MAX_LINE_LENGTH
 from compat import nesting, serving
 from compat.audio.worker import Worker
 from compat.bridge.limits import Limits
-from compat.endpoints import sessions, upload
+from compat.endpoints import parts, sessions
 from compat.endpoints.conversation import Bounds
 from compat.openai_api import form, secrets
 from compat.settings import Settings
@@ -28,9 +28,9 @@ CODE = {
     "the time for a head": f"`COMPAT_HEAD_TIMEOUT`, {SET.head_timeout:g} s",
     "the pace of a body": f"{http.SLOWEST} bytes a second over `COMPAT_BODY_TIMEOUT`, {SET.body_timeout:g} s",
     "an upload": f"`COMPAT_MAX_UPLOAD`, {SET.max_upload >> 30} GiB",
-    "a form's parts": f"{upload.MOST_PARTS}, with {DEFAULT_MAX_HEADER_COUNT} headers of "
+    "a form's parts": f"{parts.MOST_PARTS}, with {DEFAULT_MAX_HEADER_COUNT} headers of "
     f"{DEFAULT_MAX_HEADER_SIZE >> 10} KiB each",
-    "a form's text fields": f"{upload.LONGEST_FIELD >> 20} MiB each, {upload.ALL_FIELDS >> 20} MiB together",
+    "a form's text fields": f"{parts.LONGEST_FIELD >> 20} MiB each, {parts.ALL_FIELDS >> 20} MiB together",
     "prompt and keywords of an upload": f"about {form.CONTEXT_TOKENS:,} tokens",
     "the length of audio": f"`COMPAT_MAX_DURATION`, {SET.max_duration / 3600:g} h",
     "reading a file": f"{READING['seconds'].default} s, {READING['memory'].default >> 30} GiB of memory",

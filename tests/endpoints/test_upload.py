@@ -9,8 +9,9 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from compat.endpoints import upload
+from compat.endpoints.parts import LONGEST_FIELD, MOST_PARTS
 from compat.endpoints.turns import Turns
-from compat.errors import BadAudio, BadRequest, CompatError, DiskFull, TooLarge
+from compat.errors import BadAudio, BadRequest, CompatError, DiskFull, EncodedBody, TooLarge
 
 BOUNDARY = "b0undary"
 AUDIO = b"RIFF\r\n--b0undar\r\n\x00\xff" * 3
@@ -99,11 +100,12 @@ BAD: list[tuple[bytes, dict[str, str], type[CompatError], str | None]] = [
     (b"", {}, BadRequest, None),
     (WHOLE[: -len(END)], {}, BadRequest, None),
     (FILE[:-30], {}, BadRequest, None),
-    (WHOLE, {"content_type": "application/json"}, BadRequest, "file"),
+    (WHOLE, {"content_type": "application/json"}, BadRequest, None),
+    (WHOLE, {"content_type": "audio/wav"}, BadRequest, "file"),
     (WHOLE, {"content_type": "multipart/form-data"}, BadRequest, "file"),
     (WHOLE, {"content_type": f"multipart/form-data; boundary={'b' * 300}"}, BadRequest, None),
-    (field("model", "x" * (upload.LONGEST_FIELD + 1)) + FILE + END, {}, BadRequest, "model"),
-    (field("model", "x") * (upload.MOST_PARTS + 1) + FILE + END, {}, BadRequest, None),
+    (field("model", "x" * (LONGEST_FIELD + 1)) + FILE + END, {}, BadRequest, "model"),
+    (field("model", "x") * (MOST_PARTS + 1) + FILE + END, {}, BadRequest, None),
     (part('Content-Disposition: form-data; name="file"', b"x" * 4096) + END, {}, TooLarge, "file"),
 ]
 
@@ -129,6 +131,71 @@ async def test_what_the_disk_has_no_room_for_is_refused_before_a_byte_is_read(tm
 
     assert (507, "60") == (refused.value.status, refused.value.headers()["retry-after"])
     assert not (tmp_path / "upload").exists()
+
+
+ADDRESS = [("model", "whisper-1"), ("url", "https://a.fm/a.mp3")]
+ALONE: list[tuple[str, bytes]] = [
+    ("application/json", b'{"model": "whisper-1", "url": "https://a.fm/a.mp3", "prompt": null}'),
+    ("Application/JSON; charset=utf-8", b'{"model": "whisper-1", "url": "https://a.fm/a.mp3"}'),
+    ("application/x-www-form-urlencoded", b"model=whisper-1&url=https%3A%2F%2Fa.fm%2Fa.mp3"),
+    (
+        f"multipart/form-data; boundary={BOUNDARY}",
+        field("model", "whisper-1") + part('Content-Disposition: form-data; name="file"; filename=""', b"")
+        + field("url", "https://a.fm/a.mp3") + END,
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "body"), ALONE)
+async def test_an_address_needs_no_multipart_form(kind: str, body: bytes, tmp_path: Path) -> None:
+    form = await received(body, tmp_path, step=5, content_type=kind)
+
+    assert ADDRESS == form.fields
+
+
+async def test_json_s_values_become_fields(tmp_path: Path) -> None:
+    body = b'{"url": "u", "stream": true, "temperature": 0.2, "languages": ["en", "fr"], "count": 2, "o": {"a": 1}}'
+
+    form = await received(body, tmp_path, content_type="application/json")
+
+    assert [
+        ("url", "u"), ("stream", "true"), ("temperature", "0.2"), ("languages", "en"), ("languages", "fr"),
+        ("count", "2"), ("o", '{"a":1}'),
+    ] == form.fields  # fmt: skip
+
+
+WITHOUT: list[tuple[str, bytes, str]] = [
+    ("application/json", b'{"model": "whisper-1", "file": "/tmp/a.wav"}', "missing_required_parameter"),
+    ("application/x-www-form-urlencoded", b"model=whisper-1&file=%40a.wav", "missing_required_parameter"),
+    ("application/json", b"[]", "invalid_value"),
+    ("application/json", b'{"a":' * 9000, "invalid_value"),
+    ("application/json", b"", "invalid_value"),
+    ("application/json", b"\xff" * (5 << 20), "invalid_value"),
+    ("application/x-www-form-urlencoded", b"\xff", "invalid_value"),
+    ("application/x-www-form-urlencoded", b"&=" * 9000, "missing_required_parameter"),
+]
+
+
+@pytest.mark.parametrize(("kind", "body", "code"), WITHOUT)
+async def test_a_body_without_audio_says_what_to_send(kind: str, body: bytes, code: str, tmp_path: Path) -> None:
+    with pytest.raises(BadRequest, match="multipart/form-data") as refused:
+        await received(body, tmp_path, content_type=kind)
+
+    assert code == refused.value.code
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "deflate", "br", "zstd", "GZIP", "identity, gzip", "a" * 9000])
+async def test_a_compressed_body_is_refused_by_its_encoding(encoding: str, tmp_path: Path) -> None:
+    with pytest.raises(EncodedBody, match=encoding[:40]) as refused:
+        await received(WHOLE, tmp_path, content_encoding=encoding)
+
+    assert (415, "identity") == (refused.value.status, refused.value.headers()["accept-encoding"])
+    assert len(refused.value.message) < 200
+
+
+@pytest.mark.parametrize("encoding", ["", "identity", " Identity "])
+async def test_an_encoding_that_is_none_changes_nothing(encoding: str, tmp_path: Path) -> None:
+    assert len(AUDIO) == (await received(WHOLE, tmp_path, content_encoding=encoding)).size
 
 
 async def test_an_address_may_stand_in_for_the_file(tmp_path: Path) -> None:
@@ -170,7 +237,7 @@ async def test_the_file_s_hash_is_that_of_what_was_sent(audio: bytes, step: int,
 
 
 def test_scraps_are_kept_together(tmp_path: Path) -> None:
-    got = upload.Upload(tmp_path / "upload")
+    got = upload.Upload(tmp_path / "upload", 1 << 20)
     for piece in (b"a", b"b", b"c" * upload.SCRAP, b"d", b"e"):
         got.add(memoryview(piece))
 

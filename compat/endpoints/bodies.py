@@ -1,0 +1,70 @@
+"""Bodies that are no multipart forms: the same fields as JSON or as a web form, where a `url` stands for the file."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.requests import Request
+
+from compat.errors import BadRequest, EncodedBody
+from compat.nesting import too_deep
+
+LARGEST = 4 << 20  # bytes
+
+
+def check_encoding(request: Request) -> None:
+    """Raises EncodedBody for a compressed body."""
+    encoding = request.headers.get("content-encoding", "").strip()
+    if encoding.lower() not in ("", "identity"):
+        raise EncodedBody(f"The body is encoded (Content-Encoding: {encoding[:40]}); send it as it is.")
+
+
+class Texts:
+    """Feed it the body, then call `end`; `fields` in order."""
+
+    MISSING = (
+        "This body has no audio: send multipart/form-data with the fields file and model, or name the audio's address "
+        "in url."
+    )
+
+    def __init__(self, kind: bytes) -> None:
+        self.fields: list[tuple[str, str]] = []
+        self.files = 0
+        self.named = False
+        self._json = kind == b"application/json"
+        self._body = bytearray()
+
+    def feed(self, data: bytes) -> None:
+        """Raises BadRequest."""
+        self._body += data
+        if len(self._body) > LARGEST:
+            raise BadRequest("The body is too long for fields without a file: send multipart/form-data.", param="file")
+
+    def end(self) -> None:
+        """Raises BadRequest."""
+        try:
+            self.fields = _members(self._body) if self._json else parse_qsl(self._body.decode(), keep_blank_values=True)
+        except (msgspec.MsgspecError, RecursionError, ValueError) as exc:
+            raise BadRequest("The body is not well-formed: send multipart/form-data.") from exc
+
+
+def _members(body: bytes | bytearray) -> list[tuple[str, str]]:
+    """A JSON object's members as a form's fields: an array of texts is a field repeated."""
+    members = msgspec.json.decode(body, type=dict[str, Any])
+    if too_deep(members):
+        raise ValueError
+    return [(name, text) for name, value in members.items() for text in _texts(value)]
+
+
+def _texts(value: Any) -> list[str]:  # noqa: ANN401 - of JSON
+    match value:
+        case None:
+            return []
+        case str():
+            return [value]
+        case list() if all(isinstance(entry, str) for entry in value):
+            return value
+        case _:
+            return [msgspec.json.encode(value).decode()]

@@ -1,0 +1,202 @@
+"""The parts of a multipart form (RFC 7578), as form writers of 2026 make them: text fields, and one file as it comes.
+
+What they differ in: text before the first boundary, quoted and unquoted names, `filename*` alone, a file without a file
+name, text fields with one (Python's requests), the charset of a text (Java), `Content-Transfer-Encoding` (Java, Ruby).
+"""
+
+from __future__ import annotations
+
+import binascii
+import quopri
+import re
+from collections.abc import Callable
+from email.message import Message
+from email.utils import collapse_rfc2231_value
+
+import msgspec
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from compat.errors import BadRequest
+from compat.openai_api.parameters import TRANSCRIPTION
+
+MOST_PARTS = 512
+LONGEST_FIELD = 4 << 20  # bytes; a voice sample of 10 s as a data URL is the largest a field may hold
+ALL_FIELDS = 24 << 20
+PREAMBLE = 64 << 10  # bytes before the first boundary
+UNBOUND = "The body is not well-formed multipart/form-data: the boundary that Content-Type names is not in it."
+
+_FILE = re.compile(r"file(\[\d*\])?")
+_TEXTS = {row.name for row in TRANSCRIPTION} - {"file"}
+_WHITE = b" \t\r\n"
+
+
+class Parts:
+    """Feed it the body, then call `end`. `fields` in order, `files` the number of files; their bytes go to `take`."""
+
+    MISSING = "The form has no file; send the audio as file."
+
+    def __init__(self, boundary: bytes, take: Callable[[memoryview], None]) -> None:
+        """Raises BadRequest."""
+        self.fields: list[tuple[str, str]] = []
+        self.files = 0
+        self.named = False
+        """Whether the file has a name."""
+        self._take = take
+        self._ended = False
+        self._parts = 0
+        self._left = ALL_FIELDS
+        self._headers: dict[bytes, bytes] = {}
+        self._header = bytearray()
+        self._value = bytearray()
+        self._name = ""
+        self._in_file = False
+        self._encoding = ""
+        self._field = bytearray()
+        self._delimiter = b"--" + boundary
+        self._before: bytes | None = b""
+        """What came before the first boundary, as long as it has not come."""
+        try:
+            self._parser = MultipartParser(boundary, self._callbacks())  # type: ignore[arg-type]
+        except ValueError as exc:
+            raise BadRequest("The form's boundary cannot be used.") from exc
+
+    def _callbacks(self) -> dict[str, object]:
+        return {
+            "on_part_begin": self._part_begin,
+            "on_header_field": lambda data, start, end: self._header.extend(data[start:end]),
+            "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
+            "on_header_end": self._header_end,
+            "on_headers_finished": self._headers_finished,
+            "on_part_data": self._part_data,
+            "on_part_end": self._part_end,
+            "on_end": self._end,
+        }
+
+    def feed(self, data: bytes) -> None:
+        """Raises BadRequest, and what `take` raises."""
+        if self._before is not None:
+            data = self._opened(self._before + data)
+        try:
+            self._parser.write(data)
+        except MultipartParseError as exc:
+            raise BadRequest("The body is not well-formed multipart/form-data.") from exc
+
+    def _opened(self, data: bytes) -> bytes:
+        """From the first boundary on; nothing until it has come with its line's end."""
+        start = 0 if data.startswith(self._delimiter) else data.find(b"\n" + self._delimiter) + 1
+        end = start + len(self._delimiter)
+        if not data.startswith(self._delimiter, start) or len(data) < end + 2:
+            if len(data) > PREAMBLE:
+                raise BadRequest(UNBOUND)
+            self._before = data
+            return b""
+        if data[end] == 10:
+            raise BadRequest("The form's lines end in LF; those of multipart/form-data end in CR LF.")
+        self._before = None
+        return data[start:]
+
+    def _part_begin(self) -> None:
+        self._parts += 1
+        if self._parts > MOST_PARTS:
+            raise BadRequest(f"The form has more than {MOST_PARTS} parts.")
+        self._name, self._in_file, self._encoding, self._field = "", False, "", bytearray()
+        self._headers = {}
+
+    def _header_end(self) -> None:
+        self._headers[bytes(self._header).lower()] = bytes(self._value)
+        self._header.clear()
+        self._value.clear()
+
+    def _headers_finished(self) -> None:
+        disposition = self._headers.get(b"content-disposition", b"")
+        _, options = parse_options_header(disposition)
+        self._name = _name(disposition, options.get(b"name"))
+        named = b"filename" in options or b"filename*" in disposition.lower()
+        self._encoding = self._headers.get(b"content-transfer-encoding", b"").decode("latin-1").strip().lower()
+        if not self._name:
+            raise BadRequest("A part of the form has no name.")
+        self._in_file = bool(_FILE.fullmatch(self._name))
+        if self._in_file:
+            self._file_begins(named)
+        elif named and self._name.partition("[")[0] not in _TEXTS:
+            raise BadRequest(f"The form has a file in {self._name!r}; send the audio as file.", param=self._name[:64])
+
+    def _file_begins(self, named: bool) -> None:
+        self.files += 1
+        self.named = named
+        if self.files > 1:
+            raise BadRequest("The form has two files; send one audio file a request.", param="file")
+        if self._encoding == "quoted-printable":
+            raise BadRequest("The file is quoted-printable: send its bytes as they are.", param="file")
+
+    def _part_data(self, data: bytes, start: int, end: int) -> None:
+        if not self._in_file:
+            self._grow(data[start:end])
+        elif self._encoding == "base64":
+            self._field += data[start:end].translate(None, _WHITE)
+            whole = len(self._field) // 4 * 4
+            self._take(memoryview(self._decoded(self._field[:whole])))
+            del self._field[:whole]
+        else:
+            self._take(memoryview(data)[start:end])
+
+    def _grow(self, data: bytes) -> None:
+        self._field += data
+        self._left -= len(data)
+        if len(self._field) > LONGEST_FIELD or self._left < 0:
+            raise BadRequest(f"{self._name} is too long.", param=self._name[:64])
+
+    def _part_end(self) -> None:
+        if not self._in_file:
+            self.fields.append((self._name, self._text()))
+        elif self._field:
+            raise BadRequest("The file is not well-formed base64.", param="file")
+
+    def _text(self) -> str:
+        kind, options = parse_options_header(self._headers.get(b"content-type"))
+        charset = options.get(b"charset", b"utf-8").decode("latin-1")
+        octets = bytes(self._field)
+        if self._encoding == "base64":
+            octets = self._decoded(octets)
+        elif self._encoding == "quoted-printable":
+            octets = quopri.decodestring(octets)
+        try:
+            text = octets.decode(charset)
+        except (UnicodeDecodeError, LookupError) as exc:
+            told = "UTF-8" if charset == "utf-8" else repr(charset[:40])
+            raise BadRequest(f"{self._name} is not {told} text.", param=self._name[:64]) from exc
+        return _string(text) if kind == b"application/json" else text
+
+    def _decoded(self, data: bytes | bytearray) -> bytes:
+        try:
+            return binascii.a2b_base64(data)
+        except binascii.Error as exc:
+            raise BadRequest(f"{self._name} is not well-formed base64.", param=self._name[:64]) from exc
+
+    def _end(self) -> None:
+        self._ended = True
+
+    def end(self) -> None:
+        """Raises BadRequest."""
+        if self._before is not None:
+            raise BadRequest(UNBOUND)
+        if not self._ended:
+            raise BadRequest("The form ends before its last boundary: it is not whole.")
+
+
+def _name(disposition: bytes, name: bytes | None) -> str:
+    """Plain, in quotes of either kind, or extended (RFC 2231): `name*=utf-8''file`."""
+    if name is None:
+        message = Message()
+        message["content-disposition"] = disposition.decode("latin-1")
+        return collapse_rfc2231_value(message.get_param("name", "", "content-disposition")).strip()
+    return name.decode("utf-8", "replace").strip().strip("\"'")
+
+
+def _string(text: str) -> str:
+    """What a JSON string says; other JSON stays as it is."""
+    try:
+        return msgspec.json.decode(text, type=str)
+    except msgspec.MsgspecError:
+        return text
