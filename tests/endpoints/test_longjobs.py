@@ -383,7 +383,7 @@ REFUSED = [
         "not on the public internet",
     ),
     ({}, {"background": "true", "stream": "true"}, "background", "exclude each other"),
-    ({}, {"background": "maybe"}, "background", "not one of true"),
+    ({}, {"background": "maybe"}, "background", "should be true"),
 ]
 
 
