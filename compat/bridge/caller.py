@@ -226,7 +226,7 @@ class Caller:
             self._end_turn()
         else:
             self._mark = self._intake.position
-            self._tape.add(Barrier(why="commit", tick=self._mark, commits=self._ledger.commits))
+            self._tape.add(Barrier(why="commit", tick=self._mark))
 
     def _end_turn(self) -> None:
         self._flush()
@@ -238,6 +238,20 @@ class Caller:
             self.passed(None)
         if self._pending is not None:
             self._switch(self._pending)
+
+    @property
+    def holding(self) -> bool:
+        """Whether there is sound of a turn that only the caller ends."""
+        return self._turn is not None
+
+    def part(self) -> None:
+        """The session ends, and with it what is open."""
+        if self._manual:
+            self._end_turn()
+        else:
+            self._flush()
+            self._mark = self._intake.position
+            self._tape.add(Barrier(why="end", tick=self._mark))
 
     def _switches(self) -> Barrier | None:
         """The last place, not passed yet, where detected turns give way to manual ones."""

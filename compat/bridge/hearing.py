@@ -265,9 +265,10 @@ class Hearing:
             if piece in self.waiting:
                 self.waiting.remove(piece)
 
-    def fail(self, error: CompatError) -> None:
-        """Every unfinished detected turn is committed and has failed."""
+    def fail(self, error: CompatError, tick: int) -> None:
+        """Every unfinished detected turn is committed and has failed; one that goes on ends here."""
         for item in self.unfinished:
             item.error = error
+            item.end = tick if item.end is None else item.end
             self._ledger.commit(item)
         self.unfinished.clear()

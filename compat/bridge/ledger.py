@@ -15,7 +15,8 @@ from compat.openai_api.realtime.opening import Dialect
 
 
 class Ledger:
-    """`commits` counts items ever committed, `corrections` those whose final words contradict their deltas."""
+    """`reached`: where the last item ends, in ticks on the caller's clock. `corrections` counts items whose final words
+    contradict their deltas."""
 
     def __init__(self, outbox: Outbox, dialect: Dialect, remembered: int) -> None:
         self._outbox = outbox
@@ -23,9 +24,8 @@ class Ledger:
         self._remembered = remembered
         self._previous: str | None = None
         self._past: dict[str, str | None] = {}
-        self._last_end_ms = 0
+        self.reached = 0
         self.open: deque[Item] = deque()
-        self.commits = 0
         self.completions = 0
         self.corrections = 0
 
@@ -36,23 +36,23 @@ class Ledger:
         if item.started or item.committed or item.start is None:
             return
         item.started = True
-        at_ms = max(item.start // TICKS_A_MS - padding_ms, self._last_end_ms, 0)
+        at_ms = max(item.start // TICKS_A_MS - padding_ms, self.reached // TICKS_A_MS)
         self._outbox.say(ours.SpeechStarted(event_id=self._outbox.event_id(), audio_start_ms=at_ms, item_id=item.id))
 
     def stopped(self, item: Item) -> None:
         if item.stopped or item.end is None or not item.started:
             return
         item.stopped = True
-        end_ms = max(max(item.end, item.start or 0) // TICKS_A_MS, self._last_end_ms)
-        self._last_end_ms = end_ms
-        self._outbox.say(ours.SpeechStopped(event_id=self._outbox.event_id(), audio_end_ms=end_ms, item_id=item.id))
+        self.reached = max(item.end, item.start or 0, self.reached)
+        at_ms = self.reached // TICKS_A_MS
+        self._outbox.say(ours.SpeechStopped(event_id=self._outbox.event_id(), audio_end_ms=at_ms, item_id=item.id))
 
     def commit(self, item: Item) -> None:
         if item.committed:
             return
         self.stopped(item)
         item.committed = True
-        self.commits += 1
+        self.reached = max(self.reached, item.end or 0)
         self.open.append(item)
         event_id, previous, self._previous = self._outbox.event_id(), self._previous, item.id
         self._outbox.say(ours.Committed(event_id=event_id, previous_item_id=previous, item_id=item.id))

@@ -19,11 +19,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     it still may report speech in it. `received_after`: when a connection that did not break in the meantime is known
     to have delivered it; a pong tells sooner. `attempts` in a row, without progress, end the session.
 
-    A session ends after `longest`, where that is given; what is under way then gets `grace`.
+    A session ends after `longest`, where that is given; what is under way then gets `grace`, and the answer to what is
+    open even then `parting`.
     """
 
     longest: float | None = None
     grace: float = 10.0
+    parting: float = 2.0
     unsent: float = 60.0
     kept: float = 660.0
     heard_after: float = 3.0

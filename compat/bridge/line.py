@@ -85,6 +85,16 @@ class Line:
         return self.timeline.sent == 0
 
     @property
+    def quiet_since(self) -> float:
+        """When this state was entered, or the service last said something in it."""
+        return max(self.since, self._heard_at)
+
+    def hears(self, now: float) -> bool:
+        """Whether the service may still report speech in what it was sent."""
+        self.trim(now)
+        return self._hearing.detecting and any(isinstance(entry, Sound) for entry in self._tape.past)
+
+    @property
     def owed(self) -> bool:
         """Whether the service has not answered something that ended."""
         if self._hearing.detecting:

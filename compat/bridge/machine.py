@@ -13,6 +13,7 @@ from compat.bridge.ledger import Ledger
 from compat.bridge.limits import REASON, TICKS, Limits
 from compat.bridge.line import Line, State
 from compat.bridge.outbox import Outbox
+from compat.bridge.parting import Parting
 from compat.bridge.tape import Barrier, Tape
 from compat.dashscope_api.realtime import turns
 from compat.dashscope_api.realtime.session import RealtimeSession
@@ -53,7 +54,6 @@ class Bridge:
         self._tape = Tape()
         self._ledger = Ledger(self._outbox, opening.dialect, self._limits.remembered_items)
         self._hearing = Hearing(self._ledger)
-        self._commits = Commits(self._ledger)
         self._caller = Caller(
             opening,
             self._outbox,
@@ -74,13 +74,12 @@ class Bridge:
             spread=spread,
             passed=self._pass,
         )
+        self._commits = Commits(self._ledger, self._line, self._hearing, self._tape, self._limits)
         self._now = 0.0
         self._reading = True
         self._wake: float | None = None
         self._closing_at: float | None = None
-        self._ends_at: float | None = None
-        self._leaving_at: float | None = None
-        self._leaving: CompatError = ServiceUnavailable("The server is shutting down.")
+        self._parting = Parting(self._limits)
 
     # --- figures for the metrics ------------------------------------------------------------------------------------
 
@@ -112,7 +111,7 @@ class Bridge:
     def start(self, now: float) -> list[Action]:
         """The caller's socket was accepted."""
         self._now = now
-        self._ends_at = now + self._limits.longest if self._limits.longest else None
+        self._parting.start(now)
         self._caller.open(self._configured)
         self._line.feed(now)
         self._line.need(now)
@@ -120,7 +119,7 @@ class Bridge:
 
     def from_client(self, raw: str | bytes, now: float) -> list[Action]:
         """One frame of the caller: text for str, binary for bytes."""
-        if self._closing_at is not None:
+        if self._closing_at is not None or not self._parting.listening:
             return []
         event_id = None
         try:
@@ -147,7 +146,7 @@ class Bridge:
         if self._closing_at is None:
             self._line.drained(now)
             self._line.trim(now)
-        if self._outbox.empty and self._leaving_at is None and self._reading:
+        if self._outbox.empty and self._parting.until is None and self._reading:
             return []
         return self._done(now)
 
@@ -187,7 +186,7 @@ class Bridge:
 
     def shutdown(self, grace: float, now: float) -> list[Action]:
         """The server stops: what is under way may end within `grace` seconds."""
-        self._leaving_at = now + grace
+        self._parting.begin(grace, now)
         return self._done(now)
 
     def tick(self, now: float) -> list[Action]:
@@ -199,7 +198,7 @@ class Bridge:
         elif self._line.overdue(now):
             self._lost(ServiceTimedOut("The speech service does not answer."), now, closed=True)
         else:
-            self._answer_commit(now)
+            self._commits.tick(now)
         return self._done(now)
 
     # --- the service ------------------------------------------------------------------------------------------------
@@ -284,8 +283,7 @@ class Bridge:
         self._hearing.finished(barrier.tick)
         match barrier.why:
             case "commit":
-                if self._commits.unanswered(barrier):
-                    self._commits.answer(barrier)
+                self._commits.passed(barrier)
             case "clear":
                 if not barrier.announced:
                     self._outbox.say(ours.Cleared(event_id=self._outbox.event_id()))
@@ -294,27 +292,14 @@ class Bridge:
                     self._hearing.detecting = barrier.setup.detection is not None
                     self._line.switch(self._caller.takeable(barrier.setup), self._now)
                 self._caller.passed(barrier)
+            case "end":
+                pass
             case _:
                 assert_never(barrier.why)
-        self._commits.passed()
-
-    def _answer_commit(self, now: float) -> None:
-        """A commit that only silence was left for is answered in time, whatever the service does."""
-        barrier = self._unanswered
-        if barrier is not None and now >= self._line.since + self._limits.vad_answer:
-            self._commits.answer(barrier)
-
-    @property
-    def _unanswered(self) -> Barrier | None:
-        """The commit that the service is answering, while it has shown nothing for it."""
-        if self._line.state is not State.FINISHING or self._hearing.speaking or not self._tape.future:
-            return None
-        head = self._tape.future[0]
-        return head if isinstance(head, Barrier) and self._commits.unanswered(head) else None
 
     def _fail(self, error: CompatError) -> None:
         """Every turn that the caller knows of, and has no result for, ends as failed."""
-        self._hearing.fail(error)
+        self._hearing.fail(error, self._line.timeline.ended(None))
         self._caller.give_up()
         self._ledger.fail(error)
 
@@ -343,10 +328,8 @@ class Bridge:
                 self._line.need(now)
 
     def _done(self, now: float) -> list[Action]:
-        if self._ends_at is not None and now >= self._ends_at and self._leaving_at is None:
-            self._leaving_at = now + self._limits.grace
-            self._leaving = BadRequest("The session has lasted as long as one may.", code="session_expired")
-        if self._leaving_at is not None and self._closing_at is None:
+        self._parting.look(now)
+        if self._parting.until is not None and self._closing_at is None:
             self._leave(now)
         if self._closing_at is None:
             self._pace()
@@ -354,14 +337,36 @@ class Bridge:
         return self._outbox.take()
 
     def _leave(self, now: float) -> None:
-        late = self._leaving_at is not None and now >= self._leaving_at
-        if not late and (self._ledger.open or self._hearing.speaking or self._tape.future):
+        """What is under way ends within the grace, and what is open then is ended. Sound that the service may still
+        report speech in is heard first."""
+        late = self._parting.late(now)
+        if late and self._parting.listening and self._ended_speech(now):
+            self._parting.answer_by(now)
+            late = False
+        elif not late and not self._busy:
+            self._ended_speech(now)
+        if self._busy and not late:
             return
         if late:
-            self._fail(self._leaving)
-        if self._leaving.code == "session_expired":
-            self._outbox.fault(self._leaving)
-        self._close(Hangup(1001, self._leaving.message), now)
+            self._fail(self._parting.reason)
+        if self._parting.expired:
+            self._outbox.fault(self._parting.reason)
+        self._close(Hangup(1001, self._parting.reason.message), now)
+
+    @property
+    def _busy(self) -> bool:
+        return bool(self._ledger.open or self._hearing.speaking or self._tape.future or self._caller.holding)
+
+    def _ended_speech(self, now: float) -> bool:
+        """The caller is heard no more. True where there was something to end."""
+        if not self._parting.listening:
+            return False
+        self._parting.listening = False
+        if self._caller.holding or self._hearing.speaking or self._tape.future or self._line.hears(now):
+            self._caller.part()
+            self._go_on(now)
+            return True
+        return False
 
     def _pace(self) -> None:
         reading = self._tape.unsent < self._limits.unsent * TICKS
@@ -383,5 +388,4 @@ class Bridge:
     def _deadlines(self) -> tuple[float | None, ...]:
         if self._closing_at is not None:
             return (self._closing_at,)
-        commit = self._line.since + self._limits.vad_answer if self._unanswered is not None else None
-        return (self._line.deadline, commit, self._leaving_at or self._ends_at)
+        return (self._line.deadline, self._commits.deadline, self._parting.deadline)

@@ -41,15 +41,14 @@ class Cut(msgspec.Struct, frozen=True):
 class Barrier(msgspec.Struct, frozen=True, kw_only=True):
     """Everything before is to be answered, by ending the service's session, before anything after is sent.
 
-    `commit`: the caller ended a turn that the service detects; `commits` is the ledger's count at that time.
+    `commit`: the caller ended a turn that the service detects. `end`: the session ends, and so does such a turn.
     `clear`: the caller dropped what he had not committed, and is told here if `announced` is False. `switch`: `setup`
     holds from here on.
     """
 
-    why: Literal["commit", "clear", "switch"]
+    why: Literal["commit", "clear", "switch", "end"]
     tick: int
     setup: Setup | None = None
-    commits: int = 0
     announced: bool = True
 
 

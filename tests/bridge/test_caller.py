@@ -475,6 +475,7 @@ def test_such_a_turn_fails_with_the_session() -> None:
             (
                 lost(NotAuthenticated("no")),
                 [
+                    "< speech_stopped item_1 1000",
                     *NEW,
                     *SECOND,
                     "< failed item_1 invalid_api_key",

@@ -1,0 +1,178 @@
+"""The end of a session, whatever is open: the server stops, or the session has lasted long enough."""
+
+from __future__ import annotations
+
+import pytest
+
+from compat.bridge.limits import Limits
+from tests.bridge.stage import (
+    NEW,
+    NO_PADDING,
+    SECOND,
+    Conversation,
+    Said,
+    Stage,
+    append,
+    commit,
+    committed,
+    failed,
+    final,
+    finished,
+    later,
+    lost,
+    opened,
+    play,
+    ready,
+    shutdown,
+    started,
+    stopped,
+    text,
+)
+
+GRACE = 10.0
+ENDS = pytest.mark.parametrize(
+    ("end", "goodbye"),
+    [(shutdown(GRACE), []), (later(0.1), ["< error session_expired None None"])],
+    ids=["the server stops", "the session has lasted"],
+)
+BYE = ["hang up 1001"]
+HEARD = ["< delta item_1 'hi'", "< completed item_1 'hi' 2.0"]
+SPOKEN: Conversation = [
+    (append(1000), ["> audio 32000"]),
+    (started("t1", 200), ["< speech_started item_1 200"]),
+    (text("t1", "hel", "lo"), ["< delta item_1 'hel'"]),
+]
+
+
+def session(**audio_input: object) -> Stage:
+    stage = ready(Stage(limits=Limits(longest=60.0, grace=GRACE)), **audio_input)
+    stage.hear(later(59.9))
+    return stage
+
+
+@ENDS
+@pytest.mark.parametrize("late", [0.1, 9.9])
+def test_a_commit_within_the_grace_is_answered(end: Said, goodbye: list[str], late: float) -> None:
+    stage = session(turn_detection=None)
+    play(
+        stage,
+        [
+            (append(1000), ["> audio 32000"]),
+            (end, []),
+            (later(late), []),
+            (append(1000), ["> audio 32000"]),
+            (commit, [*NEW, "> commit"]),
+            (committed("t1"), []),
+            (final("t1", "hi"), [*HEARD, *goodbye, *BYE, "> finish"]),
+            (finished, ["close"]),
+        ],
+    )
+    assert stage.bridge.over
+
+
+@ENDS
+def test_a_button_that_is_held_beyond_the_grace_is_let_go(end: Said, goodbye: list[str]) -> None:
+    stage = session(turn_detection=None)
+    play(
+        stage,
+        [
+            (append(2000), ["> audio 32000"] * 2),
+            (end, []),
+            (later(GRACE), [*NEW, "> commit"]),
+            (append(1000), []),
+            (commit, []),
+            (final("t1", "hi"), [*HEARD, *goodbye, *BYE, "> finish"]),
+        ],
+    )
+
+
+@ENDS
+def test_who_speaks_beyond_the_grace_is_heard_to_its_end(end: Said, goodbye: list[str]) -> None:
+    stage = session(turn_detection=NO_PADDING)
+    play(
+        stage,
+        [
+            *SPOKEN,
+            (end, []),
+            (append(1000), ["> audio 32000"]),
+            (later(GRACE), ["> finish"]),
+            (append(1000), []),
+            (stopped("t1", 2000), ["< speech_stopped item_1 2000"]),
+            (committed("t1"), NEW),
+            (final("t1", "hello you"), ["< delta item_1 'lo you'", "< completed item_1 'hello you' 1.8"]),
+            (finished, ["close", *goodbye, *BYE]),
+        ],
+    )
+    assert stage.bridge.over
+
+
+@ENDS
+def test_a_turn_that_the_service_does_not_end_in_time_fails_in_order(end: Said, goodbye: list[str]) -> None:
+    stage = session(turn_detection=NO_PADDING)
+    failure = "< failed item_1 " + ("session_expired" if goodbye else "service_unavailable")
+    play(
+        stage,
+        [
+            *SPOKEN,
+            (end, []),
+            (later(GRACE), ["> finish"]),
+            (later(1.9), []),
+            (later(0.2), ["< speech_stopped item_1 1000", *NEW, failure, *goodbye, *BYE]),
+        ],
+    )
+
+
+@ENDS
+def test_what_was_said_and_not_reported_yet_is_heard_before_the_goodbye(end: Said, goodbye: list[str]) -> None:
+    stage = session(turn_detection=NO_PADDING)
+    play(
+        stage,
+        [
+            (append(1000), ["> audio 32000"]),
+            (end, ["> finish"]),
+            (append(1000), []),
+            (started("t1", 900), ["< speech_started item_1 900"]),
+            (
+                final("t1", "hi"),
+                ["< speech_stopped item_1 1000", *NEW, "< delta item_1 'hi'", "< completed item_1 'hi' 0.1"],
+            ),
+            (finished, ["close", *goodbye, *BYE]),
+        ],
+    )
+
+
+@ENDS
+def test_a_button_that_was_never_pressed_keeps_nobody(end: Said, goodbye: list[str]) -> None:
+    play(session(turn_detection=None), [(end, [*goodbye, *BYE, "> finish"]), (finished, ["close"])])
+
+
+@ENDS
+def test_turns_that_end_within_the_grace_are_told_one_after_the_other(end: Said, goodbye: list[str]) -> None:
+    stage = session(turn_detection=None)
+    play(
+        stage,
+        [
+            (append(2000), ["> audio 32000"] * 2),
+            (commit, [*NEW, "> commit"]),
+            (end, []),
+            (append(500), []),
+            (final("t1", "hi"), [*HEARD, "> audio 16000"]),
+            (commit, [*SECOND, "> commit"]),
+            (failed("t2", "InternalError"), ["< failed item_2 upstream_error", *goodbye, *BYE, "> finish"]),
+        ],
+    )
+
+
+@ENDS
+def test_sound_that_waits_for_the_service_is_heard_when_it_comes(end: Said, goodbye: list[str]) -> None:
+    stage = session()
+    play(
+        stage,
+        [
+            (lost(), []),
+            (append(1000), ["open"]),
+            (end, []),
+            (opened, ["> setup pcm/16000 vad 0.2/500", "> audio 32000", "> finish"]),
+            (finished, ["close", *goodbye, *BYE]),
+        ],
+    )
