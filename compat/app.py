@@ -30,6 +30,7 @@ from compat.endpoints.jobs import Jobs
 from compat.endpoints.keeper import Keeper
 from compat.endpoints.longjobs import LongJobs
 from compat.endpoints.models import Models
+from compat.endpoints.paths import Paths
 from compat.endpoints.realtime import Realtime
 from compat.endpoints.recognition import Recogniser
 from compat.endpoints.runs import Runs
@@ -143,6 +144,7 @@ def create_app(settings: Settings, traces: Traces | None = None) -> Starlette:
             Route("/v1/models", models.every),
             Route("/v1/models/{model:path}", models.one),
             Route("/healthz", healthz),
+            Route("/health", healthz),
             Route("/readyz", readiness.readyz),
             Route("/metrics", Figures(metrics, gate).metrics),
             *(playground.routes() if settings.playground else ()),
@@ -150,6 +152,7 @@ def create_app(settings: Settings, traces: Traces | None = None) -> Starlette:
             WebSocketRoute("/{path:path}", elsewhere.unknown_socket),
         ],
         middleware=[
+            Middleware(Paths),
             Middleware(Access, metrics=metrics, traces=traces),
             *_cors(settings),
             Middleware(Doorkeeper, door=door),
@@ -162,6 +165,7 @@ def create_app(settings: Settings, traces: Traces | None = None) -> Starlette:
         },
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # Paths has made them one
     app.state.retire, app.state.leave = retire, leave
     return app
 
@@ -225,9 +229,13 @@ async def _refused(request: Request, exc: Exception) -> Response:
 
 
 async def _unrouted(request: Request, exc: Exception) -> Response:
-    answer = _answer(elsewhere.error(request, exc))
-    answer.headers.update(getattr(exc, "headers", None) or {})  # Allow, where the path is there
-    return answer
+    error = elsewhere.error(request, exc)
+    if error.status != 405:
+        return _answer(error)
+    allow = {"allow": elsewhere.methods(request)}
+    if request.method == "OPTIONS":  # a preflight is answered before, where pages may call
+        return Response(status_code=204, headers=allow)
+    return JSONResponse(error.body(), error.status, error.headers() | allow)
 
 
 async def _gone(request: Request, _: Exception) -> Response:

@@ -8,12 +8,13 @@ family works on the day it appears.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal
 
 import msgspec
 
 from compat import languages
+from compat.aliases import ALIASES, native
 from compat.errors import BadRequest, ModelNotFound
 from compat.options import option
 from compat.transcript import Ask, Media, Option, Request, Surface
@@ -169,20 +170,6 @@ MODELS = (
 
 LIVE = r"qwen3-asr-flash-realtime(-\d{4}-\d{2}-\d{2})?"  # what speaks the protocol of /api-ws/v1/realtime
 
-# OpenAI's names and those of whisper servers; the patterns catch their kin (faster-whisper-…, openai/whisper-…).
-ALIASES = {
-    "whisper-1": "qwen3-asr-flash",
-    "whisper-large-v3": "qwen3-asr-flash",
-    "whisper-large-v3-turbo": "qwen3-asr-flash",
-    "gpt-transcribe": "qwen3-asr-flash",
-    "gpt-4o-transcribe": "qwen3-asr-flash",
-    "gpt-4o-mini-transcribe": "qwen3-asr-flash",
-    "gpt-4o-transcribe-diarize": "fun-asr",
-    "gpt-realtime-whisper": "qwen3-asr-flash-realtime",
-    "gpt-live-transcribe": "qwen3-asr-flash-realtime",
-}
-_KIN = re.compile(r"([\w.-]+/)?((faster-|distil-)*whisper(-.*)?|gpt-(4o-(mini-)?)?transcribe-\d{4}-\d{2}-\d{2})")
-
 
 class Road(msgspec.Struct, frozen=True, kw_only=True):
     """Which model on which surface answers, and whether the audio has to be re-encoded to fit it. On the surface
@@ -205,14 +192,31 @@ def names(aliases: Mapping[str, str]) -> tuple[str, ...]:
 
 def resolve(name: str, aliases: Mapping[str, str]) -> tuple[str, Model]:
     """DashScope's id for a caller's name, and its row. Raises ModelNotFound naming what is known."""
-    model = aliases.get(name, name)
-    model = ALIASES.get(model, model)
-    if _KIN.fullmatch(model):
-        model = "qwen3-asr-flash"
-    for row in MODELS:
-        if re.fullmatch(row.pattern, model):
-            return model, row
-    raise ModelNotFound(f"The model {name!r} is not known here. Known: {', '.join(names(aliases))}.")
+    given = aliases.get(name, name)
+    for spelling in (given, given.rpartition("/")[2]):
+        model = native(spelling)
+        for row in MODELS:
+            if re.fullmatch(row.pattern, model):
+                return model, row
+    raise ModelNotFound(
+        f"The model {name[:80]!r} is not known here; COMPAT_MODEL_ALIASES=name=model adds names. "
+        f"Known: {', '.join(names(aliases))}."
+    )
+
+
+def deployed(deployment: str, models: Iterable[str], aliases: Mapping[str, str]) -> str:
+    """The model behind a deployment of Azure's: the one of its name, or else the first of `models` that is known.
+    Raises ModelNotFound."""
+    for name in (deployment, *models):
+        try:
+            resolve(name, aliases)
+        except ModelNotFound:
+            continue
+        return name
+    raise ModelNotFound(
+        f"The deployment {deployment[:80]!r} is not known here: COMPAT_MODEL_ALIASES={deployment[:80]}=qwen3-asr-flash "
+        "makes it known."
+    )
 
 
 def live(name: str, *, region: str, aliases: Mapping[str, str]) -> str:

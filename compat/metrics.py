@@ -21,6 +21,7 @@ PATHS = (
     "/v1/realtime",
     "/v1/models",
     "/healthz",
+    "/health",
     "/readyz",
     "/metrics",
 )

@@ -3,9 +3,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import httpx2
+import openai
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from compat.emulator.engines.scripted import Scripted
+from compat.openai_api.absent import ABSENT
 from tests.house import House, house
 
 PAGE = "https://app.example"
@@ -25,7 +29,9 @@ def home() -> Iterator[House]:
         ("PUT", "/v1/models", 405, "method_not_allowed"),
         ("GET", "/v1/readyz", 404, "unknown_url"),  # a probe takes a 200 here for another product
         ("GET", "/v1/test", 404, "unknown_url"),
-        ("GET", "/health", 404, "unknown_url"),
+        ("POST", "/v1/chat/completions", 404, "unsupported_endpoint"),
+        ("POST", "/openai/deployments/a/chat/completions", 404, "unsupported_endpoint"),
+        ("GET", "/v1/files/file_1", 404, "unsupported_endpoint"),
     ],
 )
 def test_what_is_not_there_is_refused_in_openai_s_shape(
@@ -36,6 +42,21 @@ def test_what_is_not_there_is_refused_in_openai_s_shape(
     assert (status, code) == (answer.status_code, answer.json()["error"]["code"])
 
 
+def test_what_openai_offers_and_this_server_does_not_raises_the_sdk_s_class(home: House) -> None:
+    client = home.client(max_retries=2)
+    for path in ABSENT:
+        with pytest.raises(openai.NotFoundError, match="is not offered") as refused:
+            client.post(path, body={"model": "any"}, cast_to=object)
+        assert "unsupported_endpoint" == refused.value.code
+
+
+@pytest.mark.parametrize("query", ["call_id=rtc_1", "model=gpt-realtime-translate"])
+def test_so_does_a_session_of_another_kind(home: House, query: str) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        connect(f"{home.base_url.replace('http', 'ws', 1)}/realtime?{query}")
+    assert 400 == refused.value.response.status_code
+
+
 def test_a_method_that_is_not_there_is_told_which_are(home: House) -> None:
     answer = httpx2.get(home.base_url + "/audio/transcriptions")
 
@@ -43,8 +64,9 @@ def test_a_method_that_is_not_there_is_told_which_are(home: House) -> None:
     assert "POST" == answer.headers["allow"]
 
 
-def test_health_is_told_without_a_key(home: House) -> None:
-    answer = httpx2.get(home.base_url.removesuffix("/v1") + "/healthz")
+@pytest.mark.parametrize("path", ["/healthz", "/health"])  # whisper servers have the second
+def test_health_is_told_without_a_key(home: House, path: str) -> None:
+    answer = httpx2.get(home.base_url.removesuffix("/v1") + path)
 
     assert (200, {"status": "ok"}) == (answer.status_code, answer.json())
 

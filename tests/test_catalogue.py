@@ -65,6 +65,58 @@ def test_the_road_follows_model_length_answer_and_region(
     assert (model, surface, False) == (taken.model, taken.surface, taken.refit)
 
 
+WHISPERS = """
+whisper whisper-1 Whisper-1 whisper-1-hd openai/whisper-1 azure/whisper whisper-large-v3 whisper-v3
+whisper-large-v3-turbo whisper-large-v3-turbo-q5_0
+openai/whisper-large-v3 openai/whisper-tiny.en Systran/faster-whisper-large-v3
+Systran/faster-whisper-tiny.en Systran/faster-distil-whisper-large-v3 guillaumekln/faster-whisper-base
+deepdml/faster-whisper-large-v3-turbo-ct2 distil-whisper/distil-large-v3 distil-whisper-large-v3-en distil-large-v3.5
+distil-small.en distil-medium.en mlx-community/whisper-large-v3-mlx KBLab/kb-whisper-large my-whisper-deployment
+tiny tiny.en base base.en small medium medium.en large large-v1 large-v2 large-v3 large-v3-turbo turbo
+openai/gpt-4o-transcribe gpt-4o-transcribe-2025-03-20 gpt-4o-mini-transcribe-2025-12-15 gpt-transcribe GPT-Transcribe
+qwen3-asr Qwen3-ASR Qwen/Qwen3-ASR-1.7B Qwen/Qwen3-ASR-0.6B qwen3-asr-1.7b qwen3-asr:0.6b Qwen/Qwen3-ASR-1.7B-hf
+mlx-community/Qwen3-ASR-0.6B-8bit qwen/qwen3-asr-flash dashscope/qwen3-asr-flash
+""".split()  # noqa: SIM905
+
+
+@pytest.mark.parametrize("name", WHISPERS)
+def test_names_of_other_servers_are_understood_for_files_and_live(name: str) -> None:
+    assert "qwen3-asr-flash" == catalogue.resolve(name, {})[0]
+    assert "qwen3-asr-flash-realtime" == catalogue.live(name, region="beijing", aliases={})
+
+
+OTHERS = [
+    ("gpt-4o-transcribe-diarize-2025-10-15", "fun-asr"),
+    ("openai/gpt-4o-transcribe-diarize", "fun-asr"),
+    ("gpt-realtime-whisper-2026-08-01", "qwen3-asr-flash-realtime"),
+    ("gpt-live-transcribe-2026-08-01", "qwen3-asr-flash-realtime"),
+    ("qwen3-asr-flash-2026-02-10", "qwen3-asr-flash-2026-02-10"),
+    ("base", "paraformer-v2"),
+]
+
+
+@pytest.mark.parametrize(("name", "model"), OTHERS)
+def test_what_looks_alike_is_kept_apart_and_the_operator_decides(name: str, model: str) -> None:
+    assert model == catalogue.resolve(name, {"base": "paraformer-v2"})[0]
+
+
+@pytest.mark.parametrize(
+    "name", ["gpt-4o", "basement", "larger", "qwen3", "qwen3-asr-toolkit", "nvidia/parakeet", "", "/"]
+)
+def test_what_is_no_such_name_is_not_known(name: str) -> None:
+    with pytest.raises(ModelNotFound, match="COMPAT_MODEL_ALIASES"):
+        catalogue.resolve(name, {})
+
+
+def test_a_deployment_is_the_model_where_it_is_known() -> None:
+    aliases = {"mine": "fun-asr"}
+
+    assert "mine" == catalogue.deployed("mine", ["whisper-1"], aliases)
+    assert "whisper-1" == catalogue.deployed("prod", ["prod", "whisper-1"], aliases)
+    with pytest.raises(ModelNotFound, match=r"COMPAT_MODEL_ALIASES=prod=qwen3-asr-flash"):
+        catalogue.deployed("prod", ["gpt-5"], aliases)
+
+
 REFUSED = [  # asked for, answer, seconds, region → parameter, what the message names
     ("qwen3-asr-flash-2026-02-10", "srt", 10, "beijing", "response_format", "qwen3-asr-flash-filetrans"),
     ("qwen3-asr-flash-2026-02-10", "json", 301, "beijing", "model", "qwen3-asr-flash-filetrans"),
@@ -280,7 +332,7 @@ def test_a_language_is_asked_for_by_the_model_s_own_code(
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("disfluency_removal_enabled", "yes"),
+        ("disfluency_removal_enabled", "perhaps"),
         ("channel_id", "left"),
         ("speaker_count", "two"),
         ("special_word_filter", "[]"),

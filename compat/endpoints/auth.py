@@ -13,7 +13,7 @@ from starlette.requests import HTTPConnection
 from compat import keys
 from compat.errors import Forbidden, NotAuthenticated
 from compat.keys import Entry, Keyring, KeysError, Scope
-from compat.openai_api import secrets
+from compat.openai_api import credentials, secrets
 from compat.settings import Settings
 from compat.upstream.budget import Budget
 from compat.upstream.slots import ON_BEHALF, Party
@@ -71,11 +71,14 @@ class Gate:
     def caller(self, request: HTTPConnection, scope: Scope = "rest") -> Caller:
         """Raises NotAuthenticated or Forbidden. With neither keys nor pass-through everybody may call (`serve` then
         binds loopback)."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        token = token.strip() if scheme.lower() == "bearer" else ""
+        authorization = request.headers.getlist("authorization")
+        token = credentials.shown(authorization, request.headers.get("api-key", ""))
         if self.is_secret(token):
             raise NotAuthenticated("A client secret opens realtime sessions and nothing else.")
-        found = self.known(token, scope)
+        try:
+            found = self.known(token, scope)
+        except NotAuthenticated as exc:
+            raise NotAuthenticated(credentials.trouble(authorization) or exc.message) from exc
         request.state.log["caller"] = found.name
         return found
 
@@ -93,7 +96,7 @@ class Gate:
     def known(self, token: str, scope: Scope) -> Caller:
         """The same for a key that came another way, as in a WebSocket's subprotocol."""
         if not self.keyed:
-            if self._pass and not token:
+            if self._pass and not (token and credentials.usable(token)):
                 raise NotAuthenticated(_reason(token))
             if self._pass and scope == "admin":
                 raise Forbidden("Nobody is known here as an operator: COMPAT_API_KEYS_FILE names them.")

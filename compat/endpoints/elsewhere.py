@@ -8,24 +8,38 @@ import uuid
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.routing import Match, Route
 from starlette.websockets import WebSocket
 
 from compat.errors import BadRequest, CompatError, MethodNotAllowed, NotFound
+from compat.openai_api.absent import absent
 
-THERE = re.compile(r"/(audio/(transcriptions|translations)|models|realtime(/client_secrets)?)(?=/|$)")
+_THERE = r"/(?:audio/(?:transcriptions|translations)|models|realtime(?:/client_secrets|/transcription_sessions)?)"
+THERE = re.compile(rf".*({_THERE}(?:/(?!audio/|models|realtime)[^/]+)?)/*")
+
+
+def methods(request: Request) -> str:
+    """The methods that the request's path has, for the header Allow."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    there = [route.methods or set() for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted(set().union(*there)))
 
 
 def error(request: Request, exc: Exception) -> CompatError:
     """What Starlette's own refusal is here."""
     if isinstance(exc, HTTPException) and exc.status_code == 405:
-        possible = (exc.headers or {}).get("Allow", "")
-        return MethodNotAllowed(f"{request.method} is not possible on {request.url.path}, but {possible}.")
+        return MethodNotAllowed(f"{request.method} is not possible on {request.url.path}, but {methods(request)}.")
     return unknown(request.method, request.url.path)
 
 
 def unknown(method: str, path: str) -> NotFound:
-    found = THERE.search(path)
-    meant = f"/v1{path[found.start() :].rstrip('/')}" if found else path
+    found = THERE.fullmatch(path.lower())
+    meant = f"/v1{found[1]}" if found else path
+    if what := absent(meant):
+        return NotFound(
+            f"{path[:200]} is not offered: this server transcribes and translates speech, and has no {what}.",
+            code="unsupported_endpoint",
+        )
     hint = f", but {meant[:200]}: base addresses end in /v1" if meant != path else ""
     return NotFound(f"There is no {method} {path[:200]} here{hint}.", code="unknown_url")
 

@@ -17,6 +17,7 @@ from compat.endpoints import answers, upload
 from compat.endpoints.auth import Gate
 from compat.endpoints.hangup import while_connected
 from compat.endpoints.longjobs import LongJobs, ordered
+from compat.endpoints.paths import with_model
 from compat.endpoints.recognition import Recogniser, Work, by_task
 from compat.endpoints.spool import Spool
 from compat.endpoints.streams import EventStream, pinged
@@ -46,7 +47,7 @@ class Transcriptions:
             path = files.enter_context(self._spool.place())
             with answers.timed(request, "upload"):
                 received = await upload.receive(request, path, limit=self._settings.max_upload, turns=self._turns)
-            ask = form.ask(received.fields)
+            ask = form.ask(with_model(request, received.fields, self._settings.every_alias))
             if ask.background:
                 who.check("jobs")
             self._long.check(ask)

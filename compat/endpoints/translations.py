@@ -14,6 +14,7 @@ from compat.endpoints.auth import Gate
 from compat.endpoints.hangup import while_connected
 from compat.endpoints.jobs import Jobs
 from compat.endpoints.longjobs import ordered
+from compat.endpoints.paths import with_model
 from compat.endpoints.recognition import Recogniser, Work, by_task
 from compat.endpoints.spool import Spool
 from compat.endpoints.translating import Translator
@@ -50,7 +51,7 @@ class Translations:
             path = files.enter_context(self._spool.place())
             with answers.timed(request, "upload"):
                 received = await upload.receive(request, path, limit=self._settings.max_upload, turns=self._turns)
-            ask = form.translation(received.fields)
+            ask = form.translation(with_model(request, received.fields, self._settings.every_alias))
             work = await while_connected(request.receive, self._recogniser.prepare(ask, received.path, who.key))
             answers.note(request, work)
             if by_task(work.request):

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from compat.errors import BadRequest, CompatError, HeadTooLarge, TooSlow
 from compat.wire.refusal import LINGER, answer, told
+from compat.wire.unframed import unframed
 
 HEAD: Final = 64 << 10  # bytes of the request line and the headers
 HEADERS: Final = 100  # websockets, which reads the heads of upgrades again, takes 128
@@ -82,7 +83,10 @@ class Protocol(HttpToolsProtocol):
         if size > HEAD or len(self.headers) > HEADERS:
             self._refusal = _head_too_large()
             raise Refused
+        before = self.cycle
         super().on_headers_complete()
+        if self.parser.get_http_version() == "1.0" and self.cycle is not before:
+            self.cycle.send = unframed(self.cycle)  # type: ignore[assignment, method-assign]  # starlette's type
         self._enter("body")
 
     def on_message_complete(self) -> None:

@@ -14,6 +14,7 @@ from openai.types.realtime.realtime_transcription_session_create_request_param i
     RealtimeTranscriptionSessionCreateRequestParam as SessionParam,
 )
 
+from compat.openai_api.absent import ABSENT
 from compat.openai_api.parameters import TRANSCRIPTION, TRANSLATION, Parameter
 from compat.openai_api.realtime import client_events, server_events
 from compat.openai_api.realtime.parameters import EVENTS, SENT, SESSION, Row
@@ -95,3 +96,12 @@ def test_no_event_of_the_server_and_none_of_its_fields_is_left_out() -> None:
     assert sent == {name for name in structs if not name.startswith("transcription_session.")}
     assert unsent | fields == {name for name in unsent | fields if any(fnmatch.fnmatch(name, row) for row in absent)}
     assert [] == [row for row in absent if not fnmatch.filter(unsent | fields, row)]
+
+
+def test_the_page_has_every_path_that_is_not_offered() -> None:
+    rows = {
+        what: ", ".join(f"`/v1{path}`" for path in ABSENT if ABSENT[path] == what)
+        for what in dict.fromkeys(ABSENT.values())
+    }
+
+    assert "\n".join(f"| {what} | {paths} |" for what, paths in rows.items()) in PAGE

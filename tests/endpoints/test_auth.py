@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 from starlette.requests import Request
@@ -132,3 +133,71 @@ def test_the_sdk_raises_what_it_would_at_openai(clients: dict[str, openai.OpenAI
         clients["sk-scraper"].models.list()
     with pytest.raises(openai.AuthenticationError):
         clients["nobody's"].models.list()
+
+
+ODD = [
+    [],
+    ["Bearer"],
+    ["bearer a"],
+    ["a"],
+    ["Basic YTpi"],
+    ["Bearer \xe9"],
+    ["Bearer \xff\xfe"],
+    ["Bearer a b"],
+    ["Bearer a\tb"],
+    ["Bearer a", "Bearer b"],
+    ["Bearer ek_\xe9.\xe9"],
+    ["Bearer ek_a.b.c"],
+    ["Bearer ek_"],
+    ["Bearer " + "a" * 8000],
+    ["\xe9 \xe9"],
+]
+
+
+@pytest.fixture(scope="module")
+def doors() -> Iterator[dict[str, httpx2.Client]]:
+    """Clients of servers that pass keys on, that know some, and that ask for none."""
+    with (
+        house(Scripted(()), pass_key=True) as passing,
+        house(Scripted(()), api_keys=("the-only-key-here",)) as keyed,
+        house(Scripted(())) as open_to_all,
+        contextlib.ExitStack() as clients,
+    ):
+        homes = {"passing": passing, "keyed": keyed, "open": open_to_all}
+        yield {
+            name: clients.enter_context(httpx2.Client(base_url=home.base_url, verify=False))
+            for name, home in homes.items()
+        }
+
+
+@pytest.mark.parametrize("authorization", ODD)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/models"),
+        ("POST", "/audio/transcriptions"),
+        ("POST", "/audio/translations"),
+        ("POST", "/realtime/client_secrets"),
+        ("GET", "/audio/transcriptions/transcription_1"),
+    ],
+)
+def test_an_odd_header_never_fails_the_server(
+    doors: dict[str, httpx2.Client], authorization: list[str], method: str, path: str
+) -> None:
+    headers = [(b"authorization", value.encode("latin-1")) for value in authorization]
+    for name, client in doors.items():
+        answer = client.request(method, path, headers=headers)
+
+        assert answer.status_code < 500
+        if name == "keyed":
+            assert 401 == answer.status_code
+        if answer.status_code == 401:
+            assert "Bearer" == answer.headers["www-authenticate"]
+            assert "invalid_api_key" == answer.json()["error"]["code"]
+
+
+@pytest.mark.parametrize("header", ["api-key", "Api-Key"])
+def test_azure_s_header_is_a_key(doors: dict[str, httpx2.Client], header: str) -> None:
+    answer = doors["keyed"].get("/models", headers={header: "the-only-key-here"})
+
+    assert 200 == answer.status_code

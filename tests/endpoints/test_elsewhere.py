@@ -3,11 +3,18 @@ from __future__ import annotations
 import pytest
 
 from compat.endpoints.elsewhere import unknown
+from compat.openai_api.absent import ABSENT
 
 HINTS = [
     ("/audio/transcriptions", "/v1/audio/transcriptions"),
     ("/v1/v1/audio/translations", "/v1/audio/translations"),
-    ("/openai/v1/audio/transcriptions/", "/v1/audio/transcriptions"),
+    ("/api/v1/audio/transcriptions/", "/v1/audio/transcriptions"),
+    ("/v1/audio/transcriptions/audio/transcriptions", "/v1/audio/transcriptions"),
+    ("/v1/audio/transcriptions/v1/audio/translations", "/v1/audio/translations"),
+    ("/v1/audio/translations/v1/models", "/v1/models"),
+    ("/v1/chat/completions/audio/transcriptions", "/v1/audio/transcriptions"),
+    ("/v1/models/realtime", "/v1/realtime"),
+    ("/V1/Audio/Transcriptions", "/v1/audio/transcriptions"),
     ("/models/whisper-1", "/v1/models/whisper-1"),
     ("/v2/realtime", "/v1/realtime"),
     ("/realtime/client_secrets", "/v1/realtime/client_secrets"),
@@ -19,10 +26,26 @@ def test_what_was_probably_meant_is_told(path: str, meant: str) -> None:
     assert f"There is no GET {path} here, but {meant}: base addresses end in /v1." == unknown("GET", path).message
 
 
-@pytest.mark.parametrize("path", ["/", "/v1/chat/completions", "/audio", "/v1/audio/transcriptions", "/v1/models"])
+@pytest.mark.parametrize("path", ["/", "/v1", "/audio", "/v1/audio/transcriptions", "/v1/models"])
 def test_nothing_is_guessed(path: str) -> None:
     assert f"There is no GET {path} here." == unknown("GET", path).message
 
 
 def test_a_long_path_is_not_told_whole() -> None:
     assert len(unknown("GET", "/" + "a" * 9000 + "/models").message) < 500
+
+
+@pytest.mark.parametrize("start", ABSENT)
+@pytest.mark.parametrize("before", ["/v1", ""])
+@pytest.mark.parametrize("after", ["", "/x_123/y"])
+def test_what_openai_offers_and_this_server_does_not_is_named(before: str, start: str, after: str) -> None:
+    refused = unknown("POST", before + start + after)
+
+    assert "unsupported_endpoint" == refused.code
+    assert f"{before}{start}{after} is not offered" in refused.message
+    assert refused.message.endswith(f"has no {ABSENT[start]}.")
+
+
+@pytest.mark.parametrize("path", ["/v1/filesystem", "/v1/audio/speeches", "/v1/audio"])
+def test_what_only_begins_alike_is_not(path: str) -> None:
+    assert "unknown_url" == unknown("POST", path).code

@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from compat.errors import BadRequest
+from compat.openai_api import credentials
 
 Dialect = Literal["beta", "ga"]
 
@@ -25,7 +26,8 @@ _INTENTS = ("transcription", "")
 
 
 class Opening(msgspec.Struct, frozen=True, kw_only=True):
-    """`subprotocol` is the one to select in the answer; `credential` is None where the caller shows none."""
+    """`subprotocol` is the one to select in the answer; `credential` is None where the caller shows none. `model`: or
+    Azure's `deployment`."""
 
     dialect: Dialect = "ga"
     transcription: bool = True
@@ -52,16 +54,13 @@ def opening(query: Mapping[str, str], headers: Mapping[str, str], protocols: Seq
     return Opening(
         dialect="beta" if beta else "ga",
         transcription=query.get("intent") == "transcription",
-        model=query.get("model", "").strip() or None,
-        credential=_bearer(headers.get("authorization", "")) or _from_protocols(protocols),
+        model=query.get("deployment", "").strip() or query.get("model", "").strip() or None,
+        credential=credentials.shown([headers.get("authorization", "")], _otherwise(query, headers, protocols)) or None,
         subprotocol="realtime" if "realtime" in protocols else None,
     )
 
 
-def _bearer(header: str) -> str | None:
-    scheme, _, key = header.partition(" ")
-    return key.strip() or None if scheme.lower() == "bearer" else None
-
-
-def _from_protocols(protocols: Sequence[str]) -> str | None:
-    return next((name.removeprefix(_KEY) for name in protocols if name.startswith(_KEY) and name != _KEY), None)
+def _otherwise(query: Mapping[str, str], headers: Mapping[str, str], protocols: Sequence[str]) -> str:
+    """The key where it is not in Authorization: Azure's clients send `api-key`, in the query where they must."""
+    in_protocols = next((name.removeprefix(_KEY) for name in protocols if name.startswith(_KEY)), "")
+    return in_protocols or headers.get("api-key", "") or query.get("api-key", "")

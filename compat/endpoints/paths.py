@@ -1,0 +1,52 @@
+"""Addresses as clients build them, made this server's own before anything else looks at them.
+
+A base address with a slash at its end makes a double one, some programs end every path with one, and Azure's classes
+and Groq's put their own prefix before the path (openai-python `lib/azure.py`, groq-python, 2026-11).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from compat import catalogue
+
+_AZURE = re.compile(r"/openai(?:/deployments/(?P<deployment>.+?))?(?:/v1)?(?P<path>/(?:audio|models|realtime)(?:/.*)?)")
+_OTHERS = re.compile(r"/openai(?:/deployments/(?P<deployment>[^/]+))?(?:/v1)?(?P<path>/.+)")
+
+
+class Paths:
+    """The middleware. Azure's deployment, where the path names one, is `deployment` in the request's state."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            root = str(scope.get("root_path", ""))
+            path, deployment = canonical(str(scope["path"]).removeprefix(root))
+            scope["path"] = root + path
+            scope.setdefault("state", {})["deployment"] = deployment
+        await self._app(scope, receive, send)
+
+
+def canonical(path: str) -> tuple[str, str | None]:
+    """The path without needless slashes and without the prefixes of other services; Azure's deployment."""
+    plain = re.sub("/{2,}", "/", path)
+    plain = plain.rstrip("/") or "/"
+    found = _AZURE.fullmatch(plain) or _OTHERS.fullmatch(plain)
+    return (f"/v1{found['path']}", found["deployment"]) if found else (plain, None)
+
+
+def with_model(request: Request, sent: list[tuple[str, str]], aliases: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The form's fields. Azure's deployment is the model; where nobody knows it, the form's own. Raises
+    ModelNotFound."""
+    deployment = request.state.deployment
+    if deployment is None:
+        return sent
+    models = [value.strip() for name, value in sent if name == "model"]
+    others = [(name, value) for name, value in sent if name != "model"]
+    return [("model", catalogue.deployed(deployment, models, aliases)), *others]

@@ -1,0 +1,36 @@
+"""What OpenAI offers and this server does not: the beginnings of paths below /v1, and what each is for."""
+
+from __future__ import annotations
+
+ABSENT = {
+    "/audio/speech": "speech synthesis",
+    "/audio/voices": "voices",
+    "/audio/voice_consents": "voices",
+    "/realtime/calls": "calls by WebRTC and SIP",
+    "/realtime/sessions": "voice conversations",
+    "/realtime/translations": "live translation",
+    "/chat/completions": "chat",
+    "/completions": "text completion",
+    "/responses": "model responses",
+    "/conversations": "model responses",
+    "/embeddings": "embeddings",
+    "/moderations": "moderation",
+    "/images": "images",
+    "/videos": "videos",
+    "/files": "stored files",
+    "/uploads": "stored files",
+    "/batches": "batches",
+    "/vector_stores": "vector stores",
+    "/assistants": "assistants",
+    "/threads": "assistants",
+    "/fine_tuning": "fine-tuning",
+    "/evals": "evaluations",
+    "/containers": "containers",
+    "/organization": "administration",
+}
+
+
+def absent(path: str) -> str | None:
+    """What a path of OpenAI's is for that is not here; None for every other."""
+    below = path.removeprefix("/v1")
+    return next((what for start, what in ABSENT.items() if f"{below}/".startswith(f"{start}/")), None)

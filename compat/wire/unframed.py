@@ -1,0 +1,24 @@
+"""Answers to HTTP/1.0, which knows no chunks: where the length is not known the connection's end ends the body."""
+
+from __future__ import annotations
+
+from starlette.types import Message, Send
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+
+def unframed(cycle: RequestResponseCycle) -> Send:
+    """In place of the cycle's own `send`, which puts what has no content-length into chunks."""
+    send: Send = cycle.send  # type: ignore[assignment]  # uvicorn's messages are typed more closely
+    framed = True
+
+    async def without_chunks(message: Message) -> None:
+        nonlocal framed
+        if message["type"] == "http.response.start":
+            framed = any(name.lower() == b"content-length" for name, _ in message.get("headers", ()))
+            if not framed:
+                cycle.chunked_encoding = False
+        elif not framed:
+            cycle.expected_content_length = len(message.get("body", b""))
+        await send(message)
+
+    return without_chunks

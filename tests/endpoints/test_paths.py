@@ -1,0 +1,219 @@
+"""Every address in the spellings that clients make of it, against a server on a real port."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import httpx2
+import openai
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from compat.emulator.engine import Sentence
+from compat.emulator.engines.scripted import Scripted
+from compat.endpoints.paths import canonical
+from tests.audio import media
+from tests.house import House, house
+
+KEY = "a-key-of-a-caller"
+BEARER = {"authorization": f"Bearer {KEY}"}
+SAID = (Sentence(text="hello", begin_ms=0, end_ms=500),)
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[House]:
+    with house(Scripted(SAID), api_keys=(KEY,), aliases={"my-dictation": "whisper-1"}) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def root(home: House) -> str:
+    return home.base_url.removesuffix("/v1")
+
+
+@pytest.fixture(scope="module")
+def web() -> Iterator[httpx2.Client]:
+    with httpx2.Client(verify=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("speech") / "a.wav"
+    return media.make("wav", media.tone(1), 16_000, 1, path).read_bytes()
+
+
+CANONICAL = [
+    ("/", "/", None),
+    ("//", "/", None),
+    ("/v1/models/", "/v1/models", None),
+    ("/v1//models///a//b/", "/v1/models/a/b", None),
+    ("/openai/v1/audio/transcriptions", "/v1/audio/transcriptions", None),
+    ("//openai//v1//models/", "/v1/models", None),
+    ("/openai/deployments/a/audio/transcriptions", "/v1/audio/transcriptions", "a"),
+    ("/openai/deployments/a/b c/audio/translations/", "/v1/audio/translations", "a/b c"),
+    ("/openai/deployments/audio/audio/translations", "/v1/audio/translations", "audio"),
+    ("/openai/deployments/a/v1/audio/transcriptions", "/v1/audio/transcriptions", "a"),
+    ("/openai/deployments/a/models", "/v1/models", "a"),
+    ("/openai/deployments/a/chat/completions", "/v1/chat/completions", "a"),
+    ("/openai/models", "/v1/models", None),
+    ("/openai/realtime", "/v1/realtime", None),
+    ("/openai/v1/realtime/client_secrets", "/v1/realtime/client_secrets", None),
+    ("/openai", "/openai", None),
+    ("/v1/v1/models", "/v1/v1/models", None),
+]
+
+
+@pytest.mark.parametrize(("path", "meant", "deployment"), CANONICAL)
+def test_a_path_has_one_spelling(path: str, meant: str, deployment: str | None) -> None:
+    assert (meant, deployment) == canonical(path)
+
+
+GETS = ["/v1/models", "/v1/models/whisper-1", "/healthz", "/health", "/readyz", "/"]
+
+
+def spellings(path: str) -> list[str]:
+    doubled = path.replace("/v1/", "/v1//", 1)
+    return [path, f"{path}/", f"{path}//", f"/{path}", doubled, f"{doubled}/", f"{path}?", f"{path}/?a=b"]
+
+
+@pytest.mark.parametrize("path", GETS)
+def test_what_is_got_may_have_needless_slashes(web: httpx2.Client, root: str, path: str) -> None:
+    plain = web.get(root + path, headers=BEARER)
+    for spelling in spellings(path):
+        got = web.get(root + spelling, headers=BEARER)
+        probed = web.head(root + spelling, headers=BEARER)
+
+        assert (plain.status_code, plain.content) == (got.status_code, got.content), spelling
+        assert (200, b"") == (probed.status_code, probed.content), spelling
+
+
+POSTS = ["/v1/audio/transcriptions", "/v1/audio/translations"]
+
+
+@pytest.mark.parametrize("path", POSTS)
+def test_so_may_an_upload(web: httpx2.Client, root: str, speech: bytes, path: str) -> None:
+    for spelling in spellings(path):
+        answer = web.post(
+            root + spelling, headers=BEARER, data={"model": "whisper-1"}, files={"file": ("a.wav", speech)}
+        )
+        assert (200, "hello") == (answer.status_code, answer.json()["text"]), spelling
+
+
+ALLOWED = [
+    ("/v1/audio/transcriptions", "POST"),
+    ("/v1/audio/translations", "POST"),
+    ("/v1/audio/transcriptions/transcription_1", "DELETE, GET, HEAD"),
+    ("/v1/models", "GET, HEAD"),
+    ("/v1/models/a/b", "GET, HEAD"),
+    ("/v1/realtime", "GET, HEAD, POST"),
+    ("/v1/realtime/client_secrets", "POST"),
+    ("/health", "GET, HEAD"),
+]
+
+
+@pytest.mark.parametrize(("path", "allowed"), ALLOWED)
+def test_the_methods_of_a_path_are_told(web: httpx2.Client, root: str, path: str, allowed: str) -> None:
+    for spelling in (path, f"{path}/"):
+        refused = web.put(root + spelling)
+        asked = web.options(root + spelling)
+
+        assert (405, "method_not_allowed") == (refused.status_code, refused.json()["error"]["code"])
+        assert (204, b"") == (asked.status_code, asked.content)
+        assert allowed == refused.headers["allow"] == asked.headers["allow"]
+        assert "access-control-allow-origin" not in asked.headers
+
+
+def test_a_probe_of_an_upload_s_address_finds_it(web: httpx2.Client, root: str) -> None:
+    for method in ("GET", "HEAD"):
+        answer = web.request(method, f"{root}/v1/audio/transcriptions/")
+        assert (405, "POST") == (answer.status_code, answer.headers["allow"])
+
+
+def azure(root: str, api_key: str = KEY, deployment: str | None = None) -> openai.AzureOpenAI:
+    return openai.AzureOpenAI(
+        azure_endpoint=root,
+        azure_deployment=deployment,
+        api_version="2025-03-01-preview",
+        api_key=api_key,
+        max_retries=0,
+    )
+
+
+DEPLOYMENTS = [
+    # Azure's deployment, the form's model → what answers
+    (None, "my-dictation", 200),
+    (None, "whisper", 200),
+    ("my-dictation", "whatever", 200),
+    ("prod-asr", "whisper-1", 200),
+    ("prod-asr", "prod-asr", 404),
+]
+
+
+@pytest.mark.parametrize(("deployment", "model", "status"), DEPLOYMENTS)
+def test_azure_s_class_works(root: str, speech: bytes, deployment: str | None, model: str, status: int) -> None:
+    with azure(root, deployment=deployment) as client:
+        create = client.audio.transcriptions.create
+        if status == 200:
+            assert "hello" == create(model=model, file=("a.wav", speech)).text
+            assert "my-dictation" == client.models.list().data[0].id
+            return
+        with pytest.raises(openai.NotFoundError, match="COMPAT_MODEL_ALIASES=prod-asr=") as refused:
+            create(model=model, file=("a.wav", speech))
+        assert "model_not_found" == refused.value.code
+
+
+def test_a_deployment_needs_no_model_in_the_form(web: httpx2.Client, root: str, speech: bytes) -> None:
+    address = f"{root}/openai/deployments/my-dictation/audio/transcriptions?api-version=2024-06-01"
+    answer = web.post(address, headers={"api-key": KEY}, files={"file": ("a.wav", speech)})
+
+    assert (200, "hello") == (answer.status_code, answer.json()["text"])
+
+
+@pytest.mark.parametrize("prefix", ["/openai/v1", "/openai/v1/"])
+def test_azure_s_newer_address_and_groq_s_work(root: str, speech: bytes, prefix: str) -> None:
+    with openai.OpenAI(base_url=root + prefix, api_key=KEY, max_retries=0) as client:
+        text = client.audio.transcriptions.create(
+            model="whisper-large-v3-turbo", file=("a.wav", speech), response_format="text"
+        )
+    assert "hello\n" == text
+
+
+def test_a_wrong_key_is_told_to_azure_too(root: str) -> None:
+    with azure(root, api_key="wrong") as client, pytest.raises(openai.AuthenticationError) as refused:
+        client.models.list()
+    assert "Bearer" == refused.value.response.headers["www-authenticate"]
+
+
+SOCKETS = [
+    ("/v1/realtime/", BEARER),
+    ("//v1//realtime?model=gpt-live-transcribe", BEARER),
+    ("/openai/realtime?api-version=2025-04-01-preview&deployment=whisper", {"api-key": KEY}),
+    ("/openai/v1/realtime?model=gpt-live-transcribe", {"api-key": KEY}),
+    (f"/openai/realtime?api-version=2025-04-01-preview&deployment=whisper&api-key={KEY}", {}),
+]
+
+
+@pytest.mark.parametrize(("path", "headers"), SOCKETS)
+def test_a_session_opens_at_every_address(root: str, path: str, headers: dict[str, str]) -> None:
+    with connect(root.replace("http", "ws", 1) + path, additional_headers=headers) as live:
+        assert '"session.created"' in str(live.recv(timeout=10))
+
+
+def test_a_session_elsewhere_does_not_open(root: str) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        connect(root.replace("http", "ws", 1) + "/v1/v1/realtime", additional_headers=BEARER)
+    assert b"/v1/realtime: base addresses end in /v1" in refused.value.response.body
+
+
+@pytest.mark.parametrize("target", [b"//v1/models/", b"http://a/v1//models/", b"/v1/models/?x=//", b"/%2Fv1/models"])
+def test_raw_targets_lead_there_too(root: str, target: bytes) -> None:
+    port = int(root.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(
+            b"GET %b HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer %b\r\n\r\n"
+            % (target, KEY.encode())
+        )
+        assert b"HTTP/1.1 200" in connection.recv(65536)
