@@ -66,7 +66,8 @@ def create_app(settings: Settings, traces: Traces | None = None) -> Starlette:
     metrics = Metrics(region=settings.short_region, prices=settings.prices)
     guard = _guard(settings, metrics, traces)
     budget = _budget(settings, metrics)
-    gate = Gate(settings, budget)
+    door = Door(requests=settings.max_requests, sessions=settings.max_sessions)
+    gate = Gate(settings, budget, door)
     pulse = Pulse()
     accounts = [(_service(settings, settings.root, budget, guard, pulse), settings.dashscope_api_key or "")]
     straight = _sockets(settings, settings.live_root, budget, guard, pulse)
@@ -77,7 +78,7 @@ def create_app(settings: Settings, traces: Traces | None = None) -> Starlette:
         sockets = LiveFallback(straight, _sockets(settings, settings.fallback_live_root, budget, spare, pulse), key)
     service = Fallback(accounts[0][0], *accounts[1]) if accounts[1:] else accounts[0][0]
     worker = Worker(settings.media_workers)
-    spool = Spool(settings.spool)
+    spool = Spool(settings.spool, settings.max_spool)
     links = Links(settings.public_url) if settings.public_url else None
     seconds = settings.task_deadline + 3600
     bucket = Bucket(settings.bucket, settings.bucket_key, seconds=seconds) if settings.bucket else None
@@ -96,13 +97,12 @@ def create_app(settings: Settings, traces: Traces | None = None) -> Starlette:
     secret = settings.secret.encode() if settings.secret else os.urandom(32)
     sessions = Sessions(settings, gate, secret)
     realtime = Realtime(settings, gate, sockets, secret, metrics)
-    door = Door(spool.path, requests=settings.max_requests, sessions=settings.max_sessions, space=settings.max_spool)
     readiness = Readiness(door, *accounts)
-    metrics.watch("requests_under_way", "Requests for work.", lambda: door.requests)
+    metrics.watch("requests_under_way", "Requests for work.", lambda: door.requests.used)
     metrics.watch("tasks", "Coroutines under way in this process.", lambda: len(asyncio.all_tasks()))
     metrics.watch("jobs_under_way", "Long jobs that this process works on.", lambda: runs.under_way)
-    metrics.watch("sessions_open", "Live sessions.", lambda: door.sessions)
-    metrics.watch("spool_bytes", "Uploads on disk.", lambda: door.used)
+    metrics.watch("sessions_open", "Live sessions.", lambda: door.sessions.used)
+    metrics.watch("spool_bytes", "Uploads on disk.", lambda: spool.files.used)
     metrics.watch("queue_waiting", "Calls that wait for their turn.", lambda: budget.waiting)
     metrics.watch("service_calls_under_way", "Calls to DashScope under way.", lambda: budget.slots.busy)
 
@@ -155,7 +155,7 @@ def create_app(settings: Settings, traces: Traces | None = None) -> Starlette:
             Middleware(Paths),
             Middleware(Access, metrics=metrics, traces=traces),
             *_cors(settings),
-            Middleware(Doorkeeper, door=door),
+            Middleware(Doorkeeper),
         ],
         exception_handlers={
             CompatError: _refused,

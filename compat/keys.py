@@ -45,6 +45,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 class Keyring:
     def __init__(self, entries: Iterable[Entry]) -> None:
         self._entries = tuple(entries)
+        self.callers = {entry.name for entry in self._entries if entry.scopes & USUAL}
+        """Names of those who may ask for work."""
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -115,7 +115,12 @@ class Settings:
     max_requests: int = setting(512, values.count, "Requests under way at a time; beyond it a 503 at once.")
     max_sessions: int = setting(1000, values.count, "Live sessions at a time; beyond it a 503 at once.")
     max_session: float = setting(86400.0, values.seconds, "Longest live session, in seconds.")
-    max_spool: int = setting(64 << 30, values.size, "Bytes of all uploads on disk; beyond it a 503 at once.")
+    max_spool: int = setting(
+        64 << 30,
+        values.size,
+        "Bytes of all uploads and what is made of them on disk; beyond it a 503. With several callers at "
+        "least twice `COMPAT_MAX_UPLOAD`.",
+    )
     head_timeout: float = setting(10.0, values.seconds, "Seconds that a request's head may take to come.")
     body_timeout: float = setting(
         30.0, values.seconds, "Seconds of which a request's body has to bring 512 bytes each, measured again and again."

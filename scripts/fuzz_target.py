@@ -18,6 +18,8 @@ with atheris.instrument_imports(include=["compat", "python_multipart", "tinytag"
     from compat.audio import probe
     from compat.bridge import Bridge
     from compat.bridge.actions import CloseUpstream, Open
+    from compat.endpoints.spool import Place
+    from compat.endpoints.turns import Turns
     from compat.endpoints.upload import receive
     from compat.errors import BadAudio, CompatError, ServiceUnavailable
     from compat.openai_api.realtime.opening import Opening
@@ -38,7 +40,7 @@ def form(data: bytes) -> None:
     headers = [(b"content-type", b"multipart/form-data; boundary=b")]
     request = Request({"type": "http", "method": "POST", "headers": headers}, come)
     try:
-        LOOP.run_until_complete(receive(request, FOLDER / "upload", limit=65536))
+        LOOP.run_until_complete(receive(request, Place(FOLDER / "upload"), limit=65536, turns=Turns()))
     except CompatError as exc:
         if exc.status >= 500:
             raise

@@ -20,6 +20,8 @@ from compat.transcript import Media
 _OPUS_LEAST, _OPUS_MOST = 6_000, 64_000  # bits a second: what libopus can do, and more than speech needs
 _OGG_SHARE = 0.93  # of the bytes are sound: the rest is for pages and for the codec's overshoot
 _BLOCK = 4096  # samples
+_NOISE = 2 * 16_000 * 1.02  # bytes a second
+_HEADER = 64 << 10  # bytes: the container's own, and a packet more than there may be
 
 
 class Encoder:
@@ -86,6 +88,12 @@ def written(target: Path, container: Container, rate: int, samples: int) -> Medi
         rate=rate,
         channels=1,
     )
+
+
+def largest(duration: float, max_bytes: int) -> int:
+    """Bytes that a file of `duration` seconds takes at most while it is written with `encoder` at 16 kHz: FLAC of noise
+    is a little larger than its samples."""
+    return min(max_bytes, int(duration * _NOISE)) + _HEADER
 
 
 def fit(media: Media, target: Path, *, max_bytes: int, rate: int = 16_000) -> Media:

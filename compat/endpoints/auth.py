@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import logging
 import os
 from pathlib import Path
@@ -11,12 +12,13 @@ import msgspec
 from starlette.requests import HTTPConnection
 
 from compat import keys
+from compat.endpoints.door import Door
 from compat.errors import Forbidden, NotAuthenticated
 from compat.keys import Entry, Keyring, KeysError, Scope
 from compat.openai_api import credentials, secrets
 from compat.settings import Settings
 from compat.upstream.budget import Budget
-from compat.upstream.slots import ON_BEHALF, Party
+from compat.upstream.shares import ON_BEHALF, Party
 from compat.variables import SettingsError
 
 log = logging.getLogger("compat.keys")
@@ -44,13 +46,14 @@ class Gate:
     """Lets callers in. A file of keys is read again as soon as it has changed; one that cannot be read or used leaves
     the keys as they were."""
 
-    def __init__(self, settings: Settings, budget: Budget | None = None) -> None:
+    def __init__(self, settings: Settings, budget: Budget | None = None, door: Door | None = None) -> None:
         """Raises SettingsError, also when the file cannot be used from the start."""
         if settings.pass_key and settings.fallback_api_key:
             raise SettingsError(
                 "COMPAT_PASS_KEY and DASHSCOPE_FALLBACK_API_KEY exclude each other: callers would use it."
             )
         self._budget = budget
+        self._door = door
         self._pass = settings.pass_key
         self._service_key = settings.dashscope_api_key or ""
         self._plain = keys.plain(settings.api_keys)
@@ -82,12 +85,29 @@ class Gate:
         request.state.log["caller"] = found.name
         return found
 
-    async def admit(self, who: Caller) -> None:
-        """Counts a request for work against its caller's rate, and has what follows done on his behalf. Raises
-        BudgetSpent."""
-        ON_BEHALF.set(Party(who.entry.name if who.entry else who.tenant, who.entry.concurrency if who.entry else None))
+    def enter(self, connection: HTTPConnection, who: Caller) -> None:
+        """Counts a connection as its caller's until it has been served, and has what follows done on that caller's
+        behalf. Raises ServiceUnavailable."""
+        party = self._party(connection, who)
+        if self._door:
+            self._door.enter(connection, party)
+        ON_BEHALF.set(party)
+
+    async def admit(self, connection: HTTPConnection, who: Caller) -> None:
+        """The same for work, which counts against the caller's rate. Raises BudgetSpent too."""
+        self.enter(connection, who)
         if self._budget and who.entry:
             await self._budget.charge(who.name, who.entry.rate)
+
+    def _party(self, connection: HTTPConnection, who: Caller) -> Party:
+        """Callers are told apart by key. Where there are no keys an address is all there is to go by, for anything may
+        be sent as one; this machine's own callers are one party, and may be a proxy in front of all others."""
+        if who.entry:
+            return Party(who.entry.name, who.entry.concurrency, alone=len(self._keyring.callers) < 2)
+        if self._pass:
+            return Party(who.tenant, alone=False)
+        address = _network(connection)
+        return Party(address, alone=False) if address else Party()
 
     def is_secret(self, token: str) -> bool:
         """Whether it is a client secret rather than a key."""
@@ -132,7 +152,19 @@ class Gate:
 
     def _read(self, path: Path) -> None:
         self._seen = _state(path)
-        self._keyring = Keyring([*self._plain, *keys.parse(path.read_text())])
+        self._keyring = Keyring([*self._plain, *keys.parse(path.read_text("utf-8-sig"))])
+
+
+def _network(connection: HTTPConnection) -> str:
+    """A caller's address, of IPv6 the part that its provider assigned; empty on this machine."""
+    try:
+        address = ipaddress.ip_address((connection.client.host if connection.client else "").partition("%")[0])
+    except ValueError:  # a Unix socket
+        return ""
+    address = getattr(address, "ipv4_mapped", None) or address
+    if address.is_loopback:
+        return ""
+    return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else str(address)
 
 
 def _state(path: Path) -> tuple[int, int, int]:

@@ -36,6 +36,11 @@ class Texts:
         self._json = kind == b"application/json"
         self._body = bytearray()
 
+    @property
+    def text(self) -> int:
+        """Bytes so far."""
+        return len(self._body)
+
     def feed(self, data: bytes) -> None:
         """Raises BadRequest."""
         self._body += data

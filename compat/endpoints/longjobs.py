@@ -93,11 +93,12 @@ class LongJobs:
         return _told(await self._jobs.cancel(job), view, 200)
 
     async def _found(self, request: Request) -> tuple[Job, int]:
-        tenant = self._gate.caller(request, "jobs").tenant
+        who = self._gate.caller(request, "jobs")
+        self._gate.enter(request, who)
         parsed = told.parse_id(request.path_params["id"])
         if parsed is None:
             raise NotFound("There is no such job.")
-        job, view = await self._jobs.find(parsed[0], tenant), parsed[1]
+        job, view = await self._jobs.find(parsed[0], who.tenant), parsed[1]
         if view >= len(job.views):
             raise NotFound("There is no such job.")
         return job, view

@@ -42,10 +42,11 @@ class Parts:
         self.files = 0
         self.named = False
         """Whether the file has a name."""
+        self.text = 0
+        """Bytes of text fields so far."""
         self._take = take
         self._ended = False
         self._parts = 0
-        self._left = ALL_FIELDS
         self._headers: dict[bytes, bytes] = {}
         self._header = bytearray()
         self._value = bytearray()
@@ -143,8 +144,8 @@ class Parts:
 
     def _grow(self, data: bytes) -> None:
         self._field += data
-        self._left -= len(data)
-        if len(self._field) > LONGEST_FIELD or self._left < 0:
+        self.text += len(data)
+        if len(self._field) > LONGEST_FIELD or self.text > ALL_FIELDS:
             raise BadRequest(f"{self._name} is too long.", param=self._name[:64])
 
     def _part_end(self) -> None:

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
 import msgspec
 import stamina
 
 from compat import catalogue
+from compat.audio.fit import largest
 from compat.audio.pieces import Piece, split
 from compat.audio.worker import Worker
 from compat.dashscope_api import results
-from compat.endpoints.spool import PIECES
-from compat.errors import RateLimited
+from compat.endpoints.spool import PIECES, Hold, unbounded
+from compat.errors import Overloaded, RateLimited
 from compat.openai_api.phrases import phrases
 from compat.transcript import Media, Request, Segment, Transcript, Usage
+from compat.upstream.shares import ON_BEHALF
+from compat.upstream.slots import Slots
 
 PATIENCE = 600.0  # seconds that a piece goes on asking when the account's rate is used up
 FINE = 30.0  # seconds of a piece where times are wanted, which are those of the cuts
@@ -37,17 +41,19 @@ class Pieces:
         self._hear = hear
         self._longest = longest
         self._at_once = at_once
-        self._slots = asyncio.Semaphore(at_once)
+        self._slots = Slots(at_once)
 
-    async def transcript(self, request: Request, key: str, *, times: bool) -> Transcript:
-        async with contextlib.aclosing(self.heard(request, key, times=times)) as heard:
+    async def transcript(self, request: Request, key: str, *, times: bool, hold: Hold = unbounded) -> Transcript:
+        async with contextlib.aclosing(self.heard(request, key, times=times, hold=hold)) as heard:
             return joined([part async for part in heard], request)
 
-    async def deltas(self, request: Request, key: str, *, times: bool) -> AsyncGenerator[str | Transcript, None]:
+    async def deltas(
+        self, request: Request, key: str, *, times: bool, hold: Hold = unbounded
+    ) -> AsyncGenerator[str | Transcript, None]:
         """Each piece's text as soon as all before it are told; the last thing is the transcript."""
         parts: list[Transcript] = []
         before = ""
-        async with contextlib.aclosing(self.heard(request, key, times=times)) as heard:
+        async with contextlib.aclosing(self.heard(request, key, times=times, hold=hold)) as heard:
             async for part in heard:
                 parts.append(part)
                 if part.text:
@@ -55,16 +61,27 @@ class Pieces:
                     before = part.text
         yield joined(parts, request)
 
-    async def heard(self, request: Request, key: str, *, times: bool) -> AsyncGenerator[Transcript, None]:
+    async def heard(
+        self, request: Request, key: str, *, times: bool, hold: Hold = unbounded
+    ) -> AsyncGenerator[Transcript, None]:
         """The pieces' transcripts in order, the text of each one segment between the true cuts, or where `times` are
         wanted one for each phrase between two pauses. They are cut no further ahead than are under way, so that neither
-        disk nor memory fills."""
+        disk nor memory fills; `hold` counts them. Raises Overloaded where there is no room for one."""
         waiting: deque[asyncio.Task[Transcript]] = deque()
+        longest = min(self._longest, FINE) if times else self._longest
+        most = largest(longest, sys.maxsize)
         try:
-            async for piece in self._cut(request.media, times=times):
-                waiting.append(asyncio.create_task(self._piece(request, piece, key)))
-                while waiting and (waiting[0].done() or len(waiting) >= self._at_once):
-                    yield await waiting.popleft()
+            async with contextlib.aclosing(self._cut(request.media, longest, times=times)) as pieces:
+                while True:
+                    while not _room(hold, most, needed=not waiting):
+                        yield await waiting.popleft()
+                    piece = await anext(pieces, None)
+                    hold(file=(piece.media.size if piece else 0) - most)
+                    if piece is None:
+                        break
+                    waiting.append(asyncio.create_task(self._piece(request, piece, key, hold)))
+                    while waiting and (waiting[0].done() or len(waiting) >= self._at_once):
+                        yield await waiting.popleft()
             while waiting:
                 yield await waiting.popleft()
         finally:
@@ -72,9 +89,8 @@ class Pieces:
                 task.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
 
-    async def _cut(self, media: Media, *, times: bool) -> AsyncIterator[Piece]:
+    async def _cut(self, media: Media, longest: float, *, times: bool) -> AsyncGenerator[Piece, None]:
         folder = media.path.with_suffix(PIECES)
-        longest = min(self._longest, FINE) if times else self._longest
         await asyncio.to_thread(folder.mkdir, exist_ok=True)
         async with contextlib.aclosing(
             self._worker.iterate(split, media.path, folder, longest=longest, voiced=times)
@@ -82,13 +98,14 @@ class Pieces:
             async for part in parts:
                 yield part
 
-    async def _piece(self, request: Request, piece: Piece, key: str) -> Transcript:
+    async def _piece(self, request: Request, piece: Piece, key: str, hold: Hold) -> Transcript:
         media = piece.media
         try:
-            async with self._slots:
+            async with self._slots.taken(ON_BEHALF.get()):
                 transcript = await self._patient(catalogue.piece(request, media), key)
         finally:
             media.path.unlink(missing_ok=True)
+            hold(file=-media.size)
         text = transcript.text.strip()
         spans = piece.voiced or ((piece.start, piece.start + media.duration),)
         said = await asyncio.to_thread(phrases, text, spans) if text else []  # 10 ms of processor for 30 s of speech
@@ -112,6 +129,17 @@ class Pieces:
             with attempt:
                 return await self._hear(request, key)
         raise AssertionError("stamina returns or raises")
+
+
+def _room(hold: Hold, size: int, *, needed: bool) -> bool:
+    """Whether there is room, which is then taken. Raises Overloaded where there is none and it is `needed`."""
+    try:
+        hold(file=size)
+    except Overloaded:
+        if needed:
+            raise
+        return False
+    return True
 
 
 def _rate(exc: Exception) -> bool | float:

@@ -100,7 +100,7 @@ class Realtime:
             who, configured = self._gate.issuer(carried.issuer), carried.session
         else:
             who, configured = self._gate.known(key, "realtime"), None
-        await self._gate.admit(who)
+        await self._gate.admit(socket, who)
         return Admitted(opening=said, key=who.key, caller=who.name, configured=configured)
 
     def _check_origin(self, socket: WebSocket) -> None:

@@ -18,7 +18,7 @@ from compat.dashscope_api import chat, generation, generation_audio
 from compat.dashscope_api.calls import Call
 from compat.endpoints.files import Links
 from compat.endpoints.pieces import Pieces
-from compat.endpoints.spool import FITTED
+from compat.endpoints.spool import FITTED, Hold, unbounded
 from compat.endpoints.tasks import SURFACES, Tasks
 from compat.errors import CompatError, FileNotFetched, TooLarge
 from compat.settings import Settings
@@ -33,13 +33,14 @@ SUSPICIOUS = 5.0  # seconds of audio from which an empty transcript is asked for
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
     """One upload, ready for DashScope. `ignored` names the caller's parameters that cannot be honoured; `fit` is the
-    size in bytes to which the audio still has to be made to fit."""
+    size in bytes to which the audio still has to be made to fit, and `hold` counts what that takes on disk."""
 
     ask: Ask
     request: Request
     ignored: tuple[str, ...]
     key: str
     fit: int | None = None
+    hold: Hold = unbounded
 
 
 class Stream(Protocol):
@@ -66,9 +67,9 @@ class Recogniser:
         self._tasks = Tasks(settings, service, links, bucket)
         self._pieces = Pieces(worker, self._careful, longest=settings.piece_seconds, at_once=settings.pieces_at_once)
 
-    async def prepare(self, ask: Ask, path: Path, key: str) -> Work:
+    async def prepare(self, ask: Ask, path: Path, key: str, hold: Hold = unbounded) -> Work:
         """Looks at the audio, chooses the road and makes the audio fit it, which background jobs leave for later: it
-        takes minutes for hours of audio. Further files stand beside `path`."""
+        takes minutes for hours of audio. Further files stand beside `path`, counted by `hold`."""
         media = remote(ask.url) if ask.url else await self._probed(path)
         road = catalogue.road(
             ask,
@@ -80,7 +81,8 @@ class Recogniser:
             closed=self._tasks.closed(),
         )
         request, ignored = catalogue.request(ask, media, road)
-        work = Work(ask=ask, request=request, ignored=ignored, key=key, fit=road.limits.size if road.refit else None)
+        size = road.limits.size if road.refit else None
+        work = Work(ask=ask, request=request, ignored=ignored, key=key, fit=size, hold=hold)
         return work if ask.background else await self._fitted(work)
 
     async def _probed(self, path: Path) -> Media:
@@ -91,7 +93,10 @@ class Recogniser:
         if work.fit is None:
             return work
         media = work.request.media
+        most = fit.largest(media.duration, work.fit)
+        work.hold(file=most)
         sent = await self._worker.run(fit.fit, media, media.path.with_suffix(FITTED), max_bytes=work.fit)
+        work.hold(file=sent.size - most)
         return msgspec.structs.replace(work, request=msgspec.structs.replace(work.request, media=sent), fit=None)
 
     async def transcript(self, work: Work, custodian: Custodian | None = None) -> Transcript:
@@ -115,7 +120,7 @@ class Recogniser:
         return catalogue.instead(work.request)
 
     async def _in_pieces(self, request: Request, work: Work) -> Transcript:
-        return await self._pieces.transcript(request, work.key, times=work.ask.wants_times)
+        return await self._pieces.transcript(request, work.key, times=work.ask.wants_times, hold=work.hold)
 
     async def _careful(self, request: Request, key: str, custodian: Custodian | None = None) -> Transcript:
         """An empty transcript for audio of some length is asked for a second time, and one that only repeats the
@@ -143,7 +148,7 @@ class Recogniser:
             return
         if work.request.surface == "pieces":
             async with contextlib.aclosing(
-                self._pieces.deltas(work.request, work.key, times=work.ask.wants_times)
+                self._pieces.deltas(work.request, work.key, times=work.ask.wants_times, hold=work.hold)
             ) as parts:
                 async for part in parts:
                     yield part

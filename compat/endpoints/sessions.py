@@ -51,13 +51,14 @@ class Sessions:
 
     def _issuer(self, request: Request) -> str:
         """The name of who asks. Raises CompatError."""
-        issuer = self._gate.caller(request, "realtime").name
+        who = self._gate.caller(request, "realtime")
+        self._gate.enter(request, who)
         if self._settings.pass_key and not self._gate.keyed:
             raise Forbidden(
                 "Client secrets cannot be issued while callers' own DashScope keys are passed on (COMPAT_PASS_KEY): a "
                 "secret would have to carry the key."
             )
-        return issuer
+        return who.name
 
     def _issued(self, patch: Patch, seconds: int, dialect: Dialect, issuer: str) -> tuple[str, int, dict[str, object]]:
         """The key, its end, and the session as a caller of this dialect would see it. Raises CompatError."""

@@ -1,6 +1,7 @@
 """The folder for uploads on their way: each process has one of its own, locked for as long as the process lives.
 
 The lock is how others learn that a process is dead, however it died: what can be locked is nobody's any more.
+Bytes are counted before they are written, for the party whose they are.
 """
 
 from __future__ import annotations
@@ -10,22 +11,88 @@ import fcntl
 import os
 import re
 import shutil
+import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
+
+from compat.endpoints.door import overloaded
+from compat.errors import TooLarge
+from compat.upstream.shares import Party, Shares
 
 PREFIX = "qwen-asr-compat-"
 FITTED = ".fitted"  # a file
 PIECES = ".pieces"  # a folder
 NAME = re.compile(PREFIX + "[0-9a-f]{32}")
+ANYONE = Party()
+SPACE = 64 << 30  # bytes on disk
+TEXT = 512 << 20  # bytes of text fields in memory
+
+
+class Hold(Protocol):
+    """Counts bytes before they are kept: of files, and of text in memory. A negative figure gives them back."""
+
+    def __call__(self, file: int = 0, text: int = 0) -> None:
+        """Raises Overloaded."""
+
+
+class Place:
+    """Where one request's file may be put, `path`, and what is counted of it and of what is made of it."""
+
+    def __init__(
+        self, path: Path, party: Party = ANYONE, files: Shares | None = None, texts: Shares | None = None
+    ) -> None:
+        self.path = path
+        self._party = party
+        self._shares = (files or Shares(sys.maxsize), texts or Shares(sys.maxsize))
+        self._held = [0, 0]
+        self._cleared = False
+
+    def expect(self, size: int) -> None:
+        """Refuses at once what there is no room for: nothing is counted before it comes. Raises TooLarge for what would
+        never have any, else Overloaded."""
+        files = self._shares[0]
+        most = files.most(self._party)
+        if size > most:
+            raise TooLarge(f"The request is larger than {most} bytes, the most that this server keeps of one caller.")
+        if size > files.room(self._party):
+            raise overloaded("uploads", files, self._party)
+
+    def hold(self, file: int = 0, text: int = 0) -> None:
+        """Raises Overloaded. Of what comes late to a place that was cleared nothing is counted."""
+        if self._cleared:
+            return
+        for kind, amount in enumerate((file, text)):
+            shares = self._shares[kind]
+            if amount > 0 and not shares.take(self._party, amount):
+                raise overloaded("uploads", shares, self._party)
+            if amount < 0:
+                shares.give(self._party, -amount)
+            self._held[kind] += amount
+
+    def clear(self) -> None:
+        """Removes all files and gives back what was counted."""
+        self.path.unlink(missing_ok=True)
+        self.path.with_suffix(FITTED).unlink(missing_ok=True)
+        shutil.rmtree(self.path.with_suffix(PIECES), ignore_errors=True)
+        self.hold(-self._held[0], -self._held[1])
+        self._cleared = True
+
+
+def unbounded(file: int = 0, text: int = 0) -> None:
+    """A Hold that counts nothing."""
 
 
 class Spool:
     """This process's folder at `path`, and a `name` for the process that no other ever had."""
 
-    def __init__(self, root: Path | None) -> None:
-        """`root` is where the folder is made: the system's place for temporary files when None."""
+    def __init__(self, root: Path | None, space: int = SPACE) -> None:
+        """`root` is where the folder is made: the system's place for temporary files when None. `space`: bytes that all
+        files in it may take."""
+        self.files = Shares(space)
+        self.texts = Shares(TEXT)
         self._root = root or Path(tempfile.gettempdir())
         self.name = f"{PREFIX}{uuid.uuid4().hex}"
         self.path = self._root / self.name
@@ -40,16 +107,14 @@ class Spool:
         return [folder.name for folder in others if _swept(folder)]
 
     @contextlib.contextmanager
-    def place(self) -> Iterator[Path]:
+    def place(self, party: Party = ANYONE) -> Iterator[Place]:
         """Where one request's file may be put. It goes in the end, and so does what was made of it: the same name with
         one of the suffixes."""
-        path = self.path / uuid.uuid4().hex
+        place = Place(self.path / uuid.uuid4().hex, party, self.files, self.texts)
         try:
-            yield path
+            yield place
         finally:
-            path.unlink(missing_ok=True)
-            path.with_suffix(FITTED).unlink(missing_ok=True)
-            shutil.rmtree(path.with_suffix(PIECES), ignore_errors=True)
+            place.clear()
 
     def close(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)

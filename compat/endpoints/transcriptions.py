@@ -25,6 +25,7 @@ from compat.endpoints.turns import Turns
 from compat.openai_api import form, sse
 from compat.settings import Settings
 from compat.transcript import Transcript
+from compat.upstream.shares import ON_BEHALF
 
 
 class Transcriptions:
@@ -41,17 +42,18 @@ class Transcriptions:
 
     async def create(self, request: Request) -> Response:
         who = self._gate.caller(request)
-        await self._gate.admit(who)
+        await self._gate.admit(request, who)
         async with contextlib.AsyncExitStack() as stack:
             files = stack.enter_context(contextlib.ExitStack())
-            path = files.enter_context(self._spool.place())
+            place = files.enter_context(self._spool.place(ON_BEHALF.get()))
             with answers.timed(request, "upload"):
-                received = await upload.receive(request, path, limit=self._settings.max_upload, turns=self._turns)
+                received = await upload.receive(request, place, limit=self._settings.max_upload, turns=self._turns)
             ask = form.ask(with_model(request, received.fields, self._settings.every_alias))
             if ask.background:
                 who.check("jobs")
             self._long.check(ask)
-            work = await while_connected(request.receive, self._recogniser.prepare(ask, received.path, who.key))
+            preparing = self._recogniser.prepare(ask, place.path, who.key, place.hold)
+            work = await while_connected(request.receive, preparing)
             answers.note(request, work)
             if ask.background or by_task(work.request):
                 order = await ordered(request, received, work, who.tenant, files)

@@ -22,6 +22,7 @@ from compat.endpoints.turns import Turns
 from compat.openai_api import form
 from compat.settings import Settings
 from compat.transcript import Transcript
+from compat.upstream.shares import ON_BEHALF
 
 
 class Translations:
@@ -46,13 +47,14 @@ class Translations:
 
     async def create(self, request: Request) -> Response:
         who = self._gate.caller(request)
-        await self._gate.admit(who)
+        await self._gate.admit(request, who)
         with contextlib.ExitStack() as files:
-            path = files.enter_context(self._spool.place())
+            place = files.enter_context(self._spool.place(ON_BEHALF.get()))
             with answers.timed(request, "upload"):
-                received = await upload.receive(request, path, limit=self._settings.max_upload, turns=self._turns)
+                received = await upload.receive(request, place, limit=self._settings.max_upload, turns=self._turns)
             ask = form.translation(with_model(request, received.fields, self._settings.every_alias))
-            work = await while_connected(request.receive, self._recogniser.prepare(ask, received.path, who.key))
+            preparing = self._recogniser.prepare(ask, place.path, who.key, place.hold)
+            work = await while_connected(request.receive, preparing)
             answers.note(request, work)
             if by_task(work.request):
                 order = await ordered(request, received, work, who.tenant, files)

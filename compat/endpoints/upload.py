@@ -15,6 +15,7 @@ from starlette.requests import Request
 
 from compat.endpoints.bodies import Texts, check_encoding
 from compat.endpoints.parts import ALL_FIELDS, Parts
+from compat.endpoints.spool import Place
 from compat.endpoints.turns import Turns
 from compat.errors import BadAudio, BadRequest, DiskFull, TooLarge
 
@@ -80,21 +81,26 @@ class Upload:
         return self._hash.hexdigest()
 
 
-async def receive(request: Request, path: Path, *, limit: int, turns: Turns) -> Upload:
-    """Reads the whole form, the file into `path`, which stays empty where a `url` came instead. Raises BadRequest,
-    EncodedBody, BadAudio (no file, empty file), TooLarge and DiskFull (as soon as it is known, without reading on), and
-    Starlette's ClientDisconnect."""
+async def receive(request: Request, place: Place, *, limit: int, turns: Turns) -> Upload:
+    """Reads the whole form, the file into `place`, which stays empty where a `url` came instead. Raises BadRequest,
+    EncodedBody, BadAudio (no file, empty file), TooLarge, Overloaded and DiskFull (as soon as it is known, without
+    reading on), and Starlette's ClientDisconnect."""
+    path = place.path
     upload = Upload(path, limit)
     parts = _parts(request, upload)
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit + ALL_FIELDS:
         raise TooLarge(f"The request is larger than {limit} bytes, the most that this server takes.")
-    if declared.isdecimal() and int(declared) > _room(path):
-        raise DiskFull(NO_ROOM, retry_after=60)
+    if declared.isdecimal():
+        place.expect(int(declared))
+        if int(declared) > _room(path):
+            raise DiskFull(NO_ROOM, retry_after=60)
     try:
         with _private(path) as file:
             async for chunk in request.stream():
+                size, text = upload.size, parts.text
                 parts.feed(chunk)
+                place.hold(file=upload.size - size, text=parts.text - text)
                 if upload.waiting > BLOCK:
                     await asyncio.to_thread(upload.work_off, file)
             await turns.mine()

@@ -21,7 +21,8 @@ from limits.errors import StorageError
 from compat import cancelling, rates
 from compat.errors import BudgetSpent
 from compat.rates import Rate
-from compat.upstream.slots import ON_BEHALF, Slots
+from compat.upstream.shares import ON_BEHALF
+from compat.upstream.slots import Slots
 
 log = logging.getLogger("compat")
 LOOK = 0.5  # seconds between two looks at a budget that other processes use up too

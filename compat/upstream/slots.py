@@ -1,40 +1,25 @@
-"""So many at a time, taken in a fair order."""
+"""A fair semaphore: a bounded number at a time, the parties in turn, and none with more than its share."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter
 from collections.abc import AsyncIterator
-from contextvars import ContextVar
-
-import msgspec
 
 from compat.upstream.fair import FairQueue
-
-
-class Party(msgspec.Struct, frozen=True):
-    """For whom calls are made. `concurrency`: how many of his may be under way, where the operator has said so."""
-
-    name: str = "anyone"
-    concurrency: int | None = None
-
-
-ON_BEHALF: ContextVar[Party] = ContextVar("on_behalf", default=Party())  # noqa: B039 - frozen
-"""Follows a request into every task that it starts, as a trace would."""
+from compat.upstream.shares import Party, Shares
 
 _Turn = tuple[Party, "asyncio.Future[None]"]
 
 
 class Slots:
     def __init__(self, total: int) -> None:
-        self._total = total
-        self._busy: Counter[str] = Counter()
+        self._shares = Shares(total)
         self._queue: FairQueue[_Turn] = FairQueue()
 
     @property
     def busy(self) -> int:
-        return self._busy.total()
+        return self._shares.used
 
     @property
     def waiting(self) -> int:
@@ -55,26 +40,25 @@ class Slots:
         except asyncio.CancelledError:
             self._queue.drop(party.name, turn)
             if turn[1].done() and not turn[1].cancelled():
-                self._free(party.name)
+                self._free(party)
             raise
         try:
             yield
         finally:
-            self._free(party.name)
+            self._free(party)
 
-    def _free(self, name: str) -> None:
-        self._busy[name] -= 1
-        if not self._busy[name]:
-            del self._busy[name]
+    def _free(self, party: Party) -> None:
+        self._shares.give(party)
         self._serve()
 
     def _serve(self) -> None:
-        while self.busy < self._total and (turn := self._queue.next(self._may)) is not None:
+        while (turn := self._queue.next(self._may)) is not None:
             party, told = turn
             if not told.done():
-                self._busy[party.name] += 1
+                self._shares.take(party)
                 told.set_result(None)
 
     def _may(self, turn: _Turn) -> bool:
-        cap = turn[0].concurrency
-        return cap is None or self._busy[turn[0].name] < cap
+        party = turn[0]
+        capped = party.concurrency is not None and self._shares.held(party) >= party.concurrency
+        return not capped and self._shares.room(party) > 0

@@ -13,7 +13,7 @@ from websockets.http11 import MAX_LINE_LENGTH
 from compat import nesting, serving
 from compat.audio.worker import Worker
 from compat.bridge.limits import Limits
-from compat.endpoints import parts, sessions
+from compat.endpoints import parts, sessions, spool
 from compat.endpoints.conversation import Bounds
 from compat.openai_api import form, secrets
 from compat.settings import Settings
@@ -46,6 +46,9 @@ CODE = {
     "a live session": f"`COMPAT_MAX_SESSION`, {SET.max_session / 3600:g} h",
     "requests and sessions at a time, bytes on disk": "`COMPAT_MAX_REQUESTS`, `COMPAT_MAX_SESSIONS`, "
     f"`COMPAT_MAX_SPOOL`: {SET.max_requests}, {SET.max_sessions}, {SET.max_spool >> 30} GiB",
+    "one caller's share of these, where there are several": "as much as is still free: half for one, a third each for "
+    "two",
+    "text fields of all requests under way": f"{spool.TEXT >> 20} MiB, shared the same way",
     "the wait for a turn": f"`COMPAT_QUEUE_WAIT`, {SET.queue_wait:g} s",
 }
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import httpx2
 import openai
 import pytest
-from starlette.types import Message, Scope
+from starlette.requests import HTTPConnection
+from starlette.types import Message, Receive, Scope, Send
 
 from compat.emulator.engine import Sentence
 from compat.emulator.engines.scripted import Scripted
 from compat.endpoints.door import Door, Doorkeeper
-from compat.errors import ServiceUnavailable
+from compat.errors import Overloaded, ServiceUnavailable
+from compat.upstream.shares import Party
 from tests.audio import media
 from tests.house import house
 
@@ -27,89 +28,69 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return media.make("wav", media.tone(1.0), 16000, 1, tmp_path_factory.mktemp("speech") / "a.wav").read_bytes()
 
 
-def post(length: int = 0, path: str = "/v1/audio/transcriptions", method: str = "POST") -> Scope:
-    headers = [(b"content-length", str(length).encode())]
-    return {"type": "http", "method": method, "path": path, "headers": headers, "state": {"log": {}}}
+def connection(kind: str = "http", method: str = "POST") -> HTTPConnection:
+    return HTTPConnection({"type": kind, "method": method, "headers": [], "state": {"stay": contextlib.ExitStack()}})
 
 
-LIVE: Scope = {"type": "websocket", "path": "/v1/realtime", "headers": []}
+A, B = (Party(name, alone=False) for name in "ab")
 
 
-class Stage:
-    """An app that nobody leaves before `over`, behind a door for one request, one session and 1000 bytes."""
-
-    def __init__(self, folder: Path) -> None:
-        self.door = Door(folder, requests=1, sessions=1, space=1000)
-        self.over = asyncio.Event()
-        self.entered = asyncio.Semaphore(0)
-        self._keeper = Doorkeeper(self._app, self.door)
-
-    async def _app(self, *_: object) -> None:
-        self.entered.release()
-        await self.over.wait()
-
-    async def come(self, scope: Scope) -> int | None:
-        """The status that is answered instead, or None."""
-        sent: list[Message] = []
-
-        async def receive() -> Message:
-            raise AssertionError("the body is not read")
-
-        async def send(message: Message) -> None:
-            sent.append(message)
-
-        await self._keeper({**scope}, receive, send)
-        return sent[0]["status"] if sent else None
-
-
-@pytest.mark.parametrize("scope", [post(), LIVE], ids=["request", "session"])
-async def test_beyond_the_bound_new_work_is_refused_at_once_and_the_next_is_welcome(
-    tmp_path: Path, scope: Scope
-) -> None:
-    stage = Stage(tmp_path)
-    first = asyncio.create_task(stage.come(scope))
-    await stage.entered.acquire()
-
-    if scope is not LIVE:
-        assert 503 == await stage.come(scope)
-    others = [asyncio.create_task(stage.come(post(path=path, method="GET"))) for path in ("/healthz", "/v1/models")]
-    for _ in others:
-        await stage.entered.acquire()
-    stage.over.set()
-
-    assert [None, None, None] == await asyncio.gather(first, *others)
-    assert (0, 0) == (stage.door.requests, stage.door.sessions)
-    assert await stage.come(scope) is None
-
-
-async def test_a_session_too_many_is_refused(tmp_path: Path) -> None:
-    door = Door(tmp_path, requests=1, sessions=0, space=1)
-    with pytest.raises(ServiceUnavailable, match="as many sessions") as caught:
-        await door.enter(LIVE)
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+def test_a_share_ends_before_the_whole_and_what_leaves_makes_room(kind: str) -> None:
+    door = Door(requests=4, sessions=4)
+    inside = [connection(kind) for _ in range(2)]
+    for each in inside:
+        door.enter(each, A)
+    with pytest.raises(Overloaded, match="of one caller"):
+        door.enter(connection(kind), A)
+    door.enter(connection(kind), B)
+    door.enter(connection(kind), Party("c", alone=False))
+    with pytest.raises(Overloaded, match="as it takes") as caught:
+        door.enter(connection(kind), Party("d", alone=False))
+    inside[0].state.stay.close()
+    door.enter(connection(kind), Party("d", alone=False))
 
     assert ("overloaded", 1.0) == (caught.value.code, caught.value.retry_after)
+    assert {0, 4} == {door.requests.used, door.sessions.used}
 
 
-@pytest.mark.parametrize(
-    ("there", "coming", "status"), [(900, 50, None), (900, 200, 503), (0, 1001, 503), (0, 0, None)]
-)
-async def test_uploads_take_so_much_of_the_disk_and_no_more(
-    tmp_path: Path, there: int, coming: int, status: int | None
-) -> None:
-    (tmp_path / "request").mkdir()
-    (tmp_path / "request" / "upload").write_bytes(bytes(there))
-    stage = Stage(tmp_path)
-    stage.over.set()
-
-    assert status == await stage.come(post(coming))
+def test_who_is_the_only_one_may_use_all() -> None:
+    door = Door(requests=4, sessions=0)
+    for _ in range(4):
+        door.enter(connection(), Party("only"))
+    with pytest.raises(Overloaded, match="as it takes"):
+        door.enter(connection(), Party("only"))
 
 
-async def test_a_server_that_stops_takes_no_new_work(tmp_path: Path) -> None:
-    stage = Stage(tmp_path)
-    stage.over.set()
-    stage.door.leaving = True
+async def test_a_caller_s_stay_ends_with_its_request() -> None:
+    door = Door(requests=1, sessions=1)
 
-    assert [503, None] == [await stage.come(post()), await stage.come(post(path="/healthz", method="GET"))]
+    async def app(scope: Scope, _: Receive, __: Send) -> None:
+        door.enter(HTTPConnection(scope), A)
+        assert 1 == door.requests.used
+        raise ConnectionError
+
+    async def receive() -> Message:
+        raise AssertionError
+
+    async def send(_: Message) -> None:
+        raise AssertionError
+
+    for _ in range(2):
+        with pytest.raises(ConnectionError):
+            await Doorkeeper(app)({"type": "http", "method": "POST", "headers": []}, receive, send)
+    assert 0 == door.requests.used
+
+
+def test_a_server_that_stops_takes_no_new_work() -> None:
+    door = Door(requests=1, sessions=1)
+    door.leaving = True
+
+    with pytest.raises(ServiceUnavailable) as caught:
+        door.enter(connection(), A)
+    door.enter(connection(method="GET"), A)
+
+    assert ("shutting_down", 1.0) == (caught.value.code, caught.value.retry_after)
 
 
 def test_the_sdk_is_told_to_come_again(speech: bytes) -> None:

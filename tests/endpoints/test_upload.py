@@ -10,8 +10,10 @@ from starlette.types import Message
 
 from compat.endpoints import upload
 from compat.endpoints.parts import LONGEST_FIELD, MOST_PARTS
+from compat.endpoints.spool import Place
 from compat.endpoints.turns import Turns
-from compat.errors import BadAudio, BadRequest, CompatError, DiskFull, EncodedBody, TooLarge
+from compat.errors import BadAudio, BadRequest, CompatError, DiskFull, EncodedBody, Overloaded, TooLarge
+from compat.upstream.shares import Party, Shares
 
 BOUNDARY = "b0undary"
 AUDIO = b"RIFF\r\n--b0undar\r\n\x00\xff" * 3
@@ -30,7 +32,7 @@ END = f"--{BOUNDARY}--\r\n".encode()
 
 
 async def received(
-    body: bytes, folder: Path, *, step: int | None = None, limit: int = 1 << 20, **headers: str
+    body: bytes, at: Path | Place, *, step: int | None = None, limit: int = 1 << 20, **headers: str
 ) -> upload.Upload:
     chunks = [body[start : start + step] for start in range(0, len(body), step)] if step else [body]
     messages: list[Message] = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
@@ -46,7 +48,8 @@ async def received(
         "method": "POST",
         "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in head.items()],
     }
-    return await upload.receive(Request(scope, receive), folder / "upload", limit=limit, turns=Turns())
+    place = Place(at / "upload") if isinstance(at, Path) else at
+    return await upload.receive(Request(scope, receive), place, limit=limit, turns=Turns())
 
 
 ORDERS = [
@@ -203,6 +206,22 @@ async def test_an_address_may_stand_in_for_the_file(tmp_path: Path) -> None:
 
     assert [("model", "whisper-1"), ("url", "https://a.fm/a.mp3")] == form.fields
     assert 0 == form.size
+
+
+@pytest.mark.parametrize("step", [None, 1])
+@pytest.mark.parametrize(("space", "text"), [(10, 100), (100, 5)])
+async def test_what_there_is_no_room_for_is_refused_while_it_comes(
+    tmp_path: Path, space: int, text: int, step: int | None
+) -> None:
+    """Its length was not declared; what came is counted until its place is cleared."""
+    files, texts = Shares(space), Shares(text)
+    place = Place(tmp_path / "upload", Party(), files, texts)
+    with pytest.raises(Overloaded):
+        await received(field("prompt", "six...") + FILE + END, place, step=step)
+
+    assert files.used <= space
+    place.clear()
+    assert ([], 0, 0) == (os.listdir(tmp_path), files.used, texts.used)  # noqa: PTH208 - a test's own folder
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk without room")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.types import Message
 
+from compat.endpoints.spool import Place
 from compat.endpoints.turns import Turns
 from compat.endpoints.upload import receive
 from compat.errors import BadRequest, CompatError, TooLarge
@@ -48,7 +49,7 @@ async def outcome(chunks: Sequence[bytes]) -> Outcome:
         headers = [(b"content-type", b"multipart/form-data; boundary=b")]
         request = Request({"type": "http", "method": "POST", "headers": headers}, come)
         try:
-            form = await receive(request, path, limit=4096, turns=Turns())
+            form = await receive(request, Place(path), limit=4096, turns=Turns())
         except CompatError as exc:
             assert isinstance(exc, BadRequest | TooLarge)  # noqa: PT017 - either is as good
             return exc.message

@@ -10,7 +10,7 @@ import pytest
 from compat.errors import BudgetSpent
 from compat.rates import Rate
 from compat.upstream.budget import Budget
-from compat.upstream.slots import ON_BEHALF, Party
+from compat.upstream.shares import ON_BEHALF, Party
 from tests.witnesses import free_port, redis_server
 
 MODEL = "qwen3-asr-flash"

@@ -1,0 +1,55 @@
+"""How much of something bounded each party may hold: as much as is still free, so that there is always room for one
+more. Whoever takes all it can holds a half, two such hold a third each, and so on. Pure: no clock, no loop."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextvars import ContextVar
+
+import msgspec
+
+
+class Party(msgspec.Struct, frozen=True):
+    """On whose behalf work is done. `concurrency`: how many of its calls to the service may be under way, where the
+    operator has set one. `alone`: there is no other party, so that nothing is kept free for one."""
+
+    name: str = "anyone"
+    concurrency: int | None = None
+    alone: bool = True
+
+
+ON_BEHALF: ContextVar[Party] = ContextVar("on_behalf", default=Party())  # noqa: B039 - frozen
+"""Follows a request into every task that it starts, as a trace would."""
+
+
+class Shares:
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.used = 0
+        self._held: Counter[str] = Counter()
+
+    def held(self, party: Party) -> int:
+        return self._held[party.name]
+
+    def room(self, party: Party) -> int:
+        """How much more this party may take now."""
+        free = self.total - self.used
+        return max(0, free if party.alone else (free - self._held[party.name] + 1) // 2)
+
+    def most(self, party: Party) -> int:
+        """How much it could hold if nobody else held anything."""
+        return self.total if party.alone else (self.total + 1) // 2
+
+    def take(self, party: Party, amount: int = 1) -> bool:
+        """Whether there was room, which is then taken."""
+        if amount > self.room(party):
+            return False
+        self.give(party, -amount)
+        return True
+
+    def give(self, party: Party, amount: int = 1) -> None:
+        """Gives back what was taken."""
+        self.used -= amount
+        self._held[party.name] -= amount
+        if not self._held[party.name]:
+            del self._held[party.name]

@@ -1,0 +1,134 @@
+"""One caller takes all it can; the others are served."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import openai
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from compat.emulator.engine import Sentence
+from compat.emulator.engines.scripted import Scripted
+from tests.audio import media
+from tests.house import House, house
+
+SAID = (Sentence(text="It was the best of times.", begin_ms=100, end_ms=900),)
+GREEDY, OTHER = "sk-greedy-key", "sk-other-key"
+KEYS: dict[str, Any] = {"api_keys": (GREEDY, OTHER)}
+PASSED: dict[str, Any] = {"pass_key": True}
+SPACE = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return media.make("wav", media.tone(1.0), 16000, 1, tmp_path_factory.mktemp("speech") / "a.wav").read_bytes()
+
+
+class Caller:
+    """Opens uploads and leaves them open."""
+
+    def __init__(self, home: House, stack: contextlib.ExitStack) -> None:
+        self._place = urlsplit(home.base_url)
+        self._stack = stack
+
+    def upload(self, length: str, key: str = GREEDY) -> socket.socket:
+        line = self._stack.enter_context(
+            socket.create_connection((self._place.hostname or "", self._place.port or 0), timeout=20)
+        )
+        line.sendall(
+            f"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: {self._place.netloc}\r\nAuthorization: Bearer {key}\r\n"
+            f"Content-Type: multipart/form-data; boundary=b\r\n{length}\r\n\r\n".encode()
+        )
+        return line
+
+
+@pytest.fixture
+def caller() -> Iterator[Callable[[House], Caller]]:
+    with contextlib.ExitStack() as stack:
+        yield lambda home: Caller(home, stack)
+
+
+def text(home: House, key: str, speech: bytes) -> str:
+    return home.client(key).audio.transcriptions.create(model="whisper-1", file=("a.wav", speech)).text
+
+
+def status(line: socket.socket) -> int:
+    return int(line.recv(64).split()[1])
+
+
+LENGTHS = ["Transfer-Encoding: chunked", f"Content-Length: {1 << 30}"]
+
+
+@pytest.mark.parametrize("length", LENGTHS, ids=["chunked", "declared"])
+@pytest.mark.parametrize("settings", [KEYS, PASSED], ids=["keys", "passed"])
+def test_a_key_that_opens_all_it_can_leaves_room_for_others(
+    caller: Callable[[House], Caller], speech: bytes, settings: dict[str, Any], length: str
+) -> None:
+    with house(Scripted(SAID), max_requests=8, max_spool=8 << 30, **settings) as home:
+        greedy = caller(home)
+        lines = [greedy.upload(length) for _ in range(4)]
+        refused = [status(greedy.upload(length)) for _ in range(4)]
+        served = [text(home, OTHER, speech) for _ in range(3)]
+        for line in lines:
+            line.close()
+        with contextlib.suppress(openai.InternalServerError):  # until the server has heard of it
+            while text(home, GREEDY, speech) != SAID[0].text:
+                pass
+
+    assert ([503] * 4, [SAID[0].text] * 3) == (refused, served)
+
+
+def test_the_only_key_may_use_all(caller: Callable[[House], Caller]) -> None:
+    with house(Scripted(SAID), max_requests=4, api_keys=(GREEDY,)) as home:
+        greedy = caller(home)
+        lines = [greedy.upload(LENGTHS[0]) for _ in range(4)]
+
+        assert 503 == status(greedy.upload(LENGTHS[0]))
+        for line in lines:
+            line.sendall(b"5\r\n-----\r\n0\r\n\r\n")  # it was let in, and is no form
+            assert 400 == status(line)
+
+
+def size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def test_the_disk_holds_no_more_than_it_may(caller: Callable[[House], Caller], speech: bytes, tmp_path: Path) -> None:
+    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+    with house(Scripted(SAID), spool=tmp_path, max_spool=SPACE, **KEYS) as home:
+        greedy = caller(home)
+        lines = [greedy.upload(LENGTHS[0]) for _ in range(5)]
+        for block in [head, *[bytes(64 << 10)] * 9]:
+            for line in lines:
+                with contextlib.suppress(OSError):  # it was refused
+                    line.sendall(f"{len(block):x}\r\n".encode() + block + b"\r\n")
+            assert size(tmp_path) <= SPACE
+            assert SAID[0].text == text(home, OTHER, speech)
+        answers = {status(line) for line in lines}
+        while size(tmp_path):
+            assert SAID[0].text == text(home, OTHER, speech)
+
+        assert SAID[0].text == text(home, GREEDY, speech)
+    assert {503} == answers
+
+
+def test_live_sessions_are_shared_too() -> None:
+    def session(key: str) -> ClientConnection:
+        return connect(url, additional_headers={"Authorization": f"Bearer {key}"})
+
+    with house(Scripted(SAID), max_sessions=4, **KEYS) as home, contextlib.ExitStack() as stack:
+        url = f"{home.base_url.replace('http', 'ws')}/realtime"
+        for _ in range(2):
+            stack.enter_context(session(GREEDY)).recv()
+        with pytest.raises(InvalidStatus) as refused:
+            session(GREEDY)
+        stack.enter_context(session(OTHER)).recv()
+
+    assert 503 == refused.value.response.status_code

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+
+from compat.upstream.shares import Party, Shares
+
+A, B, C = (Party(name, alone=False) for name in "abc")
+ONLY = Party()
+
+
+def greedy(shares: Shares, party: Party) -> int:
+    """How much a party gets that takes whatever it can."""
+    got = 0
+    while room := shares.room(party):
+        assert shares.take(party, room)
+        got += room
+    return got
+
+
+TAKEN = [
+    # in all, who takes all it can and how much that is
+    (512, [(A, 256), (B, 128), (C, 64)]),
+    (512, [(ONLY, 512), (ONLY, 0)]),
+    (9, [(A, 5), (B, 2), (C, 1)]),
+    (2, [(A, 1), (B, 1), (C, 0)]),
+    (1, [(A, 1), (B, 0)]),
+    (0, [(A, 0), (ONLY, 0)]),
+]
+
+
+@pytest.mark.parametrize(("total", "story"), TAKEN)
+def test_there_is_always_room_for_one_more(total: int, story: list[tuple[Party, int]]) -> None:
+    shares = Shares(total)
+
+    assert [amount for _, amount in story] == [greedy(shares, party) for party, _ in story]
+    assert shares.used <= total
+
+
+def test_those_who_come_together_get_the_same() -> None:
+    """One by one, each takes as long as there is room."""
+    shares = Shares(300)
+    while [party for party in (A, B) if shares.take(party)]:
+        pass
+
+    assert (100, 100) == (shares.held(A), shares.held(B))
+
+
+def test_what_is_given_back_is_there_again() -> None:
+    shares = Shares(100)
+    assert not shares.take(A, 51)
+    assert shares.take(A, 50)
+    assert not shares.take(B, 51)
+    shares.give(A, 50)
+
+    assert (50, 0, 0) == (shares.room(A), shares.used, shares.held(A))
+    assert (50, 100) == (shares.most(A), shares.most(ONLY))
