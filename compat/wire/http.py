@@ -1,32 +1,56 @@
-"""HTTP as it comes in: uvicorn's protocol, with bounds on a request's head and on how slowly a caller may send.
+"""HTTP as it comes in: uvicorn's protocol, with bounds on what one connection may send, keep waiting and leave unread.
 
-uvicorn 0.54 with httptools bounds neither: a head may be endless, and a connection may bring a byte an hour. Who is cut
-off is told so in OpenAI's shape, and so is who does not speak HTTP.
+uvicorn 0.54 with httptools has none of them: a head or the trailers of a body may be endless, a connection may bring a
+byte an hour, ask for all that memory holds before it takes the first answer, and never take one. Whoever is cut off, or
+does not speak HTTP/1.1, is answered in OpenAI's shape.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import re
 import sys
+from collections.abc import Callable
 from typing import ClassVar, Final, Literal, cast
 
-from httptools import HttpParserUpgrade
+from httptools import HttpParserUpgrade, HttpRequestParser
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from compat.errors import BadRequest, CompatError, HeadTooLarge, TooSlow
+from compat.wire.ending import Transport, half_close, untaken
 from compat.wire.refusal import LINGER, answer, told
 from compat.wire.unframed import unframed
 
 HEAD: Final = 64 << 10  # bytes of the request line and the headers
 HEADERS: Final = 100  # websockets, which reads the heads of upgrades again, takes 128
 SLOWEST: Final = 512  # bytes a second that a body has to bring, measured over `body_timeout`
+DRAIN: Final = 4.0  # seconds for which a body may go on after its answer
+DRAINED: Final = 32 << 20  # bytes of that: an upload as large as OpenAI takes ends without a broken connection
+UNREAD: Final = 60.0  # seconds without a byte taken from an answer
+STOPPING: Final = 5.0  # the same, for a server that stops
+# Bytes parsed at a time, which is what bounds the requests of a connection that wait: nothing is parsed while one does.
+SOME: Final = 1 << 10
+MANY: Final = 16 << 10  # of a body
+_HOST: Final = re.compile(rb"([\w.~!$&'()*+;=%-]*|\[[\w:.]*\])(:\d*)?")
 
-Stage = Literal["head", "body", "answer", "refused"]
+Stage = Literal["head", "body", "answer", "refused", "upgraded"]
 
 
 class Refused(Exception):
-    """Ends the parser's work; what is told stands in the protocol."""
+    """Ends the parser's work; the protocol holds the error to be sent."""
+
+
+class Flow(FlowControl):
+    """Reads nothing while `full` says so, whoever asks for it."""
+
+    def __init__(self, transport: asyncio.Transport, full: Callable[[], bool]) -> None:
+        super().__init__(transport)
+        self._full = full
+
+    def resume_reading(self) -> None:
+        if not self._full():
+            super().resume_reading()
 
 
 class Protocol(HttpToolsProtocol):
@@ -37,85 +61,176 @@ class Protocol(HttpToolsProtocol):
     body_timeout: ClassVar[float] = 30.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
-        super().connection_made(transport)
+        super().connection_made(Transport(transport, self._end, lambda: self._ending))
+        self.flow = Flow(transport, lambda: not self._ending and bool(self._held or self.pipeline))
+        self._real = transport
         self._stage: Stage = "head"
         self._since = self.loop.time()
         self._came = 0
-        self._begun = False
+        """Bytes of the body since then."""
+        self._framing = 0
+        """Bytes of a head, or of what is no body's data since the last of them that was."""
+        self._held = self._part = memoryview(b"")
+        self._dropped = 0
         self._asking = False
+        self._ending = self._stopping = False
         self._refusal: CompatError | None = None
-        self._due = self.loop.time()
+        self._closing: asyncio.TimerHandle | None = None
+        self._untaken = 0
+        self._taken_at = self._due = self.loop.time()
         self._look()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._looking.cancel()
+        if self._closing is not None:
+            self._closing.cancel()
+        self._held = memoryview(b"")
+        self.pipeline.clear()
         super().connection_lost(exc)
 
-    def handle_websocket_upgrade(self) -> None:
-        """uvicorn's own drops what came together with the head. Where that ends the parser's exception says."""
-        self._looking.cancel()  # from here on it is a session, which has bounds of its own
-        super().handle_websocket_upgrade()
-        upgrade = sys.exception()
-        if isinstance(upgrade, HttpParserUpgrade) and (early := self._part[upgrade.args[0] :]):
-            cast("asyncio.Protocol", self.transport.get_protocol()).data_received(early)
+    def shutdown(self) -> None:
+        self._stopping = True
+        super().shutdown()
 
     # --- what comes -------------------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
+        if self._ending:
+            self._dropped += len(data)
+            if self._dropped > DRAINED:
+                self._real.close()
+        elif self._stage != "refused":
+            self._held = memoryview(bytes(self._held) + data if self._held else data)
+            self._parse()
+
+    def _parse(self) -> None:
+        """Takes what came until a request has to wait for the answer to the one before it."""
+        while self._held and not self.pipeline and self._stage not in ("refused", "upgraded"):
+            size = MANY if self._stage == "body" else SOME
+            self._part, self._held = self._held[:size], self._held[size:]
+            self._framing += len(self._part)
+            super().data_received(self._part)  # type: ignore[arg-type]  # httptools takes any buffer
+            if self._framing > HEAD and self._stage in ("head", "body"):
+                self._refuse(_head_too_large())
         if self._stage == "refused":
-            return
-        self._begun = False
-        self._part = data
-        super().data_received(data)
-        self._part = b""
-        if not self._begun:  # of a part in which a request begins nobody knows how much is its own
-            self._came += len(data)
-        if self._stage == "head" and self._came > HEAD:
-            self._refuse(_head_too_large())
+            self._held = memoryview(b"")
+        if self._held:
+            self.flow.pause_reading()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._begun = self._asking = True
+        self._asking = True
         self._enter("head")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """uvicorn's own adds a body's trailers to the headers, which have been acted on by then."""
+        if self._stage == "head":
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > HEAD or len(self.headers) > HEADERS:
             self._refusal = _head_too_large()
             raise Refused
+        if not _unambiguous(self.parser.get_http_version(), self.headers):
+            raise Refused
+        if self._declined:
+            return
         before = self.cycle
         super().on_headers_complete()
         if self.parser.get_http_version() == "1.0" and self.cycle is not before:
             self.cycle.send = unframed(self.cycle)  # type: ignore[assignment, method-assign]  # starlette's type
         self._enter("body")
 
-    def on_message_complete(self) -> None:
-        super().on_message_complete()
-        self._enter("answer")
+    def on_body(self, body: bytes) -> None:
+        self._came += len(body)
+        self._framing = 0
+        super().on_body(body)
 
-    def on_response_complete(self) -> None:
-        if self._stage == "answer":
+    def on_message_complete(self) -> None:
+        if self._declined:
+            return
+        super().on_message_complete()
+        if self._answering:
+            self._enter("answer")
+        else:  # it was answered before its end
             self._asking = False
             self._enter("head")
+
+    def on_response_complete(self) -> None:
+        if not self._answering:
+            self._since = self.loop.time()
+            if self._stage == "answer":
+                self._asking = False
+                self._enter("head")
         super().on_response_complete()
+        self._parse()
+        self.flow.resume_reading()
 
     def _enter(self, stage: Stage) -> None:
         self._stage = stage
         self._since = self.loop.time()
-        self._came = 0
+        self._came = self._framing = 0
+
+    # --- what is no longer HTTP -------------------------------------------------------------------------------------
+
+    def handle_websocket_upgrade(self) -> None:
+        """uvicorn's own drops what came together with the head, and answers earlier requests in between the frames."""
+        early = self._after_upgrade()
+        if self._answering:
+            self._finish()
+            return
+        self._stage = "upgraded"  # a session has bounds of its own
+        self._looking.cancel()
+        self.flow.resume_reading()
+        self.transport = self._real
+        super().handle_websocket_upgrade()
+        if early:
+            cast("asyncio.Protocol", self._real.get_protocol()).data_received(early)
+
+    @property
+    def _declined(self) -> bool:
+        """Whether it asks for a protocol that is not spoken here."""
+        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT" and not self._should_upgrade()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """The request is read again as if it had not asked. Java's client asks for HTTP/2 with each of its requests,
+        and httptools takes none of them to have a body."""
+        rest = self._after_upgrade()
+        lines = [b"%s: %s\r\n" % (name, value) for name, value in self.headers if name != b"upgrade"]
+        head = b"%s %s HTTP/1.1\r\n%s\r\n" % (self.parser.get_method(), self.url, b"".join(lines))
+        self.parser = HttpRequestParser(self)
+        self._held = memoryview(head + rest)
+
+    def _after_upgrade(self) -> bytes:
+        """What came behind a request that asks for another protocol. Where it ends the parser's exception says."""
+        upgrade = sys.exception()
+        end = upgrade.args[0] if isinstance(upgrade, HttpParserUpgrade) else len(self._part)
+        rest, self._held = bytes(self._part[end:]) + bytes(self._held), memoryview(b"")
+        return rest
 
     # --- who is too slow --------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
         now = self.loop.time()
-        self._since += now - self._due  # while the loop was late nobody was heard
+        late = now - self._due  # while the loop was late nobody was heard
+        self._since += late
+        self._taken_at += late
         self._due = now + min(1.0, self.head_timeout / 4, self.body_timeout / 4)
         self._looking = self.loop.call_at(self._due, self._look)
         waited = now - self._since
+        if self._is_unread(now):
+            self._real.abort()
+            return
         match self._stage:
+            case _ if self._ending:
+                pass
             case "head" if waited >= self.head_timeout and not self._answering:
                 self._refuse(TooSlow(f"The request's head did not come within {self.head_timeout:g} seconds."))
-            case "body" if self.flow.read_paused:  # it is not the caller who is slow
+            case "body" if not self._answering:
+                if waited >= DRAIN or self._came > DRAINED:
+                    self._end(LINGER)
+            case "body" if self.flow.read_paused:  # it is not the client who is slow
                 self._enter("body")
             case "body" if waited >= self.body_timeout and self._came >= self.body_timeout * SLOWEST:
                 self._enter("body")
@@ -124,30 +239,57 @@ class Protocol(HttpToolsProtocol):
                     TooSlow(f"The request's body comes too slowly: less than {SLOWEST} bytes a second for a while.")
                 )
 
+    def _is_unread(self, now: float) -> bool:
+        """Whether the client has stopped taking what it is sent."""
+        left = untaken(self._real)
+        if not left or left < self._untaken:
+            self._taken_at = now
+        self._untaken = left
+        return now - self._taken_at >= (STOPPING if self._stopping else UNREAD)
+
     @property
     def _answering(self) -> bool:
-        """Whether a request, while a head is coming the one before it, still is to be answered."""
+        """Whether the last request whose head has come still is to be answered."""
         return bool(self.cycle) and not self.cycle.response_complete  # there is none before the first request
 
-    # --- how a refusal leaves ---------------------------------------------------------------------------------------
+    # --- how it ends ------------------------------------------------------------------------------------------------
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words
-        self._refuse(self._refusal or BadRequest("This is not a well-formed HTTP/1.1 request.", code="invalid_http"))
+        self._refuse(self._refusal or _strange())
 
     def _refuse(self, error: CompatError) -> None:
-        """Says so, unless an answer is on its way or nothing was asked, and closes."""
-        answerable = not self._answering if self._stage == "head" else not self.cycle.response_started
-        if answerable and (self._came or self._asking):
-            self.transport.write(answer(error, told(self.app_state)))
-        if self._stage != "head":  # as uvicorn tells an application that its caller has gone
+        """Answers with it, unless an answer is on its way or nothing was asked, and closes."""
+        if self._stage == "head" and self._answering:
+            self._finish()
+            return
+        answerable = self._stage == "head" or not self.cycle.response_started
+        if answerable and (self._framing or self._asking):
+            self._real.write(answer(error, told(self.app_state)))
+        if self._stage != "head":  # as uvicorn tells an application that its client has gone
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         self._stage = "refused"
+        self._end(LINGER)
+
+    def _finish(self) -> None:
+        """Earlier requests are still answered, and nothing more is heard."""
+        self.cycle.keep_alive = False
+        self._stage = "refused"
+
+    def _end(self, linger: float = DRAIN) -> None:
+        """What is still on its way is read and dropped for `linger` seconds: closing at once would reset the
+        connection, and with it what the client has not read yet."""
+        if self._ending:
+            return
+        expected = self._stage in ("body", "refused") or bool(self._held)
+        self._ending = True
+        self._held = memoryview(b"")
+        if not expected:
+            self._real.close()
+            return
         self.flow.resume_reading()
-        with contextlib.suppress(NotImplementedError):  # TLS has no half-closed connections
-            self.transport.write_eof()
-        self._looking.cancel()
-        self._looking = self.loop.call_later(LINGER, self.transport.close)
+        half_close(self._real)
+        self._closing = self.loop.call_later(LINGER if self._stopping else linger, self._real.close)
 
 
 def bounded(*, head_timeout: float, body_timeout: float) -> type[Protocol]:
@@ -156,3 +298,18 @@ def bounded(*, head_timeout: float, body_timeout: float) -> type[Protocol]:
 
 def _head_too_large() -> HeadTooLarge:
     return HeadTooLarge(f"The request's head has more than {HEADERS} headers or {HEAD} bytes.")
+
+
+def _strange() -> BadRequest:
+    return BadRequest("This is not a well-formed HTTP/1.1 request.", code="invalid_http")
+
+
+def _unambiguous(version: str, headers: list[tuple[bytes, bytes]]) -> bool:
+    """Whether everybody reads the same host and the same end in it (RFC 9112, 3.2 and 6.1)."""
+    hosts = [value for name, value in headers if name == b"host"]
+    codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
+    if version not in ("1.0", "1.1") or len(hosts) > 1 or (version == "1.1" and not hosts):
+        return False
+    return all(_HOST.fullmatch(host) for host in hosts) and (
+        not codings or (version == "1.1" and codings == [b"chunked"])
+    )

@@ -27,6 +27,11 @@ CODE = {
     "a request's head": f"{http.HEAD >> 10} KiB, {http.HEADERS} headers",
     "the time for a head": f"`COMPAT_HEAD_TIMEOUT`, {SET.head_timeout:g} s",
     "the pace of a body": f"{http.SLOWEST} bytes a second over `COMPAT_BODY_TIMEOUT`, {SET.body_timeout:g} s",
+    "trailers, or what else of a body is no data": f"{http.HEAD >> 10} KiB in a row",
+    "a body whose answer was given before its end": f"{http.DRAIN:g} s, {http.DRAINED >> 20} MiB",
+    "requests of a connection that wait for the one before them": f"those in {http.SOME >> 10} KiB",
+    "an answer that its client stops reading": f"{http.UNREAD:g} s without a byte taken, {http.STOPPING:g} s when the "
+    "server stops",
     "an upload": f"`COMPAT_MAX_UPLOAD`, {SET.max_upload >> 30} GiB",
     "a form's parts": f"{parts.MOST_PARTS}, with {DEFAULT_MAX_HEADER_COUNT} headers of "
     f"{DEFAULT_MAX_HEADER_SIZE >> 10} KiB each",

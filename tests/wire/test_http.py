@@ -7,8 +7,7 @@ import contextlib
 import json
 import socket
 import threading
-from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, cast
+from collections.abc import Iterator
 
 import pytest
 from starlette.applications import Starlette
@@ -16,12 +15,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.server import ServerState
 
 from compat.errors import CompatError
-from compat.serving import config
-from compat.wire import http
 from tests.servers import serve
+from tests.wire.stage import Wire, connected
 
 GONE = threading.Event()
 
@@ -72,6 +69,7 @@ def head(*lines: bytes, path: bytes = b"/whole") -> bytes:
     return b"\r\n".join([b"POST %s HTTP/1.1" % path, b"host: x", *lines, b"", b""])
 
 
+CHUNKED = head(b"transfer-encoding: chunked")
 REFUSED: dict[str, tuple[list[bytes], tuple[int, str, str]]] = {
     "a long header": ([head(b"x-a: " + b"a" * 70_000)], LARGE),
     "a header without an end": ([b"GET / HTTP/1.1\r\nx: ", b"a" * 600_000], LARGE),
@@ -86,6 +84,21 @@ REFUSED: dict[str, tuple[list[bytes], tuple[int, str, str]]] = {
     "half a head": ([b"POST /whole HTTP/1.1\r\nhost:"], SLOW_HEAD),
     "no more than line ends": ([b"\r\n", b"\r\n"], SLOW_HEAD),
     "half a body": ([head(b"content-length: 100"), b"half"], SLOW_BODY),
+    "trailers without an end": ([CHUNKED, b"0\r\n", b"x: 1\r\n" * 20_000], LARGE),
+    "a trailer without an end": ([CHUNKED, b"0\r\nx: ", b"a" * 600_000], LARGE),
+    "an extension without an end": ([CHUNKED, b"1;x=", b"a" * 600_000], LARGE),
+    "no host": ([b"GET / HTTP/1.1\r\n\r\n"], STRANGE),
+    "two hosts": ([head(b"host: y", b"content-length: 0")], STRANGE),
+    "a host that is none": ([b"GET / HTTP/1.1\r\nhost: a@b\r\n\r\n"], STRANGE),
+    "two ends": ([head(b"content-length: 4", b"transfer-encoding: chunked"), b"0\r\n\r\n"], STRANGE),
+    "two lengths": ([head(b"content-length: 4", b"content-length: 5"), b"abcde"], STRANGE),
+    "a coded body": ([head(b"transfer-encoding: gzip, chunked"), b"0\r\n\r\n"], STRANGE),
+    "chunks in HTTP/1.0": ([CHUNKED.replace(b"/1.1", b"/1.0"), b"0\r\n\r\n"], STRANGE),
+    "a folded header": ([head(b"x: a", b" b")], STRANGE),
+    "another version": ([b"GET / HTTP/2.0\r\nhost: x\r\n\r\n"], STRANGE),
+    "no version": ([b"GET /\r\n\r\n"], STRANGE),
+    "a tunnel": ([b"CONNECT x:443 HTTP/1.1\r\nhost: x\r\n\r\n"], STRANGE),
+    "a zero in the path": ([b"GET /\0 HTTP/1.1\r\nhost: x\r\n\r\n"], STRANGE),
     "a promised body": ([head(b"content-length: 100", b"expect: 100-continue")], SLOW_BODY),
 }
 
@@ -138,63 +151,6 @@ def test_a_body_that_nobody_reads_does_not_come_for_ever_either(port: int) -> No
     assert b"401" in answer
 
 
-class Loop:
-    """A loop whose time passes when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.due: list[asyncio.TimerHandle] = []
-
-    def time(self) -> float:
-        return self.now
-
-    def call_later(self, delay: float, call: Callable[[], None]) -> asyncio.TimerHandle:
-        return self.call_at(self.now + delay, call)
-
-    def call_at(self, when: float, call: Callable[[], None]) -> asyncio.TimerHandle:
-        self.due.append(asyncio.TimerHandle(when, call, (), asyncio.get_running_loop()))
-        return self.due[-1]
-
-    def create_task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        return asyncio.get_running_loop().create_task(work)
-
-    async def until(self, now: float, *, late: bool = False) -> None:
-        """`late`: nothing that is due is called before then."""
-        while self.due and (first := min(self.due)).when() <= now:
-            self.due.remove(first)
-            self.now = now if late else first.when()
-            if not first.cancelled():
-                first._run()  # noqa: SLF001 - this is a loop
-            await asyncio.sleep(0)
-        self.now = now
-
-
-class Wire(asyncio.Transport):
-    """Keeps what is written to it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.told = b""
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.told += data
-
-    def write_eof(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-    def is_closing(self) -> bool:
-        return False
-
-    def pause_reading(self) -> None:
-        pass
-
-    def resume_reading(self) -> None:
-        pass
-
-
 async def reading(scope: Scope, receive: Receive, _: Send) -> None:
     await whole(Request(scope, receive))
 
@@ -227,22 +183,15 @@ CONVERSATIONS: dict[str, tuple[ASGIApp, list[bytes | float], bytes]] = {
 async def test_time_counts_while_the_caller_is_waited_for(
     app: ASGIApp, happens: list[bytes | float], told: bytes
 ) -> None:
-    loop, transport = Loop(), Wire()
+    transport = Wire()
     refused: list[CompatError] = []
-    state = {"refused": refused.append}
-    protocol = http.Protocol(config(app), ServerState(), state, cast("asyncio.AbstractEventLoop", loop))
-    protocol.connection_made(transport)
-    for what in happens:
-        if isinstance(what, bytes):
-            protocol.data_received(what)
-            await asyncio.sleep(0)
-        else:
-            await loop.until(what, late=isinstance(what, Late))
-    protocol.connection_lost(None)
-    tasks = [*protocol.tasks]
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    async with connected(app, transport, refused=refused.append) as (protocol, loop):
+        for what in happens:
+            if isinstance(what, bytes):
+                protocol.data_received(what)
+                await asyncio.sleep(0)
+            else:
+                await loop.until(what, late=isinstance(what, Late))
 
     assert (told in transport.told) if told else not transport.told
     assert bool(told) is bool(refused)

@@ -1,0 +1,96 @@
+"""A connection without a network, on a loop whose time passes when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, cast
+
+from starlette.types import ASGIApp
+from uvicorn.server import ServerState
+
+from compat.serving import config
+from compat.wire import http
+
+
+class Loop:
+    """A loop whose time passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.due: list[asyncio.TimerHandle] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_later(self, delay: float, call: Callable[[], None]) -> asyncio.TimerHandle:
+        return self.call_at(self.now + delay, call)
+
+    def call_at(self, when: float, call: Callable[[], None]) -> asyncio.TimerHandle:
+        self.due.append(asyncio.TimerHandle(when, call, (), asyncio.get_running_loop()))
+        return self.due[-1]
+
+    def create_task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return asyncio.get_running_loop().create_task(work)
+
+    async def until(self, now: float, *, late: bool = False) -> None:
+        """`late`: nothing that is due is called before then."""
+        while self.due and (first := min(self.due)).when() <= now:
+            self.due.remove(first)
+            self.now = now if late else first.when()
+            if not first.cancelled():
+                first._run()  # noqa: SLF001 - this is a loop
+            await asyncio.sleep(0)
+        self.now = now
+
+
+class Wire(asyncio.Transport):
+    """Keeps what is written to it, of which the client has yet to take `untaken` bytes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told = b""
+        self.untaken = 0
+        self.reads = True
+        self.ended = self.closed = self.aborted = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.told += data
+
+    def write_eof(self) -> None:
+        self.ended = True
+
+    def close(self) -> None:
+        self.closed = True
+
+    def abort(self) -> None:
+        self.aborted = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def pause_reading(self) -> None:
+        self.reads = False
+
+    def resume_reading(self) -> None:
+        self.reads = True
+
+    def get_write_buffer_size(self) -> int:
+        return self.untaken
+
+
+@contextlib.asynccontextmanager
+async def connected(app: ASGIApp, wire: Wire, **state: Any) -> AsyncIterator[tuple[http.Protocol, Loop]]:  # noqa: ANN401 - any state
+    """The server's side of a connection over `wire`; `state` is what the lifespan gives."""
+    loop = Loop()
+    protocol = http.Protocol(config(app), ServerState(), state, cast("asyncio.AbstractEventLoop", loop))
+    protocol.connection_made(wire)
+    try:
+        yield protocol, loop
+    finally:
+        protocol.connection_lost(None)
+        tasks = [*protocol.tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
