@@ -1,6 +1,6 @@
 # The usual image brings the engine that answers without a DashScope key. With --build-arg WITH=bucket it stays out, and
 # what publishes audio from a bucket comes in; with WITH=otel, what sends traces.
-# Python 3.11 is what the tests run on; for later ones PyAV's wheel is 30 MB larger.
+# Python 3.11 is what the tests run on.
 FROM python:3.11-slim AS build
 ARG WITH=local
 # Any version of strip will do, and this stage is thrown away.

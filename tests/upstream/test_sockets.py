@@ -233,6 +233,9 @@ ARGUMENTS: dict[str, tuple[object, ...]] = {
     "InvalidHeaderValue": ("name", "value"),
     "InvalidOrigin": ("origin",),
     "InvalidUpgrade": ("name", "value"),
+    "InvalidMethod": ("POST",),  # since websockets 16
+    "InvalidProtocol": ("HTTP/1.0",),
+    "TooManyFragments": (1,),
     "DuplicateParameter": ("name",),
     "InvalidParameterName": ("name",),
     "InvalidParameterValue": ("name", "value"),
