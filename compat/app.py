@@ -57,7 +57,14 @@ if TYPE_CHECKING:
     from compat.tracing import Traces
 
 log = logging.getLogger("compat")
-EXPOSED = ("x-request-id", "openai-processing-ms", "x-compat-ignored", "x-compat-road", "retry-after")
+EXPOSED = (
+    "x-request-id",
+    "openai-processing-ms",
+    "x-compat-ignored",
+    "x-compat-road",
+    "x-compat-truncated",
+    "retry-after",
+)
 
 
 def create_app(settings: Settings, traces: Traces | None = None) -> Starlette:

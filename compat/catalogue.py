@@ -307,7 +307,8 @@ def _checked(ask: Ask, media: Media, model: str, row: Model, region: str) -> Roa
 
 def _refit(ask: Ask, media: Media, row: Model) -> bool:
     limits = LIMITS[row.surface or "chat"]
-    return media.size > limits.size or media.container not in limits.containers or _mixed(ask, media, row)
+    known = media.clean and media.container in limits.containers
+    return not known or media.size > limits.size or _mixed(ask, media, row)
 
 
 def _mixed(ask: Ask, media: Media, row: Model) -> bool:

@@ -60,7 +60,13 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     Where the caller has given an address instead, the service fetches it from `url`; there is nothing at `path`, and
     nothing is known of it.
     `size` in bytes, `duration` in seconds, `rate` in Hz. `mime` and `suffix` (with the dot) follow the container found
-    in the bytes, never the caller's file name.
+    in the bytes, never the caller's file name. `promised` is the length that the file's header states, where clearly
+    less of it can be decoded.
+
+    `clean`: the service may be sent the file as it is. Every size that the file states is true; it begins with its
+    container and ends with it, but for ID3v2 in front and ID3v1 behind of MP3 and ADTS; it holds one link of one sound
+    track, no film, at 8 to 192 kHz on up to 8 channels; WAV holds plain samples of up to 32 bits; and decoding, where
+    that was tried, met no damage. What is not clean is encoded anew.
     """
 
     path: Path
@@ -72,6 +78,8 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     rate: int
     channels: int
     url: str | None = None
+    promised: float | None = None
+    clean: bool = True
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,13 +129,15 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Transcript(msgspec.Struct, frozen=True, kw_only=True):
-    """What was said. `model` is DashScope's id, `surface` the protocol it was reached by, `duration` the audio's."""
+    """What was said. `model` is DashScope's id, `surface` the protocol it was reached by, `duration` the audio's.
+    `promised` is the length that the audio's header states, where clearly less of it could be decoded."""
 
     text: str
     segments: tuple[Segment, ...] = ()
     language: str | None = None
     emotion: str | None = None
     duration: float = 0.0
+    promised: float | None = None
     usage: Usage = Usage()
     model: str = ""
     surface: str = ""

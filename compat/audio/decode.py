@@ -6,11 +6,11 @@ are limited.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import av
 from av.audio.frame import AudioFrame
@@ -18,41 +18,165 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
+from av.stream import Disposition
+from av.video.stream import VideoStream
 
-from compat.audio import sniff
-from compat.audio.riff import wave
+from compat.audio import boxes, sniff
+from compat.audio.riff import Wave, wave
+from compat.audio.sniff import Container, Span
 from compat.errors import BadAudio, DiskFull
 
 av.logging.set_level(None)
 
 _FORMATS = (
-    "wav,w64,aiff,au,caf,mp3,aac,flac,ogg,amr,amrnb,amrwb,asf,avi,flv,mpeg,mpegts,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm"
+    "wav,w64,aiff,au,caf,mp3,aac,loas,flac,ogg,amr,amrnb,amrwb,asf,avi,flv,mpeg,mpegts,mov,mp4,m4a,3gp,3g2,mj2,"
+    "matroska,webm,ac3,eac3,dts,wv,tta,ape,mpc,mpc8,tak,gsm,voc"
 )
-_FAILURES = 50  # packets in a row that cannot be decoded, before the file is given up
-_SURE = {"wav", "w64", "aiff", "au", "caf", "flac", "ogg", "mov", "matroska"}  # their headers or last pages give times
+_FAILURES = 10_000  # packets in a row that cannot be decoded, before the rest is given up
+_STOPS = 20  # times that a demuxer may fail on its way
 _LEAST_GAP, _MOST_GAP = 0.1, 3600.0  # seconds
+_RECORDERS = ("matroska", "mov,", "flv")  # whoever writes these gives every packet its time
 _MOST = 13 * 3600.0  # seconds: the service takes 12 hours, and a bomb is no longer
-_NEAR = 2.0  # seconds before the stated end, where reading for the true end begins
+NOTHING = "The file's sound track is empty or cannot be decoded."
+_UNKNOWN = (
+    "The file is not audio in a known format. Raw PCM has no header that says how to read it: wrap it as WAV first, "
+    "with ffmpeg -f s16le -ar 16000 -ac 1 -i in.pcm out.wav."
+)
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[tuple[InputContainer, AudioStream]]:
-    """Open a file at its best sound track. Raises BadAudio when there is none."""
-    options = {"protocol_whitelist": "file", "format_whitelist": _FORMATS} | _wave_options(path)
-    try:
-        with full_disk_told(), av.open(f"file:{path}", "r", options=options, metadata_errors="ignore") as container:
-            stream = container.streams.best("audio")
-            if not isinstance(stream, AudioStream):
-                raise BadAudio(_without_sound(container))
-            if stream.codec_context is None:  # whatever its stub says
-                raise BadAudio("The file's sound is in a codec that is not known here.")
-            stream.codec_context.thread_count = 1
-            yield container, stream
-    except av.FFmpegError as exc:
-        raise BadAudio("The file is not audio in a known format, or it is damaged.") from exc
+class Place(NamedTuple):
+    """Where in a file FFmpeg is to look. `whole`: the sound begins and ends where every decoder expects it. `wave` is
+    WAV's header, where that is what lies there."""
+
+    span: Span
+    whole: bool
+    wave: Wave | None = None
 
 
-@contextmanager
+class Track:
+    """The one sound track of a file that is heard: FFmpeg's default stream. `damaged` tells, once it has been read,
+    whether a part of it could not be."""
+
+    def __init__(self, container: InputContainer, stream: AudioStream, place: Place) -> None:
+        self.container = container
+        self.stream = stream
+        self.place = place
+        self.damaged = False
+
+    @property
+    def alone(self) -> bool:
+        """Whether there is no other track, but for a cover picture, subtitles and data."""
+        streams = self.container.streams
+        films = [video for video in streams.video if not _cover(video)]
+        return len(streams.audio) == 1 and not films
+
+    def kind(self, path: Path) -> tuple[Container, bool]:
+        """The container, and whether it begins where the file does."""
+        if self.place.wave is not None:
+            return sniff.WAV, self.place.whole
+        with path.open("rb") as file:
+            file.seek(self.place.span.start)
+            head = file.read(512)
+        found = sniff.demuxed(self.container.format.name, head)
+        return found, self.place.whole and sniff.container_of(head) is found
+
+    def clock(self) -> Clock:
+        return Clock(self.container, self.stream)
+
+    def packets(self) -> Iterator[Packet[AudioStream]]:
+        """All packets, as far as the demuxer finds its way behind what is damaged."""
+        for _ in range(_STOPS):
+            try:
+                yield from self.container.demux(self.stream)
+            except av.FFmpegError:
+                self.damaged = True
+            else:
+                return
+
+    def frames(self) -> Iterator[tuple[AudioFrame, float]]:
+        """Decoded frames, each with the seconds of silence before it that a recorder left out. What is damaged is
+        stepped over. Raises BadAudio for more than 13 hours."""
+        clock, failures = self.clock(), 0
+        for packet in self.packets():
+            self.damaged = self.damaged or packet.is_corrupt
+            try:
+                decoded = packet.decode()
+            except av.FFmpegError:
+                self.damaged, failures = True, failures + 1
+                clock.lost()
+                if failures > _FAILURES:
+                    return
+                continue
+            failures = 0 if decoded else failures
+            for frame in decoded:
+                if frame.sample_rate and frame.samples:
+                    yield frame, clock.feed(frame.pts, frame.samples / frame.sample_rate)
+        self.damaged = self.damaged or clock.holes
+
+
+def _cover(stream: VideoStream) -> bool:
+    return bool(stream.disposition & Disposition.attached_pic)
+
+
+class Clock:
+    """Time as sound is heard: `seconds` so far. `holes`: whether the container's own times leave something out.
+
+    What a recorder left out is silence, and counts; what was lost to damage is not there, and does not.
+    """
+
+    def __init__(self, container: InputContainer, stream: AudioStream) -> None:
+        self._base = float(stream.time_base or 0)
+        self._start = max(stream.start_time or 0, 0) * self._base
+        self._recorded = container.format.name.startswith(_RECORDERS)
+        self._lost = False
+        self.seconds = 0.0
+        self.holes = False
+
+    def lost(self) -> None:
+        """What comes next is not where it would have been."""
+        self._lost = True
+
+    def feed(self, pts: int | None, duration: float) -> float:
+        """Add what lasts so long, and give the seconds of silence before it. Rounding and lies are none."""
+        gap = 0.0 if pts is None else pts * self._base - self._start - self.seconds
+        if not _LEAST_GAP < gap < _MOST_GAP:
+            gap = 0.0
+        elif self._lost or not self._recorded:
+            self.holes, self._start, gap = True, self._start + gap, 0.0
+        self._lost = self._lost and pts is None
+        self.holes = self.holes or gap > 0
+        self.seconds += gap + duration
+        if self.seconds > _MOST:
+            raise BadAudio("The audio is longer than 12 hours.")
+        return gap
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Track]:
+    """Open a file's sound track, wherever in the file it lies. Raises BadAudio when there is none."""
+    with full_disk_told():
+        try:
+            track = _found(path)
+        except av.FFmpegError as exc:
+            raise BadAudio(_unheard(path)) from exc
+    with track.container:
+        yield track
+
+
+def _unheard(path: Path) -> str:
+    with path.open("rb") as file:
+        container, place = sniff.sniff(file, path.stat().st_size)
+        if container is None:
+            return _UNKNOWN
+        indexed = container not in (sniff.M4A, sniff.MP4, sniff.MOV) or boxes.indexed(file, place)
+    return "The file is damaged or cut: " + (
+        "no sound in it can be decoded."
+        if indexed
+        else "its index (moov) is missing, without which no MP4 can be read."
+    )
+
+
+@contextlib.contextmanager
 def full_disk_told() -> Iterator[None]:
     try:
         yield
@@ -62,32 +186,64 @@ def full_disk_told() -> Iterator[None]:
         raise
 
 
-def _wave_options(path: Path) -> dict[str, str]:
-    """WAV whose header states less than there is must be read to the end of the file."""
+def _found(path: Path) -> Track:
+    """The track between the tags, or behind junk in front of it."""
+    size = path.stat().st_size
     with path.open("rb") as file:
-        if sniff.sniff(file)[0] is not sniff.WAV:
-            return {}
-        found = wave(file, path.stat().st_size)
-    return {"ignore_length": "1"} if found and found.stale else {}
-
-
-def _without_sound(container: InputContainer) -> str:
-    return "The file is a video without a sound track." if container.streams.video else "The file holds no sound track."
-
-
-def frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
-    """Decode a sound track, stepping over what is damaged. Raises BadAudio where nothing can be decoded any more."""
-    failures = 0
-    for packet in container.demux(stream):
+        place = _place(file, sniff.span(file, size), whole=True)
         try:
-            decoded = packet.decode()
-        except (av.InvalidDataError, av.EOFError) as exc:
-            failures += 1
-            if failures > _FAILURES:
-                raise BadAudio("The file is damaged: its sound cannot be decoded.") from exc
-            continue
-        failures = 0 if decoded else failures
-        yield from decoded
+            return _track(path, place)
+        except (av.FFmpegError, BadAudio):
+            start = sniff.buried(file, place.span.start + 1, place.span.end)
+            if start is None:
+                raise
+            buried = _place(file, place.span._replace(start=start), whole=False)
+    return _track(path, buried)
+
+
+def _place(file: BinaryIO, span: Span, *, whole: bool) -> Place:
+    file.seek(span.start)
+    if sniff.container_of(file.read(64)) is not sniff.WAV:
+        return Place(span, whole and span.usual)
+    found = wave(file, span.start, span.end)
+    return Place(span, whole and span.usual and found is not None and found.exact, found)
+
+
+def _track(path: Path, place: Place) -> Track:
+    options = {"protocol_whitelist": "file,subfile"}
+    demuxer, (start, end, _) = None, place.span
+    if place.wave is not None:
+        end = place.wave.data + place.wave.present
+        if place.wave.coding is None:  # FFmpeg reads compressed sound, up to where it ends here
+            options["ignore_length"] = "1"
+        else:
+            demuxer, start = place.wave.coding, place.wave.data
+            layout = hex(place.wave.mask) if place.wave.mask else f"{place.wave.channels}c"
+            options |= {"sample_rate": str(place.wave.rate), "ch_layout": layout}
+    address = f"subfile,,start,{start},end,{end},,:file:{path}"
+    if (start, end) == (0, path.stat().st_size):
+        address = f"file:{path}"
+    if demuxer is None:
+        options["format_whitelist"] = _FORMATS
+    if start >= end:
+        raise BadAudio("The file holds no sound.")
+    container = av.open(address, "r", format=demuxer, options=options, metadata_errors="ignore")
+    try:
+        return Track(container, _best(container), place)
+    except BadAudio:
+        container.close()
+        raise
+
+
+def _best(container: InputContainer) -> AudioStream:
+    stream = container.streams.best("audio")
+    if not isinstance(stream, AudioStream):
+        video = container.streams.video
+        raise BadAudio("The file is a video without a sound track." if video else "The file holds no sound track.")
+    if stream.codec_context is None:  # whatever its stub says
+        raise BadAudio("The file's sound is in a codec that is not known here.")
+    stream.codec_context.thread_count = 1
+    return stream
 
 
 def pcm(path: Path, rate: int = 16_000) -> Iterator[bytes]:
@@ -95,16 +251,14 @@ def pcm(path: Path, rate: int = 16_000) -> Iterator[bytes]:
 
     What a recorder left out is silence, so that times stay the container's. Raises BadAudio.
     """
-    with opened(path) as (container, stream):
-        heard, resampler = 0.0, Mixer(rate)
-        for frame in frames(container, stream):
-            gap = _gap(frame, stream, heard)
+    with opened(path) as track:
+        mixer, frame = Mixer(rate), None
+        for frame, gap in track.frames():
             yield from _silence(gap, rate)
-            yield from resampler.feed(frame)
-            heard += gap + frame.samples / frame.sample_rate
-            if heard > _MOST:
-                raise BadAudio("The audio is longer than 12 hours.")
-        yield from resampler.flush()
+            yield from mixer.feed(frame)
+        if frame is None:
+            raise BadAudio(NOTHING)
+        yield from mixer.flush()
 
 
 class Mixer:
@@ -132,73 +286,6 @@ def _bytes(frames: list[AudioFrame]) -> Iterator[bytes]:
         yield bytes(memoryview(frame.planes[0])[: frame.samples * 2])
 
 
-def _gap(frame: AudioFrame, stream: AudioStream, heard: float) -> float:
-    """The seconds between what was heard and where a frame says it begins, 0 for what rounding or a lie explains."""
-    if frame.pts is None or stream.time_base is None:
-        return 0.0
-    missing = float((frame.pts - max(stream.start_time or 0, 0)) * stream.time_base) - heard
-    return missing if _LEAST_GAP < missing < _MOST_GAP else 0.0
-
-
 def _silence(seconds: float, rate: int) -> Iterator[bytes]:
     whole = round(seconds * rate)
     return (bytes(2 * min(rate, whole - at)) for at in range(0, whole, rate))
-
-
-class Sound(NamedTuple):
-    """`duration` is what is there, `promised` what the header says (0 where it says nothing), both in seconds."""
-
-    duration: float
-    promised: float
-    rate: int
-    channels: int
-
-
-def measured(path: Path) -> Sound:
-    """Prove that a file's sound can be decoded, and find where it ends. Raises BadAudio."""
-    with opened(path) as (container, stream):
-        first = next(frames(container, stream), None)
-        if first is None:
-            raise BadAudio("The file's sound track is empty or cannot be decoded.")
-        stated = _stated(path, container, stream)
-        duration = _end(container, stream, stated) if stated else None
-        if duration is None:
-            duration = _counted(container, stream)
-        return Sound(duration, stated, first.sample_rate, first.layout.nb_channels)
-
-
-def _stated(path: Path, container: InputContainer, stream: AudioStream) -> float:
-    """The length that the container's header gives, 0 where FFmpeg would have guessed it from the bit rate."""
-    name = container.format.name
-    if not any(sure in name.split(",") for sure in _SURE):
-        return 0.0
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    if len(container.streams) > 1 or container.duration is None:
-        return 0.0
-    with path.open("rb") as file:  # Matroska's Duration element (RFC 9559 §5.1.2.10) stands before the first cluster
-        return container.duration / av.time_base if b"\x44\x89" in file.read(4096) else 0.0
-
-
-def _end(container: InputContainer, stream: AudioStream, stated: float) -> float | None:
-    """Seek to the last seconds and read to the end; None where nothing is found there."""
-    if stream.time_base is None:
-        return None
-    start = max(stream.start_time or 0, 0)
-    try:
-        container.seek(start + int(max(stated - _NEAR, 0) / stream.time_base), stream=stream)
-    except av.FFmpegError:
-        return None
-    ends = [_packet_end(packet) for packet in container.demux(stream) if packet.pts is not None]
-    return float((max(ends) - start) * stream.time_base) if ends else None
-
-
-def _packet_end(packet: Packet[AudioStream]) -> int:
-    return (packet.pts or 0) + (packet.duration or 0)
-
-
-def _counted(container: InputContainer, stream: AudioStream) -> float:
-    """Add up the lengths of all packets, without decoding them."""
-    container.seek(0)
-    total = sum(packet.duration or 0 for packet in container.demux(stream))
-    return float(total * (stream.time_base or 0))

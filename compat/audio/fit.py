@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import av
+import msgspec
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
@@ -104,7 +105,7 @@ def fit(media: Media, target: Path, *, max_bytes: int, rate: int = 16_000) -> Me
     """
     flac = _encoded(pcm(media.path, rate), target, sniff.FLAC, rate=rate, max_bytes=max_bytes)
     if flac is not None:
-        return flac
+        return msgspec.structs.replace(flac, promised=media.promised)
     bits = int(max_bytes * 8 * _OGG_SHARE / media.duration)
     opus = None
     if bits >= _OPUS_LEAST:
@@ -112,7 +113,7 @@ def fit(media: Media, target: Path, *, max_bytes: int, rate: int = 16_000) -> Me
         opus = _encoded(pcm(media.path, rate), target, sniff.OGG, rate=rate, max_bytes=max_bytes, bit_rate=bit_rate)
     if opus is None:
         raise BadAudio(f"The audio is too long to fit into {max_bytes} bytes.")
-    return opus
+    return msgspec.structs.replace(opus, promised=media.promised)
 
 
 def _encoded(

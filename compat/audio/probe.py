@@ -7,7 +7,6 @@ file with FFmpeg's libraries, and belongs in the worker process.
 from __future__ import annotations
 
 import io
-import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -15,14 +14,16 @@ from typing import BinaryIO
 
 from tinytag import TinyTag, TinyTagException
 
-from compat.audio import sniff
+from compat.audio import boxes, sniff, structure
 from compat.audio.riff import wave
-from compat.audio.sniff import Container
+from compat.audio.sniff import Container, Span
 from compat.errors import BadAudio
 from compat.transcript import Media
 
-_TAIL = 65_536
-_BOXES = 32
+_PACE = 0.15  # of it: MPEG frames that are looked at are a sample, and the sound is not the same everywhere
+_ROUNDING = 0.15  # seconds
+_RATES = range(8000, 192_001)  # Hz
+_CHANNELS = 8
 
 
 class Glance(io.FileIO):
@@ -42,50 +43,63 @@ class Glance(io.FileIO):
 
 
 def header(path: Path) -> Media | None:
-    """Read the length from the file's header, in well under a millisecond; None where it must be measured.
+    """Read the length from the file's header, in about a millisecond; None where the size or the structure of the file
+    does not agree with it, or where FFmpeg has to look.
 
-    Raises BadAudio for an empty file, and for one whose header promises clearly more than is there.
+    Raises BadAudio for an empty file, and for one without a sample.
     """
     size = path.stat().st_size
     if not size:
         raise BadAudio("The file is empty.")
     with path.open("rb", buffering=4096) as file:
-        container, start = sniff.sniff(file)
+        container, place = sniff.sniff(file, size)
         if container is sniff.WAV:
-            return _wav(path, file, size)
+            return _wav(path, file, place, size)
         believed = _BELIEVED.get(container) if container else None
-        if container is None or believed is None:
+        if container is None or believed is None or not place.usual:
             return None
         tag = _tag(path)
-        if (
-            tag is None
-            or not (tag.duration and tag.samplerate and tag.channels)
-            or not believed(tag, file, start, size)
-        ):
-            return None
-    return media(path, size, container, duration=tag.duration, rate=tag.samplerate, channels=tag.channels)
+        duration = believed(tag, file, place) if tag else None
+    if tag is None or duration is None or not (tag.samplerate and tag.channels):
+        return None
+    return media(path, size, container, duration=duration, rate=tag.samplerate, channels=tag.channels)
 
 
 def measure(path: Path) -> Media:
-    """Open the file, prove that it can be decoded, and read its length where its end is, or count its packets.
+    """Open the file, prove that it can be decoded, and find where its sound ends.
 
     Raises BadAudio, with the reason in words, for what cannot be heard.
     """
-    from compat.audio import decode  # FFmpeg's libraries are loaded where they are used: in the worker process
+    from compat.audio.measure import measured  # FFmpeg's libraries are loaded where they are used: in the worker
 
     size = path.stat().st_size
     if not size:
         raise BadAudio("The file is empty.")
-    with path.open("rb", buffering=4096) as file:
-        container, _ = sniff.sniff(file)
-    if container is None:
-        raise BadAudio("The file is not audio in a known format.")
-    sound = decode.measured(path)
-    refuse_truncated(sound.promised, sound.duration)
-    return media(path, size, container, duration=sound.duration, rate=sound.rate, channels=sound.channels)
+    sound = measured(path)
+    return media(
+        path,
+        size,
+        sound.container,
+        duration=sound.duration,
+        rate=sound.rate,
+        channels=sound.channels,
+        promised=sound.promised,
+        clean=sound.clean,
+    )
 
 
-def media(path: Path, size: int, container: Container, *, duration: float, rate: int, channels: int) -> Media:
+def media(
+    path: Path,
+    size: int,
+    container: Container,
+    *,
+    duration: float,
+    rate: int,
+    channels: int,
+    promised: float = 0.0,
+    clean: bool = True,
+) -> Media:
+    """`promised` is what the header says, 0 where it says nothing: told only where clearly less is there."""
     if duration <= 0:
         raise BadAudio("The file holds no sound.")
     name, mime, suffix = container
@@ -95,25 +109,28 @@ def media(path: Path, size: int, container: Container, *, duration: float, rate:
         container=name,
         mime=mime,
         suffix=suffix,
-        duration=duration,
+        duration=round(duration, 9),  # sums of frames and counts of samples are equal
         rate=rate,
         channels=channels,
+        promised=promised if promised - duration > max(0.1, promised / 100) else None,
+        clean=clean and rate in _RATES and channels <= _CHANNELS,
     )
 
 
-def refuse_truncated(promised: float, there: float) -> None:
-    """Raise BadAudio when more is missing than rounding explains: a tenth of a second, or a hundredth of the whole."""
-    if promised - there > max(0.1, promised / 100):
-        raise BadAudio(f"The file is truncated: its header promises {promised:.1f} s, {max(there, 0):.1f} s are there.")
-
-
-def _wav(path: Path, file: BinaryIO, size: int) -> Media | None:
-    found = wave(file, size)
-    if found is None:
+def _wav(path: Path, file: BinaryIO, place: Span, size: int) -> Media | None:
+    found = wave(file, place.start, place.end)
+    if found is None or found.coding is None:
         return None
-    refuse_truncated(found.promised, found.duration)
-    container = sniff.WAV if found.stated is not None else sniff.WAV_STREAMED
-    return media(path, size, container, duration=found.duration, rate=found.rate, channels=found.channels)
+    return media(
+        path,
+        size,
+        sniff.WAV,
+        duration=found.duration,
+        rate=found.rate,
+        channels=found.channels,
+        promised=found.promised,
+        clean=found.exact and place.usual,
+    )
 
 
 def _tag(path: Path) -> TinyTag | None:
@@ -124,56 +141,38 @@ def _tag(path: Path) -> TinyTag | None:
             return None
 
 
-def _mp3(tag: TinyTag, file: BinaryIO, start: int, size: int) -> bool:
-    """A frame count stands in a Xing, Info or VBRI header only; without one tinytag guesses from five frames.
+def _mp3(tag: TinyTag, file: BinaryIO, place: Span) -> float | None:
+    """Frames are counted in a Xing, Info or VBRI header only; without one tinytag guesses from five frames.
 
-    Its byte count tells a file that was cut, or one with more behind it (joined files keep the first one's header).
+    Its byte count tells a file that was cut, or one with more behind it (joined files keep the first one's header); the
+    frames tell whether the count is true.
     """
-    file.seek(start)
-    frame = file.read(192)
-    if not any(mark in frame for mark in (b"Xing", b"Info", b"VBRI")) or not (tag.bitrate and tag.duration):
-        return False
-    promised = tag.bitrate * 125 * tag.duration
-    refuse_truncated(tag.duration, tag.duration * (size - start) / promised)
-    return size - start < promised * 1.02 + _TAIL
+    file.seek(place.start)
+    head, size, pace = structure.xing(file.read(256)), place.end - place.start, structure.mpeg_pace(file, place)
+    if head is None or pace is None or not tag.duration or not tag.samplerate:
+        return None
+    if size - head.bytes not in (0, head.own):
+        return None
+    likely = abs(size / pace - tag.duration) <= max(_ROUNDING, _PACE * tag.duration)
+    return tag.duration - head.padding / tag.samplerate if likely else None
 
 
-def _flac(tag: TinyTag, file: BinaryIO, start: int, size: int) -> bool:
-    """The file is whole when its last frame is there, which carries its number (RFC 9639 §9.1)."""
-    if not (tag.duration and tag.samplerate and tag.channels and tag.bitdepth):
-        return False
-    if size > start + _TAIL + tag.duration * tag.samplerate * tag.channels * ((tag.bitdepth + 7) // 8) * 1.1:
-        return False  # files joined without thought: the first one's header counts its own samples only
-    file.seek(start + 8)
-    shortest, longest = struct.unpack(">HH", file.read(4))
-    if shortest != longest or not shortest:
-        return False
+def _flac(tag: TinyTag, file: BinaryIO, place: Span) -> float | None:
+    file.seek(place.start + 8)
+    shortest, longest = struct.unpack(">HH", file.read(4).ljust(4, b"\0"))
+    if shortest != longest or not shortest or not (tag.duration and tag.samplerate):
+        return None
     last = (round(tag.duration * tag.samplerate) - 1) // shortest
-    if last > 0x10FFFF:
-        return False
-    file.seek(max(0, size - _TAIL))
-    number = re.escape(chr(last).encode("utf-8", "surrogatepass"))
-    return re.search(rb"\xff\xf8..%s" % number, file.read(), re.DOTALL) is not None
+    return tag.duration if structure.flac_runs(file, place, last) else None
 
 
-def _m4a(_tag: TinyTag, file: BinaryIO, start: int, size: int) -> bool:
-    """The boxes end where the file ends (ISO/IEC 14496-12 §4.2): what is cut off is the sound, or its index."""
-    for _ in range(_BOXES):
-        file.seek(start)
-        head = file.read(16)
-        if len(head) < 8:
-            break
-        length = struct.unpack_from(">I", head)[0]
-        if length == 1 and len(head) == 16:
-            length = struct.unpack_from(">Q", head, 8)[0]
-        start += max(length, 8)
-    if start > size:
-        raise BadAudio("The file is truncated: a part of it is missing at its end.")
-    return start == size
+def _m4a(tag: TinyTag, file: BinaryIO, place: Span) -> float | None:
+    seconds = boxes.seconds(file, place) if boxes.fit(file, place) else None
+    return seconds if seconds is not None and abs(seconds - (tag.duration or 0)) < _ROUNDING else None
 
 
 # Ogg is measured: its length stands on its last page, and tinytag reads all pages to get there.
-_BELIEVED: dict[Container, Callable[[TinyTag, BinaryIO, int, int], bool]] = {
+_BELIEVED: dict[Container, Callable[[TinyTag, BinaryIO, Span], float | None]] = {
     sniff.MP3: _mp3,
     sniff.FLAC: _flac,
     sniff.M4A: _m4a,

@@ -1,32 +1,45 @@
 """WAV's header, which lies more often than any other: recorders that stream never go back to fill in its sizes.
 
-RIFF, RF64 and BW64 (EBU Tech 3306). A size of 0, of 0xFFFFFFFF or near 2^31 stands for "not known yet".
+RIFF, RIFX (big-endian), RF64 and BW64 (EBU Tech 3306). What counts is where the samples begin and how wide they are.
 """
 
 from __future__ import annotations
 
 import io
 import struct
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, Literal, NamedTuple
 
-_LINEAR = {1, 3, 6, 7}  # PCM, float, A-law, µ-law: as many bytes for every second
+from compat.audio.sniff import tag_size
+
 _EXTENSIBLE = 0xFFFE
-_PLACEHOLDER = 0x7FFF0000
-_CHUNKS = 64  # more than any honest file has in front of its samples
+_CODINGS = {
+    (1, 8): "u8", (1, 16): "s16", (1, 24): "s24", (1, 32): "s32", (3, 32): "f32", (3, 64): "f64", (6, 8): "alaw",
+    (7, 8): "mulaw",
+}  # fmt: skip
+_ENDLESS = {"u8", "alaw", "mulaw"}  # samples of one byte have no byte order
+_USUAL = {"u8", "s16", "s24", "s32", "f32", "alaw", "mulaw"}
+_PLACEHOLDER = 1_000_000_000  # bytes: a size beyond the file's that is no smaller stands for "not known yet"
+_ABSURD = 100  # times what is there: no less a placeholder
+_CHUNKS = 64  # more than any honest file has before or behind its samples
 
 
 class Wave(NamedTuple):
-    """`present` is the number of bytes of sound there are, `stated` what the header says, None when it does not know.
+    """Samples of a constant byte rate. `coding` is the name of FFmpeg's raw demuxer, None for compressed sound, whose
+    length only a decoder knows.
 
-    `stale`: the header states fewer bytes than there are, and decoders that believe it lose the rest.
+    `present` bytes of sound begin at byte `data`; `stated` is what the header says, None when it does not know. `mask`
+    names the channels' places, 0 where it does not. `exact`: everything in the header is true.
     """
 
+    coding: str | None
     rate: int
     channels: int
     block: int
+    data: int
     present: int
     stated: int | None
-    stale: bool = False
+    mask: int = 0
+    exact: bool = True
 
     @property
     def duration(self) -> float:
@@ -37,45 +50,93 @@ class Wave(NamedTuple):
         return (self.stated or 0) // self.block / self.rate
 
 
-def wave(file: BinaryIO, size: int) -> Wave | None:
-    """Read the header of a WAV file of `size` bytes; None where the samples do not follow a constant byte rate."""
-    file.seek(12)
+class _Form(NamedTuple):
+    coding: str | None
+    rate: int
+    channels: int
+    block: int
+    mask: int
+    exact: bool
+
+
+def wave(file: BinaryIO, start: int, end: int) -> Wave | None:
+    """Read the header of a WAV file between two bytes of a file; None where it has no samples or does not say how they
+    are stored."""
+    file.seek(start)
+    big = file.read(12).startswith(b"RIFX")
+    order: Literal["<", ">"] = ">" if big else "<"
     form, long_size = b"", None
     for _ in range(_CHUNKS):
         head = file.read(8)
         if len(head) < 8:
             return None
-        name, length = struct.unpack("<4sI", head)
+        name, length = struct.unpack(f"{order}4sI", head)
         if name == b"data":
-            return _wave(file, form, length if long_size is None else long_size, size)
+            found = _form(form, order)
+            return found and _wave(file, found, length if long_size is None else long_size, end)
         body = file.read(min(length, 40)) if name in (b"fmt ", b"ds64") else b""
         form = body if name == b"fmt " else form
         long_size = struct.unpack_from("<Q", body, 8)[0] if name == b"ds64" and len(body) >= 16 else long_size
-        file.seek(length - len(body) + length % 2, io.SEEK_CUR)
+        file.seek(length - len(body), io.SEEK_CUR)
+        _step_over_padding(file, length)
     return None
 
 
-def _wave(file: BinaryIO, form: bytes, stated: int, size: int) -> Wave | None:
+def _step_over_padding(file: BinaryIO, length: int) -> None:
+    """Chunks of an odd length are padded, but not by everybody."""
+    if length % 2 and file.read(1) not in (b"\0", b""):
+        file.seek(-1, io.SEEK_CUR)
+
+
+def _form(form: bytes, order: Literal["<", ">"]) -> _Form | None:
+    """The sample's width is that of its bits: nBlockAlign is a second opinion, and often wrong."""
     if len(form) < 16:
         return None
-    tag, channels, rate, _, block = struct.unpack_from("<HHIIH", form)
+    tag, channels, rate, _, block, bits = struct.unpack_from(f"{order}HHIIHH", form)
+    mask = 0
     if tag == _EXTENSIBLE and len(form) >= 26:
-        tag = struct.unpack_from("<H", form, 24)[0]
-    if tag not in _LINEAR or not (rate and channels and block):
+        mask, tag = struct.unpack_from(f"{order}IH", form, 20)
+    if not (rate and channels):
         return None
-    there = size - file.tell()
-    if stated == 0 or (stated > there and stated >= _PLACEHOLDER):
-        return Wave(rate, channels, block, there, None)
-    if stated < there and not _chunks_follow(file, stated, there):
-        return Wave(rate, channels, block, there, None, stale=True)
-    return Wave(rate, channels, block, min(stated, there), stated)
+    width = (8 if tag in (6, 7) else bits) + 7 >> 3
+    coding = _CODINGS.get((tag, 8 * width))
+    exact = block == channels * width and order == "<" and coding in _USUAL
+    if coding and coding not in _ENDLESS:
+        coding += "be" if order == ">" else "le"
+    mask = mask if mask.bit_count() == channels else 0
+    return _Form(coding, rate, channels, channels * width if coding else 1, mask, exact)
 
 
-def _chunks_follow(file: BinaryIO, stated: int, there: int) -> bool:
-    """Whether what stands behind the samples is another chunk, or too little to be anything."""
-    rest = there - stated - stated % 2
-    if rest < 8:
-        return True
-    file.seek(stated + stated % 2, io.SEEK_CUR)
-    name, length = struct.unpack("<4sI", file.read(8))
-    return bool(name.isascii() and name.decode("ascii").isprintable() and length <= rest - 8)
+def _wave(file: BinaryIO, form: _Form, stated: int, end: int) -> Wave:
+    data = file.tell()
+    there = max(0, end - data)
+    known: int | None = stated
+    follows = _behind(file, data, stated, end) if stated < there else "nothing"
+    if stated > there:
+        known = None if stated >= _PLACEHOLDER or stated > _ABSURD * max(there, form.block) else stated
+    elif follows == "sound" or (there and not stated and follows != "chunks"):
+        known = None
+    return Wave(
+        form.coding, form.rate, form.channels, form.block, data, there if known is None else min(known, there), known,
+        form.mask, exact=form.exact and known is not None and known <= there and follows in ("nothing", "chunks"),
+    )  # fmt: skip
+
+
+def _behind(file: BinaryIO, data: int, stated: int, end: int) -> Literal["nothing", "chunks", "tag", "sound"]:
+    """What stands behind the samples."""
+    file.seek(data + stated)
+    _step_over_padding(file, stated)
+    at = file.tell()
+    for number in range(_CHUNKS):
+        if end - at < 8:
+            return "nothing" if number == 0 else "chunks"
+        file.seek(at)
+        head = file.read(10)
+        name, length = struct.unpack_from("<4sI", head)
+        chunk = name.isascii() and name.decode("ascii").isprintable() and length <= end - at - 8
+        if tag_size(head) or head.startswith((b"APETAGEX", b"RIFF", b"RIFX", b"RF64", b"BW64")):
+            return "tag"
+        if not chunk:
+            return "sound" if number == 0 else "tag"
+        at += 8 + length + length % 2
+    return "tag"

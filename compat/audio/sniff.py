@@ -1,18 +1,21 @@
-"""What container a file is, by its bytes: name, MIME type and suffix, in the words that DashScope's data URIs use."""
+"""What a file is and which part of it is sound, by its bytes: the containers' names, and the tags at either end."""
 
 from __future__ import annotations
 
+import re
+import struct
 from typing import BinaryIO, NamedTuple
 
 
 class Container(NamedTuple):
+    """`name` and `mime` as DashScope's data URIs use them; `suffix` with the dot."""
+
     name: str
     mime: str
     suffix: str
 
 
 WAV = Container("wav", "audio/wav", ".wav")
-WAV_STREAMED = Container("wav-streamed", "audio/wav", ".wav")
 MP3 = Container("mp3", "audio/mpeg", ".mp3")
 FLAC = Container("flac", "audio/flac", ".flac")
 OGG = Container("ogg", "audio/ogg", ".ogg")
@@ -46,11 +49,24 @@ _MAGIC = (
 )
 _RIFF = {b"WAVE": WAV, b"AVI ": AVI, b"AIFF": AIFF, b"AIFC": AIFF}
 _BRANDS = {b"M4A ": M4A, b"M4B ": M4A, b"qt  ": MOV}
+_DEMUXERS = {
+    "amrnb": AMR, "amrwb": AMR, "asf": WMA, "loas": Container("latm", "audio/aac", ".latm"), "mpegts": MPEG,
+} | {each.name: each for each in (WAV, MP3, FLAC, OGG, AAC, AMR, AVI, FLV, MPEG, AIFF, AU, CAF, W64)}  # fmt: skip
+# Beginnings that are no accident: six bytes, or as good as.
+_BURIED = re.compile(
+    rb"(?:RIFF|RIFX|RF64|BW64).{4}WAVE|RIFF.{4}AVI |FORM.{4}AIF[FC]|fLaC[\0\x80]\0\0\x22|OggS\0\x02|\0\0.{2}ftyp"
+    rb"|\x1a\x45\xdf\xa3|caff\0\x01|\.snd\0\0|#!AMR|\x30\x26\xb2\x75\x8e\x66\xcf\x11|FLV\x01|riff\x2e\x91\xcf\x11"
+    rb"|TTA1|wvpk.{5}\x04|MAC ",
+    re.DOTALL,
+)
+_FAR = 1 << 20  # bytes of junk before a file's beginning
+_TAGS = 16  # at one end
+_LONGEST = 4096  # bytes of a tag's end that are searched for its beginning
 
 
 def container_of(head: bytes) -> Container | None:
     """Name the container from the file's first bytes (64 are enough), None when they are no known container's."""
-    if head[:4] in (b"RIFF", b"RF64", b"BW64", b"FORM"):
+    if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM"):
         return _RIFF.get(head[8:12])
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
         return _BRANDS.get(head[8:12], MP4) if head[4:8] == b"ftyp" else MOV
@@ -71,15 +87,106 @@ def _mpeg_audio(head: bytes) -> Container | None:
     return MP3 if valid else None
 
 
-def sniff(file: BinaryIO) -> tuple[Container | None, int]:
-    """Name the container of an open file and where it begins, behind any ID3 tag and the zeros that may follow it."""
-    file.seek(0)
-    head = file.read(512)
-    start = 0
-    while head.startswith(b"ID3") and len(head) >= 10:
-        start += 10 + (head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9])
+def demuxed(name: str, head: bytes) -> Container:
+    """The container that FFmpeg's demuxer `name` reads; `head` tells the kinds of MP4 and Matroska apart."""
+    known = container_of(head)
+    if name.startswith("mov,"):
+        return known if known in (M4A, MP4, MOV) else MP4
+    if name.startswith("matroska"):
+        return known if known in (WEBM, MKV) else MKV
+    return _DEMUXERS.get(name, Container(name, f"audio/{name}", f".{name}"))
+
+
+class Span(NamedTuple):
+    """The bytes of a file, from `start` to `end`, that are neither ID3v2, ID3v1, APEv2 nor Lyrics3.
+
+    `usual`: whether its tags stand where every decoder expects them, which is an ID3v2 tag in front and an ID3v1 tag
+    behind, of MP3 and ADTS only.
+    """
+
+    start: int
+    end: int
+    usual: bool = True
+
+
+def span(file: BinaryIO, size: int) -> Span:
+    """Find the sound between the tags of an open file of `size` bytes."""
+    start, plain = _behind_tags(file, size)
+    end, ape = _before_tags(file, start, size)
+    file.seek(start)
+    tagged = (start, end) != (0, size)
+    usual = not tagged or (plain and not ape and container_of(file.read(64)) in (MP3, AAC))
+    return Span(start, end, usual)
+
+
+def tag_size(head: bytes) -> int:
+    """The length of the ID3v2 tag that `head` begins with, its footer included; 0 where there is none."""
+    if not head.startswith(b"ID3") or len(head) < 10:
+        return 0
+    return 10 + (head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]) + (10 if head[5] & 0x10 else 0)
+
+
+def _behind_tags(file: BinaryIO, size: int) -> tuple[int, bool]:
+    """Where the tags in front end, and the zeros that may follow them; whether they have no footers."""
+    start, plain = 0, True
+    for _ in range(_TAGS):
         file.seek(start)
         head = file.read(4096)
-        zeros = len(head) - len(head.lstrip(b"\0"))
-        start, head = start + zeros, head[zeros:]
-    return container_of(head), start
+        length = tag_size(head)
+        if start:
+            start += len(head) - len(head.lstrip(b"\0"))
+        if not length or start + length >= size:
+            break
+        start, plain = start + length, plain and not head[5] & 0x10
+    return start, plain
+
+
+def _before_tags(file: BinaryIO, start: int, end: int) -> tuple[int, bool]:
+    """Where the tags behind the sound begin; whether any is not ID3v1."""
+    other = False
+    for _ in range(_TAGS):
+        file.seek(max(start, end - _LONGEST))
+        tail = file.read(min(_LONGEST, end - start))
+        length = _tag_at_end(tail)
+        if not length or end - length <= start:
+            break
+        other, end = other or not tail[-length:].startswith(b"TAG"), end - length
+    return end, other
+
+
+def _tag_at_end(tail: bytes) -> int:
+    if tail[-128:-125] == b"TAG":
+        return 128
+    if tail[-32:-24] == b"APETAGEX":
+        return _ape_at_end(tail)
+    if tail[-10:-7] == b"3DI":
+        return tag_size(b"ID3" + tail[-7:])
+    if tail.endswith(b"LYRICS200") and tail[-15:-9].isdigit():
+        return int(tail[-15:-9]) + 15
+    return 0
+
+
+def _ape_at_end(tail: bytes) -> int:
+    """The length of the APEv2 tag: what it says, unless its own beginning is elsewhere."""
+    length, _, flags = struct.unpack_from("<III", tail, len(tail) - 20)
+    if not flags & 0x80000000:
+        return int(length)
+    length += 32
+    if length > len(tail) or tail[-length:].startswith(b"APETAGEX"):
+        return int(length)
+    begin = tail.rfind(b"APETAGEX", 0, len(tail) - 32)
+    return len(tail) - begin if begin >= 0 else 32
+
+
+def buried(file: BinaryIO, start: int, end: int) -> int | None:
+    """Where a container begins behind junk that is no tag, within a mebibyte; None where none is found."""
+    file.seek(start)
+    found = _BURIED.search(file.read(min(_FAR, end - start)))
+    return None if found is None else start + found.start()
+
+
+def sniff(file: BinaryIO, size: int) -> tuple[Container | None, Span]:
+    """Name the container of an open file, and where between its tags it lies."""
+    place = span(file, size)
+    file.seek(place.start)
+    return container_of(file.read(512)), place

@@ -6,10 +6,9 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-import av
 import msgspec
 
-from compat.emulator import masking, results
+from compat.emulator import masking, results, sound
 from compat.emulator.engine import Sentence
 from compat.emulator.families import Family
 from compat.emulator.faults import FailFile, FailTask, Slow
@@ -141,8 +140,7 @@ def _shown(task: Task, sentence: Sentence) -> Sentence:
 
 def properties(path: Path) -> Kind:
     """The container as FFmpeg calls it, the codec, the rate the sound was recorded at."""
-    with av.open(str(path)) as container:
-        stream = container.streams.audio[0]
+    with sound.opened(path) as (container, stream):
         return Kind(container=container.format.name, codec=stream.codec_context.name, sample_rate=stream.rate or 0)
 
 

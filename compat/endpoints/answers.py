@@ -45,7 +45,13 @@ def headers(work: Work, surface: str = "") -> dict[str, str]:
     told = {"x-compat-road": surface or work.request.surface}
     if work.ignored:
         told["x-compat-ignored"] = ignored_header(work.ignored)
-    return told
+    media = work.request.media
+    return told | truncated(media.promised, media.duration)
+
+
+def truncated(promised: float | None, decoded: float) -> dict[str, str]:
+    """The header that says that the audio's own header promises more, where it does; both in seconds."""
+    return {} if promised is None else {"x-compat-truncated": f"promised={promised:.3f}, decoded={decoded:.3f}"}
 
 
 def note(request: Request, work: Work) -> None:

@@ -81,7 +81,8 @@ class LongJobs:
             return _told(job, view, 202 if job.under_way else 200)
         ask = job.views[view]
         form = await answers.rendered(job.transcript, ask)
-        headers = {"x-compat-road": job.transcript.surface}
+        said = job.transcript
+        headers = {"x-compat-road": said.surface, **answers.truncated(said.promised, said.duration)}
         if ask.ignored:
             headers["x-compat-ignored"] = ignored_header(ask.ignored)
         delivered = BackgroundTask(self._jobs.delivered, job.id)

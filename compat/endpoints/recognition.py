@@ -120,7 +120,8 @@ class Recogniser:
         return catalogue.instead(work.request)
 
     async def _in_pieces(self, request: Request, work: Work) -> Transcript:
-        return await self._pieces.transcript(request, work.key, times=work.ask.wants_times, hold=work.hold)
+        parts = self._pieces.transcript(request, work.key, times=work.ask.wants_times, hold=work.hold)
+        return _measured(await parts, request)
 
     async def _careful(self, request: Request, key: str, custodian: Custodian | None = None) -> Transcript:
         """An empty transcript for audio of some length is asked for a second time, and one that only repeats the
@@ -151,7 +152,7 @@ class Recogniser:
                 self._pieces.deltas(work.request, work.key, times=work.ask.wants_times, hold=work.hold)
             ) as parts:
                 async for part in parts:
-                    yield part
+                    yield _measured(part, work.request) if isinstance(part, Transcript) else part
             return
         call, stream = _streamed(work.request)
         async with contextlib.aclosing(self._service.stream(call, work.key)) as chunks:
@@ -217,9 +218,8 @@ def remote(url: str) -> Media:
 
 
 def _measured(transcript: Transcript, request: Request) -> Transcript:
-    """With the audio's length: measured, or where it was never here as far as the service tells it."""
-    duration = request.media.duration
-    if not duration:
-        ends = [segment.end for segment in transcript.segments]
-        duration = max([transcript.usage.seconds or 0.0, *ends])
-    return msgspec.structs.replace(transcript, duration=duration)
+    """With the audio's length: measured, or where it was never here as far as the service tells it. Nothing that was
+    said ends after it: the service rounds up."""
+    ends = [end for segment in transcript.segments for end in (segment.end, *(word.end for word in segment.words))]
+    duration = request.media.duration or transcript.usage.seconds or 0.0
+    return msgspec.structs.replace(transcript, duration=max([duration, *ends]), promised=request.media.promised)

@@ -113,16 +113,7 @@ def kept(request: Request) -> Kept:
 
 
 def _bare(media: Media) -> Media:
-    return Media(
-        path=Path(),
-        size=media.size,
-        container=media.container,
-        mime=media.mime,
-        suffix=media.suffix,
-        duration=media.duration,
-        rate=media.rate,
-        channels=media.channels,
-    )
+    return msgspec.structs.replace(media, path=Path(), url=None)
 
 
 def restored(kept: Kept) -> Request:

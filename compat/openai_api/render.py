@@ -21,6 +21,13 @@ class Rendered(msgspec.Struct, frozen=True):
     content_type: str
 
 
+class Lengths(msgspec.Struct, frozen=True):
+    """In seconds: what the audio's header promises, and what of it could be decoded."""
+
+    promised: float
+    decoded: float
+
+
 class Dashscope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What OpenAI has no field for; members that are not known are left out."""
 
@@ -30,6 +37,7 @@ class Dashscope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     emotion: str | None = None
     request_id: str | None = None
     task_id: str | None = None
+    audio: Lengths | None = None
 
 
 class Language(msgspec.Struct, frozen=True):
@@ -121,6 +129,7 @@ def dashscope(transcript: Transcript) -> Dashscope:
         emotion=transcript.emotion,
         request_id=transcript.request_id,
         task_id=transcript.task_id,
+        audio=None if transcript.promised is None else Lengths(transcript.promised, transcript.duration),
     )
 
 

@@ -17,6 +17,7 @@ ID3 = b"ID3\x04\0\0\0\0\x01\x00"  # 128 bytes follow
         (b"RIFF\0\0\0\0WAVEfmt ", "wav"),
         (b"RF64\xff\xff\xff\xffWAVEds64", "wav"),
         (b"BW64\xff\xff\xff\xffWAVEds64", "wav"),
+        (b"RIFX\0\0\0\0WAVEfmt ", "wav"),
         (b"RIFF\0\0\0\0AVI LIST", "avi"),
         (b"RIFF\0\0\0\0WEBPVP8 ", None),
         (b"FORM\0\0\0\0AIFFCOMM", "aiff"),
@@ -61,15 +62,15 @@ def test_first_bytes(head: bytes, name: str | None) -> None:
         (ID3 + bytes(128) + bytes(50) + b"\xff\xfb\x90\x64", "mp3", 188),
         (ID3 + bytes(128) + ID3 + bytes(128) + b"fLaC", "flac", 276),
         (ID3 + bytes(128) + b"\xff\xf1\x50\x80", "aac", 138),
-        (ID3 + bytes(128), None, 138),
-        (ID3, None, 138),
+        (ID3 + bytes(128), None, 0),
+        (ID3, None, 0),
         (b"OggS", "ogg", 0),
     ],
 )
 def test_what_stands_behind_a_tag(data: bytes, name: str | None, start: int) -> None:
-    found, at = sniff(io.BytesIO(data))
+    found, place = sniff(io.BytesIO(data), len(data))
 
-    assert (name, start) == (found.name if found else None, at)
+    assert (name, start) == (found.name if found else None, place.start)
 
 
 def test_every_container_has_a_mime_type_and_a_suffix() -> None:

@@ -31,6 +31,7 @@ PAGE = (ROOT / "docs" / "troubleshooting.md").read_text()
 LISTED = dict(re.findall(r"^\| ([^|]+) \| (`\d{3} \w+` .+) \|$", PAGE, re.MULTILINE))
 UNHEARD = dict(re.findall(r"^\| ([^|]+) \| `(curl: .+)` \|$", PAGE, re.MULTILINE))
 SAID = (Sentence(text="hello", begin_ms=0, end_ms=500),)
+MP4_WITHOUT_INDEX = b"\0\0\0\x14ftypM4A \0\0\0\0mp42\0\0\1\0mdat" + bytes(100)
 KEY = {"authorization": "Bearer sk-of-a-caller"}
 
 
@@ -151,8 +152,9 @@ MISTAKES: dict[str, Callable[[Place], Any]] = {
         part("model", "whisper-1") + part("file", "speech.wav") + b"--b--\r\n"
     ),
     "an empty file": lambda place: place.file(b""),
-    "a file that is not audio": lambda place: place.file(b"%PDF-1.7" * 100),
-    "a file that is cut": lambda place: place.file(place.speech[: len(place.speech) // 2]),
+    "a file that is not audio, or raw PCM": lambda place: place.file(place.speech[44:]),
+    "an MP4 whose end is cut off": lambda place: place.file(MP4_WITHOUT_INDEX),
+    "a file whose sound is gone": lambda place: place.file(b"OggS" + bytes(1000)),
     "a huge file": lambda place: place.file(bytes(2 << 20)),
     "a huge request": lambda place: place.file(bytes(26 << 20)),
     "no model": lambda place: place.transcribe(data={}),
@@ -216,7 +218,7 @@ CURLED = {
     "the file under another name": [*UPLOAD, *MODEL, "-F", "audio=@{file}"],
     "no `@` before the file's name": [*UPLOAD, *MODEL, "-F", "file={file}"],
     "an empty file": [*UPLOAD, *MODEL, "-F", "file=@/dev/null"],
-    "a file that is not audio": [*UPLOAD, *MODEL, "-F", "file=@{page}"],
+    "a file that is not audio, or raw PCM": [*UPLOAD, *MODEL, "-F", "file=@{page}"],
     "a huge file": [*UPLOAD, *MODEL, "-F", "file=@{huge}"],
     "a huge request": [*UPLOAD, *MODEL, "-F", "file=@{gigantic}"],
     "no model": [*UPLOAD, "-F", "file=@{file}"],

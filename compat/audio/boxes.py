@@ -1,0 +1,124 @@
+"""An MP4's boxes (ISO/IEC 14496-12 §4.2): whether they fit the file, and how long its one track is."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from compat.audio.sniff import Span
+
+_BOXES = 64  # of one level
+_FRAGMENT = (b"moof", b"mdat", b"sidx", b"styp", b"mfra", b"free", b"emsg", b"prft")
+
+
+def fit(file: BinaryIO, place: Span) -> bool:
+    """Whether the boxes end where the file ends, with one index among them."""
+    at, names = place.start, []
+    for _ in range(_BOXES):
+        file.seek(at)
+        head = file.read(16)
+        if at == place.end or len(head) < 8:
+            break
+        length, name = struct.unpack_from(">I4s", head)
+        if length == 1 and len(head) == 16:
+            length = struct.unpack_from(">Q", head, 8)[0]
+        names.append(name)
+        at += max(length, 8)
+        if name == b"moof":
+            return _fragments_fit(file, at, place.end) and names.count(b"moov") == 1
+    return at == place.end and names.count(b"moov") == names.count(b"ftyp") == 1
+
+
+def _fragments_fit(file: BinaryIO, at: int, end: int) -> bool:
+    """The same of any number of fragments."""
+    while at < end:
+        file.seek(at)
+        head = file.read(8)
+        length, name = struct.unpack(">I4s", head) if len(head) == 8 else (0, b"")
+        if length < 8 or name not in _FRAGMENT:
+            return False
+        at += length
+    return at == end
+
+
+def indexed(file: BinaryIO, place: Span) -> bool:
+    """Whether the box is there that says where the sound is."""
+    return any(name == b"moov" for name, _ in _inside(file, place.start, place.end))
+
+
+def seconds(file: BinaryIO, place: Span) -> float | None:
+    """The length of the only track, by its table of times; None where there are several, or where an edit list plays
+    less than all of it."""
+    moov = next((body for name, body in _inside(file, place.start, place.end) if name == b"moov"), None)
+    tracks = [] if moov is None else [body for name, body in _inside(file, *moov) if name == b"trak"]
+    movie = None if moov is None else _field(file, moov, b"mvhd", 12, 20)
+    if len(tracks) != 1 or not movie:
+        return None
+    track = tracks[0]
+    media = _path(file, track, b"mdia")
+    scale = media and _field(file, media, b"mdhd", 12, 20)
+    times = media and _path(file, media, b"minf", b"stbl", b"stts")
+    if not scale or not times:
+        return None
+    length = _sum(file, times) / scale
+    edits = _path(file, track, b"edts", b"elst")
+    if edits is None:
+        return length
+    played = _edited(file, edits) / movie
+    return played if abs(played - length) < 0.3 else None
+
+
+def _inside(file: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, tuple[int, int]]]:
+    """Each box between two bytes: its name, and where its content is."""
+    for _ in range(_BOXES):
+        file.seek(at)
+        head = file.read(16)
+        if at >= end or len(head) < 8:
+            return
+        length, name = struct.unpack_from(">I4s", head)
+        body = at + 8
+        if length == 1 and len(head) == 16:
+            length, body = struct.unpack_from(">Q", head, 8)[0], at + 16
+        yield name, (body, min(end, at + length) if length else end)
+        at += max(length, 8) if length else end
+
+
+def _path(file: BinaryIO, box: tuple[int, int], *names: bytes) -> tuple[int, int] | None:
+    for wanted in names:
+        found = next((body for name, body in _inside(file, *box) if name == wanted), None)
+        if found is None:
+            return None
+        box = found
+    return box
+
+
+def _field(file: BinaryIO, box: tuple[int, int], name: bytes, short: int, long: int) -> int:
+    """A 32-bit number of a box inside `box`, which stands at another place in the box's version 1; 0 for none."""
+    body = _path(file, box, name)
+    if body is None:
+        return 0
+    file.seek(body[0])
+    content = file.read(min(32, body[1] - body[0]))
+    at = long if content[:1] == b"\1" else short
+    return int(struct.unpack_from(">I", content, at)[0]) if len(content) >= at + 4 else 0
+
+
+def _sum(file: BinaryIO, times: tuple[int, int]) -> int:
+    """All samples' lengths in the track's scale (stts)."""
+    file.seek(times[0] + 4)
+    content = file.read(min(4 + 8 * 1024, times[1] - times[0] - 4))
+    count = struct.unpack_from(">I", content)[0] if len(content) >= 4 else 0
+    if len(content) < 4 + 8 * count:
+        return 0
+    pairs = struct.unpack_from(f">{2 * count}I", content, 4)
+    return sum(number * length for number, length in zip(pairs[::2], pairs[1::2], strict=True))
+
+
+def _edited(file: BinaryIO, edits: tuple[int, int]) -> int:
+    """What a single edit plays, in the movie's scale (elst); 0 for other edits."""
+    file.seek(edits[0])
+    content = file.read(min(28, edits[1] - edits[0]))
+    if len(content) < 16 or content[4:8] != b"\0\0\0\1":
+        return 0
+    return int(struct.unpack_from(">Q" if content[0] == 1 else ">I", content, 8)[0])

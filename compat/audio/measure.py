@@ -1,0 +1,153 @@
+"""How long the sound of a file lasts, as its decoder hears it: for the worker process only.
+
+A header is advice. It is believed where a look at its end and at the structure of the whole agrees with it, else what
+is there is counted; and decoded where that is short, or where counting meets anything odd.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+
+from compat.audio import boxes, structure
+from compat.audio.decode import NOTHING, Track, opened
+from compat.audio.sniff import Container
+from compat.errors import BadAudio
+
+_SURE = {"wav", "w64", "aiff", "au", "caf", "flac", "ogg", "mov", "matroska", "asf", "avi", "tta", "wv", "ape"}
+_PCM = {"w64", "aiff", "au", "caf"}
+_NEAR = 2.0  # seconds before the stated end, where reading for the true end begins
+_SHORT = 120.0  # seconds that are decoded in any case
+_PATIENCE = 60.0  # seconds of work, after which what is left is counted: a worker's answer may take twice that
+_SLACK = 65_536  # bytes of headers and tags
+_BESIDE = {"mp3": 0, "aac": 0, "amr": 9}  # bytes that are no packet's: AMR's magic
+_FRAME = 1441  # bytes of the longest MPEG frame: the first may count the others, and is no packet
+
+
+class Sound(NamedTuple):
+    """`duration` is what is there, `promised` what the header says (0 where it says nothing), both in seconds. `clean`:
+    see Media."""
+
+    container: Container
+    duration: float
+    promised: float
+    rate: int
+    channels: int
+    clean: bool
+
+
+def measured(path: Path) -> Sound:
+    """Prove that a file's sound can be decoded, and find where it ends. Raises BadAudio."""
+    with opened(path) as track:
+        first, _ = next(track.frames(), (None, 0.0))
+        if first is None:
+            raise BadAudio(NOTHING)
+        (container, whole), rate, channels = track.kind(path), first.sample_rate, first.layout.nb_channels
+        header, stated, structured = track.place.wave, _stated(path, track), _structured(path, track)
+        whole = whole and track.alone and structured is not False
+        duration = header.duration if header and header.coding else None
+        if duration is None and stated and (structured or _fills(track, stated)):
+            duration = _believed(track, stated)
+    if duration is None or (duration < _SHORT and not header):
+        counted, odd = _counted(path, stated)
+        agree = not odd and not _differ(duration or stated, counted)
+        if not agree or (duration is None and counted < _SHORT):
+            duration, damaged = _decoded(path, counted)
+            odd = odd or damaged
+        duration, whole = duration or counted, whole and not odd
+    compressed = header is not None and header.coding is None
+    clean = whole and not compressed and not _differ(stated, duration)
+    return Sound(container, duration, stated, rate, channels, clean)
+
+
+def _differ(stated: float, found: float) -> bool:
+    """By more than rounding and a codec's padding explain; a header that states nothing differs from nothing."""
+    return bool(stated) and abs(stated - found) > max(0.1, stated / 100)
+
+
+def _stated(path: Path, track: Track) -> float:
+    """The length that the container's header gives, 0 where FFmpeg would have guessed it from the bit rate."""
+    container, stream, place = track.container, track.stream, track.place
+    if place.wave is not None and place.wave.coding is not None:
+        return place.wave.promised
+    names = set(container.format.name.split(","))
+    with path.open("rb") as file:
+        file.seek(place.span.start)
+        head = file.read(4096)
+    if place.wave is not None and place.wave.stated is None:
+        return 0.0
+    if "mp3" in names and not any(mark in head[:192] for mark in (b"Xing", b"Info", b"VBRI")):
+        return 0.0
+    if not names & (_SURE | {"mp3", "flv"}):
+        return 0.0
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    if len(container.streams) > 1 or container.duration is None:
+        return 0.0
+    # Matroska's Duration element (RFC 9559 §5.1.2.10) stands before the first cluster
+    return container.duration / av.time_base if "flv" in names or b"\x44\x89" in head else 0.0
+
+
+def _structured(path: Path, track: Track) -> bool | None:
+    """Whether the structure of the whole file is in order; None where its container has none to see."""
+    names, place = set(track.container.format.name.split(",")), track.place.span
+    with path.open("rb") as file:
+        if "ogg" in names:
+            return structure.ogg_runs(file, place)
+        if "mov" in names:
+            return boxes.fit(file, place)
+        return structure.segment_fits(file, place) if "matroska" in names else None
+
+
+def _fills(track: Track, stated: float) -> bool:
+    """Whether plain samples for so many seconds are as many bytes as there are."""
+    span, rate = track.place.span, (track.stream.codec_context.bit_rate or 0) / 8
+    return track.container.format.name in _PCM and abs(stated * rate - (span.end - span.start)) < _SLACK + stated
+
+
+def _believed(track: Track, stated: float) -> float | None:
+    """Where the sound ends by the packets at the stated end, if they agree; else None."""
+    end = _end(track, stated)
+    return None if end is None or _differ(stated, end) else end
+
+
+def _end(track: Track, stated: float) -> float | None:
+    """Seek to the last seconds and read to the end; None where nothing is found there."""
+    stream = track.stream
+    if stream.time_base is None:
+        return None
+    start = max(stream.start_time or 0, 0)
+    try:
+        track.container.seek(start + int(max(stated - _NEAR, 0) / stream.time_base), stream=stream)
+    except av.FFmpegError:
+        return None
+    ends = [packet.pts + (packet.duration or 0) for packet in track.packets() if packet.pts is not None]
+    return float((max(ends) - start) * stream.time_base) if ends and not track.damaged else None
+
+
+def _counted(path: Path, stated: float) -> tuple[float, bool]:
+    """Add up the lengths of all packets without decoding them, and tell whether anything was odd."""
+    with opened(path) as track:
+        clock, size, odd = track.clock(), 0, False
+        base = float(track.stream.time_base or 0)
+        for packet in track.packets():
+            size += packet.size
+            odd = odd or packet.is_corrupt or bool(packet.size and clock.seconds and not packet.duration)
+            clock.feed(packet.pts, (packet.duration or 0) * base)
+        span, beside = track.place.span, _BESIDE.get(track.container.format.name)
+        unheard = beside is not None and span.end - span.start - size - beside > (_FRAME if stated else 0)
+        return clock.seconds, odd or unheard or clock.holes or track.damaged
+
+
+def _decoded(path: Path, counted: float) -> tuple[float, bool]:
+    """Decode it all, and tell whether anything was damaged."""
+    began, heard = time.monotonic(), 0.0
+    with opened(path) as track:
+        for frame, gap in track.frames():
+            heard += gap + frame.samples / frame.sample_rate
+            if time.monotonic() - began > _PATIENCE:
+                return max(heard, counted), True
+        return heard, track.damaged

@@ -1,0 +1,233 @@
+"""Whether what a file's header says is true of the whole file, seen from a few places in it: cheap at any size.
+
+Files are cut, joined and damaged without their headers knowing. Numbers that rise from one place to the next, sizes
+that end where the file ends, and as many bytes a second as the header makes it, tell.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import BinaryIO, NamedTuple
+
+from compat.audio.sniff import Span
+
+_PLACES = 17  # a prime: copies of one file do not begin at all of them
+_PAGE = 65_536  # bytes, the most that an Ogg page has
+_FRAMES = 32_768  # bytes in which a FLAC frame begins, but for exotic ones
+_MPEG = 4096  # bytes with a few MPEG frames
+_BIT_RATES = {  # kbit/s (ISO/IEC 11172-3 §2.4.2.3 and 13818-3), by whether it is MPEG-1, and layer
+    (True, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (True, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    (True, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
+    (False, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+    (False, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+    (False, 1): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
+}
+_RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
+_ENOUGH = 48  # frames of one block
+_FLAC_FRAME = re.compile(rb"\xff\xf8[\x10-\xff][\x00-\xaf]")
+
+
+_OGG_PAGE = re.compile(rb"OggS\0[\0-\7]")
+_TURNED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+def _crc8_of(byte: int) -> int:
+    for _ in range(8):
+        byte = byte << 1 ^ (0x107 if byte & 0x80 else 0)
+    return byte
+
+
+_CRC8 = tuple(map(_crc8_of, range(256)))
+
+
+def _blocks(file: BinaryIO, place: Span, length: int) -> Iterator[bytes]:
+    """Parts of a file, evenly spread and not overlapping, the last one at its end."""
+    at, size = place.start, place.end - place.start
+    for number in range(1, _PLACES + 1):
+        begin = max(at, place.start + size * number // _PLACES - length)
+        if begin < place.end:
+            file.seek(begin)
+            block = file.read(min(length, place.end - begin))
+            at = begin + len(block)
+            yield block
+
+
+# --- MP3 ---------------------------------------------------------------------------------------------------------
+
+
+def mpeg_pace(file: BinaryIO, place: Span) -> float | None:
+    """Bytes a second of MPEG audio, by its frames' own headers; None where none are found."""
+    size = seconds = 0.0
+    for block in _blocks(file, place, _MPEG):
+        for length, duration in _mpeg_frames(block):
+            size, seconds = size + length, seconds + duration
+    return size / seconds if seconds else None
+
+
+def _mpeg_frames(block: bytes) -> Iterator[tuple[int, float]]:
+    """Bytes and seconds of the whole frames in a block; chance makes no three in a row."""
+    at = block.find(b"\xff")
+    while 0 <= at < len(block) - 3:
+        chain, behind = [], at
+        while (frame := _mpeg_frame(block[behind : behind + 4])) is not None:
+            chain.append(frame)
+            behind += frame[0]
+        if len(chain) >= 3 or (len(chain) == 2 and behind > len(block)):
+            yield from chain
+            return
+        at = block.find(b"\xff", at + 1)
+
+
+def _mpeg_frame(head: bytes) -> tuple[int, float] | None:
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return None
+    version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)
+    bit_rate, rate = head[2] >> 4, head[2] >> 2 & 3
+    if version == 1 or layer == 4 or bit_rate in (0, 15) or rate == 3:
+        return None
+    bits, hertz = _BIT_RATES[version == 3, layer][bit_rate - 1] * 1000, _RATES[version][rate]
+    padding = head[2] >> 1 & 1
+    if layer == 1:
+        return (12 * bits // hertz + padding) * 4, 384 / hertz
+    samples = 576 if layer == 3 and version != 3 else 1152
+    return samples // 8 * bits // hertz + padding, samples / hertz
+
+
+class Xing(NamedTuple):
+    """The frame in front of an MP3 that counts the others: their bytes, its own included or not, and the samples at
+    both ends that are the encoder's own, which decoders leave out."""
+
+    bytes: int
+    own: int
+    padding: int
+
+
+def xing(head: bytes) -> Xing | None:
+    """Read it from an MP3's first bytes, 256 of them; None where it is missing or does not count bytes.
+
+    VBRI, Fraunhofer's, has its count at a fixed place (codeproject.com/Articles/8295, "MPEG Audio Frame Header").
+    """
+    frame = _mpeg_frame(head[:4])
+    if frame is None:
+        return None
+    if head[36:40] == b"VBRI":
+        return Xing(int.from_bytes(head[46:50], "big"), frame[0], 0)
+    at = next((at for at in (13, 21, 36) if head[at : at + 4] in (b"Xing", b"Info")), 0)
+    flags = head[at + 7] if at and len(head) > at + 8 else 0
+    if not flags & 2:
+        return None
+    counted = at + 8 + 4 * (flags & 1)
+    lame = counted + 4 + 100 * (flags >> 2 & 1) + 4 * (flags >> 3 & 1)
+    both = int.from_bytes(head[lame + 21 : lame + 24], "big") if head[lame : lame + 4].isalpha() else 0
+    return Xing(int.from_bytes(head[counted : counted + 4], "big"), frame[0], (both >> 12) + (both & 0xFFF))
+
+
+# --- FLAC --------------------------------------------------------------------------------------------------------
+
+
+def flac_runs(file: BinaryIO, place: Span, last: int) -> bool:
+    """Whether the numbers of FLAC's frames rise throughout the file, up to `last` (RFC 9639 §9.1)."""
+    blocks = list(_blocks(file, place, _FRAMES))
+    found = [frame for block in blocks[:-1] for frame in _flac_frames(block, slice(_ENOUGH))]
+    found += [frame for block in blocks[-1:] for frame in _flac_frames(block, slice(-_ENOUGH, None))]
+    kinds = Counter(kind for _, kind in found).most_common(1)
+    numbers = [number for number, kind in found if kind == kinds[0][0]]
+    return bool(numbers) and numbers[-1] == last and all(before < after for before, after in pairwise(numbers))
+
+
+def _flac_frames(block: bytes, which: slice) -> Iterator[tuple[int, tuple[int, int]]]:
+    """Of the frames that begin in a block, each number, and what all frames of a file have in common. A header is one
+    whose checksum is right."""
+    for match in list(_FLAC_FRAME.finditer(block))[which]:
+        head = block[match.start() : match.start() + 16]
+        size = _coded_size(head[4]) if len(head) > 4 else 0
+        kinds = {6: 1, 7: 2}.get(head[2] >> 4, 0) + {12: 1, 13: 2, 14: 2}.get(head[2] & 15, 0)
+        end = 4 + size + kinds
+        if size and len(head) > end and _crc8(head[:end]) == head[end]:
+            number = head[4] if size == 1 else head[4] & (0x7F >> size)
+            for byte in head[5 : 4 + size]:
+                number = number << 6 | byte & 0x3F
+            yield number, (head[2] & 15, head[3] & 15)
+
+
+def _coded_size(first: int) -> int:
+    """Bytes of a number that begins so, as UTF-8 codes them; 0 where none can."""
+    ones = 8 - (first ^ 0xFF).bit_length()
+    return {0: 1, 1: 0, 8: 0}.get(ones, ones)
+
+
+def _crc8(data: bytes) -> int:
+    crc = 0
+    for byte in data:
+        crc = _CRC8[crc ^ byte]
+    return crc
+
+
+# --- Ogg ---------------------------------------------------------------------------------------------------------
+
+
+def ogg_runs(file: BinaryIO, place: Span) -> bool:
+    """Whether all pages that are looked at are whole and of one stream whose time rises, and one ends where the file
+    ends (RFC 3533 §6): chained, joined, cut and damaged files are not so."""
+    file.seek(place.start)
+    serials, times, last = {struct.unpack("<I", file.read(28)[14:18].ljust(4))[0]}, [], b""
+    for block in _blocks(file, place, 2 * _PAGE):
+        follows = -1
+        for match in _OGG_PAGE.finditer(block):
+            page = _ogg_page(block, match.start())
+            if page is not None:
+                if follows not in (-1, match.start()):
+                    return False
+                follows = match.start() + len(page)
+                time, serial = struct.unpack_from("<qI", page, 6)
+                serials.add(serial)
+                times += [time] if time > 0 else []
+                if not _ogg_checked(page):
+                    return False
+                last = page
+    file.seek(max(place.start, place.end - len(last)))
+    whole = bool(last) and file.read(len(last)) == last
+    return whole and len(serials) == 1 and all(before <= after for before, after in pairwise(times))
+
+
+def _ogg_page(block: bytes, at: int) -> bytes | None:
+    """The page that begins there, if all of it is in the block."""
+    if len(block) < at + 27 or len(block) < at + 27 + block[at + 26]:
+        return None
+    end = at + 27 + block[at + 26] + sum(block[at + 27 : at + 27 + block[at + 26]])
+    return block[at:end] if end <= len(block) else None
+
+
+def _ogg_checked(page: bytes) -> bool:
+    """Ogg's checksum is zlib's with the bits of every byte, and of the sum, the other way round."""
+    turned = (page[:22] + bytes(4) + page[26:]).translate(_TURNED)
+    crc = zlib.crc32(turned, 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return bytes(page[22:26]) == crc.to_bytes(4, "little").translate(_TURNED)[::-1]
+
+
+# --- Matroska ----------------------------------------------------------------------------------------------------
+
+
+def segment_fits(file: BinaryIO, place: Span) -> bool | None:
+    """Whether Matroska's one segment ends where the file ends (RFC 8794 §6.2); None where it does not say."""
+    file.seek(place.start)
+    head = io.BytesIO(file.read(4096))
+    at = 0
+    for name in (b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"):
+        head.seek(at)
+        first = head.read(5)
+        if first[:4] != name or len(first) < 5 or not first[4]:
+            return False
+        width = 9 - first[4].bit_length()
+        size = int.from_bytes(bytes([first[4] & (0xFF >> width)]) + head.read(width - 1), "big")
+        if size == (1 << 7 * width) - 1:
+            return None
+        at += 4 + width + size
+    return place.start + at == place.end
