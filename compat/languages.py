@@ -16,6 +16,9 @@ QWEN = frozenset(
 DASHSCOPE = QWEN | {"bg", "el", "hr", "hu", "nl", "ro", "sk"}
 """What at least one of DashScope's models can be told to listen for: the rest is left to its own detection."""
 
+UNSPACED = frozenset({"zh", "yue", "ja", "th", "lo", "km", "my", "bo"})
+"""Languages that put no space between words."""
+
 _ROWS = """
 en english: eng
 zh chinese: zho, chi, cmn, mandarin, mandarin chinese, putonghua, simplified chinese, traditional chinese, wuu, nan

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent / "compat"
 FLOORS = [  # from the ground up; a module imports from floors below its own, or from its own room
-    {"nesting", "regions", "values", "variables"},
+    {"nesting", "regions", "text", "values", "variables"},
     {"errors", "keys", "languages", "settings", "transcript"},
     {"aliases", "options", "rates"},
     {"audio", "cancelling", "catalogue", "dashscope_api", "metrics", "openai_api", "tracing"},

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from compat.bridge.captions import Captions
 from compat.bridge.limits import TICKS
-from compat.dashscope_api.results import joined
 from compat.errors import CompatError
+from compat.text import joined
 
 
 class Piece:

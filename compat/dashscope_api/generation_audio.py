@@ -18,10 +18,11 @@ from compat.dashscope_api.calls import Call, Reply
 from compat.dashscope_api.faults import Answer, checked, decode, no_speech, read, task_fault
 from compat.dashscope_api.generation import STREAMED, URL
 from compat.dashscope_api.inline import data_uri, inline_call
-from compat.dashscope_api.results import Sentence, joined, prevailing
+from compat.dashscope_api.results import Sentence, prevailing
 from compat.dashscope_api.settling import Settling
 from compat.dashscope_api.sse import Event, Events
 from compat.errors import ServiceFailed
+from compat.text import joined
 from compat.transcript import Request, Transcript, Usage
 
 

@@ -7,17 +7,14 @@ space, one of qwen3-asr does not. qwen3-asr tells language and emotion of a sent
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import msgspec
 
+from compat.text import joined, space
 from compat.transcript import Segment, Word
-
-_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
-"""Letters of scripts that put no space between words (Korean does), with their punctuation."""
 
 
 class SpokenWord(msgspec.Struct, frozen=True):
@@ -90,12 +87,6 @@ class Result(msgspec.Struct, frozen=True):
         return "\n".join(text for text in said if text)
 
 
-def joined(texts: Iterable[str]) -> str:
-    """Sentences in a row, with spaces where their scripts want them."""
-    texts = [text for text in texts if text]
-    return "".join([*(before + space(before, after) for before, after in pairwise(texts)), *texts[-1:]])
-
-
 def prevailing(segments: Iterable[Segment], name: str) -> str | None:
     """The `language` or `emotion` that holds for most of the time."""
     times: defaultdict[str, float] = defaultdict(float)
@@ -132,13 +123,6 @@ def _spelled(words: Sequence[SpokenWord]) -> list[str]:
 def _punctuated(word: SpokenWord) -> str:
     bare = word.text.rstrip()
     return bare + (word.punctuation or "").rstrip() + word.text[len(bare) :]
-
-
-def space(before: str, after: str) -> str:
-    """What stands between two texts in a row: a space, unless there is one, or a script that has none."""
-    if not before or not after or before[-1].isspace() or after[0].isspace():
-        return ""
-    return "" if _UNSPACED.match(before[-1]) or _UNSPACED.match(after[0]) else " "
 
 
 def _seconds(time: float | None, otherwise: float | None = None) -> float:

@@ -23,6 +23,8 @@ from compat.dashscope_api import results
 from compat.endpoints.spool import PIECES, Hold, unbounded
 from compat.errors import Overloaded, RateLimited
 from compat.openai_api.phrases import phrases
+from compat.text import joined as joined_texts
+from compat.text import space
 from compat.transcript import Media, Request, Segment, Transcript, Usage
 from compat.upstream.shares import ON_BEHALF
 from compat.upstream.slots import Slots
@@ -57,7 +59,7 @@ class Pieces:
             async for part in heard:
                 parts.append(part)
                 if part.text:
-                    yield results.space(before, part.text) + part.text
+                    yield space(before, part.text) + part.text
                     before = part.text
         yield joined(parts, request)
 
@@ -150,7 +152,7 @@ def joined(parts: Iterable[Transcript], request: Request) -> Transcript:
     parts = list(parts)
     segments = tuple(segment for part in parts for segment in part.segments)
     return Transcript(
-        text=results.joined(part.text for part in parts),
+        text=joined_texts(part.text for part in parts),
         segments=segments,
         language=results.prevailing(segments, "language") or request.language,
         emotion=results.prevailing(segments, "emotion"),

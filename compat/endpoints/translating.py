@@ -10,8 +10,8 @@ import msgspec
 
 from compat import languages
 from compat.dashscope_api import translation
-from compat.dashscope_api.results import joined
 from compat.settings import Settings
+from compat.text import joined
 from compat.transcript import Transcript
 from compat.upstream.fallback import Fallback
 from compat.upstream.http import Service

@@ -6,6 +6,8 @@ JSON goes out as `application/json`; text and captions as `text/plain`, because 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal, assert_never
 
 import msgspec
@@ -13,6 +15,7 @@ import msgspec
 from compat import languages
 from compat.openai_api import captions, diarized
 from compat.openai_api.usage import Duration, Tokens, duration, usage
+from compat.text import space
 from compat.transcript import Ask, Segment, Transcript
 
 
@@ -165,12 +168,13 @@ def _plain(transcript: Transcript, ask: Ask) -> Json:
 
 def _verbose(transcript: Transcript, ask: Ask) -> Verbose:
     language = ask.target or spoken(transcript)
+    wanted = "segment" in ask.granularities or not ask.granularities
     return Verbose(
         task="translate" if ask.target else "transcribe",
         language=languages.name(language) if language else "unknown",
         duration=transcript.duration,
         text=transcript.text,
-        segments=_segments(transcript) if "segment" in ask.granularities or not ask.granularities else msgspec.UNSET,
+        segments=_segments(transcript, language) if wanted else msgspec.UNSET,
         words=_words(transcript) if "word" in ask.granularities else msgspec.UNSET,
         usage=duration(transcript),
         dashscope=dashscope(transcript),
@@ -187,7 +191,7 @@ def _diarized(transcript: Transcript, ask: Ask) -> Diarized:
     )
 
 
-def _segments(transcript: Transcript) -> list[VerboseSegment]:
+def _segments(transcript: Transcript, language: str | None) -> list[VerboseSegment]:
     parts = captions.sentences(transcript)
     labels = diarized.labels(parts)
     return [
@@ -196,13 +200,30 @@ def _segments(transcript: Transcript) -> list[VerboseSegment]:
             seek=round(segment.start * 100),
             start=segment.start,
             end=segment.end,
-            text=segment.text,
+            text=gap + segment.text,
             compression_ratio=_compression_ratio(segment),
             channel=msgspec.UNSET if segment.channel is None else segment.channel,
             speaker=msgspec.UNSET if segment.speaker is None else labels[segment.speaker],
         )
-        for number, segment in enumerate(parts)
+        for number, (gap, segment) in enumerate(zip(_gaps(transcript.text, parts, language), parts, strict=True))
     ]
+
+
+def _gaps(text: str, parts: Sequence[Segment], language: str | None) -> list[str]:
+    """The space at the beginning of each segment, as whisper's have it: joined and stripped they are the text. Where
+    the text is not theirs in a row, as with several channels, it is what their scripts want."""
+    gaps, position = [], 0
+    for part in parts:
+        place = text.find(part.text, position)
+        if place < 0 or text[position:place].strip():
+            gaps = [space(before.text, after.text) for before, after in pairwise(parts)]
+            break
+        gaps.append(text[position:place])
+        position = place + len(part.text)
+    else:
+        gaps = gaps[1:]
+    first = "" if language in languages.UNSPACED else space(".", parts[0].text if parts else "")
+    return [first, *gaps][: len(parts)]
 
 
 def _compression_ratio(segment: Segment) -> float:

@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from compat.dashscope_api.results import Result, joined, prevailing
+from compat.dashscope_api.results import Result, prevailing
+from compat.text import joined
 from compat.transcript import Segment, Word
 
 

@@ -13,13 +13,13 @@ import pytest
 import srt
 from openai.types.audio import TranscriptionVerbose
 
-from compat.dashscope_api.results import joined as spaced
 from compat.emulator.engine import Sentence
 from compat.emulator.engines.scripted import Scripted
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from compat.emulator.faults import FailTask, Hang, Refuse, Rule
 from compat.emulator.readings import Readings
 from compat.endpoints.pieces import joined
+from compat.text import joined as spaced
 from compat.transcript import Request, Segment, Transcript, Usage
 from tests.audio.media import make, silence
 from tests.hangups import hang_up

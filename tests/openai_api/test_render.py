@@ -114,7 +114,7 @@ def test_verbose_json() -> None:
                 "seek": 50,
                 "start": 0.5,
                 "end": 1.5,
-                "text": "Hello world.",
+                "text": " Hello world.",
                 "tokens": [],
                 "temperature": 0.0,
                 "avg_logprob": 0.0,
@@ -126,7 +126,7 @@ def test_verbose_json() -> None:
                 "seek": 140,
                 "start": 1.4,
                 "end": 2.0,
-                "text": "你好。",
+                "text": " 你好。",
                 "tokens": [],
                 "temperature": 0.0,
                 "avg_logprob": 0.0,
@@ -161,7 +161,39 @@ def test_verbose_json_has_what_was_asked_for(granularities: list[Granularity], p
 def test_a_text_without_sentences_is_one_segment() -> None:
     segments = body(Transcript(text="All of it.", duration=4.0), ask("verbose_json"))["segments"]
 
-    assert [(0.0, 4.0, "All of it.")] == [(part["start"], part["end"], part["text"]) for part in segments]
+    assert [(0.0, 4.0, " All of it.")] == [(part["start"], part["end"], part["text"]) for part in segments]
+
+
+ROWS: list[tuple[str, list[str], str | None, list[str]]] = [
+    # the text, the segments' own, the language → the segments as they are told
+    ("It was. It is.", ["It was.", "It is."], "en", [" It was.", " It is."]),
+    ("It was. It is.", ["It was.", "It is."], None, [" It was.", " It is."]),
+    ("It was.  It is.", ["It was.", "It is."], "en", [" It was.", "  It is."]),
+    ("It was. It is.", [" It was.", " It is."], "en", [" It was.", " It is."]),
+    ("你好。再见。", ["你好。", "再见。"], "zh", ["你好。", "再见。"]),
+    ("Qwen 很好。再见。", ["Qwen 很好。", "再见。"], "zh", ["Qwen 很好。", "再见。"]),
+    ("你好。 Bye.", ["你好。", "Bye."], "zh", ["你好。", " Bye."]),
+    ("こんにちは。", ["こんにちは。"], "ja", ["こんにちは。"]),
+    ("안녕하세요. 네.", ["안녕하세요.", "네."], "ko", [" 안녕하세요.", " 네."]),
+    ("A one.\nB two.", ["B two.", "A one."], "en", [" B two.", " A one."]),
+    ("", [], "en", []),
+    ("", [""], "en", [""]),
+]
+
+
+@pytest.mark.parametrize(("text", "segments", "language", "told"), ROWS)
+def test_segments_begin_with_the_space_that_parts_them(
+    text: str, segments: list[str], language: str | None, told: list[str]
+) -> None:
+    parts = tuple(Segment(text=part, start=0.0, end=1.0) for part in segments)
+    said = Transcript(text=text, segments=parts, language=language)
+
+    answer = body(said, ask("verbose_json"))
+
+    assert told == [part["text"] for part in answer["segments"]]
+    assert text == answer["text"]
+    assert "\n" in text or answer["text"].strip() == "".join(told).strip()
+    assert all(not line.startswith(" ") for line in render(said, ask("srt")).body.decode().splitlines())
 
 
 LANGUAGES = [
