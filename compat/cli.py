@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, ClassVar
 import click
 import uvicorn
 
-from compat import __version__, logs
+from compat import __version__, children, logs
 from compat.serving import Server, config
 from compat.settings import Settings
 from compat.variables import SettingsError
@@ -228,7 +228,7 @@ def _local_service(engine: str) -> Iterator[str]:
     """The emulator in a process of its own on a free loopback port; gives its root."""
     with _listener("127.0.0.1", 0) as listener:
         fd = listener.fileno()
-        command = [sys.executable, "-m", "compat", "emulator", "--engine", engine, "--fd", str(fd)]
+        command = children.command("emulator", "--engine", engine, "--fd", str(fd))
         # A session of its own: the terminal's Ctrl-C is the parent's.
         child = subprocess.Popen(  # noqa: S603 - our own program
             command, stdin=subprocess.PIPE, pass_fds=[fd], start_new_session=True

@@ -12,6 +12,7 @@ FLOORS = [  # from the ground up; a module imports from floors below its own, or
     {"nesting", "regions", "text", "values", "variables"},
     {"errors", "keys", "languages", "settings", "transcript"},
     {"aliases", "options", "rates"},
+    {"children"},
     {"audio", "cancelling", "catalogue", "dashscope_api", "metrics", "openai_api", "tracing"},
     {"bridge", "jobs", "upstream"},
     {"endpoints"},

@@ -16,7 +16,6 @@ import functools
 import os
 import pickle
 import struct
-import sys
 import typing
 from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path, PurePath
@@ -24,14 +23,14 @@ from typing import ParamSpec, TypeVar, cast
 
 import msgspec
 
-from compat import errors
+from compat import children, errors
 from compat.audio.child import NEXT, Kind, Refusal
 from compat.errors import BadAudio, CompatError, ServiceUnavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_BOOT = "import sys; sys.path[:] = sys.argv[2:]; from compat.audio.child import serve; serve(int(sys.argv[1]))"
+_BOOT = "from compat.audio.child import serve; serve(int(sys.argv[1]))"
 _LARGEST = 64 << 20  # bytes of one answer
 
 
@@ -132,12 +131,7 @@ class _Child:
     async def start(cls, memory: int) -> _Child:
         return cls(
             await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-I",
-                "-c",
-                _BOOT,
-                str(memory),
-                *sys.path,
+                *children.python(_BOOT, str(memory)),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ import click
 import msgspec
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
+from compat import children
 from compat.errors import CompatError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def chosen(base_url: str, local: bool) -> Iterator[str]:
     if not local:
         yield base_url
         return
-    command = [sys.executable, "-u", "-m", "compat", "serve", "--port", "0"]
+    command = children.command("serve", "--port", "0")
     server = subprocess.Popen(  # noqa: S603 - our own program
         command,
         stdin=subprocess.DEVNULL,
