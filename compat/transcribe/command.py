@@ -1,26 +1,29 @@
 """qwen-asr-compat transcribe: recordings to text and subtitles, through any server that speaks OpenAI's audio API.
 
-Exit status: 0 when every recording has its transcript, now or from before; 1 when some failed; 2 for a wrong command.
+Exit status: 0 when every recording has its transcript; 1 when some have not; 2 for a wrong command; 130 after Ctrl-C.
 """
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator, Sequence
 
 import click
 
 from compat.transcribe import server
-from compat.transcribe.plan import STANDARD, Wanted, plan
+from compat.transcribe.finding import STANDARD
+from compat.transcribe.plan import Piece, Wanted, plan
 from compat.transcribe.playing import SHAPES, play
 from compat.transcribe.report import Report
 from compat.transcribe.screen import Kind
 from compat.transcribe.uploading import upload
 
+INTERRUPTED = 130
 FORMATS = {"text": "txt", "srt": "srt", "vtt": "vtt", "json": "json", "verbose_json": "json", "diarized_json": "json"}
 
 
 @click.command()
-@click.argument("files", metavar="FILE_OR_GLOB...", nargs=-1, required=True)
+@click.argument("files", metavar="PATH...", nargs=-1, required=True)
 @click.option("--format", "shape", type=click.Choice(list(FORMATS)), default="text", show_default=True)
 @click.option("--out", help="Folder for the transcripts, or - for standard output. Default: beside each recording.")
 @click.option("--model", help="Model to ask for, if not the one that such a request suggests.")
@@ -30,7 +33,7 @@ FORMATS = {"text": "txt", "srt": "srt", "vtt": "vtt", "json": "json", "verbose_j
 @click.option("--live", is_flag=True, help="Stream each recording as it is played, and print captions as they settle.")
 @click.option("--fast", is_flag=True, help="With --live: as fast as it goes, in place of real time.")
 @server.options
-@click.option("--force", is_flag=True, help="Transcribe anew what has a transcript, and overwrite it.")
+@click.option("--force", is_flag=True, help="Overwrite transcripts that exist.")
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option("--json", "lines", is_flag=True, help="Print a JSON line for each recording when it is done.")
 def transcribe(
@@ -50,9 +53,9 @@ def transcribe(
     quiet: bool,
     lines: bool,
 ) -> None:
-    """Transcribe recordings: paths, patterns such as 'talks/*.mp3', or - for standard input.
+    """Transcribe recordings: files, folders, patterns such as 'talks/*.mp3', or - for standard input.
 
-    What has its transcript is left alone, so that the same command resumes where it was stopped.
+    A recording that has its transcript is skipped, so the same command continues where it was stopped.
     """
     if diarize and to:
         raise click.UsageError("--diarize and --to exclude each other.")
@@ -64,19 +67,37 @@ def transcribe(
         raise click.UsageError("--fast goes with --live.")
     wanted = Wanted(shape, model, language, diarize, bool(to), force)
     report = Report(quiet=quiet, lines=lines)
-    with contextlib.ExitStack() as stack:
-        pieces = plan(files, out, FORMATS[shape], stack)
-        waiting = [piece for piece in pieces if force or piece.target is None or not piece.target.exists()]
-        for piece in pieces:
-            if piece not in waiting:
-                report.told(piece, "exists")
-        if waiting:
-            base = stack.enter_context(server.chosen(base_url, local))
-            if live:
-                kind: Kind = "json" if lines else "silent" if quiet else "screen"
-                play(server.speaking(base, api_key), base, waiting, wanted, kind, report, fast=fast)
-            else:
-                client = stack.enter_context(server.uploading(base, api_key))
-                stack.enter_context(report.showing(waiting))
-                upload(client, waiting, wanted, report)
-    raise SystemExit(1 if report.failed else 0)
+    waiting: list[Piece] = []
+    try:
+        with contextlib.ExitStack() as stack:
+            waiting += _waiting(files, out, wanted, report, stack)
+            if waiting:
+                base = stack.enter_context(server.chosen(base_url, local))
+                client = server.client(base, api_key)
+                if live:
+                    kind: Kind = "json" if lines else "silent" if quiet else "screen"
+                    play(client, base, waiting, wanted, kind, report, fast=fast)
+                else:
+                    stack.enter_context(report.showing(waiting))
+                    upload(client, waiting, wanted, report)
+    except KeyboardInterrupt:
+        report.stopped(len(waiting))
+        raise SystemExit(INTERRUPTED) from None
+    report.ending()
+    raise SystemExit(1 if report.left else 0)
+
+
+def _waiting(
+    files: Sequence[str], out: str | None, wanted: Wanted, report: Report, stack: contextlib.ExitStack
+) -> Iterator[Piece]:
+    """The recordings that have no transcript yet; the report is told of all else."""
+    pieces, unreadable = plan(files, out, FORMATS[wanted.shape], stack)
+    for piece in pieces:
+        if wanted.force or piece.target is None or not piece.target.is_file():
+            yield piece
+        else:
+            report.told(piece, "exists")
+    for name in unreadable:
+        report.unreadable(name)
+    if not (pieces or unreadable):
+        report.nothing(files)

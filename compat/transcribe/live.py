@@ -17,6 +17,7 @@ import click
 
 from compat.transcribe import server, sound
 from compat.transcribe.listening import MODEL, Captions, listen
+from compat.transcribe.report import unread
 from compat.transcribe.screen import Kind, captions
 
 if TYPE_CHECKING:
@@ -48,14 +49,18 @@ def live(
     name = "standard input" if source else "microphone"
     faults: list[str] = []
 
-    def fault(message: str) -> None:
-        faults.append(message)
-        click.secho(f"{name}: {message}", fg="red", err=True)
-
     with server.chosen(base_url, local) as base, captions(name, _kind(quiet, lines)) as shown:
         heard = sound.standard_input if source else functools.partial(sound.microphone, device=device)
+        client = server.client(base, api_key)
+
+        def fault(message: str) -> None:
+            faults.append(message)
+            shown.fault(f"{name}: {message}")
+
         try:
-            asyncio.run(_session(server.speaking(base, api_key), heard, model, language, shown, fault))
+            asyncio.run(_session(client, heard, model, language, shown, fault))
+        except BrokenPipeError:
+            unread()
         except server.failures() as exc:
             fault(server.reason(exc, base))
     raise SystemExit(1 if faults else 0)

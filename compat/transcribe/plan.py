@@ -1,19 +1,20 @@
-"""Which recordings there are, and where their transcripts go."""
+"""Where the transcripts of recordings go."""
 
 from __future__ import annotations
 
 import contextlib
-import glob
+import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 from tinytag import TinyTag, TinyTagException
 
-STANDARD = "-"
+from compat.transcribe.finding import STANDARD, TRANSCRIPTS, Recording, Unreadable, find
 
 
 @dataclass(frozen=True)
@@ -38,44 +39,77 @@ class Wanted:
     force: bool
 
 
-def plan(files: Sequence[str], out: str | None, suffix: str, stack: contextlib.ExitStack) -> list[Piece]:
-    """Raises click.UsageError for what is not there. Of two recordings that would share a transcript's name, the
-    second keeps its own suffix: talk.srt, talk.wav.srt."""
-    folder = None if out in (None, STANDARD) else Path(str(out))
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-    taken: set[Path] = set()
+def plan(
+    files: Sequence[str], out: str | None, suffix: str, stack: contextlib.ExitStack
+) -> tuple[list[Piece], list[Unreadable]]:
+    """The recordings, and what was named and cannot be read. Below `out` lie transcripts as recordings do below the
+    folder or pattern that they were found by. Raises click.ClickException where `out` cannot be made."""
+    recordings, unreadable = [], []
+    for found in find(files):
+        recordings.append(found) if isinstance(found, Recording) else unreadable.append(found)
+    recordings = _without_transcripts(recordings)
+    if out == STANDARD:
+        targets: list[Path | None] = [None] * len(recordings)
+    else:
+        targets = [*_targets(recordings, None if out is None else _made(Path(out)), suffix)]
     pieces = []
-    for source in dict.fromkeys(_found(files)):
-        if source is None:
-            path = _standard_input(stack)
-            target = folder / f"stdin.{suffix}" if folder else None
-            pieces.append(Piece(path, "standard input", target, _seconds(path)))
-            continue
-        target = None if out == STANDARD else (folder or source.parent) / f"{source.stem}.{suffix}"
-        if target is not None and (target in taken or target == source):
-            target = target.with_name(f"{source.name}.{suffix}")
-        if target is not None:
-            taken.add(target)
-        pieces.append(Piece(source, source.name, target, _seconds(source)))
-    return pieces
-
-
-def _found(files: Sequence[str]) -> Iterator[Path | None]:
-    for name in files:
-        if name == STANDARD:
-            yield None
-        elif Path(name).is_file():
-            yield Path(name)
+    for recording, target in zip(recordings, targets, strict=True):
+        if recording.path is None:
+            path, name = _standard_input(stack), "standard input"
+            target = target if out is not None else None
         else:
-            paths = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 - patterns may be absolute
-            matches = [Path(path) for path in paths if Path(path).is_file()]
-            if not matches:
-                raise click.UsageError(f"There is no recording {name}.")
-            yield from matches
+            path, name = recording.path, str(recording.path)
+        pieces.append(Piece(path, name, target, _seconds(path)))
+    return pieces, unreadable
+
+
+def _without_transcripts(recordings: list[Recording]) -> list[Recording]:
+    """Shells put transcripts of an earlier call beside their recordings: talks/* is talks/one.mp3 talks/one.txt."""
+    paths = [recording.path for recording in recordings if recording.path]
+    heard = {path for path in paths if path.suffix.lower() not in TRANSCRIPTS}
+    beside = heard | {path.with_suffix("") for path in heard}
+    return [
+        recording
+        for recording in recordings
+        if recording.path is None or recording.path in heard or recording.path.with_suffix("") not in beside
+    ]
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise click.ClickException(f"No transcripts can be written to {folder}: {exc.strerror}.") from exc
+    return folder
+
+
+def _targets(recordings: Sequence[Recording], folder: Path | None, suffix: str) -> list[Path]:
+    """No two are the same. Recordings of one name from several folders keep these; of two in one folder the second
+    keeps its own suffix: talk.srt, talk.wav.srt."""
+    named: dict[Path, set[Path]] = defaultdict(set)
+    for recording in recordings:
+        if recording.path:
+            named[recording.place.with_suffix("")].add(recording.path.absolute().parent)
+    targets: dict[Path, None] = {}
+    for recording in recordings:
+        source, place = recording.path or Path("stdin"), recording.place
+        parents = named[place.with_suffix("")]
+        if len(parents) > 1:
+            place = source.absolute().relative_to(os.path.commonpath(parents))
+        place = folder / place if folder else source
+        whole = f"{place.name}.{suffix}"
+        target = place.with_name(f"{place.stem}.{suffix}")
+        number = 1
+        while target in targets or target == source:
+            target = place.with_name(whole if number == 1 else f"{place.name}.{number}.{suffix}")
+            number += 1
+        targets[target] = None
+    return list(targets)
 
 
 def _standard_input(stack: contextlib.ExitStack) -> Path:
+    if sys.stdin.isatty():
+        raise click.UsageError("Standard input is the terminal: … | qwen-asr-compat transcribe -")
     file = stack.enter_context(tempfile.NamedTemporaryFile(prefix="stdin-"))  # noqa: SIM115 - the stack closes it
     while block := sys.stdin.buffer.read(1 << 20):
         file.write(block)
@@ -90,15 +124,28 @@ def _seconds(path: Path) -> float:
         return 0.0
 
 
-def put(target: Path | None, text: str, *, force: bool) -> None:
-    """Whole or not at all."""
-    text = text if text.endswith("\n") else f"{text}\n"
+def check(target: Path | None) -> None:
+    """Before a recording is sent, and paid for. Raises OSError where its transcript could not be written."""
     if target is None:
-        click.echo(text, nl=False)
         return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_dir():
+        raise IsADirectoryError(0, "Is a directory", str(target))
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise PermissionError(0, "No files can be written here", str(target.parent))
+
+
+def put(target: Path, text: str, *, force: bool) -> None:
+    """Whole or not at all."""
     part = target.with_name(f".{target.name}.part")
-    part.write_text(text, encoding="utf-8")
-    if target.exists() and not force:
-        part.unlink()
-        raise FileExistsError(f"{target} has come into being meanwhile; --force overwrites it.")
-    part.replace(target)
+    try:
+        part.write_text(ended(text), encoding="utf-8")
+        if target.exists() and not force:
+            raise FileExistsError(0, "Written by another program meanwhile (use --force to overwrite)", str(target))
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def ended(text: str) -> str:
+    return text if text.endswith("\n") else f"{text}\n"

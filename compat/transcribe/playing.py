@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from compat.openai_api import captions as files
 from compat.transcribe import server, sound
 from compat.transcribe.listening import MODEL, Turn, listen
-from compat.transcribe.plan import Piece, Wanted, put
-from compat.transcribe.report import Report
+from compat.transcribe.plan import Piece, Wanted, check, put
+from compat.transcribe.report import Report, unread
 from compat.transcribe.screen import Kind, captions
 from compat.transcript import Segment, Transcript
 
@@ -29,7 +29,10 @@ def play(
         async with client:
             for piece in pieces:
                 try:
-                    await _one(client, piece, wanted, kind, fast)
+                    check(piece.target)
+                    await _one(client, piece, wanted, kind, fast, report)
+                except BrokenPipeError:
+                    unread()
                 except server.failures() as exc:
                     report.told(piece, "failed", server.reason(exc, base))
                 else:
@@ -38,15 +41,17 @@ def play(
     asyncio.run(all_of_them())
 
 
-async def _one(client: AsyncOpenAI, piece: Piece, wanted: Wanted, kind: Kind, fast: bool) -> None:
+async def _one(client: AsyncOpenAI, piece: Piece, wanted: Wanted, kind: Kind, fast: bool, report: Report) -> None:
     faults: list[str] = []
     spoken = sound.recording(piece.source, fast=fast)
     with captions(piece.name, _where(kind, piece, wanted.shape), piece.seconds) as shown:
         turns = await listen(client, spoken, wanted.model or MODEL, wanted.language, shown, faults.append)
     if faults:
         raise server.Failed(faults[0])
-    if piece.target is not None or wanted.shape != "text":
+    if piece.target is not None:
         put(piece.target, _written(turns, wanted.shape), force=wanted.force)
+    elif wanted.shape != "text":
+        report.transcript(_written(turns, wanted.shape))
 
 
 def _where(kind: Kind, piece: Piece, shape: str) -> Kind:

@@ -1,47 +1,56 @@
-"""How it goes: progress on standard error for people, lines on standard output for programs."""
+"""How it goes: progress and errors for people, lines on standard output for programs, transcripts without a file."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from typing import NoReturn
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
-from compat.transcribe.plan import Piece
+from compat.transcribe.finding import Unreadable
+from compat.transcribe.plan import Piece, ended
 
 
 class Report:
+    """Bars are on standard error; on standard output where both are terminals, so that what is printed moves them
+    down and is not drawn over. `left` holds what has no transcript: failed recordings, and names that led nowhere."""
+
     def __init__(self, *, quiet: bool, lines: bool) -> None:
-        self._console = Console(stderr=True)
+        self._console = Console(stderr=not (sys.stdout.isatty() and sys.stderr.isatty()))
         self._quiet = quiet
         self._lines = lines
         self._bars: dict[Piece, TaskID] = {}
         self._whole: TaskID | None = None
-        self.failed = 0
+        self._done = 0
+        self.left: list[str] = []
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
-            TextColumn("{task.fields[state]}"),
+            TextColumn("{task.fields[state]}", markup=False),
             TimeElapsedColumn(),
             console=self._console,
+            transient=True,
             disable=quiet or lines or not self._console.is_terminal,
         )
 
     @contextlib.contextmanager
     def showing(self, pieces: Sequence[Piece]) -> Iterator[None]:
+        """A bar for all, and one for each recording that is under way."""
         total = sum(piece.seconds for piece in pieces)
         self._whole = self._progress.add_task("all", total=total or None, state=f"0 of {total:.0f} s of audio")
-        for piece in pieces:
-            size = piece.source.stat().st_size
-            self._bars[piece] = self._progress.add_task(piece.name, total=size, state="waiting")
         with self._progress:
             yield
 
-    def read(self, piece: Piece) -> Callable[[int], None]:
-        bar, size = self._bars[piece], piece.source.stat().st_size
+    def begun(self, piece: Piece, size: int) -> Callable[[int], None]:
+        """What to call with the number of bytes read so far."""
+        bar = self._bars[piece] = self._progress.add_task(printable(piece.name), total=size, state="sending")
 
         def read(position: int) -> None:
             sent = f"{position / 1e6:.1f} of {size / 1e6:.1f} MB"
@@ -50,19 +59,70 @@ class Report:
 
         return read
 
+    def transcript(self, text: str) -> None:
+        """On standard output, above the bars; what is no terminal gets what a file would hold. Raises OSError."""
+        text = ended(text)
+        if not sys.stdout.isatty():
+            click.echo(text.encode(), nl=False)
+        elif self._progress.live.is_started:
+            self._console.print(Text(text.removesuffix("\n")), soft_wrap=True)
+        else:
+            click.echo(text, nl=False)
+
     def told(self, piece: Piece, status: str, error: str | None = None) -> None:
-        self.failed += error is not None
         if piece in self._bars and self._whole is not None:
-            self._progress.update(self._bars[piece], state=status)
+            self._progress.remove_task(self._bars.pop(piece))
             self._progress.advance(self._whole, piece.seconds)
-            whole = self._progress.tasks[self._whole]
+            whole = self._progress.tasks[0]
             self._progress.update(self._whole, state=f"{whole.completed:.0f} of {whole.total or 0:.0f} s of audio")
+        self._done += error is None
         target = str(piece.target) if piece.target else None
+        source = piece.name if piece.source.name != piece.name and piece.target is None else str(piece.source)
         if self._lines:
-            line = {"file": str(piece.source), "output": target, "status": status, "seconds": piece.seconds}
-            click.echo(json.dumps(line | ({"error": error} if error else {}), ensure_ascii=False))
+            self._line(source, target, status, piece.seconds, error)
         if error is not None:
-            self._console.print(f"{piece.name}: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+            self._failed(piece.name, error)
         elif not (self._quiet or self._lines or target is None):
-            said = "is there already; --force makes it anew" if status == "exists" else status
-            self._console.print(f"{target}: {said}", markup=False, highlight=False, soft_wrap=True)
+            said = "already exists (use --force to overwrite)" if status == "exists" else status
+            self._say(f"{target}: {said}")
+
+    def unreadable(self, what: Unreadable) -> None:
+        if self._lines:
+            self._line(what.name, None, "failed", 0.0, what.why)
+        self._failed(what.name, what.why)
+
+    def nothing(self, names: Sequence[str]) -> None:
+        if not self._quiet:
+            self._say(f"No recordings in {', '.join(names)}.")
+
+    def ending(self) -> None:
+        """After several, what has no transcript, once more: its errors may be out of sight."""
+        if len(self.left) + self._done > 1 and self.left:
+            self._say(f"No transcript ({len(self.left)}): {', '.join(self.left)}", "red")
+
+    def stopped(self, pieces: int) -> None:
+        self._say(f"Stopped: {self._done} of {pieces} done. The same command continues with the others.")
+
+    def _line(self, source: str, target: str | None, status: str, seconds: float, error: str | None) -> None:
+        line = {"file": source, "output": target, "status": status, "seconds": seconds}
+        line |= {"error": error} if error else {}
+        text = json.dumps(line, ensure_ascii=False)
+        click.echo(text if printable(text) == text else json.dumps(line))
+
+    def _failed(self, name: str, error: str) -> None:
+        self.left.append(name)
+        self._say(f"{name}: {error}", "red")
+
+    def _say(self, text: str, style: str = "") -> None:
+        self._console.print(Text(printable(text), style=style), soft_wrap=True)
+
+
+def printable(text: str) -> str:
+    """File names may hold what moves a terminal's cursor, and bytes that are no text."""
+    return "".join(sign if sign.isprintable() else "�" for sign in text)
+
+
+def unread() -> NoReturn:
+    """Nobody reads standard output any more (… | head); what is left in its buffer would fail at the exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(1)

@@ -48,6 +48,10 @@ class Silent:
     def settled(self, turn: Turn) -> None:
         """One that is."""
 
+    def fault(self, message: str) -> None:
+        """What went wrong, on standard error."""
+        click.secho(message, fg="red", err=True)
+
 
 class Lines(Silent):
     def settled(self, turn: Turn) -> None:
@@ -82,7 +86,14 @@ class Screen(Silent):
         self._draw()
 
     def settled(self, turn: Turn) -> None:
-        self._live.console.print(Text(turn.text))
+        self._live.console.print(Text(turn.text), soft_wrap=True)
+
+    def fault(self, message: str) -> None:
+        """On a terminal above what is being said, which would be drawn over it."""
+        if sys.stderr.isatty():
+            self._live.console.print(Text(message, style="red"), soft_wrap=True)
+        else:
+            super().fault(message)
 
     def _draw(self) -> None:
         of = f" of {self._total:.0f}" if self._total else ""

@@ -2,40 +2,77 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import IO, TYPE_CHECKING, Any
 
 from compat.transcribe import server
-from compat.transcribe.plan import Piece, Wanted, put
-from compat.transcribe.report import Report
+from compat.transcribe.plan import Piece, Wanted, check, put
+from compat.transcribe.report import Report, printable, unread
 
 if TYPE_CHECKING:
-    from openai import OpenAI
+    from openai import AsyncOpenAI
 
 AT_ONCE = 4
 
 
-def upload(client: OpenAI, pieces: Sequence[Piece], wanted: Wanted, report: Report) -> None:
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        running = {pool.submit(_one, client, piece, wanted, report.read(piece)): piece for piece in pieces}
-        for done in as_completed(running):
-            piece = running[done]
+def upload(client: AsyncOpenAI, pieces: Sequence[Piece], wanted: Wanted, report: Report) -> None:
+    """Each transcript is kept as soon as it is there; those for standard output in the order of the pieces."""
+
+    async def all_of_them() -> None:
+        room = asyncio.Semaphore(AT_ONCE)
+        printed = [asyncio.Event() for _ in range(len(pieces) + 1)]
+        printed[0].set()
+        async with client, asyncio.TaskGroup() as group:
+            for piece, before, after in zip(pieces, printed, printed[1:], strict=False):
+                group.create_task(_one(client, piece, wanted, report, room, before, after))
+
+    try:
+        asyncio.run(all_of_them())
+    except ExceptionGroup as group:
+        if group.subgroup(BrokenPipeError):
+            unread()
+        raise
+
+
+async def _one(
+    client: AsyncOpenAI,
+    piece: Piece,
+    wanted: Wanted,
+    report: Report,
+    room: asyncio.Semaphore,
+    before: asyncio.Event,
+    after: asyncio.Event,
+) -> None:
+    try:
+        async with room:
+            check(piece.target)
+            text = await _asked(client, piece, wanted, report)
+        if piece.target is None:
             try:
-                text = done.result()
-                put(piece.target, text, force=wanted.force)
-            except server.failures() as exc:
-                report.told(piece, "failed", server.reason(exc, str(client.base_url)))
-            else:
+                await before.wait()
+            finally:  # Ctrl-C, too, keeps what came
+                report.transcript(text)
                 report.told(piece, "done")
+        else:
+            put(piece.target, text, force=wanted.force)
+            report.told(piece, "done")
+    except BrokenPipeError:
+        raise
+    except server.failures() as exc:
+        report.told(piece, "failed", server.reason(exc, str(client.base_url)))
+    finally:
+        after.set()
 
 
-def _one(client: OpenAI, piece: Piece, wanted: Wanted, read: Callable[[int], None]) -> str:
+async def _asked(client: AsyncOpenAI, piece: Piece, wanted: Wanted, report: Report) -> str:
     shape = "diarized_json" if wanted.diarize and wanted.shape == "text" else wanted.shape
     default = "gpt-4o-transcribe-diarize" if wanted.diarize else "whisper-1"
     with piece.source.open("rb") as file:
-        fields: dict[str, Any] = {"file": (piece.name, _Watched(file, read)), "model": wanted.model or default}
+        watched = _Watched(file, report.begun(piece, os.fstat(file.fileno()).st_size))
+        fields: dict[str, Any] = {"file": (printable(piece.source.name), watched), "model": wanted.model or default}
         fields["response_format"] = shape
         if wanted.translate:
             create: Any = client.audio.translations.with_raw_response.create
@@ -43,7 +80,7 @@ def _one(client: OpenAI, piece: Piece, wanted: Wanted, read: Callable[[int], Non
             create = client.audio.transcriptions.with_raw_response.create
             fields |= {"language": wanted.language} if wanted.language else {}
             fields |= {"extra_body": {"diarization_enabled": "true"}} if wanted.diarize else {}
-        answer: str = create(**fields).text
+        answer: str = (await create(**fields)).text
     return _spoken(answer) if shape != wanted.shape else answer
 
 

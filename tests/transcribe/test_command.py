@@ -99,7 +99,6 @@ def test_one_failure_spoils_nothing_but_the_exit_status(home: House, folder: Pat
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["none-*.wav"], b"There is no recording none-*.wav."),
         (["one.wav", "--diarize", "--to", "english"], b"--diarize and --to exclude each other."),
         (["one.wav", "--out", "-", "--json"], b"cannot share standard output"),
         (["one.wav", "--format", "doc"], b"'doc' is not one of"),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
 import signal
 import subprocess
@@ -17,6 +15,7 @@ import srt
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from tests.audio.media import make
 from tests.house import House, house
+from tests.terminal import terminal
 from tests.transcribe.command import call, command, environment, run, said
 
 WORDS = list(VOCABULARY[:6])
@@ -100,33 +99,26 @@ def test_ctrl_c_ends_the_sound_and_waits_for_the_last_words(home: House, folder:
     assert (0, WORDS) == (status, said((first + rest).decode()))
 
 
-def at_a_terminal(home: House, folder: Path, *arguments: str) -> str:
-    """What a command shows on one that is wide enough."""
-    terminal, theirs = pty.openpty()
-    more = {"TERM": "xterm-256color", "COLUMNS": "150", "NO_COLOR": ""}
-    process = subprocess.Popen(
-        command(*arguments), cwd=folder, env=environment(home, more), stdin=theirs, stdout=theirs, stderr=theirs
-    )
-    os.close(theirs)
-    shown = b""
-    try:
-        while block := os.read(terminal, 4096):
-            shown += block
-    except OSError:  # Linux' way to say that the last one left it
-        pass
-    finally:
-        os.close(terminal)
-        process.wait(timeout=30)
-    return shown.decode()
-
-
 def test_at_a_terminal_what_may_change_is_dim_and_what_is_settled_stays(home: House, folder: Path) -> None:
-    shown = at_a_terminal(home, folder, "transcribe", "talk.mp3", "--live", "--fast")
+    given = command("transcribe", "talk.mp3", "--live", "--fast")
+    with terminal(given, folder, environment(home, {"NO_COLOR": ""}), columns=150) as shell:
+        shown = [said(line) for line in shell.rest().splitlines()]
 
-    assert re.search(r"\x1b\[2m ?\w+", shown)
-    assert "talk.mp3: 3 of 4 s" in shown
-    lines = [said(line) for line in re.sub(r"\x1b\[[\d;?]*[A-Za-z]|\r", "\n", shown).splitlines()]
-    assert lines.index(WORDS[:3]) < lines.index(WORDS[3:])
+    assert re.search(rb"\x1b\[2m ?\w+", shell.raw)
+    assert b"talk.mp3: 3 of 4 s" in shell.raw
+    assert [WORDS[:3], WORDS[3:]] == shown[-3:-1]
+
+
+def test_at_a_terminal_an_error_stands_above_the_captions(home: House, folder: Path) -> None:
+    (folder / "talk.pcm").write_bytes(speech())
+    with (
+        (folder / "talk.pcm").open("rb") as sound,
+        terminal(command("live", "-", "--model", "no-such-model"), folder, environment(home), stdin=sound) as shell,
+    ):
+        shell.rest()
+
+    assert 1 == shell.status
+    assert shell.unwrapped().startswith("standard input: The model 'no-such-model' is not known here")
 
 
 MICROPHONES = {

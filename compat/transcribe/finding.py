@@ -1,0 +1,108 @@
+"""Which recordings the command line names: files, patterns, and folders with all that is in them."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+STANDARD = "-"
+TRANSCRIPTS = frozenset({".txt", ".srt", ".vtt", ".json"})
+_SUFFIXES = """
+3g2 3gp 3gpp aac ac3 aif aifc aiff amr ape asf au avi caf dts eac3 f4v flac flv gsm m2ts m4a m4b m4r m4v mka mkv mov mp2
+mp3 mp4 mpeg mpg mpga mts mxf oga ogg ogv opus qt ra rm snd spx tta vob voc w64 wav wave weba webm wma wmv wv
+"""
+MEDIA = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
+
+
+@dataclass(frozen=True)
+class Recording:
+    """`path`: None for standard input. `place`: where it lies below the folder or pattern that it was found by."""
+
+    path: Path | None
+    place: Path
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """What was named, or met in a folder, and why it cannot be read."""
+
+    name: str
+    why: str
+
+
+def find(names: Sequence[str]) -> Iterator[Recording | Unreadable]:
+    """Each recording once. In folders: media files, by their suffix; nothing hidden; each linked folder once."""
+    met: set[Path] = set()
+    for found in _named(names):
+        path = Path(found.name) if isinstance(found, Unreadable) else found.path or Path(STANDARD)
+        key = path.parent.resolve() / path.name
+        if key not in met:
+            met.add(key)
+            yield found
+
+
+def _named(names: Sequence[str]) -> Iterator[Recording | Unreadable]:
+    for name in names:
+        path = Path(name)
+        if name == STANDARD:
+            yield Recording(None, Path("stdin"))
+        elif not name:  # an empty variable of the shell, not the current folder
+            yield Unreadable("''", "No file is named")
+        elif path.is_dir():
+            yield from _walk(path, path, set())
+        elif glob.has_magic(name) and not os.path.lexists(path):
+            yield from _matching(name)
+        else:
+            yield _file(path, path.parent)
+
+
+def _file(path: Path, root: Path) -> Recording | Unreadable:
+    return Recording(path, path.relative_to(root)) if path.is_file() else Unreadable(str(path), _why(path))
+
+
+def _why(path: Path) -> str:
+    try:
+        path.stat()
+    except OSError as exc:
+        return exc.strerror or str(exc)
+    return "Not a file"
+
+
+def _matching(pattern: str) -> Iterator[Recording | Unreadable]:
+    """Where the pattern leaves the suffix open, media files; and never the transcripts beside them."""
+    parts = Path(pattern).parts
+    root = Path(*parts[: next(number for number, part in enumerate(parts) if glob.has_magic(part))])
+    paths = [Path(path) for path in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207 - patterns may be absolute
+    if not paths:
+        yield Unreadable(pattern, "No file matches")
+    open_suffix = not Path(pattern).suffix
+    folders: set[tuple[int, int]] = set()
+    for path in paths:
+        suffix = path.suffix.lower()
+        if path.is_dir():
+            yield from _walk(path, root, folders)
+        elif suffix in MEDIA or not (open_suffix or suffix in TRANSCRIPTS):
+            yield _file(path, root)
+
+
+def _walk(folder: Path, root: Path, met: set[tuple[int, int]]) -> Iterator[Recording | Unreadable]:
+    try:
+        status = folder.stat()
+        if (status.st_dev, status.st_ino) in met:
+            return
+        met.add((status.st_dev, status.st_ino))
+        paths = sorted(folder.iterdir())
+    except OSError as exc:
+        yield Unreadable(str(folder), exc.strerror or str(exc))
+        return
+    for path in paths:
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            if not folder.resolve().is_relative_to(path.resolve()):  # a link back would lead out of the folder named
+                yield from _walk(path, root, met)
+        elif path.suffix.lower() in MEDIA:
+            yield _file(path, root)

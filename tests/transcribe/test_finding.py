@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from compat.transcribe.finding import Unreadable, find
+from compat.transcribe.plan import plan
+
+FILES = (
+    "a.wav",
+    "b.MP3",
+    "day1/one.wav",
+    "day1/one.mp3",
+    "day1/notes.txt",
+    "day1/sub/deep.opus",
+    "day2/one.wav",
+    "day2/[1] x.ogg",
+    "day2/.hidden.wav",
+    ".trash/gone.wav",
+)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """FILES below `talks`, a link in a circle, a link to another folder, and one to nowhere."""
+    for name in FILES:
+        (path := tmp_path / "talks" / name).parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    (tmp_path / "talks" / "day1" / "up").symlink_to("..")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "far.flac").write_bytes(b"")
+    (tmp_path / "talks" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "talks" / "broken.m4a").symlink_to("nowhere")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+ALL = [
+    "talks/a.wav",
+    "talks/b.MP3",
+    "talks/broken.m4a: No such file or directory",
+    "talks/day1/one.mp3",
+    "talks/day1/one.wav",
+    "talks/day1/sub/deep.opus",
+    "talks/day2/[1] x.ogg",
+    "talks/day2/one.wav",
+    "talks/linked/far.flac",
+]
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["talks"], ALL),
+        (["talks/", "./talks", "talks/day1/one.wav"], ALL),
+        (["talks/day2/[1] x.ogg"], ["talks/day2/[1] x.ogg"]),
+        (["talks/d*"], [name for name in ALL if "/day" in name]),
+        (["talks/day?/*.wav"], ["talks/day1/one.wav", "talks/day2/one.wav"]),
+        (["talks/day1/*.*"], ["talks/day1/one.mp3", "talks/day1/one.wav"]),
+        (["talks/day1/notes.txt"], ["talks/day1/notes.txt"]),
+        (["none.wav", "talks/a.wav"], ["none.wav: No such file or directory", "talks/a.wav"]),
+        (["none*"], ["none*: No file matches"]),
+        (["talks/.trash"], ["talks/.trash/gone.wav"]),
+        ([""], ["'': No file is named"]),
+        (["talks/a.wav/x"], ["talks/a.wav/x: Not a directory"]),
+        (["/dev/null"], ["/dev/null: Not a file"]),
+        (["-"], ["-"]),
+    ],
+)
+def test_files_folders_and_patterns(names: list[str], found: list[str]) -> None:
+    met = [f"{one.name}: {one.why}" if isinstance(one, Unreadable) else str(one.path or "-") for one in find(names)]
+
+    assert found == met
+
+
+def test_a_pattern_meets_nothing_twice() -> None:
+    paths = [one for one in find(["talks/**", "talks/**/*.wav"]) if not isinstance(one, Unreadable)]
+
+    assert 8 == len(paths)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_may_not_be_read_is_named(folder: Path) -> None:
+    (folder / "talks" / "day1").chmod(0)
+    found = list(find(["talks"]))
+    (folder / "talks" / "day1").chmod(0o700)
+
+    assert Unreadable("talks/day1", "Permission denied") in found
+
+
+def targets(names: Sequence[str], out: str | None) -> list[str]:
+    with ExitStack() as stack:
+        pieces, _ = plan(names, out, "srt", stack)
+    return [str(piece.target) for piece in pieces]
+
+
+@pytest.mark.parametrize(
+    ("names", "out", "expected"),
+    [
+        (["talks/a.wav"], None, ["talks/a.srt"]),
+        (["talks/day1/one.wav", "talks/day1/one.mp3"], None, ["talks/day1/one.srt", "talks/day1/one.mp3.srt"]),
+        (["talks/day1"], "to", ["to/one.srt", "to/one.wav.srt", "to/sub/deep.srt"]),
+        (["talks/day1/*.wav", "talks/day2/*.wav"], "to", ["to/day1/one.srt", "to/day2/one.srt"]),
+        (["talks/day1/one.wav", "talks/day2/one.wav"], "to", ["to/day1/one.srt", "to/day2/one.srt"]),
+        (["talks/day1/sub/deep.opus"], "to", ["to/deep.srt"]),
+        (["talks/**/*.opus"], "to", ["to/day1/sub/deep.srt"]),
+        (["talks/a.wav"], "-", ["None"]),
+    ],
+)
+def test_no_two_transcripts_have_one_place(names: list[str], out: str | None, expected: list[str]) -> None:
+    assert expected == targets(names, out)
+
+
+def test_transcripts_that_a_shell_put_beside_their_recordings_are_not_sent(folder: Path) -> None:
+    for name in ("a.txt", "a.wav.srt", "b.json", "alone.txt"):
+        (folder / "talks" / name).write_text("written before")
+    names = [str(path.relative_to(folder)) for path in sorted((folder / "talks").iterdir()) if path.is_file()]
+
+    assert ["talks/a.srt", "talks/alone.srt", "talks/b.srt"] == targets(names, None)

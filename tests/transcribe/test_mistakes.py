@@ -1,0 +1,153 @@
+"""What a person gets wrong is told in a sentence, with a status that is not 0."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
+from tests.audio.media import make
+from tests.house import House, house
+from tests.servers import serve
+from tests.tls import certificate
+from tests.transcribe.command import call, run
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[House]:
+    with house(Tones(), api_keys=frozenset({"a-key"})) as opened:
+        yield opened
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    make("wav", encode(lay(VOCABULARY[:3])), 16000, 1, tmp_path / "one.wav")
+    (tmp_path / "taken").write_text("a file")
+    (tmp_path / "one.srt").mkdir()
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def other() -> Iterator[str]:
+    """A server that is no speech server."""
+
+    async def web(_: Request) -> Response:
+        return HTMLResponse("<h1>Bad gateway</h1>", status_code=502)
+
+    with serve(Starlette(routes=[Route("/v1/{path:path}", web, methods=["GET", "POST"])])) as root:
+        yield f"{root}/v1"
+
+
+@pytest.fixture(scope="module")
+def closing() -> Iterator[str]:
+    """A server that hangs up on everybody."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def hang_up() -> None:
+            while True:
+                try:
+                    listener.accept()[0].close()
+                except OSError:
+                    return
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+MISTAKES = [
+    ([], 1, "401 invalid_api_key: "),
+    (["--base-url", "http://nosuch.invalid/v1"], 1, "The name nosuch.invalid cannot be resolved: "),
+    (["--base-url", "http://127.0.0.1:9/v1"], 1, "start one with `qwen-asr-compat serve`, or say --local."),
+    (["--base-url", "{closing}"], 1, "No server answers at {closing}"),
+    (["--base-url", "{plain}"], 1, "127.0.0.1 does not speak TLS as expected"),
+    (["--base-url", "{untrusted}"], 1, "The certificate of 127.0.0.1 is not trusted: "),
+    (["--base-url", "localhost:8000/v1"], 2, "is not an address such as http://127.0.0.1:8000/v1."),
+    (["--base-url", "http://127.0.0.1:99999/v1"], 2, "is not an address such as"),
+    (["--api-key", "ключ"], 2, "A key is one line of ASCII characters."),
+    (["--api-key", "one\ntwo"], 2, "A key is one line of ASCII characters."),
+]
+ON_DISK = [
+    (["--out", "taken"], 1, "No transcripts can be written to taken: File exists."),
+    (["--out", "taken/below"], 1, "No transcripts can be written to taken/below: Not a directory."),
+    (["--format", "srt", "--api-key", "a-key"], 1, "one.wav: Is a directory: one.srt"),
+    (["nope.wav", "--api-key", "a-key"], 1, "nope.wav: No such file or directory"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "status", "message"), MISTAKES + ON_DISK)
+@pytest.mark.parametrize("live", [False, True], ids=["upload", "live"])
+def test_a_mistake_is_a_sentence(
+    home: House,
+    folder: Path,
+    closing: str,
+    untrusted: str,
+    live: bool,
+    arguments: list[str],
+    status: int,
+    message: str,
+) -> None:
+    known = {
+        "{closing}": closing,
+        "{untrusted}": untrusted,
+        "{plain}": home.base_url.replace("http", "https"),
+    }
+    for name, value in known.items():
+        arguments = [argument.replace(name, value) for argument in arguments]
+        message = message.replace(name, value)
+
+    done = call(home, folder, "transcribe", "one.wav", *(["--live", "--fast"] if live else []), *arguments)
+
+    assert status == done.returncode
+    assert message in done.stderr.decode().replace("\n", "")
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def untrusted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with house(Tones(), tls=certificate(tmp_path_factory.mktemp("tls"))) as opened:
+        yield opened.base_url
+
+
+def test_a_server_of_something_else_is_told(folder: Path, other: str) -> None:
+    done = call(None, folder, "transcribe", "one.wav", "--base-url", other)
+
+    assert 1 == done.returncode
+    assert f"one.wav: {other} answers with status 502 and not as OpenAI's API does.\n" == done.stderr.decode()
+
+
+def test_one_missing_file_leaves_the_others(home: House, folder: Path) -> None:
+    done = call(home, folder, "transcribe", "nope.wav", "one.wav", "--api-key", "a-key", "--json")
+
+    assert 1 == done.returncode
+    assert (folder / "one.txt").is_file()
+    assert b'"nope.wav", "output": null, "status": "failed"' in done.stdout
+    assert b"No transcript (1): nope.wav" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux' full device")
+def test_a_full_disk_is_told(home: House, folder: Path) -> None:
+    (folder / ".one.txt.part").symlink_to("/dev/full")
+
+    done = call(home, folder, "transcribe", "one.wav", "--api-key", "a-key")
+
+    assert (1, b"one.wav: No space left on device") == (done.returncode, done.stderr.strip())
+    assert not (folder / "one.txt").exists()
+
+
+@pytest.mark.parametrize("arguments", [["live", "-"], ["transcribe", "one.wav"], ["transcribe", "one.wav", "--live"]])
+def test_without_the_client_extra_it_is_named(home: House, folder: Path, arguments: list[str]) -> None:
+    (folder / "openai.py").write_text("raise ImportError('No module named openai')")
+
+    done = run(home, folder, *arguments, more={"PYTHONPATH": f"{folder}:{Path(__file__).parent.parent.parent}"})
+
+    assert 1 == done.returncode
+    assert b"Error: This needs the client extra: pip install 'qwen-asr-compat[client]'.\n" == done.stderr

@@ -1,0 +1,105 @@
+"""What a person has on the screen of a real terminal, after bars have come and gone, and after Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from compat.emulator.engine import Sentence
+from compat.emulator.engines.scripted import Scripted
+from compat.emulator.engines.tones import VOCABULARY, encode, lay
+from compat.emulator.faults import Hang, Rule
+from tests.audio.media import make
+from tests.house import House, house
+from tests.terminal import CTRL_C, terminal
+from tests.transcribe.command import command, environment
+
+ENGLISH = "It was the age of foolishness, it was the epoch of belief, it was the epoch of incredulity. "
+CHINESE = "那是最好的时代，那是最坏的时代，那是智慧的时代，那是愚昧的时代。"
+SAID = (ENGLISH * 8 + CHINESE * 8).strip()
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[House]:
+    with house(Scripted([Sentence(text=SAID, begin_ms=0, end_ms=900)])) as opened:
+        yield opened
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for number, name in enumerate(("one.wav", "[red]two.wav", "three.wav")):
+        make("wav", encode(lay(VOCABULARY[number : number + 3])), 16000, 1, tmp_path / name)
+    return tmp_path
+
+
+def letters(text: str) -> str:
+    """Without spaces, for a terminal's line breaks leave none."""
+    return "".join(text.split())
+
+
+STOPPED = "Stopped: 1 of 3 done. The same command continues with the others."
+NAMES = ("one.wav", "[red]two.wav", "three.wav")
+SCREENS: list[tuple[dict[str, str], int, int]] = [
+    ({}, 80, 24),
+    ({"NO_COLOR": "1"}, 19, 5),
+    ({"TERM": "dumb"}, 40, 10),
+]
+
+
+@pytest.mark.parametrize(("more", "columns", "rows"), SCREENS)
+def test_every_word_stays_on_the_screen(
+    home: House, folder: Path, more: Mapping[str, str], columns: int, rows: int
+) -> None:
+    given = command("transcribe", *NAMES, "--out", "-")
+    with terminal(given, folder, environment(home, more), columns=columns, rows=rows) as shell:
+        shown = shell.rest()
+
+    assert (0, letters(SAID) * 3) == (shell.status, letters(shown))
+    assert (b"3 s of a" in shell.raw) == (more.get("TERM") != "dumb")
+
+
+@pytest.mark.parametrize("piped", ["stdin", "stdout", "stderr"])
+def test_every_word_comes_out_where_one_stream_is_piped(home: House, folder: Path, piped: str) -> None:
+    name = "-" if piped == "stdin" else "one.wav"
+    given = command("transcribe", name, "--out", "-")
+    with (
+        (folder / "one.wav").open("rb") as source,
+        (folder / "piped").open("wb") as pipe,
+        terminal(
+            given,
+            folder,
+            environment(home),
+            stdin=source if piped == "stdin" else None,
+            stdout=pipe if piped == "stdout" else None,
+            stderr=pipe if piped == "stderr" else None,
+        ) as shell,
+    ):
+        shown = shell.rest()
+
+    kept = (folder / "piped").read_text()
+    assert 0 == shell.status
+    assert letters(SAID) == letters(kept if piped == "stdout" else shown)
+    assert piped != "stdout" or shown == ""
+    assert piped != "stderr" or kept == ""
+
+
+@pytest.mark.parametrize(("end", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_command_ends_at_once_and_keeps_what_came(
+    home: House, folder: Path, end: signal.Signals, status: int
+) -> None:
+    home.fail(Rule("chat", Hang(), nth=2, times=None))
+    (folder / "three.txt").write_text("from before")
+    with terminal(command("transcribe", *NAMES, "--force"), folder, environment(home)) as shell:
+        shell.until("done")
+        shell.type(CTRL_C) if end == signal.SIGINT else shell.signal(end)
+        shown = shell.rest()
+    home.fail()
+
+    kept = [path for path in folder.glob("*.txt") if letters(path.read_text()) == letters(SAID)]
+    assert (status, 1) == (shell.status, len(kept))
+    assert [] == list(folder.glob(".*"))
+    assert (folder / "three.txt") in kept or (folder / "three.txt").read_text() == "from before"
+    assert (end == signal.SIGINT) == (STOPPED in shown)
