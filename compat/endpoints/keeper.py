@@ -1,6 +1,7 @@
 """What becomes of jobs with time: those of dead processes are taken over, webhooks called, old answers erased.
 
-Every process looks; that a store loses no change keeps them out of each other's way.
+Every process looks; that a store loses no change keeps them out of each other's way. Webhooks are called in LANES, of
+which no owner takes more than its share; what finds none free is put off, so that nothing waits in memory.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import contextlib
 import functools
 import logging
 import time
+from collections import Counter
 
 from compat.endpoints.jobs import Jobs, status
 from compat.endpoints.runs import BEAT, Runs
@@ -17,9 +19,12 @@ from compat.errors import CompatError
 from compat.jobs import changes
 from compat.jobs.records import Hook, Job
 from compat.openai_api import jobs as told
+from compat.upstream.shares import Party, Shares
 from compat.upstream.webhooks import Undelivered, Webhooks
 
 log = logging.getLogger("compat.jobs")
+LANES = 64
+PASSES = 100  # looks at what is due, in a row
 
 
 class Keeper:
@@ -28,6 +33,8 @@ class Keeper:
         self._store = runs.store
         self._jobs = jobs
         self._webhooks = webhooks
+        self._lanes = Shares(LANES)
+        self._put_off: Counter[str] = Counter()
 
     async def keep(self, dead: list[str]) -> None:
         """Looks after all jobs for ever. `dead`: processes of this machine that are known to have ended."""
@@ -36,8 +43,7 @@ class Keeper:
                 if dead:
                     await self._jobs.inherit(dead)
                     dead = []
-                for job in await self._store.due(time.time()):
-                    await self._look(job)
+                await self._look_at_all()
             except CompatError:
                 log.warning("the job store cannot be reached")
             except Exception:
@@ -47,6 +53,15 @@ class Keeper:
                     await self._runs.stirred.wait()
             self._runs.stirred.clear()
 
+    async def _look_at_all(self) -> None:
+        self._put_off.clear()
+        for _ in range(PASSES):
+            jobs = await self._store.due(time.time())
+            for job in jobs:
+                await self._look(job)
+            if not jobs:
+                return
+
     async def _look(self, job: Job) -> None:
         now = time.time()
         if job.under_way:
@@ -55,18 +70,31 @@ class Keeper:
             await self._store.drop(job)
         elif job.until <= now and not job.hooks:
             await self._store.swap(job, changes.expired(job, now))
-        elif claimed := await self._store.swap(job, changes.taken(job, job.holder, now)):
-            self._runs.spawn(self._call(claimed))
+        else:
+            await self._claim(job, now)
 
-    async def _call(self, job: Job) -> None:
-        """Calls those webhooks of an ended job whose time has come. What cannot be written down is tried again when
-        the claim has run out."""
-        waiting = [hook for hook in job.hooks if hook.at <= time.time()]
-        arrived = await asyncio.gather(*(self._arrived(job, hook) for hook in waiting))
-        with contextlib.suppress(CompatError):
-            for hook, there in zip(waiting, arrived, strict=True):
-                step = functools.partial(changes.called, hook=hook, arrived=there, now=time.time())
+    async def _claim(self, job: Job, now: float) -> None:
+        """Has the next webhook of an ended job called, or puts it off: the more of an owner's wait, the longer."""
+        owner = Party(job.owner, alone=False)
+        if not self._lanes.take(owner):
+            later = 1 + self._put_off[job.owner] // self._lanes.most(owner)
+            self._put_off[job.owner] += 1
+            await self._store.swap(job, changes.put_off(job, now + BEAT * later))
+            return
+        with contextlib.ExitStack() as lane:
+            lane.callback(self._lanes.give, owner)
+            if claimed := await self._store.swap(job, changes.claimed(job, now)):
+                self._runs.spawn(self._call(claimed, lane.pop_all()))
+
+    async def _call(self, job: Job, lane: contextlib.ExitStack) -> None:
+        """What cannot be written down is tried again when the claim has run out."""
+        with lane:
+            hook = min(job.hooks, key=lambda hook: hook.at)
+            arrived = await self._arrived(job, hook)
+            with contextlib.suppress(CompatError):
+                step = functools.partial(changes.called, hook=hook, arrived=arrived, now=time.time())
                 await changes.change(self._store, job.id, step)
+        self._runs.stirred.set()
 
     async def _arrived(self, job: Job, hook: Hook) -> bool:
         public_id, now = told.public_id(job.id, hook.view), time.time()

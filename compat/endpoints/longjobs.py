@@ -11,6 +11,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
+from compat import addresses
 from compat.endpoints import answers
 from compat.endpoints.auth import Gate
 from compat.endpoints.hangup import while_connected
@@ -25,7 +26,6 @@ from compat.openai_api import sse
 from compat.openai_api.parameters import ignored_header
 from compat.settings import Settings
 from compat.transcript import Ask
-from compat.upstream import webhooks
 
 JSON = ("json", "verbose_json", "diarized_json")
 
@@ -59,7 +59,9 @@ class LongJobs:
                 "This server calls no webhooks: its operator has not set COMPAT_WEBHOOK_SECRET.", param="webhook_url"
             )
         allowed = self._settings
-        webhooks.check(ask.webhook_url, http=allowed.allow_http_webhooks, private=allowed.allow_private_webhooks)
+        addresses.check(
+            ask.webhook_url, "webhook_url", http=allowed.allow_http_webhooks, private=allowed.allow_private_webhooks
+        )
 
     async def answer(self, request: Request, order: Order) -> Response:
         ask = order.work.ask

@@ -21,6 +21,7 @@ LEASE = 20.0  # seconds without a sign of life after which a job's holder counts
 UNFETCHED = 86400.0  # seconds that an answer waits for its caller; the service keeps its own as long
 REMEMBERED = 86400.0  # seconds that an erased job is known by its id
 LONGEST = 2 * 86400.0  # seconds after which a job under way that nobody can take over is dropped
+CALL = 60.0  # seconds after which a webhook that is being called counts as not called
 PAUSES = (1.0, 10.0, 30.0, 120.0, 600.0, 1800.0, 3600.0)  # seconds between the attempts to call a webhook
 NOBODY = ""
 
@@ -46,6 +47,16 @@ def abandoned(job: Job, now: float, dead: Collection[str]) -> bool:
 
 def taken(job: Job, holder: str, now: float) -> Job:
     return msgspec.structs.replace(job, holder=holder, due=now + LEASE)
+
+
+def claimed(job: Job, now: float) -> Job:
+    """For one process to call its webhooks."""
+    return msgspec.structs.replace(job, due=now + CALL)
+
+
+def put_off(job: Job, until: float) -> Job:
+    """Its webhooks have to wait."""
+    return msgspec.structs.replace(job, due=until)
 
 
 def freed(job: Job, holder: str, now: float) -> Job | None:

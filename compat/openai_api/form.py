@@ -10,9 +10,8 @@ from typing import Annotated, Literal, get_args
 
 import msgspec
 
-from compat import languages
+from compat import addresses, languages
 from compat.errors import BadRequest
-from compat.openai_api import addresses
 from compat.openai_api.fields import Fields, choice, switch
 from compat.openai_api.parameters import TRANSLATION
 from compat.openai_api.usage import estimate
@@ -108,7 +107,7 @@ def language_code(text: str, param: str) -> str:
 
 def _url(form: Fields) -> str | None:
     url = form.extension("url")
-    return addresses.public_https(url, "url") if url else None
+    return addresses.check(url, "url") if url else None
 
 
 def _response_format(form: Fields) -> ResponseFormat:

@@ -13,7 +13,7 @@ from websockets.http11 import MAX_LINE_LENGTH
 from compat import nesting, serving
 from compat.audio.worker import Worker
 from compat.bridge.limits import Limits
-from compat.endpoints import parts, sessions, spool
+from compat.endpoints import keeper, parts, sessions, spool
 from compat.endpoints.conversation import Bounds
 from compat.openai_api import form, secrets
 from compat.settings import Settings
@@ -53,6 +53,7 @@ CODE = {
     f"`COMPAT_MAX_SPOOL`: {SET.max_requests}, {SET.max_sessions}, {SET.max_spool >> 30} GiB",
     "one caller's share of these, where there are several": "as much as is still free: half for one, a third each for "
     "two",
+    "webhooks under way": f"{keeper.LANES}, shared the same way",
     "text fields of all requests under way": f"{spool.TEXT >> 20} MiB, shared the same way",
     "the wait for a turn": f"`COMPAT_QUEUE_WAIT`, {SET.queue_wait:g} s",
 }

@@ -19,7 +19,7 @@ from compat.emulator.app import create_app
 from compat.emulator.engine import Sentence
 from compat.emulator.engines.scripted import Scripted
 from compat.endpoints.jobs import Jobs
-from compat.endpoints.keeper import Keeper
+from compat.endpoints.keeper import LANES, Keeper
 from compat.endpoints.recognition import Recogniser
 from compat.endpoints.runs import Runs
 from compat.jobs import changes
@@ -28,6 +28,7 @@ from compat.jobs.store import Store, at
 from compat.settings import Settings
 from compat.transcript import Ask, Request, Transcript
 from compat.upstream.http import Service
+from compat.upstream.webhooks import Webhooks
 from tests.audio.media import make
 from tests.jobs.making import a_job
 from tests.servers import serve
@@ -191,3 +192,36 @@ async def test_a_webhook_that_cannot_be_called_is_put_off(office: Office) -> Non
 
     assert job is not None
     assert msgspec.structs.replace(hook, tries=1, at=job.due) == job.hooks[0]
+
+
+async def test_one_owner_s_webhooks_leave_room_for_another_s(office: Office) -> None:
+    """Its receiver never answers; it has more of them than there are lanes, and they were due first."""
+    over, called = asyncio.Event(), asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if (await reader.readline()).startswith(b"POST /slow "):
+            await over.wait()
+        else:
+            called.set()
+        writer.close()
+
+    def ended(owner: str, number: int, url: str) -> Job:
+        fields: dict[str, Any] = {"state": "failed", "views": (VIEW,), "hooks": (Hook(url, 0),)}
+        fields |= {"owner": owner, "due": float(number), "until": time.time() + 600}
+        return office.ours(id=f"transcription_{number:032x}", key=f"{owner}{number}", **fields)
+
+    webhooks = Webhooks(b"secret", private=True)
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        root = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        for number in range(2 * LANES):
+            await office.store.open(ended("greedy", number, f"{root}/slow"))
+        await office.store.open(ended("other", 2 * LANES, f"{root}/done"))
+        keeping = office.runs.spawn(Keeper(office.runs, office.jobs, webhooks).keep([]))
+        async with asyncio.timeout(10):
+            await called.wait()
+        waiting = [job.hooks[0].tries for job in await office.store.due(time.time() + 86400) if job.owner == "greedy"]
+        keeping.cancel()
+        over.set()
+        await webhooks.close()
+
+    assert [0] * len(waiting) == waiting
