@@ -30,6 +30,7 @@ from compat.endpoints.jobs import Jobs
 from compat.endpoints.keeper import Keeper
 from compat.endpoints.longjobs import LongJobs
 from compat.endpoints.models import Models
+from compat.endpoints.pages import Pages
 from compat.endpoints.paths import Paths
 from compat.endpoints.realtime import Realtime
 from compat.endpoints.recognition import Recogniser
@@ -67,9 +68,9 @@ EXPOSED = (
 )
 
 
-def create_app(settings: Settings, traces: Traces | None = None) -> Starlette:
+def create_app(settings: Settings, traces: Traces | None = None, *, insecure: bool = False) -> Starlette:
     """When the server is to stop, `app.state.retire` is to be awaited, which gives balancers time to notice; then
-    `app.state.leave`, before its sockets are closed."""
+    `app.state.leave`, before its sockets are closed. `insecure`: without keys every page may call, under any name."""
     metrics = Metrics(region=settings.short_region, prices=settings.prices)
     guard = _guard(settings, metrics, traces)
     budget = _budget(settings, metrics)
@@ -161,6 +162,7 @@ def create_app(settings: Settings, traces: Traces | None = None) -> Starlette:
         middleware=[
             Middleware(Paths),
             Middleware(Access, metrics=metrics, traces=traces),
+            *([] if insecure or gate.keyed or settings.pass_key else _own(settings)),
             *_cors(settings),
             Middleware(Doorkeeper),
         ],
@@ -209,6 +211,10 @@ def _sockets(settings: Settings, root: str, budget: Budget, guard: Guard, pulse:
 def _guard(settings: Settings, metrics: Metrics, traces: Traces | None, prefix: str = "") -> Guard:
     failures, pause = settings.breaker_failures, settings.breaker_pause
     return Guard(metrics, failures=failures, pause=pause, prefix=prefix, traces=traces)
+
+
+def _own(settings: Settings) -> list[Middleware]:
+    return [Middleware(Pages, hosts=settings.allowed_hosts, origins=settings.cors_origins)]
 
 
 def _cors(settings: Settings) -> list[Middleware]:

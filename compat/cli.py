@@ -101,7 +101,7 @@ def serve(host: str, port: int, insecure: bool, engine: str, tls_cert: Path | No
         elif settings.store is None:
             settings = dataclasses.replace(settings, store=_state())
         logs.start(settings.log_level)
-        _Announcing(settings, local, listener, tls_cert, tls_key).until_signal(listener)
+        _Announcing(settings, local, listener, tls_cert, tls_key, insecure=insecure).until_signal(listener)
 
 
 class _Stopping(uvicorn.Server):
@@ -134,12 +134,19 @@ class _Announcing(_Stopping, Server):
     """A server that says how to use it once it is ready."""
 
     def __init__(
-        self, settings: Settings, local: bool, listener: socket.socket, cert: Path | None, key: Path | None
+        self,
+        settings: Settings,
+        local: bool,
+        listener: socket.socket,
+        cert: Path | None,
+        key: Path | None,
+        *,
+        insecure: bool,
     ) -> None:
         from compat.app import create_app
 
         try:
-            app = create_app(settings, _traces() if settings.traces else None)
+            app = create_app(settings, _traces() if settings.traces else None, insecure=insecure)
         except SettingsError as exc:
             raise click.ClickException(str(exc)) from exc
         told = config(app, cert, key, head_timeout=settings.head_timeout, body_timeout=settings.body_timeout)

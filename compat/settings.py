@@ -169,6 +169,11 @@ class Settings:
     cors_origins: tuple[str, ...] = setting(
         (), values.many, "Web origins whose pages may call, comma-separated; `*` for all."
     )
+    allowed_hosts: tuple[str, ...] = setting(
+        (),
+        values.hosts,
+        "Names other than this machine's own that a server without keys is served under, comma-separated.",
+    )
     playground: bool = setting(True, values.switch, "Serve a page to try things on at `/`.")
     traces: bool = setting(
         False,

@@ -24,6 +24,13 @@ def many(value: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
+def hosts(value: str) -> tuple[str, ...]:
+    names = tuple(name.lower() for name in many(value))
+    if not all(re.fullmatch(r"[\w.-]+|[0-9a-f:.]*:[0-9a-f:.]*", name) for name in names):
+        raise ValueError("a comma-separated list of names such as asr.example.com, without schemes and ports")
+    return names
+
+
 def aliases(value: str) -> dict[str, str]:
     pairs = [part.partition("=") for part in many(value)]
     if not all(name.strip() and target.strip() for name, _, target in pairs):

@@ -11,7 +11,6 @@ import time
 import uuid
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 from starlette.responses import JSONResponse
@@ -20,11 +19,12 @@ from starlette.websockets import WebSocket
 from compat import catalogue
 from compat.bridge import Bridge
 from compat.bridge.limits import Limits
+from compat.endpoints import pages
 from compat.endpoints.access import request_id_of
 from compat.endpoints.auth import Gate
 from compat.endpoints.conversation import GONE, Bounds, Conversation
 from compat.endpoints.latency import Turns
-from compat.errors import CompatError, Forbidden, ServiceUnavailable
+from compat.errors import CompatError, ServiceUnavailable
 from compat.metrics import Metrics
 from compat.openai_api import secrets
 from compat.openai_api.realtime.opening import Opening, opening
@@ -34,7 +34,6 @@ from compat.upstream.fallback import LiveFallback
 from compat.upstream.sockets import Sockets
 
 log = logging.getLogger("compat.live")
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +91,9 @@ class Realtime:
         """Raises CompatError."""
         if self._leaving:
             raise ServiceUnavailable("This server is shutting down.", retry_after=1.0)
-        self._check_origin(socket)
+        # Browsers do not ask before they open a WebSocket.
+        if (origin := socket.headers.get("origin")) is not None:
+            pages.check(origin, socket.headers.get("host", ""), self._settings.cors_origins)
         said = opening(socket.query_params, socket.headers, socket.scope["subprotocols"])
         key = said.credential or ""
         if self._gate.is_secret(key):
@@ -102,21 +103,6 @@ class Realtime:
             who, configured = self._gate.known(key, "realtime"), None
         await self._gate.admit(socket, who)
         return Admitted(opening=said, key=who.key, caller=who.name, configured=configured)
-
-    def _check_origin(self, socket: WebSocket) -> None:
-        """A web page may only call from this host, from loopback, or from an origin that the settings name. Browsers
-        do not ask before they open a WebSocket, so this is all that keeps a foreign page out where no key is needed."""
-        origin = socket.headers.get("origin")
-        allowed = self._settings.cors_origins
-        if origin is None or origin in allowed or "*" in allowed:
-            return
-        try:
-            parts = urlsplit(origin)
-            ours = parts.hostname in LOOPBACK or parts.netloc.lower() == socket.headers.get("host", "").lower()
-        except ValueError:  # http://[
-            ours = False
-        if not ours:
-            raise Forbidden("Pages of this origin may not call: COMPAT_CORS_ORIGINS does not name it.")
 
     # --- the session ------------------------------------------------------------------------------------------------
 

@@ -60,7 +60,7 @@ def _samples(text: str) -> Iterator[tuple[str, set[str]]]:
 async def known(tmp_path: Path) -> dict[str, set[str]]:
     """With the figures that an app watches, which have no labels."""
     app = create_app(Settings(dashscope_api_key="k", spool=tmp_path))
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://server") as client:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://localhost") as client:
         watched = dict(_samples((await client.get("/metrics")).text))
     return watched | labels()
 

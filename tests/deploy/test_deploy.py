@@ -58,7 +58,7 @@ def test_a_server_is_given_settings_that_it_knows_and_can_read(environment: dict
 async def test_a_probe_asks_for_what_there_is(probe: str, tmp_path: Path) -> None:
     app = create_app(Settings(spool=tmp_path, base_url="http://127.0.0.1:1", attempts=1))
     asked = SERVER[probe]["httpGet"]
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://server") as client:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://localhost") as client:
         answer = await client.get(asked["path"])
 
     assert answer.json().get("status") in ("ok", "not ready")
@@ -67,7 +67,7 @@ async def test_a_probe_asks_for_what_there_is(probe: str, tmp_path: Path) -> Non
 
 async def test_what_scales_the_servers_is_counted(tmp_path: Path) -> None:
     app = create_app(Settings(spool=tmp_path))
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://server") as client:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://localhost") as client:
         said = (await client.get("/metrics")).text
     scaler = RESOURCES["HorizontalPodAutoscaler", "server"]["spec"]
     names = [metric["pods"]["metric"]["name"] for metric in scaler["metrics"] if metric["type"] == "Pods"]

@@ -112,7 +112,9 @@ def slow(place: Place) -> httpx2.Response:
     host, port = place.hurried.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as caller:
         kind = b"content-type: multipart/form-data; boundary=b"
-        caller.sendall(b"POST /v1/audio/transcriptions HTTP/1.1\r\nhost: x\r\n%s\r\ncontent-length: 9\r\n\r\n" % kind)
+        caller.sendall(
+            b"POST /v1/audio/transcriptions HTTP/1.1\r\nhost: [::1]\r\n%s\r\ncontent-length: 9\r\n\r\n" % kind
+        )
         head, _, body = b"".join(iter(lambda: caller.recv(65536), b"")).partition(b"\r\n\r\n")
     return httpx2.Response(int(head[9:12]), content=body)
 
@@ -174,6 +176,12 @@ MISTAKES: dict[str, Callable[[Place], Any]] = {
     "live speech without an upgrade": lambda place: httpx2.get(f"{place.home.base_url}/realtime", headers=KEY),
     "live speech without `/v1`": lambda place: place.upgrade("/realtime"),
     "live speech from a page of another site": lambda place: place.upgrade("/v1/realtime", origin=OTHERS["origin"]),
+    "a server without keys under another name": lambda place: httpx2.get(
+        f"{place.alone}/models", headers={"host": "asr.example.com"}
+    ),
+    "a server without keys from a page of another site": lambda place: httpx2.get(
+        f"{place.alone}/models", headers=OTHERS
+    ),
     "live speech with a wrong key": lambda place: place.upgrade("/v1/realtime", "sk-nobody"),
     "a wrong configuration of a client secret": lambda place: httpx2.post(
         f"{place.home.base_url}/realtime/client_secrets", headers=KEY, json={"session": {"type": "video"}}

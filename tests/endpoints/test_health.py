@@ -58,10 +58,10 @@ REFUSED = {
     "a long head": (
         b"GET / HTTP/1.1\r\nhost: x\r\nx: " + b"a" * 70_000 + b"\r\n\r\n", 431, "request_header_fields_too_large",
     ),
-    "no handshake": (b"GET /v1/realtime HTTP/1.1\r\nhost: x\r\n" + HANDSHAKE + b"\r\n", 400, "invalid_handshake"),
-    "no such session": (b"GET /v2 HTTP/1.1\r\nhost: x\r\n" + HANDSHAKE + V13 + b"\r\n", 404, "unknown_url"),
+    "no handshake": (b"GET /v1/realtime HTTP/1.1\r\nhost: [::1]\r\n" + HANDSHAKE + b"\r\n", 400, "invalid_handshake"),
+    "no such session": (b"GET /v2 HTTP/1.1\r\nhost: [::1]\r\n" + HANDSHAKE + V13 + b"\r\n", 404, "unknown_url"),
     "a foreign page": (
-        b"GET /v1/realtime HTTP/1.1\r\nhost: x\r\norigin: http://y\r\n" + HANDSHAKE + V13 + b"\r\n",
+        b"GET /v1/realtime HTTP/1.1\r\nhost: localhost\r\norigin: http://y\r\n" + HANDSHAKE + V13 + b"\r\n",
         403, "permission_denied",
     ),
 }  # fmt: skip

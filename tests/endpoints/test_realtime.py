@@ -127,13 +127,14 @@ async def test_pages_of_other_origins_may_not_whatever_key_they_show(home: House
         assert (403, "permission_denied") == (status, error["code"])
 
 
-async def test_the_page_of_this_very_host_may_call(home: House) -> None:
-    port = urlsplit(home.base_url).port
+async def test_the_page_of_this_very_host_may_call(keyed: House) -> None:
+    port = urlsplit(keyed.base_url).port
     async with connect(
         f"ws://asr.example:{port}/v1/realtime",
         host="127.0.0.1",
         origin=Origin(f"http://asr.example:{port}"),
         proxy=None,
+        **KEYED,
     ) as socket:
         assert "session.created" == (await Caller(socket).hear())["type"]
 

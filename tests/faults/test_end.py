@@ -100,7 +100,7 @@ def request(speech: bytes, **fields: str) -> bytes:
     head = b'--b\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
     body = b"".join([*parts, head, speech, b"\r\n--b--\r\n"])
     return (
-        b"POST /v1/audio/transcriptions HTTP/1.1\r\nhost: x\r\ncontent-type: multipart/form-data; boundary=b\r\n"
+        b"POST /v1/audio/transcriptions HTTP/1.1\r\nhost: [::1]\r\ncontent-type: multipart/form-data; boundary=b\r\n"
         b"content-length: %d\r\n\r\n%s" % (len(body), body)
     )
 

@@ -22,7 +22,7 @@ from compat.wire.websocket import Protocol
 from tests.servers import serve
 
 KEY = b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="
-WHOLE = (b"host: x", b"connection: upgrade", b"upgrade: websocket", b"sec-websocket-version: 13", KEY)
+WHOLE = (b"host: [::1]", b"connection: upgrade", b"upgrade: websocket", b"sec-websocket-version: 13", KEY)
 
 
 async def hello(socket: WebSocket) -> None:

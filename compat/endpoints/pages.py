@@ -1,0 +1,95 @@
+"""Which pages may call, and under which names a server that asks for no key is served.
+
+A page of any site can make its visitor's browser send requests to 127.0.0.1: as forms, which need no permission to be
+sent, over WebSockets, which know no such permission, and under a name of its own that it lets lead there (DNS
+rebinding), so that the browser takes both for one site. Browsers say so in Host, Origin and Sec-Fetch-Site.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from compat.endpoints.access import request_id_of
+from compat.errors import Forbidden
+
+PROBES = ("/healthz", "/readyz", "/health")
+
+
+class Pages:
+    """The middleware of a server without keys: its own machine's programs and pages are served, and those that
+    `hosts` and `origins` name. Probes are spared."""
+
+    def __init__(self, app: ASGIApp, hosts: tuple[str, ...], origins: tuple[str, ...]) -> None:
+        self._app = app
+        self._hosts = hosts
+        self._origins = origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan" and scope["path"] not in PROBES:
+            headers = Headers(scope=scope)
+            try:
+                self._check(scope, headers)
+            except Forbidden as error:
+                scope["state"]["log"]["error"] = error.code
+                said = {"x-request-id": request_id_of(headers)} if scope["type"] == "websocket" else {}
+                await JSONResponse(error.body(), error.status, error.headers() | said)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _check(self, scope: Scope, headers: Headers) -> None:
+        """Raises Forbidden."""
+        name = _name(headers.get("host", ""))
+        if name and not loopback(name) and name not in self._hosts:
+            raise Forbidden(
+                f"This server asks for no key, so it is served under this machine's own names only and not as "
+                f"{name[:100]}: COMPAT_ALLOWED_HOSTS names others."
+            )
+        origins = headers.getlist("origin")
+        for origin in origins:
+            check(origin, headers.get("host", ""), self._origins)
+        if not origins and _elsewhere(headers) and not _visit(scope, headers) and "*" not in self._origins:
+            raise Forbidden("Pages of other sites may not call a server that asks for no key.")
+
+
+def check(origin: str, host: str, named: tuple[str, ...]) -> None:
+    """Raises Forbidden for a page that is neither from `host`, which was called, nor from loopback, nor `named`."""
+    if origin in named or "*" in named:
+        return
+    try:
+        parts = urlsplit(origin)
+        ours = loopback(parts.hostname or "") or (bool(host) and parts.netloc.lower() == host.lower())
+    except ValueError:  # http://[
+        ours = False
+    if not ours:
+        raise Forbidden("Pages of this origin may not call: COMPAT_CORS_ORIGINS does not name it.")
+
+
+def loopback(name: str) -> bool:
+    """Whether a host's name or address can be nobody's but this machine's (RFC 6761, 6.3)."""
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
+def _name(host: str) -> str:
+    """Without the port and the brackets of an IPv6 address."""
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    return name.lower().removesuffix(".")
+
+
+def _elsewhere(headers: Headers) -> bool:
+    return "cross-site" in headers.getlist("sec-fetch-site")
+
+
+def _visit(scope: Scope, headers: Headers) -> bool:
+    """Whether somebody follows a link to the page that is served here."""
+    if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] != "/":
+        return False
+    return headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
