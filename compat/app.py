@@ -7,7 +7,7 @@ import contextlib
 import functools
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -43,6 +43,7 @@ from compat.endpoints.translations import Translations
 from compat.endpoints.turns import Turns
 from compat.errors import CompatError
 from compat.jobs.store import REDIS, at
+from compat.local import LocalEngine
 from compat.metrics import Metrics
 from compat.settings import Settings
 from compat.upstream.buckets import Bucket
@@ -68,11 +69,14 @@ EXPOSED = (
 )
 
 
-def create_app(settings: Settings, traces: Traces | None = None, *, insecure: bool = False) -> Starlette:
-    """When the server is to stop, `app.state.retire` is to be awaited, which gives balancers time to notice; then
-    `app.state.leave`, before its sockets are closed. `insecure`: without keys every page may call, under any name."""
+def create_app(
+    settings: Settings, traces: Traces | None = None, local: LocalEngine | None = None, *, insecure: bool = False
+) -> Starlette:
+    """`local` answers in DashScope's place and lives as long as the app. When the server is to stop, `app.state.retire`
+    is to be awaited, which gives balancers time to notice; then `app.state.leave`, before its sockets are closed.
+    `insecure`: without keys every page may call, under any name."""
     metrics = Metrics(region=settings.short_region, prices=settings.prices)
-    guard = _guard(settings, metrics, traces)
+    guard = _guard(settings, metrics, traces, check=local.check if local else lambda: None)
     budget = _budget(settings, metrics)
     door = Door(requests=settings.max_requests, sessions=settings.max_sessions)
     gate = Gate(settings, budget, door)
@@ -105,7 +109,7 @@ def create_app(settings: Settings, traces: Traces | None = None, *, insecure: bo
     secret = settings.secret.encode() if settings.secret else os.urandom(32)
     sessions = Sessions(settings, gate, secret)
     realtime = Realtime(settings, gate, sockets, secret, metrics)
-    readiness = Readiness(door, *accounts)
+    readiness = Readiness(door, *accounts, engine_trouble=lambda: local.trouble if local else "")
     metrics.watch("requests_under_way", "Requests for work.", lambda: door.requests.used)
     metrics.watch("tasks", "Coroutines under way in this process.", lambda: len(asyncio.all_tasks()))
     metrics.watch("jobs_under_way", "Long jobs that this process works on.", lambda: runs.under_way)
@@ -126,6 +130,10 @@ def create_app(settings: Settings, traces: Traces | None = None, *, insecure: bo
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, object]]:
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(spool.close)
+            if local is not None:
+                fetches = bool(settings.public_url or settings.bucket)
+                local.start(spool.path / "engine", settings.max_spool, fetches=fetches)
+                stack.push_async_callback(asyncio.to_thread, local.close)
             stack.push_async_callback(budget.close)
             stack.push_async_callback(service.close)
             stack.push_async_callback(worker.close)
@@ -208,9 +216,15 @@ def _sockets(settings: Settings, root: str, budget: Budget, guard: Guard, pulse:
     return Sockets(root, connect_timeout=settings.connect_timeout, budget=budget, guard=guard, pulse=pulse)
 
 
-def _guard(settings: Settings, metrics: Metrics, traces: Traces | None, prefix: str = "") -> Guard:
+def _guard(
+    settings: Settings,
+    metrics: Metrics,
+    traces: Traces | None,
+    prefix: str = "",
+    check: Callable[[], None] = lambda: None,
+) -> Guard:
     failures, pause = settings.breaker_failures, settings.breaker_pause
-    return Guard(metrics, failures=failures, pause=pause, prefix=prefix, traces=traces)
+    return Guard(metrics, failures=failures, pause=pause, prefix=prefix, traces=traces, check=check)
 
 
 def _own(settings: Settings) -> list[Middleware]:

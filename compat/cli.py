@@ -9,10 +9,8 @@ import logging
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, ClassVar
@@ -20,7 +18,8 @@ from typing import TYPE_CHECKING, ClassVar
 import click
 import uvicorn
 
-from compat import __version__, children, logs
+from compat import __version__, logs
+from compat.local import LocalEngine
 from compat.serving import Server, config
 from compat.settings import Settings
 from compat.variables import SettingsError
@@ -94,10 +93,10 @@ def serve(host: str, port: int, insecure: bool, engine: str, tls_cert: Path | No
         )
     listener = _listener(host, port)
     with contextlib.ExitStack() as stack:
-        local = not (settings.dashscope_api_key or settings.pass_key)
-        if local:
-            root = stack.enter_context(_local_service(engine))
-            settings = _settings({"DASHSCOPE_API_KEY": "local", "DASHSCOPE_BASE_URL": root})
+        local = None
+        if not (settings.dashscope_api_key or settings.pass_key):
+            local = stack.enter_context(contextlib.closing(LocalEngine(engine)))
+            settings = _settings(_instead(local))
         elif settings.store is None:
             settings = dataclasses.replace(settings, store=_state())
         logs.start(settings.log_level)
@@ -107,15 +106,13 @@ def serve(host: str, port: int, insecure: bool, engine: str, tls_cert: Path | No
 class _Stopping(uvicorn.Server):
     """Says that a signal is heard, and ends the process with the status that fits it."""
 
-    quiet = False
     _heard: int | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._heard is None:
             self._heard = sig
             hint = " Press Ctrl-C again to stop at once." if sys.stdin.isatty() else ""
-            if not self.quiet:
-                os.write(2, f"Stopping.{hint}\n".encode())  # a signal may come while another line is being written
+            os.write(2, f"Stopping.{hint}\n".encode())  # a signal may come while another line is being written
         super().handle_exit(sig, frame)
         if self.force_exit:
             logging.disable()  # the errors of all that is cut off now
@@ -136,7 +133,7 @@ class _Announcing(_Stopping, Server):
     def __init__(
         self,
         settings: Settings,
-        local: bool,
+        local: LocalEngine | None,
         listener: socket.socket,
         cert: Path | None,
         key: Path | None,
@@ -146,12 +143,12 @@ class _Announcing(_Stopping, Server):
         from compat.app import create_app
 
         try:
-            app = create_app(settings, _traces() if settings.traces else None, insecure=insecure)
+            app = create_app(settings, _traces() if settings.traces else None, local, insecure=insecure)
         except SettingsError as exc:
             raise click.ClickException(str(exc)) from exc
         told = config(app, cert, key, head_timeout=settings.head_timeout, body_timeout=settings.body_timeout)
         super().__init__(told, app.state.retire, app.state.leave)
-        self._local = local
+        self._local = local is not None
         self._keyed = _keyed(settings)
         host, port = listener.getsockname()[:2]
         scheme = "https" if cert else "http"
@@ -197,26 +194,14 @@ def _welcome(base: str, local: bool, keyed: bool) -> str:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8001, show_default=True, help="Port to listen on; 0 takes a free one.")
 @click.option("--engine", type=ENGINES, default="moonshine", show_default=True, help="Who recognises.")
-@click.option("--fd", type=int, hidden=True, help="A listening socket, in place of host and port.")
-def emulator(host: str, port: int, engine: str, fd: int | None) -> None:
+def emulator(host: str, port: int, engine: str) -> None:
     """Run DashScope on this machine: every surface this server uses, with a local engine behind it."""
     from compat.emulator.app import create_app
     from compat.emulator.engines import engine as make
 
-    listener = socket.socket(fileno=fd) if fd is not None else _listener(host, port)
-    if fd is None:
-        click.echo(f"DashScope emulator at http://{host}:{listener.getsockname()[1]}, any key will do.")
-    else:
-        threading.Thread(target=_end_with_parent, daemon=True).start()
-    server = _Stopping(config(create_app(make(engine))))
-    server.quiet = fd is not None
-    server.until_signal(listener)
-
-
-def _end_with_parent() -> None:
-    """Standard input is a pipe that only the parent holds: its end is the parent's."""
-    sys.stdin.buffer.read()
-    os._exit(0)
+    listener = _listener(host, port)
+    click.echo(f"DashScope emulator at http://{host}:{listener.getsockname()[1]}, any key will do.")
+    _Stopping(config(create_app(make(engine)))).until_signal(listener)
 
 
 def _state() -> str | None:
@@ -230,22 +215,16 @@ def _state() -> str | None:
     return str(folder / "jobs.sqlite")
 
 
-@contextlib.contextmanager
-def _local_service(engine: str) -> Iterator[str]:
-    """The emulator in a process of its own on a free loopback port; gives its root."""
-    with _listener("127.0.0.1", 0) as listener:
-        fd = listener.fileno()
-        command = children.command("emulator", "--engine", engine, "--fd", str(fd))
-        # A session of its own: the terminal's Ctrl-C is the parent's.
-        child = subprocess.Popen(  # noqa: S603 - our own program
-            command, stdin=subprocess.PIPE, pass_fds=[fd], start_new_session=True
-        )
-        root = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    try:
-        yield root
-    finally:
-        child.terminate()
-        child.communicate()
+def _instead(local: LocalEngine) -> dict[str, str]:
+    """The environment that has the local engine answer and nothing else: no proxy, no other address, no account."""
+    for name in ("no_proxy", "NO_PROXY"):
+        os.environ[name] = ",".join(filter(None, (os.environ.get(name, ""), "127.0.0.1")))
+    return {
+        "DASHSCOPE_API_KEY": local.key,
+        "DASHSCOPE_BASE_URL": local.root,
+        "DASHSCOPE_WEBSOCKET_BASE_URL": "",
+        "DASHSCOPE_FALLBACK_API_KEY": "",
+    }
 
 
 @main.command()

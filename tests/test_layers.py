@@ -14,7 +14,7 @@ FLOORS = [  # from the ground up; a module imports from floors below its own, or
     {"addresses", "aliases", "options", "rates"},
     {"children"},
     {"audio", "cancelling", "catalogue", "dashscope_api", "metrics", "openai_api", "tracing"},
-    {"bridge", "jobs", "upstream"},
+    {"bridge", "jobs", "local", "upstream"},
     {"endpoints"},
     {"app", "wire"},
     {"doctor", "logs", "serving", "transcribe"},

@@ -1,4 +1,4 @@
-"""DashScope on your laptop: every surface of speech recognition, in front of an engine of one's own."""
+"""DashScope on your machine: its surfaces of speech recognition, in front of a local engine."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ import time
 from collections.abc import AsyncIterator, Callable
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route
 
-from compat.emulator import chat, control, describing, generation, refusals, transcription, uploads
+from compat.emulator import chat, control, describing, elsewhere, generation, refusals, transcription, uploads
 from compat.emulator.engine import Engine
 from compat.emulator.faults import Faults
+from compat.emulator.gatekeeper import Gatekeeper
 from compat.emulator.readings import Readings
 from compat.emulator.realtime import endpoint as realtime
+from compat.emulator.site import Site
 from compat.emulator.state import Emulator, Limits
 from compat.emulator.surface import Surface
 
 SERVICES = "/api/v1/services"
 TASK = "/api/v1/tasks/{task_id}"
+READ = ("GET", "HEAD")
 
 
 def create_app(
@@ -28,6 +32,7 @@ def create_app(
     readings: Readings | None = None,
     limits: Limits | None = None,
     keys: frozenset[str] | None = None,
+    site: Site | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Starlette:
     """`keys` None: any key is taken. The state is `app.state.emulator`, an Emulator."""
@@ -37,6 +42,7 @@ def create_app(
         readings=readings or Readings(),
         limits=limits or Limits(),
         keys=keys,
+        site=site or Site(),
         clock=clock,
     )
 
@@ -45,7 +51,7 @@ def create_app(
         async with emulator.running():
             yield
 
-    app = Starlette(routes=routes(emulator), lifespan=lifespan)
+    app = Starlette(routes=routes(emulator), lifespan=lifespan, middleware=[Middleware(Gatekeeper, site=emulator.site)])
     app.state.emulator = emulator
     return app
 
@@ -56,20 +62,22 @@ def routes(emulator: Emulator) -> list[BaseRoute]:
     )
     generations = Surface(emulator, "generation", generation.generate, describe=describing.native, reads=True)
     submits = Surface(emulator, "submit", transcription.submit, describe=describing.native, reads=True)
-    listings = Surface(emulator, "list", transcription.listing)
-    results = Surface(emulator, "result", transcription.result, shape=refusals.store, key=False)
+    listings = Surface(emulator, "list", transcription.listing, methods=READ)
+    queries = Surface(emulator, "query", transcription.query, methods=(*READ, "POST"))
+    policies = Surface(emulator, "policy", uploads.policy, methods=READ)
+    results = Surface(emulator, "result", transcription.result, methods=READ, shape=refusals.store, key=False)
     stores = Surface(emulator, "store", uploads.store, shape=refusals.store, key=False)
     return [
-        Route("/compatible-mode/v1/chat/completions", completions, methods=["POST"]),
-        Route(f"{SERVICES}/aigc/multimodal-generation/generation", generations, methods=["POST"]),
-        Route(f"{SERVICES}/audio/asr/transcription", submits, methods=["POST"]),
-        Route("/api/v1/tasks", listings, methods=["GET"]),
-        Route("/api/v1/tasks/", listings, methods=["GET"]),
-        Route(TASK, Surface(emulator, "query", transcription.query), methods=["GET", "POST"]),
-        Route(f"{TASK}/cancel", Surface(emulator, "cancel", transcription.cancel), methods=["POST"]),
-        Route("/emulator/results/{task_id}/{index:int}.json", results, methods=["GET"]),
-        Route("/api/v1/uploads", Surface(emulator, "policy", uploads.policy), methods=["GET"]),
-        Route(uploads.PATH, stores, methods=["POST"]),
+        Route("/compatible-mode/v1/chat/completions", completions),
+        Route(f"{SERVICES}/aigc/multimodal-generation/generation", generations),
+        Route(f"{SERVICES}/audio/asr/transcription", submits),
+        Route("/api/v1/tasks", listings),
+        Route(TASK, queries),
+        Route(f"{TASK}/cancel", Surface(emulator, "cancel", transcription.cancel)),
+        Route("/emulator/results/{task_id}/{index:int}.json", results),
+        Route("/api/v1/uploads", policies),
+        Route(uploads.PATH, stores),
         *realtime.routes(emulator),
-        *control.routes(emulator),
+        *(control.routes(emulator) if emulator.site.control else ()),
+        *elsewhere.ROUTES,
     ]

@@ -30,6 +30,10 @@ def routes(emulator: Emulator) -> list[Route]:
         """The shape of the last requests, oldest first."""
         return json_response(list(emulator.requests))
 
+    async def sessions(_: Request) -> Response:
+        """What is known of the last live sessions, oldest first; without their sound."""
+        return json_response([record.told() for record in emulator.live.sessions])
+
     async def reset(_: Request) -> Response:
         """Forgets counts and requests, and ends all faults."""
         emulator.counts.clear()
@@ -42,5 +46,6 @@ def routes(emulator: Emulator) -> list[Route]:
         Route("/emulator/faults", arm, methods=["POST"]),
         Route("/emulator/counts", counts, methods=["GET"]),
         Route("/emulator/requests", requests, methods=["GET"]),
+        Route("/emulator/sessions", sessions, methods=["GET"]),
         Route("/emulator/reset", reset, methods=["POST"]),
     ]

@@ -57,3 +57,8 @@ class Engine(Protocol):
         """Sentences in order, each as soon as it is known. `speakers`: tell them apart, where the engine can."""
 
     def listen(self) -> Listener: ...
+
+
+class Loadable(Engine, Protocol):
+    def prepare(self) -> None:
+        """Loads what the first sound would else wait for."""

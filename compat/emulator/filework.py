@@ -12,6 +12,7 @@ from compat.emulator import masking, results, sound
 from compat.emulator.engine import Sentence
 from compat.emulator.families import Family
 from compat.emulator.faults import FailFile, FailTask, Slow
+from compat.emulator.fetching import RULE
 from compat.emulator.hearing import Hearing
 from compat.emulator.media import MediaTrouble, Sound, Source, Trouble, fetch
 from compat.emulator.results import Channel, Heard, Kind
@@ -26,6 +27,8 @@ CODES: dict[Trouble, tuple[str, str]] = {
     Trouble.URI_TOO_LARGE: ("InvalidParameter.MalformedURL", "A valid file URL is required"),
     Trouble.UNRESOLVED: ("FILE_DOWNLOAD_FAILED", "FILE_DOWNLOAD_FAILED"),
     Trouble.FAILED: ("FILE_DOWNLOAD_FAILED", "FILE_DOWNLOAD_FAILED"),
+    Trouble.OFF_LIMITS: ("FILE_DOWNLOAD_FAILED", f"FILE_DOWNLOAD_FAILED. {RULE}"),
+    Trouble.FULL: ("SERVER_ERROR", "SERVER_ERROR: the emulator's folder holds as much as it may."),
     Trouble.FORBIDDEN: ("FILE_403_FORBIDDEN", "FILE_403_FORBIDDEN"),
     Trouble.MISSING: ("FILE_404_NOT_FOUND", "FILE_404_NOT_FOUND"),
     Trouble.NO_LENGTH: ("CONTENT_LENGTH_CHECK_FAILED", "CONTENT_LENGTH_CHECK_FAILED"),
@@ -34,7 +37,7 @@ CODES: dict[Trouble, tuple[str, str]] = {
     Trouble.ILLEGAL: ("DECODE_ERROR", "DECODE_ERROR"),
     Trouble.TOO_LONG: ("AUDIO_DURATION_TOO_LONG", "AUDIO_DURATION_TOO_LONG"),
 }
-DOWNLOADS = {Trouble.UNRESOLVED, Trouble.FAILED, Trouble.FORBIDDEN, Trouble.MISSING}
+DOWNLOADS = {Trouble.UNRESOLVED, Trouble.FAILED, Trouble.OFF_LIMITS, Trouble.FORBIDDEN, Trouble.MISSING}
 
 
 class NothingHeard(Exception):
@@ -90,7 +93,8 @@ def failure(family: Family, trouble: Trouble) -> Failure:
             case Family.AUDIO3_FILES if trouble is Trouble.UNRESOLVED:
                 return Failure("SERVER_ERROR", "SERVER_ERROR")  # measured by third parties, after some 47 s
             case Family.FUN | Family.PARAFORMER:
-                return Failure("InvalidFile.DownloadFailed", "The audio file cannot be downloaded.")
+                rule = f" {RULE}" if trouble is Trouble.OFF_LIMITS else ""
+                return Failure("InvalidFile.DownloadFailed", f"The audio file cannot be downloaded.{rule}")
             case _:
                 pass
     return Failure(*CODES[trouble])
@@ -117,8 +121,10 @@ async def _transcribe(emulator: Emulator, task: Task, file: FileWork) -> None:
     if not spoken and emulator.readings.silence_task != "empty":
         raise NothingHeard
     file.billed = _billed(task, heard)
-    file.result = emulator.new_path()
-    await asyncio.to_thread(file.result.write_bytes, msgspec.json.encode(document(task, heard)))
+    written = msgspec.json.encode(document(task, heard))
+    emulator.folder.take(len(written))
+    file.result = emulator.folder.new()
+    await asyncio.to_thread(file.result.write_bytes, written)
 
 
 async def _heard(emulator: Emulator, task: Task, url: str, sound: Sound) -> Heard:

@@ -66,6 +66,7 @@ async def _refused(asked: Asked, refusal: Refusal) -> AsyncIterator[bytes]:
 
 
 async def _generate(asked: Asked) -> Response:
+    asked.require("model", "input")
     model = asked.body.get("model") if isinstance(asked.body, dict) else None
     if _check_model(asked, model if isinstance(model, str) else "") is Family.AUDIO3:
         return await audio3.generate(asked)
@@ -81,7 +82,7 @@ async def _generate(asked: Asked) -> Response:
 def _check_model(asked: Asked, model: str) -> Family:
     known = family(model)
     if known is None or known is Family.MT:
-        raise Refusal(404, "ModelNotFound", "Model not exist.")
+        raise refusals.invalid("Model not exist.")
     if model in asked.emulator.readings.retired:
         raise Refusal(403, "AccessDenied", "Access denied.")
     if known.takes_files:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 from compat.emulator import refusals, sound
 from compat.emulator.engine import Sentence
+from compat.emulator.fetching import RULE
 from compat.emulator.media import MediaTrouble, Sound, Source, Trouble, fetch
 from compat.emulator.refusals import Refusal
 from compat.emulator.state import Emulator
@@ -17,7 +18,9 @@ class MediaRefusal(Refusal):
     """A refusal that remembers what the trouble was."""
 
     def __init__(self, refusal: Refusal, trouble: Trouble) -> None:
-        super().__init__(refusal.status, refusal.code, refusal.message, compat=refusal.compat)
+        super().__init__(
+            refusal.status, refusal.code, refusal.message, compat=refusal.compat, retry_after=refusal.retry_after
+        )
         self.trouble = trouble
 
 
@@ -57,21 +60,23 @@ async def sync_sound(asked: Asked, model: str, url: str, *, max_bytes: int) -> S
         raise MediaRefusal(refused(exc.trouble, max_bytes), exc.trouble) from exc
 
 
+MESSAGES = {
+    Trouble.MALFORMED: "The provided URL does not appear to be valid. Ensure it is correctly formatted.",
+    Trouble.URI_TOO_LARGE: "Exceeded limit on max bytes per data-uri item : {max_bytes}",
+    Trouble.UNRESOLVED: "Failed to download multimodal content",
+    Trouble.FAILED: "Failed to download multimodal content",
+    Trouble.FORBIDDEN: "Failed to download multimodal content",
+    Trouble.MISSING: "Failed to download multimodal content",
+    Trouble.OFF_LIMITS: f"Failed to download multimodal content. {RULE}",
+    Trouble.NO_LENGTH: "Missing Content-Length of multimodal url",
+    Trouble.TOO_LARGE: "Multimodal file size is too large",
+    Trouble.EMPTY: "The audio is empty",
+    Trouble.ILLEGAL: refusals.ILLEGAL,
+    Trouble.TOO_LONG: "The audio is too long",
+}
+
+
 def refused(trouble: Trouble, max_bytes: int) -> Refusal:
-    match trouble:
-        case Trouble.MALFORMED:
-            return refusals.algorithm("The provided URL does not appear to be valid. Ensure it is correctly formatted.")
-        case Trouble.URI_TOO_LARGE:
-            return refusals.algorithm(f"Exceeded limit on max bytes per data-uri item : {max_bytes}")
-        case Trouble.UNRESOLVED | Trouble.FAILED | Trouble.FORBIDDEN | Trouble.MISSING:
-            return refusals.algorithm("Failed to download multimodal content")
-        case Trouble.NO_LENGTH:
-            return refusals.algorithm("Missing Content-Length of multimodal url")
-        case Trouble.TOO_LARGE:
-            return refusals.algorithm("Multimodal file size is too large")
-        case Trouble.EMPTY:
-            return refusals.algorithm("The audio is empty")
-        case Trouble.ILLEGAL:
-            return refusals.illegal()
-        case Trouble.TOO_LONG:
-            return refusals.algorithm("The audio is too long")
+    if trouble is Trouble.FULL:
+        return refusals.full()
+    return refusals.algorithm(MESSAGES[trouble].format(max_bytes=max_bytes))

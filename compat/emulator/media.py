@@ -1,4 +1,4 @@
-"""Where a request's sound comes from: a data URI, a temporary upload, a loopback address. It ends up in a file.
+"""Where a request's sound comes from: a data URI, a temporary upload, an address. It ends up in a file.
 
 Each surface has its own words for each trouble, so the trouble itself is an enumeration.
 """
@@ -8,18 +8,16 @@ from __future__ import annotations
 import asyncio
 import binascii
 import enum
-import ipaddress
-import urllib.parse
 from pathlib import Path
 
 import httpx2
 import msgspec
 import pybase64
 
-from compat.emulator import sound
+from compat.emulator import fetching, sound
+from compat.emulator.fetching import OffLimits
+from compat.emulator.folder import Folder, Full
 from compat.emulator.state import Emulator
-
-USER_AGENT = "DashScopeUserBot/1.0 (emulator)"
 
 
 class Trouble(enum.Enum):
@@ -27,6 +25,8 @@ class Trouble(enum.Enum):
     URI_TOO_LARGE = enum.auto()
     UNRESOLVED = enum.auto()  # an oss:// address without the header that has it resolved
     FAILED = enum.auto()
+    OFF_LIMITS = enum.auto()  # the emulator's own rule
+    FULL = enum.auto()  # the emulator's own bound
     FORBIDDEN = enum.auto()
     MISSING = enum.auto()
     NO_LENGTH = enum.auto()
@@ -68,12 +68,14 @@ class Sound(msgspec.Struct, frozen=True, kw_only=True):
 
 async def fetch(emulator: Emulator, source: Source) -> Sound:
     """Raises MediaTrouble. The caller closes what it gets."""
-    own = emulator.new_path()
+    own = emulator.folder.new()
     try:
         path = await _located(emulator, source, own)
         seconds = await asyncio.to_thread(_probed, path, source)
-    except MediaTrouble:
-        await asyncio.to_thread(own.unlink, missing_ok=True)
+    except BaseException as exc:
+        own.unlink(missing_ok=True)
+        if isinstance(exc, Full):
+            raise MediaTrouble(Trouble.FULL) from exc
         raise
     return Sound(path=path, seconds=seconds, own=path == own)
 
@@ -96,27 +98,29 @@ async def _located(emulator: Emulator, source: Source, own: Path) -> Path:
     """Where the bytes are: in a file of our `own`, unless they were uploaded before."""
     scheme = source.url.partition(":")[0].lower()
     if scheme == "data" and source.inline:
-        await asyncio.to_thread(_decode, source, own)
+        await asyncio.to_thread(_decode, source, own, emulator.folder)
         return own
     if scheme in {"http", "https"}:
-        await _download(source, own)
+        await _download(emulator, source, own)
         return own
     if scheme == "oss":
         return _stored(emulator, source)
     raise MediaTrouble(Trouble.MALFORMED)
 
 
-def _decode(source: Source, path: Path) -> None:
-    """The cap is on the URI as it was sent, base64 and all."""
+def _decode(source: Source, path: Path, folder: Folder) -> None:
+    """The cap is on the URI as it was sent, base64 and all. Lines, as `base64` writes them, are no matter."""
     if len(source.url) > source.max_bytes:
         raise MediaTrouble(Trouble.URI_TOO_LARGE)
     head, comma, encoded = source.url.partition(",")
-    if not comma or not head.endswith(";base64"):
+    if not comma or not head.lower().endswith(";base64"):
         raise MediaTrouble(Trouble.MALFORMED)
     try:
-        path.write_bytes(pybase64.b64decode(encoded, validate=True))
+        decoded = pybase64.b64decode("".join(encoded.split()), validate=True)
     except (binascii.Error, ValueError) as exc:
         raise MediaTrouble(Trouble.ILLEGAL) from exc
+    folder.take(len(decoded))
+    path.write_bytes(decoded)
 
 
 def _stored(emulator: Emulator, source: Source) -> Path:
@@ -133,22 +137,16 @@ def _stored(emulator: Emulator, source: Source) -> Path:
     return stored.path
 
 
-async def _download(source: Source, path: Path) -> None:
-    """From this machine only: the emulator fetches nothing from elsewhere."""
+async def _download(emulator: Emulator, source: Source, path: Path) -> None:
     try:
-        host = urllib.parse.urlsplit(source.url).hostname or ""
-    except ValueError as exc:
-        raise MediaTrouble(Trouble.MALFORMED) from exc
-    if not _is_loopback(host):
-        raise MediaTrouble(Trouble.FAILED)
-    try:
-        async with (
-            httpx2.AsyncClient(headers={"user-agent": USER_AGENT}, timeout=60, trust_env=False) as client,
-            client.stream("GET", source.url) as answer,
-        ):
+        async with fetching.get(source.url, emulator.site.reach) as answer:
             _check(answer, source.max_bytes)
-            await _save(answer, path)
-    except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
+            await _save(answer, path, emulator.folder)
+    except OffLimits as exc:
+        raise MediaTrouble(Trouble.OFF_LIMITS) from exc
+    except httpx2.InvalidURL as exc:
+        raise MediaTrouble(Trouble.MALFORMED) from exc
+    except httpx2.HTTPError as exc:
         raise MediaTrouble(Trouble.FAILED) from exc
 
 
@@ -165,14 +163,8 @@ def _check(answer: httpx2.Response, max_bytes: int) -> None:
         raise MediaTrouble(Trouble.TOO_LARGE)
 
 
-async def _save(answer: httpx2.Response, path: Path) -> None:
+async def _save(answer: httpx2.Response, path: Path, folder: Folder) -> None:
     with path.open("wb") as file:
         async for block in answer.aiter_raw():
+            folder.take(len(block))
             file.write(block)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

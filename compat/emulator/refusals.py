@@ -14,21 +14,37 @@ from starlette.responses import Response
 
 
 class Refusal(Exception):
-    """`code` is the native spelling, `compat` the OpenAI-compatible one (the same when not given)."""
+    """`code` is the native spelling, `compat` the OpenAI-compatible one (the same when not given, null when empty);
+    `compat_message` likewise."""
 
     def __init__(
-        self, status: int, code: str, message: str, *, compat: str | None = None, retry_after: float | None = None
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        compat: str | None = None,
+        compat_message: str | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
-        self.compat = compat or code
+        self.compat = code if compat is None else compat
         self.message = message
+        self.compat_message = compat_message or message
         self.retry_after = retry_after
 
     @property
     def headers(self) -> dict[str, str]:
         return {} if self.retry_after is None else {"retry-after": f"{self.retry_after:g}"}
+
+
+# Those of public copies of answers (2025 and 2026); Arrearage, data_inspection_failed, AllocationQuota.FreeTierOnly and
+# the 429s are types of their own.
+BAD_REQUESTS = {"", "invalid_parameter_error", "invalid_api_key", "model_not_found", "model_not_supported", "not_found"}
+
+ILLEGAL = "The audio format is illegal and cannot be opened"
 
 
 def invalid(message: str, *, code: str = "InvalidParameter") -> Refusal:
@@ -41,7 +57,23 @@ def algorithm(message: str) -> Refusal:
 
 
 def illegal() -> Refusal:
-    return algorithm("The audio format is illegal and cannot be opened")
+    return algorithm(ILLEGAL)
+
+
+def not_supported(method: str) -> Refusal:
+    return invalid(f"Request method '{method}' is not supported.")
+
+
+def empty(parameter: str) -> Refusal:
+    """`model` or `input` is missing (error codes page)."""
+    what = "Required input parameter" if parameter == "input" else f'Required parameter "{parameter}"'
+    return invalid(f"{what} missing from request.", code=f"BadRequest.Empty{parameter.capitalize()}")
+
+
+def full() -> Refusal:
+    """The emulator's own, where the service has as good as endless room."""
+    message = "The emulator's folder holds as much as it may (the limit disk_bytes)."
+    return Refusal(503, "ServiceUnavailable", message, compat="service_unavailable", retry_after=60)
 
 
 def json_response(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -53,9 +85,11 @@ def native_body(refusal: Refusal, request_id: str) -> dict[str, Any]:
 
 
 def compat_body(refusal: Refusal, request_id: str) -> dict[str, Any]:
-    kind = "invalid_request_error" if refusal.status < 429 else refusal.compat
-    error = {"message": refusal.message, "type": kind, "param": None, "code": refusal.compat}
-    return {"error": error, "id": f"chatcmpl-{request_id}", "request_id": request_id}
+    """Most codes are their own type. The gateway, which alone asks for keys, makes up no completion's id."""
+    kind = "invalid_request_error" if refusal.compat in BAD_REQUESTS else refusal.compat
+    error = {"message": refusal.compat_message, "type": kind, "param": None, "code": refusal.compat or None}
+    made = {} if refusal.status == 401 else {"id": f"chatcmpl-{request_id}"}
+    return {"error": error} | made | {"request_id": request_id}
 
 
 def native(refusal: Refusal, request_id: str) -> Response:

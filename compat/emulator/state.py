@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-import tempfile
 import time
-import uuid
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +15,15 @@ import msgspec
 
 from compat.emulator.engine import Engine
 from compat.emulator.faults import FaultBook, Faults, SurfaceName
+from compat.emulator.folder import Folder, own
 from compat.emulator.readings import Readings
 from compat.emulator.realtime.records import LiveRecords
 from compat.emulator.realtime.settings import LiveLimits
+from compat.emulator.site import Site
 from compat.emulator.tasks import Task
 
 REMEMBERED = 1000
+TIDIED = 60.0  # seconds between two looks for what has expired
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +39,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     policy_seconds: float = 300
     object_seconds: float = 48 * 3600
     result_seconds: float = 24 * 3600
+    disk_bytes: int = 64 * 1024**3
     live: LiveLimits = LiveLimits()
 
 
@@ -64,6 +66,7 @@ class StoredObject(msgspec.Struct, frozen=True, kw_only=True):
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     account: str
+    expires: float
 
 
 class Emulator:
@@ -77,9 +80,11 @@ class Emulator:
         readings: Readings,
         limits: Limits,
         keys: frozenset[str] | None,
+        site: Site,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.engine = engine
+        self.site = site
         self.faults = FaultBook(faults)
         self.readings = readings
         self.limits = limits
@@ -92,25 +97,59 @@ class Emulator:
         self.policies: dict[str, Policy] = {}
         self.tasks: dict[str, Task] = {}
         self.live = LiveRecords()
-        self._directory: Path | None = None
+        self._folder: Folder | None = None
         self._work: asyncio.TaskGroup | None = None
         self._jobs: set[asyncio.Task[None]] = set()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Holds the private directory and the tasks' work; both end with it."""
-        with tempfile.TemporaryDirectory(prefix="dashscope-emulator-", ignore_cleanup_errors=True) as directory:
-            self._directory = Path(directory)
+        """Holds the private folder and the tasks' work; both end with it."""
+        with self._place() as self._folder:
             async with asyncio.TaskGroup() as self._work:
+                self.spawn(self._tidy())
                 yield
                 for job in self._jobs:
                     job.cancel()
 
-    def new_path(self) -> Path:
-        """A file of one's own in the private directory, not yet there."""
-        if self._directory is None:
+    @contextlib.contextmanager
+    def _place(self) -> Iterator[Folder]:
+        if self.site.folder is None:
+            with own(self.limits.disk_bytes) as folder:
+                yield folder
+            return
+        with contextlib.closing(Folder(self.site.folder, self.limits.disk_bytes)) as folder:
+            yield folder
+
+    @property
+    def folder(self) -> Folder:
+        if self._folder is None:
             raise RuntimeError("the emulator's lifespan has not begun")
-        return self._directory / uuid.uuid4().hex
+        return self._folder
+
+    async def _tidy(self) -> None:
+        while True:
+            await asyncio.sleep(TIDIED)
+            self.tidy()
+
+    def tidy(self) -> None:
+        """Forgets and removes what has expired, but nothing that a task still has to read."""
+        now = self.clock()
+        over = [task for task in self.tasks.values() if task.ended is not None]
+        for task in over:
+            if now >= task.expires(self.limits.result_seconds):
+                del self.tasks[task.id]
+                for file in task.files:
+                    if file.result is not None:
+                        file.result.unlink(missing_ok=True)
+        wanted = {file.url for task in self.tasks.values() if task.ended is None for file in task.files}
+        for key, stored in list(self.objects.items()):
+            if now >= stored.expires and f"oss://{key}" not in wanted:
+                del self.objects[key]
+                stored.path.unlink(missing_ok=True)
+        policies = {key.rpartition("/")[0] for key in self.objects}
+        for directory, policy in list(self.policies.items()):
+            if now >= policy.expires and directory not in policies:
+                del self.policies[directory]
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         if self._work is None:

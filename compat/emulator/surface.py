@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
@@ -32,6 +32,8 @@ from compat.emulator.refusals import Refusal, Shape
 from compat.emulator.state import Emulator, Seen
 
 T = TypeVar("T")
+UNREADABLE = "Required body invalid, please check the request body format."
+HELP = "For details, see: https://help.aliyun.com/zh/model-studio/error-code#apikey-error"
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,8 +54,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def base_url(self) -> str:
-        """The root under which this emulator was reached, without a slash at the end."""
-        return str(self.request.base_url).rstrip("/")
+        """The root under which this emulator is reached, without a slash at the end."""
+        return (self.emulator.site.public_url or str(self.request.base_url)).rstrip("/")
 
     def flag(self, header: str) -> bool:
         """Whether one of DashScope's own headers says `enable`."""
@@ -63,7 +65,15 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         try:
             return msgspec.convert(self.body, kind)
         except msgspec.ValidationError as exc:
-            raise refusals.invalid("Required body invalid, please check the request body format.") from exc
+            raise refusals.invalid(UNREADABLE) from exc
+
+    def require(self, *parameters: str) -> None:
+        """Raises Refusal when one of the native body's members is not there."""
+        if not isinstance(self.body, dict):
+            raise refusals.invalid(UNREADABLE)
+        for parameter in parameters:
+            if self.body.get(parameter) in (None, ""):
+                raise refusals.empty(parameter)
 
 
 Handle = Callable[[Asked], Awaitable[Response]]
@@ -77,7 +87,7 @@ class Surface:
     """An ASGI app around `handle`.
 
     `name` may depend on the body (Qwen-MT shares a path with ASR). `describe` says what to remember of a request.
-    `key`: whether the API key is asked for. `reads`: whether the body is JSON.
+    `methods`: those of HTTP that it has. `key`: whether the API key is asked for. `reads`: whether the body is JSON.
     """
 
     def __init__(
@@ -86,6 +96,7 @@ class Surface:
         name: SurfaceName | Callable[[object], SurfaceName],
         handle: Handle,
         *,
+        methods: tuple[str, ...] = ("POST",),
         shape: Shape = refusals.native,
         describe: Callable[[Asked], Seen] | None = None,
         key: bool = True,
@@ -94,6 +105,7 @@ class Surface:
         self._emulator = emulator
         self._name = name
         self._handle = handle
+        self._methods = methods
         self._shape = shape
         self._describe = describe or plainly
         self._key = key
@@ -116,6 +128,8 @@ class Surface:
             return  # the server closes a connection whose answer was left unfinished
 
     async def _answer(self, request: Request, request_id: str) -> Response:
+        if request.method not in self._methods:
+            raise refusals.not_supported(request.method)
         body = await self._read(request) if self._reads else None
         name = self._name if isinstance(self._name, str) else self._name(body)
         self._emulator.counts[name] += 1
@@ -146,7 +160,7 @@ class Surface:
         try:
             return msgspec.json.decode(bytes(whole))
         except msgspec.DecodeError as exc:
-            raise refusals.invalid("Required body invalid, please check the request body format.") from exc
+            raise refusals.invalid(UNREADABLE) from exc
 
 
 def plainly(asked: Asked) -> Seen:
@@ -162,18 +176,32 @@ def own_headers(request: Request) -> dict[str, str]:
     return {name: value for name, value in request.headers.items() if name.startswith("x-dashscope-")}
 
 
-def bearer(request: Request) -> str:
+def bearer(request: HTTPConnection) -> str:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     return key.strip() if scheme.lower() == "bearer" else ""
 
 
 def authorise(request: Request, keys: frozenset[str] | None) -> None:
     """Any key will do when none were given to the emulator; no key never does."""
+    refusal = unauthorised(request, keys)
+    if refusal is not None:
+        raise refusal
+
+
+def unauthorised(request: HTTPConnection, keys: frozenset[str] | None) -> Refusal | None:
     key = bearer(request)
     if not key:
-        raise Refusal(401, "InvalidApiKey", "No API-key provided.", compat="invalid_api_key")
+        message = (
+            "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer "
+            "auth (i.e. Authorization: Bearer YOUR_KEY). "
+        )
+        return Refusal(401, "InvalidApiKey", "No API-key provided.", compat="", compat_message=message)
     if keys is not None and not any(hmac.compare_digest(key.encode(), known.encode()) for known in keys):
-        raise Refusal(401, "InvalidApiKey", "Invalid API-key provided.", compat="invalid_api_key")
+        message = f"Incorrect API key provided. {HELP}"
+        return Refusal(
+            401, "InvalidApiKey", "Invalid API-key provided.", compat="invalid_api_key", compat_message=message
+        )
+    return None
 
 
 async def strike(asked: Asked) -> Response | None:

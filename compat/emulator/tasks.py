@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,10 @@ class Task:
     failure: Failure | None = None
     polls: int = 0
     job: asyncio.Task[None] | None = field(default=None, repr=False)
+
+    def expires(self, seconds: float) -> float:
+        """When it is forgotten: so many seconds after its end, and never before that."""
+        return math.inf if self.ended is None else self.ended + seconds
 
     def seen(self, now: float) -> Status:
         """The status as it is told: a slow task hides what it has become."""

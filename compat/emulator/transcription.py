@@ -34,6 +34,7 @@ class SubmitRequest(msgspec.Struct, frozen=True):
 
 
 async def submit(asked: Asked) -> Response:
+    asked.require("model", "input")
     ask = asked.decode(SubmitRequest)
     known = _check(asked, ask)
     fault = asked.fault if isinstance(asked.fault, FailTask | FailFile | Slow) else None
@@ -58,7 +59,7 @@ def _check(asked: Asked, ask: SubmitRequest) -> Family:
     readings = asked.emulator.readings
     known = family(ask.model)
     if known is None:
-        raise Refusal(404, "ModelNotFound", "Model not exist.")
+        raise Refusal(404, "ModelNotFound", "Model can not be found.")
     if ask.model in readings.retired:
         raise Refusal(403, "AccessDenied", "Access denied.")
     if not known.takes_files:
@@ -117,7 +118,7 @@ def _task(asked: Asked) -> Task | None:
     task = asked.emulator.tasks.get(asked.request.path_params["task_id"])
     if task is None or task.account != asked.account:
         return None
-    return task if asked.emulator.clock() < task.submitted + asked.emulator.limits.result_seconds else None
+    return task if asked.emulator.clock() < task.expires(asked.emulator.limits.result_seconds) else None
 
 
 async def cancel(asked: Asked) -> Response:

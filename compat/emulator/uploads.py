@@ -21,6 +21,7 @@ from starlette.responses import Response
 
 from compat.emulator import refusals
 from compat.emulator.faults import Expire
+from compat.emulator.folder import Full
 from compat.emulator.refusals import Refusal
 from compat.emulator.state import Emulator, Policy, StoredObject
 from compat.emulator.surface import Asked
@@ -48,9 +49,11 @@ async def policy(asked: Asked) -> Response:
     if not emulator.readings.policies:
         raise Refusal(404, "NotFound", "Not found!")
     directory = _directory(emulator, asked.account)
-    emulator.policies[directory] = Policy(model=query["model"], account=asked.account)
     expired = isinstance(asked.fault, Expire)
     limits = emulator.limits
+    emulator.policies[directory] = Policy(
+        model=query["model"], account=asked.account, expires=emulator.clock() + limits.policy_seconds
+    )
     document = _Document(
         expiration=emulator.clock() + (-1 if expired else limits.policy_seconds),
         conditions=[["content-length-range", 0, limits.upload_mb * MEBIBYTE], ["starts-with", "$key", directory]],
@@ -189,17 +192,22 @@ class _Upload:
                 409, "FileAlreadyExists", "The object you specified already exists and can not be overwritten."
             )
         self.stored = StoredObject(
-            path=emulator.new_path(),
+            path=emulator.folder.new(),
             model=policy.model,
             account=policy.account,
             expires=emulator.clock() + emulator.limits.object_seconds,
         )
+        self._folder = emulator.folder
         self._file: BinaryIO = Path.open(self.stored.path, "wb")
 
     def write(self, data: bytes) -> None:
         self._left -= len(data)
         if self._left < 0:
             raise Refusal(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size.")
+        try:
+            self._folder.take(len(data))
+        except Full as exc:
+            raise refusals.full() from exc
         self._file.write(data)
 
     def close(self, *, keep: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -26,10 +27,13 @@ async def healthz(_: Request) -> Response:
 
 
 class Readiness:
-    def __init__(self, door: Door, *accounts: tuple[Service, str]) -> None:
+    def __init__(
+        self, door: Door, *accounts: tuple[Service, str], engine_trouble: Callable[[], str] = lambda: ""
+    ) -> None:
         """Accounts of which one is enough, with DashScope's keys; without a key the service is only asked whether it
-        is there."""
+        is there. `engine_trouble`: why the local engine cannot work, or nothing."""
         self._door = door
+        self._engine_trouble = engine_trouble
         self._accounts = accounts
         self._asked = float("-inf")
         self._trouble = ""
@@ -38,7 +42,7 @@ class Readiness:
     async def readyz(self, _: Request) -> Response:
         """503 while the server stops and while DashScope cannot be worked with. The reason holds no address."""
         ending = self._door.retiring or self._door.leaving
-        trouble = "This server is shutting down." if ending else await self._service_trouble()
+        trouble = "This server is shutting down." if ending else self._engine_trouble() or await self._service_trouble()
         if trouble:
             return JSONResponse({"status": "not ready", "reason": trouble}, 503)
         return JSONResponse({"status": "ready"})

@@ -31,21 +31,24 @@ class Guard:
         prefix: str = "",
         traces: Traces | None = None,
         clock: Callable[[], float] = time.monotonic,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         """A surface's breaker opens at so many `failures` in a row, for `pause` seconds. `prefix`: of the surfaces'
-        names in the metrics."""
+        names in the metrics. `check` raises a CompatError while no call can be made at all."""
         self.metrics = metrics
         self._traces = traces
         self._failures = failures
         self._pause = pause
         self._prefix = prefix
         self._clock = clock
+        self._check = check
         self._breakers: dict[str, Breaker] = {}
 
     @contextlib.contextmanager
     def call(self, surface: str, *, first: bool = True) -> Iterator[dict[str, str]]:
         """Around one attempt; gives the headers that tell the service whose part it is. Raises CircuitOpen in its
         place."""
+        self._check()
         if self._prefix:
             surface = self._prefix + surface
         breaker = self._breakers.setdefault(surface, Breaker(failures=self._failures, pause=self._pause))

@@ -55,6 +55,7 @@ CODE = {
     "two",
     "webhooks under way": f"{keeper.LANES}, shared the same way",
     "text fields of all requests under way": f"{spool.TEXT >> 20} MiB, shared the same way",
+    "the local engine's files, beside those of uploads": f"`COMPAT_MAX_SPOOL`, {SET.max_spool >> 30} GiB",
     "the wait for a turn": f"`COMPAT_QUEUE_WAIT`, {SET.queue_wait:g} s",
 }
 

@@ -19,6 +19,7 @@ from compat.emulator.engine import Engine, Sentence, Word
 from compat.emulator.engines.scripted import Scripted
 from compat.emulator.faults import Faults
 from compat.emulator.readings import Readings
+from compat.emulator.site import Site
 from compat.emulator.state import Emulator, Limits
 from tests.servers import serve
 
@@ -149,6 +150,7 @@ class Settings(TypedDict, total=False):
     limits: Limits
     keys: frozenset[str] | None
     clock: Callable[[], float]
+    site: Site
 
 
 class Start(Protocol):

@@ -264,7 +264,7 @@ def test_nothing_is_left_behind(start: Start) -> None:
         laptop.chat(stream=stream)
     laptop.chat(data_uri(b"not a sound"))
 
-    assert list(laptop.emulator.new_path().parent.iterdir()) == []
+    assert list(laptop.emulator.folder.path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -284,4 +284,9 @@ def test_a_key_is_asked_for(start: Start, headers: dict[str, str], keys: frozens
 
     assert answer.status_code == status
     if status == 401:
-        assert answer.json()["error"]["code"] == "invalid_api_key"
+        sent = "Bearer" in headers.get("authorization", "")
+        code, told = ("invalid_api_key", "Incorrect API key provided.") if sent else (None, "You didn't provide an")
+        assert {"error", "request_id"} == set(answer.json())
+        error = answer.json()["error"]
+        assert error["message"].startswith(told)
+        assert (code, "invalid_request_error") == (error["code"], error["type"])

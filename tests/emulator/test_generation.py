@@ -120,8 +120,8 @@ def test_silence_either_way(start: Start, empty_list: bool, content: list[Any], 
 @pytest.mark.parametrize(
     ("model", "status", "code"),
     [
-        ("qwen9", 404, "ModelNotFound"),
-        ("qwen-mt-flash", 404, "ModelNotFound"),
+        ("qwen9", 400, "InvalidParameter"),
+        ("qwen-mt-flash", 400, "InvalidParameter"),
         ("qwen3-asr-flash-filetrans", 403, "AccessDenied"),
         ("fun-asr", 403, "AccessDenied"),
     ],

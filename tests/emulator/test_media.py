@@ -64,15 +64,15 @@ def test_what_cannot_be_fetched(start: Start, name: str, message: str, code: str
 
     assert (refused.status_code, message in refused.json()["error"]["message"]) == (400, True)
     assert task["output"]["code"] == code
-    assert list(laptop.emulator.new_path().parent.iterdir()) == []
+    assert list(laptop.emulator.folder.path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
     ("url", "message"),
     [
         ("http://127.0.0.1:1/a.wav", "Failed to download"),
-        ("http://10.0.0.1/a.wav", "Failed to download"),
-        ("http://localhost:x/a.wav", "Failed to download"),
+        ("http://10.0.0.1/a.wav", "Failed to download multimodal content. The emulator's own rule"),
+        ("http://localhost:x/a.wav", "does not appear to be valid"),
         ("http://[/a.wav", "does not appear to be valid"),
     ],
 )

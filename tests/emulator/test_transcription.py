@@ -301,6 +301,7 @@ def test_an_unknown_task_is_unknown(start: Start) -> None:
     assert laptop.query("00000000")["output"] == {"task_id": "00000000", "task_status": "UNKNOWN"}
     stranger = httpx2.get(f"{laptop.url}/api/v1/tasks/{task_id}", headers={"authorization": "Bearer other"})
     assert stranger.json()["output"]["task_status"] == "UNKNOWN"
+    laptop.finished(task_id)
     now[0] += 24 * 3600
     assert laptop.query(task_id)["output"]["task_status"] == "UNKNOWN"
 

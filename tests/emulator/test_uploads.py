@@ -86,7 +86,7 @@ def test_an_upload_over_the_policy_s_size(start: Start) -> None:
     answer = laptop.post_form(policy(laptop), bytes(1024 * 1024 + 1))
 
     assert (answer.status_code, "EntityTooLarge" in answer.text) == (400, True)
-    assert list(laptop.emulator.new_path().parent.iterdir()) == []
+    assert list(laptop.emulator.folder.path.iterdir()) == []
 
 
 def test_a_policy_expires(start: Start) -> None:

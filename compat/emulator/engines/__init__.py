@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compat.emulator.engine import Engine
+from compat.emulator.engine import Loadable
 from compat.emulator.engines.moonshine import Moonshine
 from compat.emulator.engines.scripted import Scripted
 from compat.emulator.engines.tones import Tones
@@ -10,7 +10,7 @@ from compat.emulator.engines.tones import Tones
 NAMES = ("moonshine", "tones", "scripted")
 
 
-def engine(name: str) -> Engine:
+def engine(name: str) -> Loadable:
     """A new engine; ValueError when there is none of that name."""
     match name:
         case "moonshine":

@@ -62,6 +62,10 @@ class Moonshine:
         self._plain = _Model({})
         self._knowing = _Model({"identify_speakers": "true", "word_timestamps": "false"})
 
+    def prepare(self) -> None:
+        """Loads the model, and has it hear a second of silence: its first second takes longer than others."""
+        self._plain.whole([bytes(1000 * BYTES_PER_MS)])
+
     def recognise(self, sound: Iterable[bytes], *, speakers: bool = False) -> Iterator[Sentence]:
         lines = self._knowing.whole(sound) if speakers else _lines(self._plain, sound)
         for line in lines:

@@ -30,6 +30,9 @@ class Scripted:
         self._hypotheses = _lasting(hypotheses)
         self._before = before
 
+    def prepare(self) -> None:
+        pass
+
     def recognise(self, sound: Iterable[bytes], *, speakers: bool = False) -> Iterator[Sentence]:
         """Hears all of `sound` first, so that what cannot be decoded fails here too. Speakers are the script's."""
         del speakers

@@ -186,6 +186,9 @@ class Tones:
 
     blocking: Final = False
 
+    def prepare(self) -> None:
+        pass
+
     def recognise(self, sound: Iterable[bytes], *, speakers: bool = False) -> Iterator[Sentence]:
         del speakers
         decoder = Decoder()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import re
 import uuid
 from collections.abc import AsyncIterator, Iterable
@@ -25,6 +24,7 @@ from compat.emulator.realtime.settings import LiveLimits
 from compat.emulator.realtime.troubles import Erring, Sever, Stall, Strike, Trouble
 from compat.emulator.refusals import Refusal
 from compat.emulator.state import Emulator, Seen
+from compat.emulator.surface import unauthorised
 
 PATH = "/api-ws/v1/realtime"
 REASON = 123  # bytes that a close frame has for it
@@ -44,11 +44,10 @@ def routes(emulator: Emulator) -> list[BaseRoute]:
     async def live(socket: WebSocket) -> None:
         await _serve(emulator, socket)
 
-    async def sessions(_: Request) -> Response:
-        """What is known of the last live sessions, oldest first; without their sound."""
-        return refusals.json_response([record.told() for record in emulator.live.sessions])
+    async def no_socket(request: Request) -> Response:
+        return refusals.native(refusals.not_supported(request.method), str(uuid.uuid4()))
 
-    return [WebSocketRoute(PATH, live), Route("/emulator/sessions", sessions, methods=["GET"])]
+    return [WebSocketRoute(PATH, live), Route(PATH, no_socket)]
 
 
 async def _serve(emulator: Emulator, socket: WebSocket) -> None:
@@ -94,12 +93,9 @@ async def _denial(emulator: Emulator, socket: WebSocket, model: str, fault: Faul
 
 
 def _refused(emulator: Emulator, socket: WebSocket, model: str) -> Refusal | None:
-    scheme, _, key = socket.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not key.strip():
-        return Refusal(401, "InvalidApiKey", "No API-key provided.")
-    keys = emulator.keys
-    if keys is not None and not any(hmac.compare_digest(key.strip().encode(), known.encode()) for known in keys):
-        return Refusal(401, "InvalidApiKey", "Invalid API-key provided.")
+    refused = unauthorised(socket, emulator.keys)
+    if refused is not None:
+        return refused
     if model in emulator.readings.retired:
         return Refusal(403, "AccessDenied", "Access denied.")
     return None

@@ -1,0 +1,47 @@
+"""Paths that are not there: which surface was meant, and a line in the log."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from compat.emulator import refusals
+from compat.emulator.refusals import Refusal
+
+log = logging.getLogger("dashscope.emulator")
+MISSING = {
+    "/api-ws/v1/inference": "run-task over WebSocket",
+    "/compatible-mode/v1/audio/transcriptions": "OpenAI's audio API, which DashScope does not have either",
+    "/compatible-mode/v1/": "an OpenAI-compatible surface other than chat/completions",
+    "/api/v1/services/": "a native service other than speech recognition",
+    "/api-ws/": "a WebSocket other than /api-ws/v1/realtime",
+}
+"""What programs ask for, by the path's beginning."""
+
+
+def refusal(connection: HTTPConnection) -> Refusal:
+    path = connection.url.path
+    what = next((what for beginning, what in MISSING.items() if path.startswith(beginning)), "no surface it knows")
+    log.warning("no such surface: %s %s", connection.scope.get("method", "WebSocket"), path[:200])
+    return Refusal(404, "NotFound", f"Not found! The emulator has no {path[:200]} ({what}).", compat="not_found")
+
+
+async def _unknown(request: Request) -> Response:
+    shape = refusals.compat if request.url.path.startswith("/compatible-mode/") else refusals.native
+    return shape(refusal(request), str(uuid.uuid4()))
+
+
+async def _unknown_socket(socket: WebSocket) -> None:
+    await socket.send_denial_response(refusals.native(refusal(socket), str(uuid.uuid4())))
+
+
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+ROUTES: list[BaseRoute] = [
+    Route("/{path:path}", _unknown, methods=METHODS),
+    WebSocketRoute("/{path:path}", _unknown_socket),
+]

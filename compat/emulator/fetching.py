@@ -1,0 +1,110 @@
+"""Audio at an address: fetched from where `Site.reach` allows, and dialled at the very address that was judged."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+from collections.abc import AsyncIterator
+
+import httpx2
+
+from compat.emulator.site import Reach, hostname
+
+USER_AGENT = "DashScopeUserBot/1.0 (emulator)"
+RULE = "The emulator's own rule: it fetches audio only from where --fetch allows."
+TIMEOUT = 60.0
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_PLATFORM = ipaddress.ip_address("168.63.129.16")  # Azure's, which the registries call public
+_CARRIERS = [  # networks whose addresses hold an IPv4 address in their last 32 bits
+    ipaddress.IPv6Network(network) for network in ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96")
+]
+_CARRIED_PRIVATELY = ipaddress.IPv6Network("64:ff9b:1::/48")  # NAT64 within one network (RFC 8215)
+_ISATAP = (0x00005EFE, 0x02005EFE)  # the third 32 bits (RFC 5214)
+
+
+class OffLimits(Exception):
+    """The address is not one that may be fetched from."""
+
+
+def reach(address: Address) -> Reach:
+    """Where an address is: on this machine, on the public internet, or elsewhere. One that carries an IPv4 address is
+    where that is."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.is_loopback:
+            return "loopback"
+        inner = _carried(address)
+        if inner is not None:
+            return reach(inner)
+        usual = address.is_global and not address.is_multicast and not address.is_site_local
+        return "public" if usual and address not in _CARRIED_PRIVATELY else "private"
+    if address.is_loopback or address.is_unspecified:
+        return "loopback"
+    return "public" if address.is_global and not address.is_multicast and address != _PLATFORM else "private"
+
+
+def _carried(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    if address.sixtofour is not None:
+        return address.sixtofour
+    if address.teredo is not None:
+        return address.teredo[1]
+    isatap = int(address) >> 32 & 0xFFFFFFFF in _ISATAP
+    if isatap or any(address in network for network in _CARRIERS):
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return None
+
+
+class _Judged(httpx2.AsyncHTTPTransport):
+    """Resolves a name once, judges every address that it has, and dials the first."""
+
+    def __init__(self, allowed: frozenset[Reach]) -> None:
+        super().__init__()
+        self._allowed = allowed
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        host = request.url.host
+        if not host or host.startswith("%"):
+            raise httpx2.InvalidURL("there is no host in it")
+        found = await _resolved(host, request.url.port or (443 if request.url.scheme == "https" else 80))
+        for address in found:
+            where = reach(address)
+            named = where == "loopback" and hostname(host) != "localhost" and not _literal(host)
+            if where not in self._allowed or named:  # a foreign name for this machine is somebody's trick
+                raise OffLimits
+        request.extensions = {**request.extensions, "sni_hostname": host}
+        request.url = request.url.copy_with(host=str(found[0]))
+        return await super().handle_async_request(request)
+
+
+async def _resolved(host: str, port: int) -> list[Address]:
+    """Raises httpx2.ConnectError."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as exc:
+        raise httpx2.ConnectError("the name does not resolve") from exc
+    return [ipaddress.ip_address(str(place[0]).partition("%")[0]) for *_, place in found]
+
+
+def _literal(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+@contextlib.asynccontextmanager
+async def get(url: str, allowed: frozenset[Reach]) -> AsyncIterator[httpx2.Response]:
+    """The answer at `url`, open. Raises OffLimits, httpx2.HTTPError and httpx2.InvalidURL."""
+    async with (
+        httpx2.AsyncClient(
+            transport=_Judged(allowed),
+            headers={"user-agent": USER_AGENT},
+            timeout=TIMEOUT,
+            trust_env=False,
+        ) as client,
+        client.stream("GET", url) as answer,
+    ):
+        yield answer

@@ -1,0 +1,98 @@
+"""The emulator's files: one private folder, counted and bounded, and gone with its process however that ends.
+
+A living process holds a lock on its folder, which the kernel releases with the process: what is not locked is left over
+and goes at the next start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+PREFIX = "dashscope-emulator-"
+NAME = re.compile(PREFIX + "[0-9a-f]{32}")
+FRESH = 1.0  # seconds for which the folder's measured size is believed
+
+
+class Full(Exception):
+    """The folder holds as much as it may."""
+
+
+class Folder:
+    """An empty folder at `path`, which holds `most` bytes at most."""
+
+    def __init__(self, path: Path, most: int) -> None:
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(mode=0o700, parents=True)
+        self.path = path
+        self._most = most
+        self._size = 0
+        self._written = 0  # since it was measured
+        self._measured = time.monotonic()
+
+    def new(self) -> Path:
+        """A name for a file that is not there yet."""
+        return self.path / uuid.uuid4().hex
+
+    def take(self, size: int) -> None:
+        """Before so many bytes are written. Raises Full."""
+        self._written += size
+        stale = time.monotonic() - self._measured >= FRESH
+        if stale or self._size + self._written > self._most:
+            self._size, self._written, self._measured = _size(self.path), size, time.monotonic()
+        if self._size + self._written > self._most:
+            self._written -= size
+            raise Full
+
+    def close(self) -> None:
+        """Removes it; a file that a thread has just made goes with the next try."""
+        for _ in range(3):
+            shutil.rmtree(self.path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def own(most: int) -> Iterator[Folder]:
+    """A locked folder where the system keeps temporary files; those that died processes left there are removed."""
+    root = Path(tempfile.gettempdir())
+    _sweep(root)
+    path = root / f"{PREFIX}{uuid.uuid4().hex}"
+    unborn = Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=root))
+    lock = os.open(unborn, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    unborn.rename(path)  # nobody sees it unlocked
+    folder = Folder(path / "files", most)
+    try:
+        yield folder
+    finally:
+        folder.close()
+        path.rmdir()
+        os.close(lock)
+
+
+def _sweep(root: Path) -> None:
+    for path in root.iterdir():
+        if NAME.fullmatch(path.name):
+            with contextlib.suppress(OSError):  # another user's, being removed, or locked
+                lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(path, ignore_errors=True)
+                finally:
+                    os.close(lock)
+
+
+def _size(path: Path) -> int:
+    total = 0
+    with os.scandir(path) as entries:
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):  # it vanishes meanwhile
+                total += entry.stat(follow_symlinks=False).st_size
+    return total

@@ -1,0 +1,59 @@
+"""What is refused before any surface sees it: names that are not ours, and web pages that reach for the controls.
+
+A page whose own name leads here (DNS rebinding) shows in `Host`; one that posts from elsewhere shows in `Origin` or in
+`Sec-Fetch-Site`. Surfaces ask for a key, which no page can send unasked; the controls do not.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from compat.emulator import refusals
+from compat.emulator.refusals import Refusal
+from compat.emulator.site import Site
+
+CONTROLS = ("/emulator/faults", "/emulator/counts", "/emulator/requests", "/emulator/sessions", "/emulator/reset")
+
+
+class Gatekeeper:
+    """Also takes a slash off the end of a path: programs join addresses in every way."""
+
+    def __init__(self, app: ASGIApp, site: Site) -> None:
+        self._app = app
+        self._site = site
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in {"http", "websocket"}:
+            await self._app(scope, receive, send)
+            return
+        scope = {**scope, "path": scope["path"].rstrip("/") or "/"}
+        refused = self._refused(HTTPConnection(scope))
+        if refused is None:
+            await self._app(scope, receive, send)
+            return
+        answer = refusals.native(refused, str(uuid.uuid4()))
+        if scope["type"] == "websocket":
+            await WebSocket(scope, receive, send).send_denial_response(answer)
+        else:
+            await answer(scope, receive, send)
+
+    def _refused(self, connection: HTTPConnection) -> Refusal | None:
+        host = connection.headers.get("host", "")
+        if not self._site.known(host):
+            return Refusal(421, "MisdirectedRequest", f"The emulator is not known as {host[:200]!r} (--allow-host).")
+        if connection.scope["path"] in CONTROLS and foreign(connection.headers):
+            return Refusal(403, "AccessDenied", "Pages of another origin do not control the emulator.")
+        return None
+
+
+def foreign(headers: Headers) -> bool:
+    """Whether a page of another origin asks."""
+    origin = headers.get("origin")
+    if origin is not None and origin.lower().partition("://")[2] != headers.get("host", "").lower():
+        return True
+    return headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}

@@ -1,0 +1,158 @@
+"""The local engine of a server without a DashScope key: the emulator as a child process, started again when it dies.
+
+The listening socket stays here, so that calls made while a new child starts wait in its queue rather than fail. What
+the child must know goes to it over a pipe, where no list of processes shows it, and the pipe's end is the child's end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import secrets
+import select
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Final
+
+from compat import children
+from compat.errors import ServiceUnavailable
+
+log = logging.getLogger("compat.local")
+PROGRAM: Final = "from compat.emulator.managed import main; main()"
+SETTLED: Final = 10.0  # seconds after which a child is no failure to start
+LONGEST: Final = 30.0  # seconds between two starts of a child that dies at once
+GOODBYE: Final = 6.0  # seconds for the child to clear its files away
+
+
+def pause(deaths: int) -> float:
+    """Seconds before the next start, after so many children in a row that died early: none after the first."""
+    return 0.0 if deaths <= 1 else min(2.0 ** (deaths - 2), LONGEST)
+
+
+class LocalEngine:
+    """`root` and `key` are what DashScope's are elsewhere. The child loads while the caller goes on, and begins with
+    `start`."""
+
+    def __init__(self, engine: str) -> None:
+        self.name = engine
+        self.key = secrets.token_urlsafe(32)
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
+        self.root = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._closing = threading.Event()
+        self._ready = False
+        self._deaths = 0  # in a row, of children that lived for a short while
+        self._down_until: float | None = None  # a time to come, while no child runs
+        self._told = b""
+        self._folder: Path | None = None
+        self._watcher: threading.Thread | None = None
+        self._child = self._spawn()
+
+    def start(self, folder: Path, most: int, *, fetches: bool) -> None:
+        """`folder` is the child's alone, with at most `most` bytes in it; `fetches`: audio at addresses of loopback."""
+        self._folder = folder
+        given = {
+            "fd": self._listener.fileno(),
+            "engine": self.name,
+            "key": self.key,
+            "folder": str(folder),
+            "disk_bytes": most,
+            "reach": ["loopback"] if fetches else [],
+        }
+        self._told = json.dumps(given).encode() + b"\n"
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
+
+    @property
+    def trouble(self) -> str:
+        """Why it cannot work at full speed, or nothing."""
+        if self._down_until is not None:
+            return "The local engine has ended and is started again."
+        return "" if self._ready else "The local engine is loading its model."
+
+    def check(self) -> None:
+        """Raises ServiceUnavailable while children die in a row; calls wait for the successor of the first."""
+        if self._deaths > 1 and not self._ready:
+            wait = max(1.0, (self._down_until or 0.0) - time.monotonic())
+            raise ServiceUnavailable("The local engine has ended and is started again.", retry_after=round(wait, 1))
+
+    def close(self) -> None:
+        """Ends the child, and removes what it has written."""
+        if self._closing.is_set():
+            return
+        self._closing.set()
+        self._end()
+        if self._watcher is not None:
+            self._watcher.join()
+        elif self._child.stdout is not None:
+            self._child.stdout.close()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self._listener.close()
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603 - our own program
+            children.python(PROGRAM),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=[self._listener.fileno()],
+            start_new_session=True,  # the terminal's Ctrl-C is the parent's
+        )
+
+    def _end(self) -> None:
+        assert self._child.stdin is not None  # noqa: S101 - a pipe
+        with contextlib.suppress(OSError):
+            self._child.stdin.close()
+        try:
+            self._child.wait(GOODBYE)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+
+    def _watch(self) -> None:
+        while True:
+            started = time.monotonic()
+            status = self._lived()
+            if self._closing.is_set():
+                return
+            self._deaths = 1 if time.monotonic() - started >= SETTLED else self._deaths + 1
+            wait = pause(self._deaths)
+            self._ready, self._down_until = False, time.monotonic() + wait
+            log.warning(
+                "the local engine has ended and is started again", extra={"fields": {"status": status, "in": wait}}
+            )
+            if self._deaths > 1:
+                self._send_away()
+            if self._closing.wait(wait):
+                return
+            self._child = self._spawn()
+            if self._closing.is_set():  # whoever closes has waited for the one before
+                self._end()
+                return
+
+    def _send_away(self) -> None:
+        """Ends what waits in the socket's queue."""
+        while select.select([self._listener], [], [], 0)[0]:
+            self._listener.accept()[0].close()
+
+    def _lived(self) -> int:
+        """Tells the child what it must know, hears that it is ready, and waits for its end; gives its status."""
+        child = self._child
+        assert child.stdin is not None  # noqa: S101 - pipes
+        assert child.stdout is not None  # noqa: S101
+        with contextlib.suppress(OSError, ValueError):  # it died at once, or is closed already
+            child.stdin.write(self._told)
+            child.stdin.flush()
+        self._down_until = None
+        for line in child.stdout:
+            if line == b"ready\n":
+                self._ready = True
+        status = child.wait()
+        child.stdout.close()
+        with contextlib.suppress(OSError):  # what it never read
+            child.stdin.close()
+        return status

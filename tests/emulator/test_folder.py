@@ -1,0 +1,88 @@
+"""The emulator's folder: bounded while it is written, swept when its process has died, left alone while it lives."""
+
+from __future__ import annotations
+
+import stat
+import tempfile
+import uuid
+from pathlib import Path
+
+import pytest
+
+from compat.emulator.folder import PREFIX, Folder, Full, own
+from compat.emulator.state import Limits
+from tests.emulator.laptop import Start, data_uri, wav
+
+
+def test_a_bound_holds_while_files_are_written(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "files", most=1000)
+    for _ in range(4):
+        folder.take(250)
+        folder.new().write_bytes(bytes(250))
+    with pytest.raises(Full):
+        folder.take(1)
+
+    next(folder.path.iterdir()).unlink()
+    folder.take(250)
+    folder.new().write_bytes(bytes(250))
+    with pytest.raises(Full):
+        folder.take(1)
+
+
+def test_what_lay_there_before_goes(tmp_path: Path) -> None:
+    Folder(tmp_path / "files", most=10).new().write_bytes(b"of an engine that was killed")
+
+    assert [] == list(Folder(tmp_path / "files", most=10).path.iterdir())
+
+
+def test_dead_processes_folders_go_and_living_ones_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    dead, other = tmp_path / f"{PREFIX}{uuid.uuid4().hex}", tmp_path / f"{PREFIX}notes"
+    for folder in (dead, other):
+        (folder / "files").mkdir(parents=True)
+    trap = tmp_path / f"{PREFIX}{uuid.uuid4().hex}"
+    trap.symlink_to(other)
+
+    with own(1000) as living:
+        assert not dead.exists()
+        assert (other / "files").exists()
+        living.new().write_bytes(b"kept")
+        with own(1000):
+            assert 1 == len(list(living.path.iterdir()))
+        assert 0o700 == stat.S_IMODE(living.path.stat().st_mode) == stat.S_IMODE(living.path.parent.stat().st_mode)
+    assert {other, trap} == set(tmp_path.iterdir())
+
+
+def test_a_full_folder_refuses_uploads_and_sounds(start: Start) -> None:
+    laptop = start(limits=Limits(disk_bytes=40_000))
+    policy = laptop.http.get("/api/v1/uploads", params={"action": "getPolicy", "model": "fun-asr"}).json()["data"]
+    stored, heard = laptop.post_form(policy, wav(3)), laptop.chat(data_uri(wav(3)))
+
+    assert [503, 503] == [stored.status_code, heard.status_code]
+    assert "disk_bytes" in heard.json()["error"]["message"]
+    assert [] == list(laptop.emulator.folder.path.iterdir())
+    assert 200 == laptop.chat(data_uri(wav(1))).status_code
+
+
+def test_what_has_expired_goes_unless_a_task_still_reads_it(start: Start) -> None:
+    now = [1_000_000.0]
+    laptop = start(clock=lambda: now[0], limits=Limits(object_seconds=100, result_seconds=100, policy_seconds=1))
+    url = laptop.upload(wav(), model="fun-asr")
+    done = laptop.finished(laptop.submit("fun-asr", {"file_urls": [url]}).json()["output"]["task_id"])
+    kept = set(laptop.emulator.folder.path.iterdir())
+    laptop.emulator.tidy()
+    assert kept == set(laptop.emulator.folder.path.iterdir())
+
+    task = laptop.emulator.tasks[done["output"]["task_id"]]
+    now[0] += 200
+    task.ended = None
+    laptop.emulator.tidy()
+    assert kept == set(laptop.emulator.folder.path.iterdir())
+
+    task.ended = now[0] - 100
+    laptop.emulator.tidy()
+    assert ([], {}, {}) == (
+        list(laptop.emulator.folder.path.iterdir()),
+        laptop.emulator.tasks,
+        laptop.emulator.objects,
+    )

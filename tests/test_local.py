@@ -1,0 +1,171 @@
+"""The local engine of a server without a key: nobody else's, started again when it dies, gone without a trace."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import select
+import signal
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from compat.emulator.engines.tones import VOCABULARY, encode, lay
+from compat.errors import ServiceUnavailable
+from compat.local import LocalEngine, pause
+from tests.audio.media import make
+from tests.emulator.laptop import GENERATION
+from tests.test_cli import started
+
+WORDS = VOCABULARY[:5]
+ENGINE = b"compat.emulator.managed"
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> Path:
+    return make("mp3", encode(lay(WORDS)), 16000, 1, tmp_path / "words.mp3")
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Path:
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    return folder
+
+
+def engines_of(process: int) -> list[int]:
+    """The children that are engines; no child is a zombie."""
+    children = Path(f"/proc/{process}/task").glob("*/children")
+    found = {int(child) for path in children for child in path.read_text().split()}
+    assert not [child for child in found if ") Z " in Path(f"/proc/{child}/stat").read_text()]
+    return [child for child in found if ENGINE in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def port_of(process: int) -> int:
+    """The port that a process listens on."""
+    inodes = {str(path.readlink())[8:-1] for path in Path(f"/proc/{process}/fd").iterdir() if path.is_symlink()}
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    [port] = {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == "0A" and row[9] in inodes}
+    return port
+
+
+def transcribed(base: str, path: Path, **fields: str) -> httpx2.Response:
+    asked = {"model": "whisper-1", **fields}
+    return httpx2.post(f"{base}/audio/transcriptions", data=asked, files={"file": path.read_bytes()}, timeout=60)
+
+
+def waiting(holds: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if holds():
+            return
+        select.select([], [], [], 0.05)
+    raise AssertionError("it never held")
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="looks at processes as Linux shows them")
+def test_the_engine_is_the_servers_alone_and_outlived(words: Path, spool: Path) -> None:
+    settings = {"COMPAT_API_KEYS": "callers-key-1", "COMPAT_SPOOL": str(spool)}
+    with started("serve", "--port", "0", "--engine", "tones", **settings) as (process, said):
+        base = re.search(r"http://127\S+/v1", said[0])
+        assert base is not None
+        ready = base[0].removesuffix("/v1") + "/readyz"
+        with httpx2.Client(headers={"authorization": "Bearer callers-key-1"}, trust_env=False, timeout=60) as http:
+
+            def transcribe(response_format: str = "json") -> str:
+                asked = {"model": "whisper-1", "response_format": response_format}
+                answer = http.post(f"{base[0]}/audio/transcriptions", data=asked, files={"file": words.read_bytes()})
+                return str(answer.raise_for_status().json()["text"])
+
+            assert list(WORDS) == transcribe("diarized_json").lower().strip(".").split()  # by a file task: on disk
+            [folder] = spool.glob("*/engine")
+            assert 0o700 == stat.S_IMODE(folder.stat().st_mode)
+            assert {0o600} == {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+
+            [first] = engines_of(process.pid)
+            root = f"http://127.0.0.1:{port_of(first)}"
+            control = httpx2.get(f"{root}/emulator/requests"), httpx2.post(f"{root}/emulator/faults", json=[])
+            assert [404, 404] == [answer.status_code for answer in control]
+            guessed = {"authorization": "Bearer local"}
+            assert 401 == httpx2.get(f"{root}/api/v1/tasks", headers=guessed).status_code
+            rebound = {"host": "page.example", **guessed}
+            assert 421 == httpx2.post(f"{root}{GENERATION}", headers=rebound, json={}).status_code
+
+            os.kill(first, signal.SIGTERM)  # no signal to all ends it before the server has done its work
+            os.kill(first, signal.SIGKILL)
+            assert list(WORDS) == transcribe().lower().strip(".").split()
+            waiting(lambda: http.get(ready).status_code == 200)
+            assert [first] != engines_of(process.pid)
+
+    assert [] == list(spool.iterdir())
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux to watch a process that is nobody's child")
+def test_the_engine_and_its_files_go_when_the_server_is_killed(words: Path, spool: Path) -> None:
+    with started("serve", "--port", "0", "--engine", "tones", COMPAT_SPOOL=str(spool)) as (process, said):
+        base = re.search(r"http://127\S+/v1", said[0])
+        assert base is not None
+        transcribed(base[0], words, response_format="diarized_json").raise_for_status()
+        assert list(spool.glob("*/engine/*"))
+        [child] = engines_of(process.pid)
+        watched = os.pidfd_open(child)
+        process.kill()
+        ended = select.select([watched], [], [], 10)[0]
+
+    assert ended
+    assert [] == list(spool.glob("*/engine"))
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes as Linux shows them")
+def test_a_key_of_its_own_that_no_list_of_processes_shows(tmp_path: Path) -> None:
+    with contextlib.closing(LocalEngine("tones")) as engine, contextlib.closing(LocalEngine("tones")) as other:
+        engine.start(tmp_path / "engine", 1 << 20, fetches=False)
+        told = [
+            Path(f"/proc/{child}/{name}").read_bytes()
+            for child in engines_of(os.getpid())
+            for name in ("cmdline", "environ")
+        ]
+
+    assert engine.key != other.key
+    assert not [text for text in told if engine.key.encode() in text]
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes as Linux shows them")
+def test_an_engine_that_was_killed_is_in_trouble_until_the_next_one_is_ready(tmp_path: Path) -> None:
+    with contextlib.closing(LocalEngine("tones")) as engine:
+        engine.start(tmp_path / "engine", 1 << 20, fetches=False)
+        waiting(lambda: not engine.trouble)
+        [child] = engines_of(os.getpid())
+        os.kill(child, signal.SIGKILL)
+        waiting(lambda: bool(engine.trouble))
+        engine.check()
+        waiting(lambda: not engine.trouble)
+        answer = httpx2.get(f"{engine.root}/api/v1/tasks", headers={"authorization": f"Bearer {engine.key}"})
+
+    assert 200 == answer.status_code
+
+
+def unable(engine: LocalEngine) -> ServiceUnavailable | None:
+    try:
+        engine.check()
+    except ServiceUnavailable as exc:
+        return exc
+    return None
+
+
+def test_an_engine_that_cannot_start_is_tried_more_and_more_slowly(tmp_path: Path) -> None:
+    with contextlib.closing(LocalEngine("nonsense")) as engine:
+        engine.start(tmp_path / "engine", 1 << 20, fetches=False)
+        waiting(lambda: unable(engine) is not None)
+        refused = unable(engine)
+
+    assert refused is not None
+    assert refused.retry_after is not None
+    assert engine.trouble
+
+
+def test_the_pauses_between_starts() -> None:
+    assert [0, 1, 2, 4, 8, 16, 30, 30] == [pause(deaths) for deaths in range(1, 9)]
