@@ -29,5 +29,6 @@ def first_example() -> None:
 # Tests run side by side: threads of its own cost a recognition twice the processor's time and save nobody's.
 os.environ.setdefault("MOONSHINE_ORT_SINGLE_THREAD", "1")
 
-# A suite begun in the background of a shell has it ignored, and so would the programs have that tests interrupt.
+# A suite in the background of a shell, or under nohup, ignores these; programs that tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
