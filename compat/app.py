@@ -46,6 +46,7 @@ from compat.jobs.store import REDIS, at
 from compat.local import LocalEngine
 from compat.metrics import Metrics
 from compat.settings import Settings
+from compat.upstream import slots
 from compat.upstream.buckets import Bucket
 from compat.upstream.budget import Budget
 from compat.upstream.fallback import Fallback, LiveFallback
@@ -89,7 +90,7 @@ def create_app(
         accounts.append((_service(settings, settings.fallback_root, budget, spare, pulse), key))
         sockets = LiveFallback(straight, _sockets(settings, settings.fallback_live_root, budget, spare, pulse), key)
     service = Fallback(accounts[0][0], *accounts[1]) if accounts[1:] else accounts[0][0]
-    worker = Worker(settings.media_workers)
+    worker = Worker(settings.media_workers, turns=slots.turns)
     spool = Spool(settings.spool, settings.max_spool)
     links = Links(settings.public_url) if settings.public_url else None
     seconds = settings.task_deadline + 3600

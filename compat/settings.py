@@ -137,7 +137,9 @@ class Settings:
         values.span,
         "Seconds that a stopping server still takes work while `/readyz` says 503 to balancers; 0 by default.",
     )
-    media_workers: int = setting(2, values.count, "Processes that read and re-encode audio.")
+    media_workers: int = setting(
+        2, values.count, "Processes that read and re-encode audio for one caller; as many again when several have some."
+    )
     store: str | None = setting(
         None,
         values.text,

@@ -53,6 +53,7 @@ def serve(memory: int) -> None:
     # uvloop leaves open what the server lets its workers inherit
     os.closerange(3, min(os.sysconf("SC_OPEN_MAX"), 65_536))
     os.nice(_NICE)
+    os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))

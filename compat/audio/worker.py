@@ -4,6 +4,8 @@
     iterate(function, …)    an iterator's items as they are asked for, from a process of its own, so that hours of audio
                             do not stand before short requests; as many at a time as the pool has processes
 
+Who may begin is decided by turns that are handed in, so that one caller's files do not occupy all processes.
+
 Functions are named by their module and must be annotated: an answer is checked against the function's return type. The
 environment, with whatever keys it holds, is not passed on.
 """
@@ -19,7 +21,7 @@ import struct
 import typing
 from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path, PurePath
-from typing import ParamSpec, TypeVar, cast
+from typing import ParamSpec, TypeAlias, TypeVar, cast
 
 import msgspec
 
@@ -29,19 +31,35 @@ from compat.errors import BadAudio, CompatError, ServiceUnavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Turns: TypeAlias = Callable[[], contextlib.AbstractAsyncContextManager[None]]
 
 _BOOT = "from compat.audio.child import serve; serve(int(sys.argv[1]))"
 _LARGEST = 64 << 20  # bytes of one answer
 
 
-class Worker:
-    """`seconds` is how long one answer may take, `memory` a process's address space in bytes."""
+def in_order(count: int) -> Turns:
+    """So many at a time, first come, first served."""
+    free = asyncio.Semaphore(count)
+    return lambda: free
 
-    def __init__(self, processes: int = 1, *, seconds: float = 120, memory: int = 1 << 30) -> None:
+
+class Worker:
+    """`seconds` is how long one answer may take, `memory` a process's address space in bytes. `turns` makes of the
+    number of processes what each call waits for: a context that is open while the call has its process."""
+
+    def __init__(
+        self,
+        processes: int = 1,
+        *,
+        seconds: float = 120,
+        memory: int = 1 << 30,
+        turns: Callable[[int], Turns] = in_order,
+    ) -> None:
         self._seconds = seconds
         self._memory = memory
-        self._pool = asyncio.Semaphore(processes)
-        self._apart = asyncio.Semaphore(processes)
+        self._processes = processes
+        self._pool = turns(processes)
+        self._apart = turns(processes)
         self._children: set[_Child] = set()
         self._idle: list[_Child] = []
         self._ending: set[asyncio.Task[None]] = set()
@@ -52,15 +70,17 @@ class Worker:
 
         Raises what it raises of compat.errors, and BadAudio when it breaks the process or takes too long.
         """
-        async with self._pool:
+        async with self._pool():
             child = await self._child()
             try:
                 kind, body = await self._ask(child, pickle.dumps((function, args, kwargs)))
             except BaseException:
                 self._end(child)
                 raise
-            if child in self._children:
+            if child in self._children and len(self._idle) < self._processes:
                 self._idle.append(child)
+            else:
+                self._end(child)
         return cast("T", _decoded(kind, body, function))
 
     async def iterate(
@@ -70,7 +90,7 @@ class Worker:
 
         Close the iterator (contextlib.aclosing) when leaving it early.
         """
-        async with self._apart:
+        async with self._apart():
             child = await self._started()
             try:
                 frame = pickle.dumps((function, args, kwargs))

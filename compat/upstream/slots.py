@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+
+import msgspec
 
 from compat.upstream.fair import FairQueue
-from compat.upstream.shares import Party, Shares
+from compat.upstream.shares import ON_BEHALF, Party, Shares
 
 _Turn = tuple[Party, "asyncio.Future[None]"]
+
+
+def turns(count: int) -> Callable[[], contextlib.AbstractAsyncContextManager[None]]:
+    """Turns for whoever they are taken on behalf of: `count` at a time for one party, and as many again between all
+    others, so that nothing is lost where there is one only."""
+    slots = Slots(2 * count)
+    return lambda: slots.taken(msgspec.structs.replace(ON_BEHALF.get(), concurrency=None, alone=False))
 
 
 class Slots:

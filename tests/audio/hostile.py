@@ -44,6 +44,11 @@ def hanging() -> int:
         pass
 
 
+def idling() -> int:
+    signal.pause()
+    return 0
+
+
 def bloating() -> int:
     return len(bytearray(1 << 40))
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
-from compat.upstream.shares import Party
-from compat.upstream.slots import Slots
+from compat.audio.worker import Worker
+from compat.upstream.shares import ON_BEHALF, Party
+from compat.upstream.slots import Slots, turns
+from tests.audio import hostile
 
 
 class Doors:
@@ -93,3 +95,34 @@ async def test_who_gives_up_in_the_moment_of_his_turn_passes_it_on() -> None:
 
     await doors.empty()
     assert (0, 0) == (doors.slots.busy, doors.slots.waiting)
+
+
+async def test_one_party_s_files_leave_processes_for_the_others() -> None:
+    """a has eight files that no process ever finishes."""
+
+    async def work(party: Party, function: Callable[..., int], *arguments: int) -> int:
+        ON_BEHALF.set(party)
+        return await worker.run(function, *arguments)
+
+    worker = Worker(2, turns=turns)
+    stuck = [asyncio.create_task(work(Party("a"), hostile.idling)) for _ in range(8)]
+    await asyncio.sleep(0)
+    served = [await asyncio.create_task(work(Party(name), hostile.double, 1)) for name in "bcbc"]
+    for task in stuck:
+        task.cancel()
+    await asyncio.gather(*stuck, return_exceptions=True)
+    alone = await asyncio.create_task(work(Party("a"), hostile.double, 2))
+    await worker.close()
+
+    assert ([2] * 4, 4) == (served, alone)
+
+
+async def test_a_party_gets_as_many_turns_as_there_are_processes() -> None:
+    turn = turns(2)
+    async with turn(), turn():
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0), turn():
+                pass
+        ON_BEHALF.set(Party("b"))
+        async with turn():
+            pass
