@@ -1,4 +1,8 @@
-"""Jobs in one SQLite file, in WAL mode: processes of one machine may share it."""
+"""Jobs in one SQLite file, in WAL mode: processes of one machine may share it.
+
+What is erased is erased from the disk: its place in the file is overwritten (secure_delete), and the log in which it
+still stands is emptied at once, or when another process has read to its end.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +35,8 @@ class SqliteStore:
         self._path = path
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="jobs")
         self._connection: sqlite3.Connection | None = None
+        self._leftovers = False
+        """Whether the log may hold what was erased."""
 
     async def open(self, job: Job, *, instead_of: str = "") -> Job:
         return await self._run(lambda db: _open(db, job, instead_of))
@@ -40,14 +46,8 @@ class SqliteStore:
 
     async def swap(self, seen: Job, job: Job) -> Job | None:
         kept = msgspec.structs.replace(job, version=seen.version + 1)
-        changed = await self._run(
-            lambda db: (
-                db.execute(
-                    "UPDATE jobs SET version = ?, due = ?, record = ? WHERE id = ? AND version = ?",
-                    (kept.version, kept.due, encode(kept), seen.id, seen.version),
-                ).rowcount
-            )
-        )
+        erases = seen.transcript is not None and kept.transcript is None
+        changed = await self._run(lambda db: _swap(db, seen, kept), erases=erases)
         return kept if changed else None
 
     async def due(self, now: float) -> list[Job]:
@@ -56,7 +56,7 @@ class SqliteStore:
         return [job for (record,) in rows if (job := decode(record))]
 
     async def drop(self, job: Job) -> None:
-        await self._run(lambda db: _drop(db, job))
+        await self._run(lambda db: _drop(db, job), erases=True)
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -64,26 +64,34 @@ class SqliteStore:
             await asyncio.get_running_loop().run_in_executor(self._thread, connection.close)
         self._thread.shutdown(wait=False)
 
-    async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def _run(self, work: Callable[[sqlite3.Connection], T], *, erases: bool = False) -> T:
         """`work` in a transaction of its own, in the one thread that the connection belongs to."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work, erases)
 
-    def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _transact(self, work: Callable[[sqlite3.Connection], T], erases: bool) -> T:
         try:
             db = self._opened()
             with db:
                 db.execute("BEGIN IMMEDIATE")
-                return work(db)
+                result = work(db)
+            self._leftovers |= erases
+            if self._leftovers:
+                busy, *_ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                self._leftovers = bool(busy)
         except (sqlite3.Error, OSError) as exc:
             raise unreachable(exc) from exc
+        return result
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
             if self._path is not None:
                 self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._path.touch(mode=0o600)
+                self._path.chmod(0o600)  # it may be an older one
+                self._leftovers = True  # of a process that was killed
             connection = sqlite3.connect(self._path or ":memory:", timeout=BUSY, isolation_level=None)
             connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA secure_delete = ON")
             connection.executescript(SCHEMA)
             self._connection = connection
         return self._connection
@@ -98,6 +106,11 @@ def _open(db: sqlite3.Connection, job: Job, instead_of: str) -> Job:
     db.execute("INSERT INTO jobs VALUES (?, ?, ?, ?)", (job.id, job.version, job.due, encode(job)))
     db.execute("INSERT OR REPLACE INTO keys VALUES (?, ?)", (job.key, job.id))
     return job
+
+
+def _swap(db: sqlite3.Connection, seen: Job, kept: Job) -> int:
+    query = "UPDATE jobs SET version = ?, due = ?, record = ? WHERE id = ? AND version = ?"
+    return db.execute(query, (kept.version, kept.due, encode(kept), seen.id, seen.version)).rowcount
 
 
 def _get(db: sqlite3.Connection, job_id: str) -> Job | None:

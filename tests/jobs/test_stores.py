@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -11,7 +13,8 @@ import pytest
 
 from compat.errors import ServiceUnavailable
 from compat.jobs import store as stores
-from compat.jobs.records import Failure, Hook, Job
+from compat.jobs.records import Failure, Hook, Job, encode
+from compat.jobs.sqlite import SqliteStore
 from compat.jobs.store import Store
 from compat.transcript import Ask, Segment, Transcript, Word
 from tests.jobs.making import a_job
@@ -140,6 +143,34 @@ async def test_dropping_a_replaced_job_leaves_its_successor(store: Store) -> Non
     await store.drop(first)
 
     assert second == await store.open(a_job(key=first.key))
+
+
+def holding(folder: Path, words: str) -> list[str]:
+    return [file.name for file in folder.iterdir() if words.encode() in file.read_bytes()]
+
+
+@pytest.mark.parametrize("after", ["erased", "killed"])
+async def test_an_erased_answer_is_not_on_disk(tmp_path: Path, after: str) -> None:
+    """Large and small ones: on pages of their own and among others. A process may be killed right after."""
+    path, words = tmp_path / "jobs.sqlite", "It was the best of times. "
+    first, second = SqliteStore(path), SqliteStore(path)
+    for number in range(12):
+        job = await first.open(a_job(id=f"transcription_{number:032x}", key=f"key {number}"))
+        done = await first.swap(job, changed(job, state="completed", transcript=Transcript(text=words * 2**number)))
+        assert done is not None
+        assert await second.get(job.id) == done
+        if after == "killed":
+            with contextlib.closing(sqlite3.connect(path)) as db:  # as the store does it, but for the log
+                db.execute("UPDATE jobs SET record = ? WHERE id = ?", (encode(changed(done, transcript=None)), done.id))
+                db.commit()
+        else:
+            await first.swap(done, changed(done, transcript=None))
+    if after == "killed":
+        await SqliteStore(path).get("anything")
+
+    assert [] == holding(tmp_path, words)
+    await first.close()
+    await second.close()
 
 
 @pytest.mark.parametrize("place", ["sqlite", "redis"], indirect=True)
