@@ -86,7 +86,7 @@ def serve(host: str, port: int, insecure: bool, engine: str, tls_cert: Path | No
     settings = _settings()
     if (tls_cert is None) != (tls_key is None):
         raise click.ClickException("--tls-cert and --tls-key go together.")
-    if host not in LOOPBACK and not (_keyed(settings) or settings.pass_key or insecure):
+    if host not in LOOPBACK and not (_keys(settings) or insecure):
         raise click.ClickException(
             f"--host {host} lets others in: set COMPAT_API_KEYS or COMPAT_API_KEYS_FILE (or COMPAT_PASS_KEY=true), "
             "or say --insecure."
@@ -149,14 +149,23 @@ class _Announcing(_Stopping, Server):
         told = config(app, cert, key, head_timeout=settings.head_timeout, body_timeout=settings.body_timeout)
         super().__init__(told, app.state.retire, app.state.leave)
         self._local = local is not None
-        self._keyed = _keyed(settings)
-        host, port = listener.getsockname()[:2]
-        scheme = "https" if cert else "http"
-        self._base = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/v1"
+        self._keys = _keys(settings)
+        self._host, self._port = listener.getsockname()[:2]
+        self._cert = cert
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        from compat import banner
+
         await super().startup(sockets)
-        click.echo(_welcome(self._base, self._local, self._keyed))
+        host = banner.ANY.get(self._host, self._host)
+        if self._cert and self.config.ssl:
+            host = banner.certified([host, "localhost", socket.gethostname()], self.config.ssl, self._cert) or host
+        base = banner.address(host, self._port, self._cert)
+        sample, everywhere = _sample_or(Path("speech.wav")), self._host in banner.ANY
+        told = banner.banner(
+            base, everywhere=everywhere, local=self._local, keys=self._keys, cert=self._cert, sample=sample
+        )
+        click.echo(told)
 
 
 def _traces() -> Traces:
@@ -167,27 +176,13 @@ def _traces() -> Traces:
     return exported()
 
 
-def _keyed(settings: Settings) -> bool:
-    return bool(settings.api_keys) or settings.api_keys_file is not None
-
-
-def _welcome(base: str, local: bool, keyed: bool) -> str:
-    key = "$COMPAT_API_KEY" if keyed else "none-needed"
-    sample = _sample_or(Path("speech.wav"))
-    lines = [f"Serving OpenAI's audio API at {base}"]
-    if local:
-        lines.append("No DASHSCOPE_API_KEY is set, so a speech engine on this machine answers: local, English only.")
-    header = f' -H "Authorization: Bearer {key}"' if keyed else ""
-    lines += [
-        "",
-        f"  curl {base}/audio/transcriptions{header} -F model=whisper-1 -F file=@{sample}",
-        "",
-        "  from openai import OpenAI",
-        f'  client = OpenAI(base_url="{base}", api_key="{key}")',
-        f'  print(client.audio.transcriptions.create(model="whisper-1", file=open("{sample}", "rb")).text)',
-        "",
-    ]
-    return "\n".join(lines)
+def _keys(settings: Settings) -> str | None:
+    """Which keys callers send, for people."""
+    if settings.pass_key:
+        return "your DashScope key"
+    if settings.api_keys:
+        return "one of COMPAT_API_KEYS"
+    return f"a key of {settings.api_keys_file}" if settings.api_keys_file else None
 
 
 @main.command()

@@ -17,7 +17,7 @@ FLOORS = [  # from the ground up; a module imports from floors below its own, or
     {"bridge", "jobs", "local", "upstream"},
     {"endpoints"},
     {"app", "wire"},
-    {"doctor", "logs", "serving", "transcribe"},
+    {"banner", "doctor", "logs", "serving", "transcribe"},
     {"cli"},
     {"__main__"},
 ]

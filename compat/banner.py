@@ -1,0 +1,77 @@
+"""What `serve` prints when it is ready: lines for a shell and for Python that run as they stand."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import ssl
+from collections.abc import Iterable
+from pathlib import Path
+
+MODEL = "gpt-transcribe"
+ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where a server that listens everywhere is reached from here
+
+
+def address(host: str, port: int, cert: Path | None) -> str:
+    """The base address for a client on this machine, with the name or IP address `host`."""
+    return f"http{'s' if cert else ''}://{f'[{host}]' if ':' in host else host}:{port}/v1"
+
+
+def banner(base: str, *, everywhere: bool, local: bool, keys: str | None, cert: Path | None, sample: Path) -> str:
+    """`keys` says which keys callers send, None if none. No key is printed: clients read OPENAI_API_KEY."""
+    lines = [f"Serving OpenAI's audio API at {base}"]
+    if everywhere:
+        lines.append("Other machines reach it by this one's name or address.")
+    if local:
+        lines.append("No DASHSCOPE_API_KEY is set, so a speech engine on this machine answers: local, English only.")
+    if keys:
+        lines.append(f"Callers send a key. The lines below take it from OPENAI_API_KEY: {keys}.")
+    return "\n".join([*lines, "", _curl(base, keys, cert, sample), "", *_python(base, keys, cert, sample), ""])
+
+
+def _curl(base: str, keys: str | None, cert: Path | None, sample: Path) -> str:
+    trusted = f" --cacert {shlex.quote(str(cert))}" if cert else ""
+    header = ' -H "Authorization: Bearer $OPENAI_API_KEY"' if keys else ""
+    name = str(sample)
+    if set(';,"') & set(name):  # signs of curl's own
+        name = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f"curl{trusted} {base}/audio/transcriptions{header} -F model={MODEL} -F {shlex.quote('file=@' + name)}"
+
+
+def _python(base: str, keys: str | None, cert: Path | None, sample: Path) -> list[str]:
+    given = [f'base_url="{base}"', *([] if keys else ['api_key="none-needed"'])]
+    lines = ["from openai import OpenAI"]
+    if cert:
+        lines = [
+            "import ssl",
+            "from openai import DefaultHttpxClient, OpenAI",
+            "trusted = ssl.create_default_context()",
+        ]
+        lines.append(f"trusted.load_verify_locations({str(cert)!r})")
+        given.append("http_client=DefaultHttpxClient(verify=trusted)")
+    return [
+        *lines,
+        f"client = OpenAI({', '.join(given)})",
+        f'print(client.audio.transcriptions.create(model="{MODEL}", file=open({str(sample)!r}, "rb")).text)',
+    ]
+
+
+def certified(hosts: Iterable[str], served: ssl.SSLContext, cert: Path) -> str | None:
+    """The first of the hosts that the certificate is for, found by a handshake in memory."""
+    return next((host for host in hosts if _shakes_hands(host, served, cert)), None)
+
+
+def _shakes_hands(host: str, served: ssl.SSLContext, cert: Path) -> bool:
+    trusting = ssl.create_default_context(cafile=str(cert))
+    trusting.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = trusting.wrap_bio(down, up, server_hostname=host)
+    server = served.wrap_bio(up, down, server_side=True)
+    for _ in range(2):
+        for side in (client, server):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                try:
+                    side.do_handshake()
+                except ssl.SSLError:
+                    return False
+    return True
