@@ -2,68 +2,53 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Callable
 from typing import assert_never
 
-import msgspec
-
+from compat.bridge.configured import Configured
 from compat.bridge.hearing import Hearing
+from compat.bridge.held import Held
 from compat.bridge.intake import Intake
 from compat.bridge.items import Item, Piece
+from compat.bridge.joined import JoinedTurn
 from compat.bridge.ledger import Ledger
 from compat.bridge.limits import TICKS, Limits
 from compat.bridge.manual import ManualTurn
 from compat.bridge.outbox import Outbox
-from compat.bridge.setup import setup
+from compat.bridge.setup import Target
 from compat.bridge.tape import Barrier, Cut, Entry, Sound, Tape, outside, split
-from compat.dashscope_api.realtime.turns import Setup
-from compat.errors import BadRequest, CompatError, NotFound
+from compat.errors import BadRequest, NotFound
 from compat.openai_api.realtime import client_events as theirs
 from compat.openai_api.realtime import server_events as ours
-from compat.openai_api.realtime.opening import Opening
 from compat.openai_api.realtime.patch import Patch
-from compat.openai_api.realtime.session import Session, apply
-from compat.openai_api.realtime.views import Applied, SessionView, view
-
-DEFAULT_MODEL = "qwen3-asr-flash-realtime"
-_VOICE_MODEL = re.compile(r"gpt-.*(realtime|audio).*")
-_FIELDS = {"context": "transcription.prompt", "language": "transcription.language"}
 
 
 class Caller:
-    """`target` is what the service will be told once it has heard everything before; `refused` names the fields of a
-    Setup that the service does not take."""
+    """`target` is what the service will be told once it has heard everything before."""
 
     def __init__(
         self,
-        opening: Opening,
+        configured: Configured,
         outbox: Outbox,
         ledger: Ledger,
         hearing: Hearing,
         tape: Tape,
+        held: Held,
         *,
-        resolve: Callable[[str], str],
-        expires_at: int,
         limits: Limits,
     ) -> None:
-        self.session = Session(transcription=opening.transcription, native=DEFAULT_MODEL)
-        self.target = setup(self.session)
-        self.refused: frozenset[str] = frozenset()
-        self._opening = opening
-        self._id = outbox.ids("sess")
+        self.target = configured.target
+        self._configured = configured
         self._outbox = outbox
         self._ledger = ledger
         self._hearing = hearing
         self._tape = tape
-        self._resolve = resolve
-        self._expires_at = expires_at
+        self._held = held
         self._limits = limits
-        self._intake = Intake(self.session.format)
-        self._turn: ManualTurn | None = None
+        self._intake = Intake(configured.session.format)
+        self._turn: ManualTurn | JoinedTurn | None = None
         self._behind: deque[tuple[Barrier | None, Item]] = deque()
-        self._pending: Setup | None = None
         self._mark = 0
 
     @property
@@ -72,90 +57,63 @@ class Caller:
 
     # --- configuration ----------------------------------------------------------------------------------------------
 
-    def open(self, configured: Patch | None) -> None:
-        """The first event: what the query and an ephemeral key configure. What is wrong with it is told after."""
-        error = self._named(self._opening.model)
-        if configured is not None:
-            self.session = apply(self.session, configured, self._resolve)
-        self._intake = Intake(self.session.format)
+    def open(self, patch: Patch | None) -> None:
+        """The first event. What is wrong with the query is told after."""
+        error = self._configured.open(patch)
+        self._intake = Intake(self._configured.session.format)
         self._retarget()
-        shape = ours.TranscriptionSessionCreated if self._opening.beta_names else ours.SessionCreated
-        self._outbox.say(shape(event_id=self._outbox.event_id(), session=self._view()))
+        self._configured.greet()
         if error is not None:
             self._outbox.fault(error)
 
-    def _named(self, model: str | None) -> CompatError | None:
-        """The model of the query: one that transcribes, or a voice model, whose name is kept and nothing more."""
-        if model is None:
-            return None
-        try:
-            native = self._resolve(model)
-        except CompatError as error:
-            if not _VOICE_MODEL.fullmatch(model):
-                return type(error)(error.message, param="model", code=error.code)
-            self.session = msgspec.structs.replace(self.session, voice_model=model)
-        else:
-            self.session = msgspec.structs.replace(self.session, model=model, native=native)
-        return None
-
     def _update(self, patch: Patch) -> None:
-        before, self.session = self.session, apply(self.session, patch, self._resolve)
-        self.tell()
-        if self.session.format != before.format:
+        self._configured.update(patch)
+        if self._configured.session.format != self._intake.form:
             self._flush()
-            self._intake = Intake(self.session.format, self._intake.position)
+            self._intake = Intake(self._configured.session.format, self._intake.position)
         self._retarget()
-
-    def tell(self) -> None:
-        """What is applied from now on."""
-        shape = ours.TranscriptionSessionUpdated if self._opening.beta_names else ours.SessionUpdated
-        self._outbox.say(shape(event_id=self._outbox.event_id(), session=self._view()))
 
     def refuse(self, field: str) -> None:
         """The service does not take this field of a Setup."""
-        self.refused |= {field}
-        self.target = self.takeable(self.target)
-        self._pending = self._pending and self.takeable(self._pending)
-        self.tell()
+        self._configured.refused |= {field}
+        self.target = self.target.without(self._configured.refused)
+        self._held.without(self._configured.refused)
+        self._configured.tell()
 
-    def takeable(self, said: Setup) -> Setup:
-        """A Setup without what the service refused before."""
-        return msgspec.structs.replace(
-            said,
-            context="" if "context" in self.refused else said.context,
-            language=None if "language" in self.refused else said.language,
-        )
+    def takeable(self, target: Target) -> Target:
+        """A target without what the service refused before."""
+        return target.without(self._configured.refused)
 
     def _retarget(self) -> None:
-        """New settings hold from the next turn on; a turn that they cannot leave as it is ends here."""
-        vad, target = self.session.vad, self.takeable(setup(self.session))
+        """New settings hold from the next turn on; a turn that cannot go on under them ends here."""
+        vad, target = self._configured.session.vad, self._configured.target
         self._hearing.padding_ms = vad.prefix_padding_ms if vad else 0
-        shape = (target.format, target.rate, target.detection is None)
-        if self._turn is not None and shape == (self.target.format, self.target.rate, self.target.detection is None):
-            self._pending = target if target != self.target else None
+        if target == (self._held.last or self.target):
             return
-        if target == self.target:
-            return
-        if self._turn is not None:
-            self._end_turn()
-        elif self._intake.position > self._mark:
+        if target.cuts(self.target):
+            if self._turn is not None:
+                self._end_turn()
             self._flush()
-        self._switch(target)
+            self._switch(target)
+        elif self._turn is not None or (not self.target.by_hand and self._intake.position > self._mark):
+            self._held.add(self._intake.heard, target)
+        else:
+            self._switch(target)
 
-    def _switch(self, target: Setup) -> None:
-        self.target, self._pending, self._mark = target, None, self._intake.position
-        self._tape.add(Barrier(why="switch", tick=self._mark, setup=target))
+    def _switch(self, target: Target) -> None:
+        self._held.clear()
+        self.target, self._mark = target, self._intake.position
+        self._tape.add(Barrier(why="switch", tick=self._mark, target=target))
 
-    def _view(self) -> SessionView:
-        detection = setup(self.session).detection
-        applied = Applied(
-            model=self.session.native,
-            threshold=detection.threshold if detection else None,
-            silence_duration_ms=detection.silence_ms if detection else None,
-            live_deltas=self.session.live_deltas,
-            ignored=tuple(sorted(self.session.ignored | {_FIELDS[field] for field in self.refused})),
-        )
-        return view(self.session, self._opening, self._id, self._expires_at, applied)
+    def renew(self, tick: int, target: Target) -> None:
+        """Settings that waited hold now: nothing is under way, and all sound that is not answered is on the tape again.
+        Where the caller ends its turns from here on, the next begins after this position."""
+        by_hand, self.target = target.by_hand and not self.target.by_hand, target
+        self._hearing.listen(target)
+        if by_hand:
+            self._mark = tick = max(tick, self._hearing.heard_to)
+            for sound in self._tape.reclaim(tick):
+                self._add(sound)
 
     # --- events -----------------------------------------------------------------------------------------------------
 
@@ -198,22 +156,26 @@ class Caller:
         if not data:
             return
         packet = self._intake.form.encoding == "opus"
-        if self._manual and self._turn is None:
-            rate = None if packet else self._intake.rate
-            self._turn = ManualTurn(self._ledger.new(tick), self._tape, self._limits, rate)
         for sound in split(Sound(tick, self._intake.ticks(data), data, packet), self._limits.frame_bytes):
-            (self._turn or self._tape).add(sound)
+            self._add(sound)
 
-    @property
-    def _manual(self) -> bool:
-        return self.target.detection is None
+    def _add(self, sound: Sound) -> None:
+        if self.target.by_hand and self._turn is None:
+            self._turn = self._begin_turn(sound)
+        (self._turn or self._tape).add(sound)
+
+    def _begin_turn(self, sound: Sound) -> ManualTurn | JoinedTurn:
+        item = self._ledger.new(sound.tick)
+        if self.target.joins:
+            return JoinedTurn(item, self._tape, self._hearing)
+        return ManualTurn(item, self._tape, self._limits, None if sound.packet else self._intake.rate)
 
     def _flush(self) -> None:
         tick = self._intake.heard
         self._put(tick, self._intake.flush())
 
     def _commit(self) -> None:
-        begin = self._mark if self._manual else max(self._mark, self._hearing.heard_to)
+        begin = self._mark if self.target.by_hand else max(self._mark, self._hearing.heard_to)
         seconds = (self._intake.position - begin) / TICKS
         if seconds < self._limits.shortest_commit:
             raise BadRequest(
@@ -222,11 +184,12 @@ class Caller:
                 code="input_audio_buffer_commit_empty",
             )
         self._flush()
-        if self._manual:
+        if self.target.by_hand:
             self._end_turn()
         else:
             self._mark = self._intake.position
             self._tape.add(Barrier(why="commit", tick=self._mark))
+        self._settle()
 
     def _end_turn(self) -> None:
         self._flush()
@@ -236,8 +199,11 @@ class Caller:
             turn.end(self._mark)
             self._behind.append((self._switches(), turn.item))
             self.passed(None)
-        if self._pending is not None:
-            self._switch(self._pending)
+
+    def _settle(self) -> None:
+        """A turn has ended here: what waited for that holds from here on."""
+        if self._held.last is not None:
+            self._switch(self._held.last)
 
     @property
     def holding(self) -> bool:
@@ -246,7 +212,7 @@ class Caller:
 
     def part(self) -> None:
         """The session ends, and with it what is open."""
-        if self._manual:
+        if self.target.by_hand:
             self._end_turn()
         else:
             self._flush()
@@ -255,11 +221,11 @@ class Caller:
 
     def _switches(self) -> Barrier | None:
         """The last place, not passed yet, where detected turns give way to manual ones."""
-        detecting, last = self._hearing.detecting, None
+        detected, last = self._hearing.detecting and not self._hearing.joining, None
         for entry in self._tape.future:
-            if isinstance(entry, Barrier) and entry.setup is not None:
-                last = entry if detecting and entry.setup.detection is None else last
-                detecting = entry.setup.detection is not None
+            if isinstance(entry, Barrier) and entry.target is not None:
+                last = entry if detected and entry.target.by_hand else last
+                detected = not entry.target.by_hand
         return last
 
     def passed(self, barrier: Barrier | None) -> None:
@@ -277,9 +243,10 @@ class Caller:
         self._behind.clear()
 
     def _clear(self) -> None:
-        self._intake = Intake(self.session.format, self._intake.position)
+        self._intake = Intake(self._configured.session.format, self._intake.position)
         self._mark = self._intake.position
-        commits = [entry.tick for entry in self._tape.future if isinstance(entry, Barrier) and entry.why == "commit"]
+        ended = ("commit", "join")
+        commits = [entry.tick for entry in self._tape.future if isinstance(entry, Barrier) and entry.why in ended]
         commits += [barrier.tick for barrier, _ in self._behind if barrier is not None]
         waits = bool(commits)
         sent = self._tape.drop(self._committed(max([self._hearing.committed_to, *commits])))
@@ -292,8 +259,7 @@ class Caller:
             self._outbox.say(ours.Cleared(event_id=self._outbox.event_id()))
         if heard or waits:
             self._tape.add(Barrier(why="clear", tick=self._mark, announced=not waits))
-        if self._pending is not None:
-            self._switch(self._pending)
+        self._settle()
 
     def _committed(self, until: int) -> Callable[[Entry], list[Entry]]:
         """What stays of an entry of the tape when the caller drops what he has not committed: detected turns are

@@ -10,6 +10,7 @@ from collections import deque
 
 from compat.bridge.items import Item, Piece
 from compat.bridge.ledger import Ledger
+from compat.bridge.setup import Target
 from compat.bridge.timeline import Timeline
 from compat.dashscope_api.realtime import turns
 from compat.errors import CompatError
@@ -18,14 +19,18 @@ _REMEMBERED_TURNS = 64
 
 
 class Hearing:
-    """`detecting`: the service finds the turns; else they are pieces that were committed, in order.
+    """`detecting`: the service finds the turns; else they are pieces that were committed, in order. `joins`: the turns
+    that the caller ends and the service hears as sentences, in order; they are joined while `joining`.
 
     `waiting` are manual pieces in the order of their first sound, not yet bound to a turn. `answered_to`: all sound
-    up to this tick is answered. `answers` counts pieces with a result.
+    up to this tick is answered. `answers` counts pieces with a result. `deaf`: this session of the service tells of
+    no new turn.
     """
 
     def __init__(self, ledger: Ledger) -> None:
         self.detecting = True
+        self.joining = False
+        self.joins: deque[Item] = deque()
         self.padding_ms = 0
         self.answered_to = 0
         self.answers = 0
@@ -35,7 +40,7 @@ class Hearing:
         self._orphans: deque[Item] = deque()
         self._turns: dict[str, Piece] = {}
         self._ended: deque[str] = deque(maxlen=_REMEMBERED_TURNS)
-        self._deaf = False
+        self.deaf = False
         self._ledger = ledger
 
     @property
@@ -46,12 +51,20 @@ class Hearing:
     @property
     def committed_to(self) -> int:
         """Where the last turn ended that was committed and is not answered."""
-        return max([0, *(item.reach or 0 for item in self.unfinished if item.committed)])
+        return max([0, *(item.reach or 0 for item in self.unfinished if item.committed and item.kept)])
 
     @property
     def speaking(self) -> bool:
         """Whether a detected turn has begun and not ended."""
         return any(not item.committed for item in self.unfinished)
+
+    def listen(self, target: Target) -> None:
+        """From here on the service hears turns in this way."""
+        self.detecting, self.joining = target.setup.detection is not None, target.joins
+
+    def knows(self, turn: str) -> bool:
+        """Whether this turn, or one that it may repeat, was heard of before."""
+        return turn in self._turns or turn in self._ended or bool(self._orphans) or self.deaf
 
     @property
     def following(self) -> bool:
@@ -95,7 +108,7 @@ class Hearing:
             case turns.Final():
                 self._final(piece, report, timeline)
             case turns.TurnFailed():
-                item.error = report.error
+                (item.whole or item).error = report.error
                 self._commit(item, timeline)
                 self._end(report.turn, piece, "")
 
@@ -117,9 +130,9 @@ class Hearing:
         item = self._orphan(told if isinstance(report, turns.Started) else None)
         if item is not None:
             return item.pieces[0]
-        if self._deaf:
+        if self.deaf or (self.joining and not self.joins):
             return None
-        item = self._ledger.new(start)
+        item = self._ledger.sentence(start, self.joins[0]) if self.joining else self._ledger.new(start)
         item.told = told
         item.closed = True
         self.unfinished.append(item)
@@ -153,13 +166,13 @@ class Hearing:
     def _progress(self, piece: Piece, report: turns.Snapshot) -> None:
         piece.text, piece.stash = report.text, report.stash
         item = piece.item
-        item.language, item.emotion = report.language or item.language, report.emotion or item.emotion
+        _note(item, report)
         if item.committed or self.detecting:
             self._ledger.progress(item)
 
     def _final(self, piece: Piece, report: turns.Final, timeline: Timeline) -> None:
         item = piece.item
-        item.language, item.emotion = report.language or item.language, report.emotion or item.emotion
+        _note(item, report)
         self._commit(item, timeline)
         self._end(report.turn, piece, report.text)
 
@@ -171,6 +184,8 @@ class Hearing:
             self._ended.append(turn)
         if self.detecting:
             self._answer(piece.item)
+            if piece.item.whole is not None:
+                self._ledger.progress(piece.item)
         elif piece.item.committed and not piece.item.settled:
             self._ledger.progress(piece.item)
         self._ledger.settle()
@@ -243,23 +258,31 @@ class Hearing:
             piece.fed, piece.asked, piece.stash = False, False, ""
         self._turns.clear()
         self._ended.clear()
-        self._deaf = False
+        self.deaf = False
         self.waiting.clear()
         self._orphans = deque(self.unfinished)
 
     def drop(self, *, deaf: bool) -> None:
         """The caller takes back what he has not committed: its item, if it has one, is never heard of again. `deaf`:
         some of it was sent, so that a turn that this session of the service still may find is none of his."""
-        self._deaf |= deaf
-        for item in [item for item in self.unfinished if not item.committed]:
+        self.deaf |= deaf
+        for item in [item for item in self.unfinished if not (item.committed and item.kept)]:
             self.unfinished.remove(item)
             self._orphans = deque(orphan for orphan in self._orphans if orphan is not item)
             for turn in [turn for turn, piece in self._turns.items() if piece.item is item]:
                 del self._turns[turn]
                 self._ended.append(turn)
 
+    def join(self, item: Item) -> None:
+        """All sentences of this turn are answered."""
+        self.joins.remove(item)
+        item.closed = True
+        self._ledger.settle()
+
     def withdraw(self, item: Item) -> None:
-        """The caller takes back a manual turn that he has not committed."""
+        """The caller takes back a turn that it has not committed."""
+        if item in self.joins:
+            self.joins.remove(item)
         for piece in item.pieces:
             piece.resolved = True
             if piece in self.waiting:
@@ -272,3 +295,8 @@ class Hearing:
             item.end = tick if item.end is None else item.end
             self._ledger.commit(item)
         self.unfinished.clear()
+
+
+def _note(item: Item, report: turns.Snapshot | turns.Final) -> None:
+    item = item.whole or item
+    item.language, item.emotion = report.language or item.language, report.emotion or item.emotion

@@ -20,6 +20,8 @@ class Piece:
         self.asked = False
         self.resolved = False
         item.pieces.append(self)
+        if item.whole is not None:
+            item.whole.pieces.append(self)
 
     def resolve(self, text: str) -> None:
         self.text, self.stash, self.resolved = text, "", True
@@ -28,10 +30,13 @@ class Piece:
 class Item:
     """`start` and `end` in ticks on the caller's clock, as far as they are known; `told`: the start as the service has
     it, which may be past all sound that it was sent; `reach`: the end as the service has it last, which may be another
-    where it heard the turn once more; `closed`: it gets no more pieces."""
+    where it heard the turn once more; `closed`: it gets no more pieces. `whole`: the turn that the caller ends, where
+    this is a sentence of it: the caller knows that one only, and `committed` says that the service ended the sentence.
+    """
 
-    def __init__(self, item_id: str, start: int | None = None) -> None:
+    def __init__(self, item_id: str, start: int | None = None, whole: Item | None = None) -> None:
         self.id = item_id
+        self.whole = whole
         self.start = start
         self.told = start or 0
         self.end: int | None = None
@@ -45,6 +50,11 @@ class Item:
         self.language: str | None = None
         self.emotion: str | None = None
         self.error: CompatError | None = None
+
+    @property
+    def kept(self) -> bool:
+        """Whether the caller cannot take it back."""
+        return self.committed if self.whole is None else self.whole.committed
 
     @property
     def settled(self) -> bool:

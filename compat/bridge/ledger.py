@@ -32,8 +32,12 @@ class Ledger:
     def new(self, start: int | None = None) -> Item:
         return Item(self._outbox.ids("item"), start)
 
+    def sentence(self, start: int, whole: Item) -> Item:
+        """A part of a turn that the caller ends: nothing is told of it but the turn's own text."""
+        return Item(whole.id, start, whole)
+
     def started(self, item: Item, padding_ms: int) -> None:
-        if item.started or item.committed or item.start is None:
+        if item.started or item.committed or item.start is None or item.whole is not None:
             return
         item.started = True
         at_ms = max(item.start // TICKS_A_MS - padding_ms, self.reached // TICKS_A_MS)
@@ -52,6 +56,8 @@ class Ledger:
             return
         self.stopped(item)
         item.committed = True
+        if item.whole is not None:
+            return
         self.reached = max(self.reached, item.end or 0)
         self.open.append(item)
         event_id, previous, self._previous = self._outbox.event_id(), self._previous, item.id
@@ -69,6 +75,7 @@ class Ledger:
 
     def progress(self, item: Item) -> None:
         """A snapshot came: what is settled of it leaves as a delta."""
+        item = item.whole or item
         if item.error is None:
             self._delta(item, item.captions.grow(*item.preview()))
 

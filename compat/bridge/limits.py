@@ -19,6 +19,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     it still may report speech in it. `received_after`: when a connection that did not break in the meantime is known
     to have delivered it; a pong tells sooner. `attempts` in a row, without progress, end the session.
 
+    `settling`: how long after the service must have heard a stretch new settings wait for speech in it.
+
     A session ends after `longest`, where that is given; what is under way then gets `grace`, and the answer to what is
     open even then `parting`.
     """
@@ -29,6 +31,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     unsent: float = 60.0
     kept: float = 660.0
     heard_after: float = 3.0
+    settling: float = 0.5
     received_after: float = 25.0
     in_flight_bytes: int = 96_000
     frame_bytes: int = 32_000

@@ -17,7 +17,7 @@ from compat.bridge.hearing import Hearing
 from compat.bridge.items import Piece
 from compat.bridge.limits import TICKS, TICKS_A_MS, Limits
 from compat.bridge.outbox import Outbox
-from compat.bridge.tape import Barrier, Cut, Entry, Sound, Tape, after, without
+from compat.bridge.tape import Barrier, Cut, Entry, Sound, Tape, after, needed, silent, without
 from compat.bridge.timeline import Timeline
 from compat.dashscope_api.realtime.turns import Dialect, Setup
 
@@ -89,6 +89,20 @@ class Line:
         """When this state was entered, or the service last said something in it."""
         return max(self.since, self._heard_at)
 
+    @property
+    def open(self) -> bool:
+        return self.state is State.OPEN
+
+    @property
+    def idle(self) -> bool:
+        """Whether other settings cost no session: it does not exist, or was sent no sound."""
+        return self.state in (State.CLOSED, State.WAITING) or (self.fresh and self.state is not State.FINISHING)
+
+    @property
+    def heard_by(self) -> float:
+        """When the service, even at no more than real-time pace, has heard all that it was sent."""
+        return self._heard_by
+
     def hears(self, now: float) -> bool:
         """Whether the service may still report speech in what it was sent."""
         self.trim(now)
@@ -152,6 +166,14 @@ class Line:
         elif self.state is State.OPEN and setup != self._told:
             self._tell()
 
+    def renew(self, setup: Setup, now: float) -> None:
+        """From here on this is what the service is told: what it has not answered is heard again under it."""
+        if self.idle:
+            self.switch(setup, now)
+        else:
+            self.setup = setup
+            self.restart(now)
+
     def gone(self, now: float) -> None:
         """There is no connection any more."""
         self._enter(State.CLOSED, now)
@@ -178,18 +200,18 @@ class Line:
     def _unanswered(self, now: float) -> list[Entry]:
         self.trim(now)
         if not self._hearing.detecting:
-            return [entry for entry in self._tape.past if _needed(entry)]
+            return [entry for entry in self._tape.past if needed(entry)]
         return without(after(self._tape.past, self._hearing.answered_to), self._hearing.out_of_order)
 
     def trim(self, now: float) -> None:
         """Forget the sound that no replay will need."""
         if not self._hearing.detecting:
-            self._tape.trim(lambda entry: not _needed(entry))
+            self._tape.trim(lambda entry: not needed(entry))
             return
         earliest, answered = self._hearing.earliest, self._hearing.answered_to
         if earliest is None:
             heard, received = now - self._limits.heard_after, max(self._received, now - self._limits.received_after)
-            self._tape.trim(lambda entry: _silent(entry, answered, heard, received))
+            self._tape.trim(lambda entry: silent(entry, answered, heard, received))
         else:
             before = max(answered, earliest - TICKS)
             self._tape.trim(lambda entry: not isinstance(entry, Sound) or entry.end <= before)
@@ -363,18 +385,3 @@ class Line:
     def _tell(self) -> None:
         self._told = self.setup
         self._outbox.send(self._dialect.setup(self.setup, self._outbox.ids("setup")))
-
-
-def _silent(entry: Entry, answered: int, heard: float, received: float) -> bool:
-    """Whether the service would have reported speech by now, if there were any in it that is not answered."""
-    if not isinstance(entry, Sound) or entry.end <= answered:
-        return True
-    return entry.heard_by < heard and entry.sent_at <= received
-
-
-def _needed(entry: Entry) -> bool:
-    match entry:
-        case Sound(piece=piece) | Cut(piece=piece):
-            return piece is None or not piece.resolved
-        case _:
-            return False

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import assert_never
 
-from compat.bridge.actions import Action, Hangup, Reading, Wake
+from compat.bridge.actions import Action, Hangup, Reading
+from compat.bridge.alarm import Alarm
 from compat.bridge.caller import Caller
 from compat.bridge.commits import Commits
+from compat.bridge.configured import Configured
 from compat.bridge.hearing import Hearing
+from compat.bridge.held import Held
 from compat.bridge.ledger import Ledger
 from compat.bridge.limits import REASON, TICKS, Limits
 from compat.bridge.line import Line, State
 from compat.bridge.outbox import Outbox
 from compat.bridge.parting import Parting
+from compat.bridge.setup import Target
 from compat.bridge.tape import Barrier, Tape
 from compat.dashscope_api.realtime import turns
 from compat.dashscope_api.realtime.session import RealtimeSession
@@ -49,26 +53,27 @@ class Bridge:
         self.over = False
         self._limits = limits or Limits()
         self._dialect = dialect or RealtimeSession()
-        self._configured = configured
+        self._patch = configured
         self._outbox = Outbox(ids, told)
         self._tape = Tape()
         self._ledger = Ledger(self._outbox, opening.dialect, self._limits.remembered_items)
         self._hearing = Hearing(self._ledger)
+        self._held = Held()
+        self._configured = Configured(opening, self._outbox, resolve, expires_at)
         self._caller = Caller(
-            opening,
+            self._configured,
             self._outbox,
             self._ledger,
             self._hearing,
             self._tape,
-            resolve=resolve,
-            expires_at=expires_at,
+            self._held,
             limits=self._limits,
         )
         self._line = Line(
             self._outbox,
             self._tape,
             self._hearing,
-            self._caller.target,
+            self._caller.target.setup,
             dialect=self._dialect,
             limits=self._limits,
             spread=spread,
@@ -77,9 +82,9 @@ class Bridge:
         self._commits = Commits(self._ledger, self._line, self._hearing, self._tape, self._limits)
         self._now = 0.0
         self._reading = True
-        self._wake: float | None = None
+        self._alarm = Alarm(self._outbox)
         self._closing_at: float | None = None
-        self._parting = Parting(self._limits)
+        self._parting = Parting(self._ledger, self._hearing, self._tape, self._caller, self._line, self._limits)
 
     # --- figures for the metrics ------------------------------------------------------------------------------------
 
@@ -104,7 +109,7 @@ class Bridge:
     @property
     def model(self) -> str:
         """The service's model, at last."""
-        return self._caller.session.native
+        return self._configured.session.native
 
     # --- what happens -----------------------------------------------------------------------------------------------
 
@@ -112,7 +117,7 @@ class Bridge:
         """The caller's socket was accepted."""
         self._now = now
         self._parting.start(now)
-        self._caller.open(self._configured)
+        self._caller.open(self._patch)
         self._line.feed(now)
         self._line.need(now)
         return self._done(now)
@@ -132,6 +137,7 @@ class Bridge:
             self._outbox.fault(error, error.event_id)
         except CompatError as error:
             self._outbox.fault(error, event_id)
+        self._held.stamp(self._line, self._tape, self._limits, now)
         self._go_on(now)
         return self._done(now)
 
@@ -191,7 +197,7 @@ class Bridge:
 
     def tick(self, now: float) -> list[Action]:
         """The time of a `Wake` has come."""
-        self._wake = None
+        self._alarm.rang()
         if self._closing_at is not None:
             if now >= self._closing_at:
                 self._end(now)
@@ -199,6 +205,7 @@ class Bridge:
             self._lost(ServiceTimedOut("The speech service does not answer."), now, closed=True)
         else:
             self._commits.tick(now)
+            self._go_on(now)
         return self._done(now)
 
     # --- the service ------------------------------------------------------------------------------------------------
@@ -233,6 +240,8 @@ class Bridge:
         self._go_on(now)
 
     def _turn(self, report: turns.TurnReport) -> None:
+        if not self._caller.target.by_hand and self._held.begins(report, self._hearing, self._line):
+            return
         answers = self._hearing.answers
         self._hearing.hear(report, self._line.timeline)
         if self._hearing.answers > answers:
@@ -257,7 +266,7 @@ class Bridge:
 
     def _without(self, field: str, now: float) -> None:
         self._caller.refuse(field)
-        self._line.setup = self._caller.takeable(self._line.setup)
+        self._line.setup = self._caller.takeable(Target(self._line.setup)).setup
         self._line.restart(now)
 
     def _lost(self, error: CompatError, now: float, *, closed: bool = False) -> None:
@@ -288,14 +297,30 @@ class Bridge:
                 if not barrier.announced:
                     self._outbox.say(ours.Cleared(event_id=self._outbox.event_id()))
             case "switch":
-                if barrier.setup is not None:
-                    self._hearing.detecting = barrier.setup.detection is not None
-                    self._line.switch(self._caller.takeable(barrier.setup), self._now)
+                if barrier.target is not None:
+                    self._hearing.listen(barrier.target)
+                    self._line.switch(self._caller.takeable(barrier.target).setup, self._now)
                 self._caller.passed(barrier)
+            case "join":
+                if barrier.item is not None:
+                    self._hearing.join(barrier.item)
             case "end":
                 pass
             case _:
                 assert_never(barrier.why)
+
+    def _renew(self, now: float) -> None:
+        """Settings that waited for a place between two turns hold from there on."""
+        if self._caller.target.by_hand:
+            return
+        place = self._held.place(self._hearing, self._line, self._tape, now)
+        if place is not None:
+            tick, target = self._held.take(place)
+            if target == self._caller.target and not self._hearing.deaf:
+                return
+            self._line.renew(self._caller.takeable(target).setup, now)
+            self._caller.renew(tick, target)
+            self._held.stamp(self._line, self._tape, self._limits, now)
 
     def _fail(self, error: CompatError) -> None:
         """Every turn that the caller knows of, and has no result for, ends as failed."""
@@ -323,6 +348,7 @@ class Bridge:
     def _go_on(self, now: float) -> None:
         if self._closing_at is None:
             self._now = now
+            self._renew(now)
             self._line.feed(now)
             if self._tape.future:
                 self._line.need(now)
@@ -333,19 +359,21 @@ class Bridge:
             self._leave(now)
         if self._closing_at is None:
             self._pace()
-        self._set_alarm()
+        if not self.over:
+            self._alarm.set(self._deadlines())
         return self._outbox.take()
 
     def _leave(self, now: float) -> None:
         """What is under way ends within the grace, and what is open then is ended. Sound that the service may still
         report speech in is heard first."""
         late = self._parting.late(now)
-        if late and self._parting.listening and self._ended_speech(now):
+        if late and self._parting.hush(now):
             self._parting.answer_by(now)
             late = False
-        elif not late and not self._busy:
-            self._ended_speech(now)
-        if self._busy and not late:
+        elif not late and not self._parting.busy:
+            self._parting.hush(now)
+        self._go_on(now)
+        if self._parting.busy and not late:
             return
         if late:
             self._fail(self._parting.reason)
@@ -353,39 +381,14 @@ class Bridge:
             self._outbox.fault(self._parting.reason)
         self._close(Hangup(1001, self._parting.reason.message), now)
 
-    @property
-    def _busy(self) -> bool:
-        return bool(self._ledger.open or self._hearing.speaking or self._tape.future or self._caller.holding)
-
-    def _ended_speech(self, now: float) -> bool:
-        """The caller is heard no more. True where there was something to end."""
-        if not self._parting.listening:
-            return False
-        self._parting.listening = False
-        if self._caller.holding or self._hearing.speaking or self._tape.future or self._line.hears(now):
-            self._caller.part()
-            self._go_on(now)
-            return True
-        return False
-
     def _pace(self) -> None:
         reading = self._tape.unsent < self._limits.unsent * TICKS
         if reading is not self._reading:
             self._reading = reading
             self._outbox.act(Reading(reading))
 
-    def _set_alarm(self) -> None:
-        if self.over:
-            return
-        wake = self._wake
-        for at in self._deadlines():
-            if at and (wake is None or at < wake):
-                wake = at
-        if wake is not None and wake != self._wake:
-            self._wake = wake
-            self._outbox.act(Wake(wake))
-
     def _deadlines(self) -> tuple[float | None, ...]:
         if self._closing_at is not None:
             return (self._closing_at,)
-        return (self._line.deadline, self._commits.deadline, self._parting.deadline)
+        held = self._held.deadline(self._hearing, self._line, self._tape)
+        return (self._line.deadline, self._commits.deadline, self._parting.deadline, held)

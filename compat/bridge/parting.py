@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from compat.bridge.caller import Caller
+from compat.bridge.hearing import Hearing
+from compat.bridge.ledger import Ledger
 from compat.bridge.limits import Limits
+from compat.bridge.line import Line
+from compat.bridge.tape import Tape
 from compat.errors import BadRequest, CompatError, ServiceUnavailable
 
 
@@ -10,10 +15,17 @@ class Parting:
     """`until`: when what is under way has to be over, None while nothing ends. `listening`: whether the caller's events
     are still taken."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(
+        self, ledger: Ledger, hearing: Hearing, tape: Tape, caller: Caller, line: Line, limits: Limits
+    ) -> None:
         self.until: float | None = None
         self.listening = True
         self.reason: CompatError = ServiceUnavailable("The server is shutting down.")
+        self._ledger = ledger
+        self._hearing = hearing
+        self._tape = tape
+        self._caller = caller
+        self._line = line
         self._limits = limits
         self._ends_at: float | None = None
 
@@ -30,6 +42,20 @@ class Parting:
 
     def late(self, now: float) -> bool:
         return self.until is not None and now >= self.until
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._ledger.open or self._hearing.speaking or self._tape.future or self._caller.holding)
+
+    def hush(self, now: float) -> bool:
+        """Take nothing more from the caller, and end what is open. True where there was something to end."""
+        if not self.listening:
+            return False
+        self.listening = False
+        unended = self._caller.holding or self._hearing.speaking or bool(self._tape.future) or self._line.hears(now)
+        if unended:
+            self._caller.part()
+        return unended
 
     def answer_by(self, now: float) -> None:
         """What was open at the end of the grace was ended: the service gets a moment to answer it."""

@@ -2,8 +2,46 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from compat.dashscope_api.realtime.turns import Detection, Setup
 from compat.openai_api.realtime.session import Session, Vad
+
+SENTENCES = Detection(threshold=0.0, silence_ms=800)
+"""How the service finds the sentences of a turn that the caller ends, where that turn is heard while it is spoken: it
+gives no text of a turn by hand before the commit."""
+
+
+class Target(msgspec.Struct, frozen=True):
+    """`joins`: what the service finds as turns are sentences of one turn, which the caller ends."""
+
+    setup: Setup
+    joins: bool = False
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether the caller ends its turns."""
+        return self.joins or self.setup.detection is None
+
+    def without(self, fields: frozenset[str]) -> Target:
+        """The same without what the service refused before."""
+        setup = msgspec.structs.replace(
+            self.setup,
+            context="" if "context" in fields else self.setup.context,
+            language=None if "language" in fields else self.setup.language,
+        )
+        return Target(setup, self.joins)
+
+    def cuts(self, before: Target) -> bool:
+        """Whether a turn cannot go on as it began: its sound changes, or its caller does not end it any more."""
+        sound = (self.setup.format, self.setup.rate) == (before.setup.format, before.setup.rate)
+        return not sound or (before.by_hand and not self.by_hand)
+
+
+def target(session: Session) -> Target:
+    joins = session.vad is None and session.live
+    said = setup(session)
+    return Target(msgspec.structs.replace(said, detection=SENTENCES) if joins else said, joins)
 
 
 def setup(session: Session) -> Setup:
@@ -23,5 +61,5 @@ def detection(vad: Vad | None) -> Detection | None:
 
 
 def threshold(openai: float) -> float:
-    """OpenAI's 0…1 on the service's -1…1: the ends meet the ends, the default 0.5 the default 0.2."""
+    """OpenAI's 0…1 on the service's -1…1, piecewise linear: 0.5 is 0.2, the default of either."""
     return round(-1 + openai * 2.4 if openai <= 0.5 else 0.2 + (openai - 0.5) * 1.6, 4)

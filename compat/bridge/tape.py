@@ -8,8 +8,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from compat.bridge.items import Piece
-from compat.dashscope_api.realtime.turns import Setup
+from compat.bridge.items import Item, Piece
+from compat.bridge.setup import Target
 
 
 class Sound(msgspec.Struct, gc=False):
@@ -42,13 +42,15 @@ class Barrier(msgspec.Struct, frozen=True, kw_only=True):
     """Everything before is to be answered, by ending the service's session, before anything after is sent.
 
     `commit`: the caller ended a turn that the service detects. `end`: the session ends, and so does such a turn.
-    `clear`: the caller dropped what he had not committed, and is told here if `announced` is False. `switch`: `setup`
+    `join`: the caller ended `item`, a turn that the service hears as sentences.
+    `clear`: the caller dropped what it had not committed, and is told here if `announced` is False. `switch`: `target`
     holds from here on.
     """
 
-    why: Literal["commit", "clear", "switch", "end"]
+    why: Literal["commit", "join", "clear", "switch", "end"]
     tick: int
-    setup: Setup | None = None
+    target: Target | None = None
+    item: Item | None = None
     announced: bool = True
 
 
@@ -103,6 +105,13 @@ class Tape:
         """Take back the next entry: nothing has to happen there any more."""
         return self.future.popleft()
 
+    def reclaim(self, tick: int) -> list[Sound]:
+        """Take back the sound after this position, and forget the sound before: nothing else is on the tape."""
+        sounds = [part for entry in self.future if isinstance(entry, Sound) for part in after([entry], tick)]
+        self.future.clear()
+        self.unsent = 0
+        return [sound for sound in sounds if isinstance(sound, Sound)]
+
     def drop(self, rest: Callable[[Entry], list[Entry]]) -> bool:
         """Forget all but the `rest` of every entry, sent or not. True where some sound of it had been sent."""
         before = self.kept
@@ -156,3 +165,19 @@ def part(sound: Sound, start: int, end: int) -> Sound:
     samples = len(sound.data) // 2
     low, high = (2 * ((at - sound.tick) * samples // sound.ticks) for at in (start, end))
     return msgspec.structs.replace(sound, tick=start, ticks=end - start, data=sound.data[low:high])
+
+
+def silent(entry: Entry, answered: int, heard: float, received: float) -> bool:
+    """Whether the service would have reported speech by now, if there were any in it that is not answered."""
+    if not isinstance(entry, Sound) or entry.end <= answered:
+        return True
+    return entry.heard_by < heard and entry.sent_at <= received
+
+
+def needed(entry: Entry) -> bool:
+    """Whether a replay of turns by hand needs it."""
+    match entry:
+        case Sound(piece=piece) | Cut(piece=piece):
+            return piece is None or not piece.resolved
+        case _:
+            return False

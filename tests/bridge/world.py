@@ -76,6 +76,7 @@ class Service:
     tardy_ms: int = 0
     window: int = 1
     recognised: list[bytes] = field(default_factory=list)
+    language: str = ""
     lines: deque[str] = field(default_factory=deque)
     over: bool = False
     _pcm: bytearray = field(default_factory=bytearray)
@@ -91,6 +92,7 @@ class Service:
         event = json.loads(frame)
         match event["type"]:
             case "session.update":
+                self.language = event["session"]["input_audio_transcription"].get("language", "")
                 detection = event["session"]["turn_detection"]
                 self._silence_bytes = detection and detection["silence_duration_ms"] * RATE // 1000 * 2
                 self._say("session.updated", session=event["session"])
@@ -184,7 +186,7 @@ class Service:
             "conversation.item.input_audio_transcription.completed",
             item_id=turn,
             transcript=transcript,
-            language="en",
+            language=self.language,
             emotion="neutral",
         )
 
@@ -226,9 +228,15 @@ class World:
     """Everything that happens here happens when it is told to."""
 
     def __init__(
-        self, limits: Limits | None = None, *, manual: bool, padding: int = 0, service: Service | None = None
+        self,
+        limits: Limits | None = None,
+        *,
+        manual: bool,
+        joined: bool = False,
+        padding: int = 0,
+        service: Service | None = None,
     ) -> None:
-        self.now = 0.0
+        self.now = self.grace = 0.0
         self.frames: list[dict[str, Any]] = []
         self.service: Service | None = None
         self.dialled = False
@@ -236,7 +244,7 @@ class World:
         self.reading = True
         self.hangup: Hangup | None = None
         self.sessions = 0
-        self.sent_bytes = 0
+        self.sent_bytes = self.commits = 0
         self._like = service or Service()
         self.bridge = Bridge(
             Opening(),
@@ -248,13 +256,19 @@ class World:
         self._do(self.bridge.start(self.now))
         turns = None if manual else {"type": "server_vad", "silence_duration_ms": 500, "prefix_padding_ms": padding}
         form = {"type": "audio/pcm", "rate": RATE}
-        self.say("session.update", session={"audio": {"input": {"format": form, "turn_detection": turns}}})
+        session = {"audio": {"input": {"format": form, "turn_detection": turns}}, "dashscope": {"live_deltas": joined}}
+        self.say("session.update", session=session)
 
     def say(self, kind: str, **fields: object) -> None:
+        self.commits += kind == "input_audio_buffer.commit"
         self._do(self.bridge.from_client(json.dumps({"type": kind, **fields}), self.now))
 
     def append(self, pcm: bytes) -> None:
         self.say("input_audio_buffer.append", audio=base64.b64encode(pcm).decode())
+
+    def stop(self, grace: float) -> None:
+        """The server stops."""
+        self._do(self.bridge.shutdown(self.grace or grace, self.now))
 
     def connect(self) -> None:
         """What was dialled answers."""
@@ -289,6 +303,8 @@ class World:
     def settle(self) -> None:
         """Nothing breaks any more, and everything takes the time that it takes."""
         for _ in range(200):
+            if self.bridge.over:
+                return
             self.connect()
             while self.deliver():
                 pass
@@ -296,6 +312,11 @@ class World:
             if self.alarm is None and not self.dialled and not (self.service and self.service.lines):
                 return
         raise AssertionError("this session never comes to rest")
+
+    @property
+    def accepted(self) -> int:
+        """The caller's commits that were no error."""
+        return self.commits - len(self.of("error"))
 
     def _do(self, actions: list[Action]) -> None:
         sent = False

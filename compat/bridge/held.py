@@ -1,0 +1,101 @@
+"""Settings that the caller changed in mid-speech: they hold from the next turn on.
+
+The service takes settings once a session, so new ones need a new session, and a session that ends cuts the turn that is
+open. They wait for a place between two turns: where a turn ends after the update, where one begins after it, or where
+the service must have heard all that came before the update and found no speech in it. The turn that begins after that
+place is not told; the new session hears its sound again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import msgspec
+
+from compat.bridge.hearing import Hearing
+from compat.bridge.limits import TICKS, Limits
+from compat.bridge.line import Line
+from compat.bridge.setup import Target
+from compat.bridge.tape import Sound, Tape
+from compat.dashscope_api.realtime import turns
+
+
+class _Update(msgspec.Struct):
+    """`tick`: where it came. `due`: when the service must have heard the sound before."""
+
+    tick: int
+    target: Target
+    due: float | None = None
+
+
+class Held:
+    def __init__(self) -> None:
+        self._updates: deque[_Update] = deque()
+        self._place: int | None = None
+
+    @property
+    def last(self) -> Target | None:
+        return self._updates[-1].target if self._updates else None
+
+    def add(self, tick: int, target: Target) -> None:
+        self._updates.append(_Update(tick, target))
+
+    def clear(self) -> None:
+        self._updates.clear()
+        self._place = None
+
+    def without(self, fields: frozenset[str]) -> None:
+        for update in self._updates:
+            update.target = update.target.without(fields)
+
+    def stamp(self, line: Line, tape: Tape, limits: Limits, now: float) -> None:
+        """An update came, or a session began that hears again what is not answered."""
+        due = max(line.heard_by, now) + tape.unsent / TICKS + limits.settling
+        for update in self._updates:
+            if update.due is None or line.fresh:
+                update.due = due
+
+    def begins(self, report: turns.TurnReport, hearing: Hearing, line: Line) -> bool:
+        """Whether a turn begins under settings that wait. It is heard of again in the next session."""
+        if not isinstance(report, turns.Started) or report.at_ms is None or hearing.knows(report.turn):
+            return False
+        start = line.timeline.told(report.at_ms)
+        if not self._updates or start < self._updates[0].tick:
+            return False
+        self._place = start if self._place is None else self._place
+        hearing.deaf = True
+        return True
+
+    def place(self, hearing: Hearing, line: Line, tape: Tape, now: float) -> int | None:
+        """Where the waiting settings can begin to hold now, on the caller's clock."""
+        if not self._updates or hearing.speaking:
+            return None
+        first = self._updates[0]
+        if self._place is None and hearing.heard_to >= first.tick:
+            self._place = hearing.heard_to
+            hearing.deaf = True
+        if hearing.unfinished:
+            return None
+        if self._place is not None:
+            return self._place
+        quiet = [u.tick for u in self._updates if _sent(tape, u.tick) and (line.idle or now >= (u.due or now))]
+        return max(quiet, default=None)
+
+    def deadline(self, hearing: Hearing, line: Line, tape: Tape) -> float | None:
+        """When the service will have heard what came before the first update."""
+        waits = self._updates and line.open and not hearing.unfinished and _sent(tape, self._updates[0].tick)
+        return self._updates[0].due if waits else None
+
+    def take(self, place: int) -> tuple[int, Target]:
+        """The last update before this place, and where it came."""
+        taken = self._updates.popleft()
+        while self._updates and self._updates[0].tick <= place:
+            taken = self._updates.popleft()
+        self._place = None
+        return taken.tick, taken.target
+
+
+def _sent(tape: Tape, tick: int) -> bool:
+    """Whether no sound from before this position waits to be sent."""
+    first = next((entry for entry in tape.future if isinstance(entry, Sound)), None)
+    return first is None or first.tick >= tick

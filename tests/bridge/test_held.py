@@ -1,0 +1,327 @@
+"""Settings that change in mid-speech hold from the next turn on: the turn that goes on is not cut."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.bridge.stage import (
+    NEW,
+    NO_PADDING,
+    SECOND,
+    SETUP,
+    Conversation,
+    Stage,
+    append,
+    clear,
+    commit,
+    final,
+    finished,
+    later,
+    lost,
+    opened,
+    play,
+    ready,
+    spoken,
+    started,
+    stopped,
+    text,
+    update,
+)
+
+GERMAN = update(transcription={"language": "de"})
+UPDATED = ["< session.updated"]
+SPEAKING: Conversation = [
+    (append(1000), ["> audio 32000"]),
+    (started("t1", 200), ["< speech_started item_1 200"]),
+]
+ENDED: Conversation = [
+    (stopped("t1", 1800), ["< speech_stopped item_1 1800"]),
+    (final("t1", "hi"), [*NEW, "< delta item_1 'hi'", "< completed item_1 'hi' 1.6", "close", "open"]),
+]
+
+
+def detecting() -> Stage:
+    return ready(Stage(), turn_detection=NO_PADDING)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"transcription": {"language": "de"}}, "vad 0.2/500 de"),
+        ({"transcription": {"prompt": "Köln"}}, "vad 0.2/500 'Köln'"),
+        ({"transcription": {"keywords": ["Köln", "Rhein"]}}, "vad 0.2/500 'Köln, Rhein'"),
+        ({"turn_detection": {"threshold": 0.75}}, "vad 0.6/500"),
+        ({"turn_detection": {"silence_duration_ms": 900}}, "vad 0.2/900"),
+        ({"turn_detection": {"threshold": 1, "create_response": True}}, "vad 1.0/500"),
+    ],
+)
+def test_the_turn_goes_on_and_the_next_has_the_new_settings(said: dict[str, Any], told: str) -> None:
+    play(
+        detecting(),
+        [
+            *SPEAKING,
+            (update(**said), UPDATED),
+            (append(1000), ["> audio 32000"]),
+            (text("t1", "h", "i"), ["< delta item_1 'h'"]),
+            ENDED[0],
+            (append(500), ["> audio 16000"]),
+            (started("t2", 2100), []),
+            (text("t2", "", "b"), []),
+            (final("t1", "hi"), [*NEW, "< delta item_1 'i'", "< completed item_1 'hi' 1.6", "close", "open"]),
+            (opened, [f"> setup pcm/16000 {told}", "> audio 6400", "> audio 16000"]),
+            (started("n1", 300), ["< speech_started item_2 2100"]),
+        ],
+    )
+
+
+def test_another_model_is_asked_from_the_next_turn_on() -> None:
+    model = "qwen3-asr-flash-realtime-2026-02-10"
+    play(
+        detecting(),
+        [
+            *SPEAKING,
+            (update(transcription={"model": model}), UPDATED),
+            (append(1000), ["> audio 32000"]),
+            ENDED[0],
+            (ENDED[1][0], [*ENDED[1][1][:-1], f"open {model}"]),
+        ],
+    )
+
+
+def test_settings_that_are_sent_again_and_again_cost_nothing() -> None:
+    play(
+        detecting(),
+        [
+            *SPEAKING,
+            *[(update(turn_detection=NO_PADDING, transcription={"language": None}), UPDATED)] * 3,
+            (append(1000), ["> audio 32000"]),
+            ENDED[0],
+            (final("t1", "hi"), [*NEW, "< delta item_1 'hi'", "< completed item_1 'hi' 1.6"]),
+        ],
+    )
+
+
+def test_the_last_of_several_holds_and_those_before_cost_nothing() -> None:
+    play(
+        detecting(),
+        [
+            *SPEAKING,
+            (GERMAN, UPDATED),
+            (update(transcription={"language": "fr"}), UPDATED),
+            (append(1000), ["> audio 32000"]),
+            *ENDED,
+            (opened, [f"{SETUP} fr", "> audio 6400"]),
+        ],
+    )
+
+
+def test_settings_of_one_moment_that_come_back_cost_nothing_between_turns() -> None:
+    play(
+        detecting(),
+        [
+            (append(1000), ["> audio 32000"]),
+            (GERMAN, UPDATED),
+            (update(transcription={"language": None}), UPDATED),
+            (later(5.0), []),
+            (append(100), ["> audio 3200"]),
+        ],
+    )
+
+
+def test_a_turn_that_begins_after_the_update_is_heard_under_it() -> None:
+    play(
+        detecting(),
+        [
+            (append(1000), ["> audio 32000"]),
+            (GERMAN, UPDATED),
+            (append(1000), ["> audio 32000"]),
+            (started("t1", 1200), ["close", "open"]),
+            (opened, [f"{SETUP} de", "> audio 32000", "> audio 32000"]),
+            (started("n1", 1200), ["< speech_started item_1 1200"]),
+        ],
+    )
+
+
+def test_where_nobody_speaks_they_hold_soon() -> None:
+    play(
+        detecting(),
+        [
+            (append(1000), ["> audio 32000"]),
+            (GERMAN, UPDATED),
+            (later(1.4), []),
+            (later(0.2), ["close", "open"]),
+            (opened, [f"{SETUP} de", "> audio 32000"]),
+            (started("n1", 900), ["< speech_started item_1 900"]),
+        ],
+    )
+
+
+def test_a_turn_that_began_before_the_update_and_is_told_after_it_goes_on() -> None:
+    play(
+        detecting(),
+        [
+            (append(1000), ["> audio 32000"]),
+            (GERMAN, UPDATED),
+            (later(0.3), []),
+            (started("t1", 900), ["< speech_started item_1 900"]),
+            (later(5.0), []),
+            (append(1000), ["> audio 32000"]),
+            (stopped("t1", 1800), ["< speech_stopped item_1 1800"]),
+            (final("t1", "hi"), [*NEW, "< delta item_1 'hi'", "< completed item_1 'hi' 0.9", "close", "open"]),
+            (opened, [f"{SETUP} de", "> audio 6400"]),
+        ],
+    )
+
+
+def test_sound_far_ahead_of_the_service_keeps_the_settings_of_its_time() -> None:
+    """Two turns, an update, and a third turn, before the service has answered anything."""
+    stage = detecting()
+    play(
+        stage,
+        [
+            (append(4000), ["> audio 32000"] * 4),
+            (GERMAN, UPDATED),
+            (append(2000), ["> audio 32000"] * 2),
+            *spoken("t1", "item_1", "one", None, 500, 1500),
+            *spoken("t2", "item_2", "two", "item_1", 2500, 3500),
+            (started("t3", 4500), ["close", "open"]),
+            (opened, [f"{SETUP} de", "> audio 16000", "> audio 32000", "> audio 32000"]),
+            (started("n3", 1000), ["< speech_started item_3 4500"]),
+        ],
+    )
+
+
+def test_each_of_several_turns_far_ahead_has_the_settings_of_its_time() -> None:
+    play(
+        detecting(),
+        [
+            (append(2000), ["> audio 32000"] * 2),
+            (GERMAN, UPDATED),
+            (append(2000), ["> audio 32000"] * 2),
+            (update(transcription={"language": "fr"}), UPDATED),
+            (append(2000), ["> audio 32000"] * 2),
+            *spoken("t1", "item_1", "one", None, 500, 1500),
+            (started("t2", 2500), ["close", "open"]),
+            (opened, [f"{SETUP} de", "> audio 16000", *["> audio 32000"] * 4]),
+            (started("n1", 1000), ["< speech_started item_2 2500"]),
+            (stopped("n1", 2000), ["< speech_stopped item_2 3500"]),
+            (final("n1", "zwei"), [*SECOND, "< delta item_2 'zwei'", "< completed item_2 'zwei' 1.0"]),
+            (started("n2", 3000), ["close", "open"]),
+            (opened, [f"{SETUP} fr", "> audio 16000", "> audio 32000", "> audio 32000"]),
+        ],
+    )
+
+
+def test_a_commit_ends_the_turn_and_the_waiting() -> None:
+    play(
+        detecting(),
+        [
+            *SPEAKING,
+            (GERMAN, UPDATED),
+            (commit, ["> finish"]),
+            (append(500), []),
+            (
+                final("t1", "hi"),
+                ["< speech_stopped item_1 1000", *NEW, "< delta item_1 'hi'", "< completed item_1 'hi' 0.8"],
+            ),
+            (finished, ["close", "open"]),
+            (opened, [f"{SETUP} de", "> audio 16000"]),
+        ],
+    )
+
+
+def test_a_clear_ends_the_turn_and_the_waiting() -> None:
+    play(
+        detecting(),
+        [
+            *SPEAKING,
+            (GERMAN, UPDATED),
+            (clear, ["< cleared", "> finish"]),
+            (append(500), []),
+            (finished, ["close", "open"]),
+            (opened, [f"{SETUP} de", "> audio 16000"]),
+        ],
+    )
+
+
+def test_a_connection_that_breaks_while_they_wait() -> None:
+    play(
+        detecting(),
+        [
+            *SPEAKING,
+            (GERMAN, UPDATED),
+            (append(1000), ["> audio 32000"]),
+            (lost(), ["open"]),
+            (opened, [SETUP, "> audio 32000", "> audio 32000"]),
+            (started("n1", 200), []),
+            (stopped("n1", 1800), ["< speech_stopped item_1 1800"]),
+            (final("n1", "hi"), ENDED[1][1]),
+            (opened, [f"{SETUP} de", "> audio 6400"]),
+        ],
+    )
+
+
+def test_a_format_that_changes_ends_the_turn() -> None:
+    play(
+        detecting(),
+        [*SPEAKING, (update(format={"type": "audio/pcmu"}), [*UPDATED, "> finish"])],
+    )
+
+
+# --- from detected turns to turns by hand ---
+
+BY_HAND = update(turn_detection=None)
+
+
+def test_a_detected_turn_goes_on_and_the_next_is_its_caller_s() -> None:
+    play(
+        detecting(),
+        [
+            *SPEAKING,
+            (BY_HAND, UPDATED),
+            (append(1000), ["> audio 32000"]),
+            *ENDED,
+            (append(1000), []),
+            (opened, ["> setup pcm/16000 manual", "> audio 6400", "> audio 32000"]),
+            (commit, [*SECOND, "> commit"]),
+            (final("n1", "ho"), ["< delta item_2 'ho'", "< completed item_2 'ho' 1.2"]),
+        ],
+    )
+
+
+def test_a_commit_ends_the_detected_turn_that_goes_on() -> None:
+    play(
+        detecting(),
+        [
+            *SPEAKING,
+            (BY_HAND, UPDATED),
+            (append(1000), ["> audio 32000"]),
+            (commit, ["> finish"]),
+            (append(1000), []),
+            (commit, []),
+            (
+                final("t1", "hi"),
+                ["< speech_stopped item_1 2000", *NEW, "< delta item_1 'hi'", "< completed item_1 'hi' 1.8"],
+            ),
+            (finished, ["close", *SECOND, "open"]),
+            (opened, ["> setup pcm/16000 manual", "> audio 32000", "> commit"]),
+        ],
+    )
+
+
+def test_where_nobody_speaks_the_caller_s_turn_begins_at_the_update() -> None:
+    play(
+        detecting(),
+        [
+            (append(1000), ["> audio 32000"]),
+            (BY_HAND, UPDATED),
+            (append(500), ["> audio 16000"]),
+            (later(1.6), ["close", "open"]),
+            (opened, ["> setup pcm/16000 manual", "> audio 16000"]),
+            (append(500), ["> audio 16000"]),
+            (commit, [*NEW, "> commit"]),
+            (final("n1", "hi"), ["< delta item_1 'hi'", "< completed item_1 'hi' 1.0"]),
+        ],
+    )
