@@ -17,6 +17,7 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.filter import Graph
 from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
@@ -38,6 +39,7 @@ _LEAST_GAP, _MOST_GAP = 0.1, 3600.0  # seconds
 _RECORDERS = ("matroska", "mov,", "flv")  # whoever writes these gives every packet its time
 _MOST = 13 * 3600.0  # seconds: the service takes 12 hours, and a bomb is no longer
 NOTHING = "The file's sound track is empty or cannot be decoded."
+_LAID_OUT = 16  # channels that FFmpeg can mix by their places
 _UNKNOWN = (
     "The file is not audio in a known format. Raw PCM has no header that says how to read it: wrap it as WAV first, "
     "with ffmpeg -f s16le -ar 16000 -ac 1 -i in.pcm out.wav."
@@ -218,8 +220,7 @@ def _track(path: Path, place: Place) -> Track:
             options["ignore_length"] = "1"
         else:
             demuxer, start = place.wave.coding, place.wave.data
-            layout = hex(place.wave.mask) if place.wave.mask else f"{place.wave.channels}c"
-            options |= {"sample_rate": str(place.wave.rate), "ch_layout": layout}
+            options |= {"sample_rate": str(place.wave.rate), "ch_layout": _layout(place.wave)}
     address = f"subfile,,start,{start},end,{end},,:file:{path}"
     if (start, end) == (0, path.stat().st_size):
         address = f"file:{path}"
@@ -233,6 +234,13 @@ def _track(path: Path, place: Place) -> Track:
     except BadAudio:
         container.close()
         raise
+
+
+def _layout(header: Wave) -> str:
+    """In FFmpeg's words (av_channel_layout_from_string)."""
+    if header.mask:
+        return hex(header.mask)
+    return {1: "mono", 2: "stereo"}.get(header.channels, f"{header.channels} channels")
 
 
 def _best(container: InputContainer) -> AudioStream:
@@ -267,6 +275,7 @@ class Mixer:
     def __init__(self, rate: int) -> None:
         self._rate = rate
         self._kind: tuple[object, ...] = ()
+        self._sum: Graph | None = None
         self._swr = AudioResampler(format="s16", layout="mono", rate=rate)
 
     def feed(self, frame: AudioFrame) -> Iterator[bytes]:
@@ -274,11 +283,34 @@ class Mixer:
         if self._kind and kind != self._kind:
             yield from self.flush()
             self._swr = AudioResampler(format="s16", layout="mono", rate=self._rate)
+        if kind != self._kind:
+            self._sum = _sum(frame) if frame.layout.nb_channels > _LAID_OUT else None
         self._kind, frame.pts = kind, None
+        if self._sum is not None:
+            self._sum.push(frame)
+            frame = self._sum.pull()  # type: ignore[assignment]  # of an audio graph
+            frame.pts = None
         yield from _bytes(self._swr.resample(frame))
 
     def flush(self) -> Iterator[bytes]:
         return _bytes(self._swr.resample(None))
+
+
+def _sum(frame: AudioFrame) -> Graph:
+    """The mean of more channels than FFmpeg knows places for."""
+    graph, channels = Graph(), frame.layout.nb_channels
+    parts = [
+        graph.add(
+            "abuffer",
+            f"sample_rate={frame.sample_rate}:sample_fmt={frame.format.name}:channel_layout={frame.layout.name}"
+            f":time_base=1/{frame.sample_rate}",
+        ),
+        graph.add("pan", "mono|c0<" + "+".join(f"c{number}" for number in range(channels))),
+        graph.add("abuffersink"),
+    ]
+    graph.link_nodes(*parts)
+    graph.configure()
+    return graph
 
 
 def _bytes(frames: list[AudioFrame]) -> Iterator[bytes]:

@@ -17,7 +17,7 @@ from compat.audio.decode import NOTHING, Track, opened
 from compat.audio.sniff import Container
 from compat.errors import BadAudio
 
-_SURE = {"wav", "w64", "aiff", "au", "caf", "flac", "ogg", "mov", "matroska", "asf", "avi", "tta", "wv", "ape"}
+_SURE = {"wav", "w64", "aiff", "au", "caf", "mp3", "flac", "ogg", "mov", "matroska", "flv", "tta", "wv", "ape"}
 _PCM = {"w64", "aiff", "au", "caf"}
 _NEAR = 2.0  # seconds before the stated end, where reading for the true end begins
 _SHORT = 120.0  # seconds that are decoded in any case
@@ -71,17 +71,17 @@ def _differ(stated: float, found: float) -> bool:
 def _stated(path: Path, track: Track) -> float:
     """The length that the container's header gives, 0 where FFmpeg would have guessed it from the bit rate."""
     container, stream, place = track.container, track.stream, track.place
-    if place.wave is not None and place.wave.coding is not None:
+    if place.wave is not None and (place.wave.coding is not None or place.wave.stated is None):
         return place.wave.promised
-    names = set(container.format.name.split(","))
     with path.open("rb") as file:
         file.seek(place.span.start)
-        head = file.read(4096)
-    if place.wave is not None and place.wave.stated is None:
-        return 0.0
+        head = file.read(8192)
+    names = set(container.format.name.split(","))
+    if "avi" in names or "asf" in names:
+        return structure.avi_seconds(head) if "avi" in names else structure.asf_seconds(head)
     if "mp3" in names and not any(mark in head[:192] for mark in (b"Xing", b"Info", b"VBRI")):
         return 0.0
-    if not names & (_SURE | {"mp3", "flv"}):
+    if not names & _SURE:
         return 0.0
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)

@@ -24,6 +24,7 @@ _PACE = 0.15  # of it: MPEG frames that are looked at are a sample, and the soun
 _ROUNDING = 0.15  # seconds
 _RATES = range(8000, 192_001)  # Hz
 _CHANNELS = 8
+_ABSURD = 1e6  # seconds more than there are: no promise, but a number that nobody filled in
 
 
 class Glance(io.FileIO):
@@ -112,7 +113,7 @@ def media(
         duration=round(duration, 9),  # sums of frames and counts of samples are equal
         rate=rate,
         channels=channels,
-        promised=promised if promised - duration > max(0.1, promised / 100) else None,
+        promised=promised if max(0.1, promised / 100) < promised - duration < _ABSURD else None,
         clean=clean and rate in _RATES and channels <= _CHANNELS,
     )
 

@@ -63,8 +63,9 @@ def wave(file: BinaryIO, start: int, end: int) -> Wave | None:
     """Read the header of a WAV file between two bytes of a file; None where it has no samples or does not say how they
     are stored."""
     file.seek(start)
-    big = file.read(12).startswith(b"RIFX")
-    order: Literal["<", ">"] = ">" if big else "<"
+    head = file.read(12)
+    order: Literal["<", ">"] = ">" if head.startswith(b"RIFX") else "<"
+    over = start + 8 + struct.unpack_from(f"{order}I", head.ljust(12), 4)[0]
     form, long_size = b"", None
     for _ in range(_CHUNKS):
         head = file.read(8)
@@ -73,7 +74,7 @@ def wave(file: BinaryIO, start: int, end: int) -> Wave | None:
         name, length = struct.unpack(f"{order}4sI", head)
         if name == b"data":
             found = _form(form, order)
-            return found and _wave(file, found, length if long_size is None else long_size, end)
+            return found and _wave(file, found, length if long_size is None else long_size, over, end)
         body = file.read(min(length, 40)) if name in (b"fmt ", b"ds64") else b""
         form = body if name == b"fmt " else form
         long_size = struct.unpack_from("<Q", body, 8)[0] if name == b"ds64" and len(body) >= 16 else long_size
@@ -92,7 +93,7 @@ def _form(form: bytes, order: Literal["<", ">"]) -> _Form | None:
     """The sample's width is that of its bits: nBlockAlign is a second opinion, and often wrong."""
     if len(form) < 16:
         return None
-    tag, channels, rate, _, block, bits = struct.unpack_from(f"{order}HHIIHH", form)
+    tag, channels, rate, pace, block, bits = struct.unpack_from(f"{order}HHIIHH", form)
     mask = 0
     if tag == _EXTENSIBLE and len(form) >= 26:
         mask, tag = struct.unpack_from(f"{order}IH", form, 20)
@@ -100,18 +101,21 @@ def _form(form: bytes, order: Literal["<", ">"]) -> _Form | None:
         return None
     width = (8 if tag in (6, 7) else bits) + 7 >> 3
     coding = _CODINGS.get((tag, 8 * width))
-    exact = block == channels * width and order == "<" and coding in _USUAL
+    exact = (block, pace) == (channels * width, rate * channels * width) and order == "<" and coding in _USUAL
     if coding and coding not in _ENDLESS:
         coding += "be" if order == ">" else "le"
     mask = mask if mask.bit_count() == channels else 0
     return _Form(coding, rate, channels, channels * width if coding else 1, mask, exact)
 
 
-def _wave(file: BinaryIO, form: _Form, stated: int, end: int) -> Wave:
+def _wave(file: BinaryIO, form: _Form, stated: int, over: int, end: int) -> Wave:
+    """`over` is where the file ends by its first size."""
     data = file.tell()
     there = max(0, end - data)
     known: int | None = stated
     follows = _behind(file, data, stated, end) if stated < there else "nothing"
+    if follows == "sound" and stated and over - data - stated in (0, 1):
+        follows = "tag"  # two sizes agree that the sound is over
     if stated > there:
         known = None if stated >= _PLACEHOLDER or stated > _ABSURD * max(there, form.block) else stated
     elif follows == "sound" or (there and not stated and follows != "chunks"):
@@ -134,7 +138,7 @@ def _behind(file: BinaryIO, data: int, stated: int, end: int) -> Literal["nothin
         head = file.read(10)
         name, length = struct.unpack_from("<4sI", head)
         chunk = name.isascii() and name.decode("ascii").isprintable() and length <= end - at - 8
-        if tag_size(head) or head.startswith((b"APETAGEX", b"RIFF", b"RIFX", b"RF64", b"BW64")):
+        if tag_size(head) or head.startswith((b"APETAGEX", b"RIFF", b"RIFX", b"RF64", b"BW64", b"data")):
             return "tag"
         if not chunk:
             return "sound" if number == 0 else "tag"

@@ -134,11 +134,18 @@ def _behind_tags(file: BinaryIO, size: int) -> tuple[int, bool]:
         head = file.read(4096)
         length = tag_size(head)
         if start:
-            start += len(head) - len(head.lstrip(b"\0"))
+            start += _zeros(head)
         if not length or start + length >= size:
             break
         start, plain = start + length, plain and not head[5] & 0x10
     return start, plain
+
+
+def _zeros(head: bytes) -> int:
+    """Padding behind a tag, which is not the size of an MP4's first box."""
+    zeros = len(head) - len(head.lstrip(b"\0"))
+    box = head.find(b"ftyp", 4, zeros + 8)
+    return zeros if box < 0 else box - 4
 
 
 def _before_tags(file: BinaryIO, start: int, end: int) -> tuple[int, bool]:

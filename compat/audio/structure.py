@@ -231,3 +231,24 @@ def segment_fits(file: BinaryIO, place: Span) -> bool | None:
             return None
         at += 4 + width + size
     return place.start + at == place.end
+
+
+# --- AVI and ASF -------------------------------------------------------------------------------------------------
+
+
+def avi_seconds(head: bytes) -> float:
+    """What the sound track's header says (AVISTREAMHEADER); 0 where a writer that could not go back left it open."""
+    at = head.find(b"auds")
+    if at < 0 or len(head) < at + 36:
+        return 0.0
+    scale, rate, _, length = struct.unpack_from("<IIII", head, at + 20)
+    return length * scale / rate if rate and length < 1 << 30 else 0.0
+
+
+def asf_seconds(head: bytes) -> float:
+    """The play duration without the preroll (ASF specification §3.2); 0 for a broadcast, which does not know."""
+    at = head.find(b"\xa1\xdc\xab\x8c\x47\xa9\xcf\x11\x8e\xe4\x00\xc0\x0c\x20\x53\x65")
+    if at < 0 or len(head) < at + 92:
+        return 0.0
+    played, _, preroll, flags = struct.unpack_from("<QQQI", head, at + 64)
+    return 0.0 if flags & 1 else max(0.0, played / 1e7 - preroll / 1e3)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import av
 from av.audio.frame import AudioFrame
@@ -67,8 +67,12 @@ RECIPES = {
 
 def make(container: str, pcm: bytes, rate: int, channels: int, path: Path) -> Path:
     """Write s16le `pcm` to `path` in one of RECIPES' containers; the codec's own rate is used where it has only one."""
-    recipe = RECIPES[container]
-    with av.open(str(path), "w", format=recipe.muxer, options=dict(recipe.muxing)) as output:
+    write(RECIPES[container], pcm, rate, channels, str(path))
+    return path
+
+
+def write(recipe: Recipe, pcm: bytes, rate: int, channels: int, target: str | BinaryIO) -> None:
+    with av.open(target, "w", format=recipe.muxer, options=dict(recipe.muxing)) as output:
         video = _video(output) if recipe.picture else None
         audio = _audio(output, recipe, rate, channels) if recipe.sound else None
         if video is not None:
@@ -77,7 +81,6 @@ def make(container: str, pcm: bytes, rate: int, channels: int, path: Path) -> Pa
             for frame in _frames(pcm, rate, channels, audio):
                 output.mux(audio.encode(frame))
             output.mux(audio.encode(None))
-    return path
 
 
 def tone(seconds: float, rate: int = 16_000, channels: int = 1, *, hertz: float = 440, level: float = 0.3) -> bytes:

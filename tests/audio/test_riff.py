@@ -53,6 +53,7 @@ def big(chunk: bytes) -> bytes:
         ((PCM, samples(60)), 60, 60, True),
         ((PCM, samples(64), b"ID3\4\0\0\0\0\1\0" + bytes(128)), 64, 64, False),
         ((PCM, samples(64), b"RIFF\4\0\0\0WAVE"), 64, 64, False),
+        ((PCM, samples(64), samples(64)), 64, 64, False),
         ((NO_BLOCK, samples(64)), 64, 64, False),
         ((WRONG_BLOCK, samples(64)), 64, 64, False),
     ],
@@ -63,6 +64,15 @@ def test_headers(chunks: tuple[bytes, ...], present: int, stated: int | None, ex
     assert found is not None
     assert ("s16le", 8000, 2, 4) == (found.coding, found.rate, found.channels, found.block)
     assert (present, stated, exact) == (found.present, found.stated, found.exact)
+
+
+@pytest.mark.parametrize(("riff", "present"), [(0, 64), (4 + 24 + 8 + 32, 32), (4 + 24 + 8 + 64, 64)])
+def test_two_sizes_that_agree_are_believed(riff: int, present: int) -> None:
+    data = b"RIFF" + riff.to_bytes(4, "little") + b"WAVE" + PCM + samples(32, 64)
+    found = wave(io.BytesIO(data), 0, len(data))
+
+    assert found is not None
+    assert (present, False) == (found.present, found.exact)
 
 
 @pytest.mark.parametrize(

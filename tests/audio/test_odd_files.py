@@ -1,0 +1,164 @@
+"""Whatever is odd about a file: its length is what decodes, and what decodes is heard."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+import srt
+
+from compat.audio.decode import pcm
+from compat.audio.probe import header, measure
+from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
+from compat.errors import BadAudio
+from compat.transcript import Media
+from tests.audio.odd import CONTAINERS, GSM, ODDITIES, WRONG, piped, speex, written
+from tests.house import house
+
+WORDS = lay(VOCABULARY[:12])
+SAID = [word.text for word in WORDS]
+WHOLE = [name for name in ODDITIES if name.endswith(("written", "front", "behind", "chunk"))]
+MP4 = {name for name in CONTAINERS if CONTAINERS[name].muxer in ("ipod", "mp4", "mov", "3gp")}
+UNPIPED = MP4 - {"mp4-fragments"}  # FFmpeg's muxer refuses
+HEADLESS = {"mpegts", "m2ts", "mpeg", "mp2", "aac", "latm", "ac3"} | {
+    name for name, recipe in CONTAINERS.items() if recipe.codec == "libmp3lame" and recipe.muxer in ("mp3", "wav")
+}
+# The one table of what is refused on purpose: docs/limits.md says why.
+REFUSED = {
+    "first half": MP4 - {"m4a-faststart", "mp4-fragments"} | {"wv"},
+    "second half": set(CONTAINERS) - HEADLESS,
+    "piped": {"aiff", "w64"},
+}
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("shelf")
+    rates = {name: 8000 if "amr" in recipe.codec else 16_000 for name, recipe in CONTAINERS.items()}
+    sounds = {rate: encode(WORDS, rate=rate) for rate in set(rates.values())}
+    return {name: written(name, sounds[rates[name]], rates[name], folder) for name in CONTAINERS}
+
+
+def alone(path: Path) -> float:
+    """What FFmpeg by itself decodes of a file, in seconds."""
+    seconds = 0.0
+    with contextlib.suppress(av.FFmpegError), av.open(str(path), metadata_errors="ignore") as container:
+        for packet in container.demux(audio=0):
+            with contextlib.suppress(av.FFmpegError):
+                seconds += sum(frame.samples / frame.sample_rate for frame in packet.decode())
+    return seconds
+
+
+def heard(path: Path) -> list[str]:
+    return [word.text for sentence in Tones().recognise(pcm(path)) for word in sentence.words]
+
+
+def measured(path: Path) -> Media:
+    """As the server does it; the long way says the same."""
+    media, found = header(path), measure(path)
+    if media is None:
+        return found
+    assert media.duration == pytest.approx(found.duration, abs=0.1)
+    assert (media.container, media.rate, media.channels) == (found.container, found.rate, found.channels)
+    return media
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+@pytest.mark.parametrize("oddity", ODDITIES)
+def test_the_length_is_what_decodes(shelf: dict[str, bytes], tmp_path: Path, name: str, oddity: str) -> None:
+    (tmp_path / "whole").write_bytes(shelf[name])
+    path = tmp_path / "odd"
+    path.write_bytes(ODDITIES[oddity](shelf[name]))
+    if name in REFUSED.get(oddity, ()):
+        with pytest.raises(BadAudio, match=r"damaged or cut|not audio|cannot be decoded"):
+            measured(path)
+        return
+    kept = oddity in WHOLE and (name, oddity) != ("latm", "junk in front")  # FFmpeg has lost its way for a second
+    expected = alone(tmp_path / "whole") if kept else alone(path)
+    media = measured(path)
+
+    assert media.duration == pytest.approx(expected or 3.64 / 2, abs=0.2)
+    assert media.container == measure(tmp_path / "whole").container or "wav-mp3" == name
+    if kept:
+        assert heard(path)[: len(SAID)] == SAID  # AU has no place to end, and a tag clicks
+        assert media.promised is None
+    assert sum(map(len, pcm(path))) / 32_000 == pytest.approx(media.duration, abs=0.2)
+
+
+@pytest.mark.parametrize("name", [name for name in CONTAINERS if name not in UNPIPED])
+def test_sizes_that_a_pipe_leaves_open(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "odd"
+    rate = 8000 if "amr" in CONTAINERS[name].codec else 16_000
+    path.write_bytes(piped(name, encode(WORDS, rate=rate), rate))
+    if name in REFUSED["piped"]:
+        with pytest.raises(BadAudio, match="damaged or cut"):
+            measured(path)
+        return
+
+    assert measured(path).duration == pytest.approx(3.64, abs=0.2)
+    assert measured(path).promised is None
+    assert heard(path) == SAID
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_numbers_that_lie(shelf: dict[str, bytes], tmp_path: Path, what: str) -> None:
+    name, lie = WRONG[what]
+    path = tmp_path / "odd"
+    path.write_bytes(lie(shelf[name]))
+
+    assert measured(path).duration == pytest.approx(3.64, abs=0.2)
+    assert heard(path) == SAID
+
+
+@pytest.mark.parametrize(("content", "container"), [(GSM, "gsm"), (speex(3.64), "ogg")])
+def test_codecs_that_ffmpeg_only_reads(tmp_path: Path, content: bytes, container: str) -> None:
+    path = tmp_path / "odd"
+    path.write_bytes(content)
+
+    media = measure(path)
+
+    assert container == media.container
+    assert media.duration == pytest.approx(3.64, abs=0.02)
+
+
+ASKED = [(name, list(ODDITIES)[number % len(ODDITIES)]) for number, name in enumerate(CONTAINERS)]
+ANSWERED = [(name, oddity) for name, oddity in ASKED if name not in REFUSED.get(oddity, ())]
+Answers = dict[tuple[str, str], tuple[Any, ...]]
+
+
+@pytest.fixture(scope="module")
+def answers(shelf: dict[str, bytes]) -> Answers:
+    """All at once, as file tasks take their time: as json, verbose_json and srt."""
+    with house(Tones()) as home, ThreadPoolExecutor(12) as pool:
+        create = home.client().audio.transcriptions.create
+
+        def answer(name: str, oddity: str, form: Any) -> Any:  # noqa: ANN401 - what the SDK makes of the format
+            file = ("odd", ODDITIES[oddity](shelf[name]))
+            return pool.submit(create, model="whisper-1", file=file, response_format=form)
+
+        asked = {each: [answer(*each, form) for form in ("json", "verbose_json", "srt")] for each in ANSWERED}
+        return {each: tuple(future.result() for future in futures) for each, futures in asked.items()}
+
+
+@pytest.mark.parametrize(("name", "oddity"), ANSWERED)
+def test_every_format_hears_the_same(
+    answers: Answers, shelf: dict[str, bytes], tmp_path: Path, name: str, oddity: str
+) -> None:
+    path = tmp_path / "odd"
+    path.write_bytes(ODDITIES[oddity](shelf[name]))
+    plain, verbose, captions = answers[name, oddity]
+    cues = list(srt.parse(captions))
+    said = SAID if oddity in WHOLE else heard(path)
+
+    assert len(said) >= 3
+    for text in (plain.text, verbose.text, " ".join(cue.content for cue in cues)):
+        assert said == re.findall(r"[\w<?>]+", text)
+    assert verbose.segments is not None
+    assert verbose.duration >= verbose.segments[-1].end
+    assert verbose.duration == pytest.approx(measured(path).duration, abs=0.2)
+    assert all(cue.end.total_seconds() - cue.start.total_seconds() > 0.1 for cue in cues)
