@@ -12,6 +12,7 @@ import msgspec
 
 ResponseFormat = Literal["json", "text", "srt", "vtt", "verbose_json", "diarized_json"]
 Granularity = Literal["word", "segment"]
+CaptionFormat = Literal["srt", "vtt"]
 Surface = Literal["chat", "generation", "generation-audio", "filetrans", "transcription", "filetrans-3", "pieces"]
 Option: TypeAlias = bool | int | float | str | list[int | str] | dict[str, Any]
 
@@ -24,7 +25,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     `vocabulary_id`, …) are made sense of when the model is chosen, the others end up in `ignored`. `ignored` names
     the parameters that cannot be honoured whatever the road; the road adds its own. `background`: whether the caller
     comes back for the answer, or has `webhook_url` called when it is there. `target` is the code of the language to
-    translate to, None for a transcription. `url`: where the audio lies, when it is not sent along.
+    translate to, None for a transcription. `url`: where the audio lies, when it is not sent along. `captions`: what a
+    JSON answer with segments holds besides.
     """
 
     model: str
@@ -39,11 +41,13 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     webhook_url: str | None = None
     target: str | None = None
     url: str | None = None
+    captions: tuple[CaptionFormat, ...] = ()
 
     @property
     def wants_words(self) -> bool:
         """Whether single words with times are needed: asked for, or to cut captions at. Translated words have none."""
-        return self.target is None and ("word" in self.granularities or self.response_format in ("srt", "vtt"))
+        captioned = bool(self.captions) or self.response_format in ("srt", "vtt")
+        return self.target is None and ("word" in self.granularities or captioned)
 
     @property
     def wants_times(self) -> bool:

@@ -12,10 +12,10 @@ import msgspec
 
 from compat import addresses, languages
 from compat.errors import BadRequest
-from compat.openai_api.fields import Fields, choice, switch
+from compat.openai_api.fields import Fields, choice, switch, words
 from compat.openai_api.parameters import TRANSLATION
 from compat.openai_api.usage import estimate
-from compat.transcript import Ask, Granularity, ResponseFormat
+from compat.transcript import Ask, CaptionFormat, Granularity, ResponseFormat
 
 CONTEXT_TOKENS = 10_000
 """The service's bound for context (guide of qwen3-asr-flash, 2026-01), held against an estimate."""
@@ -51,18 +51,26 @@ def ask(fields: Sequence[tuple[str, str]]) -> Ask:
     language, ignored_languages = _language(form)
     background, webhook_url = _background(form)
     url = _url(form)
+    stream = _stream(form) and response_format in STREAMED
+    captions, captions_lost = _captions(form, response_format, stream)
     return Ask(
         model=model,
         response_format=response_format,
         granularities=granularities,
-        stream=_stream(form) and response_format in STREAMED,
+        stream=stream,
         language=language,
         context=_context(form),
         extensions={name: tuple(values) for name, values in form.extensions.items()},
-        ignored=(*ignored_languages, *(["timestamp_granularities"] if times_lost else []), *_ignored(form)),
+        ignored=(
+            *ignored_languages,
+            *(["timestamp_granularities"] if times_lost else []),
+            *(["captions"] if captions_lost else []),
+            *_ignored(form),
+        ),
         background=background,
         webhook_url=webhook_url,
         url=url,
+        captions=captions,
     )
 
 
@@ -123,6 +131,16 @@ def _granularities(form: Fields, response_format: ResponseFormat) -> tuple[froze
     if response_format != "verbose_json":
         return frozenset(), bool(wanted)
     return wanted or frozenset({"segment"}), False
+
+
+def _captions(form: Fields, response_format: ResponseFormat, stream: bool) -> tuple[tuple[CaptionFormat, ...], bool]:
+    """This server's extension: captions beside the segments of a JSON answer; and whether they are lost."""
+    formats: tuple[CaptionFormat, ...] = get_args(CaptionFormat)
+    asked = [word for value in form.extensions.pop("captions", []) for word in words(value)]
+    wanted = tuple(dict.fromkeys(choice(word, formats, "captions") for word in asked))
+    if stream or response_format not in ("verbose_json", "diarized_json"):
+        return (), bool(wanted)
+    return wanted, False
 
 
 def _stream(form: Fields) -> bool:

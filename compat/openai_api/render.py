@@ -6,7 +6,7 @@ JSON goes out as `application/json`; text and captions as `text/plain`, because 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Literal, assert_never
 
@@ -16,7 +16,9 @@ from compat import languages
 from compat.openai_api import captions, diarized
 from compat.openai_api.usage import Duration, Tokens, duration, usage
 from compat.text import space
-from compat.transcript import Ask, Segment, Transcript
+from compat.transcript import Ask, CaptionFormat, Segment, Transcript
+
+CAPTIONS: dict[CaptionFormat, Callable[[Transcript], str]] = {"srt": captions.srt, "vtt": captions.vtt}
 
 
 class Rendered(msgspec.Struct, frozen=True):
@@ -41,6 +43,7 @@ class Dashscope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     request_id: str | None = None
     task_id: str | None = None
     audio: Lengths | None = None
+    captions: dict[str, str] | None = None
 
 
 class Language(msgspec.Struct, frozen=True):
@@ -113,10 +116,8 @@ def render(transcript: Transcript, ask: Ask) -> Rendered:
             return _json(_verbose(transcript, ask))
         case "text":
             return _text(transcript.text + "\n")
-        case "srt":
-            return _text(captions.srt(transcript))
-        case "vtt":
-            return _text(captions.vtt(transcript))
+        case "srt" | "vtt":
+            return _text(CAPTIONS[ask.response_format](transcript))
         case "diarized_json":
             return _json(_diarized(transcript, ask))
         case _:
@@ -177,7 +178,7 @@ def _verbose(transcript: Transcript, ask: Ask) -> Verbose:
         segments=_segments(transcript, language) if wanted else msgspec.UNSET,
         words=_words(transcript) if "word" in ask.granularities else msgspec.UNSET,
         usage=duration(transcript),
-        dashscope=dashscope(transcript),
+        dashscope=_captioned(transcript, ask),
     )
 
 
@@ -187,8 +188,13 @@ def _diarized(transcript: Transcript, ask: Ask) -> Diarized:
         text=transcript.text,
         segments=diarized.segments(transcript),
         usage=usage(transcript, ask),
-        dashscope=dashscope(transcript),
+        dashscope=_captioned(transcript, ask),
     )
+
+
+def _captioned(transcript: Transcript, ask: Ask) -> Dashscope:
+    texts = {name: CAPTIONS[name](transcript) for name in ask.captions}
+    return msgspec.structs.replace(dashscope(transcript), captions=texts or None)
 
 
 def _segments(transcript: Transcript, language: str | None) -> list[VerboseSegment]:

@@ -41,6 +41,19 @@ MEANT: list[tuple[list[tuple[str, str]], dict[str, Any]]] = [
         [VERBOSE, ("timestamp_granularities[0]", "word"), ("timestamp_granularities[1]", "segment")],
         {"response_format": "verbose_json", "granularities": frozenset({"word", "segment"})},
     ),
+    (
+        [VERBOSE, ("captions", "srt"), ("captions[]", "vtt")],
+        {"response_format": "verbose_json", "granularities": SEGMENTS, "captions": ("srt", "vtt")},
+    ),
+    (
+        [("response_format", "diarized_json"), ("captions", "vtt,vtt")],
+        {"response_format": "diarized_json", "captions": ("vtt",)},
+    ),
+    ([("captions", "srt")], {"ignored": ("captions",)}),
+    (
+        [("response_format", "diarized_json"), ("stream", "true"), ("captions", "srt")],
+        {"response_format": "diarized_json", "stream": True, "ignored": ("captions",)},
+    ),
     ([("stream", "true")], {"stream": True}),
     ([("stream", "True")], {"stream": True}),
     ([("stream", "1")], {"stream": True}),
@@ -219,3 +232,10 @@ def test_a_bad_form_of_a_translation_is_refused_by_name(fields: list[tuple[str, 
         translation(fields)
 
     assert param == refused.value.param
+
+
+def test_captions_are_of_a_known_kind() -> None:
+    with pytest.raises(BadRequest, match="captions 'ass' is not one of srt, vtt") as told:
+        ask([MODEL, VERBOSE, ("captions", "ass")])
+
+    assert "captions" == told.value.param

@@ -257,3 +257,17 @@ def test_the_official_package_reads_the_same(transcript: Transcript, model: str)
 
         assert strict(kind, rendered.body) == json.loads(rendered.body)
         assert not nulls(json.loads(rendered.body))
+
+
+@pytest.mark.parametrize("response_format", ["verbose_json", "diarized_json"])
+@pytest.mark.parametrize("transcript", [SPOKEN, SILENCE, ONE_WORD])
+def test_captions_beside_json_are_those_of_their_own_formats(
+    transcript: Transcript, response_format: ResponseFormat
+) -> None:
+    asked = Ask(model="whisper-1", response_format=response_format, captions=("srt", "vtt"))
+
+    answer = body(transcript, asked)
+
+    alone = {"srt": render(transcript, ask("srt")).body.decode(), "vtt": render(transcript, ask("vtt")).body.decode()}
+    assert alone == answer["dashscope"]["captions"]
+    assert asked.wants_words
