@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from pathlib import Path
 from typing import Protocol, assert_never
 
 import msgspec
 
-from compat import catalogue
-from compat.audio import fit, probe
+from compat import catalogue, echo
+from compat.audio import fit, probe, speechless
 from compat.audio.worker import Worker
 from compat.dashscope_api import chat, generation, generation_audio
 from compat.dashscope_api.calls import Call
+from compat.echo import Echo
 from compat.endpoints.files import Links
 from compat.endpoints.pieces import Pieces
 from compat.endpoints.spool import FITTED, Hold, unbounded
@@ -41,6 +42,23 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     fit: int | None = None
     hold: Hold = unbounded
+
+
+class Held:
+    """Keeps a text back as long as it may become an echo of the context."""
+
+    def __init__(self, context: str) -> None:
+        self.text = ""
+        self._echo = Echo(context)
+        self._released = not context
+
+    def feed(self, texts: Iterable[str]) -> Iterator[str]:
+        for text in texts:
+            self.text += text
+            if self._released or not self._echo.so_far(self.text):
+                self._released = True
+                text, self.text = self.text, ""
+                yield text
 
 
 class Stream(Protocol):
@@ -124,14 +142,28 @@ class Recogniser:
         return _measured(await parts, request)
 
     async def _careful(self, request: Request, key: str, custodian: Custodian | None = None) -> Transcript:
-        """An empty transcript for audio of some length is asked for a second time, and one that only repeats the
-        context is asked for without it: models are known to do both with poor audio."""
+        """An empty transcript for audio of some length is asked for a second time: models are known to give one for
+        poor audio."""
         transcript = await self._once(request, key, custodian)
         if not transcript.text and request.media.duration >= SUSPICIOUS and _at_once(request):
             transcript = await self._once(request, key)
-        if repeats(transcript.text, request.context):
-            transcript = await self._once(msgspec.structs.replace(request, context=""), key, custodian)
-        return transcript
+        return await self._unechoed(transcript, request, key, custodian)
+
+    async def _unechoed(
+        self, transcript: Transcript, request: Request, key: str, custodian: Custodian | None = None
+    ) -> Transcript:
+        """Models are known to give the context for silence and noise. A text that says nothing else is believed where
+        the sound may be of a word or two, or where it sounds alike without the context."""
+        text = transcript.text
+        if not Echo(request.context).only(text):
+            return transcript
+        sound = "lively" if request.media.url else await self._worker.run(speechless.of_file, request.media.path)
+        if sound == "silent":
+            return msgspec.structs.replace(transcript, text="", segments=())
+        if sound == "lively" and echo.brief(text) and echo.speakable(text, request.media.duration or SUSPICIOUS):
+            return transcript
+        second = await self._once(msgspec.structs.replace(request, context=""), key, custodian)
+        return transcript if echo.alike(text, second.text) else second
 
     async def resumed(self, request: Request, task_id: str, key: str, custodian: Custodian) -> Transcript:
         """The transcript of a task that was submitted before; the audio is not needed for it."""
@@ -155,13 +187,17 @@ class Recogniser:
                     yield _measured(part, work.request) if isinstance(part, Transcript) else part
             return
         call, stream = _streamed(work.request)
+        held = Held(work.request.context)
         async with contextlib.aclosing(self._service.stream(call, work.key)) as chunks:
             async for chunk in chunks:
-                for text in stream.feed(chunk):
+                for text in held.feed(stream.feed(chunk)):
                     yield text
-        for text in stream.flush():
+        for text in held.feed(stream.flush()):
             yield text
-        yield _measured(stream.transcript(), work.request)
+        transcript = stream.transcript()
+        if held.text:  # nothing of it has left
+            transcript = await self._unechoed(transcript, work.request, work.key)
+        yield _measured(transcript, work.request)
 
     async def _once(self, request: Request, key: str, custodian: Custodian | None = None) -> Transcript:
         match request.surface:
@@ -181,19 +217,9 @@ class Recogniser:
                 assert_never(request.surface)
 
 
-def repeats(text: str, context: str) -> bool:
-    """Whether a transcript says the context and nothing else, in three words or more."""
-    said, given = _letters(text), _letters(context)
-    return said == given and len(text) >= 12
-
-
 def by_task(request: Request) -> bool:
     """Whether the service answers with a task to be followed, so that the request is a job."""
     return request.surface in SURFACES
-
-
-def _letters(text: str) -> str:
-    return "".join(char for char in text.casefold() if char.isalnum())
 
 
 def _at_once(request: Request) -> bool:

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import array
+import math
+import random
+from pathlib import Path
+
+import pytest
+
+from compat.audio.speechless import kind, of_file
+from compat.emulator import sample
+from tests.audio.media import make, silence, tone
+
+RATE = 16_000
+
+
+def noise(seconds: float, level: float, seed: int = 1) -> bytes:
+    source = random.Random(seed)  # noqa: S311 - a sound
+    return array.array("h", [round(source.gauss(0, level * 32767)) for _ in range(round(seconds * RATE))]).tobytes()
+
+
+def hum(seconds: float) -> bytes:
+    wave = (math.sin(n / RATE * 2 * math.pi * 50) for n in range(round(seconds * RATE)))
+    return array.array("h", [round(2000 * height) for height in wave]).tobytes()
+
+
+SOUNDS = [
+    (b"", "silent"),
+    (b"\1", "silent"),
+    (silence(2), "silent"),
+    (noise(2, 0.0005), "silent"),
+    (noise(2, 0.02), "steady"),
+    (noise(0.5, 0.2), "steady"),
+    (hum(2), "steady"),
+    (tone(2), "steady"),
+    (tone(0.3) + silence(0.3) + tone(0.3), "lively"),
+    (silence(2) + tone(0.5), "lively"),
+    (tone(0.1), "lively"),
+    (noise(2, 0.02) + tone(0.01) + noise(2, 0.02), "steady"),
+]
+
+
+@pytest.mark.parametrize(("sound", "expected"), SOUNDS)
+def test_silence_and_steady_noise_are_told_from_what_may_be_speech(sound: bytes, expected: str) -> None:
+    assert expected == kind(sound, RATE)
+
+
+def test_real_speech_may_be_speech_in_every_second_and_under_noise() -> None:
+    from compat.audio.decode import pcm
+
+    speech = array.array("h", b"".join(pcm(Path(sample.path()), RATE)))
+    for start in range(0, len(speech) - RATE, RATE):
+        part = speech[start : start + RATE]
+        rough = array.array("h", noise(1, 0.005))
+        assert "lively" == kind(part.tobytes(), RATE), start / RATE
+        mixed = array.array("h", [max(-32768, min(32767, a + b)) for a, b in zip(part, rough, strict=True)])
+        assert "silent" != kind(mixed.tobytes(), RATE)
+
+
+def test_a_file_is_read(tmp_path: Path) -> None:
+    assert "silent" == of_file(make("flac", silence(1), RATE, 1, tmp_path / "a.flac"))
+    assert "lively" == of_file(make("mp3", tone(0.3) + silence(0.5), RATE, 1, tmp_path / "a.mp3"))

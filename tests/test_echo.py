@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+
+from compat.echo import Echo, alike, brief, speakable
+
+LIST = "Bulge Bracket, Qwen, Model Studio"
+MEDICAL = "淋巴结, 臀位, 积液, 颈部, 脾脏, 胰腺"
+STORY = "The caller asks about her invoice. She is called Zoë Müller.\nKeywords: tranche, LIBOR"
+
+ECHOES = [
+    (LIST, LIST),
+    (LIST, "bulge bracket qwen model studio."),
+    (LIST, "BULGE BRACKET; QWEN; MODEL STUDIO!"),
+    (LIST, "Bulge Bracket, Qwen"),
+    (LIST, "Bulge Bracket, Qwen, Mod"),
+    (LIST, "Qwen, Bulge Bracket."),
+    (LIST, "Qwen Qwen Qwen Qwen"),
+    (LIST, f"{LIST} {LIST} {LIST[:9]}"),
+    (LIST, "Model Studio, Qwen, Model Studio, Bul"),
+    (LIST, "Ｑｗｅｎ，Ｂｕｌｇｅ　Ｂｒａｃｋｅｔ"),
+    (MEDICAL, "淋巴结 臀位 积液 颈部 脾脏 胰腺 \ufffd"),
+    (MEDICAL, "颈部、脾脏。"),
+    (MEDICAL, "胰腺 胰腺 淋巴结"),
+    (STORY, "She is called Zoë Müller."),
+    (STORY, "the caller asks about her invoice"),
+    (STORY, "LIBOR, tranche."),
+    (STORY, "She is called Zoe\u0308 Mu\u0308ller"),
+    ("以下是普通话的句子。", "以下是普通话的句子。以下是普通话的句子。"),
+]
+
+
+@pytest.mark.parametrize(("context", "text"), ECHOES)
+def test_what_says_nothing_but_the_context_is_an_echo(context: str, text: str) -> None:
+    echo = Echo(context)
+
+    assert echo.only(text)
+    composed = unicodedata.normalize("NFC", text)
+    assert all(echo.so_far(composed[:end]) for end in range(len(composed) + 1))
+
+
+OTHERS = [
+    (LIST, ""),
+    (LIST, "..."),
+    (LIST, "Qwen is a model."),
+    (LIST, "The Bulge Bracket"),
+    (LIST, "Bulge Bracket, Qwen and others"),
+    (MEDICAL, "颈部没有积液"),
+    (STORY, "She asks about her invoice."),
+    ("", "anything"),
+    ("", ""),
+    (" ,;", "a"),
+]
+
+
+@pytest.mark.parametrize(("context", "text"), OTHERS)
+def test_what_says_more_is_none(context: str, text: str) -> None:
+    assert not Echo(context).only(text)
+
+
+def test_a_text_is_let_go_where_it_leaves_the_context() -> None:
+    echo = Echo("The caller asks about her invoice")
+
+    assert all(echo.so_far(text) for text in ("", " ", "The caller asks"))
+    assert not echo.so_far("The caller says")
+    assert not Echo("").so_far("")
+
+
+@pytest.mark.parametrize(
+    ("text", "is_brief"),
+    [("", True), ("Qwen", True), ("Bulge", True), ("Bulge Bracket", False), ("积液", True), ("颈部积液", False)],
+)
+def test_a_word_or_two_are_brief(text: str, is_brief: bool) -> None:
+    assert is_brief == brief(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds", "can_be"),
+    [(LIST, 2.0, True), (LIST, 0.4, False), (MEDICAL, 2.0, True), (MEDICAL, 0.5, False), ("", 0.0, True)],
+)
+def test_words_take_time(text: str, seconds: float, can_be: bool) -> None:
+    assert can_be == speakable(text, seconds)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("Bulge Bracket, Qwen", "Bold bracket quen", True),
+        ("Bulge Bracket", "", False),
+        ("Bulge Bracket", "Thank you.", False),
+        ("", "", True),
+        ("a" * 100_000, "a" * 100_000, True),
+    ],
+)
+def test_two_texts_may_be_of_the_same_words(one: str, other: str, same: bool) -> None:
+    assert same == alike(one, other)
+
+
+def test_a_long_context_and_a_long_text_are_compared_at_once() -> None:
+    context = ", ".join(f"word {number}" for number in range(5000))
+
+    assert Echo(context).only(context.replace(",", ""))
+    assert not Echo(context).only(f"{context} more")
