@@ -4,9 +4,10 @@ It does no I/O and has no clock. What happens is told to a `Bridge`, each time w
 monotonic clock); every call returns actions, to be performed in order before the next call is made. It is the duty of
 the two ends, the pumps, to
 
-- call `start` once the caller's socket is accepted, and `from_client` for each of his frames (text as str, binary as
-  bytes), unless the last `Reading` said off; `client_closed` when he is gone; `client_stalled` when what was written to
-  him is not taken within the server's bound;
+- call `start` once the caller's socket is accepted, and `from_client` for each of its frames (text as str, binary as
+  bytes), unless the last `Reading` said off; while `Bridge.more`, call `from_client_more` before the next frame, with
+  turns for others in between; `client_closed` when it is gone; `client_stalled` when what was written to it is not
+  taken within the server's bound;
 - perform `Open` by connecting in the background and telling the outcome: `upstream_opened`, or `upstream_lost`
   with an error of `compat.errors`, whose `retryable` decides what follows. While connected: `from_upstream` for each
   frame, `upstream_lost` when the connection ends for whatever reason (close 1007 "Model not found" is a ModelNotFound,
@@ -24,9 +25,9 @@ the two ends, the pumps, to
 - call `shutdown(grace)` when the server stops;
 - go on until `Bridge.over` is true and its last actions are performed.
 
-Memory: sound that is not sent (60 s, then the caller is not read; a caller may have one more frame on its way), sound
-that is sent and not answered (a turn in progress, at most 11 minutes; between turns the time from
-ping to pong and 3 s, or 28 s where no pong is told), 200 past transcripts.
+Memory: sound that is not sent (60 s and one append, then the caller is not read; it may have one more on its way),
+sound that is sent and not answered (a turn in progress, at most 11 minutes; between turns the time from ping to pong
+and 3 s, or 28 s where no pong is told), 200 past transcripts.
 """
 
 from compat.bridge.machine import Bridge

@@ -25,7 +25,8 @@ from compat.openai_api.realtime.patch import Patch
 
 
 class Caller:
-    """`target` is what the service will be told once it has heard everything before."""
+    """`target` is what the service will be told once it has heard everything before. `pressing`: the caller went on
+    sending sound while more was ahead of the service than may be."""
 
     def __init__(
         self,
@@ -50,6 +51,8 @@ class Caller:
         self._turn: ManualTurn | JoinedTurn | None = None
         self._behind: deque[tuple[Barrier | None, Item]] = deque()
         self._mark = 0
+        self._rest = memoryview(b"")
+        self.pressing = False
 
     @property
     def seconds(self) -> float:
@@ -149,8 +152,24 @@ class Caller:
                 assert_never(event)
 
     def _append(self, audio: bytes) -> None:
+        self.pressing = self._tape.unsent >= self._limits.unsent * TICKS
+        if self._intake.form.encoding == "opus":
+            tick = self._intake.heard
+            self._put(tick, self._intake.feed(audio))
+        else:
+            self._rest = memoryview(audio)
+            self.take()
+
+    @property
+    def more(self) -> bool:
+        """Whether some of the last append was not taken yet."""
+        return bool(self._rest)
+
+    def take(self) -> None:
+        """Take a bounded piece of the last append."""
+        piece, self._rest = self._rest[: self._limits.piece_bytes], self._rest[self._limits.piece_bytes :]
         tick = self._intake.heard
-        self._put(tick, self._intake.feed(audio))
+        self._put(tick, self._intake.feed(bytes(piece)))
 
     def _put(self, tick: int, data: bytes) -> None:
         if not data:

@@ -12,8 +12,9 @@ REASON = 123
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """`unsent` seconds of sound stop the caller from being read. `kept` bounds what is held for a replay: a turn that
-    goes on for longer without a result loses its beginning when the connection breaks.
+    """`unsent` seconds of sound, and one append beyond them, stop the caller from being read. At most `piece_bytes` of
+    an append are taken in one call. `kept` bounds what is held for a replay: a turn that goes on for longer without a
+    result loses its beginning when the connection breaks.
 
     `heard_after`: how long after the service must have heard a stretch of sound (at real-time pace at the latest)
     it still may report speech in it. `received_after`: when a connection that did not break in the meantime is known
@@ -35,6 +36,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     received_after: float = 25.0
     in_flight_bytes: int = 96_000
     frame_bytes: int = 32_000
+    piece_bytes: int = 1 << 18
     shortest_commit: float = 0.1
     cut_from: float = 50.0
     cut_until: float = 57.0

@@ -17,6 +17,7 @@ from compat.bridge.limits import REASON, TICKS, Limits
 from compat.bridge.line import Line, State
 from compat.bridge.outbox import Outbox
 from compat.bridge.parting import Parting
+from compat.bridge.renewal import Renewal
 from compat.bridge.setup import Target
 from compat.bridge.tape import Barrier, Tape
 from compat.dashscope_api.realtime import turns
@@ -58,7 +59,7 @@ class Bridge:
         self._tape = Tape()
         self._ledger = Ledger(self._outbox, opening.dialect, self._limits.remembered_items)
         self._hearing = Hearing(self._ledger)
-        self._held = Held()
+        held = Held()
         self._configured = Configured(opening, self._outbox, resolve, expires_at)
         self._caller = Caller(
             self._configured,
@@ -66,7 +67,7 @@ class Bridge:
             self._ledger,
             self._hearing,
             self._tape,
-            self._held,
+            held,
             limits=self._limits,
         )
         self._line = Line(
@@ -79,6 +80,7 @@ class Bridge:
             spread=spread,
             passed=self._pass,
         )
+        self._renewal = Renewal(held, self._caller, self._line, self._hearing, self._tape, self._limits)
         self._commits = Commits(self._ledger, self._line, self._hearing, self._tape, self._limits)
         self._now = 0.0
         self._reading = True
@@ -126,6 +128,8 @@ class Bridge:
         """One frame of the caller: text for str, binary for bytes."""
         if self._closing_at is not None or not self._parting.listening:
             return []
+        while self.more:
+            self._caller.take()
         event_id = None
         try:
             if isinstance(raw, bytes):
@@ -137,7 +141,18 @@ class Bridge:
             self._outbox.fault(error, error.event_id)
         except CompatError as error:
             self._outbox.fault(error, event_id)
-        self._held.stamp(self._line, self._tape, self._limits, now)
+        self._renewal.stamp(now)
+        self._go_on(now)
+        return self._done(now)
+
+    @property
+    def more(self) -> bool:
+        """Whether `from_client_more` is to be called, in a turn of the loop of its own, before the next frame."""
+        return self._caller.more and self._closing_at is None and self._parting.listening
+
+    def from_client_more(self, now: float) -> list[Action]:
+        """The next piece of a long append."""
+        self._caller.take()
         self._go_on(now)
         return self._done(now)
 
@@ -240,7 +255,7 @@ class Bridge:
         self._go_on(now)
 
     def _turn(self, report: turns.TurnReport) -> None:
-        if not self._caller.target.by_hand and self._held.begins(report, self._hearing, self._line):
+        if self._renewal.postpones(report):
             return
         answers = self._hearing.answers
         self._hearing.hear(report, self._line.timeline)
@@ -309,19 +324,6 @@ class Bridge:
             case _:
                 assert_never(barrier.why)
 
-    def _renew(self, now: float) -> None:
-        """Settings that waited for a place between two turns hold from there on."""
-        if self._caller.target.by_hand:
-            return
-        place = self._held.place(self._hearing, self._line, self._tape, now)
-        if place is not None:
-            tick, target = self._held.take(place)
-            if target == self._caller.target and not self._hearing.deaf:
-                return
-            self._line.renew(self._caller.takeable(target).setup, now)
-            self._caller.renew(tick, target)
-            self._held.stamp(self._line, self._tape, self._limits, now)
-
     def _fail(self, error: CompatError) -> None:
         """Every turn that the caller knows of, and has no result for, ends as failed."""
         self._hearing.fail(error, self._line.timeline.ended(None))
@@ -348,7 +350,7 @@ class Bridge:
     def _go_on(self, now: float) -> None:
         if self._closing_at is None:
             self._now = now
-            self._renew(now)
+            self._renewal.look(now)
             self._line.feed(now)
             if self._tape.future:
                 self._line.need(now)
@@ -382,7 +384,7 @@ class Bridge:
         self._close(Hangup(1001, self._parting.reason.message), now)
 
     def _pace(self) -> None:
-        reading = self._tape.unsent < self._limits.unsent * TICKS
+        reading = not self._caller.pressing or self._tape.unsent < self._limits.unsent * TICKS
         if reading is not self._reading:
             self._reading = reading
             self._outbox.act(Reading(reading))
@@ -390,5 +392,4 @@ class Bridge:
     def _deadlines(self) -> tuple[float | None, ...]:
         if self._closing_at is not None:
             return (self._closing_at,)
-        held = self._held.deadline(self._hearing, self._line, self._tape)
-        return (self._line.deadline, self._commits.deadline, self._parting.deadline, held)
+        return (self._line.deadline, self._commits.deadline, self._parting.deadline, self._renewal.deadline)

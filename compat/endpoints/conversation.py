@@ -219,6 +219,9 @@ class Conversation:
                 return
             text: str | None = message.get("text")
             self._do(self._bridge.from_client(message["bytes"] if text is None else text, self._now))
+            while self._bridge.more:
+                await asyncio.sleep(0)
+                self._do(self._bridge.from_client_more(self._now))
 
     async def _tell_caller(self) -> None:
         while not isinstance(frame := await self._outgoing.take(), Hangup):

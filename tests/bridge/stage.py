@@ -193,7 +193,13 @@ def shutdown(grace: float) -> Said:
 
 
 def raw(text: str | bytes) -> Said:
-    return lambda stage: stage.bridge.from_client(text, stage.now)
+    def say(stage: Stage) -> list[Action]:
+        actions = stage.bridge.from_client(text, stage.now)
+        while stage.bridge.more:
+            actions += stage.bridge.from_client_more(stage.now)
+        return actions
+
+    return say
 
 
 def client(kind: str, **fields: object) -> Said:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+
 import pytest
 
 from compat.bridge.limits import Limits
@@ -16,6 +19,7 @@ from tests.bridge.stage import (
     Said,
     Stage,
     append,
+    clear,
     commit,
     committed,
     created,
@@ -36,6 +40,7 @@ from tests.bridge.stage import (
     text,
     update,
 )
+from tests.bridge.world import silence, word
 
 # --- the service's socket dies ---
 
@@ -390,10 +395,45 @@ def test_the_caller_waits_while_a_minute_is_unsent() -> None:
             (start, ["< session.created", "open"]),
             (update(format=PCM_16K), ["< session.updated"]),
             (append(59_000), []),
+            (append(1000), []),
             (append(1000), ["read off"]),
         ],
     )
     assert "read on" in stage.hear(opened)
+
+
+def test_what_comes_behind_one_long_append_is_read_and_the_next_append_is_not() -> None:
+    stage = ready(Stage(drain=False, limits=Limits(in_flight_bytes=64_000)), turn_detection=None)
+    play(
+        stage,
+        [
+            (append(300_000), ["> audio 32000", "> audio 32000"]),
+            (clear, ["< cleared"]),
+            (append(300_000), []),
+            (append(1000), ["read off"]),
+            (clear, ["< cleared", "read on"]),
+        ],
+    )
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 24000, 48000])
+def test_a_long_append_is_taken_piece_by_piece_and_nothing_overtakes_it(rate: int) -> None:
+    words = b"".join(word(number) + silence(40) for number in range(1, 200))
+    pcm = words if rate == 16000 else bytes(rate * 80)
+    stage = ready(Stage(), turn_detection=None, format={"type": "audio/pcm", "rate": rate})
+    said = json.dumps({"type": "input_audio_buffer.append", "audio": base64.b64encode(pcm).decode()})
+    pieces = 0
+    stage.hear(lambda stage: stage.bridge.from_client(said, stage.now))
+    while stage.bridge.more and pieces < 2:
+        stage.hear(lambda stage: stage.bridge.from_client_more(stage.now))
+        pieces += 1
+    assert pieces
+    stage.hear(commit)
+
+    assert not stage.bridge.more
+    stage.hear(final("t1", "x"))
+    assert stage.frames[-1]["usage"]["seconds"] == len(pcm) / 2 / rate
+    assert pcm == stage.sound or rate != 16000
 
 
 def test_a_caller_who_does_not_read() -> None:

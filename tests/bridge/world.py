@@ -262,6 +262,8 @@ class World:
     def say(self, kind: str, **fields: object) -> None:
         self.commits += kind == "input_audio_buffer.commit"
         self._do(self.bridge.from_client(json.dumps({"type": kind, **fields}), self.now))
+        while self.bridge.more:
+            self._do(self.bridge.from_client_more(self.now))
 
     def append(self, pcm: bytes) -> None:
         self.say("input_audio_buffer.append", audio=base64.b64encode(pcm).decode())
