@@ -133,7 +133,9 @@ def dashscope(transcript: Transcript) -> Dashscope:
         emotion=transcript.emotion,
         request_id=transcript.request_id,
         task_id=transcript.task_id,
-        audio=None if transcript.promised is None else Lengths(transcript.promised, transcript.duration),
+        audio=None
+        if transcript.promised is None
+        else Lengths(round(transcript.promised, 3), round(transcript.duration, 3)),
     )
 
 

@@ -78,7 +78,7 @@ def write(recipe: Recipe, pcm: bytes, rate: int, channels: int, target: str | Bi
         if video is not None:
             _paint(output, video, len(pcm) / 2 / channels / rate)
         if audio is not None:
-            for frame in _frames(pcm, rate, channels, audio):
+            for frame in frames(pcm, rate, channels, audio):
                 output.mux(audio.encode(frame))
             output.mux(audio.encode(None))
 
@@ -114,7 +114,7 @@ def _audio(output: OutputContainer, recipe: Recipe, rate: int, channels: int) ->
     return stream
 
 
-def _frames(pcm: bytes, rate: int, channels: int, stream: AudioStream) -> Iterator[AudioFrame]:
+def frames(pcm: bytes, rate: int, channels: int, stream: AudioStream) -> Iterator[AudioFrame]:
     context = stream.codec_context
     fixed = 0 if "variable" in str(context.codec.capabilities) else context.frame_size
     resampler = AudioResampler(context.format, context.layout, context.sample_rate, frame_size=fixed or 1024)

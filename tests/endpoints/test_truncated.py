@@ -1,0 +1,151 @@
+"""Where a file's header promises more than decodes, every road says so; and what is odd is not sent as it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import msgspec
+import pytest
+
+from compat.emulator.engine import Sentence
+from compat.emulator.engines.scripted import Scripted
+from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
+from tests.audio.media import make
+from tests.audio.odd import ID3V1, ODDITIES, id3, put
+from tests.house import House, house
+
+WORDS = lay(VOCABULARY[:12])
+SAID = [word.text for word in WORDS]
+HEADER = "promised=3.640, decoded=1.803"
+AUDIO = {"promised": 3.64, "decoded": 1.803}
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("shelf")
+    names = ("wav", "mp3", "flac", "m4a", "ogg", "mp4")
+    return {name: make(name, encode(WORDS), 16_000, 1, folder / name).read_bytes() for name in names}
+
+
+@pytest.fixture(scope="module")
+def half(shelf: dict[str, bytes]) -> bytes:
+    return ODDITIES["first half"](shelf["mp3"])
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[House]:
+    with house(Tones()) as opened:
+        yield opened
+
+
+def post(home: House, content: bytes, path: str = "/audio/transcriptions", **fields: str) -> httpx2.Response:
+    data = {"model": "whisper-1", **fields}
+    return httpx2.post(f"{home.base_url}{path}", data=data, files={"file": ("a", content)}, timeout=30)
+
+
+def extension(answer: httpx2.Response) -> Any:  # noqa: ANN401 - JSON
+    return answer.json()["dashscope"].get("audio")
+
+
+@pytest.mark.parametrize("form", ["json", "verbose_json", "diarized_json", "text", "srt", "vtt"])
+def test_every_format_says_what_is_missing(home: House, half: bytes, form: str) -> None:
+    answer = post(home, half, response_format=form)
+
+    assert (200, HEADER) == (answer.status_code, answer.headers["x-compat-truncated"])
+    if form.endswith("json"):
+        assert AUDIO == extension(answer)
+        assert SAID[:4] == answer.json()["text"].split()[:4]
+
+
+def test_streams_and_translations_and_pieces_do_too(home: House, half: bytes) -> None:
+    streamed = post(home, half, stream="true")
+    done = msgspec.json.decode(streamed.text.strip().rpartition("data: ")[2])
+    translated = post(home, half, "/audio/translations", response_format="verbose_json")
+    with house(Tones(), long_road="pieces") as cutting:
+        pieces = post(cutting, half, response_format="verbose_json")
+
+    assert [HEADER] * 3 == [each.headers["x-compat-truncated"] for each in (streamed, translated, pieces)]
+    assert [AUDIO] * 3 == [done["dashscope"]["audio"], extension(translated), extension(pieces)]
+    assert "pieces" == pieces.headers["x-compat-road"]
+
+
+def test_a_job_says_so_when_it_is_done(home: House, half: bytes) -> None:
+    accepted = post(home, half, background="true", response_format="verbose_json")
+    address = f"{home.base_url}/audio/transcriptions/{accepted.json()['id']}"
+    while (answer := httpx2.get(address)).status_code == 202:
+        time.sleep(0.05)
+
+    assert [HEADER] * 2 == [each.headers["x-compat-truncated"] for each in (accepted, answer)]
+    assert AUDIO == extension(answer)
+
+
+def test_a_whole_file_promises_nothing(home: House, shelf: dict[str, bytes]) -> None:
+    answer = post(home, shelf["mp3"])
+
+    assert "x-compat-truncated" not in answer.headers
+    assert "audio" not in answer.json()["dashscope"]
+
+
+def test_a_web_page_may_read_the_header(half: bytes) -> None:
+    with house(Tones(), cors_origins=("https://page.example",)) as home:
+        answer = httpx2.post(
+            f"{home.base_url}/audio/transcriptions",
+            headers={"origin": "https://page.example"},
+            data={"model": "whisper-1"},
+            files={"file": ("a", half)},
+        )
+
+    assert "x-compat-truncated" in answer.headers["access-control-expose-headers"]
+
+
+@pytest.mark.parametrize(
+    ("name", "oddity", "sent"),
+    [
+        ("wav", "as written", "wav"),
+        ("mp3", "as written", "mpeg"),
+        ("mp3", "ID3v2 in front", "mpeg"),
+        ("mp3", "ID3v1 behind", "mpeg"),
+        ("flac", "as written", "flac"),
+        ("m4a", "as written", "mp4"),
+        ("ogg", "as written", "ogg"),
+        ("wav", "APEv2 behind", "flac"),
+        ("mp3", "APEv2 behind", "flac"),
+        ("mp3", "junk in front", "flac"),
+        ("mp3", "second half", "flac"),
+        ("m4a", "ID3v1 behind", "flac"),
+        ("ogg", "joined with itself", "flac"),
+        ("ogg", "damaged", "flac"),
+        ("mp4", "as written", "flac"),
+    ],
+)
+def test_what_is_clean_is_sent_as_it_is(
+    home: House, shelf: dict[str, bytes], name: str, oddity: str, sent: str
+) -> None:
+    answer = post(home, ODDITIES[oddity](shelf[name]))
+
+    assert 200 == answer.status_code
+    assert f"data:audio/{sent}" == home.dashscope.requests[-1].audio
+
+
+def test_a_wave_of_the_wrong_width_is_sent_as_flac(home: House, shelf: dict[str, bytes]) -> None:
+    for wave in (put(shelf["wav"], b"fmt ", 16, "<H", 4), put(shelf["wav"], b"data", 0, "<I", 0)):
+        answer = post(home, id3() + wave + ID3V1)
+
+        assert SAID == answer.json()["text"].split()
+        assert "data:audio/flac" == home.dashscope.requests[-1].audio
+
+
+@pytest.mark.parametrize("road", ["auto", "pieces"])
+def test_nothing_ends_after_the_audio(tmp_path: Path, road: str) -> None:
+    """The service rounds up."""
+    said = (Sentence(text="hello there", begin_ms=200, end_ms=1080),)
+    sound = make("wav", encode(WORDS)[: 2 * 16_000], 16_000, 1, tmp_path / "a").read_bytes()
+    with house(Scripted(said), long_road=road) as home:
+        answer = post(home, sound, response_format="verbose_json").json()
+
+    assert answer["duration"] >= answer["segments"][-1]["end"]
+    assert answer["duration"] == pytest.approx(1.0, abs=0.1)
