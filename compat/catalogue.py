@@ -50,6 +50,7 @@ LIMITS: dict[Surface, Limits] = {
     # No surface of the service's own: audio that is cut here, each piece sent to one of the first two. FFmpeg reads it.
     "pieces": Limits(seconds=43200.0, size=1 << 40, containers=frozenset(), times=True, streams=True, channels=False),
 }
+_REENCODED = 6 * 3600.0  # seconds: to encode more may take longer than a worker may
 PIECES_BY = "qwen3-asr-flash"
 LongRoad = Literal["auto", "filetrans", "pieces"]
 
@@ -307,7 +308,7 @@ def _checked(ask: Ask, media: Media, model: str, row: Model, region: str) -> Roa
 
 def _refit(ask: Ask, media: Media, row: Model) -> bool:
     limits = LIMITS[row.surface or "chat"]
-    known = media.clean and media.container in limits.containers
+    known = (media.clean or media.duration > _REENCODED) and media.container in limits.containers
     return not known or media.size > limits.size or _mixed(ask, media, row)
 
 

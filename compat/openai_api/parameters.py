@@ -28,7 +28,7 @@ class Parameter(msgspec.Struct, frozen=True):
 
 
 TRANSCRIPTION = (
-    Parameter("file", "same", "Any sound FFmpeg reads; told by its bytes, not by its name."),
+    Parameter("file", "same", "Any sound FFmpeg reads, as far as it decodes; told by its bytes, not by its name."),
     Parameter("model", "mapped", "OpenAI's names are aliases for DashScope's models; DashScope's own names pass."),
     Parameter("language", "mapped", "A code, a tag such as zh-CN or an English name; one DashScope lacks is ignored."),
     Parameter("languages", "mapped", "One is the language; of several the service detects its own choice.", many=True),
