@@ -14,7 +14,7 @@ from compat.emulator.engines import engine
 from tests.house import House, house
 
 pytestmark = pytest.mark.xdist_group("speech")  # one process loads the model
-BEGIN, SECONDS = 8.5, 8.8  # both voices; of each ten seconds begun it takes another seven to tell them apart
+BEGIN, SECONDS = 8.5, 8.8  # both voices
 
 
 @pytest.fixture(scope="module")

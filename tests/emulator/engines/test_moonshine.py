@@ -12,7 +12,7 @@ import pytest
 
 from compat.emulator import sample, sound
 from compat.emulator.engine import Hypothesis, Sentence
-from compat.emulator.engines.moonshine import Moonshine
+from compat.emulator.engines.moonshine import Moonshine, tidy
 
 pytestmark = pytest.mark.xdist_group("moonshine")  # one process loads the model
 
@@ -134,6 +134,35 @@ def test_speakers_are_told_apart(ear: Moonshine) -> None:
 
     assert {sentence.speaker for sentence in sentences} == {0, 1}
     assert all(sentence.text for sentence in sentences)
+
+
+def test_each_recording_has_its_own_speakers(ear: Moonshine, blocks: list[bytes]) -> None:
+    """Whoever was heard before, and in whatever recording."""
+    for _ in range(2):
+        assert {0} == {sentence.speaker for sentence in ear.recognise(blocks[:12], speakers=True)}
+
+
+def test_a_prepared_model_is_loaded() -> None:
+    ear = Moonshine()
+    ear.prepare()
+
+    assert ear.loaded
+
+
+@pytest.mark.parametrize(
+    ("said", "tidied"),
+    [
+        ("In short,, the period", "In short, the period"),
+        ("a, , b;; c:: d.. e", "a, b; c: d. e"),
+        ("wait... what?! no!!", "wait... what?! no!!"),
+        ("the end,. Then,?", "the end. Then?"),
+        (", the period", "the period"),
+        (" . ", ""),
+        ("3.5, 1,000 etc., and so on.", "3.5, 1,000 etc., and so on."),
+    ],
+)
+def test_no_mark_twice(said: str, tidied: str) -> None:
+    assert tidied == tidy(said)
 
 
 def test_a_listener_revises_its_belief_and_only_adds_to_what_is_settled(ear: Moonshine, blocks: list[bytes]) -> None:
