@@ -23,8 +23,8 @@ from compat.dashscope_api import results
 from compat.endpoints.spool import PIECES, Hold, unbounded
 from compat.errors import Overloaded, RateLimited
 from compat.openai_api.phrases import phrases
+from compat.text import begun, space
 from compat.text import joined as joined_texts
-from compat.text import space
 from compat.transcript import Media, Request, Segment, Transcript, Usage
 from compat.upstream.shares import ON_BEHALF
 from compat.upstream.slots import Slots
@@ -108,7 +108,7 @@ class Pieces:
         finally:
             media.path.unlink(missing_ok=True)
             hold(file=-media.size)
-        text = transcript.text.strip()
+        text = begun(transcript.text.strip())
         spans = piece.voiced or ((piece.start, piece.start + media.duration),)
         said = await asyncio.to_thread(phrases, text, spans) if text else []  # 10 ms of processor for 30 s of speech
         segments = tuple(
