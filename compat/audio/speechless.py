@@ -8,8 +8,6 @@ from operator import mul
 from pathlib import Path
 from typing import Literal
 
-from compat.audio.decode import pcm
-
 Kind = Literal["silent", "steady", "lively"]
 
 _FRAME = 0.02  # seconds
@@ -36,6 +34,8 @@ def kind(sound: bytes, rate: int) -> Kind:
 def of_file(path: Path) -> Kind:
     """Of a sound file, for the worker process; a long one counts as lively. Raises BadAudio for what cannot be
     decoded."""
+    from compat.audio.decode import pcm  # FFmpeg, which this module's other users have no need of
+
     held = bytearray()
     for portion in pcm(path, _RATE):
         held += portion

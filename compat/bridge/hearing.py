@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from compat.bridge.doubt import Doubt
 from compat.bridge.items import Item, Piece
 from compat.bridge.ledger import Ledger
 from compat.bridge.setup import Target
@@ -27,7 +28,7 @@ class Hearing:
     no new turn.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, doubt: Doubt) -> None:
         self.detecting = True
         self.joining = False
         self.joins: deque[Item] = deque()
@@ -42,6 +43,7 @@ class Hearing:
         self._ended: deque[str] = deque(maxlen=_REMEMBERED_TURNS)
         self.deaf = False
         self._ledger = ledger
+        self._doubt = doubt
 
     @property
     def heard_to(self) -> int:
@@ -167,6 +169,7 @@ class Hearing:
         piece.text, piece.stash = report.text, report.stash
         item = piece.item
         _note(item, report)
+        piece.held = self._doubt.waits(report.text + report.stash)
         if item.committed or self.detecting:
             self._ledger.progress(item)
 
@@ -177,7 +180,7 @@ class Hearing:
         self._end(report.turn, piece, report.text)
 
     def _end(self, turn: str | None, piece: Piece, text: str) -> None:
-        piece.resolve(text)
+        piece.resolve(text if self._doubt.believes(piece, text) else "")
         self.answers += 1
         if turn is not None:
             self._turns.pop(turn, None)

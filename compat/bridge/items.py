@@ -10,10 +10,11 @@ from compat.text import joined
 
 class Piece:
     """What the service recognises as one turn. In this session of the service: `fed`, some of its sound was sent;
-    `asked`, its end was sent too."""
+    `asked`, its end was sent too. `held`: its text is not told yet."""
 
     def __init__(self, item: Item) -> None:
         self.item = item
+        self.held = False
         self.text = ""
         self.stash = ""
         self.fed = False
@@ -24,7 +25,7 @@ class Piece:
             item.whole.pieces.append(self)
 
     def resolve(self, text: str) -> None:
-        self.text, self.stash, self.resolved = text, "", True
+        self.text, self.stash, self.resolved, self.held = text, "", True, False
 
 
 class Item:
@@ -68,6 +69,8 @@ class Item:
         """Confirmed text and what may follow it: later pieces wait until those before them are final."""
         texts: list[str] = []
         for piece in self.pieces:
+            if piece.held:
+                return joined(texts), ""
             texts.append(piece.text)
             if not piece.resolved:
                 return joined(texts), piece.stash

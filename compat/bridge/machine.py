@@ -10,6 +10,7 @@ from compat.bridge.alarm import Alarm
 from compat.bridge.caller import Caller
 from compat.bridge.commits import Commits
 from compat.bridge.configured import Configured
+from compat.bridge.doubt import Doubt
 from compat.bridge.hearing import Hearing
 from compat.bridge.held import Held
 from compat.bridge.ledger import Ledger
@@ -58,7 +59,7 @@ class Bridge:
         self._outbox = Outbox(ids, told)
         self._tape = Tape()
         self._ledger = Ledger(self._outbox, opening.dialect, self._limits.remembered_items)
-        self._hearing = Hearing(self._ledger)
+        self._hearing = Hearing(self._ledger, Doubt(self._tape, lambda: self._line.setup))
         held = Held()
         self._configured = Configured(opening, self._outbox, resolve, expires_at)
         self._caller = Caller(

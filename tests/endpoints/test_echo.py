@@ -16,6 +16,7 @@ from compat.emulator.engine import Sentence
 from compat.emulator.engines.scripted import Scripted
 from tests.audio.media import make, silence, tone
 from tests.audio.test_speechless import noise
+from tests.endpoints import live
 from tests.house import House, house
 
 RATE = 16_000
@@ -100,3 +101,15 @@ def test_a_brief_word_costs_no_second_call(web: httpx2.Client, tmp_path: Path) -
     with home("chat", "Sydney") as opened:
         heard(web, opened, "chat", SPEECH, tmp_path)
         assert 1 == len(list(opened.dashscope.requests))
+
+
+@pytest.mark.parametrize(
+    ("sound", "told"), [(silence(2, 24_000), ""), (live.SPEECH, PROMPT)], ids=["silence", "speech"]
+)
+async def test_live_too(sound: bytes, told: str) -> None:
+    with live.live_house(PROMPT) as opened:
+        async with live.calling(opened) as caller:
+            transcription = {"model": "gpt-live-transcribe", "prompt": PROMPT}
+            audio = {"input": {"turn_detection": None, "transcription": transcription}}
+            await caller.say("session.update", session={"type": "transcription", "audio": audio})
+            assert told == await caller.turn(sound)

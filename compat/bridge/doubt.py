@@ -1,0 +1,51 @@
+"""Turns in which the service says nothing but the context: held against the sound, which has to be of such words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from compat import echo
+from compat.audio import speechless
+from compat.bridge.items import Piece
+from compat.bridge.limits import TICKS
+from compat.bridge.tape import Sound, Tape
+from compat.dashscope_api.realtime.turns import Setup
+from compat.echo import Echo
+
+
+class Doubt:
+    """`setup` gives what the service was told last."""
+
+    def __init__(self, tape: Tape, setup: Callable[[], Setup]) -> None:
+        self._tape = tape
+        self._setup = setup
+        self._context = ""
+        self._echo = Echo("")
+
+    def waits(self, text: str) -> bool:
+        """Whether nothing of this text can be told yet, as all of it may be an echo."""
+        return self._heard().so_far(text)
+
+    def believes(self, piece: Piece, text: str) -> bool:
+        """Whether somebody can have said the text. Where the sound is not here it is believed."""
+        if not self._heard().only(text):
+            return True
+        sounds = self._sounds(piece)
+        if not sounds or any(sound.packet for sound in sounds):
+            return True
+        pcm, rate, item = b"".join(sound.data for sound in sounds), self._setup().rate, piece.item
+        seconds = max(len(pcm) / 2 / rate, ((item.end or 0) - (item.start or 0)) / TICKS)
+        return speechless.kind(pcm, rate) == "lively" and echo.speakable(text, seconds)
+
+    def _heard(self) -> Echo:
+        if self._context != self._setup().context:
+            self._context = self._setup().context
+            self._echo = Echo(self._context)
+        return self._echo
+
+    def _sounds(self, piece: Piece) -> list[Sound]:
+        sounds = [entry for entry in self._tape.past if isinstance(entry, Sound)]
+        if any(sound.piece is piece for sound in sounds):
+            return [sound for sound in sounds if sound.piece is piece]
+        start, end = piece.item.start or 0, piece.item.end
+        return [sound for sound in sounds if sound.end > start and (end is None or sound.tick < end)]
