@@ -1,7 +1,18 @@
 // Calls to this server. The key stays in this tab's sessionStorage.
 
+/** A browser's storage, or this page's memory where the browser allows none. */
+function storage(name) {
+  try {
+    return window[name];
+  } catch {
+    const held = new Map();
+    return { getItem: (key) => held.get(key) ?? null, setItem: (key, value) => held.set(key, value), removeItem: (key) => held.delete(key) };
+  }
+}
+
+export const [forTab, forBrowser] = [storage("sessionStorage"), storage("localStorage")];
 export const base = `${location.origin}/v1`;
-export const key = () => sessionStorage.getItem("key") ?? "";
+export const key = () => forTab.getItem("key") ?? "";
 
 /** An error as the API gives it: {status, code, message, param}. */
 export class ApiError extends Error {
@@ -51,6 +62,7 @@ export class Events {
 
 /** Uploads a form with progress. `hear(event)` gets each event of a streamed answer. */
 export function upload(form, { sent, hear, signal }) {
+  signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers();
   const request = new XMLHttpRequest();
   const events = new Events();

@@ -1,6 +1,6 @@
 // The page around it: tabs, key, language, light and dark, and the code for what is chosen.
 
-import { base, call, key } from "/playground/api.js";
+import { base, call, forBrowser, forTab, key } from "/playground/api.js";
 import { put, say, toggle } from "/playground/i18n.js";
 import * as live from "/playground/live.js";
 import { LANGUAGES, snippet } from "/playground/snippets.js";
@@ -50,11 +50,11 @@ function hints() {
   at("model").placeholder = upload.asked().model;
 }
 
-theme(localStorage.getItem("theme"));
+theme(forBrowser.getItem("theme"));
 put();
 at("theme").onclick = () => {
   const next = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
-  localStorage.setItem("theme", next);
+  forBrowser.setItem("theme", next);
   theme(next);
 };
 at("language").onclick = () => (toggle(), code());
@@ -70,15 +70,16 @@ for (const tab of tabs) {
 at("key").value = key();
 at("key-state").hidden = !key();
 at("key").onchange = () => {
-  sessionStorage.setItem("key", at("key").value.trim());
+  forTab.setItem("key", at("key").value.trim());
   at("key-state").hidden = !key();
   code();
   models();
 };
 document.addEventListener("input", () => (hints(), code()));
-at("code-copy").onclick = () => navigator.clipboard.writeText(at("code").textContent).then(() => upload.announce(say("copied")));
+at("code-copy").onclick = () => upload.copy(at("code").textContent);
 upload.start();
 live.start();
 hints();
 code();
 models();
+addEventListener("pageshow", () => (upload.restore(), hints(), code())); // after the browser has put back what was filled in

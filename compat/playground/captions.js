@@ -1,5 +1,7 @@
-// Subtitles and plain text of segments {start, end, text, speaker?}, in seconds.
+// What is taken away: a file's captions as the server wrote them, those of live turns, and plain text.
 
+const LONGEST = 7; // seconds of a cue, and characters: as in the server's own captions
+const WIDEST = 84;
 const two = (number) => String(number).padStart(2, "0");
 
 export function clock(seconds, point = ".") {
@@ -10,13 +12,51 @@ export function clock(seconds, point = ".") {
 
 const said = ({ speaker, text }) => (speaker ? `${speaker}: ${text.trim()}` : text.trim());
 
-export const FORMATS = {
-  srt: (segments) =>
-    segments.map((part, n) => `${n + 1}\n${clock(part.start, ",")} --> ${clock(part.end, ",")}\n${said(part)}\n`).join("\n"),
-  vtt: (segments) =>
-    `WEBVTT\n\n${segments.map((part) => `${clock(part.start)} --> ${clock(part.end)}\n${said(part)}\n`).join("\n")}`,
-  txt: (segments) => `${segments.map(said).join("\n")}\n`,
-};
+/** Text of segments {text, speaker?}, one a line. */
+export const plain = (segments) => `${segments.map(said).join("\n")}\n`;
+
+/** SubRip of live turns {start, end, text} in seconds: cues that a viewer can read, one after the other. */
+export function srt(turns) {
+  return cues(turns)
+    .map(({ start, end, text }, n) => `${n + 1}\n${clock(start, ",")} --> ${clock(end, ",")}\n${text.replace(/--+>/g, "->")}\n`)
+    .join("\n");
+}
+
+function cues(turns) {
+  const ordered = turns.filter(({ text }) => text.trim()).toSorted((one, other) => one.start - other.start);
+  let free = 0; // until when the cues before are shown
+  return ordered.flatMap((turn, n) => {
+    const start = Math.max(turn.start, free);
+    const end = Math.max(start + 0.001, Math.min(turn.end, ordered[n + 1]?.start ?? Infinity));
+    const parts = lines(turn.text.trim().replace(/\s+/g, " "), (end - start) / LONGEST);
+    const each = (end - start) / parts.reduce((sum, part) => sum + part.length, 0);
+    let at = start;
+    const shown = parts.map((text) => {
+      const from = at;
+      at = Math.max(from + 0.001, from + text.length * each);
+      return { start: from, end: Math.min(at, from + LONGEST), text: text.trim() };
+    });
+    free = at;
+    return shown;
+  });
+}
+
+/** The text in at least so many parts of about one length, cut between words. */
+function lines(text, least) {
+  const words = [];
+  for (const { segment, isWordLike } of new Intl.Segmenter(undefined, { granularity: "word" }).segment(text)) {
+    if (isWordLike || !words.length) words.push(segment);
+    else words[words.length - 1] += segment;
+  }
+  const share = text.length / Math.max(1, Math.ceil(least), Math.ceil(text.length / WIDEST));
+  const parts = [""];
+  for (const word of words) {
+    const last = parts.at(-1);
+    if (last && (last.length >= share || (last + word).trimEnd().length > WIDEST)) parts.push(word);
+    else parts[parts.length - 1] += word;
+  }
+  return parts;
+}
 
 export function save(name, text) {
   const link = document.createElement("a");

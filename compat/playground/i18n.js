@@ -1,5 +1,7 @@
 // The page's words in English and Chinese. Elements say which they want: data-i18n, data-i18n-label, data-i18n-hint.
 
+import { forBrowser } from "/playground/api.js";
+
 const WORDS = {
   en: {
     skip: "Skip to the page", tagline: "OpenAI's audio API, answered by Qwen on Alibaba Model Studio",
@@ -15,6 +17,7 @@ const WORDS = {
     start: "Start", stop: "Stop", level: "Level of the microphone", captions: "Captions",
     empty: "Press Start and speak: settled words are dark, tentative ones light.",
     first: "first words", settled: "settled", ms: "ms", speaker: "Speaker",
+    silent: "No speech was heard.", demo: "A demo engine for English answers on this machine, for this server has no DashScope key.",
     code: "The code for this", codeNote: "What you tried is what you paste. It works with OpenAI's own packages, unchanged but for the address.",
     todo: {
       invalid_api_key: "Enter a key under “API key” above: one of those this server was given in COMPAT_API_KEYS.",
@@ -47,6 +50,7 @@ const WORDS = {
     start: "开始", stop: "停止", level: "麦克风音量", captions: "字幕",
     empty: "点“开始”后说话：已确定的字为深色，暂定的为浅色。",
     first: "首字", settled: "定稿", ms: "毫秒", speaker: "说话人",
+    silent: "没有听到语音。", demo: "本服务没有 DashScope 密钥，由本机的英语演示引擎应答。",
     code: "对应的代码", codeNote: "所试即所得。OpenAI 官方 SDK 只需换地址，其余不变。",
     todo: {
       invalid_api_key: "请在上方“API 密钥”中填写 COMPAT_API_KEYS 里的一个密钥。",
@@ -67,7 +71,7 @@ const WORDS = {
   },
 };
 
-let tongue = localStorage.getItem("language") ?? (navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en");
+let tongue = forBrowser.getItem("language") ?? (navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en");
 
 export const say = (name) => WORDS[tongue][name];
 
@@ -84,6 +88,6 @@ export function put() {
 
 export function toggle() {
   tongue = tongue === "zh" ? "en" : "zh";
-  localStorage.setItem("language", tongue);
+  forBrowser.setItem("language", tongue);
   put();
 }

@@ -1,10 +1,10 @@
 // The microphone to /v1/realtime and captions back: settled words dark, tentative ones light.
 
 import { ApiError, base, call, key } from "/playground/api.js";
-import { FORMATS, save } from "/playground/captions.js";
+import { plain, save, srt } from "/playground/captions.js";
 import { say } from "/playground/i18n.js";
 import { session } from "/playground/snippets.js";
-import { announce, complain, tags } from "/playground/upload.js";
+import { announce, complain, copy, tags } from "/playground/upload.js";
 
 const LAST_WORDS = 10_000; // milliseconds that stopping waits for them
 const EVENTS = "conversation.item.input_audio_transcription.";
@@ -103,7 +103,7 @@ class Talk {
 
   #item(id) {
     if (!this.#items.has(id)) {
-      const node = document.createElement("p");
+      const node = Object.assign(document.createElement("p"), { dir: "auto" });
       const [text, stash] = [document.createElement("span"), document.createElement("span")];
       stash.className = "stash";
       node.append(text, stash);
@@ -216,7 +216,7 @@ export function start() {
   at("start").onclick = begin;
   at("stop").onclick = () => talk.stop();
   at("live-downloads").onclick = ({ target }) => {
-    if (target.dataset.format) save(`captions.${target.dataset.format}`, FORMATS[target.dataset.format](items));
+    if (target.dataset.format) save(`captions.${target.dataset.format}`, target.dataset.format === "srt" ? srt(items) : plain(items));
   };
-  at("live-copy").onclick = () => navigator.clipboard.writeText(FORMATS.txt(items)).then(() => announce(say("copied")));
+  at("live-copy").onclick = () => copy(plain(items));
 }

@@ -1,7 +1,7 @@
 // One file: what is asked, its way, and its transcript on the page.
 
-import { ApiError, call, upload } from "/playground/api.js";
-import { FORMATS, clock, save } from "/playground/captions.js";
+import { ApiError, call, forTab, upload } from "/playground/api.js";
+import { clock, plain, save } from "/playground/captions.js";
 import { say, todo } from "/playground/i18n.js";
 import { fields } from "/playground/snippets.js";
 import { Waveform } from "/playground/waveform.js";
@@ -17,7 +17,7 @@ const wave = new Waveform(at("wave"), audio);
 let file = null;
 let answer = null; // {mode, name, body, text, segments}
 let words = []; // [{start, end, node}]
-let stopping = null;
+let stopping = null; // of the request that runs
 
 export function asked() {
   const mode = document.querySelector("[name=mode]:checked").value;
@@ -43,7 +43,23 @@ export function tags(node, list) {
   node.replaceChildren(...list.filter(Boolean).map((text) => make("span", "", text)));
 }
 
+/** Browsers give pages that came by plain http, but from this machine, no clipboard. */
+export async function copy(text) {
+  if (navigator.clipboard) await navigator.clipboard.writeText(text);
+  else {
+    const box = document.body.appendChild(Object.assign(make("textarea", "hidden", ""), { value: text }));
+    box.select();
+    document.execCommand("copy");
+    box.remove();
+  }
+  announce(say("copied"));
+}
+
+/** Another file: what was asked and said of the one before is over. */
 function choose(chosen) {
+  stopping?.abort();
+  audio.pause();
+  clear();
   file = chosen;
   at("file-name").textContent = `${file.name} · ${(file.size / 1e6).toFixed(1)} MB`;
   at("go").disabled = false;
@@ -52,9 +68,10 @@ function choose(chosen) {
 }
 
 /** Seconds, or none where the browser cannot tell. */
-async function length() {
+async function length(signal) {
   if (!audio.duration && !audio.error) {
     await new Promise((known) => ["loadedmetadata", "error"].forEach((name) => audio.addEventListener(name, known, { once: true })));
+    signal.throwIfAborted();
   }
   return Number.isFinite(audio.duration) ? audio.duration : 0;
 }
@@ -71,19 +88,24 @@ function progress(stage, value) {
 // --- the request ---
 
 async function run(work) {
-  stopping = new AbortController();
+  stopping?.abort();
+  const running = (stopping = new AbortController());
   at("go").disabled = true;
   at("cancel").hidden = false;
   at("file-error").hidden = true;
   try {
-    await work(stopping.signal);
+    await work(running.signal);
     announce(say("done"));
   } catch (error) {
-    if (error instanceof ApiError) complain(at("file-error"), error);
-    else if (error.name !== "AbortError") throw error;
+    if (running.signal.aborted) return;
+    if (!(error instanceof ApiError)) throw error;
+    complain(at("file-error"), error);
   } finally {
-    at("progress").hidden = at("cancel").hidden = true;
-    at("go").disabled = file === null;
+    if (stopping === running) {
+      stopping = null;
+      at("progress").hidden = at("cancel").hidden = true;
+      at("go").disabled = file === null;
+    }
   }
 }
 
@@ -92,7 +114,8 @@ async function transcribe(signal) {
   const form = new FormData();
   form.append("file", file, file.name);
   for (const [name, value] of fields(ask)) form.append(name, value);
-  const background = ask.mode !== "stream" && (await length()) > LONG;
+  if (ask.mode !== "stream") form.append("captions", "srt,vtt");
+  const background = ask.mode !== "stream" && (await length(signal)) > LONG;
   if (background) form.append("background", "true");
   begin(ask.mode, file.name);
   progress(say("uploading"), 0);
@@ -100,20 +123,21 @@ async function transcribe(signal) {
   const { status, body, ignored, road } = await upload(form, { sent, hear, signal });
   if (status === 202) await follow({ id: body.id, mode: ask.mode, name: file.name }, signal);
   else if (body) finish(body, { ignored, road });
+  else if (!answer.body) throw new ApiError(0, { code: "network", message: "" }); // a stream that broke off
 }
 
 /** A long job, until it is there; its id outlives a reload. */
 async function follow(job, signal) {
-  sessionStorage.setItem("job", JSON.stringify(job));
+  forTab.setItem("job", JSON.stringify(job));
   progress(say("job"));
   signal.addEventListener("abort", () => {
-    sessionStorage.removeItem("job");
+    forTab.removeItem("job");
     call(`/audio/transcriptions/${job.id}`, { method: "DELETE" }).catch(() => {});
   });
   for (;;) {
     const told = await state(job, signal);
     if (told) {
-      sessionStorage.removeItem("job");
+      forTab.removeItem("job");
       if (told.body.object === "transcription.job") throw new ApiError(200, told.body.error ?? { message: told.body.status });
       return finish(told.body, { ignored: told.headers.get("x-compat-ignored"), road: told.headers.get("x-compat-road") });
     }
@@ -128,19 +152,24 @@ async function state(job, signal) {
     return told.status === 202 ? null : told;
   } catch (error) {
     if (error.code === "network") return null;
-    sessionStorage.removeItem("job");
+    forTab.removeItem("job");
     throw error;
   }
 }
 
 // --- what comes back ---
 
-function begin(mode, name) {
-  answer = { mode, name, body: null, text: "", segments: [] };
+function clear() {
+  answer = null;
   words = [];
   at("transcript").replaceChildren();
   tags(at("tags"), []);
-  at("player").hidden = true;
+  at("player").hidden = at("result").hidden = at("file-error").hidden = true;
+}
+
+function begin(mode, name) {
+  clear();
+  answer = { mode, name, body: null, text: "", segments: [] };
   at("result").hidden = mode !== "stream";
   offer();
 }
@@ -157,7 +186,7 @@ function finish(body, { ignored, road }) {
   Object.assign(answer, { body, text: body.text, segments: body.segments ?? [] });
   const told = body.dashscope ?? {};
   tags(at("tags"), [
-    told.model, told.language ?? body.language, told.emotion, body.duration && `${body.duration.toFixed(1)} s`, road ?? told.surface,
+    told.model, told.language, told.emotion, body.duration && `${body.duration.toFixed(1)} s`, road ?? told.surface,
     ignored && `ignored: ${decodeURIComponent(ignored)}`,
   ]);
   const speakers = [...new Set(answer.segments.map((part) => part.speaker).filter(Boolean))];
@@ -166,7 +195,7 @@ function finish(body, { ignored, road }) {
   }
   at("result").hidden = false;
   if (answer.segments.length) lay(body.words ?? []);
-  else at("transcript").textContent = body.text;
+  else at("transcript").textContent = body.text.trim() ? body.text : say("silent");
   at("player").hidden = file === null || audio.error !== null;
   if (file) wave.show(file, answer.segments);
   offer();
@@ -182,7 +211,7 @@ function lay(spoken) {
       time.type = "button";
       time.ariaLabel = `${say("play")} ${clock(part.start)}`;
       time.onclick = () => play(part.start);
-      const line = make("p", part.speaker ? `speaker-${part.colour}` : "", "");
+      const line = Object.assign(make("p", part.speaker ? `speaker-${part.colour}` : "", ""), { dir: "auto" });
       if (part.speaker) line.append(make("span", "who", part.speaker));
       const text = part.text.trim();
       let done = 0;
@@ -205,9 +234,14 @@ function lay(spoken) {
 }
 
 function play(from) {
-  if (file === null) return;
+  if (at("player").hidden) return;
   audio.currentTime = from;
-  audio.play();
+  sound();
+}
+
+/** A pause that comes at once takes back the promise to play. */
+function sound() {
+  audio.play().catch(() => {});
 }
 
 function follow_playing() {
@@ -221,17 +255,16 @@ function follow_playing() {
 // --- taking it away ---
 
 function offer() {
-  for (const button of at("downloads").querySelectorAll("[data-format]")) {
-    const { format } = button.dataset;
-    const timed = format === "srt" || format === "vtt";
-    button.disabled = timed ? !answer.segments.length : !answer.body;
-  }
+  for (const button of at("downloads").querySelectorAll("[data-format]")) button.disabled = content(button.dataset.format) === null;
   at("copy").disabled = !answer.body;
 }
 
+/** Captions are the server's own; nothing for what this answer does not give. */
 function content(format) {
-  if (format === "json") return JSON.stringify(answer.body, (name, value) => (["row", "colour"].includes(name) ? undefined : value), 2);
-  return FORMATS[format](answer.segments.length ? answer.segments : [{ text: answer.text }]);
+  if (!answer.body) return null;
+  if (format === "txt") return plain(answer.segments.length ? answer.segments : [{ text: answer.text }]);
+  if (format !== "json") return answer.body.dashscope?.captions?.[format] ?? null;
+  return JSON.stringify(answer.body, (name, value) => (["row", "colour", "captions"].includes(name) ? undefined : value), 2);
 }
 
 // --- the microphone as a file ---
@@ -243,10 +276,13 @@ async function record() {
   const button = at("record");
   if (recorder) return recorder.stop();
   let stream;
+  at("file-error").hidden = button.disabled = true;
   try {
     stream = await navigator.mediaDevices.getUserMedia({ audio: true });
   } catch (error) {
     return complain(at("file-error"), new ApiError(0, { code: "microphone", message: error.message }));
+  } finally {
+    button.disabled = false;
   }
   const parts = [];
   recorder = new MediaRecorder(stream);
@@ -268,7 +304,13 @@ async function record() {
   counting = setInterval(count, 250);
 }
 
+/** The browser may have put back the file that was chosen. */
+export function restore() {
+  if (file === null && at("file").files[0]) choose(at("file").files[0]);
+}
+
 export function start() {
+  at("file").onclick = () => (at("file").value = ""); // the same file may be chosen again
   at("file").onchange = () => at("file").files[0] && choose(at("file").files[0]);
   const drop = at("drop");
   drop.ondragover = (event) => (event.preventDefault(), drop.classList.add("over"));
@@ -280,14 +322,16 @@ export function start() {
   };
   at("record").onclick = record;
   at("form").onsubmit = (event) => (event.preventDefault(), run(transcribe));
-  at("cancel").onclick = () => stopping.abort();
-  at("play").onclick = () => (audio.paused ? audio.play() : audio.pause());
+  at("cancel").onclick = () => stopping?.abort();
+  at("play").onclick = () => (audio.paused ? sound() : audio.pause());
+  audio.onerror = () => (at("player").hidden = true);
   audio.onplay = () => ((at("play").textContent = "❚❚"), (at("play").ariaLabel = say("pause")), follow_playing());
   audio.onpause = () => ((at("play").textContent = "▶"), (at("play").ariaLabel = say("play")), follow_playing());
   at("downloads").onclick = ({ target }) => {
-    if (target.dataset.format) save(`${answer.name.replace(/\.[^.]*$/, "")}.${target.dataset.format}`, content(target.dataset.format));
+    const { format } = target.dataset;
+    if (format) save(`${answer.name.replace(/(.)\.[^.]*$/, "$1")}.${format}`, content(format));
   };
-  at("copy").onclick = () => navigator.clipboard.writeText(content("txt")).then(() => announce(say("copied")));
-  const job = JSON.parse(sessionStorage.getItem("job"));
+  at("copy").onclick = () => copy(content("txt"));
+  const job = JSON.parse(forTab.getItem("job"));
   if (job) run((signal) => (begin(job.mode, job.name), follow(job, signal)));
 }

@@ -32,18 +32,16 @@ export class Waveform {
     this.#peaks = [];
     this.draw();
     if (file.size > LARGEST) return;
-    try {
-      this.#peaks = await peaks(file, 400);
-    } catch {
-      this.#peaks = []; // a container that the browser does not read still has its segments drawn
-    }
+    const found = await peaks(file, 400).catch(() => []); // a container that the browser does not read has its segments
+    if (this.#segments !== segments) return; // another recording is shown by now
+    this.#peaks = found;
     this.draw();
   }
 
   #seek(part) {
     if (!Number.isFinite(this.audio.duration)) return;
     this.audio.currentTime = part * this.audio.duration;
-    this.audio.play();
+    this.audio.play().catch(() => {}); // taken back by a pause that comes at once
   }
 
   draw() {

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
+import wave
 from pathlib import Path
 
 import pytest
 import srt
 from playwright.sync_api import Browser, Download, Page, expect
 
-from compat.emulator.faults import Rule, Slow
+from compat.emulator.faults import Hang, Rule, Slow
+from tests.audio.media import make
+from tests.emulator.recordings import wav
 from tests.house import House
 
 pytestmark = pytest.mark.xdist_group("chromium")
@@ -45,6 +49,92 @@ def test_a_file_s_words_come_with_their_times(page: Page, speech: Path) -> None:
     page.get_by_role("button", name="Copy").first.click()
     expect(page.get_by_role("status")).to_have_text("Copied")
     assert SAID.search(page.evaluate("navigator.clipboard.readText()"))
+
+
+def test_captions_are_the_server_s_own(page: Page, home: House, speech: Path) -> None:
+    transcribe(page, speech, "Times and subtitles")
+    expect(page.locator("#transcript")).to_contain_text(SAID)
+
+    for name in ("srt", "vtt"):
+        own = home.client().audio.transcriptions.create(model="whisper-1", file=speech, response_format=name)
+        assert own == downloaded(page, name)
+    assert "captions" not in downloaded(page, "json")
+
+
+def test_another_file_clears_all_of_the_one_before(page: Page, home: House, speech: Path, beginning: Path) -> None:
+    transcribe(page, speech, "Times and subtitles")
+    expect(page.locator("#transcript")).to_contain_text(SAID)
+    page.locator(".word").nth(6).click()
+    page.locator("#file").set_input_files(beginning)
+    expect(page.locator("#result")).to_be_hidden()
+    assert ("", True) == (
+        page.locator("#transcript").inner_text(),
+        page.evaluate("document.getElementById('audio').paused"),
+    )
+
+    home.fail(Rule("chat", Hang()))  # a request under way is given up
+    transcribe(page, beginning, "Words as they come")
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible()
+    page.locator("#file").set_input_files(speech)
+    expect(page.get_by_role("button", name="Cancel")).to_be_hidden()
+    expect(page.locator("#progress")).to_be_hidden()
+    home.fail()
+    page.get_by_role("button", name="Transcribe").click()
+    expect(page.locator("#transcript")).to_contain_text(SAID)
+
+    page.locator("#model").fill("no-such-model")  # and so is an error
+    page.get_by_role("button", name="Transcribe").click()
+    expect(page.locator("#file-error")).to_be_visible()
+    page.locator("#file").set_input_files(beginning)
+    expect(page.locator("#file-error")).to_be_hidden()
+    assert [] == page.evaluate("Object.keys(localStorage).concat(Object.keys(sessionStorage))")
+
+
+def test_what_the_browser_cannot_play_is_read_all_the_same(page: Page, tmp_path: Path, beginning: Path) -> None:
+    name = f"{'a very long name ' * 12}.aiff"
+    with wave.open(str(beginning)) as source:
+        sound = make("aiff", source.readframes(source.getnframes()), source.getframerate(), 1, tmp_path / name)
+    transcribe(page, sound, "Times and subtitles")
+    expect(page.locator("#transcript")).to_contain_text("tried")
+
+    page.locator(".word").first.click()
+    expect(page.locator("#player")).to_be_hidden()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_recording_without_speech_says_so(page: Page, tmp_path: Path) -> None:
+    wav(tmp_path / "silence.wav", bytes(64_000), rate=16_000)
+    transcribe(page, tmp_path / "silence.wav", "Words as they come")
+
+    expect(page.locator("#transcript")).to_have_text("No speech was heard.")
+
+
+TURNS = [
+    [{"text": "One. " * 60, "start": 0.5, "end": 9.0}, {"text": " two", "start": 8.5, "end": 8.6}],
+    [{"text": "那是最好的时代，" * 30, "start": 0, "end": 40}, {"text": "あ" * 200, "start": 40, "end": 40}],
+    [
+        {"text": "late", "start": 5, "end": 65},
+        {"text": "early", "start": 1, "end": 4},
+        {"text": " ", "start": 2, "end": 3},
+    ],
+    [{"text": "มันเป็นช่วงเวลาที่ดีที่สุด" * 9, "start": 0, "end": 20}, {"text": "x" * 500, "start": 20, "end": 21}],
+    [{"text": f"turn {n} --> of many", "start": 0, "end": 0} for n in range(50)],
+    [],
+]
+
+
+def test_captions_of_live_turns_can_be_read(page: Page) -> None:
+    for turns in TURNS:
+        written = page.evaluate("async turns => (await import('/playground/captions.js')).srt(turns)", turns)
+        cues = list(srt.parse(written))
+
+        ordered = sorted(turns, key=lambda turn: float(str(turn["start"])))
+        assert "".join("".join(str(turn["text"]).replace("-->", "->").split()) for turn in ordered) == "".join(
+            "".join(cue.content.split()) for cue in cues
+        )
+        assert all(cue.start < cue.end and (cue.end - cue.start).total_seconds() <= 7.001 for cue in cues)
+        assert all(one.end <= after.start for one, after in itertools.pairwise(cues))
+        assert all(len(cue.content) <= 84 or " " not in cue.content.strip() for cue in cues)
 
 
 def test_a_click_plays_from_there_and_the_word_lights_up(page: Page, speech: Path) -> None:
