@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
-from compat import rates
+from compat import catalogue, rates
 from compat.audio.worker import Worker
 from compat.endpoints import elsewhere, playground
 from compat.endpoints.access import Access
@@ -41,7 +41,7 @@ from compat.endpoints.transcriptions import Transcriptions
 from compat.endpoints.translating import Translator
 from compat.endpoints.translations import Translations
 from compat.endpoints.turns import Turns
-from compat.errors import CompatError
+from compat.errors import CompatError, ModelNotFound
 from compat.jobs.store import REDIS, at
 from compat.local import LocalEngine
 from compat.metrics import Metrics
@@ -55,6 +55,7 @@ from compat.upstream.http import Service
 from compat.upstream.pulse import Pulse
 from compat.upstream.sockets import Sockets
 from compat.upstream.webhooks import Webhooks
+from compat.variables import SettingsError
 
 if TYPE_CHECKING:
     from compat.tracing import Traces
@@ -75,7 +76,9 @@ def create_app(
 ) -> Starlette:
     """`local` answers in DashScope's place and lives as long as the app. When the server is to stop, `app.state.retire`
     is to be awaited, which gives balancers time to notice; then `app.state.leave`, before its sockets are closed.
-    `insecure`: without keys every page may call, under any name."""
+    `insecure`: without keys every page may call, under any name. Raises SettingsError."""
+    _check_models(settings)
+    store = at(settings.store)
     metrics = Metrics(region=settings.short_region, prices=settings.prices)
     guard = _guard(settings, metrics, traces, check=local.check if local else lambda: None)
     budget = _budget(settings, metrics)
@@ -96,7 +99,6 @@ def create_app(
     seconds = settings.task_deadline + 3600
     bucket = Bucket(settings.bucket, settings.bucket_key, seconds=seconds) if settings.bucket else None
     recogniser = Recogniser(settings, service, worker, links, bucket)
-    store = at(settings.store)
     runs = Runs(store, recogniser, service, name=spool.name, grace=settings.job_grace, noted=metrics.job)
     jobs = Jobs(settings, runs)
     secret_of_hooks, private = settings.webhook_secret, settings.allow_private_webhooks
@@ -186,6 +188,16 @@ def create_app(
     app.router.redirect_slashes = False  # Paths has made them one
     app.state.retire, app.state.leave = retire, leave
     return app
+
+
+def _check_models(settings: Settings) -> None:
+    given = {"COMPAT_MODEL_ALIASES": settings.aliases.values(), "COMPAT_DIARIZE_MODEL": [settings.diarize_model]}
+    for setting, names in given.items():
+        for name in filter(None, names):
+            try:
+                catalogue.resolve(name, {})
+            except ModelNotFound as exc:
+                raise SettingsError(f"{setting} names {name}, which is not a known model.") from exc
 
 
 def _budget(settings: Settings, metrics: Metrics) -> Budget:

@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, ClassVar
@@ -18,9 +19,9 @@ from typing import TYPE_CHECKING, ClassVar
 import click
 import uvicorn
 
-from compat import __version__, logs
+from compat import __version__, extras, logs
 from compat.local import LocalEngine
-from compat.serving import Server, config
+from compat.serving import Server, check_certificate, config
 from compat.settings import Settings
 from compat.variables import SettingsError
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 ENGINES = click.Choice(["moonshine", "tones"])
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 INTERRUPTED = 128 + signal.SIGINT
+PORT = click.IntRange(0, 65535)
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -74,7 +76,7 @@ def main() -> None:
 
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8000, show_default=True, help="Port to listen on; 0 takes a free one.")
+@click.option("--port", type=PORT, default=8000, show_default=True, help="Port to listen on; 0 takes a free one.")
 @click.option("--insecure", is_flag=True, help="Listen beyond this machine without asking callers for a key.")
 @click.option(
     "--engine", type=ENGINES, default="moonshine", show_default=True, help="Who answers without a DashScope key."
@@ -86,20 +88,29 @@ def serve(host: str, port: int, insecure: bool, engine: str, tls_cert: Path | No
     settings = _settings()
     if (tls_cert is None) != (tls_key is None):
         raise click.ClickException("--tls-cert and --tls-key go together.")
+    if tls_cert and tls_key:
+        with _refusing():
+            check_certificate(tls_cert, tls_key)
     if host not in LOOPBACK and not (_keys(settings) or insecure):
         raise click.ClickException(
             f"--host {host} lets others in: set COMPAT_API_KEYS or COMPAT_API_KEYS_FILE (or COMPAT_PASS_KEY=true), "
             "or say --insecure."
         )
+    serves_locally = not (settings.dashscope_api_key or settings.pass_key)
+    if serves_locally:
+        with _refusing():
+            extras.need("local", "No DASHSCOPE_API_KEY is set, and an engine on this machine")
     listener = _listener(host, port)
     with contextlib.ExitStack() as stack:
         local = None
-        if not (settings.dashscope_api_key or settings.pass_key):
+        if serves_locally:
             local = stack.enter_context(contextlib.closing(LocalEngine(engine)))
             settings = _settings(_instead(local))
         elif settings.store is None:
             settings = dataclasses.replace(settings, store=_state())
         logs.start(settings.log_level)
+        if unknown := Settings.unknown(os.environ):
+            click.echo(f"Not settings, and without effect: {', '.join(unknown)}.", err=True)
         _Announcing(settings, local, listener, tls_cert, tls_key, insecure=insecure).until_signal(listener)
 
 
@@ -142,10 +153,8 @@ class _Announcing(_Stopping, Server):
     ) -> None:
         from compat.app import create_app
 
-        try:
+        with _refusing():
             app = create_app(settings, _traces() if settings.traces else None, local, insecure=insecure)
-        except SettingsError as exc:
-            raise click.ClickException(str(exc)) from exc
         told = config(app, cert, key, head_timeout=settings.head_timeout, body_timeout=settings.body_timeout)
         super().__init__(told, app.state.retire, app.state.leave)
         self._local = local is not None
@@ -169,10 +178,9 @@ class _Announcing(_Stopping, Server):
 
 
 def _traces() -> Traces:
-    try:
-        from compat.tracing import exported
-    except ModuleNotFoundError as exc:
-        raise SettingsError("COMPAT_TRACES needs OpenTelemetry: pip install 'qwen-asr-compat[otel]'.") from exc
+    extras.need("otel", "COMPAT_TRACES")
+    from compat.tracing import exported
+
     return exported()
 
 
@@ -187,13 +195,15 @@ def _keys(settings: Settings) -> str | None:
 
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8001, show_default=True, help="Port to listen on; 0 takes a free one.")
+@click.option("--port", type=PORT, default=8001, show_default=True, help="Port to listen on; 0 takes a free one.")
 @click.option("--engine", type=ENGINES, default="moonshine", show_default=True, help="Who recognises.")
 def emulator(host: str, port: int, engine: str) -> None:
     """Run DashScope on this machine: every surface this server uses, with a local engine behind it."""
     from compat.emulator.app import create_app
     from compat.emulator.engines import engine as make
 
+    with _refusing():
+        extras.need("local", f"--engine {engine}")
     listener = _listener(host, port)
     click.echo(f"DashScope emulator at http://{host}:{listener.getsockname()[1]}, any key will do.")
     _Stopping(config(create_app(make(engine)))).until_signal(listener)
@@ -253,8 +263,14 @@ def doctor() -> None:
 
 
 def _settings(changes: dict[str, str] | None = None) -> Settings:
-    try:
+    with _refusing():
         return Settings.read({**os.environ, **(changes or {})})
+
+
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
     except SettingsError as exc:
         raise click.ClickException(str(exc)) from exc
 
@@ -264,7 +280,8 @@ def _listener(host: str, port: int) -> socket.socket:
     try:
         listener = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as exc:
-        raise click.ClickException(f"{host}:{port} cannot be listened on: {exc.strerror}. Try another --port.") from exc
+        reason = str(exc.strerror).partition(" (")[0]
+        raise click.ClickException(f"{host}:{port} cannot be listened on: {reason}. Try another --port.") from exc
     if sys.platform == "linux":  # who takes nothing off the wire for so many milliseconds is cut off
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 90_000)
     return listener

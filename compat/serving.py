@@ -8,12 +8,14 @@ import ctypes
 import gc
 import logging
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
 
+from compat.variables import SettingsError
 from compat.wire.http import bounded
 from compat.wire.websocket import Protocol
 
@@ -66,6 +68,20 @@ def config(
         ws_ping_interval=ping,
         ws_ping_timeout=pong,
     )
+
+
+def check_certificate(cert: Path, key: Path) -> None:
+    """Raises SettingsError for files that no server could use."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password=_ask_nobody)
+    except (OSError, ValueError) as exc:
+        raise SettingsError(
+            f"--tls-cert {cert} and --tls-key {key} should be a PEM certificate chain and its key, unencrypted."
+        ) from exc
+
+
+def _ask_nobody() -> str:
+    raise ValueError("the key asks for a password")  # otherwise OpenSSL would, in the terminal
 
 
 class Server(uvicorn.Server):

@@ -19,23 +19,23 @@ def _root(prefix: str, region: str | None, workspace_id: str | None, base_url: s
     try:
         return regions.root(region, workspace_id, base_url)
     except ValueError as exc:
-        raise SettingsError(f"{prefix}REGION={region} needs {prefix}WORKSPACE_ID; without one use {exc}.") from exc
+        raise SettingsError(f"{prefix}REGION should be one of {exc}; any other needs {prefix}WORKSPACE_ID.") from exc
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     dashscope_api_key: str | None = setting(
-        None, values.text, "Key of the Model Studio account. Without it `serve` answers locally.", "DASHSCOPE_API_KEY"
+        None, values.key, "Key of the Model Studio account. Without it `serve` answers locally.", "DASHSCOPE_API_KEY"
     )
     region: str | None = setting(
         None,
-        values.text,
+        values.label,
         "`beijing` (default), `singapore`, `us`, `cn-hongkong`; with a workspace any region id.",
         "DASHSCOPE_REGION",
         "DASHSCOPE_API_REGION",
     )
     workspace_id: str | None = setting(
-        None, values.text, "Workspace id: the workspace's own host is used.", "DASHSCOPE_WORKSPACE_ID"
+        None, values.label, "Workspace id: the workspace's own host is used.", "DASHSCOPE_WORKSPACE_ID"
     )
     base_url: str | None = setting(
         None,
@@ -49,20 +49,22 @@ class Settings:
         None, values.url, "Root for live speech when it is not the service's.", "DASHSCOPE_WEBSOCKET_BASE_URL"
     )
     fallback_api_key: str | None = setting(
-        None, values.text, "Key of a second account, for what the first cannot do.", "DASHSCOPE_FALLBACK_API_KEY"
+        None, values.key, "Key of a second account, for what the first cannot do.", "DASHSCOPE_FALLBACK_API_KEY"
     )
     fallback_region: str | None = setting(
-        None, values.text, "Its region, if it is another.", "DASHSCOPE_FALLBACK_REGION"
+        None, values.label, "Its region, if it is another.", "DASHSCOPE_FALLBACK_REGION"
     )
-    fallback_workspace_id: str | None = setting(None, values.text, "Its workspace.", "DASHSCOPE_FALLBACK_WORKSPACE_ID")
+    fallback_workspace_id: str | None = setting(None, values.label, "Its workspace.", "DASHSCOPE_FALLBACK_WORKSPACE_ID")
     fallback_base_url: str | None = setting(
         None, values.url, "Root of the service for it.", "DASHSCOPE_FALLBACK_BASE_URL"
     )
     api_keys: tuple[str, ...] = setting(
-        (), values.many, "Keys that callers may use, comma-separated. Without any only loopback is served."
+        (), values.keys, "Keys that callers may use, comma-separated. Without any only loopback is served."
     )
     api_keys_file: Path | None = setting(
-        None, Path, "File of keys, read again whenever it changes; a line is `name key-or-sha256:… scopes limits`."
+        None,
+        values.path,
+        "File of keys, read again whenever it changes; a line is `name key-or-sha256:… scopes limits`.",
     )
     pass_key: bool = setting(False, values.switch, "Pass the caller's Bearer on as the DashScope key.")
     secret: str | None = setting(
@@ -75,10 +77,10 @@ class Settings:
     )
     diarize_model: str | None = setting(
         None,
-        values.text,
+        values.name,
         "Model that tells speakers apart: `fun-asr` (default) or `qwen-audio-3.1-asr-flash-filetrans`.",
     )
-    translation_model: str = setting("qwen-mt-flash", values.text, "Model that translates; `qwen-mt-flash` without it.")
+    translation_model: str = setting("qwen-mt-flash", values.name, "Model that translates; `qwen-mt-flash` without it.")
     long_road: values.LongRoad = setting(
         "auto",
         values.long_road,
@@ -88,7 +90,7 @@ class Settings:
     pieces_at_once: int = setting(10, values.count, "Pieces that a process has transcribed at a time.")
     public_url: str | None = setting(
         None,
-        values.url,
+        values.web,
         "This process's own public address: file tasks fetch audio here, not from DashScope's temporary storage.",
     )
     bucket: str | None = setting(
@@ -101,7 +103,7 @@ class Settings:
     )
     max_upload: int = setting(2 << 30, values.size, "Largest upload, in bytes or with K, M, G.")
     max_duration: float = setting(43200.0, values.seconds, "Longest audio, in seconds.")
-    spool: Path | None = setting(None, Path, "Folder for uploads on their way; a private one is made in it.")
+    spool: Path | None = setting(None, values.path, "Folder for uploads on their way; a private one is made in it.")
     connect_timeout: float = setting(5.0, values.seconds, "Seconds to connect to DashScope.")
     answer_timeout: float = setting(300.0, values.seconds, "Seconds without a byte from DashScope before giving up.")
     task_deadline: float = setting(10800.0, values.seconds, "Seconds that a file task may take.")
@@ -142,7 +144,7 @@ class Settings:
     )
     store: str | None = setting(
         None,
-        values.text,
+        values.store,
         "Where long jobs are kept: a SQLite file's path, or `redis://…` for several machines. "
         "`serve` uses `$XDG_STATE_HOME/qwen-asr-compat/jobs.sqlite`.",
     )
@@ -169,7 +171,7 @@ class Settings:
         "Let a `webhook_url` lead to private addresses. Callers can then reach your network through this server.",
     )
     cors_origins: tuple[str, ...] = setting(
-        (), values.many, "Web origins whose pages may call, comma-separated; `*` for all."
+        (), values.origins, "Web origins whose pages may call, comma-separated; `*` for all."
     )
     allowed_hosts: tuple[str, ...] = setting(
         (),
@@ -194,6 +196,11 @@ class Settings:
         settings = variables.read(cls, mapping)
         _ = settings.root, settings.fallback_root  # an unknown region is refused at the start, not at the first request
         return settings
+
+    @classmethod
+    def unknown(cls, mapping: Mapping[str, str]) -> list[str]:
+        """Names that look like settings, and are none."""
+        return sorted(name for name in variables.unknown(cls, mapping) if name.startswith("COMPAT_"))
 
     @property
     def every_alias(self) -> dict[str, str]:

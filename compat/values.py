@@ -4,14 +4,55 @@ from __future__ import annotations
 
 import base64
 import re
+from pathlib import Path
 from typing import Literal
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 LongRoad = Literal["auto", "filetrans", "pieces"]
 
+YEAR = 366 * 86400  # seconds: no time-out is longer
+MOST = 1_000_000  # of anything that is counted
+LARGEST = 1 << 50  # bytes
+PORTS = {"http": 80, "https": 443}
+_NUMBER = r"[0-9]{1,15}(\.[0-9]{1,15})?"
+_PLAIN = r"[!-~]+"  # what a header, an address and a name may hold: no spaces, no line breaks
+_HOST = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?|[0-9A-Fa-f:.]+"
 
-def text(value: str) -> str:
+
+def name(value: str) -> str:
+    """A model's name."""
+    if not re.fullmatch(_PLAIN, value.strip()):
+        raise ValueError("one name, without spaces")
     return value.strip()
+
+
+def label(value: str) -> str:
+    """What becomes a part of a host's name."""
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", value.strip()):
+        raise ValueError("letters, digits and hyphens")
+    return value.strip()
+
+
+def key(value: str) -> str:
+    """What is sent in `Authorization`: line breaks would be headers, and quotes come from files that are no scripts."""
+    found = value.strip()
+    if not re.fullmatch(_PLAIN, found) or found[0] in "\"'":
+        raise ValueError("one key in plain ASCII, without spaces, line breaks, or quotes around it")
+    return found
+
+
+def keys(value: str) -> tuple[str, ...]:
+    found = tuple(key(part) for part in many(value))
+    if not found:  # which would let everybody in
+        raise ValueError("a comma-separated list of keys")
+    return found
+
+
+def path(value: str) -> Path:
+    try:
+        return Path(value.strip()).expanduser()
+    except RuntimeError as exc:
+        raise ValueError("a path that does not begin with ~, since there is no home folder") from exc
 
 
 def secret(value: str) -> str:
@@ -32,10 +73,7 @@ def hosts(value: str) -> tuple[str, ...]:
 
 
 def aliases(value: str) -> dict[str, str]:
-    pairs = [part.partition("=") for part in many(value)]
-    if not all(name.strip() and target.strip() for name, _, target in pairs):
-        raise ValueError("a comma-separated list of name=model")
-    return {name.strip(): target.strip() for name, _, target in pairs}
+    return _pairs(value, _PLAIN, "a comma-separated list of name=model")
 
 
 _SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
@@ -48,17 +86,18 @@ def switch(value: str) -> bool:
 
 
 def seconds(value: str) -> float:
-    seconds = float(value) if re.fullmatch(r"\s*\d+(\.\d+)?\s*", value) else 0.0
-    if not 0 < seconds < float("inf"):
-        raise ValueError("a number of seconds above 0")
+    seconds = float(value) if re.fullmatch(_NUMBER, value.strip()) else 0.0
+    if not 0 < seconds <= YEAR:
+        raise ValueError("a number of seconds above 0, a year at most")
     return seconds
 
 
 def span(value: str) -> float:
     """Seconds that may be none."""
-    if not re.fullmatch(r"\s*\d+(\.\d+)?\s*", value):
-        raise ValueError("a number of seconds, 0 or more")
-    return float(value)
+    seconds = float(value) if re.fullmatch(_NUMBER, value.strip()) else -1.0
+    if not 0 <= seconds <= YEAR:
+        raise ValueError("a number of seconds, 0 or more, a year at most")
+    return seconds
 
 
 def webhook_secret(value: str) -> bytes:
@@ -73,18 +112,19 @@ def webhook_secret(value: str) -> bytes:
 
 
 def count(value: str) -> int:
-    count = int(value) if value.strip().isdecimal() else 0
-    if count < 1:
-        raise ValueError("a whole number of at least 1")
+    count = int(value) if re.fullmatch(r"[0-9]{1,15}", value.strip()) else 0
+    if not 1 <= count <= MOST:
+        raise ValueError(f"a whole number of at least 1, {MOST} at most")
     return count
 
 
 def size(value: str) -> int:
     """Bytes, or KiB, MiB, GiB with a K, M or G behind the number."""
-    found = re.fullmatch(r"(\d+)\s*([KMG]?)(i?B)?", value.strip(), re.IGNORECASE)
-    if not found:
-        raise ValueError("a number of bytes such as 1048576, 512K, 25M or 2G")
-    return int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[found[2].upper()]
+    found = re.fullmatch(r"([0-9]{1,15})\s*([KMG]?)(i?B)?", value.strip(), re.IGNORECASE)
+    size = int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[found[2].upper()] if found else 0
+    if not 1 <= size <= LARGEST:
+        raise ValueError("a number of bytes such as 1048576, 512K, 25M or 2G, 1 at least")
+    return size
 
 
 def long_road(value: str) -> LongRoad:
@@ -110,34 +150,98 @@ def level(value: str) -> str:
 
 
 def url(value: str) -> str:
-    parts = urlsplit(value.strip())
-    if parts.scheme not in ("http", "https", "ws", "wss") or not parts.hostname:
-        raise ValueError("an address such as https://dashscope.aliyuncs.com")
-    return value.strip().rstrip("/")
+    return _address(value, ("http", "https", "ws", "wss"), "an address such as https://dashscope.aliyuncs.com")
+
+
+def web(value: str) -> str:
+    return _address(value, ("http", "https"), "an address such as https://asr.example.com")
+
+
+def origins(value: str) -> tuple[str, ...]:
+    """As browsers send them: in lower case, without the scheme's own port and a slash."""
+    return tuple("*" if part == "*" else _origin(part) for part in many(value))
+
+
+def _origin(value: str) -> str:
+    wanted = "* or a comma-separated list of origins such as https://app.example.com, without paths and wildcards"
+    origin = value.lower()
+    if origin == "null" or re.fullmatch(r"(?!https?:)[a-z][a-z0-9+.-]*://[a-z0-9._:-]*", origin):
+        return origin  # of pages in sandboxes, of desktop programs and of browsers' extensions
+    address = _address(origin, ("http", "https"), wanted)
+    parts = urlsplit(address)
+    if parts.path:
+        raise ValueError(wanted)
+    own = PORTS[parts.scheme]
+    return address.removesuffix(f":{own}") if parts.port == own else address
+
+
+def store(value: str) -> str:
+    """A file's path, or an address that redis-py understands."""
+    wanted = "a SQLite file's path or redis://host:6379/0, with special characters of the password as %23 and so on"
+    place = value.strip()
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", place)
+    if scheme is None:
+        return str(path(place))
+    if scheme[1] not in ("redis", "rediss", "unix"):
+        raise ValueError(wanted)
+    parts = _split(place, wanted)
+    if not place.startswith(f"{scheme[1]}://") or parts.fragment or not re.fullmatch(_PLAIN, place):
+        raise ValueError(wanted)
+    if scheme[1] != "unix" and not re.fullmatch(r"(/[0-9]*)?", parts.path):
+        raise ValueError(wanted)
+    return place
+
+
+def _address(value: str, schemes: tuple[str, ...], wanted: str) -> str:
+    """An address of a host, perhaps with a path; never with a user's name or a query."""
+    address = value.strip().rstrip("/")
+    parts = _split(address, wanted)
+    host = re.fullmatch(_HOST, parts.hostname or "")
+    if parts.scheme not in schemes or not host or not re.fullmatch(_PLAIN, address):
+        raise ValueError(wanted)
+    if "@" in parts.netloc or parts.query or parts.fragment or parts.port == 0:
+        raise ValueError(wanted)
+    return address
+
+
+def _split(address: str, wanted: str) -> SplitResult:
+    try:
+        parts = urlsplit(address)
+        _ = parts.port
+    except ValueError:
+        raise ValueError(wanted) from None  # what it says may quote a password
+    return parts
 
 
 def bucket(value: str) -> str:
     """`s3://name/prefix?region=…&endpoint=…` or `oss://name/prefix?region=…`."""
-    parts = urlsplit(value.strip())
-    known = dict(parse_qsl(parts.query))
-    if parts.scheme not in ("s3", "oss") or not parts.hostname or known.keys() - {"region", "endpoint"}:
-        raise ValueError("s3://bucket/prefix?region=eu-west-1 or oss://bucket/prefix?region=cn-beijing")
+    wanted = "s3://bucket/prefix?region=eu-west-1 or oss://bucket/prefix?region=cn-beijing"
+    address = value.strip()
+    parts = _split(address, wanted)
+    known = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if parts.scheme not in ("s3", "oss") or not re.fullmatch(_PLAIN, address) or known.keys() - {"region", "endpoint"}:
+        raise ValueError(wanted)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", parts.netloc) or parts.fragment:
+        raise ValueError(wanted)
     if not known.get("region"):
         raise ValueError("an address that names the bucket's region: s3://bucket?region=eu-west-1")
-    return value.strip()
+    label(known["region"])
+    if "endpoint" in known:
+        web(known["endpoint"])
+    return address
 
 
 def pair(value: str) -> tuple[str, str]:
     """An access key's id and its secret."""
     left, _, right = value.strip().partition(":")
-    if not left or not right:
+    if not re.fullmatch(_PLAIN, left) or not re.fullmatch(_PLAIN, right):
         raise ValueError("an access key's id and secret with a colon between")
     return left, right
 
 
 def _pairs(value: str, form: str, wanted: str) -> dict[str, str]:
     pairs = {name.strip(): given.strip() for name, _, given in (part.partition("=") for part in many(value))}
-    if not all(name and re.fullmatch(form, given) for name, given in pairs.items()):
+    if not pairs or not all(re.fullmatch(_PLAIN, name) and re.fullmatch(form, given) for name, given in pairs.items()):
         raise ValueError(wanted)
     return pairs
 
@@ -146,9 +250,11 @@ def rates(value: str) -> dict[str, str] | None:
     """None: there are none to be kept."""
     if value.strip().lower() == "off":
         return None
-    return _pairs(value, r"[1-9]\d*/(second|minute|hour|day)", "off or a comma-separated list of model=100/minute")
+    return _pairs(
+        value, r"[1-9][0-9]{0,8}/(second|minute|hour|day)", "off or a comma-separated list of model=100/minute"
+    )
 
 
 def prices(value: str) -> dict[str, float]:
-    pairs = _pairs(value, r"\d+(\.\d+)?", "a comma-separated list of model=dollars a second")
+    pairs = _pairs(value, _NUMBER, "a comma-separated list of model=dollars a second")
     return {name: float(given) for name, given in pairs.items()}

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import field, fields
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
+
+# What Kubernetes sets for a Service whose name begins with `compat`, and Docker for a link.
+SERVICE: Final = re.compile(r"COMPAT_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
 
 T = TypeVar("T")
 Default = TypeVar("Default")
@@ -49,7 +53,12 @@ def variables(cls: type[Any]) -> dict[str, Variable]:
 
 
 def read(cls: type[T], mapping: Mapping[str, str]) -> T:
-    """The dataclass with every field that `mapping` sets. Raises SettingsError."""
+    """The dataclass with every field that `mapping` sets. Raises SettingsError, also for a name that is nearly one."""
+    known = [name for variable in variables(cls).values() for name in variable.names]
+    for given_name in unknown(cls, mapping):
+        meant = [name for name in known if _nearly(given_name, name)]
+        if meant and not SERVICE.fullmatch(given_name):
+            raise SettingsError(f"{given_name} is not a setting; {' or '.join(meant)} is.")
     given: dict[str, object] = {}
     for name, variable in variables(cls).items():
         for key in variable.names:
@@ -57,6 +66,30 @@ def read(cls: type[T], mapping: Mapping[str, str]) -> T:
                 given[name] = _parsed(key, variable, mapping[key])
                 break
     return cls(**given)
+
+
+def unknown(cls: type[Any], mapping: Mapping[str, str]) -> list[str]:
+    """The names that are set in `mapping` and belong to no field."""
+    known = {name for variable in variables(cls).values() for name in variable.names}
+    return [name for name, value in mapping.items() if name not in known and value.strip()]
+
+
+def _nearly(given: str, name: str) -> bool:
+    """Whether `given` is `name` but for capitals, hyphens, plurals, or one letter that is wrong, missing, added or
+    swapped with the next."""
+    given = re.sub(r"[-.]", "_", given.upper())
+    words, others = given.split("_"), name.split("_")
+    if len(words) == len(others) and all(map(_alike, words, others)):
+        return True
+    same = next((at for at, (a, b) in enumerate(zip(given, name, strict=False)) if a != b), min(len(given), len(name)))
+    left, right = given[same:], name[same:]
+    swapped = left[:2] == right[1::-1] and left[2:] == right[2:]
+    return swapped or left[1:] == right[1:] or left[1:] == right or left == right[1:]
+
+
+def _alike(word: str, other: str) -> bool:
+    short, long = sorted((word, other), key=len)
+    return long in (short, f"{short}S", f"{short}ES")
 
 
 def _parsed(key: str, variable: Variable, value: str) -> object:

@@ -112,10 +112,10 @@ WRONG = [
     ({"COMPAT_HEARTBEAT": "0"}, "COMPAT_HEARTBEAT should be a number of seconds above 0"),
     ({"COMPAT_WEBHOOK_SECRET": "whsec_c2hvcnQ="}, "COMPAT_WEBHOOK_SECRET should be whsec_"),
     ({"COMPAT_WEBHOOK_SECRET": "c2hvcnQgc2VjcmV0cyBhcmUgbm90IG1lYW50"}, "COMPAT_WEBHOOK_SECRET should be whsec_"),
-    ({"DASHSCOPE_REGION": "eu-central-1"}, "needs DASHSCOPE_WORKSPACE_ID"),
+    ({"DASHSCOPE_REGION": "eu-central-1"}, "any other needs DASHSCOPE_WORKSPACE_ID"),
     (
         {"DASHSCOPE_FALLBACK_API_KEY": "k", "DASHSCOPE_FALLBACK_REGION": "eu-central-1"},
-        "needs DASHSCOPE_FALLBACK_WORKSPACE_ID",
+        "any other needs DASHSCOPE_FALLBACK_WORKSPACE_ID",
     ),
 ]
 
@@ -165,3 +165,77 @@ def test_rates_and_prices_are_read() -> None:
     for wrong in ({"COMPAT_RATES": "fun-asr=fast"}, {"COMPAT_RATES": "fun-asr=0/minute"}, {"COMPAT_PRICES": "x=free"}):
         with pytest.raises(SettingsError, match="should be"):
             Settings.read(wrong)
+
+
+SECRET = "never-told-0123456789"
+VARIABLES = {name: variable for variable in Settings.variables().values() for name in variable.names}
+GARBAGE = (
+    SECRET,
+    f"redis://user:{SECRET}@host:port/0",
+    f"https://user:{SECRET}@[::1",
+    f"s3://{SECRET}:x@y?region=z",
+    f"{SECRET}={SECRET}",
+    f"whsec_{SECRET}",
+    f"line one {SECRET}\nline two",
+    f"\x00\x1b[31m{SECRET}",
+    "é" * 300,
+)
+
+
+def refusal(environment: dict[str, str]) -> str:
+    """What is said; nothing when it is taken."""
+    try:
+        Settings.read(environment)
+    except SettingsError as exc:
+        return str(exc)
+    return ""
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_garbage_is_refused_by_the_setting_s_name_and_never_repeated(name: str) -> None:
+    said = [words for given in GARBAGE if (words := refusal({name: given}))]
+
+    assert all(words.startswith((name, VARIABLES[name].names[0])) for words in said)
+    assert not any(SECRET in words or "\n" in words for words in said)
+
+
+MISSPELT = [
+    ("COMPAT_MAX_UPLOADS", "COMPAT_MAX_UPLOAD"),
+    ("COMPAT_API_KEY", "COMPAT_API_KEYS"),
+    ("COMPAT_MODEL_ALIAS", "COMPAT_MODEL_ALIASES"),
+    ("COMPAT_JOBS_GRACE", "COMPAT_JOB_GRACE"),
+    ("COMPAT_SOTRE", "COMPAT_STORE"),
+    ("COMPAT_TRACE", "COMPAT_GRACE or COMPAT_TRACES"),
+    ("COMPT_STORE", "COMPAT_STORE"),
+    ("compat_store", "COMPAT_STORE"),
+    ("DASHSCOPE_APIKEY", "DASHSCOPE_API_KEY"),
+    ("DASHCOPE_API_KEY", "DASHSCOPE_API_KEY"),
+]
+
+
+@pytest.mark.parametrize(("name", "meant"), MISSPELT)
+def test_a_name_that_is_nearly_a_setting_s_is_refused(name: str, meant: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name} is not a setting; {meant} is.$"):
+        Settings.read({name: SECRET})
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_every_name_is_told_from_what_differs_by_one_letter(name: str) -> None:
+    for at in range(len(name)):
+        for wrong in (name[:at] + name[at + 1 :], f"{name[:at]}Z{name[at:]}", f"{name[:at]}Z{name[at + 1 :]}"):
+            if wrong not in VARIABLES:
+                with pytest.raises(SettingsError, match=f"{wrong} is not a setting"):
+                    Settings.read({wrong: "1"})
+
+
+SERVICE = ("_SERVICE_HOST", "_SERVICE_PORT", "_SERVICE_PORT_HTTP", "_PORT")
+PORT = ("_PORT_8000_TCP", "_PORT_8000_TCP_ADDR", "_PORT_8000_TCP_PORT", "_PORT_8000_TCP_PROTO")
+
+
+def test_what_kubernetes_sets_for_a_service_is_no_setting_and_no_error() -> None:
+    """For one that is called `compat`, or as a setting is."""
+    services = ["COMPAT", *(name for name in VARIABLES if name.startswith("COMPAT_"))]
+    given = dict.fromkeys((f"{service}{end}" for service in services for end in (*SERVICE, *PORT)), "10.0.0.1")
+
+    assert Settings() == Settings.read(given)
+    assert sorted(given) == Settings.unknown({**given, "PATH": "/bin", "COMPAT_STORE": "x", "DASHSCOPE_OTHER": "x"})

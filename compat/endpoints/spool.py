@@ -21,6 +21,7 @@ from typing import Protocol
 from compat.endpoints.door import overloaded
 from compat.errors import TooLarge
 from compat.upstream.shares import Party, Shares
+from compat.variables import SettingsError
 
 PREFIX = "qwen-asr-compat-"
 FITTED = ".fitted"  # a file
@@ -90,13 +91,17 @@ class Spool:
 
     def __init__(self, root: Path | None, space: int = SPACE) -> None:
         """`root` is where the folder is made: the system's place for temporary files when None. `space`: bytes that all
-        files in it may take."""
+        files in it may take. Raises SettingsError."""
         self.files = Shares(space)
         self.texts = Shares(TEXT)
-        self._root = root or Path(tempfile.gettempdir())
+        try:
+            self._root = root or Path(tempfile.gettempdir())
+            unborn = Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=self._root))
+        except OSError as exc:
+            where = f"COMPAT_SPOOL, {root}," if root else "The folder for temporary files"
+            raise SettingsError(f"{where} cannot be written to: {exc.strerror}.") from exc
         self.name = f"{PREFIX}{uuid.uuid4().hex}"
         self.path = self._root / self.name
-        unborn = Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=self._root))
         self._lock = os.open(unborn, os.O_RDONLY)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         unborn.rename(self.path)  # nobody sees it unlocked

@@ -65,10 +65,12 @@ return 1
 
 class RedisStore:
     def __init__(self, url: str) -> None:
+        """Raises TypeError or ValueError for what redis-py does not understand."""
         # Once more over a new connection, where Redis has closed the old one meanwhile: by itself redis-py neither
         # looks nor repeats. Every script here may run twice.
         again = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
         self._redis = Redis.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, retry=again)
+        self._redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]  # reads the address's options
 
     async def open(self, job: Job, *, instead_of: str = "") -> Job:
         arguments = (instead_of, f"{SPACE}job:", job.id, job.version, encode(job), job.due, _forgotten(job))

@@ -17,6 +17,7 @@ import msgspec
 
 from compat.jobs.records import Job, decode, encode
 from compat.jobs.store import unreachable
+from compat.variables import SettingsError
 
 T = TypeVar("T")
 
@@ -37,6 +38,20 @@ class SqliteStore:
         self._connection: sqlite3.Connection | None = None
         self._leftovers = False
         """Whether the log may hold what was erased."""
+
+    def check(self) -> None:
+        """Opens the file once, before it is used. Raises SettingsError."""
+        if self._path is None:
+            return
+        try:
+            if self._path.exists() and not self._path.is_file():
+                raise SettingsError(f"COMPAT_STORE should be a file's path, and {self._path} is no file.")
+            self._opened().close()
+        except (sqlite3.Error, OSError) as exc:
+            reason = (isinstance(exc, OSError) and exc.strerror) or exc
+            raise SettingsError(f"COMPAT_STORE, {self._path}, cannot be opened: {reason}.") from exc
+        finally:
+            self._connection = None
 
     async def open(self, job: Job, *, instead_of: str = "") -> Job:
         return await self._run(lambda db: _open(db, job, instead_of))

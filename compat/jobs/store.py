@@ -13,6 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from compat import extras
 from compat.errors import ServiceUnavailable
 from compat.jobs.records import Job
 from compat.variables import SettingsError
@@ -50,13 +51,21 @@ def unreachable(exc: Exception) -> ServiceUnavailable:
 
 
 def at(place: str | None) -> Store:
-    """The store at a `redis://…` address or a file's path; None keeps jobs in memory, for as long as the process."""
+    """The store at a `redis://…` address or a file's path; None keeps jobs in memory, for as long as the process.
+
+    Raises SettingsError."""
     if place is not None and place.startswith(REDIS):
+        extras.need("redis", "COMPAT_STORE=redis://…")
+        from compat.jobs.redis import RedisStore
+
         try:
-            from compat.jobs.redis import RedisStore
-        except ModuleNotFoundError as exc:
-            raise SettingsError("COMPAT_STORE=redis://… needs redis-py: pip install 'qwen-asr-compat[redis]'.") from exc
-        return RedisStore(place)
+            return RedisStore(place)
+        except (TypeError, ValueError):
+            raise SettingsError(
+                "COMPAT_STORE should be an address that redis-py understands: redis://host:6379/0."
+            ) from None  # what it says may quote a password
     from compat.jobs.sqlite import SqliteStore
 
-    return SqliteStore(Path(place) if place is not None else None)
+    store = SqliteStore(Path(place) if place is not None else None)
+    store.check()
+    return store

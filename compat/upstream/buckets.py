@@ -10,9 +10,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
+from compat import extras
 from compat.errors import FileNotFetched
 from compat.transcript import Media
-from compat.variables import SettingsError
 
 if TYPE_CHECKING:
     from obstore.store import S3Config
@@ -26,11 +26,10 @@ class Bucket:
     """`address` as in COMPAT_BUCKET; `key` is an access key's id and secret, found as AWS's tools do when None."""
 
     def __init__(self, address: str, key: tuple[str, str] | None, *, seconds: float) -> None:
-        """`seconds` that a link is good for. Raises SettingsError when the client is not installed."""
-        try:
-            from obstore.store import S3Store
-        except ImportError as exc:
-            raise SettingsError("COMPAT_BUCKET needs the bucket extra: pip install 'qwen-asr-compat[bucket]'.") from exc
+        """`seconds` that a link is good for. Raises SettingsError without the extra."""
+        extras.need("bucket", "COMPAT_BUCKET")
+        from obstore.store import S3Store
+
         name, self._prefix, options = config(address, key)
         plain = options.get("endpoint", "").startswith("http:")
         self._store = S3Store(name, config=options, client_options={"allow_http": plain})

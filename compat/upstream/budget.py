@@ -12,6 +12,7 @@ import hashlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from typing import TYPE_CHECKING, cast
 
 from limits import RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage, RedisStorage
@@ -23,6 +24,9 @@ from compat.errors import BudgetSpent
 from compat.rates import Rate
 from compat.upstream.shares import ON_BEHALF
 from compat.upstream.slots import Slots
+
+if TYPE_CHECKING:
+    from redis.asyncio import ConnectionPool
 
 log = logging.getLogger("compat")
 LOOK = 0.5  # seconds between two looks at a budget that other processes use up too
@@ -37,9 +41,9 @@ class Limiter:
 
     def __init__(self, redis: str | None, *, alone: float = ALONE) -> None:
         """`alone`: seconds after which a Redis that could not be reached is tried again."""
-        self._redis = _redis(redis) if redis else None
+        self._pool = _pool(redis) if redis else None
         self._here = MovingWindowRateLimiter(MemoryStorage())
-        self._shared = MovingWindowRateLimiter(self._redis) if self._redis else self._here
+        self._shared = MovingWindowRateLimiter(_redis(self._pool)) if self._pool else self._here
         self._alone_for = alone
         self._alone_until = 0.0
 
@@ -62,8 +66,8 @@ class Limiter:
         return left, max(0.0, reset - time.time())
 
     async def close(self) -> None:
-        if self._redis is not None:
-            await self._redis.bridge.storage.aclose()  # type: ignore[attr-defined]  # limits has no way of its own
+        if self._pool is not None:
+            await self._pool.aclose()
 
     def _of(self) -> MovingWindowRateLimiter:
         return self._here if time.monotonic() < self._alone_until else self._shared
@@ -73,15 +77,21 @@ class Limiter:
         log.warning("the shared budget cannot be reached: this process keeps its own for a while")
 
 
-def _redis(address: str) -> RedisStorage:
+def _redis(pool: ConnectionPool) -> RedisStorage:
+    """With a pool, since limits understands fewer addresses than redis-py does."""
     return RedisStorage(
-        f"async+{address}",
+        "async+redis://localhost:6379",
         wrap_exceptions=True,
         implementation="redispy",
         key_prefix=SPACE,
-        socket_timeout=TIMEOUT,
-        socket_connect_timeout=TIMEOUT,
+        connection_pool=cast("str", pool),  # whatever its annotation says
     )
+
+
+def _pool(address: str) -> ConnectionPool:
+    from redis.asyncio import ConnectionPool
+
+    return ConnectionPool.from_url(address, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT)
 
 
 class Budget:

@@ -38,7 +38,8 @@ SECRETS = dict(line.split("=", 1) for line in (KUBERNETES / "example.env").read_
 def composed(name: str) -> dict[str, str]:
     """The environment of a service, with every value that it asks its operator for."""
     given: dict[str, str] = COMPOSE["services"][name]["environment"]
-    return {key: re.sub(r"\${\w+:[-?]([^}]*)}", r"\1", value) for key, value in given.items()}
+    answered = {key: re.sub(r"\${\w+:\?[^}]*}", "from-the-operator", value) for key, value in given.items()}
+    return {key: re.sub(r"\${\w+:-([^}]*)}", r"\1", value) for key, value in answered.items()}
 
 
 def environments() -> list[dict[str, str]]:

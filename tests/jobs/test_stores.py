@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -197,9 +198,11 @@ async def test_the_file_is_private(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["sqlite", "redis"])
 async def test_an_unreachable_store_says_when_to_come_again(kind: str, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("not a folder")
-    place = str(tmp_path / "file" / "jobs.sqlite") if kind == "sqlite" else f"redis://127.0.0.1:{free_port()}/0"
+    folder = tmp_path / "state"
+    place = str(folder / "jobs.sqlite") if kind == "sqlite" else f"redis://127.0.0.1:{free_port()}/0"
     store = stores.at(place)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.write_text("not a folder any more")
     job = a_job()
 
     for work in (store.open(job), store.get(job.id), store.swap(job, job), store.due(1), store.drop(job)):
