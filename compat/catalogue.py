@@ -307,9 +307,10 @@ def _checked(ask: Ask, media: Media, model: str, row: Model, region: str) -> Roa
 
 
 def _refit(ask: Ask, media: Media, row: Model) -> bool:
+    """What is re-encoded has one channel, so that a file whose channels are asked for goes as it is if it can."""
     limits = LIMITS[row.surface or "chat"]
-    known = (media.clean or media.duration > _REENCODED) and media.container in limits.containers
-    return not known or media.size > limits.size or _mixed(ask, media, row)
+    odd = not media.clean and media.duration <= _REENCODED and "channel_id" not in ask.extensions
+    return odd or media.size > limits.size or media.container not in limits.containers or _mixed(ask, media, row)
 
 
 def _mixed(ask: Ask, media: Media, row: Model) -> bool:

@@ -12,13 +12,15 @@ _BOXES = 64  # of one level
 _FRAGMENT = (b"moof", b"mdat", b"sidx", b"styp", b"mfra", b"free", b"emsg", b"prft")
 
 
-def fit(file: BinaryIO, place: Span) -> bool:
-    """Whether the boxes end where the file ends, with one index among them."""
+def fit(file: BinaryIO, place: Span, *, fragments: int = 0) -> bool:
+    """Whether the boxes end where the file ends, with one index among them, and no more than so many of fragments."""
     at, names = place.start, []
     for _ in range(_BOXES):
+        if at >= place.end:
+            break
         file.seek(at)
         head = file.read(16)
-        if at == place.end or len(head) < 8:
+        if len(head) < 8:
             break
         length, name = struct.unpack_from(">I4s", head)
         if length == 1 and len(head) == 16:
@@ -26,13 +28,14 @@ def fit(file: BinaryIO, place: Span) -> bool:
         names.append(name)
         at += max(length, 8)
         if name == b"moof":
-            return _fragments_fit(file, at, place.end) and names.count(b"moov") == 1
+            return names.count(b"moov") == 1 and _fragments_fit(file, at, place.end, fragments)
     return at == place.end and names.count(b"moov") == names.count(b"ftyp") == 1
 
 
-def _fragments_fit(file: BinaryIO, at: int, end: int) -> bool:
-    """The same of any number of fragments."""
-    while at < end:
+def _fragments_fit(file: BinaryIO, at: int, end: int, most: int) -> bool:
+    for _ in range(most):
+        if at >= end:
+            break
         file.seek(at)
         head = file.read(8)
         length, name = struct.unpack(">I4s", head) if len(head) == 8 else (0, b"")
@@ -72,9 +75,11 @@ def seconds(file: BinaryIO, place: Span) -> float | None:
 def _inside(file: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, tuple[int, int]]]:
     """Each box between two bytes: its name, and where its content is."""
     for _ in range(_BOXES):
+        if at >= end:
+            return
         file.seek(at)
         head = file.read(16)
-        if at >= end or len(head) < 8:
+        if len(head) < 8:
             return
         length, name = struct.unpack_from(">I4s", head)
         body = at + 8

@@ -24,6 +24,7 @@ _SHORT = 120.0  # seconds that are decoded in any case
 _PATIENCE = 60.0  # seconds of work, after which what is left is counted: a worker's answer may take twice that
 _SLACK = 65_536  # bytes of headers and tags
 _BESIDE = {"mp3": 0, "aac": 0, "amr": 9}  # bytes that are no packet's: AMR's magic
+_BOXES = 500_000  # of fragments: two for every 200 ms of the longest audio
 _FRAME = 1441  # bytes of the longest MPEG frame: the first may count the others, and is no packet
 
 
@@ -98,7 +99,7 @@ def _structured(path: Path, track: Track) -> bool | None:
         if "ogg" in names:
             return structure.ogg_runs(file, place)
         if "mov" in names:
-            return boxes.fit(file, place)
+            return boxes.fit(file, place, fragments=_BOXES)
         return structure.segment_fits(file, place) if "matroska" in names else None
 
 

@@ -149,12 +149,11 @@ def _mp3(tag: TinyTag, file: BinaryIO, place: Span) -> float | None:
     frames tell whether the count is true.
     """
     file.seek(place.start)
-    head, size, pace = structure.xing(file.read(256)), place.end - place.start, structure.mpeg_pace(file, place)
-    if head is None or pace is None or not tag.duration or not tag.samplerate:
+    head, size = structure.xing(file.read(256)), place.end - place.start
+    if head is None or size - head.bytes not in (0, head.own) or not tag.duration or not tag.samplerate:
         return None
-    if size - head.bytes not in (0, head.own):
-        return None
-    likely = abs(size / pace - tag.duration) <= max(_ROUNDING, _PACE * tag.duration)
+    pace = structure.mpeg_pace(file, place)
+    likely = pace and abs(size / pace - tag.duration) <= max(_ROUNDING, _PACE * tag.duration)
     return tag.duration - head.padding / tag.samplerate if likely else None
 
 

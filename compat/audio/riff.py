@@ -66,30 +66,32 @@ def wave(file: BinaryIO, start: int, end: int) -> Wave | None:
     head = file.read(12)
     order: Literal["<", ">"] = ">" if head.startswith(b"RIFX") else "<"
     over = start + 8 + struct.unpack_from(f"{order}I", head.ljust(12), 4)[0]
-    form, long_size = b"", None
+    form, long_size, padded = b"", None, True
     for _ in range(_CHUNKS):
         head = file.read(8)
         if len(head) < 8:
             return None
         name, length = struct.unpack(f"{order}4sI", head)
         if name == b"data":
-            found = _form(form, order)
+            found = _form(form, order, padded=padded)
             return found and _wave(file, found, length if long_size is None else long_size, over, end)
         body = file.read(min(length, 40)) if name in (b"fmt ", b"ds64") else b""
         form = body if name == b"fmt " else form
         long_size = struct.unpack_from("<Q", body, 8)[0] if name == b"ds64" and len(body) >= 16 else long_size
         file.seek(length - len(body), io.SEEK_CUR)
-        _step_over_padding(file, length)
+        padded = _step_over_padding(file, length) and padded
     return None
 
 
-def _step_over_padding(file: BinaryIO, length: int) -> None:
-    """Chunks of an odd length are padded, but not by everybody."""
-    if length % 2 and file.read(1) not in (b"\0", b""):
+def _step_over_padding(file: BinaryIO, length: int) -> bool:
+    """Chunks of an odd length are padded, but not by everybody. Whether this one is."""
+    padded = not length % 2 or file.read(1) in (b"\0", b"")
+    if not padded:
         file.seek(-1, io.SEEK_CUR)
+    return padded
 
 
-def _form(form: bytes, order: Literal["<", ">"]) -> _Form | None:
+def _form(form: bytes, order: Literal["<", ">"], *, padded: bool) -> _Form | None:
     """The sample's width is that of its bits: nBlockAlign is a second opinion, and often wrong."""
     if len(form) < 16:
         return None
@@ -101,7 +103,9 @@ def _form(form: bytes, order: Literal["<", ">"]) -> _Form | None:
         return None
     width = (8 if tag in (6, 7) else bits) + 7 >> 3
     coding = _CODINGS.get((tag, 8 * width))
-    exact = (block, pace) == (channels * width, rate * channels * width) and order == "<" and coding in _USUAL
+    exact = (
+        (block, pace) == (channels * width, rate * channels * width) and padded and order == "<" and coding in _USUAL
+    )
     if coding and coding not in _ENDLESS:
         coding += "be" if order == ">" else "le"
     mask = mask if mask.bit_count() == channels else 0

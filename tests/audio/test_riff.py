@@ -39,7 +39,7 @@ def big(chunk: bytes) -> bytes:
         ((PCM, samples(64)), 64, 64, True),
         ((EXTENSIBLE, samples(64)), 64, 64, True),
         ((LIST, PCM, LIST, samples(64), LIST), 64, 64, True),
-        ((UNPADDED, PCM, samples(64)), 64, 64, True),
+        ((UNPADDED, PCM, samples(64)), 64, 64, False),
         ((DS64, PCM, samples(0xFFFFFFFF)), 64, 64, True),
         ((PCM, samples(0)), 64, None, False),
         ((PCM, samples(0, 0)), 0, 0, True),
