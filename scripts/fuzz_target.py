@@ -1,5 +1,7 @@
 """What scripts/fuzz runs: bytes in, and nothing out but what is promised."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import itertools
@@ -9,9 +11,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-import atheris
+try:
+    import atheris
+except ModuleNotFoundError:  # the tests call the targets without it
+    atheris = None
 
-with atheris.instrument_imports(include=["compat", "python_multipart", "tinytag"]):
+watched = atheris.instrument_imports(include=["compat", "python_multipart", "tinytag"]) if atheris else None
+with watched or contextlib.nullcontext():
     from starlette.requests import Request
 
     from compat import keys
@@ -23,9 +29,6 @@ with atheris.instrument_imports(include=["compat", "python_multipart", "tinytag"
     from compat.endpoints.upload import receive
     from compat.errors import BadAudio, CompatError, ServiceUnavailable
     from compat.openai_api.realtime.opening import Opening
-
-LOOP = asyncio.new_event_loop()
-FOLDER = Path(tempfile.mkdtemp())
 
 
 def form(data: bytes) -> None:
@@ -39,11 +42,12 @@ def form(data: bytes) -> None:
 
     headers = [(b"content-type", b"multipart/form-data; boundary=b")]
     request = Request({"type": "http", "method": "POST", "headers": headers}, come)
-    try:
-        LOOP.run_until_complete(receive(request, Place(FOLDER / "upload"), limit=65536, turns=Turns()))
-    except CompatError as exc:
-        if exc.status >= 500:
-            raise
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            asyncio.run(receive(request, Place(Path(folder) / "upload"), limit=65536, turns=Turns()))
+        except CompatError as exc:
+            if exc.status >= 500:
+                raise
 
 
 def key_file(data: bytes) -> None:
@@ -53,10 +57,11 @@ def key_file(data: bytes) -> None:
 
 def header(data: bytes) -> None:
     """The part of reading audio that this process does itself."""
-    path = FOLDER / "audio"
-    path.write_bytes(data)
-    with contextlib.suppress(BadAudio):
-        probe.header(path)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "audio"
+        path.write_bytes(data)
+        with contextlib.suppress(BadAudio):
+            probe.header(path)
 
 
 def session(data: bytes) -> None:
