@@ -135,13 +135,9 @@ class Caller:
                 self._retrieve(event.item_id)
             case theirs.Delete():
                 self._delete(event.item_id)
-            case (
-                theirs.Truncate()
-                | theirs.CreateItem()
-                | theirs.CreateResponse()
-                | theirs.CancelResponse()
-                | theirs.ClearOutput()
-            ):
+            case theirs.CancelResponse():  # clients know OpenAI's answer to this, and go on
+                raise BadRequest("Cancellation failed: no active response found", code="response_cancel_not_active")
+            case theirs.Truncate() | theirs.CreateItem() | theirs.CreateResponse() | theirs.ClearOutput():
                 raise BadRequest(
                     "This server transcribes and never answers: there are no responses, and no items but the caller's "
                     "own speech.",

@@ -373,10 +373,10 @@ class Bridge:
         if late and self._parting.hush(now):
             self._parting.answer_by(now)
             late = False
-        elif not late and not self._parting.busy:
+        elif not late and self._parting.quiet(now):
             self._parting.hush(now)
         self._go_on(now)
-        if self._parting.busy and not late:
+        if not late and not self._parting.quiet(now):
             return
         if late:
             self._fail(self._parting.reason)

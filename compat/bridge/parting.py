@@ -5,7 +5,7 @@ from __future__ import annotations
 from compat.bridge.caller import Caller
 from compat.bridge.hearing import Hearing
 from compat.bridge.ledger import Ledger
-from compat.bridge.limits import Limits
+from compat.bridge.limits import TICKS, Limits
 from compat.bridge.line import Line
 from compat.bridge.tape import Tape
 from compat.errors import BadRequest, CompatError, ServiceUnavailable
@@ -13,7 +13,7 @@ from compat.errors import BadRequest, CompatError, ServiceUnavailable
 
 class Parting:
     """`until`: when what is under way has to be over, None while nothing ends. `listening`: whether the caller's events
-    are still taken."""
+    are still taken: where nothing is under way, until the service must have heard what was said before."""
 
     def __init__(
         self, ledger: Ledger, hearing: Hearing, tape: Tape, caller: Caller, line: Line, limits: Limits
@@ -28,12 +28,14 @@ class Parting:
         self._line = line
         self._limits = limits
         self._ends_at: float | None = None
+        self._heard_at = 0.0
 
     def start(self, now: float) -> None:
         self._ends_at = now + self._limits.longest if self._limits.longest else None
 
     def begin(self, grace: float, now: float) -> None:
         self.until = now + grace
+        self._heard_at = max(self._line.heard_by, now) + self._tape.unsent / TICKS + self._limits.settling
 
     def look(self, now: float) -> None:
         if self.until is None and self._ends_at is not None and now >= self._ends_at:
@@ -46,6 +48,10 @@ class Parting:
     @property
     def busy(self) -> bool:
         return bool(self._ledger.open or self._hearing.speaking or self._tape.future or self._caller.holding)
+
+    def quiet(self, now: float) -> bool:
+        """Whether nothing is under way, nor may have begun before the end."""
+        return not self.busy and (now >= self._heard_at or not self._line.hears(now))
 
     def hush(self, now: float) -> bool:
         """Take nothing more from the caller, and end what is open. True where there was something to end."""
@@ -67,4 +73,6 @@ class Parting:
 
     @property
     def deadline(self) -> float | None:
-        return self._ends_at if self.until is None else self.until
+        if self.until is None:
+            return self._ends_at
+        return self.until if self.busy or not self.listening else min(self.until, self._heard_at)

@@ -603,7 +603,7 @@ def test_clear_is_answered_after_the_commits_before_it() -> None:
         (client("input_audio_buffer.append", event_id="e", audio="%%%"), "invalid_value audio e"),
         (client("session.update", event_id="e", session=[]), "invalid_value session e"),
         (client("response.create", event_id="e"), "unsupported_event type e"),
-        (client("response.cancel", event_id="e"), "unsupported_event type e"),
+        (client("response.cancel", event_id="e"), "response_cancel_not_active None e"),
         (client("conversation.item.create", event_id="e", item={}), "unsupported_event type e"),
         (client("conversation.item.truncate", event_id="e", item_id="i"), "unsupported_event type e"),
         (update(format="mp3"), "invalid_value session.audio.input.format None"),

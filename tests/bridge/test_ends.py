@@ -129,7 +129,8 @@ def test_what_was_said_and_not_reported_yet_is_heard_before_the_goodbye(end: Sai
         stage,
         [
             (append(1000), ["> audio 32000"]),
-            (end, ["> finish"]),
+            (end, []),
+            (later(1.6), ["> finish"]),
             (append(1000), []),
             (started("t1", 900), ["< speech_started item_1 900"]),
             (
@@ -172,7 +173,29 @@ def test_sound_that_waits_for_the_service_is_heard_when_it_comes(end: Said, good
             (lost(), []),
             (append(1000), ["open"]),
             (end, []),
-            (opened, ["> setup pcm/16000 vad 0.2/500", "> audio 32000", "> finish"]),
+            (opened, ["> setup pcm/16000 vad 0.2/500", "> audio 32000"]),
+            (later(1.6), ["> finish"]),
             (finished, ["close", *goodbye, *BYE]),
+        ],
+    )
+
+
+@ENDS
+def test_who_began_to_speak_just_before_is_heard(end: Said, goodbye: list[str]) -> None:
+    stage = session(turn_detection=NO_PADDING)
+    play(
+        stage,
+        [
+            (append(1000), ["> audio 32000"]),
+            (end, []),
+            (later(0.3), []),
+            (started("t1", 900), ["< speech_started item_1 900"]),
+            (later(5.0), []),
+            (append(1000), ["> audio 32000"]),
+            (stopped("t1", 2000), ["< speech_stopped item_1 2000"]),
+            (
+                final("t1", "hi"),
+                [*NEW, "< delta item_1 'hi'", "< completed item_1 'hi' 1.1", *goodbye, *BYE, "> finish"],
+            ),
         ],
     )

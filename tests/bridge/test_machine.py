@@ -194,8 +194,9 @@ def test_the_server_stops() -> None:
             (stopped("t1", 900), ["< speech_stopped item_1 900"]),
             (
                 final("t1", "hi"),
-                [*NEW, "< delta item_1 'hi'", "< completed item_1 'hi' 0.9", "> finish"],
+                [*NEW, "< delta item_1 'hi'", "< completed item_1 'hi' 0.9"],
             ),
+            (later(1.5), ["> finish"]),
             (finished, ["close", "hang up 1001"]),
         ],
     )

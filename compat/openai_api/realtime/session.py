@@ -29,6 +29,7 @@ _LIVE = ("gpt-realtime-whisper", "gpt-live-transcribe")
 """Models that transcribe while a turn is spoken; its caller commits, as they have no voice activity detection."""
 _LOGPROBS = "item.input_audio_transcription.logprobs"
 _NOISES = ("near_field", "far_field")
+_DELAYS = ("minimal", "low", "medium", "high", "xhigh")
 _ENCODINGS: dict[str, Encoding] = {
     "audio/pcm": "pcm",
     "pcm16": "pcm",
@@ -237,10 +238,24 @@ def _transcription(said: Transcription, resolve: Callable[[str], str], path: str
     changes: dict[str, Any] = {}
     if said.model:
         changes |= {"model": said.model, "native": _named(resolve, said.model, f"{path}.model")}
+    if said.prompt is not UNSET:
+        changes["prompt"] = said.prompt
+    if said.keywords is not UNSET:
+        changes["keywords"] = tuple(said.keywords or ())
+    if said.delay is not UNSET:
+        if said.delay is not None and said.delay not in _DELAYS:
+            raise BadRequest(f"The delay is one of {', '.join(_DELAYS)}.", param=f"{path}.delay")
+        changes["delay"] = said.delay
+    return changes | _languages(said, path)
+
+
+def _languages(said: Transcription, path: str) -> dict[str, Any]:
+    """`language` and `languages` replace each other."""
+    changes: dict[str, Any] = {}
     if said.language is not UNSET:
         changes["language"] = said.language or None
         _named(languages.parse, said.language or "en", f"{path}.language")
-        if said.language:  # either replaces the other
+        if said.language:
             changes["languages"] = ()
     if said.languages is not UNSET:
         changes["languages"] = tuple(said.languages or ())
@@ -248,12 +263,6 @@ def _transcription(said: Transcription, resolve: Callable[[str], str], path: str
             changes["language"] = None
         for index, language in enumerate(said.languages or ()):
             _named(languages.parse, language, f"{path}.languages[{index}]")
-    if said.prompt is not UNSET:
-        changes["prompt"] = said.prompt
-    if said.keywords is not UNSET:
-        changes["keywords"] = tuple(said.keywords or ())
-    if said.delay is not UNSET:
-        changes["delay"] = said.delay
     return changes
 
 

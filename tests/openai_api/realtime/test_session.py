@@ -114,6 +114,7 @@ def test_what_is_absent_stays() -> None:
         ({"input_audio_transcription": {"language": "xx"}}, "session.input_audio_transcription.language"),
         (inside(noise_reduction={"type": "x"}), "session.audio.input.noise_reduction.type"),
         ({"input_audio_noise_reduction": {"type": "x"}}, "session.input_audio_noise_reduction.type"),
+        (inside(transcription={"delay": "x"}), "session.audio.input.transcription.delay"),
         ({"include": ["item.input_audio_transcription.logprobs", "bogus"]}, "session.include[1]"),
         (inside(format={"type": "audio/flac"}), "session.audio.input.format.type"),
         (inside(format={"type": "audio/pcm", "rate": 1}), "session.audio.input.format.rate"),
