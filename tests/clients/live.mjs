@@ -1,15 +1,15 @@
 // A live transcription with OpenAI's own package for Node, which always dials wss.
 //
-//   node live.mjs BASE_URL SOUND.pcm vad|BYTE,BYTE,… PACE
+//   node live.mjs PACKAGE BASE_URL SOUND.pcm vad|BYTE,BYTE,… PACE
 //
-// As live.py beside it: mono 16-bit sound at 24 kHz; prints a line a turn: {"transcript": …, "deltas": …}.
+// PACKAGE is the name that a release is installed under. As live.py beside it: mono 16-bit sound at 24 kHz; prints a line a turn: {"transcript": …, "deltas": …}.
 import fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import OpenAI from "openai";
-import { OpenAIRealtimeWS } from "openai/realtime/ws";
 
 const FRAME = 4800;
-const [baseURL, path, mode, pace] = process.argv.slice(2);
+const [name, baseURL, path, mode, pace] = process.argv.slice(2);
+const { OpenAI } = await import(name);
+const { OpenAIRealtimeWS } = await import(`${name}/realtime/ws`);
 const vad = mode === "vad";
 const sound = Buffer.concat([fs.readFileSync(path), Buffer.alloc(vad ? FRAME * 15 : 0)]);
 const ends = new Set(vad ? [] : mode.split(",").map(Number));

