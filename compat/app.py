@@ -67,6 +67,7 @@ EXPOSED = (
     "x-compat-ignored",
     "x-compat-road",
     "x-compat-truncated",
+    "x-compat-engine",
     "retry-after",
 )
 
@@ -79,6 +80,7 @@ def create_app(
     `insecure`: without keys every page may call, under any name. Raises SettingsError."""
     _check_models(settings)
     store = at(settings.store)
+    engine = local.name if local else ""
     metrics = Metrics(region=settings.short_region, prices=settings.prices)
     guard = _guard(settings, metrics, traces, check=local.check if local else lambda: None)
     budget = _budget(settings, metrics)
@@ -98,7 +100,7 @@ def create_app(
     links = Links(settings.public_url) if settings.public_url else None
     seconds = settings.task_deadline + 3600
     bucket = Bucket(settings.bucket, settings.bucket_key, seconds=seconds) if settings.bucket else None
-    recogniser = Recogniser(settings, service, worker, links, bucket)
+    recogniser = Recogniser(settings, service, worker, links, bucket, engine)
     runs = Runs(store, recogniser, service, name=spool.name, grace=settings.job_grace, noted=metrics.job)
     jobs = Jobs(settings, runs)
     secret_of_hooks, private = settings.webhook_secret, settings.allow_private_webhooks
@@ -108,10 +110,10 @@ def create_app(
     long = LongJobs(settings, gate, jobs)
     transcriptions = Transcriptions(settings, gate, recogniser, long, spool, turns)
     translations = Translations(settings, gate, recogniser, jobs, Translator(settings, service), spool, turns)
-    models = Models(settings, gate)
+    models = Models(settings, gate, engine)
     secret = settings.secret.encode() if settings.secret else os.urandom(32)
-    sessions = Sessions(settings, gate, secret)
-    realtime = Realtime(settings, gate, sockets, secret, metrics)
+    sessions = Sessions(settings, gate, secret, engine)
+    realtime = Realtime(settings, gate, sockets, secret, metrics, engine=engine)
     readiness = Readiness(door, *accounts, engine_trouble=lambda: local.trouble if local else "")
     metrics.watch("requests_under_way", "Requests for work.", lambda: door.requests.used)
     metrics.watch("tasks", "Coroutines under way in this process.", lambda: len(asyncio.all_tasks()))

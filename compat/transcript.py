@@ -26,7 +26,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     the parameters that cannot be honoured whatever the road; the road adds its own. `background`: whether the caller
     comes back for the answer, or has `webhook_url` called when it is there. `target` is the code of the language to
     translate to, None for a transcription. `url`: where the audio lies, when it is not sent along. `captions`: what a
-    JSON answer with segments holds besides.
+    JSON answer with segments holds besides. `engine`: what answers in DashScope's place.
     """
 
     model: str
@@ -42,6 +42,15 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     target: str | None = None
     url: str | None = None
     captions: tuple[CaptionFormat, ...] = ()
+    engine: str = ""
+
+    def answered_by(self, engine: str) -> Ask:
+        """The same for an engine on this machine, which hears English alone and takes no context."""
+        foreign = self.language not in (None, "en")
+        lost = (*(["language"] if foreign else []), *(["prompt", "keywords"] if self.context else []))
+        language = None if foreign else self.language
+        ignored = (*self.ignored, *lost)
+        return msgspec.structs.replace(self, engine=engine, language=language, context="", ignored=ignored)
 
     @property
     def wants_words(self) -> bool:

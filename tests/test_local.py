@@ -22,6 +22,7 @@ from tests.emulator.laptop import GENERATION
 from tests.test_cli import started
 
 WORDS = VOCABULARY[:5]
+LIVE = {"type": "transcription", "audio": {"input": {"transcription": {"model": "whisper-1", "language": "zh"}}}}
 ENGINE = b"compat.emulator.managed"
 
 
@@ -84,6 +85,16 @@ def test_the_engine_is_the_servers_alone_and_outlived(words: Path, spool: Path) 
             [folder] = spool.glob("*/engine")
             assert 0o700 == stat.S_IMODE(folder.stat().st_mode)
             assert {0o600} == {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+
+            asked = {"model": "whisper-1", "language": "zh", "prompt": "Ada", "response_format": "verbose_json"}
+            answer = http.post(f"{base[0]}/audio/transcriptions", data=asked, files={"file": words.read_bytes()})
+            assert ("tones", "english") == (answer.json()["dashscope"]["engine"], answer.json()["language"])
+            assert "language,prompt,keywords" == answer.headers["x-compat-ignored"]
+            assert "tones" == answer.headers["x-compat-engine"]
+            assert {"engine": "tones", "languages": ["en"]} == http.get(f"{base[0]}/models").json()["dashscope"]
+            secret = http.post(f"{base[0]}/realtime/client_secrets", json={"session": LIVE}).json()
+            assert "tones" == secret["session"]["dashscope"]["engine"]
+            assert ["transcription.language"] == secret["session"]["dashscope"]["ignored"]
 
             [first] = engines_of(process.pid)
             root = f"http://127.0.0.1:{port_of(first)}"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 import msgspec
+from msgspec import UNSET
 
 from compat.bridge.outbox import Outbox
 from compat.bridge.setup import Target, setup, target
@@ -22,10 +23,12 @@ _FIELDS = {"context": "transcription.prompt", "language": "transcription.languag
 
 
 class Configured:
-    """`refused` names the fields of a Setup that the service does not take."""
+    """`refused` names the fields of a Setup that the service does not take. `engine` answers in the service's place."""
 
-    def __init__(self, opening: Opening, outbox: Outbox, resolve: Callable[[str], str], expires_at: int) -> None:
-        self.session = Session(transcription=opening.transcription, native=DEFAULT_MODEL)
+    def __init__(
+        self, opening: Opening, outbox: Outbox, resolve: Callable[[str], str], expires_at: int, engine: str
+    ) -> None:
+        self.session = Session(transcription=opening.transcription, native=DEFAULT_MODEL, engine=engine)
         self.refused: frozenset[str] = frozenset()
         self._opening = opening
         self._id = outbox.ids("sess")
@@ -79,6 +82,7 @@ class Configured:
             threshold=detection.threshold if detection else None,
             silence_duration_ms=detection.silence_ms if detection else None,
             live_deltas=self.session.live_deltas,
+            engine=self.session.engine or UNSET,
             ignored=tuple(sorted(self.session.ignored | {_FIELDS[field] for field in self.refused})),
         )
         return view(self.session, self._opening, self._id, self._expires_at, applied)

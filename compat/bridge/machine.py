@@ -37,6 +37,7 @@ class Bridge:
     `resolve` gives DashScope's model for a caller's name or raises CompatError; `ids("item")` a new identifier of that
     kind; `configured` is what an ephemeral key carries; `spread`, from 0 to 1, is this session's share of the jitter
     of reconnections; `expires_at`, in seconds since the epoch, is only told. `told` hears every event for the caller.
+    `engine`: what answers in DashScope's place.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Bridge:
         limits: Limits | None = None,
         spread: float = 0.5,
         told: Callable[[ours.ServerEvent], object] = lambda _: None,
+        engine: str = "",
     ) -> None:
         self.over = False
         self._limits = limits or Limits()
@@ -61,7 +63,7 @@ class Bridge:
         self._ledger = Ledger(self._outbox, opening.dialect, self._limits.remembered_items)
         self._hearing = Hearing(self._ledger, Doubt(self._tape, lambda: self._line.setup))
         held = Held()
-        self._configured = Configured(opening, self._outbox, resolve, expires_at)
+        self._configured = Configured(opening, self._outbox, resolve, expires_at, engine)
         self._caller = Caller(
             self._configured,
             self._outbox,

@@ -46,7 +46,12 @@ def headers(work: Work, surface: str = "") -> dict[str, str]:
     if work.ignored:
         told["x-compat-ignored"] = ignored_header(work.ignored)
     media = work.request.media
-    return told | truncated(media.promised, media.duration)
+    return told | engine(work.ask) | truncated(media.promised, media.duration)
+
+
+def engine(ask: Ask) -> dict[str, str]:
+    """The header that names what answered in DashScope's place: text and captions have no object for it."""
+    return {"x-compat-engine": ask.engine} if ask.engine else {}
 
 
 def truncated(promised: float | None, decoded: float) -> dict[str, str]:

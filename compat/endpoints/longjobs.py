@@ -84,7 +84,8 @@ class LongJobs:
         ask = job.views[view]
         form = await answers.rendered(job.transcript, ask)
         said = job.transcript
-        headers = {"x-compat-road": said.surface, **answers.truncated(said.promised, said.duration)}
+        headers = {"x-compat-road": said.surface, **answers.engine(ask)}
+        headers |= answers.truncated(said.promised, said.duration)
         if ask.ignored:
             headers["x-compat-ignored"] = ignored_header(ask.ignored)
         delivered = BackgroundTask(self._jobs.delivered, job.id)

@@ -12,13 +12,16 @@ from compat.settings import Settings
 
 
 class Models:
-    def __init__(self, settings: Settings, gate: Gate) -> None:
+    def __init__(self, settings: Settings, gate: Gate, engine: str = "") -> None:
         self._settings = settings
         self._gate = gate
+        self._engine = engine
 
     async def every(self, request: Request) -> Response:
         self._gate.caller(request)
-        return Response(models.listing(catalogue.names(self._settings.every_alias)), media_type="application/json")
+        return Response(
+            models.listing(catalogue.names(self._settings.every_alias), self._engine), media_type="application/json"
+        )
 
     async def one(self, request: Request) -> Response:
         self._gate.caller(request)

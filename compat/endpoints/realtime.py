@@ -54,6 +54,7 @@ class Realtime:
         secret: bytes,
         metrics: Metrics,
         bounds: Bounds | None = None,
+        engine: str = "",
     ) -> None:
         self._settings = settings
         self._gate = gate
@@ -61,6 +62,7 @@ class Realtime:
         self._service = service
         self._secret = secret
         self._bounds = bounds
+        self._engine = engine
         self._live: dict[Conversation, asyncio.Task[Any] | None] = {}
         self._leaving = False
 
@@ -144,6 +146,7 @@ class Realtime:
             configured=admitted.configured,
             spread=random.random(),  # noqa: S311 - jitter, not a secret
             told=Turns(self._metrics).told,
+            engine=self._engine,
         )
 
     def _resolve(self, name: str) -> str:

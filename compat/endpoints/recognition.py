@@ -77,8 +77,11 @@ class Recogniser:
         worker: Worker,
         links: Links | None = None,
         bucket: Bucket | None = None,
+        engine: str = "",
     ) -> None:
-        """`links`: this server's own public address for files, where it has one, and `bucket` likewise."""
+        """`links`: this server's own public address for files, where it has one, and `bucket` likewise. `engine`: what
+        answers in DashScope's place."""
+        self._engine = engine
         self._settings = settings
         self._service = service
         self._worker = worker
@@ -88,6 +91,7 @@ class Recogniser:
     async def prepare(self, ask: Ask, path: Path, key: str, hold: Hold = unbounded) -> Work:
         """Looks at the audio, chooses the road and makes the audio fit it, which background jobs leave for later: it
         takes minutes for hours of audio. Further files stand beside `path`, counted by `hold`."""
+        ask = ask.answered_by(self._engine) if self._engine else ask
         media = remote(ask.url) if ask.url else await self._probed(path)
         road = catalogue.road(
             ask,

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -27,10 +28,11 @@ DEFAULT_MODEL = "qwen3-asr-flash-realtime"
 
 
 class Sessions:
-    def __init__(self, settings: Settings, gate: Gate, secret: bytes) -> None:
+    def __init__(self, settings: Settings, gate: Gate, secret: bytes, engine: str = "") -> None:
         self._settings = settings
         self._gate = gate
         self._secret = secret
+        self._engine = engine
 
     async def client_secret(self, request: Request) -> Response:
         """GA: {"value", "expires_at", "session"}."""
@@ -64,7 +66,7 @@ class Sessions:
         """The key, its end, and the session as a caller of this dialect would see it. Raises CompatError."""
         expires_at = int(time.time()) + seconds
         nonce = os.urandom(12)
-        session = apply(Session(native=DEFAULT_MODEL), patch, self._resolve)
+        session = apply(Session(native=DEFAULT_MODEL, engine=self._engine), patch, self._resolve)
         turns = detection(session.vad)
         applied = Applied(
             model=session.native,
@@ -72,6 +74,7 @@ class Sessions:
             silence_duration_ms=turns.silence_ms if turns else None,
             live_deltas=session.live_deltas,
             ignored=tuple(sorted(session.ignored)),
+            engine=session.engine or UNSET,
         )
         seen = view(session, Opening(dialect=dialect), f"sess_{nonce.hex()}", expires_at, applied)
         value = secrets.issue(patch, secret=self._secret, expires_at=expires_at, nonce=nonce, issuer=issuer)

@@ -18,14 +18,24 @@ class Model(msgspec.Struct, frozen=True):
     owned_by: str = "alibaba-cloud"
 
 
+class Engine(msgspec.Struct, frozen=True):
+    """A demo on the server's machine, which answers in DashScope's place whatever the model."""
+
+    engine: str
+    languages: tuple[str, ...] = ("en",)
+
+
 class Models(msgspec.Struct, frozen=True, kw_only=True):
     object: Literal["list"] = "list"
     data: tuple[Model, ...]
+    dashscope: Engine | msgspec.UnsetType = msgspec.UNSET
 
 
 def one(model_id: str) -> bytes:
     return msgspec.json.encode(Model(model_id))
 
 
-def listing(ids: Iterable[str]) -> bytes:
-    return msgspec.json.encode(Models(data=tuple(map(Model, ids))))
+def listing(ids: Iterable[str], engine: str = "") -> bytes:
+    """`engine`: what answers in DashScope's place."""
+    found = Models(data=tuple(map(Model, ids)), dashscope=Engine(engine) if engine else msgspec.UNSET)
+    return msgspec.json.encode(found)

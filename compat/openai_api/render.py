@@ -34,7 +34,7 @@ class Lengths(msgspec.Struct, frozen=True):
 
 
 class Dashscope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What OpenAI has no field for; members that are not known are left out."""
+    """What OpenAI has no field for; members that are not known are left out. `engine`: what answers in its place."""
 
     model: str = ""
     surface: str = ""
@@ -44,6 +44,7 @@ class Dashscope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     task_id: str | None = None
     audio: Lengths | None = None
     captions: dict[str, str] | None = None
+    engine: str = ""
 
 
 class Language(msgspec.Struct, frozen=True):
@@ -124,7 +125,7 @@ def render(transcript: Transcript, ask: Ask) -> Rendered:
             assert_never(ask.response_format)
 
 
-def dashscope(transcript: Transcript) -> Dashscope:
+def dashscope(transcript: Transcript, ask: Ask) -> Dashscope:
     """The extension object of every JSON answer."""
     return Dashscope(
         model=transcript.model,
@@ -133,6 +134,7 @@ def dashscope(transcript: Transcript) -> Dashscope:
         emotion=transcript.emotion,
         request_id=transcript.request_id,
         task_id=transcript.task_id,
+        engine=ask.engine,
         audio=None
         if transcript.promised is None
         else Lengths(round(transcript.promised, 3), round(transcript.duration, 3)),
@@ -165,7 +167,7 @@ def _plain(transcript: Transcript, ask: Ask) -> Json:
         text=transcript.text,
         languages=heard(transcript, ask),
         usage=usage(transcript, ask),
-        dashscope=dashscope(transcript),
+        dashscope=dashscope(transcript, ask),
     )
 
 
@@ -196,7 +198,7 @@ def _diarized(transcript: Transcript, ask: Ask) -> Diarized:
 
 def _captioned(transcript: Transcript, ask: Ask) -> Dashscope:
     texts = {name: CAPTIONS[name](transcript) for name in ask.captions}
-    return msgspec.structs.replace(dashscope(transcript), captions=texts or None)
+    return msgspec.structs.replace(dashscope(transcript, ask), captions=texts or None)
 
 
 def _segments(transcript: Transcript, language: str | None) -> list[VerboseSegment]:

@@ -48,7 +48,7 @@ def done(transcript: Transcript, ask: Ask) -> bytes:
             text=transcript.text,
             languages=heard(transcript, ask),
             usage=tokens(transcript, ask),
-            dashscope=dashscope(transcript),
+            dashscope=dashscope(transcript, ask),
         )
     )
 

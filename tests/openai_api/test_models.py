@@ -25,5 +25,10 @@ def test_the_list() -> None:
     assert {"model"} == {model.object for model in page.data}
 
 
+def test_the_list_of_a_local_engine() -> None:
+    assert {"engine": "moonshine", "languages": ["en"]} == json.loads(models.listing(["a"], "moonshine"))["dashscope"]
+    assert "dashscope" not in json.loads(models.listing(["a"]))
+
+
 def test_an_empty_list() -> None:
     assert {"object": "list", "data": []} == json.loads(models.listing([]))

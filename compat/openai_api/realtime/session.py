@@ -59,9 +59,13 @@ class Vad(msgspec.Struct, frozen=True, kw_only=True):
     eagerness: Eagerness | None = None
 
 
+_LOCAL = frozenset({"en"})
+
+
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """`model` is the caller's name for it, `native` DashScope's. `turns` is UNSET while the caller has not chosen,
-    `live_deltas` None. `unread`: fields with a value that nothing here reads."""
+    `live_deltas` None. `unread`: fields with a value that nothing here reads. `engine` answers in DashScope's place,
+    knows English alone and takes no context."""
 
     transcription: bool = True
     voice_model: str | None = None
@@ -78,6 +82,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     turns: Vad | UnsetType | None = UNSET
     live_deltas: bool | None = None
     unread: frozenset[str] = frozenset()
+    engine: str = ""
 
     @property
     def live(self) -> bool:
@@ -93,6 +98,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
             "transcription.delay": self.delay is not None,
             "noise_reduction": self.noise_reduction is not None,
             "include": bool(self.include),
+            "transcription.prompt": bool(self.engine and self.prompt),
+            "transcription.keywords": bool(self.engine and self.keywords),
         }
         return self.unread | {name for name, given in known.items() if given}
 
@@ -106,14 +113,14 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def context(self) -> str:
         """Prompt and keywords in one text, as the service takes them."""
-        return "\n".join(filter(None, [self.prompt, ", ".join(self.keywords)]))
+        return "" if self.engine else "\n".join(filter(None, [self.prompt, ", ".join(self.keywords)]))
 
     @property
     def spoken(self) -> str | None:
         """The service's code of the one language that the caller names, where the service knows it."""
         named = [self.language] if self.language else list(self.languages)
         code = languages.parse(named[0]) if len(named) == 1 else ""
-        return code if code in languages.QWEN else None
+        return code if code in (_LOCAL if self.engine else languages.QWEN) else None
 
 
 def apply(session: Session, patch: Patch, resolve: Callable[[str], str]) -> Session:

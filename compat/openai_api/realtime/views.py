@@ -46,13 +46,14 @@ TurnsView: TypeAlias = VadView | SemanticVadView | None
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True):
     """What the service was told: its model, its own VAD threshold, and the caller's fields that change nothing.
-    `live_deltas` as the caller chose: null leaves it to the model."""
+    `live_deltas` as the caller chose: null leaves it to the model. `engine`: what answers in the service's place."""
 
     model: str
     threshold: float | None = None
     silence_duration_ms: int | None = None
     live_deltas: bool | None = None
     ignored: tuple[str, ...] = ()
+    engine: str | UnsetType = UNSET
 
 
 class InputView(msgspec.Struct, frozen=True, kw_only=True):

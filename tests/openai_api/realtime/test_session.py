@@ -128,3 +128,14 @@ def test_nonsense_is_refused_where_it_stands(said: dict[str, Any], param: str) -
         patched(said)
 
     assert param == refused.value.param
+
+
+def test_what_a_local_engine_ignores() -> None:
+    session = Session(native="qwen3-asr-flash-realtime", language="zh", prompt="Ada", keywords=("Bea",))
+    local = msgspec.structs.replace(session, engine="moonshine")
+    ignored = frozenset({"transcription.language", "transcription.prompt", "transcription.keywords"})
+
+    assert local.spoken is None
+    assert ("", ignored) == (local.context, local.ignored)
+    assert frozenset() == session.ignored
+    assert "en" == msgspec.structs.replace(local, language="en").spoken
