@@ -94,6 +94,7 @@ _MESSAGES: tuple[tuple[str, type[CompatError]], ...] = (
 """`InvalidParameter` says everything and nothing: these pieces of its messages say what it is about."""
 
 _ADDRESS = re.compile(r"\b(?:https?|wss?|oss|file|data):[^\s\"'<>]+", re.IGNORECASE)
+_DETAILS = re.compile(r"\s*For details, see:? \[address\]\.?", re.IGNORECASE)
 _KEY = re.compile(r"\bsk-[\w*.-]+")
 _INNER_CODE = re.compile(r"^\s*(?:<\d{3}>)?\s*([A-Z]\w*(?:\.\w+)+):\s*")
 _NUMBER = re.compile(r"\d{1,9}(?:\.\d{1,9})?")
@@ -223,7 +224,7 @@ def _kind(code: str, message: str) -> type[CompatError] | None:
 
 def _presentable(message: str) -> str:
     """The service's message without addresses and keys: it may quote where the audio lies."""
-    shown = _KEY.sub("[key]", _ADDRESS.sub("[address]", message)).strip()
+    shown = _DETAILS.sub("", _KEY.sub("[key]", _ADDRESS.sub("[address]", message))).strip()
     return shown[:_LONGEST_MESSAGE] or "The speech service refused the request."
 
 

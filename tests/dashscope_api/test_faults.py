@@ -201,6 +201,65 @@ def test_without_a_code_the_status_decides(status: int, expected: Outcome, body:
     assert error.message.endswith(f"(DashScope: HTTP {status}, request r-2)")
 
 
+SEE = "For details, see: https://help.aliyun.com/zh/model-studio/error-code#"
+VERBATIM: list[tuple[int, dict[str, Any], Outcome, str]] = [  # public copies of whole answers, 2025 and 2026
+    (
+        401,
+        {
+            "error": {
+                "message": f"Incorrect API key provided. {SEE}apikey-error",
+                "type": "invalid_request_error",
+                "param": None,
+                "code": "invalid_api_key",
+            },
+            "request_id": "r",
+        },
+        KEY,
+        "Incorrect API key provided. (DashScope: invalid_api_key, request r)",
+    ),
+    (
+        401,
+        {
+            "error": {"message": "You didn't provide an API key. ", "type": "invalid_request_error", "code": None},
+            "request_id": "r",
+        },
+        KEY,
+        "You didn't provide an API key. (DashScope: invalid_request_error, request r)",
+    ),
+    (
+        400,
+        {
+            "error": {"message": f"Access denied. {SEE}overdue-payment", "type": "Arrearage", "code": "Arrearage"},
+            "id": "chatcmpl-r",
+            "request_id": "r",
+        },
+        QUOTA,
+        "Access denied. (DashScope: Arrearage, request r)",
+    ),
+    (
+        404,
+        {"code": "InvalidParameter", "message": "Model not exist.", "request_id": "r"},
+        MODEL,
+        "Model not exist. (DashScope: InvalidParameter, request r)",
+    ),
+    (
+        400,
+        {"code": "InvalidParameter", "message": "Request method 'GET' is not supported.", "request_id": "r"},
+        INVALID,
+        "Request method 'GET' is not supported. (DashScope: InvalidParameter, request r)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "expected", "message"), VERBATIM)
+def test_whole_answers(status: int, body: dict[str, Any], expected: Outcome, message: str) -> None:
+    error = fault(status, msgspec.json.encode(body), {})
+
+    assert expected == outcome(error)
+    assert error is not None
+    assert message == error.message
+
+
 def test_success_is_no_error() -> None:
     assert fault(200, b'{"code":"Anything"}', {}) is None
 
@@ -230,6 +289,7 @@ def test_how_long_to_wait_is_passed_on(headers: dict[str, str], seconds: float |
     [
         ("Cannot get https://b.oss.com/a.wav?Signature=s now", "Cannot get [address] now"),
         ("Bad oss://dashscope-instant/x/a.wav", "Bad [address]"),
+        ("No key. For details, see: https://help.aliyun.com/zh/error-code#apikey-error", "No key."),
         ('"data:audio/wav;base64,AAAA" is bad', '"[address]" is bad'),
         ("Incorrect API key provided: sk-12ab****ef.", "Incorrect API key provided: [key]"),
         ("x" * 5000, "x" * 300),
