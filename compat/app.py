@@ -101,7 +101,8 @@ def create_app(
     seconds = settings.task_deadline + 3600
     bucket = Bucket(settings.bucket, settings.bucket_key, seconds=seconds) if settings.bucket else None
     recogniser = Recogniser(settings, service, worker, links, bucket, engine)
-    runs = Runs(store, recogniser, service, name=spool.name, grace=settings.job_grace, noted=metrics.job)
+    grace, most = settings.job_grace, settings.max_jobs
+    runs = Runs(store, recogniser, service, name=spool.name, grace=grace, most=most, noted=metrics.job)
     jobs = Jobs(settings, runs)
     secret_of_hooks, private = settings.webhook_secret, settings.allow_private_webhooks
     webhooks = Webhooks(secret_of_hooks, private=private) if secret_of_hooks else None

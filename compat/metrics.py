@@ -82,6 +82,8 @@ class Metrics:
         self._refusals.labels(status, code).inc()
 
     def audio(self, caller: str, model: str, seconds: float) -> None:
+        if not seconds:  # models that a session merely named would each be a label
+            return
         self._audio.labels(caller, model).inc(seconds)
         price = rates.price(model, self._region, self._prices)
         if price is not None:
@@ -89,7 +91,7 @@ class Metrics:
 
     def session(self, line: Mapping[str, Any]) -> None:
         """From the session's log line."""
-        self._sessions.labels(line["dialect"], line["code"]).inc()
+        self._sessions.labels(line["dialect"], _close(line["code"])).inc()
         self._session_seconds.observe(line["seconds"])
         self._items.inc(line["items"])
         self._corrections.inc(line["corrections"])
@@ -131,6 +133,11 @@ class Metrics:
 
     def _histogram(self, name: str, help: str, *labels: str) -> Histogram:  # noqa: A002 - Prometheus's word
         return Histogram(f"compat_{name}", help, labels, buckets=SECONDS, registry=self._registry)
+
+
+def _close(code: int | None) -> str:
+    """One label for all codes that applications choose for themselves."""
+    return str(code) if code is None or code < 3000 else "application"
 
 
 def route(path: str) -> str:

@@ -116,6 +116,9 @@ class Settings:
     concurrency: int = setting(256, values.count, "Calls to DashScope under way at a time in a process.")
     max_requests: int = setting(512, values.count, "Requests under way at a time; beyond it a 503 at once.")
     max_sessions: int = setting(1000, values.count, "Live sessions at a time; beyond it a 503 at once.")
+    max_jobs: int = setting(
+        10_000, values.count, "Long jobs under way at a time in a process; beyond it a 503 at once."
+    )
     max_session: float = setting(86400.0, values.seconds, "Longest live session, in seconds.")
     max_spool: int = setting(
         64 << 30,

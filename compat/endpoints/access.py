@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from compat.tracing import Traces
 
 log = logging.getLogger("compat.access")
+LONGEST = 256  # characters of a path in the log
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -66,7 +67,7 @@ class Access:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         request_id = request_id_of(Headers(scope=scope))
-        line: dict[str, Any] = {"request_id": request_id, "method": scope["method"], "path": scope["path"]}
+        line: dict[str, Any] = {"request_id": request_id, "method": scope["method"], "path": scope["path"][:LONGEST]}
         scope.setdefault("state", {})["log"] = line
 
         async def noted(message: Message) -> None:

@@ -121,13 +121,14 @@ class Jobs:
         mine, instead = self._new(order), ""
         if view is not None:
             mine = changes.asked_for(mine, view, webhook_url) or mine
-        while (job := await self._store.open(mine, instead_of=instead)).id != mine.id:
-            if not order.fresh and (job.under_way or (job.transcript is not None and time.time() < job.until)):
-                if view is None:
-                    return job
-                return await self._changed(job, lambda job: changes.asked_for(job, view, webhook_url))
-            instead = job.id
-        self._runs.begin(mine, order.work.key, order.work, order.files.pop_all())
+        with self._runs.room() as stay:
+            while (job := await self._store.open(mine, instead_of=instead)).id != mine.id:
+                if not order.fresh and (job.under_way or (job.transcript is not None and time.time() < job.until)):
+                    if view is None:
+                        return job
+                    return await self._changed(job, lambda job: changes.asked_for(job, view, webhook_url))
+                instead = job.id
+            self._runs.begin(mine, order.work.key, order.work, order.files.pop_all(), stay.pop_all())
         return mine
 
     def _new(self, order: Order) -> Job:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import stamina
 
+from compat.endpoints.door import overloaded
 from compat.endpoints.recognition import Recogniser, Work
 from compat.errors import CompatError, Conflict, ServiceTimedOut, ServiceUnavailable
 from compat.jobs import changes
@@ -19,6 +20,7 @@ from compat.jobs.store import Store
 from compat.transcript import Transcript
 from compat.upstream.fallback import Fallback
 from compat.upstream.http import Service
+from compat.upstream.shares import ON_BEHALF, Shares
 
 T = TypeVar("T")
 
@@ -34,6 +36,7 @@ class Run:
         self.id = job.id
         self.key = key
         self.files = files
+        self.stay = contextlib.ExitStack()
         self.task_id = job.task_id
         self.waiting = 0
         self.deserted = time.monotonic()
@@ -67,16 +70,18 @@ class Runs:
         *,
         name: str,
         grace: float,
+        most: int = 10_000,
         noted: Callable[[str], object] = lambda _: None,
     ) -> None:
-        """`name` is this process's, among all that ever shared the store; `grace` in seconds; `noted` is told of the
-        states that jobs come to here."""
+        """`name` is this process's, among all that ever shared the store; `grace` in seconds; `most`: jobs at a time
+        that callers begin here; `noted` is told of the states that jobs come to here."""
         self.store = store
         self.name = name
         self._recogniser = recogniser
         self._service = service
         self._grace = grace
         self.noted = noted
+        self._shares = Shares(most)
         self._runs: dict[str, tuple[Run, asyncio.Task[None]]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self.stirred = asyncio.Event()
@@ -113,9 +118,28 @@ class Runs:
         found = self._runs.get(job_id)
         return found[0] if found else None
 
-    def begin(self, job: Job, key: str, work: Work | None, files: contextlib.ExitStack) -> Run:
-        """Goes on with a job that this process holds: with its task when there is one, else with `work`."""
+    def room(self) -> contextlib.ExitStack:
+        """A place for one more job of the party on whose behalf this is called; closing it gives it back. Raises
+        Overloaded."""
+        party = ON_BEHALF.get()
+        if not self._shares.take(party):
+            raise overloaded("jobs", self._shares, party)
+        stay = contextlib.ExitStack()
+        stay.callback(self._shares.give, party)
+        return stay
+
+    def begin(
+        self,
+        job: Job,
+        key: str,
+        work: Work | None,
+        files: contextlib.ExitStack,
+        stay: contextlib.ExitStack | None = None,
+    ) -> Run:
+        """Goes on with a job that this process holds: with its task when there is one, else with `work`. `stay` is
+        closed at its end."""
         run = Run(job, key, files)
+        run.stay = stay or run.stay
         self.noted("begun" if job.version == 0 else "taken_over")
         self._runs[job.id] = run, self.spawn(self._perform(run, job, work))
         return run
@@ -139,6 +163,7 @@ class Runs:
         finally:
             beats.cancel()
             run.files.close()
+            run.stay.close()
             del self._runs[run.id]
 
     async def _outcome(self, run: Run, job: Job, work: Work | None) -> Transcript | Failure:

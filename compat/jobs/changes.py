@@ -22,6 +22,7 @@ UNFETCHED = 86400.0  # seconds that an answer waits for its caller; the service 
 REMEMBERED = 86400.0  # seconds that an erased job is known by its id
 LONGEST = 2 * 86400.0  # seconds after which a job under way that nobody can take over is dropped
 CALL = 60.0  # seconds after which a webhook that is being called counts as not called
+MOST_VIEWS = 32  # requests of different form, or webhooks, that may share one job
 PAUSES = (1.0, 10.0, 30.0, 120.0, 600.0, 1800.0, 3600.0)  # seconds between the attempts to call a webhook
 NOBODY = ""
 
@@ -75,12 +76,14 @@ def awaited(job: Job, until: float) -> Job | None:
 
 
 def asked_for(job: Job, view: Ask, webhook_url: str | None) -> Job | None:
-    """With one more way of putting the answer, and one more address to call."""
+    """With one more way of putting the answer, and one more address to call. Raises Conflict beyond MOST_VIEWS."""
     views = job.views if view in job.views else (*job.views, view)
     hook = Hook(webhook_url, views.index(view)) if webhook_url else None
     hooks = job.hooks if hook is None or hook in job.hooks else (*job.hooks, hook)
     if (views, hooks) == (job.views, job.hooks):
         return None
+    if max(len(views), len(hooks)) > MOST_VIEWS:
+        raise Conflict("Too many background requests share this audio's job: cancel it, or wait for its end.")
     due = job.due if job.under_way else _next(hooks, job.until)
     return msgspec.structs.replace(job, views=views, hooks=hooks, due=due)
 

@@ -15,6 +15,7 @@ from compat.audio.worker import Worker
 from compat.bridge.limits import Limits
 from compat.endpoints import keeper, parts, sessions, spool
 from compat.endpoints.conversation import Bounds
+from compat.jobs import changes
 from compat.openai_api import form, secrets
 from compat.settings import Settings
 from compat.wire import http, websocket
@@ -49,8 +50,10 @@ CODE = {
     "the last words of a live session, which its caller does not take": f"{websocket.Protocol.ending:g} s",
     "a live caller who answers no ping": f"{serving.PONG:g} s",
     "a live session": f"`COMPAT_MAX_SESSION`, {SET.max_session / 3600:g} h",
-    "requests and sessions at a time, bytes on disk": "`COMPAT_MAX_REQUESTS`, `COMPAT_MAX_SESSIONS`, "
-    f"`COMPAT_MAX_SPOOL`: {SET.max_requests}, {SET.max_sessions}, {SET.max_spool >> 30} GiB",
+    "requests, sessions and long jobs at a time, bytes on disk": "`COMPAT_MAX_REQUESTS`, `COMPAT_MAX_SESSIONS`, "
+    f"`COMPAT_MAX_JOBS`, `COMPAT_MAX_SPOOL`: {SET.max_requests}, {SET.max_sessions}, {SET.max_jobs:,}, "
+    f"{SET.max_spool >> 30} GiB",
+    "background requests of different form that share a job, and webhooks of a job": f"{changes.MOST_VIEWS}",
     "one caller's share of these, where there are several": "as much as is still free: half for one, a third each for "
     "two",
     "webhooks under way": f"{keeper.LANES}, shared the same way",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx2
 import openai
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -132,3 +134,19 @@ def test_live_sessions_are_shared_too() -> None:
         stack.enter_context(session(OTHER)).recv()
 
     assert 503 == refused.value.response.status_code
+
+
+def test_jobs_are_shared_too(speech: bytes) -> None:
+    over = threading.Event()
+
+    def place(key: str, number: int) -> int:
+        sound = {"file": ("a.wav", speech + bytes(2 * number))}
+        head, form = {"Authorization": f"Bearer {key}"}, {"model": "whisper-1", "background": "true"}
+        url = f"{home.base_url}/audio/transcriptions"
+        return httpx2.post(url, headers=head, data=form, files=sound, timeout=20).status_code
+
+    with house(Scripted(SAID, before=lambda _: over.wait(60)), max_jobs=4, **KEYS) as home:
+        placed = [place(GREEDY, number) for number in range(4)] + [place(OTHER, number) for number in range(2)]
+        over.set()
+
+    assert [202, 202, 503, 503, 202, 503] == placed

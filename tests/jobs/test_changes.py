@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from compat.errors import ServiceFailed
+from compat.errors import Conflict, ServiceFailed
 from compat.jobs import changes
 from compat.jobs.changes import LEASE, PAUSES, UNFETCHED, change
 from compat.jobs.records import Failure, Hook, Job, failure
@@ -198,3 +198,17 @@ async def test_of_changes_made_at_once_none_is_lost(store: Store) -> None:
     assert ("task", 900.0) == (changed.task_id, changed.awaited)
     assert await change(store, "another", late) is None
     assert 1 == len(seen)
+
+
+def test_a_job_is_shared_by_so_many_and_no_more() -> None:
+    job, urls = opened(), [f"{URL}/{number}" for number in range(changes.MOST_VIEWS + 1)]
+    for url in urls[:-1]:
+        job = must(changes.asked_for(job, PLAIN, url))
+    with pytest.raises(Conflict):
+        changes.asked_for(job, PLAIN, urls[-1])
+    for number in range(changes.MOST_VIEWS - 1):
+        job = must(changes.asked_for(job, msgspec.structs.replace(PLAIN, ignored=(str(number),)), None))
+    with pytest.raises(Conflict):
+        changes.asked_for(job, SUBTITLES, None)
+
+    assert changes.asked_for(job, PLAIN, urls[0]) is None
