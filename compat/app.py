@@ -32,6 +32,7 @@ from compat.endpoints.longjobs import LongJobs
 from compat.endpoints.models import Models
 from compat.endpoints.pages import Pages
 from compat.endpoints.paths import Paths
+from compat.endpoints.proxies import Proxies
 from compat.endpoints.realtime import Realtime
 from compat.endpoints.recognition import Recogniser
 from compat.endpoints.runs import Runs
@@ -174,6 +175,7 @@ def create_app(
             WebSocketRoute("/{path:path}", elsewhere.unknown_socket),
         ],
         middleware=[
+            *([Middleware(Proxies, trusted=settings.trusted_proxies)] if settings.trusted_proxies else []),
             Middleware(Paths),
             Middleware(Access, metrics=metrics, traces=traces),
             *([] if insecure or gate.keyed or settings.pass_key else _own(settings)),

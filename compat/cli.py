@@ -24,6 +24,7 @@ from compat.local import LocalEngine
 from compat.serving import Server, check_certificate, config
 from compat.settings import Settings
 from compat.variables import SettingsError
+from compat.wire.connections import Connections, room
 
 if TYPE_CHECKING:
     from compat.tracing import Traces
@@ -155,7 +156,14 @@ class _Announcing(_Stopping, Server):
 
         with _refusing():
             app = create_app(settings, _traces() if settings.traces else None, local, insecure=insecure)
-        told = config(app, cert, key, head_timeout=settings.head_timeout, body_timeout=settings.body_timeout)
+        told = config(
+            app,
+            cert,
+            key,
+            head_timeout=settings.head_timeout,
+            body_timeout=settings.body_timeout,
+            connections=Connections(settings.max_connections or room(), settings.trusts),
+        )
         super().__init__(told, app.state.retire, app.state.leave)
         self._local = local is not None
         self._keys = _keys(settings)

@@ -16,6 +16,7 @@ from typing import Any, Final
 import uvicorn
 
 from compat.variables import SettingsError
+from compat.wire.connections import Connections
 from compat.wire.http import bounded
 from compat.wire.websocket import Protocol
 
@@ -47,6 +48,7 @@ def config(
     *,
     head_timeout: float = 10.0,
     body_timeout: float = 30.0,
+    connections: Connections | None = None,
     ping: float = PING,
     pong: float = PONG,
     ws: type[Protocol] = Protocol,
@@ -62,7 +64,11 @@ def config(
         ssl_certfile=cert,
         ssl_keyfile=key,
         proxy_headers=False,
-        http=bounded(head_timeout=head_timeout, body_timeout=body_timeout),
+        http=bounded(
+            head_timeout=head_timeout,
+            body_timeout=body_timeout,
+            connections=Connections() if connections is None else connections,
+        ),
         ws=ws,
         ws_max_size=LARGEST_FRAME,
         ws_ping_interval=ping,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from compat import regions, values, variables
+from compat import networks, regions, values, variables
 from compat.variables import SettingsError, Variable, setting
 
 
@@ -119,6 +119,12 @@ class Settings:
     max_jobs: int = setting(
         10_000, values.count, "Long jobs under way at a time in a process; beyond it a 503 at once."
     )
+    max_connections: int | None = setting(
+        None,
+        values.count,
+        "Connections at a time, half of them from one address; by default 4096, or fewer where the system lets the "
+        "process have few files open.",
+    )
     max_session: float = setting(86400.0, values.seconds, "Longest live session, in seconds.")
     max_spool: int = setting(
         64 << 30,
@@ -176,6 +182,12 @@ class Settings:
     cors_origins: tuple[str, ...] = setting(
         (), values.origins, "Web origins whose pages may call, comma-separated; `*` for all."
     )
+    trusted_proxies: tuple[networks.Network, ...] = setting(
+        (),
+        values.proxies,
+        "Addresses or ranges of proxies in front, comma-separated, or `*`: what their `X-Forwarded-For`, `-Proto` and "
+        "`-Prefix` say of callers is believed.",
+    )
     allowed_hosts: tuple[str, ...] = setting(
         (),
         values.hosts,
@@ -204,6 +216,10 @@ class Settings:
     def unknown(cls, mapping: Mapping[str, str]) -> list[str]:
         """Names that look like settings, and are none."""
         return sorted(name for name in variables.unknown(cls, mapping) if name.startswith("COMPAT_"))
+
+    def trusts(self, peer: str) -> bool:
+        """Whether a proxy at this address is believed."""
+        return networks.within(peer, self.trusted_proxies)
 
     @property
     def every_alias(self) -> dict[str, str]:

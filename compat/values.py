@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 import re
 from pathlib import Path
 from typing import Literal
@@ -70,6 +71,14 @@ def hosts(value: str) -> tuple[str, ...]:
     if not all(re.fullmatch(r"[\w.-]+|[0-9a-f:.]*:[0-9a-f:.]*", name) for name in names):
         raise ValueError("a comma-separated list of names such as asr.example.com, without schemes and ports")
     return names
+
+
+def proxies(value: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    names = ("0.0.0.0/0", "::/0") if value.strip() == "*" else many(value)
+    try:
+        return tuple(ipaddress.ip_network(name) for name in names)
+    except ValueError as exc:
+        raise ValueError("* or a comma-separated list of addresses and ranges such as 10.0.0.0/8") from exc
 
 
 def aliases(value: str) -> dict[str, str]:

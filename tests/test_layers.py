@@ -9,7 +9,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent / "compat"
 FLOORS = [  # from the ground up; a module imports from floors below its own, or from its own room
-    {"nesting", "regions", "text", "values", "variables"},
+    {"nesting", "networks", "regions", "text", "values", "variables"},
     {"errors", "extras", "keys", "languages", "settings", "transcript"},
     {"addresses", "aliases", "echo", "options", "rates"},
     {"children"},

@@ -28,6 +28,11 @@ def request_id_of(headers: Headers) -> str:
     return given if _PLAIN_ID.fullmatch(given) else f"req_{uuid.uuid4().hex}"
 
 
+def client_of(scope: Scope) -> str:
+    """The caller's address, which behind a trusted proxy is what the proxy says."""
+    return scope["client"][0] if scope.get("client") else ""
+
+
 class Access:
     """Gives every answer `x-request-id` (the caller's, when it is a plain one) and `openai-processing-ms`."""
 
@@ -67,7 +72,8 @@ class Access:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         request_id = request_id_of(Headers(scope=scope))
-        line: dict[str, Any] = {"request_id": request_id, "method": scope["method"], "path": scope["path"][:LONGEST]}
+        line: dict[str, Any] = {"request_id": request_id, "client": client_of(scope)}
+        line |= {"method": scope["method"], "path": scope["path"][:LONGEST]}
         scope.setdefault("state", {})["log"] = line
 
         async def noted(message: Message) -> None:

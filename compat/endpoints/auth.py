@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import logging
 import os
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import msgspec
 from starlette.requests import HTTPConnection
 
-from compat import keys
+from compat import keys, networks
 from compat.endpoints.door import Door
 from compat.errors import Forbidden, NotAuthenticated
 from compat.keys import Entry, Keyring, KeysError, Scope
@@ -157,14 +156,8 @@ class Gate:
 
 def _network(connection: HTTPConnection) -> str:
     """A caller's address, of IPv6 the part that its provider assigned; empty on this machine."""
-    try:
-        address = ipaddress.ip_address((connection.client.host if connection.client else "").partition("%")[0])
-    except ValueError:  # a Unix socket
-        return ""
-    address = getattr(address, "ipv4_mapped", None) or address
-    if address.is_loopback:
-        return ""
-    return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else str(address)
+    address = networks.address(connection.client.host) if connection.client else None
+    return "" if address is None or address.is_loopback else networks.household(address)
 
 
 def _state(path: Path) -> tuple[int, int, int]:

@@ -20,7 +20,7 @@ from compat import catalogue
 from compat.bridge import Bridge
 from compat.bridge.limits import Limits
 from compat.endpoints import pages
-from compat.endpoints.access import request_id_of
+from compat.endpoints.access import client_of, request_id_of
 from compat.endpoints.auth import Gate
 from compat.endpoints.conversation import GONE, Bounds, Conversation
 from compat.endpoints.latency import Turns
@@ -123,6 +123,7 @@ class Realtime:
             del self._live[conversation]
             line = {
                 "request_id": request_id,
+                "client": client_of(socket.scope),
                 "caller": admitted.caller,
                 "model": bridge.model,
                 "dialect": admitted.opening.dialect,

@@ -11,7 +11,7 @@ function storage(name) {
 }
 
 export const [forTab, forBrowser] = [storage("sessionStorage"), storage("localStorage")];
-export const base = `${location.origin}/v1`;
+export const base = new URL("../v1", import.meta.url).href;
 export const key = () => forTab.getItem("key") ?? "";
 
 /** An error as the API gives it: {status, code, message, param}. */

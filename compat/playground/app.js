@@ -1,10 +1,10 @@
 // The page around it: tabs, key, language, light and dark, and the code for what is chosen.
 
-import { base, call, forBrowser, forTab, key } from "/playground/api.js";
-import { put, say, toggle } from "/playground/i18n.js";
-import * as live from "/playground/live.js";
-import { LANGUAGES, snippet } from "/playground/snippets.js";
-import * as upload from "/playground/upload.js";
+import { base, call, forBrowser, forTab, key } from "./api.js";
+import { put, say, toggle } from "./i18n.js";
+import * as live from "./live.js";
+import { LANGUAGES, snippet } from "./snippets.js";
+import * as upload from "./upload.js";
 
 const at = (id) => document.getElementById(id);
 const tabs = [at("tab-file"), at("tab-live")];

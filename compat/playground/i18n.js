@@ -1,6 +1,6 @@
 // The page's words in English and Chinese. Elements say which they want: data-i18n, data-i18n-label, data-i18n-hint.
 
-import { forBrowser } from "/playground/api.js";
+import { forBrowser } from "./api.js";
 
 const WORDS = {
   en: {

@@ -1,10 +1,10 @@
 // The microphone to /v1/realtime and captions back: settled words dark, tentative ones light.
 
-import { ApiError, base, call, key } from "/playground/api.js";
-import { plain, save, srt } from "/playground/captions.js";
-import { say } from "/playground/i18n.js";
-import { session } from "/playground/snippets.js";
-import { announce, complain, copy, tags } from "/playground/upload.js";
+import { ApiError, base, call, key } from "./api.js";
+import { plain, save, srt } from "./captions.js";
+import { say } from "./i18n.js";
+import { session } from "./snippets.js";
+import { announce, complain, copy, tags } from "./upload.js";
 
 const LAST_WORDS = 10_000; // milliseconds that stopping waits for them
 const EVENTS = "conversation.item.input_audio_transcription.";
@@ -39,7 +39,7 @@ async function microphone(take) {
     throw new ApiError(0, { code: "microphone", message: error.message });
   }
   const listen = async (context) => {
-    await context.audioWorklet.addModule("/playground/worklet.js");
+    await context.audioWorklet.addModule(new URL("worklet.js", import.meta.url));
     const node = new AudioWorkletNode(context, "microphone", { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" });
     node.port.onmessage = ({ data }) => take(data);
     context.createMediaStreamSource(stream).connect(node);

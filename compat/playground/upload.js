@@ -1,10 +1,10 @@
 // One file: what is asked, its way, and its transcript on the page.
 
-import { ApiError, call, forTab, upload } from "/playground/api.js";
-import { clock, plain, save } from "/playground/captions.js";
-import { say, todo } from "/playground/i18n.js";
-import { fields } from "/playground/snippets.js";
-import { Waveform } from "/playground/waveform.js";
+import { ApiError, call, forTab, upload } from "./api.js";
+import { clock, plain, save } from "./captions.js";
+import { say, todo } from "./i18n.js";
+import { fields } from "./snippets.js";
+import { Waveform } from "./waveform.js";
 
 const MODELS = { times: "whisper-1", stream: "gpt-4o-transcribe", speakers: "gpt-4o-transcribe-diarize" };
 const LONG = 300; // seconds from which a file becomes a job that survives a reload

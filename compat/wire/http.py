@@ -8,6 +8,7 @@ does not speak HTTP/1.1, is answered in OpenAI's shape.
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 import sys
 from collections.abc import Callable
@@ -17,7 +18,10 @@ from httptools import HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from compat.errors import BadRequest, CompatError, HeadTooLarge, TooSlow
+from compat.endpoints.pages import PROBES
+from compat.errors import BadRequest, CompatError, HeadTooLarge, Overloaded, ServiceUnavailable, TooSlow
+from compat.wire import websocket
+from compat.wire.connections import Connections
 from compat.wire.ending import Transport, half_close, untaken
 from compat.wire.refusal import LINGER, answer, told
 from compat.wire.unframed import unframed
@@ -28,7 +32,7 @@ SLOWEST: Final = 512  # bytes a second that a body has to bring, measured over `
 DRAIN: Final = 4.0  # seconds for which a body may go on after its answer
 DRAINED: Final = 32 << 20  # bytes of that: an upload as large as OpenAI takes ends without a broken connection
 UNREAD: Final = 60.0  # seconds without a byte taken from an answer
-STOPPING: Final = 5.0  # the same, for a server that stops
+STOPPING: Final = 10.0  # seconds that a server which stops waits for what a client does not take, or has yet to send
 # Bytes parsed at a time, which is what bounds the requests of a connection that wait: nothing is parsed while one does.
 SOME: Final = 1 << 10
 MANY: Final = 16 << 10  # of a body
@@ -55,15 +59,17 @@ class Flow(FlowControl):
 
 class Protocol(HttpToolsProtocol):
     """`head_timeout`: seconds for a head to come, from the connection or the answer before it. `body_timeout`: the
-    seconds over which a body's rate is measured."""
+    seconds over which a body's rate is measured. `all`: the server's connections."""
 
     head_timeout: ClassVar[float] = 10.0
     body_timeout: ClassVar[float] = 30.0
+    all: ClassVar[Connections] = Connections()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(Transport(transport, self._end, lambda: self._ending))
         self.flow = Flow(transport, lambda: not self._ending and bool(self._held or self.pipeline))
         self._real = transport
+        self._place = self.all.enter(self.client[0] if self.client else "", transport.abort, self.loop.time())
         self._stage: Stage = "head"
         self._since = self.loop.time()
         self._came = 0
@@ -81,6 +87,7 @@ class Protocol(HttpToolsProtocol):
         self._look()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.all.leave(self._place)
         self._looking.cancel()
         if self._closing is not None:
             self._closing.cancel()
@@ -90,6 +97,7 @@ class Protocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         self._stopping = True
+        self._since = self._taken_at = self.loop.time()
         super().shutdown()
 
     # --- what comes -------------------------------------------------------------------------------------------------
@@ -134,12 +142,18 @@ class Protocol(HttpToolsProtocol):
             raise Refused
         if not _unambiguous(self.parser.get_http_version(), self.headers):
             raise Refused
+        probe = self.url.partition(b"?")[0].decode("latin-1") in PROBES
+        if self._place.surplus and not probe:
+            self._refusal = Overloaded("This server has as many connections open as it takes.", retry_after=1.0)
+            raise Refused
         if self._declined:
             return
         before = self.cycle
         super().on_headers_complete()
         if self.parser.get_http_version() == "1.0" and self.cycle is not before:
             self.cycle.send = unframed(self.cycle)  # type: ignore[assignment, method-assign]  # starlette's type
+        if self._place.surplus:
+            self.cycle.keep_alive = False
         self._enter("body")
 
     def on_body(self, body: bytes) -> None:
@@ -170,6 +184,10 @@ class Protocol(HttpToolsProtocol):
     def _enter(self, stage: Stage) -> None:
         self._stage = stage
         self._since = self.loop.time()
+        if stage != "head":
+            self.all.busy(self._place)
+        elif not self._answering:
+            self.all.idle(self._place, self._since)
         self._came = self._framing = 0
 
     # --- what is no longer HTTP -------------------------------------------------------------------------------------
@@ -182,11 +200,14 @@ class Protocol(HttpToolsProtocol):
             return
         self._stage = "upgraded"  # a session has bounds of its own
         self._looking.cancel()
+        self.all.busy(self._place)
         self.flow.resume_reading()
         self.transport = self._real
         super().handle_websocket_upgrade()
+        session = cast("websocket.Protocol", self._real.get_protocol())
+        session.lost = functools.partial(self.all.leave, self._place)
         if early:
-            cast("asyncio.Protocol", self._real.get_protocol()).data_received(early)
+            session.data_received(early)
 
     @property
     def _declined(self) -> bool:
@@ -218,13 +239,13 @@ class Protocol(HttpToolsProtocol):
         self._taken_at += late
         self._due = now + min(1.0, self.head_timeout / 4, self.body_timeout / 4)
         self._looking = self.loop.call_at(self._due, self._look)
-        waited = now - self._since
         if self._is_unread(now):
             self._real.abort()
-            return
+        elif not self._ending:
+            self._check_pace(now - self._since)
+
+    def _check_pace(self, waited: float) -> None:
         match self._stage:
-            case _ if self._ending:
-                pass
             case "head" if waited >= self.head_timeout and not self._answering:
                 self._refuse(TooSlow(f"The request's head did not come within {self.head_timeout:g} seconds."))
             case "body" if not self._answering:
@@ -232,6 +253,11 @@ class Protocol(HttpToolsProtocol):
                     self._end(LINGER)
             case "body" if self.flow.read_paused:  # it is not the client who is slow
                 self._enter("body")
+            case "body" if self._stopping:
+                if waited >= STOPPING:
+                    self._refuse(
+                        ServiceUnavailable("This server is shutting down.", code="shutting_down", retry_after=1.0)
+                    )
             case "body" if waited >= self.body_timeout and self._came >= self.body_timeout * SLOWEST:
                 self._enter("body")
             case "body" if waited >= self.body_timeout:
@@ -292,8 +318,9 @@ class Protocol(HttpToolsProtocol):
         self._closing = self.loop.call_later(LINGER if self._stopping else linger, self._real.close)
 
 
-def bounded(*, head_timeout: float, body_timeout: float) -> type[Protocol]:
-    return type("Bounded", (Protocol,), {"head_timeout": head_timeout, "body_timeout": body_timeout})
+def bounded(*, head_timeout: float, body_timeout: float, connections: Connections) -> type[Protocol]:
+    bounds = {"head_timeout": head_timeout, "body_timeout": body_timeout, "all": connections}
+    return type("Bounded", (Protocol,), bounds)
 
 
 def _head_too_large() -> HeadTooLarge:

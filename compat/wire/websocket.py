@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -58,8 +59,10 @@ class Protocol(WebSocketsSansIOProtocol):
         self._joined = bytearray()
         self._failed = False
         self._cutting: asyncio.TimerHandle | None = None
+        self.lost: Callable[[], None] = lambda: None
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.lost()
         if self._cutting is not None:
             self._cutting.cancel()
         super().connection_lost(exc)

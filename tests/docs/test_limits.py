@@ -18,7 +18,7 @@ from compat.endpoints.conversation import Bounds
 from compat.jobs import changes
 from compat.openai_api import form, secrets
 from compat.settings import Settings
-from compat.wire import http, websocket
+from compat.wire import connections, http, websocket
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "limits.md").read_text()
 BOUNDS = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \| [^|]+ \|$", PAGE, re.MULTILINE))
@@ -29,6 +29,9 @@ CODE = {
     "the time for a head": f"`COMPAT_HEAD_TIMEOUT`, {SET.head_timeout:g} s",
     "the pace of a body": f"{http.SLOWEST} bytes a second over `COMPAT_BODY_TIMEOUT`, {SET.body_timeout:g} s",
     "trailers, or what else of a body is no data": f"{http.HEAD >> 10} KiB in a row",
+    "connections at a time": f"`COMPAT_MAX_CONNECTIONS`, {connections.USUAL} or (open files − {connections.OWN}) / 2 "
+    "if that is less; half of them from one address that is no trusted proxy's",
+    "a body still on its way when the server stops": f"{http.STOPPING:g} s",
     "a body whose answer was given before its end": f"{http.DRAIN:g} s, {http.DRAINED >> 20} MiB",
     "requests of a connection that wait for the one before them": f"those in {http.SOME >> 10} KiB",
     "an answer that its client stops reading": f"{http.UNREAD:g} s without a byte taken, {http.STOPPING:g} s when the "

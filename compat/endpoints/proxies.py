@@ -1,0 +1,37 @@
+"""What trusted proxies say of those they forward for: their address, their scheme, and a prefix of their paths.
+
+Anybody can send such headers, so that they count only from where the operator says a proxy is.
+"""
+
+from __future__ import annotations
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from compat import networks
+
+_SCHEMES = {"http": ("http", "ws"), "https": ("https", "wss"), "ws": ("http", "ws"), "wss": ("https", "wss")}
+
+
+class Proxies:
+    """The middleware. X-Forwarded-For becomes the client, -Proto the scheme, and -Prefix is taken off the path."""
+
+    def __init__(self, app: ASGIApp, trusted: tuple[networks.Network, ...]) -> None:
+        self._app = app
+        self._trusted = trusted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan" and networks.within((scope["client"] or ("",))[0], self._trusted):
+            headers = Headers(scope=scope)
+            self._believe(scope, headers)
+        await self._app(scope, receive, send)
+
+    def _believe(self, scope: Scope, headers: Headers) -> None:
+        forwarded = ",".join(headers.getlist("x-forwarded-for")).split(",")
+        scope["client"] = (networks.caller(scope["client"][0], forwarded, self._trusted), 0)
+        schemes = _SCHEMES.get(headers.get("x-forwarded-proto", "").strip().lower())
+        if schemes:
+            scope["scheme"] = schemes[scope["type"] == "websocket"]
+        prefix = headers.get("x-forwarded-prefix", "").strip().rstrip("/")
+        if prefix and str(scope["path"]).startswith(f"{prefix}/"):  # some proxies have taken it off
+            scope["path"] = scope["path"][len(prefix) :]

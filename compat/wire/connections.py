@@ -1,0 +1,119 @@
+"""How many connections are open: so many in all, and half of them from one address. Beyond that the oldest idle one
+yields. Where none is idle a newcomer is still heard, so that probes are answered; whatever else it asks for is refused.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from compat.networks import address, household
+
+SPARE: Final = 32  # connections beyond the bound, for probes
+YOUNG: Final = 1.0  # seconds after which an idle connection yields: before that it may be about to ask
+USUAL: Final = 4096
+OWN: Final = 64  # files that the server needs for itself
+ENOUGH: Final = 16_384  # files that it asks the system for
+
+
+@dataclass(eq=False, slots=True)
+class Place:
+    """One connection's. `crowd`: those it came with, from one address; None beyond the bound. `end` cuts it off."""
+
+    crowd: str | None
+    end: Callable[[], None]
+    idle_since: float
+
+    @property
+    def surplus(self) -> bool:
+        return self.crowd is None
+
+
+class Connections:
+    """`spared` tells the addresses, of trusted proxies, that may have all connections."""
+
+    def __init__(self, most: int = USUAL, spared: Callable[[str], bool] = lambda _: False) -> None:
+        self._most = most
+        self._share = max(1, most // 2)
+        self._spared = spared
+        self._open: set[Place] = set()
+        self._count: Counter[str | None] = Counter()
+        self._idle: dict[str | None, dict[Place, None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def enter(self, host: str, end: Callable[[], None], now: float) -> Place:
+        """A place for a connection from `host`, which is idle until a request has come."""
+        found = address(host)
+        crowd: str | None = household(found) if found else host
+        if not self._has_room(crowd, host, now):
+            crowd = None
+            if self._count[None] >= SPARE:
+                self._cut(next(iter(self._idle.get(None, ())), None) or self._any_surplus())
+        place = Place(crowd, end, now)
+        self._open.add(place)
+        self._count[crowd] += 1
+        self.idle(place, now)
+        return place
+
+    def idle(self, place: Place, now: float) -> None:
+        waiting = self._idle.setdefault(place.crowd, {})
+        if place in self._open and place not in waiting:
+            place.idle_since = now
+            waiting[place] = None
+
+    def busy(self, place: Place) -> None:
+        if place.crowd in self._idle:
+            self._idle[place.crowd].pop(place, None)
+
+    def leave(self, place: Place) -> None:
+        if place not in self._open:
+            return
+        self.busy(place)
+        self._open.remove(place)
+        self._count[place.crowd] -= 1
+        if not self._count[place.crowd]:
+            del self._count[place.crowd]
+            self._idle.pop(place.crowd, None)
+
+    def _has_room(self, crowd: str | None, host: str, now: float) -> bool:
+        """Whether there is room now, which an idle connection may have made."""
+        if self._count[crowd] >= self._share and not self._spared(host):
+            return self._yields([crowd], now)
+        if len(self._open) - self._count[None] < self._most:
+            return True
+        return self._yields([name for name, _ in self._count.most_common() if name is not None], now)
+
+    def _yields(self, crowds: list[str | None], now: float) -> bool:
+        for crowd in crowds:
+            oldest = next(iter(self._idle.get(crowd, ())), None)
+            if oldest is not None and now - oldest.idle_since >= YOUNG:
+                self._cut(oldest)
+                return True
+        return False
+
+    def _any_surplus(self) -> Place:
+        return next(place for place in self._open if place.surplus)
+
+    def _cut(self, place: Place) -> None:
+        self.leave(place)
+        place.end()
+
+
+def room() -> int:
+    """As many connections as leave files for their work: each may need one to the service, or for an upload."""
+    if sys.platform == "win32":
+        return USUAL
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = ENOUGH if hard == resource.RLIM_INFINITY else min(hard, ENOUGH)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    files = ENOUGH if soft == resource.RLIM_INFINITY else soft
+    return max(1, min(USUAL, (files - OWN) // 2))
