@@ -9,6 +9,7 @@ from typing import BinaryIO
 from compat.audio.sniff import Span
 
 _BOXES = 64  # of one level
+_PRIMING = 0.3  # seconds that an edit list leaves out of any AAC; more is a cut
 _FRAGMENT = (b"moof", b"mdat", b"sidx", b"styp", b"mfra", b"free", b"emsg", b"prft")
 
 
@@ -51,25 +52,36 @@ def indexed(file: BinaryIO, place: Span) -> bool:
 
 
 def seconds(file: BinaryIO, place: Span) -> float | None:
-    """The length of the only track, by its table of times; None where there are several, or where an edit list plays
-    less than all of it."""
+    """The length of the only track, by its table of times; None where there are several, or an edit list cuts it."""
+    tracks = list(_tracks(file, place))
+    if len(tracks) != 1 or not tracks[0][0] or _cut(*tracks[0]):
+        return None
+    length, played = tracks[0]
+    return length if played is None else played
+
+
+def edited(file: BinaryIO, place: Span) -> bool:
+    """Whether an edit list plays less, or more, than all of a track."""
+    return any(length and _cut(length, played) for length, played in _tracks(file, place))
+
+
+def _cut(length: float, played: float | None) -> bool:
+    return played is not None and abs(played - length) >= _PRIMING
+
+
+def _tracks(file: BinaryIO, place: Span) -> Iterator[tuple[float, float | None]]:
+    """How long each track is, and how much of it its edit list plays, if it has one."""
     moov = next((body for name, body in _inside(file, place.start, place.end) if name == b"moov"), None)
-    tracks = [] if moov is None else [body for name, body in _inside(file, *moov) if name == b"trak"]
-    movie = None if moov is None else _field(file, moov, b"mvhd", 12, 20)
-    if len(tracks) != 1 or not movie:
-        return None
-    track = tracks[0]
-    media = _path(file, track, b"mdia")
-    scale = media and _field(file, media, b"mdhd", 12, 20)
-    times = media and _path(file, media, b"minf", b"stbl", b"stts")
-    if not scale or not times:
-        return None
-    length = _sum(file, times) / scale
-    edits = _path(file, track, b"edts", b"elst")
-    if edits is None:
-        return length
-    played = _edited(file, edits) / movie
-    return played if abs(played - length) < 0.3 else None
+    movie = _field(file, moov, b"mvhd", 12, 20) if moov else 0
+    if moov is None or not movie:
+        return
+    for name, track in _inside(file, *moov):
+        media = _path(file, track, b"mdia") if name == b"trak" else None
+        scale = media and _field(file, media, b"mdhd", 12, 20)
+        times = media and _path(file, media, b"minf", b"stbl", b"stts")
+        edits = _path(file, track, b"edts", b"elst")
+        if scale and times:
+            yield _sum(file, times) / scale, None if edits is None else _played(file, edits) / movie
 
 
 def _inside(file: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, tuple[int, int]]]:
@@ -120,7 +132,7 @@ def _sum(file: BinaryIO, times: tuple[int, int]) -> int:
     return sum(number * length for number, length in zip(pairs[::2], pairs[1::2], strict=True))
 
 
-def _edited(file: BinaryIO, edits: tuple[int, int]) -> int:
+def _played(file: BinaryIO, edits: tuple[int, int]) -> int:
     """What a single edit plays, in the movie's scale (elst); 0 for other edits."""
     file.seek(edits[0])
     content = file.read(min(28, edits[1] - edits[0]))

@@ -99,7 +99,7 @@ def _structured(path: Path, track: Track) -> bool | None:
         if "ogg" in names:
             return structure.ogg_runs(file, place)
         if "mov" in names:
-            return boxes.fit(file, place, fragments=_BOXES)
+            return boxes.fit(file, place, fragments=_BOXES) and not boxes.edited(file, place)
         return structure.segment_fits(file, place) if "matroska" in names else None
 
 
@@ -137,7 +137,8 @@ def _counted(path: Path, stated: float) -> tuple[float, bool]:
         for packet in track.packets():
             size += packet.size
             odd = odd or packet.is_corrupt or bool(packet.size and clock.seconds and not packet.duration)
-            clock.feed(packet.pts, (packet.duration or 0) * base)
+            if not packet.is_discard:
+                clock.feed(packet.pts, (packet.duration or 0) * base)
         span, beside = track.place.span, _BESIDE.get(track.container.format.name)
         unheard = beside is not None and span.end - span.start - size - beside > (_FRAME if stated else 0)
         return clock.seconds, odd or unheard or clock.holes or track.damaged

@@ -91,7 +91,7 @@ def _timed(container: InputContainer, stream: AudioStream) -> Iterator[tuple[Pac
     meant, expected = container.format.name.startswith(_TIMED), None
     for packet in _packets(container, stream):
         base = float(packet.time_base or 0)
-        length = (packet.duration or 0) * base
+        length = 0.0 if packet.is_discard else (packet.duration or 0) * base
         begin = None if packet.pts is None else packet.pts * base
         hole = begin - expected if begin is not None and expected is not None else 0.0
         yield packet, hole if meant and _HOLE[0] < hole < _HOLE[1] else 0.0, length

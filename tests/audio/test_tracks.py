@@ -22,6 +22,7 @@ from compat.emulator import sound
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from compat.errors import BadAudio
 from tests.audio.media import frames
+from tests.audio.odd import put
 
 RATE = 48_000
 WORDS = lay(VOCABULARY[:6])
@@ -173,3 +174,17 @@ def test_no_sample_is_no_sound(tmp_path: Path, rest: bytes) -> None:
 
     with pytest.raises(BadAudio, match="holds no sound"):
         header(tmp_path / "a")
+
+
+@pytest.mark.parametrize(("begin", "length", "words"), [(0, 1960, 6), (0, 1000, 3), (560, 1000, 4), (1120, 840, 3)])
+def test_an_edit_list_says_what_is_played(tmp_path: Path, begin: int, length: int, words: int) -> None:
+    """In milliseconds; the encoder's own 1,024 samples stand in front."""
+    whole = recorded(tmp_path / "whole", "ipod", "aac", [SPEECH]).read_bytes()
+    path = tmp_path / "a"
+    path.write_bytes(put(whole, b"elst", 8, ">Ii", length, begin * 48 + 1024))
+    media = header(path) or measure(path)
+
+    assert (begin, length) == (0, 1960) or not media.clean
+    assert media.duration == pytest.approx(length / 1000, abs=0.1)
+    assert sound.duration(path) == pytest.approx(length / 1000, abs=0.1)
+    assert words - 1 <= len(heard(path)) <= words
