@@ -20,7 +20,7 @@ app = FastAPI(lifespan=lifespan)
 async def dictation(recording: UploadFile) -> dict[str, str]:
     try:
         answer = await app.state.client.audio.transcriptions.create(
-            model="whisper-1", file=(recording.filename or "recording", recording.file)
+            model="gpt-transcribe", file=(recording.filename or "recording", recording.file)
         )
     except APIStatusError as exc:
         raise HTTPException(exc.status_code, exc.message) from exc

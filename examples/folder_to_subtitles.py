@@ -13,7 +13,7 @@ def subtitle(client: OpenAI, path: Path) -> str:
     target = path.with_suffix(".srt")
     if target.exists():
         return f"{target} is there already"
-    target.write_text(client.audio.transcriptions.create(model="whisper-1", file=path, response_format="srt"))
+    target.write_text(client.audio.transcriptions.create(model="gpt-transcribe", file=path, response_format="srt"))
     return f"{target} written"
 
 

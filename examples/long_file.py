@@ -9,7 +9,10 @@ from openai import OpenAI
 
 with OpenAI() as client:
     accepted = client.audio.transcriptions.with_raw_response.create(
-        model="whisper-1", file=Path(sys.argv[1]), response_format="verbose_json", extra_body={"background": "true"}
+        model="gpt-transcribe",
+        file=Path(sys.argv[1]),
+        response_format="verbose_json",
+        extra_body={"background": "true"},
     )
     job = json.loads(accepted.text)["id"]  # keep it: any process with the same key may ask for it
     while True:

@@ -13,7 +13,7 @@ async def main(paths: list[str]) -> None:
 
         async def one(path: str) -> str:
             async with turn:
-                return (await client.audio.transcriptions.create(model="whisper-1", file=Path(path))).text
+                return (await client.audio.transcriptions.create(model="gpt-transcribe", file=Path(path))).text
 
         for path, text in zip(paths, await asyncio.gather(*map(one, paths)), strict=True):
             print(f"{path}: {text}")

@@ -4,7 +4,7 @@ import OpenAI from "openai";
 
 const client = new OpenAI();
 const answer = await client.audio.transcriptions.create({
-  model: "whisper-1",
+  model: "gpt-transcribe",
   file: fs.createReadStream(process.argv[2]),
   response_format: "verbose_json",
 });

@@ -6,4 +6,4 @@ from pathlib import Path
 from openai import OpenAI
 
 with OpenAI() as client:
-    print(client.audio.transcriptions.create(model="whisper-1", file=Path(sys.argv[1])).text)
+    print(client.audio.transcriptions.create(model="gpt-transcribe", file=Path(sys.argv[1])).text)

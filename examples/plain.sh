@@ -2,6 +2,6 @@
 # A file to text, to subtitles, and word by word: sh plain.sh speech.wav
 set -eu
 ask() { curl -sS --fail-with-body -N "$OPENAI_BASE_URL/audio/transcriptions" -H "Authorization: Bearer $OPENAI_API_KEY" "$@"; }
-ask -F model=whisper-1 -F file=@"$1" -F response_format=text
-ask -F model=whisper-1 -F file=@"$1" -F response_format=srt
-ask -F model=gpt-4o-transcribe -F file=@"$1" -F stream=true
+ask -F model=gpt-transcribe -F file=@"$1" -F response_format=text
+ask -F model=gpt-transcribe -F file=@"$1" -F response_format=srt
+ask -F model=gpt-transcribe -F file=@"$1" -F stream=true

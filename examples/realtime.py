@@ -10,7 +10,7 @@ from openai import AsyncOpenAI
 
 FORMAT = {"type": "audio/pcm", "rate": 24000}
 TURN = None  # this program says itself where a turn ends; {"type": "server_vad"} leaves it to the pauses
-INPUT = {"format": FORMAT, "transcription": {"model": "gpt-4o-transcribe"}, "turn_detection": TURN}
+INPUT = {"format": FORMAT, "transcription": {"model": "gpt-live-transcribe"}, "turn_detection": TURN}
 TENTH = 2400  # samples
 
 

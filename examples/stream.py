@@ -6,7 +6,7 @@ from pathlib import Path
 from openai import OpenAI
 
 with OpenAI() as client:
-    for event in client.audio.transcriptions.create(model="gpt-4o-transcribe", file=Path(sys.argv[1]), stream=True):
+    for event in client.audio.transcriptions.create(model="gpt-transcribe", file=Path(sys.argv[1]), stream=True):
         if event.type == "transcript.text.delta":
             print(event.delta, end="", flush=True)
 print()

@@ -15,7 +15,7 @@ let items = []; // of the last session: {text, stash, start, end, node}
 
 export const asked = () => ({
   mode: "live",
-  model: at("live-model").value.trim() || "gpt-4o-transcribe",
+  model: at("live-model").value.trim() || "gpt-live-transcribe",
   language: at("live-spoken").value.trim(),
 });
 

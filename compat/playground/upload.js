@@ -6,7 +6,7 @@ import { say, todo } from "./i18n.js";
 import { fields } from "./snippets.js";
 import { Waveform } from "./waveform.js";
 
-const MODELS = { times: "whisper-1", stream: "gpt-4o-transcribe", speakers: "gpt-4o-transcribe-diarize" };
+const MODELS = { times: "gpt-transcribe", stream: "gpt-transcribe", speakers: "gpt-4o-transcribe-diarize" };
 const LONG = 300; // seconds from which a file becomes a job that survives a reload
 const COLOURS = 6;
 const at = (id) => document.getElementById(id);

@@ -48,3 +48,22 @@ def test_every_error_is_in_the_troubleshooting() -> None:
     }
     more = {"400 missing_required_parameter", "400 invalid_http", "400 invalid_handshake", "400 websocket_required"}
     assert set() == told - every - more - {"404 unknown_url", "404 unsupported_endpoint"}
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "README.zh-CN.md", "docs/models-and-regions.md", "docs/moving-from-openai.md"]
+)
+def test_openai_s_shutdown_is_stated_and_examples_do_not_need_what_ends(page: str) -> None:
+    text = (ROOT / page).read_text()
+
+    assert "2027-02-26" in text
+    assert not re.search(r"model\W{1,3}(whisper-1|gpt-4o)", text)
+
+
+@pytest.mark.parametrize(
+    "path", [*(ROOT / "examples").glob("*.*"), *(ROOT / "compat" / "playground").glob("*.*")], ids=str
+)
+def test_no_example_needs_a_model_that_ends(path: Path) -> None:
+    if path.suffix in (".py", ".mjs", ".sh", ".html", ".js"):
+        text = path.read_text()
+        assert not re.search(r"whisper-1|gpt-4o-(mini-)?transcribe(?!-diarize)", text)
