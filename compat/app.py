@@ -152,6 +152,7 @@ def create_app(
             await stack.enter_async_context(runs.open())
             runs.spawn(keeper.keep(spool.sweep()))
             runs.spawn(pulse.beat(metrics.lag))
+            runs.spawn(realtime.watch())
             yield {"refused": lambda error: metrics.refusal(error.status, error.code or "")}
 
     app = Starlette(

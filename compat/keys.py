@@ -57,6 +57,10 @@ class Keyring:
         found = [entry for entry in self._entries if hmac.compare_digest(entry.digest, digest)]
         return found[0] if found else None
 
+    def holds(self, entry: Entry, scope: Scope) -> bool:
+        """Whether this key is there and for `scope`, whatever else stands in its line."""
+        return any(other.digest == entry.digest and scope in other.scopes for other in self._entries)
+
     def named(self, name: str, scope: Scope) -> Entry | None:
         """A key of the caller of this name that is for `scope`."""
         return next((entry for entry in self._entries if entry.name == name and scope in entry.scopes), None)

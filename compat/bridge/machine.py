@@ -208,8 +208,9 @@ class Bridge:
         self._close(Hangup(1008, "The caller does not read what is sent."), now)
         return self._done(now)
 
-    def shutdown(self, grace: float, now: float) -> list[Action]:
-        """The server stops: what is under way may end within `grace` seconds."""
+    def shutdown(self, grace: float, now: float, reason: CompatError | None = None) -> list[Action]:
+        """What is under way may end within `grace` seconds. Without a `reason` it is the server that stops."""
+        self._parting.reason = reason or self._parting.reason
         self._parting.begin(grace, now)
         return self._done(now)
 

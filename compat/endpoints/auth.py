@@ -30,6 +30,8 @@ class Caller(msgspec.Struct, frozen=True):
     key: str
     tenant: str
     entry: Entry | None = None
+    issuer: bool = False
+    """Whether it came with a client secret that this caller's key has issued."""
 
     @property
     def name(self) -> str:
@@ -137,7 +139,14 @@ class Gate:
         entry = self._current().named(name, "realtime")
         if entry is None:
             raise NotAuthenticated("The key that this client secret was made with is not good any more.")
-        return Caller(key=self._service_key, tenant=_tenant(f"{entry.name} by name"), entry=entry)
+        return Caller(key=self._service_key, tenant=_tenant(f"{entry.name} by name"), entry=entry, issuer=True)
+
+    def holds(self, who: Caller, scope: Scope) -> bool:
+        """Whether the key that this caller came with is still there and for `scope`, or of an issuer any key."""
+        if who.entry is None:
+            return True
+        keyring = self._current()
+        return keyring.named(who.name, scope) is not None if who.issuer else keyring.holds(who.entry, scope)
 
     def _current(self) -> Keyring:
         if self._path is not None:

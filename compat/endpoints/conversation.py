@@ -129,9 +129,9 @@ class Conversation:
             if self._alarm is not None:
                 self._alarm.cancel()
 
-    def leave(self, grace: float) -> None:
-        """The server stops."""
-        self._do(self._bridge.shutdown(grace, self._now))
+    def leave(self, grace: float, reason: CompatError | None = None) -> None:
+        """The server stops, or there is another `reason` for the session to end."""
+        self._do(self._bridge.shutdown(grace, self._now, reason))
 
     @property
     def _now(self) -> float:

@@ -21,10 +21,10 @@ from compat.bridge import Bridge
 from compat.bridge.limits import Limits
 from compat.endpoints import pages
 from compat.endpoints.access import client_of, request_id_of
-from compat.endpoints.auth import Gate
+from compat.endpoints.auth import Caller, Gate
 from compat.endpoints.conversation import GONE, Bounds, Conversation
 from compat.endpoints.latency import Turns
-from compat.errors import CompatError, ServiceUnavailable
+from compat.errors import CompatError, NotAuthenticated, ServiceUnavailable
 from compat.metrics import Metrics
 from compat.openai_api import secrets
 from compat.openai_api.realtime.opening import Opening, opening
@@ -34,14 +34,14 @@ from compat.upstream.fallback import LiveFallback
 from compat.upstream.sockets import Sockets
 
 log = logging.getLogger("compat.live")
+WATCH = 2.0  # seconds between two looks at the keys
 
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):
-    """`key` is DashScope's; `configured` what a client secret carries; `caller` a name that may be told."""
+    """`configured` is what a client secret carries."""
 
     opening: Opening
-    key: str
-    caller: str
+    who: Caller
     configured: Patch | None = None
 
 
@@ -64,6 +64,8 @@ class Realtime:
         self._bounds = bounds
         self._engine = engine
         self._live: dict[Conversation, asyncio.Task[Any] | None] = {}
+        self._held: dict[Conversation, Caller] = {}
+        """Those that go on for as long as their key."""
         self._leaving = False
 
     async def live(self, socket: WebSocket) -> None:
@@ -87,6 +89,16 @@ class Realtime:
             conversation.leave(self._settings.grace)
         await asyncio.gather(*(asyncio.wait([task]) for task in self._live.values() if task is not None))
 
+    async def watch(self) -> None:
+        """Ends the sessions of keys that were removed, for as long as the server runs."""
+        reason = NotAuthenticated("The key that opened this session was removed.")
+        while True:
+            await asyncio.sleep(WATCH)
+            for conversation, who in list(self._held.items()):
+                if not self._gate.holds(who, "realtime"):
+                    del self._held[conversation]
+                    conversation.leave(self._settings.grace, reason)
+
     # --- at the upgrade ---------------------------------------------------------------------------------------------
 
     async def _admit(self, socket: WebSocket) -> Admitted:
@@ -104,15 +116,16 @@ class Realtime:
         else:
             who, configured = self._gate.known(key, "realtime"), None
         await self._gate.admit(socket, who)
-        return Admitted(opening=said, key=who.key, caller=who.name, configured=configured)
+        return Admitted(opening=said, who=who, configured=configured)
 
     # --- the session ------------------------------------------------------------------------------------------------
 
     async def _converse(self, socket: WebSocket, admitted: Admitted, request_id: str) -> None:
         started = time.perf_counter()
         bridge = self._bridge(admitted)
-        conversation = Conversation(bridge, socket, self._service, admitted.key, self._bounds)
+        conversation = Conversation(bridge, socket, self._service, admitted.who.key, self._bounds)
         self._live[conversation] = asyncio.current_task()
+        self._held[conversation] = admitted.who
         try:
             await conversation.run()
         except Exception as exc:
@@ -121,10 +134,11 @@ class Realtime:
                 await socket.close(1011, "This server failed.")
         finally:
             del self._live[conversation]
+            self._held.pop(conversation, None)
             line = {
                 "request_id": request_id,
                 "client": client_of(socket.scope),
-                "caller": admitted.caller,
+                "caller": admitted.who.name,
                 "model": bridge.model,
                 "dialect": admitted.opening.dialect,
                 "audio_seconds": round(bridge.seconds, 3),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import httpx2
 import openai
 import pytest
 from starlette.requests import Request
+from websockets.sync.client import ClientConnection, connect
 
 from compat.emulator.engines.scripted import Scripted
 from compat.endpoints.auth import Gate
@@ -201,3 +203,48 @@ def test_azure_s_header_is_a_key(doors: dict[str, httpx2.Client], header: str) -
     answer = doors["keyed"].get("/models", headers={header: "the-only-key-here"})
 
     assert 200 == answer.status_code
+
+
+FILES = [
+    FILE.replace("\n", "\r\n"),
+    FILE.replace("\n", "\r"),
+    "\ufeff" + FILE,
+    FILE.replace(" ", "\t").rstrip("\n"),
+    "\n\n# all\n" + FILE.replace("\n", "  \n \n") + "\x0c\n",
+]
+
+
+@pytest.mark.parametrize("text", FILES)
+def test_a_file_s_line_ends_do_not_matter(path: Path, text: str) -> None:
+    path.write_bytes(text.encode())
+    gate = Gate(Settings(api_keys_file=path))
+
+    assert ["alice", "alice", "live"] == [
+        gate.known(key, "realtime").name for key in ("sk-alice-1", "sk-alice-2", "sk-live-key")
+    ]
+
+
+def test_a_session_ends_with_its_key_and_the_others_go_on(path: Path) -> None:
+    def session(key: str) -> ClientConnection:
+        return connect(f"{home.base_url.replace('http', 'ws')}/realtime", additional_headers=bearer(key))
+
+    def bearer(key: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {key}"}
+
+    with house(Scripted(()), api_keys_file=path) as home, contextlib.ExitStack() as stack:
+        made = home.client("sk-alice-2").realtime.client_secrets.create()
+        gone = [stack.enter_context(session(key)) for key in ("sk-alice-1", "sk-live-key")]
+        stay = [stack.enter_context(session(key)) for key in ("sk-alice-2", made.value)]
+        replace(path, "alice sk-alice-2 rest,realtime 60/minute\nother sk-other-key\n")
+        for each in gone:
+            assert "session.created" in "".join(map(str, each))  # until it ends
+        for each in stay:
+            each.send('{"type": "input_audio_buffer.clear"}')
+        said = [[json.loads(each.recv())["type"] for _ in range(2)] for each in stay]
+        with pytest.raises(openai.AuthenticationError):
+            home.client("sk-alice-1").models.list()
+
+    assert {(1001, "The key that opened this session was removed.")} == {
+        (each.close_code, each.close_reason) for each in gone
+    }
+    assert [["session.created", "input_audio_buffer.cleared"]] * 2 == said
