@@ -18,17 +18,17 @@ import pytest
 
 def program(name: str, how: str) -> str:
     """The path of `name`; `how` tells a reader how to get it."""
-    return shutil.which(name) or _missing(name, how)
+    return shutil.which(name) or missing(name, how)
 
 
 def installed(path: Path, name: str, how: str) -> Path:
     """`path`, where `name` has been installed."""
     if not path.exists():
-        _missing(name, how)
+        missing(name, how)
     return path
 
 
-def _missing(name: str, how: str) -> NoReturn:
+def missing(name: str, how: str) -> NoReturn:
     if os.environ.get("COMPAT_REQUIRE_WITNESSES") == "1":
         pytest.fail(f"{name} is not installed: {how}.")
     pytest.skip(f"{name} is not installed: {how}.")

@@ -1,0 +1,183 @@
+"""What this package overrides of other packages, or reaches into, is still there in the releases that are installed.
+
+    python -P tests/foreign.py      says what is missing; the exit status is 1 when anything is
+
+A method of a class with a foreign base has to be one of the base's, unless its name begins with an underscore or it
+is in OWN. What such a class asks of itself and does not define has to come from the base. Run by the tests against the
+lock, and by scripts/installs.py against both ends of every dependency's range.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import importlib
+import inspect
+import pkgutil
+import sys
+import textwrap
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Final
+
+import uvicorn
+
+import compat
+from compat.serving import FALSE_ALARMS
+
+PACKAGES: Final = ("uvicorn", "websockets", "httpx2", "httpcore2", "starlette", "httptools", "click", "limits", "rich")
+OWN: Final = {
+    "compat.cli._Stopping.until_signal",
+    "compat.endpoints.streams.EventStream.fault",
+    "compat.endpoints.streams.SlowJson.fault",
+    "compat.upstream.sockets._Socket.write",
+}
+REACHED: Final = {  # beyond subclasses
+    "websockets.asyncio.client.ClientConnection": ("close", "drain", "paused", "ping", "protocol", "recv", "send"),
+    "websockets.protocol.Protocol": ("state",),
+    "uvicorn.server.Server": ("force_exit", "handle_exit", "run", "servers", "shutdown", "startup"),
+}
+
+
+def missing() -> list[str]:
+    """A line for each name that is not where this package looks for it."""
+    found = [*_imported(), *_reached(), *_logged()]
+    for module in _modules():
+        for cls in vars(module).values():
+            if inspect.isclass(cls) and cls.__module__ == module.__name__ and (bases := _foreign(cls)):
+                found += _overridden(cls, bases)
+                found += _asked(cls, bases)
+    return found
+
+
+def _modules() -> Iterator[ModuleType]:
+    for each in pkgutil.walk_packages(compat.__path__, "compat."):
+        yield importlib.import_module(each.name)
+
+
+def _imported() -> Iterator[str]:
+    """Every `from package import name`, inside functions too, of the packages that may change under us."""
+    for module in _modules():
+        for node in ast.walk(_tree(module)):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in PACKAGES:
+                for alias in node.names:
+                    if not _has(node.module, alias.name):
+                        yield f"{module.__name__} imports {alias.name} from {node.module}, which has none"
+
+
+def _has(module: str, name: str) -> bool:
+    try:
+        return hasattr(importlib.import_module(module), name) or bool(importlib.import_module(f"{module}.{name}"))
+    except ImportError:
+        return False
+
+
+def _reached() -> Iterator[str]:
+    for path, names in REACHED.items():
+        module, _, name = path.rpartition(".")
+        cls = getattr(importlib.import_module(module), name)
+        known = _names((cls, *cls.__mro__[1:-1]))
+        yield from (f"{path} has no {each}" for each in names if each not in known)
+
+
+def _logged() -> Iterator[str]:
+    """Messages of uvicorn's that are kept out of the log by their words."""
+    sources = [path.read_text() for path in Path(uvicorn.__file__).parent.rglob("*.py")]
+    yield from (f"uvicorn no longer says {text!r}" for text in FALSE_ALARMS if not any(text in one for one in sources))
+
+
+def _foreign(cls: type) -> tuple[type, ...]:
+    return tuple(base for base in cls.__mro__ if base.__module__.split(".")[0] in PACKAGES)
+
+
+def _overridden(cls: type, bases: tuple[type, ...]) -> Iterator[str]:
+    for name, ours in vars(cls).items():
+        path = f"{cls.__module__}.{cls.__qualname__}.{name}"
+        if name.startswith("_") or path in OWN or not isinstance(ours, FunctionType):
+            continue
+        theirs = next((vars(base)[name] for base in bases if name in vars(base)), None)
+        if theirs is None:
+            yield f"{path} overrides nothing: {bases[0].__module__}.{bases[0].__qualname__} has no {name}"
+        elif (known := _parameters(ours)) != (wanted := _parameters(theirs)):
+            yield f"{path} takes {known}, and the method that it overrides {wanted}"
+
+
+def _parameters(function: object) -> list[str]:
+    return [name.lstrip("_") for name in inspect.signature(inspect.unwrap(function)).parameters]  # type: ignore[arg-type]
+
+
+def _asked(cls: type, bases: tuple[type, ...]) -> Iterator[str]:
+    """`self.name` that neither this package nor a base defines, and `self.name.other` that no module of the base's
+    package knows."""
+    ours = _names(tuple(base for base in cls.__mro__ if base.__module__.split(".")[0] == "compat"))
+    theirs = _names(cls.__mro__)
+    words = _attributes(bases).union(*map(dir, (asyncio.AbstractEventLoop, asyncio.Transport, bytes)))
+    for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(cls)))):
+        if not isinstance(node, ast.Attribute):
+            continue
+        where = f"{cls.__module__}.{cls.__qualname__}"
+        if _is_self(node.value) and node.attr not in theirs:
+            yield f"{where} asks for self.{node.attr}, which {bases[0].__qualname__} does not have"
+        inner = node.value
+        theirs_too = isinstance(inner, ast.Attribute) and _is_self(inner.value) and inner.attr not in ours
+        if theirs_too and node.attr not in words:
+            yield f"{where} asks for {ast.unparse(node)}, which {bases[0].__module__} does not know"
+
+
+def _is_self(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "self"
+
+
+def _names(classes: tuple[type, ...]) -> set[str]:
+    """What instances have: attributes of the classes, and what their methods assign to `self`."""
+    return set().union(*map(_own_names, classes))
+
+
+@cache
+def _own_names(cls: type) -> frozenset[str]:
+    found = {*vars(cls), *vars(cls).get("__annotations__", {}), *getattr(cls, "__slots__", ())}
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
+    except (OSError, TypeError):  # of C, or built in
+        return frozenset(found)
+    stored = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store))
+    return frozenset(found | {node.attr for node in stored if _is_self(node.value)})
+
+
+def _attributes(bases: tuple[type, ...]) -> set[str]:
+    """All names behind a dot, and all that are defined, in the bases' modules and those that they import from."""
+    modules = {base.__module__ for base in bases}
+    for name in list(modules):
+        for node in ast.walk(_tree(importlib.import_module(name))):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in PACKAGES:
+                modules.add(node.module)
+    return set().union(*(_words(name) for name in modules if name in sys.modules))
+
+
+@cache
+def _words(module: str) -> frozenset[str]:
+    found = set()
+    for node in ast.walk(_tree(importlib.import_module(module))):
+        if isinstance(node, ast.Attribute):
+            found.add(node.attr)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found.add(node.name)
+    return frozenset(found)
+
+
+@cache
+def _tree(module: ModuleType) -> ast.Module:
+    return ast.parse(_source(module))
+
+
+def _source(module: ModuleType) -> str:
+    try:
+        return inspect.getsource(module)
+    except OSError:  # an empty file, or C
+        return ""
+
+
+if __name__ == "__main__":
+    sys.exit("\n".join(missing()) or 0)
