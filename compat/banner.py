@@ -67,11 +67,10 @@ def _shakes_hands(host: str, served: ssl.SSLContext, cert: Path) -> bool:
     up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
     client = trusting.wrap_bio(down, up, server_hostname=host)
     server = served.wrap_bio(up, down, server_side=True)
-    for _ in range(2):
-        for side in (client, server):
+    try:
+        for side in (client, server) * 2:
             with contextlib.suppress(ssl.SSLWantReadError):
-                try:
-                    side.do_handshake()
-                except ssl.SSLError:
-                    return False
+                side.do_handshake()
+    except ssl.SSLError:
+        return False
     return True

@@ -286,7 +286,8 @@ def _refusing() -> Iterator[None]:
 def _listener(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        listener = socket.create_server((host, port), family=family, backlog=2048)
+        both = host == "::" and socket.has_dualstack_ipv6()  # as the name "any" is understood: IPv4, too
+        listener = socket.create_server((host, port), family=family, backlog=2048, dualstack_ipv6=both)
     except OSError as exc:
         reason = str(exc.strerror).partition(" (")[0]
         raise click.ClickException(f"{host}:{port} cannot be listened on: {reason}. Try another --port.") from exc

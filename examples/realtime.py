@@ -1,28 +1,33 @@
-"""Live speech: python realtime.py speech.wav (16-bit, mono, 24 kHz), sent as a microphone would"""
+"""Live speech: python realtime.py speech.mp3, sent as a microphone would   (pip install 'openai[realtime]' av)"""
 
 import asyncio
 import base64
 import os
 import sys
-import wave
+from collections.abc import Iterator
 
+import av
 from openai import AsyncOpenAI
 
-FORMAT = {"type": "audio/pcm", "rate": 24000}
 TURN = None  # this program says itself where a turn ends; {"type": "server_vad"} leaves it to the pauses
-INPUT = {"format": FORMAT, "transcription": {"model": "gpt-live-transcribe"}, "turn_detection": TURN}
-TENTH = 2400  # samples
+INPUT = {"transcription": {"model": "gpt-live-transcribe"}, "turn_detection": TURN}
+
+
+def sound(path: str) -> Iterator[bytes]:
+    """Any file as 16-bit mono PCM at 24 kHz, 0.1 s at a time."""
+    resampler = av.AudioResampler("s16", "mono", 24_000, frame_size=2400)
+    with av.open(path) as file:
+        for part in (part for frame in [*file.decode(audio=0), None] for part in resampler.resample(frame)):
+            yield bytes(part.planes[0])[: part.samples * 2]
 
 
 async def main(path: str) -> None:
-    address = os.environ["OPENAI_BASE_URL"].replace("http", "ws", 1)  # old releases would dial wss
-    client = AsyncOpenAI(websocket_base_url=address)
+    client = AsyncOpenAI(websocket_base_url=os.environ["OPENAI_BASE_URL"].replace("http", "ws", 1))  # old ones dial wss
     async with client.realtime.connect(extra_query={"intent": "transcription"}) as live:
         await live.session.update(session={"type": "transcription", "audio": {"input": INPUT}})
-        with wave.open(path, "rb") as sound:
-            while pcm := sound.readframes(TENTH):
-                await live.input_audio_buffer.append(audio=base64.b64encode(pcm).decode())
-                await asyncio.sleep(0.1)
+        for pcm in sound(path):
+            await live.input_audio_buffer.append(audio=base64.b64encode(pcm).decode())
+            await asyncio.sleep(0.1)
         await live.input_audio_buffer.commit()
         async for event in live:
             if event.type == "conversation.item.input_audio_transcription.delta":

@@ -124,7 +124,8 @@ session = {"type": "transcription", "audio": {"input": {
     "format": {"type": "audio/pcm", "rate": 24000}, "transcription": ${chosen}, "turn_detection": None}}}
 
 async def main() -> None:
-    with wave.open("speech-24k.wav", "rb") as file:  # 16-bit, mono, 24 kHz
+    with wave.open("speech-24k.wav", "rb") as file:
+        assert file.getparams()[:3] == (1, 2, 24000), "not mono, 16-bit, 24 kHz"
         pcm = file.readframes(file.getnframes())
     async with client.realtime.connect(extra_query={"intent": "transcription"}) as live:
         await live.session.update(session=session)
@@ -148,7 +149,9 @@ function liveNode({ base, keyed, ...ask }) {
   return `import fs from "node:fs";
 import WebSocket from "ws"; // npm install ws
 
-const pcm = fs.readFileSync("speech-24k.wav").subarray(44); // 16-bit, mono, 24 kHz
+const wav = fs.readFileSync("speech-24k.wav");
+if (wav.readUInt16LE(22) !== 1 || wav.readUInt32LE(24) !== 24000) throw new Error("not mono, 16-bit, 24 kHz");
+const pcm = wav.subarray(44);
 const socket = new WebSocket("${base.replace(/^http/, "ws")}/realtime?intent=transcription", ["realtime"${key}]);
 const send = (event) => socket.send(JSON.stringify(event));
 socket.onopen = () => {

@@ -1,0 +1,154 @@
+"""Every command and program in the documents is run as it is printed; what cannot run here is listed with the reason.
+
+Printed addresses become those of a server of the test's own. Its engine hears tones: three words in each recording.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
+from tests.audio.media import make
+from tests.house import House, house
+from tests.witnesses import installed, program
+
+ROOT = Path(__file__).parent.parent.parent
+MODULES = ROOT / "tests" / "clients" / "node_modules"
+PAGES = [*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").rglob("*.md")), ROOT / "examples" / "README.md"]
+WORDS = VOCABULARY[:3]
+CONFIGURATION = {"yaml", "nginx", "ini", "diff", ""}  # other programs' files; a diff is told by the page's own test
+
+# A line that begins so is left out, or a whole program that does.
+LEFT_OUT = {
+    "scripts/serve": "starts a server that stays; every command here asks one",
+    "scripts/test": "is this test's own suite",
+    "qwen-asr-compat live  ": "needs a microphone",
+    "qwen-asr-compat live\n": "needs a microphone",
+    "git clone …": "the address is the reader's",
+    "OPENAI_BASE_URL=http://127.0.0.1:8000/v1 OPENAI_API_KEY=none-needed .venv/bin/python mine.py": "the reader's own",
+    "pip install 'openai[realtime]'": "needs the network",
+    "docker ": "needs a Docker daemon; tests/deploy builds what can be built",
+    "cd deploy/kubernetes": "needs a cluster; tests/deploy reads the manifests",
+    "cp example.env": "needs a cluster",
+    "kubectl ": "needs a cluster",
+    'eval "$(_QWEN_ASR_COMPAT_COMPLETE=zsh': "needs zsh",
+    "_QWEN_ASR_COMPAT_COMPLETE=fish": "needs fish",
+    "from langchain_community": "needs a package that is not among the tests'",
+    "from livekit.plugins": "needs a package that is not among the tests'",
+    "from pipecat.services": "needs a package that is not among the tests'",
+    "// on your server": "two parts of two programs; tests/playground runs them whole",
+}
+
+
+class Block(NamedTuple):
+    page: str
+    language: str
+    text: str
+
+    @property
+    def runs(self) -> bool:
+        return self.language not in CONFIGURATION and bool(self.shortened.strip())
+
+    @property
+    def shortened(self) -> str:
+        """Without what is left out."""
+        if self.language != "sh":
+            return "" if self.text.startswith(tuple(LEFT_OUT)) else self.text
+        lines = self.text.splitlines(keepends=True)
+        return "".join(line for line in lines if not line.startswith(tuple(LEFT_OUT)))
+
+
+BLOCKS = [
+    Block(str(page.relative_to(ROOT)), found[1], found[2])
+    for page in PAGES
+    for found in re.finditer(r"^```(\w*)\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+]
+RUNNING = [block for block in BLOCKS if block.runs]
+PRINTED = "\n".join(block.text for block in BLOCKS)
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[House]:
+    with house(Tones(), job_retention=60.0, job_grace=60.0, webhook_secret=b"of the tests") as opened:
+        yield opened
+
+
+RECORDINGS = ("speech.wav", "speech.mp3", "hours.mp3", "interview.mp3", "meeting.m4a", "vortrag.ogg", "talk.mp3")
+IN_FOLDERS = ("talks/one.mp3", "talks/day/two.mp4", "录音/一.mp3")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where a reader stands: recordings, the repository's own folders, and programs that record and convert."""
+    for number, name in enumerate(RECORDINGS + IN_FOLDERS):
+        (path := tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        # 44.1 kHz, as many recordings have; each another sound, so that none is taken for another
+        make(path.suffix[1:], encode(lay(WORDS), rate=44_100) + bytes(2_000 * number), 44_100, 1, path)
+    (tmp_path / "raw").write_bytes(encode(lay(WORDS), rate=24_000))
+    for name, gives in (("ffmpeg", "speech.wav"), ("arecord", "raw")):
+        (script := tmp_path / "bin" / name).parent.mkdir(exist_ok=True)
+        script.write_text(f"#!/bin/sh\nexec cat {gives}\n")
+        script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    return tmp_path
+
+
+def command(block: Block, home: House, folder: Path) -> list[str]:
+    text = block.shortened.replace("http://127.0.0.1:8000/v1", home.base_url)
+    match block.language:
+        case "sh":
+            return [program("bash", "apt-get install bash"), "-e", "-o", "pipefail", "-c", text]
+        case "python":
+            return [sys.executable, "-c", text]
+        case _:
+            (folder / "node_modules").symlink_to(installed(MODULES, "the openai package for Node", "scripts/clients"))
+            (folder / "try.mjs").write_text(text)
+            return [program("node", "https://nodejs.org"), "try.mjs"]
+
+
+@pytest.mark.parametrize("block", RUNNING, ids=lambda block: f"{block.page}: {block.shortened.splitlines()[0][:60]}")
+def test_what_is_printed_runs(home: House, folder: Path, block: Block) -> None:
+    path = f"{folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    given = {**os.environ, "PATH": path, "OPENAI_BASE_URL": home.base_url, "OPENAI_API_KEY": "none-needed"}
+
+    done = subprocess.run(
+        command(block, home, folder), cwd=folder, env=given, capture_output=True, text=True, timeout=60, check=False
+    )
+    made = [file.read_text() for file in folder.rglob("*") if file.suffix in (".txt", ".srt") and file.is_file()]
+
+    assert 0 == done.returncode, done.stderr
+    assert "Traceback" not in done.stderr
+    assert '{"error"' not in done.stdout
+    if "speech." in block.shortened and "print" in block.shortened:
+        assert heard(done.stdout)
+    assert all(heard(text) for text in made)
+    assert made or "qwen-asr-compat transcribe" not in block.shortened
+
+
+def heard(text: str) -> bool:
+    return all(word in text.lower() for word in WORDS)
+
+
+def test_what_is_left_out_is_still_printed() -> None:
+    assert [] == [begins for begins in LEFT_OUT if not re.search(f"^{re.escape(begins)}", PRINTED, re.MULTILINE)]
+
+
+def test_no_block_is_in_a_language_that_nothing_runs() -> None:
+    assert set() == {block.language for block in BLOCKS} - CONFIGURATION - {"sh", "python", "js"}
+
+
+def test_the_command_that_a_diff_adds_runs(home: House, folder: Path) -> None:
+    [diff] = [block.text for block in BLOCKS if block.language == "diff"]
+    [added] = re.findall(r"^\+(.*)", diff, re.MULTILINE)
+
+    test_what_is_printed_runs(home, folder, Block("", "sh", added))
