@@ -21,6 +21,7 @@ from compat.upstream.shares import ON_BEHALF, Party
 from compat.variables import SettingsError
 
 log = logging.getLogger("compat.keys")
+PROVEN = 10_000  # callers' own keys that are remembered
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -56,6 +57,7 @@ class Gate:
         self._budget = budget
         self._door = door
         self._pass = settings.pass_key
+        self._proven: dict[str, None] = {}
         self._service_key = settings.dashscope_api_key or ""
         self._plain = keys.plain(settings.api_keys)
         self._path = settings.api_keys_file
@@ -92,7 +94,20 @@ class Gate:
         party = self._party(connection, who)
         if self._door:
             self._door.enter(connection, party)
+            if not party.known:
+                connection.state.stay.callback(self._left, connection, who)
         ON_BEHALF.set(party)
+
+    def _left(self, connection: HTTPConnection, who: Caller) -> None:
+        if connection.scope.get("method") == "POST" and connection.state.log.get("status") == 200:
+            self.prove(who)
+
+    def prove(self, who: Caller) -> None:
+        """DashScope has taken this caller's key, so that it is not made up."""
+        self._proven.pop(who.tenant, None)
+        self._proven[who.tenant] = None
+        if len(self._proven) > PROVEN:
+            del self._proven[next(iter(self._proven))]
 
     async def admit(self, connection: HTTPConnection, who: Caller) -> None:
         """The same for work, which counts against the caller's rate. Raises BudgetSpent too."""
@@ -106,7 +121,7 @@ class Gate:
         if who.entry:
             return Party(who.entry.name, who.entry.concurrency, alone=len(self._keyring.callers) < 2)
         if self._pass:
-            return Party(who.tenant, alone=False)
+            return Party(who.tenant, alone=False, known=who.tenant in self._proven)
         address = _network(connection)
         return Party(address, alone=False) if address else Party()
 

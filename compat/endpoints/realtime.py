@@ -135,6 +135,8 @@ class Realtime:
         finally:
             del self._live[conversation]
             self._held.pop(conversation, None)
+            if bridge.completions:
+                self._gate.prove(admitted.who)
             line = {
                 "request_id": request_id,
                 "client": client_of(socket.scope),

@@ -1,5 +1,6 @@
 """How much of something bounded each party may hold: as much as is still free, so that there is always room for one
-more. Whoever takes all it can holds a half, two such hold a third each, and so on. Pure: no clock, no loop."""
+more. Whoever takes all it can holds a half, two such hold a third each, and so on. Those who may have made their names
+up hold three quarters together at most. Pure: no clock, no loop."""
 
 from __future__ import annotations
 
@@ -11,11 +12,13 @@ import msgspec
 
 class Party(msgspec.Struct, frozen=True):
     """On whose behalf work is done. `concurrency`: how many of its calls to the service may be under way, where the
-    operator has set one. `alone`: there is no other party, so that nothing is kept free for one."""
+    operator has set one. `alone`: there is no other party, so that nothing is kept free for one. `known`: whether its
+    name is good, and not one of as many as somebody cares to invent."""
 
     name: str = "anyone"
     concurrency: int | None = None
     alone: bool = True
+    known: bool = True
 
 
 ON_BEHALF: ContextVar[Party] = ContextVar("on_behalf", default=Party())  # noqa: B039 - frozen
@@ -27,6 +30,7 @@ class Shares:
         self.total = total
         self.used = 0
         self._held: Counter[str] = Counter()
+        self._strangers = 0
 
     def held(self, party: Party) -> int:
         return self._held[party.name]
@@ -34,7 +38,10 @@ class Shares:
     def room(self, party: Party) -> int:
         """How much more this party may take now."""
         free = self.total - self.used
-        return max(0, free if party.alone else (free - self._held[party.name] + 1) // 2)
+        room = free if party.alone else (free - self._held[party.name] + 1) // 2
+        if not party.known:
+            room = min(room, self.total - self.total // 4 - self._strangers)
+        return max(0, room)
 
     def most(self, party: Party) -> int:
         """How much it could hold if nobody else held anything."""
@@ -50,6 +57,7 @@ class Shares:
     def give(self, party: Party, amount: int = 1) -> None:
         """Gives back what was taken."""
         self.used -= amount
+        self._strangers -= 0 if party.known else amount
         self._held[party.name] -= amount
         if not self._held[party.name]:
             del self._held[party.name]

@@ -87,6 +87,24 @@ def test_a_key_that_opens_all_it_can_leaves_room_for_others(
     assert ([503] * 4, [SAID[0].text] * 3) == (refused, served)
 
 
+def test_made_up_keys_leave_room_for_one_that_the_service_knows(
+    caller: Callable[[House], Caller], speech: bytes
+) -> None:
+    with house(Scripted(SAID), keys=frozenset({OTHER}), max_requests=8, pass_key=True) as home:
+        assert SAID[0].text == text(home, OTHER, speech)
+        for number in range(8):
+            with pytest.raises(openai.AuthenticationError):
+                text(home, f"made-up-{number}", speech)
+        strangers = caller(home)
+        lines = [strangers.upload(LENGTHS[0], f"made-up-{number}") for number in range(6)]
+        refused = status(strangers.upload(LENGTHS[0], "made-up-7"))
+        served = text(home, OTHER, speech)
+        for line in lines:
+            line.close()
+
+    assert (503, SAID[0].text) == (refused, served)
+
+
 def test_the_only_key_may_use_all(caller: Callable[[House], Caller]) -> None:
     with house(Scripted(SAID), max_requests=4, api_keys=(GREEDY,)) as home:
         greedy = caller(home)

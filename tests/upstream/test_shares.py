@@ -6,6 +6,7 @@ from compat.upstream.shares import Party, Shares
 
 A, B, C = (Party(name, alone=False) for name in "abc")
 ONLY = Party()
+X, Y, Z = (Party(name, alone=False, known=False) for name in "xyz")
 
 
 def greedy(shares: Shares, party: Party) -> int:
@@ -25,6 +26,9 @@ TAKEN = [
     (2, [(A, 1), (B, 1), (C, 0)]),
     (1, [(A, 1), (B, 0)]),
     (0, [(A, 0), (ONLY, 0)]),
+    (512, [(X, 256), (Y, 128), (Z, 0), (A, 64)]),
+    (8, [(X, 4), (Y, 2), (Z, 0), (A, 1), (B, 1)]),
+    (1, [(X, 1), (A, 0)]),
 ]
 
 
