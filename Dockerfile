@@ -1,7 +1,7 @@
 # The usual image brings the engine that answers without a DashScope key. With --build-arg WITH=bucket it stays out, and
 # what publishes audio from a bucket comes in; with WITH=otel, what sends traces.
 # Python 3.11 is what the tests run on.
-FROM python:3.11-slim AS build
+FROM python:3.11-slim-trixie@sha256:9534e5a8e315485d4061ed659af0fd78a284c015f9b73661b41d6bab25604534 AS build
 ARG WITH=local
 # Any version of strip will do, and this stage is thrown away.
 # hadolint ignore=DL3008
@@ -12,7 +12,7 @@ COPY scripts/image scripts/
 COPY compat compat
 RUN scripts/image /app "$WITH"
 
-FROM python:3.11-slim
+FROM python:3.11-slim-trixie@sha256:9534e5a8e315485d4061ed659af0fd78a284c015f9b73661b41d6bab25604534
 ARG WITH=local
 COPY --from=build /app /app
 # Compiled here, Python's own modules too, is what a start imports: later the root may be read-only.

@@ -46,6 +46,24 @@ def test_what_the_dockerfile_copies_is_there_and_sent_to_the_engine() -> None:
         assert any(Path(source).match(pattern) for pattern in allowed), source
 
 
+def named(pattern: str, files: str) -> list[str]:
+    """What `pattern` finds in the files, but for what is built here."""
+    found = [name for path in ROOT.glob(files) for name in re.findall(pattern, path.read_text(), re.MULTILINE)]
+    return [name for name in found if not name.startswith(("./", "qwen-asr-compat", "build"))]
+
+
+def test_actions_are_pinned_by_commit_and_images_by_digest() -> None:
+    actions = named(r"\buses: *(.+)$", ".github/workflows/*.yml")
+    files = (".github/workflows/*.yml", "compose.yaml", "deploy/**/*.yaml")
+    images = [name for each in files for name in named(r"^(?: |-)*(?:container|image): *([^\s{]+)", each)]
+    images += re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE) + re.findall(r"--from=(\w+[:/]\S+)", DOCKERFILE)
+
+    assert len(actions) > 5
+    assert len(images) > 4
+    assert [] == [action for action in actions if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}  # v\d+(\.\d+)+", action)]
+    assert [] == [image for image in images if not re.fullmatch(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}", image)]
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     for name in ("scripts/notes", "compat/__init__.py", "CHANGELOG.md"):
