@@ -26,7 +26,7 @@ ALL_FIELDS = 24 << 20
 PREAMBLE = 64 << 10  # bytes before the first boundary
 UNBOUND = "The body is not well-formed multipart/form-data: the boundary that Content-Type names is not in it."
 
-_FILE = re.compile(r"file(\[\d*\])?")
+_FILE = re.compile(r"file(\[\d*\]|%5B\d*%5D)?")
 _TEXTS = {row.name for row in TRANSCRIPTION} - {"file"}
 _WHITE = b" \t\r\n"
 

@@ -90,6 +90,7 @@ WRITERS = {
     "single quotes": writer("form-data; name='{name}'", "form-data; name='file'; filename='a.wav'"),
     "extended names": writer("form-data; name*=utf-8''{name}", "form-data; name*=UTF-8''file; filename*=utf-8''a"),
     "PHP arrays": writer('form-data; name="{name}"', 'form-data; name="file[0]"; filename="a.wav"'),
+    "percent-encoded brackets": writer('form-data; name="{name}"', 'form-data; name="file%5B%5D"; filename="a.wav"'),
     "texts as files (requests)": writer(
         'form-data; name="{name}"; filename="{name}"', 'form-data; name="file"; filename="a.wav"'
     ),
