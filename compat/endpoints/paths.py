@@ -26,9 +26,7 @@ class Paths:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
-            root = str(scope.get("root_path", ""))
-            path, deployment = canonical(str(scope["path"]).removeprefix(root))
-            scope["path"] = root + path
+            scope["path"], deployment = canonical(scope["path"])
             scope.setdefault("state", {})["deployment"] = deployment
         await self._app(scope, receive, send)
 

@@ -267,3 +267,19 @@ def test_groq_s_own_package_works(root: str, speech: bytes, tmp_path: Path) -> N
     )
 
     assert ("hello hello True\n", "") == (done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize(("key", "said"), [(KEY, b"HTTP/1.1 100 Continue\r\n\r\n"), ("wrong", b"HTTP/1.1 401")])
+def test_who_waits_to_send_a_body_is_told_whether_to(root: str, speech: bytes, key: str, said: bytes) -> None:
+    form = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + speech + b"\r\n--b\r\n"
+    form += b"Content-Disposition: form-data; name=model\r\n\r\nwhisper-1\r\n--b--\r\n"
+    head = (
+        f"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: {len(form)}\r\n"
+        f"Content-Type: multipart/form-data; boundary=b\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", int(root.rpartition(":")[2])), timeout=5) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(65536).startswith(said)
+        if key == KEY:
+            connection.sendall(form)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200")
