@@ -18,6 +18,9 @@ from compat.openai_api.parameters import TRANSCRIPTION
 
 Name = TypeVar("Name", bound=str)
 
+MOST_TEXT = 256 << 10
+"""Characters of all fields together, but for voice samples: what reads them does so on the event loop."""
+SAMPLES = "known_speaker_references"
 ABSENT = frozenset({"", "null", "none", "nil", "undefined"})
 """JavaScript appends `undefined` and `null` to a form as words, Python prints None, Swift and Ruby nil."""
 _MANY = {row.name for row in TRANSCRIPTION if row.many}
@@ -32,7 +35,10 @@ class Fields:
     """`values` of OpenAI's fields, `strategy` the bracket fields of chunking_strategy, `extensions` all others."""
 
     def __init__(self, fields: Iterable[tuple[str, str]]) -> None:
-        """Raises BadRequest for a field that is sent twice with different values and can have one."""
+        """Raises BadRequest for more text than MOST_TEXT, and for a field that is sent twice with different values and
+        can have one."""
+        fields = list(fields)
+        _check_length(fields)
         self.values: dict[str, list[str]] = {}
         self.strategy: dict[str, str] = {}
         self.extensions: dict[str, list[str]] = {}
@@ -72,6 +78,17 @@ class Fields:
     def words(self, name: str) -> list[str]:
         """A list of words without commas."""
         return [word for value in self.values.get(name, ()) for word in words(value)]
+
+
+def _check_length(fields: Iterable[tuple[str, str]]) -> None:
+    lengths = {name: 0 for name, _ in fields}
+    for name, value in fields:
+        lengths[name] += 0 if name.startswith(SAMPLES) else len(name) + len(value)
+    if sum(lengths.values()) > MOST_TEXT:
+        longest = max(lengths, key=lambda name: lengths[name])
+        raise BadRequest(
+            f"The fields are too long: they take {MOST_TEXT:,} characters together at most.", param=longest[:64]
+        )
 
 
 def words(text: str) -> list[str]:

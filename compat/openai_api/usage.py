@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import string
 
 import msgspec
 
@@ -15,9 +16,8 @@ from compat.transcript import Ask, Transcript
 
 AUDIO_TOKENS_A_SECOND = 25
 
-_ASCII_LETTERS = re.compile(r"[A-Za-z]+")
+_ASCII_LETTERS = string.ascii_letters.encode()
 _OTHER_ALPHABETS = re.compile(r"[\u00aa-\u1fff]+")
-_BLANKS = re.compile(r"\s+")
 
 
 class InputTokenDetails(msgspec.Struct, frozen=True):
@@ -42,9 +42,10 @@ def estimate(text: str) -> int:
     Four English letters make a token, two of another alphabet, and every digit, sign, ideograph, kana or syllable is
     one; blanks go with the next word. It errs upwards: Chinese is really about two tokens for three characters.
     """
-    letters, others, blanks = (
-        sum(map(len, kind.findall(text))) for kind in (_ASCII_LETTERS, _OTHER_ALPHABETS, _BLANKS)
-    )
+    octets = text.encode("utf-8", "surrogatepass")
+    letters = len(octets) - len(octets.translate(None, _ASCII_LETTERS))
+    blanks = len(text) - sum(map(len, text.split()))
+    others = 0 if text.isascii() else sum(map(len, _OTHER_ALPHABETS.findall(text)))
     return math.ceil(letters / 4 + others / 2 + (len(text) - letters - others - blanks))
 
 

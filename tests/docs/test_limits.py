@@ -16,7 +16,7 @@ from compat.bridge.limits import Limits
 from compat.endpoints import keeper, parts, sessions, spool
 from compat.endpoints.conversation import Bounds
 from compat.jobs import changes
-from compat.openai_api import form, secrets
+from compat.openai_api import fields, form, secrets
 from compat.settings import Settings
 from compat.wire import connections, http, websocket
 
@@ -40,6 +40,7 @@ CODE = {
     "a form's parts": f"{parts.MOST_PARTS}, with {DEFAULT_MAX_HEADER_COUNT} headers of "
     f"{DEFAULT_MAX_HEADER_SIZE >> 10} KiB each",
     "a form's text fields": f"{parts.LONGEST_FIELD >> 20} MiB each, {parts.ALL_FIELDS >> 20} MiB together",
+    "all of these together, but for voice samples": f"{fields.MOST_TEXT:,} characters",
     "prompt and keywords of an upload": f"about {form.CONTEXT_TOKENS:,} tokens",
     "the length of audio": f"`COMPAT_MAX_DURATION`, {SET.max_duration / 3600:g} h",
     "reading a file": f"{READING['seconds'].default} s, {READING['memory'].default >> 30} GiB of memory",

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from compat.errors import BadRequest
-from compat.openai_api.fields import ABSENT, Fields
+from compat.openai_api.fields import ABSENT, MOST_TEXT, Fields
 from compat.openai_api.form import ask
 from compat.openai_api.parameters import TRANSCRIPTION
 from compat.transcript import Ask, ResponseFormat
@@ -160,3 +160,13 @@ def test_values_sent_as_json_lose_their_quotes() -> None:
     sent = [("model", '"whisper-1"'), ("language", '"en"'), ("response_format", '"TEXT"'), ("prompt", '"As it is."')]
 
     assert Ask(model="whisper-1", language="en", response_format="text", context='"As it is."') == ask(sent)
+
+
+def test_voice_samples_may_be_long_and_all_else_has_a_bound_together() -> None:
+    sample = ("known_speaker_references[]", "a" * MOST_TEXT)
+    half = "b" * (MOST_TEXT // 2)
+    Fields([sample, sample, ("prompt", half)])
+    for name in ("keywords[]", "anything", "prompt"):
+        with pytest.raises(BadRequest) as refused:
+            Fields([("model", "whisper-1"), *[(name, half)] * 2])
+        assert name == refused.value.param
