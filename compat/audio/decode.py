@@ -39,6 +39,7 @@ _LEAST_GAP, _MOST_GAP = 0.1, 3600.0  # seconds
 _RECORDERS = ("matroska", "mov,", "flv")  # whoever writes these gives every packet its time
 _MOST = 13 * 3600.0  # seconds: the service takes 12 hours, and a bomb is no longer
 NOTHING = "The file's sound track is empty or cannot be decoded."
+_BETWEEN = 512  # bytes: more between two packets of the only track is no heading, but lost
 _LAID_OUT = 16  # channels that FFmpeg can mix by their places
 _UNKNOWN = (
     "The file is not audio in a known format. Raw PCM has no header that says how to read it: wrap it as WAV first, "
@@ -98,9 +99,13 @@ class Track:
     def frames(self) -> Iterator[tuple[AudioFrame, float]]:
         """Decoded frames, each with the seconds of silence before it that a recorder left out. What is damaged is
         stepped over. Raises BadAudio for more than 13 hours."""
-        clock, failures = self.clock(), 0
+        clock, failures, follows, alone = self.clock(), 0, None, self.alone
         for packet in self.packets():
             self.damaged = self.damaged or packet.is_corrupt
+            if alone and packet.pos is not None and packet.pos >= 0:
+                if follows is not None and packet.pos - follows > _BETWEEN:
+                    clock.lost()
+                follows = packet.pos + packet.size
             try:
                 decoded = packet.decode()
             except av.FFmpegError:

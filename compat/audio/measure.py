@@ -1,7 +1,7 @@
 """How long the sound of a file lasts, as its decoder hears it: for the worker process only.
 
 A header is advice. It is believed where a look at its end and at the structure of the whole agrees with it, else what
-is there is counted; and decoded where that is short, or where counting meets anything odd.
+is there is counted. It is decoded where it is short, which shows all damage, or where counting meets anything odd.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from compat.errors import BadAudio
 _SURE = {"wav", "w64", "aiff", "au", "caf", "mp3", "flac", "ogg", "mov", "matroska", "flv", "tta", "wv", "ape"}
 _PCM = {"w64", "aiff", "au", "caf"}
 _NEAR = 2.0  # seconds before the stated end, where reading for the true end begins
-_SHORT = 120.0  # seconds that are decoded in any case
+_SHORT = 60.0  # seconds that are decoded in any case
 _PATIENCE = 60.0  # seconds of work, after which what is left is counted: a worker's answer may take twice that
 _SLACK = 65_536  # bytes of headers and tags
 _BESIDE = {"mp3": 0, "aac": 0, "amr": 9}  # bytes that are no packet's: AMR's magic
@@ -52,13 +52,13 @@ def measured(path: Path) -> Sound:
         duration = header.duration if header and header.coding else None
         if duration is None and stated and (structured or _fills(track, stated)):
             duration = _believed(track, stated)
-    if duration is None or (duration < _SHORT and not header):
-        counted, odd = _counted(path, stated)
-        agree = not odd and not _differ(duration or stated, counted)
-        if not agree or (duration is None and counted < _SHORT):
-            duration, damaged = _decoded(path, counted)
+    plain = header is not None and header.coding is not None
+    if duration is None or (duration < _SHORT and not plain):
+        counted, odd = _counted(path, stated) if duration is None else (duration, False)
+        if odd or counted < _SHORT or _differ(stated, counted):
+            counted, damaged = _decoded(path, counted)
             odd = odd or damaged
-        duration, whole = duration or counted, whole and not odd
+        duration, whole = counted, whole and not odd
     compressed = header is not None and header.coding is None
     clean = whole and not compressed and not _differ(stated, duration)
     return Sound(container, duration, stated, rate, channels, clean)

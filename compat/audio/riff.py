@@ -77,7 +77,9 @@ def wave(file: BinaryIO, start: int, end: int) -> Wave | None:
             return found and _wave(file, found, length if long_size is None else long_size, over, end)
         body = file.read(min(length, 40)) if name in (b"fmt ", b"ds64") else b""
         form = body if name == b"fmt " else form
-        long_size = struct.unpack_from("<Q", body, 8)[0] if name == b"ds64" and len(body) >= 16 else long_size
+        if name == b"ds64" and len(body) >= 16:
+            whole, long_size = struct.unpack_from("<QQ", body)
+            over = start + 8 + whole
         file.seek(length - len(body), io.SEEK_CUR)
         padded = _step_over_padding(file, length) and padded
     return None
