@@ -14,12 +14,13 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 import uvicorn
 
 from compat import __version__, extras, logs
+from compat.emulator.options import options as emulator_options
 from compat.local import LocalEngine
 from compat.serving import Server, check_certificate, config
 from compat.settings import Settings
@@ -204,17 +205,21 @@ def _keys(settings: Settings) -> str | None:
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=PORT, default=8001, show_default=True, help="Port to listen on; 0 takes a free one.")
-@click.option("--engine", type=ENGINES, default="moonshine", show_default=True, help="Who recognises.")
-def emulator(host: str, port: int, engine: str) -> None:
-    """Run DashScope on this machine: every surface this server uses, with a local engine behind it."""
-    from compat.emulator.app import create_app
-    from compat.emulator.engines import engine as make
+@emulator_options
+def emulator(host: str, port: int, **given: Any) -> None:  # noqa: ANN401 - those of emulator_options
+    """Run DashScope's speech recognition on this machine: chat/completions, multimodal-generation, file tasks with
+    uploads, and the live socket /api-ws/v1/realtime, with a local engine behind them. docs/emulator.md has the details.
+    """
+    if given["engine"] != "scripted":
+        with _refusing():
+            extras.need("local", f"--engine {given['engine']}")
+    from compat.emulator.command import app
 
-    with _refusing():
-        extras.need("local", f"--engine {engine}")
+    made = app(host=host, **given)
     listener = _listener(host, port)
-    click.echo(f"DashScope emulator at http://{host}:{listener.getsockname()[1]}, any key will do.")
-    _Stopping(config(create_app(make(engine)))).until_signal(listener)
+    taken = "the keys given are taken" if given["keys"] else "any key will do"
+    click.echo(f"DashScope emulator at http://{host}:{listener.getsockname()[1]}, {taken}.")
+    _Stopping(config(made)).until_signal(listener)
 
 
 def _state() -> str | None:

@@ -1,0 +1,145 @@
+"""The emulator as the command line describes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import click
+import msgspec
+from starlette.applications import Starlette
+
+from compat.emulator.app import create_app
+from compat.emulator.engine import Engine, Hypothesis, Sentence
+from compat.emulator.engines import engine as make
+from compat.emulator.engines.scripted import Scripted
+from compat.emulator.faults import Faults, Rule
+from compat.emulator.presets import PRESETS, rules
+from compat.emulator.readings import Readings
+from compat.emulator.site import LOOPBACK, SERVICE, Reach, Site, hostname
+from compat.emulator.state import Limits
+
+T = TypeVar("T", bound=msgspec.Struct)
+K = TypeVar("K")
+
+
+class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`turns`: the sentences of each recognition in turn; `hypotheses`: those of each live turn. The last repeats."""
+
+    turns: list[list[Sentence]] = []
+    hypotheses: list[list[Hypothesis]] = []
+
+
+DEFAULT = Script(
+    [[Sentence(text="This is the emulator.", begin_ms=0, end_ms=1000)]],
+    [[Hypothesis("", "This is"), Hypothesis("This is the emulator.")]],
+)
+
+
+def app(
+    *,
+    host: str,
+    engine: str,
+    script: Path | None,
+    keys: tuple[str, ...],
+    limits: tuple[str, ...],
+    readings: tuple[str, ...],
+    faults: tuple[str, ...],
+    rules: Path | None,
+    reach: tuple[Reach, ...],
+    public_url: str | None,
+    hosts: tuple[str, ...],
+    control: bool,
+) -> Starlette:
+    """Raises click.ClickException that names the option. `list` as a limit, reading or fault shows what there is and
+    ends the command."""
+    return create_app(
+        _engine(engine, script),
+        keys=frozenset(keys) or None,
+        limits=_changed(Limits, "--limit", limits),
+        readings=_changed(Readings, "--reading", readings),
+        faults=Faults((*_presets(faults), *(_read(rules, tuple[Rule, ...], "--faults") if rules else ()))),
+        site=Site(
+            public_url=public_url, hosts=_names(host, public_url, hosts), control=control, reach=frozenset(reach)
+        ),
+    )
+
+
+def _names(host: str, public_url: str | None, hosts: tuple[str, ...]) -> frozenset[str] | None:
+    """On loopback those that no stranger can lead here; beyond it any, unless some are told."""
+    if host not in LOOPBACK and not hosts:
+        return None
+    told = {hostname(urlsplit(public_url).netloc)} if public_url else set()
+    return LOOPBACK | {SERVICE, *told, *map(str.lower, hosts)}
+
+
+def _engine(name: str, script: Path | None) -> Engine:
+    if name != "scripted":
+        if script is not None:
+            raise click.ClickException("--script needs --engine scripted.")
+        return make(name)
+    told = _read(script, Script, "--script") if script else DEFAULT
+    return Scripted(*told.turns, hypotheses=told.hypotheses)
+
+
+def _read(path: Path, kind: type[K], option: str) -> K:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (OSError, msgspec.MsgspecError) as exc:
+        raise click.ClickException(f"{option} {path}: {exc}") from exc
+
+
+def _presets(given: Iterable[str]) -> list[Rule]:
+    found: list[Rule] = []
+    for text in given:
+        name, _, times = text.partition("=")
+        if name == "list":
+            _show(f"{preset}  ({', '.join(surfaces)})" for preset, surfaces in PRESETS.items())
+        if name not in PRESETS or (times and not times.isdecimal()):
+            raise click.ClickException(f"--fault {text}: a name of {', '.join(PRESETS)}, and perhaps =TIMES.")
+        found += rules(name, int(times) if times else None)
+    return found
+
+
+def _changed(kind: type[T], option: str, given: Iterable[str]) -> T:
+    """The settings with those of `given`, which are `name=value`, or `live.name=value` for what is inside."""
+    changes: dict[str, Any] = {}
+    known = dict(_fields(kind()))
+    for text in given:
+        name, _, value = text.partition("=")
+        if name == "list":
+            _show(f"{field}={_plain(default)}" for field, default in known.items())
+        if name not in known:
+            raise click.ClickException(f"{option} {text}: a name of {', '.join(known)}.")
+        inside = changes
+        *outer, last = name.split(".")
+        for part in outer:
+            inside = inside.setdefault(part, {})
+        inside[last] = value.split(",") if isinstance(known[name], frozenset) else value
+    try:
+        return msgspec.convert(changes, kind, strict=False)
+    except msgspec.ValidationError as exc:
+        raise click.ClickException(f"{option} {' '.join(given)}: {exc}") from exc
+
+
+def _fields(settings: msgspec.Struct, prefix: str = "") -> Iterable[tuple[str, Any]]:
+    for field in settings.__struct_fields__:
+        value = getattr(settings, field)
+        if isinstance(value, msgspec.Struct):
+            yield from _fields(value, f"{prefix}{field}.")
+        else:
+            yield prefix + field, value
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return "null"
+    return ",".join(map(str, value)) if isinstance(value, frozenset) else str(value).lower()
+
+
+def _show(lines: Iterable[str]) -> None:
+    for line in lines:
+        click.echo(line)
+    raise SystemExit(0)
