@@ -58,7 +58,7 @@ async def generate(asked: Asked) -> Response:
     if not ask.parameters.format:
         raise refusals.invalid("UNSUPPORTED_FORMAT: format is empty")
     answer = _Answer(asked, ask, await _sound(asked, ask))
-    return await events.answered(answer, answer.sound, stream=asked.flag("x-dashscope-sse"))
+    return await events.answered(answer, answer.sound, stream=asked.streams)
 
 
 async def _sound(asked: Asked, ask: Request3) -> Sound:

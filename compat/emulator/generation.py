@@ -56,7 +56,7 @@ async def generate(asked: Asked) -> Response:
     try:
         return await _generate(asked)
     except Refusal as refusal:
-        if not (asked.flag("x-dashscope-sse") and asked.emulator.readings.refusal_in_stream):
+        if not (asked.streams and asked.emulator.readings.refusal_in_stream):
             raise
         return events.streaming(_refused(asked, refusal))
 
@@ -76,7 +76,7 @@ async def _generate(asked: Asked) -> Response:
         raise refusals.algorithm(f"Unsupported language: {language}")
     sound = await sync_sound(asked, ask.model, _audio(ask), max_bytes=asked.emulator.limits.sync_bytes)
     answer = _Answer(asked, ask, sound)
-    return await events.answered(answer, sound, stream=asked.flag("x-dashscope-sse"))
+    return await events.answered(answer, sound, stream=asked.streams)
 
 
 def _check_model(asked: Asked, model: str) -> Family:

@@ -61,9 +61,15 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         """Whether one of DashScope's own headers says `enable`."""
         return self.request.headers.get(header, "").strip().lower() == "enable"
 
+    @property
+    def streams(self) -> bool:
+        """Whether a native answer is to come as events: either header asks for it (guide to calling by HTTP, 2026)."""
+        return self.flag("x-dashscope-sse") or "text/event-stream" in self.request.headers.get("accept", "").lower()
+
     def decode(self, kind: type[T]) -> T:
+        """A member that is null counts as not sent, which is how many programs write their defaults."""
         try:
-            return msgspec.convert(self.body, kind)
+            return msgspec.convert(_given(self.body), kind)
         except msgspec.ValidationError as exc:
             raise refusals.invalid(UNREADABLE) from exc
 
@@ -74,6 +80,12 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         for parameter in parameters:
             if self.body.get(parameter) in (None, ""):
                 raise refusals.empty(parameter)
+
+
+def _given(body: object) -> object:
+    if isinstance(body, dict):
+        return {name: _given(value) for name, value in body.items() if value is not None}
+    return [_given(value) for value in body] if isinstance(body, list) else body
 
 
 Handle = Callable[[Asked], Awaitable[Response]]
