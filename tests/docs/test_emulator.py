@@ -1,0 +1,57 @@
+"""The page on the emulator names every option, preset, fault, surface and route that there is, and its faults work."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import click
+import msgspec
+import pytest
+
+from compat.emulator import control
+from compat.emulator.faults import Fault, Faults, Rule, SurfaceName
+from compat.emulator.gatekeeper import CONTROLS
+from compat.emulator.options import options
+from compat.emulator.presets import PRESETS
+from compat.emulator.realtime.troubles import Trouble
+from tests.emulator.laptop import started
+
+PAGE = (Path(__file__).parent.parent.parent / "docs" / "emulator.md").read_text()
+
+
+@click.command()
+@options
+def command() -> None:
+    pass
+
+
+NAMES = [
+    *(option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)),
+    *PRESETS,
+    *(str(fault.__struct_config__.tag) for fault in (*get_args(Fault), *get_args(Trouble))),
+    *CONTROLS,
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_on_the_page(name: str) -> None:
+    assert re.search(rf"`[^`]*{re.escape(name)}[^`]*`", PAGE)
+
+
+def test_all_surfaces_are_on_the_page() -> None:
+    [line] = re.findall(r"The surfaces are (.+)\.", PAGE)
+
+    assert set(get_args(SurfaceName)) == set(re.split(r", | and ", line))
+
+
+def test_the_example_of_faults_is_taken() -> None:
+    [example] = re.findall(r"emulator/faults -d '(.+?)'", PAGE, re.DOTALL)
+
+    assert 3 == len(Faults(msgspec.json.decode(example, type=tuple[Rule, ...])).rules)
+
+
+def test_the_controls_are_those_that_the_gatekeeper_knows() -> None:
+    with started() as laptop:
+        assert set(CONTROLS) == {route.path for route in control.routes(laptop.emulator)}
