@@ -47,9 +47,9 @@ def test_all_surfaces_are_on_the_page() -> None:
 
 
 def test_the_example_of_faults_is_taken() -> None:
-    [example] = re.findall(r"emulator/faults -d '(.+?)'", PAGE, re.DOTALL)
+    example, end = re.findall(r"emulator/faults -d '(.+?)'", PAGE, re.DOTALL)
 
-    assert 3 == len(Faults(msgspec.json.decode(example, type=tuple[Rule, ...])).rules)
+    assert [3, 0] == [len(Faults(msgspec.json.decode(text, type=tuple[Rule, ...])).rules) for text in (example, end)]
 
 
 def test_the_controls_are_those_that_the_gatekeeper_knows() -> None:

@@ -29,6 +29,7 @@ CONFIGURATION = {"yaml", "nginx", "ini", "diff", ""}  # other programs' files; a
 
 # A line that begins so is left out, or a whole program that does.
 LEFT_OUT = {
+    "qwen-asr-compat emulator": "starts an emulator that stays; every command here asks the test's own",
     "scripts/serve": "starts a server that stays; every command here asks one",
     "scripts/test": "is this test's own suite",
     "qwen-asr-compat live  ": "needs a microphone",
@@ -105,6 +106,7 @@ def folder(tmp_path: Path) -> Path:
 
 def command(block: Block, home: House, folder: Path) -> list[str]:
     text = block.shortened.replace("http://127.0.0.1:8000/v1", home.base_url)
+    text = text.replace("http://127.0.0.1:8001", home.service)
     match block.language:
         case "sh":
             return [program("bash", "apt-get install bash"), "-e", "-o", "pipefail", "-c", text]
