@@ -49,7 +49,8 @@ NEEDED: list[tuple[str, tuple[str, ...], str]] = [
     ("local", ("sample",), "the speech sample"),
     ("client", ("transcribe", __file__), "This"),
     ("client", ("transcribe", __file__, "--live"), "This"),
-    ("client", ("live",), "This"),
+    ("client", ("live", "-"), "This"),
+    ("microphone", ("live",), "live"),
 ]
 
 

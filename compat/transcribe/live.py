@@ -46,6 +46,8 @@ def live(
     """Caption the microphone until Ctrl-C; or, with -, raw sound on standard input (16-bit, mono, 24 kHz)."""
     if source and sys.stdin.isatty():
         raise click.UsageError("Standard input is the terminal: arecord -t raw -f S16_LE -r 24000 -c 1 | … live -")
+    if not source:
+        sound.recorder()  # before a server is asked
     name = "standard input" if source else "microphone"
     faults: list[str] = []
 

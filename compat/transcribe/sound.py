@@ -70,7 +70,7 @@ async def standard_input(heard: asyncio.Queue[bytes]) -> AsyncGenerator[bytes, N
 
 async def microphone(heard: asyncio.Queue[bytes], device: str | None) -> AsyncGenerator[bytes, None]:
     """What a microphone hears, by way of `heard`, until nothing is put there. Raises click.ClickException."""
-    sounddevice = _sounddevice()
+    sounddevice = recorder()
     loop = asyncio.get_running_loop()
 
     def hear(data: Any, *_: object) -> None:  # noqa: ANN401 - a buffer of PortAudio's
@@ -92,7 +92,8 @@ async def microphone(heard: asyncio.Queue[bytes], device: str | None) -> AsyncGe
             yield piece
 
 
-def _sounddevice() -> Any:  # noqa: ANN401 - a module without types
+def recorder() -> Any:  # noqa: ANN401 - a module without types
+    """sounddevice. Raises click.ClickException, which says what to install."""
     try:
         import sounddevice
     except ImportError as exc:
