@@ -39,7 +39,7 @@ _LEAST_GAP, _MOST_GAP = 0.1, 3600.0  # seconds
 _RECORDERS = ("matroska", "mov,", "flv")  # whoever writes these gives every packet its time
 _MOST = 13 * 3600.0  # seconds: the service takes 12 hours, and a bomb is no longer
 NOTHING = "The file's sound track is empty or cannot be decoded."
-_BETWEEN = 512  # bytes: more between two packets of the only track is no heading, but lost
+_BETWEEN = 512  # bytes
 _LAID_OUT = 16  # channels that FFmpeg can mix by their places
 _UNKNOWN = (
     "The file is not audio in a known format. Raw PCM has no header that says how to read it: wrap it as WAV first, "
@@ -99,13 +99,11 @@ class Track:
     def frames(self) -> Iterator[tuple[AudioFrame, float]]:
         """Decoded frames, each with the seconds of silence before it that a recorder left out. What is damaged is
         stepped over. Raises BadAudio for more than 13 hours."""
-        clock, failures, follows, alone = self.clock(), 0, None, self.alone
+        clock, failures, position, alone = self.clock(), 0, _Position(), self.alone
         for packet in self.packets():
             self.damaged = self.damaged or packet.is_corrupt
-            if alone and packet.pos is not None and packet.pos >= 0:
-                if follows is not None and packet.pos - follows > _BETWEEN:
-                    clock.lost()
-                follows = packet.pos + packet.size
+            if position.jumps(packet) and alone:
+                clock.lost()
             try:
                 decoded = packet.decode()
             except av.FFmpegError:
@@ -123,6 +121,24 @@ class Track:
 
 def _cover(stream: VideoStream) -> bool:
     return bool(stream.disposition & Disposition.attached_pic)
+
+
+class _Position:
+    """Where in the file the packets of the only track lie."""
+
+    def __init__(self) -> None:
+        self._begin = self._end = -1
+
+    def jumps(self, packet: Packet[AudioStream]) -> bool:
+        """Whether more lies between this packet and the one before it than headings: it was lost."""
+        if packet.pos is None or packet.pos < 0:
+            return False
+        if packet.pos == self._begin:  # several in one block
+            self._end += packet.size
+            return False
+        far = 0 <= self._end < packet.pos - _BETWEEN
+        self._begin, self._end = packet.pos, packet.pos + packet.size
+        return far
 
 
 class Clock:

@@ -49,19 +49,23 @@ def measured(path: Path) -> Sound:
         (container, whole), rate, channels = track.kind(path), first.sample_rate, first.layout.nb_channels
         header, stated, structured = track.place.wave, _stated(path, track), _structured(path, track)
         whole = whole and track.alone and structured is not False
-        duration = header.duration if header and header.coding else None
-        if duration is None and stated and (structured or _fills(track, stated)):
-            duration = _believed(track, stated)
-    plain = header is not None and header.coding is not None
-    if duration is None or (duration < _SHORT and not plain):
-        counted, odd = _counted(path, stated) if duration is None else (duration, False)
-        if odd or counted < _SHORT or _differ(stated, counted):
-            counted, damaged = _decoded(path, counted)
-            odd = odd or damaged
-        duration, whole = counted, whole and not odd
-    compressed = header is not None and header.coding is None
-    clean = whole and not compressed and not _differ(stated, duration)
+        believed = _believed(track, stated) if stated and (structured or _fills(track, stated)) else None
+    if header is not None and header.coding is not None:
+        return Sound(container, header.duration, stated, rate, channels, whole and not _differ(stated, header.duration))
+    duration, odd = _length(path, believed, stated)
+    clean = whole and header is None and not odd and not _differ(stated, duration)
     return Sound(container, duration, stated, rate, channels, clean)
+
+
+def _length(path: Path, believed: float | None, stated: float) -> tuple[float, bool]:
+    """In seconds, and whether anything was odd."""
+    if believed is not None and believed >= _SHORT:
+        return believed, False
+    duration, odd = _counted(path, stated) if believed is None else (believed, False)
+    if odd or duration < _SHORT or _differ(stated, duration):
+        duration, damaged = _decoded(path, duration)
+        odd = odd or damaged
+    return duration, odd
 
 
 def _differ(stated: float, found: float) -> bool:
