@@ -17,6 +17,7 @@ from compat.endpoints import keeper, parts, sessions, spool
 from compat.endpoints.conversation import Bounds
 from compat.jobs import changes
 from compat.openai_api import fields, form, secrets
+from compat.openai_api.realtime import client_events
 from compat.settings import Settings
 from compat.wire import connections, http, websocket
 
@@ -48,6 +49,7 @@ CODE = {
     "a session's configuration over HTTP": f"{sessions.LARGEST >> 10} KiB",
     "a client secret": f"{secrets.LONGEST} characters",
     "a line of a WebSocket's handshake": f"{MAX_LINE_LENGTH} bytes",
+    "a live event that is no append": f"{client_events.LONGEST:,} characters",
     "a frame of live speech": f"{serving.LARGEST_FRAME >> 20} MiB",
     "sound that is ahead of the service": f"{Limits().unsent:g} s",
     "what a live caller does not read": f"{Bounds().backlog >> 20} MiB, {Bounds().unread:g} s",

@@ -96,6 +96,14 @@ def _read(_: type, said: str) -> Base64:
         raise ValueError("Invalid base64 encoded string") from error
 
 
+LONGEST = 256 << 10  # characters of an event that is no append: it is read in one turn of the event loop
+
+
+class _Kind(msgspec.Struct, frozen=True):
+    type: str = ""
+
+
+_kinds: msgspec.json.Decoder[_Kind] = msgspec.json.Decoder(_Kind)
 _decoder: msgspec.json.Decoder[ClientEvent] = msgspec.json.Decoder(ClientEvent, dec_hook=_read)
 _PATH = re.compile(r" - at `(?:key in )?\$\.?(.*?)(?:\[\.\.\.\])?`$")
 _MISSING = re.compile(r"missing required field `(.*?)`")
@@ -110,6 +118,11 @@ class Unreadable(BadRequest):
 def decode(raw: str | bytes) -> ClientEvent:
     """One text frame. Raises Unreadable, whose `param` is the path of what is wrong in it."""
     try:
+        if len(raw) > LONGEST and _kinds.decode(raw).type != "input_audio_buffer.append":
+            raise Unreadable(
+                f"An event other than input_audio_buffer.append takes {LONGEST:,} characters at most.",
+                code="event_too_long",
+            )
         return _noting(_decoder.decode(raw), raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _unreadable(raw, str(error)) from error
@@ -130,7 +143,7 @@ def _too_deep() -> Unreadable:
 
 def _unreadable(raw: str | bytes, reason: str) -> Unreadable:
     try:
-        message: Any = msgspec.json.decode(raw)
+        message: Any = msgspec.json.decode(raw) if len(raw) <= LONGEST else _kinds.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return Unreadable("The message is not valid JSON.", code="invalid_json")
     except RecursionError:

@@ -103,3 +103,31 @@ def test_an_update_knows_what_of_it_is_not_read(kind: str) -> None:
 
     assert isinstance(event, theirs.SessionUpdate | theirs.TranscriptionSessionUpdate)
     assert {"tools": True, "tracing": False} == event.session.unread
+
+
+LONG = "x" * theirs.LONGEST
+TOO_LONG = [
+    {"type": "session.update", "session": {"prompt": LONG}},
+    {"type": "input_audio_buffer.clear", "event_id": LONG},
+    {"type": LONG},
+    [LONG],
+]
+
+
+@pytest.mark.parametrize("event", TOO_LONG)
+def test_only_appends_may_be_long(event: object) -> None:
+    with pytest.raises(Unreadable) as refused:
+        decode(json.dumps(event))
+
+    assert refused.value.code in ("event_too_long", "invalid_json")
+    assert len(refused.value.message) < 200
+    assert theirs.Append(audio=theirs.Base64(bytes(theirs.LONGEST))) == decode(
+        json.dumps({"audio": base64.b64encode(bytes(theirs.LONGEST)).decode(), "type": "input_audio_buffer.append"})
+    )
+
+
+def test_a_long_append_that_cannot_be_read_is_told_what_is_wrong() -> None:
+    with pytest.raises(Unreadable) as refused:
+        decode(json.dumps({"type": "input_audio_buffer.append", "audio": 5, "more": [LONG]}))
+
+    assert ("audio", "invalid_value") == (refused.value.param, refused.value.code)
