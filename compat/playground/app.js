@@ -43,6 +43,10 @@ function theme(wanted) {
 
 async function models() {
   const { body } = await call("/models").catch(() => ({ body: { data: [] } }));
+  const demo = Boolean(body.dashscope?.engine); // it answers in DashScope's place, whatever the model
+  at("demo").hidden = !demo;
+  at("tagline").dataset.i18n = demo ? "demoTagline" : "tagline";
+  put();
   at("models").replaceChildren(...body.data.map(({ id }) => Object.assign(document.createElement("option"), { value: id })));
 }
 

@@ -17,7 +17,8 @@ const WORDS = {
     start: "Start", stop: "Stop", level: "Level of the microphone", captions: "Captions",
     empty: "Press Start and speak: settled words are dark, tentative ones light.",
     first: "first words", settled: "settled", ms: "ms", speaker: "Speaker",
-    silent: "No speech was heard.", demo: "A demo engine for English answers on this machine, for this server has no DashScope key.",
+    silent: "No speech was heard.", demo: "This server has no DashScope key: a demo engine on its machine answers, in English only. The language below has no effect.",
+    demoTagline: "OpenAI's audio API, answered by a demo engine on this machine",
     code: "The code for this", codeNote: "What you tried is what you paste. It works with OpenAI's own packages, unchanged but for the address.",
     todo: {
       invalid_api_key: "Enter a key under “API key” above: one of those this server was given in COMPAT_API_KEYS.",
@@ -50,7 +51,8 @@ const WORDS = {
     start: "开始", stop: "停止", level: "麦克风音量", captions: "字幕",
     empty: "点“开始”后说话：已确定的字为深色，暂定的为浅色。",
     first: "首字", settled: "定稿", ms: "毫秒", speaker: "说话人",
-    silent: "没有听到语音。", demo: "本服务没有 DashScope 密钥，由本机的英语演示引擎应答。",
+    silent: "没有听到语音。", demo: "本服务没有 DashScope 密钥，由本机的演示引擎应答，只识别英语；下面的“语言”不起作用。",
+    demoTagline: "OpenAI 音频接口，由本机的演示引擎应答",
     code: "对应的代码", codeNote: "所试即所得。OpenAI 官方 SDK 只需换地址，其余不变。",
     todo: {
       invalid_api_key: "请在上方“API 密钥”中填写 COMPAT_API_KEYS 里的一个密钥。",

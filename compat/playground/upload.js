@@ -121,9 +121,10 @@ async function transcribe(signal) {
   progress(say("uploading"), 0);
   const sent = (part) => (part < 1 ? progress(say("uploading"), part) : progress(say("listening")));
   const { status, body, ignored, road } = await upload(form, { sent, hear, signal });
+  signal.throwIfAborted();
   if (status === 202) await follow({ id: body.id, mode: ask.mode, name: file.name }, signal);
-  else if (body) finish(body, { ignored, road });
-  else if (!answer.body) throw new ApiError(0, { code: "network", message: "" }); // a stream that broke off
+  else if (body ?? answer.body) finish(body ?? answer.body, { ignored, road });
+  else throw new ApiError(0, { code: "network", message: "" }); // a stream that broke off
 }
 
 /** A long job, until it is there; its id outlives a reload. */
@@ -136,6 +137,7 @@ async function follow(job, signal) {
   });
   for (;;) {
     const told = await state(job, signal);
+    signal.throwIfAborted();
     if (told) {
       forTab.removeItem("job");
       if (told.body.object === "transcription.job") throw new ApiError(200, told.body.error ?? { message: told.body.status });
@@ -179,14 +181,14 @@ function hear(event) {
     answer.text += event.delta;
     at("transcript").append(event.delta);
   }
-  if (event.type === "transcript.text.done") finish(event, {});
+  if (event.type === "transcript.text.done") answer.body = event;
 }
 
 function finish(body, { ignored, road }) {
   Object.assign(answer, { body, text: body.text, segments: body.segments ?? [] });
   const told = body.dashscope ?? {};
   tags(at("tags"), [
-    told.model, told.language, told.emotion, body.duration && `${body.duration.toFixed(1)} s`, road ?? told.surface,
+    told.engine ?? told.model, told.language, told.emotion, body.duration && `${body.duration.toFixed(1)} s`, road ?? told.surface,
     ignored && `ignored: ${decodeURIComponent(ignored)}`,
   ]);
   const speakers = [...new Set(answer.segments.map((part) => part.speaker).filter(Boolean))];

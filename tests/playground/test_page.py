@@ -16,6 +16,7 @@ from compat.emulator.faults import Hang, Rule, Slow
 from tests.audio.media import make
 from tests.emulator.recordings import wav
 from tests.house import House
+from tests.test_cli import started
 
 pytestmark = pytest.mark.xdist_group("chromium")
 SAID = re.compile(r"ever tried[\W\d]+ever failed[\W\d]+no matter[\W\d]+try again", re.IGNORECASE)
@@ -225,6 +226,20 @@ def test_the_page_speaks_chinese_to_a_chinese_browser(chromium: Browser, home: H
         expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
         page.get_by_role("button", name="English").click()
         expect(page.get_by_role("tab", name="Microphone")).to_be_visible()
+
+
+def test_a_demo_engine_is_called_one(chromium: Browser, beginning: Path) -> None:
+    with started("serve", "--port", "0", "--engine", "tones") as (_, said), chromium.new_context() as context:
+        page = context.new_page()
+        page.goto(said[0].split()[-1].removesuffix("/v1"))
+        expect(page.get_by_role("note")).to_contain_text("a demo engine on its machine answers, in English only")
+        expect(page.locator("header")).not_to_contain_text("Qwen on")
+
+        page.locator("#spoken").fill("zh")
+        transcribe(page, beginning, "Words as they come")
+        expect(page.locator("#tags")).to_contain_text("ignored: language")
+        expect(page.locator("#tags")).to_contain_text("tones")
+        expect(page.locator("#tags")).not_to_contain_text("zh")
 
 
 def test_the_keyboard_is_enough(page: Page) -> None:
