@@ -225,7 +225,7 @@ def _has_chunking_strategy(form: Fields) -> bool:
             msgspec.json.decode(text, type=Strategy)
         elif text:
             choice(text, ("auto", "server_vad"), param)
-    except msgspec.MsgspecError as exc:
+    except (msgspec.MsgspecError, RecursionError) as exc:
         raise BadRequest(f"chunking_strategy cannot be read: {str(exc)[:200]}", param=param) from exc
     return bool(form.strategy or text)
 

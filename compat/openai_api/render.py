@@ -225,7 +225,7 @@ def _gaps(text: str, parts: Sequence[Segment], language: str | None) -> list[str
     gaps, position = [], 0
     for part in parts:
         place = text.find(part.text, position)
-        if place < 0 or text[position:place].strip():
+        if place < 0 or text[position:place].strip(" "):
             gaps = [space(before.text, after.text) for before, after in pairwise(parts)]
             break
         gaps.append(text[position:place])

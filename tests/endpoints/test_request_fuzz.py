@@ -34,7 +34,8 @@ values = st.sampled_from(
         "en",
         "zh-CN", "klingon", "json", "VERBOSE_JSON", "srt", "vtt", "diarized_json", "word", "segment", "logprobs",
         "[", "{",
-        '["word"]', "word,segment", '{"type":"server_vad"}', '{"a":' * 70, "whisper-1", "fun-asr", "gpt-4o-transcribe",
+        '["word"]', "word,segment", '{"type":"server_vad"}', '{"a":' * 9000,
+        "whisper-1", "fun-asr", "gpt-4o-transcribe",
         "https://example.com/a.mp3", "data:audio/wav;base64,AA==", "\x00", "\ud7ff" * 9, "x" * 5000,
     ]
 ) | st.text(max_size=20)  # fmt: skip

@@ -142,7 +142,8 @@ def test_each_channel_of_a_call_is_told(tones: House, call: bytes, model: str) -
 
     assert isinstance(answer, TranscriptionVerbose)
     segments = [segment.to_dict() for segment in answer.segments or ()]
-    assert [(0, " ".join(LEFT)), (1, " ".join(RIGHT))] == [(part["channel"], part["text"]) for part in segments]
+    told = [(part["channel"], part["text"]) for part in segments]
+    assert [(0, f" {' '.join(LEFT)}"), (1, f" {' '.join(RIGHT)}")] == told
 
 
 @pytest.mark.parametrize("model", ["whisper-1", "fun-asr", "paraformer-v2"])

@@ -176,6 +176,7 @@ ROWS: list[tuple[str, list[str], str | None, list[str]]] = [
     ("こんにちは。", ["こんにちは。"], "ja", ["こんにちは。"]),
     ("안녕하세요. 네.", ["안녕하세요.", "네."], "ko", [" 안녕하세요.", " 네."]),
     ("A one.\nB two.", ["B two.", "A one."], "en", [" B two.", " A one."]),
+    ("A one.\nB two.", ["A one.", "B two."], "en", [" A one.", " B two."]),
     ("", [], "en", []),
     ("", [""], "en", [""]),
 ]
