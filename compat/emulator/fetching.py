@@ -57,7 +57,7 @@ def _carried(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
 
 
 class _Judged(httpx2.AsyncHTTPTransport):
-    """Resolves a name once, judges every address that it has, and dials the first."""
+    """Resolves a name once, judges every address that it has, and dials one after the other."""
 
     def __init__(self, allowed: frozenset[Reach]) -> None:
         super().__init__()
@@ -67,24 +67,31 @@ class _Judged(httpx2.AsyncHTTPTransport):
         host = request.url.host
         if not host or host.startswith("%"):
             raise httpx2.InvalidURL("there is no host in it")
-        found = await _resolved(host, request.url.port or (443 if request.url.scheme == "https" else 80))
+        found = await self._resolved(host, request.url.port or (443 if request.url.scheme == "https" else 80))
         for address in found:
             where = reach(address)
             named = where == "loopback" and hostname(host) != "localhost" and not _literal(host)
             if where not in self._allowed or named:  # a foreign name for this machine is somebody's trick
                 raise OffLimits
         request.extensions = {**request.extensions, "sni_hostname": host}
-        request.url = request.url.copy_with(host=str(found[0]))
+        for address in found[:-1]:
+            with contextlib.suppress(httpx2.ConnectError, httpx2.ConnectTimeout):
+                return await self._dialled(request, address)
+        return await self._dialled(request, found[-1])
+
+    async def _dialled(self, request: httpx2.Request, address: Address) -> httpx2.Response:
+        request.url = request.url.copy_with(host=str(address))
         return await super().handle_async_request(request)
 
-
-async def _resolved(host: str, port: int) -> list[Address]:
-    """Raises httpx2.ConnectError."""
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as exc:
-        raise httpx2.ConnectError("the name does not resolve") from exc
-    return [ipaddress.ip_address(str(place[0]).partition("%")[0]) for *_, place in found]
+    async def _resolved(self, host: str, port: int) -> list[Address]:
+        """Raises httpx2.ConnectError; OffLimits where only a public name could have resolved."""
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as exc:
+            if "public" not in self._allowed:
+                raise OffLimits from exc
+            raise httpx2.ConnectError("the name does not resolve") from exc
+        return [ipaddress.ip_address(str(place[0]).partition("%")[0]) for *_, place in found]
 
 
 def _literal(host: str) -> bool:

@@ -49,6 +49,8 @@ async def work(emulator: Emulator, task: Task) -> None:
     task.status, task.scheduled = Status.RUNNING, emulator.clock()
     for file in task.files:
         file.failure = await _failure(emulator, task, file)
+    if emulator.site.single_use:
+        emulator.drop(file.url.removeprefix("oss://") for file in task.files)
     _strike(task)
     task.ended = emulator.clock()
     task.status = Status.SUCCEEDED if task.failure is None else Status.FAILED

@@ -71,7 +71,7 @@ def main() -> None:
         engine,
         keys=frozenset({given.key}),
         limits=Limits(object_seconds=KEPT, result_seconds=KEPT, disk_bytes=given.disk_bytes),
-        site=Site(hosts=LOOPBACK, control=False, reach=given.reach, folder=Path(given.folder)),
+        site=Site(hosts=LOOPBACK, control=False, reach=given.reach, folder=Path(given.folder), single_use=True),
     )
     config = uvicorn.Config(
         app,

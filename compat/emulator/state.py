@@ -7,7 +7,7 @@ import contextlib
 import secrets
 import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -142,14 +142,20 @@ class Emulator:
                     if file.result is not None:
                         file.result.unlink(missing_ok=True)
         wanted = {file.url for task in self.tasks.values() if task.ended is None for file in task.files}
-        for key, stored in list(self.objects.items()):
-            if now >= stored.expires and f"oss://{key}" not in wanted:
-                del self.objects[key]
-                stored.path.unlink(missing_ok=True)
+        self.drop(
+            [key for key, stored in self.objects.items() if now >= stored.expires and f"oss://{key}" not in wanted]
+        )
         policies = {key.rpartition("/")[0] for key in self.objects}
         for directory, policy in list(self.policies.items()):
             if now >= policy.expires and directory not in policies:
                 del self.policies[directory]
+
+    def drop(self, keys: Iterable[str]) -> None:
+        """Removes uploads; keys that are none are no matter."""
+        for key in keys:
+            stored = self.objects.pop(key, None)
+            if stored is not None:
+                stored.path.unlink(missing_ok=True)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         if self._work is None:

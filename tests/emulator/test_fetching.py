@@ -36,6 +36,8 @@ REFUSED: list[tuple[str, frozenset[Reach]]] = [
     ("http://10.0.0.1/", frozenset({"loopback", "public"})),
     ("http://169.254.169.254/latest", frozenset({"loopback", "public"})),
     ("http://8.8.8.8/", frozenset({"loopback", "private"})),
+    ("https://nowhere.invalid/a.wav", frozenset({"loopback"})),
+    ("https://nowhere.invalid/a.wav", frozenset()),
     ("http://127.1:1/", frozenset({"loopback"})),  # not the loopback that a program spells
 ]
 

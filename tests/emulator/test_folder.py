@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from compat.emulator.folder import PREFIX, Folder, Full, own
+from compat.emulator.site import Site
 from compat.emulator.state import Limits
 from tests.emulator.laptop import Start, data_uri, wav
 
@@ -62,6 +63,15 @@ def test_a_full_folder_refuses_uploads_and_sounds(start: Start) -> None:
     assert "disk_bytes" in heard.json()["error"]["message"]
     assert [] == list(laptop.emulator.folder.path.iterdir())
     assert 200 == laptop.chat(data_uri(wav(1))).status_code
+
+
+def test_an_upload_for_a_single_use_goes_with_its_task(start: Start) -> None:
+    laptop = start(site=Site(single_use=True))
+    url = laptop.upload(wav(), model="fun-asr")
+    laptop.finished(laptop.submit("fun-asr", {"file_urls": [url]}).json()["output"]["task_id"])
+
+    assert {} == laptop.emulator.objects
+    assert 1 == len(list(laptop.emulator.folder.path.iterdir()))  # the result
 
 
 def test_what_has_expired_goes_unless_a_task_still_reads_it(start: Start) -> None:
