@@ -25,7 +25,7 @@ class Hearing:
 
     `waiting` are manual pieces in the order of their first sound, not yet bound to a turn. `answered_to`: all sound
     up to this tick is answered. `answers` counts pieces with a result. `deaf`: this session of the service tells of
-    no new turn.
+    no new turn; `again`: the next one hears them.
     """
 
     def __init__(self, ledger: Ledger, doubt: Doubt) -> None:
@@ -41,7 +41,7 @@ class Hearing:
         self._orphans: deque[Item] = deque()
         self._turns: dict[str, Piece] = {}
         self._ended: deque[str] = deque(maxlen=_REMEMBERED_TURNS)
-        self.deaf = False
+        self.deaf = self.again = False
         self._ledger = ledger
         self._doubt = doubt
 
@@ -252,7 +252,8 @@ class Hearing:
         asked = [piece for piece in (*self._turns.values(), *self.waiting) if piece.asked]
         for piece in asked:
             self.silent(piece)
-        self.answered_to = max(self.answered_to, tick)
+        if not self.again:
+            self.answered_to = max(self.answered_to, tick)
         self.lost()
 
     def lost(self) -> None:
@@ -261,7 +262,7 @@ class Hearing:
             piece.fed, piece.asked, piece.stash = False, False, ""
         self._turns.clear()
         self._ended.clear()
-        self.deaf = False
+        self.deaf = self.again = False
         self.waiting.clear()
         self._orphans = deque(self.unfinished)
 

@@ -63,7 +63,7 @@ class Held:
         if not self._updates or start < self._updates[0].tick:
             return False
         self._place = start if self._place is None else self._place
-        hearing.deaf = True
+        hearing.deaf = hearing.again = True
         return True
 
     def place(self, hearing: Hearing, line: Line, tape: Tape, now: float) -> int | None:
@@ -73,7 +73,7 @@ class Held:
         first = self._updates[0]
         if self._place is None and hearing.heard_to >= first.tick:
             self._place = hearing.heard_to
-            hearing.deaf = True
+            hearing.deaf = hearing.again = True
         if hearing.unfinished:
             return None
         if self._place is not None:

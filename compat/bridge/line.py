@@ -192,7 +192,7 @@ class Line:
         self._enter(State.CLOSED, now)
         self.timeline = Timeline()
         self._told, self._owed, self._in_flight, self._next = None, [], 0, 0
-        self._alive, self._heard_of, self._received, self._busy_until = False, 0, 0.0, 0.0
+        self._alive, self._heard_of, self._received, self._busy_until, self._heard_by = False, 0, 0.0, 0.0, 0.0
         self.feed(now)
         if self._urgent:
             self.need(now)

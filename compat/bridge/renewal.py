@@ -33,6 +33,8 @@ class Renewal:
             return
         place = self._held.place(self._hearing, self._line, self._tape, now)
         if place is None:
+            if self._hearing.again and self._line.open:
+                self._line.finish(now)  # so that the turns before are answered soon
             return
         tick, target = self._held.take(place)
         if target == self._caller.target and not self._hearing.deaf:

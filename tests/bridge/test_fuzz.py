@@ -83,6 +83,10 @@ talk = st.sampled_from([
     {"type": "input_audio_buffer.clear"},
     {"type": "session.update", "session": {"turn_detection": None}},
     {"type": "session.update", "session": {"turn_detection": {"type": "server_vad"}}},
+    {"type": "session.update", "session": {"dashscope": {"live_deltas": True}}},
+    {"type": "session.update", "session": {"input_audio_transcription": {"language": "de"}}},
+    {"type": "session.update", "session": {"input_audio_transcription": {"language": None}}},
+    {"type": "session.update", "session": {"input_audio_format": "g711_ulaw"}},
 ]).map(json.dumps)  # fmt: skip
 frames = (said | anything).map(json.dumps) | st.text(max_size=30) | st.binary(max_size=30)
 

@@ -16,6 +16,7 @@ from tests.bridge.stage import (
     append,
     clear,
     commit,
+    committed,
     final,
     finished,
     later,
@@ -67,11 +68,31 @@ def test_the_turn_goes_on_and_the_next_has_the_new_settings(said: dict[str, Any]
             (text("t1", "h", "i"), ["< delta item_1 'h'"]),
             ENDED[0],
             (append(500), ["> audio 16000"]),
-            (started("t2", 2100), []),
+            (started("t2", 2100), ["> finish"]),
+            (committed("t1"), NEW),
             (text("t2", "", "b"), []),
-            (final("t1", "hi"), [*NEW, "< delta item_1 'i'", "< completed item_1 'hi' 1.6", "close", "open"]),
+            (final("t2", "bye"), []),
+            (final("t1", "hi"), ["< delta item_1 'i'", "< completed item_1 'hi' 1.6", "close", "open"]),
             (opened, [f"> setup pcm/16000 {told}", "> audio 6400", "> audio 16000"]),
             (started("n1", 300), ["< speech_started item_2 2100"]),
+        ],
+    )
+
+
+def test_a_turn_whose_result_comes_only_with_the_session_s_end() -> None:
+    play(
+        detecting(),
+        [
+            *SPEAKING,
+            (GERMAN, UPDATED),
+            (append(1500), ["> audio 32000", "> audio 16000"]),
+            ENDED[0],
+            (committed("t1"), [*NEW, "> finish"]),
+            (append(500), []),
+            (text("t1", "h", "i"), ["< delta item_1 'h'"]),
+            (finished, ["< delta item_1 'i'", "< completed item_1 'hi' 1.6", "close", "open"]),
+            (opened, [f"{SETUP} de", "> audio 6400", "> audio 16000", "> audio 16000"]),
+            (started("n1", 0), ["< speech_started item_2 1800"]),
         ],
     )
 
