@@ -13,7 +13,7 @@ from websockets.http11 import MAX_LINE_LENGTH
 from compat import nesting, serving
 from compat.audio.worker import Worker
 from compat.bridge.limits import Limits
-from compat.endpoints import keeper, parts, sessions, spool
+from compat.endpoints import bodies, keeper, parts, sessions, spool
 from compat.endpoints.conversation import Bounds
 from compat.jobs import changes
 from compat.openai_api import fields, form, secrets
@@ -40,6 +40,8 @@ CODE = {
     "an upload": f"`COMPAT_MAX_UPLOAD`, {SET.max_upload >> 30} GiB",
     "a form's parts": f"{parts.MOST_PARTS}, with {DEFAULT_MAX_HEADER_COUNT} headers of "
     f"{DEFAULT_MAX_HEADER_SIZE >> 10} KiB each",
+    "text before a form's first part": f"{parts.PREAMBLE >> 10} KiB",
+    "fields as JSON or a web form, with `url`": f"{bodies.LARGEST >> 20} MiB",
     "a form's text fields": f"{parts.LONGEST_FIELD >> 20} MiB each, {parts.ALL_FIELDS >> 20} MiB together",
     "all of these together, but for voice samples": f"{fields.MOST_TEXT:,} characters",
     "prompt and keywords of an upload": f"about {form.CONTEXT_TOKENS:,} tokens",
