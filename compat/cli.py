@@ -183,7 +183,8 @@ class _Announcing(_Stopping, Server):
         told = banner.banner(
             base, everywhere=everywhere, local=self._local, keys=self._keys, cert=self._cert, sample=sample
         )
-        click.echo(told)
+        with contextlib.suppress(OSError):  # a reader that has gone, or a full disk, is no reason not to serve
+            click.echo(told)
 
 
 def _traces() -> Traces:
