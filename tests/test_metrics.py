@@ -95,3 +95,16 @@ def test_jobs_waits_and_the_loop_s_lag_are_counted() -> None:
     assert 'compat_loop_lag_seconds_bucket{le="0.01"} 0.0' in said
     assert 'compat_first_delta_seconds_sum{kind="live"} 0.3' in said
     assert 'compat_final_seconds_sum{kind="live"} 0.6' in said
+
+
+def test_what_callers_choose_makes_no_labels() -> None:
+    metrics = Metrics(region="beijing", prices={})
+    for number in range(100):
+        name = f"qwen3-asr-flash-realtime-2026-01-{number:02}"
+        metrics.session({**SESSION, "code": 4000 + number, "model": name, "audio_seconds": 0.0})
+        metrics.request({**DONE, "path": f"/v1/{number}", "model": name, "status": 404, "error": "model_not_found"})
+
+    said = metrics.text().decode()
+    assert 'compat_sessions_total{code="application",dialect="ga"} 100.0' in said
+    assert "2026-01" not in said
+    assert 'path="other",status="404"} 100.0' in said

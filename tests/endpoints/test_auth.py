@@ -15,7 +15,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from compat.emulator.engines.scripted import Scripted
 from compat.endpoints.auth import Gate
-from compat.errors import Forbidden, NotAuthenticated
+from compat.endpoints.door import Door
+from compat.errors import Forbidden, NotAuthenticated, Overloaded
 from compat.keys import Scope
 from compat.settings import Settings
 from compat.variables import SettingsError
@@ -248,3 +249,34 @@ def test_a_session_ends_with_its_key_and_the_others_go_on(path: Path) -> None:
         (each.close_code, each.close_reason) for each in gone
     }
     assert [["session.created", "input_audio_buffer.cleared"]] * 2 == said
+
+
+PARTIES: list[tuple[dict[str, Any], list[tuple[str, str]], list[str]]] = [
+    # settings, (address, key) of some callers → how many each may have of nine requests, one after the other
+    ({}, [("127.0.0.1", "a"), ("::1", "b"), ("::ffff:127.0.0.1", "c")], ["all", "none", "none"]),
+    ({}, [("10.0.0.1", "a"), ("10.0.0.1", "b"), ("10.0.0.2", "a")], ["half", "none", "half"]),
+    ({}, [("2001:db8::1", "a"), ("2001:db8::2:2", "b"), ("2001:db8:0:1::1", "a")], ["half", "none", "half"]),
+    ({"pass_key": True}, [("10.0.0.1", "a"), ("10.0.0.2", "a"), ("10.0.0.1", "b")], ["half", "none", "half"]),
+    ({"api_keys": ("a",)}, [("10.0.0.1", "a"), ("10.0.0.2", "a")], ["all", "none"]),
+    ({"api_keys": ("a", "b")}, [("10.0.0.1", "a"), ("10.0.0.2", "a"), ("10.0.0.1", "b")], ["half", "none", "half"]),
+]
+
+
+@pytest.mark.parametrize(("settings", "callers", "shares"), PARTIES)
+def test_whose_share_a_request_counts_as(
+    settings: dict[str, Any], callers: list[tuple[str, str]], shares: list[str]
+) -> None:
+    door = Door(requests=9, sessions=9)
+    gate = Gate(Settings(**settings), door=door)
+
+    def taken(address: str, key: str) -> str:
+        headers, before = [(b"authorization", f"Bearer {key}".encode())], door.requests.used
+        scope = {"type": "http", "headers": headers, "client": (address, 1), "state": {"log": {}}}
+        with contextlib.suppress(Overloaded):
+            while True:
+                asked = Request({**scope, "state": {"log": {}, "stay": contextlib.ExitStack()}})
+                gate.enter(asked, gate.caller(asked))
+        got, left = door.requests.used - before, 9 - before
+        return "none" if not got else "all" if got == left else "half"
+
+    assert shares == [taken(*caller) for caller in callers]
