@@ -12,12 +12,13 @@ import struct
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import BinaryIO, NamedTuple
 
 from compat.audio.sniff import Span
 
 _PLACES = 17  # a prime: copies of one file do not begin at all of them
+_PAGES = 4  # of one block, but for the last
 _PAGE = 65_536  # bytes, the most that an Ogg page has
 _FRAMES = 32_768  # bytes in which a FLAC frame begins, but for exotic ones
 _WALKED = 262_144  # bytes of MPEG audio that are looked at frame by frame: a millisecond or two
@@ -194,9 +195,10 @@ def ogg_runs(file: BinaryIO, place: Span) -> bool:
     ends (RFC 3533 §6): chained, joined, cut and damaged files are not so."""
     file.seek(place.start)
     serials, times, last = {struct.unpack("<I", file.read(28)[14:18].ljust(4))[0]}, [], b""
-    for block in _blocks(file, place, 2 * _PAGE):
+    blocks = list(_blocks(file, place, 2 * _PAGE))
+    for number, block in enumerate(blocks, 1):
         follows = -1
-        for match in _OGG_PAGE.finditer(block):
+        for match in islice(_OGG_PAGE.finditer(block), _PAGES if number < len(blocks) else None):
             page = _ogg_page(block, match.start())
             if page is not None:
                 if follows not in (-1, match.start()):
