@@ -123,7 +123,7 @@ WRONG: list[tuple[bytes, str | None]] = [
     (b"{", None),
     (b"\xff", None),
     (b'{"session": ' + b"[" * 100_000, "session"),
-    (b'{"session": {"input_audio_noise_reduction": ' + b"[" * 100_000, None),
+    (b'{"session": {"input_audio_noise_reduction": ' + b"[" * 100_000, "session.input_audio_noise_reduction"),
 ]
 
 
