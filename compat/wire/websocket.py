@@ -5,7 +5,8 @@ of more than 8192 bytes, a body. What websockets itself refuses is told as plain
 Frames that come before the handshake is answered are lost, or break the connection without a word; and a caller who is
 cut off for a frame that cannot be may see a reset in place of the reason. A connection whose caller reads nothing more
 is kept, with all that waits for him, for as long as he likes, and the server cannot stop. A message in small fragments
-takes fifty times its length in memory, and one in empty fragments all there is.
+takes fifty times its length in memory, and one in empty fragments all there is. All frames that came together are
+handled in one turn of the loop, which takes seconds where they are short. Pongs pile up for a client that never reads.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
+from uvicorn._types import ASGIReceiveEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.datastructures import Headers
 from websockets.frames import Frame
@@ -25,6 +27,9 @@ from websockets.typing import LoggerLike, StatusLike
 from compat.errors import BadRequest, CompatError
 from compat.wire import refusal
 from compat.wire.refusal import LINGER
+
+FRAMES: Final = 32  # handled in one turn of the loop, and those in the rest of
+SOME: Final = 1 << 10  # bytes
 
 UNREADABLE: Final = BadRequest(
     "This is not a WebSocket handshake (RFC 6455, version 13) with lines of at most 8192 bytes.",
@@ -56,6 +61,10 @@ class Protocol(WebSocketsSansIOProtocol):
         self._told = refusal.told(self.app_state)
         self.conn = Connection(told=self._told, max_size=self.config.ws_max_size, logger=self.logger)
         self._early = b""
+        self._came = memoryview(b"")
+        self._handled = 0
+        self._taking: asyncio.Handle | None = None
+        self._pong = b""
         self._joined = bytearray()
         self._failed = False
         self._cutting: asyncio.TimerHandle | None = None
@@ -63,12 +72,14 @@ class Protocol(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost()
+        self._came = memoryview(b"")
         if self._cutting is not None:
             self._cutting.cancel()
         super().connection_lost(exc)
 
     def on_task_complete(self, task: asyncio.Task[None]) -> None:
         super().on_task_complete(task)
+        self._take_later()
         self._cut(after=self.ending)
 
     def keepalive_timeout(self) -> None:
@@ -85,8 +96,42 @@ class Protocol(WebSocketsSansIOProtocol):
         if self.handshake_initiated and not self.handshake_complete:
             self._early += data
             self._read(on=False)
-            return
-        super().data_received(data)
+        elif self.handshake_complete:
+            self._came = memoryview(bytes(self._came) + data if self._came else data)
+            if self._taking is None:
+                self._take()
+        else:
+            self._parse(data)
+
+    def _take(self) -> None:
+        """So many frames of what came in one turn of the loop, and no more before the application has heard those:
+        thousands may be as short as one of sound, and other connections have their turn in between."""
+        self._handled = 0
+        while self._came and self._handled < FRAMES and not (self._failed or self.transport.is_closing()):
+            part, self._came = self._came[:SOME], self._came[SOME:]
+            self._parse(part)
+        if self._failed or self.transport.is_closing():
+            self._came = memoryview(b"")
+        self._take_later()
+
+    def _take_later(self) -> None:
+        if self._came and self._taking is None and (self.queue.empty() or self.close_sent):
+            self._read(on=False)  # which uvicorn may just have switched on
+            self._taking = self.loop.call_soon(self._take_more)
+
+    def _take_more(self) -> None:
+        self._taking = None
+        self._take()
+        if not self._came and self.queue.empty():
+            self._read(on=True)
+
+    async def receive(self) -> ASGIReceiveEvent:
+        message = await super().receive()
+        self._take_later()
+        return message
+
+    def _parse(self, data: bytes | memoryview) -> None:
+        super().data_received(data)  # type: ignore[arg-type]  # websockets takes any buffer
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             self.handshake_initiated = self.close_sent = True
             self.transport.write(refusal.answer(UNREADABLE, self._told))
@@ -113,7 +158,16 @@ class Protocol(WebSocketsSansIOProtocol):
         if self.close_timer is None:
             self.close_timer = self.loop.call_later(LINGER, self.transport.close)
 
+    def send_receive_event_to_app(self) -> None:
+        self._handled += 1
+        super().send_receive_event_to_app()
+
+    def handle_pong(self, event: Frame) -> None:
+        self._handled += 1
+        super().handle_pong(event)
+
     def handle_cont(self, event: Frame) -> None:
+        self._handled += 1
         for part in (*self.frames, event.data):  # uvicorn has kept the first
             self._joined += part
         self.frames.clear()
@@ -122,8 +176,20 @@ class Protocol(WebSocketsSansIOProtocol):
             self.send_receive_event_to_app()
 
     def handle_ping(self) -> None:
-        if not self._failed:
+        """A client that does not read is answered the last ping only (RFC 6455, 5.5.3)."""
+        self._handled += 1
+        if self._failed:
+            return
+        if self.writable.is_set():
             super().handle_ping()
+        else:
+            self._pong = b"".join(self.conn.data_to_send())
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._pong:
+            pong, self._pong = self._pong, b""
+            self.transport.write(pong)
 
     def _cut(self, *, after: float) -> None:
         if self._cutting is not None:

@@ -53,6 +53,8 @@ CODE = {
     "a line of a WebSocket's handshake": f"{MAX_LINE_LENGTH} bytes",
     "a live event that is no append": f"{client_events.LONGEST:,} characters",
     "a frame of live speech": f"{serving.LARGEST_FRAME >> 20} MiB",
+    "frames of live speech handled in one turn of the event loop": f"{websocket.FRAMES}, and those in the rest of "
+    f"{websocket.SOME >> 10} KiB",
     "sound that is ahead of the service": f"{Limits().unsent:g} s",
     "what a live caller does not read": f"{Bounds().backlog >> 20} MiB, {Bounds().unread:g} s",
     "the last words of a live session, which its caller does not take": f"{websocket.Protocol.ending:g} s",
