@@ -26,6 +26,9 @@ def command(*arguments: str) -> list[str]:
 
 @functools.cache
 def _places() -> list[str]:
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:  # it was removed
+        return [place for place in sys.path if place]
     found = [here / place for place in sys.path]  # an empty one is the current folder
     return [str(place) for place in found if place.resolve() != here or here == HOME]

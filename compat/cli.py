@@ -21,7 +21,7 @@ import uvicorn
 
 from compat import __version__, extras, logs
 from compat.emulator.options import options as emulator_options
-from compat.local import LocalEngine
+from compat.local import LocalEngine, forget_proxies
 from compat.serving import Server, check_certificate, config
 from compat.settings import Settings
 from compat.variables import SettingsError
@@ -236,8 +236,7 @@ def _state() -> str | None:
 
 def _instead(local: LocalEngine) -> dict[str, str]:
     """The environment that has the local engine answer and nothing else: no proxy, no other address, no account."""
-    for name in ("no_proxy", "NO_PROXY"):
-        os.environ[name] = ",".join(filter(None, (os.environ.get(name, ""), "127.0.0.1")))
+    forget_proxies()
     return {
         "DASHSCOPE_API_KEY": local.key,
         "DASHSCOPE_BASE_URL": local.root,

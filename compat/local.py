@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import secrets
 import select
 import shutil
@@ -18,6 +19,7 @@ import threading
 import time
 from pathlib import Path
 from typing import Final
+from urllib.request import getproxies
 
 from compat import children
 from compat.errors import ServiceUnavailable
@@ -27,6 +29,13 @@ PROGRAM: Final = "from compat.emulator.managed import main; main()"
 SETTLED: Final = 10.0  # seconds after which a child is no failure to start
 LONGEST: Final = 30.0  # seconds between two starts of a child that dies at once
 GOODBYE: Final = 6.0  # seconds for the child to clear its files away
+
+
+def forget_proxies() -> None:
+    """None leads to this machine. Clients would read them even for addresses that `NO_PROXY` spares."""
+    for name in getproxies():
+        for variable in (f"{name}_proxy", f"{name}_PROXY".upper()):
+            os.environ.pop(variable, None)
 
 
 def pause(deaths: int) -> float:

@@ -7,6 +7,7 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.request import getproxies
 
 import pytest
 from click.testing import CliRunner
@@ -16,6 +17,7 @@ from packaging.requirements import Requirement
 from compat import extras
 from compat.app import create_app
 from compat.cli import main
+from compat.local import forget_proxies
 from compat.settings import Settings
 from compat.variables import SettingsError
 from tests import tls
@@ -153,3 +155,36 @@ def test_a_certificate_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     for pair in ((garbage, garbage), (cert, garbage), (garbage, key), (cert, strange), (cert, locked), (key, cert)):
         said = refused("serve", "--port", "0", "--tls-cert", f"{pair[0]}", "--tls-key", f"{pair[1]}", environment=KEY)
         assert all(text in said for text in ("--tls-cert", "--tls-key", "PEM"))
+
+
+AROUND = [
+    ("HTTPS_PROXY", "socks5://user:hunter2@127.0.0.1:7890", "ALL_PROXY names a SOCKS proxy"),
+    ("ALL_PROXY", "socks5h://127.0.0.1:7890", "ALL_PROXY names a SOCKS proxy"),
+    ("https_proxy", "http://user:hunter2@[::1", "HTTPS_PROXY or ALL_PROXY should be an address"),
+    ("HTTPS_PROXY", "http://user:hunter2@host:port", "HTTPS_PROXY or ALL_PROXY should be an address"),
+    ("SSL_CERT_FILE", "{folder}/none", "SSL_CERT_FILE should be"),
+    ("SSL_CERT_FILE", "{folder}", "SSL_CERT_FILE should be"),
+    ("SSL_CERT_FILE", __file__, "SSL_CERT_FILE should be"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "message"), AROUND)
+def test_what_others_set_in_the_environment_is_refused_by_name(
+    name: str, value: str, message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(name, value.format(folder=tmp_path))
+    monkeypatch.setitem(sys.modules, "socksio", None)
+
+    with pytest.raises(SettingsError, match=message) as caught:
+        create_app(Settings(dashscope_api_key="sk-1", spool=tmp_path))
+
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_local_engine_is_asked_without_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ALL_PROXY", "https_proxy", "HTTP_PROXY", "wss_proxy", "no_proxy"):
+        monkeypatch.setenv(name, "socks5://127.0.0.1:1")
+
+    forget_proxies()
+
+    assert {} == getproxies()

@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 
 from compat import children
 from compat.errors import CompatError
+from compat.local import forget_proxies
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -74,7 +75,12 @@ def client(base_url: str, api_key: str) -> AsyncOpenAI:
     except ImportError as exc:
         raise click.ClickException("This needs the client extra: pip install 'qwen-asr-compat[client]'.") from exc
     dialled = base_url.replace("http", "ws", 1)
-    return AsyncOpenAI(base_url=base_url, websocket_base_url=dialled, api_key=api_key, timeout=4 * 3600)
+    try:
+        return AsyncOpenAI(base_url=base_url, websocket_base_url=dialled, api_key=api_key, timeout=4 * 3600)
+    except ImportError as exc:
+        raise click.ClickException(
+            "HTTPS_PROXY or ALL_PROXY names a SOCKS proxy: unset it, or pip install socksio python-socks."
+        ) from exc
 
 
 class Failed(Exception):
@@ -90,6 +96,7 @@ def chosen(base_url: str, local: bool) -> Iterator[str]:
     if not local:
         yield base_url
         return
+    forget_proxies()
     command = children.command("serve", "--port", "0")
     with tempfile.TemporaryFile("w+") as said:
         server = subprocess.Popen(  # noqa: S603 - our own program

@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import importlib.util
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from typing import Protocol, TypeVar
+from urllib.request import getproxies
 
 import httpx2
 import pybase64
@@ -32,6 +34,7 @@ from compat.upstream.budget import Budget
 from compat.upstream.guard import UNTRACED, Guard, surface
 from compat.upstream.pools import EACH, Pools
 from compat.upstream.pulse import Pulse
+from compat.variables import SettingsError
 
 T = TypeVar("T")
 
@@ -69,6 +72,22 @@ def _translating() -> Iterator[None]:
         raise translated(exc) from exc
 
 
+@contextlib.contextmanager
+def _environment() -> Iterator[None]:
+    """Around what reads the standard variables. Raises SettingsError without their values: proxies have passwords."""
+    socks = any(address.startswith("socks") for address in getproxies().values())
+    if socks and not all(map(importlib.util.find_spec, ("socksio", "python_socks"))):
+        raise SettingsError(
+            "HTTPS_PROXY or ALL_PROXY names a SOCKS proxy, which needs two packages: pip install socksio python-socks."
+        )
+    try:
+        yield
+    except (httpx2.InvalidURL, ValueError):
+        raise SettingsError("HTTPS_PROXY or ALL_PROXY should be an address such as http://127.0.0.1:3128.") from None
+    except OSError as exc:
+        raise SettingsError("SSL_CERT_FILE should be a file of certificates in PEM.") from exc
+
+
 class Custodian(Protocol):
     """Who looks after a task beyond the request that began it: it is told of the task and cancels it, or does not."""
 
@@ -93,18 +112,19 @@ class Service:
         guard: Guard | None = None,
         pulse: Pulse | None = None,
     ) -> None:
-        """Without a `budget` and a `guard` calls are neither held back nor counted."""
+        """Without a `budget` and a `guard` calls are neither held back nor counted. Raises SettingsError."""
         self._root = root.rstrip("/")
-        self._pools = Pools(
-            functools.partial(
-                httpx2.AsyncClient,
-                verify=httpx2.create_ssl_context(),
-                timeout=httpx2.Timeout(answer_timeout, connect=connect_timeout, pool=answer_timeout),
-                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=EACH, keepalive_expiry=30.0),
-                headers={"user-agent": "qwen-asr-compat"},
-                follow_redirects=False,
+        with _environment():
+            self._pools = Pools(
+                functools.partial(
+                    httpx2.AsyncClient,
+                    verify=httpx2.create_ssl_context(),
+                    timeout=httpx2.Timeout(answer_timeout, connect=connect_timeout, pool=answer_timeout),
+                    limits=httpx2.Limits(max_connections=None, max_keepalive_connections=EACH, keepalive_expiry=30.0),
+                    headers={"user-agent": "qwen-asr-compat"},
+                    follow_redirects=False,
+                )
             )
-        )
         self._attempts = attempts
         self._budget = budget
         self._guard = guard
