@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
 
 import httpx2
 import pytest
@@ -12,14 +13,15 @@ from websockets.sync.client import connect
 
 from compat.emulator.faults import Faults, Refuse, Rule
 from compat.emulator.site import LOOPBACK, SERVICE, Site
-from tests.emulator.laptop import CHAT, GENERATION, TRANSCRIPTION, Laptop, Start
+from tests.emulator.laptop import CHAT, GENERATION, TRANSCRIPTION, Laptop, Start, started
 
 ARREARAGE = "Access denied, please make sure your account is in good standing."
 
 
-@pytest.fixture
-def laptop(start: Start) -> Laptop:
-    return start(site=Site(hosts=LOOPBACK | {SERVICE}))
+@pytest.fixture(scope="module")
+def laptop() -> Iterator[Laptop]:
+    with started(site=Site(hosts=LOOPBACK | {SERVICE})) as made:
+        yield made
 
 
 @pytest.mark.parametrize(
