@@ -73,7 +73,7 @@ BLOCKS = [
     for page in PAGES
     for found in re.finditer(r"^```(\w*)\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
 ]
-RUNNING = [block for block in BLOCKS if block.runs]
+RUNNING = list({block.shortened: block for block in reversed(BLOCKS) if block.runs}.values())  # each text once
 PRINTED = "\n".join(block.text for block in BLOCKS)
 
 
