@@ -108,14 +108,14 @@ class Caller:
         self.target, self._mark = target, self._intake.position
         self._tape.add(Barrier(why="switch", tick=self._mark, target=target))
 
-    def renew(self, tick: int, target: Target) -> None:
+    def renew(self, target: Target) -> None:
         """Settings that waited hold now: nothing is under way, and all sound that is not answered is on the tape again.
-        Where the caller ends its turns from here on, the next begins after this position."""
+        Where the caller ends its turns from here on, that sound is of the next."""
         by_hand, self.target = target.by_hand and not self.target.by_hand, target
         self._hearing.listen(target)
         if by_hand:
-            self._mark = tick = max(tick, self._hearing.heard_to)
-            for sound in self._tape.reclaim(tick):
+            self._mark = self._hearing.heard_to
+            for sound in self._tape.reclaim(self._mark):
                 self._add(sound)
 
     # --- events -----------------------------------------------------------------------------------------------------

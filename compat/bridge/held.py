@@ -86,13 +86,13 @@ class Held:
         waits = self._updates and line.open and not hearing.unfinished and _sent(tape, self._updates[0].tick)
         return self._updates[0].due if waits else None
 
-    def take(self, place: int) -> tuple[int, Target]:
-        """The last update before this place, and where it came."""
+    def take(self, place: int) -> Target:
+        """The last settings before this place."""
         taken = self._updates.popleft()
         while self._updates and self._updates[0].tick <= place:
             taken = self._updates.popleft()
         self._place = None
-        return taken.tick, taken.target
+        return taken.target
 
 
 def _sent(tape: Tape, tick: int) -> bool:

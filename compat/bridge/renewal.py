@@ -36,11 +36,11 @@ class Renewal:
             if self._hearing.again and self._line.open:
                 self._line.finish(now)  # so that the turns before are answered soon
             return
-        tick, target = self._held.take(place)
+        target = self._held.take(place)
         if target == self._caller.target and not self._hearing.deaf:
             return
         self._line.renew(self._caller.takeable(target).setup, now)
-        self._caller.renew(tick, target)
+        self._caller.renew(target)
         self.stamp(now)
 
     @property

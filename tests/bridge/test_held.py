@@ -332,7 +332,7 @@ def test_a_commit_ends_the_detected_turn_that_goes_on() -> None:
     )
 
 
-def test_where_nobody_speaks_the_caller_s_turn_begins_at_the_update() -> None:
+def test_where_nobody_speaks_the_caller_s_turn_begins_with_what_may_still_be_speech() -> None:
     play(
         detecting(),
         [
@@ -340,9 +340,9 @@ def test_where_nobody_speaks_the_caller_s_turn_begins_at_the_update() -> None:
             (BY_HAND, UPDATED),
             (append(500), ["> audio 16000"]),
             (later(1.6), ["close", "open"]),
-            (opened, ["> setup pcm/16000 manual", "> audio 16000"]),
+            (opened, ["> setup pcm/16000 manual", "> audio 32000", "> audio 16000"]),
             (append(500), ["> audio 16000"]),
             (commit, [*NEW, "> commit"]),
-            (final("n1", "hi"), ["< delta item_1 'hi'", "< completed item_1 'hi' 1.0"]),
+            (final("n1", "hi"), ["< delta item_1 'hi'", "< completed item_1 'hi' 2.0"]),
         ],
     )

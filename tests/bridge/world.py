@@ -236,7 +236,7 @@ class World:
         padding: int = 0,
         service: Service | None = None,
     ) -> None:
-        self.now = self.grace = 0.0
+        self.now, self.grace = 1000.0, 0.0
         self.frames: list[dict[str, Any]] = []
         self.service: Service | None = None
         self.dialled = False
