@@ -34,6 +34,7 @@ OWN: Final = {
     "compat.endpoints.streams.SlowJson.fault",
     "compat.upstream.sockets._Socket.write",
 }
+STANDARD: Final = (bytes, dict, list, set, str, *filter(inspect.isclass, vars(asyncio).values()))  # of no release
 REACHED: Final = {  # beyond subclasses
     "websockets.asyncio.client.ClientConnection": ("close", "drain", "paused", "ping", "protocol", "recv", "send"),
     "websockets.protocol.Protocol": ("state",),
@@ -113,7 +114,7 @@ def _asked(cls: type, bases: tuple[type, ...]) -> Iterator[str]:
     package knows."""
     ours = _names(tuple(base for base in cls.__mro__ if base.__module__.split(".")[0] == "compat"))
     theirs = _names(cls.__mro__)
-    words = _attributes(bases).union(*map(dir, (asyncio.AbstractEventLoop, asyncio.Transport, bytes)))
+    words = _attributes(bases).union(*map(dir, STANDARD))
     for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(cls)))):
         if not isinstance(node, ast.Attribute):
             continue

@@ -105,9 +105,13 @@ class SqliteStore:
                 self._path.chmod(0o600)  # it may be an older one
                 self._leftovers = True  # of a process that was killed
             connection = sqlite3.connect(self._path or ":memory:", timeout=BUSY, isolation_level=None)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA secure_delete = ON")
-            connection.executescript(SCHEMA)
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA secure_delete = ON")
+                connection.executescript(SCHEMA)
+            except sqlite3.Error:
+                connection.close()
+                raise
             self._connection = connection
         return self._connection
 
