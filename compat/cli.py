@@ -125,7 +125,8 @@ class _Stopping(uvicorn.Server):
         if self._heard is None:
             self._heard = sig
             hint = " Press Ctrl-C again to stop at once." if sys.stdin.isatty() else ""
-            os.write(2, f"Stopping.{hint}\n".encode())  # a signal may come while another line is being written
+            with contextlib.suppress(OSError):  # nobody may read it any more
+                os.write(2, f"Stopping.{hint}\n".encode())  # a signal may come while another line is being written
         super().handle_exit(sig, frame)
         if self.force_exit:
             logging.disable()  # the errors of all that is cut off now

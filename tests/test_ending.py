@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from tests.terminal import CTRL_C, terminal
@@ -46,3 +48,16 @@ def test_the_emulator_alone_ends_with_one_line(tmp_path: Path) -> None:
         [line] = said_after(shell.rest(), "any key")
 
     assert (130, "^CStop") == (shell.status, line[:6])
+
+
+def test_a_server_whose_log_nobody_reads_ends_at_the_first_signal() -> None:
+    command = [*COMMAND, "emulator", "--port", "0", "--engine", "scripted"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        root = process.stdout.readline().decode().split()[3].rstrip(",")
+        httpx2.get(f"{root}/emulator/counts", trust_env=False, timeout=20).raise_for_status()
+        process.stderr.close()
+        process.send_signal(signal.SIGTERM)
+
+        assert 0 == process.wait(timeout=20)
