@@ -25,7 +25,7 @@ SESSION = (
     Row("audio.input.format", "same", "audio/pcm at 8, 16, 24 or 48 kHz, audio/pcmu, audio/pcma; audio/opus besides."),
     Row("audio.input.noise_reduction", "ignored", "near_field, far_field or null; the service has its own."),
     Row("audio.input.transcription.model", "mapped", "As for uploads; qwen3-asr-flash-realtime for OpenAI's names."),
-    Row("audio.input.transcription.language", "mapped", "A code, a tag or an English name."),
+    Row("audio.input.transcription.language", "mapped", "A code, a tag or an English name. Replaces languages."),
     Row(
         "audio.input.transcription.languages", "mapped", "One is the language; of several the service detects its own."
     ),
@@ -45,8 +45,8 @@ SESSION = (
 )
 
 EVENTS = (
-    Row("session.update", "same", "Whole or not at all; holds from the next turn on."),
-    Row("input_audio_buffer.append", "same", "Base64 of any length."),
+    Row("session.update", "same", "Whole or not at all; changes what it contains, from the next turn on."),
+    Row("input_audio_buffer.append", "same", "Base64 of any length and spelling."),
     Row("input_audio_buffer.commit", "same", "Under turn detection too: ends the turn."),
     Row("input_audio_buffer.clear", "same", "Drops what is not committed."),
     Row("conversation.item.retrieve", "same", "The item with its transcript."),
