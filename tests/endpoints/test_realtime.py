@@ -382,10 +382,10 @@ async def test_a_caller_who_does_not_read_is_closed_with_1008() -> None:
 
 async def flood(send: Any) -> None:  # noqa: ANN401 - a socket's send
     """Questions whose answers are as long as they are, until nobody takes them any more."""
-    question = json.dumps({"type": "conversation.item.retrieve", "item_id": "x" * 500_000})
+    question = json.dumps({"type": "conversation.item.retrieve", "item_id": "x" * 200_000})
     try:
         async with asyncio.timeout(20):
-            for _ in range(200):
+            for _ in range(500):
                 await send(question)
     except (TimeoutError, ConnectionClosed):
         return
