@@ -167,7 +167,9 @@ async def test_an_erased_answer_is_not_on_disk(tmp_path: Path, after: str) -> No
         else:
             await first.swap(done, changed(done, transcript=None))
     if after == "killed":
-        await SqliteStore(path).get("anything")
+        third = SqliteStore(path)
+        await third.get("anything")
+        await third.close()
 
     assert [] == holding(tmp_path, words)
     await first.close()
