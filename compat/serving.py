@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import functools
 import gc
 import logging
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import uvicorn
 
 from compat.variables import SettingsError
+from compat.wire import http
 from compat.wire.connections import Connections
-from compat.wire.http import bounded
+from compat.wire.tls import Handshake
 from compat.wire.websocket import Protocol
 
 LARGEST_FRAME: Final = 24 << 20  # bytes: an append of 15 MiB of audio in base64
@@ -64,7 +66,7 @@ def config(
         ssl_certfile=cert,
         ssl_keyfile=key,
         proxy_headers=False,
-        http=bounded(
+        http=http.bounded(
             head_timeout=head_timeout,
             body_timeout=body_timeout,
             connections=Connections() if connections is None else connections,
@@ -102,11 +104,19 @@ class Server(uvicorn.Server):
         self._leave = leave
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        await super().startup([])  # uvicorn's own listeners wait a minute for each TLS handshake
+        loop = asyncio.get_running_loop()
+        for listener in sockets or ():
+            self.servers.append(await loop.create_server(self._made, sock=listener, backlog=self.config.backlog))
         gc.collect()
         gc.freeze()  # what is there by now stays: searching it for garbage costs 10 ms and more, again and again
         gc.set_threshold(10_000, 20, 50)
         _keep_freed_memory()
+
+    def _made(self) -> asyncio.Protocol:
+        kind = cast("type[http.Protocol]", self.config.http_protocol_class)
+        made = functools.partial(kind, self.config, self.server_state, self.lifespan.state)
+        return Handshake(self.config.ssl, made) if self.config.ssl else made()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await self._unless_forced(self._retire)

@@ -17,11 +17,12 @@ from typing import ClassVar, Final, Literal, cast
 from httptools import HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.utils import get_remote_addr
 
 from compat.endpoints.pages import PROBES
 from compat.errors import BadRequest, CompatError, HeadTooLarge, Overloaded, ServiceUnavailable, TooSlow
 from compat.wire import websocket
-from compat.wire.connections import Connections
+from compat.wire.connections import Connections, Place
 from compat.wire.ending import Transport, half_close, untaken
 from compat.wire.refusal import LINGER, answer, told
 from compat.wire.unframed import unframed
@@ -65,11 +66,20 @@ class Protocol(HttpToolsProtocol):
     body_timeout: ClassVar[float] = 30.0
     all: ClassVar[Connections] = Connections()
 
+    _entered: Place | None = None
+
+    def enter(self, transport: asyncio.Transport) -> Place:
+        """Takes a place among the connections, which may be before a TLS handshake."""
+        peer = get_remote_addr(transport)
+        self._entered = self.all.enter(peer[0] if peer else "", transport.abort, self.loop.time())
+        return self._entered
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        self._place = self._entered or self.enter(transport)
+        self._place.end = transport.abort
         super().connection_made(Transport(transport, self._end, lambda: self._ending))
         self.flow = Flow(transport, lambda: not self._ending and bool(self._held or self.pipeline))
         self._real = transport
-        self._place = self.all.enter(self.client[0] if self.client else "", transport.abort, self.loop.time())
         self._stage: Stage = "head"
         self._since = self.loop.time()
         self._came = 0

@@ -27,6 +27,7 @@ SET = Settings()
 READING = inspect.signature(Worker).parameters
 CODE = {
     "a request's head": f"{http.HEAD >> 10} KiB, {http.HEADERS} headers",
+    "the time for a TLS handshake": f"`COMPAT_HEAD_TIMEOUT`, {SET.head_timeout:g} s",
     "the time for a head": f"`COMPAT_HEAD_TIMEOUT`, {SET.head_timeout:g} s",
     "the pace of a body": f"{http.SLOWEST} bytes a second over `COMPAT_BODY_TIMEOUT`, {SET.body_timeout:g} s",
     "trailers, or what else of a body is no data": f"{http.HEAD >> 10} KiB in a row",
