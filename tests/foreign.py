@@ -2,9 +2,9 @@
 
     python -P tests/foreign.py      says what is missing; the exit status is 1 when anything is
 
-A method of a class with a foreign base has to be one of the base's, unless its name begins with an underscore or it
-is in OWN. What such a class asks of itself and does not define has to come from the base. Run by the tests against the
-lock, and by scripts/installs.py against both ends of every dependency's range.
+A method of a class with a foreign base has to be one of the base's, unless this package itself calls it. What such a
+class asks of itself and does not define has to come from the base. Run by the tests against the lock, and by
+scripts/installs.py against both ends of every dependency's range.
 """
 
 from __future__ import annotations
@@ -28,12 +28,6 @@ import compat
 from compat.serving import FALSE_ALARMS
 
 PACKAGES: Final = ("uvicorn", "websockets", "httpx2", "httpcore2", "starlette", "httptools", "click", "limits", "rich")
-OWN: Final = {
-    "compat.cli._Stopping.until_signal",
-    "compat.endpoints.streams.EventStream.fault",
-    "compat.endpoints.streams.SlowJson.fault",
-    "compat.upstream.sockets._Socket.write",
-}
 STANDARD: Final = (bytes, dict, list, set, str, *filter(inspect.isclass, vars(asyncio).values()))  # of no release
 REACHED: Final = {  # beyond subclasses
     "websockets.asyncio.client.ClientConnection": ("close", "drain", "paused", "ping", "protocol", "recv", "send"),
@@ -96,13 +90,22 @@ def _foreign(cls: type) -> tuple[type, ...]:
 def _overridden(cls: type, bases: tuple[type, ...]) -> Iterator[str]:
     for name, ours in vars(cls).items():
         path = f"{cls.__module__}.{cls.__qualname__}.{name}"
-        if name.startswith("_") or path in OWN or not isinstance(ours, FunctionType):
+        if name.startswith("_") or not isinstance(ours, FunctionType):
             continue
         theirs = next((vars(base)[name] for base in bases if name in vars(base)), None)
+        if theirs is None and (name in _called() and f"super().{name}(" not in inspect.getsource(ours)):
+            continue
         if theirs is None:
             yield f"{path} overrides nothing: {bases[0].__module__}.{bases[0].__qualname__} has no {name}"
         elif (known := _parameters(ours)) != (wanted := _parameters(theirs)):
             yield f"{path} takes {known}, and the method that it overrides {wanted}"
+
+
+@cache
+def _called() -> frozenset[str]:
+    """Names that this package asks an object for, other than `super()`: its own methods are among them."""
+    asked = (node for module in _modules() for node in ast.walk(_tree(module)) if isinstance(node, ast.Attribute))
+    return frozenset(node.attr for node in asked if ast.unparse(node.value) != "super()")
 
 
 def _parameters(function: object) -> list[str]:
