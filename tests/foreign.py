@@ -32,6 +32,7 @@ STANDARD: Final = (bytes, dict, list, set, str, *filter(inspect.isclass, vars(as
 REACHED: Final = {  # beyond subclasses
     "websockets.asyncio.client.ClientConnection": ("close", "drain", "paused", "ping", "protocol", "recv", "send"),
     "websockets.protocol.Protocol": ("state",),
+    "uvicorn.protocols.http.httptools_impl.HttpToolsProtocol": ("_should_upgrade", "_unsupported_upgrade_warning"),
     "uvicorn.server.Server": ("force_exit", "handle_exit", "run", "servers", "shutdown", "startup"),
 }
 
