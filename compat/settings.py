@@ -103,7 +103,9 @@ class Settings:
     )
     max_upload: int = setting(2 << 30, values.size, "Largest upload, in bytes or with K, M, G.")
     max_duration: float = setting(43200.0, values.seconds, "Longest audio, in seconds.")
-    spool: Path | None = setting(None, values.path, "Folder for uploads on their way; a private one is made in it.")
+    spool: Path | None = setting(
+        None, values.path, "Folder for uploads in progress; the server makes a private one in it."
+    )
     connect_timeout: float = setting(5.0, values.seconds, "Seconds to connect to DashScope.")
     answer_timeout: float = setting(300.0, values.seconds, "Seconds without a byte from DashScope before giving up.")
     task_deadline: float = setting(10800.0, values.seconds, "Seconds that a file task may take.")
@@ -122,24 +124,26 @@ class Settings:
     max_connections: int | None = setting(
         None,
         values.count,
-        "Connections at a time, half of them from one address; by default 4096, or fewer where the system lets the "
-        "process have few files open.",
+        "Connections at a time, at most half of them from one address; by default 4096, or fewer where the system "
+        "limits open files.",
     )
     max_session: float = setting(86400.0, values.seconds, "Longest live session, in seconds.")
     max_spool: int = setting(
         64 << 30,
         values.size,
-        "Bytes of all uploads and what is made of them on disk; beyond it a 503. With several callers at "
-        "least twice `COMPAT_MAX_UPLOAD`.",
+        "Bytes on disk of all uploads and their re-encoded audio; beyond it a 503. With several callers at least twice "
+        "`COMPAT_MAX_UPLOAD`.",
     )
-    head_timeout: float = setting(10.0, values.seconds, "Seconds that a request's head may take to come.")
+    head_timeout: float = setting(10.0, values.seconds, "Seconds in which a request's head must arrive.")
     body_timeout: float = setting(
-        30.0, values.seconds, "Seconds of which a request's body has to bring 512 bytes each, measured again and again."
+        30.0, values.seconds, "Window, in seconds, over which a request body must average 512 bytes/s."
     )
     breaker_failures: int = setting(
-        10, values.count, "Failures of one of DashScope's surfaces in a row after which it is left alone for a while."
+        10,
+        values.count,
+        "Consecutive failures of one of DashScope's surfaces after which it is not called for a while.",
     )
-    breaker_pause: float = setting(15.0, values.seconds, "Seconds of that, before one call tries it again.")
+    breaker_pause: float = setting(15.0, values.seconds, "Seconds of that pause, before one call tries it again.")
     grace: float = setting(
         10.0, values.seconds, "Seconds that live sessions get to finish when they or the server end."
     )
@@ -149,7 +153,9 @@ class Settings:
         "Seconds that a stopping server still takes work while `/readyz` says 503 to balancers; 0 by default.",
     )
     media_workers: int = setting(
-        2, values.count, "Processes that read and re-encode audio for one caller; as many again when several have some."
+        2,
+        values.count,
+        "Processes that read and re-encode audio for one caller; twice as many for several callers together.",
     )
     store: str | None = setting(
         None,
@@ -168,7 +174,7 @@ class Settings:
     heartbeat: float | None = setting(
         None,
         values.seconds,
-        "Seconds after which a plain JSON answer in the making sends white space, again and again; off by default.",
+        "Interval, in seconds, of whitespace keep-alives while a JSON answer is prepared; off by default.",
     )
     webhook_secret: bytes | None = setting(
         None, values.webhook_secret, "Signs calls to a job's `webhook_url`: `whsec_…`."
@@ -185,13 +191,13 @@ class Settings:
     trusted_proxies: tuple[networks.Network, ...] = setting(
         (),
         values.proxies,
-        "Addresses or ranges of proxies in front, comma-separated, or `*`: what their `X-Forwarded-For`, `-Proto` and "
-        "`-Prefix` say of callers is believed.",
+        "Addresses or ranges of proxies whose `X-Forwarded-For`, `-Proto` and `-Prefix` headers are trusted, "
+        "comma-separated, or `*`.",
     )
     allowed_hosts: tuple[str, ...] = setting(
         (),
         values.hosts,
-        "Names other than this machine's own that a server without keys is served under, comma-separated.",
+        "Host names, besides this machine's own, under which a server without keys answers, comma-separated.",
     )
     playground: bool = setting(True, values.switch, "Serve a page to try things on at `/`.")
     traces: bool = setting(

@@ -28,14 +28,14 @@ class Parameter(msgspec.Struct, frozen=True):
 
 
 TRANSCRIPTION = (
-    Parameter("file", "same", "Any sound FFmpeg reads, as far as it decodes; told by its bytes, not by its name."),
+    Parameter("file", "same", "Any audio that FFmpeg reads, as far as it decodes; recognised by content, not by name."),
     Parameter("model", "mapped", "OpenAI's names are aliases for DashScope's models; DashScope's own names pass."),
     Parameter("language", "mapped", "A code, a tag such as zh-CN or an English name; one DashScope lacks is ignored."),
     Parameter("languages", "mapped", "One is the language; of several the service detects its own choice.", many=True),
     Parameter("prompt", "mapped", "Becomes the service's context, at most 10,000 tokens with the keywords."),
     Parameter("keywords", "mapped", "Join the context after the prompt, as a list with commas.", many=True),
     Parameter("response_format", "same", "json, text, srt, vtt, verbose_json, diarized_json with any model."),
-    Parameter("timestamp_granularities", "same", "word, segment or both, with verbose_json; else ignored.", many=True),
+    Parameter("timestamp_granularities", "same", "word, segment or both, with verbose_json only.", many=True),
     Parameter("stream", "same", "Server-sent events; for whisper-1 too."),
     Parameter("temperature", "ignored", "0 to 1; the service decodes without sampling."),
     Parameter("include", "ignored", "logprobs; the service gives none.", many=True),
