@@ -30,13 +30,13 @@ CODE = {
     "the time for a TLS handshake": f"`COMPAT_HEAD_TIMEOUT`, {SET.head_timeout:g} s",
     "the time for a head": f"`COMPAT_HEAD_TIMEOUT`, {SET.head_timeout:g} s",
     "the pace of a body": f"{http.SLOWEST} bytes a second over `COMPAT_BODY_TIMEOUT`, {SET.body_timeout:g} s",
-    "trailers, or what else of a body is no data": f"{http.HEAD >> 10} KiB in a row",
+    "trailers and chunk headers of a body": f"{http.HEAD >> 10} KiB in a row",
     "connections at a time": f"`COMPAT_MAX_CONNECTIONS`, {connections.USUAL} or (open files − {connections.OWN}) / 2 "
     "if that is less; half of them from one address that is no trusted proxy's",
-    "a body still on its way when the server stops": f"{http.STOPPING:g} s",
-    "a body whose answer was given before its end": f"{http.DRAIN:g} s, {http.DRAINED >> 20} MiB",
-    "requests of a connection that wait for the one before them": f"those in {http.SOME >> 10} KiB",
-    "an answer that its client stops reading": f"{http.UNREAD:g} s without a byte taken, {http.STOPPING:g} s when the "
+    "the rest of a body when the server stops": f"{http.STOPPING:g} s",
+    "the rest of a body after an early response": f"{http.DRAIN:g} s, {http.DRAINED >> 20} MiB",
+    "pipelined requests of a connection": f"those in {http.SOME >> 10} KiB",
+    "a response that the client stops reading": f"{http.UNREAD:g} s without a byte taken, {http.STOPPING:g} s when the "
     "server stops",
     "an upload": f"`COMPAT_MAX_UPLOAD`, {SET.max_upload >> 30} GiB",
     "a form's parts": f"{parts.MOST_PARTS}, with {DEFAULT_MAX_HEADER_COUNT} headers of "
@@ -44,7 +44,7 @@ CODE = {
     "text before a form's first part": f"{parts.PREAMBLE >> 10} KiB",
     "fields as JSON or a web form, with `url`": f"{bodies.LARGEST >> 20} MiB",
     "a form's text fields": f"{parts.LONGEST_FIELD >> 20} MiB each, {parts.ALL_FIELDS >> 20} MiB together",
-    "all of these together, but for voice samples": f"{fields.MOST_TEXT:,} characters",
+    "all text fields together, without voice samples": f"{fields.MOST_TEXT:,} characters",
     "prompt and keywords of an upload": f"about {form.CONTEXT_TOKENS:,} tokens",
     "the length of audio": f"`COMPAT_MAX_DURATION`, {SET.max_duration / 3600:g} h",
     "reading a file": f"{READING['seconds'].default} s, {READING['memory'].default >> 30} GiB of memory",
@@ -52,7 +52,7 @@ CODE = {
     "a session's configuration over HTTP": f"{sessions.LARGEST >> 10} KiB",
     "a client secret": f"{secrets.LONGEST} characters",
     "a line of a WebSocket's handshake": f"{MAX_LINE_LENGTH} bytes",
-    "a live event that is no append": f"{client_events.LONGEST:,} characters",
+    "a live event other than an append": f"{client_events.LONGEST:,} characters",
     "a frame of live speech": f"{serving.LARGEST_FRAME >> 20} MiB",
     "frames of live speech handled in one turn of the event loop": f"{websocket.FRAMES}, and those in the rest of "
     f"{websocket.SOME >> 10} KiB",
