@@ -62,7 +62,7 @@ _ISATAP = (b"\0\0\x5e\xfe", b"\x02\0\x5e\xfe")
 
 def public(address: Address) -> bool:
     """Whether an address belongs to the public internet: not to this machine, a private network, a cloud's metadata or
-    a tunnel. An IPv6 address that stands for an IPv4 one is judged by that."""
+    a tunnel. An IPv6 address that embeds an IPv4 address is checked as that address."""
     if isinstance(address, ipaddress.IPv4Address):
         return not any(address in network for network in _SPECIAL4)
     if any(address in network for network in _CARRIERS):
@@ -72,8 +72,8 @@ def public(address: Address) -> bool:
 
 
 def check(url: str, param: str, *, http: bool = False, private: bool = False) -> str:
-    """The `url` itself. Raises BadRequest, in the name of `param`, for what cannot be an address of the public
-    internet, as far as it can be seen from itself. `http` and `private`: what is allowed beside."""
+    """Return `url`. Raises BadRequest, which names `param`, unless it can be an https address of the public internet;
+    names are not resolved. `http` and `private` allow plain http and private addresses too."""
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -83,9 +83,9 @@ def check(url: str, param: str, *, http: bool = False, private: bool = False) ->
     if parts.scheme not in (("https", "http") if http else ("https",)) or not host:
         raise _refused(param, "is not an http(s) address" if http else "is not an https address")
     if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
-        raise _refused(param, "is not an address, percent-encoded and with its host in Punycode where it has to be")
+        raise _refused(param, "is not a valid address: percent-encode it, and write its host in Punycode")
     if parts.username is not None or parts.password is not None:
-        raise _refused(param, "holds a name or a password")
+        raise _refused(param, "contains a user name or a password: leave them out")
     if not private and not _public(host.removesuffix(".")):
         raise _refused(param, "is not on the public internet")
     return url

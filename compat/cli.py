@@ -296,7 +296,7 @@ def _listener(host: str, port: int) -> socket.socket:
         listener = socket.create_server((host, port), family=family, backlog=2048, dualstack_ipv6=both)
     except OSError as exc:
         reason = str(exc.strerror).partition(" (")[0]
-        raise click.ClickException(f"{host}:{port} cannot be listened on: {reason}. Try another --port.") from exc
+        raise click.ClickException(f"Cannot listen on {host}:{port}: {reason}. Try another --port.") from exc
     if sys.platform == "linux":  # who takes nothing off the wire for so many milliseconds is cut off
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 90_000)
     return listener

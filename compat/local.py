@@ -80,14 +80,14 @@ class LocalEngine:
     def trouble(self) -> str:
         """Why it cannot work at full speed, or nothing."""
         if self._down_until is not None:
-            return "The local engine has ended and is started again."
+            return "The local engine has ended and is being restarted."
         return "" if self._ready else "The local engine is loading its model."
 
     def check(self) -> None:
         """Raises ServiceUnavailable while children die in a row; calls wait for the successor of the first."""
         if self._deaths > 1 and not self._ready:
             wait = max(1.0, (self._down_until or 0.0) - time.monotonic())
-            raise ServiceUnavailable("The local engine has ended and is started again.", retry_after=round(wait, 1))
+            raise ServiceUnavailable("The local engine has ended and is being restarted.", retry_after=round(wait, 1))
 
     def close(self) -> None:
         """Ends the child, and removes what it has written."""
@@ -132,7 +132,7 @@ class LocalEngine:
             wait = pause(self._deaths)
             self._ready, self._down_until = False, time.monotonic() + wait
             log.warning(
-                "the local engine has ended and is started again", extra={"fields": {"status": status, "in": wait}}
+                "the local engine has ended and is being restarted", extra={"fields": {"status": status, "in": wait}}
             )
             if self._deaths > 1:
                 self._send_away()

@@ -270,7 +270,7 @@ def _best(container: InputContainer) -> AudioStream:
         video = container.streams.video
         raise BadAudio("The file is a video without a sound track." if video else "The file holds no sound track.")
     if stream.codec_context is None:  # whatever its stub says
-        raise BadAudio("The file's sound is in a codec that is not known here.")
+        raise BadAudio("The file's audio is in an unknown codec: convert it first.")
     stream.codec_context.thread_count = 1
     return stream
 

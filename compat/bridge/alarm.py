@@ -1,4 +1,4 @@
-"""When the machine has to be woken: the earliest of its deadlines, told once."""
+"""When to wake the machine: its earliest deadline, returned once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Alarm:
         self._at = None
 
     def set(self, deadlines: Iterable[float | None]) -> None:
-        """None is no deadline. A later time than the one that was told waits for that one."""
+        """None is no deadline. A deadline later than the one returned last is only returned after it."""
         at = min((at for at in (self._at, *deadlines) if at is not None), default=None)
         if at is not None and at != self._at:
             self._at = at

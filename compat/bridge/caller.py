@@ -61,7 +61,7 @@ class Caller:
     # --- configuration ----------------------------------------------------------------------------------------------
 
     def open(self, patch: Patch | None) -> None:
-        """The first event. What is wrong with the query is told after."""
+        """The first event. Errors in the query are reported after it."""
         error = self._configured.open(patch)
         self._intake = Intake(self._configured.session.format)
         self._retarget()
@@ -88,7 +88,7 @@ class Caller:
         return target.without(self._configured.refused)
 
     def _retarget(self) -> None:
-        """New settings hold from the next turn on; a turn that cannot go on under them ends here."""
+        """New settings apply from the next turn; a turn that cannot continue under them ends here."""
         vad, target = self._configured.session.vad, self._configured.target
         self._hearing.padding_ms = vad.prefix_padding_ms if vad else 0
         if target == (self._held.last or self.target):
@@ -109,8 +109,8 @@ class Caller:
         self._tape.add(Barrier(why="switch", tick=self._mark, target=target))
 
     def renew(self, target: Target) -> None:
-        """Settings that waited hold now: nothing is under way, and all sound that is not answered is on the tape again.
-        Where the caller ends its turns from here on, that sound is of the next."""
+        """Apply waiting settings: nothing is under way, and all audio without an answer is on the tape again. If the
+        caller ends its turns from here on, that audio belongs to the next turn."""
         by_hand, self.target = target.by_hand and not self.target.by_hand, target
         self._hearing.listen(target)
         if by_hand:
@@ -216,7 +216,7 @@ class Caller:
             self.passed(None)
 
     def _settle(self) -> None:
-        """A turn has ended here: what waited for that holds from here on."""
+        """A turn has ended here: settings that waited for it apply from here on."""
         if self._held.last is not None:
             self._switch(self._held.last)
 

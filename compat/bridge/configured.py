@@ -1,4 +1,4 @@
-"""The configuration of a session as its caller sees it: what was asked for, and what is told of it."""
+"""A session's configuration as its client sees it: what was requested, and what is reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns in which the service says nothing but the context: held against the sound, which has to be of such words."""
+"""Turns whose text is nothing but the context: kept only if the audio can contain those words."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Doubt:
         self._echo = Echo("")
 
     def waits(self, text: str) -> bool:
-        """Whether nothing of this text can be told yet, as all of it may be an echo."""
+        """Whether to hold this text back, because all of it may be an echo."""
         return self._heard().so_far(text)
 
     def believes(self, piece: Piece, text: str) -> bool:
-        """Whether somebody can have said the text. Where the sound is not here it is believed."""
+        """Whether the text can have been spoken. True if its audio is no longer here."""
         if not self._heard().only(text):
             return True
         sounds = self._sounds(piece)

@@ -1,4 +1,4 @@
-"""Settings that the caller changed in mid-speech: they hold from the next turn on.
+"""Settings that the client changed in mid-speech: they apply from the next turn.
 
 The service takes settings once a session, so new ones need a new session, and a session that ends cuts the turn that is
 open. They wait for a place between two turns: where a turn ends after the update, where one begins after it, or where
@@ -67,7 +67,7 @@ class Held:
         return True
 
     def place(self, hearing: Hearing, line: Line, tape: Tape, now: float) -> int | None:
-        """Where the waiting settings can begin to hold now, on the caller's clock."""
+        """Where the waiting settings can start to apply now, on the caller's clock."""
         if not self._updates or hearing.speaking:
             return None
         first = self._updates[0]

@@ -33,7 +33,7 @@ class Ledger:
         return Item(self._outbox.ids("item"), start)
 
     def sentence(self, start: int, whole: Item) -> Item:
-        """A part of a turn that the caller ends: nothing is told of it but the turn's own text."""
+        """A part of a turn that the caller ends: only its text is reported, as the turn's."""
         return Item(whole.id, start, whole)
 
     def started(self, item: Item, padding_ms: int) -> None:

@@ -100,7 +100,7 @@ class Line:
 
     @property
     def heard_by(self) -> float:
-        """When the service, even at no more than real-time pace, has heard all that it was sent."""
+        """When the service has heard everything it was sent, if it works in real time."""
         return self._heard_by
 
     def hears(self, now: float) -> bool:
@@ -167,7 +167,7 @@ class Line:
             self._tell()
 
     def renew(self, setup: Setup, now: float) -> None:
-        """From here on this is what the service is told: what it has not answered is heard again under it."""
+        """Use these settings from here on; audio without an answer is sent again under them."""
         if self.idle:
             self.switch(setup, now)
         else:

@@ -1,4 +1,4 @@
-"""When a session has to end, and why: the server stops, or the session has lasted as long as one may."""
+"""When a session ends, and why: the server stops, or the session has reached its maximum duration."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from compat.errors import BadRequest, CompatError, ServiceUnavailable
 
 
 class Parting:
-    """`until`: when what is under way has to be over, None while nothing ends. `listening`: whether the caller's events
-    are still taken: where nothing is under way, until the service must have heard what was said before."""
+    """`until`: the deadline for open turns and commits, None while the session goes on. `listening`: whether events of
+    the caller are still taken; with nothing open, until the service must have heard what was sent before."""
 
     def __init__(
         self, ledger: Ledger, hearing: Hearing, tape: Tape, caller: Caller, line: Line, limits: Limits
@@ -39,7 +39,10 @@ class Parting:
 
     def look(self, now: float) -> None:
         if self.until is None and self._ends_at is not None and now >= self._ends_at:
-            self.reason = BadRequest("The session has lasted as long as one may.", code="session_expired")
+            self.reason = BadRequest(
+                "The session has reached its maximum duration: open a new one.",
+                code="session_expired",
+            )
             self.begin(self._limits.grace, now)
 
     def late(self, now: float) -> bool:

@@ -1,4 +1,4 @@
-"""Has settings that waited hold, once there is a place for them between two turns."""
+"""Applies waiting settings as soon as there is a place for them between two turns."""
 
 from __future__ import annotations
 

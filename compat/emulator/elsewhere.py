@@ -1,4 +1,4 @@
-"""Paths that are not there: which surface was meant, and a line in the log."""
+"""Unknown paths: 404 with the surface that was meant, and a log line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Audio at an address: fetched from where `Site.reach` allows, and dialled at the very address that was judged."""
+"""Audio at an address: fetched where `Site.reach` allows, by connecting to the address that was checked."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class OffLimits(Exception):
 
 
 def reach(address: Address) -> Reach:
-    """Where an address is: on this machine, on the public internet, or elsewhere. One that carries an IPv4 address is
-    where that is."""
+    """Where an address is: on this machine, on the public internet, or elsewhere. An IPv6 address that embeds an IPv4
+    address is where that is."""
     if isinstance(address, ipaddress.IPv6Address):
         if address.is_loopback:
             return "loopback"
@@ -57,7 +57,7 @@ def _carried(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
 
 
 class _Judged(httpx2.AsyncHTTPTransport):
-    """Resolves a name once, judges every address that it has, and dials one after the other."""
+    """Resolves a name once, checks each of its addresses, and tries them in order."""
 
     def __init__(self, allowed: frozenset[Reach]) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class _Judged(httpx2.AsyncHTTPTransport):
         for address in found:
             where = reach(address)
             named = where == "loopback" and hostname(host) != "localhost" and not _literal(host)
-            if where not in self._allowed or named:  # a foreign name for this machine is somebody's trick
+            if where not in self._allowed or named:  # a foreign name for this machine: DNS rebinding
                 raise OffLimits
         request.extensions = {**request.extensions, "sni_hostname": host}
         for address in found[:-1]:

@@ -28,7 +28,7 @@ CODES: dict[Trouble, tuple[str, str]] = {
     Trouble.UNRESOLVED: ("FILE_DOWNLOAD_FAILED", "FILE_DOWNLOAD_FAILED"),
     Trouble.FAILED: ("FILE_DOWNLOAD_FAILED", "FILE_DOWNLOAD_FAILED"),
     Trouble.OFF_LIMITS: ("FILE_DOWNLOAD_FAILED", f"FILE_DOWNLOAD_FAILED. {RULE}"),
-    Trouble.FULL: ("SERVER_ERROR", "SERVER_ERROR: the emulator's folder holds as much as it may."),
+    Trouble.FULL: ("SERVER_ERROR", "SERVER_ERROR: the emulator's folder is full (the limit disk_bytes)."),
     Trouble.FORBIDDEN: ("FILE_403_FORBIDDEN", "FILE_403_FORBIDDEN"),
     Trouble.MISSING: ("FILE_404_NOT_FOUND", "FILE_404_NOT_FOUND"),
     Trouble.NO_LENGTH: ("CONTENT_LENGTH_CHECK_FAILED", "CONTENT_LENGTH_CHECK_FAILED"),

@@ -1,4 +1,4 @@
-"""The emulator's files: one private folder, counted and bounded, and gone with its process however that ends.
+"""The emulator's files: one private folder of bounded size, removed with its process however that ends.
 
 A living process holds a lock on its folder, which the kernel releases with the process: what is not locked is left over
 and goes at the next start.
@@ -23,7 +23,7 @@ FRESH = 1.0  # seconds for which the folder's measured size is believed
 
 
 class Full(Exception):
-    """The folder holds as much as it may."""
+    """The folder is full."""
 
 
 class Folder:
@@ -39,11 +39,11 @@ class Folder:
         self._measured = time.monotonic()
 
     def new(self) -> Path:
-        """A name for a file that is not there yet."""
+        """A path for a new file."""
         return self.path / uuid.uuid4().hex
 
     def take(self, size: int) -> None:
-        """Before so many bytes are written. Raises Full."""
+        """Call before writing this many bytes. Raises Full."""
         self._written += size
         stale = time.monotonic() - self._measured >= FRESH
         if stale or self._size + self._written > self._most:

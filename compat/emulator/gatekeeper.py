@@ -1,4 +1,4 @@
-"""What is refused before any surface sees it: names that are not ours, and web pages that reach for the controls.
+"""Requests refused before any surface sees them: foreign host names, and web pages that call the control routes.
 
 A page whose own name leads here (DNS rebinding) shows in `Host`; one that posts from elsewhere shows in `Origin` or in
 `Sec-Fetch-Site`. Surfaces ask for a key, which no page can send unasked; the controls do not.
@@ -21,7 +21,7 @@ CONTROLS = ("/emulator/faults", "/emulator/counts", "/emulator/requests", "/emul
 
 
 class Gatekeeper:
-    """Also takes a slash off the end of a path: programs join addresses in every way."""
+    """Also removes slashes from the end of a path: programs join addresses in different ways."""
 
     def __init__(self, app: ASGIApp, site: Site) -> None:
         self._app = app
@@ -45,9 +45,11 @@ class Gatekeeper:
     def _refused(self, connection: HTTPConnection) -> Refusal | None:
         host = connection.headers.get("host", "")
         if not self._site.known(host):
-            return Refusal(421, "MisdirectedRequest", f"The emulator is not known as {host[:200]!r} (--allow-host).")
+            return Refusal(
+                421, "MisdirectedRequest", f"The emulator does not answer as {host[:200]!r}: name it with --allow-host."
+            )
         if connection.scope["path"] in CONTROLS and foreign(connection.headers):
-            return Refusal(403, "AccessDenied", "Pages of another origin do not control the emulator.")
+            return Refusal(403, "AccessDenied", "Pages of another origin may not control the emulator.")
         return None
 
 

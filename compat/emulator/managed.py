@@ -1,4 +1,4 @@
-"""The emulator as a server's local engine: a child process that serves its parent, and nobody and nothing else.
+"""The emulator as a server's local engine: a child process that serves its parent only.
 
 The parent writes one line of JSON to standard input, holds the other end open as long as it lives, and reads `ready`
 from standard output once the engine has loaded its model. No signal ends this process but SIGKILL: when a terminal or

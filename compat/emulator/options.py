@@ -13,12 +13,14 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 ENGINES = ("moonshine", "tones", "scripted")
 
 _OPTIONS = (
+    click.option("--engine", type=click.Choice(ENGINES), default="moonshine", show_default=True, help="Speech engine."),
+    click.option("--script", type=FILE, help="JSON file of what the engine `scripted` returns."),
     click.option(
-        "--engine", type=click.Choice(ENGINES), default="moonshine", show_default=True, help="Who recognises."
-    ),
-    click.option("--script", type=FILE, help="JSON file of what the engine scripted says."),
-    click.option(
-        "--key", "keys", multiple=True, envvar="DASHSCOPE_EMULATOR_KEYS", help="API key to take; any without."
+        "--key",
+        "keys",
+        multiple=True,
+        envvar="DASHSCOPE_EMULATOR_KEYS",
+        help="API key to accept; any key without this option.",
     ),
     click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="Another limit; `list` shows all."),
     click.option(
@@ -36,7 +38,7 @@ _OPTIONS = (
         help="Where audio at an address may be fetched from.",
     ),
     click.option("--public-url", help="Its address behind a proxy, for upload and result addresses."),
-    click.option("--allow-host", "hosts", multiple=True, help="Further name that it is reached under."),
+    click.option("--allow-host", "hosts", multiple=True, help="Further host name to answer under."),
     click.option("--control/--no-control", default=True, help="Routes under /emulator/ for tests."),
 )
 

@@ -72,7 +72,7 @@ def empty(parameter: str) -> Refusal:
 
 def full() -> Refusal:
     """The emulator's own, where the service has as good as endless room."""
-    message = "The emulator's folder holds as much as it may (the limit disk_bytes)."
+    message = "The emulator's folder is full (the limit disk_bytes)."
     return Refusal(503, "ServiceUnavailable", message, compat="service_unavailable", retry_after=60)
 
 

@@ -1,4 +1,4 @@
-"""Where the emulator stands: under which names it is reached, what it lets be seen, and where it fetches audio."""
+"""How the emulator is reached: its host names, whether it has control routes, and where it fetches audio."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class Task:
     job: asyncio.Task[None] | None = field(default=None, repr=False)
 
     def expires(self, seconds: float) -> float:
-        """When it is forgotten: so many seconds after its end, and never before that."""
+        """When the task is forgotten: a fixed time after its end."""
         return math.inf if self.ended is None else self.ended + seconds
 
     def seen(self, now: float) -> Status:

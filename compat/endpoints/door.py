@@ -52,5 +52,5 @@ class Doorkeeper:
 def overloaded(what: str, shares: Shares, party: Party) -> Overloaded:
     """Says whose bound it was: this caller's share, or that of all."""
     if shares.held(party) and shares.used < shares.total:
-        return Overloaded(f"You have as many {what} under way as this server takes of one caller.", retry_after=1.0)
+        return Overloaded(f"You have as many {what} in progress as this server allows one caller.", retry_after=1.0)
     return Overloaded(f"This server has as many {what} under way as it takes.", retry_after=1.0)

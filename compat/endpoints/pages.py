@@ -1,4 +1,4 @@
-"""Which pages may call, and under which names a server that asks for no key is served.
+"""Which web pages may call, and under which host names a server without keys answers.
 
 A page of any site can make its visitor's browser send requests to 127.0.0.1: as forms, which need no permission to be
 sent, over WebSockets, which know no such permission, and under a name of its own that it lets lead there (DNS
@@ -21,8 +21,8 @@ PROBES = ("/healthz", "/readyz", "/health")
 
 
 class Pages:
-    """The middleware of a server without keys: its own machine's programs and pages are served, and those that
-    `hosts` and `origins` name. Probes are spared."""
+    """Middleware of a server without keys: serves programs and pages of its own machine, and those that `hosts` and
+    `origins` name. Health checks always pass."""
 
     def __init__(self, app: ASGIApp, hosts: tuple[str, ...], origins: tuple[str, ...]) -> None:
         self._app = app
@@ -53,7 +53,9 @@ class Pages:
         for origin in origins:
             check(origin, headers.get("host", ""), self._origins)
         if not origins and _elsewhere(headers) and not _visit(scope, headers) and "*" not in self._origins:
-            raise Forbidden("Pages of other sites may not call a server that asks for no key.")
+            raise Forbidden(
+                "Pages of other sites may not call a server without keys: COMPAT_CORS_ORIGINS names others."
+            )
 
 
 def check(origin: str, host: str, named: tuple[str, ...]) -> None:
@@ -70,7 +72,7 @@ def check(origin: str, host: str, named: tuple[str, ...]) -> None:
 
 
 def loopback(name: str) -> bool:
-    """Whether a host's name or address can be nobody's but this machine's (RFC 6761, 6.3)."""
+    """Whether a host's name or address always means this machine (RFC 6761, 6.3)."""
     try:
         address = ipaddress.ip_address(name)
     except ValueError:
@@ -89,7 +91,7 @@ def _elsewhere(headers: Headers) -> bool:
 
 
 def _visit(scope: Scope, headers: Headers) -> bool:
-    """Whether somebody follows a link to the page that is served here."""
+    """Whether a browser navigates to the page that is served here."""
     if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] != "/":
         return False
     return headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"

@@ -60,7 +60,7 @@ class Parts:
         try:
             self._parser = MultipartParser(boundary, self._callbacks())  # type: ignore[arg-type]
         except ValueError as exc:
-            raise BadRequest("The form's boundary cannot be used.") from exc
+            raise BadRequest("The form's boundary is not valid: let the client choose it.") from exc
 
     def _callbacks(self) -> dict[str, object]:
         return {
@@ -93,7 +93,7 @@ class Parts:
             self._before = data
             return b""
         if data[end] == 10:
-            raise BadRequest("The form's lines end in LF; those of multipart/form-data end in CR LF.")
+            raise BadRequest("The form's lines end in LF: end the lines of multipart/form-data in CR LF.")
         self._before = None
         return data[start:]
 
@@ -116,7 +116,7 @@ class Parts:
         named = b"filename" in options or b"filename*" in disposition.lower()
         self._encoding = self._headers.get(b"content-transfer-encoding", b"").decode("latin-1").strip().lower()
         if not self._name:
-            raise BadRequest("A part of the form has no name.")
+            raise BadRequest("A part of the form has no name: send name in its Content-Disposition.")
         self._in_file = bool(_FILE.fullmatch(self._name))
         if self._in_file:
             self._file_begins(named)
@@ -129,7 +129,7 @@ class Parts:
         if self.files > 1:
             raise BadRequest("The form has two files; send one audio file a request.", param="file")
         if self._encoding == "quoted-printable":
-            raise BadRequest("The file is quoted-printable: send its bytes as they are.", param="file")
+            raise BadRequest("The file is quoted-printable: send its bytes unencoded.", param="file")
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         if not self._in_file:

@@ -57,7 +57,7 @@ class Place:
         files = self._shares[0]
         most = files.most(self._party)
         if size > most:
-            raise TooLarge(f"The request is larger than {most} bytes, the most that this server keeps of one caller.")
+            raise TooLarge(f"The request is larger than {most} bytes, the most that this server keeps for one caller.")
         if size > files.room(self._party):
             raise overloaded("uploads", files, self._party)
 

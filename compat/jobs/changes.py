@@ -83,7 +83,7 @@ def asked_for(job: Job, view: Ask, webhook_url: str | None) -> Job | None:
     if (views, hooks) == (job.views, job.hooks):
         return None
     if max(len(views), len(hooks)) > MOST_VIEWS:
-        raise Conflict("Too many background requests share this audio's job: cancel it, or wait for its end.")
+        raise Conflict("Too many background requests share this audio's job: cancel it, or wait until it ends.")
     due = job.due if job.under_way else _next(hooks, job.until)
     return msgspec.structs.replace(job, views=views, hooks=hooks, due=due)
 

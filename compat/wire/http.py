@@ -154,7 +154,7 @@ class Protocol(HttpToolsProtocol):
             raise Refused
         probe = self.url.partition(b"?")[0].decode("latin-1") in PROBES
         if self._place.surplus and not probe:
-            self._refusal = Overloaded("This server has as many connections open as it takes.", retry_after=1.0)
+            self._refusal = Overloaded("This server has reached its limit of connections.", retry_after=1.0)
             raise Refused
         if self._declined:
             return

@@ -1,4 +1,4 @@
-"""Who speaks, by the colour and the pitch of the voice: lines that could be one speaker's are put together.
+"""Who speaks, by timbre and pitch of the voice: clusters lines that may be by one speaker.
 
 Mel cepstra (12 of them, 50 a second) of each line make a Gaussian. The two lines, or groups of lines, that lose least
 by sharing one are joined, as long as the Bayesian information criterion gains by it (Chen and Gopalakrishnan, 1998);
@@ -72,7 +72,7 @@ class _Group(msgspec.Struct):
 
 
 class Voices:
-    """Fed with the sound and told of its lines; remembers no more of the sound than the line that is open."""
+    """Takes the audio and its lines as they come; keeps only the audio of the open line."""
 
     def __init__(self) -> None:
         self._unheard = b""
@@ -126,7 +126,7 @@ def _group(line: int, frames: Floats) -> _Group:
 
 
 def _merged(groups: list[_Group]) -> list[_Group]:
-    """Joins the two that gain most by it until no two gain."""
+    """Merge the best pair until no merge improves the criterion."""
     left = dict(enumerate(groups))
     spreads = {number: group.spread() for number, group in left.items()}
 

@@ -26,8 +26,8 @@ _INTENTS = ("transcription", "")
 
 
 class Opening(msgspec.Struct, frozen=True, kw_only=True):
-    """`subprotocol` is the one to select in the answer; `credential` is None where the caller shows none. `model`: or
-    Azure's `deployment`."""
+    """`subprotocol` is the one to select in the answer; `credential` is None if the client sends none. `model` may come
+    from Azure's `deployment`."""
 
     dialect: Dialect = "ga"
     transcription: bool = True
@@ -45,11 +45,11 @@ def opening(query: Mapping[str, str], headers: Mapping[str, str], protocols: Seq
     """`headers` in lower case, as ASGI gives them; `protocols` in the caller's order. Raises BadRequest for a session
     of another kind."""
     if query.get("call_id"):
-        raise BadRequest("There are no calls here: open a session without call_id.", param="call_id")
+        raise BadRequest("Calls are not offered: open a session without call_id.", param="call_id")
     if query.get("intent", "") not in _INTENTS:
-        raise BadRequest("The intent of a session is 'transcription': nothing else is done here.", param="intent")
+        raise BadRequest("intent should be 'transcription': no other kind of session is offered.", param="intent")
     if "translate" in query.get("model", ""):
-        raise BadRequest("Live translation is not available here; a session transcribes.", param="model")
+        raise BadRequest("Live translation is not offered: name a model that transcribes.", param="model")
     beta = "realtime=v1" in headers.get("openai-beta", "").replace(" ", "").split(",") or _BETA in protocols
     return Opening(
         dialect="beta" if beta else "ga",

@@ -160,13 +160,15 @@ def _heard(session: Session, patch: Patch, resolve: Callable[[str], str]) -> dic
 def _include(said: list[str] | None) -> tuple[str, ...] | None:
     for index, name in enumerate(said or ()):
         if name != _LOGPROBS:
-            raise BadRequest(f"What can be included is '{_LOGPROBS}'.", param=f"session.include[{index}]")
+            raise BadRequest(f"include should be '{_LOGPROBS}'.", param=f"session.include[{index}]")
     return None if said is None else tuple(said)
 
 
 def _noise_reduction(said: NoiseReduction | None, path: str) -> NoiseReduction | None:
     if said is not None and said.type is not None and said.type not in _NOISES:
-        raise BadRequest(f"Noise reduction is {' or '.join(map(repr, _NOISES))}.", param=f"{path}.type")
+        raise BadRequest(
+            f"The type of noise_reduction should be {' or '.join(map(repr, _NOISES))}.", param=f"{path}.type"
+        )
     return said
 
 
@@ -251,7 +253,7 @@ def _transcription(said: Transcription, resolve: Callable[[str], str], path: str
         changes["keywords"] = tuple(said.keywords or ())
     if said.delay is not UNSET:
         if said.delay is not None and said.delay not in _DELAYS:
-            raise BadRequest(f"The delay is one of {', '.join(_DELAYS)}.", param=f"{path}.delay")
+            raise BadRequest(f"delay should be one of {', '.join(_DELAYS)}.", param=f"{path}.delay")
         changes["delay"] = said.delay
     return changes | _languages(said, path)
 
