@@ -1,7 +1,8 @@
 """The parts of a multipart form (RFC 7578), as form writers of 2026 make them: text fields, and one file as it comes.
 
 What they differ in: text before the first boundary, quoted and unquoted names, `filename*` alone, a file without a file
-name, text fields with one (Python's requests), the charset of a text (Java), `Content-Transfer-Encoding` (Java, Ruby).
+name, text fields with one (Python's requests), the charset of a text (Java) or of those that follow
+(`_charset_`, RFC 7578 4.6), `Content-Transfer-Encoding` (Java, Ruby).
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ import quopri
 import re
 from collections.abc import Callable
 from email.message import Message
-from email.utils import collapse_rfc2231_value
 
 import msgspec
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from compat.endpoints import charsets
 from compat.errors import BadRequest
 from compat.openai_api.parameters import TRANSCRIPTION
 
@@ -53,6 +54,7 @@ class Parts:
         self._name = ""
         self._in_file = False
         self._encoding = ""
+        self._charset = "utf-8"
         self._field = bytearray()
         self._delimiter = b"--" + boundary
         self._before: bytes | None = b""
@@ -149,22 +151,24 @@ class Parts:
             raise BadRequest(f"{self._name} is too long.", param=self._name[:64])
 
     def _part_end(self) -> None:
-        if not self._in_file:
+        if self._name == "_charset_":
+            self._charset = self._text().strip()
+        elif not self._in_file:
             self.fields.append((self._name, self._text()))
         elif self._field:
             raise BadRequest("The file is not well-formed base64.", param="file")
 
     def _text(self) -> str:
         kind, options = parse_options_header(self._headers.get(b"content-type"))
-        charset = options.get(b"charset", b"utf-8").decode("latin-1")
+        charset = options.get(b"charset", b"").decode("latin-1") or self._charset
         octets = bytes(self._field)
         if self._encoding == "base64":
             octets = self._decoded(octets)
         elif self._encoding == "quoted-printable":
             octets = quopri.decodestring(octets)
         try:
-            text = octets.decode(charset)
-        except (UnicodeDecodeError, LookupError) as exc:
+            text = charsets.decode(octets, charset)
+        except ValueError as exc:
             told = "UTF-8" if charset == "utf-8" else repr(charset[:40])
             raise BadRequest(f"{self._name} is not {told} text.", param=self._name[:64]) from exc
         return _string(text) if kind == b"application/json" else text
@@ -187,12 +191,19 @@ class Parts:
 
 
 def _name(disposition: bytes, name: bytes | None) -> str:
-    """Plain, in quotes of either kind, or extended (RFC 2231): `name*=utf-8''file`."""
-    if name is None:
-        message = Message()
-        message["content-disposition"] = disposition.decode("latin-1")
-        return collapse_rfc2231_value(message.get_param("name", "", "content-disposition")).strip()
-    return name.decode("utf-8", "replace").strip().strip("\"'")
+    """Plain, in quotes of either kind, or extended (RFC 2231): `name*=utf-8''file`. Raises BadRequest."""
+    if name is not None:
+        return name.decode("utf-8", "replace").strip().strip("\"'")
+    message = Message()
+    message["content-disposition"] = disposition.decode("latin-1")
+    found = message.get_param("name", "", "content-disposition")
+    if isinstance(found, str):
+        return found.strip()
+    charset, _, text = found
+    try:
+        return charsets.decode(text.encode("latin-1"), charset or "us-ascii").strip()
+    except ValueError as exc:
+        raise BadRequest("The extended name of a part is not text in the charset that it gives.") from exc
 
 
 def _string(text: str) -> str:

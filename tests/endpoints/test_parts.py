@@ -44,6 +44,11 @@ def writer(field: str, file: str, *, text: tuple[str, ...] = (), sound: tuple[st
     return [*texts, (head(file, sound), AUDIO)]
 
 
+def default(charset: bytes) -> Part:
+    """The field that names the charset of those after it."""
+    return [b'Content-Disposition: form-data; name="_charset_"'], charset
+
+
 OCTETS = "Content-Type: application/octet-stream"
 UTF8 = "Content-Type: text/plain; charset=utf-8"
 WRITERS = {
@@ -165,6 +170,63 @@ def test_a_quoted_printable_text_is_decoded() -> None:
 )
 def test_a_text_is_read_as_its_header_says(kind: bytes, value: bytes, said: str) -> None:
     assert [("prompt", said)] == read(form(([PROMPT, b"Content-Type: " + kind], value)))[0]
+
+
+CHARSETS = [
+    "ascii", "UTF8", "utf_16", "utf-16le", "utf-32", "latin1", "ISO_8859-1:1987", "iso-8859-15", "windows-1252",
+    "cp1251", "gb2312", "GB18030", "big5", "Big5-HKSCS", "Shift_JIS", "windows-31j", "ms932", "euc-jp",
+    "iso-2022-jp", "euc-kr", "ks_c_5601-1987", "koi8-r", "macintosh", "tis-620",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("charset", CHARSETS)
+def test_charsets_are_read_under_the_names_of_the_registry_and_of_browsers(charset: str) -> None:
+    octets = "word".encode("utf-16le" if charset == "utf-16le" else "utf-16" if charset == "utf_16" else "ascii")
+    octets = "word".encode("utf-32") if charset == "utf-32" else octets
+
+    assert [("prompt", "word")] == read(
+        form(([PROMPT, f"Content-Type: text/plain; charset={charset}".encode()], octets))
+    )[0]
+    assert [("prompt", "word")] == read(form(default(charset.encode()), ([PROMPT], octets)))[0]
+
+
+def test_a_field_may_name_the_charset_of_those_after_it() -> None:
+    own = [PROMPT, b"Content-Type: text/plain; charset=utf-8"]
+
+    body = form(default(b"gbk"), ([PROMPT], "你好".encode("gbk")), (own, "你好".encode()))
+
+    assert [("prompt", "你好")] * 2 == read(body)[0]
+
+
+# Every codec of Python's that is no charset of a text, and what no codec has ever been called
+NO_CHARSETS = [
+    *(b"punycode idna undefined unicode_escape raw_unicode_escape utf-7 mbcs oem palmos".split()),
+    *(b"base64 hex rot13 zlib bz2 quopri uu string_escape klingon a\0b __init__ aliases".split()),
+    "ütf-8".encode(),
+    b"x" * 300,
+    b"-",
+]
+
+
+@pytest.mark.parametrize("charset", NO_CHARSETS)
+@pytest.mark.parametrize("octets", [b"a", b"+2AA-", b"\\ud800", b"a-" * 50_000])
+def test_what_is_no_charset_is_refused_wherever_it_is_named(charset: bytes, octets: bytes) -> None:
+    named = b"Content-Disposition: form-data; name*=%b''prompt" % charset
+    for parts in (
+        [([PROMPT, b'Content-Type: text/plain; charset="%b"' % charset], octets)],
+        [default(charset), ([PROMPT], octets)],
+        [([named], octets)],
+    ):
+        with pytest.raises(BadRequest) as refused:
+            read(form(*parts))
+        assert refused.value.param in ("prompt", None)
+
+
+@pytest.mark.parametrize("charset", [b"utf-8", b"utf-16le", b"utf-32le"])
+def test_half_a_surrogate_pair_is_no_text(charset: bytes) -> None:
+    octets = "\ud800".encode(charset.decode(), "surrogatepass")
+    with pytest.raises(BadRequest, match="prompt is not"):
+        read(form(([PROMPT, b"Content-Type: text/plain; charset=" + charset], octets)))
 
 
 REFUSED = [
