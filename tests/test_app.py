@@ -51,7 +51,7 @@ def test_what_openai_offers_and_this_server_does_not_raises_the_sdk_s_class(home
 
 
 @pytest.mark.parametrize("query", ["call_id=rtc_1", "model=gpt-realtime-translate"])
-def test_so_does_a_session_of_another_kind(home: House, query: str) -> None:
+def test_a_session_of_another_kind_raises_the_sdk_s_class_too(home: House, query: str) -> None:
     with pytest.raises(InvalidStatus) as refused:
         connect(f"{home.base_url.replace('http', 'ws', 1)}/realtime?{query}")
     assert 400 == refused.value.response.status_code
@@ -65,7 +65,7 @@ def test_a_method_that_is_not_there_is_told_which_are(home: House) -> None:
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/health"])  # whisper servers have the second
-def test_health_is_told_without_a_key(home: House, path: str) -> None:
+def test_health_needs_no_key(home: House, path: str) -> None:
     answer = httpx2.get(home.base_url.removesuffix("/v1") + path)
 
     assert (200, {"status": "ok"}) == (answer.status_code, answer.json())

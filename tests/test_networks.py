@@ -28,7 +28,7 @@ def test_the_caller_is_the_last_that_is_no_trusted_proxy(peer: str, forwarded: l
     assert who == networks.caller(peer, forwarded, TRUSTED)
 
 
-def test_whoever_trusts_all_believes_the_first() -> None:
+def test_with_all_proxies_trusted_the_first_address_counts() -> None:
     assert "6.6.6.6" == networks.caller("10.0.0.1", ["6.6.6.6", "203.0.113.7"], values.proxies("*"))
 
 

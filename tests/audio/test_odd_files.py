@@ -146,7 +146,7 @@ def answers(shelf: dict[str, bytes]) -> Answers:
 
 
 @pytest.mark.parametrize(("name", "oddity"), ANSWERED)
-def test_every_format_hears_the_same(
+def test_every_format_gives_the_same_words(
     answers: Answers, shelf: dict[str, bytes], tmp_path: Path, name: str, oddity: str
 ) -> None:
     path = tmp_path / "odd"

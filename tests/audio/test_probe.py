@@ -131,7 +131,7 @@ def test_joined_mp3s_are_counted(shelf: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["wav", "rf64", "aiff", "flac", "mp3", "mp3-vbr", "m4a-faststart", "webm", "mkv"])
 @pytest.mark.parametrize("kept", [0.3, 0.7])
-def test_what_is_left_of_a_cut_file_is_told_beside_its_promise(
+def test_a_cut_file_reports_its_length_and_what_its_header_promises(
     shelf: Path, tmp_path: Path, name: str, kept: float
 ) -> None:
     data = (shelf / name).read_bytes()

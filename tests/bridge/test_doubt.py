@@ -52,7 +52,7 @@ every_way = pytest.mark.parametrize("vad", [True, False])
 @pytest.mark.parametrize(
     "said", [PROMPT, "charles darnay sydney carton", f"{PROMPT} {PROMPT}", "Sydney Carton, Charles"]
 )
-def test_an_echo_is_not_told(vad: bool, sound: bytes, said: str) -> None:
+def test_an_echo_is_not_sent(vad: bool, sound: bytes, said: str) -> None:
     assert ([], "") == turn(opened(vad=vad, prompt=PROMPT), sound, said, vad=vad, partly=said)
 
 
@@ -65,7 +65,7 @@ def test_keywords_count_too(vad: bool) -> None:
 
 @every_way
 @pytest.mark.parametrize("said", [PROMPT, "Sydney", "Sydney Carton is here.", "It is Sydney Carton"])
-def test_what_somebody_says_is_told(vad: bool, said: str) -> None:
+def test_spoken_words_are_sent(vad: bool, said: str) -> None:
     deltas, transcript = turn(opened(vad=vad, prompt=PROMPT), SPEECH, said, vad=vad, partly=said)
 
     assert said == transcript == "".join(deltas)

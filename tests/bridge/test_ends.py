@@ -71,7 +71,7 @@ def test_a_commit_within_the_grace_is_answered(end: Said, goodbye: list[str], la
 
 
 @ENDS
-def test_a_button_that_is_held_beyond_the_grace_is_let_go(end: Said, goodbye: list[str]) -> None:
+def test_a_manual_turn_open_after_the_grace_is_committed(end: Said, goodbye: list[str]) -> None:
     stage = session(turn_detection=None)
     play(
         stage,
@@ -87,7 +87,7 @@ def test_a_button_that_is_held_beyond_the_grace_is_let_go(end: Said, goodbye: li
 
 
 @ENDS
-def test_who_speaks_beyond_the_grace_is_heard_to_its_end(end: Said, goodbye: list[str]) -> None:
+def test_a_turn_open_after_the_grace_is_ended_and_delivered(end: Said, goodbye: list[str]) -> None:
     stage = session(turn_detection=NO_PADDING)
     play(
         stage,
@@ -123,7 +123,7 @@ def test_a_turn_that_the_service_does_not_end_in_time_fails_in_order(end: Said, 
 
 
 @ENDS
-def test_what_was_said_and_not_reported_yet_is_heard_before_the_goodbye(end: Said, goodbye: list[str]) -> None:
+def test_unreported_speech_is_delivered_before_the_close(end: Said, goodbye: list[str]) -> None:
     stage = session(turn_detection=NO_PADDING)
     play(
         stage,
@@ -143,12 +143,12 @@ def test_what_was_said_and_not_reported_yet_is_heard_before_the_goodbye(end: Sai
 
 
 @ENDS
-def test_a_button_that_was_never_pressed_keeps_nobody(end: Said, goodbye: list[str]) -> None:
+def test_a_manual_session_without_audio_ends_at_once(end: Said, goodbye: list[str]) -> None:
     play(session(turn_detection=None), [(end, [*goodbye, *BYE, "> finish"]), (finished, ["close"])])
 
 
 @ENDS
-def test_turns_that_end_within_the_grace_are_told_one_after_the_other(end: Said, goodbye: list[str]) -> None:
+def test_turns_that_end_within_the_grace_are_delivered_in_order(end: Said, goodbye: list[str]) -> None:
     stage = session(turn_detection=None)
     play(
         stage,
@@ -181,7 +181,7 @@ def test_sound_that_waits_for_the_service_is_heard_when_it_comes(end: Said, good
 
 
 @ENDS
-def test_who_began_to_speak_just_before_is_heard(end: Said, goodbye: list[str]) -> None:
+def test_speech_that_began_just_before_the_end_is_delivered(end: Said, goodbye: list[str]) -> None:
     stage = session(turn_detection=NO_PADDING)
     play(
         stage,

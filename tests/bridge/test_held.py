@@ -111,7 +111,7 @@ def test_another_model_is_asked_from_the_next_turn_on() -> None:
     )
 
 
-def test_settings_that_are_sent_again_and_again_cost_nothing() -> None:
+def test_settings_that_are_sent_repeatedly_cost_nothing() -> None:
     play(
         detecting(),
         [
@@ -165,7 +165,7 @@ def test_a_turn_that_begins_after_the_update_is_heard_under_it() -> None:
     )
 
 
-def test_where_nobody_speaks_they_hold_soon() -> None:
+def test_settings_apply_soon_while_nobody_speaks() -> None:
     play(
         detecting(),
         [

@@ -68,7 +68,7 @@ def sentence(turn: str, said: str, delta: str, start_ms: int, end_ms: int) -> Co
         ({"turn_detection": {"type": "server_vad"}, "input_audio_transcription": LIVE}, SETUP),
     ],
 )
-def test_who_is_heard_while_it_is_spoken(session: dict[str, Any], told: str) -> None:
+def test_which_sessions_get_deltas_before_the_commit(session: dict[str, Any], told: str) -> None:
     stage = Stage()
     for said in (start, client("session.update", session=session)):
         stage.hear(said)
@@ -78,7 +78,7 @@ def test_who_is_heard_while_it_is_spoken(session: dict[str, Any], told: str) -> 
     assert session.get("dashscope", {}).get("live_deltas") == shown["live_deltas"]
 
 
-def test_the_model_may_stand_in_the_query() -> None:
+def test_the_model_may_be_in_the_query() -> None:
     stage = Stage(Opening(model="gpt-realtime-whisper"))
     stage.hear(start)
 
@@ -312,7 +312,7 @@ def test_a_turn_is_delivered_at_the_end_of_the_session() -> None:
     )
 
 
-def test_from_detected_turns_to_such_and_back() -> None:
+def test_from_detected_turns_to_joined_turns_and_back() -> None:
     stage = ready(Stage(), turn_detection={"type": "server_vad", "prefix_padding_ms": 0})
     play(
         stage,
@@ -336,7 +336,7 @@ def test_from_detected_turns_to_such_and_back() -> None:
     )
 
 
-def test_beta_callers_hear_the_same() -> None:
+def test_beta_clients_get_the_same() -> None:
     stage = Stage(Opening(dialect="beta"))
     for said in (start, update(format=PCM_16K, transcription=LIVE), opened, append(1000), started("t1", 100)):
         stage.hear(said)

@@ -110,7 +110,7 @@ def test_a_file_of_faults(tmp_path: Path) -> None:
     assert (418, 200) == (chat(app := made("--faults", str(faults)))[0], chat(app)[0])
 
 
-def test_where_it_stands() -> None:
+def test_the_options_of_its_addresses() -> None:
     site = made(
         "--fetch", "public", "--fetch", "loopback", "--public-url", "https://dashscope.test",
         "--allow-host", "Emulator", "--no-control",
@@ -139,7 +139,7 @@ def test_where_it_stands() -> None:
         (["--fetch", "everywhere"], "--fetch"),
     ],
 )
-def test_a_mistake_is_told(arguments: list[str], told: str) -> None:
+def test_a_mistake_names_its_option(arguments: list[str], told: str) -> None:
     done = CliRunner().invoke(build, ["--engine", "scripted", *arguments], obj=[])
 
     assert 0 != done.exit_code

@@ -69,7 +69,7 @@ def test_the_flag_allows(start: Start, host: str) -> None:
         ("fun-asr", {"file_urls": ["http://10.0.0.1/a.wav"]}, "InvalidFile.DownloadFailed"),
     ],
 )
-def test_a_task_says_whose_rule_it_is(start: Start, model: str, given: dict[str, object], code: str) -> None:
+def test_a_task_names_the_emulator_s_rule(start: Start, model: str, given: dict[str, object], code: str) -> None:
     laptop = start()
     output = laptop.finished(laptop.submit(model, given).json()["output"]["task_id"])["output"]
 

@@ -170,7 +170,7 @@ def test_the_type_of_an_error_on_chat(start: Start, status: int, code: str, kind
     assert body["id"] == f"chatcmpl-{body['request_id']}"
 
 
-def test_its_addresses_are_those_that_it_is_told(start: Start) -> None:
+def test_its_addresses_begin_with_the_public_url(start: Start) -> None:
     laptop = start(site=Site(public_url="https://dashscope.test/"))
     policy = laptop.http.get("/api/v1/uploads", params={"action": "getPolicy", "model": "fun-asr"}).json()["data"]
 

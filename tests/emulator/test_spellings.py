@@ -48,7 +48,7 @@ def laptop() -> Iterator[Laptop]:
         f"data:audio/wav;base64, {ENCODED}\n",
     ],
 )
-def test_data_uris(laptop: Laptop, uri: str) -> None:
+def test_data_uris_in_every_spelling(laptop: Laptop, uri: str) -> None:
     assert TEXT == laptop.chat(uri).json()["choices"][0]["message"]["content"]
     assert TEXT == laptop.generate(uri).json()["output"]["choices"][0]["message"]["content"][0]["text"]
 

@@ -54,7 +54,7 @@ def test_a_share_ends_before_the_whole_and_what_leaves_makes_room(kind: str) -> 
     assert {0, 4} == {door.requests.used, door.sessions.used}
 
 
-def test_who_is_the_only_one_may_use_all() -> None:
+def test_the_only_caller_may_use_everything() -> None:
     door = Door(requests=4, sessions=0)
     for _ in range(4):
         door.enter(connection(), Party("only"))
@@ -62,7 +62,7 @@ def test_who_is_the_only_one_may_use_all() -> None:
         door.enter(connection(), Party("only"))
 
 
-async def test_a_caller_s_stay_ends_with_its_request() -> None:
+async def test_a_caller_s_share_is_released_with_its_request() -> None:
     door = Door(requests=1, sessions=1)
 
     async def app(scope: Scope, _: Receive, __: Send) -> None:

@@ -69,7 +69,7 @@ def heard(web: httpx2.Client, home: House, surface: str, sound: bytes, folder: P
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_nothing_is_said_in_silence(web: httpx2.Client, surface: str, tmp_path: Path) -> None:
+def test_the_echo_of_silence_is_empty(web: httpx2.Client, surface: str, tmp_path: Path) -> None:
     for said in (WHOLE, PART, AGAIN, OTHER, "Lucie") if surface == "chat" else (PART,):
         with home(surface, said) as opened:
             assert "" == heard(web, opened, surface, silence(3), tmp_path), said
@@ -106,7 +106,7 @@ def test_a_brief_word_costs_no_second_call(web: httpx2.Client, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("sound", "told"), [(silence(2, 24_000), ""), (live.SPEECH, PROMPT)], ids=["silence", "speech"]
 )
-async def test_live_too(sound: bytes, told: str) -> None:
+async def test_live_speech_drops_echoes_too(sound: bytes, told: str) -> None:
     with live.live_house(PROMPT) as opened:
         async with live.calling(opened) as caller:
             transcription = {"model": "gpt-live-transcribe", "prompt": PROMPT}

@@ -81,13 +81,13 @@ async def test_this_machine_s_programs_and_pages_are_served(headers: dict[str, s
 
 @pytest.mark.parametrize("path", ["/v1/audio/transcriptions", "/v1/models", "/metrics", "/", "/playground/app.js"])
 @pytest.mark.parametrize("headers", FOREIGN.values(), ids=FOREIGN)
-async def test_others_are_not(headers: dict[str, str], path: str) -> None:
+async def test_foreign_names_and_pages_are_refused(headers: dict[str, str], path: str) -> None:
     assert [403, 403] == [await answer(method, path, headers) for method in ("POST", "GET")]
 
 
 @pytest.mark.parametrize("path", PROBES)
 @pytest.mark.parametrize("headers", FOREIGN.values(), ids=FOREIGN)
-async def test_probes_are_spared(headers: dict[str, str], path: str) -> None:
+async def test_health_checks_always_pass(headers: dict[str, str], path: str) -> None:
     assert 200 == await answer("GET", path, headers)
 
 
@@ -111,7 +111,7 @@ PLACES = [("POST", "/audio/transcriptions"), ("POST", "/realtime/client_secrets"
 
 @pytest.mark.parametrize(("method", "path"), PLACES)
 @pytest.mark.parametrize("headers", FOREIGN.values(), ids=FOREIGN)
-def test_a_page_of_another_site_makes_the_whole_server_do_nothing(
+def test_no_route_of_the_server_works_for_a_page_of_another_site(
     home: House, method: str, path: str, headers: dict[str, str]
 ) -> None:
     told = httpx2.request(method, home.base_url + path, headers={**FORM, **headers}, content="model=whisper-1")
@@ -122,7 +122,7 @@ def test_a_page_of_another_site_makes_the_whole_server_do_nothing(
 
 
 @pytest.mark.parametrize("headers", FOREIGN.values(), ids=FOREIGN)
-async def test_nor_does_it_open_a_session(home: House, headers: dict[str, str]) -> None:
+async def test_a_page_of_another_site_opens_no_session(home: House, headers: dict[str, str]) -> None:
     address = home.base_url.replace("http", "ws", 1) + "/realtime"
     host = {"host": headers["host"]} if "host" in headers else {}
     others = {name: value for name, value in headers.items() if name != "host"}
@@ -136,7 +136,7 @@ async def test_nor_does_it_open_a_session(home: House, headers: dict[str, str]) 
 
 
 @pytest.mark.parametrize("kind", ["keys", "pass_key", "insecure"])
-def test_who_asks_for_keys_or_is_told_to_be_insecure_is_served_under_any_name(kind: str) -> None:
+def test_with_keys_or_insecure_any_host_name_is_served(kind: str) -> None:
     settings = {"keys": {"api_keys": ("a-key",)}, "pass_key": {"pass_key": True}, "insecure": {}}[kind]
     app: Starlette = create_app(Settings(dashscope_api_key="k", **settings), insecure=kind == "insecure")  # type: ignore[arg-type]
     with serve(app) as root:

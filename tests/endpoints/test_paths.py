@@ -89,7 +89,7 @@ def spellings(path: str) -> list[str]:
 
 
 @pytest.mark.parametrize("path", GETS)
-def test_what_is_got_may_have_needless_slashes(web: httpx2.Client, root: str, path: str) -> None:
+def test_a_get_path_may_have_extra_slashes(web: httpx2.Client, root: str, path: str) -> None:
     plain = web.get(root + path, headers=BEARER)
     for spelling in spellings(path):
         got = web.get(root + spelling, headers=BEARER)
@@ -103,7 +103,7 @@ POSTS = ["/v1/audio/transcriptions", "/v1/audio/translations"]
 
 
 @pytest.mark.parametrize("path", POSTS)
-def test_so_may_an_upload(web: httpx2.Client, root: str, speech: bytes, path: str) -> None:
+def test_an_upload_s_path_may_have_extra_slashes(web: httpx2.Client, root: str, speech: bytes, path: str) -> None:
     for spelling in spellings(path):
         answer = web.post(
             root + spelling, headers=BEARER, data={"model": "whisper-1"}, files={"file": ("a.wav", speech)}
@@ -124,7 +124,7 @@ ALLOWED = [
 
 
 @pytest.mark.parametrize(("path", "allowed"), ALLOWED)
-def test_the_methods_of_a_path_are_told(web: httpx2.Client, root: str, path: str, allowed: str) -> None:
+def test_the_methods_of_a_path_are_listed(web: httpx2.Client, root: str, path: str, allowed: str) -> None:
     for spelling in (path, f"{path}/"):
         refused = web.put(root + spelling)
         asked = web.options(root + spelling)
@@ -190,7 +190,7 @@ def test_azure_s_newer_address_and_groq_s_work(root: str, speech: bytes, prefix:
     assert "hello\n" == text
 
 
-def test_a_wrong_key_is_told_to_azure_too(root: str) -> None:
+def test_a_wrong_key_is_an_error_for_azure_s_class_too(root: str) -> None:
     with azure(root, api_key="wrong") as client, pytest.raises(openai.AuthenticationError) as refused:
         client.models.list()
     assert "Bearer" == refused.value.response.headers["www-authenticate"]
@@ -218,7 +218,7 @@ def test_a_session_elsewhere_does_not_open(root: str) -> None:
 
 
 @pytest.mark.parametrize("target", [b"//v1/models/", b"http://a/v1//models/", b"/v1/models/?x=//", b"/%2Fv1/models"])
-def test_raw_targets_lead_there_too(root: str, target: bytes) -> None:
+def test_absolute_targets_reach_the_same_routes(root: str, target: bytes) -> None:
     port = int(root.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
         connection.sendall(
@@ -270,7 +270,7 @@ def test_groq_s_own_package_works(root: str, speech: bytes, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("key", "said"), [(KEY, b"HTTP/1.1 100 Continue\r\n\r\n"), ("wrong", b"HTTP/1.1 401")])
-def test_who_waits_to_send_a_body_is_told_whether_to(root: str, speech: bytes, key: str, said: bytes) -> None:
+def test_expect_100_continue_is_answered_before_the_body(root: str, speech: bytes, key: str, said: bytes) -> None:
     form = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + speech + b"\r\n--b\r\n"
     form += b"Content-Disposition: form-data; name=model\r\n\r\nwhisper-1\r\n--b--\r\n"
     head = (

@@ -48,7 +48,7 @@ async def test_headers_of_a_proxy_count_where_it_is_trusted(
 @pytest.mark.parametrize(
     ("trusted", "client", "status"), [("127.0.0.1", "203.0.113.7", 200), ("10.0.0.1", "127.0.0.1", 404)]
 )
-def test_the_whole_server_goes_by_them(
+def test_the_whole_server_uses_a_trusted_proxy_s_headers(
     trusted: str, client: str, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = create_app(Settings(dashscope_api_key="k", trusted_proxies=proxies(trusted)))

@@ -69,7 +69,7 @@ def test_a_secret_lasts_as_long_as_was_asked_for(home: House, path: str) -> None
 
 
 @pytest.mark.parametrize("path", ["client_secrets", "transcription_sessions"])
-async def test_what_a_session_ignores_is_told_with_the_secret_and_when_it_opens(home: House, path: str) -> None:
+async def test_what_a_session_ignores_is_named_with_the_secret_and_when_it_opens(home: House, path: str) -> None:
     include = ["item.input_audio_transcription.logprobs"]
     session = {"include": include, "tracing": "auto", "turn_detection": {"create_response": True}}
     made = post(home, path, {"session": session} if path == "client_secrets" else session).json()

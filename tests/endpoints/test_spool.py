@@ -78,7 +78,7 @@ def test_a_request_s_file_goes_with_all_that_was_made_of_it(tmp_path: Path) -> N
 A, B = (Party(name, alone=False) for name in "ab")
 
 
-def test_a_place_s_bytes_are_counted_until_it_goes_whoever_s_they_are(tmp_path: Path) -> None:
+def test_a_place_s_bytes_are_counted_until_it_is_removed(tmp_path: Path) -> None:
     spool = Spool(tmp_path, 100)
     with spool.place(A) as first, spool.place(A) as second, spool.place(B) as other:
         first.hold(file=30, text=10)

@@ -200,7 +200,7 @@ async def test_of_changes_made_at_once_none_is_lost(store: Store) -> None:
     assert 1 == len(seen)
 
 
-def test_a_job_is_shared_by_so_many_and_no_more() -> None:
+def test_a_job_is_shared_by_a_bounded_number_of_requests() -> None:
     job, urls = opened(), [f"{URL}/{number}" for number in range(changes.MOST_VIEWS + 1)]
     for url in urls[:-1]:
         job = must(changes.asked_for(job, PLAIN, url))

@@ -95,7 +95,7 @@ def test_a_field_that_holds_nothing_counts_as_not_sent(name: str, brackets: str)
 
 
 @pytest.mark.parametrize("name", ["enable_itn", "speaker_count", "url", "webhook_url", "background"])
-def test_so_does_an_extension(name: str) -> None:
+def test_an_empty_extension_counts_as_not_sent(name: str) -> None:
     for word in ABSENT:
         assert ask([MODEL, (name, word)]) == PLAIN, word
 

@@ -117,7 +117,7 @@ def untrusted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield opened.base_url
 
 
-def test_a_server_of_something_else_is_told(folder: Path, other: str) -> None:
+def test_a_server_with_another_api_is_named_as_such(folder: Path, other: str) -> None:
     done = call(None, folder, "transcribe", "one.wav", "--base-url", other)
 
     assert 1 == done.returncode
@@ -134,7 +134,7 @@ def test_one_missing_file_leaves_the_others(home: House, folder: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux' full device")
-def test_a_full_disk_is_told(home: House, folder: Path) -> None:
+def test_a_full_disk_is_an_error(home: House, folder: Path) -> None:
     (folder / ".one.txt.part").symlink_to("/dev/full")
 
     done = call(home, folder, "transcribe", "one.wav", "--api-key", "a-key")

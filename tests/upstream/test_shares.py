@@ -40,7 +40,7 @@ def test_there_is_always_room_for_one_more(total: int, story: list[tuple[Party, 
     assert shares.used <= total
 
 
-def test_those_who_come_together_get_the_same() -> None:
+def test_parties_that_arrive_together_get_equal_shares() -> None:
     """One by one, each takes as long as there is room."""
     shares = Shares(300)
     while [party for party in (A, B) if shares.take(party)]:

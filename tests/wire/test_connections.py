@@ -95,7 +95,7 @@ def test_those_beyond_the_bound_are_few() -> None:
     assert 100 - SPARE == len(crowd.cut) == len({*crowd.cut})
 
 
-def test_who_leaves_leaves_nothing() -> None:
+def test_a_closed_connection_frees_its_place() -> None:
     crowd = Crowded(2)
     places = [crowd.come(str(number), busy=number % 2 == 0) for number in range(10)]
     for place in places * 2:

@@ -42,7 +42,7 @@ async def endless(scope: Scope, receive: Receive, send: Send) -> None:
 
 @pytest.mark.parametrize("app", [early, early_and_last])
 @pytest.mark.parametrize("rate", [0, 600, 10_000_000])
-async def test_who_is_answered_early_may_send_for_a_little_longer(app: object, rate: int) -> None:
+async def test_after_an_early_response_the_body_is_read_for_a_little_longer(app: object, rate: int) -> None:
     wire = Wire()
     async with connected(app, wire) as (protocol, loop):  # type: ignore[arg-type]
         protocol.data_received(BODY)

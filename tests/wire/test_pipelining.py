@@ -112,7 +112,7 @@ async def test_a_session_does_not_begin_while_a_request_is_to_be_answered() -> N
 
 
 @pytest.mark.parametrize("size", [1, 7, 10_000])
-async def test_who_offers_another_protocol_is_answered_in_this_one(size: int) -> None:
+async def test_an_offer_of_another_protocol_is_answered_in_http_1_1(size: int) -> None:
     """Java's client offers HTTP/2 with each of its requests."""
     offer = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n"
     post = b"POST /echo HTTP/1.1\r\nhost: x\r\n" + offer + b"content-length: 3\r\n\r\nabc"

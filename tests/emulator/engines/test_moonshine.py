@@ -161,7 +161,7 @@ def test_a_prepared_model_is_loaded() -> None:
         ("3.5, 1,000 etc., and so on.", "3.5, 1,000 etc., and so on."),
     ],
 )
-def test_no_mark_twice(said: str, tidied: str) -> None:
+def test_no_punctuation_is_doubled(said: str, tidied: str) -> None:
     assert tidied == tidy(said)
 
 

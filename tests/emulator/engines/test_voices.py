@@ -53,12 +53,12 @@ def told(voices: list[Voice], *, block: int = RATE * 2) -> list[int]:
         ([CHILD, BASS, ALTO, CHILD, ALTO, BASS], [0, 1, 2, 0, 2, 1]),
     ],
 )
-def test_who_speaks(voices: list[Voice], speakers: list[int]) -> None:
+def test_speakers_are_told_apart(voices: list[Voice], speakers: list[int]) -> None:
     assert speakers == told(voices)
 
 
 @pytest.mark.parametrize("block", [300, 1024, 2050, 99_999])
-def test_however_the_sound_is_cut(block: int) -> None:
+def test_speakers_do_not_depend_on_how_the_audio_is_split(block: int) -> None:
     assert [0, 1, 0] == told([ALTO, BASS, ALTO], block=block)
 
 

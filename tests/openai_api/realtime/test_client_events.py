@@ -126,7 +126,7 @@ def test_only_appends_may_be_long(event: object) -> None:
     )
 
 
-def test_a_long_append_that_cannot_be_read_is_told_what_is_wrong() -> None:
+def test_a_long_append_that_cannot_be_read_is_an_error_that_says_why() -> None:
     with pytest.raises(Unreadable) as refused:
         decode(json.dumps({"type": "input_audio_buffer.append", "audio": 5, "more": [LONG]}))
 
