@@ -1,4 +1,4 @@
-"""The context in place of a transcript: what models say of silence and noise at times, in whole or in part.
+"""Echoes: models sometimes return the context, whole or in part, as the transcript of silence and noise.
 
 Seen of Qwen3-ASR: the list of hot words, without its commas, cut off at some point. A speaker may say the same words,
 so that such a text is only a suspicion, to be held against the sound.

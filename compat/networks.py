@@ -1,4 +1,4 @@
-"""Addresses of callers: whose they are, and what a trusted proxy says of them."""
+"""Addresses of callers, and what trusted proxies report of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def address(text: str) -> Address | None:
 
 
 def household(found: Address) -> str:
-    """What one caller has by itself: an IPv4 address, or the part of an IPv6 address that its provider assigned."""
+    """The address by which a caller is counted: an IPv4 address, or the /64 of an IPv6 address."""
     return str(ipaddress.ip_network((found, 64), strict=False)) if found.version == 6 else str(found)
 
 
@@ -29,8 +29,8 @@ def within(text: str, networks: Iterable[Network]) -> bool:
 
 
 def caller(peer: str, forwarded: Sequence[str], trusted: Sequence[Network]) -> str:
-    """Whom a trusted peer forwards for: the last of the addresses in X-Forwarded-For that is no trusted proxy's. Each
-    proxy adds the address it was called from, so that all before that one may be invented."""
+    """The client of a trusted peer: the last address in X-Forwarded-For that is not a trusted proxy's. Each proxy
+    appends the address that called it, so all addresses before that one may be forged."""
     for entry in reversed(forwarded):
         found = address(_host(entry.strip()))
         if found is None:

@@ -110,7 +110,7 @@ def test_a_port_in_use_is_told() -> None:
         port = said[0].partition("127.0.0.1:")[2].partition(",")[0]
         done = run("serve", "--port", port)
 
-    assert f"127.0.0.1:{port} cannot be listened on" in done.stderr
+    assert f"Cannot listen on 127.0.0.1:{port}" in done.stderr
 
 
 def test_the_sample_is_there() -> None:

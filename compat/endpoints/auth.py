@@ -89,8 +89,8 @@ class Gate:
         return found
 
     def enter(self, connection: HTTPConnection, who: Caller) -> None:
-        """Counts a connection as its caller's until it has been served, and has what follows done on that caller's
-        behalf. Raises ServiceUnavailable."""
+        """Count a connection as its caller's until it has been served, and set the caller on whose behalf the work is
+        done. Raises ServiceUnavailable."""
         party = self._party(connection, who)
         if self._door:
             self._door.enter(connection, party)
@@ -103,7 +103,7 @@ class Gate:
             self.prove(who)
 
     def prove(self, who: Caller) -> None:
-        """DashScope has taken this caller's key, so that it is not made up."""
+        """Remember that DashScope accepted this caller's key."""
         self._proven.pop(who.tenant, None)
         self._proven[who.tenant] = None
         if len(self._proven) > PROVEN:
@@ -116,8 +116,8 @@ class Gate:
             await self._budget.charge(who.name, who.entry.rate)
 
     def _party(self, connection: HTTPConnection, who: Caller) -> Party:
-        """Callers are told apart by key. Where there are no keys an address is all there is to go by, for anything may
-        be sent as one; this machine's own callers are one party, and may be a proxy in front of all others."""
+        """Callers are distinguished by key, and without keys by address, since any key is accepted then. Loopback
+        is one party without a share limit, because a proxy may forward everybody from there."""
         if who.entry:
             return Party(who.entry.name, who.entry.concurrency, alone=len(self._keyring.callers) < 2)
         if self._pass:
@@ -140,15 +140,15 @@ class Gate:
         entry = self._current().find(token)
         if entry is None:
             raise NotAuthenticated(_reason(token))
-        # A caller of the file keeps his jobs when his key is changed.
+        # A caller of the file keeps its jobs when its key is changed.
         tenant = _tenant(f"{entry.name} by name") if entry not in self._plain else _tenant(token)
         found = Caller(key=self._service_key, tenant=tenant, entry=entry)
         found.check(scope)
         return found
 
     def issuer(self, name: str) -> Caller:
-        """Who is answerable for a live session that is opened with a client secret: the caller of this name, as long
-        as he has a key that could open one. Raises NotAuthenticated."""
+        """The caller that a live session opened with a client secret counts for: the one of this name, as long as it
+        has a key that may open one. Raises NotAuthenticated."""
         if not self.keyed:
             return Caller(key=self._service_key, tenant=_tenant(""))
         entry = self._current().named(name, "realtime")
@@ -157,7 +157,7 @@ class Gate:
         return Caller(key=self._service_key, tenant=_tenant(f"{entry.name} by name"), entry=entry, issuer=True)
 
     def holds(self, who: Caller, scope: Scope) -> bool:
-        """Whether the key that this caller came with is still there and for `scope`, or of an issuer any key."""
+        """Whether this caller's key, or for an issuer any of its keys, still exists and is for `scope`."""
         if who.entry is None:
             return True
         keyring = self._current()
@@ -179,7 +179,7 @@ class Gate:
 
 
 def _network(connection: HTTPConnection) -> str:
-    """A caller's address, of IPv6 the part that its provider assigned; empty on this machine."""
+    """A caller's address, or its /64 for IPv6; empty on this machine."""
     address = networks.address(connection.client.host) if connection.client else None
     return "" if address is None or address.is_loopback else networks.household(address)
 

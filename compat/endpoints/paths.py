@@ -1,4 +1,4 @@
-"""Addresses as clients build them, made this server's own before anything else looks at them.
+"""Paths as clients build them, normalised before routing.
 
 A base address with a slash at its end makes a double one, some programs end every path with one, and Azure's classes
 and Groq's put their own prefix before the path (openai-python `lib/azure.py`, groq-python, 2026-11).
@@ -40,7 +40,7 @@ def canonical(path: str) -> tuple[str, str | None]:
 
 
 def with_model(request: Request, sent: list[tuple[str, str]], aliases: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The form's fields. Azure's deployment is the model; where nobody knows it, the form's own. Raises
+    """The form's fields, with Azure's deployment as the model; for an unknown deployment, the form's own model. Raises
     ModelNotFound."""
     deployment = request.state.deployment
     if deployment is None:

@@ -1,4 +1,4 @@
-"""What trusted proxies say of those they forward for: their address, their scheme, and a prefix of their paths.
+"""Headers of trusted proxies: the client's address, its scheme, and a prefix of the path.
 
 Anybody can send such headers, so that they count only from where the operator says a proxy is.
 """

@@ -1,7 +1,7 @@
-"""The folder for uploads on their way: each process has one of its own, locked for as long as the process lives.
+"""The folder for uploads in progress: each process has one of its own, locked for as long as the process lives.
 
-The lock is how others learn that a process is dead, however it died: what can be locked is nobody's any more.
-Bytes are counted before they are written, for the party whose they are.
+The lock shows other processes when this one is dead, however it died: a folder that can be locked has no owner.
+Bytes are counted before they are written, for the party that sends them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Hold(Protocol):
 
 
 class Place:
-    """Where one request's file may be put, `path`, and what is counted of it and of what is made of it."""
+    """`path` for one request's file, and the bytes counted for it and for files made from it."""
 
     def __init__(
         self, path: Path, party: Party = ANYONE, files: Shares | None = None, texts: Shares | None = None
@@ -52,8 +52,8 @@ class Place:
         self._cleared = False
 
     def expect(self, size: int) -> None:
-        """Refuses at once what there is no room for: nothing is counted before it comes. Raises TooLarge for what would
-        never have any, else Overloaded."""
+        """Refuse at once a body for which there is no room; its bytes are counted only as they arrive. Raises TooLarge
+        if it can never fit, otherwise Overloaded."""
         files = self._shares[0]
         most = files.most(self._party)
         if size > most:
@@ -62,7 +62,7 @@ class Place:
             raise overloaded("uploads", files, self._party)
 
     def hold(self, file: int = 0, text: int = 0) -> None:
-        """Raises Overloaded. Of what comes late to a place that was cleared nothing is counted."""
+        """Raises Overloaded. Counts nothing after the place was cleared."""
         if self._cleared:
             return
         for kind, amount in enumerate((file, text)):

@@ -31,6 +31,6 @@ ABSENT = {
 
 
 def absent(path: str) -> str | None:
-    """What a path of OpenAI's is for that is not here; None for every other."""
+    """What an unsupported path of OpenAI's API is for; None for any other path."""
     below = path.removeprefix("/v1")
     return next((what for start, what in ABSENT.items() if f"{below}/".startswith(f"{start}/")), None)

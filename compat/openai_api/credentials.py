@@ -1,4 +1,4 @@
-"""The key that a caller shows: `Authorization: Bearer`, as OpenAI's clients send it, or `api-key`, as Azure's do."""
+"""The key that a client sends: `Authorization: Bearer`, as OpenAI's clients send it, or `api-key`, as Azure's do."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def transcribe(
 def _waiting(
     files: Sequence[str], out: str | None, wanted: Wanted, report: Report, stack: contextlib.ExitStack
 ) -> Iterator[Piece]:
-    """The recordings that have no transcript yet; the report is told of all else."""
+    """The recordings without a transcript; the others go to the report."""
     pieces, unreadable = plan(files, out, FORMATS[wanted.shape], stack)
     for piece in pieces:
         if wanted.force or piece.target is None or not piece.target.is_file():

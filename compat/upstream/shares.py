@@ -1,6 +1,6 @@
-"""How much of something bounded each party may hold: as much as is still free, so that there is always room for one
-more. Whoever takes all it can holds a half, two such hold a third each, and so on. Those who may have made their names
-up hold three quarters together at most. Pure: no clock, no loop."""
+"""Shares of a bounded resource: a party may hold as much as is still free, so that there is always room for one more.
+A party that takes all it can holds a half, two such hold a third each, and so on. Parties with unproven names hold at
+most three quarters together. Pure: no clock, no loop."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import msgspec
 
 class Party(msgspec.Struct, frozen=True):
     """On whose behalf work is done. `concurrency`: how many of its calls to the service may be under way, where the
-    operator has set one. `alone`: there is no other party, so that nothing is kept free for one. `known`: whether its
-    name is good, and not one of as many as somebody cares to invent."""
+    operator has set one. `alone`: there is no other party, so nothing is kept free. `known`: whether its name is
+    proven, not one that a client may invent."""
 
     name: str = "anyone"
     concurrency: int | None = None
@@ -44,11 +44,11 @@ class Shares:
         return max(0, room)
 
     def most(self, party: Party) -> int:
-        """How much it could hold if nobody else held anything."""
+        """How much it could hold if no other party held anything."""
         return self.total if party.alone else (self.total + 1) // 2
 
     def take(self, party: Party, amount: int = 1) -> bool:
-        """Whether there was room, which is then taken."""
+        """Take this much if there is room, and return whether there was."""
         if amount > self.room(party):
             return False
         self.give(party, -amount)

@@ -15,8 +15,8 @@ _Turn = tuple[Party, "asyncio.Future[None]"]
 
 
 def turns(count: int) -> Callable[[], contextlib.AbstractAsyncContextManager[None]]:
-    """Turns for whoever they are taken on behalf of: `count` at a time for one party, and as many again between all
-    others, so that nothing is lost where there is one only."""
+    """Turns for the party on whose behalf they are taken: `count` at a time for one party, and as many again for all
+    others together, so that a single party never waits for absent ones."""
     slots = Slots(2 * count)
     return lambda: slots.taken(msgspec.structs.replace(ON_BEHALF.get(), concurrency=None, alone=False))
 

@@ -1,5 +1,5 @@
-"""How many connections are open: so many in all, and half of them from one address. Beyond that the oldest idle one
-yields. Where none is idle a newcomer is still heard, so that probes are answered; whatever else it asks for is refused.
+"""Bounds open connections: a total, and half of it for one address. Beyond that the oldest idle connection is closed.
+If none is idle, a few more are accepted so that health checks are answered; their other requests are refused.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 from compat.networks import address, household
 
-SPARE: Final = 32  # connections beyond the bound, for probes
+SPARE: Final = 32  # connections beyond the bound, for health checks
 YOUNG: Final = 1.0  # seconds after which an idle connection yields: before that it may be about to ask
 USUAL: Final = 4096
 OWN: Final = 64  # files that the server needs for itself
@@ -21,7 +21,7 @@ ENOUGH: Final = 16_384  # files that it asks the system for
 
 @dataclass(eq=False, slots=True)
 class Place:
-    """One connection's. `crowd`: those it came with, from one address; None beyond the bound. `end` cuts it off."""
+    """One connection. `crowd`: the address it shares a bound with; None beyond the bound. `end` aborts it."""
 
     crowd: str | None
     end: Callable[[], None]
@@ -33,7 +33,7 @@ class Place:
 
 
 class Connections:
-    """`spared` tells the addresses, of trusted proxies, that may have all connections."""
+    """`spared` says which addresses may open all connections: those of trusted proxies."""
 
     def __init__(self, most: int = USUAL, spared: Callable[[str], bool] = lambda _: False) -> None:
         self._most = most
@@ -81,7 +81,7 @@ class Connections:
             self._idle.pop(place.crowd, None)
 
     def _has_room(self, crowd: str | None, host: str, now: float) -> bool:
-        """Whether there is room now, which an idle connection may have made."""
+        """Whether there is room, after closing an idle connection if necessary."""
         if self._count[crowd] >= self._share and not self._spared(host):
             return self._yields([crowd], now)
         if len(self._open) - self._count[None] < self._most:
@@ -105,7 +105,7 @@ class Connections:
 
 
 def room() -> int:
-    """As many connections as leave files for their work: each may need one to the service, or for an upload."""
+    """The most connections for which files are left: each may need another, for an upload or a call to the service."""
     if sys.platform == "win32":
         return USUAL
     import resource

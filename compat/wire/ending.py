@@ -1,7 +1,8 @@
-"""How a connection ends: what was written leaves, and neither a reader that stops nor a sender that goes on keeps it.
+"""Closing a connection: what was written is sent, and neither a client that stops reading nor one that keeps sending
+holds it open.
 
-asyncio's own `close` has none of these bounds: it waits for ever for what was written to be read, and resets a
-connection on which something still comes, which can cost the client the answer it was sent.
+asyncio's own `close` waits for ever until what was written is read, and resets a connection on which data still
+arrives, so that the client can lose the response.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Transport(asyncio.Transport):
 
 
 def half_close(transport: asyncio.Transport) -> None:
-    """Nothing more is written. What the client still sends can come and be dropped."""
+    """End the writing side. What the client still sends can be read and dropped."""
     with contextlib.suppress(NotImplementedError, OSError):  # TLS has no half-closed connections
         transport.write_eof()
 

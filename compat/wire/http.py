@@ -1,8 +1,8 @@
-"""HTTP as it comes in: uvicorn's protocol, with bounds on what one connection may send, keep waiting and leave unread.
+"""Incoming HTTP: uvicorn's protocol, with bounds on what one connection may send, queue and leave unread.
 
-uvicorn 0.54 with httptools has none of them: a head or the trailers of a body may be endless, a connection may bring a
-byte an hour, ask for all that memory holds before it takes the first answer, and never take one. Whoever is cut off, or
-does not speak HTTP/1.1, is answered in OpenAI's shape.
+uvicorn 0.54 with httptools has none of them: a head or the trailers of a body may be endless, a connection may send one
+byte an hour, fill the memory with requests before it reads the first response, and never read one. Refusals of slow and
+malformed requests have OpenAI's shape.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SLOWEST: Final = 512  # bytes a second that a body has to bring, measured over `
 DRAIN: Final = 4.0  # seconds for which a body may go on after its answer
 DRAINED: Final = 32 << 20  # bytes of that: an upload as large as OpenAI takes ends without a broken connection
 UNREAD: Final = 60.0  # seconds without a byte taken from an answer
-STOPPING: Final = 10.0  # seconds that a server which stops waits for what a client does not take, or has yet to send
+STOPPING: Final = 10.0  # seconds that a stopping server waits for a client to read, or to send the rest of a body
 # Bytes parsed at a time, which is what bounds the requests of a connection that wait: nothing is parsed while one does.
 SOME: Final = 1 << 10
 MANY: Final = 16 << 10  # of a body
@@ -47,7 +47,7 @@ class Refused(Exception):
 
 
 class Flow(FlowControl):
-    """Reads nothing while `full` says so, whoever asks for it."""
+    """Does not resume reading while `full` is true."""
 
     def __init__(self, transport: asyncio.Transport, full: Callable[[], bool]) -> None:
         super().__init__(transport)
@@ -110,7 +110,7 @@ class Protocol(HttpToolsProtocol):
         self._since = self._taken_at = self.loop.time()
         super().shutdown()
 
-    # --- what comes -------------------------------------------------------------------------------------------------
+    # --- receiving --------------------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
         if self._ending:
@@ -240,11 +240,11 @@ class Protocol(HttpToolsProtocol):
         rest, self._held = bytes(self._part[end:]) + bytes(self._held), memoryview(b"")
         return rest
 
-    # --- who is too slow --------------------------------------------------------------------------------------------
+    # --- slow clients ----------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
         now = self.loop.time()
-        late = now - self._due  # while the loop was late nobody was heard
+        late = now - self._due  # while the loop was late, nothing was read
         self._since += late
         self._taken_at += late
         self._due = now + min(1.0, self.head_timeout / 4, self.body_timeout / 4)
@@ -261,7 +261,7 @@ class Protocol(HttpToolsProtocol):
             case "body" if not self._answering:
                 if waited >= DRAIN or self._came > DRAINED:
                     self._end(LINGER)
-            case "body" if self.flow.read_paused:  # it is not the client who is slow
+            case "body" if self.flow.read_paused:  # the server is slow, not the client
                 self._enter("body")
             case "body" if self._stopping:
                 if waited >= STOPPING:
@@ -308,13 +308,13 @@ class Protocol(HttpToolsProtocol):
         self._end(LINGER)
 
     def _finish(self) -> None:
-        """Earlier requests are still answered, and nothing more is heard."""
+        """Answer earlier requests, and read nothing more."""
         self.cycle.keep_alive = False
         self._stage = "refused"
 
     def _end(self, linger: float = DRAIN) -> None:
-        """What is still on its way is read and dropped for `linger` seconds: closing at once would reset the
-        connection, and with it what the client has not read yet."""
+        """Read and drop what still arrives for `linger` seconds: closing at once would reset the connection, and the
+        client would lose what it has not read yet."""
         if self._ending:
             return
         expected = self._stage in ("body", "refused") or bool(self._held)
@@ -342,7 +342,7 @@ def _strange() -> BadRequest:
 
 
 def _unambiguous(version: str, headers: list[tuple[bytes, bytes]]) -> bool:
-    """Whether everybody reads the same host and the same end in it (RFC 9112, 3.2 and 6.1)."""
+    """Whether every reader finds the same host and the same end of the body (RFC 9112, 3.2 and 6.1)."""
     hosts = [value for name, value in headers if name == b"host"]
     codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
     if version not in ("1.0", "1.1") or len(hosts) > 1 or (version == "1.1" and not hosts):

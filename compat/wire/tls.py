@@ -1,7 +1,7 @@
-"""TLS as it comes in: a handshake takes a place among the connections, as any other, and has a time to end in.
+"""Incoming TLS: a handshake counts as a connection, and has a time limit.
 
-asyncio gives a server's protocol nothing before the handshake has ended, for which it waits a minute, so that none of
-the bounds would hold for those who never end it.
+asyncio calls a server's protocol only after the handshake, for which it waits a minute, so that none of the bounds
+would apply to clients that never finish it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Answers to HTTP/1.0, which knows no chunks: where the length is not known the connection's end ends the body."""
+"""Responses to HTTP/1.0, which has no chunked coding: without a length, the end of the connection ends the body."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 
 def unframed(cycle: RequestResponseCycle) -> Send:
-    """In place of the cycle's own `send`, which puts what has no content-length into chunks."""
+    """Replaces the cycle's own `send`, which uses chunked coding without a content-length."""
     send: Send = cycle.send  # type: ignore[assignment]  # uvicorn's messages are typed more closely
     framed = True
 

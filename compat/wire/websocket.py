@@ -2,9 +2,9 @@
 
 uvicorn 0.54 answers nothing, and waits for ever, when websockets cannot read a handshake that httptools could: a line
 of more than 8192 bytes, a body. What websockets itself refuses is told as plain text that quotes the caller's headers.
-Frames that come before the handshake is answered are lost, or break the connection without a word; and a caller who is
-cut off for a frame that cannot be may see a reset in place of the reason. A connection whose caller reads nothing more
-is kept, with all that waits for him, for as long as he likes, and the server cannot stop. A message in small fragments
+Frames that come before the handshake is answered are lost, or break the connection without a word; and a client that is
+cut off for an invalid frame may see a reset instead of the reason. A connection whose client stops
+reading is kept for ever, with everything queued for it, and the server cannot stop. A message in small fragments
 takes fifty times its length in memory, and one in empty fragments all there is. All frames that came together are
 handled in one turn of the loop, which takes seconds where they are short. Pongs pile up for a client that never reads.
 """
@@ -51,8 +51,7 @@ class Connection(ServerProtocol):
 
 
 class Protocol(WebSocketsSansIOProtocol):
-    """`ending`: seconds that a caller has to take the last words, which must be more than uvicorn's own `close_timeout`
-    of 10 for his goodbye."""
+    """`ending`: seconds for the client to read the last frames; must exceed uvicorn's own `close_timeout` of 10."""
 
     ending: ClassVar[float] = 12.0
 
@@ -104,8 +103,8 @@ class Protocol(WebSocketsSansIOProtocol):
             self._parse(data)
 
     def _take(self) -> None:
-        """So many frames of what came in one turn of the loop, and no more before the application has heard those:
-        thousands may be as short as one of sound, and other connections have their turn in between."""
+        """Handle a bounded number of frames in one turn of the loop, and no more until the application has taken those:
+        thousands of frames may be as short as one of audio, and other connections get their turn in between."""
         self._handled = 0
         while self._came and self._handled < FRAMES and not (self._failed or self.transport.is_closing()):
             part, self._came = self._came[:SOME], self._came[SOME:]
