@@ -1,4 +1,4 @@
-"""Which addresses that callers give, of audio and of webhooks, belong to the public internet.
+"""Which addresses of audio and webhooks belong to the public internet.
 
 Special ranges: IANA's registries of IPv4 and IPv6 special-purpose addresses (2026-06). Azure's 168.63.129.16 is in none
 of them.

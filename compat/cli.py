@@ -81,7 +81,11 @@ def main() -> None:
 @click.option("--port", type=PORT, default=8000, show_default=True, help="Port to listen on; 0 takes a free one.")
 @click.option("--insecure", is_flag=True, help="Listen beyond this machine without asking callers for a key.")
 @click.option(
-    "--engine", type=ENGINES, default="moonshine", show_default=True, help="Who answers without a DashScope key."
+    "--engine",
+    type=ENGINES,
+    default="moonshine",
+    show_default=True,
+    help="Engine that answers without a DashScope key.",
 )
 @click.option("--tls-cert", type=FILE, help="PEM file with the certificate chain: serve https and wss.")
 @click.option("--tls-key", type=FILE, help="PEM file with the certificate's key.")

@@ -9,7 +9,7 @@
     ├── NotFound                     404 not_found
     │   └── ModelNotFound            404 model_not_found        (param: model)
     ├── MethodNotAllowed             405 method_not_allowed
-    ├── TooSlow                      408 request_timeout        the caller sent his request too slowly
+    ├── TooSlow                      408 request_timeout        the caller sent its request too slowly
     ├── Conflict                     409 conflict
     ├── Gone                         410 job_expired
     ├── TooLarge                     413 request_too_large      (param: file)

@@ -33,7 +33,7 @@ class KeysError(ValueError):
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One key. `rate` is how often its caller may ask, as `60/minute`; `concurrency` how many calls to the service may
-    be under way for him."""
+    be under way for it."""
 
     name: str
     digest: bytes

@@ -139,7 +139,7 @@ class LocalEngine:
             if self._closing.wait(wait):
                 return
             self._child = self._spawn()
-            if self._closing.is_set():  # whoever closes has waited for the one before
+            if self._closing.is_set():  # close() has waited for the one before
                 self._end()
                 return
 

@@ -51,7 +51,7 @@ class Metrics:
         self._session_seconds = self._histogram("session_seconds", "How long live sessions lasted.")
         self._items = self._counter("session_items", "Utterances transcribed live.")
         self._corrections = self._counter("session_corrections", "Deltas that the final text took back.")
-        self._reconnections = self._counter("session_reconnections", "Connections to the service made anew.")
+        self._reconnections = self._counter("session_reconnections", "Connections to the service opened again.")
 
     def text(self) -> bytes:
         return generate_latest(self._registry)

@@ -24,7 +24,7 @@ from compat.wire.websocket import Protocol
 
 LARGEST_FRAME: Final = 24 << 20  # bytes: an append of 15 MiB of audio in base64
 PING: Final = 20.0  # seconds
-# Pongs of a caller who sends faster than the service hears wait behind his own audio, for as long as that takes.
+# Pongs of a caller who sends faster than the service hears wait behind its own audio, for as long as that takes.
 PONG: Final = 180.0
 
 KEPT: Final = 8 << 20  # bytes: more than an upload needs that is sent on in one go
@@ -136,7 +136,7 @@ class Server(uvicorn.Server):
 
 
 def _keep_freed_memory() -> None:
-    """glibc gives freed blocks of 128 KiB and more back to the system: to map and clear them anew takes two
+    """glibc gives freed blocks of 128 KiB and more back to the system: to map and clear them again takes two
     thirds of the time that an upload of 1 MiB takes to be sent on (mallopt(3))."""
     with contextlib.suppress(AttributeError):  # other C libraries do it their own way
         mallopt = ctypes.CDLL(None).mallopt

@@ -277,7 +277,7 @@ class Caller:
         self._settle()
 
     def _committed(self, until: int) -> Callable[[Entry], list[Entry]]:
-        """What stays of an entry of the tape when the caller drops what he has not committed: detected turns are
+        """What stays of an entry of the tape when the caller drops what it has not committed: detected turns are
         committed up to this tick, manual ones but for the last."""
         item = self._turn and self._turn.item
 

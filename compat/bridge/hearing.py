@@ -267,8 +267,8 @@ class Hearing:
         self._orphans = deque(self.unfinished)
 
     def drop(self, *, deaf: bool) -> None:
-        """The caller takes back what he has not committed: its item, if it has one, is never heard of again. `deaf`:
-        some of it was sent, so that a turn that this session of the service still may find is none of his."""
+        """The caller takes back what it has not committed; its item, if there is one, is not mentioned again. `deaf`:
+        some of it was sent, so a turn that this session of the service may still find is not the caller's."""
         self.deaf |= deaf
         for item in [item for item in self.unfinished if not (item.committed and item.kept)]:
             self.unfinished.remove(item)

@@ -2,8 +2,8 @@
 
 The service takes settings once a session, so new ones need a new session, and a session that ends cuts the turn that is
 open. They wait for a place between two turns: where a turn ends after the update, where one begins after it, or where
-the service must have heard all that came before the update and found no speech in it. The turn that begins after that
-place is not told; the new session hears its sound again.
+the service must have heard all that came before the update and found no speech in it. A turn that begins after that
+place is not reported; the new session hears its audio again.
 """
 
 from __future__ import annotations

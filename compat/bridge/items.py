@@ -1,4 +1,4 @@
-"""What the caller knows as an item: one turn, of one piece or, where the caller ends it himself, of several."""
+"""What the caller knows as an item: one turn, of one piece or, if the caller ends it, of several."""
 
 from __future__ import annotations
 

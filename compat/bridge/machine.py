@@ -204,7 +204,7 @@ class Bridge:
         return self._done(now)
 
     def client_stalled(self, now: float) -> list[Action]:
-        """The caller does not read what is written to him."""
+        """The caller does not read what is written to it."""
         self._close(Hangup(1008, "The caller does not read what is sent."), now)
         return self._done(now)
 

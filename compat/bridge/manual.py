@@ -1,4 +1,4 @@
-"""A turn that the caller ends himself, in pieces that the service takes.
+"""A turn that the caller ends, in pieces that the service takes.
 
 Without voice activity detection the service hears at most 60 s as one (guide to real-time speech recognition, 2026-01).
 A longer turn is cut where it is quietest between 50 and 57 s, so sound past 50 s is held back until the cut is known.

@@ -57,7 +57,7 @@ def resume(request: Request, task_id: str, *, deadline: float) -> Flow[Transcrip
         result = Result() if address is None else (yield from _fetched(address))
         if result is not None:
             return _transcript(request, result, task_id, task)
-        task = read(Task, (yield from ask(query(task_id))))  # which signs the address anew
+        task = read(Task, (yield from ask(query(task_id))))  # which signs the address again
     raise ServiceFailed("DashScope transcribed the file, but its result could not be fetched.")
 
 

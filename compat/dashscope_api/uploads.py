@@ -45,7 +45,7 @@ def upload(model: str, media: Media, *, name: str, boundary: str) -> Flow[str]:
     """Uploads a file for `model` and returns its `oss://` address.
 
     `name` is unique, ASCII and without spaces; `boundary` occurs nowhere in the file. Raises TooLarge with the code
-    `upload_too_large` when the file has to go by another road. A policy that ran out is asked for anew, once.
+    `upload_too_large` when the file has to go by another road. An expired policy is requested again, once.
     """
     try:
         return (yield from _attempt(model, media, name, boundary))

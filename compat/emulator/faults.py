@@ -119,7 +119,7 @@ class FaultBook:
         self.arm(faults)
 
     def arm(self, faults: Faults) -> None:
-        """Replaces all rules; their counts start anew."""
+        """Replaces all rules; their counts restart."""
         self._armed: list[tuple[Rule, list[int]]] = [(rule, [0]) for rule in faults.rules]
 
     def take(self, surface: SurfaceName) -> Fault | None:

@@ -26,7 +26,7 @@ GONE = (WebSocketDisconnect, RuntimeError)  # RuntimeError: the socket is closed
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
-    """How long a caller may not read (seconds), how much may wait for him (bytes), and how long his goodbye waits."""
+    """How long a caller may not read (seconds), how much may wait for it (bytes), how long the close frame waits."""
 
     unread: float = 30.0
     backlog: int = 1 << 20

@@ -23,7 +23,7 @@ class Door:
         self.sessions = Shares(sessions)
         self.leaving = False
         self.retiring = False
-        """Work is still taken, but whoever sends it should look elsewhere."""
+        """Work is still taken, but clients should look elsewhere."""
 
     def enter(self, connection: HTTPConnection, party: Party) -> None:
         """Counts a request or a session as this party's for as long as it is served. Raises ServiceUnavailable."""

@@ -75,7 +75,7 @@ class Jobs:
         """Raises NotFound for a job that is not there or another's, Gone for one that was erased."""
         job = await self._store.get(job_id)
         if job is None or job.owner != tenant:
-            raise NotFound("There is no such job; unknown ids and those of others' jobs are told alike.")
+            raise NotFound("There is no such job (ids of other callers' jobs get the same answer).")
         if job.state == "expired" or (not job.under_way and job.until <= time.time()):
             raise Gone("The job's answer has been erased: send the audio again.")
         return job

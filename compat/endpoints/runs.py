@@ -73,8 +73,8 @@ class Runs:
         most: int = 10_000,
         noted: Callable[[str], object] = lambda _: None,
     ) -> None:
-        """`name` is this process's, among all that ever shared the store; `grace` in seconds; `most`: jobs at a time
-        that callers begin here; `noted` is told of the states that jobs come to here."""
+        """`name` is this process's, unique among all that ever shared the store; `grace` in seconds; `most`: jobs at a
+        time that callers begin here; `noted` is called with each state that a job reaches here."""
         self.store = store
         self.name = name
         self._recogniser = recogniser
@@ -89,7 +89,7 @@ class Runs:
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Jobs may begin within; at the end those under way are left to whoever comes next."""
+        """Jobs may begin within; at the end, jobs in progress are left to the next process."""
         try:
             yield
         finally:

@@ -60,7 +60,7 @@ class TranscriptionSessionRequest(Patch, frozen=True, kw_only=True):
 
 
 class Carried(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`issuer` is the name of whose key asked for it: what is done with it counts as his."""
+    """`issuer` names the caller that requested it: what is done with it counts as that caller's."""
 
     expires_at: int = msgspec.field(name="e")
     nonce: bytes = msgspec.field(name="n")

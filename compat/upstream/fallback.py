@@ -80,7 +80,7 @@ class Fallback:
                     yield chunk
 
     async def follow(self, begin: Callable[[], Flow[T]], key: str, custodian: Custodian | None = None) -> T:
-        """A flow that has to begin anew elsewhere, as what it uploads lies where it was uploaded."""
+        """A flow that has to restart elsewhere, as what it uploads lies where it was uploaded."""
         watch = _Watch()
         try:
             return await self._first.follow(lambda: watch.over(begin()), key, custodian)
@@ -104,7 +104,7 @@ class Fallback:
 
 
 class LiveFallback:
-    """Opens a live connection at `first`, else at `second` with its own `key`; one that is lost is opened anew in the
+    """Opens a live connection at `first`, else at `second` with its own `key`; one that is lost is opened again in the
     same way, but the other way round after LOSSES in a row without progress: the first may take connections and keep
     none."""
 

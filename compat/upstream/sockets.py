@@ -75,7 +75,7 @@ class _Straight(connect):
 
 
 class _Socket(ClientConnection):
-    """Its own `send` is a coroutine, and whoever would call it from elsewhere needs a task and a turn of the loop."""
+    """Its own `send` is a coroutine, so calling it from elsewhere needs a task and a turn of the loop."""
 
     def write(self, frame: str | bytes) -> None:
         opcode, data = (Opcode.TEXT, frame.encode()) if isinstance(frame, str) else (Opcode.BINARY, frame)

@@ -23,7 +23,7 @@ import msgspec
 from compat.emulator.engine import Hypothesis, Sentence, Word
 from compat.emulator.sound import BYTES_PER_MS, RATE
 
-_PIECE: Final = 5_000 * BYTES_PER_MS  # heard at a time: each time the unfinished line is recognised anew
+_PIECE: Final = 5_000 * BYTES_PER_MS  # heard at a time: each time the unfinished line is recognised again
 _PAUSE_MS: Final = 500
 _STREAM_MS: Final = 60_000
 _PARTIAL: Final = 750 * BYTES_PER_MS  # live speech between two beliefs
@@ -84,7 +84,7 @@ class Moonshine:
 
 
 class _Listener:
-    """One turn: lines that are over are settled, the last one is still believed anew as more is heard. What is believed
+    """One turn: lines that are over are settled, the last one may still change as more is heard. What is believed
     does not depend on how the sound was cut."""
 
     def __init__(self, model: _Model) -> None:

@@ -108,7 +108,7 @@ class Session:
         yield Updated(event_id=self._id("event"), session=changed.told(self._record.id, self._record.model))
 
     def _settle(self) -> None:
-        """Begins anew under the configuration; a manual turn that was not committed is dropped."""
+        """Starts again under the configuration; a manual turn that was not committed is dropped."""
         configuration = self._configuration
         kind = FORMATS[configuration.input_audio_format]
         self._intake: Intake = intake(kind, configuration.sample_rate)

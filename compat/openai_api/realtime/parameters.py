@@ -36,7 +36,7 @@ SESSION = (
         "audio.input.turn_detection.type", "mapped", "server_vad and semantic_vad are the service's VAD; null: commits."
     ),
     Row("audio.input.turn_detection.threshold", "mapped", "0 to 1, put on the service's scale."),
-    Row("audio.input.turn_detection.prefix_padding_ms", "mapped", "Moves the start that is told."),
+    Row("audio.input.turn_detection.prefix_padding_ms", "mapped", "Moves the reported start."),
     Row("audio.input.turn_detection.silence_duration_ms", "mapped", "Kept between 200 and 6000 ms."),
     Row("audio.input.turn_detection.eagerness", "mapped", "A silence: low 4000 ms, medium and auto 1000, high 500."),
     Row("audio.input.turn_detection.create_response", "ignored", "Nothing answers here."),
