@@ -226,7 +226,10 @@ def live(name: str, *, region: str, aliases: Mapping[str, str]) -> str:
     if model == "qwen3-asr-flash":
         model, row = resolve(f"{model}-realtime", aliases)
     if not re.fullmatch(LIVE, model):
-        raise BadRequest(f"{model} is not offered for live speech here; use qwen3-asr-flash-realtime.", param="model")
+        raise BadRequest(
+            f"{model} is not offered for live speech here; use gpt-live-transcribe or qwen3-asr-flash-realtime.",
+            param="model",
+        )
     if region in ("beijing", "singapore", "us") and region not in row.regions:
         raise BadRequest(f"{model} is not offered in the region {region}: use Beijing or Singapore.", param="model")
     return model
@@ -249,7 +252,9 @@ def road(
         raise BadRequest(f"The audio lasts {media.duration:.0f} s; {longest:.0f} s is the most.", param="file")
     model, row = resolve(ask.model, aliases)
     if row.surface is None:
-        raise BadRequest(f"{model} hears live speech only; use qwen3-asr-flash for files.", param="model")
+        raise BadRequest(
+            f"{model} hears live speech only; for files use gpt-transcribe or qwen3-asr-flash.", param="model"
+        )
     if row.long and ask.wants_speakers:
         model, row = resolve("gpt-4o-transcribe-diarize", aliases)
     if row.long and region == "us":
@@ -333,10 +338,11 @@ def request(ask: Ask, media: Media, road: Road) -> tuple[Request, tuple[str, ...
     for name, values in ask.extensions.items():
         if name in road.row.options:
             options[name] = option(name, values, as_text=isinstance(options.get(name), str))
+            _check_channels(options, media)
         else:
             ignored.append(name)
     if ask.context and not road.row.context:
-        ignored += ("prompt", "keywords")
+        ignored += ask.guides
     if road.surface == "pieces" and "word" in ask.granularities:
         ignored.append("timestamp_granularities")
     language = ask.language if ask.language in road.row.languages else None
@@ -354,6 +360,17 @@ def request(ask: Ask, media: Media, road: Road) -> tuple[Request, tuple[str, ...
         ),
         tuple(dict.fromkeys(ignored)),
     )
+
+
+def _check_channels(options: Mapping[str, Option], media: Media) -> None:
+    """Raises BadRequest for a channel that the file does not have. What the service fetches, it has to judge."""
+    wanted = options.get("channel_id")
+    if not isinstance(wanted, list) or not media.channels:
+        return
+    for channel in wanted:
+        if int(channel) >= media.channels:
+            has = "one channel, 0" if media.channels == 1 else f"the channels 0 to {media.channels - 1}"
+            raise BadRequest(f"channel_id names {channel}, and the audio has {has}.", param="channel_id")
 
 
 def piece(whole: Request, media: Media) -> Request:

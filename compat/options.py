@@ -12,6 +12,7 @@ from compat.nesting import too_deep
 from compat.transcript import Option
 
 Kind = Literal["switch", "number", "numbers", "text", "texts", "object"]
+_DIGITS = 9
 OPTIONS: dict[str, Kind] = {
     "audio_event_detection_enabled": "switch",
     "channel_id": "numbers",
@@ -37,16 +38,16 @@ def option(name: str, sent: tuple[str, ...], *, as_text: bool) -> Option:
     match kind:
         case "switch" if (found := _switch(single)) is not None:
             return found
-        case "number" if single.isdecimal():
+        case "number" if _is_number(single):
             return int(single)
-        case "numbers" if all(str(value).isdecimal() for value in _split(sent)):
+        case "numbers" if all(_is_number(value) for value in _split(sent)):
             return [int(value) for value in _split(sent)]
         case "object" if (parsed := _object(single)) is not None:
             return single if as_text else parsed
         case "text":
             return single
         case "texts":
-            return _split(sent)
+            return [*_split(sent)]
         case _:
             raise BadRequest(f"{name} should be {WANTED[kind]}.", param=name)
 
@@ -66,6 +67,10 @@ def _object(text: str) -> dict[str, Any] | None:
     return None if too_deep(found) else found
 
 
-def _split(sent: tuple[str, ...]) -> list[int | str]:
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) <= _DIGITS
+
+
+def _split(sent: tuple[str, ...]) -> list[str]:
     """Lists come as repeated fields, as one with commas, or as a JSON array."""
     return [part.strip(" \"'") for value in sent for part in value.strip().strip("[]").split(",") if part.strip()]

@@ -20,13 +20,14 @@ Option: TypeAlias = bool | int | float | str | list[int | str] | dict[str, Any]
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """One request for a transcript, validated.
 
-    `model` is the name the caller used. `context` joins prompt and keywords for the service. `extensions` are the
-    fields that OpenAI does not know, as they came, each with all its values: DashScope's own names (`enable_itn`,
-    `vocabulary_id`, …) are made sense of when the model is chosen, the others end up in `ignored`. `ignored` names
-    the parameters that cannot be honoured whatever the road; the road adds its own. `background`: whether the caller
-    comes back for the answer, or has `webhook_url` called when it is there. `target` is the code of the language to
-    translate to, None for a transcription. `url`: where the audio lies, when it is not sent along. `captions`: what a
-    JSON answer with segments holds besides. `engine`: what answers in DashScope's place.
+    `model` is the name the caller used. `context` joins prompt and keywords for the service, and `guides` are those of
+    the two that were sent. `extensions` are the fields that OpenAI does not know, as they came, each with all its
+    values: DashScope's own names (`enable_itn`, `vocabulary_id`, …) are made sense of when the model is chosen, the
+    others end up in `ignored`. `ignored` names the parameters that cannot be honoured whatever the road; the road adds
+    its own. `background`: whether the caller comes back for the answer, or has `webhook_url` called when it is there.
+    `target` is the code of the language to translate to, None for a transcription. `url`: where the audio lies, when it
+    is not sent along. `captions`: what a JSON answer with segments holds besides. `engine`: what answers in DashScope's
+    place.
     """
 
     model: str
@@ -35,6 +36,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool = False
     language: str | None = None
     context: str = ""
+    guides: tuple[str, ...] = ()
     extensions: dict[str, tuple[str, ...]] = {}
     ignored: tuple[str, ...] = ()
     background: bool = False
@@ -47,7 +49,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     def answered_by(self, engine: str) -> Ask:
         """The same for an engine on this machine, which hears English alone and takes no context."""
         foreign = self.language not in (None, "en")
-        lost = (*(["language"] if foreign else []), *(["prompt", "keywords"] if self.context else []))
+        lost = (*(["language"] if foreign else []), *(self.guides if self.context else ()))
         language = None if foreign else self.language
         ignored = (*self.ignored, *lost)
         return msgspec.structs.replace(self, engine=engine, language=language, context="", ignored=ignored)

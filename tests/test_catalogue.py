@@ -25,6 +25,9 @@ def media(*, seconds: float = 10.0, size: int = 1000, container: str = "wav") ->
     )
 
 
+STEREO = msgspec.structs.replace(media(), channels=2)
+
+
 def road(
     model: str, *, form: ResponseFormat = "json", region: str = "beijing", sound: Media | None = None
 ) -> catalogue.Road:
@@ -280,6 +283,7 @@ def test_options_are_typed_and_what_a_model_lacks_is_named() -> None:
         model="paraformer-v2",
         language="de",
         context="Bulge, Bracket",
+        guides=("keywords",),
         extensions={
             "enable_itn": ("true",),
             "disfluency_removal_enabled": ("True",),
@@ -290,11 +294,11 @@ def test_options_are_typed_and_what_a_model_lacks_is_named() -> None:
         },
         ignored=("temperature",),
     )
-    taken = catalogue.road(ask, media(), region="beijing", aliases={}, longest=HOUR)
+    taken = catalogue.road(ask, STEREO, region="beijing", aliases={}, longest=HOUR)
 
-    request, ignored = catalogue.request(ask, media(), taken)
+    request, ignored = catalogue.request(ask, STEREO, taken)
 
-    assert ("temperature", "enable_itn", "prompt", "keywords") == ignored
+    assert ("temperature", "enable_itn", "keywords") == ignored
     assert ("de", "") == (request.language, request.context)
     assert {
         "timestamp_alignment_enabled": True,
@@ -367,9 +371,9 @@ def test_who_hears_live_speech(name: str, model: str) -> None:
 @pytest.mark.parametrize(
     ("name", "region", "message"),
     [
-        ("fun-asr", "beijing", "use qwen3-asr-flash-realtime"),
-        ("paraformer-realtime-v2", "beijing", "use qwen3-asr-flash-realtime"),
-        ("qwen3-asr-flash-filetrans", "beijing", "use qwen3-asr-flash-realtime"),
+        ("fun-asr", "beijing", "use gpt-live-transcribe or qwen3-asr-flash-realtime"),
+        ("paraformer-realtime-v2", "beijing", "use gpt-live-transcribe or qwen3-asr-flash-realtime"),
+        ("qwen3-asr-flash-filetrans", "beijing", "use gpt-live-transcribe or qwen3-asr-flash-realtime"),
         ("whisper-1", "us", "use Beijing or Singapore"),
     ],
 )

@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import msgspec
 import pytest
 
+from compat import catalogue
 from compat.errors import BadRequest
 from compat.options import OPTIONS, WANTED, option
-from compat.transcript import Option
+from compat.transcript import Ask, Media, Option
+
+SOUND = Media(
+    path=Path("a"), size=1000, container="wav", mime="audio/wav", suffix=".wav", duration=10.0, rate=16_000, channels=1
+)
 
 READ: list[tuple[str, tuple[str, ...], Option]] = [
     ("enable_itn", ("true",), True),
@@ -40,3 +48,38 @@ def test_what_is_of_another_kind_is_refused_saying_which(name: str) -> None:
         option(name, ("perhaps",), as_text=False)
 
     assert name == refused.value.param
+
+
+@pytest.mark.parametrize("name", ["speaker_count", "channel_id"])
+@pytest.mark.parametrize("text", ["9" * 10, "9" * 5000, "-1", "1.5", "²"])
+def test_a_number_is_a_short_whole_one(name: str, text: str) -> None:
+    with pytest.raises(BadRequest, match=name):
+        option(name, (text,), as_text=False)
+
+
+@pytest.mark.parametrize("model", ["whisper-1", "fun-asr", "paraformer-v2", "qwen-audio-3.1-asr-flash-filetrans"])
+@pytest.mark.parametrize(("channels", "named"), [(1, "1"), (1, "99"), (2, "0,2"), (2, "[1, 2]"), (6, "6")])
+def test_a_channel_that_the_file_lacks_is_refused_by_name(model: str, channels: int, named: str) -> None:
+    ask = Ask(model=model, extensions={"channel_id": (named,)})
+    sound = msgspec.structs.replace(SOUND, channels=channels)
+    taken = catalogue.road(ask, sound, region="beijing", aliases={}, longest=3600)
+
+    with pytest.raises(BadRequest, match="channel_id names") as refused:
+        catalogue.request(ask, sound, taken)
+    assert ("channel_id", "invalid_value") == (refused.value.param, refused.value.code)
+
+
+def test_of_audio_at_an_address_the_service_knows_the_channels() -> None:
+    ask = Ask(model="fun-asr", url="https://a.fm/a.mp3", extensions={"channel_id": ("99",)})
+    sound = msgspec.structs.replace(SOUND, channels=0, url=ask.url)
+    taken = catalogue.road(ask, sound, region="beijing", aliases={}, longest=3600)
+
+    assert [99] == catalogue.request(ask, sound, taken)[0].options["channel_id"]
+
+
+@pytest.mark.parametrize("guides", [("prompt",), ("keywords",), ("prompt", "keywords")])
+def test_what_a_model_cannot_be_guided_by_is_named_as_it_was_sent(guides: tuple[str, ...]) -> None:
+    ask = Ask(model="paraformer-v2", context="Bulge", guides=guides)
+    taken = catalogue.road(ask, SOUND, region="beijing", aliases={}, longest=3600)
+
+    assert guides == catalogue.request(ask, SOUND, taken)[1]

@@ -48,7 +48,9 @@ class Transcriptions:
             place = files.enter_context(self._spool.place(ON_BEHALF.get()))
             with answers.timed(request, "upload"):
                 received = await upload.receive(request, place, limit=self._settings.max_upload, turns=self._turns)
-            ask = form.ask(with_model(request, received.fields, self._settings.every_alias))
+            ask = form.ask(
+                with_model(request, received.fields, self._settings.every_alias), request.query_params.multi_items()
+            )
             if ask.background:
                 who.check("jobs")
             self._long.check(ask)

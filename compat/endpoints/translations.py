@@ -52,7 +52,9 @@ class Translations:
             place = files.enter_context(self._spool.place(ON_BEHALF.get()))
             with answers.timed(request, "upload"):
                 received = await upload.receive(request, place, limit=self._settings.max_upload, turns=self._turns)
-            ask = form.translation(with_model(request, received.fields, self._settings.every_alias))
+            ask = form.translation(
+                with_model(request, received.fields, self._settings.every_alias), request.query_params.multi_items()
+            )
             preparing = self._recogniser.prepare(ask, place.path, who.key, place.hold)
             work = await while_connected(request.receive, preparing)
             answers.note(request, work)

@@ -6,6 +6,7 @@ field that a client leaves empty, or fills with the word its language has for "n
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
@@ -25,6 +26,7 @@ ABSENT = frozenset({"", "null", "none", "nil", "undefined"})
 """JavaScript appends `undefined` and `null` to a form as words, Python prints None, Swift and Ruby nil."""
 _MANY = {row.name for row in TRANSCRIPTION if row.many}
 _SINGLE = {row.name for row in TRANSCRIPTION if not row.many}
+_ARRAY = str.maketrans("", "", "[] \t\r\n")
 _FREE_TEXT = frozenset({"prompt"})
 _FREE_LISTS = frozenset({"keywords", "known_speaker_names"})
 _LIST_NAME = re.compile(r"(.+?)\[\d*\]", re.DOTALL)
@@ -60,6 +62,8 @@ class Fields:
         if value.strip().lower() in ABSENT and name not in _FREE_LISTS:
             return
         known = name in _MANY | _SINGLE
+        if not known and not value.translate(_ARRAY):
+            return
         (self.values if known else self.extensions).setdefault(name, []).append(value)
 
     def one(self, name: str) -> str:
@@ -73,7 +77,7 @@ class Fields:
     def many(self, name: str) -> list[str]:
         """A list whose entries may hold commas: repeated, or one JSON array."""
         values = [value.strip() for value in self.values.get(name, ())]
-        return [entry.strip() for value in values for entry in (_array(value) or [value]) if entry.strip()]
+        return [entry.strip() for value in values for entry in _entries(value) if entry and entry.strip()]
 
     def words(self, name: str) -> list[str]:
         """A list of words without commas."""
@@ -124,10 +128,9 @@ def _only(name: str, values: Sequence[str]) -> str:
     return values[0]
 
 
-def _array(text: str) -> list[str] | None:
-    if not text.startswith("["):
-        return None
-    try:
-        return msgspec.json.decode(text, type=list[str])
-    except (msgspec.MsgspecError, RecursionError):
-        return None
+def _entries(text: str) -> Sequence[str | None]:
+    """Those of a JSON array; any other text is an entry itself."""
+    if text.startswith("["):
+        with contextlib.suppress(msgspec.MsgspecError, RecursionError):
+            return msgspec.json.decode(text, type=list[str | None])
+    return [text]

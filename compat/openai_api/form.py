@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Literal, get_args
 
@@ -37,15 +38,14 @@ class Strategy(msgspec.Struct, frozen=True):
 STREAMED = ("json", "text", "diarized_json")
 
 
-def ask(fields: Sequence[tuple[str, str]]) -> Ask:
-    """The form's text fields, in the order they came; the file is the endpoint's business.
+def ask(fields: Sequence[tuple[str, str]], query: Sequence[tuple[str, str]] = ()) -> Ask:
+    """The form's text fields, in the order they came; the file is the endpoint's business. What `query` says beside
+    them is not read, but named as ignored.
 
     Raises BadRequest with `param` for whatever OpenAI's schema does not allow.
     """
     form = Fields(fields)
-    model = form.one("model")
-    if not model:
-        raise BadRequest("model is missing: say which model shall transcribe.", param="model")
+    model = _model(form, query, "transcribe")
     response_format = _response_format(form)
     granularities, times_lost = _granularities(form, response_format)
     language, ignored_languages = _language(form)
@@ -60,12 +60,14 @@ def ask(fields: Sequence[tuple[str, str]]) -> Ask:
         stream=stream,
         language=language,
         context=_context(form),
+        guides=_guides(form),
         extensions={name: tuple(values) for name, values in form.extensions.items()},
         ignored=(
             *ignored_languages,
             *(["timestamp_granularities"] if times_lost else []),
             *(["captions"] if captions_lost else []),
             *_ignored(form),
+            *_unread(query, fields),
         ),
         background=background,
         webhook_url=webhook_url,
@@ -78,13 +80,11 @@ TRANSLATED: tuple[ResponseFormat, ...] = ("json", "text", "srt", "vtt", "verbose
 ENGLISH = "en"
 
 
-def translation(fields: Sequence[tuple[str, str]]) -> Ask:
+def translation(fields: Sequence[tuple[str, str]], query: Sequence[tuple[str, str]] = ()) -> Ask:
     """The form of a translation. `target_language` is an extension, and so is `language`, that of the speech; the other
     fields of a transcription have no place here and are named as ignored. Raises BadRequest."""
     form = Fields(fields)
-    model = form.one("model")
-    if not model:
-        raise BadRequest("model is missing: say which model shall translate.", param="model")
+    model = _model(form, query, "translate")
     target = form.extension("target_language")
     url = _url(form)
     language, ignored_languages = _language(form)
@@ -94,11 +94,13 @@ def translation(fields: Sequence[tuple[str, str]]) -> Ask:
         response_format=choice(form.one("response_format") or "json", TRANSLATED, "response_format"),
         language=language,
         context=_context(form),
+        guides=_guides(form),
         extensions={name: tuple(values) for name, values in form.extensions.items()},
         ignored=(
             *ignored_languages,
             *(["temperature"] if _has_temperature(form) else []),
             *(name for name in form.values if name not in ours),
+            *_unread(query, fields),
         ),
         target=language_code(target, "target_language") if target else ENGLISH,
         url=url,
@@ -111,6 +113,24 @@ def language_code(text: str, param: str) -> str:
         return languages.parse(text)
     except ValueError as exc:
         raise BadRequest(f"{param}: {exc}", param=param) from exc
+
+
+def _model(form: Fields, query: Sequence[tuple[str, str]], verb: str) -> str:
+    model = form.one("model")
+    if model:
+        return model
+    misplaced = any(name == "model" for name, _ in query)
+    reason = "it is in the query, where it is not read: send it as a field of the form" if misplaced else ""
+    raise BadRequest(
+        f"model is missing: {reason or f'say which model shall {verb}'}.",
+        param="model",
+        code="missing_required_parameter",
+    )
+
+
+def _unread(query: Sequence[tuple[str, str]], fields: Sequence[tuple[str, str]]) -> list[str]:
+    """What the query says and the form does not. `api-version` is Azure's."""
+    return [name for name, value in query if name != "api-version" and (name, value) not in fields]
 
 
 def _url(form: Fields) -> str | None:
@@ -186,6 +206,11 @@ def _context(form: Fields) -> str:
     return context
 
 
+def _guides(form: Fields) -> tuple[str, ...]:
+    """The parameters that the context is made of."""
+    return (*(["prompt"] if form.one("prompt") else []), *(["keywords"] if form.many("keywords") else []))
+
+
 def _ignored(form: Fields) -> list[str]:
     """The parameters that are valid and cannot be honoured by any model."""
     checks = (
@@ -222,12 +247,18 @@ def _has_chunking_strategy(form: Fields) -> bool:
         if form.strategy:
             msgspec.convert(form.strategy, Strategy, strict=False)
         elif text.startswith("{"):
-            msgspec.json.decode(text, type=Strategy)
+            msgspec.json.decode(_json(text), type=Strategy, strict=False)
         elif text:
             choice(text, ("auto", "server_vad"), param)
     except (msgspec.MsgspecError, RecursionError) as exc:
         raise BadRequest(f"chunking_strategy cannot be read: {str(exc)[:200]}", param=param) from exc
     return bool(form.strategy or text)
+
+
+def _json(text: str) -> str:
+    """The same, where Python has printed it: of a strategy the words hold no quotes."""
+    words = {"'": '"', "True": "true", "False": "false", "None": "null"}
+    return text if '"' in text else re.sub("'|True|False|None", lambda found: words[found[0]], text)
 
 
 def _speakers(form: Fields) -> list[str]:

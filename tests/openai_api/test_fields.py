@@ -75,6 +75,19 @@ def test_entries_that_may_hold_commas_are_not_cut_at_them() -> None:
         assert "null, Qwen" == ask([MODEL, *form]).context, form
 
 
+@pytest.mark.parametrize("name", ["language_hints", "channel_id", "anything"])
+@pytest.mark.parametrize("text", ["[]", " [ ] "])
+def test_an_extension_s_list_without_entries_is_nothing(name: str, text: str) -> None:
+    assert PLAIN == ask([MODEL, (name, text)])
+
+
+@pytest.mark.parametrize("name", [row.name for row in TRANSCRIPTION if row.many])
+@pytest.mark.parametrize("text", ["[]", " [ ] ", '[""]', "[null]", '["", null]'])
+@pytest.mark.parametrize("brackets", ["", "[]"])
+def test_a_list_without_entries_is_nothing(name: str, text: str, brackets: str) -> None:
+    assert PLAIN == ask([MODEL, (name + brackets, text)])
+
+
 FORMATS: list[ResponseFormat] = ["json", "text", "srt", "vtt", "diarized_json"]
 
 
@@ -125,6 +138,10 @@ STRATEGIES: list[Form] = [
     [("chunking_strategy", '"server_vad"')],
     [("chunking_strategy", '{"type": "auto"}')],
     [("chunking_strategy", '{"type": "server_vad", "threshold": 0.5, "create_response": false}')],
+    [("chunking_strategy", '{"type":"server_vad","silence_duration_ms":500.0,"prefix_padding_ms":3e2}')],
+    [("chunking_strategy", "{'type': 'server_vad'}")],
+    [("chunking_strategy", "{'type': 'server_vad', 'threshold': 0.5, 'interrupt_response': True, 'x': None}")],
+    [("chunking_strategy[type]", "server_vad"), ("chunking_strategy[silence_duration_ms]", "500.0")],
     [("chunking_strategy[type]", "server_vad")],
     [("chunking_strategy[type]", "server_vad"), ("chunking_strategy[threshold]", "0.5")],
     [("chunking_strategy%5Btype%5D", "server_vad"), ("chunking_strategy%5Bthreshold%5D", "")],
@@ -159,7 +176,8 @@ def test_the_same_twice_is_once_and_two_values_are_refused(row: Any) -> None:  #
 def test_values_sent_as_json_lose_their_quotes() -> None:
     sent = [("model", '"whisper-1"'), ("language", '"en"'), ("response_format", '"TEXT"'), ("prompt", '"As it is."')]
 
-    assert Ask(model="whisper-1", language="en", response_format="text", context='"As it is."') == ask(sent)
+    assert '"As it is."' == ask(sent).context
+    assert Ask(model="whisper-1", language="en", response_format="text") == ask(sent[:-1])
 
 
 def test_voice_samples_may_be_long_and_all_else_has_a_bound_together() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from compat.transcript import Ask
 
 MODEL = ("model", "whisper-1")
 SEGMENTS = frozenset({"segment"})
+BOTH = ("prompt", "keywords")
 DATA = "data:audio/wav;base64,AAAA"
 VERBOSE = ("response_format", "verbose_json")
 
@@ -74,10 +76,16 @@ MEANT: list[tuple[list[tuple[str, str]], dict[str, Any]]] = [
     ([("language", "en"), ("languages[]", "fr"), ("languages[]", "en")], {"language": "en", "ignored": ("languages",)}),
     ([("language", "auto"), ("languages[]", "fr")], {"language": "fr"}),
     ([("prompt", "")], {}),
-    ([("prompt", "Names: Ann.\nBob.")], {"context": "Names: Ann.\nBob."}),
-    ([("keywords[]", "Bulge Bracket"), ("keywords[]", " Qwen ")], {"context": "Bulge Bracket, Qwen"}),
-    ([("keywords", "a, b"), ("prompt", "About banks."), ("keywords", "c")], {"context": "About banks.\na, b, c"}),
-    ([("prompt", "word " * 9000)], {"context": ("word " * 9000).strip()}),
+    ([("prompt", "Names: Ann.\nBob.")], {"context": "Names: Ann.\nBob.", "guides": ("prompt",)}),
+    (
+        [("keywords[]", "Bulge Bracket"), ("keywords[]", " Qwen ")],
+        {"context": "Bulge Bracket, Qwen", "guides": ("keywords",)},
+    ),
+    (
+        [("keywords", "a, b"), ("prompt", "About banks."), ("keywords", "c")],
+        {"context": "About banks.\na, b, c", "guides": BOTH},
+    ),
+    ([("prompt", "word " * 9000)], {"context": ("word " * 9000).strip(), "guides": ("prompt",)}),
     ([("temperature", "")], {}),
     ([("temperature", "0")], {}),
     ([("temperature", "0.0")], {}),
@@ -195,7 +203,24 @@ def test_a_model_must_be_named(fields: list[tuple[str, str]]) -> None:
     with pytest.raises(BadRequest, match="model is missing") as caught:
         ask(fields)
 
-    assert "model" == caught.value.param
+    assert ("model", "missing_required_parameter") == (caught.value.param, caught.value.code)
+
+
+@pytest.mark.parametrize("meant", [ask, translation])
+def test_what_the_query_says_is_named_as_ignored(meant: Callable[..., Ask]) -> None:
+    query = [("language", "en"), ("api-version", "2025-03-01-preview"), ("model", "whisper-1"), ("temperature", "0")]
+
+    asked = meant([MODEL, ("language", "de")], query)
+
+    assert ("de", ("language", "temperature")) == (asked.language, asked.ignored)
+
+
+@pytest.mark.parametrize("meant", [ask, translation])
+def test_a_model_in_the_query_is_told_where_it_belongs(meant: Callable[..., Ask]) -> None:
+    with pytest.raises(BadRequest, match=r"it is in the query.*field of the form") as refused:
+        meant([("language", "en")], [MODEL])
+
+    assert ("model", "missing_required_parameter") == (refused.value.param, refused.value.code)
 
 
 def test_the_file_is_not_read_here() -> None:
@@ -204,7 +229,7 @@ def test_the_file_is_not_read_here() -> None:
 
 TRANSLATIONS: list[tuple[list[tuple[str, str]], dict[str, Any]]] = [
     ([], {}),
-    ([("prompt", "Dickens"), ("temperature", "0")], {"context": "Dickens"}),
+    ([("prompt", "Dickens"), ("temperature", "0")], {"context": "Dickens", "guides": ("prompt",)}),
     ([("response_format", "vtt"), ("language", "German")], {"response_format": "vtt", "language": "de"}),
     ([("target_language", "French")], {"target": "fr"}),
     ([("target_language", "")], {}),
