@@ -1,7 +1,7 @@
 """Echoes: models sometimes return the context, whole or in part, as the transcript of silence and noise.
 
 Seen of Qwen3-ASR: the list of hot words, without its commas, cut off at some point. A speaker may say the same words,
-so that such a text is only a suspicion, to be held against the sound.
+so such a text is only suspect, and is compared with the audio.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _COMPARED = 2000  # letters
 
 
 class Echo:
-    """What can be an echo of one context."""
+    """Recognises echoes of one context."""
 
     def __init__(self, context: str) -> None:
         self._given = _letters(context)
@@ -28,15 +28,15 @@ class Echo:
         self._lengths = sorted({len(entry) for entry in entries}, reverse=True)
 
     def only(self, text: str) -> bool:
-        """Whether the text says nothing but the context: all, a run of it, entries of its list in any order, any of
-        these again and again, cut off anywhere. Case, width, spaces and punctuation do not count."""
+        """Whether the text is nothing but the context: all of it, a run of it, or entries of its list in any order,
+        repeated any number of times and cut off anywhere. Case, width, spaces and punctuation do not count."""
         said = _letters(text)
         if not said or not self._given:
             return False
         return said in self._given * (len(said) // len(self._given) + 2) or self._listed(said)
 
     def so_far(self, text: str) -> bool:
-        """Whether a text that has just begun may become such a one."""
+        """Whether the beginning of a text may become an echo."""
         return bool(self._given) and (not _letters(text) or self.only(text))
 
     def _listed(self, said: str) -> bool:
@@ -50,12 +50,12 @@ class Echo:
 
 
 def brief(text: str) -> bool:
-    """Whether a text is so short that speakers say as much of a context by chance: one word or two."""
+    """Whether a text is so short, a word or two, that a speaker may say as much of a context by chance."""
     return _weight(text) < _BRIEF
 
 
 def speakable(text: str, seconds: float) -> bool:
-    """Whether somebody can say it in this time."""
+    """Whether it can be said in this time."""
     return _weight(text) <= _FASTEST * seconds
 
 

@@ -1,7 +1,7 @@
-"""The local engine of a server without a DashScope key: the emulator as a child process, started again when it dies.
+"""The local engine of a server without a DashScope key: the emulator as a child process, restarted when it dies.
 
-The listening socket stays here, so that calls made while a new child starts wait in its queue rather than fail. What
-the child must know goes to it over a pipe, where no list of processes shows it, and the pipe's end is the child's end.
+The listening socket stays here, so that calls made while a new child starts wait in its queue rather than fail. Its
+configuration goes over a pipe, so that process lists do not show it; when the pipe closes, the child ends.
 """
 
 from __future__ import annotations
@@ -39,13 +39,12 @@ def forget_proxies() -> None:
 
 
 def pause(deaths: int) -> float:
-    """Seconds before the next start, after so many children in a row that died early: none after the first."""
+    """Seconds before the next start, after this many early deaths in a row: 0 after the first."""
     return 0.0 if deaths <= 1 else min(2.0 ** (deaths - 2), LONGEST)
 
 
 class LocalEngine:
-    """`root` and `key` are what DashScope's are elsewhere. The child loads while the caller goes on, and begins with
-    `start`."""
+    """`root` and `key` take the place of DashScope's. The child loads in the background, from `start` on."""
 
     def __init__(self, engine: str) -> None:
         self.name = engine
@@ -149,7 +148,7 @@ class LocalEngine:
             self._listener.accept()[0].close()
 
     def _lived(self) -> int:
-        """Tells the child what it must know, hears that it is ready, and waits for its end; gives its status."""
+        """Send the child its configuration, wait until it is ready, then for its end; return its status."""
         child = self._child
         assert child.stdin is not None  # noqa: S101 - pipes
         assert child.stdout is not None  # noqa: S101

@@ -14,7 +14,7 @@ _FRAGMENT = (b"moof", b"mdat", b"sidx", b"styp", b"mfra", b"free", b"emsg", b"pr
 
 
 def fit(file: BinaryIO, place: Span, *, fragments: int = 0) -> bool:
-    """Whether the boxes end where the file ends, with one index among them, and no more than so many of fragments."""
+    """Whether the boxes end where the file ends, with one index and at most `fragments` boxes of fragments."""
     at, names = place.start, []
     for _ in range(_BOXES):
         if at >= place.end:
@@ -47,7 +47,7 @@ def _fragments_fit(file: BinaryIO, at: int, end: int, most: int) -> bool:
 
 
 def indexed(file: BinaryIO, place: Span) -> bool:
-    """Whether the box is there that says where the sound is."""
+    """Whether the index (moov) is there."""
     return any(name == b"moov" for name, _ in _inside(file, place.start, place.end))
 
 
@@ -111,7 +111,7 @@ def _path(file: BinaryIO, box: tuple[int, int], *names: bytes) -> tuple[int, int
 
 
 def _field(file: BinaryIO, box: tuple[int, int], name: bytes, short: int, long: int) -> int:
-    """A 32-bit number of a box inside `box`, which stands at another place in the box's version 1; 0 for none."""
+    """A 32-bit number of a box inside `box`, at `long` in its version 1 and at `short` otherwise; 0 if missing."""
     body = _path(file, box, name)
     if body is None:
         return 0

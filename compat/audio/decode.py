@@ -48,8 +48,8 @@ _UNKNOWN = (
 
 
 class Place(NamedTuple):
-    """Where in a file FFmpeg is to look. `whole`: the sound begins and ends where every decoder expects it. `wave` is
-    WAV's header, where that is what lies there."""
+    """The part of a file that FFmpeg reads. `whole`: the audio begins and ends where every decoder expects it. `wave`:
+    the header, for WAV."""
 
     span: Span
     whole: bool
@@ -156,11 +156,11 @@ class Clock:
         self.holes = False
 
     def lost(self) -> None:
-        """What comes next is not where it would have been."""
+        """The next packet is not where it was expected."""
         self._lost = True
 
     def feed(self, pts: int | None, duration: float) -> float:
-        """Add what lasts so long, and give the seconds of silence before it. Rounding and lies are none."""
+        """Add a frame of this length, and return the seconds of silence before it, ignoring rounding and bad times."""
         gap = 0.0 if pts is None else pts * self._base - self._start - self.seconds
         if not _LEAST_GAP < gap < _MOST_GAP:
             gap = 0.0

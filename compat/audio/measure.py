@@ -1,7 +1,7 @@
 """How long the sound of a file lasts, as its decoder hears it: for the worker process only.
 
-A header is advice. It is believed where a look at its end and at the structure of the whole agrees with it, else what
-is there is counted. It is decoded where it is short, which shows all damage, or where counting meets anything odd.
+A header's length is used if the end and the structure of the whole file agree with it; otherwise the packets are
+counted. A short file is decoded, which finds all damage, and so is one in which counting finds anything odd.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _length(path: Path, believed: float | None, stated: float) -> tuple[float, b
 
 
 def _differ(stated: float, found: float) -> bool:
-    """By more than rounding and a codec's padding explain; a header that states nothing differs from nothing."""
+    """Whether they differ by more than rounding and a codec's padding; never if the header states nothing."""
     return bool(stated) and abs(stated - found) > max(0.1, stated / 100)
 
 
@@ -97,7 +97,7 @@ def _stated(path: Path, track: Track) -> float:
 
 
 def _structured(path: Path, track: Track) -> bool | None:
-    """Whether the structure of the whole file is in order; None where its container has none to see."""
+    """Whether the structure of the whole file is in order; None for a container without one to check."""
     names, place = set(track.container.format.name.split(",")), track.place.span
     with path.open("rb") as file:
         if "ogg" in names:
@@ -108,7 +108,7 @@ def _structured(path: Path, track: Track) -> bool | None:
 
 
 def _fills(track: Track, stated: float) -> bool:
-    """Whether plain samples for so many seconds are as many bytes as there are."""
+    """Whether plain samples of this duration take as many bytes as there are."""
     span, rate = track.place.span, (track.stream.codec_context.bit_rate or 0) / 8
     return track.container.format.name in _PCM and abs(stated * rate - (span.end - span.start)) < _SLACK + stated
 
@@ -120,7 +120,7 @@ def _believed(track: Track, stated: float) -> float | None:
 
 
 def _end(track: Track, stated: float) -> float | None:
-    """Seek to the last seconds and read to the end; None where nothing is found there."""
+    """Seek to the last seconds and read to the end; None if nothing is found there."""
     stream = track.stream
     if stream.time_base is None:
         return None

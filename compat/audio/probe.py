@@ -1,6 +1,6 @@
-"""What a sound file is and how long it lasts, from its own bytes: the name it came with is never asked.
+"""What a sound file is and how long it lasts, from its own bytes: its name is not used.
 
-`header` is quick enough for the event loop and knows the containers whose headers can be believed; `measure` opens the
+`header` is quick enough for the event loop and knows the containers with reliable headers; `measure` opens the
 file with FFmpeg's libraries, and belongs in the worker process.
 """
 
@@ -20,11 +20,11 @@ from compat.audio.sniff import Container, Span
 from compat.errors import BadAudio
 from compat.transcript import Media
 
-_PACE = 0.15  # of it: MPEG frames that are looked at are a sample, and the sound is not the same everywhere
+_PACE = 0.15  # of it: only some MPEG frames are sampled, and their rates vary
 _ROUNDING = 0.15  # seconds
 _RATES = range(8000, 192_001)  # Hz
 _CHANNELS = 8
-_ABSURD = 1e6  # seconds more than there are: no promise, but a number that nobody filled in
+_ABSURD = 1e6  # seconds more than there are: a placeholder, not a promise
 
 
 class Glance(io.FileIO):
@@ -100,7 +100,7 @@ def media(
     promised: float = 0.0,
     clean: bool = True,
 ) -> Media:
-    """`promised` is what the header says, 0 where it says nothing: told only where clearly less is there."""
+    """`promised` is the header's duration, 0 if it has none; kept only if clearly less is there."""
     if duration <= 0:
         raise BadAudio("The file holds no sound.")
     name, mime, suffix = container

@@ -1,4 +1,4 @@
-"""WAV's header, which lies more often than any other: recorders that stream never go back to fill in its sizes.
+"""WAV's header, which is wrong more often than others: recorders that stream never go back to fill in its sizes.
 
 RIFF, RIFX (big-endian), RF64 and BW64 (EBU Tech 3306). What counts is where the samples begin and how wide they are.
 """
@@ -86,7 +86,7 @@ def wave(file: BinaryIO, start: int, end: int) -> Wave | None:
 
 
 def _step_over_padding(file: BinaryIO, length: int) -> bool:
-    """Chunks of an odd length are padded, but not by everybody. Whether this one is."""
+    """Whether this chunk of odd length is padded, which not every writer does."""
     padded = not length % 2 or file.read(1) in (b"\0", b"")
     if not padded:
         file.seek(-1, io.SEEK_CUR)
@@ -94,7 +94,7 @@ def _step_over_padding(file: BinaryIO, length: int) -> bool:
 
 
 def _form(form: bytes, order: Literal["<", ">"], *, padded: bool) -> _Form | None:
-    """The sample's width is that of its bits: nBlockAlign is a second opinion, and often wrong."""
+    """The sample's width is that of its bits: nBlockAlign is often wrong."""
     if len(form) < 16:
         return None
     tag, channels, rate, pace, block, bits = struct.unpack_from(f"{order}HHIIHH", form)

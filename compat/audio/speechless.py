@@ -1,4 +1,4 @@
-"""Whether there can be speech in a sound: there is none in silence, nor in a noise that is always equally loud."""
+"""Whether audio may contain speech: silence and noise of constant loudness do not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Kind = Literal["silent", "steady", "lively"]
 _FRAME = 0.02  # seconds
 _SILENT = 10.0 ** (-55 / 10) * 2**30  # mean square of a frame: 55 dB below full scale
 _STEADY = 10.0 ** (6 / 10)  # the loudest frames against the quietest tenth; speech has 20 dB and more
-_CLICK = 2  # so many frames are no word yet
+_CLICK = 2  # frames: too few for a word
 _LONGEST = 300.0  # seconds of a file that are looked at
 _RATE = 16_000
 

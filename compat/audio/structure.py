@@ -1,7 +1,7 @@
-"""Whether what a file's header says is true of the whole file, seen from a few places in it: cheap at any size.
+"""Whether a file's header agrees with the whole file, checked at a few places in it: cheap at any size.
 
-Files are cut, joined and damaged without their headers knowing. Numbers that rise from one place to the next, sizes
-that end where the file ends, and as many bytes a second as the header makes it, tell.
+Files are truncated, joined and damaged while their headers stay the same. The checks: numbers rise from one place to
+the next, sizes end where the file ends, and the bytes per second are those of the header.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _CRC8 = tuple(map(_crc8_of, range(256)))
 
 
 def _blocks(file: BinaryIO, place: Span, length: int) -> Iterator[bytes]:
-    """Parts of a file, evenly spread and not overlapping, the last one at its end."""
+    """Parts of a file, evenly spread without overlap, the last one at the end."""
     at, size = place.start, place.end - place.start
     for number in range(1, _PLACES + 1):
         begin = max(at, place.start + size * number // _PLACES - length)
@@ -89,7 +89,7 @@ def _walked_pace(file: BinaryIO, place: Span) -> float | None:
 
 
 def _mpeg_frames(block: bytes) -> Iterator[tuple[int, float]]:
-    """Bytes and seconds of the whole frames in a block; chance makes no three in a row."""
+    """Bytes and seconds of the whole frames in a block: at least three in a row, or two at its end."""
     at = block.find(b"\xff")
     while 0 <= at < len(block) - 3:
         chain, behind = [], at
@@ -191,8 +191,8 @@ def _crc8(data: bytes) -> int:
 
 
 def ogg_runs(file: BinaryIO, place: Span) -> bool:
-    """Whether all pages that are looked at are whole and of one stream whose time rises, and one ends where the file
-    ends (RFC 3533 §6): chained, joined, cut and damaged files are not so."""
+    """Whether all sampled pages are whole and of one stream with rising times, and one ends where the file ends
+    (RFC 3533 §6). False for chained, joined, truncated and damaged files."""
     file.seek(place.start)
     serials, times, last = {struct.unpack("<I", file.read(28)[14:18].ljust(4))[0]}, [], b""
     blocks = list(_blocks(file, place, 2 * _PAGE))
@@ -234,7 +234,7 @@ def _ogg_checked(page: bytes) -> bool:
 
 
 def segment_fits(file: BinaryIO, place: Span) -> bool | None:
-    """Whether Matroska's one segment ends where the file ends (RFC 8794 §6.2); None where it does not say."""
+    """Whether Matroska's one segment ends where the file ends (RFC 8794 §6.2); None if its size is unknown."""
     file.seek(place.start)
     head = io.BytesIO(file.read(4096))
     at = 0

@@ -1,8 +1,8 @@
 """Which web pages may call, and under which host names a server without keys answers.
 
-A page of any site can make its visitor's browser send requests to 127.0.0.1: as forms, which need no permission to be
-sent, over WebSockets, which know no such permission, and under a name of its own that it lets lead there (DNS
-rebinding), so that the browser takes both for one site. Browsers say so in Host, Origin and Sec-Fetch-Site.
+A page of any site can make its visitor's browser send requests to 127.0.0.1: as forms, which need no permission, over
+WebSockets, which have none, and under a name of its own that resolves there (DNS rebinding), so that the browser
+takes both for one site. The headers Host, Origin and Sec-Fetch-Site show it.
 """
 
 from __future__ import annotations

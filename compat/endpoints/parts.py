@@ -1,6 +1,6 @@
 """The parts of a multipart form (RFC 7578), as form writers of 2026 make them: text fields, and one file as it comes.
 
-What they differ in: text before the first boundary, quoted and unquoted names, `filename*` alone, a file without a file
+They differ in: text before the first boundary, quoted and unquoted names, `filename*` alone, a file without a file
 name, text fields with one (Python's requests), the charset of a text (Java) or of those that follow
 (`_charset_`, RFC 7578 4.6), `Content-Transfer-Encoding` (Java, Ruby).
 """
@@ -58,7 +58,7 @@ class Parts:
         self._field = bytearray()
         self._delimiter = b"--" + boundary
         self._before: bytes | None = b""
-        """What came before the first boundary, as long as it has not come."""
+        """What came before the first boundary, until that is found."""
         try:
             self._parser = MultipartParser(boundary, self._callbacks())  # type: ignore[arg-type]
         except ValueError as exc:
@@ -86,7 +86,7 @@ class Parts:
             raise BadRequest("The body is not well-formed multipart/form-data.") from exc
 
     def _opened(self, data: bytes) -> bytes:
-        """From the first boundary on; nothing until it has come with its line's end."""
+        """The body from the first boundary on; empty until that boundary's line is complete."""
         start = 0 if data.startswith(self._delimiter) else data.find(b"\n" + self._delimiter) + 1
         end = start + len(self._delimiter)
         if not data.startswith(self._delimiter, start) or len(data) < end + 2:
