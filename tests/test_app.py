@@ -60,7 +60,7 @@ def test_a_session_of_another_kind_raises_the_sdk_s_class_too(home: House, query
 def test_a_method_that_is_not_there_is_told_which_are(home: House) -> None:
     answer = httpx2.get(home.base_url + "/audio/transcriptions")
 
-    assert "GET is not possible on /v1/audio/transcriptions, but POST." == answer.json()["error"]["message"]
+    assert "GET is not allowed on /v1/audio/transcriptions: use POST." == answer.json()["error"]["message"]
     assert "POST" == answer.headers["allow"]
 
 

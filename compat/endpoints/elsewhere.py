@@ -28,7 +28,7 @@ def methods(request: Request) -> str:
 def error(request: Request, exc: Exception) -> CompatError:
     """What Starlette's own refusal is here."""
     if isinstance(exc, HTTPException) and exc.status_code == 405:
-        return MethodNotAllowed(f"{request.method} is not possible on {request.url.path}, but {methods(request)}.")
+        return MethodNotAllowed(f"{request.method} is not allowed on {request.url.path}: use {methods(request)}.")
     return unknown(request.method, request.url.path)
 
 

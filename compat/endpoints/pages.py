@@ -46,16 +46,14 @@ class Pages:
         name = _name(headers.get("host", ""))
         if name and not loopback(name) and name not in self._hosts:
             raise Forbidden(
-                f"This server asks for no key, so it is served under this machine's own names only and not as "
-                f"{name[:100]}: COMPAT_ALLOWED_HOSTS names others."
+                f"This server has no keys, so it answers under this machine's own names only, not as {name[:100]}: "
+                "name it in COMPAT_ALLOWED_HOSTS."
             )
         origins = headers.getlist("origin")
         for origin in origins:
             check(origin, headers.get("host", ""), self._origins)
         if not origins and _elsewhere(headers) and not _visit(scope, headers) and "*" not in self._origins:
-            raise Forbidden(
-                "Pages of other sites may not call a server without keys: COMPAT_CORS_ORIGINS names others."
-            )
+            raise Forbidden("Pages of other sites may not call a server without keys: set COMPAT_API_KEYS.")
 
 
 def check(origin: str, host: str, named: tuple[str, ...]) -> None:
@@ -68,7 +66,7 @@ def check(origin: str, host: str, named: tuple[str, ...]) -> None:
     except ValueError:  # http://[
         ours = False
     if not ours:
-        raise Forbidden("Pages of this origin may not call: COMPAT_CORS_ORIGINS does not name it.")
+        raise Forbidden("Pages of this origin may not call: name it in COMPAT_CORS_ORIGINS.")
 
 
 def loopback(name: str) -> bool:

@@ -187,7 +187,7 @@ class Parts:
         if self._before is not None:
             raise BadRequest(UNBOUND)
         if not self._ended:
-            raise BadRequest("The form ends before its last boundary: it is not whole.")
+            raise BadRequest("The form ends before its last boundary: send the whole body.")
 
 
 def _name(disposition: bytes, name: bytes | None) -> str:

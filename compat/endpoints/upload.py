@@ -151,4 +151,4 @@ def _complete(parts: Parts | Texts, upload: Upload) -> None:
     if not upload.size:
         raise BadAudio("The file is empty.")
     if not parts.named and upload.size <= LONGEST_PATH and upload.path.read_bytes().isascii():
-        raise BadAudio("file is a line of text in place of a file: with curl, write -F file=@speech.wav.")
+        raise BadAudio("file is a text field instead of a file: with curl, write -F file=@speech.wav.")

@@ -19,7 +19,7 @@ def trouble(authorization: Sequence[str]) -> str | None:
     if len(values) > 1:
         return "The header Authorization was sent more than once, with different values."
     if any(_parted(value)[0].lower() != "bearer" for value in values):
-        return "The header Authorization is not of the scheme Bearer: send Authorization: Bearer YOUR_KEY."
+        return "The header Authorization has another scheme than Bearer: send Authorization: Bearer YOUR_KEY."
     return None
 
 
