@@ -121,7 +121,7 @@ def serve(host: str, port: int, insecure: bool, engine: str, tls_cert: Path | No
 
 
 class _Stopping(uvicorn.Server):
-    """Says that a signal is heard, and ends the process with the status that fits it."""
+    """Report that a signal was received, and end the process with the status that fits it."""
 
     _heard: int | None = None
 
@@ -240,7 +240,7 @@ def _state() -> str | None:
 
 
 def _instead(local: LocalEngine) -> dict[str, str]:
-    """The environment that has the local engine answer and nothing else: no proxy, no other address, no account."""
+    """The environment in which only the local engine answers: no proxy, no other address, no account."""
     forget_proxies()
     return {
         "DASHSCOPE_API_KEY": local.key,

@@ -1,4 +1,4 @@
-"""The optional parts of this package: what each installs, and the sentence for where it is missing."""
+"""The package's extras: what each installs, and the error if it is missing."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Keyring:
     def __init__(self, entries: Iterable[Entry]) -> None:
         self._entries = tuple(entries)
         self.callers = {entry.name for entry in self._entries if entry.scopes & USUAL}
-        """Names of those who may ask for work."""
+        """Names of callers that may use more than `/metrics`."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -58,7 +58,7 @@ class Keyring:
         return found[0] if found else None
 
     def holds(self, entry: Entry, scope: Scope) -> bool:
-        """Whether this key is there and for `scope`, whatever else stands in its line."""
+        """Whether this key exists and is for `scope`, whatever else its line says."""
         return any(other.digest == entry.digest and scope in other.scopes for other in self._entries)
 
     def named(self, name: str, scope: Scope) -> Entry | None:

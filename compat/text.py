@@ -20,7 +20,7 @@ def begun(text: str) -> str:
 
 
 def space(before: str, after: str) -> str:
-    """What stands between two texts in a row: a space, unless there is one, or a script that has none, or a mark that
+    """The separator of two texts: a space, unless there is one already, or a script without spaces, or a mark that
     belongs to the text before."""
     if not before or not after or before[-1].isspace() or after[0].isspace() or _LEADING.match(after):
         return ""

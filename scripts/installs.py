@@ -56,7 +56,7 @@ def uv(*arguments: str | Path) -> None:
 
 
 def index() -> str:
-    """The one that pip is told of."""
+    """The index that pip is configured with."""
     told = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True)
     found = [line.split("=", 1)[1].strip("'") for line in told.stdout.splitlines() if ".index-url=" in line]
     return found[0] if found else "https://pypi.org/simple"
@@ -108,7 +108,7 @@ class Program:
         self._environment = {"HOME": str(folder), "PATH": os.defpath, "MOONSHINE_ORT_SINGLE_THREAD": "1"}
 
     def run(self, *arguments: str, fails: bool = False) -> str:
-        """What it printed; of one that has to fail what it said."""
+        """Its standard output; with `fails`, its standard error."""
         done = subprocess.run(
             [self._path, *arguments],
             cwd=self._folder, env=self._environment, capture_output=True, text=True, timeout=120, check=False,
@@ -119,7 +119,7 @@ class Program:
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[str]:
-        """A server's base URL; it has to end with 0 and without a traceback."""
+        """A server's base URL; the server must end with status 0 and no traceback."""
         with tempfile.TemporaryFile("w+") as log, subprocess.Popen(
             [self._path, "serve", "--port", "0"],
             cwd=self._folder, env=self._environment, stdout=subprocess.PIPE, stderr=log, text=True,

@@ -133,7 +133,7 @@ def _wave(file: BinaryIO, form: _Form, stated: int, over: int, end: int) -> Wave
 
 
 def _behind(file: BinaryIO, data: int, stated: int, end: int) -> Literal["nothing", "chunks", "tag", "sound"]:
-    """What stands behind the samples."""
+    """What follows the samples."""
     file.seek(data + stated)
     _step_over_padding(file, stated)
     at = file.tell()

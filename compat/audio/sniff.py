@@ -174,7 +174,7 @@ def _tag_at_end(tail: bytes) -> int:
 
 
 def _ape_at_end(tail: bytes) -> int:
-    """The length of the APEv2 tag: what it says, unless its own beginning is elsewhere."""
+    """The length of the APEv2 tag: the stated one, unless the tag begins elsewhere."""
     length, _, flags = struct.unpack_from("<III", tail, len(tail) - 20)
     if not flags & 0x80000000:
         return int(length)

@@ -19,7 +19,7 @@ _RATE = 16_000
 
 
 def kind(sound: bytes, rate: int) -> Kind:
-    """Of mono s16le; an empty sound is silent. Pure."""
+    """The kind of mono s16le audio; empty audio is silent. Pure."""
     samples = array.array("h", sound[: len(sound) // 2 * 2])
     if sys.byteorder == "big":
         samples.byteswap()

@@ -25,7 +25,7 @@ from compat.openai_api.realtime.patch import Patch
 
 
 class Caller:
-    """`target` is what the service will be told once it has heard everything before. `pressing`: the caller went on
+    """`target`: the settings that the service gets once it has heard everything before. `pressing`: the caller went on
     sending sound while more was ahead of the service than may be."""
 
     def __init__(

@@ -14,7 +14,7 @@ from compat.echo import Echo
 
 
 class Doubt:
-    """`setup` gives what the service was told last."""
+    """`setup` returns the settings that the service has."""
 
     def __init__(self, tape: Tape, setup: Callable[[], Setup]) -> None:
         self._tape = tape

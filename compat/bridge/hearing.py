@@ -61,11 +61,11 @@ class Hearing:
         return any(not item.committed for item in self.unfinished)
 
     def listen(self, target: Target) -> None:
-        """From here on the service hears turns in this way."""
+        """Use this way of finding turns from here on."""
         self.detecting, self.joining = target.setup.detection is not None, target.joins
 
     def knows(self, turn: str) -> bool:
-        """Whether this turn, or one that it may repeat, was heard of before."""
+        """Whether this turn, or one that it may repeat, is already known."""
         return turn in self._turns or turn in self._ended or bool(self._orphans) or self.deaf
 
     @property
@@ -293,7 +293,7 @@ class Hearing:
                 self.waiting.remove(piece)
 
     def fail(self, error: CompatError, tick: int) -> None:
-        """Every unfinished detected turn is committed and has failed; one that goes on ends here."""
+        """Commit and fail every unfinished detected turn; an open one ends here."""
         for item in self.unfinished:
             item.error = error
             item.end = tick if item.end is None else item.end

@@ -56,7 +56,7 @@ class Held:
                 update.due = due
 
     def begins(self, report: turns.TurnReport, hearing: Hearing, line: Line) -> bool:
-        """Whether a turn begins under settings that wait. It is heard of again in the next session."""
+        """Whether a turn begins while settings wait. The next session of the service reports it again."""
         if not isinstance(report, turns.Started) or report.at_ms is None or hearing.knows(report.turn):
             return False
         start = line.timeline.told(report.at_ms)

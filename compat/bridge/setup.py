@@ -33,7 +33,7 @@ class Target(msgspec.Struct, frozen=True):
         return Target(setup, self.joins)
 
     def cuts(self, before: Target) -> bool:
-        """Whether a turn cannot go on as it began: its sound changes, or its caller does not end it any more."""
+        """Whether an open turn has to end: its audio format changes, or the caller no longer ends its turns."""
         sound = (self.setup.format, self.setup.rate) == (before.setup.format, before.setup.rate)
         return not sound or (before.by_hand and not self.by_hand)
 

@@ -68,7 +68,7 @@ def app(
 
 
 def _names(host: str, public_url: str | None, hosts: tuple[str, ...]) -> frozenset[str] | None:
-    """On loopback those that no stranger can lead here; beyond it any, unless some are told."""
+    """On loopback, names that no other site can point here; otherwise any, unless some are given."""
     if host not in LOOPBACK and not hosts:
         return None
     told = {hostname(urlsplit(public_url).netloc)} if public_url else set()

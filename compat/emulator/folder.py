@@ -67,7 +67,7 @@ def own(most: int) -> Iterator[Folder]:
     unborn = Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=root))
     lock = os.open(unborn, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    unborn.rename(path)  # nobody sees it unlocked
+    unborn.rename(path)  # it is never visible unlocked
     folder = Folder(path / "files", most)
     try:
         yield folder

@@ -13,7 +13,7 @@ SERVICE = "aliyuncs.com"  # under this name programs with a hard-coded host arri
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
-    """`public_url`: its own address where a proxy stands in front. `hosts`: names under which requests are answered, as
+    """`public_url`: its own address behind a proxy. `hosts`: names under which requests are answered, as
     a page may have any name of its own lead here; None for all. `control`: whether tests may set faults and see counts.
     `reach`: from where audio is fetched. `folder`: where its files go; None for a folder of its own. `single_use`: an
     upload goes as soon as the task that was asked to read it has ended."""

@@ -132,7 +132,7 @@ class Emulator:
             self.tidy()
 
     def tidy(self) -> None:
-        """Forgets and removes what has expired, but nothing that a task still has to read."""
+        """Removes what has expired, except for files that a task still has to read."""
         now = self.clock()
         over = [task for task in self.tasks.values() if task.ended is not None]
         for task in over:
@@ -151,7 +151,7 @@ class Emulator:
                 del self.policies[directory]
 
     def drop(self, keys: Iterable[str]) -> None:
-        """Removes uploads; keys that are none are no matter."""
+        """Removes uploads; ignores unknown keys."""
         for key in keys:
             stored = self.objects.pop(key, None)
             if stored is not None:

@@ -1,4 +1,4 @@
-"""Bodies that are no multipart forms: the same fields as JSON or as a web form, where a `url` stands for the file."""
+"""Bodies other than multipart forms: the same fields as JSON or as a web form, with a `url` instead of the file."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Texts:
 
 
 def _members(body: bytes | bytearray) -> list[tuple[str, str]]:
-    """A JSON object's members as a form's fields: an array of texts is a field repeated."""
+    """A JSON object's members as a form's fields: an array of strings is a repeated field."""
     members = msgspec.json.decode(body, type=dict[str, Any])
     if too_deep(members):
         raise ValueError

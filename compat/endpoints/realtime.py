@@ -65,7 +65,7 @@ class Realtime:
         self._engine = engine
         self._live: dict[Conversation, asyncio.Task[Any] | None] = {}
         self._held: dict[Conversation, Caller] = {}
-        """Those that go on for as long as their key."""
+        """Sessions that end with their key."""
         self._leaving = False
 
     async def live(self, socket: WebSocket) -> None:

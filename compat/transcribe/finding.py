@@ -27,7 +27,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """What was named, or met in a folder, and why it cannot be read."""
+    """A path that cannot be read, and why."""
 
     name: str
     why: str

@@ -136,7 +136,7 @@ def check(target: Path | None) -> None:
 
 
 def put(target: Path, text: str, *, force: bool) -> None:
-    """Whole or not at all."""
+    """Write it whole or not at all."""
     part = target.with_name(f".{target.name}.part")
     try:
         part.write_text(ended(text), encoding="utf-8")

@@ -60,7 +60,7 @@ class Report:
         return read
 
     def transcript(self, text: str) -> None:
-        """On standard output, above the bars; what is no terminal gets what a file would hold. Raises OSError."""
+        """Print on standard output, above the bars; a file or pipe gets exactly what a file would. Raises OSError."""
         text = ended(text)
         if not sys.stdout.isatty():
             click.echo(text.encode(), nl=False)
@@ -96,7 +96,7 @@ class Report:
             self._say(f"No recordings in {', '.join(names)}.")
 
     def ending(self) -> None:
-        """After several, what has no transcript, once more: its errors may be out of sight."""
+        """After several recordings, list those without a transcript: their errors may have scrolled away."""
         if len(self.left) + self._done > 1 and self.left:
             self._say(f"No transcript ({len(self.left)}): {', '.join(self.left)}", "red")
 
@@ -118,11 +118,11 @@ class Report:
 
 
 def printable(text: str) -> str:
-    """File names may hold what moves a terminal's cursor, and bytes that are no text."""
+    """File names may contain control characters and bytes that are not text."""
     return "".join(sign if sign.isprintable() else "�" for sign in text)
 
 
 def unread() -> NoReturn:
-    """Nobody reads standard output any more (… | head); what is left in its buffer would fail at the exit."""
+    """Standard output is closed (… | head): discard its buffer, which would fail at the exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     raise SystemExit(1)

@@ -160,7 +160,7 @@ def reason(exc: BaseException, base_url: str) -> str:
 
 
 def _unreachable(exc: BaseException, base_url: str) -> str:
-    """By what caused it, however deep a client has wrapped that."""
+    """By its root cause, however deep a client has wrapped it."""
     host = urlsplit(base_url).hostname
     cause: BaseException | None = exc
     while cause is not None:

@@ -82,7 +82,7 @@ class Webhooks:
 
 async def _resolved(host: str, port: int) -> list[Address]:
     """In a thread of its own, which nothing else waits for: those of the event loop resolve the service's name. A slow
-    name keeps its thread whatever becomes of the call, so that who calls has to bound them."""
+    name keeps its thread even if the call is given up, so callers of this have to bound them."""
     loop = asyncio.get_running_loop()
     found: asyncio.Future[list[Address]] = loop.create_future()
 

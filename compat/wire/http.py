@@ -30,7 +30,7 @@ from compat.wire.unframed import unframed
 HEAD: Final = 64 << 10  # bytes of the request line and the headers
 HEADERS: Final = 100  # websockets, which reads the heads of upgrades again, takes 128
 SLOWEST: Final = 512  # bytes a second that a body has to bring, measured over `body_timeout`
-DRAIN: Final = 4.0  # seconds for which a body may go on after its answer
+DRAIN: Final = 4.0  # seconds for which a body may continue after its response
 DRAINED: Final = 32 << 20  # bytes of that: an upload as large as OpenAI takes ends without a broken connection
 UNREAD: Final = 60.0  # seconds without a byte taken from an answer
 STOPPING: Final = 10.0  # seconds that a stopping server waits for a client to read, or to send the rest of a body
@@ -122,7 +122,7 @@ class Protocol(HttpToolsProtocol):
             self._parse()
 
     def _parse(self) -> None:
-        """Takes what came until a request has to wait for the answer to the one before it."""
+        """Parse what came until a request has to wait for the response before it."""
         while self._held and not self.pipeline and self._stage not in ("refused", "upgraded"):
             size = MANY if self._stage == "body" else SOME
             self._part, self._held = self._held[:size], self._held[size:]

@@ -4,7 +4,7 @@ The model gives lines (what lies between two pauses) with their times, and no wo
 which the wheel does not carry. So words, and sentences where a line holds several, are spread over their line by
 their letters; within a line they are right to about half a second.
 
-Speakers are told apart by compat.emulator.engines.voices, when all was heard: Moonshine's own way takes fifteen times
+compat.emulator.engines.voices tells speakers apart at the end of the audio: Moonshine's own way takes fifteen times
 as long as the recognition.
 """
 

@@ -82,7 +82,7 @@ class Patch(msgspec.Struct, frozen=True, kw_only=True):
     unread: dict[str, bool] = msgspec.field(default_factory=dict, name=" unread")
 
     def noting(self, said: Any) -> Patch:  # noqa: ANN401 - any JSON
-        """The same, with the names of what it did not read of the JSON that it was decoded from."""
+        """The same, with the names of the JSON fields that it did not read."""
         return msgspec.structs.replace(self, unread=unread(said, Patch))
 
     def fields(self) -> tuple[Input, dict[str, str]]:

@@ -45,7 +45,7 @@ TurnsView: TypeAlias = VadView | SemanticVadView | None
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True):
-    """What the service was told: its model, its own VAD threshold, and the caller's fields that change nothing.
+    """The service's settings: its model, its own VAD threshold, and the caller's fields that change nothing.
     `live_deltas` as the caller chose: null leaves it to the model. `engine`: what answers in the service's place."""
 
     model: str
