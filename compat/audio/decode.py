@@ -290,6 +290,24 @@ def pcm(path: Path, rate: int = 16_000) -> Iterator[bytes]:
         yield from mixer.flush()
 
 
+def channels(path: Path, rate: int) -> Iterator[tuple[bytes, int]]:
+    """Yield the same unmixed: s16le with the channels interleaved, and how many there are. Raises BadAudio."""
+    with opened(path) as track:
+        swr, count = AudioResampler(format="s16", rate=rate), 0
+        kind: tuple[object, ...] = ()
+        for frame, gap in track.frames():
+            now = (frame.format.name, frame.layout.name, frame.sample_rate)
+            if kind and now != kind:
+                yield from ((part, count) for part in _bytes(swr.resample(None), count))
+                swr = AudioResampler(format="s16", rate=rate)
+            kind, count, frame.pts = now, frame.layout.nb_channels, None
+            yield from ((part, 1) for part in _silence(gap, rate))
+            yield from ((part, count) for part in _bytes(swr.resample(frame), count))
+        if not count:
+            raise BadAudio(NOTHING)
+        yield from ((part, count) for part in _bytes(swr.resample(None), count))
+
+
 class Mixer:
     """Frames of any kind to mono s16le at one rate; a track may change its rate and channels on its way."""
 
@@ -334,9 +352,9 @@ def _sum(frame: AudioFrame) -> Graph:
     return graph
 
 
-def _bytes(frames: list[AudioFrame]) -> Iterator[bytes]:
+def _bytes(frames: list[AudioFrame], channels: int = 1) -> Iterator[bytes]:
     for frame in frames:
-        yield bytes(memoryview(frame.planes[0])[: frame.samples * 2])
+        yield bytes(memoryview(frame.planes[0])[: frame.samples * 2 * channels])
 
 
 def _silence(seconds: float, rate: int) -> Iterator[bytes]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import array
 import math
 import random
+import wave
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,19 @@ def test_real_speech_may_be_speech_in_every_second_and_under_noise() -> None:
 def test_a_file_is_read(tmp_path: Path) -> None:
     assert "silent" == of_file(make("flac", silence(1), RATE, 1, tmp_path / "a.flac"))
     assert "lively" == of_file(make("mp3", tone(0.3) + silence(0.5), RATE, 1, tmp_path / "a.mp3"))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4, 9])
+@pytest.mark.parametrize("rate", [RATE, 44_100])
+def test_channels_that_cancel_each_other_are_heard(tmp_path: Path, rate: int, channels: int) -> None:
+    words = array.array("h", tone(0.3) + silence(0.5) + tone(0.3))
+    signs = [(-1) ** number for number in range(channels)]
+    for sound, expected in ((words, "lively"), (array.array("h", silence(1)), "silent")):
+        path = tmp_path / f"{expected}.wav"
+        with wave.open(str(path), "wb") as file:
+            file.setnchannels(channels)
+            file.setsampwidth(2)
+            file.setframerate(rate)
+            file.writeframes(array.array("h", [sign * sample for sample in sound for sign in signs]).tobytes())
+
+        assert expected == of_file(path)
