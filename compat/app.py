@@ -70,6 +70,9 @@ EXPOSED = (
     "x-compat-truncated",
     "x-compat-engine",
     "retry-after",
+    "x-should-retry",
+    "allow",
+    "www-authenticate",
 )
 
 
@@ -259,6 +262,7 @@ def _cors(settings: Settings) -> list[Middleware]:
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["*"],
+            allow_private_network=True,  # a public page may call a server of its reader's own network
             expose_headers=EXPOSED,
         )
     ]

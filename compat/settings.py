@@ -186,7 +186,9 @@ class Settings:
         "Let a `webhook_url` lead to private addresses. Callers can then reach your network through this server.",
     )
     cors_origins: tuple[str, ...] = setting(
-        (), values.origins, "Web origins whose pages may call, comma-separated; `*` for all."
+        (),
+        values.origins,
+        "Web origins whose pages may call, also into a private network; comma-separated, `*` for all.",
     )
     trusted_proxies: tuple[networks.Network, ...] = setting(
         (),

@@ -8,7 +8,9 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from compat.app import EXPOSED
 from compat.emulator.engines.scripted import Scripted
+from compat.errors import CompatError
 from compat.openai_api.absent import ABSENT
 from tests.house import House, house
 
@@ -86,6 +88,28 @@ def test_a_page_of_an_allowed_origin_may_call(home: House) -> None:
 
     assert (200, PAGE) == (preflight.status_code, preflight.headers["access-control-allow-origin"])
     assert "x-request-id" in answer.headers["access-control-expose-headers"]
+
+
+def test_a_public_page_of_an_allowed_origin_may_call_a_private_network(home: House) -> None:
+    asked = {"access-control-request-method": "POST", "access-control-request-private-network": "true"}
+    address = f"{home.base_url}/audio/transcriptions"
+    named = httpx2.options(address, headers={"origin": PAGE, **asked})
+    other = httpx2.options(address, headers={"origin": "https://evil.example", **asked})
+
+    assert (200, PAGE) == (named.status_code, named.headers["access-control-allow-origin"])
+    assert "true" == named.headers["access-control-allow-private-network"]
+    assert (403, False) == (other.status_code, "access-control-allow-private-network" in other.headers)
+
+
+def errors(kind: type[CompatError] = CompatError) -> list[type[CompatError]]:
+    return [kind, *(below for child in kind.__subclasses__() for below in errors(child))]
+
+
+@pytest.mark.parametrize("error", errors())
+def test_a_page_may_read_what_an_error_says_in_headers(error: type[CompatError]) -> None:
+    of_the_connection = {"connection", "accept-encoding"}
+
+    assert error("no", retry_after=1).headers().keys() - of_the_connection <= set(EXPOSED)
 
 
 def test_a_page_of_another_origin_may_not(home: House) -> None:
