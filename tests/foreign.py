@@ -1,4 +1,4 @@
-"""What this package overrides of other packages, or reaches into, is still there in the releases that are installed.
+"""Checks that the names of other packages which this one overrides or uses exist in the installed releases.
 
     python -P tests/foreign.py      says what is missing; the exit status is 1 when anything is
 
@@ -38,7 +38,7 @@ REACHED: Final = {  # beyond subclasses
 
 
 def missing() -> list[str]:
-    """A line for each name that is not where this package looks for it."""
+    """A line for each name that is missing."""
     found = [*_imported(), *_reached(), *_logged()]
     for module in _modules():
         for cls in vars(module).values():

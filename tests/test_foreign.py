@@ -1,4 +1,4 @@
-"""An upgrade that takes away what this package leans on fails here, with a list."""
+"""An upgrade that removes names this package depends on fails here, with a list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The local engine of a server without a key: nobody else's, started again when it dies, gone without a trace."""
+"""The local engine of a server without a key: private, restarted when it dies, removed without a trace."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from compat import networks, values
 
 TRUSTED = values.proxies("10.0.0.0/8, 192.168.1.1, fd00::/8")
 FORWARDED: list[tuple[str, list[str], str]] = [
-    # the peer, what stands in X-Forwarded-For, who calls
+    # the peer, X-Forwarded-For, the client
     ("10.0.0.1", ["203.0.113.7"], "203.0.113.7"),
     ("10.0.0.1", ["6.6.6.6", "203.0.113.7"], "203.0.113.7"),
     ("10.0.0.1", ["6.6.6.6", " 203.0.113.7 ", " 192.168.1.1", "10.9.9.9"], "203.0.113.7"),

@@ -1,8 +1,8 @@
 """The realtime bridge: a machine between a caller who speaks OpenAI's realtime protocol and DashScope's live service.
 
-It does no I/O and has no clock. What happens is told to a `Bridge`, each time with the time (`now`, seconds on one
-monotonic clock); every call returns actions, to be performed in order before the next call is made. It is the duty of
-the two ends, the pumps, to
+It does no I/O and has no clock. Each event is passed to a `Bridge` together with the time (`now`, seconds on one
+monotonic clock); every call returns actions, to be performed in order before the next call is made. The two
+ends, the pumps, must
 
 - call `start` once the caller's socket is accepted, and `from_client` for each of its frames (text as str, binary as
   bytes), unless the last `Reading` said off; while `Bridge.more`, call `from_client_more` before the next frame, with
@@ -13,9 +13,9 @@ the two ends, the pumps, to
   frame, `upstream_lost` when the connection ends for whatever reason (close 1007 "Model not found" is a ModelNotFound,
   401 a NotAuthenticated, a cut a ServiceUnavailable);
 - ping the service every 2 s or so, tell each pong to `upstream_pong` with the time of its ping (it frees memory), and
-  take a connection whose pong stays away for 20 s as lost;
+  treat a connection without a pong for 20 s as lost;
 - perform `CloseUpstream` by forgetting the connection, or the attempt: it is closed in the background (in at most 2 s),
-  and nothing of it is told any more. An `Open` may follow at once, for another connection;
+  and its events are not passed on any more. An `Open` may follow at once, for another connection;
 - write `ToUpstream` and `ToClient` frames in order, each side by a writer of its own, so that a slow side does not stop
   the other; when all frames for the service have been written (its writer waits for more), call `upstream_drained`.
   No more than `Limits.in_flight_bytes` of sound wait there;
@@ -27,7 +27,7 @@ the two ends, the pumps, to
 
 Memory: sound that is not sent (60 s and one append, then the caller is not read; it may have one more on its way),
 sound that is sent and not answered (a turn in progress, at most 11 minutes; between turns the time from ping to pong
-and 3 s, or 28 s where no pong is told), 200 past transcripts.
+and 3 s, or 28 s without pongs), 200 past transcripts.
 """
 
 from compat.bridge.machine import Bridge

@@ -1,7 +1,7 @@
-"""How much work is taken on: beyond a bound it is refused at once, and while the server stops it is refused altogether.
+"""Admission: beyond a bound, and while the server stops, new work is refused at once.
 
-What is refused is new work only. Health, metrics and what is under way go on, live sessions among them. A caller is
-known before it is let in, so that its own share ends before everybody's.
+Health checks, metrics and work in progress continue, live sessions included. The caller is known before it is admitted,
+so its own share is used up before the whole.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Door:
 
 
 class Doorkeeper:
-    """The middleware that knows when a caller leaves."""
+    """Middleware that releases a caller's place when its request has ended."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -50,7 +50,7 @@ class Doorkeeper:
 
 
 def overloaded(what: str, shares: Shares, party: Party) -> Overloaded:
-    """Says whose bound it was: this caller's share, or that of all."""
+    """The error, which says which bound was reached: this caller's share, or the server's."""
     if shares.held(party) and shares.used < shares.total:
         return Overloaded(f"You have as many {what} in progress as this server allows one caller.", retry_after=1.0)
-    return Overloaded(f"This server has as many {what} under way as it takes.", retry_after=1.0)
+    return Overloaded(f"This server has reached its limit of {what}.", retry_after=1.0)

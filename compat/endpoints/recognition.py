@@ -45,7 +45,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Held:
-    """Keeps a text back as long as it may become an echo of the context."""
+    """Holds a text back while it may become an echo of the context."""
 
     def __init__(self, context: str) -> None:
         self.text = ""
@@ -146,8 +146,7 @@ class Recogniser:
         return _measured(await parts, request)
 
     async def _careful(self, request: Request, key: str, custodian: Custodian | None = None) -> Transcript:
-        """An empty transcript for audio of some length is asked for a second time: models are known to give one for
-        poor audio."""
+        """Ask again if the transcript of longer audio is empty: models are known to return that for poor audio."""
         transcript = await self._once(request, key, custodian)
         if not transcript.text and request.media.duration >= SUSPICIOUS and _at_once(request):
             transcript = await self._once(request, key)
@@ -156,8 +155,8 @@ class Recogniser:
     async def _unechoed(
         self, transcript: Transcript, request: Request, key: str, custodian: Custodian | None = None
     ) -> Transcript:
-        """Models are known to give the context for silence and noise. A text that says nothing else is believed where
-        the sound may be of a word or two, or where it sounds alike without the context."""
+        """Drop echoes: models are known to return the context for silence and noise. A text that is nothing else is
+        kept if the audio may contain a word or two, or if it is recognised alike without the context."""
         text = transcript.text
         if not Echo(request.context).only(text):
             return transcript
@@ -248,8 +247,8 @@ def remote(url: str) -> Media:
 
 
 def _measured(transcript: Transcript, request: Request) -> Transcript:
-    """With the audio's length: measured, or where it was never here as far as the service tells it. Nothing that was
-    said ends after it: the service rounds up."""
+    """With the audio's length: measured, or, for audio that was never here, the service's. Nothing ends after it,
+    because the service rounds up."""
     ends = [end for segment in transcript.segments for end in (segment.end, *(word.end for word in segment.words))]
     duration = request.media.duration or transcript.usage.seconds or 0.0
     return msgspec.structs.replace(transcript, duration=max([duration, *ends]), promised=request.media.promised)

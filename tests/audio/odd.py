@@ -1,4 +1,4 @@
-"""Files as they come from outside: every container of FFmpeg's, whole, and in each way in which files are odd."""
+"""Files from outside: every container that FFmpeg writes, intact and with each kind of damage."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ CONTAINERS = {name: recipe for name, recipe in (RECIPES | MORE).items() if recip
 
 
 class Pipe(BytesIO):
-    """What a muxer writes to when it cannot go back: sizes stay as they were first written."""
+    """A file that cannot seek: the muxer's sizes stay as first written."""
 
     def seekable(self) -> bool:
         return False

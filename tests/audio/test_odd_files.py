@@ -1,4 +1,4 @@
-"""Whatever is odd about a file: its length is what decodes, and what decodes is heard."""
+"""Damaged and odd files: their length is what decodes, and everything that decodes is transcribed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings that change in mid-speech hold from the next turn on: the turn that goes on is not cut."""
+"""Settings that change in mid-speech apply from the next turn: the open turn is not cut."""
 
 from __future__ import annotations
 

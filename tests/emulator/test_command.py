@@ -1,4 +1,4 @@
-"""The options of `qwen-asr-compat emulator`: what each changes, and how a mistake is told."""
+"""The options of `qwen-asr-compat emulator`: what each changes, and the errors for mistakes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From where audio is fetched: every kind of address, the name that lies, and the flag that allows."""
+"""Where audio may be fetched: every kind of address, DNS rebinding, and `--fetch`."""
 
 from __future__ import annotations
 

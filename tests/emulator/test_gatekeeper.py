@@ -1,4 +1,4 @@
-"""What is refused at the door: foreign names, foreign pages at the controls, paths and methods that are not there."""
+"""Refused requests: foreign host names, foreign pages on control routes, unknown paths and methods."""
 
 from __future__ import annotations
 

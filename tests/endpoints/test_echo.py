@@ -1,4 +1,4 @@
-"""The context never comes back as the transcript of silence or noise, and always does when somebody says it."""
+"""The context is not returned as the transcript of silence or noise, and is kept when it is spoken."""
 
 from __future__ import annotations
 

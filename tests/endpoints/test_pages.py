@@ -1,4 +1,4 @@
-"""A server without keys works for its own machine's programs and pages; with keys, or told to be insecure, for all."""
+"""A server without keys serves programs and pages of its own machine; with keys, or with --insecure, everybody."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def test_a_place_s_bytes_are_counted_until_it_is_removed(tmp_path: Path) -> None
     with spool.place(A) as first, spool.place(A) as second, spool.place(B) as other:
         first.hold(file=30, text=10)
         second.hold(file=20)
-        with pytest.raises(Overloaded, match="of one caller"):
+        with pytest.raises(Overloaded, match="allows one caller"):
             second.hold(file=1)
         other.hold(file=25)
         other.hold(file=-5)

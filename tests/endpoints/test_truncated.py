@@ -1,4 +1,4 @@
-"""Where a file's header promises more than decodes, every road says so; and what is odd is not sent as it is."""
+"""If a file's header promises more than decodes, every road says so; an odd file is not sent unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person gets wrong is told in a sentence, with a status that is not 0."""
+"""A mistake is answered with one sentence and a status other than 0."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def other() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def closing() -> Iterator[str]:
-    """A server that hangs up on everybody."""
+    """A server that closes every connection."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def hang_up() -> None:

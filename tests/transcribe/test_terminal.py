@@ -1,4 +1,4 @@
-"""What a person has on the screen of a real terminal, after bars have come and gone, and after Ctrl-C."""
+"""What a real terminal shows after progress bars have ended, and after Ctrl-C."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def greedy(shares: Shares, party: Party) -> int:
 
 
 TAKEN = [
-    # in all, who takes all it can and how much that is
+    # the total, the parties that take all they can, and what each gets
     (512, [(A, 256), (B, 128), (C, 64)]),
     (512, [(ONLY, 512), (ONLY, 0)]),
     (9, [(A, 5), (B, 2), (C, 1)]),

@@ -1,4 +1,4 @@
-"""A connection without a network, on a loop whose time passes when it is told to."""
+"""A connection without a network, on an event loop with a manual clock."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from compat.wire import http
 
 
 class Loop:
-    """A loop whose time passes when it is told to."""
+    """An event loop with a manual clock."""
 
     def __init__(self) -> None:
         self.now = 0.0

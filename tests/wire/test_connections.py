@@ -1,4 +1,4 @@
-"""How many connections there are, and who yields."""
+"""The bound on connections, and which idle one is closed."""
 
 from __future__ import annotations
 

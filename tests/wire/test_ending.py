@@ -1,4 +1,4 @@
-"""How connections end: early answers, readers that stop, senders that go on, and a server that is to stop."""
+"""How connections end: early responses, clients that stop reading or keep sending, and a stopping server."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def heard(client: socket.socket, size: int) -> bytes:
     return told
 
 
-# what is sent again and again, what comes back of each
+# the frame that is sent repeatedly, the reply to each
 FLOODS = {"messages": (TEXT, b"\x81\x01a"), "pings": (PING, b"\x8a\0"), "both": (PING + TEXT, b"\x8a\0\x81\x01a")}
 
 

@@ -1,4 +1,4 @@
-"""What one connection may keep waiting: requests behind requests, behind upgrades, and other protocols."""
+"""Pipelined requests of one connection, also after upgrades and offers of other protocols."""
 
 from __future__ import annotations
 

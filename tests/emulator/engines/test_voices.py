@@ -1,4 +1,4 @@
-"""Voices told apart by their colour and pitch: buzzes through two resonances, as vowels are."""
+"""Speakers by timbre and pitch: buzzes through two resonances, like vowels."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def spoken(voice: Voice, seed: int) -> bytes:
 
 
 def told(voices: list[Voice], *, block: int = RATE * 2) -> list[int]:
-    """Who is heard, each line right after the one before."""
+    """The speaker of each line, one line right after another."""
     sound = b"".join(spoken(voice, seed) for seed, voice in enumerate(voices))
     ear = Voices()
     for _ in ear.hearing(sound[at : at + block] for at in range(0, len(sound), block)):
