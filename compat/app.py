@@ -204,9 +204,11 @@ def _check_models(settings: Settings) -> None:
     for setting, names in given.items():
         for name in filter(None, names):
             try:
-                catalogue.resolve(name, {})
+                _, row = catalogue.resolve(name, {})
             except ModelNotFound as exc:
                 raise SettingsError(f"{setting} names {name}, which is not a known model.") from exc
+            if setting == "COMPAT_DIARIZE_MODEL" and "diarization_enabled" not in row.options:
+                raise SettingsError(f"{setting} names {name}, which does not tell speakers apart; fun-asr does.")
 
 
 def _budget(settings: Settings, metrics: Metrics) -> Budget:

@@ -290,7 +290,7 @@ def _checked(ask: Ask, media: Media, model: str, row: Model, region: str) -> Roa
     assert row.surface is not None  # noqa: S101 - models of live speech were refused before
     if ask.wants_speakers and "diarization_enabled" not in row.options:
         raise BadRequest(
-            f"{model} does not tell speakers apart; use gpt-4o-transcribe-diarize, which is fun-asr.",
+            f"{model} does not tell speakers apart; use gpt-4o-transcribe-diarize or fun-asr.",
             param="response_format",
         )
     lacking = _lacking(ask, media, row)

@@ -277,7 +277,9 @@ def doctor() -> None:
     """Say what is configured and which of DashScope's surfaces answer, how fast."""
     from compat.doctor import report
 
-    raise SystemExit(report(_settings()))
+    settings = _settings()
+    with _refusing():
+        raise SystemExit(report(settings))
 
 
 def _settings(changes: dict[str, str] | None = None) -> Settings:

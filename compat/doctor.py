@@ -9,6 +9,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from compat import extras
 from compat.dashscope_api.calls import Call, json_call
 from compat.errors import BadRequest, CompatError, NotAuthenticated, NotFound
 from compat.settings import Settings
@@ -34,10 +35,15 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def report(settings: Settings) -> int:
-    """Prints the findings; the exit code: 0 when every surface answers, 1 otherwise."""
+    """Prints the findings; the exit code: 0 when every surface answers, 1 otherwise. Raises SettingsError where `serve`
+    would not start."""
     console = Console()
     console.print(configuration(settings))
+    if settings.pass_key and not settings.dashscope_api_key:
+        console.print("Callers pass their own DashScope keys on: set DASHSCOPE_API_KEY to try the surfaces with one.")
+        return 0
     if not settings.dashscope_api_key:
+        extras.need("local", "No DASHSCOPE_API_KEY is set, and an engine on this machine")
         console.print("No DASHSCOPE_API_KEY is set: `serve` answers with a speech engine on this machine.")
         return 0
     findings = asyncio.run(examine(settings, settings.dashscope_api_key))

@@ -39,7 +39,7 @@ class Settings:
     )
     base_url: str | None = setting(
         None,
-        values.url,
+        values.service,
         "Root of the service in place of a region's; a trailing `/api/v1` is dropped.",
         "DASHSCOPE_BASE_URL",
         "DASHSCOPE_HTTP_BASE_URL",
@@ -56,7 +56,7 @@ class Settings:
     )
     fallback_workspace_id: str | None = setting(None, values.label, "Its workspace.", "DASHSCOPE_FALLBACK_WORKSPACE_ID")
     fallback_base_url: str | None = setting(
-        None, values.url, "Root of the service for it.", "DASHSCOPE_FALLBACK_BASE_URL"
+        None, values.service, "Root of the service for it.", "DASHSCOPE_FALLBACK_BASE_URL"
     )
     api_keys: tuple[str, ...] = setting(
         (), values.keys, "Keys that callers may use, comma-separated. Without any only loopback is served."
@@ -217,6 +217,11 @@ class Settings:
     @classmethod
     def read(cls, mapping: Mapping[str, str]) -> Settings:
         settings = variables.read(cls, mapping)
+        for name in ("fallback_region", "fallback_workspace_id", "fallback_base_url"):
+            if getattr(settings, name) and not settings.fallback_api_key:
+                raise SettingsError(
+                    f"DASHSCOPE_{name.upper()} needs DASHSCOPE_FALLBACK_API_KEY, the key of the second account."
+                )
         _ = settings.root, settings.fallback_root  # an unknown region is refused at the start, not at the first request
         return settings
 

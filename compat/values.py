@@ -159,7 +159,11 @@ def level(value: str) -> str:
 
 
 def url(value: str) -> str:
-    return _address(value, ("http", "https", "ws", "wss"), "an address such as https://dashscope.aliyuncs.com")
+    return _address(value, ("http", "https", "ws", "wss"), "an address such as wss://dashscope.aliyuncs.com")
+
+
+def service(value: str) -> str:
+    return _address(value, ("http", "https"), "an address such as https://dashscope.aliyuncs.com")
 
 
 def web(value: str) -> str:

@@ -89,7 +89,7 @@ def _nearly(given: str, name: str) -> bool:
 
 def _alike(word: str, other: str) -> bool:
     short, long = sorted((word, other), key=len)
-    return long in (short, f"{short}S", f"{short}ES")
+    return long in (short, f"{short}S", f"{short}ES", f"{short.removesuffix('Y')}IES")
 
 
 def _parsed(key: str, variable: Variable, value: str) -> object:

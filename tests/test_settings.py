@@ -67,7 +67,6 @@ def test_the_service_is_found_by_region_workspace_or_address(
 
 FALLBACKS = [
     ({}, None),
-    ({"DASHSCOPE_FALLBACK_REGION": "us"}, None),
     ({"DASHSCOPE_FALLBACK_API_KEY": "k"}, "https://dashscope.aliyuncs.com"),
     ({"DASHSCOPE_FALLBACK_API_KEY": "k", "DASHSCOPE_BASE_URL": "http://127.0.0.1:9"}, "http://127.0.0.1:9"),
     (
@@ -107,6 +106,10 @@ WRONG = [
     ({"COMPAT_ATTEMPTS": "0"}, "COMPAT_ATTEMPTS should be a whole number"),
     ({"COMPAT_MODEL_ALIASES": "mine"}, "COMPAT_MODEL_ALIASES should be a comma-separated list"),
     ({"DASHSCOPE_BASE_URL": "dashscope"}, "DASHSCOPE_BASE_URL should be an address"),
+    ({"DASHSCOPE_BASE_URL": "wss://dashscope.example"}, "DASHSCOPE_BASE_URL should be an address"),
+    ({"DASHSCOPE_FALLBACK_REGION": "us"}, "DASHSCOPE_FALLBACK_REGION needs DASHSCOPE_FALLBACK_API_KEY"),
+    ({"DASHSCOPE_FALLBACK_WORKSPACE_ID": "ws"}, "DASHSCOPE_FALLBACK_WORKSPACE_ID needs DASHSCOPE_FALLBACK_API_KEY"),
+    ({"DASHSCOPE_FALLBACK_BASE_URL": "https://x"}, "DASHSCOPE_FALLBACK_BASE_URL needs DASHSCOPE_FALLBACK_API_KEY"),
     ({"COMPAT_LOG_LEVEL": "loud"}, "COMPAT_LOG_LEVEL should be debug"),
     ({"COMPAT_JOB_RETENTION": "-1"}, "COMPAT_JOB_RETENTION should be a number of seconds, 0 or more"),
     ({"COMPAT_HEARTBEAT": "0"}, "COMPAT_HEARTBEAT should be a number of seconds above 0"),
@@ -204,6 +207,7 @@ MISSPELT = [
     ("COMPAT_API_KEY", "COMPAT_API_KEYS"),
     ("COMPAT_MODEL_ALIAS", "COMPAT_MODEL_ALIASES"),
     ("COMPAT_JOBS_GRACE", "COMPAT_JOB_GRACE"),
+    ("COMPAT_TRUSTED_PROXY", "COMPAT_TRUSTED_PROXIES"),
     ("COMPAT_SOTRE", "COMPAT_STORE"),
     ("COMPAT_TRACE", "COMPAT_GRACE or COMPAT_TRACES"),
     ("COMPT_STORE", "COMPAT_STORE"),

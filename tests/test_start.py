@@ -68,6 +68,15 @@ def test_a_command_that_lacks_an_extra_says_which(
     assert f"needs the {extra} extra: pip install 'qwen-asr-compat[{extra}]'" in said
 
 
+def test_doctor_says_that_serve_would_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    without(monkeypatch, "local")
+
+    done = CliRunner().invoke(main, ["doctor"], env=dict.fromkeys(os.environ))
+
+    assert 1 == done.exit_code
+    assert "needs the local extra" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("extra", "setting", "value"),
     [
@@ -108,6 +117,8 @@ PLACES = [
     ("COMPAT_API_KEYS_FILE", "{folder}/none"),
     ("COMPAT_MODEL_ALIASES", "mine=nonsense"),
     ("COMPAT_DIARIZE_MODEL", "nonsense"),
+    ("COMPAT_DIARIZE_MODEL", "fun-asr-realtime"),
+    ("COMPAT_DIARIZE_MODEL", "qwen3-asr-flash"),
 ]
 
 

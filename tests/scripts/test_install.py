@@ -1,0 +1,88 @@
+"""scripts/install and the virtual environments that it finds. A stand-in for Python says what it is asked."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+UP_TO_DATE = ".venv/.installed-requirements.lock-"
+
+
+def install(checkout: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHON"}
+    return subprocess.run(
+        [checkout / "scripts" / "install"], env={**clean, **environment}, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A folder in which everything was installed, by this Python."""
+    (folder := tmp_path / "checkout").mkdir()
+    (folder / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts" / "install", folder / "scripts")
+    for name in ("requirements.lock", "pyproject.toml"):
+        (folder / name).write_text("")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / ".venv"], check=True)
+    (folder / ".venv" / ".made").write_text(f"{sys.version_info[0]} {sys.version_info[1]} {folder}\n")
+    (folder / (UP_TO_DATE + "4294967295")).touch()  # cksum of nothing
+    return folder
+
+
+def python(folder: Path, script: str) -> str:
+    (path := folder / "python").write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_what_is_up_to_date_is_left_alone(checkout: Path) -> None:
+    done = install(checkout)
+
+    assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
+
+
+def test_a_virtual_environment_of_another_folder_is_not_used(checkout: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(checkout, tmp_path / "copy", symlinks=True)
+
+    done = install(copy, PYTHON=python(tmp_path, 'case "$*" in *venv*) echo made again >&2; exit 3;; esac'))
+
+    assert "made again" in done.stderr
+    assert not (copy / ".venv").exists()
+
+
+def test_a_virtual_environment_of_another_python_is_not_used(checkout: Path, tmp_path: Path) -> None:
+    (checkout / ".venv" / ".made").write_text(f"3 10 {checkout}\n")
+
+    done = install(checkout, PYTHON=python(tmp_path, 'case "$*" in *venv*) echo made again >&2; exit 3;; esac'))
+
+    assert "made again" in done.stderr
+    assert not (checkout / ".venv").exists()
+
+
+def test_a_python_that_is_too_old_is_refused_and_makes_nothing(checkout: Path, tmp_path: Path) -> None:
+    shutil.rmtree(checkout / ".venv")
+
+    done = install(checkout, PYTHON=python(tmp_path, "exit 1"))
+
+    assert (1, "needs Python 3.11 or newer") == (done.returncode, done.stderr[16:42])
+    assert not (checkout / ".venv").exists()
+
+
+@pytest.mark.parametrize(
+    ("packaged", "hint"), [("exit 1", True), ("exit 0", False)], ids=["no ensurepip", "another reason"]
+)
+def test_the_package_of_debian_is_named_where_it_is_missing(
+    checkout: Path, tmp_path: Path, packaged: str, *, hint: bool
+) -> None:
+    shutil.rmtree(checkout / ".venv")
+
+    done = install(checkout, PYTHON=python(tmp_path, f'case "$*" in *ensurepip*) {packaged};; *venv*) exit 3;; esac'))
+
+    assert 1 == done.returncode
+    assert hint == ("python3-venv" in done.stderr)
