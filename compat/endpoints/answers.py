@@ -30,14 +30,19 @@ def timed(request: Request, stage: str) -> Iterator[None]:
 
 async def answer(request: Request, transcript: Transcript, work: Work) -> Response:
     with timed(request, "render"):
-        form = await rendered(transcript, work.ask)
+        form = await rendered(transcript, work.ask, groq(request))
     return Response(form.body, media_type=form.content_type, headers=headers(work, transcript.surface))
 
 
-async def rendered(transcript: Transcript, ask: Ask) -> Rendered:
+async def rendered(transcript: Transcript, ask: Ask, groq: str) -> Rendered:
     if len(transcript.text) > LENGTHY:
-        return await asyncio.to_thread(render, transcript, ask)
-    return render(transcript, ask)
+        return await asyncio.to_thread(render, transcript, ask, groq)
+    return render(transcript, ask, groq)
+
+
+def groq(request: Request) -> str:
+    """The request's id, if it came to Groq's address."""
+    return request.state.log["request_id"] if request.state.groq else ""
 
 
 def headers(work: Work, surface: str = "") -> dict[str, str]:

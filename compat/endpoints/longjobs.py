@@ -71,7 +71,7 @@ class LongJobs:
             parts = pinged(self._frames(order))
             return await self._in_parts(request, order, parts, EventStream)
         if self._settings.heartbeat is not None and ask.response_format in JSON:
-            parts = kept_alive(self._body(order), every=self._settings.heartbeat, beat=b" ")
+            parts = kept_alive(self._body(order, answers.groq(request)), every=self._settings.heartbeat, beat=b" ")
             return await self._in_parts(request, order, parts, SlowJson)
         transcript = await while_connected(request.receive, self._jobs.transcript(order))
         return await answers.answer(request, transcript, order.work)
@@ -82,7 +82,7 @@ class LongJobs:
         if job.transcript is None:
             return _told(job, view, 202 if job.under_way else 200)
         ask = job.views[view]
-        form = await answers.rendered(job.transcript, ask)
+        form = await answers.rendered(job.transcript, ask, answers.groq(request))
         said = job.transcript
         headers = {"x-compat-road": said.surface, **answers.engine(ask)}
         headers |= answers.truncated(said.promised, said.duration)
@@ -124,9 +124,9 @@ class LongJobs:
         for frame in sse.Deltas().flush(transcript, order.work.ask):
             yield frame
 
-    async def _body(self, order: Order) -> AsyncGenerator[bytes, None]:
+    async def _body(self, order: Order, groq: str) -> AsyncGenerator[bytes, None]:
         transcript = await self._jobs.transcript(order)
-        yield (await answers.rendered(transcript, order.work.ask)).body
+        yield (await answers.rendered(transcript, order.work.ask, groq)).body
 
 
 def _told(job: Job, view: int, code: int, headers: dict[str, str] | None = None) -> Response:

@@ -15,19 +15,22 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from compat import catalogue
 
 _AZURE = re.compile(r"/openai(?:/deployments/(?P<deployment>.+?))?(?:/v1)?(?P<path>/(?:audio|models|realtime)(?:/.*)?)")
+_GROQ = re.compile("/+openai/+v1/")
 _OTHERS = re.compile(r"/openai(?:/deployments/(?P<deployment>[^/]+))?(?:/v1)?(?P<path>/.+)")
 
 
 class Paths:
-    """The middleware. Azure's deployment, where the path names one, is `deployment` in the request's state."""
+    """The middleware. In the request's state, `deployment` is Azure's, where the path names one, and `groq` whether the
+    path is below Groq's prefix."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
-            scope["path"], deployment = canonical(scope["path"])
-            scope.setdefault("state", {})["deployment"] = deployment
+            state = scope.setdefault("state", {})
+            state["groq"] = bool(_GROQ.match(scope["path"]))
+            scope["path"], state["deployment"] = canonical(scope["path"])
         await self._app(scope, receive, send)
 
 

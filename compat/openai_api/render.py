@@ -47,6 +47,12 @@ class Dashscope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     engine: str = ""
 
 
+class Groq(msgspec.Struct, frozen=True):
+    """What Groq's answers have besides, and @ai-sdk/groq will not do without: the request's id."""
+
+    id: str
+
+
 class Language(msgspec.Struct, frozen=True):
     code: str
 
@@ -56,6 +62,7 @@ class Json(msgspec.Struct, frozen=True, kw_only=True):
     languages: list[Language] | msgspec.UnsetType = msgspec.UNSET
     usage: Tokens | Duration
     dashscope: Dashscope
+    x_groq: Groq | msgspec.UnsetType = msgspec.UNSET
 
 
 class VerboseSegment(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +105,7 @@ class Verbose(msgspec.Struct, frozen=True, kw_only=True):
     words: list[VerboseWord] | msgspec.UnsetType = msgspec.UNSET
     usage: Duration
     dashscope: Dashscope
+    x_groq: Groq | msgspec.UnsetType = msgspec.UNSET
 
 
 class Diarized(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,12 +117,14 @@ class Diarized(msgspec.Struct, frozen=True, kw_only=True):
     dashscope: Dashscope
 
 
-def render(transcript: Transcript, ask: Ask) -> Rendered:
+def render(transcript: Transcript, ask: Ask, groq: str = "") -> Rendered:
+    """`groq`: the request's id, where Groq's own address was called."""
+    own = Groq(groq) if groq else msgspec.UNSET
     match ask.response_format:
         case "json":
-            return _json(_plain(transcript, ask))
+            return _json(msgspec.structs.replace(_plain(transcript, ask), x_groq=own))
         case "verbose_json":
-            return _json(_verbose(transcript, ask))
+            return _json(msgspec.structs.replace(_verbose(transcript, ask), x_groq=own))
         case "text":
             return _text(transcript.text + "\n")
         case "srt" | "vtt":

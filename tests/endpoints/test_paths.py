@@ -190,6 +190,22 @@ def test_azure_s_newer_address_and_groq_s_work(root: str, speech: bytes, prefix:
     assert "hello\n" == text
 
 
+@pytest.mark.parametrize("form", ["json", "verbose_json"])
+@pytest.mark.parametrize("kind", ["transcriptions", "translations"])
+def test_answers_at_groq_s_address_have_the_request_s_id(
+    web: httpx2.Client, root: str, speech: bytes, kind: str, form: str
+) -> None:
+    for prefix in ("/openai/v1", "//openai/v1/", "/v1", "/openai/deployments/my-dictation"):
+        answer = web.post(
+            f"{root}{prefix}/audio/{kind}",
+            headers=BEARER,
+            data={"model": "whisper-large-v3", "response_format": form},
+            files={"file": ("a.wav", speech)},
+        )
+        groq = {"id": answer.headers["x-request-id"]} if "/openai/v1" in prefix else None
+        assert groq == answer.json().get("x_groq"), prefix
+
+
 def test_a_wrong_key_is_an_error_for_azure_s_class_too(root: str) -> None:
     with azure(root, api_key="wrong") as client, pytest.raises(openai.AuthenticationError) as refused:
         client.models.list()

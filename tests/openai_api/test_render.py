@@ -53,6 +53,15 @@ def ask(response_format: ResponseFormat, *granularities: Granularity, model: str
     return Ask(model=model, response_format=response_format, granularities=frozenset(granularities))
 
 
+@pytest.mark.parametrize("response_format", ["json", "verbose_json"])
+def test_groq_s_answers_have_the_request_s_id(response_format: ResponseFormat) -> None:
+    plain = render(SPOKEN, ask(response_format)).body
+    theirs = json.loads(render(SPOKEN, ask(response_format), "req_1").body)
+
+    assert {"id": "req_1"} == theirs.pop("x_groq")
+    assert json.loads(plain) == theirs
+
+
 def body(transcript: Transcript, request: Ask) -> dict[str, Any]:
     rendered = render(transcript, request)
     assert JSON == rendered.content_type
