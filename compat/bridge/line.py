@@ -270,6 +270,8 @@ class Line:
     def _answer_due(self) -> float | None:
         if self.owed:
             patience = self._limits.stalled if self._hearing.detecting else self._limits.manual_answer
+            if self._held and self._owed[-1].silent:
+                patience = self._limits.silent_answer
             return max(self._heard_at, self._asked_at) + patience
         if self.timeline.sent - self._heard_of > self._limits.stalled * TICKS and self._hearing.speaking:
             return self._heard_at + self._limits.stalled

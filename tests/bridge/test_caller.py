@@ -169,7 +169,7 @@ def test_an_empty_commit_is_the_documented_error() -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        [(later(2.9), []), (later(0.2), ["> finish"]), (finished, ["< completed item_1 '' 1.0", "close"])],
+        [(later(0.4), []), (later(0.2), ["> finish"]), (finished, ["< completed item_1 '' 1.0", "close"])],
         [
             (committed("t1"), []),
             (later(2.9), []),

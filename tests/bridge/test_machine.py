@@ -205,7 +205,7 @@ def test_the_server_stops() -> None:
     play(
         late,
         [
-            (append(1000), ["> audio 32000"]),
+            (append(b"\0\x10" * 16_000), ["> audio 32000"]),
             (commit, [*NEW, "> commit"]),
             (shutdown(2), []),
             (later(2), ["< failed item_1 service_unavailable", "hang up 1001", "> finish"]),
@@ -224,7 +224,7 @@ def test_a_session_has_an_end() -> None:
         busy,
         [
             (later(59.5), []),
-            (append(1000), ["> audio 32000"]),
+            (append(b"\0\x10" * 16_000), ["> audio 32000"]),
             (commit, [*NEW, "> commit"]),
             (later(0.5), []),
             (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.bridge.stage import (
     NEW,
     SECOND,
@@ -139,6 +141,68 @@ def test_what_a_session_that_had_to_end_makes_of_the_next_turn_does_not_count() 
             (final("n1", "two"), ["< delta item_2 'two'", "< completed item_2 'two' 1.0"]),
         ],
     )
+
+
+LOUD = (1000).to_bytes(2, "little") * 16_000
+FAINT = (300).to_bytes(2, "little") * 16_000
+MIDWAY = FAINT[:16_000] + (-1000).to_bytes(2, "little", signed=True) + FAINT[16_002:]
+
+
+@pytest.mark.parametrize("sounds", [[FAINT], [bytes(32_000)], [FAINT, FAINT]])
+def test_a_silent_turn_without_an_answer_is_soon_asked_for_again(sounds: list[bytes]) -> None:
+    stage = ready(Stage(), turn_detection=None)
+    for sound in sounds:
+        stage.hear(append(sound))
+    play(
+        stage,
+        [
+            (commit, [*NEW, "> commit"]),
+            (append(LOUD), []),
+            (commit, SECOND),
+            (later(0.4), []),
+            (later(0.2), ["> finish"]),
+            (finished, [f"< completed item_1 '' {len(sounds)}.0", "close", "open"]),
+            (opened, ["> setup pcm/16000 manual", "> audio 32000", "> commit"]),
+        ],
+    )
+
+
+@pytest.mark.parametrize("sounds", [[LOUD], [MIDWAY], [LOUD, FAINT], [FAINT, LOUD]])
+def test_a_turn_that_may_hold_speech_is_waited_for(sounds: list[bytes]) -> None:
+    stage = ready(Stage(), turn_detection=None)
+    for sound in sounds:
+        stage.hear(append(sound))
+    play(stage, [(commit, [*NEW, "> commit"]), (later(2.9), []), (later(0.2), ["> finish"])])
+
+
+def test_a_silent_turn_that_the_service_speaks_of_is_waited_for() -> None:
+    stage = ready(Stage(), turn_detection=None)
+    play(
+        stage,
+        [
+            (append(1000), ["> audio 32000"]),
+            (commit, [*NEW, "> commit"]),
+            (committed("t1"), []),
+            (later(2.9), []),
+            (later(0.2), ["> finish"]),
+        ],
+    )
+
+
+def test_speech_behind_silent_turns_is_answered_within_the_grace() -> None:
+    world = World(manual=True)
+    world.connect()
+    for sound in [silence(1500)] * 4 + [word(2000)]:
+        world.append(sound)
+        world.say("input_audio_buffer.commit")
+    world.stop(4.0)
+    for _ in range(40):
+        world.connect()
+        while world.deliver():
+            pass
+        world.wait(0.1)
+
+    assert ["", "", "", "", "w2000"] == world.transcripts
 
 
 def test_cuts_and_losses_of_a_long_turn() -> None:
