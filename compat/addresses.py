@@ -83,7 +83,7 @@ def check(url: str, param: str, *, http: bool = False, private: bool = False) ->
     if parts.scheme not in (("https", "http") if http else ("https",)) or not host:
         raise _refused(param, "is not an http(s) address" if http else "is not an https address")
     if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
-        raise _refused(param, "is not a valid address: percent-encode it, and write its host in Punycode")
+        raise _refused(param, "is not an address: percent-encode it, and write its host in Punycode")
     if parts.username is not None or parts.password is not None:
         raise _refused(param, "contains a user name or a password: leave them out")
     if not private and not _public(host.removesuffix(".")):
