@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import binascii
 import errno
 import hashlib
 import os
 import shutil
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import unquote_to_bytes
 
 from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
@@ -26,6 +28,7 @@ READ = 256 << 10  # bytes read at a time to be hashed
 # are none, and those that are have little to catch up with.
 HASHED_MEANWHILE = 64 << 20
 NO_ROOM = "This server has no room for the file now."
+_STANDARD = bytes.maketrans(b"-_", b"+/")
 LONGEST_PATH = 200  # bytes of a file that came without a name: it may be a path itself
 
 
@@ -82,9 +85,9 @@ class Upload:
 
 
 async def receive(request: Request, place: Place, *, limit: int, turns: Turns) -> Upload:
-    """Reads the whole form, the file into `place`, which stays empty where a `url` came instead. Raises BadRequest,
-    EncodedBody, BadAudio (no file, empty file), TooLarge, Overloaded and DiskFull (as soon as it is known, without
-    reading on), and Starlette's ClientDisconnect."""
+    """Reads the whole form, the file into `place`, which stays empty where the `url` of one came instead. Raises
+    BadRequest, EncodedBody, BadAudio (no file, empty file), TooLarge, Overloaded and DiskFull (as soon as it is known,
+    without reading on), and Starlette's ClientDisconnect."""
     path = place.path
     upload = Upload(path, limit)
     parts = _parts(request, upload)
@@ -95,21 +98,28 @@ async def receive(request: Request, place: Place, *, limit: int, turns: Turns) -
         place.expect(int(declared))
         if int(declared) > _room(path):
             raise DiskFull(NO_ROOM, retry_after=60)
+    came = False
     try:
         with _private(path) as file:
             async for chunk in request.stream():
+                came = came or bool(chunk)
                 size, text = upload.size, parts.text
                 parts.feed(chunk)
                 place.hold(file=upload.size - size, text=parts.text - text)
                 if upload.waiting > BLOCK:
                     await asyncio.to_thread(upload.work_off, file)
+            if not (came or "content-length" in request.headers or "transfer-encoding" in request.headers):
+                raise BadRequest("The request has no body: it has neither Content-Length nor Transfer-Encoding.")
+            parts.end()
+            if not upload.size and (audio := _embedded(parts)):
+                place.hold(file=len(audio))
+                upload.add(memoryview(audio))
             await turns.mine()
             upload.write(file)
     except OSError as exc:
         if exc.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise DiskFull(NO_ROOM, retry_after=60) from exc
-    parts.end()
     upload.fields = parts.fields
     _complete(parts, upload)
     return upload
@@ -138,6 +148,25 @@ def _parts(request: Request, upload: Upload) -> Parts | Texts:
             "The header Content-Type names no boundary: leave it to the client, as to curl's -F.", param="file"
         )
     return Parts(options[b"boundary"], upload.add)
+
+
+def _embedded(parts: Parts | Texts) -> bytes:
+    """The audio of a `url` that holds it (`data:audio/wav;base64,…`, also in base64's alphabet for URLs, as Groq takes
+    it), which takes the place of a file. Empty without one. Raises BadRequest."""
+    url = next((value.strip() for name, value in parts.fields if name == "url"), "")
+    if url[:5].lower() != "data:":
+        return b""
+    head, _, data = url.partition(",")
+    if not head.lower().endswith(";base64"):
+        raise BadRequest("url is a data URL, but not in base64.", param="url")
+    coded = unquote_to_bytes(data).translate(_STANDARD, b"\r\n")
+    try:
+        audio = binascii.a2b_base64(coded + b"=" * (-len(coded) % 4), strict_mode=True)
+    except binascii.Error as exc:
+        raise BadRequest("url is not well-formed base64.", param="url") from exc
+    parts.fields = [(name, value) for name, value in parts.fields if name != "url"]
+    parts.files, parts.named = 1, True
+    return audio
 
 
 def _complete(parts: Parts | Texts, upload: Upload) -> None:
