@@ -10,6 +10,7 @@ from starlette.routing import Route
 from compat.emulator.faults import Faults, Rule
 from compat.emulator.refusals import json_response
 from compat.emulator.state import Emulator
+from compat.emulator.surface import UNDECODABLE
 
 
 def routes(emulator: Emulator) -> list[Route]:
@@ -17,7 +18,7 @@ def routes(emulator: Emulator) -> list[Route]:
         """A JSON list of rules replaces those before; an empty one ends all faults."""
         try:
             rules = msgspec.json.decode(await request.body(), type=tuple[Rule, ...])
-        except msgspec.MsgspecError as exc:
+        except UNDECODABLE as exc:
             return json_response({"message": str(exc)}, 400)
         emulator.faults.arm(Faults(rules))
         return Response(status_code=204)

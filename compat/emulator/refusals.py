@@ -76,6 +76,18 @@ def full() -> Refusal:
     return Refusal(503, "ServiceUnavailable", message, compat="service_unavailable", retry_after=60)
 
 
+def crowded() -> Refusal:
+    """The emulator's own: requests under way hold as many bytes as they may together."""
+    message = "The emulator holds too many request bodies at once (the limit bodies_bytes)."
+    return Refusal(503, "ServiceUnavailable", message, compat="service_unavailable", retry_after=1)
+
+
+def failed() -> Refusal:
+    """What the service says of its own errors (error codes page)."""
+    message = "An internal error has occured."
+    return Refusal(500, "InternalError", message, compat="internal_error")
+
+
 def json_response(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return Response(msgspec.json.encode(value), status, headers, media_type="application/json")
 

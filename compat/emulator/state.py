@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from compat.emulator.bodies import Bodies
 from compat.emulator.engine import Engine
 from compat.emulator.faults import FaultBook, Faults, SurfaceName
 from compat.emulator.folder import Folder, own
@@ -36,6 +37,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     file_seconds: float = 12 * 3600
     upload_mb: int = 1024
     body_bytes: int = 64 * 1024 * 1024
+    bodies_bytes: int = 1024**3
     policy_seconds: float = 300
     object_seconds: float = 48 * 3600
     result_seconds: float = 24 * 3600
@@ -88,6 +90,7 @@ class Emulator:
         self.faults = FaultBook(faults)
         self.readings = readings
         self.limits = limits
+        self.bodies = Bodies(limits.bodies_bytes)
         self.keys = keys
         self.clock = clock
         self.secret = secrets.token_bytes(32)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import logging
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import msgspec
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from compat.emulator import refusals
+from compat.emulator.bodies import Part
 from compat.emulator.faults import (
     Answer,
     Break,
@@ -32,7 +34,9 @@ from compat.emulator.refusals import Refusal, Shape
 from compat.emulator.state import Emulator, Seen
 
 T = TypeVar("T")
+log = logging.getLogger("dashscope.emulator")
 UNREADABLE = "Required body invalid, please check the request body format."
+UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)  # what msgspec raises for a body
 HELP = "For details, see: https://help.aliyun.com/zh/model-studio/error-code#apikey-error"
 
 
@@ -70,7 +74,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         """A member that is null counts as not sent, which is how many programs write their defaults."""
         try:
             return msgspec.convert(_given(self.body), kind)
-        except msgspec.ValidationError as exc:
+        except UNDECODABLE as exc:
             raise refusals.invalid(UNREADABLE) from exc
 
     def require(self, *parameters: str) -> None:
@@ -126,12 +130,20 @@ class Surface:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         request_id = str(uuid.uuid4())
+        with self._emulator.bodies.part() as body:
+            await self._respond(request, request_id, body, send)
+
+    async def _respond(self, request: Request, request_id: str, body: Part, send: Send) -> None:
+        scope, receive = request.scope, request.receive
         try:
-            response = await self._answer(request, request_id)
+            response = await self._answer(request, request_id, body)
         except Refusal as refusal:
             response = self._shape(refusal, request_id)
-        except _Severed:
+        except (_Severed, ClientDisconnect):
             return
+        except Exception:
+            log.exception("a request failed: %s", request_id)
+            response = self._shape(refusals.failed(), request_id)
         response.headers["x-request-id"] = request_id
         fault: Fault | None = scope.get("emulator.fault")
         try:
@@ -139,10 +151,13 @@ class Surface:
         except _Severed:
             return  # the server closes a connection whose answer was left unfinished
 
-    async def _answer(self, request: Request, request_id: str) -> Response:
+    async def _answer(self, request: Request, request_id: str, part: Part) -> Response:
+        """A request without a key is refused before its body is read, and not counted."""
         if request.method not in self._methods:
             raise refusals.not_supported(request.method)
-        body = await self._read(request) if self._reads else None
+        if self._key:
+            authorise(request, self._emulator.keys)
+        body = await self._read(request, part) if self._reads else None
         name = self._name if isinstance(self._name, str) else self._name(body)
         self._emulator.counts[name] += 1
         fault = self._emulator.faults.take(name)
@@ -159,19 +174,18 @@ class Surface:
         self._emulator.requests.append(self._describe(asked))
         if (forced := await strike(asked)) is not None:
             return forced
-        if self._key:
-            authorise(request, self._emulator.keys)
         return await self._handle(asked)
 
-    async def _read(self, request: Request) -> object:
+    async def _read(self, request: Request, part: Part) -> object:
         whole = bytearray()
         async for chunk in request.stream():
             whole += chunk
+            part.grow(len(chunk))
             if len(whole) > self._emulator.limits.body_bytes:
                 raise Refusal(400, "BadRequest.TooLarge", "Payload Too Large", compat="invalid_parameter_error")
         try:
             return msgspec.json.decode(bytes(whole))
-        except msgspec.DecodeError as exc:
+        except UNDECODABLE as exc:
             raise refusals.invalid(UNREADABLE) from exc
 
 

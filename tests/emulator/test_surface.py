@@ -1,0 +1,116 @@
+"""What every surface does before and after its own code: keys first, bodies that are no JSON, its own errors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from compat.emulator.app import create_app
+from compat.emulator.engine import Engine, Hypothesis, Sentence
+from compat.emulator.engines.scripted import Scripted
+from compat.emulator.faults import Faults, Hang, Rule
+from compat.emulator.state import Limits
+from tests.emulator.laptop import CHAT, GENERATION, TRANSCRIPTION, data_uri, wav
+
+KEY = {"authorization": "Bearer sk-test"}
+READING = (CHAT, GENERATION, TRANSCRIPTION)
+ASK = {
+    "model": "qwen3-asr-flash",
+    "messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": data_uri(wav(0.2))}}]}],
+}
+
+
+class Failing(Scripted):
+    """An engine with a bug."""
+
+    def recognise(self, sound: Iterable[bytes], *, speakers: bool = False) -> Iterator[Sentence]:
+        raise ZeroDivisionError(f"{type(sound)}, {speakers}")
+
+
+def app(engine: Engine | None = None, **settings: Any) -> Starlette:  # noqa: ANN401 - those of create_app
+    return create_app(engine or Scripted([], hypotheses=[[Hypothesis("")]]), **settings)
+
+
+async def status(made: Starlette, path: str, headers: dict[str, str]) -> int:
+    """Of a POST whose body never comes: to wait for it is an error."""
+    answers: list[Any] = []
+
+    async def receive() -> Any:  # noqa: ANN401 - an ASGI message
+        raise AssertionError("the body was waited for")
+
+    async def send(message: Any) -> None:  # noqa: ANN401 - an ASGI message
+        answers.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in {"host": "localhost", **headers}.items()],
+        "server": ("localhost", 80),
+        "scheme": "http",
+    }
+    await made(scope, receive, send)
+    return int(answers[0]["status"])
+
+
+@pytest.mark.parametrize("path", [*READING, "/api/v1/tasks/1", "/api/v1/tasks/1/cancel"])
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer sk-other"}, {"authorization": "Basic c2s="}])
+async def test_strangers_are_refused_before_their_bodies_come(path: str, headers: dict[str, str]) -> None:
+    made = app(keys=frozenset({"sk-test"}), faults=Faults((Rule("chat", Hang()),)))
+
+    assert 401 == await status(made, path, headers)
+    assert {} == dict(made.state.emulator.counts)
+
+
+@pytest.mark.parametrize("path", [*READING, "/emulator/faults"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b'{"model": "\xe9t\xe9"}',
+        b'{"\xff": 1}',
+        "{}".encode("utf-16"),
+        b"\xef\xbb\xbf{}",
+        b'{"model": "\\ud800"}',
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        *(b'{"model": "qwen3-asr-flash", "x": ' + b"[" * deep + b"]" * deep + b"}" for deep in (300, 900, 990)),
+        b"NaN",
+        b"1e999999",
+    ],
+    ids=lambda body: repr(body[:12]),
+)
+def test_bodies_that_are_no_json(path: str, body: bytes) -> None:
+    with TestClient(app(), base_url="http://localhost") as http:
+        answer = http.post(path, content=body, headers=KEY)
+
+    assert (400, "application/json") == (answer.status_code, answer.headers["content-type"])
+
+
+def test_bodies_share_a_bound_and_give_it_back() -> None:
+    size = len(json.dumps(ASK))
+    with TestClient(app(limits=Limits(bodies_bytes=size)), base_url="http://localhost") as http:
+        answers = [http.post(CHAT, content=json.dumps(ASK) + space, headers=KEY) for space in ("", " ", "")]
+
+    assert [200, 503, 200] == [answer.status_code for answer in answers]
+    assert "1" == answers[1].headers["retry-after"]
+    assert "bodies_bytes" in answers[1].json()["error"]["message"]
+
+
+def test_its_own_errors_have_the_services_shape(caplog: pytest.LogCaptureFixture) -> None:
+    native = {"model": ASK["model"], "input": {"messages": [{"role": "user", "content": [{"audio": data_uri(wav())}]}]}}
+    with TestClient(app(Failing([])), base_url="http://localhost") as http:
+        chat, generation = http.post(CHAT, json=ASK, headers=KEY), http.post(GENERATION, json=native, headers=KEY)
+
+    assert (500, "internal_error") == (chat.status_code, chat.json()["error"]["code"])
+    assert (500, "InternalError") == (generation.status_code, generation.json()["code"])
+    assert generation.json()["request_id"] == generation.headers["x-request-id"]
+    assert "ZeroDivisionError" in caplog.text
