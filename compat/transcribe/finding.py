@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
 from collections.abc import Iterator, Sequence
@@ -75,7 +76,7 @@ def _matching(pattern: str) -> Iterator[Recording | Unreadable]:
     """Where the pattern leaves the suffix open, media files; and never the transcripts beside them."""
     parts = Path(pattern).parts
     root = Path(*parts[: next(number for number, part in enumerate(parts) if glob.has_magic(part))])
-    paths = [Path(path) for path in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207 - patterns may be absolute
+    paths = sorted(set(_expanded(root, parts[len(root.parts) :], root)))
     if not paths:
         yield Unreadable(pattern, "No file matches")
     open_suffix = not Path(pattern).suffix
@@ -86,6 +87,46 @@ def _matching(pattern: str) -> Iterator[Recording | Unreadable]:
             yield from _walk(path, root, folders)
         elif suffix in MEDIA or not (open_suffix or suffix in TRANSCRIPTS):
             yield _file(path, root)
+
+
+def _expanded(folder: Path, parts: tuple[str, ...], root: Path) -> Iterator[Path]:
+    """As glob.glob does it, but for links: those read each linked folder as often as a path leads there."""
+    if not parts or parts == ("**",):
+        yield folder
+    elif parts[0] == "**":
+        for below in _folders(folder, root, set()):
+            yield from _expanded(below, parts[1:], root)
+    elif not glob.has_magic(parts[0]):
+        if os.path.lexists(folder / parts[0]):
+            yield from _expanded(folder / parts[0], parts[1:], root)
+    else:
+        for path in _listed(folder):
+            hidden = path.name.startswith(".") and not parts[0].startswith(".")
+            if not hidden and fnmatch.fnmatch(path.name, parts[0]) and not _leads_back(path, folder, root):
+                yield from _expanded(path, parts[1:], root)
+
+
+def _folders(folder: Path, root: Path, met: set[Path]) -> Iterator[Path]:
+    """This one and those below it, each once, none hidden."""
+    if (real := folder.resolve()) in met:
+        return
+    met.add(real)
+    yield folder
+    for path in _listed(folder):
+        if path.is_dir() and not path.name.startswith(".") and not _leads_back(path, folder, root):
+            yield from _folders(path, root, met)
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _leads_back(path: Path, folder: Path, root: Path) -> bool:
+    """A link to a folder above would lead out of what was named."""
+    return path.is_symlink() and any(within.resolve().is_relative_to(path.resolve()) for within in (folder, root))
 
 
 def _walk(folder: Path, root: Path, met: set[tuple[int, int]]) -> Iterator[Recording | Unreadable]:
@@ -102,7 +143,7 @@ def _walk(folder: Path, root: Path, met: set[tuple[int, int]]) -> Iterator[Recor
         if path.name.startswith("."):
             continue
         if path.is_dir():
-            if not folder.resolve().is_relative_to(path.resolve()):  # a link back would lead out of the folder named
+            if not _leads_back(path, folder, root):
                 yield from _walk(path, root, met)
         elif path.suffix.lower() in MEDIA:
             yield _file(path, root)

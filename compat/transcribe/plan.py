@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 from tinytag import TinyTag, TinyTagException
 
-from compat.transcribe.finding import STANDARD, TRANSCRIPTS, Recording, Unreadable, find
+from compat.transcribe.finding import MEDIA, STANDARD, TRANSCRIPTS, Recording, Unreadable, find
 
 
 @dataclass(frozen=True)
@@ -84,27 +84,52 @@ def _made(folder: Path) -> Path:
 
 
 def _targets(recordings: Sequence[Recording], folder: Path | None, suffix: str) -> list[Path]:
-    """No two are the same. Recordings of one name from several folders keep these; of two in one folder the second
-    keeps its own suffix: talk.srt, talk.wav.srt."""
-    named: dict[Path, set[Path]] = defaultdict(set)
+    """No two are the same. Recordings of one name from several folders keep these folders below `folder`."""
+    siblings: dict[Path, list[str] | None] = {}
+    places = []
+    parents: dict[Path, set[Path]] = defaultdict(set)
     for recording in recordings:
+        source = recording.path or Path("stdin")
+        if recording.path and source.parent not in siblings:
+            siblings[source.parent] = _files(source.parent)
+        place = recording.place.with_name(f"{_stem(source, siblings.get(source.parent, []))}.{suffix}")
+        places.append((source, place))
         if recording.path:
-            named[recording.place.with_suffix("")].add(recording.path.absolute().parent)
+            parents[place].add(source.absolute().parent)
     targets: dict[Path, None] = {}
-    for recording in recordings:
-        source, place = recording.path or Path("stdin"), recording.place
-        parents = named[place.with_suffix("")]
-        if len(parents) > 1:
-            place = source.absolute().relative_to(os.path.commonpath(parents))
-        place = folder / place if folder else source
-        whole = f"{place.name}.{suffix}"
-        target = place.with_name(f"{place.stem}.{suffix}")
-        number = 1
-        while target in targets or target == source:
-            target = place.with_name(whole if number == 1 else f"{place.name}.{number}.{suffix}")
+    for source, place in places:
+        target = source.with_name(place.name)
+        if folder and len(parents[place]) > 1:
+            target = folder / target.absolute().relative_to(os.path.commonpath(parents[place]))
+        elif folder:
+            target = folder / place
+        number, first = 1, target
+        while target in targets:
             number += 1
+            target = first.with_name(f"{first.stem}.{number}.{suffix}")
         targets[target] = None
     return list(targets)
+
+
+def _files(folder: Path) -> list[str] | None:
+    try:
+        return [entry.name for entry in os.scandir(folder) if entry.is_file()]
+    except OSError:
+        return None
+
+
+def _stem(source: Path, siblings: Sequence[str] | None) -> str:
+    """What a transcript is called before its suffix. It depends on what lies beside the recording and not on the
+    command: the next one must find the transcript, and must not take that of talk.mp3 for that of talk.wav."""
+    if siblings is None or source.suffix.lower() not in MEDIA:
+        return source.name
+    stem = source.stem.casefold()
+    for name in siblings:
+        other = Path(name)
+        same = other.name.casefold() == stem or (other.stem.casefold() == stem and other.suffix.lower() in MEDIA)
+        if same and name != source.name:
+            return source.name
+    return source.stem
 
 
 def _standard_input(stack: contextlib.ExitStack) -> Path:
