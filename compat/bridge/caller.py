@@ -270,8 +270,8 @@ class Caller:
             self._hearing.withdraw(self._turn.item)
             self._turn = None
         if not waits:
-            self._hearing.drop(deaf=sent)
-            self._outbox.say(ours.Cleared(event_id=self._outbox.event_id()))
+            self._hearing.drop(self._mark, deaf=sent)
+            self._ledger.cleared(self._mark)
         if heard or waits:
             self._tape.add(Barrier(why="clear", tick=self._mark, announced=not waits))
         self._settle()

@@ -266,11 +266,13 @@ class Hearing:
         self.waiting.clear()
         self._orphans = deque(self.unfinished)
 
-    def drop(self, *, deaf: bool) -> None:
+    def drop(self, tick: int, *, deaf: bool) -> None:
         """The caller takes back what it has not committed; its item, if there is one, is not mentioned again. `deaf`:
         some of it was sent, so a turn that this session of the service may still find is not the caller's."""
         self.deaf |= deaf
         for item in [item for item in self.unfinished if not (item.committed and item.kept)]:
+            item.end = tick if item.end is None else item.end
+            self._ledger.stopped(item)
             self.unfinished.remove(item)
             self._orphans = deque(orphan for orphan in self._orphans if orphan is not item)
             for turn in [turn for turn, piece in self._turns.items() if piece.item is item]:

@@ -67,6 +67,11 @@ class Ledger:
         if len(self._past) > self._remembered:
             del self._past[next(iter(self._past))]
 
+    def cleared(self, tick: int) -> None:
+        """The caller dropped what it had not committed: no item begins before this position."""
+        self.reached = max(self.reached, tick)
+        self._outbox.say(ours.Cleared(event_id=self._outbox.event_id()))
+
     def _announce(self, item: Item, previous: str | None) -> None:
         told = ours.Item(id=item.id)
         shapes = (ours.ItemCreated,) if self._dialect == "beta" else (ours.ItemAdded, ours.ItemDone)

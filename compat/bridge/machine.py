@@ -307,14 +307,14 @@ class Bridge:
     def _pass(self, barrier: Barrier) -> None:
         """Everything before the barrier is answered."""
         if barrier.why == "clear":
-            self._hearing.drop(deaf=False)
+            self._hearing.drop(barrier.tick, deaf=False)
         self._hearing.finished(barrier.tick)
         match barrier.why:
             case "commit":
                 self._commits.passed(barrier)
             case "clear":
                 if not barrier.announced:
-                    self._outbox.say(ours.Cleared(event_id=self._outbox.event_id()))
+                    self._ledger.cleared(barrier.tick)
             case "switch":
                 if barrier.target is not None:
                     self._hearing.listen(barrier.target)

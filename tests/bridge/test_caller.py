@@ -489,7 +489,7 @@ def test_clear_drops_a_detected_turn_that_goes_on() -> None:
         [
             (append(500), ["> audio 16000"]),
             (started("t1", 100), ["< speech_started item_1 100"]),
-            (clear, ["< cleared", "> finish"]),
+            (clear, ["< speech_stopped item_1 500", "< cleared", "> finish"]),
             (final("t1", "dropped"), []),
             (finished, ["close"]),
             (append(500), ["open"]),
@@ -544,13 +544,40 @@ def test_clear_while_new_settings_wait_and_the_connection_breaks() -> None:
             (append(1000), ["> audio 32000"]),
             (started("t1", 100), ["< speech_started item_1 100"]),
             (update(transcription={"language": "de"}), ["< session.updated"]),
-            (clear, ["< cleared", "> finish"]),
+            (clear, ["< speech_stopped item_1 1000", "< cleared", "> finish"]),
             (lost(), []),
             (append(500), ["open"]),
             (opened, [SETUP + " de", "> audio 16000"]),
             (started("n1", 100), ["< speech_started item_2 1100"]),
         ],
     )
+
+
+@pytest.mark.parametrize(
+    ("before", "cleared"),
+    [
+        ([], [(clear, ["< cleared", "> finish"]), (finished, ["close"])]),
+        (
+            [(started("t1", 900), ["< speech_started item_1 600"])],
+            [(clear, ["< speech_stopped item_1 1000", "< cleared", "> finish"]), (finished, ["close"])],
+        ),
+        (
+            [(commit, ["> finish"]), (clear, [])],
+            [(finished, ["close", *NEW, "< completed item_1 '' 0.0", "< cleared"])],
+        ),
+    ],
+    ids=["silence", "in mid-speech", "after a commit"],
+)
+def test_the_padding_of_a_turn_does_not_reach_into_what_was_cleared(
+    before: Conversation, cleared: Conversation
+) -> None:
+    stage = ready(Stage(), turn_detection={"type": "server_vad", "prefix_padding_ms": 300})
+    play(stage, [(append(1000), ["> audio 32000"]), *before, *cleared])
+    for said in (append(500), opened):
+        stage.hear(said)
+
+    (told,) = stage.hear(started("n1", 100))
+    assert told.endswith(" 1000")
 
 
 def test_clear_drops_half_a_sample_too() -> None:

@@ -259,7 +259,7 @@ def test_a_clear_ends_the_turn_and_the_waiting() -> None:
         [
             *SPEAKING,
             (GERMAN, UPDATED),
-            (clear, ["< cleared", "> finish"]),
+            (clear, ["< speech_stopped item_1 1000", "< cleared", "> finish"]),
             (append(500), []),
             (finished, ["close", "open"]),
             (opened, [f"{SETUP} de", "> audio 16000"]),

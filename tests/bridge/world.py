@@ -381,4 +381,6 @@ class World:
         for kind in ("speech_started", "speech_stopped"):
             items = [frame["item_id"] for frame in self.of(kind)]
             assert len(items) == len(set(items))
+        spoken = [frame["item_id"] for frame in self.frames if frame["type"].rpartition(".")[2].startswith("speech_")]
+        assert spoken[: len(spoken) // 2 * 2 : 2] == spoken[1::2], "a turn begins before the one before it has stopped"
         assert len({frame["event_id"] for frame in self.frames}) == len(self.frames)
