@@ -291,8 +291,9 @@ async def _unrouted(request: Request, exc: Exception) -> Response:
 
 
 async def _gone(request: Request, _: Exception) -> Response:
-    request.state.log.update(error="client_disconnected")
-    return Response(status_code=499)
+    line = request.state.log
+    line.setdefault("error", "client_disconnected")  # or why this server has hung up
+    return Response(status_code=line.get("status", 499))
 
 
 async def _failed(_: Request, exc: Exception) -> Response:

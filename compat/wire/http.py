@@ -300,7 +300,8 @@ class Protocol(HttpToolsProtocol):
             return
         answerable = self._stage == "head" or not self.cycle.response_started
         if answerable and (self._framing or self._asking):
-            self._real.write(answer(error, told(self.app_state)))
+            line = None if self._stage == "head" else self.cycle.scope["state"].get("log")  # the app's own
+            self._real.write(answer(error, told(self.app_state), line))
         if self._stage != "head":  # as uvicorn tells an application that its client has gone
             self.cycle.disconnected = True
             self.cycle.message_event.set()

@@ -25,22 +25,25 @@ def told(app_state: Mapping[str, Any]) -> Told:
     return who
 
 
-def fields(error: CompatError, told: Told) -> tuple[dict[str, str], bytes]:
-    """Headers and body; the log has a line with the id."""
-    told(error)
-    request_id = f"req_{uuid.uuid4().hex}"
-    log.info("refused", extra={"fields": {"request_id": request_id, "status": error.status, "error": error.code}})
+def fields(error: CompatError, told: Told, line: dict[str, Any] | None = None) -> tuple[dict[str, str], bytes]:
+    """Headers and body; the log has a line with the id: `line`, where the request has one already."""
+    if line is None:
+        told(error)
+        line = {"request_id": f"req_{uuid.uuid4().hex}", "status": error.status, "error": error.code}
+        log.info("refused", extra={"fields": line})
+    else:
+        line.update(status=error.status, error=error.code)
     body = json.dumps(error.body()).encode()
     headers = {
         "content-type": "application/json",
         "content-length": str(len(body)),
         "connection": "close",
-        "x-request-id": request_id,
+        "x-request-id": line["request_id"],
     }
     return headers | error.headers(), body
 
 
-def answer(error: CompatError, told: Told) -> bytes:
-    headers, body = fields(error, told)
+def answer(error: CompatError, told: Told, line: dict[str, Any] | None = None) -> bytes:
+    headers, body = fields(error, told, line)
     lines = [f"{name}: {value}\r\n".encode() for name, value in headers.items()]
     return b"".join([STATUS_LINE[error.status], *lines, b"\r\n", body])

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
@@ -16,7 +18,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from compat.app import create_app
 from compat.errors import CompatError
+from compat.settings import Settings
 from tests.servers import serve
 from tests.wire.stage import Wire, connected
 
@@ -195,3 +199,23 @@ async def test_time_counts_while_the_caller_is_waited_for(
 
     assert (told in transport.told) if told else not transport.told
     assert bool(told) is bool(refused)
+
+
+async def test_a_request_that_is_cut_off_has_one_line_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    upload = head(
+        b"content-length: 99999", b"content-type: multipart/form-data; boundary=b", path=b"/v1/audio/translations"
+    )
+    app = create_app(Settings(dashscope_api_key="key", spool=tmp_path), insecure=True)
+    transport, refused = Wire(), list[CompatError]()
+    with caplog.at_level(logging.INFO, "compat.access"):
+        async with connected(app, transport, refused=refused.append) as (protocol, loop):
+            protocol.data_received(upload)
+            await loop.until(31.0)
+            await asyncio.gather(*protocol.tasks)
+
+    [line] = [record.__dict__["fields"] for record in caplog.records if record.name == "compat.access"]
+    assert (408, "request_timeout", "/v1/audio/translations") == (line["status"], line["error"], line["path"])
+    assert f"x-request-id: {line['request_id']}\r\n".encode() in transport.told
+    assert not refused  # the request's own line is counted
