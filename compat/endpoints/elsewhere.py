@@ -16,6 +16,11 @@ from compat.openai_api.absent import absent
 
 _THERE = r"/(?:audio/(?:transcriptions|translations)|models|realtime(?:/client_secrets|/transcription_sessions)?)"
 THERE = re.compile(rf".*({_THERE}(?:/(?!audio/|models|realtime)[^/]+)?)/*")
+# What other servers and typing errors make of the two: whisper.cpp's /inference, whisper-asr-webservice's /asr
+_NEAR = re.compile(
+    r"(/api)?(/v\d+)*(/audio)*/((?P<translation>translat(e|ions?))|transcri(be|ptions?)|inference|asr|stt|speech-to-text)"
+)
+_NO_DEPLOYMENT = re.compile(r"/+openai/+deployments/+audio/+(transcriptions|translations)/*")
 
 
 def methods(request: Request) -> str:
@@ -28,24 +33,33 @@ def methods(request: Request) -> str:
 def error(request: Request, exc: Exception) -> CompatError:
     """What Starlette's own refusal is here."""
     if isinstance(exc, HTTPException) and exc.status_code == 405:
-        return MethodNotAllowed(f"{request.method} is not allowed on {request.url.path}: use {methods(request)}.")
-    return unknown(request.method, request.url.path)
+        return MethodNotAllowed(
+            f"{request.method} is not allowed on {request.state.sent[:200]}: use {methods(request)}."
+        )
+    return unknown(request.method, request.url.path, request.state.sent)
 
 
-def unknown(method: str, path: str) -> NotFound:
+def unknown(method: str, path: str, sent: str = "") -> NotFound:
+    """`path` is not there; `sent` is what the client wrote, where Paths has changed it."""
+    sent = (sent or path)[:200]
+    if _NO_DEPLOYMENT.fullmatch(sent):
+        return NotFound(f"{sent} names no deployment: it goes before /audio.", code="unknown_url")
     found = THERE.fullmatch(path.lower())
+    if not found and (near := _NEAR.fullmatch(path.lower())):
+        ours = "translations" if near["translation"] else "transcriptions"
+        return NotFound(f"There is no {method} {sent} here, but /v1/audio/{ours}.", code="unknown_url")
     meant = f"/v1{found[1]}" if found else path
     if what := absent(meant):
         return NotFound(
-            f"{path[:200]} is not offered: this server transcribes and translates speech, and has no {what}.",
+            f"{sent} is not offered: this server transcribes and translates speech, and has no {what}.",
             code="unsupported_endpoint",
         )
     hint = f", but {meant[:200]}: base addresses end in /v1" if meant != path else ""
-    return NotFound(f"There is no {method} {path[:200]} here{hint}.", code="unknown_url")
+    return NotFound(f"There is no {method} {sent} here{hint}.", code="unknown_url")
 
 
 async def unknown_socket(socket: WebSocket) -> None:
-    refused = unknown("WebSocket", socket.url.path)
+    refused = unknown("WebSocket", socket.url.path, socket.state.sent)
     socket.state.log["error"] = refused.code
     headers = {"x-request-id": f"req_{uuid.uuid4().hex}"}
     await socket.send_denial_response(JSONResponse(refused.body(), refused.status, headers))
@@ -54,7 +68,7 @@ async def unknown_socket(socket: WebSocket) -> None:
 async def no_socket(request: Request) -> None:
     """A plain request where sessions are opened, as a proxy makes it that does not know WebSockets."""
     raise BadRequest(
-        f"{request.url.path} opens a WebSocket, and this request asks for none: a proxy in front may have dropped its "
-        "headers Upgrade and Connection.",
+        f"{request.state.sent[:200]} opens a WebSocket, and this request asks for none: a proxy in front may have "
+        "dropped its headers Upgrade and Connection.",
         code="websocket_required",
     )

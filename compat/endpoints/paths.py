@@ -20,8 +20,8 @@ _OTHERS = re.compile(r"/openai(?:/deployments/(?P<deployment>[^/]+))?(?:/v1)?(?P
 
 
 class Paths:
-    """The middleware. In the request's state, `deployment` is Azure's, where the path names one, and `groq` whether the
-    path is below Groq's prefix."""
+    """The middleware. In the request's state, `deployment` is Azure's, where the path names one, `sent` the path as it
+    came, and `groq` whether that is below Groq's prefix."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -29,6 +29,7 @@ class Paths:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
             state = scope.setdefault("state", {})
+            state["sent"] = scope["path"]
             state["groq"] = bool(_GROQ.match(scope["path"]))
             scope["path"], state["deployment"] = canonical(scope["path"])
         await self._app(scope, receive, send)

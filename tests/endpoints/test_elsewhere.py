@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from compat.endpoints.elsewhere import unknown
+from compat.endpoints.paths import canonical
 from compat.openai_api.absent import ABSENT
 
 HINTS = [
@@ -24,6 +25,38 @@ HINTS = [
 @pytest.mark.parametrize(("path", "meant"), HINTS)
 def test_what_was_probably_meant_is_told(path: str, meant: str) -> None:
     assert f"There is no GET {path} here, but {meant}: base addresses end in /v1." == unknown("GET", path).message
+
+
+NEAR = [
+    *("/v1/audio/transcription", "/v1/audio/transcribe", "/v1/transcriptions", "/transcriptions", "/v1/transcribe"),
+    *("/inference", "/asr", "/v1/asr", "/api/v1/transcribe", "/v1/v1/audio/transcription", "/stt", "/ASR"),
+]
+
+
+@pytest.mark.parametrize("path", NEAR)
+def test_other_names_of_the_same_are_told_ours(path: str) -> None:
+    assert f"There is no POST {path} here, but /v1/audio/transcriptions." == unknown("POST", path).message
+
+
+@pytest.mark.parametrize("path", ["/v1/audio/translation", "/v1/translate", "/translations"])
+def test_so_are_those_of_translations(path: str) -> None:
+    assert f"There is no POST {path} here, but /v1/audio/translations." == unknown("POST", path).message
+
+
+@pytest.mark.parametrize("sent", ["/openai/deployments/whisper/asr", "/openai/v1/chat/completions", "//v1/nothing/"])
+def test_the_path_is_named_as_it_was_sent(sent: str) -> None:
+    path, _ = canonical(sent)
+
+    assert sent in unknown("POST", path, sent).message
+
+
+@pytest.mark.parametrize(
+    "sent", ["/openai/deployments//audio/transcriptions", "/openai/deployments/audio/translations"]
+)
+def test_a_deployment_without_a_name_is_named(sent: str) -> None:
+    path, _ = canonical(sent)
+
+    assert f"{sent} names no deployment: it goes before /audio." == unknown("POST", path, sent).message
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/audio", "/v1/audio/transcriptions", "/v1/models"])
