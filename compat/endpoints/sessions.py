@@ -15,7 +15,7 @@ from compat import catalogue
 from compat.bridge.setup import detection
 from compat.endpoints.auth import Gate
 from compat.endpoints.bodies import check_encoding
-from compat.errors import Forbidden, TooLarge
+from compat.errors import CompatError, Forbidden, TooLarge
 from compat.openai_api import secrets
 from compat.openai_api.realtime.opening import Dialect, Opening
 from compat.openai_api.realtime.patch import Patch
@@ -48,7 +48,11 @@ class Sessions:
         issuer = self._issuer(request)
         asked = secrets.request(body := await _body(request), secrets.TranscriptionSessionRequest)
         patch = msgspec.structs.replace(asked.noting(secrets.request(body, dict[str, Any])), type="transcription")
-        value, expires_at, session = self._issued(patch, asked.seconds, "beta", issuer)
+        try:
+            value, expires_at, session = self._issued(patch, asked.seconds, "beta", issuer)
+        except CompatError as error:  # here the body is the session
+            param = (error.param or "").removeprefix("session").removeprefix(".") or None
+            raise type(error)(error.message, param=param, code=error.code) from error
         return JSONResponse({**session, "client_secret": {"value": value, "expires_at": expires_at}})
 
     def _issuer(self, request: Request) -> str:

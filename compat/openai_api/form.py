@@ -13,13 +13,11 @@ import msgspec
 
 from compat import addresses, languages
 from compat.errors import BadRequest
+from compat.openai_api import context
 from compat.openai_api.fields import Fields, choice, switch, words
 from compat.openai_api.parameters import TRANSLATION
-from compat.openai_api.usage import estimate
 from compat.transcript import Ask, CaptionFormat, Granularity, ResponseFormat
 
-CONTEXT_TOKENS = 10_000
-"""The service's bound for context (guide of qwen3-asr-flash, 2026-01), held against an estimate."""
 SPEAKERS = 4
 UNDETERMINED = frozenset({"auto", "auto-detect", "autodetect", "detect", "multi", "mul", "und"})
 """What other servers and players write for "detect the language"."""
@@ -196,14 +194,10 @@ def _language(form: Fields) -> tuple[str | None, tuple[str, ...]]:
 
 
 def _context(form: Fields) -> str:
-    prompt, keywords = form.one("prompt"), ", ".join(form.many("keywords"))
-    context = "\n".join(filter(None, (prompt, keywords)))
-    if estimate(context) > CONTEXT_TOKENS:
-        raise BadRequest(
-            f"prompt and keywords are about {estimate(context):,} tokens; the service takes {CONTEXT_TOKENS:,}.",
-            param="prompt" if prompt else "keywords",
-        )
-    return context
+    prompt = form.one("prompt")
+    text = context.joined(prompt, form.many("keywords"))
+    context.check(text, "prompt" if prompt else "keywords")
+    return text
 
 
 def _guides(form: Fields) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from compat.bridge.limits import Limits
 from compat.endpoints import bodies, keeper, parts, sessions, spool
 from compat.endpoints.conversation import Bounds
 from compat.jobs import changes
-from compat.openai_api import fields, form, secrets
+from compat.openai_api import context, fields, secrets
 from compat.openai_api.realtime import client_events
 from compat.settings import Settings
 from compat.wire import connections, http, websocket
@@ -45,7 +45,7 @@ CODE = {
     "fields as JSON or a web form, with `url`": f"{bodies.LARGEST >> 20} MiB",
     "a form's text fields": f"{parts.LONGEST_FIELD >> 20} MiB each, {parts.ALL_FIELDS >> 20} MiB together",
     "all text fields together, without voice samples": f"{fields.MOST_TEXT:,} characters",
-    "prompt and keywords of an upload": f"about {form.CONTEXT_TOKENS:,} tokens",
+    "prompt and keywords": f"about {context.TOKENS:,} tokens",
     "the length of audio": f"`COMPAT_MAX_DURATION`, {SET.max_duration / 3600:g} h",
     "reading a file": f"{READING['seconds'].default} s, {READING['memory'].default >> 30} GiB of memory",
     "JSON's levels": f"{nesting.DEEPEST} where it is kept, else what the parser's stack holds (some 900)",

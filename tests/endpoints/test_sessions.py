@@ -221,14 +221,24 @@ WRONG: list[tuple[str, object, str]] = [
         "session.audio.input.transcription.model",
     ),
     ("client_secrets", {"session": {"include": ["bogus"]}}, "session.include[0]"),
-    ("transcription_sessions", {"include": ["bogus"]}, "session.include[0]"),
+    ("transcription_sessions", {"include": ["bogus"]}, "include[0]"),
     (
         "transcription_sessions",
         {"input_audio_noise_reduction": {"type": "x"}},
-        "session.input_audio_noise_reduction.type",
+        "input_audio_noise_reduction.type",
     ),
     ("transcription_sessions", {"client_secret": {"expires_at": {"seconds": 9}}}, "client_secret.expires_at.seconds"),
-    ("transcription_sessions", {"input_audio_format": "mp3"}, "session.input_audio_format"),
+    ("transcription_sessions", {"input_audio_format": "mp3"}, "input_audio_format"),
+    (
+        "transcription_sessions",
+        {"input_audio_transcription": {"prompt": "word " * 30_000}},
+        "input_audio_transcription.prompt",
+    ),
+    (
+        "client_secrets",
+        {"session": {"audio": {"input": {"transcription": {"prompt": "word " * 30_000}}}}},
+        "session.audio.input.transcription.prompt",
+    ),
 ]
 
 

@@ -15,6 +15,7 @@ from msgspec import UNSET, UnsetType
 
 from compat import languages
 from compat.errors import BadRequest, CompatError
+from compat.openai_api import context
 from compat.openai_api.realtime.patch import Format, NoiseReduction, Patch, Transcription, TurnDetection
 from compat.openai_api.realtime.unread import MOST
 
@@ -24,6 +25,8 @@ Eagerness = Literal["low", "medium", "high", "auto"]
 SILENCES_MS: dict[str, int] = {"high": 500, "medium": 1000, "auto": 1000, "low": 4000}
 """How long a pause ends a turn, by the eagerness of semantic_vad."""
 _SHORTEST_SILENCE_MS, _LONGEST_SILENCE_MS = 200, 6000
+_LONGEST_PADDING_MS = 60_000
+_SERVER_VAD = ("threshold", "prefix_padding_ms", "silence_duration_ms")
 _PCM_RATES = (8000, 16000, 24000, 48000)
 _LIVE = ("gpt-realtime-whisper", "gpt-live-transcribe")
 """Models that transcribe while a turn is spoken; its caller commits, as they have no voice activity detection."""
@@ -113,7 +116,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def context(self) -> str:
         """Prompt and keywords in one text, as the service takes them."""
-        return "" if self.engine else "\n".join(filter(None, [self.prompt, ", ".join(self.keywords)]))
+        return "" if self.engine else context.joined(self.prompt, self.keywords)
 
     @property
     def spoken(self) -> str | None:
@@ -151,9 +154,15 @@ def _heard(session: Session, patch: Patch, resolve: Callable[[str], str]) -> dic
         before = session.turns or (session.vad if session.turns is UNSET else None)
         changes["turns"] = _turns(before, fields.turn_detection, paths["turn_detection"])
     if fields.transcription is not UNSET:
-        changes |= _transcription(fields.transcription or Transcription(), resolve, paths["transcription"])
-    if patch.unread or fields.turn_detection is None:
-        changes["unread"] = _unread(session.unread, patch.unread, turns=fields.turn_detection is not None)
+        said, path = fields.transcription or Transcription(), paths["transcription"]
+        changes |= _transcription(said, resolve, path)
+        text = context.joined(changes.get("prompt", session.prompt), changes.get("keywords", session.keywords))
+        context.check(text, f"{path}.prompt" if said.prompt else f"{path}.keywords")
+    unread = patch.unread
+    if fields.turn_detection is not UNSET:
+        unread = unread | _unfit(fields.turn_detection, changes["turns"])
+    if unread or fields.turn_detection is None:
+        changes["unread"] = _unread(session.unread, unread, turns=fields.turn_detection is not None)
     return changes
 
 
@@ -226,21 +235,36 @@ def _server_vad(before: Vad, said: TurnDetection, path: str) -> Vad:
     silence = _or(said.silence_duration_ms, before.silence_duration_ms, 500)
     if not 0 <= threshold <= 1:
         raise BadRequest("The threshold is a number from 0 to 1.", param=f"{path}.threshold")
-    if padding < 0:
-        raise BadRequest("The prefix padding is 0 ms or more.", param=f"{path}.prefix_padding_ms")
-    if silence < 0:
-        raise BadRequest("The silence is 0 ms or more.", param=f"{path}.silence_duration_ms")
+    if not (0 <= padding <= _LONGEST_PADDING_MS and padding.is_integer()):
+        raise BadRequest(
+            f"The prefix padding is a whole number of ms from 0 to {_LONGEST_PADDING_MS}.",
+            param=f"{path}.prefix_padding_ms",
+        )
+    if not (silence >= 0 and silence.is_integer()):
+        raise BadRequest("The silence is a whole number of ms, 0 or more.", param=f"{path}.silence_duration_ms")
     return Vad(
         threshold=threshold,
-        prefix_padding_ms=round(padding),
-        silence_duration_ms=round(min(max(silence, _SHORTEST_SILENCE_MS), _LONGEST_SILENCE_MS)),
+        prefix_padding_ms=int(padding),
+        silence_duration_ms=int(min(max(silence, _SHORTEST_SILENCE_MS), _LONGEST_SILENCE_MS)),
     )
+
+
+def _unfit(said: TurnDetection | None, vad: Vad | None) -> dict[str, bool]:
+    """The fields of turn detection that belong to another type of it than the one in force: True where given."""
+    if said is None:
+        return {}
+    fit = () if vad is None else _SERVER_VAD if vad.eagerness is None else ("eagerness",)
+    found = {}
+    for name in (*_SERVER_VAD, "eagerness"):
+        if name in fit or getattr(said, name) is not UNSET:
+            found[f"turn_detection.{name}"] = name not in fit and getattr(said, name) is not None
+    return found
 
 
 def _or(said: float | UnsetType | None, before: float, default: float) -> float:
     if said is UNSET:
-        return before
-    return default if said is None else said
+        return float(before)
+    return float(default if said is None else said)
 
 
 def _transcription(said: Transcription, resolve: Callable[[str], str], path: str) -> dict[str, Any]:

@@ -9,7 +9,10 @@ import msgspec
 
 MOST: Final = 64
 """Names that are kept, and characters of each: a caller may invent as many as fit into a frame."""
-_OURS = {"id", "object", "expires_at", "client_secret", "dashscope"}
+_OURS = {
+    *("id", "object", "expires_at", "client_secret"),
+    *(f"dashscope.{name}" for name in ("model", "threshold", "silence_duration_ms", "ignored", "engine")),
+}
 """What a client that sends the whole session back repeats."""
 _TEXT = ["text"]
 _SHORT = (
@@ -26,7 +29,7 @@ def unread(said: Any, shape: type[msgspec.Struct]) -> dict[str, bool]:  # noqa: 
     found = {
         _short(path): value not in (None, "", [], {}) and not (path.endswith("modalities") and value == _TEXT)
         for path, value in _walk(said, shape, "")
-        if path.partition(".")[0] not in _OURS
+        if path not in _OURS
     }
     return dict(list(found.items())[:MOST])
 

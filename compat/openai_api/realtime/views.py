@@ -109,6 +109,8 @@ class Flat(msgspec.Struct, frozen=True, kw_only=True):
     dashscope: Applied
 
 
+_NESTED = ("transcription", "noise_reduction", "format")
+"""What stands below `audio.input` at GA, and alone with a prefix in beta."""
 SessionView: TypeAlias = Transcribing | Conversing | Flat
 
 _GA_NAMES = {"pcm": "audio/pcm", "ulaw": "audio/pcmu", "alaw": "audio/pcma", "opus": "audio/opus"}
@@ -154,8 +156,13 @@ def _flat(session: Session, session_id: str, expires_at: int, applied: Applied) 
         input_audio_noise_reduction=session.noise_reduction,
         turn_detection=_turns(session.vad),
         include=session.include,
-        dashscope=applied,
+        dashscope=msgspec.structs.replace(applied, ignored=tuple(sorted(map(_flat_name, applied.ignored)))),
     )
+
+
+def _flat_name(field: str) -> str:
+    """A field that has no effect, as beta callers write it."""
+    return f"input_audio_{field}" if field.partition(".")[0] in _NESTED else field
 
 
 def _model(session: Session) -> str:

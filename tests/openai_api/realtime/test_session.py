@@ -118,6 +118,17 @@ def test_what_is_absent_stays() -> None:
         ({"include": ["item.input_audio_transcription.logprobs", "bogus"]}, "session.include[1]"),
         (inside(format={"type": "audio/flac"}), "session.audio.input.format.type"),
         (inside(format={"type": "audio/pcm", "rate": 1}), "session.audio.input.format.rate"),
+        (inside(turn_detection={"prefix_padding_ms": 1e30}), "session.audio.input.turn_detection.prefix_padding_ms"),
+        (inside(turn_detection={"prefix_padding_ms": 60_001}), "session.audio.input.turn_detection.prefix_padding_ms"),
+        (inside(turn_detection={"prefix_padding_ms": 0.5}), "session.audio.input.turn_detection.prefix_padding_ms"),
+        ({"turn_detection": {"silence_duration_ms": 1.5}}, "session.turn_detection.silence_duration_ms"),
+        (inside(transcription={"prompt": "four " * 10_001}), "session.audio.input.transcription.prompt"),
+        (inside(transcription={"keywords": ["four"] * 9000}), "session.audio.input.transcription.keywords"),
+        (
+            inside(transcription={"prompt": "x" * 20_004, "keywords": ["y" * 20_004]}),
+            "session.audio.input.transcription.prompt",
+        ),
+        ({"input_audio_transcription": {"prompt": "中" * 10_001}}, "session.input_audio_transcription.prompt"),
         (inside(turn_detection={"prefix_padding_ms": -1}), "session.audio.input.turn_detection.prefix_padding_ms"),
         (inside(turn_detection={"silence_duration_ms": -1}), "session.audio.input.turn_detection.silence_duration_ms"),
         (inside(transcription={"languages": ["en", "xx"]}), "session.audio.input.transcription.languages[1]"),
@@ -128,6 +139,15 @@ def test_nonsense_is_refused_where_it_stands(said: dict[str, Any], param: str) -
         patched(said)
 
     assert param == refused.value.param
+
+
+def test_the_context_is_bounded_over_several_updates() -> None:
+    session = patched(inside(transcription={"prompt": "x" * 39_000}))
+
+    with pytest.raises(CompatError) as refused:
+        patched(inside(transcription={"keywords": ["y" * 2000]}), session)
+    assert "session.audio.input.transcription.keywords" == refused.value.param
+    assert ("y" * 2000,) == patched(inside(transcription={"prompt": None, "keywords": ["y" * 2000]}), session).keywords
 
 
 def test_what_a_local_engine_ignores() -> None:

@@ -135,6 +135,17 @@ def test_an_update_of_one_field_leaves_the_others(field: str, value: object) -> 
         ([{"tools": [1]}, {"tools": []}], set()),
         ([{"tools": [1]}, {"instructions": "x"}], {"tools", "instructions"}),
         ([turns(create_response=True), {"turn_detection": None}], set()),
+        ([turns(type="server_vad", eagerness="low")], {"turn_detection.eagerness"}),
+        ([turns(eagerness="low")], {"turn_detection.eagerness"}),
+        ([turns(type="semantic_vad", threshold=0.4, prefix_padding_ms=1, silence_duration_ms=None)],
+         {"turn_detection.threshold", "turn_detection.prefix_padding_ms"}),
+        ([turns(type="none", threshold=0.4)], {"turn_detection.threshold"}),
+        ([turns(type="server_vad", eagerness="low"), turns(threshold=0.4)], {"turn_detection.eagerness"}),
+        ([turns(type="server_vad", eagerness="low"), turns(type="semantic_vad")], set()),
+        ([turns(type="server_vad", eagerness="low"), {"turn_detection": None}], set()),
+        ([{"dashscope": {"foo": 1, "live_deltas": True}}], {"dashscope.foo"}),
+        ([{"dashscope": {"model": "m", "threshold": 0.2, "silence_duration_ms": 500, "ignored": ["x"]}}], set()),
+        ([{"modalities": ["text", "audio"]}], {"modalities"}),
         ([inside(noise_reduction={"type": "far_field"}, transcription={"delay": "low"})],
          {"noise_reduction", "transcription.delay"}),
         ([inside(transcription={"language": "sw"})], {"transcription.language"}),
@@ -172,3 +183,20 @@ def test_a_session_that_is_sent_back_whole_changes_nothing(dialect: Any, kind: s
     same = {name: getattr(session, name) for name in ("format", "vad", "context", "spoken", "ignored", "live")}
     assert same == {name: getattr(again, name) for name in same}
     assert shown == {"model": again.model, "native": again.native}
+
+
+def test_beta_callers_read_their_own_names_of_what_changes_nothing() -> None:
+    ignored = ("format.zzz", "include", "noise_reduction", "transcription.delay", "turn_detection.eagerness")
+    named = {
+        dialect: view(Session(native="n"), Opening(dialect=dialect), "s", 1, Applied(model="n", ignored=ignored))
+        for dialect in ("ga", "beta")
+    }
+
+    assert ignored == named["ga"].dashscope.ignored
+    assert (
+        "include",
+        "input_audio_format.zzz",
+        "input_audio_noise_reduction",
+        "input_audio_transcription.delay",
+        "turn_detection.eagerness",
+    ) == named["beta"].dashscope.ignored
