@@ -18,6 +18,7 @@
     ├── RateLimited                  429 rate_limit_exceeded
     │   └── BudgetSpent              429 rate_limit_exceeded    our own queue is too long
     ├── QuotaExceeded                429 insufficient_quota     never retried
+    ├── UnknownMethod                501 method_not_implemented
     ├── ServiceFailed                502 upstream_error         DashScope failed or answered nonsense
     │   └── FileNotFetched           502 upstream_error         never retried: the file has to go by another road
     ├── ServiceUnavailable           503 service_unavailable    DashScope cannot be reached or is overloaded
@@ -177,6 +178,14 @@ class QuotaExceeded(CompatError):
     status = 429
     type = "insufficient_quota"
     default_code = "insufficient_quota"
+
+
+class UnknownMethod(CompatError):
+    """A request's method is none of HTTP's (RFC 9110, 9.1)."""
+
+    status = 501
+    type = "invalid_request_error"
+    default_code = "method_not_implemented"
 
 
 class ServiceFailed(CompatError):

@@ -14,13 +14,13 @@ import sys
 from collections.abc import Callable
 from typing import ClassVar, Final, Literal, cast
 
-from httptools import HttpParserUpgrade, HttpRequestParser
+from httptools import HttpParserInvalidMethodError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import get_remote_addr
 
 from compat.endpoints.pages import PROBES
-from compat.errors import BadRequest, CompatError, HeadTooLarge, Overloaded, ServiceUnavailable, TooSlow
+from compat.errors import BadRequest, CompatError, HeadTooLarge, Overloaded, ServiceUnavailable, TooSlow, UnknownMethod
 from compat.wire import websocket
 from compat.wire.connections import Connections, Place
 from compat.wire.ending import Transport, half_close, untaken
@@ -37,6 +37,8 @@ STOPPING: Final = 10.0  # seconds that a stopping server waits for a client to r
 # Bytes parsed at a time, which is what bounds the requests of a connection that wait: nothing is parsed while one does.
 SOME: Final = 1 << 10
 MANY: Final = 16 << 10  # of a body
+NO_METHOD: Final = "The method of this request is not known here: use GET, POST or DELETE."
+_REQUEST: Final = re.compile(rb"[A-Za-z-]+ \S+ HTTP/1\.[01]\r?\n")
 _HOST: Final = re.compile(rb"([\w.~!$&'()*+;=%-]*|\[[\w:.]*\])(:\d*)?")
 
 Stage = Literal["head", "body", "answer", "refused", "upgraded"]
@@ -291,7 +293,8 @@ class Protocol(HttpToolsProtocol):
     # --- how it ends ------------------------------------------------------------------------------------------------
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words
-        self._refuse(self._refusal or _strange())
+        unknown = isinstance(sys.exception(), HttpParserInvalidMethodError) and _REQUEST.match(self._part)
+        self._refuse(self._refusal or (UnknownMethod(NO_METHOD) if unknown else _strange()))
 
     def _refuse(self, error: CompatError) -> None:
         """Answers with it, unless an answer is on its way or nothing was asked, and closes."""

@@ -69,6 +69,9 @@ SLOW_HEAD = 408, "request_timeout", "The request's head did not come within 0.4 
 SLOW_BODY = 408, "request_timeout", "The request's body comes too slowly: less than 512 bytes a second for a while."
 
 
+UNKNOWN = 501, "method_not_implemented", "The method of this request is not known here: use GET, POST or DELETE."
+
+
 def head(*lines: bytes, path: bytes = b"/whole") -> bytes:
     return b"\r\n".join([b"POST %s HTTP/1.1" % path, b"host: x", *lines, b"", b""])
 
@@ -102,6 +105,10 @@ REFUSED: dict[str, tuple[list[bytes], tuple[int, str, str]]] = {
     "another version": ([b"GET / HTTP/2.0\r\nhost: x\r\n\r\n"], STRANGE),
     "no version": ([b"GET /\r\n\r\n"], STRANGE),
     "a tunnel": ([b"CONNECT x:443 HTTP/1.1\r\nhost: x\r\n\r\n"], STRANGE),
+    "a method of nobody's": ([b"FOO /whole HTTP/1.1\r\nhost: x\r\n\r\n"], UNKNOWN),
+    "a longer method": ([b"GETX /whole HTTP/1.1\r\nhost: x\r\n\r\n"], UNKNOWN),
+    "a method in lower case": ([b"post /whole HTTP/1.0\n\n"], UNKNOWN),
+    "a method and no HTTP": ([b"HELO mail.example\r\n\r\n"], STRANGE),
     "a zero in the path": ([b"GET /\0 HTTP/1.1\r\nhost: x\r\n\r\n"], STRANGE),
     "a promised body": ([head(b"content-length: 100", b"expect: 100-continue")], SLOW_BODY),
 }
