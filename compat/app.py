@@ -91,7 +91,8 @@ def create_app(
     door = Door(requests=settings.max_requests, sessions=settings.max_sessions)
     gate = Gate(settings, budget, door)
     pulse = Pulse()
-    accounts = [(_service(settings, settings.root, budget, guard, pulse), settings.dashscope_api_key or "")]
+    name = "the local engine" if local else "DashScope"
+    accounts = [(_service(settings, settings.root, budget, guard, pulse, name), settings.dashscope_api_key or "")]
     straight = _sockets(settings, settings.live_root, budget, guard, pulse)
     sockets: Sockets | LiveFallback = straight
     if settings.fallback_root and settings.fallback_live_root and settings.fallback_api_key:
@@ -224,7 +225,9 @@ def _budget(settings: Settings, metrics: Metrics) -> Budget:
     )
 
 
-def _service(settings: Settings, root: str, budget: Budget, guard: Guard, pulse: Pulse) -> Service:
+def _service(
+    settings: Settings, root: str, budget: Budget, guard: Guard, pulse: Pulse, name: str = "DashScope"
+) -> Service:
     return Service(
         root,
         connect_timeout=settings.connect_timeout,
@@ -233,6 +236,7 @@ def _service(settings: Settings, root: str, budget: Budget, guard: Guard, pulse:
         budget=budget,
         guard=guard,
         pulse=pulse,
+        name=name,
     )
 
 

@@ -20,6 +20,7 @@
     ├── QuotaExceeded                429 insufficient_quota     never retried
     ├── UnknownMethod                501 method_not_implemented
     ├── ServiceFailed                502 upstream_error         DashScope failed or answered nonsense
+    │   ├── AnswerCutOff             502 upstream_error         it broke off while it was streaming its answer
     │   └── FileNotFetched           502 upstream_error         never retried: the file has to go by another road
     ├── ServiceUnavailable           503 service_unavailable    DashScope cannot be reached or is overloaded
     │   ├── CircuitOpen              503 service_unavailable    it has failed too often lately: it was not asked
@@ -192,6 +193,10 @@ class ServiceFailed(CompatError):
     status = 502
     default_code = "upstream_error"
     retryable = True
+
+
+class AnswerCutOff(ServiceFailed):
+    """The connection was lost after DashScope had begun to stream its answer."""
 
 
 class FileNotFetched(ServiceFailed):

@@ -21,7 +21,7 @@ from compat.endpoints.files import Links
 from compat.endpoints.pieces import Pieces
 from compat.endpoints.spool import FITTED, Hold, unbounded
 from compat.endpoints.tasks import SURFACES, Tasks
-from compat.errors import CompatError, FileNotFetched, TooLarge
+from compat.errors import AnswerCutOff, CompatError, FileNotFetched, TooLarge
 from compat.settings import Settings
 from compat.transcript import Ask, Media, Request, Transcript
 from compat.upstream.buckets import Bucket
@@ -190,11 +190,18 @@ class Recogniser:
                     yield _measured(part, work.request) if isinstance(part, Transcript) else part
             return
         call, stream = _streamed(work.request)
-        held = Held(work.request.context)
-        async with contextlib.aclosing(self._service.stream(call, work.key)) as chunks:
-            async for chunk in chunks:
-                for text in held.feed(stream.feed(chunk)):
-                    yield text
+        held, given = Held(work.request.context), False
+        try:
+            async with contextlib.aclosing(self._service.stream(call, work.key)) as chunks:
+                async for chunk in chunks:
+                    for text in held.feed(stream.feed(chunk)):
+                        given = True
+                        yield text
+        except AnswerCutOff:
+            if given:
+                raise
+            yield await self.transcript(work)  # nothing has left yet, so that it may be asked again
+            return
         for text in held.feed(stream.flush()):
             yield text
         transcript = stream.transcript()

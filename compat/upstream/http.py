@@ -22,6 +22,7 @@ from compat.dashscope_api.calls import Call, File, Flow, Reply, Submitted, Wait
 from compat.dashscope_api.faults import fault
 from compat.dashscope_api.filetrans import cancel
 from compat.errors import (
+    AnswerCutOff,
     BudgetSpent,
     CircuitOpen,
     CompatError,
@@ -53,23 +54,15 @@ UNREACHED = (
 )
 
 
-def translated(exc: httpx2.HTTPError | httpx2.InvalidURL | OSError) -> CompatError:
+def translated(exc: httpx2.HTTPError | httpx2.InvalidURL | OSError, name: str = "DashScope") -> CompatError:
     """What the HTTP client's exception means to a caller. Says nothing of addresses."""
     if isinstance(exc, httpx2.PoolTimeout):
-        return ServiceUnavailable("All connections to DashScope are busy.", retry_after=1.0)
+        return ServiceUnavailable(f"All connections to {name} are busy.", retry_after=1.0)
     if isinstance(exc, UNREACHED):
-        return ServiceUnavailable(f"DashScope cannot be reached ({type(exc).__name__}).")
+        return ServiceUnavailable(f"{name[:1].upper()}{name[1:]} cannot be reached ({type(exc).__name__}).")
     if isinstance(exc, httpx2.TimeoutException):
-        return ServiceTimedOut("DashScope did not answer in time.")
-    return ServiceFailed(f"The connection to DashScope was lost ({type(exc).__name__}).")
-
-
-@contextlib.contextmanager
-def _translating() -> Iterator[None]:
-    try:
-        yield
-    except (httpx2.HTTPError, httpx2.InvalidURL, ssl.SSLError) as exc:
-        raise translated(exc) from exc
+        return ServiceTimedOut(f"{name[:1].upper()}{name[1:]} did not answer in time.")
+    return ServiceFailed(f"The connection to {name} was lost ({type(exc).__name__}).")
 
 
 @contextlib.contextmanager
@@ -99,7 +92,7 @@ class Custodian(Protocol):
 
 
 class Service:
-    """DashScope at `root`. Every method may raise any CompatError."""
+    """DashScope at `root`; errors call it `name`. Every method may raise any CompatError."""
 
     def __init__(
         self,
@@ -111,6 +104,7 @@ class Service:
         budget: Budget | None = None,
         guard: Guard | None = None,
         pulse: Pulse | None = None,
+        name: str = "DashScope",
     ) -> None:
         """Without a `budget` and a `guard` calls are neither held back nor counted. Raises SettingsError."""
         self._root = root.rstrip("/")
@@ -130,6 +124,7 @@ class Service:
         self._guard = guard
         self._connect_timeout = connect_timeout
         self._pulse = pulse or Pulse()
+        self._name = name
 
     async def close(self) -> None:
         await self._pools.close()
@@ -137,16 +132,19 @@ class Service:
     async def send(self, call: Call, key: str) -> Reply:
         """The whole answer to `call`; a refusal is raised."""
         async with self._answered(call, key) as response:
-            with _translating():
+            with self._translating():
                 body = await response.aread()
             return Reply(status=response.status_code, body=body, headers=dict(response.headers))
 
     async def stream(self, call: Call, key: str) -> AsyncGenerator[bytes, None]:
-        """The answer's bytes as they arrive. Close it to hang up."""
+        """The answer's bytes as they arrive. Close it to hang up. Raises AnswerCutOff when it ends early."""
         async with self._answered(call, key) as response:
-            with _translating():
-                async for chunk in response.aiter_raw():
-                    yield chunk
+            try:
+                with self._translating():
+                    async for chunk in response.aiter_raw():
+                        yield chunk
+            except ServiceFailed as exc:
+                raise AnswerCutOff(exc.message) from exc
 
     async def run(self, flow: Flow[T], key: str, custodian: Custodian | None = None) -> T:
         """Performs what `flow` asks for until it returns. A task that it submitted is cancelled when nobody waits any
@@ -198,6 +196,13 @@ class Service:
             async with asyncio.timeout(GOODBYE):
                 await self.send(cancel(task_id), key)
 
+    @contextlib.contextmanager
+    def _translating(self) -> Iterator[None]:
+        try:
+            yield
+        except (httpx2.HTTPError, httpx2.InvalidURL, ssl.SSLError) as exc:
+            raise translated(exc, self._name) from exc
+
     def _address(self, call: Call) -> httpx2.URL | str:
         return _joined(self._root, call.url) if call.url.startswith("/") else call.url
 
@@ -238,7 +243,7 @@ class Service:
         headers = {**call.headers, "content-length": str(call.length)} if call.body else dict(call.headers)
         if call.key:
             headers.update(traced, authorization=f"Bearer {key}")
-        with _translating():
+        with self._translating():
             content = _content(call) if call.body else None
             request = client.build_request(call.method, self._address(call), headers=headers, content=content)
             with self._pulse.excusing(self._connect_timeout, httpx2.ConnectTimeout):

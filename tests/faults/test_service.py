@@ -55,7 +55,8 @@ FAULTS: list[tuple[Way, SurfaceName, Fault, type[openai.APIError] | None, str | 
     ("stream", "chat", BROKEN, FAULT, "upstream_error", 2),
     ("stream", "chat", Break(0), FAULT, "upstream_error", 1),
     ("stream", "chat", Break(2), openai.APIError, "upstream_error", 1),
-    ("stream", "chat", Cut(200), FAULT, "upstream_error", 1),
+    ("stream", "chat", Cut(0), FAULT, "upstream_error", 2),  # the second time unstreamed
+    ("stream", "chat", Cut(200), FAULT, "upstream_error", 2),
     ("stream", "chat", Hang(), FAULT, "upstream_timeout", 1),
     ("stream", "chat", HTML, FAULT, "upstream_error", 1),
     ("task", "policy", BROKEN, FAULT, "upstream_error", 2),
@@ -162,3 +163,32 @@ def test_a_fault_is_told_plainly_and_leaves_nothing_behind(
     home.fail()
     ask(client, way, speech)
     nothing_is_left(home.base_url, spool, before, home.service)
+
+
+@pytest.mark.parametrize("after", [0, 1, 200])
+def test_a_stream_lost_before_its_first_text_is_asked_for_again(patient: House, speech: bytes, after: int) -> None:
+    patient.dashscope.counts.clear()
+    patient.fail(Rule("chat", Cut(after)))
+
+    with patient.client().audio.transcriptions.create(
+        model="gpt-4o-transcribe", file=("a.wav", speech), stream=True
+    ) as events:
+        texts = [event.text for event in events if event.type == "transcript.text.done"]
+
+    assert [SAID[0].text] == texts
+    assert 2 == patient.dashscope.counts["chat"]
+
+
+def test_a_stream_lost_after_its_first_text_is_not_repeated(patient: House, speech: bytes) -> None:
+    """The text that has left cannot be taken back."""
+    patient.dashscope.counts.clear()
+    patient.fail(Rule("chat", Cut(900)))
+    texts: list[object] = []
+    events = patient.client().audio.transcriptions.create(
+        model="gpt-4o-transcribe", file=("a.wav", speech), stream=True
+    )
+    with events, pytest.raises(openai.APIError):
+        texts.extend(events)  # what came before the error stays
+
+    assert texts
+    assert 1 == patient.dashscope.counts["chat"]

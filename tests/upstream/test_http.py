@@ -16,6 +16,7 @@ import uvloop
 
 from compat.dashscope_api.calls import Call, File, Flow, Reply, Submitted, Wait, json_call
 from compat.errors import (
+    AnswerCutOff,
     BadRequest,
     CompatError,
     NotAuthenticated,
@@ -188,7 +189,7 @@ async def test_a_file_in_a_body_arrives_whole(tmp_path: Path, size: int, as_base
 async def test_a_stream_that_is_cut_off_says_so() -> None:
     chunks: list[bytes] = []
     async with peer(CUT) as (_, service):
-        with pytest.raises(ServiceFailed, match="lost"):
+        with pytest.raises(AnswerCutOff, match="lost"):
             await _drain(service.stream(ASK, "k"), chunks)
 
     assert [b"{"] == chunks
@@ -243,3 +244,4 @@ def test_every_exception_of_the_client_has_a_meaning(foreign: type[httpx2.Reques
     assert isinstance(meant, ServiceFailed | ServiceTimedOut | ServiceUnavailable)
     assert meant.retryable
     assert "secret" not in meant.message
+    assert "dashscope" not in translated(foreign("x"), "the local engine").message.lower()
