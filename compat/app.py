@@ -285,6 +285,8 @@ async def _refused(request: Request, exc: Exception) -> Response:
 
 
 async def _unrouted(request: Request, exc: Exception) -> Response:
+    if (request.method, request.url.path) == ("OPTIONS", "/*"):  # the server as a whole
+        return Response(status_code=204, headers={"allow": "DELETE, GET, HEAD, OPTIONS, POST"})
     error = elsewhere.error(request, exc)
     if error.status != 405:
         return _answer(error)

@@ -160,6 +160,8 @@ class Protocol(HttpToolsProtocol):
             raise Refused
         if self._declined:
             return
+        if self.url == b"*":  # of OPTIONS, it asks about the server itself (RFC 9110, 9.3.7); uvicorn reads paths only
+            self.url = b"/*"
         before = self.cycle
         super().on_headers_complete()
         if self.parser.get_http_version() == "1.0" and self.cycle is not before:

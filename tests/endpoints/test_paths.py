@@ -135,6 +135,18 @@ def test_the_methods_of_a_path_are_listed(web: httpx2.Client, root: str, path: s
         assert "access-control-allow-origin" not in asked.headers
 
 
+@pytest.mark.parametrize(
+    ("method", "answer"), [(b"OPTIONS", b"HTTP/1.1 204 No Content"), (b"GET", b"HTTP/1.1 404 Not Found")]
+)
+def test_the_server_as_a_whole_can_be_asked_for_its_methods(root: str, method: bytes, answer: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", int(root.rpartition(":")[2])), timeout=5) as connection:
+        connection.sendall(method + b" * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        said = b"".join(iter(lambda: connection.recv(65536), b""))
+
+    assert said.startswith(answer)
+    assert (b"allow: DELETE, GET, HEAD, OPTIONS, POST" in said) == (method == b"OPTIONS")
+
+
 def test_a_probe_of_an_upload_s_address_finds_it(web: httpx2.Client, root: str) -> None:
     for method in ("GET", "HEAD"):
         answer = web.request(method, f"{root}/v1/audio/transcriptions/")
