@@ -35,7 +35,8 @@ def _curl(base: str, keys: str | None, cert: Path | None, sample: Path) -> str:
     name = str(sample)
     if set(';,"') & set(name):  # signs of curl's own
         name = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return f"curl{trusted} {base}/audio/transcriptions{header} -F model={MODEL} -F {shlex.quote('file=@' + name)}"
+    url = shlex.quote(f"{base}/audio/transcriptions")  # zsh takes the brackets of an IPv6 address for a pattern
+    return f"curl{trusted} {url}{header} -F model={MODEL} -F {shlex.quote('file=@' + name)}"
 
 
 def _python(base: str, keys: str | None, cert: Path | None, sample: Path) -> list[str]:

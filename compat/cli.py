@@ -300,6 +300,8 @@ def _listener(host: str, port: int) -> socket.socket:
     try:
         both = host == "::" and socket.has_dualstack_ipv6()  # as the name "any" is understood: IPv4, too
         listener = socket.create_server((host, port), family=family, backlog=2048, dualstack_ipv6=both)
+    except socket.gaierror as exc:
+        raise click.ClickException(f"--host {host} is not an address of this machine: {exc.strerror}.") from exc
     except OSError as exc:
         reason = str(exc.strerror).partition(" (")[0]
         raise click.ClickException(f"Cannot listen on {host}:{port}: {reason}. Try another --port.") from exc

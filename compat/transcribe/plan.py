@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import sys
 import tempfile
 from collections import defaultdict
@@ -158,11 +159,13 @@ def check(target: Path | None) -> None:
         raise IsADirectoryError(0, "Is a directory", str(target))
     if not os.access(target.parent, os.W_OK | os.X_OK):
         raise PermissionError(0, "No files can be written here", str(target.parent))
+    with contextlib.suppress(FileNotFoundError):
+        target.lstat()  # a name that is too long
 
 
 def put(target: Path, text: str, *, force: bool) -> None:
     """Write it whole or not at all."""
-    part = target.with_name(f".{target.name}.part")
+    part = target.with_name(f".{secrets.token_hex(8)}.part")  # the target's own name may be as long as names can be
     try:
         part.write_text(ended(text), encoding="utf-8")
         if target.exists() and not force:

@@ -6,8 +6,9 @@ import contextlib
 import json
 import os
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 from rich.console import Console
@@ -16,6 +17,10 @@ from rich.text import Text
 
 from compat.transcribe.finding import Unreadable
 from compat.transcribe.plan import Piece, ended
+
+
+class Unwritable(click.ClickException):
+    """Standard output takes no more. Not an OSError: that would be one recording's."""
 
 
 class Report:
@@ -62,12 +67,13 @@ class Report:
     def transcript(self, text: str) -> None:
         """Print on standard output, above the bars; a file or pipe gets exactly what a file would. Raises OSError."""
         text = ended(text)
-        if not sys.stdout.isatty():
-            click.echo(text.encode(), nl=False)
-        elif self._progress.live.is_started:
-            self._console.print(Text(text.removesuffix("\n")), soft_wrap=True)
-        else:
-            click.echo(text, nl=False)
+        with _writing():
+            if not sys.stdout.isatty():
+                click.echo(text.encode(), nl=False)
+            elif self._progress.live.is_started:
+                self._console.print(Text(harmless(text).removesuffix("\n")), soft_wrap=True)
+            else:
+                click.echo(harmless(text), nl=False)
 
     def told(self, piece: Piece, status: str, error: str | None = None) -> None:
         if piece in self._bars and self._whole is not None:
@@ -106,8 +112,8 @@ class Report:
     def _line(self, source: str, target: str | None, status: str, seconds: float, error: str | None) -> None:
         line = {"file": source, "output": target, "status": status, "seconds": seconds}
         line |= {"error": error} if error else {}
-        text = json.dumps(line, ensure_ascii=False)
-        click.echo(text if printable(text) == text else json.dumps(line))
+        with _writing():
+            click.echo(as_json(line))
 
     def _failed(self, name: str, error: str) -> None:
         self.left.append(name)
@@ -122,7 +128,34 @@ def printable(text: str) -> str:
     return "".join(sign if sign.isprintable() else "�" for sign in text)
 
 
+def harmless(text: str) -> str:
+    """Words of a service on their way to a terminal, which obeys control characters. Joiners and marks of direction,
+    which words need, stay."""
+    return "".join("�" if unicodedata.category(sign) in ("Cc", "Cs") and sign not in "\n\t" else sign for sign in text)
+
+
+def as_json(line: dict[str, Any]) -> str:
+    text = json.dumps(line, ensure_ascii=False)
+    return text if printable(text) == text else json.dumps(line)
+
+
+@contextlib.contextmanager
+def _writing() -> Iterator[None]:
+    """A disk that is full, or an output that is closed, ends the command: what follows could not be printed either."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as exc:
+        _discard()
+        raise Unwritable(f"Standard output cannot be written: {exc.strerror}.") from exc
+
+
 def unread() -> NoReturn:
     """Standard output is closed (… | head): discard its buffer, which would fail at the exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _discard()
     raise SystemExit(1)
+
+
+def _discard() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

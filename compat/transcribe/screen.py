@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Literal, assert_never
@@ -15,6 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from compat.transcribe.listening import Captions, Open, Turn
+from compat.transcribe.report import as_json, harmless, printable
 
 Kind = Literal["screen", "lines", "json", "silent"]
 
@@ -50,12 +50,12 @@ class Silent:
 
     def fault(self, message: str) -> None:
         """What went wrong, on standard error."""
-        click.secho(message, fg="red", err=True)
+        click.secho(harmless(message), fg="red", err=True)
 
 
 class Lines(Silent):
     def settled(self, turn: Turn) -> None:
-        click.echo(turn.text)
+        click.echo(harmless(turn.text) if sys.stdout.isatty() else turn.text)
 
 
 class JsonLines(Silent):
@@ -63,7 +63,7 @@ class JsonLines(Silent):
         self._name = name
 
     def settled(self, turn: Turn) -> None:
-        click.echo(json.dumps({"file": self._name, **dataclasses.asdict(turn)}, ensure_ascii=False))
+        click.echo(as_json({"file": self._name, **dataclasses.asdict(turn)}))
 
 
 class Screen(Silent):
@@ -86,22 +86,22 @@ class Screen(Silent):
         self._draw()
 
     def settled(self, turn: Turn) -> None:
-        self._live.console.print(Text(turn.text), soft_wrap=True)
+        self._live.console.print(Text(harmless(turn.text)), soft_wrap=True)
 
     def fault(self, message: str) -> None:
         """On a terminal above what is being said, which would be drawn over it."""
         if sys.stderr.isatty():
-            self._live.console.print(Text(message, style="red"), soft_wrap=True)
+            self._live.console.print(Text(harmless(message), style="red"), soft_wrap=True)
         else:
             super().fault(message)
 
     def _draw(self) -> None:
         of = f" of {self._total:.0f}" if self._total else ""
-        footer = Text(f"{self._name}: {max(self._seconds, 0)}{of} s", style="dim")
+        footer = Text(f"{printable(self._name)}: {max(self._seconds, 0)}{of} s", style="dim")
         self._live.update(Group(*(_line(turn) for turn in self._turns), footer), refresh=True)
 
 
 def _line(turn: Open) -> Text:
     """What may change follows a sentence without the space between them."""
     apart = turn.settled[-1:] in tuple(".,;:!?") and turn.stash[:1].isalnum()
-    return Text.assemble(turn.settled, " " if apart else "", (turn.stash, "dim"))
+    return Text.assemble(harmless(turn.settled), " " if apart else "", (harmless(turn.stash), "dim"))

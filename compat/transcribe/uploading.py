@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from compat.transcribe import server
 from compat.transcribe.plan import Piece, Wanted, check, put
-from compat.transcribe.report import Report, printable, unread
+from compat.transcribe.report import Report, Unwritable, printable, unread
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -34,6 +34,8 @@ def upload(client: AsyncOpenAI, pieces: Sequence[Piece], wanted: Wanted, report:
     except ExceptionGroup as group:
         if group.subgroup(BrokenPipeError):
             unread()
+        if full := group.subgroup(Unwritable):
+            raise full.exceptions[0] from None
         raise
 
 

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from compat.cli import main
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from tests.audio.media import make
 from tests.house import House, house
@@ -134,13 +135,49 @@ def test_one_missing_file_leaves_the_others(home: House, folder: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux' full device")
-def test_a_full_disk_is_an_error(home: House, folder: Path) -> None:
-    (folder / ".one.txt.part").symlink_to("/dev/full")
+def test_a_full_disk_is_an_error(home: House, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("secrets.token_hex", lambda _: "aside")
+    (folder / ".aside.part").symlink_to("/dev/full")
 
     done = call(home, folder, "transcribe", "one.wav", "--api-key", "a-key")
 
     assert (1, b"one.wav: No space left on device") == (done.returncode, done.stderr.strip())
     assert not (folder / "one.txt").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux' full device")
+@pytest.mark.parametrize("arguments", [["--json"], ["--out", "-"]])
+def test_an_output_that_takes_no_more_is_one_sentence(
+    home: House, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    for name, value in {"OPENAI_BASE_URL": home.base_url, "OPENAI_API_KEY": "a-key"}.items():
+        monkeypatch.setenv(name, value)
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        with pytest.raises(SystemExit) as ended:
+            main(["transcribe", "one.wav", "taken", *arguments])
+
+    assert 1 == ended.value.code
+    assert "Error: Standard output cannot be written: No space left on device.\n" == capsys.readouterr().err
+
+
+@pytest.mark.parametrize("length", [247, 250])
+def test_a_transcript_s_name_may_be_as_long_as_names_can_be(home: House, folder: Path, length: int) -> None:
+    source = (folder / "one.wav").rename(folder / f"{'n' * length}.wav")
+
+    done = call(home, folder, "transcribe", source.name, "--format", "json", "--api-key", "a-key")
+
+    assert (0, True) == (done.returncode, source.with_suffix(".json").is_file())
+
+
+def test_a_name_that_is_too_long_is_refused_before_a_server_is_asked(folder: Path) -> None:
+    source = (folder / "one.wav").rename(folder / f"{'n' * 251}.wav")
+
+    done = call(None, folder, "transcribe", source.name, "--format", "json", "--base-url", "http://127.0.0.1:9/v1")
+
+    assert 1 == done.returncode
+    assert b"File name too long" in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [["live", "-"], ["transcribe", "one.wav"], ["transcribe", "one.wav", "--live"]])
