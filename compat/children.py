@@ -16,7 +16,7 @@ HOME: Final = Path(__file__).resolve().parent.parent
 def python(code: str, *arguments: str) -> list[str]:
     """The command that runs `code`, with `arguments` in `sys.argv`, in an isolated interpreter that imports from where
     this one does, without the current folder."""
-    return [sys.executable, "-I", "-c", f"import sys; sys.path[:] = {_places()}; {code}", *arguments]
+    return [sys.executable, "-I", "-c", f"import sys; sys.path[:] = {places()}; {code}", *arguments]
 
 
 def command(*arguments: str) -> list[str]:
@@ -25,7 +25,8 @@ def command(*arguments: str) -> list[str]:
 
 
 @functools.cache
-def _places() -> list[str]:
+def places() -> list[str]:
+    """Where a child looks for modules: this process's `sys.path` without the current folder."""
     try:
         here = Path.cwd()
     except FileNotFoundError:  # it was removed

@@ -28,6 +28,7 @@ log = logging.getLogger("compat.local")
 PROGRAM: Final = "from compat.emulator.managed import main; main()"
 SETTLED: Final = 10.0  # seconds after which a child is no failure to start
 LONGEST: Final = 30.0  # seconds between two starts of a child that dies at once
+LOADING: Final = 3.0  # seconds that a model takes to load, as long as it was not measured
 GOODBYE: Final = 6.0  # seconds for the child to clear its files away
 
 
@@ -55,6 +56,9 @@ class LocalEngine:
         self._ready = False
         self._deaths = 0  # in a row, of children that lived for a short while
         self._down_until: float | None = None  # a time to come, while no child runs
+        self._started = time.monotonic()
+        self._loading = LOADING
+        self._cause = ""  # why the last child could not start, as it said
         self._told = b""
         self._folder: Path | None = None
         self._watcher: threading.Thread | None = None
@@ -78,15 +82,20 @@ class LocalEngine:
     @property
     def trouble(self) -> str:
         """Why it cannot work at full speed, or nothing."""
+        if self._ready:
+            return ""
+        if self._cause:
+            return f"{self._cause} The local engine is being started again."
         if self._down_until is not None:
             return "The local engine has ended and is being restarted."
-        return "" if self._ready else "The local engine is loading its model."
+        return "The local engine is loading its model."
 
     def check(self) -> None:
-        """Raises ServiceUnavailable while children die in a row; calls wait for the successor of the first."""
-        if self._deaths > 1 and not self._ready:
-            wait = max(1.0, (self._down_until or 0.0) - time.monotonic())
-            raise ServiceUnavailable("The local engine has ended and is being restarted.", retry_after=round(wait, 1))
+        """Raises ServiceUnavailable while children die in a row, with the seconds until the next one has loaded its
+        model; calls wait for the successor of the first."""
+        if self._deaths > 1 and (trouble := self.trouble):
+            ready = (self._down_until or self._started) + self._loading
+            raise ServiceUnavailable(trouble, retry_after=round(max(1.0, ready - time.monotonic()), 1))
 
     def close(self) -> None:
         """Ends the child, and removes what it has written."""
@@ -123,16 +132,15 @@ class LocalEngine:
 
     def _watch(self) -> None:
         while True:
-            started = time.monotonic()
+            started = self._started = time.monotonic()
             status = self._lived()
             if self._closing.is_set():
                 return
             self._deaths = 1 if time.monotonic() - started >= SETTLED else self._deaths + 1
             wait = pause(self._deaths)
             self._ready, self._down_until = False, time.monotonic() + wait
-            log.warning(
-                "the local engine has ended and is being restarted", extra={"fields": {"status": status, "in": wait}}
-            )
+            told = {"status": status, "in": wait, "cause": self._cause or None}
+            log.warning("the local engine has ended and is being restarted", extra={"fields": told})
             if self._deaths > 1:
                 self._send_away()
             if self._closing.wait(wait):
@@ -157,8 +165,12 @@ class LocalEngine:
             child.stdin.flush()
         self._down_until = None
         for line in child.stdout:
-            if line == b"ready\n":
-                self._ready = True
+            said, _, cause = line.decode(errors="replace").strip().partition(" ")
+            if said == "ready":
+                self._loading = time.monotonic() - self._started
+                self._cause, self._ready = "", True
+            elif said == "failed":
+                self._cause = cause
         status = child.wait()
         child.stdout.close()
         with contextlib.suppress(OSError):  # what it never read

@@ -8,12 +8,14 @@ import re
 import select
 import signal
 import stat
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from compat import children
 from compat.emulator.engines.tones import VOCABULARY, encode, lay
 from compat.errors import ServiceUnavailable
 from compat.local import LocalEngine, pause
@@ -176,6 +178,60 @@ def test_an_engine_that_cannot_start_is_tried_more_and_more_slowly(tmp_path: Pat
     assert refused is not None
     assert refused.retry_after is not None
     assert engine.trouble
+
+
+@pytest.fixture
+def modelless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Children find a moonshine-voice package without its model."""
+    package = tmp_path / "site" / "moonshine_voice"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(package.parent))
+    children.places.cache_clear()
+    yield
+    children.places.cache_clear()
+
+
+@pytest.mark.usefixtures("modelless")
+def test_an_engine_without_its_model_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with contextlib.closing(LocalEngine("moonshine")) as engine:
+        engine.start(tmp_path / "engine", 1 << 20, fetches=False)
+        waiting(lambda: unable(engine) is not None)
+        refused = unable(engine)
+        assert "lacks its model" in engine.trouble
+
+    assert refused is not None
+    assert "lacks its model" in refused.message
+    fields = [getattr(record, "fields", {}) for record in caplog.records]
+    assert [told for told in fields if "lacks its model" in (told.get("cause") or "")]
+
+
+@pytest.mark.usefixtures("modelless")
+def test_the_emulator_does_not_start_without_its_model() -> None:
+    done = subprocess.run(children.command("emulator", "--port", "0"), capture_output=True, text=True, timeout=60)
+
+    assert 1 == done.returncode
+    assert "lacks its model" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes as Linux shows them")
+def test_between_restarts_the_time_told_is_that_of_the_next_ready_engine(tmp_path: Path) -> None:
+    with contextlib.closing(LocalEngine("tones")) as engine:
+        engine.start(tmp_path / "engine", 1 << 20, fetches=False)
+        for _ in range(2):
+            waiting(lambda: not engine.trouble)
+            os.kill(engines_of(os.getpid())[0], signal.SIGKILL)
+            waiting(lambda: bool(engine.trouble))
+        told = []
+        while (refused := unable(engine)) is not None:
+            told.append((refused.message, refused.retry_after))
+            select.select([], [], [], 0.05)
+
+    assert "The local engine has ended and is being restarted." == told[0][0]
+    assert "The local engine is loading its model." == told[-1][0]
+    assert told[0][1] is not None
+    assert 1.0 < told[0][1] < pause(2) + 10
 
 
 def test_the_pauses_between_starts() -> None:

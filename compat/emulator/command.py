@@ -12,8 +12,9 @@ import msgspec
 from starlette.applications import Starlette
 
 from compat.emulator.app import create_app
-from compat.emulator.engine import Engine, Hypothesis, Sentence
+from compat.emulator.engine import Engine, Hypothesis, Sentence, Unusable
 from compat.emulator.engines import engine as make
+from compat.emulator.engines.moonshine import model
 from compat.emulator.engines.scripted import Scripted
 from compat.emulator.faults import Faults, Rule
 from compat.emulator.presets import PRESETS, rules
@@ -79,6 +80,11 @@ def _engine(name: str, script: Path | None) -> Engine:
     if name != "scripted":
         if script is not None:
             raise click.ClickException("--script needs --engine scripted.")
+        if name == "moonshine":
+            try:
+                model()
+            except Unusable as exc:
+                raise click.ClickException(str(exc)) from exc
         return make(name)
     told = _read(script, Script, "--script") if script else DEFAULT
     return Scripted(*told.turns, hypotheses=told.hypotheses)

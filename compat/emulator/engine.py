@@ -12,6 +12,10 @@ from typing import Protocol
 import msgspec
 
 
+class Unusable(Exception):
+    """The engine cannot work on this machine. The message is a sentence that says why and what to do."""
+
+
 class Word(msgspec.Struct, frozen=True):
     """`text` without its punctuation, which DashScope keeps apart; a Latin word carries no space."""
 

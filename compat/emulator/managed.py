@@ -1,8 +1,9 @@
 """The emulator as a server's local engine: a child process that serves its parent only.
 
-The parent writes one line of JSON to standard input, holds the other end open as long as it lives, and reads `ready`
-from standard output once the engine has loaded its model. No signal ends this process but SIGKILL: when a terminal or
-a service manager signals the whole group, the parent still has requests to finish.
+The parent writes one line of JSON to standard input and holds the other end open as long as it lives. It reads `ready`
+from standard output once the engine has loaded its model, or `failed` and a sentence when it cannot. No signal ends
+this process but SIGKILL: when a terminal or a service manager signals the whole group, the parent still has requests to
+finish.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import msgspec
 import uvicorn
 
 from compat.emulator.app import create_app
-from compat.emulator.engine import Loadable
+from compat.emulator.engine import Loadable, Unusable
 from compat.emulator.engines import engine as make
 from compat.emulator.site import LOOPBACK, Reach, Site
 from compat.emulator.state import Limits
@@ -51,11 +52,19 @@ class _Server(uvicorn.Server):
     def _prepare(self) -> None:
         try:
             self._engine.prepare()
-        except Exception:
-            logging.getLogger("dashscope.emulator").exception("the engine cannot be loaded")
+        except Unusable as exc:
+            _tell(f"failed {exc}")
             os._exit(1)
-        sys.stdout.write("ready\n")
-        sys.stdout.flush()
+        except Exception as exc:
+            logging.getLogger("dashscope.emulator").exception("the engine cannot be loaded")
+            _tell(f"failed The local engine cannot load its model ({type(exc).__name__}); the log says why.")
+            os._exit(1)
+        _tell("ready")
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def main() -> None:

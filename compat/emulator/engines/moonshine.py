@@ -11,16 +11,18 @@ as long as the recognition.
 from __future__ import annotations
 
 import array
+import importlib.util
 import itertools
 import re
 import sys
 import threading
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import msgspec
 
-from compat.emulator.engine import Hypothesis, Sentence, Word
+from compat.emulator.engine import Hypothesis, Sentence, Unusable, Word
 from compat.emulator.sound import BYTES_PER_MS, RATE
 
 _PIECE: Final = 5_000 * BYTES_PER_MS  # heard at a time: each time the unfinished line is recognised again
@@ -28,6 +30,7 @@ _PAUSE_MS: Final = 500
 _STREAM_MS: Final = 60_000
 _PARTIAL: Final = 750 * BYTES_PER_MS  # live speech between two beliefs
 _MARKS: Final = ",.;:!?"
+_FILES: Final = ("encoder_model.ort", "decoder_model_merged.ort", "tokenizer.bin")
 _TWICE: Final = re.compile(r"(?<![.,;:])([.,;:])(?:\s*\1)(?!\s*\1)")  # but not "..."
 _COMMA: Final = re.compile(r"[,;:]\s*(?=[.?!])")
 _WORD = re.compile(r"(.*?\w)?(\W*)", re.DOTALL)
@@ -144,15 +147,27 @@ class _Stream:
                 self._stream.close()
 
 
+def model() -> Path:
+    """The folder of the model. Raises Unusable when it is missing or incomplete."""
+    found = importlib.util.find_spec("moonshine_voice")
+    if found is None or found.origin is None:
+        raise Unusable("The moonshine engine needs the local extra: pip install 'qwen-asr-compat[local]'.")
+    folder = Path(found.origin).parent / "assets" / "tiny-en"
+    if not all((folder / name).is_file() for name in _FILES):
+        raise Unusable(
+            "The installed moonshine-voice package lacks its model (assets/tiny-en): "
+            "pip install --force-reinstall 'qwen-asr-compat[local]'."
+        )
+    return folder
+
+
 def _load() -> _Transcriber:
-    try:
-        from moonshine_voice.moonshine_api import ModelArch
-        from moonshine_voice.transcriber import Transcriber
-        from moonshine_voice.utils import get_model_path
-    except ImportError as exc:
-        raise ImportError("the moonshine engine needs the local extra: pip install 'qwen-asr-compat[local]'") from exc
+    folder = model()
+    from moonshine_voice.moonshine_api import ModelArch
+    from moonshine_voice.transcriber import Transcriber
+
     options = {"return_audio_data": "false"}
-    transcriber: _Transcriber = Transcriber(str(get_model_path("tiny-en")), ModelArch.TINY, options=options)
+    transcriber: _Transcriber = Transcriber(str(folder), ModelArch.TINY, options=options)
     return transcriber
 
 
