@@ -22,7 +22,11 @@ export class ApiError extends Error {
   }
 }
 
-const authorization = () => (key() ? { authorization: `Bearer ${key()}` } : {});
+/** Throws for what a header cannot carry. */
+function authorization() {
+  if (/[^\x21-\x7e]/.test(key())) throw new ApiError(0, { code: "invalid_api_key", message: "A key is one word of ASCII characters." });
+  return key() ? { authorization: `Bearer ${key()}` } : {};
+}
 
 function parsed(text) {
   try {
@@ -34,9 +38,10 @@ function parsed(text) {
 
 /** JSON in, JSON out; an answer's status and headers beside its body. */
 export async function call(path, options = {}) {
+  const headers = { ...authorization(), ...options.headers };
   let answer;
   try {
-    answer = await fetch(base + path, { ...options, headers: { ...authorization(), ...options.headers } });
+    answer = await fetch(base + path, { ...options, headers });
   } catch (error) {
     throw error.name === "AbortError" ? error : new ApiError(0, { code: "network", message: "" });
   }

@@ -61,6 +61,7 @@ function choose(chosen) {
   audio.pause();
   clear();
   file = chosen;
+  delete at("file-name").dataset.i18n; // no hint any more
   at("file-name").textContent = `${file.name} · ${(file.size / 1e6).toFixed(1)} MB`;
   at("go").disabled = false;
   URL.revokeObjectURL(audio.src);
@@ -97,6 +98,10 @@ async function run(work) {
     await work(running.signal);
     announce(say("done"));
   } catch (error) {
+    if (stopping === running) {
+      announce("");
+      if (!answer?.text) at("result").hidden = true;
+    }
     if (running.signal.aborted) return;
     if (!(error instanceof ApiError)) throw error;
     complain(at("file-error"), error);
@@ -127,23 +132,42 @@ async function transcribe(signal) {
   else throw new ApiError(0, { code: "network", message: "" }); // a stream that broke off
 }
 
+/** Whether another tab follows this job: a duplicated tab takes over what the first one stored. */
+async function followed(id) {
+  const others = new BroadcastChannel(id);
+  const found = await new Promise((known) => {
+    others.onmessage = ({ data }) => data === "here" && known(true);
+    others.postMessage("who");
+    setTimeout(() => known(false), 500);
+  });
+  others.close();
+  return found;
+}
+
 /** A long job, until it is there; its id outlives a reload. */
 async function follow(job, signal) {
+  const others = new BroadcastChannel(job.id);
+  others.onmessage = ({ data }) => data === "who" && others.postMessage("here");
   forTab.setItem("job", JSON.stringify(job));
   progress(say("job"));
-  signal.addEventListener("abort", () => {
+  signal.addEventListener("abort", async () => {
     forTab.removeItem("job");
-    call(`/audio/transcriptions/${job.id}`, { method: "DELETE" }).catch(() => {});
+    others.close();
+    if (!(await followed(job.id))) call(`/audio/transcriptions/${job.id}`, { method: "DELETE" }).catch(() => {});
   });
-  for (;;) {
-    const told = await state(job, signal);
-    signal.throwIfAborted();
-    if (told) {
-      forTab.removeItem("job");
-      if (told.body.object === "transcription.job") throw new ApiError(200, told.body.error ?? { message: told.body.status });
-      return finish(told.body, { ignored: told.headers.get("x-compat-ignored"), road: told.headers.get("x-compat-road") });
+  try {
+    for (;;) {
+      const told = await state(job, signal);
+      signal.throwIfAborted();
+      if (told) {
+        forTab.removeItem("job");
+        if (told.body.object === "transcription.job") throw new ApiError(200, told.body.error ?? { message: told.body.status });
+        return finish(told.body, { ignored: told.headers.get("x-compat-ignored"), road: told.headers.get("x-compat-road") });
+      }
+      await new Promise((wake) => setTimeout(wake, 1000));
     }
-    await new Promise((wake) => setTimeout(wake, 1000));
+  } finally {
+    others.close();
   }
 }
 
@@ -246,6 +270,10 @@ function sound() {
   audio.play().catch(() => {});
 }
 
+function button(sign, name) {
+  Object.assign(at("play"), { textContent: sign, ariaLabel: say(name) }).dataset.i18nLabel = name;
+}
+
 function follow_playing() {
   const now = audio.currentTime;
   for (const word of words) word.node.classList.toggle("now", !audio.ended && word.start <= now && now < word.end);
@@ -314,21 +342,33 @@ export function restore() {
 export function start() {
   at("file").onclick = () => (at("file").value = ""); // the same file may be chosen again
   at("file").onchange = () => at("file").files[0] && choose(at("file").files[0]);
-  const drop = at("drop");
-  drop.ondragover = (event) => (event.preventDefault(), drop.classList.add("over"));
-  drop.ondragleave = () => drop.classList.remove("over");
-  drop.ondrop = (event) => {
+  const over = at("drop").classList;
+  const files = (event) => event.dataTransfer.types.includes("Files");
+  document.ondragover = (event) => {
+    if (!files(event)) return; // to return false would take it
     event.preventDefault();
-    drop.classList.remove("over");
-    if (event.dataTransfer.files[0]) choose(event.dataTransfer.files[0]);
+    over.add("over");
+  };
+  document.ondragleave = (event) => {
+    if (event.relatedTarget === null) over.remove("over");
+  };
+  document.ondrop = (event) => {
+    if (!files(event)) return; // text for a field
+    event.preventDefault(); // a browser would open the file in place of this page
+    over.remove("over");
+    const [first, ...others] = event.dataTransfer.files;
+    if (!first) return;
+    at("tab-file").click();
+    choose(first);
+    if (others.length) announce(say("firstOnly"));
   };
   at("record").onclick = record;
   at("form").onsubmit = (event) => (event.preventDefault(), run(transcribe));
   at("cancel").onclick = () => stopping?.abort();
   at("play").onclick = () => (audio.paused ? sound() : audio.pause());
   audio.onerror = () => (at("player").hidden = true);
-  audio.onplay = () => ((at("play").textContent = "❚❚"), (at("play").ariaLabel = say("pause")), follow_playing());
-  audio.onpause = () => ((at("play").textContent = "▶"), (at("play").ariaLabel = say("play")), follow_playing());
+  audio.onplay = () => (button("❚❚", "pause"), follow_playing());
+  audio.onpause = () => (button("▶", "play"), follow_playing());
   at("downloads").onclick = ({ target }) => {
     const { format } = target.dataset;
     if (format) save(`${answer.name.replace(/(.)\.[^.]*$/, "$1")}.${format}`, content(format));

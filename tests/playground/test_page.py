@@ -165,12 +165,21 @@ def test_speakers_have_their_colours(page: Page, beginning: Path) -> None:
 
 
 def test_a_long_file_is_a_job_that_outlives_a_reload(page: Page, home: House, speech: Path) -> None:
-    home.fail(Rule("submit", Slow(seconds=5)))
+    home.fail(Rule("submit", Slow(seconds=8)))
     page.add_init_script("Object.defineProperty(HTMLMediaElement.prototype, 'duration', {get: () => 301})")
     page.reload()
     transcribe(page, speech, "Times and subtitles")
     expect(page.locator("#stage")).to_contain_text("You may reload")
     page.reload()
+    expect(page.locator("#stage")).to_contain_text("You may reload")
+
+    copied = page.context.new_page()  # as a duplicated tab has it
+    copied.goto(page.url)
+    copied.evaluate("job => sessionStorage.setItem('job', job)", page.evaluate("sessionStorage.getItem('job')"))
+    copied.reload()
+    expect(copied.locator("#stage")).to_contain_text("You may reload")
+    copied.locator("#file").set_input_files(speech)
+    expect(copied.locator("#progress")).to_be_hidden()
 
     expect(page.locator("#transcript")).to_contain_text(SAID)
     assert page.evaluate("sessionStorage.getItem('job')") is None
@@ -201,21 +210,52 @@ def test_a_recording_is_a_file_like_any_other(page: Page) -> None:
 
 def test_a_file_can_be_dropped(page: Page) -> None:
     data = page.evaluate_handle(
-        "() => { const d = new DataTransfer(); d.items.add(new File(['x'], 'talk.wav')); return d }"
+        "() => { const d = new DataTransfer();"
+        " for (const name of ['talk.wav', 'other.wav']) d.items.add(new File(['x'], name)); return d }"
     )
-    page.locator("#drop").dispatch_event("drop", {"dataTransfer": data})
+    page.get_by_role("tab", name="Microphone").click()
+    page.locator("#code").dispatch_event("drop", {"dataTransfer": data})  # wherever it falls on the page
 
     expect(page.locator("#file-name")).to_contain_text("talk.wav")
+    expect(page.get_by_role("status")).to_contain_text("the first was taken")
     expect(page.get_by_role("button", name="Transcribe")).to_be_enabled()
+    assert page.evaluate(
+        "() => ['dragover', 'drop'].every(name => ['Files', 'text/plain'].every(type => {"
+        " const data = new DataTransfer();"
+        " type === 'Files' ? data.items.add(new File(['x'], 'a.wav')) : data.setData(type, 'x');"
+        " const event = new DragEvent(name, { dataTransfer: data, bubbles: true, cancelable: true });"
+        " document.getElementById('model').dispatchEvent(event);"
+        " return event.defaultPrevented === (type === 'Files') }))"
+    )
+
+
+def test_the_name_of_a_chosen_file_stays(page: Page, speech: Path) -> None:
+    page.locator("#file").set_input_files(speech)
+    page.get_by_role("button", name="中文").click()
+    expect(page.locator("#file-name")).to_contain_text("beckett.wav")
+    page.get_by_role("button", name="English").click()
+
+    page.locator("#key-box summary").click()
+    page.locator("#key").fill("ключ“")
+    page.locator("#key").press("Enter")
+    page.locator("#key-box summary").click()
+    expect(page.locator("#file-name")).to_contain_text("beckett.wav")
+    for mode in ("Words as they come", "Times and subtitles"):
+        page.get_by_text(mode, exact=True).click()
+        page.get_by_role("button", name="Transcribe").click()
+        expect(page.locator("#file-error")).to_contain_text("A key is one word of ASCII characters.")
+        expect(page.locator("#result")).to_be_hidden()
 
 
 def test_an_error_is_shown_as_the_api_gives_it_with_what_to_do(page: Page, speech: Path) -> None:
     page.locator("#model").fill("no-such-model")
-    transcribe(page, speech, "Times and subtitles")
+    transcribe(page, speech, "Words as they come")
 
     alert = page.locator("#file-error")
     expect(alert).to_contain_text("HTTP 404 · model_not_found · model")
     expect(alert).to_contain_text("Choose one of the models offered in the list")
+    expect(page.locator("#result")).to_be_hidden()
+    expect(page.get_by_role("status")).to_have_text("", timeout=2000)
 
 
 def test_the_page_speaks_chinese_to_a_chinese_browser(chromium: Browser, home: House) -> None:
