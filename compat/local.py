@@ -28,7 +28,7 @@ log = logging.getLogger("compat.local")
 PROGRAM: Final = "from compat.emulator.managed import main; main()"
 SETTLED: Final = 10.0  # seconds after which a child is no failure to start
 LONGEST: Final = 30.0  # seconds between two starts of a child that dies at once
-LOADING: Final = 3.0  # seconds that a model takes to load, as long as it was not measured
+LOADING: Final = 3.0  # seconds that a model takes to load, unless it was seen to take longer
 GOODBYE: Final = 6.0  # seconds for the child to clear its files away
 
 
@@ -167,7 +167,7 @@ class LocalEngine:
         for line in child.stdout:
             said, _, cause = line.decode(errors="replace").strip().partition(" ")
             if said == "ready":
-                self._loading = time.monotonic() - self._started
+                self._loading = max(self._loading, time.monotonic() - self._started)
                 self._cause, self._ready = "", True
             elif said == "failed":
                 self._cause = cause
