@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import importlib
 import logging
 import os
@@ -300,11 +301,10 @@ def _listener(host: str, port: int) -> socket.socket:
     try:
         both = host == "::" and socket.has_dualstack_ipv6()  # as the name "any" is understood: IPv4, too
         listener = socket.create_server((host, port), family=family, backlog=2048, dualstack_ipv6=both)
-    except socket.gaierror as exc:
-        raise click.ClickException(f"--host {host} is not an address of this machine: {exc.strerror}.") from exc
     except OSError as exc:
         reason = str(exc.strerror).partition(" (")[0]
-        raise click.ClickException(f"Cannot listen on {host}:{port}: {reason}. Try another --port.") from exc
+        other = "--port" if exc.errno in (errno.EADDRINUSE, errno.EACCES) else "--host"
+        raise click.ClickException(f"Cannot listen on {host}:{port}: {reason}. Try another {other}.") from exc
     if sys.platform == "linux":  # who takes nothing off the wire for so many milliseconds is cut off
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 90_000)
     return listener

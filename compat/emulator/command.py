@@ -93,8 +93,12 @@ def _engine(name: str, script: Path | None) -> Engine:
 def _read(path: Path, kind: type[K], option: str) -> K:
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (OSError, msgspec.MsgspecError) as exc:
-        raise click.ClickException(f"{option} {path}: {exc}") from exc
+    except msgspec.ValidationError as exc:
+        raise click.ClickException(f"{option} {path}: {exc}.") from exc
+    except msgspec.DecodeError as exc:
+        raise click.ClickException(f"{option} {path} is not JSON: {exc}.") from exc
+    except OSError as exc:
+        raise click.ClickException(f"{option} {path} cannot be read: {exc.strerror}.") from exc
 
 
 def _presets(given: Iterable[str]) -> list[Rule]:

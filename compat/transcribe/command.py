@@ -66,6 +66,8 @@ def transcribe(
         raise click.UsageError(f"--live gives {', '.join(SHAPES)}, without speakers and translation.")
     if fast and not live:
         raise click.UsageError("--fast goes with --live.")
+    if out == "":  # an empty variable of the shell, not the current folder
+        raise click.UsageError("--out is empty: name a folder, or - for standard output.")
     wanted = Wanted(shape, model, language, diarize, bool(to), force)
     report = Report(quiet=quiet, lines=lines)
     waiting: list[Piece] = []

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import click
 import msgspec
@@ -140,7 +141,8 @@ def reason(exc: BaseException, base_url: str) -> str:
         case APIStatusError(body=dict() as body):
             return f"{exc.status_code} {exc.code}: {body.get('message', exc.message)}"
         case APIStatusError():
-            return f"{base_url.rstrip('/')} answers with status {exc.status_code} and not as OpenAI's API does."
+            way = f", through the proxy that {proxy} names," if (proxy := _proxy(base_url)) else ""
+            return f"{base_url.rstrip('/')} answers{way} with status {exc.status_code} and not as OpenAI's API does."
         case InvalidStatus():
             return _refused(exc.response.status_code, exc.response.body or b"")
         case ConnectionClosed():
@@ -162,10 +164,11 @@ def reason(exc: BaseException, base_url: str) -> str:
 def _unreachable(exc: BaseException, base_url: str) -> str:
     """By its root cause, however deep a client has wrapped it."""
     host = urlsplit(base_url).hostname
+    proxy = _proxy(base_url)
     cause: BaseException | None = exc
     while cause is not None:
         match cause:
-            case socket.gaierror():
+            case socket.gaierror() if not proxy:
                 return f"The name {host} cannot be resolved: {cause.strerror}."
             case ssl.SSLCertVerificationError():
                 return f"The certificate of {host} is not trusted: {cause.verify_message}. SSL_CERT_FILE names more."
@@ -173,9 +176,19 @@ def _unreachable(exc: BaseException, base_url: str) -> str:
                 return f"{host} does not speak TLS as expected ({cause.reason}): is its address http:// or https://?"
             case _:
                 cause = cause.__cause__ or cause.__context__
+    if proxy:
+        return f"{base_url} cannot be reached through the proxy that {proxy} names: correct it, or set NO_PROXY={host}."
     if host in ("127.0.0.1", "::1", "localhost"):
         return f"No server answers at {base_url}: start one with `qwen-asr-compat serve`, or say --local."
     return f"No server answers at {base_url}."
+
+
+def _proxy(base_url: str) -> str | None:
+    """The setting of a proxy that is between this machine and the server."""
+    parts = urlsplit(base_url)
+    proxies = getproxies()
+    found = next((scheme for scheme in (parts.scheme, "all") if proxies.get(scheme)), None)
+    return f"{found.upper()}_PROXY" if found and not proxy_bypass(parts.netloc.rpartition("@")[2]) else None
 
 
 def _refused(status: int, body: bytes) -> str:

@@ -77,6 +77,7 @@ MISTAKES = [
     (["--api-key", "one\ntwo"], 2, "A key is one line of ASCII characters."),
 ]
 ON_DISK = [
+    (["--out", ""], 2, "--out is empty: name a folder, or - for standard output."),
     (["--out", "taken"], 1, "No transcripts can be written to taken: File exists."),
     (["--out", "taken/below"], 1, "No transcripts can be written to taken/below: Not a directory."),
     (["--format", "srt", "--api-key", "a-key"], 1, "one.wav: Is a directory: one.srt"),
@@ -123,6 +124,37 @@ def test_a_server_with_another_api_is_named_as_such(folder: Path, other: str) ->
 
     assert 1 == done.returncode
     assert f"one.wav: {other} answers with status 502 and not as OpenAI's API does.\n" == done.stderr.decode()
+
+
+@pytest.mark.parametrize("live", [[], ["--live", "--fast"]], ids=["upload", "live"])
+@pytest.mark.parametrize(
+    ("variable", "proxy"), [("HTTP_PROXY", "http://127.0.0.1:9"), ("ALL_PROXY", "http://nosuch.invalid:3128")]
+)
+def test_a_proxy_in_the_way_is_named(folder: Path, variable: str, proxy: str, live: list[str]) -> None:
+    arguments = ["transcribe", "one.wav", "--base-url", "http://127.0.0.1:8/v1", *live]
+    clean = {"NO_PROXY": "", "no_proxy": ""}
+
+    done = call(None, folder, *arguments, more={**clean, variable: proxy})
+    spared = call(None, folder, *arguments, more={**clean, variable: proxy, **dict.fromkeys(clean, "127.0.0.1")})
+
+    hint = f"through the proxy that {variable} names: correct it, or set NO_PROXY=127.0.0.1."
+    assert hint in done.stderr.decode().replace("\n", "")
+    assert "or say --local." in spared.stderr.decode().replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--host", "nosuch.invalid"], "Try another --host."),
+        (["--host", "192.0.2.1"], "Try another --host."),
+        (["--faults", "/dev/null"], "Error: --faults /dev/null is not JSON: "),
+    ],
+)
+def test_what_a_server_cannot_start_with_is_named(folder: Path, arguments: list[str], message: str) -> None:
+    done = call(None, folder, "emulator", "--engine", "scripted", "--port", "0", *arguments)
+
+    assert 1 == done.returncode
+    assert message in done.stderr.decode()
 
 
 def test_one_missing_file_leaves_the_others(home: House, folder: Path) -> None:
