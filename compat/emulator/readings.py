@@ -32,6 +32,8 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
     """Where qwen-audio-3 and fun-asr-flash put their sync answer: in `output`, in `output.output`, or at the top."""
     audio3_files_nested: bool = False
     """qwen-audio-3 file tasks put result addresses into `output.output` rather than into `output`."""
+    one_account: bool = False
+    """All keys belong to one account, and see its tasks and uploads; otherwise each key has its own."""
     oss_for_filetrans: bool = True
     """qwen3 filetrans reads temporary `oss://` objects."""
     sync_on_async_denied: bool = False

@@ -53,8 +53,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def account(self) -> str:
-        """Whose key it is; one key, one account here."""
-        return bearer(self.request)
+        """Each key has an account of its own, unless a reading says that all share one."""
+        return "" if self.emulator.readings.one_account else bearer(self.request)
 
     @property
     def base_url(self) -> str:

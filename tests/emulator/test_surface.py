@@ -14,8 +14,9 @@ from compat.emulator.app import create_app
 from compat.emulator.engine import Engine, Hypothesis, Sentence
 from compat.emulator.engines.scripted import Scripted
 from compat.emulator.faults import Faults, Hang, Rule
+from compat.emulator.readings import Readings
 from compat.emulator.state import Limits
-from tests.emulator.laptop import CHAT, GENERATION, TRANSCRIPTION, data_uri, wav
+from tests.emulator.laptop import CHAT, GENERATION, SPOKEN, TRANSCRIPTION, Start, data_uri, wav
 
 KEY = {"authorization": "Bearer sk-test"}
 READING = (CHAT, GENERATION, TRANSCRIPTION)
@@ -114,3 +115,12 @@ def test_its_own_errors_have_the_services_shape(caplog: pytest.LogCaptureFixture
     assert (500, "InternalError") == (generation.status_code, generation.json()["code"])
     assert generation.json()["request_id"] == generation.headers["x-request-id"]
     assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize(("shared", "status"), [(False, "UNKNOWN"), (True, "SUCCEEDED")])
+def test_tasks_are_the_key_s_or_by_a_reading_the_account_s(start: Start, shared: bool, status: str) -> None:
+    laptop = start(SPOKEN, readings=Readings(one_account=shared))
+    done = laptop.transcribe("qwen3-asr-flash-filetrans")
+    laptop.http.headers["authorization"] = "Bearer sk-another"
+
+    assert status == laptop.query(done["output"]["task_id"])["output"]["task_status"]
