@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -80,6 +82,30 @@ async def test_a_caller_s_share_is_released_with_its_request() -> None:
         with pytest.raises(ConnectionError):
             await Doorkeeper(app)({"type": "http", "method": "POST", "headers": []}, receive, send)
     assert 0 == door.requests.used
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_what_the_end_cuts_off_is_told_so_unless_its_answer_has_begun(begun: bool) -> None:
+    sent: list[Message] = []
+
+    async def app(_: Scope, __: Receive, send: Send) -> None:
+        if begun:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise asyncio.CancelledError
+
+    async def receive() -> Message:
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        if sent and message["type"] == "http.response.start":
+            raise RuntimeError("as uvicorn has it")
+        sent.append(message)
+
+    with pytest.raises(asyncio.CancelledError) if begun else contextlib.nullcontext():
+        await Doorkeeper(app)({"type": "http", "method": "POST", "headers": []}, receive, send)
+
+    assert (200 if begun else 503) == sent[0]["status"]
+    assert begun or "shutting_down" == json.loads(sent[1]["body"])["error"]["code"]
 
 
 def test_a_server_that_stops_takes_no_new_work() -> None:
