@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 from collections.abc import Iterator
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -17,12 +18,12 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.filter import Graph
 from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from compat.audio import boxes, sniff
+from compat.audio.mix import Mixer, s16
 from compat.audio.riff import Wave, wave
 from compat.audio.sniff import Container, Span
 from compat.errors import BadAudio, DiskFull
@@ -35,12 +36,16 @@ _FORMATS = (
 )
 _FAILURES = 10_000  # packets in a row that cannot be decoded, before the rest is given up
 _STOPS = 20  # times that a demuxer may fail on its way
+_LINKS = 1000  # of one chained Ogg file
 _LEAST_GAP, _MOST_GAP = 0.1, 3600.0  # seconds
 _RECORDERS = ("matroska", "mov,", "flv")  # their writers give every packet its time
 _MOST = 13 * 3600.0  # seconds: the service takes 12 hours, and a bomb is no longer
 NOTHING = "The file's sound track is empty or cannot be decoded."
 _BETWEEN = 512  # bytes
-_LAID_OUT = 16  # channels that FFmpeg can mix by their places
+_PAUSES = {
+    "amrnb": (8, 15),
+    "amrwb": (9, 14, 15),
+}  # frame types without speech (RFC 4867 §4.3.2, 3GPP TS 26.101, 26.201)
 _UNKNOWN = (
     "The file is not audio in a known format. Raw PCM has no header that says how to read it: wrap it as WAV first, "
     "with ffmpeg -f s16le -ar 16000 -ac 1 -i in.pcm out.wav."
@@ -60,7 +65,8 @@ class Track:
     """The one sound track of a file that is heard: FFmpeg's default stream. `damaged` tells, once it has been read,
     whether a part of it could not be."""
 
-    def __init__(self, container: InputContainer, stream: AudioStream, place: Place) -> None:
+    def __init__(self, path: Path, container: InputContainer, stream: AudioStream, place: Place) -> None:
+        self.path = path
         self.container = container
         self.stream = stream
         self.place = place
@@ -87,7 +93,25 @@ class Track:
         return Clock(self.container, self.stream)
 
     def packets(self) -> Iterator[Packet[AudioStream]]:
-        """All packets, as far as the demuxer finds its way behind what is damaged."""
+        """All packets. The links of a chained Ogg file are opened one by one: FFmpeg fails where the next one differs
+        in its codec, rate or channels."""
+        with self.path.open("rb") as file:
+            span = self.place.span
+            links = list(islice(sniff.links(file, span), _LINKS)) if self.container.format.name == "ogg" else []
+        if len(links) < 2:
+            yield from self.own()
+        for begin, end in pairwise([*links, span.end] if len(links) > 1 else []):
+            try:
+                track = _track(self.path, self.place._replace(span=span._replace(start=begin, end=end)))
+            except (av.FFmpegError, BadAudio):
+                self.damaged = True
+                continue
+            with track.container:
+                yield from track.own()
+            self.damaged = self.damaged or track.damaged
+
+    def own(self) -> Iterator[Packet[AudioStream]]:
+        """The packets of this container, as far as its demuxer finds its way behind what is damaged."""
         for _ in range(_STOPS):
             try:
                 yield from self.container.demux(self.stream)
@@ -107,6 +131,10 @@ class Track:
             try:
                 decoded = packet.decode()
             except av.FFmpegError:
+                if pause(packet):
+                    clock.holes = True
+                    yield (silent := _silent(packet)), clock.feed(packet.pts, silent.samples / silent.sample_rate)
+                    continue
                 self.damaged, failures = True, failures + 1
                 clock.lost()
                 if failures > _FAILURES:
@@ -117,6 +145,22 @@ class Track:
                 if frame.sample_rate and frame.samples:
                     yield frame, clock.feed(frame.pts, frame.samples / frame.sample_rate)
         self.damaged = self.damaged or clock.holes
+
+
+def pause(packet: Packet[AudioStream]) -> bool:
+    """Whether an AMR packet says that nobody speaks (DTX): it lasts as long as any, and FFmpeg cannot decode it."""
+    types = _PAUSES.get(packet.stream.codec_context.codec.name, ())
+    head = bytes(packet)[0] if packet.size else 0xFF
+    return head & 0x83 == 0 and head >> 3 in types
+
+
+def _silent(packet: Packet[AudioStream]) -> AudioFrame:
+    codec = packet.stream.codec_context
+    frame = AudioFrame(codec.format.name, codec.layout.name, codec.sample_rate // 50)
+    frame.sample_rate = codec.sample_rate
+    for plane in frame.planes:
+        plane.update(bytes(plane.buffer_size))
+    return frame
 
 
 def _cover(stream: VideoStream) -> bool:
@@ -251,7 +295,7 @@ def _track(path: Path, place: Place) -> Track:
         raise BadAudio("The file holds no sound.")
     container = av.open(address, "r", format=demuxer, options=options, metadata_errors="ignore")
     try:
-        return Track(container, _best(container), place)
+        return Track(path, container, _best(container), place)
     except BadAudio:
         container.close()
         raise
@@ -298,63 +342,14 @@ def channels(path: Path, rate: int) -> Iterator[tuple[bytes, int]]:
         for frame, gap in track.frames():
             now = (frame.format.name, frame.layout.name, frame.sample_rate)
             if kind and now != kind:
-                yield from ((part, count) for part in _bytes(swr.resample(None), count))
+                yield from ((part, count) for part in s16(swr.resample(None), count))
                 swr = AudioResampler(format="s16", rate=rate)
             kind, count, frame.pts = now, frame.layout.nb_channels, None
             yield from ((part, 1) for part in _silence(gap, rate))
-            yield from ((part, count) for part in _bytes(swr.resample(frame), count))
+            yield from ((part, count) for part in s16(swr.resample(frame), count))
         if not count:
             raise BadAudio(NOTHING)
-        yield from ((part, count) for part in _bytes(swr.resample(None), count))
-
-
-class Mixer:
-    """Frames of any kind to mono s16le at one rate; a track may change its rate and channels on its way."""
-
-    def __init__(self, rate: int) -> None:
-        self._rate = rate
-        self._kind: tuple[object, ...] = ()
-        self._sum: Graph | None = None
-        self._swr = AudioResampler(format="s16", layout="mono", rate=rate)
-
-    def feed(self, frame: AudioFrame) -> Iterator[bytes]:
-        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if self._kind and kind != self._kind:
-            yield from self.flush()
-            self._swr = AudioResampler(format="s16", layout="mono", rate=self._rate)
-        if kind != self._kind:
-            self._sum = _sum(frame) if frame.layout.nb_channels > _LAID_OUT else None
-        self._kind, frame.pts = kind, None
-        if self._sum is not None:
-            self._sum.push(frame)
-            frame = self._sum.pull()  # type: ignore[assignment]  # of an audio graph
-            frame.pts = None
-        yield from _bytes(self._swr.resample(frame))
-
-    def flush(self) -> Iterator[bytes]:
-        return _bytes(self._swr.resample(None))
-
-
-def _sum(frame: AudioFrame) -> Graph:
-    """The mean of more channels than FFmpeg knows places for."""
-    graph, channels = Graph(), frame.layout.nb_channels
-    parts = [
-        graph.add(
-            "abuffer",
-            f"sample_rate={frame.sample_rate}:sample_fmt={frame.format.name}:channel_layout={frame.layout.name}"
-            f":time_base=1/{frame.sample_rate}",
-        ),
-        graph.add("pan", "mono|c0<" + "+".join(f"c{number}" for number in range(channels))),
-        graph.add("abuffersink"),
-    ]
-    graph.link_nodes(*parts)
-    graph.configure()
-    return graph
-
-
-def _bytes(frames: list[AudioFrame], channels: int = 1) -> Iterator[bytes]:
-    for frame in frames:
-        yield bytes(memoryview(frame.planes[0])[: frame.samples * 2 * channels])
+        yield from ((part, count) for part in s16(swr.resample(None), count))
 
 
 def _silence(seconds: float, rate: int) -> Iterator[bytes]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import av
 
 from compat.audio import boxes, structure
-from compat.audio.decode import NOTHING, Track, opened
+from compat.audio.decode import NOTHING, Track, opened, pause
 from compat.audio.sniff import Container
 from compat.errors import BadAudio
 
@@ -129,7 +129,7 @@ def _end(track: Track, stated: float) -> float | None:
         track.container.seek(start + int(max(stated - _NEAR, 0) / stream.time_base), stream=stream)
     except av.FFmpegError:
         return None
-    ends = [packet.pts + (packet.duration or 0) for packet in track.packets() if packet.pts is not None]
+    ends = [packet.pts + (packet.duration or 0) for packet in track.own() if packet.pts is not None]
     return float((max(ends) - start) * stream.time_base) if ends and not track.damaged else None
 
 
@@ -140,7 +140,8 @@ def _counted(path: Path, stated: float) -> tuple[float, bool]:
         base = float(track.stream.time_base or 0)
         for packet in track.packets():
             size += packet.size
-            odd = odd or packet.is_corrupt or bool(packet.size and clock.seconds and not packet.duration)
+            odd = odd or packet.is_corrupt or pause(packet)
+            odd = odd or bool(packet.size and clock.seconds and not packet.duration)
             if not packet.is_discard:
                 clock.feed(packet.pts, (packet.duration or 0) * base)
         span, beside = track.place.span, _BESIDE.get(track.container.format.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 
@@ -59,6 +60,8 @@ _BURIED = re.compile(
     rb"|TTA1|wvpk.{5}\x04|MAC ",
     re.DOTALL,
 )
+_LACED = 27 + 255  # bytes of an Ogg page's head, at most
+_LINK = re.compile(rb"OggS\0[\2\6].{20}(.)", re.DOTALL)
 _FAR = 1 << 20  # bytes of junk before a file's beginning
 _TAGS = 16  # at one end
 _LONGEST = 4096  # bytes of a tag's end that are searched for its beginning
@@ -190,6 +193,24 @@ def buried(file: BinaryIO, start: int, end: int) -> int | None:
     file.seek(start)
     found = _BURIED.search(file.read(min(_FAR, end - start)))
     return None if found is None else start + found.start()
+
+
+def links(file: BinaryIO, place: Span) -> Iterator[int]:
+    """Where the links of a chained Ogg file begin, of which each begins with a page for each of its streams (RFC 3533
+    §4)."""
+    at, behind = place.start, -1
+    while at < place.end:
+        file.seek(at)
+        block = file.read(min(_FAR, place.end - at))
+        whole = len(block) if at + len(block) >= place.end else len(block) - _LACED
+        for found in _LINK.finditer(block):
+            if found.start() >= whole:
+                break
+            begin = at + found.start()
+            if begin != behind:
+                yield begin
+            behind = begin + 27 + found[1][0] + sum(block[found.end() : found.end() + found[1][0]])
+        at += whole
 
 
 def sniff(file: BinaryIO, size: int) -> tuple[Container | None, Span]:

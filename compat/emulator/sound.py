@@ -79,11 +79,16 @@ def _resampled(container: InputContainer, stream: AudioStream, channel: int | No
 
 def _frames(container: InputContainer, stream: AudioStream) -> Iterator[tuple[AudioFrame, float]]:
     """What can be decoded, and the seconds left out before it."""
-    for packet, hole, _ in _timed(container, stream):
-        with contextlib.suppress(av.FFmpegError):
+    paused = 0.0
+    for packet, hole, length in _timed(container, stream):
+        hole, paused = hole + paused, 0.0
+        try:
             for frame in packet.decode():
                 yield frame, hole
                 hole = 0.0
+        except av.FFmpegError:
+            # AMR's frames of comfort noise, which FFmpeg does not decode (RFC 4867 §4.3.2)
+            paused = hole + length if stream.codec_context.name.startswith("amr") else 0.0
 
 
 def _timed(container: InputContainer, stream: AudioStream) -> Iterator[tuple[Packet[AudioStream], float, float]]:

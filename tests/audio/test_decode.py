@@ -12,7 +12,8 @@ import pytest
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 
-from compat.audio.decode import Mixer, opened, pcm
+from compat.audio.decode import opened, pcm
+from compat.audio.mix import Mixer
 from compat.errors import BadAudio
 from tests.audio.media import make, tone
 

@@ -1,0 +1,77 @@
+"""Words are heard at the time that their file gives them: frames without speech, links of a chain, and holes."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from compat.audio.decode import pcm
+from compat.audio.probe import header, measure
+from compat.emulator import sound
+from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
+from compat.transcript import Media
+from tests.audio.odd import written
+
+WORDS = lay(VOCABULARY[:4])
+_AMR = (13, 14, 16, 18, 20, 21, 27, 32, 6)  # bytes by frame type (RFC 4867 §5.3)
+
+
+def measured(path: Path) -> Media:
+    return header(path) or measure(path)
+
+
+def heard(path: Path) -> list[tuple[str, int]]:
+    words = [word for sentence in Tones().recognise(pcm(path)) for word in sentence.words]
+    return [(word.text, word.begin_ms) for word in words]
+
+
+@pytest.mark.parametrize("pause", [b"\x7c", b"\x44" + bytes(5)], ids=["no data", "comfort noise"])
+@pytest.mark.parametrize("at", [0, 35, 10_000])  # frames: in front, in the middle, behind
+def test_frames_without_speech_last_as_long_as_any(tmp_path: Path, pause: bytes, at: int) -> None:
+    whole = written("amr", encode(WORDS, rate=8000), 8000, tmp_path)
+    frames, place = [], 6
+    while place < len(whole):
+        frames.append(whole[place : place + _AMR[whole[place] >> 3]])
+        place += len(frames[-1])
+    path = tmp_path / "odd"
+    path.write_bytes(whole[:6] + b"".join([*frames[:at], *[pause] * 100, *frames[at:]]))
+    begin = 20 * at
+
+    media = measured(path)
+
+    assert media.duration == pytest.approx((len(frames) + 100) / 50, abs=0.001)
+    assert (media.promised, media.clean) == (None, False)
+    assert sum(map(len, pcm(path))) / 32_000 == pytest.approx(media.duration, abs=0.01)
+    assert sound.duration(path) == pytest.approx(media.duration, abs=0.01)
+    expected = [(word.text, word.begin_ms + 2000 * (word.begin_ms >= begin)) for word in WORDS]
+    assert [word for word, _ in expected] == [word for word, _ in heard(path)]
+    for (_, right), (_, found) in zip(expected, heard(path), strict=True):
+        assert found == pytest.approx(right, abs=60)
+
+
+@pytest.mark.parametrize(
+    "chain",
+    [
+        ("ogg", 48_000, "ogg", 16_000),
+        ("ogg", 16_000, "opus", 48_000, "ogg-flac", 16_000),
+        ("ogg-flac", 16_000, "ogg-flac", 44_100, "ogg-flac", 16_000),
+        ("opus", 48_000, "ogg", 32_000, "opus", 48_000),
+    ],
+)
+def test_all_links_of_a_chain_are_heard(tmp_path: Path, chain: tuple[str | int, ...]) -> None:
+    path, data, seconds = tmp_path / "odd", b"", 0.0
+    for name, rate in zip(chain[::2], chain[1::2], strict=True):
+        link = written(str(name), encode(WORDS, rate=int(rate)), int(rate), tmp_path)
+        (tmp_path / "link").write_bytes(link)
+        data, seconds = data + link, seconds + measured(tmp_path / "link").duration
+    path.write_bytes(data)
+
+    media = measured(path)
+
+    assert media.duration == pytest.approx(seconds, abs=0.1)
+    assert not media.clean
+    assert media.promised is None
+    assert [word.text for word in WORDS] * (len(chain) // 2) == [word for word, _ in heard(path)]
+    assert all(before < after for (_, before), (_, after) in pairwise(heard(path)))
