@@ -15,6 +15,7 @@ from compat.emulator.faults import FailFile, FailTask, Slow
 from compat.emulator.fetching import RULE
 from compat.emulator.hearing import Hearing
 from compat.emulator.media import MediaTrouble, Sound, Source, Trouble, fetch
+from compat.emulator.readings import Readings
 from compat.emulator.results import Channel, Heard, Kind
 from compat.emulator.sound import BadSound
 from compat.emulator.state import Emulator
@@ -123,7 +124,7 @@ async def _transcribe(emulator: Emulator, task: Task, file: FileWork) -> None:
     if not spoken and emulator.readings.silence_task != "empty":
         raise NothingHeard
     file.billed = _billed(task, heard)
-    written = msgspec.json.encode(document(task, heard))
+    written = msgspec.json.encode(document(task, heard, emulator.readings))
     emulator.folder.take(len(written))
     file.result = emulator.folder.new()
     await asyncio.to_thread(file.result.write_bytes, written)
@@ -160,13 +161,13 @@ def _billed(task: Task, heard: Heard) -> int:
     return billed_seconds(heard.seconds) * len(heard.transcripts)
 
 
-def document(task: Task, heard: Heard) -> dict[str, Any]:
+def document(task: Task, heard: Heard, readings: Readings) -> dict[str, Any]:
     asked = task.parameters
     match task.family:
         case Family.FILETRANS:
             return results.filetrans(heard, words=asked.enable_words, language=asked.language)
         case Family.PARAFORMER:
-            timed = asked.timestamp_alignment_enabled
+            timed = asked.timestamp_alignment_enabled or readings.paraformer_always_timed
             return results.fun(heard, speakers=asked.diarization_enabled, times=timed, confidence=False)
         case _:
             sure = task.family is Family.AUDIO3_FILES

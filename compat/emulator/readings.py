@@ -32,6 +32,8 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
     """Where qwen-audio-3 and fun-asr-flash put their sync answer: in `output`, in `output.output`, or at the top."""
     audio3_files_nested: bool = False
     """qwen-audio-3 file tasks put result addresses into `output.output` rather than into `output`."""
+    paraformer_always_timed: bool = False
+    """paraformer file tasks give times and words without `timestamp_alignment_enabled` too."""
     one_account: bool = False
     """All keys belong to one account, and see its tasks and uploads; otherwise each key has its own."""
     oss_for_filetrans: bool = True

@@ -110,13 +110,15 @@ def test_speakers_are_not_told_unless_asked(start: Start) -> None:
     assert all("speaker_id" not in sentence for sentence in sentences)
 
 
+@pytest.mark.parametrize("always", [False, True])
 @pytest.mark.parametrize("aligned", [False, True])
-def test_paraformer_gives_times_when_told(start: Start, aligned: bool) -> None:
-    task = start().transcribe("paraformer-v2", timestamp_alignment_enabled=aligned)
+def test_paraformer_gives_times_when_told_or_by_a_reading(start: Start, aligned: bool, always: bool) -> None:
+    laptop = start(readings=Readings(paraformer_always_timed=always))
+    task = laptop.transcribe("paraformer-v2", timestamp_alignment_enabled=aligned)
     first, second = result(address(task))["transcripts"][0]["sentences"]
 
     assert (first["end_time"], second["begin_time"], "words" in first) == (
-        (900, 1000, True) if aligned else (0, 0, False)
+        (900, 1000, True) if aligned or always else (0, 0, False)
     )
 
 
