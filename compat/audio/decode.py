@@ -32,7 +32,8 @@ av.logging.set_level(None)
 
 _FORMATS = (
     "wav,w64,aiff,au,caf,mp3,aac,loas,flac,ogg,amr,amrnb,amrwb,asf,avi,flv,mpeg,mpegts,mov,mp4,m4a,3gp,3g2,mj2,"
-    "matroska,webm,ac3,eac3,dts,wv,tta,ape,mpc,mpc8,tak,gsm,voc"
+    "matroska,webm,ac3,eac3,dts,wv,tta,ape,mpc,mpc8,tak,gsm,voc,"
+    "nistsphere,sox,ircam,epaf,pvf,avr,iff,hcom,sds,wve,ast,mlp,truehd,rm,nut,wtv,mxf,dss,dsf,qcp,oma"
 )
 _FAILURES = 10_000  # packets in a row that cannot be decoded, before the rest is given up
 _STOPS = 20  # times that a demuxer may fail on its way
@@ -47,8 +48,8 @@ _PAUSES = {
     "amrwb": (9, 14, 15),
 }  # frame types without speech (RFC 4867 §4.3.2, 3GPP TS 26.101, 26.201)
 _UNKNOWN = (
-    "The file is not audio in a known format. Raw PCM has no header that says how to read it: wrap it as WAV first, "
-    "with ffmpeg -f s16le -ar 16000 -ac 1 -i in.pcm out.wav."
+    "The file is not audio in a known format: convert it to WAV or FLAC first. If it is raw PCM, it has no header that "
+    "says how to read it: wrap it, with ffmpeg -f s16le -ar 16000 -ac 1 -i in.pcm out.wav."
 )
 
 

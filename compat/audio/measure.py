@@ -14,7 +14,8 @@ import av
 
 from compat.audio import boxes, structure
 from compat.audio.decode import NOTHING, Track, opened, pause
-from compat.audio.sniff import Container
+from compat.audio.riff import placeholder
+from compat.audio.sniff import Container, Span
 from compat.errors import BadAudio
 
 _SURE = {"wav", "w64", "aiff", "au", "caf", "mp3", "flac", "ogg", "mov", "matroska", "flv", "tta", "wv", "ape"}
@@ -49,12 +50,13 @@ def measured(path: Path) -> Sound:
         (container, whole), rate, channels = track.kind(path), first.sample_rate, first.layout.nb_channels
         header, stated, structured = track.place.wave, _stated(path, track), _structured(path, track)
         whole = whole and track.alone and structured is not False
+        unknown = _unknown(track, stated)
         believed = _believed(track, stated) if stated and (structured or _fills(track, stated)) else None
     if header is not None and header.coding is not None:
         return Sound(container, header.duration, stated, rate, channels, whole and not _differ(stated, header.duration))
     duration, odd = _length(path, believed, stated)
     clean = whole and header is None and not odd and not _differ(stated, duration)
-    return Sound(container, duration, stated, rate, channels, clean)
+    return Sound(container, duration, 0.0 if unknown else stated, rate, channels, clean)
 
 
 def _length(path: Path, believed: float | None, stated: float) -> tuple[float, bool]:
@@ -83,17 +85,39 @@ def _stated(path: Path, track: Track) -> float:
         head = file.read(8192)
     names = set(container.format.name.split(","))
     if "avi" in names or "asf" in names:
-        return structure.avi_seconds(head) if "avi" in names else structure.asf_seconds(head)
-    if "mp3" in names and not any(mark in head[:192] for mark in (b"Xing", b"Info", b"VBRI")):
-        return 0.0
-    if not names & _SURE:
+        return structure.avi_seconds(head) if "avi" in names else _from_start(track, structure.asf_seconds(head))
+    if ("mp3" in names and not _counts_all(head, place.span)) or not names & _SURE:
         return 0.0
     if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
+        length = float(stream.duration * stream.time_base)
+        # FFmpeg takes the beginning off the last page's time, but not for Opus
+        return _from_start(track, length) if "ogg" in names and stream.codec_context.name == "opus" else length
     if len(container.streams) > 1 or container.duration is None:
         return 0.0
     # Matroska's Duration element (RFC 9559 §5.1.2.10) stands before the first cluster
-    return container.duration / av.time_base if "flv" in names or b"\x44\x89" in head else 0.0
+    length = container.duration / av.time_base if "flv" in names or b"\x44\x89" in head else 0.0
+    return length if "flv" in names else _from_start(track, length)
+
+
+def _from_start(track: Track, end: float) -> float:
+    """The length of sound that ends at this time; a length already, if the sound begins later."""
+    begin = float(max(track.stream.start_time or 0, 0) * (track.stream.time_base or 0))
+    return end - begin if end > begin else end
+
+
+def _counts_all(head: bytes, span: Span) -> bool:
+    """Whether the first frame of an MP3 counts the others, and no more is there: FFmpeg guesses the length of joined
+    files from the first one's bit rate."""
+    counted = structure.xing(head[:256])
+    if counted is None:
+        return any(mark in head[:192] for mark in (b"Xing", b"Info", b"VBRI"))
+    return span.end - span.start <= counted.bytes + counted.own + _FRAME
+
+
+def _unknown(track: Track, stated: float) -> bool:
+    """Whether a header of plain samples states a length that only stands for one not known yet."""
+    rate, span = (track.stream.codec_context.bit_rate or 0) / 8, track.place.span
+    return track.container.format.name in _PCM and placeholder(int(stated * rate), span.end - span.start)
 
 
 def _structured(path: Path, track: Track) -> bool | None:

@@ -59,6 +59,11 @@ class _Form(NamedTuple):
     exact: bool
 
 
+def placeholder(stated: int, there: int) -> bool:
+    """Whether a size, of the bytes that are there, only stands for one not known yet."""
+    return stated > there and (stated >= _PLACEHOLDER or stated > _ABSURD * there)
+
+
 def wave(file: BinaryIO, start: int, end: int) -> Wave | None:
     """Read the header of a WAV file between two bytes of a file; None where it has no samples or does not say how they
     are stored."""
@@ -123,7 +128,7 @@ def _wave(file: BinaryIO, form: _Form, stated: int, over: int, end: int) -> Wave
     if follows == "sound" and stated and over - data - stated in (0, 1):
         follows = "tag"  # two sizes agree that the sound is over
     if stated > there:
-        known = None if stated >= _PLACEHOLDER or stated > _ABSURD * max(there, form.block) else stated
+        known = None if placeholder(stated, max(there, form.block)) else stated
     elif follows == "sound" or (there and not stated and follows != "chunks"):
         known = None
     return Wave(

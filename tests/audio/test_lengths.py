@@ -1,0 +1,102 @@
+"""A header's length is a promise only if it is one: of the sound, of all of it, and known when it was written. Rare
+containers are recognised by their headers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compat.audio.probe import header, measure
+from compat.transcript import Media
+from tests.audio.media import Recipe, tone, write
+from tests.audio.odd import CONTAINERS, put
+
+SECONDS = 6.0
+SHIFTED = ["mkv", "mkv-aac", "webm", "flv", "ogg", "opus", "m4a", "wma", "mpegts"]
+RARE = {
+    "sox": Recipe(".sox", "sox", "pcm_s32le"),
+    "ircam": Recipe(".sf", "ircam", "pcm_s16le"),
+    "ast": Recipe(".ast", "ast", "pcm_s16be_planar"),
+    "nut": Recipe(".nut", "nut", "pcm_s16le"),
+    "rm": Recipe(".rm", "rm", "ac3", {"b": "96k"}, rate=44_100),
+    "wtv": Recipe(".wtv", "wtv", "ac3", {"b": "96k"}, rate=48_000),
+}
+SPHERE = (
+    b"NIST_1A\n   1024\nsample_count -i %d\nsample_n_bytes -i 2\nchannel_count -i 1\nsample_byte_format -s2 01\n"
+    b"sample_rate -i 16000\nsample_coding -s3 pcm\nend_head\n"
+)
+
+
+def made(recipe: Recipe, folder: Path, seconds: float = SECONDS, rate: int = 16_000) -> bytes:
+    write(recipe, tone(seconds, rate), rate, 1, str(folder / "made"))
+    return (folder / "made").read_bytes()
+
+
+def probed(data: bytes, folder: Path) -> Media:
+    path = folder / "a"
+    path.write_bytes(data)
+    return header(path) or measure(path)
+
+
+@pytest.mark.parametrize("name", SHIFTED)
+@pytest.mark.parametrize("offset", ["3", "200"])
+def test_sound_that_begins_late_in_its_file_is_no_shorter(tmp_path: Path, name: str, offset: str) -> None:
+    recipe = CONTAINERS[name]
+    recipe = recipe._replace(muxing={**recipe.muxing, "output_ts_offset": offset})
+    media = probed(made(recipe, tmp_path), tmp_path)
+
+    assert media.duration == pytest.approx(SECONDS, abs=0.2)
+    assert media.promised is None
+
+
+@pytest.mark.parametrize("name", ["mkv", "ogg", "opus", "wma"])
+def test_a_cut_file_that_begins_late_still_says_what_is_missing(tmp_path: Path, name: str) -> None:
+    recipe = CONTAINERS[name]
+    recipe = recipe._replace(muxing={**recipe.muxing, "output_ts_offset": "30"})
+    data = made(recipe, tmp_path)
+    media = probed(data[: len(data) * 6 // 10], tmp_path)
+
+    assert 1 < media.duration < 5
+    assert media.promised == (None if "ogg" in CONTAINERS[name].muxer else pytest.approx(SECONDS, abs=0.2))
+
+
+@pytest.mark.parametrize("rates", [(64, 192), (192, 64), (64, 64)])
+@pytest.mark.parametrize("hertz", [(16_000, 16_000), (22_050, 44_100), (44_100, 22_050)])
+def test_the_first_of_joined_mp3s_promises_nothing_for_the_others(
+    tmp_path: Path, rates: tuple[int, int], hertz: tuple[int, int]
+) -> None:
+    parts = [
+        made(Recipe(".mp3", "mp3", "libmp3lame", {"b": f"{rate}k"}), tmp_path, 3.0, each)
+        for rate, each in zip(rates, hertz, strict=True)
+    ]
+    media = probed(b"".join(parts), tmp_path)
+
+    assert media.duration == pytest.approx(SECONDS, abs=0.3)
+    assert media.promised is None
+    assert not media.clean
+
+
+@pytest.mark.parametrize("frames", [0x3F800000, 0x7F000000, 0x7FFFFFFF])
+def test_an_aiff_from_a_pipe_promises_nothing(tmp_path: Path, frames: int) -> None:
+    data = put(made(CONTAINERS["aiff"], tmp_path), b"COMM", 6, ">I", frames)
+    media = probed(put(data, b"SSND", 0, ">I", 0x7F000008), tmp_path)
+
+    assert media.duration == pytest.approx(SECONDS, abs=0.01)
+    assert (media.promised, media.clean) == (None, False)
+
+
+@pytest.mark.parametrize("name", RARE)
+def test_rare_containers_are_heard(tmp_path: Path, name: str) -> None:
+    media = probed(made(RARE[name], tmp_path), tmp_path)
+
+    assert media.container == name
+    assert media.duration == pytest.approx(SECONDS, abs=0.1)
+    assert not media.clean  # sent as FLAC
+
+
+def test_nist_sphere_is_heard(tmp_path: Path) -> None:
+    pcm = tone(SECONDS)
+    media = probed((SPHERE % (len(pcm) // 2)).ljust(1024) + pcm, tmp_path)
+
+    assert ("nistsphere", SECONDS, False) == (media.container, media.duration, media.clean)
