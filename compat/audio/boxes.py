@@ -1,4 +1,5 @@
-"""An MP4's boxes (ISO/IEC 14496-12 §4.2): whether they fit the file, and how long its one track is."""
+"""An MP4's boxes (ISO/IEC 14496-12 §4.2): whether they fit the file, how long its one track is, and whether its sound
+pauses."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from typing import BinaryIO
 from compat.audio.sniff import Span
 
 _BOXES = 64  # of one level
+_PAUSE = 0.1  # seconds that a sample lasts longer than most do
 _PRIMING = 0.3  # seconds that an edit list leaves out of any AAC; more is a cut
 _FRAGMENT = (b"moof", b"mdat", b"sidx", b"styp", b"mfra", b"free", b"emsg", b"prft")
 
@@ -63,6 +65,33 @@ def seconds(file: BinaryIO, place: Span) -> float | None:
 def edited(file: BinaryIO, place: Span) -> bool:
     """Whether an edit list plays less, or more, than all of a track."""
     return any(length and _cut(length, played) for length, played in _tracks(file, place))
+
+
+def paused(file: BinaryIO, place: Span) -> bool | None:
+    """Whether a sample of a sound track lasts longer than its sound, by the table of times; None where the times are in
+    fragments, or too many."""
+    moov = next((body for name, body in _inside(file, place.start, place.end) if name == b"moov"), None)
+    if moov is None or _path(file, moov, b"mvex"):
+        return None
+    found = [_pauses(file, track) for name, track in _inside(file, *moov) if name == b"trak" and _sounds(file, track)]
+    return True if True in found else None if None in found else False
+
+
+def _sounds(file: BinaryIO, track: tuple[int, int]) -> bool:
+    handler = _path(file, track, b"mdia", b"hdlr")
+    file.seek(handler[0] + 8 if handler else 0)
+    return handler is not None and file.read(4) == b"soun"
+
+
+def _pauses(file: BinaryIO, track: tuple[int, int]) -> bool | None:
+    media = _path(file, track, b"mdia")
+    scale = media and _field(file, media, b"mdhd", 12, 20)
+    times = media and _path(file, media, b"minf", b"stbl", b"stts")
+    pairs = _pairs(file, times) if times else None
+    if not scale or not pairs:
+        return None
+    usual = max(zip(pairs[::2], pairs[1::2], strict=True))[1]
+    return max(pairs[1::2]) - usual > _PAUSE * scale
 
 
 def _cut(length: float, played: float | None) -> bool:
@@ -121,14 +150,17 @@ def _field(file: BinaryIO, box: tuple[int, int], name: bytes, short: int, long: 
     return int(struct.unpack_from(">I", content, at)[0]) if len(content) >= at + 4 else 0
 
 
-def _sum(file: BinaryIO, times: tuple[int, int]) -> int:
-    """All samples' lengths in the track's scale (stts)."""
+def _pairs(file: BinaryIO, times: tuple[int, int]) -> tuple[int, ...]:
+    """Numbers of samples, each with their length in the track's scale (stts); empty for a table that is cut or long."""
     file.seek(times[0] + 4)
     content = file.read(min(4 + 8 * 1024, times[1] - times[0] - 4))
     count = struct.unpack_from(">I", content)[0] if len(content) >= 4 else 0
-    if len(content) < 4 + 8 * count:
-        return 0
-    pairs = struct.unpack_from(f">{2 * count}I", content, 4)
+    return struct.unpack_from(f">{2 * count}I", content, 4) if len(content) >= 4 + 8 * count else ()
+
+
+def _sum(file: BinaryIO, times: tuple[int, int]) -> int:
+    """All samples' lengths in the track's scale."""
+    pairs = _pairs(file, times)
     return sum(number * length for number, length in zip(pairs[::2], pairs[1::2], strict=True))
 
 

@@ -38,8 +38,8 @@ _FORMATS = (
 _FAILURES = 10_000  # packets in a row that cannot be decoded, before the rest is given up
 _STOPS = 20  # times that a demuxer may fail on its way
 _LINKS = 1000  # of one chained Ogg file
-_LEAST_GAP, _MOST_GAP = 0.1, 3600.0  # seconds
-_RECORDERS = ("matroska", "mov,", "flv")  # their writers give every packet its time
+LEAST_GAP, _MOST_GAP = 0.1, 3600.0  # seconds
+RECORDERS = ("matroska", "mov,", "flv")  # their writers give every packet its time
 _MOST = 13 * 3600.0  # seconds: the service takes 12 hours, and a bomb is no longer
 NOTHING = "The file's sound track is empty or cannot be decoded."
 _BETWEEN = 512  # bytes
@@ -195,7 +195,7 @@ class Clock:
     def __init__(self, container: InputContainer, stream: AudioStream) -> None:
         self._base = float(stream.time_base or 0)
         self._start = max(stream.start_time or 0, 0) * self._base
-        self._recorded = container.format.name.startswith(_RECORDERS)
+        self._recorded = container.format.name.startswith(RECORDERS)
         self._lost = False
         self.seconds = 0.0
         self.holes = False
@@ -207,7 +207,7 @@ class Clock:
     def feed(self, pts: int | None, duration: float) -> float:
         """Add a frame of this length, and return the seconds of silence before it, ignoring rounding and bad times."""
         gap = 0.0 if pts is None else pts * self._base - self._start - self.seconds
-        if not _LEAST_GAP < gap < _MOST_GAP:
+        if not LEAST_GAP < gap < _MOST_GAP:
             gap = 0.0
         elif self._lost or not self._recorded:
             self.holes, self._start, gap = True, self._start + gap, 0.0

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import av
 
 from compat.audio import boxes, structure
-from compat.audio.decode import NOTHING, Track, opened, pause
+from compat.audio.decode import LEAST_GAP, NOTHING, RECORDERS, Track, opened, pause
 from compat.audio.riff import placeholder
 from compat.audio.sniff import Container, Span
 from compat.errors import BadAudio
@@ -61,9 +61,10 @@ def measured(path: Path) -> Sound:
 
 def _length(path: Path, believed: float | None, stated: float) -> tuple[float, bool]:
     """In seconds, and whether anything was odd."""
-    if believed is not None and believed >= _SHORT:
+    odd = believed is not None and believed >= _SHORT and _paused(path)
+    if believed is not None and believed >= _SHORT and not odd:
         return believed, False
-    duration, odd = _counted(path, stated) if believed is None else (believed, False)
+    duration, odd = _counted(path, stated) if believed is None else (believed, odd)
     if odd or duration < _SHORT or _differ(stated, duration):
         duration, damaged = _decoded(path, duration)
         odd = odd or damaged
@@ -171,6 +172,27 @@ def _counted(path: Path, stated: float) -> tuple[float, bool]:
         span, beside = track.place.span, _BESIDE.get(track.container.format.name)
         unheard = beside is not None and span.end - span.start - size - beside > (_FRAME if stated else 0)
         return clock.seconds, odd or unheard or clock.holes or track.damaged
+
+
+def _paused(path: Path) -> bool:
+    """Whether a recorder left something out, by its table of times or those of all packets."""
+    with opened(path) as track:
+        name, place = track.container.format.name, track.place.span
+        if not name.startswith(RECORDERS):
+            return False
+        with path.open("rb") as file:
+            known = boxes.paused(file, place) if name.startswith("mov,") else None
+        if known is not None:
+            return known
+        begin, length = 0, 0
+        for packet in track.packets():
+            if packet.pts is None or packet.duration is None:
+                continue
+            late = max(packet.pts - begin, packet.duration) - length  # MP4's samples last as long as their pause
+            if length and late * float(packet.time_base) > LEAST_GAP:
+                return True
+            begin, length = packet.pts, packet.duration
+        return False
 
 
 def _decoded(path: Path, counted: float) -> tuple[float, bool]:

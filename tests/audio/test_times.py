@@ -5,16 +5,19 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import pytest
+from av.audio.stream import AudioStream
 
 from compat.audio.decode import pcm
 from compat.audio.probe import header, measure
 from compat.emulator import sound
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from compat.transcript import Media
+from tests.audio.media import frames
 from tests.audio.odd import written
 
-WORDS = lay(VOCABULARY[:4])
+WORDS = lay(VOCABULARY[:4], gap_ms=400)
 _AMR = (13, 14, 16, 18, 20, 21, 27, 32, 6)  # bytes by frame type (RFC 4867 §5.3)
 
 
@@ -28,7 +31,7 @@ def heard(path: Path) -> list[tuple[str, int]]:
 
 
 @pytest.mark.parametrize("pause", [b"\x7c", b"\x44" + bytes(5)], ids=["no data", "comfort noise"])
-@pytest.mark.parametrize("at", [0, 35, 10_000])  # frames: in front, in the middle, behind
+@pytest.mark.parametrize("at", [0, 57, 10_000])  # frames: in front, in the middle, behind
 def test_frames_without_speech_last_as_long_as_any(tmp_path: Path, pause: bytes, at: int) -> None:
     whole = written("amr", encode(WORDS, rate=8000), 8000, tmp_path)
     frames, place = [], 6
@@ -75,3 +78,53 @@ def test_all_links_of_a_chain_are_heard(tmp_path: Path, chain: tuple[str | int, 
     assert media.promised is None
     assert [word.text for word in WORDS] * (len(chain) // 2) == [word for word, _ in heard(path)]
     assert all(before < after for (_, before), (_, after) in pairwise(heard(path)))
+
+
+@pytest.fixture(scope="module")
+def minute() -> bytes:
+    return encode(WORDS, rate=48_000, length_ms=62_000)
+
+
+@pytest.mark.parametrize("seconds", [3, 62])
+@pytest.mark.parametrize(
+    ("muxer", "codec", "options"),
+    [
+        ("ipod", "aac", {}),
+        ("mp4", "aac", {"movflags": "faststart"}),
+        ("mp4", "aac", {"movflags": "frag_keyframe+empty_moov", "frag_duration": "500000"}),
+        ("mov", "aac", {}),
+        ("webm", "libopus", {}),
+        ("matroska", "flac", {}),
+    ],
+)
+def test_what_a_recorder_left_out_is_silence(
+    tmp_path: Path, minute: bytes, muxer: str, codec: str, options: dict[str, str], seconds: int
+) -> None:
+    """A pause of five seconds behind the second word."""
+    path, begin = tmp_path / "odd", 1.15
+    with av.open(str(path), "w", format=muxer, options=options) as output:
+        stream = output.add_stream(codec, rate=48_000, layout="mono")
+        assert isinstance(stream, AudioStream)
+        parts = frames(minute[: seconds * 96_000], 48_000, 1, stream)
+        for packet in [packet for part in [*parts, None] for packet in stream.encode(part)]:
+            time = packet.pts or 0
+            if time * packet.time_base >= begin:
+                packet.pts = packet.dts = time + round(5 / packet.time_base)
+            output.mux(packet)
+
+    media = measured(path)
+
+    assert not media.clean
+    assert media.duration == pytest.approx(seconds + 5, abs=0.15)
+    assert [word.text for word in WORDS] == [word for word, _ in heard(path)]
+    for word, (_, found) in zip(WORDS, heard(path), strict=True):
+        assert found == pytest.approx(word.begin_ms + 5000 * (word.begin_ms > 1150), abs=80)
+
+
+@pytest.mark.parametrize("name", ["m4a", "mp4-fragments", "mov", "webm", "mkv", "mkv-aac"])
+def test_a_long_file_without_a_pause_is_clean(tmp_path: Path, minute: bytes, name: str) -> None:
+    path = tmp_path / "even"
+    path.write_bytes(written(name, minute, 48_000, tmp_path))
+
+    assert measured(path).clean
+    assert measured(path).duration == pytest.approx(62, abs=0.1)
