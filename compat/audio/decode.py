@@ -287,7 +287,10 @@ def _track(path: Path, place: Place) -> Track:
         else:
             demuxer, start = place.wave.coding, place.wave.data
             options |= {"sample_rate": str(place.wave.rate), "ch_layout": _layout(place.wave)}
-    address = f"subfile,,start,{start},end,{end},,:file:{path}"
+    address = _part(path, start, end)
+    if place.wave is not None and place.wave.parts:
+        address = "concat:" + "|".join(_part(path, *part) for part in place.wave.parts)
+        options["protocol_whitelist"] += ",concat"
     if (start, end) == (0, path.stat().st_size):
         address = f"file:{path}"
     if demuxer is None:
@@ -300,6 +303,11 @@ def _track(path: Path, place: Place) -> Track:
     except BadAudio:
         container.close()
         raise
+
+
+def _part(path: Path, start: int, end: int) -> str:
+    """FFmpeg's address of a part of a file."""
+    return f"subfile,,start,{start},end,{end},,:file:{path}"
 
 
 def _layout(header: Wave) -> str:

@@ -28,7 +28,8 @@ class Wave(NamedTuple):
     length only a decoder knows.
 
     `present` bytes of sound begin at byte `data`; `stated` is what the header says, None when it does not know. `mask`
-    names the channels' places, 0 where it does not. `exact`: everything in the header is true.
+    names the channels' places, 0 where it does not. `exact`: everything in the header is true. `parts`: from where to
+    where the samples lie, if they are in several chunks.
     """
 
     coding: str | None
@@ -40,6 +41,7 @@ class Wave(NamedTuple):
     stated: int | None
     mask: int = 0
     exact: bool = True
+    parts: tuple[tuple[int, int], ...] = ()
 
     @property
     def duration(self) -> float:
@@ -79,7 +81,7 @@ def wave(file: BinaryIO, start: int, end: int) -> Wave | None:
         name, length = struct.unpack(f"{order}4sI", head)
         if name == b"data":
             found = _form(form, order, padded=padded)
-            return found and _wave(file, found, length if long_size is None else long_size, over, end)
+            return found and _wave(file, found, length if long_size is None else long_size, over, end, order)
         body = file.read(min(length, 40)) if name in (b"fmt ", b"ds64") else b""
         form = body if name == b"fmt " else form
         if name == b"ds64" and len(body) >= 16:
@@ -119,11 +121,19 @@ def _form(form: bytes, order: Literal["<", ">"], *, padded: bool) -> _Form | Non
     return _Form(coding, rate, channels, channels * width if coding else 1, mask, exact)
 
 
-def _wave(file: BinaryIO, form: _Form, stated: int, over: int, end: int) -> Wave:
+def _wave(file: BinaryIO, form: _Form, stated: int, over: int, end: int, order: Literal["<", ">"]) -> Wave:
     """`over` is where the file ends by its first size."""
     data = file.tell()
     there = max(0, end - data)
     known: int | None = stated
+    if form.coding and 0 < stated < there:
+        parts = _parts(file, form.block, data, stated, end, order)
+        present = sum(last - first for first, last in parts)
+        if len(parts) > 1:
+            return Wave(
+                form.coding, form.rate, form.channels, form.block, data, present, present, form.mask,
+                exact=False, parts=parts,
+            )  # fmt: skip
     follows = _behind(file, data, stated, end) if stated < there else "nothing"
     if follows == "sound" and stated and over - data - stated in (0, 1):
         follows = "tag"  # two sizes agree that the sound is over
@@ -135,6 +145,24 @@ def _wave(file: BinaryIO, form: _Form, stated: int, over: int, end: int) -> Wave
         form.coding, form.rate, form.channels, form.block, data, there if known is None else min(known, there), known,
         form.mask, exact=form.exact and known is not None and known <= there and follows in ("nothing", "chunks"),
     )  # fmt: skip
+
+
+def _parts(
+    file: BinaryIO, block: int, data: int, stated: int, end: int, order: Literal["<", ">"]
+) -> tuple[tuple[int, int], ...]:
+    """Where the samples of the first `data` chunk lie, and those of all that follow it; whole samples only."""
+    parts, at, length = [(data, data + stated - stated % block)], data, stated
+    for _ in range(_CHUNKS):
+        file.seek(at + length)
+        _step_over_padding(file, length)
+        head, at = file.read(8), file.tell()
+        if len(head) < 8 or at >= end or not head[:4].strip().isalnum():
+            break
+        name, length = struct.unpack(f"{order}4sI", head)
+        there = min(length, end - at)
+        if name == b"data" and there >= block:
+            parts.append((at, at + there - there % block))
+    return tuple(parts)
 
 
 def _behind(file: BinaryIO, data: int, stated: int, end: int) -> Literal["nothing", "chunks", "tag", "sound"]:

@@ -3,10 +3,14 @@ containers are recognised by their headers."""
 
 from __future__ import annotations
 
+import random
+import struct
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from compat.audio import decode
 from compat.audio.probe import header, measure
 from compat.transcript import Media
 from tests.audio.media import Recipe, tone, write
@@ -84,6 +88,35 @@ def test_an_aiff_from_a_pipe_promises_nothing(tmp_path: Path, frames: int) -> No
 
     assert media.duration == pytest.approx(SECONDS, abs=0.01)
     assert (media.promised, media.clean) == (None, False)
+
+
+def chunk(name: bytes, body: bytes, order: str = "<") -> bytes:
+    return struct.pack(f"{order}4sI", name, len(body)) + body + bytes(len(body) % 2)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(("width", "channels"), [(1, 1), (2, 1), (2, 2), (3, 2)])
+@pytest.mark.parametrize("cuts", [(600,), (300, 900), (606, 612)])
+def test_every_chunk_of_samples_in_a_wav_is_heard(
+    tmp_path: Path, order: str, width: int, channels: int, cuts: tuple[int, ...]
+) -> None:
+    """The same sound as in one chunk, whatever lies between."""
+    block = width * channels
+    pcm = random.Random(3).randbytes(16_000 * block)  # noqa: S311 - no secret
+    form = struct.pack(f"{order}HHIIHH", 1, channels, 16_000, 16_000 * block, block, 8 * width)
+    edges = [0, *(cut * block for cut in cuts), len(pcm)]
+    pieces = [chunk(b"data", pcm[begin:end], order) for begin, end in pairwise(edges)]
+    heard = []
+    for number, data in enumerate((chunk(b"data", pcm, order), chunk(b"LIST", b"odd", order).join(pieces))):
+        path = tmp_path / str(number)
+        body = b"WAVE" + chunk(b"fmt ", form, order) + data
+        path.write_bytes(struct.pack(f"{order}4sI", b"RIFF" if order == "<" else b"RIFX", len(body)) + body)
+        heard.append(b"".join(decode.pcm(path)))
+        media = probed(path.read_bytes(), tmp_path)
+        assert (1.0, None) == (media.duration, media.promised)
+
+    assert not media.clean
+    assert heard[0] == heard[1]
 
 
 @pytest.mark.parametrize("name", RARE)
