@@ -64,7 +64,7 @@ class Place(NamedTuple):
 
 class Track:
     """The one sound track of a file that is heard: FFmpeg's default stream. `damaged` tells, once it has been read,
-    whether a part of it could not be."""
+    whether a part of it could not be, and `skipped` the seconds that its times leave out and that are not silence."""
 
     def __init__(self, path: Path, container: InputContainer, stream: AudioStream, place: Place) -> None:
         self.path = path
@@ -72,6 +72,7 @@ class Track:
         self.stream = stream
         self.place = place
         self.damaged = False
+        self.skipped = 0.0
 
     @property
     def alone(self) -> bool:
@@ -145,7 +146,7 @@ class Track:
             for frame in decoded:
                 if frame.sample_rate and frame.samples:
                     yield frame, clock.feed(frame.pts, frame.samples / frame.sample_rate)
-        self.damaged = self.damaged or clock.holes
+        self.damaged, self.skipped = self.damaged or clock.holes, clock.skipped
 
 
 def pause(packet: Packet[AudioStream]) -> bool:
@@ -189,7 +190,8 @@ class _Position:
 class Clock:
     """Time as sound is heard: `seconds` so far. `holes`: whether the container's own times leave something out.
 
-    What a recorder left out is silence, and counts; what was lost to damage is not there, and does not.
+    What a recorder left out is silence, and counts; what was lost to damage is not there, and does not. Nor does a jump
+    of an hour, which no recording has: `skipped` is the sum of these.
     """
 
     def __init__(self, container: InputContainer, stream: AudioStream) -> None:
@@ -198,6 +200,7 @@ class Clock:
         self._recorded = container.format.name.startswith(RECORDERS)
         self._lost = False
         self.seconds = 0.0
+        self.skipped = 0.0
         self.holes = False
 
     def lost(self) -> None:
@@ -207,7 +210,10 @@ class Clock:
     def feed(self, pts: int | None, duration: float) -> float:
         """Add a frame of this length, and return the seconds of silence before it, ignoring rounding and bad times."""
         gap = 0.0 if pts is None else pts * self._base - self._start - self.seconds
-        if not LEAST_GAP < gap < _MOST_GAP:
+        if abs(gap) >= _MOST_GAP:
+            self.holes, self.skipped = self.holes or gap > 0, self.skipped + gap
+            self._start, gap = self._start + gap, 0.0
+        elif gap <= LEAST_GAP:
             gap = 0.0
         elif self._lost or not self._recorded:
             self.holes, self._start, gap = True, self._start + gap, 0.0

@@ -54,21 +54,22 @@ def measured(path: Path) -> Sound:
         believed = _believed(track, stated) if stated and (structured or _fills(track, stated)) else None
     if header is not None and header.coding is not None:
         return Sound(container, header.duration, stated, rate, channels, whole and not _differ(stated, header.duration))
-    duration, odd = _length(path, believed, stated)
+    duration, odd, skipped = _length(path, believed, stated)
     clean = whole and header is None and not odd and not _differ(stated, duration)
-    return Sound(container, duration, 0.0 if unknown else stated, rate, channels, clean)
+    return Sound(container, duration, 0.0 if unknown else max(0.0, stated - max(0.0, skipped)), rate, channels, clean)
 
 
-def _length(path: Path, believed: float | None, stated: float) -> tuple[float, bool]:
-    """In seconds, and whether anything was odd."""
+def _length(path: Path, believed: float | None, stated: float) -> tuple[float, bool, float]:
+    """In seconds, whether anything was odd, and how much was skipped."""
+    skipped = 0.0
     odd = believed is not None and believed >= _SHORT and _paused(path)
     if believed is not None and believed >= _SHORT and not odd:
-        return believed, False
+        return believed, False, 0.0
     duration, odd = _counted(path, stated) if believed is None else (believed, odd)
     if odd or duration < _SHORT or _differ(stated, duration):
-        duration, damaged = _decoded(path, duration)
+        duration, damaged, skipped = _decoded(path, duration)
         odd = odd or damaged
-    return duration, odd
+    return duration, odd, skipped
 
 
 def _differ(stated: float, found: float) -> bool:
@@ -195,12 +196,12 @@ def _paused(path: Path) -> bool:
         return False
 
 
-def _decoded(path: Path, counted: float) -> tuple[float, bool]:
-    """Decode it all, and tell whether anything was damaged."""
+def _decoded(path: Path, counted: float) -> tuple[float, bool, float]:
+    """Decode it all, and tell whether anything was damaged, and how much was skipped."""
     began, heard = time.monotonic(), 0.0
     with opened(path) as track:
         for frame, gap in track.frames():
             heard += gap + frame.samples / frame.sample_rate
             if time.monotonic() - began > _PATIENCE:
-                return max(heard, counted), True
-        return heard, track.damaged
+                return max(heard, counted), True, 0.0
+        return heard, track.damaged, track.skipped

@@ -128,3 +128,23 @@ def test_a_long_file_without_a_pause_is_clean(tmp_path: Path, minute: bytes, nam
 
     assert measured(path).clean
     assert measured(path).duration == pytest.approx(62, abs=0.1)
+
+
+@pytest.mark.parametrize("jump", [4000, 50_000])
+def test_a_jump_of_an_hour_is_no_silence_and_no_promise(tmp_path: Path, jump: int) -> None:
+    path = tmp_path / "odd"
+    with av.open(str(path), "w", format="mov") as output:
+        stream = output.add_stream("aac", rate=48_000, layout="mono")
+        assert isinstance(stream, AudioStream)
+        parts = frames(encode(WORDS, rate=48_000), 48_000, 1, stream)
+        for packet in [packet for part in [*parts, None] for packet in stream.encode(part)]:
+            time = packet.pts or 0
+            late = jump if time * packet.time_base >= 1.15 else 0
+            packet.pts = packet.dts = time + round(late / packet.time_base)
+            output.mux(packet)
+
+    media = measured(path)
+
+    assert media.duration == pytest.approx(2.24, abs=0.1)
+    assert media.promised is None
+    assert [word.text for word in WORDS] == [word for word, _ in heard(path)]
