@@ -70,6 +70,7 @@ CODE = {
     "webhooks under way": f"{keeper.LANES}, shared the same way",
     "text fields of all requests under way": f"{spool.TEXT >> 20} MiB, shared the same way",
     "the local engine's files, beside those of uploads": f"`COMPAT_MAX_SPOOL`, {SET.max_spool >> 30} GiB",
+    "one caller's files that are measured or re-encoded at a time": f"`COMPAT_MEDIA_WORKERS`, {SET.media_workers}",
     "the wait for a turn": f"`COMPAT_QUEUE_WAIT`, {SET.queue_wait:g} s",
 }
 
