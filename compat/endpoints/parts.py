@@ -10,6 +10,7 @@ from __future__ import annotations
 import binascii
 import quopri
 import re
+import weakref
 from collections.abc import Callable
 from email.message import Message
 
@@ -60,20 +61,21 @@ class Parts:
         self._before: bytes | None = b""
         """What came before the first boundary, until that is found."""
         try:
-            self._parser = MultipartParser(boundary, self._callbacks())  # type: ignore[arg-type]
+            self._parser = MultipartParser(boundary, Parts._callbacks(weakref.proxy(self)))  # type: ignore[arg-type]
         except ValueError as exc:
             raise BadRequest("The form's boundary is not valid: let the client choose it.") from exc
 
     def _callbacks(self) -> dict[str, object]:
+        """`self` is a weak proxy: in a cycle with the parser the fields would wait for the collection of garbage."""
         return {
-            "on_part_begin": self._part_begin,
+            "on_part_begin": lambda: self._part_begin(),
             "on_header_field": lambda data, start, end: self._header.extend(data[start:end]),
             "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
-            "on_header_end": self._header_end,
-            "on_headers_finished": self._headers_finished,
-            "on_part_data": self._part_data,
-            "on_part_end": self._part_end,
-            "on_end": self._end,
+            "on_header_end": lambda: self._header_end(),
+            "on_headers_finished": lambda: self._headers_finished(),
+            "on_part_data": lambda data, start, end: self._part_data(data, start, end),
+            "on_part_end": lambda: self._part_end(),
+            "on_end": lambda: self._end(),
         }
 
     def feed(self, data: bytes) -> None:

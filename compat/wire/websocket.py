@@ -71,10 +71,11 @@ class Protocol(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost()
-        self._came = memoryview(b"")
+        self._came, self._joined = memoryview(b""), bytearray()
         if self._cutting is not None:
             self._cutting.cancel()
         super().connection_lost(exc)
+        self.conn.reader.discard()  # websockets' parser is in a cycle: what it holds would wait for the collector
 
     def on_task_complete(self, task: asyncio.Task[None]) -> None:
         super().on_task_complete(task)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import gc
 import itertools
+import weakref
 from typing import Any
 
 import pytest
@@ -248,3 +250,15 @@ def test_what_cannot_be_read_is_refused_by_name(body: bytes, param: str | None, 
         read(body, step=step)
 
     assert param == refused.value.param
+
+
+def test_a_form_goes_with_its_request_and_not_with_the_next_collection_of_garbage() -> None:
+    parts = Parts(b"b0", lambda _: None)
+    parts.feed(form(([b"Content-Disposition: form-data; name=prompt"], b"x" * 1000))[:-10])
+    gone = weakref.ref(parts)
+    gc.disable()
+    try:
+        del parts
+        assert gone() is None
+    finally:
+        gc.enable()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import socket
 import threading
@@ -197,6 +198,25 @@ def test_a_message_in_many_fragments_takes_little_more_than_its_length(port: int
 
     assert taken < 10 * count
     assert told == whole + b"\x7e" + (2 * count).to_bytes(2) + b"ab" * count
+
+
+def test_an_unfinished_message_goes_with_its_connection_and_not_with_the_next_collection_of_garbage() -> None:
+    LOST.clear()
+    with serve(Starlette(routes=[WebSocketRoute("/echo", echo)]), ws=Watched) as root:
+        gc.disable()
+        tracemalloc.start()
+        try:
+            with socket.create_connection(("127.0.0.1", int(root.rpartition(":")[2])), timeout=10) as caller:
+                caller.sendall(OPEN)
+                assert caller.recv(65536).startswith(b"HTTP/1.1 101 ")
+                caller.sendall(b"\x82\xff" + (8 << 20).to_bytes(8) + bytes(4 + (4 << 20)))
+            assert LOST.wait(10)
+            held = tracemalloc.get_traced_memory()[0]
+        finally:
+            tracemalloc.stop()
+            gc.enable()
+
+    assert held < 2 << 20
 
 
 FLOODED = Starlette(routes=[WebSocketRoute("/flood", flood)])
