@@ -15,8 +15,9 @@ from collections.abc import Callable
 from typing import ClassVar, Final, Literal, cast
 
 from httptools import HttpParserInvalidMethodError, HttpParserUpgrade, HttpRequestParser
-from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.utils import get_remote_addr
 
 from compat.endpoints.pages import PROBES
@@ -37,6 +38,7 @@ STOPPING: Final = 10.0  # seconds that a stopping server waits for a client to r
 # Bytes parsed at a time, which is what bounds the requests of a connection that wait: nothing is parsed while one does.
 SOME: Final = 1 << 10
 MANY: Final = 16 << 10  # of a body
+PIECES: Final = 64  # of bodies, parsed in one turn of the loop, and those in the rest of the bytes parsed with them
 NO_METHOD: Final = "The method of this request is not known here: use GET, POST or DELETE."
 _REQUEST: Final = re.compile(rb"[A-Za-z-]+ \S+ HTTP/1\.[01]\r?\n")
 _HOST: Final = re.compile(rb"([\w.~!$&'()*+;=%-]*|\[[\w:.]*\])(:\d*)?")
@@ -86,10 +88,15 @@ class Protocol(HttpToolsProtocol):
         self._since = self.loop.time()
         self._came = 0
         """Bytes of the body since then."""
+        self._drained = 0
+        """Bytes that came of a body, with its framing, after its response, or of anything after the end."""
+        self._pieces = 0
+        """Of bodies, parsed in this turn of the loop or, until it begins, in the last one."""
+        self._later: asyncio.Handle | None = None
+        self._running: RequestResponseCycle | None = None
         self._framing = 0
         """Bytes of a head, or of what is no body's data since the last of them that was."""
         self._held = self._part = memoryview(b"")
-        self._dropped = 0
         self._asking = False
         self._ending = self._stopping = False
         self._refusal: CompatError | None = None
@@ -103,8 +110,12 @@ class Protocol(HttpToolsProtocol):
         self._looking.cancel()
         if self._closing is not None:
             self._closing.cancel()
+        if self._later is not None:
+            self._later.cancel()
         self._held = memoryview(b"")
         self.pipeline.clear()
+        if self._running is not None:  # uvicorn tells the request that came last, which may wait for this one
+            _disconnect(self._running)
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
@@ -116,26 +127,46 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._ending:
-            self._dropped += len(data)
-            if self._dropped > DRAINED:
+            self._drained += len(data)
+            if self._drained > DRAINED:
                 self._real.close()
         elif self._stage != "refused":
             self._held = memoryview(bytes(self._held) + data if self._held else data)
             self._parse()
 
     def _parse(self) -> None:
-        """Parse what came until a request has to wait for the response before it."""
-        while self._held and not self.pipeline and self._stage not in ("refused", "upgraded"):
-            size = MANY if self._stage == "body" else SOME
+        """Parse what came until a request has to wait for the response before it. A bounded number of pieces is parsed
+        in one turn of the loop: there are tens of thousands in one read when chunks have one byte each."""
+        if self._later is not None:
+            return
+        short, self._pieces = self._pieces >= PIECES, 0
+        while self._parsable and self._pieces < PIECES:
+            size = MANY if self._stage == "body" and not short else SOME
             self._part, self._held = self._held[:size], self._held[size:]
             self._framing += len(self._part)
+            if self._stage == "body" and not self._answering:
+                self._drained += len(self._part)
             super().data_received(self._part)  # type: ignore[arg-type]  # httptools takes any buffer
             if self._framing > HEAD and self._stage in ("head", "body"):
                 self._refuse(_head_too_large())
+            elif self._drained > DRAINED:
+                self._end(LINGER)
         if self._stage == "refused":
             self._held = memoryview(b"")
         if self._held:
             self.flow.pause_reading()
+        if self._parsable:
+            self._later = self.loop.call_soon(self._parse_more)
+
+    def _parse_more(self) -> None:
+        self._later = None
+        self._parse()
+        if not self._answering or len(self.cycle.body) <= HIGH_WATER_LIMIT:
+            self.flow.resume_reading()
+
+    @property
+    def _parsable(self) -> bool:
+        return bool(self._held) and not self.pipeline and self._stage not in ("refused", "upgraded")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -172,6 +203,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._came += len(body)
+        self._pieces += 1
         self._framing = 0
         super().on_body(body)
 
@@ -202,7 +234,11 @@ class Protocol(HttpToolsProtocol):
             self.all.busy(self._place)
         elif not self._answering:
             self.all.idle(self._place, self._since)
-        self._came = self._framing = 0
+        self._came = self._framing = self._drained = 0
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     # --- what is no longer HTTP -------------------------------------------------------------------------------------
 
@@ -263,7 +299,7 @@ class Protocol(HttpToolsProtocol):
             case "head" if waited >= self.head_timeout and not self._answering:
                 self._refuse(TooSlow(f"The request's head did not come within {self.head_timeout:g} seconds."))
             case "body" if not self._answering:
-                if waited >= DRAIN or self._came > DRAINED:
+                if waited >= DRAIN:
                     self._end(LINGER)
             case "body" if self.flow.read_paused:  # the server is slow, not the client
                 self._enter("body")
@@ -308,8 +344,7 @@ class Protocol(HttpToolsProtocol):
             line = None if self._stage == "head" else self.cycle.scope["state"].get("log")  # the app's own
             self._real.write(answer(error, told(self.app_state), line))
         if self._stage != "head":  # as uvicorn tells an application that its client has gone
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+            _disconnect(self.cycle)
         self._stage = "refused"
         self._end(LINGER)
 
@@ -337,6 +372,11 @@ class Protocol(HttpToolsProtocol):
 def bounded(*, head_timeout: float, body_timeout: float, connections: Connections) -> type[Protocol]:
     bounds = {"head_timeout": head_timeout, "body_timeout": body_timeout, "all": connections}
     return type("Bounded", (Protocol,), bounds)
+
+
+def _disconnect(cycle: RequestResponseCycle) -> None:
+    cycle.disconnected = True
+    cycle.message_event.set()
 
 
 def _head_too_large() -> HeadTooLarge:

@@ -31,6 +31,9 @@ class Loop:
         self.due.append(asyncio.TimerHandle(when, call, (), asyncio.get_running_loop()))
         return self.due[-1]
 
+    def call_soon(self, call: Callable[[], None]) -> asyncio.Handle:
+        return asyncio.get_running_loop().call_soon(call)
+
     def create_task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return asyncio.get_running_loop().create_task(work)
 

@@ -127,3 +127,16 @@ async def test_an_offer_of_another_protocol_is_answered_in_http_1_1(size: int) -
         await settled()
 
     assert [b"abc", b"/1", b"/2"] == [answer.rpartition(b"\r\n\r\n")[2] for answer in wire.told.split(b"HTTP/1.1")[1:]]
+
+
+@pytest.mark.parametrize("waiting", [0, 1, 3])
+async def test_a_request_is_told_that_its_client_has_gone_while_others_wait(waiting: int) -> None:
+    wire = Wire()
+    async with connected(APP, wire, gate=(gate := asyncio.Semaphore(0))) as (protocol, _):
+        protocol.data_received(get("a") + get("b") * waiting)
+        await settled()
+        protocol.connection_lost(None)
+        gate.release()
+        await settled()
+        assert not protocol.tasks
+        assert not wire.told
