@@ -91,9 +91,8 @@ class Protocol(HttpToolsProtocol):
         self._drained = 0
         """Bytes that came of a body, with its framing, after its response, or of anything after the end."""
         self._pieces = 0
-        """Of bodies, parsed in this turn of the loop or, until it begins, in the last one."""
         self._later: asyncio.Handle | None = None
-        self._running: RequestResponseCycle | None = None
+        self._running = self.cycle
         self._framing = 0
         """Bytes of a head, or of what is no body's data since the last of them that was."""
         self._held = self._part = memoryview(b"")
@@ -335,7 +334,10 @@ class Protocol(HttpToolsProtocol):
         self._refuse(self._refusal or (UnknownMethod(NO_METHOD) if unknown else _strange()))
 
     def _refuse(self, error: CompatError) -> None:
-        """Answers with it, unless an answer is on its way or nothing was asked, and closes."""
+        """Answers with it, unless an answer is on its way, earlier requests wait or nothing was asked, and closes."""
+        if self.pipeline and self._stage == "body":
+            self.pipeline.popleft()
+            self.cycle, self._stage = self.pipeline[0][0] if self.pipeline else self._running, "head"
         if self._stage == "head" and self._answering:
             self._finish()
             return

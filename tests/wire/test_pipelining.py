@@ -140,3 +140,25 @@ async def test_a_request_is_told_that_its_client_has_gone_while_others_wait(wait
         await settled()
         assert not protocol.tasks
         assert not wire.told
+
+
+BROKEN = b"POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("body", [b"ZZ\r\n", b"1\r\naZZ\r\n", b"1\r\na\r\n-1\r\n"])
+@pytest.mark.parametrize("earlier", ["a", "ab", "abc"])
+async def test_requests_before_a_malformed_body_are_answered_and_it_is_not(earlier: str, body: bytes) -> None:
+    wire = Wire()
+    async with connected(APP, wire, gate=(gate := asyncio.Semaphore(0))) as (protocol, _):
+        protocol.data_received(b"".join(map(get, earlier)) + BROKEN + body)
+        await settled()
+        assert not wire.told
+        for _ in earlier:
+            gate.release()
+            await settled()
+
+    assert len(earlier) == wire.told.count(b"HTTP/1.1 200")
+    assert 1 == wire.told.count(b"connection: close")
+    assert wire.told.endswith(f"/{earlier[-1]}".encode())
+    assert b"400" not in wire.told
+    assert wire.ended or wire.closed
