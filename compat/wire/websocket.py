@@ -182,11 +182,18 @@ class Protocol(WebSocketsSansIOProtocol):
             return
         if self.writable.is_set():
             super().handle_ping()
-        else:
-            self._pong = b"".join(self.conn.data_to_send())
+        else:  # the first of some that came together finds the replies to all, and to a close
+            self._pong = b"".join(self.conn.data_to_send()) or self._pong
+
+    def handle_close(self, event: Frame) -> None:
+        self._send_pong()
+        super().handle_close(event)
 
     def resume_writing(self) -> None:
         super().resume_writing()
+        self._send_pong()
+
+    def _send_pong(self) -> None:
         if self._pong:
             pong, self._pong = self._pong, b""
             self.transport.write(pong)

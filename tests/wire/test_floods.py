@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import Iterator
@@ -10,9 +11,12 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from uvicorn._types import ASGIReceiveEvent
+from uvicorn.server import ServerState
 
+from compat.serving import config
 from compat.wire.websocket import FRAMES, SOME, Protocol
 from tests.servers import serve
+from tests.wire.stage import Wire
 from tests.wire.test_websocket import OPEN, echo
 
 ZERO = bytes(4)
@@ -103,3 +107,24 @@ def test_a_client_that_pings_and_never_reads_takes_no_memory(port: int) -> None:
 
     assert Watched.untaken < 1 << 20
     assert told.endswith(b"\x8a\x01z\x88\x02\x03\xe8")
+
+
+@pytest.mark.parametrize("pings", [1, 2, 3])
+@pytest.mark.parametrize("apart", [True, False])
+async def test_the_last_ping_and_the_close_are_answered_once_the_client_reads(pings: int, apart: bool) -> None:
+    wire, app = Wire(), Starlette(routes=[WebSocketRoute("/echo", echo)])
+    session = Protocol(config(app), ServerState(), {}, asyncio.get_running_loop())
+    session.connection_made(wire)
+    session.data_received(OPEN)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert session.handshake_complete
+    session.pause_writing()
+    sent = [PING] * (pings - 1) + [b"\x89\x81" + ZERO + b"z", GOODBYE]
+    for part in sent if apart else [b"".join(sent)]:
+        session.data_received(part)
+    session.resume_writing()
+    session.connection_lost(None)
+    await asyncio.gather(*session.tasks)
+
+    assert wire.told.endswith(b"\x8a\x01z\x88\x02\x03\xe8")
