@@ -1,4 +1,4 @@
-"""OpenAI's own packages hear 24 s of real speech live, over TLS, under voice activity detection and by commits."""
+"""OpenAI's own packages hear 44 s of real speech live, over TLS, under voice activity detection and by commits."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import os
 import ssl
 import subprocess
 import sys
-import wave
 from collections.abc import Iterator
 from pathlib import Path
 
 import openai
 import pytest
 
+from compat.emulator import sample
 from tests.house import House, house
 from tests.tls import certificate
 from tests.whole.speech import commits, errors, pcm, steady
@@ -25,7 +25,6 @@ ROOT = Path(__file__).parent.parent.parent
 CLIENTS = ROOT / "tests" / "clients"
 PACE = "12"  # times faster than real time
 HOW = "run scripts/clients"
-TURNS = 6
 
 
 @pytest.fixture(scope="module")
@@ -40,27 +39,11 @@ def home(tls: tuple[Path, Path]) -> Iterator[House]:
 
 
 @pytest.fixture(scope="module")
-def ends() -> list[int]:
-    """Where the turns end, in bytes."""
-    return commits(pcm())[:TURNS]
-
-
-@pytest.fixture(scope="module")
-def sound(ends: list[int], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("speech") / "sound.pcm"
-    path.write_bytes(pcm()[: ends[-1]])
-    return path
-
-
-@pytest.fixture(scope="module")
-def uploaded(home: House, tls: tuple[Path, Path], sound: Path) -> str:
+def uploaded(home: House, tls: tuple[Path, Path]) -> str:
     """The transcript of the same speech as a file."""
-    with wave.open(str(sound.with_suffix(".wav")), "wb") as file:
-        file.setparams((1, 2, 24_000, 0, "NONE", ""))
-        file.writeframes(sound.read_bytes())
     trusting = openai.DefaultHttpxClient(verify=ssl.create_default_context(cafile=str(tls[0])))
     create = home.client(http_client=trusting).audio.transcriptions.create
-    return create(model="whisper-1", file=sound.with_suffix(".wav")).text
+    return create(model="whisper-1", file=sample.path()).text
 
 
 def ours(dialect: str) -> list[str]:
@@ -101,14 +84,18 @@ OTHERS = {"beta of 1.x": first_generation, "newest": newest, "node": node, "node
     ],
 )
 def test_every_official_client_hears_the_speech(
-    home: House, tls: tuple[Path, Path], uploaded: str, sound: Path, ends: list[int], client: str, turns: str
+    home: House, tls: tuple[Path, Path], uploaded: str, tmp_path: Path, client: str, turns: str
 ) -> None:
     command = OTHERS.get(client, lambda: ours(client))()
+    sound = pcm()
+    path = tmp_path / "sound.pcm"
+    path.write_bytes(sound)
+    ends = commits(sound)
     mode = "vad" if turns == "vad" else ",".join(str(end) for end in ends)
     trust = {"SSL_CERT_FILE": str(tls[0]), "NODE_EXTRA_CA_CERTS": str(tls[0])}
 
     done = subprocess.run(
-        [*command, home.base_url, str(sound), mode, PACE],
+        [*command, home.base_url, str(path), mode, PACE],
         env={**os.environ, **trust},
         capture_output=True,
         text=True,
