@@ -86,9 +86,9 @@ def _place(window: bytes, longest: float) -> int:
 def between_pauses(piece: bytes) -> list[tuple[float, float]]:
     """From when to when 16 kHz mono s16le is more than a pause, in seconds. Pauses that were cut through at either end
     do not count, however short."""
-    from pydub.silence import detect_leading_silence
-
     sound = _segment(piece)
+    from pydub.silence import detect_leading_silence  # after pydub itself, whose warnings are caught
+
     least = sound.dBFS - _BELOW
     first = detect_leading_silence(sound, least, _STEP)
     last = len(sound) - detect_leading_silence(sound.reverse(), least, _STEP)

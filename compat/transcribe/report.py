@@ -35,6 +35,8 @@ class Report:
         self._whole: TaskID | None = None
         self._done = 0
         self.left: list[str] = []
+        # Bars that wrap, or are more than the screen has lines, cannot be erased and would stay between the words.
+        small = self._console.width < 40 or self._console.height < 8
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -42,7 +44,7 @@ class Report:
             TimeElapsedColumn(),
             console=self._console,
             transient=True,
-            disable=quiet or lines or not self._console.is_terminal,
+            disable=quiet or lines or small or not self._console.is_terminal,
         )
 
     @contextlib.contextmanager
