@@ -89,7 +89,8 @@ def terminal(
     """What is not given of the standard streams is the terminal."""
     own, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-    plain = {"TERM": "xterm-256color", **environment}
+    sized = ("COLUMNS", "LINES")  # set in the tests' own processes, and believed before the terminal
+    plain = {"TERM": "xterm-256color", **{name: value for name, value in environment.items() if name not in sized}}
     process = subprocess.Popen(
         [sys.executable, "-S", "-c", _LEAD, str(theirs), *command],
         cwd=folder,

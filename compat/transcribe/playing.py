@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from compat.openai_api import captions as files
-from compat.transcribe import server, sound
+from compat.transcribe import running, server, sound
 from compat.transcribe.listening import MODEL, Turn, listen
 from compat.transcribe.plan import Piece, Wanted, check, put
 from compat.transcribe.report import Report, unread
@@ -38,7 +37,7 @@ def play(
                 else:
                     report.told(piece, "done")
 
-    asyncio.run(all_of_them())
+    running.run(all_of_them())
 
 
 async def _one(client: AsyncOpenAI, piece: Piece, wanted: Wanted, kind: Kind, fast: bool, report: Report) -> None:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
-from compat.transcribe import server
+from compat.transcribe import running, server
 from compat.transcribe.plan import Piece, Wanted, check, put
 from compat.transcribe.report import Report, Unwritable, printable, unread
 
@@ -30,7 +30,7 @@ def upload(client: AsyncOpenAI, pieces: Sequence[Piece], wanted: Wanted, report:
                 group.create_task(_one(client, piece, wanted, report, room, before, after))
 
     try:
-        asyncio.run(all_of_them())
+        running.run(all_of_them())
     except ExceptionGroup as group:
         if group.subgroup(BrokenPipeError):
             unread()
