@@ -336,7 +336,7 @@ class Protocol(HttpToolsProtocol):
     def _refuse(self, error: CompatError) -> None:
         """Answers with it, unless an answer is on its way, earlier requests wait or nothing was asked, and closes."""
         if self.pipeline and self._stage == "body":
-            self.pipeline.popleft()
+            del self.pipeline[0]
             self.cycle, self._stage = self.pipeline[0][0] if self.pipeline else self._running, "head"
         if self._stage == "head" and self._answering:
             self._finish()

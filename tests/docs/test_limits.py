@@ -34,7 +34,10 @@ CODE = {
     "connections at a time": f"`COMPAT_MAX_CONNECTIONS`, {connections.USUAL} or (open files − {connections.OWN}) / 2 "
     "if that is less; half of them from one address that is no trusted proxy's",
     "the rest of a body when the server stops": f"{http.STOPPING:g} s",
-    "the rest of a body after an early response": f"{http.DRAIN:g} s, {http.DRAINED >> 20} MiB",
+    "the rest of a body after an early response": f"{http.DRAIN:g} s, {http.DRAINED >> 20} MiB with the "
+    "chunks' headers",
+    "a body's chunks handled before other connections get their turn": f"{http.PIECES}, and those in the rest of "
+    f"{http.SOME >> 10} KiB",
     "pipelined requests of a connection": f"those in {http.SOME >> 10} KiB",
     "a response that the client stops reading": f"{http.UNREAD:g} s without a byte taken, {http.STOPPING:g} s when the "
     "server stops",
