@@ -113,7 +113,7 @@ async def test_callers_take_turns_however_many_one_of_them_sends() -> None:
 
 
 async def test_so_many_calls_are_under_way_and_no_more() -> None:
-    async with budget(None, patience=0.01, concurrency=2) as kept, kept.slot(), kept.slot():
+    async with budget(None, patience=0.5, concurrency=2) as kept, kept.slot(), kept.slot():
         with pytest.raises(BudgetSpent, match="Too many calls"):
             async with kept.slot():
                 raise AssertionError
