@@ -11,7 +11,7 @@ import unicodedata
 from difflib import SequenceMatcher
 
 _ENTRY = re.compile(r"[^\w\s'’-]+|\n")
-_BRIEF = 12  # letters, of which one of a script with a sign a syllable or word counts three
+_BRIEF = 12  # letters; a sign that stands for a syllable or word counts as three
 _WIDE = re.compile("[\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
 _FASTEST = 60.0  # the same a second: more than anybody says
 _ALIKE = 0.5

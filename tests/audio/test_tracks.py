@@ -40,7 +40,7 @@ def heard(path: Path, read: Callable[[Path], object] = pcm) -> list[str]:
 def recorded(
     path: Path, muxer: str, codec: str, sounds: list[bytes], default: int | None = None, *, cover: bool = False
 ) -> Path:
-    """A file of several tracks, of which one is marked as the default; a cover picture is a track of its own."""
+    """A file of several tracks, one marked as the default; a cover picture is a track of its own."""
     with av.open(str(path), "w", format=muxer) as output:
         tracks = []
         for number in range(len(sounds)):

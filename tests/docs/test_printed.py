@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent.parent
 MODULES = ROOT / "tests" / "clients" / "node_modules"
 PAGES = [*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").rglob("*.md")), ROOT / "examples" / "README.md"]
 WORDS = VOCABULARY[:3]
-CONFIGURATION = {"yaml", "nginx", "ini", "diff", ""}  # other programs' files; a diff is told by the page's own test
+CONFIGURATION = {"yaml", "nginx", "ini", "diff", ""}  # other programs' files; a diff has a test of its own
 
 # A line that begins so is left out, or a whole program that does.
 LEFT_OUT = {

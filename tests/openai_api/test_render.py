@@ -174,7 +174,7 @@ def test_a_text_without_sentences_is_one_segment() -> None:
 
 
 ROWS: list[tuple[str, list[str], str | None, list[str]]] = [
-    # the text, the segments' own, the language → the segments as they are told
+    # the text, the segments' own, the language → the segments of the answer
     ("It was. It is.", ["It was.", "It is."], "en", [" It was.", " It is."]),
     ("It was. It is.", ["It was.", "It is."], None, [" It was.", " It is."]),
     ("It was.  It is.", ["It was.", "It is."], "en", [" It was.", "  It is."]),

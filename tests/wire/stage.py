@@ -49,7 +49,7 @@ class Loop:
 
 
 class Wire(asyncio.Transport):
-    """Keeps what is written to it, of which the client has yet to take `untaken` bytes."""
+    """Keeps what is written to it; the client has yet to take `untaken` bytes of that."""
 
     def __init__(self) -> None:
         super().__init__()
