@@ -92,8 +92,10 @@ def create_app(
     gate = Gate(settings, budget, door)
     pulse = Pulse()
     name = "the local engine" if local else "DashScope"
-    accounts = [(_service(settings, settings.root, budget, guard, pulse, name), settings.dashscope_api_key or "")]
-    straight = _sockets(settings, settings.live_root, budget, guard, pulse)
+    path = str(local.path) if local else None
+    first = _service(settings, settings.root, budget, guard, pulse, name, path)
+    accounts = [(first, settings.dashscope_api_key or "")]
+    straight = _sockets(settings, settings.live_root, budget, guard, pulse, path)
     sockets: Sockets | LiveFallback = straight
     if settings.fallback_root and settings.fallback_live_root and settings.fallback_api_key:
         key, spare = settings.fallback_api_key, _guard(settings, metrics, traces, prefix="fallback-")
@@ -226,7 +228,13 @@ def _budget(settings: Settings, metrics: Metrics) -> Budget:
 
 
 def _service(
-    settings: Settings, root: str, budget: Budget, guard: Guard, pulse: Pulse, name: str = "DashScope"
+    settings: Settings,
+    root: str,
+    budget: Budget,
+    guard: Guard,
+    pulse: Pulse,
+    name: str = "DashScope",
+    socket: str | None = None,
 ) -> Service:
     return Service(
         root,
@@ -237,11 +245,15 @@ def _service(
         guard=guard,
         pulse=pulse,
         name=name,
+        socket=socket,
     )
 
 
-def _sockets(settings: Settings, root: str, budget: Budget, guard: Guard, pulse: Pulse) -> Sockets:
-    return Sockets(root, connect_timeout=settings.connect_timeout, budget=budget, guard=guard, pulse=pulse)
+def _sockets(
+    settings: Settings, root: str, budget: Budget, guard: Guard, pulse: Pulse, socket: str | None = None
+) -> Sockets:
+    timeout = settings.connect_timeout
+    return Sockets(root, connect_timeout=timeout, budget=budget, guard=guard, pulse=pulse, socket=socket)
 
 
 def _guard(

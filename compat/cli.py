@@ -111,7 +111,9 @@ def serve(host: str, port: int, insecure: bool, engine: str, tls_cert: Path | No
     with contextlib.ExitStack() as stack:
         local = None
         if serves_locally:
-            local = stack.enter_context(contextlib.closing(LocalEngine(engine)))
+            room()  # the files that this asks the system for are the engine's, too
+            with _refusing():
+                local = stack.enter_context(contextlib.closing(LocalEngine(engine)))
             settings = _settings(_instead(local))
         elif settings.store is None:
             settings = dataclasses.replace(settings, store=_state())

@@ -1,7 +1,8 @@
 """The local engine of a server without a DashScope key: the emulator as a child process, restarted when it dies.
 
-The listening socket stays here, so that calls made while a new child starts wait in its queue rather than fail. Its
-configuration goes over a pipe, so that process lists do not show it; when the pipe closes, the child ends.
+It listens on a Unix socket in a folder of this user's alone. The listening socket stays here, so that calls made while
+a new child starts wait in its queue rather than fail. Its configuration goes over a pipe, so that process lists do not
+show it; when the pipe closes, the child ends.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import select
 import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -23,12 +25,14 @@ from urllib.request import getproxies
 
 from compat import children
 from compat.errors import ServiceUnavailable
+from compat.variables import SettingsError
 
 log = logging.getLogger("compat.local")
 PROGRAM: Final = "from compat.emulator.managed import main; main()"
 SETTLED: Final = 10.0  # seconds after which a child is no failure to start
 LONGEST: Final = 30.0  # seconds between two starts of a child that dies at once
 LOADING: Final = 3.0  # seconds that a model takes to load, unless it was seen to take longer
+LONGEST_PLACE: Final = 70  # bytes of the path of a folder in which a socket's path has at most 103, as on macOS
 GOODBYE: Final = 6.0  # seconds for the child to clear its files away
 
 
@@ -44,14 +48,35 @@ def pause(deaths: int) -> float:
     return 0.0 if deaths <= 1 else min(2.0 ** (deaths - 2), LONGEST)
 
 
+def _listening() -> tuple[Path, socket.socket]:
+    """A Unix socket that listens, and its path: the only file of its folder."""
+    try:
+        place = tempfile.gettempdir()
+        if len(os.fsencode(place)) > LONGEST_PLACE:
+            place = "/tmp"  # noqa: S108 - the folder in it is this user's alone
+        path = Path(tempfile.mkdtemp(prefix="qwen-asr-engine-", dir=place)) / "socket"
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(path))
+        listener.listen(2048)
+    except OSError as exc:
+        raise SettingsError(
+            f"The folder for temporary files cannot hold the local engine's socket: {exc.strerror}. Set TMPDIR to "
+            "another one."
+        ) from exc
+    return path, listener
+
+
 class LocalEngine:
-    """`root` and `key` take the place of DashScope's. The child loads in the background, from `start` on."""
+    """`root` and `key` take the place of DashScope's, the Unix socket at `path` that of the network. The child loads in
+    the background, from `start` on."""
+
+    root: Final = "http://localhost"
 
     def __init__(self, engine: str) -> None:
+        """Raises SettingsError where no socket can be made."""
         self.name = engine
         self.key = secrets.token_urlsafe(32)
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
-        self.root = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.path, self._listener = _listening()
         self._closing = threading.Event()
         self._ready = False
         self._deaths = 0  # in a row, of children that lived for a short while
@@ -69,6 +94,7 @@ class LocalEngine:
         self._folder = folder
         given = {
             "fd": self._listener.fileno(),
+            "path": str(self.path),
             "engine": self.name,
             "key": self.key,
             "folder": str(folder),
@@ -110,6 +136,7 @@ class LocalEngine:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
         self._listener.close()
+        shutil.rmtree(self.path.parent, ignore_errors=True)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(  # noqa: S603 - our own program

@@ -9,6 +9,7 @@ import select
 import signal
 import stat
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from compat import children
 from compat.emulator.engines.tones import VOCABULARY, encode, lay
 from compat.errors import ServiceUnavailable
 from compat.local import LocalEngine, pause
+from compat.variables import SettingsError
 from tests.audio.media import make
 from tests.emulator.laptop import GENERATION
 from tests.test_cli import started
@@ -48,12 +50,19 @@ def engines_of(process: int) -> list[int]:
     return [child for child in found if ENGINE in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
-def port_of(process: int) -> int:
-    """The port that a process listens on."""
+def socket_of(process: int) -> Path:
+    """The Unix socket that a process listens on; it listens on no port."""
     inodes = {str(path.readlink())[8:-1] for path in Path(f"/proc/{process}/fd").iterdir() if path.is_symlink()}
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    [port] = {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == "0A" and row[9] in inodes}
-    return port
+    ports = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    assert not [row for row in ports if row[3] == "0A" and row[9] in inodes]
+    rows = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
+    [path] = {row[7] for row in rows if row[6] in inodes and len(row) > 7}
+    return Path(path)
+
+
+def through(path: Path) -> httpx2.Client:
+    """A client that reaches an engine by its socket."""
+    return httpx2.Client(base_url="http://localhost", transport=httpx2.HTTPTransport(uds=str(path)))
 
 
 def transcribed(base: str, path: Path, **fields: str) -> httpx2.Response:
@@ -99,13 +108,15 @@ def test_the_engine_is_the_servers_alone_and_outlived(words: Path, spool: Path) 
             assert ["transcription.language"] == secret["session"]["dashscope"]["ignored"]
 
             [first] = engines_of(process.pid)
-            root = f"http://127.0.0.1:{port_of(first)}"
-            control = httpx2.get(f"{root}/emulator/requests"), httpx2.post(f"{root}/emulator/faults", json=[])
-            assert [404, 404] == [answer.status_code for answer in control]
-            guessed = {"authorization": "Bearer local"}
-            assert 401 == httpx2.get(f"{root}/api/v1/tasks", headers=guessed).status_code
-            rebound = {"host": "page.example", **guessed}
-            assert 421 == httpx2.post(f"{root}{GENERATION}", headers=rebound, json={}).status_code
+            socket = socket_of(first)
+            assert 0o700 == stat.S_IMODE(socket.parent.stat().st_mode)
+            with through(socket) as engine:
+                control = engine.get("/emulator/requests"), engine.post("/emulator/faults", json=[])
+                assert [404, 404] == [answer.status_code for answer in control]
+                guessed = {"authorization": "Bearer local"}
+                assert 401 == engine.get("/api/v1/tasks", headers=guessed).status_code
+                rebound = {"host": "page.example", **guessed}
+                assert 421 == engine.post(GENERATION, headers=rebound, json={}).status_code
 
             os.kill(first, signal.SIGTERM)  # no signal to all ends it before the server has done its work
             os.kill(first, signal.SIGKILL)
@@ -114,6 +125,7 @@ def test_the_engine_is_the_servers_alone_and_outlived(words: Path, spool: Path) 
             assert [first] != engines_of(process.pid)
 
     assert [] == list(spool.iterdir())
+    assert not socket.parent.exists()
 
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux to watch a process that is nobody's child")
@@ -124,12 +136,14 @@ def test_the_engine_and_its_files_go_when_the_server_is_killed(words: Path, spoo
         transcribed(base[0], words, response_format="diarized_json").raise_for_status()
         assert list(spool.glob("*/engine/*"))
         [child] = engines_of(process.pid)
+        socket = socket_of(child)
         watched = os.pidfd_open(child)
         process.kill()
         ended = select.select([watched], [], [], 10)[0]
 
     assert ended
     assert [] == list(spool.glob("*/engine"))
+    assert not socket.parent.exists()
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes as Linux shows them")
@@ -156,9 +170,29 @@ def test_an_engine_that_was_killed_is_in_trouble_until_the_next_one_is_ready(tmp
         waiting(lambda: bool(engine.trouble))
         engine.check()
         waiting(lambda: not engine.trouble)
-        answer = httpx2.get(f"{engine.root}/api/v1/tasks", headers={"authorization": f"Bearer {engine.key}"})
+        with through(engine.path) as http:
+            answer = http.get("/api/v1/tasks", headers={"authorization": f"Bearer {engine.key}"})
 
     assert 200 == answer.status_code
+
+
+def test_where_temporary_files_have_long_paths_the_socket_lies_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("long" * 20)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    with contextlib.closing(LocalEngine("tones")) as engine:
+        assert engine.path.is_socket()
+
+    assert [] == list(long.iterdir())
+    assert not engine.path.parent.exists()
+
+
+def test_where_no_socket_can_be_made_the_setting_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    with pytest.raises(SettingsError, match="TMPDIR"):
+        LocalEngine("tones")
 
 
 def unable(engine: LocalEngine) -> ServiceUnavailable | None:

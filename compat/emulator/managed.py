@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -30,9 +31,11 @@ KEPT = 600.0  # seconds for which an upload or a result may be wanted: the paren
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True):
-    """`fd` is a listening socket, `folder` this engine's alone. `key` is new at each start of the parent."""
+    """`fd` is a Unix socket that listens at `path`, alone in its folder; `folder` is this engine's alone. `key` is new
+    at each start of the parent."""
 
     fd: int
+    path: str
     engine: str
     key: str
     folder: str
@@ -98,6 +101,7 @@ def main() -> None:
     server.should_exit = True
     serving.join(GOODBYE)
     app.state.emulator.folder.close()
+    shutil.rmtree(Path(given.path).parent, ignore_errors=True)
     os._exit(0)
 
 

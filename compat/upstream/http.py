@@ -105,16 +105,21 @@ class Service:
         guard: Guard | None = None,
         pulse: Pulse | None = None,
         name: str = "DashScope",
+        socket: str | None = None,
     ) -> None:
-        """Without a `budget` and a `guard` calls are neither held back nor counted. Raises SettingsError."""
+        """Without a `budget` and a `guard` calls are neither held back nor counted. `socket`: the path of a Unix socket
+        that takes the place of the network. Raises SettingsError."""
         self._root = root.rstrip("/")
         with _environment():
+            verify = httpx2.create_ssl_context()
+            limits = httpx2.Limits(max_connections=None, max_keepalive_connections=EACH, keepalive_expiry=30.0)
+            transport = functools.partial(httpx2.AsyncHTTPTransport, verify=verify, limits=limits, uds=socket)
             self._pools = Pools(
-                functools.partial(
-                    httpx2.AsyncClient,
-                    verify=httpx2.create_ssl_context(),
+                lambda: httpx2.AsyncClient(
+                    verify=verify,
+                    limits=limits,
+                    transport=transport() if socket else None,
                     timeout=httpx2.Timeout(answer_timeout, connect=connect_timeout, pool=answer_timeout),
-                    limits=httpx2.Limits(max_connections=None, max_keepalive_connections=EACH, keepalive_expiry=30.0),
                     headers={"user-agent": "qwen-asr-compat"},
                     follow_redirects=False,
                 )

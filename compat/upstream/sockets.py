@@ -6,7 +6,7 @@ The only place that knows the WebSocket client, and the only one where its excep
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -139,7 +139,8 @@ class Connection:
 
 
 class Sockets:
-    """The live service at `root`, a WebSocket address without a path."""
+    """The live service at `root`, a WebSocket address without a path. `socket`: the path of a Unix socket that takes
+    the place of the network."""
 
     def __init__(
         self,
@@ -149,12 +150,14 @@ class Sockets:
         budget: Budget | None = None,
         guard: Guard | None = None,
         pulse: Pulse | None = None,
+        socket: str | None = None,
     ) -> None:
         self._budget = budget
         self._guard = guard
         self._root = root
         self._timeout = connect_timeout
         self._pulse = pulse or Pulse()
+        self._way: dict[str, Any] = {"unix": True, "path": socket} if socket else {}
 
     async def open(self, model: str, key: str, losses: int = 0) -> Connection:  # noqa: ARG002 - there is one place
         """Raises any CompatError."""
@@ -177,6 +180,7 @@ class Sockets:
                     close_timeout=CLOSING,
                     max_size=LARGEST,
                     create_connection=_Socket,
+                    **self._way,
                 )
         except (WebSocketException, OSError, EOFError) as exc:
             raise translated(exc) from exc

@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 import websockets.exceptions as foreign
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import ServerConnection, serve, unix_serve
 from websockets.datastructures import Headers
 from websockets.frames import Close
 from websockets.http11 import Request, Response
@@ -60,6 +61,15 @@ async def test_frames_go_up_and_come_down() -> None:
     assert "/api-ws/v1/realtime?model=qwen3-asr-flash-realtime" == request.path
     assert "Bearer sk-1" == request.headers["authorization"]
     assert "sec-websocket-extensions" not in request.headers
+
+
+async def test_a_unix_socket_takes_the_place_of_the_network(tmp_path: Path) -> None:
+    path = str(tmp_path / "socket")
+    async with await unix_serve(echo, path):
+        connection = await Sockets("ws://localhost", connect_timeout=5, socket=path).open("m", "k")
+        await connection.send("text")
+        assert "text" == await anext(connection)
+        await connection.close()
 
 
 async def test_frames_are_written_at_once_and_in_order() -> None:
