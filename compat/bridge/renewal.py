@@ -45,4 +45,6 @@ class Renewal:
 
     @property
     def deadline(self) -> float | None:
+        if self._caller.target.by_hand:
+            return None
         return self._held.deadline(self._hearing, self._line, self._tape)

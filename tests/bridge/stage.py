@@ -72,6 +72,14 @@ class Stage:
         """What the machine wants done after this was said to it, line by line."""
         return list(itertools.chain.from_iterable(self._perform(said(self))))
 
+    def ring(self) -> list[Action]:
+        """Wake the machine. What was due is done: it does not ask to be woken for it again."""
+        self.alarm = None
+        actions = self.bridge.tick(self.now)
+        wakes = [action.at for action in actions if isinstance(action, Wake)]
+        assert all(at > self.now for at in wakes)
+        return actions
+
     def _perform(self, actions: list[Action]) -> list[list[str]]:
         lines = [self._line(action) for action in actions]
         if self.drain and any(isinstance(action, ToUpstream) for action in actions):
@@ -182,8 +190,7 @@ def later(seconds: float) -> Said:
         stage.now += seconds
         if stage.alarm is None or stage.alarm > stage.now:
             return []
-        stage.alarm = None
-        return stage.bridge.tick(stage.now)
+        return stage.ring()
 
     return pass_time
 

@@ -374,6 +374,19 @@ def test_new_settings_wait_for_the_commit_of_a_manual_turn() -> None:
     )
 
 
+def test_settings_that_wait_for_a_commit_wake_nobody() -> None:
+    stage = ready(Stage(), turn_detection=None)
+    play(
+        stage,
+        [
+            (append(500), ["> audio 16000"]),
+            (update(transcription={"language": "de"}), ["< session.updated"]),
+            (later(60.0), []),
+        ],
+    )
+    assert stage.alarm is None
+
+
 def test_from_manual_to_detected_the_turn_ends_here() -> None:
     stage = ready(Stage(), turn_detection=None)
     play(

@@ -145,7 +145,7 @@ class Stand:
                 self.do(bridge.client_stalled(now))
             case "wait":
                 self.now += value
-                self.do(bridge.tick(self.now))
+                self.do(bridge.tick(self.now), after=self.now)
             case _:
                 self.line(what, value)
 
@@ -183,7 +183,8 @@ class Stand:
     def of(self, *kinds: str) -> list[str]:
         return [frame["item_id"] for frame in self.frames if frame["type"].endswith(kinds)]
 
-    def do(self, actions: list[Action]) -> None:
+    def do(self, actions: list[Action], after: float = 0.0) -> None:
+        """`after`: whatever was due then is done."""
         for action in actions:
             match action:
                 case ToClient(text):
@@ -200,7 +201,9 @@ class Stand:
                     self.dialled = self.connected = self.finishing = False
                 case Hangup():
                     self.hangups.append(action)
-                case Wake() | Reading():
+                case Wake(at):
+                    assert at > after
+                case Reading():
                     pass
 
 

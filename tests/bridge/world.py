@@ -301,6 +301,7 @@ class World:
         if self.alarm is not None and self.alarm <= self.now:
             self.alarm = None
             self._do(self.bridge.tick(self.now))
+            assert self.alarm is None or self.alarm > self.now, "it is woken again for nothing"
 
     def settle(self) -> None:
         """Nothing breaks any more, and everything takes the time that it takes."""
