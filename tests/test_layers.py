@@ -9,14 +9,14 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent / "compat"
 FLOORS = [  # from the ground up; a module imports from floors below its own, or from its own room
-    {"nesting", "networks", "regions", "text", "values", "variables"},
+    {"nesting", "networks", "probes", "regions", "text", "values", "variables"},
     {"errors", "extras", "keys", "languages", "settings", "transcript"},
     {"addresses", "aliases", "echo", "options", "rates"},
     {"children"},
     {"audio", "cancelling", "catalogue", "dashscope_api", "metrics", "openai_api", "tracing"},
     {"bridge", "jobs", "local", "upstream"},
-    {"endpoints"},
-    {"app", "wire"},
+    {"endpoints", "wire"},
+    {"app"},
     {"banner", "doctor", "logs", "serving", "transcribe"},
     {"cli"},
     {"__main__"},

@@ -16,8 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from compat.endpoints.access import request_id_of
 from compat.errors import Forbidden
-
-PROBES = ("/healthz", "/readyz", "/health")
+from compat.probes import PROBES
 
 
 class Pages:

@@ -20,9 +20,10 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.utils import get_remote_addr
 
-from compat.endpoints.pages import PROBES
 from compat.errors import BadRequest, CompatError, HeadTooLarge, Overloaded, ServiceUnavailable, TooSlow, UnknownMethod
+from compat.probes import PROBES
 from compat.wire import websocket
+from compat.wire.ambiguity import unambiguous
 from compat.wire.connections import Connections, Place
 from compat.wire.ending import Transport, half_close, untaken
 from compat.wire.refusal import LINGER, answer, told
@@ -41,7 +42,6 @@ MANY: Final = 16 << 10  # of a body
 PIECES: Final = 64  # of bodies, parsed in one turn of the loop, and those in the rest of the bytes parsed with them
 NO_METHOD: Final = "The method of this request is not known here: use GET, POST or DELETE."
 _REQUEST: Final = re.compile(rb"[A-Za-z-]+ \S+ HTTP/1\.[01]\r?\n")
-_HOST: Final = re.compile(rb"([\w.~!$&'()*+;=%-]*|\[[\w:.]*\])(:\d*)?")
 
 Stage = Literal["head", "body", "answer", "refused", "upgraded"]
 
@@ -182,7 +182,7 @@ class Protocol(HttpToolsProtocol):
         if size > HEAD or len(self.headers) > HEADERS:
             self._refusal = _head_too_large()
             raise Refused
-        if not _unambiguous(self.parser.get_http_version(), self.headers):
+        if not unambiguous(self.parser.get_http_version(), self.headers):
             raise Refused
         probe = self.url.partition(b"?")[0].decode("latin-1") in PROBES
         if self._place.surplus and not probe:
@@ -387,14 +387,3 @@ def _head_too_large() -> HeadTooLarge:
 
 def _strange() -> BadRequest:
     return BadRequest("This is not a well-formed HTTP/1.1 request.", code="invalid_http")
-
-
-def _unambiguous(version: str, headers: list[tuple[bytes, bytes]]) -> bool:
-    """Whether every reader finds the same host and the same end of the body (RFC 9112, 3.2 and 6.1)."""
-    hosts = [value for name, value in headers if name == b"host"]
-    codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
-    if version not in ("1.0", "1.1") or len(hosts) > 1 or (version == "1.1" and not hosts):
-        return False
-    return all(_HOST.fullmatch(host) for host in hosts) and (
-        not codings or (version == "1.1" and codings == [b"chunked"])
-    )

@@ -14,7 +14,8 @@ from websockets.exceptions import InvalidStatus
 
 from compat.app import create_app
 from compat.emulator.engines.scripted import Scripted
-from compat.endpoints.pages import PROBES, Pages
+from compat.endpoints.pages import Pages
+from compat.probes import PROBES
 from compat.settings import Settings
 from tests.house import House, house
 from tests.servers import serve
