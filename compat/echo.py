@@ -6,9 +6,16 @@ so such a text is only suspect, and is compared with the audio.
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
+from collections.abc import Iterator, Sequence, Set
 from difflib import SequenceMatcher
+
+import msgspec
+
+from compat.text import joined
+from compat.transcript import Segment, Transcript
 
 _ENTRY = re.compile(r"[^\w\s'’-]+|\n")
 _BRIEF = 12  # letters; a sign that stands for a syllable or word counts as three
@@ -16,6 +23,7 @@ _WIDE = re.compile("[\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-
 _FASTEST = 60.0  # the same a second: more than anybody says
 _ALIKE = 0.5
 _COMPARED = 2000  # letters
+_NEAR = 0.5  # seconds: a segment's own times may miss a word's edges
 
 
 class Echo:
@@ -38,6 +46,20 @@ class Echo:
     def so_far(self, text: str) -> bool:
         """Whether the beginning of a text may become an echo."""
         return bool(self._given) and (not _letters(text) or self.only(text))
+
+    def suspects(self, segments: Sequence[Segment]) -> Iterator[tuple[Segment, float, float]]:
+        """Segments that are nothing but the context, each with the start and end of the sound to compare it with: a
+        little more than its own, but nothing of the segments beside it."""
+        if not self._given:
+            return
+        for channel in {segment.channel for segment in segments}:
+            row = [segment for segment in segments if segment.channel == channel]
+            for at, segment in enumerate(row):
+                if self.only(segment.text):
+                    before = row[at - 1].end if at else 0.0
+                    after = row[at + 1].start if at + 1 < len(row) else math.inf
+                    start = min(segment.start, max(before, segment.start - _NEAR))
+                    yield segment, start, max(segment.end, min(after, segment.end + _NEAR))
 
     def _listed(self, said: str) -> bool:
         at = 0
@@ -63,6 +85,14 @@ def alike(one: str, other: str) -> bool:
     """Whether two texts may be of the same words."""
     left, right = _letters(one)[:_COMPARED], _letters(other)[:_COMPARED]
     return SequenceMatcher(None, left, right, autojunk=False).ratio() >= _ALIKE
+
+
+def without(transcript: Transcript, dropped: Set[Segment]) -> Transcript:
+    """The transcript without some of its segments; each channel's text is a line."""
+    segments = tuple(segment for segment in transcript.segments if segment not in dropped)
+    channels = sorted({segment.channel for segment in segments}, key=lambda channel: channel or 0)
+    lines = (joined(segment.text for segment in segments if segment.channel == channel) for channel in channels)
+    return msgspec.structs.replace(transcript, text="\n".join(line for line in lines if line), segments=segments)
 
 
 def _weight(text: str) -> int:

@@ -4,7 +4,8 @@ import unicodedata
 
 import pytest
 
-from compat.echo import Echo, alike, brief, speakable
+from compat.echo import Echo, alike, brief, speakable, without
+from compat.transcript import Segment, Transcript
 
 LIST = "Bulge Bracket, Qwen, Model Studio"
 MEDICAL = "淋巴结, 臀位, 积液, 颈部, 脾脏, 胰腺"
@@ -103,3 +104,33 @@ def test_a_long_context_and_a_long_text_are_compared_at_once() -> None:
 
     assert Echo(context).only(context.replace(",", ""))
     assert not Echo(context).only(f"{context} more")
+
+
+def test_a_segment_is_compared_with_its_own_sound_and_a_little_more() -> None:
+    def segment(text: str, start: float, end: float, channel: int | None = None) -> Segment:
+        return Segment(text=text, start=start, end=end, channel=channel)
+
+    rows = [
+        (segment("Qwen", 0.25, 1.0), (0.0, 1.5)),
+        (segment("Hello.", 2.0, 3.0), None),
+        (segment("Qwen, Model Studio", 3.25, 5.0), (3.0, 5.0)),
+        (segment("Who is there?", 4.5, 6.0), None),
+        (segment("Bulge Bracket", 9.0, 9.0), (8.5, 9.5)),
+    ]
+    told = [(one, *bounds) for one, bounds in rows if bounds]
+    other = segment("Qwen", 2.0, 3.0, channel=1)
+
+    assert told == list(Echo(LIST).suspects([one for one, _ in rows]))
+    assert [(other, 1.5, 3.5)] == list(Echo("Qwen").suspects([segment("Hello.", 1.9, 3.1, channel=0), other]))
+    assert not list(Echo("").suspects([one for one, _ in rows]))
+
+
+def test_the_text_goes_with_its_segments() -> None:
+    first, second, third = (Segment(text=text, start=0, end=1) for text in ("One.", "Two.", "Three."))
+    left, right = (Segment(text=text, start=0, end=1, channel=at) for at, text in enumerate(("One.", "Two.")))
+    one = Transcript(text="One. Two. Three.", segments=(first, second, third), model="m")
+    two = Transcript(text="One.\nTwo.", segments=(right, left))
+
+    assert Transcript(text="One. Three.", segments=(first, third), model="m") == without(one, {second})
+    assert ("Two.", "One.") == (without(two, {left}).text, without(two, {right}).text)
+    assert ("", "One.\nTwo.") == (without(two, {left, right}).text, without(two, set()).text)

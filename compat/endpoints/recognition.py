@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -21,7 +22,7 @@ from compat.endpoints.files import Links
 from compat.endpoints.pieces import Pieces
 from compat.endpoints.spool import FITTED, Hold, unbounded
 from compat.endpoints.tasks import SURFACES, Tasks
-from compat.errors import AnswerCutOff, CompatError, FileNotFetched, TooLarge
+from compat.errors import AnswerCutOff, BadAudio, CompatError, FileNotFetched, TooLarge
 from compat.settings import Settings
 from compat.transcript import Ask, Media, Request, Transcript
 from compat.upstream.buckets import Bucket
@@ -159,14 +160,35 @@ class Recogniser:
         kept if the audio may contain a word or two, or if it is recognised alike without the context."""
         text = transcript.text
         if not Echo(request.context).only(text):
-            return transcript
+            return await self._silenced(transcript, request)
         sound = "lively" if request.media.url else await self._worker.run(speechless.of_file, request.media.path)
         if sound == "silent":
             return msgspec.structs.replace(transcript, text="", segments=())
-        if sound == "lively" and echo.brief(text) and echo.speakable(text, request.media.duration or SUSPICIOUS):
+        if not (sound == "lively" and echo.brief(text) and echo.speakable(text, request.media.duration or SUSPICIOUS)):
+            second = await self._once(msgspec.structs.replace(request, context=""), key, custodian)
+            if not echo.alike(text, second.text):
+                return second
+        return await self._silenced(transcript, request) if sound == "lively" else transcript
+
+    async def _silenced(self, transcript: Transcript, request: Request) -> Transcript:
+        """Without the segments that are an echo and whose sound is silence or noise. Where the sound cannot be looked
+        at, they stay."""
+        if len(transcript.segments) < 2:
             return transcript
-        second = await self._once(msgspec.structs.replace(request, context=""), key, custodian)
-        return transcript if echo.alike(text, second.text) else second
+        found = await asyncio.to_thread(lambda: list(Echo(request.context).suspects(transcript.segments)))
+        if not found or not request.media.path.is_file():
+            return transcript
+        spans = [speechless.Span(start, end, segment.channel) for segment, start, end in found]
+        try:
+            kinds = await self._worker.run(speechless.of_spans, request.media.path, spans)
+        except BadAudio:
+            return transcript
+        dropped = {
+            segment
+            for (segment, start, end), kind in zip(found, kinds, strict=True)
+            if kind != "lively" or not echo.speakable(segment.text, end - start)
+        }
+        return echo.without(transcript, dropped) if dropped else transcript
 
     async def resumed(self, request: Request, task_id: str, key: str, custodian: Custodian) -> Transcript:
         """The transcript of a task that was submitted before; the audio is not needed for it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -101,6 +102,42 @@ def test_a_brief_word_costs_no_second_call(web: httpx2.Client, tmp_path: Path) -
     with home("chat", "Sydney") as opened:
         heard(web, opened, "chat", SPEECH, tmp_path)
         assert 1 == len(list(opened.dashscope.requests))
+
+
+SEGMENTS = [  # the sound of a part, what is said of it, whether that is kept
+    (SPEECH, "It was the best of times.", True),
+    (silence(3), WHOLE, False),
+    (silence(3), PART, False),
+    (SPEECH, PART, True),
+    (silence(3), "Quite another thing.", True),
+    (noise(3, 0.02), WHOLE, False),
+    (SPEECH, WHOLE, True),
+]
+
+
+@pytest.mark.parametrize("surface", [surface for surface in SURFACES if "filetrans" in surface])
+def test_silent_parts_of_a_file_task_have_no_echo(web: httpx2.Client, surface: str, tmp_path: Path) -> None:
+    turn = [
+        Sentence(text=text, begin_ms=3000 * at, end_ms=3000 * at + 3000) for at, (_, text, _) in enumerate(SEGMENTS)
+    ]
+    with house(Scripted(turn), **SURFACES[surface][0]) as opened:
+        told = heard(web, opened, surface, b"".join(sound for sound, _, _ in SEGMENTS), tmp_path)
+
+    assert " ".join(text for _, text, kept in SEGMENTS if kept) == told
+
+
+def test_a_silent_channel_has_no_echo_while_another_one_is_spoken_on(web: httpx2.Client, tmp_path: Path) -> None:
+    speech, quiet = (array.array("h", sound) for sound in (SPEECH, silence(3)))
+    pair = array.array("h", (sample for both in zip(speech, quiet, strict=True) for sample in both)).tobytes()
+    turns = [[Sentence(text=text, begin_ms=0, end_ms=3000)] for text in (PART, WHOLE)]
+    with house(Scripted(*turns)) as opened:
+        answer = web.post(
+            f"{opened.base_url}/audio/transcriptions",
+            data={"model": "whisper-1", "response_format": "verbose_json", "prompt": PROMPT, "channel_id": "[0,1]"},
+            files={"file": ("a.wav", make("wav", pair, RATE, 2, tmp_path / "a.wav").read_bytes())},
+        ).json()
+
+    assert [PART, [PART]] == [answer["text"], [segment["text"].strip() for segment in answer["segments"]]]
 
 
 @pytest.mark.parametrize(
