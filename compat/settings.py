@@ -155,7 +155,8 @@ class Settings:
     media_workers: int = setting(
         2,
         values.count,
-        "Processes that read and re-encode audio for one caller; twice as many for several callers together.",
+        "Processes that read and re-encode one caller's audio: as many for short files, for long ones and for those "
+        "cut into pieces; twice as many for several callers together.",
     )
     store: str | None = setting(
         None,

@@ -4,7 +4,8 @@
     iterate(function, …)    an iterator's items as they are asked for, from a process of its own, so that hours of audio
                             do not stand before short requests; as many at a time as the pool has processes
 
-Who may begin is decided by turns that are handed in, so that one caller's files do not occupy all processes.
+Who may begin is decided by turns that are handed in, so that one caller's files do not occupy all processes. Work that
+takes long waits in a line of its own, so that short work does not wait for it.
 
 Functions are named by their module and must be annotated: an answer is checked against the function's return type. The
 environment, with whatever keys it holds, is not passed on.
@@ -19,15 +20,15 @@ import os
 import pickle
 import struct
 import typing
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from pathlib import Path, PurePath
-from typing import ParamSpec, TypeAlias, TypeVar, cast
+from typing import NamedTuple, ParamSpec, TypeAlias, TypeVar, cast
 
 import msgspec
 
 from compat import children, errors
 from compat.audio.child import NEXT, Kind, Refusal
-from compat.errors import BadAudio, CompatError, ServiceUnavailable
+from compat.errors import BadAudio, BudgetSpent, CompatError, ServiceUnavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,6 +42,13 @@ def in_order(count: int) -> Turns:
     """So many at a time, first come, first served."""
     free = asyncio.Semaphore(count)
     return lambda: free
+
+
+class Line(NamedTuple):
+    """Where a call waits for its process: with other `long` work or with short work, for `patience` seconds at most."""
+
+    long: bool = False
+    patience: float | None = None
 
 
 class Worker:
@@ -59,6 +67,7 @@ class Worker:
         self._memory = memory
         self._processes = processes
         self._pool = turns(processes)
+        self._long = turns(processes)
         self._apart = turns(processes)
         self._children: set[_Child] = set()
         self._idle: list[_Child] = []
@@ -70,7 +79,11 @@ class Worker:
 
         Raises what it raises of compat.errors, and BadAudio when it breaks the process or takes too long.
         """
-        async with self._pool():
+        return await self.run_in(Line(), function, *args, **kwargs)
+
+    async def run_in(self, line: Line, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same from a line. Raises BudgetSpent when its patience is over before its turn has come."""
+        async with self._turn(line):
             child = await self._child()
             try:
                 kind, body = await self._ask(child, pickle.dumps((function, args, kwargs)))
@@ -108,6 +121,16 @@ class Worker:
             self._end(child)
         while self._ending:
             await asyncio.gather(*self._ending)
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, line: Line) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                async with asyncio.timeout(line.patience):
+                    await stack.enter_async_context(self._long() if line.long else self._pool())
+            except TimeoutError:
+                raise BudgetSpent("Too many of your files are being read here.", retry_after=line.patience) from None
+            yield
 
     async def _child(self) -> _Child:
         while self._idle:

@@ -14,7 +14,7 @@ import msgspec
 
 from compat import catalogue, echo
 from compat.audio import fit, probe, speechless
-from compat.audio.worker import Worker
+from compat.audio.worker import Line, Worker
 from compat.dashscope_api import chat, generation, generation_audio
 from compat.dashscope_api.calls import Call
 from compat.echo import Echo
@@ -30,6 +30,7 @@ from compat.upstream.fallback import Fallback
 from compat.upstream.http import Custodian, Service
 
 log = logging.getLogger("compat")
+LARGE, LONG = 8 << 20, 900.0  # bytes, seconds: beyond either, reading a file takes more than a second or two
 SUSPICIOUS = 5.0  # seconds of audio from which an empty transcript is asked for once more
 
 
@@ -91,7 +92,8 @@ class Recogniser:
 
     async def prepare(self, ask: Ask, path: Path, key: str, hold: Hold = unbounded) -> Work:
         """Looks at the audio, chooses the road and makes the audio fit it, which background jobs leave for later: it
-        takes minutes for hours of audio. Further files stand beside `path`, counted by `hold`."""
+        takes minutes for hours of audio. Further files stand beside `path`, counted by `hold`. Raises BudgetSpent where
+        too many files of the caller are read already."""
         ask = ask.answered_by(self._engine) if self._engine else ask
         media = remote(ask.url) if ask.url else await self._probed(path)
         road = catalogue.road(
@@ -106,19 +108,24 @@ class Recogniser:
         request, ignored = catalogue.request(ask, media, road)
         size = road.limits.size if road.refit else None
         work = Work(ask=ask, request=request, ignored=ignored, key=key, fit=size, hold=hold)
-        return work if ask.background else await self._fitted(work)
+        return work if ask.background else await self._fitted(work, self._settings.queue_wait)
 
     async def _probed(self, path: Path) -> Media:
         media = probe.header(path)
-        return media if media is not None else await self._worker.run(probe.measure, path)
+        if media is not None:
+            return media
+        line = Line(_large(path), self._settings.queue_wait)
+        return await self._worker.run_in(line, probe.measure, path)
 
-    async def _fitted(self, work: Work) -> Work:
+    async def _fitted(self, work: Work, patience: float | None = None) -> Work:
+        """A job waits for its turn without an end."""
         if work.fit is None:
             return work
         media = work.request.media
         most = fit.largest(media.duration, work.fit)
         work.hold(file=most)
-        sent = await self._worker.run(fit.fit, media, media.path.with_suffix(FITTED), max_bytes=work.fit)
+        line = Line(media.size > LARGE or media.duration > LONG, patience)
+        sent = await self._worker.run_in(line, fit.fit, media, media.path.with_suffix(FITTED), max_bytes=work.fit)
         work.hold(file=sent.size - most)
         return msgspec.structs.replace(work, request=msgspec.structs.replace(work.request, media=sent), fit=None)
 
@@ -247,6 +254,10 @@ class Recogniser:
                 raise AssertionError("pieces are no surface of the service")
             case _:
                 assert_never(request.surface)
+
+
+def _large(path: Path) -> bool:
+    return path.stat().st_size > LARGE
 
 
 def by_task(request: Request) -> bool:

@@ -13,7 +13,7 @@ from websockets.http11 import MAX_LINE_LENGTH
 from compat import nesting, serving
 from compat.audio.worker import Worker
 from compat.bridge.limits import Limits
-from compat.endpoints import bodies, keeper, parts, sessions, spool
+from compat.endpoints import bodies, keeper, parts, recognition, sessions, spool
 from compat.endpoints.conversation import Bounds
 from compat.jobs import changes
 from compat.openai_api import context, fields, secrets
@@ -73,7 +73,9 @@ CODE = {
     "webhooks under way": f"{keeper.LANES}, shared the same way",
     "text fields of all requests under way": f"{spool.TEXT >> 20} MiB, shared the same way",
     "the local engine's files, beside those of uploads": f"`COMPAT_MAX_SPOOL`, {SET.max_spool >> 30} GiB",
-    "one caller's files that are measured or re-encoded at a time": f"`COMPAT_MEDIA_WORKERS`, {SET.media_workers}",
+    "one caller's files that are measured or re-encoded at a time": f"`COMPAT_MEDIA_WORKERS`, {SET.media_workers}, and "
+    f"as many of more than {recognition.LARGE >> 20} MiB or {recognition.LONG / 60:g} min",
+    "one caller's files that are cut into pieces at a time": f"`COMPAT_MEDIA_WORKERS`, {SET.media_workers}",
     "the wait for a turn": f"`COMPAT_QUEUE_WAIT`, {SET.queue_wait:g} s",
 }
 
