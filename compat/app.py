@@ -7,6 +7,7 @@ import contextlib
 import functools
 import logging
 import os
+import re
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,7 @@ from compat.upstream.http import Service
 from compat.upstream.pulse import Pulse
 from compat.upstream.sockets import Sockets
 from compat.upstream.webhooks import Webhooks
-from compat.variables import SettingsError
+from compat.variables import SettingsError, one_letter_off
 
 if TYPE_CHECKING:
     from compat.tracing import Traces
@@ -83,6 +84,7 @@ def create_app(
     is to be awaited, which gives balancers time to notice; then `app.state.leave`, before its sockets are closed.
     `insecure`: without keys every page may call, under any name. Raises SettingsError."""
     _check_models(settings)
+    _check_limits(settings)
     store = at(settings.store)
     engine = local.name if local else ""
     metrics = Metrics(region=settings.short_region, prices=settings.prices)
@@ -212,6 +214,24 @@ def _check_models(settings: Settings) -> None:
                 raise SettingsError(f"{setting} names {name}, which is not a known model.") from exc
             if setting == "COMPAT_DIARIZE_MODEL" and "diarization_enabled" not in row.options:
                 raise SettingsError(f"{setting} names {name}, which does not tell speakers apart; fun-asr does.")
+
+
+def _check_limits(settings: Settings) -> None:
+    known = {row.name for row in rates.ROWS} | {name for row in catalogue.MODELS for name in row.known}
+    known |= {*settings.aliases.values(), settings.translation_model}
+    for setting, given in {"COMPAT_RATES": {*(settings.rates or ())}, "COMPAT_PRICES": {*settings.prices}}.items():
+        for name in sorted(given - known):
+            meant = [other for other in sorted(known) if _misspelt(name, other)]
+            if meant:
+                raise SettingsError(f"{setting} names {name}, which is not a known model; {' or '.join(meant)} is.")
+            if not any(re.fullmatch(row.pattern, name) for row in (*rates.ROWS, *catalogue.MODELS)):
+                fields = {"setting": setting, "model": name}
+                log.warning("a setting names an unknown model and has no effect on it", extra={"fields": fields})
+
+
+def _misspelt(name: str, known: str) -> bool:
+    """Whether they differ by one letter, and not only in the digits of a version."""
+    return one_letter_off(name, known) and re.sub(r"\d", "", name) != re.sub(r"\d", "", known)
 
 
 def _budget(settings: Settings, metrics: Metrics) -> Budget:

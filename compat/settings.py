@@ -35,7 +35,11 @@ class Settings:
         "DASHSCOPE_API_REGION",
     )
     workspace_id: str | None = setting(
-        None, values.label, "Workspace id: the workspace's own host is used.", "DASHSCOPE_WORKSPACE_ID"
+        None,
+        values.label,
+        "Workspace id: the workspace's own host is used.",
+        "DASHSCOPE_WORKSPACE_ID",
+        "DASHSCOPE_WORKSPACE",
     )
     base_url: str | None = setting(
         None,
@@ -131,8 +135,8 @@ class Settings:
     max_spool: int = setting(
         64 << 30,
         values.size,
-        "Bytes on disk of all uploads and their re-encoded audio; beyond it a 503. With several callers at least twice "
-        "`COMPAT_MAX_UPLOAD`.",
+        "Bytes on disk of all uploads and their re-encoded audio; beyond it a 503. At least `COMPAT_MAX_UPLOAD`, and "
+        "with several callers twice that.",
     )
     head_timeout: float = setting(10.0, values.seconds, "Seconds in which a request's head must arrive.")
     body_timeout: float = setting(
@@ -223,13 +227,18 @@ class Settings:
                 raise SettingsError(
                     f"DASHSCOPE_{name.upper()} needs DASHSCOPE_FALLBACK_API_KEY, the key of the second account."
                 )
+        if settings.max_spool < settings.max_upload:
+            raise SettingsError(
+                f"COMPAT_MAX_SPOOL should be at least COMPAT_MAX_UPLOAD, which is {settings.max_upload} bytes."
+            )
         _ = settings.root, settings.fallback_root  # an unknown region is refused at the start, not at the first request
         return settings
 
     @classmethod
     def unknown(cls, mapping: Mapping[str, str]) -> list[str]:
         """Names that look like settings, and are none."""
-        return sorted(name for name in variables.unknown(cls, mapping) if name.startswith("COMPAT_"))
+        own = ("COMPAT_", "DASHSCOPE_")
+        return sorted(name for name in variables.unknown(cls, mapping) if name.startswith(own))
 
     def trusts(self, peer: str) -> bool:
         """Whether a proxy at this address is believed."""

@@ -79,8 +79,11 @@ def _nearly(given: str, name: str) -> bool:
     swapped with the next."""
     given = re.sub(r"[-.]", "_", given.upper())
     words, others = given.split("_"), name.split("_")
-    if len(words) == len(others) and all(map(_alike, words, others)):
-        return True
+    return (len(words) == len(others) and all(map(_alike, words, others))) or one_letter_off(given, name)
+
+
+def one_letter_off(given: str, name: str) -> bool:
+    """Whether one letter of `given` is wrong, missing, added or swapped with the next; also of equal names."""
     same = next((at for at, (a, b) in enumerate(zip(given, name, strict=False)) if a != b), min(len(given), len(name)))
     left, right = given[same:], name[same:]
     swapped = left[:2] == right[1::-1] and left[2:] == right[2:]

@@ -16,6 +16,12 @@ ROOTS = [
         "wss://dashscope-intl.aliyuncs.com",
         "singapore",
     ),
+    (
+        {"DASHSCOPE_REGION": "us", "DASHSCOPE_WORKSPACE": "ws-1"},  # as dashscope.Client reads it
+        "https://ws-1.us-east-1.maas.aliyuncs.com",
+        "wss://ws-1.us-east-1.maas.aliyuncs.com",
+        "us",
+    ),
     ({"DASHSCOPE_REGION": "US"}, "https://dashscope-us.aliyuncs.com", "wss://dashscope-us.aliyuncs.com", "us"),
     (
         {"DASHSCOPE_API_REGION": "eu-central-1", "DASHSCOPE_WORKSPACE_ID": "ws-1"},
@@ -115,6 +121,8 @@ WRONG = [
     ({"COMPAT_HEARTBEAT": "0"}, "COMPAT_HEARTBEAT should be a number of seconds above 0"),
     ({"COMPAT_WEBHOOK_SECRET": "whsec_c2hvcnQ="}, "COMPAT_WEBHOOK_SECRET should be whsec_"),
     ({"COMPAT_WEBHOOK_SECRET": "c2hvcnQgc2VjcmV0cyBhcmUgbm90IG1lYW50"}, "COMPAT_WEBHOOK_SECRET should be whsec_"),
+    ({"COMPAT_MAX_SPOOL": "2047M"}, "COMPAT_MAX_SPOOL should be at least COMPAT_MAX_UPLOAD, which is 2147483648 bytes"),
+    ({"COMPAT_MAX_UPLOAD": "65G"}, "COMPAT_MAX_SPOOL should be at least COMPAT_MAX_UPLOAD"),
     ({"DASHSCOPE_REGION": "eu-central-1"}, "any other needs DASHSCOPE_WORKSPACE_ID"),
     (
         {"DASHSCOPE_FALLBACK_API_KEY": "k", "DASHSCOPE_FALLBACK_REGION": "eu-central-1"},
@@ -242,4 +250,5 @@ def test_what_kubernetes_sets_for_a_service_is_no_setting_and_no_error() -> None
     given = dict.fromkeys((f"{service}{end}" for service in services for end in (*SERVICE, *PORT)), "10.0.0.1")
 
     assert Settings() == Settings.read(given)
-    assert sorted(given) == Settings.unknown({**given, "PATH": "/bin", "COMPAT_STORE": "x", "DASHSCOPE_OTHER": "x"})
+    assert sorted(given) == Settings.unknown({**given, "PATH": "/bin", "COMPAT_STORE": "x"})
+    assert ["DASHSCOPE_TIMEOUT"] == Settings.unknown({"DASHSCOPE_TIMEOUT": "300", "DASHSCOPE_API_KEY": "x"})

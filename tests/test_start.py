@@ -116,6 +116,9 @@ PLACES = [
     ("COMPAT_API_KEYS_FILE", "{folder}"),
     ("COMPAT_API_KEYS_FILE", "{folder}/none"),
     ("COMPAT_MODEL_ALIASES", "mine=nonsense"),
+    ("COMPAT_RATES", "fun-asr-mlt=5/second"),
+    ("COMPAT_RATES", "fun-asr=5/second,qwen3-asr-flsh-filetrans=5/second"),
+    ("COMPAT_PRICES", "qwen3-asr-flash-realtme=0.00004"),
     ("COMPAT_DIARIZE_MODEL", "nonsense"),
     ("COMPAT_DIARIZE_MODEL", "fun-asr-realtime"),
     ("COMPAT_DIARIZE_MODEL", "qwen3-asr-flash"),
@@ -135,6 +138,30 @@ def test_a_place_that_cannot_be_used_is_refused_by_its_setting(setting: str, val
     assert "hunter2" not in str(caught.value)
     assert mode == tmp_path.stat().st_mode
     assert [file] == list(tmp_path.glob("[!.]*")) or setting != "COMPAT_STORE"
+
+
+@pytest.mark.parametrize("setting", ["COMPAT_RATES", "COMPAT_PRICES"])
+def test_a_limit_or_a_price_without_effect_is_named(
+    setting: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    value = "1/minute" if setting == "COMPAT_RATES" else "0.1"
+    effective = ("qwen3-asr-flash", "qwen3-asr-flash-2031-01-01", "qwen-audio-3.2-asr-flash", "paraformer-v3", "mt-1")
+    given = ",".join(f"{name}={value}" for name in (*effective, "whisper-1", "nonsense"))
+
+    create_app(
+        Settings.read({**KEY, "COMPAT_SPOOL": f"{tmp_path}", "COMPAT_TRANSLATION_MODEL": "mt-1", setting: given})
+    )
+
+    told = [record.__dict__["fields"] for record in caplog.records if "no effect" in record.message]
+    assert [(setting, "nonsense"), (setting, "whisper-1")] == sorted((each["setting"], each["model"]) for each in told)
+
+
+def test_a_file_of_keys_without_any_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (file := tmp_path / "keys").write_text("# name key\n")
+
+    create_app(Settings.read({**KEY, "COMPAT_SPOOL": f"{tmp_path}", "COMPAT_API_KEYS_FILE": f"{file}"}))
+
+    assert ["the file of keys holds none"] == [record.message for record in caplog.records]
 
 
 def test_addresses_that_redis_understands_are_taken(tmp_path: Path) -> None:

@@ -175,7 +175,10 @@ class Gate:
 
     def _read(self, path: Path) -> None:
         self._seen = _state(path)
-        self._keyring = Keyring([*self._plain, *keys.parse(path.read_text("utf-8-sig"))])
+        entries = keys.parse(path.read_text("utf-8-sig"))
+        self._keyring = Keyring([*self._plain, *entries])
+        if not entries:
+            log.warning("the file of keys holds none", extra={"fields": {"setting": "COMPAT_API_KEYS_FILE"}})
 
 
 def _network(connection: HTTPConnection) -> str:
