@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from compat.networks import address, household
+from compat.upstream.shares import Shares
+from compat.wire.memory import TOTAL
 
 SPARE: Final = 32  # connections beyond the bound, for health checks
 YOUNG: Final = 1.0  # seconds after which an idle connection yields: before that it may be about to ask
@@ -33,9 +35,13 @@ class Place:
 
 
 class Connections:
-    """`spared` says which addresses may open all connections: those of trusted proxies."""
+    """`spared` says which addresses may open all connections: those of trusted proxies. `messages`: the memory of long
+    live messages."""
 
-    def __init__(self, most: int = USUAL, spared: Callable[[str], bool] = lambda _: False) -> None:
+    def __init__(
+        self, most: int = USUAL, spared: Callable[[str], bool] = lambda _: False, messages: int = TOTAL
+    ) -> None:
+        self.messages = Shares(messages)
         self._most = most
         self._share = max(1, most // 2)
         self._spared = spared

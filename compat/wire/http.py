@@ -255,6 +255,7 @@ class Protocol(HttpToolsProtocol):
         super().handle_websocket_upgrade()
         session = cast("websocket.Protocol", self._real.get_protocol())
         session.lost = functools.partial(self.all.leave, self._place)
+        session.share(self.all.messages)
         if early:
             session.data_received(early)
 

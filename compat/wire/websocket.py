@@ -7,6 +7,8 @@ cut off for an invalid frame may see a reset instead of the reason. A connection
 reading is kept for ever, with everything queued for it, and the server cannot stop. A message in small fragments
 takes fifty times its length in memory, and one in empty fragments all there is. All frames that came together are
 handled in one turn of the loop, which takes seconds where they are short. Pongs pile up for a client that never reads.
+A message may come for ever, and each connection may hold the largest one. A pong is missed that waits behind a long
+frame, or that is not read.
 """
 
 from __future__ import annotations
@@ -19,17 +21,20 @@ from typing import Any, ClassVar, Final
 from uvicorn._types import ASGIReceiveEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.datastructures import Headers
-from websockets.frames import Frame
+from websockets.frames import CloseCode, Frame
 from websockets.http11 import Response
 from websockets.server import ServerProtocol
 from websockets.typing import LoggerLike, StatusLike
 
 from compat.errors import BadRequest, CompatError
+from compat.upstream.shares import ON_BEHALF, Shares
 from compat.wire import refusal
+from compat.wire.memory import FREE, TOTAL, Memory
 from compat.wire.refusal import LINGER
 
 FRAMES: Final = 32  # handled in one turn of the loop, and those in the rest of
 SOME: Final = 1 << 10  # bytes
+CROWDED: Final = "Too many long messages at a time: send appends of up to 64 KiB, or fewer of them at once."
 
 UNREADABLE: Final = BadRequest(
     "This is not a WebSocket handshake (RFC 6455, version 13) with lines of at most 8192 bytes.",
@@ -51,9 +56,11 @@ class Connection(ServerProtocol):
 
 
 class Protocol(WebSocketsSansIOProtocol):
-    """`ending`: seconds for the client to read the last frames; must exceed uvicorn's own `close_timeout` of 10."""
+    """`ending`: seconds for the client to read the last frames; must exceed uvicorn's own `close_timeout` of 10.
+    `whole`: seconds for a long message to come, as 14 MB do at 190 kbit/s."""
 
     ending: ClassVar[float] = 12.0
+    whole: ClassVar[float] = 600.0
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - uvicorn's
         super().__init__(*args, **options)
@@ -66,23 +73,37 @@ class Protocol(WebSocketsSansIOProtocol):
         self._pong = b""
         self._joined = bytearray()
         self._failed = False
+        self._memory = Memory(Shares(TOTAL))
+        self._asked = False
+        """Whether the application waits for a message."""
+        self._limit: asyncio.TimerHandle | None = None
+        self._seen = 0
         self._cutting: asyncio.TimerHandle | None = None
         self.lost: Callable[[], None] = lambda: None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost()
-        self._came, self._joined = memoryview(b""), bytearray()
+        self._came = memoryview(b"")
         if self._cutting is not None:
             self._cutting.cancel()
         super().connection_lost(exc)
-        self.conn.reader.discard()  # websockets' parser is in a cycle: what it holds would wait for the collector
+        self._drop()
 
     def on_task_complete(self, task: asyncio.Task[None]) -> None:
         super().on_task_complete(task)
+        self._memory.free()
         self._take_later()
         self._cut(after=self.ending)
 
+    def share(self, memory: Shares) -> None:
+        """Count the memory of messages in this, with other connections."""
+        self._memory = Memory(memory)
+
     def keepalive_timeout(self) -> None:
+        if self.read_paused or self._memory.coming > self._seen:  # the pong comes behind what is still to be read
+            self._seen = self._memory.coming
+            self.pong_timer = self.loop.call_later(self.ping_timeout or 0.0, self.keepalive_timeout)
+            return
         super().keepalive_timeout()
         self._cut(after=LINGER)
 
@@ -107,28 +128,80 @@ class Protocol(WebSocketsSansIOProtocol):
         """Handle a bounded number of frames in one turn of the loop, and no more until the application has taken those:
         thousands of frames may be as short as one of audio, and other connections get their turn in between."""
         self._handled = 0
-        while self._came and self._handled < FRAMES and not (self._failed or self.transport.is_closing()):
+        while self._came and self._handled < FRAMES and not (self._over or self._waits) and self._has_room():
             part, self._came = self._came[:SOME], self._came[SOME:]
             self._parse(part)
-        if self._failed or self.transport.is_closing():
+        if self._over:
             self._came = memoryview(b"")
         self._take_later()
 
     def _take_later(self) -> None:
-        if self._came and self._taking is None and (self.queue.empty() or self.close_sent):
+        if self._waits:
             self._read(on=False)  # which uvicorn may just have switched on
+        elif self._came and self._taking is None and (self.queue.empty() or self.close_sent):
+            self._read(on=False)
             self._taking = self.loop.call_soon(self._take_more)
 
     def _take_more(self) -> None:
         self._taking = None
         self._take()
-        if not self._came and self.queue.empty():
+        if not (self._came or self._waits) and self.queue.empty():
             self._read(on=True)
 
     async def receive(self) -> ASGIReceiveEvent:
-        message = await super().receive()
+        self._memory.free()
+        self._asked = True
+        if self.handshake_complete and self.read_paused and self._taking is None and self.queue.empty():
+            self._taking = self.loop.call_soon(self._take_more)
+        try:
+            message = await super().receive()
+        finally:
+            self._asked = False
         self._take_later()
         return message
+
+    @property
+    def _over(self) -> bool:
+        return self._failed or self.transport.is_closing()
+
+    @property
+    def _coming(self) -> int:
+        """Bytes of the message that has not ended."""
+        return len(self.conn.reader.buffer) + len(self._joined) + sum(map(len, self.frames))
+
+    @property
+    def _waits(self) -> bool:
+        """Whether a long message has to wait until the application asks for it."""
+        asked = self._asked and self.queue.empty()
+        return not asked and not self.close_sent and self._coming > FREE
+
+    def _has_room(self) -> bool:
+        if (size := self._coming) > FREE:
+            if not self._memory.holds(size):
+                self._give_up(CloseCode.TRY_AGAIN_LATER, CROWDED)
+                return False
+            if self._limit is None:
+                late = f"A message has to end within {self.whole:g} seconds."
+                self._limit = self.loop.call_later(self.whole, self._give_up, CloseCode.POLICY_VIOLATION, late)
+        return True
+
+    def _give_up(self, code: CloseCode, reason: str) -> None:
+        self.conn.fail(code, reason)
+        self.handle_parser_exception()
+
+    def _drop(self) -> None:
+        """Forget the message that has not ended."""
+        self._joined = bytearray()
+        self.frames.clear()
+        self.conn.reader.discard()  # websockets' parser is in a cycle: what it holds would wait for the collector
+        self._memory.drop()
+        self._stop_clock()
+
+    def _stop_clock(self) -> None:
+        self._seen = 0
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
 
     def _parse(self, data: bytes | memoryview) -> None:
         super().data_received(data)  # type: ignore[arg-type]  # websockets takes any buffer
@@ -140,6 +213,7 @@ class Protocol(WebSocketsSansIOProtocol):
     def start_keepalive(self) -> None:
         """Which uvicorn does when it has answered the handshake."""
         super().start_keepalive()
+        self._memory.party = ON_BEHALF.get()
         if self._early:
             early, self._early = self._early, b""
             self._read(on=True)
@@ -152,6 +226,7 @@ class Protocol(WebSocketsSansIOProtocol):
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = self._failed = True
+        self._drop()
         self._read(on=True)
         with contextlib.suppress(NotImplementedError):  # TLS has no half-closed connections
             self.transport.write_eof()
@@ -160,6 +235,11 @@ class Protocol(WebSocketsSansIOProtocol):
 
     def send_receive_event_to_app(self) -> None:
         self._handled += 1
+        self._stop_clock()
+        if self.close_sent:  # uvicorn drops it
+            self._memory.drop()
+        else:
+            self._memory.end()
         super().send_receive_event_to_app()
 
     def handle_pong(self, event: Frame) -> None:

@@ -19,7 +19,7 @@ from compat.jobs import changes
 from compat.openai_api import context, fields, secrets
 from compat.openai_api.realtime import client_events
 from compat.settings import Settings
-from compat.wire import connections, http, websocket
+from compat.wire import connections, http, memory, websocket
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "limits.md").read_text()
 BOUNDS = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \| [^|]+ \|$", PAGE, re.MULTILINE))
@@ -57,12 +57,17 @@ CODE = {
     "a line of a WebSocket's handshake": f"{MAX_LINE_LENGTH} bytes",
     "a live event other than an append": f"{client_events.LONGEST:,} characters",
     "a frame of live speech": f"{serving.LARGEST_FRAME >> 20} MiB",
+    f"the time for a live message of more than {memory.FREE >> 10} KiB": f"{websocket.Protocol.whole:g} s",
+    f"live messages of more than {memory.FREE >> 10} KiB that are arriving or being handled, in all sessions": (
+        f"{memory.TOTAL >> 20} MiB, shared the same way"
+    ),
     "frames of live speech handled in one turn of the event loop": f"{websocket.FRAMES}, and those in the rest of "
     f"{websocket.SOME >> 10} KiB",
     "sound that is ahead of the service": f"{Limits().unsent:g} s",
     "what a live caller does not read": f"{Bounds().backlog >> 20} MiB, {Bounds().unread:g} s",
     "the last words of a live session, which its caller does not take": f"{websocket.Protocol.ending:g} s",
-    "a live caller who answers no ping": f"{serving.PONG:g} s",
+    "a live caller who answers no ping": f"{serving.PONG:g} s in which the server reads from it, and no long message "
+    "arrives",
     "a live session": f"`COMPAT_MAX_SESSION`, {SET.max_session / 3600:g} h",
     "requests, sessions and long jobs at a time, bytes on disk": "`COMPAT_MAX_REQUESTS`, `COMPAT_MAX_SESSIONS`, "
     f"`COMPAT_MAX_JOBS`, `COMPAT_MAX_SPOOL`: {SET.max_requests}, {SET.max_sessions}, {SET.max_jobs:,}, "

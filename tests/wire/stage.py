@@ -24,11 +24,11 @@ class Loop:
     def time(self) -> float:
         return self.now
 
-    def call_later(self, delay: float, call: Callable[[], None]) -> asyncio.TimerHandle:
-        return self.call_at(self.now + delay, call)
+    def call_later(self, delay: float, call: Callable[..., None], *args: object) -> asyncio.TimerHandle:
+        return self.call_at(self.now + delay, call, *args)
 
-    def call_at(self, when: float, call: Callable[[], None]) -> asyncio.TimerHandle:
-        self.due.append(asyncio.TimerHandle(when, call, (), asyncio.get_running_loop()))
+    def call_at(self, when: float, call: Callable[..., None], *args: object) -> asyncio.TimerHandle:
+        self.due.append(asyncio.TimerHandle(when, call, args, asyncio.get_running_loop()))
         return self.due[-1]
 
     def call_soon(self, call: Callable[[], None]) -> asyncio.Handle:
