@@ -21,13 +21,13 @@ from compat.echo import Echo
 from compat.endpoints.files import Links
 from compat.endpoints.pieces import Pieces
 from compat.endpoints.spool import FITTED, Hold, unbounded
-from compat.endpoints.tasks import SURFACES, Tasks
+from compat.endpoints.tasks import SURFACES, Owner, Tasks
 from compat.errors import AnswerCutOff, BadAudio, CompatError, FileNotFetched, TooLarge
 from compat.settings import Settings
 from compat.transcript import Ask, Media, Request, Transcript
 from compat.upstream.buckets import Bucket
 from compat.upstream.fallback import Fallback
-from compat.upstream.http import Custodian, Service
+from compat.upstream.http import Service
 
 log = logging.getLogger("compat")
 LARGE, LONG = 8 << 20, 900.0  # bytes, seconds: beyond either, reading a file takes more than a second or two
@@ -129,13 +129,14 @@ class Recogniser:
         work.hold(file=sent.size - most)
         return msgspec.structs.replace(work, request=msgspec.structs.replace(work.request, media=sent), fit=None)
 
-    async def transcript(self, work: Work, custodian: Custodian | None = None) -> Transcript:
-        """The whole transcript. Where the service cannot fetch the file for its task, the audio goes in pieces."""
+    async def transcript(self, work: Work, owner: Owner | None = None) -> Transcript:
+        """The whole transcript. Where the service cannot fetch the file for its task, the audio goes in pieces. A file
+        task needs an `owner`."""
         work = await self._fitted(work)
         if work.request.surface == "pieces":
             return await self._in_pieces(work.request, work)
         try:
-            return _measured(await self._careful(work.request, work.key, custodian), work.request)
+            return _measured(await self._careful(work.request, work.key, owner), work.request)
         except (FileNotFetched, TooLarge) as exc:
             other = self._instead(work, exc)
             if other is None:
@@ -153,15 +154,15 @@ class Recogniser:
         parts = self._pieces.transcript(request, work.key, times=work.ask.wants_times, hold=work.hold)
         return _measured(await parts, request)
 
-    async def _careful(self, request: Request, key: str, custodian: Custodian | None = None) -> Transcript:
+    async def _careful(self, request: Request, key: str, owner: Owner | None = None) -> Transcript:
         """Ask again if the transcript of longer audio is empty: models are known to return that for poor audio."""
-        transcript = await self._once(request, key, custodian)
+        transcript = await self._once(request, key, owner)
         if not transcript.text and request.media.duration >= SUSPICIOUS and _at_once(request):
             transcript = await self._once(request, key)
-        return await self._unechoed(transcript, request, key, custodian)
+        return await self._unechoed(transcript, request, key, owner)
 
     async def _unechoed(
-        self, transcript: Transcript, request: Request, key: str, custodian: Custodian | None = None
+        self, transcript: Transcript, request: Request, key: str, owner: Owner | None = None
     ) -> Transcript:
         """Drop echoes: models are known to return the context for silence and noise. A text that is nothing else is
         kept if the audio may contain a word or two, or if it is recognised alike without the context."""
@@ -172,7 +173,7 @@ class Recogniser:
         if sound == "silent":
             return msgspec.structs.replace(transcript, text="", segments=())
         if not (sound == "lively" and echo.brief(text) and echo.speakable(text, request.media.duration or SUSPICIOUS)):
-            second = await self._once(msgspec.structs.replace(request, context=""), key, custodian)
+            second = await self._once(msgspec.structs.replace(request, context=""), key, owner)
             if not echo.alike(text, second.text):
                 return second
         return await self._silenced(transcript, request) if sound == "lively" else transcript
@@ -197,9 +198,9 @@ class Recogniser:
         }
         return echo.without(transcript, dropped) if dropped else transcript
 
-    async def resumed(self, request: Request, task_id: str, key: str, custodian: Custodian) -> Transcript:
+    async def resumed(self, request: Request, task_id: str, key: str, owner: Owner) -> Transcript:
         """The transcript of a task that was submitted before; the audio is not needed for it."""
-        return _measured(await self._tasks.resumed(request, task_id, key, custodian), request)
+        return _measured(await self._tasks.resumed(request, task_id, key, owner), request)
 
     def once_more(self, work: Work) -> bool:
         """Whether the audio may be needed again after its task was submitted: to ask without the context, or another
@@ -238,7 +239,7 @@ class Recogniser:
             transcript = await self._unechoed(transcript, work.request, work.key)
         yield _measured(transcript, work.request)
 
-    async def _once(self, request: Request, key: str, custodian: Custodian | None = None) -> Transcript:
+    async def _once(self, request: Request, key: str, owner: Owner | None = None) -> Transcript:
         match request.surface:
             case "chat":
                 return chat.transcript(request, await self._service.send(chat.call(request, stream=False), key))
@@ -249,7 +250,8 @@ class Recogniser:
                 reply = await self._service.send(generation_audio.call(request, stream=False), key)
                 return generation_audio.transcript(request, reply)
             case "filetrans" | "transcription" | "filetrans-3":
-                return await self._tasks.transcript(request, key, custodian)
+                assert owner is not None  # noqa: S101 - see `by_task`
+                return await self._tasks.transcript(request, key, owner)
             case "pieces":
                 raise AssertionError("pieces are no surface of the service")
             case _:

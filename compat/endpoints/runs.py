@@ -30,9 +30,12 @@ STOPPING = failure(ServiceUnavailable("This server is stopping; the job goes on.
 
 
 class Run:
-    """One job under way here. `key` is DashScope's; `files` go as soon as they are not needed any more."""
+    """One job under way here, which owns its task. `key` is DashScope's; `files` go as soon as they are not needed any
+    more, for which the task's submission is enough unless they are to be kept."""
 
-    def __init__(self, job: Job, key: str, files: contextlib.ExitStack) -> None:
+    def __init__(self, runs: Runs, job: Job, key: str, files: contextlib.ExitStack, *, keep: bool) -> None:
+        self._runs = runs
+        self._keep = keep
         self.id = job.id
         self.key = key
         self.files = files
@@ -59,6 +62,23 @@ class Run:
     def tell(self, outcome: Transcript | Failure) -> None:
         if not self.told.done():
             self.told.set_result(outcome)
+
+    async def submitting(self) -> None:
+        """Makes sure that no other process has taken the job over meanwhile, which would submit it too."""
+        job = await self._runs.beat(self)
+        if job is None or not job.under_way or job.holder != self._runs.name:
+            raise Conflict("Another process has taken this job over.", code="job_taken_over")
+
+    async def submitted(self, task_id: str) -> None:
+        """Writes the task's id down before anything else, and lets go of the audio: the service has it."""
+        self.task_id = task_id
+        self._runs.noted("running")
+        try:
+            await self._runs.beat(self)
+        except CompatError:
+            log.warning("the job store cannot be reached")  # the next sign of life tries again
+        if not self._keep:
+            self.files.close()
 
 
 class Runs:
@@ -138,7 +158,7 @@ class Runs:
     ) -> Run:
         """Goes on with a job that this process holds: with its task when there is one, else with `work`. `stay` is
         closed at its end."""
-        run = Run(job, key, files)
+        run = Run(self, job, key, files, keep=work is not None and self._recogniser.once_more(work))
         run.stay = stay or run.stay
         self.noted("begun" if job.version == 0 else "taken_over")
         self._runs[job.id] = run, self.spawn(self._perform(run, job, work))
@@ -167,12 +187,11 @@ class Runs:
             del self._runs[run.id]
 
     async def _outcome(self, run: Run, job: Job, work: Work | None) -> Transcript | Failure:
-        custodian = _Custodian(self, run, keep=work is not None and self._recogniser.once_more(work))
         try:
             if job.task_id is not None:
-                return await self._recogniser.resumed(restored(job.asked), job.task_id, run.key, custodian)
+                return await self._recogniser.resumed(restored(job.asked), job.task_id, run.key, run)
             assert work is not None  # noqa: S101 - who takes over a job without a task has the audio
-            return await self._recogniser.transcript(work, custodian)
+            return await self._recogniser.transcript(work, run)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if not run.cancelled or task is None:
@@ -223,27 +242,3 @@ class Runs:
 
     def _deserted(self, run: Run, job: Job) -> bool:
         return not run.waiting and time.monotonic() >= run.deserted + self._grace and time.time() >= job.awaited
-
-
-class _Custodian:
-    def __init__(self, runs: Runs, run: Run, *, keep: bool) -> None:
-        self._runs = runs
-        self._run = run
-        self._keep = keep
-
-    async def submitting(self) -> None:
-        """Makes sure that no other process has taken the job over meanwhile, which would submit it too."""
-        job = await self._runs.beat(self._run)
-        if job is None or not job.under_way or job.holder != self._runs.name:
-            raise Conflict("Another process has taken this job over.", code="job_taken_over")
-
-    async def submitted(self, task_id: str) -> None:
-        """Writes the task's id down before anything else, and lets go of the audio: the service has it."""
-        self._run.task_id = task_id
-        self._runs.noted("running")
-        try:
-            await self._runs.beat(self._run)
-        except CompatError:
-            log.warning("the job store cannot be reached")  # the next sign of life tries again
-        if not self._keep:
-            self._run.files.close()

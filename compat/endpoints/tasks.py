@@ -4,28 +4,67 @@ end. What it could not fetch once is not tried again for a while.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import secrets
 import time
 from collections.abc import AsyncIterator
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 
 from compat.dashscope_api import filetrans
-from compat.dashscope_api.calls import Flow
+from compat.dashscope_api.calls import Call, Flow, Reply, Submitted, Wait
 from compat.endpoints.files import Links
 from compat.errors import BadRequest, CompatError, FileNotFetched, TooLarge
 from compat.settings import Settings
 from compat.transcript import Media, Request, Surface, Transcript
 from compat.upstream.buckets import Bucket
 from compat.upstream.fallback import Fallback
-from compat.upstream.http import Custodian, Service
+from compat.upstream.http import Account, Service
+
+T = TypeVar("T")
 
 log = logging.getLogger("compat")
 Way = Literal["address", "bucket", "public", "temporary"]
 """The caller's own address, a bucket, this server's public address, DashScope's temporary storage."""
 MEMORY = 3600.0  # seconds for which a refusal is remembered
 SURFACES: tuple[Surface, ...] = ("filetrans", "transcription", "filetrans-3")
+
+
+class Owner(Protocol):
+    """Owns a submitted task after its request has ended: writes down its id, and resumes or cancels it."""
+
+    async def submitting(self) -> None:
+        """Awaited before a task is submitted; what it raises keeps the task from being submitted."""
+
+    async def submitted(self, task_id: str) -> None:
+        """Awaited as soon as the service has told the task's id."""
+
+
+async def drive(flow: Flow[T], account: Account, owner: Owner) -> T:
+    """Performs what `flow` asks for, in one account, until it returns. Errors of calls are thrown into the flow."""
+    answer: Reply | CompatError | None = None
+    try:
+        while True:
+            match flow.throw(answer) if isinstance(answer, CompatError) else flow.send(answer):
+                case Submitted(task_id):
+                    answer, account.submitted = None, True
+                    await owner.submitted(account.id(task_id))
+                case Wait(seconds):
+                    answer = None
+                    await asyncio.sleep(seconds)
+                case Call() as call:
+                    if not call.repeatable:
+                        await owner.submitting()
+                    try:
+                        answer = await account.send(call)
+                    except CompatError as exc:
+                        answer = exc
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    finally:
+        flow.close()
 
 
 class Tasks:
@@ -39,12 +78,12 @@ class Tasks:
         self._refused: dict[tuple[Surface, Way], float] = {}
         self._proven: set[tuple[Surface, Way]] = set()
 
-    async def transcript(self, request: Request, key: str, custodian: Custodian | None) -> Transcript:
+    async def transcript(self, request: Request, key: str, owner: Owner) -> Transcript:
         """Raises FileNotFetched, or TooLarge with the code `upload_too_large`, when no way has led to the service."""
         failure: CompatError | None = None
         for way in self._ways(request):
             try:
-                transcript = await self._by(way, request, key, custodian)
+                transcript = await self._by(way, request, key, owner)
             except (FileNotFetched, TooLarge) as exc:
                 self._note(request, way, exc)
                 failure = exc
@@ -54,13 +93,10 @@ class Tasks:
         assert failure is not None  # noqa: S101 - there is one way at least
         raise failure
 
-    async def resumed(self, request: Request, task_id: str, key: str, custodian: Custodian) -> Transcript:
+    async def resumed(self, request: Request, task_id: str, key: str, owner: Owner) -> Transcript:
         """The transcript of a task that was submitted before; the audio is not needed for it."""
-
-        def begin(known: str) -> Flow[Transcript]:
-            return filetrans.resume(request, known, deadline=self._deadline)
-
-        return await self._service.resume(begin, task_id, key, custodian)
+        account, known = self._service.account(task_id, key)
+        return await drive(filetrans.resume(request, known, deadline=self._deadline), account, owner)
 
     def closed(self) -> list[Surface]:
         """Surfaces to which no way has led lately."""
@@ -98,15 +134,16 @@ class Tasks:
             self._refused[request.surface, way] = time.monotonic() + MEMORY
             self._proven.discard((request.surface, way))
 
-    async def _by(self, way: Way, request: Request, key: str, custodian: Custodian | None) -> Transcript:
+    async def _by(self, way: Way, request: Request, key: str, owner: Owner) -> Transcript:
         token = secrets.token_hex(16)
         name = f"{token}{request.media.suffix}"
         async with self._published(way, request.media) as url:
 
-            def begin() -> Flow[Transcript]:
-                return filetrans.transcribe(request, name=name, boundary=token, url=url, deadline=self._deadline)
+            async def attempt(account: Account) -> Transcript:
+                flow = filetrans.transcribe(request, name=name, boundary=token, url=url, deadline=self._deadline)
+                return await drive(flow, account, owner)
 
-            return await self._service.follow(begin, key, custodian)
+            return await self._service.attempt(attempt, key)
 
     @contextlib.asynccontextmanager
     async def _published(self, way: Way, media: Media) -> AsyncIterator[str | None]:

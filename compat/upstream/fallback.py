@@ -1,8 +1,7 @@
 """A second account, or a second region, for what the first cannot do now.
 
 A call goes there when the first has refused the key, its balance is used up, or it has failed as often as it is asked;
-never for a mistake of the caller's. A file task stays where it was submitted: its id, as it is told to a custodian,
-says where.
+never for a mistake of the caller's. A file task stays where it was submitted: a MARK before its id says where.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from typing import Final, TypeVar
 
-from compat.dashscope_api.calls import Call, Flow, Reply, Submitted, Wait
+from compat.dashscope_api.calls import Call, Reply
 from compat.errors import (
     BudgetSpent,
     CompatError,
@@ -26,7 +25,7 @@ from compat.errors import (
     ServiceTimedOut,
     ServiceUnavailable,
 )
-from compat.upstream.http import Custodian, Service
+from compat.upstream.http import Account, Service
 from compat.upstream.sockets import Connection, Sockets
 
 T = TypeVar("T")
@@ -79,22 +78,24 @@ class Fallback:
                 async for chunk in chunks:
                     yield chunk
 
-    async def follow(self, begin: Callable[[], Flow[T]], key: str, custodian: Custodian | None = None) -> T:
-        """A flow that has to restart elsewhere, as what it uploads lies where it was uploaded."""
-        watch = _Watch()
+    async def attempt(self, work: Callable[[Account], Awaitable[T]], key: str) -> T:
+        """Does `work` in the first account, then in the second unless a task may have been submitted in the first. It
+        starts from the beginning there: what it uploaded stays where it was uploaded."""
+        first = Account(self._first, key)
         try:
-            return await self._first.follow(lambda: watch.over(begin()), key, custodian)
+            return await work(first)
         except CompatError as exc:
-            if watch.submitted or not helps(exc, certain=not watch.submitting):
+            if first.submitted or not helps(exc, certain=not first.submitting):
                 raise
             failure = exc
         with _instead_of(failure):
-            return await self._second.follow(begin, self._key, custodian and _Marking(custodian))
+            return await work(Account(self._second, self._key, MARK))
 
-    async def resume(self, begin: Callable[[str], Flow[T]], task_id: str, key: str, custodian: Custodian) -> T:
+    def account(self, task_id: str, key: str) -> tuple[Account, str]:
+        """The account in which a task was submitted, and the task's id there."""
         if task_id.startswith(MARK):
-            return await self._second.resume(begin, task_id.removeprefix(MARK), self._key, _Marking(custodian))
-        return await self._first.resume(begin, task_id, key, custodian)
+            return Account(self._second, self._key, MARK), task_id.removeprefix(MARK)
+        return Account(self._first, key), task_id
 
     async def cancel(self, task_id: str, key: str) -> None:
         if task_id.startswith(MARK):
@@ -141,45 +142,3 @@ def _instead_of(failure: CompatError) -> Iterator[None]:
     except CompatError as exc:
         log.warning("the fallback did not help", extra={"fields": {"reason": exc.code}})
         raise failure from exc
-
-
-class _Watch:
-    """Sees how far a flow has come."""
-
-    def __init__(self) -> None:
-        self.submitting = False
-        self.submitted = False
-
-    def over(self, flow: Flow[T]) -> Flow[T]:
-        try:
-            step = next(flow)
-            while True:
-                self._note(step)
-                try:
-                    reply = yield step
-                except CompatError as exc:
-                    step = flow.throw(exc)
-                else:
-                    step = flow.send(reply)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-        finally:
-            flow.close()
-
-    def _note(self, step: Call | Wait | Submitted) -> None:
-        self.submitting = isinstance(step, Call) and not step.repeatable
-        self.submitted = self.submitted or isinstance(step, Submitted)
-
-
-class _Marking:
-    """A custodian who is told where the task is."""
-
-    def __init__(self, custodian: Custodian) -> None:
-        self._custodian = custodian
-
-    async def submitting(self) -> None:
-        await self._custodian.submitting()
-
-    async def submitted(self, task_id: str) -> None:
-        await self._custodian.submitted(MARK + task_id)

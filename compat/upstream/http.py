@@ -1,4 +1,4 @@
-"""DashScope over HTTP: performs Calls, with time-outs and bounded retries; drives flows.
+"""DashScope over HTTP: performs Calls, with time-outs and bounded retries.
 
 The only place that knows the HTTP client, and the only one where its exceptions become ours.
 """
@@ -10,15 +10,15 @@ import contextlib
 import functools
 import importlib.util
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
-from typing import Protocol, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from typing import TypeVar
 from urllib.request import getproxies
 
 import httpx2
 import pybase64
 import stamina
 
-from compat.dashscope_api.calls import Call, File, Flow, Reply, Submitted, Wait
+from compat.dashscope_api.calls import Call, File, Reply
 from compat.dashscope_api.faults import fault
 from compat.dashscope_api.filetrans import cancel
 from compat.errors import (
@@ -81,16 +81,6 @@ def _environment() -> Iterator[None]:
         raise SettingsError("SSL_CERT_FILE should be a file of certificates in PEM.") from exc
 
 
-class Custodian(Protocol):
-    """Who looks after a task beyond the request that began it: it is told of the task and cancels it, or does not."""
-
-    async def submitting(self) -> None:
-        """Awaited before a task is submitted; what it raises keeps the task from being submitted."""
-
-    async def submitted(self, task_id: str) -> None:
-        """Awaited as soon as the service has told the task's id."""
-
-
 class Service:
     """DashScope at `root`; errors call it `name`. Every method may raise any CompatError."""
 
@@ -151,49 +141,13 @@ class Service:
             except ServiceFailed as exc:
                 raise AnswerCutOff(exc.message) from exc
 
-    async def run(self, flow: Flow[T], key: str, custodian: Custodian | None = None) -> T:
-        """Performs what `flow` asks for until it returns. A task that it submitted is cancelled when nobody waits any
-        more, unless it has a custodian."""
-        task_id: str | None = None
-        answer: Reply | CompatError | None = None
-        try:
-            while True:
-                match flow.throw(answer) if isinstance(answer, CompatError) else flow.send(answer):
-                    case Submitted(submitted):
-                        task_id, answer = submitted, None
-                        if custodian is not None:
-                            await custodian.submitted(submitted)
-                    case Wait(seconds):
-                        await asyncio.sleep(seconds)
-                        answer = None
-                    case Call() as call:
-                        if custodian is not None and not call.repeatable:
-                            await custodian.submitting()
-                        answer = await self._outcome(call, key)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
-        except (asyncio.CancelledError, ServiceTimedOut):
-            if task_id is not None and custodian is None:
-                await asyncio.shield(self.cancel(task_id, key))
-            raise
-        finally:
-            flow.close()
+    async def attempt(self, work: Callable[[Account], Awaitable[T]], key: str) -> T:
+        """Does `work` in this service's one account."""
+        return await work(Account(self, key))
 
-    async def follow(self, begin: Callable[[], Flow[T]], key: str, custodian: Custodian | None = None) -> T:
-        """The same for a flow that is still to begin."""
-        return await self.run(begin(), key, custodian)
-
-    async def resume(self, begin: Callable[[str], Flow[T]], task_id: str, key: str, custodian: Custodian) -> T:
-        """The same for a flow that goes on with a task that was submitted before."""
-        return await self.run(begin(task_id), key, custodian)
-
-    async def _outcome(self, call: Call, key: str) -> Reply | CompatError:
-        """The answer or the error that `call` ends in: a flow is told of either."""
-        try:
-            return await self.send(call, key)
-        except CompatError as exc:
-            return exc
+    def account(self, task_id: str, key: str) -> tuple[Account, str]:
+        """The account in which a task was submitted, and the task's id there."""
+        return Account(self, key), task_id
 
     async def cancel(self, task_id: str, key: str) -> None:
         """Asks the service to cancel a task, which it does for one that has not begun. Never fails."""
@@ -263,6 +217,27 @@ class Service:
         if error is not None:
             raise error
         return response  # "nobody spoke" comes as a 400, and its body has been read
+
+
+class Account:
+    """One account of the service, and how far it has come with a task: what begins in an account stays there."""
+
+    def __init__(self, service: Service, key: str, mark: str = "") -> None:
+        """`mark` distinguishes the ids of this account's tasks from those of the first account."""
+        self._service = service
+        self._key = key
+        self._mark = mark
+        self.submitting = False
+        """A task may have been submitted: the call that asks for it has no answer yet, or failed."""
+        self.submitted = False
+
+    async def send(self, call: Call) -> Reply:
+        self.submitting = not call.repeatable
+        return await self._service.send(call, self._key)
+
+    def id(self, task_id: str) -> str:
+        """The id under which the task is found again by `Service.account`."""
+        return self._mark + task_id
 
 
 @functools.lru_cache(maxsize=64)

@@ -22,12 +22,13 @@ from compat.endpoints.jobs import Jobs
 from compat.endpoints.keeper import LANES, Keeper
 from compat.endpoints.recognition import Recogniser
 from compat.endpoints.runs import Runs
+from compat.endpoints.tasks import drive
 from compat.jobs import changes
 from compat.jobs.records import Hook, Job, kept
 from compat.jobs.store import Store, at
 from compat.settings import Settings
 from compat.transcript import Ask, Request, Transcript
-from compat.upstream.http import Service
+from compat.upstream.http import Account, Service
 from compat.upstream.webhooks import Webhooks
 from tests.audio.media import make
 from tests.jobs.making import a_job
@@ -98,10 +99,10 @@ async def submitted(office: Office, folder: Path) -> tuple[Request, str]:
     media = probe.header(path)
     assert media is not None
     request = Request(model="qwen3-asr-flash-filetrans", surface="filetrans", media=media)
-    custodian = Remembering()
+    owner = Remembering()
     flow = filetrans.transcribe(request, name="speech.wav", boundary="b0undary", deadline=60)
-    running = asyncio.ensure_future(office.service.run(flow, "k", custodian))
-    task_id: str = await custodian.task_id
+    running = asyncio.ensure_future(drive(flow, Account(office.service, "k"), owner))
+    task_id: str = await owner.task_id
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running

@@ -15,18 +15,22 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from compat.audio.worker import Worker
+from compat.dashscope_api.calls import Call, Flow, Reply, Submitted, Wait
 from compat.emulator.app import create_app as create_emulator
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from compat.emulator.faults import FailTask, Rule
 from compat.emulator.readings import Readings
 from compat.endpoints.recognition import Recogniser
+from compat.endpoints.tasks import drive
 from compat.errors import BadRequest
 from compat.settings import Settings
 from compat.transcript import Ask
-from compat.upstream.http import Service
+from compat.upstream.http import Account, Service
 from tests.audio.media import make
 from tests.house import House, house
 from tests.servers import serve
+from tests.upstream.test_fallback import REJECTED, Notes
+from tests.upstream.test_http import ASK, OK, SUBMIT, peer
 
 SPOKEN = lay(itertools.islice(itertools.cycle(VOCABULARY), 30))
 WORDS = [word.text for word in SPOKEN]
@@ -158,7 +162,7 @@ async def test_an_address_is_passed_on(recogniser: Recogniser, speech: Path, mod
     with serve(Starlette(routes=[Route("/a.wav", file)])) as root:
         ask = Ask(model=model, url=f"{root}/a.wav", response_format="verbose_json")
         work = await recogniser.prepare(ask, Path("nothing"), "k")
-        transcript = await recogniser.transcript(work)
+        transcript = await recogniser.transcript(work, Notes())
 
     assert WORDS == transcript.text.split()
     assert transcript.duration == pytest.approx(SPOKEN[-1].end_ms / 1000, abs=1.0)
@@ -169,7 +173,7 @@ async def test_an_address_without_a_file_is_the_caller_s_fault(recogniser: Recog
     work = await recogniser.prepare(Ask(model="whisper-1", url="http://127.0.0.1:1/a.wav"), Path("nothing"), "k")
 
     with pytest.raises(BadRequest) as refused:
-        await recogniser.transcript(work)
+        await recogniser.transcript(work, Notes())
 
     assert "url" == refused.value.param
 
@@ -178,5 +182,25 @@ async def test_the_file_is_kept_until_its_way_has_proven_good(recogniser: Recogn
     work = await recogniser.prepare(Ask(model="whisper-1", response_format="srt"), speech, "k")
 
     assert recogniser.once_more(work)
-    await recogniser.transcript(work)
+    await recogniser.transcript(work, Notes())
     assert not recogniser.once_more(work)
+
+
+def flow(*steps: Call | Wait | Submitted) -> Flow[list[Reply | str | None]]:
+    replies: list[Reply | str | None] = []
+    for step in steps:
+        try:
+            replies.append((yield step))
+        except BadRequest as exc:
+            replies.append(exc.code)
+    return replies
+
+
+async def test_a_flow_is_sent_replies_and_thrown_errors() -> None:
+    notes = Notes()
+    async with peer(OK, REJECTED, OK) as (_, service):
+        steps = flow(ASK, Wait(0.0), ASK, SUBMIT, Submitted("t1"))
+        replies = await drive(steps, Account(service, "k", "mark:"), notes)
+
+    assert [Reply, type(None), str, Reply, type(None)] == [type(reply) for reply in replies]
+    assert ["submitting", "mark:t1"] == notes.told

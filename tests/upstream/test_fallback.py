@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from compat.dashscope_api.calls import Call, Flow, Submitted, ask
+from compat.endpoints.tasks import drive
 from compat.errors import (
     BadAudio,
     BadRequest,
@@ -125,7 +126,7 @@ def job() -> Flow[str]:
 
 
 class Notes:
-    """A custodian who writes down what he is told."""
+    """An owner that writes down what it is told."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
@@ -163,7 +164,7 @@ async def test_a_task_is_submitted_once_and_stays_where_it_is(
     notes = Notes()
     async with two(first, second) as (one, other, calls):
         with pytest.raises(error) if error else contextlib.nullcontext():
-            assert "heard" == await calls.follow(job, "first-key", notes)
+            assert "heard" == await calls.attempt(lambda account: drive(job(), account, notes), "first-key")
 
     assert (asked, asked_too) == (len(one.requests), len(other.requests))
     assert task == next((note for note in notes.told if note != "submitting"), None)
@@ -179,7 +180,8 @@ def known(task_id: str) -> Flow[str]:
 async def test_who_takes_a_task_over_asks_where_it_is(task: str, asked: tuple[int, int]) -> None:
     notes = Notes()
     async with two([OK], [OK]) as (one, other, calls):
-        assert "heard" == await calls.resume(known, task, "first-key", notes)
+        account, task_id = calls.account(task, "first-key")
+        assert "heard" == await drive(known(task_id), account, notes)
 
     assert asked == (len(one.requests), len(other.requests))
     assert all(b"/query/t1 " in request for request in [*one.requests, *other.requests])

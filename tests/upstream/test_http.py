@@ -14,10 +14,9 @@ import httpx2
 import pytest
 import uvloop
 
-from compat.dashscope_api.calls import Call, File, Flow, Reply, Submitted, Wait, json_call
+from compat.dashscope_api.calls import Call, File, json_call
 from compat.errors import (
     AnswerCutOff,
-    BadRequest,
     CompatError,
     NotAuthenticated,
     RateLimited,
@@ -198,37 +197,6 @@ async def test_a_stream_that_is_cut_off_says_so() -> None:
 async def _drain(stream: AsyncIterator[bytes], into: list[bytes]) -> None:
     async for chunk in stream:
         into.append(chunk)  # noqa: PERF401 - what came before a fault counts too
-
-
-def flow(*steps: Call | Wait | Submitted) -> Flow[list[Reply | str | None]]:
-    heard: list[Reply | str | None] = []
-    for step in steps:
-        try:
-            heard.append((yield step))
-        except BadRequest as exc:
-            heard.append(exc.code)
-    return heard
-
-
-async def test_a_flow_is_sent_replies_and_thrown_errors() -> None:
-    wrong = b"HTTP/1.1 400 No\r\ncontent-length: 27\r\n\r\n" + b'{"code":"InvalidParameter"}'
-    async with peer(OK, wrong) as (_, service):
-        heard = await service.run(flow(ASK, Wait(0.0), ASK), "k")
-
-    assert isinstance(heard[0], Reply)
-    assert heard[1] is None
-    assert isinstance(heard[2], str)
-
-
-async def test_a_task_nobody_waits_for_is_cancelled() -> None:
-    async with peer(OK, None, OK, answer_timeout=20) as (told, service):
-        running = asyncio.create_task(service.run(flow(ASK, Submitted("task-1"), ASK), "k"))
-        await told.silent.wait()
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
-
-    assert b"/tasks/task-1/cancel" in told.requests[2]
 
 
 def tree(error: type[Exception]) -> Iterator[type[Exception]]:
