@@ -19,13 +19,11 @@ from compat.errors import BadRequest, ModelNotFound
 from compat.options import option
 from compat.transcript import Ask, Media, Option, Request, Surface
 
-# Qwen's surfaces call Filipino `fil`, the others Tagalog.
-FILIPINO: dict[Surface, str] = {"chat": "fil", "generation": "fil", "filetrans": "fil", "pieces": "fil"}
-
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What a surface takes and gives: `seconds` of audio, `size` in bytes of the file, containers it is known to read
-    (measured by third parties), sentences with times, answers in parts, channels apart."""
+    (measured by third parties), sentences with times, answers in parts, channels apart. `filipino`: its name for that
+    language, which all but Qwen's surfaces call Tagalog."""
 
     seconds: float
     size: int
@@ -33,6 +31,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     times: bool
     streams: bool
     channels: bool
+    filipino: str = "tl"
 
 
 _READ_AT_ONCE = frozenset({"flac", "m4a", "mp3", "mp4", "ogg", "wav"})
@@ -41,14 +40,16 @@ _READ_LATER = _READ_AT_ONCE | {"aac", "amr", "avi", "flv", "mkv", "mov", "mpeg",
 _AT_ONCE = {"seconds": 300.0, "size": 7_490_000, "containers": _READ_AT_ONCE, "streams": True, "channels": False}
 _LATER = {"seconds": 43200.0, "size": 1_000_000_000, "containers": _READ_LATER, "streams": False, "channels": True}
 LIMITS: dict[Surface, Limits] = {
-    "chat": msgspec.convert({**_AT_ONCE, "times": False}, Limits),
-    "generation": msgspec.convert({**_AT_ONCE, "times": False}, Limits),
+    "chat": msgspec.convert({**_AT_ONCE, "times": False, "filipino": "fil"}, Limits),
+    "generation": msgspec.convert({**_AT_ONCE, "times": False, "filipino": "fil"}, Limits),
     "generation-audio": msgspec.convert({**_AT_ONCE, "times": True}, Limits),
-    "filetrans": msgspec.convert({**_LATER, "times": True}, Limits),
+    "filetrans": msgspec.convert({**_LATER, "times": True, "filipino": "fil"}, Limits),
     "transcription": msgspec.convert({**_LATER, "times": True}, Limits),
     "filetrans-3": msgspec.convert({**_LATER, "times": True}, Limits),
     # No surface of the service's own: audio that is cut here, each piece sent to one of the first two. FFmpeg reads it.
-    "pieces": Limits(seconds=43200.0, size=1 << 40, containers=frozenset(), times=True, streams=True, channels=False),
+    "pieces": Limits(
+        seconds=43200.0, size=1 << 40, containers=frozenset(), times=True, streams=True, channels=False, filipino="fil"
+    ),
 }
 _REENCODED = 6 * 3600.0  # seconds: to encode more may take longer than a worker may
 PIECES_BY = "qwen3-asr-flash"
@@ -353,7 +354,7 @@ def request(ask: Ask, media: Media, road: Road) -> tuple[Request, tuple[str, ...
             model=road.model,
             surface=road.surface,
             media=media,
-            language=FILIPINO.get(road.surface, "tl") if language == "fil" else language,
+            language=road.limits.filipino if language == "fil" else language,
             context=ask.context if road.row.context else "",
             words=ask.wants_words and road.surface != "pieces",
             options=options,

@@ -119,6 +119,10 @@ class Stream:
         return self._settling.feed(_text(told))
 
 
+def stream(request: Request) -> Stream:
+    return Stream(request)
+
+
 def _text(told: Recognition) -> str:
     """All of the text so far. Raises ServiceFailed for an answer without any that is not silence either."""
     heard = told.heard

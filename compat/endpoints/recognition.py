@@ -8,7 +8,7 @@ import logging
 import os
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from pathlib import Path
-from typing import Protocol, assert_never
+from typing import Protocol
 
 import msgspec
 
@@ -16,7 +16,7 @@ from compat import catalogue, echo
 from compat.audio import fit, probe, speechless
 from compat.audio.worker import Line, Worker
 from compat.dashscope_api import chat, generation, generation_audio
-from compat.dashscope_api.calls import Call
+from compat.dashscope_api.calls import Call, Reply
 from compat.echo import Echo
 from compat.endpoints.files import Links
 from compat.endpoints.pieces import Pieces
@@ -24,7 +24,7 @@ from compat.endpoints.spool import FITTED, Hold, unbounded
 from compat.endpoints.tasks import SURFACES, Owner, Tasks
 from compat.errors import AnswerCutOff, BadAudio, CompatError, FileNotFetched, TooLarge
 from compat.settings import Settings
-from compat.transcript import Ask, Media, Request, Transcript
+from compat.transcript import Ask, Media, Request, Surface, Transcript
 from compat.upstream.buckets import Bucket
 from compat.upstream.fallback import Fallback
 from compat.upstream.http import Service
@@ -69,6 +69,17 @@ class Stream(Protocol):
     def feed(self, chunk: bytes) -> list[str]: ...
     def flush(self) -> list[str]: ...
     def transcript(self) -> Transcript: ...
+
+
+class Dialect(Protocol):
+    """How a surface that answers at once is asked, and how its answer is read, whole or in parts."""
+
+    def call(self, request: Request, *, stream: bool) -> Call: ...
+    def transcript(self, request: Request, reply: Reply) -> Transcript: ...
+    def stream(self, request: Request) -> Stream: ...
+
+
+DIALECTS: dict[Surface, Dialect] = {"chat": chat, "generation": generation, "generation-audio": generation_audio}
 
 
 class Recogniser:
@@ -219,7 +230,8 @@ class Recogniser:
                 async for part in parts:
                     yield _measured(part, work.request) if isinstance(part, Transcript) else part
             return
-        call, stream = _streamed(work.request)
+        dialect = DIALECTS[work.request.surface]
+        call, stream = dialect.call(work.request, stream=True), dialect.stream(work.request)
         held, given = Held(work.request.context), False
         try:
             async with contextlib.aclosing(self._service.stream(call, work.key)) as chunks:
@@ -240,22 +252,11 @@ class Recogniser:
         yield _measured(transcript, work.request)
 
     async def _once(self, request: Request, key: str, owner: Owner | None = None) -> Transcript:
-        match request.surface:
-            case "chat":
-                return chat.transcript(request, await self._service.send(chat.call(request, stream=False), key))
-            case "generation":
-                reply = await self._service.send(generation.call(request, stream=False), key)
-                return generation.transcript(request, reply)
-            case "generation-audio":
-                reply = await self._service.send(generation_audio.call(request, stream=False), key)
-                return generation_audio.transcript(request, reply)
-            case "filetrans" | "transcription" | "filetrans-3":
-                assert owner is not None  # noqa: S101 - see `by_task`
-                return await self._tasks.transcript(request, key, owner)
-            case "pieces":
-                raise AssertionError("pieces are no surface of the service")
-            case _:
-                assert_never(request.surface)
+        if request.surface in SURFACES:
+            assert owner is not None  # noqa: S101 - see `by_task`
+            return await self._tasks.transcript(request, key, owner)
+        dialect = DIALECTS[request.surface]
+        return dialect.transcript(request, await self._service.send(dialect.call(request, stream=False), key))
 
 
 def _large(path: Path) -> bool:
@@ -269,16 +270,6 @@ def by_task(request: Request) -> bool:
 
 def _at_once(request: Request) -> bool:
     return catalogue.LIMITS[request.surface].streams
-
-
-def _streamed(request: Request) -> tuple[Call, Stream]:
-    match request.surface:
-        case "generation":
-            return generation.call(request, stream=True), generation.stream(request)
-        case "generation-audio":
-            return generation_audio.call(request, stream=True), generation_audio.Stream(request)
-        case _:
-            return chat.call(request, stream=True), chat.stream(request)
 
 
 def remote(url: str) -> Media:
