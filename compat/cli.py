@@ -26,7 +26,7 @@ from compat.local import LocalEngine, forget_proxies
 from compat.serving import Server, check_certificate, config
 from compat.settings import Settings
 from compat.variables import SettingsError
-from compat.wire.connections import Connections, room
+from compat.wire.connections import Connections, fitting, room
 
 if TYPE_CHECKING:
     from compat.tracing import Traces
@@ -163,6 +163,8 @@ class _Announcing(_Stopping, Server):
     ) -> None:
         from compat.app import create_app
 
+        most = settings.max_connections or room()
+        settings = _fitted(settings, most)
         with _refusing():
             app = create_app(settings, _traces() if settings.traces else None, local, insecure=insecure)
         told = config(
@@ -171,7 +173,7 @@ class _Announcing(_Stopping, Server):
             key,
             head_timeout=settings.head_timeout,
             body_timeout=settings.body_timeout,
-            connections=Connections(settings.max_connections or room(), settings.trusts),
+            connections=Connections(most, settings.trusts),
         )
         super().__init__(told, app.state.retire, app.state.leave)
         self._local = local is not None
@@ -193,6 +195,19 @@ class _Announcing(_Stopping, Server):
         )
         with contextlib.suppress(OSError):  # a reader that has gone, or a full disk, is no reason not to serve
             click.echo(told)
+
+
+def _fitted(settings: Settings, most: int) -> Settings:
+    """With as many sessions and requests as there are connections for."""
+    sessions, requests = fitting(most, settings.max_sessions, settings.max_requests)
+    if (sessions, requests) == (settings.max_sessions, settings.max_requests):
+        return settings
+    click.echo(
+        f"There is room for {most} connections, so at most {sessions} live sessions and {requests} requests are taken "
+        "at a time. A higher limit of open files (ulimit -n), or COMPAT_MAX_CONNECTIONS where it is set, makes room.",
+        err=True,
+    )
+    return dataclasses.replace(settings, max_sessions=sessions, max_requests=requests)
 
 
 def _traces() -> Traces:

@@ -129,7 +129,7 @@ class Settings:
         None,
         values.count,
         "Connections at a time, at most half of them from one address; by default 4096, or fewer where the system "
-        "limits open files.",
+        "limits open files. `COMPAT_MAX_SESSIONS` and `COMPAT_MAX_REQUESTS` together are scaled down to it.",
     )
     max_session: float = setting(86400.0, values.seconds, "Longest live session, in seconds.")
     max_spool: int = setting(

@@ -110,6 +110,12 @@ class Connections:
         place.end()
 
 
+def fitting(most: int, *bounds: int) -> list[int]:
+    """Bounds on work that holds connections, in proportion, so that all of it together needs at most `most`: a caller
+    that has used up its share of them leaves connections for others."""
+    return [max(1, min(bound, most * bound // sum(bounds))) for bound in bounds]
+
+
 def room() -> int:
     """The most connections for which files are left: each may need another, for an upload or a call to the service."""
     if sys.platform == "win32":

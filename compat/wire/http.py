@@ -222,6 +222,8 @@ class Protocol(HttpToolsProtocol):
             if self._stage == "answer":
                 self._asking = False
                 self._enter("head")
+            else:  # of a body that still comes nothing is used
+                self.all.idle(self._place, self._since)
         super().on_response_complete()
         self._parse()
         self.flow.resume_reading()

@@ -71,7 +71,7 @@ CODE = {
     "a live session": f"`COMPAT_MAX_SESSION`, {SET.max_session / 3600:g} h",
     "requests, sessions and long jobs at a time, bytes on disk": "`COMPAT_MAX_REQUESTS`, `COMPAT_MAX_SESSIONS`, "
     f"`COMPAT_MAX_JOBS`, `COMPAT_MAX_SPOOL`: {SET.max_requests}, {SET.max_sessions}, {SET.max_jobs:,}, "
-    f"{SET.max_spool >> 30} GiB",
+    f"{SET.max_spool >> 30} GiB; requests and sessions in proportion fewer where connections are",
     "background requests of different form that share a job, and webhooks of a job": f"{changes.MOST_VIEWS}",
     "one caller's share of these, where there are several": "as much as is still free: half for one, a third each for "
     "two",

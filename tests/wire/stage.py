@@ -12,6 +12,7 @@ from uvicorn.server import ServerState
 
 from compat.serving import config
 from compat.wire import http
+from compat.wire.connections import Connections
 
 
 class Loop:
@@ -84,10 +85,16 @@ class Wire(asyncio.Transport):
 
 
 @contextlib.asynccontextmanager
-async def connected(app: ASGIApp, wire: Wire, **state: Any) -> AsyncIterator[tuple[http.Protocol, Loop]]:  # noqa: ANN401 - any state
+async def connected(
+    app: ASGIApp,
+    wire: Wire,
+    connections: Connections | None = None,
+    **state: Any,  # noqa: ANN401 - any state
+) -> AsyncIterator[tuple[http.Protocol, Loop]]:
     """The server's side of a connection over `wire`; `state` is what the lifespan gives."""
-    loop = Loop()
-    protocol = http.Protocol(config(app), ServerState(), state, cast("asyncio.AbstractEventLoop", loop))
+    loop, settings = Loop(), config(app, connections=connections)
+    kind = cast("type[http.Protocol]", settings.http)
+    protocol = kind(settings, ServerState(), state, cast("asyncio.AbstractEventLoop", loop))
     protocol.connection_made(wire)
     try:
         yield protocol, loop

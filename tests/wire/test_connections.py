@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -17,8 +18,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from compat.wire.connections import SPARE, YOUNG, Connections, Place
+from compat.wire.connections import SPARE, YOUNG, Connections, Place, fitting
 from tests.servers import serve
+from tests.wire.stage import Wire, connected
 
 
 class Crowded:
@@ -107,6 +109,16 @@ def test_a_closed_connection_frees_its_place() -> None:
     assert not crowd.come("a").surplus
 
 
+@pytest.mark.parametrize(
+    ("most", "bounds", "fitted"),
+    [(4096, (1000, 512), [1000, 512]), (480, (1000, 512), [317, 162]), (40, (10, 30), [10, 30]), (1, (9, 1), [1, 1])],
+)
+def test_work_is_bounded_so_that_there_are_connections_for_all_of_it(
+    most: int, bounds: tuple[int, ...], fitted: list[int]
+) -> None:
+    assert fitted == fitting(most, *bounds)
+
+
 async def whole(request: Request) -> Response:
     return PlainTextResponse(await request.body())
 
@@ -149,6 +161,19 @@ def crowd(port: int, sent: bytes, count: int) -> Iterator[list[socket.socket]]:
                 client.sendall(sent)
             clients.append(client)
         yield clients
+
+
+async def test_the_rest_of_a_body_after_its_answer_yields() -> None:
+    connections, wire = Connections(1), Wire()
+    async with connected(APP, wire, connections) as (protocol, loop):
+        protocol.data_received(HOLDING["half a body"].replace(b"/", b"/nowhere", 1))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        await loop.until(YOUNG)
+        place = connections.enter("b", lambda: None, loop.now)
+
+    assert wire.told.startswith(b"HTTP/1.1 404 ")
+    assert (False, True) == (place.surplus, wire.aborted)
 
 
 @pytest.mark.parametrize("sent", HOLDING.values(), ids=HOLDING)
