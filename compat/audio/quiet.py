@@ -1,4 +1,4 @@
-"""Where speech is quietest: the place to cut when there is no better one; and what is too quiet for speech. Pure."""
+"""Where speech is quietest: the place to cut when there is no better one. Pure."""
 
 from __future__ import annotations
 
@@ -11,22 +11,6 @@ _ENOUGH = 8000  # samples a second tell how loud it is: the event loop waits for
 _HALF = 0.010  # seconds: 20 ms are measured as two halves, each half once
 
 
-_SILENT = 327  # of 32768: speech peaks above -40 dBFS
-
-
-def silent(pcm: bytes) -> bool:
-    """Whether mono s16le is so quiet throughout that it hardly holds speech."""
-    samples = _samples(pcm)
-    return not samples or (max(samples) <= _SILENT and min(samples) >= -_SILENT)
-
-
-def _samples(pcm: bytes) -> array.array[int]:
-    samples = array.array("h", pcm)
-    if sys.byteorder == "big":
-        samples.byteswap()
-    return samples
-
-
 def quietest(pcm: bytes, rate: int, *, earliest: float, latest: float) -> int:
     """Find the quietest 20 ms of mono s16le between two times in seconds, and return the sample at their middle.
 
@@ -34,7 +18,9 @@ def quietest(pcm: bytes, rate: int, *, earliest: float, latest: float) -> int:
     """
     half = max(1, round(rate * _HALF))
     first = round(earliest * rate)
-    samples = _samples(pcm[2 * first : 2 * round(latest * rate)])
+    samples = array.array("h", pcm[2 * first : 2 * round(latest * rate)])
+    if sys.byteorder == "big":
+        samples.byteswap()
     step = max(1, rate // _ENOUGH)
     energies = [_energy(samples[at : at + half : step]) for at in range(0, len(samples) - half + 1, half)]
     if len(energies) < 2:

@@ -50,7 +50,8 @@ class Intake:
                 assert_never(self.form.encoding)
 
     def flush(self) -> bytes:
-        """The rest of the turn. The next sound begins a stream of its own."""
+        """The rest of the turn, without half a sample. The next sound begins a stream of its own."""
+        self._odd = b""
         rest = self._resampler.flush()
         self._resampler = self._new()
         self.heard = self.position

@@ -10,12 +10,11 @@ from compat.text import joined
 
 class Piece:
     """What the service recognises as one turn. In this session of the service: `fed`, some of its sound was sent;
-    `asked`, its end was sent too. `held`: its text is not sent yet. `silent`: too quiet for speech."""
+    `asked`, its end was sent too. `held`: its text is not sent yet."""
 
     def __init__(self, item: Item) -> None:
         self.item = item
         self.held = False
-        self.silent = False
         self.text = ""
         self.stash = ""
         self.fed = False

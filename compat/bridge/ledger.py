@@ -22,7 +22,6 @@ class Ledger:
         self._outbox = outbox
         self._dialect = dialect
         self._remembered = remembered
-        self._previous: str | None = None
         self._past: dict[str, str | None] = {}
         self.reached = 0
         self.open: deque[Item] = deque()
@@ -60,7 +59,7 @@ class Ledger:
             return
         self.reached = max(self.reached, item.end or 0)
         self.open.append(item)
-        event_id, previous, self._previous = self._outbox.event_id(), self._previous, item.id
+        event_id, previous = self._outbox.event_id(), next(reversed(self._past), None)
         self._outbox.say(ours.Committed(event_id=event_id, previous_item_id=previous, item_id=item.id))
         self._announce(item, previous)
         self._past[item.id] = None

@@ -22,8 +22,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     `settling`: how long after the service must have heard a stretch new settings wait for speech in it.
 
-    A manual commit without an answer is asked for again after `manual_answer`, by ending the service's session; after
-    `silent_answer` where the turn was silent and the service has said nothing about it, as it may never.
+    A manual commit without an answer is asked for again after `manual_answer`, by ending the service's session; where
+    the service has not said a word about it, as it may never if there was no speech, after `acknowledged`, or after
+    twice as long as it took to say something about the last one.
 
     A session ends after `longest`, where that is given; what is under way then gets `grace`, and the answer to what is
     open even then `parting`.
@@ -44,7 +45,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     cut_from: float = 50.0
     cut_until: float = 57.0
     manual_answer: float = 3.0
-    silent_answer: float = 0.5
+    acknowledged: float = 0.5
     vad_answer: float = 2.0
     stalled: float = 20.0
     finishing: float = 10.0

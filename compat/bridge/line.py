@@ -67,6 +67,7 @@ class Line:
         self._heard_of = 0
         self._asked = ""
         self._asked_at = 0.0
+        self._took = 0.0
         self._heard_by = 0.0
         self._busy_until = 0.0
         self._received = 0.0
@@ -231,6 +232,8 @@ class Line:
 
     def heard(self, now: float) -> None:
         """The service said something that is no complaint."""
+        if self._held:
+            self._took = now - self._asked_at
         self._heard_at, self._heard_of, self._alive = now, self.timeline.sent, True
         self._progress()
 
@@ -269,13 +272,20 @@ class Line:
     @property
     def _answer_due(self) -> float | None:
         if self.owed:
-            patience = self._limits.stalled if self._hearing.detecting else self._limits.manual_answer
-            if self._held and self._owed[-1].silent:
-                patience = self._limits.silent_answer
-            return max(self._heard_at, self._asked_at) + patience
+            return max(self._heard_at, self._asked_at) + self._patience
         if self.timeline.sent - self._heard_of > self._limits.stalled * TICKS and self._hearing.speaking:
             return self._heard_at + self._limits.stalled
         return None
+
+    @property
+    def _patience(self) -> float:
+        """Before a commit is asked for again. One of sound without speech may never be answered: what the service has
+        not even acknowledged, in twice the time that it took for the last one, is not waited for as text is."""
+        if self._hearing.detecting:
+            return self._limits.stalled
+        if self._held:
+            return min(max(self._limits.acknowledged, 2 * self._took), self._limits.manual_answer)
+        return self._limits.manual_answer
 
     def overdue(self, now: float) -> bool:
         """Do what is due. True where the service has to be given up as lost: it hangs, maybe mid-word."""

@@ -6,7 +6,7 @@ A longer turn is cut where it is quietest between 50 and 57 s, so sound past 50 
 
 from __future__ import annotations
 
-from compat.audio.quiet import quietest, silent
+from compat.audio.quiet import quietest
 from compat.bridge.items import Item, Piece
 from compat.bridge.limits import TICKS, Limits
 from compat.bridge.tape import Cut, Sound, Tape, part
@@ -19,7 +19,7 @@ class ManualTurn:
         self.item = item
         self._tape = tape
         self._rate = rate
-        self._piece = self._begin()
+        self._piece = Piece(item)
         self._ticks = 0
         self._held: list[Sound] = []
         self._room = round(limits.cut_from * TICKS)
@@ -49,15 +49,8 @@ class ManualTurn:
         self.item.end = tick
         self.item.closed = True
 
-    def _begin(self) -> Piece:
-        piece = Piece(self.item)
-        piece.silent = self._rate is not None
-        return piece
-
     def _put(self, sound: Sound) -> None:
         sound.piece = self._piece
-        if self._piece.silent:
-            self._piece.silent = silent(sound.data)
         self._tape.add(sound)
         self._ticks += sound.ticks
 
@@ -69,7 +62,7 @@ class ManualTurn:
             self._put(part(whole, whole.tick, at))
             held = [part(whole, at, whole.end)]
         self._tape.add(Cut(self._piece))
-        self._piece = self._begin()
+        self._piece = Piece(self.item)
         self._ticks = 0
         for sound in held:
             self.add(sound)

@@ -353,6 +353,19 @@ def test_a_refusal_that_comes_twice_is_about_its_own_commit() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("turn_detection", "answer"),
+    [(None, [final("t1", "one")]), (NO_PADDING, [finished, opened])],
+    ids=["by hand", "detected"],
+)
+def test_half_a_sample_ends_with_the_commit(turn_detection: dict[str, Any] | None, answer: list[Said]) -> None:
+    stage = ready(Stage(), turn_detection=turn_detection)
+    for said in (append(b"\1\0" * 1600 + b"\7"), commit, append(b"\2\0" * 1600), *answer):
+        stage.hear(said)
+
+    assert b"\1\0" * 1600 + b"\2\0" * 1600 == stage.sound
+
+
 # --- changes on the way ---
 
 

@@ -223,3 +223,18 @@ def test_items_are_retrieved_and_deleted() -> None:
     )
     retrieved = next(frame for frame in stage.frames if frame["type"].endswith("retrieved"))
     assert [{"type": "input_audio", "transcript": "hello"}] == retrieved["item"]["content"]
+
+
+@pytest.mark.parametrize(
+    ("deleted", "previous"), [([], "item_2"), ([1], "item_2"), ([2], "item_1"), ([2, 1], None), ([1, 2], None)]
+)
+def test_a_deleted_item_precedes_no_other(deleted: list[int], previous: str | None) -> None:
+    stage = ready(Stage(), turn_detection=None)
+    for turn in ("t1", "t2"):
+        for said in (append(1000), commit, final(turn, "hello")):
+            stage.hear(said)
+    for number in deleted:
+        stage.hear(client("conversation.item.delete", item_id=f"item_{number}"))
+    stage.hear(append(1000))
+
+    assert f"< committed item_3 after {previous}" in stage.hear(commit)

@@ -37,12 +37,13 @@ def test_odd_frames_are_joined(size: int) -> None:
     assert whole.feed(pcm) + whole.flush() == parts
 
 
-def test_half_a_sample_waits_for_its_other_half_beyond_the_turn() -> None:
+def test_half_a_sample_waits_for_its_other_half_and_ends_with_the_turn() -> None:
     intake = Intake(AudioFormat("pcm", 16000))
 
     assert b"\1\0" == intake.feed(b"\1\0\2")
+    assert b"\2\0" == intake.feed(b"\0\3")
     assert b"" == intake.flush()
-    assert b"\2\0" == intake.feed(b"\0")
+    assert b"\4\0" == intake.feed(b"\4\0")
 
 
 def test_the_clock_goes_on_in_another_format() -> None:

@@ -82,7 +82,7 @@ class Weather:
                 world.deliver()
             if chance.random() < self.cuts:
                 world.cut()
-            if chance.random() < self.commits:
+            if chance.random() < self.commits and not (at + self.chunk) % 2:  # a commit drops half a sample
                 world.say("input_audio_buffer.commit")
             if chance.random() < self.clears:
                 world.say("input_audio_buffer.clear")
