@@ -25,7 +25,7 @@ ends, the pumps, must
 - call `shutdown(grace)` when the server stops;
 - go on until `Bridge.over` is true and its last actions are performed.
 
-Memory: sound that is not sent (60 s and one append, then the caller is not read; it may have one more on its way),
+Memory: sound that is not sent (5 minutes and one append, then the caller is not read; it may have one more on its way),
 sound that is sent and not answered (a turn in progress, at most 11 minutes; between turns the time from ping to pong
 and 3 s, or 28 s without pongs), 200 past transcripts.
 """

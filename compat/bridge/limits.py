@@ -33,7 +33,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     longest: float | None = None
     grace: float = 10.0
     parting: float = 2.0
-    unsent: float = 60.0
+    unsent: float = 300.0
     kept: float = 660.0
     heard_after: float = 3.0
     settling: float = 0.5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import Any
 
 import pytest
 
@@ -387,8 +388,8 @@ def test_the_service_takes_sound_as_fast_as_it_can() -> None:
     )
 
 
-def test_the_caller_waits_while_a_minute_is_unsent() -> None:
-    stage = Stage()
+def test_the_caller_waits_while_too_much_is_unsent() -> None:
+    stage = Stage(limits=Limits(unsent=60))
     play(
         stage,
         [
@@ -403,7 +404,7 @@ def test_the_caller_waits_while_a_minute_is_unsent() -> None:
 
 
 def test_what_comes_behind_one_long_append_is_read_and_the_next_append_is_not() -> None:
-    stage = ready(Stage(drain=False, limits=Limits(in_flight_bytes=64_000)), turn_detection=None)
+    stage = ready(Stage(drain=False, limits=Limits(in_flight_bytes=64_000, unsent=60)), turn_detection=None)
     play(
         stage,
         [
@@ -414,6 +415,15 @@ def test_what_comes_behind_one_long_append_is_read_and_the_next_append_is_not() 
             (clear, ["< cleared", "read on"]),
         ],
     )
+
+
+@pytest.mark.parametrize("turn_detection", [None, NO_PADDING], ids=["by hand", "detected"])
+def test_a_clear_behind_minutes_that_were_poured_in_is_read_at_once(turn_detection: dict[str, Any] | None) -> None:
+    stage = ready(Stage(drain=False), turn_detection=turn_detection)
+    for _ in range(290):
+        assert "read off" not in stage.hear(append(1000))
+
+    assert "< cleared" in stage.hear(clear)
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 24000, 48000])
