@@ -88,7 +88,8 @@ class Caller:
         return target.without(self._configured.refused)
 
     def _retarget(self) -> None:
-        """New settings apply from the next turn; a turn that cannot continue under them ends here."""
+        """New settings apply from the next turn. One that cannot continue under them ends here; one that the caller
+        would have ended, and does not any more, becomes the service's."""
         vad, target = self._configured.session.vad, self._configured.target
         self._hearing.padding_ms = vad.prefix_padding_ms if vad else 0
         if target == (self._held.last or self.target):
@@ -98,25 +99,66 @@ class Caller:
                 self._end_turn()
             self._flush()
             self._switch(target)
+        elif not target.by_hand and isinstance(self._turn, ManualTurn):
+            self._yield(self._turn, target)
+        elif not target.by_hand and self._turn is not None:
+            self._held.clear()
+            self._held.add(self._intake.heard, target)
         elif self._turn is not None or (not self.target.by_hand and self._intake.position > self._mark):
             self._held.add(self._intake.heard, target)
         else:
             self._switch(target)
 
-    def _switch(self, target: Target) -> None:
+    def _switch(self, target: Target, at: int | None = None) -> None:
         self._held.clear()
-        self.target, self._mark = target, self._intake.position
+        self.target, self._mark = target, self._intake.position if at is None else at
         self._tape.add(Barrier(why="switch", tick=self._mark, target=target))
+
+    def _yield(self, turn: ManualTurn, target: Target) -> None:
+        """The service detects turns in the sound of this one, as if it had come under detection. What was cut off
+        already, because it is longer than the service hears as one, stays an item."""
+        self._turn = None
+        piece, held = turn.leave()
+        sounds = [*self._tape.take_back(piece), *held]
+        start = sounds[0].tick if sounds else self._intake.heard
+        self._hearing.forget(piece)
+        turn.item.pieces.remove(piece)
+        if turn.item.pieces:
+            turn.item.end, turn.item.closed = start, True
+            self._behind.append((self._switches(), turn.item))
+            self.passed(None)
+        self._switch(target, start)
+        for sound in sounds:
+            self._tape.add(sound)
+
+    @property
+    def yields(self) -> bool:
+        """Whether waiting settings apply as soon as there is a place between two turns that the service detects: those
+        of a turn that only the caller ends wait for that, unless the service is to find the turns from then on."""
+        return not self.target.by_hand or (self.target.joins and self._held.detect)
 
     def renew(self, target: Target) -> None:
         """Apply waiting settings: nothing is under way, and all audio without an answer is on the tape again. If the
         caller ends its turns from here on, that audio belongs to the next turn."""
-        by_hand, self.target = target.by_hand and not self.target.by_hand, target
+        by_hand = target.by_hand and not (self.target.joins and target.joins)
+        if self._turn is not None and not target.joins:
+            self._close(self._turn.item)
+        self.target = target
         self._hearing.listen(target)
         if by_hand:
             self._mark = self._hearing.heard_to
             for sound in self._tape.reclaim(self._mark):
                 self._add(sound)
+
+    def _close(self, item: Item) -> None:
+        """A turn that the caller would have ended ends with its last sentence; without one there was none."""
+        self._turn, self._mark = None, self._hearing.heard_to
+        if not item.transcript:
+            self._hearing.withdraw(item)
+            return
+        item.end = self._mark
+        self._ledger.commit(item)
+        self._hearing.join(item)
 
     # --- events -----------------------------------------------------------------------------------------------------
 

@@ -290,9 +290,13 @@ class Hearing:
         if item in self.joins:
             self.joins.remove(item)
         for piece in item.pieces:
-            piece.resolved = True
-            if piece in self.waiting:
-                self.waiting.remove(piece)
+            self.forget(piece)
+
+    def forget(self, piece: Piece) -> None:
+        """Whatever the service makes of this piece counts for nothing."""
+        piece.resolved = True
+        if piece in self.waiting:
+            self.waiting.remove(piece)
 
     def fail(self, error: CompatError, tick: int) -> None:
         """Commit and fail every unfinished detected turn; an open one ends here."""

@@ -37,6 +37,11 @@ class Held:
     def last(self) -> Target | None:
         return self._updates[-1].target if self._updates else None
 
+    @property
+    def detect(self) -> bool:
+        """Whether the service is to find the turns, under any of them."""
+        return any(not update.target.by_hand for update in self._updates)
+
     def add(self, tick: int, target: Target) -> None:
         self._updates.append(_Update(tick, target))
 

@@ -153,7 +153,8 @@ class Line:
 
     def finished(self, now: float) -> None:
         """The service answered everything it was sent and ended its session. The next begins when it is needed."""
-        self._hearing.finished(self._next)
+        # Of turns by hand, what is not committed yet is sent again.
+        self._hearing.finished(self._next if self._hearing.detecting else 0)
         self._outbox.act(CloseUpstream())
         self._again(now)
 

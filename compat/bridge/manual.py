@@ -49,6 +49,10 @@ class ManualTurn:
         self.item.end = tick
         self.item.closed = True
 
+    def leave(self) -> tuple[Piece, list[Sound]]:
+        """What is not cut yet, for the service to find turns in: a piece, and those of its sounds not on the tape."""
+        return self._piece, self._held
+
     def _put(self, sound: Sound) -> None:
         sound.piece = self._piece
         self._tape.add(sound)

@@ -22,14 +22,14 @@ class Renewal:
 
     def postpones(self, report: turns.TurnReport) -> bool:
         """Whether this is about a turn that the next session of the service hears again, under other settings."""
-        return not self._caller.target.by_hand and self._held.begins(report, self._hearing, self._line)
+        return self._caller.yields and self._held.begins(report, self._hearing, self._line)
 
     def stamp(self, now: float) -> None:
         """The caller may have changed its settings."""
         self._held.stamp(self._line, self._tape, self._limits, now)
 
     def look(self, now: float) -> None:
-        if self._caller.target.by_hand:
+        if not self._caller.yields:
             return
         place = self._held.place(self._hearing, self._line, self._tape, now)
         if place is None:
@@ -45,6 +45,6 @@ class Renewal:
 
     @property
     def deadline(self) -> float | None:
-        if self._caller.target.by_hand:
+        if not self._caller.yields:
             return None
         return self._held.deadline(self._hearing, self._line, self._tape)

@@ -33,9 +33,8 @@ class Target(msgspec.Struct, frozen=True):
         return Target(setup, self.joins)
 
     def cuts(self, before: Target) -> bool:
-        """Whether an open turn has to end: its audio format changes, or the caller no longer ends its turns."""
-        sound = (self.setup.format, self.setup.rate) == (before.setup.format, before.setup.rate)
-        return not sound or (before.by_hand and not self.by_hand)
+        """Whether an open turn has to end: its audio format changes."""
+        return (self.setup.format, self.setup.rate) != (before.setup.format, before.setup.rate)
 
 
 def target(session: Session) -> Target:

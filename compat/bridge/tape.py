@@ -105,6 +105,13 @@ class Tape:
         """Take back the next entry: nothing has to happen there any more."""
         return self.future.popleft()
 
+    def take_back(self, piece: Piece) -> list[Sound]:
+        """Take back the sound of this piece, sent or not; nobody ends it any more."""
+        entries = (*self.past, *self.future)
+        sounds = [entry for entry in entries if isinstance(entry, Sound) and entry.piece is piece]
+        self.drop(lambda entry: [] if isinstance(entry, Sound) and entry.piece is piece else [entry])
+        return [msgspec.structs.replace(sound, piece=None) for sound in sounds]
+
     def reclaim(self, tick: int) -> list[Sound]:
         """Take back the sound after this position, and forget the sound before: nothing else is on the tape."""
         sounds = [part for entry in self.future if isinstance(entry, Sound) for part in after([entry], tick)]

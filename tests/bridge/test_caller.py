@@ -400,21 +400,6 @@ def test_settings_that_wait_for_a_commit_wake_nobody() -> None:
     assert stage.alarm is None
 
 
-def test_from_manual_to_detected_the_turn_ends_here() -> None:
-    stage = ready(Stage(), turn_detection=None)
-    play(
-        stage,
-        [
-            (append(500), ["> audio 16000"]),
-            (update(turn_detection={"type": "server_vad"}), ["< session.updated", *NEW, "> commit"]),
-            (append(500), []),
-            (final("t1", "hi"), ["< delta item_1 'hi'", "< completed item_1 'hi' 0.5", "> finish"]),
-            (finished, ["close", "open"]),
-            (opened, [SETUP, "> audio 16000"]),
-        ],
-    )
-
-
 SWITCHED: Conversation = [
     (append(1000), ["> audio 32000"]),
     (started("t1", 100), ["< speech_started item_1 100"]),

@@ -129,6 +129,30 @@ def test_turns_that_are_joined(speech: Speech, weather: Weather, settles: bool, 
 
 
 @thorough
+@given(
+    speech=speeches, weather=weathers(), at=st.floats(0, 1), joined=st.booleans(), settles=st.booleans(),
+    late=st.integers(0, 2),
+)  # fmt: skip
+def test_a_turn_by_hand_that_comes_under_detection_is_not_cut(
+    speech: Speech, weather: Weather, at: float, joined: bool, settles: bool, late: int
+) -> None:
+    world = World(manual=True, joined=joined, service=Service(settles=settles, late=late))
+    place = int(at * len(speech.pcm)) & ~1
+
+    weather.drive(world, speech.pcm[:place])
+    world.say("session.update", session={"turn_detection": {"type": "server_vad", "silence_duration_ms": 500}})
+    weather.drive(world, speech.pcm[place:] + silence(2000))
+    world.settle()
+
+    world.check()
+    assert world.words == speech.words
+    turns = [turn.split() for turn in world.transcripts]
+    if joined:
+        turns = turns[1:]
+    assert turns == speech.turns[len(speech.turns) - len(turns) :]
+
+
+@thorough
 @given(speech=speeches, weather=weathers(commits=0.1), settles=st.booleans())
 def test_every_commit_is_answered_however_far_ahead_it_comes(speech: Speech, weather: Weather, settles: bool) -> None:
     world = World(manual=False, service=Service(settles=settles))

@@ -326,12 +326,15 @@ def test_from_detected_turns_to_joined_turns_and_back() -> None:
             (opened, [JOINED, "> audio 32000"]),
             (started("t1", 100), []),
             (text("t1", "two", ""), ["< delta item_2 'two'"]),
-            (update(turn_detection={"type": "server_vad"}), ["< session.updated", *SECOND, "> finish"]),
-            (append(1000), []),
-            (final("t1", "two"), []),
-            (finished, ["close", "< completed item_2 'two' 1.0", "open"]),
-            (opened, [SETUP, "> audio 32000"]),
-            (started("t1", 100), ["< speech_started item_3 2000"]),
+            (update(turn_detection={"type": "server_vad"}), ["< session.updated"]),
+            (append(1000), ["> audio 32000"]),
+            (stopped("t1", 1500), []),
+            (
+                final("t1", "two more"),
+                ["< delta item_2 ' more'", "close", "open", *SECOND, "< completed item_2 'two more' 1.5"],
+            ),
+            (opened, [SETUP, "> audio 16000"]),
+            (started("t1", 100), ["< speech_started item_3 2500"]),
         ],
     )
 

@@ -1,0 +1,241 @@
+"""Turns that the caller would have ended and that come under turn detection: nothing is cut, and nothing is lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.bridge.stage import (
+    NEW,
+    NO_PADDING,
+    SECOND,
+    SETUP,
+    Conversation,
+    Stage,
+    append,
+    clear,
+    commit,
+    committed,
+    final,
+    finished,
+    later,
+    lost,
+    opened,
+    play,
+    ready,
+    shutdown,
+    spoken,
+    start,
+    started,
+    stopped,
+    text,
+    update,
+)
+
+DETECT = update(turn_detection=NO_PADDING)
+UPDATED = ["< session.updated"]
+JOINED = "> setup pcm/16000 vad 0.0/800"
+
+
+def by_hand() -> Stage:
+    return ready(Stage(), turn_detection=None)
+
+
+def live() -> Stage:
+    return ready(Stage(), transcription={"model": "gpt-live-transcribe"})
+
+
+def test_the_service_finds_the_turns_in_all_that_was_not_committed() -> None:
+    play(
+        by_hand(),
+        [
+            (append(500), ["> audio 16000"]),
+            (DETECT, [*UPDATED, "> finish"]),
+            (append(1500), []),
+            (finished, ["close", "open"]),
+            (opened, [SETUP, "> audio 16000", "> audio 32000", "> audio 16000"]),
+            *spoken("t1", "item_2", "hi", None, 100, 1800),
+        ],
+    )
+
+
+def test_turns_that_were_committed_before_are_answered_first() -> None:
+    play(
+        by_hand(),
+        [
+            (append(1000), ["> audio 32000"]),
+            (commit, [*NEW, "> commit"]),
+            (committed("t1"), []),
+            (append(500), ["> audio 16000"]),
+            (DETECT, [*UPDATED, "> finish"]),
+            (final("t1", "one"), ["< delta item_1 'one'", "< completed item_1 'one' 1.0"]),
+            (finished, ["close", "open"]),
+            (opened, [SETUP, "> audio 16000"]),
+            (started("n1", 100), ["< speech_started item_3 1100"]),
+        ],
+    )
+
+
+def test_what_was_not_sent_yet_costs_no_other_session() -> None:
+    stage = Stage()
+    for said in (start, update(format={"type": "audio/pcm", "rate": 16000}, turn_detection=None), append(500)):
+        stage.hear(said)
+    play(stage, [(DETECT, UPDATED), (append(500), []), (opened, [SETUP, "> audio 16000", "> audio 16000"])])
+
+
+def test_a_connection_that_breaks_on_the_way() -> None:
+    play(
+        by_hand(),
+        [
+            (append(500), ["> audio 16000"]),
+            (DETECT, [*UPDATED, "> finish"]),
+            (lost(), ["open"]),
+            (opened, [SETUP, "> audio 16000"]),
+            (started("n1", 100), ["< speech_started item_2 100"]),
+            (lost(), []),
+            (later(1), ["open"]),
+            (opened, [SETUP, "> audio 16000"]),
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        [(commit, []), (finished, ["close", "open"]), (opened, [SETUP, "> audio 16000", "> finish"])],
+        [(clear, ["< cleared"]), (finished, ["close"])],
+        [(shutdown(10), []), (finished, ["close", "open"]), (opened, [SETUP, "> audio 16000"])],
+    ],
+    ids=["commit", "clear", "the end"],
+)
+def test_the_caller_may_still_end_it(ends: Conversation) -> None:
+    play(by_hand(), [(append(500), ["> audio 16000"]), (DETECT, [*UPDATED, "> finish"]), *ends])
+
+
+def test_what_was_cut_off_a_long_turn_is_an_item() -> None:
+    stage = by_hand()
+    for _ in range(57):
+        stage.hear(append(1000))
+    play(
+        stage,
+        [
+            (final("t1", "one"), ["> audio 320"]),
+            (DETECT, [*UPDATED, *NEW, "< delta item_1 'one'", "< completed item_1 'one' 56.99", "> finish"]),
+            (append(500), []),
+            (finished, ["close", "open"]),
+            (opened, [SETUP, "> audio 320", "> audio 16000"]),
+            (started("n1", 100), ["< speech_started item_2 57090"]),
+        ],
+    )
+
+
+# --- those that are heard while they are spoken ---
+
+SPEAKING: Conversation = [
+    (append(1000), ["> audio 32000"]),
+    (started("t1", 100), []),
+    (text("t1", "one", " two"), ["< delta item_1 'one'"]),
+    (DETECT, UPDATED),
+    (append(1000), ["> audio 32000"]),
+]
+
+
+def test_the_sentence_that_is_spoken_is_its_last() -> None:
+    play(
+        live(),
+        [
+            *SPEAKING,
+            (stopped("t1", 1500), []),
+            (
+                final("t1", "one two"),
+                ["< delta item_1 ' two'", "close", "open", *NEW, "< completed item_1 'one two' 1.5"],
+            ),
+            (opened, [SETUP, "> audio 16000"]),
+            (started("n1", 200), ["< speech_started item_2 1700"]),
+        ],
+    )
+
+
+def test_a_sentence_that_begins_after_the_update_is_a_turn() -> None:
+    play(
+        live(),
+        [
+            (append(2000), ["> audio 32000"] * 2),
+            (started("t1", 100), []),
+            (stopped("t1", 900), []),
+            (final("t1", "one"), ["< delta item_1 'one'"]),
+            (DETECT, UPDATED),
+            (append(1000), ["> audio 32000"]),
+            (started("t2", 2300), ["close", "open", *NEW, "< completed item_1 'one' 0.9"]),
+            (opened, [SETUP, "> audio 3200", "> audio 32000", "> audio 32000"]),
+            (started("n1", 1400), ["< speech_started item_2 2300"]),
+        ],
+    )
+
+
+def test_where_nobody_has_spoken_there_is_no_item() -> None:
+    play(
+        live(),
+        [
+            (append(1000), ["> audio 32000"]),
+            (DETECT, UPDATED),
+            (later(1.4), []),
+            (later(0.2), ["close", "open"]),
+            (opened, [SETUP, "> audio 32000"]),
+            (started("n1", 900), ["< speech_started item_2 900"]),
+        ],
+    )
+
+
+def test_the_caller_may_end_it_before_the_sentence_does() -> None:
+    play(
+        live(),
+        [
+            *SPEAKING,
+            (commit, [*NEW, "> finish"]),
+            (append(500), []),
+            (final("t1", "one two"), ["< delta item_1 ' two'"]),
+            (finished, ["close", "< completed item_1 'one two' 2.0", "open"]),
+            (opened, [SETUP, "> audio 16000"]),
+            (started("n1", 100), ["< speech_started item_2 2100"]),
+        ],
+    )
+
+
+BACK = update(turn_detection=None)
+
+
+def test_a_caller_who_changes_its_mind_at_once_goes_on_with_its_turn() -> None:
+    play(
+        live(),
+        [
+            *SPEAKING[:-1],
+            (BACK, UPDATED),
+            (append(1000), ["> audio 32000"]),
+            (stopped("t1", 1500), []),
+            (final("t1", "one two"), ["< delta item_1 ' two'", "close", "open"]),
+            (opened, [JOINED, "> audio 16000"]),
+            (append(500), ["> audio 16000"]),
+            (commit, [*NEW, "> finish"]),
+            (finished, ["close", "< completed item_1 'one two' 2.5"]),
+        ],
+    )
+
+
+def test_a_sentence_that_ended_while_detection_was_on_is_a_turn() -> None:
+    play(
+        live(),
+        [
+            *SPEAKING,
+            (BACK, UPDATED),
+            (append(1000), ["> audio 32000"]),
+            (stopped("t1", 1500), []),
+            (
+                final("t1", "one two"),
+                ["< delta item_1 ' two'", "close", "open", *NEW, "< completed item_1 'one two' 1.5"],
+            ),
+            (opened, [SETUP, "> audio 16000", "> audio 32000"]),
+            (started("n1", 1000), ["close", "open"]),
+            (opened, [JOINED, "> audio 16000", "> audio 32000"]),
+            (commit, [*SECOND, "> finish"]),
+        ],
+    )
