@@ -105,6 +105,7 @@ REQUESTS: list[tuple[bytes, int]] = [
     (b'{"expires_after": {"anchor": "created_at", "seconds": 10}}', 10),
     (b'{"expires_after": {"anchor": "created_at", "seconds": 7200}, "unknown": 1}', 7200),
     (b'{"expires_after": {"anchor": "created_at"}}', 600),
+    (b'{"session": {"input_audio_transcription": {"prompt": "cut \\ud83d"}}}', 600),
 ]
 
 

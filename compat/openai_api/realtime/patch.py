@@ -20,7 +20,7 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
     """`audio/pcm` with its rate in Hz, `audio/pcmu`, `audio/pcma`, `audio/opus`."""
 
     type: str | None = None
-    rate: int | None = None
+    rate: float | None = None
 
 
 class Transcription(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +74,7 @@ class Patch(msgspec.Struct, frozen=True, kw_only=True):
     audio: Audio | None = None
     include: list[str] | UnsetType | None = UNSET
     input_audio_format: Format | str | UnsetType | None = UNSET
-    sample_rate: int | None = None
+    sample_rate: float | None = None
     input_audio_transcription: Transcription | UnsetType | None = UNSET
     input_audio_noise_reduction: NoiseReduction | UnsetType | None = UNSET
     turn_detection: TurnDetection | UnsetType | None = UNSET

@@ -159,6 +159,8 @@ def _heard(session: Session, patch: Patch, resolve: Callable[[str], str]) -> dic
         text = context.joined(changes.get("prompt", session.prompt), changes.get("keywords", session.keywords))
         context.check(text, f"{path}.prompt" if said.prompt else f"{path}.keywords")
     unread = patch.unread
+    if "format" in changes:
+        unread = unread | _idle(fields.format, patch.sample_rate, changes["format"])
     if fields.turn_detection is not UNSET:
         unread = unread | _unfit(fields.turn_detection, changes["turns"])
     if unread or fields.turn_detection is None:
@@ -187,7 +189,7 @@ def _unread(before: frozenset[str], said: dict[str, bool], *, turns: bool) -> fr
     return frozenset(sorted(kept | {name for name, given in said.items() if given})[:MOST])
 
 
-def _format(before: AudioFormat, said: Format | str | UnsetType | None, rate: int | None, path: str) -> AudioFormat:
+def _format(before: AudioFormat, said: Format | str | UnsetType | None, rate: float | None, path: str) -> AudioFormat:
     """A rate that is absent stays where the encoding does."""
     if isinstance(said, Format):
         name, rate = said.type, said.rate or rate
@@ -203,11 +205,17 @@ def _format(before: AudioFormat, said: Format | str | UnsetType | None, rate: in
         return AudioFormat(encoding, 16000)
     if rate is not None and rate not in _PCM_RATES:
         raise BadRequest(
-            f"PCM at {rate} Hz is not supported: 8000, 16000, 24000 or 48000.",
+            f"PCM at {rate:g} Hz is not supported: 8000, 16000, 24000 or 48000.",
             param=f"{path}.rate" if isinstance(said, Format) else "session.sample_rate",
         )
     kept = before.rate if encoding == before.encoding and said is not None else 24000
-    return AudioFormat(encoding, rate or kept)
+    return AudioFormat(encoding, int(rate or kept))
+
+
+def _idle(said: Format | str | UnsetType | None, rate: float | None, form: AudioFormat) -> dict[str, bool]:
+    """The rates of a format: True where one is given and is not how the sound is read."""
+    rates = {"format.rate": said.rate if isinstance(said, Format) else None, "sample_rate": rate}
+    return {name: form.encoding != "pcm" and given not in (None, form.rate) for name, given in rates.items()}
 
 
 def _turns(before: Vad | None, said: TurnDetection | None, path: str) -> Vad | None:

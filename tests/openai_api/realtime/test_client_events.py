@@ -7,7 +7,7 @@ import pytest
 
 from compat.openai_api.realtime import client_events as theirs
 from compat.openai_api.realtime.client_events import Unreadable, decode
-from compat.openai_api.realtime.patch import Patch
+from compat.openai_api.realtime.patch import Patch, Transcription
 
 
 @pytest.mark.parametrize(
@@ -103,6 +103,15 @@ def test_an_update_knows_what_of_it_is_not_read(kind: str) -> None:
 
     assert isinstance(event, theirs.SessionUpdate | theirs.TranscriptionSessionUpdate)
     assert {"tools": True, "tracing": False} == event.session.unread
+
+
+def test_half_an_emoji_in_a_prompt_is_a_replacement_character() -> None:
+    said = json.dumps({"type": "session.update", "session": {"input_audio_transcription": {"prompt": "cut \ud83d"}}})
+    event = decode(said)
+
+    assert isinstance(event, theirs.SessionUpdate)
+    assert isinstance(event.session.input_audio_transcription, Transcription)
+    assert "cut \ufffd" == event.session.input_audio_transcription.prompt
 
 
 LONG = "x" * theirs.LONGEST
