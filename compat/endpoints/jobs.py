@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import logging
 import time
 import uuid
@@ -20,7 +19,7 @@ from compat.endpoints.recognition import Work
 from compat.endpoints.runs import Runs
 from compat.errors import CompatError, Gone, NotFound, ServiceFailed
 from compat.jobs import changes
-from compat.jobs.records import Job, error, failure, kept
+from compat.jobs.records import Job, digest, error, failure, identity, kept
 from compat.openai_api.jobs import Status
 from compat.settings import Settings
 from compat.transcript import Ask, Transcript
@@ -134,10 +133,9 @@ class Jobs:
     def _new(self, order: Order) -> Job:
         request, now = order.work.request, time.time()
         service = self.service(order.work.key)
-        meant = {**msgspec.structs.asdict(request), "media": None}
         return Job(
             id=f"transcription_{uuid.uuid4().hex}",
-            key=_hash(order.content, order.tenant, service, msgspec.json.encode(meant, order="deterministic").decode()),
+            key=identity(order.content, order.tenant, service, request),
             owner=order.tenant,
             service=service,
             asked=kept(request),
@@ -193,16 +191,12 @@ class Jobs:
 
     def service(self, key: str) -> str:
         """The account that a task belongs to: only with the same key it can be followed."""
-        return _hash(self._root, key)
+        return digest(self._root, key)
 
 
 def status(job: Job) -> Status:
     """As callers are told."""
     return "in_progress" if job.state == "running" else job.state
-
-
-def _hash(*parts: str) -> str:
-    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
 
 def _pauses() -> Iterator[float]:

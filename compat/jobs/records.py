@@ -1,17 +1,27 @@
-"""What a store keeps of a job: everything that another process needs to go on with it, and no key of any account."""
+"""What a store keeps of a job: everything that another process needs to go on with it, and no key of any account.
+
+Jobs under way are paid for, so records outlive releases. An older release reads what this one writes: fields are only
+added, each with a default, and FORMAT grows when an older release would misunderstand a record. What a job is joined
+by (`identity`) and the names of errors never change. tests/jobs holds stores that older releases wrote.
+"""
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from compat.errors import CompatError
+from compat.errors import CompatError, ServiceUnavailable
 from compat.transcript import Ask, Media, Request, Surface, Transcript
 
 State = Literal["queued", "running", "completed", "failed", "cancelled", "expired"]
+log = logging.getLogger("compat.jobs")
+FORMAT = 1
 UNDER_WAY: tuple[State, ...] = ("queued", "running")
 
 
@@ -52,7 +62,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     hashes all three. `views` are the requests that ask for it in the background: one task, several forms of the answer.
     `holder` is the process that works on it, and `due` when somebody has to look at it again: under way, that is when
     its holder must be dead. `awaited`: until when a caller at another process waits for it. `until`: when its answer is
-    erased. `version` grows with every change.
+    erased. `version` grows with every change. `format`: see FORMAT.
     """
 
     id: str
@@ -72,6 +82,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     transcript: Transcript | None = None
     failure: Failure | None = None
     version: int = 0
+    format: int = FORMAT
 
     @property
     def under_way(self) -> bool:
@@ -82,12 +93,47 @@ def encode(job: Job) -> bytes:
     return msgspec.msgpack.encode(job, enc_hook=str)
 
 
-def decode(record: bytes) -> Job | None:
-    """The job, or None when another release of this server wrote it and it cannot be read any more."""
+class Unreadable(ServiceUnavailable):
+    """A record of a newer release, or a damaged one. It is not known what its job is about, nor whether it is done."""
+
+    default_code = "job_unreadable"
+
+
+def decode(record: bytes, job_id: str) -> Job:
+    """Raises Unreadable, and logs it."""
     try:
-        return msgspec.msgpack.decode(record, type=Job, dec_hook=lambda kind, value: kind(value))
+        job = msgspec.msgpack.decode(record, type=Job, dec_hook=lambda kind, value: kind(value))
     except msgspec.MsgspecError:
-        return None
+        job = None
+    if job is None or job.format > FORMAT:
+        _report(job_id)
+        raise Unreadable("This job cannot be read: a newer release of this server wrote it, or it is damaged.")
+    return job
+
+
+@functools.lru_cache(maxsize=1024)
+def _report(job_id: str) -> None:
+    """Once for each job, which is looked at again and again."""
+    log.error("a job's record cannot be read", extra={"fields": {"job": job_id}})
+
+
+def identity(content: str, owner: str, service: str, request: Request) -> str:
+    """What two requests have in common that ask for the same job: the hash of the audio's hash, the owner, the account
+    and all that the service is asked. It is the same in every release."""
+    asked = {
+        "model": request.model,
+        "surface": request.surface,
+        "media": None,
+        "language": request.language,
+        "context": request.context,
+        "words": request.words,
+        "options": request.options,
+    }
+    return digest(content, owner, service, msgspec.json.encode(asked, order="deterministic").decode())
+
+
+def digest(*parts: str) -> str:
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
 
 def failure(exc: CompatError) -> Failure:

@@ -10,6 +10,7 @@ by Redis itself.
 
 from __future__ import annotations
 
+import contextlib
 from typing import cast
 
 import msgspec
@@ -20,12 +21,11 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from compat import cancelling
-from compat.jobs.records import Job, decode, encode
-from compat.jobs.store import unreachable
+from compat.jobs.records import Job, Unreadable, decode, encode
+from compat.jobs.store import DUE_AT_ONCE, UNREADABLE_KEPT, unreachable
 
 SPACE = "{qwen-asr-compat}:"
 DUE = f"{SPACE}due"
-KEPT = 86400.0  # seconds
 TIMEOUT = 5.0  # seconds
 
 # KEYS: key, job, due. ARGV: instead_of, prefix of jobs, id, version, record, due, forgotten at (ms).
@@ -33,13 +33,13 @@ OPEN = """
 local there = redis.call('GET', KEYS[1])
 if there and there ~= ARGV[1] then
   local record = redis.call('HGET', ARGV[2] .. there, 'record')
-  if record then return record end
+  if record then return {record, there} end
 end
 redis.call('SET', KEYS[1], ARGV[3], 'PXAT', ARGV[7])
 redis.call('HSET', KEYS[2], 'version', ARGV[4], 'record', ARGV[5])
 redis.call('PEXPIREAT', KEYS[2], ARGV[7])
 redis.call('ZADD', KEYS[3], ARGV[6], ARGV[3])
-return ARGV[5]
+return {ARGV[5], ARGV[3]}
 """
 # KEYS: key, job, due. ARGV: version seen, id, version, record, due, forgotten at (ms).
 SWAP = """
@@ -52,8 +52,6 @@ if redis.call('GET', KEYS[1]) == ARGV[2] then redis.call('PEXPIREAT', KEYS[1], A
 redis.call('ZADD', KEYS[3], ARGV[5], ARGV[2])
 return 1
 """
-# KEYS: key.
-FORGET = "return redis.call('DEL', KEYS[1])"
 # KEYS: key, job, due. ARGV: id.
 DROP = """
 redis.call('DEL', KEYS[2])
@@ -74,19 +72,15 @@ class RedisStore:
 
     async def open(self, job: Job, *, instead_of: str = "") -> Job:
         arguments = (instead_of, f"{SPACE}job:", job.id, job.version, encode(job), job.due, _forgotten(job))
-        record = await self._script(OPEN, job, *arguments)
-        there = decode(cast("bytes", record))
-        if there is not None:
-            return there
-        await self._script(FORGET, job)
-        return await self.open(job)
+        record, job_id = cast("list[bytes]", await self._script(OPEN, job, *arguments))
+        return decode(record, job_id.decode())
 
     async def get(self, job_id: str) -> Job | None:
         try:
             record = cast("bytes | None", await cancelling.kept(self._redis.hget(f"{SPACE}job:{job_id}", "record")))
         except (RedisError, OSError) as exc:
             raise unreachable(exc) from exc
-        return decode(record) if record else None
+        return decode(record, job_id) if record else None
 
     async def swap(self, seen: Job, job: Job) -> Job | None:
         kept = msgspec.structs.replace(job, version=seen.version + 1)
@@ -95,14 +89,20 @@ class RedisStore:
 
     async def due(self, now: float) -> list[Job]:
         try:
-            names = await cancelling.kept(self._redis.zrangebyscore(DUE, "-inf", f"({now}", start=0, num=100))
-            ids = cast("list[bytes]", names)
-            jobs = [(name, await self.get(name.decode())) for name in ids]
-            if gone := [name for name, job in jobs if job is None]:
-                await cancelling.kept(self._redis.zrem(DUE, *gone))
+            ids = cast("list[bytes]", await cancelling.kept(self._redis.zrangebyscore(DUE, "-inf", f"({now}")))
+            jobs: list[Job] = []
+            for name in ids:
+                with contextlib.suppress(Unreadable):
+                    job = await self.get(name.decode())
+                    if job is None:
+                        await cancelling.kept(self._redis.zrem(DUE, name))
+                    else:
+                        jobs.append(job)
+                if len(jobs) == DUE_AT_ONCE:
+                    break
         except (RedisError, OSError) as exc:
             raise unreachable(exc) from exc
-        return [job for _, job in jobs if job is not None]
+        return jobs
 
     async def drop(self, job: Job) -> None:
         await self._script(DROP, job, job.id)
@@ -120,4 +120,4 @@ class RedisStore:
 
 def _forgotten(job: Job) -> int:
     """Milliseconds since the epoch."""
-    return round((job.due + KEPT) * 1000)
+    return round((job.due + UNREADABLE_KEPT) * 1000)

@@ -15,8 +15,8 @@ from typing import TypeVar
 
 import msgspec
 
-from compat.jobs.records import Job, decode, encode
-from compat.jobs.store import unreachable
+from compat.jobs.records import Job, Unreadable, decode, encode
+from compat.jobs.store import DUE_AT_ONCE, UNREADABLE_KEPT, unreachable
 from compat.variables import SettingsError
 
 T = TypeVar("T")
@@ -66,12 +66,10 @@ class SqliteStore:
         return kept if changed else None
 
     async def due(self, now: float) -> list[Job]:
-        query = "SELECT record FROM jobs WHERE due < ? ORDER BY due LIMIT 100"
-        rows = await self._run(lambda db: db.execute(query, (now,)).fetchall())
-        return [job for (record,) in rows if (job := decode(record))]
+        return await self._run(lambda db: _due(db, now))
 
     async def drop(self, job: Job) -> None:
-        await self._run(lambda db: _drop(db, job), erases=True)
+        await self._run(lambda db: _drop(db, job.id), erases=True)
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -117,11 +115,10 @@ class SqliteStore:
 
 
 def _open(db: sqlite3.Connection, job: Job, instead_of: str) -> Job:
-    query = "SELECT record FROM jobs JOIN keys USING (id) WHERE key = ? AND id != ?"
+    query = "SELECT record, id FROM jobs JOIN keys USING (id) WHERE key = ? AND id != ?"
     row = db.execute(query, (job.key, instead_of)).fetchone()
-    there = decode(row[0]) if row else None
-    if there is not None:
-        return there
+    if row:
+        return decode(*row)
     db.execute("INSERT INTO jobs VALUES (?, ?, ?, ?)", (job.id, job.version, job.due, encode(job)))
     db.execute("INSERT OR REPLACE INTO keys VALUES (?, ?)", (job.key, job.id))
     return job
@@ -134,9 +131,22 @@ def _swap(db: sqlite3.Connection, seen: Job, kept: Job) -> int:
 
 def _get(db: sqlite3.Connection, job_id: str) -> Job | None:
     row = db.execute("SELECT record FROM jobs WHERE id = ?", (job_id,)).fetchone()
-    return decode(row[0]) if row else None
+    return decode(row[0], job_id) if row else None
 
 
-def _drop(db: sqlite3.Connection, job: Job) -> None:
-    db.execute("DELETE FROM jobs WHERE id = ?", (job.id,))
-    db.execute("DELETE FROM keys WHERE id = ?", (job.id,))
+def _due(db: sqlite3.Connection, now: float) -> list[Job]:
+    jobs: list[Job] = []
+    for record, job_id, due in db.execute("SELECT record, id, due FROM jobs WHERE due < ? ORDER BY due", (now,)):
+        try:
+            jobs.append(decode(record, job_id))
+        except Unreadable:
+            if due < now - UNREADABLE_KEPT:
+                _drop(db, job_id)
+        if len(jobs) == DUE_AT_ONCE:
+            break
+    return jobs
+
+
+def _drop(db: sqlite3.Connection, job_id: str) -> None:
+    db.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
+    db.execute("DELETE FROM keys WHERE id = ?", (job_id,))

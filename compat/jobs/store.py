@@ -5,7 +5,8 @@
 
 All decisions — who may take a job over, when it is erased — are the caller's; a store only promises that a key has one
 job and that nobody's change is lost. Every method raises ServiceUnavailable with `retry_after` when the store cannot be
-reached; then it is not known whether a change was made.
+reached; then it is not known whether a change was made. A record that cannot be read is never taken for no job: `open`
+and `get` raise Unreadable, and `due` leaves it out.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from compat.variables import SettingsError
 
 REDIS = ("redis://", "rediss://", "unix://")
 RETRY_AFTER = 5.0  # seconds
+DUE_AT_ONCE = 100  # jobs
+UNREADABLE_KEPT = 86400.0  # seconds after its time that a job is kept which no server here looked at, or can read
 
 
 class Store(Protocol):
@@ -34,7 +37,7 @@ class Store(Protocol):
         more: then None."""
 
     async def due(self, now: float) -> list[Job]:
-        """Up to 100 jobs that were due before `now`, the longest due first."""
+        """Up to DUE_AT_ONCE jobs that were due before `now`, the longest due first."""
 
     async def drop(self, job: Job) -> None:
         """Forgets the job, of whatever version."""

@@ -46,7 +46,8 @@ class Office:
         self.settings = settings
         self.service = service
         self.store = store
-        self.runs = Runs(store, Recogniser(settings, service, worker), service, name="this process", grace=600)
+        self.recogniser = Recogniser(settings, service, worker)
+        self.runs = Runs(store, self.recogniser, service, name="this process", grace=600)
         self.jobs = Jobs(settings, self.runs)
 
     async def see(self, job: Job, *, dead: tuple[str, ...] = ()) -> Look:

@@ -27,15 +27,26 @@ def test_an_error_survives(exc: CompatError) -> None:
     assert (type(exc), exc.body(), exc.headers()) == (type(again), again.body(), again.headers())
 
 
-def test_what_another_release_wrote_is_not_there() -> None:
-    assert records.decode(b"\x80") is None
-    assert records.decode(b"not msgpack") is None
+UNREADABLE = [b"", b"\x80", b"not msgpack", records.encode(a_job(format=records.FORMAT + 1))]
+
+
+@pytest.mark.parametrize("record", UNREADABLE)
+def test_what_cannot_be_read_is_an_error_that_the_log_names_once(
+    record: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    job_id = f"transcription_{len(record)}"
+    for _ in range(3):
+        with pytest.raises(records.Unreadable) as caught:
+            records.decode(record, job_id)
+
+    assert (503, "job_unreadable") == (caught.value.status, caught.value.code)
+    assert [{"job": job_id}] == [line.__dict__["fields"] for line in caplog.records]
 
 
 def test_a_record_survives() -> None:
     job = a_job()
 
-    assert job == records.decode(records.encode(job))
+    assert job == records.decode(records.encode(job), job.id)
 
 
 def test_a_kept_request_holds_neither_words_nor_places() -> None:
