@@ -3,62 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import random
-from dataclasses import dataclass
 from operator import itemgetter
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.bridge.test_properties import Speech, tens
+from tests.bridge.weather import Speech, Weather, speeches
 from tests.bridge.world import RATE, Service, World, silence
 
 thorough = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-LANGUAGES = ("en", "de", "fr", "ja")
 WINDOW_MS = 20
-
-
-speeches = st.lists(
-    st.tuples(st.integers(60, 120).map(lambda tenths: tenths * 10), st.lists(tens, min_size=1, max_size=4)),
-    min_size=2,
-    max_size=5,
-).map(Speech)
-
-
-@dataclass(frozen=True)
-class Weather:
-    """As in `test_properties`, but sound may be poured in, and the caller may change its mind."""
-
-    seed: int
-    chunk: int
-    cuts: float = 0.0
-    delivery: int = 3
-    commits: float = 0.0
-    updates: float = 0.0
-    pace: float = 1.0
-
-    def drive(self, world: World, pcm: bytes, end: int | None = None) -> list[tuple[int, str]]:
-        """Where the caller chose which language, in bytes. `end`: where the server stops."""
-        chance, languages = random.Random(self.seed), itertools.cycle(LANGUAGES)  # noqa: S311
-        chosen: list[tuple[int, str]] = [(0, "")]
-        for at in range(0, len(pcm), self.chunk):
-            if end is not None and at <= end < at + self.chunk:
-                world.stop(60.0)
-            world.append(pcm[at : at + self.chunk])
-            if chance.random() < 0.7:
-                world.connect()
-            for _ in range(chance.randint(0, self.delivery)):
-                world.deliver()
-            if chance.random() < self.cuts:
-                world.cut()
-            if chance.random() < self.updates:
-                chosen.append((at + self.chunk, next(languages)))
-                said = {"transcription": {"language": chosen[-1][1]}}
-                world.say("session.update", session={"audio": {"input": said}})
-            if chance.random() < self.commits:
-                world.say("input_audio_buffer.commit")
-            world.wait(self.pace * self.chunk / (2 * RATE))
-        return chosen
 
 
 def weathers(**chances: float) -> st.SearchStrategy[Weather]:
@@ -74,7 +28,7 @@ def weathers(**chances: float) -> st.SearchStrategy[Weather]:
 
 
 @thorough
-@given(speech=speeches, weather=weathers(updates=0.1), settles=st.booleans(), late=st.integers(0, 2))
+@given(speech=speeches(2, 5), weather=weathers(updates=0.1), settles=st.booleans(), late=st.integers(0, 2))
 def test_settings_that_change_cut_no_turn(speech: Speech, weather: Weather, settles: bool, late: int) -> None:
     world = World(manual=False, service=Service(settles=settles, late=late, window=WINDOW_MS * 16))
 
@@ -89,7 +43,7 @@ def test_settings_that_change_cut_no_turn(speech: Speech, weather: Weather, sett
 
 @thorough
 @given(
-    speech=speeches,
+    speech=speeches(2, 5),
     seed=st.integers(0, 2**32),
     chunk=st.sampled_from([640, 3200]),
     updates=st.sampled_from([0.01, 0.05, 0.2]),
@@ -100,7 +54,9 @@ def test_each_turn_has_the_settings_of_the_moment_it_began(
     """Where the service answers at once."""
     world = World(manual=False, service=Service())
     world.connect()
-    chosen = Weather(seed, chunk, delivery=99, updates=updates).drive(world, speech.pcm + silence(2000))
+    chosen = (
+        Weather(seed, chunk, delivery=99, updates=updates, pace=1.0).drive(world, speech.pcm + silence(2000)).chosen
+    )
     world.settle()
 
     heard = [(frame.get("languages") or [{"code": ""}])[0]["code"] for frame in world.of(".completed")]
@@ -111,7 +67,7 @@ def test_each_turn_has_the_settings_of_the_moment_it_began(
 
 @thorough
 @given(
-    speech=speeches, weather=weathers(commits=0.1, updates=0.05), settles=st.booleans(), late=st.integers(0, 2)
+    speech=speeches(2, 5), weather=weathers(commits=0.1, updates=0.05), settles=st.booleans(), late=st.integers(0, 2)
 )  # fmt: skip
 def test_turns_that_are_joined(speech: Speech, weather: Weather, settles: bool, late: int) -> None:
     world = World(manual=True, joined=True, service=Service(settles=settles, late=late))
@@ -130,7 +86,7 @@ def test_turns_that_are_joined(speech: Speech, weather: Weather, settles: bool, 
 
 @thorough
 @given(
-    speech=speeches, weather=weathers(), at=st.floats(0, 1), joined=st.booleans(), settles=st.booleans(),
+    speech=speeches(2, 5), weather=weathers(), at=st.floats(0, 1), joined=st.booleans(), settles=st.booleans(),
     late=st.integers(0, 2),
 )  # fmt: skip
 def test_a_turn_by_hand_that_comes_under_detection_is_not_cut(
@@ -153,7 +109,7 @@ def test_a_turn_by_hand_that_comes_under_detection_is_not_cut(
 
 
 @thorough
-@given(speech=speeches, weather=weathers(commits=0.1), settles=st.booleans())
+@given(speech=speeches(2, 5), weather=weathers(commits=0.1), settles=st.booleans())
 def test_every_commit_is_answered_however_far_ahead_it_comes(speech: Speech, weather: Weather, settles: bool) -> None:
     world = World(manual=False, service=Service(settles=settles))
 
@@ -170,7 +126,7 @@ def test_every_commit_is_answered_however_far_ahead_it_comes(speech: Speech, wea
 
 @thorough
 @given(
-    speech=speeches,
+    speech=speeches(2, 5),
     weather=weathers(updates=0.05),
     kind=st.sampled_from(["detected", "manual", "joined"]),
     at=st.floats(0, 1),
@@ -208,7 +164,7 @@ TURNS: list[dict[str, object]] = [
 
 @thorough
 @given(
-    speech=speeches,
+    speech=speeches(2, 5),
     weather=weathers(commits=0.1),
     updates=st.lists(st.tuples(st.floats(0, 1), st.sampled_from(TURNS)), max_size=6),
     service=st.builds(Service, settles=st.booleans(), late=st.integers(0, 2)),

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
-from typing import Any
-
 import pytest
 
 from compat.bridge.limits import Limits
@@ -13,14 +9,12 @@ from compat.errors import CompatError, Forbidden, ModelNotFound, NotAuthenticate
 from tests.bridge.stage import (
     NEW,
     NO_PADDING,
-    PCM_16K,
     SECOND,
     SETUP,
     Conversation,
     Said,
     Stage,
     append,
-    clear,
     commit,
     committed,
     created,
@@ -34,16 +28,12 @@ from tests.bridge.stage import (
     ready,
     service,
     spoken,
-    stalled,
     start,
     started,
     stopped,
     text,
     update,
 )
-from tests.bridge.world import silence, word
-
-# --- the service's socket dies ---
 
 
 @pytest.mark.parametrize(
@@ -367,96 +357,5 @@ def test_a_turn_sent_faster_than_spoken_may_be_heard_for_as_long_as_it_lasts() -
             (later(46.0), []),
             (final("t1", "slow"), ["< delta item_1 'slow'", "< completed item_1 'slow' 40.0"]),
             (finished, ["close"]),
-        ],
-    )
-
-
-# --- backpressure ---
-
-
-def test_the_service_takes_sound_as_fast_as_it_can() -> None:
-    stage = ready(Stage(drain=False, limits=Limits(in_flight_bytes=64_000)))
-    play(
-        stage,
-        [
-            (append(1000), ["> audio 32000"]),
-            (append(1000), ["> audio 32000"]),
-            (append(1000), []),
-            (append(1000), []),
-            (drained, ["> audio 32000", "> audio 32000"]),
-        ],
-    )
-
-
-def test_the_caller_waits_while_too_much_is_unsent() -> None:
-    stage = Stage(limits=Limits(unsent=60))
-    play(
-        stage,
-        [
-            (start, ["< session.created", "open"]),
-            (update(format=PCM_16K), ["< session.updated"]),
-            (append(59_000), []),
-            (append(1000), []),
-            (append(1000), ["read off"]),
-        ],
-    )
-    assert "read on" in stage.hear(opened)
-
-
-def test_what_comes_behind_one_long_append_is_read_and_the_next_append_is_not() -> None:
-    stage = ready(Stage(drain=False, limits=Limits(in_flight_bytes=64_000, unsent=60)), turn_detection=None)
-    play(
-        stage,
-        [
-            (append(300_000), ["> audio 32000", "> audio 32000"]),
-            (clear, ["< cleared"]),
-            (append(300_000), []),
-            (append(1000), ["read off"]),
-            (clear, ["< cleared", "read on"]),
-        ],
-    )
-
-
-@pytest.mark.parametrize("turn_detection", [None, NO_PADDING], ids=["by hand", "detected"])
-def test_a_clear_behind_minutes_that_were_poured_in_is_read_at_once(turn_detection: dict[str, Any] | None) -> None:
-    stage = ready(Stage(drain=False), turn_detection=turn_detection)
-    for _ in range(290):
-        assert "read off" not in stage.hear(append(1000))
-
-    assert "< cleared" in stage.hear(clear)
-
-
-@pytest.mark.parametrize("rate", [8000, 16000, 24000, 48000])
-def test_a_long_append_is_taken_piece_by_piece_and_nothing_overtakes_it(rate: int) -> None:
-    words = b"".join(word(number) + silence(40) for number in range(1, 200))
-    pcm = words if rate == 16000 else bytes(rate * 80)
-    stage = ready(Stage(), turn_detection=None, format={"type": "audio/pcm", "rate": rate})
-    said = json.dumps({"type": "input_audio_buffer.append", "audio": base64.b64encode(pcm).decode()})
-    pieces = 0
-    stage.hear(lambda stage: stage.bridge.from_client(said, stage.now))
-    while stage.bridge.more and pieces < 2:
-        stage.hear(lambda stage: stage.bridge.from_client_more(stage.now))
-        pieces += 1
-    assert pieces
-    stage.hear(commit)
-
-    assert not stage.bridge.more
-    stage.hear(final("t1", "x"))
-    assert stage.frames[-1]["usage"]["seconds"] == len(pcm) / 2 / rate
-    assert pcm == stage.sound or rate != 16000
-
-
-def test_a_caller_who_does_not_read() -> None:
-    play(ready(Stage()), [(stalled, ["hang up 1008", "> finish"]), (later(2), ["close"])])
-
-
-def test_a_large_frame_is_sent_little_by_little() -> None:
-    stage = ready(Stage(drain=False, limits=Limits(in_flight_bytes=64_000)))
-    play(
-        stage,
-        [
-            (append(5000), ["> audio 32000", "> audio 32000"]),
-            (drained, ["> audio 32000", "> audio 32000"]),
-            (drained, ["> audio 32000"]),
         ],
     )

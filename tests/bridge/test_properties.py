@@ -2,93 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
-import random
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.bridge.world import WORD_MS, Service, World, silence, word
+from tests.bridge.weather import Speech, Weather, speeches
+from tests.bridge.world import Service, World, silence, word
 
 thorough = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-@dataclass(frozen=True)
-class Speech:
-    """For every turn the pause before it, and the pause after each of its words, in ms."""
-
-    plan: list[tuple[int, list[int]]]
-
-    @property
-    def pcm(self) -> bytes:
-        numbers = itertools.count(1)
-        turns = [
-            silence(before) + b"".join(word(next(numbers)) + silence(ms) for ms in gaps) for before, gaps in self.plan
-        ]
-        return b"".join(turns)
-
-    @property
-    def turns(self) -> list[list[str]]:
-        numbers = itertools.count(1)
-        return [[f"w{next(numbers)}" for _ in gaps] for _, gaps in self.plan]
-
-    @property
-    def starts(self) -> list[int]:
-        """Where each turn begins, in ms."""
-        spans = [(before, sum(gaps) + WORD_MS * len(gaps)) for before, gaps in self.plan]
-        return [before + sum(map(sum, spans[:index])) for index, (before, _) in enumerate(spans)]
-
-    @property
-    def positions(self) -> list[tuple[int, str]]:
-        """Where each word begins, in bytes."""
-        return [(self.pcm.index(word(number)), f"w{number}") for number in range(1, len(self.words) + 1)]
-
-    @property
-    def words(self) -> list[str]:
-        return [word for turn in self.turns for word in turn]
-
-
-tens = st.integers(2, 30).map(lambda tenths: tenths * 10)
-speeches = st.lists(
-    st.tuples(st.integers(60, 120).map(lambda tenths: tenths * 10), st.lists(tens, min_size=1, max_size=4)),
-    min_size=1,
-    max_size=8,
-).map(Speech)
-
-
-@dataclass(frozen=True)
-class Weather:
-    """What happens between one frame of the caller and the next, by chance but always the same."""
-
-    seed: int
-    chunk: int
-    cuts: float
-    delivery: int
-    commits: float = 0.0
-    clears: float = 0.0
-    stalls: float = 0.0
-
-    def drive(self, world: World, pcm: bytes) -> int:
-        """Where the caller cleared what he had said for the last time, in bytes."""
-        cleared = 0
-        chance = random.Random(self.seed)  # noqa: S311
-        for at in range(0, len(pcm), self.chunk):
-            world.append(pcm[at : at + self.chunk])
-            if chance.random() < 0.7:
-                world.connect()
-            for _ in range(chance.randint(0, self.delivery)):
-                world.deliver()
-            if chance.random() < self.cuts:
-                world.cut()
-            if chance.random() < self.commits and not (at + self.chunk) % 2:  # a commit drops half a sample
-                world.say("input_audio_buffer.commit")
-            if chance.random() < self.clears:
-                world.say("input_audio_buffer.clear")
-                cleared = at + self.chunk
-            world.wait(4.0 if chance.random() < self.stalls else chance.choice([0.0, 0.1, 0.1, 0.5]))
-        return cleared
 
 
 def weathers(commits: float) -> st.SearchStrategy[Weather]:
@@ -104,7 +27,7 @@ def weathers(commits: float) -> st.SearchStrategy[Weather]:
 
 @thorough
 @given(
-    speech=speeches,
+    speech=speeches(1, 8),
     weather=weathers(0.0),
     late=st.integers(0, 2),
     settles=st.booleans(),
@@ -144,7 +67,7 @@ def test_detected_turns(speech: Speech, weather: Weather, late: int, settles: bo
 
 @thorough
 @given(
-    speech=speeches,
+    speech=speeches(1, 8),
     weather=weathers(0.1),
     late=st.integers(0, 2),
     settles=st.booleans(),
@@ -167,7 +90,7 @@ def test_manual_turns(speech: Speech, weather: Weather, late: int, settles: bool
 
 @thorough
 @given(
-    speech=speeches,
+    speech=speeches(1, 8),
     weather=weathers(0.05),
     late=st.integers(0, 2),
     settles=st.booleans(),
@@ -200,14 +123,16 @@ def test_detected_turns_that_the_caller_ends_sooner(
 
 
 @settings(thorough, max_examples=20)
-@given(speech=speeches, weather=weathers(0.05), settles=st.booleans(), manual=st.booleans(), late=st.integers(0, 2))
+@given(
+    speech=speeches(1, 8), weather=weathers(0.05), settles=st.booleans(), manual=st.booleans(), late=st.integers(0, 2)
+)
 def test_what_the_caller_clears_is_gone_and_nothing_else(
     speech: Speech, weather: Weather, settles: bool, manual: bool, late: int
 ) -> None:
     weather = replace(weather, clears=0.05, chunk=weather.chunk & ~1)
     world = World(manual=manual, service=Service(late=late, settles=settles))
 
-    cleared = weather.drive(world, speech.pcm + silence(2000))
+    cleared = weather.drive(world, speech.pcm + silence(2000)).cleared
     world.say("input_audio_buffer.commit")
     world.settle()
 

@@ -1,0 +1,59 @@
+"""Turn detection in OpenAI's terms, as the service is told it and as it is reported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.bridge.stage import (
+    Stage,
+    append,
+    opened,
+    play,
+    ready,
+    start,
+    started,
+    stopped,
+    update,
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"type": "server_vad"}, "vad 0.2/500"),
+        ({"type": "server_vad", "threshold": 0}, "vad -1.0/500"),
+        ({"type": "server_vad", "threshold": 0.25}, "vad -0.4/500"),
+        ({"type": "server_vad", "threshold": 0.75}, "vad 0.6/500"),
+        ({"type": "server_vad", "threshold": 1}, "vad 1.0/500"),
+        ({"type": "server_vad", "silence_duration_ms": 100}, "vad 0.2/200"),
+        ({"type": "server_vad", "silence_duration_ms": 9000}, "vad 0.2/6000"),
+        ({"type": "semantic_vad"}, "vad 0.2/1000"),
+        ({"type": "semantic_vad", "eagerness": "high"}, "vad 0.2/500"),
+        ({"type": "semantic_vad", "eagerness": "low"}, "vad 0.2/4000"),
+        ({"type": "server_vad", "create_response": True, "idle_timeout_ms": 6000}, "vad 0.2/500"),
+        (None, "manual"),
+    ],
+)
+def test_turn_detection(said: dict[str, Any] | None, told: str) -> None:
+    stage = Stage()
+    for line in (start, update(turn_detection=said)):
+        stage.hear(line)
+
+    assert stage.hear(opened) == [f"> setup pcm/16000 {told}"]
+
+
+def test_prefix_padding_reaches_back_but_not_into_the_turn_before() -> None:
+    stage = ready(Stage(), turn_detection={"type": "server_vad", "prefix_padding_ms": 300})
+    play(
+        stage,
+        [
+            (append(3000), ["> audio 32000"] * 3),
+            (started("t1", 200), ["< speech_started item_1 0"]),
+            (stopped("t1", 1000), ["< speech_stopped item_1 1000"]),
+            (started("t2", 1100), ["< speech_started item_2 1000"]),
+            (stopped("t2", 1500), ["< speech_stopped item_2 1500"]),
+            (started("t3", 2500), ["< speech_started item_3 2200"]),
+        ],
+    )

@@ -1,0 +1,112 @@
+"""What is said in the random conversations, and what happens meanwhile."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from dataclasses import dataclass, field
+
+from hypothesis import strategies as st
+
+from tests.bridge.world import RATE, WORD_MS, World, silence, word
+
+LANGUAGES = ("en", "de", "fr", "ja")
+tens = st.integers(2, 30).map(lambda tenths: tenths * 10)
+_pauses = st.integers(60, 120).map(lambda tenths: tenths * 10)
+
+
+@dataclass(frozen=True)
+class Speech:
+    """For every turn the pause before it, and the pause after each of its words, in ms."""
+
+    plan: list[tuple[int, list[int]]]
+
+    @property
+    def pcm(self) -> bytes:
+        numbers = itertools.count(1)
+        turns = [
+            silence(before) + b"".join(word(next(numbers)) + silence(ms) for ms in gaps) for before, gaps in self.plan
+        ]
+        return b"".join(turns)
+
+    @property
+    def turns(self) -> list[list[str]]:
+        numbers = itertools.count(1)
+        return [[f"w{next(numbers)}" for _ in gaps] for _, gaps in self.plan]
+
+    @property
+    def starts(self) -> list[int]:
+        """Where each turn begins, in ms."""
+        spans = [(before, sum(gaps) + WORD_MS * len(gaps)) for before, gaps in self.plan]
+        return [before + sum(map(sum, spans[:index])) for index, (before, _) in enumerate(spans)]
+
+    @property
+    def positions(self) -> list[tuple[int, str]]:
+        """Where each word begins, in bytes."""
+        return [(self.pcm.index(word(number)), f"w{number}") for number in range(1, len(self.words) + 1)]
+
+    @property
+    def words(self) -> list[str]:
+        return [word for turn in self.turns for word in turn]
+
+
+def speeches(fewest: int, most: int) -> st.SearchStrategy[Speech]:
+    """Of so many turns."""
+    turn = st.tuples(_pauses, st.lists(tens, min_size=1, max_size=4))
+    return st.lists(turn, min_size=fewest, max_size=most).map(Speech)
+
+
+@dataclass(frozen=True)
+class Drive:
+    """Where the caller cleared what it had said for the last time, and where it chose which language, in bytes."""
+
+    cleared: int = 0
+    chosen: list[tuple[int, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Weather:
+    """What happens between one frame of the caller and the next, by chance but always the same. `pace`: of the sound,
+    against real time; None for any. A commit or a clear comes between two samples, as it drops half of one."""
+
+    seed: int
+    chunk: int
+    cuts: float = 0.0
+    delivery: int = 3
+    commits: float = 0.0
+    clears: float = 0.0
+    stalls: float = 0.0
+    updates: float = 0.0
+    pace: float | None = None
+
+    def drive(self, world: World, pcm: bytes, end: int | None = None) -> Drive:
+        """`end`: where the server stops, in bytes."""
+        chance, languages = random.Random(self.seed), itertools.cycle(LANGUAGES)  # noqa: S311
+        cleared, chosen = 0, [(0, "")]
+        for at in range(0, len(pcm), self.chunk):
+            after = at + self.chunk
+            if end is not None and at <= end < after:
+                world.stop(60.0)
+            world.append(pcm[at:after])
+            if chance.random() < 0.7:
+                world.connect()
+            for _ in range(chance.randint(0, self.delivery)):
+                world.deliver()
+            if chance.random() < self.cuts:
+                world.cut()
+            if self.updates and chance.random() < self.updates:
+                chosen.append((after, next(languages)))
+                said = {"transcription": {"language": chosen[-1][1]}}
+                world.say("session.update", session={"audio": {"input": said}})
+            if chance.random() < self.commits and not after % 2:
+                world.say("input_audio_buffer.commit")
+            if chance.random() < self.clears and not after % 2:
+                world.say("input_audio_buffer.clear")
+                cleared = after
+            world.wait(self._pause(chance))
+        return Drive(cleared, chosen)
+
+    def _pause(self, chance: random.Random) -> float:
+        if self.pace is not None:
+            return self.pace * self.chunk / (2 * RATE)
+        return 4.0 if chance.random() < self.stalls else chance.choice([0.0, 0.1, 0.1, 0.5])
