@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from compat.emulator import chat, control, describing, elsewhere, generation, refusals, transcription, uploads
@@ -23,6 +26,7 @@ from compat.emulator.surface import Surface
 SERVICES = "/api/v1/services"
 TASK = "/api/v1/tasks/{task_id}"
 READ = ("GET", "HEAD")
+log = logging.getLogger("dashscope.emulator")
 
 
 def create_app(
@@ -51,9 +55,19 @@ def create_app(
         async with emulator.running():
             yield
 
-    app = Starlette(routes=routes(emulator), lifespan=lifespan, middleware=[Middleware(Gatekeeper, site=emulator.site)])
+    app = Starlette(
+        routes=routes(emulator),
+        lifespan=lifespan,
+        middleware=[Middleware(Gatekeeper, site=emulator.site)],
+        exception_handlers={ClientDisconnect: _gone},
+    )
     app.state.emulator = emulator
     return app
+
+
+async def _gone(request: Request, _: Exception) -> Response:
+    log.warning("a request's body ended early: %s %s", request.method, request.url.path[:200])
+    return Response(status_code=400)  # nobody reads it
 
 
 def routes(emulator: Emulator) -> list[BaseRoute]:

@@ -139,8 +139,10 @@ class Surface:
             response = await self._answer(request, request_id, body)
         except Refusal as refusal:
             response = self._shape(refusal, request_id)
-        except (_Severed, ClientDisconnect):
+        except _Severed:
             return
+        except ClientDisconnect:
+            raise  # the app has a line for it
         except Exception:
             log.exception("a request failed: %s", request_id)
             response = self._shape(refusals.failed(), request_id)

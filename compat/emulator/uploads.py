@@ -159,7 +159,7 @@ class _Form:
         _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
         self._headers = {}
         self._field.clear()
-        self._name = options.get(b"name", b"").decode()
+        self._name = options.get(b"name", b"").decode(errors="replace")
         if self._name == "file" and self._upload is None:
             self._upload = _Upload(self._emulator, self._fields)
 

@@ -10,6 +10,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from compat.emulator import uploads
 from compat.emulator.app import create_app
 from compat.emulator.engine import Engine, Hypothesis, Sentence
 from compat.emulator.engines.scripted import Scripted
@@ -19,6 +20,7 @@ from compat.emulator.state import Limits
 from tests.emulator.laptop import CHAT, GENERATION, SPOKEN, TRANSCRIPTION, Start, data_uri, wav
 
 KEY = {"authorization": "Bearer sk-test"}
+FORM = {"content-type": "multipart/form-data; boundary=b"}
 READING = (CHAT, GENERATION, TRANSCRIPTION)
 ASK = {
     "model": "qwen3-asr-flash",
@@ -37,12 +39,13 @@ def app(engine: Engine | None = None, **settings: Any) -> Starlette:  # noqa: AN
     return create_app(engine or Scripted([], hypotheses=[[Hypothesis("")]]), **settings)
 
 
-async def status(made: Starlette, path: str, headers: dict[str, str]) -> int:
-    """Of a POST whose body never comes: to wait for it is an error."""
+async def status(made: Starlette, path: str, headers: dict[str, str], *messages: dict[str, Any]) -> int:
+    """Of a POST of which only `messages` come: to wait for more is an error."""
     answers: list[Any] = []
+    coming = iter(messages)
 
     async def receive() -> Any:  # noqa: ANN401 - an ASGI message
-        raise AssertionError("the body was waited for")
+        return next(coming)
 
     async def send(message: Any) -> None:  # noqa: ANN401 - an ASGI message
         answers.append(message)
@@ -67,6 +70,15 @@ async def test_strangers_are_refused_before_their_bodies_come(path: str, headers
 
     assert 401 == await status(made, path, headers)
     assert {} == dict(made.state.emulator.counts)
+
+
+@pytest.mark.parametrize("path", [*READING, "/emulator/faults", uploads.PATH])
+async def test_a_body_that_ends_early_is_one_line_in_the_log(path: str, caplog: pytest.LogCaptureFixture) -> None:
+    begun: dict[str, Any] = {"type": "http.request", "body": b"--b\r\n", "more_body": True}
+    await status(app(), path, {**KEY, **FORM}, begun, {"type": "http.disconnect"})
+
+    [record] = caplog.records
+    assert (f"a request's body ended early: POST {path}", None) == (record.getMessage(), record.exc_info)
 
 
 @pytest.mark.parametrize("path", [*READING, "/emulator/faults"])
