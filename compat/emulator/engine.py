@@ -45,8 +45,9 @@ class Hypothesis(msgspec.Struct, frozen=True):
 class Listener(Protocol):
     """Hears one turn of live speech."""
 
-    def feed(self, pcm: bytes) -> Hypothesis | None:
-        """The new belief, or None when nothing changed."""
+    def feed(self, pcm: bytes, *, partial: bool = True) -> Hypothesis | None:
+        """The new belief, or None when nothing changed. `partial` False: nobody waits for one before the end, and an
+        engine that pays for each need not form any."""
 
     def finish(self) -> Hypothesis:
         """The last word on this turn, all of it settled."""

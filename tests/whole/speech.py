@@ -114,7 +114,7 @@ class SteadyListener:
         self._sound = bytearray()
         self._asked = self._given = 0
 
-    def feed(self, pcm: bytes) -> Hypothesis | None:
+    def feed(self, pcm: bytes, *, partial: bool = True) -> Hypothesis | None:  # noqa: ARG002 - they are remembered
         self._sound += pcm
         belief = None
         while len(self._sound) - self._asked >= BLOCK:

@@ -95,12 +95,12 @@ class _Listener:
         self._unheard = bytearray()
         self._belief = Hypothesis("")
 
-    def feed(self, pcm: bytes) -> Hypothesis | None:
+    def feed(self, pcm: bytes, *, partial: bool = True) -> Hypothesis | None:
         self._unheard += pcm
-        before = self._belief
-        while len(self._unheard) >= _PARTIAL:
-            self._belief = _belief(self._stream.hear(bytes(self._unheard[:_PARTIAL])))
-            del self._unheard[:_PARTIAL]
+        before, size = self._belief, _PARTIAL if partial else _PIECE
+        while len(self._unheard) >= size:
+            self._belief = _belief(self._stream.hear(bytes(self._unheard[:size])))
+            del self._unheard[:size]
         return self._belief if self._belief != before else None
 
     def finish(self) -> Hypothesis:

@@ -57,8 +57,8 @@ class ScriptedListener:
         self._final = hypotheses[-1] if hypotheses else Hypothesis("")
         self._partial = iter(hypotheses[:-1])
 
-    def feed(self, pcm: bytes) -> Hypothesis | None:
-        del pcm
+    def feed(self, pcm: bytes, *, partial: bool = True) -> Hypothesis | None:
+        del pcm, partial
         return next(self._partial, None)
 
     def finish(self) -> Hypothesis:

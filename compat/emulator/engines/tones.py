@@ -216,7 +216,7 @@ class _Listener:
         self._decoder = Decoder()
         self._words: list[str] = []
 
-    def feed(self, pcm: bytes) -> Hypothesis | None:
+    def feed(self, pcm: bytes, *, partial: bool = True) -> Hypothesis | None:  # noqa: ARG002 - one costs nothing
         heard = self._decoder.feed(pcm)
         if not heard:
             return None

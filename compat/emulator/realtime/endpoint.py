@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import uuid
 from collections.abc import AsyncIterator, Iterable
@@ -28,6 +29,8 @@ from compat.emulator.surface import unauthorised
 
 PATH = "/api-ws/v1/realtime"
 REASON = 123  # bytes that a close frame has for it
+AHEAD = 1 << 20  # bytes of messages that may wait for the engine: 24 s of audio; one message more is read
+HEAD = 64  # bytes that a message counts for beside its own
 MODEL = re.compile(r"qwen3-asr-flash-realtime(-\d{4}-\d{2}-\d{2})?")
 
 
@@ -122,6 +125,10 @@ def _troubles(fault: Fault | None) -> tuple[Trouble, ...]:
             return ()
 
 
+def _weight(message: str | None) -> int:
+    return len(message or "") + HEAD
+
+
 class _Conversation:
     def __init__(
         self, emulator: Emulator, socket: WebSocket, record: LiveRecord, troubles: tuple[Trouble, ...]
@@ -131,6 +138,9 @@ class _Conversation:
         self._limits: LiveLimits = emulator.limits.live
         self._faulty = Faulty(troubles)
         self._threaded = emulator.engine.blocking
+        self._coming: asyncio.Queue[str | None] = asyncio.Queue()
+        self._waiting = 0  # bytes of messages in the queue
+        self._heard = asyncio.Event()
         self._session = Session(
             emulator.engine,
             record,
@@ -140,6 +150,25 @@ class _Conversation:
         )
 
     async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            talking = tasks.create_task(self._talk())
+            reading = tasks.create_task(self._read(talking))
+            talking.add_done_callback(lambda _: reading.cancel())
+
+    async def _read(self, talking: asyncio.Task[None]) -> None:
+        """Reads ahead, so that nothing more is heard once the client has gone."""
+        while (message := await self._socket.receive())["type"] != "websocket.disconnect":
+            text: str | None = message.get("text")
+            self._waiting += _weight(text)
+            self._coming.put_nowait(text)
+            while self._waiting > AHEAD:
+                self._heard.clear()
+                await self._heard.wait()
+        if self._record.closed is None:
+            self._record.closed = message.get("code", 1006)
+        talking.cancel()
+
+    async def _talk(self) -> None:
         try:
             async with asyncio.timeout(self._limits.session_seconds):
                 await self._send([self._session.opened()])
@@ -155,17 +184,17 @@ class _Conversation:
 
     async def _close(self, code: int, reason: str) -> None:
         self._record.closed = code
-        await self._socket.close(code, reason.encode()[:REASON].decode(errors="ignore"))
+        with contextlib.suppress(WebSocketDisconnect):  # the client was faster
+            await self._socket.close(code, reason.encode()[:REASON].decode(errors="ignore"))
 
     async def _hear(self) -> str:
         try:
             async with asyncio.timeout(self._limits.idle_seconds):
-                message = await self._socket.receive()
+                text = await self._coming.get()
         except TimeoutError as exc:
             raise _Over(1001, "nothing was said for too long") from exc
-        if message["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(message.get("code", 1006), message.get("reason"))
-        text: str | None = message.get("text")
+        self._waiting -= _weight(text)
+        self._heard.set()
         if text is None:
             raise _Over(1007, "Invalid payload data")
         return text

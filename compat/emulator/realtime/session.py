@@ -147,7 +147,7 @@ class Session:
                 yield from self._changed(change)
             return
         self._turn = self._turn or self._new_turn()
-        self._turn.hear(pcm)
+        self._turn.hear(pcm, partial=False)
 
     def _changed(self, change: Change) -> Events:
         match change:
@@ -158,7 +158,7 @@ class Session:
                 )
             case Heard(pcm):
                 if self._turn:
-                    self._turn.hear(pcm)
+                    self._turn.hear(pcm, partial=True)
                     yield from self._turn.beliefs()
             case Stopped(at_ms):
                 if self._turn:

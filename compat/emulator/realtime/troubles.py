@@ -1,7 +1,7 @@
 """What goes wrong in one live session, on demand. Deterministic: each strikes at a count, never at a time.
 
 Sever    the connection breaks without a word, or is closed with a code
-Stall    nothing is read or answered for some seconds, or ever again
+Stall    nothing is heard or answered for some seconds, or ever again
 Erring   an error event; `close`: and then the socket is closed with that code
 Double   events of a kind are sent twice
 Late     the end of one item is sent after the end of a later one (at the latest before session.finished)

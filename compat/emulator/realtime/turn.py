@@ -38,9 +38,10 @@ class Turn:
         """Whether there was nothing in it; known once it is finished."""
         return self._final is not None and not self._final.text
 
-    def hear(self, pcm: bytes) -> None:
+    def hear(self, pcm: bytes, *, partial: bool) -> None:
+        """`partial`: the beliefs are asked for while it goes on."""
         self.size += len(pcm)
-        belief = self._listener.feed(pcm)
+        belief = self._listener.feed(pcm, partial=partial)
         if belief is not None:
             self._waiting.append(belief)
 

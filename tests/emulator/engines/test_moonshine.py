@@ -180,3 +180,10 @@ def test_a_listener_revises_its_belief_and_only_adds_to_what_is_settled(ear: Moo
     assert final.stash == ""
     assert final.text.startswith(settled[-1])
     assert "best of times" in final.text
+
+
+def test_a_listener_that_nobody_asks_before_the_end_says_all_at_the_end(ear: Moonshine, blocks: list[bytes]) -> None:
+    listener = ear.listen()
+
+    assert [None] * 4 == [listener.feed(block, partial=False) for block in blocks[:4]]
+    assert "best of times" in listener.finish().text

@@ -1,0 +1,109 @@
+"""Messages are read ahead of the engine, within a bound: a client that leaves is noticed, and nothing more is heard."""
+
+from __future__ import annotations
+
+import json
+import select
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from compat.emulator.app import create_app
+from compat.emulator.engine import Hypothesis, Listener, Sentence
+from compat.emulator.realtime.endpoint import AHEAD, PATH
+from tests.emulator.laptop import Start
+from tests.emulator.realtime.talk import COMMIT, MANUAL, MODEL, Event, appended, frames, silence
+from tests.emulator.realtime.test_endpoint import dialled, hear, say
+
+ALL = 100  # messages
+UPDATE: Event = {"type": "session.update", "session": MANUAL}
+
+
+class Ear:
+    """An engine whose listeners do no more than call `hears` for each piece of sound."""
+
+    def __init__(self, hears: Callable[[bytes], object], *, blocking: bool) -> None:
+        self._hears = hears
+        self.blocking = blocking
+
+    def recognise(self, sound: Iterable[bytes], *, speakers: bool = False) -> Iterator[Sentence]:
+        raise NotImplementedError
+
+    def listen(self) -> Listener:
+        return self
+
+    def feed(self, pcm: bytes, *, partial: bool = True) -> Hypothesis | None:
+        assert not partial  # a manual turn's beliefs are told after its end
+        self._hears(pcm)
+        return None
+
+    def finish(self) -> Hypothesis:
+        return Hypothesis("")
+
+
+def waiting(holds: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if holds():
+            return
+        select.select([], [], [], 0.05)
+    raise AssertionError("it never held")
+
+
+def test_nothing_more_is_heard_of_a_client_who_has_left(start: Start) -> None:
+    heard: list[bytes] = []
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def hears(pcm: bytes) -> None:
+        heard.append(pcm)
+        begun.set()
+        assert goes_on.wait(60)
+
+    laptop = start(engine=Ear(hears, blocking=True))
+    with dialled(laptop) as socket:
+        say(socket, UPDATE)
+        hear(socket, "updated")
+        say(socket, *frames(silence(ALL * 100)), COMMIT)
+        assert begun.wait(60)
+    [record] = laptop.emulator.live.sessions
+    waiting(lambda: record.closed is not None)
+    goes_on.set()
+    waiting(lambda: not laptop.emulator.live.open)
+
+    assert [1000, 1] == [record.closed, len(heard)]
+
+
+async def test_what_is_read_ahead_is_bounded() -> None:
+    size = AHEAD // 10
+    append = json.dumps(appended(bytes(size // 4 * 3)))
+    backlogs: list[int] = []
+    read = 0
+
+    def hears(_: bytes) -> None:
+        backlogs.append(read * len(append) - app.state.emulator.live.sessions[0].frames * len(append))
+
+    async def receive() -> dict[str, Any]:
+        nonlocal read
+        if not opening:
+            read += 1
+            return {"type": "websocket.receive", "text": append} if read <= ALL else {"type": "websocket.disconnect"}
+        return opening.pop()
+
+    async def send(_: Any) -> None:  # noqa: ANN401 - an ASGI message
+        pass
+
+    opening: list[dict[str, Any]] = [
+        {"type": "websocket.receive", "text": json.dumps(UPDATE)},
+        {"type": "websocket.connect"},
+    ]
+    app = create_app(Ear(hears, blocking=False))
+    scope = {
+        "type": "websocket",
+        "path": PATH,
+        "query_string": f"model={MODEL}".encode(),
+        "headers": [(b"host", b"localhost"), (b"authorization", b"Bearer k")],
+        "scheme": "ws",
+        "subprotocols": [],
+    }
+    await app(scope, receive, send)
+
+    assert AHEAD // 2 < max(backlogs) <= AHEAD + 2 * len(append)
