@@ -55,7 +55,7 @@ from compat.upstream.fallback import Fallback, LiveFallback
 from compat.upstream.guard import Guard
 from compat.upstream.http import Service
 from compat.upstream.pulse import Pulse
-from compat.upstream.sockets import Sockets
+from compat.upstream.sockets import LIVE_SERVICE, Sockets
 from compat.upstream.webhooks import Webhooks
 from compat.variables import SettingsError, one_letter_off
 
@@ -88,16 +88,17 @@ def create_app(
     store = at(settings.store)
     engine = local.name if local else ""
     metrics = Metrics(region=settings.short_region, prices=settings.prices)
-    guard = _guard(settings, metrics, traces, check=local.check if local else lambda: None)
+    name = "the local engine" if local else "DashScope"
+    guard = _guard(settings, metrics, traces, check=local.check if local else lambda: None, name=name)
     budget = _budget(settings, metrics)
     door = Door(requests=settings.max_requests, sessions=settings.max_sessions)
     gate = Gate(settings, budget, door)
     pulse = Pulse()
-    name = "the local engine" if local else "DashScope"
     path = str(local.path) if local else None
     first = _service(settings, settings.root, budget, guard, pulse, name, path)
     accounts = [(first, settings.dashscope_api_key or "")]
-    straight = _sockets(settings, settings.live_root, budget, guard, pulse, path)
+    live_name = name if local else LIVE_SERVICE
+    straight = _sockets(settings, settings.live_root, budget, guard, pulse, live_name, path)
     sockets: Sockets | LiveFallback = straight
     if settings.fallback_root and settings.fallback_live_root and settings.fallback_api_key:
         key, spare = settings.fallback_api_key, _guard(settings, metrics, traces, prefix="fallback-")
@@ -270,10 +271,16 @@ def _service(
 
 
 def _sockets(
-    settings: Settings, root: str, budget: Budget, guard: Guard, pulse: Pulse, socket: str | None = None
+    settings: Settings,
+    root: str,
+    budget: Budget,
+    guard: Guard,
+    pulse: Pulse,
+    name: str = LIVE_SERVICE,
+    socket: str | None = None,
 ) -> Sockets:
     timeout = settings.connect_timeout
-    return Sockets(root, connect_timeout=timeout, budget=budget, guard=guard, pulse=pulse, socket=socket)
+    return Sockets(root, connect_timeout=timeout, budget=budget, guard=guard, pulse=pulse, name=name, socket=socket)
 
 
 def _guard(
@@ -282,9 +289,10 @@ def _guard(
     traces: Traces | None,
     prefix: str = "",
     check: Callable[[], None] = lambda: None,
+    name: str = "DashScope",
 ) -> Guard:
     failures, pause = settings.breaker_failures, settings.breaker_pause
-    return Guard(metrics, failures=failures, pause=pause, prefix=prefix, traces=traces, check=check)
+    return Guard(metrics, failures=failures, pause=pause, prefix=prefix, traces=traces, check=check, name=name)
 
 
 def _own(settings: Settings) -> list[Middleware]:

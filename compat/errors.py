@@ -199,6 +199,10 @@ class AnswerCutOff(ServiceFailed):
     """The connection was lost after DashScope had begun to stream its answer."""
 
 
+class TaskLost(ServiceFailed):
+    """The service does not know a task that it has taken."""
+
+
 class FileNotFetched(ServiceFailed):
     """DashScope could not download the audio from the address that it was given."""
 

@@ -128,6 +128,25 @@ def test_the_engine_is_the_servers_alone_and_outlived(words: Path, spool: Path) 
     assert not socket.parent.exists()
 
 
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes as Linux shows them")
+def test_a_file_task_outlives_the_engine_that_began_it(words: Path, spool: Path) -> None:
+    with started("serve", "--port", "0", "--engine", "tones", COMPAT_SPOOL=str(spool)) as (process, said):
+        base = re.findall(r"http://127\S+/v1", said[0])[0]
+        asked = {"model": "whisper-1", "response_format": "srt", "background": "true"}
+        files = {"file": words.read_bytes()}
+        job = httpx2.post(f"{base}/audio/transcriptions", data=asked, files=files, timeout=60).json()
+
+        def told() -> httpx2.Response:
+            return httpx2.get(f"{base}/audio/transcriptions/{job['id']}", timeout=60)
+
+        waiting(lambda: bool(list(spool.glob("*/engine/*"))))
+        os.kill(engines_of(process.pid)[0], signal.SIGKILL)
+        waiting(lambda: told().status_code != 202)
+        done = told()
+
+    assert all(word in done.text.lower() for word in WORDS), done.text
+
+
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux to watch a process that is nobody's child")
 def test_the_engine_and_its_files_go_when_the_server_is_killed(words: Path, spool: Path) -> None:
     with started("serve", "--port", "0", "--engine", "tones", COMPAT_SPOOL=str(spool)) as (process, said):

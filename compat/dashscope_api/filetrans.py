@@ -22,7 +22,7 @@ from compat.dashscope_api.faults import check, decode, no_speech, read, task_fau
 from compat.dashscope_api.results import Result, prevailing
 from compat.dashscope_api.tasks import Task
 from compat.dashscope_api.uploads import RESOLVE, upload
-from compat.errors import CompatError, ServiceFailed, ServiceTimedOut
+from compat.errors import CompatError, ServiceFailed, ServiceTimedOut, TaskLost
 from compat.rates import QUERY
 from compat.transcript import Request, Transcript, Usage
 
@@ -39,7 +39,8 @@ def transcribe(
 
     `name` and `boundary`: see `upload`. `deadline`: how many seconds of waiting a task may take. Tells by Submitted
     which task was begun, so that it can be resumed, or cancelled when the flow is given up. Raises FileNotFetched when
-    the service cannot read the file at its address, TooLarge (`upload_too_large`) when its storage does not take it.
+    the service cannot read the file at its address, TooLarge (`upload_too_large`) when its storage does not take it,
+    TaskLost when it does not know the task any more.
     """
     source = url or (yield from upload(request.model, request.media, name=name, boundary=boundary))
     task = read(Task, (yield from ask(submit(request, source))))
@@ -144,7 +145,7 @@ def _address(task: Task) -> str | None:
     if status == "CANCELED":
         raise ServiceFailed(f"The task was cancelled at DashScope (DashScope: {status}, request {task.request_id}).")
     if status == "UNKNOWN":
-        raise ServiceFailed(f"DashScope does not know the task (DashScope: {status}, request {task.request_id}).")
+        raise TaskLost(f"DashScope does not know the task (DashScope: {status}, request {task.request_id}).")
     if status == "SUCCEEDED" and task.address:
         return task.address
     raise task_fault(blame.code, blame.message, task.request_id)

@@ -98,7 +98,7 @@ class Recogniser:
         self._settings = settings
         self._service = service
         self._worker = worker
-        self._tasks = Tasks(settings, service, links, bucket)
+        self._tasks = Tasks(settings, service, links, bucket, local=bool(engine))
         self._pieces = Pieces(worker, self._careful, longest=settings.piece_seconds, at_once=settings.pieces_at_once)
 
     async def prepare(self, ask: Ask, path: Path, key: str, hold: Hold = unbounded) -> Work:

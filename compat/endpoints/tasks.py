@@ -9,13 +9,13 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Literal, Protocol, TypeVar
 
 from compat.dashscope_api import filetrans
 from compat.dashscope_api.calls import Call, Flow, Reply, Submitted, Wait
 from compat.endpoints.files import Links
-from compat.errors import BadRequest, CompatError, FileNotFetched, TooLarge
+from compat.errors import BadRequest, CompatError, FileNotFetched, TaskLost, TooLarge
 from compat.settings import Settings
 from compat.transcript import Media, Request, Surface, Transcript
 from compat.upstream.buckets import Bucket
@@ -28,6 +28,7 @@ log = logging.getLogger("compat")
 Way = Literal["address", "bucket", "public", "temporary"]
 """The caller's own address, a bucket, this server's public address, DashScope's temporary storage."""
 MEMORY = 3600.0  # seconds for which a refusal is remembered
+LOSSES = 2  # times that a task is submitted again when it was lost with the local engine
 SURFACES: tuple[Surface, ...] = ("filetrans", "transcription", "filetrans-3")
 
 
@@ -69,8 +70,16 @@ async def drive(flow: Flow[T], account: Account, owner: Owner) -> T:
 
 class Tasks:
     def __init__(
-        self, settings: Settings, service: Service | Fallback, links: Links | None, bucket: Bucket | None
+        self,
+        settings: Settings,
+        service: Service | Fallback,
+        links: Links | None,
+        bucket: Bucket | None,
+        *,
+        local: bool = False,
     ) -> None:
+        """`local`: an engine that this server starts answers, whose tasks end with it and cost nothing."""
+        self._local = local
         self._deadline = settings.task_deadline
         self._service = service
         self._links = links
@@ -79,7 +88,16 @@ class Tasks:
         self._proven: set[tuple[Surface, Way]] = set()
 
     async def transcript(self, request: Request, key: str, owner: Owner) -> Transcript:
-        """Raises FileNotFetched, or TooLarge with the code `upload_too_large`, when no way has led to the service."""
+        """Raises FileNotFetched, or TooLarge with the code `upload_too_large`, when no way has led to the service.
+        Raises TaskLost; a task that was lost with the local engine is submitted again first."""
+        for _ in range(LOSSES if self._local else 0):
+            with contextlib.suppress(TaskLost, FileNotFetched):  # it ended after or before the task was submitted
+                return await self._transcript(request, key, owner)
+            log.warning("a task was lost with the local engine and is submitted again")
+        with self._explaining():
+            return await self._transcript(request, key, owner)
+
+    async def _transcript(self, request: Request, key: str, owner: Owner) -> Transcript:
         failure: CompatError | None = None
         for way in self._ways(request):
             try:
@@ -96,18 +114,32 @@ class Tasks:
     async def resumed(self, request: Request, task_id: str, key: str, owner: Owner) -> Transcript:
         """The transcript of a task that was submitted before; the audio is not needed for it."""
         account, known = self._service.account(task_id, key)
-        return await drive(filetrans.resume(request, known, deadline=self._deadline), account, owner)
+        with self._explaining():
+            return await drive(filetrans.resume(request, known, deadline=self._deadline), account, owner)
+
+    @contextlib.contextmanager
+    def _explaining(self) -> Iterator[None]:
+        try:
+            yield
+        except TaskLost as exc:
+            if not self._local:
+                raise
+            raise TaskLost(
+                "The local engine has ended while it worked on this file, which was lost with it. Send the file again; "
+                "the server's log says how the engine ended."
+            ) from exc
 
     def closed(self) -> list[Surface]:
         """Surfaces to which no way has led lately."""
         return [surface for surface in SURFACES if all(self._shut(surface, way) for way in self._known())]
 
     def needs_file(self, request: Request) -> bool:
-        """Whether the file may be needed once its task is submitted: to be fetched from here, or to go another way."""
+        """Whether the file may be needed once its task is submitted: to be fetched from here, to go another way, or to
+        be submitted again."""
         if request.surface not in SURFACES or request.media.url:
             return False
         way = self._ways(request)[0]
-        return way == "public" or (request.surface, way) not in self._proven
+        return self._local or way == "public" or (request.surface, way) not in self._proven
 
     def _known(self) -> list[Way]:
         ways: list[tuple[Way, object]] = [("bucket", self._bucket), ("public", self._links), ("temporary", True)]
@@ -130,7 +162,7 @@ class Tasks:
             raise BadRequest(f"DashScope could not fetch the audio from url: {exc.message}", param="url") from exc
         fields = {"road": request.surface, "way": way, "reason": exc.message}
         log.warning("DashScope did not get the file this way", extra={"fields": fields})
-        if isinstance(exc, FileNotFetched):
+        if isinstance(exc, FileNotFetched) and not self._local:
             self._refused[request.surface, way] = time.monotonic() + MEMORY
             self._proven.discard((request.surface, way))
 

@@ -32,9 +32,12 @@ class Guard:
         traces: Traces | None = None,
         clock: Callable[[], float] = time.monotonic,
         check: Callable[[], None] = lambda: None,
+        name: str = "DashScope",
     ) -> None:
         """A surface's breaker opens at so many `failures` in a row, for `pause` seconds. `prefix`: of the surfaces'
-        names in the metrics. `check` raises a CompatError while no call can be made at all."""
+        names in the metrics. `check` raises a CompatError while no call can be made at all. Errors call the service
+        `name`."""
+        self._name = f"{name[:1].upper()}{name[1:]}"
         self.metrics = metrics
         self._traces = traces
         self._failures = failures
@@ -55,7 +58,7 @@ class Guard:
         wait = breaker.enter(self._clock())
         if wait:
             self.metrics.call(surface, "not_sent", first=first)
-            raise CircuitOpen(f"DashScope has failed too often lately ({surface}).", retry_after=wait)
+            raise CircuitOpen(f"{self._name} has failed too often lately ({surface}).", retry_after=wait)
         started, outcome = self._clock(), "cancelled"
         ended: BaseException | None = None
         try:

@@ -97,8 +97,10 @@ class Service:
         name: str = "DashScope",
         socket: str | None = None,
     ) -> None:
-        """Without a `budget` and a `guard` calls are neither held back nor counted. `socket`: the path of a Unix socket
-        that takes the place of the network. Raises SettingsError."""
+        """Without a `budget` and a `guard` calls are neither held back nor counted. `socket`: the path of the Unix
+        socket of a local engine, which takes the place of the network and costs nothing: every call may be repeated.
+        Raises SettingsError."""
+        self._free = socket is not None
         self._root = root.rstrip("/")
         with _environment():
             verify = httpx2.create_ssl_context()
@@ -178,7 +180,7 @@ class Service:
 
     async def _opened(self, client: httpx2.AsyncClient, call: Call, key: str) -> httpx2.Response:
         async for attempt in stamina.retry_context(
-            on=lambda exc: _backoff(exc, repeatable=call.repeatable),
+            on=lambda exc: _backoff(exc, repeatable=call.repeatable or self._free),
             attempts=self._attempts,
             timeout=None,
             wait_initial=0.2,

@@ -48,7 +48,7 @@ class Pulse:
             there = (self._clock() - began) - (self._total() - late)
             if there >= seconds * ATTENTIVE:
                 raise
-            raise Overloaded("This server has too much to do to connect to DashScope in time.") from exc
+            raise Overloaded("This server has too much to do to open a connection in time.") from exc
 
     def _total(self) -> float:
         return self._late + self._overdue()

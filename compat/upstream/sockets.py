@@ -28,6 +28,7 @@ from compat.upstream.guard import LIVE, UNTRACED, Guard
 from compat.upstream.pulse import Pulse
 
 PATH: Final = "/api-ws/v1/realtime"
+LIVE_SERVICE: Final = "DashScope's live service"
 ALIVE: Final = 20.0  # seconds between the pings that only ask for a sign of life, and for each pong
 CLOSING: Final = 2.0  # seconds for the closing handshake
 LARGEST: Final = 4 << 20  # bytes of one frame of the service
@@ -35,36 +36,37 @@ LARGEST: Final = 4 << 20  # bytes of one frame of the service
 Foreign = WebSocketException | OSError | TimeoutError | EOFError
 
 
-def translated(exc: Foreign) -> CompatError:
+def translated(exc: Foreign, name: str = LIVE_SERVICE) -> CompatError:
     """What the client's exception means to a caller. Says nothing of addresses."""
+    begun = f"{name[:1].upper()}{name[1:]}"
     match exc:
         case InvalidStatus():
-            return _refused(exc)
+            return _refused(exc, begun)
         case ConnectionClosed():
-            return _closed(exc)
+            return _closed(exc, begun)
         case TimeoutError():
-            return ServiceTimedOut("DashScope's live service did not answer in time.")
+            return ServiceTimedOut(f"{begun} did not answer in time.")
         case InvalidURI() | InvalidProxy():
-            return ServiceFailed("The address of DashScope's live service cannot be used.")
+            return ServiceFailed(f"The address of {name} cannot be used.")
         case OSError() | EOFError() | InvalidHandshake():
-            return ServiceUnavailable(f"DashScope's live service cannot be reached ({type(exc).__name__}).")
+            return ServiceUnavailable(f"{begun} cannot be reached ({type(exc).__name__}).")
         case _:
-            return ServiceFailed(f"The connection to DashScope's live service was lost ({type(exc).__name__}).")
+            return ServiceFailed(f"The connection to {name} was lost ({type(exc).__name__}).")
 
 
-def _refused(exc: InvalidStatus) -> CompatError:
+def _refused(exc: InvalidStatus, name: str) -> CompatError:
     response = exc.response
     headers = {name.lower(): value for name, value in response.headers.raw_items()}
     refusal = fault(response.status_code, response.body or b"", headers)
-    return refusal or ServiceFailed(f"DashScope's live service answered HTTP {response.status_code}.")
+    return refusal or ServiceFailed(f"{name} answered HTTP {response.status_code}.")
 
 
-def _closed(exc: ConnectionClosed) -> CompatError:
+def _closed(exc: ConnectionClosed, name: str) -> CompatError:
     """Close 1007 "Model not found" is the one that is documented (Model Studio, error codes, 2026-10)."""
     code, reason = (exc.rcvd.code, exc.rcvd.reason) if exc.rcvd else (1006, "")
     if code == 1007 and "model" in reason.lower():
-        return ModelNotFound(f"DashScope does not know this live model: {reason}")
-    return ServiceUnavailable(f"DashScope's live service closed the connection ({code}).")
+        return ModelNotFound(f"{name} does not know this model: {reason}")
+    return ServiceUnavailable(f"{name} closed the connection ({code}).")
 
 
 class _Straight(connect):
@@ -88,8 +90,9 @@ class _Socket(ClientConnection):
 class Connection:
     """One open socket. Iterating gives its frames until it ends, which always raises a CompatError that says why."""
 
-    def __init__(self, socket: _Socket) -> None:
+    def __init__(self, socket: _Socket, name: str) -> None:
         self._socket = socket
+        self._name = name
 
     @property
     def full(self) -> bool:
@@ -108,14 +111,14 @@ class Connection:
         try:
             await self._socket.send(frame)
         except (WebSocketException, OSError) as exc:
-            raise translated(exc) from exc
+            raise translated(exc, self._name) from exc
 
     async def drained(self) -> None:
         """Returns when no more waits here than may."""
         try:
             await self._socket.drain()
         except OSError as exc:
-            raise translated(exc) from exc
+            raise translated(exc, self._name) from exc
 
     def __aiter__(self) -> Connection:
         return self
@@ -124,14 +127,14 @@ class Connection:
         try:
             return await self._socket.recv()
         except (WebSocketException, OSError, EOFError) as exc:
-            raise translated(exc) from exc
+            raise translated(exc, self._name) from exc
 
     async def ping(self) -> None:
         """Returns when the pong is there: everything sent before has arrived. Raises like `send`."""
         try:
             await (await self._socket.ping())
         except (WebSocketException, OSError) as exc:
-            raise translated(exc) from exc
+            raise translated(exc, self._name) from exc
 
     async def close(self) -> None:
         """Says goodbye and waits CLOSING seconds at most; then the connection is cut."""
@@ -139,8 +142,8 @@ class Connection:
 
 
 class Sockets:
-    """The live service at `root`, a WebSocket address without a path. `socket`: the path of a Unix socket that takes
-    the place of the network."""
+    """The live service at `root`, a WebSocket address without a path; errors call it `name`. `socket`: the path of a
+    Unix socket that takes the place of the network."""
 
     def __init__(
         self,
@@ -150,8 +153,10 @@ class Sockets:
         budget: Budget | None = None,
         guard: Guard | None = None,
         pulse: Pulse | None = None,
+        name: str = LIVE_SERVICE,
         socket: str | None = None,
     ) -> None:
+        self._name = name
         self._budget = budget
         self._guard = guard
         self._root = root
@@ -183,6 +188,6 @@ class Sockets:
                     **self._way,
                 )
         except (WebSocketException, OSError, EOFError) as exc:
-            raise translated(exc) from exc
+            raise translated(exc, self._name) from exc
         assert isinstance(socket, _Socket)  # noqa: S101 - it makes nothing else
-        return Connection(socket)
+        return Connection(socket, self._name)

@@ -18,11 +18,12 @@ from compat.audio.worker import Worker
 from compat.dashscope_api.calls import Call, Flow, Reply, Submitted, Wait
 from compat.emulator.app import create_app as create_emulator
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
-from compat.emulator.faults import FailTask, Rule
+from compat.emulator.faults import Answer, FailTask, Faults, Rule
 from compat.emulator.readings import Readings
+from compat.emulator.state import Emulator
 from compat.endpoints.recognition import Recogniser
 from compat.endpoints.tasks import drive
-from compat.errors import BadRequest
+from compat.errors import BadRequest, TaskLost
 from compat.settings import Settings
 from compat.transcript import Ask
 from compat.upstream.http import Account, Service
@@ -142,16 +143,44 @@ def test_a_file_and_an_address_exclude_each_other(speech: Path) -> None:
     assert (400, "url") == (answer.status_code, answer.json()["error"]["param"])
 
 
-@pytest.fixture
-async def recogniser() -> AsyncIterator[Recogniser]:
-    with serve(create_emulator(Tones())) as root:
+@contextlib.asynccontextmanager
+async def recognising(engine: str, *rules: Rule) -> AsyncIterator[tuple[Recogniser, Emulator]]:
+    app = create_emulator(Tones(), faults=Faults(rules))
+    with serve(app) as root:
         settings = Settings(base_url=root, dashscope_api_key="k")
         service, worker = Service(root, connect_timeout=5, answer_timeout=30, attempts=1), Worker()
         try:
-            yield Recogniser(settings, service, worker)
+            yield Recogniser(settings, service, worker, engine=engine), app.state.emulator
         finally:
             await worker.close()
             await service.close()
+
+
+@pytest.mark.parametrize(
+    ("engine", "losses", "submits", "told"),
+    [
+        ("tones", 2, 3, None),
+        ("tones", None, 3, "The local engine has ended while it worked on this file"),
+        ("", 1, 1, "DashScope does not know the task"),
+    ],
+)
+async def test_a_task_that_was_lost_with_the_local_engine_is_submitted_again(
+    speech: Path, engine: str, losses: int | None, submits: int, told: str | None
+) -> None:
+    unknown = Answer('{"output":{"task_status":"UNKNOWN"}}')
+    async with recognising(engine, Rule("query", unknown, times=losses)) as (recogniser, emulator):
+        work = await recogniser.prepare(Ask(model="whisper-1", response_format="srt"), speech, "k")
+        with pytest.raises(TaskLost, match=told) if told else contextlib.nullcontext():
+            assert WORDS == (await recogniser.transcript(work, Notes())).text.split()
+
+        assert recogniser.once_more(work)
+        assert submits == emulator.counts["submit"]
+
+
+@pytest.fixture
+async def recogniser() -> AsyncIterator[Recogniser]:
+    async with recognising("") as (recogniser, _):
+        yield recogniser
 
 
 @pytest.mark.parametrize("model", ["whisper-1", "fun-asr"])

@@ -261,6 +261,7 @@ def test_every_exception_of_the_client_becomes_ours(name: str) -> None:
 
     assert type(error) is not CompatError
     assert "secret-address" not in error.message
+    assert "DashScope's" not in translated(exc, "the local engine").message
 
 
 @pytest.mark.parametrize(
