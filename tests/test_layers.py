@@ -12,8 +12,8 @@ FLOORS = [  # from the ground up; a module imports from floors below its own, or
     {"nesting", "networks", "probes", "regions", "text", "values", "variables"},
     {"errors", "extras", "keys", "languages", "settings", "transcript"},
     {"addresses", "aliases", "echo", "options", "rates"},
-    {"children"},
-    {"audio", "cancelling", "catalogue", "dashscope_api", "metrics", "openai_api", "tracing"},
+    {"catalogue", "children"},
+    {"audio", "cancelling", "dashscope_api", "metrics", "openai_api", "roads", "tracing"},
     {"bridge", "jobs", "local", "upstream"},
     {"endpoints", "wire"},
     {"app"},
@@ -23,7 +23,7 @@ FLOORS = [  # from the ground up; a module imports from floors below its own, or
 ]
 APART = {"emulator"}  # a house of its own: imports nothing of this one; nothing of this one imports it
 STARTS = {"cli": {"emulator"}}  # but the command line starts it
-PURE = FLOORS[0] | FLOORS[1] | FLOORS[2] | {"catalogue", "dashscope_api", "openai_api", "bridge"}
+PURE = FLOORS[0] | FLOORS[1] | FLOORS[2] | {"catalogue", "dashscope_api", "openai_api", "bridge", "roads"}
 IO = {
     "anyio", "asyncio", "httpx2", "logging", "os", "random", "secrets", "socket", "ssl", "starlette", "tempfile",
     "time", "uuid", "uvicorn", "websockets",

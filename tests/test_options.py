@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from compat import catalogue
+from compat import roads
 from compat.errors import BadRequest
 from compat.options import OPTIONS, WANTED, option
 from compat.transcript import Ask, Media, Option
@@ -62,24 +62,24 @@ def test_a_number_is_a_short_whole_one(name: str, text: str) -> None:
 def test_a_channel_that_the_file_lacks_is_refused_by_name(model: str, channels: int, named: str) -> None:
     ask = Ask(model=model, extensions={"channel_id": (named,)})
     sound = msgspec.structs.replace(SOUND, channels=channels)
-    taken = catalogue.road(ask, sound, region="beijing", aliases={}, longest=3600)
+    taken = roads.road(ask, sound, region="beijing", aliases={}, longest=3600)
 
     with pytest.raises(BadRequest, match="channel_id names") as refused:
-        catalogue.request(ask, sound, taken)
+        roads.request(ask, sound, taken)
     assert ("channel_id", "invalid_value") == (refused.value.param, refused.value.code)
 
 
 def test_of_audio_at_an_address_the_service_knows_the_channels() -> None:
     ask = Ask(model="fun-asr", url="https://a.fm/a.mp3", extensions={"channel_id": ("99",)})
     sound = msgspec.structs.replace(SOUND, channels=0, url=ask.url)
-    taken = catalogue.road(ask, sound, region="beijing", aliases={}, longest=3600)
+    taken = roads.road(ask, sound, region="beijing", aliases={}, longest=3600)
 
-    assert [99] == catalogue.request(ask, sound, taken)[0].options["channel_id"]
+    assert [99] == roads.request(ask, sound, taken)[0].options["channel_id"]
 
 
 @pytest.mark.parametrize("guides", [("prompt",), ("keywords",), ("prompt", "keywords")])
 def test_what_a_model_cannot_be_guided_by_is_named_as_it_was_sent(guides: tuple[str, ...]) -> None:
     ask = Ask(model="paraformer-v2", context="Bulge", guides=guides)
-    taken = catalogue.road(ask, SOUND, region="beijing", aliases={}, longest=3600)
+    taken = roads.road(ask, SOUND, region="beijing", aliases={}, longest=3600)
 
-    assert guides == catalogue.request(ask, SOUND, taken)[1]
+    assert guides == roads.request(ask, SOUND, taken)[1]

@@ -25,7 +25,7 @@ from compat.openai_api import jobs as told
 from compat.openai_api import sse
 from compat.openai_api.parameters import ignored_header
 from compat.settings import Settings
-from compat.transcript import Ask
+from compat.transcript import Ask, Transcript
 
 JSON = ("json", "verbose_json", "diarized_json")
 
@@ -68,11 +68,12 @@ class LongJobs:
         if ask.background:
             return await self._accepted(order)
         if ask.stream:
-            parts = pinged(self._frames(order))
-            return await self._in_parts(request, order, parts, EventStream)
+            parts = _Parts(self._jobs, order)
+            return await self._in_parts(request, parts, pinged(parts.frames()), EventStream)
         if self._settings.heartbeat is not None and ask.response_format in JSON:
-            parts = kept_alive(self._body(order, answers.groq(request)), every=self._settings.heartbeat, beat=b" ")
-            return await self._in_parts(request, order, parts, SlowJson)
+            parts = _Parts(self._jobs, order)
+            body = kept_alive(parts.body(answers.groq(request)), every=self._settings.heartbeat, beat=b" ")
+            return await self._in_parts(request, parts, body, SlowJson)
         transcript = await while_connected(request.receive, self._jobs.transcript(order))
         return await answers.answer(request, transcript, order.work)
 
@@ -112,21 +113,33 @@ class LongJobs:
         return _told(job, view, 202, answers.headers(order.work))
 
     async def _in_parts(
-        self, request: Request, order: Order, parts: AsyncGenerator[bytes, None], kind: type[EventStream]
+        self, request: Request, parts: _Parts, chunks: AsyncGenerator[bytes, None], kind: type[EventStream]
     ) -> Response:
         async with contextlib.AsyncExitStack() as stack:
-            await stack.enter_async_context(contextlib.aclosing(parts))
-            first = await while_connected(request.receive, anext(parts))
-            return kind(first, parts, stack.pop_all(), answers.headers(order.work))
+            await stack.enter_async_context(contextlib.aclosing(chunks))
+            first = await while_connected(request.receive, anext(chunks))
+            return kind(first, chunks, stack.pop_all(), answers.headers(parts.order.work, parts.surface))
 
-    async def _frames(self, order: Order) -> AsyncGenerator[bytes, None]:
-        transcript = await self._jobs.transcript(order)
-        for frame in sse.Deltas().flush(transcript, order.work.ask):
+
+class _Parts:
+    """An answer in parts. `surface` is known once the transcript is there, which the first part may come before."""
+
+    def __init__(self, jobs: Jobs, order: Order) -> None:
+        self._jobs = jobs
+        self.order = order
+        self.surface = ""
+
+    async def frames(self) -> AsyncGenerator[bytes, None]:
+        for frame in sse.Deltas().flush(await self._transcript(), self.order.work.ask):
             yield frame
 
-    async def _body(self, order: Order, groq: str) -> AsyncGenerator[bytes, None]:
-        transcript = await self._jobs.transcript(order)
-        yield (await answers.rendered(transcript, order.work.ask, groq)).body
+    async def body(self, groq: str) -> AsyncGenerator[bytes, None]:
+        yield (await answers.rendered(await self._transcript(), self.order.work.ask, groq)).body
+
+    async def _transcript(self) -> Transcript:
+        transcript = await self._jobs.transcript(self.order)
+        self.surface = transcript.surface
+        return transcript
 
 
 def _told(job: Job, view: int, code: int, headers: dict[str, str] | None = None) -> Response:

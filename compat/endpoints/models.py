@@ -19,9 +19,8 @@ class Models:
 
     async def every(self, request: Request) -> Response:
         self._gate.caller(request)
-        return Response(
-            models.listing(catalogue.names(self._settings.every_alias), self._engine), media_type="application/json"
-        )
+        names = catalogue.names(self._settings.every_alias, self._settings.short_region)
+        return Response(models.listing(names, self._engine), media_type="application/json")
 
     async def one(self, request: Request) -> Response:
         self._gate.caller(request)

@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 import msgspec
 import stamina
 
-from compat import catalogue
+from compat import roads
 from compat.audio.fit import largest
 from compat.audio.pieces import Piece, split
 from compat.audio.worker import Worker
@@ -104,7 +104,7 @@ class Pieces:
         media = piece.media
         try:
             async with self._slots.taken(ON_BEHALF.get()):
-                transcript = await self._patient(catalogue.piece(request, media), key)
+                transcript = await self._patient(roads.piece(request, media), key)
         finally:
             media.path.unlink(missing_ok=True)
             hold(file=-media.size)

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from compat import catalogue, echo
+from compat import echo, roads
 from compat.audio import fit, probe, speechless
 from compat.audio.worker import Line, Worker
 from compat.dashscope_api import chat, generation, generation_audio
@@ -22,7 +22,7 @@ from compat.endpoints.files import Links
 from compat.endpoints.pieces import Pieces
 from compat.endpoints.spool import FITTED, Hold, unbounded
 from compat.endpoints.tasks import SURFACES, Owner, Tasks
-from compat.errors import AnswerCutOff, BadAudio, CompatError, FileNotFetched, TooLarge
+from compat.errors import AnswerCutOff, BadAudio, CompatError, FileNotFetched, ServiceUnavailable, TooLarge
 from compat.settings import Settings
 from compat.transcript import Ask, Media, Request, Surface, Transcript
 from compat.upstream.buckets import Bucket
@@ -107,7 +107,7 @@ class Recogniser:
         too many files of the caller are read already."""
         ask = ask.answered_by(self._engine) if self._engine else ask
         media = remote(ask.url) if ask.url else await self._probed(path)
-        road = catalogue.road(
+        road = roads.road(
             ask,
             media,
             region=self._settings.short_region,
@@ -116,7 +116,7 @@ class Recogniser:
             long_road=self._settings.long_road,
             closed=self._tasks.closed(),
         )
-        request, ignored = catalogue.request(ask, media, road)
+        request, ignored = roads.request(ask, media, road)
         size = road.limits.size if road.refit else None
         work = Work(ask=ask, request=request, ignored=ignored, key=key, fit=size, hold=hold)
         return work if ask.background else await self._fitted(work, self._settings.queue_wait)
@@ -156,10 +156,14 @@ class Recogniser:
             return await self._in_pieces(other, work)
 
     def _instead(self, work: Work, exc: CompatError) -> Request | None:
+        """Raises ServiceUnavailable where the file is gone: sent again it goes in pieces, as the surface is closed."""
         unsent = isinstance(exc, FileNotFetched) or exc.code == "upload_too_large"
-        if not unsent or self._settings.long_road == "filetrans" or not work.request.media.path.exists():
+        if not unsent or work.request.media.url or self._settings.long_road == "filetrans":
             return None
-        return catalogue.instead(work.request)
+        other = roads.instead(work.request)
+        if other is not None and not work.request.media.path.exists():
+            raise ServiceUnavailable(f"{exc.message} Send the same again.", retry_after=1.0) from exc
+        return other
 
     async def _in_pieces(self, request: Request, work: Work) -> Transcript:
         parts = self._pieces.transcript(request, work.key, times=work.ask.wants_times, hold=work.hold)
@@ -269,7 +273,7 @@ def by_task(request: Request) -> bool:
 
 
 def _at_once(request: Request) -> bool:
-    return catalogue.LIMITS[request.surface].streams
+    return roads.LIMITS[request.surface].streams
 
 
 def remote(url: str) -> Media:

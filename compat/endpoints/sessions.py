@@ -70,7 +70,7 @@ class Sessions:
         """The key, its end, and the session as a caller of this dialect would see it. Raises CompatError."""
         expires_at = int(time.time()) + seconds
         nonce = os.urandom(12)
-        session = apply(Session(native=DEFAULT_MODEL, engine=self._engine), patch, self._resolve)
+        session = apply(Session(native=self._resolve(DEFAULT_MODEL), engine=self._engine), patch, self._resolve)
         turns = detection(session.vad)
         applied = Applied(
             model=session.native,

@@ -183,14 +183,16 @@ def _plain(transcript: Transcript, ask: Ask) -> Json:
 
 def _verbose(transcript: Transcript, ask: Ask) -> Verbose:
     language = ask.target or spoken(transcript)
-    wanted = "segment" in ask.granularities or not ask.granularities
+    words = "word" in ask.granularities
+    untimed = bool(transcript.segments) and not any(part.words for part in transcript.segments)
+    wanted = "segment" in ask.granularities or not words or untimed
     return Verbose(
         task="translate" if ask.target else "transcribe",
         language=languages.name(language) if language else "unknown",
         duration=transcript.duration,
         text=transcript.text,
         segments=_segments(transcript, language) if wanted else msgspec.UNSET,
-        words=_words(transcript) if "word" in ask.granularities else msgspec.UNSET,
+        words=_words(transcript) if words else msgspec.UNSET,
         usage=duration(transcript),
         dashscope=_captioned(transcript, ask),
     )

@@ -100,6 +100,50 @@ def test_when_no_way_leads_to_the_service_pieces_do(speech: Path) -> None:
             assert 2 == home.dashscope.counts["submit"]
 
 
+@pytest.mark.parametrize("fields", [{}, {"stream": "true"}, {"timestamp_granularities[]": "word"}], ids=str)
+def test_what_cannot_be_fetched_after_all_goes_in_pieces_when_it_is_sent_again(
+    speech: Path, fields: dict[str, str]
+) -> None:
+    """After a success the audio is let go when its task is submitted: only the client has it then."""
+    with house(Tones()) as home:
+
+        def answer(audio: bytes) -> httpx2.Response:
+            data = {"model": "whisper-1", "response_format": "verbose_json"} | fields
+            return httpx2.post(f"{home.base_url}/audio/transcriptions", data=data, files={"file": audio})
+
+        whole = speech.read_bytes()
+        assert "filetrans" == answer(make_other(whole)).headers["x-compat-road"]
+        home.fail(Rule("submit", FailTask("FILE_403_FORBIDDEN"), times=None))
+        refused = answer(whole)
+        assert (503, "true", "1") == (
+            refused.status_code,
+            refused.headers["x-should-retry"],
+            refused.headers["retry-after"],
+        )
+        again = answer(whole)
+
+    assert (200, "pieces") == (again.status_code, again.headers["x-compat-road"])
+    if "stream" not in fields:
+        assert again.json()["segments"]
+
+
+def make_other(audio: bytes) -> bytes:
+    """The same sound as another file, for a job of its own."""
+    return audio + bytes(2)
+
+
+def test_the_road_that_was_taken_is_the_one_that_the_header_names(speech: Path) -> None:
+    with house(Tones()) as home:
+        home.fail(Rule("submit", FailTask("FILE_403_FORBIDDEN"), times=None))
+        answer = httpx2.post(
+            f"{home.base_url}/audio/transcriptions",
+            data={"model": "whisper-1", "response_format": "verbose_json"},
+            files={"file": speech.read_bytes()},
+        )
+
+    assert ("pieces", "pieces") == (answer.headers["x-compat-road"], answer.json()["dashscope"]["surface"])
+
+
 def test_a_task_that_fails_for_another_reason_stays_failed(speech: Path) -> None:
     with house(Tones()) as home:
         home.fail(Rule("submit", FailTask("DECODE_ERROR"), times=None))
