@@ -7,8 +7,12 @@ BadSound is the one error: the file is not media, has no sound track, or nothing
 from __future__ import annotations
 
 import contextlib
+import mmap
+import re
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
+from typing import TypeAlias
 
 import av
 from av.audio.frame import AudioFrame
@@ -22,6 +26,12 @@ _BLOCK = RATE * 2  # bytes: one second
 _HOPELESS = 20  # times that a demuxer may fail
 _TIMED = ("matroska", "mov,", "flv")  # containers in which a hole is meant
 _HOLE = (0.1, 3600.0)  # seconds
+_FIRST = re.compile(rb"OggS\0[\2\6]")  # an Ogg page that begins a stream
+_PAGE = 27  # bytes of its head; the last says how many lengths follow
+_LINKS = 1000  # of one chained file
+
+_Part: TypeAlias = tuple[int, int] | None
+"""From byte to byte; None for the whole file."""
 
 
 class BadSound(Exception):
@@ -33,24 +43,23 @@ def read(path: Path, *, channel: int | None = None) -> Iterator[bytes]:
 
     Raises BadSound.
     """
-    with opened(path) as (container, stream):
-        yield from _blocks(_resampled(container, stream, channel))
+    yield from _blocks(_heard(path, channel))
 
 
 def duration(path: Path) -> float | None:
     """Seconds, from the packets and not from what the header claims; None when it is not audio."""
-    try:
-        with opened(path) as (container, stream):
-            heard = sum(hole + length for _, hole, length in _timed(container, stream))
-    except BadSound:
-        return None
+    heard = 0.0
+    for part in _links(path):
+        with contextlib.suppress(BadSound), opened(path, part) as (container, stream):
+            heard += sum(_lengths(container, stream))
     return round(heard, 6) or None  # billed by the second begun
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[tuple[InputContainer, AudioStream]]:
+def opened(path: Path, part: _Part = None) -> Iterator[tuple[InputContainer, AudioStream]]:
+    address = "subfile,,start,{},end,{},,:file:{}".format(*part, path) if part else str(path)
     try:
-        with av.open(str(path), options={"protocol_whitelist": "file"}, metadata_errors="ignore") as container:
+        with av.open(address, options={"protocol_whitelist": "file,subfile"}, metadata_errors="ignore") as container:
             stream = container.streams.best("audio")
             if not isinstance(stream, AudioStream) or stream.codec_context is None:
                 raise BadSound("there is no sound track")
@@ -59,17 +68,50 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, AudioStream]]:
         raise BadSound(str(exc)) from exc
 
 
+def _links(path: Path) -> list[_Part]:
+    """The links of a chained Ogg file (RFC 3533 §4): where one differs from the last, FFmpeg does not go on by itself.
+    The pages that begin the streams of one link lie side by side."""
+    if not path.is_file() or path.stat().st_size < _PAGE:
+        return [None]
+    begins, behind = [], -1
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        for match in _FIRST.finditer(data) if data[:4] == b"OggS" else ():
+            at = match.start()
+            if at != behind:
+                begins.append(at)
+            laced = data[at + _PAGE : at + _PAGE + sum(data[at + _PAGE - 1 : at + _PAGE])]
+            behind = at + _PAGE + len(laced) + sum(laced)
+        return list(pairwise([*begins[:_LINKS], len(data)])) if len(begins) > 1 else [None]
+
+
+def _heard(path: Path, channel: int | None) -> Iterator[bytes]:
+    trouble: BadSound | None = None
+    heard = False
+    for part in _links(path):
+        try:
+            with opened(path, part) as (container, stream):
+                for piece in _resampled(container, stream, channel):
+                    heard = heard or bool(piece)
+                    yield piece
+        except BadSound as exc:
+            trouble = exc
+    if trouble is not None and not heard:
+        raise trouble
+
+
 def _resampled(container: InputContainer, stream: AudioStream, channel: int | None) -> Iterator[bytes]:
     if channel is not None and not 0 <= channel < stream.channels:
         raise BadSound(f"there is no channel {channel}")
     resampler, kind = None, None
     for frame, hole in _frames(container, stream):
+        yield bytes(2 * round(hole * RATE))
+        if frame is None:
+            continue
         if resampler is None or (frame.format.name, frame.layout.name, frame.sample_rate) != kind:
             if resampler is not None:
                 yield from (_samples(out, channel) for out in resampler.resample(None))
             resampler = av.AudioResampler(format="s16", layout="mono" if channel is None else None, rate=RATE)
             kind = frame.format.name, frame.layout.name, frame.sample_rate
-        yield bytes(2 * round(hole * RATE))
         frame.pts = None
         yield from (_samples(out, channel) for out in resampler.resample(frame))
     if resampler is None:
@@ -77,30 +119,42 @@ def _resampled(container: InputContainer, stream: AudioStream, channel: int | No
     yield from (_samples(out, channel) for out in resampler.resample(None))
 
 
-def _frames(container: InputContainer, stream: AudioStream) -> Iterator[tuple[AudioFrame, float]]:
-    """What can be decoded, and the seconds left out before it."""
-    paused = 0.0
-    for packet, hole, length in _timed(container, stream):
-        hole, paused = hole + paused, 0.0
+def _frames(container: InputContainer, stream: AudioStream) -> Iterator[tuple[AudioFrame | None, float]]:
+    """What can be decoded, and the seconds left out before it; None at the end.
+
+    A hole is seen by what was decoded: MP4 makes a packet last until the next one.
+    """
+    meant, expected, hole = container.format.name.startswith(_TIMED), None, 0.0
+    for packet in _packets(container, stream):
         try:
-            for frame in packet.decode():
-                yield frame, hole
-                hole = 0.0
+            decoded = packet.decode()
         except av.FFmpegError:
-            # AMR's frames of comfort noise, which FFmpeg does not decode (RFC 4867 §4.3.2)
-            paused = hole + length if stream.codec_context.name.startswith("amr") else 0.0
+            if stream.codec_context.name.startswith("amr"):  # comfort noise, which FFmpeg does not decode (RFC 4867)
+                hole += _length(packet)
+            expected = None
+            continue
+        for frame in decoded:
+            begin = None if frame.pts is None else float(frame.pts * (frame.time_base or 0))
+            if meant and begin is not None and expected is not None and _HOLE[0] < begin - expected < _HOLE[1]:
+                hole += begin - expected
+            yield frame, hole
+            hole, expected = 0.0, None if begin is None else begin + frame.samples / (frame.sample_rate or RATE)
+    yield None, hole
 
 
-def _timed(container: InputContainer, stream: AudioStream) -> Iterator[tuple[Packet[AudioStream], float, float]]:
-    """Packets, each with the seconds that were left out before it and those that it lasts."""
+def _lengths(container: InputContainer, stream: AudioStream) -> Iterator[float]:
+    """Of the packets, each with the seconds that were left out before it."""
     meant, expected = container.format.name.startswith(_TIMED), None
     for packet in _packets(container, stream):
-        base = float(packet.time_base or 0)
-        length = 0.0 if packet.is_discard else (packet.duration or 0) * base
-        begin = None if packet.pts is None else packet.pts * base
+        length = _length(packet)
+        begin = None if packet.pts is None else packet.pts * float(packet.time_base or 0)
         hole = begin - expected if begin is not None and expected is not None else 0.0
-        yield packet, hole if meant and _HOLE[0] < hole < _HOLE[1] else 0.0, length
+        yield length + (hole if meant and _HOLE[0] < hole < _HOLE[1] else 0.0)
         expected = begin + length if begin is not None else expected
+
+
+def _length(packet: Packet[AudioStream]) -> float:
+    return 0.0 if packet.is_discard else (packet.duration or 0) * float(packet.time_base or 0)
 
 
 def _packets(container: InputContainer, stream: AudioStream) -> Iterator[Packet[AudioStream]]:

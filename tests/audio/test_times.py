@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,8 +26,8 @@ def measured(path: Path) -> Media:
     return header(path) or measure(path)
 
 
-def heard(path: Path) -> list[tuple[str, int]]:
-    words = [word for sentence in Tones().recognise(pcm(path)) for word in sentence.words]
+def heard(path: Path, read: Callable[[Path], Iterator[bytes]] = pcm) -> list[tuple[str, int]]:
+    words = [word for sentence in Tones().recognise(read(path)) for word in sentence.words]
     return [(word.text, word.begin_ms) for word in words]
 
 
@@ -48,10 +49,12 @@ def test_frames_without_speech_last_as_long_as_any(tmp_path: Path, pause: bytes,
     assert (media.promised, media.clean) == (None, False)
     assert sum(map(len, pcm(path))) / 32_000 == pytest.approx(media.duration, abs=0.01)
     assert sound.duration(path) == pytest.approx(media.duration, abs=0.01)
+    assert sum(map(len, sound.read(path))) / 32_000 == pytest.approx(media.duration, abs=0.01)
     expected = [(word.text, word.begin_ms + 2000 * (word.begin_ms >= begin)) for word in WORDS]
-    assert [word for word, _ in expected] == [word for word, _ in heard(path)]
-    for (_, right), (_, found) in zip(expected, heard(path), strict=True):
-        assert found == pytest.approx(right, abs=60)
+    for read in (pcm, sound.read):
+        assert [word for word, _ in expected] == [word for word, _ in heard(path, read)]
+        for (_, right), (_, found) in zip(expected, heard(path, read), strict=True):
+            assert found == pytest.approx(right, abs=60)
 
 
 @pytest.mark.parametrize(
@@ -76,8 +79,10 @@ def test_all_links_of_a_chain_are_heard(tmp_path: Path, chain: tuple[str | int, 
     assert media.duration == pytest.approx(seconds, abs=0.1)
     assert not media.clean
     assert media.promised is None
-    assert [word.text for word in WORDS] * (len(chain) // 2) == [word for word, _ in heard(path)]
-    assert all(before < after for (_, before), (_, after) in pairwise(heard(path)))
+    assert sound.duration(path) == pytest.approx(seconds, abs=0.1)
+    for read in (pcm, sound.read):
+        assert [word.text for word in WORDS] * (len(chain) // 2) == [word for word, _ in heard(path, read)]
+        assert all(before < after for (_, before), (_, after) in pairwise(heard(path, read)))
 
 
 @pytest.fixture(scope="module")
@@ -116,9 +121,11 @@ def test_what_a_recorder_left_out_is_silence(
 
     assert not media.clean
     assert media.duration == pytest.approx(seconds + 5, abs=0.15)
-    assert [word.text for word in WORDS] == [word for word, _ in heard(path)]
-    for word, (_, found) in zip(WORDS, heard(path), strict=True):
-        assert found == pytest.approx(word.begin_ms + 5000 * (word.begin_ms > 1150), abs=80)
+    assert sound.duration(path) == pytest.approx(media.duration, abs=0.15)
+    for read in (pcm, sound.read):
+        assert [word.text for word in WORDS] == [word for word, _ in heard(path, read)]
+        for word, (_, found) in zip(WORDS, heard(path, read), strict=True):
+            assert found == pytest.approx(word.begin_ms + 5000 * (word.begin_ms > 1150), abs=80)
 
 
 @pytest.mark.parametrize("name", ["m4a", "mp4-fragments", "mov", "webm", "mkv", "mkv-aac"])
