@@ -55,6 +55,7 @@ from compat.upstream.fallback import Fallback, LiveFallback
 from compat.upstream.guard import Guard
 from compat.upstream.http import Service
 from compat.upstream.pulse import Pulse
+from compat.upstream.shares import Shares
 from compat.upstream.sockets import LIVE_SERVICE, Sockets
 from compat.upstream.webhooks import Webhooks
 from compat.variables import SettingsError, one_letter_off
@@ -124,12 +125,14 @@ def create_app(
     models = Models(settings, gate, engine)
     secret = settings.secret.encode() if settings.secret else os.urandom(32)
     sessions = Sessions(settings, gate, secret, engine)
-    realtime = Realtime(settings, gate, sockets, secret, metrics, engine=engine)
+    memory = Shares(settings.max_live_memory)
+    realtime = Realtime(settings, gate, sockets, secret, metrics, engine=engine, memory=memory)
     readiness = Readiness(door, *accounts, engine_trouble=lambda: local.trouble if local else "")
     metrics.watch("requests_under_way", "Requests for work.", lambda: door.requests.used)
     metrics.watch("tasks", "Coroutines under way in this process.", lambda: len(asyncio.all_tasks()))
     metrics.watch("jobs_under_way", "Long jobs that this process works on.", lambda: runs.under_way)
     metrics.watch("sessions_open", "Live sessions.", lambda: door.sessions.used)
+    metrics.watch("live_memory_bytes", "Sound and long messages of live sessions.", lambda: memory.used)
     metrics.watch("spool_bytes", "Uploads on disk.", lambda: spool.files.used)
     metrics.watch("queue_waiting", "Calls that wait for their turn.", lambda: budget.waiting)
     metrics.watch("service_calls_under_way", "Calls to DashScope under way.", lambda: budget.slots.busy)
@@ -162,7 +165,7 @@ def create_app(
             runs.spawn(keeper.keep(spool.sweep()))
             runs.spawn(pulse.beat(metrics.lag))
             runs.spawn(realtime.watch())
-            yield {"refused": lambda error: metrics.refusal(error.status, error.code or "")}
+            yield {"refused": lambda error: metrics.refusal(error.status, error.code or ""), "live_memory": memory}
 
     app = Starlette(
         routes=[

@@ -138,6 +138,12 @@ class Settings:
         "Bytes on disk of all uploads and their re-encoded audio; beyond it a 503. At least `COMPAT_MAX_UPLOAD`, and "
         "with several callers twice that.",
     )
+    max_live_memory: int = setting(
+        1 << 30,
+        values.size,
+        "Bytes for sound that waits for an answer and for long messages, of all live sessions; beyond it closed with "
+        "1013.",
+    )
     head_timeout: float = setting(10.0, values.seconds, "Seconds in which a request's head must arrive.")
     body_timeout: float = setting(
         30.0, values.seconds, "Window, in seconds, over which a request body must average 512 bytes/s."

@@ -6,8 +6,8 @@ ends, the pumps, must
 
 - call `start` once the caller's socket is accepted, and `from_client` for each of its frames (text as str, binary as
   bytes), unless the last `Reading` said off; while `Bridge.more`, call `from_client_more` before the next frame, with
-  turns for others in between; `client_closed` when it is gone; `client_stalled` when what was written to it is not
-  taken within the server's bound;
+  turns for others in between; `client_closed` when it is gone, or with a `Hangup` when it is to go: it does not read
+  what was written to it, or more sound is `held` than there is memory for;
 - perform `Open` by connecting in the background and telling the outcome: `upstream_opened`, or `upstream_lost`
   with an error of `compat.errors`, whose `retryable` decides what follows. While connected: `from_upstream` for each
   frame, `upstream_lost` when the connection ends for whatever reason (close 1007 "Model not found" is a ModelNotFound,

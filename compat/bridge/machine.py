@@ -112,6 +112,11 @@ class Bridge:
         return self._caller.seconds
 
     @property
+    def held(self) -> int:
+        """Bytes of sound that was not sent or is not answered."""
+        return self._tape.size
+
+    @property
     def model(self) -> str:
         """The service's model, at last."""
         return self._configured.session.native
@@ -198,14 +203,9 @@ class Bridge:
             self._end(now)
         return self._done(now)
 
-    def client_closed(self, now: float) -> list[Action]:
-        """The caller is gone: nobody waits for what is under way."""
-        self._close(None, now)
-        return self._done(now)
-
-    def client_stalled(self, now: float) -> list[Action]:
-        """The caller does not read what is written to it."""
-        self._close(Hangup(1008, "The caller does not read what is sent."), now)
+    def client_closed(self, now: float, hangup: Hangup | None = None) -> list[Action]:
+        """The caller is gone, or is to go: nobody waits for what is under way."""
+        self._close(hangup, now)
         return self._done(now)
 
     def shutdown(self, grace: float, now: float, reason: CompatError | None = None) -> list[Action]:

@@ -66,6 +66,11 @@ class Tape:
         self.unsent = 0
         self.kept = 0
 
+    @property
+    def size(self) -> int:
+        """Bytes of its sound, as PCM at 16 kHz."""
+        return 2 * (self.unsent + self.kept)
+
     def add(self, entry: Entry) -> None:
         self.future.append(entry)
         if isinstance(entry, Sound):

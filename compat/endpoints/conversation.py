@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from collections import deque
 from collections.abc import Iterable
 from typing import assert_never
@@ -19,9 +20,13 @@ from compat.bridge import Bridge
 from compat.bridge.actions import Action, CloseUpstream, Hangup, Open, Reading, ToClient, ToUpstream, Wake
 from compat.errors import CompatError
 from compat.upstream.fallback import LiveFallback
+from compat.upstream.shares import ON_BEHALF, Part, Shares
 from compat.upstream.sockets import Connection, Sockets
 
 PING = 2.0  # seconds
+SOUND = 1 << 20  # bytes of sound that each session may hold, and what is counted of more at a time
+CROWDED = "Too much sound of yours waits for an answer: send it more slowly, or in fewer sessions at a time."
+UNREAD = Hangup(1008, "The caller does not read what is sent.")
 GONE = (WebSocketDisconnect, RuntimeError)  # RuntimeError: the socket is closed, and its reader will hear of it
 
 
@@ -98,7 +103,9 @@ class Conversation:
         service: Sockets | LiveFallback,
         key: str,
         bounds: Bounds | None = None,
+        memory: Shares | None = None,
     ) -> None:
+        """`memory` for sound is shared with other sessions; what this one holds counts for `ON_BEHALF`."""
         self.code: int | None = None
         self._bridge = bridge
         self._caller = caller
@@ -109,7 +116,8 @@ class Conversation:
         self._line: _Line | None = None
         self._readable = asyncio.Event()
         self._readable.set()
-        self._stalled = False
+        self._stalled = self._crowded = False
+        self._sound = Part(memory or Shares(sys.maxsize), SOUND, ON_BEHALF.get())
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = 0.0
         self._woken = asyncio.Event()
@@ -126,6 +134,7 @@ class Conversation:
                 self._group.create_task(self._tell_caller())
                 self._do(self._bridge.start(self._now))
         finally:
+            self._sound.fits(0)
             if self._alarm is not None:
                 self._alarm.cancel()
 
@@ -150,6 +159,9 @@ class Conversation:
                 line.outgoing.put(None)
         if self._outgoing.size > self._bounds.backlog and not self._stalled:
             self._stall()
+        elif not (self._crowded or self._sound.fits(self._bridge.held)):
+            self._crowded = True
+            self._do(self._bridge.client_closed(self._now, Hangup(1013, CROWDED)))
         elif self._bridge.over and self._ending:
             self._end()
 
@@ -183,7 +195,7 @@ class Conversation:
         """What waits for a caller who does not read is given up: only the goodbye is still tried."""
         self._stalled = True
         self._outgoing.drop()
-        self._do(self._bridge.client_stalled(self._now))
+        self._do(self._bridge.client_closed(self._now, UNREAD))
 
     def _end(self) -> None:
         for task in self._ending:

@@ -31,6 +31,7 @@ from compat.openai_api.realtime.opening import Opening, opening
 from compat.openai_api.realtime.patch import Patch
 from compat.settings import Settings
 from compat.upstream.fallback import LiveFallback
+from compat.upstream.shares import Shares
 from compat.upstream.sockets import Sockets
 
 log = logging.getLogger("compat.live")
@@ -55,6 +56,7 @@ class Realtime:
         metrics: Metrics,
         bounds: Bounds | None = None,
         engine: str = "",
+        memory: Shares | None = None,
     ) -> None:
         self._settings = settings
         self._gate = gate
@@ -62,6 +64,7 @@ class Realtime:
         self._service = service
         self._secret = secret
         self._bounds = bounds
+        self._memory = memory
         self._engine = engine
         self._live: dict[Conversation, asyncio.Task[Any] | None] = {}
         self._held: dict[Conversation, Caller] = {}
@@ -123,7 +126,7 @@ class Realtime:
     async def _converse(self, socket: WebSocket, admitted: Admitted, request_id: str) -> None:
         started = time.perf_counter()
         bridge = self._bridge(admitted)
-        conversation = Conversation(bridge, socket, self._service, admitted.who.key, self._bounds)
+        conversation = Conversation(bridge, socket, self._service, admitted.who.key, self._bounds, self._memory)
         self._live[conversation] = asyncio.current_task()
         self._held[conversation] = admitted.who
         try:

@@ -61,3 +61,23 @@ class Shares:
         self._held[party.name] -= amount
         if not self._held[party.name]:
             del self._held[party.name]
+
+
+class Part:
+    """What one holder has of them, in steps. Its first step is free: small holders depend on nobody."""
+
+    def __init__(self, shares: Shares, step: int, party: Party | None = None) -> None:
+        self.party = party or Party()
+        self.taken = 0
+        self._shares = shares
+        self._step = step
+
+    def fits(self, size: int) -> bool:
+        """Take or give back what a holding of this size needs, and return whether there was room."""
+        wanted = max(0, -(-size // self._step) - 1) * self._step
+        if wanted > self.taken and not self._shares.take(self.party, wanted - self.taken):
+            return False
+        if wanted < self.taken:
+            self._shares.give(self.party, self.taken - wanted)
+        self.taken = wanted
+        return True

@@ -12,12 +12,12 @@ from typing import Final
 
 from compat.networks import address, household
 from compat.upstream.shares import Shares
-from compat.wire.memory import TOTAL
 
 SPARE: Final = 32  # connections beyond the bound, for health checks
 YOUNG: Final = 1.0  # seconds after which an idle connection yields: before that it may be about to ask
 USUAL: Final = 4096
 OWN: Final = 64  # files that the server needs for itself
+MEMORY: Final = 1 << 30
 ENOUGH: Final = 16_384  # files that it asks the system for
 
 
@@ -35,13 +35,13 @@ class Place:
 
 
 class Connections:
-    """`spared` says which addresses may open all connections: those of trusted proxies. `messages`: the memory of long
-    live messages."""
+    """`spared` says which addresses may open all connections: those of trusted proxies. `memory`: that of long
+    live messages, where the application has none of its own."""
 
     def __init__(
-        self, most: int = USUAL, spared: Callable[[str], bool] = lambda _: False, messages: int = TOTAL
+        self, most: int = USUAL, spared: Callable[[str], bool] = lambda _: False, memory: int = MEMORY
     ) -> None:
-        self.messages = Shares(messages)
+        self.memory = Shares(memory)
         self._most = most
         self._share = max(1, most // 2)
         self._spared = spared

@@ -257,7 +257,7 @@ class Protocol(HttpToolsProtocol):
         super().handle_websocket_upgrade()
         session = cast("websocket.Protocol", self._real.get_protocol())
         session.lost = functools.partial(self.all.leave, self._place)
-        session.share(self.all.messages)
+        session.share(self.app_state.get("live_memory", self.all.memory))
         if early:
             session.data_received(early)
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
@@ -29,7 +30,7 @@ from websockets.typing import LoggerLike, StatusLike
 from compat.errors import BadRequest, CompatError
 from compat.upstream.shares import ON_BEHALF, Shares
 from compat.wire import refusal
-from compat.wire.memory import FREE, TOTAL, Memory
+from compat.wire.memory import FREE, Memory
 from compat.wire.refusal import LINGER
 
 FRAMES: Final = 32  # handled in one turn of the loop, and those in the rest of
@@ -73,7 +74,7 @@ class Protocol(WebSocketsSansIOProtocol):
         self._pong = b""
         self._joined = bytearray()
         self._failed = False
-        self._memory = Memory(Shares(TOTAL))
+        self._memory = Memory(Shares(sys.maxsize))
         self._asked = False
         """Whether the application waits for a message."""
         self._limit: asyncio.TimerHandle | None = None
@@ -213,7 +214,7 @@ class Protocol(WebSocketsSansIOProtocol):
     def start_keepalive(self) -> None:
         """Which uvicorn does when it has answered the handshake."""
         super().start_keepalive()
-        self._memory.party = ON_BEHALF.get()
+        self._memory.belongs(ON_BEHALF.get())
         if self._early:
             early, self._early = self._early, b""
             self._read(on=True)

@@ -176,7 +176,7 @@ def drained(stage: Stage) -> list[Action]:
 
 
 def stalled(stage: Stage) -> list[Action]:
-    return stage.bridge.client_stalled(stage.now)
+    return stage.bridge.client_closed(stage.now, Hangup(1008, "The caller does not read what is sent."))
 
 
 def lost(error: CompatError | None = None) -> Said:

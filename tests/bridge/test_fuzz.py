@@ -142,7 +142,7 @@ class Stand:
             case "go":
                 self.do(bridge.client_closed(now))
             case "stall":
-                self.do(bridge.client_stalled(now))
+                self.do(bridge.client_closed(now, Hangup(1008, "it does not read")))
             case "wait":
                 self.now += value
                 self.do(bridge.tick(self.now), after=self.now)

@@ -13,7 +13,7 @@ from websockets.http11 import MAX_LINE_LENGTH
 from compat import nesting, serving
 from compat.audio.worker import Worker
 from compat.bridge.limits import Limits
-from compat.endpoints import bodies, keeper, parts, recognition, sessions, spool
+from compat.endpoints import bodies, conversation, keeper, parts, recognition, sessions, spool
 from compat.endpoints.conversation import Bounds
 from compat.jobs import changes
 from compat.openai_api import context, fields, secrets
@@ -58,8 +58,9 @@ CODE = {
     "a live event other than an append": f"{client_events.LONGEST:,} characters",
     "a frame of live speech": f"{serving.LARGEST_FRAME >> 20} MiB",
     f"the time for a live message of more than {memory.FREE >> 10} KiB": f"{websocket.Protocol.whole:g} s",
-    f"live messages of more than {memory.FREE >> 10} KiB that are arriving or being handled, in all sessions": (
-        f"{memory.TOTAL >> 20} MiB, shared the same way"
+    f"sound without an answer beyond {conversation.SOUND >> 20} MiB (32 KB a second) of each session, and live "
+    f"messages of more than {memory.FREE >> 10} KiB": (
+        f"`COMPAT_MAX_LIVE_MEMORY`, {SET.max_live_memory >> 30} GiB, shared the same way"
     ),
     "frames of live speech handled in one turn of the event loop": f"{websocket.FRAMES}, and those in the rest of "
     f"{websocket.SOME >> 10} KiB",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +15,7 @@ from urllib.parse import urlsplit
 import httpx2
 import openai
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from compat.emulator.engine import Sentence
@@ -152,6 +154,36 @@ def test_live_sessions_are_shared_too() -> None:
         stack.enter_context(session(OTHER)).recv()
 
     assert 503 == refused.value.response.status_code
+
+
+def test_sound_that_waits_is_shared_too() -> None:
+    """Of one key, which sends minutes of a turn that never ends, and of another that speaks."""
+    turns_by_hand = {
+        "type": "session.update",
+        "session": {"type": "transcription", "audio": {"input": {"turn_detection": None}}},
+    }
+    minute = {"type": "input_audio_buffer.append", "audio": base64.b64encode(bytes(60 * 48_000)).decode()}
+
+    def session(key: str) -> ClientConnection:
+        opened = connect(url, additional_headers={"Authorization": f"Bearer {key}"})
+        stack.enter_context(opened)
+        for event in (turns_by_hand, minute):
+            opened.send(json.dumps(event))
+        return opened
+
+    with house(Scripted(SAID), max_live_memory=12 << 20, **KEYS) as home, contextlib.ExitStack() as stack:
+        url = f"{home.base_url.replace('http', 'ws')}/realtime"
+        greedy = session(GREEDY)
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                greedy.send(json.dumps(minute))
+        other = session(OTHER)
+        other.send(json.dumps({"type": "input_audio_buffer.commit"}))
+        while "transcription.completed" not in (said := other.recv()):
+            pass
+
+    assert 1013 == greedy.close_code
+    assert '"seconds":60.0' in str(said)
 
 
 def test_jobs_are_shared_too(speech: bytes) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from compat.upstream.shares import Party, Shares
+from compat.upstream.shares import Part, Party, Shares
 
 A, B, C = (Party(name, alone=False) for name in "abc")
 ONLY = Party()
@@ -58,3 +58,14 @@ def test_what_is_given_back_is_there_again() -> None:
 
     assert (50, 0, 0) == (shares.room(A), shares.used, shares.held(A))
     assert (50, 100) == (shares.most(A), shares.most(ONLY))
+
+
+def test_the_first_step_of_a_part_is_free_and_what_is_not_needed_is_given_back() -> None:
+    shares = Shares(8)
+    part, other = Part(shares, 2, A), Part(shares, 2, B)
+
+    assert [True, True, True, False] == [part.fits(size) for size in (2, 3, 6, 7)]
+    assert (4, 4) == (part.taken, shares.used)
+    assert other.fits(4)
+    assert part.fits(2)
+    assert (2, 2) == (other.taken, shares.used)

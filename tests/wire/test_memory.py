@@ -35,8 +35,9 @@ def frame(size: int, begin: bytes = b"\x82") -> bytes:
 def test_what_is_long_counts_until_the_next_is_asked_for() -> None:
     shares = Shares(8 * FREE)
     one, two, other = (Memory(shares) for _ in range(3))
-    one.party = two.party = A
-    other.party = B
+    one.belongs(A)
+    two.belongs(A)
+    other.belongs(B)
 
     assert one.holds(FREE)
     assert 0 == shares.used  # short ones never count
@@ -66,7 +67,7 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 def test_unfinished_messages_of_one_caller_leave_memory_for_others_and_for_short_ones() -> None:
-    connections = Connections(messages=16 * FREE)
+    connections = Connections(memory=16 * FREE)
     with (
         serve(Starlette(routes=[WebSocketRoute("/{of}", sizes)]), connections=connections) as root,
         contextlib.ExitStack() as stack,
@@ -81,14 +82,14 @@ def test_unfinished_messages_of_one_caller_leave_memory_for_others_and_for_short
 
         session(b"a", frame(LARGEST_FRAME) + bytes(9 * FREE // 2))
         session(b"a", frame(4 * FREE, b"\x02") + bytes(4 * FREE) + frame(FREE, b"\0") + bytes(FREE // 2))
-        until(lambda: connections.messages.used == 8 * FREE)
+        until(lambda: connections.memory.used == 8 * FREE)
         refused = session(b"a", frame(LARGEST_FRAME) + bytes(4 * FREE)).recv(4)
         served = [session(of, frame(size) + bytes(size)).recv(64)[2:] for of, size in ((b"a", FREE), (b"b", 4 * FREE))]
 
         assert (b"\x88", 1013) == (refused[:1], int.from_bytes(refused[2:4]))
         assert [str(FREE).encode(), str(4 * FREE).encode()] == served
         stack.close()
-        until(lambda: not connections.messages.used)
+        until(lambda: not connections.memory.used)
 
 
 class Heard:
