@@ -13,6 +13,7 @@ from enum import Enum
 from typing import assert_never
 
 from compat.bridge.actions import CloseUpstream, Open
+from compat.bridge.asked import Asked
 from compat.bridge.hearing import Hearing
 from compat.bridge.items import Piece
 from compat.bridge.limits import TICKS, TICKS_A_MS, Limits
@@ -58,16 +59,13 @@ class Line:
         self.attempts = 0
         self.reopened = 0
         self._told: Setup | None = None
-        self._owed: list[Piece] = []
+        self._asked = Asked(hearing, limits)
         self._in_flight = 0
         self._origin = self._next = 0
         self._sent_to = self._accepted = self._high_water = 0
         self._retry_at = 0.0
         self._heard_at = 0.0
         self._heard_of = 0
-        self._asked = ""
-        self._asked_at = 0.0
-        self._took = 0.0
         self._heard_by = 0.0
         self._busy_until = 0.0
         self._received = 0.0
@@ -114,8 +112,7 @@ class Line:
         """Whether the service has not answered something that ended."""
         if self._hearing.detecting:
             return any(item.committed for item in self._hearing.unfinished)
-        self._owed = [piece for piece in self._owed if not piece.resolved]
-        return bool(self._owed)
+        return self._asked.open
 
     # --- connecting -------------------------------------------------------------------------------------------------
 
@@ -193,7 +190,8 @@ class Line:
         self._hearing.lost()
         self._enter(State.CLOSED, now)
         self.timeline = Timeline()
-        self._told, self._owed, self._in_flight, self._next = None, [], 0, 0
+        self._told, self._in_flight, self._next = None, 0, 0
+        self._asked.forget()
         self._alive, self._heard_of, self._received, self._busy_until, self._heard_by = False, 0, 0.0, 0.0, 0.0
         self.feed(now)
         if self._urgent:
@@ -233,8 +231,7 @@ class Line:
 
     def heard(self, now: float) -> None:
         """The service said something that is no complaint."""
-        if self._held:
-            self._took = now - self._asked_at
+        self._asked.heard(now)
         self._heard_at, self._heard_of, self._alive = now, self.timeline.sent, True
         self._progress()
 
@@ -273,20 +270,11 @@ class Line:
     @property
     def _answer_due(self) -> float | None:
         if self.owed:
-            return max(self._heard_at, self._asked_at) + self._patience
+            patience = self._limits.stalled if self._hearing.detecting else self._asked.patience
+            return max(self._heard_at, self._asked.at) + patience
         if self.timeline.sent - self._heard_of > self._limits.stalled * TICKS and self._hearing.speaking:
             return self._heard_at + self._limits.stalled
         return None
-
-    @property
-    def _patience(self) -> float:
-        """Before a commit is asked for again. One of sound without speech may never be answered: what the service has
-        not even acknowledged, in twice the time that it took for the last one, is not waited for as text is."""
-        if self._hearing.detecting:
-            return self._limits.stalled
-        if self._held:
-            return min(max(self._limits.acknowledged, 2 * self._took), self._limits.manual_answer)
-        return self._limits.manual_answer
 
     def overdue(self, now: float) -> bool:
         """Do what is due. True where the service has to be given up as lost: it hangs, maybe mid-word."""
@@ -310,14 +298,12 @@ class Line:
             if isinstance(entry, Barrier) and self.fresh:
                 self._tape.pop()
                 self._passed(entry)
-            elif self.state is State.OPEN and self._in_flight < self._limits.in_flight_bytes and not self._held:
+            elif (
+                self.state is State.OPEN and self._in_flight < self._limits.in_flight_bytes and not self._asked.unheard
+            ):
                 self._send(entry, now)
             else:
                 return
-
-    @property
-    def _held(self) -> bool:
-        return bool(self._owed) and self._owed[-1] in self._hearing.waiting
 
     def _send(self, entry: Entry, now: float) -> None:
         match entry:
@@ -379,15 +365,13 @@ class Line:
         if piece.resolved:
             return
         self._hearing.feed(piece)
-        piece.asked = True
-        self._owed.append(piece)
-        self._asked_at = now
-        self._asked = self._outbox.ids("commit")
-        self._outbox.send(self._dialect.commit(self._asked))
+        commit = self._outbox.ids("commit")
+        self._asked.add(piece, commit, now)
+        self._outbox.send(self._dialect.commit(commit))
 
-    def unheard(self, about: str) -> Piece | None:
-        """The piece whose commit, of this id where the service says one, it has not answered."""
-        return self._owed[-1] if self._held and about in ("", self._asked) else None
+    def refused(self, about: str) -> Piece | None:
+        """The piece whose commit, of this id where the service says one, it does not take."""
+        return self._asked.refused(about)
 
     def finish(self, now: float) -> None:
         """Have the service answer everything it was sent."""

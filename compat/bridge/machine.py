@@ -270,7 +270,7 @@ class Bridge:
         """The service did not take something: do without it where that is possible."""
         about, setup = refused.about or "", self._line.setup
         if about.startswith("commit") or (not about and refused.concerns("commit", "buffer")):
-            piece = self._line.unheard(about)
+            piece = self._line.refused(about)
             if piece is not None:
                 self._hearing.silent(piece)
         elif setup.context and refused.concerns("corpus", "context", "prompt"):
