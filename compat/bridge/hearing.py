@@ -101,17 +101,17 @@ class Hearing:
             case turns.Started():
                 self._start(item, timeline.began(report.at_ms))
             case turns.Stopped():
-                self._stop(item, timeline.ended(report.at_ms))
+                self._commit(item, timeline.ended(report.at_ms))
                 item.reach = timeline.ended(report.at_ms)
             case turns.Committed():
-                self._commit(item, timeline)
+                self._commit(item, timeline.ended(None))
             case turns.Snapshot():
                 self._progress(piece, report)
             case turns.Final():
                 self._final(piece, report, timeline)
             case turns.TurnFailed():
                 (item.whole or item).error = report.error
-                self._commit(item, timeline)
+                self._commit(item, timeline.ended(None))
                 self._end(report.turn, piece, "")
 
     def _piece(self, report: turns.TurnReport, timeline: Timeline) -> Piece | None:
@@ -154,15 +154,11 @@ class Hearing:
             item.start = start
             self._ledger.started(item, self.padding_ms)
 
-    def _stop(self, item: Item, end: int) -> None:
+    def _commit(self, item: Item, end: int) -> None:
+        """A detected turn is committed as soon as it ends, so that no clear after its end takes it back."""
         if self.detecting:
             if item.end is None:
                 item.end = item.reach = end
-            self._ledger.stopped(item)
-
-    def _commit(self, item: Item, timeline: Timeline) -> None:
-        if self.detecting:
-            self._stop(item, timeline.ended(None))
             self._ledger.commit(item)
 
     def _progress(self, piece: Piece, report: turns.Snapshot) -> None:
@@ -176,7 +172,7 @@ class Hearing:
     def _final(self, piece: Piece, report: turns.Final, timeline: Timeline) -> None:
         item = piece.item
         _note(item, report)
-        self._commit(item, timeline)
+        self._commit(item, timeline.ended(None))
         self._end(report.turn, piece, report.text)
 
     def _end(self, turn: str | None, piece: Piece, text: str) -> None:

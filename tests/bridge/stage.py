@@ -286,8 +286,14 @@ def spoken(turn: str, item: str, said: str, after: str | None, start_ms: int, en
     """A detected turn from its beginning to its end, of a session without prefix padding."""
     return [
         (started(turn, start_ms), [f"< speech_started {item} {start_ms}"]),
-        (stopped(turn, end_ms), [f"< speech_stopped {item} {end_ms}"]),
-        (committed(turn), [f"< committed {item} after {after}", f"< item.added {item}", f"< item.done {item}"]),
+        (
+            stopped(turn, end_ms),
+            [
+                f"< speech_stopped {item} {end_ms}",
+                *(f"< committed {item} after {after}", f"< item.added {item}", f"< item.done {item}"),
+            ],
+        ),
+        (committed(turn), []),
         (final(turn, said), [f"< delta {item} {said!r}", f"< completed {item} {said!r} {(end_ms - start_ms) / 1000}"]),
     ]
 

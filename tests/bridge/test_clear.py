@@ -66,6 +66,22 @@ def test_clear_drops_a_detected_turn_that_goes_on() -> None:
     )
 
 
+def test_clear_does_not_reach_a_detected_turn_that_has_ended() -> None:
+    stage = ready(Stage(), turn_detection=NO_PADDING)
+    play(
+        stage,
+        [
+            (append(1000), ["> audio 32000"]),
+            (started("t1", 100), ["< speech_started item_1 100"]),
+            (stopped("t1", 800), ["< speech_stopped item_1 800", *NEW]),
+            (clear, ["< cleared", "> finish"]),
+            (committed("t1"), []),
+            (final("t1", "hi"), ["< delta item_1 'hi'", "< completed item_1 'hi' 0.7"]),
+            (finished, ["close"]),
+        ],
+    )
+
+
 def test_clear_drops_a_detected_turn_that_the_service_has_not_told_yet() -> None:
     stage = ready(Stage(), turn_detection=NO_PADDING)
     play(

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from tests.bridge.stage import (
+    NEW,
+    SECOND,
     Stage,
     append,
     opened,
@@ -51,9 +53,9 @@ def test_prefix_padding_reaches_back_but_not_into_the_turn_before() -> None:
         [
             (append(3000), ["> audio 32000"] * 3),
             (started("t1", 200), ["< speech_started item_1 0"]),
-            (stopped("t1", 1000), ["< speech_stopped item_1 1000"]),
+            (stopped("t1", 1000), ["< speech_stopped item_1 1000", *NEW]),
             (started("t2", 1100), ["< speech_started item_2 1000"]),
-            (stopped("t2", 1500), ["< speech_stopped item_2 1500"]),
+            (stopped("t2", 1500), ["< speech_stopped item_2 1500", *SECOND]),
             (started("t3", 2500), ["< speech_started item_3 2200"]),
         ],
     )

@@ -45,15 +45,15 @@ from tests.bridge.stage import (
             [
                 (started("n1", 200), []),
                 (text("n1", "he", "llo"), ["< delta item_1 'he'"]),
-                (stopped("n1", 800), ["< speech_stopped item_1 800"]),
+                (stopped("n1", 800), ["< speech_stopped item_1 800", *NEW]),
             ],
         ),
         (
             [
                 (started("t1", 200), ["< speech_started item_1 200"]),
                 (text("t1", "he", "llo"), ["< delta item_1 'he'"]),
-                (stopped("t1", 800), ["< speech_stopped item_1 800"]),
-                (committed("t1"), NEW),
+                (stopped("t1", 800), ["< speech_stopped item_1 800", *NEW]),
+                (committed("t1"), []),
             ],
             [
                 (started("n1", 210), []),
@@ -214,7 +214,7 @@ def test_what_is_sent_again_falls_on_the_windows_of_the_service_as_before() -> N
             (lost(), ["open"]),
             (opened, [SETUP, "> audio 3840", "> audio 32000", "> audio 32000"]),
             (started("n1", 1320), []),
-            (stopped("n1", 2000), ["< speech_stopped item_1 4880"]),
+            (stopped("n1", 2000), ["< speech_stopped item_1 4880", *NEW]),
         ],
     )
 

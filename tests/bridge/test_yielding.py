@@ -144,7 +144,7 @@ def test_the_sentence_that_is_spoken_is_its_last() -> None:
         live(),
         [
             *SPEAKING,
-            (stopped("t1", 1500), []),
+            (stopped("t1", 1500), ["> finish"]),
             (
                 final("t1", "one two"),
                 ["< delta item_1 ' two'", "close", "open", *NEW, "< completed item_1 'one two' 1.5"],
@@ -211,7 +211,7 @@ def test_a_caller_who_changes_its_mind_at_once_goes_on_with_its_turn() -> None:
             *SPEAKING[:-1],
             (BACK, UPDATED),
             (append(1000), ["> audio 32000"]),
-            (stopped("t1", 1500), []),
+            (stopped("t1", 1500), ["> finish"]),
             (final("t1", "one two"), ["< delta item_1 ' two'", "close", "open"]),
             (opened, [JOINED, "> audio 16000"]),
             (append(500), ["> audio 16000"]),
@@ -228,7 +228,7 @@ def test_a_sentence_that_ended_while_detection_was_on_is_a_turn() -> None:
             *SPEAKING,
             (BACK, UPDATED),
             (append(1000), ["> audio 32000"]),
-            (stopped("t1", 1500), []),
+            (stopped("t1", 1500), ["> finish"]),
             (
                 final("t1", "one two"),
                 ["< delta item_1 ' two'", "close", "open", *NEW, "< completed item_1 'one two' 1.5"],
