@@ -33,6 +33,7 @@ SETTLED: Final = 10.0  # seconds after which a child is no failure to start
 LONGEST: Final = 30.0  # seconds between two starts of a child that dies at once
 LOADING: Final = 3.0  # seconds that a model takes to load, unless it was seen to take longer
 LONGEST_PLACE: Final = 70  # bytes of the path of a folder in which a socket's path has at most 103, as on macOS
+FRESH: Final = 3600.0  # seconds between two uses of the socket's file that the system sees
 GOODBYE: Final = 6.0  # seconds for the child to clear its files away
 
 
@@ -104,6 +105,7 @@ class LocalEngine:
         self._told = json.dumps(given).encode() + b"\n"
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
+        threading.Thread(target=self._freshen, daemon=True).start()
 
     @property
     def trouble(self) -> str:
@@ -175,6 +177,14 @@ class LocalEngine:
             self._child = self._spawn()
             if self._closing.is_set():  # close() has waited for the one before
                 self._end()
+                return
+
+    def _freshen(self) -> None:
+        """macOS removes from its folders for temporary files what nobody has used for three days."""
+        while True:
+            with contextlib.suppress(OSError):
+                os.utime(self.path)
+            if self._closing.wait(FRESH):
                 return
 
     def _send_away(self) -> None:

@@ -208,6 +208,13 @@ def test_where_temporary_files_have_long_paths_the_socket_lies_elsewhere(
     assert not engine.path.parent.exists()
 
 
+def test_the_socket_never_looks_unused(tmp_path: Path) -> None:
+    with contextlib.closing(LocalEngine("tones")) as engine:
+        os.utime(engine.path, (0, 0))
+        engine.start(tmp_path / "engine", 1 << 20, fetches=False)
+        waiting(lambda: engine.path.stat().st_atime > 0)
+
+
 def test_where_no_socket_can_be_made_the_setting_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
     with pytest.raises(SettingsError, match="TMPDIR"):
