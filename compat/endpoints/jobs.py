@@ -84,13 +84,21 @@ class Jobs:
         with contextlib.suppress(CompatError):  # then it is kept for longer
             await changes.change(self._store, job_id, lambda job: changes.delivered(job, time.time(), self._retention))
 
-    async def cancel(self, job: Job) -> Job:
-        """Cancels a job for all who wait for it; erases one that has ended."""
+    async def cancel(self, job: Job, view: int) -> Job:
+        """Cancels one request for the job. The job itself is cancelled, or erased when it has ended, unless others ask
+        for it in the background or wait for it; its holder, where that is another process, looks by its next sign of
+        life."""
+        job = await self._changed(job, lambda job: changes.left(job, view))
         now = time.time()
+        if job.wanted:
+            return job
         if not job.under_way:
             return await self._changed(job, lambda job: None if job.under_way else changes.expired(job, now))
+        run = self._runs.get(job.id)
+        if run is None or run.waiting or now < job.awaited:
+            return job
         job = await self._changed(job, lambda job: changes.ended(job, changes.CANCELLED, now))
-        self._runs.cancel(job.id)  # elsewhere its holder learns of it by its next sign of life
+        self._runs.cancel(job.id)
         return job
 
     async def adopt(self, job: Job) -> None:
@@ -103,7 +111,7 @@ class Jobs:
             await self._store.swap(job, changes.taken(job, changes.NOBODY, now))  # for a caller who has what it takes
         elif job.task_id is not None:
             await self._take_over(job, self._key, None, contextlib.ExitStack())
-        elif job.views:
+        elif job.wanted:
             await changes.change(self._store, job.id, lambda job: changes.ended(job, LOST, now))
         else:
             await self._store.drop(job)

@@ -20,6 +20,7 @@ from compat.endpoints.recognition import Work
 from compat.endpoints.streams import EventStream, SlowJson, kept_alive, pinged
 from compat.endpoints.upload import Upload
 from compat.errors import BadRequest, NotFound
+from compat.jobs.changes import CANCELLED
 from compat.jobs.records import Job, error
 from compat.openai_api import jobs as told
 from compat.openai_api import sse
@@ -80,7 +81,7 @@ class LongJobs:
     async def status(self, request: Request) -> Response:
         """GET: the answer in the format that was asked for, or how the job stands."""
         job, view = await self._found(request)
-        if job.transcript is None:
+        if job.transcript is None or view in job.left:
             return _told(job, view, 202 if job.under_way else 200)
         ask = job.views[view]
         form = await answers.rendered(job.transcript, ask, answers.groq(request))
@@ -93,9 +94,9 @@ class LongJobs:
         return Response(form.body, media_type=form.content_type, headers=headers, background=delivered)
 
     async def cancel(self, request: Request) -> Response:
-        """DELETE: ends the job for all of the caller's requests that share it; erases one that has ended."""
+        """DELETE: cancels this request, and with the last request the job; erases one that has ended."""
         job, view = await self._found(request)
-        return _told(await self._jobs.cancel(job), view, 200)
+        return _told(await self._jobs.cancel(job, view), view, 200)
 
     async def _found(self, request: Request) -> tuple[Job, int]:
         who = self._gate.caller(request, "jobs")
@@ -143,8 +144,14 @@ class _Parts:
 
 
 def _told(job: Job, view: int, code: int, headers: dict[str, str] | None = None) -> Response:
-    reason = error(job.failure) if job.failure is not None else None
+    failure, state = job.failure, status(job)
+    if view in job.left and state != "expired":
+        failure, state, code = CANCELLED, "cancelled", 200
     body = told.body(
-        told.public_id(job.id, view), status(job), created=job.created, model=job.views[view].model, error=reason
+        told.public_id(job.id, view),
+        state,
+        created=job.created,
+        model=job.views[view].model,
+        error=error(failure) if failure is not None else None,
     )
     return Response(body, code, headers, media_type="application/json")

@@ -232,7 +232,7 @@ class Runs:
             except CompatError:
                 log.warning("the job store cannot be reached")
                 continue
-            if job is None or not job.under_way or (self._deserted(run, job) and not job.views):
+            if job is None or not job.under_way or self._deserted(run, job):
                 self.cancel(run.id)
 
     async def beat(self, run: Run) -> Job | None:
@@ -241,4 +241,7 @@ class Runs:
         )
 
     def _deserted(self, run: Run, job: Job) -> bool:
-        return not run.waiting and time.monotonic() >= run.deserted + self._grace and time.time() >= job.awaited
+        """Nobody asks or waits for it any more: at once where requests were cancelled, else after the grace."""
+        if job.wanted or run.waiting or time.time() < job.awaited:
+            return False
+        return bool(job.left) or time.monotonic() >= run.deserted + self._grace

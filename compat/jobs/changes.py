@@ -80,12 +80,22 @@ def asked_for(job: Job, view: Ask, webhook_url: str | None) -> Job | None:
     views = job.views if view in job.views else (*job.views, view)
     hook = Hook(webhook_url, views.index(view)) if webhook_url else None
     hooks = job.hooks if hook is None or hook in job.hooks else (*job.hooks, hook)
-    if (views, hooks) == (job.views, job.hooks):
+    left = tuple(index for index in job.left if index != views.index(view))
+    if (views, hooks, left) == (job.views, job.hooks, job.left):
         return None
     if max(len(views), len(hooks)) > MOST_VIEWS:
         raise Conflict("Too many background requests share this audio's job: cancel it, or wait until it ends.")
     due = job.due if job.under_way else _next(hooks, job.until)
-    return msgspec.structs.replace(job, views=views, hooks=hooks, due=due)
+    return msgspec.structs.replace(job, views=views, hooks=hooks, left=left, due=due)
+
+
+def left(job: Job, view: int) -> Job | None:
+    """Without the request that `view` is: its webhooks are not called."""
+    if view in job.left:
+        return None
+    hooks = tuple(hook for hook in job.hooks if hook.view != view)
+    due = job.due if job.under_way else _next(hooks, job.until)
+    return msgspec.structs.replace(job, left=(*job.left, view), hooks=hooks, due=due)
 
 
 def ended(job: Job, outcome: Transcript | Failure, now: float) -> Job | None:

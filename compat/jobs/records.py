@@ -59,7 +59,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Times are seconds since the epoch, by the clocks of the processes that share the store.
 
     `key` says what makes two requests the same, `owner` whose job it is, `service` at which account of which service:
-    hashes all three. `views` are the requests that ask for it in the background: one task, several forms of the answer.
+    hashes all three. `views` are the requests that ask for it in the background: one task, several forms of the answer;
+    `left` are the indices of those that were cancelled meanwhile.
     `holder` is the process that works on it, and `due` when somebody has to look at it again: under way, that is when
     its holder must be dead. `awaited`: until when a caller at another process waits for it. `until`: when its answer is
     erased. `version` grows with every change. `format`: see FORMAT.
@@ -83,6 +84,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     failure: Failure | None = None
     version: int = 0
     format: int = FORMAT
+    left: tuple[int, ...] = ()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether a request in the background still asks for it."""
+        return len(self.left) < len(self.views)
 
     @property
     def under_way(self) -> bool:

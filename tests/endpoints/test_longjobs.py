@@ -286,24 +286,66 @@ def test_a_failed_job_says_why(home: House, speech: bytes) -> None:
     assert "DECODE_ERROR" in told.json()["error"]["message"]
 
 
-def test_a_cancelled_job_says_so_to_all(home: House, speech: bytes) -> None:
+def is_cancelled(answer: httpx2.Response) -> bool:
+    told = answer.json()
+    return (200, "cancelled", "job_cancelled") == (
+        answer.status_code,
+        told["status"],
+        told["error"] and told["error"]["code"],
+    )
+
+
+def test_a_cancelled_job_says_so(home: House, speech: bytes) -> None:
+    slow(home)
+    job = send(home, speech, background="true").json()["id"]
+    until(lambda: home.dashscope.counts["query"] >= 1)
+
+    assert is_cancelled(look(home, job, method="DELETE"))
+    until(lambda: home.dashscope.counts["cancel"] == 1)
+    assert is_cancelled(look(home, job))
+
+
+def test_a_job_that_a_caller_waits_for_is_not_another_s_to_cancel(home: House, speech: bytes) -> None:
     slow(home)
     job = send(home, speech, background="true").json()["id"]
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(send, home, speech)
-        until(lambda: home.dashscope.counts["query"] >= 1)
-        cancelled = look(home, job, method="DELETE")
-        refused = waiting.result()
+        until(asked_again(home))
+        assert is_cancelled(look(home, job, method="DELETE"))
+        assert is_cancelled(look(home, job))
+        finish(home)
+
+        assert TEXT == waiting.result().json()["text"]
+    assert 0 == home.dashscope.counts["cancel"]
+    assert is_cancelled(look(home, job))
+
+
+def test_a_job_ends_with_the_last_request_for_it(home: House, speech: bytes) -> None:
+    slow(home)
+    forms = ("json", "text", "verbose_json")
+    jobs = [send(home, speech, background="true", response_format=form).json()["id"] for form in forms]
+    until(lambda: home.dashscope.counts["query"] >= 1)
+
+    for job in jobs[:2]:
+        assert is_cancelled(look(home, job, method="DELETE"))
+    assert "in_progress" == look(home, jobs[2]).json()["status"]
+    assert jobs[0] == send(home, speech, background="true").json()["id"]  # which asks for it again
+    assert is_cancelled(look(home, jobs[2], method="DELETE"))
+    assert "in_progress" == look(home, jobs[0]).json()["status"]
+    assert 0 == home.dashscope.counts["cancel"]
+    assert is_cancelled(look(home, jobs[0], method="DELETE"))
     until(lambda: home.dashscope.counts["cancel"] == 1)
 
-    assert (200, "cancelled") == (cancelled.status_code, cancelled.json()["status"])
-    assert "cancelled" == look(home, job).json()["status"]
-    assert "job_cancelled" == look(home, job).json()["error"]["code"]
-    assert (409, "job_cancelled", "false") == (
-        refused.status_code,
-        refused.json()["error"]["code"],
-        refused.headers["x-should-retry"],
-    )
+
+def test_an_answer_is_erased_with_the_last_request_for_it(home: House, speech: bytes) -> None:
+    jobs = [send(home, speech, background="true", response_format=form).json()["id"] for form in ("json", "text")]
+    for job in jobs:
+        finished(home, job)
+
+    assert is_cancelled(look(home, jobs[0], method="DELETE"))
+    assert 200 == look(home, jobs[1]).status_code
+    assert "expired" == look(home, jobs[1], method="DELETE").json()["status"]
+    assert {410} == {look(home, job).status_code for job in jobs}
 
 
 def test_an_ended_job_can_be_erased(home: House, speech: bytes) -> None:
