@@ -257,7 +257,7 @@ class Recogniser:
 
     async def _once(self, request: Request, key: str, owner: Owner | None = None) -> Transcript:
         if request.surface in SURFACES:
-            assert owner is not None  # noqa: S101 - see `by_task`
+            assert owner is not None  # noqa: S101 - see `is_job`
             return await self._tasks.transcript(request, key, owner)
         dialect = DIALECTS[request.surface]
         return dialect.transcript(request, await self._service.send(dialect.call(request, stream=False), key))
@@ -267,9 +267,10 @@ def _large(path: Path) -> bool:
     return path.stat().st_size > LARGE
 
 
-def by_task(request: Request) -> bool:
-    """Whether the service answers with a task to be followed, so that the request is a job."""
-    return request.surface in SURFACES
+def is_job(work: Work) -> bool:
+    """Whether the work is a job, which others may join: what takes long and is answered as a whole."""
+    pieces = work.request.surface == "pieces" and not work.ask.stream
+    return work.ask.background or pieces or work.request.surface in SURFACES
 
 
 def _at_once(request: Request) -> bool:

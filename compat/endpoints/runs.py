@@ -191,6 +191,8 @@ class Runs:
             if job.task_id is not None:
                 return await self._recogniser.resumed(restored(job.asked), job.task_id, run.key, run)
             assert work is not None  # noqa: S101 - who takes over a job without a task has the audio
+            if work.request.surface == "pieces":
+                await changes.change(self.store, run.id, lambda job: changes.started(job, self.name, time.time()))
             return await self._recogniser.transcript(work, run)
         except asyncio.CancelledError:
             task = asyncio.current_task()

@@ -18,7 +18,7 @@ from compat.endpoints.auth import Gate
 from compat.endpoints.hangup import while_connected
 from compat.endpoints.longjobs import LongJobs, ordered
 from compat.endpoints.paths import with_model
-from compat.endpoints.recognition import Recogniser, Work, by_task
+from compat.endpoints.recognition import Recogniser, Work, is_job
 from compat.endpoints.spool import Spool
 from compat.endpoints.streams import EventStream, pinged
 from compat.endpoints.turns import Turns
@@ -57,7 +57,7 @@ class Transcriptions:
             preparing = self._recogniser.prepare(ask, place.path, who.key, place.hold)
             work = await while_connected(request.receive, preparing)
             answers.note(request, work)
-            if ask.background or by_task(work.request):
+            if is_job(work):
                 order = await ordered(request, received, work, who.tenant, files)
                 return await self._long.answer(request, order)
             if ask.stream:

@@ -15,7 +15,7 @@ from compat.endpoints.hangup import while_connected
 from compat.endpoints.jobs import Jobs
 from compat.endpoints.longjobs import ordered
 from compat.endpoints.paths import with_model
-from compat.endpoints.recognition import Recogniser, Work, by_task
+from compat.endpoints.recognition import Recogniser, Work, is_job
 from compat.endpoints.spool import Spool
 from compat.endpoints.translating import Translator
 from compat.endpoints.turns import Turns
@@ -58,7 +58,7 @@ class Translations:
             preparing = self._recogniser.prepare(ask, place.path, who.key, place.hold)
             work = await while_connected(request.receive, preparing)
             answers.note(request, work)
-            if by_task(work.request):
+            if is_job(work):
                 order = await ordered(request, received, work, who.tenant, files)
                 recognised = self._jobs.transcript(order)
             else:

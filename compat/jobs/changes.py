@@ -71,6 +71,11 @@ def renewed(job: Job, holder: str, now: float, task_id: str | None) -> Job | Non
     return _ours(job, holder, due=now + LEASE, task_id=task_id, state="running")
 
 
+def started(job: Job, holder: str, now: float) -> Job | None:
+    """Its holder works on it without a task."""
+    return _ours(job, holder, due=now + LEASE, state="running")
+
+
 def awaited(job: Job, until: float) -> Job | None:
     return msgspec.structs.replace(job, awaited=until) if job.under_way and until > job.awaited else None
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 import srt
@@ -122,6 +124,40 @@ def test_a_refused_rate_is_waited_out(home: House, speech: Path) -> None:
     home.fail(Rule("chat", Refuse(429, "Throttling", retry_after=0.1), times=20))
 
     assert WORDS == home.client().audio.transcriptions.create(model="whisper-1", file=speech).text.split()
+
+
+KEPT: dict[str, Any] = {"region": "us", "piece_seconds": 60.0, "job_retention": 3600.0, "job_grace": 3600.0}
+
+
+def ask(home: House, audio: bytes, **fields: str) -> httpx2.Response:
+    data = {"model": "whisper-1", **fields}
+    return httpx2.post(f"{home.base_url}/audio/transcriptions", data=data, files={"file": audio}, timeout=60)
+
+
+def test_the_same_request_joins_the_pieces_or_gets_their_answer(speech: Path) -> None:
+    with house(Tones(), **KEPT) as home, ThreadPoolExecutor(3) as threads:
+        audio = speech.read_bytes()
+        together = list(threads.map(lambda _: ask(home, audio), range(3)))
+        once = home.dashscope.counts["generation"]
+        later = ask(home, audio)
+        assert once == home.dashscope.counts["generation"]
+        ask(home, audio, stream="true")
+        assert once < home.dashscope.counts["generation"]
+
+    assert [WORDS] * 4 == [answer.json()["text"].split() for answer in (*together, later)]
+    assert 6 <= once <= 12
+
+
+def test_a_job_in_pieces_is_in_progress_while_they_are_transcribed(speech: Path) -> None:
+    with house(Tones(), **KEPT) as home:
+        home.fail(Rule("generation", Refuse(429, "Throttling", retry_after=0.1), times=None))
+        job = ask(home, speech.read_bytes(), background="true").json()["id"]
+        address = f"{home.base_url}/audio/transcriptions/{job}"
+        _until(lambda: httpx2.get(address).json()["status"] == "in_progress")
+        home.fail()
+        _until(lambda: httpx2.get(address).status_code == 200)
+
+        assert WORDS == httpx2.get(address).json()["text"].split()
 
 
 def test_a_piece_that_fails_fails_the_whole(home: House, speech: Path) -> None:
