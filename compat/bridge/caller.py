@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import assert_never
 
+from compat.bridge import opus
 from compat.bridge.configured import Configured
 from compat.bridge.hearing import Hearing
 from compat.bridge.held import Held
@@ -191,12 +192,12 @@ class Caller:
 
     def _append(self, audio: bytes) -> None:
         self.pressing = self._tape.unsent >= self._limits.unsent * TICKS
-        if self._intake.form.encoding == "opus":
-            tick = self._intake.heard
-            self._put(tick, self._intake.feed(audio))
-        else:
-            self._rest = memoryview(audio)
+        self._rest = memoryview(audio)
+        try:
             self.take()
+        except BadRequest:
+            self._rest = memoryview(b"")
+            raise
 
     @property
     def more(self) -> bool:
@@ -205,9 +206,11 @@ class Caller:
 
     def take(self) -> None:
         """Take a bounded piece of the last append."""
-        piece, self._rest = self._rest[: self._limits.piece_bytes], self._rest[self._limits.piece_bytes :]
-        tick = self._intake.heard
-        self._put(tick, self._intake.feed(bytes(piece)))
+        size = opus.PIECE if self._intake.form.encoding == "opus" else self._limits.piece_bytes
+        piece, self._rest = self._rest[:size], self._rest[size:]
+        for part in self._intake.parts(bytes(piece)):
+            tick = self._intake.heard
+            self._put(tick, self._intake.feed(part))
 
     def _put(self, tick: int, data: bytes) -> None:
         if not data:
@@ -300,7 +303,7 @@ class Caller:
         self._behind.clear()
 
     def _clear(self) -> None:
-        self._intake = Intake(self._configured.session.format, self._intake.position)
+        self._intake = Intake(self._configured.session.format, self._intake.position, self._intake.packets)
         self._mark = self._intake.position
         ended = ("commit", "join")
         commits = [entry.tick for entry in self._tape.future if isinstance(entry, Barrier) and entry.why in ended]

@@ -6,7 +6,9 @@ from typing import assert_never
 
 from compat.audio import g711
 from compat.audio.resample import Resampler
+from compat.bridge import opus
 from compat.bridge.limits import TICKS
+from compat.bridge.opus import Packets
 from compat.openai_api.realtime.session import AudioFormat
 
 
@@ -14,8 +16,9 @@ class Intake:
     """`position` is the caller's clock: ticks of everything appended since the session began. `heard`: of everything
     that came out of here, which the resampler's delay holds a little behind."""
 
-    def __init__(self, form: AudioFormat, start: int = 0) -> None:
+    def __init__(self, form: AudioFormat, start: int = 0, packets: Packets | None = None) -> None:
         self.form = form
+        self.packets = packets or Packets()
         self.rate = 8000 if form.encoding in ("ulaw", "alaw") else 16_000
         self._start = start
         self._samples = 0
@@ -26,6 +29,10 @@ class Intake:
     @property
     def position(self) -> int:
         return self._start + self._samples * TICKS // self.form.rate
+
+    def parts(self, piece: bytes) -> list[bytes]:
+        """What `feed` takes of a piece of an append: Opus in packets. Raises BadRequest for what is none."""
+        return self.packets.feed(piece) if self.form.encoding == "opus" else [piece]
 
     def feed(self, data: bytes) -> bytes:
         """PCM that is ready to be sent; the resampler holds back its last millisecond until more comes or `flush`."""
@@ -44,7 +51,7 @@ class Intake:
                 self._samples += len(data)
                 return g711.from_alaw(data)
             case "opus":
-                self._samples += opus_ticks(data)
+                self._samples += opus.ticks(data)
                 return data
             case _:
                 assert_never(self.form.encoding)
@@ -59,7 +66,7 @@ class Intake:
 
     def ticks(self, data: bytes) -> int:
         """How long a piece of what `feed` gave is."""
-        return opus_ticks(data) if self.form.encoding == "opus" else len(data) // 2 * (TICKS // self.rate)
+        return opus.ticks(data) if self.form.encoding == "opus" else len(data) // 2 * (TICKS // self.rate)
 
     def _new(self) -> Resampler:
         return Resampler(self.form.rate, 16_000 if self.form.encoding == "pcm" else self.form.rate)
@@ -72,18 +79,3 @@ class Intake:
             data, self._odd = data[:-1], data[-1:]
         self._samples += len(data) // 2
         return self._resampler.feed(data)
-
-
-def opus_ticks(packet: bytes) -> int:
-    """The duration of one Opus packet (RFC 6716, section 3.1)."""
-    if not packet:
-        return 0
-    config, code = packet[0] >> 3, packet[0] & 3
-    if config < 12:
-        ticks = (160, 320, 640, 960)[config % 4]
-    elif config < 16:
-        ticks = (160, 320)[config % 2]
-    else:
-        ticks = (40, 80, 160, 320)[config % 4]
-    frames = (1, 2, 2, packet[1] & 63 if len(packet) > 1 else 0)[code]
-    return ticks * frames

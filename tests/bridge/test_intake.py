@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from compat.bridge.intake import Intake, opus_ticks
+from compat.bridge.intake import Intake
 from compat.openai_api.realtime.session import AudioFormat
 
 SECOND = 16_000
@@ -63,23 +63,3 @@ def test_many_short_turns_do_not_drift() -> None:
         intake.flush()
 
     assert 100 * 2401 * 2 // 3 == intake.position == intake.heard
-
-
-@pytest.mark.parametrize(
-    ("packet", "ms"),
-    [
-        (b"", 0),
-        (bytes([0 << 3]), 10),
-        (bytes([3 << 3]), 60),
-        (bytes([12 << 3]), 10),
-        (bytes([15 << 3]), 20),
-        (bytes([16 << 3]), 2.5),
-        (bytes([31 << 3]), 20),
-        (bytes([31 << 3 | 1]), 40),
-        (bytes([31 << 3 | 2]), 40),
-        (bytes([31 << 3 | 3, 6]), 120),
-        (bytes([31 << 3 | 3]), 0),
-    ],
-)
-def test_opus_packets_tell_their_time(packet: bytes, ms: float) -> None:
-    assert ms == opus_ticks(packet) / 16
