@@ -62,7 +62,7 @@ class Line:
         self._asked = Asked(hearing, limits)
         self._in_flight = 0
         self._origin = self._next = 0
-        self._sent_to = self._accepted = self._high_water = 0
+        self._sent_to = self._accepted = self._high_water = self._doubted = 0
         self._retry_at = 0.0
         self._heard_at = 0.0
         self._heard_of = 0
@@ -272,8 +272,13 @@ class Line:
         if self.owed:
             patience = self._limits.stalled if self._hearing.detecting else self._asked.patience
             return max(self._heard_at, self._asked.at) + patience
-        if self.timeline.sent - self._heard_of > self._limits.stalled * TICKS and self._hearing.speaking:
+        if not self._hearing.speaking:
+            return None
+        if self.timeline.sent - self._heard_of > self._limits.stalled * TICKS:
             return self._heard_at + self._limits.stalled
+        if self._sent_to > self._doubted or not self._hearing.following:
+            # The caller may have stopped sending in mid-turn: what it sent is heard once more, to be sure.
+            return max(self._heard_at, self._heard_by) + self._limits.stalled
         return None
 
     def overdue(self, now: float) -> bool:
@@ -287,6 +292,7 @@ class Line:
         if self.state is State.OPEN and not self._hearing.following:
             self.finish(now)
             return False
+        self._doubted = self._sent_to
         return True
 
     # --- sending ----------------------------------------------------------------------------------------------------

@@ -300,6 +300,40 @@ def test_a_service_that_is_silent_while_somebody_speaks_is_left() -> None:
     play(stage, [(append(1000), ["> audio 32000"]), (later(1), ["close", "open"])])
 
 
+def test_so_is_one_that_is_silent_about_a_turn_after_which_no_more_sound_comes_and_it_is_asked_once() -> None:
+    stage = ready(Stage(), turn_detection=NO_PADDING)
+    play(
+        stage,
+        [
+            (append(3000), ["> audio 32000"] * 3),
+            (started("t1", 100), ["< speech_started item_1 100"]),
+            (later(22.9), []),
+            (later(0.2), ["close", "open"]),
+            (opened, [SETUP, *["> audio 32000"] * 3]),
+            (started("n1", 100), []),
+            (later(1000.0), []),
+            (append(1000), ["> audio 32000"]),
+            (stopped("n1", 3500), ["< speech_stopped item_1 3500", *NEW]),
+            (final("n1", "hi"), ["< delta item_1 'hi'", "< completed item_1 'hi' 3.4"]),
+        ],
+    )
+
+
+def test_a_turn_that_it_does_not_know_any_more_then_ends() -> None:
+    stage = ready(Stage(), turn_detection=NO_PADDING)
+    play(
+        stage,
+        [
+            (append(1000), ["> audio 32000"]),
+            (started("t1", 100), ["< speech_started item_1 100"]),
+            (later(21.1), ["close", "open"]),
+            (opened, [SETUP, "> audio 32000"]),
+            (later(21.1), ["> finish"]),
+            (finished, ["< speech_stopped item_1 100", *NEW, "< completed item_1 '' 0.0", "close"]),
+        ],
+    )
+
+
 def test_a_pong_frees_the_silence_before_it() -> None:
     stage = ready(Stage())
     for _ in range(20):

@@ -22,7 +22,7 @@ PACKET = b"\x78\1\2\3"  # 20 ms, one frame
 def stream(seconds: int, muxer: str = "ogg") -> tuple[bytes, list[bytes]]:
     """A file with Opus in it, and its packets."""
     file = io.BytesIO()
-    with av.open(file, "w", muxer) as container:
+    with av.open(file, "w", format=muxer) as container:
         encoder = container.add_stream("libopus", rate=48_000, layout="mono")
         for at in range(0, seconds * 48_000, 960):
             frame = av.AudioFrame(format="s16", layout="mono", samples=960)
@@ -31,7 +31,7 @@ def stream(seconds: int, muxer: str = "ogg") -> tuple[bytes, list[bytes]]:
             container.mux(encoder.encode(frame))
         container.mux(encoder.encode(None))
     file.seek(0)
-    with av.open(file) as written:
+    with av.open(file, "r") as written:
         return file.getvalue(), [bytes(packet) for packet in written.demux() if packet.size]
 
 
