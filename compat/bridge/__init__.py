@@ -13,7 +13,7 @@ ends, the pumps, must
   frame, `upstream_lost` when the connection ends for whatever reason (close 1007 "Model not found" is a ModelNotFound,
   401 a NotAuthenticated, a cut a ServiceUnavailable);
 - ping the service every 2 s or so, tell each pong to `upstream_pong` with the time of its ping (it frees memory), and
-  treat a connection without a pong for 20 s as lost;
+  treat a connection from which nothing came for 30 s, not even a pong, as lost;
 - perform `CloseUpstream` by forgetting the connection, or the attempt: it is closed in the background (in at most 2 s),
   and its events are not passed on any more. An `Open` may follow at once, for another connection;
 - write `ToUpstream` and `ToClient` frames in order, each side by a writer of its own, so that a slow side does not stop
@@ -27,7 +27,7 @@ ends, the pumps, must
 
 Memory: sound that is not sent (5 minutes and one append, then the caller is not read; it may have one more on its way),
 sound that is sent and not answered (a turn in progress, at most 11 minutes; between turns the time from ping to pong
-and 3 s, or 28 s without pongs), 200 past transcripts.
+and 3 s, or 43 s without pongs), 200 past transcripts.
 """
 
 from compat.bridge.machine import Bridge

@@ -37,7 +37,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     kept: float = 660.0
     heard_after: float = 3.0
     settling: float = 0.5
-    received_after: float = 25.0
+    received_after: float = 40.0
     in_flight_bytes: int = 96_000
     frame_bytes: int = 32_000
     piece_bytes: int = 1 << 18

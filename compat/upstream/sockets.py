@@ -5,8 +5,9 @@ The only place that knows the WebSocket client, and the only one where its excep
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -27,9 +28,12 @@ from compat.upstream.budget import Budget
 from compat.upstream.guard import LIVE, UNTRACED, Guard
 from compat.upstream.pulse import Pulse
 
+if TYPE_CHECKING:
+    from websockets.protocol import Event
+
 PATH: Final = "/api-ws/v1/realtime"
 LIVE_SERVICE: Final = "DashScope's live service"
-ALIVE: Final = 20.0  # seconds between the pings that only ask for a sign of life, and for each pong
+ALIVE: Final = 30.0  # seconds without a sign of life after which a connection is lost
 CLOSING: Final = 2.0  # seconds for the closing handshake
 LARGEST: Final = 4 << 20  # bytes of one frame of the service
 
@@ -77,7 +81,24 @@ class _Straight(connect):
 
 
 class _Socket(ClientConnection):
-    """Its own `send` is a coroutine, so calling it from elsewhere needs a task and a turn of the loop."""
+    """Its own `send` is a coroutine, so calling it from elsewhere needs a task and a turn of the loop; and its own
+    watch counts pongs alone, while a service that is slower than speech answers a ping only after the sound before it.
+    """
+
+    _heard_at = 0.0
+
+    def process_event(self, event: Event) -> None:
+        self._heard_at = self.loop.time()
+        super().process_event(event)
+
+    async def keepalive(self) -> None:
+        assert self.ping_interval is not None  # noqa: S101 - `_open` says it
+        assert self.ping_timeout is not None  # noqa: S101 - likewise
+        while self.loop.time() < self._heard_at + self.ping_timeout:
+            if not self.paused:
+                await self.ping()
+            await asyncio.sleep(self.ping_interval)
+        self.transport.abort()
 
     def write(self, frame: str | bytes) -> None:
         opcode, data = (Opcode.TEXT, frame.encode()) if isinstance(frame, str) else (Opcode.BINARY, frame)
@@ -155,6 +176,7 @@ class Sockets:
         pulse: Pulse | None = None,
         name: str = LIVE_SERVICE,
         socket: str | None = None,
+        alive: float = ALIVE,
     ) -> None:
         self._name = name
         self._budget = budget
@@ -162,6 +184,7 @@ class Sockets:
         self._root = root
         self._timeout = connect_timeout
         self._pulse = pulse or Pulse()
+        self._alive = alive
         self._way: dict[str, Any] = {"unix": True, "path": socket} if socket else {}
 
     async def open(self, model: str, key: str, losses: int = 0) -> Connection:  # noqa: ARG002 - there is one place
@@ -180,8 +203,8 @@ class Sockets:
                     user_agent_header="qwen-asr-compat",
                     compression=None,
                     open_timeout=self._timeout,
-                    ping_interval=ALIVE,
-                    ping_timeout=ALIVE,
+                    ping_interval=self._alive / 6,
+                    ping_timeout=self._alive,
                     close_timeout=CLOSING,
                     max_size=LARGEST,
                     create_connection=_Socket,

@@ -32,10 +32,10 @@ Refusal = Callable[[ServerConnection, Request], Response | None]
 
 
 @contextlib.asynccontextmanager
-async def service(handler: Handler, refusal: Refusal | None = None) -> AsyncIterator[Sockets]:
+async def service(handler: Handler, refusal: Refusal | None = None, alive: float = 30.0) -> AsyncIterator[Sockets]:
     async with serve(handler, "127.0.0.1", 0, process_request=refusal) as server:
         port = next(iter(server.sockets)).getsockname()[1]
-        yield Sockets(f"ws://127.0.0.1:{port}", connect_timeout=5)
+        yield Sockets(f"ws://127.0.0.1:{port}", connect_timeout=5, alive=alive)
 
 
 async def echo(connection: ServerConnection) -> None:
@@ -192,6 +192,34 @@ async def test_the_end_of_a_connection_is_always_raised(
         await connection.close()
 
     assert (error, retryable) == (type(raised.value), raised.value.retryable)
+
+
+async def test_a_service_that_says_nothing_and_answers_no_ping_is_lost() -> None:
+    async def mute(connection: ServerConnection) -> None:
+        connection.transport.pause_reading()
+        await connection.wait_closed()
+
+    async with service(mute, alive=0.3) as sockets:
+        connection = await sockets.open("m", "k")
+        with pytest.raises(ServiceUnavailable):
+            await anext(connection)
+        await connection.close()
+
+
+async def test_a_service_that_speaks_is_alive_though_it_is_too_slow_to_answer_a_ping() -> None:
+    async def slow(connection: ServerConnection) -> None:
+        connection.transport.pause_reading()
+        for count in range(30):
+            await connection.send(str(count))
+            await asyncio.sleep(0.1)
+        connection.transport.resume_reading()
+        await connection.wait_closed()
+
+    async with service(slow, alive=2.0) as sockets:
+        connection = await sockets.open("m", "k")
+        assert [str(count) for count in range(30)] == [await anext(connection) for _ in range(30)]
+        await connection.ping()
+        await connection.close()
 
 
 async def test_a_cut_without_a_word_may_be_tried_again() -> None:
