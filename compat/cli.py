@@ -173,6 +173,7 @@ class _Announcing(_Stopping, Server):
             key,
             head_timeout=settings.head_timeout,
             body_timeout=settings.body_timeout,
+            keep_alive=settings.keep_alive,
             connections=Connections(most, settings.trusts),
         )
         super().__init__(told, app.state.retire, app.state.leave)

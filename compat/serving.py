@@ -8,6 +8,7 @@ import ctypes
 import functools
 import gc
 import logging
+import math
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -24,6 +25,7 @@ from compat.wire.websocket import Protocol
 
 LARGEST_FRAME: Final = 24 << 20  # bytes: an append of 15 MiB of audio in base64
 PING: Final = 20.0  # seconds
+KEEP_ALIVE: Final = 130.0  # seconds: Caddy keeps its own connections for 120 s, Go and Traefik for 90, nginx for 60
 # Pongs of a caller who sends faster than the service hears wait behind its own audio, for as long as that takes.
 PONG: Final = 180.0
 
@@ -50,12 +52,14 @@ def config(
     *,
     head_timeout: float = 10.0,
     body_timeout: float = 30.0,
+    keep_alive: float = KEEP_ALIVE,
     connections: Connections | None = None,
     ping: float = PING,
     pong: float = PONG,
     ws: type[Protocol] = Protocol,
 ) -> uvicorn.Config:
-    """The time-outs bound how slowly callers may send (see compat.wire.http)."""
+    """The time-outs bound how slowly callers may send (see compat.wire.http). `keep_alive`: seconds between an answer
+    and the next request."""
     logging.getLogger("uvicorn.error").addFilter(_false_alarm)
     return uvicorn.Config(
         app,
@@ -63,6 +67,7 @@ def config(
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=30,
+        timeout_keep_alive=math.ceil(keep_alive),
         ssl_certfile=cert,
         ssl_keyfile=key,
         proxy_headers=False,

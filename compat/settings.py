@@ -148,6 +148,11 @@ class Settings:
     body_timeout: float = setting(
         30.0, values.seconds, "Window, in seconds, over which a request body must average 512 bytes/s."
     )
+    keep_alive: float = setting(
+        130.0,
+        values.seconds,
+        "Seconds for which a connection without a request stays open: longer than proxies and clients keep it.",
+    )
     breaker_failures: int = setting(
         10,
         values.count,

@@ -63,7 +63,7 @@ class Flow(FlowControl):
 
 
 class Protocol(HttpToolsProtocol):
-    """`head_timeout`: seconds for a head to come, from the connection or the answer before it. `body_timeout`: the
+    """`head_timeout`: seconds for a head to come, from the connection or its own first byte. `body_timeout`: the
     seconds over which a body's rate is measured. `all`: the server's connections."""
 
     head_timeout: ClassVar[float] = 10.0
@@ -130,6 +130,8 @@ class Protocol(HttpToolsProtocol):
             if self._drained > DRAINED:
                 self._real.close()
         elif self._stage != "refused":
+            if self._idle:
+                self._since = self.loop.time()
             self._held = memoryview(bytes(self._held) + data if self._held else data)
             self._parse()
 
@@ -298,7 +300,7 @@ class Protocol(HttpToolsProtocol):
 
     def _check_pace(self, waited: float) -> None:
         match self._stage:
-            case "head" if waited >= self.head_timeout and not self._answering:
+            case "head" if waited >= self.head_timeout and not (self._answering or self._idle):
                 self._refuse(TooSlow(f"The request's head did not come within {self.head_timeout:g} seconds."))
             case "body" if not self._answering:
                 if waited >= DRAIN:
@@ -329,6 +331,11 @@ class Protocol(HttpToolsProtocol):
     def _answering(self) -> bool:
         """Whether the last request whose head has come still is to be answered."""
         return bool(self.cycle) and not self.cycle.response_complete  # there is none before the first request
+
+    @property
+    def _idle(self) -> bool:
+        """Whether nothing has come since an answer: uvicorn closes the connection after `timeout_keep_alive`."""
+        return self._stage == "head" and bool(self.cycle) and not (self._asking or self._framing)
 
     # --- how it ends ------------------------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ CODE = {
     "a request's head": f"{http.HEAD >> 10} KiB, {http.HEADERS} headers",
     "the time for a TLS handshake": f"`COMPAT_HEAD_TIMEOUT`, {SET.head_timeout:g} s",
     "the time for a head": f"`COMPAT_HEAD_TIMEOUT`, {SET.head_timeout:g} s",
+    "the time between an answer and the next request": f"`COMPAT_KEEP_ALIVE`, {SET.keep_alive:g} s",
     "the pace of a body": f"{http.SLOWEST} bytes a second over `COMPAT_BODY_TIMEOUT`, {SET.body_timeout:g} s",
     "trailers and chunk headers of a body": f"{http.HEAD >> 10} KiB in a row",
     "connections at a time": f"`COMPAT_MAX_CONNECTIONS`, {connections.USUAL} or (open files − {connections.OWN}) / 2 "

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from compat.app import create_app
 from compat.errors import CompatError
+from compat.serving import KEEP_ALIVE
 from compat.settings import Settings
 from tests.servers import serve
 from tests.wire.stage import Wire, connected
@@ -44,7 +45,7 @@ APP = Starlette(routes=[Route("/whole", whole, methods=["POST"]), Route("/unread
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    with serve(APP, head_timeout=0.4, body_timeout=0.4) as root:
+    with serve(APP, head_timeout=0.4, body_timeout=0.4, keep_alive=0.4) as root:
         yield int(root.rpartition(":")[2])
 
 
@@ -206,6 +207,35 @@ async def test_time_counts_while_the_caller_is_waited_for(
 
     assert (told in transport.told) if told else not transport.told
     assert bool(told) is bool(refused)
+
+
+@pytest.mark.parametrize(
+    ("sent", "seconds", "told"),
+    [
+        (b"", KEEP_ALIVE - 1, b""),
+        (b"", KEEP_ALIVE + 1, b"close"),
+        (b"GET", 9.0, b""),
+        (b"GET", 11.0, b"408"),
+        (b"\r\n", 9.0, b""),
+        (b"\r\n", 11.0, b"408"),
+    ],
+)
+async def test_a_connection_is_kept_between_requests_and_a_head_has_its_time_from_its_first_byte(
+    sent: bytes, seconds: float, told: bytes
+) -> None:
+    """`sent`: of the next head, 100 s after the first answer."""
+    wire = Wire()
+    async with connected(APP, wire) as (protocol, loop):
+        protocol.data_received(head(b"content-length: 0"))
+        await asyncio.gather(*protocol.tasks)
+        answered, wire.told = wire.told, b""
+        if sent:
+            await loop.until(100.0)
+            protocol.data_received(sent)
+        await loop.until(loop.now + seconds)
+        assert told == (wire.told[9:12] or (b"close" if wire.closed else b""))
+
+    assert b"HTTP/1.1 200 " in answered
 
 
 async def test_a_request_that_is_cut_off_has_one_line_in_the_log(
