@@ -25,7 +25,7 @@ from compat.endpoints import elsewhere, playground
 from compat.endpoints.access import Access
 from compat.endpoints.auth import Gate
 from compat.endpoints.door import Door, Doorkeeper
-from compat.endpoints.files import Links
+from compat.endpoints.files import Files
 from compat.endpoints.health import Figures, Readiness, healthz
 from compat.endpoints.jobs import Jobs
 from compat.endpoints.keeper import Keeper
@@ -44,12 +44,12 @@ from compat.endpoints.translating import Translator
 from compat.endpoints.translations import Translations
 from compat.endpoints.turns import Turns
 from compat.errors import CompatError, ModelNotFound
-from compat.jobs.store import REDIS, at
+from compat.jobs.opening import REDIS, open_store
 from compat.local import LocalEngine
 from compat.metrics import Metrics
 from compat.settings import Settings
 from compat.upstream import slots
-from compat.upstream.buckets import Bucket
+from compat.upstream.buckets import Bucket, Links
 from compat.upstream.budget import Budget
 from compat.upstream.fallback import Fallback, LiveFallback
 from compat.upstream.guard import Guard
@@ -86,7 +86,7 @@ def create_app(
     `insecure`: without keys every page may call, under any name. Raises SettingsError."""
     _check_models(settings)
     _check_limits(settings)
-    store = at(settings.store)
+    store = open_store(settings.store)
     engine = local.name if local else ""
     metrics = Metrics(region=settings.short_region, prices=settings.prices)
     name = "the local engine" if local else "DashScope"
@@ -184,7 +184,7 @@ def create_app(
             Route("/readyz", readiness.readyz),
             Route("/metrics", Figures(metrics, gate).metrics),
             *(playground.routes() if settings.playground else ()),
-            *([Route("/files/{token}", links.get)] if links else []),
+            *([Route("/files/{token}", Files(links).get)] if links else []),
             WebSocketRoute("/{path:path}", elsewhere.unknown_socket),
         ],
         middleware=[

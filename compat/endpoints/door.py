@@ -13,8 +13,8 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from compat.errors import Overloaded, ServiceUnavailable
-from compat.upstream.shares import Party, Shares
+from compat.errors import ServiceUnavailable
+from compat.upstream.shares import Party, Shares, overloaded
 
 
 class Door:
@@ -63,10 +63,3 @@ class Doorkeeper:
 
 def _shutting_down() -> ServiceUnavailable:
     return ServiceUnavailable("This server is shutting down.", code="shutting_down", retry_after=1.0)
-
-
-def overloaded(what: str, shares: Shares, party: Party) -> Overloaded:
-    """The error, which says which bound was reached: this caller's share, or the server's."""
-    if shares.held(party) and shares.used < shares.total:
-        return Overloaded(f"You have as many {what} in progress as this server allows one caller.", retry_after=1.0)
-    return Overloaded(f"This server has reached its limit of {what}.", retry_after=1.0)

@@ -18,14 +18,13 @@ from compat.audio.worker import Line, Worker
 from compat.dashscope_api import chat, generation, generation_audio
 from compat.dashscope_api.calls import Call, Reply
 from compat.echo import Echo
-from compat.endpoints.files import Links
 from compat.endpoints.pieces import Pieces
 from compat.endpoints.spool import FITTED, Hold, unbounded
 from compat.endpoints.tasks import SURFACES, Owner, Tasks
 from compat.errors import AnswerCutOff, BadAudio, CompatError, FileNotFetched, ServiceUnavailable, TooLarge
 from compat.settings import Settings
 from compat.transcript import Ask, Media, Request, Surface, Transcript
-from compat.upstream.buckets import Bucket
+from compat.upstream.buckets import Bucket, Links
 from compat.upstream.fallback import Fallback
 from compat.upstream.http import Service
 

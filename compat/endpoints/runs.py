@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import stamina
 
-from compat.endpoints.door import overloaded
 from compat.endpoints.recognition import Recogniser, Work
 from compat.errors import CompatError, Conflict, ServiceTimedOut, ServiceUnavailable
 from compat.jobs import changes
@@ -20,7 +19,7 @@ from compat.jobs.store import Store
 from compat.transcript import Transcript
 from compat.upstream.fallback import Fallback
 from compat.upstream.http import Service
-from compat.upstream.shares import ON_BEHALF, Shares
+from compat.upstream.shares import ON_BEHALF, Shares, overloaded
 
 T = TypeVar("T")
 

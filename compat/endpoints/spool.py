@@ -18,9 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from compat.endpoints.door import overloaded
 from compat.errors import TooLarge
-from compat.upstream.shares import Party, Shares
+from compat.upstream.shares import Party, Shares, overloaded
 from compat.variables import SettingsError
 
 PREFIX = "qwen-asr-compat-"

@@ -14,11 +14,10 @@ from typing import Literal, Protocol, TypeVar
 
 from compat.dashscope_api import filetrans
 from compat.dashscope_api.calls import Call, Flow, Reply, Submitted, Wait
-from compat.endpoints.files import Links
 from compat.errors import BadRequest, CompatError, FileNotFetched, TaskLost, TooLarge
 from compat.settings import Settings
 from compat.transcript import Media, Request, Surface, Transcript
-from compat.upstream.buckets import Bucket
+from compat.upstream.buckets import Bucket, Links
 from compat.upstream.fallback import Fallback
 from compat.upstream.http import Account, Service
 

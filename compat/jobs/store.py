@@ -11,15 +11,11 @@ and `get` raise Unreadable, and `due` leaves it out.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Protocol
 
-from compat import extras
 from compat.errors import ServiceUnavailable
 from compat.jobs.records import Job
-from compat.variables import SettingsError
 
-REDIS = ("redis://", "rediss://", "unix://")
 RETRY_AFTER = 5.0  # seconds
 DUE_AT_ONCE = 100  # jobs
 UNREADABLE_KEPT = 86400.0  # seconds after its time that a job is kept which no server here looked at, or can read
@@ -51,24 +47,3 @@ def unreachable(exc: Exception) -> ServiceUnavailable:
         code="job_store_unreachable",
         retry_after=RETRY_AFTER,
     )
-
-
-def at(place: str | None) -> Store:
-    """The store at a `redis://…` address or a file's path; None keeps jobs in memory, for as long as the process.
-
-    Raises SettingsError."""
-    if place is not None and place.startswith(REDIS):
-        extras.need("redis", "COMPAT_STORE=redis://…")
-        from compat.jobs.redis import RedisStore
-
-        try:
-            return RedisStore(place)
-        except (TypeError, ValueError):
-            raise SettingsError(
-                "COMPAT_STORE should be an address that redis-py understands: redis://host:6379/0."
-            ) from None  # what it says may quote a password
-    from compat.jobs.sqlite import SqliteStore
-
-    store = SqliteStore(Path(place) if place is not None else None)
-    store.check()
-    return store

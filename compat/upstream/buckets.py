@@ -1,11 +1,11 @@
-"""An S3-compatible bucket, from which DashScope fetches audio by signed links that expire."""
+"""Addresses of audio for the service to fetch: links to this server, and signed links to an S3-compatible bucket."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
@@ -20,6 +20,31 @@ if TYPE_CHECKING:
 PART = 8 << 20  # bytes; with PARTS under way that is the memory an upload takes
 PARTS = 3
 LONGEST = 7 * 86400.0  # seconds that S3 lets a signature be good for
+
+
+class Links:
+    """Links to files of jobs under way. A link cannot be guessed, is known to this process only and ends with the
+    job's need of it."""
+
+    def __init__(self, root: str) -> None:
+        """`root` is the address under which the service reaches this very process."""
+        self._root = root
+        self._files: dict[str, Media] = {}
+
+    @contextlib.contextmanager
+    def published(self, media: Media) -> Iterator[str]:
+        """The file's address, for as long as the context is open. It has the file's suffix, because some downloaders
+        go by that."""
+        token = f"{secrets.token_urlsafe(32)}{media.suffix}"
+        self._files[token] = media
+        try:
+            yield f"{self._root}/files/{token}"
+        finally:
+            del self._files[token]
+
+    def find(self, token: str) -> Media | None:
+        """The file of a link that is still published."""
+        return self._files.get(token)
 
 
 class Bucket:

@@ -9,6 +9,8 @@ from contextvars import ContextVar
 
 import msgspec
 
+from compat.errors import Overloaded
+
 
 class Party(msgspec.Struct, frozen=True):
     """On whose behalf work is done. `concurrency`: how many of its calls to the service may be under way, where the
@@ -81,3 +83,10 @@ class Part:
             self._shares.give(self.party, self.taken - wanted)
         self.taken = wanted
         return True
+
+
+def overloaded(what: str, shares: Shares, party: Party) -> Overloaded:
+    """The error, which says which bound was reached: this caller's share, or the server's."""
+    if shares.held(party) and shares.used < shares.total:
+        return Overloaded(f"You have as many {what} in progress as this server allows one caller.", retry_after=1.0)
+    return Overloaded(f"This server has reached its limit of {what}.", retry_after=1.0)

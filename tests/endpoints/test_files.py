@@ -13,8 +13,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from compat.endpoints.files import Links
+from compat.endpoints.files import Files
 from compat.errors import NotFound
+from compat.upstream.buckets import Links
 from tests.servers import serve
 from tests.test_catalogue import media
 
@@ -25,7 +26,7 @@ AUDIO = bytes(range(256)) * 40
 def served() -> Iterator[tuple[Links, str]]:
     links = Links("https://speech.example.org")
     app = Starlette(
-        routes=[Route("/files/{token}", links.get)],
+        routes=[Route("/files/{token}", Files(links).get)],
         exception_handlers={NotFound: lambda _, exc: Response(status_code=exc.status)},
     )
 

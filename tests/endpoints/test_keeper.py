@@ -24,8 +24,9 @@ from compat.endpoints.recognition import Recogniser
 from compat.endpoints.runs import Runs
 from compat.endpoints.tasks import drive
 from compat.jobs import changes
+from compat.jobs.opening import open_store
 from compat.jobs.records import Hook, Job, kept
-from compat.jobs.store import Store, at
+from compat.jobs.store import Store
 from compat.settings import Settings
 from compat.transcript import Ask, Request, Transcript
 from compat.upstream.http import Account, Service
@@ -68,7 +69,7 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
     with serve(create_app(Scripted(SAID))) as root:
         settings = Settings(base_url=root, dashscope_api_key="k")
         service, worker = Service(root, connect_timeout=5, answer_timeout=30, attempts=1), Worker()
-        office = Office(settings, service, worker, at(str(tmp_path / "jobs.sqlite")))
+        office = Office(settings, service, worker, open_store(str(tmp_path / "jobs.sqlite")))
         async with office.runs.open():
             yield office
         await office.store.close()

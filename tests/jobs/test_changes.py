@@ -10,8 +10,9 @@ import pytest
 from compat.errors import Conflict, ServiceFailed
 from compat.jobs import changes
 from compat.jobs.changes import LEASE, PAUSES, UNFETCHED, change
+from compat.jobs.opening import open_store
 from compat.jobs.records import Failure, Hook, Job, failure
-from compat.jobs.store import Store, at
+from compat.jobs.store import Store
 from compat.transcript import Ask, Transcript
 from tests.jobs.making import a_job
 
@@ -25,7 +26,7 @@ URL = "https://caller.example/done"
 
 @pytest.fixture
 async def store() -> AsyncIterator[Store]:
-    opened = at(None)
+    opened = open_store(None)
     yield opened
     await opened.close()
 

@@ -23,7 +23,7 @@ from compat.endpoints.jobs import Jobs
 from compat.endpoints.keeper import Keeper
 from compat.endpoints.runs import Runs
 from compat.jobs import records
-from compat.jobs import store as stores
+from compat.jobs.opening import open_store
 from compat.jobs.records import Failure, Hook, Job, Unreadable
 from compat.jobs.store import Store
 from compat.transcript import Ask, Media, Request
@@ -76,7 +76,7 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 async def store(place: str) -> AsyncIterator[Store]:
-    opened = stores.at(place)
+    opened = open_store(place)
     yield opened
     await opened.close()
 
@@ -196,7 +196,7 @@ def test_an_older_release_reads_what_this_one_writes() -> None:
 async def mixed(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     """A store that a newer release uses too."""
     url: str = request.getfixturevalue("redis") if request.param == "redis" else str(tmp_path / "jobs.sqlite")
-    opened = stores.at(url)
+    opened = open_store(url)
     yield opened
     await opened.close()
 

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from compat.errors import ServiceUnavailable
-from compat.jobs import store as stores
+from compat.jobs.opening import open_store
 from compat.jobs.records import Failure, Hook, Job, encode
 from compat.jobs.sqlite import SqliteStore
 from compat.jobs.store import Store
@@ -44,7 +44,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str | None:
 
 @pytest.fixture
 async def store(place: str | None) -> AsyncIterator[Store]:
-    opened = stores.at(place)
+    opened = open_store(place)
     yield opened
     await opened.close()
 
@@ -178,7 +178,7 @@ async def test_an_erased_answer_is_not_on_disk(tmp_path: Path, after: str) -> No
 
 @pytest.mark.parametrize("place", ["sqlite", "redis"], indirect=True)
 async def test_two_processes_share_a_store(place: str) -> None:
-    ours, theirs = stores.at(place), stores.at(place)
+    ours, theirs = open_store(place), open_store(place)
     job = await ours.open(a_job())
 
     assert job == await theirs.open(a_job(key=job.key))
@@ -190,7 +190,7 @@ async def test_two_processes_share_a_store(place: str) -> None:
 
 
 async def test_the_file_is_private(tmp_path: Path) -> None:
-    store = stores.at(str(tmp_path / "state" / "jobs.sqlite"))
+    store = open_store(str(tmp_path / "state" / "jobs.sqlite"))
     await store.open(a_job())
 
     modes = [path.stat().st_mode & 0o077 for path in (tmp_path / "state").iterdir()]
@@ -202,7 +202,7 @@ async def test_the_file_is_private(tmp_path: Path) -> None:
 async def test_an_unreachable_store_says_when_to_come_again(kind: str, tmp_path: Path) -> None:
     folder = tmp_path / "state"
     place = str(folder / "jobs.sqlite") if kind == "sqlite" else f"redis://127.0.0.1:{free_port()}/0"
-    store = stores.at(place)
+    store = open_store(place)
     shutil.rmtree(folder, ignore_errors=True)
     folder.write_text("not a folder any more")
     job = a_job()
@@ -215,7 +215,7 @@ async def test_an_unreachable_store_says_when_to_come_again(kind: str, tmp_path:
 
 
 async def test_a_redis_that_has_come_back_costs_nothing(redis: str) -> None:
-    store = stores.at(redis)
+    store = open_store(redis)
     job = await store.open(a_job())
     await asyncio.gather(*(store.get(job.id) for _ in range(5)))  # each over a connection of its own
     reader, writer = await asyncio.open_connection("127.0.0.1", int(redis.rpartition(":")[2].removesuffix("/0")))
@@ -228,7 +228,7 @@ async def test_a_redis_that_has_come_back_costs_nothing(redis: str) -> None:
 
 
 async def test_a_change_whose_answer_redis_could_not_tell_is_made_once(redis: str) -> None:
-    store = stores.at(redis)
+    store = open_store(redis)
     job = await store.open(a_job())
     told = [await store.swap(job, changed(job, task_id="task")) for _ in range(2)]
 

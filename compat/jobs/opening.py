@@ -1,0 +1,32 @@
+"""Opens the store for jobs that COMPAT_STORE names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from compat import extras
+from compat.jobs.store import Store
+from compat.variables import SettingsError
+
+REDIS = ("redis://", "rediss://", "unix://")
+
+
+def open_store(place: str | None) -> Store:
+    """The store at a `redis://…` address or a file's path; None keeps jobs in memory, for as long as the process.
+
+    Raises SettingsError."""
+    if place is not None and place.startswith(REDIS):
+        extras.need("redis", "COMPAT_STORE=redis://…")
+        from compat.jobs.redis import RedisStore
+
+        try:
+            return RedisStore(place)
+        except (TypeError, ValueError):
+            raise SettingsError(
+                "COMPAT_STORE should be an address that redis-py understands: redis://host:6379/0."
+            ) from None  # what it says may quote a password
+    from compat.jobs.sqlite import SqliteStore
+
+    store = SqliteStore(Path(place) if place is not None else None)
+    store.check()
+    return store
