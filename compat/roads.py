@@ -154,6 +154,12 @@ def _mixed(ask: Ask, media: Media, row: Model) -> bool:
     return media.channels > 1 and "channel_id" in row.options and "channel_id" not in ask.extensions
 
 
+def unmixed(request: Request) -> bool:
+    """Whether the service mixes the channels of the file that it is sent."""
+    media = request.media
+    return media.channels > 1 and request.surface != "pieces" and "channel_id" not in request.options
+
+
 def _able(region: str) -> str:
     if region == "us":
         return "use qwen3-asr-flash-us."

@@ -80,8 +80,8 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
 
     `clean`: the service may be sent the file as it is. Every size that the file states is true; it begins with its
     container and ends with it, but for ID3v2 in front and ID3v1 behind of MP3 and ADTS; it holds one link of one sound
-    track, no film, at 8 to 192 kHz on up to 8 channels; WAV holds plain samples of up to 32 bits; and decoding, where
-    that was tried, met no damage. Anything else is re-encoded before it is sent.
+    track, no film, at 8 to 192 kHz on one or two channels; WAV holds plain samples of up to 32 bits; and decoding,
+    where that was tried, met no damage. Anything else is re-encoded before it is sent.
     """
 
     path: Path

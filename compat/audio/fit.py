@@ -13,7 +13,8 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 
 from compat.audio import sniff
-from compat.audio.decode import full_disk_told, pcm
+from compat.audio.decode import full_disk_told, opened, pcm
+from compat.audio.phase import Phase
 from compat.audio.sniff import Container
 from compat.errors import BadAudio
 from compat.transcript import Media
@@ -22,6 +23,7 @@ _OPUS_LEAST, _OPUS_MOST = 6_000, 64_000  # bits a second: what libopus can do, a
 _OGG_SHARE = 0.93  # of the bytes are sound: the rest is for pages and for the codec's overshoot
 _BLOCK = 4096  # samples
 _NOISE = 2 * 16_000 * 1.02  # bytes a second
+_TELLING, _LOOKED_AT = 1.0, 60.0  # seconds of sound that tell of a file, and seconds in which it begins
 _HEADER = 64 << 10  # bytes: the container's own, and a packet more than there may be
 
 
@@ -114,6 +116,21 @@ def fit(media: Media, target: Path, *, max_bytes: int, rate: int = 16_000) -> Me
     if opus is None:
         raise BadAudio(f"The audio is too long to fit into {max_bytes} bytes.")
     return msgspec.structs.replace(opus, promised=media.promised)
+
+
+def cancels(path: Path) -> bool:
+    """Whether the channels of a file cancel each other where its sound begins. Raises BadAudio."""
+    phase, opposed, sounding, seconds = Phase(), 0.0, 0.0, 0.0
+    with opened(path) as track:
+        for frame, _ in track.frames():
+            phase.feed(frame)
+            length = frame.samples / frame.sample_rate
+            seconds += length
+            sounding += length * phase.sounding
+            opposed += length * (phase.sounding and phase.opposed)
+            if sounding >= _TELLING or seconds >= _LOOKED_AT:
+                break
+    return 2 * opposed > sounding
 
 
 def _encoded(

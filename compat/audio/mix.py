@@ -8,17 +8,24 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.filter import Graph
 
-_LAID_OUT = 16  # channels that FFmpeg can mix by their places
+from compat.audio.phase import Phase
+
+# Films have their words in the centre. FFmpeg's own mix leaves out what is behind its 5.1 or low (LFE), where recorders
+# of many microphones have words too.
+_WEIGHTS = {"FC": 1.0, "FL": 0.7, "FR": 0.7}
+_OTHERS, _NAMELESS = 0.5, {"NONE"}
 
 
 class Mixer:
-    """Frames of any kind to mono s16le at one rate; a track may change its rate and channels on its way."""
+    """Frames of any kind to mono s16le at one rate; a track may change its rate and channels on its way. Of channels
+    that cancel each other the loudest is heard."""
 
     def __init__(self, rate: int) -> None:
         self._rate = rate
         self._kind: tuple[object, ...] = ()
         self._sum: Graph | None = None
         self._swr = AudioResampler(format="s16", layout="mono", rate=rate)
+        self._phase = Phase()
 
     def feed(self, frame: AudioFrame) -> Iterator[bytes]:
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
@@ -26,8 +33,10 @@ class Mixer:
             yield from self.flush()
             self._swr = AudioResampler(format="s16", layout="mono", rate=self._rate)
         if kind != self._kind:
-            self._sum = _sum(frame) if frame.layout.nb_channels > _LAID_OUT else None
+            self._sum = _sum(frame) if frame.layout.name not in ("mono", "stereo") else None
+            self._phase = Phase()
         self._kind, frame.pts = kind, None
+        self._phase.feed(frame)
         if self._sum is not None:
             self._sum.push(frame)
             frame = self._sum.pull()  # type: ignore[assignment]  # of an audio graph
@@ -39,15 +48,16 @@ class Mixer:
 
 
 def _sum(frame: AudioFrame) -> Graph:
-    """The mean of more channels than FFmpeg knows places for."""
-    graph, channels = Graph(), frame.layout.nb_channels
+    """The mean of all channels, weighted where the file names their places."""
+    graph, names = Graph(), [channel.name for channel in frame.layout.channels]
+    weights = [1.0 if name in _NAMELESS else _WEIGHTS.get(name, _OTHERS) for name in names]
     parts = [
         graph.add(
             "abuffer",
             f"sample_rate={frame.sample_rate}:sample_fmt={frame.format.name}:channel_layout={frame.layout.name}"
             f":time_base=1/{frame.sample_rate}",
         ),
-        graph.add("pan", "mono|c0<" + "+".join(f"c{number}" for number in range(channels))),
+        graph.add("pan", "mono|c0<" + "+".join(f"{weight}*c{number}" for number, weight in enumerate(weights))),
         graph.add("abuffersink"),
     ]
     graph.link_nodes(*parts)

@@ -23,7 +23,7 @@ from compat.transcript import Media
 _PACE = 0.15  # of it: only some MPEG frames are sampled, and their rates vary
 _ROUNDING = 0.15  # seconds
 _RATES = range(8000, 192_001)  # Hz
-_CHANNELS = 8
+_CHANNELS = 2  # of more it is not known that the service hears them all
 _ABSURD = 1e6  # seconds more than there are: a placeholder, not a promise
 
 

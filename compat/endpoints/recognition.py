@@ -116,7 +116,8 @@ class Recogniser:
             closed=self._tasks.closed(),
         )
         request, ignored = roads.request(ask, media, road)
-        size = road.limits.size if road.refit else None
+        refit = road.refit or (roads.unmixed(request) and await self._cancels(media))
+        size = road.limits.size if refit else None
         work = Work(ask=ask, request=request, ignored=ignored, key=key, fit=size, hold=hold)
         return work if ask.background else await self._fitted(work, self._settings.queue_wait)
 
@@ -126,6 +127,10 @@ class Recogniser:
             return media
         line = Line(_large(path), self._settings.queue_wait)
         return await self._worker.run_in(line, probe.measure, path)
+
+    async def _cancels(self, media: Media) -> bool:
+        """Whether its channels have to be mixed here, as the service might hear nothing of them."""
+        return await self._worker.run_in(Line(patience=self._settings.queue_wait), fit.cancels, media.path)
 
     async def _fitted(self, work: Work, patience: float | None = None) -> Work:
         """A job waits for its turn without an end."""

@@ -57,13 +57,12 @@ def test_what_fits_nowhere_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("channels", [2, 4, 6])
 @pytest.mark.parametrize("heard_on", [0, 1, 3])
 def test_every_channel_is_heard(tmp_path: Path, channels: int, heard_on: int) -> None:
-    """The fourth of six is for effects below speech, which a mix to mono leaves out."""
     pcm = array.array("h", bytes(2 * channels * 48_000))
     pcm[heard_on % channels :: channels] = array.array("h", tone(1, 48_000))
     media = measure(make("wav", pcm.tobytes(), 48_000, channels, tmp_path / "a"))
     heard = samples(fit(media, tmp_path / "b", max_bytes=1 << 20).path)
 
-    assert (loudness(heard) > 500) == ((channels, heard_on) != (6, 3))
+    assert loudness(heard) > 500
     assert 32_767 > max(heard)
 
 

@@ -1,13 +1,15 @@
-"""Which files wait for which."""
+"""Which files wait for which, and what is sent instead of them."""
 
 from __future__ import annotations
 
+import array
 import asyncio
 from pathlib import Path
 
 import pytest
 
 from compat.audio.worker import Line, Worker
+from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from compat.endpoints.recognition import LARGE, Recogniser
 from compat.errors import BudgetSpent
 from compat.settings import Settings
@@ -15,6 +17,7 @@ from compat.transcript import Ask
 from compat.upstream.http import Service
 from tests.audio import hostile
 from tests.audio.media import make, tone
+from tests.house import house
 
 NOWHERE = "http://127.0.0.1:1"
 
@@ -38,3 +41,15 @@ async def test_short_files_pass_long_ones_which_do_not_wait_for_ever(tmp_path: P
     await asyncio.gather(stuck, return_exceptions=True)
     await worker.close()
     await service.close()
+
+
+@pytest.mark.parametrize("container", ["wav", "flac", "mp3", "m4a", "webm"])
+def test_channels_that_cancel_each_other_are_mixed_here(tmp_path: Path, container: str) -> None:
+    """As the service might hear silence."""
+    words = lay(VOCABULARY[:6])
+    sound = array.array("h", [sign * sample for sample in array.array("h", encode(words)) for sign in (1, -1)])
+    path = make(container, sound.tobytes(), 16_000, 2, tmp_path / f"a.{container}")
+    with house(Tones()) as home:
+        answer = home.client().audio.transcriptions.create(model="whisper-1", file=path)
+
+    assert [word.text for word in words] == answer.text.split()

@@ -1,0 +1,81 @@
+"""Channels in opposite phase, as a miswired cable makes them, whose mix is silence: for the worker process only."""
+
+from __future__ import annotations
+
+import array
+from collections.abc import Sequence
+from operator import mul
+
+from av.audio.frame import AudioFrame
+
+_CODES = {"u8": "B", "s16": "h", "s32": "i", "s64": "q", "flt": "f", "dbl": "d"}
+_CANCELLED = 0.02  # of the channels' power is left in their sum: those without a common sound leave all of it
+_POINTS = 48  # samples of a frame that are looked at
+_EVERY = 0.1  # seconds, while there is sound
+_QUIET = 0.001  # of the power of what was loud: the noise of a codec, which does not tell
+_LOUDER = 1.5  # times the power of the channel that is heard, before another one is
+_FADING = 0.98  # what was loud, after each look
+
+
+class Phase:
+    """Follows the frames of one track. `sounding`, `opposed`: whether there is sound on its channels now, and whether
+    they cancel each other."""
+
+    def __init__(self) -> None:
+        self.opposed = False
+        self.sounding = False
+        self._unseen = 0.0
+        self._loud = 0.0
+        self._loudest = 0
+
+    def feed(self, frame: AudioFrame) -> None:
+        """Where the channels cancel each other, each becomes the loudest one."""
+        if frame.layout.nb_channels < 2 or frame.format.packed.name not in _CODES:
+            return
+        self._unseen += frame.samples / frame.sample_rate
+        if self._unseen >= _EVERY or not self.sounding:
+            self._unseen = 0.0
+            self._look(_channels(frame, max(1, frame.samples // _POINTS)))
+        if self.opposed:
+            _put_on_all(frame, self._loudest)
+
+    def _look(self, channels: Sequence[Sequence[float]]) -> None:
+        powers = [sum(map(mul, channel, channel)) / len(channel) for channel in channels]
+        self._loud = max(self._loud * _FADING, *powers)
+        self.sounding = max(powers) > self._loud * _QUIET
+        if self.sounding:
+            mixed = list(map(sum, zip(*channels, strict=True)))
+            self.opposed = sum(map(mul, mixed, mixed)) / len(mixed) < _CANCELLED * sum(powers)
+            if max(powers) > _LOUDER * powers[self._loudest]:
+                self._loudest = powers.index(max(powers))
+
+
+def _channels(frame: AudioFrame, step: int) -> list[list[float]]:
+    """Samples of each channel, one of every `step`."""
+    count, middle = frame.layout.nb_channels, 128 if frame.format.packed.name == "u8" else 0
+    if frame.format.is_planar:
+        parts = [_samples(frame, number)[::step] for number in range(count)]
+    else:
+        whole = _samples(frame, 0)
+        parts = [whole[number :: step * count] for number in range(count)]
+    return [[sample - middle for sample in part] for part in parts]
+
+
+def _samples(frame: AudioFrame, number: int) -> array.array[int]:
+    """Those of a plane, which may be floats."""
+    samples = array.array(_CODES[frame.format.packed.name], bytes(frame.planes[number]))
+    return samples[: frame.samples * (1 if frame.format.is_planar else frame.layout.nb_channels)]
+
+
+def _put_on_all(frame: AudioFrame, loudest: int) -> None:
+    frame.make_writable()
+    count = frame.layout.nb_channels
+    if frame.format.is_planar:
+        for plane in frame.planes[:count]:
+            plane.update(bytes(frame.planes[loudest]))
+        return
+    samples, plane = _samples(frame, 0), frame.planes[0]
+    loud = samples[loudest::count]
+    for number in range(count):
+        samples[number::count] = loud
+    plane.update(samples.tobytes().ljust(plane.buffer_size, b"\0"))
