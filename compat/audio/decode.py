@@ -35,6 +35,8 @@ _FORMATS = (
     "matroska,webm,ac3,eac3,dts,wv,tta,ape,mpc,mpc8,tak,gsm,voc,"
     "nistsphere,sox,ircam,epaf,pvf,avr,iff,hcom,sds,wve,ast,mlp,truehd,rm,nut,wtv,mxf,dss,dsf,qcp,oma"
 )
+_UNLISTED = ("mpeg", "mpegts")  # films that do not list their tracks: a sound that begins late is found on the way
+_FARTHER = {"analyzeduration": "600000000", "probesize": "67108864"}  # microseconds and bytes of it
 _FAILURES = 10_000  # packets in a row that cannot be decoded, before the rest is given up
 _STOPS = 20  # times that a demuxer may fail on its way
 _LINKS = 1000  # of one chained Ogg file
@@ -77,9 +79,7 @@ class Track:
     @property
     def alone(self) -> bool:
         """Whether there is no other track, but for a cover picture, subtitles and data."""
-        streams = self.container.streams
-        films = [video for video in streams.video if not _cover(video)]
-        return len(streams.audio) == 1 and not films
+        return len(self.container.streams.audio) == 1 and not _films(self.container)
 
     def kind(self, path: Path) -> tuple[Container, bool]:
         """The container, and whether it begins where the file does."""
@@ -165,8 +165,9 @@ def _silent(packet: Packet[AudioStream]) -> AudioFrame:
     return frame
 
 
-def _cover(stream: VideoStream) -> bool:
-    return bool(stream.disposition & Disposition.attached_pic)
+def _films(container: InputContainer) -> list[VideoStream]:
+    """Its moving pictures: covers are none."""
+    return [video for video in container.streams.video if not video.disposition & Disposition.attached_pic]
 
 
 class _Position:
@@ -187,16 +188,24 @@ class _Position:
         return far
 
 
+def began(stream: AudioStream | VideoStream) -> float:
+    """The time of its first frame, in seconds; 0 where that is not known."""
+    return float(max(stream.start_time or 0, 0) * (stream.time_base or 0))
+
+
 class Clock:
     """Time as sound is heard: `seconds` so far. `holes`: whether the container's own times leave something out.
 
-    What a recorder left out is silence, and counts; what was lost to damage is not there, and does not. Nor does a jump
-    of an hour, which no recording has: `skipped` is the sum of these.
+    It begins with a film's pictures, otherwise with the sound. What a recorder left out is silence, and counts; what
+    was lost to damage is not there, and does not. Nor does a jump of an hour, which no recording has: `skipped` is the
+    sum of these.
     """
 
     def __init__(self, container: InputContainer, stream: AudioStream) -> None:
         self._base = float(stream.time_base or 0)
-        self._start = max(stream.start_time or 0, 0) * self._base
+        films = _films(container)
+        self._start = min([began(stream), *map(began, films)])
+        self._film = bool(films)
         self._recorded = container.format.name.startswith(RECORDERS)
         self._lost = False
         self.seconds = 0.0
@@ -210,15 +219,16 @@ class Clock:
     def feed(self, pts: int | None, duration: float) -> float:
         """Add a frame of this length, and return the seconds of silence before it, ignoring rounding and bad times."""
         gap = 0.0 if pts is None else pts * self._base - self._start - self.seconds
+        late = self._film and not self.seconds
         if abs(gap) >= _MOST_GAP:
             self.holes, self.skipped = self.holes or gap > 0, self.skipped + gap
             self._start, gap = self._start + gap, 0.0
         elif gap <= LEAST_GAP:
             gap = 0.0
-        elif self._lost or not self._recorded:
+        elif not late and (self._lost or not self._recorded):
             self.holes, self._start, gap = True, self._start + gap, 0.0
         self._lost = self._lost and pts is None
-        self.holes = self.holes or gap > 0
+        self.holes = self.holes or (gap > 0 and not late)
         self.seconds += gap + duration
         if self.seconds > _MOST:
             raise BadAudio("The audio is longer than 12 hours.")
@@ -304,6 +314,9 @@ def _track(path: Path, place: Place) -> Track:
     if start >= end:
         raise BadAudio("The file holds no sound.")
     container = av.open(address, "r", format=demuxer, options=options, metadata_errors="ignore")
+    if container.format.name in _UNLISTED and container.streams.best("audio") is None:
+        container.close()
+        container = av.open(address, "r", format=demuxer, options=options | _FARTHER, metadata_errors="ignore")
     try:
         return Track(path, container, _best(container), place)
     except BadAudio:

@@ -6,14 +6,16 @@ counted. A short file is decoded, which finds all damage, and so is one in which
 
 from __future__ import annotations
 
+import itertools
 import time
 from pathlib import Path
 from typing import NamedTuple
 
 import av
+from av.audio.frame import AudioFrame
 
-from compat.audio import boxes, structure
-from compat.audio.decode import LEAST_GAP, NOTHING, RECORDERS, Track, opened, pause
+from compat.audio import boxes, sniff, structure
+from compat.audio.decode import LEAST_GAP, NOTHING, RECORDERS, Track, began, opened, pause
 from compat.audio.riff import placeholder
 from compat.audio.sniff import Container, Span
 from compat.errors import BadAudio
@@ -44,7 +46,7 @@ class Sound(NamedTuple):
 def measured(path: Path) -> Sound:
     """Prove that a file's sound can be decoded, and find where it ends. Raises BadAudio."""
     with opened(path) as track:
-        first, _ = next(track.frames(), (None, 0.0))
+        first, silence = next(track.frames(), (None, 0.0))
         if first is None:
             raise BadAudio(NOTHING)
         (container, whole), rate, channels = track.kind(path), first.sample_rate, first.layout.nb_channels
@@ -52,11 +54,38 @@ def measured(path: Path) -> Sound:
         whole = whole and track.alone and structured is not False
         unknown = _unknown(track, stated)
         believed = _believed(track, stated) if stated and (structured or _fills(track, stated)) else None
+        late = _late(path, track, first, silence)
     if header is not None and header.coding is not None:
         return Sound(container, header.duration, stated, rate, channels, whole and not _differ(stated, header.duration))
+    stated, believed = stated and max(0.0, stated - late), believed and believed - late
     duration, odd, skipped = _length(path, believed, stated)
+    # AVI's header counts the time before a sound that begins late
+    unknown = unknown or bool(container is sniff.AVI and structured and not odd)
     clean = whole and header is None and not odd and not _differ(stated, duration)
     return Sound(container, duration, 0.0 if unknown else max(0.0, stated - max(0.0, skipped)), rate, channels, clean)
+
+
+def _late(path: Path, track: Track, first: AudioFrame, silence: float) -> float:
+    """Seconds by which the sound, with the silence in front of it, begins after its track does; negative if before."""
+    if track.container.format.name == "ogg" and track.stream.codec_context.codec.name == "flac":
+        return _joined(path)
+    if first.pts is None or first.time_base is None:
+        return 0.0
+    late = float(first.pts * first.time_base) - silence - began(track.stream)
+    return late if abs(late) > LEAST_GAP else 0.0
+
+
+def _joined(path: Path) -> float:
+    """When FLAC in Ogg begins, by its first page: FFmpeg says 0 of a stream that was recorded from its middle on."""
+    with opened(path) as track:
+        packets = track.own()
+        first = next(packets)
+        page = [first, *itertools.takewhile(lambda packet: packet.pos == first.pos, packets)]
+        length = sum(packet.duration or 0 for packet in page)
+        place, base = track.place.span.start + (first.pos or 0), float(track.stream.time_base or 0)
+    with path.open("rb") as file:
+        file.seek(place)
+        return max(0.0, structure.ogg_time(file.read(14)) - length) * base
 
 
 def _length(path: Path, believed: float | None, stated: float) -> tuple[float, bool, float]:
@@ -86,8 +115,10 @@ def _stated(path: Path, track: Track) -> float:
         file.seek(place.span.start)
         head = file.read(8192)
     names = set(container.format.name.split(","))
-    if "avi" in names or "asf" in names:
-        return structure.avi_seconds(head) if "avi" in names else _from_start(track, structure.asf_seconds(head))
+    if "avi" in names:
+        return structure.avi_seconds(head)
+    if "asf" in names:  # of the whole film, if it is one
+        return _from_start(track, structure.asf_seconds(head)) if track.alone else 0.0
     if ("mp3" in names and not _counts_all(head, place.span)) or not names & _SURE:
         return 0.0
     if stream.duration is not None and stream.time_base is not None:
@@ -103,7 +134,7 @@ def _stated(path: Path, track: Track) -> float:
 
 def _from_start(track: Track, end: float) -> float:
     """The length of sound that ends at this time; a length already, if the sound begins later."""
-    begin = float(max(track.stream.start_time or 0, 0) * (track.stream.time_base or 0))
+    begin = began(track.stream)
     return end - begin if end > begin else end
 
 
@@ -130,6 +161,8 @@ def _structured(path: Path, track: Track) -> bool | None:
             return structure.ogg_runs(file, place)
         if "mov" in names:
             return boxes.fit(file, place, fragments=_BOXES) and not boxes.edited(file, place)
+        if "avi" in names:
+            return structure.avi_fits(file, place)
         return structure.segment_fits(file, place) if "matroska" in names else None
 
 

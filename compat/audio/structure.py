@@ -215,6 +215,11 @@ def ogg_runs(file: BinaryIO, place: Span) -> bool:
     return whole and len(serials) == 1 and all(before <= after for before, after in pairwise(times))
 
 
+def ogg_time(page: bytes) -> int:
+    """Samples until the end of a page, by its own head; 0 if nothing ends on it."""
+    return max(0, struct.unpack_from("<q", page, 6)[0]) if page.startswith(b"OggS") and len(page) >= 14 else 0
+
+
 def _ogg_page(block: bytes, at: int) -> bytes | None:
     """The page that begins there, if all of it is in the block."""
     if len(block) < at + 27 or len(block) < at + 27 + block[at + 26]:
@@ -252,6 +257,18 @@ def segment_fits(file: BinaryIO, place: Span) -> bool | None:
 
 
 # --- AVI and ASF -------------------------------------------------------------------------------------------------
+
+
+def avi_fits(file: BinaryIO, place: Span) -> bool:
+    """Whether the file ends where a RIFF of it ends; there is one for each gigabyte."""
+    at = place.start
+    while at < place.end:
+        file.seek(at)
+        head = file.read(8).ljust(8, b"\0")
+        if not head.startswith(b"RIFF"):
+            return False
+        at += 8 + struct.unpack_from("<I", head, 4)[0]
+    return at == place.end
 
 
 def avi_seconds(head: bytes) -> float:

@@ -71,14 +71,18 @@ def make(container: str, pcm: bytes, rate: int, channels: int, path: Path) -> Pa
     return path
 
 
-def write(recipe: Recipe, pcm: bytes, rate: int, channels: int, target: str | BinaryIO) -> None:
+def write(
+    recipe: Recipe, pcm: bytes, rate: int, channels: int, target: str | BinaryIO, late: int = 0, silent: int = 0
+) -> None:
+    """The sound begins `late` seconds after the pictures, if there are any, and ends `silent` seconds before them."""
     with av.open(target, "w", format=recipe.muxer, options=dict(recipe.muxing)) as output:
         video = _video(output) if recipe.picture else None
         audio = _audio(output, recipe, rate, channels) if recipe.sound else None
         if video is not None:
-            _paint(output, video, len(pcm) / 2 / channels / rate)
+            _paint(output, video, late + silent + len(pcm) / 2 / channels / rate)
         if audio is not None:
             for frame in frames(pcm, rate, channels, audio):
+                frame.pts = (frame.pts or 0) + late * audio.codec_context.sample_rate
                 output.mux(audio.encode(frame))
             output.mux(audio.encode(None))
 

@@ -13,11 +13,11 @@ import pytest
 from compat.audio import decode
 from compat.audio.probe import header, measure
 from compat.transcript import Media
-from tests.audio.media import Recipe, tone, write
+from tests.audio.media import Recipe, silence, tone, write
 from tests.audio.odd import CONTAINERS, put
 
 SECONDS = 6.0
-SHIFTED = ["mkv", "mkv-aac", "webm", "flv", "ogg", "opus", "m4a", "wma", "mpegts"]
+SHIFTED = ["mkv", "mkv-aac", "webm", "flv", "ogg", "opus", "ogg-flac", "m4a", "wma", "mpegts"]
 RARE = {
     "sox": Recipe(".sox", "sox", "pcm_s32le"),
     "ircam": Recipe(".sf", "ircam", "pcm_s16le"),
@@ -52,6 +52,24 @@ def test_sound_that_begins_late_in_its_file_is_no_shorter(tmp_path: Path, name: 
 
     assert media.duration == pytest.approx(SECONDS, abs=0.2)
     assert media.promised is None
+
+
+@pytest.mark.parametrize("name", ["avi", "ogg-flac", "opus"])
+def test_long_sound_that_begins_late_is_no_shorter(tmp_path: Path, name: str) -> None:
+    recipe = CONTAINERS[name]
+    write(recipe, silence(70, rate := recipe.rate or 16_000), rate, 1, str(tmp_path / "late"), late=7)
+    media = probed((tmp_path / "late").read_bytes(), tmp_path)
+
+    assert media.duration == pytest.approx(70, abs=0.2)
+    assert media.promised is None
+
+
+@pytest.mark.parametrize("keep", [0.4, 0.7])
+def test_a_cut_avi_says_what_is_missing(tmp_path: Path, keep: float) -> None:
+    data = made(CONTAINERS["avi"], tmp_path)
+    media = probed(data[: int(len(data) * keep)], tmp_path)
+
+    assert media.promised == pytest.approx(SECONDS, abs=0.2)
 
 
 @pytest.mark.parametrize("name", ["mkv", "ogg", "opus", "wma"])

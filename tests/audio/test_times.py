@@ -15,7 +15,7 @@ from compat.audio.probe import header, measure
 from compat.emulator import sound
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from compat.transcript import Media
-from tests.audio.media import frames
+from tests.audio.media import Recipe, frames, write
 from tests.audio.odd import written
 
 WORDS = lay(VOCABULARY[:4], gap_ms=400)
@@ -126,6 +126,40 @@ def test_what_a_recorder_left_out_is_silence(
         assert [word.text for word in WORDS] == [word for word, _ in heard(path, read)]
         for word, (_, found) in zip(WORDS, heard(path, read), strict=True):
             assert found == pytest.approx(word.begin_ms + 5000 * (word.begin_ms > 1150), abs=80)
+
+
+FILMS = {
+    "mp4": Recipe(".mp4", "mp4", "aac", picture=True),
+    "mov": Recipe(".mov", "mov", "aac", picture=True),
+    "matroska": Recipe(".mkv", "matroska", "libmp3lame", picture=True),
+    "mpegts": Recipe(".ts", "mpegts", "aac", picture=True),
+    "mpeg": Recipe(".mpg", "mpeg", "mp2", picture=True),
+    "asf": Recipe(".wmv", "asf", "wmav2", {"b": "64k"}, picture=True),
+}
+
+
+@pytest.mark.parametrize("name", FILMS)
+@pytest.mark.parametrize(("late", "seconds"), [(0, 3), (2, 3), (20, 3), (20, 62)])
+def test_a_film_s_words_have_its_pictures_times(
+    tmp_path: Path, minute: bytes, name: str, late: int, seconds: int
+) -> None:
+    write(FILMS[name], minute[: seconds * 96_000], 48_000, 1, str(tmp_path / "film"), late)
+    media = measured(tmp_path / "film")
+
+    assert media.duration == pytest.approx(late + seconds, abs=0.15)
+    assert media.promised is None
+    for word, (text, found) in zip(WORDS, heard(tmp_path / "film"), strict=True):
+        assert word.text == text
+        assert found == pytest.approx(word.begin_ms + 1000 * late, abs=80)
+
+
+@pytest.mark.parametrize("name", FILMS)
+def test_pictures_that_outlast_the_sound_promise_nothing(tmp_path: Path, name: str) -> None:
+    write(FILMS[name], encode(WORDS, rate=48_000, length_ms=3000), 48_000, 1, str(tmp_path / "film"), silent=9)
+    media = measured(tmp_path / "film")
+
+    assert media.duration == pytest.approx(3, abs=0.15)
+    assert media.promised is None
 
 
 @pytest.mark.parametrize("name", ["m4a", "mp4-fragments", "mov", "webm", "mkv", "mkv-aac"])
