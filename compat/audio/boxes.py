@@ -53,6 +53,12 @@ def indexed(file: BinaryIO, place: Span) -> bool:
     return any(name == b"moov" for name, _ in _inside(file, place.start, place.end))
 
 
+def fragmented(file: BinaryIO, place: Span) -> bool:
+    """Whether the samples may be in fragments, each with its own time."""
+    moov = next((body for name, body in _inside(file, place.start, place.end) if name == b"moov"), None)
+    return moov is not None and _path(file, moov, b"mvex") is not None
+
+
 def seconds(file: BinaryIO, place: Span) -> float | None:
     """The length of the only track, by its table of times; None where there are several, or an edit list cuts it."""
     tracks = list(_tracks(file, place))

@@ -114,6 +114,7 @@ def _stated(path: Path, track: Track) -> float:
     with path.open("rb") as file:
         file.seek(place.span.start)
         head = file.read(8192)
+        fragments = container.format.name.startswith("mov,") and boxes.fragmented(file, place.span)
     names = set(container.format.name.split(","))
     if "avi" in names:
         return structure.avi_seconds(head)
@@ -123,8 +124,9 @@ def _stated(path: Path, track: Track) -> float:
         return 0.0
     if stream.duration is not None and stream.time_base is not None:
         length = float(stream.duration * stream.time_base)
-        # FFmpeg takes the beginning off the last page's time, but not for Opus
-        return _from_start(track, length) if "ogg" in names and stream.codec_context.name == "opus" else length
+        # FFmpeg takes the beginning off the last page's time, but not for Opus, nor for fragments
+        opus = "ogg" in names and stream.codec_context.name == "opus"
+        return _from_start(track, length) if opus or fragments else length
     if len(container.streams) > 1 or container.duration is None:
         return 0.0
     # Matroska's Duration element (RFC 9559 §5.1.2.10) stands before the first cluster

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import random
 import struct
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import pytest
@@ -61,6 +61,19 @@ def test_long_sound_that_begins_late_is_no_shorter(tmp_path: Path, name: str) ->
     media = probed((tmp_path / "late").read_bytes(), tmp_path)
 
     assert media.duration == pytest.approx(70, abs=0.2)
+    assert media.promised is None
+
+
+@pytest.mark.parametrize("seconds", [6, 70])
+@pytest.mark.parametrize("missing", [1, 3])
+def test_fragments_from_the_middle_of_a_programme_are_whole(tmp_path: Path, seconds: int, missing: int) -> None:
+    options = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "frag_duration": "1000000"}
+    data = made(CONTAINERS["mp4-fragments"]._replace(muxing=options), tmp_path, seconds)
+    parts = data.split(b"moof")
+    edges = list(accumulate(len(part) + 4 for part in parts))
+    media = probed(data[: edges[0] - 8] + data[edges[missing] - 8 :], tmp_path)
+
+    assert media.duration == pytest.approx(seconds - missing, abs=0.1)
     assert media.promised is None
 
 
