@@ -59,6 +59,8 @@ def measured(path: Path) -> Sound:
         return Sound(container, header.duration, stated, rate, channels, whole and not _differ(stated, header.duration))
     stated, believed = stated and max(0.0, stated - late), believed and believed - late
     duration, odd, skipped = _length(path, believed, stated)
+    if header is not None:  # its bytes are stated, and what they last is known by those that are there
+        stated = duration * (header.stated or 0) / header.present
     # AVI's header counts the time before a sound that begins late
     unknown = unknown or bool(container is sniff.AVI and structured and not odd)
     clean = whole and header is None and not odd and not _differ(stated, duration)
@@ -109,7 +111,7 @@ def _differ(stated: float, found: float) -> bool:
 def _stated(path: Path, track: Track) -> float:
     """The length that the container's header gives, 0 where FFmpeg would have guessed it from the bit rate."""
     container, stream, place = track.container, track.stream, track.place
-    if place.wave is not None and (place.wave.coding is not None or place.wave.stated is None):
+    if place.wave is not None:
         return place.wave.promised
     with path.open("rb") as file:
         file.seek(place.span.start)

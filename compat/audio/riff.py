@@ -49,7 +49,8 @@ class Wave(NamedTuple):
 
     @property
     def promised(self) -> float:
-        return (self.stated or 0) // self.block / self.rate
+        """In seconds; 0 for compressed sound."""
+        return (self.stated or 0) // self.block / self.rate if self.coding else 0.0
 
 
 class _Form(NamedTuple):

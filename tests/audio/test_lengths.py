@@ -64,6 +64,18 @@ def test_long_sound_that_begins_late_is_no_shorter(tmp_path: Path, name: str) ->
     assert media.promised is None
 
 
+@pytest.mark.parametrize("codec", ["adpcm_ms", "adpcm_ima_wav", "libmp3lame"])
+@pytest.mark.parametrize("pace", [1, 8000, 16_000, 1 << 30])
+@pytest.mark.parametrize("keep", [1.0, 0.6])
+def test_compressed_wav_promises_what_its_bytes_last(tmp_path: Path, codec: str, pace: int, keep: float) -> None:
+    """Not what its rate of bytes says, which writers give roughly."""
+    data = put(made(Recipe(".wav", "wav", codec), tmp_path, 16.0, 8000), b"fmt ", 12, "<I", pace)
+    media = probed(data[: int(len(data) * keep)], tmp_path)
+
+    assert media.duration == pytest.approx(keep * 16, abs=0.2)
+    assert media.promised == (None if keep == 1 else pytest.approx(16, abs=0.3))
+
+
 @pytest.mark.parametrize("seconds", [6, 70])
 @pytest.mark.parametrize("missing", [1, 3])
 def test_fragments_from_the_middle_of_a_programme_are_whole(tmp_path: Path, seconds: int, missing: int) -> None:
