@@ -23,6 +23,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from compat.audio import boxes, sniff
+from compat.audio.formats import FORMATS
 from compat.audio.mix import Mixer, s16
 from compat.audio.riff import Wave, wave
 from compat.audio.sniff import Container, Span
@@ -30,11 +31,6 @@ from compat.errors import BadAudio, DiskFull
 
 av.logging.set_level(None)
 
-_FORMATS = (
-    "wav,w64,aiff,au,caf,mp3,aac,loas,flac,ogg,amr,amrnb,amrwb,asf,avi,flv,mpeg,mpegts,mov,mp4,m4a,3gp,3g2,mj2,"
-    "matroska,webm,ac3,eac3,dts,wv,tta,ape,mpc,mpc8,tak,gsm,voc,"
-    "nistsphere,sox,ircam,epaf,pvf,avr,iff,hcom,sds,wve,ast,mlp,truehd,rm,nut,wtv,mxf,dss,dsf,qcp,oma"
-)
 _UNLISTED = ("mpeg", "mpegts")  # films that do not list their tracks: a sound that begins late is found on the way
 _FARTHER = {"analyzeduration": "600000000", "probesize": "67108864"}  # microseconds and bytes of it
 _FAILURES = 10_000  # packets in a row that cannot be decoded, before the rest is given up
@@ -310,7 +306,7 @@ def _track(path: Path, place: Place) -> Track:
     if (start, end) == (0, path.stat().st_size):
         address = f"file:{path}"
     if demuxer is None:
-        options["format_whitelist"] = _FORMATS
+        options["format_whitelist"] = ",".join(FORMATS)
     if start >= end:
         raise BadAudio("The file holds no sound.")
     container = av.open(address, "r", format=demuxer, options=options, metadata_errors="ignore")

@@ -9,13 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from compat.audio.formats import SUFFIXES
+
 STANDARD = "-"
 TRANSCRIPTS = frozenset({".txt", ".srt", ".vtt", ".json"})
-_SUFFIXES = """
-3g2 3gp 3gpp aac ac3 aif aifc aiff amr ape asf au avi caf dts eac3 f4v flac flv gsm m2ts m4a m4b m4r m4v mka mkv mov mp2
-mp3 mp4 mpeg mpg mpga mts mxf oga ogg ogv opus qt ra rm snd spx tta vob voc w64 wav wave weba webm wma wmv wv
-"""
-MEDIA = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ def _matching(pattern: str) -> Iterator[Recording | Unreadable]:
         suffix = path.suffix.lower()
         if path.is_dir():
             yield from _walk(path, root, folders)
-        elif suffix in MEDIA or not (open_suffix or suffix in TRANSCRIPTS):
+        elif suffix in SUFFIXES or not (open_suffix or suffix in TRANSCRIPTS):
             yield _file(path, root)
 
 
@@ -145,5 +142,5 @@ def _walk(folder: Path, root: Path, met: set[tuple[int, int]]) -> Iterator[Recor
         if path.is_dir():
             if not _leads_back(path, folder, root):
                 yield from _walk(path, root, met)
-        elif path.suffix.lower() in MEDIA:
+        elif path.suffix.lower() in SUFFIXES:
             yield _file(path, root)

@@ -15,7 +15,8 @@ from pathlib import Path
 import click
 from tinytag import TinyTag, TinyTagException
 
-from compat.transcribe.finding import MEDIA, STANDARD, TRANSCRIPTS, Recording, Unreadable, find
+from compat.audio.formats import SUFFIXES
+from compat.transcribe.finding import STANDARD, TRANSCRIPTS, Recording, Unreadable, find
 
 
 @dataclass(frozen=True)
@@ -122,12 +123,12 @@ def _files(folder: Path) -> list[str] | None:
 def _stem(source: Path, siblings: Sequence[str] | None) -> str:
     """What a transcript is called before its suffix. It depends on what lies beside the recording and not on the
     command: the next one must find the transcript, and must not take that of talk.mp3 for that of talk.wav."""
-    if siblings is None or source.suffix.lower() not in MEDIA:
+    if siblings is None or source.suffix.lower() not in SUFFIXES:
         return source.name
     stem = source.stem.casefold()
     for name in siblings:
         other = Path(name)
-        same = other.name.casefold() == stem or (other.stem.casefold() == stem and other.suffix.lower() in MEDIA)
+        same = other.name.casefold() == stem or (other.stem.casefold() == stem and other.suffix.lower() in SUFFIXES)
         if same and name != source.name:
             return source.name
     return source.stem
