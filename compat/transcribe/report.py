@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 import click
@@ -77,7 +77,10 @@ class Report:
             else:
                 click.echo(harmless(text), nl=False)
 
-    def told(self, piece: Piece, status: str, error: str | None = None) -> None:
+    def told(
+        self, piece: Piece, status: str, error: str | None = None, *, missing: Mapping[str, float] | None = None
+    ) -> None:
+        """`missing`: the seconds `promised` and `decoded` of a file that is cut or damaged."""
         if piece in self._bars and self._whole is not None:
             self._progress.remove_task(self._bars.pop(piece))
             self._progress.advance(self._whole, piece.seconds)
@@ -87,12 +90,16 @@ class Report:
         target = str(piece.target) if piece.target else None
         source = piece.name if piece.source.name != piece.name and piece.target is None else str(piece.source)
         if self._lines:
-            self._line(source, target, status, piece.seconds, error)
+            self._line(source, target, status, piece.seconds, error, missing)
         if error is not None:
             self._failed(piece.name, error)
         elif not (self._quiet or self._lines or target is None):
             said = "already exists (use --force to overwrite)" if status == "exists" else status
             self._say(f"{target}: {said}")
+        if missing and not self._lines:
+            self._say(
+                f"{piece.name}: {missing['decoded']:.1f} of {missing['promised']:.1f} s could be decoded", "yellow"
+            )
 
     def unreadable(self, what: Unreadable) -> None:
         if self._lines:
@@ -111,9 +118,17 @@ class Report:
     def stopped(self, pieces: int) -> None:
         self._say(f"Stopped: {self._done} of {pieces} done. The same command continues with the others.")
 
-    def _line(self, source: str, target: str | None, status: str, seconds: float, error: str | None) -> None:
-        line = {"file": source, "output": target, "status": status, "seconds": seconds}
-        line |= {"error": error} if error else {}
+    def _line(
+        self,
+        source: str,
+        target: str | None,
+        status: str,
+        seconds: float,
+        error: str | None,
+        missing: Mapping[str, float] | None = None,
+    ) -> None:
+        line: dict[str, Any] = {"file": source, "output": target, "status": status, "seconds": seconds}
+        line |= ({"error": error} if error else {}) | ({"truncated": missing} if missing else {})
         with _writing():
             click.echo(as_json(line))
 

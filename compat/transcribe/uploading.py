@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 AT_ONCE = 4
+_SECONDS = re.compile(r"(promised|decoded)=([0-9.]+)")
 
 
 def upload(client: AsyncOpenAI, pieces: Sequence[Piece], wanted: Wanted, report: Report) -> None:
@@ -51,16 +53,16 @@ async def _one(
     try:
         async with room:
             check(piece.target)
-            text = await _asked(client, piece, wanted, report)
+            text, missing = await _asked(client, piece, wanted, report)
         if piece.target is None:
             try:
                 await before.wait()
             finally:  # Ctrl-C, too, keeps what came
                 report.transcript(text)
-                report.told(piece, "done")
+                report.told(piece, "done", missing=missing)
         else:
             put(piece.target, text, force=wanted.force)
-            report.told(piece, "done")
+            report.told(piece, "done", missing=missing)
     except BrokenPipeError:
         raise
     except server.failures() as exc:
@@ -69,7 +71,8 @@ async def _one(
         after.set()
 
 
-async def _asked(client: AsyncOpenAI, piece: Piece, wanted: Wanted, report: Report) -> str:
+async def _asked(client: AsyncOpenAI, piece: Piece, wanted: Wanted, report: Report) -> tuple[str, dict[str, float]]:
+    """The transcript, and where the file is cut or damaged, the seconds that it promises and those that decode."""
     shape = "diarized_json" if wanted.diarize and wanted.shape == "text" else wanted.shape
     default = "gpt-4o-transcribe-diarize" if wanted.diarize else "whisper-1"
     with piece.source.open("rb") as file:
@@ -82,8 +85,9 @@ async def _asked(client: AsyncOpenAI, piece: Piece, wanted: Wanted, report: Repo
             create = client.audio.transcriptions.with_raw_response.create
             fields |= {"language": wanted.language} if wanted.language else {}
             fields |= {"extra_body": {"diarization_enabled": "true"}} if wanted.diarize else {}
-        answer: str = (await create(**fields)).text
-    return _spoken(answer) if shape != wanted.shape else answer
+        answer = await create(**fields)
+    missing = {name: float(value) for name, value in _SECONDS.findall(answer.headers.get("x-compat-truncated", ""))}
+    return _spoken(answer.text) if shape != wanted.shape else answer.text, missing
 
 
 def _spoken(answer: str) -> str:

@@ -96,6 +96,17 @@ def test_one_failure_spoils_nothing_but_the_exit_status(home: House, folder: Pat
     assert not (folder / "bad.txt").exists()
 
 
+def test_what_is_missing_of_a_recording_is_said(home: House, folder: Path) -> None:
+    whole = (folder / "one.wav").read_bytes()
+    (folder / "cut.wav").write_bytes(whole[: len(whole) * 2 // 3])
+    read = json.loads(call(home, folder, "transcribe", "cut.wav", "--json").stdout)["truncated"]
+    done = call(home, folder, "transcribe", "cut.wav", "--quiet", "--force")
+
+    assert read["decoded"] == pytest.approx(read["promised"] * 2 / 3, abs=0.05)
+    expected = f"cut.wav: {read['decoded']:.1f} of {read['promised']:.1f} s could be decoded\n"
+    assert (0, expected) == (done.returncode, done.stderr.decode())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
