@@ -90,17 +90,21 @@ class Track:
     def clock(self) -> Clock:
         return Clock(self.container, self.stream)
 
-    def packets(self) -> Iterator[Packet[AudioStream]]:
-        """All packets. The links of a chained Ogg file are opened one by one: FFmpeg fails where the next one differs
-        in its codec, rate or channels."""
+    def links(self) -> list[int]:
+        """Where the parts begin that are files by themselves."""
+        find = sniff.links if self.container.format.name == "ogg" else sniff.joined
         with self.path.open("rb") as file:
-            span = self.place.span
-            links = list(islice(sniff.links(file, span), _LINKS)) if self.container.format.name == "ogg" else []
+            return list(islice(find(file, self.place.span), _LINKS))
+
+    def packets(self) -> Iterator[Packet[AudioStream]]:
+        """All packets. The links of a chained Ogg file, and the files that were joined to one, are opened one by one:
+        FFmpeg fails where the next one differs in its codec, rate or channels, or reads the first one only."""
+        links = self.links()
         if len(links) < 2:
             yield from self.own()
-        for begin, end in pairwise([*links, span.end] if len(links) > 1 else []):
+        for begin, end in pairwise([*links, self.place.span.end] if len(links) > 1 else []):
             try:
-                track = _track(self.path, self.place._replace(span=span._replace(start=begin, end=end)))
+                track = _linked(self.path, self.place.span._replace(start=begin, end=end))
             except (av.FFmpegError, BadAudio):
                 self.damaged = True
                 continue
@@ -279,6 +283,12 @@ def _found(path: Path) -> Track:
                 raise
             buried = _place(file, place.span._replace(start=start), whole=False)
     return _track(path, buried)
+
+
+def _linked(path: Path, span: Span) -> Track:
+    with path.open("rb") as file:
+        place = _place(file, span, whole=False)
+    return _track(path, place)
 
 
 def _place(file: BinaryIO, span: Span, *, whole: bool) -> Place:

@@ -51,15 +51,18 @@ def measured(path: Path) -> Sound:
             raise BadAudio(NOTHING)
         (container, whole), rate, channels = track.kind(path), first.sample_rate, first.layout.nb_channels
         header, stated, structured = track.place.wave, _stated(path, track), _structured(path, track)
-        whole = whole and track.alone and structured is not False
+        parts = len(track.links())
+        whole = whole and track.alone and structured is not False and parts < 2
         unknown = _unknown(track, stated)
         believed = _believed(track, stated) if stated and (structured or _fills(track, stated)) else None
         late = _late(path, track, first, silence)
-    if header is not None and header.coding is not None:
+    if header is not None and header.coding is not None and parts < 2:
         return Sound(container, header.duration, stated, rate, channels, whole and not _differ(stated, header.duration))
     stated, believed = stated and max(0.0, stated - late), believed and believed - late
     duration, odd, skipped = _length(path, believed, stated)
-    if header is not None:  # its bytes are stated, and what they last is known by those that are there
+    if parts > 1:  # what the first one says is no promise for all
+        unknown = True
+    elif header is not None:  # its bytes are stated, and what they last is known by those that are there
         stated = duration * (header.stated or 0) / header.present
     # AVI's header counts the time before a sound that begins late
     unknown = unknown or bool(container is sniff.AVI and structured and not odd)

@@ -120,7 +120,7 @@ def media(
 
 def _wav(path: Path, file: BinaryIO, place: Span, size: int) -> Media | None:
     found = wave(file, place.start, place.end)
-    if found is None or found.coding is None:
+    if found is None or found.coding is None or (not found.exact and len(list(sniff.joined(file, place))) > 1):
         return None
     return media(
         path,

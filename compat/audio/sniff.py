@@ -64,6 +64,14 @@ _LACED = 27 + 255  # bytes of an Ogg page's head, at most
 _LINK = re.compile(rb"OggS\0[\2\6].{20}(.)", re.DOTALL)
 _FAR = 1 << 20  # bytes of junk before a file's beginning
 _TAGS = 16  # at one end
+_CHUNKS = 10_000  # in which joined files are looked for
+_MARK = 16  # bytes of the longest of these
+_BEGINNINGS: dict[Container | None, re.Pattern[bytes]] = {
+    WMA: re.compile(rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\0\xaa\0\x62\xce\x6c"),
+    FLV: re.compile(rb"FLV\x01[\1\4\5]\0\0\0\x09\0\0\0\0"),
+    CAF: re.compile(rb"caff\0\x01\0\0desc"),
+    W64: re.compile(rb"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\0\0"),
+}
 _LONGEST = 4096  # bytes of a tag's end that are searched for its beginning
 
 
@@ -211,6 +219,47 @@ def links(file: BinaryIO, place: Span) -> Iterator[int]:
                 yield begin
             behind = begin + 27 + found[1][0] + sum(block[found.end() : found.end() + found[1][0]])
         at += whole
+
+
+def joined(file: BinaryIO, place: Span) -> Iterator[int]:
+    """Where the files begin that one was joined from, of the kinds that FFmpeg reads the first one of."""
+    file.seek(place.start)
+    kind = container_of(file.read(64))
+    if kind in _BEGINNINGS:
+        yield from _found(file, place, _BEGINNINGS[kind])
+    elif kind in (WAV, AIFF, M4A, MP4, MOV):
+        yield from _walked(file, place, kind)
+
+
+def _walked(file: BinaryIO, place: Span, kind: Container) -> Iterator[int]:
+    """By the sizes of RIFF, FORM, and boxes."""
+    at = place.start
+    for _ in range(_CHUNKS):
+        file.seek(at)
+        head = file.read(64)
+        if len(head) < 28 or at >= place.end:
+            return
+        if kind in (WAV, AIFF):
+            if container_of(head) is not kind:
+                return
+            yield at
+            length = int.from_bytes(head[4:8], "big" if head[:4] in (b"RIFX", b"FORM") else "little")
+            length = int.from_bytes(head[20:28], "little") if head[12:16] == b"ds64" else length
+            at += 8 + length + length % 2
+        else:
+            if head[4:8] == b"ftyp":
+                yield at
+            length = int.from_bytes(head[:4], "big")
+            at += max(8, int.from_bytes(head[8:16], "big") if length == 1 else length)
+
+
+def _found(file: BinaryIO, place: Span, beginning: re.Pattern[bytes]) -> Iterator[int]:
+    at = place.start
+    while at < place.end:
+        file.seek(at)
+        block = file.read(min(_FAR + _MARK, place.end - at))
+        yield from (at + found.start() for found in beginning.finditer(block) if found.start() < _FAR)
+        at += _FAR
 
 
 def sniff(file: BinaryIO, size: int) -> tuple[Container | None, Span]:

@@ -34,6 +34,7 @@ REFUSED = {
     "second half": set(CONTAINERS) - HEADLESS,
     "piped": {"aiff", "w64"},
 }
+FIRST = {"wv", "tta"}  # of joined files, the first one only
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +81,8 @@ def test_the_length_is_what_decodes(shelf: dict[str, bytes], tmp_path: Path, nam
         return
     kept = oddity in WHOLE and (name, oddity) != ("latm", "junk in front")  # FFmpeg has lost its way for a second
     expected = alone(tmp_path / "whole") if kept else alone(path)
+    if oddity == "joined with itself" and name not in FIRST:
+        expected = max(expected, 2 * alone(tmp_path / "whole"))
     media = measured(path)
 
     assert media.duration == pytest.approx(expected or 3.64 / 2, abs=0.2)
@@ -88,6 +91,20 @@ def test_the_length_is_what_decodes(shelf: dict[str, bytes], tmp_path: Path, nam
         assert heard(path)[: len(SAID)] == SAID  # AU has no place to end, and a tag clicks
         assert media.promised is None
     assert sum(map(len, pcm(path))) / 32_000 == pytest.approx(media.duration, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("wav", "wav-ima", "wav-alaw"), ("wav-adpcm", "rf64"), ("m4a", "m4a-alac"), ("mov", "mp4"), ("flv", "flv-aac")],
+)
+def test_joined_files_may_differ(shelf: dict[str, bytes], tmp_path: Path, names: tuple[str, ...]) -> None:
+    path = tmp_path / "odd"
+    path.write_bytes(b"".join(shelf[name] for name in names))
+    media = measured(path)
+
+    assert media.duration == pytest.approx(3.64 * len(names), abs=0.3)
+    assert (media.promised, media.clean) == (None, False)
+    assert heard(path) == SAID * len(names)
 
 
 @pytest.mark.parametrize("name", [name for name in CONTAINERS if name not in UNPIPED])
