@@ -16,29 +16,37 @@ from compat.transcript import Segment, Transcript
 
 
 class DiarizedSegment(msgspec.Struct, frozen=True, kw_only=True):
+    """`channel` is told where several were asked for."""
+
     type: Literal["transcript.text.segment"] = "transcript.text.segment"
     id: str
     start: float
     end: float
     text: str
     speaker: str
+    channel: int | msgspec.UnsetType = msgspec.UNSET
 
 
 def segments(transcript: Transcript) -> list[DiarizedSegment]:
-    """One a sentence. Where the service tells no speaker, it is one and the same."""
+    """One a sentence. Where the service tells no speaker, each channel is one."""
     spoken = sentences(transcript)
     names = labels(spoken)
     return [
         DiarizedSegment(
-            id=f"seg_{number:03}", start=part.start, end=part.end, text=part.text, speaker=names[part.speaker]
+            id=f"seg_{number:03}",
+            start=part.start,
+            end=part.end,
+            text=part.text,
+            speaker=names[part.channel, part.speaker],
+            channel=msgspec.UNSET if part.channel is None else part.channel,
         )
         for number, part in enumerate(spoken, 1)
     ]
 
 
-def labels(parts: Sequence[Segment]) -> dict[str | None, str]:
-    """The service's own marks of the speakers, and what they are called here."""
-    speakers = dict.fromkeys(part.speaker for part in parts)
+def labels(parts: Sequence[Segment]) -> dict[tuple[int | None, str | None], str]:
+    """The channels with the service's own marks of their speakers, and what they are called here."""
+    speakers = dict.fromkeys((part.channel, part.speaker) for part in parts)
     return {speaker: label(number) for number, speaker in enumerate(speakers)}
 
 

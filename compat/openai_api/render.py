@@ -225,7 +225,7 @@ def _segments(transcript: Transcript, language: str | None) -> list[VerboseSegme
             text=gap + segment.text,
             compression_ratio=_compression_ratio(segment),
             channel=msgspec.UNSET if segment.channel is None else segment.channel,
-            speaker=msgspec.UNSET if segment.speaker is None else labels[segment.speaker],
+            speaker=msgspec.UNSET if segment.speaker is None else labels[segment.channel, segment.speaker],
         )
         for number, (gap, segment) in enumerate(zip(_gaps(transcript.text, parts, language), parts, strict=True))
     ]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import array
+import json
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 from openai.types.audio import TranscriptionDiarized, TranscriptionVerbose
@@ -144,6 +146,28 @@ def test_each_channel_of_a_call_is_told(tones: House, call: bytes, model: str) -
     segments = [segment.to_dict() for segment in answer.segments or ()]
     told = [(part["channel"], part["text"]) for part in segments]
     assert [(0, f" {' '.join(LEFT)}"), (1, f" {' '.join(RIGHT)}")] == told
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_each_channel_has_speakers_of_its_own(tones: House, call: bytes, *, stream: bool) -> None:
+    answer = httpx2.post(
+        f"{tones.base_url}/audio/transcriptions",
+        data={
+            "model": "gpt-4o-transcribe-diarize",
+            "response_format": "diarized_json",
+            "channel_id": ["0", "1"],
+            "stream": str(stream).lower(),
+        },
+        files={"file": ("call.wav", call)},
+        timeout=30,
+    )
+    events = [
+        json.loads(line.removeprefix("data: ")) for line in answer.text.splitlines() if line.startswith("data: {")
+    ]
+    segments = [each for each in events if each["type"].endswith(".segment")] if stream else answer.json()["segments"]
+
+    told = [(part["channel"], part["speaker"], part["text"]) for part in segments]
+    assert [(0, "A", " ".join(LEFT)), (1, "B", " ".join(RIGHT))] == told
 
 
 @pytest.mark.parametrize("model", ["whisper-1", "fun-asr", "paraformer-v2"])
