@@ -22,7 +22,7 @@ from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from compat.audio import boxes, sniff
+from compat.audio import boxes, forms, sniff
 from compat.audio.formats import FORMATS
 from compat.audio.mix import Mixer, s16
 from compat.audio.riff import Wave, wave
@@ -41,6 +41,7 @@ RECORDERS = ("matroska", "mov,", "flv")  # their writers give every packet its t
 _MOST = 13 * 3600.0  # seconds: the service takes 12 hours, and a bomb is no longer
 NOTHING = "The file's sound track is empty or cannot be decoded."
 _BETWEEN = 512  # bytes
+_HEADERS = {sniff.WAV: wave, sniff.AIFF: forms.aiff, sniff.W64: forms.w64}
 _PAUSES = {
     "amrnb": (8, 15),
     "amrwb": (9, 14, 15),
@@ -79,11 +80,11 @@ class Track:
 
     def kind(self, path: Path) -> tuple[Container, bool]:
         """The container, and whether it begins where the file does."""
-        if self.place.wave is not None:
-            return sniff.WAV, self.place.whole
         with path.open("rb") as file:
             file.seek(self.place.span.start)
             head = file.read(512)
+        if self.place.wave is not None:
+            return sniff.container_of(head) or sniff.WAV, self.place.whole
         found = sniff.demuxed(self.container.format.name, head)
         return found, self.place.whole and sniff.container_of(head) is found
 
@@ -293,10 +294,11 @@ def _linked(path: Path, span: Span) -> Track:
 
 def _place(file: BinaryIO, span: Span, *, whole: bool) -> Place:
     file.seek(span.start)
-    if sniff.container_of(file.read(64)) is not sniff.WAV:
-        return Place(span, whole and span.usual)
-    found = wave(file, span.start, span.end)
-    return Place(span, whole and span.usual and found is not None and found.exact, found)
+    container = sniff.container_of(file.read(64))
+    read = _HEADERS.get(container) if container else None
+    found = read(file, span.start, span.end) if read else None
+    exact = found.exact if found else container is not sniff.WAV
+    return Place(span, whole and span.usual and exact, found)
 
 
 def _track(path: Path, place: Place) -> Track:

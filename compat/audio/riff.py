@@ -74,17 +74,17 @@ def wave(file: BinaryIO, start: int, end: int) -> Wave | None:
     head = file.read(12)
     order: Literal["<", ">"] = ">" if head.startswith(b"RIFX") else "<"
     over = start + 8 + struct.unpack_from(f"{order}I", head.ljust(12), 4)[0]
-    form, long_size, padded = b"", None, True
+    shape, long_size, padded = b"", None, True
     for _ in range(_CHUNKS):
         head = file.read(8)
         if len(head) < 8:
             return None
         name, length = struct.unpack(f"{order}4sI", head)
         if name == b"data":
-            found = _form(form, order, padded=padded)
+            found = form(shape, order, padded=padded)
             return found and _wave(file, found, length if long_size is None else long_size, over, end, order)
         body = file.read(min(length, 40)) if name in (b"fmt ", b"ds64") else b""
-        form = body if name == b"fmt " else form
+        shape = body if name == b"fmt " else shape
         if name == b"ds64" and len(body) >= 16:
             whole, long_size = struct.unpack_from("<QQ", body)
             over = start + 8 + whole
@@ -101,14 +101,14 @@ def _step_over_padding(file: BinaryIO, length: int) -> bool:
     return padded
 
 
-def _form(form: bytes, order: Literal["<", ">"], *, padded: bool) -> _Form | None:
-    """The sample's width is that of its bits: nBlockAlign is often wrong."""
-    if len(form) < 16:
+def form(chunk: bytes, order: Literal["<", ">"], *, padded: bool) -> _Form | None:
+    """Of a WAV's `fmt ` chunk. The sample's width is that of its bits: nBlockAlign is often wrong."""
+    if len(chunk) < 16:
         return None
-    tag, channels, rate, pace, block, bits = struct.unpack_from(f"{order}HHIIHH", form)
+    tag, channels, rate, pace, block, bits = struct.unpack_from(f"{order}HHIIHH", chunk)
     mask = 0
-    if tag == _EXTENSIBLE and len(form) >= 26:
-        mask, tag = struct.unpack_from(f"{order}IH", form, 20)
+    if tag == _EXTENSIBLE and len(chunk) >= 26:
+        mask, tag = struct.unpack_from(f"{order}IH", chunk, 20)
     if not (rate and channels):
         return None
     width = (8 if tag in (6, 7) else bits) + 7 >> 3

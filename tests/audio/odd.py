@@ -139,6 +139,16 @@ WRONG: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "au, unknown": ("au", lambda data: put(data, b".snd", 4, ">I", 0xFFFFFFFF)),
     "au, twice": ("au", lambda data: put(data, b".snd", 4, ">I", 232_960)),
     "caf, unknown": ("caf", lambda data: put(data, b"data", 0, ">q", -1)),
+    **{
+        f"aiff, {frames:x} frames, SSND of {size:x}, FORM of {whole:x}": (
+            "aiff",
+            lambda data, frames=frames, size=size, whole=whole: put(  # type: ignore[misc]
+                put(put(data, b"COMM", 6, ">I", frames), b"SSND", 0, ">I", size), b"FORM", 0, ">I", whole
+            ),
+        )
+        for frames in (0, 58_240, 0x7FFFFFFF, 0xFFFFFFFF)
+        for size, whole in ((0, 0), (8, 0xFFFFFFFF), (0x7FFFFFFF, 0xFFFFFFFF), (0xFFFFFFFF, 0))
+    },
     "aiff, twice the frames": ("aiff", lambda data: put(data, b"COMM", 6, ">I", 116_480)),
     "webm, twice": ("webm", lambda data: put(data, b"\x44\x89\x88", 0, ">d", 7280.0)),
     "webm, nothing": ("webm", lambda data: put(data, b"\x44\x89\x88", 0, ">d", 0.0)),

@@ -14,7 +14,7 @@ from compat.audio import decode
 from compat.audio.probe import header, measure
 from compat.transcript import Media
 from tests.audio.media import Recipe, silence, tone, write
-from tests.audio.odd import CONTAINERS, put
+from tests.audio.odd import CONTAINERS, put, written
 
 SECONDS = 6.0
 SHIFTED = ["mkv", "mkv-aac", "webm", "flv", "ogg", "opus", "ogg-flac", "m4a", "wma", "mpegts"]
@@ -87,6 +87,15 @@ def test_fragments_from_the_middle_of_a_programme_are_whole(tmp_path: Path, seco
 
     assert media.duration == pytest.approx(seconds - missing, abs=0.1)
     assert media.promised is None
+
+
+@pytest.mark.parametrize("name", ["wav", "rf64", "w64", "aiff", "au"])
+def test_a_cut_file_of_plain_samples_says_what_is_missing(tmp_path: Path, name: str) -> None:
+    data = written(name, tone(SECONDS), 16_000, tmp_path)
+    media = probed(data[: len(data) // 2], tmp_path)
+
+    assert media.duration == pytest.approx(SECONDS / 2, abs=0.01)
+    assert media.promised == pytest.approx(SECONDS, abs=0.01)
 
 
 @pytest.mark.parametrize("keep", [0.4, 0.7])
