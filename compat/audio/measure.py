@@ -25,6 +25,7 @@ _PCM = {"w64", "aiff", "au", "caf"}
 _NEAR = 2.0  # seconds before the stated end, where reading for the true end begins
 _SHORT = 60.0  # seconds that are decoded in any case
 _PATIENCE = 60.0  # seconds of work, after which what is left is counted: a worker's answer may take twice that
+_LEAST = 32  # bytes of a packet that are not all zeros
 _SLACK = 65_536  # bytes of headers and tags
 _BESIDE = {"mp3": 0, "aac": 0, "amr": 9}  # bytes that are no packet's: AMR's magic
 _BOXES = 500_000  # of fragments: two for every 200 ms of the longest audio
@@ -167,7 +168,8 @@ def _structured(path: Path, track: Track) -> bool | None:
         if "ogg" in names:
             return structure.ogg_runs(file, place)
         if "mov" in names:
-            return boxes.fit(file, place, fragments=_BOXES) and not boxes.edited(file, place)
+            whole = boxes.fit(file, place, fragments=_BOXES) and not boxes.edited(file, place)
+            return whole and not sniff.hollow(file, place)
         if "avi" in names:
             return structure.avi_fits(file, place)
         return structure.segment_fits(file, place) if "matroska" in names else None
@@ -206,7 +208,7 @@ def _counted(path: Path, stated: float) -> tuple[float, bool]:
         base = float(track.stream.time_base or 0)
         for packet in track.packets():
             size += packet.size
-            odd = odd or packet.is_corrupt or pause(packet)
+            odd = odd or packet.is_corrupt or pause(packet) or (packet.size > _LEAST and not any(bytes(packet)))
             odd = odd or bool(packet.size and clock.seconds and not packet.duration)
             if not packet.is_discard:
                 clock.feed(packet.pts, (packet.duration or 0) * base)

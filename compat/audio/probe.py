@@ -167,7 +167,8 @@ def _flac(tag: TinyTag, file: BinaryIO, place: Span) -> float | None:
 
 
 def _m4a(tag: TinyTag, file: BinaryIO, place: Span) -> float | None:
-    seconds = boxes.seconds(file, place) if boxes.fit(file, place) and boxes.paused(file, place) is False else None
+    whole = boxes.fit(file, place) and boxes.paused(file, place) is False and not sniff.hollow(file, place)
+    seconds = boxes.seconds(file, place) if whole else None
     return seconds if seconds is not None and abs(seconds - (tag.duration or 0)) < _ROUNDING else None
 
 

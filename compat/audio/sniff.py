@@ -64,6 +64,7 @@ _LACED = 27 + 255  # bytes of an Ogg page's head, at most
 _LINK = re.compile(rb"OggS\0[\2\6].{20}(.)", re.DOTALL)
 _FAR = 1 << 20  # bytes of junk before a file's beginning
 _TAGS = 16  # at one end
+_HOLLOW = 512  # bytes
 _CHUNKS = 10_000  # in which joined files are looked for
 _MARK = 16  # bytes of the longest of these
 _BEGINNINGS: dict[Container | None, re.Pattern[bytes]] = {
@@ -194,6 +195,12 @@ def _ape_at_end(tail: bytes) -> int:
         return int(length)
     begin = tail.rfind(b"APETAGEX", 0, len(tail) - 32)
     return len(tail) - begin if begin >= 0 else 32
+
+
+def hollow(file: BinaryIO, place: Span) -> bool:
+    """Whether the end is all zeros, as of a download whose space was taken before it came."""
+    file.seek(max(place.start, place.end - _HOLLOW))
+    return not file.read(min(_HOLLOW, place.end - place.start)).strip(b"\0")
 
 
 def buried(file: BinaryIO, start: int, end: int) -> int | None:

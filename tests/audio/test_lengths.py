@@ -185,3 +185,16 @@ def test_nist_sphere_is_heard(tmp_path: Path) -> None:
     media = probed((SPHERE % (len(pcm) // 2)).ljust(1024) + pcm, tmp_path)
 
     assert ("nistsphere", SECONDS, False) == (media.container, media.duration, media.clean)
+
+
+@pytest.mark.parametrize("seconds", [6, 70])
+@pytest.mark.parametrize("name", ["m4a-faststart", "m4a-alac", "mov"])
+def test_an_mp4_that_was_never_filled_says_what_is_missing(tmp_path: Path, name: str, seconds: int) -> None:
+    """As a download leaves it that takes its space first."""
+    recipe = CONTAINERS[name]._replace(muxing={"movflags": "faststart"})
+    write(recipe, random.Random(1).randbytes(32_000 * seconds), 16_000, 1, str(tmp_path / "whole"))  # noqa: S311
+    data = (tmp_path / "whole").read_bytes()
+    media = probed(data[: len(data) // 2].ljust(len(data), b"\0"), tmp_path)
+
+    assert media.duration == pytest.approx(seconds / 2, rel=0.1)
+    assert media.promised == pytest.approx(seconds, abs=0.2)
