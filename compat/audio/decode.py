@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 from collections.abc import Iterator
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 import av
 from av.audio.frame import AudioFrame
@@ -19,10 +20,9 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Disposition
-from av.video.stream import VideoStream
 
 from compat.audio import boxes, forms, sniff
+from compat.audio.clock import Clock, Position, films
 from compat.audio.formats import FORMATS
 from compat.audio.mix import Mixer, s16
 from compat.audio.riff import Wave, wave
@@ -36,11 +36,7 @@ _FARTHER = {"analyzeduration": "600000000", "probesize": "67108864"}  # microsec
 _FAILURES = 10_000  # packets in a row that cannot be decoded, before the rest is given up
 _STOPS = 20  # times that a demuxer may fail on its way
 _LINKS = 1000  # of one chained Ogg file
-LEAST_GAP, _MOST_GAP = 0.1, 3600.0  # seconds
-RECORDERS = ("matroska", "mov,", "flv")  # their writers give every packet its time
-_MOST = 13 * 3600.0  # seconds: the service takes 12 hours, and a bomb is no longer
 NOTHING = "The file's sound track is empty or cannot be decoded."
-_BETWEEN = 512  # bytes
 _HEADERS = {sniff.WAV: wave, sniff.AIFF: forms.aiff, sniff.W64: forms.w64}
 _PAUSES = {
     "amrnb": (8, 15),
@@ -76,7 +72,7 @@ class Track:
     @property
     def alone(self) -> bool:
         """Whether there is no other track, but for a cover picture, subtitles and data."""
-        return len(self.container.streams.audio) == 1 and not _films(self.container)
+        return len(self.container.streams.audio) == 1 and not films(self.container)
 
     def kind(self, path: Path) -> tuple[Container, bool]:
         """The container, and whether it begins where the file does."""
@@ -126,7 +122,7 @@ class Track:
     def frames(self) -> Iterator[tuple[AudioFrame, float]]:
         """Decoded frames, each with the seconds of silence before it that a recorder left out. What is damaged is
         stepped over. Raises BadAudio for more than 13 hours."""
-        clock, failures, position, alone = self.clock(), 0, _Position(), self.alone
+        clock, failures, position, alone = self.clock(), 0, Position(), self.alone
         for packet in self.packets():
             self.damaged = self.damaged or packet.is_corrupt
             if position.jumps(packet) and alone:
@@ -164,76 +160,6 @@ def _silent(packet: Packet[AudioStream]) -> AudioFrame:
     for plane in frame.planes:
         plane.update(bytes(plane.buffer_size))
     return frame
-
-
-def _films(container: InputContainer) -> list[VideoStream]:
-    """Its moving pictures: covers are none."""
-    return [video for video in container.streams.video if not video.disposition & Disposition.attached_pic]
-
-
-class _Position:
-    """Where in the file the packets of the only track lie."""
-
-    def __init__(self) -> None:
-        self._begin = self._end = -1
-
-    def jumps(self, packet: Packet[AudioStream]) -> bool:
-        """Whether more lies between this packet and the one before it than headings: it was lost."""
-        if packet.pos is None or packet.pos < 0:
-            return False
-        if packet.pos == self._begin:  # several in one block
-            self._end += packet.size
-            return False
-        far = 0 <= self._end < packet.pos - _BETWEEN
-        self._begin, self._end = packet.pos, packet.pos + packet.size
-        return far
-
-
-def began(stream: AudioStream | VideoStream) -> float:
-    """The time of its first frame, in seconds; 0 where that is not known."""
-    return float(max(stream.start_time or 0, 0) * (stream.time_base or 0))
-
-
-class Clock:
-    """Time as sound is heard: `seconds` so far. `holes`: whether the container's own times leave something out.
-
-    It begins with a film's pictures, otherwise with the sound. What a recorder left out is silence, and counts; what
-    was lost to damage is not there, and does not. Nor does a jump of an hour, which no recording has: `skipped` is the
-    sum of these.
-    """
-
-    def __init__(self, container: InputContainer, stream: AudioStream) -> None:
-        self._base = float(stream.time_base or 0)
-        films = _films(container)
-        self._start = min([began(stream), *map(began, films)])
-        self._film = bool(films)
-        self._recorded = container.format.name.startswith(RECORDERS)
-        self._lost = False
-        self.seconds = 0.0
-        self.skipped = 0.0
-        self.holes = False
-
-    def lost(self) -> None:
-        """The next packet is not where it was expected."""
-        self._lost = True
-
-    def feed(self, pts: int | None, duration: float) -> float:
-        """Add a frame of this length, and return the seconds of silence before it, ignoring rounding and bad times."""
-        gap = 0.0 if pts is None else pts * self._base - self._start - self.seconds
-        late = self._film and not self.seconds
-        if abs(gap) >= _MOST_GAP:
-            self.holes, self.skipped = self.holes or gap > 0, self.skipped + gap
-            self._start, gap = self._start + gap, 0.0
-        elif gap <= LEAST_GAP:
-            gap = 0.0
-        elif not late and (self._lost or not self._recorded):
-            self.holes, self._start, gap = True, self._start + gap, 0.0
-        self._lost = self._lost and pts is None
-        self.holes = self.holes or (gap > 0 and not late)
-        self.seconds += gap + duration
-        if self.seconds > _MOST:
-            raise BadAudio("The audio is longer than 12 hours.")
-        return gap
 
 
 @contextlib.contextmanager
@@ -321,12 +247,21 @@ def _track(path: Path, place: Place) -> Track:
         options["format_whitelist"] = ",".join(FORMATS)
     if start >= end:
         raise BadAudio("The file holds no sound.")
-    container = av.open(address, "r", format=demuxer, options=options, metadata_errors="ignore")
+    again = functools.partial(av.open, address, "r", format=demuxer, metadata_errors="ignore")
+    container = again(options=options)
     if container.format.name in _UNLISTED and container.streams.best("audio") is None:
+        options |= _FARTHER
         container.close()
-        container = av.open(address, "r", format=demuxer, options=options | _FARTHER, metadata_errors="ignore")
+        container = again(options=options)
     try:
-        return Track(path, container, _best(container), place)
+        number = _best(container)
+        if len(container.streams.audio) > 1:  # some of which may have been read
+            container.close()
+            container = again(options=options)
+        stream = container.streams[number]
+        assert isinstance(stream, AudioStream)  # noqa: S101 - it was before
+        stream.codec_context.thread_count = 1
+        return Track(path, container, stream, place)
     except BadAudio:
         container.close()
         raise
@@ -344,15 +279,25 @@ def _layout(header: Wave) -> str:
     return {1: "mono", 2: "stereo"}.get(header.channels, f"{header.channels} channels")
 
 
-def _best(container: InputContainer) -> AudioStream:
-    stream = container.streams.best("audio")
-    if not isinstance(stream, AudioStream):
+def _best(container: InputContainer) -> int:
+    """The number of FFmpeg's default; of the next track where nothing in that can be decoded."""
+    default = container.streams.best("audio")
+    if not isinstance(default, AudioStream):
         video = container.streams.video
         raise BadAudio("The file is a video without a sound track." if video else "The file holds no sound track.")
-    if stream.codec_context is None:  # whatever its stub says
+    ordered = sorted(container.streams.audio, key=lambda stream: stream.index != default.index)
+    known = [stream for stream in ordered if cast("object", stream.codec_context)]  # None, whatever its stub says
+    if not known:
         raise BadAudio("The file's audio is in an unknown codec: convert it first.")
-    stream.codec_context.thread_count = 1
-    return stream
+    sounding: set[int] = set()
+    with contextlib.suppress(av.FFmpegError):
+        for packet in container.demux(known) if len(known) > 1 else ():
+            if packet.stream_index not in sounding:
+                with contextlib.suppress(av.FFmpegError):
+                    sounding |= {packet.stream_index} if packet.decode() else set()
+            if known[0].index in sounding:
+                break
+    return next((stream.index for stream in known if stream.index in sounding), known[0].index)
 
 
 def pcm(path: Path, rate: int = 16_000) -> Iterator[bytes]:

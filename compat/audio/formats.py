@@ -21,6 +21,7 @@ FORMATS = {
     "amrwb": "awb",
     "asf": "asf wma wmv",
     "avi": "avi divx",
+    "dv": "dif dv",
     "flv": "flv",
     "mpeg": "m2p mpeg mpg vob",
     "mpegts": "m2t m2ts mts",

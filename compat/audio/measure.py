@@ -15,7 +15,8 @@ import av
 from av.audio.frame import AudioFrame
 
 from compat.audio import boxes, sniff, structure
-from compat.audio.decode import LEAST_GAP, NOTHING, RECORDERS, Track, began, opened, pause
+from compat.audio.clock import LEAST_GAP, RECORDERS, began
+from compat.audio.decode import NOTHING, Track, opened, pause
 from compat.audio.riff import placeholder
 from compat.audio.sniff import Container, Span
 from compat.errors import BadAudio

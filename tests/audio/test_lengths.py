@@ -8,12 +8,14 @@ import struct
 from itertools import accumulate, pairwise
 from pathlib import Path
 
+import av
 import pytest
+from av.video.frame import VideoFrame
 
 from compat.audio import decode
 from compat.audio.probe import header, measure
 from compat.transcript import Media
-from tests.audio.media import Recipe, silence, tone, write
+from tests.audio.media import Recipe, frames, silence, tone, write
 from tests.audio.odd import CONTAINERS, put, written
 
 SECONDS = 6.0
@@ -178,6 +180,23 @@ def test_rare_containers_are_heard(tmp_path: Path, name: str) -> None:
     assert media.container == name
     assert media.duration == pytest.approx(SECONDS, abs=0.1)
     assert not media.clean  # sent as FLAC
+
+
+def test_dv_of_a_camcorder_is_heard(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.dv"), "w", format="dv") as output:
+        pictures, sound = output.add_stream("dvvideo", rate=25), output.add_stream("pcm_s16le", 48_000, layout="stereo")
+        pictures.width, pictures.height, pictures.pix_fmt = 720, 576, "yuv420p"
+        sound.codec_context.open()
+        for frame in frames(tone(1, 48_000, 2), 48_000, 2, sound):
+            output.mux(sound.encode(frame))
+        for number in range(25):
+            picture = VideoFrame(720, 576, "yuv420p")
+            picture.pts = number
+            output.mux(pictures.encode(picture))
+        output.mux(pictures.encode(None))
+    media = measure(tmp_path / "a.dv")
+
+    assert ("dv", 1.0, None) == (media.container, media.duration, media.promised)
 
 
 def test_nist_sphere_is_heard(tmp_path: Path) -> None:

@@ -188,3 +188,27 @@ def test_an_edit_list_says_what_is_played(tmp_path: Path, begin: int, length: in
     assert media.duration == pytest.approx(length / 1000, abs=0.1)
     assert sound.duration(path) == pytest.approx(length / 1000, abs=0.1)
     assert words - 1 <= len(heard(path)) <= words
+
+
+@pytest.mark.parametrize("empty", [0, 1])
+def test_a_default_track_without_a_sample_gives_way(tmp_path: Path, empty: int) -> None:
+    sounds = [SPEECH, SPEECH]
+    path = recorded(tmp_path / "a", "matroska", "libopus", sounds, empty)
+    with av.open(str(path)) as whole, av.open(str(tmp_path / "b"), "w", format="matroska") as output:
+        tracks = {stream.index: output.add_stream_from_template(stream) for stream in whole.streams.audio}
+        for stream in whole.streams.audio:
+            tracks[stream.index].disposition = DEFAULT if stream.index == empty else NONE
+        for packet in whole.demux():
+            if packet.stream_index != empty and packet.dts is not None:
+                packet.stream = tracks[packet.stream_index]
+                output.mux(packet)
+
+    assert SAID == heard(tmp_path / "b")
+    assert measure(tmp_path / "b").duration == pytest.approx(1.96, abs=0.1)
+
+
+def test_a_default_track_in_an_unknown_codec_gives_way(tmp_path: Path) -> None:
+    path = recorded(tmp_path / "a", "matroska", "libopus", [OTHER, SPEECH], 0)
+    path.write_bytes(path.read_bytes().replace(b"A_OPUS", b"A_ZZZZ", 1))
+
+    assert SAID == heard(path)
