@@ -7,7 +7,8 @@ ARG WITH=local
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install -y --no-install-recommends binutils && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-COPY requirements-release.lock requirements-image-$WITH.lock pyproject.toml README.md LICENSE ./
+COPY requirements/release.lock requirements/image-$WITH.lock requirements/
+COPY pyproject.toml README.md LICENSE ./
 COPY scripts/image scripts/
 COPY compat compat
 RUN scripts/image /app "$WITH"

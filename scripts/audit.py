@@ -49,6 +49,6 @@ def audit(lock: str) -> tuple[int, str]:
 
 
 if __name__ == "__main__":
-    code, said = audit(sys.argv[1] if len(sys.argv) > 1 else "requirements.lock")
+    code, said = audit(sys.argv[1] if len(sys.argv) > 1 else "requirements/base.lock")
     click.echo(said, err=code != 0)
     sys.exit(code)

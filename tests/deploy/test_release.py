@@ -25,13 +25,13 @@ def pins(lock: str) -> set[str]:
 
 @pytest.mark.parametrize("image", IMAGES)
 def test_an_image_holds_the_versions_that_are_tested(image: str) -> None:
-    lock = f"requirements-image-{image}.lock"
+    lock = f"requirements/image-{image}.lock"
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = project["dependencies"] + project["optional-dependencies"]["redis"]
     wanted += project["optional-dependencies"][image]
     names = {re.split(r"[\[>=<;]", name)[0] for name in wanted}
 
-    assert pins(lock) <= pins("requirements-dev.lock")
+    assert pins(lock) <= pins("requirements/dev.lock")
     assert names <= {pin.partition("==")[0] for pin in pins(lock)}
 
 

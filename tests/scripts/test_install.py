@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-UP_TO_DATE = ".venv/.installed-requirements.lock-"
+UP_TO_DATE = ".venv/.installed-base.lock-"
 
 
 def install(checkout: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -27,7 +27,8 @@ def checkout(tmp_path: Path) -> Path:
     (folder := tmp_path / "checkout").mkdir()
     (folder / "scripts").mkdir()
     shutil.copy(ROOT / "scripts" / "install", folder / "scripts")
-    for name in ("requirements.lock", "pyproject.toml"):
+    (folder / "requirements").mkdir()
+    for name in ("requirements/base.lock", "pyproject.toml"):
         (folder / name).write_text("")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / ".venv"], check=True)
     (folder / ".venv" / ".made").write_text(f"{sys.version_info[0]} {sys.version_info[1]} {folder}\n")
