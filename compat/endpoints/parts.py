@@ -16,9 +16,9 @@ from email.message import Message
 
 import msgspec
 from python_multipart.exceptions import MultipartParseError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from python_multipart.multipart import MultipartParser
 
-from compat.endpoints import charsets
+from compat.endpoints import charsets, typed
 from compat.errors import BadRequest
 from compat.openai_api.parameters import TRANSCRIPTION
 
@@ -115,7 +115,7 @@ class Parts:
 
     def _headers_finished(self) -> None:
         disposition = self._headers.get(b"content-disposition", b"")
-        _, options = parse_options_header(disposition)
+        _, options = typed.parsed(disposition)
         self._name = _name(disposition, options.get(b"name"))
         named = b"filename" in options or b"filename*" in disposition.lower()
         self._encoding = self._headers.get(b"content-transfer-encoding", b"").decode("latin-1").strip().lower()
@@ -161,7 +161,7 @@ class Parts:
             raise BadRequest("The file is not well-formed base64.", param="file")
 
     def _text(self) -> str:
-        kind, options = parse_options_header(self._headers.get(b"content-type"))
+        kind, options = typed.parsed(self._headers.get(b"content-type"))
         charset = options.get(b"charset", b"").decode("latin-1") or self._charset
         octets = bytes(self._field)
         if self._encoding == "base64":

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote_to_bytes
 
-from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
+from compat.endpoints import typed
 from compat.endpoints.bodies import Texts, check_encoding
 from compat.endpoints.parts import ALL_FIELDS, Parts
 from compat.endpoints.spool import Place
@@ -138,7 +138,7 @@ def _private(path: Path) -> BinaryIO:
 def _parts(request: Request, upload: Upload) -> Parts | Texts:
     """What reads a body of this type. Raises BadRequest and EncodedBody."""
     check_encoding(request)
-    kind, options = parse_options_header(request.headers.get("content-type"))
+    kind, options = typed.parsed(request.headers.get("content-type"))
     if kind in (b"application/json", b"application/x-www-form-urlencoded"):
         return Texts(kind)
     if kind != b"multipart/form-data":

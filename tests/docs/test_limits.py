@@ -13,7 +13,7 @@ from websockets.http11 import MAX_LINE_LENGTH
 from compat import nesting, serving
 from compat.audio.worker import Worker
 from compat.bridge.limits import Limits
-from compat.endpoints import bodies, conversation, keeper, parts, recognition, sessions, spool
+from compat.endpoints import bodies, conversation, keeper, parts, recognition, sessions, spool, typed
 from compat.endpoints.conversation import Bounds
 from compat.jobs import changes
 from compat.openai_api import context, fields, secrets
@@ -45,6 +45,7 @@ CODE = {
     "an upload": f"`COMPAT_MAX_UPLOAD`, {SET.max_upload >> 30} GiB",
     "a form's parts": f"{parts.MOST_PARTS}, with {DEFAULT_MAX_HEADER_COUNT} headers of "
     f"{DEFAULT_MAX_HEADER_SIZE >> 10} KiB each",
+    "semicolons in a Content-Type, or in a Content-Disposition of a form": f"{typed.MOST}",
     "text before a form's first part": f"{parts.PREAMBLE >> 10} KiB",
     "fields as JSON or a web form, with `url`": f"{bodies.LARGEST >> 20} MiB",
     "a form's text fields": f"{parts.LONGEST_FIELD >> 20} MiB each, {parts.ALL_FIELDS >> 20} MiB together",

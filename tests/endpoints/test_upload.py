@@ -94,6 +94,8 @@ async def test_a_file_without_a_name_is_a_file(tmp_path: Path) -> None:
 
 
 WHOLE = FILE + field("model", "whisper-1") + END
+SEMICOLONS = ";" * 3000
+NAMED = 'Content-Disposition: form-data; name="a"'
 BAD: list[tuple[bytes, dict[str, str], type[CompatError], str | None]] = [
     (field("model", "whisper-1") + END, {}, BadAudio, "file"),
     (part('Content-Disposition: form-data; name="file"; filename="a"', b"") + END, {}, BadAudio, "file"),
@@ -113,6 +115,9 @@ BAD: list[tuple[bytes, dict[str, str], type[CompatError], str | None]] = [
     (field("model", "x" * (LONGEST_FIELD + 1)) + FILE + END, {}, BadRequest, "model"),
     (field("model", "x") * (MOST_PARTS + 1) + FILE + END, {}, BadRequest, None),
     (part('Content-Disposition: form-data; name="file"', b"x" * 4096) + END, {}, TooLarge, "file"),
+    (part(f"Content-Disposition: form-data; name*=x{SEMICOLONS}", b"x") + FILE + END, {}, BadRequest, None),
+    (part(f"{NAMED}\r\nContent-Type: text/plain{SEMICOLONS}", b"x") + FILE + END, {}, BadRequest, None),
+    (WHOLE, {"content_type": f"multipart/form-data; boundary={BOUNDARY}{SEMICOLONS}"}, BadRequest, None),
 ]
 
 
