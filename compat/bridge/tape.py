@@ -31,6 +31,12 @@ class Sound(msgspec.Struct, gc=False):
     def end(self) -> int:
         return self.tick + self.ticks
 
+    @property
+    def weight(self) -> int:
+        """What it counts for in bounds of memory, as ticks of PCM at 16 kHz: its duration, or its bytes where those are
+        more, as in Opus packets with padding. The shortest still take some 128 bytes."""
+        return max(self.ticks, len(self.data) // 2, 64)
+
 
 class Cut(msgspec.Struct, frozen=True):
     """The end of a piece of a manual turn."""
@@ -58,7 +64,8 @@ Entry: TypeAlias = Sound | Cut | Barrier
 
 
 class Tape:
-    """`past` was sent in this session of the service and may be needed again; `future` was not sent yet."""
+    """`past` was sent in this session of the service and may be needed again, `future` was not sent yet; they weigh
+    `kept` and `unsent`."""
 
     def __init__(self) -> None:
         self.past: deque[Entry] = deque()
@@ -68,21 +75,21 @@ class Tape:
 
     @property
     def size(self) -> int:
-        """Bytes of its sound, as PCM at 16 kHz."""
+        """Bytes of its sound."""
         return 2 * (self.unsent + self.kept)
 
     def add(self, entry: Entry) -> None:
         self.future.append(entry)
         if isinstance(entry, Sound):
-            self.unsent += entry.ticks
+            self.unsent += entry.weight
 
     def sent(self) -> None:
         """The next entry was sent."""
         entry = self.future.popleft()
         self.past.append(entry)
         if isinstance(entry, Sound):
-            self.unsent -= entry.ticks
-            self.kept += entry.ticks
+            self.unsent -= entry.weight
+            self.kept += entry.weight
 
     def trim(self, dead: Callable[[Entry], bool]) -> None:
         """Forget the oldest of what was sent, as long as it is `dead`."""
@@ -90,13 +97,13 @@ class Tape:
             self._forget(self.past.popleft())
 
     def bound(self, ticks: int) -> None:
-        """Forget the oldest of what was sent until no more than this is held."""
+        """Forget the oldest of what was sent until what is held weighs no more than this."""
         while self.kept > ticks:
             self._forget(self.past.popleft())
 
     def _forget(self, entry: Entry) -> None:
         if isinstance(entry, Sound):
-            self.kept -= entry.ticks
+            self.kept -= entry.weight
 
     def rewind(self, needed: Iterable[Entry]) -> None:
         """What was sent and is `needed` stands before what was not sent; the rest of what was sent is forgotten."""
@@ -104,7 +111,7 @@ class Tape:
         self.kept = 0
         again = list(needed)
         self.future.extendleft(reversed(again))
-        self.unsent += sum(entry.ticks for entry in again if isinstance(entry, Sound))
+        self.unsent += sum(entry.weight for entry in again if isinstance(entry, Sound))
 
     def pop(self) -> Entry:
         """Take back the next entry: nothing has to happen there any more."""
@@ -129,8 +136,8 @@ class Tape:
         before = self.kept
         self.past = deque(part for entry in self.past for part in rest(entry))
         self.future = deque(part for entry in self.future for part in rest(entry))
-        self.unsent = sum(entry.ticks for entry in self.future if isinstance(entry, Sound))
-        self.kept = sum(entry.ticks for entry in self.past if isinstance(entry, Sound))
+        self.unsent = sum(entry.weight for entry in self.future if isinstance(entry, Sound))
+        self.kept = sum(entry.weight for entry in self.past if isinstance(entry, Sound))
         return self.kept < before
 
 

@@ -58,37 +58,57 @@ def test_a_part_of_8_khz_sound_and_of_opus() -> None:
 
 def test_what_was_sent_is_kept_until_it_is_dead_and_sent_again_when_it_is_needed() -> None:
     tape = Tape()
-    for tick in (0, 10, 20):
-        tape.add(sound(tick, 10))
+    for tick in (0, 100, 200):
+        tape.add(sound(tick, 100))
     tape.sent()
     tape.sent()
-    assert (10, 20) == (tape.unsent, tape.kept)
+    assert (100, 200) == (tape.unsent, tape.kept)
 
-    tape.trim(lambda entry: isinstance(entry, Sound) and entry.end <= 10)
-    assert [sound(10, 10)] == list(tape.past)
+    tape.trim(lambda entry: isinstance(entry, Sound) and entry.end <= 100)
+    assert [sound(100, 100)] == list(tape.past)
 
     tape.rewind(list(tape.past))
-    assert (20, 0) == (tape.unsent, tape.kept)
-    assert [sound(10, 10), sound(20, 10)] == list(tape.future)
+    assert (200, 0) == (tape.unsent, tape.kept)
+    assert [sound(100, 100), sound(200, 100)] == list(tape.future)
 
 
 def test_no_more_is_kept_than_the_bound() -> None:
     tape = Tape()
-    for tick in range(0, 100, 10):
-        tape.add(sound(tick, 10))
+    for tick in range(0, 1000, 100):
+        tape.add(sound(tick, 100))
         tape.sent()
-        tape.bound(35)
+        tape.bound(350)
 
-    assert [sound(70, 10), sound(80, 10), sound(90, 10)] == list(tape.past)
+    assert [sound(700, 100), sound(800, 100), sound(900, 100)] == list(tape.past)
 
 
-@pytest.mark.parametrize(("until", "heard"), [(20, False), (10, True), (5, True)])
+@pytest.mark.parametrize(("until", "heard"), [(200, False), (100, True), (64, True)])
 def test_what_is_not_committed_is_dropped(until: int, heard: bool) -> None:
     tape = Tape()
-    for tick in (0, 10, 20):
-        tape.add(sound(tick, 10))
+    for tick in (0, 100, 200):
+        tape.add(sound(tick, 100))
     tape.sent()
     tape.sent()
 
-    assert heard is tape.drop(lambda entry: outside(entry, until, 30))
+    assert heard is tape.drop(lambda entry: outside(entry, until, 300))
     assert (0, until) == (tape.unsent, tape.kept)
+
+
+@pytest.mark.parametrize(
+    ("sound", "weight"),
+    [
+        (Sound(0, 1600, bytes(3200)), 1600),
+        (Sound(0, 1600, bytes(1600)), 1600),  # at 8 kHz
+        (Sound(0, 320, bytes(80), packet=True), 320),
+        (Sound(0, 40, bytes(46_000), packet=True), 23_000),  # of Opus, with padding
+        (Sound(0, 1, bytes(2)), 64),
+    ],
+)
+def test_what_takes_more_memory_than_its_duration_weighs_more(sound: Sound, weight: int) -> None:
+    tape = Tape()
+    tape.add(sound)
+    assert (weight, 0, 2 * weight) == (tape.unsent, tape.kept, tape.size)
+    tape.sent()
+    assert (0, weight, 2 * weight) == (tape.unsent, tape.kept, tape.size)
+    tape.bound(weight - 1)
+    assert 0 == tape.size

@@ -66,7 +66,7 @@ CODE = {
     ),
     "frames of live speech handled in one turn of the event loop": f"{websocket.FRAMES}, and those in the rest of "
     f"{websocket.SOME >> 10} KiB",
-    "sound that is ahead of the service": f"{Limits().unsent:g} s",
+    "sound that is ahead of the service": f"{Limits().unsent:g} s, {Limits().unsent * 0.032:g} MB",
     "what a live caller does not read": f"{Bounds().backlog >> 20} MiB, {Bounds().unread:g} s",
     "the last words of a live session, which its caller does not take": f"{websocket.Protocol.ending:g} s",
     "a live caller who answers no ping": f"{serving.PONG:g} s in which the server reads from it, and no long message "
