@@ -10,7 +10,7 @@ from __future__ import annotations
 import html
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -61,6 +61,17 @@ def sentences(transcript: Transcript) -> tuple[Segment, ...]:
     if transcript.segments or not transcript.text.strip():
         return transcript.segments
     return (Segment(text=transcript.text, start=0.0, end=transcript.duration),)
+
+
+def apart(segments: Sequence[Segment]) -> list[Segment]:
+    """Each segment is over when the next one of its voice begins, as whisper's are."""
+    following: dict[tuple[int | None, str | None], float] = {}
+    found = []
+    for segment in reversed(segments):
+        over = following.get((segment.channel, segment.speaker), segment.end)
+        following[segment.channel, segment.speaker] = segment.start
+        found.append(msgspec.structs.replace(segment, end=over) if segment.start < over < segment.end else segment)
+    return found[::-1]
 
 
 def cues(transcript: Transcript) -> list[Cue]:

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from compat.openai_api.captions import sentences
+from compat.openai_api.captions import apart, sentences
 from compat.transcript import Segment, Transcript
 
 
@@ -29,7 +29,7 @@ class DiarizedSegment(msgspec.Struct, frozen=True, kw_only=True):
 
 def segments(transcript: Transcript) -> list[DiarizedSegment]:
     """One a sentence. Where the service tells no speaker, each channel is one."""
-    spoken = sentences(transcript)
+    spoken = apart(sentences(transcript))
     names = labels(spoken)
     return [
         DiarizedSegment(

@@ -214,7 +214,7 @@ def _captioned(transcript: Transcript, ask: Ask) -> Dashscope:
 
 
 def _segments(transcript: Transcript, language: str | None) -> list[VerboseSegment]:
-    parts = captions.sentences(transcript)
+    parts = captions.apart(captions.sentences(transcript))
     labels = diarized.labels(parts)
     return [
         VerboseSegment(

@@ -122,7 +122,7 @@ def test_verbose_json() -> None:
                 "id": 0,
                 "seek": 50,
                 "start": 0.5,
-                "end": 1.5,
+                "end": 1.4,
                 "text": " Hello world.",
                 "tokens": [],
                 "temperature": 0.0,
@@ -165,6 +165,17 @@ def test_verbose_json() -> None:
 def test_verbose_json_has_what_was_asked_for(granularities: list[Granularity], present: set[str]) -> None:
     for transcript in (SPOKEN, SILENCE):
         assert present == body(transcript, ask("verbose_json", *granularities)).keys() & {"words", "segments"}
+
+
+def test_segments_of_one_voice_do_not_overlap() -> None:
+    """Those of two channels may, and one that begins with the next has no other end."""
+    spans = [(0.0, 2.1, 0), (2.0, 3.0, 0), (2.0, 2.5, 0), (1.0, 2.2, 1)]
+    parts = tuple(Segment(text="a", start=start, end=end, channel=channel) for start, end, channel in spans)
+    said = body(Transcript(text="a a a a", segments=parts, duration=3.0), ask("verbose_json"))["segments"]
+
+    assert [(0.0, 2.0, 0), (2.0, 3.0, 0), (2.0, 2.5, 0), (1.0, 2.2, 1)] == [
+        (each["start"], each["end"], each["channel"]) for each in said
+    ]
 
 
 def test_a_text_without_sentences_is_one_segment() -> None:
