@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
+import os  # which Python has loaded before it looks at the current folder
 import sys
-from typing import NoReturn
+
+
+def _leave_folder() -> None:
+    """Do not search the current folder for modules, where `python -m` and an empty entry of PYTHONPATH begin: files of
+    the user's are named `random.py` or `click.py`. Where it holds this package it stays."""
+    own = os.path.dirname(os.__file__)  # noqa: PTH120 - pathlib is not loaded
+    end = sys.path.index(own) if own in sys.path else 0
+    try:
+        here = os.getcwd()  # noqa: PTH109
+    except FileNotFoundError:  # it was removed
+        return
+    if not os.path.samefile(here, os.path.join(os.path.dirname(__file__), os.pardir)):  # noqa: PTH118, PTH120, PTH121
+        sys.path[:end] = [place for place in sys.path[:end] if place not in ("", here)]
+
+
+_leave_folder()
+
+import contextlib  # noqa: E402
+from typing import NoReturn  # noqa: E402
 
 INTERRUPTED = 130
 

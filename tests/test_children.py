@@ -15,6 +15,7 @@ from compat.audio.worker import Worker
 from tests.audio import hostile
 
 NAMES = ("compat", "random", "av", "logging", "click", "uvicorn", "json", "types", "site", "sitecustomize")
+BEFORE = ("compat", "types", "site", "sitecustomize")  # Python itself looks for them, before this program begins
 ASKED = """
 import json, sys
 from compat import children
@@ -39,6 +40,20 @@ def run(command: list[str], folder: Path, **more: str) -> str:
 @pytest.mark.parametrize("path", ["", ".", ":/nowhere"])
 def test_a_child_does_not_import_from_the_current_folder(folder: Path, path: str) -> None:
     assert run(children.command("--version"), folder, PYTHONPATH=path).startswith("qwen-asr-compat, version")
+
+
+@pytest.mark.parametrize("path", ["", ":/nowhere", f":{children.HOME}"])
+@pytest.mark.parametrize("program", [["-m", "compat"], [str(Path(sys.executable).with_name("qwen-asr-compat"))]])
+def test_the_program_does_not_import_from_the_current_folder(folder: Path, program: list[str], path: str) -> None:
+    for name in BEFORE:
+        (folder / f"{name}.py").unlink()
+
+    run([sys.executable, *program, "serve", "--help"], folder, PYTHONPATH=path)
+
+
+def test_the_program_runs_where_it_lies(tmp_path: Path) -> None:
+    for folder in (children.HOME, tmp_path):
+        run([sys.executable, "-m", "compat", "--version"], folder, PYTHONPATH=str(children.HOME))
 
 
 @pytest.mark.parametrize("start", [["-c", ASKED], ["-P", "-c", ASKED]])

@@ -25,6 +25,13 @@ def environment(home: House | None, more: Mapping[str, str] = NOTHING) -> dict[s
     return {**plain, "PYTHONPATH": str(ROOT), **base, **more}
 
 
+def module(folder: Path, name: str, code: str) -> dict[str, str]:
+    """The environment in which the program finds this module in place of the installed one."""
+    (place := folder / "modules").mkdir()
+    (place / f"{name}.py").write_text(code)
+    return {"PYTHONPATH": f"{place}{os.pathsep}{ROOT}"}
+
+
 def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "compat", *arguments]
 

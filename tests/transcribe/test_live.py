@@ -16,7 +16,7 @@ from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from tests.audio.media import make
 from tests.house import House, house
 from tests.terminal import terminal
-from tests.transcribe.command import call, command, environment, run, said
+from tests.transcribe.command import call, command, environment, module, run, said
 
 WORDS = list(VOCABULARY[:6])
 PAUSE = bytes(2 * 24_000 * 3 // 2)
@@ -139,9 +139,7 @@ MICROPHONES = {
 def test_a_microphone_that_is_not_there_is_told_with_what_to_do(
     home: House, folder: Path, kind: str, message: str
 ) -> None:
-    (folder / "sounddevice.py").write_text(MICROPHONES[kind])
-
-    done = run(home, folder, "live")
+    done = run(home, folder, "live", more=module(folder, "sounddevice", MICROPHONES[kind]))
 
     assert 1 == done.returncode
     assert message in done.stderr.decode()
@@ -166,10 +164,10 @@ sound = memoryview(pathlib.Path("heard.pcm").read_bytes())
 
 
 def test_a_microphone_is_captioned_until_ctrl_c(home: House, folder: Path) -> None:
-    (folder / "sounddevice.py").write_text(PLAYED)  # what PortAudio calls, from a thread of its own
+    playing = module(folder, "sounddevice", PLAYED)  # what PortAudio calls, from a thread of its own
     (folder / "heard.pcm").write_bytes(speech())
     with subprocess.Popen(
-        command("live", "--device", "3"), cwd=folder, env=environment(home), stdout=subprocess.PIPE
+        command("live", "--device", "3"), cwd=folder, env=environment(home, playing), stdout=subprocess.PIPE
     ) as live:
         assert live.stdout is not None
         first = live.stdout.readline()

@@ -19,7 +19,7 @@ from tests.audio.media import make
 from tests.house import House, house
 from tests.servers import serve
 from tests.tls import certificate
-from tests.transcribe.command import call, run
+from tests.transcribe.command import call, module, run
 
 
 @pytest.fixture(scope="module")
@@ -214,9 +214,9 @@ def test_a_name_that_is_too_long_is_refused_before_a_server_is_asked(folder: Pat
 
 @pytest.mark.parametrize("arguments", [["live", "-"], ["transcribe", "one.wav"], ["transcribe", "one.wav", "--live"]])
 def test_without_the_client_extra_it_is_named(home: House, folder: Path, arguments: list[str]) -> None:
-    (folder / "openai.py").write_text("raise ImportError('No module named openai')")
+    without = module(folder, "openai", "raise ImportError('No module named openai')")
 
-    done = run(home, folder, *arguments, more={"PYTHONPATH": f"{folder}:{Path(__file__).parent.parent.parent}"})
+    done = run(home, folder, *arguments, more=without)
 
     assert 1 == done.returncode
     assert b"Error: This needs the client extra: pip install 'qwen-asr-compat[client]'.\n" == done.stderr
