@@ -17,16 +17,19 @@ from tinytag import TinyTag, TinyTagException
 
 from compat.audio.formats import SUFFIXES
 from compat.transcribe.finding import STANDARD, TRANSCRIPTS, Recording, Unreadable, find
+from compat.transcribe.sources import Sources
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One recording and where its transcript goes; no `target` is standard output. `seconds` is 0 where unknown."""
+    """One recording and where its transcript goes; no `target` is standard output. `seconds` is 0 where unknown.
+    `sources`: where it is noted whose transcript that is."""
 
     source: Path
     name: str
     target: Path | None
     seconds: float
+    sources: Sources | None = None
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,12 @@ def plan(
     for found in find(files):
         recordings.append(found) if isinstance(found, Recording) else unreadable.append(found)
     recordings = _without_transcripts(recordings)
+    folder = None if out is None or out == STANDARD else _made(Path(out))
+    sources = Sources(folder)
     if out == STANDARD:
         targets: list[Path | None] = [None] * len(recordings)
     else:
-        targets = [*_targets(recordings, None if out is None else _made(Path(out)), suffix)]
+        targets = [*_targets(recordings, folder, suffix, sources)]
     pieces = []
     for recording, target in zip(recordings, targets, strict=True):
         if recording.path is None:
@@ -61,7 +66,7 @@ def plan(
             target = target if out is not None else None
         else:
             path, name = recording.path, str(recording.path)
-        pieces.append(Piece(path, name, target, _seconds(path)))
+        pieces.append(Piece(path, name, target, _seconds(path), sources if recording.path else None))
     return pieces, unreadable
 
 
@@ -85,8 +90,9 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _targets(recordings: Sequence[Recording], folder: Path | None, suffix: str) -> list[Path]:
-    """No two are the same. Recordings of one name from several folders keep these folders below `folder`."""
+def _targets(recordings: Sequence[Recording], folder: Path | None, suffix: str, sources: Sources) -> list[Path]:
+    """No two are the same, and none is that of another recording. Recordings of one name from several folders keep
+    these folders below `folder`."""
     siblings: dict[Path, list[str] | None] = {}
     places = []
     parents: dict[Path, set[Path]] = defaultdict(set)
@@ -105,8 +111,9 @@ def _targets(recordings: Sequence[Recording], folder: Path | None, suffix: str) 
             target = folder / target.absolute().relative_to(os.path.commonpath(parents[place]))
         elif folder:
             target = folder / place
+        target = sources.transcript(source, suffix) or target
         number, first = 1, target
-        while target in targets:
+        while target in targets or sources.taken(target, source):
             number += 1
             target = first.with_name(f"{first.stem}.{number}.{suffix}")
         targets[target] = None
@@ -164,7 +171,7 @@ def check(target: Path | None) -> None:
         target.lstat()  # a name that is too long
 
 
-def put(target: Path, text: str, *, force: bool) -> None:
+def put(piece: Piece, target: Path, text: str, *, force: bool) -> None:
     """Write it whole or not at all."""
     part = target.with_name(f".{secrets.token_hex(8)}.part")  # the target's own name may be as long as names can be
     try:
@@ -174,6 +181,8 @@ def put(target: Path, text: str, *, force: bool) -> None:
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
+    if piece.sources:
+        piece.sources.note(target, piece.source)
 
 
 def ended(text: str) -> str:

@@ -48,7 +48,7 @@ async def _one(client: AsyncOpenAI, piece: Piece, wanted: Wanted, kind: Kind, fa
     if faults:
         raise server.Failed(faults[0])
     if piece.target is not None:
-        put(piece.target, _written(turns, wanted.shape), force=wanted.force)
+        put(piece, piece.target, _written(turns, wanted.shape), force=wanted.force)
     elif wanted.shape != "text":
         report.transcript(_written(turns, wanted.shape))
 

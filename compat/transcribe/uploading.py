@@ -61,7 +61,7 @@ async def _one(
                 report.transcript(text)
                 report.told(piece, "done", missing=missing)
         else:
-            put(piece.target, text, force=wanted.force)
+            put(piece, piece.target, text, force=wanted.force)
             report.told(piece, "done", missing=missing)
     except BrokenPipeError:
         raise

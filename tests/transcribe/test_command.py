@@ -67,7 +67,7 @@ def test_two_recordings_never_share_a_transcript(home: House, folder: Path) -> N
     done = call(home, folder, "transcribe", "one.wav", "one.mp3", "--out", "texts")
 
     assert 0 == done.returncode, done.stderr
-    assert ["one.mp3.txt", "one.wav.txt"] == sorted(path.name for path in (folder / "texts").iterdir())
+    assert ["one.mp3.txt", "one.wav.txt"] == sorted(path.name for path in (folder / "texts").glob("*.txt"))
 
 
 def test_speakers_are_named(home: House, folder: Path) -> None:

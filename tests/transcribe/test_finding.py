@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from compat.transcribe.finding import Unreadable, find
-from compat.transcribe.plan import plan
+from compat.transcribe.plan import plan, put
+from compat.transcribe.sources import NAME
 
 FILES = (
     "a.wav",
@@ -115,6 +116,31 @@ def targets(names: Sequence[str], out: str | None) -> list[str]:
 )
 def test_no_two_transcripts_have_one_place(names: list[str], out: str | None, expected: list[str]) -> None:
     assert expected == targets(names, out)
+
+
+def test_no_command_takes_another_recording_s_transcript_for_its_own(folder: Path) -> None:
+    """Each line is a command of its own, whose transcripts are then there."""
+
+    def asked(*names: str, suffix: str = "srt") -> list[str]:
+        with ExitStack() as stack:
+            pieces, _ = plan([f"talks/{name}" for name in names], "to", suffix, stack)
+        for piece in pieces:
+            assert piece.target
+            put(piece, piece.target, piece.name, force=True)
+        return [piece.target.name for piece in pieces if piece.target]
+
+    for _ in range(2):
+        assert ["one.srt"] == asked("day2/one.wav")
+        assert ["one.2.srt"] == asked("day3/one.wav")
+        assert ["one.txt"] == asked("day3/one.wav", suffix="txt")
+        assert ["one.2.srt", "one.srt"] == asked("day3", "day2/one.wav")
+        assert ["a.srt"] == asked("a.wav")
+        with (folder / "to" / NAME).open("a") as file:
+            file.write('{"transcript": "a.srt", "rec\n[]\n7\n')
+    assert "talks/day2/one.wav\n" == (folder / "to" / "one.srt").read_text()
+
+    (folder / "to" / "one.srt").unlink()
+    assert ["one.2.srt", "one.srt"] == asked("day3/one.wav", "day1/one.wav")[:1] + asked("day2/one.wav")
 
 
 def test_transcripts_that_a_shell_put_beside_their_recordings_are_not_sent(folder: Path) -> None:
