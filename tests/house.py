@@ -17,17 +17,20 @@ from compat.emulator.faults import Faults, Rule
 from compat.emulator.readings import Readings
 from compat.emulator.state import Emulator
 from compat.settings import Settings
+from tests.counts import Counts, counted
 from tests.servers import serve
 
 
 @dataclass(frozen=True)
 class House:
-    """`base_url` is what a client is pointed at; `dashscope` what stands behind it, at `service`."""
+    """`base_url` is what a client is pointed at; `dashscope` what stands behind it, at `service`, and
+    `counts` how often that was asked for what."""
 
     base_url: str
     dashscope: Emulator
     open_clients: contextlib.ExitStack
     service: str
+    counts: Counts
 
     def client(self, api_key: str = "anything", **options: Any) -> openai.OpenAI:  # noqa: ANN401 - the SDK's own
         client = openai.OpenAI(base_url=self.base_url, api_key=api_key, **{"max_retries": 0, **options})
@@ -48,9 +51,10 @@ def house(
 ) -> Iterator[House]:
     """`tls`: serve https and wss with this certificate and its key."""
     emulator = create_emulator(engine, readings=readings, keys=keys)
+    counts = counted(emulator.state.emulator)
     with serve(emulator) as root:
         # Nothing is remembered of jobs and of failures, so that no test is answered with what another one asked.
         forgetful = {"job_retention": 0.0, "job_grace": 0.0, "breaker_failures": 1000}
         given = {"base_url": root, "dashscope_api_key": "the-server's-key", "log_level": "error"} | forgetful | settings
         with serve(create_app(Settings(**given)), *(tls or ())) as base, contextlib.ExitStack() as clients:
-            yield House(f"{base}/v1", emulator.state.emulator, clients, root)
+            yield House(f"{base}/v1", emulator.state.emulator, clients, root, counts)

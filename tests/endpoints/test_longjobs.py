@@ -62,13 +62,18 @@ def finish(home: House) -> None:
 
 
 def submits(home: House) -> int:
-    return home.dashscope.counts["submit"]
+    return home.counts["submit"]
 
 
 def asked_again(home: House) -> Callable[[], bool]:
     """Whether the service has been asked for a task's state twice more."""
-    queries = home.dashscope.counts["query"]
-    return lambda: home.dashscope.counts["query"] > queries + 1
+    queries = home.counts["query"]
+    return lambda: home.counts["query"] > queries + 1
+
+
+def wait_for_more(home: House) -> Callable[[], None]:
+    again = asked_again(home)
+    return lambda: home.counts.wait_for(again)
 
 
 def until(holds: Callable[[], object]) -> None:
@@ -104,7 +109,7 @@ def test_the_same_request_joins_the_job_or_gets_its_answer(home: House, speech: 
     slow(home)
     with ThreadPoolExecutor(10) as threads:
         asking = [threads.submit(send, home, speech) for _ in range(10)]
-        until(lambda: home.dashscope.counts["query"] >= 1)
+        home.counts.wait_for(lambda: home.counts["query"] >= 1)
         finish(home)
         answers = [each.result() for each in asking]
     later = send(home, speech, response_format="text")
@@ -146,9 +151,9 @@ def test_a_forced_job_runs_beside_the_one_there_is(home: House, speech: bytes) -
     slow(home)
     with ThreadPoolExecutor(2) as threads:
         one = threads.submit(send, home, speech)
-        until(lambda: submits(home) == 1)
+        until(lambda: len(home.dashscope.tasks) == 1)
         other = threads.submit(send, home, speech, headers=FRESH)
-        until(lambda: submits(home) == 2)
+        until(lambda: len(home.dashscope.tasks) == 2)
         finish(home)
 
         assert [200, 200] == [one.result().status_code, other.result().status_code]
@@ -168,7 +173,7 @@ def test_audio_goes_as_soon_as_the_service_has_it(speech: bytes, tmp_path: Path)
         slow(home)
         with ThreadPoolExecutor(1) as threads:
             asking = threads.submit(send, home, speech)
-            until(lambda: submits(home) == 2)
+            until(lambda: len(home.dashscope.tasks) == 2)
 
             until(lambda: not list(tmp_path.glob("*/*")))
             finish(home)
@@ -178,31 +183,31 @@ def test_audio_goes_as_soon_as_the_service_has_it(speech: bytes, tmp_path: Path)
 def test_the_retry_of_a_caller_who_hung_up_finds_the_job(home: House, speech: bytes) -> None:
     slow(home)
     for _ in range(2):
-        hang_up(home.base_url, asked_again(home), api_key="alice", model=MODEL, file=("speech.wav", speech))
+        hang_up(home.base_url, wait_for_more(home), api_key="alice", model=MODEL, file=("speech.wav", speech))
     finish(home)
 
     assert TEXT == send(home, speech).json()["text"]
-    assert (1, 0) == (submits(home), home.dashscope.counts["cancel"])
+    assert (1, 0) == (submits(home), home.counts["cancel"])
 
 
 def test_nobody_s_job_is_cancelled_after_the_grace(speech: bytes) -> None:
     with house(Scripted(SAID), job_grace=0.2) as home:
         slow(home)
-        hang_up(home.base_url, asked_again(home), model=MODEL, file=("speech.wav", speech))
-        until(lambda: home.dashscope.counts["cancel"] == 1)
+        hang_up(home.base_url, wait_for_more(home), model=MODEL, file=("speech.wav", speech))
+        home.counts.wait_for(lambda: home.counts["cancel"] == 1)
 
 
 def test_a_job_that_somebody_waits_for_goes_on(speech: bytes) -> None:
     with house(Scripted(SAID), job_grace=0.0) as home, ThreadPoolExecutor(1) as threads:
         slow(home)
         patient = threads.submit(send, home, speech, key="anything")
-        until(lambda: home.dashscope.counts["query"] >= 1)
-        hang_up(home.base_url, asked_again(home), model=MODEL, file=("speech.wav", speech))
-        until(asked_again(home))
+        home.counts.wait_for(lambda: home.counts["query"] >= 1)
+        hang_up(home.base_url, wait_for_more(home), model=MODEL, file=("speech.wav", speech))
+        home.counts.wait_for(asked_again(home))
         finish(home)
 
         assert TEXT == patient.result().json()["text"]
-        assert 0 == home.dashscope.counts["cancel"]
+        assert 0 == home.counts["cancel"]
 
 
 def test_nothing_is_kept_when_nothing_shall_be(speech: bytes) -> None:
@@ -274,7 +279,7 @@ def test_short_audio_may_wait_in_the_background_too(home: House, speech: bytes) 
 
     assert 202 == accepted.status_code
     assert TEXT == finished(home, accepted.json()["id"]).json()["text"]
-    assert (1, 0) == (home.dashscope.counts["chat"], submits(home))
+    assert (1, 0) == (home.counts["chat"], submits(home))
 
 
 def test_a_failed_job_says_why(home: House, speech: bytes) -> None:
@@ -298,10 +303,10 @@ def is_cancelled(answer: httpx2.Response) -> bool:
 def test_a_cancelled_job_says_so(home: House, speech: bytes) -> None:
     slow(home)
     job = send(home, speech, background="true").json()["id"]
-    until(lambda: home.dashscope.counts["query"] >= 1)
+    home.counts.wait_for(lambda: home.counts["query"] >= 1)
 
     assert is_cancelled(look(home, job, method="DELETE"))
-    until(lambda: home.dashscope.counts["cancel"] == 1)
+    home.counts.wait_for(lambda: home.counts["cancel"] == 1)
     assert is_cancelled(look(home, job))
 
 
@@ -310,13 +315,13 @@ def test_a_job_that_a_caller_waits_for_is_not_another_s_to_cancel(home: House, s
     job = send(home, speech, background="true").json()["id"]
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(send, home, speech)
-        until(asked_again(home))
+        home.counts.wait_for(asked_again(home))
         assert is_cancelled(look(home, job, method="DELETE"))
         assert is_cancelled(look(home, job))
         finish(home)
 
         assert TEXT == waiting.result().json()["text"]
-    assert 0 == home.dashscope.counts["cancel"]
+    assert 0 == home.counts["cancel"]
     assert is_cancelled(look(home, job))
 
 
@@ -324,7 +329,7 @@ def test_a_job_ends_with_the_last_request_for_it(home: House, speech: bytes) -> 
     slow(home)
     forms = ("json", "text", "verbose_json")
     jobs = [send(home, speech, background="true", response_format=form).json()["id"] for form in forms]
-    until(lambda: home.dashscope.counts["query"] >= 1)
+    home.counts.wait_for(lambda: home.counts["query"] >= 1)
 
     for job in jobs[:2]:
         assert is_cancelled(look(home, job, method="DELETE"))
@@ -332,9 +337,9 @@ def test_a_job_ends_with_the_last_request_for_it(home: House, speech: bytes) -> 
     assert jobs[0] == send(home, speech, background="true").json()["id"]  # which asks for it again
     assert is_cancelled(look(home, jobs[2], method="DELETE"))
     assert "in_progress" == look(home, jobs[0]).json()["status"]
-    assert 0 == home.dashscope.counts["cancel"]
+    assert 0 == home.counts["cancel"]
     assert is_cancelled(look(home, jobs[0], method="DELETE"))
-    until(lambda: home.dashscope.counts["cancel"] == 1)
+    home.counts.wait_for(lambda: home.counts["cancel"] == 1)
 
 
 def test_an_answer_is_erased_with_the_last_request_for_it(home: House, speech: bytes) -> None:
@@ -439,7 +444,7 @@ def test_what_cannot_be_done_later_is_refused_now(
 
         assert (400, param) == (answer.status_code, answer.json()["error"]["param"])
         assert reason in answer.json()["error"]["message"]
-        assert 0 == home.dashscope.counts.total()
+        assert 0 == home.counts.total()
 
 
 def test_without_its_store_short_audio_is_answered_and_long_audio_asked_to_come_again(speech: bytes) -> None:
@@ -472,7 +477,7 @@ def test_white_space_keeps_a_plain_answer_alive(speech: bytes) -> None:
             asking = [
                 threads.submit(send, home, speech, response_format=name) for name in ("json", "verbose_json", "text")
             ]
-            until(lambda: home.dashscope.counts["query"] >= 2)
+            home.counts.wait_for(lambda: home.counts["query"] >= 2)
             finish(home)
             json_, verbose, text = [each.result() for each in asking]
         home.fail(Rule("submit", FailTask("DECODE_ERROR")))

@@ -175,9 +175,9 @@ def test_a_long_file_does_not_stand_before_short_ones(speech: Path, tmp_path: Pa
         home.fail(Rule("chat", Hang(), times=2))  # the first pieces get no answer: all that may be under way are
         over = threading.Event()
         asked = {"model": "whisper-1", "file": speech}
-        long = threading.Thread(target=hang_up, args=(home.base_url, over.is_set), kwargs=asked)
+        long = threading.Thread(target=hang_up, args=(home.base_url, over.wait), kwargs=asked)
         long.start()
-        _until(lambda: home.dashscope.counts["chat"] == 2)
+        home.counts.wait_for(lambda: home.counts["chat"] == 2)
 
         answer = home.client().audio.transcriptions.create(model="whisper-1", file=short)
 

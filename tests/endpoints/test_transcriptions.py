@@ -355,9 +355,14 @@ def test_a_hang_up_ends_the_work_and_removes_the_file(speech: bytes, tmp_path: P
         released.wait(10)
 
     with house(Scripted(SAID, before=wait), spool=tmp_path) as home:
-        hang_up(home.base_url, lambda: home.dashscope.counts["query"], model="fun-asr", file=upload(speech))
+        hang_up(
+            home.base_url,
+            lambda: home.counts.wait_for(lambda: home.counts["query"]),
+            model="fun-asr",
+            file=upload(speech),
+        )
         assert arrived.wait(10)
-        _until(lambda: home.dashscope.counts["cancel"] == 1)
+        home.counts.wait_for(lambda: home.counts["cancel"] == 1)
         _until(lambda: not list(tmp_path.glob("*/*")))
         released.set()
 
@@ -365,7 +370,12 @@ def test_a_hang_up_ends_the_work_and_removes_the_file(speech: bytes, tmp_path: P
 def test_a_hang_up_while_dashscope_is_silent_removes_the_file(speech: bytes, tmp_path: Path) -> None:
     with house(Scripted(SAID), spool=tmp_path) as home:
         home.fail(Rule("chat", Hang()))
-        hang_up(home.base_url, lambda: home.dashscope.counts["chat"], model="whisper-1", file=upload(speech))
+        hang_up(
+            home.base_url,
+            lambda: home.counts.wait_for(lambda: home.counts["chat"]),
+            model="whisper-1",
+            file=upload(speech),
+        )
         _until(lambda: not list(tmp_path.glob("*/*")))
         home.fail()
 

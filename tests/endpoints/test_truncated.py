@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import queue
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,10 @@ from typing import Any
 import httpx2
 import msgspec
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from compat.emulator.engine import Sentence
 from compat.emulator.engines.scripted import Scripted
@@ -17,6 +21,7 @@ from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from tests.audio.media import make
 from tests.audio.odd import ID3V1, ODDITIES, id3, put
 from tests.house import House, house
+from tests.servers import serve
 
 WORDS = lay(VOCABULARY[:12])
 SAID = [word.text for word in WORDS]
@@ -38,7 +43,8 @@ def half(shelf: dict[str, bytes]) -> bytes:
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[House]:
-    with house(Tones()) as opened:
+    hooks: dict[str, Any] = {"allow_http_webhooks": True, "allow_private_webhooks": True}
+    with house(Tones(), webhook_secret=b"twenty-four random bytes", **hooks) as opened:
         yield opened
 
 
@@ -74,10 +80,17 @@ def test_streams_and_translations_and_pieces_do_too(home: House, half: bytes) ->
 
 
 def test_a_job_says_so_when_it_is_done(home: House, half: bytes) -> None:
-    accepted = post(home, half, background="true", response_format="verbose_json")
-    address = f"{home.base_url}/audio/transcriptions/{accepted.json()['id']}"
-    while (answer := httpx2.get(address)).status_code == 202:
-        time.sleep(0.05)
+    called: queue.Queue[bytes] = queue.Queue()
+
+    async def done(request: Request) -> Response:
+        called.put(await request.body())
+        return Response(status_code=204)
+
+    with serve(Starlette(routes=[Route("/", done, methods=["POST"])])) as root:
+        wanted = {"background": "true", "webhook_url": root, "response_format": "verbose_json"}
+        accepted = post(home, half, **wanted)
+        job = msgspec.json.decode(called.get(timeout=20))["data"]["id"]
+    answer = httpx2.get(f"{home.base_url}/audio/transcriptions/{job}")
 
     assert [HEADER] * 2 == [each.headers["x-compat-truncated"] for each in (accepted, answer)]
     assert AUDIO == extension(answer)

@@ -17,6 +17,7 @@ from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from compat.emulator.faults import Faults, Hang, Rule, Slow
 from compat.emulator.state import Emulator
 from tests.audio.media import make
+from tests.counts import Counts, counted
 from tests.faults.watch import figures
 from tests.hangups import hang_up
 from tests.processes import Server, server
@@ -36,6 +37,7 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.fixture
 def dashscope() -> Iterator[tuple[Emulator, str]]:
     app = create_app(Tones())
+    counted(app.state.emulator)
     with serve(app) as root:
         yield app.state.emulator, root
 
@@ -58,6 +60,12 @@ def until(holds: Callable[[], object]) -> None:
             return
         gate.wait(0.02)
     raise AssertionError("it did not come to hold within a minute")
+
+
+def asked(emulator: Emulator, what: str) -> None:
+    """Wait until the service has been."""
+    assert isinstance(emulator.counts, Counts)
+    emulator.counts.wait_for(lambda: emulator.counts[what])
 
 
 def transcribe(at: Server, speech: bytes, timeout: float = 60.0, max_retries: int = 0) -> str:
@@ -87,7 +95,7 @@ def test_a_killed_server_s_successor_goes_on_with_the_same_task(
     slow(emulator)
     with ThreadPoolExecutor(1) as threads, server(tmp_path, root, COMPAT_STORE=store) as first:
         asking = threads.submit(transcribe, first, speech)
-        until(lambda: emulator.counts["query"] >= 1)
+        asked(emulator, "query")
         first.kill()
         with pytest.raises(openai.APIConnectionError):
             asking.result(timeout=30)
@@ -110,7 +118,7 @@ def test_a_killed_server_s_upload_is_swept_and_sent_again(
     emulator.faults.arm(Faults((Rule("store", Hang()),)))
     with ThreadPoolExecutor(1) as threads, server(tmp_path, root, COMPAT_STORE=store) as first:
         asking = threads.submit(transcribe, first, speech)
-        until(lambda: emulator.counts["store"] >= 1)
+        asked(emulator, "store")
         first.kill()
         with pytest.raises(openai.APIConnectionError):
             asking.result(timeout=30)
@@ -127,7 +135,7 @@ def test_a_server_that_stops_leaves_its_jobs_to_the_next(
     slow(emulator)
     with server(tmp_path, root, COMPAT_STORE=store) as first:
         file = ("speech.wav", speech)
-        hang_up(first.base_url, lambda: emulator.counts["query"], model="qwen3-asr-flash-filetrans", file=file)
+        hang_up(first.base_url, lambda: asked(emulator, "query"), model="qwen3-asr-flash-filetrans", file=file)
 
     finish(emulator)
     with server(tmp_path, root, COMPAT_STORE=store) as second:
@@ -142,7 +150,7 @@ def test_a_job_with_its_caller_s_own_key_goes_on_when_he_comes_again(
     slow(emulator)
     with ThreadPoolExecutor(1) as threads, server(tmp_path, root, COMPAT_PASS_KEY="true") as first:
         asking = threads.submit(transcribe, first, speech)
-        until(lambda: emulator.counts["query"] >= 1)
+        asked(emulator, "query")
         first.kill()
         with pytest.raises(openai.APIConnectionError):
             asking.result(timeout=30)
@@ -162,7 +170,7 @@ def test_a_background_job_goes_on_by_itself(dashscope: tuple[Emulator, str], spe
             data={"model": "qwen3-asr-flash-filetrans", "background": "true", "response_format": "text"},
             files={"file": ("speech.wav", speech)},
         ).json()["id"]
-        until(lambda: emulator.counts["query"] >= 1)
+        asked(emulator, "query")
         first.kill()
 
     finish(emulator)
@@ -184,7 +192,7 @@ def test_a_store_that_dies_under_a_job_takes_nothing_with_it(
         ThreadPoolExecutor() as threads,
     ):
         asking = threads.submit(transcribe, alone, speech)
-        until(lambda: emulator.counts["query"] >= 1)
+        asked(emulator, "query")
         with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2].removesuffix("/0")))) as redis:
             redis.sendall(b"SHUTDOWN NOSAVE\r\n")
             assert b"" == redis.recv(1)
