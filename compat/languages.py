@@ -2,8 +2,8 @@
 
 Codes are DashScope's: ISO 639-1 where there is one, `yue` for Cantonese and `fil` for Filipino (whisper and Fun-ASR say
 `tl`). Names are those of OpenAI's `verbose_json`. What the service hears: Qwen-ASR's 27 languages (API reference of
-qwen3-asr-flash, 2026-01) and what Fun-ASR adds (model page, 2026-05); the other rows are languages that whisper knows
-and DashScope does not.
+qwen3-asr-flash, 2026-01) and what Fun-ASR adds (model page, 2026-05); the other rows are languages that DashScope
+does not know, and the rest of ISO 639-1 (`kr` is taken for Korean).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ QWEN = frozenset(
 DASHSCOPE = QWEN | {"bg", "el", "hr", "hu", "nl", "ro", "sk"}
 """What at least one of DashScope's models can be told to listen for: the rest is left to its own detection."""
 
-UNSPACED = frozenset({"zh", "yue", "ja", "th", "lo", "km", "my", "bo"})
+UNSPACED = frozenset({"zh", "zh-tw", "yue", "ja", "th", "lo", "km", "my", "bo"})
 """Languages that put no space between words."""
 
 _ROWS = """
@@ -119,9 +119,98 @@ ur urdu: urd
 uz uzbek: uzb
 yi yiddish: yid
 yo yoruba: yor
+aa afar: aar
+ab abkhazian: abk, abkhaz
+ae avestan: ave
+ak akan: aka
+an aragonese: arg
+av avaric: ava, avar
+ay aymara: aym
+bi bislama: bis
+bm bambara: bam
+ce chechen: che
+ch chamorro: cha
+co corsican: cos
+cr cree: cre
+cu church slavic: chu
+cv chuvash: chv
+dv divehi: div, dhivehi, maldivian
+dz dzongkha: dzo
+ee ewe:
+eo esperanto: epo
+ff fulah: ful, fula
+fj fijian: fij
+fy western frisian: fry, frisian
+ga irish: gle, irish gaelic
+gd scottish gaelic: gla, gaelic
+gn guarani: grn
+gv manx: glv
+ho hiri motu: hmo
+hz herero: her
+ia interlingua: ina
+ie interlingue: ile
+ig igbo: ibo
+ii sichuan yi: iii, nuosu
+ik inupiaq: ipk
+io ido:
+iu inuktitut: iku
+kg kongo: kon
+ki kikuyu: kik
+kj kuanyama: kua
+kl kalaallisut: kal, greenlandic
+kau kanuri:
+ks kashmiri: kas
+ku kurdish: kur, kmr, ckb
+kv komi: kom
+kw cornish: cor
+ky kyrgyz: kir, kirghiz
+lg ganda: lug, luganda
+li limburgish: lim
+lu luba-katanga: lub
+mh marshallese: mah
+na nauru: nau
+nd north ndebele: nde
+ng ndonga: ndo
+nr south ndebele: nbl
+nv navajo: nav
+ny nyanja: nya, chichewa, chewa
+oj ojibwa: oji, ojibwe
+om oromo: orm
+or odia: ori, ory, oriya
+os ossetian: oss, ossetic
+pi pali: pli
+qu quechua: que
+rm romansh: roh
+rn rundi: run, kirundi
+rw kinyarwanda: kin
+sc sardinian: srd
+se northern sami: sme
+sg sango: sag
+sm samoan: smo
+ss swati: ssw
+st southern sotho: sot, sesotho
+ti tigrinya: tir
+tn tswana: tsn, setswana
+to tongan: ton
+ts tsonga: tso
+tw twi:
+ty tahitian: tah
+ug uyghur: uig, uighur
+ve venda: ven
+vo volapük: vol
+wa walloon: wln
+wo wolof: wol
+xh xhosa: xho
+za zhuang: zha
+zu zulu: zul
 """
 
-_TAG = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})+")
+_TAG = re.compile(r"[a-z]{2,3}(-[a-z0-9]{1,8})+")
+_TRADITIONAL = re.compile(r"(zh|cmn)-(hant|tw)(-.*)?|traditional chinese|chinese \((traditional|taiwan)\)")
+_LABEL = re.compile(r"([^()]+?) ?\([^()]+\)")
+_CANTONESE = re.compile(r"(zh|chinese)\b.*\b(yue|cantonese|hk|hong kong|mo|macau|macao)\b")
+TRADITIONAL = "zh-tw"
+"""Chinese as it is written in Taiwan: a language to translate to, and none that is spoken."""
 
 
 def _table() -> tuple[dict[str, str], dict[str, str]]:
@@ -140,26 +229,36 @@ _NAMES, _CODES = _table()
 
 
 def parse(text: str) -> str:
-    """The code of what the caller wrote: a code, a tag (`zh-CN`, `en_US`) or an English name, in any case.
+    """The code of what the caller wrote: a code, a tag (`zh-CN`, `en_US`) or an English name, in any case. What
+    stands in brackets behind a name is as a tag's region.
 
     A code outside `DASHSCOPE` is a language that the service cannot be told to expect. A tag's region is dropped, but
     Chinese of Hong Kong or Macau is spoken Cantonese. Raises ValueError, with a message for the caller, for what
     is no language.
     """
-    spelling = " ".join(text.split()).lower().replace("_", "-")
+    spelling = _spelled(text)
     code = _CODES.get(spelling)
+    if code is None and (label := _LABEL.fullmatch(spelling)):
+        code = "yue" if _CANTONESE.match(spelling) else _CODES.get(label[1])
     if code is None and _TAG.fullmatch(spelling):
-        parts = spelling.split("-")
-        cantonese = parts[0] == "zh" and {"yue", "hk", "mo"} & set(parts)
-        code = "yue" if cantonese else _CODES.get(parts[0])
+        code = "yue" if _CANTONESE.match(spelling) else _CODES.get(spelling.partition("-")[0])
     if code is None:
         raise ValueError(
-            f"{text[:40]!r} is not a language. Known are ISO 639-1 codes, tags like zh-CN and English names; "
-            f"the service can be told to expect {', '.join(sorted(DASHSCOPE))}."
+            f"{text[:40]!r} is not a language. Known are ISO 639-1 codes, tags like zh-CN and English names."
         )
     return code
 
 
+def written(text: str) -> str:
+    """The same for a language to translate to: TRADITIONAL too. Raises ValueError."""
+    return TRADITIONAL if _TRADITIONAL.fullmatch(_spelled(text)) else parse(text)
+
+
+def _spelled(text: str) -> str:
+    """In one case, without the encoding of a locale (`en_US.UTF-8`)."""
+    return re.sub(r"[.@][a-z0-9.@-]*$", "", " ".join(text.split()).lower().replace("_", "-"))
+
+
 def name(code: str) -> str:
     """Whisper's English name, in lower case; a code nobody knows stands for itself."""
-    return _NAMES.get(_CODES.get(code.lower(), ""), code.lower())
+    return "traditional chinese" if code == TRADITIONAL else _NAMES.get(_CODES.get(code.lower(), ""), code.lower())

@@ -41,7 +41,7 @@ def option(name: str, sent: tuple[str, ...], *, as_text: bool) -> Option:
         case "number" if _is_number(single):
             return int(single)
         case "numbers" if all(_is_number(value) for value in _split(sent)):
-            return [int(value) for value in _split(sent)]
+            return [*dict.fromkeys(int(value) for value in _split(sent))]  # a channel heard twice would be paid twice
         case "object" if (parsed := _object(single)) is not None:
             return single if as_text else parsed
         case "text":

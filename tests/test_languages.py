@@ -45,7 +45,48 @@ WRITTEN = [
     ("Swahili", "sw"),
     ("haitian creole", "ht"),
     ("he", "he"),
+    ("zu", "zu"),
+    ("gle", "ga"),
+    ("kr", "ko"),
+    ("en-u-ca-gregory", "en"),
+    ("fr-CA-x-foo", "fr"),
+    ("en_US.UTF-8", "en"),
+    ("de_DE@euro", "de"),
+    ("zh_HK.UTF-8", "yue"),
+    ("Chinese (Simplified)", "zh"),
+    ("Chinese (Hong Kong)", "yue"),
+    ("Portuguese (Brazil)", "pt"),
 ]
+
+# https://www.loc.gov/standards/iso639-2/php/English_list.php
+ISO = """
+aa ab ae af ak am an ar as av ay az ba be bg bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz ee el en
+eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik io is it iu ja
+jv ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb
+nd ne ng nl nn no nr nv ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg si sk sl sm sn so sq
+sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu
+"""
+
+
+def test_every_code_of_iso_639_1_is_a_language() -> None:
+    assert all(languages.parse(code) for code in ISO.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("zh-TW", "zh-tw"),
+        ("zh_Hant_HK", "zh-tw"),
+        ("Traditional Chinese", "zh-tw"),
+        ("Chinese (Traditional)", "zh-tw"),
+        ("zh-Hans", "zh"),
+        ("zh-HK", "yue"),
+        ("French", "fr"),
+    ],
+)
+def test_traditional_chinese_is_a_language_to_translate_to(text: str, code: str) -> None:
+    assert code == languages.written(text)
+    assert ("traditional chinese" if code == "zh-tw" else languages.name(code)) == languages.name(code)
 
 
 @pytest.mark.parametrize(("written", "code"), WRITTEN)
@@ -54,10 +95,26 @@ def test_a_language_is_found_however_it_is_written(written: str, code: str) -> N
 
 
 @pytest.mark.parametrize(
-    "written", ["", "klingon", "xx", "xx-US", "en-", "-", "english please", "e", "zh/CN", "\x00", "🙂"]
+    "written",
+    [
+        "",
+        "klingon",
+        "xx",
+        "xx-US",
+        "en-",
+        "-",
+        "english please",
+        "e",
+        "zh/CN",
+        "(Brazil)",
+        "Klingon (US)",
+        ".UTF-8",
+        "\x00",
+        "🙂",
+    ],
 )
 def test_what_is_no_language_is_refused_with_what_is_known(written: str) -> None:
-    with pytest.raises(ValueError, match=r"is not a language.*the service can be told to expect ar, bg, "):
+    with pytest.raises(ValueError, match=r"is not a language. Known are ISO 639-1 codes, tags "):
         languages.parse(written)
 
 

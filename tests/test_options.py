@@ -21,6 +21,7 @@ READ: list[tuple[str, tuple[str, ...], Option]] = [
     ("channel_id", ("0", "1"), [0, 1]),
     ("channel_id", ("[0,1]",), [0, 1]),
     ("channel_id", ("1",), [1]),
+    ("channel_id", ("1", "0,1", "[1, 0]"), [1, 0]),
     ("language_hints", ('["zh", "en"]',), ["zh", "en"]),
     ("vocabulary_id", ("vocab-1",), "vocab-1"),
     ("special_word_filter", ('{"system_reserved_filter": true}',), {"system_reserved_filter": True}),

@@ -10,6 +10,7 @@ import msgspec
 
 from compat import languages
 from compat.dashscope_api import translation
+from compat.errors import BadRequest
 from compat.settings import Settings
 from compat.text import joined
 from compat.transcript import Transcript
@@ -49,7 +50,12 @@ class Translator:
 
     async def once(self, text: str, target: str, key: str) -> str:
         call = translation.call(text, model=self._model, target=languages.name(target).title())
-        return translation.text(await self._service.send(call, key))
+        try:
+            return translation.text(await self._service.send(call, key))
+        except BadRequest as exc:
+            if type(exc) is BadRequest and "language" in exc.message.lower():  # the source is the model's own finding
+                raise BadRequest(exc.message, param="target_language", code=exc.code) from exc
+            raise
 
 
 class _Work:

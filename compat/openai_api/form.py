@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Literal, get_args
 
 import msgspec
@@ -100,15 +100,15 @@ def translation(fields: Sequence[tuple[str, str]], query: Sequence[tuple[str, st
             *(name for name in form.values if name not in ours),
             *_unread(query, fields),
         ),
-        target=language_code(target, "target_language") if target else ENGLISH,
+        target=language_code(target, "target_language", languages.written) if target else ENGLISH,
         url=url,
     )
 
 
-def language_code(text: str, param: str) -> str:
+def language_code(text: str, param: str, parse: Callable[[str], str] = languages.parse) -> str:
     """DashScope's code of a language; raises BadRequest for what is none."""
     try:
-        return languages.parse(text)
+        return parse(text)
     except ValueError as exc:
         raise BadRequest(f"{param}: {exc}", param=param) from exc
 
@@ -179,7 +179,8 @@ def _background(form: Fields) -> tuple[bool, str | None]:
 def _language(form: Fields) -> tuple[str | None, tuple[str, ...]]:
     """The one language to listen for, and the parameters that could not say it."""
     one = form.one("language")
-    several = list(dict.fromkeys(language_code(text, "languages") for text in form.words("languages")))
+    words = [text for text in form.words("languages") if text.lower() not in UNDETERMINED]
+    several = list(dict.fromkeys(language_code(text, "languages") for text in words))
     param, codes = "languages", several
     if one and one.lower() not in UNDETERMINED:
         param, codes = "language", [language_code(one, "language")]

@@ -34,7 +34,9 @@ TRANSCRIPTION = (
     Parameter("languages", "mapped", "One is the language; of several the service detects its own choice.", many=True),
     Parameter("prompt", "mapped", "Becomes the service's context, at most 10,000 tokens with the keywords."),
     Parameter("keywords", "mapped", "Join the context after the prompt, as a list with commas.", many=True),
-    Parameter("response_format", "same", "json, text, srt, vtt, verbose_json, diarized_json with any model."),
+    Parameter(
+        "response_format", "same", "json, text, srt, vtt, verbose_json, diarized_json with any of OpenAI's names."
+    ),
     Parameter("timestamp_granularities", "same", "word, segment or both, with verbose_json only.", many=True),
     Parameter("stream", "same", "Server-sent events; for whisper-1 too."),
     Parameter("temperature", "ignored", "0 to 1; the service decodes without sampling."),

@@ -19,6 +19,8 @@ HELLO = {"role": "user", "content": "hello there my friend of old"}
         ("Good morning.", "en", "Good morning."),
         ("早上好。", "English", "[English] 早上好。"),
         ("Good morning.", "French", "[French] Good morning."),
+        ("Good morning.", "nl", "[nl] Good morning."),
+        ("Good morning.", "Traditional Chinese", "[Traditional Chinese] Good morning."),
         ("One.\n二。", "English", "One.\n[English] 二。"),
     ],
 )

@@ -100,6 +100,23 @@ def test_another_language_can_be_asked_for(home: House, speech: tuple[str, bytes
     assert "[French] 早上好。[French] Fine, thanks. [French] 再见。" == answer.text
 
 
+def test_traditional_chinese_can_be_asked_for_in_chinese(home: House, speech: tuple[str, bytes]) -> None:
+    answer = home.client().audio.translations.create(
+        model="whisper-1", file=speech, response_format="verbose_json", extra_body={"target_language": "zh-Hant"}
+    )
+
+    assert [f"[Traditional Chinese] {each.text}" for each in CHINESE] == [
+        part.text.strip() for part in answer.segments or ()
+    ]
+
+
+def test_a_target_that_the_model_lacks_is_refused_by_name(home: House, speech: tuple[str, bytes]) -> None:
+    with pytest.raises(openai.BadRequestError, match="Unsupported language: Zulu") as raised:
+        home.client().audio.translations.create(model="whisper-1", file=speech, extra_body={"target_language": "zu"})
+
+    assert "target_language" == raised.value.param
+
+
 def test_sentences_that_come_back_as_one_are_translated_one_by_one(home: House, speech: tuple[str, bytes]) -> None:
     body = json.dumps({"choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": "Both."}}]})
     home.fail(Rule("translate", Answer(body)))
