@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -49,10 +50,21 @@ class Texts:
 
     def end(self) -> None:
         """Raises BadRequest."""
+        kind, body = "a JSON object" if self._json else "a web form", self._body.removeprefix(codecs.BOM_UTF8)
         try:
-            self.fields = _members(self._body) if self._json else parse_qsl(self._body.decode(), keep_blank_values=True)
+            self.fields = _members(body) if self._json else parse_qsl(body.decode(), keep_blank_values=True)
         except (msgspec.MsgspecError, RecursionError, ValueError) as exc:
-            raise BadRequest("The body is not well-formed: send multipart/form-data.") from exc
+            self._check_form()
+            raise BadRequest(
+                f"Content-Type says that the body is {kind}, and it is none: send multipart/form-data."
+            ) from exc
+        self._check_form()
+
+    def _check_form(self) -> None:
+        if self._body.startswith(b"--"):
+            raise BadRequest(
+                "The body is multipart/form-data, and Content-Type says otherwise: leave it to the client."
+            )
 
 
 def _members(body: bytes | bytearray) -> list[tuple[str, str]]:

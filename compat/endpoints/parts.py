@@ -21,6 +21,7 @@ from python_multipart.multipart import MultipartParser
 from compat.endpoints import charsets, typed
 from compat.errors import BadRequest
 from compat.openai_api.parameters import TRANSCRIPTION
+from compat.options import OPTIONS
 
 MOST_PARTS = 512
 LONGEST_FIELD = 4 << 20  # bytes; a voice sample of 10 s as a data URL is the largest a field may hold
@@ -29,7 +30,8 @@ PREAMBLE = 64 << 10  # bytes before the first boundary
 UNBOUND = "The body is not well-formed multipart/form-data: the boundary that Content-Type names is not in it."
 
 _FILE = re.compile(r"file(\[\d*\]|%5B\d*%5D)?")
-_TEXTS = {row.name for row in TRANSCRIPTION} - {"file"}
+_TEXTS = {row.name for row in TRANSCRIPTION} - {"file"} | {*OPTIONS}
+_FOLDED = re.compile(r"invalid character (32|9) in header ")
 _WHITE = b" \t\r\n"
 
 
@@ -54,6 +56,9 @@ class Parts:
         self._value = bytearray()
         self._name = ""
         self._in_file = False
+        self._blank = False
+        self._strange = False
+        self._strangers: list[str] = []  # names of files that are not the audio
         self._encoding = ""
         self._charset = "utf-8"
         self._field = bytearray()
@@ -85,6 +90,8 @@ class Parts:
         try:
             self._parser.write(data)
         except MultipartParseError as exc:
+            if _FOLDED.search(str(exc)):
+                raise BadRequest("A header of a part goes on in another line: write it in one.") from exc
             raise BadRequest("The body is not well-formed multipart/form-data.") from exc
 
     def _opened(self, data: bytes) -> bytes:
@@ -104,7 +111,10 @@ class Parts:
     def _part_begin(self) -> None:
         self._parts += 1
         if self._parts > MOST_PARTS:
-            raise BadRequest(f"The form has more than {MOST_PARTS} parts.")
+            raise BadRequest(
+                f"The form has more than {MOST_PARTS} parts: send a list as one field, a JSON array.",
+                param=self._name.partition("[")[0][:64] or None,
+            )
         self._name, self._in_file, self._encoding, self._field = "", False, "", bytearray()
         self._headers = {}
 
@@ -122,21 +132,28 @@ class Parts:
         if not self._name:
             raise BadRequest("A part of the form has no name: send name in its Content-Disposition.")
         self._in_file = bool(_FILE.fullmatch(self._name))
-        if self._in_file:
+        self._blank = options.get(b"filename") == b""  # a form's field for a file that nobody chose, if it has no bytes
+        self._strange = named and not self._in_file and self._name.partition("[")[0] not in _TEXTS
+        if self._strange and not self._blank:
+            self._strangers.append(self._name)
+        elif self._in_file and not self._blank:
             self._file_begins(named)
-        elif named and self._name.partition("[")[0] not in _TEXTS:
-            raise BadRequest(f"The form has a file in {self._name!r}; send the audio as file.", param=self._name[:64])
 
     def _file_begins(self, named: bool) -> None:
         self.files += 1
         self.named = named
-        if self.files > 1:
+        if self.files > 1 or self._headers.get(b"content-type", b"").lower().startswith(b"multipart/"):
             raise BadRequest("The form has two files; send one audio file a request.", param="file")
         if self._encoding == "quoted-printable":
             raise BadRequest("The file is quoted-printable: send its bytes unencoded.", param="file")
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
-        if not self._in_file:
+        if self._blank and (self._in_file or self._strange):
+            self._blank = False
+            self._file_begins(named=True) if self._in_file else self._strangers.append(self._name)
+        if self._strange:
+            self._pass_over(end - start)
+        elif not self._in_file:
             self._grow(data[start:end])
         elif self._encoding == "base64":
             self._field += data[start:end].translate(None, _WHITE)
@@ -152,8 +169,20 @@ class Parts:
         if len(self._field) > LONGEST_FIELD or self.text > ALL_FIELDS:
             raise BadRequest(f"{self._name} is too long.", param=self._name[:64])
 
+    def _pass_over(self, size: int) -> None:
+        self.text += size
+        if self.text > ALL_FIELDS:
+            raise self._misplaced()
+
+    def _misplaced(self) -> BadRequest:
+        name = self._strangers[-1]
+        return BadRequest(f"The form has a file in {name!r}; send the audio as file.", param=name[:64])
+
     def _part_end(self) -> None:
-        if self._name == "_charset_":
+        if self._strange:
+            if not self._blank:
+                self.fields.append((self._name, "a file"))  # without an effect, as any unknown field is
+        elif self._name == "_charset_":
             self._charset = self._text().strip()
         elif not self._in_file:
             self.fields.append((self._name, self._text()))
@@ -190,6 +219,8 @@ class Parts:
             raise BadRequest(UNBOUND)
         if not self._ended:
             raise BadRequest("The form ends before its last boundary: send the whole body.")
+        if self._strangers and not self.files and not any(name == "url" for name, _ in self.fields):
+            raise self._misplaced()
 
 
 def _name(disposition: bytes, name: bytes | None) -> str:

@@ -28,6 +28,7 @@ READ = 256 << 10  # bytes read at a time to be hashed
 # are none, and those that are have little to catch up with.
 HASHED_MEANWHILE = 64 << 20
 NO_ROOM = "This server has no room for the file now."
+DATA = "file is a data URL: send it as url."
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 LONGEST_PATH = 200  # bytes of a file that came without a name: it may be a path itself
 
@@ -130,6 +131,11 @@ def _room(path: Path) -> int:
     return shutil.disk_usage(path.parent).free
 
 
+def _begin(path: Path) -> bytes:
+    with path.open("rb", buffering=0) as file:
+        return file.read(5).lower()
+
+
 def _private(path: Path) -> BinaryIO:
     """A file that only this user may read."""
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb")
@@ -176,8 +182,12 @@ def _complete(parts: Parts | Texts, upload: Upload) -> None:
     if url:
         return
     if not parts.files:
+        if any(name == "file" and value.startswith("data:") for name, value in parts.fields):
+            raise BadAudio(DATA)
         raise BadAudio(parts.MISSING, code="missing_required_parameter")
     if not upload.size:
         raise BadAudio("The file is empty.")
+    if not parts.named and _begin(upload.path) == b"data:":
+        raise BadAudio(DATA)
     if not parts.named and upload.size <= LONGEST_PATH and upload.path.read_bytes().isascii():
         raise BadAudio("file is a text field instead of a file: with curl, write -F file=@speech.wav.")
