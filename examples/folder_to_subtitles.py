@@ -1,6 +1,7 @@
 """A folder of recordings to subtitles beside them: python folder_to_subtitles.py recordings"""
 
 import sys
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,8 +10,7 @@ from openai import OpenAI
 SOUND = {".wav", ".mp3", ".m4a", ".mp4", ".ogg", ".flac", ".webm"}
 
 
-def subtitle(client: OpenAI, path: Path) -> str:
-    target = path.with_suffix(".srt")
+def subtitle(client: OpenAI, path: Path, target: Path) -> str:
     if target.exists():
         return f"{target} is there already"
     target.write_text(client.audio.transcriptions.create(model="gpt-transcribe", file=path, response_format="srt"))
@@ -19,5 +19,8 @@ def subtitle(client: OpenAI, path: Path) -> str:
 
 with OpenAI() as client, ThreadPoolExecutor(4) as pool:
     recordings = sorted(path for path in Path(sys.argv[1]).rglob("*") if path.suffix.lower() in SOUND)
-    for line in pool.map(lambda path: subtitle(client, path), recordings):
+    alike = Counter(path.with_suffix("") for path in recordings)  # a.mp3 beside a.wav: a.mp3.srt and a.wav.srt
+    ends = [f"{path.suffix}.srt" if alike[path.with_suffix("")] > 1 else ".srt" for path in recordings]
+    targets = [path.with_suffix(end) for path, end in zip(recordings, ends, strict=True)]
+    for line in pool.map(lambda path, target: subtitle(client, path, target), recordings, targets):
         print(line)

@@ -188,4 +188,5 @@ def _account(key: str) -> str:
 
 
 def _spent(name: str, wait: float) -> BudgetSpent:
-    return BudgetSpent(f"The account's rate for {name} is used up, and many wait already.", retry_after=wait)
+    message = f"The account's rate for {name} is used up: a turn comes in {wait:.0f} s, later than calls wait here."
+    return BudgetSpent(message, retry_after=wait)

@@ -70,6 +70,14 @@ def test_a_script_hears_the_words(home: House, folder: Path, name: str) -> None:
     assert heard((folder / "speech.srt").read_text() if name.startswith("folder") else said)
 
 
+def test_subtitles_of_two_recordings_of_one_name_are_two(home: House, folder: Path) -> None:
+    (folder / "speech.mp3").write_bytes((folder / "speech.wav").read_bytes())
+
+    run(home, folder, sys.executable, str(EXAMPLES / "folder_to_subtitles.py"), ".")
+
+    assert ["speech.mp3.srt", "speech.wav.srt"] == sorted(path.name for path in folder.glob("*.srt"))
+
+
 def test_a_script_on_whisper_is_moved_by_its_diff(home: House, folder: Path) -> None:
     lines = (EXAMPLES / "whisper_to_this.diff").read_text().splitlines()[3:]
     (folder / "captions.py").write_text("\n".join(line[1:] for line in lines if not line.startswith("-")))
