@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from compat.errors import BadRequest
 
@@ -16,6 +16,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _PRIVATE = ("localhost", "local", "internal", "intranet", "lan", "home", "corp", "arpa", "test", "invalid", "onion")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?")
+_SAFE = "".join(map(chr, range(33, 127)))  # and what is encoded already
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")  # as a last label it makes the whole an IPv4 address (URL Standard, 2026)
 _SPECIAL4 = tuple(
     map(
@@ -89,6 +90,21 @@ def check(url: str, param: str, *, http: bool = False, private: bool = False) ->
     if not private and not _public(host.removesuffix(".")):
         raise _refused(param, "is not on the public internet")
     return url
+
+
+def encoded(url: str) -> str:
+    """An address as a browser would send it: spaces and letters beyond ASCII percent-encoded, a host's in Punycode.
+    What is no address stays as it is, for `check`."""
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").encode("idna").decode()
+    except ValueError:
+        return url
+    if (url.isascii() and " " not in url) or "@" in parts.netloc:
+        return url
+    place = parts.netloc if parts.netloc.isascii() else host + (f":{parts.port}" if parts.port else "")
+    path, query, fragment = (quote(part, safe=_SAFE) for part in parts[2:])
+    return urlunsplit((parts.scheme, place, path, query, fragment))
 
 
 def _public(host: str) -> bool:

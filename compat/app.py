@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
@@ -31,7 +30,7 @@ from compat.endpoints.jobs import Jobs
 from compat.endpoints.keeper import Keeper
 from compat.endpoints.longjobs import LongJobs
 from compat.endpoints.models import Models
-from compat.endpoints.pages import Pages
+from compat.endpoints.pages import Cors, Pages
 from compat.endpoints.paths import Paths
 from compat.endpoints.proxies import Proxies
 from compat.endpoints.realtime import Realtime
@@ -307,7 +306,7 @@ def _cors(settings: Settings) -> list[Middleware]:
         return []
     return [
         Middleware(
-            CORSMiddleware,
+            Cors,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["*"],

@@ -148,7 +148,8 @@ def _offered(row: Model, region: str) -> bool:
 
 def resolve(name: str, aliases: Mapping[str, str]) -> tuple[str, Model]:
     """DashScope's id for a caller's name, and its row. Raises ModelNotFound naming what is known."""
-    given = aliases.get(name, name)
+    own = (model for alias, model in aliases.items() if alias.lower() == name.lower())
+    given = aliases.get(name) or next(own, name)
     for spelling in (given, given.rpartition("/")[2]):
         model = native(spelling)
         for row in MODELS:

@@ -82,7 +82,7 @@ def proxies(value: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, 
 
 
 def aliases(value: str) -> dict[str, str]:
-    return _pairs(value, _PLAIN, "a comma-separated list of name=model")
+    return _pairs(value, _PLAIN, "a comma-separated list of name=model, without spaces in a name")
 
 
 _SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}

@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from compat.addresses import check, public
+from compat.addresses import check, encoded, public
 from compat.errors import BadRequest
 
 PUBLIC = ["93.184.216.34", "192.0.1.1", "2606:2800:220:1:248:1893:25c8:1946", "64:ff9b::808:808", "::ffff:8.8.8.8"]
@@ -145,3 +145,29 @@ def test_what_is_allowed_beside_passes() -> None:
     check("http://cdn.podcasts.fm/done", "webhook_url", http=True)
     check("https://localhost/done", "webhook_url", private=True)
     check("http://127.0.0.1:9/done", "webhook_url", http=True, private=True)
+
+
+ENCODED = [
+    (
+        "https://例え.jp/会议 1.mp3?q=é&a=%20#ä",
+        "https://xn--r8jz45g.jp/%E4%BC%9A%E8%AE%AE%201.mp3?q=%C3%A9&a=%20#%C3%A4",
+    ),
+    ("https://bücher.fm:8443/a.mp3", "https://xn--bcher-kva.fm:8443/a.mp3"),
+    ("https://cdn.podcasts.fm/a%20b.mp3?x=[1]", "https://cdn.podcasts.fm/a%20b.mp3?x=[1]"),
+    ("https://１２７.0.0.1/é", "https://127.0.0.1/%C3%A9"),
+    ("https://user:pass@bücher.fm/", "https://user:pass@bücher.fm/"),
+    ("https://a..é/", "https://a..é/"),
+    ("https://[::1/é", "https://[::1/é"),
+    ("", ""),
+]
+
+
+@pytest.mark.parametrize(("url", "sent"), ENCODED)
+def test_an_address_is_encoded_as_a_browser_does(url: str, sent: str) -> None:
+    assert sent == encoded(url)
+
+
+@pytest.mark.parametrize("host", ["127。0。0。1", "①②⑦.⓪.⓪.①", "１２７.0.0.1", "ｌocalhost"])
+def test_an_encoded_address_is_checked_as_what_it_is(host: str) -> None:
+    with pytest.raises(BadRequest):
+        check(encoded(f"https://{host}/é"), "url")

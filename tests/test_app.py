@@ -101,6 +101,16 @@ def test_a_public_page_of_an_allowed_origin_may_call_a_private_network(home: Hou
     assert (403, False) == (other.status_code, "access-control-allow-private-network" in other.headers)
 
 
+def test_a_page_that_may_not_call_is_told_the_setting() -> None:
+    with house(Scripted(()), cors_origins=(PAGE,), api_keys=("caller's-own-key",)) as home:
+        asked = {"origin": "https://evil.example", "access-control-request-method": "POST"}
+        answer = httpx2.options(f"{home.base_url}/audio/transcriptions", headers=asked)
+
+    assert (403, "permission_denied") == (answer.status_code, answer.json()["error"]["code"])
+    assert "COMPAT_CORS_ORIGINS" in answer.json()["error"]["message"]
+    assert "access-control-allow-origin" not in answer.headers
+
+
 def errors(kind: type[CompatError] = CompatError) -> list[type[CompatError]]:
     return [kind, *(below for child in kind.__subclasses__() for below in errors(child))]
 

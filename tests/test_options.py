@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from compat import roads
+from compat import catalogue, roads
 from compat.errors import BadRequest
 from compat.options import OPTIONS, WANTED, option
 from compat.transcript import Ask, Media, Option
@@ -84,3 +84,11 @@ def test_what_a_model_cannot_be_guided_by_is_named_as_it_was_sent(guides: tuple[
     taken = roads.road(ask, SOUND, region="beijing", aliases={}, longest=3600)
 
     assert guides == roads.request(ask, SOUND, taken)[1]
+
+
+def test_an_operator_s_name_is_found_in_any_case_and_before_others() -> None:
+    own = {"My-Dep": "fun-asr", "whisper-1": "paraformer-v2"}
+
+    assert ["fun-asr", "fun-asr", "paraformer-v2"] == [
+        catalogue.resolve(name, own)[0] for name in ("My-Dep", "MY-DEP", "Whisper-1")
+    ]

@@ -11,7 +11,8 @@ import ipaddress
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from compat.endpoints.access import request_id_of
@@ -53,6 +54,18 @@ class Pages:
             check(origin, headers.get("host", ""), self._origins)
         if not origins and _elsewhere(headers) and not _visit(scope, headers) and "*" not in self._origins:
             raise Forbidden("Pages of other sites may not call a server without keys: set COMPAT_API_KEYS.")
+
+
+class Cors(CORSMiddleware):
+    """Starlette's, whose refusals are errors as all others are."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        response = super().preflight_response(request_headers)
+        if response.status_code == 200:
+            return response
+        error = Forbidden(f"{bytes(response.body).decode()}: COMPAT_CORS_ORIGINS names the pages that may call.")
+        kept = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
+        return JSONResponse(error.body(), error.status, kept)
 
 
 def check(origin: str, host: str, named: tuple[str, ...]) -> None:

@@ -133,7 +133,7 @@ def _unread(query: Sequence[tuple[str, str]], fields: Sequence[tuple[str, str]])
 
 def _url(form: Fields) -> str | None:
     url = form.extension("url")
-    return addresses.check(url, "url") if url else None
+    return addresses.check(addresses.encoded(url), "url") if url else None
 
 
 def _response_format(form: Fields) -> ResponseFormat:
@@ -168,7 +168,7 @@ def _stream(form: Fields) -> bool:
 def _background(form: Fields) -> tuple[bool, str | None]:
     """This server's extension for asynchronous use."""
     background = switch(form.extension("background"), "background")
-    webhook_url = form.extension("webhook_url") or None
+    webhook_url = addresses.encoded(form.extension("webhook_url")) or None
     if webhook_url and not background:
         raise BadRequest("webhook_url needs background=true.", param="webhook_url")
     if background and _stream(form):

@@ -234,6 +234,7 @@ TRANSLATIONS: list[tuple[list[tuple[str, str]], dict[str, Any]]] = [
     ([("prompt", "Dickens"), ("temperature", "0")], {"context": "Dickens", "guides": ("prompt",)}),
     ([("response_format", "vtt"), ("language", "German")], {"response_format": "vtt", "language": "de"}),
     ([("target_language", "French")], {"target": "fr"}),
+    ([("url", "https://a.fm/会 1.mp3")], {"url": "https://a.fm/%E4%BC%9A%201.mp3"}),
     ([("target_language", "zh-TW")], {"target": "zh-tw"}),
     ([("target_language", "")], {}),
     ([("temperature", "0.5"), ("stream", "true"), ("include[]", "")], {"ignored": ("temperature", "stream")}),
