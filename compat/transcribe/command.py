@@ -21,6 +21,8 @@ from compat.transcribe.uploading import upload
 
 INTERRUPTED = 130
 FORMATS = {"text": "txt", "srt": "srt", "vtt": "vtt", "json": "json", "verbose_json": "json", "diarized_json": "json"}
+NAMED = ("text", "verbose_json", "diarized_json")
+UNNAMED = FORMATS.keys() - NAMED
 
 
 @click.command()
@@ -58,8 +60,7 @@ def transcribe(
 
     A recording that has its transcript is skipped, so the same command continues where it was stopped.
     """
-    if diarize and to:
-        raise click.UsageError("--diarize and --to exclude each other.")
+    _check_form(shape, diarize=diarize, translate=bool(to))
     if lines and (out == STANDARD or (out is None and STANDARD in files)):
         raise click.UsageError("--json and transcripts cannot share standard output: name a folder with --out.")
     if live and (diarize or to or shape not in SHAPES):
@@ -88,6 +89,16 @@ def transcribe(
         raise SystemExit(INTERRUPTED) from None
     report.ending()
     raise SystemExit(1 if report.left else 0)
+
+
+def _check_form(shape: str, *, diarize: bool, translate: bool) -> None:
+    """Raises click.UsageError for what no answer has a place for."""
+    if diarize and translate:
+        raise click.UsageError("--diarize and --to exclude each other.")
+    if diarize and shape in UNNAMED:
+        raise click.UsageError(f"--format {shape} has no place for speakers: --diarize goes with {', '.join(NAMED)}.")
+    if translate and shape == "diarized_json":
+        raise click.UsageError("--format diarized_json and --to exclude each other.")
 
 
 def _waiting(

@@ -8,7 +8,7 @@ import os
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 import click
 from rich.console import Console
@@ -23,12 +23,18 @@ class Unwritable(click.ClickException):
     """Standard output takes no more. Not an OSError: that would be one recording's."""
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """The end of what is said is not that of the program."""
+        raise BrokenPipeError
+
+
 class Report:
     """Bars are on standard error; on standard output where both are terminals, so that what is printed moves them
     down and is not drawn over. `left` holds what has no transcript: failed recordings, and names that led nowhere."""
 
     def __init__(self, *, quiet: bool, lines: bool) -> None:
-        self._console = Console(stderr=not (sys.stdout.isatty() and sys.stderr.isatty()))
+        self._console = _Console(stderr=not (sys.stdout.isatty() and sys.stderr.isatty()))
         self._quiet = quiet
         self._lines = lines
         self._bars: dict[Piece, TaskID] = {}
@@ -137,7 +143,11 @@ class Report:
         self._say(f"{name}: {error}", "red")
 
     def _say(self, text: str, style: str = "") -> None:
-        self._console.print(Text(printable(text), style=style), soft_wrap=True)
+        """What nobody can be told costs no transcript."""
+        try:
+            self._console.print(Text(printable(text), style=style), soft_wrap=True)
+        except OSError:
+            _discard(self._console.file)
 
 
 def printable(text: str) -> str:
@@ -174,5 +184,5 @@ def unread() -> NoReturn:
     raise SystemExit(1)
 
 
-def _discard() -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _discard(file: IO[str] | None = None) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), (file or sys.stdout).fileno())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from tests.audio.media import make
 from tests.house import House, house
 from tests.servers import serve
 from tests.tls import certificate
-from tests.transcribe.command import call, module, run
+from tests.transcribe.command import call, command, environment, module, run
 
 
 @pytest.fixture(scope="module")
@@ -210,6 +211,23 @@ def test_a_name_that_is_too_long_is_refused_before_a_server_is_asked(folder: Pat
 
     assert 1 == done.returncode
     assert b"File name too long" in done.stderr
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full", "2>&1 | true"])
+def test_what_nobody_can_be_told_costs_no_transcript(home: House, folder: Path, closed: str) -> None:
+    for name in ("a.wav", "b.wav", "c.wav"):
+        (folder / name).write_bytes((folder / "one.wav").read_bytes())
+
+    done = subprocess.run(
+        ["bash", "-c", f'set -o pipefail; "$0" "$@" {closed}', *command("transcribe", ".", "none.wav")],
+        cwd=folder,
+        env=environment(home, {"OPENAI_API_KEY": "a-key"}),
+        timeout=60,
+        check=False,
+    )
+
+    assert 1 == done.returncode  # for none.wav
+    assert {"a.txt", "b.txt", "c.txt"} <= {path.name for path in folder.glob("*.txt")}
 
 
 @pytest.mark.parametrize("arguments", [["live", "-"], ["transcribe", "one.wav"], ["transcribe", "one.wav", "--live"]])
