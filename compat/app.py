@@ -42,6 +42,7 @@ from compat.endpoints.transcriptions import Transcriptions
 from compat.endpoints.translating import Translator
 from compat.endpoints.translations import Translations
 from compat.endpoints.turns import Turns
+from compat.entry import Entry
 from compat.errors import CompatError, ModelNotFound
 from compat.jobs.opening import REDIS, open_store
 from compat.local import LocalEngine
@@ -322,7 +323,7 @@ def _answer(error: CompatError) -> Response:
 
 async def _refused(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, CompatError)  # noqa: S101 - Starlette calls this for nothing else
-    request.state.log.update(error=exc.code, param=exc.param)
+    request.state.entry.error, request.state.entry.param = exc.code, exc.param
     return _answer(exc)
 
 
@@ -339,9 +340,9 @@ async def _unrouted(request: Request, exc: Exception) -> Response:
 
 
 async def _gone(request: Request, _: Exception) -> Response:
-    line = request.state.log
-    line.setdefault("error", "client_disconnected")  # or why this server has hung up
-    return Response(status_code=line.get("status", 499))
+    entry: Entry = request.state.entry
+    entry.error = entry.error or "client_disconnected"  # or why this server has hung up
+    return Response(status_code=entry.status or 499)
 
 
 async def _failed(_: Request, exc: Exception) -> Response:

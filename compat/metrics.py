@@ -6,10 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from msgspec import UNSET
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from compat import rates
+from compat.entry import Entry
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 300, 1800, 10800)
@@ -60,21 +62,21 @@ class Metrics:
         """A figure that is asked for when it is scraped."""
         self._gauge(name, help).set_function(value)
 
-    def request(self, line: Mapping[str, Any]) -> None:
-        """From the request's log line."""
-        path, status = route(line["path"]), line.get("status", 499)
-        caller = line.get("caller", "")
-        self._requests.labels(path, line["method"], status, line.get("error") or "", caller).inc()
-        self._seconds.labels(path).observe(line["ms"] / 1000)
-        for stage in ("upload", "render"):
-            if f"{stage}_ms" in line:
-                self.stage(stage, line[f"{stage}_ms"] / 1000)
-        if "first_delta_ms" in line:
-            self.first_delta("stream", line["first_delta_ms"] / 1000)
-        if "final_ms" in line:
-            self.final("stream", line["final_ms"] / 1000)
-        if status == 200 and "audio_seconds" in line:
-            self.audio(caller, line["model"], line["audio_seconds"])
+    def request(self, entry: Entry) -> None:
+        """A request that has ended."""
+        path, status, caller = route(entry.path), entry.status or 499, entry.caller or ""
+        self._requests.labels(path, entry.method, status, entry.error or "", caller).inc()
+        self._seconds.labels(path).observe((entry.ms or 0.0) / 1000)
+        if entry.upload_ms is not UNSET:
+            self.stage("upload", entry.upload_ms / 1000)
+        if entry.render_ms is not UNSET:
+            self.stage("render", entry.render_ms / 1000)
+        if entry.first_delta_ms is not UNSET:
+            self.first_delta("stream", entry.first_delta_ms / 1000)
+        if entry.final_ms is not UNSET:
+            self.final("stream", entry.final_ms / 1000)
+        if status == 200 and entry.audio_seconds and entry.model:
+            self.audio(caller, entry.model, entry.audio_seconds)
 
     def refusal(self, status: int, code: str) -> None:
         """Of what had no path yet: a head or a handshake that cannot be read, a caller too slow, a session that is not

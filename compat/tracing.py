@@ -8,7 +8,7 @@ what callers send only `traceparent` (W3C Trace Context) is taken and passed on,
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -19,6 +19,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from compat import __version__
+from compat.entry import Entry
 from compat.errors import CompatError
 
 NAME = "qwen-asr-compat"
@@ -32,12 +33,12 @@ class Traces:
         self._tracer = provider.get_tracer(NAME, __version__)
 
     @contextlib.contextmanager
-    def request(self, route: str, traceparent: str | None, line: Mapping[str, Any]) -> Iterator[None]:
-        """Around a request or a session. `line` is what the log will say of it."""
+    def request(self, route: str, traceparent: str | None, entry: Entry) -> Iterator[None]:
+        """Around a request or a session. `entry` is what is known of it at its end."""
         context = _propagator.extract({"traceparent": traceparent} if traceparent else {})
-        attributes = {"http.request.method": line["method"], "http.route": route}
+        attributes = {"http.request.method": entry.method, "http.route": route}
         with self._tracer.start_as_current_span(
-            f"{line['method']} {route}",
+            f"{entry.method} {route}",
             context,
             kind=SpanKind.SERVER,
             attributes=attributes,
@@ -47,12 +48,13 @@ class Traces:
             try:
                 yield
             finally:
-                span.set_attributes({f"compat.{name}": line[name] for name in TOLD if name in line})
-                if "status" in line:
-                    span.set_attribute("http.response.status_code", line["status"])
-                if line.get("error"):
-                    span.set_attribute("error.type", line["error"])
-                if line.get("status", 0) >= 500:
+                known: Any = entry.fields()
+                span.set_attributes({f"compat.{name}": known[name] for name in TOLD if name in known})
+                if entry.status:
+                    span.set_attribute("http.response.status_code", entry.status)
+                if entry.error:
+                    span.set_attribute("error.type", entry.error)
+                if (entry.status or 0) >= 500:
                     span.set_status(StatusCode.ERROR)
 
     @contextlib.contextmanager

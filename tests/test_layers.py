@@ -10,7 +10,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parent.parent / "compat"
 FLOORS = [  # from the ground up; a module imports from floors below its own, or from its own room
     {"nesting", "networks", "probes", "regions", "text", "values", "variables"},
-    {"errors", "extras", "keys", "languages", "settings", "transcript"},
+    {"entry", "errors", "extras", "keys", "languages", "settings", "transcript"},
     {"addresses", "aliases", "echo", "options", "rates"},
     {"catalogue", "children"},
     {"audio", "cancelling", "dashscope_api", "metrics", "openai_api", "roads", "tracing"},

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from compat.entry import Entry
 from compat.metrics import Metrics
 
-DONE = {
+DONE: dict[str, Any] = {
     "request_id": "r",
     "method": "POST",
     "path": "/v1/audio/transcriptions",
@@ -57,7 +58,7 @@ LINES: list[tuple[dict[str, Any], list[str]]] = [
 @pytest.mark.parametrize(("line", "told"), LINES)
 def test_a_request_s_log_line_is_what_is_counted(line: dict[str, Any], told: list[str]) -> None:
     metrics = Metrics(region="beijing", prices={})
-    metrics.request(line)
+    metrics.request(Entry(**line))
 
     said = metrics.text().decode()
     assert [part for part in told if part not in said] == []
@@ -65,7 +66,7 @@ def test_a_request_s_log_line_is_what_is_counted(line: dict[str, Any], told: lis
 
 def test_a_failed_request_costs_nothing() -> None:
     metrics = Metrics(region="beijing", prices={})
-    metrics.request({**DONE, "status": 502})
+    metrics.request(Entry(**{**DONE, "status": 502}))
 
     assert "compat_cost_dollars_total{" not in metrics.text().decode()
 
@@ -102,7 +103,9 @@ def test_what_callers_choose_makes_no_labels() -> None:
     for number in range(100):
         name = f"qwen3-asr-flash-realtime-2026-01-{number:02}"
         metrics.session({**SESSION, "code": 4000 + number, "model": name, "audio_seconds": 0.0})
-        metrics.request({**DONE, "path": f"/v1/{number}", "model": name, "status": 404, "error": "model_not_found"})
+        metrics.request(
+            Entry(**{**DONE, "path": f"/v1/{number}", "model": name, "status": 404, "error": "model_not_found"})
+        )
 
     said = metrics.text().decode()
     assert 'compat_sessions_total{code="application",dialect="ga"} 100.0' in said

@@ -7,11 +7,12 @@ import logging
 import re
 import time
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from compat.entry import Entry
 from compat.metrics import Metrics, route
 
 if TYPE_CHECKING:
@@ -50,44 +51,44 @@ class Access:
             return
         await self._app(scope, receive, send)
 
-    def _traced(self, scope: Scope, line: dict[str, Any]) -> contextlib.AbstractContextManager[None]:
+    def _traced(self, scope: Scope, entry: Entry) -> contextlib.AbstractContextManager[None]:
         if self._traces is None:
             return contextlib.nullcontext()
-        return self._traces.request(route(scope["path"]), Headers(scope=scope).get("traceparent"), line)
+        return self._traces.request(route(scope["path"]), Headers(scope=scope).get("traceparent"), entry)
 
     async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A live session, which has a log line of its own unless it is refused."""
-        line: dict[str, Any] = {"method": "GET"}
-        scope.setdefault("state", {})["log"] = line
+        entry = Entry(method="GET")
+        scope.setdefault("state", {})["entry"] = entry
 
         async def noted(message: Message) -> None:
             if message["type"] == "websocket.http.response.start":
-                line["status"] = message["status"]
-                self._metrics.refusal(message["status"], line.get("error") or "")
+                entry.status = message["status"]
+                self._metrics.refusal(message["status"], entry.error or "")
             await send(message)
 
-        with self._traced(scope, line):
+        with self._traced(scope, entry):
             await self._app(scope, receive, noted)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         request_id = request_id_of(Headers(scope=scope))
-        line: dict[str, Any] = {"request_id": request_id, "client": client_of(scope)}
-        line |= {"method": scope["method"], "path": scope["path"][:LONGEST]}
-        scope.setdefault("state", {})["log"] = line
+        client, path = client_of(scope), scope["path"][:LONGEST]
+        entry = Entry(request_id=request_id, client=client, method=scope["method"], path=path)
+        scope.setdefault("state", {})["entry"] = entry
 
         async def noted(message: Message) -> None:
             if message["type"] == "http.response.start":
-                line["status"] = message["status"]
+                entry.status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["x-request-id"] = request_id
                 headers["openai-processing-ms"] = str(round((time.perf_counter() - started) * 1000))
             await send(message)
 
         try:
-            with self._traced(scope, line):
+            with self._traced(scope, entry):
                 await self._app(scope, receive, noted)
         finally:
-            line["ms"] = round((time.perf_counter() - started) * 1000, 1)
-            self._metrics.request(line)
-            log.info("request", extra={"fields": line})
+            entry.ms = round((time.perf_counter() - started) * 1000, 1)
+            self._metrics.request(entry)
+            log.info("request", extra={"fields": entry.fields()})

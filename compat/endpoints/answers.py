@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterator
+from typing import Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from compat.endpoints.recognition import Work
+from compat.entry import Entry
 from compat.openai_api.parameters import ignored_header
 from compat.openai_api.render import Rendered, render
 from compat.transcript import Ask, Transcript
@@ -19,13 +21,13 @@ LENGTHY = 50_000  # characters from which an answer is put into its form off the
 
 
 @contextlib.contextmanager
-def timed(request: Request, stage: str) -> Iterator[None]:
+def timed(request: Request, stage: Literal["upload", "render"]) -> Iterator[None]:
     """Has the request's log line tell how long this took."""
     started = time.perf_counter()
     try:
         yield
     finally:
-        request.state.log[f"{stage}_ms"] = round((time.perf_counter() - started) * 1000, 1)
+        setattr(request.state.entry, f"{stage}_ms", round((time.perf_counter() - started) * 1000, 1))
 
 
 async def answer(request: Request, transcript: Transcript, work: Work) -> Response:
@@ -42,7 +44,7 @@ async def rendered(transcript: Transcript, ask: Ask, groq: str) -> Rendered:
 
 def groq(request: Request) -> str:
     """The request's id, if it came to Groq's address."""
-    return request.state.log["request_id"] if request.state.groq else ""
+    return request.state.entry.request_id if request.state.groq else ""
 
 
 def headers(work: Work, surface: str = "") -> dict[str, str]:
@@ -66,10 +68,9 @@ def truncated(promised: float | None, decoded: float) -> dict[str, str]:
 
 def note(request: Request, work: Work) -> None:
     """What the request's log line says beside its outcome."""
-    request.state.log.update(
-        model=work.request.model,
-        road=work.request.surface,
-        format="stream" if work.ask.stream else work.ask.response_format,
-        audio_seconds=round(work.request.media.duration, 3),
-        audio_bytes=work.request.media.size,
-    )
+    entry: Entry = request.state.entry
+    entry.model = work.request.model
+    entry.road = work.request.surface
+    entry.format = "stream" if work.ask.stream else work.ask.response_format
+    entry.audio_seconds = round(work.request.media.duration, 3)
+    entry.audio_bytes = work.request.media.size

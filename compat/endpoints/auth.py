@@ -85,7 +85,7 @@ class Gate:
             found = self.known(token, scope)
         except NotAuthenticated as exc:
             raise NotAuthenticated(credentials.trouble(authorization) or exc.message) from exc
-        request.state.log["caller"] = found.name
+        request.state.entry.caller = found.name
         return found
 
     def enter(self, connection: HTTPConnection, who: Caller) -> None:
@@ -99,7 +99,7 @@ class Gate:
         ON_BEHALF.set(party)
 
     def _left(self, connection: HTTPConnection, who: Caller) -> None:
-        if connection.scope.get("method") == "POST" and connection.state.log.get("status") == 200:
+        if connection.scope.get("method") == "POST" and connection.state.entry.status == 200:
             self.prove(who)
 
     def prove(self, who: Caller) -> None:

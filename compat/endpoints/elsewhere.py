@@ -60,7 +60,7 @@ def unknown(method: str, path: str, sent: str = "") -> NotFound:
 
 async def unknown_socket(socket: WebSocket) -> None:
     refused = unknown("WebSocket", socket.url.path, socket.state.sent)
-    socket.state.log["error"] = refused.code
+    socket.state.entry.error = refused.code
     headers = {"x-request-id": f"req_{uuid.uuid4().hex}"}
     await socket.send_denial_response(JSONResponse(refused.body(), refused.status, headers))
 

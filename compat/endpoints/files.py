@@ -15,7 +15,7 @@ class Files:
 
     async def get(self, request: Request) -> Response:
         """The file with Content-Length, or the Range of it that is asked for."""
-        request.state.log["path"] = "/files/…"  # an address of audio does not belong in a log
+        request.state.entry.path = "/files/…"  # an address of audio does not belong in a log
         media = self._links.find(request.path_params["token"])
         if media is None or not media.path.exists():
             raise NotFound("There is no such file, or its job has ended.")

@@ -35,7 +35,7 @@ class Pages:
             try:
                 self._check(scope, headers)
             except Forbidden as error:
-                scope["state"]["log"]["error"] = error.code
+                scope["state"]["entry"].error = error.code
                 said = {"x-request-id": request_id_of(headers)} if scope["type"] == "websocket" else {}
                 await JSONResponse(error.body(), error.status, error.headers() | said)(scope, receive, send)
                 return

@@ -77,7 +77,7 @@ class Realtime:
         try:
             admitted = await self._admit(socket)
         except CompatError as error:
-            socket.state.log["error"] = error.code
+            socket.state.entry.error = error.code
             log.info("refused", extra={"fields": {"request_id": request_id, "error": error.code}})
             await socket.send_denial_response(JSONResponse(error.body(), error.status, error.headers() | headers))
             return

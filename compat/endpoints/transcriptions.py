@@ -8,8 +8,8 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import AsyncGenerator
-from typing import Any
 
+from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -22,6 +22,7 @@ from compat.endpoints.recognition import Recogniser, Work, is_job
 from compat.endpoints.spool import Spool
 from compat.endpoints.streams import EventStream, pinged
 from compat.endpoints.turns import Turns
+from compat.entry import Entry
 from compat.openai_api import form, sse
 from compat.settings import Settings
 from compat.transcript import Transcript
@@ -62,21 +63,22 @@ class Transcriptions:
                 return await self._long.answer(request, order)
             if ask.stream:
                 frames = await stack.enter_async_context(
-                    contextlib.aclosing(pinged(self._frames(work, request.state.log)))
+                    contextlib.aclosing(pinged(self._frames(work, request.state.entry)))
                 )
                 first = await while_connected(request.receive, anext(frames))
                 return EventStream(first, frames, stack.pop_all(), answers.headers(work))
             transcript = await while_connected(request.receive, self._recogniser.transcript(work))
         return await answers.answer(request, transcript, work)
 
-    async def _frames(self, work: Work, line: dict[str, Any]) -> AsyncGenerator[bytes, None]:
-        """`line` is told when the first words and the last ones were there."""
+    async def _frames(self, work: Work, entry: Entry) -> AsyncGenerator[bytes, None]:
+        """`entry` is told when the first words and the last ones were there."""
         frames, started = sse.Deltas(), time.perf_counter()
         async with contextlib.aclosing(self._recogniser.deltas(work)) as deltas:
             async for said in deltas:
                 said_ms = round((time.perf_counter() - started) * 1000, 1)
-                line.setdefault("first_delta_ms", said_ms)
+                if entry.first_delta_ms is UNSET:
+                    entry.first_delta_ms = said_ms
                 if isinstance(said, Transcript):
-                    line["final_ms"] = said_ms
+                    entry.final_ms = said_ms
                 for frame in frames.flush(said, work.ask) if isinstance(said, Transcript) else frames.feed(said):
                     yield frame

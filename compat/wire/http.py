@@ -353,8 +353,8 @@ class Protocol(HttpToolsProtocol):
             return
         answerable = self._stage == "head" or not self.cycle.response_started
         if answerable and (self._framing or self._asking):
-            line = None if self._stage == "head" else self.cycle.scope["state"].get("log")  # the app's own
-            self._real.write(answer(error, told(self.app_state), line))
+            entry = None if self._stage == "head" else self.cycle.scope["state"].get("entry")  # the app's own
+            self._real.write(answer(error, told(self.app_state), entry))
         if self._stage != "head":  # as uvicorn tells an application that its client has gone
             _disconnect(self.cycle)
         self._stage = "refused"

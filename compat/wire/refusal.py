@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from compat.entry import Entry
 from compat.errors import CompatError
 
 log = logging.getLogger("compat.access")
@@ -25,25 +26,27 @@ def told(app_state: Mapping[str, Any]) -> Told:
     return who
 
 
-def fields(error: CompatError, told: Told, line: dict[str, Any] | None = None) -> tuple[dict[str, str], bytes]:
-    """Headers and body; the log has a line with the id: `line`, where the request has one already."""
-    if line is None:
+def fields(error: CompatError, told: Told, entry: Entry | None = None) -> tuple[dict[str, str], bytes]:
+    """Headers and body; the log has a line with the id: `entry`, where the request has one already."""
+    if entry is None:
         told(error)
-        line = {"request_id": f"req_{uuid.uuid4().hex}", "status": error.status, "error": error.code}
-        log.info("refused", extra={"fields": line})
+        request_id = f"req_{uuid.uuid4().hex}"
+        logged = {"request_id": request_id, "status": error.status, "error": error.code}
+        log.info("refused", extra={"fields": logged})
     else:
-        line.update(status=error.status, error=error.code)
+        request_id = str(entry.request_id)
+        entry.status, entry.error = error.status, error.code
     body = json.dumps(error.body()).encode()
     headers = {
         "content-type": "application/json",
         "content-length": str(len(body)),
         "connection": "close",
-        "x-request-id": line["request_id"],
+        "x-request-id": request_id,
     }
     return headers | error.headers(), body
 
 
-def answer(error: CompatError, told: Told, line: dict[str, Any] | None = None) -> bytes:
-    headers, body = fields(error, told, line)
+def answer(error: CompatError, told: Told, entry: Entry | None = None) -> bytes:
+    headers, body = fields(error, told, entry)
     lines = [f"{name}: {value}\r\n".encode() for name, value in headers.items()]
     return b"".join([STATUS_LINE[error.status], *lines, b"\r\n", body])

@@ -13,12 +13,13 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from compat.app import create_app
+from compat.entry import Entry
 from compat.metrics import Metrics
 from compat.settings import Settings
 
 BOARD = json.loads((Path(__file__).parent.parent.parent / "deploy" / "grafana-dashboard.json").read_text())
 OF_PROMETHEUS = {"job", "instance", "le"}
-REQUEST = {
+REQUEST: dict[str, Any] = {
     "method": "POST", "path": "/v1/audio/transcriptions", "status": 200, "ms": 1.0, "caller": "alice",
     "model": "qwen3-asr-flash", "audio_seconds": 1.0, "upload_ms": 1.0, "render_ms": 1.0,
 }  # fmt: skip
@@ -37,7 +38,7 @@ def queries() -> list[str]:
 def labels() -> dict[str, set[str]]:
     """The labels of each sample's name, of a server to which everything has happened once."""
     metrics = Metrics(region="beijing", prices={})
-    metrics.request(REQUEST)
+    metrics.request(Entry(**REQUEST))
     metrics.session(SESSION)
     metrics.stage("queue", 1.0)
     metrics.call("chat", "ok", first=False)

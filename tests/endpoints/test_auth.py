@@ -16,6 +16,7 @@ from websockets.sync.client import ClientConnection, connect
 from compat.emulator.engines.scripted import Scripted
 from compat.endpoints.auth import Gate
 from compat.endpoints.door import Door
+from compat.entry import Entry
 from compat.errors import Forbidden, NotAuthenticated, Overloaded
 from compat.keys import Scope
 from compat.settings import Settings
@@ -34,7 +35,7 @@ def path(tmp_path: Path) -> Path:
 
 def request(key: str | None) -> Request:
     headers = [(b"authorization", f"Bearer {key}".encode())] if key is not None else []
-    return Request({"type": "http", "headers": headers, "state": {"log": {}}})
+    return Request({"type": "http", "headers": headers, "state": {"entry": Entry(method="POST")}})
 
 
 ALLOWED: list[tuple[dict[str, Any], str | None, Scope, str | type[Exception]]] = [
@@ -71,7 +72,7 @@ def test_callers_are_told_apart_and_kept_to_their_scopes(
 
     with pytest.raises(outcome) if isinstance(outcome, type) else contextlib.nullcontext():
         assert outcome == gate.caller(asked, scope).name
-        assert outcome == asked.state.log["caller"]
+        assert outcome == asked.state.entry.caller
 
 
 def test_two_keys_of_one_caller_share_their_jobs(path: Path) -> None:
@@ -271,10 +272,10 @@ def test_whose_share_a_request_counts_as(
 
     def taken(address: str, key: str) -> str:
         headers, before = [(b"authorization", f"Bearer {key}".encode())], door.requests.used
-        scope = {"type": "http", "headers": headers, "client": (address, 1), "state": {"log": {}}}
+        scope = {"type": "http", "headers": headers, "client": (address, 1), "state": {"entry": Entry(method="POST")}}
         with contextlib.suppress(Overloaded):
             while True:
-                asked = Request({**scope, "state": {"log": {}, "stay": contextlib.ExitStack()}})
+                asked = Request({**scope, "state": {"entry": Entry(method="POST"), "stay": contextlib.ExitStack()}})
                 gate.enter(asked, gate.caller(asked))
         got, left = door.requests.used - before, 9 - before
         return "none" if not got else "all" if got == left else "half"

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from compat.endpoints.files import Files
+from compat.entry import Entry
 from compat.errors import NotFound
 from compat.upstream.buckets import Links
 from tests.servers import serve
@@ -32,7 +33,7 @@ def served() -> Iterator[tuple[Links, str]]:
 
     async def noted(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            scope.setdefault("state", {})["log"] = {}  # the line that the server keeps of each request
+            scope.setdefault("state", {})["entry"] = Entry(method="GET")
         await app(scope, receive, send)
 
     with serve(noted) as root:

@@ -15,6 +15,7 @@ from websockets.exceptions import InvalidStatus
 from compat.app import create_app
 from compat.emulator.engines.scripted import Scripted
 from compat.endpoints.pages import Pages
+from compat.entry import Entry
 from compat.probes import PROBES
 from compat.settings import Settings
 from tests.house import House, house
@@ -67,7 +68,7 @@ async def served(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def answer(method: str, path: str, headers: Mapping[str, str]) -> int:
     async def state(scope: Scope, receive: Receive, send: Send) -> None:
-        scope.setdefault("state", {})["log"] = {}
+        scope.setdefault("state", {})["entry"] = Entry(method="GET")
         await Pages(served, **NAMED)(scope, receive, send)
 
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(state), base_url="http://127.0.0.1:8000") as client:
