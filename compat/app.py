@@ -41,7 +41,7 @@ from compat.endpoints.spool import Spool
 from compat.endpoints.transcriptions import Transcriptions
 from compat.endpoints.translating import Translator
 from compat.endpoints.translations import Translations
-from compat.endpoints.turns import Turns
+from compat.endpoints.upload import Turns
 from compat.entry import Entry
 from compat.errors import CompatError, ModelNotFound
 from compat.jobs.opening import REDIS, open_store

@@ -25,8 +25,7 @@ with watched or contextlib.nullcontext():
     from compat.bridge import Bridge
     from compat.bridge.actions import CloseUpstream, Open
     from compat.endpoints.spool import Place
-    from compat.endpoints.turns import Turns
-    from compat.endpoints.upload import receive
+    from compat.endpoints.upload import Turns, receive
     from compat.errors import BadAudio, CompatError, ServiceUnavailable
     from compat.openai_api.realtime.opening import Opening
 

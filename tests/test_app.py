@@ -10,8 +10,8 @@ from websockets.sync.client import connect
 
 from compat.app import EXPOSED
 from compat.emulator.engines.scripted import Scripted
+from compat.endpoints.elsewhere import ABSENT
 from compat.errors import CompatError
-from compat.openai_api.absent import ABSENT
 from tests.house import House, house
 
 PAGE = "https://app.example"

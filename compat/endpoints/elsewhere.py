@@ -1,4 +1,4 @@
-"""Paths that are not there: what was probably meant, in OpenAI's shape."""
+"""Unknown paths: a 404 that names the path that was probably meant, or the part of OpenAI's API that is absent here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,40 @@ from starlette.routing import Match, Route
 from starlette.websockets import WebSocket
 
 from compat.errors import BadRequest, CompatError, MethodNotAllowed, NotFound
-from compat.openai_api.absent import absent
+
+ABSENT = {  # beginnings of paths below /v1, and what each is for
+    "/audio/speech": "speech synthesis",
+    "/audio/voices": "voices",
+    "/audio/voice_consents": "voices",
+    "/realtime/calls": "calls by WebRTC and SIP",
+    "/realtime/sessions": "voice conversations",
+    "/realtime/translations": "live translation",
+    "/chat/completions": "chat",
+    "/completions": "text completion",
+    "/responses": "model responses",
+    "/conversations": "model responses",
+    "/embeddings": "embeddings",
+    "/moderations": "moderation",
+    "/images": "images",
+    "/videos": "videos",
+    "/files": "stored files",
+    "/uploads": "stored files",
+    "/batches": "batches",
+    "/vector_stores": "vector stores",
+    "/assistants": "assistants",
+    "/threads": "assistants",
+    "/fine_tuning": "fine-tuning",
+    "/evals": "evaluations",
+    "/containers": "containers",
+    "/organization": "administration",
+}
+
+
+def absent(path: str) -> str | None:
+    """What an unsupported path of OpenAI's API is for; None for any other path."""
+    below = path.removeprefix("/v1")
+    return next((what for start, what in ABSENT.items() if f"{below}/".startswith(f"{start}/")), None)
+
 
 _THERE = r"/(?:audio/(?:transcriptions|translations)|models|realtime(?:/client_secrets|/transcription_sessions)?)"
 THERE = re.compile(rf".*({_THERE}(?:/(?!audio/|models|realtime)[^/]+)?)/*")

@@ -21,7 +21,7 @@ from compat.endpoints.paths import with_model
 from compat.endpoints.recognition import Recogniser, Work, is_job
 from compat.endpoints.spool import Spool
 from compat.endpoints.streams import EventStream, pinged
-from compat.endpoints.turns import Turns
+from compat.endpoints.upload import Turns
 from compat.entry import Entry
 from compat.openai_api import form, sse
 from compat.settings import Settings

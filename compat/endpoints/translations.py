@@ -18,7 +18,7 @@ from compat.endpoints.paths import with_model
 from compat.endpoints.recognition import Recogniser, Work, is_job
 from compat.endpoints.spool import Spool
 from compat.endpoints.translating import Translator
-from compat.endpoints.turns import Turns
+from compat.endpoints.upload import Turns
 from compat.openai_api import form
 from compat.settings import Settings
 from compat.transcript import Transcript

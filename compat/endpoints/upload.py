@@ -18,7 +18,6 @@ from compat.endpoints import typed
 from compat.endpoints.bodies import Texts, check_encoding
 from compat.endpoints.parts import ALL_FIELDS, Parts
 from compat.endpoints.spool import Place
-from compat.endpoints.turns import Turns
 from compat.errors import BadAudio, BadRequest, DiskFull, TooLarge
 
 BLOCK = 1 << 20  # bytes; what is larger is written off the loop, in blocks of about this size
@@ -191,3 +190,16 @@ def _complete(parts: Parts | Texts, upload: Upload) -> None:
         raise BadAudio(DATA)
     if not parts.named and upload.size <= LONGEST_PATH and upload.path.read_bytes().isascii():
         raise BadAudio("file is a text field instead of a file: with curl, write -F file=@speech.wav.")
+
+
+class Turns:
+    """Spreads what many requests would do at the same moment over turns of the event loop, so that a health check or a
+    live frame waits for one of them and not for all."""
+
+    def __init__(self) -> None:
+        self._taken = asyncio.Lock()
+
+    async def mine(self) -> None:
+        """Returns at once, or when those before have had a turn of the loop each."""
+        await self._taken.acquire()
+        asyncio.get_running_loop().call_soon(self._taken.release)

@@ -1,21 +1,83 @@
-"""Every call to the service passes here: its surface's circuit breaker asks whether it may, the metrics are told how it
-went."""
+"""The guard that every call to the service passes: a circuit breaker for each surface, metrics and traces."""
 
 from __future__ import annotations
 
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from compat.dashscope_api.calls import Call
-from compat.errors import CircuitOpen, CompatError
+from compat.errors import (
+    CircuitOpen,
+    CompatError,
+    FileNotFetched,
+    Overloaded,
+    ServiceFailed,
+    ServiceTimedOut,
+    ServiceUnavailable,
+)
 from compat.metrics import Metrics
-from compat.upstream.breaker import Breaker
 
 if TYPE_CHECKING:
     from compat.tracing import Traces
+
+State = Literal["closed", "open", "half-open"]
+BUSY = 1.0  # seconds after which to ask again while another's call finds out
+
+
+class Breaker:
+    """Opens after so many failures in a row; after a pause it lets one call through to see.
+
+        closed ──failures──▶ open ──pause──▶ half-open ──success──▶ closed
+                              ▲                  │
+                              └─────failure──────┘
+
+    Only the service's own failures count: not a client's bad audio or key, and not a used-up rate. Time is an argument,
+    in seconds.
+    """
+
+    def __init__(self, *, failures: int, pause: float) -> None:
+        """Opens at so many `failures` in a row, for `pause` seconds."""
+        self._most = failures
+        self._pause = pause
+        self._failures = 0
+        self._until: float | None = None
+        self._trying = False
+
+    def state(self, now: float) -> State:
+        if self._until is None:
+            return "closed"
+        return "open" if now < self._until else "half-open"
+
+    def enter(self, now: float) -> float:
+        """0 when a call may go; it then has to be told of by `leave`. Else the seconds until it is worth asking."""
+        if self._until is None:
+            return 0.0
+        if now < self._until:
+            return self._until - now
+        if self._trying:
+            return BUSY
+        self._trying = True
+        return 0.0
+
+    def leave(self, now: float, outcome: BaseException | None) -> None:
+        """How a call ended; what says nothing of the service, such as a caller who hung up, changes nothing."""
+        trying, self._trying = self._trying, False
+        if failed(outcome):
+            self._failures += 1
+            if trying or self._failures >= self._most:
+                self._until = now + self._pause
+        elif outcome is None or (isinstance(outcome, CompatError) and not isinstance(outcome, Overloaded)):
+            self._failures, self._until = 0, None
+
+
+def failed(outcome: BaseException | None) -> bool:
+    """Whether the service itself failed."""
+    broken = isinstance(outcome, ServiceFailed | ServiceUnavailable | ServiceTimedOut)
+    return broken and not isinstance(outcome, FileNotFetched | Overloaded)
+
 
 LIVE = "realtime"
 UNTRACED: contextlib.AbstractContextManager[dict[str, str]] = contextlib.nullcontext({})

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compat.dashscope_api.settling import Settling
+from compat.dashscope_api.generation_audio import Settling
 
 CONVERSATIONS: dict[str, tuple[list[str], list[str], str]] = {  # snapshots, pieces as they leave, the rest
     "one": (["One."], [""], "One."),

@@ -14,10 +14,10 @@ from openai.types.realtime.realtime_transcription_session_create_request_param i
     RealtimeTranscriptionSessionCreateRequestParam as SessionParam,
 )
 
-from compat.openai_api.absent import ABSENT
+from compat.endpoints.elsewhere import ABSENT
 from compat.openai_api.parameters import TRANSCRIPTION, TRANSLATION, Parameter
 from compat.openai_api.realtime import client_events, server_events
-from compat.openai_api.realtime.parameters import EVENTS, SENT, SESSION, Row
+from tests.docs.realtime_parameters import EVENTS, SENT, SESSION, Row
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "moving-from-openai.md").read_text()
 OPEN = {"audio.input.format", "audio.input.noise_reduction"}  # one row each; what is in them is told in its note

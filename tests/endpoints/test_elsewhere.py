@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from compat.endpoints.elsewhere import unknown
+from compat.endpoints.elsewhere import ABSENT, unknown
 from compat.endpoints.paths import canonical
-from compat.openai_api.absent import ABSENT
 
 HINTS = [
     ("/audio/transcriptions", "/v1/audio/transcriptions"),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 
-from compat.endpoints.turns import Turns
+from compat.endpoints.upload import Turns
 
 
 async def test_who_is_alone_does_not_wait() -> None:

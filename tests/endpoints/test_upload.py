@@ -14,7 +14,7 @@ from starlette.types import Message
 from compat.endpoints import upload
 from compat.endpoints.parts import LONGEST_FIELD, MOST_PARTS
 from compat.endpoints.spool import Place
-from compat.endpoints.turns import Turns
+from compat.endpoints.upload import Turns
 from compat.errors import BadAudio, BadRequest, CompatError, DiskFull, EncodedBody, Overloaded, TooLarge
 from compat.upstream.shares import Party, Shares
 

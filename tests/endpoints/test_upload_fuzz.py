@@ -12,8 +12,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from compat.endpoints.spool import Place
-from compat.endpoints.turns import Turns
-from compat.endpoints.upload import receive
+from compat.endpoints.upload import Turns, receive
 from compat.errors import BadRequest, CompatError, TooLarge
 
 PATIENT = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])

@@ -16,7 +16,7 @@ from compat.errors import (
     ServiceTimedOut,
     ServiceUnavailable,
 )
-from compat.upstream.breaker import BUSY, Breaker, State, failed
+from compat.upstream.guard import BUSY, Breaker, State, failed
 
 OK = None
 FAILED = ServiceFailed("no")

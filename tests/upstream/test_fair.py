@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compat.upstream.fair import FairQueue
+from compat.upstream.slots import FairQueue
 
 
 def queue(items: str) -> FairQueue[str]:

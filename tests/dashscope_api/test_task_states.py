@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from compat.dashscope_api.tasks import Subtask, Task
+from compat.dashscope_api.filetrans import Subtask, Task
 from compat.errors import ServiceFailed
 from compat.transcript import Usage
 
