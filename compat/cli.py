@@ -120,6 +120,8 @@ def serve(host: str, port: int, insecure: bool, engine: str, tls_cert: Path | No
         logs.start(settings.log_level)
         if unknown := Settings.unknown(os.environ):
             click.echo(f"Not settings, and without effect: {', '.join(unknown)}.", err=True)
+        for name, other in Settings.overruled(os.environ):
+            click.echo(f"{name} is without effect: {other} says otherwise.", err=True)
         _Announcing(settings, local, listener, tls_cert, tls_key, insecure=insecure).until_signal(listener)
 
 

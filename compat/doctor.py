@@ -11,7 +11,7 @@ from rich.table import Table
 
 from compat import extras
 from compat.dashscope_api.calls import Call, json_call
-from compat.errors import BadRequest, CompatError, NotAuthenticated, NotFound
+from compat.errors import BadRequest, CompatError, ModelNotFound, NotAuthenticated, NotFound
 from compat.settings import Settings
 from compat.upstream.http import Service
 
@@ -90,8 +90,10 @@ async def _probe(service: Service, name: str, call: Call, key: str) -> Finding:
         healthy, answer = True, "answers"
     except NotAuthenticated:
         healthy, answer = False, "refuses the key: is it of this region?"
-    except (BadRequest, NotFound):
+    except (BadRequest, ModelNotFound):
         healthy, answer = True, "answers"
+    except NotFound:
+        healthy, answer = False, "is not at this address: is DASHSCOPE_BASE_URL right?"
     except CompatError as exc:
         healthy, answer = False, exc.message
     return Finding(name, healthy, answer, (time.perf_counter() - started) * 1000)

@@ -251,6 +251,11 @@ class Settings:
         own = ("COMPAT_", "DASHSCOPE_")
         return sorted(name for name in variables.unknown(cls, mapping) if name.startswith(own))
 
+    @classmethod
+    def overruled(cls, mapping: Mapping[str, str]) -> list[tuple[str, str]]:
+        """Names that say something other than the one that is read in their place, and that one."""
+        return variables.overruled(cls, mapping)
+
     def trusts(self, peer: str) -> bool:
         """Whether a proxy at this address is believed."""
         return networks.within(peer, self.trusted_proxies)

@@ -193,6 +193,8 @@ def store(value: str) -> str:
     wanted = "a SQLite file's path or redis://host:6379/0, with special characters of the password as %23 and so on"
     place = value.strip()
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", place)
+    if place.lower() in ("off", "none", "no", "false", "memory"):
+        raise ValueError(wanted)
     if scheme is None:
         return str(path(place))
     if scheme[1] not in ("redis", "rediss", "unix"):

@@ -68,6 +68,21 @@ def read(cls: type[T], mapping: Mapping[str, str]) -> T:
     return cls(**given)
 
 
+def overruled(cls: type[Any], mapping: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The names that are set and say something other than the one before them that is read, and that one."""
+    found = []
+    for variable in variables(cls).values():
+        given = {name: _bare(mapping[name]) for name in variable.names if mapping.get(name, "").strip()}
+        first = next(iter(given), "")
+        found += [(name, first) for name, value in given.items() if value != given[first]]
+    return found
+
+
+def _bare(value: str) -> str:
+    """An address without the path that the SDK wants in each of its variables."""
+    return re.sub(r"/(api|compatible-mode)/v1$", "", value.strip().rstrip("/"))
+
+
 def unknown(cls: type[Any], mapping: Mapping[str, str]) -> list[str]:
     """The names that are set in `mapping` and belong to no field."""
     known = {name for variable in variables(cls).values() for name in variable.names}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from rich.console import Console
+from starlette.applications import Starlette
 
 from compat.doctor import PROBES, configuration, examine
 from compat.emulator.app import create_app
@@ -25,6 +26,17 @@ async def test_a_refused_key_is_told() -> None:
 
     assert [False] * len(PROBES) == [finding.healthy for finding in findings]
     assert all("key" in finding.answer for finding in findings)
+
+
+async def test_another_server_is_told() -> None:
+    with serve(create_app(Scripted(()))) as root, serve(Starlette()) as other:
+        findings = [
+            finding for place in (f"{root}/v2", other) for finding in await examine(Settings(base_url=place), "k")
+        ]
+
+    assert {(False, "is not at this address: is DASHSCOPE_BASE_URL right?")} == {
+        (finding.healthy, finding.answer) for finding in findings
+    }
 
 
 async def test_nobody_there_is_told() -> None:

@@ -121,6 +121,7 @@ WRONG = [
     ({"COMPAT_HEARTBEAT": "0"}, "COMPAT_HEARTBEAT should be a number of seconds above 0"),
     ({"COMPAT_WEBHOOK_SECRET": "whsec_c2hvcnQ="}, "COMPAT_WEBHOOK_SECRET should be whsec_"),
     ({"COMPAT_WEBHOOK_SECRET": "c2hvcnQgc2VjcmV0cyBhcmUgbm90IG1lYW50"}, "COMPAT_WEBHOOK_SECRET should be whsec_"),
+    ({"COMPAT_STORE": "off"}, "COMPAT_STORE should be a SQLite file's path or redis://"),
     ({"COMPAT_MAX_SPOOL": "2047M"}, "COMPAT_MAX_SPOOL should be at least COMPAT_MAX_UPLOAD, which is 2147483648 bytes"),
     ({"COMPAT_MAX_UPLOAD": "65G"}, "COMPAT_MAX_SPOOL should be at least COMPAT_MAX_UPLOAD"),
     ({"DASHSCOPE_REGION": "eu-central-1"}, "any other needs DASHSCOPE_WORKSPACE_ID"),
@@ -238,6 +239,21 @@ def test_every_name_is_told_from_what_differs_by_one_letter(name: str) -> None:
             if wrong not in VARIABLES:
                 with pytest.raises(SettingsError, match=f"{wrong} is not a setting"):
                     Settings.read({wrong: "1"})
+
+
+def test_of_two_names_of_one_setting_the_second_is_named_where_they_differ() -> None:
+    given = {
+        "DASHSCOPE_REGION": "beijing",
+        "DASHSCOPE_API_REGION": "singapore",
+        "DASHSCOPE_BASE_URL": "https://a.example",
+        "DASHSCOPE_HTTP_BASE_URL": "https://a.example/api/v1/",
+        "DASHSCOPE_COMPATIBLE_BASE_URL": "https://b.example/compatible-mode/v1",
+    }
+
+    assert [
+        ("DASHSCOPE_API_REGION", "DASHSCOPE_REGION"),
+        ("DASHSCOPE_COMPATIBLE_BASE_URL", "DASHSCOPE_BASE_URL"),
+    ] == Settings.overruled(given)
 
 
 SERVICE = ("_SERVICE_HOST", "_SERVICE_PORT", "_SERVICE_PORT_HTTP", "_PORT")

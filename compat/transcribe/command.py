@@ -8,11 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import click
 
 from compat.transcribe import server
-from compat.transcribe.finding import STANDARD
+from compat.transcribe.finding import STANDARD, TRANSCRIPTS
 from compat.transcribe.plan import Piece, Wanted, plan
 from compat.transcribe.playing import SHAPES, play
 from compat.transcribe.report import Report
@@ -69,6 +70,8 @@ def transcribe(
         raise click.UsageError("--fast goes with --live.")
     if out == "":  # an empty variable of the shell, not the current folder
         raise click.UsageError("--out is empty: name a folder, or - for standard output.")
+    if out and Path(out).suffix in TRANSCRIPTS and not os.path.isdir(out):  # noqa: PTH112 - no error either
+        raise click.UsageError(f"--out names a folder, which {out} does not look like; for one file: --out - > {out}")
     wanted = Wanted(shape, model, language, diarize, bool(to), force)
     report = Report(quiet=quiet, lines=lines)
     waiting: list[Piece] = []

@@ -49,6 +49,8 @@ def _named(names: Sequence[str]) -> Iterator[Recording | Unreadable]:
             yield Recording(None, Path("stdin"))
         elif not name:  # an empty variable of the shell, not the current folder
             yield Unreadable("''", "No file is named")
+        elif name.startswith(("http://", "https://")):
+            yield Unreadable(name, "Addresses are not fetched: download the recording first")
         elif path.is_dir():
             yield from _walk(path, path, set())
         elif glob.has_magic(name) and not os.path.lexists(path):
@@ -66,6 +68,8 @@ def _why(path: Path) -> str:
         path.stat()
     except OSError as exc:
         return exc.strerror or str(exc)
+    if path.is_fifo():
+        return "A pipe is read as -: … | qwen-asr-compat transcribe -"
     return "Not a file"
 
 

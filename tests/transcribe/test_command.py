@@ -111,6 +111,7 @@ def test_what_is_missing_of_a_recording_is_said(home: House, folder: Path) -> No
     ("arguments", "message"),
     [
         (["one.wav", "--diarize", "--to", "english"], b"--diarize and --to exclude each other."),
+        (["one.wav", "--out", "film.txt"], b"--out names a folder"),
         (["one.wav", "--diarize", "--format", "srt"], b"--format srt has no place for speakers"),
         (["one.wav", "--diarize", "--format", "json"], b"--format json has no place for speakers"),
         (["one.wav", "--to", "english", "--format", "diarized_json"], b"diarized_json and --to exclude each other."),

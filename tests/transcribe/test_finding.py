@@ -37,6 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "elsewhere" / "far.flac").write_bytes(b"")
     (tmp_path / "talks" / "linked").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "talks" / "broken.m4a").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "pipe")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -72,6 +73,8 @@ ALL = [
         (["talks/a.wav/x"], ["talks/a.wav/x: Not a directory"]),
         (["/dev/null"], ["/dev/null: Not a file"]),
         (["-"], ["-"]),
+        (["https://a.fm/a.mp3"], ["https://a.fm/a.mp3: Addresses are not fetched: download the recording first"]),
+        (["pipe"], ["pipe: A pipe is read as -: … | qwen-asr-compat transcribe -"]),
     ],
 )
 def test_files_folders_and_patterns(names: list[str], found: list[str]) -> None:
