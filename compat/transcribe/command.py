@@ -88,7 +88,7 @@ def transcribe(
                     stack.enter_context(report.showing(waiting))
                     upload(client, waiting, wanted, report)
     except KeyboardInterrupt:
-        report.stopped(len(waiting))
+        report.stopped(len(waiting), kept=out != STANDARD, force=force)
         raise SystemExit(INTERRUPTED) from None
     report.ending()
     raise SystemExit(1 if report.left else 0)

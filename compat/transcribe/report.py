@@ -121,8 +121,10 @@ class Report:
         if len(self.left) + self._done > 1 and self.left:
             self._say(f"No transcript ({len(self.left)}): {', '.join(self.left)}", "red")
 
-    def stopped(self, pieces: int) -> None:
-        self._say(f"Stopped: {self._done} of {pieces} done. The same command continues with the others.")
+    def stopped(self, pieces: int, *, kept: bool, force: bool) -> None:
+        """`kept`: whether there are files, which the next command finds; with `force` it does not look for them."""
+        again = f" {'Without --force the' if force else 'The'} same command continues with the others."
+        self._say(f"Stopped: {self._done} of {pieces} done.{again if kept else ''}")
 
     def _line(
         self,

@@ -43,3 +43,19 @@ def test_a_terminal_is_shown_each_file_s_bytes_and_the_seconds_of_all(
             report.told(pieces[0], "done")
 
     assert expected in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("kept", "force", "said"),
+    [
+        (True, False, "The same command continues with the others."),
+        (True, True, "Without --force the same command continues with the others."),
+        (False, False, ""),
+    ],
+)
+def test_a_command_that_was_stopped_says_what_the_next_one_does(
+    capsys: pytest.CaptureFixture[str], kept: bool, force: bool, said: str
+) -> None:
+    Report(quiet=False, lines=False).stopped(3, kept=kept, force=force)
+
+    assert f"Stopped: 0 of 3 done. {said}".strip() == capsys.readouterr().err.strip()

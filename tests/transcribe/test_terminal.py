@@ -40,7 +40,7 @@ def letters(text: str) -> str:
     return "".join(text.split())
 
 
-STOPPED = "Stopped: 1 of 3 done. The same command continues with the others."
+STOPPED = "Stopped: 1 of 3 done. Without --force the same command continues with the others"
 NAMES = ("one.wav", "[red]two.wav", "three.wav")
 SCREENS: list[tuple[dict[str, str], int, int]] = [
     ({}, 80, 24),
