@@ -11,8 +11,13 @@ from starlette.requests import Request
 
 from compat.errors import BadRequest, EncodedBody
 from compat.nesting import too_deep
+from compat.openai_api import halves
 
 LARGEST = 4 << 20  # bytes
+MOST = 1 << 14
+"""Values in JSON or in a web form: each takes some microseconds to read, in which nobody else is served."""
+MOST_ESCAPES = 1 << 18
+"""`%41` in a web form, as the + and / of base64 are sent; where it has plain letters beyond ASCII as well, `MOST`."""
 
 
 def check_encoding(request: Request) -> None:
@@ -51,6 +56,11 @@ class Texts:
     def end(self) -> None:
         """Raises BadRequest."""
         kind, body = "a JSON object" if self._json else "a web form", self._body.removeprefix(codecs.BOM_UTF8)
+        if _crowded(body, b",[{") if self._json else _crowded(body, b"&") or _escaped(body):
+            self._check_form()
+            raise BadRequest(
+                "The body has too many values or escapes: send multipart/form-data, or fewer of them.", param="file"
+            )
         try:
             self.fields = _members(body) if self._json else parse_qsl(body.decode(), keep_blank_values=True)
         except (msgspec.MsgspecError, RecursionError, ValueError) as exc:
@@ -67,9 +77,22 @@ class Texts:
             )
 
 
+def _crowded(body: bytes | bytearray, separators: bytes) -> bool:
+    return sum(map(body.count, separators)) > MOST
+
+
+def _escaped(body: bytes | bytearray) -> bool:
+    return body.count(b"%") > (MOST_ESCAPES if body.isascii() else MOST)
+
+
 def _members(body: bytes | bytearray) -> list[tuple[str, str]]:
     """A JSON object's members as a form's fields: an array of strings is a repeated field."""
-    members = msgspec.json.decode(body, type=dict[str, Any])
+    try:
+        members = msgspec.json.decode(body, type=dict[str, Any])
+    except msgspec.DecodeError:
+        if len(body) > MOST_ESCAPES:
+            raise
+        members = msgspec.json.decode(halves.replaced(body.decode()), type=dict[str, Any])
     if too_deep(members):
         raise ValueError
     return [(name, text) for name, value in members.items() for text in _texts(value)]

@@ -48,6 +48,7 @@ CODE = {
     "semicolons in a Content-Type, or in a Content-Disposition of a form": f"{typed.MOST}",
     "text before a form's first part": f"{parts.PREAMBLE >> 10} KiB",
     "fields as JSON or a web form, with `url`": f"{bodies.LARGEST >> 20} MiB",
+    "values in these, and percent-encoded bytes in a web form": f"{bodies.MOST:,} and {bodies.MOST_ESCAPES:,}",
     "a form's text fields": f"{parts.LONGEST_FIELD >> 20} MiB each, {parts.ALL_FIELDS >> 20} MiB together",
     "all text fields together, without voice samples": f"{fields.MOST_TEXT:,} characters",
     "prompt and keywords": f"about {context.TOKENS:,} tokens",

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from compat.endpoints import upload
+from compat.endpoints.bodies import MOST, MOST_ESCAPES
 from compat.endpoints.parts import LONGEST_FIELD, MOST_PARTS
 from compat.endpoints.spool import Place
 from compat.endpoints.upload import Turns
@@ -252,6 +253,32 @@ async def test_json_s_values_become_fields(tmp_path: Path) -> None:
         ("url", "u"), ("stream", "true"), ("temperature", "0.2"), ("languages", "en"), ("languages", "fr"),
         ("count", "2"), ("o", '{"a":1}'),
     ] == form.fields  # fmt: skip
+
+
+async def test_json_with_half_a_surrogate_pair_is_read(tmp_path: Path) -> None:
+    """JavaScript writes it for a string that it cut in an emoji."""
+    body = rb'{"url": "u", "prompt": "a\ud83d \ud83d\ude00 \\ud83d"}'
+
+    form = await received(body, tmp_path, content_type="application/json")
+
+    assert [("url", "u"), ("prompt", "a\N{REPLACEMENT CHARACTER} \N{GRINNING FACE} \\ud83d")] == form.fields
+
+
+CROWDED: list[tuple[str, bytes]] = [
+    ("application/json", b'{"url": "u", "a": [%b]}' % b",".join([b"[]"] * (MOST // 2 + 1))),
+    ("application/json", b'{"url": "u", "a": [%b]}' % b",".join([b'""'] * (MOST + 1))),
+    ("application/json", b'{"url": "u", %b}' % b",".join([b'"a": {}'] * (MOST // 2 + 1))),
+    ("application/x-www-form-urlencoded", b"url=u" + b"&a=" * (MOST + 1)),
+    ("application/x-www-form-urlencoded", b"url=u&a=" + b"%41" * (MOST_ESCAPES + 1)),
+    ("application/x-www-form-urlencoded", b"url=u&a=" + "%41ü".encode() * (MOST + 1)),
+]
+
+
+@pytest.mark.parametrize(("kind", "body"), CROWDED)
+async def test_a_body_of_countless_values_is_refused_unread(kind: str, body: bytes, tmp_path: Path) -> None:
+    """4 MiB of them took seconds, in which no other client was served."""
+    with pytest.raises(BadRequest, match="too many values or escapes"):
+        await received(body, tmp_path, content_type=kind)
 
 
 WITHOUT: list[tuple[str, bytes, str]] = [
