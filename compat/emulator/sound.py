@@ -104,7 +104,7 @@ def _resampled(container: InputContainer, stream: AudioStream, channel: int | No
         raise BadSound(f"there is no channel {channel}")
     resampler, kind = None, None
     for frame, hole in _frames(container, stream):
-        yield bytes(2 * round(hole * RATE))
+        yield from _silence(hole)
         if frame is None:
             continue
         if resampler is None or (frame.format.name, frame.layout.name, frame.sample_rate) != kind:
@@ -117,6 +117,13 @@ def _resampled(container: InputContainer, stream: AudioStream, channel: int | No
     if resampler is None:
         raise BadSound("nothing of it can be decoded")
     yield from (_samples(out, channel) for out in resampler.resample(None))
+
+
+def _silence(seconds: float) -> Iterator[bytes]:
+    left = 2 * round(seconds * RATE)
+    while left > 0:
+        yield bytes(min(left, _BLOCK))
+        left -= _BLOCK
 
 
 def _frames(container: InputContainer, stream: AudioStream) -> Iterator[tuple[AudioFrame | None, float]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+import tracemalloc
 from pathlib import Path
 
 import av
@@ -108,6 +109,20 @@ def test_what_is_damaged_is_left_out(tmp_path: Path) -> None:
 
     assert sum(map(len, sound.read(path))) / 32_000 == pytest.approx(8, abs=0.2)
     assert sound.duration(path) == pytest.approx(8, abs=0.2)
+
+
+def test_a_long_pause_is_not_held_whole(tmp_path: Path) -> None:
+    path = tmp_path / "hold.amr"
+    path.write_bytes(b"#!AMR\n" + b"\x7c" * 20_000)  # frames without data: 20 ms each, 13 MB of PCM
+    tracemalloc.start()
+    try:
+        assert {32_000} == {len(block) for block in sound.read(path)}
+        held = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert sound.duration(path) == pytest.approx(400, abs=0.1)
+    assert held < 4_000_000
 
 
 def test_the_sample_is_speech_of_44_seconds() -> None:

@@ -72,9 +72,10 @@ class _Group(msgspec.Struct):
 
 
 class Voices:
-    """Takes the audio and its lines as they come; keeps only the audio of the open line."""
+    """Takes the audio and its lines as they come; keeps at most `kept_ms` of the open line."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, kept_ms: int = 600_000) -> None:
+        self._kept = kept_ms // HOP_MS
         self._unheard = b""
         self._frames: list[Floats] = []
         self._first = 0  # the number of the first frame that is kept
@@ -90,6 +91,8 @@ class Voices:
                 samples = np.frombuffer(self._unheard, dtype="<i2", count=len(self._unheard) // 2) / 32768
                 frames = _frames(samples)
                 self._frames.append(frames)
+                while sum(map(len, self._frames[1:])) >= self._kept:
+                    self._first += len(self._frames.pop(0))
                 self._unheard = self._unheard[len(frames) * _HOP * 2 :]
             yield block
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -64,6 +65,23 @@ def test_speakers_do_not_depend_on_how_the_audio_is_split(block: int) -> None:
 
 def test_many_lines_are_compared_a_hundred_at_a_time() -> None:
     assert [0, 1] * 60 == told([BASS, ALTO] * 60)
+
+
+def test_a_long_pause_is_not_held_whole() -> None:
+    ear, pause, line = Voices(kept_ms=10_000), 60, round(SECONDS * 1000)
+    sound = [*[bytes(32_000)] * pause, spoken(BASS, 0), spoken(ALTO, 1)]
+    tracemalloc.start()
+    try:
+        for _ in ear.hearing(sound):
+            pass
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    for begin in (pause * 1000, pause * 1000 + line):
+        ear.line(begin, begin + line)
+
+    assert held < 200_000  # bytes: ten seconds of frames; all of them take 600 kB
+    assert [0, 1] == ear.speakers()
 
 
 def test_silence_and_lines_out_of_reach_are_the_first_speakers() -> None:
