@@ -34,7 +34,10 @@ body; `x-should-retry` overrules their own rule for 408, 409, 429 and 5xx (opena
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
+
+import msgspec
 
 
 class CompatError(Exception):
@@ -234,3 +237,31 @@ class ServiceTimedOut(CompatError):
 class DiskFull(CompatError):
     status = 507
     default_code = "insufficient_storage"
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """An error on its way through another process or a store. `kind` is the name of its class."""
+
+    kind: str
+    message: str
+    param: str | None = None
+    code: str | None = None
+    retry_after: float | None = None
+
+
+def failure(exc: CompatError) -> Failure:
+    return Failure(
+        kind=type(exc).__name__, message=exc.message, param=exc.param, code=exc.code, retry_after=exc.retry_after
+    )
+
+
+def error(failed: Failure, unknown: type[CompatError] = CompatError) -> CompatError:
+    """The error that `failed` was made of; `unknown` where there is no class of that name."""
+    kind = next((kind for kind in _kinds(CompatError) if kind.__name__ == failed.kind), unknown)
+    return kind(failed.message, param=failed.param, code=failed.code, retry_after=failed.retry_after)
+
+
+def _kinds(base: type[CompatError]) -> Iterator[type[CompatError]]:
+    yield base
+    for kind in base.__subclasses__():
+        yield from _kinds(kind)

@@ -23,7 +23,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from compat.errors import CompatError, DiskFull
+from compat.errors import CompatError, DiskFull, failure
 
 
 class Kind(IntEnum):
@@ -32,16 +32,6 @@ class Kind(IntEnum):
     END = 2
     REFUSED = 3
     FAILED = 4
-
-
-class Refusal(msgspec.Struct, frozen=True, array_like=True):
-    """A CompatError on its way: the class's name and what it was made of."""
-
-    name: str
-    message: str
-    param: str | None
-    code: str | None
-    retry_after: float | None
 
 
 _NICE = 5  # the event loop goes first
@@ -86,7 +76,7 @@ def _answer(call: bytes, frames: queue.SimpleQueue[bytes]) -> Iterator[tuple[Kin
             frames.get()
         yield Kind.END, b""
     except CompatError as exc:
-        yield Kind.REFUSED, _packed(_refusal(exc))
+        yield Kind.REFUSED, _packed(failure(exc))
     except OSError as exc:
         yield _refused_by_system(exc)
     except Exception as exc:  # noqa: BLE001 - a broken file may break a codec's wrapper in any way
@@ -95,12 +85,8 @@ def _answer(call: bytes, frames: queue.SimpleQueue[bytes]) -> Iterator[tuple[Kin
 
 def _refused_by_system(exc: OSError) -> tuple[Kind, bytes]:
     if exc.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Kind.REFUSED, _packed(_refusal(DiskFull("The disk is full.")))
+        return Kind.REFUSED, _packed(failure(DiskFull("The disk is full.")))
     return Kind.FAILED, _packed(type(exc).__name__)
-
-
-def _refusal(exc: CompatError) -> Refusal:
-    return Refusal(type(exc).__name__, exc.message, exc.param, exc.code, exc.retry_after)
 
 
 def _packed(value: object) -> bytes:

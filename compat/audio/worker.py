@@ -26,9 +26,9 @@ from typing import NamedTuple, ParamSpec, TypeAlias, TypeVar, cast
 
 import msgspec
 
-from compat import children, errors
-from compat.audio.child import NEXT, Kind, Refusal
-from compat.errors import BadAudio, BudgetSpent, CompatError, ServiceUnavailable
+from compat import children
+from compat.audio.child import NEXT, Kind
+from compat.errors import BadAudio, BudgetSpent, Failure, ServiceUnavailable, error
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -204,7 +204,7 @@ def _decoded(kind: Kind, body: bytes, function: Callable[..., object]) -> object
         case Kind.RESULT | Kind.ITEM:
             return _checked(body, _returned(function))
         case Kind.REFUSED:
-            raise _error(_checked(body, Refusal))
+            raise error(_checked(body, Failure), unknown=BadAudio)
         case Kind.FAILED:
             raise BadAudio("The file could not be read: it is damaged.") from RuntimeError(_checked(body, str))
         case Kind.END:
@@ -226,13 +226,6 @@ def _returned(function: Callable[..., object]) -> type[object]:
     expected = typing.get_type_hints(function)["return"]
     item = typing.get_args(expected)[0] if typing.get_origin(expected) is Iterator else expected
     return cast("type[object]", item)
-
-
-def _error(refusal: Refusal) -> CompatError:
-    kind = getattr(errors, refusal.name, None)
-    if not (isinstance(kind, type) and issubclass(kind, CompatError)):
-        kind = BadAudio
-    return kind(refusal.message, param=refusal.param, code=refusal.code, retry_after=refusal.retry_after)
 
 
 def _path(expected: type[object], value: object) -> Path:

@@ -17,9 +17,9 @@ import msgspec
 
 from compat.endpoints.recognition import Work
 from compat.endpoints.runs import Runs
-from compat.errors import CompatError, Gone, NotFound, ServiceFailed
+from compat.errors import CompatError, Gone, NotFound, ServiceFailed, error, failure
 from compat.jobs import changes
-from compat.jobs.records import Job, digest, error, failure, identity, kept
+from compat.jobs.records import Job, digest, identity, kept
 from compat.openai_api.jobs import Status
 from compat.settings import Settings
 from compat.transcript import Ask, Transcript

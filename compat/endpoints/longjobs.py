@@ -19,9 +19,9 @@ from compat.endpoints.jobs import Jobs, Order, status
 from compat.endpoints.recognition import Work
 from compat.endpoints.streams import EventStream, SlowJson, kept_alive, pinged
 from compat.endpoints.upload import Upload
-from compat.errors import BadRequest, NotFound
+from compat.errors import BadRequest, NotFound, error
 from compat.jobs.changes import CANCELLED
-from compat.jobs.records import Job, error
+from compat.jobs.records import Job
 from compat.openai_api import jobs as told
 from compat.openai_api import sse
 from compat.openai_api.parameters import ignored_header

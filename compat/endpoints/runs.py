@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 import stamina
 
 from compat.endpoints.recognition import Recogniser, Work
-from compat.errors import CompatError, Conflict, ServiceTimedOut, ServiceUnavailable
+from compat.errors import CompatError, Conflict, Failure, ServiceTimedOut, ServiceUnavailable, error, failure
 from compat.jobs import changes
-from compat.jobs.records import Failure, Job, error, failure, restored
+from compat.jobs.records import Job, restored
 from compat.jobs.store import Store
 from compat.transcript import Transcript
 from compat.upstream.fallback import Fallback

@@ -12,8 +12,8 @@ from collections.abc import Callable, Collection
 
 import msgspec
 
-from compat.errors import Conflict
-from compat.jobs.records import Failure, Hook, Job, failure
+from compat.errors import Conflict, Failure, failure
+from compat.jobs.records import Hook, Job
 from compat.jobs.store import Store
 from compat.transcript import Ask, Transcript
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from compat.errors import CompatError, ServiceUnavailable
+from compat.errors import Failure, ServiceUnavailable
 from compat.transcript import Ask, Media, Request, Surface, Transcript
 
 State = Literal["queued", "running", "completed", "failed", "cancelled", "expired"]
@@ -33,16 +32,6 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     language: str | None
     words: bool
     media: Media
-
-
-class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """A CompatError by the name of its class."""
-
-    kind: str
-    message: str
-    param: str | None = None
-    code: str | None = None
-    retry_after: float | None = None
 
 
 class Hook(msgspec.Struct, frozen=True):
@@ -143,18 +132,6 @@ def digest(*parts: str) -> str:
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
 
-def failure(exc: CompatError) -> Failure:
-    return Failure(
-        kind=type(exc).__name__, message=exc.message, param=exc.param, code=exc.code, retry_after=exc.retry_after
-    )
-
-
-def error(failed: Failure) -> CompatError:
-    """The error that `failed` was made of."""
-    kind = next((kind for kind in _kinds(CompatError) if kind.__name__ == failed.kind), CompatError)
-    return kind(failed.message, param=failed.param, code=failed.code, retry_after=failed.retry_after)
-
-
 def kept(request: Request) -> Kept:
     return Kept(
         model=request.model,
@@ -172,9 +149,3 @@ def _bare(media: Media) -> Media:
 def restored(kept: Kept) -> Request:
     """A request that a submitted task can be followed with; it cannot be submitted again."""
     return Request(model=kept.model, surface=kept.surface, language=kept.language, words=kept.words, media=kept.media)
-
-
-def _kinds(base: type[CompatError]) -> Iterator[type[CompatError]]:
-    yield base
-    for kind in base.__subclasses__():
-        yield from _kinds(kind)

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from compat.errors import Conflict, ServiceFailed
+from compat.errors import Conflict, Failure, ServiceFailed, failure
 from compat.jobs import changes
 from compat.jobs.changes import LEASE, PAUSES, UNFETCHED, change
 from compat.jobs.opening import open_store
-from compat.jobs.records import Failure, Hook, Job, failure
+from compat.jobs.records import Hook, Job
 from compat.jobs.store import Store
 from compat.transcript import Ask, Transcript
 from tests.jobs.making import a_job

@@ -22,9 +22,10 @@ from redis.asyncio import Redis
 from compat.endpoints.jobs import Jobs
 from compat.endpoints.keeper import Keeper
 from compat.endpoints.runs import Runs
+from compat.errors import Failure, error
 from compat.jobs import records
 from compat.jobs.opening import open_store
-from compat.jobs.records import Failure, Hook, Job, Unreadable
+from compat.jobs.records import Hook, Job, Unreadable
 from compat.jobs.store import Store
 from compat.transcript import Ask, Media, Request
 from tests.endpoints.test_keeper import Office, office, submitted, until
@@ -101,8 +102,8 @@ async def test_every_job_is_read(store: Store) -> None:
         (word.text, word.start, word.end) for word in transcript.segments[0].words
     ]
     assert failure is not None
-    error = records.error(failure)
-    assert (502, "upstream_error", "DashScope failed.") == (error.status, error.code, error.message)
+    raised = error(failure)
+    assert (502, "upstream_error", "DashScope failed.") == (raised.status, raised.code, raised.message)
 
 
 async def test_the_same_request_joins_its_job(store: Store) -> None:
@@ -169,9 +170,9 @@ KINDS = {
 
 @pytest.mark.parametrize(("kind", "status"), KINDS.items())
 def test_errors_keep_their_names(kind: str, status: int) -> None:
-    error = records.error(Failure(kind=kind, message="x", code="y", param="z"))
+    raised = error(Failure(kind=kind, message="x", code="y", param="z"))
 
-    assert (kind, status, "y", "z") == (type(error).__name__, error.status, error.code, error.param)
+    assert (kind, status, "y", "z") == (type(raised).__name__, raised.status, raised.code, raised.param)
 
 
 def shared(new: Any, old: Any) -> object:  # noqa: ANN401 - msgpack's values

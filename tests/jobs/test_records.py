@@ -22,7 +22,7 @@ ERRORS = [
 
 @pytest.mark.parametrize("exc", ERRORS, ids=lambda exc: type(exc).__name__)
 def test_an_error_survives(exc: CompatError) -> None:
-    again = records.error(records.failure(exc))
+    again = errors.error(errors.failure(exc))
 
     assert (type(exc), exc.body(), exc.headers()) == (type(again), again.body(), again.headers())
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from compat.errors import ServiceUnavailable
+from compat.errors import Failure, ServiceUnavailable
 from compat.jobs.opening import open_store
-from compat.jobs.records import Failure, Hook, Job, encode
+from compat.jobs.records import Hook, Job, encode
 from compat.jobs.sqlite import SqliteStore
 from compat.jobs.store import Store
 from compat.transcript import Ask, Segment, Transcript, Word
