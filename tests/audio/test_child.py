@@ -7,6 +7,8 @@ import struct
 import subprocess
 import sys
 
+import msgspec
+
 from compat.audio.child import NEXT, Kind
 from tests.audio import hostile
 
@@ -29,12 +31,15 @@ def said(*frames: bytes) -> list[bytes]:
     return heard
 
 
+REFUSED = {"kind": "BadAudio", "message": "in words", "param": "file", "code": "invalid_audio", "retry_after": None}
+
+
 def test_a_conversation() -> None:
     assert [
         bytes([Kind.RESULT]) + b"\x06",
         bytes([Kind.ITEM]) + b"\x00",
         bytes([Kind.END]),
-        bytes([Kind.REFUSED]) + b"\x95\xa8BadAudio\xa8in words\xa4file\xadinvalid_audio\xc0",
+        bytes([Kind.REFUSED]) + msgspec.msgpack.encode(REFUSED),
         bytes([Kind.FAILED]) + b"\xaaIndexError",
     ] == said(
         pickle.dumps((hostile.double, (3,), {})),
