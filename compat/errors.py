@@ -21,6 +21,7 @@
     ├── UnknownMethod                501 method_not_implemented
     ├── ServiceFailed                502 upstream_error         DashScope failed or answered nonsense
     │   ├── AnswerCutOff             502 upstream_error         it broke off while it was streaming its answer
+    │   ├── TaskLost                 502 upstream_error         it does not know a task that it has taken
     │   └── FileNotFetched           502 upstream_error         never retried: the file has to go by another road
     ├── ServiceUnavailable           503 service_unavailable    DashScope cannot be reached or is overloaded
     │   ├── CircuitOpen              503 service_unavailable    it has failed too often lately: it was not asked
