@@ -22,6 +22,7 @@ class ManualTurn:
         self._piece = Piece(item)
         self._ticks = 0
         self._held: list[Sound] = []
+        self._held_ticks = 0
         self._room = round(limits.cut_from * TICKS)
         self._window = round(limits.cut_until * TICKS) - self._room
 
@@ -34,7 +35,8 @@ class ManualTurn:
             self._put(part(sound, sound.tick, sound.tick + room))
             sound = part(sound, sound.tick + room, sound.end)
         self._held.append(sound)
-        if sum(held.ticks for held in self._held) >= self._window:
+        self._held_ticks += sound.ticks
+        if self._held_ticks >= self._window:
             self._cut()
 
     def end(self, tick: int) -> None:
@@ -59,7 +61,7 @@ class ManualTurn:
         self._ticks += sound.ticks
 
     def _cut(self) -> None:
-        held, self._held = self._held, []
+        held, self._held, self._held_ticks = self._held, [], 0
         if self._rate is not None:
             whole = Sound(held[0].tick, sum(sound.ticks for sound in held), b"".join(sound.data for sound in held))
             at = whole.tick + self._quietest(whole.data) * (TICKS // self._rate)

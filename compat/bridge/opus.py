@@ -9,7 +9,9 @@ from compat.errors import BadRequest
 
 PIECE = 1 << 16
 """Bytes of an append that are read in one turn of the event loop; every packet fits."""
-_LONGEST = 120 * TICKS_A_MS
+LONGEST = 120 * TICKS_A_MS
+FRAME = 1275 + 2
+"""Bytes of one frame and its length (RFC 6716, 3.2.1): more would be padding, which takes memory and has no sound."""
 _OGG, _PAGE = b"OggS", 27
 _HEADS = (b"OpusHead", b"OpusTags")
 _FILES = {b"\x1a\x45\xdf\xa3": "WebM or Matroska", b"RIFF": "WAV", b"ID3": "MP3", b"fLaC": "FLAC"}
@@ -70,19 +72,23 @@ class Packets:
 
 def sound(packet: bytes) -> bool:
     """Whether it can be an Opus packet with sound in it."""
-    return 0 < ticks(packet) <= _LONGEST and len(packet) < PIECE and not packet.startswith(_HEADS)
+    fits = len(packet) <= 2 + _frames(packet) * FRAME
+    return fits and 0 < ticks(packet) <= LONGEST and not packet.startswith(_HEADS)
 
 
 def ticks(packet: bytes) -> int:
     """The duration of one Opus packet (RFC 6716, section 3.1)."""
     if not packet:
         return 0
-    config, code = packet[0] >> 3, packet[0] & 3
+    config = packet[0] >> 3
     if config < 12:
         frame = (160, 320, 640, 960)[config % 4]
     elif config < 16:
         frame = (160, 320)[config % 2]
     else:
         frame = (40, 80, 160, 320)[config % 4]
-    frames = (1, 2, 2, packet[1] & 63 if len(packet) > 1 else 0)[code]
-    return frame * frames
+    return frame * _frames(packet)
+
+
+def _frames(packet: bytes) -> int:
+    return (1, 2, 2, packet[1] & 63 if len(packet) > 1 else 0)[packet[0] & 3] if packet else 0

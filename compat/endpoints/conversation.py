@@ -31,11 +31,13 @@ GONE = (WebSocketDisconnect, RuntimeError)  # RuntimeError: the socket is closed
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
-    """How long a caller may not read (seconds), how much may wait for it (bytes), how long the close frame waits."""
+    """How long a caller may not read (seconds), how much may wait for it (bytes), how long the close frame waits, how
+    much sound of one session may wait for an answer (bytes)."""
 
     unread: float = 30.0
     backlog: int = 1 << 20
     goodbye: float = 10.0
+    sound: int = 128 << 20
 
 
 class _Outgoing:
@@ -159,11 +161,14 @@ class Conversation:
                 line.outgoing.put(None)
         if self._outgoing.size > self._bounds.backlog and not self._stalled:
             self._stall()
-        elif not (self._crowded or self._sound.fits(self._bridge.held)):
+        elif not (self._crowded or self._has_room(self._bridge.held)):
             self._crowded = True
             self._do(self._bridge.client_closed(self._now, Hangup(1013, CROWDED)))
         elif self._bridge.over and self._ending:
             self._end()
+
+    def _has_room(self, held: int) -> bool:
+        return held <= self._bounds.sound and self._sound.fits(held)
 
     def _perform(self, action: Action) -> None:
         match action:

@@ -17,6 +17,8 @@ from compat.errors import BadRequest
 from tests.bridge.stage import Stage, append, commit, final, ready
 
 PACKET = b"\x78\1\2\3"  # 20 ms, one frame
+LARGEST = b"\x80" + bytes(1275)  # of 2.5 ms
+PADDED = b"\x83\x41" + b"\xff" * 180 + b"\0" + bytes(10 + 180 * 254)  # the same (RFC 6716, 3.2.5)
 
 
 def stream(seconds: int, muxer: str = "ogg") -> tuple[bytes, list[bytes]]:
@@ -73,6 +75,7 @@ def test_an_ogg_stream_has_its_length(pieces: list[bytes]) -> None:
         (b"\xff\xfb\x90\x64" + bytes(413), "no Opus packet"),
         (bytes(100_000), "no Opus packet"),
         (b"\xff", "no Opus packet"),
+        (PADDED, "no Opus packet"),
     ],
 )
 def test_what_is_no_opus_is_refused_by_name(sound: bytes, name: str) -> None:
@@ -83,6 +86,11 @@ def test_what_is_no_opus_is_refused_by_name(sound: bytes, name: str) -> None:
     assert name in stage.frames[-1]["error"]["message"]
     assert not stage.bridge.more
     assert stage.sound == b""
+
+
+@pytest.mark.parametrize("packet", [PACKET, LARGEST, b"\x83\x82" + LARGEST * 2])
+def test_packets_of_any_size_that_sound_takes_are_heard(packet: bytes) -> None:
+    assert [packet] == Packets().feed(packet)
 
 
 def test_all_of_a_file_is_refused() -> None:

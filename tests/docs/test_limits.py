@@ -12,7 +12,8 @@ from websockets.http11 import MAX_LINE_LENGTH
 
 from compat import nesting, serving
 from compat.audio.worker import Worker
-from compat.bridge.limits import Limits
+from compat.bridge import opus
+from compat.bridge.limits import TICKS_A_MS, Limits
 from compat.endpoints import bodies, conversation, keeper, parts, recognition, sessions, spool, typed
 from compat.endpoints.conversation import Bounds
 from compat.jobs import changes
@@ -65,6 +66,8 @@ CODE = {
     f"messages of more than {memory.FREE >> 10} KiB": (
         f"`COMPAT_MAX_LIVE_MEMORY`, {SET.max_live_memory >> 30} GiB, shared the same way"
     ),
+    "sound of one live session without an answer": f"{Bounds().sound >> 20} MiB, over an hour",
+    "a packet of Opus": f"{opus.LONGEST // TICKS_A_MS} ms, {opus.FRAME} bytes a frame",
     "frames of live speech handled in one turn of the event loop": f"{websocket.FRAMES}, and those in the rest of "
     f"{websocket.SOME >> 10} KiB",
     "sound that is ahead of the service": f"{Limits().unsent:g} s, {Limits().unsent * 0.032:g} MB",

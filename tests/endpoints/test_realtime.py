@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import logging
 import socket
@@ -357,27 +358,37 @@ def test_a_server_that_stops_says_goodbye_first() -> None:
 
 
 async def test_a_caller_who_does_not_read_is_closed_with_1008() -> None:
-    with live_house("hello there") as home:
-        settings = Settings(base_url=home.service, dashscope_api_key="k")
-        bounds = Bounds(unread=0.2, backlog=64 << 10, goodbye=10)
-        realtime = Realtime(
-            settings,
-            Gate(settings),
-            Sockets(settings.live_root, connect_timeout=5),
-            b"s",
-            Metrics(region="custom", prices={}),
-            bounds,
-        )
-        app = Starlette(routes=[WebSocketRoute("/v1/realtime", realtime.live)])
-        with serve(app) as root:
-            # A queue of one frame: what is not read here stays in the kernel's buffers, and soon with the server.
-            async with connect(
-                root.replace("http", "ws", 1) + "/v1/realtime", max_queue=1, proxy=None, ping_interval=None
-            ) as socket:
-                await flood(socket.send)
-                _, close = await Caller(socket).goodbye()
+    with bounded(Bounds(unread=0.2, backlog=64 << 10, goodbye=10)) as address:
+        # A queue of one frame: what is not read here stays in the kernel's buffers, and soon with the server.
+        async with connect(address, max_queue=1, proxy=None, ping_interval=None) as socket:
+            await flood(socket.send)
+            _, close = await Caller(socket).goodbye()
 
     assert (1008, True) == (close.code, "read" in close.reason)
+
+
+async def test_the_sound_of_one_session_is_bounded() -> None:
+    """In a turn that is never committed."""
+    with bounded(Bounds(sound=len(SPEECH))) as address:
+        async with connect(address, proxy=None) as socket:
+            await socket.send(json.dumps({"type": "session.update", "session": MANUAL}))
+            audio = base64.b64encode(SPEECH).decode()
+            for _ in range(3):
+                await socket.send(json.dumps({"type": "input_audio_buffer.append", "audio": audio}))
+            _, close = await Caller(socket).goodbye()
+
+    assert (1013, True) == (close.code, "sound" in close.reason)
+
+
+@contextlib.contextmanager
+def bounded(bounds: Bounds) -> Iterator[str]:
+    """The address of live sessions with these."""
+    with live_house("hello there") as home:
+        settings = Settings(base_url=home.service, dashscope_api_key="k")
+        service = Sockets(settings.live_root, connect_timeout=5)
+        realtime = Realtime(settings, Gate(settings), service, b"s", Metrics(region="custom", prices={}), bounds)
+        with serve(Starlette(routes=[WebSocketRoute("/v1/realtime", realtime.live)])) as root:
+            yield root.replace("http", "ws", 1) + "/v1/realtime"
 
 
 async def flood(send: Any) -> None:  # noqa: ANN401 - a socket's send
