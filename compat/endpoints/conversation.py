@@ -1,4 +1,5 @@
-"""One live session on its two sockets: performs what the bridge wants done, and tells it what happens.
+"""One live session between its client's transport and the service: performs what the bridge asks for, and reports what
+happens.
 
 A TaskGroup with a reader and a writer for the caller, a reader, a writer and a pinger for each connection to the
 service, and an alarm. The bridge itself is called between two awaits and never waits.
@@ -11,10 +12,9 @@ import contextlib
 import sys
 from collections import deque
 from collections.abc import Iterable
-from typing import assert_never
+from typing import Protocol, assert_never
 
 import msgspec
-from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from compat.bridge import Bridge
 from compat.bridge.actions import Action, CloseUpstream, Hangup, Open, Reading, ToClient, ToUpstream, Wake
@@ -27,7 +27,22 @@ PING = 2.0  # seconds
 SOUND = 1 << 20  # bytes of sound that each session may hold, and what is counted of more at a time
 CROWDED = "Too much sound of yours waits for an answer: send it more slowly, or in fewer sessions at a time."
 UNREAD = Hangup(1008, "The caller does not read what is sent.")
-GONE = (WebSocketDisconnect, RuntimeError)  # RuntimeError: the socket is closed, and its reader will hear of it
+
+
+class Disconnected(Exception):
+    """The client has gone, or the transport was closed. `code` is a WebSocket close code (RFC 6455 §7.4)."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Transport(Protocol):
+    """How a session reaches its client. Every method raises Disconnected."""
+
+    async def read(self) -> str | bytes: ...
+    async def write(self, text: str) -> None: ...
+    async def close(self, code: int, reason: str) -> None: ...
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,12 +111,12 @@ class _Line:
 
 
 class Conversation:
-    """`code` is what the caller's socket was closed with, by whichever side, once `run` has returned."""
+    """`code` is what the caller's transport was closed with, by whichever side, once `run` has returned."""
 
     def __init__(
         self,
         bridge: Bridge,
-        caller: WebSocket,
+        caller: Transport,
         service: Sockets | LiveFallback,
         key: str,
         bounds: Bounds | None = None,
@@ -228,14 +243,14 @@ class Conversation:
     async def _hear_caller(self) -> None:
         while True:
             await self._readable.wait()
-            message = await self._caller.receive()
-            if message["type"] == "websocket.disconnect":
+            try:
+                frame = await self._caller.read()
+            except Disconnected as gone:
                 if self.code is None:
-                    self.code = message.get("code", 1006)
+                    self.code = gone.code
                 self._do(self._bridge.client_closed(self._now))
                 return
-            text: str | None = message.get("text")
-            self._do(self._bridge.from_client(message["bytes"] if text is None else text, self._now))
+            self._do(self._bridge.from_client(frame, self._now))
             while self._bridge.more:
                 await asyncio.sleep(0)
                 self._do(self._bridge.from_client_more(self._now))
@@ -245,15 +260,15 @@ class Conversation:
             assert isinstance(frame, str)  # noqa: S101 - callers are told nothing else
             try:
                 async with asyncio.timeout(self._bounds.unread):
-                    await self._caller.send({"type": "websocket.send", "text": frame})
+                    await self._caller.write(frame)
             except TimeoutError:
                 if not self._stalled:
                     self._stall()
-            except GONE:
+            except Disconnected:
                 self._outgoing.drop()
         if self.code is None:
             self.code = frame.code
-            with contextlib.suppress(TimeoutError, *GONE):
+            with contextlib.suppress(TimeoutError, Disconnected):
                 async with asyncio.timeout(self._bounds.goodbye):
                     await self._caller.close(frame.code, frame.reason)
 

@@ -9,12 +9,12 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 from starlette.responses import JSONResponse
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from compat import catalogue
 from compat.bridge import Bridge
@@ -22,7 +22,7 @@ from compat.bridge.limits import Limits
 from compat.endpoints import pages
 from compat.endpoints.access import client_of, request_id_of
 from compat.endpoints.auth import Caller, Gate
-from compat.endpoints.conversation import GONE, Bounds, Conversation
+from compat.endpoints.conversation import Bounds, Conversation, Disconnected
 from compat.endpoints.latency import Turns
 from compat.errors import CompatError, NotAuthenticated, ServiceUnavailable
 from compat.metrics import Metrics
@@ -126,15 +126,16 @@ class Realtime:
     async def _converse(self, socket: WebSocket, admitted: Admitted, request_id: str) -> None:
         started = time.perf_counter()
         bridge = self._bridge(admitted)
-        conversation = Conversation(bridge, socket, self._service, admitted.who.key, self._bounds, self._memory)
+        caller, key = _Socket(socket), admitted.who.key
+        conversation = Conversation(bridge, caller, self._service, key, self._bounds, self._memory)
         self._live[conversation] = asyncio.current_task()
         self._held[conversation] = admitted.who
         try:
             await conversation.run()
         except Exception as exc:
             log.exception("a session failed", exc_info=exc, extra={"fields": {"request_id": request_id}})
-            with contextlib.suppress(*GONE):
-                await socket.close(1011, "This server failed.")
+            with contextlib.suppress(Disconnected):
+                await caller.close(1011, "This server failed.")
         finally:
             del self._live[conversation]
             self._held.pop(conversation, None)
@@ -177,3 +178,34 @@ def _identifiers() -> Callable[[str], str]:
     """Identifiers as long as OpenAI's that no other session gives."""
     session, count = uuid.uuid4().hex[:16], itertools.count(1)
     return lambda kind: f"{kind}_{session}{next(count):08x}"
+
+
+class _Socket:
+    """A WebSocket as a Transport."""
+
+    def __init__(self, socket: WebSocket) -> None:
+        self._socket = socket
+
+    async def read(self) -> str | bytes:
+        message = await self._socket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise Disconnected(message.get("code", 1006))
+        text: str | None = message.get("text")
+        frame: str | bytes = message["bytes"] if text is None else text
+        return frame
+
+    async def write(self, text: str) -> None:
+        with _closing():
+            await self._socket.send({"type": "websocket.send", "text": text})
+
+    async def close(self, code: int, reason: str) -> None:
+        with _closing():
+            await self._socket.close(code, reason)
+
+
+@contextlib.contextmanager
+def _closing() -> Iterator[None]:
+    try:
+        yield
+    except (WebSocketDisconnect, RuntimeError) as exc:  # RuntimeError: the socket was closed meanwhile
+        raise Disconnected(1006) from exc
