@@ -18,13 +18,14 @@ from typing import Literal, get_args
 
 import msgspec
 
+from compat import values
+
 Scope = Literal["rest", "realtime", "jobs", "admin"]
 SCOPES: frozenset[Scope] = frozenset(get_args(Scope))
 USUAL: frozenset[Scope] = SCOPES - {"admin"}
 RATE = re.compile(r"[1-9]\d*/(second|minute|hour|day)")
-_HASHED = re.compile(r"sha256:[0-9a-f]{64}")
+_HASHED = re.compile(r"sha256:([0-9a-f]{64})", re.IGNORECASE)
 _NAME = re.compile(r"[\w.@-]{1,64}")
-SHORTEST = 8  # characters of a key
 
 
 class KeysError(ValueError):
@@ -75,6 +76,16 @@ def plain(keys: Iterable[str]) -> list[Entry]:
     return [Entry(name=f"key-{place}", digest=hashed(key)) for place, key in enumerate(keys, 1)]
 
 
+def distinct(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """Raises KeysError where two have one key: scopes and limits of the second would never apply."""
+    found: dict[bytes, Entry] = {}
+    for entry in entries:
+        if (first := found.setdefault(entry.digest, entry)) is not entry:
+            names = f"{first.name} and {entry.name}" if first.name != entry.name else f"two lines of {entry.name}"
+            raise KeysError(f"One key stands for {names}: remove one of them.")
+    return tuple(found.values())
+
+
 def parse(text: str) -> list[Entry]:
     """Raises KeysError."""
     lines = ((number, line.partition(" #")[0].split()) for number, line in enumerate(text.splitlines(), 1))
@@ -85,16 +96,23 @@ def _entry(number: int, words: list[str]) -> Entry:
     name, key, scopes, limits = (*words, "", "", "")[:4]
     if len(words) > 4 or not _NAME.fullmatch(name):
         raise KeysError(f"Line {number} should be: name, key, scopes, limits.")
-    if len(key) < SHORTEST:
-        raise KeysError(f"Line {number}: the key of {name} has fewer than {SHORTEST} characters.")
+    digest = _digest(number, name, key)
     if scopes and (RATE.match(scopes) or scopes.startswith("concurrency=")) and not limits:
         scopes, limits = "", scopes
     rate, concurrency = _limits(number, limits)
-    return Entry(name=name, digest=_digest(key), scopes=_scopes(number, scopes), rate=rate, concurrency=concurrency)
+    return Entry(name=name, digest=digest, scopes=_scopes(number, scopes), rate=rate, concurrency=concurrency)
 
 
-def _digest(key: str) -> bytes:
-    return bytes.fromhex(key.removeprefix("sha256:")) if _HASHED.fullmatch(key) else hashed(key)
+def _digest(number: int, name: str, key: str) -> bytes:
+    """A damaged hash is refused: taken as a key, it would let in whoever reads the file."""
+    if found := _HASHED.fullmatch(key):
+        return bytes.fromhex(found[1])
+    if key.lower().startswith("sha256:"):
+        raise KeysError(f"Line {number}: the hash of {name} should be sha256: and 64 hexadecimal digits.")
+    try:
+        return hashed(values.caller_key(key))
+    except ValueError as exc:
+        raise KeysError(f"Line {number}: the key of {name} should be {exc}.") from None
 
 
 def _scopes(number: int, scopes: str) -> frozenset[Scope]:

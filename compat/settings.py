@@ -63,7 +63,9 @@ class Settings:
         None, values.service, "Root of the service for it.", "DASHSCOPE_FALLBACK_BASE_URL"
     )
     api_keys: tuple[str, ...] = setting(
-        (), values.keys, "Keys that callers may use, comma-separated. Without any only loopback is served."
+        (),
+        values.keys,
+        "Keys that callers may use, comma-separated, of 8 characters at least. Without any only loopback is served.",
     )
     api_keys_file: Path | None = setting(
         None,

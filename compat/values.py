@@ -14,6 +14,7 @@ LongRoad = Literal["auto", "filetrans", "pieces"]
 YEAR = 366 * 86400  # seconds: no time-out is longer
 MOST = 1_000_000  # of anything that is counted
 LARGEST = 1 << 50  # bytes
+SHORTEST_KEY = 8  # characters
 PORTS = {"http": 80, "https": 443}
 _NUMBER = r"[0-9]{1,15}(\.[0-9]{1,15})?"
 _PLAIN = r"[!-~]+"  # what a header, an address and a name may hold: no spaces, no line breaks
@@ -42,10 +43,20 @@ def key(value: str) -> str:
     return found
 
 
+def caller_key(value: str) -> str:
+    """A key that callers send to this server."""
+    found = key(value)
+    if len(found) < SHORTEST_KEY:
+        raise ValueError(f"a key of at least {SHORTEST_KEY} characters")
+    return found
+
+
 def keys(value: str) -> tuple[str, ...]:
-    found = tuple(key(part) for part in many(value))
+    found = tuple(dict.fromkeys(caller_key(part) for part in many(value)))
     if not found:  # which would let everybody in
         raise ValueError("a comma-separated list of keys")
+    if any(part.lower().startswith("sha256:") for part in found):
+        raise ValueError("a list of keys, not of hashes: COMPAT_API_KEYS_FILE takes those")
     return found
 
 

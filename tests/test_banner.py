@@ -46,7 +46,7 @@ def spoken(said: list[str], folder: Path) -> list[str]:
 
 KEY = "sk-of-a-caller"
 SERVERS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
-    "everywhere, keys": (("--host", "0.0.0.0"), {"COMPAT_API_KEYS": f"another,{KEY}"}),
+    "everywhere, keys": (("--host", "0.0.0.0"), {"COMPAT_API_KEYS": f"sk-of-another,{KEY}"}),
     "everywhere, IPv6, TLS, a file of keys": (
         ("--host", "::", "--tls-cert", "a folder/cert.pem", "--tls-key", "a folder/key.pem"),
         {"COMPAT_API_KEYS_FILE": "keys"},

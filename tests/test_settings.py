@@ -141,7 +141,7 @@ def test_a_wrong_setting_is_named_with_what_it_should_be(environment: dict[str, 
 def test_values_are_read_and_empty_ones_left_alone() -> None:
     settings = Settings.read(
         {
-            "COMPAT_API_KEYS": " a, b ,",
+            "COMPAT_API_KEYS": " sk-of-alice, sk-of-bob ,",
             "COMPAT_MODEL_ALIASES": "mine=fun-asr, yours = paraformer-v2",
             "COMPAT_MAX_UPLOAD": "25M",
             "COMPAT_PASS_KEY": "on",
@@ -151,7 +151,7 @@ def test_values_are_read_and_empty_ones_left_alone() -> None:
         }
     )
 
-    assert ("a", "b") == settings.api_keys
+    assert ("sk-of-alice", "sk-of-bob") == settings.api_keys
     assert {"mine": "fun-asr", "yours": "paraformer-v2"} == settings.aliases
     assert 25 << 20 == settings.max_upload
     assert settings.pass_key

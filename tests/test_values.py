@@ -27,7 +27,7 @@ READ: list[tuple[Callable[[str], object], str, object]] = [
     (values.bucket, "oss://audio?region=cn-beijing", "oss://audio?region=cn-beijing"),
     (values.pair, "AKID:se:cret", ("AKID", "se:cret")),
     (values.key, "sk-1\n", "sk-1"),
-    (values.keys, "sk-1, sk-2,", ("sk-1", "sk-2")),
+    (values.keys, "sk-alice, sk-bob-1, sk-alice,", ("sk-alice", "sk-bob-1")),
     (values.label, "llm-abc123", "llm-abc123"),
     (values.path, " /a b ", Path("/a b")),
     (values.path, "~/a", Path.home() / "a"),
@@ -99,7 +99,10 @@ WRONG: list[tuple[Callable[[str], object], str]] = [
     (values.bucket, "s3://audio?region=x&secret=y"),
     (values.pair, "AKID"),
     *((values.key, key) for key in ("sk 1", "sk-1\nsk-2", "sk\r\nx: y", "sk-é", "'sk-1'", '"sk-1"', "Bearer sk-1")),
-    *((values.keys, keys) for keys in (",", " , ", "sk-1,sk 2", "sk-1\nsk-2")),
+    *(
+        (values.keys, keys)
+        for keys in (",", " , ", "sk-alice,sk bob-1", "sk-alice\nsk-bob-1", "a", "sk-alice,short", f"SHA256:{'0' * 64}")
+    ),
     *((values.label, label) for label in ("a.b", "a/b", "-a", "a b", "a\nb", "é", "a" * 64)),
     *((values.name, name) for name in ("a b", "a\nb")),
     *((number, given) for number in (values.seconds, values.span, values.count, values.size) for given in NO_NUMBERS),

@@ -176,7 +176,7 @@ class Gate:
     def _read(self, path: Path) -> None:
         self._seen = _state(path)
         entries = keys.parse(path.read_text("utf-8-sig"))
-        self._keyring = Keyring([*self._plain, *entries])
+        self._keyring = Keyring(keys.distinct([*self._plain, *entries]))
         if not entries:
             log.warning("the file of keys holds none", extra={"fields": {"setting": "COMPAT_API_KEYS_FILE"}})
 

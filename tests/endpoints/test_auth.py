@@ -112,7 +112,7 @@ def test_a_spoilt_file_leaves_the_keys_as_they_were(path: Path, spoilt: str | by
     assert "bob" == gate.known("sk-bob-12345", "rest").name
 
 
-@pytest.mark.parametrize("text", ["alice short", None])
+@pytest.mark.parametrize("text", ["alice short", "alice sha256:short", "a sk-short-1\nb sk-short-1", None])
 def test_a_server_does_not_start_with_a_spoilt_file(path: Path, text: str | None) -> None:
     if text is None:
         path.unlink()
