@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import assert_never
 
-from compat.bridge import opus
 from compat.bridge.configured import Configured
 from compat.bridge.hearing import Hearing
 from compat.bridge.held import Held
@@ -206,7 +205,8 @@ class Caller:
 
     def take(self) -> None:
         """Take a bounded piece of the last append."""
-        size = opus.PIECE if self._intake.form.encoding == "opus" else self._limits.piece_bytes
+        opus = self._intake.form.encoding == "opus"
+        size = self._intake.packets.most(self._rest) if opus else self._limits.piece_bytes
         piece, self._rest = self._rest[:size], self._rest[size:]
         for part in self._intake.parts(bytes(piece)):
             tick = self._intake.heard

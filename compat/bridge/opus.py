@@ -9,6 +9,8 @@ from compat.errors import BadRequest
 
 PIECE = 1 << 16
 """Bytes of an append that are read in one turn of the event loop; every packet fits."""
+OGG_PIECE = 1 << 12
+"""The same of an Ogg stream, in which a packet may be a single byte."""
 LONGEST = 120 * TICKS_A_MS
 FRAME = 1275 + 2
 """Bytes of one frame and its length (RFC 6716, 3.2.1): more would be padding, which takes memory and has no sound."""
@@ -26,6 +28,10 @@ class Packets:
         self._begun = False
         self._held = b""
         self._packet = b""
+
+    def most(self, rest: bytes | memoryview) -> int:
+        """How many bytes of this to feed in one turn of the event loop."""
+        return OGG_PIECE if self._ogg or self._held or rest[: len(_OGG)] == _OGG else PIECE
 
     def feed(self, piece: bytes) -> list[bytes]:
         """Raises BadRequest for what is neither; never in an Ogg stream that has begun."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from itertools import pairwise
 
 import av
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compat.bridge import opus
-from compat.bridge.opus import Packets
+from compat.bridge.opus import OGG_PIECE, Packets
 from compat.errors import BadRequest
 from tests.bridge.stage import Stage, append, commit, final, ready
 
@@ -91,6 +92,22 @@ def test_what_is_no_opus_is_refused_by_name(sound: bytes, name: str) -> None:
 @pytest.mark.parametrize("packet", [PACKET, LARGEST, b"\x83\x82" + LARGEST * 2])
 def test_packets_of_any_size_that_sound_takes_are_heard(packet: bytes) -> None:
     assert [packet] == Packets().feed(packet)
+
+
+def test_few_packets_are_taken_in_one_turn_of_the_event_loop() -> None:
+    """Of one byte each: 64 KiB of them took half a second."""
+    page = b"OggS" + bytes(22) + b"\xff" + b"\1" * 255 + b"\x80" * 255
+    stage = ready(Stage(), format={"type": "audio/opus"}, turn_detection={"type": "server_vad"})
+    stage.bridge.from_client(
+        json.dumps({"type": "input_audio_buffer.append", "audio": base64.b64encode(page * 200).decode()}), stage.now
+    )
+    held = [0, stage.bridge.held]
+    while stage.bridge.more:
+        stage.bridge.from_client_more(stage.now)
+        held.append(stage.bridge.held)
+
+    assert 200 * 255 == held[-1] // 128  # bytes that a short packet counts as
+    assert max(after - before for before, after in pairwise(held)) // 128 <= OGG_PIECE // 2
 
 
 def test_all_of_a_file_is_refused() -> None:
