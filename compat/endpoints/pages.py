@@ -19,6 +19,9 @@ from compat.endpoints.access import request_id_of
 from compat.errors import Forbidden
 from compat.probes import PROBES
 
+_NO_ORIGIN = frozenset("@\\/?#%")
+"""What no browser writes behind the scheme of an origin (RFC 6454, 6.2)."""
+
 
 class Pages:
     """Middleware of a server without keys: serves programs and pages of its own machine, and those that `hosts` and
@@ -75,6 +78,7 @@ def check(origin: str, host: str, named: tuple[str, ...]) -> None:
     try:
         parts = urlsplit(origin)
         ours = loopback(parts.hostname or "") or (bool(host) and parts.netloc.lower() == host.lower())
+        ours = ours and _NO_ORIGIN.isdisjoint(origin.partition("://")[2])
     except ValueError:  # http://[
         ours = False
     if not ours:

@@ -54,6 +54,8 @@ FOREIGN: dict[str, dict[str, str]] = {
     "one that does not say more": {"origin": "https://evil.example"},
     "one whose name begins as ours": {"origin": "http://localhost.evil.example"},
     "one whose address hides its name": {"origin": "http://localhost@evil.example"},
+    "one that hides it elsewhere": {"origin": "http://evil.example\\@localhost"},
+    "one that hides it in a zone": {"origin": "http://[::1%25evil.example]"},
     "one whose origin cannot be read": {"origin": "http://["},
     "a file": {"origin": "file://"},
     "a form without an origin": {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"},
