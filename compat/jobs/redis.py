@@ -11,6 +11,7 @@ by Redis itself.
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import cast
 
 import msgspec
@@ -120,4 +121,5 @@ class RedisStore:
 
 def _forgotten(job: Job) -> int:
     """Milliseconds since the epoch."""
-    return round((job.due + UNREADABLE_KEPT) * 1000)
+    due = max(job.due, time.time())  # 0.0 is at once
+    return round((due + UNREADABLE_KEPT) * 1000)

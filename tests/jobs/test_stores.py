@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import msgspec
 import pytest
 
 from compat.errors import Failure, ServiceUnavailable
+from compat.jobs import changes
 from compat.jobs.opening import open_store
 from compat.jobs.records import Hook, Job, encode
 from compat.jobs.sqlite import SqliteStore
@@ -126,6 +128,19 @@ async def test_jobs_are_listed_when_they_are_due(store: Store) -> None:
     for job in (late, renewed or early, never):
         await store.drop(job)
     assert [] == await store.due(FAR + 99)
+
+
+async def test_a_job_whose_webhook_is_due_at_once_is_kept(store: Store) -> None:
+    """A new webhook is due at 0.0."""
+    job = await store.open(a_job(hooks=(Hook("https://caller.example/done", 0),)))
+    over = changes.ended(job, changes.CANCELLED, time.time())
+    assert over is not None
+    ended = await store.swap(job, over)
+
+    assert ended is not None
+    assert ended == await store.get(job.id)
+    assert [ended] == await store.due(time.time())
+    await store.drop(ended)
 
 
 async def test_a_dropped_job_is_gone_and_its_key_free(store: Store) -> None:
