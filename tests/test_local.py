@@ -215,8 +215,8 @@ def test_the_socket_never_looks_unused(tmp_path: Path) -> None:
         waiting(lambda: engine.path.stat().st_atime > 0)
 
 
-def test_where_no_socket_can_be_made_the_setting_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+def test_where_no_socket_can_be_made_the_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
     with pytest.raises(SettingsError, match="TMPDIR"):
         LocalEngine("tones")
 
