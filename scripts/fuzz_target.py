@@ -23,7 +23,7 @@ with watched or contextlib.nullcontext():
     from compat import keys
     from compat.audio import probe
     from compat.bridge import Bridge
-    from compat.bridge.actions import CloseUpstream, Open
+    from compat.bridge.actions import CloseUpstream, OpenUpstream
     from compat.endpoints.spool import Place
     from compat.endpoints.upload import Turns, receive
     from compat.errors import BadAudio, CompatError, ServiceUnavailable
@@ -71,7 +71,7 @@ def session(data: bytes) -> None:
     actions = bridge.start(now)
     for what, frame in ((part[:1], part[1:]) for part in data.split(b"\n")):
         for action in actions:
-            line = "dialled" if isinstance(action, Open) else "" if isinstance(action, CloseUpstream) else line
+            line = "dialled" if isinstance(action, OpenUpstream) else "" if isinstance(action, CloseUpstream) else line
         if bridge.over:
             return
         now += 0.25

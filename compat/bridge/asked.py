@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from compat.bridge.hearing import Hearing
-from compat.bridge.items import Piece
-from compat.bridge.limits import Limits
+from compat.bridge.items import ItemPiece
+from compat.bridge.limits import SessionLimits
+from compat.bridge.turns import TurnBinder
 
 
-class Asked:
+class SentCommits:
     """`at`: when the last commit was sent."""
 
-    def __init__(self, hearing: Hearing, limits: Limits) -> None:
+    def __init__(self, binder: TurnBinder, limits: SessionLimits) -> None:
         self.at = 0.0
-        self._pieces: list[Piece] = []
+        self._pieces: list[ItemPiece] = []
         self._commit = ""
         self._took = 0.0
-        self._hearing = hearing
+        self._binder = binder
         self._limits = limits
 
-    def add(self, piece: Piece, commit: str, now: float) -> None:
+    def add(self, piece: ItemPiece, commit: str, now: float) -> None:
         """The commit with this id was sent."""
         piece.asked = True
         self._pieces.append(piece)
@@ -37,9 +37,9 @@ class Asked:
     @property
     def unheard(self) -> bool:
         """Whether the service has not said a word about the last commit."""
-        return bool(self._pieces) and self._pieces[-1] in self._hearing.waiting
+        return bool(self._pieces) and self._pieces[-1] in self._binder.waiting
 
-    def refused(self, about: str) -> Piece | None:
+    def refused(self, about: str) -> ItemPiece | None:
         """The piece whose commit, of this id where the service says one, it does not take."""
         return self._pieces[-1] if self.unheard and about in ("", self._commit) else None
 

@@ -6,50 +6,47 @@ from collections import deque
 from collections.abc import Callable
 from typing import assert_never
 
-from compat.bridge.configured import Configured
-from compat.bridge.hearing import Hearing
-from compat.bridge.held import Held
+from compat.bridge.actions import Outbox
 from compat.bridge.intake import Intake
-from compat.bridge.items import Item, Piece
-from compat.bridge.joined import JoinedTurn
-from compat.bridge.ledger import Ledger
-from compat.bridge.limits import TICKS, Limits
-from compat.bridge.manual import ManualTurn
-from compat.bridge.outbox import Outbox
-from compat.bridge.setup import Target
-from compat.bridge.tape import Barrier, Cut, Entry, Sound, Tape, outside, split
+from compat.bridge.items import ItemEvents, ItemPiece, SpeechItem
+from compat.bridge.limits import TICKS, SessionLimits
+from compat.bridge.manual import JoinedTurn, ManualTurn
+from compat.bridge.pending import PendingSettings
+from compat.bridge.replay import AudioChunk, Barrier, Cut, Entry, ReplayBuffer, outside, split
+from compat.bridge.settings import Configuration, Target
+from compat.bridge.turns import TurnBinder
 from compat.errors import BadRequest, NotFound
 from compat.openai_api.realtime import client_events as theirs
 from compat.openai_api.realtime import server_events as ours
 from compat.openai_api.realtime.patch import Patch
 
 
-class Caller:
+class CallerSide:
     """`target`: the settings that the service gets once it has heard everything before. `pressing`: the caller went on
     sending sound while more was ahead of the service than may be."""
 
     def __init__(
         self,
-        configured: Configured,
+        config: Configuration,
         outbox: Outbox,
-        ledger: Ledger,
-        hearing: Hearing,
-        tape: Tape,
-        held: Held,
+        items: ItemEvents,
+        binder: TurnBinder,
+        replay: ReplayBuffer,
+        pending: PendingSettings,
         *,
-        limits: Limits,
+        limits: SessionLimits,
     ) -> None:
-        self.target = configured.target
-        self._configured = configured
+        self.target = config.target
+        self._config = config
         self._outbox = outbox
-        self._ledger = ledger
-        self._hearing = hearing
-        self._tape = tape
-        self._held = held
+        self._items = items
+        self._binder = binder
+        self._replay = replay
+        self._pending = pending
         self._limits = limits
-        self._intake = Intake(configured.session.format)
+        self._intake = Intake(config.session.format)
         self._turn: ManualTurn | JoinedTurn | None = None
-        self._behind: deque[tuple[Barrier | None, Item]] = deque()
+        self._behind: deque[tuple[Barrier | None, SpeechItem]] = deque()
         self._mark = 0
         self._rest = memoryview(b"")
         self.pressing = False
@@ -62,37 +59,37 @@ class Caller:
 
     def open(self, patch: Patch | None) -> None:
         """The first event. Errors in the query are reported after it."""
-        error = self._configured.open(patch)
-        self._intake = Intake(self._configured.session.format)
+        error = self._config.open(patch)
+        self._intake = Intake(self._config.session.format)
         self._retarget()
-        self._configured.greet()
+        self._config.greet()
         if error is not None:
             self._outbox.fault(error)
 
     def _update(self, patch: Patch) -> None:
-        self._configured.update(patch)
-        if self._configured.session.format != self._intake.form:
+        self._config.update(patch)
+        if self._config.session.format != self._intake.form:
             self._flush()
-            self._intake = Intake(self._configured.session.format, self._intake.position)
+            self._intake = Intake(self._config.session.format, self._intake.position)
         self._retarget()
 
     def refuse(self, field: str) -> None:
         """The service does not take this field of a Setup."""
-        self._configured.refused |= {field}
-        self.target = self.target.without(self._configured.refused)
-        self._held.without(self._configured.refused)
-        self._configured.tell()
+        self._config.refused |= {field}
+        self.target = self.target.without(self._config.refused)
+        self._pending.without(self._config.refused)
+        self._config.tell()
 
     def takeable(self, target: Target) -> Target:
         """A target without what the service refused before."""
-        return target.without(self._configured.refused)
+        return target.without(self._config.refused)
 
     def _retarget(self) -> None:
         """New settings apply from the next turn. One that cannot continue under them ends here; one that the caller
         would have ended, and does not any more, becomes the service's."""
-        vad, target = self._configured.session.vad, self._configured.target
-        self._hearing.padding_ms = vad.prefix_padding_ms if vad else 0
-        if target == (self._held.last or self.target):
+        vad, target = self._config.session.vad, self._config.target
+        self._binder.padding_ms = vad.prefix_padding_ms if vad else 0
+        if target == (self._pending.last or self.target):
             return
         if target.cuts(self.target):
             if self._turn is not None:
@@ -102,26 +99,26 @@ class Caller:
         elif not target.by_hand and isinstance(self._turn, ManualTurn):
             self._yield(self._turn, target)
         elif not target.by_hand and self._turn is not None:
-            self._held.clear()
-            self._held.add(self._intake.heard, target)
+            self._pending.clear()
+            self._pending.add(self._intake.heard, target)
         elif self._turn is not None or (not self.target.by_hand and self._intake.position > self._mark):
-            self._held.add(self._intake.heard, target)
+            self._pending.add(self._intake.heard, target)
         else:
             self._switch(target)
 
     def _switch(self, target: Target, at: int | None = None) -> None:
-        self._held.clear()
+        self._pending.clear()
         self.target, self._mark = target, self._intake.position if at is None else at
-        self._tape.add(Barrier(why="switch", tick=self._mark, target=target))
+        self._replay.add(Barrier(why="switch", tick=self._mark, target=target))
 
     def _yield(self, turn: ManualTurn, target: Target) -> None:
         """The service detects turns in the sound of this one, as if it had come under detection. What was cut off
         already, because it is longer than the service hears as one, stays an item."""
         self._turn = None
-        piece, held = turn.leave()
-        sounds = [*self._tape.take_back(piece), *held]
+        piece, pending = turn.leave()
+        sounds = [*self._replay.take_back(piece), *pending]
         start = sounds[0].tick if sounds else self._intake.heard
-        self._hearing.forget(piece)
+        self._binder.forget(piece)
         turn.item.pieces.remove(piece)
         if turn.item.pieces:
             turn.item.end, turn.item.closed = start, True
@@ -129,13 +126,13 @@ class Caller:
             self.passed(None)
         self._switch(target, start)
         for sound in sounds:
-            self._tape.add(sound)
+            self._replay.add(sound)
 
     @property
     def yields(self) -> bool:
         """Whether waiting settings apply as soon as there is a place between two turns that the service detects: those
         of a turn that only the caller ends wait for that, unless the service is to find the turns from then on."""
-        return not self.target.by_hand or (self.target.joins and self._held.detect)
+        return not self.target.by_hand or (self.target.joins and self._pending.detect)
 
     def renew(self, target: Target) -> None:
         """Apply waiting settings: nothing is under way, and all audio without an answer is on the tape again. If the
@@ -144,21 +141,21 @@ class Caller:
         if self._turn is not None and not target.joins:
             self._close(self._turn.item)
         self.target = target
-        self._hearing.listen(target)
+        self._binder.listen(target)
         if by_hand:
-            self._mark = self._hearing.heard_to
-            for sound in self._tape.reclaim(self._mark):
+            self._mark = self._binder.heard_to
+            for sound in self._replay.reclaim(self._mark):
                 self._add(sound)
 
-    def _close(self, item: Item) -> None:
+    def _close(self, item: SpeechItem) -> None:
         """A turn that the caller would have ended ends with its last sentence; without one there was none."""
-        self._turn, self._mark = None, self._hearing.heard_to
+        self._turn, self._mark = None, self._binder.heard_to
         if not item.transcript:
-            self._hearing.withdraw(item)
+            self._binder.withdraw(item)
             return
         item.end = self._mark
-        self._ledger.commit(item)
-        self._hearing.join(item)
+        self._items.commit(item)
+        self._binder.join(item)
 
     # --- events -----------------------------------------------------------------------------------------------------
 
@@ -190,7 +187,7 @@ class Caller:
                 assert_never(event)
 
     def _append(self, audio: bytes) -> None:
-        self.pressing = self._tape.unsent >= self._limits.unsent * TICKS
+        self.pressing = self._replay.unsent >= self._limits.unsent * TICKS
         self._rest = memoryview(audio)
         try:
             self.take()
@@ -216,26 +213,26 @@ class Caller:
         if not data:
             return
         packet = self._intake.form.encoding == "opus"
-        for sound in split(Sound(tick, self._intake.ticks(data), data, packet), self._limits.frame_bytes):
+        for sound in split(AudioChunk(tick, self._intake.ticks(data), data, packet), self._limits.frame_bytes):
             self._add(sound)
 
-    def _add(self, sound: Sound) -> None:
+    def _add(self, sound: AudioChunk) -> None:
         if self.target.by_hand and self._turn is None:
             self._turn = self._begin_turn(sound)
-        (self._turn or self._tape).add(sound)
+        (self._turn or self._replay).add(sound)
 
-    def _begin_turn(self, sound: Sound) -> ManualTurn | JoinedTurn:
-        item = self._ledger.new(sound.tick)
+    def _begin_turn(self, sound: AudioChunk) -> ManualTurn | JoinedTurn:
+        item = self._items.new(sound.tick)
         if self.target.joins:
-            return JoinedTurn(item, self._tape, self._hearing)
-        return ManualTurn(item, self._tape, self._limits, None if sound.packet else self._intake.rate)
+            return JoinedTurn(item, self._replay, self._binder)
+        return ManualTurn(item, self._replay, self._limits, None if sound.packet else self._intake.rate)
 
     def _flush(self) -> None:
         tick = self._intake.heard
         self._put(tick, self._intake.flush())
 
     def _commit(self) -> None:
-        begin = self._mark if self.target.by_hand else max(self._mark, self._hearing.heard_to)
+        begin = self._mark if self.target.by_hand else max(self._mark, self._binder.heard_to)
         seconds = (self._intake.position - begin) / TICKS
         if seconds < self._limits.shortest_commit:
             raise BadRequest(
@@ -248,7 +245,7 @@ class Caller:
             self._end_turn()
         else:
             self._mark = self._intake.position
-            self._tape.add(Barrier(why="commit", tick=self._mark))
+            self._replay.add(Barrier(why="commit", tick=self._mark))
         self._settle()
 
     def _end_turn(self) -> None:
@@ -262,8 +259,8 @@ class Caller:
 
     def _settle(self) -> None:
         """A turn has ended here: settings that waited for it apply from here on."""
-        if self._held.last is not None:
-            self._switch(self._held.last)
+        if self._pending.last is not None:
+            self._switch(self._pending.last)
 
     @property
     def holding(self) -> bool:
@@ -277,12 +274,12 @@ class Caller:
         else:
             self._flush()
             self._mark = self._intake.position
-            self._tape.add(Barrier(why="end", tick=self._mark))
+            self._replay.add(Barrier(why="end", tick=self._mark))
 
     def _switches(self) -> Barrier | None:
         """The last place, not passed yet, where detected turns give way to manual ones."""
-        detected, last = self._hearing.detecting and not self._hearing.joining, None
-        for entry in self._tape.future:
+        detected, last = self._binder.detecting and not self._binder.joining, None
+        for entry in self._replay.future:
             if isinstance(entry, Barrier) and entry.target is not None:
                 last = entry if detected and entry.target.by_hand else last
                 detected = not entry.target.by_hand
@@ -292,33 +289,33 @@ class Caller:
         """Tell of the manual turns that have ended and wait for nothing but this."""
         while self._behind and self._behind[0][0] in (None, barrier):
             _, item = self._behind.popleft()
-            self._ledger.commit(item)
-            self._ledger.progress(item)
-        self._ledger.settle()
+            self._items.commit(item)
+            self._items.progress(item)
+        self._items.settle()
 
     def give_up(self) -> None:
         """Nothing is passed any more."""
         for _, item in self._behind:
-            self._ledger.commit(item)
+            self._items.commit(item)
         self._behind.clear()
 
     def _clear(self) -> None:
-        self._intake = Intake(self._configured.session.format, self._intake.position, self._intake.packets)
+        self._intake = Intake(self._config.session.format, self._intake.position, self._intake.packets)
         self._mark = self._intake.position
         ended = ("commit", "join")
-        commits = [entry.tick for entry in self._tape.future if isinstance(entry, Barrier) and entry.why in ended]
+        commits = [entry.tick for entry in self._replay.future if isinstance(entry, Barrier) and entry.why in ended]
         commits += [barrier.tick for barrier, _ in self._behind if barrier is not None]
         waits = bool(commits)
-        sent = self._tape.drop(self._committed(max([self._hearing.committed_to, *commits])))
-        heard = sent or self._hearing.speaking
+        sent = self._replay.drop(self._committed(max([self._binder.committed_to, *commits])))
+        heard = sent or self._binder.speaking
         if self._turn is not None:
-            self._hearing.withdraw(self._turn.item)
+            self._binder.withdraw(self._turn.item)
             self._turn = None
         if not waits:
-            self._hearing.drop(self._mark, deaf=sent)
-            self._ledger.cleared(self._mark)
+            self._binder.drop(self._mark, deaf=sent)
+            self._items.cleared(self._mark)
         if heard or waits:
-            self._tape.add(Barrier(why="clear", tick=self._mark, announced=not waits))
+            self._replay.add(Barrier(why="clear", tick=self._mark, announced=not waits))
         self._settle()
 
     def _committed(self, until: int) -> Callable[[Entry], list[Entry]]:
@@ -328,9 +325,9 @@ class Caller:
 
         def rest(entry: Entry) -> list[Entry]:
             match entry:
-                case Sound(piece=None):
+                case AudioChunk(piece=None):
                     return outside(entry, until, self._mark)
-                case Sound(piece=Piece(item=owner)) | Cut(piece=Piece(item=owner)) if owner is item:
+                case AudioChunk(piece=ItemPiece(item=owner)) | Cut(piece=ItemPiece(item=owner)) if owner is item:
                     return []
                 case _:
                     return [entry]
@@ -338,12 +335,12 @@ class Caller:
         return rest
 
     def _retrieve(self, item_id: str) -> None:
-        item = self._ledger.retrieve(item_id)
+        item = self._items.retrieve(item_id)
         if item is None:
             raise NotFound(f"There is no item '{item_id}'.", param="item_id", code="item_not_found")
         self._outbox.say(ours.ItemRetrieved(event_id=self._outbox.event_id(), item=item))
 
     def _delete(self, item_id: str) -> None:
-        if not self._ledger.forget(item_id):
+        if not self._items.forget(item_id):
             raise NotFound(f"There is no item '{item_id}'.", param="item_id", code="item_not_found")
         self._outbox.say(ours.ItemDeleted(event_id=self._outbox.event_id(), item_id=item_id))

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from compat.bridge.captions import Captions
-from compat.bridge.limits import TICKS
+from collections import deque
+
+from msgspec import UNSET
+
+from compat.bridge.actions import Outbox
+from compat.bridge.deltas import Deltas
+from compat.bridge.limits import TICKS, TICKS_A_MS
 from compat.errors import CompatError
+from compat.openai_api.realtime import server_events as ours
+from compat.openai_api.realtime.opening import Dialect
 from compat.text import joined
 
 
-class Piece:
+class ItemPiece:
     """What the service recognises as one turn. In this session of the service: `fed`, some of its sound was sent;
     `asked`, its end was sent too. `held`: its text is not sent yet."""
 
-    def __init__(self, item: Item) -> None:
+    def __init__(self, item: SpeechItem) -> None:
         self.item = item
         self.held = False
         self.text = ""
@@ -28,22 +35,22 @@ class Piece:
         self.text, self.stash, self.resolved, self.held = text, "", True, False
 
 
-class Item:
+class SpeechItem:
     """`start` and `end` in ticks on the caller's clock, as far as they are known; `told`: the start as the service has
     it, which may be past all sound that it was sent; `reach`: the end as the service has it last, which may be another
     where it heard the turn once more; `closed`: it gets no more pieces. `whole`: the turn that the caller ends, where
     this is a sentence of it: the caller knows that one only, and `committed` says that the service ended the sentence.
     """
 
-    def __init__(self, item_id: str, start: int | None = None, whole: Item | None = None) -> None:
+    def __init__(self, item_id: str, start: int | None = None, whole: SpeechItem | None = None) -> None:
         self.id = item_id
         self.whole = whole
         self.start = start
         self.told = start or 0
         self.end: int | None = None
         self.reach: int | None = None
-        self.pieces: list[Piece] = []
-        self.captions = Captions()
+        self.pieces: list[ItemPiece] = []
+        self.deltas = Deltas()
         self.started = False
         self.stopped = False
         self.committed = False
@@ -79,3 +86,124 @@ class Item:
     @property
     def transcript(self) -> str:
         return joined(piece.text for piece in self.pieces)
+
+
+class ItemEvents:
+    """`reached`: where the last item ends, in ticks on the caller's clock. `corrections` counts items whose final words
+    contradict their deltas."""
+
+    def __init__(self, outbox: Outbox, dialect: Dialect, remembered: int) -> None:
+        self._outbox = outbox
+        self._dialect = dialect
+        self._remembered = remembered
+        self._past: dict[str, str | None] = {}
+        self.reached = 0
+        self.open: deque[SpeechItem] = deque()
+        self.completions = 0
+        self.corrections = 0
+
+    def new(self, start: int | None = None) -> SpeechItem:
+        return SpeechItem(self._outbox.ids("item"), start)
+
+    def sentence(self, start: int, whole: SpeechItem) -> SpeechItem:
+        """A part of a turn that the caller ends: only its text is reported, as the turn's."""
+        return SpeechItem(whole.id, start, whole)
+
+    def started(self, item: SpeechItem, padding_ms: int) -> None:
+        if item.started or item.committed or item.start is None or item.whole is not None:
+            return
+        item.started = True
+        at_ms = max(item.start // TICKS_A_MS - padding_ms, self.reached // TICKS_A_MS)
+        self._outbox.say(ours.SpeechStarted(event_id=self._outbox.event_id(), audio_start_ms=at_ms, item_id=item.id))
+
+    def stopped(self, item: SpeechItem) -> None:
+        if item.stopped or item.end is None or not item.started:
+            return
+        item.stopped = True
+        self.reached = max(item.end, item.start or 0, self.reached)
+        at_ms = self.reached // TICKS_A_MS
+        self._outbox.say(ours.SpeechStopped(event_id=self._outbox.event_id(), audio_end_ms=at_ms, item_id=item.id))
+
+    def commit(self, item: SpeechItem) -> None:
+        if item.committed:
+            return
+        self.stopped(item)
+        item.committed = True
+        if item.whole is not None:
+            return
+        self.reached = max(self.reached, item.end or 0)
+        self.open.append(item)
+        event_id, previous = self._outbox.event_id(), next(reversed(self._past), None)
+        self._outbox.say(ours.Committed(event_id=event_id, previous_item_id=previous, item_id=item.id))
+        self._announce(item, previous)
+        self._past[item.id] = None
+        if len(self._past) > self._remembered:
+            del self._past[next(iter(self._past))]
+
+    def cleared(self, tick: int) -> None:
+        """The caller dropped what it had not committed: no item begins before this position."""
+        self.reached = max(self.reached, tick)
+        self._outbox.say(ours.Cleared(event_id=self._outbox.event_id()))
+
+    def _announce(self, item: SpeechItem, previous: str | None) -> None:
+        told = ours.Item(id=item.id)
+        shapes = (ours.ItemCreated,) if self._dialect == "beta" else (ours.ItemAdded, ours.ItemDone)
+        for shape in shapes:
+            self._outbox.say(shape(event_id=self._outbox.event_id(), previous_item_id=previous, item=told))
+
+    def progress(self, item: SpeechItem) -> None:
+        """A snapshot came: what is settled of it leaves as a delta."""
+        item = item.whole or item
+        if item.error is None:
+            self._delta(item, item.deltas.grow(*item.preview()))
+
+    def settle(self) -> None:
+        """End every item whose result is known and whose predecessors have ended."""
+        while self.open and self.open[0].settled:
+            item = self.open.popleft()
+            if item.error is not None:
+                self._failed(item, item.error)
+            else:
+                self._completed(item)
+
+    def fail(self, error: CompatError) -> None:
+        """End every committed item that has no result yet as failed."""
+        for item in self.open:
+            if not item.settled:
+                item.error = error
+        self.settle()
+
+    def retrieve(self, item_id: str) -> ours.Item | None:
+        if item_id not in self._past:
+            return None
+        return ours.Item(id=item_id, content=(ours.Content(transcript=self._past[item_id]),))
+
+    def forget(self, item_id: str) -> bool:
+        return self._past.pop(item_id, self) is not self
+
+    def _completed(self, item: SpeechItem) -> None:
+        transcript = item.transcript
+        delta, joined = item.deltas.end(transcript)
+        self._delta(item, delta)
+        self.completions += 1
+        self.corrections += not joined
+        if item.id in self._past:
+            self._past[item.id] = transcript
+        self._outbox.say(
+            ours.Completed(
+                event_id=self._outbox.event_id(),
+                item_id=item.id,
+                transcript=transcript,
+                languages=(ours.Language(item.language),) if item.language else UNSET,
+                usage=ours.Usage(item.seconds),
+                dashscope=ours.Hint(language=item.language, emotion=item.emotion),
+            )
+        )
+
+    def _failed(self, item: SpeechItem, error: CompatError) -> None:
+        self._outbox.say(ours.Failed(event_id=self._outbox.event_id(), item_id=item.id, error=ours.Fault.of(error)))
+
+    def _delta(self, item: SpeechItem, delta: str) -> None:
+        if delta:
+            hint = ours.Hint(stash=item.deltas.stash, language=item.language, emotion=item.emotion)
+            self._outbox.say(ours.Delta(event_id=self._outbox.event_id(), item_id=item.id, delta=delta, dashscope=hint))

@@ -11,7 +11,7 @@ REASON = 123
 """Bytes of a close frame's reason (RFC 6455, 5.5)."""
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
     """`unsent` seconds of sound, and one append beyond them, stop the caller from being read. At most `piece_bytes` of
     an append are taken in one call. `kept` bounds what is held for a replay: a turn that goes on for longer without a
     result loses its beginning when the connection breaks.

@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import assert_never
 
-from compat.bridge.actions import Action, Hangup, Reading
-from compat.bridge.alarm import Alarm
-from compat.bridge.caller import Caller
-from compat.bridge.commits import Commits
-from compat.bridge.configured import Configured
-from compat.bridge.doubt import Doubt
-from compat.bridge.hearing import Hearing
-from compat.bridge.held import Held
-from compat.bridge.ledger import Ledger
-from compat.bridge.limits import REASON, TICKS, Limits
-from compat.bridge.line import Line, State
-from compat.bridge.outbox import Outbox
-from compat.bridge.parting import Parting
-from compat.bridge.renewal import Renewal
-from compat.bridge.setup import Target
-from compat.bridge.tape import Barrier, Tape
+from compat.bridge.actions import Action, Alarm, Hangup, Outbox, Reading
+from compat.bridge.caller import CallerSide
+from compat.bridge.commits import VadCommits
+from compat.bridge.echoes import EchoCheck
+from compat.bridge.items import ItemEvents
+from compat.bridge.limits import REASON, TICKS, SessionLimits
+from compat.bridge.link import Link, LinkState
+from compat.bridge.pending import PendingSettings
+from compat.bridge.replay import Barrier, ReplayBuffer
+from compat.bridge.settings import Configuration, Target
+from compat.bridge.shutdown import Shutdown
+from compat.bridge.switching import SettingsSwitch
+from compat.bridge.turns import TurnBinder
 from compat.dashscope_api.realtime import turns
 from compat.dashscope_api.realtime.session import RealtimeSession
 from compat.dashscope_api.realtime.turns import Dialect
@@ -49,62 +46,62 @@ class Bridge:
         expires_at: int,
         configured: Patch | None = None,
         dialect: Dialect | None = None,
-        limits: Limits | None = None,
+        limits: SessionLimits | None = None,
         spread: float = 0.5,
         told: Callable[[ours.ServerEvent], object] = lambda _: None,
         engine: str = "",
     ) -> None:
         self.over = False
-        self._limits = limits or Limits()
+        self._limits = limits or SessionLimits()
         self._dialect = dialect or RealtimeSession()
         self._patch = configured
         self._outbox = Outbox(ids, told)
-        self._tape = Tape()
-        self._ledger = Ledger(self._outbox, opening.dialect, self._limits.remembered_items)
-        self._hearing = Hearing(self._ledger, Doubt(self._tape, lambda: self._line.setup))
-        held = Held()
-        self._configured = Configured(opening, self._outbox, resolve, expires_at, engine)
-        self._caller = Caller(
-            self._configured,
+        self._replay = ReplayBuffer()
+        self._items = ItemEvents(self._outbox, opening.dialect, self._limits.remembered_items)
+        self._binder = TurnBinder(self._items, EchoCheck(self._replay, lambda: self._link.setup))
+        pending = PendingSettings()
+        self._config = Configuration(opening, self._outbox, resolve, expires_at, engine)
+        self._caller = CallerSide(
+            self._config,
             self._outbox,
-            self._ledger,
-            self._hearing,
-            self._tape,
-            held,
+            self._items,
+            self._binder,
+            self._replay,
+            pending,
             limits=self._limits,
         )
-        self._line = Line(
+        self._link = Link(
             self._outbox,
-            self._tape,
-            self._hearing,
+            self._replay,
+            self._binder,
             self._caller.target.setup,
             dialect=self._dialect,
             limits=self._limits,
             spread=spread,
             passed=self._pass,
         )
-        self._renewal = Renewal(held, self._caller, self._line, self._hearing, self._tape, self._limits)
-        self._commits = Commits(self._ledger, self._line, self._hearing, self._tape, self._limits)
+        self._switch = SettingsSwitch(pending, self._caller, self._link, self._binder, self._replay, self._limits)
+        self._vad_commits = VadCommits(self._items, self._link, self._binder, self._replay, self._limits)
         self._now = 0.0
         self._reading = True
         self._alarm = Alarm(self._outbox)
         self._closing_at: float | None = None
-        self._parting = Parting(self._ledger, self._hearing, self._tape, self._caller, self._line, self._limits)
+        self._shutdown = Shutdown(self._items, self._binder, self._replay, self._caller, self._link, self._limits)
 
     # --- figures for the metrics ------------------------------------------------------------------------------------
 
     @property
     def corrections(self) -> int:
         """Items whose final words contradicted what had left as deltas."""
-        return self._ledger.corrections
+        return self._items.corrections
 
     @property
     def completions(self) -> int:
-        return self._ledger.completions
+        return self._items.completions
 
     @property
     def reconnections(self) -> int:
-        return self._line.reopened
+        return self._link.reopened
 
     @property
     def seconds(self) -> float:
@@ -114,27 +111,27 @@ class Bridge:
     @property
     def held(self) -> int:
         """Bytes of sound that was not sent or is not answered."""
-        return self._tape.size
+        return self._replay.size
 
     @property
     def model(self) -> str:
         """The service's model, at last."""
-        return self._configured.session.native
+        return self._config.session.native
 
     # --- what happens -----------------------------------------------------------------------------------------------
 
     def start(self, now: float) -> list[Action]:
         """The caller's socket was accepted."""
         self._now = now
-        self._parting.start(now)
+        self._shutdown.start(now)
         self._caller.open(self._patch)
-        self._line.feed(now)
-        self._line.need(now)
+        self._link.feed(now)
+        self._link.need(now)
         return self._done(now)
 
     def from_client(self, raw: str | bytes, now: float) -> list[Action]:
         """One frame of the caller: text for str, binary for bytes."""
-        if self._closing_at is not None or not self._parting.listening:
+        if self._closing_at is not None or not self._shutdown.listening:
             return []
         while self.more:
             self._caller.take()
@@ -149,14 +146,14 @@ class Bridge:
             self._outbox.fault(error, error.event_id)
         except CompatError as error:
             self._outbox.fault(error, event_id)
-        self._renewal.stamp(now)
+        self._switch.stamp(now)
         self._go_on(now)
         return self._done(now)
 
     @property
     def more(self) -> bool:
         """Whether `from_client_more` is to be called, in a turn of the loop of its own, before the next frame."""
-        return self._caller.more and self._closing_at is None and self._parting.listening
+        return self._caller.more and self._closing_at is None and self._shutdown.listening
 
     def from_client_more(self, now: float) -> list[Action]:
         """The next piece of a long append."""
@@ -167,22 +164,22 @@ class Bridge:
     def upstream_opened(self, now: float) -> list[Action]:
         """The connection that `Open` asked for is there."""
         if self._closing_at is None:
-            self._line.opened(now)
+            self._link.opened(now)
         return self._done(now)
 
     def upstream_drained(self, now: float) -> list[Action]:
         """Every frame given so far was written to the service's socket."""
         if self._closing_at is None:
-            self._line.drained(now)
-            self._line.trim(now)
-        if self._outbox.empty and self._parting.until is None and self._reading:
+            self._link.drained(now)
+            self._link.trim(now)
+        if self._outbox.empty and self._shutdown.until is None and self._reading:
             return []
         return self._done(now)
 
     def upstream_pong(self, pinged_at: float, now: float) -> list[Action]:
         """The service's pong to a ping that was written at `pinged_at`: what was written before it has arrived."""
-        self._line.received(pinged_at)
-        self._line.trim(now)
+        self._link.received(pinged_at)
+        self._link.trim(now)
         return self._done(now)
 
     def from_upstream(self, raw: str | bytes, now: float) -> list[Action]:
@@ -196,7 +193,7 @@ class Bridge:
 
     def upstream_lost(self, error: CompatError, now: float) -> list[Action]:
         """The connection could not be made or ended, for this reason; `retryable` says whether another may help."""
-        self._line.gone(now)
+        self._link.gone(now)
         if self._closing_at is None:
             self._lost(error, now)
         else:
@@ -210,8 +207,8 @@ class Bridge:
 
     def shutdown(self, grace: float, now: float, reason: CompatError | None = None) -> list[Action]:
         """What is under way may end within `grace` seconds. Without a `reason` it is the server that stops."""
-        self._parting.reason = reason or self._parting.reason
-        self._parting.begin(grace, now)
+        self._shutdown.reason = reason or self._shutdown.reason
+        self._shutdown.begin(grace, now)
         return self._done(now)
 
     def tick(self, now: float) -> list[Action]:
@@ -220,10 +217,10 @@ class Bridge:
         if self._closing_at is not None:
             if now >= self._closing_at:
                 self._end(now)
-        elif self._line.overdue(now):
+        elif self._link.overdue(now):
             self._lost(ServiceTimedOut("The speech service does not answer."), now, closed=True)
         else:
-            self._commits.tick(now)
+            self._vad_commits.tick(now)
             self._go_on(now)
         return self._done(now)
 
@@ -237,13 +234,13 @@ class Bridge:
                 self._lost(report.error, now, closed=True)
                 return
             case turns.Finished():
-                if self._line.state is not State.FINISHING:
+                if self._link.state is not LinkState.FINISHING:
                     self._lost(ServiceUnavailable("The speech service ended its session."), now, closed=True)
                     return
                 self._now = now
-                self._line.finished(now)
+                self._link.finished(now)
             case turns.Noted():
-                self._line.heard(now)
+                self._link.heard(now)
             case (
                 turns.Started()
                 | turns.Stopped()
@@ -252,77 +249,77 @@ class Bridge:
                 | turns.Final()
                 | turns.TurnFailed()
             ):
-                self._line.heard(now)
+                self._link.heard(now)
                 self._turn(report)
             case _:
                 assert_never(report)
         self._go_on(now)
 
     def _turn(self, report: turns.TurnReport) -> None:
-        if self._renewal.postpones(report):
+        if self._switch.postpones(report):
             return
-        answers = self._hearing.answers
-        self._hearing.hear(report, self._line.timeline)
-        if self._hearing.answers > answers:
-            self._line.attempts = 0
+        answers = self._binder.answers
+        self._binder.hear(report, self._link.timeline)
+        if self._binder.answers > answers:
+            self._link.attempts = 0
 
     def _refused(self, refused: turns.Refused, now: float) -> None:
         """The service did not take something: do without it where that is possible."""
-        about, setup = refused.about or "", self._line.setup
+        about, setup = refused.about or "", self._link.setup
         if about.startswith("commit") or (not about and refused.concerns("commit", "buffer")):
-            piece = self._line.refused(about)
+            piece = self._link.refused(about)
             if piece is not None:
-                self._hearing.silent(piece)
+                self._binder.silent(piece)
         elif setup.context and refused.concerns("corpus", "context", "prompt"):
             self._without("context", now)
         elif setup.language and refused.concerns("language"):
             self._without("language", now)
         elif about.startswith("setup"):
             self._give_up(refused.error, now)
-        elif self._line.state is State.FINISHING and refused.concerns("finish"):
+        elif self._link.state is LinkState.FINISHING and refused.concerns("finish"):
             self._now = now
-            self._line.finished(now)
+            self._link.finished(now)
 
     def _without(self, field: str, now: float) -> None:
         self._caller.refuse(field)
-        self._line.setup = self._caller.takeable(Target(self._line.setup)).setup
-        self._line.restart(now)
+        self._link.setup = self._caller.takeable(Target(self._link.setup)).setup
+        self._link.restart(now)
 
     def _lost(self, error: CompatError, now: float, *, closed: bool = False) -> None:
         """`closed`: it is the machine that has to drop the connection."""
         if closed:
-            self._line.hang_up(now)
-        if not error.retryable or self._line.attempts >= self._limits.attempts:
+            self._link.hang_up(now)
+        if not error.retryable or self._link.attempts >= self._limits.attempts:
             self._give_up(error, now)
         else:
             self._now = now
-            self._line.lost(now, error.retry_after or 0.0)
+            self._link.lost(now, error.retry_after or 0.0)
 
     def _give_up(self, error: CompatError, now: float) -> None:
         self._fail(error)
         self._outbox.fault(error)
-        self._line.hang_up(now)
+        self._link.hang_up(now)
         self._close(Hangup(1011, error.message.encode()[:REASON].decode(errors="ignore")), now)
 
     def _pass(self, barrier: Barrier) -> None:
         """Everything before the barrier is answered."""
         if barrier.why == "clear":
-            self._hearing.drop(barrier.tick, deaf=False)
-        self._hearing.finished(barrier.tick)
+            self._binder.drop(barrier.tick, deaf=False)
+        self._binder.finished(barrier.tick)
         match barrier.why:
             case "commit":
-                self._commits.passed(barrier)
+                self._vad_commits.passed(barrier)
             case "clear":
                 if not barrier.announced:
-                    self._ledger.cleared(barrier.tick)
+                    self._items.cleared(barrier.tick)
             case "switch":
                 if barrier.target is not None:
-                    self._hearing.listen(barrier.target)
-                    self._line.switch(self._caller.takeable(barrier.target).setup, self._now)
+                    self._binder.listen(barrier.target)
+                    self._link.switch(self._caller.takeable(barrier.target).setup, self._now)
                 self._caller.passed(barrier)
             case "join":
                 if barrier.item is not None:
-                    self._hearing.join(barrier.item)
+                    self._binder.join(barrier.item)
             case "end":
                 pass
             case _:
@@ -330,9 +327,9 @@ class Bridge:
 
     def _fail(self, error: CompatError) -> None:
         """Every turn that the caller knows of, and has no result for, ends as failed."""
-        self._hearing.fail(error, self._line.timeline.ended(None))
+        self._binder.fail(error, self._link.timeline.ended(None))
         self._caller.give_up()
-        self._ledger.fail(error)
+        self._items.fail(error)
 
     # --- the end ----------------------------------------------------------------------------------------------------
 
@@ -342,26 +339,26 @@ class Bridge:
         self._closing_at = now + self._limits.closing
         if hangup is not None:
             self._outbox.act(hangup)
-        if self._line.state is State.OPEN:
-            self._line.finish(now)
-        elif self._line.state is not State.FINISHING:
+        if self._link.state is LinkState.OPEN:
+            self._link.finish(now)
+        elif self._link.state is not LinkState.FINISHING:
             self._end(now)
 
     def _end(self, now: float) -> None:
-        self._line.hang_up(now)
+        self._link.hang_up(now)
         self.over = True
 
     def _go_on(self, now: float) -> None:
         if self._closing_at is None:
             self._now = now
-            self._renewal.look(now)
-            self._line.feed(now)
-            if self._tape.future:
-                self._line.need(now)
+            self._switch.look(now)
+            self._link.feed(now)
+            if self._replay.future:
+                self._link.need(now)
 
     def _done(self, now: float) -> list[Action]:
-        self._parting.look(now)
-        if self._parting.until is not None and self._closing_at is None:
+        self._shutdown.look(now)
+        if self._shutdown.until is not None and self._closing_at is None:
             self._leave(now)
         if self._closing_at is None:
             self._pace()
@@ -372,23 +369,23 @@ class Bridge:
     def _leave(self, now: float) -> None:
         """What is under way ends within the grace, and what is open then is ended. Sound that the service may still
         report speech in is heard first."""
-        late = self._parting.late(now)
-        if late and self._parting.hush(now):
-            self._parting.answer_by(now)
+        late = self._shutdown.late(now)
+        if late and self._shutdown.hush(now):
+            self._shutdown.answer_by(now)
             late = False
-        elif not late and self._parting.quiet(now):
-            self._parting.hush(now)
+        elif not late and self._shutdown.quiet(now):
+            self._shutdown.hush(now)
         self._go_on(now)
-        if not late and not self._parting.quiet(now):
+        if not late and not self._shutdown.quiet(now):
             return
         if late:
-            self._fail(self._parting.reason)
-        if self._parting.expired:
-            self._outbox.fault(self._parting.reason)
-        self._close(Hangup(1001, self._parting.reason.message), now)
+            self._fail(self._shutdown.reason)
+        if self._shutdown.expired:
+            self._outbox.fault(self._shutdown.reason)
+        self._close(Hangup(1001, self._shutdown.reason.message), now)
 
     def _pace(self) -> None:
-        reading = not self._caller.pressing or self._tape.unsent < self._limits.unsent * TICKS
+        reading = not self._caller.pressing or self._replay.unsent < self._limits.unsent * TICKS
         if reading is not self._reading:
             self._reading = reading
             self._outbox.act(Reading(reading))
@@ -396,4 +393,4 @@ class Bridge:
     def _deadlines(self) -> tuple[float | None, ...]:
         if self._closing_at is not None:
             return (self._closing_at,)
-        return (self._line.deadline, self._commits.deadline, self._parting.deadline, self._renewal.deadline)
+        return (self._link.deadline, self._vad_commits.deadline, self._shutdown.deadline, self._switch.deadline)

@@ -17,7 +17,7 @@ from typing import Protocol, assert_never
 import msgspec
 
 from compat.bridge import Bridge
-from compat.bridge.actions import Action, CloseUpstream, Hangup, Open, Reading, ToClient, ToUpstream, Wake
+from compat.bridge.actions import Action, CloseUpstream, Hangup, OpenUpstream, Reading, ToClient, ToUpstream, Wake
 from compat.errors import CompatError
 from compat.upstream.fallback import LiveFallback
 from compat.upstream.shares import ON_BEHALF, Part, Shares
@@ -192,7 +192,7 @@ class Conversation:
             case ToUpstream(frame):
                 if self._line is not None:
                     self._line.put(frame)
-            case Open(model, losses):
+            case OpenUpstream(model, losses):
                 self._line = _Line()
                 self._line.task = self._group.create_task(self._serve(self._line, model, losses))
             case CloseUpstream():

@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from compat import catalogue
 from compat.bridge import Bridge
-from compat.bridge.limits import Limits
+from compat.bridge.limits import SessionLimits
 from compat.endpoints import pages
 from compat.endpoints.access import client_of, request_id_of
 from compat.endpoints.auth import Caller, Gate
@@ -163,7 +163,7 @@ class Realtime:
             resolve=self._resolve,
             ids=_identifiers(),
             expires_at=int(time.time() + self._settings.max_session),
-            limits=Limits(longest=self._settings.max_session, grace=self._settings.grace),
+            limits=SessionLimits(longest=self._settings.max_session, grace=self._settings.grace),
             configured=admitted.configured,
             spread=random.random(),  # noqa: S311 - jitter, not a secret
             told=Turns(self._metrics).told,

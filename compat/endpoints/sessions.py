@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from compat import catalogue
-from compat.bridge.setup import detection
+from compat.bridge.settings import detection
 from compat.endpoints.auth import Gate
 from compat.endpoints.bodies import check_encoding
 from compat.errors import CompatError, Forbidden, TooLarge

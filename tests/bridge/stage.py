@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 from compat.bridge import Bridge
-from compat.bridge.actions import Action, CloseUpstream, Hangup, Open, Reading, ToClient, ToUpstream, Wake
-from compat.bridge.limits import Limits
+from compat.bridge.actions import Action, CloseUpstream, Hangup, OpenUpstream, Reading, ToClient, ToUpstream, Wake
+from compat.bridge.limits import SessionLimits
 from compat.errors import CompatError, ModelNotFound, ServiceUnavailable
 from compat.openai_api.realtime.opening import Opening
 from compat.openai_api.realtime.patch import Patch
@@ -49,7 +49,7 @@ class Stage:
         self,
         opening: Opening | None = None,
         *,
-        limits: Limits | None = None,
+        limits: SessionLimits | None = None,
         configured: Patch | None = None,
         drain: bool = True,
     ) -> None:
@@ -96,7 +96,7 @@ class Stage:
                 event = json.loads(text)
                 self.upward.append(event)
                 return [f"> {self._told(event)}"]
-            case Open(model):
+            case OpenUpstream(model):
                 return ["open" if model == NATIVE else f"open {model}"]
             case CloseUpstream():
                 return ["close"]

@@ -7,13 +7,27 @@ import json
 import pytest
 
 from tests.bridge.stage import (
+    NEW,
+    NO_PADDING,
+    SETUP,
+    Conversation,
     Said,
     Stage,
     append,
+    clear,
     client,
+    commit,
+    committed,
+    final,
+    finished,
+    lost,
+    opened,
     play,
     raw,
     ready,
+    spoken,
+    started,
+    stopped,
     update,
 )
 
@@ -48,3 +62,173 @@ def test_bad_input_is_answered_and_the_session_goes_on(said: Said, heard: str) -
 
     play(stage, [(said, [f"< error {heard}"]), (append(100), ["> audio 3200"])])
     assert "invalid_request_error" == stage.frames[-1]["error"]["type"]
+
+
+def test_clear_drops_what_was_not_committed() -> None:
+    stage = ready(Stage(), turn_detection=None)
+    play(
+        stage,
+        [
+            (clear, ["< cleared"]),
+            (append(500), ["> audio 16000"]),
+            (commit, [*NEW, "> commit"]),
+            (committed("t1"), []),
+            (append(500), ["> audio 16000"]),
+            (clear, ["< cleared", "> finish"]),
+            (append(200), []),
+            (final("t1", "hi"), ["< delta item_1 'hi'", "< completed item_1 'hi' 0.5"]),
+            (final("t2", "dropped"), []),
+            (finished, ["close", "open"]),
+            (opened, ["> setup pcm/16000 manual", "> audio 6400"]),
+            (commit, ["< committed item_3 after item_1", "< item.added item_3", "< item.done item_3", "> commit"]),
+            (final("t1", "new"), ["< delta item_3 'new'", "< completed item_3 'new' 0.2"]),
+        ],
+    )
+
+
+def test_clear_drops_a_detected_turn_that_goes_on() -> None:
+    stage = ready(Stage(), turn_detection=NO_PADDING)
+    play(
+        stage,
+        [
+            (append(500), ["> audio 16000"]),
+            (started("t1", 100), ["< speech_started item_1 100"]),
+            (clear, ["< speech_stopped item_1 500", "< cleared", "> finish"]),
+            (final("t1", "dropped"), []),
+            (finished, ["close"]),
+            (append(500), ["open"]),
+            (opened, [SETUP, "> audio 16000"]),
+            (started("t1", 100), ["< speech_started item_2 600"]),
+        ],
+    )
+
+
+def test_clear_does_not_reach_a_detected_turn_that_has_ended() -> None:
+    stage = ready(Stage(), turn_detection=NO_PADDING)
+    play(
+        stage,
+        [
+            (append(1000), ["> audio 32000"]),
+            (started("t1", 100), ["< speech_started item_1 100"]),
+            (stopped("t1", 800), ["< speech_stopped item_1 800", *NEW]),
+            (clear, ["< cleared", "> finish"]),
+            (committed("t1"), []),
+            (final("t1", "hi"), ["< delta item_1 'hi'", "< completed item_1 'hi' 0.7"]),
+            (finished, ["close"]),
+        ],
+    )
+
+
+def test_clear_drops_a_detected_turn_that_the_service_has_not_told_yet() -> None:
+    stage = ready(Stage(), turn_detection=NO_PADDING)
+    play(
+        stage,
+        [
+            (append(500), ["> audio 16000"]),
+            (clear, ["< cleared", "> finish"]),
+            (clear, ["< cleared"]),
+            (append(500), []),
+            (started("t1", 100), []),
+            (stopped("t1", 400), []),
+            (committed("t1"), []),
+            (final("t1", "dropped"), []),
+            (finished, ["close", "open"]),
+            (opened, [SETUP, "> audio 16000"]),
+            (started("t1", 100), ["< speech_started item_1 600"]),
+        ],
+    )
+
+
+def test_clear_keeps_the_sound_of_a_committed_turn_for_a_replay() -> None:
+    stage = ready(Stage(), turn_detection=NO_PADDING)
+    play(
+        stage,
+        [
+            (append(1000), ["> audio 32000"]),
+            *spoken("t1", "item_1", "hi", None, 100, 800)[:3],
+            (clear, ["< cleared", "> finish"]),
+            (lost(), ["open"]),
+            (opened, [SETUP, "> audio 25600", "> finish"]),
+            (started("n1", 100), []),
+            (final("n1", "hi"), ["< delta item_1 'hi'", "< completed item_1 'hi' 0.7"]),
+            (finished, ["close"]),
+        ],
+    )
+
+
+def test_clear_while_new_settings_wait_and_the_connection_breaks() -> None:
+    stage = ready(Stage(), turn_detection=NO_PADDING)
+    play(
+        stage,
+        [
+            (append(1000), ["> audio 32000"]),
+            (started("t1", 100), ["< speech_started item_1 100"]),
+            (update(transcription={"language": "de"}), ["< session.updated"]),
+            (clear, ["< speech_stopped item_1 1000", "< cleared", "> finish"]),
+            (lost(), []),
+            (append(500), ["open"]),
+            (opened, [SETUP + " de", "> audio 16000"]),
+            (started("n1", 100), ["< speech_started item_2 1100"]),
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "cleared"),
+    [
+        ([], [(clear, ["< cleared", "> finish"]), (finished, ["close"])]),
+        (
+            [(started("t1", 900), ["< speech_started item_1 600"])],
+            [(clear, ["< speech_stopped item_1 1000", "< cleared", "> finish"]), (finished, ["close"])],
+        ),
+        (
+            [(commit, ["> finish"]), (clear, [])],
+            [(finished, ["close", *NEW, "< completed item_1 '' 0.0", "< cleared"])],
+        ),
+    ],
+    ids=["silence", "in mid-speech", "after a commit"],
+)
+def test_the_padding_of_a_turn_does_not_reach_into_what_was_cleared(
+    before: Conversation, cleared: Conversation
+) -> None:
+    stage = ready(Stage(), turn_detection={"type": "server_vad", "prefix_padding_ms": 300})
+    play(stage, [(append(1000), ["> audio 32000"]), *before, *cleared])
+    for said in (append(500), opened):
+        stage.hear(said)
+
+    (told,) = stage.hear(started("n1", 100))
+    assert told.endswith(" 1000")
+
+
+def test_clear_drops_half_a_sample_too() -> None:
+    stage = ready(Stage(), turn_detection=None)
+    play(
+        stage,
+        [
+            (append(b"\1"), []),
+            (clear, ["< cleared"]),
+            (append(b"\3\0" * 1600), ["> audio 3200"]),
+        ],
+    )
+    assert b"\3\0" * 1600 == stage.sound
+
+
+def test_nothing_is_left_to_commit_after_a_clear() -> None:
+    for turn_detection in (None, NO_PADDING):
+        stage = ready(Stage(), turn_detection=turn_detection)
+        play(stage, [(append(1000), ["> audio 32000"]), (clear, ["< cleared", "> finish"])])
+
+        assert ["< error input_audio_buffer_commit_empty None None"] == stage.hear(commit)
+
+
+def test_clear_is_answered_after_the_commits_before_it() -> None:
+    stage = ready(Stage(), turn_detection=NO_PADDING)
+    play(
+        stage,
+        [
+            (append(1000), ["> audio 32000"]),
+            (commit, ["> finish"]),
+            (clear, []),
+            (finished, ["close", *NEW, "< completed item_1 '' 0.0", "< cleared"]),
+        ],
+    )

@@ -1,4 +1,4 @@
-"""A commit while the service finds the turns: it is answered, however far ahead of the service it comes."""
+"""Turns that the caller ends: one result for each commit, silence included."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from tests.bridge.stage import (
     SECOND,
     SETUP,
     Conversation,
+    Said,
     Stage,
     append,
+    client,
     commit,
     committed,
     final,
@@ -21,11 +23,216 @@ from tests.bridge.stage import (
     opened,
     play,
     ready,
+    refusal,
     spoken,
     started,
     stopped,
+    text,
     update,
 )
+
+
+def test_an_empty_commit_is_the_documented_error() -> None:
+    stage = ready(Stage(), turn_detection=None)
+    empty = client("input_audio_buffer.commit", event_id="mine")
+    play(
+        stage,
+        [
+            (empty, ["< error input_audio_buffer_commit_empty None mine"]),
+            (append(99), ["> audio 3168"]),
+            (empty, ["< error input_audio_buffer_commit_empty None mine"]),
+            (append(1), ["> audio 32"]),
+            (empty, [*NEW, "> commit"]),
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [(later(0.4), []), (later(0.2), ["> finish"]), (finished, ["< completed item_1 '' 1.0", "close"])],
+        [
+            (committed("t1"), []),
+            (later(2.9), []),
+            (later(0.2), ["> finish"]),
+            (finished, ["< completed item_1 '' 1.0", "close"]),
+        ],
+        [(final("t1", ""), ["< completed item_1 '' 1.0"])],
+        [(refusal("commit_1", code="invalid_value"), ["< completed item_1 '' 1.0"])],
+        [(refusal(message="Error committing input audio buffer: buffer is empty"), ["< completed item_1 '' 1.0"])],
+    ],
+    ids=["never", "committed only", "empty", "refused by id", "refused without an id"],
+)
+def test_a_silent_commit_ends_in_an_empty_item(answer: Conversation) -> None:
+    stage = ready(Stage(), turn_detection=None)
+    play(stage, [(append(1000), ["> audio 32000"]), (commit, [*NEW, "> commit"]), *answer])
+
+    heard = stage.hear(append(1000))
+    assert heard == (["open"] if "close" in answer[-1][1] else ["> audio 32000"])
+
+
+def test_after_a_silent_commit_the_next_turn_has_a_session_of_its_own() -> None:
+    stage = ready(Stage(), turn_detection=None)
+    play(
+        stage,
+        [
+            (append(1000), ["> audio 32000"]),
+            (commit, [*NEW, "> commit"]),
+            (append(500), []),
+            (commit, SECOND),
+            (later(3.1), ["> finish"]),
+            (finished, ["< completed item_1 '' 1.0", "close", "open"]),
+            (opened, ["> setup pcm/16000 manual", "> audio 16000", "> commit"]),
+            (final("t1", "two"), ["< delta item_2 'two'", "< completed item_2 'two' 0.5"]),
+        ],
+    )
+
+
+def test_a_commit_ends_a_detected_turn_at_once() -> None:
+    stage = ready(Stage(), turn_detection=NO_PADDING)
+    play(
+        stage,
+        [
+            (append(1000), ["> audio 32000"]),
+            (started("t1", 200), ["< speech_started item_1 200"]),
+            (commit, ["> finish"]),
+            (append(500), []),
+            (
+                final("t1", "hi"),
+                ["< speech_stopped item_1 1000", *NEW, "< delta item_1 'hi'", "< completed item_1 'hi' 0.8"],
+            ),
+            (finished, ["close", "open"]),
+            (opened, [SETUP, "> audio 16000"]),
+            (started("t1", 100), ["< speech_started item_2 1100"]),
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [(finished, ["close", *NEW, "< completed item_1 '' 0.0"])],
+        [(later(1.9), []), (later(0.2), [*NEW, "< completed item_1 '' 0.0"]), (finished, ["close"])],
+    ],
+    ids=["at once", "in two seconds"],
+)
+def test_a_commit_of_what_is_only_silence(answer: Conversation) -> None:
+    stage = ready(Stage())
+
+    play(stage, [(append(1000), ["> audio 32000"]), (commit, ["> finish"]), *answer])
+
+
+def test_a_commit_of_silence_that_was_poured_in_waits_two_seconds_and_the_next_turn_for_the_service() -> None:
+    stage = ready(Stage(), turn_detection=NO_PADDING)
+    play(
+        stage,
+        [
+            *[(append(1000), ["> audio 32000"])] * 40,
+            (commit, ["> finish"]),
+            (append(500), []),
+            (later(1.9), []),
+            (later(0.2), [*NEW, "< completed item_1 '' 0.0"]),
+            (commit, []),
+            (later(40.0), []),
+            (finished, ["close", "open"]),
+            (opened, [SETUP, "> audio 16000", "> finish"]),
+            (started("t1", 100), ["< speech_started item_2 40100"]),
+            (
+                final("t1", "hi"),
+                ["< speech_stopped item_2 40500", *SECOND, "< delta item_2 'hi'", "< completed item_2 'hi' 0.4"],
+            ),
+            (finished, ["close"]),
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    "end", [finished, refusal(message="Invalid event type: session.finish")], ids=["no result", "finish refused"]
+)
+def test_a_session_that_ends_without_a_result_leaves_what_was_shown_last(end: Said) -> None:
+    detected = ready(Stage(), turn_detection=NO_PADDING)
+    play(
+        detected,
+        [
+            (append(1000), ["> audio 32000"]),
+            (started("t1", 100), ["< speech_started item_1 100"]),
+            (text("t1", "he", "llo"), ["< delta item_1 'he'"]),
+            (commit, ["> finish"]),
+            (
+                end,
+                [
+                    "< speech_stopped item_1 1000",
+                    *NEW,
+                    "< delta item_1 'llo'",
+                    "< completed item_1 'hello' 0.9",
+                    "close",
+                ],
+            ),
+        ],
+    )
+
+    manual = ready(Stage(), turn_detection=None)
+    play(
+        manual,
+        [
+            (append(1000), ["> audio 32000"]),
+            (commit, [*NEW, "> commit"]),
+            (text("t1", "", "hello"), []),
+            (later(3.1), ["> finish"]),
+            (end, ["< delta item_1 'hello'", "< completed item_1 'hello' 1.0", "close"]),
+        ],
+    )
+
+
+def test_a_commit_after_a_detected_turn_invents_nothing() -> None:
+    stage = ready(Stage(), turn_detection=NO_PADDING)
+    play(
+        stage,
+        [
+            (append(2000), ["> audio 32000"] * 2),
+            *spoken("t1", "item_1", "hi", None, 200, 1500),
+            (commit, ["> finish"]),
+            (finished, ["close", *SECOND, "< completed item_2 '' 0.0"]),
+        ],
+    )
+
+
+def test_a_commit_of_silence_after_a_turn_that_another_commit_ended() -> None:
+    stage = ready(Stage(), turn_detection=NO_PADDING)
+    play(
+        stage,
+        [
+            (append(1000), ["> audio 32000"]),
+            (started("t1", 100), ["< speech_started item_1 100"]),
+            (commit, ["> finish"]),
+            (append(500), []),
+            (commit, []),
+            (
+                final("t1", "hi"),
+                ["< speech_stopped item_1 1000", *NEW, "< delta item_1 'hi'", "< completed item_1 'hi' 0.9"],
+            ),
+            (finished, ["close", "open"]),
+            (opened, [SETUP, "> audio 16000", "> finish"]),
+            (finished, ["close", *SECOND, "< completed item_2 '' 0.0"]),
+        ],
+    )
+
+
+def test_a_refusal_that_comes_twice_is_about_its_own_commit() -> None:
+    stage = ready(Stage(), turn_detection=None)
+    play(
+        stage,
+        [
+            (append(1000), ["> audio 32000"]),
+            (commit, [*NEW, "> commit"]),
+            (refusal("commit_1", code="invalid_value"), ["< completed item_1 '' 1.0"]),
+            (append(1000), ["> audio 32000"]),
+            (commit, [*SECOND, "> commit"]),
+            (refusal("commit_1", code="invalid_value"), []),
+            (final("t1", "two"), ["< delta item_2 'two'", "< completed item_2 'two' 1.0"]),
+        ],
+    )
+
 
 TOLD = ["< delta item_1 'hi'", "< completed item_1 'hi' 0.8"]
 EMPTY = [*SECOND, "< completed item_2 '' 0.0"]

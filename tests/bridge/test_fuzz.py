@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from compat.bridge import Bridge
-from compat.bridge.actions import Action, CloseUpstream, Hangup, Open, Reading, ToClient, ToUpstream, Wake
+from compat.bridge.actions import Action, CloseUpstream, Hangup, OpenUpstream, Reading, ToClient, ToUpstream, Wake
 from compat.errors import BadRequest, ServiceTimedOut, ServiceUnavailable
 from compat.openai_api.realtime.opening import opening
 from tests.bridge.stage import counting, resolve
@@ -193,7 +193,7 @@ class Stand:
                     assert self.connected
                     assert not self.finishing
                     self.finishing = json.loads(frame)["type"] == "session.finish"
-                case Open():
+                case OpenUpstream():
                     assert not self.dialled
                     assert not self.connected
                     self.dialled = True

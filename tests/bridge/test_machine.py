@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from compat.bridge.limits import Limits
+from compat.bridge.limits import SessionLimits
 from compat.openai_api.realtime.opening import Opening
 from tests.bridge.stage import (
     NEW,
@@ -216,11 +216,11 @@ def test_the_server_stops() -> None:
 
 
 def test_a_session_has_an_end() -> None:
-    idle = ready(Stage(limits=Limits(longest=60)))
+    idle = ready(Stage(limits=SessionLimits(longest=60)))
     play(idle, [(later(60), ["< error session_expired None None", "hang up 1001", "> finish"]), (finished, ["close"])])
     assert idle.bridge.over
 
-    busy = ready(Stage(limits=Limits(longest=60, grace=2)), turn_detection=None)
+    busy = ready(Stage(limits=SessionLimits(longest=60, grace=2)), turn_detection=None)
     play(
         busy,
         [

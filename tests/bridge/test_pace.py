@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from compat.bridge.limits import Limits
+from compat.bridge.limits import SessionLimits
 from tests.bridge.stage import (
     NO_PADDING,
     PCM_16K,
@@ -30,7 +30,7 @@ from tests.bridge.world import silence, word
 
 
 def test_the_service_takes_sound_as_fast_as_it_can() -> None:
-    stage = ready(Stage(drain=False, limits=Limits(in_flight_bytes=64_000)))
+    stage = ready(Stage(drain=False, limits=SessionLimits(in_flight_bytes=64_000)))
     play(
         stage,
         [
@@ -44,7 +44,7 @@ def test_the_service_takes_sound_as_fast_as_it_can() -> None:
 
 
 def test_the_caller_waits_while_too_much_is_unsent() -> None:
-    stage = Stage(limits=Limits(unsent=60))
+    stage = Stage(limits=SessionLimits(unsent=60))
     play(
         stage,
         [
@@ -59,7 +59,7 @@ def test_the_caller_waits_while_too_much_is_unsent() -> None:
 
 
 def test_what_comes_behind_one_long_append_is_read_and_the_next_append_is_not() -> None:
-    stage = ready(Stage(drain=False, limits=Limits(in_flight_bytes=64_000, unsent=60)), turn_detection=None)
+    stage = ready(Stage(drain=False, limits=SessionLimits(in_flight_bytes=64_000, unsent=60)), turn_detection=None)
     play(
         stage,
         [
@@ -106,7 +106,7 @@ def test_a_caller_who_does_not_read() -> None:
 
 
 def test_a_large_frame_is_sent_little_by_little() -> None:
-    stage = ready(Stage(drain=False, limits=Limits(in_flight_bytes=64_000)))
+    stage = ready(Stage(drain=False, limits=SessionLimits(in_flight_bytes=64_000)))
     play(
         stage,
         [

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from compat.bridge import Bridge
-from compat.bridge.actions import Action, CloseUpstream, Hangup, Open, Reading, ToClient, ToUpstream, Wake
-from compat.bridge.limits import Limits
+from compat.bridge.actions import Action, CloseUpstream, Hangup, OpenUpstream, Reading, ToClient, ToUpstream, Wake
+from compat.bridge.limits import SessionLimits
 from compat.errors import ServiceUnavailable
 from compat.openai_api.realtime.opening import Opening
 from tests.bridge.stage import counting, resolve
@@ -229,7 +229,7 @@ class World:
 
     def __init__(
         self,
-        limits: Limits | None = None,
+        limits: SessionLimits | None = None,
         *,
         manual: bool,
         joined: bool = False,
@@ -251,7 +251,7 @@ class World:
             resolve=resolve,
             ids=counting(),
             expires_at=0,
-            limits=limits or Limits(attempts=100_000, first_delay=0.0),
+            limits=limits or SessionLimits(attempts=100_000, first_delay=0.0),
         )
         self._do(self.bridge.start(self.now))
         turns = None if manual else {"type": "server_vad", "silence_duration_ms": 500, "prefix_padding_ms": padding}
@@ -332,7 +332,7 @@ class World:
                     assert isinstance(frame, str)
                     self.service.take(frame)
                     sent = True
-                case Open():
+                case OpenUpstream():
                     assert self.service is None
                     assert not self.dialled
                     self.dialled = True

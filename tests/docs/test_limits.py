@@ -13,7 +13,7 @@ from websockets.http11 import MAX_LINE_LENGTH
 from compat import nesting, serving
 from compat.audio.worker import Worker
 from compat.bridge import opus
-from compat.bridge.limits import TICKS_A_MS, Limits
+from compat.bridge.limits import TICKS_A_MS, SessionLimits
 from compat.endpoints import bodies, conversation, keeper, parts, recognition, sessions, spool, typed
 from compat.endpoints.conversation import Bounds
 from compat.jobs import changes
@@ -70,7 +70,7 @@ CODE = {
     "a packet of Opus": f"{opus.LONGEST // TICKS_A_MS} ms, {opus.FRAME} bytes a frame",
     "frames of live speech handled in one turn of the event loop": f"{websocket.FRAMES}, and those in the rest of "
     f"{websocket.SOME >> 10} KiB",
-    "sound that is ahead of the service": f"{Limits().unsent:g} s, {Limits().unsent * 0.032:g} MB",
+    "sound that is ahead of the service": f"{SessionLimits().unsent:g} s, {SessionLimits().unsent * 0.032:g} MB",
     "what a live caller does not read": f"{Bounds().backlog >> 20} MiB, {Bounds().unread:g} s",
     "the last words of a live session, which its caller does not take": f"{websocket.Protocol.ending:g} s",
     "a live caller who answers no ping": f"{serving.PONG:g} s in which the server reads from it, and no long message "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from compat.bridge.limits import Limits
+from compat.bridge.limits import SessionLimits
 from tests.bridge.stage import (
     NEW,
     NO_PADDING,
@@ -45,7 +45,7 @@ SPOKEN: Conversation = [
 
 
 def session(**audio_input: object) -> Stage:
-    stage = ready(Stage(limits=Limits(longest=60.0, grace=GRACE)), **audio_input)
+    stage = ready(Stage(limits=SessionLimits(longest=60.0, grace=GRACE)), **audio_input)
     stage.hear(later(59.9))
     return stage
 

@@ -8,11 +8,11 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from compat.bridge.items import Item, Piece
-from compat.bridge.setup import Target
+from compat.bridge.items import ItemPiece, SpeechItem
+from compat.bridge.settings import Target
 
 
-class Sound(msgspec.Struct, gc=False):
+class AudioChunk(msgspec.Struct, gc=False):
     """A stretch of the caller's sound.
 
     `packet`: one of Opus, which cannot be cut. `piece` where turns are manual. `sent_at` and `heard_by`: when it was
@@ -23,7 +23,7 @@ class Sound(msgspec.Struct, gc=False):
     ticks: int
     data: bytes
     packet: bool = False
-    piece: Piece | None = None
+    piece: ItemPiece | None = None
     sent_at: float = 0.0
     heard_by: float = 0.0
 
@@ -41,7 +41,7 @@ class Sound(msgspec.Struct, gc=False):
 class Cut(msgspec.Struct, frozen=True):
     """The end of a piece of a manual turn."""
 
-    piece: Piece
+    piece: ItemPiece
 
 
 class Barrier(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,14 +56,14 @@ class Barrier(msgspec.Struct, frozen=True, kw_only=True):
     why: Literal["commit", "join", "clear", "switch", "end"]
     tick: int
     target: Target | None = None
-    item: Item | None = None
+    item: SpeechItem | None = None
     announced: bool = True
 
 
-Entry: TypeAlias = Sound | Cut | Barrier
+Entry: TypeAlias = AudioChunk | Cut | Barrier
 
 
-class Tape:
+class ReplayBuffer:
     """`past` was sent in this session of the service and may be needed again, `future` was not sent yet; they weigh
     `kept` and `unsent`."""
 
@@ -80,14 +80,14 @@ class Tape:
 
     def add(self, entry: Entry) -> None:
         self.future.append(entry)
-        if isinstance(entry, Sound):
+        if isinstance(entry, AudioChunk):
             self.unsent += entry.weight
 
     def sent(self) -> None:
         """The next entry was sent."""
         entry = self.future.popleft()
         self.past.append(entry)
-        if isinstance(entry, Sound):
+        if isinstance(entry, AudioChunk):
             self.unsent -= entry.weight
             self.kept += entry.weight
 
@@ -102,7 +102,7 @@ class Tape:
             self._forget(self.past.popleft())
 
     def _forget(self, entry: Entry) -> None:
-        if isinstance(entry, Sound):
+        if isinstance(entry, AudioChunk):
             self.kept -= entry.weight
 
     def rewind(self, needed: Iterable[Entry]) -> None:
@@ -111,33 +111,33 @@ class Tape:
         self.kept = 0
         again = list(needed)
         self.future.extendleft(reversed(again))
-        self.unsent += sum(entry.weight for entry in again if isinstance(entry, Sound))
+        self.unsent += sum(entry.weight for entry in again if isinstance(entry, AudioChunk))
 
     def pop(self) -> Entry:
         """Take back the next entry: nothing has to happen there any more."""
         return self.future.popleft()
 
-    def take_back(self, piece: Piece) -> list[Sound]:
+    def take_back(self, piece: ItemPiece) -> list[AudioChunk]:
         """Take back the sound of this piece, sent or not; nobody ends it any more."""
         entries = (*self.past, *self.future)
-        sounds = [entry for entry in entries if isinstance(entry, Sound) and entry.piece is piece]
-        self.drop(lambda entry: [] if isinstance(entry, Sound) and entry.piece is piece else [entry])
+        sounds = [entry for entry in entries if isinstance(entry, AudioChunk) and entry.piece is piece]
+        self.drop(lambda entry: [] if isinstance(entry, AudioChunk) and entry.piece is piece else [entry])
         return [msgspec.structs.replace(sound, piece=None) for sound in sounds]
 
-    def reclaim(self, tick: int) -> list[Sound]:
+    def reclaim(self, tick: int) -> list[AudioChunk]:
         """Take back the sound after this position, and forget the sound before: nothing else is on the tape."""
-        sounds = [part for entry in self.future if isinstance(entry, Sound) for part in after([entry], tick)]
+        sounds = [part for entry in self.future if isinstance(entry, AudioChunk) for part in after([entry], tick)]
         self.future.clear()
         self.unsent = 0
-        return [sound for sound in sounds if isinstance(sound, Sound)]
+        return [sound for sound in sounds if isinstance(sound, AudioChunk)]
 
     def drop(self, rest: Callable[[Entry], list[Entry]]) -> bool:
         """Forget all but the `rest` of every entry, sent or not. True where some sound of it had been sent."""
         before = self.kept
         self.past = deque(part for entry in self.past for part in rest(entry))
         self.future = deque(part for entry in self.future for part in rest(entry))
-        self.unsent = sum(entry.weight for entry in self.future if isinstance(entry, Sound))
-        self.kept = sum(entry.weight for entry in self.past if isinstance(entry, Sound))
+        self.unsent = sum(entry.weight for entry in self.future if isinstance(entry, AudioChunk))
+        self.kept = sum(entry.weight for entry in self.past if isinstance(entry, AudioChunk))
         return self.kept < before
 
 
@@ -151,15 +151,15 @@ def without(entries: Iterable[Entry], spans: Iterable[tuple[int, int]]) -> list[
 
 def after(entries: Iterable[Entry], tick: int) -> list[Entry]:
     """The entries from this position on."""
-    rest = [entry for entry in entries if not isinstance(entry, Sound) or entry.end > tick]
-    if rest and isinstance(rest[0], Sound) and rest[0].tick < tick:
+    rest = [entry for entry in entries if not isinstance(entry, AudioChunk) or entry.end > tick]
+    if rest and isinstance(rest[0], AudioChunk) and rest[0].tick < tick:
         rest[0] = part(rest[0], tick, rest[0].end)
     return rest
 
 
 def outside(entry: Entry, start: int, end: int) -> list[Entry]:
     """An entry without the sound between these positions."""
-    if not isinstance(entry, Sound) or entry.end <= start or entry.tick >= end:
+    if not isinstance(entry, AudioChunk) or entry.end <= start or entry.tick >= end:
         return [entry]
     parts: list[Entry] = []
     if entry.tick < start:
@@ -169,7 +169,7 @@ def outside(entry: Entry, start: int, end: int) -> list[Entry]:
     return parts
 
 
-def split(sound: Sound, size: int) -> list[Sound]:
+def split(sound: AudioChunk, size: int) -> list[AudioChunk]:
     """A stretch of sound in pieces of at most so many bytes; an Opus packet stays whole."""
     if sound.packet or len(sound.data) <= size:
         return [sound]
@@ -177,7 +177,7 @@ def split(sound: Sound, size: int) -> list[Sound]:
     return [part(sound, at, min(at + ticks, sound.end)) for at in range(sound.tick, sound.end, ticks)]
 
 
-def part(sound: Sound, start: int, end: int) -> Sound:
+def part(sound: AudioChunk, start: int, end: int) -> AudioChunk:
     """Some of a stretch of PCM; an Opus packet stays whole."""
     if sound.packet:
         return sound
@@ -188,7 +188,7 @@ def part(sound: Sound, start: int, end: int) -> Sound:
 
 def silent(entry: Entry, answered: int, heard: float, received: float) -> bool:
     """Whether the service would have reported speech by now, if there were any in it that is not answered."""
-    if not isinstance(entry, Sound) or entry.end <= answered:
+    if not isinstance(entry, AudioChunk) or entry.end <= answered:
         return True
     return entry.heard_by < heard and entry.sent_at <= received
 
@@ -196,7 +196,7 @@ def silent(entry: Entry, answered: int, heard: float, received: float) -> bool:
 def needed(entry: Entry) -> bool:
     """Whether a replay of turns by hand needs it."""
     match entry:
-        case Sound(piece=piece) | Cut(piece=piece):
+        case AudioChunk(piece=piece) | Cut(piece=piece):
             return piece is None or not piece.resolved
         case _:
             return False

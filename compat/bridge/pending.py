@@ -12,15 +12,15 @@ from collections import deque
 
 import msgspec
 
-from compat.bridge.hearing import Hearing
-from compat.bridge.limits import TICKS, Limits
-from compat.bridge.line import Line
-from compat.bridge.setup import Target
-from compat.bridge.tape import Sound, Tape
+from compat.bridge.limits import TICKS, SessionLimits
+from compat.bridge.link import Link
+from compat.bridge.replay import AudioChunk, ReplayBuffer
+from compat.bridge.settings import Target
+from compat.bridge.turns import TurnBinder
 from compat.dashscope_api.realtime import turns
 
 
-class _Update(msgspec.Struct):
+class _Pending(msgspec.Struct):
     """`tick`: where it came. `due`: when the service must have heard the sound before."""
 
     tick: int
@@ -28,9 +28,9 @@ class _Update(msgspec.Struct):
     due: float | None = None
 
 
-class Held:
+class PendingSettings:
     def __init__(self) -> None:
-        self._updates: deque[_Update] = deque()
+        self._updates: deque[_Pending] = deque()
         self._place: int | None = None
 
     @property
@@ -43,7 +43,7 @@ class Held:
         return any(not update.target.by_hand for update in self._updates)
 
     def add(self, tick: int, target: Target) -> None:
-        self._updates.append(_Update(tick, target))
+        self._updates.append(_Pending(tick, target))
 
     def clear(self) -> None:
         self._updates.clear()
@@ -53,42 +53,42 @@ class Held:
         for update in self._updates:
             update.target = update.target.without(fields)
 
-    def stamp(self, line: Line, tape: Tape, limits: Limits, now: float) -> None:
+    def stamp(self, link: Link, replay: ReplayBuffer, limits: SessionLimits, now: float) -> None:
         """An update came, or a session began that hears again what is not answered."""
-        due = max(line.heard_by, now) + tape.unsent / TICKS + limits.settling
+        due = max(link.heard_by, now) + replay.unsent / TICKS + limits.settling
         for update in self._updates:
-            if update.due is None or line.fresh:
+            if update.due is None or link.fresh:
                 update.due = due
 
-    def begins(self, report: turns.TurnReport, hearing: Hearing, line: Line) -> bool:
+    def begins(self, report: turns.TurnReport, binder: TurnBinder, link: Link) -> bool:
         """Whether a turn begins while settings wait. The next session of the service reports it again."""
-        if not isinstance(report, turns.Started) or report.at_ms is None or hearing.knows(report.turn):
+        if not isinstance(report, turns.Started) or report.at_ms is None or binder.knows(report.turn):
             return False
-        start = line.timeline.told(report.at_ms)
+        start = link.timeline.told(report.at_ms)
         if not self._updates or start < self._updates[0].tick:
             return False
         self._place = start if self._place is None else self._place
-        hearing.deaf = hearing.again = True
+        binder.deaf = binder.again = True
         return True
 
-    def place(self, hearing: Hearing, line: Line, tape: Tape, now: float) -> int | None:
+    def place(self, binder: TurnBinder, link: Link, replay: ReplayBuffer, now: float) -> int | None:
         """Where the waiting settings can start to apply now, on the caller's clock."""
-        if not self._updates or hearing.speaking:
+        if not self._updates or binder.speaking:
             return None
         first = self._updates[0]
-        if self._place is None and hearing.heard_to >= first.tick:
-            self._place = hearing.heard_to
-            hearing.deaf = hearing.again = True
-        if hearing.unfinished:
+        if self._place is None and binder.heard_to >= first.tick:
+            self._place = binder.heard_to
+            binder.deaf = binder.again = True
+        if binder.unfinished:
             return None
         if self._place is not None:
             return self._place
-        quiet = [u.tick for u in self._updates if _sent(tape, u.tick) and (line.idle or now >= (u.due or now))]
+        quiet = [u.tick for u in self._updates if _sent(replay, u.tick) and (link.idle or now >= (u.due or now))]
         return max(quiet, default=None)
 
-    def deadline(self, hearing: Hearing, line: Line, tape: Tape) -> float | None:
+    def deadline(self, binder: TurnBinder, link: Link, replay: ReplayBuffer) -> float | None:
         """When the service will have heard what came before the first update."""
-        waits = self._updates and line.open and not hearing.unfinished and _sent(tape, self._updates[0].tick)
+        waits = self._updates and link.open and not binder.unfinished and _sent(replay, self._updates[0].tick)
         return self._updates[0].due if waits else None
 
     def take(self, place: int) -> Target:
@@ -100,7 +100,7 @@ class Held:
         return taken.target
 
 
-def _sent(tape: Tape, tick: int) -> bool:
+def _sent(replay: ReplayBuffer, tick: int) -> bool:
     """Whether no sound from before this position waits to be sent."""
-    first = next((entry for entry in tape.future if isinstance(entry, Sound)), None)
+    first = next((entry for entry in replay.future if isinstance(entry, AudioChunk)), None)
     return first is None or first.tick >= tick

@@ -6,18 +6,18 @@ from collections.abc import Callable
 
 from compat import echo
 from compat.audio import speechless
-from compat.bridge.items import Piece
+from compat.bridge.items import ItemPiece
 from compat.bridge.limits import TICKS
-from compat.bridge.tape import Sound, Tape
+from compat.bridge.replay import AudioChunk, ReplayBuffer
 from compat.dashscope_api.realtime.turns import Setup
 from compat.echo import Echo
 
 
-class Doubt:
+class EchoCheck:
     """`setup` returns the settings that the service has."""
 
-    def __init__(self, tape: Tape, setup: Callable[[], Setup]) -> None:
-        self._tape = tape
+    def __init__(self, replay: ReplayBuffer, setup: Callable[[], Setup]) -> None:
+        self._replay = replay
         self._setup = setup
         self._context = ""
         self._echo = Echo("")
@@ -26,7 +26,7 @@ class Doubt:
         """Whether to hold this text back, because all of it may be an echo."""
         return self._heard().so_far(text)
 
-    def believes(self, piece: Piece, text: str) -> bool:
+    def believes(self, piece: ItemPiece, text: str) -> bool:
         """Whether the text can have been spoken. True if its audio is no longer here."""
         if not self._heard().only(text):
             return True
@@ -43,8 +43,8 @@ class Doubt:
             self._echo = Echo(self._context)
         return self._echo
 
-    def _sounds(self, piece: Piece) -> list[Sound]:
-        sounds = [entry for entry in self._tape.past if isinstance(entry, Sound)]
+    def _sounds(self, piece: ItemPiece) -> list[AudioChunk]:
+        sounds = [entry for entry in self._replay.past if isinstance(entry, AudioChunk)]
         if any(sound.piece is piece for sound in sounds):
             return [sound for sound in sounds if sound.piece is piece]
         start, end = piece.item.start or 0, piece.item.end

@@ -1,13 +1,15 @@
+"""Sound that is kept until it is answered, and what is sent again."""
+
 from __future__ import annotations
 
 import pytest
 
-from compat.bridge.tape import Entry, Sound, Tape, after, outside, part, split, without
+from compat.bridge.replay import AudioChunk, Entry, ReplayBuffer, after, outside, part, split, without
 
 
-def sound(tick: int, ticks: int) -> Sound:
+def sound(tick: int, ticks: int) -> AudioChunk:
     """Sound at 16 kHz whose samples are their own positions."""
-    return Sound(tick, ticks, b"".join(at.to_bytes(2, "little") for at in range(tick, tick + ticks)))
+    return AudioChunk(tick, ticks, b"".join(at.to_bytes(2, "little") for at in range(tick, tick + ticks)))
 
 
 @pytest.mark.parametrize(
@@ -40,31 +42,31 @@ def test_what_comes_after(tick: int, rest: list[Entry]) -> None:
 
 
 def test_long_sound_is_split_and_an_opus_packet_is_not() -> None:
-    packet = Sound(0, 320, b"\x78" * 100, packet=True)
+    packet = AudioChunk(0, 320, b"\x78" * 100, packet=True)
 
     assert [sound(5, 10)] == split(sound(5, 10), 20)
     assert [sound(5, 4), sound(9, 4), sound(13, 2)] == split(sound(5, 10), 8)
-    assert [Sound(0, 8, bytes(8)), Sound(8, 4, bytes(4))] == split(Sound(0, 12, bytes(12)), 8)
+    assert [AudioChunk(0, 8, bytes(8)), AudioChunk(8, 4, bytes(4))] == split(AudioChunk(0, 12, bytes(12)), 8)
     assert [packet] == split(packet, 10)
 
 
 def test_a_part_of_8_khz_sound_and_of_opus() -> None:
-    half = Sound(100, 8, bytes(range(8)))
-    packet = Sound(0, 320, b"\x78\1\2", packet=True)
+    half = AudioChunk(100, 8, bytes(range(8)))
+    packet = AudioChunk(0, 320, b"\x78\1\2", packet=True)
 
-    assert Sound(102, 4, bytes(range(2, 6))) == part(half, 102, 106)
+    assert AudioChunk(102, 4, bytes(range(2, 6))) == part(half, 102, 106)
     assert packet is part(packet, 100, 200)
 
 
 def test_what_was_sent_is_kept_until_it_is_dead_and_sent_again_when_it_is_needed() -> None:
-    tape = Tape()
+    tape = ReplayBuffer()
     for tick in (0, 100, 200):
         tape.add(sound(tick, 100))
     tape.sent()
     tape.sent()
     assert (100, 200) == (tape.unsent, tape.kept)
 
-    tape.trim(lambda entry: isinstance(entry, Sound) and entry.end <= 100)
+    tape.trim(lambda entry: isinstance(entry, AudioChunk) and entry.end <= 100)
     assert [sound(100, 100)] == list(tape.past)
 
     tape.rewind(list(tape.past))
@@ -73,7 +75,7 @@ def test_what_was_sent_is_kept_until_it_is_dead_and_sent_again_when_it_is_needed
 
 
 def test_no_more_is_kept_than_the_bound() -> None:
-    tape = Tape()
+    tape = ReplayBuffer()
     for tick in range(0, 1000, 100):
         tape.add(sound(tick, 100))
         tape.sent()
@@ -84,7 +86,7 @@ def test_no_more_is_kept_than_the_bound() -> None:
 
 @pytest.mark.parametrize(("until", "heard"), [(200, False), (100, True), (64, True)])
 def test_what_is_not_committed_is_dropped(until: int, heard: bool) -> None:
-    tape = Tape()
+    tape = ReplayBuffer()
     for tick in (0, 100, 200):
         tape.add(sound(tick, 100))
     tape.sent()
@@ -97,15 +99,15 @@ def test_what_is_not_committed_is_dropped(until: int, heard: bool) -> None:
 @pytest.mark.parametrize(
     ("sound", "weight"),
     [
-        (Sound(0, 1600, bytes(3200)), 1600),
-        (Sound(0, 1600, bytes(1600)), 1600),  # at 8 kHz
-        (Sound(0, 320, bytes(80), packet=True), 320),
-        (Sound(0, 40, bytes(46_000), packet=True), 23_000),  # of Opus, with padding
-        (Sound(0, 1, bytes(2)), 64),
+        (AudioChunk(0, 1600, bytes(3200)), 1600),
+        (AudioChunk(0, 1600, bytes(1600)), 1600),  # at 8 kHz
+        (AudioChunk(0, 320, bytes(80), packet=True), 320),
+        (AudioChunk(0, 40, bytes(46_000), packet=True), 23_000),  # of Opus, with padding
+        (AudioChunk(0, 1, bytes(2)), 64),
     ],
 )
-def test_what_takes_more_memory_than_its_duration_weighs_more(sound: Sound, weight: int) -> None:
-    tape = Tape()
+def test_what_takes_more_memory_than_its_duration_weighs_more(sound: AudioChunk, weight: int) -> None:
+    tape = ReplayBuffer()
     tape.add(sound)
     assert (weight, 0, 2 * weight) == (tape.unsent, tape.kept, tape.size)
     tape.sent()

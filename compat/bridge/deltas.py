@@ -1,13 +1,37 @@
-"""Where a text may be cut so that no character as a reader sees it is torn apart.
-
-The rules of Unicode's text segmentation (UAX #29, extended grapheme clusters) that occur at the edge of a growing
-transcript: combining marks, joiners, variation selectors, emoji modifiers, flags, Hangul syllables in parts, CR LF.
-"""
+"""Snapshots that may be rewritten become deltas that are never taken back."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+
+
+class Deltas:
+    """One item's text as its caller hears it. `said` is all deltas joined; `stash` is what may follow it."""
+
+    def __init__(self) -> None:
+        self.said = ""
+        self.stash = ""
+
+    def grow(self, text: str, stash: str) -> str:
+        """The next delta after a snapshot, empty where nothing new is settled. Space at the end of what is settled
+        waits for a word: where none comes, the final text does without it."""
+        end = len(text[: settled(text, stash)].rstrip())
+        delta = text[len(self.said) : end] if text.startswith(self.said) else ""
+        self.said += delta
+        preview = text + stash
+        self.stash = preview[len(self.said) :] if preview.startswith(self.said) else stash
+        return delta
+
+    def end(self, transcript: str) -> tuple[str, bool]:
+        """The last delta, and whether the deltas now joined are the transcript: a final text that contradicts what
+        was said is left to the completed event."""
+        self.stash = ""
+        if not transcript.startswith(self.said):
+            return "", False
+        delta, self.said = transcript[len(self.said) :], transcript
+        return delta, True
+
 
 _ZWJ = "\u200d"
 _SETTLED = re.compile(r"[\0-\u02ff\u0370-\u0482\u048a-\u052f\u2010-\u2027\u3000-\u3029\u3030-\u3096\u30a0-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff00-\uff9d]\Z")  # fmt: skip  # noqa: E501

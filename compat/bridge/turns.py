@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 
-from compat.bridge.doubt import Doubt
-from compat.bridge.items import Item, Piece
-from compat.bridge.ledger import Ledger
-from compat.bridge.setup import Target
+from compat.bridge.echoes import EchoCheck
+from compat.bridge.items import ItemEvents, ItemPiece, SpeechItem
+from compat.bridge.settings import Target
 from compat.bridge.timeline import Timeline
 from compat.dashscope_api.realtime import turns
 from compat.errors import CompatError
@@ -19,7 +18,7 @@ from compat.errors import CompatError
 _REMEMBERED_TURNS = 64
 
 
-class Hearing:
+class TurnBinder:
     """`detecting`: the service finds the turns; else they are pieces that were committed, in order. `joins`: the turns
     that the caller ends and the service hears as sentences, in order; they are joined while `joining`.
 
@@ -28,22 +27,22 @@ class Hearing:
     no new turn; `again`: the next one hears them.
     """
 
-    def __init__(self, ledger: Ledger, doubt: Doubt) -> None:
+    def __init__(self, items: ItemEvents, echoes: EchoCheck) -> None:
         self.detecting = True
         self.joining = False
-        self.joins: deque[Item] = deque()
+        self.joins: deque[SpeechItem] = deque()
         self.padding_ms = 0
         self.answered_to = 0
         self.answers = 0
-        self.waiting: deque[Piece] = deque()
-        self.unfinished: list[Item] = []
-        self._answered: list[Item] = []
-        self._orphans: deque[Item] = deque()
-        self._turns: dict[str, Piece] = {}
+        self.waiting: deque[ItemPiece] = deque()
+        self.unfinished: list[SpeechItem] = []
+        self._answered: list[SpeechItem] = []
+        self._orphans: deque[SpeechItem] = deque()
+        self._turns: dict[str, ItemPiece] = {}
         self._ended: deque[str] = deque(maxlen=_REMEMBERED_TURNS)
         self.deaf = self.again = False
-        self._ledger = ledger
-        self._doubt = doubt
+        self._items = items
+        self._echoes = echoes
 
     @property
     def heard_to(self) -> int:
@@ -114,7 +113,7 @@ class Hearing:
                 self._commit(item, timeline.ended(None))
                 self._end(report.turn, piece, "")
 
-    def _piece(self, report: turns.TurnReport, timeline: Timeline) -> Piece | None:
+    def _piece(self, report: turns.TurnReport, timeline: Timeline) -> ItemPiece | None:
         piece = self._turns.get(report.turn)
         if piece is None:
             piece = self._detected(report, timeline) if self.detecting else self._next()
@@ -122,10 +121,10 @@ class Hearing:
                 self._turns[report.turn] = piece
         return piece
 
-    def _next(self) -> Piece | None:
+    def _next(self) -> ItemPiece | None:
         return self.waiting.popleft() if self.waiting else None
 
-    def _detected(self, report: turns.TurnReport, timeline: Timeline) -> Piece | None:
+    def _detected(self, report: turns.TurnReport, timeline: Timeline) -> ItemPiece | None:
         at_ms = report.at_ms if isinstance(report, turns.Started) else None
         start = timeline.began(at_ms)
         told = start if at_ms is None else timeline.told(at_ms)
@@ -134,13 +133,13 @@ class Hearing:
             return item.pieces[0]
         if self.deaf or (self.joining and not self.joins):
             return None
-        item = self._ledger.sentence(start, self.joins[0]) if self.joining else self._ledger.new(start)
+        item = self._items.sentence(start, self.joins[0]) if self.joining else self._items.new(start)
         item.told = told
         item.closed = True
         self.unfinished.append(item)
-        return Piece(item)
+        return ItemPiece(item)
 
-    def _orphan(self, start: int | None) -> Item | None:
+    def _orphan(self, start: int | None) -> SpeechItem | None:
         """The unfinished item of an earlier session that this turn repeats. Those before it were silent after all."""
         while self._orphans:
             item = self._orphans.popleft()
@@ -149,34 +148,34 @@ class Hearing:
             self._give_up(item)
         return None
 
-    def _start(self, item: Item, start: int) -> None:
+    def _start(self, item: SpeechItem, start: int) -> None:
         if self.detecting and not item.started:
             item.start = start
-            self._ledger.started(item, self.padding_ms)
+            self._items.started(item, self.padding_ms)
 
-    def _commit(self, item: Item, end: int) -> None:
+    def _commit(self, item: SpeechItem, end: int) -> None:
         """A detected turn is committed as soon as it ends, so that no clear after its end takes it back."""
         if self.detecting:
             if item.end is None:
                 item.end = item.reach = end
-            self._ledger.commit(item)
+            self._items.commit(item)
 
-    def _progress(self, piece: Piece, report: turns.Snapshot) -> None:
+    def _progress(self, piece: ItemPiece, report: turns.Snapshot) -> None:
         piece.text, piece.stash = report.text, report.stash
         item = piece.item
         _note(item, report)
-        piece.held = self._doubt.waits(report.text + report.stash)
+        piece.held = self._echoes.waits(report.text + report.stash)
         if item.committed or self.detecting:
-            self._ledger.progress(item)
+            self._items.progress(item)
 
-    def _final(self, piece: Piece, report: turns.Final, timeline: Timeline) -> None:
+    def _final(self, piece: ItemPiece, report: turns.Final, timeline: Timeline) -> None:
         item = piece.item
         _note(item, report)
         self._commit(item, timeline.ended(None))
         self._end(report.turn, piece, report.text)
 
-    def _end(self, turn: str | None, piece: Piece, text: str) -> None:
-        piece.resolve(text if self._doubt.believes(piece, text) else "")
+    def _end(self, turn: str | None, piece: ItemPiece, text: str) -> None:
+        piece.resolve(text if self._echoes.believes(piece, text) else "")
         self.answers += 1
         if turn is not None:
             self._turns.pop(turn, None)
@@ -184,12 +183,12 @@ class Hearing:
         if self.detecting:
             self._answer(piece.item)
             if piece.item.whole is not None:
-                self._ledger.progress(piece.item)
+                self._items.progress(piece.item)
         elif piece.item.committed and not piece.item.settled:
-            self._ledger.progress(piece.item)
-        self._ledger.settle()
+            self._items.progress(piece.item)
+        self._items.settle()
 
-    def _answer(self, item: Item) -> None:
+    def _answer(self, item: SpeechItem) -> None:
         if item in self.unfinished:
             self.unfinished.remove(item)
             self._answered.append(item)
@@ -198,17 +197,17 @@ class Hearing:
             self._answered.remove(done)
             self.answered_to = max(self.answered_to, done.reach or 0)
 
-    def _give_up(self, item: Item) -> None:
+    def _give_up(self, item: SpeechItem) -> None:
         """The service has nothing (more) to say about this item: what it last said is the transcript."""
         if self.detecting:
             if item.end is None:
                 item.end = item.reach = item.start
-            self._ledger.commit(item)
+            self._items.commit(item)
         for piece in item.pieces:
             if not piece.resolved:
                 self._end(None, piece, piece.text + piece.stash)
 
-    def feed(self, piece: Piece) -> None:
+    def feed(self, piece: ItemPiece) -> None:
         """Sound of this piece is being sent: the next turn that nobody knows is its."""
         if not piece.fed:
             piece.fed = True
@@ -227,7 +226,7 @@ class Hearing:
             self.waiting.remove(piece)
             piece.fed = False
 
-    def silent(self, piece: Piece) -> None:
+    def silent(self, piece: ItemPiece) -> None:
         """The service has nothing to say about a piece that was committed."""
         if piece in self.waiting:
             self.waiting.remove(piece)
@@ -268,27 +267,27 @@ class Hearing:
         self.deaf |= deaf
         for item in [item for item in self.unfinished if not (item.committed and item.kept)]:
             item.end = tick if item.end is None else item.end
-            self._ledger.stopped(item)
+            self._items.stopped(item)
             self.unfinished.remove(item)
             self._orphans = deque(orphan for orphan in self._orphans if orphan is not item)
             for turn in [turn for turn, piece in self._turns.items() if piece.item is item]:
                 del self._turns[turn]
                 self._ended.append(turn)
 
-    def join(self, item: Item) -> None:
+    def join(self, item: SpeechItem) -> None:
         """All sentences of this turn are answered."""
         self.joins.remove(item)
         item.closed = True
-        self._ledger.settle()
+        self._items.settle()
 
-    def withdraw(self, item: Item) -> None:
+    def withdraw(self, item: SpeechItem) -> None:
         """The caller takes back a turn that it has not committed."""
         if item in self.joins:
             self.joins.remove(item)
         for piece in item.pieces:
             self.forget(piece)
 
-    def forget(self, piece: Piece) -> None:
+    def forget(self, piece: ItemPiece) -> None:
         """Whatever the service makes of this piece counts for nothing."""
         piece.resolved = True
         if piece in self.waiting:
@@ -299,10 +298,10 @@ class Hearing:
         for item in self.unfinished:
             item.error = error
             item.end = tick if item.end is None else item.end
-            self._ledger.commit(item)
+            self._items.commit(item)
         self.unfinished.clear()
 
 
-def _note(item: Item, report: turns.Snapshot | turns.Final) -> None:
+def _note(item: SpeechItem, report: turns.Snapshot | turns.Final) -> None:
     item = item.whole or item
     item.language, item.emotion = report.language or item.language, report.emotion or item.emotion

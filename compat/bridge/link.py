@@ -12,14 +12,13 @@ from collections.abc import Callable
 from enum import Enum
 from typing import assert_never
 
-from compat.bridge.actions import CloseUpstream, Open
-from compat.bridge.asked import Asked
-from compat.bridge.hearing import Hearing
-from compat.bridge.items import Piece
-from compat.bridge.limits import TICKS, TICKS_A_MS, Limits
-from compat.bridge.outbox import Outbox
-from compat.bridge.tape import Barrier, Cut, Entry, Sound, Tape, after, needed, silent, without
+from compat.bridge.actions import CloseUpstream, OpenUpstream, Outbox
+from compat.bridge.asked import SentCommits
+from compat.bridge.items import ItemPiece
+from compat.bridge.limits import TICKS, TICKS_A_MS, SessionLimits
+from compat.bridge.replay import AudioChunk, Barrier, Cut, Entry, ReplayBuffer, after, needed, silent, without
 from compat.bridge.timeline import Timeline
+from compat.bridge.turns import TurnBinder
 from compat.dashscope_api.realtime.turns import Dialect, Setup
 
 _OPUS_SILENCE = b"\xf8\xff\xfe"
@@ -29,7 +28,7 @@ _WINDOWS = 480 * TICKS_A_MS
 """Whole windows of a voice activity detector that looks at 10, 15, 16, 20, 30 or 32 ms at a time."""
 
 
-class State(Enum):
+class LinkState(Enum):
     CLOSED = "closed"
     WAITING = "waiting"
     OPENING = "opening"
@@ -37,29 +36,29 @@ class State(Enum):
     FINISHING = "finishing"
 
 
-class Line:
+class Link:
     """`since` is when the state was entered, `attempts` those in a row without progress."""
 
     def __init__(
         self,
         outbox: Outbox,
-        tape: Tape,
-        hearing: Hearing,
+        replay: ReplayBuffer,
+        binder: TurnBinder,
         setup: Setup,
         *,
         dialect: Dialect,
-        limits: Limits,
+        limits: SessionLimits,
         spread: float,
         passed: Callable[[Barrier], None],
     ) -> None:
-        self.state = State.CLOSED
+        self.state = LinkState.CLOSED
         self.since = 0.0
         self.setup = setup
         self.timeline = Timeline()
         self.attempts = 0
         self.reopened = 0
         self._told: Setup | None = None
-        self._asked = Asked(hearing, limits)
+        self._sent_commits = SentCommits(binder, limits)
         self._in_flight = 0
         self._origin = self._next = 0
         self._sent_to = self._accepted = self._high_water = self._doubted = 0
@@ -71,8 +70,8 @@ class Line:
         self._received = 0.0
         self._alive = False
         self._outbox = outbox
-        self._tape = tape
-        self._hearing = hearing
+        self._replay = replay
+        self._binder = binder
         self._dialect = dialect
         self._limits = limits
         self._spread = spread
@@ -90,12 +89,14 @@ class Line:
 
     @property
     def open(self) -> bool:
-        return self.state is State.OPEN
+        return self.state is LinkState.OPEN
 
     @property
     def idle(self) -> bool:
         """Whether other settings cost no session: it does not exist, or was sent no sound."""
-        return self.state in (State.CLOSED, State.WAITING) or (self.fresh and self.state is not State.FINISHING)
+        return self.state in (LinkState.CLOSED, LinkState.WAITING) or (
+            self.fresh and self.state is not LinkState.FINISHING
+        )
 
     @property
     def heard_by(self) -> float:
@@ -105,29 +106,29 @@ class Line:
     def hears(self, now: float) -> bool:
         """Whether the service may still report speech in what it was sent."""
         self.trim(now)
-        return self._hearing.detecting and any(isinstance(entry, Sound) for entry in self._tape.past)
+        return self._binder.detecting and any(isinstance(entry, AudioChunk) for entry in self._replay.past)
 
     @property
     def owed(self) -> bool:
         """Whether the service has not answered something that ended."""
-        if self._hearing.detecting:
-            return any(item.committed for item in self._hearing.unfinished)
-        return self._asked.open
+        if self._binder.detecting:
+            return any(item.committed for item in self._binder.unfinished)
+        return self._sent_commits.open
 
     # --- connecting -------------------------------------------------------------------------------------------------
 
     def need(self, now: float) -> None:
         """There is something to send, or soon will be."""
-        if self.state is not State.CLOSED:
+        if self.state is not LinkState.CLOSED:
             return
         if now < self._retry_at:
-            self._enter(State.WAITING, now)
+            self._enter(LinkState.WAITING, now)
         else:
-            self._enter(State.OPENING, now)
-            self._outbox.act(Open(self.setup.model, self.attempts))
+            self._enter(LinkState.OPENING, now)
+            self._outbox.act(OpenUpstream(self.setup.model, self.attempts))
 
     def opened(self, now: float) -> None:
-        self._enter(State.OPEN, now)
+        self._enter(LinkState.OPEN, now)
         self._heard_at = now
         self._tell()
         self.feed(now)
@@ -151,18 +152,18 @@ class Line:
     def finished(self, now: float) -> None:
         """The service answered everything it was sent and ended its session. The next begins when it is needed."""
         # Of turns by hand, what is not committed yet is sent again.
-        self._hearing.finished(self._next if self._hearing.detecting else 0)
+        self._binder.finished(self._next if self._binder.detecting else 0)
         self._outbox.act(CloseUpstream())
         self._again(now)
 
     def switch(self, setup: Setup, now: float) -> None:
         """From here on this is what the service is told; it was sent no sound yet."""
         moved, self.setup = setup.model != self.setup.model, setup
-        if moved and self.state in (State.OPENING, State.OPEN):
+        if moved and self.state in (LinkState.OPENING, LinkState.OPEN):
             self._outbox.act(CloseUpstream())
-            self._enter(State.CLOSED, now)
+            self._enter(LinkState.CLOSED, now)
             self.need(now)
-        elif self.state is State.OPEN and setup != self._told:
+        elif self.state is LinkState.OPEN and setup != self._told:
             self._tell()
 
     def renew(self, setup: Setup, now: float) -> None:
@@ -175,23 +176,23 @@ class Line:
 
     def gone(self, now: float) -> None:
         """There is no connection any more."""
-        self._enter(State.CLOSED, now)
+        self._enter(LinkState.CLOSED, now)
 
     def hang_up(self, now: float) -> None:
         """For good, and without another word."""
-        if self.state in (State.OPENING, State.OPEN, State.FINISHING):
+        if self.state in (LinkState.OPENING, LinkState.OPEN, LinkState.FINISHING):
             self._outbox.act(CloseUpstream())
-        self._enter(State.CLOSED, now)
+        self._enter(LinkState.CLOSED, now)
 
     def _again(self, now: float) -> None:
-        self._tape.rewind(self._unanswered(now))
-        if not self._tape.unsent:
-            self._hearing.give_up()
-        self._hearing.lost()
-        self._enter(State.CLOSED, now)
+        self._replay.rewind(self._unanswered(now))
+        if not self._replay.unsent:
+            self._binder.give_up()
+        self._binder.lost()
+        self._enter(LinkState.CLOSED, now)
         self.timeline = Timeline()
         self._told, self._in_flight, self._next = None, 0, 0
-        self._asked.forget()
+        self._sent_commits.forget()
         self._alive, self._heard_of, self._received, self._busy_until, self._heard_by = False, 0, 0.0, 0.0, 0.0
         self.feed(now)
         if self._urgent:
@@ -199,39 +200,39 @@ class Line:
 
     def _unanswered(self, now: float) -> list[Entry]:
         self.trim(now)
-        if not self._hearing.detecting:
-            return [entry for entry in self._tape.past if needed(entry)]
-        return without(after(self._tape.past, self._hearing.answered_to), self._hearing.out_of_order)
+        if not self._binder.detecting:
+            return [entry for entry in self._replay.past if needed(entry)]
+        return without(after(self._replay.past, self._binder.answered_to), self._binder.out_of_order)
 
     def trim(self, now: float) -> None:
         """Forget the sound that no replay will need."""
-        if not self._hearing.detecting:
-            self._tape.trim(lambda entry: not needed(entry))
+        if not self._binder.detecting:
+            self._replay.trim(lambda entry: not needed(entry))
             return
-        earliest, answered = self._hearing.earliest, self._hearing.answered_to
+        earliest, answered = self._binder.earliest, self._binder.answered_to
         if earliest is None:
             heard, received = now - self._limits.heard_after, max(self._received, now - self._limits.received_after)
-            self._tape.trim(lambda entry: silent(entry, answered, heard, received))
+            self._replay.trim(lambda entry: silent(entry, answered, heard, received))
         else:
             before = max(answered, earliest - TICKS)
-            self._tape.trim(lambda entry: not isinstance(entry, Sound) or entry.end <= before)
-        self._tape.bound(round(self._limits.kept * TICKS))
+            self._replay.trim(lambda entry: not isinstance(entry, AudioChunk) or entry.end <= before)
+        self._replay.bound(round(self._limits.kept * TICKS))
 
     @property
     def _urgent(self) -> bool:
         """Whether somebody waits: not over the sound of a manual turn that is still open, whose caller may be away."""
-        if self._hearing.detecting:
-            return bool(self._tape.future)
-        return any(not isinstance(entry, Sound) for entry in self._tape.future)
+        if self._binder.detecting:
+            return bool(self._replay.future)
+        return any(not isinstance(entry, AudioChunk) for entry in self._replay.future)
 
-    def _enter(self, state: State, now: float) -> None:
+    def _enter(self, state: LinkState, now: float) -> None:
         self.state, self.since = state, now
 
     # --- the clock --------------------------------------------------------------------------------------------------
 
     def heard(self, now: float) -> None:
         """The service said something that is no complaint."""
-        self._asked.heard(now)
+        self._sent_commits.heard(now)
         self._heard_at, self._heard_of, self._alive = now, self.timeline.sent, True
         self._progress()
 
@@ -255,13 +256,13 @@ class Line:
     @property
     def deadline(self) -> float | None:
         match self.state:
-            case State.OPEN:
+            case LinkState.OPEN:
                 return self._answer_due
-            case State.CLOSED | State.OPENING:
+            case LinkState.CLOSED | LinkState.OPENING:
                 return None
-            case State.WAITING:
+            case LinkState.WAITING:
                 return self._retry_at
-            case State.FINISHING:
+            case LinkState.FINISHING:
                 # What was sent faster than it was spoken may take as long to hear as it lasts.
                 return max(self.since, self._heard_at, self._busy_until) + self._limits.finishing
             case _:
@@ -270,13 +271,13 @@ class Line:
     @property
     def _answer_due(self) -> float | None:
         if self.owed:
-            patience = self._limits.stalled if self._hearing.detecting else self._asked.patience
-            return max(self._heard_at, self._asked.at) + patience
-        if not self._hearing.speaking:
+            patience = self._limits.stalled if self._binder.detecting else self._sent_commits.patience
+            return max(self._heard_at, self._sent_commits.at) + patience
+        if not self._binder.speaking:
             return None
         if self.timeline.sent - self._heard_of > self._limits.stalled * TICKS:
             return self._heard_at + self._limits.stalled
-        if self._sent_to > self._doubted or not self._hearing.following:
+        if self._sent_to > self._doubted or not self._binder.following:
             # The caller may have stopped sending in mid-turn: what it sent is heard once more, to be sure.
             return max(self._heard_at, self._heard_by) + self._limits.stalled
         return None
@@ -285,11 +286,11 @@ class Line:
         """Do what is due. True where the service has to be given up as lost: it hangs, maybe mid-word."""
         if self.deadline is None or now < self.deadline:
             return False
-        if self.state is State.WAITING:
-            self.state = State.CLOSED
+        if self.state is LinkState.WAITING:
+            self.state = LinkState.CLOSED
             self.need(now)
             return False
-        if self.state is State.OPEN and not self._hearing.following:
+        if self.state is LinkState.OPEN and not self._binder.following:
             self.finish(now)
             return False
         self._doubted = self._sent_to
@@ -299,13 +300,15 @@ class Line:
 
     def feed(self, now: float) -> None:
         """Send what can be sent now. A commit without an answer, or a session that is ending, holds back the rest."""
-        while self._tape.future and self.state is not State.FINISHING:
-            entry = self._tape.future[0]
+        while self._replay.future and self.state is not LinkState.FINISHING:
+            entry = self._replay.future[0]
             if isinstance(entry, Barrier) and self.fresh:
-                self._tape.pop()
+                self._replay.pop()
                 self._passed(entry)
             elif (
-                self.state is State.OPEN and self._in_flight < self._limits.in_flight_bytes and not self._asked.unheard
+                self.state is LinkState.OPEN
+                and self._in_flight < self._limits.in_flight_bytes
+                and not self._sent_commits.unheard
             ):
                 self._send(entry, now)
             else:
@@ -316,17 +319,17 @@ class Line:
             case Barrier():
                 self.finish(now)
                 return
-            case Sound():
+            case AudioChunk():
                 self._sound(entry, now)
             case Cut():
                 self._cut(entry.piece, now)
             case _:
                 assert_never(entry)
-        self._tape.sent()
+        self._replay.sent()
 
-    def _sound(self, sound: Sound, now: float) -> None:
+    def _sound(self, sound: AudioChunk, now: float) -> None:
         if sound.piece is not None:
-            self._hearing.feed(sound.piece)
+            self._binder.feed(sound.piece)
         else:
             self._keep_step(sound.tick)
         self._append(sound.data)
@@ -349,7 +352,7 @@ class Line:
         what is sent again falls on the windows of the service's detector as it did the first time, so that the same
         sound is recognised again. A turn's end already is the end of such a window, to the millisecond."""
         if self.fresh:
-            step = _WINDOWS if tick > self._hearing.answered_to else TICKS_A_MS
+            step = _WINDOWS if tick > self._binder.answered_to else TICKS_A_MS
             lead = (tick - self._origin) % step if tick < self._sent_to else 0
             self._origin = tick - lead
             self._silence(tick, lead)
@@ -367,22 +370,22 @@ class Line:
         if ticks:
             self.timeline.silence(tick, ticks)
 
-    def _cut(self, piece: Piece, now: float) -> None:
+    def _cut(self, piece: ItemPiece, now: float) -> None:
         if piece.resolved:
             return
-        self._hearing.feed(piece)
+        self._binder.feed(piece)
         commit = self._outbox.ids("commit")
-        self._asked.add(piece, commit, now)
+        self._sent_commits.add(piece, commit, now)
         self._outbox.send(self._dialect.commit(commit))
 
-    def refused(self, about: str) -> Piece | None:
+    def refused(self, about: str) -> ItemPiece | None:
         """The piece whose commit, of this id where the service says one, it does not take."""
-        return self._asked.refused(about)
+        return self._sent_commits.refused(about)
 
     def finish(self, now: float) -> None:
         """Have the service answer everything it was sent."""
-        self._hearing.set_aside()
-        self._enter(State.FINISHING, now)
+        self._binder.set_aside()
+        self._enter(LinkState.FINISHING, now)
         self._outbox.send(self._dialect.finish(self._outbox.event_id()))
 
     def _tell(self) -> None:

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from compat.bridge.caller import Caller
-from compat.bridge.hearing import Hearing
-from compat.bridge.ledger import Ledger
-from compat.bridge.limits import TICKS, Limits
-from compat.bridge.line import Line
-from compat.bridge.tape import Tape
+from compat.bridge.caller import CallerSide
+from compat.bridge.items import ItemEvents
+from compat.bridge.limits import TICKS, SessionLimits
+from compat.bridge.link import Link
+from compat.bridge.replay import ReplayBuffer
+from compat.bridge.turns import TurnBinder
 from compat.errors import BadRequest, CompatError, ServiceUnavailable
 
 
-class Parting:
+class Shutdown:
     """`until`: the deadline for open turns and commits, None while the session goes on. `listening`: whether events of
     the caller are still taken; with nothing open, until the service must have heard what was sent before."""
 
     def __init__(
-        self, ledger: Ledger, hearing: Hearing, tape: Tape, caller: Caller, line: Line, limits: Limits
+        self,
+        items: ItemEvents,
+        binder: TurnBinder,
+        replay: ReplayBuffer,
+        caller: CallerSide,
+        link: Link,
+        limits: SessionLimits,
     ) -> None:
         self.until: float | None = None
         self.listening = True
         self.reason: CompatError = ServiceUnavailable("The server is shutting down.")
-        self._ledger = ledger
-        self._hearing = hearing
-        self._tape = tape
+        self._items = items
+        self._binder = binder
+        self._replay = replay
         self._caller = caller
-        self._line = line
+        self._link = link
         self._limits = limits
         self._ends_at: float | None = None
         self._heard_at = 0.0
@@ -35,7 +41,7 @@ class Parting:
 
     def begin(self, grace: float, now: float) -> None:
         self.until = now + grace
-        self._heard_at = max(self._line.heard_by, now) + self._tape.unsent / TICKS + self._limits.settling
+        self._heard_at = max(self._link.heard_by, now) + self._replay.unsent / TICKS + self._limits.settling
 
     def look(self, now: float) -> None:
         if self.until is None and self._ends_at is not None and now >= self._ends_at:
@@ -50,18 +56,18 @@ class Parting:
 
     @property
     def busy(self) -> bool:
-        return bool(self._ledger.open or self._hearing.speaking or self._tape.future or self._caller.holding)
+        return bool(self._items.open or self._binder.speaking or self._replay.future or self._caller.holding)
 
     def quiet(self, now: float) -> bool:
         """Whether nothing is under way, nor may have begun before the end."""
-        return not self.busy and (now >= self._heard_at or not self._line.hears(now))
+        return not self.busy and (now >= self._heard_at or not self._link.hears(now))
 
     def hush(self, now: float) -> bool:
         """Take nothing more from the caller, and end what is open. True where there was something to end."""
         if not self.listening:
             return False
         self.listening = False
-        unended = self._caller.holding or self._hearing.speaking or bool(self._tape.future) or self._line.hears(now)
+        unended = self._caller.holding or self._binder.speaking or bool(self._replay.future) or self._link.hears(now)
         if unended:
             self._caller.part()
         return unended

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from compat.bridge.limits import Limits
+from compat.bridge.limits import SessionLimits
 from compat.errors import CompatError, Forbidden, ModelNotFound, NotAuthenticated, RateLimited
 from tests.bridge.stage import (
     NEW,
@@ -155,7 +155,7 @@ def test_a_turn_that_is_not_heard_again_ends_and_does_not_break_the_connection()
 
 
 def test_a_session_that_ends_before_all_was_sent_again_has_answered_what_it_was_sent() -> None:
-    stage = ready(Stage(drain=False, limits=Limits(in_flight_bytes=32_000)), turn_detection=NO_PADDING)
+    stage = ready(Stage(drain=False, limits=SessionLimits(in_flight_bytes=32_000)), turn_detection=NO_PADDING)
     play(
         stage,
         [
@@ -261,7 +261,7 @@ def test_the_service_ends_the_session(end: Said) -> None:
 
 
 def test_reopening_is_bounded_and_every_item_ends() -> None:
-    stage = ready(Stage(limits=Limits(attempts=3, first_delay=1.0)), turn_detection=None)
+    stage = ready(Stage(limits=SessionLimits(attempts=3, first_delay=1.0)), turn_detection=None)
     play(
         stage,
         [
@@ -345,7 +345,7 @@ def test_a_pong_frees_the_silence_before_it() -> None:
 
 
 def test_progress_gives_new_attempts() -> None:
-    stage = ready(Stage(limits=Limits(attempts=2)), turn_detection=None)
+    stage = ready(Stage(limits=SessionLimits(attempts=2)), turn_detection=None)
     for _ in range(10):
         for said in (append(1000), lost(), later(30), opened, created):
             stage.hear(said)
