@@ -12,20 +12,16 @@ from collections.abc import Callable
 from enum import Enum
 from typing import assert_never
 
+import msgspec
+
 from compat.bridge.actions import CloseUpstream, OpenUpstream, Outbox
-from compat.bridge.asked import SentCommits
 from compat.bridge.items import ItemPiece
-from compat.bridge.limits import TICKS, TICKS_A_MS, SessionLimits
+from compat.bridge.limits import TICKS, SessionLimits
 from compat.bridge.replay import AudioChunk, Barrier, Cut, Entry, ReplayBuffer, after, needed, silent, without
+from compat.bridge.sending import Sender
 from compat.bridge.timeline import Timeline
 from compat.bridge.turns import TurnBinder
 from compat.dashscope_api.realtime.turns import Dialect, Setup
-
-_OPUS_SILENCE = b"\xf8\xff\xfe"
-_OPUS_TICKS = 20 * TICKS_A_MS
-_MARGIN_MS = 300
-_WINDOWS = 480 * TICKS_A_MS
-"""Whole windows of a voice activity detector that looks at 10, 15, 16, 20, 30 or 32 ms at a time."""
 
 
 class LinkState(Enum):
@@ -36,8 +32,24 @@ class LinkState(Enum):
     FINISHING = "finishing"
 
 
+class _Phase(msgspec.Struct, frozen=True):
+    """`since`: when the state was entered."""
+
+    state: LinkState = LinkState.CLOSED
+    since: float = 0.0
+
+
+class _Retries(msgspec.Struct, frozen=True):
+    """`attempts`: connections lost in a row without progress. `lost`: connections lost in all. `not_before`: when the
+    next attempt may begin."""
+
+    attempts: int = 0
+    lost: int = 0
+    not_before: float = 0.0
+
+
 class Link:
-    """`since` is when the state was entered, `attempts` those in a row without progress."""
+    """`setup`: the settings that the service has, or gets when it is connected."""
 
     def __init__(
         self,
@@ -51,41 +63,45 @@ class Link:
         spread: float,
         passed: Callable[[Barrier], None],
     ) -> None:
-        self.state = LinkState.CLOSED
-        self.since = 0.0
         self.setup = setup
-        self.timeline = Timeline()
-        self.attempts = 0
-        self.reopened = 0
-        self._told: Setup | None = None
-        self._sent_commits = SentCommits(binder, limits)
-        self._in_flight = 0
-        self._origin = self._next = 0
-        self._sent_to = self._accepted = self._high_water = self._doubted = 0
-        self._retry_at = 0.0
+        self._phase = _Phase()
+        self._retries = _Retries()
         self._heard_at = 0.0
-        self._heard_of = 0
-        self._heard_by = 0.0
-        self._busy_until = 0.0
-        self._received = 0.0
-        self._alive = False
+        self._sender = Sender(outbox, binder, dialect, limits)
         self._outbox = outbox
         self._replay = replay
         self._binder = binder
-        self._dialect = dialect
         self._limits = limits
         self._spread = spread
         self._passed = passed
 
     @property
+    def state(self) -> LinkState:
+        return self._phase.state
+
+    @property
+    def attempts(self) -> int:
+        """Connections lost in a row without progress."""
+        return self._retries.attempts
+
+    @property
+    def lost_connections(self) -> int:
+        return self._retries.lost
+
+    @property
+    def timeline(self) -> Timeline:
+        """The clock of this session of the service."""
+        return self._sender.timeline
+
+    @property
     def fresh(self) -> bool:
         """Whether this session of the service was sent no sound yet."""
-        return self.timeline.sent == 0
+        return self._sender.fresh
 
     @property
     def quiet_since(self) -> float:
         """When this state was entered, or the service last said something in it."""
-        return max(self.since, self._heard_at)
+        return max(self._phase.since, self._heard_at)
 
     @property
     def open(self) -> bool:
@@ -101,7 +117,7 @@ class Link:
     @property
     def heard_by(self) -> float:
         """When the service has heard everything it was sent, if it works in real time."""
-        return self._heard_by
+        return self._sender.heard_by
 
     def hears(self, now: float) -> bool:
         """Whether the service may still report speech in what it was sent."""
@@ -113,7 +129,7 @@ class Link:
         """Whether the service has not answered something that ended."""
         if self._binder.detecting:
             return any(item.committed for item in self._binder.unfinished)
-        return self._sent_commits.open
+        return self._sender.commits.open
 
     # --- connecting -------------------------------------------------------------------------------------------------
 
@@ -121,30 +137,35 @@ class Link:
         """There is something to send, or soon will be."""
         if self.state is not LinkState.CLOSED:
             return
-        if now < self._retry_at:
+        if now < self._retries.not_before:
             self._enter(LinkState.WAITING, now)
         else:
             self._enter(LinkState.OPENING, now)
-            self._outbox.act(OpenUpstream(self.setup.model, self.attempts))
+            self._outbox.act(OpenUpstream(self.setup.model, self._retries.attempts))
 
     def opened(self, now: float) -> None:
         self._enter(LinkState.OPEN, now)
         self._heard_at = now
-        self._tell()
+        self._sender.tell(self.setup)
         self.feed(now)
 
     def lost(self, now: float, wish: float = 0.0) -> None:
         """The connection broke, or could not be made: what was not answered is sent again over the next one, which is
         not tried before the delay that the service wishes."""
-        delay = min(self._limits.first_delay * 2**self.attempts, self._limits.longest_delay)
+        attempts, lost = self._retries.attempts, self._retries.lost
+        delay = min(self._limits.first_delay * 2**attempts, self._limits.longest_delay)
         wish = min(wish, self._limits.longest_wish)
-        self._retry_at = now + max(wish, delay * (0.75 + self._spread / 2) if self.attempts else 0.0)
-        self.attempts += 1
-        self.reopened += 1
+        not_before = now + max(wish, delay * (0.75 + self._spread / 2) if attempts else 0.0)
+        self._retries = _Retries(attempts + 1, lost + 1, not_before)
         self._again(now)
 
-    def restart(self, now: float) -> None:
-        """Begin again at once: the service was told something that it does not take."""
+    def progressed(self) -> None:
+        """The service does what it is there for: the attempts are counted from 0 again."""
+        self._retries = msgspec.structs.replace(self._retries, attempts=0)
+
+    def restart(self, setup: Setup, now: float) -> None:
+        """Begin again at once, with other settings."""
+        self.setup = setup
         self._outbox.act(CloseUpstream())
         self._again(now)
         self.need(now)
@@ -152,7 +173,7 @@ class Link:
     def finished(self, now: float) -> None:
         """The service answered everything it was sent and ended its session. The next begins when it is needed."""
         # Of turns by hand, what is not committed yet is sent again.
-        self._binder.finished(self._next if self._binder.detecting else 0)
+        self._binder.finished(self._sender.end if self._binder.detecting else 0)
         self._outbox.act(CloseUpstream())
         self._again(now)
 
@@ -163,16 +184,15 @@ class Link:
             self._outbox.act(CloseUpstream())
             self._enter(LinkState.CLOSED, now)
             self.need(now)
-        elif self.state is LinkState.OPEN and setup != self._told:
-            self._tell()
+        elif self.state is LinkState.OPEN and not self._sender.told(setup):
+            self._sender.tell(setup)
 
     def renew(self, setup: Setup, now: float) -> None:
         """Use these settings from here on; audio without an answer is sent again under them."""
         if self.idle:
             self.switch(setup, now)
         else:
-            self.setup = setup
-            self.restart(now)
+            self.restart(setup, now)
 
     def gone(self, now: float) -> None:
         """There is no connection any more."""
@@ -190,10 +210,7 @@ class Link:
             self._binder.give_up()
         self._binder.lost()
         self._enter(LinkState.CLOSED, now)
-        self.timeline = Timeline()
-        self._told, self._in_flight, self._next = None, 0, 0
-        self._sent_commits.forget()
-        self._alive, self._heard_of, self._received, self._busy_until, self._heard_by = False, 0, 0.0, 0.0, 0.0
+        self._sender.reset()
         self.feed(now)
         if self._urgent:
             self.need(now)
@@ -211,7 +228,10 @@ class Link:
             return
         earliest, answered = self._binder.earliest, self._binder.answered_to
         if earliest is None:
-            heard, received = now - self._limits.heard_after, max(self._received, now - self._limits.received_after)
+            heard, received = (
+                now - self._limits.heard_after,
+                max(self._sender.arrived, now - self._limits.received_after),
+            )
             self._replay.trim(lambda entry: silent(entry, answered, heard, received))
         else:
             before = max(answered, earliest - TICKS)
@@ -226,32 +246,26 @@ class Link:
         return any(not isinstance(entry, AudioChunk) for entry in self._replay.future)
 
     def _enter(self, state: LinkState, now: float) -> None:
-        self.state, self.since = state, now
+        self._phase = _Phase(state, now)
 
     # --- the clock --------------------------------------------------------------------------------------------------
 
     def heard(self, now: float) -> None:
         """The service said something that is no complaint."""
-        self._sent_commits.heard(now)
-        self._heard_at, self._heard_of, self._alive = now, self.timeline.sent, True
-        self._progress()
+        self._heard_at = now
+        if self._sender.heard(now):
+            self.progressed()
 
     def received(self, sent_at: float) -> None:
         """What was sent until then has reached the service."""
-        self._received, self._alive = sent_at, True
-        self._progress()
+        if self._sender.received(sent_at):
+            self.progressed()
 
     def drained(self, now: float) -> None:
         """Everything sent so far has left this machine."""
-        self._in_flight = 0
-        self._accepted = self._sent_to
-        self._progress()
+        if self._sender.drained():
+            self.progressed()
         self.feed(now)
-
-    def _progress(self) -> None:
-        if self._alive and self._accepted > self._high_water:
-            self._high_water = self._accepted
-            self.attempts = 0
 
     @property
     def deadline(self) -> float | None:
@@ -261,25 +275,25 @@ class Link:
             case LinkState.CLOSED | LinkState.OPENING:
                 return None
             case LinkState.WAITING:
-                return self._retry_at
+                return self._retries.not_before
             case LinkState.FINISHING:
                 # What was sent faster than it was spoken may take as long to hear as it lasts.
-                return max(self.since, self._heard_at, self._busy_until) + self._limits.finishing
+                return max(self._phase.since, self._heard_at, self._sender.heard_by) + self._limits.finishing
             case _:
                 assert_never(self.state)
 
     @property
     def _answer_due(self) -> float | None:
         if self.owed:
-            patience = self._limits.stalled if self._binder.detecting else self._sent_commits.patience
-            return max(self._heard_at, self._sent_commits.at) + patience
+            patience = self._limits.stalled if self._binder.detecting else self._sender.commits.patience
+            return max(self._heard_at, self._sender.commits.at) + patience
         if not self._binder.speaking:
             return None
-        if self.timeline.sent - self._heard_of > self._limits.stalled * TICKS:
+        if self._sender.unanswered > self._limits.stalled * TICKS:
             return self._heard_at + self._limits.stalled
-        if self._sent_to > self._doubted or not self._binder.following:
+        if self._sender.unquestioned or not self._binder.following:
             # The caller may have stopped sending in mid-turn: what it sent is heard once more, to be sure.
-            return max(self._heard_at, self._heard_by) + self._limits.stalled
+            return max(self._heard_at, self._sender.heard_by) + self._limits.stalled
         return None
 
     def overdue(self, now: float) -> bool:
@@ -287,13 +301,13 @@ class Link:
         if self.deadline is None or now < self.deadline:
             return False
         if self.state is LinkState.WAITING:
-            self.state = LinkState.CLOSED
+            self._enter(LinkState.CLOSED, now)
             self.need(now)
             return False
         if self.state is LinkState.OPEN and not self._binder.following:
             self.finish(now)
             return False
-        self._doubted = self._sent_to
+        self._sender.question()
         return True
 
     # --- sending ----------------------------------------------------------------------------------------------------
@@ -305,11 +319,7 @@ class Link:
             if isinstance(entry, Barrier) and self.fresh:
                 self._replay.pop()
                 self._passed(entry)
-            elif (
-                self.state is LinkState.OPEN
-                and self._in_flight < self._limits.in_flight_bytes
-                and not self._sent_commits.unheard
-            ):
+            elif self.state is LinkState.OPEN and self._sender.ready:
                 self._send(entry, now)
             else:
                 return
@@ -320,74 +330,19 @@ class Link:
                 self.finish(now)
                 return
             case AudioChunk():
-                self._sound(entry, now)
+                self._sender.sound(entry, self.setup, now)
             case Cut():
-                self._cut(entry.piece, now)
+                self._sender.commit(entry.piece, now)
             case _:
                 assert_never(entry)
         self._replay.sent()
 
-    def _sound(self, sound: AudioChunk, now: float) -> None:
-        if sound.piece is not None:
-            self._binder.feed(sound.piece)
-        else:
-            self._keep_step(sound.tick)
-        self._append(sound.data)
-        self.timeline.sound(sound.tick, sound.ticks)
-        self._next = sound.end
-        self._sent_to = max(self._sent_to, sound.end)
-        self._heard_by = sound.heard_by = max(self._heard_by, now) + sound.ticks / TICKS
-        self._busy_until = max(self._busy_until, now) + sound.ticks / TICKS
-        sound.sent_at = now
-
-    def _append(self, data: bytes) -> None:
-        self._in_flight += len(data)
-        size = self._limits.frame_bytes
-        frames = [data] if len(data) <= size else [data[at : at + size] for at in range(0, len(data), size)]
-        for frame in frames:
-            self._outbox.send(self._dialect.append(frame, self._outbox.event_id()))
-
-    def _keep_step(self, tick: int) -> None:
-        """Silence of our own before sound that does not continue what was sent: turns that were apart stay apart, and
-        what is sent again falls on the windows of the service's detector as it did the first time, so that the same
-        sound is recognised again. A turn's end already is the end of such a window, to the millisecond."""
-        if self.fresh:
-            step = _WINDOWS if tick > self._binder.answered_to else TICKS_A_MS
-            lead = (tick - self._origin) % step if tick < self._sent_to else 0
-            self._origin = tick - lead
-            self._silence(tick, lead)
-        elif tick != self._next:
-            pause = ((self.setup.detection.silence_ms if self.setup.detection else 0) + _MARGIN_MS) * TICKS_A_MS
-            self._silence(self._next, pause + (tick - self._next - pause) % _WINDOWS)
-
-    def _silence(self, tick: int, ticks: int) -> None:
-        if self.setup.format == "opus":
-            ticks -= ticks % _OPUS_TICKS
-            for _ in range(0, ticks, _OPUS_TICKS):
-                self._append(_OPUS_SILENCE)
-        elif ticks:
-            self._append(bytes(2 * (self.setup.rate * ticks // TICKS)))
-        if ticks:
-            self.timeline.silence(tick, ticks)
-
-    def _cut(self, piece: ItemPiece, now: float) -> None:
-        if piece.resolved:
-            return
-        self._binder.feed(piece)
-        commit = self._outbox.ids("commit")
-        self._sent_commits.add(piece, commit, now)
-        self._outbox.send(self._dialect.commit(commit))
-
     def refused(self, about: str) -> ItemPiece | None:
         """The piece whose commit, of this id where the service says one, it does not take."""
-        return self._sent_commits.refused(about)
+        return self._sender.commits.refused(about)
 
     def finish(self, now: float) -> None:
         """Have the service answer everything it was sent."""
         self._binder.set_aside()
         self._enter(LinkState.FINISHING, now)
-        self._outbox.send(self._dialect.finish(self._outbox.event_id()))
-
-    def _tell(self) -> None:
-        self._told = self.setup
-        self._outbox.send(self._dialect.setup(self.setup, self._outbox.ids("setup")))
+        self._sender.finish()

@@ -101,7 +101,7 @@ class Bridge:
 
     @property
     def reconnections(self) -> int:
-        return self._link.reopened
+        return self._link.lost_connections
 
     @property
     def seconds(self) -> float:
@@ -207,8 +207,7 @@ class Bridge:
 
     def shutdown(self, grace: float, now: float, reason: CompatError | None = None) -> list[Action]:
         """What is under way may end within `grace` seconds. Without a `reason` it is the server that stops."""
-        self._shutdown.reason = reason or self._shutdown.reason
-        self._shutdown.begin(grace, now)
+        self._shutdown.begin(grace, now, reason)
         return self._done(now)
 
     def tick(self, now: float) -> list[Action]:
@@ -261,7 +260,7 @@ class Bridge:
         answers = self._binder.answers
         self._binder.hear(report, self._link.timeline)
         if self._binder.answers > answers:
-            self._link.attempts = 0
+            self._link.progressed()
 
     def _refused(self, refused: turns.Refused, now: float) -> None:
         """The service did not take something: do without it where that is possible."""
@@ -282,8 +281,7 @@ class Bridge:
 
     def _without(self, field: str, now: float) -> None:
         self._caller.refuse(field)
-        self._link.setup = self._caller.takeable(Target(self._link.setup)).setup
-        self._link.restart(now)
+        self._link.restart(self._caller.takeable(Target(self._link.setup)).setup, now)
 
     def _lost(self, error: CompatError, now: float, *, closed: bool = False) -> None:
         """`closed`: it is the machine that has to drop the connection."""

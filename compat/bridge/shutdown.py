@@ -39,17 +39,15 @@ class Shutdown:
     def start(self, now: float) -> None:
         self._ends_at = now + self._limits.longest if self._limits.longest else None
 
-    def begin(self, grace: float, now: float) -> None:
+    def begin(self, grace: float, now: float, reason: CompatError | None = None) -> None:
+        self.reason = reason or self.reason
         self.until = now + grace
         self._heard_at = max(self._link.heard_by, now) + self._replay.unsent / TICKS + self._limits.settling
 
     def look(self, now: float) -> None:
         if self.until is None and self._ends_at is not None and now >= self._ends_at:
-            self.reason = BadRequest(
-                "The session has reached its maximum duration: open a new one.",
-                code="session_expired",
-            )
-            self.begin(self._limits.grace, now)
+            expired = "The session has reached its maximum duration: open a new one."
+            self.begin(self._limits.grace, now, BadRequest(expired, code="session_expired"))
 
     def late(self, now: float) -> bool:
         return self.until is not None and now >= self.until

@@ -1,0 +1,256 @@
+"""Sends sound and commits to the service, and knows what this session of the service was sent and has acknowledged.
+
+State has one of two lifetimes. What is lost with the service's session is in `_Sent`, which `Sender.reset` replaces
+whole. Positions on the caller's clock outlive it and are in `_Reach`.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from compat.bridge.actions import Outbox
+from compat.bridge.items import ItemPiece
+from compat.bridge.limits import TICKS, TICKS_A_MS, SessionLimits
+from compat.bridge.replay import AudioChunk
+from compat.bridge.timeline import Timeline
+from compat.bridge.turns import TurnBinder
+from compat.dashscope_api.realtime.turns import Dialect, Setup
+
+_OPUS_SILENCE = b"\xf8\xff\xfe"
+_OPUS_TICKS = 20 * TICKS_A_MS
+_MARGIN_MS = 300
+_WINDOWS = 480 * TICKS_A_MS
+"""A whole number of windows for voice activity detectors that look at 10, 15, 16, 20, 30 or 32 ms at a time."""
+
+
+class _Sent(msgspec.Struct):
+    """One session of the service.
+
+    `setup`: the settings it was told. `end`: where the last chunk ends. `in_flight`: bytes that are not written to the
+    socket yet. `heard_by`: when the service has heard everything, if it works in real time. `arrived`: everything sent
+    until then has arrived. `answered`: how much it had been sent, in ticks, when it last said something. `alive`: it
+    has shown a sign of life.
+    """
+
+    timeline: Timeline
+    setup: Setup | None = None
+    end: int = 0
+    in_flight: int = 0
+    heard_by: float = 0.0
+    arrived: float = 0.0
+    answered: int = 0
+    alive: bool = False
+
+
+class _Reach(msgspec.Struct):
+    """Positions on the caller's clock. `sent`: the end of everything ever sent. `written`: of what was written to a
+    socket. `progress`: of what was written to a socket that proved to be alive. `questioned`: `sent` when the service
+    was last given up as hanging. `origin`: where the windows of the service's detector began."""
+
+    sent: int = 0
+    written: int = 0
+    progress: int = 0
+    questioned: int = 0
+    origin: int = 0
+
+
+class Sender:
+    def __init__(self, outbox: Outbox, binder: TurnBinder, dialect: Dialect, limits: SessionLimits) -> None:
+        self.commits = SentCommits(binder, limits)
+        self._session = _Sent(Timeline())
+        self._reach = _Reach()
+        self._outbox = outbox
+        self._binder = binder
+        self._dialect = dialect
+        self._limits = limits
+
+    def reset(self) -> None:
+        """The service's session is gone."""
+        self._session = _Sent(Timeline())
+        self.commits.forget()
+
+    @property
+    def timeline(self) -> Timeline:
+        return self._session.timeline
+
+    @property
+    def fresh(self) -> bool:
+        """Whether this session of the service was sent no sound yet."""
+        return self.timeline.sent == 0
+
+    def told(self, setup: Setup) -> bool:
+        """Whether these are the settings that were sent last."""
+        return self._session.setup == setup
+
+    @property
+    def ready(self) -> bool:
+        """Whether more may be sent now. A commit without an answer holds back the rest."""
+        return self._session.in_flight < self._limits.in_flight_bytes and not self.commits.unheard
+
+    @property
+    def end(self) -> int:
+        """Where the last chunk of this session ends."""
+        return self._session.end
+
+    @property
+    def heard_by(self) -> float:
+        """When the service has heard everything it was sent, if it works in real time."""
+        return self._session.heard_by
+
+    @property
+    def arrived(self) -> float:
+        """What was sent until then has arrived."""
+        return self._session.arrived
+
+    @property
+    def unanswered(self) -> int:
+        """Ticks that were sent since the service last said something."""
+        return self.timeline.sent - self._session.answered
+
+    @property
+    def unquestioned(self) -> bool:
+        """Whether sound was sent that has not yet been sent again because the service hung."""
+        return self._reach.sent > self._reach.questioned
+
+    def question(self) -> None:
+        """The service hangs: what it was sent is sent again, once."""
+        self._reach.questioned = self._reach.sent
+
+    # --- what the service shows; each returns whether the session makes progress --------------------------------------
+
+    def heard(self, now: float) -> bool:
+        """The service said something that is no complaint."""
+        self.commits.heard(now)
+        self._session.answered, self._session.alive = self.timeline.sent, True
+        return self._progress()
+
+    def received(self, sent_at: float) -> bool:
+        """What was sent until then has arrived."""
+        self._session.arrived, self._session.alive = sent_at, True
+        return self._progress()
+
+    def drained(self) -> bool:
+        """Everything sent so far was written to the socket."""
+        self._session.in_flight = 0
+        self._reach.written = self._reach.sent
+        return self._progress()
+
+    def _progress(self) -> bool:
+        if not self._session.alive or self._reach.written <= self._reach.progress:
+            return False
+        self._reach.progress = self._reach.written
+        return True
+
+    # --- sending ------------------------------------------------------------------------------------------------------
+
+    def tell(self, setup: Setup) -> None:
+        """Send these settings."""
+        self._session.setup = setup
+        self._outbox.send(self._dialect.setup(setup, self._outbox.ids("setup")))
+
+    def sound(self, chunk: AudioChunk, setup: Setup, now: float) -> None:
+        if chunk.piece is not None:
+            self._binder.feed(chunk.piece)
+        else:
+            self._align(chunk.tick, setup)
+        self._append(chunk.data)
+        session = self._session
+        session.timeline.sound(chunk.tick, chunk.ticks)
+        session.end = chunk.end
+        session.heard_by = max(session.heard_by, now) + chunk.ticks / TICKS
+        self._reach.sent = max(self._reach.sent, chunk.end)
+        chunk.mark_sent(now, session.heard_by)
+
+    def commit(self, piece: ItemPiece, now: float) -> None:
+        """End this piece of a turn by hand."""
+        if piece.resolved:
+            return
+        self._binder.feed(piece)
+        commit = self._outbox.ids("commit")
+        self.commits.add(piece, commit, now)
+        self._outbox.send(self._dialect.commit(commit))
+
+    def finish(self) -> None:
+        """End the service's session: it answers everything it was sent."""
+        self._outbox.send(self._dialect.finish(self._outbox.event_id()))
+
+    def _append(self, data: bytes) -> None:
+        self._session.in_flight += len(data)
+        size = self._limits.frame_bytes
+        frames = [data] if len(data) <= size else [data[at : at + size] for at in range(0, len(data), size)]
+        for frame in frames:
+            self._outbox.send(self._dialect.append(frame, self._outbox.event_id()))
+
+    def _align(self, tick: int, setup: Setup) -> None:
+        """Send silence of our own before sound that does not continue what was sent: turns that were apart stay apart,
+        and what is sent again falls on the windows of the service's detector as it did the first time, so that the same
+        sound is recognised again. The end of a turn is the end of such a window, to the millisecond."""
+        reach, end = self._reach, self._session.end
+        if self.fresh:
+            step = _WINDOWS if tick > self._binder.answered_to else TICKS_A_MS
+            lead = (tick - reach.origin) % step if tick < reach.sent else 0
+            reach.origin = tick - lead
+            self._silence(tick, lead, setup)
+        elif tick != end:
+            pause = ((setup.detection.silence_ms if setup.detection else 0) + _MARGIN_MS) * TICKS_A_MS
+            self._silence(end, pause + (tick - end - pause) % _WINDOWS, setup)
+
+    def _silence(self, tick: int, ticks: int, setup: Setup) -> None:
+        if setup.format == "opus":
+            ticks -= ticks % _OPUS_TICKS
+            for _ in range(0, ticks, _OPUS_TICKS):
+                self._append(_OPUS_SILENCE)
+        elif ticks:
+            self._append(bytes(2 * (setup.rate * ticks // TICKS)))
+        if ticks:
+            self.timeline.silence(tick, ticks)
+
+
+class SentCommits:
+    """`at`: when the last commit was sent."""
+
+    def __init__(self, binder: TurnBinder, limits: SessionLimits) -> None:
+        self.at = 0.0
+        self._pieces: list[ItemPiece] = []
+        self._commit = ""
+        self._took = 0.0
+        self._binder = binder
+        self._limits = limits
+
+    def add(self, piece: ItemPiece, commit: str, now: float) -> None:
+        """The commit with this id was sent."""
+        piece.asked = True
+        self._pieces.append(piece)
+        self._commit, self.at = commit, now
+
+    def forget(self) -> None:
+        """The service's session is gone."""
+        self._pieces = []
+
+    @property
+    def open(self) -> bool:
+        """Whether something is not answered."""
+        self._pieces = [piece for piece in self._pieces if not piece.resolved]
+        return bool(self._pieces)
+
+    @property
+    def unheard(self) -> bool:
+        """Whether the service has not said a word about the last commit."""
+        return bool(self._pieces) and self._pieces[-1] in self._binder.waiting
+
+    def refused(self, about: str) -> ItemPiece | None:
+        """The piece whose commit, of this id where the service says one, it does not take."""
+        return self._pieces[-1] if self.unheard and about in ("", self._commit) else None
+
+    def heard(self, now: float) -> None:
+        """The service said something."""
+        if self.unheard:
+            self._took = now - self.at
+
+    @property
+    def patience(self) -> float:
+        """Before a commit is asked for again. One of sound without speech may never be answered: what the service has
+        not even acknowledged, in twice the time that it took for the last one, is not waited for as text is."""
+        if self.unheard:
+            return min(max(self._limits.acknowledged, 2 * self._took), self._limits.manual_answer)
+        return self._limits.manual_answer
