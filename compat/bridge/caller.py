@@ -75,7 +75,7 @@ class CallerSide:
 
     def refuse(self, field: str) -> None:
         """The service does not take this field of a Setup."""
-        self._config.refused |= {field}
+        self._config.refuse(field)
         self.target = self.target.without(self._config.refused)
         self._pending.without(self._config.refused)
         self._config.tell()
@@ -88,7 +88,7 @@ class CallerSide:
         """New settings apply from the next turn. One that cannot continue under them ends here; one that the caller
         would have ended, and does not any more, becomes the service's."""
         vad, target = self._config.session.vad, self._config.target
-        self._binder.padding_ms = vad.prefix_padding_ms if vad else 0
+        self._binder.pad(vad.prefix_padding_ms if vad else 0)
         if target == (self._pending.last or self.target):
             return
         if target.cuts(self.target):
@@ -119,9 +119,9 @@ class CallerSide:
         sounds = [*self._replay.take_back(piece), *pending]
         start = sounds[0].tick if sounds else self._intake.heard
         self._binder.forget(piece)
-        turn.item.pieces.remove(piece)
+        turn.item.remove(piece)
         if turn.item.pieces:
-            turn.item.end, turn.item.closed = start, True
+            turn.item.close(start)
             self._behind.append((self._switches(), turn.item))
             self.passed(None)
         self._switch(target, start)
@@ -153,7 +153,7 @@ class CallerSide:
         if not item.transcript:
             self._binder.withdraw(item)
             return
-        item.end = self._mark
+        item.end_at(self._mark)
         self._items.commit(item)
         self._binder.join(item)
 

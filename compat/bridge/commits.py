@@ -48,6 +48,6 @@ class VadCommits:
 
     def _answer(self, barrier: Barrier) -> None:
         item = self._items.new(barrier.tick)
-        item.end, item.closed = barrier.tick, True
+        item.close(barrier.tick)
         self._items.commit(item)
         self._items.settle()

@@ -31,8 +31,33 @@ class ItemPiece:
         if item.whole is not None:
             item.whole.pieces.append(self)
 
+    def feed(self) -> bool:
+        """Some of its sound is sent. True for the first of it."""
+        first, self.fed = not self.fed, True
+        return first
+
+    def ask(self) -> None:
+        """Its end is sent."""
+        self.asked = True
+
+    def show(self, text: str, stash: str, *, held: bool) -> None:
+        """The service's last snapshot of it."""
+        self.text, self.stash, self.held = text, stash, held
+
     def resolve(self, text: str) -> None:
         self.text, self.stash, self.resolved, self.held = text, "", True, False
+
+    def forget(self) -> None:
+        """Whatever the service makes of it counts for nothing."""
+        self.resolved = True
+
+    def unsend(self) -> None:
+        """It is sent again: whatever the service made of it so far counts for nothing."""
+        self.fed = False
+
+    def lose(self) -> None:
+        """The service's session is gone. Its text stands until there is another."""
+        self.fed, self.asked, self.stash = False, False, ""
 
 
 class SpeechItem:
@@ -58,6 +83,42 @@ class SpeechItem:
         self.language: str | None = None
         self.emotion: str | None = None
         self.error: CompatError | None = None
+
+    def end_at(self, tick: int | None) -> None:
+        """It ends here, if no end is known yet."""
+        if self.end is None:
+            self.end = tick
+
+    def detected(self, told: int) -> None:
+        """The service detected it: it is one piece, and begins at `told` as the service has it."""
+        self.told, self.closed = told, True
+
+    def start_at(self, tick: int) -> None:
+        self.start = tick
+
+    def reach_to(self, tick: int | None) -> None:
+        """For the service it ends here, if no end is known yet."""
+        if self.end is None:
+            self.end = self.reach = tick
+
+    def move_reach(self, tick: int) -> None:
+        """For the service it ends here, whatever the caller was told."""
+        self.reach = tick
+
+    def close(self, tick: int | None = None) -> None:
+        """It gets no more pieces, and ends here, if no end is known yet."""
+        self.closed = True
+        self.end_at(tick)
+
+    def remove(self, piece: ItemPiece) -> None:
+        self.pieces.remove(piece)
+
+    def fail(self, error: CompatError) -> None:
+        self.error = error
+
+    def note(self, language: str | None, emotion: str | None) -> None:
+        """What the service says of the language and emotion, if anything."""
+        self.language, self.emotion = language or self.language, emotion or self.emotion
 
     @property
     def kept(self) -> bool:
@@ -170,7 +231,7 @@ class ItemEvents:
         """End every committed item that has no result yet as failed."""
         for item in self.open:
             if not item.settled:
-                item.error = error
+                item.fail(error)
         self.settle()
 
     def retrieve(self, item_id: str) -> ours.Item | None:

@@ -49,15 +49,14 @@ class ManualTurn:
             self._replay.add(Cut(self._piece))
         else:
             self._piece.resolve("")
-        self.item.end = tick
-        self.item.closed = True
+        self.item.close(tick)
 
     def leave(self) -> tuple[ItemPiece, list[AudioChunk]]:
         """What is not cut yet, for the service to find turns in: a piece, and those of its sounds not on the tape."""
         return self._piece, self._held
 
     def _put(self, sound: AudioChunk) -> None:
-        sound.piece = self._piece
+        sound.assign(self._piece)
         self._replay.add(sound)
         self._ticks += sound.ticks
 
@@ -90,5 +89,5 @@ class JoinedTurn:
 
     def end(self, tick: int) -> None:
         """The caller commits, at this position: the item is complete once the service has answered all before it."""
-        self.item.end = tick
+        self.item.end_at(tick)
         self._replay.add(Barrier(why="join", tick=tick, item=self.item))

@@ -68,7 +68,7 @@ class PendingSettings:
         if not self._updates or start < self._updates[0].tick:
             return False
         self._place = start if self._place is None else self._place
-        binder.deaf = binder.again = True
+        binder.postpone()
         return True
 
     def place(self, binder: TurnBinder, link: Link, replay: ReplayBuffer, now: float) -> int | None:
@@ -78,7 +78,7 @@ class PendingSettings:
         first = self._updates[0]
         if self._place is None and binder.heard_to >= first.tick:
             self._place = binder.heard_to
-            binder.deaf = binder.again = True
+            binder.postpone()
         if binder.unfinished:
             return None
         if self._place is not None:

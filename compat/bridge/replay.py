@@ -37,6 +37,9 @@ class AudioChunk(msgspec.Struct, gc=False):
         more, as in Opus packets with padding. The shortest still take some 128 bytes."""
         return max(self.ticks, len(self.data) // 2, 64)
 
+    def assign(self, piece: ItemPiece) -> None:
+        self.piece = piece
+
     def mark_sent(self, at: float, heard_by: float) -> None:
         self.sent_at, self.heard_by = at, heard_by
 

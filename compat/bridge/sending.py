@@ -219,7 +219,7 @@ class SentCommits:
 
     def add(self, piece: ItemPiece, commit: str, now: float) -> None:
         """The commit with this id was sent."""
-        piece.asked = True
+        piece.ask()
         self._pieces.append(piece)
         self._commit, self.at = commit, now
 

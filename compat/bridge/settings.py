@@ -93,6 +93,10 @@ class Configuration:
         self._resolve = resolve
         self._expires_at = expires_at
 
+    def refuse(self, field: str) -> None:
+        """The service does not take this field of a Setup."""
+        self.refused |= {field}
+
     @property
     def target(self) -> Target:
         return target(self.session).without(self.refused)

@@ -59,6 +59,14 @@ class TurnBinder:
         """Whether a detected turn has begun and not ended."""
         return any(not item.committed for item in self.unfinished)
 
+    def pad(self, ms: int) -> None:
+        """Report beginnings of turns so much earlier."""
+        self.padding_ms = ms
+
+    def postpone(self) -> None:
+        """Turns that begin from here on are left to the next session of the service, which hears their sound again."""
+        self.deaf = self.again = True
+
     def listen(self, target: Target) -> None:
         """Use this way of finding turns from here on."""
         self.detecting, self.joining = target.setup.detection is not None, target.joins
@@ -101,7 +109,7 @@ class TurnBinder:
                 self._start(item, timeline.began(report.at_ms))
             case turns.Stopped():
                 self._commit(item, timeline.ended(report.at_ms))
-                item.reach = timeline.ended(report.at_ms)
+                item.move_reach(timeline.ended(report.at_ms))
             case turns.Committed():
                 self._commit(item, timeline.ended(None))
             case turns.Snapshot():
@@ -109,7 +117,7 @@ class TurnBinder:
             case turns.Final():
                 self._final(piece, report, timeline)
             case turns.TurnFailed():
-                (item.whole or item).error = report.error
+                (item.whole or item).fail(report.error)
                 self._commit(item, timeline.ended(None))
                 self._end(report.turn, piece, "")
 
@@ -134,8 +142,7 @@ class TurnBinder:
         if self.deaf or (self.joining and not self.joins):
             return None
         item = self._items.sentence(start, self.joins[0]) if self.joining else self._items.new(start)
-        item.told = told
-        item.closed = True
+        item.detected(told)
         self.unfinished.append(item)
         return ItemPiece(item)
 
@@ -150,21 +157,19 @@ class TurnBinder:
 
     def _start(self, item: SpeechItem, start: int) -> None:
         if self.detecting and not item.started:
-            item.start = start
+            item.start_at(start)
             self._items.started(item, self.padding_ms)
 
     def _commit(self, item: SpeechItem, end: int) -> None:
         """A detected turn is committed as soon as it ends, so that no clear after its end takes it back."""
         if self.detecting:
-            if item.end is None:
-                item.end = item.reach = end
+            item.reach_to(end)
             self._items.commit(item)
 
     def _progress(self, piece: ItemPiece, report: turns.Snapshot) -> None:
-        piece.text, piece.stash = report.text, report.stash
         item = piece.item
         _note(item, report)
-        piece.held = self._echoes.waits(report.text + report.stash)
+        piece.show(report.text, report.stash, held=self._echoes.waits(report.text + report.stash))
         if item.committed or self.detecting:
             self._items.progress(item)
 
@@ -200,8 +205,7 @@ class TurnBinder:
     def _give_up(self, item: SpeechItem) -> None:
         """The service has nothing (more) to say about this item: what it last said is the transcript."""
         if self.detecting:
-            if item.end is None:
-                item.end = item.reach = item.start
+            item.reach_to(item.start)
             self._items.commit(item)
         for piece in item.pieces:
             if not piece.resolved:
@@ -209,8 +213,7 @@ class TurnBinder:
 
     def feed(self, piece: ItemPiece) -> None:
         """Sound of this piece is being sent: the next turn that nobody knows is its."""
-        if not piece.fed:
-            piece.fed = True
+        if piece.feed():
             self.waiting.append(piece)
 
     def set_aside(self) -> None:
@@ -221,10 +224,10 @@ class TurnBinder:
         for turn, piece in [(turn, piece) for turn, piece in self._turns.items() if not piece.asked]:
             del self._turns[turn]
             self._ended.append(turn)
-            piece.fed = False
+            piece.unsend()
         for piece in [piece for piece in self.waiting if not piece.asked]:
             self.waiting.remove(piece)
-            piece.fed = False
+            piece.unsend()
 
     def silent(self, piece: ItemPiece) -> None:
         """The service has nothing to say about a piece that was committed."""
@@ -241,8 +244,8 @@ class TurnBinder:
     def finished(self, tick: int) -> None:
         """The service has answered everything that it was sent, which was the sound up to this tick."""
         for item in list(self.unfinished):
-            if item.end is None and item.pieces[0] in self._turns.values():
-                item.end = item.reach = tick
+            if item.pieces[0] in self._turns.values():
+                item.reach_to(tick)
             self._give_up(item)
         asked = [piece for piece in (*self._turns.values(), *self.waiting) if piece.asked]
         for piece in asked:
@@ -254,7 +257,7 @@ class TurnBinder:
     def lost(self) -> None:
         """The service's session is gone, and its turn ids with it."""
         for piece in (*self._turns.values(), *self.waiting):
-            piece.fed, piece.asked, piece.stash = False, False, ""
+            piece.lose()
         self._turns.clear()
         self._ended.clear()
         self.deaf = self.again = False
@@ -266,7 +269,7 @@ class TurnBinder:
         some of it was sent, so a turn that this session of the service may still find is not the caller's."""
         self.deaf |= deaf
         for item in [item for item in self.unfinished if not (item.committed and item.kept)]:
-            item.end = tick if item.end is None else item.end
+            item.end_at(tick)
             self._items.stopped(item)
             self.unfinished.remove(item)
             self._orphans = deque(orphan for orphan in self._orphans if orphan is not item)
@@ -277,7 +280,7 @@ class TurnBinder:
     def join(self, item: SpeechItem) -> None:
         """All sentences of this turn are answered."""
         self.joins.remove(item)
-        item.closed = True
+        item.close()
         self._items.settle()
 
     def withdraw(self, item: SpeechItem) -> None:
@@ -289,19 +292,18 @@ class TurnBinder:
 
     def forget(self, piece: ItemPiece) -> None:
         """Whatever the service makes of this piece counts for nothing."""
-        piece.resolved = True
+        piece.forget()
         if piece in self.waiting:
             self.waiting.remove(piece)
 
     def fail(self, error: CompatError, tick: int) -> None:
         """Commit and fail every unfinished detected turn; an open one ends here."""
         for item in self.unfinished:
-            item.error = error
-            item.end = tick if item.end is None else item.end
+            item.fail(error)
+            item.end_at(tick)
             self._items.commit(item)
         self.unfinished.clear()
 
 
 def _note(item: SpeechItem, report: turns.Snapshot | turns.Final) -> None:
-    item = item.whole or item
-    item.language, item.emotion = report.language or item.language, report.emotion or item.emotion
+    (item.whole or item).note(report.language, report.emotion)
