@@ -265,11 +265,11 @@ class Bridge:
     def _refused(self, refused: turns.Refused, now: float) -> None:
         """The service did not take something: do without it where that is possible."""
         about, setup = refused.about or "", self._link.setup
-        if about.startswith("commit") or (not about and refused.concerns("commit", "buffer")):
+        if refused.concerns("commit"):
             piece = self._link.refused(about)
             if piece is not None:
                 self._binder.silent(piece)
-        elif setup.context and refused.concerns("corpus", "context", "prompt"):
+        elif setup.context and refused.concerns("context"):
             self._without("context", now)
         elif setup.language and refused.concerns("language"):
             self._without("language", now)

@@ -71,15 +71,41 @@ class Finished(msgspec.Struct, frozen=True):
     """Everything asked was answered; the session is over."""
 
 
+Topic: TypeAlias = Literal["commit", "context", "language", "finish"]
+
+_SIGNS: dict[Topic, tuple[str, ...]] = {
+    # The event's name. `input_audio_buffer_commit_empty` is OpenAI's code, whose protocol this one follows.
+    "commit": ("commit", "buffer"),
+    # `input_audio_transcription.corpus.text`: in the guide of 2026-01, not in that of 2026-05. The words are guesses.
+    "context": ("corpus", "context", "prompt"),
+    # `input_audio_transcription.language` (guide, 2026-01).
+    "language": ("language",),
+    # Sessions of Omni answer "Invalid event type: session.finish" (dashscope/dashscope-sdk-python issue 140).
+    "finish": ("finish",),
+}
+"""What shows that a refusal is about a topic. The server-event page of the service has one code only, `invalid_value`,
+which says nothing about the topic, so the same words are looked for in the parameter, code and message."""
+
+
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
     """One message of ours was not taken; the session goes on. `about` is its event id where the service says it."""
 
     error: CompatError
     about: str | None = None
 
-    def concerns(self, *words: str) -> bool:
-        text = f"{self.error.param} {self.error.code} {self.error.message}".lower()
-        return any(word in text for word in words)
+    def concerns(self, topic: Topic) -> bool:
+        """Decided by the event that is refused, else by the parameter it names, else by its code, and by the words of
+        its message only where none of these says anything."""
+        about = self.about or ""
+        if about.startswith("commit"):
+            return topic == "commit"
+        for said in (self.error.param, self.error.code, self.error.message):
+            found = {name for name, signs in _SIGNS.items() if any(sign in (said or "").lower() for sign in signs)}
+            if about:
+                found.discard("commit")
+            if found:
+                return topic in found
+        return False
 
 
 class Broken(msgspec.Struct, frozen=True):
