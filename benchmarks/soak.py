@@ -39,7 +39,7 @@ from websockets.exceptions import ConnectionClosed
 
 from compat.emulator.engines.tones import VOCABULARY, encode, lay
 from compat.emulator.faults import Answer, Break, Cut, Expire, FailFile, FailTask, Fault, Hang, Live, Refuse, Rule, Slow
-from compat.emulator.realtime.troubles import Double, Erring, Fail, Sever, Stall
+from compat.emulator.live_faults import Double, Erring, Fail, Sever, Stall
 
 LOOKS = 20  # pauses in one run
 PATIENCE = 90.0  # seconds for one caller's business, and for coming to rest

@@ -28,7 +28,7 @@ from compat.errors import ServiceUnavailable
 from compat.variables import SettingsError
 
 log = logging.getLogger("compat.local")
-PROGRAM: Final = "from compat.emulator.managed import main; main()"
+PROGRAM: Final = "from compat.emulator.child import main; main()"
 SETTLED: Final = 10.0  # seconds after which a child is no failure to start
 LONGEST: Final = 30.0  # seconds between two starts of a child that dies at once
 LOADING: Final = 3.0  # seconds that a model takes to load, unless it was seen to take longer

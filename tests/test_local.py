@@ -27,7 +27,7 @@ from tests.test_cli import started
 
 WORDS = VOCABULARY[:5]
 LIVE = {"type": "transcription", "audio": {"input": {"transcription": {"model": "whisper-1", "language": "zh"}}}}
-ENGINE = b"compat.emulator.managed"
+ENGINE = b"compat.emulator.child"
 
 
 @pytest.fixture

@@ -13,10 +13,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from compat.emulator import chat, control, describing, elsewhere, generation, refusals, transcription, uploads
+from compat.emulator import chat, control, generation, not_found, refusals, uploads
 from compat.emulator.engine import Engine
 from compat.emulator.faults import Faults
-from compat.emulator.gatekeeper import Gatekeeper
+from compat.emulator.filetrans import endpoint as filetrans
+from compat.emulator.origins import Gatekeeper
 from compat.emulator.readings import Readings
 from compat.emulator.realtime import endpoint as realtime
 from compat.emulator.site import Site
@@ -72,14 +73,14 @@ async def _gone(request: Request, _: Exception) -> Response:
 
 def routes(emulator: Emulator) -> list[BaseRoute]:
     completions = Surface(
-        emulator, chat.surface, chat.complete, shape=refusals.compat, describe=describing.chat, reads=True
+        emulator, chat.surface, chat.complete, shape=refusals.compat, describe=control.describe_chat, reads=True
     )
-    generations = Surface(emulator, "generation", generation.generate, describe=describing.native, reads=True)
-    submits = Surface(emulator, "submit", transcription.submit, describe=describing.native, reads=True)
-    listings = Surface(emulator, "list", transcription.listing, methods=READ)
-    queries = Surface(emulator, "query", transcription.query, methods=(*READ, "POST"))
+    generations = Surface(emulator, "generation", generation.generate, describe=control.describe_native, reads=True)
+    submits = Surface(emulator, "submit", filetrans.submit, describe=control.describe_native, reads=True)
+    listings = Surface(emulator, "list", filetrans.listing, methods=READ)
+    queries = Surface(emulator, "query", filetrans.query, methods=(*READ, "POST"))
     policies = Surface(emulator, "policy", uploads.policy, methods=READ)
-    results = Surface(emulator, "result", transcription.result, methods=READ, shape=refusals.store, key=False)
+    results = Surface(emulator, "result", filetrans.result, methods=READ, shape=refusals.store, key=False)
     stores = Surface(emulator, "store", uploads.store, shape=refusals.store, key=False)
     return [
         Route("/compatible-mode/v1/chat/completions", completions),
@@ -87,11 +88,11 @@ def routes(emulator: Emulator) -> list[BaseRoute]:
         Route(f"{SERVICES}/audio/asr/transcription", submits),
         Route("/api/v1/tasks", listings),
         Route(TASK, queries),
-        Route(f"{TASK}/cancel", Surface(emulator, "cancel", transcription.cancel)),
+        Route(f"{TASK}/cancel", Surface(emulator, "cancel", filetrans.cancel)),
         Route("/emulator/results/{task_id}/{index:int}.json", results),
         Route("/api/v1/uploads", policies),
         Route(uploads.PATH, stores),
         *realtime.routes(emulator),
         *(control.routes(emulator) if emulator.site.control else ()),
-        *elsewhere.ROUTES,
+        *not_found.ROUTES,
     ]

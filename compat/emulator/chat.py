@@ -13,15 +13,16 @@ from typing import Any, Literal
 import msgspec
 from starlette.responses import Response
 
-from compat.emulator import events, refusals, wording
+from compat.emulator import refusals, sse
 from compat.emulator.engine import Sentence
 from compat.emulator.families import LANGUAGES, Family, family
 from compat.emulator.faults import SurfaceName
-from compat.emulator.hearing import Hearing, sync_sound
 from compat.emulator.media import Sound
+from compat.emulator.recognition import Hearing, sync_sound
 from compat.emulator.refusals import Refusal
 from compat.emulator.surface import Asked
-from compat.emulator.translate import translate
+from compat.emulator.text import audio_tokens, billed_seconds, deltas, joined_text, separator, text_tokens
+from compat.emulator.translation import translate
 
 BARE_SNAPSHOT = "qwen3-asr-flash-2026-02-10"  # neither annotations nor usage.seconds (measured by third parties)
 
@@ -79,7 +80,7 @@ async def complete(asked: Asked) -> Response:
         raise refusals.algorithm(f"Unsupported language: {language}")
     sound = await sync_sound(asked, ask.model, _audio(ask.messages), max_bytes=asked.emulator.limits.sync_bytes)
     answer = _Answer(asked, ask, sound)
-    return await events.answered(answer, sound, stream=ask.stream)
+    return await sse.answered(answer, sound, stream=ask.stream)
 
 
 def _check_model(model: str, retired: frozenset[str]) -> None:
@@ -118,7 +119,7 @@ class _Answer:
 
     async def whole(self) -> dict[str, Any]:
         sentences = [sentence async for sentence in self._hearing.sentences()]
-        text = wording.joined(sentences)
+        text = joined_text(sentences)
         message: dict[str, Any] = {"role": "assistant", "content": text}
         if self._annotated:
             message["annotations"] = self._annotations(sentences[0] if sentences else None)
@@ -126,13 +127,13 @@ class _Answer:
         return self._envelope("chat.completion") | {"choices": [choice], "usage": self._usage(text)}
 
     def stream(self) -> AsyncIterator[bytes]:
-        return events.compat_stream(self._chunks(), self._asked)
+        return sse.compat_stream(self._chunks(), self._asked)
 
     async def _chunks(self) -> AsyncIterator[dict[str, Any]]:
         yield self._chunk({"content": "", "role": "assistant"})
         text = ""
         async for sentence in self._hearing.sentences():
-            for delta in wording.deltas(wording.joint(text, sentence.text) + sentence.text):
+            for delta in deltas(separator(text, sentence.text) + sentence.text):
                 noted = {"annotations": self._annotations(sentence)} if self._annotated else {}
                 text += delta
                 yield self._chunk({**noted, "content": delta, "role": None})
@@ -160,8 +161,8 @@ class _Answer:
         return [{"type": "audio_info", "language": language, "emotion": heard.emotion}]
 
     def _usage(self, text: str) -> dict[str, Any]:
-        audio, said = wording.audio_tokens(self._hearing.seconds), wording.text_tokens(text)
-        seconds = {"seconds": wording.billed_seconds(self._hearing.seconds)} if self._timed else {}
+        audio, said = audio_tokens(self._hearing.seconds), text_tokens(text)
+        seconds = {"seconds": billed_seconds(self._hearing.seconds)} if self._timed else {}
         return {
             "prompt_tokens": audio,
             "prompt_tokens_details": {"audio_tokens": audio, "text_tokens": 0},

@@ -16,8 +16,7 @@ from compat.emulator.engine import Engine, Hypothesis, Sentence, Unusable
 from compat.emulator.engines import engine as make
 from compat.emulator.engines.moonshine import model
 from compat.emulator.engines.scripted import Scripted
-from compat.emulator.faults import Faults, Rule
-from compat.emulator.presets import PRESETS, rules
+from compat.emulator.faults import PRESETS, Faults, Rule, preset_rules
 from compat.emulator.readings import Readings
 from compat.emulator.site import LOOPBACK, SERVICE, Reach, Site, hostname
 from compat.emulator.state import Limits
@@ -109,7 +108,7 @@ def _presets(given: Iterable[str]) -> list[Rule]:
             _show(f"{preset}  ({', '.join(surfaces)})" for preset, surfaces in PRESETS.items())
         if name not in PRESETS or (times and not times.isdecimal()):
             raise click.ClickException(f"--fault {text}: a name of {', '.join(PRESETS)}, and perhaps =TIMES.")
-        found += rules(name, int(times) if times else None)
+        found += preset_rules(name, int(times) if times else None)
     return found
 
 

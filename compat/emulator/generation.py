@@ -13,13 +13,14 @@ from typing import Any, Literal
 import msgspec
 from starlette.responses import Response
 
-from compat.emulator import audio3, events, refusals, wording
+from compat.emulator import generation_audio, refusals, sse
 from compat.emulator.engine import Sentence
 from compat.emulator.families import LANGUAGES, Family, family
-from compat.emulator.hearing import Hearing, sync_sound
 from compat.emulator.media import Sound
+from compat.emulator.recognition import Hearing, sync_sound
 from compat.emulator.refusals import Refusal
 from compat.emulator.surface import Asked
+from compat.emulator.text import billed_seconds, deltas, joined_text, separator, text_tokens
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -58,25 +59,25 @@ async def generate(asked: Asked) -> Response:
     except Refusal as refusal:
         if not (asked.streams and asked.emulator.readings.refusal_in_stream):
             raise
-        return events.streaming(_refused(asked, refusal))
+        return sse.streaming(_refused(asked, refusal))
 
 
 async def _refused(asked: Asked, refusal: Refusal) -> AsyncIterator[bytes]:
-    yield events.refused(1, refusal, asked.id, asked.emulator.readings)
+    yield sse.refused(1, refusal, asked.id, asked.emulator.readings)
 
 
 async def _generate(asked: Asked) -> Response:
     asked.require("model", "input")
     model = asked.body.get("model") if isinstance(asked.body, dict) else None
     if _check_model(asked, model if isinstance(model, str) else "") is Family.AUDIO3:
-        return await audio3.generate(asked)
+        return await generation_audio.generate(asked)
     ask = asked.decode(GenerationRequest)
     language = ask.parameters.asr_options.language
     if language and language not in LANGUAGES and asked.emulator.readings.refuse_unknown_language:
         raise refusals.algorithm(f"Unsupported language: {language}")
     sound = await sync_sound(asked, ask.model, _audio(ask), max_bytes=asked.emulator.limits.sync_bytes)
     answer = _Answer(asked, ask, sound)
-    return await events.answered(answer, sound, stream=asked.streams)
+    return await sse.answered(answer, sound, stream=asked.streams)
 
 
 def _check_model(asked: Asked, model: str) -> Family:
@@ -111,18 +112,18 @@ class _Answer:
 
     async def whole(self) -> dict[str, Any]:
         sentences = [sentence async for sentence in self._hearing.sentences()]
-        text = wording.joined(sentences)
+        text = joined_text(sentences)
         return self._body(text, text, sentences[0] if sentences else None, "stop")
 
     def stream(self) -> AsyncIterator[bytes]:
-        return events.native_stream(self._frames(), self._asked)
+        return sse.native_stream(self._frames(), self._asked)
 
     async def _frames(self) -> AsyncIterator[dict[str, Any]]:
         unfinished = "null" if self._readings.finish_reason_string else None
         text, last = "", None
         async for sentence in self._hearing.sentences():
             last = sentence
-            for delta in wording.deltas(wording.joint(text, sentence.text) + sentence.text):
+            for delta in deltas(separator(text, sentence.text) + sentence.text):
                 text += delta
                 yield self._body(delta if self._options.incremental_output else text, text, sentence, unfinished)
         yield self._body("" if self._options.incremental_output else text, text, last, "stop")
@@ -138,8 +139,8 @@ class _Answer:
         }
         usage = {
             "input_tokens_details": {"text_tokens": 0},
-            "output_tokens_details": {"text_tokens": wording.text_tokens(text)},
-            "seconds": wording.billed_seconds(self._hearing.seconds),
+            "output_tokens_details": {"text_tokens": text_tokens(text)},
+            "seconds": billed_seconds(self._hearing.seconds),
         }
         output = {"choices": [{"finish_reason": finish_reason, "message": message}]}
         return {"request_id": self._asked.id, "output": output, "usage": usage}

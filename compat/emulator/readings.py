@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from compat.emulator.realtime.settings import LiveReadings
+from compat.emulator.live_settings import LiveReadings
 
 
 class Readings(msgspec.Struct, frozen=True, kw_only=True):

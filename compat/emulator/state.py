@@ -17,9 +17,9 @@ from compat.emulator.bodies import Bodies
 from compat.emulator.engine import Engine
 from compat.emulator.faults import FaultBook, Faults, SurfaceName
 from compat.emulator.folder import Folder, own
+from compat.emulator.live_records import LiveRecords
+from compat.emulator.live_settings import LiveLimits
 from compat.emulator.readings import Readings
-from compat.emulator.realtime.records import LiveRecords
-from compat.emulator.realtime.settings import LiveLimits
 from compat.emulator.site import Site
 from compat.emulator.tasks import Task
 

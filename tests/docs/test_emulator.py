@@ -11,11 +11,10 @@ import msgspec
 import pytest
 
 from compat.emulator import control
-from compat.emulator.faults import Fault, Faults, Rule, SurfaceName
-from compat.emulator.gatekeeper import CONTROLS
+from compat.emulator.faults import PRESETS, Fault, Faults, Rule, SurfaceName
+from compat.emulator.live_faults import Trouble
 from compat.emulator.options import options
-from compat.emulator.presets import PRESETS
-from compat.emulator.realtime.troubles import Trouble
+from compat.emulator.origins import CONTROLS
 from tests.emulator.laptop import started
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "emulator.md").read_text()

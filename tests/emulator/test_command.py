@@ -14,9 +14,8 @@ from starlette.testclient import TestClient
 
 from compat.emulator import command
 from compat.emulator.engine import Hypothesis
-from compat.emulator.faults import Refuse
+from compat.emulator.faults import PRESETS, Refuse
 from compat.emulator.options import options
-from compat.emulator.presets import PRESETS
 from tests.emulator.laptop import CHAT, GENERATION, data_uri, wav
 
 AUDIO = {"type": "input_audio", "input_audio": {"data": data_uri(wav())}}

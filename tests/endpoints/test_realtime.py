@@ -22,7 +22,7 @@ from websockets.sync.client import connect as connect_sync
 from websockets.typing import Origin
 
 from compat.emulator.faults import Fault, Hang, Live, Refuse, Rule
-from compat.emulator.realtime.troubles import Sever
+from compat.emulator.live_faults import Sever
 from compat.endpoints.auth import Gate
 from compat.endpoints.conversation import Bounds
 from compat.endpoints.realtime import Realtime

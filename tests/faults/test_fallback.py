@@ -13,7 +13,7 @@ from compat.emulator.app import create_app as create_emulator
 from compat.emulator.engine import Sentence
 from compat.emulator.engines.scripted import Scripted
 from compat.emulator.faults import Break, FailTask, Fault, Faults, Hang, Live, Refuse, Rule, SurfaceName
-from compat.emulator.realtime.troubles import Sever
+from compat.emulator.live_faults import Sever
 from compat.emulator.state import Emulator
 from compat.settings import Settings
 from compat.variables import SettingsError

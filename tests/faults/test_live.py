@@ -16,7 +16,7 @@ import stamina
 from websockets.exceptions import ConnectionClosed
 
 from compat.emulator.faults import Answer, Fault, Hang, Live, Refuse, Rule
-from compat.emulator.realtime.troubles import Erring, Fail, Sever, Stall, Trouble
+from compat.emulator.live_faults import Erring, Fail, Sever, Stall, Trouble
 from tests.endpoints.live import calling, live_house, verdict
 from tests.faults.watch import Left, figures, nothing_is_left
 from tests.house import House

@@ -17,12 +17,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from compat.emulator import refusals
 from compat.emulator.faults import Answer, Cut, Fault, Hang, Live, Refuse
-from compat.emulator.realtime.faulty import Faulty, encoded
+from compat.emulator.live_faults import Erring, Sever, Stall, Strike, Trouble
+from compat.emulator.live_records import LiveRecord
+from compat.emulator.live_settings import LiveLimits
+from compat.emulator.realtime.fault_player import Faulty, encoded
 from compat.emulator.realtime.messages import Detail, Error, ServerEvent
-from compat.emulator.realtime.records import LiveRecord
 from compat.emulator.realtime.session import Session
-from compat.emulator.realtime.settings import LiveLimits
-from compat.emulator.realtime.troubles import Erring, Sever, Stall, Strike, Trouble
 from compat.emulator.refusals import Refusal
 from compat.emulator.state import Emulator, Seen
 from compat.emulator.surface import unauthorised

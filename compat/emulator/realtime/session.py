@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from typing import TypeAlias, assert_never
 
 from compat.emulator.engine import Engine
+from compat.emulator.live_records import LiveRecord
+from compat.emulator.live_settings import LiveLimits, LiveReadings
+from compat.emulator.realtime.audio_input import Intake, intake
 from compat.emulator.realtime.configuration import FORMATS, Configuration, sample
-from compat.emulator.realtime.intake import Intake, intake
 from compat.emulator.realtime.messages import (
     Append,
     Clear,
@@ -33,8 +35,6 @@ from compat.emulator.realtime.messages import (
     decode,
     heading,
 )
-from compat.emulator.realtime.records import LiveRecord
-from compat.emulator.realtime.settings import LiveLimits, LiveReadings
 from compat.emulator.realtime.turn import Turn
 from compat.emulator.realtime.vad import Change, Heard, Started, Stopped, Vad
 from compat.emulator.sound import BYTES_PER_MS

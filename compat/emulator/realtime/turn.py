@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from msgspec import UNSET
 
 from compat.emulator.engine import Hypothesis, Listener
+from compat.emulator.live_settings import LiveReadings
 from compat.emulator.realtime.messages import Committed, Completed, ItemCreated, ServerEvent, Text
-from compat.emulator.realtime.settings import LiveReadings
 from compat.emulator.sound import BYTES_PER_MS
 
 

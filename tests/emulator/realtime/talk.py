@@ -11,9 +11,9 @@ import msgspec
 from compat.emulator.engine import Engine, Hypothesis
 from compat.emulator.engines.scripted import Scripted
 from compat.emulator.engines.tones import Tones, encode, lay
-from compat.emulator.realtime.records import LiveRecord
+from compat.emulator.live_records import LiveRecord
+from compat.emulator.live_settings import LiveLimits, LiveReadings
 from compat.emulator.realtime.session import Session
-from compat.emulator.realtime.settings import LiveLimits, LiveReadings
 
 MODEL = "qwen3-asr-flash-realtime"
 MANUAL = {"turn_detection": None}

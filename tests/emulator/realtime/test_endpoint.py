@@ -18,10 +18,10 @@ from compat.emulator.engine import Hypothesis
 from compat.emulator.engines.moonshine import Moonshine
 from compat.emulator.engines.tones import Tones
 from compat.emulator.faults import Answer, Cut, Fault, Faults, Hang, Live, Refuse, Rule
+from compat.emulator.live_faults import Double, Erring, Fail, Late, Sever, Stall, Trouble, Unit
+from compat.emulator.live_settings import LiveLimits, LiveReadings
 from compat.emulator.readings import Readings
 from compat.emulator.realtime.endpoint import PATH
-from compat.emulator.realtime.settings import LiveLimits, LiveReadings
-from compat.emulator.realtime.troubles import Double, Erring, Fail, Late, Sever, Stall, Trouble, Unit
 from compat.emulator.state import Limits
 from tests.emulator.laptop import Laptop, Start, started
 from tests.emulator.realtime.talk import (

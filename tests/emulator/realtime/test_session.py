@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from compat.emulator.engine import Hypothesis
-from compat.emulator.realtime.settings import LiveLimits, LiveReadings
+from compat.emulator.live_settings import LiveLimits, LiveReadings
 from tests.emulator.realtime.talk import (
     COMMIT,
     FINISH,

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from compat.emulator.engine import Sentence, Word
-from compat.emulator.masking import masked, read
+from compat.emulator.filetrans.masking import masked, read
 
 SAID = Sentence(text="Oh hell, hello.", begin_ms=0, end_ms=900, words=(Word("hell", 200, 400, ","),))
 FILTERS: list[tuple[str | dict[str, Any] | None, str]] = [

@@ -12,10 +12,11 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from compat.emulator import events, refusals, wording
+from compat.emulator import refusals, sse
 from compat.emulator.families import LANGUAGES, family
 from compat.emulator.refusals import Refusal
 from compat.emulator.surface import Asked
+from compat.emulator.text import deltas, text_tokens
 
 MAX_TOKENS = 8192
 # Of the 92 those with a name of one word, or two that are asked for; the service takes a name or its code.
@@ -63,7 +64,7 @@ async def translate(asked: Asked) -> Response:
     text = _text(ask)
     answer = translation(text, ask.translation_options.target_lang)
     if ask.stream:
-        return events.streaming(events.compat_stream(_chunks(asked, ask, answer), asked))
+        return sse.streaming(sse.compat_stream(_chunks(asked, ask, answer), asked))
     message = {"role": "assistant", "content": answer}
     choice = {"index": 0, "finish_reason": "stop", "message": message}
     envelope = _envelope(asked, ask, "chat.completion")
@@ -93,7 +94,7 @@ def _text(ask: MtRequest) -> str:
     if options.target_lang == "auto":
         raise refusals.algorithm("Unsupported language: auto")
     text = ask.messages[0].content
-    if not 1 <= wording.text_tokens(text) <= MAX_TOKENS:
+    if not 1 <= text_tokens(text) <= MAX_TOKENS:
         raise refusals.algorithm(f"Range of input length should be [1, {MAX_TOKENS}]")
     return text
 
@@ -102,7 +103,7 @@ async def _chunks(asked: Asked, ask: MtRequest, answer: str) -> AsyncIterator[di
     """plus and turbo repeat the whole text so far in every chunk (field reports); flash and lite by reading."""
     cumulative = ask.model.startswith(("qwen-mt-plus", "qwen-mt-turbo")) or asked.emulator.readings.mt_flash_cumulative
     said = ""
-    for delta in wording.deltas(answer):
+    for delta in deltas(answer):
         said += delta
         yield _chunk(asked, ask, {"content": said if cumulative else delta, "role": "assistant"})
     yield _chunk(asked, ask, {"content": said if cumulative else "", "role": None}, finish_reason="stop")
@@ -122,5 +123,5 @@ def _envelope(asked: Asked, ask: MtRequest, kind: str) -> dict[str, Any]:
 
 
 def _usage(text: str, answer: str) -> dict[str, int]:
-    read, said = wording.text_tokens(text), wording.text_tokens(answer)
+    read, said = text_tokens(text), text_tokens(answer)
     return {"prompt_tokens": read, "completion_tokens": said, "total_tokens": read + said}

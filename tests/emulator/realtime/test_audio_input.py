@@ -8,7 +8,7 @@ import av
 import pytest
 
 from compat.emulator.engines.tones import Decoder
-from compat.emulator.realtime.intake import Intake, intake
+from compat.emulator.realtime.audio_input import Intake, intake
 from compat.emulator.realtime.messages import Refused
 from tests.emulator.realtime.talk import spoken
 from tests.emulator.recordings import encoded, wav

@@ -12,9 +12,10 @@ import uuid
 import msgspec
 from starlette.responses import FileResponse, Response
 
-from compat.emulator import filework, masking, refusals, telling
+from compat.emulator import refusals
 from compat.emulator.families import LANGUAGES, Family, family
 from compat.emulator.faults import Expire, FailFile, FailTask, Slow
+from compat.emulator.filetrans import masking, responses, runner
 from compat.emulator.refusals import Refusal
 from compat.emulator.surface import Asked, authorise
 from compat.emulator.tasks import FileWork, Status, Task, TaskParameters
@@ -50,7 +51,7 @@ async def submit(asked: Asked) -> Response:
         fault=fault,
     )
     asked.emulator.tasks[task.id] = task
-    task.job = asked.emulator.spawn(filework.work(asked.emulator, task))
+    task.job = asked.emulator.spawn(runner.work(asked.emulator, task))
     output = {"task_id": task.id, "task_status": Status.PENDING}
     return refusals.json_response({"request_id": asked.id, "output": output})
 
@@ -110,7 +111,7 @@ async def query(asked: Asked) -> Response:
             {"request_id": asked.id, "output": {"task_id": task_id, "task_status": "UNKNOWN"}}
         )
     task.polls += 1
-    body = telling.told(asked.emulator, task, asked.base_url, expired=isinstance(asked.fault, Expire))
+    body = responses.told(asked.emulator, task, asked.base_url, expired=isinstance(asked.fault, Expire))
     return refusals.json_response({"request_id": asked.id} | body)
 
 
@@ -150,7 +151,7 @@ async def listing(asked: Asked) -> Response:
 
 def _listed(asked: Asked, task: Task) -> bool:
     query = asked.request.query_params
-    at = "".join(filter(str.isdigit, telling.stamp(asked.emulator, task.submitted)))[:14]
+    at = "".join(filter(str.isdigit, responses.stamp(asked.emulator, task.submitted)))[:14]
     return (
         task.account == asked.account
         and query.get("model_name", task.model) == task.model
@@ -165,7 +166,7 @@ def _entry(asked: Asked, task: Task) -> dict[str, str]:
         "task_id": task.id,
         "model_name": task.model,
         "status": status,
-        "submit_time": telling.stamp(asked.emulator, task.submitted),
+        "submit_time": responses.stamp(asked.emulator, task.submitted),
     }
 
 
@@ -176,7 +177,7 @@ async def result(asked: Asked) -> Response:
         authorise(request, emulator.keys)
     query = request.query_params
     expires = query.get("Expires", "")
-    if query.get("Signature") != telling.signature(emulator, urllib.parse.unquote(request.url.path), expires):
+    if query.get("Signature") != responses.signature(emulator, urllib.parse.unquote(request.url.path), expires):
         raise Refusal(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")
     if int(expires) <= emulator.clock():
         raise Refusal(403, "AccessDenied", "Request has expired.")

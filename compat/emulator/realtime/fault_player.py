@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from compat.emulator.live_faults import Double, Fail, Late, Strike, Trouble, Unit
+from compat.emulator.live_records import LiveRecord
 from compat.emulator.realtime.messages import Completed, Failed, Finished, ServerEvent
-from compat.emulator.realtime.records import LiveRecord
-from compat.emulator.realtime.troubles import Double, Fail, Late, Strike, Trouble, Unit
 
 
 class Faulty:

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from compat.emulator.realtime.faulty import Faulty
-from compat.emulator.realtime.records import LiveRecord
-from compat.emulator.realtime.troubles import Double, Erring, Fail, Late, Sever, Stall, Strike, Trouble
+from compat.emulator.live_faults import Double, Erring, Fail, Late, Sever, Stall, Strike, Trouble
+from compat.emulator.live_records import LiveRecord
+from compat.emulator.realtime.fault_player import Faulty
 from tests.emulator.realtime.talk import COMMIT, FINISH, MANUAL, Event, Talk, decoded, frames, kinds, spoken
 
 TURN = ["committed", "created", "text", "completed"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
@@ -12,13 +13,14 @@ from compat.emulator.engine import Sentence, Word
 
 AUDIO_TOKENS_PER_SECOND = 25
 DELTA_WORDS = 3
+CONFIDENCE = 0.95
 CJK = "\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef"
 TOKEN = re.compile(rf"\s*(?:[{CJK}]|[^\s{CJK}]+)\s*$|\s*(?:[{CJK}]|[^\s{CJK}]+)")
 WIDE = re.compile(f"[{CJK}]")
 PUNCTUATION = ",.!?;:…，。！？；：、"
 
 
-def joint(before: str, after: str) -> str:
+def separator(before: str, after: str) -> str:
     """What stands between two sentences: a space, except next to Chinese and its like."""
     if not before or not after or WIDE.match(before[-1]) or WIDE.match(after[0]):
         return ""
@@ -30,10 +32,10 @@ def is_wide(text: str) -> bool:
     return bool(text) and WIDE.match(text[-1]) is not None
 
 
-def joined(sentences: list[Sentence]) -> str:
+def joined_text(sentences: list[Sentence]) -> str:
     text = ""
     for sentence in sentences:
-        text += joint(text, sentence.text) + sentence.text
+        text += separator(text, sentence.text) + sentence.text
     return text
 
 
@@ -78,6 +80,21 @@ def words_of(sentence: Sentence) -> tuple[Word, ...]:
     )
 
 
+def timed_words(sentence: Sentence, *, spaced: bool = False, confidence: bool = False) -> list[dict[str, Any]]:
+    """Punctuation stands apart. `spaced`: a Latin word that nothing follows brings its space along (`"Hello "`)."""
+    sure = {"confidence": CONFIDENCE} if confidence else {}
+    return [
+        {
+            "begin_time": word.begin_ms,
+            "end_time": word.end_ms,
+            "text": word.text + (" " if spaced and not word.punctuation and not is_wide(word.text) else ""),
+            "punctuation": word.punctuation,
+            **sure,
+        }
+        for word in words_of(sentence)
+    ]
+
+
 def clauses(sentence: Sentence) -> list[Sentence]:
     """The sentence cut after each punctuated word, as filetrans does when it is asked for words."""
     parts: list[list[Word]] = [[]]
@@ -91,7 +108,7 @@ def clauses(sentence: Sentence) -> list[Sentence]:
 def _clause(sentence: Sentence, words: tuple[Word, ...]) -> Sentence:
     text = ""
     for word in words:
-        text += joint(text, word.text) + word.text + word.punctuation
+        text += separator(text, word.text) + word.text + word.punctuation
     return msgspec.structs.replace(
         sentence, text=text, begin_ms=words[0].begin_ms, end_ms=words[-1].end_ms, words=words
     )

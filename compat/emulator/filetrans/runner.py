@@ -8,19 +8,20 @@ from typing import Any
 
 import msgspec
 
-from compat.emulator import masking, results, sound
+from compat.emulator import sound
 from compat.emulator.engine import Sentence
 from compat.emulator.families import Family
 from compat.emulator.faults import FailFile, FailTask, Slow
 from compat.emulator.fetching import RULE
-from compat.emulator.hearing import Hearing
+from compat.emulator.filetrans import documents, masking
+from compat.emulator.filetrans.documents import Channel, Heard, Kind
 from compat.emulator.media import MediaTrouble, Sound, Source, Trouble, fetch
 from compat.emulator.readings import Readings
-from compat.emulator.results import Channel, Heard, Kind
+from compat.emulator.recognition import Hearing
 from compat.emulator.sound import BadSound
 from compat.emulator.state import Emulator
 from compat.emulator.tasks import Failure, FileWork, Status, Task
-from compat.emulator.wording import billed_seconds
+from compat.emulator.text import billed_seconds
 
 # Model Studio's error codes page, "task-level" (2026-10); fun-asr and its kin have a word of their own for downloads.
 CODES: dict[Trouble, tuple[str, str]] = {
@@ -156,7 +157,7 @@ def properties(path: Path) -> Kind:
 def _billed(task: Task, heard: Heard) -> int:
     """Whole seconds: of each channel's sound, or of its speech where fun-asr bills."""
     if task.family in {Family.FUN, Family.PARAFORMER}:
-        spoken = sum(results.spoken_ms(channel.sentences) for channel in heard.transcripts)
+        spoken = sum(documents.spoken_ms(channel.sentences) for channel in heard.transcripts)
         return billed_seconds(spoken / 1000)
     return billed_seconds(heard.seconds) * len(heard.transcripts)
 
@@ -165,10 +166,10 @@ def document(task: Task, heard: Heard, readings: Readings) -> dict[str, Any]:
     asked = task.parameters
     match task.family:
         case Family.FILETRANS:
-            return results.filetrans(heard, words=asked.enable_words, language=asked.language)
+            return documents.filetrans(heard, words=asked.enable_words, language=asked.language)
         case Family.PARAFORMER:
             timed = asked.timestamp_alignment_enabled or readings.paraformer_always_timed
-            return results.fun(heard, speakers=asked.diarization_enabled, times=timed, confidence=False)
+            return documents.fun(heard, speakers=asked.diarization_enabled, times=timed, confidence=False)
         case _:
             sure = task.family is Family.AUDIO3_FILES
-            return results.fun(heard, speakers=asked.diarization_enabled, times=True, confidence=sure)
+            return documents.fun(heard, speakers=asked.diarization_enabled, times=True, confidence=sure)

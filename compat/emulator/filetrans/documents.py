@@ -10,10 +10,8 @@ from typing import Any
 
 import msgspec
 
-from compat.emulator import wording
 from compat.emulator.engine import Sentence
-
-CONFIDENCE = 0.95
+from compat.emulator.text import clauses, joined_text, timed_words
 
 
 class Channel(msgspec.Struct, frozen=True):
@@ -48,10 +46,10 @@ def filetrans(heard: Heard, *, words: bool, language: str | None) -> dict[str, A
 
 
 def _filetrans_channel(channel: Channel, words: bool, language: str | None) -> dict[str, Any]:
-    sentences = [part for whole in channel.sentences for part in (wording.clauses(whole) if words else [whole])]
+    sentences = [part for whole in channel.sentences for part in (clauses(whole) if words else [whole])]
     return {
         "channel_id": channel.id,
-        "text": wording.joined(list(channel.sentences)),
+        "text": joined_text(list(channel.sentences)),
         "sentences": [
             {
                 "sentence_id": number,
@@ -81,7 +79,7 @@ def fun(heard: Heard, *, speakers: bool, times: bool, confidence: bool) -> dict[
             {
                 "channel_id": channel.id,
                 "content_duration_in_milliseconds": spoken_ms(channel.sentences),
-                "text": wording.joined(list(channel.sentences)),
+                "text": joined_text(list(channel.sentences)),
                 "sentences": [
                     _fun_sentence(number, sentence, speakers, times, confidence)
                     for number, sentence in enumerate(channel.sentences, 1)
@@ -104,21 +102,6 @@ def _fun_sentence(number: int, sentence: Sentence, speakers: bool, times: bool, 
     if times:
         told["words"] = timed_words(sentence, spaced=True, confidence=confidence)
     return told
-
-
-def timed_words(sentence: Sentence, *, spaced: bool = False, confidence: bool = False) -> list[dict[str, Any]]:
-    """Punctuation stands apart. `spaced`: a Latin word that nothing follows brings its space along (`"Hello "`)."""
-    sure = {"confidence": CONFIDENCE} if confidence else {}
-    return [
-        {
-            "begin_time": word.begin_ms,
-            "end_time": word.end_ms,
-            "text": word.text + (" " if spaced and not word.punctuation and not wording.is_wide(word.text) else ""),
-            "punctuation": word.punctuation,
-            **sure,
-        }
-        for word in wording.words_of(sentence)
-    ]
 
 
 def spoken_ms(sentences: tuple[Sentence, ...]) -> int:

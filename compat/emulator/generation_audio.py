@@ -13,13 +13,13 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from compat.emulator import events, refusals, wording
+from compat.emulator import refusals, sse
 from compat.emulator.engine import Sentence
-from compat.emulator.hearing import Hearing, MediaRefusal, sync_sound
 from compat.emulator.media import Sound, Trouble
+from compat.emulator.recognition import Hearing, MediaRefusal, sync_sound
 from compat.emulator.refusals import Refusal
-from compat.emulator.results import timed_words
 from compat.emulator.surface import Asked
+from compat.emulator.text import PUNCTUATION, billed_seconds, joined_text, timed_words
 
 BATCHED_FROM = 60.0  # seconds of sound
 
@@ -58,7 +58,7 @@ async def generate(asked: Asked) -> Response:
     if not ask.parameters.format:
         raise refusals.invalid("UNSUPPORTED_FORMAT: format is empty")
     answer = _Answer(asked, ask, await _sound(asked, ask))
-    return await events.answered(answer, answer.sound, stream=asked.streams)
+    return await sse.answered(answer, answer.sound, stream=asked.streams)
 
 
 async def _sound(asked: Asked, ask: Request3) -> Sound:
@@ -97,7 +97,7 @@ class _Answer:
         return self._body(sentences)
 
     def stream(self) -> AsyncIterator[bytes]:
-        return events.native_stream(self._batches(), self._asked)
+        return sse.native_stream(self._batches(), self._asked)
 
     async def _batches(self) -> AsyncIterator[dict[str, Any]]:
         """A long sound's sentence comes twice: as a draft, then as it stays; the end says it all once more."""
@@ -115,8 +115,8 @@ class _Answer:
     def _body(self, sentences: list[Sentence], *, ended: bool = True) -> dict[str, Any]:
         shown = [self._sentence(index, sentence) for index, sentence in enumerate(sentences, 1)]
         shown[-1]["sentence_end"] = ended
-        answer = {"text": wording.joined(sentences), "sentence": shown[-1], "sentences": shown}
-        usage = {"usage": {"duration": wording.billed_seconds(self._hearing.seconds)}}
+        answer = {"text": joined_text(sentences), "sentence": shown[-1], "sentences": shown}
+        usage = {"usage": {"duration": billed_seconds(self._hearing.seconds)}}
         match self._readings.audio3_shape:
             case "output":
                 return {"request_id": self._asked.id, "output": answer} | usage
@@ -145,4 +145,4 @@ def no_words() -> Refusal:
 
 def draft(sentence: Sentence) -> Sentence:
     """A first guess that will be revised: neither capitals nor punctuation yet."""
-    return msgspec.structs.replace(sentence, text=sentence.text.lower().rstrip(wording.PUNCTUATION), words=())
+    return msgspec.structs.replace(sentence, text=sentence.text.lower().rstrip(PUNCTUATION), words=())

@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compat.emulator import wording
 from compat.emulator.engine import Sentence, Word
+from compat.emulator.text import audio_tokens, billed_seconds, clauses, deltas, separator, words_of
 
 
 @given(st.text())
 def test_deltas_are_the_text(text: str) -> None:
-    assert "".join(wording.deltas(text)) == (text if text.strip() else "")
+    assert "".join(deltas(text)) == (text if text.strip() else "")
 
 
 @pytest.mark.parametrize(
-    ("text", "deltas"),
+    ("text", "pieces"),
     [
         ("", []),
         ("one", ["one"]),
@@ -25,16 +25,16 @@ def test_deltas_are_the_text(text: str) -> None:
         ("欢迎使用hello", ["欢迎使", "用hello"]),
     ],
 )
-def test_deltas_are_of_a_few_words(text: str, deltas: list[str]) -> None:
-    assert list(wording.deltas(text)) == deltas
+def test_deltas_are_of_a_few_words(text: str, pieces: list[str]) -> None:
+    assert list(deltas(text)) == pieces
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "joint"),
+    ("before", "after", "between"),
     [("", "a", ""), ("a", "", ""), ("a.", "b", " "), ("欢", "b", ""), ("a", "迎", ""), ("。", "b", "")],
 )
-def test_joints(before: str, after: str, joint: str) -> None:
-    assert wording.joint(before, after) == joint
+def test_betweens(before: str, after: str, between: str) -> None:
+    assert separator(before, after) == between
 
 
 @pytest.mark.parametrize(
@@ -48,23 +48,23 @@ def test_joints(before: str, after: str, joint: str) -> None:
     ],
 )
 def test_words_are_spread_evenly_where_the_engine_has_none(text: str, words: tuple[Word, ...]) -> None:
-    assert wording.words_of(Sentence(text=text, begin_ms=0, end_ms=1000)) == words
+    assert words_of(Sentence(text=text, begin_ms=0, end_ms=1000)) == words
 
 
 def test_the_engine_s_own_words_stand() -> None:
     words = (Word("Hi", 10, 20),)
 
-    assert wording.words_of(Sentence(text="Hi", begin_ms=0, end_ms=1000, words=words)) == words
+    assert words_of(Sentence(text="Hi", begin_ms=0, end_ms=1000, words=words)) == words
 
 
 def test_clauses_end_at_punctuation() -> None:
     whole = Sentence(text="Well, I go. Now", begin_ms=0, end_ms=800, speaker=3, emotion="sad")
 
-    assert [(part.text, part.begin_ms, part.end_ms, part.speaker, part.emotion) for part in wording.clauses(whole)] == [
+    assert [(part.text, part.begin_ms, part.end_ms, part.speaker, part.emotion) for part in clauses(whole)] == [
         ("Well,", 0, 200, 3, "sad"), ("I go.", 200, 600, 3, "sad"), ("Now", 600, 800, 3, "sad")
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("seconds", "tokens", "billed"), [(0.2, 25, 1), (1, 25, 1), (1.5, 38, 2), (286, 7150, 286)])
 def test_figures(seconds: float, tokens: int, billed: int) -> None:
-    assert (wording.audio_tokens(seconds), wording.billed_seconds(seconds)) == (tokens, billed)
+    assert (audio_tokens(seconds), billed_seconds(seconds)) == (tokens, billed)

@@ -1,0 +1,175 @@
+"""The task surface: submit, query, list, cancel and result addresses."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import httpx2
+import pytest
+
+from compat.emulator.faults import Expire, Faults, Rule, Slow
+from compat.emulator.readings import Readings
+from tests.emulator.filetrans.tasks import AUDIO3, EVERY, FILETRANS, address, submitted
+from tests.emulator.laptop import ASYNC, TRANSCRIPTION, Start
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "denied", "status", "code"),
+    [
+        ("qwen3-asr-flash", {"file_url": "u"}, False, 400, "InvalidParameter"),
+        ("qwen3-asr-flash", {"file_url": "u"}, True, 403, "AccessDenied"),
+        ("qwen9", {"file_url": "u"}, False, 404, "ModelNotFound"),
+        ("fun-asr", {"file_url": "u"}, False, 400, "InvalidParameter"),
+        ("fun-asr", {"file_urls": []}, False, 400, "InvalidParameter"),
+        (AUDIO3, {"file_urls": ["u", "v"]}, False, 400, "InvalidParameter"),
+    ],
+)
+def test_a_submit_it_refuses(
+    start: Start, model: str, given: dict[str, Any], denied: bool, status: int, code: str
+) -> None:
+    answer = start(readings=Readings(sync_on_async_denied=denied)).submit(model, given)
+
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def test_language_hints_are_not_for_qwen3(start: Start) -> None:
+    laptop = start()
+
+    assert laptop.submit(FILETRANS, {"file_url": "u"}, True, language_hints=["en"]).status_code == 400
+    assert laptop.submit("fun-asr", {"file_urls": ["u"]}, True, language_hints=["en"]).status_code == 200
+
+
+@pytest.mark.parametrize(("refuse", "status"), [(False, 200), (True, 400)])
+def test_an_unknown_language_either_way(start: Start, refuse: bool, status: int) -> None:
+    laptop = start(readings=Readings(refuse_unknown_language=refuse))
+
+    assert laptop.submit(FILETRANS, {"file_url": "u"}, True, language="xx").status_code == status
+
+
+def test_a_submit_without_the_async_header(start: Start) -> None:
+    answer = start().http.post(TRANSCRIPTION, json={"model": "fun-asr", "input": {"file_urls": ["u"]}})
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "AccessDenied")
+    assert answer.json()["message"] == "current user api does not support synchronous calls."
+
+
+def test_a_task_runs_while_it_is_slow(start: Start) -> None:
+    laptop = start(faults=Faults((Rule("submit", Slow(polls=2)),)))
+    task_id = submitted(laptop)
+    first, second = laptop.query(task_id)["output"], laptop.query(task_id)["output"]
+
+    assert (first["task_status"], second["task_status"]) == ("RUNNING", "RUNNING")
+    assert first["task_metrics"] == {"TOTAL": 1, "SUCCEEDED": 0, "FAILED": 0}
+    assert "result" not in first
+    assert laptop.finished(task_id)["output"]["task_status"] == "SUCCEEDED"
+
+
+def test_a_task_is_slow_for_so_long(start: Start) -> None:
+    now = [1_795_000_000.0]
+    laptop = start(faults=Faults((Rule("submit", Slow(seconds=60)),)), clock=lambda: now[0])
+    task_id = submitted(laptop)
+
+    assert laptop.query(task_id)["output"]["task_status"] == "RUNNING"
+    now[0] += 61
+    assert laptop.finished(task_id)["output"]["task_status"] == "SUCCEEDED"
+
+
+def test_a_query_may_be_a_post(start: Start) -> None:
+    laptop = start()
+
+    assert laptop.http.post(f"/api/v1/tasks/{submitted(laptop)}").json()["output"]["task_id"]
+
+
+def test_an_unknown_task_is_unknown(start: Start) -> None:
+    now = [time.time()]
+    laptop = start(clock=lambda: now[0])
+    task_id = submitted(laptop)
+
+    assert laptop.query("00000000")["output"] == {"task_id": "00000000", "task_status": "UNKNOWN"}
+    stranger = httpx2.get(f"{laptop.url}/api/v1/tasks/{task_id}", headers={"authorization": "Bearer other"})
+    assert stranger.json()["output"]["task_status"] == "UNKNOWN"
+    laptop.finished(task_id)
+    now[0] += 24 * 3600
+    assert laptop.query(task_id)["output"]["task_status"] == "UNKNOWN"
+
+
+@pytest.mark.parametrize(
+    ("status", "running_too", "answer"), [("PENDING", False, 200), ("RUNNING", False, 400), ("RUNNING", True, 200)]
+)
+def test_cancel(start: Start, status: Any, running_too: bool, answer: int) -> None:  # noqa: ANN401 - a Literal
+    slow = Faults((Rule("submit", Slow(polls=100, status=status)),))
+    laptop = start(faults=slow, readings=Readings(cancel_running=running_too))
+    task_id = submitted(laptop)
+    cancelled = laptop.http.post(f"/api/v1/tasks/{task_id}/cancel")
+
+    assert cancelled.status_code == answer
+    assert laptop.query(task_id)["output"]["task_status"] == ("CANCELED" if answer == 200 else status)
+    if answer != 200:
+        assert cancelled.json()["code"] == "UnsupportedOperation"
+
+
+def test_the_list(start: Start) -> None:
+    laptop = start(clock=lambda: 1_795_000_000.0)
+    ids = [submitted(laptop, model) for model in EVERY]
+    for task_id in ids:
+        laptop.finished(task_id)
+
+    def listed(**query: str) -> list[str]:
+        body = laptop.http.get("/api/v1/tasks/", params=query).json()
+        return [task["task_id"] for task in body["data"]]
+
+    assert listed() == ids[::-1]
+    assert listed(model_name="fun-asr") == [ids[1]]
+    assert listed(status="FAILED") == []
+    assert listed(page_no="2", page_size="3") == [ids[0]]
+    assert listed(start_time="20261118190640", end_time="20261118190640") == ids[::-1]
+    assert listed(end_time="20261118190639") == []
+    assert laptop.http.get("/api/v1/tasks", params={"page_no": "x"}).status_code == 400
+
+
+@pytest.mark.parametrize(("utc", "shown"), [(False, "19:06:40"), (True, "11:06:40")])
+def test_times_either_way(start: Start, utc: bool, shown: str) -> None:
+    laptop = start(clock=lambda: 1_795_000_000.0, readings=Readings(task_times_utc=utc))
+
+    assert laptop.query(submitted(laptop))["output"]["submit_time"] == f"2026-11-18 {shown}.000"
+
+
+def test_a_result_expires(start: Start) -> None:
+    now = [1_795_000_000.0]
+    laptop = start(clock=lambda: now[0])
+    url = address(laptop.transcribe(FILETRANS))
+
+    assert httpx2.get(url).status_code == 200
+    assert "SignatureDoesNotMatch" in httpx2.get(url.replace("Expires=1", "Expires=2")).text
+    assert httpx2.get(url.partition("?")[0]).status_code == 403
+    now[0] += 24 * 3600 + 1
+    late = httpx2.get(url)
+    assert (late.status_code, late.headers["content-type"]) == (403, "application/xml")
+    assert "Request has expired." in late.text
+
+
+def test_a_result_expires_by_a_fault(start: Start) -> None:
+    laptop = start(faults=Faults((Rule("query", Expire(), times=None),)))
+    url = address(laptop.transcribe(FILETRANS))
+    assert httpx2.get(url).status_code == 403
+
+
+def test_a_result_may_ask_for_the_key(start: Start) -> None:
+    laptop = start(readings=Readings(result_needs_key=True))
+    url = address(laptop.transcribe(FILETRANS))
+
+    assert (httpx2.get(url).status_code, laptop.http.get(url).status_code) == (401, 200)
+
+
+def test_a_retired_model(start: Start) -> None:
+    laptop = start(readings=Readings(retired=frozenset({"paraformer-v2"})))
+
+    assert laptop.submit("paraformer-v2", {"file_urls": ["u"]}).json()["code"] == "AccessDenied"
+
+
+def test_a_key_is_asked_for(start: Start) -> None:
+    url = start().url
+
+    assert httpx2.post(url + TRANSCRIPTION, json={}, headers=ASYNC).json()["code"] == "InvalidApiKey"
+    assert httpx2.get(f"{url}/api/v1/tasks/1").status_code == 401
