@@ -17,7 +17,7 @@ from compat.emulator import chat, control, generation, not_found, refusals, uplo
 from compat.emulator.engine import Engine
 from compat.emulator.faults import Faults
 from compat.emulator.filetrans import endpoint as filetrans
-from compat.emulator.origins import Gatekeeper
+from compat.emulator.origins import OriginMiddleware
 from compat.emulator.readings import Readings
 from compat.emulator.realtime import endpoint as realtime
 from compat.emulator.site import Site
@@ -59,7 +59,7 @@ def create_app(
     app = Starlette(
         routes=routes(emulator),
         lifespan=lifespan,
-        middleware=[Middleware(Gatekeeper, site=emulator.site)],
+        middleware=[Middleware(OriginMiddleware, site=emulator.site)],
         exception_handlers={ClientDisconnect: _gone},
     )
     app.state.emulator = emulator

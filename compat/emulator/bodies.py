@@ -14,9 +14,9 @@ class Bodies:
         self._held = 0
 
     @contextlib.contextmanager
-    def part(self) -> Iterator[Part]:
+    def part(self) -> Iterator[HeldBody]:
         """The body of one request, held until the answer has been sent."""
-        part = Part(self)
+        part = HeldBody(self)
         try:
             yield part
         finally:
@@ -29,7 +29,7 @@ class Bodies:
         self._held += size
 
 
-class Part:
+class HeldBody:
     def __init__(self, bodies: Bodies) -> None:
         self._bodies = bodies
         self.size = 0

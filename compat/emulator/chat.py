@@ -18,7 +18,7 @@ from compat.emulator.engine import Sentence
 from compat.emulator.families import LANGUAGES, Family, family
 from compat.emulator.faults import SurfaceName
 from compat.emulator.media import Sound
-from compat.emulator.recognition import Hearing, sync_sound
+from compat.emulator.recognition import Recognition, sync_sound
 from compat.emulator.refusals import Refusal
 from compat.emulator.surface import Asked
 from compat.emulator.text import audio_tokens, billed_seconds, deltas, joined_text, separator, text_tokens
@@ -31,7 +31,7 @@ class InputAudio(msgspec.Struct, frozen=True):
     data: str = ""
 
 
-class Part(msgspec.Struct, frozen=True):
+class ChatPart(msgspec.Struct, frozen=True):
     type: str = ""
     text: str | None = None
     input_audio: InputAudio | None = None
@@ -39,7 +39,7 @@ class Part(msgspec.Struct, frozen=True):
 
 class ChatMessage(msgspec.Struct, frozen=True):
     role: Literal["system", "user", "assistant"]
-    content: str | list[Part] = ""
+    content: str | list[ChatPart] = ""
 
 
 class StreamOptions(msgspec.Struct, frozen=True):
@@ -79,7 +79,7 @@ async def complete(asked: Asked) -> Response:
     if language and language not in LANGUAGES and asked.emulator.readings.refuse_unknown_language:
         raise refusals.algorithm(f"Unsupported language: {language}")
     sound = await sync_sound(asked, ask.model, _audio(ask.messages), max_bytes=asked.emulator.limits.sync_bytes)
-    answer = _Answer(asked, ask, sound)
+    answer = _Completion(asked, ask, sound)
     return await sse.answered(answer, sound, stream=ask.stream)
 
 
@@ -105,20 +105,20 @@ def _audio(messages: list[ChatMessage]) -> str:
     return parts[0].input_audio.data
 
 
-class _Answer:
+class _Completion:
     """One completion, whole or in chunks."""
 
     def __init__(self, asked: Asked, ask: ChatRequest, sound: Sound) -> None:
         readings = asked.emulator.readings
         self._asked = asked
         self._ask = ask
-        self._hearing = Hearing(asked.emulator, sound)
+        self._recognition = Recognition(asked.emulator, sound)
         self._annotated = readings.annotations and ask.model != BARE_SNAPSHOT
         self._timed = readings.seconds and ask.model != BARE_SNAPSHOT
         self._created = int(asked.emulator.clock())
 
     async def whole(self) -> dict[str, Any]:
-        sentences = [sentence async for sentence in self._hearing.sentences()]
+        sentences = [sentence async for sentence in self._recognition.sentences()]
         text = joined_text(sentences)
         message: dict[str, Any] = {"role": "assistant", "content": text}
         if self._annotated:
@@ -132,7 +132,7 @@ class _Answer:
     async def _chunks(self) -> AsyncIterator[dict[str, Any]]:
         yield self._chunk({"content": "", "role": "assistant"})
         text = ""
-        async for sentence in self._hearing.sentences():
+        async for sentence in self._recognition.sentences():
             for delta in deltas(separator(text, sentence.text) + sentence.text):
                 noted = {"annotations": self._annotations(sentence)} if self._annotated else {}
                 text += delta
@@ -161,8 +161,8 @@ class _Answer:
         return [{"type": "audio_info", "language": language, "emotion": heard.emotion}]
 
     def _usage(self, text: str) -> dict[str, Any]:
-        audio, said = audio_tokens(self._hearing.seconds), text_tokens(text)
-        seconds = {"seconds": billed_seconds(self._hearing.seconds)} if self._timed else {}
+        audio, said = audio_tokens(self._recognition.seconds), text_tokens(text)
+        seconds = {"seconds": billed_seconds(self._recognition.seconds)} if self._timed else {}
         return {
             "prompt_tokens": audio,
             "prompt_tokens_details": {"audio_tokens": audio, "text_tokens": 0},

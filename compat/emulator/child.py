@@ -30,7 +30,7 @@ GOODBYE = 3.0  # seconds for requests under way, when the parent has gone
 KEPT = 600.0  # seconds for which an upload or a result may be wanted: the parent uses them at once
 
 
-class Given(msgspec.Struct, frozen=True, kw_only=True):
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """`fd` is a Unix socket that listens at `path`, alone in its folder; `folder` is this engine's alone. `key` is new
     at each start of the parent."""
 
@@ -43,7 +43,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     reach: frozenset[Reach] = frozenset()
 
 
-class _Server(uvicorn.Server):
+class _EngineServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, engine: Loadable) -> None:
         super().__init__(config)
         self._engine = engine
@@ -77,7 +77,7 @@ def main() -> None:
     line = sys.stdin.buffer.readline()
     if not line:
         return
-    given = msgspec.json.decode(line, type=Given)
+    given = msgspec.json.decode(line, type=Launch)
     engine = make(given.engine)
     app = create_app(
         engine,
@@ -94,7 +94,7 @@ def main() -> None:
         ws="websockets-sansio",
         ws_max_size=24 << 20,
     )
-    server = _Server(config, engine)
+    server = _EngineServer(config, engine)
     serving = threading.Thread(target=_serve, args=(server, socket.socket(fileno=given.fd)), daemon=True)
     serving.start()
     sys.stdin.buffer.read()  # until the parent's end of the pipe is closed
@@ -105,7 +105,7 @@ def main() -> None:
     os._exit(0)
 
 
-def _serve(server: _Server, listener: socket.socket) -> None:
+def _serve(server: _EngineServer, listener: socket.socket) -> None:
     """Off the main thread uvicorn leaves signals alone. Where it ends on its own, so does the process."""
     server.run(sockets=[listener])
     if not server.should_exit:

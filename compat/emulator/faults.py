@@ -18,7 +18,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from compat.emulator.live_faults import Erring, Sever, Stall, Trouble
+from compat.emulator.live_faults import Erring, LiveFault, Sever, Stall
 
 SurfaceName: TypeAlias = Literal[
     "chat", "translate", "generation", "submit", "query", "list", "cancel", "result", "policy", "store", "realtime"
@@ -73,7 +73,7 @@ class Expire(msgspec.Struct, frozen=True, tag="expire"):
 
 
 class Live(msgspec.Struct, frozen=True, tag="live"):
-    troubles: tuple[Trouble, ...]
+    troubles: tuple[LiveFault, ...]
 
 
 Fault: TypeAlias = Refuse | Answer | Hang | Cut | Break | FailTask | FailFile | Slow | Expire | Live
@@ -112,7 +112,7 @@ class Faults(msgspec.Struct, frozen=True):
     rules: tuple[Rule, ...] = ()
 
 
-class FaultBook:
+class ArmedFaults:
     """Armed rules, each with its own count of calls; the first that strikes wins."""
 
     def __init__(self, faults: Faults) -> None:

@@ -17,40 +17,40 @@ from compat.emulator import generation_audio, refusals, sse
 from compat.emulator.engine import Sentence
 from compat.emulator.families import LANGUAGES, Family, family
 from compat.emulator.media import Sound
-from compat.emulator.recognition import Hearing, sync_sound
+from compat.emulator.recognition import Recognition, sync_sound
 from compat.emulator.refusals import Refusal
 from compat.emulator.surface import Asked
 from compat.emulator.text import billed_seconds, deltas, joined_text, separator, text_tokens
 
 
-class Part(msgspec.Struct, frozen=True):
+class NativePart(msgspec.Struct, frozen=True):
     text: str | None = None
     audio: str | None = None
 
 
 class NativeMessage(msgspec.Struct, frozen=True):
     role: Literal["system", "user", "assistant"]
-    content: list[Part] | str = ""
+    content: list[NativePart] | str = ""
 
 
-class Input(msgspec.Struct, frozen=True):
+class NativeInput(msgspec.Struct, frozen=True):
     messages: list[NativeMessage]
 
 
-class AsrOptions(msgspec.Struct, frozen=True):
+class NativeAsrOptions(msgspec.Struct, frozen=True):
     language: str | None = None
     enable_itn: bool = False
 
 
-class Parameters(msgspec.Struct, frozen=True):
-    asr_options: AsrOptions = AsrOptions()
+class NativeParameters(msgspec.Struct, frozen=True):
+    asr_options: NativeAsrOptions = NativeAsrOptions()
     incremental_output: bool = False
 
 
 class GenerationRequest(msgspec.Struct, frozen=True):
     model: str
-    input: Input
-    parameters: Parameters = Parameters()
+    input: NativeInput
+    parameters: NativeParameters = NativeParameters()
 
 
 async def generate(asked: Asked) -> Response:
@@ -76,7 +76,7 @@ async def _generate(asked: Asked) -> Response:
     if language and language not in LANGUAGES and asked.emulator.readings.refuse_unknown_language:
         raise refusals.algorithm(f"Unsupported language: {language}")
     sound = await sync_sound(asked, ask.model, _audio(ask), max_bytes=asked.emulator.limits.sync_bytes)
-    answer = _Answer(asked, ask, sound)
+    answer = _Generation(asked, ask, sound)
     return await sse.answered(answer, sound, stream=asked.streams)
 
 
@@ -101,17 +101,17 @@ def _audio(ask: GenerationRequest) -> str:
     return parts[0].audio
 
 
-class _Answer:
+class _Generation:
     """One generation, whole or in frames."""
 
     def __init__(self, asked: Asked, ask: GenerationRequest, sound: Sound) -> None:
         self._asked = asked
         self._readings = asked.emulator.readings
         self._options = ask.parameters
-        self._hearing = Hearing(asked.emulator, sound)
+        self._recognition = Recognition(asked.emulator, sound)
 
     async def whole(self) -> dict[str, Any]:
-        sentences = [sentence async for sentence in self._hearing.sentences()]
+        sentences = [sentence async for sentence in self._recognition.sentences()]
         text = joined_text(sentences)
         return self._body(text, text, sentences[0] if sentences else None, "stop")
 
@@ -121,7 +121,7 @@ class _Answer:
     async def _frames(self) -> AsyncIterator[dict[str, Any]]:
         unfinished = "null" if self._readings.finish_reason_string else None
         text, last = "", None
-        async for sentence in self._hearing.sentences():
+        async for sentence in self._recognition.sentences():
             last = sentence
             for delta in deltas(separator(text, sentence.text) + sentence.text):
                 text += delta
@@ -140,7 +140,7 @@ class _Answer:
         usage = {
             "input_tokens_details": {"text_tokens": 0},
             "output_tokens_details": {"text_tokens": text_tokens(text)},
-            "seconds": billed_seconds(self._hearing.seconds),
+            "seconds": billed_seconds(self._recognition.seconds),
         }
         output = {"choices": [{"finish_reason": finish_reason, "message": message}]}
         return {"request_id": self._asked.id, "output": output, "usage": usage}

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from compat.emulator import refusals, sse
 from compat.emulator.engine import Sentence
 from compat.emulator.media import Sound, Trouble
-from compat.emulator.recognition import Hearing, MediaRefusal, sync_sound
+from compat.emulator.recognition import MediaRefusal, Recognition, sync_sound
 from compat.emulator.refusals import Refusal
 from compat.emulator.surface import Asked
 from compat.emulator.text import PUNCTUATION, billed_seconds, joined_text, timed_words
@@ -24,44 +24,44 @@ from compat.emulator.text import PUNCTUATION, billed_seconds, joined_text, timed
 BATCHED_FROM = 60.0  # seconds of sound
 
 
-class InputAudio(msgspec.Struct, frozen=True):
+class NativeInputAudio(msgspec.Struct, frozen=True):
     data: str
 
 
-class Part3(msgspec.Struct, frozen=True):
+class AudioPart(msgspec.Struct, frozen=True):
     text: str | None = None
-    input_audio: InputAudio | None = None
+    input_audio: NativeInputAudio | None = None
 
 
-class Message3(msgspec.Struct, frozen=True):
+class AudioMessage(msgspec.Struct, frozen=True):
     role: str
-    content: list[Part3] | str = ""
+    content: list[AudioPart] | str = ""
 
 
-class Input3(msgspec.Struct, frozen=True):
-    messages: list[Message3]
+class AudioRequestInput(msgspec.Struct, frozen=True):
+    messages: list[AudioMessage]
 
 
-class Parameters3(msgspec.Struct, frozen=True):
+class AudioParameters(msgspec.Struct, frozen=True):
     format: str = ""
     diarization_enabled: bool = False
 
 
-class Request3(msgspec.Struct, frozen=True):
+class AudioRequest(msgspec.Struct, frozen=True):
     model: str
-    input: Input3
-    parameters: Parameters3 = Parameters3()
+    input: AudioRequestInput
+    parameters: AudioParameters = AudioParameters()
 
 
 async def generate(asked: Asked) -> Response:
-    ask = asked.decode(Request3)
+    ask = asked.decode(AudioRequest)
     if not ask.parameters.format:
         raise refusals.invalid("UNSUPPORTED_FORMAT: format is empty")
-    answer = _Answer(asked, ask, await _sound(asked, ask))
+    answer = _AudioGeneration(asked, ask, await _sound(asked, ask))
     return await sse.answered(answer, answer.sound, stream=asked.streams)
 
 
-async def _sound(asked: Asked, ask: Request3) -> Sound:
+async def _sound(asked: Asked, ask: AudioRequest) -> Sound:
     limits = asked.emulator.limits
     cap = limits.audio3_bytes if ask.model.startswith("qwen-audio-3.1") else limits.sync_bytes
     try:
@@ -72,26 +72,26 @@ async def _sound(asked: Asked, ask: Request3) -> Sound:
         raise
 
 
-def _audio(ask: Request3) -> str:
+def _audio(ask: AudioRequest) -> str:
     parts = [part for message in ask.input.messages if message.role == "user" for part in message.content]
-    found = [part.input_audio.data for part in parts if isinstance(part, Part3) and part.input_audio is not None]
+    found = [part.input_audio.data for part in parts if isinstance(part, AudioPart) and part.input_audio is not None]
     if len(found) != 1:
         raise refusals.invalid("Exactly one input_audio is expected")
     return found[0]
 
 
-class _Answer:
+class _AudioGeneration:
     """One recognition, whole or in cumulative batches."""
 
-    def __init__(self, asked: Asked, ask: Request3, sound: Sound) -> None:
+    def __init__(self, asked: Asked, ask: AudioRequest, sound: Sound) -> None:
         self.sound = sound
         self._asked = asked
         self._readings = asked.emulator.readings
         self._speakers = ask.parameters.diarization_enabled
-        self._hearing = Hearing(asked.emulator, sound)
+        self._recognition = Recognition(asked.emulator, sound)
 
     async def whole(self) -> dict[str, Any]:
-        sentences = [sentence async for sentence in self._hearing.sentences(speakers=self._speakers)]
+        sentences = [sentence async for sentence in self._recognition.sentences(speakers=self._speakers)]
         if not sentences:
             raise no_words()
         return self._body(sentences)
@@ -102,7 +102,7 @@ class _Answer:
     async def _batches(self) -> AsyncIterator[dict[str, Any]]:
         """A long sound's sentence comes twice: as a draft, then as it stays; the end says it all once more."""
         heard: list[Sentence] = []
-        async for sentence in self._hearing.sentences(speakers=self._speakers):
+        async for sentence in self._recognition.sentences(speakers=self._speakers):
             if self.sound.seconds >= BATCHED_FROM:
                 yield self._body([*heard, draft(sentence)], ended=False)
             heard.append(sentence)
@@ -116,7 +116,7 @@ class _Answer:
         shown = [self._sentence(index, sentence) for index, sentence in enumerate(sentences, 1)]
         shown[-1]["sentence_end"] = ended
         answer = {"text": joined_text(sentences), "sentence": shown[-1], "sentences": shown}
-        usage = {"usage": {"duration": billed_seconds(self._hearing.seconds)}}
+        usage = {"usage": {"duration": billed_seconds(self._recognition.seconds)}}
         match self._readings.audio3_shape:
             case "output":
                 return {"request_id": self._asked.id, "output": answer} | usage

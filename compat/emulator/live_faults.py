@@ -60,4 +60,4 @@ class Fail(msgspec.Struct, frozen=True, tag="fail"):
 
 
 Strike: TypeAlias = Sever | Stall | Erring
-Trouble: TypeAlias = Strike | Double | Late | Fail
+LiveFault: TypeAlias = Strike | Double | Late | Fail

@@ -20,7 +20,7 @@ from compat.emulator.site import Site
 CONTROLS = ("/emulator/faults", "/emulator/counts", "/emulator/requests", "/emulator/sessions", "/emulator/reset")
 
 
-class Gatekeeper:
+class OriginMiddleware:
     """Also removes slashes from the end of a path: programs join addresses in different ways."""
 
     def __init__(self, app: ASGIApp, site: Site) -> None:

@@ -24,7 +24,7 @@ class MediaRefusal(Refusal):
         self.trouble = trouble
 
 
-class Hearing:
+class Recognition:
     """One sound and what the engine makes of it."""
 
     def __init__(self, emulator: Emulator, heard: Sound) -> None:

@@ -73,7 +73,7 @@ async def _until_broken(bodies: AsyncIterator[T], fault: Fault | None) -> AsyncI
         raise refusals.illegal() from exc
 
 
-class Answer(Protocol):
+class SyncAnswer(Protocol):
     """What a sound is answered with."""
 
     async def whole(self) -> dict[str, Any]: ...
@@ -81,7 +81,7 @@ class Answer(Protocol):
     def stream(self) -> AsyncIterator[bytes]: ...
 
 
-async def answered(answer: Answer, sound: Sound, *, stream: bool) -> Response:
+async def answered(answer: SyncAnswer, sound: Sound, *, stream: bool) -> Response:
     """The answer, whole or in frames; the sound goes with it.
 
     Raises Refusal where the sound turns out to be none.

@@ -15,7 +15,7 @@ import msgspec
 
 from compat.emulator.bodies import Bodies
 from compat.emulator.engine import Engine
-from compat.emulator.faults import FaultBook, Faults, SurfaceName
+from compat.emulator.faults import ArmedFaults, Faults, SurfaceName
 from compat.emulator.folder import Folder, own
 from compat.emulator.live_records import LiveRecords
 from compat.emulator.live_settings import LiveLimits
@@ -87,7 +87,7 @@ class Emulator:
     ) -> None:
         self.engine = engine
         self.site = site
-        self.faults = FaultBook(faults)
+        self.faults = ArmedFaults(faults)
         self.readings = readings
         self.limits = limits
         self.bodies = Bodies(limits.bodies_bytes)

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from compat.emulator import refusals
-from compat.emulator.bodies import Part
+from compat.emulator.bodies import HeldBody
 from compat.emulator.faults import (
     Answer,
     Break,
@@ -133,7 +133,7 @@ class Surface:
         with self._emulator.bodies.part() as body:
             await self._respond(request, request_id, body, send)
 
-    async def _respond(self, request: Request, request_id: str, body: Part, send: Send) -> None:
+    async def _respond(self, request: Request, request_id: str, body: HeldBody, send: Send) -> None:
         scope, receive = request.scope, request.receive
         try:
             response = await self._answer(request, request_id, body)
@@ -153,7 +153,7 @@ class Surface:
         except _Severed:
             return  # the server closes a connection whose answer was left unfinished
 
-    async def _answer(self, request: Request, request_id: str, part: Part) -> Response:
+    async def _answer(self, request: Request, request_id: str, part: HeldBody) -> Response:
         """A request without a key is refused before its body is read, and not counted."""
         if request.method not in self._methods:
             raise refusals.not_supported(request.method)
@@ -178,7 +178,7 @@ class Surface:
             return forced
         return await self._handle(asked)
 
-    async def _read(self, request: Request, part: Part) -> object:
+    async def _read(self, request: Request, part: HeldBody) -> object:
         whole = bytearray()
         async for chunk in request.stream():
             whole += chunk

@@ -12,7 +12,7 @@ import pytest
 
 from compat.emulator import control
 from compat.emulator.faults import PRESETS, Fault, Faults, Rule, SurfaceName
-from compat.emulator.live_faults import Trouble
+from compat.emulator.live_faults import LiveFault
 from compat.emulator.options import options
 from compat.emulator.origins import CONTROLS
 from tests.emulator.laptop import started
@@ -29,7 +29,7 @@ def command() -> None:
 NAMES = [
     *(option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)),
     *PRESETS,
-    *(str(fault.__struct_config__.tag) for fault in (*get_args(Fault), *get_args(Trouble))),
+    *(str(fault.__struct_config__.tag) for fault in (*get_args(Fault), *get_args(LiveFault))),
     *CONTROLS,
 ]
 

@@ -10,13 +10,13 @@ import pytest
 
 from compat.emulator.faults import (
     Answer,
+    ArmedFaults,
     Break,
     Cut,
     Expire,
     FailFile,
     FailTask,
     Fault,
-    FaultBook,
     Faults,
     Hang,
     Refuse,
@@ -31,13 +31,13 @@ from tests.emulator.laptop import CHAT, Start, chunks, data_uri, wav
     [(1, 1, [1]), (3, 1, [3]), (2, 2, [2, 3]), (3, None, [3, 4, 5])],
 )
 def test_a_rule_strikes_by_count(nth: int, times: int | None, struck: list[int]) -> None:
-    book = FaultBook(Faults((Rule("chat", Hang(), nth, times),)))
+    book = ArmedFaults(Faults((Rule("chat", Hang(), nth, times),)))
 
     assert [call for call in range(1, 6) if book.take("query") is None and book.take("chat") is not None] == struck
 
 
 def test_the_first_rule_that_strikes_wins_and_all_count() -> None:
-    book = FaultBook(Faults((Rule("chat", Cut(1), 2), Rule("chat", Cut(2), 1, 3))))
+    book = ArmedFaults(Faults((Rule("chat", Cut(1), 2), Rule("chat", Cut(2), 1, 3))))
 
     assert [book.take("chat") for _ in range(4)] == [Cut(2), Cut(1), Cut(2), None]
 

@@ -16,7 +16,7 @@ import stamina
 from websockets.exceptions import ConnectionClosed
 
 from compat.emulator.faults import Answer, Fault, Hang, Live, Refuse, Rule
-from compat.emulator.live_faults import Erring, Fail, Sever, Stall, Trouble
+from compat.emulator.live_faults import Erring, Fail, LiveFault, Sever, Stall
 from tests.endpoints.live import calling, live_house, verdict
 from tests.faults.watch import Left, figures, nothing_is_left
 from tests.house import House
@@ -26,7 +26,7 @@ SAID = "hello there"
 CODES = (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 4999)
 
 
-def live(*troubles: Trouble) -> Live:
+def live(*troubles: LiveFault) -> Live:
     return Live(troubles)
 
 

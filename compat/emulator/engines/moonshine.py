@@ -82,11 +82,11 @@ class Moonshine:
         for line in _told_apart(self._model, sound) if speakers else _lines(self._model, sound):
             yield from _sentences(line)
 
-    def listen(self) -> _Listener:
-        return _Listener(self._model)
+    def listen(self) -> MoonshineListener:
+        return MoonshineListener(self._model)
 
 
-class _Listener:
+class MoonshineListener:
     """One turn: lines that are over are settled, the last one may still change as more is heard. What is believed
     does not depend on how the sound was cut."""
 

@@ -205,11 +205,11 @@ class Tones:
         if sentence:
             yield _sentence(sentence)
 
-    def listen(self) -> _Listener:
-        return _Listener()
+    def listen(self) -> TonesListener:
+        return TonesListener()
 
 
-class _Listener:
+class TonesListener:
     """Two words are tentative; every third is at first taken for its neighbour, and put right by the word after it."""
 
     def __init__(self) -> None:

@@ -19,7 +19,7 @@ class Channel(msgspec.Struct, frozen=True):
     sentences: tuple[Sentence, ...]
 
 
-class Kind(msgspec.Struct, frozen=True, kw_only=True):
+class FileProperties(msgspec.Struct, frozen=True, kw_only=True):
     """What kind of file it was, in FFmpeg's names."""
 
     container: str
@@ -27,16 +27,16 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     sample_rate: int
 
 
-class Heard(msgspec.Struct, frozen=True, kw_only=True):
+class FileTranscript(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one file."""
 
     url: str
-    kind: Kind
+    kind: FileProperties
     seconds: float
     transcripts: tuple[Channel, ...]
 
 
-def filetrans(heard: Heard, *, words: bool, language: str | None) -> dict[str, Any]:
+def filetrans(heard: FileTranscript, *, words: bool, language: str | None) -> dict[str, Any]:
     """`words`: with words, and with sentences that end at punctuation as well as at pauses."""
     return {
         "file_url": heard.url,
@@ -65,7 +65,7 @@ def _filetrans_channel(channel: Channel, words: bool, language: str | None) -> d
     }
 
 
-def fun(heard: Heard, *, speakers: bool, times: bool, confidence: bool) -> dict[str, Any]:
+def fun(heard: FileTranscript, *, speakers: bool, times: bool, confidence: bool) -> dict[str, Any]:
     """`times`: whether they mean anything (paraformer leaves them out unless told). `confidence`: qwen-audio-3's."""
     return {
         "file_url": heard.url,

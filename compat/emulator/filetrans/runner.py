@@ -14,10 +14,10 @@ from compat.emulator.families import Family
 from compat.emulator.faults import FailFile, FailTask, Slow
 from compat.emulator.fetching import RULE
 from compat.emulator.filetrans import documents, masking
-from compat.emulator.filetrans.documents import Channel, Heard, Kind
+from compat.emulator.filetrans.documents import Channel, FileProperties, FileTranscript
 from compat.emulator.media import MediaTrouble, Sound, Source, Trouble, fetch
 from compat.emulator.readings import Readings
-from compat.emulator.recognition import Hearing
+from compat.emulator.recognition import Recognition
 from compat.emulator.sound import BadSound
 from compat.emulator.state import Emulator
 from compat.emulator.tasks import Failure, FileWork, Status, Task
@@ -131,15 +131,15 @@ async def _transcribe(emulator: Emulator, task: Task, file: FileWork) -> None:
     await asyncio.to_thread(file.result.write_bytes, written)
 
 
-async def _heard(emulator: Emulator, task: Task, url: str, sound: Sound) -> Heard:
-    hearing = Hearing(emulator, sound)
+async def _heard(emulator: Emulator, task: Task, url: str, sound: Sound) -> FileTranscript:
+    recognition = Recognition(emulator, sound)
     kind = await asyncio.to_thread(properties, sound.path)
     speakers = task.parameters.diarization_enabled and task.family is not Family.FILETRANS
     transcripts = []
     for channel in task.parameters.channels:
-        found = hearing.sentences(channel=channel, speakers=speakers)
+        found = recognition.sentences(channel=channel, speakers=speakers)
         transcripts.append(Channel(channel, tuple([_shown(task, sentence) async for sentence in found])))
-    return Heard(url=url, seconds=sound.seconds, transcripts=tuple(transcripts), kind=kind)
+    return FileTranscript(url=url, seconds=sound.seconds, transcripts=tuple(transcripts), kind=kind)
 
 
 def _shown(task: Task, sentence: Sentence) -> Sentence:
@@ -148,13 +148,15 @@ def _shown(task: Task, sentence: Sentence) -> Sentence:
     return masking.masked(sentence, masking.read(task.parameters.special_word_filter))
 
 
-def properties(path: Path) -> Kind:
+def properties(path: Path) -> FileProperties:
     """The container as FFmpeg calls it, the codec, the rate the sound was recorded at."""
     with sound.opened(path) as (container, stream):
-        return Kind(container=container.format.name, codec=stream.codec_context.name, sample_rate=stream.rate or 0)
+        return FileProperties(
+            container=container.format.name, codec=stream.codec_context.name, sample_rate=stream.rate or 0
+        )
 
 
-def _billed(task: Task, heard: Heard) -> int:
+def _billed(task: Task, heard: FileTranscript) -> int:
     """Whole seconds: of each channel's sound, or of its speech where fun-asr bills."""
     if task.family in {Family.FUN, Family.PARAFORMER}:
         spoken = sum(documents.spoken_ms(channel.sentences) for channel in heard.transcripts)
@@ -162,7 +164,7 @@ def _billed(task: Task, heard: Heard) -> int:
     return billed_seconds(heard.seconds) * len(heard.transcripts)
 
 
-def document(task: Task, heard: Heard, readings: Readings) -> dict[str, Any]:
+def document(task: Task, heard: FileTranscript, readings: Readings) -> dict[str, Any]:
     asked = task.parameters
     match task.family:
         case Family.FILETRANS:

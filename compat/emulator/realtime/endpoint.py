@@ -17,10 +17,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from compat.emulator import refusals
 from compat.emulator.faults import Answer, Cut, Fault, Hang, Live, Refuse
-from compat.emulator.live_faults import Erring, Sever, Stall, Strike, Trouble
+from compat.emulator.live_faults import Erring, LiveFault, Sever, Stall, Strike
 from compat.emulator.live_records import LiveRecord
 from compat.emulator.live_settings import LiveLimits
-from compat.emulator.realtime.fault_player import Faulty, encoded
+from compat.emulator.realtime.fault_player import FaultPlayer, encoded
 from compat.emulator.realtime.messages import Detail, Error, ServerEvent
 from compat.emulator.realtime.session import Session
 from compat.emulator.refusals import Refusal
@@ -115,7 +115,7 @@ async def _hang(socket: WebSocket, seconds: float | None) -> None:
     raise WebSocketDisconnect
 
 
-def _troubles(fault: Fault | None) -> tuple[Trouble, ...]:
+def _troubles(fault: Fault | None) -> tuple[LiveFault, ...]:
     match fault:
         case Live(troubles):
             return troubles
@@ -131,12 +131,12 @@ def _weight(message: str | None) -> int:
 
 class _Conversation:
     def __init__(
-        self, emulator: Emulator, socket: WebSocket, record: LiveRecord, troubles: tuple[Trouble, ...]
+        self, emulator: Emulator, socket: WebSocket, record: LiveRecord, troubles: tuple[LiveFault, ...]
     ) -> None:
         self._socket = socket
         self._record = record
         self._limits: LiveLimits = emulator.limits.live
-        self._faulty = Faulty(troubles)
+        self._faulty = FaultPlayer(troubles)
         self._threaded = emulator.engine.blocking
         self._coming: asyncio.Queue[str | None] = asyncio.Queue()
         self._waiting = 0  # bytes of messages in the queue

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from compat.emulator.live_faults import Double, Fail, Late, Strike, Trouble, Unit
+from compat.emulator.live_faults import Double, Fail, Late, LiveFault, Strike, Unit
 from compat.emulator.live_records import LiveRecord
 from compat.emulator.realtime.messages import Completed, Failed, Finished, ServerEvent
 
 
-class Faulty:
-    def __init__(self, troubles: Iterable[Trouble]) -> None:
+class FaultPlayer:
+    def __init__(self, troubles: Iterable[LiveFault]) -> None:
         self._doubles = [trouble for trouble in troubles if isinstance(trouble, Double)]
         self._lates = [trouble for trouble in troubles if isinstance(trouble, Late)]
         self._fails = {trouble.item: trouble for trouble in troubles if isinstance(trouble, Fail)}

@@ -11,27 +11,27 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 
-class _Client(msgspec.Struct, frozen=True, tag_field="type"):
+class _ClientMessage(msgspec.Struct, frozen=True, tag_field="type"):
     event_id: str | None = None
 
 
-class SessionUpdate(_Client, frozen=True, tag="session.update", kw_only=True):
+class SessionUpdate(_ClientMessage, frozen=True, tag="session.update", kw_only=True):
     session: dict[str, Any]
 
 
-class Append(_Client, frozen=True, tag="input_audio_buffer.append", kw_only=True):
+class Append(_ClientMessage, frozen=True, tag="input_audio_buffer.append", kw_only=True):
     audio: bytes
 
 
-class Commit(_Client, frozen=True, tag="input_audio_buffer.commit"):
+class Commit(_ClientMessage, frozen=True, tag="input_audio_buffer.commit"):
     pass
 
 
-class Clear(_Client, frozen=True, tag="input_audio_buffer.clear"):
+class Clear(_ClientMessage, frozen=True, tag="input_audio_buffer.clear"):
     pass
 
 
-class Finish(_Client, frozen=True, tag="session.finish"):
+class Finish(_ClientMessage, frozen=True, tag="session.finish"):
     pass
 
 
@@ -84,43 +84,43 @@ class SessionPatch(msgspec.Struct, frozen=True):
     turn_detection: TurnDetection | UnsetType | None = UNSET
 
 
-class _Server(msgspec.Struct, frozen=True, tag_field="type", kw_only=True):
+class _ServerMessage(msgspec.Struct, frozen=True, tag_field="type", kw_only=True):
     event_id: str
 
 
-class Created(_Server, frozen=True, tag="session.created"):
+class Created(_ServerMessage, frozen=True, tag="session.created"):
     session: dict[str, Any]
 
 
-class Updated(_Server, frozen=True, tag="session.updated"):
+class Updated(_ServerMessage, frozen=True, tag="session.updated"):
     session: dict[str, Any]
 
 
-class SpeechStarted(_Server, frozen=True, tag="input_audio_buffer.speech_started"):
+class SpeechStarted(_ServerMessage, frozen=True, tag="input_audio_buffer.speech_started"):
     audio_start_ms: int
     item_id: str
 
 
-class SpeechStopped(_Server, frozen=True, tag="input_audio_buffer.speech_stopped"):
+class SpeechStopped(_ServerMessage, frozen=True, tag="input_audio_buffer.speech_stopped"):
     audio_end_ms: int
     item_id: str
 
 
-class Committed(_Server, frozen=True, tag="input_audio_buffer.committed"):
+class Committed(_ServerMessage, frozen=True, tag="input_audio_buffer.committed"):
     previous_item_id: str | None
     item_id: str
 
 
-class Cleared(_Server, frozen=True, tag="input_audio_buffer.cleared"):
+class Cleared(_ServerMessage, frozen=True, tag="input_audio_buffer.cleared"):
     pass
 
 
-class ItemCreated(_Server, frozen=True, tag="conversation.item.created"):
+class ItemCreated(_ServerMessage, frozen=True, tag="conversation.item.created"):
     previous_item_id: str | None
     item: dict[str, Any]
 
 
-class Text(_Server, frozen=True, tag="conversation.item.input_audio_transcription.text"):
+class Text(_ServerMessage, frozen=True, tag="conversation.item.input_audio_transcription.text"):
     """A snapshot: it replaces the one before. The belief is `text` + `stash`."""
 
     item_id: str
@@ -131,7 +131,7 @@ class Text(_Server, frozen=True, tag="conversation.item.input_audio_transcriptio
     content_index: int = 0
 
 
-class Completed(_Server, frozen=True, tag="conversation.item.input_audio_transcription.completed"):
+class Completed(_ServerMessage, frozen=True, tag="conversation.item.input_audio_transcription.completed"):
     item_id: str
     transcript: str
     language: str
@@ -148,7 +148,7 @@ class Failed(msgspec.Struct, frozen=True, tag_field="type", tag="conversation.it
     content_index: int = 0
 
 
-class Finished(_Server, frozen=True, tag="session.finished"):
+class Finished(_ServerMessage, frozen=True, tag="session.finished"):
     pass
 
 
@@ -160,7 +160,7 @@ class Detail(msgspec.Struct, frozen=True):
     event_id: str | None = None
 
 
-class Error(_Server, frozen=True, tag="error"):
+class Error(_ServerMessage, frozen=True, tag="error"):
     """`error.event_id` is the client's, where the error is about one of its messages."""
 
     error: Detail

@@ -36,7 +36,7 @@ from compat.emulator.realtime.messages import (
     heading,
 )
 from compat.emulator.realtime.turn import Turn
-from compat.emulator.realtime.vad import Change, Heard, Started, Stopped, Vad
+from compat.emulator.realtime.vad import SpeechAudio, SpeechBegan, SpeechEnded, Vad, VadChange
 from compat.emulator.sound import BYTES_PER_MS
 
 Events: TypeAlias = Iterator[ServerEvent]
@@ -149,18 +149,18 @@ class Session:
         self._turn = self._turn or self._new_turn()
         self._turn.hear(pcm, partial=False)
 
-    def _changed(self, change: Change) -> Events:
+    def _changed(self, change: VadChange) -> Events:
         match change:
-            case Started(at_ms):
+            case SpeechBegan(at_ms):
                 self._turn = self._new_turn()
                 yield SpeechStarted(
                     event_id=self._id("event"), audio_start_ms=self._vad_from_ms + at_ms, item_id=self._turn.item_id
                 )
-            case Heard(pcm):
+            case SpeechAudio(pcm):
                 if self._turn:
                     self._turn.hear(pcm, partial=True)
                     yield from self._turn.beliefs()
-            case Stopped(at_ms):
+            case SpeechEnded(at_ms):
                 if self._turn:
                     turn, self._turn = self._turn, None
                     yield SpeechStopped(

@@ -20,23 +20,23 @@ _ONSET: Final = 2  # loud hops in a row
 _STRIDE: Final = 3  # every third sample tells the peak well enough
 
 
-class Started(msgspec.Struct, frozen=True):
+class SpeechBegan(msgspec.Struct, frozen=True):
     at_ms: int
 
 
-class Heard(msgspec.Struct, frozen=True):
+class SpeechAudio(msgspec.Struct, frozen=True):
     """Sound of the turn that is open."""
 
     pcm: bytes
 
 
-class Stopped(msgspec.Struct, frozen=True):
+class SpeechEnded(msgspec.Struct, frozen=True):
     """`at_ms` is when the silence had lasted long enough."""
 
     at_ms: int
 
 
-Change: TypeAlias = Started | Heard | Stopped
+VadChange: TypeAlias = SpeechBegan | SpeechAudio | SpeechEnded
 
 
 class Vad:
@@ -49,7 +49,7 @@ class Vad:
         self._speaking = False
         self._run = 0  # loud hops before a turn, quiet ones within it
 
-    def feed(self, pcm: bytes) -> Iterator[Change]:
+    def feed(self, pcm: bytes) -> Iterator[VadChange]:
         """16 kHz PCM in pieces of any size. What is said of it does not depend on how it was cut."""
         self._held += pcm
         whole = len(self._held) // _HOP * _HOP
@@ -61,7 +61,7 @@ class Vad:
             if self._speaking:
                 self._run = 0 if loud else self._run + 1
                 if self._run >= self._silence:
-                    yield Heard(hops[begin : at + _HOP])
+                    yield SpeechAudio(hops[begin : at + _HOP])
                     yield self._stop()
                 continue
             self._before.append(hops[at : at + _HOP])
@@ -70,12 +70,12 @@ class Vad:
                 yield from self._start()
                 begin = at + _HOP
         if self._speaking and begin < whole:
-            yield Heard(hops[begin:])
+            yield SpeechAudio(hops[begin:])
 
-    def flush(self) -> Iterator[Change]:
+    def flush(self) -> Iterator[VadChange]:
         """The end of the audio ends the turn that is open."""
         if self._speaking:
-            yield Heard(self._held)
+            yield SpeechAudio(self._held)
             yield self._stop()
         self._held = b""
 
@@ -83,12 +83,12 @@ class Vad:
         samples = memoryview(hop).cast("h")[::_STRIDE]
         return max(samples) >= self._level or -min(samples) >= self._level
 
-    def _start(self) -> Iterator[Change]:
+    def _start(self) -> Iterator[VadChange]:
         self._speaking, self._run = True, 0
-        yield Started((self._hops - _ONSET) * HOP_MS)
-        yield Heard(b"".join(self._before))
+        yield SpeechBegan((self._hops - _ONSET) * HOP_MS)
+        yield SpeechAudio(b"".join(self._before))
         self._before.clear()
 
-    def _stop(self) -> Stopped:
+    def _stop(self) -> SpeechEnded:
         self._speaking, self._run = False, 0
-        return Stopped(self._hops * HOP_MS)
+        return SpeechEnded(self._hops * HOP_MS)

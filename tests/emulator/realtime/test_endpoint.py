@@ -18,7 +18,7 @@ from compat.emulator.engine import Hypothesis
 from compat.emulator.engines.moonshine import Moonshine
 from compat.emulator.engines.tones import Tones
 from compat.emulator.faults import Answer, Cut, Fault, Faults, Hang, Live, Refuse, Rule
-from compat.emulator.live_faults import Double, Erring, Fail, Late, Sever, Stall, Trouble, Unit
+from compat.emulator.live_faults import Double, Erring, Fail, Late, LiveFault, Sever, Stall, Unit
 from compat.emulator.live_settings import LiveLimits, LiveReadings
 from compat.emulator.readings import Readings
 from compat.emulator.realtime.endpoint import PATH
@@ -83,7 +83,7 @@ def refused(laptop: Laptop, key: str | None = KEY, model: str = MODEL) -> Invali
     return caught.value
 
 
-def troubled(start: Start, *troubles: Trouble) -> Laptop:
+def troubled(start: Start, *troubles: LiveFault) -> Laptop:
     return struck(start, Live(troubles))
 
 

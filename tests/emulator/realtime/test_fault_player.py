@@ -6,16 +6,16 @@ import json
 
 import pytest
 
-from compat.emulator.live_faults import Double, Erring, Fail, Late, Sever, Stall, Strike, Trouble
+from compat.emulator.live_faults import Double, Erring, Fail, Late, LiveFault, Sever, Stall, Strike
 from compat.emulator.live_records import LiveRecord
-from compat.emulator.realtime.fault_player import Faulty
+from compat.emulator.realtime.fault_player import FaultPlayer
 from tests.emulator.realtime.talk import COMMIT, FINISH, MANUAL, Event, Talk, decoded, frames, kinds, spoken
 
 TURN = ["committed", "created", "text", "completed"]
 
 
-def told(*troubles: Trouble, turns: int = 2) -> list[Event]:
-    talk, faulty = Talk(session=MANUAL), Faulty(troubles)
+def told(*troubles: LiveFault, turns: int = 2) -> list[Event]:
+    talk, faulty = Talk(session=MANUAL), FaultPlayer(troubles)
     said = [message for _ in range(turns) for message in (*frames(spoken("amber")), COMMIT)]
     run = [event for message in [*said, FINISH] for event in faulty.events(talk.session.receive(json.dumps(message)))]
     return [decoded(event) for event in run]
@@ -34,7 +34,7 @@ def told(*troubles: Trouble, turns: int = 2) -> list[Event]:
         ((Fail(1), Late(1, 2)), [*TURN[:3], *TURN, "failed", "finished"]),
     ],
 )
-def test_the_run_of_events(troubles: tuple[Trouble, ...], heard: list[str]) -> None:
+def test_the_run_of_events(troubles: tuple[LiveFault, ...], heard: list[str]) -> None:
     assert kinds(told(*troubles)) == heard
 
 
@@ -67,13 +67,13 @@ def test_everything_doubled() -> None:
     ],
 )
 def test_a_strike_comes_at_its_count_and_once(strike: Strike, before: LiveRecord, then: LiveRecord) -> None:
-    faulty = Faulty([strike])
+    faulty = FaultPlayer([strike])
 
     assert [faulty.strike(record) for record in (before, then, then)] == [None, strike, None]
 
 
 def test_a_strike_after_so_many_events() -> None:
-    faulty, record = Faulty([Erring(1, "events")]), LiveRecord(id="", model="")
+    faulty, record = FaultPlayer([Erring(1, "events")]), LiveRecord(id="", model="")
 
     assert faulty.strike(record) is None
     list(faulty.events([Talk().session.opened()]))

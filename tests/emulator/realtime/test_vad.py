@@ -5,28 +5,28 @@ from __future__ import annotations
 import pytest
 
 from compat.emulator import sample, sound
-from compat.emulator.realtime.vad import Change, Heard, Started, Stopped, Vad
+from compat.emulator.realtime.vad import SpeechAudio, SpeechBegan, SpeechEnded, Vad, VadChange
 from tests.emulator.realtime.talk import silence, spoken
 
 AUDIO = silence(500) + spoken("amber", "basil") + silence(900) + spoken("cedar", begin_ms=0) + silence(700)
 
 
-def changes(audio: bytes, size: int = 3_200, *, threshold: float = 0.2, silence_ms: int = 400) -> list[Change]:
+def changes(audio: bytes, size: int = 3_200, *, threshold: float = 0.2, silence_ms: int = 400) -> list[VadChange]:
     vad = Vad(threshold, silence_ms)
     heard = [change for at in range(0, len(audio), size) for change in vad.feed(audio[at : at + size])]
     return [*heard, *vad.flush()]
 
 
-def marks(found: list[Change]) -> list[Change]:
-    return [change for change in found if not isinstance(change, Heard)]
+def marks(found: list[VadChange]) -> list[VadChange]:
+    return [change for change in found if not isinstance(change, SpeechAudio)]
 
 
-def turns(found: list[Change]) -> list[bytes]:
+def turns(found: list[VadChange]) -> list[bytes]:
     heard: list[bytes] = []
     for change in found:
-        if isinstance(change, Started):
+        if isinstance(change, SpeechBegan):
             heard.append(b"")
-        elif isinstance(change, Heard):
+        elif isinstance(change, SpeechAudio):
             heard[-1] += change.pcm
     return heard
 
@@ -35,18 +35,18 @@ def turns(found: list[Change]) -> list[bytes]:
 def test_when_speech_begins_and_ends(size: int) -> None:
     found = changes(AUDIO, size)
 
-    assert marks(found) == [Started(700), Stopped(1_540), Started(2_240), Stopped(2_800)]
+    assert marks(found) == [SpeechBegan(700), SpeechEnded(1_540), SpeechBegan(2_240), SpeechEnded(2_800)]
     assert turns(found) == [AUDIO[400 * 32 : 1_540 * 32], AUDIO[1_940 * 32 : 2_800 * 32]]
 
 
 def test_a_gap_shorter_than_the_silence_is_no_end() -> None:
-    assert marks(changes(AUDIO, silence_ms=1_500)) == [Started(700), Stopped(3_300)]
+    assert marks(changes(AUDIO, silence_ms=1_500)) == [SpeechBegan(700), SpeechEnded(3_300)]
 
 
 def test_the_end_of_the_audio_is_an_end() -> None:
     found = changes(AUDIO[: 1_101 * 32])
 
-    assert marks(found) == [Started(700), Stopped(1_100)]
+    assert marks(found) == [SpeechBegan(700), SpeechEnded(1_100)]
     assert turns(found) == [AUDIO[400 * 32 : 1_101 * 32]]
 
 
@@ -68,9 +68,9 @@ def test_real_speech_falls_into_turns_at_its_pauses() -> None:
     found = marks(changes(b"".join(sound.read(sample.path())), silence_ms=400))
 
     assert 3 <= len(found) / 2 <= 20
-    assert isinstance(found[0], Started)
+    assert isinstance(found[0], SpeechBegan)
     assert found[0].at_ms == pytest.approx(1_200, abs=300)
 
 
 def test_the_last_of_two_ends_is_an_end_of_the_audio_too() -> None:
-    assert marks(changes(AUDIO, silence_ms=700))[-1] == Stopped(3_100)
+    assert marks(changes(AUDIO, silence_ms=700))[-1] == SpeechEnded(3_100)
