@@ -42,12 +42,12 @@ function theme(wanted) {
 }
 
 async function models() {
-  const { body } = await call("/models").catch(() => ({ body: { data: [] } }));
+  const { body } = await call("/models").catch(() => ({ body: {} })); // without a key it is not known who answers
   const demo = Boolean(body.dashscope?.engine); // it answers in DashScope's place, whatever the model
   at("demo").hidden = !demo;
-  at("tagline").dataset.i18n = demo ? "demoTagline" : "tagline";
+  at("tagline").dataset.i18n = demo ? "demoTagline" : body.data ? "serviceTagline" : "tagline";
   put();
-  at("models").replaceChildren(...body.data.map(({ id }) => Object.assign(document.createElement("option"), { value: id })));
+  at("models").replaceChildren(...(body.data ?? []).map(({ id }) => Object.assign(document.createElement("option"), { value: id })));
 }
 
 function hints() {

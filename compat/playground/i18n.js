@@ -4,7 +4,7 @@ import { forBrowser } from "./api.js";
 
 const WORDS = {
   en: {
-    skip: "Skip to the page", tagline: "OpenAI's audio API, answered by Qwen on Alibaba Model Studio",
+    skip: "Skip to the page", tagline: "Speech to text over OpenAI's audio API",
     key: "API key", keyLabel: "Key of this server", keyNote: "Kept in this tab only and sent to this server only. Not needed where the server asks for none.",
     theme: "Light or dark", ways: "Ways to try it", tabFile: "File", tabLive: "Microphone",
     choose: "Choose a file", orDrop: "or drop it here", firstOnly: "One file at a time: the first was taken", anySound: "Any sound or video that FFmpeg reads", record: "Record",
@@ -18,6 +18,7 @@ const WORDS = {
     empty: "Press Start and speak: settled words are dark, tentative ones light.",
     first: "first words", settled: "settled", ms: "ms", speaker: "Speaker",
     silent: "No speech was heard.", demo: "This server has no DashScope key: a demo engine on its machine answers, in English only. The language below has no effect.",
+    serviceTagline: "OpenAI's audio API, answered by Qwen on Alibaba Model Studio",
     demoTagline: "OpenAI's audio API, answered by a demo engine on this machine",
     code: "The code for this", codeNote: "What you tried is what you paste. It works with OpenAI's own packages, unchanged but for the address.",
     todo: {
@@ -38,7 +39,7 @@ const WORDS = {
     },
   },
   zh: {
-    skip: "跳到正文", tagline: "OpenAI 音频接口，由阿里云百炼通义千问应答",
+    skip: "跳到正文", tagline: "OpenAI 音频接口的语音转写",
     key: "API 密钥", keyLabel: "本服务的密钥", keyNote: "只保存在此标签页，只发往本服务。服务不要求密钥时不必填写。",
     theme: "浅色或深色", ways: "试用方式", tabFile: "文件", tabLive: "麦克风",
     choose: "选择文件", orDrop: "或拖到这里", firstOnly: "一次只处理一个文件，已选第一个", anySound: "FFmpeg 能读的音频和视频都可以", record: "录音",
@@ -52,6 +53,7 @@ const WORDS = {
     empty: "点“开始”后说话：已确定的字为深色，暂定的为浅色。",
     first: "首字", settled: "定稿", ms: "毫秒", speaker: "说话人",
     silent: "没有听到语音。", demo: "本服务没有 DashScope 密钥，由本机的演示引擎应答，只识别英语；下面的“语言”不起作用。",
+    serviceTagline: "OpenAI 音频接口，由阿里云百炼通义千问应答",
     demoTagline: "OpenAI 音频接口，由本机的演示引擎应答",
     code: "对应的代码", codeNote: "所试即所得。OpenAI 官方 SDK 只需换地址，其余不变。",
     todo: {

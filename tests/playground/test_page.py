@@ -44,6 +44,7 @@ def test_a_file_s_words_come_with_their_times(page: Page, speech: Path) -> None:
     expect(page.locator("#transcript")).to_contain_text(SAID)
     assert page.locator(".word").count() > 10
     expect(page.locator("#tags")).to_contain_text("qwen3-asr-flash-filetrans")
+    expect(page.locator("#tagline")).to_contain_text("answered by Qwen on Alibaba Model Studio")
     assert SAID.search(" ".join(cue.content for cue in srt.parse(downloaded(page, "srt"))))
     assert downloaded(page, "vtt").startswith("WEBVTT\n\n00:00:")
     assert json.loads(downloaded(page, "json"))["words"]
@@ -280,6 +281,21 @@ def test_a_demo_engine_is_called_one(chromium: Browser, beginning: Path) -> None
         expect(page.locator("#tags")).to_contain_text("ignored: language")
         expect(page.locator("#tags")).to_contain_text("tones")
         expect(page.locator("#tags")).not_to_contain_text("zh")
+
+
+def test_a_page_without_a_key_does_not_say_what_answers(chromium: Browser) -> None:
+    server = started("serve", "--port", "0", "--engine", "tones", COMPAT_API_KEYS="sk-of-a-caller")
+    with server as (_, said), chromium.new_context(locale="en-GB") as context:
+        page = context.new_page()
+        page.goto(said[0].split()[-1].removesuffix("/v1"), wait_until="networkidle")
+        expect(page.locator("#tagline")).to_have_text("Speech to text over OpenAI's audio API")
+        expect(page.get_by_role("note")).to_be_hidden()
+
+        page.get_by_text("API key", exact=True).click()
+        page.locator("#key").fill("sk-of-a-caller")
+        page.locator("#key").press("Enter")
+        expect(page.get_by_role("note")).to_contain_text("a demo engine on its machine answers")
+        expect(page.locator("#tagline")).to_contain_text("answered by a demo engine")
 
 
 def test_the_keyboard_is_enough(page: Page) -> None:
