@@ -1,4 +1,4 @@
-"""What the machine wants done, in the order of the list. See the package's docstring for how."""
+"""The actions that the bridge returns, and what collects them. The package's docstring says how to perform them."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from compat.openai_api.realtime import server_events as ours
 
 
 class ToClient(msgspec.Struct, frozen=True):
-    """One text frame for the caller."""
+    """Send one text frame to the client."""
 
     text: str
 
 
 class ToUpstream(msgspec.Struct, frozen=True):
-    """One frame for the service: text for str, binary for bytes."""
+    """Send one frame to the service: text for str, binary for bytes."""
 
     frame: str | bytes
 
 
 class OpenUpstream(msgspec.Struct, frozen=True):
-    """Connect to the service's live surface with this model, now. There is no other connection at this point. So many
-    before it were lost in a row, without progress."""
+    """Connect to the service's live API with this model, now. There is no other connection at this point. `losses`:
+    connections that were lost before it, in a row and without progress."""
 
     model: str
     losses: int = 0
 
 
 class CloseUpstream(msgspec.Struct, frozen=True):
-    """Forget the connection to the service, or the attempt to connect: nothing it says or does matters any more."""
+    """Close the connection to the service, or give up the attempt: nothing that it sends matters any more."""
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """Whether the caller's frames are read from here on."""
+    """Whether to read the client's frames from here on."""
 
     on: bool
 
@@ -48,7 +48,7 @@ class Wake(msgspec.Struct, frozen=True):
 
 
 class Hangup(msgspec.Struct, frozen=True):
-    """Close the caller's socket, if it is still open, and end the session. Always the last action of all."""
+    """Close the client's connection, if it is still open, and end the session. For the client it is the last action."""
 
     code: int
     reason: str
@@ -58,7 +58,8 @@ Action: TypeAlias = ToClient | ToUpstream | OpenUpstream | CloseUpstream | Readi
 
 
 class Outbox:
-    """`ids("event")` makes a new identifier of the kind that it is given; `told` hears every event for the caller."""
+    """Collects the actions of one call. `ids("event")` returns a new identifier of that kind; `told` is called with
+    every event for the client."""
 
     def __init__(self, ids: Callable[[str], str], told: Callable[[ours.ServerEvent], object] = lambda _: None) -> None:
         self.ids = ids
@@ -91,6 +92,8 @@ class Outbox:
 
 
 class Alarm:
+    """Asks for a `Wake` at the earliest deadline, once."""
+
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
         self._at: float | None = None
@@ -99,7 +102,7 @@ class Alarm:
         self._at = None
 
     def set(self, deadlines: Iterable[float | None]) -> None:
-        """None is no deadline. A deadline later than the one returned last is only returned after it."""
+        """Ask for a `Wake` at the earliest of these, unless one is due sooner. None is no deadline."""
         at = min((at for at in (self._at, *deadlines) if at is not None), default=None)
         if at is not None and at != self._at:
             self._at = at

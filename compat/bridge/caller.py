@@ -1,4 +1,13 @@
-"""What the caller says, and what it means for the tape."""
+"""The client's side of a session: handles its events, and puts its sound on the replay buffer.
+
+New settings apply from the next turn, and which place that is depends on the turn that is open (`_retarget`):
+
+- Between turns, and when the audio format changes, a `switch` barrier makes them apply at once; a change of format ends
+  an open turn.
+- Otherwise they wait in `PendingSettings` for the end of the open turn: for the client's commit (`_settle`) if it ends
+  the turn, for a place that `SettingsSwitch` finds if the service does.
+- A turn by hand that comes under detection is given up, and the service detects turns in its sound (`_yield`).
+"""
 
 from __future__ import annotations
 
@@ -22,8 +31,13 @@ from compat.openai_api.realtime.patch import Patch
 
 
 class CallerSide:
-    """`target`: the settings that the service gets once it has heard everything before. `pressing`: the caller went on
-    sending sound while more was ahead of the service than may be."""
+    """`target`: the settings for sound from here on. `pressing`: the client still sends sound although the bound of
+    unsent sound is reached.
+
+    `_turn`: the open turn, if the client ends it. `_behind`: ended turns by hand that are not reported yet, because
+    detected turns before them come first, each with the barrier that it waits for. `_mark`: the end of what was
+    committed or cleared last, in ticks on the client's clock. `_rest`: the part of the last append not taken yet.
+    """
 
     def __init__(
         self,
@@ -58,7 +72,7 @@ class CallerSide:
     # --- configuration ----------------------------------------------------------------------------------------------
 
     def open(self, patch: Patch | None) -> None:
-        """The first event. Errors in the query are reported after it."""
+        """Send the first event, and then the error of the query's model, if any."""
         error = self._config.open(patch)
         self._intake = Intake(self._config.session.format)
         self._retarget()
@@ -74,19 +88,18 @@ class CallerSide:
         self._retarget()
 
     def refuse(self, field: str) -> None:
-        """The service does not take this field of a Setup."""
+        """The service refuses this field of a Setup: leave it out from now on."""
         self._config.refuse(field)
         self.target = self.target.without(self._config.refused)
         self._pending.without(self._config.refused)
         self._config.tell()
 
     def takeable(self, target: Target) -> Target:
-        """A target without what the service refused before."""
+        """These settings without what the service refuses."""
         return target.without(self._config.refused)
 
     def _retarget(self) -> None:
-        """New settings apply from the next turn. One that cannot continue under them ends here; one that the caller
-        would have ended, and does not any more, becomes the service's."""
+        """Apply new settings from the next turn; see the module's docstring."""
         vad, target = self._config.session.vad, self._config.target
         self._binder.pad(vad.prefix_padding_ms if vad else 0)
         if target == (self._pending.last or self.target):
@@ -112,11 +125,11 @@ class CallerSide:
         self._replay.add(Barrier(why="switch", tick=self._mark, target=target))
 
     def _yield(self, turn: ManualTurn, target: Target) -> None:
-        """The service detects turns in the sound of this one, as if it had come under detection. What was cut off
-        already, because it is longer than the service hears as one, stays an item."""
+        """Have the service detect turns in the sound of this one, as if detection had been on. Pieces that were cut off
+        already, because the turn is longer than the service accepts, stay an item."""
         self._turn = None
-        piece, pending = turn.leave()
-        sounds = [*self._replay.take_back(piece), *pending]
+        piece, unsent = turn.leave()
+        sounds = [*self._replay.take_back(piece), *unsent]
         start = sounds[0].tick if sounds else self._intake.heard
         self._binder.forget(piece)
         turn.item.remove(piece)
@@ -130,13 +143,13 @@ class CallerSide:
 
     @property
     def yields(self) -> bool:
-        """Whether waiting settings apply as soon as there is a place between two turns that the service detects: those
-        of a turn that only the caller ends wait for that, unless the service is to find the turns from then on."""
+        """Whether pending settings apply at the next place between two turns that the service detects. If the client
+        ends the turn, they wait for its commit instead, unless they have the service detect turns."""
         return not self.target.by_hand or (self.target.joins and self._pending.detect)
 
     def renew(self, target: Target) -> None:
-        """Apply waiting settings: nothing is under way, and all audio without an answer is on the tape again. If the
-        caller ends its turns from here on, that audio belongs to the next turn."""
+        """Apply pending settings: no turn is open, and all sound without an answer is in the replay buffer again. If
+        the client ends its turns from here on, that sound belongs to its next turn."""
         by_hand = target.by_hand and not (self.target.joins and target.joins)
         if self._turn is not None and not target.joins:
             self._close(self._turn.item)
@@ -148,7 +161,7 @@ class CallerSide:
                 self._add(sound)
 
     def _close(self, item: SpeechItem) -> None:
-        """A turn that the caller would have ended ends with its last sentence; without one there was none."""
+        """End a joined turn with its last sentence. Without a sentence there was no turn."""
         self._turn, self._mark = None, self._binder.heard_to
         if not item.transcript:
             self._binder.withdraw(item)
@@ -160,7 +173,7 @@ class CallerSide:
     # --- events -----------------------------------------------------------------------------------------------------
 
     def serve(self, event: theirs.ClientEvent) -> None:
-        """Raises the CompatError that answers an event which cannot be served."""
+        """Raises the CompatError to answer an event with that cannot be served."""
         match event:
             case theirs.Append():
                 self._append(event.audio)
@@ -258,17 +271,17 @@ class CallerSide:
             self.passed(None)
 
     def _settle(self) -> None:
-        """A turn has ended here: settings that waited for it apply from here on."""
+        """A turn ended here: pending settings apply from here on."""
         if self._pending.last is not None:
             self._switch(self._pending.last)
 
     @property
     def holding(self) -> bool:
-        """Whether there is sound of a turn that only the caller ends."""
+        """Whether a turn is open that only the client ends."""
         return self._turn is not None
 
     def part(self) -> None:
-        """The session ends, and with it what is open."""
+        """The session ends: end what is open."""
         if self.target.by_hand:
             self._end_turn()
         else:
@@ -277,7 +290,7 @@ class CallerSide:
             self._replay.add(Barrier(why="end", tick=self._mark))
 
     def _switches(self) -> Barrier | None:
-        """The last place, not passed yet, where detected turns give way to manual ones."""
+        """The last barrier in the buffer where turns by hand begin after detected ones."""
         detected, last = self._binder.detecting and not self._binder.joining, None
         for entry in self._replay.future:
             if isinstance(entry, Barrier) and entry.target is not None:
@@ -286,7 +299,7 @@ class CallerSide:
         return last
 
     def passed(self, barrier: Barrier | None) -> None:
-        """Tell of the manual turns that have ended and wait for nothing but this."""
+        """Report the ended turns by hand that wait for no other barrier."""
         while self._behind and self._behind[0][0] in (None, barrier):
             _, item = self._behind.popleft()
             self._items.commit(item)
@@ -294,7 +307,7 @@ class CallerSide:
         self._items.settle()
 
     def give_up(self) -> None:
-        """Nothing is passed any more."""
+        """Report all ended turns by hand: no barrier is passed any more."""
         for _, item in self._behind:
             self._items.commit(item)
         self._behind.clear()
@@ -319,8 +332,8 @@ class CallerSide:
         self._settle()
 
     def _committed(self, until: int) -> Callable[[Entry], list[Entry]]:
-        """What stays of an entry of the tape when the caller drops what it has not committed: detected turns are
-        committed up to this tick, manual ones but for the last."""
+        """Returns a function for what stays of an entry when the client drops what it has not committed. Detected
+        turns are committed up to this tick, turns by hand except the open one."""
         item = self._turn and self._turn.item
 
         def rest(entry: Entry) -> list[Entry]:

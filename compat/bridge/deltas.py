@@ -1,4 +1,9 @@
-"""Snapshots that may be rewritten become deltas that are never taken back."""
+"""Turns snapshots, which the service may rewrite, into deltas, which are never taken back.
+
+A delta must not end inside a character as a reader sees it. `boundary` has the rules of Unicode's text segmentation
+(UAX #29, extended grapheme clusters) that occur at the edge of a growing transcript: combining marks, joiners,
+variation selectors, emoji modifiers, flags, Hangul syllables in parts, CR LF.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +12,15 @@ import unicodedata
 
 
 class Deltas:
-    """One item's text as its caller hears it. `said` is all deltas joined; `stash` is what may follow it."""
+    """The text of one item. `said`: all deltas joined. `stash`: what may follow them and may still change."""
 
     def __init__(self) -> None:
         self.said = ""
         self.stash = ""
 
     def grow(self, text: str, stash: str) -> str:
-        """The next delta after a snapshot, empty where nothing new is settled. Space at the end of what is settled
-        waits for a word: where none comes, the final text does without it."""
+        """The next delta after a snapshot, empty if nothing new is settled. Space at the end waits for a word, as the
+        final text may not have it."""
         end = len(text[: settled(text, stash)].rstrip())
         delta = text[len(self.said) : end] if text.startswith(self.said) else ""
         self.said += delta
@@ -24,8 +29,8 @@ class Deltas:
         return delta
 
     def end(self, transcript: str) -> tuple[str, bool]:
-        """The last delta, and whether the deltas now joined are the transcript: a final text that contradicts what
-        was said is left to the completed event."""
+        """The last delta, and whether all deltas joined are the transcript. If the transcript contradicts them, there
+        is no last delta, and only the completed event has the transcript."""
         self.stash = ""
         if not transcript.startswith(self.said):
             return "", False
@@ -35,11 +40,11 @@ class Deltas:
 
 _ZWJ = "\u200d"
 _SETTLED = re.compile(r"[\0-\u02ff\u0370-\u0482\u048a-\u052f\u2010-\u2027\u3000-\u3029\u3030-\u3096\u30a0-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff00-\uff9d]\Z")  # fmt: skip  # noqa: E501
-"""A last letter that no mark follows in practice: Latin, Greek, Cyrillic, kana, ideographs, whole Hangul syllables."""
+"""Ends in a letter that no combining mark follows in practice: Latin, Greek, Cyrillic, kana, ideographs, Hangul."""
 
 
 def settled(text: str, following: str) -> int:
-    """How much of `text` can be shown for good: its length, or where its last, perhaps unfinished, character begins."""
+    """How much of `text` is final: all of it, or up to its last character if that may be unfinished."""
     if following:
         return boundary(text + following, len(text))
     if not text or _SETTLED.search(text):

@@ -1,4 +1,4 @@
-"""Turns whose text is nothing but the context: kept only if the audio can contain those words."""
+"""Drops transcripts that only repeat the prompt, unless the audio can contain those words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from compat.echo import Echo
 
 
 class EchoCheck:
-    """`setup` returns the settings that the service has."""
+    """`setup` returns the current settings of the service's session."""
 
     def __init__(self, replay: ReplayBuffer, setup: Callable[[], Setup]) -> None:
         self._replay = replay
@@ -23,11 +23,11 @@ class EchoCheck:
         self._echo = Echo("")
 
     def waits(self, text: str) -> bool:
-        """Whether to hold this text back, because all of it may be an echo."""
+        """Whether to hold this partial text back, because all of it may be an echo of the prompt."""
         return self._heard().so_far(text)
 
     def believes(self, piece: ItemPiece, text: str) -> bool:
-        """Whether the text can have been spoken. True if its audio is no longer here."""
+        """Whether the text can have been spoken. True if its audio is no longer kept."""
         if not self._heard().only(text):
             return True
         sounds = self._sounds(piece)

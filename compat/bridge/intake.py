@@ -1,4 +1,4 @@
-"""The caller's bytes become what the service takes, on one clock."""
+"""Converts the client's audio to a format that the service accepts, and counts its time on one clock."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from compat.openai_api.realtime.session import AudioFormat
 
 
 class Intake:
-    """`position` is the caller's clock: ticks of everything appended since the session began. `heard`: of everything
-    that came out of here, which the resampler's delay holds a little behind."""
+    """`position` is the client's clock: ticks of everything appended since the session began. `heard`: ticks of
+    everything converted, which is a little behind because of the resampler's delay."""
 
     def __init__(self, form: AudioFormat, start: int = 0, packets: Packets | None = None) -> None:
         self.form = form
@@ -31,11 +31,11 @@ class Intake:
         return self._start + self._samples * TICKS // self.form.rate
 
     def parts(self, piece: bytes) -> list[bytes]:
-        """What `feed` takes of a piece of an append: Opus in packets. Raises BadRequest for what is none."""
+        """Split a piece of an append into units for `feed`: Opus into packets. Raises BadRequest if it is not Opus."""
         return self.packets.feed(piece) if self.form.encoding == "opus" else [piece]
 
     def feed(self, data: bytes) -> bytes:
-        """PCM that is ready to be sent; the resampler holds back its last millisecond until more comes or `flush`."""
+        """Returns what is ready to be sent; the resampler keeps its last millisecond until more comes or `flush`."""
         out = self._convert(data)
         self.heard += self.ticks(out)
         return out
@@ -57,7 +57,7 @@ class Intake:
                 assert_never(self.form.encoding)
 
     def flush(self) -> bytes:
-        """The rest of the turn, without half a sample. The next sound begins a stream of its own."""
+        """Returns the rest of the turn, without half a sample. The next sound begins a new stream."""
         self._odd = b""
         rest = self._resampler.flush()
         self._resampler = self._new()
@@ -65,7 +65,7 @@ class Intake:
         return rest
 
     def ticks(self, data: bytes) -> int:
-        """How long a piece of what `feed` gave is."""
+        """The duration of something that `feed` returned."""
         return opus.ticks(data) if self.form.encoding == "opus" else len(data) // 2 * (TICKS // self.rate)
 
     def _new(self) -> Resampler:

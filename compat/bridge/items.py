@@ -1,4 +1,9 @@
-"""What the caller knows as an item: one turn, of one piece or, if the caller ends it, of several."""
+"""Items, and their one chain of events to the client.
+
+An item is one turn of the client. It has one piece, or several if the client ends the turn: what the service recognises
+as one turn is a piece. `ItemEvents` reports every item once, links it to the one before, and ends items in the order of
+their commits.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +21,9 @@ from compat.text import joined
 
 
 class ItemPiece:
-    """What the service recognises as one turn. In this session of the service: `fed`, some of its sound was sent;
-    `asked`, its end was sent too. `held`: its text is not sent yet."""
+    """What the service recognises as one turn. `text` and `stash` are its last snapshot. `fed`: this session of the
+    service was sent some of its sound; `asked`: its commit too. `held`: its text may be an echo of the prompt, and is
+    not reported yet. `resolved`: it has its result."""
 
     def __init__(self, item: SpeechItem) -> None:
         self.item = item
@@ -32,39 +38,41 @@ class ItemPiece:
             item.whole.pieces.append(self)
 
     def feed(self) -> bool:
-        """Some of its sound is sent. True for the first of it."""
+        """Some of its sound is sent. True for the first time."""
         first, self.fed = not self.fed, True
         return first
 
     def ask(self) -> None:
-        """Its end is sent."""
+        """Its commit is sent."""
         self.asked = True
 
     def show(self, text: str, stash: str, *, held: bool) -> None:
-        """The service's last snapshot of it."""
+        """A snapshot came."""
         self.text, self.stash, self.held = text, stash, held
 
     def resolve(self, text: str) -> None:
         self.text, self.stash, self.resolved, self.held = text, "", True, False
 
     def forget(self) -> None:
-        """Whatever the service makes of it counts for nothing."""
+        """Ignore its result."""
         self.resolved = True
 
     def unsend(self) -> None:
-        """It is sent again: whatever the service made of it so far counts for nothing."""
+        """It will be sent again."""
         self.fed = False
 
     def lose(self) -> None:
-        """The service's session is gone. Its text stands until there is another."""
+        """The service's session is gone. The confirmed text stays until there is another."""
         self.fed, self.asked, self.stash = False, False, ""
 
 
 class SpeechItem:
-    """`start` and `end` in ticks on the caller's clock, as far as they are known; `told`: the start as the service has
-    it, which may be past all sound that it was sent; `reach`: the end as the service has it last, which may be another
-    where it heard the turn once more; `closed`: it gets no more pieces. `whole`: the turn that the caller ends, where
-    this is a sentence of it: the caller knows that one only, and `committed` says that the service ended the sentence.
+    """`start` and `end`: in ticks on the client's clock, as far as they are known. `told`: the start as the service
+    reported it, which may lie past all sound that it was sent. `reach`: the end as the service reported it last, which
+    differs from `end` if it heard the turn again and ended it elsewhere. `closed`: it gets no more pieces.
+
+    `whole`: if this is a sentence of a joined turn, the item of that turn. The client knows that one only, and
+    `committed` of a sentence means that the service has ended it.
     """
 
     def __init__(self, item_id: str, start: int | None = None, whole: SpeechItem | None = None) -> None:
@@ -90,19 +98,19 @@ class SpeechItem:
             self.end = tick
 
     def detected(self, told: int) -> None:
-        """The service detected it: it is one piece, and begins at `told` as the service has it."""
+        """The service detected it: it has one piece, and the service reported that it begins at `told`."""
         self.told, self.closed = told, True
 
     def start_at(self, tick: int) -> None:
         self.start = tick
 
     def reach_to(self, tick: int | None) -> None:
-        """For the service it ends here, if no end is known yet."""
+        """The service ended it here, if no end is known yet."""
         if self.end is None:
             self.end = self.reach = tick
 
     def move_reach(self, tick: int) -> None:
-        """For the service it ends here, whatever the caller was told."""
+        """The service ended it here, this time."""
         self.reach = tick
 
     def close(self, tick: int | None = None) -> None:
@@ -117,12 +125,12 @@ class SpeechItem:
         self.error = error
 
     def note(self, language: str | None, emotion: str | None) -> None:
-        """What the service says of the language and emotion, if anything."""
+        """Keep the language and emotion, if the service reported any."""
         self.language, self.emotion = language or self.language, emotion or self.emotion
 
     @property
     def kept(self) -> bool:
-        """Whether the caller cannot take it back."""
+        """Whether the client cannot take it back any more."""
         return self.committed if self.whole is None else self.whole.committed
 
     @property
@@ -134,7 +142,7 @@ class SpeechItem:
         return round(max(0, (self.end or 0) - (self.start or 0)) / TICKS, 3)
 
     def preview(self) -> tuple[str, str]:
-        """Confirmed text and what may follow it: later pieces wait until those before them are final."""
+        """Confirmed text and what may follow it. Later pieces wait until those before them have a result."""
         texts: list[str] = []
         for piece in self.pieces:
             if piece.held:
@@ -150,8 +158,8 @@ class SpeechItem:
 
 
 class ItemEvents:
-    """`reached`: where the last item ends, in ticks on the caller's clock. `corrections` counts items whose final words
-    contradict their deltas."""
+    """Reports items to the client. `open`: committed items without a result, in order. `reached`: the end of the last
+    item, in ticks on the client's clock. `corrections` counts items whose transcript contradicts their deltas."""
 
     def __init__(self, outbox: Outbox, dialect: Dialect, remembered: int) -> None:
         self._outbox = outbox
@@ -167,7 +175,7 @@ class ItemEvents:
         return SpeechItem(self._outbox.ids("item"), start)
 
     def sentence(self, start: int, whole: SpeechItem) -> SpeechItem:
-        """A part of a turn that the caller ends: only its text is reported, as the turn's."""
+        """A sentence of a joined turn: only its text is reported, as part of the turn's."""
         return SpeechItem(whole.id, start, whole)
 
     def started(self, item: SpeechItem, padding_ms: int) -> None:
@@ -202,7 +210,7 @@ class ItemEvents:
             del self._past[next(iter(self._past))]
 
     def cleared(self, tick: int) -> None:
-        """The caller dropped what it had not committed: no item begins before this position."""
+        """The client dropped what it had not committed: no item begins before this position."""
         self.reached = max(self.reached, tick)
         self._outbox.say(ours.Cleared(event_id=self._outbox.event_id()))
 
@@ -213,13 +221,13 @@ class ItemEvents:
             self._outbox.say(shape(event_id=self._outbox.event_id(), previous_item_id=previous, item=told))
 
     def progress(self, item: SpeechItem) -> None:
-        """A snapshot came: what is settled of it leaves as a delta."""
+        """Report as a delta what is new and final in the item's text."""
         item = item.whole or item
         if item.error is None:
             self._delta(item, item.deltas.grow(*item.preview()))
 
     def settle(self) -> None:
-        """End every item whose result is known and whose predecessors have ended."""
+        """Report the result of every item that has one and whose predecessors have ended."""
         while self.open and self.open[0].settled:
             item = self.open.popleft()
             if item.error is not None:

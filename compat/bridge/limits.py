@@ -1,4 +1,4 @@
-"""The bounds of one live session: seconds, unless a name says otherwise."""
+"""The bounds of one live session, in seconds unless a name says otherwise."""
 
 from __future__ import annotations
 
@@ -12,22 +12,21 @@ REASON = 123
 
 
 class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """`unsent` seconds of sound, and one append beyond them, stop the caller from being read. At most `piece_bytes` of
-    an append are taken in one call. `kept` bounds what is held for a replay: a turn that goes on for longer without a
-    result loses its beginning when the connection breaks.
+    """`unsent` seconds of sound, and one append beyond them, stop the client from being read. One call takes at most
+    `piece_bytes` of an append. `kept` bounds the sound kept for a replay: a turn that is longer and has no result loses
+    its beginning when the connection breaks.
 
-    `heard_after`: how long after the service must have heard a stretch of sound (at real-time pace at the latest)
-    it still may report speech in it. `received_after`: when a connection that did not break in the meantime is known
-    to have delivered it; a pong tells sooner. `attempts` in a row, without progress, end the session.
+    `heard_after`: how long the service may still report speech in sound after it must have heard it, working in real
+    time. `received_after`: when sound has surely arrived, if the connection did not break; a pong shows it sooner.
+    `attempts` in a row without progress end the session. `settling`: how long new settings wait for a report of speech
+    in sound that the service must have heard.
 
-    `settling`: how long after the service must have heard a stretch new settings wait for speech in it.
+    If a manual commit has no answer after `manual_answer`, the service's session is finished to get one. If the commit
+    is not acknowledged, which may mean that there was no speech, that happens after `acknowledged`, or after twice the
+    time that the last acknowledgement took.
 
-    A manual commit without an answer is asked for again after `manual_answer`, by ending the service's session; where
-    the service has not said a word about it, as it may never if there was no speech, after `acknowledged`, or after
-    twice as long as it took to say something about the last one.
-
-    A session ends after `longest`, where that is given; what is under way then gets `grace`, and the answer to what is
-    open even then `parting`.
+    A session ends after `longest`, if given. Open turns then have `grace` to finish; those still open are ended and
+    have `parting` to be answered.
     """
 
     longest: float | None = None

@@ -1,9 +1,13 @@
-"""The connection to the service, without the connection: when to open, what to send next, when to begin again.
+"""The state of the connection to the service: when to connect, what to send next, when to reconnect.
 
 closed ──need──▶ opening ──opened──▶ open ──barrier, silence──▶ finishing ──finished──▶ closed
    ▲ ▲              │ lost             │ lost                      │ lost
    │ └── waiting ◀──┴──────────────────┴───────────────────────────┘
    └───────┘ (the delay is over)
+
+One connection carries one session of the service. Finishing a session is the only way to have everything answered, so
+it happens at every barrier; sound after the barrier goes to the next session. Whenever a session is gone, for whatever
+reason, `_again` puts what is not answered back to the front of the replay buffer and begins anew.
 """
 
 from __future__ import annotations
@@ -109,7 +113,7 @@ class Link:
 
     @property
     def idle(self) -> bool:
-        """Whether other settings cost no session: it does not exist, or was sent no sound."""
+        """Whether settings can change without ending a session: there is none, or it was sent no sound."""
         return self.state in (LinkState.CLOSED, LinkState.WAITING) or (
             self.fresh and self.state is not LinkState.FINISHING
         )
@@ -126,7 +130,7 @@ class Link:
 
     @property
     def owed(self) -> bool:
-        """Whether the service has not answered something that ended."""
+        """Whether something has ended that the service has not answered."""
         if self._binder.detecting:
             return any(item.committed for item in self._binder.unfinished)
         return self._sender.commits.open
@@ -134,7 +138,7 @@ class Link:
     # --- connecting -------------------------------------------------------------------------------------------------
 
     def need(self, now: float) -> None:
-        """There is something to send, or soon will be."""
+        """Connect, if not connected: there is something to send, or soon will be."""
         if self.state is not LinkState.CLOSED:
             return
         if now < self._retries.not_before:
@@ -150,8 +154,8 @@ class Link:
         self.feed(now)
 
     def lost(self, now: float, wish: float = 0.0) -> None:
-        """The connection broke, or could not be made: what was not answered is sent again over the next one, which is
-        not tried before the delay that the service wishes."""
+        """The connection broke or failed: send what is not answered again over the next one. `wish`: the delay in
+        seconds that the service asks for."""
         attempts, lost = self._retries.attempts, self._retries.lost
         delay = min(self._limits.first_delay * 2**attempts, self._limits.longest_delay)
         wish = min(wish, self._limits.longest_wish)
@@ -160,11 +164,11 @@ class Link:
         self._again(now)
 
     def progressed(self) -> None:
-        """The service does what it is there for: the attempts are counted from 0 again."""
+        """The service works: count attempts from 0 again."""
         self._retries = msgspec.structs.replace(self._retries, attempts=0)
 
     def restart(self, setup: Setup, now: float) -> None:
-        """Begin again at once, with other settings."""
+        """Reconnect at once, with these settings."""
         self.setup = setup
         self._outbox.act(CloseUpstream())
         self._again(now)
@@ -178,7 +182,7 @@ class Link:
         self._again(now)
 
     def switch(self, setup: Setup, now: float) -> None:
-        """From here on this is what the service is told; it was sent no sound yet."""
+        """Use these settings from here on. The service was sent no sound yet."""
         moved, self.setup = setup.model != self.setup.model, setup
         if moved and self.state in (LinkState.OPENING, LinkState.OPEN):
             self._outbox.act(CloseUpstream())
@@ -188,7 +192,7 @@ class Link:
             self._sender.tell(setup)
 
     def renew(self, setup: Setup, now: float) -> None:
-        """Use these settings from here on; audio without an answer is sent again under them."""
+        """Use these settings from here on. Sound without an answer is sent again with them."""
         if self.idle:
             self.switch(setup, now)
         else:
@@ -199,7 +203,7 @@ class Link:
         self._enter(LinkState.CLOSED, now)
 
     def hang_up(self, now: float) -> None:
-        """For good, and without another word."""
+        """Close the connection for good, without finishing the session."""
         if self.state in (LinkState.OPENING, LinkState.OPEN, LinkState.FINISHING):
             self._outbox.act(CloseUpstream())
         self._enter(LinkState.CLOSED, now)
@@ -222,7 +226,7 @@ class Link:
         return without(after(self._replay.past, self._binder.answered_to), self._binder.out_of_order)
 
     def trim(self, now: float) -> None:
-        """Forget the sound that no replay will need."""
+        """Forget the sound that no replay can need."""
         if not self._binder.detecting:
             self._replay.trim(lambda entry: not needed(entry))
             return
@@ -240,7 +244,7 @@ class Link:
 
     @property
     def _urgent(self) -> bool:
-        """Whether somebody waits: not over the sound of a manual turn that is still open, whose caller may be away."""
+        """Whether to reconnect at once. The sound of an open turn by hand can wait, as the client may be away."""
         if self._binder.detecting:
             return bool(self._replay.future)
         return any(not isinstance(entry, AudioChunk) for entry in self._replay.future)
@@ -251,18 +255,18 @@ class Link:
     # --- the clock --------------------------------------------------------------------------------------------------
 
     def heard(self, now: float) -> None:
-        """The service said something that is no complaint."""
+        """The service sent something other than an error."""
         self._heard_at = now
         if self._sender.heard(now):
             self.progressed()
 
     def received(self, sent_at: float) -> None:
-        """What was sent until then has reached the service."""
+        """Everything sent until then has arrived."""
         if self._sender.received(sent_at):
             self.progressed()
 
     def drained(self, now: float) -> None:
-        """Everything sent so far has left this machine."""
+        """Everything sent so far was written to the socket."""
         if self._sender.drained():
             self.progressed()
         self.feed(now)
@@ -297,7 +301,7 @@ class Link:
         return None
 
     def overdue(self, now: float) -> bool:
-        """Do what is due. True where the service has to be given up as lost: it hangs, maybe mid-word."""
+        """Do what is due. True if the service hangs and the connection has to be given up."""
         if self.deadline is None or now < self.deadline:
             return False
         if self.state is LinkState.WAITING:
@@ -313,7 +317,7 @@ class Link:
     # --- sending ----------------------------------------------------------------------------------------------------
 
     def feed(self, now: float) -> None:
-        """Send what can be sent now. A commit without an answer, or a session that is ending, holds back the rest."""
+        """Send what can be sent now. A commit without an answer, or a session that finishes, holds back the rest."""
         while self._replay.future and self.state is not LinkState.FINISHING:
             entry = self._replay.future[0]
             if isinstance(entry, Barrier) and self.fresh:
@@ -338,11 +342,11 @@ class Link:
         self._replay.sent()
 
     def refused(self, about: str) -> ItemPiece | None:
-        """The piece whose commit, of this id where the service says one, it does not take."""
+        """The piece whose commit is refused. `about`: the id of the commit, empty if the service does not say it."""
         return self._sender.commits.refused(about)
 
     def finish(self, now: float) -> None:
-        """Have the service answer everything it was sent."""
+        """Finish the session: the service answers everything it was sent."""
         self._binder.set_aside()
         self._enter(LinkState.FINISHING, now)
         self._sender.finish()

@@ -1,4 +1,11 @@
-"""The live session itself. See the package's docstring for what its ends must do."""
+"""The `Bridge`: one live session, which passes each event to the part that handles it.
+
+The parts, from the client to the service: `CallerSide` handles the client's events and puts sound on the
+`ReplayBuffer`; `Link` connects and sends what is on it; `TurnBinder` turns the service's reports into items, and
+`ItemEvents` reports those to the client. `SettingsSwitch`, `VadCommits` and `Shutdown` act between turns. They run
+synchronously; the order of calls in this module is the order of events. The package's docstring says what the two ends
+must do.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +14,11 @@ from typing import assert_never
 
 from compat.bridge.actions import Action, Alarm, Hangup, Outbox, Reading
 from compat.bridge.caller import CallerSide
-from compat.bridge.commits import VadCommits
 from compat.bridge.echoes import EchoCheck
 from compat.bridge.items import ItemEvents
 from compat.bridge.limits import REASON, TICKS, SessionLimits
 from compat.bridge.link import Link, LinkState
+from compat.bridge.manual import VadCommits
 from compat.bridge.pending import PendingSettings
 from compat.bridge.replay import Barrier, ReplayBuffer
 from compat.bridge.settings import Configuration, Target
@@ -29,12 +36,12 @@ from compat.openai_api.realtime.patch import Patch
 
 
 class Bridge:
-    """One caller, one session. All `now` are seconds on one monotonic clock.
+    """One client, one session. Every `now` is in seconds on one monotonic clock.
 
-    `resolve` gives DashScope's model for a caller's name or raises CompatError; `ids("item")` a new identifier of that
-    kind; `configured` is what an ephemeral key carries; `spread`, from 0 to 1, is this session's share of the jitter
-    of reconnections; `expires_at`, in seconds since the epoch, is only told. `told` hears every event for the caller.
-    `engine`: what answers in DashScope's place.
+    `resolve` returns DashScope's model for the client's model name, or raises CompatError. `ids("item")` returns a new
+    identifier of that kind. `configured`: the settings of an ephemeral key. `spread`, from 0 to 1: this session's part
+    of the jitter of reconnections. `expires_at`, in seconds since the epoch, is only reported. `told` is called with
+    every event for the client. `engine`: the engine that answers in place of DashScope.
     """
 
     def __init__(
@@ -92,7 +99,7 @@ class Bridge:
 
     @property
     def corrections(self) -> int:
-        """Items whose final words contradicted what had left as deltas."""
+        """Items whose final transcript contradicts their deltas."""
         return self._items.corrections
 
     @property
@@ -105,23 +112,23 @@ class Bridge:
 
     @property
     def seconds(self) -> float:
-        """Sound that the caller has sent."""
+        """Duration of the sound that the client has sent."""
         return self._caller.seconds
 
     @property
     def held(self) -> int:
-        """Bytes of sound that was not sent or is not answered."""
+        """Bytes of sound that is not sent to the service or not answered by it."""
         return self._replay.size
 
     @property
     def model(self) -> str:
-        """The service's model, at last."""
+        """The service's model, as configured last."""
         return self._config.session.native
 
     # --- what happens -----------------------------------------------------------------------------------------------
 
     def start(self, now: float) -> list[Action]:
-        """The caller's socket was accepted."""
+        """The client's connection was accepted."""
         self._now = now
         self._shutdown.start(now)
         self._caller.open(self._patch)
@@ -130,7 +137,7 @@ class Bridge:
         return self._done(now)
 
     def from_client(self, raw: str | bytes, now: float) -> list[Action]:
-        """One frame of the caller: text for str, binary for bytes."""
+        """One frame of the client: text for str, binary for bytes."""
         if self._closing_at is not None or not self._shutdown.listening:
             return []
         while self.more:
@@ -152,7 +159,7 @@ class Bridge:
 
     @property
     def more(self) -> bool:
-        """Whether `from_client_more` is to be called, in a turn of the loop of its own, before the next frame."""
+        """Whether to call `from_client_more`, in an iteration of the event loop of its own, before the next frame."""
         return self._caller.more and self._closing_at is None and self._shutdown.listening
 
     def from_client_more(self, now: float) -> list[Action]:
@@ -162,7 +169,7 @@ class Bridge:
         return self._done(now)
 
     def upstream_opened(self, now: float) -> list[Action]:
-        """The connection that `Open` asked for is there."""
+        """The connection that `OpenUpstream` asked for is open."""
         if self._closing_at is None:
             self._link.opened(now)
         return self._done(now)
@@ -172,9 +179,8 @@ class Bridge:
         if self._closing_at is None:
             self._link.drained(now)
             self._link.trim(now)
-        if self._outbox.empty and self._shutdown.until is None and self._reading:
-            return []
-        return self._done(now)
+        idle = self._outbox.empty and self._shutdown.until is None and self._reading
+        return [] if idle else self._done(now)
 
     def upstream_pong(self, pinged_at: float, now: float) -> list[Action]:
         """The service's pong to a ping that was written at `pinged_at`: what was written before it has arrived."""
@@ -192,7 +198,7 @@ class Bridge:
         return self._done(now)
 
     def upstream_lost(self, error: CompatError, now: float) -> list[Action]:
-        """The connection could not be made or ended, for this reason; `retryable` says whether another may help."""
+        """The connection failed or ended. `error.retryable`: whether another attempt may succeed."""
         self._link.gone(now)
         if self._closing_at is None:
             self._lost(error, now)
@@ -201,12 +207,12 @@ class Bridge:
         return self._done(now)
 
     def client_closed(self, now: float, hangup: Hangup | None = None) -> list[Action]:
-        """The caller is gone, or is to go: nobody waits for what is under way."""
+        """The client has disconnected, or with `hangup` is to be disconnected: nobody waits for results any more."""
         self._close(hangup, now)
         return self._done(now)
 
     def shutdown(self, grace: float, now: float, reason: CompatError | None = None) -> list[Action]:
-        """What is under way may end within `grace` seconds. Without a `reason` it is the server that stops."""
+        """End the session; open turns have `grace` seconds to finish. Without a `reason`, the server stops."""
         self._shutdown.begin(grace, now, reason)
         return self._done(now)
 
@@ -257,13 +263,11 @@ class Bridge:
     def _turn(self, report: turns.TurnReport) -> None:
         if self._switch.postpones(report):
             return
-        answers = self._binder.answers
-        self._binder.hear(report, self._link.timeline)
-        if self._binder.answers > answers:
+        if self._binder.hear(report, self._link.timeline):
             self._link.progressed()
 
     def _refused(self, refused: turns.Refused, now: float) -> None:
-        """The service did not take something: do without it where that is possible."""
+        """The service refused a message: leave out what it refused, where that is possible."""
         about, setup = refused.about or "", self._link.setup
         if refused.concerns("commit"):
             piece = self._link.refused(about)
@@ -284,7 +288,7 @@ class Bridge:
         self._link.restart(self._caller.takeable(Target(self._link.setup)).setup, now)
 
     def _lost(self, error: CompatError, now: float, *, closed: bool = False) -> None:
-        """`closed`: it is the machine that has to drop the connection."""
+        """`closed`: the connection is still open and has to be closed."""
         if closed:
             self._link.hang_up(now)
         if not error.retryable or self._link.attempts >= self._limits.attempts:
@@ -300,7 +304,7 @@ class Bridge:
         self._close(Hangup(1011, error.message.encode()[:REASON].decode(errors="ignore")), now)
 
     def _pass(self, barrier: Barrier) -> None:
-        """Everything before the barrier is answered."""
+        """The service has answered everything before the barrier."""
         if barrier.why == "clear":
             self._binder.drop(barrier.tick, deaf=False)
         self._binder.finished(barrier.tick)
@@ -324,7 +328,7 @@ class Bridge:
                 assert_never(barrier.why)
 
     def _fail(self, error: CompatError) -> None:
-        """Every turn that the caller knows of, and has no result for, ends as failed."""
+        """Fail every item that has no result yet."""
         self._binder.fail(error, self._link.timeline.ended(None))
         self._caller.give_up()
         self._items.fail(error)
@@ -365,8 +369,9 @@ class Bridge:
         return self._outbox.take()
 
     def _leave(self, now: float) -> None:
-        """What is under way ends within the grace, and what is open then is ended. Sound that the service may still
-        report speech in is heard first."""
+        """End the session as soon as nothing is open. At the end of the grace, end the open turns; they get a moment to
+        be answered, and what is not answered then fails. Sound in which the service may still report speech counts as
+        open."""
         late = self._shutdown.late(now)
         if late and self._shutdown.hush(now):
             self._shutdown.answer_by(now)

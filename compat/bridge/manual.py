@@ -1,14 +1,17 @@
-"""A turn that the caller ends, in pieces that the service takes.
+"""Turns that the client ends, and its commits while the service detects turns.
 
-Without voice activity detection the service hears at most 60 s as one (guide to real-time speech recognition, 2026-01).
-A longer turn is cut where it is quietest between 50 and 57 s, so sound past 50 s is held back until the cut is known.
+Without voice activity detection the service accepts at most 60 s as one turn (guide to real-time speech recognition,
+2026-01). `ManualTurn` cuts a longer turn where it is quietest between 50 and 57 s, so sound past 50 s is held back
+until the cut is known. `JoinedTurn` is a turn with live deltas: the service detects sentences in it, which are joined
+into the client's one item. `VadCommits` answers commits under detection that get no turn.
 """
 
 from __future__ import annotations
 
 from compat.audio.quiet import quietest
-from compat.bridge.items import ItemPiece, SpeechItem
+from compat.bridge.items import ItemEvents, ItemPiece, SpeechItem
 from compat.bridge.limits import TICKS, SessionLimits
+from compat.bridge.link import Link, LinkState
 from compat.bridge.replay import AudioChunk, Barrier, Cut, ReplayBuffer, part
 from compat.bridge.turns import TurnBinder
 
@@ -41,7 +44,7 @@ class ManualTurn:
             self._cut()
 
     def end(self, tick: int) -> None:
-        """The caller commits, at this position."""
+        """The client commits, at this position."""
         for sound in self._held:
             self._put(sound)
         self._held.clear()
@@ -52,7 +55,7 @@ class ManualTurn:
         self.item.close(tick)
 
     def leave(self) -> tuple[ItemPiece, list[AudioChunk]]:
-        """What is not cut yet, for the service to find turns in: a piece, and those of its sounds not on the tape."""
+        """Give up the turn: its last piece, and the sound of it that is not in the replay buffer."""
         return self._piece, self._held
 
     def _put(self, sound: AudioChunk) -> None:
@@ -88,6 +91,52 @@ class JoinedTurn:
         self._replay.add(sound)
 
     def end(self, tick: int) -> None:
-        """The caller commits, at this position: the item is complete once the service has answered all before it."""
+        """The client commits, at this position. The item is complete when all sound before it is answered."""
         self.item.end_at(tick)
         self._replay.add(Barrier(why="join", tick=tick, item=self.item))
+
+
+class VadCommits:
+    """Answers a commit with an empty item, if the service detects turns and reports no speech for it."""
+
+    def __init__(
+        self, items: ItemEvents, link: Link, binder: TurnBinder, replay: ReplayBuffer, limits: SessionLimits
+    ) -> None:
+        self._items = items
+        self._link = link
+        self._binder = binder
+        self._replay = replay
+        self._shortest = round(limits.shortest_commit * TICKS)
+        self._patience = limits.vad_answer
+
+    @property
+    def deadline(self) -> float | None:
+        """When to answer the commit that the service has not reported any speech for."""
+        return None if self._waiting is None else self._link.quiet_since + self._patience
+
+    def tick(self, now: float) -> None:
+        barrier = self._waiting
+        if barrier is not None and now >= self._link.quiet_since + self._patience:
+            self._answer(barrier)
+
+    def passed(self, barrier: Barrier) -> None:
+        """Everything before the barrier is answered."""
+        if self._unanswered(barrier):
+            self._answer(barrier)
+
+    @property
+    def _waiting(self) -> Barrier | None:
+        if self._link.state is not LinkState.FINISHING or self._binder.speaking or not self._replay.future:
+            return None
+        head = self._replay.future[0]
+        return head if isinstance(head, Barrier) and self._unanswered(head) else None
+
+    def _unanswered(self, barrier: Barrier) -> bool:
+        """Whether it is a commit, with at least as much sound after the last item as a commit needs."""
+        return barrier.why == "commit" and barrier.tick - self._items.reached >= self._shortest
+
+    def _answer(self, barrier: Barrier) -> None:
+        item = self._items.new(barrier.tick)
+        item.close(barrier.tick)
+        self._items.commit(item)
+        self._items.settle()

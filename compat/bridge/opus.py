@@ -1,4 +1,4 @@
-"""Opus as callers send it: bare packets, one an append, or an Ogg stream in any pieces (RFC 6716, 3533, 7845)."""
+"""Opus as clients send it: one bare packet in each append, or an Ogg stream in any pieces (RFC 6716, 3533, 7845)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _FILES = {b"\x1a\x45\xdf\xa3": "WebM or Matroska", b"RIFF": "WAV", b"ID3": "MP3"
 
 
 class Packets:
-    """An Ogg stream goes on until its format is chosen again; what is no page between two of its pages is left out."""
+    """Splits what the client appends into packets. An Ogg stream goes on until the client sets the format again; bytes
+    between two pages are skipped."""
 
     def __init__(self) -> None:
         self._ogg = False
@@ -34,7 +35,7 @@ class Packets:
         return OGG_PIECE if self._ogg or self._held or rest[: len(_OGG)] == _OGG else PIECE
 
     def feed(self, piece: bytes) -> list[bytes]:
-        """Raises BadRequest for what is neither; never in an Ogg stream that has begun."""
+        """Returns the packets. Raises BadRequest if it is neither form; never in an Ogg stream that has begun."""
         piece, self._held = self._held + piece, b""
         self._ogg = self._ogg or piece.startswith(_OGG)
         if self._ogg or _OGG.startswith(piece):  # no such beginning is a packet

@@ -1,9 +1,14 @@
-"""Settings that the client changed in mid-speech: they apply from the next turn.
+"""Settings that the client changed while speech was open, and the place between two turns where they apply.
 
-The service takes settings once a session, so new ones need a new session, and a session that ends cuts the turn that is
-open. They wait for a place between two turns: where a turn ends after the update, where one begins after it, or where
-the service must have heard all that came before the update and found no speech in it. A turn that begins after that
-place is not reported; the new session hears its audio again.
+The service accepts settings once in a session, before sound. New settings need a new session, and ending a session cuts
+the turn that is open. So an update waits for a place between two turns, which is the first of these:
+
+- the end of a turn that ends after the update;
+- the beginning of a turn that begins after the update;
+- the update itself, once the service must have heard all sound before it and has reported no speech in it.
+
+At that place the service's session is ended, and a new one with the new settings gets all sound from there on again. A
+turn that the old session reports after the place is ignored, as the new session reports it too.
 """
 
 from __future__ import annotations
@@ -21,7 +26,7 @@ from compat.dashscope_api.realtime import turns
 
 
 class _Pending(msgspec.Struct):
-    """`tick`: where it came. `due`: when the service must have heard the sound before."""
+    """`tick`: where the update came. `due`: when the service must have heard the sound before it."""
 
     tick: int
     target: Target
@@ -39,7 +44,7 @@ class PendingSettings:
 
     @property
     def detect(self) -> bool:
-        """Whether the service is to find the turns, under any of them."""
+        """Whether any of them has the service detect turns."""
         return any(not update.target.by_hand for update in self._updates)
 
     def add(self, tick: int, target: Target) -> None:
@@ -54,14 +59,14 @@ class PendingSettings:
             update.target = update.target.without(fields)
 
     def stamp(self, link: Link, replay: ReplayBuffer, limits: SessionLimits, now: float) -> None:
-        """An update came, or a session began that hears again what is not answered."""
+        """Set `due` of new updates, and of all in a new session, which hears again what is not answered."""
         due = max(link.heard_by, now) + replay.unsent / TICKS + limits.settling
         for update in self._updates:
             if update.due is None or link.fresh:
                 update.due = due
 
     def begins(self, report: turns.TurnReport, binder: TurnBinder, link: Link) -> bool:
-        """Whether a turn begins while settings wait. The next session of the service reports it again."""
+        """Whether this turn begins after the first update, at the place, so that the next session reports it."""
         if not isinstance(report, turns.Started) or report.at_ms is None or binder.knows(report.turn):
             return False
         start = link.timeline.told(report.at_ms)
@@ -72,7 +77,7 @@ class PendingSettings:
         return True
 
     def place(self, binder: TurnBinder, link: Link, replay: ReplayBuffer, now: float) -> int | None:
-        """Where the waiting settings can start to apply now, on the caller's clock."""
+        """Where the settings can apply now, in ticks on the client's clock; None if there is no place yet."""
         if not self._updates or binder.speaking:
             return None
         first = self._updates[0]
@@ -87,12 +92,12 @@ class PendingSettings:
         return max(quiet, default=None)
 
     def deadline(self, binder: TurnBinder, link: Link, replay: ReplayBuffer) -> float | None:
-        """When the service will have heard what came before the first update."""
+        """When the service will have heard all sound before the first update."""
         waits = self._updates and link.open and not binder.unfinished and _sent(replay, self._updates[0].tick)
         return self._updates[0].due if waits else None
 
     def take(self, place: int) -> Target:
-        """The last settings before this place."""
+        """Remove and return the last settings before this place."""
         taken = self._updates.popleft()
         while self._updates and self._updates[0].tick <= place:
             taken = self._updates.popleft()
@@ -101,6 +106,6 @@ class PendingSettings:
 
 
 def _sent(replay: ReplayBuffer, tick: int) -> bool:
-    """Whether no sound from before this position waits to be sent."""
+    """Whether all sound before this position was sent."""
     first = next((entry for entry in replay.future if isinstance(entry, AudioChunk)), None)
     return first is None or first.tick >= tick

@@ -1,4 +1,16 @@
-"""The caller's sound and what is to happen between it, in order: what was sent is kept until it was answered."""
+"""Sound that is kept until the service has answered it, to be sent again after a reconnection.
+
+`ReplayBuffer` is a queue of entries on the client's clock with a position in it: `future` is not sent yet, `past` was
+sent in this session of the service. When that session is gone, `rewind` moves what is not answered from `past` back to
+the front of `future`, and the next session gets it again; what is answered is forgotten. Entries are
+
+- `AudioChunk`, a stretch of sound;
+- `Cut`, the commit of a piece of a turn by hand, which is sent again with its sound;
+- `Barrier`, a place where the service must have answered everything before it, which takes the end of its session. It
+  is never sent: it is removed when it is passed.
+
+How much of `past` may be needed depends on who ends turns, so `Link` decides it (`Link.trim`, `Link._unanswered`).
+"""
 
 from __future__ import annotations
 
@@ -13,10 +25,10 @@ from compat.bridge.settings import Target
 
 
 class AudioChunk(msgspec.Struct, gc=False):
-    """A stretch of the caller's sound.
+    """A stretch of the client's sound: `ticks` long, from `tick` on.
 
-    `packet`: one of Opus, which cannot be cut. `piece` where turns are manual. `sent_at` and `heard_by`: when it was
-    sent, and when the service, even at no more than real-time pace, has heard it.
+    `packet`: it is one Opus packet, which cannot be cut. `piece`: the piece of a turn by hand that it belongs to.
+    `sent_at`: when it was sent. `heard_by`: when a service that works in real time has heard it.
     """
 
     tick: int
@@ -33,8 +45,8 @@ class AudioChunk(msgspec.Struct, gc=False):
 
     @property
     def weight(self) -> int:
-        """What it counts for in bounds of memory, as ticks of PCM at 16 kHz: its duration, or its bytes where those are
-        more, as in Opus packets with padding. The shortest still take some 128 bytes."""
+        """What it counts for in bounds of memory, in ticks of PCM at 16 kHz: its duration, or its bytes if those are
+        more, as in Opus packets with padding. The shortest chunk takes about 128 bytes."""
         return max(self.ticks, len(self.data) // 2, 64)
 
     def assign(self, piece: ItemPiece) -> None:
@@ -45,18 +57,17 @@ class AudioChunk(msgspec.Struct, gc=False):
 
 
 class Cut(msgspec.Struct, frozen=True):
-    """The end of a piece of a manual turn."""
+    """The end of a piece of a turn by hand: it is committed here."""
 
     piece: ItemPiece
 
 
 class Barrier(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything before is to be answered, by ending the service's session, before anything after is sent.
+    """The service has to answer everything before it, by ending its session, before anything after it is sent.
 
-    `commit`: the caller ended a turn that the service detects. `end`: the session ends, and so does such a turn.
-    `join`: the caller ended `item`, a turn that the service hears as sentences.
-    `clear`: the caller dropped what it had not committed, and is told here if `announced` is False. `switch`: `target`
-    holds from here on.
+    `commit`: the client ended a turn that the service detects. `end`: the session ends, and so does such a turn.
+    `join`: the client ended `item`, a joined turn. `clear`: the client dropped what it had not committed; that is
+    reported here if `announced` is False. `switch`: the settings of `target` apply from here on.
     """
 
     why: Literal["commit", "join", "clear", "switch", "end"]
@@ -70,8 +81,8 @@ Entry: TypeAlias = AudioChunk | Cut | Barrier
 
 
 class ReplayBuffer:
-    """`past` was sent in this session of the service and may be needed again, `future` was not sent yet; they weigh
-    `kept` and `unsent`."""
+    """`past`: entries sent in this session of the service. `future`: entries that are not sent. `kept` and `unsent`:
+    the weight of their sound."""
 
     def __init__(self) -> None:
         self.past: deque[Entry] = deque()
@@ -81,7 +92,7 @@ class ReplayBuffer:
 
     @property
     def size(self) -> int:
-        """Bytes of its sound."""
+        """Its sound in bytes."""
         return 2 * (self.unsent + self.kept)
 
     def add(self, entry: Entry) -> None:
@@ -103,7 +114,7 @@ class ReplayBuffer:
             self._forget(self.past.popleft())
 
     def bound(self, ticks: int) -> None:
-        """Forget the oldest of what was sent until what is held weighs no more than this."""
+        """Forget the oldest of what was sent, until what is kept weighs no more than this."""
         while self.kept > ticks:
             self._forget(self.past.popleft())
 
@@ -112,7 +123,7 @@ class ReplayBuffer:
             self.kept -= entry.weight
 
     def rewind(self, needed: Iterable[Entry]) -> None:
-        """What was sent and is `needed` stands before what was not sent; the rest of what was sent is forgotten."""
+        """Send `needed` again, before what was not sent yet; forget the rest of what was sent."""
         self.past.clear()
         self.kept = 0
         again = list(needed)
@@ -120,25 +131,25 @@ class ReplayBuffer:
         self.unsent += sum(entry.weight for entry in again if isinstance(entry, AudioChunk))
 
     def pop(self) -> Entry:
-        """Take back the next entry: nothing has to happen there any more."""
+        """Remove the next entry without sending it."""
         return self.future.popleft()
 
     def take_back(self, piece: ItemPiece) -> list[AudioChunk]:
-        """Take back the sound of this piece, sent or not; nobody ends it any more."""
+        """Remove and return the sound of this piece, sent or not. It belongs to no piece any more."""
         entries = (*self.past, *self.future)
         sounds = [entry for entry in entries if isinstance(entry, AudioChunk) and entry.piece is piece]
         self.drop(lambda entry: [] if isinstance(entry, AudioChunk) and entry.piece is piece else [entry])
         return [msgspec.structs.replace(sound, piece=None) for sound in sounds]
 
     def reclaim(self, tick: int) -> list[AudioChunk]:
-        """Take back the sound after this position, and forget the sound before: nothing else is on the tape."""
+        """Remove and return the sound after this position, and forget the sound before. There must be nothing else."""
         sounds = [part for entry in self.future if isinstance(entry, AudioChunk) for part in after([entry], tick)]
         self.future.clear()
         self.unsent = 0
         return [sound for sound in sounds if isinstance(sound, AudioChunk)]
 
     def drop(self, rest: Callable[[Entry], list[Entry]]) -> bool:
-        """Forget all but the `rest` of every entry, sent or not. True where some sound of it had been sent."""
+        """Keep only the `rest` of every entry, sent or not. True if sound was dropped that had been sent."""
         before = self.kept
         self.past = deque(part for entry in self.past for part in rest(entry))
         self.future = deque(part for entry in self.future for part in rest(entry))
@@ -176,7 +187,7 @@ def outside(entry: Entry, start: int, end: int) -> list[Entry]:
 
 
 def split(sound: AudioChunk, size: int) -> list[AudioChunk]:
-    """A stretch of sound in pieces of at most so many bytes; an Opus packet stays whole."""
+    """Split sound into chunks of at most `size` bytes; an Opus packet stays whole."""
     if sound.packet or len(sound.data) <= size:
         return [sound]
     ticks = sound.ticks * size // len(sound.data)
@@ -184,7 +195,7 @@ def split(sound: AudioChunk, size: int) -> list[AudioChunk]:
 
 
 def part(sound: AudioChunk, start: int, end: int) -> AudioChunk:
-    """Some of a stretch of PCM; an Opus packet stays whole."""
+    """A part of a chunk of PCM; an Opus packet stays whole."""
     if sound.packet:
         return sound
     samples = len(sound.data) // 2
@@ -193,14 +204,14 @@ def part(sound: AudioChunk, start: int, end: int) -> AudioChunk:
 
 
 def silent(entry: Entry, answered: int, heard: float, received: float) -> bool:
-    """Whether the service would have reported speech by now, if there were any in it that is not answered."""
+    """Whether no replay needs it under detection: it is answered, or speech in it would have been reported by now."""
     if not isinstance(entry, AudioChunk) or entry.end <= answered:
         return True
     return entry.heard_by < heard and entry.sent_at <= received
 
 
 def needed(entry: Entry) -> bool:
-    """Whether a replay of turns by hand needs it."""
+    """Whether a replay of turns by hand needs it: its piece has no result."""
     match entry:
         case AudioChunk(piece=piece) | Cut(piece=piece):
             return piece is None or not piece.resolved

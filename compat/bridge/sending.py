@@ -119,7 +119,7 @@ class Sender:
     # --- what the service shows; each returns whether the session makes progress --------------------------------------
 
     def heard(self, now: float) -> bool:
-        """The service said something that is no complaint."""
+        """The service sent something other than an error."""
         self.commits.heard(now)
         self._session.answered, self._session.alive = self.timeline.sent, True
         return self._progress()
@@ -207,7 +207,7 @@ class Sender:
 
 
 class SentCommits:
-    """`at`: when the last commit was sent."""
+    """Commits of turns by hand that the service has not answered. `at`: when the last one was sent."""
 
     def __init__(self, binder: TurnBinder, limits: SessionLimits) -> None:
         self.at = 0.0
@@ -235,22 +235,22 @@ class SentCommits:
 
     @property
     def unheard(self) -> bool:
-        """Whether the service has not said a word about the last commit."""
+        """Whether the service has not acknowledged the last commit."""
         return bool(self._pieces) and self._pieces[-1] in self._binder.waiting
 
     def refused(self, about: str) -> ItemPiece | None:
-        """The piece whose commit, of this id where the service says one, it does not take."""
+        """The piece whose commit is refused. `about`: the id of the commit, empty if the service does not say it."""
         return self._pieces[-1] if self.unheard and about in ("", self._commit) else None
 
     def heard(self, now: float) -> None:
-        """The service said something."""
+        """The service sent something."""
         if self.unheard:
             self._took = now - self.at
 
     @property
     def patience(self) -> float:
-        """Before a commit is asked for again. One of sound without speech may never be answered: what the service has
-        not even acknowledged, in twice the time that it took for the last one, is not waited for as text is."""
+        """Seconds to wait before the session is finished to get the answer. A commit without speech may never be
+        answered, so one that is not acknowledged is given up sooner: after twice the time that the last one took."""
         if self.unheard:
             return min(max(self._limits.acknowledged, 2 * self._took), self._limits.manual_answer)
         return self._limits.manual_answer

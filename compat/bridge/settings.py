@@ -1,4 +1,4 @@
-"""What the service is told of the caller's configuration."""
+"""The settings of a session: as the client requested them, as they are reported to it, and as the service gets them."""
 
 from __future__ import annotations
 
@@ -18,23 +18,24 @@ from compat.openai_api.realtime.session import Session, Vad, apply
 from compat.openai_api.realtime.views import Applied, SessionView, view
 
 SENTENCES = Detection(threshold=0.0, silence_ms=800)
-"""How the service finds the sentences of a turn that the caller ends, where that turn is heard while it is spoken: it
-gives no text of a turn by hand before the commit."""
+"""Voice activity detection for live deltas of a turn that the client ends: without detection the service sends no text
+before the commit, so it detects sentences, which are joined into the client's turn."""
 
 
 class Target(msgspec.Struct, frozen=True):
-    """`joins`: what the service finds as turns are sentences of one turn, which the caller ends."""
+    """The settings that the service's session should have. `joins`: the turns that the service detects are sentences of
+    one turn, which the client ends."""
 
     setup: Setup
     joins: bool = False
 
     @property
     def by_hand(self) -> bool:
-        """Whether the caller ends its turns."""
+        """Whether the client ends its turns."""
         return self.joins or self.setup.detection is None
 
     def without(self, fields: frozenset[str]) -> Target:
-        """The same without what the service refused before."""
+        """The same without these fields of a Setup."""
         setup = msgspec.structs.replace(
             self.setup,
             context="" if "context" in fields else self.setup.context,
@@ -43,7 +44,7 @@ class Target(msgspec.Struct, frozen=True):
         return Target(setup, self.joins)
 
     def cuts(self, before: Target) -> bool:
-        """Whether an open turn has to end: its audio format changes."""
+        """Whether an open turn has to end, because its audio format changes."""
         return (self.setup.format, self.setup.rate) != (before.setup.format, before.setup.rate)
 
 
@@ -54,7 +55,7 @@ def target(session: Session) -> Target:
 
 
 def setup(session: Session) -> Setup:
-    """G.711 goes up as PCM at 8 kHz, every other PCM at 16 kHz, Opus as it is."""
+    """G.711 is sent as PCM at 8 kHz, PCM at 16 kHz, Opus unchanged."""
     return Setup(
         model=session.native,
         format="opus" if session.format.encoding == "opus" else "pcm",
@@ -70,7 +71,7 @@ def detection(vad: Vad | None) -> Detection | None:
 
 
 def threshold(openai: float) -> float:
-    """OpenAI's 0…1 on the service's -1…1, piecewise linear: 0.5 is 0.2, the default of either."""
+    """Map OpenAI's 0…1 to the service's -1…1: piecewise linear, default 0.5 ↔ 0.2."""
     return round(-1 + openai * 2.4 if openai <= 0.5 else 0.2 + (openai - 0.5) * 1.6, 4)
 
 
@@ -80,7 +81,8 @@ _FIELDS = {"context": "transcription.prompt", "language": "transcription.languag
 
 
 class Configuration:
-    """`refused` names the fields of a Setup that the service does not take. `engine` answers in the service's place."""
+    """The client's side. `refused`: fields of a Setup that the service refuses. `engine`: what answers in place of
+    DashScope."""
 
     def __init__(
         self, opening: Opening, outbox: Outbox, resolve: Callable[[str], str], expires_at: int, engine: str
@@ -94,7 +96,7 @@ class Configuration:
         self._expires_at = expires_at
 
     def refuse(self, field: str) -> None:
-        """The service does not take this field of a Setup."""
+        """The service refuses this field of a Setup: leave it out from now on."""
         self.refused |= {field}
 
     @property
@@ -102,14 +104,14 @@ class Configuration:
         return target(self.session).without(self.refused)
 
     def open(self, configured: Patch | None) -> CompatError | None:
-        """What the query and an ephemeral key configure. Returns what is wrong with the query's model."""
+        """Apply the query and an ephemeral key's settings. Returns the error of the query's model, if any."""
         error = self._named(self._opening.model)
         if configured is not None:
             self.session = apply(self.session, configured, self._resolve)
         return error
 
     def _named(self, model: str | None) -> CompatError | None:
-        """The model of the query: one that transcribes, or a voice model, whose name is kept and nothing more."""
+        """Apply the query's model: one that transcribes, or a voice model, of which only the name is kept."""
         if model is None:
             return None
         try:
@@ -132,7 +134,7 @@ class Configuration:
         self._outbox.say(shape(event_id=self._outbox.event_id(), session=self._view()))
 
     def tell(self) -> None:
-        """What is applied from now on."""
+        """Report the settings from now on."""
         shape = ours.TranscriptionSessionUpdated if self._opening.beta_names else ours.SessionUpdated
         self._outbox.say(shape(event_id=self._outbox.event_id(), session=self._view()))
 

@@ -1,4 +1,10 @@
-"""When a session ends, and why: the server stops, or the session has reached its maximum duration."""
+"""Why and how a session ends: the server stops, or the session has reached its maximum duration.
+
+`begin` starts a grace period. The session ends as soon as nothing is open; sound in which the service may still report
+speech counts as open until it must have heard it. At the end of the grace `hush` ends what is open, as a commit of the
+client would, and takes no more events from the client. The service then has a moment to answer (`answer_by`), and what
+has no answer by then fails. `Bridge._leave` drives these steps.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +18,8 @@ from compat.errors import BadRequest, CompatError, ServiceUnavailable
 
 
 class Shutdown:
-    """`until`: the deadline for open turns and commits, None while the session goes on. `listening`: whether events of
-    the caller are still taken; with nothing open, until the service must have heard what was sent before."""
+    """`until`: the deadline for open turns and commits, None before `begin`. `listening`: whether events of the client
+    are still handled."""
 
     def __init__(
         self,
@@ -57,11 +63,11 @@ class Shutdown:
         return bool(self._items.open or self._binder.speaking or self._replay.future or self._caller.holding)
 
     def quiet(self, now: float) -> bool:
-        """Whether nothing is under way, nor may have begun before the end."""
+        """Whether nothing is open, and no speech can have begun that is not reported yet."""
         return not self.busy and (now >= self._heard_at or not self._link.hears(now))
 
     def hush(self, now: float) -> bool:
-        """Take nothing more from the caller, and end what is open. True where there was something to end."""
+        """Handle no more events of the client, and end what is open. True if something was."""
         if not self.listening:
             return False
         self.listening = False
@@ -71,7 +77,7 @@ class Shutdown:
         return unended
 
     def answer_by(self, now: float) -> None:
-        """What was open at the end of the grace was ended: the service gets a moment to answer it."""
+        """The open turns were ended at the end of the grace: give the service a moment to answer."""
         self.until = now + self._limits.parting
 
     @property

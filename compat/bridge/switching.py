@@ -29,14 +29,15 @@ class SettingsSwitch:
         self._limits = limits
 
     def postpones(self, report: turns.TurnReport) -> bool:
-        """Whether this is about a turn that the next session of the service hears again, under other settings."""
+        """Whether to ignore this report, because the next session hears the turn again, with other settings."""
         return self._caller.yields and self._pending.begins(report, self._binder, self._link)
 
     def stamp(self, now: float) -> None:
-        """The caller may have changed its settings."""
+        """Set when pending settings apply at the latest: call it after every event of the client."""
         self._pending.stamp(self._link, self._replay, self._limits, now)
 
     def look(self, now: float) -> None:
+        """Apply pending settings if there is a place for them now."""
         if not self._caller.yields:
             return
         place = self._pending.place(self._binder, self._link, self._replay, now)

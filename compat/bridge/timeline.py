@@ -1,7 +1,7 @@
-"""Where the service's time is on the caller's clock, for one session of the service.
+"""Maps the service's time to the client's clock, for one session of the service.
 
-The service counts the sound it was sent; that may begin late, leave out what was answered before, and hold silence of
-our own. Both clocks in ticks.
+The service counts the sound that it was sent in this session. That may begin late, leave out what was answered before,
+and contain silence that the client never sent. Both clocks are in ticks.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Timeline:
         self._lengths: list[int] = []
 
     def sound(self, tick: int, ticks: int) -> None:
-        """The caller's sound from `tick` on was sent. What continues the stretch before costs no memory."""
+        """The client's sound from `tick` on was sent. Sound that continues the stretch before takes no memory."""
         if self._starts and self._lengths[-1] and self._callers[-1] + self._lengths[-1] == tick:
             self._lengths[-1] += ticks
         else:
@@ -27,7 +27,7 @@ class Timeline:
         self.sent += ticks
 
     def silence(self, tick: int, ticks: int) -> None:
-        """Silence was sent that the caller never appended: on the caller's clock it takes no time."""
+        """Silence was sent that the client never appended: it takes no time on the client's clock."""
         self._begin(tick, 0)
         self.sent += ticks
 
@@ -37,18 +37,18 @@ class Timeline:
         self._lengths.append(length)
 
     def began(self, at_ms: int | None) -> int:
-        """The caller's tick of something that began at a time in the service's session. Without a time, or past the
-        end of what was sent: of that end."""
+        """The client's tick of a beginning at this time in the service's session. No time, or a time past the end of
+        what was sent, is that end."""
         return self._caller(self.sent if at_ms is None else at_ms * TICKS_A_MS)
 
     def told(self, at_ms: int) -> int:
-        """Likewise, but past the end of what was sent as if the sound went on: a service may say too late a time for
-        a beginning, and that it says of the same sound again."""
+        """The same, but a time past the end of what was sent counts as if the sound went on. A service may report too
+        late a time for a beginning, and reports the same one when it hears the sound again."""
         at = at_ms * TICKS_A_MS
         return self._caller(min(at, self.sent)) + max(at - self.sent, 0)
 
     def ended(self, at_ms: int | None) -> int:
-        """Likewise of an end, which is that of what was sent where that was rounded to whole milliseconds."""
+        """The client's tick of an end. Within the last millisecond: of the end of what was sent."""
         at = self.sent if at_ms is None else at_ms * TICKS_A_MS
         return self._caller(at if at <= self.sent - TICKS_A_MS else self.sent)
 

@@ -1,7 +1,8 @@
-"""Binds the turns that the service reports to the items that the caller knows.
+"""Binds the turns that the service reports to the items that the client knows.
 
-A turn's id lives as long as one session of the service. After a reconnection the turns of replayed sound find the
-items that were left unfinished, by the caller's clock or by order; nothing that the caller was told is told again.
+The id of a turn is valid in one session of the service only. After a reconnection, unanswered sound is sent again and
+its turns are reported again, with new ids. They are bound to the items that were left unfinished: detected turns by
+their beginning on the client's clock, turns by hand by their order. Nothing is reported to the client twice.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ _REMEMBERED_TURNS = 64
 
 
 class TurnBinder:
-    """`detecting`: the service finds the turns; else they are pieces that were committed, in order. `joins`: the turns
-    that the caller ends and the service hears as sentences, in order; they are joined while `joining`.
+    """`detecting`: the service detects the turns; otherwise they are pieces of turns by hand, in order. `joining`: it
+    detects sentences of the turns in `joins`, which the client ends.
 
-    `waiting` are manual pieces in the order of their first sound, not yet bound to a turn. `answered_to`: all sound
-    up to this tick is answered. `answers` counts pieces with a result. `deaf`: this session of the service tells of
-    no new turn; `again`: the next one hears them.
+    `waiting`: pieces of turns by hand that are not bound to a turn yet, in the order of their first sound.
+    `unfinished`: items of detected turns without a result. `answered_to`: all sound up to this tick is answered.
+    `deaf`: new turns of this session of the service are ignored. `again`: the next session hears them again.
     """
 
     def __init__(self, items: ItemEvents, echoes: EchoCheck) -> None:
@@ -33,7 +34,7 @@ class TurnBinder:
         self.joins: deque[SpeechItem] = deque()
         self.padding_ms = 0
         self.answered_to = 0
-        self.answers = 0
+        self._answers = 0
         self.waiting: deque[ItemPiece] = deque()
         self.unfinished: list[SpeechItem] = []
         self._answered: list[SpeechItem] = []
@@ -46,12 +47,12 @@ class TurnBinder:
 
     @property
     def heard_to(self) -> int:
-        """Where the last detected turn ended."""
+        """The end of the last detected turn."""
         return max([self.answered_to, *(item.reach or 0 for item in (*self.unfinished, *self._answered))])
 
     @property
     def committed_to(self) -> int:
-        """Where the last turn ended that was committed and is not answered."""
+        """The end of the last turn that is committed and not answered."""
         return max([0, *(item.reach or 0 for item in self.unfinished if item.committed and item.kept)])
 
     @property
@@ -60,35 +61,35 @@ class TurnBinder:
         return any(not item.committed for item in self.unfinished)
 
     def pad(self, ms: int) -> None:
-        """Report beginnings of turns so much earlier."""
+        """Report that turns begin this much earlier (`prefix_padding_ms`)."""
         self.padding_ms = ms
 
     def postpone(self) -> None:
-        """Turns that begin from here on are left to the next session of the service, which hears their sound again."""
+        """Leave turns that begin from here on to the next session of the service, which gets their sound again."""
         self.deaf = self.again = True
 
     def listen(self, target: Target) -> None:
-        """Use this way of finding turns from here on."""
+        """Turns come in this way from here on."""
         self.detecting, self.joining = target.setup.detection is not None, target.joins
 
     def knows(self, turn: str) -> bool:
-        """Whether this turn, or one that it may repeat, is already known."""
+        """Whether this turn, or an item that it may repeat, is already known."""
         return turn in self._turns or turn in self._ended or bool(self._orphans) or self.deaf
 
     @property
     def following(self) -> bool:
-        """Whether such a turn was heard of in this session of the service."""
+        """Whether this session of the service has reported a turn that has not ended."""
         return any(piece.item in self.unfinished and not piece.item.committed for piece in self._turns.values())
 
     @property
     def earliest(self) -> int | None:
-        """Where the oldest unfinished detected turn began."""
+        """The beginning of the oldest unfinished item."""
         return min((item.start or 0 for item in self.unfinished), default=None)
 
     @property
     def out_of_order(self) -> list[tuple[int, int]]:
-        """Where sound was answered although earlier sound was not: each time from the end of the turn before, as a turn
-        may begin a little sooner than the service says."""
+        """Spans of sound that is answered although earlier sound is not. Each begins at the end of the turn before, as
+        a turn may begin a little sooner than the service reports."""
         spans: list[tuple[int, int]] = []
         before: int | None = self.answered_to
         for item in sorted((*self.unfinished, *self._answered), key=lambda item: item.start or 0):
@@ -97,7 +98,13 @@ class TurnBinder:
             before = item.reach
         return spans
 
-    def hear(self, report: turns.TurnReport, timeline: Timeline) -> None:
+    def hear(self, report: turns.TurnReport, timeline: Timeline) -> bool:
+        """Handle a report. Returns whether some piece has its result now."""
+        answers = self._answers
+        self._hear(report, timeline)
+        return self._answers > answers
+
+    def _hear(self, report: turns.TurnReport, timeline: Timeline) -> None:
         if report.turn in self._ended:
             return
         piece = self._piece(report, timeline)
@@ -147,7 +154,7 @@ class TurnBinder:
         return ItemPiece(item)
 
     def _orphan(self, start: int | None) -> SpeechItem | None:
-        """The unfinished item of an earlier session that this turn repeats. Those before it were silent after all."""
+        """The unfinished item of an earlier session that this turn repeats. Items before it get no more text."""
         while self._orphans:
             item = self._orphans.popleft()
             if start is None or item.end is None or start < item.end or start <= item.told:
@@ -161,7 +168,7 @@ class TurnBinder:
             self._items.started(item, self.padding_ms)
 
     def _commit(self, item: SpeechItem, end: int) -> None:
-        """A detected turn is committed as soon as it ends, so that no clear after its end takes it back."""
+        """Commit a detected turn as soon as it ends, so that a later clear does not take it back."""
         if self.detecting:
             item.reach_to(end)
             self._items.commit(item)
@@ -181,7 +188,7 @@ class TurnBinder:
 
     def _end(self, turn: str | None, piece: ItemPiece, text: str) -> None:
         piece.resolve(text if self._echoes.believes(piece, text) else "")
-        self.answers += 1
+        self._answers += 1
         if turn is not None:
             self._turns.pop(turn, None)
             self._ended.append(turn)
@@ -203,7 +210,7 @@ class TurnBinder:
             self.answered_to = max(self.answered_to, done.reach or 0)
 
     def _give_up(self, item: SpeechItem) -> None:
-        """The service has nothing (more) to say about this item: what it last said is the transcript."""
+        """The service reports nothing more about this item: its last text is the transcript."""
         if self.detecting:
             item.reach_to(item.start)
             self._items.commit(item)
@@ -212,13 +219,13 @@ class TurnBinder:
                 self._end(None, piece, piece.text + piece.stash)
 
     def feed(self, piece: ItemPiece) -> None:
-        """Sound of this piece is being sent: the next turn that nobody knows is its."""
+        """Sound of this piece is being sent: the next unknown turn belongs to it."""
         if piece.feed():
             self.waiting.append(piece)
 
     def set_aside(self) -> None:
-        """The service ends its session: what it makes of a piece whose end it was not told counts for nothing, as that
-        piece is sent again."""
+        """The service is told to end its session: its result for a piece without a commit is ignored, as that piece is
+        sent again."""
         if self.detecting:
             return
         for turn, piece in [(turn, piece) for turn, piece in self._turns.items() if not piece.asked]:
@@ -230,19 +237,19 @@ class TurnBinder:
             piece.unsend()
 
     def silent(self, piece: ItemPiece) -> None:
-        """The service has nothing to say about a piece that was committed."""
+        """The service reports nothing (more) about a committed piece."""
         if piece in self.waiting:
             self.waiting.remove(piece)
         if not piece.resolved:
             self._end(None, piece, piece.text + piece.stash)
 
     def give_up(self) -> None:
-        """There is no sound left in which the service could find the committed turns that it has not answered."""
+        """There is no sound left for the committed turns that the service has not answered."""
         for item in [item for item in self.unfinished if item.committed]:
             self._give_up(item)
 
     def finished(self, tick: int) -> None:
-        """The service has answered everything that it was sent, which was the sound up to this tick."""
+        """The service has answered everything it was sent: the sound up to this tick."""
         for item in list(self.unfinished):
             if item.pieces[0] in self._turns.values():
                 item.reach_to(tick)
@@ -255,7 +262,7 @@ class TurnBinder:
         self.lost()
 
     def lost(self) -> None:
-        """The service's session is gone, and its turn ids with it."""
+        """The service's session is gone, and the ids of its turns with it."""
         for piece in (*self._turns.values(), *self.waiting):
             piece.lose()
         self._turns.clear()
@@ -265,8 +272,8 @@ class TurnBinder:
         self._orphans = deque(self.unfinished)
 
     def drop(self, tick: int, *, deaf: bool) -> None:
-        """The caller takes back what it has not committed; its item, if there is one, is not mentioned again. `deaf`:
-        some of it was sent, so a turn that this session of the service may still find is not the caller's."""
+        """The client takes back what it has not committed; an item of it is not reported any more. `deaf`: some of it
+        was sent, so this session may still report turns in it, which are ignored."""
         self.deaf |= deaf
         for item in [item for item in self.unfinished if not (item.committed and item.kept)]:
             item.end_at(tick)
@@ -278,26 +285,26 @@ class TurnBinder:
                 self._ended.append(turn)
 
     def join(self, item: SpeechItem) -> None:
-        """All sentences of this turn are answered."""
+        """All sentences of this joined turn are answered."""
         self.joins.remove(item)
         item.close()
         self._items.settle()
 
     def withdraw(self, item: SpeechItem) -> None:
-        """The caller takes back a turn that it has not committed."""
+        """The client takes back a turn that it has not committed."""
         if item in self.joins:
             self.joins.remove(item)
         for piece in item.pieces:
             self.forget(piece)
 
     def forget(self, piece: ItemPiece) -> None:
-        """Whatever the service makes of this piece counts for nothing."""
+        """Ignore the result of this piece."""
         piece.forget()
         if piece in self.waiting:
             self.waiting.remove(piece)
 
     def fail(self, error: CompatError, tick: int) -> None:
-        """Commit and fail every unfinished detected turn; an open one ends here."""
+        """Commit and fail every unfinished item; an open one ends at `tick`."""
         for item in self.unfinished:
             item.fail(error)
             item.end_at(tick)
