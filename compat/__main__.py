@@ -33,7 +33,7 @@ def main() -> None:
     _take_closed()
     try:
         try:
-            from compat.cli import main as command
+            from compat.cli.main import main as command
 
             command()
         finally:

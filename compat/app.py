@@ -18,50 +18,51 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
-from compat import catalogue, rates
 from compat.audio.worker import Worker
-from compat.endpoints import elsewhere, playground
-from compat.endpoints.access import Access
+from compat.catalogue import models as catalogue
+from compat.catalogue import rates
+from compat.config.settings import Settings
+from compat.config.variables import SettingsError, one_letter_off
+from compat.endpoints import not_found, playground
+from compat.endpoints.access_log import Access
+from compat.endpoints.admission import Door, Doorkeeper
 from compat.endpoints.auth import Gate
-from compat.endpoints.door import Door, Doorkeeper
+from compat.endpoints.client_secrets import Sessions
 from compat.endpoints.files import Files
 from compat.endpoints.health import Figures, Readiness, healthz
-from compat.endpoints.jobs import Jobs
-from compat.endpoints.keeper import Keeper
-from compat.endpoints.longjobs import LongJobs
+from compat.endpoints.jobs import LongJobs
 from compat.endpoints.models import Models
-from compat.endpoints.pages import Cors, Pages
+from compat.endpoints.origins import Cors, Pages
 from compat.endpoints.paths import Paths
 from compat.endpoints.proxies import Proxies
 from compat.endpoints.realtime import Realtime
-from compat.endpoints.recognition import Recogniser
-from compat.endpoints.runs import Runs
-from compat.endpoints.sessions import Sessions
-from compat.endpoints.spool import Spool
 from compat.endpoints.transcriptions import Transcriptions
-from compat.endpoints.translating import Translator
 from compat.endpoints.translations import Translations
 from compat.endpoints.upload import Turns
-from compat.entry import Entry
 from compat.errors import CompatError, ModelNotFound
+from compat.jobs.janitor import Keeper
+from compat.jobs.manager import Jobs
 from compat.jobs.opening import REDIS, open_store
-from compat.local import LocalEngine
-from compat.metrics import Metrics
-from compat.settings import Settings
+from compat.jobs.runner import Runs
+from compat.observability.entry import Entry
+from compat.observability.metrics import Metrics
+from compat.server.local_engine import LocalEngine
+from compat.transcription.publishing import Bucket, Links
+from compat.transcription.recogniser import Recogniser
+from compat.transcription.spool import Spool
+from compat.transcription.translator import Translator
 from compat.upstream import slots
-from compat.upstream.buckets import Bucket, Links
 from compat.upstream.budget import Budget
 from compat.upstream.fallback import Fallback, LiveFallback
 from compat.upstream.guard import Guard
 from compat.upstream.http import Service
-from compat.upstream.pulse import Pulse
+from compat.upstream.lag import Pulse
 from compat.upstream.shares import Shares
 from compat.upstream.sockets import LIVE_SERVICE, Sockets
 from compat.upstream.webhooks import Webhooks
-from compat.variables import SettingsError, one_letter_off
 
 if TYPE_CHECKING:
-    from compat.tracing import Traces
+    from compat.observability.tracing import Traces
 
 log = logging.getLogger("compat")
 EXPOSED = (
@@ -176,7 +177,7 @@ def create_app(
             Route("/v1/realtime/client_secrets", sessions.client_secret, methods=["POST"]),
             Route("/v1/realtime/transcription_sessions", sessions.transcription_session, methods=["POST"]),
             WebSocketRoute("/v1/realtime", realtime.live),
-            Route("/v1/realtime", elsewhere.no_socket, methods=["GET", "POST"]),
+            Route("/v1/realtime", not_found.no_socket, methods=["GET", "POST"]),
             Route("/v1/models", models.every),
             Route("/v1/models/{model:path}", models.one),
             Route("/healthz", healthz),
@@ -185,7 +186,7 @@ def create_app(
             Route("/metrics", Figures(metrics, gate).metrics),
             *(playground.routes() if settings.playground else ()),
             *([Route("/files/{token}", Files(links).get)] if links else []),
-            WebSocketRoute("/{path:path}", elsewhere.unknown_socket),
+            WebSocketRoute("/{path:path}", not_found.unknown_socket),
         ],
         middleware=[
             *([Middleware(Proxies, trusted=settings.trusted_proxies)] if settings.trusted_proxies else []),
@@ -330,10 +331,10 @@ async def _refused(request: Request, exc: Exception) -> Response:
 async def _unrouted(request: Request, exc: Exception) -> Response:
     if (request.method, request.url.path) == ("OPTIONS", "/*"):  # the server as a whole
         return Response(status_code=204, headers={"allow": "DELETE, GET, HEAD, OPTIONS, POST"})
-    error = elsewhere.error(request, exc)
+    error = not_found.error(request, exc)
     if error.status != 405:
         return _answer(error)
-    allow = {"allow": elsewhere.methods(request)}
+    allow = {"allow": not_found.methods(request)}
     if request.method == "OPTIONS":  # a preflight is answered before, where pages may call
         return Response(status_code=204, headers=allow)
     return JSONResponse(error.body(), error.status, error.headers() | allow)

@@ -20,14 +20,14 @@ watched = atheris.instrument_imports(include=["compat", "python_multipart", "tin
 with watched or contextlib.nullcontext():
     from starlette.requests import Request
 
-    from compat import keys
     from compat.audio import probe
     from compat.bridge import Bridge
     from compat.bridge.actions import CloseUpstream, OpenUpstream
-    from compat.endpoints.spool import Place
+    from compat.config import keys
     from compat.endpoints.upload import Turns, receive
     from compat.errors import BadAudio, CompatError, ServiceUnavailable
     from compat.openai_api.realtime.opening import Opening
+    from compat.transcription.spool import Place
 
 
 def form(data: bytes) -> None:

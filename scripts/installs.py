@@ -25,7 +25,7 @@ ALL = ("3.11-lowest", "3.11-newest", "3.12-newest", "3.13-newest")
 RESOLUTIONS = {"lowest": "lowest-direct", "newest": "highest"}
 EXTRAS = "bucket,client,local,microphone,otel,redis"
 SHADOWS = ("compat", "av", "click", "json", "logging", "random", "sitecustomize", "uvicorn")
-IMPORTED = "import compat.app, compat.tracing, compat.jobs.redis, obstore.store, compat.transcribe.listening"
+IMPORTED = "import compat.app, compat.observability.tracing, compat.jobs.redis, obstore.store, compat.cli.listening"
 MISSING = 75
 WORDS = "best of times"
 

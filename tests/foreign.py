@@ -25,7 +25,7 @@ from typing import Final
 import uvicorn
 
 import compat
-from compat.serving import FALSE_ALARMS
+from compat.server.run import FALSE_ALARMS
 
 PACKAGES: Final = ("uvicorn", "websockets", "httpx2", "httpcore2", "starlette", "httptools", "click", "limits", "rich")
 STANDARD: Final = (bytes, dict, list, set, str, *filter(inspect.isclass, vars(asyncio).values()))  # of no release

@@ -11,12 +11,12 @@ from typing import Any
 import openai
 
 from compat.app import create_app
+from compat.config.settings import Settings
 from compat.emulator.app import create_app as create_emulator
 from compat.emulator.engine import Engine
 from compat.emulator.faults import Faults, Rule
 from compat.emulator.readings import Readings
 from compat.emulator.state import Emulator
-from compat.settings import Settings
 from tests.counts import Counts, counted
 from tests.servers import serve
 

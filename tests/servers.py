@@ -12,7 +12,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from compat.serving import Server, config
+from compat.server.run import Server, config
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from websockets.sync.client import connect
 
 from compat.app import EXPOSED
 from compat.emulator.engines.scripted import Scripted
-from compat.endpoints.elsewhere import ABSENT
+from compat.endpoints.not_found import ABSENT
 from compat.errors import CompatError
 from tests.house import House, house
 

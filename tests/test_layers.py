@@ -1,71 +1,124 @@
-"""The house keeps its floors: nothing imports upwards, the pure floors touch no I/O, and no room grows too long."""
+"""The layers hold: imports run downwards without a circle, pure packages do no I/O, and no module grows too long."""
 
 from __future__ import annotations
 
 import ast
 import pathlib
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 
 import pytest
 
-ROOT = pathlib.Path(__file__).parent.parent / "compat"
-FLOORS = [  # from the ground up; a module imports from floors below its own, or from its own room
-    {"nesting", "networks", "probes", "regions", "text", "values", "variables"},
-    {"entry", "errors", "extras", "keys", "languages", "settings", "transcript"},
-    {"addresses", "aliases", "echo", "options", "rates"},
-    {"catalogue", "children"},
-    {"audio", "cancelling", "dashscope_api", "metrics", "openai_api", "roads", "tracing"},
-    {"bridge", "jobs", "local", "upstream"},
-    {"endpoints", "wire"},
+REPOSITORY = pathlib.Path(__file__).parent.parent
+ROOT = REPOSITORY / "compat"
+LAYERS = [  # from the bottom up; a module imports from layers below its own, or from its own package
+    {"errors", "languages", "processes", "text", "transcript"},
+    {"addresses", "config", "echo"},
+    {"catalogue"},
+    {"audio", "dashscope_api", "openai_api"},
+    {"bridge", "observability"},
+    {"upstream"},
+    {"transcription"},
+    {"jobs"},
+    {"endpoints"},
+    {"server"},
     {"app"},
-    {"banner", "doctor", "logs", "serving", "transcribe"},
     {"cli"},
     {"__main__"},
 ]
-APART = {"emulator"}  # a house of its own: imports nothing of this one; nothing of this one imports it
-STARTS = {"cli": {"emulator"}}  # but the command line starts it
-PURE = FLOORS[0] | FLOORS[1] | FLOORS[2] | {"catalogue", "dashscope_api", "openai_api", "bridge", "roads"}
+APART = "emulator"  # a house of its own: imports nothing else of compat
+STARTERS = {"cli": {APART}}  # and only the command line imports it
+PURE = {
+    "bridge", "catalogue", "dashscope_api", "openai_api",
+    "addresses", "echo", "errors", "languages", "text", "transcript",
+}  # fmt: skip
 IO = {
     "anyio", "asyncio", "httpx2", "logging", "os", "random", "secrets", "socket", "ssl", "starlette", "tempfile",
     "time", "uuid", "uvicorn", "websockets",
 }  # fmt: skip
+OWNERS = {  # who may import a library, beside the emulator
+    "httpx2": {"cli", "upstream"},
+    "starlette": {"app", "endpoints", "server"},
+    "uvicorn": {"cli", "server"},
+    "websockets": {"cli", "server", "upstream"},
+}
 
 
-def imports(path: pathlib.Path) -> set[str]:
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+def name(path: pathlib.Path) -> str:
+    parts = path.relative_to(REPOSITORY).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name(path): path for path in sorted(ROOT.rglob("*.py"))}
+every_module = pytest.mark.parametrize("module", MODULES)
+
+
+def imports(module: str) -> Iterator[str]:
+    """Every import, lazy and type-only ones included, by the module that it names."""
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: absolute imports only"
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
+            assert node.level == 0, f"{module}: absolute imports only"
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if full in MODULES else str(node.module)
 
 
-def room(path: pathlib.Path) -> str:
-    return path.relative_to(ROOT).parts[0].removesuffix(".py")
-
-
-MODULES = [path for path in sorted(ROOT.rglob("*.py")) if path != ROOT / "__init__.py"]
-every_module = pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def room(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
 
 
 @every_module
-def test_imports_run_downwards(path: pathlib.Path) -> None:
-    taken = {name.split(".")[1] for name in imports(path) if name.startswith("compat.")} - {"__version__"}
-    if room(path) in APART:
-        assert taken <= {room(path)}
+def test_imports_run_downwards(module: str) -> None:
+    taken = {room(found) for found in imports(module) if found.startswith("compat.")}
+    own = room(module)
+    if own in ("", APART):
+        assert taken <= {own}
         return
-    floor = next(level for level, rooms in enumerate(FLOORS) if room(path) in rooms)
+    layer = next(level for level, rooms in enumerate(LAYERS) if own in rooms)
 
-    assert taken <= set().union(*FLOORS[:floor]) | {room(path)} | STARTS.get(room(path), set())
+    assert taken <= set().union(*LAYERS[:layer]) | {own} | STARTERS.get(own, set())
+
+
+def test_no_circle_at_any_depth() -> None:
+    """Among the children of each package, modules and packages alike, imports form no circle."""
+    children: dict[str, dict[str, set[str]]] = {}
+    for module in MODULES:
+        for found in imports(module):
+            ours, theirs = module.split("."), found.split(".")
+            if found not in MODULES or ours == theirs:
+                continue
+            shared = next((i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), None)
+            if shared is not None:
+                package = children.setdefault(".".join(ours[:shared]), {})
+                package.setdefault(ours[shared], set()).add(theirs[shared])
+
+    circles = {}
+    for parent, graph in children.items():
+        try:
+            TopologicalSorter(graph).prepare()
+        except CycleError as exc:
+            circles[parent] = exc.args[1]
+    assert {} == circles
 
 
 @every_module
-def test_pure_rooms_do_no_io(path: pathlib.Path) -> None:
-    if room(path) in PURE:
-        assert not {name.split(".")[0] for name in imports(path)} & IO
+def test_pure_modules_do_no_io(module: str) -> None:
+    if room(module) in PURE:
+        assert not {found.split(".")[0] for found in imports(module)} & IO
 
 
 @every_module
-def test_no_room_is_too_long(path: pathlib.Path) -> None:
-    assert len(path.read_text().splitlines()) <= 400
+def test_libraries_stay_with_their_owners(module: str) -> None:
+    for library in {found.split(".")[0] for found in imports(module)} & set(OWNERS):
+        assert room(module) in OWNERS[library] | {APART}
+
+
+def test_the_root_holds_few_modules() -> None:
+    assert len(list(ROOT.glob("*.py"))) <= 10
+
+
+@pytest.mark.parametrize("path", MODULES.values(), ids=MODULES)
+def test_no_module_is_too_long(path: pathlib.Path) -> None:
+    assert path.read_text().count("\n") <= 400

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from compat.audio import fit, probe
-from compat.roads import LIMITS
+from compat.catalogue.roads import LIMITS
 
 if __name__ == "__main__":
     source = Path(sys.argv[1])

@@ -21,12 +21,12 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
-from compat.audio import boxes, forms, sniff
+from compat.audio import forms, mp4, sniff
 from compat.audio.clock import Clock, Position, films
 from compat.audio.formats import FORMATS
 from compat.audio.mix import Mixer, s16
-from compat.audio.riff import Wave, wave
 from compat.audio.sniff import Container, Span
+from compat.audio.wav import Wave, wave
 from compat.errors import BadAudio, DiskFull
 
 av.logging.set_level(None)
@@ -179,7 +179,7 @@ def _unheard(path: Path) -> str:
         container, place = sniff.sniff(file, path.stat().st_size)
         if container is None:
             return _UNKNOWN
-        indexed = container not in (sniff.M4A, sniff.MP4, sniff.MOV) or boxes.indexed(file, place)
+        indexed = container not in (sniff.M4A, sniff.MP4, sniff.MOV) or mp4.indexed(file, place)
     return "The file is damaged or cut: " + (
         "no sound in it can be decoded."
         if indexed

@@ -6,7 +6,7 @@ import io
 import struct
 from typing import BinaryIO
 
-from compat.audio.riff import Wave, form, placeholder
+from compat.audio.wav import Wave, form, placeholder
 
 _LAST = 1 << 31  # frames, from which on FFmpeg takes an AIFF for empty
 _CHUNKS = 64

@@ -14,11 +14,11 @@ from typing import NamedTuple
 import av
 from av.audio.frame import AudioFrame
 
-from compat.audio import boxes, sniff, structure
+from compat.audio import mp4, sniff, structure
 from compat.audio.clock import LEAST_GAP, RECORDERS, began
 from compat.audio.decode import NOTHING, Track, opened, pause
-from compat.audio.riff import placeholder
 from compat.audio.sniff import Container, Span
+from compat.audio.wav import placeholder
 from compat.errors import BadAudio
 
 _SURE = {"wav", "w64", "aiff", "au", "caf", "mp3", "flac", "ogg", "mov", "matroska", "flv", "tta", "wv", "ape"}
@@ -121,7 +121,7 @@ def _stated(path: Path, track: Track) -> float:
     with path.open("rb") as file:
         file.seek(place.span.start)
         head = file.read(8192)
-        fragments = container.format.name.startswith("mov,") and boxes.fragmented(file, place.span)
+        fragments = container.format.name.startswith("mov,") and mp4.fragmented(file, place.span)
     names = set(container.format.name.split(","))
     if "avi" in names:
         return structure.avi_seconds(head)
@@ -169,7 +169,7 @@ def _structured(path: Path, track: Track) -> bool | None:
         if "ogg" in names:
             return structure.ogg_runs(file, place)
         if "mov" in names:
-            whole = boxes.fit(file, place, fragments=_BOXES) and not boxes.edited(file, place)
+            whole = mp4.fit(file, place, fragments=_BOXES) and not mp4.edited(file, place)
             return whole and not sniff.hollow(file, place)
         if "avi" in names:
             return structure.avi_fits(file, place)
@@ -225,7 +225,7 @@ def _paused(path: Path) -> bool:
         if not name.startswith(RECORDERS):
             return False
         with path.open("rb") as file:
-            known = boxes.paused(file, place) if name.startswith("mov,") else None
+            known = mp4.paused(file, place) if name.startswith("mov,") else None
         if known is not None:
             return known
         begin, length = 0, 0

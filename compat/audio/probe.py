@@ -14,9 +14,9 @@ from typing import BinaryIO
 
 from tinytag import TinyTag, TinyTagException
 
-from compat.audio import boxes, sniff, structure
-from compat.audio.riff import wave
+from compat.audio import mp4, sniff, structure
 from compat.audio.sniff import Container, Span
+from compat.audio.wav import wave
 from compat.errors import BadAudio
 from compat.transcript import Media
 
@@ -167,8 +167,8 @@ def _flac(tag: TinyTag, file: BinaryIO, place: Span) -> float | None:
 
 
 def _m4a(tag: TinyTag, file: BinaryIO, place: Span) -> float | None:
-    whole = boxes.fit(file, place) and boxes.paused(file, place) is False and not sniff.hollow(file, place)
-    seconds = boxes.seconds(file, place) if whole else None
+    whole = mp4.fit(file, place) and mp4.paused(file, place) is False and not sniff.hollow(file, place)
+    seconds = mp4.seconds(file, place) if whole else None
     return seconds if seconds is not None and abs(seconds - (tag.duration or 0)) < _ROUNDING else None
 
 

@@ -26,7 +26,7 @@ from typing import NamedTuple, ParamSpec, TypeAlias, TypeVar, cast
 
 import msgspec
 
-from compat import children
+from compat import processes as children
 from compat.audio.child import NEXT, Kind
 from compat.errors import BadAudio, BudgetSpent, Failure, ServiceUnavailable, error
 

@@ -9,7 +9,7 @@ from compat.audio import speechless
 from compat.bridge.items import ItemPiece
 from compat.bridge.limits import TICKS
 from compat.bridge.replay import AudioChunk, ReplayBuffer
-from compat.dashscope_api.realtime.turns import Setup
+from compat.dashscope_api.live.turns import Setup
 from compat.echo import Echo
 
 

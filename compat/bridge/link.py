@@ -25,7 +25,7 @@ from compat.bridge.replay import AudioChunk, Barrier, Cut, Entry, ReplayBuffer, 
 from compat.bridge.sending import Sender
 from compat.bridge.timeline import Timeline
 from compat.bridge.turns import TurnBinder
-from compat.dashscope_api.realtime.turns import Dialect, Setup
+from compat.dashscope_api.live.turns import Dialect, Setup
 
 
 class LinkState(Enum):

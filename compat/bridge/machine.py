@@ -25,9 +25,9 @@ from compat.bridge.settings import Configuration, Target
 from compat.bridge.shutdown import Shutdown
 from compat.bridge.switching import SettingsSwitch
 from compat.bridge.turns import TurnBinder
-from compat.dashscope_api.realtime import turns
-from compat.dashscope_api.realtime.session import RealtimeSession
-from compat.dashscope_api.realtime.turns import Dialect
+from compat.dashscope_api.live import turns
+from compat.dashscope_api.live.realtime import RealtimeSession
+from compat.dashscope_api.live.turns import Dialect
 from compat.errors import BadRequest, CompatError, ServiceTimedOut, ServiceUnavailable
 from compat.openai_api.realtime import client_events as theirs
 from compat.openai_api.realtime import server_events as ours

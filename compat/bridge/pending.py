@@ -22,7 +22,7 @@ from compat.bridge.link import Link
 from compat.bridge.replay import AudioChunk, ReplayBuffer
 from compat.bridge.settings import Target
 from compat.bridge.turns import TurnBinder
-from compat.dashscope_api.realtime import turns
+from compat.dashscope_api.live import turns
 
 
 class _Pending(msgspec.Struct):

@@ -14,7 +14,7 @@ from compat.bridge.limits import TICKS, TICKS_A_MS, SessionLimits
 from compat.bridge.replay import AudioChunk
 from compat.bridge.timeline import Timeline
 from compat.bridge.turns import TurnBinder
-from compat.dashscope_api.realtime.turns import Dialect, Setup
+from compat.dashscope_api.live.turns import Dialect, Setup
 
 _OPUS_SILENCE = b"\xf8\xff\xfe"
 _OPUS_TICKS = 20 * TICKS_A_MS

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET
 
 from compat.bridge.actions import Outbox
-from compat.dashscope_api.realtime.turns import Detection, Setup
+from compat.dashscope_api.live.turns import Detection, Setup
 from compat.errors import CompatError
 from compat.openai_api.realtime import server_events as ours
 from compat.openai_api.realtime.opening import Opening

@@ -8,7 +8,7 @@ from compat.bridge.link import Link
 from compat.bridge.pending import PendingSettings
 from compat.bridge.replay import ReplayBuffer
 from compat.bridge.turns import TurnBinder
-from compat.dashscope_api.realtime import turns
+from compat.dashscope_api.live import turns
 
 
 class SettingsSwitch:

@@ -13,7 +13,7 @@ from compat.bridge.echoes import EchoCheck
 from compat.bridge.items import ItemEvents, ItemPiece, SpeechItem
 from compat.bridge.settings import Target
 from compat.bridge.timeline import Timeline
-from compat.dashscope_api.realtime import turns
+from compat.dashscope_api.live import turns
 from compat.errors import CompatError
 
 _REMEMBERED_TURNS = 64

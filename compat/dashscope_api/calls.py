@@ -33,7 +33,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     `url` is a path on the service's root (`/api/v1/…`) or a whole address. `key`: whether the API key goes with it
     (never to object stores and result files). `repeatable`: whether it may be sent again when its answer was lost; not
     where that costs twice, as for a task that is submitted twice. `rate`: whose limit it counts against, a model's id
-    or a name of compat.rates; without one it counts against none.
+    or a name of compat.catalogue.rates; without one it counts against none.
     """
 
     method: str

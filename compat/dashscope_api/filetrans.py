@@ -19,12 +19,12 @@ from typing import Any
 
 import msgspec
 
+from compat.catalogue.rates import QUERY
 from compat.dashscope_api.calls import Call, Flow, Submitted, Wait, ask, json_call
 from compat.dashscope_api.faults import Answer, check, decode, no_speech, read, task_fault
 from compat.dashscope_api.results import Result, prevailing
 from compat.dashscope_api.uploads import RESOLVE, upload
 from compat.errors import CompatError, ServiceFailed, ServiceTimedOut, TaskLost
-from compat.rates import QUERY
 from compat.transcript import Request, Transcript, Usage
 
 

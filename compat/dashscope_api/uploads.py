@@ -11,10 +11,10 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from compat.catalogue.rates import POLICY
 from compat.dashscope_api.calls import Call, File, Flow, ask
 from compat.dashscope_api.faults import Answer, check, read
 from compat.errors import CompatError, Conflict, ServiceFailed, TooLarge
-from compat.rates import POLICY
 from compat.transcript import Media
 
 RESOLVE = {"x-dashscope-ossresourceresolve": "enable"}

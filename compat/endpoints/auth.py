@@ -10,15 +10,15 @@ from pathlib import Path
 import msgspec
 from starlette.requests import HTTPConnection
 
-from compat import keys, networks
-from compat.endpoints.door import Door
+from compat.config import keys, networks
+from compat.config.keys import Entry, Keyring, KeysError, Scope
+from compat.config.settings import Settings
+from compat.config.variables import SettingsError
+from compat.endpoints.admission import Door
 from compat.errors import Forbidden, NotAuthenticated
-from compat.keys import Entry, Keyring, KeysError, Scope
 from compat.openai_api import credentials, secrets
-from compat.settings import Settings
 from compat.upstream.budget import Budget
 from compat.upstream.shares import ON_BEHALF, Party
-from compat.variables import SettingsError
 
 log = logging.getLogger("compat.keys")
 PROVEN = 10_000  # callers' own keys that are remembered

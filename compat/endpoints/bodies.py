@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl
 import msgspec
 from starlette.requests import Request
 
+from compat.catalogue.nesting import too_deep
 from compat.errors import BadRequest, EncodedBody
-from compat.nesting import too_deep
 from compat.openai_api import halves
 
 LARGEST = 4 << 20  # bytes

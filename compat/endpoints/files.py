@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from compat.errors import NotFound
-from compat.upstream.buckets import Links
+from compat.transcription.publishing import Links
 
 
 class Files:

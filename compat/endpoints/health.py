@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from compat.dashscope_api import filetrans
+from compat.endpoints.admission import Door
 from compat.endpoints.auth import Gate
-from compat.endpoints.door import Door
 from compat.errors import CompatError, NotAuthenticated, ServiceFailed, ServiceTimedOut, ServiceUnavailable
-from compat.metrics import CONTENT_TYPE, Metrics
+from compat.observability.metrics import CONTENT_TYPE, Metrics
 from compat.upstream.http import Service
 
 FRESH = 10.0  # seconds for which an answer about the service is believed

@@ -1,214 +1,157 @@
-"""Long jobs: one task for all who ask the same, lost neither with its caller nor with its process.
-
-A request either begins a job or joins the one that its key has: here, when this process works on it; else by looking
-at the store until it has ended, or until its holder is dead and this process takes over.
-"""
+"""Answers to requests that are jobs: at once, streamed, or in the background under /v1/audio/transcriptions/{id}."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import time
-import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator
 
-import msgspec
+from starlette.background import BackgroundTask
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import Response
 
-from compat.endpoints.recognition import Work
-from compat.endpoints.runs import Runs
-from compat.errors import CompatError, Gone, NotFound, ServiceFailed, error, failure
-from compat.jobs import changes
-from compat.jobs.records import Job, digest, identity, kept
-from compat.openai_api.jobs import Status
-from compat.settings import Settings
+from compat import addresses
+from compat.config.settings import Settings
+from compat.endpoints import responses
+from compat.endpoints.auth import Gate
+from compat.endpoints.disconnect import while_connected
+from compat.endpoints.streaming import EventStream, SlowJson, kept_alive, pinged
+from compat.endpoints.upload import Upload
+from compat.errors import BadRequest, NotFound, error
+from compat.jobs.manager import Jobs, Order, status
+from compat.jobs.records import Job
+from compat.jobs.transitions import CANCELLED
+from compat.openai_api import jobs as told
+from compat.openai_api import sse
+from compat.openai_api.parameters import ignored_header
 from compat.transcript import Ask, Transcript
+from compat.transcription.recogniser import Work
 
-log = logging.getLogger("compat.jobs")
-LOST = failure(ServiceFailed("The server stopped before the service had the audio: send it again.", code="job_lost"))
-
-
-class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """A request for a job. `content` is the audio's hash; `fresh` asks for a new task whatever there is; `files` are
-    the request's on disk, and the job's from now on."""
-
-    work: Work
-    content: str
-    tenant: str
-    fresh: bool
-    files: contextlib.ExitStack
+JSON = ("json", "verbose_json", "diarized_json")
 
 
-class Jobs:
-    def __init__(self, settings: Settings, runs: Runs) -> None:
-        self._root = settings.root
-        self._key = settings.dashscope_api_key or ""
-        self._retention = settings.job_retention
-        self._grace = settings.job_grace
-        self._runs = runs
-        self._store = runs.store
-        self._dead: set[str] = set()
+def fresh(headers: Headers) -> bool:
+    """Whether the caller wants a new task whatever there is."""
+    cache = [part.strip().lower() for part in headers.get("cache-control", "").split(",")]
+    return "no-cache" in cache or headers.get("x-compat-reuse", "").strip().lower() == "never"
 
-    async def transcript(self, order: Order) -> Transcript:
-        """Begins or joins the job and waits for its end. Cancelling this leaves the job going on for a while."""
-        opening = self._runs.spawn(self._opened(order))
-        try:
-            return await self._awaited(await asyncio.shield(opening), order)
-        finally:
-            opening.add_done_callback(lambda _: order.files.close())
 
-    async def place(self, order: Order) -> tuple[Job, int]:
-        """Begins or joins the job without waiting; gives it and the number of the caller's view of it."""
+async def ordered(request: Request, received: Upload, work: Work, tenant: str, files: contextlib.ExitStack) -> Order:
+    """The order for `work`; it takes the `files` over."""
+    content = await asyncio.to_thread(received.content)
+    return Order(
+        work=work, content=work.ask.url or content, tenant=tenant, fresh=fresh(request.headers), files=files.pop_all()
+    )
+
+
+class LongJobs:
+    def __init__(self, settings: Settings, gate: Gate, jobs: Jobs) -> None:
+        self._settings = settings
+        self._gate = gate
+        self._jobs = jobs
+
+    def check(self, ask: Ask) -> None:
+        """Raises BadRequest for a webhook that will not be called."""
+        if ask.webhook_url is None:
+            return
+        if self._settings.webhook_secret is None:
+            raise BadRequest(
+                "This server calls no webhooks: its operator has not set COMPAT_WEBHOOK_SECRET.", param="webhook_url"
+            )
+        allowed = self._settings
+        addresses.check(
+            ask.webhook_url, "webhook_url", http=allowed.allow_http_webhooks, private=allowed.allow_private_webhooks
+        )
+
+    async def answer(self, request: Request, order: Order) -> Response:
         ask = order.work.ask
-        view = msgspec.structs.replace(
-            ask, context="", extensions={}, webhook_url=None, url=None, ignored=order.work.ignored
-        )
-        opening = self._runs.spawn(self._opened(order, view, ask.webhook_url))
-        try:
-            job = await asyncio.shield(opening)
-        finally:
-            opening.add_done_callback(lambda _: order.files.close())
-        return job, job.views.index(view)
+        if ask.background:
+            return await self._accepted(order)
+        if ask.stream:
+            parts = _Parts(self._jobs, order)
+            return await self._in_parts(request, parts, pinged(parts.frames()), EventStream)
+        if self._settings.heartbeat is not None and ask.response_format in JSON:
+            parts = _Parts(self._jobs, order)
+            body = kept_alive(parts.body(responses.groq(request)), every=self._settings.heartbeat, beat=b" ")
+            return await self._in_parts(request, parts, body, SlowJson)
+        transcript = await while_connected(request.receive, self._jobs.transcript(order))
+        return await responses.answer(request, transcript, order.work)
 
-    async def find(self, job_id: str, tenant: str) -> Job:
-        """Raises NotFound for a job that is not there or another's, Gone for one that was erased."""
-        job = await self._store.get(job_id)
-        if job is None or job.owner != tenant:
-            raise NotFound("There is no such job (ids of other callers' jobs get the same answer).")
-        if job.state == "expired" or (not job.under_way and job.until <= time.time()):
-            raise Gone("The job's answer has been erased: send the audio again.")
-        return job
+    async def status(self, request: Request) -> Response:
+        """GET: the answer in the format that was asked for, or how the job stands."""
+        job, view = await self._found(request)
+        if job.transcript is None or view in job.left:
+            return _told(job, view, 202 if job.under_way else 200)
+        ask = job.views[view]
+        form = await responses.rendered(job.transcript, ask, responses.groq(request))
+        said = job.transcript
+        headers = {"x-compat-road": said.surface, **responses.engine(ask)}
+        headers |= responses.truncated(said.promised, said.duration)
+        if ask.ignored:
+            headers["x-compat-ignored"] = ignored_header(ask.ignored)
+        delivered = BackgroundTask(self._jobs.delivered, job.id)
+        return Response(form.body, media_type=form.content_type, headers=headers, background=delivered)
 
-    async def delivered(self, job_id: str) -> None:
-        """The answer has reached a caller: the time begins to run after which it is erased."""
-        with contextlib.suppress(CompatError):  # then it is kept for longer
-            await changes.change(self._store, job_id, lambda job: changes.delivered(job, time.time(), self._retention))
+    async def cancel(self, request: Request) -> Response:
+        """DELETE: cancels this request, and with the last request the job; erases one that has ended."""
+        job, view = await self._found(request)
+        return _told(await self._jobs.cancel(job, view), view, 200)
 
-    async def cancel(self, job: Job, view: int) -> Job:
-        """Cancels one request for the job. The job itself is cancelled, or erased when it has ended, unless others ask
-        for it in the background or wait for it; its holder, where that is another process, looks by its next sign of
-        life."""
-        job = await self._changed(job, lambda job: changes.left(job, view))
-        now = time.time()
-        if job.wanted:
-            return job
-        if not job.under_way:
-            return await self._changed(job, lambda job: None if job.under_way else changes.expired(job, now))
-        run = self._runs.get(job.id)
-        if run is None or run.waiting or now < job.awaited:
-            return job
-        job = await self._changed(job, lambda job: changes.ended(job, changes.CANCELLED, now))
-        self._runs.cancel(job.id)
-        return job
+    async def _found(self, request: Request) -> tuple[Job, int]:
+        who = self._gate.caller(request, "jobs")
+        self._gate.enter(request, who)
+        parsed = told.parse_id(request.path_params["id"])
+        if parsed is None:
+            raise NotFound("There is no such job.")
+        job, view = await self._jobs.find(parsed[0], who.tenant), parsed[1]
+        if view >= len(job.views):
+            raise NotFound("There is no such job.")
+        return job, view
 
-    async def adopt(self, job: Job) -> None:
-        """Takes over a job whose holder is dead, as far as that can be done without its caller."""
-        now = time.time()
-        ours = job.service == self.service(self._key)
-        if now > job.created + changes.LONGEST:
-            await self._store.drop(job)
-        elif not ours or (job.task_id is None and now < job.awaited):
-            await self._store.swap(job, changes.taken(job, changes.NOBODY, now))  # for a caller who has what it takes
-        elif job.task_id is not None:
-            await self._take_over(job, self._key, None, contextlib.ExitStack())
-        elif job.wanted:
-            await changes.change(self._store, job.id, lambda job: changes.ended(job, LOST, now))
-        else:
-            await self._store.drop(job)
+    async def _accepted(self, order: Order) -> Response:
+        job, view = await self._jobs.place(order)
+        return _told(job, view, 202, responses.headers(order.work))
 
-    async def inherit(self, dead: list[str]) -> None:
-        """Takes over the jobs of processes that are known to be dead, before their leases have run out."""
-        self._dead.update(dead)
-        for job in await self._store.due(time.time() + changes.LEASE + 1):
-            if changes.abandoned(job, time.time(), self._dead):
-                await self.adopt(job)
-
-    async def _opened(self, order: Order, view: Ask | None = None, webhook_url: str | None = None) -> Job:
-        """The job of the order's key: begun here, unless there is one to join."""
-        mine, instead = self._new(order), ""
-        if view is not None:
-            mine = changes.asked_for(mine, view, webhook_url) or mine
-        with self._runs.room() as stay:
-            while (job := await self._store.open(mine, instead_of=instead)).id != mine.id:
-                if not order.fresh and (job.under_way or (job.transcript is not None and time.time() < job.until)):
-                    if view is None:
-                        return job
-                    return await self._changed(job, lambda job: changes.asked_for(job, view, webhook_url))
-                instead = job.id
-            self._runs.begin(mine, order.work.key, order.work, order.files.pop_all(), stay.pop_all())
-        return mine
-
-    def _new(self, order: Order) -> Job:
-        request, now = order.work.request, time.time()
-        service = self.service(order.work.key)
-        return Job(
-            id=f"transcription_{uuid.uuid4().hex}",
-            key=identity(order.content, order.tenant, service, request),
-            owner=order.tenant,
-            service=service,
-            asked=kept(request),
-            holder=self._runs.name,
-            created=now,
-            due=now + changes.LEASE,
-        )
-
-    async def _awaited(self, job: Job, order: Order) -> Transcript:
-        for pause in _pauses():
-            if (run := self._runs.get(job.id)) is not None:
-                order.files.close()  # the run has its own
-                transcript = await run.transcript()
-                await self.delivered(job.id)
-                return transcript
-            if not job.under_way:
-                return await self._told(job)
-            if changes.abandoned(job, time.time(), self._dead):
-                await self._take_over(job, order.work.key, order.work, order.files)
-            else:
-                await self._look_on(job, order)
-                await asyncio.sleep(pause)
-            job = await self._store.get(job.id) or await self._opened(order)
-        raise AssertionError("_pauses() never ends")
-
-    async def _look_on(self, job: Job, order: Order) -> None:
-        """Lets the holder know that somebody waits here too."""
-        if job.task_id is not None:
-            order.files.close()
-        until = time.time() + changes.LEASE + self._grace
-        if job.awaited < until - changes.LEASE / 2:
-            await changes.change(self._store, job.id, lambda job: changes.awaited(job, until))
-
-    async def _take_over(self, job: Job, key: str, work: Work | None, files: contextlib.ExitStack) -> None:
-        mine = await self._store.swap(job, changes.taken(job, self._runs.name, time.time()))
-        if mine is not None:
-            log.info("a job was taken over", extra={"fields": {"job": job.id, "task_id": job.task_id}})
-            self._runs.begin(mine, key, work, files.pop_all())
-
-    async def _told(self, job: Job) -> Transcript:
-        if job.failure is not None:
-            raise error(job.failure)
-        if job.transcript is None:
-            raise Gone("The job's answer has been erased: send the audio again.")
-        await self.delivered(job.id)
-        return job.transcript
-
-    async def _changed(self, job: Job, step: changes.Step) -> Job:
-        changed = await changes.change(self._store, job.id, step)
-        if changed is None:
-            raise NotFound("The job is not there any more.")
-        return changed
-
-    def service(self, key: str) -> str:
-        """The account that a task belongs to: only with the same key it can be followed."""
-        return digest(self._root, key)
+    async def _in_parts(
+        self, request: Request, parts: _Parts, chunks: AsyncGenerator[bytes, None], kind: type[EventStream]
+    ) -> Response:
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(contextlib.aclosing(chunks))
+            first = await while_connected(request.receive, anext(chunks))
+            return kind(first, chunks, stack.pop_all(), responses.headers(parts.order.work, parts.surface))
 
 
-def status(job: Job) -> Status:
-    """As callers are told."""
-    return "in_progress" if job.state == "running" else job.state
+class _Parts:
+    """An answer in parts. `surface` is known once the transcript is there, which the first part may come before."""
+
+    def __init__(self, jobs: Jobs, order: Order) -> None:
+        self._jobs = jobs
+        self.order = order
+        self.surface = ""
+
+    async def frames(self) -> AsyncGenerator[bytes, None]:
+        for frame in sse.Deltas().flush(await self._transcript(), self.order.work.ask):
+            yield frame
+
+    async def body(self, groq: str) -> AsyncGenerator[bytes, None]:
+        yield (await responses.rendered(await self._transcript(), self.order.work.ask, groq)).body
+
+    async def _transcript(self) -> Transcript:
+        transcript = await self._jobs.transcript(self.order)
+        self.surface = transcript.surface
+        return transcript
 
 
-def _pauses() -> Iterator[float]:
-    """Seconds between two looks at a job that another process works on."""
-    yield from (0.05, 0.1, 0.2, 0.5)
-    while True:
-        yield 1.0
+def _told(job: Job, view: int, code: int, headers: dict[str, str] | None = None) -> Response:
+    failure, state = job.failure, status(job)
+    if view in job.left and state != "expired":
+        failure, state, code = CANCELLED, "cancelled", 200
+    body = told.body(
+        told.public_id(job.id, view),
+        state,
+        created=job.created,
+        model=job.views[view].model,
+        error=error(failure) if failure is not None else None,
+    )
+    return Response(body, code, headers, media_type="application/json")

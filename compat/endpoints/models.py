@@ -5,10 +5,10 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from compat import catalogue
+from compat.catalogue import models as catalogue
+from compat.config.settings import Settings
 from compat.endpoints.auth import Gate
 from compat.openai_api import models
-from compat.settings import Settings
 
 
 class Models:

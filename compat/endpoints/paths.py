@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from compat import catalogue
+from compat.catalogue import models as catalogue
 
 _AZURE = re.compile(r"/openai(?:/deployments/(?P<deployment>.+?))?(?:/v1)?(?P<path>/(?:audio|models|realtime)(?:/.*)?)")
 _GROQ = re.compile("/+openai/+v1/")

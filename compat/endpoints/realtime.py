@@ -16,20 +16,20 @@ import msgspec
 from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from compat import catalogue
 from compat.bridge import Bridge
 from compat.bridge.limits import SessionLimits
-from compat.endpoints import pages
-from compat.endpoints.access import client_of, request_id_of
+from compat.catalogue import models
+from compat.config.settings import Settings
+from compat.endpoints import origins
+from compat.endpoints.access_log import client_of, request_id_of
 from compat.endpoints.auth import Caller, Gate
-from compat.endpoints.conversation import Bounds, Conversation, Disconnected
-from compat.endpoints.latency import Turns
+from compat.endpoints.live_session import Bounds, Conversation, Disconnected
 from compat.errors import CompatError, NotAuthenticated, ServiceUnavailable
-from compat.metrics import Metrics
+from compat.observability.live_latency import Turns
+from compat.observability.metrics import Metrics
 from compat.openai_api import secrets
 from compat.openai_api.realtime.opening import Opening, opening
 from compat.openai_api.realtime.patch import Patch
-from compat.settings import Settings
 from compat.upstream.fallback import LiveFallback
 from compat.upstream.shares import Shares
 from compat.upstream.sockets import Sockets
@@ -110,7 +110,7 @@ class Realtime:
             raise ServiceUnavailable("This server is shutting down.", retry_after=1.0)
         # Browsers do not ask before they open a WebSocket.
         if (origin := socket.headers.get("origin")) is not None:
-            pages.check(origin, socket.headers.get("host", ""), self._settings.cors_origins)
+            origins.check(origin, socket.headers.get("host", ""), self._settings.cors_origins)
         said = opening(socket.query_params, socket.headers, socket.scope["subprotocols"])
         key = said.credential or ""
         if self._gate.is_secret(key):
@@ -171,7 +171,7 @@ class Realtime:
         )
 
     def _resolve(self, name: str) -> str:
-        return catalogue.live(name, region=self._settings.short_region, aliases=self._settings.aliases)
+        return models.live(name, region=self._settings.short_region, aliases=self._settings.aliases)
 
 
 def _identifiers() -> Callable[[str], str]:

@@ -13,19 +13,19 @@ from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import Response
 
-from compat.endpoints import answers, upload
+from compat.config.settings import Settings
+from compat.endpoints import responses, upload
 from compat.endpoints.auth import Gate
-from compat.endpoints.hangup import while_connected
-from compat.endpoints.longjobs import LongJobs, ordered
+from compat.endpoints.disconnect import while_connected
+from compat.endpoints.jobs import LongJobs, ordered
 from compat.endpoints.paths import with_model
-from compat.endpoints.recognition import Recogniser, Work, is_job
-from compat.endpoints.spool import Spool
-from compat.endpoints.streams import EventStream, pinged
+from compat.endpoints.streaming import EventStream, pinged
 from compat.endpoints.upload import Turns
-from compat.entry import Entry
+from compat.observability.entry import Entry
 from compat.openai_api import form, sse
-from compat.settings import Settings
 from compat.transcript import Transcript
+from compat.transcription.recogniser import Recogniser, Work, is_job
+from compat.transcription.spool import Spool
 from compat.upstream.shares import ON_BEHALF
 
 
@@ -47,7 +47,7 @@ class Transcriptions:
         async with contextlib.AsyncExitStack() as stack:
             files = stack.enter_context(contextlib.ExitStack())
             place = files.enter_context(self._spool.place(ON_BEHALF.get()))
-            with answers.timed(request, "upload"):
+            with responses.timed(request, "upload"):
                 received = await upload.receive(request, place, limit=self._settings.max_upload, turns=self._turns)
             ask = form.ask(
                 with_model(request, received.fields, self._settings.every_alias), request.query_params.multi_items()
@@ -57,7 +57,7 @@ class Transcriptions:
             self._long.check(ask)
             preparing = self._recogniser.prepare(ask, place.path, who.key, place.hold)
             work = await while_connected(request.receive, preparing)
-            answers.note(request, work)
+            responses.note(request, work)
             if is_job(work):
                 order = await ordered(request, received, work, who.tenant, files)
                 return await self._long.answer(request, order)
@@ -66,9 +66,9 @@ class Transcriptions:
                     contextlib.aclosing(pinged(self._frames(work, request.state.entry)))
                 )
                 first = await while_connected(request.receive, anext(frames))
-                return EventStream(first, frames, stack.pop_all(), answers.headers(work))
+                return EventStream(first, frames, stack.pop_all(), responses.headers(work))
             transcript = await while_connected(request.receive, self._recogniser.transcript(work))
-        return await answers.answer(request, transcript, work)
+        return await responses.answer(request, transcript, work)
 
     async def _frames(self, work: Work, entry: Entry) -> AsyncGenerator[bytes, None]:
         """`entry` is told when the first words and the last ones were there."""

@@ -9,19 +9,19 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from compat.endpoints import answers, upload
+from compat.config.settings import Settings
+from compat.endpoints import responses, upload
 from compat.endpoints.auth import Gate
-from compat.endpoints.hangup import while_connected
-from compat.endpoints.jobs import Jobs
-from compat.endpoints.longjobs import ordered
+from compat.endpoints.disconnect import while_connected
+from compat.endpoints.jobs import ordered
 from compat.endpoints.paths import with_model
-from compat.endpoints.recognition import Recogniser, Work, is_job
-from compat.endpoints.spool import Spool
-from compat.endpoints.translating import Translator
 from compat.endpoints.upload import Turns
+from compat.jobs.manager import Jobs
 from compat.openai_api import form
-from compat.settings import Settings
 from compat.transcript import Transcript
+from compat.transcription.recogniser import Recogniser, Work, is_job
+from compat.transcription.spool import Spool
+from compat.transcription.translator import Translator
 from compat.upstream.shares import ON_BEHALF
 
 
@@ -50,21 +50,21 @@ class Translations:
         await self._gate.admit(request, who)
         with contextlib.ExitStack() as files:
             place = files.enter_context(self._spool.place(ON_BEHALF.get()))
-            with answers.timed(request, "upload"):
+            with responses.timed(request, "upload"):
                 received = await upload.receive(request, place, limit=self._settings.max_upload, turns=self._turns)
             ask = form.translation(
                 with_model(request, received.fields, self._settings.every_alias), request.query_params.multi_items()
             )
             preparing = self._recogniser.prepare(ask, place.path, who.key, place.hold)
             work = await while_connected(request.receive, preparing)
-            answers.note(request, work)
+            responses.note(request, work)
             if is_job(work):
                 order = await ordered(request, received, work, who.tenant, files)
                 recognised = self._jobs.transcript(order)
             else:
                 recognised = self._recogniser.transcript(work)
             transcript = await while_connected(request.receive, self._translated(recognised, work))
-        return await answers.answer(request, transcript, work)
+        return await responses.answer(request, transcript, work)
 
     async def _translated(self, recognised: Coroutine[Any, Any, Transcript], work: Work) -> Transcript:
         target = work.ask.target or form.ENGLISH

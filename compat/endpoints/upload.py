@@ -16,9 +16,9 @@ from starlette.requests import Request
 
 from compat.endpoints import typed
 from compat.endpoints.bodies import Texts, check_encoding
-from compat.endpoints.parts import ALL_FIELDS, Parts
-from compat.endpoints.spool import Place
+from compat.endpoints.multipart import ALL_FIELDS, Parts
 from compat.errors import BadAudio, BadRequest, DiskFull, TooLarge
+from compat.transcription.spool import Place
 
 BLOCK = 1 << 20  # bytes; what is larger is written off the loop, in blocks of about this size
 SCRAP = 4 << 10  # bytes; smaller pieces are put together, as some callers and some boundaries make very many of them

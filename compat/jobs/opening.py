@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from compat import extras
+from compat.config import extras
+from compat.config.variables import SettingsError
 from compat.jobs.store import Store
-from compat.variables import SettingsError
 
 REDIS = ("redis://", "rediss://", "unix://")
 

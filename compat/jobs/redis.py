@@ -21,9 +21,9 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
-from compat import cancelling
 from compat.jobs.records import Job, Unreadable, decode, encode
 from compat.jobs.store import DUE_AT_ONCE, UNREADABLE_KEPT, unreachable
+from compat.upstream import cancelling
 
 SPACE = "{qwen-asr-compat}:"
 DUE = f"{SPACE}due"

@@ -15,9 +15,9 @@ from typing import TypeVar
 
 import msgspec
 
+from compat.config.variables import SettingsError
 from compat.jobs.records import Job, Unreadable, decode, encode
 from compat.jobs.store import DUE_AT_ONCE, UNREADABLE_KEPT, unreachable
-from compat.variables import SettingsError
 
 T = TypeVar("T")
 

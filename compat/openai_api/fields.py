@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import msgspec
 
-from compat import values
+from compat.config import parsers as values
 from compat.errors import BadRequest
 from compat.openai_api.parameters import TRANSCRIPTION
 

@@ -19,9 +19,10 @@ from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from limits.errors import StorageError
 
-from compat import cancelling, rates
+from compat.catalogue import rates
+from compat.catalogue.rates import Rate
 from compat.errors import BudgetSpent
-from compat.rates import Rate
+from compat.upstream import cancelling
 from compat.upstream.shares import ON_BEHALF
 from compat.upstream.slots import Slots
 

@@ -18,10 +18,10 @@ from compat.errors import (
     ServiceTimedOut,
     ServiceUnavailable,
 )
-from compat.metrics import Metrics
+from compat.observability.metrics import Metrics
 
 if TYPE_CHECKING:
-    from compat.tracing import Traces
+    from compat.observability.tracing import Traces
 
 State = Literal["closed", "open", "half-open"]
 BUSY = 1.0  # seconds after which to ask again while another's call finds out

@@ -18,6 +18,7 @@ import httpx2
 import pybase64
 import stamina
 
+from compat.config.variables import SettingsError
 from compat.dashscope_api.calls import Call, File, Reply
 from compat.dashscope_api.faults import fault
 from compat.dashscope_api.filetrans import cancel
@@ -33,9 +34,8 @@ from compat.errors import (
 )
 from compat.upstream.budget import Budget
 from compat.upstream.guard import UNTRACED, Guard, surface
+from compat.upstream.lag import Pulse
 from compat.upstream.pools import EACH, Pools
-from compat.upstream.pulse import Pulse
-from compat.variables import SettingsError
 
 T = TypeVar("T")
 

@@ -26,7 +26,7 @@ from compat.dashscope_api.faults import fault
 from compat.errors import CompatError, ModelNotFound, ServiceFailed, ServiceTimedOut, ServiceUnavailable
 from compat.upstream.budget import Budget
 from compat.upstream.guard import LIVE, UNTRACED, Guard
-from compat.upstream.pulse import Pulse
+from compat.upstream.lag import Pulse
 
 if TYPE_CHECKING:
     from websockets.protocol import Event

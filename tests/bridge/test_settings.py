@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from compat.bridge.settings import setup, threshold
-from compat.dashscope_api.realtime.turns import Detection, Setup
+from compat.dashscope_api.live.turns import Detection, Setup
 from compat.openai_api.realtime.session import AudioFormat, Session, Vad
 from tests.bridge.stage import (
     NEW,

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from compat.catalogue.rates import POLICY
 from compat.dashscope_api.calls import Call, Reply, Submitted, Wait
 from compat.dashscope_api.filetrans import FAILED_QUERIES, cancel, delays, query, resume, submit, transcribe
 from compat.errors import (
@@ -17,7 +18,6 @@ from compat.errors import (
     ServiceTimedOut,
     ServiceUnavailable,
 )
-from compat.rates import POLICY
 from compat.transcript import Segment, Surface, Transcript, Usage
 from tests.dashscope_api.asking import answer, json_of, play, request
 from tests.dashscope_api.test_uploads import SEND, granted

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from compat import rates
+from compat.catalogue import rates
 from compat.dashscope_api.calls import Call, File, Reply
 from compat.dashscope_api.uploads import upload
 from compat.errors import (

@@ -13,9 +13,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from compat.app import create_app
-from compat.entry import Entry
-from compat.metrics import Metrics
-from compat.settings import Settings
+from compat.config.settings import Settings
+from compat.observability.entry import Entry
+from compat.observability.metrics import Metrics
 
 BOARD = json.loads((Path(__file__).parent.parent.parent / "deploy" / "grafana-dashboard.json").read_text())
 OF_PROMETHEUS = {"job", "instance", "le"}

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from compat.app import create_app
-from compat.keys import parse
-from compat.settings import Settings
+from compat.config.keys import parse
+from compat.config.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent
 KUBERNETES = ROOT / "deploy" / "kubernetes"

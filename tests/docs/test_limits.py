@@ -10,17 +10,18 @@ import pytest
 from python_multipart.multipart import DEFAULT_MAX_HEADER_COUNT, DEFAULT_MAX_HEADER_SIZE
 from websockets.http11 import MAX_LINE_LENGTH
 
-from compat import nesting, serving
 from compat.audio.worker import Worker
 from compat.bridge import opus
 from compat.bridge.limits import TICKS_A_MS, SessionLimits
-from compat.endpoints import bodies, conversation, keeper, parts, recognition, sessions, spool, typed
-from compat.endpoints.conversation import Bounds
-from compat.jobs import changes
+from compat.catalogue import nesting
+from compat.config.settings import Settings
+from compat.endpoints import bodies, client_secrets, live_session, multipart, typed
+from compat.endpoints.live_session import Bounds
+from compat.jobs import janitor, transitions
 from compat.openai_api import context, fields, secrets
 from compat.openai_api.realtime import client_events
-from compat.settings import Settings
-from compat.wire import connections, http, memory, websocket
+from compat.server import connections, http, memory, run, websocket
+from compat.transcription import recogniser, spool
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "limits.md").read_text()
 BOUNDS = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \| [^|]+ \|$", PAGE, re.MULTILINE))
@@ -44,25 +45,25 @@ CODE = {
     "a response that the client stops reading": f"{http.UNREAD:g} s without a byte taken, {http.STOPPING:g} s when the "
     "server stops",
     "an upload": f"`COMPAT_MAX_UPLOAD`, {SET.max_upload >> 30} GiB",
-    "a form's parts": f"{parts.MOST_PARTS}, with {DEFAULT_MAX_HEADER_COUNT} headers of "
+    "a form's parts": f"{multipart.MOST_PARTS}, with {DEFAULT_MAX_HEADER_COUNT} headers of "
     f"{DEFAULT_MAX_HEADER_SIZE >> 10} KiB each",
     "semicolons in a Content-Type, or in a Content-Disposition of a form": f"{typed.MOST}",
-    "text before a form's first part": f"{parts.PREAMBLE >> 10} KiB",
+    "text before a form's first part": f"{multipart.PREAMBLE >> 10} KiB",
     "fields as JSON or a web form, with `url`": f"{bodies.LARGEST >> 20} MiB",
     "values in these, and percent-encoded bytes in a web form": f"{bodies.MOST:,} and {bodies.MOST_ESCAPES:,}",
-    "a form's text fields": f"{parts.LONGEST_FIELD >> 20} MiB each, {parts.ALL_FIELDS >> 20} MiB together",
+    "a form's text fields": f"{multipart.LONGEST_FIELD >> 20} MiB each, {multipart.ALL_FIELDS >> 20} MiB together",
     "all text fields together, without voice samples": f"{fields.MOST_TEXT:,} characters",
     "prompt and keywords": f"about {context.TOKENS:,} tokens",
     "the length of audio": f"`COMPAT_MAX_DURATION`, {SET.max_duration / 3600:g} h",
     "reading a file": f"{READING['seconds'].default} s, {READING['memory'].default >> 30} GiB of memory",
     "JSON's levels": f"{nesting.DEEPEST} where it is kept, else what the parser's stack holds (some 900)",
-    "a session's configuration over HTTP": f"{sessions.LARGEST >> 10} KiB",
+    "a session's configuration over HTTP": f"{client_secrets.LARGEST >> 10} KiB",
     "a client secret": f"{secrets.LONGEST} characters",
     "a line of a WebSocket's handshake": f"{MAX_LINE_LENGTH} bytes",
     "a live event other than an append": f"{client_events.LONGEST:,} characters",
-    "a frame of live speech": f"{serving.LARGEST_FRAME >> 20} MiB",
+    "a frame of live speech": f"{run.LARGEST_FRAME >> 20} MiB",
     f"the time for a live message of more than {memory.FREE >> 10} KiB": f"{websocket.Protocol.whole:g} s",
-    f"sound without an answer beyond {conversation.SOUND >> 20} MiB (32 KB a second) of each session, and live "
+    f"sound without an answer beyond {live_session.SOUND >> 20} MiB (32 KB a second) of each session, and live "
     f"messages of more than {memory.FREE >> 10} KiB": (
         f"`COMPAT_MAX_LIVE_MEMORY`, {SET.max_live_memory >> 30} GiB, shared the same way"
     ),
@@ -73,20 +74,20 @@ CODE = {
     "sound that is ahead of the service": f"{SessionLimits().unsent:g} s, {SessionLimits().unsent * 0.032:g} MB",
     "what a live caller does not read": f"{Bounds().backlog >> 20} MiB, {Bounds().unread:g} s",
     "the last words of a live session, which its caller does not take": f"{websocket.Protocol.ending:g} s",
-    "a live caller who answers no ping": f"{serving.PONG:g} s in which the server reads from it, and no long message "
+    "a live caller who answers no ping": f"{run.PONG:g} s in which the server reads from it, and no long message "
     "arrives",
     "a live session": f"`COMPAT_MAX_SESSION`, {SET.max_session / 3600:g} h",
     "requests, sessions and long jobs at a time, bytes on disk": "`COMPAT_MAX_REQUESTS`, `COMPAT_MAX_SESSIONS`, "
     f"`COMPAT_MAX_JOBS`, `COMPAT_MAX_SPOOL`: {SET.max_requests}, {SET.max_sessions}, {SET.max_jobs:,}, "
     f"{SET.max_spool >> 30} GiB; requests and sessions in proportion fewer where connections are",
-    "background requests of different form that share a job, and webhooks of a job": f"{changes.MOST_VIEWS}",
+    "background requests of different form that share a job, and webhooks of a job": f"{transitions.MOST_VIEWS}",
     "one caller's share of these, where there are several": "as much as is still free: half for one, a third each for "
     "two",
-    "webhooks under way": f"{keeper.LANES}, shared the same way",
+    "webhooks under way": f"{janitor.LANES}, shared the same way",
     "text fields of all requests under way": f"{spool.TEXT >> 20} MiB, shared the same way",
     "the local engine's files, beside those of uploads": f"`COMPAT_MAX_SPOOL`, {SET.max_spool >> 30} GiB",
     "one caller's files that are measured or re-encoded at a time": f"`COMPAT_MEDIA_WORKERS`, {SET.media_workers}, and "
-    f"as many of more than {recognition.LARGE >> 20} MiB or {recognition.LONG / 60:g} min",
+    f"as many of more than {recogniser.LARGE >> 20} MiB or {recogniser.LONG / 60:g} min",
     "one caller's files that are cut into pieces at a time": f"`COMPAT_MEDIA_WORKERS`, {SET.media_workers}",
     "the wait for a turn": f"`COMPAT_QUEUE_WAIT`, {SET.queue_wait:g} s",
 }

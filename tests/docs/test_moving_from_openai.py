@@ -14,7 +14,7 @@ from openai.types.realtime.realtime_transcription_session_create_request_param i
     RealtimeTranscriptionSessionCreateRequestParam as SessionParam,
 )
 
-from compat.endpoints.elsewhere import ABSENT
+from compat.endpoints.not_found import ABSENT
 from compat.openai_api.parameters import TRANSCRIPTION, TRANSLATION, Parameter
 from compat.openai_api.realtime import client_events, server_events
 from tests.docs.realtime_parameters import EVENTS, SENT, SESSION, Row

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from compat import catalogue, errors
-from compat.settings import Settings
+from compat import errors
+from compat.catalogue import models
+from compat.config.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [*sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("README*.md"))]
@@ -33,7 +34,7 @@ def test_every_model_that_is_recommended_exists() -> None:
 
     assert named
     for name in named - {"qwen-asr-compat"}:
-        catalogue.resolve(name, {})
+        models.resolve(name, {})
 
 
 def test_every_error_is_in_the_troubleshooting() -> None:

@@ -17,9 +17,9 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from compat.app import create_app
+from compat.config.settings import Settings
 from compat.emulator.engine import Sentence
 from compat.emulator.engines.scripted import Scripted
-from compat.settings import Settings
 from tests.audio import media
 from tests.house import House, house
 from tests.servers import serve

@@ -14,14 +14,14 @@ import pytest
 from starlette.requests import Request
 from websockets.sync.client import ClientConnection, connect
 
+from compat.config.keys import Scope
+from compat.config.settings import Settings
+from compat.config.variables import SettingsError
 from compat.emulator.engines.scripted import Scripted
+from compat.endpoints.admission import Door
 from compat.endpoints.auth import Gate
-from compat.endpoints.door import Door
-from compat.entry import Entry
 from compat.errors import Forbidden, NotAuthenticated, Overloaded
-from compat.keys import Scope
-from compat.settings import Settings
-from compat.variables import SettingsError
+from compat.observability.entry import Entry
 from tests.house import house
 
 FILE = "alice sk-alice-1\nalice sk-alice-2\nprom sk-scraper admin\nlive sk-live-key realtime\n"

@@ -14,11 +14,11 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from compat.endpoints.files import Files
-from compat.entry import Entry
 from compat.errors import NotFound
-from compat.upstream.buckets import Links
+from compat.observability.entry import Entry
+from compat.transcription.publishing import Links
+from tests.catalogue.test_models import media
 from tests.servers import serve
-from tests.test_catalogue import media
 
 AUDIO = bytes(range(256)) * 40
 

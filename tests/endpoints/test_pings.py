@@ -17,8 +17,8 @@ from websockets.asyncio.server import serve as serve_service
 from websockets.frames import Frame, Opcode
 
 from compat.app import create_app
-from compat.serving import config
-from compat.settings import Settings
+from compat.config.settings import Settings
+from compat.server.run import config
 from tests.endpoints.live import MANUAL, Caller, calling, live_house
 from tests.house import House
 from tests.servers import serve

@@ -8,9 +8,9 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from compat.app import create_app
+from compat.config.parsers import proxies
+from compat.config.settings import Settings
 from compat.endpoints.proxies import Proxies
-from compat.settings import Settings
-from compat.values import proxies
 from tests.servers import serve
 
 

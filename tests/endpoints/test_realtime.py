@@ -21,19 +21,19 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect as connect_sync
 from websockets.typing import Origin
 
+from compat.config.settings import Settings
 from compat.emulator.faults import Fault, Hang, Live, Refuse, Rule
 from compat.emulator.live_faults import Sever
 from compat.endpoints.auth import Gate
-from compat.endpoints.conversation import Bounds
+from compat.endpoints.live_session import Bounds
 from compat.endpoints.realtime import Realtime
-from compat.metrics import Metrics
-from compat.serving import LARGEST_FRAME
-from compat.settings import Settings
+from compat.observability.metrics import Metrics
+from compat.server.run import LARGEST_FRAME
 from compat.upstream.sockets import Sockets
 from tests.endpoints.live import BETA, MANUAL, SPEECH, Caller, calling, live_house
 from tests.house import House
+from tests.server.test_websocket import WHOLE as HANDSHAKE
 from tests.servers import serve
-from tests.wire.test_websocket import WHOLE as HANDSHAKE
 
 KEYED: dict[str, Any] = {"additional_headers": {"Authorization": "Bearer key-1"}}
 

@@ -13,7 +13,7 @@ from websockets.sync.client import connect
 
 from tests.endpoints.live import live_house
 from tests.house import House
-from tests.wire.test_websocket import WHOLE, said
+from tests.server.test_websocket import WHOLE, said
 
 PATIENT = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 

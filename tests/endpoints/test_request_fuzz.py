@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from compat.catalogue.options import OPTIONS
 from compat.emulator.engine import Sentence
 from compat.emulator.engines.scripted import Scripted
 from compat.openai_api.parameters import TRANSCRIPTION
-from compat.options import OPTIONS
 from tests.audio.media import make, tone
 from tests.house import house
 

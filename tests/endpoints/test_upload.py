@@ -13,10 +13,10 @@ from starlette.types import Message
 
 from compat.endpoints import upload
 from compat.endpoints.bodies import MOST, MOST_ESCAPES
-from compat.endpoints.parts import LONGEST_FIELD, MOST_PARTS
-from compat.endpoints.spool import Place
+from compat.endpoints.multipart import LONGEST_FIELD, MOST_PARTS
 from compat.endpoints.upload import Turns
 from compat.errors import BadAudio, BadRequest, CompatError, DiskFull, EncodedBody, Overloaded, TooLarge
+from compat.transcription.spool import Place
 from compat.upstream.shares import Party, Shares
 
 BOUNDARY = "b0undary"

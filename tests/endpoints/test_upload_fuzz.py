@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.types import Message
 
-from compat.endpoints.spool import Place
 from compat.endpoints.upload import Turns, receive
 from compat.errors import BadRequest, CompatError, TooLarge
+from compat.transcription.spool import Place
 
 PATIENT = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 Outcome = tuple[list[tuple[str, str]], bytes] | str

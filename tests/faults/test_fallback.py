@@ -9,14 +9,14 @@ import openai
 import pytest
 
 from compat.app import create_app
+from compat.config.settings import Settings
+from compat.config.variables import SettingsError
 from compat.emulator.app import create_app as create_emulator
 from compat.emulator.engine import Sentence
 from compat.emulator.engines.scripted import Scripted
 from compat.emulator.faults import Break, FailTask, Fault, Faults, Hang, Live, Refuse, Rule, SurfaceName
 from compat.emulator.live_faults import Sever
 from compat.emulator.state import Emulator
-from compat.settings import Settings
-from compat.variables import SettingsError
 from tests.audio import media
 from tests.endpoints.live import calling, live_house, verdict, words
 from tests.house import House, house

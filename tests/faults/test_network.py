@@ -13,7 +13,7 @@ import openai
 import pytest
 
 from compat.app import create_app
-from compat.settings import Settings
+from compat.config.settings import Settings
 from tests.audio import media
 from tests.faults.watch import figures, nothing_is_left
 from tests.servers import serve

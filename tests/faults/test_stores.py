@@ -13,9 +13,9 @@ import httpx2
 import openai
 import pytest
 
+from compat.catalogue.rates import Rate
 from compat.emulator.engine import Sentence
 from compat.emulator.engines.scripted import Scripted
-from compat.rates import Rate
 from compat.upstream.budget import Limiter
 from tests.audio import media
 from tests.faults.watch import figures, nothing_is_left

@@ -19,17 +19,17 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from compat.endpoints.jobs import Jobs
-from compat.endpoints.keeper import Keeper
-from compat.endpoints.runs import Runs
 from compat.errors import Failure, error
 from compat.jobs import records
+from compat.jobs.janitor import Keeper
+from compat.jobs.manager import Jobs
 from compat.jobs.opening import open_store
 from compat.jobs.records import Hook, Job, Unreadable
+from compat.jobs.runner import Runs
 from compat.jobs.store import Store
 from compat.transcript import Ask, Media, Request
-from tests.endpoints.test_keeper import Office, office, submitted, until
 from tests.jobs.making import a_job
+from tests.jobs.test_janitor import Office, office, submitted, until
 from tests.jobs.test_stores import redis
 
 __all__ = ["office", "redis"]  # fixtures

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from compat.errors import Failure, ServiceUnavailable
-from compat.jobs import changes
+from compat.jobs import transitions as changes
 from compat.jobs.opening import open_store
 from compat.jobs.records import Hook, Job, encode
 from compat.jobs.sqlite import SqliteStore

@@ -14,9 +14,9 @@ from playwright.sync_api import Browser, Download, Page, expect
 
 from compat.emulator.faults import Hang, Rule, Slow
 from tests.audio.media import make
+from tests.cli.test_main import started
 from tests.emulator.recordings import wav
 from tests.house import House
-from tests.test_cli import started
 
 pytestmark = pytest.mark.xdist_group("chromium")
 SAID = re.compile(r"ever tried[\W\d]+ever failed[\W\d]+no matter[\W\d]+try again", re.IGNORECASE)

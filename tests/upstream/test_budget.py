@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from compat.catalogue.rates import Rate
 from compat.errors import BudgetSpent
-from compat.rates import Rate
 from compat.upstream.budget import Budget
 from compat.upstream.shares import ON_BEHALF, Party
 from tests.witnesses import free_port, redis_server

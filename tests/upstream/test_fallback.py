@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from compat.dashscope_api.calls import Call, Flow, Submitted, ask
-from compat.endpoints.tasks import drive
 from compat.errors import (
     BadAudio,
     BadRequest,
@@ -26,6 +25,7 @@ from compat.errors import (
     ServiceTimedOut,
     ServiceUnavailable,
 )
+from compat.transcription.file_tasks import drive
 from compat.upstream.fallback import Fallback, helps
 from tests.upstream.test_http import ASK, BROKEN, BUSY, CUT, LIMITED, OK, REFUSED, SUBMIT, Peer, peer
 

@@ -6,7 +6,7 @@ import pytest
 
 from compat.dashscope_api.calls import Call
 from compat.errors import CircuitOpen, ServiceFailed
-from compat.metrics import Metrics
+from compat.observability.metrics import Metrics
 from compat.upstream.guard import Guard, surface
 
 SURFACES = [

@@ -24,10 +24,10 @@ from compat.errors import (
     ServiceTimedOut,
     ServiceUnavailable,
 )
-from compat.metrics import Metrics
+from compat.observability.metrics import Metrics
 from compat.upstream.guard import Guard
 from compat.upstream.http import BLOCK, WHOLE, Service, translated
-from compat.upstream.pulse import Pulse
+from compat.upstream.lag import Pulse
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
 LIMITED = b"HTTP/1.1 429 Too Many\r\nretry-after-ms: 10\r\ncontent-length: 21\r\n\r\n" + b'{"code":"Throttling"}'

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from compat.app import create_app
+from compat.config.settings import Settings
 from compat.emulator.app import create_app as create_emulator
 from compat.emulator.engine import Engine
-from compat.settings import Settings
 from tests.servers import serve
 
 SPEAKING = 20_000  # bytes, at which more than the upgrade and the configuration has passed

@@ -40,7 +40,7 @@ from tests.emulator.realtime.talk import (
     transcripts,
     vad,
 )
-from tests.wire.test_websocket import WHOLE as HANDSHAKE
+from tests.server.test_websocket import WHOLE as HANDSHAKE
 
 KEY = "Bearer sk-test"
 

@@ -1,0 +1,200 @@
+"""The server that is asked: which one, its clients, and what to say when it does not do what was asked."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import ssl
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import click
+import msgspec
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+
+from compat import processes
+from compat.errors import CompatError
+from compat.server.local_engine import forget_proxies
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+_STOP: Final = 10.0  # seconds that a server of this program's own may take to stop
+_OPTIONS = (
+    click.option(
+        "--base-url",
+        envvar="OPENAI_BASE_URL",
+        default="http://127.0.0.1:8000/v1",
+        show_default=True,
+        callback=lambda _, __, value: _address(value),
+    ),
+    click.option(
+        "--api-key",
+        envvar="OPENAI_API_KEY",
+        default="none-needed",
+        help="Key; better in OPENAI_API_KEY.",
+        callback=lambda _, __, value: _key(value),
+    ),
+    click.option("--local", is_flag=True, help="Start a server for this call, in place of --base-url."),
+)
+
+
+def _address(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise click.BadParameter(f"{value!r} is not an address such as http://127.0.0.1:8000/v1.")
+    return value
+
+
+def _key(value: str) -> str:
+    value = value.strip()
+    if not value or not (value.isascii() and value.isprintable()):
+        raise click.BadParameter("A key is one line of ASCII characters.")
+    return value
+
+
+def options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds what chooses the server: `base_url`, `api_key`, `local`."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def client(base_url: str, api_key: str) -> AsyncOpenAI:
+    """Raises click.ClickException without the package. Some of its releases would dial wss for http."""
+    try:
+        from openai import AsyncOpenAI
+    except ImportError as exc:
+        raise click.ClickException("This needs the client extra: pip install 'qwen-asr-compat[client]'.") from exc
+    dialled = base_url.replace("http", "ws", 1)
+    try:
+        return AsyncOpenAI(base_url=base_url, websocket_base_url=dialled, api_key=api_key, timeout=4 * 3600)
+    except ImportError as exc:
+        raise click.ClickException(
+            "HTTPS_PROXY or ALL_PROXY names a SOCKS proxy: unset it, or pip install socksio python-socks."
+        ) from exc
+
+
+class Failed(Exception):
+    """A live session reported this."""
+
+
+@contextlib.contextmanager
+def chosen(base_url: str, local: bool) -> Iterator[str]:
+    """The address to ask; with `local` that of a server of this program's own on a free port.
+
+    That one is out of the terminal's reach, so that Ctrl-C does not take it away from under what is still asked of it.
+    """
+    if not local:
+        yield base_url
+        return
+    forget_proxies()
+    command = processes.command("serve", "--port", "0")
+    with tempfile.TemporaryFile("w+") as said:
+        server = subprocess.Popen(  # noqa: S603 - our own program
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+            start_new_session=True,
+        )
+        assert server.stdout is not None  # noqa: S101 - it is a pipe
+        try:
+            found = (re.search(r"http://\S+/v1$", line.strip()) for line in server.stdout)
+            base = next((match[0] for match in found if match), None)
+            if base is None:
+                said.seek(0)
+                why = said.read().strip().rpartition("\n")[2]
+                raise click.ClickException(f"The server did not start: {why.removeprefix('Error: ')}")
+            yield base
+        finally:
+            server.terminate()
+            try:
+                server.wait(timeout=_STOP)
+            except subprocess.TimeoutExpired:
+                server.kill()
+            server.stdout.close()
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """What a server, the way to it, or a recording may raise; `reason` says it. `client` has imported the package."""
+    from openai import OpenAIError
+
+    return OpenAIError, WebSocketException, OSError, CompatError, Failed
+
+
+def reason(exc: BaseException, base_url: str) -> str:
+    """What went wrong, and what to do where that is known."""
+    from openai import APIConnectionError, APIStatusError, APITimeoutError
+
+    match exc:
+        case APIStatusError(body=dict() as body):
+            return f"{exc.status_code} {exc.code}: {body.get('message', exc.message)}"
+        case APIStatusError():
+            way = f", through the proxy that {proxy} names," if (proxy := _proxy(base_url)) else ""
+            return f"{base_url.rstrip('/')} answers{way} with status {exc.status_code} and not as OpenAI's API does."
+        case InvalidStatus():
+            return _refused(exc.response.status_code, exc.response.body or b"")
+        case ConnectionClosed():
+            return f"The server ended the session: {exc}"
+        case APITimeoutError() | TimeoutError():
+            return f"{base_url} does not answer in time."
+        case APIConnectionError() | WebSocketException():
+            return _unreachable(exc, base_url)
+        case OSError(filename=str() as name, strerror=str() as why):
+            return f"{why}: {name}"
+        case OSError() if not isinstance(exc, ConnectionError | socket.gaierror | ssl.SSLError):
+            return exc.strerror or str(exc)
+        case OSError():
+            return _unreachable(exc, base_url)
+        case _:
+            return str(exc)
+
+
+def _unreachable(exc: BaseException, base_url: str) -> str:
+    """By its root cause, however deep a client has wrapped it."""
+    host = urlsplit(base_url).hostname
+    proxy = _proxy(base_url)
+    cause: BaseException | None = exc
+    while cause is not None:
+        match cause:
+            case socket.gaierror() if not proxy:
+                return f"The name {host} cannot be resolved: {cause.strerror}."
+            case ssl.SSLCertVerificationError():
+                return f"The certificate of {host} is not trusted: {cause.verify_message}. SSL_CERT_FILE names more."
+            case ssl.SSLError():
+                return f"{host} does not speak TLS as expected ({cause.reason}): is its address http:// or https://?"
+            case _:
+                cause = cause.__cause__ or cause.__context__
+    if proxy:
+        return f"{base_url} cannot be reached through the proxy that {proxy} names: correct it, or set NO_PROXY={host}."
+    if host in ("127.0.0.1", "::1", "localhost"):
+        return f"No server answers at {base_url}: start one with `qwen-asr-compat serve`, or say --local."
+    return f"No server answers at {base_url}."
+
+
+def _proxy(base_url: str) -> str | None:
+    """The setting of a proxy that is between this machine and the server."""
+    parts = urlsplit(base_url)
+    proxies = getproxies()
+    found = next((scheme for scheme in (parts.scheme, "all") if proxies.get(scheme)), None)
+    return f"{found.upper()}_PROXY" if found and not proxy_bypass(parts.netloc.rpartition("@")[2]) else None
+
+
+def _refused(status: int, body: bytes) -> str:
+    """An error in OpenAI's shape, in the answer to a WebSocket's opening."""
+    try:
+        error: dict[str, Any] = msgspec.json.decode(body, type=dict[str, dict[str, Any]])["error"]
+        return f"{status} {error['code']}: {error['message']}"
+    except (msgspec.DecodeError, KeyError):
+        return f"The server refused the session with status {status}."

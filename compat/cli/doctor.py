@@ -1,0 +1,99 @@
+"""What is configured, and which of DashScope's surfaces answer, how fast. It costs nothing: no probe asks for work."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from compat.config import extras
+from compat.config.settings import Settings
+from compat.dashscope_api.calls import Call, json_call
+from compat.errors import BadRequest, CompatError, ModelNotFound, NotAuthenticated, NotFound
+from compat.upstream.http import Service
+
+# A request without audio is refused after the key was looked at: the refusal is the sign of life.
+PROBES = {
+    "chat completions": json_call("/compatible-mode/v1/chat/completions", {"model": "qwen3-asr-flash", "messages": []}),
+    "multimodal generation": json_call(
+        "/api/v1/services/aigc/multimodal-generation/generation",
+        {"model": "qwen3-asr-flash", "input": {"messages": []}},
+    ),
+    "file tasks": Call(method="GET", url="/api/v1/tasks/00000000-0000-0000-0000-000000000000"),
+    "temporary uploads": Call(method="GET", url="/api/v1/uploads?action=getPolicy&model=qwen3-asr-flash-filetrans"),
+}
+
+
+class Finding(msgspec.Struct, frozen=True):
+    surface: str
+    healthy: bool
+    answer: str
+    ms: float
+
+
+def report(settings: Settings) -> int:
+    """Prints the findings; the exit code: 0 when every surface answers, 1 otherwise. Raises SettingsError where `serve`
+    would not start."""
+    console = Console()
+    console.print(configuration(settings))
+    if settings.pass_key and not settings.dashscope_api_key:
+        console.print("Callers pass their own DashScope keys on: set DASHSCOPE_API_KEY to try the surfaces with one.")
+        return 0
+    if not settings.dashscope_api_key:
+        extras.need("local", "No DASHSCOPE_API_KEY is set, and an engine on this machine")
+        console.print("No DASHSCOPE_API_KEY is set: `serve` answers with a speech engine on this machine.")
+        return 0
+    findings = asyncio.run(examine(settings, settings.dashscope_api_key))
+    table = Table("surface", "answer", "ms", box=None)
+    for finding in findings:
+        table.add_row(finding.surface, finding.answer, f"{finding.ms:.0f}")
+    console.print(table)
+    return 0 if all(finding.healthy for finding in findings) else 1
+
+
+def configuration(settings: Settings) -> Table:
+    """Every setting that matters and where it points; of keys only whether there are any."""
+    table = Table(box=None, show_header=False)
+    table.add_row("DashScope", settings.root)
+    table.add_row("region", settings.short_region)
+    table.add_row("DashScope key", "set" if settings.dashscope_api_key else "not set")
+    callers = (
+        f"{len(settings.api_keys)} known keys"
+        if settings.api_keys
+        else "those of COMPAT_API_KEYS_FILE"
+        if settings.api_keys_file
+        else "pass their own key on"
+        if settings.pass_key
+        else "anyone"
+    )
+    table.add_row("callers", callers)
+    table.add_row("fallback", settings.fallback_root or "none")
+    table.add_row("model aliases", ", ".join(settings.aliases) or "the built-in ones")
+    return table
+
+
+async def examine(settings: Settings, key: str) -> list[Finding]:
+    service = Service(settings.root, connect_timeout=settings.connect_timeout, answer_timeout=10.0, attempts=1)
+    try:
+        return [await _probe(service, name, call, key) for name, call in PROBES.items()]
+    finally:
+        await service.close()
+
+
+async def _probe(service: Service, name: str, call: Call, key: str) -> Finding:
+    started = time.perf_counter()
+    try:
+        await service.send(call, key)
+        healthy, answer = True, "answers"
+    except NotAuthenticated:
+        healthy, answer = False, "refuses the key: is it of this region?"
+    except (BadRequest, ModelNotFound):
+        healthy, answer = True, "answers"
+    except NotFound:
+        healthy, answer = False, "is not at this address: is DASHSCOPE_BASE_URL right?"
+    except CompatError as exc:
+        healthy, answer = False, exc.message
+    return Finding(name, healthy, answer, (time.perf_counter() - started) * 1000)

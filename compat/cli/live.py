@@ -1,0 +1,94 @@
+"""qwen-asr-compat live: captions of what a microphone hears, or of sound on standard input.
+
+Exit status: 0 when Ctrl-C or the end of the sound ended it; 1 when something failed; 2 for a wrong command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import signal
+import sys
+from collections.abc import AsyncGenerator, Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from compat.cli import client as server
+from compat.cli import sound
+from compat.cli.captions import Kind, captions
+from compat.cli.listening import MODEL, Captions, listen
+from compat.cli.report import unread
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+
+@click.command()
+@click.argument("source", metavar="[-]", type=click.Choice(["-"]), required=False)
+@click.option("--device", help="Microphone, by number or part of its name, where it is not the system's own choice.")
+@click.option("--model", default=MODEL, show_default=True, help="Model to ask for.")
+@click.option("--language", help="Language spoken, where it is known.")
+@server.options
+@click.option("--quiet", is_flag=True, help="Print settled turns and nothing else.")
+@click.option("--json", "lines", is_flag=True, help="Print a JSON line for each turn.")
+def live(
+    source: str | None,
+    device: str | None,
+    model: str,
+    language: str | None,
+    base_url: str,
+    api_key: str,
+    local: bool,
+    quiet: bool,
+    lines: bool,
+) -> None:
+    """Caption the microphone until Ctrl-C; or, with -, raw sound on standard input (16-bit, mono, 24 kHz)."""
+    if source and sys.stdin.isatty():
+        raise click.UsageError("Standard input is the terminal: arecord -t raw -f S16_LE -r 24000 -c 1 | … live -")
+    if not source:
+        sound.recorder()  # before a server is asked
+    name = "standard input" if source else "microphone"
+    faults: list[str] = []
+
+    with server.chosen(base_url, local) as base, captions(name, _kind(quiet, lines)) as shown:
+        heard = sound.standard_input if source else functools.partial(sound.microphone, device=device)
+        client = server.client(base, api_key)
+
+        def fault(message: str) -> None:
+            faults.append(message)
+            shown.fault(f"{name}: {message}")
+
+        try:
+            asyncio.run(_session(client, heard, model, language, shown, fault))
+        except BrokenPipeError:
+            unread()
+        except server.failures() as exc:
+            fault(server.reason(exc, base))
+    raise SystemExit(1 if faults else 0)
+
+
+def _kind(quiet: bool, lines: bool) -> Kind:
+    return "json" if lines else "lines" if quiet else "screen"
+
+
+async def _session(
+    client: AsyncOpenAI,
+    source: Callable[[asyncio.Queue[bytes]], AsyncGenerator[bytes, None]],
+    model: str,
+    language: str | None,
+    shown: Captions,
+    fault: Callable[[str], None],
+) -> None:
+    """Ctrl-C ends the sound, and the last words are waited for; once more, and it ends at once."""
+    heard, loop = asyncio.Queue[bytes](), asyncio.get_running_loop()
+
+    def stop() -> None:
+        heard.put_nowait(b"")
+        loop.remove_signal_handler(signal.SIGINT)
+
+    with contextlib.suppress(NotImplementedError):  # Windows
+        loop.add_signal_handler(signal.SIGINT, stop)
+    async with client:
+        await listen(client, source(heard), model, language, shown, fault)

@@ -1,0 +1,332 @@
+"""qwen-asr-compat: serve · emulator · transcribe · live · sample · doctor. The only reader of the environment."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import importlib
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import click
+import uvicorn
+
+from compat import __version__
+from compat.config import extras
+from compat.config.settings import Settings
+from compat.config.variables import SettingsError
+from compat.emulator.options import options as emulator_options
+from compat.observability import logs
+from compat.server.connections import Connections, fitting, room
+from compat.server.local_engine import LocalEngine, forget_proxies
+from compat.server.run import Server, check_certificate, config
+
+if TYPE_CHECKING:
+    from compat.observability.tracing import Traces
+
+ENGINES = click.Choice(["moonshine", "tones"])
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+INTERRUPTED = 128 + signal.SIGINT
+PORT = click.IntRange(0, 65535)
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class Commands(click.Group):
+    """Those of callers are imported when they are asked for: a server would start a sixth later with them."""
+
+    callers: ClassVar = {"live": "compat.cli.live", "transcribe": "compat.cli.transcribe"}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *self.callers])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.callers:
+            return super().get_command(ctx, cmd_name)
+        found = getattr(importlib.import_module(self.callers[cmd_name]), cmd_name)
+        assert isinstance(found, click.Command)  # noqa: S101 - as it stands there
+        return found
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Ctrl-C and SIGTERM end a command with what a shell expects, after its files and children are cleared away."""
+        if threading.current_thread() is not threading.main_thread():
+            return super().invoke(ctx)
+        before = signal.signal(signal.SIGTERM, _terminated)
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)
+            raise SystemExit(INTERRUPTED) from None
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _terminated(number: int, _: object) -> None:
+    raise SystemExit(128 + number)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="qwen-asr-compat")
+def main() -> None:
+    """OpenAI's audio API, answered by Alibaba Model Studio (DashScope)."""
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=PORT, default=8000, show_default=True, help="Port to listen on; 0 takes a free one.")
+@click.option("--insecure", is_flag=True, help="Listen beyond this machine without asking callers for a key.")
+@click.option(
+    "--engine",
+    type=ENGINES,
+    default="moonshine",
+    show_default=True,
+    help="Engine that answers without a DashScope key.",
+)
+@click.option("--tls-cert", type=FILE, help="PEM file with the certificate chain: serve https and wss.")
+@click.option("--tls-key", type=FILE, help="PEM file with the certificate's key.")
+def serve(host: str, port: int, insecure: bool, engine: str, tls_cert: Path | None, tls_key: Path | None) -> None:
+    """Serve OpenAI's audio API. Without DASHSCOPE_API_KEY a local engine answers."""
+    settings = _settings()
+    if (tls_cert is None) != (tls_key is None):
+        raise click.ClickException("--tls-cert and --tls-key go together.")
+    if tls_cert and tls_key:
+        with _refusing():
+            check_certificate(tls_cert, tls_key)
+    if host not in LOOPBACK and not (_keys(settings) or insecure):
+        raise click.ClickException(
+            f"--host {host} lets others in: set COMPAT_API_KEYS or COMPAT_API_KEYS_FILE (or COMPAT_PASS_KEY=true), "
+            "or say --insecure."
+        )
+    serves_locally = not (settings.dashscope_api_key or settings.pass_key)
+    if serves_locally:
+        with _refusing():
+            extras.need("local", "No DASHSCOPE_API_KEY is set, and an engine on this machine")
+    listener = _listener(host, port)
+    with contextlib.ExitStack() as stack:
+        local = None
+        if serves_locally:
+            room()  # the files that this asks the system for are the engine's, too
+            with _refusing():
+                local = stack.enter_context(contextlib.closing(LocalEngine(engine)))
+            settings = _settings(_instead(local))
+        elif settings.store is None:
+            settings = dataclasses.replace(settings, store=_state())
+        logs.start(settings.log_level)
+        if unknown := Settings.unknown(os.environ):
+            click.echo(f"Not settings, and without effect: {', '.join(unknown)}.", err=True)
+        for name, other in Settings.overruled(os.environ):
+            click.echo(f"{name} is without effect: {other} says otherwise.", err=True)
+        _Announcing(settings, local, listener, tls_cert, tls_key, insecure=insecure).until_signal(listener)
+
+
+class _Stopping(uvicorn.Server):
+    """Report that a signal was received, and end the process with the status that fits it."""
+
+    _heard: int | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._heard is None:
+            self._heard = sig
+            hint = " Press Ctrl-C again to stop at once." if sys.stdin.isatty() else ""
+            with contextlib.suppress(OSError):  # nobody may read it any more
+                os.write(2, f"Stopping.{hint}\n".encode())  # a signal may come while another line is being written
+        super().handle_exit(sig, frame)
+        if self.force_exit:
+            logging.disable()  # the errors of all that is cut off now
+
+    def until_signal(self, listener: socket.socket) -> None:
+        """uvicorn raises the signals that it heard again when it has shut down; here they come before it, too."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
+                signal.signal(number, self.handle_exit)
+        self.run(sockets=[listener])
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        raise SystemExit(INTERRUPTED if self._heard == signal.SIGINT else 0)
+
+
+class _Announcing(_Stopping, Server):
+    """A server that says how to use it once it is ready."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        local: LocalEngine | None,
+        listener: socket.socket,
+        cert: Path | None,
+        key: Path | None,
+        *,
+        insecure: bool,
+    ) -> None:
+        from compat.app import create_app
+
+        most = settings.max_connections or room()
+        settings = _fitted(settings, most)
+        with _refusing():
+            app = create_app(settings, _traces() if settings.traces else None, local, insecure=insecure)
+        told = config(
+            app,
+            cert,
+            key,
+            head_timeout=settings.head_timeout,
+            body_timeout=settings.body_timeout,
+            keep_alive=settings.keep_alive,
+            connections=Connections(most, settings.trusts),
+        )
+        super().__init__(told, app.state.retire, app.state.leave)
+        self._local = local is not None
+        self._keys = _keys(settings)
+        self._host, self._port = listener.getsockname()[:2]
+        self._cert = cert
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        from compat.cli import banner
+
+        await super().startup(sockets)
+        host = banner.ANY.get(self._host, self._host)
+        if self._cert and self.config.ssl:
+            host = banner.certified([host, "localhost", socket.gethostname()], self.config.ssl, self._cert) or host
+        base = banner.address(host, self._port, self._cert)
+        sample, everywhere = _sample_or(Path("speech.wav")), self._host in banner.ANY
+        told = banner.banner(
+            base, everywhere=everywhere, local=self._local, keys=self._keys, cert=self._cert, sample=sample
+        )
+        with contextlib.suppress(OSError):  # a reader that has gone, or a full disk, is no reason not to serve
+            click.echo(told)
+
+
+def _fitted(settings: Settings, most: int) -> Settings:
+    """With as many sessions and requests as there are connections for."""
+    sessions, requests = fitting(most, settings.max_sessions, settings.max_requests)
+    if (sessions, requests) == (settings.max_sessions, settings.max_requests):
+        return settings
+    click.echo(
+        f"There is room for {most} connections, so at most {sessions} live sessions and {requests} requests are taken "
+        "at a time. A higher limit of open files (ulimit -n), or COMPAT_MAX_CONNECTIONS where it is set, makes room.",
+        err=True,
+    )
+    return dataclasses.replace(settings, max_sessions=sessions, max_requests=requests)
+
+
+def _traces() -> Traces:
+    extras.need("otel", "COMPAT_TRACES")
+    from compat.observability.tracing import exported
+
+    return exported()
+
+
+def _keys(settings: Settings) -> str | None:
+    """Which keys callers send, for people."""
+    if settings.pass_key:
+        return "your DashScope key"
+    if settings.api_keys:
+        return "one of COMPAT_API_KEYS"
+    return f"a key of {settings.api_keys_file}" if settings.api_keys_file else None
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=PORT, default=8001, show_default=True, help="Port to listen on; 0 takes a free one.")
+@emulator_options
+def emulator(host: str, port: int, **given: Any) -> None:  # noqa: ANN401 - those of emulator_options
+    """Run DashScope's speech recognition on this machine: chat/completions, multimodal-generation, file tasks with
+    uploads, and the live socket /api-ws/v1/realtime, with a local engine behind them. docs/emulator.md has the details.
+    """
+    if given["engine"] != "scripted":
+        with _refusing():
+            extras.need("local", f"--engine {given['engine']}")
+    from compat.emulator.command import app
+
+    made = app(host=host, **given)
+    listener = _listener(host, port)
+    taken = "the keys given are taken" if given["keys"] else "any key will do"
+    click.echo(f"DashScope emulator at http://{host}:{listener.getsockname()[1]}, {taken}.")
+    _Stopping(config(made)).until_signal(listener)
+
+
+def _state() -> str | None:
+    """The file that long jobs are kept in; None, which is memory, where none can be made."""
+    folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "qwen-asr-compat"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as exc:
+        click.echo(f"Long jobs will not survive a restart: {folder} cannot be made ({exc.strerror}). Set COMPAT_STORE.")
+        return None
+    return str(folder / "jobs.sqlite")
+
+
+def _instead(local: LocalEngine) -> dict[str, str]:
+    """The environment in which only the local engine answers: no proxy, no other address, no account."""
+    forget_proxies()
+    return {
+        "DASHSCOPE_API_KEY": local.key,
+        "DASHSCOPE_BASE_URL": local.root,
+        "DASHSCOPE_WEBSOCKET_BASE_URL": "",
+        "DASHSCOPE_FALLBACK_API_KEY": "",
+    }
+
+
+@main.command()
+def sample() -> None:
+    """Print the path of a speech sample (44 s of English)."""
+    click.echo(_sample())
+
+
+def _sample() -> Path:
+    from compat.emulator import sample
+
+    try:
+        return sample.path()
+    except FileNotFoundError as exc:
+        raise click.ClickException(str(exc)) from exc
+
+
+def _sample_or(other: Path) -> Path:
+    try:
+        return _sample()
+    except click.ClickException:
+        return other
+
+
+@main.command()
+def doctor() -> None:
+    """Say what is configured and which of DashScope's surfaces answer, how fast."""
+    from compat.cli.doctor import report
+
+    settings = _settings()
+    with _refusing():
+        raise SystemExit(report(settings))
+
+
+def _settings(changes: dict[str, str] | None = None) -> Settings:
+    with _refusing():
+        return Settings.read({**os.environ, **(changes or {})})
+
+
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except SettingsError as exc:
+        raise click.ClickException(str(exc)) from exc
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        both = host == "::" and socket.has_dualstack_ipv6()  # as the name "any" is understood: IPv4, too
+        listener = socket.create_server((host, port), family=family, backlog=2048, dualstack_ipv6=both)
+    except OSError as exc:
+        reason = str(exc.strerror).partition(" (")[0]
+        other = "--port" if exc.errno in (errno.EADDRINUSE, errno.EACCES) else "--host"
+        raise click.ClickException(f"Cannot listen on {host}:{port}: {reason}. Try another {other}.") from exc
+    if sys.platform == "linux":  # who takes nothing off the wire for so many milliseconds is cut off
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 90_000)
+    return listener

@@ -1,0 +1,70 @@
+"""Recordings as live speech, one after the other: captions while they are played, then the transcript."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from compat.cli import client as server
+from compat.cli import running, sound
+from compat.cli.captions import Kind, captions
+from compat.cli.listening import MODEL, Turn, listen
+from compat.cli.outputs import Piece, Wanted, check, put
+from compat.cli.report import Report, unread
+from compat.openai_api import captions as files
+from compat.transcript import Segment, Transcript
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+SHAPES = ("text", "srt", "vtt")
+
+
+def play(
+    client: AsyncOpenAI, base: str, pieces: Sequence[Piece], wanted: Wanted, kind: Kind, report: Report, *, fast: bool
+) -> None:
+    """`fast`: as fast as the server takes it, in place of real time."""
+
+    async def all_of_them() -> None:
+        async with client:
+            for piece in pieces:
+                try:
+                    check(piece.target)
+                    await _one(client, piece, wanted, kind, fast, report)
+                except BrokenPipeError:
+                    unread()
+                except server.failures() as exc:
+                    report.told(piece, "failed", server.reason(exc, base))
+                else:
+                    report.told(piece, "done")
+
+    running.run(all_of_them())
+
+
+async def _one(client: AsyncOpenAI, piece: Piece, wanted: Wanted, kind: Kind, fast: bool, report: Report) -> None:
+    faults: list[str] = []
+    spoken = sound.recording(piece.source, fast=fast)
+    with captions(piece.name, _where(kind, piece, wanted.shape), piece.seconds) as shown:
+        turns = await listen(client, spoken, wanted.model or MODEL, wanted.language, shown, faults.append)
+    if faults:
+        raise server.Failed(faults[0])
+    if piece.target is not None:
+        put(piece, piece.target, _written(turns, wanted.shape), force=wanted.force)
+    elif wanted.shape != "text":
+        report.transcript(_written(turns, wanted.shape))
+
+
+def _where(kind: Kind, piece: Piece, shape: str) -> Kind:
+    """A transcript that goes to standard output has it for itself: captions in plain text are that transcript."""
+    if piece.target is not None:
+        return kind
+    if shape != "text":
+        return "silent"
+    return "lines" if kind == "silent" else kind
+
+
+def _written(turns: Sequence[Turn], shape: str) -> str:
+    text = "\n".join(turn.text for turn in turns)
+    segments = tuple(Segment(text=turn.text, start=turn.start, end=turn.end) for turn in turns)
+    transcript = Transcript(text=text, segments=segments, duration=segments[-1].end if segments else 0.0)
+    return {"srt": files.srt, "vtt": files.vtt}[shape](transcript) if shape != "text" else text

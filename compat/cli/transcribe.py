@@ -1,0 +1,120 @@
+"""qwen-asr-compat transcribe: recordings to text and subtitles, through any server that speaks OpenAI's audio API.
+
+Exit status: 0 when every recording has its transcript; 1 when some have not; 2 for a wrong command; 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from compat.cli import client as server
+from compat.cli.captions import Kind
+from compat.cli.outputs import Piece, Wanted, plan
+from compat.cli.playback import SHAPES, play
+from compat.cli.recordings import STANDARD, TRANSCRIPTS
+from compat.cli.report import Report
+from compat.cli.uploads import upload
+
+INTERRUPTED = 130
+FORMATS = {"text": "txt", "srt": "srt", "vtt": "vtt", "json": "json", "verbose_json": "json", "diarized_json": "json"}
+NAMED = ("text", "verbose_json", "diarized_json")
+UNNAMED = FORMATS.keys() - NAMED
+
+
+@click.command()
+@click.argument("files", metavar="PATH...", nargs=-1, required=True)
+@click.option("--format", "shape", type=click.Choice(list(FORMATS)), default="text", show_default=True)
+@click.option("--out", help="Folder for the transcripts, or - for standard output. Default: beside each recording.")
+@click.option("--model", help="Model to ask for, if not the one that such a request suggests.")
+@click.option("--language", help="Language spoken, where it is known.")
+@click.option("--diarize", is_flag=True, help="Say who speaks.")
+@click.option("--to", "to", type=click.Choice(["english"]), help="Translate.")
+@click.option("--live", is_flag=True, help="Stream each recording as it is played, and print captions as they settle.")
+@click.option("--fast", is_flag=True, help="With --live: as fast as it goes, in place of real time.")
+@server.options
+@click.option("--force", is_flag=True, help="Overwrite transcripts that exist.")
+@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("--json", "lines", is_flag=True, help="Print a JSON line for each recording when it is done.")
+def transcribe(
+    files: tuple[str, ...],
+    shape: str,
+    out: str | None,
+    model: str | None,
+    language: str | None,
+    diarize: bool,
+    to: str | None,
+    live: bool,
+    fast: bool,
+    base_url: str,
+    api_key: str,
+    local: bool,
+    force: bool,
+    quiet: bool,
+    lines: bool,
+) -> None:
+    """Transcribe recordings: files, folders, patterns such as 'talks/*.mp3', or - for standard input.
+
+    A recording that has its transcript is skipped, so the same command continues where it was stopped.
+    """
+    _check_form(shape, diarize=diarize, translate=bool(to))
+    if lines and (out == STANDARD or (out is None and STANDARD in files)):
+        raise click.UsageError("--json and transcripts cannot share standard output: name a folder with --out.")
+    if live and (diarize or to or shape not in SHAPES):
+        raise click.UsageError(f"--live gives {', '.join(SHAPES)}, without speakers and translation.")
+    if fast and not live:
+        raise click.UsageError("--fast goes with --live.")
+    if out == "":  # an empty variable of the shell, not the current folder
+        raise click.UsageError("--out is empty: name a folder, or - for standard output.")
+    if out and Path(out).suffix in TRANSCRIPTS and not os.path.isdir(out):  # noqa: PTH112 - no error either
+        raise click.UsageError(f"--out names a folder, which {out} does not look like; for one file: --out - > {out}")
+    wanted = Wanted(shape, model, language, diarize, bool(to), force)
+    report = Report(quiet=quiet, lines=lines)
+    waiting: list[Piece] = []
+    try:
+        with contextlib.ExitStack() as stack:
+            waiting += _waiting(files, out, wanted, report, stack)
+            if waiting:
+                base = stack.enter_context(server.chosen(base_url, local))
+                client = server.client(base, api_key)
+                if live:
+                    kind: Kind = "json" if lines else "silent" if quiet else "screen"
+                    play(client, base, waiting, wanted, kind, report, fast=fast)
+                else:
+                    stack.enter_context(report.showing(waiting))
+                    upload(client, waiting, wanted, report)
+    except KeyboardInterrupt:
+        report.stopped(len(waiting), kept=out != STANDARD, force=force)
+        raise SystemExit(INTERRUPTED) from None
+    report.ending()
+    raise SystemExit(1 if report.left else 0)
+
+
+def _check_form(shape: str, *, diarize: bool, translate: bool) -> None:
+    """Raises click.UsageError for what no answer has a place for."""
+    if diarize and translate:
+        raise click.UsageError("--diarize and --to exclude each other.")
+    if diarize and shape in UNNAMED:
+        raise click.UsageError(f"--format {shape} has no place for speakers: --diarize goes with {', '.join(NAMED)}.")
+    if translate and shape == "diarized_json":
+        raise click.UsageError("--format diarized_json and --to exclude each other.")
+
+
+def _waiting(
+    files: Sequence[str], out: str | None, wanted: Wanted, report: Report, stack: contextlib.ExitStack
+) -> Iterator[Piece]:
+    """The recordings without a transcript; the others go to the report."""
+    pieces, unreadable = plan(files, out, FORMATS[wanted.shape], stack)
+    for piece in pieces:
+        if wanted.force or piece.target is None or not os.path.isfile(piece.target):  # noqa: PTH113 - no error either
+            yield piece
+        else:
+            report.told(piece, "exists")
+    for name in unreadable:
+        report.unreadable(name)
+    if not (pieces or unreadable):
+        report.nothing(files)

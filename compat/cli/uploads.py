@@ -1,0 +1,111 @@
+"""Recordings as uploads, some at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+from collections.abc import Callable, Sequence
+from typing import IO, TYPE_CHECKING, Any
+
+from compat.cli import client as server
+from compat.cli import running
+from compat.cli.outputs import Piece, Wanted, check, put
+from compat.cli.report import Report, Unwritable, printable, unread
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+AT_ONCE = 4
+_SECONDS = re.compile(r"(promised|decoded)=([0-9.]+)")
+
+
+def upload(client: AsyncOpenAI, pieces: Sequence[Piece], wanted: Wanted, report: Report) -> None:
+    """Each transcript is kept as soon as it is there; those for standard output in the order of the pieces."""
+
+    async def all_of_them() -> None:
+        room = asyncio.Semaphore(AT_ONCE)
+        printed = [asyncio.Event() for _ in range(len(pieces) + 1)]
+        printed[0].set()
+        async with client, asyncio.TaskGroup() as group:
+            for piece, before, after in zip(pieces, printed, printed[1:], strict=False):
+                group.create_task(_one(client, piece, wanted, report, room, before, after))
+
+    try:
+        running.run(all_of_them())
+    except ExceptionGroup as group:
+        if group.subgroup(BrokenPipeError):
+            unread()
+        if full := group.subgroup(Unwritable):
+            raise full.exceptions[0] from None
+        raise
+
+
+async def _one(
+    client: AsyncOpenAI,
+    piece: Piece,
+    wanted: Wanted,
+    report: Report,
+    room: asyncio.Semaphore,
+    before: asyncio.Event,
+    after: asyncio.Event,
+) -> None:
+    try:
+        async with room:
+            check(piece.target)
+            text, missing = await _asked(client, piece, wanted, report)
+        if piece.target is None:
+            try:
+                await before.wait()
+            finally:  # Ctrl-C, too, keeps what came
+                report.transcript(text)
+                report.told(piece, "done", missing=missing)
+        else:
+            put(piece, piece.target, text, force=wanted.force)
+            report.told(piece, "done", missing=missing)
+    except BrokenPipeError:
+        raise
+    except server.failures() as exc:
+        report.told(piece, "failed", server.reason(exc, str(client.base_url)))
+    finally:
+        after.set()
+
+
+async def _asked(client: AsyncOpenAI, piece: Piece, wanted: Wanted, report: Report) -> tuple[str, dict[str, float]]:
+    """The transcript, and where the file is cut or damaged, the seconds that it promises and those that decode."""
+    shape = "diarized_json" if wanted.diarize and wanted.shape == "text" else wanted.shape
+    default = "gpt-4o-transcribe-diarize" if wanted.diarize else "whisper-1"
+    with piece.source.open("rb") as file:
+        watched = _Watched(file, report.begun(piece, os.fstat(file.fileno()).st_size))
+        fields: dict[str, Any] = {"file": (printable(piece.source.name), watched), "model": wanted.model or default}
+        fields["response_format"] = shape
+        if wanted.translate:
+            create: Any = client.audio.translations.with_raw_response.create
+        else:
+            create = client.audio.transcriptions.with_raw_response.create
+            fields |= {"language": wanted.language} if wanted.language else {}
+            fields |= {"extra_body": {"diarization_enabled": "true"}} if wanted.diarize else {}
+        answer = await create(**fields)
+    missing = {name: float(value) for name, value in _SECONDS.findall(answer.headers.get("x-compat-truncated", ""))}
+    return _spoken(answer.text) if shape != wanted.shape else answer.text, missing
+
+
+def _spoken(answer: str) -> str:
+    return "".join(f"{part['speaker']}: {part['text'].strip()}\n" for part in json.loads(answer)["segments"])
+
+
+class _Watched:
+    """A file that tells how much of it has been read; the SDK asks for nothing but these."""
+
+    def __init__(self, file: IO[bytes], read: Callable[[int], None]) -> None:
+        self._file = file
+        self._read = read
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self._read(self._file.tell())
+        return data
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the file's own
+        return getattr(self._file, name)

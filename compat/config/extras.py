@@ -1,0 +1,30 @@
+"""The package's extras: what each installs, and the error if it is missing."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Final
+
+from compat.config.variables import SettingsError
+
+MODULES: Final = {
+    "bucket": ("obstore",),
+    "client": ("openai",),
+    "local": ("moonshine_voice", "numpy"),
+    "microphone": ("openai", "sounddevice"),
+    "otel": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
+    "redis": ("redis",),
+}
+
+
+def need(extra: str, what: str) -> None:
+    """Raises SettingsError, which says what to install, when `what` is wanted and a module of `extra` is not there."""
+    if not all(map(_installed, MODULES[extra])):
+        raise SettingsError(f"{what} needs the {extra} extra: pip install 'qwen-asr-compat[{extra}]'.")
+
+
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # a package above it
+        return False

@@ -1,0 +1,307 @@
+"""Every setting, read once from a mapping (the environment) into a frozen value.
+
+`Settings.read(mapping)` raises SettingsError naming the variable and what it should be. A field is read from `COMPAT_`
+and its name in capitals, unless its last arguments name other variables. A test compares `docs/settings.md` with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from compat.config import networks, parsers, regions, variables
+from compat.config.variables import SettingsError, Variable, setting
+
+
+def _root(prefix: str, region: str | None, workspace_id: str | None, base_url: str | None) -> str:
+    try:
+        return regions.root(region, workspace_id, base_url)
+    except ValueError as exc:
+        raise SettingsError(f"{prefix}REGION should be one of {exc}; any other needs {prefix}WORKSPACE_ID.") from exc
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    dashscope_api_key: str | None = setting(
+        None, parsers.key, "Key of the Model Studio account. Without it `serve` answers locally.", "DASHSCOPE_API_KEY"
+    )
+    region: str | None = setting(
+        None,
+        parsers.label,
+        "`beijing` (default), `singapore`, `us`, `cn-hongkong`; with a workspace any region id.",
+        "DASHSCOPE_REGION",
+        "DASHSCOPE_API_REGION",
+    )
+    workspace_id: str | None = setting(
+        None,
+        parsers.label,
+        "Workspace id: the workspace's own host is used.",
+        "DASHSCOPE_WORKSPACE_ID",
+        "DASHSCOPE_WORKSPACE",
+    )
+    base_url: str | None = setting(
+        None,
+        parsers.service,
+        "Root of the service in place of a region's; a trailing `/api/v1` is dropped.",
+        "DASHSCOPE_BASE_URL",
+        "DASHSCOPE_HTTP_BASE_URL",
+        "DASHSCOPE_COMPATIBLE_BASE_URL",
+    )
+    websocket_url: str | None = setting(
+        None, parsers.url, "Root for live speech when it is not the service's.", "DASHSCOPE_WEBSOCKET_BASE_URL"
+    )
+    fallback_api_key: str | None = setting(
+        None, parsers.key, "Key of a second account, for what the first cannot do.", "DASHSCOPE_FALLBACK_API_KEY"
+    )
+    fallback_region: str | None = setting(
+        None, parsers.label, "Its region, if it is another.", "DASHSCOPE_FALLBACK_REGION"
+    )
+    fallback_workspace_id: str | None = setting(
+        None, parsers.label, "Its workspace.", "DASHSCOPE_FALLBACK_WORKSPACE_ID"
+    )
+    fallback_base_url: str | None = setting(
+        None, parsers.service, "Root of the service for it.", "DASHSCOPE_FALLBACK_BASE_URL"
+    )
+    api_keys: tuple[str, ...] = setting(
+        (),
+        parsers.keys,
+        "Keys that callers may use, comma-separated, of 8 characters at least. Without any only loopback is served.",
+    )
+    api_keys_file: Path | None = setting(
+        None,
+        parsers.path,
+        "File of keys, read again whenever it changes; a line is `name key-or-sha256:… scopes limits`.",
+    )
+    pass_key: bool = setting(False, parsers.switch, "Pass the caller's Bearer on as the DashScope key.")
+    secret: str | None = setting(
+        None,
+        parsers.secret,
+        "Signs client secrets (`ek_…`), the same for all replicas; without it each process signs with its own.",
+    )
+    aliases: dict[str, str] = setting(
+        {}, parsers.aliases, "Further model names: `name=model`, comma-separated.", "COMPAT_MODEL_ALIASES"
+    )
+    diarize_model: str | None = setting(
+        None,
+        parsers.name,
+        "Model that tells speakers apart: `fun-asr` (default) or `qwen-audio-3.1-asr-flash-filetrans`.",
+    )
+    translation_model: str = setting(
+        "qwen-mt-flash", parsers.name, "Model that translates; `qwen-mt-flash` without it."
+    )
+    long_road: parsers.LongRoad = setting(
+        "auto",
+        parsers.long_road,
+        "`filetrans`: long audio is one task. `pieces`: it is cut here. `auto` (default): whichever suits.",
+    )
+    piece_seconds: float = setting(120.0, parsers.piece, "Longest piece of long audio that is cut, in seconds.")
+    pieces_at_once: int = setting(10, parsers.count, "Pieces that a process has transcribed at a time.")
+    public_url: str | None = setting(
+        None,
+        parsers.web,
+        "This process's own public address: file tasks fetch audio here, not from DashScope's temporary storage.",
+    )
+    bucket: str | None = setting(
+        None,
+        parsers.bucket,
+        "Bucket that file tasks fetch audio from: `s3://name/prefix?region=…&endpoint=…`, `oss://name?region=…`.",
+    )
+    bucket_key: tuple[str, str] | None = setting(
+        None, parsers.pair, "`id:secret` of the bucket; without it the `AWS_…` variables."
+    )
+    max_upload: int = setting(2 << 30, parsers.size, "Largest upload, in bytes or with K, M, G.")
+    max_duration: float = setting(43200.0, parsers.seconds, "Longest audio, in seconds.")
+    spool: Path | None = setting(
+        None, parsers.path, "Folder for uploads in progress; the server makes a private one in it."
+    )
+    connect_timeout: float = setting(5.0, parsers.seconds, "Seconds to connect to DashScope.")
+    answer_timeout: float = setting(300.0, parsers.seconds, "Seconds without a byte from DashScope before giving up.")
+    task_deadline: float = setting(10800.0, parsers.seconds, "Seconds that a file task may take.")
+    attempts: int = setting(3, parsers.count, "How often a call to DashScope is tried, the first included.")
+    rates: dict[str, str] | None = setting(
+        {}, parsers.rates, "Limits other than the published ones: `model=100/minute`, comma-separated; or `off`."
+    )
+    prices: dict[str, float] = setting(
+        {}, parsers.prices, "Prices for the metrics: `model=0.000032`, dollars a second."
+    )
+    queue_wait: float = setting(30.0, parsers.seconds, "Seconds that a call may wait for its turn before a 429.")
+    concurrency: int = setting(256, parsers.count, "Calls to DashScope under way at a time in a process.")
+    max_requests: int = setting(512, parsers.count, "Requests under way at a time; beyond it a 503 at once.")
+    max_sessions: int = setting(1000, parsers.count, "Live sessions at a time; beyond it a 503 at once.")
+    max_jobs: int = setting(
+        10_000, parsers.count, "Long jobs under way at a time in a process; beyond it a 503 at once."
+    )
+    max_connections: int | None = setting(
+        None,
+        parsers.count,
+        "Connections at a time, at most half of them from one address; by default 4096, or fewer where the system "
+        "limits open files. `COMPAT_MAX_SESSIONS` and `COMPAT_MAX_REQUESTS` together are scaled down to it.",
+    )
+    max_session: float = setting(86400.0, parsers.seconds, "Longest live session, in seconds.")
+    max_spool: int = setting(
+        64 << 30,
+        parsers.size,
+        "Bytes on disk of all uploads and their re-encoded audio; beyond it a 503. At least `COMPAT_MAX_UPLOAD`, and "
+        "with several callers twice that.",
+    )
+    max_live_memory: int = setting(
+        1 << 30,
+        parsers.size,
+        "Bytes for sound that waits for an answer and for long messages, of all live sessions; beyond it closed with "
+        "1013.",
+    )
+    head_timeout: float = setting(10.0, parsers.seconds, "Seconds in which a request's head must arrive.")
+    body_timeout: float = setting(
+        30.0, parsers.seconds, "Window, in seconds, over which a request body must average 512 bytes/s."
+    )
+    keep_alive: float = setting(
+        130.0,
+        parsers.seconds,
+        "Seconds for which a connection without a request stays open: longer than proxies and clients keep it.",
+    )
+    breaker_failures: int = setting(
+        10,
+        parsers.count,
+        "Consecutive failures of one of DashScope's surfaces after which it is not called for a while.",
+    )
+    breaker_pause: float = setting(15.0, parsers.seconds, "Seconds of that pause, before one call tries it again.")
+    grace: float = setting(
+        10.0, parsers.seconds, "Seconds that live sessions get to finish when they or the server end."
+    )
+    drain_delay: float = setting(
+        0.0,
+        parsers.span,
+        "Seconds that a stopping server still takes work while `/readyz` says 503 to balancers; 0 by default.",
+    )
+    media_workers: int = setting(
+        2,
+        parsers.count,
+        "Processes that read and re-encode one caller's audio: as many for short files, for long ones and for those "
+        "cut into pieces; twice as many for several callers together.",
+    )
+    store: str | None = setting(
+        None,
+        parsers.store,
+        "Where long jobs are kept: a SQLite file's path, or `redis://…` for several machines. "
+        "`serve` uses `$XDG_STATE_HOME/qwen-asr-compat/jobs.sqlite`.",
+    )
+    job_retention: float = setting(
+        3600.0,
+        parsers.span,
+        "Seconds that a long job's transcript is kept after it was delivered; 0 forgets it at once.",
+    )
+    job_grace: float = setting(
+        600.0, parsers.span, "Seconds that a long job goes on when nobody waits for it, before it is cancelled."
+    )
+    heartbeat: float | None = setting(
+        None,
+        parsers.seconds,
+        "Interval, in seconds, of whitespace keep-alives while a JSON answer is prepared; off by default.",
+    )
+    webhook_secret: bytes | None = setting(
+        None, parsers.webhook_secret, "Signs calls to a job's `webhook_url`: `whsec_…`."
+    )
+    allow_http_webhooks: bool = setting(False, parsers.switch, "Let a `webhook_url` be plain http.")
+    allow_private_webhooks: bool = setting(
+        False,
+        parsers.switch,
+        "Let a `webhook_url` lead to private addresses. Callers can then reach your network through this server.",
+    )
+    cors_origins: tuple[str, ...] = setting(
+        (),
+        parsers.origins,
+        "Web origins whose pages may call, also into a private network; comma-separated, `*` for all.",
+    )
+    trusted_proxies: tuple[networks.Network, ...] = setting(
+        (),
+        parsers.proxies,
+        "Addresses or ranges of proxies whose `X-Forwarded-For`, `-Proto` and `-Prefix` headers are trusted, "
+        "comma-separated, or `*`.",
+    )
+    allowed_hosts: tuple[str, ...] = setting(
+        (),
+        parsers.hosts,
+        "Host names, besides this machine's own, under which a server without keys answers, comma-separated.",
+    )
+    playground: bool = setting(True, parsers.switch, "Serve a page to try things on at `/`.")
+    traces: bool = setting(
+        False,
+        parsers.switch,
+        "Send OpenTelemetry traces where the standard `OTEL_…` variables say; needs the extra `otel`.",
+    )
+    log_level: str = setting("info", parsers.level, "`debug`, `info`, `warning` or `error`.")
+
+    @classmethod
+    def variables(cls) -> dict[str, Variable]:
+        """Field name → its variable, in order."""
+        return variables.variables(cls)
+
+    @classmethod
+    def read(cls, mapping: Mapping[str, str]) -> Settings:
+        settings = variables.read(cls, mapping)
+        for name in ("fallback_region", "fallback_workspace_id", "fallback_base_url"):
+            if getattr(settings, name) and not settings.fallback_api_key:
+                raise SettingsError(
+                    f"DASHSCOPE_{name.upper()} needs DASHSCOPE_FALLBACK_API_KEY, the key of the second account."
+                )
+        if settings.max_spool < settings.max_upload:
+            raise SettingsError(
+                f"COMPAT_MAX_SPOOL should be at least COMPAT_MAX_UPLOAD, which is {settings.max_upload} bytes."
+            )
+        _ = settings.root, settings.fallback_root  # an unknown region is refused at the start, not at the first request
+        return settings
+
+    @classmethod
+    def unknown(cls, mapping: Mapping[str, str]) -> list[str]:
+        """Names that look like settings, and are none."""
+        own = ("COMPAT_", "DASHSCOPE_")
+        return sorted(name for name in variables.unknown(cls, mapping) if name.startswith(own))
+
+    @classmethod
+    def overruled(cls, mapping: Mapping[str, str]) -> list[tuple[str, str]]:
+        """Names that say something other than the one that is read in their place, and that one."""
+        return variables.overruled(cls, mapping)
+
+    def trusts(self, peer: str) -> bool:
+        """Whether a proxy at this address is believed."""
+        return networks.within(peer, self.trusted_proxies)
+
+    @property
+    def every_alias(self) -> dict[str, str]:
+        """The operator's names for models, with the one that a setting of its own decides."""
+        return {**({"gpt-4o-transcribe-diarize": self.diarize_model} if self.diarize_model else {}), **self.aliases}
+
+    @property
+    def short_region(self) -> str:
+        """`beijing`, `singapore`, `us`, another region's id, or `custom` for an address that tells none."""
+        return regions.short(self.region, self.base_url)
+
+    @property
+    def root(self) -> str:
+        """The service's HTTP root, without a path: `https://dashscope.aliyuncs.com`."""
+        return _root("DASHSCOPE_", self.region, self.workspace_id, self.base_url)
+
+    @property
+    def fallback_root(self) -> str | None:
+        """The same for the second account, which is where the first is unless another place is told."""
+        if not self.fallback_api_key:
+            return None
+        region, workspace, address = self.fallback_region, self.fallback_workspace_id, self.fallback_base_url
+        if not (region or workspace or address):
+            return self.root
+        return _root("DASHSCOPE_FALLBACK_", region or self.region, workspace, address)
+
+    @property
+    def live_root(self) -> str:
+        """The service's WebSocket root: `wss://dashscope.aliyuncs.com`."""
+        root = (
+            re.sub(r"/api-ws/v1(/(realtime|inference))?$", "", self.websocket_url) if self.websocket_url else self.root
+        )
+        return re.sub(r"^http", "ws", root)
+
+    @property
+    def fallback_live_root(self) -> str | None:
+        root = self.fallback_root
+        return self.live_root if root == self.root else root and re.sub(r"^http", "ws", root)

@@ -1,0 +1,256 @@
+"""The protocol of `/api-ws/v1/realtime?model=…` (qwen3-asr-flash-realtime) as a `Dialect`.
+
+Facts: Model Studio's guide to real-time speech recognition (2026-01, 2026-05), its client-event and server-event pages,
+and the official package (dashscope 2.0.2). Audio is 16-bit mono PCM at 8 or 16 kHz, or Opus; an append has no answer;
+`.text` is a snapshot, not a delta; `session.finish` flushes what is open and is answered by `session.finished`. An
+`error` of type `invalid_request_error` leaves the session usable, any other ends it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import msgspec
+import pybase64
+from msgspec import UNSET, UnsetType
+
+from compat.dashscope_api import faults
+from compat.dashscope_api.live import turns
+from compat.errors import BadRequest, CompatError, ServiceFailed
+
+
+class _Corpus(msgspec.Struct, frozen=True):
+    text: str
+
+
+class _Transcription(msgspec.Struct, frozen=True, kw_only=True):
+    language: str | UnsetType = UNSET
+    corpus: _Corpus | UnsetType = UNSET
+
+
+class _TurnDetection(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="server_vad"):
+    threshold: float
+    silence_duration_ms: int
+
+
+class _Session(msgspec.Struct, frozen=True, kw_only=True):
+    modalities: tuple[str, ...] = ("text",)
+    input_audio_format: str
+    sample_rate: int
+    input_audio_transcription: _Transcription
+    turn_detection: _TurnDetection | None
+
+
+class _ClientEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    event_id: str
+
+
+class _Update(_ClientEvent, frozen=True, tag="session.update"):
+    session: _Session
+
+
+class _Append(_ClientEvent, frozen=True, tag="input_audio_buffer.append"):
+    audio: msgspec.Raw
+
+
+class _Commit(_ClientEvent, frozen=True, tag="input_audio_buffer.commit"):
+    pass
+
+
+class _Finish(_ClientEvent, frozen=True, tag="session.finish"):
+    pass
+
+
+class _ServerEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    pass
+
+
+class _Created(_ServerEvent, frozen=True, tag="session.created"):
+    pass
+
+
+class _Updated(_ServerEvent, frozen=True, tag="session.updated"):
+    pass
+
+
+class _Started(_ServerEvent, frozen=True, tag="input_audio_buffer.speech_started"):
+    item_id: str
+    audio_start_ms: float | None = None
+
+
+class _Stopped(_ServerEvent, frozen=True, tag="input_audio_buffer.speech_stopped"):
+    item_id: str
+    audio_end_ms: float | None = None
+
+
+class _Committed(_ServerEvent, frozen=True, tag="input_audio_buffer.committed"):
+    item_id: str
+
+
+class _ItemCreated(_ServerEvent, frozen=True, tag="conversation.item.created"):
+    pass
+
+
+class _Text(_ServerEvent, frozen=True, tag="conversation.item.input_audio_transcription.text"):
+    item_id: str
+    text: str | None = None
+    stash: str | None = None
+    language: str | None = None
+    emotion: str | None = None
+
+
+class _Completed(_ServerEvent, frozen=True, tag="conversation.item.input_audio_transcription.completed"):
+    item_id: str
+    transcript: str | None = None
+    language: str | None = None
+    emotion: str | None = None
+
+
+class _Fault(msgspec.Struct, frozen=True, kw_only=True):
+    type: str | None = None
+    code: str | int | None = None
+    message: str | None = None
+    param: str | None = None
+    event_id: str | None = None
+
+
+class _Failed(_ServerEvent, frozen=True, tag="conversation.item.input_audio_transcription.failed"):
+    item_id: str
+    error: _Fault = _Fault()
+
+
+class _Finished(_ServerEvent, frozen=True, tag="session.finished"):
+    pass
+
+
+class _Error(_ServerEvent, frozen=True, tag="error"):
+    error: _Fault = _Fault()
+
+
+_Known: TypeAlias = (
+    _Created
+    | _Updated
+    | _Started
+    | _Stopped
+    | _Committed
+    | _ItemCreated
+    | _Text
+    | _Completed
+    | _Failed
+    | _Finished
+    | _Error
+)
+
+
+class _Head(msgspec.Struct, frozen=True):
+    type: str
+
+
+_TAGS = {str(shape.__struct_config__.tag) for shape in _ServerEvent.__subclasses__()}
+_decoder = msgspec.json.Decoder(_Known)
+_head = msgspec.json.Decoder(_Head)
+_encoder = msgspec.json.Encoder()
+_NOTED, _FINISHED = turns.Noted(), turns.Finished()
+
+
+class RealtimeSession:
+    """The dialect itself; it has no state and one serves all sessions."""
+
+    def setup(self, setup: turns.Setup, event_id: str) -> str:
+        session = _Session(
+            input_audio_format=setup.format,
+            sample_rate=setup.rate,
+            input_audio_transcription=_Transcription(
+                language=setup.language or UNSET, corpus=_Corpus(setup.context) if setup.context else UNSET
+            ),
+            turn_detection=_detection(setup.detection),
+        )
+        return _text(_Update(event_id=event_id, session=session))
+
+    def append(self, audio: bytes, event_id: str) -> str:
+        said = msgspec.Raw(b'"%b"' % pybase64.b64encode(audio))  # in a third of the time that msgspec takes for bytes
+        return _text(_Append(event_id=event_id, audio=said))
+
+    def commit(self, event_id: str) -> str:
+        return _text(_Commit(event_id=event_id))
+
+    def finish(self, event_id: str) -> str:
+        return _text(_Finish(event_id=event_id))
+
+    def read(self, raw: str | bytes) -> turns.Report:
+        """One frame of the service. What is no event at all breaks the session; an event nobody knows is noted."""
+        try:
+            return _report(_decoder.decode(raw))
+        except faults.UNREADABLE:
+            return _unknown(raw)
+
+
+def _detection(said: turns.Detection | None) -> _TurnDetection | None:
+    return _TurnDetection(threshold=said.threshold, silence_duration_ms=said.silence_ms) if said else None
+
+
+def _text(event: _ClientEvent) -> str:
+    return _encoder.encode(event).decode()
+
+
+def _report(event: _Known) -> turns.Report:
+    match event:
+        case _Text():
+            return turns.Snapshot(
+                turn=event.item_id,
+                text=event.text or "",
+                stash=event.stash or "",
+                language=event.language,
+                emotion=event.emotion,
+            )
+        case _Completed():
+            return turns.Final(
+                turn=event.item_id, text=event.transcript or "", language=event.language, emotion=event.emotion
+            )
+        case _Started():
+            return turns.Started(event.item_id, _whole(event.audio_start_ms))
+        case _Stopped():
+            return turns.Stopped(event.item_id, _whole(event.audio_end_ms))
+        case _Committed():
+            return turns.Committed(event.item_id)
+        case _Failed():
+            return _failed(event)
+        case _Finished():
+            return _FINISHED
+        case _Error():
+            return _error(event.error)
+        case _Created() | _Updated() | _ItemCreated():
+            return _NOTED
+
+
+def _whole(ms: float | None) -> int | None:
+    """The documents show whole milliseconds, and do not say that there are no others."""
+    return None if ms is None else round(ms)
+
+
+def _failed(event: _Failed) -> turns.Report:
+    if faults.no_speech(event.error.code):
+        return turns.Final(turn=event.item_id, text="")
+    return turns.TurnFailed(event.item_id, faults.task_fault(event.error.code, event.error.message, None))
+
+
+def _error(fault: _Fault) -> turns.Report:
+    error = faults.task_fault(fault.code, fault.message, None)
+    if fault.type == "invalid_request_error":
+        return turns.Refused(error=_refusal(error, fault), about=fault.event_id)
+    return turns.Broken(error)
+
+
+def _refusal(error: CompatError, fault: _Fault) -> CompatError:
+    kind = type(error) if error.status < 500 else BadRequest
+    return kind(error.message, param=fault.param, code=str(fault.code) if fault.code else None)
+
+
+def _unknown(raw: str | bytes) -> turns.Report:
+    try:
+        kind: Any = _head.decode(raw).type
+    except faults.UNREADABLE:
+        kind = None
+    if kind is not None and kind not in _TAGS:
+        return _NOTED
+    return turns.Broken(ServiceFailed("DashScope's live session said what its documents do not know."))

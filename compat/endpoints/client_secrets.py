@@ -1,0 +1,98 @@
+"""POST /v1/realtime/client_secrets and /v1/realtime/transcription_sessions: keys for those who must not hold a key."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from compat.bridge.settings import detection
+from compat.catalogue import models
+from compat.config.settings import Settings
+from compat.endpoints.auth import Gate
+from compat.endpoints.bodies import check_encoding
+from compat.errors import CompatError, Forbidden, TooLarge
+from compat.openai_api import secrets
+from compat.openai_api.realtime.opening import Dialect, Opening
+from compat.openai_api.realtime.patch import Patch
+from compat.openai_api.realtime.session import Session, apply
+from compat.openai_api.realtime.views import Applied, view
+
+LARGEST = 256 << 10  # bytes of a request
+DEFAULT_MODEL = "qwen3-asr-flash-realtime"
+
+
+class Sessions:
+    def __init__(self, settings: Settings, gate: Gate, secret: bytes, engine: str = "") -> None:
+        self._settings = settings
+        self._gate = gate
+        self._secret = secret
+        self._engine = engine
+
+    async def client_secret(self, request: Request) -> Response:
+        """GA: {"value", "expires_at", "session"}."""
+        issuer = self._issuer(request)
+        asked = secrets.request(body := await _body(request), secrets.ClientSecretRequest)
+        patch = (asked.session or Patch()).noting(secrets.request(body, dict[str, Any]).get("session"))
+        patch = msgspec.structs.replace(patch, type=patch.type or "realtime")
+        value, expires_at, session = self._issued(patch, asked.seconds, "ga", issuer)
+        return JSONResponse({"value": value, "expires_at": expires_at, "session": session})
+
+    async def transcription_session(self, request: Request) -> Response:
+        """Beta: the session, with `client_secret` in it."""
+        issuer = self._issuer(request)
+        asked = secrets.request(body := await _body(request), secrets.TranscriptionSessionRequest)
+        patch = msgspec.structs.replace(asked.noting(secrets.request(body, dict[str, Any])), type="transcription")
+        try:
+            value, expires_at, session = self._issued(patch, asked.seconds, "beta", issuer)
+        except CompatError as error:  # here the body is the session
+            param = (error.param or "").removeprefix("session").removeprefix(".") or None
+            raise type(error)(error.message, param=param, code=error.code) from error
+        return JSONResponse({**session, "client_secret": {"value": value, "expires_at": expires_at}})
+
+    def _issuer(self, request: Request) -> str:
+        """The name of who asks. Raises CompatError."""
+        who = self._gate.caller(request, "realtime")
+        self._gate.enter(request, who)
+        if self._settings.pass_key and not self._gate.keyed:
+            raise Forbidden(
+                "Client secrets cannot be issued while callers' own DashScope keys are passed on (COMPAT_PASS_KEY): a "
+                "secret would have to carry the key."
+            )
+        return who.name
+
+    def _issued(self, patch: Patch, seconds: int, dialect: Dialect, issuer: str) -> tuple[str, int, dict[str, object]]:
+        """The key, its end, and the session as a caller of this dialect would see it. Raises CompatError."""
+        expires_at = int(time.time()) + seconds
+        nonce = os.urandom(12)
+        session = apply(Session(native=self._resolve(DEFAULT_MODEL), engine=self._engine), patch, self._resolve)
+        turns = detection(session.vad)
+        applied = Applied(
+            model=session.native,
+            threshold=turns.threshold if turns else None,
+            silence_duration_ms=turns.silence_ms if turns else None,
+            live_deltas=session.live_deltas,
+            ignored=tuple(sorted(session.ignored)),
+            engine=session.engine or UNSET,
+        )
+        seen = view(session, Opening(dialect=dialect), f"sess_{nonce.hex()}", expires_at, applied)
+        value = secrets.issue(patch, secret=self._secret, expires_at=expires_at, nonce=nonce, issuer=issuer)
+        return value, expires_at, msgspec.to_builtins(seen)
+
+    def _resolve(self, name: str) -> str:
+        return models.live(name, region=self._settings.short_region, aliases=self._settings.aliases)
+
+
+async def _body(request: Request) -> bytes:
+    check_encoding(request)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST:
+            raise TooLarge(f"A session's configuration takes at most {LARGEST} bytes.", param="session")
+    return bytes(body)

@@ -1,0 +1,247 @@
+"""The parts of a multipart form (RFC 7578), as form writers of 2026 make them: text fields, and one file as it comes.
+
+They differ in: text before the first boundary, quoted and unquoted names, `filename*` alone, a file without a file
+name, text fields with one (Python's requests), the charset of a text (Java) or of those that follow
+(`_charset_`, RFC 7578 4.6), `Content-Transfer-Encoding` (Java, Ruby).
+"""
+
+from __future__ import annotations
+
+import binascii
+import quopri
+import re
+import weakref
+from collections.abc import Callable
+from email.message import Message
+
+import msgspec
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser
+
+from compat.catalogue.options import OPTIONS
+from compat.endpoints import charsets, typed
+from compat.errors import BadRequest
+from compat.openai_api.parameters import TRANSCRIPTION
+
+MOST_PARTS = 512
+LONGEST_FIELD = 4 << 20  # bytes; a voice sample of 10 s as a data URL is the largest a field may hold
+ALL_FIELDS = 24 << 20
+PREAMBLE = 64 << 10  # bytes before the first boundary
+UNBOUND = "The body is not well-formed multipart/form-data: the boundary that Content-Type names is not in it."
+
+_FILE = re.compile(r"file(\[\d*\]|%5B\d*%5D)?")
+_TEXTS = {row.name for row in TRANSCRIPTION} - {"file"} | {*OPTIONS}
+_FOLDED = re.compile(r"invalid character (32|9) in header ")
+_WHITE = b" \t\r\n"
+
+
+class Parts:
+    """Feed it the body, then call `end`. `fields` in order, `files` the number of files; their bytes go to `take`."""
+
+    MISSING = "The form has no file; send the audio as file."
+
+    def __init__(self, boundary: bytes, take: Callable[[memoryview], None]) -> None:
+        """Raises BadRequest."""
+        self.fields: list[tuple[str, str]] = []
+        self.files = 0
+        self.named = False
+        """Whether the file has a name."""
+        self.text = 0
+        """Bytes of text fields so far."""
+        self._take = take
+        self._ended = False
+        self._parts = 0
+        self._headers: dict[bytes, bytes] = {}
+        self._header = bytearray()
+        self._value = bytearray()
+        self._name = ""
+        self._in_file = False
+        self._blank = False
+        self._strange = False
+        self._strangers: list[str] = []  # names of files that are not the audio
+        self._encoding = ""
+        self._charset = "utf-8"
+        self._field = bytearray()
+        self._delimiter = b"--" + boundary
+        self._before: bytes | None = b""
+        """What came before the first boundary, until that is found."""
+        try:
+            self._parser = MultipartParser(boundary, Parts._callbacks(weakref.proxy(self)))  # type: ignore[arg-type]
+        except ValueError as exc:
+            raise BadRequest("The form's boundary is not valid: let the client choose it.") from exc
+
+    def _callbacks(self) -> dict[str, object]:
+        """`self` is a weak proxy: in a cycle with the parser the fields would wait for the collection of garbage."""
+        return {
+            "on_part_begin": lambda: self._part_begin(),
+            "on_header_field": lambda data, start, end: self._header.extend(data[start:end]),
+            "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
+            "on_header_end": lambda: self._header_end(),
+            "on_headers_finished": lambda: self._headers_finished(),
+            "on_part_data": lambda data, start, end: self._part_data(data, start, end),
+            "on_part_end": lambda: self._part_end(),
+            "on_end": lambda: self._end(),
+        }
+
+    def feed(self, data: bytes) -> None:
+        """Raises BadRequest, and what `take` raises."""
+        if self._before is not None:
+            data = self._opened(self._before + data)
+        try:
+            self._parser.write(data)
+        except MultipartParseError as exc:
+            if _FOLDED.search(str(exc)):
+                raise BadRequest("A header of a part goes on in another line: write it in one.") from exc
+            raise BadRequest("The body is not well-formed multipart/form-data.") from exc
+
+    def _opened(self, data: bytes) -> bytes:
+        """The body from the first boundary on; empty until that boundary's line is complete."""
+        start = 0 if data.startswith(self._delimiter) else data.find(b"\n" + self._delimiter) + 1
+        end = start + len(self._delimiter)
+        if not data.startswith(self._delimiter, start) or len(data) < end + 2:
+            if len(data) > PREAMBLE:
+                raise BadRequest(UNBOUND)
+            self._before = data
+            return b""
+        if data[end] == 10:
+            raise BadRequest("The form's lines end in LF: end the lines of multipart/form-data in CR LF.")
+        self._before = None
+        return data[start:]
+
+    def _part_begin(self) -> None:
+        self._parts += 1
+        if self._parts > MOST_PARTS:
+            raise BadRequest(
+                f"The form has more than {MOST_PARTS} parts: send a list as one field, a JSON array.",
+                param=self._name.partition("[")[0][:64] or None,
+            )
+        self._name, self._in_file, self._encoding, self._field = "", False, "", bytearray()
+        self._headers = {}
+
+    def _header_end(self) -> None:
+        self._headers[bytes(self._header).lower()] = bytes(self._value)
+        self._header.clear()
+        self._value.clear()
+
+    def _headers_finished(self) -> None:
+        disposition = self._headers.get(b"content-disposition", b"")
+        _, options = typed.parsed(disposition)
+        self._name = _name(disposition, options.get(b"name"))
+        named = b"filename" in options or b"filename*" in disposition.lower()
+        self._encoding = self._headers.get(b"content-transfer-encoding", b"").decode("latin-1").strip().lower()
+        if not self._name:
+            raise BadRequest("A part of the form has no name: send name in its Content-Disposition.")
+        self._in_file = bool(_FILE.fullmatch(self._name))
+        self._blank = options.get(b"filename") == b""  # a form's field for a file that nobody chose, if it has no bytes
+        self._strange = named and not self._in_file and self._name.partition("[")[0] not in _TEXTS
+        if self._strange and not self._blank:
+            self._strangers.append(self._name)
+        elif self._in_file and not self._blank:
+            self._file_begins(named)
+
+    def _file_begins(self, named: bool) -> None:
+        self.files += 1
+        self.named = named
+        if self.files > 1 or self._headers.get(b"content-type", b"").lower().startswith(b"multipart/"):
+            raise BadRequest("The form has two files; send one audio file a request.", param="file")
+        if self._encoding == "quoted-printable":
+            raise BadRequest("The file is quoted-printable: send its bytes unencoded.", param="file")
+
+    def _part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._blank and (self._in_file or self._strange):
+            self._blank = False
+            self._file_begins(named=True) if self._in_file else self._strangers.append(self._name)
+        if self._strange:
+            self._pass_over(end - start)
+        elif not self._in_file:
+            self._grow(data[start:end])
+        elif self._encoding == "base64":
+            self._field += data[start:end].translate(None, _WHITE)
+            whole = len(self._field) // 4 * 4
+            self._take(memoryview(self._decoded(self._field[:whole])))
+            del self._field[:whole]
+        else:
+            self._take(memoryview(data)[start:end])
+
+    def _grow(self, data: bytes) -> None:
+        self._field += data
+        self.text += len(data)
+        if len(self._field) > LONGEST_FIELD or self.text > ALL_FIELDS:
+            raise BadRequest(f"{self._name} is too long.", param=self._name[:64])
+
+    def _pass_over(self, size: int) -> None:
+        self.text += size
+        if self.text > ALL_FIELDS:
+            raise self._misplaced()
+
+    def _misplaced(self) -> BadRequest:
+        name = self._strangers[-1]
+        return BadRequest(f"The form has a file in {name!r}; send the audio as file.", param=name[:64])
+
+    def _part_end(self) -> None:
+        if self._strange:
+            if not self._blank:
+                self.fields.append((self._name, "a file"))  # without an effect, as any unknown field is
+        elif self._name == "_charset_":
+            self._charset = self._text().strip()
+        elif not self._in_file:
+            self.fields.append((self._name, self._text()))
+        elif self._field:
+            raise BadRequest("The file is not well-formed base64.", param="file")
+
+    def _text(self) -> str:
+        kind, options = typed.parsed(self._headers.get(b"content-type"))
+        charset = options.get(b"charset", b"").decode("latin-1") or self._charset
+        octets = bytes(self._field)
+        if self._encoding == "base64":
+            octets = self._decoded(octets)
+        elif self._encoding == "quoted-printable":
+            octets = quopri.decodestring(octets)
+        try:
+            text = charsets.decode(octets, charset)
+        except ValueError as exc:
+            told = "UTF-8" if charset == "utf-8" else repr(charset[:40])
+            raise BadRequest(f"{self._name} is not {told} text.", param=self._name[:64]) from exc
+        return _string(text) if kind == b"application/json" else text
+
+    def _decoded(self, data: bytes | bytearray) -> bytes:
+        try:
+            return binascii.a2b_base64(data)
+        except binascii.Error as exc:
+            raise BadRequest(f"{self._name} is not well-formed base64.", param=self._name[:64]) from exc
+
+    def _end(self) -> None:
+        self._ended = True
+
+    def end(self) -> None:
+        """Raises BadRequest."""
+        if self._before is not None:
+            raise BadRequest(UNBOUND)
+        if not self._ended:
+            raise BadRequest("The form ends before its last boundary: send the whole body.")
+        if self._strangers and not self.files and not any(name == "url" for name, _ in self.fields):
+            raise self._misplaced()
+
+
+def _name(disposition: bytes, name: bytes | None) -> str:
+    """Plain, in quotes of either kind, or extended (RFC 2231): `name*=utf-8''file`. Raises BadRequest."""
+    if name is not None:
+        return name.decode("utf-8", "replace").strip().strip("\"'")
+    message = Message()
+    message["content-disposition"] = disposition.decode("latin-1")
+    found = message.get_param("name", "", "content-disposition")
+    if isinstance(found, str):
+        return found.strip()
+    charset, _, text = found
+    try:
+        return charsets.decode(text.encode("latin-1"), charset or "us-ascii").strip()
+    except ValueError as exc:
+        raise BadRequest("The extended name of a part is not text in the charset that it gives.") from exc
+
+
+def _string(text: str) -> str:
+    """What a JSON string says; other JSON stays as it is."""
+    try:
+        return msgspec.json.decode(text, type=str)
+    except msgspec.MsgspecError:
+        return text

@@ -1,0 +1,95 @@
+"""Answers in parts, whose first part is there before the status line leaves: a refusal before it is a plain HTTP error,
+a fault after it the last part.
+
+While an answer that takes long has no part to give, `kept_alive` gives beats: clients skip them, and proxies do not cut
+the connection off. The first beat brings the status line with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, Mapping
+
+import msgspec
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from compat.endpoints.disconnect import while_connected
+from compat.errors import CompatError
+from compat.openai_api import sse
+
+log = logging.getLogger("compat")
+PING_EVERY = 15.0  # seconds
+
+
+async def kept_alive(parts: AsyncGenerator[bytes, None], *, every: float, beat: bytes) -> AsyncGenerator[bytes, None]:
+    """`parts`, and `beat` whenever none came for `every` seconds."""
+    async with contextlib.aclosing(parts):
+        while True:
+            part = asyncio.ensure_future(anext(parts))
+            try:
+                while not (await asyncio.wait({part}, timeout=every))[0]:
+                    yield beat
+                yield await part
+            except StopAsyncIteration:
+                return
+            finally:
+                part.cancel()
+                await asyncio.wait({part})
+
+
+def pinged(frames: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """Frames of server-sent events, with comments in the silence between them."""
+    return kept_alive(frames, every=PING_EVERY, beat=sse.PING)
+
+
+class EventStream(Response):
+    media_type = "text/event-stream"
+
+    def __init__(
+        self,
+        first: bytes,
+        frames: AsyncGenerator[bytes, None],
+        stack: contextlib.AsyncExitStack,
+        headers: Mapping[str, str],
+    ) -> None:
+        """`stack` is closed when the stream has ended, whatever way."""
+        super().__init__(headers={"cache-control": "no-cache", "x-accel-buffering": "no", **headers})
+        del self.headers["content-length"]
+        self._first = first
+        self._frames = frames
+        self._stack = stack
+
+    def fault(self, exc: CompatError) -> bytes:
+        return sse.error(exc)
+
+    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
+        async with self._stack:
+            with contextlib.suppress(ClientDisconnect):
+                await while_connected(receive, self._sent(send))
+
+    async def _sent(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self._first, "more_body": True})
+        try:
+            async for frame in self._frames:
+                await send({"type": "http.response.body", "body": frame, "more_body": True})
+        except CompatError as exc:
+            await send({"type": "http.response.body", "body": self.fault(exc), "more_body": True})
+        except Exception:
+            log.exception("a stream failed")
+            fault = CompatError("This server failed; the log under this request's id says why.")
+            await send({"type": "http.response.body", "body": self.fault(fault), "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+class SlowJson(EventStream):
+    """A JSON answer that took long: white space before the body. Its status line said 200 before that was known."""
+
+    media_type = "application/json"
+
+    def fault(self, exc: CompatError) -> bytes:
+        return msgspec.json.encode(exc.body())

@@ -1,0 +1,109 @@
+"""What becomes of jobs with time: those of dead processes are taken over, webhooks called, old answers erased.
+
+Every process looks; that a store loses no change keeps them out of each other's way. Webhooks are called in LANES, of
+which no owner takes more than its share; what finds none free is put off, so that nothing waits in memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import time
+from collections import Counter
+
+from compat.errors import CompatError
+from compat.jobs import transitions
+from compat.jobs.manager import Jobs, status
+from compat.jobs.records import Hook, Job
+from compat.jobs.runner import BEAT, Runs
+from compat.openai_api import jobs as told
+from compat.upstream.shares import Party, Shares
+from compat.upstream.webhooks import Undelivered, Webhooks
+
+log = logging.getLogger("compat.jobs")
+LANES = 64
+PASSES = 100  # looks at what is due, in a row
+
+
+class Keeper:
+    def __init__(self, runs: Runs, jobs: Jobs, webhooks: Webhooks | None) -> None:
+        self._runs = runs
+        self._store = runs.store
+        self._jobs = jobs
+        self._webhooks = webhooks
+        self._lanes = Shares(LANES)
+        self._put_off: Counter[str] = Counter()
+
+    async def keep(self, dead: list[str]) -> None:
+        """Looks after all jobs for ever. `dead`: processes of this machine that are known to have ended."""
+        while True:
+            try:
+                if dead:
+                    await self._jobs.inherit(dead)
+                    dead = []
+                await self._look_at_all()
+            except CompatError:
+                log.warning("the job store cannot be reached")
+            except Exception:
+                log.exception("looking after the jobs failed")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(BEAT):  # wait_for of Python 3.11 may swallow the server's end
+                    await self._runs.stirred.wait()
+            self._runs.stirred.clear()
+
+    async def _look_at_all(self) -> None:
+        self._put_off.clear()
+        for _ in range(PASSES):
+            jobs = await self._store.due(time.time())
+            for job in jobs:
+                await self._look(job)
+            if not jobs:
+                return
+
+    async def _look(self, job: Job) -> None:
+        now = time.time()
+        if job.under_way:
+            await self._jobs.adopt(job)
+        elif job.state == "expired":
+            await self._store.drop(job)
+        elif job.until <= now and not job.hooks:
+            await self._store.swap(job, transitions.expired(job, now))
+        else:
+            await self._claim(job, now)
+
+    async def _claim(self, job: Job, now: float) -> None:
+        """Has the next webhook of an ended job called, or puts it off: the more of an owner's wait, the longer."""
+        owner = Party(job.owner, alone=False)
+        if not self._lanes.take(owner):
+            later = 1 + self._put_off[job.owner] // self._lanes.most(owner)
+            self._put_off[job.owner] += 1
+            await self._store.swap(job, transitions.put_off(job, now + BEAT * later))
+            return
+        with contextlib.ExitStack() as lane:
+            lane.callback(self._lanes.give, owner)
+            if claimed := await self._store.swap(job, transitions.claimed(job, now)):
+                self._runs.spawn(self._call(claimed, lane.pop_all()))
+
+    async def _call(self, job: Job, lane: contextlib.ExitStack) -> None:
+        """What cannot be written down is tried again when the claim has run out."""
+        with lane:
+            hook = min(job.hooks, key=lambda hook: hook.at)
+            arrived = await self._arrived(job, hook)
+            with contextlib.suppress(CompatError):
+                step = functools.partial(transitions.called, hook=hook, arrived=arrived, now=time.time())
+                await transitions.change(self._store, job.id, step)
+        self._runs.stirred.set()
+
+    async def _arrived(self, job: Job, hook: Hook) -> bool:
+        public_id, now = told.public_id(job.id, hook.view), time.time()
+        if self._webhooks is None:
+            return False
+        try:
+            body = told.event(public_id, status(job), now)
+            await self._webhooks.send(hook.url, told.event_id(public_id), int(now), body)
+        except Undelivered as exc:
+            log.warning("a webhook did not arrive", extra={"fields": {"job": public_id, "reason": str(exc)}})
+            return False
+        return True

@@ -1,0 +1,291 @@
+"""WebSockets as they come in: uvicorn's protocol, whose handshake always ends, whose last word arrives, and which ends.
+
+uvicorn 0.54 answers nothing, and waits for ever, when websockets cannot read a handshake that httptools could: a line
+of more than 8192 bytes, a body. What websockets itself refuses is told as plain text that quotes the caller's headers.
+Frames that come before the handshake is answered are lost, or break the connection without a word; and a client that is
+cut off for an invalid frame may see a reset instead of the reason. A connection whose client stops
+reading is kept for ever, with everything queued for it, and the server cannot stop. A message in small fragments
+takes fifty times its length in memory, and one in empty fragments all there is. All frames that came together are
+handled in one turn of the loop, which takes seconds where they are short. Pongs pile up for a client that never reads.
+A message may come for ever, and each connection may hold the largest one. A pong is missed that waits behind a long
+frame, or that is not read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Callable
+from typing import Any, ClassVar, Final
+
+from uvicorn._types import ASGIReceiveEvent
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.datastructures import Headers
+from websockets.frames import CloseCode, Frame
+from websockets.http11 import Response
+from websockets.server import ServerProtocol
+from websockets.typing import LoggerLike, StatusLike
+
+from compat.errors import BadRequest, CompatError
+from compat.server import refusal
+from compat.server.memory import FREE, Memory
+from compat.server.refusal import LINGER
+from compat.upstream.shares import ON_BEHALF, Shares
+
+FRAMES: Final = 32  # handled in one turn of the loop, and those in the rest of
+SOME: Final = 1 << 10  # bytes
+CROWDED: Final = "Too many long messages at a time: send appends of up to 64 KiB, or fewer of them at once."
+
+UNREADABLE: Final = BadRequest(
+    "This is not a WebSocket handshake (RFC 6455, version 13) with lines of at most 8192 bytes.",
+    code="invalid_handshake",
+)
+
+
+class Connection(ServerProtocol):
+    def __init__(self, *, told: refusal.Told, max_size: int | None, logger: LoggerLike) -> None:
+        super().__init__(max_size=max_size, logger=logger)
+        self._told = told
+
+    def reject(self, status: StatusLike, text: str) -> Response:  # noqa: ARG002 - websockets' words
+        """In OpenAI's shape, and without the headers that `text` quotes."""
+        plain = super().reject(status, "")
+        error = UNREADABLE if plain.status_code < 500 else CompatError("This server failed.")
+        headers, body = refusal.fields(error, self._told)
+        return Response(plain.status_code, plain.reason_phrase, Headers(headers), body)
+
+
+class Protocol(WebSocketsSansIOProtocol):
+    """`ending`: seconds for the client to read the last frames; must exceed uvicorn's own `close_timeout` of 10.
+    `whole`: seconds for a long message to come, as 14 MB do at 190 kbit/s."""
+
+    ending: ClassVar[float] = 12.0
+    whole: ClassVar[float] = 600.0
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - uvicorn's
+        super().__init__(*args, **options)
+        self._told = refusal.told(self.app_state)
+        self.conn = Connection(told=self._told, max_size=self.config.ws_max_size, logger=self.logger)
+        self._early = b""
+        self._came = memoryview(b"")
+        self._handled = 0
+        self._taking: asyncio.Handle | None = None
+        self._pong = b""
+        self._joined = bytearray()
+        self._failed = False
+        self._memory = Memory(Shares(sys.maxsize))
+        self._asked = False
+        """Whether the application waits for a message."""
+        self._limit: asyncio.TimerHandle | None = None
+        self._seen = 0
+        self._cutting: asyncio.TimerHandle | None = None
+        self.lost: Callable[[], None] = lambda: None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost()
+        self._came = memoryview(b"")
+        if self._cutting is not None:
+            self._cutting.cancel()
+        super().connection_lost(exc)
+        self._drop()
+
+    def on_task_complete(self, task: asyncio.Task[None]) -> None:
+        super().on_task_complete(task)
+        self._memory.free()
+        self._take_later()
+        self._cut(after=self.ending)
+
+    def share(self, memory: Shares) -> None:
+        """Count the memory of messages in this, with other connections."""
+        self._memory = Memory(memory)
+
+    def keepalive_timeout(self) -> None:
+        if self.read_paused or self._memory.coming > self._seen:  # the pong comes behind what is still to be read
+            self._seen = self._memory.coming
+            self.pong_timer = self.loop.call_later(self.ping_timeout or 0.0, self.keepalive_timeout)
+            return
+        super().keepalive_timeout()
+        self._cut(after=LINGER)
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self._cut(after=LINGER)
+
+    def data_received(self, data: bytes) -> None:
+        if self._failed or self.transport.is_closing():
+            return
+        if self.handshake_initiated and not self.handshake_complete:
+            self._early += data
+            self._read(on=False)
+        elif self.handshake_complete:
+            self._came = memoryview(bytes(self._came) + data if self._came else data)
+            if self._taking is None:
+                self._take()
+        else:
+            self._parse(data)
+
+    def _take(self) -> None:
+        """Handle a bounded number of frames in one turn of the loop, and no more until the application has taken those:
+        thousands of frames may be as short as one of audio, and other connections get their turn in between."""
+        self._handled = 0
+        while self._came and self._handled < FRAMES and not (self._over or self._waits) and self._has_room():
+            part, self._came = self._came[:SOME], self._came[SOME:]
+            self._parse(part)
+        if self._over:
+            self._came = memoryview(b"")
+        self._take_later()
+
+    def _take_later(self) -> None:
+        if self._waits:
+            self._read(on=False)  # which uvicorn may just have switched on
+        elif self._came and self._taking is None and (self.queue.empty() or self.close_sent):
+            self._read(on=False)
+            self._taking = self.loop.call_soon(self._take_more)
+
+    def _take_more(self) -> None:
+        self._taking = None
+        self._take()
+        if not (self._came or self._waits) and self.queue.empty():
+            self._read(on=True)
+
+    async def receive(self) -> ASGIReceiveEvent:
+        self._memory.free()
+        self._asked = True
+        if self.handshake_complete and self.read_paused and self._taking is None and self.queue.empty():
+            self._taking = self.loop.call_soon(self._take_more)
+        try:
+            message = await super().receive()
+        finally:
+            self._asked = False
+        self._take_later()
+        return message
+
+    @property
+    def _over(self) -> bool:
+        return self._failed or self.transport.is_closing()
+
+    @property
+    def _coming(self) -> int:
+        """Bytes of the message that has not ended."""
+        return len(self.conn.reader.buffer) + len(self._joined) + sum(map(len, self.frames))
+
+    @property
+    def _waits(self) -> bool:
+        """Whether a long message has to wait until the application asks for it."""
+        asked = self._asked and self.queue.empty()
+        return not asked and not self.close_sent and self._coming > FREE
+
+    def _has_room(self) -> bool:
+        if (size := self._coming) > FREE:
+            if not self._memory.holds(size):
+                self._give_up(CloseCode.TRY_AGAIN_LATER, CROWDED)
+                return False
+            if self._limit is None:
+                late = f"A message has to end within {self.whole:g} seconds."
+                self._limit = self.loop.call_later(self.whole, self._give_up, CloseCode.POLICY_VIOLATION, late)
+        return True
+
+    def _give_up(self, code: CloseCode, reason: str) -> None:
+        self.conn.fail(code, reason)
+        self.handle_parser_exception()
+
+    def _drop(self) -> None:
+        """Forget the message that has not ended."""
+        self._joined = bytearray()
+        self.frames.clear()
+        self.conn.reader.discard()  # websockets' parser is in a cycle: what it holds would wait for the collector
+        self._memory.drop()
+        self._stop_clock()
+
+    def _stop_clock(self) -> None:
+        self._seen = 0
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
+
+    def _parse(self, data: bytes | memoryview) -> None:
+        super().data_received(data)  # type: ignore[arg-type]  # websockets takes any buffer
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self.handshake_initiated = self.close_sent = True
+            self.transport.write(refusal.answer(UNREADABLE, self._told))
+            self.transport.close()
+
+    def start_keepalive(self) -> None:
+        """Which uvicorn does when it has answered the handshake."""
+        super().start_keepalive()
+        self._memory.belongs(ON_BEHALF.get())
+        if self._early:
+            early, self._early = self._early, b""
+            self._read(on=True)
+            self.data_received(early)
+
+    def handle_parser_exception(self) -> None:
+        """Says why, and drops for a while what still comes."""
+        assert self.conn.close_sent is not None  # noqa: S101 - what websockets does first
+        code, reason = self.conn.close_sent.code, self.conn.close_sent.reason
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = self._failed = True
+        self._drop()
+        self._read(on=True)
+        with contextlib.suppress(NotImplementedError):  # TLS has no half-closed connections
+            self.transport.write_eof()
+        if self.close_timer is None:
+            self.close_timer = self.loop.call_later(LINGER, self.transport.close)
+
+    def send_receive_event_to_app(self) -> None:
+        self._handled += 1
+        self._stop_clock()
+        if self.close_sent:  # uvicorn drops it
+            self._memory.drop()
+        else:
+            self._memory.end()
+        super().send_receive_event_to_app()
+
+    def handle_pong(self, event: Frame) -> None:
+        self._handled += 1
+        super().handle_pong(event)
+
+    def handle_cont(self, event: Frame) -> None:
+        self._handled += 1
+        for part in (*self.frames, event.data):  # uvicorn has kept the first
+            self._joined += part
+        self.frames.clear()
+        if event.fin:
+            self.frames, self._joined = [bytes(self._joined)], bytearray()
+            self.send_receive_event_to_app()
+
+    def handle_ping(self) -> None:
+        """A client that does not read is answered the last ping only (RFC 6455, 5.5.3)."""
+        self._handled += 1
+        if self._failed:
+            return
+        if self.writable.is_set():
+            super().handle_ping()
+        else:  # the first of some that came together finds the replies to all, and to a close
+            self._pong = b"".join(self.conn.data_to_send()) or self._pong
+
+    def handle_close(self, event: Frame) -> None:
+        self._send_pong()
+        super().handle_close(event)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._send_pong()
+
+    def _send_pong(self) -> None:
+        if self._pong:
+            pong, self._pong = self._pong, b""
+            self.transport.write(pong)
+
+    def _cut(self, *, after: float) -> None:
+        if self._cutting is not None:
+            self._cutting.cancel()
+        if not self.disconnected:
+            self._cutting = self.loop.call_later(after, self.transport.abort)
+
+    def _read(self, *, on: bool) -> None:
+        if self.read_paused is on:
+            self.read_paused = not on
+            (self.transport.resume_reading if on else self.transport.pause_reading)()

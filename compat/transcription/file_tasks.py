@@ -1,0 +1,189 @@
+"""File tasks: the file is published for the service in the first way that it can fetch, and the task followed to its
+end. What it could not fetch once is not tried again for a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Literal, Protocol, TypeVar
+
+from compat.config.settings import Settings
+from compat.dashscope_api import filetrans
+from compat.dashscope_api.calls import Call, Flow, Reply, Submitted, Wait
+from compat.errors import BadRequest, CompatError, FileNotFetched, TaskLost, TooLarge
+from compat.transcript import Media, Request, Surface, Transcript
+from compat.transcription.publishing import Bucket, Links
+from compat.upstream.fallback import Fallback
+from compat.upstream.http import Account, Service
+
+T = TypeVar("T")
+
+log = logging.getLogger("compat")
+Way = Literal["address", "bucket", "public", "temporary"]
+"""The caller's own address, a bucket, this server's public address, DashScope's temporary storage."""
+MEMORY = 3600.0  # seconds for which a refusal is remembered
+LOSSES = 2  # times that a task is submitted again when it was lost with the local engine
+SURFACES: tuple[Surface, ...] = ("filetrans", "transcription", "filetrans-3")
+
+
+class Owner(Protocol):
+    """Owns a submitted task after its request has ended: writes down its id, and resumes or cancels it."""
+
+    async def submitting(self) -> None:
+        """Awaited before a task is submitted; what it raises keeps the task from being submitted."""
+
+    async def submitted(self, task_id: str) -> None:
+        """Awaited as soon as the service has told the task's id."""
+
+
+async def drive(flow: Flow[T], account: Account, owner: Owner) -> T:
+    """Performs what `flow` asks for, in one account, until it returns. Errors of calls are thrown into the flow."""
+    answer: Reply | CompatError | None = None
+    try:
+        while True:
+            match flow.throw(answer) if isinstance(answer, CompatError) else flow.send(answer):
+                case Submitted(task_id):
+                    answer, account.submitted = None, True
+                    await owner.submitted(account.id(task_id))
+                case Wait(seconds):
+                    answer = None
+                    await asyncio.sleep(seconds)
+                case Call() as call:
+                    if not call.repeatable:
+                        await owner.submitting()
+                    try:
+                        answer = await account.send(call)
+                    except CompatError as exc:
+                        answer = exc
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    finally:
+        flow.close()
+
+
+class Tasks:
+    def __init__(
+        self,
+        settings: Settings,
+        service: Service | Fallback,
+        links: Links | None,
+        bucket: Bucket | None,
+        *,
+        local: bool = False,
+    ) -> None:
+        """`local`: an engine that this server starts answers, whose tasks end with it and cost nothing."""
+        self._local = local
+        self._deadline = settings.task_deadline
+        self._service = service
+        self._links = links
+        self._bucket = bucket
+        self._refused: dict[tuple[Surface, Way], float] = {}
+        self._proven: set[tuple[Surface, Way]] = set()
+
+    async def transcript(self, request: Request, key: str, owner: Owner) -> Transcript:
+        """Raises FileNotFetched, or TooLarge with the code `upload_too_large`, when no way has led to the service.
+        Raises TaskLost; a task that was lost with the local engine is submitted again first."""
+        for _ in range(LOSSES if self._local else 0):
+            with contextlib.suppress(TaskLost, FileNotFetched):  # it ended after or before the task was submitted
+                return await self._transcript(request, key, owner)
+            log.warning("a task was lost with the local engine and is submitted again")
+        with self._explaining():
+            return await self._transcript(request, key, owner)
+
+    async def _transcript(self, request: Request, key: str, owner: Owner) -> Transcript:
+        failure: CompatError | None = None
+        for way in self._ways(request):
+            try:
+                transcript = await self._by(way, request, key, owner)
+            except (FileNotFetched, TooLarge) as exc:
+                self._note(request, way, exc)
+                failure = exc
+            else:
+                self._proven.add((request.surface, way))
+                return transcript
+        assert failure is not None  # noqa: S101 - there is one way at least
+        raise failure
+
+    async def resumed(self, request: Request, task_id: str, key: str, owner: Owner) -> Transcript:
+        """The transcript of a task that was submitted before; the audio is not needed for it."""
+        account, known = self._service.account(task_id, key)
+        with self._explaining():
+            return await drive(filetrans.resume(request, known, deadline=self._deadline), account, owner)
+
+    @contextlib.contextmanager
+    def _explaining(self) -> Iterator[None]:
+        try:
+            yield
+        except TaskLost as exc:
+            if not self._local:
+                raise
+            raise TaskLost(
+                "The local engine has ended while it worked on this file, which was lost with it. Send the file again; "
+                "the server's log says how the engine ended."
+            ) from exc
+
+    def closed(self) -> list[Surface]:
+        """Surfaces to which no way has led lately."""
+        return [surface for surface in SURFACES if all(self._shut(surface, way) for way in self._known())]
+
+    def needs_file(self, request: Request) -> bool:
+        """Whether the file may be needed once its task is submitted: to be fetched from here, to go another way, or to
+        be submitted again."""
+        if request.surface not in SURFACES or request.media.url:
+            return False
+        way = self._ways(request)[0]
+        return self._local or way == "public" or (request.surface, way) not in self._proven
+
+    def _known(self) -> list[Way]:
+        ways: list[tuple[Way, object]] = [("bucket", self._bucket), ("public", self._links), ("temporary", True)]
+        return [way for way, there in ways if there]
+
+    def _ways(self, request: Request) -> list[Way]:
+        """In the order of trying. When none is open the last one is tried again."""
+        if request.media.url:
+            return ["address"]
+        known = self._known()
+        return [way for way in known if not self._shut(request.surface, way)] or known[-1:]
+
+    def _shut(self, surface: Surface, way: Way) -> bool:
+        return time.monotonic() < self._refused.get((surface, way), 0.0)
+
+    def _note(self, request: Request, way: Way, exc: CompatError) -> None:
+        if isinstance(exc, TooLarge) and exc.code != "upload_too_large":
+            raise exc
+        if way == "address":
+            raise BadRequest(f"DashScope could not fetch the audio from url: {exc.message}", param="url") from exc
+        fields = {"road": request.surface, "way": way, "reason": exc.message}
+        log.warning("DashScope did not get the file this way", extra={"fields": fields})
+        if isinstance(exc, FileNotFetched) and not self._local:
+            self._refused[request.surface, way] = time.monotonic() + MEMORY
+            self._proven.discard((request.surface, way))
+
+    async def _by(self, way: Way, request: Request, key: str, owner: Owner) -> Transcript:
+        token = secrets.token_hex(16)
+        name = f"{token}{request.media.suffix}"
+        async with self._published(way, request.media) as url:
+
+            async def attempt(account: Account) -> Transcript:
+                flow = filetrans.transcribe(request, name=name, boundary=token, url=url, deadline=self._deadline)
+                return await drive(flow, account, owner)
+
+            return await self._service.attempt(attempt, key)
+
+    @contextlib.asynccontextmanager
+    async def _published(self, way: Way, media: Media) -> AsyncIterator[str | None]:
+        """The file's address; None where the flow uploads it to DashScope's temporary storage."""
+        if way == "bucket" and self._bucket:
+            async with self._bucket.published(media) as url:
+                yield url
+        elif way == "public" and self._links:
+            with self._links.published(media) as url:
+                yield url
+        else:
+            yield media.url

@@ -1,0 +1,297 @@
+"""From an upload on disk to its transcript: the only place that knows short, long and streamed apart."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from compat import echo
+from compat.audio import fit, probe, speechless
+from compat.audio.worker import Line, Worker
+from compat.catalogue import roads
+from compat.config.settings import Settings
+from compat.dashscope_api import chat, generation, generation_audio
+from compat.dashscope_api.calls import Call, Reply
+from compat.echo import Echo
+from compat.errors import AnswerCutOff, BadAudio, CompatError, FileNotFetched, ServiceUnavailable, TooLarge
+from compat.transcript import Ask, Media, Request, Surface, Transcript
+from compat.transcription.file_tasks import SURFACES, Owner, Tasks
+from compat.transcription.pieces import Pieces
+from compat.transcription.publishing import Bucket, Links
+from compat.transcription.spool import FITTED, Hold, unbounded
+from compat.upstream.fallback import Fallback
+from compat.upstream.http import Service
+
+log = logging.getLogger("compat")
+LARGE, LONG = 8 << 20, 900.0  # bytes, seconds: beyond either, reading a file takes more than a second or two
+SUSPICIOUS = 5.0  # seconds of audio from which an empty transcript is asked for once more
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """One upload, ready for DashScope. `ignored` names the caller's parameters that cannot be honoured; `fit` is the
+    size in bytes to which the audio still has to be made to fit, and `hold` counts what that takes on disk."""
+
+    ask: Ask
+    request: Request
+    ignored: tuple[str, ...]
+    key: str
+    fit: int | None = None
+    hold: Hold = unbounded
+
+
+class Held:
+    """Holds a text back while it may become an echo of the context."""
+
+    def __init__(self, context: str) -> None:
+        self.text = ""
+        self._echo = Echo(context)
+        self._released = not context
+
+    def feed(self, texts: Iterable[str]) -> Iterator[str]:
+        for text in texts:
+            self.text += text
+            if self._released or not self._echo.so_far(self.text):
+                self._released = True
+                text, self.text = self.text, ""
+                yield text
+
+
+class Stream(Protocol):
+    """A translator of an answer in parts: bytes in, increments of the text out, the transcript at the end."""
+
+    def feed(self, chunk: bytes) -> list[str]: ...
+    def flush(self) -> list[str]: ...
+    def transcript(self) -> Transcript: ...
+
+
+class Dialect(Protocol):
+    """How a surface that answers at once is asked, and how its answer is read, whole or in parts."""
+
+    def call(self, request: Request, *, stream: bool) -> Call: ...
+    def transcript(self, request: Request, reply: Reply) -> Transcript: ...
+    def stream(self, request: Request) -> Stream: ...
+
+
+DIALECTS: dict[Surface, Dialect] = {"chat": chat, "generation": generation, "generation-audio": generation_audio}
+
+
+class Recogniser:
+    def __init__(
+        self,
+        settings: Settings,
+        service: Service | Fallback,
+        worker: Worker,
+        links: Links | None = None,
+        bucket: Bucket | None = None,
+        engine: str = "",
+    ) -> None:
+        """`links`: this server's own public address for files, where it has one, and `bucket` likewise. `engine`: what
+        answers in DashScope's place."""
+        self._engine = engine
+        self._settings = settings
+        self._service = service
+        self._worker = worker
+        self._tasks = Tasks(settings, service, links, bucket, local=bool(engine))
+        self._pieces = Pieces(worker, self._careful, longest=settings.piece_seconds, at_once=settings.pieces_at_once)
+
+    async def prepare(self, ask: Ask, path: Path, key: str, hold: Hold = unbounded) -> Work:
+        """Looks at the audio, chooses the road and makes the audio fit it, which background jobs leave for later: it
+        takes minutes for hours of audio. Further files stand beside `path`, counted by `hold`. Raises BudgetSpent where
+        too many files of the caller are read already."""
+        ask = ask.answered_by(self._engine) if self._engine else ask
+        media = remote(ask.url) if ask.url else await self._probed(path)
+        road = roads.road(
+            ask,
+            media,
+            region=self._settings.short_region,
+            aliases=self._settings.every_alias,
+            longest=self._settings.max_duration,
+            long_road=self._settings.long_road,
+            closed=self._tasks.closed(),
+        )
+        request, ignored = roads.request(ask, media, road)
+        refit = road.refit or (roads.unmixed(request) and await self._cancels(media))
+        size = road.limits.size if refit else None
+        work = Work(ask=ask, request=request, ignored=ignored, key=key, fit=size, hold=hold)
+        return work if ask.background else await self._fitted(work, self._settings.queue_wait)
+
+    async def _probed(self, path: Path) -> Media:
+        media = probe.header(path)
+        if media is not None:
+            return media
+        line = Line(_large(path), self._settings.queue_wait)
+        return await self._worker.run_in(line, probe.measure, path)
+
+    async def _cancels(self, media: Media) -> bool:
+        """Whether its channels have to be mixed here, as the service might hear nothing of them."""
+        return await self._worker.run_in(Line(patience=self._settings.queue_wait), fit.cancels, media.path)
+
+    async def _fitted(self, work: Work, patience: float | None = None) -> Work:
+        """A job waits for its turn without an end."""
+        if work.fit is None:
+            return work
+        media = work.request.media
+        most = fit.largest(media.duration, work.fit)
+        work.hold(file=most)
+        line = Line(media.size > LARGE or media.duration > LONG, patience)
+        sent = await self._worker.run_in(line, fit.fit, media, media.path.with_suffix(FITTED), max_bytes=work.fit)
+        work.hold(file=sent.size - most)
+        return msgspec.structs.replace(work, request=msgspec.structs.replace(work.request, media=sent), fit=None)
+
+    async def transcript(self, work: Work, owner: Owner | None = None) -> Transcript:
+        """The whole transcript. Where the service cannot fetch the file for its task, the audio goes in pieces. A file
+        task needs an `owner`."""
+        work = await self._fitted(work)
+        if work.request.surface == "pieces":
+            return await self._in_pieces(work.request, work)
+        try:
+            return _measured(await self._careful(work.request, work.key, owner), work.request)
+        except (FileNotFetched, TooLarge) as exc:
+            other = self._instead(work, exc)
+            if other is None:
+                raise
+            log.warning("long audio goes in pieces instead", extra={"fields": {"road": work.request.surface}})
+            return await self._in_pieces(other, work)
+
+    def _instead(self, work: Work, exc: CompatError) -> Request | None:
+        """Raises ServiceUnavailable where the file is gone: sent again it goes in pieces, as the surface is closed."""
+        unsent = isinstance(exc, FileNotFetched) or exc.code == "upload_too_large"
+        if not unsent or work.request.media.url or self._settings.long_road == "filetrans":
+            return None
+        other = roads.instead(work.request)
+        if other is not None and not work.request.media.path.exists():
+            raise ServiceUnavailable(f"{exc.message} Send the same again.", retry_after=1.0) from exc
+        return other
+
+    async def _in_pieces(self, request: Request, work: Work) -> Transcript:
+        parts = self._pieces.transcript(request, work.key, times=work.ask.wants_times, hold=work.hold)
+        return _measured(await parts, request)
+
+    async def _careful(self, request: Request, key: str, owner: Owner | None = None) -> Transcript:
+        """Ask again if the transcript of longer audio is empty: models are known to return that for poor audio."""
+        transcript = await self._once(request, key, owner)
+        if not transcript.text and request.media.duration >= SUSPICIOUS and _at_once(request):
+            transcript = await self._once(request, key)
+        return await self._unechoed(transcript, request, key, owner)
+
+    async def _unechoed(
+        self, transcript: Transcript, request: Request, key: str, owner: Owner | None = None
+    ) -> Transcript:
+        """Drop echoes: models are known to return the context for silence and noise. A text that is nothing else is
+        kept if the audio may contain a word or two, or if it is recognised alike without the context."""
+        text = transcript.text
+        if not Echo(request.context).only(text):
+            return await self._silenced(transcript, request)
+        sound = "lively" if request.media.url else await self._worker.run(speechless.of_file, request.media.path)
+        if sound == "silent":
+            return msgspec.structs.replace(transcript, text="", segments=())
+        if not (sound == "lively" and echo.brief(text) and echo.speakable(text, request.media.duration or SUSPICIOUS)):
+            second = await self._once(msgspec.structs.replace(request, context=""), key, owner)
+            if not echo.alike(text, second.text):
+                return second
+        return await self._silenced(transcript, request) if sound == "lively" else transcript
+
+    async def _silenced(self, transcript: Transcript, request: Request) -> Transcript:
+        """Without the segments that are an echo and whose sound is silence or noise. Where the sound cannot be looked
+        at, they stay."""
+        if len(transcript.segments) < 2:
+            return transcript
+        found = await asyncio.to_thread(lambda: list(Echo(request.context).suspects(transcript.segments)))
+        if not found or not request.media.path.is_file():
+            return transcript
+        spans = [speechless.Span(start, end, segment.channel) for segment, start, end in found]
+        try:
+            kinds = await self._worker.run(speechless.of_spans, request.media.path, spans)
+        except BadAudio:
+            return transcript
+        dropped = {
+            segment
+            for (segment, start, end), kind in zip(found, kinds, strict=True)
+            if kind != "lively" or not echo.speakable(segment.text, end - start)
+        }
+        return echo.without(transcript, dropped) if dropped else transcript
+
+    async def resumed(self, request: Request, task_id: str, key: str, owner: Owner) -> Transcript:
+        """The transcript of a task that was submitted before; the audio is not needed for it."""
+        return _measured(await self._tasks.resumed(request, task_id, key, owner), request)
+
+    def once_more(self, work: Work) -> bool:
+        """Whether the audio may be needed again after its task was submitted: to ask without the context, or another
+        way."""
+        return bool(work.request.context) or self._tasks.needs_file(work.request)
+
+    async def deltas(self, work: Work) -> AsyncGenerator[str | Transcript, None]:
+        """Increments of the text as soon as the service gives them; the last thing is the transcript."""
+        if not _at_once(work.request):
+            yield await self.transcript(work)
+            return
+        if work.request.surface == "pieces":
+            async with contextlib.aclosing(
+                self._pieces.deltas(work.request, work.key, times=work.ask.wants_times, hold=work.hold)
+            ) as parts:
+                async for part in parts:
+                    yield _measured(part, work.request) if isinstance(part, Transcript) else part
+            return
+        dialect = DIALECTS[work.request.surface]
+        call, stream = dialect.call(work.request, stream=True), dialect.stream(work.request)
+        held, given = Held(work.request.context), False
+        try:
+            async with contextlib.aclosing(self._service.stream(call, work.key)) as chunks:
+                async for chunk in chunks:
+                    for text in held.feed(stream.feed(chunk)):
+                        given = True
+                        yield text
+        except AnswerCutOff:
+            if given:
+                raise
+            yield await self.transcript(work)  # nothing has left yet, so that it may be asked again
+            return
+        for text in held.feed(stream.flush()):
+            yield text
+        transcript = stream.transcript()
+        if held.text:  # nothing of it has left
+            transcript = await self._unechoed(transcript, work.request, work.key)
+        yield _measured(transcript, work.request)
+
+    async def _once(self, request: Request, key: str, owner: Owner | None = None) -> Transcript:
+        if request.surface in SURFACES:
+            assert owner is not None  # noqa: S101 - see `is_job`
+            return await self._tasks.transcript(request, key, owner)
+        dialect = DIALECTS[request.surface]
+        return dialect.transcript(request, await self._service.send(dialect.call(request, stream=False), key))
+
+
+def _large(path: Path) -> bool:
+    return path.stat().st_size > LARGE
+
+
+def is_job(work: Work) -> bool:
+    """Whether the work is a job, which others may join: what takes long and is answered as a whole."""
+    pieces = work.request.surface == "pieces" and not work.ask.stream
+    return work.ask.background or pieces or work.request.surface in SURFACES
+
+
+def _at_once(request: Request) -> bool:
+    return roads.LIMITS[request.surface].streams
+
+
+def remote(url: str) -> Media:
+    """Audio at a caller's address, of which nothing is known."""
+    return Media(
+        path=Path(os.devnull), size=0, container="", mime="", suffix="", duration=0.0, rate=0, channels=0, url=url
+    )
+
+
+def _measured(transcript: Transcript, request: Request) -> Transcript:
+    """With the audio's length: measured, or, for audio that was never here, the service's. Nothing ends after it,
+    because the service rounds up."""
+    ends = [end for segment in transcript.segments for end in (segment.end, *(word.end for word in segment.words))]
+    duration = request.media.duration or transcript.usage.seconds or 0.0
+    return msgspec.structs.replace(transcript, duration=max([duration, *ends]), promised=request.media.promised)

@@ -1,0 +1,100 @@
+"""The second half of a translation: what was said, put into another language; its times stay."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from compat import languages
+from compat.config.settings import Settings
+from compat.dashscope_api import translation
+from compat.errors import BadRequest
+from compat.text import joined
+from compat.transcript import Transcript
+from compat.upstream.fallback import Fallback
+from compat.upstream.http import Service
+
+AT_ONCE = 5  # calls of one request
+
+T = TypeVar("T")
+
+
+class Translator:
+    def __init__(self, settings: Settings, service: Service | Fallback) -> None:
+        self._model = settings.translation_model
+        self._service = service
+
+    async def translated(self, transcript: Transcript, target: str, key: str) -> Transcript:
+        """The transcript in `target`, a code. What is in that language already stays as it is, and costs nothing."""
+        if not transcript.segments:
+            if not transcript.text or transcript.language == target:
+                return transcript
+            return msgspec.structs.replace(transcript, text=await _Work(self, target, key).text(transcript.text))
+        foreign = [
+            place
+            for place, segment in enumerate(transcript.segments)
+            if segment.text.strip() and (segment.language or transcript.language) != target
+        ]
+        if not foreign:
+            return transcript
+        said = await _Work(self, target, key).texts([transcript.segments[place].text for place in foreign])
+        segments = list(transcript.segments)
+        for place, text in zip(foreign, said, strict=True):
+            segments[place] = msgspec.structs.replace(segments[place], text=text, words=())
+        return msgspec.structs.replace(
+            transcript, text=joined(segment.text for segment in segments), segments=tuple(segments)
+        )
+
+    async def once(self, text: str, target: str, key: str) -> str:
+        call = translation.call(text, model=self._model, target=languages.name(target).title())
+        try:
+            return translation.text(await self._service.send(call, key))
+        except BadRequest as exc:
+            if type(exc) is BadRequest and "language" in exc.message.lower():  # the source is the model's own finding
+                raise BadRequest(exc.message, param="target_language", code=exc.code) from exc
+            raise
+
+
+class _Work:
+    """The calls of one request, so many at a time."""
+
+    def __init__(self, translator: Translator, target: str, key: str) -> None:
+        self._translator = translator
+        self._target = target
+        self._key = key
+        self._free = asyncio.Semaphore(AT_ONCE)
+
+    async def text(self, whole: str) -> str:
+        return joined(await _together([self._call(part) for part in translation.chunks(whole)]))
+
+    async def texts(self, texts: Sequence[str]) -> list[str]:
+        """Each text's own translation. Several go in one call as its lines, and one by one where the lines of the
+        answer are not as many."""
+        batches = list(translation.batches(texts))
+        said = await _together([self._batch([texts[place] for place in batch]) for batch in batches])
+        return [text for batch in said for text in batch]
+
+    async def _batch(self, texts: list[str]) -> list[str]:
+        if len(texts) > 1:
+            answer = await self._call("\n".join(map(translation.line, texts)))
+            lines = translation.lines(answer, len(texts))
+            if lines is not None:
+                return lines
+        return [await self.text(text) for text in texts]
+
+    async def _call(self, text: str) -> str:
+        async with self._free:
+            return await self._translator.once(text, self._target, self._key)
+
+
+async def _together(calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """All results in order; the first failure ends the rest."""
+    tasks = [asyncio.create_task(call) for call in calls]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()

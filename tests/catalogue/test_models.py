@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compat.catalogue import models
+from compat.errors import BadRequest, ModelNotFound
+from compat.transcript import Media
+
+
+def media(*, seconds: float = 10.0, size: int = 1000, container: str = "wav") -> Media:
+    return Media(
+        path=Path("upload"),
+        size=size,
+        container=container,
+        mime=f"audio/{container}",
+        suffix=f".{container}",
+        duration=seconds,
+        rate=16000,
+        channels=1,
+    )
+
+
+WHISPERS = """
+whisper whisper-1 Whisper-1 whisper-1-hd openai/whisper-1 azure/whisper whisper-large-v3 whisper-v3
+whisper-large-v3-turbo whisper-large-v3-turbo-q5_0
+openai/whisper-large-v3 openai/whisper-tiny.en Systran/faster-whisper-large-v3
+Systran/faster-whisper-tiny.en Systran/faster-distil-whisper-large-v3 guillaumekln/faster-whisper-base
+deepdml/faster-whisper-large-v3-turbo-ct2 distil-whisper/distil-large-v3 distil-whisper-large-v3-en distil-large-v3.5
+distil-small.en distil-medium.en mlx-community/whisper-large-v3-mlx KBLab/kb-whisper-large my-whisper-deployment
+tiny tiny.en base base.en small medium medium.en large large-v1 large-v2 large-v3 large-v3-turbo turbo
+openai/gpt-4o-transcribe gpt-4o-transcribe-2025-03-20 gpt-4o-mini-transcribe-2025-12-15 gpt-transcribe GPT-Transcribe
+qwen3-asr Qwen3-ASR Qwen/Qwen3-ASR-1.7B Qwen/Qwen3-ASR-0.6B qwen3-asr-1.7b qwen3-asr:0.6b Qwen/Qwen3-ASR-1.7B-hf
+mlx-community/Qwen3-ASR-0.6B-8bit qwen/qwen3-asr-flash dashscope/qwen3-asr-flash
+""".split()  # noqa: SIM905
+
+
+@pytest.mark.parametrize("name", WHISPERS)
+def test_names_of_other_servers_are_understood_for_files_and_live(name: str) -> None:
+    assert "qwen3-asr-flash" == models.resolve(name, {})[0]
+    assert "qwen3-asr-flash-realtime" == models.live(name, region="beijing", aliases={})
+
+
+OTHERS = [
+    ("gpt-4o-transcribe-diarize-2025-10-15", "fun-asr"),
+    ("openai/gpt-4o-transcribe-diarize", "fun-asr"),
+    ("gpt-realtime-whisper-2026-08-01", "qwen3-asr-flash-realtime"),
+    ("gpt-live-transcribe-2026-08-01", "qwen3-asr-flash-realtime"),
+    ("qwen3-asr-flash-2026-02-10", "qwen3-asr-flash-2026-02-10"),
+    ("base", "paraformer-v2"),
+]
+
+
+@pytest.mark.parametrize(("name", "model"), OTHERS)
+def test_what_looks_alike_is_kept_apart_and_the_operator_decides(name: str, model: str) -> None:
+    assert model == models.resolve(name, {"base": "paraformer-v2"})[0]
+
+
+@pytest.mark.parametrize(
+    "name", ["gpt-4o", "basement", "larger", "qwen3", "qwen3-asr-toolkit", "nvidia/parakeet", "", "/"]
+)
+def test_what_is_no_such_name_is_not_known(name: str) -> None:
+    with pytest.raises(ModelNotFound, match="COMPAT_MODEL_ALIASES"):
+        models.resolve(name, {})
+
+
+def test_a_deployment_is_the_model_where_it_is_known() -> None:
+    aliases = {"mine": "fun-asr"}
+
+    assert "mine" == models.deployed("mine", ["whisper-1"], aliases)
+    assert "whisper-1" == models.deployed("prod", ["prod", "whisper-1"], aliases)
+    with pytest.raises(ModelNotFound, match=r"COMPAT_MODEL_ALIASES=prod=qwen3-asr-flash"):
+        models.deployed("prod", ["gpt-5"], aliases)
+
+
+@pytest.mark.parametrize("name", models.names({"mine": "fun-asr"}))
+def test_every_listed_name_is_known(name: str) -> None:
+    model, row = models.resolve(name, {"mine": "fun-asr"})
+
+    assert model
+    assert row in models.MODELS
+
+
+LIVE = [  # asked for → model
+    ("whisper-1", "qwen3-asr-flash-realtime"),
+    ("gpt-4o-transcribe", "qwen3-asr-flash-realtime"),
+    ("gpt-realtime-whisper", "qwen3-asr-flash-realtime"),
+    ("gpt-live-transcribe", "qwen3-asr-flash-realtime"),
+    ("qwen3-asr-flash", "qwen3-asr-flash-realtime"),
+    ("qwen3-asr-flash-realtime-2026-02-10", "qwen3-asr-flash-realtime-2026-02-10"),
+    ("captions", "qwen3-asr-flash-realtime"),
+]
+
+
+@pytest.mark.parametrize(("name", "model"), LIVE)
+def test_who_hears_live_speech(name: str, model: str) -> None:
+    assert model == models.live(name, region="singapore", aliases={"captions": "whisper-1"})
+
+
+@pytest.mark.parametrize(
+    ("name", "region", "message"),
+    [
+        ("fun-asr", "beijing", "use gpt-live-transcribe or qwen3-asr-flash-realtime"),
+        ("paraformer-realtime-v2", "beijing", "use gpt-live-transcribe or qwen3-asr-flash-realtime"),
+        ("qwen3-asr-flash-filetrans", "beijing", "use gpt-live-transcribe or qwen3-asr-flash-realtime"),
+        ("whisper-1", "us", "use Beijing or Singapore"),
+    ],
+)
+def test_who_does_not_is_told_who_does(name: str, region: str, message: str) -> None:
+    with pytest.raises(BadRequest, match=message):
+        models.live(name, region=region, aliases={})
+
+
+def test_an_unknown_live_model_is_not_found() -> None:
+    with pytest.raises(ModelNotFound):
+        models.live("gpt-9", region="beijing", aliases={})

@@ -1,0 +1,66 @@
+"""The command line as a stranger runs it, against a server that stands."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from click.testing import CliRunner
+
+from compat.cli.main import main
+from tests.house import House
+
+ROOT = Path(__file__).parent.parent.parent
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+def environment(home: House | None, more: Mapping[str, str] = NOTHING) -> dict[str, str]:
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("DASHSCOPE_", "OPENAI_"))}
+    base = {"OPENAI_BASE_URL": home.base_url} if home else {}
+    return {**plain, "PYTHONPATH": str(ROOT), **base, **more}
+
+
+def module(folder: Path, name: str, code: str) -> dict[str, str]:
+    """The environment in which the program finds this module in place of the installed one."""
+    (place := folder / "modules").mkdir()
+    (place / f"{name}.py").write_text(code)
+    return {"PYTHONPATH": f"{place}{os.pathsep}{ROOT}"}
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "compat", *arguments]
+
+
+def run(
+    home: House | None, folder: Path, *arguments: str, given: bytes = b"", more: Mapping[str, str] = NOTHING
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        command(*arguments),
+        cwd=folder,
+        input=given,
+        capture_output=True,
+        timeout=60,
+        check=False,
+        env=environment(home, more),
+    )
+
+
+def call(
+    home: House | None, folder: Path, *arguments: str, more: Mapping[str, str] = NOTHING
+) -> subprocess.CompletedProcess[bytes]:
+    """The same in this process: to start one costs a second. Neither takes standard input nor ends by a signal."""
+    there: dict[str, str | None] = dict.fromkeys(os.environ)
+    with contextlib.chdir(folder):
+        done = CliRunner().invoke(main, arguments, env=there | environment(home, more))
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout_bytes, done.stderr_bytes)
+
+
+def said(text: str) -> list[str]:
+    return text.lower().replace(".", "").split()

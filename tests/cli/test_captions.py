@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+from rich.live import Live
+
+from compat.cli.captions import JsonLines, Screen
+from compat.cli.listening import Open, Turn
+from compat.cli.report import harmless
+
+ORDERS = "\x1b[31mred\x9b2J\x07\r"
+DIM, PLAIN = "\x1b[2m", "\x1b[0m"
+
+
+@pytest.mark.parametrize(
+    ("settled", "stash", "shown"),
+    [
+        ("Ever tried", " ever", f"Ever tried{DIM} ever{PLAIN}"),
+        ("Ever tried.", "Ever", f"Ever tried. {DIM}Ever{PLAIN}"),
+        ("试过。", "失败", f"试过。{DIM}失败{PLAIN}"),
+        ("Ever tried.", "", "Ever tried."),
+    ],
+)
+def test_what_may_change_is_dim(settled: str, stash: str, shown: str) -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=80, color_system="standard", legacy_windows=False)
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        screen = Screen("talk.mp3", live, 10.0)
+        screen.sent(2.5)
+        screen.hearing([Open(settled, stash)])
+        screen.hearing([])
+        screen.settled(Turn("Ever tried. Ever failed.", 0.0, 3.0))
+
+    lines = out.getvalue().splitlines()
+    assert any(line.endswith(shown) for line in lines)
+    assert any(line.endswith(f"{DIM}talk.mp3: 2 of 10 s{PLAIN}") for line in lines)
+    assert any(line.endswith("Ever tried. Ever failed.") for line in lines)
+
+
+def test_words_of_a_service_do_not_command_the_terminal() -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=80, color_system=None, legacy_windows=False)
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        screen = Screen(f"{ORDERS}.mp3", live, 10.0)
+        screen.hearing([Open(ORDERS, ORDERS)])
+        screen.sent(1.0)
+        screen.settled(Turn(ORDERS, 0.0, 3.0))
+
+    assert "\x1b[31m" not in out.getvalue()
+    assert "\x9b" not in out.getvalue()
+
+
+def test_json_lines_escape_what_a_terminal_obeys(capsys: pytest.CaptureFixture[str]) -> None:
+    JsonLines("talk.mp3").settled(Turn(ORDERS, 0.0, 3.0))
+
+    line = capsys.readouterr().out
+    assert ORDERS == json.loads(line)["text"]
+    assert line.removesuffix("\n").isprintable()
+
+
+@pytest.mark.parametrize("kept", ["a\nb\tc\n", "می\u200cخواهم", "👩\u200d👧 \u200fعربي", "试过。"])
+def test_what_words_need_is_kept(kept: str) -> None:
+    assert kept == harmless(kept)

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+from rich.console import Console
+from starlette.applications import Starlette
+
+from compat.cli.doctor import PROBES, configuration, examine
+from compat.config.settings import Settings
+from compat.emulator.app import create_app
+from compat.emulator.engines.scripted import Scripted
+from tests.servers import serve
+
+
+async def test_every_surface_of_the_emulator_answers() -> None:
+    with serve(create_app(Scripted(()))) as root:
+        findings = await examine(Settings(base_url=root), "a-key")
+
+    assert [(name, True, "answers") for name in PROBES] == [
+        (finding.surface, finding.healthy, finding.answer) for finding in findings
+    ]
+
+
+async def test_a_refused_key_is_told() -> None:
+    with serve(create_app(Scripted(()), keys=frozenset({"right"}))) as root:
+        findings = await examine(Settings(base_url=root), "wrong")
+
+    assert [False] * len(PROBES) == [finding.healthy for finding in findings]
+    assert all("key" in finding.answer for finding in findings)
+
+
+async def test_another_server_is_told() -> None:
+    with serve(create_app(Scripted(()))) as root, serve(Starlette()) as other:
+        findings = [
+            finding for place in (f"{root}/v2", other) for finding in await examine(Settings(base_url=place), "k")
+        ]
+
+    assert {(False, "is not at this address: is DASHSCOPE_BASE_URL right?")} == {
+        (finding.healthy, finding.answer) for finding in findings
+    }
+
+
+async def test_nobody_there_is_told() -> None:
+    findings = await examine(Settings(base_url="http://127.0.0.1:9"), "a-key")
+
+    assert all("cannot be reached" in finding.answer for finding in findings)
+
+
+def test_no_key_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    settings = Settings(dashscope_api_key="sk-secret", api_keys=("callers-secret",))
+
+    Console().print(configuration(settings))
+
+    shown = capsys.readouterr().out
+    assert "secret" not in shown
+    assert "1 known keys" in shown

@@ -1,0 +1,227 @@
+"""Captions of a file, of raw sound on standard input, and of a microphone, against the whole house."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import srt
+
+from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
+from tests.audio.media import make
+from tests.cli.command import call, command, environment, module, run, said
+from tests.house import House, house
+from tests.terminal import terminal
+
+WORDS = list(VOCABULARY[:6])
+PAUSE = bytes(2 * 24_000 * 3 // 2)
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[House]:
+    with house(Tones()) as opened:
+        yield opened
+
+
+def speech(rate: int = 24_000) -> bytes:
+    """Two turns of three words, and a pause between them."""
+    first, second = (encode(lay(WORDS[at : at + 3]), rate=rate) for at in (0, 3))
+    return first + PAUSE[: rate * 3] + second
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    make("mp3", speech(), 24_000, 1, tmp_path / "talk.mp3")
+    return tmp_path
+
+
+def test_a_recording_s_captions_are_printed_as_they_settle_and_kept(home: House, folder: Path) -> None:
+    done = run(home, folder, "transcribe", "talk.mp3", "--live", "--fast", "--format", "srt")
+
+    assert 0 == done.returncode, done.stderr
+    assert [WORDS[:3], WORDS[3:]] == [said(line) for line in done.stdout.decode().splitlines()]
+    cues = list(srt.parse((folder / "talk.srt").read_text()))
+    assert [WORDS[:3], WORDS[3:]] == [said(cue.content) for cue in cues]
+    assert cues[0].end <= cues[1].start
+
+
+def test_without_a_file_the_captions_are_the_transcript(home: House, folder: Path) -> None:
+    lines = call(home, folder, "transcribe", "talk.mp3", "--live", "--fast", "--quiet", "--out", "-")
+    cues = call(home, folder, "transcribe", "talk.mp3", "--live", "--fast", "--format", "vtt", "--out", "-")
+
+    assert WORDS == said(lines.stdout.decode())
+    assert cues.stdout.startswith(b"WEBVTT\n\n00:00:00")
+    assert (b"", 1) == (cues.stderr, cues.stdout.count(b"WEBVTT"))
+
+
+def test_for_programs_every_turn_is_a_line(home: House, folder: Path) -> None:
+    done = call(home, folder, "transcribe", "talk.mp3", "--live", "--fast", "--json")
+    again = call(home, folder, "transcribe", "talk.mp3", "--live", "--json")
+
+    *turns, last = map(json.loads, done.stdout.splitlines())
+    assert [WORDS[:3], WORDS[3:]] == [said(turn["text"]) for turn in turns]
+    assert 0 <= turns[0]["start"] < turns[0]["end"] <= turns[1]["start"] < turns[1]["end"]
+    assert ("talk.txt", "done") == (last["output"], last["status"])
+    assert ["exists"] == [json.loads(line)["status"] for line in again.stdout.splitlines()]
+
+
+def test_raw_sound_is_captioned(home: House, folder: Path) -> None:
+    done = run(home, folder, "live", "-", "--json", given=speech() + b"\0")
+
+    assert 0 == done.returncode, done.stderr
+    assert WORDS == said(" ".join(json.loads(line)["text"] for line in done.stdout.splitlines()))
+
+
+def test_sound_without_words_ends_well(home: House, folder: Path) -> None:
+    silence, nothing = (run(home, folder, "live", "-", given=given) for given in (PAUSE, b""))
+
+    assert [(0, b"", b"")] * 2 == [(done.returncode, done.stdout, done.stderr) for done in (silence, nothing)]
+
+
+def test_ctrl_c_ends_the_sound_and_waits_for_the_last_words(home: House, folder: Path) -> None:
+    with subprocess.Popen(
+        command("live", "-"), cwd=folder, env=environment(home), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as live:
+        assert live.stdin is not None
+        assert live.stdout is not None
+        live.stdin.write(speech())
+        live.stdin.flush()
+        first = live.stdout.readline()
+        live.send_signal(signal.SIGINT)
+        rest = live.stdout.read()
+        status = live.wait(timeout=30)
+
+    assert (0, WORDS) == (status, said((first + rest).decode()))
+
+
+def test_at_a_terminal_what_may_change_is_dim_and_what_is_settled_stays(home: House, folder: Path) -> None:
+    given = command("transcribe", "talk.mp3", "--live", "--fast")
+    with terminal(given, folder, environment(home, {"NO_COLOR": ""}), columns=150) as shell:
+        shown = [said(line) for line in shell.rest().splitlines()]
+
+    assert re.search(rb"\x1b\[2m ?\w+", shell.raw)
+    assert b"talk.mp3: 3 of 4 s" in shell.raw
+    assert [WORDS[:3], WORDS[3:]] == shown[-3:-1]
+
+
+def test_at_a_terminal_an_error_stands_above_the_captions(home: House, folder: Path) -> None:
+    (folder / "talk.pcm").write_bytes(speech())
+    with (
+        (folder / "talk.pcm").open("rb") as sound,
+        terminal(command("live", "-", "--model", "no-such-model"), folder, environment(home), stdin=sound) as shell,
+    ):
+        shell.rest()
+
+    assert 1 == shell.status
+    assert shell.unwrapped().startswith("standard input: The model 'no-such-model' is not known here")
+
+
+MICROPHONES = {
+    "ImportError": "raise ImportError('No module named sounddevice')",
+    "OSError": "raise OSError('PortAudio library not found')",
+    "none": "class PortAudioError(Exception): ...\ndef RawInputStream(*_, **__): raise PortAudioError('no device -1')",
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("ImportError", "pip install 'qwen-asr-compat[microphone]'"),
+        ("OSError", "PortAudio library not found"),
+        ("none", "No microphone can be opened (no device -1)"),
+    ],
+)
+def test_a_microphone_that_is_not_there_is_told_with_what_to_do(
+    home: House, folder: Path, kind: str, message: str
+) -> None:
+    done = run(home, folder, "live", more=module(folder, "sounddevice", MICROPHONES[kind]))
+
+    assert 1 == done.returncode
+    assert message in done.stderr.decode()
+    assert "Traceback" not in done.stderr.decode()
+
+
+PLAYED = """
+class PortAudioError(Exception): ...
+
+class RawInputStream:
+    def __init__(self, rate, *, blocksize, device, channels, dtype, callback):
+        assert (24000, 1, "int16", 3) == (rate, channels, dtype, device)
+        self.play = lambda: [callback(sound[at:at + 2 * blocksize], blocksize, None, None)
+                             for at in range(0, len(sound), 2 * blocksize)]
+    def __enter__(self):
+        threading.Thread(target=self.play).start()
+    def __exit__(self, *_): ...
+
+import pathlib, threading
+sound = memoryview(pathlib.Path("heard.pcm").read_bytes())
+"""
+
+
+def test_a_microphone_is_captioned_until_ctrl_c(home: House, folder: Path) -> None:
+    playing = module(folder, "sounddevice", PLAYED)  # what PortAudio calls, from a thread of its own
+    (folder / "heard.pcm").write_bytes(speech())
+    with subprocess.Popen(
+        command("live", "--device", "3"), cwd=folder, env=environment(home, playing), stdout=subprocess.PIPE
+    ) as live:
+        assert live.stdout is not None
+        first = live.stdout.readline()
+        live.send_signal(signal.SIGINT)
+        rest = live.stdout.read()
+        status = live.wait(timeout=30)
+
+    assert (0, WORDS) == (status, said((first + rest).decode()))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["transcribe", "talk.mp3", "--live", "--diarize"], "--live gives text, srt, vtt"),
+        (["transcribe", "talk.mp3", "--live", "--format", "json"], "--live gives text, srt, vtt"),
+        (["transcribe", "talk.mp3", "--fast"], "--fast goes with --live."),
+        (["live", "talk.mp3"], "is not '-'"),
+    ],
+)
+def test_a_wrong_command_says_what_is_wrong(folder: Path, arguments: list[str], message: str) -> None:
+    done = call(None, folder, *arguments)
+
+    assert 2 == done.returncode
+    assert message in done.stderr.decode()
+
+
+def test_what_cannot_be_heard_fails(home: House, folder: Path) -> None:
+    (folder / "bad.wav").write_bytes(b"no sound at all")
+
+    no_sound = call(home, folder, "transcribe", "bad.wav", "talk.mp3", "--live", "--fast")
+    no_server = run(None, folder, "live", "-", "--base-url", "http://127.0.0.1:9/v1")
+    no_model = run(home, folder, "live", "-", "--model", "no-such-model", given=speech())
+
+    assert [1, 1, 1] == [done.returncode for done in (no_sound, no_server, no_model)]
+    assert b"bad.wav: The file is not audio" in no_sound.stderr
+    assert WORDS == said((folder / "talk.txt").read_text())
+    assert not (folder / "bad.txt").exists()
+    assert b"start one with `qwen-asr-compat serve`, or say --local" in no_server.stderr
+    assert b"no-such-model" in no_model.stderr
+
+
+def test_a_server_can_be_started_for_the_session(home: House, folder: Path) -> None:
+    service = {"DASHSCOPE_API_KEY": "any", "DASHSCOPE_BASE_URL": home.service, "XDG_STATE_HOME": str(folder / "state")}
+
+    done = run(None, folder, "live", "-", "--local", given=speech(), more=service)
+
+    assert (0, WORDS) == (done.returncode, said(done.stdout.decode())), done.stderr
+
+
+def test_a_key_that_is_refused_is_told(folder: Path) -> None:
+    with house(Tones(), api_keys=frozenset({"a-key"})) as guarded:
+        refused = run(guarded, folder, "live", "-", given=speech())
+        taken = run(guarded, folder, "live", "-", given=speech(), more={"OPENAI_API_KEY": "a-key"})
+
+    assert 1 == refused.returncode
+    assert b"401 invalid_api_key: " in refused.stderr
+    assert (0, WORDS) == (taken.returncode, said(taken.stdout.decode()))

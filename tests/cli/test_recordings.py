@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from compat.cli.outputs import plan, put
+from compat.cli.recordings import Unreadable, find
+from compat.cli.sources import NAME
+
+FILES = (
+    "a.wav",
+    "b.MP3",
+    "day1/one.wav",
+    "day1/one.mp3",
+    "day1/notes.txt",
+    "day1/sub/deep.opus",
+    "day2/one.wav",
+    "day3/one.wav",
+    "day2/[1] x.ogg",
+    "day2/.hidden.wav",
+    ".trash/gone.wav",
+)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """FILES below `talks`, a link in a circle, a link to another folder, and one to nowhere."""
+    for name in FILES:
+        (path := tmp_path / "talks" / name).parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    (tmp_path / "talks" / "day1" / "up").symlink_to("..")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "far.flac").write_bytes(b"")
+    (tmp_path / "talks" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "talks" / "broken.m4a").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "pipe")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+ALL = [
+    "talks/a.wav",
+    "talks/b.MP3",
+    "talks/broken.m4a: No such file or directory",
+    "talks/day1/one.mp3",
+    "talks/day1/one.wav",
+    "talks/day1/sub/deep.opus",
+    "talks/day2/[1] x.ogg",
+    "talks/day2/one.wav",
+    "talks/day3/one.wav",
+    "talks/linked/far.flac",
+]
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["talks"], ALL),
+        (["talks/", "./talks", "talks/day1/one.wav"], ALL),
+        (["talks/day2/[1] x.ogg"], ["talks/day2/[1] x.ogg"]),
+        (["talks/d*"], [name for name in ALL if "/day" in name]),
+        (["talks/day?/*.wav"], ["talks/day1/one.wav", "talks/day2/one.wav", "talks/day3/one.wav"]),
+        (["talks/day1/*.*"], ["talks/day1/one.mp3", "talks/day1/one.wav"]),
+        (["talks/day1/notes.txt"], ["talks/day1/notes.txt"]),
+        (["none.wav", "talks/a.wav"], ["none.wav: No such file or directory", "talks/a.wav"]),
+        (["none*"], ["none*: No file matches"]),
+        (["talks/.trash"], ["talks/.trash/gone.wav"]),
+        ([""], ["'': No file is named"]),
+        (["talks/a.wav/x"], ["talks/a.wav/x: Not a directory"]),
+        (["/dev/null"], ["/dev/null: Not a file"]),
+        (["-"], ["-"]),
+        (["https://a.fm/a.mp3"], ["https://a.fm/a.mp3: Addresses are not fetched: download the recording first"]),
+        (["pipe"], ["pipe: A pipe is read as -: … | qwen-asr-compat transcribe -"]),
+    ],
+)
+def test_files_folders_and_patterns(names: list[str], found: list[str]) -> None:
+    met = [f"{one.name}: {one.why}" if isinstance(one, Unreadable) else str(one.path or "-") for one in find(names)]
+
+    assert found == met
+
+
+def test_a_pattern_meets_nothing_twice() -> None:
+    paths = [one for one in find(["talks/**", "talks/**/*.wav"]) if not isinstance(one, Unreadable)]
+
+    assert [name for name in ALL if ": " not in name] == sorted(str(one.path) for one in paths)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_may_not_be_read_is_named(folder: Path) -> None:
+    (folder / "talks" / "day1").chmod(0)
+    found = list(find(["talks"]))
+    (folder / "talks" / "day1").chmod(0o700)
+
+    assert Unreadable("talks/day1", "Permission denied") in found
+
+
+def targets(names: Sequence[str], out: str | None) -> list[str]:
+    with ExitStack() as stack:
+        pieces, _ = plan(names, out, "srt", stack)
+    return [str(piece.target) for piece in pieces]
+
+
+@pytest.mark.parametrize(
+    ("names", "out", "expected"),
+    [
+        (["talks/a.wav"], None, ["talks/a.srt"]),
+        (["talks/day1/one.wav", "talks/day1/one.mp3"], None, ["talks/day1/one.wav.srt", "talks/day1/one.mp3.srt"]),
+        (["talks/day1"], "to", ["to/one.mp3.srt", "to/one.wav.srt", "to/sub/deep.srt"]),
+        (["talks/day1/*.wav", "talks/day2/*.wav"], "to", ["to/one.wav.srt", "to/one.srt"]),
+        (["talks/day2/one.wav", "talks/day3/one.wav"], "to", ["to/day2/one.srt", "to/day3/one.srt"]),
+        (["talks/day1/sub/deep.opus"], "to", ["to/deep.srt"]),
+        (["talks/**/*.opus"], "to", ["to/day1/sub/deep.srt"]),
+        (["talks/a.wav"], "-", ["None"]),
+    ],
+)
+def test_no_two_transcripts_have_one_place(names: list[str], out: str | None, expected: list[str]) -> None:
+    assert expected == targets(names, out)
+
+
+def test_no_command_takes_another_recording_s_transcript_for_its_own(folder: Path) -> None:
+    """Each line is a command of its own, whose transcripts are then there."""
+
+    def asked(*names: str, suffix: str = "srt") -> list[str]:
+        with ExitStack() as stack:
+            pieces, _ = plan([f"talks/{name}" for name in names], "to", suffix, stack)
+        for piece in pieces:
+            assert piece.target
+            put(piece, piece.target, piece.name, force=True)
+        return [piece.target.name for piece in pieces if piece.target]
+
+    for _ in range(2):
+        assert ["one.srt"] == asked("day2/one.wav")
+        assert ["one.2.srt"] == asked("day3/one.wav")
+        assert ["one.txt"] == asked("day3/one.wav", suffix="txt")
+        assert ["one.2.srt", "one.srt"] == asked("day3", "day2/one.wav")
+        assert ["a.srt"] == asked("a.wav")
+        with (folder / "to" / NAME).open("a") as file:
+            file.write('{"transcript": "a.srt", "rec\n[]\n7\n')
+    assert "talks/day2/one.wav\n" == (folder / "to" / "one.srt").read_text()
+
+    (folder / "to" / "one.srt").unlink()
+    assert ["one.2.srt", "one.srt"] == asked("day3/one.wav", "day1/one.wav")[:1] + asked("day2/one.wav")
+
+
+def test_transcripts_that_a_shell_put_beside_their_recordings_are_not_sent(folder: Path) -> None:
+    for name in ("a.txt", "a.wav.srt", "b.json", "alone.txt"):
+        (folder / "talks" / name).write_text("written before")
+    names = [str(path.relative_to(folder)) for path in sorted((folder / "talks").iterdir()) if path.is_file()]
+
+    assert ["talks/a.srt", "talks/alone.txt.srt", "talks/b.srt"] == targets(names, None)
+
+
+NEIGHBOURS = [
+    "a.wav",
+    "a.mp3",
+    "A.flac",
+    "b.ogg",
+    "b",
+    "c.wav",
+    "c.wav.mp3",
+    "d.2024",
+    "d.mp3",
+    "e.dat",
+    "e.bin",
+    "f.wav",
+]
+
+
+def test_the_name_of_a_transcript_does_not_depend_on_what_else_is_asked(folder: Path) -> None:
+    (folder / "near" / "f.mp3").mkdir(parents=True)
+    names = [f"near/{name}" for name in NEIGHBOURS]
+    for name in names:
+        Path(name).write_bytes(b"")
+    together = targets(names, None)
+
+    assert together == [target for name in names for target in targets([name], None)]
+    assert len(names) == len(set(together))
+    assert ["near/c.srt", "near/c.wav.mp3.srt", "near/d.2024.srt", "near/d.srt"] == together[5:9]
+    assert ["near/e.dat.srt", "near/e.bin.srt", "near/f.srt"] == together[9:]
+
+
+def test_a_pattern_does_not_follow_links_out_of_its_folder_or_in_circles(folder: Path) -> None:
+    (folder / "private.wav").write_bytes(b"")
+    (folder / "talks" / "day1" / "top").symlink_to(folder)
+    (folder / "talks" / "day2" / "again").symlink_to("../day1")
+    (folder / "talks" / "day1" / "other").symlink_to("../day2")
+
+    for pattern in ("talks/**/*.wav", "talks/**", "talks/**/one.*", "**/one.wav", "talks/*/**/*.wav"):
+        paths = [one.path for one in find([pattern]) if not isinstance(one, Unreadable) and one.path]
+        assert len(paths) == len({path.resolve() for path in paths})
+        assert folder / "private.wav" not in [path.resolve() for path in paths]
+    linked = [one.path for one in find(["talks/linked/*.flac"]) if not isinstance(one, Unreadable)]
+    assert [Path("talks/linked/far.flac")] == linked

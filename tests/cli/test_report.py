@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compat.cli.outputs import Piece
+from compat.cli.report import Report
+
+
+@pytest.fixture
+def pieces(tmp_path: Path) -> list[Piece]:
+    for name in ("one.wav", "two.wav"):
+        (tmp_path / name).write_bytes(bytes(2_000_000))
+    return [Piece(tmp_path / name, name, tmp_path / f"{name}.txt", 30.0) for name in ("one.wav", "two.wav")]
+
+
+@pytest.mark.parametrize(
+    ("read", "told", "expected"),
+    [
+        (None, False, "0 of 60 s of audio"),
+        (500_000, False, "sending 0.5 of 2.0 MB"),
+        (2_000_000, False, "recognising"),
+        (2_000_000, True, "30 of 60 s of audio"),
+    ],
+)
+def test_a_terminal_is_shown_each_file_s_bytes_and_the_seconds_of_all(
+    pieces: list[Piece],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    read: int | None,
+    told: bool,
+    expected: str,
+) -> None:
+    for name, value in {"FORCE_COLOR": "1", "COLUMNS": "200", "TERM": "xterm"}.items():
+        monkeypatch.setenv(name, value)
+    report = Report(quiet=False, lines=False)
+
+    with report.showing(pieces):
+        if read is not None:
+            report.begun(pieces[0], 2_000_000)(read)
+        if told:
+            report.told(pieces[0], "done")
+
+    assert expected in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("kept", "force", "said"),
+    [
+        (True, False, "The same command continues with the others."),
+        (True, True, "Without --force the same command continues with the others."),
+        (False, False, ""),
+    ],
+)
+def test_a_command_that_was_stopped_says_what_the_next_one_does(
+    capsys: pytest.CaptureFixture[str], kept: bool, force: bool, said: str
+) -> None:
+    Report(quiet=False, lines=False).stopped(3, kept=kept, force=force)
+
+    assert f"Stopped: 0 of 3 done. {said}".strip() == capsys.readouterr().err.strip()

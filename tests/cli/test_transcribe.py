@@ -1,0 +1,154 @@
+"""The command as a stranger runs it, against the whole house."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import srt
+
+from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
+from tests.audio.media import make
+from tests.cli.command import call, run, said
+from tests.house import House, house
+
+WORDS = VOCABULARY[:3]
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[House]:
+    with house(Tones()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for number, name in enumerate(("one.wav", "two.mp3")):
+        make(name.split(".")[1], encode(lay(VOCABULARY[number : number + 3])), 16000, 1, tmp_path / name)
+    return tmp_path
+
+
+def test_a_pattern_s_recordings_get_their_transcripts_beside_them(home: House, folder: Path) -> None:
+    done = run(home, folder, "transcribe", "*.*")
+
+    assert 0 == done.returncode, done.stderr
+    assert list(VOCABULARY[:3]) == said((folder / "one.txt").read_text())
+    assert list(VOCABULARY[1:4]) == said((folder / "two.txt").read_text())
+    assert b"" == done.stdout
+
+
+def test_what_is_there_is_left_alone_unless_forced(home: House, folder: Path) -> None:
+    (folder / "one.srt").write_text("mine")
+
+    first = call(home, folder, "transcribe", "one.wav", "two.mp3", "--format", "srt", "--json")
+    kept = (folder / "one.srt").read_text()
+    forced = call(home, folder, "transcribe", "one.wav", "--format", "srt", "--force", "--quiet")
+
+    lines = {line["output"]: line["status"] for line in map(json.loads, first.stdout.splitlines())}
+    assert {"one.srt": "exists", "two.srt": "done"} == lines
+    assert ("mine", 0, b"", b"") == (kept, forced.returncode, forced.stdout, forced.stderr)
+    assert list(WORDS) == said(" ".join(cue.content for cue in srt.parse((folder / "one.srt").read_text())))
+
+
+def test_standard_input_comes_out_of_standard_output(home: House, folder: Path) -> None:
+    done = run(home, folder, "transcribe", "-", given=(folder / "one.wav").read_bytes())
+
+    assert (0, list(WORDS)) == (done.returncode, said(done.stdout.decode()))
+
+
+def test_two_recordings_never_share_a_transcript(home: House, folder: Path) -> None:
+    (folder / "one.mp3").write_bytes((folder / "two.mp3").read_bytes())
+
+    done = call(home, folder, "transcribe", "one.wav", "one.mp3", "--out", "texts")
+
+    assert 0 == done.returncode, done.stderr
+    assert ["one.mp3.txt", "one.wav.txt"] == sorted(path.name for path in (folder / "texts").glob("*.txt"))
+
+
+def test_speakers_are_named(home: House, folder: Path) -> None:
+    done = call(home, folder, "transcribe", "one.wav", "--diarize", "--out", "-")
+
+    assert (0, ["a:", *WORDS]) == (done.returncode, said(done.stdout.decode())), done.stderr
+
+
+@pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")  # OpenAI's word on its own service
+def test_speech_is_put_into_english(home: House, folder: Path) -> None:
+    done = call(home, folder, "transcribe", "one.wav", "--to", "english", "--out", "-")
+
+    assert 0 == done.returncode, done.stderr
+    assert done.stdout.strip()
+
+
+def test_one_failure_spoils_nothing_but_the_exit_status(home: House, folder: Path) -> None:
+    (folder / "bad.wav").write_bytes(b"no sound at all")
+
+    done = call(home, folder, "transcribe", "bad.wav", "one.wav", "--json")
+
+    assert 1 == done.returncode
+    lines = {line["file"]: line for line in map(json.loads, done.stdout.splitlines())}
+    assert ("failed", "done") == (lines["bad.wav"]["status"], lines["one.wav"]["status"])
+    assert lines["bad.wav"]["error"].startswith("400 invalid_audio: ")
+    assert not (folder / "bad.txt").exists()
+
+
+def test_what_is_missing_of_a_recording_is_said(home: House, folder: Path) -> None:
+    whole = (folder / "one.wav").read_bytes()
+    (folder / "cut.wav").write_bytes(whole[: len(whole) * 2 // 3])
+    read = json.loads(call(home, folder, "transcribe", "cut.wav", "--json").stdout)["truncated"]
+    done = call(home, folder, "transcribe", "cut.wav", "--quiet", "--force")
+
+    assert read["decoded"] == pytest.approx(read["promised"] * 2 / 3, abs=0.05)
+    expected = f"cut.wav: {read['decoded']:.1f} of {read['promised']:.1f} s could be decoded\n"
+    assert (0, expected) == (done.returncode, done.stderr.decode())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["one.wav", "--diarize", "--to", "english"], b"--diarize and --to exclude each other."),
+        (["one.wav", "--out", "film.txt"], b"--out names a folder"),
+        (["one.wav", "--diarize", "--format", "srt"], b"--format srt has no place for speakers"),
+        (["one.wav", "--diarize", "--format", "json"], b"--format json has no place for speakers"),
+        (["one.wav", "--to", "english", "--format", "diarized_json"], b"diarized_json and --to exclude each other."),
+        (["one.wav", "--out", "-", "--json"], b"cannot share standard output"),
+        (["one.wav", "--format", "doc"], b"'doc' is not one of"),
+    ],
+)
+def test_a_wrong_command_says_what_is_wrong(folder: Path, arguments: list[str], message: bytes) -> None:
+    done = call(None, folder, "transcribe", *arguments)
+
+    assert 2 == done.returncode
+    assert message in done.stderr
+
+
+def test_a_server_that_is_not_there_is_told_with_what_to_do(folder: Path) -> None:
+    done = call(None, folder, "transcribe", "one.wav", "--base-url", "http://127.0.0.1:9/v1")
+
+    assert 1 == done.returncode
+    assert b"start one with `qwen-asr-compat serve`, or say --local" in done.stderr
+
+
+def test_a_server_can_be_started_for_the_call(home: House, folder: Path) -> None:
+    service = {"DASHSCOPE_API_KEY": "any", "DASHSCOPE_BASE_URL": home.service, "XDG_STATE_HOME": str(folder / "state")}
+
+    done = run(None, folder, "transcribe", "one.wav", "--local", "--out", "-", more=service)
+
+    assert (0, list(WORDS)) == (done.returncode, said(done.stdout.decode())), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"), [("", {"transcribe", "live"}), ("transcribe --f", {"--format", "--fast", "--force"})]
+)
+def test_shells_complete_commands_and_options(typed: str, offered: set[str]) -> None:
+    script = Path(sys.executable).with_name("qwen-asr-compat")
+    words = f"qwen-asr-compat {typed}"
+    asked = {"_QWEN_ASR_COMPAT_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+
+    done = subprocess.run([script], env={**os.environ, **asked}, capture_output=True, text=True, check=False)
+
+    assert offered <= {line.removeprefix("plain,") for line in done.stdout.splitlines()}

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from compat.config.keys import SCOPES, USUAL, Entry, Keyring, KeysError, distinct, hashed, parse, plain
+
+HASH = hashlib.sha256(b"sk-bob-12345").hexdigest()
+
+LINES: list[tuple[str, list[Entry]]] = [
+    ("", []),
+    ("# nobody\n\n", []),
+    ("alice sk-alice-1", [Entry(name="alice", digest=hashed("sk-alice-1"), scopes=USUAL)]),
+    (f"bob sha256:{HASH}  # bob's", [Entry(name="bob", digest=hashed("sk-bob-12345"))]),
+    (f"bob SHA256:{HASH.upper()}", [Entry(name="bob", digest=hashed("sk-bob-12345"))]),
+    ("prom sk-scraper admin", [Entry(name="prom", digest=hashed("sk-scraper"), scopes=frozenset({"admin"}))]),
+    ("c sk-carol-1 60/minute", [Entry(name="c", digest=hashed("sk-carol-1"), rate="60/minute")]),
+    (
+        "d sk-dora-12 rest,jobs 5/second,concurrency=4",
+        [
+            Entry(
+                name="d",
+                digest=hashed("sk-dora-12"),
+                scopes=frozenset({"rest", "jobs"}),
+                rate="5/second",
+                concurrency=4,
+            )
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "entries"), LINES)
+def test_a_file_is_read_line_by_line(text: str, entries: list[Entry]) -> None:
+    assert entries == parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("alice", "the key of alice should be one key in plain ASCII"),
+        ("alice short", "Line 1: the key of alice should be a key of at least 8 characters"),
+        ('alice "sk-alice-1"', "quotes around it"),
+        ("alice sk-alice-é", "plain ASCII"),
+        (f"alice sha256:{HASH[:60]}", "Line 1: the hash of alice should be sha256: and 64 hexadecimal digits"),
+        ("alice Sha256:sk-alice-1", "the hash of alice should be"),
+        ("alice sha256:abc", "the hash of alice should be"),
+        ("alice sha256:", "the hash of alice should be"),
+        ("\nal/ce sk-alice-1", "Line 2 should be: name, key"),
+        ("alice sk-alice-1 rest 1/second more", "Line 1 should be"),
+        ("alice sk-alice-1 everything", "scopes are rest, realtime, jobs, admin"),
+        ("alice sk-alice-1 rest fast", "limits are such as 60/minute"),
+        ("alice sk-alice-1 rest concurrency=0", "limits are such as"),
+    ],
+)
+def test_a_line_that_cannot_be_used_is_named_without_its_key(text: str, message: str) -> None:
+    with pytest.raises(KeysError, match=message) as caught:
+        parse(text)
+
+    assert "sk-alice" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("alice sk-alice-1\nbob sk-alice-1 admin", "One key stands for alice and bob"),
+        (f"bob sk-bob-12345\ncarol sha256:{HASH}", "One key stands for bob and carol"),
+        ("alice sk-alice-1\nalice sk-alice-1 admin", "One key stands for two lines of alice"),
+        ("alice sk-first-key realtime", "One key stands for key-1 and alice"),
+    ],
+)
+def test_two_entries_never_have_one_key(text: str, message: str) -> None:
+    with pytest.raises(KeysError, match=message):
+        distinct([*plain(["sk-first-key"]), *parse(text)])
+
+
+def test_only_hashes_are_kept() -> None:
+    ring = Keyring([*plain(["sk-first-key"]), *parse("alice sk-alice-1 admin")])
+
+    assert "sk-" not in repr(vars(ring))
+    assert "key-1" == (ring.find("sk-first-key") or plain(["x"])[0]).name
+    assert frozenset({"admin"}) == (ring.find("sk-alice-1") or plain(["x"])[0]).scopes
+    assert ring.find("sk-alice-2") is None
+    assert ring.find("") is None
+
+
+def test_operators_rights_are_given_by_name_only() -> None:
+    assert {"admin"} == SCOPES - plain(["sk-first-key"])[0].scopes

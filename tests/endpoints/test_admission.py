@@ -1,0 +1,147 @@
+"""Overload and the end: what is refused, at once, and what goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx2
+import openai
+import pytest
+from starlette.requests import HTTPConnection
+from starlette.types import Message, Receive, Scope, Send
+
+from compat.emulator.engine import Sentence
+from compat.emulator.engines.scripted import Scripted
+from compat.endpoints.admission import Door, Doorkeeper
+from compat.errors import Overloaded, ServiceUnavailable
+from compat.upstream.shares import Party
+from tests.audio import media
+from tests.house import house
+
+SAID = (Sentence(text="It was the best of times.", begin_ms=100, end_ms=900),)
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return media.make("wav", media.tone(1.0), 16000, 1, tmp_path_factory.mktemp("speech") / "a.wav").read_bytes()
+
+
+def connection(kind: str = "http", method: str = "POST") -> HTTPConnection:
+    return HTTPConnection({"type": kind, "method": method, "headers": [], "state": {"stay": contextlib.ExitStack()}})
+
+
+A, B = (Party(name, alone=False) for name in "ab")
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+def test_a_share_ends_before_the_whole_and_what_leaves_makes_room(kind: str) -> None:
+    door = Door(requests=4, sessions=4)
+    inside = [connection(kind) for _ in range(2)]
+    for each in inside:
+        door.enter(each, A)
+    with pytest.raises(Overloaded, match="allows one caller"):
+        door.enter(connection(kind), A)
+    door.enter(connection(kind), B)
+    door.enter(connection(kind), Party("c", alone=False))
+    with pytest.raises(Overloaded, match="reached its limit") as caught:
+        door.enter(connection(kind), Party("d", alone=False))
+    inside[0].state.stay.close()
+    door.enter(connection(kind), Party("d", alone=False))
+
+    assert ("overloaded", 1.0) == (caught.value.code, caught.value.retry_after)
+    assert {0, 4} == {door.requests.used, door.sessions.used}
+
+
+def test_the_only_caller_may_use_everything() -> None:
+    door = Door(requests=4, sessions=0)
+    for _ in range(4):
+        door.enter(connection(), Party("only"))
+    with pytest.raises(Overloaded, match="reached its limit"):
+        door.enter(connection(), Party("only"))
+
+
+async def test_a_caller_s_share_is_released_with_its_request() -> None:
+    door = Door(requests=1, sessions=1)
+
+    async def app(scope: Scope, _: Receive, __: Send) -> None:
+        door.enter(HTTPConnection(scope), A)
+        assert 1 == door.requests.used
+        raise ConnectionError
+
+    async def receive() -> Message:
+        raise AssertionError
+
+    async def send(_: Message) -> None:
+        raise AssertionError
+
+    for _ in range(2):
+        with pytest.raises(ConnectionError):
+            await Doorkeeper(app)({"type": "http", "method": "POST", "headers": []}, receive, send)
+    assert 0 == door.requests.used
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_what_the_end_cuts_off_is_told_so_unless_its_answer_has_begun(begun: bool) -> None:
+    sent: list[Message] = []
+
+    async def app(_: Scope, __: Receive, send: Send) -> None:
+        if begun:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise asyncio.CancelledError
+
+    async def receive() -> Message:
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        if sent and message["type"] == "http.response.start":
+            raise RuntimeError("as uvicorn has it")
+        sent.append(message)
+
+    with pytest.raises(asyncio.CancelledError) if begun else contextlib.nullcontext():
+        await Doorkeeper(app)({"type": "http", "method": "POST", "headers": []}, receive, send)
+
+    assert (200 if begun else 503) == sent[0]["status"]
+    assert begun or "shutting_down" == json.loads(sent[1]["body"])["error"]["code"]
+
+
+def test_a_server_that_stops_takes_no_new_work() -> None:
+    door = Door(requests=1, sessions=1)
+    door.leaving = True
+
+    with pytest.raises(ServiceUnavailable) as caught:
+        door.enter(connection(), A)
+    door.enter(connection(method="GET"), A)
+
+    assert ("shutting_down", 1.0) == (caught.value.code, caught.value.retry_after)
+
+
+def test_the_sdk_is_told_to_come_again(speech: bytes) -> None:
+    over = threading.Event()
+    with house(Scripted(SAID, before=lambda _: over.wait(60)), max_requests=1) as small:
+        root, client = small.base_url.removesuffix("/v1"), small.client()
+
+        def ask() -> str:
+            return client.audio.transcriptions.create(model="whisper-1", file=("a.wav", speech)).text
+
+        with ThreadPoolExecutor(1) as threads:
+            first = threads.submit(ask)
+            while "compat_requests_under_way 1.0" not in httpx2.get(f"{root}/metrics").text:
+                pass
+            with pytest.raises(openai.InternalServerError) as caught:
+                ask()
+            health = httpx2.get(f"{root}/healthz").status_code
+            over.set()
+
+            assert SAID[0].text == first.result()
+        assert SAID[0].text == ask()
+
+    assert (503, "overloaded", "1") == (
+        caught.value.status_code,
+        caught.value.code,
+        caught.value.response.headers["retry-after"],
+    )
+    assert 200 == health

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+
+from compat.endpoints.not_found import ABSENT, unknown
+from compat.endpoints.paths import canonical
+
+HINTS = [
+    ("/audio/transcriptions", "/v1/audio/transcriptions"),
+    ("/v1/v1/audio/translations", "/v1/audio/translations"),
+    ("/api/v1/audio/transcriptions/", "/v1/audio/transcriptions"),
+    ("/v1/audio/transcriptions/audio/transcriptions", "/v1/audio/transcriptions"),
+    ("/v1/audio/transcriptions/v1/audio/translations", "/v1/audio/translations"),
+    ("/v1/audio/translations/v1/models", "/v1/models"),
+    ("/v1/chat/completions/audio/transcriptions", "/v1/audio/transcriptions"),
+    ("/v1/models/realtime", "/v1/realtime"),
+    ("/V1/Audio/Transcriptions", "/v1/audio/transcriptions"),
+    ("/models/whisper-1", "/v1/models/whisper-1"),
+    ("/v2/realtime", "/v1/realtime"),
+    ("/realtime/client_secrets", "/v1/realtime/client_secrets"),
+]
+
+
+@pytest.mark.parametrize(("path", "meant"), HINTS)
+def test_what_was_probably_meant_is_told(path: str, meant: str) -> None:
+    assert f"There is no GET {path} here, but {meant}: base addresses end in /v1." == unknown("GET", path).message
+
+
+NEAR = [
+    *("/v1/audio/transcription", "/v1/audio/transcribe", "/v1/transcriptions", "/transcriptions", "/v1/transcribe"),
+    *("/inference", "/asr", "/v1/asr", "/api/v1/transcribe", "/v1/v1/audio/transcription", "/stt", "/ASR"),
+]
+
+
+@pytest.mark.parametrize("path", NEAR)
+def test_other_names_of_the_same_are_told_ours(path: str) -> None:
+    assert f"There is no POST {path} here, but /v1/audio/transcriptions." == unknown("POST", path).message
+
+
+@pytest.mark.parametrize("path", ["/v1/audio/translation", "/v1/translate", "/translations"])
+def test_so_are_those_of_translations(path: str) -> None:
+    assert f"There is no POST {path} here, but /v1/audio/translations." == unknown("POST", path).message
+
+
+@pytest.mark.parametrize("sent", ["/openai/deployments/whisper/asr", "/openai/v1/chat/completions", "//v1/nothing/"])
+def test_the_path_is_named_as_it_was_sent(sent: str) -> None:
+    path, _ = canonical(sent)
+
+    assert sent in unknown("POST", path, sent).message
+
+
+@pytest.mark.parametrize(
+    "sent", ["/openai/deployments//audio/transcriptions", "/openai/deployments/audio/translations"]
+)
+def test_a_deployment_without_a_name_is_named(sent: str) -> None:
+    path, _ = canonical(sent)
+
+    assert f"{sent} names no deployment: it goes before /audio." == unknown("POST", path, sent).message
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/audio", "/v1/audio/transcriptions", "/v1/models"])
+def test_nothing_is_guessed(path: str) -> None:
+    assert f"There is no GET {path} here." == unknown("GET", path).message
+
+
+def test_a_long_path_is_not_told_whole() -> None:
+    assert len(unknown("GET", "/" + "a" * 9000 + "/models").message) < 500
+
+
+@pytest.mark.parametrize("start", ABSENT)
+@pytest.mark.parametrize("before", ["/v1", ""])
+@pytest.mark.parametrize("after", ["", "/x_123/y"])
+def test_what_openai_offers_and_this_server_does_not_is_named(before: str, start: str, after: str) -> None:
+    refused = unknown("POST", before + start + after)
+
+    assert "unsupported_endpoint" == refused.code
+    assert f"{before}{start}{after} is not offered" in refused.message
+    assert refused.message.endswith(f"has no {ABSENT[start]}.")
+
+
+@pytest.mark.parametrize("path", ["/v1/filesystem", "/v1/audio/speeches", "/v1/audio"])
+def test_what_only_begins_alike_is_not(path: str) -> None:
+    assert "unknown_url" == unknown("POST", path).code

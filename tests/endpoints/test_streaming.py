@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncGenerator
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from compat.endpoints.streaming import EventStream, SlowJson, kept_alive
+from compat.errors import ServiceFailed
+from tests.servers import serve
+
+BEAT = b": ping\n\n"
+
+
+class Script:
+    """Parts that come when they are let through, one by one; an error among them is raised."""
+
+    def __init__(self, *parts: bytes | Exception) -> None:
+        self._parts = parts
+        self.gate = asyncio.Semaphore(0)
+        self.closed = False
+
+    async def play(self) -> AsyncGenerator[bytes, None]:
+        try:
+            for part in self._parts:
+                await self.gate.acquire()
+                if isinstance(part, Exception):
+                    raise part
+                yield part
+        finally:
+            self.closed = True
+
+
+async def test_beats_fill_the_silence_and_nothing_else() -> None:
+    script = Script(b"one", b"two")
+    heard = kept_alive(script.play(), every=0.01, beat=BEAT)
+
+    assert [BEAT, BEAT] == [await anext(heard), await anext(heard)]
+    script.gate.release()
+    script.gate.release()
+    after = [part async for part in heard if part != BEAT]
+
+    assert [b"one", b"two"] == after
+    assert script.closed
+
+
+async def test_no_beat_comes_before_its_time() -> None:
+    script = Script(b"one", b"two")
+    for _ in range(2):
+        script.gate.release()
+
+    assert [b"one", b"two"] == [part async for part in kept_alive(script.play(), every=60, beat=BEAT)]
+
+
+async def test_an_error_passes_through() -> None:
+    script = Script(ServiceFailed("it failed"))
+    heard = kept_alive(script.play(), every=0.01, beat=BEAT)
+    assert BEAT == await anext(heard)
+    script.gate.release()
+
+    with pytest.raises(ServiceFailed):
+        _ = [part async for part in heard]
+    assert script.closed
+
+
+async def test_closing_ends_the_work() -> None:
+    script = Script(b"one")
+    heard = kept_alive(script.play(), every=0.01, beat=BEAT)
+    await anext(heard)
+    await heard.aclose()
+
+    assert script.closed
+
+
+@pytest.mark.parametrize("kind", [EventStream, SlowJson])
+@pytest.mark.parametrize("fault", [ServiceFailed("it failed"), RuntimeError("a secret")], ids=["known", "unknown"])
+def test_a_fault_after_the_first_part_is_the_last_part(kind: type[EventStream], fault: Exception) -> None:
+    async def broken() -> AsyncGenerator[bytes, None]:
+        yield b" "
+        raise fault
+
+    async def answer(_: Request) -> Response:
+        parts = broken()
+        return kind(await anext(parts), parts, contextlib.AsyncExitStack(), {})
+
+    with serve(Starlette(routes=[Route("/", answer)])) as root:
+        got = httpx2.get(root)
+
+    assert 200 == got.status_code
+    assert kind.media_type in got.headers["content-type"]
+    told = json.loads(got.text.strip().removeprefix("data: "))
+    assert {"message", "type", "param", "code"} == set(told["error"])
+    assert "secret" not in got.text

@@ -1,0 +1,230 @@
+"""What the keeper makes of the jobs that it finds in a store, on a real service with real tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import msgspec
+import pytest
+
+from compat.audio import probe
+from compat.audio.worker import Worker
+from compat.config.settings import Settings
+from compat.dashscope_api import filetrans
+from compat.emulator.app import create_app
+from compat.emulator.engine import Sentence
+from compat.emulator.engines.scripted import Scripted
+from compat.jobs import transitions
+from compat.jobs.janitor import LANES, Keeper
+from compat.jobs.manager import Jobs
+from compat.jobs.opening import open_store
+from compat.jobs.records import Hook, Job, kept
+from compat.jobs.runner import Runs
+from compat.jobs.store import Store
+from compat.transcript import Ask, Request, Transcript
+from compat.transcription.file_tasks import drive
+from compat.transcription.recogniser import Recogniser
+from compat.upstream.http import Account, Service
+from compat.upstream.webhooks import Webhooks
+from tests.audio.media import make
+from tests.jobs.making import a_job
+from tests.servers import serve
+
+SAID = (Sentence(text="The best.", begin_ms=100, end_ms=900),)
+VIEW = Ask(model="whisper-1")
+Look: TypeAlias = Callable[[], Awaitable[Job | None]]
+
+
+class Office:
+    """A keeper at work, and the store that it looks after."""
+
+    def __init__(self, settings: Settings, service: Service, worker: Worker, store: Store) -> None:
+        self.settings = settings
+        self.service = service
+        self.store = store
+        self.recogniser = Recogniser(settings, service, worker)
+        self.runs = Runs(store, self.recogniser, service, name="this process", grace=600)
+        self.jobs = Jobs(settings, self.runs)
+
+    async def see(self, job: Job, *, dead: tuple[str, ...] = ()) -> Look:
+        """Puts `job` into the store and lets the keeper look."""
+        await self.store.open(job)
+        self.runs.spawn(Keeper(self.runs, self.jobs, None).keep(list(dead)))
+        return lambda: self.store.get(job.id)
+
+    def ours(self, **fields: object) -> Job:
+        """A job at this process's service whose holder has been silent for too long."""
+        now = time.time()
+        given = {"service": self.jobs.service(self.settings.dashscope_api_key or ""), "created": now, "due": now - 1}
+        return a_job(**{"holder": "another process", **given, **fields})
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[Office]:
+    with serve(create_app(Scripted(SAID))) as root:
+        settings = Settings(base_url=root, dashscope_api_key="k")
+        service, worker = Service(root, connect_timeout=5, answer_timeout=30, attempts=1), Worker()
+        office = Office(settings, service, worker, open_store(str(tmp_path / "jobs.sqlite")))
+        async with office.runs.open():
+            yield office
+        await office.store.close()
+        await worker.close()
+        await service.close()
+
+
+async def until(look: Look, holds: Callable[[Job | None], bool]) -> Job | None:
+    async with asyncio.timeout(10):
+        while not holds(job := await look()):
+            pass  # each look takes a turn in the store's thread
+    return job
+
+
+class Remembering:
+    def __init__(self) -> None:
+        self.task_id = asyncio.get_running_loop().create_future()
+
+    async def submitting(self) -> None:
+        pass
+
+    async def submitted(self, task_id: str) -> None:
+        self.task_id.set_result(task_id)
+
+
+async def submitted(office: Office, folder: Path) -> tuple[Request, str]:
+    """A task that was submitted by somebody who is not there any more."""
+    path = make("wav", bytes(32000), 16000, 1, folder / "speech.wav")
+    media = probe.header(path)
+    assert media is not None
+    request = Request(model="qwen3-asr-flash-filetrans", surface="filetrans", media=media)
+    owner = Remembering()
+    flow = filetrans.transcribe(request, name="speech.wav", boundary="b0undary", deadline=60)
+    running = asyncio.ensure_future(drive(flow, Account(office.service, "k"), owner))
+    task_id: str = await owner.task_id
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    return request, task_id
+
+
+async def test_a_dead_process_s_task_is_followed_to_its_end(office: Office, tmp_path: Path) -> None:
+    request, task_id = await submitted(office, tmp_path)
+    look = await office.see(office.ours(asked=kept(request), task_id=task_id, state="running"))
+
+    job = await until(look, lambda job: job is not None and not job.under_way)
+
+    assert job is not None
+    assert job.transcript is not None
+    assert ("completed", "The best.", task_id) == (job.state, job.transcript.text, job.transcript.task_id)
+
+
+async def test_a_process_known_to_be_dead_is_not_waited_for(office: Office, tmp_path: Path) -> None:
+    request, task_id = await submitted(office, tmp_path)
+    fresh = office.ours(asked=kept(request), task_id=task_id, state="running", due=time.time() + transitions.LEASE)
+    look = await office.see(fresh, dead=("another process",))
+
+    job = await until(look, lambda job: job is not None and not job.under_way)
+
+    assert job is not None
+    assert "completed" == job.state
+
+
+async def test_a_background_job_whose_audio_is_lost_says_so(office: Office) -> None:
+    look = await office.see(office.ours(views=(VIEW,)))
+
+    job = await until(look, lambda job: job is not None and not job.under_way)
+
+    assert job is not None
+    assert job.failure is not None
+    assert ("failed", "job_lost") == (job.state, job.failure.code)
+
+
+async def test_a_job_that_nobody_can_go_on_with_is_forgotten(office: Office) -> None:
+    await until(await office.see(office.ours()), lambda job: job is None)
+
+
+async def test_a_job_whose_caller_waits_elsewhere_is_left_to_his_process(office: Office) -> None:
+    look = await office.see(office.ours(awaited=time.time() + 60))
+
+    job = await until(look, lambda job: job is not None and job.holder == transitions.NOBODY)
+
+    assert job is not None
+    assert job.under_way
+
+
+async def test_a_job_with_another_key_waits_for_its_caller(office: Office) -> None:
+    look = await office.see(office.ours(service="another account", task_id="task", state="running"))
+
+    job = await until(look, lambda job: job is not None and job.holder == transitions.NOBODY)
+
+    assert job is not None
+    assert transitions.abandoned(job, time.time(), dead=())
+
+
+OLD = [
+    ("a job that nobody took over", {"created": 1.0, "service": "another account", "task_id": "task"}),
+    ("an erased one", {"state": "expired"}),
+]
+
+
+@pytest.mark.parametrize("fields", [fields for _, fields in OLD], ids=[name for name, _ in OLD])
+async def test_what_is_old_is_dropped(office: Office, fields: dict[str, Any]) -> None:
+    await until(await office.see(office.ours(**fields)), lambda job: job is None)
+
+
+async def test_an_answer_is_erased_in_time(office: Office) -> None:
+    done = office.ours(state="completed", transcript=Transcript(text="The best."), until=time.time() - 1)
+    look = await office.see(done)
+
+    job = await until(look, lambda job: job is not None and job.state == "expired")
+
+    assert job is not None
+    assert job.transcript is None
+    assert job.due > time.time()
+
+
+async def test_a_webhook_that_cannot_be_called_is_put_off(office: Office) -> None:
+    hook = Hook("https://caller.example/", 0)
+    look = await office.see(office.ours(state="failed", views=(VIEW,), hooks=(hook,), until=time.time() + 600))
+
+    job = await until(look, lambda job: job is not None and job.hooks[0].tries == 1)
+
+    assert job is not None
+    assert msgspec.structs.replace(hook, tries=1, at=job.due) == job.hooks[0]
+
+
+async def test_one_owner_s_webhooks_leave_room_for_another_s(office: Office) -> None:
+    """Its receiver never answers; it has more of them than there are lanes, and they were due first."""
+    over, called = asyncio.Event(), asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if (await reader.readline()).startswith(b"POST /slow "):
+            await over.wait()
+        else:
+            called.set()
+        writer.close()
+
+    def ended(owner: str, number: int, url: str) -> Job:
+        fields: dict[str, Any] = {"state": "failed", "views": (VIEW,), "hooks": (Hook(url, 0),)}
+        fields |= {"owner": owner, "due": float(number), "until": time.time() + 600}
+        return office.ours(id=f"transcription_{number:032x}", key=f"{owner}{number}", **fields)
+
+    webhooks = Webhooks(b"secret", private=True)
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        root = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        for number in range(2 * LANES):
+            await office.store.open(ended("greedy", number, f"{root}/slow"))
+        await office.store.open(ended("other", 2 * LANES, f"{root}/done"))
+        keeping = office.runs.spawn(Keeper(office.runs, office.jobs, webhooks).keep([]))
+        async with asyncio.timeout(10):
+            await called.wait()
+        waiting = [job.hooks[0].tries for job in await office.store.due(time.time() + 86400) if job.owner == "greedy"]
+        keeping.cancel()
+        over.set()
+        await webhooks.close()
+
+    assert [0] * len(waiting) == waiting

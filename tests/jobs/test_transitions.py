@@ -1,0 +1,215 @@
+"""The life of a job, step by step, on a real store with a clock in the test's hand."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+
+from compat.errors import Conflict, Failure, ServiceFailed, failure
+from compat.jobs import transitions
+from compat.jobs.opening import open_store
+from compat.jobs.records import Hook, Job
+from compat.jobs.store import Store
+from compat.jobs.transitions import LEASE, PAUSES, UNFETCHED, change
+from compat.transcript import Ask, Transcript
+from tests.jobs.making import a_job
+
+SAID = Transcript(text="The best.")
+FAILED = failure(ServiceFailed("it failed"))
+HOUR = 3600.0
+PLAIN = Ask(model="whisper-1")
+SUBTITLES = Ask(model="whisper-1", response_format="srt")
+URL = "https://caller.example/done"
+
+
+@pytest.fixture
+async def store() -> AsyncIterator[Store]:
+    opened = open_store(None)
+    yield opened
+    await opened.close()
+
+
+def opened(holder: str = "first") -> Job:
+    """At second 100."""
+    return a_job(holder=holder, created=100.0, due=100.0 + LEASE)
+
+
+def running(holder: str = "first") -> Job:
+    return must(transitions.renewed(opened(holder), holder, 101.0, "task"))
+
+
+def completed(**fields: object) -> Job:
+    """At second 110."""
+    return must(transitions.ended(msgspec.structs.replace(running(), **fields), SAID, 110.0))
+
+
+def must(job: Job | None) -> Job:
+    assert job is not None
+    return job
+
+
+async def test_killed_while_running(store: Store) -> None:
+    job = await store.open(opened("first"))
+    await change(store, job.id, lambda job: transitions.renewed(job, "first", 101.0, None))
+    await change(store, job.id, lambda job: transitions.renewed(job, "first", 102.0, "task"))
+
+    # the first process is killed; a second one is asked for the same
+    there = await store.open(a_job(key=job.key, holder="second"))
+    assert (job.id, "task", "running") == (there.id, there.task_id, there.state)
+    assert not transitions.abandoned(there, 102.0 + LEASE, dead=())
+    assert transitions.abandoned(there, 102.1 + LEASE, dead=())
+    assert transitions.abandoned(there, 103.0, dead={"first"})
+
+    mine = must(await store.swap(there, transitions.taken(there, "second", 130.0)))
+    assert await store.swap(there, transitions.taken(there, "third", 130.0)) is None
+    ended = must(await change(store, job.id, lambda job: transitions.ended(job, SAID, 140.0)))
+    assert ("completed", SAID, "task", "second") == (ended.state, ended.transcript, ended.task_id, mine.holder)
+
+
+def test_a_holder_who_lost_his_job_changes_nothing() -> None:
+    theirs = transitions.taken(running(), "second", 130.0)
+
+    assert transitions.renewed(theirs, "first", 131.0, "another task") is None
+    assert transitions.freed(theirs, "first", 131.0) is None
+
+
+def test_what_has_ended_does_not_end_again() -> None:
+    cancelled = must(transitions.ended(running(), transitions.CANCELLED, 105.0))
+
+    assert "cancelled" == cancelled.state
+    assert transitions.ended(cancelled, SAID, 110.0) is None
+    assert transitions.renewed(cancelled, "first", 110.0, "task") is None
+    assert transitions.awaited(cancelled, 500.0) is None
+
+
+def test_a_job_that_is_set_free_is_anybody_s_at_once() -> None:
+    free = must(transitions.freed(running(), "first", 102.0))
+
+    assert transitions.abandoned(free, 102.0, dead=())
+
+
+def test_waiting_only_grows() -> None:
+    waited = must(transitions.awaited(running(), 500.0))
+
+    assert 500.0 == waited.awaited
+    assert transitions.awaited(waited, 400.0) is None
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"), [(SAID, "completed"), (FAILED, "failed"), (transitions.CANCELLED, "cancelled")]
+)
+def test_an_answer_waits_a_day_for_its_caller(outcome: Transcript | Failure, state: str) -> None:
+    ended = must(transitions.ended(running(), outcome, 110.0))
+
+    assert (state, 110.0 + UNFETCHED, 110.0 + UNFETCHED) == (ended.state, ended.until, ended.due)
+
+
+# retention, who still waits until when -> until when it is kept, whether it is erased at once
+DELIVERIES = [
+    (HOUR, 0.0, 120.0 + HOUR, False),
+    (0.0, 0.0, 120.0, True),
+    (0.0, 119.0, 120.0, True),
+    (0.0, 130.0, 130.0, False),
+    (0.0, 9999.0, 120.0 + LEASE, False),
+    (HOUR, 130.0, 120.0 + HOUR, False),
+]
+
+
+@pytest.mark.parametrize(("retention", "awaited", "until", "erased"), DELIVERIES)
+def test_after_delivery_its_time_runs(retention: float, awaited: float, until: float, erased: bool) -> None:
+    delivered = must(transitions.delivered(completed(awaited=awaited), 120.0, retention))
+
+    assert (until, erased) == (delivered.until, delivered.transcript is None)
+    assert ("expired" if erased else "completed") == delivered.state
+
+
+def test_what_is_erased_at_once_is_still_told_to_its_webhooks() -> None:
+    job = must(transitions.delivered(completed(hooks=(Hook(URL, 0),)), 120.0, 0.0))
+    assert (None, "completed", 0.0) == (job.transcript, job.state, job.due)
+
+    told = must(transitions.called(job, job.hooks[0], arrived=True, now=121.0))
+    assert told.due == told.until == 120.0
+
+
+def test_a_second_delivery_does_not_prolong_it() -> None:
+    delivered = must(transitions.delivered(completed(), 120.0, HOUR))
+
+    assert transitions.delivered(delivered, 130.0, HOUR) is None
+
+
+def test_what_is_expired_holds_nothing_any_more() -> None:
+    job = transitions.expired(completed(hooks=(Hook(URL, 0),)), 200.0)
+
+    assert (None, None, ()) == (job.transcript, job.failure, job.hooks)
+    assert 200.0 < job.due
+
+
+def test_views_and_webhooks_are_added_once() -> None:
+    job = must(transitions.asked_for(opened(), PLAIN, URL))
+
+    assert transitions.asked_for(job, PLAIN, URL) is None
+    more = must(transitions.asked_for(job, SUBTITLES, URL))
+    assert ((PLAIN, SUBTITLES), (Hook(URL, 0), Hook(URL, 1))) == (more.views, more.hooks)
+    assert job.due == more.due
+
+
+def test_a_webhook_for_what_has_ended_is_due_at_once() -> None:
+    job = must(transitions.asked_for(completed(), PLAIN, URL))
+
+    assert 0.0 == job.due
+
+
+def test_a_webhook_is_called_again_later_and_later_and_then_given_up() -> None:
+    job = completed(hooks=(Hook(URL, 0), Hook(URL, 1)))
+    assert 0.0 == job.due
+    job = must(transitions.called(job, job.hooks[0], arrived=True, now=111.0))
+    assert (Hook(URL, 1),) == job.hooks
+
+    now, waits = 111.0, []
+    while job.hooks:
+        job = must(transitions.called(job, job.hooks[0], arrived=False, now=now))
+        waits.append(job.due - now)
+        now = job.due
+    assert [*PAUSES] == waits[:-1]
+    assert job.until == job.due
+
+
+def test_one_webhook_s_failures_do_not_hurry_the_others() -> None:
+    first, second = Hook(URL, 0), Hook(URL, 1)
+    job = must(transitions.called(completed(hooks=(first, second)), first, arrived=False, now=111.0))
+    job = must(transitions.called(job, second, arrived=True, now=112.0))
+
+    assert 111.0 + PAUSES[0] == job.due
+    assert transitions.called(job, first, arrived=True, now=113.0) is None
+
+
+async def test_of_changes_made_at_once_none_is_lost(store: Store) -> None:
+    job = await store.open(opened())
+    seen: list[Job] = []
+
+    def late(now: Job) -> Job | None:
+        seen.append(now)
+        return transitions.awaited(now, 900.0)
+
+    await change(store, job.id, lambda job: transitions.renewed(job, "first", 101.0, "task"))
+    changed = must(await change(store, job.id, late))
+
+    assert ("task", 900.0) == (changed.task_id, changed.awaited)
+    assert await change(store, "another", late) is None
+    assert 1 == len(seen)
+
+
+def test_a_job_is_shared_by_a_bounded_number_of_requests() -> None:
+    job, urls = opened(), [f"{URL}/{number}" for number in range(transitions.MOST_VIEWS + 1)]
+    for url in urls[:-1]:
+        job = must(transitions.asked_for(job, PLAIN, url))
+    with pytest.raises(Conflict):
+        transitions.asked_for(job, PLAIN, urls[-1])
+    for number in range(transitions.MOST_VIEWS - 1):
+        job = must(transitions.asked_for(job, msgspec.structs.replace(PLAIN, ignored=(str(number),)), None))
+    with pytest.raises(Conflict):
+        transitions.asked_for(job, SUBTITLES, None)
+
+    assert transitions.asked_for(job, PLAIN, urls[0]) is None

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from compat.observability.entry import Entry
+from compat.observability.metrics import Metrics
+
+DONE: dict[str, Any] = {
+    "request_id": "r",
+    "method": "POST",
+    "path": "/v1/audio/transcriptions",
+    "status": 200,
+    "ms": 1500.0,
+    "caller": "alice",
+    "model": "qwen3-asr-flash",
+    "audio_seconds": 1000.0,
+}
+SESSION = {
+    "caller": "alice",
+    "model": "qwen3-asr-flash-realtime",
+    "audio_seconds": 1000.0,
+    "dialect": "ga",
+    "code": 1000,
+    "seconds": 3.0,
+    "items": 2,
+    "corrections": 1,
+    "reconnections": 0,
+}
+LINES: list[tuple[dict[str, Any], list[str]]] = [
+    (
+        DONE,
+        [
+            'compat_requests_total{caller="alice",error="",method="POST",path="/v1/audio/transcriptions",status="200"}',
+            'compat_audio_seconds_total{caller="alice",model="qwen3-asr-flash"} 1000.0',
+            'compat_cost_dollars_total{caller="alice",model="qwen3-asr-flash"} 0.032',
+            'compat_request_seconds_sum{path="/v1/audio/transcriptions"} 1.5',
+        ],
+    ),
+    (
+        {**DONE, "path": "/v1/audio/transcriptions/transcription_17", "method": "GET"},
+        ['path="/v1/audio/transcriptions"'],
+    ),
+    ({**DONE, "path": "/v1/made/up"}, ['path="other"']),
+    (
+        {**DONE, "upload_ms": 250.0, "render_ms": 20.0},
+        ['compat_stage_seconds_sum{stage="upload"} 0.25', 'compat_stage_seconds_sum{stage="render"} 0.02'],
+    ),
+    (
+        {**DONE, "first_delta_ms": 500.0, "final_ms": 1250.0},
+        ['compat_first_delta_seconds_sum{kind="stream"} 0.5', 'compat_final_seconds_sum{kind="stream"} 1.25'],
+    ),
+    ({**DONE, "status": 400, "error": "invalid_audio"}, ['error="invalid_audio"']),
+]
+
+
+@pytest.mark.parametrize(("line", "told"), LINES)
+def test_a_request_s_log_line_is_what_is_counted(line: dict[str, Any], told: list[str]) -> None:
+    metrics = Metrics(region="beijing", prices={})
+    metrics.request(Entry(**line))
+
+    said = metrics.text().decode()
+    assert [part for part in told if part not in said] == []
+
+
+def test_a_failed_request_costs_nothing() -> None:
+    metrics = Metrics(region="beijing", prices={})
+    metrics.request(Entry(**{**DONE, "status": 502}))
+
+    assert "compat_cost_dollars_total{" not in metrics.text().decode()
+
+
+def test_a_session_s_log_line_and_watched_figures_are_told() -> None:
+    metrics = Metrics(region="beijing", prices={})
+    metrics.session(SESSION)
+    metrics.watch("requests_under_way", "Requests.", lambda: 7)
+
+    said = metrics.text().decode()
+    assert 'compat_sessions_total{code="1000",dialect="ga"} 1.0' in said
+    assert "compat_session_corrections_total 1.0" in said
+    assert "compat_requests_under_way 7.0" in said
+    assert 'compat_audio_seconds_total{caller="alice",model="qwen3-asr-flash-realtime"} 1000.0' in said
+    assert 'compat_cost_dollars_total{caller="alice",model="qwen3-asr-flash-realtime"} 0.047' in said
+
+
+def test_jobs_waits_and_the_loop_s_lag_are_counted() -> None:
+    metrics = Metrics(region="beijing", prices={})
+    metrics.job("begun")
+    metrics.lag(0.015)
+    metrics.first_delta("live", 0.3)
+    metrics.final("live", 0.6)
+
+    said = metrics.text().decode()
+    assert 'compat_jobs_total{state="begun"} 1.0' in said
+    assert 'compat_loop_lag_seconds_bucket{le="0.01"} 0.0' in said
+    assert 'compat_first_delta_seconds_sum{kind="live"} 0.3' in said
+    assert 'compat_final_seconds_sum{kind="live"} 0.6' in said
+
+
+def test_what_callers_choose_makes_no_labels() -> None:
+    metrics = Metrics(region="beijing", prices={})
+    for number in range(100):
+        name = f"qwen3-asr-flash-realtime-2026-01-{number:02}"
+        metrics.session({**SESSION, "code": 4000 + number, "model": name, "audio_seconds": 0.0})
+        metrics.request(
+            Entry(**{**DONE, "path": f"/v1/{number}", "model": name, "status": 404, "error": "model_not_found"})
+        )
+
+    said = metrics.text().decode()
+    assert 'compat_sessions_total{code="application",dialect="ga"} 100.0' in said
+    assert "2026-01" not in said
+    assert 'path="other",status="404"} 100.0' in said

@@ -1,0 +1,208 @@
+"""The bound on connections, and which idle one is closed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+import stamina
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from compat.server.connections import SPARE, YOUNG, Connections, Place, fitting
+from tests.server.stage import Wire, connected
+from tests.servers import serve
+
+
+class Crowded:
+    """Connections to a server that takes `most`, and those that were cut off."""
+
+    def __init__(self, most: int, spared: str = "") -> None:
+        self.all = Connections(most, lambda host: host == spared)
+        self.now = 0.0
+        self.cut: list[int] = []
+        self.places: list[Place] = []
+
+    def come(self, host: str, *, busy: bool = False) -> Place:
+        number = len(self.places)
+        self.places.append(self.all.enter(host, lambda: self.cut.append(number), self.now))
+        if busy:
+            self.all.busy(self.places[-1])
+        return self.places[-1]
+
+
+def test_the_oldest_idle_one_yields_when_it_has_been_idle_for_a_while() -> None:
+    crowd = Crowded(4)
+    for host in "abcd":
+        crowd.come(host)
+    crowd.all.busy(crowd.places[0])
+    crowd.now = YOUNG
+    crowd.all.idle(crowd.places[0], crowd.now)
+
+    assert [False, False, False] == [crowd.come(host).surplus for host in "efg"]
+    assert [1, 2, 3] == crowd.cut
+    assert crowd.come("h").surplus  # all that are left may be about to ask
+    crowd.now = 2 * YOUNG
+    assert not crowd.come("i").surplus
+    assert [1, 2, 3, 0] == crowd.cut
+
+
+def test_one_address_has_half_and_its_own_yield_to_it() -> None:
+    crowd = Crowded(8)
+    for _ in range(4):
+        crowd.come("2001:db8::1")
+    crowd.now = YOUNG
+    crowd.come("b")
+    assert not crowd.come("2001:db8::2").surplus  # the same household
+    assert [0] == crowd.cut
+    for place in crowd.places:
+        crowd.all.busy(place)
+
+    assert crowd.come("2001:db8::3").surplus
+    assert [False] * 3 == [crowd.come("c", busy=True).surplus for _ in range(3)]
+
+
+def test_a_trusted_proxy_has_all() -> None:
+    crowd = Crowded(8, spared="proxy")
+
+    assert [False] * 8 + [True] == [crowd.come("proxy", busy=True).surplus for _ in range(9)]
+
+
+def test_of_many_addresses_the_one_with_the_most_yields() -> None:
+    crowd = Crowded(6)
+    for host in "abbbcd":
+        crowd.come(host)
+    crowd.now = YOUNG
+    crowd.come("e")
+
+    assert [1] == crowd.cut
+
+
+def test_those_beyond_the_bound_are_few() -> None:
+    crowd = Crowded(1)
+    crowd.come("a", busy=True)
+    for number in range(100):
+        crowd.come(str(number), busy=number % 2 == 0)
+
+    assert 1 + SPARE == len(crowd.all)
+    assert 100 - SPARE == len(crowd.cut) == len({*crowd.cut})
+
+
+def test_a_closed_connection_frees_its_place() -> None:
+    crowd = Crowded(2)
+    places = [crowd.come(str(number), busy=number % 2 == 0) for number in range(10)]
+    for place in places * 2:
+        crowd.all.leave(place)
+
+    assert 0 == len(crowd.all)
+    assert not crowd.all._count  # noqa: SLF001 - addresses that were here once
+    assert not crowd.all._idle  # noqa: SLF001
+    assert not crowd.come("a").surplus
+
+
+@pytest.mark.parametrize(
+    ("most", "bounds", "fitted"),
+    [(4096, (1000, 512), [1000, 512]), (480, (1000, 512), [317, 162]), (40, (10, 30), [10, 30]), (1, (9, 1), [1, 1])],
+)
+def test_work_is_bounded_so_that_there_are_connections_for_all_of_it(
+    most: int, bounds: tuple[int, ...], fitted: list[int]
+) -> None:
+    assert fitted == fitting(most, *bounds)
+
+
+async def whole(request: Request) -> Response:
+    return PlainTextResponse(await request.body())
+
+
+async def live(socket: WebSocket) -> None:
+    await socket.accept()
+    await socket.receive()
+
+
+APP = Starlette(
+    routes=[Route("/", whole, methods=["GET", "POST"]), Route("/healthz", whole), WebSocketRoute("/live", live)]
+)
+UPGRADE = (
+    b"GET /live HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+    b"sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+HOLDING = {
+    "nothing": b"",
+    "half a head": b"GET / HT",
+    "half a body": b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\na",
+    "a session": UPGRADE,
+}
+
+
+def ask(port: int, path: bytes) -> tuple[int, str]:
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(b"GET %s HTTP/1.1\r\nhost: x\r\n\r\n" % path)
+        client.settimeout(10)
+        head, _, body = client.recv(65536).partition(b"\r\n\r\n")
+    return int(head[9:12]), json.loads(body)["error"]["code"] if body else ""
+
+
+@contextlib.contextmanager
+def crowd(port: int, sent: bytes, count: int) -> Iterator[list[socket.socket]]:
+    with contextlib.ExitStack() as stack:
+        clients = []
+        for _ in range(count):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+            with contextlib.suppress(ConnectionError):  # those before it may have to yield
+                client.sendall(sent)
+            clients.append(client)
+        yield clients
+
+
+async def test_the_rest_of_a_body_after_its_answer_yields() -> None:
+    connections, wire = Connections(1), Wire()
+    async with connected(APP, wire, connections) as (protocol, loop):
+        protocol.data_received(HOLDING["half a body"].replace(b"/", b"/nowhere", 1))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        await loop.until(YOUNG)
+        place = connections.enter("b", lambda: None, loop.now)
+
+    assert wire.told.startswith(b"HTTP/1.1 404 ")
+    assert (False, True) == (place.surplus, wire.aborted)
+
+
+@pytest.mark.parametrize("sent", HOLDING.values(), ids=HOLDING)
+def test_health_answers_however_many_hold_connections_and_they_are_few(sent: bytes) -> None:
+    connections = Connections(20)
+    with serve(APP, connections=connections) as root:
+        port = int(root.rpartition(":")[2])
+        with crowd(port, sent, 120):
+            for _ in range(5):
+                assert (200, "") == ask(port, b"/healthz")
+            open_at_most = len(connections)
+            if sent in (HOLDING["half a body"], UPGRADE):  # the others yield
+                assert (503, "overloaded") == ask(port, b"/")
+        for attempt in stamina.retry_context(on=AssertionError, attempts=100, timeout=10, wait_max=0.1):
+            with attempt:
+                assert (200, "") == ask(port, b"/")
+
+    assert open_at_most <= 20 + SPARE
+    assert 0 == len(connections)
+
+
+def test_as_many_connections_are_taken_as_leave_files_for_their_work() -> None:
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (100, {})); "
+        "from compat.server.connections import room; print(room())"
+    )
+    told = [
+        int(subprocess.run([sys.executable, "-c", code.format(hard)], capture_output=True, check=True).stdout)
+        for hard in (200, 1024, 20_000)
+    ]
+
+    assert [68, 480, 4096] == told

@@ -1,0 +1,130 @@
+"""Live callers that send very many very short frames, and read nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from uvicorn._types import ASGIReceiveEvent
+from uvicorn.server import ServerState
+
+from compat.server.run import config
+from compat.server.websocket import FRAMES, SOME, Protocol
+from tests.server.stage import Wire
+from tests.server.test_websocket import OPEN, echo
+from tests.servers import serve
+
+ZERO = bytes(4)
+PING, TEXT, EMPTY = b"\x89\x80" + ZERO, b"\x81\x81" + ZERO + b"a", b"\0\x80" + ZERO
+GOODBYE = b"\x88\x82" + ZERO + (1000).to_bytes(2)
+
+
+class Watched(Protocol):
+    """Notes how much waited at most, for the application and for the client."""
+
+    waiting = 0
+    untaken = 0
+
+    async def receive(self) -> ASGIReceiveEvent:
+        type(self).waiting = max(self.waiting, self.queue.qsize())
+        return await super().receive()
+
+    def handle_ping(self) -> None:
+        super().handle_ping()
+        type(self).untaken = max(self.untaken, self.transport.get_write_buffer_size())
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with serve(Starlette(routes=[WebSocketRoute("/echo", echo)]), ws=Watched) as root:
+        yield int(root.rpartition(":")[2])
+
+
+def opened(port: int) -> socket.socket:
+    client = socket.create_connection(("127.0.0.1", port), timeout=20)
+    client.sendall(OPEN)
+    assert client.recv(65536).startswith(b"HTTP/1.1 101 ")
+    return client
+
+
+def heard(client: socket.socket, size: int) -> bytes:
+    told = b""
+    while len(told) < size:
+        told += (part := client.recv(65_536))
+        assert part, told[-100:]
+    return told
+
+
+# the frame that is sent repeatedly, the reply to each
+FLOODS = {"messages": (TEXT, b"\x81\x01a"), "pings": (PING, b"\x8a\0"), "both": (PING + TEXT, b"\x8a\0\x81\x01a")}
+
+
+@pytest.mark.parametrize("count", [1, 10_000])
+@pytest.mark.parametrize(("frame", "answer"), FLOODS.values(), ids=FLOODS)
+def test_few_frames_wait_however_many_come_and_all_are_answered(
+    port: int, frame: bytes, answer: bytes, count: int
+) -> None:
+    Watched.waiting = 0
+    with opened(port) as client:
+        threading.Thread(target=client.sendall, args=(frame * count,)).start()
+        told = heard(client, count * len(answer))
+
+    assert (count, count) == tuple(told.count(part) for part in (answer[:2], answer[-2:]))
+    assert Watched.waiting <= FRAMES + SOME // len(TEXT)
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_frames_are_the_same_in_any_pieces(port: int, size: int) -> None:
+    answers = [b"\x81\x01a", b"\x8a\0", b"\x8a\0", b"\x81\x02bc"]
+    sent = TEXT + PING + b"\x01\x81" + ZERO + b"b" + EMPTY * 40 + PING + b"\x80\x81" + ZERO + b"c"
+    with opened(port) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for at in range(0, len(sent), size):
+            client.sendall(sent[at : at + size])
+        told = heard(client, sum(map(len, answers)))
+
+    assert sorted(answers) == sorted(frames(told))
+
+
+def frames(told: bytes) -> Iterator[bytes]:
+    while told:
+        yield told[: 2 + told[1]]
+        told = told[2 + told[1] :]
+
+
+def test_a_client_that_pings_and_never_reads_takes_no_memory(port: int) -> None:
+    Watched.untaken = 0
+    ping = b"\x89\xfd" + ZERO + b"a" * 125
+    with opened(port) as client:
+        client.sendall(ping * 100_000)
+        client.sendall(b"\x89\x81" + ZERO + b"z" + GOODBYE)
+        told = b"".join(iter(lambda: client.recv(65_536), b""))
+
+    assert Watched.untaken < 1 << 20
+    assert told.endswith(b"\x8a\x01z\x88\x02\x03\xe8")
+
+
+@pytest.mark.parametrize("pings", [1, 2, 3])
+@pytest.mark.parametrize("apart", [True, False])
+async def test_the_last_ping_and_the_close_are_answered_once_the_client_reads(pings: int, apart: bool) -> None:
+    wire, app = Wire(), Starlette(routes=[WebSocketRoute("/echo", echo)])
+    session = Protocol(config(app), ServerState(), {}, asyncio.get_running_loop())
+    session.connection_made(wire)
+    session.data_received(OPEN)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert session.handshake_complete
+    session.pause_writing()
+    sent = [PING] * (pings - 1) + [b"\x89\x81" + ZERO + b"z", GOODBYE]
+    for part in sent if apart else [b"".join(sent)]:
+        session.data_received(part)
+    session.resume_writing()
+    session.connection_lost(None)
+    await asyncio.gather(*session.tasks)
+
+    assert wire.told.endswith(b"\x8a\x01z\x88\x02\x03\xe8")

@@ -1,0 +1,298 @@
+"""The local engine of a server without a key: private, restarted when it dies, removed without a trace."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import select
+import signal
+import stat
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from compat import processes as children
+from compat.config.variables import SettingsError
+from compat.emulator.engines.tones import VOCABULARY, encode, lay
+from compat.errors import ServiceUnavailable
+from compat.server.local_engine import LocalEngine, pause
+from tests.audio.media import make
+from tests.cli.test_main import started
+from tests.emulator.laptop import GENERATION
+
+WORDS = VOCABULARY[:5]
+LIVE = {"type": "transcription", "audio": {"input": {"transcription": {"model": "whisper-1", "language": "zh"}}}}
+ENGINE = b"compat.emulator.child"
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> Path:
+    return make("mp3", encode(lay(WORDS)), 16000, 1, tmp_path / "words.mp3")
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Path:
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    return folder
+
+
+def engines_of(process: int) -> list[int]:
+    """The children that are engines; no child is a zombie."""
+    children = Path(f"/proc/{process}/task").glob("*/children")
+    found = {int(child) for path in children for child in path.read_text().split()}
+    assert not [child for child in found if ") Z " in Path(f"/proc/{child}/stat").read_text()]
+    return [child for child in found if ENGINE in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def socket_of(process: int) -> Path:
+    """The Unix socket that a process listens on; it listens on no port."""
+    inodes = {str(path.readlink())[8:-1] for path in Path(f"/proc/{process}/fd").iterdir() if path.is_symlink()}
+    ports = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    assert not [row for row in ports if row[3] == "0A" and row[9] in inodes]
+    rows = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
+    [path] = {row[7] for row in rows if row[6] in inodes and len(row) > 7}
+    return Path(path)
+
+
+def through(path: Path) -> httpx2.Client:
+    """A client that reaches an engine by its socket."""
+    return httpx2.Client(base_url="http://localhost", transport=httpx2.HTTPTransport(uds=str(path)))
+
+
+def transcribed(base: str, path: Path, **fields: str) -> httpx2.Response:
+    asked = {"model": "whisper-1", **fields}
+    return httpx2.post(f"{base}/audio/transcriptions", data=asked, files={"file": path.read_bytes()}, timeout=60)
+
+
+def waiting(holds: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if holds():
+            return
+        select.select([], [], [], 0.05)
+    raise AssertionError("it never held")
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="looks at processes as Linux shows them")
+def test_the_engine_is_the_servers_alone_and_outlived(words: Path, spool: Path) -> None:
+    settings = {"COMPAT_API_KEYS": "callers-key-1", "COMPAT_SPOOL": str(spool)}
+    with started("serve", "--port", "0", "--engine", "tones", **settings) as (process, said):
+        base = re.search(r"http://127\S+/v1", said[0])
+        assert base is not None
+        ready = base[0].removesuffix("/v1") + "/readyz"
+        with httpx2.Client(headers={"authorization": "Bearer callers-key-1"}, trust_env=False, timeout=60) as http:
+
+            def transcribe(response_format: str = "json") -> str:
+                asked = {"model": "whisper-1", "response_format": response_format}
+                answer = http.post(f"{base[0]}/audio/transcriptions", data=asked, files={"file": words.read_bytes()})
+                return str(answer.raise_for_status().json()["text"])
+
+            assert list(WORDS) == transcribe("diarized_json").lower().strip(".").split()  # by a file task: on disk
+            [folder] = spool.glob("*/engine")
+            assert 0o700 == stat.S_IMODE(folder.stat().st_mode)
+            assert {0o600} == {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+
+            asked = {"model": "whisper-1", "language": "zh", "prompt": "Ada", "response_format": "verbose_json"}
+            answer = http.post(f"{base[0]}/audio/transcriptions", data=asked, files={"file": words.read_bytes()})
+            assert ("tones", "english") == (answer.json()["dashscope"]["engine"], answer.json()["language"])
+            assert "language,prompt" == answer.headers["x-compat-ignored"]
+            assert "tones" == answer.headers["x-compat-engine"]
+            assert {"engine": "tones", "languages": ["en"]} == http.get(f"{base[0]}/models").json()["dashscope"]
+            secret = http.post(f"{base[0]}/realtime/client_secrets", json={"session": LIVE}).json()
+            assert "tones" == secret["session"]["dashscope"]["engine"]
+            assert ["transcription.language"] == secret["session"]["dashscope"]["ignored"]
+
+            [first] = engines_of(process.pid)
+            socket = socket_of(first)
+            assert 0o700 == stat.S_IMODE(socket.parent.stat().st_mode)
+            with through(socket) as engine:
+                control = engine.get("/emulator/requests"), engine.post("/emulator/faults", json=[])
+                assert [404, 404] == [answer.status_code for answer in control]
+                guessed = {"authorization": "Bearer local"}
+                assert 401 == engine.get("/api/v1/tasks", headers=guessed).status_code
+                rebound = {"host": "page.example", **guessed}
+                assert 421 == engine.post(GENERATION, headers=rebound, json={}).status_code
+
+            os.kill(first, signal.SIGTERM)  # no signal to all ends it before the server has done its work
+            os.kill(first, signal.SIGKILL)
+            assert list(WORDS) == transcribe().lower().strip(".").split()
+            waiting(lambda: http.get(ready).status_code == 200)
+            assert [first] != engines_of(process.pid)
+
+    assert [] == list(spool.iterdir())
+    assert not socket.parent.exists()
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes as Linux shows them")
+def test_a_file_task_outlives_the_engine_that_began_it(words: Path, spool: Path) -> None:
+    with started("serve", "--port", "0", "--engine", "tones", COMPAT_SPOOL=str(spool)) as (process, said):
+        base = re.findall(r"http://127\S+/v1", said[0])[0]
+        asked = {"model": "whisper-1", "response_format": "srt", "background": "true"}
+        files = {"file": words.read_bytes()}
+        job = httpx2.post(f"{base}/audio/transcriptions", data=asked, files=files, timeout=60).json()
+
+        def told() -> httpx2.Response:
+            return httpx2.get(f"{base}/audio/transcriptions/{job['id']}", timeout=60)
+
+        waiting(lambda: bool(list(spool.glob("*/engine/*"))))
+        os.kill(engines_of(process.pid)[0], signal.SIGKILL)
+        waiting(lambda: told().status_code != 202)
+        done = told()
+
+    assert all(word in done.text.lower() for word in WORDS), done.text
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux to watch a process that is nobody's child")
+def test_the_engine_and_its_files_go_when_the_server_is_killed(words: Path, spool: Path) -> None:
+    with started("serve", "--port", "0", "--engine", "tones", COMPAT_SPOOL=str(spool)) as (process, said):
+        base = re.search(r"http://127\S+/v1", said[0])
+        assert base is not None
+        transcribed(base[0], words, response_format="diarized_json").raise_for_status()
+        assert list(spool.glob("*/engine/*"))
+        [child] = engines_of(process.pid)
+        socket = socket_of(child)
+        watched = os.pidfd_open(child)
+        process.kill()
+        ended = select.select([watched], [], [], 10)[0]
+
+    assert ended
+    assert [] == list(spool.glob("*/engine"))
+    assert not socket.parent.exists()
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes as Linux shows them")
+def test_a_key_of_its_own_that_no_list_of_processes_shows(tmp_path: Path) -> None:
+    with contextlib.closing(LocalEngine("tones")) as engine, contextlib.closing(LocalEngine("tones")) as other:
+        engine.start(tmp_path / "engine", 1 << 20, fetches=False)
+        told = [
+            Path(f"/proc/{child}/{name}").read_bytes()
+            for child in engines_of(os.getpid())
+            for name in ("cmdline", "environ")
+        ]
+
+    assert engine.key != other.key
+    assert not [text for text in told if engine.key.encode() in text]
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes as Linux shows them")
+def test_an_engine_that_was_killed_is_in_trouble_until_the_next_one_is_ready(tmp_path: Path) -> None:
+    with contextlib.closing(LocalEngine("tones")) as engine:
+        engine.start(tmp_path / "engine", 1 << 20, fetches=False)
+        waiting(lambda: not engine.trouble)
+        [child] = engines_of(os.getpid())
+        os.kill(child, signal.SIGKILL)
+        waiting(lambda: bool(engine.trouble))
+        engine.check()
+        waiting(lambda: not engine.trouble)
+        with through(engine.path) as http:
+            answer = http.get("/api/v1/tasks", headers={"authorization": f"Bearer {engine.key}"})
+
+    assert 200 == answer.status_code
+
+
+def test_where_temporary_files_have_long_paths_the_socket_lies_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("long" * 20)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    with contextlib.closing(LocalEngine("tones")) as engine:
+        assert engine.path.is_socket()
+
+    assert [] == list(long.iterdir())
+    assert not engine.path.parent.exists()
+
+
+def test_the_socket_never_looks_unused(tmp_path: Path) -> None:
+    with contextlib.closing(LocalEngine("tones")) as engine:
+        os.utime(engine.path, (0, 0))
+        engine.start(tmp_path / "engine", 1 << 20, fetches=False)
+        waiting(lambda: engine.path.stat().st_atime > 0)
+
+
+def test_where_no_socket_can_be_made_the_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    with pytest.raises(SettingsError, match="TMPDIR"):
+        LocalEngine("tones")
+
+
+def unable(engine: LocalEngine) -> ServiceUnavailable | None:
+    try:
+        engine.check()
+    except ServiceUnavailable as exc:
+        return exc
+    return None
+
+
+def test_an_engine_that_cannot_start_is_tried_more_and_more_slowly(tmp_path: Path) -> None:
+    with contextlib.closing(LocalEngine("nonsense")) as engine:
+        engine.start(tmp_path / "engine", 1 << 20, fetches=False)
+        waiting(lambda: unable(engine) is not None)
+        refused = unable(engine)
+
+    assert refused is not None
+    assert refused.retry_after is not None
+    assert engine.trouble
+
+
+@pytest.fixture
+def modelless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Children find a moonshine-voice package without its model."""
+    package = tmp_path / "site" / "moonshine_voice"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(package.parent))
+    children.places.cache_clear()
+    yield
+    children.places.cache_clear()
+
+
+@pytest.mark.usefixtures("modelless")
+def test_an_engine_without_its_model_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with contextlib.closing(LocalEngine("moonshine")) as engine:
+        engine.start(tmp_path / "engine", 1 << 20, fetches=False)
+        waiting(lambda: unable(engine) is not None)
+        refused = unable(engine)
+        assert "lacks its model" in engine.trouble
+
+    assert refused is not None
+    assert "lacks its model" in refused.message
+    fields = [getattr(record, "fields", {}) for record in caplog.records]
+    assert [told for told in fields if "lacks its model" in (told.get("cause") or "")]
+
+
+@pytest.mark.usefixtures("modelless")
+def test_the_emulator_does_not_start_without_its_model() -> None:
+    done = subprocess.run(children.command("emulator", "--port", "0"), capture_output=True, text=True, timeout=60)
+
+    assert 1 == done.returncode
+    assert "lacks its model" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes as Linux shows them")
+def test_between_restarts_the_time_told_is_that_of_the_next_ready_engine(tmp_path: Path) -> None:
+    with contextlib.closing(LocalEngine("tones")) as engine:
+        engine.start(tmp_path / "engine", 1 << 20, fetches=False)
+        for _ in range(2):
+            waiting(lambda: not engine.trouble)
+            os.kill(engines_of(os.getpid())[0], signal.SIGKILL)
+            waiting(lambda: bool(engine.trouble))
+        told = []
+        while (refused := unable(engine)) is not None:
+            told.append((refused.message, refused.retry_after))
+            select.select([], [], [], 0.05)
+
+    assert "The local engine has ended and is being restarted." == told[0][0]
+    assert "The local engine is loading its model." == told[-1][0]
+    assert told[0][1] is not None
+    assert 1.0 < told[0][1] < pause(2) + 10
+
+
+def test_the_pauses_between_starts() -> None:
+    assert [0, 1, 2, 4, 8, 16, 30, 30] == [pause(deaths) for deaths in range(1, 9)]

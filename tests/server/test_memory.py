@@ -1,0 +1,183 @@
+"""The memory of long live messages: each caller has a share, and a message that has begun must end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable
+from typing import cast
+
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
+from uvicorn.server import ServerState
+
+from compat.server.connections import Connections
+from compat.server.memory import FREE, Memory
+from compat.server.run import LARGEST_FRAME, PONG, config
+from compat.server.websocket import Protocol
+from compat.upstream.shares import ON_BEHALF, Party, Shares
+from tests.server.stage import Loop, Wire
+from tests.server.test_websocket import OPEN
+from tests.servers import serve
+
+A, B = (Party(name, alone=False) for name in "ab")
+
+
+def frame(size: int, begin: bytes = b"\x82") -> bytes:
+    """The head of a masked frame with this much to come."""
+    return begin + b"\xff" + size.to_bytes(8) + bytes(4)
+
+
+def test_what_is_long_counts_until_the_next_is_asked_for() -> None:
+    shares = Shares(8 * FREE)
+    one, two, other = (Memory(shares) for _ in range(3))
+    one.belongs(A)
+    two.belongs(A)
+    other.belongs(B)
+
+    assert one.holds(FREE)
+    assert 0 == shares.used  # short ones never count
+    assert one.holds(4 * FREE)
+    assert two.holds(2 * FREE)
+    assert not two.holds(3 * FREE)  # half is left for others
+    assert other.holds(3 * FREE)
+    one.end()
+    assert 6 * FREE == shares.used
+    one.free()
+    two.drop()
+    assert 2 * FREE == shares.used
+    assert two.holds(2 * FREE)
+
+
+async def sizes(socket: WebSocket) -> None:
+    """Tells the length of each message of the caller that the address names."""
+    ON_BEHALF.set(Party(socket.path_params["of"], alone=False))
+    await socket.accept()
+    while (said := await socket.receive())["type"] == "websocket.receive":
+        await socket.send_text(str(len(said["bytes"])))
+
+
+def until(holds: Callable[[], bool]) -> None:
+    while not holds():
+        pass
+
+
+def test_unfinished_messages_of_one_caller_leave_memory_for_others_and_for_short_ones() -> None:
+    connections = Connections(memory=16 * FREE)
+    with (
+        serve(Starlette(routes=[WebSocketRoute("/{of}", sizes)]), connections=connections) as root,
+        contextlib.ExitStack() as stack,
+    ):
+
+        def session(of: bytes, sent: bytes) -> socket.socket:
+            client = socket.create_connection(("127.0.0.1", int(root.rpartition(":")[2])), timeout=20)
+            stack.enter_context(client).sendall(OPEN.replace(b"/echo", b"/" + of))
+            assert client.recv(65536).startswith(b"HTTP/1.1 101 ")
+            client.sendall(sent)
+            return client
+
+        session(b"a", frame(LARGEST_FRAME) + bytes(9 * FREE // 2))
+        session(b"a", frame(4 * FREE, b"\x02") + bytes(4 * FREE) + frame(FREE, b"\0") + bytes(FREE // 2))
+        until(lambda: connections.memory.used == 8 * FREE)
+        refused = session(b"a", frame(LARGEST_FRAME) + bytes(4 * FREE)).recv(4)
+        served = [session(of, frame(size) + bytes(size)).recv(64)[2:] for of, size in ((b"a", FREE), (b"b", 4 * FREE))]
+
+        assert (b"\x88", 1013) == (refused[:1], int.from_bytes(refused[2:4]))
+        assert [str(FREE).encode(), str(4 * FREE).encode()] == served
+        stack.close()
+        until(lambda: not connections.memory.used)
+
+
+class Heard:
+    """An application that handles one message at a time, for as long as it is told to."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self.codes: list[int] = []
+        self.next = asyncio.Semaphore(0)
+
+    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (said := await receive())["type"] == "websocket.receive":
+            self.sizes.append(len(said["bytes"]))
+            await self.next.acquire()
+        self.codes.append(said["code"])
+
+
+@contextlib.asynccontextmanager
+async def session(heard: Heard, shares: Shares) -> AsyncIterator[tuple[Protocol, Wire, Loop]]:
+    wire, loop = Wire(), Loop()
+    protocol = Protocol(config(heard), ServerState(), {}, cast("asyncio.AbstractEventLoop", loop))
+    protocol.share(shares)
+    protocol.connection_made(wire)
+    protocol.data_received(OPEN)
+    await settled()
+    try:
+        yield protocol, wire, loop
+    finally:
+        protocol.connection_lost(None)
+        heard.next.release()
+        await asyncio.gather(*protocol.tasks)
+
+
+async def settled() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_the_next_long_message_is_read_when_the_application_asks_for_it() -> None:
+    heard, shares = Heard(), Shares(64 * FREE)
+    async with session(heard, shares) as (protocol, wire, _):
+        protocol.data_received(frame(6 * FREE) + bytes(6 * FREE))
+        await settled()
+        first = shares.used
+        protocol.data_received(frame(8 * FREE) + bytes(3 * FREE))
+        await settled()
+        assert ([6 * FREE], first, False) == (heard.sizes, shares.used, wire.reads)
+        heard.next.release()
+        await settled()
+        assert wire.reads
+        assert shares.used < first
+        protocol.data_received(bytes(5 * FREE))
+        await settled()
+        assert [6 * FREE, 8 * FREE] == heard.sizes
+
+    assert 0 == shares.used
+
+
+@pytest.mark.parametrize("begin", [frame(LARGEST_FRAME), frame(0, b"\2") + frame(LARGEST_FRAME, b"\0")])
+async def test_a_long_message_ends_in_time_or_the_session_does(begin: bytes) -> None:
+    heard, shares = Heard(), Shares(64 * FREE)
+    async with session(heard, shares) as (protocol, wire, loop):
+        protocol.data_received(begin)
+        for number in range(20):
+            protocol.data_received(bytes(FREE))
+            await loop.until(PONG / 2 * number)
+        assert b"\x03\xf0A message has to end within 600 seconds." in wire.told
+        assert 0 == shares.used
+
+    assert [1008] == heard.codes
+
+
+async def test_a_client_that_is_sending_a_long_frame_need_not_answer_pings() -> None:
+    heard = Heard()
+    async with session(heard, Shares(64 * FREE)) as (protocol, wire, loop):
+        protocol.data_received(frame(10 * FREE))
+        for number in range(10):
+            await loop.until(50.0 * number)
+            protocol.data_received(bytes(FREE))
+        await settled()
+        assert [10 * FREE] == heard.sizes  # which the application handles for an hour
+        protocol.data_received(frame(2) + bytes(2))
+        await loop.until(3600.0)
+        assert not wire.closed
+        heard.next.release()
+        await settled()
+        await loop.until(3600.0 + 2 * PONG + 60)  # the client has gone
+
+    assert ([10 * FREE, 2], True) == (heard.sizes, wire.closed)

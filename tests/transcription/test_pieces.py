@@ -1,0 +1,280 @@
+"""Long audio in pieces, with words coded in tones: every word once, in order, whatever the road says."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import openai
+import pytest
+import srt
+from openai.types.audio import TranscriptionVerbose
+
+from compat.emulator.engine import Sentence
+from compat.emulator.engines.scripted import Scripted
+from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
+from compat.emulator.faults import FailTask, Hang, Refuse, Rule
+from compat.emulator.readings import Readings
+from compat.text import joined as spaced
+from compat.transcript import Request, Segment, Transcript, Usage
+from compat.transcription.pieces import joined
+from tests.audio.media import make, silence
+from tests.catalogue.test_models import media
+from tests.hangups import hang_up
+from tests.house import House, house
+
+SPOKEN = lay(itertools.islice(itertools.cycle(VOCABULARY), 1000), gap_ms=150)  # 310 s
+WORDS = [word.text for word in SPOKEN]
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """More than five minutes without a pause longer than that between two words."""
+    return make("opus", encode(SPOKEN), 16000, 1, tmp_path_factory.mktemp("audio") / "long.ogg")
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[House]:
+    with house(Tones(), long_road="pieces", piece_seconds=60.0) as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def no_faults_left(home: House) -> Iterator[None]:
+    yield
+    home.fail()
+
+
+def test_every_word_once_and_in_order(home: House, speech: Path) -> None:
+    before = home.dashscope.counts["chat"]
+    raw = home.client().audio.transcriptions.with_raw_response.create(model="whisper-1", file=speech)
+    answer = raw.parse().to_dict()
+
+    assert WORDS == str(answer["text"]).split()
+    assert ("pieces", "pieces") == (raw.headers["x-compat-road"], answer["dashscope"]["surface"])  # type: ignore[index]
+    seconds = answer["usage"]["seconds"]  # type: ignore[index]  # the service bills whole seconds a piece
+    assert 310 <= seconds <= 323
+    assert 6 <= home.dashscope.counts["chat"] - before <= 12
+
+
+def test_times_are_those_of_the_pauses(home: House, speech: Path) -> None:
+    answer = home.client().audio.transcriptions.create(model="whisper-1", file=speech, response_format="verbose_json")
+
+    assert isinstance(answer, TranscriptionVerbose)
+    spans = [(segment.start, segment.end, segment.text.split()) for segment in answer.segments or []]
+    assert WORDS == [word for _, _, words in spans for word in words]
+    on_time(spans)
+
+
+def test_captions_are_on_time(home: House, speech: Path) -> None:
+    answer = home.client().audio.transcriptions.create(model="whisper-1", file=speech, response_format="srt")
+
+    spans = [(cue.start.total_seconds(), cue.end.total_seconds(), cue.content.split()) for cue in srt.parse(answer)]
+    assert WORDS == [word for _, _, words in spans for word in words]
+    on_time(spans)
+
+
+def on_time(spans: Iterable[tuple[float, float, list[str]]]) -> None:
+    """Each begins with its first word and ends with its last."""
+    said = 0
+    for start, end, words in spans:
+        first, last = SPOKEN[said], SPOKEN[said + len(words) - 1]
+        said += len(words)
+        assert abs(start * 1000 - first.begin_ms) <= 30
+        assert abs(end * 1000 - last.end_ms) <= 30
+
+
+def test_deltas_leave_in_order(speech: Path) -> None:
+    with house(Tones(), piece_seconds=60.0) as home:
+        stream = home.client().audio.transcriptions.create(model="whisper-1", file=speech, stream=True)
+        deltas, done = [], ""
+        for event in stream:
+            if event.type == "transcript.text.delta":
+                deltas.append(event.delta)
+            elif event.type == "transcript.text.done":
+                done = event.text
+
+    assert len(deltas) >= 6
+    assert WORDS == done.split()
+    assert done == "".join(deltas)
+    assert "pieces" == stream.response.headers["x-compat-road"]
+
+
+def test_the_context_goes_with_every_piece(home: House, speech: Path) -> None:
+    home.client().audio.transcriptions.create(model="whisper-1", file=speech, prompt="Bulge Bracket")
+
+    assert {"Bulge Bracket"} == {seen.context for seen in list(home.dashscope.requests)[-5:]}
+
+
+def test_in_the_us_region_pieces_are_the_road(speech: Path) -> None:
+    with house(Tones(), region="us", piece_seconds=60.0) as home:
+        raw = home.client().audio.transcriptions.with_raw_response.create(model="whisper-1", file=speech)
+
+        assert WORDS == raw.parse().text.split()
+        assert "pieces" == raw.headers["x-compat-road"]
+        assert home.dashscope.counts["generation"] >= 6
+
+
+def test_a_refused_rate_is_waited_out(home: House, speech: Path) -> None:
+    home.fail(Rule("chat", Refuse(429, "Throttling", retry_after=0.1), times=20))
+
+    assert WORDS == home.client().audio.transcriptions.create(model="whisper-1", file=speech).text.split()
+
+
+KEPT: dict[str, Any] = {"region": "us", "piece_seconds": 60.0, "job_retention": 3600.0, "job_grace": 3600.0}
+
+
+def ask(home: House, audio: bytes, **fields: str) -> httpx2.Response:
+    data = {"model": "whisper-1", **fields}
+    return httpx2.post(f"{home.base_url}/audio/transcriptions", data=data, files={"file": audio}, timeout=60)
+
+
+def test_the_same_request_joins_the_pieces_or_gets_their_answer(speech: Path) -> None:
+    with house(Tones(), **KEPT) as home, ThreadPoolExecutor(3) as threads:
+        audio = speech.read_bytes()
+        together = list(threads.map(lambda _: ask(home, audio), range(3)))
+        once = home.dashscope.counts["generation"]
+        later = ask(home, audio)
+        assert once == home.dashscope.counts["generation"]
+        ask(home, audio, stream="true")
+        assert once < home.dashscope.counts["generation"]
+
+    assert [WORDS] * 4 == [answer.json()["text"].split() for answer in (*together, later)]
+    assert 6 <= once <= 12
+
+
+def test_a_job_in_pieces_is_in_progress_while_they_are_transcribed(speech: Path) -> None:
+    with house(Tones(), **KEPT) as home:
+        home.fail(Rule("generation", Refuse(429, "Throttling", retry_after=0.1), times=None))
+        job = ask(home, speech.read_bytes(), background="true").json()["id"]
+        address = f"{home.base_url}/audio/transcriptions/{job}"
+        _until(lambda: httpx2.get(address).json()["status"] == "in_progress")
+        home.fail()
+        _until(lambda: httpx2.get(address).status_code == 200)
+
+        assert WORDS == httpx2.get(address).json()["text"].split()
+
+
+def test_a_piece_that_fails_fails_the_whole(home: House, speech: Path) -> None:
+    home.fail(Rule("chat", Refuse(400, "DataInspectionFailed"), nth=3))
+
+    with pytest.raises(openai.BadRequestError) as raised:
+        home.client().audio.transcriptions.create(model="whisper-1", file=speech)
+
+    assert "content_policy_violation" == raised.value.code
+
+
+def test_a_long_file_does_not_stand_before_short_ones(speech: Path, tmp_path: Path) -> None:
+    short = make("wav", encode(SPOKEN[:3]), 16000, 1, tmp_path / "short.wav")
+    with house(Tones(), long_road="pieces", piece_seconds=20.0, pieces_at_once=2) as home:
+        home.fail(Rule("chat", Hang(), times=2))  # the first pieces get no answer: all that may be under way are
+        over = threading.Event()
+        asked = {"model": "whisper-1", "file": speech}
+        long = threading.Thread(target=hang_up, args=(home.base_url, over.wait), kwargs=asked)
+        long.start()
+        home.counts.wait_for(lambda: home.counts["chat"] == 2)
+
+        answer = home.client().audio.transcriptions.create(model="whisper-1", file=short)
+
+        assert "amber basil cedar" == answer.text
+        assert 3 == home.dashscope.counts["chat"]
+        over.set()
+        long.join()
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    """Polls; a condition that never holds fails the test."""
+    gate = threading.Event()
+    assert any(holds() or gate.wait(0.02) for _ in range(500))
+
+
+def test_a_piece_without_words_is_no_error(tmp_path: Path) -> None:
+    spoken = lay(["amber", "basil"], begin_ms=200_000)
+    audio = make("flac", encode(spoken, length_ms=400_000), 16000, 1, tmp_path / "quiet.flac")
+    with house(Tones(), long_road="pieces") as home:
+        answer = home.client().audio.transcriptions.create(model="whisper-1", file=audio)
+
+    assert "amber basil" == answer.text
+
+
+def test_no_piece_is_left_on_disk(speech: Path, tmp_path: Path) -> None:
+    with house(Tones(), long_road="pieces", spool=tmp_path) as home:
+        home.client().audio.transcriptions.create(model="whisper-1", file=speech)
+
+        assert [] == list(tmp_path.glob("*/*"))
+
+
+def test_chinese_pieces_are_joined_without_spaces(tmp_path: Path) -> None:
+    said = [(Sentence(text=text, begin_ms=0, end_ms=900, language="zh"),) for text in ("你好。", "早上好。", "再见。")]
+    audio = make("wav", silence(90, 8000), 8000, 1, tmp_path / "a.wav")
+    with house(Scripted(*said), long_road="pieces", piece_seconds=60.0, pieces_at_once=1) as home:
+        answer = home.client().audio.transcriptions.create(
+            model="whisper-1", file=audio, response_format="verbose_json"
+        )
+
+        assert isinstance(answer, TranscriptionVerbose)
+        assert ("chinese", True) == (answer.language, answer.text.startswith("你好。早上好。再见。"))
+
+
+REFUSALS: list[tuple[dict[str, Any], str]] = [
+    ({"readings": Readings(oss_for_filetrans=False)}, "json"),
+    ({"rule": Rule("submit", FailTask("FILE_DOWNLOAD_FAILED"), times=None)}, "verbose_json"),
+]
+
+
+@pytest.mark.parametrize(("refusal", "form"), REFUSALS)
+def test_a_file_that_the_service_cannot_fetch_goes_in_pieces_and_that_is_remembered(
+    speech: Path,
+    refusal: dict[str, Any],
+    form: Any,  # noqa: ANN401 - the SDK's overloads
+) -> None:
+    with house(Tones(), readings=refusal.get("readings")) as home:
+        home.fail(*([refusal["rule"]] if "rule" in refusal else []))
+        for _ in range(2):
+            raw = home.client().audio.transcriptions.with_raw_response.create(
+                model="whisper-1", file=speech, response_format=form
+            )
+            assert WORDS == raw.parse().text.split()
+            assert "pieces" == raw.headers["x-compat-road"]
+
+        assert 1 == home.dashscope.counts["submit"]
+
+
+def test_an_operator_who_wants_file_tasks_only_gets_the_error(speech: Path) -> None:
+    with (
+        house(Tones(), readings=Readings(oss_for_filetrans=False), long_road="filetrans") as home,
+        pytest.raises(openai.InternalServerError, match="FILE_DOWNLOAD_FAILED"),
+    ):
+        home.client().audio.transcriptions.create(model="whisper-1", file=speech)
+
+
+def test_what_pieces_make_together() -> None:
+    request = Request(model="qwen3-asr-flash", surface="pieces", media=media(seconds=20))
+    parts = [
+        Transcript(
+            text="Hello.",
+            segments=(Segment(text="Hello.", start=0, end=9, language="en", emotion="happy"),),
+            usage=Usage(seconds=9, audio_tokens=225, output_tokens=2),
+            request_id="first",
+        ),
+        Transcript(text="", usage=Usage(seconds=1, audio_tokens=25, output_tokens=0), request_id="second"),
+        Transcript(
+            text="你好。",
+            segments=(Segment(text="你好。", start=10, end=20, language="zh"),),
+            usage=Usage(seconds=10, audio_tokens=250),
+        ),
+    ]
+
+    whole = joined(parts, request)
+
+    assert (spaced(["Hello.", "你好。"]), "zh", "happy", 20, "first") == (
+        whole.text, whole.language, whole.emotion, whole.duration, whole.request_id,
+    )  # fmt: skip
+    assert Usage(seconds=20, audio_tokens=500) == whole.usage
+    assert ["Hello.", "你好。"] == [segment.text for segment in whole.segments]
+    assert "" == joined([], request).text

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from compat.errors import Overloaded, TooLarge
+from compat.transcription.spool import FITTED, PIECES, Spool
+from compat.upstream.shares import Party
+
+HOLD = """
+import pathlib, sys
+from compat.endpoints.spool import Spool
+spool = Spool(pathlib.Path(sys.argv[1]))
+(spool.path / "upload").write_bytes(b"speech")
+print(spool.name, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_folder_lives_as_long_as_its_process(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        name = other.stdout.readline().strip()
+        spool = Spool(tmp_path)
+
+        assert [] == spool.sweep()
+        assert (tmp_path / name / "upload").exists()
+
+        other.kill()
+        other.wait()
+        assert [name] == spool.sweep()
+        assert [spool.path] == list(tmp_path.iterdir())
+        spool.close()
+
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_two_in_one_process_are_two(tmp_path: Path) -> None:
+    first, second = Spool(tmp_path), Spool(tmp_path)
+
+    assert [] == first.sweep()
+    second.close()
+    assert [first.path] == list(tmp_path.iterdir())
+    first.close()
+
+
+def test_what_is_not_a_spool_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "qwen-asr-compat-notes").mkdir()
+    (tmp_path / "other").mkdir()
+    spool = Spool(tmp_path)
+
+    assert [] == spool.sweep()
+    assert {"qwen-asr-compat-notes", "other", spool.name} == {path.name for path in tmp_path.iterdir()}
+    spool.close()
+
+
+def test_a_request_s_file_goes_with_all_that_was_made_of_it(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    assert 0o700 == spool.path.stat().st_mode & 0o777
+    with spool.place() as place, spool.place() as second:
+        first = place.path
+        assert first != second.path
+        first.write_bytes(b"speech")
+        first.with_suffix(FITTED).write_bytes(b"sp")
+        first.with_suffix(PIECES).mkdir()
+        (first.with_suffix(PIECES) / "1").write_bytes(b"spe")
+
+    assert [] == list(spool.path.iterdir())
+    spool.close()
+
+
+A, B = (Party(name, alone=False) for name in "ab")
+
+
+def test_a_place_s_bytes_are_counted_until_it_is_removed(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, 100)
+    with spool.place(A) as first, spool.place(A) as second, spool.place(B) as other:
+        first.hold(file=30, text=10)
+        second.hold(file=20)
+        with pytest.raises(Overloaded, match="allows one caller"):
+            second.hold(file=1)
+        other.hold(file=25)
+        other.hold(file=-5)
+        assert (70, 10) == (spool.files.used, spool.texts.used)
+        first.clear()
+        first.hold(file=50)
+        second.hold(file=20)
+        assert (60, 0) == (spool.files.used, spool.texts.used)
+
+    assert (0, 0) == (spool.files.used, spool.texts.used)
+    spool.close()
+
+
+EXPECTED = [(Party(), 100, None), (Party(), 101, TooLarge), (A, 25, None), (A, 26, Overloaded), (A, 51, TooLarge)]
+
+
+@pytest.mark.parametrize(("party", "size", "refusal"), EXPECTED)
+def test_what_cannot_fit_is_refused_before_it_comes_and_nothing_is_set_aside(
+    tmp_path: Path, party: Party, size: int, refusal: type[Exception] | None
+) -> None:
+    spool = Spool(tmp_path, 100)
+    with spool.place(B) as there, spool.place(party) as place:
+        if not party.alone:
+            there.hold(file=50)
+        for _ in range(9):
+            with pytest.raises(refusal) if refusal else contextlib.nullcontext():
+                place.expect(size)
+    spool.close()
