@@ -24,27 +24,27 @@ from compat.catalogue import rates
 from compat.config.settings import Settings
 from compat.config.variables import SettingsError, one_letter_off
 from compat.endpoints import not_found, playground
-from compat.endpoints.access_log import Access
-from compat.endpoints.admission import Door, Doorkeeper
+from compat.endpoints.access_log import AccessLogMiddleware
+from compat.endpoints.admission import Admission, AdmissionMiddleware
 from compat.endpoints.auth import Gate
-from compat.endpoints.client_secrets import Sessions
+from compat.endpoints.client_secrets import ClientSecretEndpoints
 from compat.endpoints.files import Files
 from compat.endpoints.health import Figures, Readiness, healthz
-from compat.endpoints.jobs import LongJobs
+from compat.endpoints.jobs import JobEndpoints
 from compat.endpoints.models import Models
-from compat.endpoints.origins import Cors, Pages
-from compat.endpoints.paths import Paths
-from compat.endpoints.proxies import Proxies
+from compat.endpoints.origins import Cors, OriginMiddleware
+from compat.endpoints.paths import PathMiddleware
+from compat.endpoints.proxies import ProxyMiddleware
 from compat.endpoints.realtime import Realtime
 from compat.endpoints.transcriptions import Transcriptions
 from compat.endpoints.translations import Translations
-from compat.endpoints.upload import Turns
+from compat.endpoints.upload import LoopTurns
 from compat.errors import CompatError, ModelNotFound
-from compat.jobs.janitor import Keeper
-from compat.jobs.manager import Jobs
+from compat.jobs.janitor import Janitor
+from compat.jobs.manager import JobManager
 from compat.jobs.opening import REDIS, open_store
-from compat.jobs.runner import Runs
-from compat.observability.entry import Entry
+from compat.jobs.runner import JobRunner
+from compat.observability.entry import RequestEntry
 from compat.observability.metrics import Metrics
 from compat.server.local_engine import LocalEngine
 from compat.transcription.publishing import Bucket, Links
@@ -56,7 +56,7 @@ from compat.upstream.budget import Budget
 from compat.upstream.fallback import Fallback, LiveFallback
 from compat.upstream.guard import Guard
 from compat.upstream.http import Service
-from compat.upstream.lag import Pulse
+from compat.upstream.lag import LoopLag
 from compat.upstream.shares import Shares
 from compat.upstream.sockets import LIVE_SERVICE, Sockets
 from compat.upstream.webhooks import Webhooks
@@ -93,9 +93,9 @@ def create_app(
     name = "the local engine" if local else "DashScope"
     guard = _guard(settings, metrics, traces, check=local.check if local else lambda: None, name=name)
     budget = _budget(settings, metrics)
-    door = Door(requests=settings.max_requests, sessions=settings.max_sessions)
+    door = Admission(requests=settings.max_requests, sessions=settings.max_sessions)
     gate = Gate(settings, budget, door)
-    pulse = Pulse()
+    pulse = LoopLag()
     path = str(local.path) if local else None
     first = _service(settings, settings.root, budget, guard, pulse, name, path)
     accounts = [(first, settings.dashscope_api_key or "")]
@@ -114,18 +114,18 @@ def create_app(
     bucket = Bucket(settings.bucket, settings.bucket_key, seconds=seconds) if settings.bucket else None
     recogniser = Recogniser(settings, service, worker, links, bucket, engine)
     grace, most = settings.job_grace, settings.max_jobs
-    runs = Runs(store, recogniser, service, name=spool.name, grace=grace, most=most, noted=metrics.job)
-    jobs = Jobs(settings, runs)
+    runs = JobRunner(store, recogniser, service, name=spool.name, grace=grace, most=most, noted=metrics.job)
+    jobs = JobManager(settings, runs)
     secret_of_hooks, private = settings.webhook_secret, settings.allow_private_webhooks
     webhooks = Webhooks(secret_of_hooks, private=private) if secret_of_hooks else None
-    keeper = Keeper(runs, jobs, webhooks)
-    turns = Turns()
-    long = LongJobs(settings, gate, jobs)
+    keeper = Janitor(runs, jobs, webhooks)
+    turns = LoopTurns()
+    long = JobEndpoints(settings, gate, jobs)
     transcriptions = Transcriptions(settings, gate, recogniser, long, spool, turns)
     translations = Translations(settings, gate, recogniser, jobs, Translator(settings, service), spool, turns)
     models = Models(settings, gate, engine)
     secret = settings.secret.encode() if settings.secret else os.urandom(32)
-    sessions = Sessions(settings, gate, secret, engine)
+    sessions = ClientSecretEndpoints(settings, gate, secret, engine)
     memory = Shares(settings.max_live_memory)
     realtime = Realtime(settings, gate, sockets, secret, metrics, engine=engine, memory=memory)
     readiness = Readiness(door, *accounts, engine_trouble=lambda: local.trouble if local else "")
@@ -189,12 +189,12 @@ def create_app(
             WebSocketRoute("/{path:path}", not_found.unknown_socket),
         ],
         middleware=[
-            *([Middleware(Proxies, trusted=settings.trusted_proxies)] if settings.trusted_proxies else []),
-            Middleware(Paths),
-            Middleware(Access, metrics=metrics, traces=traces),
+            *([Middleware(ProxyMiddleware, trusted=settings.trusted_proxies)] if settings.trusted_proxies else []),
+            Middleware(PathMiddleware),
+            Middleware(AccessLogMiddleware, metrics=metrics, traces=traces),
             *([] if insecure or gate.keyed or settings.pass_key else _own(settings)),
             *_cors(settings),
-            Middleware(Doorkeeper),
+            Middleware(AdmissionMiddleware),
         ],
         exception_handlers={
             CompatError: _refused,
@@ -257,7 +257,7 @@ def _service(
     root: str,
     budget: Budget,
     guard: Guard,
-    pulse: Pulse,
+    pulse: LoopLag,
     name: str = "DashScope",
     socket: str | None = None,
 ) -> Service:
@@ -279,7 +279,7 @@ def _sockets(
     root: str,
     budget: Budget,
     guard: Guard,
-    pulse: Pulse,
+    pulse: LoopLag,
     name: str = LIVE_SERVICE,
     socket: str | None = None,
 ) -> Sockets:
@@ -300,7 +300,7 @@ def _guard(
 
 
 def _own(settings: Settings) -> list[Middleware]:
-    return [Middleware(Pages, hosts=settings.allowed_hosts, origins=settings.cors_origins)]
+    return [Middleware(OriginMiddleware, hosts=settings.allowed_hosts, origins=settings.cors_origins)]
 
 
 def _cors(settings: Settings) -> list[Middleware]:
@@ -341,7 +341,7 @@ async def _unrouted(request: Request, exc: Exception) -> Response:
 
 
 async def _gone(request: Request, _: Exception) -> Response:
-    entry: Entry = request.state.entry
+    entry: RequestEntry = request.state.entry
     entry.error = entry.error or "client_disconnected"  # or why this server has hung up
     return Response(status_code=entry.status or 499)
 

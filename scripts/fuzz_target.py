@@ -24,10 +24,10 @@ with watched or contextlib.nullcontext():
     from compat.bridge import Bridge
     from compat.bridge.actions import CloseUpstream, OpenUpstream
     from compat.config import keys
-    from compat.endpoints.upload import Turns, receive
+    from compat.endpoints.upload import LoopTurns, receive
     from compat.errors import BadAudio, CompatError, ServiceUnavailable
     from compat.openai_api.realtime.opening import Opening
-    from compat.transcription.spool import Place
+    from compat.transcription.spool import UploadPlace
 
 
 def form(data: bytes) -> None:
@@ -43,7 +43,7 @@ def form(data: bytes) -> None:
     request = Request({"type": "http", "method": "POST", "headers": headers}, come)
     with tempfile.TemporaryDirectory() as folder:
         try:
-            asyncio.run(receive(request, Place(Path(folder) / "upload"), limit=65536, turns=Turns()))
+            asyncio.run(receive(request, UploadPlace(Path(folder) / "upload"), limit=65536, turns=LoopTurns()))
         except CompatError as exc:
             if exc.status >= 500:
                 raise

@@ -19,5 +19,5 @@ def test_what_an_upgrade_takes_away_is_listed(monkeypatch: pytest.MonkeyPatch) -
 
     listed = "\n".join(missing())
 
-    assert "compat.server.websocket.Protocol.keepalive_timeout overrides nothing" in listed
-    assert "compat.server.http.Protocol.data_received takes ['self', 'data'], and" in listed
+    assert "compat.server.websocket.WebSocketProtocol.keepalive_timeout overrides nothing" in listed
+    assert "compat.server.http.HttpProtocol.data_received takes ['self', 'data'], and" in listed

@@ -25,7 +25,7 @@ from compat.audio import forms, mp4, sniff
 from compat.audio.clock import Clock, Position, films
 from compat.audio.formats import FORMATS
 from compat.audio.mix import Mixer, s16
-from compat.audio.sniff import Container, Span
+from compat.audio.sniff import ByteSpan, Container
 from compat.audio.wav import Wave, wave
 from compat.errors import BadAudio, DiskFull
 
@@ -52,7 +52,7 @@ class Place(NamedTuple):
     """The part of a file that FFmpeg reads. `whole`: the audio begins and ends where every decoder expects it. `wave`:
     the header, for WAV."""
 
-    span: Span
+    span: ByteSpan
     whole: bool
     wave: Wave | None = None
 
@@ -212,13 +212,13 @@ def _found(path: Path) -> Track:
     return _track(path, buried)
 
 
-def _linked(path: Path, span: Span) -> Track:
+def _linked(path: Path, span: ByteSpan) -> Track:
     with path.open("rb") as file:
         place = _place(file, span, whole=False)
     return _track(path, place)
 
 
-def _place(file: BinaryIO, span: Span, *, whole: bool) -> Place:
+def _place(file: BinaryIO, span: ByteSpan, *, whole: bool) -> Place:
     file.seek(span.start)
     container = sniff.container_of(file.read(64))
     read = _HEADERS.get(container) if container else None

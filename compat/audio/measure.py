@@ -17,7 +17,7 @@ from av.audio.frame import AudioFrame
 from compat.audio import mp4, sniff, structure
 from compat.audio.clock import LEAST_GAP, RECORDERS, began
 from compat.audio.decode import NOTHING, Track, opened, pause
-from compat.audio.sniff import Container, Span
+from compat.audio.sniff import ByteSpan, Container
 from compat.audio.wav import placeholder
 from compat.errors import BadAudio
 
@@ -33,7 +33,7 @@ _BOXES = 500_000  # of fragments: two for every 200 ms of the longest audio
 _FRAME = 1441  # bytes of the longest MPEG frame: the first may count the others, and is no packet
 
 
-class Sound(NamedTuple):
+class MeasuredSound(NamedTuple):
     """`duration` is what is there, `promised` what the header says (0 where it says nothing), both in seconds. `clean`:
     see Media."""
 
@@ -45,7 +45,7 @@ class Sound(NamedTuple):
     clean: bool
 
 
-def measured(path: Path) -> Sound:
+def measured(path: Path) -> MeasuredSound:
     """Prove that a file's sound can be decoded, and find where it ends. Raises BadAudio."""
     with opened(path) as track:
         first, silence = next(track.frames(), (None, 0.0))
@@ -59,7 +59,9 @@ def measured(path: Path) -> Sound:
         believed = _believed(track, stated) if stated and (structured or _fills(track, stated)) else None
         late = _late(path, track, first, silence)
     if header is not None and header.coding is not None and parts < 2:
-        return Sound(container, header.duration, stated, rate, channels, whole and not _differ(stated, header.duration))
+        return MeasuredSound(
+            container, header.duration, stated, rate, channels, whole and not _differ(stated, header.duration)
+        )
     stated, believed = stated and max(0.0, stated - late), believed and believed - late
     duration, odd, skipped = _length(path, believed, stated)
     if parts > 1:  # what the first one says is no promise for all
@@ -69,7 +71,9 @@ def measured(path: Path) -> Sound:
     # AVI's header counts the time before a sound that begins late
     unknown = unknown or bool(container is sniff.AVI and structured and not odd)
     clean = whole and header is None and not odd and not _differ(stated, duration)
-    return Sound(container, duration, 0.0 if unknown else max(0.0, stated - max(0.0, skipped)), rate, channels, clean)
+    return MeasuredSound(
+        container, duration, 0.0 if unknown else max(0.0, stated - max(0.0, skipped)), rate, channels, clean
+    )
 
 
 def _late(path: Path, track: Track, first: AudioFrame, silence: float) -> float:
@@ -147,7 +151,7 @@ def _from_start(track: Track, end: float) -> float:
     return end - begin if end > begin else end
 
 
-def _counts_all(head: bytes, span: Span) -> bool:
+def _counts_all(head: bytes, span: ByteSpan) -> bool:
     """Whether the first frame of an MP3 counts the others, and no more is there: FFmpeg guesses the length of joined
     files from the first one's bit rate."""
     counted = structure.xing(head[:256])

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from compat.audio.sniff import Span
+from compat.audio.sniff import ByteSpan
 
 _BOXES = 64  # of one level
 _PAUSE = 0.1  # seconds that a sample lasts longer than most do
@@ -15,7 +15,7 @@ _PRIMING = 0.3  # seconds that an edit list leaves out of any AAC; more is a cut
 _FRAGMENT = (b"moof", b"mdat", b"sidx", b"styp", b"mfra", b"free", b"emsg", b"prft")
 
 
-def fit(file: BinaryIO, place: Span, *, fragments: int = 0) -> bool:
+def fit(file: BinaryIO, place: ByteSpan, *, fragments: int = 0) -> bool:
     """Whether the boxes end where the file ends, with one index and at most `fragments` boxes of fragments."""
     at, names = place.start, []
     for _ in range(_BOXES):
@@ -48,18 +48,18 @@ def _fragments_fit(file: BinaryIO, at: int, end: int, most: int) -> bool:
     return at == end
 
 
-def indexed(file: BinaryIO, place: Span) -> bool:
+def indexed(file: BinaryIO, place: ByteSpan) -> bool:
     """Whether the index (moov) is there."""
     return any(name == b"moov" for name, _ in _inside(file, place.start, place.end))
 
 
-def fragmented(file: BinaryIO, place: Span) -> bool:
+def fragmented(file: BinaryIO, place: ByteSpan) -> bool:
     """Whether the samples may be in fragments, each with its own time."""
     moov = next((body for name, body in _inside(file, place.start, place.end) if name == b"moov"), None)
     return moov is not None and _path(file, moov, b"mvex") is not None
 
 
-def seconds(file: BinaryIO, place: Span) -> float | None:
+def seconds(file: BinaryIO, place: ByteSpan) -> float | None:
     """The length of the only track, by its table of times; None where there are several, or an edit list cuts it."""
     tracks = list(_tracks(file, place))
     if len(tracks) != 1 or not tracks[0][0] or _cut(*tracks[0]):
@@ -68,12 +68,12 @@ def seconds(file: BinaryIO, place: Span) -> float | None:
     return length if played is None else played
 
 
-def edited(file: BinaryIO, place: Span) -> bool:
+def edited(file: BinaryIO, place: ByteSpan) -> bool:
     """Whether an edit list plays less, or more, than all of a track."""
     return any(length and _cut(length, played) for length, played in _tracks(file, place))
 
 
-def paused(file: BinaryIO, place: Span) -> bool | None:
+def paused(file: BinaryIO, place: ByteSpan) -> bool | None:
     """Whether a sample of a sound track lasts longer than its sound, by the table of times; None where the times are in
     fragments, or too many."""
     moov = next((body for name, body in _inside(file, place.start, place.end) if name == b"moov"), None)
@@ -104,7 +104,7 @@ def _cut(length: float, played: float | None) -> bool:
     return played is not None and abs(played - length) >= _PRIMING
 
 
-def _tracks(file: BinaryIO, place: Span) -> Iterator[tuple[float, float | None]]:
+def _tracks(file: BinaryIO, place: ByteSpan) -> Iterator[tuple[float, float | None]]:
     """How long each track is, and how much of it its edit list plays, if it has one."""
     moov = next((body for name, body in _inside(file, place.start, place.end) if name == b"moov"), None)
     movie = _field(file, moov, b"mvhd", 12, 20) if moov else 0

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from tinytag import TinyTag, TinyTagException
 
 from compat.audio import mp4, sniff, structure
-from compat.audio.sniff import Container, Span
+from compat.audio.sniff import ByteSpan, Container
 from compat.audio.wav import wave
 from compat.errors import BadAudio
 from compat.transcript import Media
@@ -118,7 +118,7 @@ def media(
     )
 
 
-def _wav(path: Path, file: BinaryIO, place: Span, size: int) -> Media | None:
+def _wav(path: Path, file: BinaryIO, place: ByteSpan, size: int) -> Media | None:
     found = wave(file, place.start, place.end)
     if found is None or found.coding is None or (not found.exact and len(list(sniff.joined(file, place))) > 1):
         return None
@@ -142,7 +142,7 @@ def _tag(path: Path) -> TinyTag | None:
             return None
 
 
-def _mp3(tag: TinyTag, file: BinaryIO, place: Span) -> float | None:
+def _mp3(tag: TinyTag, file: BinaryIO, place: ByteSpan) -> float | None:
     """Frames are counted in a Xing, Info or VBRI header only; without one tinytag guesses from five frames.
 
     Its byte count tells a file that was cut, or one with more behind it (joined files keep the first one's header); the
@@ -157,7 +157,7 @@ def _mp3(tag: TinyTag, file: BinaryIO, place: Span) -> float | None:
     return tag.duration - head.padding / tag.samplerate if likely else None
 
 
-def _flac(tag: TinyTag, file: BinaryIO, place: Span) -> float | None:
+def _flac(tag: TinyTag, file: BinaryIO, place: ByteSpan) -> float | None:
     file.seek(place.start + 8)
     shortest, longest = struct.unpack(">HH", file.read(4).ljust(4, b"\0"))
     if shortest != longest or not shortest or not (tag.duration and tag.samplerate):
@@ -166,14 +166,14 @@ def _flac(tag: TinyTag, file: BinaryIO, place: Span) -> float | None:
     return tag.duration if structure.flac_runs(file, place, last) else None
 
 
-def _m4a(tag: TinyTag, file: BinaryIO, place: Span) -> float | None:
+def _m4a(tag: TinyTag, file: BinaryIO, place: ByteSpan) -> float | None:
     whole = mp4.fit(file, place) and mp4.paused(file, place) is False and not sniff.hollow(file, place)
     seconds = mp4.seconds(file, place) if whole else None
     return seconds if seconds is not None and abs(seconds - (tag.duration or 0)) < _ROUNDING else None
 
 
 # Ogg is measured: its length stands on its last page, and tinytag reads all pages to get there.
-_BELIEVED: dict[Container, Callable[[TinyTag, BinaryIO, Span], float | None]] = {
+_BELIEVED: dict[Container, Callable[[TinyTag, BinaryIO, ByteSpan], float | None]] = {
     sniff.MP3: _mp3,
     sniff.FLAC: _flac,
     sniff.M4A: _m4a,

@@ -109,7 +109,7 @@ def demuxed(name: str, head: bytes) -> Container:
     return _DEMUXERS.get(name, Container(name, f"audio/{name}", f".{name}"))
 
 
-class Span(NamedTuple):
+class ByteSpan(NamedTuple):
     """The bytes of a file, from `start` to `end`, that are neither ID3v2, ID3v1, APEv2 nor Lyrics3.
 
     `usual`: whether its tags stand where every decoder expects them, which is an ID3v2 tag in front and an ID3v1 tag
@@ -121,14 +121,14 @@ class Span(NamedTuple):
     usual: bool = True
 
 
-def span(file: BinaryIO, size: int) -> Span:
+def span(file: BinaryIO, size: int) -> ByteSpan:
     """Find the sound between the tags of an open file of `size` bytes."""
     start, plain = _behind_tags(file, size)
     end, ape = _before_tags(file, start, size)
     file.seek(start)
     tagged = (start, end) != (0, size)
     usual = not tagged or (plain and not ape and container_of(file.read(64)) in (MP3, AAC))
-    return Span(start, end, usual)
+    return ByteSpan(start, end, usual)
 
 
 def tag_size(head: bytes) -> int:
@@ -197,7 +197,7 @@ def _ape_at_end(tail: bytes) -> int:
     return len(tail) - begin if begin >= 0 else 32
 
 
-def hollow(file: BinaryIO, place: Span) -> bool:
+def hollow(file: BinaryIO, place: ByteSpan) -> bool:
     """Whether the end is all zeros, as of a download whose space was taken before it came."""
     file.seek(max(place.start, place.end - _HOLLOW))
     return not file.read(min(_HOLLOW, place.end - place.start)).strip(b"\0")
@@ -210,7 +210,7 @@ def buried(file: BinaryIO, start: int, end: int) -> int | None:
     return None if found is None else start + found.start()
 
 
-def links(file: BinaryIO, place: Span) -> Iterator[int]:
+def links(file: BinaryIO, place: ByteSpan) -> Iterator[int]:
     """Where the links of a chained Ogg file begin, of which each begins with a page for each of its streams (RFC 3533
     §4)."""
     at, behind = place.start, -1
@@ -228,7 +228,7 @@ def links(file: BinaryIO, place: Span) -> Iterator[int]:
         at += whole
 
 
-def joined(file: BinaryIO, place: Span) -> Iterator[int]:
+def joined(file: BinaryIO, place: ByteSpan) -> Iterator[int]:
     """Where the files begin that one was joined from, of the kinds that FFmpeg reads the first one of."""
     file.seek(place.start)
     kind = container_of(file.read(64))
@@ -238,7 +238,7 @@ def joined(file: BinaryIO, place: Span) -> Iterator[int]:
         yield from _walked(file, place, kind)
 
 
-def _walked(file: BinaryIO, place: Span, kind: Container) -> Iterator[int]:
+def _walked(file: BinaryIO, place: ByteSpan, kind: Container) -> Iterator[int]:
     """By the sizes of RIFF, FORM, and boxes."""
     at = place.start
     for _ in range(_CHUNKS):
@@ -260,7 +260,7 @@ def _walked(file: BinaryIO, place: Span, kind: Container) -> Iterator[int]:
             at += max(8, int.from_bytes(head[8:16], "big") if length == 1 else length)
 
 
-def _found(file: BinaryIO, place: Span, beginning: re.Pattern[bytes]) -> Iterator[int]:
+def _found(file: BinaryIO, place: ByteSpan, beginning: re.Pattern[bytes]) -> Iterator[int]:
     at = place.start
     while at < place.end:
         file.seek(at)
@@ -269,7 +269,7 @@ def _found(file: BinaryIO, place: Span, beginning: re.Pattern[bytes]) -> Iterato
         at += _FAR
 
 
-def sniff(file: BinaryIO, size: int) -> tuple[Container | None, Span]:
+def sniff(file: BinaryIO, size: int) -> tuple[Container | None, ByteSpan]:
     """Name the container of an open file, and where between its tags it lies."""
     place = span(file, size)
     file.seek(place.start)

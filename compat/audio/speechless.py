@@ -22,7 +22,7 @@ _RATE = 16_000
 _LENGTH = round(_RATE * _FRAME)  # samples
 
 
-class Span(NamedTuple):
+class TimeSpan(NamedTuple):
     """A part of a sound file, in seconds; of one of its channels, or of all."""
 
     start: float
@@ -46,7 +46,7 @@ def of_file(path: Path) -> Kind:
     return _kind(powers)
 
 
-def of_spans(path: Path, spans: Sequence[Span]) -> list[Kind]:
+def of_spans(path: Path, spans: Sequence[TimeSpan]) -> list[Kind]:
     """Of parts of a sound file, for the worker process; one that is long, or where there is no sound, counts as lively.
     Raises BadAudio for what cannot be decoded."""
     powers: list[list[float]] = [[] for _ in spans]

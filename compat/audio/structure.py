@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from itertools import islice, pairwise
 from typing import BinaryIO, NamedTuple
 
-from compat.audio.sniff import Span
+from compat.audio.sniff import ByteSpan
 
 _PLACES = 17  # a prime: copies of one file do not begin at all of them
 _PAGES = 4  # of one block, but for the last
@@ -49,7 +49,7 @@ def _crc8_of(byte: int) -> int:
 _CRC8 = tuple(map(_crc8_of, range(256)))
 
 
-def _blocks(file: BinaryIO, place: Span, length: int) -> Iterator[bytes]:
+def _blocks(file: BinaryIO, place: ByteSpan, length: int) -> Iterator[bytes]:
     """Parts of a file, evenly spread without overlap, the last one at the end."""
     at, size = place.start, place.end - place.start
     for number in range(1, _PLACES + 1):
@@ -64,7 +64,7 @@ def _blocks(file: BinaryIO, place: Span, length: int) -> Iterator[bytes]:
 # --- MP3 ---------------------------------------------------------------------------------------------------------
 
 
-def mpeg_pace(file: BinaryIO, place: Span) -> float | None:
+def mpeg_pace(file: BinaryIO, place: ByteSpan) -> float | None:
     """Bytes a second of MPEG audio, by its frames' own headers; None where none are found, or one does not follow the
     other in a file that is short enough to see all of them."""
     if place.end - place.start <= _WALKED:
@@ -76,7 +76,7 @@ def mpeg_pace(file: BinaryIO, place: Span) -> float | None:
     return size / seconds if seconds else None
 
 
-def _walked_pace(file: BinaryIO, place: Span) -> float | None:
+def _walked_pace(file: BinaryIO, place: ByteSpan) -> float | None:
     file.seek(place.start)
     data = file.read(place.end - place.start)
     at, seconds = 0, 0.0
@@ -149,7 +149,7 @@ def xing(head: bytes) -> Xing | None:
 # --- FLAC --------------------------------------------------------------------------------------------------------
 
 
-def flac_runs(file: BinaryIO, place: Span, last: int) -> bool:
+def flac_runs(file: BinaryIO, place: ByteSpan, last: int) -> bool:
     """Whether the numbers of FLAC's frames rise throughout the file, up to `last` (RFC 9639 §9.1)."""
     blocks = list(_blocks(file, place, _FRAMES))
     found = [frame for block in blocks[:-1] for frame in _flac_frames(block, slice(_ENOUGH))]
@@ -190,7 +190,7 @@ def _crc8(data: bytes) -> int:
 # --- Ogg ---------------------------------------------------------------------------------------------------------
 
 
-def ogg_runs(file: BinaryIO, place: Span) -> bool:
+def ogg_runs(file: BinaryIO, place: ByteSpan) -> bool:
     """Whether all sampled pages are whole and of one stream with rising times, and one ends where the file ends
     (RFC 3533 §6). False for chained, joined, truncated and damaged files."""
     file.seek(place.start)
@@ -238,7 +238,7 @@ def _ogg_checked(page: bytes) -> bool:
 # --- Matroska ----------------------------------------------------------------------------------------------------
 
 
-def segment_fits(file: BinaryIO, place: Span) -> bool | None:
+def segment_fits(file: BinaryIO, place: ByteSpan) -> bool | None:
     """Whether Matroska's one segment ends where the file ends (RFC 8794 §6.2); None if its size is unknown."""
     file.seek(place.start)
     head = io.BytesIO(file.read(4096))
@@ -259,7 +259,7 @@ def segment_fits(file: BinaryIO, place: Span) -> bool | None:
 # --- AVI and ASF -------------------------------------------------------------------------------------------------
 
 
-def avi_fits(file: BinaryIO, place: Span) -> bool:
+def avi_fits(file: BinaryIO, place: ByteSpan) -> bool:
     """Whether the file ends where a RIFF of it ends; there is one for each gigabyte."""
     at = place.start
     while at < place.end:

@@ -44,7 +44,7 @@ def in_order(count: int) -> Turns:
     return lambda: free
 
 
-class Line(NamedTuple):
+class WorkerQueue(NamedTuple):
     """Where a call waits for its process: with other `long` work or with short work, for `patience` seconds at most."""
 
     long: bool = False
@@ -79,9 +79,9 @@ class Worker:
 
         Raises what it raises of compat.errors, and BadAudio when it breaks the process or takes too long.
         """
-        return await self.run_in(Line(), function, *args, **kwargs)
+        return await self.run_in(WorkerQueue(), function, *args, **kwargs)
 
-    async def run_in(self, line: Line, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run_in(self, line: WorkerQueue, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The same from a line. Raises BudgetSpent when its patience is over before its turn has come."""
         async with self._turn(line):
             child = await self._child()
@@ -123,7 +123,7 @@ class Worker:
             await asyncio.gather(*self._ending)
 
     @contextlib.asynccontextmanager
-    async def _turn(self, line: Line) -> AsyncIterator[None]:
+    async def _turn(self, line: WorkerQueue) -> AsyncIterator[None]:
         async with contextlib.AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(line.patience):

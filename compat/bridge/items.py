@@ -264,7 +264,7 @@ class ItemEvents:
                 item_id=item.id,
                 transcript=transcript,
                 languages=(ours.Language(item.language),) if item.language else UNSET,
-                usage=ours.Usage(item.seconds),
+                usage=ours.LiveUsage(item.seconds),
                 dashscope=ours.Hint(language=item.language, emotion=item.emotion),
             )
         )

@@ -149,7 +149,7 @@ class Bridge:
             event = theirs.decode(raw)
             event_id = event.event_id
             self._caller.serve(event)
-        except theirs.Unreadable as error:
+        except theirs.UnreadableEvent as error:
             self._outbox.fault(error, error.event_id)
         except CompatError as error:
             self._outbox.fault(error, event_id)
@@ -249,7 +249,7 @@ class Bridge:
             case (
                 turns.Started()
                 | turns.Stopped()
-                | turns.Committed()
+                | turns.TurnCommitted()
                 | turns.Snapshot()
                 | turns.Final()
                 | turns.TurnFailed()

@@ -117,7 +117,7 @@ class TurnBinder:
             case turns.Stopped():
                 self._commit(item, timeline.ended(report.at_ms))
                 item.move_reach(timeline.ended(report.at_ms))
-            case turns.Committed():
+            case turns.TurnCommitted():
                 self._commit(item, timeline.ended(None))
             case turns.Snapshot():
                 self._progress(piece, report)

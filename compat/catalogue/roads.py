@@ -13,7 +13,7 @@ from compat.errors import BadRequest
 from compat.transcript import Ask, Media, Option, Request, Surface
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class SurfaceLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What a surface takes and gives: `seconds` of audio, `size` in bytes of the file, containers it is known to read
     (measured by third parties), sentences with times, answers in parts, channels apart. `filipino`: its name for that
     language, which all but Qwen's surfaces call Tagalog."""
@@ -32,15 +32,15 @@ _READ_LATER = _READ_AT_ONCE | {"aac", "amr", "avi", "flv", "mkv", "mov", "mpeg",
 # The synchronous surfaces take a data URI of 10 MB, which base64 fills with three quarters of that.
 _AT_ONCE = {"seconds": 300.0, "size": 7_490_000, "containers": _READ_AT_ONCE, "streams": True, "channels": False}
 _LATER = {"seconds": 43200.0, "size": 1_000_000_000, "containers": _READ_LATER, "streams": False, "channels": True}
-LIMITS: dict[Surface, Limits] = {
-    "chat": msgspec.convert({**_AT_ONCE, "times": False, "filipino": "fil"}, Limits),
-    "generation": msgspec.convert({**_AT_ONCE, "times": False, "filipino": "fil"}, Limits),
-    "generation-audio": msgspec.convert({**_AT_ONCE, "times": True}, Limits),
-    "filetrans": msgspec.convert({**_LATER, "times": True, "filipino": "fil"}, Limits),
-    "transcription": msgspec.convert({**_LATER, "times": True}, Limits),
-    "filetrans-3": msgspec.convert({**_LATER, "times": True}, Limits),
+LIMITS: dict[Surface, SurfaceLimits] = {
+    "chat": msgspec.convert({**_AT_ONCE, "times": False, "filipino": "fil"}, SurfaceLimits),
+    "generation": msgspec.convert({**_AT_ONCE, "times": False, "filipino": "fil"}, SurfaceLimits),
+    "generation-audio": msgspec.convert({**_AT_ONCE, "times": True}, SurfaceLimits),
+    "filetrans": msgspec.convert({**_LATER, "times": True, "filipino": "fil"}, SurfaceLimits),
+    "transcription": msgspec.convert({**_LATER, "times": True}, SurfaceLimits),
+    "filetrans-3": msgspec.convert({**_LATER, "times": True}, SurfaceLimits),
     # No surface of the service's own: audio that is cut here, each piece sent to one of the first two. FFmpeg reads it.
-    "pieces": Limits(
+    "pieces": SurfaceLimits(
         seconds=43200.0, size=1 << 40, containers=frozenset(), times=True, streams=True, channels=False, filipino="fil"
     ),
 }
@@ -59,7 +59,7 @@ class Road(msgspec.Struct, frozen=True, kw_only=True):
     refit: bool
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> SurfaceLimits:
         return LIMITS[self.surface]
 
 

@@ -13,14 +13,14 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from compat.cli.listening import Captions, Open, Turn
+from compat.cli.listening import LiveCaptions, OpenSession, Turn
 from compat.cli.report import as_json, harmless, printable
 
 Kind = Literal["screen", "lines", "json", "silent"]
 
 
 @contextlib.contextmanager
-def captions(name: str, kind: Kind, total: float = 0.0) -> Iterator[Captions]:
+def captions(name: str, kind: Kind, total: float = 0.0) -> Iterator[LiveCaptions]:
     """Of a source with this `name`, on standard output; a screen needs a terminal and is lines without one."""
     match kind:
         case "screen" if sys.stdout.isatty():
@@ -29,7 +29,7 @@ def captions(name: str, kind: Kind, total: float = 0.0) -> Iterator[Captions]:
         case "screen" | "lines":
             yield Lines()
         case "json":
-            yield JsonLines(name)
+            yield JsonCaptions(name)
         case "silent":
             yield Silent()
         case _:
@@ -42,7 +42,7 @@ class Silent:
     def sent(self, seconds: float) -> None:
         """How much of the sound has been sent."""
 
-    def hearing(self, turns: Sequence[Open]) -> None:
+    def hearing(self, turns: Sequence[OpenSession]) -> None:
         """The turns that are not settled."""
 
     def settled(self, turn: Turn) -> None:
@@ -58,7 +58,7 @@ class Lines(Silent):
         click.echo(harmless(turn.text) if sys.stdout.isatty() else turn.text)
 
 
-class JsonLines(Silent):
+class JsonCaptions(Silent):
     def __init__(self, name: str) -> None:
         self._name = name
 
@@ -74,14 +74,14 @@ class Screen(Silent):
         self._live = live
         self._total = total
         self._seconds = -1
-        self._turns: Sequence[Open] = ()
+        self._turns: Sequence[OpenSession] = ()
 
     def sent(self, seconds: float) -> None:
         if int(seconds) != self._seconds:
             self._seconds = int(seconds)
             self._draw()
 
-    def hearing(self, turns: Sequence[Open]) -> None:
+    def hearing(self, turns: Sequence[OpenSession]) -> None:
         self._turns = turns
         self._draw()
 
@@ -101,7 +101,7 @@ class Screen(Silent):
         self._live.update(Group(*(_line(turn) for turn in self._turns), footer), refresh=True)
 
 
-def _line(turn: Open) -> Text:
+def _line(turn: OpenSession) -> Text:
     """What may change follows a sentence without the space between them."""
     apart = turn.settled[-1:] in tuple(".,;:!?") and turn.stash[:1].isalnum()
     return Text.assemble(harmless(turn.settled), " " if apart else "", (harmless(turn.stash), "dim"))

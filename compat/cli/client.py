@@ -84,7 +84,7 @@ def client(base_url: str, api_key: str) -> AsyncOpenAI:
         ) from exc
 
 
-class Failed(Exception):
+class CommandFailed(Exception):
     """A live session reported this."""
 
 
@@ -130,7 +130,7 @@ def failures() -> tuple[type[Exception], ...]:
     """What a server, the way to it, or a recording may raise; `reason` says it. `client` has imported the package."""
     from openai import OpenAIError
 
-    return OpenAIError, WebSocketException, OSError, CompatError, Failed
+    return OpenAIError, WebSocketException, OSError, CompatError, CommandFailed
 
 
 def reason(exc: BaseException, base_url: str) -> str:

@@ -29,7 +29,7 @@ class Turn:
 
 
 @dataclass
-class Open:
+class OpenSession:
     """A turn that is still being recognised: `stash` is what may change. Another server than ours tells none."""
 
     settled: str = ""
@@ -38,11 +38,11 @@ class Open:
     end: float | None = None
 
 
-class Captions(Protocol):
+class LiveCaptions(Protocol):
     """Where captions are shown."""
 
     def sent(self, seconds: float) -> None: ...
-    def hearing(self, turns: Sequence[Open]) -> None: ...
+    def hearing(self, turns: Sequence[OpenSession]) -> None: ...
     def settled(self, turn: Turn) -> None: ...
     def fault(self, message: str) -> None: ...
 
@@ -52,7 +52,7 @@ async def listen(
     sound: AsyncGenerator[bytes, None],
     model: str,
     language: str | None,
-    captions: Captions,
+    captions: LiveCaptions,
     fault: Callable[[str], None],
 ) -> list[Turn]:
     """`fault` is told what the session reports and outlives.
@@ -84,7 +84,9 @@ def _session(model: str, language: str | None) -> Any:  # noqa: ANN401 - a plain
     return {"type": "transcription", "audio": {"input": {**audio, "turn_detection": {"type": "server_vad"}}}}
 
 
-async def _speak(connection: AsyncRealtimeConnection, sound: AsyncGenerator[bytes, None], captions: Captions) -> None:
+async def _speak(
+    connection: AsyncRealtimeConnection, sound: AsyncGenerator[bytes, None], captions: LiveCaptions
+) -> None:
     """Ends with a commit and a clear: all that is committed by the time it is cleared is all there will ever be."""
     said = 0
     try:
@@ -99,11 +101,11 @@ async def _speak(connection: AsyncRealtimeConnection, sound: AsyncGenerator[byte
 
 
 class _Hearing:
-    def __init__(self, captions: Captions, fault: Callable[[str], None]) -> None:
+    def __init__(self, captions: LiveCaptions, fault: Callable[[str], None]) -> None:
         self.turns: list[Turn] = []
         self._captions = captions
         self._fault = fault
-        self._open: dict[str, Open] = {}
+        self._open: dict[str, OpenSession] = {}
         self._waited: set[str] = set()
         self._cleared = False
 
@@ -134,11 +136,11 @@ class _Hearing:
             case "error" if event.error.code != "input_audio_buffer_commit_empty":
                 self._fault(event.error.message)
 
-    def _turn(self, event: Any) -> Open:  # noqa: ANN401 - any event of an item
-        return self._open.setdefault(event.item_id, Open())
+    def _turn(self, event: Any) -> OpenSession:  # noqa: ANN401 - any event of an item
+        return self._open.setdefault(event.item_id, OpenSession())
 
     def _completed(self, item: str, text: str) -> None:
-        turn = self._open.pop(item, Open())
+        turn = self._open.pop(item, OpenSession())
         self._waited.discard(item)
         self._captions.hearing(list(self._open.values()))
         if text.strip():

@@ -18,7 +18,7 @@ import click
 from compat.cli import client as server
 from compat.cli import sound
 from compat.cli.captions import Kind, captions
-from compat.cli.listening import MODEL, Captions, listen
+from compat.cli.listening import MODEL, LiveCaptions, listen
 from compat.cli.report import unread
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ async def _session(
     source: Callable[[asyncio.Queue[bytes]], AsyncGenerator[bytes, None]],
     model: str,
     language: str | None,
-    shown: Captions,
+    shown: LiveCaptions,
     fault: Callable[[str], None],
 ) -> None:
     """Ctrl-C ends the sound, and the last words are waited for; once more, and it ends at once."""

@@ -16,12 +16,12 @@ import click
 from tinytag import TinyTag, TinyTagException
 
 from compat.audio.formats import SUFFIXES
-from compat.cli.recordings import STANDARD, TRANSCRIPTS, Recording, Unreadable, find
+from compat.cli.recordings import STANDARD, TRANSCRIPTS, Recording, UnreadableFolder, find
 from compat.cli.sources import Sources
 
 
 @dataclass(frozen=True)
-class Piece:
+class OutputPiece:
     """One recording and where its transcript goes; no `target` is standard output. `seconds` is 0 where unknown.
     `sources`: where it is noted whose transcript that is."""
 
@@ -46,7 +46,7 @@ class Wanted:
 
 def plan(
     files: Sequence[str], out: str | None, suffix: str, stack: contextlib.ExitStack
-) -> tuple[list[Piece], list[Unreadable]]:
+) -> tuple[list[OutputPiece], list[UnreadableFolder]]:
     """The recordings, and what was named and cannot be read. Below `out` lie transcripts as recordings do below the
     folder or pattern that they were found by. Raises click.ClickException where `out` cannot be made."""
     recordings, unreadable = [], []
@@ -66,7 +66,7 @@ def plan(
             target = target if out is not None else None
         else:
             path, name = recording.path, str(recording.path)
-        pieces.append(Piece(path, name, target, _seconds(path), sources if recording.path else None))
+        pieces.append(OutputPiece(path, name, target, _seconds(path), sources if recording.path else None))
     return pieces, unreadable
 
 
@@ -171,7 +171,7 @@ def check(target: Path | None) -> None:
         target.lstat()  # a name that is too long
 
 
-def put(piece: Piece, target: Path, text: str, *, force: bool) -> None:
+def put(piece: OutputPiece, target: Path, text: str, *, force: bool) -> None:
     """Write it whole or not at all."""
     part = target.with_name(f".{secrets.token_hex(8)}.part")  # the target's own name may be as long as names can be
     try:

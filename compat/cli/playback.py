@@ -9,7 +9,7 @@ from compat.cli import client as server
 from compat.cli import running, sound
 from compat.cli.captions import Kind, captions
 from compat.cli.listening import MODEL, Turn, listen
-from compat.cli.outputs import Piece, Wanted, check, put
+from compat.cli.outputs import OutputPiece, Wanted, check, put
 from compat.cli.report import Report, unread
 from compat.openai_api import captions as files
 from compat.transcript import Segment, Transcript
@@ -21,7 +21,14 @@ SHAPES = ("text", "srt", "vtt")
 
 
 def play(
-    client: AsyncOpenAI, base: str, pieces: Sequence[Piece], wanted: Wanted, kind: Kind, report: Report, *, fast: bool
+    client: AsyncOpenAI,
+    base: str,
+    pieces: Sequence[OutputPiece],
+    wanted: Wanted,
+    kind: Kind,
+    report: Report,
+    *,
+    fast: bool,
 ) -> None:
     """`fast`: as fast as the server takes it, in place of real time."""
 
@@ -41,20 +48,20 @@ def play(
     running.run(all_of_them())
 
 
-async def _one(client: AsyncOpenAI, piece: Piece, wanted: Wanted, kind: Kind, fast: bool, report: Report) -> None:
+async def _one(client: AsyncOpenAI, piece: OutputPiece, wanted: Wanted, kind: Kind, fast: bool, report: Report) -> None:
     faults: list[str] = []
     spoken = sound.recording(piece.source, fast=fast)
     with captions(piece.name, _where(kind, piece, wanted.shape), piece.seconds) as shown:
         turns = await listen(client, spoken, wanted.model or MODEL, wanted.language, shown, faults.append)
     if faults:
-        raise server.Failed(faults[0])
+        raise server.CommandFailed(faults[0])
     if piece.target is not None:
         put(piece, piece.target, _written(turns, wanted.shape), force=wanted.force)
     elif wanted.shape != "text":
         report.transcript(_written(turns, wanted.shape))
 
 
-def _where(kind: Kind, piece: Piece, shape: str) -> Kind:
+def _where(kind: Kind, piece: OutputPiece, shape: str) -> Kind:
     """A transcript that goes to standard output has it for itself: captions in plain text are that transcript."""
     if piece.target is not None:
         return kind

@@ -24,33 +24,33 @@ class Recording:
 
 
 @dataclass(frozen=True)
-class Unreadable:
+class UnreadableFolder:
     """A path that cannot be read, and why."""
 
     name: str
     why: str
 
 
-def find(names: Sequence[str]) -> Iterator[Recording | Unreadable]:
+def find(names: Sequence[str]) -> Iterator[Recording | UnreadableFolder]:
     """Each recording once. In folders: media files, by their suffix; nothing hidden; each linked folder once."""
     met: set[Path] = set()
     for found in _named(names):
-        path = Path(found.name) if isinstance(found, Unreadable) else found.path or Path(STANDARD)
+        path = Path(found.name) if isinstance(found, UnreadableFolder) else found.path or Path(STANDARD)
         key = path.parent.resolve() / path.name
         if key not in met:
             met.add(key)
             yield found
 
 
-def _named(names: Sequence[str]) -> Iterator[Recording | Unreadable]:
+def _named(names: Sequence[str]) -> Iterator[Recording | UnreadableFolder]:
     for name in names:
         path = Path(name)
         if name == STANDARD:
             yield Recording(None, Path("stdin"))
         elif not name:  # an empty variable of the shell, not the current folder
-            yield Unreadable("''", "No file is named")
+            yield UnreadableFolder("''", "No file is named")
         elif name.startswith(("http://", "https://")):
-            yield Unreadable(name, "Addresses are not fetched: download the recording first")
+            yield UnreadableFolder(name, "Addresses are not fetched: download the recording first")
         elif path.is_dir():
             yield from _walk(path, path, set())
         elif glob.has_magic(name) and not os.path.lexists(path):
@@ -59,8 +59,8 @@ def _named(names: Sequence[str]) -> Iterator[Recording | Unreadable]:
             yield _file(path, path.parent)
 
 
-def _file(path: Path, root: Path) -> Recording | Unreadable:
-    return Recording(path, path.relative_to(root)) if path.is_file() else Unreadable(str(path), _why(path))
+def _file(path: Path, root: Path) -> Recording | UnreadableFolder:
+    return Recording(path, path.relative_to(root)) if path.is_file() else UnreadableFolder(str(path), _why(path))
 
 
 def _why(path: Path) -> str:
@@ -73,13 +73,13 @@ def _why(path: Path) -> str:
     return "Not a file"
 
 
-def _matching(pattern: str) -> Iterator[Recording | Unreadable]:
+def _matching(pattern: str) -> Iterator[Recording | UnreadableFolder]:
     """Where the pattern leaves the suffix open, media files; and never the transcripts beside them."""
     parts = Path(pattern).parts
     root = Path(*parts[: next(number for number, part in enumerate(parts) if glob.has_magic(part))])
     paths = sorted(set(_expanded(root, parts[len(root.parts) :], root)))
     if not paths:
-        yield Unreadable(pattern, "No file matches")
+        yield UnreadableFolder(pattern, "No file matches")
     open_suffix = not Path(pattern).suffix
     folders: set[tuple[int, int]] = set()
     for path in paths:
@@ -130,7 +130,7 @@ def _leads_back(path: Path, folder: Path, root: Path) -> bool:
     return path.is_symlink() and any(within.resolve().is_relative_to(path.resolve()) for within in (folder, root))
 
 
-def _walk(folder: Path, root: Path, met: set[tuple[int, int]]) -> Iterator[Recording | Unreadable]:
+def _walk(folder: Path, root: Path, met: set[tuple[int, int]]) -> Iterator[Recording | UnreadableFolder]:
     try:
         status = folder.stat()
         if (status.st_dev, status.st_ino) in met:
@@ -138,7 +138,7 @@ def _walk(folder: Path, root: Path, met: set[tuple[int, int]]) -> Iterator[Recor
         met.add((status.st_dev, status.st_ino))
         paths = sorted(folder.iterdir())
     except OSError as exc:
-        yield Unreadable(str(folder), exc.strerror or str(exc))
+        yield UnreadableFolder(str(folder), exc.strerror or str(exc))
         return
     for path in paths:
         if path.name.startswith("."):

@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from compat.cli.outputs import Piece, ended
-from compat.cli.recordings import Unreadable
+from compat.cli.outputs import OutputPiece, ended
+from compat.cli.recordings import UnreadableFolder
 
 
 class Unwritable(click.ClickException):
@@ -37,7 +37,7 @@ class Report:
         self._console = _Console(stderr=not (sys.stdout.isatty() and sys.stderr.isatty()))
         self._quiet = quiet
         self._lines = lines
-        self._bars: dict[Piece, TaskID] = {}
+        self._bars: dict[OutputPiece, TaskID] = {}
         self._whole: TaskID | None = None
         self._done = 0
         self.left: list[str] = []
@@ -54,14 +54,14 @@ class Report:
         )
 
     @contextlib.contextmanager
-    def showing(self, pieces: Sequence[Piece]) -> Iterator[None]:
+    def showing(self, pieces: Sequence[OutputPiece]) -> Iterator[None]:
         """A bar for all, and one for each recording that is under way."""
         total = sum(piece.seconds for piece in pieces)
         self._whole = self._progress.add_task("all", total=total or None, state=f"0 of {total:.0f} s of audio")
         with self._progress:
             yield
 
-    def begun(self, piece: Piece, size: int) -> Callable[[int], None]:
+    def begun(self, piece: OutputPiece, size: int) -> Callable[[int], None]:
         """What to call with the number of bytes read so far."""
         bar = self._bars[piece] = self._progress.add_task(printable(piece.name), total=size, state="sending")
 
@@ -84,7 +84,7 @@ class Report:
                 click.echo(harmless(text), nl=False)
 
     def told(
-        self, piece: Piece, status: str, error: str | None = None, *, missing: Mapping[str, float] | None = None
+        self, piece: OutputPiece, status: str, error: str | None = None, *, missing: Mapping[str, float] | None = None
     ) -> None:
         """`missing`: the seconds `promised` and `decoded` of a file that is cut or damaged."""
         if piece in self._bars and self._whole is not None:
@@ -107,7 +107,7 @@ class Report:
                 f"{piece.name}: {missing['decoded']:.1f} of {missing['promised']:.1f} s could be decoded", "yellow"
             )
 
-    def unreadable(self, what: Unreadable) -> None:
+    def unreadable(self, what: UnreadableFolder) -> None:
         if self._lines:
             self._line(what.name, None, "failed", 0.0, what.why)
         self._failed(what.name, what.why)

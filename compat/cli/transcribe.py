@@ -14,7 +14,7 @@ import click
 
 from compat.cli import client as server
 from compat.cli.captions import Kind
-from compat.cli.outputs import Piece, Wanted, plan
+from compat.cli.outputs import OutputPiece, Wanted, plan
 from compat.cli.playback import SHAPES, play
 from compat.cli.recordings import STANDARD, TRANSCRIPTS
 from compat.cli.report import Report
@@ -74,7 +74,7 @@ def transcribe(
         raise click.UsageError(f"--out names a folder, which {out} does not look like; for one file: --out - > {out}")
     wanted = Wanted(shape, model, language, diarize, bool(to), force)
     report = Report(quiet=quiet, lines=lines)
-    waiting: list[Piece] = []
+    waiting: list[OutputPiece] = []
     try:
         with contextlib.ExitStack() as stack:
             waiting += _waiting(files, out, wanted, report, stack)
@@ -106,7 +106,7 @@ def _check_form(shape: str, *, diarize: bool, translate: bool) -> None:
 
 def _waiting(
     files: Sequence[str], out: str | None, wanted: Wanted, report: Report, stack: contextlib.ExitStack
-) -> Iterator[Piece]:
+) -> Iterator[OutputPiece]:
     """The recordings without a transcript; the others go to the report."""
     pieces, unreadable = plan(files, out, FORMATS[wanted.shape], stack)
     for piece in pieces:

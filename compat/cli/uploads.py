@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from compat.cli import client as server
 from compat.cli import running
-from compat.cli.outputs import Piece, Wanted, check, put
+from compat.cli.outputs import OutputPiece, Wanted, check, put
 from compat.cli.report import Report, Unwritable, printable, unread
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ AT_ONCE = 4
 _SECONDS = re.compile(r"(promised|decoded)=([0-9.]+)")
 
 
-def upload(client: AsyncOpenAI, pieces: Sequence[Piece], wanted: Wanted, report: Report) -> None:
+def upload(client: AsyncOpenAI, pieces: Sequence[OutputPiece], wanted: Wanted, report: Report) -> None:
     """Each transcript is kept as soon as it is there; those for standard output in the order of the pieces."""
 
     async def all_of_them() -> None:
@@ -44,7 +44,7 @@ def upload(client: AsyncOpenAI, pieces: Sequence[Piece], wanted: Wanted, report:
 
 async def _one(
     client: AsyncOpenAI,
-    piece: Piece,
+    piece: OutputPiece,
     wanted: Wanted,
     report: Report,
     room: asyncio.Semaphore,
@@ -72,7 +72,9 @@ async def _one(
         after.set()
 
 
-async def _asked(client: AsyncOpenAI, piece: Piece, wanted: Wanted, report: Report) -> tuple[str, dict[str, float]]:
+async def _asked(
+    client: AsyncOpenAI, piece: OutputPiece, wanted: Wanted, report: Report
+) -> tuple[str, dict[str, float]]:
     """The transcript, and where the file is cut or damaged, the seconds that it promises and those that decode."""
     shape = "diarized_json" if wanted.diarize and wanted.shape == "text" else wanted.shape
     default = "gpt-4o-transcribe-diarize" if wanted.diarize else "whisper-1"

@@ -32,7 +32,7 @@ class KeysError(ValueError):
     """A line that cannot be used: the message says which and why, and holds nothing of the key."""
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class KeyEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One key. `rate` is how often its caller may ask, as `60/minute`; `concurrency` how many calls to the service may
     be under way for it."""
 
@@ -44,7 +44,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Keyring:
-    def __init__(self, entries: Iterable[Entry]) -> None:
+    def __init__(self, entries: Iterable[KeyEntry]) -> None:
         self._entries = tuple(entries)
         self.callers = {entry.name for entry in self._entries if entry.scopes & USUAL}
         """Names of callers that may use more than `/metrics`."""
@@ -52,17 +52,17 @@ class Keyring:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def find(self, token: str) -> Entry | None:
+    def find(self, token: str) -> KeyEntry | None:
         """Compares with every key, so that the time taken does not tell which one came close."""
         digest = hashed(token)
         found = [entry for entry in self._entries if hmac.compare_digest(entry.digest, digest)]
         return found[0] if found else None
 
-    def holds(self, entry: Entry, scope: Scope) -> bool:
+    def holds(self, entry: KeyEntry, scope: Scope) -> bool:
         """Whether this key exists and is for `scope`, whatever else its line says."""
         return any(other.digest == entry.digest and scope in other.scopes for other in self._entries)
 
-    def named(self, name: str, scope: Scope) -> Entry | None:
+    def named(self, name: str, scope: Scope) -> KeyEntry | None:
         """A key of the caller of this name that is for `scope`."""
         return next((entry for entry in self._entries if entry.name == name and scope in entry.scopes), None)
 
@@ -71,14 +71,14 @@ def hashed(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def plain(keys: Iterable[str]) -> list[Entry]:
+def plain(keys: Iterable[str]) -> list[KeyEntry]:
     """Those of `COMPAT_API_KEYS`, named by their places."""
-    return [Entry(name=f"key-{place}", digest=hashed(key)) for place, key in enumerate(keys, 1)]
+    return [KeyEntry(name=f"key-{place}", digest=hashed(key)) for place, key in enumerate(keys, 1)]
 
 
-def distinct(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+def distinct(entries: Iterable[KeyEntry]) -> tuple[KeyEntry, ...]:
     """Raises KeysError where two have one key: scopes and limits of the second would never apply."""
-    found: dict[bytes, Entry] = {}
+    found: dict[bytes, KeyEntry] = {}
     for entry in entries:
         if (first := found.setdefault(entry.digest, entry)) is not entry:
             names = f"{first.name} and {entry.name}" if first.name != entry.name else f"two lines of {entry.name}"
@@ -86,13 +86,13 @@ def distinct(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     return tuple(found.values())
 
 
-def parse(text: str) -> list[Entry]:
+def parse(text: str) -> list[KeyEntry]:
     """Raises KeysError."""
     lines = ((number, line.partition(" #")[0].split()) for number, line in enumerate(text.splitlines(), 1))
     return [_entry(number, words) for number, words in lines if words and not words[0].startswith("#")]
 
 
-def _entry(number: int, words: list[str]) -> Entry:
+def _entry(number: int, words: list[str]) -> KeyEntry:
     name, key, scopes, limits = (*words, "", "", "")[:4]
     if len(words) > 4 or not _NAME.fullmatch(name):
         raise KeysError(f"Line {number} should be: name, key, scopes, limits.")
@@ -100,7 +100,7 @@ def _entry(number: int, words: list[str]) -> Entry:
     if scopes and (RATE.match(scopes) or scopes.startswith("concurrency=")) and not limits:
         scopes, limits = "", scopes
     rate, concurrency = _limits(number, limits)
-    return Entry(name=name, digest=digest, scopes=_scopes(number, scopes), rate=rate, concurrency=concurrency)
+    return KeyEntry(name=name, digest=digest, scopes=_scopes(number, scopes), rate=rate, concurrency=concurrency)
 
 
 def _digest(number: int, name: str, key: str) -> bytes:

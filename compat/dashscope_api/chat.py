@@ -14,15 +14,15 @@ import msgspec
 from compat.dashscope_api.calls import Call, Reply
 from compat.dashscope_api.faults import Answer, checked, decode, read
 from compat.dashscope_api.inline import data_uri, inline_call
-from compat.dashscope_api.messages import Annotation, Frame, Message, Stream, TokenDetails, transcribed
-from compat.dashscope_api.sse import Event
+from compat.dashscope_api.messages import Annotation, Frame, Message, MessageStream, TokenDetails, transcribed
+from compat.dashscope_api.sse import ServerSentEvent
 from compat.errors import ServiceFailed
 from compat.transcript import Request, Transcript, Usage
 
 URL = "/compatible-mode/v1/chat/completions"
 
 
-class Counts(msgspec.Struct, frozen=True):
+class ChatUsage(msgspec.Struct, frozen=True):
     """`seconds` are those billed."""
 
     seconds: float | None = None
@@ -50,7 +50,7 @@ class Completion(Answer, frozen=True, kw_only=True):
     """chat.completion, and with `delta` for `message` chat.completion.chunk."""
 
     choices: tuple[Choice, ...] = ()
-    usage: Counts | None = None
+    usage: ChatUsage | None = None
 
 
 def call(request: Request, *, stream: bool) -> Call:
@@ -72,16 +72,16 @@ def transcript(request: Request, reply: Reply) -> Transcript:
     if not completion.choices or completion.choices[0].message is None:
         raise ServiceFailed("DashScope answered without a message.")
     message = completion.choices[0].message
-    counts = completion.usage or Counts()
+    counts = completion.usage or ChatUsage()
     request_id = completion.request_id or reply.headers.get("x-request-id") or completion.id
     return transcribed(request, message.text, message.annotation or Annotation(), counts.usage(), request_id)
 
 
-def stream(request: Request) -> Stream:
-    return Stream(request, _frame)
+def stream(request: Request) -> MessageStream:
+    return MessageStream(request, _frame)
 
 
-def _frame(event: Event) -> Frame:
+def _frame(event: ServerSentEvent) -> Frame:
     data = event.data.strip()
     if data == b"[DONE]":
         return Frame(last=True)

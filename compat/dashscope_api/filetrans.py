@@ -36,7 +36,7 @@ class Subtask(msgspec.Struct, frozen=True):
     message: str | None = None
 
 
-class Output(msgspec.Struct, frozen=True):
+class TaskOutput(msgspec.Struct, frozen=True):
     """Of a submission and of a query. qwen-audio-3 may nest it."""
 
     task_id: str | None = None
@@ -46,7 +46,7 @@ class Output(msgspec.Struct, frozen=True):
     transcription_url: str | None = None
     result: Subtask | None = None
     results: list[Subtask | str] | None = None
-    output: Output | None = None
+    output: TaskOutput | None = None
 
 
 class Billed(msgspec.Struct, frozen=True):
@@ -66,7 +66,7 @@ class Billed(msgspec.Struct, frozen=True):
 
 
 class Task(Answer, frozen=True, kw_only=True):
-    output: Output | None = None
+    output: TaskOutput | None = None
     usage: Billed | None = None
 
     @property
@@ -87,7 +87,7 @@ class Task(Answer, frozen=True, kw_only=True):
         """The code and the message of what went wrong: of the task, or of its one subtask."""
         return next((told for told in self._told() if told.code), Subtask(message="The task ended without a result."))
 
-    def _levels(self) -> Iterator[Output]:
+    def _levels(self) -> Iterator[TaskOutput]:
         output = self.output
         while output is not None:
             yield output

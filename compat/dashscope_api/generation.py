@@ -14,8 +14,8 @@ import msgspec
 from compat.dashscope_api.calls import Call, Reply
 from compat.dashscope_api.faults import Answer, checked, decode, read, task_fault
 from compat.dashscope_api.inline import data_uri, inline_call
-from compat.dashscope_api.messages import Annotation, Frame, Message, Stream, TokenDetails, transcribed
-from compat.dashscope_api.sse import Event
+from compat.dashscope_api.messages import Annotation, Frame, Message, MessageStream, TokenDetails, transcribed
+from compat.dashscope_api.sse import ServerSentEvent
 from compat.errors import ServiceFailed
 from compat.transcript import Request, Transcript, Usage
 
@@ -23,7 +23,7 @@ URL = "/api/v1/services/aigc/multimodal-generation/generation"
 STREAMED = {"x-dashscope-sse": "enable", "accept": "text/event-stream"}
 
 
-class Choice(msgspec.Struct, frozen=True):
+class GenerationChoice(msgspec.Struct, frozen=True):
     message: Message | None = None
     finish_reason: str | None = None
 
@@ -32,11 +32,11 @@ class Choice(msgspec.Struct, frozen=True):
         return self.finish_reason not in (None, "", "null")
 
 
-class Output(msgspec.Struct, frozen=True):
-    choices: list[Choice] = []
+class GenerationOutput(msgspec.Struct, frozen=True):
+    choices: list[GenerationChoice] = []
 
 
-class Counts(msgspec.Struct, frozen=True):
+class GenerationUsage(msgspec.Struct, frozen=True):
     """`seconds` are those billed; which other members there are varies by snapshot."""
 
     seconds: float | None = None
@@ -54,8 +54,8 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class Generation(Answer, frozen=True, kw_only=True):
-    output: Output | None = None
-    usage: Counts | None = None
+    output: GenerationOutput | None = None
+    usage: GenerationUsage | None = None
 
 
 def call(request: Request, *, stream: bool) -> Call:
@@ -85,20 +85,20 @@ def transcript(request: Request, reply: Reply) -> Transcript:
         request,
         message.text,
         message.annotation or Annotation(),
-        (generation.usage or Counts()).usage(),
+        (generation.usage or GenerationUsage()).usage(),
         generation.request_id or reply.headers.get("x-request-id"),
     )
 
 
-def stream(request: Request) -> Stream:
-    return Stream(request, _frame)
+def stream(request: Request) -> MessageStream:
+    return MessageStream(request, _frame)
 
 
-def _frame(event: Event) -> Frame:
+def _frame(event: ServerSentEvent) -> Frame:
     told = checked(decode(Generation, event.data))
     if event.name == "error":
         raise task_fault(told.code, told.message or told.msg, told.request_id)
-    choice = told.output.choices[0] if told.output and told.output.choices else Choice()
+    choice = told.output.choices[0] if told.output and told.output.choices else GenerationChoice()
     message = choice.message or Message()
     return Frame(
         text=message.text,

@@ -22,7 +22,7 @@ from compat.dashscope_api.faults import Answer, checked, decode, no_speech, read
 from compat.dashscope_api.generation import STREAMED, URL
 from compat.dashscope_api.inline import data_uri, inline_call
 from compat.dashscope_api.results import Sentence, prevailing
-from compat.dashscope_api.sse import Event, Events
+from compat.dashscope_api.sse import Events, ServerSentEvent
 from compat.errors import ServiceFailed
 from compat.text import joined
 from compat.transcript import Request, Transcript, Usage
@@ -86,7 +86,7 @@ class Heard(msgspec.Struct, frozen=True):
     output: Heard | None = None
 
 
-class Counts(msgspec.Struct, frozen=True):
+class AudioUsage(msgspec.Struct, frozen=True):
     """`duration` is billed; qwen-audio-3.1 is billed by the token."""
 
     duration: float | None = None
@@ -100,7 +100,7 @@ class Recognition(Answer, frozen=True, kw_only=True):
     sentence: Sentence | None = None
     sentences: list[Sentence] | None = None
     output: Heard | None = None
-    usage: Counts | None = None
+    usage: AudioUsage | None = None
 
     @property
     def heard(self) -> Heard | None:
@@ -137,7 +137,7 @@ def transcript(request: Request, reply: Reply) -> Transcript:
 
 
 @dataclass
-class Stream:
+class SnapshotStream:
     """Bytes of a streamed answer in, pieces of text out; then the whole of it. Both raise the error the answer is.
 
     The transcript's text is what the pieces make, which differs from the service's last word only where that takes
@@ -162,7 +162,7 @@ class Stream:
     def transcript(self) -> Transcript:
         return _transcript(self.request, self._last or Recognition(), self._settling.text, None)
 
-    def _event(self, event: Event) -> list[str]:
+    def _event(self, event: ServerSentEvent) -> list[str]:
         told = checked(decode(Recognition, event.data))
         if event.name == "error" and not no_speech(told.code):
             raise task_fault(told.code, told.message or told.msg, told.request_id)
@@ -170,8 +170,8 @@ class Stream:
         return self._settling.feed(_text(told))
 
 
-def stream(request: Request) -> Stream:
-    return Stream(request)
+def stream(request: Request) -> SnapshotStream:
+    return SnapshotStream(request)
 
 
 def _text(told: Recognition) -> str:
@@ -189,7 +189,7 @@ def _transcript(request: Request, told: Recognition, text: str, request_id: str 
     segments = tuple(sentence.segment() for sentence in heard.sentences or () if sentence.text != "")
     if len(segments) == 1 and not segments[0].text:  # a sentence without words leaves its text to the answer's
         segments = (msgspec.structs.replace(segments[0], text=text),)
-    counts = told.usage or Counts()
+    counts = told.usage or AudioUsage()
     return Transcript(
         text=text,
         segments=segments,

@@ -8,14 +8,14 @@ from math import ceil
 
 import msgspec
 
-from compat.dashscope_api.sse import Event, Events
+from compat.dashscope_api.sse import Events, ServerSentEvent
 from compat.errors import ServiceFailed
 from compat.transcript import Request, Transcript, Usage
 
 AUDIO_TOKENS_A_SECOND = 25
 
 
-class Part(msgspec.Struct, frozen=True):
+class ContentPart(msgspec.Struct, frozen=True):
     text: str | None = None
 
 
@@ -27,7 +27,7 @@ class Annotation(msgspec.Struct, frozen=True):
 class Message(msgspec.Struct, frozen=True):
     """A message or a delta. `content` is a string in every sample, a list in the table of fields."""
 
-    content: str | list[Part] | None = None
+    content: str | list[ContentPart] | None = None
     annotations: list[Annotation] | None = None
 
     @property
@@ -81,12 +81,12 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass
-class Stream:
+class MessageStream:
     """Bytes of a streamed answer in, pieces of text out; then the whole of it. Both raise the error the answer is, as
     `read` finds it in an event."""
 
     request: Request
-    read: Callable[[Event], Frame]
+    read: Callable[[ServerSentEvent], Frame]
     _events: Events = field(default_factory=Events)
     _text: list[str] = field(default_factory=list)
     _annotation: Annotation = field(default_factory=Annotation)
@@ -107,7 +107,7 @@ class Stream:
     def transcript(self) -> Transcript:
         return transcribed(self.request, "".join(self._text), self._annotation, self._usage, self._request_id)
 
-    def _said(self, events: list[Event]) -> list[str]:
+    def _said(self, events: list[ServerSentEvent]) -> list[str]:
         said = [text for event in events if (text := self._take(self.read(event)))]
         self._text += said
         return said

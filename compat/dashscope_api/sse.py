@@ -15,7 +15,7 @@ _LINE_END = re.compile(rb"\r\n|\n|\r(?!\Z)")
 """A CR at the very end may be the first half of a CRLF: it waits."""
 
 
-class Event(msgspec.Struct, frozen=True):
+class ServerSentEvent(msgspec.Struct, frozen=True):
     """`name` is that of the `event:` line; `data` the `data:` lines, joined by newlines."""
 
     name: str
@@ -31,24 +31,24 @@ class Events:
     _data: list[bytes] = field(default_factory=list)
     _bare: bool | None = None
 
-    def feed(self, chunk: bytes) -> list[Event]:
+    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         self._rest += chunk
         if self._bare is None and (start := self._rest.lstrip()[:1]):
             self._bare = start == b"{"
         return [] if self._bare else self._lines()
 
-    def flush(self) -> list[Event]:
+    def flush(self) -> list[ServerSentEvent]:
         """What the end of the stream completes: a last event without its blank line, or the bare object."""
         if self._bare:
-            return [Event("", bytes(self._rest).strip())]
+            return [ServerSentEvent("", bytes(self._rest).strip())]
         return [event for event in [*self.feed(b"\n"), self._dispatch()] if event]
 
-    def _lines(self) -> list[Event]:
+    def _lines(self) -> list[ServerSentEvent]:
         *lines, rest = _LINE_END.split(bytes(self._rest))
         self._rest = bytearray(rest)
         return [event for line in lines if (event := self._line(line))]
 
-    def _line(self, line: bytes) -> Event | None:
+    def _line(self, line: bytes) -> ServerSentEvent | None:
         if not line:
             return self._dispatch()
         name, _, value = line.partition(b":")
@@ -61,7 +61,7 @@ class Events:
                 pass
         return None
 
-    def _dispatch(self) -> Event | None:
-        event = Event(self._name, b"\n".join(self._data)) if any(self._data) else None
+    def _dispatch(self) -> ServerSentEvent | None:
+        event = ServerSentEvent(self._name, b"\n".join(self._data)) if any(self._data) else None
         self._name, self._data = "", []
         return event

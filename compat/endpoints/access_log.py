@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from compat.observability.entry import Entry
+from compat.observability.entry import RequestEntry
 from compat.observability.metrics import Metrics, route
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def client_of(scope: Scope) -> str:
     return scope["client"][0] if scope.get("client") else ""
 
 
-class Access:
+class AccessLogMiddleware:
     """Gives every answer `x-request-id` (the caller's, when it is a plain one) and `openai-processing-ms`."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, traces: Traces | None = None) -> None:
@@ -51,14 +51,14 @@ class Access:
             return
         await self._app(scope, receive, send)
 
-    def _traced(self, scope: Scope, entry: Entry) -> contextlib.AbstractContextManager[None]:
+    def _traced(self, scope: Scope, entry: RequestEntry) -> contextlib.AbstractContextManager[None]:
         if self._traces is None:
             return contextlib.nullcontext()
         return self._traces.request(route(scope["path"]), Headers(scope=scope).get("traceparent"), entry)
 
     async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A live session, which has a log line of its own unless it is refused."""
-        entry = Entry(method="GET")
+        entry = RequestEntry(method="GET")
         scope.setdefault("state", {})["entry"] = entry
 
         async def noted(message: Message) -> None:
@@ -74,7 +74,7 @@ class Access:
         started = time.perf_counter()
         request_id = request_id_of(Headers(scope=scope))
         client, path = client_of(scope), scope["path"][:LONGEST]
-        entry = Entry(request_id=request_id, client=client, method=scope["method"], path=path)
+        entry = RequestEntry(request_id=request_id, client=client, method=scope["method"], path=path)
         scope.setdefault("state", {})["entry"] = entry
 
         async def noted(message: Message) -> None:

@@ -17,7 +17,7 @@ from compat.errors import ServiceUnavailable
 from compat.upstream.shares import Party, Shares, overloaded
 
 
-class Door:
+class Admission:
     """`requests` and `sessions` that may be under way at a time."""
 
     def __init__(self, *, requests: int, sessions: int) -> None:
@@ -39,7 +39,7 @@ class Door:
         stay.callback(shares.give, party)
 
 
-class Doorkeeper:
+class AdmissionMiddleware:
     """Middleware that releases a caller's place when its request has ended, and answers where the server's end cuts it
     off: after a second Ctrl-C, or after the time that a request is given to finish."""
 

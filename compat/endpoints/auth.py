@@ -11,10 +11,10 @@ import msgspec
 from starlette.requests import HTTPConnection
 
 from compat.config import keys, networks
-from compat.config.keys import Entry, Keyring, KeysError, Scope
+from compat.config.keys import KeyEntry, Keyring, KeysError, Scope
 from compat.config.settings import Settings
 from compat.config.variables import SettingsError
-from compat.endpoints.admission import Door
+from compat.endpoints.admission import Admission
 from compat.errors import Forbidden, NotAuthenticated
 from compat.openai_api import credentials, secrets
 from compat.upstream.budget import Budget
@@ -30,7 +30,7 @@ class Caller(msgspec.Struct, frozen=True):
 
     key: str
     tenant: str
-    entry: Entry | None = None
+    entry: KeyEntry | None = None
     issuer: bool = False
     """Whether it came with a client secret that this caller's key has issued."""
 
@@ -48,7 +48,7 @@ class Gate:
     """Lets callers in. A file of keys is read again as soon as it has changed; one that cannot be read or used leaves
     the keys as they were."""
 
-    def __init__(self, settings: Settings, budget: Budget | None = None, door: Door | None = None) -> None:
+    def __init__(self, settings: Settings, budget: Budget | None = None, door: Admission | None = None) -> None:
         """Raises SettingsError, also when the file cannot be used from the start."""
         if settings.pass_key and settings.fallback_api_key:
             raise SettingsError(

@@ -27,7 +27,7 @@ LARGEST = 256 << 10  # bytes of a request
 DEFAULT_MODEL = "qwen3-asr-flash-realtime"
 
 
-class Sessions:
+class ClientSecretEndpoints:
     def __init__(self, settings: Settings, gate: Gate, secret: bytes, engine: str = "") -> None:
         self._settings = settings
         self._gate = gate

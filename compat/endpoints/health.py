@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from compat.dashscope_api import filetrans
-from compat.endpoints.admission import Door
+from compat.endpoints.admission import Admission
 from compat.endpoints.auth import Gate
 from compat.errors import CompatError, NotAuthenticated, ServiceFailed, ServiceTimedOut, ServiceUnavailable
 from compat.observability.metrics import CONTENT_TYPE, Metrics
@@ -28,7 +28,7 @@ async def healthz(_: Request) -> Response:
 
 class Readiness:
     def __init__(
-        self, door: Door, *accounts: tuple[Service, str], engine_trouble: Callable[[], str] = lambda: ""
+        self, door: Admission, *accounts: tuple[Service, str], engine_trouble: Callable[[], str] = lambda: ""
     ) -> None:
         """Accounts of which one is enough, with DashScope's keys; without a key the service is only asked whether it
         is there. `engine_trouble`: why the local engine cannot work, or nothing."""

@@ -19,7 +19,7 @@ from compat.endpoints.disconnect import while_connected
 from compat.endpoints.streaming import EventStream, SlowJson, kept_alive, pinged
 from compat.endpoints.upload import Upload
 from compat.errors import BadRequest, NotFound, error
-from compat.jobs.manager import Jobs, Order, status
+from compat.jobs.manager import JobManager, Order, status
 from compat.jobs.records import Job
 from compat.jobs.transitions import CANCELLED
 from compat.openai_api import jobs as told
@@ -45,8 +45,8 @@ async def ordered(request: Request, received: Upload, work: Work, tenant: str, f
     )
 
 
-class LongJobs:
-    def __init__(self, settings: Settings, gate: Gate, jobs: Jobs) -> None:
+class JobEndpoints:
+    def __init__(self, settings: Settings, gate: Gate, jobs: JobManager) -> None:
         self._settings = settings
         self._gate = gate
         self._jobs = jobs
@@ -125,7 +125,7 @@ class LongJobs:
 class _Parts:
     """An answer in parts. `surface` is known once the transcript is there, which the first part may come before."""
 
-    def __init__(self, jobs: Jobs, order: Order) -> None:
+    def __init__(self, jobs: JobManager, order: Order) -> None:
         self._jobs = jobs
         self.order = order
         self.surface = ""

@@ -20,7 +20,7 @@ from compat.bridge import Bridge
 from compat.bridge.actions import Action, CloseUpstream, Hangup, OpenUpstream, Reading, ToClient, ToUpstream, Wake
 from compat.errors import CompatError
 from compat.upstream.fallback import LiveFallback
-from compat.upstream.shares import ON_BEHALF, Part, Shares
+from compat.upstream.shares import ON_BEHALF, Holding, Shares
 from compat.upstream.sockets import Connection, Sockets
 
 PING = 2.0  # seconds
@@ -110,7 +110,7 @@ class _Line:
         return True
 
 
-class Conversation:
+class LiveSession:
     """`code` is what the caller's transport was closed with, by whichever side, once `run` has returned."""
 
     def __init__(
@@ -134,7 +134,7 @@ class Conversation:
         self._readable = asyncio.Event()
         self._readable.set()
         self._stalled = self._crowded = False
-        self._sound = Part(memory or Shares(sys.maxsize), SOUND, ON_BEHALF.get())
+        self._sound = Holding(memory or Shares(sys.maxsize), SOUND, ON_BEHALF.get())
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = 0.0
         self._woken = asyncio.Event()

@@ -23,7 +23,7 @@ _NO_ORIGIN = frozenset("@\\/?#%")
 """What no browser writes behind the scheme of an origin (RFC 6454, 6.2)."""
 
 
-class Pages:
+class OriginMiddleware:
     """Middleware of a server without keys: serves programs and pages of its own machine, and those that `hosts` and
     `origins` name. Health checks always pass."""
 

@@ -19,7 +19,7 @@ _GROQ = re.compile("/+openai/+v1/")
 _OTHERS = re.compile(r"/openai(?:/deployments/(?P<deployment>[^/]+))?(?:/v1)?(?P<path>/.+)")
 
 
-class Paths:
+class PathMiddleware:
     """The middleware. In the request's state, `deployment` is Azure's, where the path names one, `sent` the path as it
     came, and `groq` whether that is below Groq's prefix."""
 

@@ -13,7 +13,7 @@ from compat.config import networks
 _SCHEMES = {"http": ("http", "ws"), "https": ("https", "wss"), "ws": ("http", "ws"), "wss": ("https", "wss")}
 
 
-class Proxies:
+class ProxyMiddleware:
     """The middleware. X-Forwarded-For becomes the client, -Proto the scheme, and -Prefix is taken off the path."""
 
     def __init__(self, app: ASGIApp, trusted: tuple[networks.Network, ...]) -> None:

@@ -23,9 +23,9 @@ from compat.config.settings import Settings
 from compat.endpoints import origins
 from compat.endpoints.access_log import client_of, request_id_of
 from compat.endpoints.auth import Caller, Gate
-from compat.endpoints.live_session import Bounds, Conversation, Disconnected
+from compat.endpoints.live_session import Bounds, Disconnected, LiveSession
 from compat.errors import CompatError, NotAuthenticated, ServiceUnavailable
-from compat.observability.live_latency import Turns
+from compat.observability.live_latency import TurnLatency
 from compat.observability.metrics import Metrics
 from compat.openai_api import secrets
 from compat.openai_api.realtime.opening import Opening, opening
@@ -66,8 +66,8 @@ class Realtime:
         self._bounds = bounds
         self._memory = memory
         self._engine = engine
-        self._live: dict[Conversation, asyncio.Task[Any] | None] = {}
-        self._held: dict[Conversation, Caller] = {}
+        self._live: dict[LiveSession, asyncio.Task[Any] | None] = {}
+        self._held: dict[LiveSession, Caller] = {}
         """Sessions that end with their key."""
         self._leaving = False
 
@@ -127,7 +127,7 @@ class Realtime:
         started = time.perf_counter()
         bridge = self._bridge(admitted)
         caller, key = _Socket(socket), admitted.who.key
-        conversation = Conversation(bridge, caller, self._service, key, self._bounds, self._memory)
+        conversation = LiveSession(bridge, caller, self._service, key, self._bounds, self._memory)
         self._live[conversation] = asyncio.current_task()
         self._held[conversation] = admitted.who
         try:
@@ -166,7 +166,7 @@ class Realtime:
             limits=SessionLimits(longest=self._settings.max_session, grace=self._settings.grace),
             configured=admitted.configured,
             spread=random.random(),  # noqa: S311 - jitter, not a secret
-            told=Turns(self._metrics).told,
+            told=TurnLatency(self._metrics).told,
             engine=self._engine,
         )
 

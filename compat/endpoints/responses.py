@@ -11,7 +11,7 @@ from typing import Literal
 from starlette.requests import Request
 from starlette.responses import Response
 
-from compat.observability.entry import Entry
+from compat.observability.entry import RequestEntry
 from compat.openai_api.parameters import ignored_header
 from compat.openai_api.render import Rendered, render
 from compat.transcript import Ask, Transcript
@@ -68,7 +68,7 @@ def truncated(promised: float | None, decoded: float) -> dict[str, str]:
 
 def note(request: Request, work: Work) -> None:
     """What the request's log line says beside its outcome."""
-    entry: Entry = request.state.entry
+    entry: RequestEntry = request.state.entry
     entry.model = work.request.model
     entry.road = work.request.surface
     entry.format = "stream" if work.ask.stream else work.ask.response_format

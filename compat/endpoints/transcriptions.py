@@ -17,11 +17,11 @@ from compat.config.settings import Settings
 from compat.endpoints import responses, upload
 from compat.endpoints.auth import Gate
 from compat.endpoints.disconnect import while_connected
-from compat.endpoints.jobs import LongJobs, ordered
+from compat.endpoints.jobs import JobEndpoints, ordered
 from compat.endpoints.paths import with_model
 from compat.endpoints.streaming import EventStream, pinged
-from compat.endpoints.upload import Turns
-from compat.observability.entry import Entry
+from compat.endpoints.upload import LoopTurns
+from compat.observability.entry import RequestEntry
 from compat.openai_api import form, sse
 from compat.transcript import Transcript
 from compat.transcription.recogniser import Recogniser, Work, is_job
@@ -31,7 +31,7 @@ from compat.upstream.shares import ON_BEHALF
 
 class Transcriptions:
     def __init__(
-        self, settings: Settings, gate: Gate, recogniser: Recogniser, long: LongJobs, spool: Spool, turns: Turns
+        self, settings: Settings, gate: Gate, recogniser: Recogniser, long: JobEndpoints, spool: Spool, turns: LoopTurns
     ) -> None:
         """`spool` is where each request's file goes; `turns` are those of the loop."""
         self._settings = settings
@@ -70,7 +70,7 @@ class Transcriptions:
             transcript = await while_connected(request.receive, self._recogniser.transcript(work))
         return await responses.answer(request, transcript, work)
 
-    async def _frames(self, work: Work, entry: Entry) -> AsyncGenerator[bytes, None]:
+    async def _frames(self, work: Work, entry: RequestEntry) -> AsyncGenerator[bytes, None]:
         """`entry` is told when the first words and the last ones were there."""
         frames, started = sse.Deltas(), time.perf_counter()
         async with contextlib.aclosing(self._recogniser.deltas(work)) as deltas:

@@ -15,8 +15,8 @@ from compat.endpoints.auth import Gate
 from compat.endpoints.disconnect import while_connected
 from compat.endpoints.jobs import ordered
 from compat.endpoints.paths import with_model
-from compat.endpoints.upload import Turns
-from compat.jobs.manager import Jobs
+from compat.endpoints.upload import LoopTurns
+from compat.jobs.manager import JobManager
 from compat.openai_api import form
 from compat.transcript import Transcript
 from compat.transcription.recogniser import Recogniser, Work, is_job
@@ -31,10 +31,10 @@ class Translations:
         settings: Settings,
         gate: Gate,
         recogniser: Recogniser,
-        jobs: Jobs,
+        jobs: JobManager,
         translator: Translator,
         spool: Spool,
-        turns: Turns,
+        turns: LoopTurns,
     ) -> None:
         """`spool` is where each request's file goes; `turns` are those of the loop."""
         self._settings = settings

@@ -18,7 +18,7 @@ from compat.endpoints import typed
 from compat.endpoints.bodies import Texts, check_encoding
 from compat.endpoints.multipart import ALL_FIELDS, Parts
 from compat.errors import BadAudio, BadRequest, DiskFull, TooLarge
-from compat.transcription.spool import Place
+from compat.transcription.spool import UploadPlace
 
 BLOCK = 1 << 20  # bytes; what is larger is written off the loop, in blocks of about this size
 SCRAP = 4 << 10  # bytes; smaller pieces are put together, as some callers and some boundaries make very many of them
@@ -84,7 +84,7 @@ class Upload:
         return self._hash.hexdigest()
 
 
-async def receive(request: Request, place: Place, *, limit: int, turns: Turns) -> Upload:
+async def receive(request: Request, place: UploadPlace, *, limit: int, turns: LoopTurns) -> Upload:
     """Reads the whole form, the file into `place`, which stays empty where the `url` of one came instead. Raises
     BadRequest, EncodedBody, BadAudio (no file, empty file), TooLarge, Overloaded and DiskFull (as soon as it is known,
     without reading on), and Starlette's ClientDisconnect."""
@@ -192,7 +192,7 @@ def _complete(parts: Parts | Texts, upload: Upload) -> None:
         raise BadAudio("file is a text field instead of a file: with curl, write -F file=@speech.wav.")
 
 
-class Turns:
+class LoopTurns:
     """Spreads what many requests would do at the same moment over turns of the event loop, so that a health check or a
     live frame waits for one of them and not for all."""
 

@@ -15,9 +15,9 @@ from collections import Counter
 
 from compat.errors import CompatError
 from compat.jobs import transitions
-from compat.jobs.manager import Jobs, status
+from compat.jobs.manager import JobManager, status
 from compat.jobs.records import Hook, Job
-from compat.jobs.runner import BEAT, Runs
+from compat.jobs.runner import BEAT, JobRunner
 from compat.openai_api import jobs as told
 from compat.upstream.shares import Party, Shares
 from compat.upstream.webhooks import Undelivered, Webhooks
@@ -27,8 +27,8 @@ LANES = 64
 PASSES = 100  # looks at what is due, in a row
 
 
-class Keeper:
-    def __init__(self, runs: Runs, jobs: Jobs, webhooks: Webhooks | None) -> None:
+class Janitor:
+    def __init__(self, runs: JobRunner, jobs: JobManager, webhooks: Webhooks | None) -> None:
         self._runs = runs
         self._store = runs.store
         self._jobs = jobs

@@ -19,7 +19,7 @@ from compat.config.settings import Settings
 from compat.errors import CompatError, Gone, NotFound, ServiceFailed, error, failure
 from compat.jobs import transitions
 from compat.jobs.records import Job, digest, identity, kept
-from compat.jobs.runner import Runs
+from compat.jobs.runner import JobRunner
 from compat.openai_api.jobs import Status
 from compat.transcript import Ask, Transcript
 from compat.transcription.recogniser import Work
@@ -39,8 +39,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     files: contextlib.ExitStack
 
 
-class Jobs:
-    def __init__(self, settings: Settings, runs: Runs) -> None:
+class JobManager:
+    def __init__(self, settings: Settings, runs: JobRunner) -> None:
         self._root = settings.root
         self._key = settings.dashscope_api_key or ""
         self._retention = settings.job_retention

@@ -89,21 +89,21 @@ def encode(job: Job) -> bytes:
     return msgspec.msgpack.encode(job, enc_hook=str)
 
 
-class Unreadable(ServiceUnavailable):
+class UnreadableRecord(ServiceUnavailable):
     """A record of a newer release, or a damaged one. It is not known what its job is about, nor whether it is done."""
 
     default_code = "job_unreadable"
 
 
 def decode(record: bytes, job_id: str) -> Job:
-    """Raises Unreadable, and logs it."""
+    """Raises UnreadableRecord, and logs it."""
     try:
         job = msgspec.msgpack.decode(record, type=Job, dec_hook=lambda kind, value: kind(value))
     except msgspec.MsgspecError:
         job = None
     if job is None or job.format > FORMAT:
         _report(job_id)
-        raise Unreadable("This job cannot be read: a newer release of this server wrote it, or it is damaged.")
+        raise UnreadableRecord("This job cannot be read: a newer release of this server wrote it, or it is damaged.")
     return job
 
 

@@ -21,7 +21,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
-from compat.jobs.records import Job, Unreadable, decode, encode
+from compat.jobs.records import Job, UnreadableRecord, decode, encode
 from compat.jobs.store import DUE_AT_ONCE, UNREADABLE_KEPT, unreachable
 from compat.upstream import cancelling
 
@@ -93,7 +93,7 @@ class RedisStore:
             ids = cast("list[bytes]", await cancelling.kept(self._redis.zrangebyscore(DUE, "-inf", f"({now}")))
             jobs: list[Job] = []
             for name in ids:
-                with contextlib.suppress(Unreadable):
+                with contextlib.suppress(UnreadableRecord):
                     job = await self.get(name.decode())
                     if job is None:
                         await cancelling.kept(self._redis.zrem(DUE, name))

@@ -32,7 +32,7 @@ class Run:
     """One job under way here, which owns its task. `key` is DashScope's; `files` go as soon as they are not needed any
     more, for which the task's submission is enough unless they are to be kept."""
 
-    def __init__(self, runs: Runs, job: Job, key: str, files: contextlib.ExitStack, *, keep: bool) -> None:
+    def __init__(self, runs: JobRunner, job: Job, key: str, files: contextlib.ExitStack, *, keep: bool) -> None:
         self._runs = runs
         self._keep = keep
         self.id = job.id
@@ -80,7 +80,7 @@ class Run:
             self.files.close()
 
 
-class Runs:
+class JobRunner:
     def __init__(
         self,
         store: Store,

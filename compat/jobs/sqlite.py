@@ -16,7 +16,7 @@ from typing import TypeVar
 import msgspec
 
 from compat.config.variables import SettingsError
-from compat.jobs.records import Job, Unreadable, decode, encode
+from compat.jobs.records import Job, UnreadableRecord, decode, encode
 from compat.jobs.store import DUE_AT_ONCE, UNREADABLE_KEPT, unreachable
 
 T = TypeVar("T")
@@ -139,7 +139,7 @@ def _due(db: sqlite3.Connection, now: float) -> list[Job]:
     for record, job_id, due in db.execute("SELECT record, id, due FROM jobs WHERE due < ? ORDER BY due", (now,)):
         try:
             jobs.append(decode(record, job_id))
-        except Unreadable:
+        except UnreadableRecord:
             if due < now - UNREADABLE_KEPT:
                 _drop(db, job_id)
         if len(jobs) == DUE_AT_ONCE:

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 
-class Entry(msgspec.Struct, kw_only=True):
+class RequestEntry(msgspec.Struct, kw_only=True):
     """A field is UNSET while it is not known. Durations end in `_ms`; `audio_seconds` and `audio_bytes` are the
     upload's. `caller` is the name of a key, `error` a code of OpenAI's error object and `param` its parameter."""
 

@@ -9,7 +9,7 @@ from compat.observability.metrics import Metrics
 from compat.openai_api.realtime import server_events as ours
 
 
-class Turns:
+class TurnLatency:
     """The first delta of a turn is waited for from its beginning, or from its commit where the caller commits; its
     final text from its commit."""
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import msgspec
 
 
-class JsonLines(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
@@ -41,6 +41,6 @@ def _told(exc: BaseException) -> dict[str, object]:
 def start(level: str) -> None:
     """Logs of this server from `level` up, those of its libraries from warnings up, to standard error."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("compat").setLevel(level.upper())

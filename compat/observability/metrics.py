@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from compat.catalogue import rates
-from compat.observability.entry import Entry
+from compat.observability.entry import RequestEntry
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 300, 1800, 10800)
@@ -62,7 +62,7 @@ class Metrics:
         """A figure that is asked for when it is scraped."""
         self._gauge(name, help).set_function(value)
 
-    def request(self, entry: Entry) -> None:
+    def request(self, entry: RequestEntry) -> None:
         """A request that has ended."""
         path, status, caller = route(entry.path), entry.status or 499, entry.caller or ""
         self._requests.labels(path, entry.method, status, entry.error or "", caller).inc()

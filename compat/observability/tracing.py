@@ -20,7 +20,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from compat import __version__
 from compat.errors import CompatError
-from compat.observability.entry import Entry
+from compat.observability.entry import RequestEntry
 
 NAME = "qwen-asr-compat"
 TOLD = ("request_id", "caller", "model", "road", "format", "audio_seconds")
@@ -33,7 +33,7 @@ class Traces:
         self._tracer = provider.get_tracer(NAME, __version__)
 
     @contextlib.contextmanager
-    def request(self, route: str, traceparent: str | None, entry: Entry) -> Iterator[None]:
+    def request(self, route: str, traceparent: str | None, entry: RequestEntry) -> Iterator[None]:
         """Around a request or a session. `entry` is what is known of it at its end."""
         context = _propagator.extract({"traceparent": traceparent} if traceparent else {})
         attributes = {"http.request.method": entry.method, "http.route": route}

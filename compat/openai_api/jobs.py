@@ -34,7 +34,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     status: Status
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class WebhookEvent(msgspec.Struct, frozen=True, kw_only=True):
     """What a webhook is told: not the transcript, which its receiver fetches with a key."""
 
     id: str
@@ -51,7 +51,7 @@ def body(public_id: str, status: Status, *, created: float, model: str, error: C
 
 def event(public_id: str, status: Status, now: float) -> bytes:
     return msgspec.json.encode(
-        Event(
+        WebhookEvent(
             id=event_id(public_id),
             created_at=int(now),
             type=f"transcription.job.{status}",

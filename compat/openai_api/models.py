@@ -11,7 +11,7 @@ CREATED = 1757289600
 """2025-09-08, when qwen3-asr-flash came out: OpenAI's schema wants a time, DashScope tells none."""
 
 
-class Model(msgspec.Struct, frozen=True):
+class ModelObject(msgspec.Struct, frozen=True):
     id: str
     object: Literal["model"] = "model"
     created: int = CREATED
@@ -25,17 +25,17 @@ class Engine(msgspec.Struct, frozen=True):
     languages: tuple[str, ...] = ("en",)
 
 
-class Models(msgspec.Struct, frozen=True, kw_only=True):
+class ModelList(msgspec.Struct, frozen=True, kw_only=True):
     object: Literal["list"] = "list"
-    data: tuple[Model, ...]
+    data: tuple[ModelObject, ...]
     dashscope: Engine | msgspec.UnsetType = msgspec.UNSET
 
 
 def one(model_id: str) -> bytes:
-    return msgspec.json.encode(Model(model_id))
+    return msgspec.json.encode(ModelObject(model_id))
 
 
 def listing(ids: Iterable[str], engine: str = "") -> bytes:
     """`engine`: what answers in DashScope's place."""
-    found = Models(data=tuple(map(Model, ids)), dashscope=Engine(engine) if engine else msgspec.UNSET)
+    found = ModelList(data=tuple(map(ModelObject, ids)), dashscope=Engine(engine) if engine else msgspec.UNSET)
     return msgspec.json.encode(found)

@@ -53,13 +53,13 @@ class Groq(msgspec.Struct, frozen=True):
     id: str
 
 
-class Language(msgspec.Struct, frozen=True):
+class DetectedLanguage(msgspec.Struct, frozen=True):
     code: str
 
 
 class Json(msgspec.Struct, frozen=True, kw_only=True):
     text: str
-    languages: list[Language] | msgspec.UnsetType = msgspec.UNSET
+    languages: list[DetectedLanguage] | msgspec.UnsetType = msgspec.UNSET
     usage: Tokens | Duration
     dashscope: Dashscope
     x_groq: Groq | msgspec.UnsetType = msgspec.UNSET
@@ -156,12 +156,12 @@ def spoken(transcript: Transcript) -> str | None:
     return transcript.language or next((part.language for part in transcript.segments if part.language), None)
 
 
-def heard(transcript: Transcript, ask: Ask) -> list[Language] | msgspec.UnsetType:
+def heard(transcript: Transcript, ask: Ask) -> list[DetectedLanguage] | msgspec.UnsetType:
     """`languages` of an answer: OpenAI gives it for gpt-transcribe only, in ISO 639-1."""
     if not ask.model.startswith("gpt-transcribe"):
         return msgspec.UNSET
     code = spoken(transcript)
-    return [Language("tl" if code == "fil" else code)] if code else []
+    return [DetectedLanguage("tl" if code == "fil" else code)] if code else []
 
 
 def _json(message: msgspec.Struct) -> Rendered:

@@ -13,14 +13,14 @@ import msgspec
 
 from compat.errors import CompatError
 from compat.openai_api import diarized
-from compat.openai_api.render import Dashscope, Language, dashscope, heard
+from compat.openai_api.render import Dashscope, DetectedLanguage, dashscope, heard
 from compat.openai_api.usage import Tokens, tokens
 from compat.transcript import Ask, Transcript
 
 PING = b": ping\n\n"
 
 
-class Delta(msgspec.Struct, frozen=True):
+class TextDelta(msgspec.Struct, frozen=True):
     """`segment_id` names the segment that the text belongs to, where speakers are told apart."""
 
     delta: str
@@ -33,13 +33,13 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 
     type: Literal["transcript.text.done"] = "transcript.text.done"
     text: str
-    languages: list[Language] | msgspec.UnsetType = msgspec.UNSET
+    languages: list[DetectedLanguage] | msgspec.UnsetType = msgspec.UNSET
     usage: Tokens
     dashscope: Dashscope
 
 
 def delta(text: str, segment_id: str | msgspec.UnsetType = msgspec.UNSET) -> bytes:
-    return _frame(Delta(text, segment_id))
+    return _frame(TextDelta(text, segment_id))
 
 
 def done(transcript: Transcript, ask: Ask) -> bytes:

@@ -22,7 +22,7 @@ ENOUGH: Final = 16_384  # files that it asks the system for
 
 
 @dataclass(eq=False, slots=True)
-class Place:
+class ConnectionSlot:
     """One connection. `crowd`: the address it shares a bound with; None beyond the bound. `end` aborts it."""
 
     crowd: str | None
@@ -45,14 +45,14 @@ class Connections:
         self._most = most
         self._share = max(1, most // 2)
         self._spared = spared
-        self._open: set[Place] = set()
+        self._open: set[ConnectionSlot] = set()
         self._count: Counter[str | None] = Counter()
-        self._idle: dict[str | None, dict[Place, None]] = {}
+        self._idle: dict[str | None, dict[ConnectionSlot, None]] = {}
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def enter(self, host: str, end: Callable[[], None], now: float) -> Place:
+    def enter(self, host: str, end: Callable[[], None], now: float) -> ConnectionSlot:
         """A place for a connection from `host`, which is idle until a request has come."""
         found = address(host)
         crowd: str | None = household(found) if found else host
@@ -60,23 +60,23 @@ class Connections:
             crowd = None
             if self._count[None] >= SPARE:
                 self._cut(next(iter(self._idle.get(None, ())), None) or self._any_surplus())
-        place = Place(crowd, end, now)
+        place = ConnectionSlot(crowd, end, now)
         self._open.add(place)
         self._count[crowd] += 1
         self.idle(place, now)
         return place
 
-    def idle(self, place: Place, now: float) -> None:
+    def idle(self, place: ConnectionSlot, now: float) -> None:
         waiting = self._idle.setdefault(place.crowd, {})
         if place in self._open and place not in waiting:
             place.idle_since = now
             waiting[place] = None
 
-    def busy(self, place: Place) -> None:
+    def busy(self, place: ConnectionSlot) -> None:
         if place.crowd in self._idle:
             self._idle[place.crowd].pop(place, None)
 
-    def leave(self, place: Place) -> None:
+    def leave(self, place: ConnectionSlot) -> None:
         if place not in self._open:
             return
         self.busy(place)
@@ -102,10 +102,10 @@ class Connections:
                 return True
         return False
 
-    def _any_surplus(self) -> Place:
+    def _any_surplus(self) -> ConnectionSlot:
         return next(place for place in self._open if place.surplus)
 
-    def _cut(self, place: Place) -> None:
+    def _cut(self, place: ConnectionSlot) -> None:
         self.leave(place)
         place.end()
 

@@ -25,7 +25,7 @@ from compat.errors import BadRequest, CompatError, HeadTooLarge, Overloaded, Ser
 from compat.server import websocket
 from compat.server.ambiguity import unambiguous
 from compat.server.closing import Transport, half_close, untaken
-from compat.server.connections import Connections, Place
+from compat.server.connections import Connections, ConnectionSlot
 from compat.server.refusal import LINGER, answer, told
 from compat.server.unframed import unframed
 
@@ -46,7 +46,7 @@ _REQUEST: Final = re.compile(rb"[A-Za-z-]+ \S+ HTTP/1\.[01]\r?\n")
 Stage = Literal["head", "body", "answer", "refused", "upgraded"]
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """Ends the parser's work; the protocol holds the error to be sent."""
 
 
@@ -62,7 +62,7 @@ class Flow(FlowControl):
             super().resume_reading()
 
 
-class Protocol(HttpToolsProtocol):
+class HttpProtocol(HttpToolsProtocol):
     """`head_timeout`: seconds for a head to come, from the connection or its own first byte. `body_timeout`: the
     seconds over which a body's rate is measured. `all`: the server's connections."""
 
@@ -70,9 +70,9 @@ class Protocol(HttpToolsProtocol):
     body_timeout: ClassVar[float] = 30.0
     all: ClassVar[Connections] = Connections()
 
-    _entered: Place | None = None
+    _entered: ConnectionSlot | None = None
 
-    def enter(self, transport: asyncio.Transport) -> Place:
+    def enter(self, transport: asyncio.Transport) -> ConnectionSlot:
         """Takes a place among the connections, which may be before a TLS handshake."""
         peer = get_remote_addr(transport)
         self._entered = self.all.enter(peer[0] if peer else "", transport.abort, self.loop.time())
@@ -183,13 +183,13 @@ class Protocol(HttpToolsProtocol):
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > HEAD or len(self.headers) > HEADERS:
             self._refusal = _head_too_large()
-            raise Refused
+            raise RequestRefused
         if not unambiguous(self.parser.get_http_version(), self.headers):
-            raise Refused
+            raise RequestRefused
         probe = self.url.partition(b"?")[0].decode("latin-1") in PROBES
         if self._place.surplus and not probe:
             self._refusal = Overloaded("This server has reached its limit of connections.", retry_after=1.0)
-            raise Refused
+            raise RequestRefused
         if self._declined:
             return
         if self.url == b"*":  # of OPTIONS, it asks about the server itself (RFC 9110, 9.3.7); uvicorn reads paths only
@@ -257,7 +257,7 @@ class Protocol(HttpToolsProtocol):
         self.flow.resume_reading()
         self.transport = self._real
         super().handle_websocket_upgrade()
-        session = cast("websocket.Protocol", self._real.get_protocol())
+        session = cast("websocket.WebSocketProtocol", self._real.get_protocol())
         session.lost = functools.partial(self.all.leave, self._place)
         session.share(self.app_state.get("live_memory", self.all.memory))
         if early:
@@ -381,9 +381,9 @@ class Protocol(HttpToolsProtocol):
         self._closing = self.loop.call_later(LINGER if self._stopping else linger, self._real.close)
 
 
-def bounded(*, head_timeout: float, body_timeout: float, connections: Connections) -> type[Protocol]:
+def bounded(*, head_timeout: float, body_timeout: float, connections: Connections) -> type[HttpProtocol]:
     bounds = {"head_timeout": head_timeout, "body_timeout": body_timeout, "all": connections}
-    return type("Bounded", (Protocol,), bounds)
+    return type("Bounded", (HttpProtocol,), bounds)
 
 
 def _disconnect(cycle: RequestResponseCycle) -> None:

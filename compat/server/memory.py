@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from compat.upstream.shares import Part, Party, Shares
+from compat.upstream.shares import Holding, Party, Shares
 
 FREE: Final = 64 << 10  # bytes, and what is counted at a time: a second of sound at 24 kHz in base64
 
@@ -16,7 +16,7 @@ class Memory:
 
     def __init__(self, shares: Shares) -> None:
         self._shares = shares
-        self._part = Part(shares, FREE)
+        self._part = Holding(shares, FREE)
         self._kept = 0
 
     def belongs(self, party: Party) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from compat.errors import CompatError
-from compat.observability.entry import Entry
+from compat.observability.entry import RequestEntry
 
 log = logging.getLogger("compat.access")
 LINGER: Final = 1.0  # seconds for it to be read: closing at once on bytes that still come would reset it away
@@ -26,7 +26,7 @@ def told(app_state: Mapping[str, Any]) -> Told:
     return who
 
 
-def fields(error: CompatError, told: Told, entry: Entry | None = None) -> tuple[dict[str, str], bytes]:
+def fields(error: CompatError, told: Told, entry: RequestEntry | None = None) -> tuple[dict[str, str], bytes]:
     """Headers and body; the log has a line with the id: `entry`, where the request has one already."""
     if entry is None:
         told(error)
@@ -46,7 +46,7 @@ def fields(error: CompatError, told: Told, entry: Entry | None = None) -> tuple[
     return headers | error.headers(), body
 
 
-def answer(error: CompatError, told: Told, entry: Entry | None = None) -> bytes:
+def answer(error: CompatError, told: Told, entry: RequestEntry | None = None) -> bytes:
     headers, body = fields(error, told, entry)
     lines = [f"{name}: {value}\r\n".encode() for name, value in headers.items()]
     return b"".join([STATUS_LINE[error.status], *lines, b"\r\n", body])

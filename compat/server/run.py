@@ -21,7 +21,7 @@ from compat.config.variables import SettingsError
 from compat.server import http
 from compat.server.connections import Connections
 from compat.server.tls import Handshake
-from compat.server.websocket import Protocol
+from compat.server.websocket import WebSocketProtocol
 
 LARGEST_FRAME: Final = 24 << 20  # bytes: an append of 15 MiB of audio in base64
 PING: Final = 20.0  # seconds
@@ -56,7 +56,7 @@ def config(
     connections: Connections | None = None,
     ping: float = PING,
     pong: float = PONG,
-    ws: type[Protocol] = Protocol,
+    ws: type[WebSocketProtocol] = WebSocketProtocol,
 ) -> uvicorn.Config:
     """The time-outs bound how slowly callers may send (see compat.server.http). `keep_alive`: seconds between an answer
     and the next request."""
@@ -119,7 +119,7 @@ class Server(uvicorn.Server):
         _keep_freed_memory()
 
     def _made(self) -> asyncio.Protocol:
-        kind = cast("type[http.Protocol]", self.config.http_protocol_class)
+        kind = cast("type[http.HttpProtocol]", self.config.http_protocol_class)
         made = functools.partial(kind, self.config, self.server_state, self.lifespan.state)
         return Handshake(self.config.ssl, made) if self.config.ssl else made()
 

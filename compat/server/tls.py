@@ -12,14 +12,14 @@ from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from compat.server import http
-from compat.server.connections import Place
+from compat.server.connections import ConnectionSlot
 from compat.server.refusal import LINGER
 
 
 class Handshake(asyncio.Protocol):
     """Ends in a connection of its own, which `made` makes a protocol for."""
 
-    def __init__(self, context: ssl.SSLContext, made: Callable[[], http.Protocol]) -> None:
+    def __init__(self, context: ssl.SSLContext, made: Callable[[], http.HttpProtocol]) -> None:
         self._context = context
         self._made = made
         self._early = b""
@@ -53,10 +53,10 @@ class Handshake(asyncio.Protocol):
         started: Coroutine[Any, Any, asyncio.Transport | None],
         waiting: asyncio.Future[None],
         transport: asyncio.Transport,
-        then: http.Protocol,
-        place: Place,
+        then: http.HttpProtocol,
+        place: ConnectionSlot,
     ) -> None:
-        then.connections.add(cast("http.Protocol", self))
+        then.connections.add(cast("http.HttpProtocol", self))
         tls: asyncio.Transport | None = None
         try:
             await asyncio.wait([waiting])
@@ -66,7 +66,7 @@ class Handshake(asyncio.Protocol):
         except OSError:  # TLS's own errors are OSErrors, and so are time-outs
             pass
         finally:
-            then.connections.discard(cast("http.Protocol", self))
+            then.connections.discard(cast("http.HttpProtocol", self))
             if tls is None:
                 started.close()
                 transport.abort()

@@ -43,7 +43,7 @@ UNREADABLE: Final = BadRequest(
 )
 
 
-class Connection(ServerProtocol):
+class WebSocketConnection(ServerProtocol):
     def __init__(self, *, told: refusal.Told, max_size: int | None, logger: LoggerLike) -> None:
         super().__init__(max_size=max_size, logger=logger)
         self._told = told
@@ -56,7 +56,7 @@ class Connection(ServerProtocol):
         return Response(plain.status_code, plain.reason_phrase, Headers(headers), body)
 
 
-class Protocol(WebSocketsSansIOProtocol):
+class WebSocketProtocol(WebSocketsSansIOProtocol):
     """`ending`: seconds for the client to read the last frames; must exceed uvicorn's own `close_timeout` of 10.
     `whole`: seconds for a long message to come, as 14 MB do at 190 kbit/s."""
 
@@ -66,7 +66,7 @@ class Protocol(WebSocketsSansIOProtocol):
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - uvicorn's
         super().__init__(*args, **options)
         self._told = refusal.told(self.app_state)
-        self.conn = Connection(told=self._told, max_size=self.config.ws_max_size, logger=self.logger)
+        self.conn = WebSocketConnection(told=self._told, max_size=self.config.ws_max_size, logger=self.logger)
         self._early = b""
         self._came = memoryview(b"")
         self._handled = 0

@@ -31,7 +31,7 @@ LOSSES = 2  # times that a task is submitted again when it was lost with the loc
 SURFACES: tuple[Surface, ...] = ("filetrans", "transcription", "filetrans-3")
 
 
-class Owner(Protocol):
+class TaskOwner(Protocol):
     """Owns a submitted task after its request has ended: writes down its id, and resumes or cancels it."""
 
     async def submitting(self) -> None:
@@ -41,7 +41,7 @@ class Owner(Protocol):
         """Awaited as soon as the service has told the task's id."""
 
 
-async def drive(flow: Flow[T], account: Account, owner: Owner) -> T:
+async def drive(flow: Flow[T], account: Account, owner: TaskOwner) -> T:
     """Performs what `flow` asks for, in one account, until it returns. Errors of calls are thrown into the flow."""
     answer: Reply | CompatError | None = None
     try:
@@ -67,7 +67,7 @@ async def drive(flow: Flow[T], account: Account, owner: Owner) -> T:
         flow.close()
 
 
-class Tasks:
+class FileTasks:
     def __init__(
         self,
         settings: Settings,
@@ -86,7 +86,7 @@ class Tasks:
         self._refused: dict[tuple[Surface, Way], float] = {}
         self._proven: set[tuple[Surface, Way]] = set()
 
-    async def transcript(self, request: Request, key: str, owner: Owner) -> Transcript:
+    async def transcript(self, request: Request, key: str, owner: TaskOwner) -> Transcript:
         """Raises FileNotFetched, or TooLarge with the code `upload_too_large`, when no way has led to the service.
         Raises TaskLost; a task that was lost with the local engine is submitted again first."""
         for _ in range(LOSSES if self._local else 0):
@@ -96,7 +96,7 @@ class Tasks:
         with self._explaining():
             return await self._transcript(request, key, owner)
 
-    async def _transcript(self, request: Request, key: str, owner: Owner) -> Transcript:
+    async def _transcript(self, request: Request, key: str, owner: TaskOwner) -> Transcript:
         failure: CompatError | None = None
         for way in self._ways(request):
             try:
@@ -110,7 +110,7 @@ class Tasks:
         assert failure is not None  # noqa: S101 - there is one way at least
         raise failure
 
-    async def resumed(self, request: Request, task_id: str, key: str, owner: Owner) -> Transcript:
+    async def resumed(self, request: Request, task_id: str, key: str, owner: TaskOwner) -> Transcript:
         """The transcript of a task that was submitted before; the audio is not needed for it."""
         account, known = self._service.account(task_id, key)
         with self._explaining():
@@ -165,7 +165,7 @@ class Tasks:
             self._refused[request.surface, way] = time.monotonic() + MEMORY
             self._proven.discard((request.surface, way))
 
-    async def _by(self, way: Way, request: Request, key: str, owner: Owner) -> Transcript:
+    async def _by(self, way: Way, request: Request, key: str, owner: TaskOwner) -> Transcript:
         token = secrets.token_hex(16)
         name = f"{token}{request.media.suffix}"
         async with self._published(way, request.media) as url:

@@ -14,7 +14,7 @@ import msgspec
 
 from compat import echo
 from compat.audio import fit, probe, speechless
-from compat.audio.worker import Line, Worker
+from compat.audio.worker import Worker, WorkerQueue
 from compat.catalogue import roads
 from compat.config.settings import Settings
 from compat.dashscope_api import chat, generation, generation_audio
@@ -22,7 +22,7 @@ from compat.dashscope_api.calls import Call, Reply
 from compat.echo import Echo
 from compat.errors import AnswerCutOff, BadAudio, CompatError, FileNotFetched, ServiceUnavailable, TooLarge
 from compat.transcript import Ask, Media, Request, Surface, Transcript
-from compat.transcription.file_tasks import SURFACES, Owner, Tasks
+from compat.transcription.file_tasks import SURFACES, FileTasks, TaskOwner
 from compat.transcription.pieces import Pieces
 from compat.transcription.publishing import Bucket, Links
 from compat.transcription.spool import FITTED, Hold, unbounded
@@ -46,7 +46,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     hold: Hold = unbounded
 
 
-class Held:
+class HeldText:
     """Holds a text back while it may become an echo of the context."""
 
     def __init__(self, context: str) -> None:
@@ -63,7 +63,7 @@ class Held:
                 yield text
 
 
-class Stream(Protocol):
+class TextStream(Protocol):
     """A translator of an answer in parts: bytes in, increments of the text out, the transcript at the end."""
 
     def feed(self, chunk: bytes) -> list[str]: ...
@@ -71,15 +71,15 @@ class Stream(Protocol):
     def transcript(self) -> Transcript: ...
 
 
-class Dialect(Protocol):
+class SyncDialect(Protocol):
     """How a surface that answers at once is asked, and how its answer is read, whole or in parts."""
 
     def call(self, request: Request, *, stream: bool) -> Call: ...
     def transcript(self, request: Request, reply: Reply) -> Transcript: ...
-    def stream(self, request: Request) -> Stream: ...
+    def stream(self, request: Request) -> TextStream: ...
 
 
-DIALECTS: dict[Surface, Dialect] = {"chat": chat, "generation": generation, "generation-audio": generation_audio}
+DIALECTS: dict[Surface, SyncDialect] = {"chat": chat, "generation": generation, "generation-audio": generation_audio}
 
 
 class Recogniser:
@@ -98,7 +98,7 @@ class Recogniser:
         self._settings = settings
         self._service = service
         self._worker = worker
-        self._tasks = Tasks(settings, service, links, bucket, local=bool(engine))
+        self._tasks = FileTasks(settings, service, links, bucket, local=bool(engine))
         self._pieces = Pieces(worker, self._careful, longest=settings.piece_seconds, at_once=settings.pieces_at_once)
 
     async def prepare(self, ask: Ask, path: Path, key: str, hold: Hold = unbounded) -> Work:
@@ -126,12 +126,12 @@ class Recogniser:
         media = probe.header(path)
         if media is not None:
             return media
-        line = Line(_large(path), self._settings.queue_wait)
+        line = WorkerQueue(_large(path), self._settings.queue_wait)
         return await self._worker.run_in(line, probe.measure, path)
 
     async def _cancels(self, media: Media) -> bool:
         """Whether its channels have to be mixed here, as the service might hear nothing of them."""
-        return await self._worker.run_in(Line(patience=self._settings.queue_wait), fit.cancels, media.path)
+        return await self._worker.run_in(WorkerQueue(patience=self._settings.queue_wait), fit.cancels, media.path)
 
     async def _fitted(self, work: Work, patience: float | None = None) -> Work:
         """A job waits for its turn without an end."""
@@ -140,12 +140,12 @@ class Recogniser:
         media = work.request.media
         most = fit.largest(media.duration, work.fit)
         work.hold(file=most)
-        line = Line(media.size > LARGE or media.duration > LONG, patience)
+        line = WorkerQueue(media.size > LARGE or media.duration > LONG, patience)
         sent = await self._worker.run_in(line, fit.fit, media, media.path.with_suffix(FITTED), max_bytes=work.fit)
         work.hold(file=sent.size - most)
         return msgspec.structs.replace(work, request=msgspec.structs.replace(work.request, media=sent), fit=None)
 
-    async def transcript(self, work: Work, owner: Owner | None = None) -> Transcript:
+    async def transcript(self, work: Work, owner: TaskOwner | None = None) -> Transcript:
         """The whole transcript. Where the service cannot fetch the file for its task, the audio goes in pieces. A file
         task needs an `owner`."""
         work = await self._fitted(work)
@@ -174,7 +174,7 @@ class Recogniser:
         parts = self._pieces.transcript(request, work.key, times=work.ask.wants_times, hold=work.hold)
         return _measured(await parts, request)
 
-    async def _careful(self, request: Request, key: str, owner: Owner | None = None) -> Transcript:
+    async def _careful(self, request: Request, key: str, owner: TaskOwner | None = None) -> Transcript:
         """Ask again if the transcript of longer audio is empty: models are known to return that for poor audio."""
         transcript = await self._once(request, key, owner)
         if not transcript.text and request.media.duration >= SUSPICIOUS and _at_once(request):
@@ -182,7 +182,7 @@ class Recogniser:
         return await self._unechoed(transcript, request, key, owner)
 
     async def _unechoed(
-        self, transcript: Transcript, request: Request, key: str, owner: Owner | None = None
+        self, transcript: Transcript, request: Request, key: str, owner: TaskOwner | None = None
     ) -> Transcript:
         """Drop echoes: models are known to return the context for silence and noise. A text that is nothing else is
         kept if the audio may contain a word or two, or if it is recognised alike without the context."""
@@ -206,7 +206,7 @@ class Recogniser:
         found = await asyncio.to_thread(lambda: list(Echo(request.context).suspects(transcript.segments)))
         if not found or not request.media.path.is_file():
             return transcript
-        spans = [speechless.Span(start, end, segment.channel) for segment, start, end in found]
+        spans = [speechless.TimeSpan(start, end, segment.channel) for segment, start, end in found]
         try:
             kinds = await self._worker.run(speechless.of_spans, request.media.path, spans)
         except BadAudio:
@@ -218,7 +218,7 @@ class Recogniser:
         }
         return echo.without(transcript, dropped) if dropped else transcript
 
-    async def resumed(self, request: Request, task_id: str, key: str, owner: Owner) -> Transcript:
+    async def resumed(self, request: Request, task_id: str, key: str, owner: TaskOwner) -> Transcript:
         """The transcript of a task that was submitted before; the audio is not needed for it."""
         return _measured(await self._tasks.resumed(request, task_id, key, owner), request)
 
@@ -241,7 +241,7 @@ class Recogniser:
             return
         dialect = DIALECTS[work.request.surface]
         call, stream = dialect.call(work.request, stream=True), dialect.stream(work.request)
-        held, given = Held(work.request.context), False
+        held, given = HeldText(work.request.context), False
         try:
             async with contextlib.aclosing(self._service.stream(call, work.key)) as chunks:
                 async for chunk in chunks:
@@ -260,7 +260,7 @@ class Recogniser:
             transcript = await self._unechoed(transcript, work.request, work.key)
         yield _measured(transcript, work.request)
 
-    async def _once(self, request: Request, key: str, owner: Owner | None = None) -> Transcript:
+    async def _once(self, request: Request, key: str, owner: TaskOwner | None = None) -> Transcript:
         if request.surface in SURFACES:
             assert owner is not None  # noqa: S101 - see `is_job`
             return await self._tasks.transcript(request, key, owner)

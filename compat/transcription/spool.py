@@ -38,7 +38,7 @@ class Hold(Protocol):
         """Raises Overloaded."""
 
 
-class Place:
+class UploadPlace:
     """`path` for one request's file, and the bytes counted for it and for files made from it."""
 
     def __init__(
@@ -111,10 +111,10 @@ class Spool:
         return [folder.name for folder in others if _swept(folder)]
 
     @contextlib.contextmanager
-    def place(self, party: Party = ANYONE) -> Iterator[Place]:
+    def place(self, party: Party = ANYONE) -> Iterator[UploadPlace]:
         """Where one request's file may be put. It goes in the end, and so does what was made of it: the same name with
         one of the suffixes."""
-        place = Place(self.path / uuid.uuid4().hex, party, self.files, self.texts)
+        place = UploadPlace(self.path / uuid.uuid4().hex, party, self.files, self.texts)
         try:
             yield place
         finally:

@@ -34,7 +34,7 @@ from compat.errors import (
 )
 from compat.upstream.budget import Budget
 from compat.upstream.guard import UNTRACED, Guard, surface
-from compat.upstream.lag import Pulse
+from compat.upstream.lag import LoopLag
 from compat.upstream.pools import EACH, Pools
 
 T = TypeVar("T")
@@ -93,7 +93,7 @@ class Service:
         attempts: int,
         budget: Budget | None = None,
         guard: Guard | None = None,
-        pulse: Pulse | None = None,
+        pulse: LoopLag | None = None,
         name: str = "DashScope",
         socket: str | None = None,
     ) -> None:
@@ -120,7 +120,7 @@ class Service:
         self._budget = budget
         self._guard = guard
         self._connect_timeout = connect_timeout
-        self._pulse = pulse or Pulse()
+        self._pulse = pulse or LoopLag()
         self._name = name
 
     async def close(self) -> None:

@@ -19,7 +19,7 @@ LOOK = 0.2
 ATTENTIVE = 0.8  # the share of a time-out that the loop has to have been there for
 
 
-class Pulse:
+class LoopLag:
     def __init__(self, clock: Callable[[], float] = time.monotonic, *, look: float = LOOK) -> None:
         """`look`: seconds between two looks, which have to be few beside the time-outs that are excused."""
         self._clock = clock

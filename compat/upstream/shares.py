@@ -65,7 +65,7 @@ class Shares:
             del self._held[party.name]
 
 
-class Part:
+class Holding:
     """What one holder has of them, in steps. Its first step is free: small holders depend on nobody."""
 
     def __init__(self, shares: Shares, step: int, party: Party | None = None) -> None:

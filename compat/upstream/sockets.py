@@ -26,7 +26,7 @@ from compat.dashscope_api.faults import fault
 from compat.errors import CompatError, ModelNotFound, ServiceFailed, ServiceTimedOut, ServiceUnavailable
 from compat.upstream.budget import Budget
 from compat.upstream.guard import LIVE, UNTRACED, Guard
-from compat.upstream.lag import Pulse
+from compat.upstream.lag import LoopLag
 
 if TYPE_CHECKING:
     from websockets.protocol import Event
@@ -173,7 +173,7 @@ class Sockets:
         connect_timeout: float,
         budget: Budget | None = None,
         guard: Guard | None = None,
-        pulse: Pulse | None = None,
+        pulse: LoopLag | None = None,
         name: str = LIVE_SERVICE,
         socket: str | None = None,
         alive: float = ALIVE,
@@ -183,7 +183,7 @@ class Sockets:
         self._guard = guard
         self._root = root
         self._timeout = connect_timeout
-        self._pulse = pulse or Pulse()
+        self._pulse = pulse or LoopLag()
         self._alive = alive
         self._way: dict[str, Any] = {"unix": True, "path": socket} if socket else {}
 

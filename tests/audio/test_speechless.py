@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from compat.audio.speechless import Span, kind, of_file, of_spans
+from compat.audio.speechless import TimeSpan, kind, of_file, of_spans
 from compat.emulator import sample
 from tests.audio.media import make, silence, tone
 
@@ -85,17 +85,17 @@ def test_parts_of_a_file_are_told_apart(tmp_path: Path) -> None:
     left, right = words + still + words, still + still + words
     pair = array.array("h", (sample for both in zip(left, right, strict=True) for sample in both)).tobytes()
     path = make("flac", pair, RATE, 2, tmp_path / "a.flac")
-    rows: list[tuple[Span, str]] = [
-        (Span(2, 3), "lively"),
-        (Span(0, 1), "lively"),
-        (Span(0, 1, 0), "lively"),
-        (Span(0, 1, 1), "silent"),
-        (Span(0, 1, 7), "lively"),
-        (Span(1.02, 1.98), "silent"),
-        (Span(0.3, 0.7, 0), "silent"),
-        (Span(0, 3, 1), "lively"),
-        (Span(9, 10), "lively"),
-        (Span(1.5, 1.5), "lively"),
+    rows: list[tuple[TimeSpan, str]] = [
+        (TimeSpan(2, 3), "lively"),
+        (TimeSpan(0, 1), "lively"),
+        (TimeSpan(0, 1, 0), "lively"),
+        (TimeSpan(0, 1, 1), "silent"),
+        (TimeSpan(0, 1, 7), "lively"),
+        (TimeSpan(1.02, 1.98), "silent"),
+        (TimeSpan(0.3, 0.7, 0), "silent"),
+        (TimeSpan(0, 3, 1), "lively"),
+        (TimeSpan(9, 10), "lively"),
+        (TimeSpan(1.5, 1.5), "lively"),
     ]
 
     assert [expected for _, expected in rows] == of_spans(path, [span for span, _ in rows])

@@ -17,7 +17,7 @@ import uvloop
 
 from compat.audio import fit, probe
 from compat.audio.pieces import split
-from compat.audio.worker import Line, Worker
+from compat.audio.worker import Worker, WorkerQueue
 from compat.errors import BadAudio, BudgetSpent, CompatError, ContentRefused, DiskFull, RateLimited
 from compat.transcript import Media
 from tests.audio import hostile
@@ -145,7 +145,7 @@ async def test_processes_work_at_the_same_time() -> None:
 
 async def test_short_work_does_not_wait_for_long_work() -> None:
     worker = Worker()
-    hanging = asyncio.create_task(worker.run_in(Line(long=True), hostile.hanging))
+    hanging = asyncio.create_task(worker.run_in(WorkerQueue(long=True), hostile.hanging))
 
     assert 2 == await worker.run(hostile.double, 1)
     assert not hanging.done()
@@ -157,17 +157,17 @@ async def test_short_work_does_not_wait_for_long_work() -> None:
 @pytest.mark.parametrize("long", [False, True])
 async def test_a_wait_ends_with_its_patience(*, long: bool) -> None:
     worker = Worker()
-    hanging = asyncio.create_task(worker.run_in(Line(long, 0.0), hostile.hanging))
+    hanging = asyncio.create_task(worker.run_in(WorkerQueue(long, 0.0), hostile.hanging))
     await asyncio.sleep(0)
 
     with pytest.raises(BudgetSpent) as spent:
-        await worker.run_in(Line(long, 0.0), hostile.double, 1)
+        await worker.run_in(WorkerQueue(long, 0.0), hostile.double, 1)
     assert (429, "rate_limit_exceeded") == (spent.value.status, spent.value.code)
     assert "retry-after" in spent.value.headers()
-    assert 2 == await worker.run_in(Line(not long, 0.0), hostile.double, 1)
+    assert 2 == await worker.run_in(WorkerQueue(not long, 0.0), hostile.double, 1)
     hanging.cancel()
     await asyncio.gather(hanging, return_exceptions=True)
-    assert 2 == await worker.run_in(Line(long, 0.0), hostile.double, 1)
+    assert 2 == await worker.run_in(WorkerQueue(long, 0.0), hostile.double, 1)
     await worker.close()
 
 

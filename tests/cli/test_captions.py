@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 from rich.live import Live
 
-from compat.cli.captions import JsonLines, Screen
-from compat.cli.listening import Open, Turn
+from compat.cli.captions import JsonCaptions, Screen
+from compat.cli.listening import OpenSession, Turn
 from compat.cli.report import harmless
 
 ORDERS = "\x1b[31mred\x9b2J\x07\r"
@@ -30,7 +30,7 @@ def test_what_may_change_is_dim(settled: str, stash: str, shown: str) -> None:
     with Live(console=console, auto_refresh=False, transient=True) as live:
         screen = Screen("talk.mp3", live, 10.0)
         screen.sent(2.5)
-        screen.hearing([Open(settled, stash)])
+        screen.hearing([OpenSession(settled, stash)])
         screen.hearing([])
         screen.settled(Turn("Ever tried. Ever failed.", 0.0, 3.0))
 
@@ -45,7 +45,7 @@ def test_words_of_a_service_do_not_command_the_terminal() -> None:
     console = Console(file=out, force_terminal=True, width=80, color_system=None, legacy_windows=False)
     with Live(console=console, auto_refresh=False, transient=True) as live:
         screen = Screen(f"{ORDERS}.mp3", live, 10.0)
-        screen.hearing([Open(ORDERS, ORDERS)])
+        screen.hearing([OpenSession(ORDERS, ORDERS)])
         screen.sent(1.0)
         screen.settled(Turn(ORDERS, 0.0, 3.0))
 
@@ -54,7 +54,7 @@ def test_words_of_a_service_do_not_command_the_terminal() -> None:
 
 
 def test_json_lines_escape_what_a_terminal_obeys(capsys: pytest.CaptureFixture[str]) -> None:
-    JsonLines("talk.mp3").settled(Turn(ORDERS, 0.0, 3.0))
+    JsonCaptions("talk.mp3").settled(Turn(ORDERS, 0.0, 3.0))
 
     line = capsys.readouterr().out
     assert ORDERS == json.loads(line)["text"]

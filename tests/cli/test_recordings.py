@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from compat.cli.outputs import plan, put
-from compat.cli.recordings import Unreadable, find
+from compat.cli.recordings import UnreadableFolder, find
 from compat.cli.sources import NAME
 
 FILES = (
@@ -78,13 +78,15 @@ ALL = [
     ],
 )
 def test_files_folders_and_patterns(names: list[str], found: list[str]) -> None:
-    met = [f"{one.name}: {one.why}" if isinstance(one, Unreadable) else str(one.path or "-") for one in find(names)]
+    met = [
+        f"{one.name}: {one.why}" if isinstance(one, UnreadableFolder) else str(one.path or "-") for one in find(names)
+    ]
 
     assert found == met
 
 
 def test_a_pattern_meets_nothing_twice() -> None:
-    paths = [one for one in find(["talks/**", "talks/**/*.wav"]) if not isinstance(one, Unreadable)]
+    paths = [one for one in find(["talks/**", "talks/**/*.wav"]) if not isinstance(one, UnreadableFolder)]
 
     assert [name for name in ALL if ": " not in name] == sorted(str(one.path) for one in paths)
 
@@ -95,7 +97,7 @@ def test_a_folder_that_may_not_be_read_is_named(folder: Path) -> None:
     found = list(find(["talks"]))
     (folder / "talks" / "day1").chmod(0o700)
 
-    assert Unreadable("talks/day1", "Permission denied") in found
+    assert UnreadableFolder("talks/day1", "Permission denied") in found
 
 
 def targets(names: Sequence[str], out: str | None) -> list[str]:
@@ -190,8 +192,8 @@ def test_a_pattern_does_not_follow_links_out_of_its_folder_or_in_circles(folder:
     (folder / "talks" / "day1" / "other").symlink_to("../day2")
 
     for pattern in ("talks/**/*.wav", "talks/**", "talks/**/one.*", "**/one.wav", "talks/*/**/*.wav"):
-        paths = [one.path for one in find([pattern]) if not isinstance(one, Unreadable) and one.path]
+        paths = [one.path for one in find([pattern]) if not isinstance(one, UnreadableFolder) and one.path]
         assert len(paths) == len({path.resolve() for path in paths})
         assert folder / "private.wav" not in [path.resolve() for path in paths]
-    linked = [one.path for one in find(["talks/linked/*.flac"]) if not isinstance(one, Unreadable)]
+    linked = [one.path for one in find(["talks/linked/*.flac"]) if not isinstance(one, UnreadableFolder)]
     assert [Path("talks/linked/far.flac")] == linked

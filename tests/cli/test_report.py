@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from compat.cli.outputs import Piece
+from compat.cli.outputs import OutputPiece
 from compat.cli.report import Report
 
 
 @pytest.fixture
-def pieces(tmp_path: Path) -> list[Piece]:
+def pieces(tmp_path: Path) -> list[OutputPiece]:
     for name in ("one.wav", "two.wav"):
         (tmp_path / name).write_bytes(bytes(2_000_000))
-    return [Piece(tmp_path / name, name, tmp_path / f"{name}.txt", 30.0) for name in ("one.wav", "two.wav")]
+    return [OutputPiece(tmp_path / name, name, tmp_path / f"{name}.txt", 30.0) for name in ("one.wav", "two.wav")]
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def pieces(tmp_path: Path) -> list[Piece]:
     ],
 )
 def test_a_terminal_is_shown_each_file_s_bytes_and_the_seconds_of_all(
-    pieces: list[Piece],
+    pieces: list[OutputPiece],
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     read: int | None,

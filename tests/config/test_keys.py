@@ -4,22 +4,22 @@ import hashlib
 
 import pytest
 
-from compat.config.keys import SCOPES, USUAL, Entry, Keyring, KeysError, distinct, hashed, parse, plain
+from compat.config.keys import SCOPES, USUAL, KeyEntry, Keyring, KeysError, distinct, hashed, parse, plain
 
 HASH = hashlib.sha256(b"sk-bob-12345").hexdigest()
 
-LINES: list[tuple[str, list[Entry]]] = [
+LINES: list[tuple[str, list[KeyEntry]]] = [
     ("", []),
     ("# nobody\n\n", []),
-    ("alice sk-alice-1", [Entry(name="alice", digest=hashed("sk-alice-1"), scopes=USUAL)]),
-    (f"bob sha256:{HASH}  # bob's", [Entry(name="bob", digest=hashed("sk-bob-12345"))]),
-    (f"bob SHA256:{HASH.upper()}", [Entry(name="bob", digest=hashed("sk-bob-12345"))]),
-    ("prom sk-scraper admin", [Entry(name="prom", digest=hashed("sk-scraper"), scopes=frozenset({"admin"}))]),
-    ("c sk-carol-1 60/minute", [Entry(name="c", digest=hashed("sk-carol-1"), rate="60/minute")]),
+    ("alice sk-alice-1", [KeyEntry(name="alice", digest=hashed("sk-alice-1"), scopes=USUAL)]),
+    (f"bob sha256:{HASH}  # bob's", [KeyEntry(name="bob", digest=hashed("sk-bob-12345"))]),
+    (f"bob SHA256:{HASH.upper()}", [KeyEntry(name="bob", digest=hashed("sk-bob-12345"))]),
+    ("prom sk-scraper admin", [KeyEntry(name="prom", digest=hashed("sk-scraper"), scopes=frozenset({"admin"}))]),
+    ("c sk-carol-1 60/minute", [KeyEntry(name="c", digest=hashed("sk-carol-1"), rate="60/minute")]),
     (
         "d sk-dora-12 rest,jobs 5/second,concurrency=4",
         [
-            Entry(
+            KeyEntry(
                 name="d",
                 digest=hashed("sk-dora-12"),
                 scopes=frozenset({"rest", "jobs"}),
@@ -32,7 +32,7 @@ LINES: list[tuple[str, list[Entry]]] = [
 
 
 @pytest.mark.parametrize(("text", "entries"), LINES)
-def test_a_file_is_read_line_by_line(text: str, entries: list[Entry]) -> None:
+def test_a_file_is_read_line_by_line(text: str, entries: list[KeyEntry]) -> None:
     assert entries == parse(text)
 
 

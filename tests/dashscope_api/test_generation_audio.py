@@ -137,7 +137,7 @@ STREAMS: dict[str, tuple[bytes, list[str], Transcript]] = {
 @pytest.mark.parametrize(("raw", "deltas", "expected"), STREAMS.values(), ids=STREAMS)
 def test_a_stream_gives_settled_sentences(raw: bytes, deltas: list[str], expected: Transcript) -> None:
     for pieces in splits(raw):
-        stream = generation_audio.Stream(ASKED)
+        stream = generation_audio.SnapshotStream(ASKED)
 
         said = [text for piece in pieces for text in stream.feed(piece)] + stream.flush()
 
@@ -157,7 +157,7 @@ BREAKS: dict[str, tuple[bytes, type[CompatError]]] = {
 @pytest.mark.parametrize(("raw", "error"), BREAKS.values(), ids=BREAKS)
 def test_a_stream_that_breaks_raises(raw: bytes, error: type[CompatError]) -> None:
     for pieces in splits(raw):
-        stream = generation_audio.Stream(ASKED)
+        stream = generation_audio.SnapshotStream(ASKED)
 
         with pytest.raises(error):
             [*map(stream.feed, pieces), stream.flush()]

@@ -2,29 +2,29 @@ from __future__ import annotations
 
 import pytest
 
-from compat.dashscope_api.sse import Event, Events
+from compat.dashscope_api.sse import Events, ServerSentEvent
 from tests.dashscope_api.asking import splits
 
 STREAMS = {
-    "plain": (b'data: {"a":1}\n\ndata: [DONE]\n\n', [Event("", b'{"a":1}'), Event("", b"[DONE]")]),
-    "crlf": (b"data: 1\r\n\r\ndata: 2\r\n\r\n", [Event("", b"1"), Event("", b"2")]),
-    "cr": (b"data: 1\r\rdata: 2\r\r", [Event("", b"1"), Event("", b"2")]),
+    "plain": (b'data: {"a":1}\n\ndata: [DONE]\n\n', [ServerSentEvent("", b'{"a":1}'), ServerSentEvent("", b"[DONE]")]),
+    "crlf": (b"data: 1\r\n\r\ndata: 2\r\n\r\n", [ServerSentEvent("", b"1"), ServerSentEvent("", b"2")]),
+    "cr": (b"data: 1\r\rdata: 2\r\r", [ServerSentEvent("", b"1"), ServerSentEvent("", b"2")]),
     "native": (
         b"id:1\nevent:result\n:HTTP_STATUS/200\ndata:{}\n\nid: 2\nevent: error\nstatus:400\ndata: x\n\n",
-        [Event("result", b"{}"), Event("error", b"x")],
+        [ServerSentEvent("result", b"{}"), ServerSentEvent("error", b"x")],
     ),
-    "several lines": (b"data: a\ndata:b\n\n", [Event("", b"a\nb")]),
+    "several lines": (b"data: a\ndata:b\n\n", [ServerSentEvent("", b"a\nb")]),
     "heartbeats": (b":\n\n: ping\n\nretry: 3\n\ndata\n\ndata:\n\n", []),
-    "no last blank line": (b"data: 1\n\ndata: 2", [Event("", b"1"), Event("", b"2")]),
-    "utf-8": ("data: 欢迎\n\n".encode(), [Event("", "欢迎".encode())]),
-    "an object in place of a stream": (b'\n {"code":\n "X"}\n', [Event("", b'{"code":\n "X"}')]),
+    "no last blank line": (b"data: 1\n\ndata: 2", [ServerSentEvent("", b"1"), ServerSentEvent("", b"2")]),
+    "utf-8": ("data: 欢迎\n\n".encode(), [ServerSentEvent("", "欢迎".encode())]),
+    "an object in place of a stream": (b'\n {"code":\n "X"}\n', [ServerSentEvent("", b'{"code":\n "X"}')]),
     "a page in place of a stream": (b"<html>\n</html>\n", []),
     "nothing": (b"", []),
 }
 
 
 @pytest.mark.parametrize(("raw", "events"), STREAMS.values(), ids=STREAMS)
-def test_a_stream_may_arrive_in_any_pieces(raw: bytes, events: list[Event]) -> None:
+def test_a_stream_may_arrive_in_any_pieces(raw: bytes, events: list[ServerSentEvent]) -> None:
     for pieces in splits(raw):
         parser = Events()
 
@@ -34,4 +34,4 @@ def test_a_stream_may_arrive_in_any_pieces(raw: bytes, events: list[Event]) -> N
 
 
 def test_an_event_leaves_as_soon_as_its_blank_line_is_there() -> None:
-    assert [Event("", b"1")] == Events().feed(b"data: 1\n\ndata: 2\n")
+    assert [ServerSentEvent("", b"1")] == Events().feed(b"data: 1\n\ndata: 2\n")

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from compat.app import create_app
 from compat.config.settings import Settings
-from compat.observability.entry import Entry
+from compat.observability.entry import RequestEntry
 from compat.observability.metrics import Metrics
 
 BOARD = json.loads((Path(__file__).parent.parent.parent / "deploy" / "grafana-dashboard.json").read_text())
@@ -38,7 +38,7 @@ def queries() -> list[str]:
 def labels() -> dict[str, set[str]]:
     """The labels of each sample's name, of a server to which everything has happened once."""
     metrics = Metrics(region="beijing", prices={})
-    metrics.request(Entry(**REQUEST))
+    metrics.request(RequestEntry(**REQUEST))
     metrics.session(SESSION)
     metrics.stage("queue", 1.0)
     metrics.call("chat", "ok", first=False)

@@ -62,7 +62,7 @@ CODE = {
     "a line of a WebSocket's handshake": f"{MAX_LINE_LENGTH} bytes",
     "a live event other than an append": f"{client_events.LONGEST:,} characters",
     "a frame of live speech": f"{run.LARGEST_FRAME >> 20} MiB",
-    f"the time for a live message of more than {memory.FREE >> 10} KiB": f"{websocket.Protocol.whole:g} s",
+    f"the time for a live message of more than {memory.FREE >> 10} KiB": f"{websocket.WebSocketProtocol.whole:g} s",
     f"sound without an answer beyond {live_session.SOUND >> 20} MiB (32 KB a second) of each session, and live "
     f"messages of more than {memory.FREE >> 10} KiB": (
         f"`COMPAT_MAX_LIVE_MEMORY`, {SET.max_live_memory >> 30} GiB, shared the same way"
@@ -73,7 +73,7 @@ CODE = {
     f"{websocket.SOME >> 10} KiB",
     "sound that is ahead of the service": f"{SessionLimits().unsent:g} s, {SessionLimits().unsent * 0.032:g} MB",
     "what a live caller does not read": f"{Bounds().backlog >> 20} MiB, {Bounds().unread:g} s",
-    "the last words of a live session, which its caller does not take": f"{websocket.Protocol.ending:g} s",
+    "the last words of a live session, which its caller does not take": f"{websocket.WebSocketProtocol.ending:g} s",
     "a live caller who answers no ping": f"{run.PONG:g} s in which the server reads from it, and no long message "
     "arrives",
     "a live session": f"`COMPAT_MAX_SESSION`, {SET.max_session / 3600:g} h",

@@ -16,7 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from compat.emulator.engine import Sentence
 from compat.emulator.engines.scripted import Scripted
-from compat.endpoints.admission import Door, Doorkeeper
+from compat.endpoints.admission import Admission, AdmissionMiddleware
 from compat.errors import Overloaded, ServiceUnavailable
 from compat.upstream.shares import Party
 from tests.audio import media
@@ -39,7 +39,7 @@ A, B = (Party(name, alone=False) for name in "ab")
 
 @pytest.mark.parametrize("kind", ["http", "websocket"])
 def test_a_share_ends_before_the_whole_and_what_leaves_makes_room(kind: str) -> None:
-    door = Door(requests=4, sessions=4)
+    door = Admission(requests=4, sessions=4)
     inside = [connection(kind) for _ in range(2)]
     for each in inside:
         door.enter(each, A)
@@ -57,7 +57,7 @@ def test_a_share_ends_before_the_whole_and_what_leaves_makes_room(kind: str) -> 
 
 
 def test_the_only_caller_may_use_everything() -> None:
-    door = Door(requests=4, sessions=0)
+    door = Admission(requests=4, sessions=0)
     for _ in range(4):
         door.enter(connection(), Party("only"))
     with pytest.raises(Overloaded, match="reached its limit"):
@@ -65,7 +65,7 @@ def test_the_only_caller_may_use_everything() -> None:
 
 
 async def test_a_caller_s_share_is_released_with_its_request() -> None:
-    door = Door(requests=1, sessions=1)
+    door = Admission(requests=1, sessions=1)
 
     async def app(scope: Scope, _: Receive, __: Send) -> None:
         door.enter(HTTPConnection(scope), A)
@@ -80,7 +80,7 @@ async def test_a_caller_s_share_is_released_with_its_request() -> None:
 
     for _ in range(2):
         with pytest.raises(ConnectionError):
-            await Doorkeeper(app)({"type": "http", "method": "POST", "headers": []}, receive, send)
+            await AdmissionMiddleware(app)({"type": "http", "method": "POST", "headers": []}, receive, send)
     assert 0 == door.requests.used
 
 
@@ -102,14 +102,14 @@ async def test_what_the_end_cuts_off_is_told_so_unless_its_answer_has_begun(begu
         sent.append(message)
 
     with pytest.raises(asyncio.CancelledError) if begun else contextlib.nullcontext():
-        await Doorkeeper(app)({"type": "http", "method": "POST", "headers": []}, receive, send)
+        await AdmissionMiddleware(app)({"type": "http", "method": "POST", "headers": []}, receive, send)
 
     assert (200 if begun else 503) == sent[0]["status"]
     assert begun or "shutting_down" == json.loads(sent[1]["body"])["error"]["code"]
 
 
 def test_a_server_that_stops_takes_no_new_work() -> None:
-    door = Door(requests=1, sessions=1)
+    door = Admission(requests=1, sessions=1)
     door.leaving = True
 
     with pytest.raises(ServiceUnavailable) as caught:

@@ -18,10 +18,10 @@ from compat.config.keys import Scope
 from compat.config.settings import Settings
 from compat.config.variables import SettingsError
 from compat.emulator.engines.scripted import Scripted
-from compat.endpoints.admission import Door
+from compat.endpoints.admission import Admission
 from compat.endpoints.auth import Gate
 from compat.errors import Forbidden, NotAuthenticated, Overloaded
-from compat.observability.entry import Entry
+from compat.observability.entry import RequestEntry
 from tests.house import house
 
 FILE = "alice sk-alice-1\nalice sk-alice-2\nprom sk-scraper admin\nlive sk-live-key realtime\n"
@@ -36,7 +36,7 @@ def path(tmp_path: Path) -> Path:
 
 def request(key: str | None) -> Request:
     headers = [(b"authorization", f"Bearer {key}".encode())] if key is not None else []
-    return Request({"type": "http", "headers": headers, "state": {"entry": Entry(method="POST")}})
+    return Request({"type": "http", "headers": headers, "state": {"entry": RequestEntry(method="POST")}})
 
 
 ALLOWED: list[tuple[dict[str, Any], str | None, Scope, str | type[Exception]]] = [
@@ -268,15 +268,22 @@ PARTIES: list[tuple[dict[str, Any], list[tuple[str, str]], list[str]]] = [
 def test_whose_share_a_request_counts_as(
     settings: dict[str, Any], callers: list[tuple[str, str]], shares: list[str]
 ) -> None:
-    door = Door(requests=9, sessions=9)
+    door = Admission(requests=9, sessions=9)
     gate = Gate(Settings(**settings), door=door)
 
     def taken(address: str, key: str) -> str:
         headers, before = [(b"authorization", f"Bearer {key}".encode())], door.requests.used
-        scope = {"type": "http", "headers": headers, "client": (address, 1), "state": {"entry": Entry(method="POST")}}
+        scope = {
+            "type": "http",
+            "headers": headers,
+            "client": (address, 1),
+            "state": {"entry": RequestEntry(method="POST")},
+        }
         with contextlib.suppress(Overloaded):
             while True:
-                asked = Request({**scope, "state": {"entry": Entry(method="POST"), "stay": contextlib.ExitStack()}})
+                asked = Request(
+                    {**scope, "state": {"entry": RequestEntry(method="POST"), "stay": contextlib.ExitStack()}}
+                )
                 gate.enter(asked, gate.caller(asked))
         got, left = door.requests.used - before, 9 - before
         return "none" if not got else "all" if got == left else "half"

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from compat.endpoints.files import Files
 from compat.errors import NotFound
-from compat.observability.entry import Entry
+from compat.observability.entry import RequestEntry
 from compat.transcription.publishing import Links
 from tests.catalogue.test_models import media
 from tests.servers import serve
@@ -33,7 +33,7 @@ def served() -> Iterator[tuple[Links, str]]:
 
     async def noted(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            scope.setdefault("state", {})["entry"] = Entry(method="GET")
+            scope.setdefault("state", {})["entry"] = RequestEntry(method="GET")
         await app(scope, receive, send)
 
     with serve(noted) as root:

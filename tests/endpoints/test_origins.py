@@ -15,9 +15,9 @@ from websockets.exceptions import InvalidStatus
 from compat.app import create_app
 from compat.config.settings import Settings
 from compat.emulator.engines.scripted import Scripted
-from compat.endpoints.origins import Pages
+from compat.endpoints.origins import OriginMiddleware
 from compat.endpoints.probes import PROBES
-from compat.observability.entry import Entry
+from compat.observability.entry import RequestEntry
 from tests.house import House, house
 from tests.servers import serve
 
@@ -70,8 +70,8 @@ async def served(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def answer(method: str, path: str, headers: Mapping[str, str]) -> int:
     async def state(scope: Scope, receive: Receive, send: Send) -> None:
-        scope.setdefault("state", {})["entry"] = Entry(method="GET")
-        await Pages(served, **NAMED)(scope, receive, send)
+        scope.setdefault("state", {})["entry"] = RequestEntry(method="GET")
+        await OriginMiddleware(served, **NAMED)(scope, receive, send)
 
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(state), base_url="http://127.0.0.1:8000") as client:
         return (await client.request(method, path, headers=headers)).status_code

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 from compat.app import create_app
 from compat.config.parsers import proxies
 from compat.config.settings import Settings
-from compat.endpoints.proxies import Proxies
+from compat.endpoints.proxies import ProxyMiddleware
 from tests.servers import serve
 
 
@@ -38,7 +38,7 @@ async def test_headers_of_a_proxy_count_where_it_is_trusted(
 ) -> None:
     if trusted == "*" and any(name == "x-forwarded-for" for name, _ in headers):
         expected = ["6.6.6.6", *expected[1:]]
-    transport = httpx2.ASGITransport(Proxies(seen, trusted=proxies(trusted)), client=("10.0.0.1", 1))
+    transport = httpx2.ASGITransport(ProxyMiddleware(seen, trusted=proxies(trusted)), client=("10.0.0.1", 1))
     async with httpx2.AsyncClient(transport=transport, base_url="http://x") as client:
         told = (await client.get("/asr/v1/models", headers=headers)).json()
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 
-from compat.endpoints.upload import Turns
+from compat.endpoints.upload import LoopTurns
 
 
 async def test_who_is_alone_does_not_wait() -> None:
-    turns, loop = Turns(), asyncio.get_running_loop()
+    turns, loop = LoopTurns(), asyncio.get_running_loop()
     passed: list[str] = []
     loop.call_soon(passed.append, "the loop went on")
 
@@ -18,7 +18,7 @@ async def test_who_is_alone_does_not_wait() -> None:
 
 
 async def test_those_who_come_together_have_a_turn_of_the_loop_each_in_their_order() -> None:
-    turns, loop = Turns(), asyncio.get_running_loop()
+    turns, loop = LoopTurns(), asyncio.get_running_loop()
     happened: list[int | None] = []
 
     async def ask(number: int) -> None:
@@ -38,7 +38,7 @@ async def test_those_who_come_together_have_a_turn_of_the_loop_each_in_their_ord
 
 
 async def test_who_goes_while_he_waits_holds_nobody_up() -> None:
-    turns = Turns()
+    turns = LoopTurns()
     first, gone, last = (asyncio.ensure_future(turns.mine()) for _ in range(3))
     await asyncio.sleep(0)
     assert [True, False, False] == [asking.done() for asking in (first, gone, last)]

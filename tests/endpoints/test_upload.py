@@ -14,9 +14,9 @@ from starlette.types import Message
 from compat.endpoints import upload
 from compat.endpoints.bodies import MOST, MOST_ESCAPES
 from compat.endpoints.multipart import LONGEST_FIELD, MOST_PARTS
-from compat.endpoints.upload import Turns
+from compat.endpoints.upload import LoopTurns
 from compat.errors import BadAudio, BadRequest, CompatError, DiskFull, EncodedBody, Overloaded, TooLarge
-from compat.transcription.spool import Place
+from compat.transcription.spool import UploadPlace
 from compat.upstream.shares import Party, Shares
 
 BOUNDARY = "b0undary"
@@ -36,7 +36,7 @@ END = f"--{BOUNDARY}--\r\n".encode()
 
 
 async def received(
-    body: bytes, at: Path | Place, *, step: int | None = None, limit: int = 1 << 20, **headers: str
+    body: bytes, at: Path | UploadPlace, *, step: int | None = None, limit: int = 1 << 20, **headers: str
 ) -> upload.Upload:
     chunks = [body[start : start + step] for start in range(0, len(body), step)] if step else [body]
     messages: list[Message] = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
@@ -52,8 +52,8 @@ async def received(
         "method": "POST",
         "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in head.items()],
     }
-    place = Place(at / "upload") if isinstance(at, Path) else at
-    return await upload.receive(Request(scope, receive), place, limit=limit, turns=Turns())
+    place = UploadPlace(at / "upload") if isinstance(at, Path) else at
+    return await upload.receive(Request(scope, receive), place, limit=limit, turns=LoopTurns())
 
 
 ORDERS = [
@@ -328,7 +328,7 @@ async def test_what_there_is_no_room_for_is_refused_while_it_comes(
 ) -> None:
     """Its length was not declared; what came is counted until its place is cleared."""
     files, texts = Shares(space), Shares(text)
-    place = Place(tmp_path / "upload", Party(), files, texts)
+    place = UploadPlace(tmp_path / "upload", Party(), files, texts)
     with pytest.raises(Overloaded):
         await received(field("prompt", "six...") + FILE + END, place, step=step)
 

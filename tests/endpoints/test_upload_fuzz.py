@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.types import Message
 
-from compat.endpoints.upload import Turns, receive
+from compat.endpoints.upload import LoopTurns, receive
 from compat.errors import BadRequest, CompatError, TooLarge
-from compat.transcription.spool import Place
+from compat.transcription.spool import UploadPlace
 
 PATIENT = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 Outcome = tuple[list[tuple[str, str]], bytes] | str
@@ -48,7 +48,7 @@ async def outcome(chunks: Sequence[bytes]) -> Outcome:
         headers = [(b"content-type", b"multipart/form-data; boundary=b")]
         request = Request({"type": "http", "method": "POST", "headers": headers}, come)
         try:
-            form = await receive(request, Place(path), limit=4096, turns=Turns())
+            form = await receive(request, UploadPlace(path), limit=4096, turns=LoopTurns())
         except CompatError as exc:
             assert isinstance(exc, BadRequest | TooLarge)  # noqa: PT017 - either is as good
             return exc.message

@@ -20,11 +20,11 @@ from compat.emulator.app import create_app
 from compat.emulator.engine import Sentence
 from compat.emulator.engines.scripted import Scripted
 from compat.jobs import transitions
-from compat.jobs.janitor import LANES, Keeper
-from compat.jobs.manager import Jobs
+from compat.jobs.janitor import LANES, Janitor
+from compat.jobs.manager import JobManager
 from compat.jobs.opening import open_store
 from compat.jobs.records import Hook, Job, kept
-from compat.jobs.runner import Runs
+from compat.jobs.runner import JobRunner
 from compat.jobs.store import Store
 from compat.transcript import Ask, Request, Transcript
 from compat.transcription.file_tasks import drive
@@ -48,13 +48,13 @@ class Office:
         self.service = service
         self.store = store
         self.recogniser = Recogniser(settings, service, worker)
-        self.runs = Runs(store, self.recogniser, service, name="this process", grace=600)
-        self.jobs = Jobs(settings, self.runs)
+        self.runs = JobRunner(store, self.recogniser, service, name="this process", grace=600)
+        self.jobs = JobManager(settings, self.runs)
 
     async def see(self, job: Job, *, dead: tuple[str, ...] = ()) -> Look:
         """Puts `job` into the store and lets the keeper look."""
         await self.store.open(job)
-        self.runs.spawn(Keeper(self.runs, self.jobs, None).keep(list(dead)))
+        self.runs.spawn(Janitor(self.runs, self.jobs, None).keep(list(dead)))
         return lambda: self.store.get(job.id)
 
     def ours(self, **fields: object) -> Job:
@@ -219,7 +219,7 @@ async def test_one_owner_s_webhooks_leave_room_for_another_s(office: Office) -> 
         for number in range(2 * LANES):
             await office.store.open(ended("greedy", number, f"{root}/slow"))
         await office.store.open(ended("other", 2 * LANES, f"{root}/done"))
-        keeping = office.runs.spawn(Keeper(office.runs, office.jobs, webhooks).keep([]))
+        keeping = office.runs.spawn(Janitor(office.runs, office.jobs, webhooks).keep([]))
         async with asyncio.timeout(10):
             await called.wait()
         waiting = [job.hooks[0].tries for job in await office.store.due(time.time() + 86400) if job.owner == "greedy"]

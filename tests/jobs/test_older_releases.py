@@ -21,11 +21,11 @@ from redis.asyncio import Redis
 
 from compat.errors import Failure, error
 from compat.jobs import records
-from compat.jobs.janitor import Keeper
-from compat.jobs.manager import Jobs
+from compat.jobs.janitor import Janitor
+from compat.jobs.manager import JobManager
 from compat.jobs.opening import open_store
-from compat.jobs.records import Hook, Job, Unreadable
-from compat.jobs.runner import Runs
+from compat.jobs.records import Hook, Job, UnreadableRecord
+from compat.jobs.runner import JobRunner
 from compat.jobs.store import Store
 from compat.transcript import Ask, Media, Request
 from tests.jobs.making import a_job
@@ -123,10 +123,10 @@ async def test_a_submitted_task_is_followed_to_its_end(store: Store, office: Off
     now = time.time()
     ours = {"service": office.jobs.service("k"), "task_id": task_id, "created": now, "due": now - 1, "hooks": ()}
     assert await store.swap(job, msgspec.structs.replace(job, **ours))
-    runs = Runs(store, office.recogniser, office.service, name="this process", grace=600)
+    runs = JobRunner(store, office.recogniser, office.service, name="this process", grace=600)
 
     async with runs.open():
-        runs.spawn(Keeper(runs, Jobs(office.settings, runs), None).keep([]))
+        runs.spawn(Janitor(runs, JobManager(office.settings, runs), None).keep([]))
         ended = await until(lambda: store.get(job.id), lambda job: job is not None and not job.under_way)
 
     assert ended is not None
@@ -204,11 +204,11 @@ async def mixed(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 async def test_a_job_of_a_newer_release_is_neither_lost_nor_begun_again(mixed: Store) -> None:
     theirs = a_job(format=records.FORMAT + 1, due=4_000_000_000.0)
-    with contextlib.suppress(Unreadable):  # of one store, that reads again what it has written
+    with contextlib.suppress(UnreadableRecord):  # of one store, that reads again what it has written
         await mixed.open(theirs)
 
     for attempt in (mixed.get(theirs.id), mixed.open(a_job(key=theirs.key)), mixed.get(theirs.id)):
-        with pytest.raises(Unreadable):
+        with pytest.raises(UnreadableRecord):
             await attempt
     ours = await mixed.open(a_job(due=4_000_000_001.0))
     due = await mixed.due(4_000_000_002.0)

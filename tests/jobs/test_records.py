@@ -36,7 +36,7 @@ def test_what_cannot_be_read_is_an_error_that_the_log_names_once(
 ) -> None:
     job_id = f"transcription_{len(record)}"
     for _ in range(3):
-        with pytest.raises(records.Unreadable) as caught:
+        with pytest.raises(records.UnreadableRecord) as caught:
             records.decode(record, job_id)
 
     assert (503, "job_unreadable") == (caught.value.status, caught.value.code)

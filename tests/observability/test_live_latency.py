@@ -7,7 +7,7 @@ import re
 import pytest
 
 from compat.errors import ServiceUnavailable
-from compat.observability.live_latency import Turns
+from compat.observability.live_latency import TurnLatency
 from compat.observability.metrics import Metrics
 from compat.openai_api.realtime import server_events as ours
 
@@ -16,7 +16,7 @@ STOPPED = ours.SpeechStopped(event_id="e", audio_end_ms=0, item_id="item")
 COMMITTED = ours.Committed(event_id="e", previous_item_id=None, item_id="item")
 DELTA = ours.Delta(event_id="e", item_id="item", delta="It", dashscope=ours.Hint())
 COMPLETED = ours.Completed(
-    event_id="e", item_id="item", transcript="It was.", usage=ours.Usage(1.0), dashscope=ours.Hint()
+    event_id="e", item_id="item", transcript="It was.", usage=ours.LiveUsage(1.0), dashscope=ours.Hint()
 )
 FAILED = ours.Failed(event_id="e", item_id="item", error=ours.Fault.of(ServiceUnavailable("Gone.")))
 
@@ -35,7 +35,7 @@ def test_a_caller_s_waits_are_counted(
     events: list[tuple[float, ours.ServerEvent]], first: list[float], final: list[float]
 ) -> None:
     metrics, now = Metrics(region="custom", prices={}), [0.0]
-    turns = Turns(metrics, clock=lambda: now[0])
+    turns = TurnLatency(metrics, clock=lambda: now[0])
     for now[0], event in events:
         turns.told(event)
 

@@ -5,14 +5,14 @@ import logging
 
 import pytest
 
-from compat.observability.logs import JsonLines
+from compat.observability.logs import JsonFormatter
 
 
 def record(exc: BaseException | None = None, **fields: object) -> dict[str, object]:
     info = (type(exc), exc, exc.__traceback__) if exc else None
     entry = logging.LogRecord("compat.access", logging.INFO, "app.py", 1, "request", (), info)
     entry.fields = fields
-    line: dict[str, object] = json.loads(JsonLines().format(entry))
+    line: dict[str, object] = json.loads(JsonFormatter().format(entry))
     return line
 
 

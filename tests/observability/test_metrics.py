@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from compat.observability.entry import Entry
+from compat.observability.entry import RequestEntry
 from compat.observability.metrics import Metrics
 
 DONE: dict[str, Any] = {
@@ -58,7 +58,7 @@ LINES: list[tuple[dict[str, Any], list[str]]] = [
 @pytest.mark.parametrize(("line", "told"), LINES)
 def test_a_request_s_log_line_is_what_is_counted(line: dict[str, Any], told: list[str]) -> None:
     metrics = Metrics(region="beijing", prices={})
-    metrics.request(Entry(**line))
+    metrics.request(RequestEntry(**line))
 
     said = metrics.text().decode()
     assert [part for part in told if part not in said] == []
@@ -66,7 +66,7 @@ def test_a_request_s_log_line_is_what_is_counted(line: dict[str, Any], told: lis
 
 def test_a_failed_request_costs_nothing() -> None:
     metrics = Metrics(region="beijing", prices={})
-    metrics.request(Entry(**{**DONE, "status": 502}))
+    metrics.request(RequestEntry(**{**DONE, "status": 502}))
 
     assert "compat_cost_dollars_total{" not in metrics.text().decode()
 
@@ -104,7 +104,7 @@ def test_what_callers_choose_makes_no_labels() -> None:
         name = f"qwen3-asr-flash-realtime-2026-01-{number:02}"
         metrics.session({**SESSION, "code": 4000 + number, "model": name, "audio_seconds": 0.0})
         metrics.request(
-            Entry(**{**DONE, "path": f"/v1/{number}", "model": name, "status": 404, "error": "model_not_found"})
+            RequestEntry(**{**DONE, "path": f"/v1/{number}", "model": name, "status": 404, "error": "model_not_found"})
         )
 
     said = metrics.text().decode()

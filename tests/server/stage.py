@@ -90,10 +90,10 @@ async def connected(
     wire: Wire,
     connections: Connections | None = None,
     **state: Any,  # noqa: ANN401 - any state
-) -> AsyncIterator[tuple[http.Protocol, Loop]]:
+) -> AsyncIterator[tuple[http.HttpProtocol, Loop]]:
     """The server's side of a connection over `wire`; `state` is what the lifespan gives."""
     loop, settings = Loop(), config(app, connections=connections)
-    kind = cast("type[http.Protocol]", settings.http)
+    kind = cast("type[http.HttpProtocol]", settings.http)
     protocol = kind(settings, ServerState(), state, cast("asyncio.AbstractEventLoop", loop))
     protocol.connection_made(wire)
     try:

@@ -18,7 +18,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from compat.server.connections import SPARE, YOUNG, Connections, Place, fitting
+from compat.server.connections import SPARE, YOUNG, Connections, ConnectionSlot, fitting
 from tests.server.stage import Wire, connected
 from tests.servers import serve
 
@@ -30,9 +30,9 @@ class Crowded:
         self.all = Connections(most, lambda host: host == spared)
         self.now = 0.0
         self.cut: list[int] = []
-        self.places: list[Place] = []
+        self.places: list[ConnectionSlot] = []
 
-    def come(self, host: str, *, busy: bool = False) -> Place:
+    def come(self, host: str, *, busy: bool = False) -> ConnectionSlot:
         number = len(self.places)
         self.places.append(self.all.enter(host, lambda: self.cut.append(number), self.now))
         if busy:

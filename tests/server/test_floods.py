@@ -14,7 +14,7 @@ from uvicorn._types import ASGIReceiveEvent
 from uvicorn.server import ServerState
 
 from compat.server.run import config
-from compat.server.websocket import FRAMES, SOME, Protocol
+from compat.server.websocket import FRAMES, SOME, WebSocketProtocol
 from tests.server.stage import Wire
 from tests.server.test_websocket import OPEN, echo
 from tests.servers import serve
@@ -24,7 +24,7 @@ PING, TEXT, EMPTY = b"\x89\x80" + ZERO, b"\x81\x81" + ZERO + b"a", b"\0\x80" + Z
 GOODBYE = b"\x88\x82" + ZERO + (1000).to_bytes(2)
 
 
-class Watched(Protocol):
+class Watched(WebSocketProtocol):
     """Notes how much waited at most, for the application and for the client."""
 
     waiting = 0
@@ -113,7 +113,7 @@ def test_a_client_that_pings_and_never_reads_takes_no_memory(port: int) -> None:
 @pytest.mark.parametrize("apart", [True, False])
 async def test_the_last_ping_and_the_close_are_answered_once_the_client_reads(pings: int, apart: bool) -> None:
     wire, app = Wire(), Starlette(routes=[WebSocketRoute("/echo", echo)])
-    session = Protocol(config(app), ServerState(), {}, asyncio.get_running_loop())
+    session = WebSocketProtocol(config(app), ServerState(), {}, asyncio.get_running_loop())
     session.connection_made(wire)
     session.data_received(OPEN)
     for _ in range(20):

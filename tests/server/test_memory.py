@@ -18,7 +18,7 @@ from uvicorn.server import ServerState
 from compat.server.connections import Connections
 from compat.server.memory import FREE, Memory
 from compat.server.run import LARGEST_FRAME, PONG, config
-from compat.server.websocket import Protocol
+from compat.server.websocket import WebSocketProtocol
 from compat.upstream.shares import ON_BEHALF, Party, Shares
 from tests.server.stage import Loop, Wire
 from tests.server.test_websocket import OPEN
@@ -110,9 +110,9 @@ class Heard:
 
 
 @contextlib.asynccontextmanager
-async def session(heard: Heard, shares: Shares) -> AsyncIterator[tuple[Protocol, Wire, Loop]]:
+async def session(heard: Heard, shares: Shares) -> AsyncIterator[tuple[WebSocketProtocol, Wire, Loop]]:
     wire, loop = Wire(), Loop()
-    protocol = Protocol(config(heard), ServerState(), {}, cast("asyncio.AbstractEventLoop", loop))
+    protocol = WebSocketProtocol(config(heard), ServerState(), {}, cast("asyncio.AbstractEventLoop", loop))
     protocol.share(shares)
     protocol.connection_made(wire)
     protocol.data_received(OPEN)

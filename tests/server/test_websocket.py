@@ -19,7 +19,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from compat.server.run import LARGEST_FRAME
-from compat.server.websocket import Protocol
+from compat.server.websocket import WebSocketProtocol
 from tests.servers import serve
 
 KEY = b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="
@@ -53,7 +53,7 @@ async def flood(socket: WebSocket) -> None:
         pass
 
 
-class Watched(Protocol):
+class Watched(WebSocketProtocol):
     ending = 0.1
 
     def connection_lost(self, exc: Exception | None) -> None:

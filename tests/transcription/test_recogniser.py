@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from compat.audio.worker import Line, Worker
+from compat.audio.worker import Worker, WorkerQueue
 from compat.config.settings import Settings
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from compat.errors import BudgetSpent
@@ -29,7 +29,7 @@ async def test_short_files_pass_long_ones_which_do_not_wait_for_ever(tmp_path: P
     large = tmp_path / "large.webm"
     await asyncio.to_thread(large.write_bytes, short.read_bytes().ljust(LARGE + 1, b"\0"))
     worker = Worker()
-    stuck = asyncio.create_task(worker.run_in(Line(long=True), hostile.hanging))
+    stuck = asyncio.create_task(worker.run_in(WorkerQueue(long=True), hostile.hanging))
     await asyncio.sleep(0)
     service = Service(NOWHERE, connect_timeout=5, answer_timeout=30, attempts=1)
     recogniser = Recogniser(Settings(base_url=NOWHERE, queue_wait=0.0), service, worker)

@@ -27,7 +27,7 @@ from compat.errors import (
 from compat.observability.metrics import Metrics
 from compat.upstream.guard import Guard
 from compat.upstream.http import BLOCK, WHOLE, Service, translated
-from compat.upstream.lag import Pulse
+from compat.upstream.lag import LoopLag
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
 LIMITED = b"HTTP/1.1 429 Too Many\r\nretry-after-ms: 10\r\ncontent-length: 21\r\n\r\n" + b'{"code":"Throttling"}'
@@ -75,7 +75,7 @@ async def peer(
     connect_timeout: float = 20,
     answer_timeout: float | None = None,
     guard: Guard | None = None,
-    pulse: Pulse | None = None,
+    pulse: LoopLag | None = None,
 ) -> AsyncIterator[tuple[Peer, Service]]:
     """The service waits for answers, unless it is to find out that there is none."""
     told = Peer(answers)
@@ -141,7 +141,7 @@ def test_a_loop_without_time_to_connect_is_not_the_service_s_failure() -> None:
 
 async def _held() -> tuple[list[bytes], bool]:
     """What the service answered, and whether it is still trusted."""
-    brief, pulse = 0.05, Pulse(look=0.001)
+    brief, pulse = 0.05, LoopLag(look=0.001)
     guard = Guard(Metrics(region="beijing", prices={}), failures=1, pause=60)
     async with peer(OK, attempts=8, connect_timeout=brief, answer_timeout=60, guard=guard, pulse=pulse) as (_, service):
         beating = asyncio.create_task(pulse.beat(lambda _: None))

@@ -6,7 +6,7 @@ from typing import NoReturn
 import pytest
 
 from compat.errors import Overloaded
-from compat.upstream.lag import LOOK, Pulse
+from compat.upstream.lag import LOOK, LoopLag
 
 
 class Clock:
@@ -34,7 +34,7 @@ WAITS = [
 @pytest.mark.parametrize(("seconds", "error"), WAITS)
 def test_a_time_out_that_comes_before_its_time_is_the_loop_s(seconds: float, error: type[Exception]) -> None:
     clock = Clock()
-    pulse = Pulse(clock)
+    pulse = LoopLag(clock)
 
     with pytest.raises(error), pulse.excusing(5.0, TimeoutError):
         clock.passes(seconds)
@@ -42,7 +42,7 @@ def test_a_time_out_that_comes_before_its_time_is_the_loop_s(seconds: float, err
 
 async def test_a_time_out_while_nobody_looks_is_the_loop_s() -> None:
     clock = Clock()
-    pulse = Pulse(clock)
+    pulse = LoopLag(clock)
     beating = asyncio.create_task(pulse.beat(lambda _: None))
     await asyncio.sleep(0)
 
@@ -62,7 +62,7 @@ LOOKS = [
 @pytest.mark.parametrize(("seconds", "late", "error"), LOOKS)
 async def test_what_a_look_is_late_counts_after_it(seconds: float, late: float, error: type[Exception]) -> None:
     clock = Clock()
-    pulse = Pulse(clock)
+    pulse = LoopLag(clock)
     looked: asyncio.Queue[float] = asyncio.Queue()
     beating = asyncio.create_task(pulse.beat(looked.put_nowait))
     await asyncio.sleep(0)
@@ -78,5 +78,5 @@ async def test_what_a_look_is_late_counts_after_it(seconds: float, late: float, 
 
 
 def test_other_errors_stay_what_they_are() -> None:
-    with pytest.raises(ConnectionError), Pulse(Clock()).excusing(5.0, TimeoutError):
+    with pytest.raises(ConnectionError), LoopLag(Clock()).excusing(5.0, TimeoutError):
         raise ConnectionError

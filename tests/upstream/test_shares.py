@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from compat.upstream.shares import Part, Party, Shares
+from compat.upstream.shares import Holding, Party, Shares
 
 A, B, C = (Party(name, alone=False) for name in "abc")
 ONLY = Party()
@@ -62,7 +62,7 @@ def test_what_is_given_back_is_there_again() -> None:
 
 def test_the_first_step_of_a_part_is_free_and_what_is_not_needed_is_given_back() -> None:
     shares = Shares(8)
-    part, other = Part(shares, 2, A), Part(shares, 2, B)
+    part, other = Holding(shares, 2, A), Holding(shares, 2, B)
 
     assert [True, True, True, False] == [part.fits(size) for size in (2, 3, 6, 7)]
     assert (4, 4) == (part.taken, shares.used)

@@ -212,7 +212,7 @@ def _report(event: _Known) -> turns.Report:
         case _Stopped():
             return turns.Stopped(event.item_id, _whole(event.audio_end_ms))
         case _Committed():
-            return turns.Committed(event.item_id)
+            return turns.TurnCommitted(event.item_id)
         case _Failed():
             return _failed(event)
         case _Finished():

@@ -41,7 +41,7 @@ class Stopped(msgspec.Struct, frozen=True):
     at_ms: int | None
 
 
-class Committed(msgspec.Struct, frozen=True):
+class TurnCommitted(msgspec.Struct, frozen=True):
     turn: str
 
 
@@ -118,7 +118,7 @@ class Noted(msgspec.Struct, frozen=True):
     """A sign of life that says nothing about a turn."""
 
 
-TurnReport: TypeAlias = Started | Stopped | Committed | Snapshot | Final | TurnFailed
+TurnReport: TypeAlias = Started | Stopped | TurnCommitted | Snapshot | Final | TurnFailed
 Report: TypeAlias = TurnReport | Finished | Refused | Broken | Noted
 
 

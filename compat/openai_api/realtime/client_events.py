@@ -110,17 +110,17 @@ _PATH = re.compile(r" - at `(?:key in )?\$\.?(.*?)(?:\[\.\.\.\])?`$")
 _MISSING = re.compile(r"missing required field `(.*?)`")
 
 
-class Unreadable(BadRequest):
+class UnreadableEvent(BadRequest):
     """A message that is no event. `event_id` is the caller's own, where it can be read."""
 
     event_id: str | None = None
 
 
 def decode(raw: str | bytes) -> ClientEvent:
-    """One text frame. Raises Unreadable, whose `param` is the path of what is wrong in it."""
+    """One text frame. Raises UnreadableEvent, whose `param` is the path of what is wrong in it."""
     try:
         if len(raw) > LONGEST and _kinds.decode(raw).type != "input_audio_buffer.append":
-            raise Unreadable(
+            raise UnreadableEvent(
                 f"An event other than input_audio_buffer.append takes {LONGEST:,} characters at most.",
                 code="event_too_long",
             )
@@ -140,22 +140,22 @@ def _noting(event: ClientEvent, raw: str | bytes) -> ClientEvent:
     return msgspec.structs.replace(event, session=session)
 
 
-def _too_deep() -> Unreadable:
-    return Unreadable("The message is nested too deeply.", code="invalid_json")
+def _too_deep() -> UnreadableEvent:
+    return UnreadableEvent("The message is nested too deeply.", code="invalid_json")
 
 
-def _unreadable(raw: str | bytes, reason: str) -> Unreadable:
+def _unreadable(raw: str | bytes, reason: str) -> UnreadableEvent:
     try:
         message: Any = msgspec.json.decode(raw) if len(raw) <= LONGEST else _kinds.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return Unreadable("The message is not valid JSON.", code="invalid_json")
+        return UnreadableEvent("The message is not valid JSON.", code="invalid_json")
     except RecursionError:
         return _too_deep()
     event_id = message.get("event_id") if isinstance(message, dict) else None
     at = _PATH.search(reason)
     missing = _MISSING.search(reason)
     path = ".".join(filter(None, [at and at[1], missing and missing[1]]))
-    refused = Unreadable(
+    refused = UnreadableEvent(
         f"Invalid event: {reason.partition(' - at ')[0]}.",
         param=path or None,
         code="invalid_event" if path in ("", "type") or missing else "invalid_value",

@@ -13,7 +13,7 @@ from compat.errors import CompatError
 from compat.openai_api.realtime.views import SessionView
 
 
-class Usage(msgspec.Struct, frozen=True, tag_field="type", tag="duration"):
+class LiveUsage(msgspec.Struct, frozen=True, tag_field="type", tag="duration"):
     seconds: float
 
 
@@ -127,7 +127,7 @@ class Completed(_Event, frozen=True, kw_only=True, tag="conversation.item.input_
     content_index: int = 0
     transcript: str
     languages: tuple[Language, ...] | UnsetType = UNSET
-    usage: Usage
+    usage: LiveUsage
     dashscope: Hint
 
 

@@ -79,7 +79,7 @@ COMPLETED = "conversation.item.input_audio_transcription.completed"
         ({"type": "input_audio_buffer.speech_started", "item_id": "i", "audio_start_ms": 5.0}, turns.Started("i", 5)),
         (
             {"type": "input_audio_buffer.committed", "item_id": "i", "previous_item_id": None},
-            turns.Committed("i"),
+            turns.TurnCommitted("i"),
         ),
         (
             {"type": TEXT, "item_id": "i", "text": "a", "stash": "b", "language": "zh", "emotion": "happy"},

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from compat.openai_api.realtime import client_events as theirs
-from compat.openai_api.realtime.client_events import Unreadable, decode
+from compat.openai_api.realtime.client_events import UnreadableEvent, decode
 from compat.openai_api.realtime.patch import Patch, Transcription
 
 
@@ -71,7 +71,7 @@ def test_events(message: dict[str, object], event: theirs.ClientEvent) -> None:
     ],
 )
 def test_what_is_no_event(raw: str, param: str | None, code: str, event_id: str | None) -> None:
-    with pytest.raises(Unreadable) as refused:
+    with pytest.raises(UnreadableEvent) as refused:
         decode(raw)
 
     assert (param, code, event_id) == (refused.value.param, refused.value.code, refused.value.event_id)
@@ -91,7 +91,7 @@ def test_base64_is_heard_as_callers_write_it(size: int) -> None:
 
 @pytest.mark.parametrize("said", ["%%%%", "AAA\0", "A", "AAAAA", "AA=A", "é"])
 def test_what_is_no_base64_is_refused(said: str) -> None:
-    with pytest.raises(Unreadable) as refused:
+    with pytest.raises(UnreadableEvent) as refused:
         decode(json.dumps({"type": "input_audio_buffer.append", "audio": said}))
 
     assert "audio" == refused.value.param
@@ -125,7 +125,7 @@ TOO_LONG = [
 
 @pytest.mark.parametrize("event", TOO_LONG)
 def test_only_appends_may_be_long(event: object) -> None:
-    with pytest.raises(Unreadable) as refused:
+    with pytest.raises(UnreadableEvent) as refused:
         decode(json.dumps(event))
 
     assert refused.value.code in ("event_too_long", "invalid_json")
@@ -136,7 +136,7 @@ def test_only_appends_may_be_long(event: object) -> None:
 
 
 def test_a_long_append_that_cannot_be_read_is_an_error_that_says_why() -> None:
-    with pytest.raises(Unreadable) as refused:
+    with pytest.raises(UnreadableEvent) as refused:
         decode(json.dumps({"type": "input_audio_buffer.append", "audio": 5, "more": [LONG]}))
 
     assert ("audio", "invalid_value") == (refused.value.param, refused.value.code)
