@@ -55,6 +55,8 @@ def app(
 ) -> Starlette:
     """Raises click.ClickException that names the option. `list` as a limit, reading or fault shows what there is and
     ends the command."""
+    _check_keys(keys)
+    _check_public_url(public_url)
     return create_app(
         _engine(engine, script),
         keys=frozenset(keys) or None,
@@ -65,6 +67,24 @@ def app(
             public_url=public_url, hosts=_names(host, public_url, hosts), control=control, reach=frozenset(reach)
         ),
     )
+
+
+def _check_keys(keys: tuple[str, ...]) -> None:
+    for key in keys:
+        if not key or not key.isascii() or not key.isprintable() or " " in key:
+            raise click.ClickException("--key: a key is one or more visible ASCII characters, without spaces.")
+
+
+def _check_public_url(url: str | None) -> None:
+    if url is None:
+        return
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and not parts.query and not parts.fragment
+    except ValueError:
+        usable = False
+    if not usable:
+        raise click.ClickException(f"--public-url {url}: an http or https address, without a query or fragment.")
 
 
 def _names(host: str, public_url: str | None, hosts: tuple[str, ...]) -> frozenset[str] | None:
@@ -106,7 +126,7 @@ def _presets(given: Iterable[str]) -> list[Rule]:
         name, _, times = text.partition("=")
         if name == "list":
             _show(f"{preset}  ({', '.join(surfaces)})" for preset, surfaces in PRESETS.items())
-        if name not in PRESETS or (times and not times.isdecimal()):
+        if name not in PRESETS or (times and not (times.isdecimal() and int(times))):
             raise click.ClickException(f"--fault {text}: a name of {', '.join(PRESETS)}, and perhaps =TIMES.")
         found += preset_rules(name, int(times) if times else None)
     return found
@@ -128,9 +148,13 @@ def _changed(kind: type[T], option: str, given: Iterable[str]) -> T:
             inside = inside.setdefault(part, {})
         inside[last] = value.split(",") if isinstance(known[name], frozenset) else value
     try:
-        return msgspec.convert(changes, kind, strict=False)
+        settings = msgspec.convert(changes, kind, strict=False)
     except msgspec.ValidationError as exc:
         raise click.ClickException(f"{option} {' '.join(given)}: {exc}") from exc
+    for name, value in _fields(settings):
+        if isinstance(value, int | float) and not value >= 0:  # negative, or not a number
+            raise click.ClickException(f"{option} {name}={value}: a number of 0 or more.")
+    return settings
 
 
 def _fields(settings: msgspec.Struct, prefix: str = "") -> Iterable[tuple[str, Any]]:

@@ -14,11 +14,16 @@ Expire     the upload policy, or the result's address, has expired when it is ha
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from compat.emulator.live_faults import Erring, LiveFault, Sever, Stall
+from compat.emulator.live_faults import Count, Erring, LiveFault, Seconds, Sever, Stall
+
+Status: TypeAlias = Annotated[int, msgspec.Meta(ge=200, le=599)]
+Times: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
+HeaderValue: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[ -~]*$")]
+"""msgspec checks these bounds where a rule is read from JSON."""
 
 SurfaceName: TypeAlias = Literal[
     "chat", "translate", "generation", "submit", "query", "list", "cancel", "result", "policy", "store", "realtime"
@@ -26,28 +31,28 @@ SurfaceName: TypeAlias = Literal[
 
 
 class Refuse(msgspec.Struct, frozen=True, tag="refuse"):
-    status: int
+    status: Status
     code: str
     message: str = "a fault on demand"
-    retry_after: float | None = None
+    retry_after: Seconds | None = None
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer"):
     body: str
-    status: int = 200
-    content_type: str = "application/json"
+    status: Status = 200
+    content_type: HeaderValue = "application/json"
 
 
 class Hang(msgspec.Struct, frozen=True, tag="hang"):
-    seconds: float | None = None
+    seconds: Seconds | None = None
 
 
 class Cut(msgspec.Struct, frozen=True, tag="cut"):
-    after: int = 0
+    after: Count = 0
 
 
 class Break(msgspec.Struct, frozen=True, tag="break"):
-    after: int = 1
+    after: Count = 1
     code: str = "InternalError"
     message: str = "a fault on demand"
 
@@ -63,8 +68,8 @@ class FailFile(msgspec.Struct, frozen=True, tag="fail_file"):
 
 
 class Slow(msgspec.Struct, frozen=True, tag="slow"):
-    polls: int = 0
-    seconds: float = 0
+    polls: Count = 0
+    seconds: Seconds = 0
     status: Literal["PENDING", "RUNNING"] = "RUNNING"
 
 
@@ -95,8 +100,8 @@ class Rule(msgspec.Struct, frozen=True):
 
     surface: SurfaceName
     fault: Fault
-    nth: int = 1
-    times: int | None = 1
+    nth: Times = 1
+    times: Times | None = 1
 
     def __post_init__(self) -> None:
         only = _ONLY.get(type(self.fault))

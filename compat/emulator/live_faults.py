@@ -10,29 +10,32 @@ Fail     an item ends in `failed`
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0)]
+"""msgspec checks these bounds where a fault is read from JSON."""
 Unit: TypeAlias = Literal["frames", "bytes", "events"]
 """Appends taken in, bytes of audio taken in, events sent."""
 
 
 class Sever(msgspec.Struct, frozen=True, tag="sever"):
-    after: int
+    after: Count
     unit: Unit = "frames"
     code: int | None = None
     reason: str = ""
 
 
 class Stall(msgspec.Struct, frozen=True, tag="stall"):
-    after: int
+    after: Count
     unit: Unit = "frames"
-    seconds: float | None = None
+    seconds: Seconds | None = None
 
 
 class Erring(msgspec.Struct, frozen=True, tag="erring"):
-    after: int
+    after: Count
     unit: Unit = "frames"
     kind: Literal["invalid_request_error", "server_error"] = "server_error"
     code: str = "internal_error"

@@ -10,9 +10,11 @@ import base64
 import datetime
 import hashlib
 import hmac
+import math
 import uuid
 from pathlib import Path
 from typing import BinaryIO
+from xml.sax.saxutils import escape
 
 import msgspec
 from python_multipart.exceptions import MultipartParseError
@@ -64,7 +66,7 @@ async def policy(asked: Asked) -> Response:
         "signature": _signature(emulator, encoded),
         "upload_dir": directory,
         "upload_host": asked.base_url + PATH,
-        "expire_in_seconds": limits.policy_seconds,
+        "expire_in_seconds": math.ceil(limits.policy_seconds),
         "max_file_size_mb": limits.upload_mb,
         "capacity_limit_mb": limits.upload_mb * 10,
         "oss_access_key_id": ACCESS_KEY_ID,
@@ -84,7 +86,8 @@ def _signature(emulator: Emulator, encoded: str) -> str:
 
 
 async def store(asked: Asked) -> Response:
-    """200 and nothing to read. The body is heard out even when it is refused, so that its sender hears the answer."""
+    """204 without a body, or what `success_action_status` asks for. Reads a refused body to its end: a client that is
+    still sending may not read the response."""
     _, options = parse_options_header(asked.request.headers.get("content-type", ""))
     boundary = options.get(b"boundary")
     if not boundary:
@@ -94,9 +97,9 @@ async def store(asked: Asked) -> Response:
         async for chunk in asked.request.stream():
             form.feed(chunk)
         form.finish()
+        return form.response(asked.base_url)
     finally:
         form.close()
-    return Response(status_code=200)
 
 
 class _Form:
@@ -140,6 +143,21 @@ class _Form:
         if self._upload is None or not self._upload.complete:
             raise Refusal(400, "IncorrectNumberOfFilesInPOSTRequest", "POST requires exactly one file upload.")
         self._emulator.objects[self._upload.key] = self._upload.stored
+
+    def response(self, base_url: str) -> Response:
+        """PostObject: 200 without a body, 201 with XML, 204 for all other values."""
+        match self._fields.get("success_action_status"):
+            case "200":
+                return Response(status_code=200)
+            case "201":
+                key = escape(self._upload.key if self._upload is not None else "")
+                location = f"<Bucket>emulator</Bucket><Location>{escape(base_url)}{PATH}/{key}</Location>"
+                body = (
+                    f'<?xml version="1.0" encoding="UTF-8"?>\n<PostResponse>{location}<Key>{key}</Key></PostResponse>'
+                )
+                return Response(body, 201, media_type="application/xml")
+            case _:
+                return Response(status_code=204)
 
     def close(self) -> None:
         if self._upload is not None:

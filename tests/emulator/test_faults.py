@@ -153,6 +153,25 @@ def test_rules_that_are_none(start: Start, body: bytes) -> None:
     assert start().http.post("/emulator/faults", content=body).status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("fault", "field"),
+    [
+        ({"type": "cut", "after": -3}, "after"),
+        ({"type": "break", "after": -1}, "after"),
+        ({"type": "hang", "seconds": -1}, "seconds"),
+        ({"type": "answer", "body": "x", "status": 99}, "status"),
+        ({"type": "answer", "body": "x", "content_type": "a\r\nX-Y: 1"}, "content_type"),
+        ({"type": "refuse", "status": 600, "code": "x"}, "status"),
+        ({"type": "refuse", "status": 429, "code": "x", "retry_after": -1}, "retry_after"),
+    ],
+)
+def test_a_fault_out_of_bounds_names_its_field(start: Start, fault: dict[str, object], field: str) -> None:
+    answer = start().http.post("/emulator/faults", json=[{"surface": "chat", "fault": fault}])
+
+    assert answer.status_code == 400
+    assert f".{field}`" in answer.json()["message"]
+
+
 def test_counts_and_requests_over_http(start: Start) -> None:
     laptop = start()
     laptop.chat(asr_options={"language": "en"})

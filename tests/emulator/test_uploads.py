@@ -45,6 +45,24 @@ def test_a_policy_is_asked_for_by_model(start: Start, query: dict[str, str], rea
     assert start(readings=readings).http.get("/api/v1/uploads", params=query).status_code == status
 
 
+def test_an_expiry_is_a_whole_number(start: Start) -> None:
+    expires = policy(start(limits=Limits(policy_seconds=1.5)))["expire_in_seconds"]
+
+    assert (2, int) == (expires, type(expires))
+
+
+@pytest.mark.parametrize(("asked", "status"), [("200", 200), ("201", 201), ("204", 204), ("", 204), ("500", 204)])
+def test_an_upload_is_answered_by_the_status_asked_for(start: Start, asked: str, status: int) -> None:
+    laptop = start()
+    data = policy(laptop)
+    answer = laptop.post_form(data, wav(), {"success_action_status": asked})
+
+    assert (status, status == 201) == (answer.status_code, bool(answer.content))
+    if status == 201:
+        assert f"<Key>{data['upload_dir']}/a.wav</Key>" in answer.text
+        assert "application/xml" == answer.headers["content-type"]
+
+
 def test_an_upload_is_on_disk_as_it_was_sent(start: Start) -> None:
     laptop = start()
     sound = wav() * 50
@@ -127,7 +145,7 @@ def test_fields_after_the_file_are_not_read(start: Start) -> None:
     late = httpx2.post(data["upload_host"], content=f"{parts}{file}{key}--X--\r\n", headers=headers)
     without = httpx2.post(data["upload_host"], content=f"{parts}{key}--X--\r\n", headers=headers)
     cut = httpx2.post(data["upload_host"], content=f"{parts}{key}{file}"[:-8], headers=headers)
-    assert [answer.status_code for answer in (early, late, without, cut)] == [200, 403, 400, 400]
+    assert [answer.status_code for answer in (early, late, without, cut)] == [204, 403, 400, 400]
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data", "multipart/form-data; boundary=Y"])

@@ -6,10 +6,12 @@ what is wrong with a file comes out in the task, under HTTP 200.
 
 from __future__ import annotations
 
+import datetime
 import urllib.parse
 import uuid
 
 import msgspec
+from starlette.datastructures import QueryParams
 from starlette.responses import FileResponse, Response
 
 from compat.emulator import refusals
@@ -21,6 +23,7 @@ from compat.emulator.surface import Asked, authorise
 from compat.emulator.tasks import FileWork, Status, Task, TaskParameters
 
 MAX_FILES = 100
+MAX_PAGE = 100  # tasks of one page
 
 
 class FileInput(msgspec.Struct, frozen=True):
@@ -79,6 +82,8 @@ def _check_parameters(asked: Asked, known: Family, parameters: TaskParameters) -
         masking.read(parameters.special_word_filter)
     except msgspec.MsgspecError as exc:
         raise refusals.invalid("special_word_filter cannot be read") from exc
+    if not parameters.channels:
+        raise refusals.invalid("channel_id must name at least one channel")
     if known is not Family.FILETRANS:
         return
     if "language_hints" in given:
@@ -139,14 +144,34 @@ async def listing(asked: Asked) -> Response:
     """The account's tasks, newest first. Times are `YYYYMMDDhhmmss`. The list is called `data` by the page and `tasks`
     by the official package: it stands under both names."""
     query = asked.request.query_params
-    try:
-        number, size = int(query.get("page_no", "1")), int(query.get("page_size", "10"))
-    except ValueError as exc:
-        raise refusals.invalid("page_no and page_size are numbers") from exc
+    number, size = _number(query, "page_no", 1), _number(query, "page_size", 10)
+    if number < 1:
+        raise refusals.invalid("page_no must be 1 or more")
+    if not 1 <= size <= MAX_PAGE:
+        raise refusals.invalid(f"page_size must lie in [1, {MAX_PAGE}]")
+    for name in ("start_time", "end_time"):
+        _check_time(query, name)
     found = [task for task in reversed(asked.emulator.tasks.values()) if _listed(asked, task)]
-    page = [_entry(asked, task) for task in found[max(0, number - 1) * size : max(0, number) * size]]
-    counted = {"total": len(found), "total_page": -(-len(found) // max(1, size)), "page_no": number, "page_size": size}
+    page = [_entry(asked, task) for task in found[(number - 1) * size : number * size]]
+    counted = {"total": len(found), "total_page": -(-len(found) // size), "page_no": number, "page_size": size}
     return refusals.json_response({"request_id": asked.id, "data": page, "tasks": page} | counted)
+
+
+def _number(query: QueryParams, name: str, default: int) -> int:
+    try:
+        return int(query.get(name, default))
+    except ValueError as exc:
+        raise refusals.invalid(f"{name} must be an integer") from exc
+
+
+def _check_time(query: QueryParams, name: str) -> None:
+    given = query.get(name)
+    if given is None:
+        return
+    try:
+        datetime.datetime.strptime(given, "%Y%m%d%H%M%S").replace(tzinfo=datetime.UTC)
+    except ValueError as exc:
+        raise refusals.invalid(f"{name} must have the form YYYYMMDDhhmmss") from exc
 
 
 def _listed(asked: Asked, task: Task) -> bool:

@@ -151,9 +151,8 @@ def _shown(task: Task, sentence: Sentence) -> Sentence:
 def properties(path: Path) -> FileProperties:
     """The container as FFmpeg calls it, the codec, the rate the sound was recorded at."""
     with sound.opened(path) as (container, stream):
-        return FileProperties(
-            container=container.format.name, codec=stream.codec_context.name, sample_rate=stream.rate or 0
-        )
+        codec = stream.codec_context.codec.canonical_name  # `name` is the decoder's: mp3float
+        return FileProperties(container=container.format.name, codec=codec, sample_rate=stream.rate or 0)
 
 
 def _billed(task: Task, heard: FileTranscript) -> int:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from compat.emulator.readings import Readings
+from tests.emulator import recordings
 from tests.emulator.filetrans.tasks import AUDIO3, FILETRANS, address
 from tests.emulator.laptop import TEXT, Start, result, wav
 
@@ -78,6 +81,18 @@ def test_fun_asr(start: Start) -> None:
     assert [(one["sentence_id"], one["speaker_id"]) for one in transcript["sentences"]] == [(1, 0), (2, 1)]
     assert [word["text"] for word in transcript["sentences"][0]["words"]] == ["Hello ", "there", "old ", "world"]
     assert not {"emotion", "language"} & set(transcript["sentences"][0])
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder", "shown"),
+    [("a.mp3", "libmp3lame", "mp3"), ("a.ogg", "libopus", "opus"), ("a.m4a", "aac", "aac")],
+)
+def test_the_audio_format_is_a_codec(start: Start, tmp_path: Path, name: str, encoder: str, shown: str) -> None:
+    source = recordings.wav(tmp_path / "source.wav", bytes(96_000))
+    sound = recordings.encoded(source, tmp_path / name, encoder).read_bytes()
+    task = start().transcribe("fun-asr", sound)
+
+    assert shown == result(address(task))["properties"]["audio_format"]
 
 
 def test_speakers_are_not_told_unless_asked(start: Start) -> None:

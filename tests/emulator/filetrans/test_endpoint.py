@@ -47,6 +47,14 @@ def test_an_unknown_language_either_way(start: Start, refuse: bool, status: int)
     assert laptop.submit(FILETRANS, {"file_url": "u"}, True, language="xx").status_code == status
 
 
+@pytest.mark.parametrize("model", EVERY)
+def test_a_submit_without_channels(start: Start, model: str) -> None:
+    answer = start().submit(model, {"file_url": "u", "file_urls": ["u"]}, True, channel_id=[])
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "InvalidParameter")
+    assert "channel_id" in answer.json()["message"]
+
+
 def test_a_submit_without_the_async_header(start: Start) -> None:
     answer = start().http.post(TRANSCRIPTION, json={"model": "fun-asr", "input": {"file_urls": ["u"]}})
 
@@ -125,7 +133,20 @@ def test_the_list(start: Start) -> None:
     assert listed(page_no="2", page_size="3") == [ids[0]]
     assert listed(start_time="20261118190640", end_time="20261118190640") == ids[::-1]
     assert listed(end_time="20261118190639") == []
-    assert laptop.http.get("/api/v1/tasks", params={"page_no": "x"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"page_no": "x"}, {"page_no": "0"}, {"page_no": "-1"}, {"page_size": "0"}, {"page_size": "101"},
+        {"start_time": "zzz"}, {"end_time": "2026-11-18 19:06"}, {"start_time": "20261399000000"},
+    ],
+)  # fmt: skip
+def test_a_list_query_it_refuses(start: Start, query: dict[str, str]) -> None:
+    answer = start().http.get("/api/v1/tasks", params=query)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "InvalidParameter")
+    assert next(iter(query)) in answer.json()["message"]
 
 
 @pytest.mark.parametrize(("utc", "shown"), [(False, "19:06:40"), (True, "11:06:40")])
