@@ -11,7 +11,7 @@ import re
 import unicodedata
 
 
-class Deltas:
+class ItemDeltas:
     """The text of one item. `said`: all deltas joined. `stash`: what may follow them and may still change."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from collections import deque
 from msgspec import UNSET
 
 from compat.bridge.actions import Outbox
-from compat.bridge.deltas import Deltas
+from compat.bridge.deltas import ItemDeltas
 from compat.bridge.limits import TICKS, TICKS_A_MS
 from compat.errors import CompatError
 from compat.openai_api.realtime import server_events as ours
@@ -83,7 +83,7 @@ class SpeechItem:
         self.end: int | None = None
         self.reach: int | None = None
         self.pieces: list[ItemPiece] = []
-        self.deltas = Deltas()
+        self.deltas = ItemDeltas()
         self.started = False
         self.stopped = False
         self.committed = False

@@ -85,7 +85,7 @@ class JoinedTurn:
     def __init__(self, item: SpeechItem, replay: ReplayBuffer, binder: TurnBinder) -> None:
         self.item = item
         self._replay = replay
-        binder.joins.append(item)
+        binder.add_joined(item)
 
     def add(self, sound: AudioChunk) -> None:
         self._replay.add(sound)

@@ -284,6 +284,10 @@ class TurnBinder:
                 del self._turns[turn]
                 self._ended.append(turn)
 
+    def add_joined(self, item: SpeechItem) -> None:
+        """The service will detect sentences of this turn, which the client ends."""
+        self.joins.append(item)
+
     def join(self, item: SpeechItem) -> None:
         """All sentences of this joined turn are answered."""
         self.joins.remove(item)

@@ -1,4 +1,4 @@
-"""What no caller should say is answered, and the session goes on."""
+"""The client's events: bad input, and what a clear drops."""
 
 from __future__ import annotations
 

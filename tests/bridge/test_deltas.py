@@ -1,4 +1,4 @@
-"""Deltas are never taken back, and joined they are the transcript, whatever the service shows."""
+"""Deltas are never taken back and joined are the transcript; no character is cut (Unicode UAX #29)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compat.bridge.deltas import Deltas, boundary, settled
+from compat.bridge.deltas import ItemDeltas, boundary, settled
 
 TEXTS = st.text(alphabet="ab 你好éस्ี👍🏽🇨🇳\u0301\u200d", max_size=12)
 
@@ -26,7 +26,7 @@ TEXTS = st.text(alphabet="ab 你好éस्ี👍🏽🇨🇳\u0301\u200d", max
     ],
 )
 def test_snapshots(snapshots: list[tuple[str, str]], transcript: str, deltas: list[str], joined: bool) -> None:
-    captions = Deltas()
+    captions = ItemDeltas()
     said = [captions.grow(*snapshot) for snapshot in snapshots]
     last, agrees = captions.end(transcript)
 
@@ -35,20 +35,20 @@ def test_snapshots(snapshots: list[tuple[str, str]], transcript: str, deltas: li
 
 
 def test_the_stash_is_what_may_follow_the_deltas() -> None:
-    captions = Deltas()
+    captions = ItemDeltas()
 
     captions.grow("hello ", "wor")
     assert " wor" == captions.stash
     captions.grow("สวัสด", "")
     assert "" == captions.stash
-    fresh = Deltas()
+    fresh = ItemDeltas()
     fresh.grow("สวัสด", "ี")
     assert "ดี" == fresh.stash
 
 
 @given(st.lists(st.tuples(TEXTS, TEXTS), max_size=8), TEXTS)
 def test_whatever_the_service_shows(snapshots: list[tuple[str, str]], transcript: str) -> None:
-    captions, said = Deltas(), ""
+    captions, said = ItemDeltas(), ""
     for text, stash in snapshots:
         said += captions.grow(text, stash)
         assert said == captions.said

@@ -1,4 +1,4 @@
-"""Live, the context is not returned as the transcript of silence or noise, and is kept when it is spoken."""
+"""The prompt is not returned as the transcript of silence or noise, and is kept when it is spoken."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the caller's sound becomes on its way to the service."""
+"""Conversion of the client's audio, and its clock."""
 
 from __future__ import annotations
 

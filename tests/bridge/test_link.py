@@ -1,4 +1,4 @@
-"""The connection to the service: what is sent when, and sent again when the connection dies."""
+"""The connection to the service: what is sent when, and sent again after a reconnection."""
 
 from __future__ import annotations
 

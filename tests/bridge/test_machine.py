@@ -1,4 +1,4 @@
-"""A session from its first words to its last."""
+"""Whole sessions: openings, ends, refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns longer than the service hears as one."""
+"""Turns longer than the service accepts as one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns that the caller ends: one result for each commit, silence included."""
+"""Commits: each gets one result, for silence too, and however far ahead of the service it comes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns that the caller ends and that are heard while they are spoken: sentences of the service, one item."""
+"""Turns with live deltas that the client ends: sentences of the service, one item."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much is on its way, from the caller and to the service."""
+"""How much sound is on its way, from the client and to the service."""
 
 from __future__ import annotations
 

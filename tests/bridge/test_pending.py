@@ -1,4 +1,4 @@
-"""Settings that change in mid-speech apply from the next turn: the open turn is not cut."""
+"""Settings that change while somebody speaks apply from the next turn; the open turn is not cut."""
 
 from __future__ import annotations
 

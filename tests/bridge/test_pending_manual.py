@@ -1,4 +1,4 @@
-"""Settings that change around turns that the caller ends."""
+"""Settings that change around turns that the client ends: no turn is cut, no sound lost."""
 
 from __future__ import annotations
 

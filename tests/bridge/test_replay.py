@@ -1,4 +1,4 @@
-"""Sound that is kept until it is answered, and what is sent again."""
+"""Sound that is kept until it is answered, and sent again."""
 
 from __future__ import annotations
 
@@ -59,41 +59,41 @@ def test_a_part_of_8_khz_sound_and_of_opus() -> None:
 
 
 def test_what_was_sent_is_kept_until_it_is_dead_and_sent_again_when_it_is_needed() -> None:
-    tape = ReplayBuffer()
+    buffer = ReplayBuffer()
     for tick in (0, 100, 200):
-        tape.add(sound(tick, 100))
-    tape.sent()
-    tape.sent()
-    assert (100, 200) == (tape.unsent, tape.kept)
+        buffer.add(sound(tick, 100))
+    buffer.sent()
+    buffer.sent()
+    assert (100, 200) == (buffer.unsent, buffer.kept)
 
-    tape.trim(lambda entry: isinstance(entry, AudioChunk) and entry.end <= 100)
-    assert [sound(100, 100)] == list(tape.past)
+    buffer.trim(lambda entry: isinstance(entry, AudioChunk) and entry.end <= 100)
+    assert [sound(100, 100)] == list(buffer.past)
 
-    tape.rewind(list(tape.past))
-    assert (200, 0) == (tape.unsent, tape.kept)
-    assert [sound(100, 100), sound(200, 100)] == list(tape.future)
+    buffer.rewind(list(buffer.past))
+    assert (200, 0) == (buffer.unsent, buffer.kept)
+    assert [sound(100, 100), sound(200, 100)] == list(buffer.future)
 
 
 def test_no_more_is_kept_than_the_bound() -> None:
-    tape = ReplayBuffer()
+    buffer = ReplayBuffer()
     for tick in range(0, 1000, 100):
-        tape.add(sound(tick, 100))
-        tape.sent()
-        tape.bound(350)
+        buffer.add(sound(tick, 100))
+        buffer.sent()
+        buffer.bound(350)
 
-    assert [sound(700, 100), sound(800, 100), sound(900, 100)] == list(tape.past)
+    assert [sound(700, 100), sound(800, 100), sound(900, 100)] == list(buffer.past)
 
 
 @pytest.mark.parametrize(("until", "heard"), [(200, False), (100, True), (64, True)])
 def test_what_is_not_committed_is_dropped(until: int, heard: bool) -> None:
-    tape = ReplayBuffer()
+    buffer = ReplayBuffer()
     for tick in (0, 100, 200):
-        tape.add(sound(tick, 100))
-    tape.sent()
-    tape.sent()
+        buffer.add(sound(tick, 100))
+    buffer.sent()
+    buffer.sent()
 
-    assert heard is tape.drop(lambda entry: outside(entry, until, 300))
-    assert (0, until) == (tape.unsent, tape.kept)
+    assert heard is buffer.drop(lambda entry: outside(entry, until, 300))
+    assert (0, until) == (buffer.unsent, buffer.kept)
 
 
 @pytest.mark.parametrize(
@@ -107,10 +107,10 @@ def test_what_is_not_committed_is_dropped(until: int, heard: bool) -> None:
     ],
 )
 def test_what_takes_more_memory_than_its_duration_weighs_more(sound: AudioChunk, weight: int) -> None:
-    tape = ReplayBuffer()
-    tape.add(sound)
-    assert (weight, 0, 2 * weight) == (tape.unsent, tape.kept, tape.size)
-    tape.sent()
-    assert (0, weight, 2 * weight) == (tape.unsent, tape.kept, tape.size)
-    tape.bound(weight - 1)
-    assert 0 == tape.size
+    buffer = ReplayBuffer()
+    buffer.add(sound)
+    assert (weight, 0, 2 * weight) == (buffer.unsent, buffer.kept, buffer.size)
+    buffer.sent()
+    assert (0, weight, 2 * weight) == (buffer.unsent, buffer.kept, buffer.size)
+    buffer.bound(weight - 1)
+    assert 0 == buffer.size

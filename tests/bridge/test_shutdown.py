@@ -1,4 +1,4 @@
-"""The end of a session, whatever is open: the server stops, or the session has lasted long enough."""
+"""The end of a session, whatever is open: the server stops, or the session reaches its maximum duration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the service reports of turns, and what the caller hears of items: deltas, order, chain."""
+"""From the service's reports to the client's events: deltas, order, chain."""
 
 from __future__ import annotations
 
