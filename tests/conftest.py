@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,6 +13,25 @@ from hypothesis import strategies as st
 # The same examples in every run, however slow the machine is. `--hypothesis-profile=default` looks for others.
 settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("repeatable")
+
+
+HERE = Path(__file__).parent
+SLOW = (
+    # Whole recordings, browsers, other people's programs, child processes, media in every container, random
+    # conversations: `scripts/test --quick` leaves them out.
+    "audio", "benchmarks", "cli", "deploy", "docs", "emulator", "examples", "faults", "playground", "scripts",
+    "transcription", "whole",
+    "bridge/test_conversations", "bridge/test_fuzz", "bridge/test_properties",
+    "endpoints/test_jobs", "endpoints/test_origins", "endpoints/test_paths", "endpoints/test_trans",
+    "endpoints/test_truncated",
+    "server/test_local_engine", "server/test_shutdown", "server/test_start", "test_processes",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.relative_to(HERE).as_posix().startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session", autouse=True)

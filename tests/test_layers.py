@@ -122,3 +122,15 @@ def test_the_root_holds_few_modules() -> None:
 @pytest.mark.parametrize("path", MODULES.values(), ids=MODULES)
 def test_no_module_is_too_long(path: pathlib.Path) -> None:
     assert path.read_text().count("\n") <= 400
+
+
+@pytest.mark.parametrize("house", ["server", APART])
+def test_class_names_are_unique(house: str) -> None:
+    where: dict[str, list[str]] = {}
+    for module, path in MODULES.items():
+        if (room(module) == APART) == (house == APART):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ClassDef):
+                    where.setdefault(node.name, []).append(module)
+
+    assert {} == {name: modules for name, modules in where.items() if len(modules) > 1}

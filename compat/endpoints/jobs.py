@@ -131,7 +131,7 @@ class _Parts:
         self.surface = ""
 
     async def frames(self) -> AsyncGenerator[bytes, None]:
-        for frame in sse.Deltas().flush(await self._transcript(), self.order.work.ask):
+        for frame in sse.TextDeltas().flush(await self._transcript(), self.order.work.ask):
             yield frame
 
     async def body(self, groq: str) -> AsyncGenerator[bytes, None]:

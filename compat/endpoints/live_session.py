@@ -37,7 +37,7 @@ class Disconnected(Exception):
         self.code = code
 
 
-class Transport(Protocol):
+class ClientTransport(Protocol):
     """How a session reaches its client. Every method raises Disconnected."""
 
     async def read(self) -> str | bytes: ...
@@ -116,7 +116,7 @@ class LiveSession:
     def __init__(
         self,
         bridge: Bridge,
-        caller: Transport,
+        caller: ClientTransport,
         service: Sockets | LiveFallback,
         key: str,
         bounds: Bounds | None = None,

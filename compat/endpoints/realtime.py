@@ -126,7 +126,7 @@ class Realtime:
     async def _converse(self, socket: WebSocket, admitted: Admitted, request_id: str) -> None:
         started = time.perf_counter()
         bridge = self._bridge(admitted)
-        caller, key = _Socket(socket), admitted.who.key
+        caller, key = _SocketTransport(socket), admitted.who.key
         conversation = LiveSession(bridge, caller, self._service, key, self._bounds, self._memory)
         self._live[conversation] = asyncio.current_task()
         self._held[conversation] = admitted.who
@@ -180,7 +180,7 @@ def _identifiers() -> Callable[[str], str]:
     return lambda kind: f"{kind}_{session}{next(count):08x}"
 
 
-class _Socket:
+class _SocketTransport:
     """A WebSocket as a Transport."""
 
     def __init__(self, socket: WebSocket) -> None:

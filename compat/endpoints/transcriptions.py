@@ -72,7 +72,7 @@ class Transcriptions:
 
     async def _frames(self, work: Work, entry: RequestEntry) -> AsyncGenerator[bytes, None]:
         """`entry` is told when the first words and the last ones were there."""
-        frames, started = sse.Deltas(), time.perf_counter()
+        frames, started = sse.TextDeltas(), time.perf_counter()
         async with contextlib.aclosing(self._recogniser.deltas(work)) as deltas:
             async for said in deltas:
                 said_ms = round((time.perf_counter() - started) * 1000, 1)

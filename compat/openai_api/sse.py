@@ -58,7 +58,7 @@ def error(exc: CompatError) -> bytes:
     return _frame(exc.body())
 
 
-class Deltas:
+class TextDeltas:
     """Keeps the promise that the deltas joined are `done.text`: the last delta brings what is missing."""
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ if sys.platform == "linux":
     import termios
 
 
-class Transport(asyncio.Transport):
+class ClosingTransport(asyncio.Transport):
     """The transport as uvicorn sees it: `close` is the protocol's own."""
 
     def __init__(self, real: asyncio.Transport, close: Callable[[], None], closing: Callable[[], bool]) -> None:

@@ -24,7 +24,7 @@ from compat.endpoints.probes import PROBES
 from compat.errors import BadRequest, CompatError, HeadTooLarge, Overloaded, ServiceUnavailable, TooSlow, UnknownMethod
 from compat.server import websocket
 from compat.server.ambiguity import unambiguous
-from compat.server.closing import Transport, half_close, untaken
+from compat.server.closing import ClosingTransport, half_close, untaken
 from compat.server.connections import Connections, ConnectionSlot
 from compat.server.refusal import LINGER, answer, told
 from compat.server.unframed import unframed
@@ -81,7 +81,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         self._place = self._entered or self.enter(transport)
         self._place.end = transport.abort
-        super().connection_made(Transport(transport, self._end, lambda: self._ending))
+        super().connection_made(ClosingTransport(transport, self._end, lambda: self._ending))
         self.flow = Flow(transport, lambda: not self._ending and bool(self._held or self.pipeline))
         self._real = transport
         self._stage: Stage = "head"

@@ -64,7 +64,7 @@ def events(frames: list[bytes]) -> list[dict[str, object]]:
 
 
 def test_a_stream_tells_each_segment_after_its_words() -> None:
-    told = events(sse.Deltas().flush(SAID, ASK))
+    told = events(sse.TextDeltas().flush(SAID, ASK))
 
     assert [
         ("transcript.text.delta", "seg_001"),
@@ -80,7 +80,7 @@ def test_a_stream_tells_each_segment_after_its_words() -> None:
 
 
 def test_segments_follow_words_that_were_said_before() -> None:
-    guard = sse.Deltas()
+    guard = sse.TextDeltas()
 
     told = events([*guard.feed("Do you hear"), *guard.flush(SAID, ASK)])
 

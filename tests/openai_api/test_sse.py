@@ -93,7 +93,7 @@ STREAMS: list[tuple[list[str], str, list[str], str]] = [
 
 @pytest.mark.parametrize(("fed", "text", "deltas", "done"), STREAMS)
 def test_the_last_delta_brings_what_is_missing(fed: list[str], text: str, deltas: list[str], done: str) -> None:
-    guard = sse.Deltas()
+    guard = sse.TextDeltas()
     frames = [frame for piece in fed for frame in guard.feed(piece)]
     *heard, last = events(frames + guard.flush(Transcript(text=text), ASK))
 
@@ -104,7 +104,7 @@ def test_the_last_delta_brings_what_is_missing(fed: list[str], text: str, deltas
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.text(max_size=5)), st.text(max_size=10))
 def test_deltas_joined_are_the_text_whatever_comes(pieces: list[str], text: str) -> None:
-    guard = sse.Deltas()
+    guard = sse.TextDeltas()
     frames = [frame for piece in pieces for frame in guard.feed(piece)]
     *deltas, done = events(frames + guard.flush(Transcript(text=text), ASK))
 
