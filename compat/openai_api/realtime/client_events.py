@@ -21,55 +21,55 @@ class Base64(bytes):
     """What base64 said. pybase64 reads it in half of the time that msgspec takes for `bytes`."""
 
 
-class _ClientEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+class _FromClient(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     event_id: str | None = None
 
 
-class SessionUpdate(_ClientEvent, frozen=True, tag="session.update"):
+class SessionUpdate(_FromClient, frozen=True, tag="session.update"):
     session: Patch
 
 
-class TranscriptionSessionUpdate(_ClientEvent, frozen=True, tag="transcription_session.update"):
+class TranscriptionSessionUpdate(_FromClient, frozen=True, tag="transcription_session.update"):
     session: Patch
 
 
-class Append(_ClientEvent, frozen=True, tag="input_audio_buffer.append"):
+class Append(_FromClient, frozen=True, tag="input_audio_buffer.append"):
     audio: Base64
 
 
-class Commit(_ClientEvent, frozen=True, tag="input_audio_buffer.commit"):
+class Commit(_FromClient, frozen=True, tag="input_audio_buffer.commit"):
     pass
 
 
-class Clear(_ClientEvent, frozen=True, tag="input_audio_buffer.clear"):
+class Clear(_FromClient, frozen=True, tag="input_audio_buffer.clear"):
     pass
 
 
-class Retrieve(_ClientEvent, frozen=True, tag="conversation.item.retrieve"):
+class Retrieve(_FromClient, frozen=True, tag="conversation.item.retrieve"):
     item_id: str
 
 
-class Delete(_ClientEvent, frozen=True, tag="conversation.item.delete"):
+class Delete(_FromClient, frozen=True, tag="conversation.item.delete"):
     item_id: str
 
 
-class Truncate(_ClientEvent, frozen=True, tag="conversation.item.truncate"):
+class Truncate(_FromClient, frozen=True, tag="conversation.item.truncate"):
     pass
 
 
-class CreateItem(_ClientEvent, frozen=True, tag="conversation.item.create"):
+class CreateItem(_FromClient, frozen=True, tag="conversation.item.create"):
     pass
 
 
-class CreateResponse(_ClientEvent, frozen=True, tag="response.create"):
+class CreateResponse(_FromClient, frozen=True, tag="response.create"):
     pass
 
 
-class CancelResponse(_ClientEvent, frozen=True, tag="response.cancel"):
+class CancelResponse(_FromClient, frozen=True, tag="response.cancel"):
     pass
 
 
-class ClearOutput(_ClientEvent, frozen=True, tag="output_audio_buffer.clear"):
+class ClearOutput(_FromClient, frozen=True, tag="output_audio_buffer.clear"):
     pass
 
 

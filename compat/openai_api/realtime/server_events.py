@@ -49,69 +49,69 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="mes
     content: tuple[Content, ...] = (Content(),)
 
 
-class _ServerEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+class _ToClient(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     event_id: str
 
 
-class SessionCreated(_ServerEvent, frozen=True, tag="session.created"):
+class SessionCreated(_ToClient, frozen=True, tag="session.created"):
     session: SessionView
 
 
-class SessionUpdated(_ServerEvent, frozen=True, tag="session.updated"):
+class SessionUpdated(_ToClient, frozen=True, tag="session.updated"):
     session: SessionView
 
 
-class TranscriptionSessionCreated(_ServerEvent, frozen=True, tag="transcription_session.created"):
+class TranscriptionSessionCreated(_ToClient, frozen=True, tag="transcription_session.created"):
     session: SessionView
 
 
-class TranscriptionSessionUpdated(_ServerEvent, frozen=True, tag="transcription_session.updated"):
+class TranscriptionSessionUpdated(_ToClient, frozen=True, tag="transcription_session.updated"):
     session: SessionView
 
 
-class SpeechStarted(_ServerEvent, frozen=True, tag="input_audio_buffer.speech_started"):
+class SpeechStarted(_ToClient, frozen=True, tag="input_audio_buffer.speech_started"):
     audio_start_ms: int
     item_id: str
 
 
-class SpeechStopped(_ServerEvent, frozen=True, tag="input_audio_buffer.speech_stopped"):
+class SpeechStopped(_ToClient, frozen=True, tag="input_audio_buffer.speech_stopped"):
     audio_end_ms: int
     item_id: str
 
 
-class Committed(_ServerEvent, frozen=True, tag="input_audio_buffer.committed"):
+class Committed(_ToClient, frozen=True, tag="input_audio_buffer.committed"):
     previous_item_id: str | None
     item_id: str
 
 
-class Cleared(_ServerEvent, frozen=True, tag="input_audio_buffer.cleared"):
+class Cleared(_ToClient, frozen=True, tag="input_audio_buffer.cleared"):
     pass
 
 
-class ItemCreated(_ServerEvent, frozen=True, tag="conversation.item.created"):
+class ItemCreated(_ToClient, frozen=True, tag="conversation.item.created"):
     previous_item_id: str | None
     item: Item
 
 
-class ItemAdded(_ServerEvent, frozen=True, tag="conversation.item.added"):
+class ItemAdded(_ToClient, frozen=True, tag="conversation.item.added"):
     previous_item_id: str | None
     item: Item
 
 
-class ItemDone(_ServerEvent, frozen=True, tag="conversation.item.done"):
+class ItemDone(_ToClient, frozen=True, tag="conversation.item.done"):
     previous_item_id: str | None
     item: Item
 
 
-class ItemRetrieved(_ServerEvent, frozen=True, tag="conversation.item.retrieved"):
+class ItemRetrieved(_ToClient, frozen=True, tag="conversation.item.retrieved"):
     item: Item
 
 
-class ItemDeleted(_ServerEvent, frozen=True, tag="conversation.item.deleted"):
+class ItemDeleted(_ToClient, frozen=True, tag="conversation.item.deleted"):
     item_id: str
 
 
-class Delta(_ServerEvent, frozen=True, kw_only=True, tag="conversation.item.input_audio_transcription.delta"):
+class Delta(_ToClient, frozen=True, kw_only=True, tag="conversation.item.input_audio_transcription.delta"):
     item_id: str
     content_index: int = 0
     delta: str
@@ -122,7 +122,7 @@ class Language(msgspec.Struct, frozen=True):
     code: str
 
 
-class Completed(_ServerEvent, frozen=True, kw_only=True, tag="conversation.item.input_audio_transcription.completed"):
+class Completed(_ToClient, frozen=True, kw_only=True, tag="conversation.item.input_audio_transcription.completed"):
     item_id: str
     content_index: int = 0
     transcript: str
@@ -131,13 +131,13 @@ class Completed(_ServerEvent, frozen=True, kw_only=True, tag="conversation.item.
     dashscope: Hint
 
 
-class Failed(_ServerEvent, frozen=True, kw_only=True, tag="conversation.item.input_audio_transcription.failed"):
+class Failed(_ToClient, frozen=True, kw_only=True, tag="conversation.item.input_audio_transcription.failed"):
     item_id: str
     content_index: int = 0
     error: Fault
 
 
-class Error(_ServerEvent, frozen=True, tag="error"):
+class Error(_ToClient, frozen=True, tag="error"):
     error: Fault
 
 
