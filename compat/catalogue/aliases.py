@@ -1,4 +1,4 @@
-"""Names of others' models, and DashScope's ids for them: OpenAI's, and those that users of whisper servers send."""
+"""Model aliases: names that OpenAI and Whisper clients send, mapped to DashScope model ids."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ ALIASES = {
     "Qwen/Qwen3-ASR-1.7B": "qwen3-asr-flash",
     "Qwen/Qwen3-ASR-0.6B": "qwen3-asr-flash",
 }
-"""What `/v1/models` lists of them."""
+"""Aliases listed by `/v1/models`."""
 
-_KIN = (
+_PATTERNS = (
     (re.compile(r"gpt-(realtime-whisper|live-transcribe)-[\d-]+"), "qwen3-asr-flash-realtime"),
     (re.compile(r"gpt-(4o-)?transcribe-diarize-[\d-]+"), "fun-asr"),
     (re.compile(r"gpt-(4o-(mini-)?)?transcribe-[\d-]+"), "qwen3-asr-flash"),
     # whisper-large-v3-turbo, faster-whisper-small, distil-whisper-large-v3-en, kb-whisper-large, whisper.cpp
     (re.compile(r".*whisper.*"), "qwen3-asr-flash"),
-    # whisper's sizes alone: large-v3, distil-small.en, turbo
+    # bare Whisper sizes: large-v3, distil-small.en, turbo
     (re.compile(r"(distil-)?(tiny|base|small|medium|large|turbo)(-v\d(\.\d)?)?(-turbo)?([.-]en)?"), "qwen3-asr-flash"),
-    # the open models: qwen3-asr-1.7b, qwen3-asr:0.6b, qwen3-asr-1.7b-8bit
+    # open-weight models: qwen3-asr-1.7b, qwen3-asr:0.6b, qwen3-asr-1.7b-8bit
     (re.compile(r"qwen3-asr[-:]\d+(\.\d+)?b.*"), "qwen3-asr-flash"),
 )
 
 
 def native(name: str) -> str:
-    """DashScope's id for one of these names, in any case; every other name as it is."""
+    """Return the DashScope id for an alias (case-insensitive). Other names are returned unchanged."""
     if name in ALIASES:
         return ALIASES[name]
     plain = name.lower()
-    return ALIASES.get(plain) or next((model for pattern, model in _KIN if pattern.fullmatch(plain)), name)
+    return ALIASES.get(plain) or next((model for pattern, model in _PATTERNS if pattern.fullmatch(plain)), name)

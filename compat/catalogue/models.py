@@ -1,8 +1,8 @@
-"""DashScope's models: what they are and can do, and the names that clients know them by.
+"""DashScope models: surfaces, regions and options of each, and lookup by name or alias.
 
-Facts: DashScope's model pages as of 2026-11-21 (guide to non-realtime speech recognition; API references of qwen3-asr,
-fun-asr and paraformer) and the official package 2.0.2. Ids are matched by pattern, so that a new snapshot of a known
-family works on the day it appears.
+Sources: DashScope's model pages as of 2026-11-21 (guide to non-realtime speech recognition; API references of
+qwen3-asr, fun-asr and paraformer) and the official package 2.0.2. Ids are matched by pattern, so a new snapshot of a
+known family works without a code change.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from compat.transcript import Option, Surface
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """One row: ids that `pattern` matches whole; `known` are those that `/v1/models` lists.
+    """A model family.
 
-    `surface` is None for models that only hear live speech. `long` answers for the model when the audio is long or
-    times are needed; `pieces`: it may also answer itself, for audio that is cut into pieces. `context`: whether a text
-    may guide it. `languages` can be asked for. `always` goes with every request that does not say otherwise.
+    `pattern` must match the whole id. `known` lists the ids shown by `/v1/models`. `surface` is None for models that
+    accept live speech only. `long` names the model used instead when the audio is long or timestamps are needed.
+    `pieces` is true if the model can also transcribe long audio in pieces. `context` is true if the model accepts a
+    context text. `languages` are the language codes it accepts. `always` holds default options, which a request may
+    override.
     """
 
     pattern: str
@@ -45,12 +47,12 @@ _FILES = frozenset(
 )
 # help.aliyun.com, Paraformer file transcription API, `language_hints` of paraformer-v2
 _PARAFORMER_LANGUAGES = frozenset({"zh", "en", "ja", "yue", "ko", "de", "fr", "ru"})
-# Without it the service masks the words of a list of its own with asterisks. An object in the guide to non-realtime
-# recognition, a string of JSON in Paraformer's API reference.
+# By default the service masks the words of a built-in list with asterisks; this turns the list off. The guide to
+# non-realtime recognition documents an object, Paraformer's API reference a JSON string.
 _UNMASKED: dict[str, Option] = {"special_word_filter": {"system_reserved_filter": False}}
 _UNMASKED_PARAFORMER: dict[str, Option] = {"special_word_filter": '{"system_reserved_filter":false}'}
 _PARAFORMER = {"audio_event_detection_enabled", "disfluency_removal_enabled", "timestamp_alignment_enabled"}
-# In the order of matching: the narrow before the wide.
+# The first match wins, so specific patterns come first.
 MODELS = (
     Model(
         pattern=r".*-realtime.*|gummy-.*|qwen-audio-3\..*-(streaming|message).*",
@@ -130,24 +132,29 @@ MODELS = (
         always={"timestamp_alignment_enabled": True, **_UNMASKED_PARAFORMER},
     ),
 )
-REGIONS = ("beijing", "singapore", "us")  # whose models are known
-LIVE = r"qwen3-asr-flash-realtime(-\d{4}-\d{2}-\d{2})?"  # what speaks the protocol of /api-ws/v1/realtime
+REGIONS = ("beijing", "singapore", "us")  # regions with a known list of models
+LIVE = r"qwen3-asr-flash-realtime(-\d{4}-\d{2}-\d{2})?"  # models served by /api-ws/v1/realtime
 
 
 def names(aliases: Mapping[str, str], region: str = "custom") -> tuple[str, ...]:
-    """The names that `/v1/models` lists, for models that the region offers: aliases first, operators' own ones before
-    the built-in."""
+    """Return the names that `/v1/models` lists for the region.
+
+    The order is: the operator's aliases, built-in aliases, DashScope ids.
+    """
     known = dict.fromkeys([*aliases, *ALIASES, *(name for row in MODELS for name in row.known)])
     return tuple(name for name in known if region not in REGIONS or _offered(resolve(name, aliases)[1], region))
 
 
 def _offered(row: Model, region: str) -> bool:
-    """`qwen3-asr-flash-us` answers for `qwen3-asr-flash` in its region."""
+    """Whether the region offers the model. In the us region, `qwen3-asr-flash-us` replaces `qwen3-asr-flash`."""
     return region in row.regions or (region == "us" and bool(row.long))
 
 
 def resolve(name: str, aliases: Mapping[str, str]) -> tuple[str, Model]:
-    """DashScope's id for a caller's name, and its row. Raises ModelNotFound naming what is known."""
+    """Return the DashScope id for a name sent by a client, and its row.
+
+    Raises ModelNotFound, with a message that lists the known names.
+    """
     own = (model for alias, model in aliases.items() if alias.lower() == name.lower())
     given = aliases.get(name) or next(own, name)
     for spelling in (given, given.rpartition("/")[2]):
@@ -162,8 +169,10 @@ def resolve(name: str, aliases: Mapping[str, str]) -> tuple[str, Model]:
 
 
 def deployed(deployment: str, models: Iterable[str], aliases: Mapping[str, str]) -> str:
-    """The model behind a deployment of Azure's: the one of its name, or else the first of `models` that is known.
-    Raises ModelNotFound."""
+    """Return the model name for an Azure deployment: the deployment's own name, or the first known name in `models`.
+
+    Raises ModelNotFound if none of them is known.
+    """
     for name in (deployment, *models):
         try:
             resolve(name, aliases)
@@ -171,19 +180,23 @@ def deployed(deployment: str, models: Iterable[str], aliases: Mapping[str, str])
             continue
         return name
     raise ModelNotFound(
-        f"The deployment {deployment[:80]!r} is not known here: COMPAT_MODEL_ALIASES={deployment[:80]}=qwen3-asr-flash "
-        "makes it known."
+        f"The deployment {deployment[:80]!r} is not known here; "
+        f"COMPAT_MODEL_ALIASES={deployment[:80]}=qwen3-asr-flash adds it."
     )
 
 
 def live(name: str, *, region: str, aliases: Mapping[str, str]) -> str:
-    """DashScope's model for live speech. Raises CompatError naming the model that can when this one cannot."""
+    """Return the DashScope id of the realtime model for a name.
+
+    Raises ModelNotFound for an unknown name, and BadRequest, with a message that names a usable model, if the model is
+    not a realtime model or not offered in the region.
+    """
     model, row = resolve(name, aliases)
     if model == "qwen3-asr-flash":
         model, row = resolve(f"{model}-realtime", aliases)
     if not re.fullmatch(LIVE, model):
         raise BadRequest(
-            f"{model} is not offered for live speech here; use gpt-live-transcribe or qwen3-asr-flash-realtime.",
+            f"{model} does not support realtime transcription; use gpt-live-transcribe or qwen3-asr-flash-realtime.",
             param="model",
         )
     if region in REGIONS and region not in row.regions:

@@ -1,5 +1,7 @@
-"""How deeply JSON may be nested. msgspec raises RecursionError for what the interpreter's stack does not hold: about a
-thousand levels less those of the calls around it. What is kept and written again, from deeper calls, is held to less.
+"""Bound on the nesting depth of JSON.
+
+msgspec raises RecursionError when the nesting exceeds the interpreter's stack, about a thousand levels minus the
+current call depth. A value decoded here may be encoded later from a deeper call, so its bound is much lower.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ DEEPEST: Final = 64
 
 
 def too_deep(value: object, levels: int = DEEPEST) -> bool:
-    """Whether decoded JSON has more levels of objects and arrays."""
+    """Whether decoded JSON nests objects and arrays more than `levels` deep."""
     match value:
         case dict():
             return levels == 0 or any(too_deep(part, levels - 1) for part in value.values())

@@ -1,4 +1,4 @@
-"""Options of DashScope's models that callers may set by form fields of the same names, and of what kind they are."""
+"""DashScope options that clients set with form fields of the same name, and their types."""
 
 from __future__ import annotations
 
@@ -31,17 +31,20 @@ WANTED = {"switch": "true or false", "number": "a whole number", "numbers": "who
 
 
 def option(name: str, sent: tuple[str, ...], *, as_text: bool) -> Option:
-    """Raises BadRequest naming the parameter when a value is not of the option's kind. `as_text`: an object stays the
-    JSON that it came as."""
+    """Return the typed value of an option from the form values sent for it.
+
+    With `as_text`, an object is checked but returned as the JSON string that was sent. Raises BadRequest, with the
+    option as `param`, for a value of the wrong type.
+    """
     kind = OPTIONS[name]
     single = sent[-1].strip()
     match kind:
-        case "switch" if (found := _switch(single)) is not None:
-            return found
+        case "switch" if (switched := _switch(single)) is not None:
+            return switched
         case "number" if _is_number(single):
             return int(single)
         case "numbers" if all(_is_number(value) for value in _split(sent)):
-            return [*dict.fromkeys(int(value) for value in _split(sent))]  # a channel heard twice would be paid twice
+            return [*dict.fromkeys(int(value) for value in _split(sent))]  # a repeated channel would be billed twice
         case "object" if (parsed := _object(single)) is not None:
             return single if as_text else parsed
         case "text":
@@ -61,10 +64,10 @@ def _switch(text: str) -> bool | None:
 
 def _object(text: str) -> dict[str, Any] | None:
     try:
-        found = msgspec.json.decode(text, type=dict[str, Any])
+        value = msgspec.json.decode(text, type=dict[str, Any])
     except (msgspec.MsgspecError, RecursionError):
         return None
-    return None if too_deep(found) else found
+    return None if too_deep(value) else value
 
 
 def _is_number(text: str) -> bool:
@@ -72,5 +75,5 @@ def _is_number(text: str) -> bool:
 
 
 def _split(sent: tuple[str, ...]) -> list[str]:
-    """Lists come as repeated fields, as one with commas, or as a JSON array."""
+    """Split a list sent as repeated fields, as one comma-separated field or as a JSON array."""
     return [part.strip(" \"'") for value in sent for part in value.strip().strip("[]").split(",") if part.strip()]

@@ -1,7 +1,7 @@
-"""How often an account may call which model, and what it pays: DashScope's published figures.
+"""DashScope's published rate limits and prices.
 
-Facts: Model Studio's pages on rate limits and on model prices (2026-10). Limits count for the whole account, all its
-keys and snapshots of a model together, and a limit a minute may be enforced by the second.
+Sources: Model Studio's pages on rate limits and on model prices (2026-10). A limit applies to the whole account: all
+its API keys and all snapshots of a model share it. The service may enforce a per-minute limit per second.
 """
 
 from __future__ import annotations
@@ -13,19 +13,22 @@ import msgspec
 
 
 class Rate(msgspec.Struct, frozen=True):
-    """So many calls in so many seconds."""
+    """A rate limit: at most `calls` calls in any `seconds` seconds."""
 
     calls: int
     seconds: int
 
     @property
     def spread(self) -> Rate:
-        """The same, with a tenth of the calls in a tenth of the time: no minute is used up in its first second."""
+        """The same rate over a tenth of the window, so that a burst cannot use up a minute's calls in one second.
+
+        Limits of less than a minute or fewer than 10 calls are returned unchanged.
+        """
         return Rate(self.calls // 10, self.seconds // 10) if self.seconds >= 60 and self.calls >= 10 else self
 
 
 class Row(msgspec.Struct, frozen=True):
-    """Ids that `pattern` matches whole share one `rate`, under a `name`."""
+    """Models that share one limit, `rate`. `pattern` must match the whole id; `name` identifies the limit."""
 
     name: str
     pattern: str
@@ -37,7 +40,7 @@ POLICY = "upload-policy"
 UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 _MINUTE_100, _MINUTE_600, _SECOND_20 = Rate(100, 60), Rate(600, 60), Rate(20, 1)
 
-ROWS = (  # in the order of matching: the narrow before the wide
+ROWS = (  # the first match wins, so specific patterns come first
     Row(QUERY, QUERY, _SECOND_20),
     Row(POLICY, POLICY, Rate(100, 1)),
     Row("qwen3-asr-flash-realtime", r"qwen3-asr-flash-realtime.*", _SECOND_20),
@@ -54,7 +57,7 @@ ROWS = (  # in the order of matching: the narrow before the wide
     Row("qwen-mt-turbo", r"qwen-mt-turbo.*", Rate(60, 60)),
 )
 
-# US dollars for a second of audio, by region.
+# US dollars per second of audio, by region.
 PRICES: dict[str, dict[str, float]] = {
     "qwen3-asr-flash": {"beijing": 0.000032, "singapore": 0.000035},
     "qwen3-asr-flash-filetrans": {"beijing": 0.000032, "singapore": 0.000035},
@@ -64,7 +67,10 @@ PRICES: dict[str, dict[str, float]] = {
 
 
 def rate(model: str, own: Mapping[str, Rate], *, published: bool) -> tuple[str, Rate] | None:
-    """Whose limit a call counts against, and that limit: the operator's `own` before the published ones."""
+    """Return the name and value of the limit that a call counts against, or None if there is none.
+
+    The operator's `own` limits take precedence over the published ones, which apply only if `published` is true.
+    """
     if model in own:
         return model, own[model]
     for row in ROWS:
@@ -75,7 +81,10 @@ def rate(model: str, own: Mapping[str, Rate], *, published: bool) -> tuple[str, 
 
 
 def price(model: str, region: str, own: Mapping[str, float]) -> float | None:
-    """Dollars for a second of audio; None where it is not known, or is counted in tokens."""
+    """Return the price in US dollars per second of audio, or None if it is unknown or billed by the token.
+
+    The operator's `own` prices take precedence.
+    """
     name = next((row.name for row in ROWS if re.fullmatch(row.pattern, model)), model)
     for known in (model, name):
         if known in own:
@@ -84,7 +93,7 @@ def price(model: str, region: str, own: Mapping[str, float]) -> float | None:
 
 
 def parse(text: str) -> Rate:
-    """`100/minute`, `5/second`. Raises ValueError."""
+    """Parse a rate such as `100/minute` or `5/second`. Raises ValueError."""
     calls, _, unit = text.strip().partition("/")
     if not calls.isdecimal() or not int(calls) or unit not in UNITS:
         raise ValueError("a rate such as 100/minute")

@@ -1,4 +1,4 @@
-"""The road an upload takes: which model answers it on which surface, and what that surface is asked."""
+"""Routing of uploads: select the model and surface for an upload, and build the request for it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from compat.transcript import Ask, Media, Option, Request, Surface
 
 
 class SurfaceLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a surface takes and gives: `seconds` of audio, `size` in bytes of the file, containers it is known to read
-    (measured by third parties), sentences with times, answers in parts, channels apart. `filipino`: its name for that
-    language, which all but Qwen's surfaces call Tagalog."""
+    """Limits and features of a surface.
+
+    `seconds` of audio and `size` in bytes are the maximum per file. `containers` are the formats it can read (measured
+    by third parties). `times`: it returns timestamps. `streams`: it streams the response. `channels`: it transcribes
+    channels separately. `filipino` is its code for Filipino: `fil` on Qwen's surfaces, `tl` (Tagalog) on the others.
+    """
 
     seconds: float
     size: int
@@ -29,7 +32,7 @@ class SurfaceLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 _READ_AT_ONCE = frozenset({"flac", "m4a", "mp3", "mp4", "ogg", "wav"})
 _READ_LATER = _READ_AT_ONCE | {"aac", "amr", "avi", "flv", "mkv", "mov", "mpeg", "webm", "wma"}
-# The synchronous surfaces take a data URI of 10 MB, which base64 fills with three quarters of that.
+# The synchronous surfaces accept a data URI of up to 10 MB, that is 7.5 MB of audio before base64.
 _AT_ONCE = {"seconds": 300.0, "size": 7_490_000, "containers": _READ_AT_ONCE, "streams": True, "channels": False}
 _LATER = {"seconds": 43200.0, "size": 1_000_000_000, "containers": _READ_LATER, "streams": False, "channels": True}
 LIMITS: dict[Surface, SurfaceLimits] = {
@@ -39,19 +42,22 @@ LIMITS: dict[Surface, SurfaceLimits] = {
     "filetrans": msgspec.convert({**_LATER, "times": True, "filipino": "fil"}, SurfaceLimits),
     "transcription": msgspec.convert({**_LATER, "times": True}, SurfaceLimits),
     "filetrans-3": msgspec.convert({**_LATER, "times": True}, SurfaceLimits),
-    # No surface of the service's own: audio that is cut here, each piece sent to one of the first two. FFmpeg reads it.
+    # Not a surface of DashScope: this server cuts the audio and sends each piece to one of the first two surfaces.
+    # FFmpeg decodes the file, so any container and size will do.
     "pieces": SurfaceLimits(
         seconds=43200.0, size=1 << 40, containers=frozenset(), times=True, streams=True, channels=False, filipino="fil"
     ),
 }
-_REENCODED = 6 * 3600.0  # seconds: to encode more may take longer than a worker may
+_REENCODED = 6 * 3600.0  # seconds; encoding longer audio may exceed the worker's timeout
 PIECES_BY = "qwen3-asr-flash"
 LongRoad = Literal["auto", "filetrans", "pieces"]
 
 
 class Road(msgspec.Struct, frozen=True, kw_only=True):
-    """Which model on which surface answers, and whether the audio has to be re-encoded to fit it. On the surface
-    `pieces` the model is the one that hears each of them."""
+    """The model and surface for an upload, and whether the audio has to be re-encoded first (`refit`).
+
+    On the surface `pieces`, `model` is the one that transcribes each piece.
+    """
 
     model: str
     row: Model
@@ -73,15 +79,18 @@ def road(
     long_road: LongRoad = "auto",
     closed: Collection[Surface] = (),
 ) -> Road:
-    """The road for this upload of up to `longest` seconds. `long_road` is the operator's wish; `closed` are surfaces
-    that lately could not fetch what was published for them. Raises BadRequest naming a model that can when the one
-    that was asked for cannot."""
+    """Return the road for an upload.
+
+    `longest` is the maximum duration in seconds. `long_road` is the operator's setting for long audio. `closed` holds
+    surfaces that recently failed to fetch files published for them. Raises ModelNotFound for an unknown model, and
+    BadRequest if the audio is too long or the model cannot do what was requested; the message names a model that can.
+    """
     if media.duration > longest:
-        raise BadRequest(f"The audio lasts {media.duration:.0f} s; {longest:.0f} s is the most.", param="file")
+        raise BadRequest(f"The audio lasts {media.duration:.0f} s; the maximum is {longest:.0f} s.", param="file")
     model, row = resolve(ask.model, aliases)
     if row.surface is None:
         raise BadRequest(
-            f"{model} hears live speech only; for files use gpt-transcribe or qwen3-asr-flash.", param="model"
+            f"{model} transcribes live speech only; for files use gpt-transcribe or qwen3-asr-flash.", param="model"
         )
     if row.long and ask.wants_speakers:
         model, row = resolve("gpt-4o-transcribe-diarize", aliases)
@@ -99,7 +108,10 @@ def road(
 
 
 def _lacking(ask: Ask, media: Media, row: Model) -> Literal["times", "length"] | None:
-    """What a model cannot do of what is needed."""
+    """Return which requirement the model does not meet, if any: timestamps, or the length of the audio.
+
+    "length" also covers audio at a url on a synchronous surface, which does not fetch urls.
+    """
     limits = LIMITS[row.surface or "chat"]
     if ask.wants_times and not limits.times:
         return "times"
@@ -107,7 +119,11 @@ def _lacking(ask: Ask, media: Media, row: Model) -> Literal["times", "length"] |
 
 
 def _in_pieces(ask: Ask, media: Media, row: Model, long_road: LongRoad) -> bool:
-    """Whether it is wished, or there is no other road, or the words of a long stream would come all at once."""
+    """Whether to cut the audio into pieces.
+
+    This is so if the operator prefers pieces, if the model has no other road for long audio, or if the client streams
+    long audio, which a file task would return all at once.
+    """
     lacking = _lacking(ask, media, row)
     if lacking is None or not row.long:
         return lacking is not None
@@ -115,47 +131,49 @@ def _in_pieces(ask: Ask, media: Media, row: Model, long_road: LongRoad) -> bool:
 
 
 def _checked(ask: Ask, media: Media, model: str, row: Model, region: str) -> Road:
-    assert row.surface is not None  # noqa: S101 - models of live speech were refused before
+    assert row.surface is not None  # noqa: S101 - road() has refused realtime models
     if ask.wants_speakers and "diarization_enabled" not in row.options:
         raise BadRequest(
-            f"{model} does not tell speakers apart; use gpt-4o-transcribe-diarize or fun-asr.",
+            f"{model} does not support speaker diarization; use gpt-4o-transcribe-diarize or fun-asr.",
             param="response_format",
         )
     lacking = _lacking(ask, media, row)
     if lacking == "times":
         raise BadRequest(
-            f"{model} gives no times, which response_format={ask.response_format} needs; {_able(region)}",
+            f"{model} returns no timestamps, which response_format={ask.response_format} needs; {_able(region)}",
             param="response_format",
         )
     if media.url and lacking and region == "us":
-        raise BadRequest("No model of the region us takes a url: send the file.", param="url")
+        raise BadRequest("No model in the region us accepts a url: upload the file.", param="url")
     if media.url and lacking:
-        raise BadRequest(f"{model} takes files, not a url; {_able(region)}", param="url")
+        raise BadRequest(f"{model} accepts files, not a url; {_able(region)}", param="url")
     if lacking == "length":
         raise BadRequest(
-            f"{model} takes up to 5 minutes and this lasts {media.duration:.0f} s; {_able(region)}", param="model"
+            f"{model} accepts up to 300 s of audio and this lasts {media.duration:.0f} s; {_able(region)}",
+            param="model",
         )
     if region in REGIONS and region not in row.regions:
-        able = "speakers are told apart in Beijing and Singapore." if ask.wants_speakers else _able(region)
+        diarization = "speaker diarization is available in Beijing and Singapore."
+        able = diarization if ask.wants_speakers else _able(region)
         raise BadRequest(f"{model} is not offered in the region {region}; {able}", param="model")
     refit = not media.url and _refit(ask, media, row)
     return Road(model=model, row=row, surface=row.surface, refit=refit)
 
 
 def _refit(ask: Ask, media: Media, row: Model) -> bool:
-    """What is re-encoded has one channel, so that a file whose channels are asked for goes as it is if it can."""
+    """Whether to re-encode the file. Re-encoding mixes to mono, so it is avoided if the request names channels."""
     limits = LIMITS[row.surface or "chat"]
     odd = not media.clean and media.duration <= _REENCODED and "channel_id" not in ask.extensions
     return odd or media.size > limits.size or media.container not in limits.containers or _mixed(ask, media, row)
 
 
 def _mixed(ask: Ask, media: Media, row: Model) -> bool:
-    """Whether the channels have to be mixed here: a file task hears the first one only, unless channels are named."""
+    """Whether to mix the channels: a file task transcribes only the first one, unless the request names channels."""
     return media.channels > 1 and "channel_id" in row.options and "channel_id" not in ask.extensions
 
 
 def unmixed(request: Request) -> bool:
-    """Whether the service mixes the channels of the file that it is sent."""
+    """Whether the file goes out with several channels, which the service mixes."""
     media = request.media
     return media.channels > 1 and request.surface != "pieces" and "channel_id" not in request.options
 
@@ -167,7 +185,10 @@ def _able(region: str) -> str:
 
 
 def request(ask: Ask, media: Media, road: Road) -> tuple[Request, tuple[str, ...]]:
-    """What the surface is asked, and the parameters that this model cannot honour."""
+    """Return the request for the road's surface, and the names of the parameters that the model ignores.
+
+    Raises BadRequest for an option of the wrong type or a channel that the file lacks.
+    """
     options = dict(road.row.always)
     ignored = list(ask.ignored)
     for name, values in ask.extensions.items():
@@ -199,7 +220,7 @@ def request(ask: Ask, media: Media, road: Road) -> tuple[Request, tuple[str, ...
 
 
 def _contradictions(ask: Ask, options: dict[str, Option]) -> list[str]:
-    """Settles which of two options holds, and names the other."""
+    """Resolve contradicting options in place and return the names of those dropped."""
     lost = []
     if ask.wants_speakers:
         if options.get("diarization_enabled") is False:
@@ -211,23 +232,29 @@ def _contradictions(ask: Ask, options: dict[str, Option]) -> list[str]:
 
 
 def _check_channels(options: Mapping[str, Option], media: Media) -> None:
-    """Raises BadRequest for a channel that the file does not have. What the service fetches, it has to judge."""
+    """Raise BadRequest for a channel that the file does not have.
+
+    The channels of audio at a url are unknown here; the service checks those.
+    """
     wanted = options.get("channel_id")
     if not isinstance(wanted, list) or not media.channels:
         return
     for channel in wanted:
         if int(channel) >= media.channels:
-            has = "one channel, 0" if media.channels == 1 else f"the channels 0 to {media.channels - 1}"
-            raise BadRequest(f"channel_id names {channel}, and the audio has {has}.", param="channel_id")
+            has = "one channel, 0" if media.channels == 1 else f"channels 0 to {media.channels - 1}"
+            raise BadRequest(f"channel_id {channel} does not exist: the audio has {has}.", param="channel_id")
 
 
 def piece(whole: Request, media: Media) -> Request:
-    """What is asked of one piece of a request on the surface `pieces`."""
+    """Return the request for one piece, `media`, of a request on the surface `pieces`."""
     return msgspec.structs.replace(whole, surface=resolve(whole.model, {})[1].surface, media=media)
 
 
 def instead(request: Request) -> Request | None:
-    """The same by pieces, where a file task failed for want of its file; None where pieces cannot do what it does."""
+    """Return the same request on the surface `pieces`, for use when a file task could not fetch its file.
+
+    Returns None if pieces cannot replace the request's surface, or if the request names channels.
+    """
     if request.surface != "filetrans" or "channel_id" in request.options:
         return None
     options = {name: value for name, value in request.options.items() if name in resolve(PIECES_BY, {})[1].options}

@@ -37,7 +37,7 @@ mlx-community/Qwen3-ASR-0.6B-8bit qwen/qwen3-asr-flash dashscope/qwen3-asr-flash
 
 
 @pytest.mark.parametrize("name", WHISPERS)
-def test_names_of_other_servers_are_understood_for_files_and_live(name: str) -> None:
+def test_openai_and_whisper_names_resolve_for_files_and_realtime(name: str) -> None:
     assert "qwen3-asr-flash" == models.resolve(name, {})[0]
     assert "qwen3-asr-flash-realtime" == models.live(name, region="beijing", aliases={})
 
@@ -53,19 +53,19 @@ OTHERS = [
 
 
 @pytest.mark.parametrize(("name", "model"), OTHERS)
-def test_what_looks_alike_is_kept_apart_and_the_operator_decides(name: str, model: str) -> None:
+def test_similar_names_resolve_separately_and_operator_aliases_take_precedence(name: str, model: str) -> None:
     assert model == models.resolve(name, {"base": "paraformer-v2"})[0]
 
 
 @pytest.mark.parametrize(
     "name", ["gpt-4o", "basement", "larger", "qwen3", "qwen3-asr-toolkit", "nvidia/parakeet", "", "/"]
 )
-def test_what_is_no_such_name_is_not_known(name: str) -> None:
+def test_an_unknown_name_raises_model_not_found(name: str) -> None:
     with pytest.raises(ModelNotFound, match="COMPAT_MODEL_ALIASES"):
         models.resolve(name, {})
 
 
-def test_a_deployment_is_the_model_where_it_is_known() -> None:
+def test_a_deployment_resolves_to_its_own_name_or_the_first_known_model() -> None:
     aliases = {"mine": "fun-asr"}
 
     assert "mine" == models.deployed("mine", ["whisper-1"], aliases)
@@ -75,14 +75,14 @@ def test_a_deployment_is_the_model_where_it_is_known() -> None:
 
 
 @pytest.mark.parametrize("name", models.names({"mine": "fun-asr"}))
-def test_every_listed_name_is_known(name: str) -> None:
+def test_every_listed_name_resolves(name: str) -> None:
     model, row = models.resolve(name, {"mine": "fun-asr"})
 
     assert model
     assert row in models.MODELS
 
 
-LIVE = [  # asked for → model
+LIVE = [  # name → model
     ("whisper-1", "qwen3-asr-flash-realtime"),
     ("gpt-4o-transcribe", "qwen3-asr-flash-realtime"),
     ("gpt-realtime-whisper", "qwen3-asr-flash-realtime"),
@@ -94,7 +94,7 @@ LIVE = [  # asked for → model
 
 
 @pytest.mark.parametrize(("name", "model"), LIVE)
-def test_who_hears_live_speech(name: str, model: str) -> None:
+def test_a_name_resolves_to_its_realtime_model(name: str, model: str) -> None:
     assert model == models.live(name, region="singapore", aliases={"captions": "whisper-1"})
 
 
@@ -107,11 +107,11 @@ def test_who_hears_live_speech(name: str, model: str) -> None:
         ("whisper-1", "us", "use Beijing or Singapore"),
     ],
 )
-def test_who_does_not_is_told_who_does(name: str, region: str, message: str) -> None:
+def test_a_refused_realtime_model_is_answered_with_an_alternative(name: str, region: str, message: str) -> None:
     with pytest.raises(BadRequest, match=message):
         models.live(name, region=region, aliases={})
 
 
-def test_an_unknown_live_model_is_not_found() -> None:
+def test_an_unknown_realtime_model_raises_model_not_found() -> None:
     with pytest.raises(ModelNotFound):
         models.live("gpt-9", region="beijing", aliases={})

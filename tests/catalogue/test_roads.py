@@ -24,7 +24,7 @@ def road(
     return roads.road(ask, sound or media(), region=region, aliases={"mine": "fun-asr"}, longest=12 * HOUR)
 
 
-ROADS = [  # asked for, answer, seconds, region → model, surface
+ROADS = [  # requested model, response format, seconds, region → model, surface
     ("whisper-1", "json", 10, "beijing", "qwen3-asr-flash", "chat"),
     ("whisper-large-v3-turbo", "text", 300, "singapore", "qwen3-asr-flash", "chat"),
     ("openai/whisper-large-v3", "json", 10, "beijing", "qwen3-asr-flash", "chat"),
@@ -49,7 +49,7 @@ ROADS = [  # asked for, answer, seconds, region → model, surface
 
 
 @pytest.mark.parametrize(("name", "form", "seconds", "region", "model", "surface"), ROADS)
-def test_the_road_follows_model_length_answer_and_region(
+def test_the_road_depends_on_model_length_response_format_and_region(
     name: str, form: ResponseFormat, seconds: float, region: str, model: str, surface: str
 ) -> None:
     taken = road(name, form=form, region=region, sound=media(seconds=seconds))
@@ -57,7 +57,7 @@ def test_the_road_follows_model_length_answer_and_region(
     assert (model, surface, False) == (taken.model, taken.surface, taken.refit)
 
 
-REFUSED = [  # asked for, answer, seconds, region → parameter, what the message names
+REFUSED = [  # requested model, response format, seconds, region → parameter, part of the message
     ("qwen3-asr-flash-2026-02-10", "srt", 10, "beijing", "response_format", "qwen3-asr-flash-filetrans"),
     ("qwen3-asr-flash-2026-02-10", "json", 301, "beijing", "model", "qwen3-asr-flash-filetrans"),
     ("qwen3-asr-flash-filetrans", "diarized_json", 10, "beijing", "response_format", "gpt-4o-transcribe-diarize"),
@@ -69,7 +69,7 @@ REFUSED = [  # asked for, answer, seconds, region → parameter, what the messag
 
 
 @pytest.mark.parametrize(("name", "form", "seconds", "region", "param", "named"), REFUSED)
-def test_what_cannot_be_done_is_refused_naming_what_can(
+def test_an_impossible_request_is_refused_naming_an_alternative(
     name: str, form: ResponseFormat, seconds: float, region: str, param: str, named: str
 ) -> None:
     with pytest.raises(BadRequest, match=named) as refused:
@@ -78,7 +78,7 @@ def test_what_cannot_be_done_is_refused_naming_what_can(
     assert param == refused.value.param
 
 
-def test_an_unknown_model_is_answered_with_the_known_ones() -> None:
+def test_an_unknown_model_is_refused_listing_the_known_ones() -> None:
     with pytest.raises(ModelNotFound, match=r"whisper-1.*qwen3-asr-flash") as refused:
         road("gpt-5")
 
@@ -96,9 +96,7 @@ def test_an_unknown_model_is_answered_with_the_known_ones() -> None:
         ("fun-asr", "wav", 1_500_000_000, True),
     ],
 )
-def test_audio_that_a_surface_cannot_take_as_it_is_is_re_encoded(
-    model: str, container: str, size: int, refit: bool
-) -> None:
+def test_audio_that_a_surface_cannot_accept_is_re_encoded(model: str, container: str, size: int, refit: bool) -> None:
     assert refit == road(model, sound=media(container=container, size=size)).refit
 
 
@@ -109,7 +107,7 @@ CLOSED: tuple[Surface, ...] = ("filetrans",)
 
 
 LONG: list[tuple[Ask, float, str, roads.LongRoad, bool, str, str]] = [
-    # asked, seconds, region, the operator's wish, whether filetrans is closed → model, surface
+    # requested, seconds, region, the operator's setting, whether filetrans is closed → model, surface
     (Ask(model="whisper-1"), 301, "beijing", AUTO, False, "qwen3-asr-flash-filetrans", "filetrans"),
     (Ask(model="whisper-1", stream=True), 301, "beijing", AUTO, False, "qwen3-asr-flash", "pieces"),
     (Ask(model="whisper-1", stream=True), 300, "beijing", AUTO, False, "qwen3-asr-flash", "chat"),
@@ -138,9 +136,9 @@ LONG: list[tuple[Ask, float, str, roads.LongRoad, bool, str, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("ask", "seconds", "region", "wish", "closed", "model", "surface"), LONG)
+@pytest.mark.parametrize(("ask", "seconds", "region", "long_road", "closed", "model", "surface"), LONG)
 def test_the_road_of_long_audio(
-    ask: Ask, seconds: float, region: str, wish: roads.LongRoad, closed: bool, model: str, surface: str
+    ask: Ask, seconds: float, region: str, long_road: roads.LongRoad, closed: bool, model: str, surface: str
 ) -> None:
     taken = roads.road(
         ask,
@@ -148,7 +146,7 @@ def test_the_road_of_long_audio(
         region=region,
         aliases={},
         longest=HOUR,
-        long_road=wish,
+        long_road=long_road,
         closed=CLOSED if closed else (),
     )
 
@@ -160,30 +158,30 @@ def remote() -> Media:
 
 
 @pytest.mark.parametrize(
-    ("name", "wish", "model"),
+    ("name", "long_road", "model"),
     [
         ("whisper-1", "auto", "qwen3-asr-flash-filetrans"),
         ("whisper-1", "pieces", "qwen3-asr-flash-filetrans"),
         ("fun-asr", "auto", "fun-asr"),
     ],
 )
-def test_an_address_goes_to_a_model_that_fetches(name: str, wish: roads.LongRoad, model: str) -> None:
+def test_a_url_goes_to_a_model_that_fetches_it(name: str, long_road: roads.LongRoad, model: str) -> None:
     taken = roads.road(
-        Ask(model=name), remote(), region="beijing", aliases={}, longest=1, long_road=wish, closed=CLOSED
+        Ask(model=name), remote(), region="beijing", aliases={}, longest=1, long_road=long_road, closed=CLOSED
     )
 
     assert (model, False) == (taken.model, taken.refit)
 
 
 @pytest.mark.parametrize(("name", "region"), [("qwen3-asr-flash-2026-02-10", "beijing"), ("whisper-1", "us")])
-def test_an_address_is_refused_where_no_model_fetches(name: str, region: str) -> None:
+def test_a_url_is_refused_if_no_model_can_fetch_it(name: str, region: str) -> None:
     with pytest.raises(BadRequest) as refused:
         road(name, region=region, sound=remote())
 
     assert "url" == refused.value.param
 
 
-def test_a_piece_is_asked_for_as_short_audio_is() -> None:
+def test_a_piece_is_requested_like_short_audio() -> None:
     ask = Ask(model="whisper-1", context="Bulge", language="fil", granularities=frozenset({"word"}))
     for region, model, surface in (("us", "qwen3-asr-flash-us", "generation"), ("beijing", "qwen3-asr-flash", "chat")):
         taken = roads.road(ask, media(seconds=400), region=region, aliases={}, longest=HOUR, long_road="pieces")
@@ -196,7 +194,7 @@ def test_a_piece_is_asked_for_as_short_audio_is() -> None:
         assert ("timestamp_granularities",) == ignored
 
 
-def test_what_a_file_task_was_asked_can_be_asked_of_pieces() -> None:
+def test_a_request_for_a_file_task_can_move_to_pieces() -> None:
     ask = Ask(model="qwen3-asr-flash-filetrans", response_format="srt", extensions={"enable_itn": ("true",)})
     taken = roads.road(ask, media(), region="beijing", aliases={}, longest=HOUR)
     request, _ = roads.request(ask, media(), taken)
@@ -212,7 +210,7 @@ def test_what_a_file_task_was_asked_can_be_asked_of_pieces() -> None:
 
 
 @pytest.mark.parametrize("region", ["beijing", "singapore", "us"])
-def test_a_region_lists_what_it_offers(region: str) -> None:
+def test_a_region_lists_the_models_it_offers(region: str) -> None:
     names = models.names({"mine": "fun-asr"}, region)
     offered = set()
     for name in models.names({"mine": "fun-asr"}):
@@ -228,7 +226,7 @@ def test_a_region_lists_what_it_offers(region: str) -> None:
 
 
 CONTRADICTIONS: list[tuple[Ask, dict[str, Any], tuple[str, ...]]] = [
-    # what is asked → options for the service, what is ignored
+    # request → options for the service, ignored parameters
     (
         Ask(model="fun-asr", language="en", extensions={"language_hints": ("ja",)}),
         {"language_hints": ["ja"]},
@@ -254,17 +252,17 @@ CONTRADICTIONS: list[tuple[Ask, dict[str, Any], tuple[str, ...]]] = [
 
 
 @pytest.mark.parametrize(("ask", "options", "ignored"), CONTRADICTIONS)
-def test_of_two_options_that_contradict_each_other_one_is_named(
+def test_one_of_two_contradicting_options_is_reported_as_ignored(
     ask: Ask, options: dict[str, Any], ignored: tuple[str, ...]
 ) -> None:
     taken = roads.road(ask, media(seconds=10), region="beijing", aliases={}, longest=12 * HOUR)
     request, named = roads.request(ask, media(seconds=10), taken)
 
-    asked = {name: value for name, value in request.options.items() if name != "special_word_filter"}
-    assert (options, ignored, None) == (asked, named, request.language)
+    sent = {name: value for name, value in request.options.items() if name != "special_word_filter"}
+    assert (options, ignored, None) == (sent, named, request.language)
 
 
-def test_options_are_typed_and_what_a_model_lacks_is_named() -> None:
+def test_options_are_typed_and_unsupported_parameters_are_reported() -> None:
     ask = Ask(
         model="paraformer-v2",
         language="de",
@@ -300,7 +298,7 @@ def test_options_are_typed_and_what_a_model_lacks_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "language", "asked", "ignored"),
+    ("model", "language", "sent", "ignored"),
     [
         ("whisper-1", "zh", "zh", ()),
         ("whisper-1", "fil", "fil", ()),
@@ -310,15 +308,15 @@ def test_options_are_typed_and_what_a_model_lacks_is_named() -> None:
         ("paraformer-v2", "sv", None, ("language",)),
     ],
 )
-def test_a_language_is_asked_for_by_the_model_s_own_code(
-    model: str, language: str, asked: str | None, ignored: tuple[str, ...]
+def test_a_language_is_sent_as_the_surface_s_own_code(
+    model: str, language: str, sent: str | None, ignored: tuple[str, ...]
 ) -> None:
     ask = Ask(model=model, language=language)
     taken = roads.road(ask, media(), region="beijing", aliases={}, longest=HOUR)
 
     request, named = roads.request(ask, media(), taken)
 
-    assert (asked, ignored) == (request.language, named)
+    assert (sent, ignored) == (request.language, named)
 
 
 @pytest.mark.parametrize(
@@ -330,7 +328,7 @@ def test_a_language_is_asked_for_by_the_model_s_own_code(
         ("special_word_filter", "[]"),
     ],
 )
-def test_an_option_of_the_wrong_kind_is_refused(name: str, value: str) -> None:
+def test_an_option_of_the_wrong_type_is_refused(name: str, value: str) -> None:
     ask = Ask(model="paraformer-v2", extensions={name: (value,)})
     taken = roads.road(ask, media(), region="beijing", aliases={}, longest=HOUR)
 
