@@ -360,7 +360,9 @@ export function start() {
     if (!first) return;
     at("tab-file").click();
     choose(first);
-    if (others.length) announce(say("firstOnly"));
+    if (!others.length) return;
+    at("file-name").textContent += ` · ${say("firstOnly")}`; // stays when the announcement has gone
+    announce(say("firstOnly"));
   };
   at("record").onclick = record;
   at("form").onsubmit = (event) => (event.preventDefault(), run(transcribe));
