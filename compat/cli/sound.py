@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import os
 import sys
 import threading
@@ -44,7 +45,8 @@ def _pieces(path: Path) -> Iterator[bytes]:
 
 
 async def standard_input(heard: asyncio.Queue[bytes]) -> AsyncGenerator[bytes, None]:
-    """Raw PCM as it comes, by way of `heard`, until it ends or nothing is put there.
+    """Raw PCM as it comes, by way of `heard`, until it ends or nothing is put there. Raises click.ClickException where
+    it begins as a file of sound does.
 
     It is read in a thread that nobody waits for, since a pipe may stay silent for ever.
     """
@@ -63,9 +65,26 @@ async def standard_input(heard: asyncio.Queue[bytes]) -> AsyncGenerator[bytes, N
             loop.call_soon_threadsafe(heard.put_nowait, b"")
 
     threading.Thread(target=read, daemon=True).start()
+    begun = False
     while piece := await heard.get():
         room.release()
+        if not begun:
+            _check_raw(piece)
+            begun = True
         yield piece
+
+
+def _check_raw(head: bytes) -> None:
+    from compat.audio import sniff
+
+    if sniff.buried(io.BytesIO(head), 0, len(head)) != 0 and not sniff.tag_size(head):
+        return
+    found = sniff.container_of(head[sniff.tag_size(head) :])
+    raise click.ClickException(
+        f"Standard input is not raw sound but a file{f' ({found.name})' if found else ''}: "
+        "qwen-asr-compat transcribe --live - takes it. "
+        "Raw sound: arecord -t raw -f S16_LE -r 24000 -c 1 | qwen-asr-compat live -"
+    )
 
 
 async def microphone(heard: asyncio.Queue[bytes], device: str | None) -> AsyncGenerator[bytes, None]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
 from compat.cli import client as server
 from compat.cli.captions import Kind
@@ -26,10 +27,23 @@ NAMED = ("text", "verbose_json", "diarized_json")
 UNNAMED = FORMATS.keys() - NAMED
 
 
+def _paths(_ctx: click.Context, _param: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Left to the shell, which completes names of files."""
+    return [CompletionItem(typed, type="file")]
+
+
+def _folders(_ctx: click.Context, _param: click.Parameter, typed: str) -> list[CompletionItem]:
+    return [CompletionItem(typed, type="dir")]
+
+
 @click.command()
-@click.argument("files", metavar="PATH...", nargs=-1, required=True)
+@click.argument("files", metavar="PATH...", nargs=-1, required=True, shell_complete=_paths)
 @click.option("--format", "shape", type=click.Choice(list(FORMATS)), default="text", show_default=True)
-@click.option("--out", help="Folder for the transcripts, or - for standard output. Default: beside each recording.")
+@click.option(
+    "--out",
+    help="Folder for the transcripts, or - for standard output. Default: beside each recording.",
+    shell_complete=_folders,
+)
 @click.option("--model", help="Model to ask for, if not the one that such a request suggests.")
 @click.option("--language", help="Language spoken, where it is known.")
 @click.option("--diarize", is_flag=True, help="Say who speaks.")

@@ -77,6 +77,17 @@ def test_raw_sound_is_captioned(home: House, folder: Path) -> None:
     assert WORDS == said(" ".join(json.loads(line)["text"] for line in done.stdout.splitlines()))
 
 
+@pytest.mark.parametrize("kind", ["wav", "mp3", "flac"])
+def test_a_file_is_not_taken_for_raw_sound(home: House, tmp_path: Path, kind: str) -> None:
+    recording = make(kind, speech(), 24_000, 1, tmp_path / f"talk.{kind}").read_bytes()
+
+    done = run(home, tmp_path, "live", "-", given=recording)
+
+    assert (1, b"") == (done.returncode, done.stdout)
+    assert f"Standard input is not raw sound but a file ({kind})" in done.stderr.decode()
+    assert b"transcribe --live -" in done.stderr
+
+
 def test_sound_without_words_ends_well(home: House, folder: Path) -> None:
     silence, nothing = (run(home, folder, "live", "-", given=given) for given in (PAUSE, b""))
 

@@ -142,13 +142,19 @@ def test_a_server_can_be_started_for_the_call(home: House, folder: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("typed", "offered"), [("", {"transcribe", "live"}), ("transcribe --f", {"--format", "--fast", "--force"})]
+    ("typed", "offered"),
+    [
+        ("", {"plain,transcribe", "plain,live"}),
+        ("transcribe --f", {"plain,--format", "plain,--fast", "plain,--force"}),
+        ("transcribe talks/t", {"file,talks/t"}),
+        ("transcribe --out t", {"dir,t"}),
+    ],
 )
-def test_shells_complete_commands_and_options(typed: str, offered: set[str]) -> None:
+def test_shells_complete_commands_options_and_paths(typed: str, offered: set[str]) -> None:
     script = Path(sys.executable).with_name("qwen-asr-compat")
     words = f"qwen-asr-compat {typed}"
     asked = {"_QWEN_ASR_COMPAT_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
 
     done = subprocess.run([script], env={**os.environ, **asked}, capture_output=True, text=True, check=False)
 
-    assert offered <= {line.removeprefix("plain,") for line in done.stdout.splitlines()}
+    assert offered <= set(done.stdout.splitlines())
