@@ -65,7 +65,7 @@ class Link:
         dialect: Dialect,
         limits: SessionLimits,
         spread: float,
-        passed: Callable[[Barrier], None],
+        passed: Callable[[Barrier, float], None],
     ) -> None:
         self.setup = setup
         self._phase = _Phase()
@@ -209,6 +209,7 @@ class Link:
         self._enter(LinkState.CLOSED, now)
 
     def _again(self, now: float) -> None:
+        """The service's session is gone: its unanswered sound goes to the next one."""
         self._replay.rewind(self._unanswered(now))
         if not self._replay.unsent:
             self._binder.give_up()
@@ -232,10 +233,8 @@ class Link:
             return
         earliest, answered = self._binder.earliest, self._binder.answered_to
         if earliest is None:
-            heard, received = (
-                now - self._limits.heard_after,
-                max(self._sender.arrived, now - self._limits.received_after),
-            )
+            heard = now - self._limits.heard_after
+            received = max(self._sender.arrived, now - self._limits.received_after)
             self._replay.trim(lambda entry: silent(entry, answered, heard, received))
         else:
             before = max(answered, earliest - TICKS)
@@ -322,7 +321,7 @@ class Link:
             entry = self._replay.future[0]
             if isinstance(entry, Barrier) and self.fresh:
                 self._replay.pop()
-                self._passed(entry)
+                self._passed(entry, now)
             elif self.state is LinkState.OPEN and self._sender.ready:
                 self._send(entry, now)
             else:

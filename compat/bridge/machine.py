@@ -89,7 +89,6 @@ class Bridge:
         )
         self._switch = SettingsSwitch(pending, self._caller, self._link, self._binder, self._replay, self._limits)
         self._vad_commits = VadCommits(self._items, self._link, self._binder, self._replay, self._limits)
-        self._now = 0.0
         self._reading = True
         self._alarm = Alarm(self._outbox)
         self._closing_at: float | None = None
@@ -129,7 +128,6 @@ class Bridge:
 
     def start(self, now: float) -> list[Action]:
         """The client's connection was accepted."""
-        self._now = now
         self._shutdown.start(now)
         self._caller.open(self._patch)
         self._link.feed(now)
@@ -242,7 +240,6 @@ class Bridge:
                 if self._link.state is not LinkState.FINISHING:
                     self._lost(ServiceUnavailable("The speech service ended its session."), now, closed=True)
                     return
-                self._now = now
                 self._link.finished(now)
             case turns.Noted():
                 self._link.heard(now)
@@ -280,7 +277,6 @@ class Bridge:
         elif about.startswith("setup"):
             self._give_up(refused.error, now)
         elif self._link.state is LinkState.FINISHING and refused.concerns("finish"):
-            self._now = now
             self._link.finished(now)
 
     def _without(self, field: str, now: float) -> None:
@@ -294,7 +290,6 @@ class Bridge:
         if not error.retryable or self._link.attempts >= self._limits.attempts:
             self._give_up(error, now)
         else:
-            self._now = now
             self._link.lost(now, error.retry_after or 0.0)
 
     def _give_up(self, error: CompatError, now: float) -> None:
@@ -303,7 +298,7 @@ class Bridge:
         self._link.hang_up(now)
         self._close(Hangup(1011, error.message.encode()[:REASON].decode(errors="ignore")), now)
 
-    def _pass(self, barrier: Barrier) -> None:
+    def _pass(self, barrier: Barrier, now: float) -> None:
         """The service has answered everything before the barrier."""
         if barrier.why == "clear":
             self._binder.drop(barrier.tick, deaf=False)
@@ -317,7 +312,7 @@ class Bridge:
             case "switch":
                 if barrier.target is not None:
                     self._binder.listen(barrier.target)
-                    self._link.switch(self._caller.takeable(barrier.target).setup, self._now)
+                    self._link.switch(self._caller.takeable(barrier.target).setup, now)
                 self._caller.passed(barrier)
             case "join":
                 if barrier.item is not None:
@@ -352,7 +347,6 @@ class Bridge:
 
     def _go_on(self, now: float) -> None:
         if self._closing_at is None:
-            self._now = now
             self._switch.look(now)
             self._link.feed(now)
             if self._replay.future:
@@ -372,17 +366,12 @@ class Bridge:
         """End the session as soon as nothing is open. At the end of the grace, end the open turns; they get a moment to
         be answered, and what is not answered then fails. Sound in which the service may still report speech counts as
         open."""
-        late = self._shutdown.late(now)
-        if late and self._shutdown.hush(now):
-            self._shutdown.answer_by(now)
-            late = False
-        elif not late and self._shutdown.quiet(now):
-            self._shutdown.hush(now)
+        late = self._shutdown.advance(now)
         self._go_on(now)
-        if not late and not self._shutdown.quiet(now):
-            return
         if late:
             self._fail(self._shutdown.reason)
+        elif not self._shutdown.quiet(now):
+            return
         if self._shutdown.expired:
             self._outbox.fault(self._shutdown.reason)
         self._close(Hangup(1001, self._shutdown.reason.message), now)

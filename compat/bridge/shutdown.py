@@ -1,8 +1,8 @@
 """Why and how a session ends: the server stops, or the session has reached its maximum duration.
 
 `begin` starts a grace period. The session ends as soon as nothing is open; sound in which the service may still report
-speech counts as open until it must have heard it. At the end of the grace `hush` ends what is open, as a commit of the
-client would, and takes no more events from the client. The service then has a moment to answer (`answer_by`), and what
+speech counts as open until it must have heard it. At the end of the grace, open turns are ended as by a commit of the
+client, and no more of its events are handled. The service then has `SessionLimits.parting` seconds to answer, and what
 has no answer by then fails. `Bridge._leave` drives these steps.
 """
 
@@ -55,8 +55,15 @@ class Shutdown:
             expired = "The session has reached its maximum duration: open a new one."
             self.begin(self._limits.grace, now, BadRequest(expired, code="session_expired"))
 
-    def late(self, now: float) -> bool:
-        return self.until is not None and now >= self.until
+    def advance(self, now: float) -> bool:
+        """End what is open, if it is time. True if the time for answers is over too."""
+        late = self.until is not None and now >= self.until
+        if late and self._hush(now):
+            self.until = now + self._limits.parting
+            return False
+        if not late and self.quiet(now):
+            self._hush(now)
+        return late
 
     @property
     def busy(self) -> bool:
@@ -66,7 +73,7 @@ class Shutdown:
         """Whether nothing is open, and no speech can have begun that is not reported yet."""
         return not self.busy and (now >= self._heard_at or not self._link.hears(now))
 
-    def hush(self, now: float) -> bool:
+    def _hush(self, now: float) -> bool:
         """Handle no more events of the client, and end what is open. True if something was."""
         if not self.listening:
             return False
@@ -75,10 +82,6 @@ class Shutdown:
         if unended:
             self._caller.part()
         return unended
-
-    def answer_by(self, now: float) -> None:
-        """The open turns were ended at the end of the grace: give the service a moment to answer."""
-        self.until = now + self._limits.parting
 
     @property
     def expired(self) -> bool:
