@@ -58,12 +58,14 @@ Action: TypeAlias = ToClient | ToUpstream | OpenUpstream | CloseUpstream | Readi
 
 
 class Outbox:
-    """Collects the actions of one call. `ids("event")` returns a new identifier of that kind; `told` is called with
+    """Collects the actions of one call. `ids("event")` returns a new identifier of that kind; `on_event` is called with
     every event for the client."""
 
-    def __init__(self, ids: Callable[[str], str], told: Callable[[ours.ServerEvent], object] = lambda _: None) -> None:
+    def __init__(
+        self, ids: Callable[[str], str], on_event: Callable[[ours.ServerEvent], object] = lambda _: None
+    ) -> None:
         self.ids = ids
-        self._told = told
+        self._on_event = on_event
         self._actions: list[Action] = []
 
     def event_id(self) -> str:
@@ -71,7 +73,7 @@ class Outbox:
 
     def say(self, event: ours.ServerEvent) -> None:
         self._actions.append(ToClient(ours.encode(event)))
-        self._told(event)
+        self._on_event(event)
 
     def fault(self, error: CompatError, event_id: str | None = None) -> None:
         self.say(ours.Error(event_id=self.event_id(), error=ours.Fault.of(error, event_id)))

@@ -67,7 +67,7 @@ class ItemPiece:
 
 
 class SpeechItem:
-    """`start` and `end`: in ticks on the client's clock, as far as they are known. `told`: the start as the service
+    """`start` and `end`: in ticks on the client's clock, as far as they are known. `reported`: the start as the service
     reported it, which may lie past all sound that it was sent. `reach`: the end as the service reported it last, which
     differs from `end` if it heard the turn again and ended it elsewhere. `closed`: it gets no more pieces.
 
@@ -79,7 +79,7 @@ class SpeechItem:
         self.id = item_id
         self.whole = whole
         self.start = start
-        self.told = start or 0
+        self.reported = start or 0
         self.end: int | None = None
         self.reach: int | None = None
         self.pieces: list[ItemPiece] = []
@@ -97,9 +97,9 @@ class SpeechItem:
         if self.end is None:
             self.end = tick
 
-    def detected(self, told: int) -> None:
-        """The service detected it: it has one piece, and the service reported that it begins at `told`."""
-        self.told, self.closed = told, True
+    def detected(self, reported: int) -> None:
+        """The service detected it: it has one piece, and the service reported that it begins at `reported`."""
+        self.reported, self.closed = reported, True
 
     def start_at(self, tick: int) -> None:
         self.start = tick
@@ -215,10 +215,10 @@ class ItemEvents:
         self._outbox.say(ours.Cleared(event_id=self._outbox.event_id()))
 
     def _announce(self, item: SpeechItem, previous: str | None) -> None:
-        told = ours.Item(id=item.id)
+        shown = ours.Item(id=item.id)
         shapes = (ours.ItemCreated,) if self._dialect == "beta" else (ours.ItemAdded, ours.ItemDone)
         for shape in shapes:
-            self._outbox.say(shape(event_id=self._outbox.event_id(), previous_item_id=previous, item=told))
+            self._outbox.say(shape(event_id=self._outbox.event_id(), previous_item_id=previous, item=shown))
 
     def progress(self, item: SpeechItem) -> None:
         """Report as a delta what is new and final in the item's text."""

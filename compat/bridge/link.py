@@ -7,7 +7,7 @@ closed ──need──▶ opening ──opened──▶ open ──barrier, sil
 
 One connection carries one session of the service. Finishing a session is the only way to have everything answered, so
 it happens at every barrier; sound after the barrier goes to the next session. Whenever a session is gone, for whatever
-reason, `_again` puts what is not answered back to the front of the replay buffer and begins anew.
+reason, `_again` puts what is not answered back to the front of the replay buffer and starts over.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ class Link:
             self._outbox.act(CloseUpstream())
             self._enter(LinkState.CLOSED, now)
             self.need(now)
-        elif self.state is LinkState.OPEN and not self._sender.told(setup):
+        elif self.state is LinkState.OPEN and not self._sender.has(setup):
             self._sender.tell(setup)
 
     def renew(self, setup: Setup, now: float) -> None:

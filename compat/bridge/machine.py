@@ -40,8 +40,8 @@ class Bridge:
 
     `resolve` returns DashScope's model for the client's model name, or raises CompatError. `ids("item")` returns a new
     identifier of that kind. `configured`: the settings of an ephemeral key. `spread`, from 0 to 1: this session's part
-    of the jitter of reconnections. `expires_at`, in seconds since the epoch, is only reported. `told` is called with
-    every event for the client. `engine`: the engine that answers in place of DashScope.
+    of the jitter of reconnections. `expires_at`, in seconds since the epoch, is only reported. `on_event` is called
+    with every event for the client. `engine`: the engine that answers in place of DashScope.
     """
 
     def __init__(
@@ -55,14 +55,14 @@ class Bridge:
         dialect: Dialect | None = None,
         limits: SessionLimits | None = None,
         spread: float = 0.5,
-        told: Callable[[ours.ServerEvent], object] = lambda _: None,
+        on_event: Callable[[ours.ServerEvent], object] = lambda _: None,
         engine: str = "",
     ) -> None:
         self.over = False
         self._limits = limits or SessionLimits()
         self._dialect = dialect or RealtimeSession()
         self._patch = configured
-        self._outbox = Outbox(ids, told)
+        self._outbox = Outbox(ids, on_event)
         self._replay = ReplayBuffer()
         self._items = ItemEvents(self._outbox, opening.dialect, self._limits.remembered_items)
         self._binder = TurnBinder(self._items, EchoCheck(self._replay, lambda: self._link.setup))

@@ -69,7 +69,7 @@ class PendingSettings:
         """Whether this turn begins after the first update, at the place, so that the next session reports it."""
         if not isinstance(report, turns.Started) or report.at_ms is None or binder.knows(report.turn):
             return False
-        start = link.timeline.told(report.at_ms)
+        start = link.timeline.reported(report.at_ms)
         if not self._updates or start < self._updates[0].tick:
             return False
         self._place = start if self._place is None else self._place

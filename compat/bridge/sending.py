@@ -26,10 +26,10 @@ _WINDOWS = 480 * TICKS_A_MS
 class _Sent(msgspec.Struct):
     """One session of the service.
 
-    `setup`: the settings it was told. `end`: where the last chunk ends. `in_flight`: bytes that are not written to the
-    socket yet. `heard_by`: when the service has heard everything, if it works in real time. `arrived`: everything sent
-    until then has arrived. `answered`: how much it had been sent, in ticks, when it last said something. `alive`: it
-    has shown a sign of life.
+    `setup`: the settings that it was sent. `end`: where the last chunk ends. `in_flight`: bytes that are not written to
+    the socket yet. `heard_by`: when the service has heard everything, if it works in real time. `arrived`: everything
+    sent until then has arrived. `answered`: how much it had been sent, in ticks, when it last said something. `alive`:
+    it has shown a sign of life.
     """
 
     timeline: Timeline
@@ -78,7 +78,7 @@ class Sender:
         """Whether this session of the service was sent no sound yet."""
         return self.timeline.sent == 0
 
-    def told(self, setup: Setup) -> bool:
+    def has(self, setup: Setup) -> bool:
         """Whether these are the settings that were sent last."""
         return self._session.setup == setup
 

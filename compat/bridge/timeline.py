@@ -41,7 +41,7 @@ class Timeline:
         what was sent, is that end."""
         return self._caller(self.sent if at_ms is None else at_ms * TICKS_A_MS)
 
-    def told(self, at_ms: int) -> int:
+    def reported(self, at_ms: int) -> int:
         """The same, but a time past the end of what was sent counts as if the sound went on. A service may report too
         late a time for a beginning, and reports the same one when it hears the sound again."""
         at = at_ms * TICKS_A_MS

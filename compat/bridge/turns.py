@@ -142,14 +142,14 @@ class TurnBinder:
     def _detected(self, report: turns.TurnReport, timeline: Timeline) -> ItemPiece | None:
         at_ms = report.at_ms if isinstance(report, turns.Started) else None
         start = timeline.began(at_ms)
-        told = start if at_ms is None else timeline.told(at_ms)
-        item = self._orphan(told if isinstance(report, turns.Started) else None)
+        reported = start if at_ms is None else timeline.reported(at_ms)
+        item = self._orphan(reported if isinstance(report, turns.Started) else None)
         if item is not None:
             return item.pieces[0]
         if self.deaf or (self.joining and not self.joins):
             return None
         item = self._items.sentence(start, self.joins[0]) if self.joining else self._items.new(start)
-        item.detected(told)
+        item.detected(reported)
         self.unfinished.append(item)
         return ItemPiece(item)
 
@@ -157,7 +157,7 @@ class TurnBinder:
         """The unfinished item of an earlier session that this turn repeats. Items before it get no more text."""
         while self._orphans:
             item = self._orphans.popleft()
-            if start is None or item.end is None or start < item.end or start <= item.told:
+            if start is None or item.end is None or start < item.end or start <= item.reported:
                 return item
             self._give_up(item)
         return None
@@ -224,7 +224,7 @@ class TurnBinder:
             self.waiting.append(piece)
 
     def set_aside(self) -> None:
-        """The service is told to end its session: its result for a piece without a commit is ignored, as that piece is
+        """The session is being finished: the result for a piece without a commit is ignored, as that piece is
         sent again."""
         if self.detecting:
             return

@@ -166,7 +166,7 @@ class Realtime:
             limits=SessionLimits(longest=self._settings.max_session, grace=self._settings.grace),
             configured=admitted.configured,
             spread=random.random(),  # noqa: S311 - jitter, not a secret
-            told=TurnLatency(self._metrics).told,
+            on_event=TurnLatency(self._metrics).told,
             engine=self._engine,
         )
 

@@ -47,7 +47,7 @@ def test_the_end_of_what_was_sent_may_be_rounded_and_a_beginning_is_not_taken_fo
 
 
 def test_a_beginning_past_the_end_of_what_was_sent_is_told_as_if_the_sound_went_on() -> None:
-    assert [9500, 10_000, 10_300] == [spent().told(at_ms) / MS for at_ms in (3500, 4000, 4300)]
+    assert [9500, 10_000, 10_300] == [spent().reported(at_ms) / MS for at_ms in (3500, 4000, 4300)]
 
 
 def test_nothing_was_sent_yet() -> None:
