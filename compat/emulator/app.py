@@ -1,4 +1,4 @@
-"""DashScope on your machine: its surfaces of speech recognition, in front of a local engine."""
+"""The emulator's ASGI app: DashScope's speech recognition APIs, served by a local engine."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def create_app(
     site: Site | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Starlette:
-    """`keys` None: any key is taken. The state is `app.state.emulator`, an Emulator."""
+    """`keys` None: any key is accepted. The state is `app.state.emulator`, an Emulator."""
     emulator = Emulator(
         engine,
         faults=faults or Faults(),
@@ -60,15 +60,15 @@ def create_app(
         routes=routes(emulator),
         lifespan=lifespan,
         middleware=[Middleware(OriginMiddleware, site=emulator.site)],
-        exception_handlers={ClientDisconnect: _gone},
+        exception_handlers={ClientDisconnect: _disconnected},
     )
     app.state.emulator = emulator
     return app
 
 
-async def _gone(request: Request, _: Exception) -> Response:
+async def _disconnected(request: Request, _: Exception) -> Response:
     log.warning("a request's body ended early: %s %s", request.method, request.url.path[:200])
-    return Response(status_code=400)  # nobody reads it
+    return Response(status_code=400)  # the client has disconnected
 
 
 def routes(emulator: Emulator) -> list[BaseRoute]:

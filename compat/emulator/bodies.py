@@ -1,4 +1,4 @@
-"""A bound on the bytes of all request bodies that are held at once."""
+"""Limits the total size of the request bodies in memory."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ class Bodies:
         self._held = 0
 
     @contextlib.contextmanager
-    def part(self) -> Iterator[HeldBody]:
-        """The body of one request, held until the answer has been sent."""
-        part = HeldBody(self)
+    def body(self) -> Iterator[HeldBody]:
+        """Counts the body of one request until its response has been sent."""
+        body = HeldBody(self)
         try:
-            yield part
+            yield body
         finally:
-            self._held -= part.size
+            self._held -= body.size
 
     def take(self, size: int) -> None:
-        """Raises Refusal when there is no room."""
+        """Raises Refusal when the limit is reached."""
         if self._held + size > self._most:
             raise refusals.crowded()
         self._held += size
@@ -35,6 +35,6 @@ class HeldBody:
         self.size = 0
 
     def grow(self, by: int) -> None:
-        """Raises Refusal when there is no room."""
+        """Raises Refusal when the limit is reached."""
         self._bodies.take(by)
         self.size += by

@@ -1,7 +1,7 @@
 """POST /compatible-mode/v1/chat/completions for qwen3-asr-flash, plain and as server-sent events.
 
 Model Studio's "Qwen-ASR API reference" (2026-01) and public field reports: the system message is context; the user
-message is exactly one sound; language and emotion come as an annotation, in a stream with every piece of text; the
+message holds exactly one audio part; language and emotion are annotations, in a stream on every chunk with text; the
 usage chunk has no choices; `delta.role` is null after the first chunk.
 """
 
@@ -60,7 +60,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
 
 
 def surface(body: object) -> SurfaceName:
-    """Qwen-MT lives on the same path."""
+    """Qwen-MT shares the path."""
     model = body.get("model") if isinstance(body, dict) else None
     return "translate" if isinstance(model, str) and model.startswith("qwen-mt-") else "chat"
 
@@ -155,7 +155,7 @@ class _Completion:
         }
 
     def _annotations(self, sentence: Sentence | None) -> list[dict[str, str]]:
-        """The language asked for is the language answered."""
+        """A requested language is returned as it is."""
         heard = sentence or Sentence(text="", begin_ms=0, end_ms=0)
         language = self._ask.asr_options.language or heard.language
         return [{"type": "audio_info", "language": language, "emotion": heard.emotion}]

@@ -1,9 +1,8 @@
-"""The emulator as a server's local engine: a child process that serves its parent only.
+"""Entry point of the server's local engine: the emulator in a child process that serves only its parent.
 
-The parent writes one line of JSON to standard input and holds the other end open as long as it lives. It reads `ready`
-from standard output once the engine has loaded its model, or `failed` and a sentence when it cannot. No signal ends
-this process but SIGKILL: when a terminal or a service manager signals the whole group, the parent still has requests to
-finish.
+The parent writes one line of JSON to standard input and keeps the pipe open while it runs. It reads `ready` from
+standard output once the engine has loaded its model, or `failed` and a sentence. The process ignores all signals except
+SIGKILL: when a terminal or a service manager signals the whole group, the parent still has requests to finish.
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ from compat.emulator.engines import engine as make
 from compat.emulator.site import LOOPBACK, Reach, Site
 from compat.emulator.state import Limits
 
-GOODBYE = 3.0  # seconds for requests under way, when the parent has gone
-KEPT = 600.0  # seconds for which an upload or a result may be wanted: the parent uses them at once
+GRACE = 3.0  # seconds for requests in progress after the parent has ended
+KEPT = 600.0  # seconds for which uploads and results are kept; the parent uses them at once
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
-    """`fd` is a Unix socket that listens at `path`, alone in its folder; `folder` is this engine's alone. `key` is new
-    at each start of the parent."""
+    """What the parent sends. `fd`: a Unix socket that listens at `path`, whose folder holds nothing else. `folder`: for
+    the engine's files. `key`: new at each start of the parent."""
 
     fd: int
     path: str
@@ -56,16 +55,16 @@ class _EngineServer(uvicorn.Server):
         try:
             self._engine.prepare()
         except Unusable as exc:
-            _tell(f"failed {exc}")
+            _report(f"failed {exc}")
             os._exit(1)
         except Exception as exc:
-            logging.getLogger("dashscope.emulator").exception("the engine cannot be loaded")
-            _tell(f"failed The local engine cannot load its model ({type(exc).__name__}); the log says why.")
+            logging.getLogger("dashscope.emulator").exception("the engine failed to load")
+            _report(f"failed The local engine cannot load its model ({type(exc).__name__}); see the log.")
             os._exit(1)
-        _tell("ready")
+        _report("ready")
 
 
-def _tell(line: str) -> None:
+def _report(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
@@ -97,16 +96,16 @@ def main() -> None:
     server = _EngineServer(config, engine)
     serving = threading.Thread(target=_serve, args=(server, socket.socket(fileno=given.fd)), daemon=True)
     serving.start()
-    sys.stdin.buffer.read()  # until the parent's end of the pipe is closed
+    sys.stdin.buffer.read()  # until the parent closes the pipe
     server.should_exit = True
-    serving.join(GOODBYE)
+    serving.join(GRACE)
     app.state.emulator.folder.close()
     shutil.rmtree(Path(given.path).parent, ignore_errors=True)
     os._exit(0)
 
 
 def _serve(server: _EngineServer, listener: socket.socket) -> None:
-    """Off the main thread uvicorn leaves signals alone. Where it ends on its own, so does the process."""
+    """Outside the main thread uvicorn installs no signal handlers. If the server ends by itself, the process exits."""
     server.run(sockets=[listener])
     if not server.should_exit:
         os._exit(1)

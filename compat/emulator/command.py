@@ -1,4 +1,4 @@
-"""The emulator as the command line describes it."""
+"""Builds the emulator from the options of `qwen-asr-compat emulator`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ K = TypeVar("K")
 
 
 class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`turns`: the sentences of each recognition in turn; `hypotheses`: those of each live turn. The last repeats."""
+    """`turns`: the sentences of each recognition; `hypotheses`: those of each live turn. The last entry repeats."""
 
     turns: list[list[Sentence]] = []
     hypotheses: list[list[Hypothesis]] = []
@@ -53,8 +53,8 @@ def app(
     hosts: tuple[str, ...],
     control: bool,
 ) -> Starlette:
-    """Raises click.ClickException that names the option. `list` as a limit, reading or fault shows what there is and
-    ends the command."""
+    """Raises click.ClickException with the name of the option. `list` as a limit, reading or fault prints all names
+    and exits."""
     _check_keys(keys)
     _check_public_url(public_url)
     return create_app(
@@ -72,7 +72,7 @@ def app(
 def _check_keys(keys: tuple[str, ...]) -> None:
     for key in keys:
         if not key or not key.isascii() or not key.isprintable() or " " in key:
-            raise click.ClickException("--key: a key is one or more visible ASCII characters, without spaces.")
+            raise click.ClickException("--key: a key must be visible ASCII characters without spaces.")
 
 
 def _check_public_url(url: str | None) -> None:
@@ -84,15 +84,15 @@ def _check_public_url(url: str | None) -> None:
     except ValueError:
         usable = False
     if not usable:
-        raise click.ClickException(f"--public-url {url}: an http or https address, without a query or fragment.")
+        raise click.ClickException(f"--public-url {url}: must be an http or https URL without a query or fragment.")
 
 
 def _names(host: str, public_url: str | None, hosts: tuple[str, ...]) -> frozenset[str] | None:
-    """On loopback, names that no other site can point here; otherwise any, unless some are given."""
+    """On loopback, only names that other sites cannot resolve to this machine; otherwise any, unless some are given."""
     if host not in LOOPBACK and not hosts:
         return None
-    told = {hostname(urlsplit(public_url).netloc)} if public_url else set()
-    return LOOPBACK | {SERVICE, *told, *map(str.lower, hosts)}
+    public = {hostname(urlsplit(public_url).netloc)} if public_url else set()
+    return LOOPBACK | {SERVICE, *public, *map(str.lower, hosts)}
 
 
 def _engine(name: str, script: Path | None) -> Engine:
@@ -105,8 +105,8 @@ def _engine(name: str, script: Path | None) -> Engine:
             except Unusable as exc:
                 raise click.ClickException(str(exc)) from exc
         return make(name)
-    told = _read(script, Script, "--script") if script else DEFAULT
-    return Scripted(*told.turns, hypotheses=told.hypotheses)
+    loaded = _read(script, Script, "--script") if script else DEFAULT
+    return Scripted(*loaded.turns, hypotheses=loaded.hypotheses)
 
 
 def _read(path: Path, kind: type[K], option: str) -> K:
@@ -127,13 +127,15 @@ def _presets(given: Iterable[str]) -> list[Rule]:
         if name == "list":
             _show(f"{preset}  ({', '.join(surfaces)})" for preset, surfaces in PRESETS.items())
         if name not in PRESETS or (times and not (times.isdecimal() and int(times))):
-            raise click.ClickException(f"--fault {text}: a name of {', '.join(PRESETS)}, and perhaps =TIMES.")
+            raise click.ClickException(
+                f"--fault {text}: expected one of {', '.join(PRESETS)}, optionally with =TIMES (1 or more)."
+            )
         found += preset_rules(name, int(times) if times else None)
     return found
 
 
 def _changed(kind: type[T], option: str, given: Iterable[str]) -> T:
-    """The settings with those of `given`, which are `name=value`, or `live.name=value` for what is inside."""
+    """The defaults with the changes of `given`: `name=value`, or `live.name=value` for a nested field."""
     changes: dict[str, Any] = {}
     known = dict(_fields(kind()))
     for text in given:
@@ -141,7 +143,7 @@ def _changed(kind: type[T], option: str, given: Iterable[str]) -> T:
         if name == "list":
             _show(f"{field}={_plain(default)}" for field, default in known.items())
         if name not in known:
-            raise click.ClickException(f"{option} {text}: a name of {', '.join(known)}.")
+            raise click.ClickException(f"{option} {text}: unknown name; expected one of {', '.join(known)}.")
         inside = changes
         *outer, last = name.split(".")
         for part in outer:
@@ -153,7 +155,7 @@ def _changed(kind: type[T], option: str, given: Iterable[str]) -> T:
         raise click.ClickException(f"{option} {' '.join(given)}: {exc}") from exc
     for name, value in _fields(settings):
         if isinstance(value, int | float) and not value >= 0:  # negative, or not a number
-            raise click.ClickException(f"{option} {name}={value}: a number of 0 or more.")
+            raise click.ClickException(f"{option} {name}={value}: must be 0 or more.")
     return settings
 
 

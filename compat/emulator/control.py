@@ -1,4 +1,4 @@
-"""What a test in another process sees and sets, under /emulator/: faults, counts, requests. No key is asked for."""
+"""Test routes under /emulator/: faults, counts, recorded requests and sessions. They need no API key."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from compat.emulator.surface import UNDECODABLE, Asked, own_headers
 
 def routes(emulator: Emulator) -> list[Route]:
     async def arm(request: Request) -> Response:
-        """A JSON list of rules replaces those before; an empty one ends all faults."""
+        """Replaces all fault rules with a JSON list; an empty list removes them."""
         try:
             rules = msgspec.json.decode(await request.body(), type=tuple[Rule, ...])
         except UNDECODABLE as exc:
@@ -27,19 +27,19 @@ def routes(emulator: Emulator) -> list[Route]:
         return Response(status_code=204)
 
     async def counts(_: Request) -> Response:
-        """How often each surface was called."""
+        """Calls of each surface."""
         return json_response(emulator.counts)
 
     async def requests(_: Request) -> Response:
-        """The shape of the last requests, oldest first."""
+        """The recorded requests, oldest first."""
         return json_response(list(emulator.requests))
 
     async def sessions(_: Request) -> Response:
-        """What is known of the last live sessions, oldest first; without their sound."""
-        return json_response([record.told() for record in emulator.live.sessions])
+        """The recorded live sessions, oldest first, without their audio."""
+        return json_response([record.summary() for record in emulator.live.sessions])
 
     async def reset(_: Request) -> Response:
-        """Forgets counts and requests, and ends all faults."""
+        """Clears counts, requests and sessions, and removes all faults."""
         emulator.counts.clear()
         emulator.requests.clear()
         emulator.live.clear()
@@ -56,14 +56,14 @@ def routes(emulator: Emulator) -> list[Route]:
 
 
 def describe_chat(asked: Asked) -> Seen:
-    """Parameters are all of the body but model and messages."""
+    """Parameters are all members of the body except model and messages."""
     body = _object(asked.body)
     rest = {name: value for name, value in body.items() if name not in {"model", "messages"}}
     return _seen(asked, rest, _list(body.get("messages")))
 
 
 def describe_native(asked: Asked) -> Seen:
-    """Parameters are the native `parameters`, and beside them whatever else stands at the top."""
+    """Parameters are those of `parameters` and all other members at the top level."""
     body = _object(asked.body)
     rest = {name: value for name, value in body.items() if name not in {"model", "input", "parameters"}}
     given = _object(body.get("input"))

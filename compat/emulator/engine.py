@@ -1,6 +1,6 @@
-"""What a speech engine is to the emulator: sound in, sentences with times out.
+"""Interface of a speech engine: audio in, sentences with times out.
 
-Sound is 16 kHz mono signed 16-bit little-endian PCM. Times are milliseconds from the start of the sound. Engines block;
+Audio is 16 kHz mono signed 16-bit little-endian PCM. Times are milliseconds from the start of the audio. Engines block;
 the emulator calls them in threads.
 """
 
@@ -13,11 +13,11 @@ import msgspec
 
 
 class Unusable(Exception):
-    """The engine cannot work on this machine. The message is a sentence that says why and what to do."""
+    """The engine cannot work on this machine. The message says why and what to do."""
 
 
 class Word(msgspec.Struct, frozen=True):
-    """`text` without its punctuation, which DashScope keeps apart; a Latin word carries no space."""
+    """`text` is without punctuation, which DashScope returns separately, and without spaces."""
 
     text: str
     begin_ms: int
@@ -36,34 +36,34 @@ class Sentence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hypothesis(msgspec.Struct, frozen=True):
-    """What a listener believes so far: `text` is settled, `stash` may still change (the live protocol's two fields)."""
+    """A partial result: `text` is final, `stash` may still change (the two fields of the live protocol)."""
 
     text: str
     stash: str = ""
 
 
 class Listener(Protocol):
-    """Hears one turn of live speech."""
+    """Recognises one turn of live speech."""
 
     def feed(self, pcm: bytes, *, partial: bool = True) -> Hypothesis | None:
-        """The new belief, or None when nothing changed. `partial` False: nobody waits for one before the end, and an
-        engine that pays for each need not form any."""
+        """The new partial result, or None when it is unchanged. `partial` False: none is needed before `finish`, so an
+        engine may skip the work."""
 
     def finish(self) -> Hypothesis:
-        """The last word on this turn, all of it settled."""
+        """The final result of this turn; its `stash` is empty."""
 
 
 class Engine(Protocol):
     @property
     def blocking(self) -> bool:
-        """Whether its listeners need a thread; False where a block of sound costs far less than changing threads."""
+        """Whether listeners need a thread; False where a block of audio costs less than a thread switch."""
 
     def recognise(self, sound: Iterable[bytes], *, speakers: bool = False) -> Iterator[Sentence]:
-        """Sentences in order, each as soon as it is known. `speakers`: tell them apart, where the engine can."""
+        """Sentences in order, each as soon as it is known. `speakers`: number the speakers, where the engine can."""
 
     def listen(self) -> Listener: ...
 
 
 class Loadable(Engine, Protocol):
     def prepare(self) -> None:
-        """Loads what the first sound would else wait for."""
+        """Loads the model ahead of the first request."""

@@ -1,4 +1,4 @@
-"""Which family a model belongs to, by its name (Model Studio's model list for speech recognition, 2026-09)."""
+"""Model families by name pattern (Model Studio's model list for speech recognition, 2026-09)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Family(enum.Enum):
 
     @property
     def takes_files(self) -> bool:
-        """Whether it lives on the task surface."""
+        """Whether it is called through file tasks."""
         return self in {Family.FILETRANS, Family.AUDIO3_FILES, Family.FUN, Family.PARAFORMER}
 
 
@@ -26,7 +26,7 @@ PATTERNS = [(family, re.compile(family.value)) for family in Family]
 
 
 def family(model: str) -> Family | None:
-    """None: DashScope knows no such model. Names are lower case."""
+    """None for a model that DashScope does not have. Names are lower case."""
     return next((known for known, pattern in PATTERNS if pattern.fullmatch(model)), None)
 
 
@@ -34,4 +34,4 @@ LANGUAGES = frozenset(
     {"zh", "yue", "en", "ja", "de", "ko", "ru", "fr", "pt", "ar", "it", "es", "hi", "id"}
     | {"th", "tr", "uk", "vi", "cs", "da", "fil", "fi", "is", "ms", "no", "pl", "sv"}
 )
-"""What qwen3-asr names (Model Studio's API reference, 2026-01)."""
+"""The languages of qwen3-asr (Model Studio's API reference, 2026-01)."""

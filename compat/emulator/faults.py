@@ -1,15 +1,15 @@
-"""Faults on demand: which surface fails, at which call, and how. Deterministic: nothing here is left to chance.
+"""Injected faults: which surface fails, at which call, and how. All faults are deterministic.
 
-Refuse     a status with a DashScope code, in the surface's own error shape; with or without `retry-after`
-Answer     any body under any status: wrong JSON, HTML under 200, an error object under 200
-Hang       silence before the answer, for some seconds or for ever
-Cut        the connection breaks once so many bytes of the body have left; 0: right after the headers
-Break      an error event within a stream under HTTP 200, after so many frames
+Refuse     an error status with a DashScope code, in the surface's error format; optionally with `retry-after`
+Answer     any body with any status: invalid JSON, HTML with 200, an error object with 200
+Hang       no response for some seconds, or until the client disconnects
+Cut        closes the connection after so many bytes of the body; 0: right after the headers
+Break      an error event in a stream with HTTP 200, after so many frames
 FailTask   the submitted task ends FAILED under HTTP 200
 FailFile   the submitted task ends SUCCEEDED, its first file FAILED (qwen3 filetrans, without files: FAILED)
 Slow       the submitted task stays PENDING or RUNNING for so many queries and so many seconds
-Live       troubles within one live session (see compat.emulator.live_faults)
-Expire     the upload policy, or the result's address, has expired when it is handed out
+Live       faults in one live session (see compat.emulator.live_faults)
+Expire     the upload policy or the result URL is returned already expired
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SurfaceName: TypeAlias = Literal[
 class Refuse(msgspec.Struct, frozen=True, tag="refuse"):
     status: Status
     code: str
-    message: str = "a fault on demand"
+    message: str = "an injected fault"
     retry_after: Seconds | None = None
 
 
@@ -54,17 +54,17 @@ class Cut(msgspec.Struct, frozen=True, tag="cut"):
 class Break(msgspec.Struct, frozen=True, tag="break"):
     after: Count = 1
     code: str = "InternalError"
-    message: str = "a fault on demand"
+    message: str = "an injected fault"
 
 
 class FailTask(msgspec.Struct, frozen=True, tag="fail_task"):
     code: str
-    message: str = "a fault on demand"
+    message: str = "an injected fault"
 
 
 class FailFile(msgspec.Struct, frozen=True, tag="fail_file"):
     code: str
-    message: str = "a fault on demand"
+    message: str = "an injected fault"
 
 
 class Slow(msgspec.Struct, frozen=True, tag="slow"):
@@ -95,8 +95,7 @@ _ONLY: dict[type[Fault], tuple[SurfaceName, ...]] = {
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """`fault` strikes the `nth` call of `surface` since the rule was armed, and `times` calls in all (None: every
-    one from then on)."""
+    """Applies `fault` to `times` calls of `surface`, from the `nth` after the rule was set (`times` None: to all)."""
 
     surface: SurfaceName
     fault: Fault
@@ -106,10 +105,10 @@ class Rule(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         only = _ONLY.get(type(self.fault))
         if only is not None and self.surface not in only:
-            raise ValueError(f"{type(self.fault).__name__} strikes {' and '.join(only)}, not {self.surface}")
+            raise ValueError(f"{type(self.fault).__name__} applies to {' and '.join(only)}, not to {self.surface}")
 
     def strikes(self, call: int) -> bool:
-        """Whether the rule's `call`th call (from 1) is one of those it is meant for."""
+        """Whether the rule applies to call number `call` (from 1)."""
         return call >= self.nth and (self.times is None or call < self.nth + self.times)
 
 
@@ -118,17 +117,17 @@ class Faults(msgspec.Struct, frozen=True):
 
 
 class ArmedFaults:
-    """Armed rules, each with its own count of calls; the first that strikes wins."""
+    """The active rules, each with its own count of calls; the first that applies wins."""
 
     def __init__(self, faults: Faults) -> None:
         self.arm(faults)
 
     def arm(self, faults: Faults) -> None:
-        """Replaces all rules; their counts restart."""
+        """Replaces all rules and restarts their counts."""
         self._armed: list[tuple[Rule, list[int]]] = [(rule, [0]) for rule in faults.rules]
 
     def take(self, surface: SurfaceName) -> Fault | None:
-        """The fault that strikes this call of `surface`."""
+        """Counts this call of `surface` and returns its fault, if any."""
         taken: Fault | None = None
         for rule, calls in self._armed:
             if rule.surface == surface:
@@ -174,5 +173,5 @@ PRESETS: dict[str, dict[SurfaceName, Fault]] = {
 
 
 def preset_rules(preset: str, times: int | None = None) -> list[Rule]:
-    """`times`: how many calls of each surface it strikes; None for all. KeyError for an unknown name."""
+    """`times`: the number of calls of each surface; None for all. KeyError for an unknown name."""
     return [Rule(surface, fault, times=times) for surface, fault in PRESETS[preset].items()]

@@ -1,4 +1,4 @@
-"""Audio at an address: fetched where `Site.reach` allows, by connecting to the address that was checked."""
+"""Fetches audio URLs from the networks that `Site.reach` allows, connecting to the address that was checked."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import httpx2
 from compat.emulator.site import Reach, hostname
 
 USER_AGENT = "DashScopeUserBot/1.0 (emulator)"
-RULE = "The emulator's own rule: it fetches audio only from where --fetch allows."
+RULE = "The emulator's own rule: it fetches audio only from the networks that --fetch allows."
 TIMEOUT = 60.0
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _PLATFORM = ipaddress.ip_address("168.63.129.16")  # Azure's, which the registries call public
-_CARRIERS = [  # networks whose addresses hold an IPv4 address in their last 32 bits
+_CARRIERS = [  # networks whose addresses embed an IPv4 address in their last 32 bits
     ipaddress.IPv6Network(network) for network in ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96")
 ]
 _CARRIED_PRIVATELY = ipaddress.IPv6Network("64:ff9b:1::/48")  # NAT64 within one network (RFC 8215)
@@ -26,12 +26,12 @@ _ISATAP = (0x00005EFE, 0x02005EFE)  # the third 32 bits (RFC 5214)
 
 
 class OffLimits(Exception):
-    """The address is not one that may be fetched from."""
+    """The address lies outside the allowed networks."""
 
 
 def reach(address: Address) -> Reach:
-    """Where an address is: on this machine, on the public internet, or elsewhere. An IPv6 address that embeds an IPv4
-    address is where that is."""
+    """The network of an address: this machine, the public internet, or any other. An IPv6 address that embeds an IPv4
+    address counts as that address."""
     if isinstance(address, ipaddress.IPv6Address):
         if address.is_loopback:
             return "loopback"
@@ -66,12 +66,12 @@ class _Judged(httpx2.AsyncHTTPTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         host = request.url.host
         if not host or host.startswith("%"):
-            raise httpx2.InvalidURL("there is no host in it")
+            raise httpx2.InvalidURL("the URL has no host")
         found = await self._resolved(host, request.url.port or (443 if request.url.scheme == "https" else 80))
         for address in found:
             where = reach(address)
             named = where == "loopback" and hostname(host) != "localhost" and not _literal(host)
-            if where not in self._allowed or named:  # a foreign name for this machine: DNS rebinding
+            if where not in self._allowed or named:  # another name for this machine: DNS rebinding
                 raise OffLimits
         request.extensions = {**request.extensions, "sni_hostname": host}
         for address in found[:-1]:
@@ -84,7 +84,7 @@ class _Judged(httpx2.AsyncHTTPTransport):
         return await super().handle_async_request(request)
 
     async def _resolved(self, host: str, port: int) -> list[Address]:
-        """Raises httpx2.ConnectError; OffLimits where only a public name could have resolved."""
+        """Raises httpx2.ConnectError, or OffLimits where public addresses are not allowed."""
         try:
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as exc:
@@ -104,7 +104,7 @@ def _literal(host: str) -> bool:
 
 @contextlib.asynccontextmanager
 async def get(url: str, allowed: frozenset[Reach]) -> AsyncIterator[httpx2.Response]:
-    """The answer at `url`, open. Raises OffLimits, httpx2.HTTPError and httpx2.InvalidURL."""
+    """The open response of `url`. Raises OffLimits, httpx2.HTTPError and httpx2.InvalidURL."""
     async with (
         httpx2.AsyncClient(
             transport=_Judged(allowed),

@@ -1,7 +1,7 @@
-"""The emulator's files: one private folder of bounded size, removed with its process however that ends.
+"""The emulator's files: one private folder of bounded size, removed when its process ends.
 
-A living process holds a lock on its folder, which the kernel releases with the process: what is not locked is left over
-and goes at the next start.
+A running process holds a lock on its folder, which the kernel releases when the process ends. An unlocked folder is
+left over from a killed process and is removed at the next start.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 
 PREFIX = "dashscope-emulator-"
 NAME = re.compile(PREFIX + "[0-9a-f]{32}")
-FRESH = 1.0  # seconds for which the folder's measured size is believed
+FRESH = 1.0  # seconds for which the measured size of the folder is used
 
 
 class Full(Exception):
@@ -27,7 +27,7 @@ class Full(Exception):
 
 
 class Folder:
-    """An empty folder at `path`, which holds `most` bytes at most."""
+    """An empty folder at `path` of at most `most` bytes."""
 
     def __init__(self, path: Path, most: int) -> None:
         shutil.rmtree(path, ignore_errors=True)
@@ -53,21 +53,21 @@ class Folder:
             raise Full
 
     def close(self) -> None:
-        """Removes it; a file that a thread has just made goes with the next try."""
+        """Removes the folder; retries for files that threads create meanwhile."""
         for _ in range(3):
             shutil.rmtree(self.path, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def own(most: int) -> Iterator[Folder]:
-    """A locked folder where the system keeps temporary files; those that died processes left there are removed."""
+    """A locked folder in the system's temporary folder; removes those left by killed processes."""
     root = Path(tempfile.gettempdir())
     _sweep(root)
     path = root / f"{PREFIX}{uuid.uuid4().hex}"
-    unborn = Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=root))
-    lock = os.open(unborn, os.O_RDONLY)
+    hidden = Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=root))
+    lock = os.open(hidden, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    unborn.rename(path)  # it is never visible unlocked
+    hidden.rename(path)  # never visible without its lock
     folder = Folder(path / "files", most)
     try:
         yield folder
@@ -93,6 +93,6 @@ def _size(path: Path) -> int:
     total = 0
     with os.scandir(path) as entries:
         for entry in entries:
-            with contextlib.suppress(FileNotFoundError):  # it vanishes meanwhile
+            with contextlib.suppress(FileNotFoundError):  # removed meanwhile
                 total += entry.stat(follow_symlinks=False).st_size
     return total

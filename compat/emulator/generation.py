@@ -1,8 +1,8 @@
 """POST /api/v1/services/aigc/multimodal-generation/generation for qwen3-asr-flash, plain and as an event stream.
 
-Model Studio's "Qwen-ASR API reference" (2026-01) and the official Python package's reading of native streams: frames of
-`id`, `event`, a status and `data`; no [DONE]; `finish_reason` "null" until "stop"; an `event:error` may come under HTTP
-200. With `incremental_output` each frame carries a piece of text, without it the whole text so far.
+Model Studio's "Qwen-ASR API reference" (2026-01) and the official Python package's parser of native streams: frames of
+`id`, `event`, a status and `data`; no [DONE]; `finish_reason` "null" until "stop"; an `event:error` may follow HTTP
+200. With `incremental_output` each frame has only new text, without it the whole text so far.
 """
 
 from __future__ import annotations

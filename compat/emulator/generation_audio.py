@@ -1,8 +1,8 @@
-"""multimodal-generation as qwen-audio-3 and fun-asr-flash speak it: `input_audio` in, sentences with times out.
+"""multimodal-generation for qwen-audio-3 and fun-asr-flash: `input_audio` in, sentences with times out.
 
 Field reports and the examples of the official Python package (2.0.2, 2026-10): `parameters.format` is required; the
-text of a stream is cumulative and may revise itself, and comes in batches only for a minute of sound or more; silence
-is a 400; five minutes are the most.
+text of a stream is cumulative and may be revised, and comes in batches only for a minute of audio or more; silence is
+a 400; the limit is five minutes.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class _AudioGeneration:
         return sse.native_stream(self._batches(), self._asked)
 
     async def _batches(self) -> AsyncIterator[dict[str, Any]]:
-        """A long sound's sentence comes twice: as a draft, then as it stays; the end says it all once more."""
+        """Each sentence of long audio is sent as a draft, then as final; the last frame has all sentences."""
         heard: list[Sentence] = []
         async for sentence in self._recognition.sentences(speakers=self._speakers):
             if self.sound.seconds >= BATCHED_FROM:
@@ -144,5 +144,5 @@ def no_words() -> Refusal:
 
 
 def draft(sentence: Sentence) -> Sentence:
-    """A first guess that will be revised: neither capitals nor punctuation yet."""
+    """A first version without capitals and punctuation, which is revised later."""
     return msgspec.structs.replace(sentence, text=sentence.text.lower().rstrip(PUNCTUATION), words=())

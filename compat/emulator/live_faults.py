@@ -1,11 +1,11 @@
-"""What goes wrong in one live session, on demand. Deterministic: each strikes at a count, never at a time.
+"""Injected faults of one live session. Deterministic: each occurs at a count, never at a time.
 
-Sever    the connection breaks without a word, or is closed with a code
-Stall    nothing is heard or answered for some seconds, or ever again
-Erring   an error event; `close`: and then the socket is closed with that code
-Double   events of a kind are sent twice
-Late     the end of one item is sent after the end of a later one (at the latest before session.finished)
-Fail     an item ends in `failed`
+Sever    drops the connection, or closes it with a code
+Stall    stops reading and responding for some seconds, or for good
+Erring   sends an error event; `close`: then closes the socket with that code
+Double   sends events of one kind twice
+Late     sends the end of one item after that of a later one (at the latest before session.finished)
+Fail     ends an item with `failed`
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0)]
 """msgspec checks these bounds where a fault is read from JSON."""
 Unit: TypeAlias = Literal["frames", "bytes", "events"]
-"""Appends taken in, bytes of audio taken in, events sent."""
+"""Appends received, bytes of audio received, events sent."""
 
 
 class Sever(msgspec.Struct, frozen=True, tag="sever"):
@@ -39,12 +39,12 @@ class Erring(msgspec.Struct, frozen=True, tag="erring"):
     unit: Unit = "frames"
     kind: Literal["invalid_request_error", "server_error"] = "server_error"
     code: str = "internal_error"
-    message: str = "a fault on demand"
+    message: str = "an injected fault"
     close: int | None = None
 
 
 class Double(msgspec.Struct, frozen=True, tag="double"):
-    """`kind`: how the event's type ends, e.g. `completed`; all events when it is empty."""
+    """`kind`: the end of the event type, e.g. `completed`; empty for all events."""
 
     kind: str = ""
 
@@ -59,7 +59,7 @@ class Late(msgspec.Struct, frozen=True, tag="late"):
 class Fail(msgspec.Struct, frozen=True, tag="fail"):
     item: int = 1
     code: str = "recognition_failed"
-    message: str = "a fault on demand"
+    message: str = "an injected fault"
 
 
 Strike: TypeAlias = Sever | Stall | Erring

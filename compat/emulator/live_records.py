@@ -1,4 +1,4 @@
-"""What a test may know of live sessions afterwards: how many there were, what each was told and how much it heard."""
+"""Records of live sessions for tests: their updates, audio received, items and close code."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ REMEMBERED = 2000
 
 
 class LiveRecord(msgspec.Struct, kw_only=True):
-    """One session. `sound` is the audio exactly as it was appended, where the sound is kept."""
+    """One session. `sound` is the appended audio, where `keep_sound` is set."""
 
     id: str
     model: str
@@ -25,13 +25,13 @@ class LiveRecord(msgspec.Struct, kw_only=True):
     closed: int | None = None
     sound: bytearray = msgspec.field(default_factory=bytearray)
 
-    def told(self) -> dict[str, Any]:
-        """All but the sound."""
+    def summary(self) -> dict[str, Any]:
+        """All fields except the audio."""
         return {name: getattr(self, name) for name in self.__struct_fields__ if name != "sound"}
 
 
 class LiveRecords:
-    """The last sessions in the order in which they were opened. `keep_sound`: from the next one on."""
+    """The last sessions in the order of their opening. `keep_sound` applies to new sessions."""
 
     def __init__(self) -> None:
         self.sessions: deque[LiveRecord] = deque(maxlen=REMEMBERED)

@@ -1,6 +1,6 @@
-"""Where a request's sound comes from: a data URI, a temporary upload, an address. It ends up in a file.
+"""Fetches the audio of a request into a file: from a data URI, a temporary upload or a URL.
 
-Each surface has its own words for each trouble, so the trouble itself is an enumeration.
+Failures are an enumeration, because each surface has its own message for each.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from compat.emulator.state import Emulator
 class Trouble(enum.Enum):
     MALFORMED = enum.auto()
     URI_TOO_LARGE = enum.auto()
-    UNRESOLVED = enum.auto()  # an oss:// address without the header that has it resolved
+    UNRESOLVED = enum.auto()  # an oss:// URL without X-DashScope-OssResourceResolve
     FAILED = enum.auto()
     OFF_LIMITS = enum.auto()  # the emulator's own rule
-    FULL = enum.auto()  # the emulator's own bound
+    FULL = enum.auto()  # the emulator's own limit
     FORBIDDEN = enum.auto()
     MISSING = enum.auto()
     NO_LENGTH = enum.auto()
@@ -43,7 +43,7 @@ class MediaTrouble(Exception):
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """An address and on whose behalf it is opened. `inline`: whether data URIs are taken."""
+    """A URL, and the model and account that read it. `inline`: whether data URIs are accepted."""
 
     url: str
     model: str
@@ -55,7 +55,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sound(msgspec.Struct, frozen=True, kw_only=True):
-    """A file that can be heard. `own`: it was made for this request and goes with it."""
+    """A readable audio file. `own`: it was written for this request and is removed with it."""
 
     path: Path
     seconds: float
@@ -67,7 +67,7 @@ class Sound(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def fetch(emulator: Emulator, source: Source) -> Sound:
-    """Raises MediaTrouble. The caller closes what it gets."""
+    """Raises MediaTrouble. The caller closes the result."""
     own = emulator.folder.new()
     try:
         path = await _located(emulator, source, own)
@@ -95,7 +95,7 @@ def _probed(path: Path, source: Source) -> float:
 
 
 async def _located(emulator: Emulator, source: Source, own: Path) -> Path:
-    """Where the bytes are: in a file of our `own`, unless they were uploaded before."""
+    """The path of the audio: `own`, or that of a temporary upload."""
     scheme = source.url.partition(":")[0].lower()
     if scheme == "data" and source.inline:
         await asyncio.to_thread(_decode, source, own, emulator.folder)
@@ -109,7 +109,7 @@ async def _located(emulator: Emulator, source: Source, own: Path) -> Path:
 
 
 def _decode(source: Source, path: Path, folder: Folder) -> None:
-    """The cap is on the URI as it was sent, base64 and all. Lines, as `base64` writes them, are no matter."""
+    """The size limit applies to the encoded URI. Line breaks, as `base64` writes them, are ignored."""
     if len(source.url) > source.max_bytes:
         raise MediaTrouble(Trouble.URI_TOO_LARGE)
     head, comma, encoded = source.url.partition(",")
@@ -132,7 +132,7 @@ def _stored(emulator: Emulator, source: Source) -> Path:
         raise MediaTrouble(Trouble.MISSING)
     if (stored.model, stored.account) != (source.model, source.account):
         raise MediaTrouble(Trouble.FORBIDDEN)
-    if not key.isascii() or " " in key:  # uploads of such names succeed; reading them does not
+    if not key.isascii() or " " in key:  # the service stores such names and fails to read them
         raise MediaTrouble(Trouble.FAILED)
     return stored.path
 

@@ -1,4 +1,4 @@
-"""Unknown paths: 404 with the surface that was meant, and a log line."""
+"""Responses for unknown paths: 404 with the name of the API that the path belongs to, and a log line."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ MISSING = {
     "/api/v1/services/": "a native service other than speech recognition",
     "/api-ws/": "a WebSocket other than /api-ws/v1/realtime",
 }
-"""What programs ask for, by the path's beginning."""
+"""Known APIs that the emulator lacks, by path prefix."""
 
 
 def refusal(connection: HTTPConnection) -> Refusal:
     path = connection.url.path
-    what = next((what for beginning, what in MISSING.items() if path.startswith(beginning)), "no surface it knows")
+    what = next((what for beginning, what in MISSING.items() if path.startswith(beginning)), "no known surface")
     log.warning("no such surface: %s %s", connection.scope.get("method", "WebSocket"), path[:200])
     return Refusal(404, "NotFound", f"Not found! The emulator has no {path[:200]} ({what}).", compat="not_found")
 

@@ -1,4 +1,4 @@
-"""The options of the command that runs the emulator; what they mean is in compat.emulator.command."""
+"""Click options of `qwen-asr-compat emulator`; compat.emulator.command applies them."""
 
 from __future__ import annotations
 
@@ -14,20 +14,26 @@ ENGINES = ("moonshine", "tones", "scripted")
 
 _OPTIONS = (
     click.option("--engine", type=click.Choice(ENGINES), default="moonshine", show_default=True, help="Speech engine."),
-    click.option("--script", type=FILE, help="JSON file of what the engine `scripted` returns."),
+    click.option("--script", type=FILE, help="JSON file with the results of the engine `scripted`."),
     click.option(
         "--key",
         "keys",
         multiple=True,
         envvar="DASHSCOPE_EMULATOR_KEYS",
-        help="API key to accept; any key without this option.",
+        help="API key to accept; without this option any key is accepted.",
     ),
-    click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="Another limit; `list` shows all."),
+    click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="Change a limit; `list` prints all."),
     click.option(
-        "--reading", "readings", multiple=True, metavar="NAME=VALUE", help="Another reading; `list` shows all."
+        "--reading",
+        "readings",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Change an undocumented detail; `list` prints all.",
     ),
-    click.option("--fault", "faults", multiple=True, metavar="NAME[=TIMES]", help="A usual fault; `list` shows all."),
-    click.option("--faults", "rules", type=FILE, help="JSON file of faults, as POST /emulator/faults takes them."),
+    click.option(
+        "--fault", "faults", multiple=True, metavar="NAME[=TIMES]", help="Add a preset fault; `list` prints all."
+    ),
+    click.option("--faults", "rules", type=FILE, help="JSON file of faults, in the form of POST /emulator/faults."),
     click.option(
         "--fetch",
         "reach",
@@ -35,11 +41,11 @@ _OPTIONS = (
         type=click.Choice(["loopback", "private", "public"]),
         default=["loopback"],
         show_default=True,
-        help="Where audio at an address may be fetched from.",
+        help="Networks from which audio URLs may be fetched.",
     ),
-    click.option("--public-url", help="Its address behind a proxy, for upload and result addresses."),
-    click.option("--allow-host", "hosts", multiple=True, help="Further host name to answer under."),
-    click.option("--control/--no-control", default=True, help="Routes under /emulator/ for tests."),
+    click.option("--public-url", help="Public URL behind a proxy; used in upload and result URLs."),
+    click.option("--allow-host", "hosts", multiple=True, help="Additional host name to accept."),
+    click.option("--control/--no-control", default=True, help="Enable the test routes under /emulator/."),
 )
 
 

@@ -1,7 +1,7 @@
-"""Requests refused before any surface sees them: foreign host names, and web pages that call the control routes.
+"""Middleware that refuses unknown host names, and requests of other origins to the control routes.
 
-A page whose own name leads here (DNS rebinding) shows in `Host`; one that posts from elsewhere shows in `Origin` or in
-`Sec-Fetch-Site`. Surfaces ask for a key, which no page can send unasked; the controls do not.
+`Host` reveals a page whose name resolves to this machine (DNS rebinding); `Origin` and `Sec-Fetch-Site` reveal a
+request from another origin. Surfaces need an API key, which a page does not have; control routes need none.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CONTROLS = ("/emulator/faults", "/emulator/counts", "/emulator/requests", "/emul
 
 
 class OriginMiddleware:
-    """Also removes slashes from the end of a path: programs join addresses in different ways."""
+    """Also removes trailing slashes from paths, which some clients send."""
 
     def __init__(self, app: ASGIApp, site: Site) -> None:
         self._app = app
@@ -46,15 +46,15 @@ class OriginMiddleware:
         host = connection.headers.get("host", "")
         if not self._site.known(host):
             return Refusal(
-                421, "MisdirectedRequest", f"The emulator does not answer as {host[:200]!r}: name it with --allow-host."
+                421, "MisdirectedRequest", f"The host name {host[:200]!r} is not allowed: add it with --allow-host."
             )
         if connection.scope["path"] in CONTROLS and foreign(connection.headers):
-            return Refusal(403, "AccessDenied", "Pages of another origin may not control the emulator.")
+            return Refusal(403, "AccessDenied", "Control routes are not available to pages of other origins.")
         return None
 
 
 def foreign(headers: Headers) -> bool:
-    """Whether a page of another origin asks."""
+    """Whether the request comes from a page of another origin."""
     origin = headers.get("origin")
     if origin is not None and origin.lower().partition("://")[2] != headers.get("host", "").lower():
         return True

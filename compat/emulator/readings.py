@@ -1,7 +1,7 @@
-"""Where DashScope's documents leave a question open, which answer is played.
+"""Settings for behaviour that DashScope's documents leave open.
 
-Facts and open questions: help.aliyun.com and alibabacloud.com Model Studio pages and public field reports, 2026-11.
-The default is the documented answer, or the one seen more often where nothing is documented.
+Sources: help.aliyun.com and alibabacloud.com Model Studio pages and public field reports, 2026-11.
+The default is the documented behaviour, or the one reported more often where nothing is documented.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from compat.emulator.live_settings import LiveReadings
 
 
 class Readings(msgspec.Struct, frozen=True, kw_only=True):
-    """One field an open question."""
+    """One field for each open question."""
 
     annotations: bool = True
-    """chat/completions names language and emotion (the snapshot of 2026-02-10 never does)."""
+    """chat/completions returns language and emotion (the snapshot of 2026-02-10 never does)."""
     seconds: bool = True
-    """chat/completions gives `usage.seconds` (the snapshot of 2026-02-10 never does)."""
+    """chat/completions returns `usage.seconds` (the snapshot of 2026-02-10 never does)."""
     silence_content_empty_list: bool = True
-    """Native answers to silence carry `content: []` rather than `[{"text": ""}]`."""
+    """Native responses to silence have `content: []` rather than `[{"text": ""}]`."""
     finish_reason_string: bool = True
-    """Native event streams say `"null"`, a string, until they say `"stop"`; otherwise JSON's null."""
+    """`finish_reason` of native event streams is the string `"null"` until `"stop"`; otherwise JSON's null."""
     status_line: Literal["comment", "field", "absent"] = "comment"
-    """How a native event tells its status: `:HTTP_STATUS/200`, `status:200`, or not at all."""
+    """The status line of native events: `:HTTP_STATUS/200`, `status:200`, or none."""
     refusal_in_stream: bool = False
-    """A native request for a stream is refused by an `event:error` under HTTP 200 rather than by its own status."""
+    """A refused native stream is an `event:error` with HTTP 200 rather than an error status."""
     audio3_shape: Literal["output", "nested", "top"] = "output"
-    """Where qwen-audio-3 and fun-asr-flash put their sync answer: in `output`, in `output.output`, or at the top."""
+    """Where qwen-audio-3 and fun-asr-flash return a sync result: in `output`, in `output.output`, or at the top."""
     audio3_files_nested: bool = False
     """qwen-audio-3 file tasks put result addresses into `output.output` rather than into `output`."""
     paraformer_always_timed: bool = False
-    """paraformer file tasks give times and words without `timestamp_alignment_enabled` too."""
+    """paraformer file tasks return times and words without `timestamp_alignment_enabled` too."""
     one_account: bool = False
     """All keys belong to one account, and see its tasks and uploads; otherwise each key has its own."""
     oss_for_filetrans: bool = True
@@ -41,20 +41,20 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
     sync_on_async_denied: bool = False
     """A synchronous model on the task surface gets 403 AccessDenied rather than 400 `url error`."""
     silence_task: Literal["no_fragment", "no_words", "empty"] = "no_fragment"
-    """How a file task ends that hears no speech: by either code, or SUCCEEDED with an empty transcript."""
+    """How a file task without speech ends: with either code, or SUCCEEDED with an empty transcript."""
     cancel_running: bool = False
     """Running tasks can be cancelled too."""
     task_times_utc: bool = False
     """Times of a task are UTC rather than Beijing's."""
     result_needs_key: bool = False
-    """Result files ask for the API key."""
+    """Result files need the API key."""
     policies: bool = True
-    """Upload policies are to be had (unknown for US and workspace hosts)."""
+    """Upload policies are available (unknown for US and workspace hosts)."""
     refuse_unknown_language: bool = False
     """A language the model does not know is a 400 rather than ignored."""
     mt_flash_cumulative: bool = False
-    """qwen-mt-flash and -lite stream the whole text so far in every chunk, as plus and turbo do."""
+    """qwen-mt-flash and -lite repeat the whole text so far in every chunk, as plus and turbo do."""
     retired: frozenset[str] = frozenset()
-    """Models that are gone: 403 AccessDenied."""
+    """Retired models: 403 AccessDenied."""
     live: LiveReadings = LiveReadings()
-    """The live socket's own."""
+    """Those of the live socket."""

@@ -1,4 +1,4 @@
-"""Putting a request's sound before the engine, and the words the synchronous surfaces have for what goes wrong."""
+"""Recognition of a request's audio, and the errors of the synchronous surfaces for audio they cannot use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from compat.emulator.surface import Asked
 
 
 class MediaRefusal(Refusal):
-    """A refusal that remembers what the trouble was."""
+    """A refusal with the reason why the audio cannot be used."""
 
     def __init__(self, refusal: Refusal, trouble: Trouble) -> None:
         super().__init__(
@@ -25,7 +25,7 @@ class MediaRefusal(Refusal):
 
 
 class Recognition:
-    """One sound and what the engine makes of it."""
+    """The recognition of one audio file by the engine."""
 
     def __init__(self, emulator: Emulator, heard: Sound) -> None:
         self._engine = emulator.engine
@@ -33,10 +33,10 @@ class Recognition:
         self.seconds = heard.seconds
 
     async def sentences(self, *, channel: int | None = None, speakers: bool = False) -> AsyncIterator[Sentence]:
-        """As the engine finds them, each step in a thread. Raises sound.BadSound.
+        """Sentences as the engine finds them, each step in a thread. Raises sound.BadSound.
 
-        When the caller stops listening within a step, the thread's is the last reference to the engine's generator:
-        it closes as the step ends.
+        When the caller stops within a step, the thread holds the last reference to the engine's generator, which
+        closes when the step ends.
         """
         found = self._engine.recognise(sound.read(self._path, channel=channel), speakers=speakers)
         while (sentence := await asyncio.to_thread(next, found, None)) is not None:
@@ -44,7 +44,7 @@ class Recognition:
 
 
 async def sync_sound(asked: Asked, model: str, url: str, *, max_bytes: int) -> Sound:
-    """The sound of a synchronous request. Raises MediaRefusal."""
+    """Fetches the audio of a synchronous request. Raises MediaRefusal."""
     source = Source(
         url=url,
         model=model,

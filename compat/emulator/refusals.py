@@ -1,6 +1,6 @@
-"""How DashScope says no, in its three spellings: native JSON, OpenAI-compatible JSON, the object store's XML.
+"""Error responses in three formats: native JSON, OpenAI-compatible JSON, and the XML of the object store.
 
-Error codes page of Model Studio, 2026-10. One refusal knows both code spellings; the surface chooses.
+Error codes page of Model Studio, 2026-10. A refusal has the codes of both JSON formats; the surface chooses.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Refusal(Exception):
         return {} if self.retry_after is None else {"retry-after": f"{self.retry_after:g}"}
 
 
-# Those of public copies of answers (2025 and 2026); Arrearage, data_inspection_failed, AllocationQuota.FreeTierOnly and
-# the 429s are types of their own.
+# Codes whose type is invalid_request_error in published responses (2025 and 2026). Others, such as Arrearage,
+# data_inspection_failed, AllocationQuota.FreeTierOnly and those of 429, are also the type.
 BAD_REQUESTS = {"", "invalid_parameter_error", "invalid_api_key", "model_not_found", "model_not_supported", "not_found"}
 
 ILLEGAL = "The audio format is illegal and cannot be opened"
@@ -52,7 +52,7 @@ def invalid(message: str, *, code: str = "InvalidParameter") -> Refusal:
 
 
 def algorithm(message: str) -> Refusal:
-    """What the recogniser behind the gateway refuses; both surfaces quote its code within the message."""
+    """An error of the recogniser behind the gateway; both surfaces quote its code in the message."""
     return invalid(f"<400> InternalError.Algo.InvalidParameter: {message}")
 
 
@@ -71,19 +71,19 @@ def empty(parameter: str) -> Refusal:
 
 
 def full() -> Refusal:
-    """The emulator's own, where the service has as good as endless room."""
+    """The emulator's own limit; the service documents none."""
     message = "The emulator's folder is full (the limit disk_bytes)."
     return Refusal(503, "ServiceUnavailable", message, compat="service_unavailable", retry_after=60)
 
 
 def crowded() -> Refusal:
-    """The emulator's own: requests under way hold as many bytes as they may together."""
+    """The emulator's own limit on the request bodies in memory."""
     message = "The emulator holds too many request bodies at once (the limit bodies_bytes)."
     return Refusal(503, "ServiceUnavailable", message, compat="service_unavailable", retry_after=1)
 
 
 def failed() -> Refusal:
-    """What the service says of its own errors (error codes page)."""
+    """An internal error of the service (error codes page)."""
     message = "An internal error has occured."
     return Refusal(500, "InternalError", message, compat="internal_error")
 
@@ -97,11 +97,11 @@ def native_body(refusal: Refusal, request_id: str) -> dict[str, Any]:
 
 
 def compat_body(refusal: Refusal, request_id: str) -> dict[str, Any]:
-    """Most codes are their own type. The gateway, which alone asks for keys, makes up no completion's id."""
+    """Most codes are also the type. A 401 comes from the gateway and has no `id`."""
     kind = "invalid_request_error" if refusal.compat in BAD_REQUESTS else refusal.compat
     error = {"message": refusal.compat_message, "type": kind, "param": None, "code": refusal.compat or None}
-    made = {} if refusal.status == 401 else {"id": f"chatcmpl-{request_id}"}
-    return {"error": error} | made | {"request_id": request_id}
+    identified = {} if refusal.status == 401 else {"id": f"chatcmpl-{request_id}"}
+    return {"error": error} | identified | {"request_id": request_id}
 
 
 def native(refusal: Refusal, request_id: str) -> Response:

@@ -1,4 +1,4 @@
-"""A recording of English speech to try things on: the one that comes with the Moonshine engine."""
+"""Locates a sample of English speech: the recording in the Moonshine package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the emulator is reached: its host names, whether it has control routes, and where it fetches audio."""
+"""Deployment settings: host names, control routes, fetching and the folder of files."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ import msgspec
 
 Reach = Literal["loopback", "private", "public"]
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-SERVICE = "aliyuncs.com"  # under this name programs with a hard-coded host arrive, by way of /etc/hosts or a proxy
+SERVICE = "aliyuncs.com"  # programs with a hard-coded host arrive by this name, through /etc/hosts or a proxy
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
-    """`public_url`: its own address behind a proxy. `hosts`: names under which requests are answered, as
-    a page may have any name of its own lead here; None for all. `control`: whether tests may set faults and see counts.
-    `reach`: from where audio is fetched. `folder`: where its files go; None for a folder of its own. `single_use`: an
-    upload goes as soon as the task that was asked to read it has ended."""
+    """`public_url`: the URL behind a proxy. `hosts`: accepted host names, against DNS rebinding; None for all.
+    `control`: whether the test routes exist. `reach`: networks from which audio is fetched. `folder`: for files; None
+    for a temporary one. `single_use`: an upload is removed as soon as the task that reads it has ended."""
 
     public_url: str | None = None
     hosts: frozenset[str] | None = None
@@ -26,7 +25,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     single_use: bool = False
 
     def known(self, host: str) -> bool:
-        """Whether a request's `Host` is one of ours."""
+        """Whether a request's `Host` is accepted."""
         if self.hosts is None:
             return True
         name = hostname(host)

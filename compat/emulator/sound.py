@@ -1,7 +1,7 @@
-"""Media files as what the engines hear: 16 kHz mono signed 16-bit little-endian PCM, in blocks, never whole.
+"""Decodes media files to 16 kHz mono signed 16-bit little-endian PCM, in blocks.
 
-One track is heard, which is FFmpeg's default; what is damaged is left out; what a recorder left out is silence.
-BadSound is the one error: the file is not media, has no sound track, or nothing of that can be decoded.
+Reads the sound track that FFmpeg selects, skips damaged packets and fills the gaps that a recorder left with silence.
+Raises only BadSound: the file is not media, has no sound track, or no packet can be decoded.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from av.packet import Packet
 RATE = 16_000  # samples a second
 BYTES_PER_MS = RATE * 2 // 1000
 _BLOCK = RATE * 2  # bytes: one second
-_HOPELESS = 20  # times that a demuxer may fail
-_TIMED = ("matroska", "mov,", "flv")  # containers in which a hole is meant
+_MAX_FAILURES = 20  # of a demuxer
+_TIMED = ("matroska", "mov,", "flv")  # containers in which gaps in the timestamps are pauses
 _HOLE = (0.1, 3600.0)  # seconds
 _FIRST = re.compile(rb"OggS\0[\2\6]")  # an Ogg page that begins a stream
 _PAGE = 27  # bytes of its head; the last says how many lengths follow
 _LINKS = 1000  # of one chained file
 
 _Part: TypeAlias = tuple[int, int] | None
-"""From byte to byte; None for the whole file."""
+"""First byte and end; None for the whole file."""
 
 
 class BadSound(Exception):
-    """The file cannot be heard; the message says why, in FFmpeg's words where it has any."""
+    """The file cannot be decoded; the message is FFmpeg's where it has one."""
 
 
 def read(path: Path, *, channel: int | None = None) -> Iterator[bytes]:
-    """The default sound track in blocks of one second, the last one shorter. `channel` (from 0): that one alone.
+    """The default sound track in blocks of one second, the last one shorter. `channel` (from 0): only this one.
 
     Raises BadSound.
     """
@@ -47,12 +47,12 @@ def read(path: Path, *, channel: int | None = None) -> Iterator[bytes]:
 
 
 def duration(path: Path) -> float | None:
-    """Seconds, from the packets and not from what the header claims; None when it is not audio."""
+    """Seconds, measured from the packets rather than the header; None when the file is not audio."""
     heard = 0.0
     for part in _links(path):
         with contextlib.suppress(BadSound), opened(path, part) as (container, stream):
             heard += sum(_lengths(container, stream))
-    return round(heard, 6) or None  # billed by the second begun
+    return round(heard, 6) or None  # before it is rounded up for billing
 
 
 @contextlib.contextmanager
@@ -69,8 +69,8 @@ def opened(path: Path, part: _Part = None) -> Iterator[tuple[InputContainer, Aud
 
 
 def _links(path: Path) -> list[_Part]:
-    """The links of a chained Ogg file (RFC 3533 §4): where one differs from the last, FFmpeg does not go on by itself.
-    The pages that begin the streams of one link lie side by side."""
+    """The links of a chained Ogg file (RFC 3533 §4): FFmpeg stops at a link that differs from the last. The pages that
+    begin the streams of one link are adjacent."""
     if not path.is_file() or path.stat().st_size < _PAGE:
         return [None]
     begins, behind = [], -1
@@ -115,7 +115,7 @@ def _resampled(container: InputContainer, stream: AudioStream, channel: int | No
         frame.pts = None
         yield from (_samples(out, channel) for out in resampler.resample(frame))
     if resampler is None:
-        raise BadSound("nothing of it can be decoded")
+        raise BadSound("no packet can be decoded")
     yield from (_samples(out, channel) for out in resampler.resample(None))
 
 
@@ -127,9 +127,9 @@ def _silence(seconds: float) -> Iterator[bytes]:
 
 
 def _frames(container: InputContainer, stream: AudioStream) -> Iterator[tuple[AudioFrame | None, float]]:
-    """What can be decoded, and the seconds left out before it; None at the end.
+    """Decoded frames, each with the seconds of the gap before it; None at the end.
 
-    A hole is seen by what was decoded: MP4 makes a packet last until the next one.
+    Gaps are found from decoded samples, because an MP4 packet lasts until the next one.
     """
     meant, expected, hole = container.format.name.startswith(_TIMED), None, 0.0
     for packet in _packets(container, stream):
@@ -150,7 +150,7 @@ def _frames(container: InputContainer, stream: AudioStream) -> Iterator[tuple[Au
 
 
 def _lengths(container: InputContainer, stream: AudioStream) -> Iterator[float]:
-    """Of the packets, each with the seconds that were left out before it."""
+    """The duration of each packet with the gap before it."""
     meant, expected = container.format.name.startswith(_TIMED), None
     for packet in _packets(container, stream):
         length = _length(packet)
@@ -165,7 +165,7 @@ def _length(packet: Packet[AudioStream]) -> float:
 
 
 def _packets(container: InputContainer, stream: AudioStream) -> Iterator[Packet[AudioStream]]:
-    for _ in range(_HOPELESS):
+    for _ in range(_MAX_FAILURES):
         try:
             yield from container.demux(stream)
         except av.FFmpegError:

@@ -1,4 +1,4 @@
-"""Server-sent events as DashScope writes them: OpenAI's framing on the compatible surface, its own elsewhere."""
+"""Server-sent events: OpenAI's framing on the compatible surface, DashScope's on the native one."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def data(value: object) -> bytes:
 def native(
     number: int, value: object, readings: Readings, *, event: Literal["result", "error"] = "result", status: int = 200
 ) -> bytes:
-    """`id:`, `event:`, the status in one of its spellings, `data:` without a space."""
+    """`id:`, `event:`, the status line, and `data:` without a space."""
     head = f"id:{number}\nevent:{event}\n{STATUS_LINES[readings.status_line].format(status)}data:"
     return head.encode() + msgspec.json.encode(value) + b"\n\n"
 
 
 def refused(number: int, refusal: Refusal, request_id: str, readings: Readings) -> bytes:
-    """An error within a stream: `event:error`, its own status in the status line, HTTP's long since 200."""
+    """An error within a stream: `event:error` with its status in the status line; the HTTP status is already 200."""
     body = refusals.native_body(refusal, request_id)
     return native(number, body, readings, event="error", status=refusal.status)
 
@@ -50,7 +50,7 @@ async def native_stream(bodies: AsyncIterator[dict[str, Any]], asked: Asked) -> 
 
 
 async def compat_stream(chunks: AsyncIterator[dict[str, Any]], asked: Asked) -> AsyncIterator[bytes]:
-    """An error within a stream is a chunk of its own kind, and the last."""
+    """An error within a stream is sent as the last chunk, without [DONE]."""
     try:
         async for chunk in _until_broken(chunks, asked.fault):
             yield data(chunk)
@@ -61,7 +61,7 @@ async def compat_stream(chunks: AsyncIterator[dict[str, Any]], asked: Asked) -> 
 
 
 async def _until_broken(bodies: AsyncIterator[T], fault: Fault | None) -> AsyncIterator[T]:
-    """Raises Refusal where a fault says so, and where the sound turns out not to be any."""
+    """Raises Refusal for a `break` fault and for audio that cannot be decoded."""
     passed = 0
     try:
         async for body in bodies:
@@ -74,7 +74,7 @@ async def _until_broken(bodies: AsyncIterator[T], fault: Fault | None) -> AsyncI
 
 
 class SyncAnswer(Protocol):
-    """What a sound is answered with."""
+    """A synchronous answer: one JSON body or a stream of events."""
 
     async def whole(self) -> dict[str, Any]: ...
 
@@ -82,9 +82,9 @@ class SyncAnswer(Protocol):
 
 
 async def answered(answer: SyncAnswer, sound: Sound, *, stream: bool) -> Response:
-    """The answer, whole or in frames; the sound goes with it.
+    """The response, whole or as events; removes the audio file at its end.
 
-    Raises Refusal where the sound turns out to be none.
+    Raises Refusal for audio that cannot be decoded.
     """
     if stream:
         return streaming(answer.stream(), sound)
@@ -97,7 +97,7 @@ async def answered(answer: SyncAnswer, sound: Sound, *, stream: bool) -> Respons
 
 
 def streaming(frames: AsyncIterator[bytes], sound: Sound | None = None) -> StreamingResponse:
-    """Sends frames as they come; the sound goes with the last of them."""
+    """Streams the frames, then removes the audio file."""
     return StreamingResponse(_closing(frames, sound), media_type="text/event-stream")
 
 

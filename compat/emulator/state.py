@@ -1,4 +1,4 @@
-"""What the emulator remembers while it runs: its engine and settings, uploads, tasks, counts, what was asked."""
+"""State of a running emulator: engine, settings, uploads, tasks, counts and recorded requests."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from compat.emulator.site import Site
 from compat.emulator.tasks import Task
 
 REMEMBERED = 1000
-TIDIED = 60.0  # seconds between two looks for what has expired
+TIDIED = 60.0  # seconds between removals of expired files
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """Sizes in bytes, times in seconds; smaller ones make the refusals cheap to test."""
+    """Sizes in bytes, times in seconds; tests lower them to reach each limit cheaply."""
 
     sync_bytes: int = 10 * 1024 * 1024
     audio3_bytes: int = 20_971_520
@@ -46,7 +46,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """The shape of one request, without its sound. `audio` is how that came: `data:<mime>`, `oss`, `http`, `other`."""
+    """One recorded request, without its audio. `audio`: how that was sent: `data:<mime>`, `oss`, `http`, `other`."""
 
     surface: SurfaceName
     model: str = ""
@@ -106,7 +106,7 @@ class Emulator:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Holds the private folder and the tasks' work; both end with it."""
+        """Opens the private folder and runs file tasks; ends both at exit."""
         with self._place() as self._folder:
             async with asyncio.TaskGroup() as self._work:
                 self.spawn(self._tidy())
@@ -126,7 +126,7 @@ class Emulator:
     @property
     def folder(self) -> Folder:
         if self._folder is None:
-            raise RuntimeError("the emulator's lifespan has not begun")
+            raise RuntimeError("the emulator's lifespan has not started")
         return self._folder
 
     async def _tidy(self) -> None:
@@ -135,7 +135,7 @@ class Emulator:
             self.tidy()
 
     def tidy(self) -> None:
-        """Removes what has expired, except for files that a task still has to read."""
+        """Removes expired tasks, uploads and policies, except files that a task still reads."""
         now = self.clock()
         over = [task for task in self.tasks.values() if task.ended is not None]
         for task in over:
@@ -162,7 +162,7 @@ class Emulator:
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         if self._work is None:
-            raise RuntimeError("the emulator's lifespan has not begun")
+            raise RuntimeError("the emulator's lifespan has not started")
         job = self._work.create_task(work)
         self._jobs.add(job)
         job.add_done_callback(self._jobs.discard)

@@ -1,4 +1,4 @@
-"""One HTTP surface: what is counted, remembered, allowed and made to fail before its own code runs."""
+"""ASGI app of one HTTP surface: authorises, counts and records a request, and applies faults, before its handler."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from compat.emulator.state import Emulator, Seen
 T = TypeVar("T")
 log = logging.getLogger("dashscope.emulator")
 UNREADABLE = "Required body invalid, please check the request body format."
-UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)  # what msgspec raises for a body
+UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)  # raised by msgspec for a body
 HELP = "For details, see: https://help.aliyun.com/zh/model-studio/error-code#apikey-error"
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """One request on its way through a surface. `body` is the decoded JSON, where the surface has `read` it."""
+    """One request of a surface. `body` is the decoded JSON, where `read` is true."""
 
     emulator: Emulator
     request: Request
@@ -53,32 +53,32 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def account(self) -> str:
-        """Each key has an account of its own, unless a reading says that all share one."""
+        """Each key is a separate account, unless the reading `one_account` is set."""
         return "" if self.emulator.readings.one_account else bearer(self.request)
 
     @property
     def base_url(self) -> str:
-        """The root under which this emulator is reached, without a slash at the end."""
+        """The public root URL, without a trailing slash."""
         return (self.emulator.site.public_url or str(self.request.base_url)).rstrip("/")
 
     def flag(self, header: str) -> bool:
-        """Whether one of DashScope's own headers says `enable`."""
+        """Whether a DashScope header is `enable`."""
         return self.request.headers.get(header, "").strip().lower() == "enable"
 
     @property
     def streams(self) -> bool:
-        """Whether a native answer is to come as events: either header asks for it (guide to calling by HTTP, 2026)."""
+        """Whether a native response is streamed: either header requests it (guide to calling by HTTP, 2026)."""
         return self.flag("x-dashscope-sse") or "text/event-stream" in self.request.headers.get("accept", "").lower()
 
     def decode(self, kind: type[T]) -> T:
-        """A member that is null counts as not sent, which is how many programs write their defaults."""
+        """Null members count as missing, because many programs send null for their defaults."""
         try:
             return msgspec.convert(_given(self.body), kind)
         except UNDECODABLE as exc:
             raise refusals.invalid(UNREADABLE) from exc
 
     def require(self, *parameters: str) -> None:
-        """Raises Refusal when one of the native body's members is not there."""
+        """Raises Refusal when a member of the native body is missing."""
         if not isinstance(self.body, dict):
             raise refusals.invalid(UNREADABLE)
         for parameter in parameters:
@@ -96,14 +96,14 @@ Handle = Callable[[Asked], Awaitable[Response]]
 
 
 class _Severed(Exception):
-    """The connection is to break here."""
+    """The connection must be closed here."""
 
 
 class Surface:
     """An ASGI app around `handle`.
 
-    `name` may depend on the body (Qwen-MT shares a path with ASR). `describe` says what to remember of a request.
-    `methods`: those of HTTP that it has. `key`: whether the API key is asked for. `reads`: whether the body is JSON.
+    `name` may depend on the body (Qwen-MT shares a path with ASR). `describe` makes the record of a request. `methods`:
+    accepted HTTP methods. `key`: whether an API key is needed. `reads`: whether the body is JSON.
     """
 
     def __init__(
@@ -123,14 +123,14 @@ class Surface:
         self._handle = handle
         self._methods = methods
         self._shape = shape
-        self._describe = describe or plainly
+        self._describe = describe or describe_query
         self._key = key
         self._reads = reads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         request_id = str(uuid.uuid4())
-        with self._emulator.bodies.part() as body:
+        with self._emulator.bodies.body() as body:
             await self._respond(request, request_id, body, send)
 
     async def _respond(self, request: Request, request_id: str, body: HeldBody, send: Send) -> None:
@@ -142,7 +142,7 @@ class Surface:
         except _Severed:
             return
         except ClientDisconnect:
-            raise  # the app has a line for it
+            raise  # the app logs it
         except Exception:
             log.exception("a request failed: %s", request_id)
             response = self._shape(refusals.failed(), request_id)
@@ -151,10 +151,10 @@ class Surface:
         try:
             await response(scope, receive, cutting(send, fault.after) if isinstance(fault, Cut) else send)
         except _Severed:
-            return  # the server closes a connection whose answer was left unfinished
+            return  # the server closes a connection with an incomplete response
 
     async def _answer(self, request: Request, request_id: str, part: HeldBody) -> Response:
-        """A request without a key is refused before its body is read, and not counted."""
+        """A request without a key is refused before its body is read, and is not counted."""
         if request.method not in self._methods:
             raise refusals.not_supported(request.method)
         if self._key:
@@ -191,8 +191,8 @@ class Surface:
             raise refusals.invalid(UNREADABLE) from exc
 
 
-def plainly(asked: Asked) -> Seen:
-    """What there is to remember of a request without a body: its query."""
+def describe_query(asked: Asked) -> Seen:
+    """The record of a request without a body: its query."""
     query = dict(asked.request.query_params)
     return Seen(
         surface=asked.surface, model=query.pop("model", ""), parameters=query, headers=own_headers(asked.request)
@@ -200,7 +200,7 @@ def plainly(asked: Asked) -> Seen:
 
 
 def own_headers(request: Request) -> dict[str, str]:
-    """DashScope's own headers: they carry switches, never keys."""
+    """DashScope's headers, which hold switches and never keys."""
     return {name: value for name, value in request.headers.items() if name.startswith("x-dashscope-")}
 
 
@@ -210,7 +210,7 @@ def bearer(request: HTTPConnection) -> str:
 
 
 def authorise(request: Request, keys: frozenset[str] | None) -> None:
-    """Any key will do when none were given to the emulator; no key never does."""
+    """Raises Refusal for a missing or unknown key. `keys` None: any key is accepted."""
     refusal = unauthorised(request, keys)
     if refusal is not None:
         raise refusal
@@ -233,7 +233,7 @@ def unauthorised(request: HTTPConnection, keys: frozenset[str] | None) -> Refusa
 
 
 async def strike(asked: Asked) -> Response | None:
-    """Plays the fault where it replaces the answer; the others wait until their surface looks for them."""
+    """Applies a fault that replaces the response; handlers apply the others."""
     match asked.fault:
         case Refuse(status, code, message, retry_after):
             await drain(asked)
@@ -253,21 +253,21 @@ async def strike(asked: Asked) -> Response | None:
 
 
 async def gone(request: Request) -> None:
-    """Returns when the caller has hung up."""
+    """Returns when the client has disconnected."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
 
 async def drain(asked: Asked) -> None:
-    """Reads an upload that nobody has read, so that its sender hears the answer rather than a broken pipe."""
+    """Reads an unread upload to its end, so that its client gets the response rather than a broken pipe."""
     if not asked.read:
         async for _ in asked.request.stream():
             pass
 
 
 def cutting(send: Send, after: int) -> Send:
-    """Lets `after` bytes of the body out, then breaks the connection, as the headers say: where they are the whole
-    answer, the next request would else be sent into a connection that is about to break."""
+    """Sends `after` bytes of the body, then closes the connection. The headers announce it: after a response without a
+    body the client would otherwise reuse the connection."""
     left = after
 
     async def cut(message: Message) -> None:

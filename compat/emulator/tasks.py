@@ -1,4 +1,4 @@
-"""File tasks: what was asked, and what has become of it so far."""
+"""File tasks: their parameters, files and status."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Status(enum.StrEnum):
 
 
 class TaskParameters(msgspec.Struct, frozen=True):
-    """Of what may be asked, that which changes the answer."""
+    """The parameters that change the result."""
 
     language: str | None = None
     enable_words: bool = False
@@ -45,7 +45,7 @@ class Failure(msgspec.Struct, frozen=True):
 
 @dataclass
 class FileWork:
-    """One file of a task: in the end either `result`, a file to be fetched, or `failure`."""
+    """One file of a task. At the end it has either `result`, the path of the result file, or `failure`."""
 
     url: str
     result: Path | None = None
@@ -72,11 +72,11 @@ class Task:
     job: asyncio.Task[None] | None = field(default=None, repr=False)
 
     def expires(self, seconds: float) -> float:
-        """When the task is forgotten: a fixed time after its end."""
+        """When the task is removed: a fixed time after its end."""
         return math.inf if self.ended is None else self.ended + seconds
 
     def seen(self, now: float) -> Status:
-        """The status as it is told: a slow task hides what it has become."""
+        """The status as queries show it; a `Slow` fault delays it."""
         slow = self.fault
         if isinstance(slow, Slow) and self.status is not Status.CANCELED:
             if self.polls <= slow.polls and slow.polls:

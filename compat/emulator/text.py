@@ -1,4 +1,4 @@
-"""Text and figures derived from sentences: joining, cutting into deltas, counting tokens, spreading words over time."""
+"""Text and usage of sentences: joining, splitting into deltas, counting tokens, timing words."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ PUNCTUATION = ",.!?;:…，。！？；：、"
 
 
 def separator(before: str, after: str) -> str:
-    """What stands between two sentences: a space, except next to Chinese and its like."""
+    """The separator of two sentences: a space, except next to Chinese, Japanese or Korean."""
     if not before or not after or WIDE.match(before[-1]) or WIDE.match(after[0]):
         return ""
     return " "
 
 
 def is_wide(text: str) -> bool:
-    """Whether it ends in Chinese or its like, which is written without spaces."""
+    """Whether it ends in a script that is written without spaces, such as Chinese."""
     return bool(text) and WIDE.match(text[-1]) is not None
 
 
@@ -40,19 +40,19 @@ def joined_text(sentences: list[Sentence]) -> str:
 
 
 def deltas(text: str) -> Iterator[str]:
-    """`text` in pieces of a few words; joined they are `text` again."""
+    """`text` in pieces of a few words; their concatenation is `text`."""
     tokens = TOKEN.findall(text)
     for start in range(0, len(tokens), DELTA_WORDS):
         yield "".join(tokens[start : start + DELTA_WORDS])
 
 
 def text_tokens(text: str) -> int:
-    """A stand-in for the service's tokeniser: one a word, one a wide character."""
+    """An approximation of the service's tokeniser: one token for each word or wide character."""
     return len(TOKEN.findall(text))
 
 
 def audio_tokens(seconds: float) -> int:
-    """25 a second; less than a second counts as one (API reference of qwen3-asr, 2026-01)."""
+    """25 for each second, at least one second (API reference of qwen3-asr, 2026-01)."""
     return math.ceil(AUDIO_TOKENS_PER_SECOND * max(seconds, 1.0))
 
 
@@ -61,7 +61,7 @@ def billed_seconds(seconds: float) -> int:
 
 
 def words_of(sentence: Sentence) -> tuple[Word, ...]:
-    """The engine's words, or the text's own spread evenly over the sentence."""
+    """The engine's words, or those of the text spread evenly over the sentence."""
     if sentence.words:
         return sentence.words
     tokens = [token.strip() for token in TOKEN.findall(sentence.text)]
@@ -81,7 +81,7 @@ def words_of(sentence: Sentence) -> tuple[Word, ...]:
 
 
 def timed_words(sentence: Sentence, *, spaced: bool = False, confidence: bool = False) -> list[dict[str, Any]]:
-    """Punctuation stands apart. `spaced`: a Latin word that nothing follows brings its space along (`"Hello "`)."""
+    """Punctuation is a separate member. `spaced`: a Latin word without punctuation ends in a space (`"Hello "`)."""
     sure = {"confidence": CONFIDENCE} if confidence else {}
     return [
         {
@@ -96,7 +96,7 @@ def timed_words(sentence: Sentence, *, spaced: bool = False, confidence: bool = 
 
 
 def clauses(sentence: Sentence) -> list[Sentence]:
-    """The sentence cut after each punctuated word, as filetrans does when it is asked for words."""
+    """The sentence split after each word with punctuation, as filetrans does with `enable_words`."""
     parts: list[list[Word]] = [[]]
     for word in words_of(sentence):
         parts[-1].append(word)

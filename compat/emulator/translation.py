@@ -1,7 +1,7 @@
 """Qwen-MT on POST /compatible-mode/v1/chat/completions.
 
 Model Studio's "Qwen-MT API reference" (2026): exactly one user message, `translation_options` at the top, 8192 tokens
-in. The emulator does not translate: English asked for in English comes back as it is, all else is marked.
+of input. The emulator does not translate: English to English is returned as it is, all else is marked.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from compat.emulator.surface import Asked
 from compat.emulator.text import deltas, text_tokens
 
 MAX_TOKENS = 8192
-# Of the 92 those with a name of one word, or two that are asked for; the service takes a name or its code.
+# Of the 92 languages, those with a name of one word, and Traditional Chinese; the service accepts names and codes.
 NAMES = frozenset(
     "English Chinese Cantonese Japanese Korean French Spanish German Italian Portuguese Russian Arabic Thai Vietnamese "
     "Indonesian Malay Turkish Polish Dutch Swedish Danish Finnish Norwegian Icelandic Czech Ukrainian Hindi Tagalog "

@@ -1,7 +1,7 @@
-"""Temporary uploads: the policy, and the object store's form POST.
+"""Temporary uploads: the policy request and the form POST of the object store.
 
 Model Studio's "Upload local files to obtain a temporary URL" (2026-10) and Alibaba OSS's PostObject. Form fields come
-before `file`, which is last: what follows it is not read. Objects go to disk as they arrive.
+before `file`; fields after it are ignored. Objects are written to disk as they arrive.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ MEBIBYTE = 1024 * 1024
 
 
 class _Document(msgspec.Struct, frozen=True):
-    """The policy document, base64 on the wire: until when, and what for."""
+    """The policy document, base64 on the wire: its expiry and conditions."""
 
     expiration: float
     conditions: list[list[str | int]]
 
 
 async def policy(asked: Asked) -> Response:
-    """Given out for any model name; a mismatch shows when the object is read."""
+    """Accepts any model name; a mismatch is an error when the object is read."""
     emulator, query = asked.emulator, asked.request.query_params
     if query.get("action") != "getPolicy":
         raise refusals.invalid("action is invalid")
@@ -103,7 +103,7 @@ async def store(asked: Asked) -> Response:
 
 
 class _Form:
-    """The form as it arrives: fields into memory, then the file onto disk."""
+    """Parses the form as it arrives: fields to memory, the file to disk."""
 
     def __init__(self, emulator: Emulator, boundary: bytes) -> None:
         self._emulator = emulator
@@ -197,7 +197,7 @@ class _Form:
 
 
 class _Upload:
-    """An object on its way to disk. Its making is the check of the policy: raises Refusal."""
+    """An object being written to disk. The constructor checks the policy and raises Refusal."""
 
     def __init__(self, emulator: Emulator, fields: dict[str, str]) -> None:
         document = _allowed(emulator, fields)
@@ -248,7 +248,7 @@ def _allowed(emulator: Emulator, fields: dict[str, str]) -> _Document:
 
 
 def _granted(key: str, document: _Document) -> str:
-    """The directory that `key` lies in, as the policy demands."""
+    """The directory that the policy grants; raises Refusal where `key` lies outside."""
     directory = next(str(prefix) for kind, _, prefix in document.conditions if kind == "starts-with")
     if not key.startswith(directory + "/"):
         message = 'Invalid according to Policy: Policy Condition failed: ["starts-with", "$key", …]'

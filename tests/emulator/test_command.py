@@ -127,10 +127,10 @@ def test_the_options_of_its_addresses() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--limit", "sync_secs=3"], "a name of sync_bytes"),
+        (["--limit", "sync_secs=3"], "expected one of sync_bytes"),
         (["--limit", "sync_seconds=soon"], "$.sync_seconds"),
         (["--reading", "status_line=nope"], "$.status_line"),
-        (["--fault", "nope"], "a name of bad-key"),
+        (["--fault", "nope"], "expected one of bad-key"),
         (["--fault", "throttled=often"], "=TIMES"),
         (["--fault", "throttled=0"], "=TIMES"),
         (["--limit", "sync_seconds=-1"], "sync_seconds"),

@@ -53,7 +53,7 @@ def test_the_first_rule_that_strikes_wins_and_all_count() -> None:
     ],
 )
 def test_a_fault_that_makes_no_sense_cannot_be_built(surface: Any, fault: Fault) -> None:  # noqa: ANN401 - a Literal
-    with pytest.raises(ValueError, match="strikes"):
+    with pytest.raises(ValueError, match="applies to"):
         Rule(surface, fault)
 
 

@@ -73,7 +73,7 @@ def test_the_controls_can_be_left_out(start: Start) -> None:
         ("/api-ws/v1/inference", "run-task"),
         ("/api-ws/v1/inference/", "run-task"),
         ("/api-ws/v1/realtime/x", "other than /api-ws/v1/realtime"),
-        ("/", "no surface"),
+        ("/", "no known surface"),
     ],
 )
 def test_a_handshake_on_a_path_that_is_not_there(
@@ -99,7 +99,7 @@ UNKNOWN = [
     ("/compatible-mode/v1/audio/transcriptions", "compat", "OpenAI's audio API"),
     ("/compatible-mode/v1/embeddings", "compat", "other than chat/completions"),
     ("/api/v1/services/aigc/text-generation/generation", "native", "other than speech recognition"),
-    ("/v1/audio/transcriptions", "native", "no surface"),
+    ("/v1/audio/transcriptions", "native", "no known surface"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""The emulator's ears by name. An engine's libraries are imported when it first listens, not before."""
+"""Speech engines by name. The libraries of an engine are imported at its first use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NAMES = ("moonshine", "tones", "scripted")
 
 
 def engine(name: str) -> Loadable:
-    """A new engine; ValueError when there is none of that name."""
+    """A new engine. Raises ValueError for an unknown name."""
     match name:
         case "moonshine":
             return Moonshine()
@@ -20,4 +20,4 @@ def engine(name: str) -> Loadable:
         case "scripted":
             return Scripted()
         case _:
-            raise ValueError(f"no engine is called {name!r}; there are {', '.join(NAMES)}")
+            raise ValueError(f"unknown engine {name!r}; expected one of {', '.join(NAMES)}")

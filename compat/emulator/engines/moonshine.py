@@ -1,11 +1,11 @@
-"""Real speech recognition on the CPU, offline: Moonshine's English tiny model, as its wheel carries it (0.0.73).
+"""Engine `moonshine`: offline English speech recognition on the CPU by the tiny model in Moonshine's wheel (0.0.73).
 
-The model gives lines (what lies between two pauses) with their times, and no word times: that needs a second model
-which the wheel does not carry. So words, and sentences where a line holds several, are spread over their line by
-their letters; within a line they are right to about half a second.
+The model returns lines (speech between two pauses) with times, but no word times: those need a second model, which is
+not in the wheel. Words, and sentences within a line, are spread over the line by their letters; their times are
+accurate to about half a second.
 
-compat.emulator.engines.voices tells speakers apart at the end of the audio: Moonshine's own way takes fifteen times
-as long as the recognition.
+compat.emulator.engines.voices distinguishes speakers at the end of the audio: Moonshine's own method takes fifteen
+times as long as the recognition.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ import msgspec
 from compat.emulator.engine import Hypothesis, Sentence, Unusable, Word
 from compat.emulator.sound import BYTES_PER_MS, RATE
 
-_PIECE: Final = 5_000 * BYTES_PER_MS  # heard at a time: each time the unfinished line is recognised again
+_PIECE: Final = 5_000 * BYTES_PER_MS  # passed at a time: each call recognises the unfinished line again
 _PAUSE_MS: Final = 500
 _STREAM_MS: Final = 60_000
-_PARTIAL: Final = 750 * BYTES_PER_MS  # live speech between two beliefs
+_PARTIAL: Final = 750 * BYTES_PER_MS  # live speech between two partial results
 _MARKS: Final = ",.;:!?"
 _FILES: Final = ("encoder_model.ort", "decoder_model_merged.ort", "tokenizer.bin")
 _TWICE: Final = re.compile(r"(?<![.,;:])([.,;:])(?:\s*\1)(?!\s*\1)")  # but not "..."
@@ -40,7 +40,7 @@ class _Line(msgspec.Struct, frozen=True):
     text: str
     begin_ms: int
     end_ms: int
-    settled: bool = True
+    final: bool = True
     speaker: int | None = None
 
 
@@ -61,7 +61,7 @@ class _Transcript(Protocol):
 
 
 class Moonshine:
-    """Thread-safe; the model (100 MB, 0.8 s) is loaded once, when first needed, and used by one call at a time."""
+    """Thread-safe; the model (100 MB, 0.8 s) is loaded at its first use and used by one call at a time."""
 
     blocking: Final = True
 
@@ -73,13 +73,13 @@ class Moonshine:
         return self._model.loaded is not None
 
     def prepare(self) -> None:
-        """Loads the model, and has it hear a second of silence: its first second takes longer than others."""
+        """Loads the model and recognises a second of silence, because the first call takes longer."""
         stream = self._model.stream()
-        stream.hear(bytes(1000 * BYTES_PER_MS))
+        stream.add(bytes(1000 * BYTES_PER_MS))
         stream.end()
 
     def recognise(self, sound: Iterable[bytes], *, speakers: bool = False) -> Iterator[Sentence]:
-        for line in _told_apart(self._model, sound) if speakers else _lines(self._model, sound):
+        for line in _lines_by_speaker(self._model, sound) if speakers else _lines(self._model, sound):
             yield from _sentences(line)
 
     def listen(self) -> MoonshineListener:
@@ -87,24 +87,24 @@ class Moonshine:
 
 
 class MoonshineListener:
-    """One turn: lines that are over are settled, the last one may still change as more is heard. What is believed
-    does not depend on how the sound was cut."""
+    """One turn: complete lines are final, the last one may still change. Results do not depend on how the audio is
+    split."""
 
     def __init__(self, model: _Model) -> None:
         self._stream = model.stream()
-        self._unheard = bytearray()
-        self._belief = Hypothesis("")
+        self._pending = bytearray()
+        self._partial_result = Hypothesis("")
 
     def feed(self, pcm: bytes, *, partial: bool = True) -> Hypothesis | None:
-        self._unheard += pcm
-        before, size = self._belief, _PARTIAL if partial else _PIECE
-        while len(self._unheard) >= size:
-            self._belief = _belief(self._stream.hear(bytes(self._unheard[:size])))
-            del self._unheard[:size]
-        return self._belief if self._belief != before else None
+        self._pending += pcm
+        before, size = self._partial_result, _PARTIAL if partial else _PIECE
+        while len(self._pending) >= size:
+            self._partial_result = _partial_result(self._stream.add(bytes(self._pending[:size])))
+            del self._pending[:size]
+        return self._partial_result if self._partial_result != before else None
 
     def finish(self) -> Hypothesis:
-        self._stream.hear(bytes(self._unheard))
+        self._stream.add(bytes(self._pending))
         return Hypothesis(_joined(self._stream.end()))
 
 
@@ -130,11 +130,11 @@ class _Stream:
         stream.start()
 
     def __del__(self) -> None:
-        """A turn that was given up; re-entrant, as this may come in the middle of another's call."""
+        """Closes an abandoned stream. The lock is re-entrant, because this may run during another stream's call."""
         with self._lock:
             self._stream.close()
 
-    def hear(self, pcm: bytes) -> list[_Line]:
+    def add(self, pcm: bytes) -> list[_Line]:
         with self._lock:
             self._stream.add_audio(_floats(pcm), RATE)
             return _read(self._stream.update_transcription())
@@ -179,8 +179,8 @@ def _floats(pcm: bytes) -> list[float]:
 
 
 def tidy(text: str) -> str:
-    """Where the model joins two pieces of a line it may write the same mark twice, or a comma before a full stop; a
-    line that begins with a mark goes on after a pause."""
+    """Removes doubled marks and commas before a full stop, which appear where the model joins pieces of a line, and
+    marks at the beginning of a line that continues after a pause."""
     text = _TWICE.sub(r"\1", _COMMA.sub("", text))
     return text.strip().lstrip(_MARKS).lstrip()
 
@@ -191,7 +191,7 @@ def _read(transcript: _Transcript) -> list[_Line]:
             text=tidy(line.text),
             begin_ms=round(line.start_time * 1000),
             end_ms=round((line.start_time + line.duration) * 1000),
-            settled=line.is_complete,
+            final=line.is_complete,
         )
         for line in transcript.lines
         if tidy(line.text)
@@ -199,29 +199,29 @@ def _read(transcript: _Transcript) -> list[_Line]:
 
 
 def _lines(model: _Model, sound: Iterable[bytes]) -> Iterator[_Line]:
-    """Lines as soon as they are over. A stream remembers all it heard, so a fresh one takes over in a pause."""
+    """Lines as soon as they are complete. A stream keeps all its audio, so a new one begins in a pause."""
     stream, begin_ms, now_ms, given = model.stream(), 0, 0, 0
     try:
         for piece in _pieces(sound):
-            lines = stream.hear(piece)
+            lines = stream.add(piece)
             now_ms += len(piece) // BYTES_PER_MS
-            over = list(itertools.takewhile(lambda line: line.settled, lines))
+            over = list(itertools.takewhile(lambda line: line.final, lines))
             yield from _shifted(over[given:], begin_ms)
             given = len(over)
             if now_ms - begin_ms > _STREAM_MS and _pausing(lines, now_ms - begin_ms):
                 stream.end()
                 stream, begin_ms, given = model.stream(), now_ms - _PAUSE_MS, 0
-                stream.hear(piece[-_PAUSE_MS * BYTES_PER_MS :])
+                stream.add(piece[-_PAUSE_MS * BYTES_PER_MS :])
     finally:
         rest = stream.end()
     yield from _shifted(rest[given:], begin_ms)
 
 
-def _told_apart(model: _Model, sound: Iterable[bytes]) -> Iterator[_Line]:
-    from compat.emulator.engines.voices import Voices  # numpy is of the local extra
+def _lines_by_speaker(model: _Model, sound: Iterable[bytes]) -> Iterator[_Line]:
+    from compat.emulator.engines.voices import Voices  # numpy is in the local extra
 
     voices, lines = Voices(), []
-    for line in _lines(model, voices.hearing(sound)):
+    for line in _lines(model, voices.listen_to(sound)):
         voices.line(line.begin_ms, line.end_ms)
         lines.append(line)
     for line, speaker in zip(lines, voices.speakers(), strict=True):
@@ -240,16 +240,16 @@ def _pieces(sound: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _pausing(lines: list[_Line], now_ms: int) -> bool:
-    return not lines or (lines[-1].settled and now_ms - lines[-1].end_ms >= _PAUSE_MS)
+    return not lines or (lines[-1].final and now_ms - lines[-1].end_ms >= _PAUSE_MS)
 
 
 def _shifted(lines: list[_Line], by_ms: int) -> list[_Line]:
     return [msgspec.structs.replace(line, begin_ms=line.begin_ms + by_ms, end_ms=line.end_ms + by_ms) for line in lines]
 
 
-def _belief(lines: list[_Line]) -> Hypothesis:
-    settled = [line for line in lines if line.settled]
-    return Hypothesis(_joined(settled), _joined(lines[len(settled) :]))
+def _partial_result(lines: list[_Line]) -> Hypothesis:
+    final = [line for line in lines if line.final]
+    return Hypothesis(_joined(final), _joined(lines[len(final) :]))
 
 
 def _joined(lines: Iterable[_Line]) -> str:

@@ -1,4 +1,4 @@
-"""Fixed answers for tables: sentences given beforehand, the same every time or in turn."""
+"""Engine `scripted`: returns given sentences, whatever the audio."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ T = TypeVar("T")
 
 
 class Scripted:
-    """Each call of `recognise` answers with the next of `turns`, the last one again and again.
+    """Each call of `recognise` returns the next of `turns`; the last one repeats.
 
-    `hypotheses`: one list a turn of live speech, played block by block; the last of a list is its final one. `before`
-    is called ahead of each sentence: a test that waits in it decides when the engine goes on.
+    `hypotheses`: one list for each turn of live speech, one entry for each block; the last entry is the final result.
+    `before` is called before each sentence: a test that blocks in it decides when the engine continues.
     """
 
     blocking: Final = False
@@ -34,7 +34,7 @@ class Scripted:
         pass
 
     def recognise(self, sound: Iterable[bytes], *, speakers: bool = False) -> Iterator[Sentence]:
-        """Hears all of `sound` first, so that what cannot be decoded fails here too. Speakers are the script's."""
+        """Reads all of `sound` first, so that undecodable audio fails. Speakers are those of the script."""
         del speakers
         return self._play(sound, next(self._turns, ()))
 
@@ -51,7 +51,7 @@ class Scripted:
 
 
 class ScriptedListener:
-    """Says the next hypothesis at each block of sound, and the last one at the end."""
+    """Returns the next hypothesis for each block of audio, and the last one at the end."""
 
     def __init__(self, hypotheses: Sequence[Hypothesis]) -> None:
         self._final = hypotheses[-1] if hypotheses else Hypothesis("")

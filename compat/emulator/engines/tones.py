@@ -1,9 +1,9 @@
-"""Words coded in the sound itself, so that a test knows to the word and the millisecond what must be heard.
+"""Engine `tones`: words coded as tones, so that a test knows the exact words and times of a recording.
 
 Each word of VOCABULARY is a burst of 160 ms at a frequency of its own (400 to 3400 Hz, 100 Hz apart), with soft edges
-and at least 90 ms of quiet to the next. Any rate from 8 kHz, G.711 and the lossy codecs leave that as it is. A burst
-that is too short, too long, off its frequency or not alone is UNKNOWN and never a guess: half a word, two words grown
-together, a click at a seam, sound at the wrong rate. Quieter than -30 dBFS is silence.
+and at least 90 ms of silence to the next. It survives any rate from 8 kHz, G.711 and lossy codecs. A burst that is too
+short, too long, off its frequency or mixed with another is UNKNOWN, never a guess: half a word, two joined words, a
+click at a seam, a wrong sample rate. Audio below -30 dBFS is silence.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ VOCABULARY: Final = (
 )  # fmt: skip
 UNKNOWN: Final = "<?>"
 WORD_MS: Final = 160
-GAP_MS: Final = 90  # the least between two words
+GAP_MS: Final = 90  # the minimum between two words
 SENTENCE_GAP_MS: Final = 600
 SENTENCE_WORDS: Final = 12
 
@@ -42,11 +42,11 @@ _PURE: Final = 0.85  # of a burst's energy lies at its frequency
 _HOP: Final = RATE // 200  # samples a level: 5 ms, two periods of the lowest tone
 _LOUD: Final = 1_000.0  # the level (RMS) above which there is something
 _QUIET_HOPS: Final = 5  # this many quiet levels end a burst
-_LONGEST: Final = RATE  # samples: what goes on for a second is given up
+_LONGEST: Final = RATE  # samples: a burst of a second is not a word
 
 
 def lay(words: Iterable[str], *, begin_ms: int = 200, gap_ms: int = 120) -> tuple[Word, ...]:
-    """One word after the other on the clock, `gap_ms` apart."""
+    """Words one after the other, `gap_ms` apart."""
     step = WORD_MS + gap_ms
     begins = (begin_ms + number * step for number in range(1_000_000_000))
     return tuple(Word(word, begin, begin + WORD_MS) for word, begin in zip(words, begins, strict=False))
@@ -86,7 +86,7 @@ def _frequencies() -> dict[str, int]:
 
 
 class Decoder:
-    """Sound in any pieces; each word as soon as the quiet after it is heard. Linear in time, a second in memory."""
+    """Decodes audio in pieces of any size; returns each word at the silence after it. Keeps a second of audio."""
 
     def __init__(self) -> None:
         self._held = b""
@@ -94,7 +94,7 @@ class Decoder:
 
     @property
     def now_ms(self) -> int:
-        """Up to where the sound was heard."""
+        """The end of the audio received so far."""
         return self._from * 1000 // RATE + len(self._held) // BYTES_PER_MS
 
     def feed(self, pcm: bytes) -> list[Word]:
@@ -102,7 +102,7 @@ class Decoder:
         return self._heard(final=False) if len(self._held) >= 2 * _HOP * _QUIET_HOPS else []
 
     def flush(self) -> list[Word]:
-        """What was still open when the sound ended."""
+        """The word that was open at the end of the audio."""
         self._held += bytes(2 * _HOP * _QUIET_HOPS)
         return self._heard(final=True)
 
@@ -116,7 +116,7 @@ class Decoder:
 
 
 def _levels(pcm: bytes) -> NDArray[float64]:
-    """The RMS of every whole hop."""
+    """The RMS of each complete hop."""
     import numpy as np
 
     count = len(pcm) // (2 * _HOP)
@@ -126,7 +126,7 @@ def _levels(pcm: bytes) -> NDArray[float64]:
 
 
 def _bursts(levels: NDArray[float64], *, final: bool) -> tuple[list[tuple[int, int]], int]:
-    """The spans of loud hops that are over, and the hop from which on the sound is still needed."""
+    """The spans of loud hops that have ended, and the first hop whose audio is still needed."""
     import numpy as np
 
     loud = np.flatnonzero(levels > _LOUD)
@@ -151,7 +151,7 @@ def _word(pcm: bytes, levels: NDArray[float64], burst: tuple[int, int], start: i
 
 
 def _edges(levels: NDArray[float64], burst: tuple[int, int]) -> tuple[float, float]:
-    """Where, in hops, the level rises over half of its height and falls below it."""
+    """Positions, in hops, at which the level rises above and falls below half of its median."""
     import numpy as np
 
     first, last = max(0, burst[0] - 1), min(len(levels), burst[1] + 1)
@@ -161,7 +161,7 @@ def _edges(levels: NDArray[float64], burst: tuple[int, int]) -> tuple[float, flo
     rise, fall = int(high[0]), int(high[-1])
     before = float(part[rise - 1]) if rise else 0.0
     after = float(part[fall + 1]) if fall + 1 < len(part) else 0.0
-    # a level stands for the middle of its hop; between two middles it is taken to be straight
+    # a level applies to the middle of its hop; interpolate linearly between two
     begin = first + rise + 0.5 - (part[rise] - half) / (part[rise] - before) if part[rise] > before else first + rise
     end = first + fall + 0.5 + (part[fall] - half) / (part[fall] - after) if part[fall] > after else first + fall + 1
     return float(begin), float(end)
@@ -182,7 +182,7 @@ def _name(pcm: bytes) -> str:
 
 
 class Tones:
-    """A sentence ends at 600 ms of quiet or at twelve words. It knows no speakers."""
+    """Sentences end at 600 ms of silence or after twelve words. Speakers are not distinguished."""
 
     blocking: Final = False
 
@@ -210,13 +210,13 @@ class Tones:
 
 
 class TonesListener:
-    """Two words are tentative; every third is at first taken for its neighbour, and put right by the word after it."""
+    """The last two words are tentative; every third word is first reported as its neighbour, then corrected."""
 
     def __init__(self) -> None:
         self._decoder = Decoder()
         self._words: list[str] = []
 
-    def feed(self, pcm: bytes, *, partial: bool = True) -> Hypothesis | None:  # noqa: ARG002 - one costs nothing
+    def feed(self, pcm: bytes, *, partial: bool = True) -> Hypothesis | None:  # noqa: ARG002 - partial results cost nothing
         heard = self._decoder.feed(pcm)
         if not heard:
             return None
@@ -238,7 +238,7 @@ def _decoded(decoder: Decoder, sound: Iterable[bytes]) -> Iterator[list[Word]]:
 
 
 def _ended(sentence: list[Word], now_ms: int) -> bool:
-    """Whether a word at `now_ms` would begin another one."""
+    """Whether a word at `now_ms` would begin a new sentence."""
     return bool(sentence) and (len(sentence) == SENTENCE_WORDS or now_ms - sentence[-1].end_ms >= SENTENCE_GAP_MS)
 
 

@@ -1,9 +1,9 @@
-"""Who speaks, by timbre and pitch of the voice: clusters lines that may be by one speaker.
+"""Speaker diarization: clusters lines by timbre and pitch of the voice.
 
-Mel cepstra (12 of them, 50 a second) of each line make a Gaussian. The two lines, or groups of lines, that lose least
-by sharing one are joined, as long as the Bayesian information criterion gains by it (Chen and Gopalakrishnan, 1998);
-like pitch speaks for it, unlike pitch against it. It takes a tenth of the recognition's time, and is right for clear
-voices in turns of a second and more. A line is one speaker's.
+Each line is modelled as a Gaussian of its mel cepstra (12 coefficients, 50 a second). The two groups of lines that are
+most similar are merged as long as this improves the Bayesian information criterion (Chen and Gopalakrishnan, 1998),
+with a bonus for similar and a penalty for different pitch. It takes a tenth of the time of the recognition, and is
+reliable for clear voices in turns of a second or more. A line has one speaker.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ _HOP: Final = RATE * HOP_MS // 1000
 _BANDS: Final = 24
 _LOWEST, _HIGHEST = 80.0, 7600.0  # Hz
 _CEPSTRA: Final = 12
-_QUIET: Final = 30  # percent of a line's frames that say least of the voice
-_PENALTY: Final = 1.7  # of the criterion: the more, the fewer speakers
-_FLOOR: Final = 0.5  # variance that every cepstrum has, so that short lines have a likelihood too
+_QUIET: Final = 30  # percent of a line's frames, the quietest, that are ignored
+_PENALTY: Final = 1.7  # of the criterion; a higher one gives fewer speakers
+_FLOOR: Final = 0.5  # minimum variance of a cepstrum, for short lines
 _PITCHES: Final = 70.0, 400.0  # Hz
-_VOICED: Final = 0.5  # how much of itself a voiced frame is one period later
-_APART: Final = 0.25  # of two pitches' logarithms, that speaks neither way
-_WEIGHT: Final = 150.0  # of the pitch beside the criterion
-_TOGETHER: Final = 100  # lines that are compared at a time
+_VOICED: Final = 0.5  # minimum autocorrelation of a voiced frame
+_APART: Final = 0.25  # difference of the logarithms of two pitches that is neutral
+_WEIGHT: Final = 150.0  # of the pitch relative to the criterion
+_TOGETHER: Final = 100  # lines compared at a time
 
 
 class _Group(msgspec.Struct):
-    """Lines of one speaker, as far as is known: their numbers, and the sums of their cepstra, of the squares of those,
-    and of their pitches' logarithms, each weighed by its voiced frames."""
+    """Lines of one speaker: their numbers, the sums of their cepstra and of their outer products, and the sum of the
+    logarithms of their pitches, weighted by voiced frames."""
 
     lines: list[int]
     count: int
@@ -72,32 +72,32 @@ class _Group(msgspec.Struct):
 
 
 class Voices:
-    """Takes the audio and its lines as they come; keeps at most `kept_ms` of the open line."""
+    """Collects audio and lines in order; keeps at most `kept_ms` of audio features for the open line."""
 
     def __init__(self, *, kept_ms: int = 600_000) -> None:
         self._kept = kept_ms // HOP_MS
-        self._unheard = b""
+        self._pending = b""
         self._frames: list[Floats] = []
-        self._first = 0  # the number of the first frame that is kept
+        self._first = 0  # number of the first kept frame
         self._groups: list[_Group] = []
         self._waiting: list[_Group] = []
         self._lines = 0
 
-    def hearing(self, sound: Iterable[bytes]) -> Iterator[bytes]:
-        """The same sound, heard on its way."""
+    def listen_to(self, sound: Iterable[bytes]) -> Iterator[bytes]:
+        """Passes the audio through and extracts its features."""
         for block in sound:
-            self._unheard += block
-            if len(self._unheard) >= _WINDOW * 2:
-                samples = np.frombuffer(self._unheard, dtype="<i2", count=len(self._unheard) // 2) / 32768
+            self._pending += block
+            if len(self._pending) >= _WINDOW * 2:
+                samples = np.frombuffer(self._pending, dtype="<i2", count=len(self._pending) // 2) / 32768
                 frames = _frames(samples)
                 self._frames.append(frames)
                 while sum(map(len, self._frames[1:])) >= self._kept:
                     self._first += len(self._frames.pop(0))
-                self._unheard = self._unheard[len(frames) * _HOP * 2 :]
+                self._pending = self._pending[len(frames) * _HOP * 2 :]
             yield block
 
     def line(self, begin_ms: int, end_ms: int) -> None:
-        """A line is over; lines come in order."""
+        """Adds a complete line; lines are added in order."""
         kept = np.concatenate([np.empty((0, _BANDS + 1)), *self._frames])
         begin = max(0, begin_ms // HOP_MS - self._first)
         found = kept[begin : max(begin + 1, end_ms // HOP_MS - self._first)]
@@ -106,16 +106,16 @@ class Voices:
             self._waiting.append(_group(self._lines, found))
         self._lines += 1
         if len(self._waiting) >= _TOGETHER:
-            self._settle()
+            self._merge_waiting()
 
     def speakers(self) -> list[int]:
-        """For each line its speaker, numbered from 0 as they first speak."""
-        self._settle()
+        """The speaker of each line, numbered from 0 in order of appearance."""
+        self._merge_waiting()
         ordered = sorted(self._groups, key=lambda group: group.lines[0])
         found = {line: number for number, group in enumerate(ordered) for line in group.lines}
         return [found.get(line, 0) for line in range(self._lines)]
 
-    def _settle(self) -> None:
+    def _merge_waiting(self) -> None:
         self._groups, self._waiting = _merged(self._groups + self._waiting), []
 
 
@@ -161,7 +161,7 @@ def _frames(samples: Floats) -> Floats:
 
 
 def _pitches(windows: Floats) -> Floats:
-    """By autocorrelation, with what the window takes from longer periods given back."""
+    """Pitches by autocorrelation, corrected for the window."""
     shape = np.hanning(_WINDOW)
     longest, shortest = (round(RATE / hertz) for hertz in _PITCHES)
     alike = np.fft.irfft(np.abs(np.fft.rfft((windows - windows.mean(axis=1, keepdims=True)) * shape, 2 * _WINDOW)) ** 2)
@@ -174,7 +174,7 @@ def _pitches(windows: Floats) -> Floats:
 
 @functools.cache
 def _bands() -> Floats:
-    """Triangles that are equally wide in mel: a column for each band."""
+    """Triangular filters of equal width in mel: a column for each band."""
     lowest, highest = (2595 * np.log10(1 + hertz / 700) for hertz in (_LOWEST, _HIGHEST))
     edges = 700 * (10 ** (np.linspace(lowest, highest, _BANDS + 2) / 2595) - 1)
     hertz = np.fft.rfftfreq(_WINDOW, 1 / RATE)[:, None]
@@ -185,6 +185,6 @@ def _bands() -> Floats:
 
 @functools.cache
 def _cosines() -> Floats:
-    """The discrete cosine transform without its constant, which is loudness: a column for each cepstrum."""
+    """The discrete cosine transform without its constant term (loudness): a column for each cepstrum."""
     bands = (np.arange(_BANDS) + 0.5)[:, None]
     return np.asarray(np.cos(np.pi / _BANDS * bands * np.arange(1, _CEPSTRA + 1)))

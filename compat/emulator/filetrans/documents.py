@@ -1,7 +1,7 @@
-"""Result files of file tasks, in the two dialects: qwen3's filetrans, and fun-asr's with its kin.
+"""Result files of file tasks in two formats: qwen3 filetrans, and fun-asr with paraformer and qwen-audio-3.
 
 Model Studio's "Qwen-ASR API reference" and "Fun-ASR / Paraformer recorded speech recognition" (2026). Times are whole
-milliseconds. qwen3 counts sentences from 0 and names language and emotion; fun-asr counts from 1 and does not.
+milliseconds. qwen3 numbers sentences from 0 and has language and emotion; fun-asr numbers them from 1 and has neither.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Channel(msgspec.Struct, frozen=True):
 
 
 class FileProperties(msgspec.Struct, frozen=True, kw_only=True):
-    """What kind of file it was, in FFmpeg's names."""
+    """Container and codec by FFmpeg's names, and the recorded sample rate."""
 
     container: str
     codec: str
@@ -28,7 +28,7 @@ class FileProperties(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FileTranscript(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one file."""
+    """The recognition of one file."""
 
     url: str
     kind: FileProperties
@@ -37,7 +37,7 @@ class FileTranscript(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def filetrans(heard: FileTranscript, *, words: bool, language: str | None) -> dict[str, Any]:
-    """`words`: with words, and with sentences that end at punctuation as well as at pauses."""
+    """`words`: adds words, and ends sentences at punctuation as well as at pauses."""
     return {
         "file_url": heard.url,
         "audio_info": {"format": heard.kind.container, "sample_rate": heard.kind.sample_rate},
@@ -66,7 +66,7 @@ def _filetrans_channel(channel: Channel, words: bool, language: str | None) -> d
 
 
 def fun(heard: FileTranscript, *, speakers: bool, times: bool, confidence: bool) -> dict[str, Any]:
-    """`times`: whether they mean anything (paraformer leaves them out unless told). `confidence`: qwen-audio-3's."""
+    """`times` False: times are 0 and words are left out. `confidence`: words have it, as in qwen-audio-3."""
     return {
         "file_url": heard.url,
         "properties": {
@@ -91,19 +91,19 @@ def fun(heard: FileTranscript, *, speakers: bool, times: bool, confidence: bool)
 
 
 def _fun_sentence(number: int, sentence: Sentence, speakers: bool, times: bool, confidence: bool) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    shown: dict[str, Any] = {
         "begin_time": sentence.begin_ms if times else 0,
         "end_time": sentence.end_ms if times else 0,
         "text": sentence.text,
         "sentence_id": number,
     }
     if speakers:
-        told["speaker_id"] = sentence.speaker or 0
+        shown["speaker_id"] = sentence.speaker or 0
     if times:
-        told["words"] = timed_words(sentence, spaced=True, confidence=confidence)
-    return told
+        shown["words"] = timed_words(sentence, spaced=True, confidence=confidence)
+    return shown
 
 
 def spoken_ms(sentences: tuple[Sentence, ...]) -> int:
-    """How much of the sound was speech: what fun-asr bills."""
+    """Milliseconds of speech, which fun-asr bills."""
     return sum(sentence.end_ms - sentence.begin_ms for sentence in sentences)

@@ -1,7 +1,7 @@
 """The task surface: submit, query, list, cancel, and the result files.
 
-Model Studio's recorded-speech pages and "Manage asynchronous tasks" (2026). A submit only looks at the request's form;
-what is wrong with a file comes out in the task, under HTTP 200.
+Model Studio's recorded-speech pages and "Manage asynchronous tasks" (2026). A submit checks only the request;
+a file that cannot be used fails the task, with HTTP 200.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ async def submit(asked: Asked) -> Response:
         fault=fault,
     )
     asked.emulator.tasks[task.id] = task
-    task.job = asked.emulator.spawn(runner.work(asked.emulator, task))
+    task.job = asked.emulator.spawn(runner.run(asked.emulator, task))
     output = {"task_id": task.id, "task_status": Status.PENDING}
     return refusals.json_response({"request_id": asked.id, "output": output})
 
@@ -94,7 +94,7 @@ def _check_parameters(asked: Asked, known: Family, parameters: TaskParameters) -
 
 
 def _urls(known: Family, given: FileInput) -> list[str]:
-    """qwen3 reads `file_url` alone: without it the task fails, not the submit."""
+    """qwen3 reads only `file_url`: without it the task fails, not the submit."""
     if known is Family.FILETRANS:
         return [given.file_url or ""]
     urls = given.file_urls
@@ -108,7 +108,7 @@ def _urls(known: Family, given: FileInput) -> list[str]:
 
 
 async def query(asked: Asked) -> Response:
-    """GET, or POST as Paraformer's page has it. Another account's task is as unknown as one that never was."""
+    """GET, or POST as on Paraformer's page. A task of another account is UNKNOWN."""
     task_id = asked.request.path_params["task_id"]
     task = _task(asked)
     if task is None:
@@ -116,7 +116,7 @@ async def query(asked: Asked) -> Response:
             {"request_id": asked.id, "output": {"task_id": task_id, "task_status": "UNKNOWN"}}
         )
     task.polls += 1
-    body = responses.told(asked.emulator, task, asked.base_url, expired=isinstance(asked.fault, Expire))
+    body = responses.query_body(asked.emulator, task, asked.base_url, expired=isinstance(asked.fault, Expire))
     return refusals.json_response({"request_id": asked.id} | body)
 
 
@@ -141,8 +141,8 @@ async def cancel(asked: Asked) -> Response:
 
 
 async def listing(asked: Asked) -> Response:
-    """The account's tasks, newest first. Times are `YYYYMMDDhhmmss`. The list is called `data` by the page and `tasks`
-    by the official package: it stands under both names."""
+    """The account's tasks, newest first. Times are `YYYYMMDDhhmmss`. The page names the list `data` and the official
+    package reads `tasks`: the response has both."""
     query = asked.request.query_params
     number, size = _number(query, "page_no", 1), _number(query, "page_size", 10)
     if number < 1:
@@ -196,7 +196,7 @@ def _entry(asked: Asked, task: Task) -> dict[str, str]:
 
 
 async def result(asked: Asked) -> Response:
-    """A signed address is its own key, as long as it lasts."""
+    """A signed URL needs no API key until it expires."""
     emulator, request = asked.emulator, asked.request
     if emulator.readings.result_needs_key:
         authorise(request, emulator.keys)

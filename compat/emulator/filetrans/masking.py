@@ -1,7 +1,7 @@
-"""What fun-asr and paraformer do with words they think sensitive: masked by asterisks unless that is switched off.
+"""Masks sensitive words with asterisks, as fun-asr and paraformer do unless it is switched off.
 
 Model Studio's guide to non-realtime recognition has `special_word_filter` as an object, Paraformer's API reference
-as a string of JSON (2026): both are taken. The service's own list is its secret; here it is three mild English words.
+as a string of JSON (2026): both are accepted. The service's list is not public; this one has three mild English words.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Filter(msgspec.Struct, frozen=True):
 
 
 def read(given: str | dict[str, Any] | None) -> Filter:
-    """Raises msgspec.MsgspecError for what is no filter."""
+    """Raises msgspec.MsgspecError for an invalid filter."""
     match given:
         case None:
             return Filter()

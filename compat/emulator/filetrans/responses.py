@@ -1,8 +1,8 @@
-"""How a query tells what has become of a file task, and where its results are.
+"""Response bodies of task queries, with signed URLs of results.
 
-Three dialects (Model Studio 2026): qwen3 filetrans has one file, `output.result` and `usage.seconds`; fun-asr and
-paraformer have a list, `output.results[]` with a status each, and `usage.duration`; qwen-audio-3 is as fun-asr, perhaps
-one `output` deeper. A failed task is told under HTTP 200.
+Three formats (Model Studio 2026): qwen3 filetrans has one file, `output.result` and `usage.seconds`; fun-asr and
+paraformer have a list, `output.results[]` with a status each, and `usage.duration`; qwen-audio-3 is like fun-asr, or
+nested in one more `output`. A failed task is returned with HTTP 200.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from compat.emulator.tasks import FileWork, Status, Task
 BEIJING = datetime.timezone(datetime.timedelta(hours=8))
 
 
-def told(emulator: Emulator, task: Task, base_url: str, *, expired: bool = False) -> dict[str, Any]:
-    """The body of a query without its request id. `expired`: the result's address is already of no use."""
+def query_body(emulator: Emulator, task: Task, base_url: str, *, expired: bool = False) -> dict[str, Any]:
+    """The body of a query without its request id. `expired`: the result URL has already expired."""
     status = task.seen(emulator.clock())
     output: dict[str, Any] = {"task_id": task.id, "task_status": status} | _times(emulator, task, status)
     if status in {Status.PENDING, Status.CANCELED}:
@@ -66,7 +66,7 @@ def _metrics(task: Task, status: Status) -> dict[str, int]:
 
 
 def _times(emulator: Emulator, task: Task, status: Status) -> dict[str, str]:
-    """`YYYY-MM-DD HH:MM:SS.mmm`; each appears with the state it belongs to."""
+    """`YYYY-MM-DD HH:MM:SS.mmm`; each is present from its state on."""
     times = {"submit_time": stamp(emulator, task.submitted)}
     if status is not Status.PENDING and task.scheduled is not None:
         times["scheduled_time"] = stamp(emulator, task.scheduled)
@@ -81,7 +81,7 @@ def stamp(emulator: Emulator, at: float) -> str:
 
 
 def result_url(emulator: Emulator, task: Task, index: int, base_url: str, expired: bool) -> str:
-    """Signed, plain http where the emulator is, and good for a day."""
+    """A signed URL, valid for `Limits.result_seconds`."""
     expires = str(int(emulator.clock() + (-60 if expired else emulator.limits.result_seconds)))
     path = f"/emulator/results/{task.id}/{index}.json"
     query = urllib.parse.urlencode({"Expires": expires, "Signature": signature(emulator, path, expires)})

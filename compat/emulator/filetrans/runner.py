@@ -1,4 +1,4 @@
-"""The work of a file task: fetch each file, have it heard, write its result file. Troubles become task codes."""
+"""Runs a file task: fetches and recognises each file and writes its result file. Failures become task codes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from compat.emulator.state import Emulator
 from compat.emulator.tasks import Failure, FileWork, Status, Task
 from compat.emulator.text import billed_seconds
 
-# Model Studio's error codes page, "task-level" (2026-10); fun-asr and its kin have a word of their own for downloads.
+# Model Studio's error codes page, "task-level" (2026-10); fun-asr and paraformer have their own code for downloads.
 CODES: dict[Trouble, tuple[str, str]] = {
     Trouble.MALFORMED: ("InvalidParameter.MalformedURL", "A valid file URL is required"),
     Trouble.URI_TOO_LARGE: ("InvalidParameter.MalformedURL", "A valid file URL is required"),
@@ -42,12 +42,12 @@ CODES: dict[Trouble, tuple[str, str]] = {
 DOWNLOADS = {Trouble.UNRESOLVED, Trouble.FAILED, Trouble.OFF_LIMITS, Trouble.FORBIDDEN, Trouble.MISSING}
 
 
-class NothingHeard(Exception):
-    """The sound has no speech in it."""
+class NoSpeech(Exception):
+    """The audio has no speech."""
 
 
-async def work(emulator: Emulator, task: Task) -> None:
-    """PENDING to the end; never raises but when it is cancelled."""
+async def run(emulator: Emulator, task: Task) -> None:
+    """Runs a task from PENDING to its end. Raises only when it is cancelled."""
     task.status, task.scheduled = Status.RUNNING, emulator.clock()
     for file in task.files:
         file.failure = await _failure(emulator, task, file)
@@ -59,7 +59,7 @@ async def work(emulator: Emulator, task: Task) -> None:
 
 
 def _strike(task: Task) -> None:
-    """A task fails by a fault, or when all of its files have; by its one file in the dialect that has but one."""
+    """Applies faults. A task fails when all of its files fail, and in filetrans, which has one file, with that."""
     match task.fault:
         case FailTask(code, message):
             for file in task.files:
@@ -81,12 +81,12 @@ async def _failure(emulator: Emulator, task: Task, file: FileWork) -> Failure | 
         return failure(task.family, exc.trouble)
     except BadSound as exc:
         return Failure("DECODE_ERROR", str(exc))
-    except NothingHeard:
+    except NoSpeech:
         code = "ASR_RESPONSE_HAVE_NO_WORDS"
         if emulator.readings.silence_task == "no_fragment":
             code = "SUCCESS_WITH_NO_VALID_FRAGMENT"
         return Failure(code, code)
-    except Exception:  # noqa: BLE001 - an engine may fail in any way, and the task has to end
+    except Exception:  # noqa: BLE001 - an engine may raise anything, and the task must end
         return Failure("SERVER_ERROR", "SERVER_ERROR")
     return None
 
@@ -95,7 +95,7 @@ def failure(family: Family, trouble: Trouble) -> Failure:
     if trouble in DOWNLOADS:
         match family:
             case Family.AUDIO3_FILES if trouble is Trouble.UNRESOLVED:
-                return Failure("SERVER_ERROR", "SERVER_ERROR")  # measured by third parties, after some 47 s
+                return Failure("SERVER_ERROR", "SERVER_ERROR")  # measured by third parties, after about 47 s
             case Family.FUN | Family.PARAFORMER:
                 rule = f" {RULE}" if trouble is Trouble.OFF_LIMITS else ""
                 return Failure("InvalidFile.DownloadFailed", f"The audio file cannot be downloaded.{rule}")
@@ -123,7 +123,7 @@ async def _transcribe(emulator: Emulator, task: Task, file: FileWork) -> None:
         sound.close()
     spoken = any(channel.sentences for channel in heard.transcripts)
     if not spoken and emulator.readings.silence_task != "empty":
-        raise NothingHeard
+        raise NoSpeech
     file.billed = _billed(task, heard)
     written = msgspec.json.encode(document(task, heard, emulator.readings))
     emulator.folder.take(len(written))
@@ -149,14 +149,14 @@ def _shown(task: Task, sentence: Sentence) -> Sentence:
 
 
 def properties(path: Path) -> FileProperties:
-    """The container as FFmpeg calls it, the codec, the rate the sound was recorded at."""
+    """Container, codec and recorded sample rate, by FFmpeg's names."""
     with sound.opened(path) as (container, stream):
         codec = stream.codec_context.codec.canonical_name  # `name` is the decoder's: mp3float
         return FileProperties(container=container.format.name, codec=codec, sample_rate=stream.rate or 0)
 
 
 def _billed(task: Task, heard: FileTranscript) -> int:
-    """Whole seconds: of each channel's sound, or of its speech where fun-asr bills."""
+    """Whole seconds of the audio of all channels; of their speech for fun-asr and paraformer."""
     if task.family in {Family.FUN, Family.PARAFORMER}:
         spoken = sum(documents.spoken_ms(channel.sentences) for channel in heard.transcripts)
         return billed_seconds(spoken / 1000)

@@ -1,6 +1,6 @@
-"""Appended audio as 16 kHz PCM: PCM at 8 or 16 kHz, or Opus in an Ogg stream or as one bare packet an append.
+"""Decodes appended audio to 16 kHz PCM: from PCM at 8 or 16 kHz, or Opus in Ogg or as one raw packet per append.
 
-The documents name `opus` and not its packaging; either is told from the other by its first bytes.
+The documents name `opus` without its packaging; the first bytes decide which it is.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from av import AudioCodecContext, AudioFrame, AudioResampler
 
 _OGG = b"OggS"
-_PAGE = 27  # bytes of an Ogg page's head before its segment table
+_PAGE = 27  # bytes of an Ogg page header before its segment table
 _HEADS = (b"OpusHead", b"OpusTags")
 
 
 class Intake(Protocol):
     def feed(self, audio: bytes) -> bytes:
-        """16 kHz mono 16-bit PCM. Raises Refused for what is not of the format."""
+        """16 kHz mono 16-bit PCM. Raises Refused for audio of another format."""
 
 
 def intake(kind: str, rate: int) -> Intake:
@@ -32,15 +32,15 @@ def intake(kind: str, rate: int) -> Intake:
 
 
 class _Pcm:
-    """Half a sample is kept for the next append."""
+    """Keeps half a sample for the next append."""
 
     def __init__(self) -> None:
-        self._odd = b""
+        self._rest = b""
 
     def feed(self, audio: bytes) -> bytes:
-        whole = self._odd + audio if self._odd else audio
-        self._odd = whole[len(whole) // 2 * 2 :]
-        return whole[: len(whole) - len(self._odd)]
+        whole = self._rest + audio if self._rest else audio
+        self._rest = whole[len(whole) // 2 * 2 :]
+        return whole[: len(whole) - len(self._rest)]
 
 
 class _Resampled:
@@ -65,7 +65,7 @@ class _Opus:
     def __init__(self) -> None:
         self._pages = _Pages()
         self._in_ogg: bool | None = None
-        self._first = b""  # too little to tell
+        self._first = b""  # too short to decide
         self._resampler = _resampler()
         self._decoder = _opus_decoder()
 
@@ -90,7 +90,7 @@ class _Opus:
 
 
 class _Pages:
-    """The packets of an Ogg stream (RFC 3533), from pieces of any size; Opus's two head packets are left out."""
+    """The packets of an Ogg stream (RFC 3533), from pieces of any size, without the two Opus headers."""
 
     def __init__(self) -> None:
         self._held = b""
@@ -132,7 +132,7 @@ def _opus_decoder() -> AudioCodecContext:
 
     decoder = CodecContext.create("libopus", "r")
     if not isinstance(decoder, AudioCodecContext):
-        raise TypeError("FFmpeg's Opus decoder is no audio decoder")
+        raise TypeError("FFmpeg's Opus decoder is not an audio decoder")
     decoder.sample_rate = 48_000
     decoder.layout = "mono"
     return decoder

@@ -1,4 +1,4 @@
-"""What a live session is set to, how an update changes it, and what is told of it."""
+"""Configuration of a live session: defaults, updates and the session object of events."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from msgspec import UNSET
 from compat.emulator.realtime.messages import Format, Refused, SessionPatch, Transcription, TurnDetection
 
 RATES = (8_000, 16_000)
-FORMATS = {"pcm": "pcm", "pcm16": "pcm", "opus": "opus"}  # the SDK's default for its sibling models is pcm16
+FORMATS = {"pcm": "pcm", "pcm16": "pcm", "opus": "opus"}  # pcm16 is the SDK's default for other models
 THRESHOLD = (-1.0, 1.0)
 SILENCE_MS = (200, 6_000)
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
-    """The defaults at work; session.created shows other figures. `turn_detection` None: manual."""
+    """The actual defaults; session.created shows others. `turn_detection` None: manual commits."""
 
     modalities: tuple[str, ...] = ("text",)
     input_audio_format: str = "pcm"
@@ -33,12 +33,12 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
         corpus = self.input_audio_transcription.corpus if self.input_audio_transcription else None
         return corpus.text if corpus else None
 
-    def told(self, session_id: str, model: str) -> dict[str, Any]:
-        told: dict[str, Any] = msgspec.to_builtins(self)
-        return {"id": session_id, "object": "realtime.session", "model": model} | told
+    def session(self, session_id: str, model: str) -> dict[str, Any]:
+        members: dict[str, Any] = msgspec.to_builtins(self)
+        return {"id": session_id, "object": "realtime.session", "model": model} | members
 
     def updated(self, session: dict[str, Any]) -> Configuration:
-        """Raises Refused, naming the parameter; nothing is changed then."""
+        """The updated configuration. Raises Refused with the parameter."""
         patch = _patch(session)
         sound = _format(self, patch)
         changed = msgspec.structs.replace(
@@ -58,7 +58,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def sample(session_id: str, model: str) -> dict[str, Any]:
-    """What session.created shows: the figures of the documentation's sample, which are not those at work."""
+    """The session of session.created: the values of the documentation's sample, which differ from the defaults."""
     return {
         "id": session_id,
         "object": "realtime.session",
@@ -79,7 +79,7 @@ def _patch(session: dict[str, Any]) -> SessionPatch:
 
 
 def _format(before: Configuration, patch: SessionPatch) -> Format:
-    """Either spelling: flat, or `audio.input.format`."""
+    """The audio format, from flat members or from `audio.input.format`."""
     if patch.audio is not UNSET and patch.audio.input is not UNSET and patch.audio.input.format is not UNSET:
         return patch.audio.input.format
     return Format(

@@ -1,4 +1,4 @@
-"""The live socket, `/api-ws/v1/realtime?model=…`: checked at the upgrade, then one session as long as it lasts."""
+"""WebSocket endpoint `/api-ws/v1/realtime?model=…`: checks the upgrade, then runs one session."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from compat.emulator.state import Emulator, Seen
 from compat.emulator.surface import unauthorised
 
 PATH = "/api-ws/v1/realtime"
-REASON = 123  # bytes that a close frame has for it
-AHEAD = 1 << 20  # bytes of messages that may wait for the engine: 24 s of audio; one message more is read
-HEAD = 64  # bytes that a message counts for beside its own
+REASON = 123  # bytes of the reason in a close frame
+AHEAD = 1 << 20  # bytes of messages queued for the engine (24 s of audio), beyond which reading pauses
+HEAD = 64  # bytes added for each message
 MODEL = re.compile(r"qwen3-asr-flash-realtime(-\d{4}-\d{2}-\d{2})?")
 
 
 class _Over(Exception):
-    """The session ends here. `code` None: without a word."""
+    """Ends the session. `code` None: without a close frame."""
 
     def __init__(self, code: int | None = None, reason: str = "") -> None:
         super().__init__(reason)
@@ -74,13 +74,13 @@ async def _serve(emulator: Emulator, socket: WebSocket) -> None:
     emulator.live.sessions.append(record)
     emulator.live.open += 1
     try:
-        await _Conversation(emulator, socket, record, _troubles(fault)).run()
+        await _LiveConnection(emulator, socket, record, _live_faults(fault)).run()
     finally:
         emulator.live.open -= 1
 
 
 async def _denial(emulator: Emulator, socket: WebSocket, model: str, fault: Fault | None) -> Response | None:
-    """How the upgrade is refused, if it is. Raises WebSocketDisconnect."""
+    """The response that refuses the upgrade, or None. Raises WebSocketDisconnect."""
     match fault:
         case Refuse(status, code, message, retry_after):
             refusal = Refusal(status, code, message, retry_after=retry_after)
@@ -105,7 +105,7 @@ def _refused(emulator: Emulator, socket: WebSocket, model: str) -> Refusal | Non
 
 
 async def _hang(socket: WebSocket, seconds: float | None) -> None:
-    """Says nothing for so long, or until the client has gone."""
+    """Waits for so long, or until the client disconnects."""
     try:
         async with asyncio.timeout(seconds):
             while (await socket.receive())["type"] != "websocket.disconnect":
@@ -115,32 +115,32 @@ async def _hang(socket: WebSocket, seconds: float | None) -> None:
     raise WebSocketDisconnect
 
 
-def _troubles(fault: Fault | None) -> tuple[LiveFault, ...]:
+def _live_faults(fault: Fault | None) -> tuple[LiveFault, ...]:
     match fault:
-        case Live(troubles):
-            return troubles
+        case Live(faults):
+            return faults
         case Cut(after):
             return (Sever(after, "bytes"),)
         case _:
             return ()
 
 
-def _weight(message: str | None) -> int:
+def _size(message: str | None) -> int:
     return len(message or "") + HEAD
 
 
-class _Conversation:
+class _LiveConnection:
     def __init__(
-        self, emulator: Emulator, socket: WebSocket, record: LiveRecord, troubles: tuple[LiveFault, ...]
+        self, emulator: Emulator, socket: WebSocket, record: LiveRecord, faults: tuple[LiveFault, ...]
     ) -> None:
         self._socket = socket
         self._record = record
         self._limits: LiveLimits = emulator.limits.live
-        self._faulty = FaultPlayer(troubles)
+        self._fault_player = FaultPlayer(faults)
         self._threaded = emulator.engine.blocking
-        self._coming: asyncio.Queue[str | None] = asyncio.Queue()
-        self._waiting = 0  # bytes of messages in the queue
-        self._heard = asyncio.Event()
+        self._queue: asyncio.Queue[str | None] = asyncio.Queue()
+        self._queued = 0  # bytes of messages in the queue
+        self._drained = asyncio.Event()
         self._session = Session(
             emulator.engine,
             record,
@@ -151,50 +151,50 @@ class _Conversation:
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
-            talking = tasks.create_task(self._talk())
-            reading = tasks.create_task(self._read(talking))
-            talking.add_done_callback(lambda _: reading.cancel())
+            answering = tasks.create_task(self._answer_all())
+            reading = tasks.create_task(self._read(answering))
+            answering.add_done_callback(lambda _: reading.cancel())
 
-    async def _read(self, talking: asyncio.Task[None]) -> None:
-        """Reads ahead, so that nothing more is heard once the client has gone."""
+    async def _read(self, answering: asyncio.Task[None]) -> None:
+        """Reads ahead, so that the session ends as soon as the client disconnects."""
         while (message := await self._socket.receive())["type"] != "websocket.disconnect":
             text: str | None = message.get("text")
-            self._waiting += _weight(text)
-            self._coming.put_nowait(text)
-            while self._waiting > AHEAD:
-                self._heard.clear()
-                await self._heard.wait()
+            self._queued += _size(text)
+            self._queue.put_nowait(text)
+            while self._queued > AHEAD:
+                self._drained.clear()
+                await self._drained.wait()
         if self._record.closed is None:
             self._record.closed = message.get("code", 1006)
-        talking.cancel()
+        answering.cancel()
 
-    async def _talk(self) -> None:
+    async def _answer_all(self) -> None:
         try:
             async with asyncio.timeout(self._limits.session_seconds):
                 await self._send([self._session.opened()])
                 while True:
-                    await self._answer(await self._hear())
+                    await self._answer(await self._next())
         except TimeoutError:
-            await self._close(1001, "the session has lasted long enough")
-        except WebSocketDisconnect as gone:
-            self._record.closed = gone.code
+            await self._close(1001, "The session has reached its maximum duration.")
+        except WebSocketDisconnect as disconnect:
+            self._record.closed = disconnect.code
         except _Over as over:
             if over.code is not None:
                 await self._close(over.code, over.reason)
 
     async def _close(self, code: int, reason: str) -> None:
         self._record.closed = code
-        with contextlib.suppress(WebSocketDisconnect):  # the client was faster
+        with contextlib.suppress(WebSocketDisconnect):  # the client closed first
             await self._socket.close(code, reason.encode()[:REASON].decode(errors="ignore"))
 
-    async def _hear(self) -> str:
+    async def _next(self) -> str:
         try:
             async with asyncio.timeout(self._limits.idle_seconds):
-                text = await self._coming.get()
+                text = await self._queue.get()
         except TimeoutError as exc:
-            raise _Over(1001, "nothing was said for too long") from exc
-        self._waiting -= _weight(text)
-        self._heard.set()
+            raise _Over(1001, "No message was received for too long.") from exc
+        self._queued -= _size(text)
+        self._drained.set()
         if text is None:
             raise _Over(1007, "Invalid payload data")
         return text
@@ -207,19 +207,19 @@ class _Conversation:
             await self._send(events)
         await self._struck()
         if self._limits.audio_seconds is not None and self._record.audio_ms >= self._limits.audio_seconds * 1000:
-            raise _Over(1001, "the session has heard enough")
+            raise _Over(1001, "The session has reached its maximum of audio.")
 
     async def _send_each(self, events: AsyncIterator[ServerEvent]) -> None:
         async for event in events:
             await self._send([event])
 
     async def _send(self, events: Iterable[ServerEvent]) -> None:
-        for event in self._faulty.events(events):
+        for event in self._fault_player.events(events):
             await self._socket.send_text(encoded(event))
             await self._struck()
 
     async def _struck(self) -> None:
-        while (strike := self._faulty.strike(self._record)) is not None:
+        while (strike := self._fault_player.strike(self._record)) is not None:
             await self._strike(strike)
 
     async def _strike(self, strike: Strike) -> None:
@@ -238,7 +238,7 @@ class _Conversation:
             await asyncio.sleep(seconds)
             return
         while True:
-            await self._hear()
+            await self._next()
 
     async def _err(self, erring: Erring) -> None:
         detail = Detail(erring.kind, erring.code, erring.message)

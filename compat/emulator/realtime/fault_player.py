@@ -1,4 +1,4 @@
-"""Plays a session's troubles: changes the run of its events, and says when the socket's own turn has come."""
+"""Applies the injected faults of a live session: changes its events, and returns faults of the socket when due."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from compat.emulator.realtime.messages import Completed, Failed, Finished, Serve
 
 
 class FaultPlayer:
-    def __init__(self, troubles: Iterable[LiveFault]) -> None:
-        self._doubles = [trouble for trouble in troubles if isinstance(trouble, Double)]
-        self._lates = [trouble for trouble in troubles if isinstance(trouble, Late)]
-        self._fails = {trouble.item: trouble for trouble in troubles if isinstance(trouble, Fail)}
-        self._strikes: list[Strike] = [trouble for trouble in troubles if not isinstance(trouble, Double | Late | Fail)]
+    def __init__(self, faults: Iterable[LiveFault]) -> None:
+        self._doubles = [fault for fault in faults if isinstance(fault, Double)]
+        self._lates = [fault for fault in faults if isinstance(fault, Late)]
+        self._fails = {fault.item: fault for fault in faults if isinstance(fault, Fail)}
+        self._strikes: list[Strike] = [fault for fault in faults if not isinstance(fault, Double | Late | Fail)]
         self._items = 0
         self._sent = 0
         self._held: list[tuple[int, ServerEvent]] = []
@@ -29,7 +29,7 @@ class FaultPlayer:
                     yield ready
 
     def strike(self, record: LiveRecord) -> Strike | None:
-        """What is due now. Each strikes once."""
+        """The fault that is due now; each is returned once."""
         counts: dict[Unit, int] = {"frames": record.frames, "bytes": record.bytes, "events": self._sent}
         due = next((strike for strike in self._strikes if counts[strike.unit] >= strike.after), None)
         if due is not None:

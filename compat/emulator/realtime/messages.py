@@ -1,4 +1,4 @@
-"""The wire of `/api-ws/v1/realtime`: what a client may say, and what the service says.
+"""Messages of `/api-ws/v1/realtime`: client events and server events.
 
 Model Studio, Qwen-ASR realtime client events and server events, 2026-09.
 """
@@ -39,7 +39,7 @@ ClientEvent: TypeAlias = SessionUpdate | Append | Commit | Clear | Finish
 
 
 class Heading(msgspec.Struct, frozen=True):
-    """As much of a message as an error about it needs."""
+    """The members of a message that an error event refers to."""
 
     type: str = ""
     event_id: str | None = None
@@ -74,7 +74,7 @@ class Audio(msgspec.Struct, frozen=True):
 
 
 class SessionPatch(msgspec.Struct, frozen=True):
-    """`session` of an update. A field that is left out stays as it was; what is not named here is tolerated."""
+    """`session` of an update. Missing members stay unchanged; unknown members are ignored."""
 
     modalities: list[str] | UnsetType = UNSET
     input_audio_format: str | UnsetType = UNSET
@@ -121,7 +121,7 @@ class ItemCreated(_ServerMessage, frozen=True, tag="conversation.item.created"):
 
 
 class Text(_ServerMessage, frozen=True, tag="conversation.item.input_audio_transcription.text"):
-    """A snapshot: it replaces the one before. The belief is `text` + `stash`."""
+    """A snapshot, which replaces the one before: `text` is final, `stash` may change."""
 
     item_id: str
     text: str
@@ -141,7 +141,7 @@ class Completed(_ServerMessage, frozen=True, tag="conversation.item.input_audio_
 
 
 class Failed(msgspec.Struct, frozen=True, tag_field="type", tag="conversation.item.input_audio_transcription.failed"):
-    """The one event without an id of its own."""
+    """The only event without an `event_id`."""
 
     item_id: str
     error: dict[str, Any]
@@ -161,7 +161,7 @@ class Detail(msgspec.Struct, frozen=True):
 
 
 class Error(_ServerMessage, frozen=True, tag="error"):
-    """`error.event_id` is the client's, where the error is about one of its messages."""
+    """`error.event_id` is that of the client event that caused the error."""
 
     error: Detail
 
@@ -183,7 +183,7 @@ ServerEvent: TypeAlias = (
 
 
 class Refused(Exception):
-    """A message the service will not take; the session goes on."""
+    """A client message with an error; the session continues."""
 
     def __init__(self, message: str, *, param: str | None = None, code: str = "invalid_value") -> None:
         super().__init__(message)
@@ -196,7 +196,7 @@ _DECODER: msgspec.json.Decoder[ClientEvent] = msgspec.json.Decoder(ClientEvent)
 
 
 def decode(raw: str) -> ClientEvent:
-    """Raises Refused for what is no message of a client."""
+    """Raises Refused for an invalid client event."""
     try:
         return _DECODER.decode(raw)
     except msgspec.ValidationError as exc:
@@ -207,7 +207,7 @@ def decode(raw: str) -> ClientEvent:
 
 
 def heading(raw: str) -> Heading:
-    """Never raises: what cannot be read is left out."""
+    """Never raises: unreadable members keep their defaults."""
     try:
         return msgspec.json.decode(raw, type=Heading)
     except msgspec.DecodeError:

@@ -1,7 +1,7 @@
-"""One live session without its socket: a client's message in, the service's events out, in the documented order.
+"""State machine of one live session, without I/O: client messages in, server events out, in the documented order.
 
 VAD: speech_started, text …, speech_stopped, committed, item created, text …, completed.
-Manual: commit, committed, item created, text …, completed. `session.finish` ends the turn that is open, then says
+Manual: commit, committed, item created, text …, completed. `session.finish` ends the open turn and sends
 session.finished. (Model Studio, Qwen-ASR realtime interaction, 2026-09.)
 """
 
@@ -40,11 +40,11 @@ from compat.emulator.realtime.vad import SpeechAudio, SpeechBegan, SpeechEnded, 
 from compat.emulator.sound import BYTES_PER_MS
 
 Events: TypeAlias = Iterator[ServerEvent]
-_PIECE = 100 * BYTES_PER_MS  # what a listener is given at a time
+_PIECE = 100 * BYTES_PER_MS  # passed to a listener at a time
 
 
 class Session:
-    """`record` is kept up to date; `keep_sound`: with the audio itself."""
+    """Updates `record` as it goes; `keep_sound`: also with the audio."""
 
     def __init__(
         self,
@@ -65,13 +65,13 @@ class Session:
         self._previous_item: str | None = None
         self._turn: Turn | None = None
         self._taken = 0  # bytes of 16 kHz PCM
-        self._settle()
+        self._restart()
 
     def opened(self) -> ServerEvent:
         return Created(event_id=self._id("event"), session=sample(self._record.id, self._record.model))
 
     def receive(self, raw: str) -> Events:
-        """An error about a message is an event too, and changes nothing."""
+        """The events that answer a message. A refused message gets an error event and changes nothing."""
         try:
             yield from self._take(decode(raw))
         except Refused as refused:
@@ -104,11 +104,11 @@ class Session:
         if changed != self._configuration:
             yield from self._end_speech()
             self._configuration = changed
-            self._settle()
-        yield Updated(event_id=self._id("event"), session=changed.told(self._record.id, self._record.model))
+            self._restart()
+        yield Updated(event_id=self._id("event"), session=changed.session(self._record.id, self._record.model))
 
-    def _settle(self) -> None:
-        """Starts again under the configuration; a manual turn that was not committed is dropped."""
+    def _restart(self) -> None:
+        """Restarts audio input and turn detection by the configuration; drops an uncommitted turn."""
         configuration = self._configuration
         kind = FORMATS[configuration.input_audio_format]
         self._intake: Intake = intake(kind, configuration.sample_rate)
@@ -123,7 +123,7 @@ class Session:
         pcm = self._intake.feed(audio)
         if self._vad is None:
             self._check_room(len(pcm))
-        self._note(audio, len(pcm))
+        self._record_audio(audio, len(pcm))
         for at in range(0, len(pcm), _PIECE):
             yield from self._hear(pcm[at : at + _PIECE])
 
@@ -132,7 +132,7 @@ class Session:
         if held + more > self._limits.turn_seconds * 1000 * BYTES_PER_MS:
             raise Refused(f"The buffer holds at most {self._limits.turn_seconds:g} seconds.", param="audio")
 
-    def _note(self, audio: bytes, size: int) -> None:
+    def _record_audio(self, audio: bytes, size: int) -> None:
         record = self._record
         self._taken += size
         record.frames += 1
@@ -159,7 +159,7 @@ class Session:
             case SpeechAudio(pcm):
                 if self._turn:
                     self._turn.hear(pcm, partial=True)
-                    yield from self._turn.beliefs()
+                    yield from self._turn.snapshots()
             case SpeechEnded(at_ms):
                 if self._turn:
                     turn, self._turn = self._turn, None
@@ -198,11 +198,11 @@ class Session:
     def _clear(self) -> Events:
         if not self._readings.clear:
             raise Refused("input_audio_buffer.clear is not supported.", param="type")
-        self._settle()
+        self._restart()
         yield Cleared(event_id=self._id("event"))
 
     def _finish(self) -> Events:
-        """What was appended by hand and not committed is dropped."""
+        """Ends detected speech; drops an uncommitted manual turn."""
         self._record.finished = True
         yield from self._end_speech()
         self._turn = None

@@ -1,4 +1,4 @@
-"""One turn of speech: a listener, what it believed so far, and how that is told."""
+"""One turn of live speech: a listener, its partial results, and the events that report them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from compat.emulator.sound import BYTES_PER_MS
 
 
 class Turn:
-    """Beliefs wait until they are asked for: in manual mode they are told after the commit."""
+    """Keeps partial results until `snapshots` is called; in manual mode that is after the commit."""
 
     def __init__(
         self,
@@ -24,40 +24,40 @@ class Turn:
         new_event_id: Callable[[], str],
     ) -> None:
         self.item_id = item_id
-        self.size = 0  # bytes heard
+        self.size = 0  # bytes of PCM received
         self._listener = listener
         self._language = language
         self._readings = readings
         self._new_event_id = new_event_id
         self._waiting: list[Hypothesis] = []
-        self._told: Hypothesis | None = None
+        self._sent: Hypothesis | None = None
         self._final: Hypothesis | None = None
 
     @property
     def silent(self) -> bool:
-        """Whether there was nothing in it; known once it is finished."""
+        """Whether a finished turn has no text."""
         return self._final is not None and not self._final.text
 
     def hear(self, pcm: bytes, *, partial: bool) -> None:
-        """`partial`: the beliefs are asked for while it goes on."""
+        """`partial`: snapshots are sent while the turn continues."""
         self.size += len(pcm)
-        belief = self._listener.feed(pcm, partial=partial)
-        if belief is not None:
-            self._waiting.append(belief)
+        result = self._listener.feed(pcm, partial=partial)
+        if result is not None:
+            self._waiting.append(result)
 
     def finish(self) -> None:
-        """Once is enough."""
+        """Idempotent."""
         if self._final is None:
             self._final = self._listener.finish()
             if self._final.text:
                 self._waiting.append(self._final)
 
-    def beliefs(self) -> Iterator[Text]:
-        """Those that were not told yet and say something new."""
-        for belief in self._waiting:
-            shown = self._shown(belief)
-            if shown != self._told:
-                self._told = shown
+    def snapshots(self) -> Iterator[Text]:
+        """Text events for the partial results that are new."""
+        for partial in self._waiting:
+            shown = self._shown(partial)
+            if shown != self._sent:
+                self._sent = shown
                 yield Text(
                     event_id=self._new_event_id(),
                     item_id=self.item_id,
@@ -68,10 +68,10 @@ class Turn:
         self._waiting.clear()
 
     def ended(self, previous_item: str | None) -> Iterator[ServerEvent]:
-        """From committed to completed, of a turn that is finished."""
+        """The events from committed to completed, for a finished turn."""
         yield Committed(event_id=self._new_event_id(), previous_item_id=previous_item, item_id=self.item_id)
         yield ItemCreated(event_id=self._new_event_id(), previous_item_id=previous_item, item=self._item())
-        yield from self.beliefs()
+        yield from self.snapshots()
         yield Completed(
             event_id=self._new_event_id(),
             item_id=self.item_id,
@@ -90,8 +90,8 @@ class Turn:
             "content": [{"type": "input_audio", "transcript": None}],
         }
 
-    def _shown(self, belief: Hypothesis) -> Hypothesis:
-        whole = " ".join(filter(None, (belief.text, belief.stash)))
+    def _shown(self, partial: Hypothesis) -> Hypothesis:
+        whole = " ".join(filter(None, (partial.text, partial.stash)))
         if self._readings.text_at_end:
             return Hypothesis("", whole)
-        return Hypothesis(whole) if self._readings.revises else belief
+        return Hypothesis(whole) if self._readings.revises else partial

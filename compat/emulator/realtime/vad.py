@@ -1,6 +1,6 @@
-"""When somebody speaks: by loudness alone, which is enough for clean speech and for tones.
+"""Voice activity detection by peak level, which suffices for clean speech and tones.
 
-`threshold` in [-1, 1] is a peak of -48 to -20 dBFS, -31 at the default of 0.2. Time is that of the audio.
+`threshold` in [-1, 1] is a peak of -48 to -20 dBFS, -31 at the default of 0.2. Times are positions in the audio.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import msgspec
 from compat.emulator.sound import BYTES_PER_MS
 
 HOP_MS: Final = 20
-PREFIX_MS: Final = 300  # heard before the first loud sound, so that a soft beginning is not lost
+PREFIX_MS: Final = 300  # kept from before the first loud hop, for a soft beginning
 _HOP: Final = HOP_MS * BYTES_PER_MS
 _ONSET: Final = 2  # loud hops in a row
-_STRIDE: Final = 3  # every third sample tells the peak well enough
+_STRIDE: Final = 3  # samples between two that are measured
 
 
 class SpeechBegan(msgspec.Struct, frozen=True):
@@ -25,13 +25,13 @@ class SpeechBegan(msgspec.Struct, frozen=True):
 
 
 class SpeechAudio(msgspec.Struct, frozen=True):
-    """Sound of the turn that is open."""
+    """Audio of the open turn."""
 
     pcm: bytes
 
 
 class SpeechEnded(msgspec.Struct, frozen=True):
-    """`at_ms` is when the silence had lasted long enough."""
+    """`at_ms`: when the silence reached its configured duration."""
 
     at_ms: int
 
@@ -47,10 +47,10 @@ class Vad:
         self._before: deque[bytes] = deque(maxlen=PREFIX_MS // HOP_MS + _ONSET)
         self._hops = 0
         self._speaking = False
-        self._run = 0  # loud hops before a turn, quiet ones within it
+        self._run = 0  # loud hops before a turn, quiet hops within it
 
     def feed(self, pcm: bytes) -> Iterator[VadChange]:
-        """16 kHz PCM in pieces of any size. What is said of it does not depend on how it was cut."""
+        """16 kHz PCM in pieces of any size; the result does not depend on the sizes."""
         self._held += pcm
         whole = len(self._held) // _HOP * _HOP
         hops, self._held = self._held[:whole], self._held[whole:]
@@ -73,7 +73,7 @@ class Vad:
             yield SpeechAudio(hops[begin:])
 
     def flush(self) -> Iterator[VadChange]:
-        """The end of the audio ends the turn that is open."""
+        """Ends the open turn at the end of the audio."""
         if self._speaking:
             yield SpeechAudio(self._held)
             yield self._stop()

@@ -37,7 +37,7 @@ def told(voices: list[Voice], *, block: int = RATE * 2) -> list[int]:
     """The speaker of each line, one line right after another."""
     sound = b"".join(spoken(voice, seed) for seed, voice in enumerate(voices))
     ear = Voices()
-    for _ in ear.hearing(sound[at : at + block] for at in range(0, len(sound), block)):
+    for _ in ear.listen_to(sound[at : at + block] for at in range(0, len(sound), block)):
         pass
     for begin, end in itertools.pairwise(round(1000 * SECONDS * line) for line in range(len(voices) + 1)):
         ear.line(begin, end)
@@ -72,7 +72,7 @@ def test_a_long_pause_is_not_held_whole() -> None:
     sound = [*[bytes(32_000)] * pause, spoken(BASS, 0), spoken(ALTO, 1)]
     tracemalloc.start()
     try:
-        for _ in ear.hearing(sound):
+        for _ in ear.listen_to(sound):
             pass
         held = tracemalloc.get_traced_memory()[0]
     finally:
@@ -86,7 +86,7 @@ def test_a_long_pause_is_not_held_whole() -> None:
 
 def test_silence_and_lines_out_of_reach_are_the_first_speakers() -> None:
     ear = Voices()
-    for _ in ear.hearing([bytes(100), bytes(64_000)]):
+    for _ in ear.listen_to([bytes(100), bytes(64_000)]):
         pass
     ear.line(0, 500)
     ear.line(90_000, 91_000)

@@ -186,8 +186,8 @@ def test_an_error_leaves_the_socket_open(start: Start) -> None:
 @pytest.mark.parametrize(
     ("limits", "messages", "reason"),
     [
-        (LiveLimits(audio_seconds=0.5), frames(silence(500)), "heard enough"),
-        (LiveLimits(session_seconds=0.1), [], "lasted long enough"),
+        (LiveLimits(audio_seconds=0.5), frames(silence(500)), "maximum of audio"),
+        (LiveLimits(session_seconds=0.1), [], "maximum duration"),
         (LiveLimits(idle_seconds=0.1), [], "for too long"),
     ],
 )
