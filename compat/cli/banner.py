@@ -12,9 +12,10 @@ MODEL = "gpt-transcribe"
 ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where a server that listens everywhere is reached from here
 
 
-def address(host: str, port: int, cert: Path | None) -> str:
-    """The base address for a client on this machine, with the name or IP address `host`."""
-    return f"http{'s' if cert else ''}://{f'[{host}]' if ':' in host else host}:{port}/v1"
+def root(host: str, port: int, *, tls: bool = False) -> str:
+    """Where this machine reaches a server that listens on the name or IP address `host`."""
+    reached = ANY.get(host, host)
+    return f"http{'s' if tls else ''}://{f'[{reached}]' if ':' in reached else reached}:{port}"
 
 
 def banner(base: str, *, everywhere: bool, local: bool, keys: str | None, cert: Path | None, sample: Path) -> str:

@@ -40,6 +40,16 @@ PORT = click.IntRange(0, 65535)
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
+def _unbracketed(_ctx: click.Context, _param: click.Parameter, host: str) -> str:
+    """An IPv6 address as `serve` prints it is one to listen on, too."""
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
+listening = click.option(
+    "--host", default="127.0.0.1", show_default=True, callback=_unbracketed, help="Address to listen on."
+)
+
+
 class Commands(click.Group):
     """Those of callers are imported when they are asked for: a server would start a sixth later with them."""
 
@@ -80,7 +90,7 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@listening
 @click.option("--port", type=PORT, default=8000, show_default=True, help="Port to listen on; 0 takes a free one.")
 @click.option("--insecure", is_flag=True, help="Listen beyond this machine without asking callers for a key.")
 @click.option(
@@ -193,7 +203,7 @@ class _Announcing(_Stopping, Server):
         host = banner.ANY.get(self._host, self._host)
         if self._cert and self.config.ssl:
             host = banner.certified([host, "localhost", socket.gethostname()], self.config.ssl, self._cert) or host
-        base = banner.address(host, self._port, self._cert)
+        base = f"{banner.root(host, self._port, tls=self._cert is not None)}/v1"
         sample, everywhere = _sample_or(Path("speech.wav")), self._host in banner.ANY
         told = banner.banner(
             base, everywhere=everywhere, local=self._local, keys=self._keys, cert=self._cert, sample=sample
@@ -232,7 +242,7 @@ def _keys(settings: Settings) -> str | None:
 
 
 @main.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@listening
 @click.option("--port", type=PORT, default=8001, show_default=True, help="Port to listen on; 0 takes a free one.")
 @emulator_options
 def emulator(host: str, port: int, **given: Any) -> None:  # noqa: ANN401 - those of emulator_options
@@ -242,12 +252,13 @@ def emulator(host: str, port: int, **given: Any) -> None:  # noqa: ANN401 - thos
     if given["engine"] != "scripted":
         with _refusing():
             extras.need("local", f"--engine {given['engine']}")
+    from compat.cli import banner
     from compat.emulator.command import app
 
     made = app(host=host, **given)
     listener = _listener(host, port)
     taken = "the keys given are taken" if given["keys"] else "any key will do"
-    click.echo(f"DashScope emulator at http://{host}:{listener.getsockname()[1]}, {taken}.")
+    click.echo(f"DashScope emulator at {banner.root(host, listener.getsockname()[1])}, {taken}.")
     _Stopping(config(made)).until_signal(listener)
 
 

@@ -51,7 +51,7 @@ SERVERS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
         ("--host", "::", "--tls-cert", "a folder/cert.pem", "--tls-key", "a folder/key.pem"),
         {"COMPAT_API_KEYS_FILE": "keys"},
     ),
-    "IPv6": (("--host", "::1"), {}),
+    "IPv6": (("--host", "[::1]"), {}),
 }
 
 

@@ -78,9 +78,12 @@ def test_without_a_key_everything_runs_on_this_machine(tmp_path: Path) -> None:
     assert list(VOCABULARY[:8]) == answer.json()["text"].lower().strip(".").split()
 
 
-def test_the_emulator_runs_alone() -> None:
-    with started("emulator", "--port", "0", "--engine", "tones") as (_, said):
-        root = re.search(r"http://127\.0\.0\.1:\d+", said[0])
+@pytest.mark.parametrize(
+    ("host", "reached"), [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::1", "[::1]"), ("[::1]", "[::1]")]
+)
+def test_the_emulator_runs_alone_and_says_where(host: str, reached: str) -> None:
+    with started("emulator", "--port", "0", "--engine", "tones", "--host", host) as (_, said):
+        root = re.search(rf"http://{re.escape(reached)}:\d+", said[0])
         assert root is not None
         answer = httpx2.get(f"{root[0]}/emulator/counts")
 
