@@ -1,0 +1,100 @@
+"""Bounds of live sessions: frame size, buffered sound, and clients that do not read."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import socket
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from compat.config.settings import Settings
+from compat.endpoints.auth import Gate
+from compat.endpoints.live_session import Bounds
+from compat.endpoints.realtime import Realtime
+from compat.observability.metrics import Metrics
+from compat.server.run import LARGEST_FRAME
+from compat.upstream.sockets import Sockets
+from tests.endpoints.live import MANUAL, SPEECH, Caller, calling, live_house
+from tests.house import House
+from tests.server.test_websocket import WHOLE as HANDSHAKE
+from tests.servers import serve
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[House]:
+    with live_house("hello there") as opened:
+        yield opened
+
+
+async def test_an_append_may_carry_15_mib(home: House) -> None:
+    async with calling(home) as caller:
+        await caller.say("input_audio_buffer.append", audio=base64.b64encode(bytes(15 << 20)).decode())
+        await caller.say("input_audio_buffer.clear")
+        assert "input_audio_buffer.cleared" == (await caller.until(".cleared"))[-1]["type"]
+
+
+def test_a_frame_over_the_bound_closes_with_1009(home: House) -> None:
+    """As soon as it says how long it is."""
+    with socket.create_connection(("127.0.0.1", urlsplit(home.base_url).port or 0), timeout=20) as caller:
+        caller.sendall(b"\r\n".join([b"GET /v1/realtime HTTP/1.1", *HANDSHAKE, b"", b""]))
+        assert caller.recv(65536).startswith(b"HTTP/1.1 101 ")
+        caller.sendall(b"\x81\xff" + (LARGEST_FRAME + 1).to_bytes(8))
+        told = b"".join(iter(lambda: caller.recv(65536), b""))
+
+    close = told.rpartition(b"\x88")[2]
+    assert 1009 == int.from_bytes(close[1:3])
+
+
+async def test_a_caller_who_does_not_read_is_closed_with_1008() -> None:
+    with bounded(Bounds(unread=0.2, backlog=64 << 10, goodbye=10)) as address:
+        # A queue of one frame: what is not read here stays in the kernel's buffers, and soon with the server.
+        async with connect(address, max_queue=1, proxy=None, ping_interval=None) as socket:
+            await flood(socket.send)
+            _, close = await Caller(socket).goodbye()
+
+    assert (1008, True) == (close.code, "read" in close.reason)
+
+
+async def test_the_sound_of_one_session_is_bounded() -> None:
+    """In a turn that is never committed."""
+    with bounded(Bounds(sound=len(SPEECH))) as address:
+        async with connect(address, proxy=None) as socket:
+            await socket.send(json.dumps({"type": "session.update", "session": MANUAL}))
+            audio = base64.b64encode(SPEECH).decode()
+            for _ in range(3):
+                await socket.send(json.dumps({"type": "input_audio_buffer.append", "audio": audio}))
+            _, close = await Caller(socket).goodbye()
+
+    assert (1013, True) == (close.code, "sound" in close.reason)
+
+
+@contextlib.contextmanager
+def bounded(bounds: Bounds) -> Iterator[str]:
+    """The address of live sessions with these."""
+    with live_house("hello there") as home:
+        settings = Settings(base_url=home.service, dashscope_api_key="k")
+        service = Sockets(settings.live_root, connect_timeout=5)
+        realtime = Realtime(settings, Gate(settings), service, b"s", Metrics(region="custom", prices={}), bounds)
+        with serve(Starlette(routes=[WebSocketRoute("/v1/realtime", realtime.live)])) as root:
+            yield root.replace("http", "ws", 1) + "/v1/realtime"
+
+
+async def flood(send: Any) -> None:  # noqa: ANN401 - a socket's send
+    """Questions whose answers are as long as they are, until nobody takes them any more."""
+    question = json.dumps({"type": "conversation.item.retrieve", "item_id": "x" * 200_000})
+    try:
+        async with asyncio.timeout(20):
+            for _ in range(500):
+                await send(question)
+    except (TimeoutError, ConnectionClosed):
+        return
