@@ -1,4 +1,4 @@
-"""One id, one time and one log line for every request."""
+"""Request ids, processing times and the access log."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from compat.observability.tracing import Traces
 
 log = logging.getLogger("compat.access")
-LONGEST = 256  # characters of a path in the log
+LONGEST = 256  # characters of a logged path
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 def request_id_of(headers: Headers) -> str:
-    """The caller's own id when it is a plain one, else a new one."""
-    given = headers.get("x-request-id", "")
-    return given if _PLAIN_ID.fullmatch(given) else f"req_{uuid.uuid4().hex}"
+    """Return the client's `x-request-id` if it has at most 128 plain characters, else a new id."""
+    sent = headers.get("x-request-id", "")
+    return sent if _PLAIN_ID.fullmatch(sent) else f"req_{uuid.uuid4().hex}"
 
 
 def client_of(scope: Scope) -> str:
-    """The caller's address, which behind a trusted proxy is what the proxy says."""
+    """Return the client's address. Behind a trusted proxy it is the one that the proxy reports."""
     return scope["client"][0] if scope.get("client") else ""
 
 
 class AccessLogMiddleware:
-    """Gives every answer `x-request-id` (the caller's, when it is a plain one) and `openai-processing-ms`."""
+    """Add `x-request-id` and `openai-processing-ms` to every response, and log and count every request."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, traces: Traces | None = None) -> None:
         self._app = app
@@ -57,18 +57,18 @@ class AccessLogMiddleware:
         return self._traces.request(route(scope["path"]), Headers(scope=scope).get("traceparent"), entry)
 
     async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A live session, which has a log line of its own unless it is refused."""
+        """Serve a WebSocket handshake. Live sessions write their own log entry, so only a refusal is counted here."""
         entry = RequestEntry(method="GET")
         scope.setdefault("state", {})["entry"] = entry
 
-        async def noted(message: Message) -> None:
+        async def observed_send(message: Message) -> None:
             if message["type"] == "websocket.http.response.start":
                 entry.status = message["status"]
                 self._metrics.refusal(message["status"], entry.error or "")
             await send(message)
 
         with self._traced(scope, entry):
-            await self._app(scope, receive, noted)
+            await self._app(scope, receive, observed_send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
@@ -77,7 +77,7 @@ class AccessLogMiddleware:
         entry = RequestEntry(request_id=request_id, client=client, method=scope["method"], path=path)
         scope.setdefault("state", {})["entry"] = entry
 
-        async def noted(message: Message) -> None:
+        async def observed_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 entry.status = message["status"]
                 headers = MutableHeaders(scope=message)
@@ -87,7 +87,7 @@ class AccessLogMiddleware:
 
         try:
             with self._traced(scope, entry):
-                await self._app(scope, receive, noted)
+                await self._app(scope, receive, observed_send)
         finally:
             entry.ms = round((time.perf_counter() - started) * 1000, 1)
             self._metrics.request(entry)

@@ -1,7 +1,8 @@
-"""Admission: beyond a bound, and while the server stops, new work is refused at once.
+"""Admission control: bounds on concurrent requests and sessions.
 
-Health checks, metrics and work in progress continue, live sessions included. The caller is known before it is admitted,
-so its own share is used up before the whole.
+New work beyond a bound, or during shutdown, is refused at once. Health checks, metrics and work in progress continue,
+including live sessions. Callers are identified before they are admitted, so a caller exhausts its own share before
+the server's capacity.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ from compat.upstream.shares import Party, Shares, overloaded
 
 
 class Admission:
-    """`requests` and `sessions` that may be under way at a time."""
+    """Count `requests` and `sessions` in progress against their bounds."""
 
     def __init__(self, *, requests: int, sessions: int) -> None:
         self.requests = Shares(requests)
         self.sessions = Shares(sessions)
         self.leaving = False
         self.retiring = False
-        """Work is still taken, but clients should look elsewhere."""
+        """The server is about to stop: it still accepts work, but is no longer ready."""
 
     def enter(self, connection: HTTPConnection, party: Party) -> None:
-        """Counts a request or a session as this party's for as long as it is served. Raises ServiceUnavailable."""
+        """Count a request or a session against `party` until it has been served. Raise ServiceUnavailable."""
         if self.leaving and connection.scope.get("method") == "POST":
             raise _shutting_down()
         live = connection.scope["type"] == "websocket"
@@ -40,8 +41,10 @@ class Admission:
 
 
 class AdmissionMiddleware:
-    """Middleware that releases a caller's place when its request has ended, and answers where the server's end cuts it
-    off: after a second Ctrl-C, or after the time that a request is given to finish."""
+    """Release a caller's share when its request has ended, and respond with 503 to a request that shutdown cancels.
+
+    Shutdown cancels requests after a second Ctrl-C, or when their grace period is over.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -57,7 +60,7 @@ class AdmissionMiddleware:
                 error = _shutting_down()
                 try:
                     await JSONResponse(error.body(), error.status, error.headers())(scope, receive, send)
-                except RuntimeError as begun:  # the answer has: it breaks off
+                except RuntimeError as begun:  # the response has started and can only be cut off
                     raise asyncio.CancelledError from begun
 
 

@@ -1,4 +1,4 @@
-"""Who is calling, what they may do, and with which DashScope key their work is done."""
+"""Authentication: the caller of a request, its scopes, and the DashScope key for its work."""
 
 from __future__ import annotations
 
@@ -21,41 +21,48 @@ from compat.upstream.budget import Budget
 from compat.upstream.shares import ON_BEHALF, Party
 
 log = logging.getLogger("compat.keys")
-PROVEN = 10_000  # callers' own keys that are remembered
+PROVEN = 10_000  # callers' own DashScope keys that are remembered as accepted
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """`key` is DashScope's: the server's own, or the caller's when keys are passed on. `tenant` tells those who call
-    apart without telling their keys; `entry` is what the operator wrote of this one, under a name that may be told."""
+    """An authenticated caller.
+
+    `key` is the DashScope key: the server's, or the caller's own if keys are passed on. `tenant` is a hash that
+    identifies the caller without its key. `entry` is the caller's entry in the key file or in COMPAT_API_KEYS; its
+    name may be logged.
+    """
 
     key: str
     tenant: str
     entry: KeyEntry | None = None
     issuer: bool = False
-    """Whether it came with a client secret that this caller's key has issued."""
+    """Whether the session was opened with a client secret that this caller issued."""
 
     @property
     def name(self) -> str:
         return self.entry.name if self.entry else "anyone"
 
     def check(self, scope: Scope) -> None:
-        """Raises Forbidden."""
+        """Raise Forbidden if the key lacks `scope`."""
         if self.entry and scope not in self.entry.scopes:
-            raise Forbidden(f"This key is not for {scope}: its scopes are {', '.join(sorted(self.entry.scopes))}.")
+            raise Forbidden(f"This key lacks the scope {scope}: its scopes are {', '.join(sorted(self.entry.scopes))}.")
 
 
 class Gate:
-    """Lets callers in. A file of keys is read again as soon as it has changed; one that cannot be read or used leaves
-    the keys as they were."""
+    """Authenticate callers and admit them.
 
-    def __init__(self, settings: Settings, budget: Budget | None = None, door: Admission | None = None) -> None:
-        """Raises SettingsError, also when the file cannot be used from the start."""
+    A changed key file is read again at the next request. If it is unreadable or invalid, the previous keys stay valid.
+    """
+
+    def __init__(self, settings: Settings, budget: Budget | None = None, admission: Admission | None = None) -> None:
+        """Raise SettingsError for settings that exclude each other and for an unusable key file."""
         if settings.pass_key and settings.fallback_api_key:
             raise SettingsError(
-                "COMPAT_PASS_KEY and DASHSCOPE_FALLBACK_API_KEY exclude each other: callers would use it."
+                "COMPAT_PASS_KEY and DASHSCOPE_FALLBACK_API_KEY exclude each other: every caller could use the "
+                "fallback key."
             )
         self._budget = budget
-        self._door = door
+        self._admission = admission
         self._pass = settings.pass_key
         self._proven: dict[str, None] = {}
         self._service_key = settings.dashscope_api_key or ""
@@ -67,33 +74,37 @@ class Gate:
             try:
                 self._read(self._path)
             except (OSError, ValueError) as exc:
-                raise SettingsError(f"COMPAT_API_KEYS_FILE cannot be used: {_told(exc)}") from exc
+                raise SettingsError(f"COMPAT_API_KEYS_FILE cannot be used: {_problem(exc)}") from exc
 
     @property
     def keyed(self) -> bool:
-        """Whether callers need a key that the operator gave them."""
+        """Whether callers need one of the server's own keys."""
         return bool(self._plain) or self._path is not None
 
     def caller(self, request: HTTPConnection, scope: Scope = "rest") -> Caller:
-        """Raises NotAuthenticated or Forbidden. With neither keys nor pass-through everybody may call (`serve` then
-        binds loopback)."""
+        """Return the caller of a request. Raise NotAuthenticated or Forbidden.
+
+        With neither keys nor COMPAT_PASS_KEY every caller is accepted; `serve` then binds loopback.
+        """
         authorization = request.headers.getlist("authorization")
         token = credentials.shown(authorization, request.headers.get("api-key", ""))
         if self.is_secret(token):
-            raise NotAuthenticated("A client secret opens realtime sessions and nothing else.")
+            raise NotAuthenticated("A client secret can only open realtime sessions.")
         try:
-            found = self.known(token, scope)
+            caller = self.known(token, scope)
         except NotAuthenticated as exc:
             raise NotAuthenticated(credentials.trouble(authorization) or exc.message) from exc
-        request.state.entry.caller = found.name
-        return found
+        request.state.entry.caller = caller.name
+        return caller
 
     def enter(self, connection: HTTPConnection, who: Caller) -> None:
-        """Count a connection as its caller's until it has been served, and set the caller on whose behalf the work is
-        done. Raises ServiceUnavailable."""
+        """Count a connection against its caller until it has been served, and set `ON_BEHALF` for its work.
+
+        Raise ServiceUnavailable.
+        """
         party = self._party(connection, who)
-        if self._door:
-            self._door.enter(connection, party)
+        if self._admission:
+            self._admission.enter(connection, party)
             if not party.known:
                 connection.state.stay.callback(self._left, connection, who)
         ON_BEHALF.set(party)
@@ -110,14 +121,17 @@ class Gate:
             del self._proven[next(iter(self._proven))]
 
     async def admit(self, connection: HTTPConnection, who: Caller) -> None:
-        """The same for work, which counts against the caller's rate. Raises BudgetSpent too."""
+        """Do as `enter`, and charge the caller's rate limit. Raise ServiceUnavailable or BudgetSpent."""
         self.enter(connection, who)
         if self._budget and who.entry:
             await self._budget.charge(who.name, who.entry.rate)
 
     def _party(self, connection: HTTPConnection, who: Caller) -> Party:
-        """Callers are distinguished by key, and without keys by address, since any key is accepted then. Loopback
-        is one party without a share limit, because a proxy may forward everybody from there."""
+        """Return the party that a connection counts against.
+
+        Callers are distinguished by key, and without keys by address, since any key is accepted then. Loopback is one
+        party without a share limit, because a proxy may forward everybody from there.
+        """
         if who.entry:
             return Party(who.entry.name, who.entry.concurrency, alone=len(self._keyring.callers) < 2)
         if self._pass:
@@ -126,38 +140,40 @@ class Gate:
         return Party(address, alone=False) if address else Party()
 
     def is_secret(self, token: str) -> bool:
-        """Whether it is a client secret rather than a key."""
+        """Return whether `token` is a client secret rather than a key."""
         return token.startswith(secrets.PREFIX) and self._current().find(token) is None
 
     def known(self, token: str, scope: Scope) -> Caller:
-        """The same for a key that came another way, as in a WebSocket's subprotocol."""
+        """Return the caller of a key, wherever the request carries it. Raise NotAuthenticated or Forbidden."""
         if not self.keyed:
             if self._pass and not (token and credentials.usable(token)):
                 raise NotAuthenticated(_reason(token))
             if self._pass and scope == "admin":
-                raise Forbidden("Nobody is known here as an operator: COMPAT_API_KEYS_FILE names them.")
+                raise Forbidden("No key has the scope admin: COMPAT_API_KEYS_FILE sets scopes.")
             return Caller(key=token if self._pass else self._service_key, tenant=_tenant(token))
         entry = self._current().find(token)
         if entry is None:
             raise NotAuthenticated(_reason(token))
-        # A caller of the file keeps its jobs when its key is changed.
+        # A caller in the key file keeps its jobs when its key changes.
         tenant = _tenant(f"{entry.name} by name") if entry not in self._plain else _tenant(token)
-        found = Caller(key=self._service_key, tenant=tenant, entry=entry)
-        found.check(scope)
-        return found
+        caller = Caller(key=self._service_key, tenant=tenant, entry=entry)
+        caller.check(scope)
+        return caller
 
     def issuer(self, name: str) -> Caller:
-        """The caller that a live session opened with a client secret counts for: the one of this name, as long as it
-        has a key that may open one. Raises NotAuthenticated."""
+        """Return the caller that issued a client secret; sessions opened with the secret count against it.
+
+        Raise NotAuthenticated if no key of this name may open sessions any more.
+        """
         if not self.keyed:
             return Caller(key=self._service_key, tenant=_tenant(""))
         entry = self._current().named(name, "realtime")
         if entry is None:
-            raise NotAuthenticated("The key that this client secret was made with is not good any more.")
+            raise NotAuthenticated("The key that issued this client secret is no longer valid.")
         return Caller(key=self._service_key, tenant=_tenant(f"{entry.name} by name"), entry=entry, issuer=True)
 
     def holds(self, who: Caller, scope: Scope) -> bool:
-        """Whether this caller's key, or for an issuer any of its keys, still exists and is for `scope`."""
+        """Return whether the caller's key still exists and has `scope`; for an issuer, whether any of its keys has."""
         if who.entry is None:
             return True
         keyring = self._current()
@@ -170,7 +186,10 @@ class Gate:
                     self._read(self._path)
                     log.info("keys read", extra={"fields": {"keys": len(self._keyring)}})
             except (OSError, ValueError) as exc:
-                log.warning("the keys stay as they were", extra={"fields": {"reason": _told(exc)}})
+                log.warning(
+                    "the key file is unusable, the previous keys stay valid",
+                    extra={"fields": {"reason": _problem(exc)}},
+                )
         return self._keyring
 
     def _read(self, path: Path) -> None:
@@ -182,18 +201,18 @@ class Gate:
 
 
 def _network(connection: HTTPConnection) -> str:
-    """A caller's address, or its /64 for IPv6; empty on this machine."""
+    """Return the client's address, or its /64 network for IPv6; an empty string for loopback."""
     address = networks.address(connection.client.host) if connection.client else None
     return "" if address is None or address.is_loopback else networks.household(address)
 
 
 def _state(path: Path) -> tuple[int, int, int]:
-    found = os.stat(path)  # noqa: PTH116 - a microsecond of each request
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    stat = os.stat(path)  # noqa: PTH116 - Path.stat costs each request another microsecond
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
-def _told(exc: OSError | ValueError) -> str:
-    """Nothing of what stands in the file."""
+def _problem(exc: OSError | ValueError) -> str:
+    """Return a description that contains no text of the file."""
     match exc:
         case KeysError():
             return str(exc)

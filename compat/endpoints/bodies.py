@@ -1,4 +1,4 @@
-"""Bodies other than multipart forms: the same fields as JSON or as a web form, with a `url` instead of the file."""
+"""JSON and URL-encoded request bodies: the fields of the multipart form, with a `url` instead of a file."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ from compat.openai_api import halves
 
 LARGEST = 4 << 20  # bytes
 MOST = 1 << 14
-"""Values in JSON or in a web form: each takes some microseconds to read, in which nobody else is served."""
+"""Most values in a JSON or URL-encoded body: parsing each blocks the event loop for some microseconds."""
 MOST_ESCAPES = 1 << 18
-"""`%41` in a web form, as the + and / of base64 are sent; where it has plain letters beyond ASCII as well, `MOST`."""
+"""Most percent escapes in a URL-encoded body (base64 needs them for + and /). A body that also has unescaped non-ASCII
+characters is limited to `MOST` escapes, because Python decodes it more slowly."""
 
 
 def check_encoding(request: Request) -> None:
-    """Raises EncodedBody for a compressed body."""
+    """Raise EncodedBody for a compressed body."""
     encoding = request.headers.get("content-encoding", "").strip()
     if encoding.lower() not in ("", "identity"):
-        raise EncodedBody(f"The body is encoded (Content-Encoding: {encoding[:40]}); send it as it is.")
+        raise EncodedBody(f"The body is compressed (Content-Encoding: {encoding[:40]}): send it uncompressed.")
 
 
 class Texts:
-    """Feed it the body, then call `end`; `fields` in order."""
+    """A parser for JSON and URL-encoded bodies. Call `feed` with the chunks, then `end`; `fields` keep their order."""
 
     MISSING = (
-        "This body has no audio: send multipart/form-data with the fields file and model, or name the audio's address "
-        "in url."
+        "This body has no audio: send multipart/form-data with the fields file and model, or the audio's "
+        "address in url."
     )
 
     def __init__(self, kind: bytes) -> None:
@@ -44,18 +45,18 @@ class Texts:
 
     @property
     def text(self) -> int:
-        """Bytes so far."""
+        """Bytes received so far."""
         return len(self._body)
 
     def feed(self, data: bytes) -> None:
-        """Raises BadRequest."""
+        """Add a chunk of the body. Raise BadRequest if the body is too long."""
         self._body += data
         if len(self._body) > LARGEST:
             raise BadRequest("The body is too long for fields without a file: send multipart/form-data.", param="file")
 
     def end(self) -> None:
-        """Raises BadRequest."""
-        kind, body = "a JSON object" if self._json else "a web form", self._body.removeprefix(codecs.BOM_UTF8)
+        """Parse the body into `fields`. Raise BadRequest."""
+        kind, body = "a JSON object" if self._json else "a URL-encoded form", self._body.removeprefix(codecs.BOM_UTF8)
         if _crowded(body, b",[{") if self._json else _crowded(body, b"&") or _escaped(body):
             self._check_form()
             raise BadRequest(
@@ -66,15 +67,13 @@ class Texts:
         except (msgspec.MsgspecError, RecursionError, ValueError) as exc:
             self._check_form()
             raise BadRequest(
-                f"Content-Type says that the body is {kind}, and it is none: send multipart/form-data."
+                f"The body is not {kind}, although Content-Type says so: send multipart/form-data."
             ) from exc
         self._check_form()
 
     def _check_form(self) -> None:
         if self._body.startswith(b"--"):
-            raise BadRequest(
-                "The body is multipart/form-data, and Content-Type says otherwise: leave it to the client."
-            )
+            raise BadRequest("The body is multipart/form-data, but Content-Type is not: let the client library set it.")
 
 
 def _crowded(body: bytes | bytearray, separators: bytes) -> bool:
@@ -86,7 +85,7 @@ def _escaped(body: bytes | bytearray) -> bool:
 
 
 def _members(body: bytes | bytearray) -> list[tuple[str, str]]:
-    """A JSON object's members as a form's fields: an array of strings is a repeated field."""
+    """Return a JSON object's members as form fields. An array of strings becomes a repeated field."""
     try:
         members = msgspec.json.decode(body, type=dict[str, Any])
     except msgspec.DecodeError:

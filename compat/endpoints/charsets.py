@@ -1,7 +1,7 @@
-"""The charsets that a form's text may be in, by the names of IANA's registry and of browsers.
+"""Charsets of text fields, by their names in the IANA registry and in browsers.
 
-A fixed list, because Python's own has codecs that are no charsets: some take quadratic time, some fail with anything,
-and some give lone surrogates, which no answer can carry. Each of these is linear.
+The list is fixed, because some of Python's codecs are not charsets: some take quadratic time, some raise arbitrary
+exceptions, and some produce lone surrogates, which cannot be encoded in a response. All codecs listed here are linear.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _NAMES = {
 
 
 def decode(octets: bytes, charset: str) -> str:
-    """Raises ValueError for another charset, and for octets that are not text in it."""
+    """Return `octets` as text. Raise ValueError for an unknown charset and for octets that it cannot decode."""
     codec = _NAMES.get(_key(charset))
     if codec is None:
         raise ValueError(charset)

@@ -1,4 +1,4 @@
-"""POST /v1/realtime/client_secrets and /v1/realtime/transcription_sessions: keys for those who must not hold a key."""
+"""POST /v1/realtime/client_secrets and /v1/realtime/transcription_sessions: short-lived keys for browsers and apps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from compat.openai_api.realtime.patch import Patch
 from compat.openai_api.realtime.session import Session, apply
 from compat.openai_api.realtime.views import Applied, view
 
-LARGEST = 256 << 10  # bytes of a request
+LARGEST = 256 << 10  # bytes of a request body
 DEFAULT_MODEL = "qwen3-asr-flash-realtime"
 
 
@@ -35,7 +35,7 @@ class ClientSecretEndpoints:
         self._engine = engine
 
     async def client_secret(self, request: Request) -> Response:
-        """GA: {"value", "expires_at", "session"}."""
+        """Return the GA response: {"value", "expires_at", "session"}. Raise CompatError."""
         issuer = self._issuer(request)
         asked = secrets.request(body := await _body(request), secrets.ClientSecretRequest)
         patch = (asked.session or Patch()).noting(secrets.request(body, dict[str, Any]).get("session"))
@@ -44,19 +44,19 @@ class ClientSecretEndpoints:
         return JSONResponse({"value": value, "expires_at": expires_at, "session": session})
 
     async def transcription_session(self, request: Request) -> Response:
-        """Beta: the session, with `client_secret` in it."""
+        """Return the beta response: the session, including `client_secret`. Raise CompatError."""
         issuer = self._issuer(request)
         asked = secrets.request(body := await _body(request), secrets.TranscriptionSessionRequest)
         patch = msgspec.structs.replace(asked.noting(secrets.request(body, dict[str, Any])), type="transcription")
         try:
             value, expires_at, session = self._issued(patch, asked.seconds, "beta", issuer)
-        except CompatError as error:  # here the body is the session
+        except CompatError as error:  # the beta body is the session itself, so `param` has no prefix
             param = (error.param or "").removeprefix("session").removeprefix(".") or None
             raise type(error)(error.message, param=param, code=error.code) from error
         return JSONResponse({**session, "client_secret": {"value": value, "expires_at": expires_at}})
 
     def _issuer(self, request: Request) -> str:
-        """The name of who asks. Raises CompatError."""
+        """Return the name of the caller. Raise CompatError."""
         who = self._gate.caller(request, "realtime")
         self._gate.enter(request, who)
         if self._settings.pass_key and not self._gate.keyed:
@@ -67,7 +67,7 @@ class ClientSecretEndpoints:
         return who.name
 
     def _issued(self, patch: Patch, seconds: int, dialect: Dialect, issuer: str) -> tuple[str, int, dict[str, object]]:
-        """The key, its end, and the session as a caller of this dialect would see it. Raises CompatError."""
+        """Return the secret, its expiry (Unix seconds), and the session in this dialect. Raise CompatError."""
         expires_at = int(time.time()) + seconds
         nonce = os.urandom(12)
         session = apply(Session(native=self._resolve(DEFAULT_MODEL), engine=self._engine), patch, self._resolve)
@@ -80,9 +80,9 @@ class ClientSecretEndpoints:
             ignored=tuple(sorted(session.ignored)),
             engine=session.engine or UNSET,
         )
-        seen = view(session, Opening(dialect=dialect), f"sess_{nonce.hex()}", expires_at, applied)
+        shown = view(session, Opening(dialect=dialect), f"sess_{nonce.hex()}", expires_at, applied)
         value = secrets.issue(patch, secret=self._secret, expires_at=expires_at, nonce=nonce, issuer=issuer)
-        return value, expires_at, msgspec.to_builtins(seen)
+        return value, expires_at, msgspec.to_builtins(shown)
 
     def _resolve(self, name: str) -> str:
         return models.live(name, region=self._settings.short_region, aliases=self._settings.aliases)
@@ -94,5 +94,5 @@ async def _body(request: Request) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > LARGEST:
-            raise TooLarge(f"A session's configuration takes at most {LARGEST} bytes.", param="session")
+            raise TooLarge(f"The body is larger than {LARGEST} bytes.", param="session")
     return bytes(body)

@@ -1,4 +1,4 @@
-"""Work that ends when its caller has gone."""
+"""Cancel work when the client disconnects."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ T = TypeVar("T")
 
 
 async def while_connected(receive: Receive, work: Awaitable[T]) -> T:
-    """What `work` returns or raises; it is cancelled, and ClientDisconnect raised, when the caller hangs up first.
+    """Return or raise what `work` does. If the client disconnects first, cancel `work` and raise ClientDisconnect.
 
-    The request's body has to have been read.
+    Read the request's body before you call this.
     """
-    # As asyncio.timeout does it: the work stays in its caller's task, for a task of its own would cost each request.
+    # Like asyncio.timeout, this runs the work in the current task: another task would cost each request time.
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - this is a coroutine
     cancels, gone = task.cancelling(), False
 
-    async def hear() -> None:
+    async def watch() -> None:
         nonlocal gone
         while (await receive())["type"] != "http.disconnect":
             pass
         gone = True
         task.cancel()
 
-    hearing = asyncio.ensure_future(hear())
+    watching = asyncio.ensure_future(watch())
     try:
         return await work
     except asyncio.CancelledError:
@@ -37,4 +37,4 @@ async def while_connected(receive: Receive, work: Awaitable[T]) -> T:
             raise ClientDisconnect from None
         raise
     finally:
-        hearing.cancel()
+        watching.cancel()

@@ -1,4 +1,4 @@
-"""GET /files/{token}: audio of jobs under way, for the service to fetch from this server's public address."""
+"""GET /files/{token}: audio of running jobs, which the service downloads from this server's public URL."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class Files:
         self._links = links
 
     async def get(self, request: Request) -> Response:
-        """The file with Content-Length, or the Range of it that is asked for."""
-        request.state.entry.path = "/files/…"  # an address of audio does not belong in a log
+        """Return the file, or the requested range of it. Raise NotFound."""
+        request.state.entry.path = "/files/…"  # audio addresses must not be logged
         media = self._links.find(request.path_params["token"])
         if media is None or not media.path.exists():
-            raise NotFound("There is no such file, or its job has ended.")
+            raise NotFound("No such file, or its job has ended.")
         return FileResponse(media.path, media_type=media.mime, headers={"cache-control": "private, no-store"})

@@ -1,4 +1,4 @@
-"""GET /healthz: this process answers. GET /readyz: it can work. GET /metrics: what it did."""
+"""GET /healthz: liveness. GET /readyz: readiness, including DashScope. GET /metrics: Prometheus metrics."""
 
 from __future__ import annotations
 
@@ -16,46 +16,46 @@ from compat.errors import CompatError, NotAuthenticated, ServiceFailed, ServiceT
 from compat.observability.metrics import CONTENT_TYPE, Metrics
 from compat.upstream.http import Service
 
-FRESH = 10.0  # seconds for which an answer about the service is believed
-PATIENCE = 5.0  # seconds for one
+FRESH = 10.0  # seconds for which the result of a check is reused
+PATIENCE = 5.0  # seconds, the timeout of a check
 NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
 async def healthz(_: Request) -> Response:
-    """It says nothing of DashScope."""
+    """Return 200. The state of DashScope does not matter."""
     return JSONResponse({"status": "ok"})
 
 
 class Readiness:
     def __init__(
-        self, door: Admission, *accounts: tuple[Service, str], engine_trouble: Callable[[], str] = lambda: ""
+        self, admission: Admission, *accounts: tuple[Service, str], engine_trouble: Callable[[], str] = lambda: ""
     ) -> None:
-        """Accounts of which one is enough, with DashScope's keys; without a key the service is only asked whether it
-        is there. `engine_trouble`: why the local engine cannot work, or nothing."""
-        self._door = door
+        """`accounts` are services with their DashScope keys, one of which has to work. Without a key, the check only
+        tests that the service can be reached. `engine_trouble` returns why the local engine cannot work, or ""."""
+        self._admission = admission
         self._engine_trouble = engine_trouble
         self._accounts = accounts
-        self._asked = float("-inf")
+        self._checked_at = float("-inf")
         self._trouble = ""
-        self._asking = asyncio.Lock()
+        self._checking = asyncio.Lock()
 
     async def readyz(self, _: Request) -> Response:
-        """503 while the server stops and while DashScope cannot be worked with. The reason holds no address."""
-        ending = self._door.retiring or self._door.leaving
+        """Return 503 during shutdown and while DashScope is unavailable. The reason contains no address."""
+        ending = self._admission.retiring or self._admission.leaving
         trouble = "This server is shutting down." if ending else self._engine_trouble() or await self._service_trouble()
         if trouble:
             return JSONResponse({"status": "not ready", "reason": trouble}, 503)
         return JSONResponse({"status": "ready"})
 
     async def _service_trouble(self) -> str:
-        async with self._asking:
-            if time.monotonic() - self._asked >= FRESH:
-                self._trouble = await self._ask()
-                self._asked = time.monotonic()
+        async with self._checking:
+            if time.monotonic() - self._checked_at >= FRESH:
+                self._trouble = await self._check()
+                self._checked_at = time.monotonic()
         return self._trouble
 
-    async def _ask(self) -> str:
-        """The first account's trouble, when there is one with every account."""
+    async def _check(self) -> str:
+        """Return the first account's trouble if every account has one, else an empty string."""
         troubles = []
         for service, key in self._accounts:
             troubles.append(await _trouble(service, key))
@@ -65,12 +65,12 @@ class Readiness:
 
 
 async def _trouble(service: Service, key: str) -> str:
-    """Asks for a task that there is not, which costs nothing: the refusal is the sign of life."""
+    """Query a task that does not exist, which is free. Any regular error response shows that the service works."""
     try:
         async with asyncio.timeout(PATIENCE):
             await service.send(filetrans.query(NOBODY), key)
     except NotAuthenticated:
-        return "DashScope refuses the key." if key else ""
+        return "DashScope rejects the key." if key else ""
     except TimeoutError:
         return "DashScope did not answer in time."
     except (ServiceFailed, ServiceUnavailable, ServiceTimedOut) as exc:
@@ -86,6 +86,6 @@ class Figures:
         self._gate = gate
 
     async def metrics(self, request: Request) -> Response:
-        """For keys with the scope admin, where keys are asked for."""
+        """Return the metrics. On a server with keys, the key needs the scope admin."""
         self._gate.caller(request, "admin")
         return Response(self._metrics.text(), media_type=CONTENT_TYPE)

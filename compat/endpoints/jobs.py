@@ -1,4 +1,4 @@
-"""Answers to requests that are jobs: at once, streamed, or in the background under /v1/audio/transcriptions/{id}."""
+"""Responses to requests that become jobs: direct, streamed, or in the background (/v1/audio/transcriptions/{id})."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from compat.errors import BadRequest, NotFound, error
 from compat.jobs.manager import JobManager, Order, status
 from compat.jobs.records import Job
 from compat.jobs.transitions import CANCELLED
-from compat.openai_api import jobs as told
+from compat.openai_api import jobs as public
 from compat.openai_api import sse
 from compat.openai_api.parameters import ignored_header
 from compat.transcript import Ask, Transcript
@@ -32,13 +32,13 @@ JSON = ("json", "verbose_json", "diarized_json")
 
 
 def fresh(headers: Headers) -> bool:
-    """Whether the caller wants a new task whatever there is."""
+    """Return whether the headers ask for a new task instead of a kept result."""
     cache = [part.strip().lower() for part in headers.get("cache-control", "").split(",")]
     return "no-cache" in cache or headers.get("x-compat-reuse", "").strip().lower() == "never"
 
 
 async def ordered(request: Request, received: Upload, work: Work, tenant: str, files: contextlib.ExitStack) -> Order:
-    """The order for `work`; it takes the `files` over."""
+    """Return the order for `work`, which takes over `files`."""
     content = await asyncio.to_thread(received.content)
     return Order(
         work=work, content=work.ask.url or content, tenant=tenant, fresh=fresh(request.headers), files=files.pop_all()
@@ -52,12 +52,12 @@ class JobEndpoints:
         self._jobs = jobs
 
     def check(self, ask: Ask) -> None:
-        """Raises BadRequest for a webhook that will not be called."""
+        """Raise BadRequest for a `webhook_url` that this server would not call."""
         if ask.webhook_url is None:
             return
         if self._settings.webhook_secret is None:
             raise BadRequest(
-                "This server calls no webhooks: its operator has not set COMPAT_WEBHOOK_SECRET.", param="webhook_url"
+                "Webhooks are disabled on this server: COMPAT_WEBHOOK_SECRET is not set.", param="webhook_url"
             )
         allowed = self._settings
         addresses.check(
@@ -79,29 +79,29 @@ class JobEndpoints:
         return await responses.answer(request, transcript, order.work)
 
     async def status(self, request: Request) -> Response:
-        """GET: the answer in the format that was asked for, or how the job stands."""
-        job, view = await self._found(request)
+        """Return the result in the requested format, or the job's state if there is no result. Raise NotFound."""
+        job, view = await self._find(request)
         if job.transcript is None or view in job.left:
-            return _told(job, view, 202 if job.under_way else 200)
+            return _state(job, view, 202 if job.under_way else 200)
         ask = job.views[view]
         form = await responses.rendered(job.transcript, ask, responses.groq(request))
-        said = job.transcript
-        headers = {"x-compat-road": said.surface, **responses.engine(ask)}
-        headers |= responses.truncated(said.promised, said.duration)
+        transcript = job.transcript
+        headers = {"x-compat-road": transcript.surface, **responses.engine(ask)}
+        headers |= responses.truncated(transcript.promised, transcript.duration)
         if ask.ignored:
             headers["x-compat-ignored"] = ignored_header(ask.ignored)
         delivered = BackgroundTask(self._jobs.delivered, job.id)
         return Response(form.body, media_type=form.content_type, headers=headers, background=delivered)
 
     async def cancel(self, request: Request) -> Response:
-        """DELETE: cancels this request, and with the last request the job; erases one that has ended."""
-        job, view = await self._found(request)
-        return _told(await self._jobs.cancel(job, view), view, 200)
+        """Cancel a request for a job, or erase it if it has ended. The job ends with the last request for it."""
+        job, view = await self._find(request)
+        return _state(await self._jobs.cancel(job, view), view, 200)
 
-    async def _found(self, request: Request) -> tuple[Job, int]:
+    async def _find(self, request: Request) -> tuple[Job, int]:
         who = self._gate.caller(request, "jobs")
         self._gate.enter(request, who)
-        parsed = told.parse_id(request.path_params["id"])
+        parsed = public.parse_id(request.path_params["id"])
         if parsed is None:
             raise NotFound("There is no such job.")
         job, view = await self._jobs.find(parsed[0], who.tenant), parsed[1]
@@ -111,7 +111,7 @@ class JobEndpoints:
 
     async def _accepted(self, order: Order) -> Response:
         job, view = await self._jobs.place(order)
-        return _told(job, view, 202, responses.headers(order.work))
+        return _state(job, view, 202, responses.headers(order.work))
 
     async def _in_parts(
         self, request: Request, parts: _Parts, chunks: AsyncGenerator[bytes, None], kind: type[EventStream]
@@ -123,7 +123,7 @@ class JobEndpoints:
 
 
 class _Parts:
-    """An answer in parts. `surface` is known once the transcript is there, which the first part may come before."""
+    """The parts of a response. `surface` is set once the transcript exists, which may be after the first part."""
 
     def __init__(self, jobs: JobManager, order: Order) -> None:
         self._jobs = jobs
@@ -143,12 +143,12 @@ class _Parts:
         return transcript
 
 
-def _told(job: Job, view: int, code: int, headers: dict[str, str] | None = None) -> Response:
+def _state(job: Job, view: int, code: int, headers: dict[str, str] | None = None) -> Response:
     failure, state = job.failure, status(job)
     if view in job.left and state != "expired":
         failure, state, code = CANCELLED, "cancelled", 200
-    body = told.body(
-        told.public_id(job.id, view),
+    body = public.body(
+        public.public_id(job.id, view),
         state,
         created=job.created,
         model=job.views[view].model,

@@ -1,8 +1,7 @@
-"""One live session between its client's transport and the service: performs what the bridge asks for, and reports what
-happens.
+"""A live session: performs the I/O between the client's transport, the bridge and the service.
 
-A TaskGroup with a reader and a writer for the caller, a reader, a writer and a pinger for each connection to the
-service, and an alarm. The bridge itself is called between two awaits and never waits.
+A TaskGroup runs a reader and a writer for the client, a reader, a writer and a pinger for each connection to the
+service, and a timer. Calls of the bridge are synchronous and never block.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ from compat.upstream.shares import ON_BEHALF, Holding, Shares
 from compat.upstream.sockets import Connection, Sockets
 
 PING = 2.0  # seconds
-SOUND = 1 << 20  # bytes of sound that each session may hold, and what is counted of more at a time
-CROWDED = "Too much sound of yours waits for an answer: send it more slowly, or in fewer sessions at a time."
-UNREAD = Hangup(1008, "The caller does not read what is sent.")
+SOUND = 1 << 20  # bytes of sound that each session may hold; more is counted in steps of this size
+CROWDED = "Too much sound is waiting to be recognised: send it more slowly, or open fewer sessions."
+UNREAD = Hangup(1008, "The client does not read its events.")
 
 
 class Disconnected(Exception):
-    """The client has gone, or the transport was closed. `code` is a WebSocket close code (RFC 6455 §7.4)."""
+    """The client disconnected, or the transport was closed. `code` is a WebSocket close code (RFC 6455 §7.4)."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
@@ -38,7 +37,7 @@ class Disconnected(Exception):
 
 
 class ClientTransport(Protocol):
-    """How a session reaches its client. Every method raises Disconnected."""
+    """The connection to the client. Every method raises Disconnected."""
 
     async def read(self) -> str | bytes: ...
     async def write(self, text: str) -> None: ...
@@ -46,8 +45,11 @@ class ClientTransport(Protocol):
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
-    """How long a caller may not read (seconds), how much may wait for it (bytes), how long the close frame waits, how
-    much sound of one session may wait for an answer (bytes)."""
+    """Bounds of one session.
+
+    `unread`: seconds that a write may take. `backlog`: bytes of events waiting to be written. `goodbye`: seconds that
+    closing the transport may take. `sound`: bytes of sound waiting to be recognised.
+    """
 
     unread: float = 30.0
     backlog: int = 1 << 20
@@ -56,7 +58,7 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Outgoing:
-    """Frames on their way to one side, for the one task that writes them. None: what was written before is to leave."""
+    """A queue of frames for one writer task. None asks the writer to drain the connection."""
 
     def __init__(self) -> None:
         self.waiting: deque[str | bytes | Hangup | None] = deque()
@@ -77,13 +79,13 @@ class _Outgoing:
         return frame
 
     def drop(self) -> None:
-        """Everything but a goodbye."""
+        """Discard all frames except a Hangup."""
         self.waiting = deque(frame for frame in self.waiting if isinstance(frame, Hangup))
         self.size = 0
 
 
-class _Line:
-    """One connection to the service, or the attempt to make it. `written`: frames that nobody has waited for."""
+class _Upstream:
+    """A connection to the service, or the attempt to open one. `written`: frames were written and not yet drained."""
 
     def __init__(self) -> None:
         self.outgoing = _Outgoing()
@@ -92,7 +94,7 @@ class _Line:
         self.written = False
 
     def put(self, frame: str | bytes) -> None:
-        """A frame is written at once where it can be: its writer would have to wait for all other sessions' turns."""
+        """Write a frame at once if possible, because the writer task would first wait for all other sessions."""
         if self.connection is None or self.outgoing.waiting or not self.connection.write(frame):
             self.outgoing.put(frame)
         else:
@@ -100,7 +102,7 @@ class _Line:
 
     @property
     def drained(self) -> bool:
-        """Whether all that was written has left, which is said once. Where it is not known yet, the writer will."""
+        """Return once whether everything written has been sent. If it has not, the writer task reports it later."""
         if not self.written or self.outgoing.waiting:
             return False
         self.written = False
@@ -111,7 +113,7 @@ class _Line:
 
 
 class LiveSession:
-    """`code` is what the caller's transport was closed with, by whichever side, once `run` has returned."""
+    """A session. After `run`, `code` is the code with which either side closed the client's transport."""
 
     def __init__(
         self,
@@ -122,7 +124,7 @@ class LiveSession:
         bounds: Bounds | None = None,
         memory: Shares | None = None,
     ) -> None:
-        """`memory` for sound is shared with other sessions; what this one holds counts for `ON_BEHALF`."""
+        """`memory` bounds the sound of all sessions; this session's share counts against `ON_BEHALF`."""
         self.code: int | None = None
         self._bridge = bridge
         self._caller = caller
@@ -130,7 +132,7 @@ class LiveSession:
         self._key = key
         self._bounds = bounds or Bounds()
         self._outgoing = _Outgoing()
-        self._line: _Line | None = None
+        self._upstream: _Upstream | None = None
         self._readable = asyncio.Event()
         self._readable.set()
         self._stalled = self._crowded = False
@@ -140,15 +142,15 @@ class LiveSession:
         self._woken = asyncio.Event()
 
     async def run(self) -> None:
-        """Until the session is over and both sockets are closed."""
+        """Run until the session is over and both connections are closed."""
         self._loop = asyncio.get_running_loop()
         try:
             async with asyncio.TaskGroup() as self._group:
                 self._ending = [
-                    self._group.create_task(self._hear_caller()),
+                    self._group.create_task(self._read_client()),
                     self._group.create_task(self._wake()),
                 ]
-                self._group.create_task(self._tell_caller())
+                self._group.create_task(self._write_client())
                 self._do(self._bridge.start(self._now))
         finally:
             self._sound.fits(0)
@@ -156,24 +158,24 @@ class LiveSession:
                 self._alarm.cancel()
 
     def leave(self, grace: float, reason: CompatError | None = None) -> None:
-        """The server stops, or there is another `reason` for the session to end."""
+        """End the session within `grace` seconds, for `reason` or because the server shuts down."""
         self._do(self._bridge.shutdown(grace, self._now, reason))
 
     @property
     def _now(self) -> float:
         return self._loop.time()
 
-    # --- what the bridge wants --------------------------------------------------------------------------------------
+    # --- actions of the bridge ---------------------------------------------------------------------------------------
 
     def _do(self, actions: Iterable[Action]) -> None:
         for action in actions:
             self._perform(action)
-        line = self._line
-        if line is not None and line.drained:
+        upstream = self._upstream
+        if upstream is not None and upstream.drained:
             for action in self._bridge.upstream_drained(self._now):
                 self._perform(action)
-            if line.written:
-                line.outgoing.put(None)
+            if upstream.written:
+                upstream.outgoing.put(None)
         if self._outgoing.size > self._bounds.backlog and not self._stalled:
             self._stall()
         elif not (self._crowded or self._has_room(self._bridge.held)):
@@ -190,11 +192,11 @@ class LiveSession:
             case ToClient(text):
                 self._outgoing.put(text)
             case ToUpstream(frame):
-                if self._line is not None:
-                    self._line.put(frame)
+                if self._upstream is not None:
+                    self._upstream.put(frame)
             case OpenUpstream(model, losses):
-                self._line = _Line()
-                self._line.task = self._group.create_task(self._serve(self._line, model, losses))
+                self._upstream = _Upstream()
+                self._upstream.task = self._group.create_task(self._serve(self._upstream, model, losses))
             case CloseUpstream():
                 self._forget()
             case Reading(on):
@@ -207,12 +209,12 @@ class LiveSession:
                 assert_never(action)
 
     def _forget(self) -> None:
-        line, self._line = self._line, None
-        if line is not None and line.task is not None and line.task is not asyncio.current_task():
-            line.task.cancel()
+        upstream, self._upstream = self._upstream, None
+        if upstream is not None and upstream.task is not None and upstream.task is not asyncio.current_task():
+            upstream.task.cancel()
 
     def _stall(self) -> None:
-        """What waits for a caller who does not read is given up: only the goodbye is still tried."""
+        """Discard the events of a client that does not read, and close the session."""
         self._stalled = True
         self._outgoing.drop()
         self._do(self._bridge.client_closed(self._now, UNREAD))
@@ -221,7 +223,7 @@ class LiveSession:
         for task in self._ending:
             task.cancel()
         self._ending.clear()
-        self._outgoing.put(Hangup(1000, ""))  # where the bridge itself had no reason to hang up
+        self._outgoing.put(Hangup(1000, ""))  # ends the writer if the bridge has not asked for a Hangup
 
     def _set_alarm(self, at: float) -> None:
         if self._alarm is not None:
@@ -238,9 +240,9 @@ class LiveSession:
             self._alarm = None
             self._do(self._bridge.tick(max(self._alarm_at, self._now)))
 
-    # --- the caller -------------------------------------------------------------------------------------------------
+    # --- the client -------------------------------------------------------------------------------------------------
 
-    async def _hear_caller(self) -> None:
+    async def _read_client(self) -> None:
         while True:
             await self._readable.wait()
             try:
@@ -255,9 +257,9 @@ class LiveSession:
                 await asyncio.sleep(0)
                 self._do(self._bridge.from_client_more(self._now))
 
-    async def _tell_caller(self) -> None:
+    async def _write_client(self) -> None:
         while not isinstance(frame := await self._outgoing.take(), Hangup):
-            assert isinstance(frame, str)  # noqa: S101 - callers are told nothing else
+            assert isinstance(frame, str)  # noqa: S101 - only the service gets bytes
             try:
                 async with asyncio.timeout(self._bounds.unread):
                     await self._caller.write(frame)
@@ -274,62 +276,62 @@ class LiveSession:
 
     # --- the service ------------------------------------------------------------------------------------------------
 
-    async def _serve(self, line: _Line, model: str, losses: int) -> None:
-        """One connection from its opening until it is lost or forgotten."""
+    async def _serve(self, upstream: _Upstream, model: str, losses: int) -> None:
+        """Open a connection and read from it until it is lost or replaced."""
         try:
             connection = await self._service.open(model, self._key, losses)
         except CompatError as error:
-            self._lose(line, error)
+            self._lose(upstream, error)
             return
-        line.connection = connection
-        beside = [
-            self._group.create_task(self._tell_service(line, connection)),
-            self._group.create_task(self._ping_service(line, connection)),
+        upstream.connection = connection
+        tasks = [
+            self._group.create_task(self._write_service(upstream, connection)),
+            self._group.create_task(self._ping_service(upstream, connection)),
         ]
         try:
             self._do(self._bridge.upstream_opened(self._now))
-            while self._line is line:
-                self._hear(line, await anext(connection))
+            while self._upstream is upstream:
+                self._receive(upstream, await anext(connection))
         except CompatError as error:
-            self._lose(line, error)
+            self._lose(upstream, error)
         finally:
-            for task in beside:
+            for task in tasks:
                 task.cancel()
             await connection.close()
 
-    async def _tell_service(self, line: _Line, connection: Connection) -> None:
-        with contextlib.suppress(CompatError):  # the reader of the same connection tells the bridge why it ended
+    async def _write_service(self, upstream: _Upstream, connection: Connection) -> None:
+        with contextlib.suppress(CompatError):  # the reader of the same connection reports the error to the bridge
             while True:
-                frame = await line.outgoing.take()
-                assert not isinstance(frame, Hangup)  # noqa: S101 - nobody hangs up on the service
+                frame = await upstream.outgoing.take()
+                assert not isinstance(frame, Hangup)  # noqa: S101 - the bridge closes the service with CloseUpstream
                 if frame is None:
-                    await asyncio.sleep(0)  # where much is sent again, other sessions have their turn in between
+                    await asyncio.sleep(0)  # lets other sessions run while a long replay is sent
                     await connection.drained()
                 else:
                     await connection.send(frame)
-                if not line.outgoing.waiting and self._line is line:
-                    line.written = False
+                if not upstream.outgoing.waiting and self._upstream is upstream:
+                    upstream.written = False
                     self._do(self._bridge.upstream_drained(self._now))
 
-    async def _ping_service(self, line: _Line, connection: Connection) -> None:
-        """A pong tells the bridge that all it sent before the ping has arrived, so none of that may still wait here."""
-        with contextlib.suppress(CompatError):  # the reader again
+    async def _ping_service(self, upstream: _Upstream, connection: Connection) -> None:
+        """Ping the service. A pong confirms every frame sent before the ping, so the queue has to be empty first."""
+        with contextlib.suppress(CompatError):  # the reader reports the error
             while True:
                 await asyncio.sleep(PING)
-                if line.outgoing.waiting:
+                if upstream.outgoing.waiting:
                     continue
                 pinged_at = self._now
                 await connection.ping()
-                if self._line is line:
+                if self._upstream is upstream:
                     self._do(self._bridge.upstream_pong(pinged_at, self._now))
 
-    def _hear(self, line: _Line, frame: str | bytes) -> None:
-        if self._line is line:
+    def _receive(self, upstream: _Upstream, frame: str | bytes) -> None:
+        if self._upstream is upstream:
             self._do(self._bridge.from_upstream(frame, self._now))
 
-    def _lose(self, line: _Line, error: CompatError) -> None:
-        if self._line is line:
-            self._line = None
+    def _lose(self, upstream: _Upstream, error: CompatError) -> None:
+        if self._upstream is upstream:
+            self._upstream = None
             self._do(self._bridge.upstream_lost(error, self._now))
 
 

@@ -1,8 +1,9 @@
-"""The parts of a multipart form (RFC 7578), as form writers of 2026 make them: text fields, and one file as it comes.
+"""A parser for multipart forms (RFC 7578) with text fields and one audio file.
 
-They differ in: text before the first boundary, quoted and unquoted names, `filename*` alone, a file without a file
-name, text fields with one (Python's requests), the charset of a text (Java) or of those that follow
-(`_charset_`, RFC 7578 4.6), `Content-Transfer-Encoding` (Java, Ruby).
+It accepts what client libraries of 2026 write. They differ in: text before the first boundary, quoted and unquoted
+names, `filename*` without `filename`, a file without a file name, text fields with a file name (Python's requests), the
+charset of one field (Java) or of all that follow (`_charset_`, RFC 7578 4.6), and `Content-Transfer-Encoding` (Java,
+Ruby).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from compat.errors import BadRequest
 from compat.openai_api.parameters import TRANSCRIPTION
 
 MOST_PARTS = 512
-LONGEST_FIELD = 4 << 20  # bytes; a voice sample of 10 s as a data URL is the largest a field may hold
+LONGEST_FIELD = 4 << 20  # bytes; the largest valid field is a voice sample of 10 s as a data URL
 ALL_FIELDS = 24 << 20
 PREAMBLE = 64 << 10  # bytes before the first boundary
 UNBOUND = "The body is not well-formed multipart/form-data: the boundary that Content-Type names is not in it."
@@ -36,16 +37,19 @@ _WHITE = b" \t\r\n"
 
 
 class Parts:
-    """Feed it the body, then call `end`. `fields` in order, `files` the number of files; their bytes go to `take`."""
+    """A push parser. Call `feed` with the chunks of the body, then `end`.
+
+    `fields` keep their order, `files` counts the files, and the bytes of the file go to `take`.
+    """
 
     MISSING = "The form has no file; send the audio as file."
 
     def __init__(self, boundary: bytes, take: Callable[[memoryview], None]) -> None:
-        """Raises BadRequest."""
+        """Raise BadRequest for an invalid boundary."""
         self.fields: list[tuple[str, str]] = []
         self.files = 0
         self.named = False
-        """Whether the file has a name."""
+        """Whether the file has a file name."""
         self.text = 0
         """Bytes of text fields so far."""
         self._take = take
@@ -64,14 +68,18 @@ class Parts:
         self._field = bytearray()
         self._delimiter = b"--" + boundary
         self._before: bytes | None = b""
-        """What came before the first boundary, until that is found."""
+        """The bytes before the first boundary. None once the boundary has been found."""
         try:
             self._parser = MultipartParser(boundary, Parts._callbacks(weakref.proxy(self)))  # type: ignore[arg-type]
         except ValueError as exc:
-            raise BadRequest("The form's boundary is not valid: let the client choose it.") from exc
+            raise BadRequest("The boundary in Content-Type is not valid: let the client library choose it.") from exc
 
     def _callbacks(self) -> dict[str, object]:
-        """`self` is a weak proxy: in a cycle with the parser the fields would wait for the collection of garbage."""
+        """Return the parser's callbacks.
+
+        `self` is a weak proxy: a reference cycle with the parser would keep the fields in memory until the next
+        garbage collection.
+        """
         return {
             "on_part_begin": lambda: self._part_begin(),
             "on_header_field": lambda data, start, end: self._header.extend(data[start:end]),
@@ -84,18 +92,18 @@ class Parts:
         }
 
     def feed(self, data: bytes) -> None:
-        """Raises BadRequest, and what `take` raises."""
+        """Parse a chunk of the body. Raise BadRequest, or what `take` raises."""
         if self._before is not None:
             data = self._opened(self._before + data)
         try:
             self._parser.write(data)
         except MultipartParseError as exc:
             if _FOLDED.search(str(exc)):
-                raise BadRequest("A header of a part goes on in another line: write it in one.") from exc
+                raise BadRequest("A part header spans several lines: send it in one line.") from exc
             raise BadRequest("The body is not well-formed multipart/form-data.") from exc
 
     def _opened(self, data: bytes) -> bytes:
-        """The body from the first boundary on; empty until that boundary's line is complete."""
+        """Return the body from the first boundary on, or nothing while the boundary's line is incomplete."""
         start = 0 if data.startswith(self._delimiter) else data.find(b"\n" + self._delimiter) + 1
         end = start + len(self._delimiter)
         if not data.startswith(self._delimiter, start) or len(data) < end + 2:
@@ -104,7 +112,7 @@ class Parts:
             self._before = data
             return b""
         if data[end] == 10:
-            raise BadRequest("The form's lines end in LF: end the lines of multipart/form-data in CR LF.")
+            raise BadRequest("The lines of the form end with LF: multipart/form-data requires CR LF.")
         self._before = None
         return data[start:]
 
@@ -132,7 +140,9 @@ class Parts:
         if not self._name:
             raise BadRequest("A part of the form has no name: send name in its Content-Disposition.")
         self._in_file = bool(_FILE.fullmatch(self._name))
-        self._blank = options.get(b"filename") == b""  # a form's field for a file that nobody chose, if it has no bytes
+        self._blank = (
+            options.get(b"filename") == b""
+        )  # browsers send this, without bytes, for a file input that was left empty
         self._strange = named and not self._in_file and self._name.partition("[")[0] not in _TEXTS
         if self._strange and not self._blank:
             self._strangers.append(self._name)
@@ -181,7 +191,7 @@ class Parts:
     def _part_end(self) -> None:
         if self._strange:
             if not self._blank:
-                self.fields.append((self._name, "a file"))  # without an effect, as any unknown field is
+                self.fields.append((self._name, "a file"))  # listed so that it is reported as an ignored field
         elif self._name == "_charset_":
             self._charset = self._text().strip()
         elif not self._in_file:
@@ -200,8 +210,8 @@ class Parts:
         try:
             text = charsets.decode(octets, charset)
         except ValueError as exc:
-            told = "UTF-8" if charset == "utf-8" else repr(charset[:40])
-            raise BadRequest(f"{self._name} is not {told} text.", param=self._name[:64]) from exc
+            label = "UTF-8" if charset == "utf-8" else repr(charset[:40])
+            raise BadRequest(f"{self._name} is not {label} text.", param=self._name[:64]) from exc
         return _string(text) if kind == b"application/json" else text
 
     def _decoded(self, data: bytes | bytearray) -> bytes:
@@ -214,7 +224,7 @@ class Parts:
         self._ended = True
 
     def end(self) -> None:
-        """Raises BadRequest."""
+        """Check that the form is complete. Raise BadRequest if it is not, or if its only file has another name."""
         if self._before is not None:
             raise BadRequest(UNBOUND)
         if not self._ended:
@@ -224,23 +234,23 @@ class Parts:
 
 
 def _name(disposition: bytes, name: bytes | None) -> str:
-    """Plain, in quotes of either kind, or extended (RFC 2231): `name*=utf-8''file`. Raises BadRequest."""
+    """Return the field name: plain, quoted, or extended (RFC 2231, `name*=utf-8''file`). Raise BadRequest."""
     if name is not None:
         return name.decode("utf-8", "replace").strip().strip("\"'")
     message = Message()
     message["content-disposition"] = disposition.decode("latin-1")
-    found = message.get_param("name", "", "content-disposition")
-    if isinstance(found, str):
-        return found.strip()
-    charset, _, text = found
+    value = message.get_param("name", "", "content-disposition")
+    if isinstance(value, str):
+        return value.strip()
+    charset, _, text = value
     try:
         return charsets.decode(text.encode("latin-1"), charset or "us-ascii").strip()
     except ValueError as exc:
-        raise BadRequest("The extended name of a part is not text in the charset that it gives.") from exc
+        raise BadRequest("The extended name of a part does not match its charset.") from exc
 
 
 def _string(text: str) -> str:
-    """What a JSON string says; other JSON stays as it is."""
+    """Return the value of a JSON string, or other JSON unchanged."""
     try:
         return msgspec.json.decode(text, type=str)
     except msgspec.MsgspecError:

@@ -1,4 +1,4 @@
-"""Unknown paths: a 404 that names the path that was probably meant, or the part of OpenAI's API that is absent here."""
+"""Unknown paths: 404 responses that suggest a path, or name the part of OpenAI's API that is not supported."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.websockets import WebSocket
 
 from compat.errors import BadRequest, CompatError, MethodNotAllowed, NotFound
 
-ABSENT = {  # beginnings of paths below /v1, and what each is for
+ABSENT = {  # prefixes of paths below /v1, and the feature behind each
     "/audio/speech": "speech synthesis",
     "/audio/voices": "voices",
     "/audio/voice_consents": "voices",
@@ -42,14 +42,14 @@ ABSENT = {  # beginnings of paths below /v1, and what each is for
 
 
 def absent(path: str) -> str | None:
-    """What an unsupported path of OpenAI's API is for; None for any other path."""
+    """Return the feature behind an unsupported path of OpenAI's API; None for any other path."""
     below = path.removeprefix("/v1")
     return next((what for start, what in ABSENT.items() if f"{below}/".startswith(f"{start}/")), None)
 
 
 _THERE = r"/(?:audio/(?:transcriptions|translations)|models|realtime(?:/client_secrets|/transcription_sessions)?)"
 THERE = re.compile(rf".*({_THERE}(?:/(?!audio/|models|realtime)[^/]+)?)/*")
-# What other servers and typing errors make of the two: whisper.cpp's /inference, whisper-asr-webservice's /asr
+# Misspellings, and paths of other servers: /inference (whisper.cpp), /asr (whisper-asr-webservice)
 _NEAR = re.compile(
     r"(/api)?(/v\d+)*(/audio)*/((?P<translation>translat(e|ions?))|transcri(be|ptions?)|inference|asr|stt|speech-to-text)"
 )
@@ -57,14 +57,14 @@ _NO_DEPLOYMENT = re.compile(r"/+openai/+deployments/+audio/+(transcriptions|tran
 
 
 def methods(request: Request) -> str:
-    """The methods that the request's path has, for the header Allow."""
+    """Return the methods that the request's path supports, as a value of the Allow header."""
     routes = [route for route in request.app.routes if isinstance(route, Route)]
     there = [route.methods or set() for route in routes if route.matches(request.scope)[0] is not Match.NONE]
     return ", ".join(sorted(set().union(*there)))
 
 
 def error(request: Request, exc: Exception) -> CompatError:
-    """What Starlette's own refusal is here."""
+    """Translate a 404 or 405 of Starlette's router."""
     if isinstance(exc, HTTPException) and exc.status_code == 405:
         return MethodNotAllowed(
             f"{request.method} is not allowed on {request.state.sent[:200]}: use {methods(request)}."
@@ -73,15 +73,15 @@ def error(request: Request, exc: Exception) -> CompatError:
 
 
 def unknown(method: str, path: str, sent: str = "") -> NotFound:
-    """`path` is not there; `sent` is what the client wrote, where Paths has changed it."""
+    """Return the error for an unknown `path`. `sent` is the path before PathMiddleware normalised it."""
     sent = (sent or path)[:200]
     if _NO_DEPLOYMENT.fullmatch(sent):
-        return NotFound(f"{sent} names no deployment: it goes before /audio.", code="unknown_url")
-    found = THERE.fullmatch(path.lower())
-    if not found and (near := _NEAR.fullmatch(path.lower())):
+        return NotFound(f"{sent} has no deployment name: insert it before /audio.", code="unknown_url")
+    match = THERE.fullmatch(path.lower())
+    if not match and (near := _NEAR.fullmatch(path.lower())):
         ours = "translations" if near["translation"] else "transcriptions"
         return NotFound(f"There is no {method} {sent} here, but /v1/audio/{ours}.", code="unknown_url")
-    meant = f"/v1{found[1]}" if found else path
+    meant = f"/v1{match[1]}" if match else path
     if what := absent(meant):
         return NotFound(
             f"{sent} is not offered: this server transcribes and translates speech, and has no {what}.",
@@ -92,6 +92,7 @@ def unknown(method: str, path: str, sent: str = "") -> NotFound:
 
 
 async def unknown_socket(socket: WebSocket) -> None:
+    """Deny a WebSocket handshake on an unknown path."""
     refused = unknown("WebSocket", socket.url.path, socket.state.sent)
     socket.state.entry.error = refused.code
     headers = {"x-request-id": f"req_{uuid.uuid4().hex}"}
@@ -99,9 +100,9 @@ async def unknown_socket(socket: WebSocket) -> None:
 
 
 async def no_socket(request: Request) -> None:
-    """A plain request where sessions are opened, as a proxy makes it that does not know WebSockets."""
+    """Raise BadRequest for an HTTP request to a WebSocket path, which a proxy without WebSocket support sends."""
     raise BadRequest(
-        f"{request.state.sent[:200]} opens a WebSocket, and this request asks for none: a proxy in front may have "
-        "dropped its headers Upgrade and Connection.",
+        f"{request.state.sent[:200]} is a WebSocket endpoint, but this request is no WebSocket handshake: a proxy may "
+        "have dropped the headers Upgrade and Connection.",
         code="websocket_required",
     )

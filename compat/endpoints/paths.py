@@ -1,7 +1,7 @@
-"""Paths as clients build them, normalised before routing.
+"""Path normalisation before routing.
 
-A base address with a slash at its end makes a double one, some programs end every path with one, and Azure's classes
-and Groq's put their own prefix before the path (openai-python `lib/azure.py`, groq-python, 2026-11).
+A base URL with a trailing slash produces a double slash, some programs end every path with a slash, and the clients of
+Azure and Groq add a prefix (openai-python `lib/azure.py`, groq-python, 2026-11).
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ _OTHERS = re.compile(r"/openai(?:/deployments/(?P<deployment>[^/]+))?(?:/v1)?(?P
 
 
 class PathMiddleware:
-    """The middleware. In the request's state, `deployment` is Azure's, where the path names one, `sent` the path as it
-    came, and `groq` whether that is below Groq's prefix."""
+    """Replace the path with its canonical form.
+
+    The request's state gets `sent` (the path as received), `deployment` (Azure's deployment name or None) and `groq`
+    (whether the path has Groq's prefix).
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -36,16 +39,18 @@ class PathMiddleware:
 
 
 def canonical(path: str) -> tuple[str, str | None]:
-    """The path without needless slashes and without the prefixes of other services; Azure's deployment."""
+    """Return the path without extra slashes and vendor prefixes, and Azure's deployment name or None."""
     plain = re.sub("/{2,}", "/", path)
     plain = plain.rstrip("/") or "/"
-    found = _AZURE.fullmatch(plain) or _OTHERS.fullmatch(plain)
-    return (f"/v1{found['path']}", found["deployment"]) if found else (plain, None)
+    match = _AZURE.fullmatch(plain) or _OTHERS.fullmatch(plain)
+    return (f"/v1{match['path']}", match["deployment"]) if match else (plain, None)
 
 
 def with_model(request: Request, sent: list[tuple[str, str]], aliases: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The form's fields, with Azure's deployment as the model; for an unknown deployment, the form's own model. Raises
-    ModelNotFound."""
+    """Return the form's fields, with Azure's deployment as the model.
+
+    An unknown deployment falls back to the form's own model. Raise ModelNotFound if that is unknown too.
+    """
     deployment = request.state.deployment
     if deployment is None:
         return sent

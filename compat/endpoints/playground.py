@@ -1,4 +1,4 @@
-"""GET / and /playground/*: the page on which people try this server. Static files; what they do is the API's."""
+"""GET / and /playground/*: the static files of the playground, a web page that uses the public API."""
 
 from __future__ import annotations
 
@@ -39,4 +39,5 @@ async def _page(_: Request) -> Response:
 
 
 def routes() -> list[BaseRoute]:
+    """Return the routes of the page and of its files."""
     return [Route("/", _page), Mount("/playground", _Files(directory=FOLDER))]

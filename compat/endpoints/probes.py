@@ -1,4 +1,4 @@
-"""The paths of health checks: they are answered however many connections are open, and whoever asks."""
+"""Paths of health checks, which are exempt from connection limits and origin checks."""
 
 from __future__ import annotations
 

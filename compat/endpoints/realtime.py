@@ -1,4 +1,4 @@
-"""GET /v1/realtime: who calls and from where is checked before the upgrade; then one conversation, one log line."""
+"""GET /v1/realtime: authentication and origin checks before the upgrade, then one live session with one log entry."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from compat.upstream.shares import Shares
 from compat.upstream.sockets import Sockets
 
 log = logging.getLogger("compat.live")
-WATCH = 2.0  # seconds between two looks at the keys
+WATCH = 2.0  # seconds between two checks for removed keys
 
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):
-    """`configured` is what a client secret carries."""
+    """An accepted handshake. `configured` is the session configuration in a client secret."""
 
     opening: Opening
     who: Caller
@@ -68,10 +68,11 @@ class Realtime:
         self._engine = engine
         self._live: dict[LiveSession, asyncio.Task[Any] | None] = {}
         self._held: dict[LiveSession, Caller] = {}
-        """Sessions that end with their key."""
+        """Sessions that end when their key is removed."""
         self._leaving = False
 
     async def live(self, socket: WebSocket) -> None:
+        """Serve a handshake: refuse it with an HTTP error, or accept it and run the session until it ends."""
         request_id = request_id_of(socket.headers)
         headers = {"x-request-id": request_id}
         try:
@@ -83,65 +84,65 @@ class Realtime:
             return
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
         await socket.accept(admitted.opening.subprotocol, raw)
-        await self._converse(socket, admitted, request_id)
+        await self._run(socket, admitted, request_id)
 
     async def leave(self) -> None:
-        """The server stops: returns when every session has had its grace and its goodbye."""
+        """End all sessions with close code 1001 for shutdown. Return when every session has been closed."""
         self._leaving = True
-        for conversation in self._live:
-            conversation.leave(self._settings.grace)
+        for session in self._live:
+            session.leave(self._settings.grace)
         await asyncio.gather(*(asyncio.wait([task]) for task in self._live.values() if task is not None))
 
     async def watch(self) -> None:
-        """Ends the sessions of keys that were removed, for as long as the server runs."""
+        """End the sessions of removed keys; runs until cancelled."""
         reason = NotAuthenticated("The key that opened this session was removed.")
         while True:
             await asyncio.sleep(WATCH)
-            for conversation, who in list(self._held.items()):
+            for session, who in list(self._held.items()):
                 if not self._gate.holds(who, "realtime"):
-                    del self._held[conversation]
-                    conversation.leave(self._settings.grace, reason)
+                    del self._held[session]
+                    session.leave(self._settings.grace, reason)
 
     # --- at the upgrade ---------------------------------------------------------------------------------------------
 
     async def _admit(self, socket: WebSocket) -> Admitted:
-        """Raises CompatError."""
+        """Check origin, credentials and bounds. Raise CompatError."""
         if self._leaving:
             raise ServiceUnavailable("This server is shutting down.", retry_after=1.0)
-        # Browsers do not ask before they open a WebSocket.
+        # Browsers open WebSockets across origins without a CORS preflight.
         if (origin := socket.headers.get("origin")) is not None:
             origins.check(origin, socket.headers.get("host", ""), self._settings.cors_origins)
-        said = opening(socket.query_params, socket.headers, socket.scope["subprotocols"])
-        key = said.credential or ""
+        opened = opening(socket.query_params, socket.headers, socket.scope["subprotocols"])
+        key = opened.credential or ""
         if self._gate.is_secret(key):
-            carried = secrets.read(key, secret=self._secret, now=time.time())
-            who, configured = self._gate.issuer(carried.issuer), carried.session
+            issued = secrets.read(key, secret=self._secret, now=time.time())
+            who, configured = self._gate.issuer(issued.issuer), issued.session
         else:
             who, configured = self._gate.known(key, "realtime"), None
         await self._gate.admit(socket, who)
-        return Admitted(opening=said, who=who, configured=configured)
+        return Admitted(opening=opened, who=who, configured=configured)
 
     # --- the session ------------------------------------------------------------------------------------------------
 
-    async def _converse(self, socket: WebSocket, admitted: Admitted, request_id: str) -> None:
+    async def _run(self, socket: WebSocket, admitted: Admitted, request_id: str) -> None:
         started = time.perf_counter()
         bridge = self._bridge(admitted)
         caller, key = _SocketTransport(socket), admitted.who.key
-        conversation = LiveSession(bridge, caller, self._service, key, self._bounds, self._memory)
-        self._live[conversation] = asyncio.current_task()
-        self._held[conversation] = admitted.who
+        session = LiveSession(bridge, caller, self._service, key, self._bounds, self._memory)
+        self._live[session] = asyncio.current_task()
+        self._held[session] = admitted.who
         try:
-            await conversation.run()
+            await session.run()
         except Exception as exc:
             log.exception("a session failed", exc_info=exc, extra={"fields": {"request_id": request_id}})
             with contextlib.suppress(Disconnected):
-                await caller.close(1011, "This server failed.")
+                await caller.close(1011, "Internal server error.")
         finally:
-            del self._live[conversation]
-            self._held.pop(conversation, None)
+            del self._live[session]
+            self._held.pop(session, None)
             if bridge.completions:
                 self._gate.prove(admitted.who)
-            line = {
+            fields = {
                 "request_id": request_id,
                 "client": client_of(socket.scope),
                 "caller": admitted.who.name,
@@ -152,10 +153,10 @@ class Realtime:
                 "items": bridge.completions,
                 "corrections": bridge.corrections,
                 "reconnections": bridge.reconnections,
-                "code": conversation.code,
+                "code": session.code,
             }
-            self._metrics.session(line)
-            log.info("session", extra={"fields": line})
+            self._metrics.session(fields)
+            log.info("session", extra={"fields": fields})
 
     def _bridge(self, admitted: Admitted) -> Bridge:
         return Bridge(
@@ -175,7 +176,7 @@ class Realtime:
 
 
 def _identifiers() -> Callable[[str], str]:
-    """Identifiers as long as OpenAI's that no other session gives."""
+    """Return a generator of ids for one session: unique across sessions, and as long as OpenAI's."""
     session, count = uuid.uuid4().hex[:16], itertools.count(1)
     return lambda kind: f"{kind}_{session}{next(count):08x}"
 
@@ -207,5 +208,5 @@ class _SocketTransport:
 def _closing() -> Iterator[None]:
     try:
         yield
-    except (WebSocketDisconnect, RuntimeError) as exc:  # RuntimeError: the socket was closed meanwhile
+    except (WebSocketDisconnect, RuntimeError) as exc:  # RuntimeError: the socket has already been closed
         raise Disconnected(1006) from exc

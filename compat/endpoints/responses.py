@@ -1,4 +1,4 @@
-"""What an answer needs beside its transcript: its form, its headers, its line in the log."""
+"""Responses from transcripts: rendering, headers, and fields of the access log."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from compat.openai_api.render import Rendered, render
 from compat.transcript import Ask, Transcript
 from compat.transcription.recogniser import Work
 
-LENGTHY = 50_000  # characters from which an answer is put into its form off the loop: captions of 12 hours cost 0.7 s
+# Characters from which a transcript is rendered in a thread: captions of 12 hours would block the loop for 0.7 s.
+LENGTHY = 50_000
 
 
 @contextlib.contextmanager
 def timed(request: Request, stage: Literal["upload", "render"]) -> Iterator[None]:
-    """Has the request's log line tell how long this took."""
+    """Record in the access log how long the block took, in milliseconds."""
     started = time.perf_counter()
     try:
         yield
@@ -31,43 +32,45 @@ def timed(request: Request, stage: Literal["upload", "render"]) -> Iterator[None
 
 
 async def answer(request: Request, transcript: Transcript, work: Work) -> Response:
+    """Return the response to a request whose work is done."""
     with timed(request, "render"):
         form = await rendered(transcript, work.ask, groq(request))
     return Response(form.body, media_type=form.content_type, headers=headers(work, transcript.surface))
 
 
 async def rendered(transcript: Transcript, ask: Ask, groq: str) -> Rendered:
+    """Return the transcript in the requested format. `groq` is the id for `x_groq`, or ""."""
     if len(transcript.text) > LENGTHY:
         return await asyncio.to_thread(render, transcript, ask, groq)
     return render(transcript, ask, groq)
 
 
 def groq(request: Request) -> str:
-    """The request's id, if it came to Groq's address."""
+    """Return the request's id if its path has Groq's prefix, else an empty string."""
     return request.state.entry.request_id if request.state.groq else ""
 
 
 def headers(work: Work, surface: str = "") -> dict[str, str]:
-    """`surface`: the road that was taken in the end, where it is known."""
-    told = {"x-compat-road": surface or work.request.surface}
+    """Return the response headers. `surface` is the final road if it is known, else the planned one is used."""
+    fields = {"x-compat-road": surface or work.request.surface}
     if work.ignored:
-        told["x-compat-ignored"] = ignored_header(work.ignored)
+        fields["x-compat-ignored"] = ignored_header(work.ignored)
     media = work.request.media
-    return told | engine(work.ask) | truncated(media.promised, media.duration)
+    return fields | engine(work.ask) | truncated(media.promised, media.duration)
 
 
 def engine(ask: Ask) -> dict[str, str]:
-    """The header that names what answered in DashScope's place: text and captions have no object for it."""
+    """Return the header that names a local engine, because plain text and captions cannot."""
     return {"x-compat-engine": ask.engine} if ask.engine else {}
 
 
 def truncated(promised: float | None, decoded: float) -> dict[str, str]:
-    """The header that says that the audio's own header promises more, where it does; both in seconds."""
+    """Return the header for a file that decodes to less than its own header promises. Both are in seconds."""
     return {} if promised is None else {"x-compat-truncated": f"promised={promised:.3f}, decoded={decoded:.3f}"}
 
 
 def note(request: Request, work: Work) -> None:
-    """What the request's log line says beside its outcome."""
+    """Add the model, road, format and audio size to the access log entry."""
     entry: RequestEntry = request.state.entry
     entry.model = work.request.model
     entry.road = work.request.surface

@@ -1,8 +1,10 @@
-"""Answers in parts, whose first part is there before the status line leaves: a refusal before it is a plain HTTP error,
-a fault after it the last part.
+"""Streamed responses, with errors and keep-alives.
 
-While an answer that takes long has no part to give, `kept_alive` gives beats: clients skip them, and proxies do not cut
-the connection off. The first beat brings the status line with it.
+The status line is sent together with the first part. An error before the first part is therefore a plain HTTP error,
+and an error after it becomes the last part.
+
+`kept_alive` sends keep-alives while no part is ready: clients skip them, and proxies keep the connection open. If a
+keep-alive comes first, the status line is sent with it.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ PING_EVERY = 15.0  # seconds
 
 
 async def kept_alive(parts: AsyncGenerator[bytes, None], *, every: float, beat: bytes) -> AsyncGenerator[bytes, None]:
-    """`parts`, and `beat` whenever none came for `every` seconds."""
+    """Yield `parts`, and `beat` whenever there was no part for `every` seconds."""
     async with contextlib.aclosing(parts):
         while True:
             part = asyncio.ensure_future(anext(parts))
@@ -42,7 +44,7 @@ async def kept_alive(parts: AsyncGenerator[bytes, None], *, every: float, beat: 
 
 
 def pinged(frames: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    """Frames of server-sent events, with comments in the silence between them."""
+    """Yield frames of server-sent events, with comments as keep-alives."""
     return kept_alive(frames, every=PING_EVERY, beat=sse.PING)
 
 
@@ -56,7 +58,7 @@ class EventStream(Response):
         stack: contextlib.AsyncExitStack,
         headers: Mapping[str, str],
     ) -> None:
-        """`stack` is closed when the stream has ended, whatever way."""
+        """`stack` is closed when the stream ends, also after an error or a disconnect."""
         super().__init__(headers={"cache-control": "no-cache", "x-accel-buffering": "no", **headers})
         del self.headers["content-length"]
         self._first = first
@@ -64,6 +66,7 @@ class EventStream(Response):
         self._stack = stack
 
     def fault(self, exc: CompatError) -> bytes:
+        """Return the part that reports an error."""
         return sse.error(exc)
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
@@ -81,13 +84,13 @@ class EventStream(Response):
             await send({"type": "http.response.body", "body": self.fault(exc), "more_body": True})
         except Exception:
             log.exception("a stream failed")
-            fault = CompatError("This server failed; the log under this request's id says why.")
+            fault = CompatError("Internal server error: see the server's log for this request id.")
             await send({"type": "http.response.body", "body": self.fault(fault), "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
 
 class SlowJson(EventStream):
-    """A JSON answer that took long: white space before the body. Its status line said 200 before that was known."""
+    """A JSON response with whitespace as keep-alives before the body. Its status is 200 even if an error follows."""
 
     media_type = "application/json"
 

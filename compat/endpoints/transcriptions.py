@@ -1,6 +1,7 @@
-"""POST /v1/audio/transcriptions: form → what is asked → transcript → OpenAI's answer.
+"""POST /v1/audio/transcriptions.
 
-Whatever way a request ends, its file goes with it; that of a job when the job has no more need of it.
+The uploaded file is removed when the request ends, also after an error or a disconnect. A job removes its file when it
+no longer needs it.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Transcriptions:
     def __init__(
         self, settings: Settings, gate: Gate, recogniser: Recogniser, long: JobEndpoints, spool: Spool, turns: LoopTurns
     ) -> None:
-        """`spool` is where each request's file goes; `turns` are those of the loop."""
+        """`spool` stores the uploads; `turns` spreads simultaneous uploads over the event loop."""
         self._settings = settings
         self._gate = gate
         self._recogniser = recogniser
@@ -42,6 +43,7 @@ class Transcriptions:
         self._turns = turns
 
     async def create(self, request: Request) -> Response:
+        """Return a transcript, a stream of its deltas, or a background job. Raise CompatError."""
         who = self._gate.caller(request)
         await self._gate.admit(request, who)
         async with contextlib.AsyncExitStack() as stack:
@@ -71,14 +73,14 @@ class Transcriptions:
         return await responses.answer(request, transcript, work)
 
     async def _frames(self, work: Work, entry: RequestEntry) -> AsyncGenerator[bytes, None]:
-        """`entry` is told when the first words and the last ones were there."""
+        """Yield server-sent events, and record the times of the first delta and of the transcript in `entry`."""
         frames, started = sse.TextDeltas(), time.perf_counter()
         async with contextlib.aclosing(self._recogniser.deltas(work)) as deltas:
-            async for said in deltas:
-                said_ms = round((time.perf_counter() - started) * 1000, 1)
+            async for delta in deltas:
+                elapsed_ms = round((time.perf_counter() - started) * 1000, 1)
                 if entry.first_delta_ms is UNSET:
-                    entry.first_delta_ms = said_ms
-                if isinstance(said, Transcript):
-                    entry.final_ms = said_ms
-                for frame in frames.flush(said, work.ask) if isinstance(said, Transcript) else frames.feed(said):
+                    entry.first_delta_ms = elapsed_ms
+                if isinstance(delta, Transcript):
+                    entry.final_ms = elapsed_ms
+                for frame in frames.flush(delta, work.ask) if isinstance(delta, Transcript) else frames.feed(delta):
                     yield frame

@@ -1,4 +1,4 @@
-"""POST /v1/audio/translations: recognised as a transcription is, then translated segment by segment."""
+"""POST /v1/audio/translations: a transcription whose segments are translated."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Translations:
         spool: Spool,
         turns: LoopTurns,
     ) -> None:
-        """`spool` is where each request's file goes; `turns` are those of the loop."""
+        """`spool` stores the uploads; `turns` spreads simultaneous uploads over the event loop."""
         self._settings = settings
         self._gate = gate
         self._recogniser = recogniser
@@ -46,6 +46,7 @@ class Translations:
         self._turns = turns
 
     async def create(self, request: Request) -> Response:
+        """Return the translated transcript. Raise CompatError."""
         who = self._gate.caller(request)
         await self._gate.admit(request, who)
         with contextlib.ExitStack() as files:

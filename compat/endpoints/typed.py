@@ -1,7 +1,7 @@
 """Headers with parameters, such as Content-Type and Content-Disposition.
 
-The parsers of python-multipart and of `email` take quadratic time for many semicolons: 4 KB of them hold the event loop
-for milliseconds, and a form may have hundreds of such headers.
+The parsers of python-multipart and of `email` take quadratic time for many semicolons: 4 KB of them block the event
+loop for milliseconds, and a form can have hundreds of such headers.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ MOST: Final = 64  # semicolons
 
 
 def parsed(value: bytes | str | None) -> tuple[bytes, dict[bytes, bytes]]:
-    """The value and its parameters. Raises BadRequest."""
+    """Return the value and its parameters. Raise BadRequest for more than `MOST` semicolons."""
     octets = value.encode("latin-1") if isinstance(value, str) else value or b""
     if octets.count(b";") > MOST:
-        raise BadRequest(f"A Content-Type or Content-Disposition has more than {MOST} semicolons.")
+        raise BadRequest(f"A Content-Type or Content-Disposition header has more than {MOST} semicolons.")
     return parse_options_header(octets)

@@ -1,4 +1,4 @@
-"""A multipart form as it arrives: text fields in order, the file straight to disk, its hash on the way."""
+"""Receiving uploads: the file is written to disk and hashed while the body arrives."""
 
 from __future__ import annotations
 
@@ -20,21 +20,24 @@ from compat.endpoints.multipart import ALL_FIELDS, Parts
 from compat.errors import BadAudio, BadRequest, DiskFull, TooLarge
 from compat.transcription.spool import UploadPlace
 
-BLOCK = 1 << 20  # bytes; what is larger is written off the loop, in blocks of about this size
-SCRAP = 4 << 10  # bytes; smaller pieces are put together, as some callers and some boundaries make very many of them
-READ = 256 << 10  # bytes read at a time to be hashed
-# Bytes from which a file is hashed while it comes. That costs 0.7 ms a MiB, and only jobs need it: smaller files mostly
-# are none, and those that are have little to catch up with.
+BLOCK = 1 << 20  # bytes; larger files are written in a thread, in blocks of about this size
+SCRAP = 4 << 10  # bytes; smaller pieces are joined, because some clients and boundaries produce very many of them
+READ = 256 << 10  # bytes that are read and hashed at a time
+# Bytes from which a file is hashed while it arrives. Hashing costs 0.7 ms per MiB, and only jobs need the hash. Smaller
+# files rarely become jobs, and hashing them afterwards is quick.
 HASHED_MEANWHILE = 64 << 20
-NO_ROOM = "This server has no room for the file now."
+NO_ROOM = "The server's disk is full."
 DATA = "file is a data URL: send it as url."
 _STANDARD = bytes.maketrans(b"-_", b"+/")
-LONGEST_PATH = 200  # bytes of a file that came without a name: it may be a path itself
+LONGEST_PATH = 200  # bytes; a shorter file without a file name may be a path sent as text
 
 
 class Upload:
-    """The form: `fields` in order, and the file at `path` with `size` bytes. `pending`: bytes not yet on disk, as they
-    came: a buffer that grows is copied again and again, which costs as much as writing it."""
+    """A received form: `fields` in order, and the file at `path` with `size` bytes.
+
+    `pending` holds the `waiting` bytes that are not yet on disk, as a list: a single growing buffer would be copied
+    repeatedly, which costs as much as writing it.
+    """
 
     def __init__(self, path: Path, limit: int) -> None:
         self.path = path
@@ -47,11 +50,11 @@ class Upload:
         self._hashed = 0
 
     def add(self, piece: memoryview) -> None:
-        """Raises TooLarge."""
+        """Add a piece of the file. Raise TooLarge."""
         self.size += len(piece)
         self.waiting += len(piece)
         if self.size > self._limit:
-            raise TooLarge(f"The file is larger than {self._limit} bytes, the most that this server takes.")
+            raise TooLarge(f"The file is larger than {self._limit} bytes, the limit of this server.")
         if len(piece) >= SCRAP:
             self.pending.append(piece)
             return
@@ -62,20 +65,20 @@ class Upload:
         last += piece
 
     def write(self, file: BinaryIO) -> None:
-        """Takes what is pending to disk."""
+        """Write the pending bytes to disk."""
         file.writelines(self.pending)
         self.pending.clear()
         self.waiting = 0
 
     def work_off(self, file: BinaryIO) -> None:
-        """The same, and takes what is on disk of a large file into its hash."""
+        """Write the pending bytes to disk, and update the hash of a large file."""
         self.write(file)
         if self.size > HASHED_MEANWHILE:
             file.flush()
             self.content()
 
     def content(self) -> str:
-        """The SHA-256 of the file on disk, as far as it is there."""
+        """Return the SHA-256 of what is on disk, in hexadecimal."""
         with self.path.open("rb", buffering=0) as file:
             file.seek(self._hashed)
             while block := file.read(READ):
@@ -85,15 +88,17 @@ class Upload:
 
 
 async def receive(request: Request, place: UploadPlace, *, limit: int, turns: LoopTurns) -> Upload:
-    """Reads the whole form, the file into `place`, which stays empty where the `url` of one came instead. Raises
-    BadRequest, EncodedBody, BadAudio (no file, empty file), TooLarge, Overloaded and DiskFull (as soon as it is known,
-    without reading on), and Starlette's ClientDisconnect."""
+    """Read the whole form, and write its file to `place`. With a `url` instead of a file, `place` stays empty.
+
+    Raise BadRequest, EncodedBody, BadAudio (no file or an empty one), TooLarge, Overloaded or DiskFull as soon as the
+    reason is known, without reading on. Starlette's ClientDisconnect is passed through.
+    """
     path = place.path
     upload = Upload(path, limit)
     parts = _parts(request, upload)
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit + ALL_FIELDS:
-        raise TooLarge(f"The request is larger than {limit} bytes, the most that this server takes.")
+        raise TooLarge(f"The request is larger than {limit} bytes, the limit of this server.")
     if declared.isdecimal():
         place.expect(int(declared))
         if int(declared) > _room(path):
@@ -126,7 +131,7 @@ async def receive(request: Request, place: UploadPlace, *, limit: int, turns: Lo
 
 
 def _room(path: Path) -> int:
-    """Bytes that the disk still takes."""
+    """Return the free disk space in bytes."""
     return shutil.disk_usage(path.parent).free
 
 
@@ -136,12 +141,12 @@ def _begin(path: Path) -> bytes:
 
 
 def _private(path: Path) -> BinaryIO:
-    """A file that only this user may read."""
+    """Open a new file with mode 0600."""
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb")
 
 
 def _parts(request: Request, upload: Upload) -> Parts | Texts:
-    """What reads a body of this type. Raises BadRequest and EncodedBody."""
+    """Return the parser for the request's content type. Raise BadRequest or EncodedBody."""
     check_encoding(request)
     kind, options = typed.parsed(request.headers.get("content-type"))
     if kind in (b"application/json", b"application/x-www-form-urlencoded"):
@@ -150,20 +155,22 @@ def _parts(request: Request, upload: Upload) -> Parts | Texts:
         raise BadRequest("Send the audio as multipart/form-data with the fields file and model.", param="file")
     if not options.get(b"boundary"):
         raise BadRequest(
-            "The header Content-Type names no boundary: leave it to the client, as to curl's -F.", param="file"
+            "The header Content-Type has no boundary: let the client library set it (curl: -F).", param="file"
         )
     return Parts(options[b"boundary"], upload.add)
 
 
 def _embedded(parts: Parts | Texts) -> bytes:
-    """The audio of a `url` that holds it (`data:audio/wav;base64,…`, also in base64's alphabet for URLs, as Groq takes
-    it), which takes the place of a file. Empty without one. Raises BadRequest."""
+    """Return the audio of a data URL in `url`, which replaces the file; without one, return no bytes.
+
+    Like Groq, this accepts base64 in the standard and in the URL-safe alphabet. Raise BadRequest.
+    """
     url = next((value.strip() for name, value in parts.fields if name == "url"), "")
     if url[:5].lower() != "data:":
         return b""
     head, _, data = url.partition(",")
     if not head.lower().endswith(";base64"):
-        raise BadRequest("url is a data URL, but not in base64.", param="url")
+        raise BadRequest("url is a data URL without base64: encode the audio in base64.", param="url")
     coded = unquote_to_bytes(data).translate(_STANDARD, b"\r\n")
     try:
         audio = binascii.a2b_base64(coded + b"=" * (-len(coded) % 4), strict_mode=True)
@@ -193,13 +200,15 @@ def _complete(parts: Parts | Texts, upload: Upload) -> None:
 
 
 class LoopTurns:
-    """Spreads what many requests would do at the same moment over turns of the event loop, so that a health check or a
-    live frame waits for one of them and not for all."""
+    """Spread simultaneous work of many requests over iterations of the event loop.
+
+    A health check or a live frame then waits for one request's work instead of for all.
+    """
 
     def __init__(self) -> None:
         self._taken = asyncio.Lock()
 
     async def mine(self) -> None:
-        """Returns at once, or when those before have had a turn of the loop each."""
+        """Return at once, or after each earlier waiter has had its own iteration of the loop."""
         await self._taken.acquire()
         asyncio.get_running_loop().call_soon(self._taken.release)

@@ -134,7 +134,7 @@ def clients(path: Path) -> Iterator[dict[str, openai.OpenAI]]:
 
 def test_the_sdk_raises_what_it_would_at_openai(clients: dict[str, openai.OpenAI]) -> None:
     clients["sk-alice-1"].models.list()
-    with pytest.raises(openai.PermissionDeniedError, match="not for rest"):
+    with pytest.raises(openai.PermissionDeniedError, match="lacks the scope rest"):
         clients["sk-scraper"].models.list()
     with pytest.raises(openai.AuthenticationError):
         clients["nobody's"].models.list()
@@ -269,7 +269,7 @@ def test_whose_share_a_request_counts_as(
     settings: dict[str, Any], callers: list[tuple[str, str]], shares: list[str]
 ) -> None:
     door = Admission(requests=9, sessions=9)
-    gate = Gate(Settings(**settings), door=door)
+    gate = Gate(Settings(**settings), admission=door)
 
     def taken(address: str, key: str) -> str:
         headers, before = [(b"authorization", f"Bearer {key}".encode())], door.requests.used

@@ -55,7 +55,7 @@ def test_the_path_is_named_as_it_was_sent(sent: str) -> None:
 def test_a_deployment_without_a_name_is_named(sent: str) -> None:
     path, _ = canonical(sent)
 
-    assert f"{sent} names no deployment: it goes before /audio." == unknown("POST", path, sent).message
+    assert f"{sent} has no deployment name: insert it before /audio." == unknown("POST", path, sent).message
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/audio", "/v1/audio/transcriptions", "/v1/models"])
