@@ -1,8 +1,7 @@
-"""Closing a connection: what was written is sent, and neither a client that stops reading nor one that keeps sending
-holds it open.
+"""Closing a connection: written data is delivered, and the client cannot hold the connection open.
 
-asyncio's own `close` waits for ever until what was written is read, and resets a connection on which data still
-arrives, so that the client can lose the response.
+asyncio's own `close` waits without a limit for the client to read what was written. It also resets a connection on
+which data still arrives, and the client can lose the response.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ if sys.platform == "linux":
 
 
 class ClosingTransport(asyncio.Transport):
-    """The transport as uvicorn sees it: `close` is the protocol's own."""
+    """A transport for uvicorn, with `close` and `is_closing` replaced by the protocol's own."""
 
     def __init__(self, real: asyncio.Transport, close: Callable[[], None], closing: Callable[[], bool]) -> None:
         super().__init__()
@@ -44,15 +43,16 @@ class ClosingTransport(asyncio.Transport):
 
 
 def half_close(transport: asyncio.Transport) -> None:
-    """End the writing side. What the client still sends can be read and dropped."""
+    """Close the writing side. The reading side stays open, so that remaining data can be read and discarded."""
     with contextlib.suppress(NotImplementedError, OSError):  # TLS has no half-closed connections
         transport.write_eof()
 
 
 def untaken(transport: asyncio.Transport) -> int:
-    """Bytes that the client has not taken while this process holds some of them; 0 when the kernel holds them all.
+    """Return the number of bytes that the client has not acknowledged, or 0 if the kernel holds all of them.
 
-    The kernel's share counts too: it is megabytes, and asks for more only when much of that has left.
+    The kernel's send buffer is included while this process has bytes left. The buffer holds megabytes and accepts more
+    only after much of it has been sent, so the process's own count can stand still while a slow client reads.
     """
     held = transport.get_write_buffer_size()
     return held and held + _in_kernel(transport.get_extra_info("socket"))

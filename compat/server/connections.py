@@ -1,5 +1,7 @@
-"""Bounds open connections: a total, and half of it for one address. Beyond that the oldest idle connection is closed.
-If none is idle, a few more are accepted so that health checks are answered; their other requests are refused.
+"""Connection limits: a total, and half of it for one address.
+
+At the limit, a new connection closes the oldest idle one. If none is idle, a few surplus connections are accepted. They
+serve health checks and refuse other requests.
 """
 
 from __future__ import annotations
@@ -13,30 +15,37 @@ from typing import Final
 from compat.config.networks import address, household
 from compat.upstream.shares import Shares
 
-SPARE: Final = 32  # connections beyond the bound, for health checks
-YOUNG: Final = 1.0  # seconds after which an idle connection yields: before that it may be about to ask
-USUAL: Final = 4096
-OWN: Final = 64  # files that the server needs for itself
-MEMORY: Final = 1 << 30
-ENOUGH: Final = 16_384  # files that it asks the system for
+SPARE: Final = 32  # surplus connections, for health checks
+YOUNG: Final = 1.0  # seconds for which an idle connection is kept: its first request may be on the way
+USUAL: Final = 4096  # connections
+OWN: Final = 64  # file descriptors for the server's own files
+MEMORY: Final = 1 << 30  # bytes
+ENOUGH: Final = 16_384  # file descriptors requested from the system
 
 
 @dataclass(eq=False, slots=True)
 class ConnectionSlot:
-    """One connection. `crowd`: the address it shares a bound with; None beyond the bound. `end` aborts it."""
+    """One connection.
 
-    crowd: str | None
+    `network`: the address or prefix whose connections share one limit; None for a surplus connection.
+    `end`: aborts the connection.
+    """
+
+    network: str | None
     end: Callable[[], None]
     idle_since: float
 
     @property
     def surplus(self) -> bool:
-        return self.crowd is None
+        return self.network is None
 
 
 class Connections:
-    """`spared` says which addresses may open all connections: those of trusted proxies. `memory`: that of long
-    live messages, where the application has none of its own."""
+    """The open connections of a server.
+
+    `spared`: whether an address, such as that of a trusted proxy, is exempt from the limit for one address.
+    `memory`: bytes for long live messages, used if the application does not set its own limit.
+    """
 
     def __init__(
         self, most: int = USUAL, spared: Callable[[str], bool] = lambda _: False, memory: int = MEMORY
@@ -53,71 +62,76 @@ class Connections:
         return len(self._open)
 
     def enter(self, host: str, end: Callable[[], None], now: float) -> ConnectionSlot:
-        """A place for a connection from `host`, which is idle until a request has come."""
-        found = address(host)
-        crowd: str | None = household(found) if found else host
-        if not self._has_room(crowd, host, now):
-            crowd = None
+        """Register a connection from `host`. It counts as idle until its first request."""
+        parsed = address(host)
+        network: str | None = household(parsed) if parsed else host
+        if not self._has_room(network, host, now):
+            network = None
             if self._count[None] >= SPARE:
-                self._cut(next(iter(self._idle.get(None, ())), None) or self._any_surplus())
-        place = ConnectionSlot(crowd, end, now)
-        self._open.add(place)
-        self._count[crowd] += 1
-        self.idle(place, now)
-        return place
+                self._cut(next(iter(self._idle.get(None, ())), None) or self._surplus_slot())
+        slot = ConnectionSlot(network, end, now)
+        self._open.add(slot)
+        self._count[network] += 1
+        self.idle(slot, now)
+        return slot
 
-    def idle(self, place: ConnectionSlot, now: float) -> None:
-        waiting = self._idle.setdefault(place.crowd, {})
-        if place in self._open and place not in waiting:
-            place.idle_since = now
-            waiting[place] = None
+    def idle(self, slot: ConnectionSlot, now: float) -> None:
+        waiting = self._idle.setdefault(slot.network, {})
+        if slot in self._open and slot not in waiting:
+            slot.idle_since = now
+            waiting[slot] = None
 
-    def busy(self, place: ConnectionSlot) -> None:
-        if place.crowd in self._idle:
-            self._idle[place.crowd].pop(place, None)
+    def busy(self, slot: ConnectionSlot) -> None:
+        if slot.network in self._idle:
+            self._idle[slot.network].pop(slot, None)
 
-    def leave(self, place: ConnectionSlot) -> None:
-        if place not in self._open:
+    def leave(self, slot: ConnectionSlot) -> None:
+        if slot not in self._open:
             return
-        self.busy(place)
-        self._open.remove(place)
-        self._count[place.crowd] -= 1
-        if not self._count[place.crowd]:
-            del self._count[place.crowd]
-            self._idle.pop(place.crowd, None)
+        self.busy(slot)
+        self._open.remove(slot)
+        self._count[slot.network] -= 1
+        if not self._count[slot.network]:
+            del self._count[slot.network]
+            self._idle.pop(slot.network, None)
 
-    def _has_room(self, crowd: str | None, host: str, now: float) -> bool:
-        """Whether there is room, after closing an idle connection if necessary."""
-        if self._count[crowd] >= self._share and not self._spared(host):
-            return self._yields([crowd], now)
+    def _has_room(self, network: str | None, host: str, now: float) -> bool:
+        """Return whether there is room, after closing an idle connection if necessary."""
+        if self._count[network] >= self._share and not self._spared(host):
+            return self._close_idle([network], now)
         if len(self._open) - self._count[None] < self._most:
             return True
-        return self._yields([name for name, _ in self._count.most_common() if name is not None], now)
+        return self._close_idle([name for name, _ in self._count.most_common() if name is not None], now)
 
-    def _yields(self, crowds: list[str | None], now: float) -> bool:
-        for crowd in crowds:
-            oldest = next(iter(self._idle.get(crowd, ())), None)
+    def _close_idle(self, networks: list[str | None], now: float) -> bool:
+        for network in networks:
+            oldest = next(iter(self._idle.get(network, ())), None)
             if oldest is not None and now - oldest.idle_since >= YOUNG:
                 self._cut(oldest)
                 return True
         return False
 
-    def _any_surplus(self) -> ConnectionSlot:
-        return next(place for place in self._open if place.surplus)
+    def _surplus_slot(self) -> ConnectionSlot:
+        return next(slot for slot in self._open if slot.surplus)
 
-    def _cut(self, place: ConnectionSlot) -> None:
-        self.leave(place)
-        place.end()
+    def _cut(self, slot: ConnectionSlot) -> None:
+        self.leave(slot)
+        slot.end()
 
 
 def fitting(most: int, *bounds: int) -> list[int]:
-    """Bounds on work that holds connections, in proportion, so that all of it together needs at most `most`: a caller
-    that has used up its share of them leaves connections for others."""
+    """Scale `bounds` down in proportion, so that together they need at most `most` connections.
+
+    A client that uses up its share of the work then leaves connections for other clients.
+    """
     return [max(1, min(bound, most * bound // sum(bounds))) for bound in bounds]
 
 
 def room() -> int:
-    """The most connections for which files are left: each may need another, for an upload or a call to the service."""
+    """Raise the limit of open files, and return the number of connections for which it suffices.
+
+    Each connection may need a second file descriptor, for an upload or a request to the upstream.
+    """
     if sys.platform == "win32":
         return USUAL
     import resource

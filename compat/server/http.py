@@ -1,8 +1,7 @@
-"""Incoming HTTP: uvicorn's protocol, with bounds on what one connection may send, queue and leave unread.
+"""Incoming HTTP: uvicorn's protocol with limits on what one connection may send, queue and leave unread.
 
-uvicorn 0.54 with httptools has none of them: a head or the trailers of a body may be endless, a connection may send one
-byte an hour, fill the memory with requests before it reads the first response, and never read one. Refusals of slow and
-malformed requests have OpenAI's shape.
+uvicorn 0.54 has no such limits: a request head or trailers can be endless, and a client can send one byte an hour, fill
+the memory with pipelined requests and never read a response. Refusals have OpenAI's error shape.
 """
 
 from __future__ import annotations
@@ -26,32 +25,31 @@ from compat.server import websocket
 from compat.server.ambiguity import unambiguous
 from compat.server.closing import ClosingTransport, half_close, untaken
 from compat.server.connections import Connections, ConnectionSlot
-from compat.server.refusal import LINGER, answer, told
+from compat.server.refusal import LINGER, answer, on_refusal
 from compat.server.unframed import unframed
 
 HEAD: Final = 64 << 10  # bytes of the request line and the headers
-HEADERS: Final = 100  # websockets, which reads the heads of upgrades again, takes 128
-SLOWEST: Final = 512  # bytes a second that a body has to bring, measured over `body_timeout`
+HEADERS: Final = 100  # websockets parses the heads of upgrades again and accepts 128
+SLOWEST: Final = 512  # bytes per second that a body must average over `body_timeout`
 DRAIN: Final = 4.0  # seconds for which a body may continue after its response
-DRAINED: Final = 32 << 20  # bytes of that: an upload as large as OpenAI takes ends without a broken connection
-UNREAD: Final = 60.0  # seconds without a byte taken from an answer
+DRAINED: Final = 32 << 20  # bytes of such a body: enough for the largest upload that OpenAI accepts
+UNREAD: Final = 60.0  # seconds in which a client reads nothing of a response
 STOPPING: Final = 10.0  # seconds that a stopping server waits for a client to read, or to send the rest of a body
-# Bytes parsed at a time, which is what bounds the requests of a connection that wait: nothing is parsed while one does.
-SOME: Final = 1 << 10
+SOME: Final = 1 << 10  # bytes parsed at a time, which bounds queued requests: parsing stops while one is queued
 MANY: Final = 16 << 10  # of a body
-PIECES: Final = 64  # of bodies, parsed in one turn of the loop, and those in the rest of the bytes parsed with them
-NO_METHOD: Final = "The method of this request is not known here: use GET, POST or DELETE."
+PIECES: Final = 64  # body chunks parsed per iteration of the event loop; the last block parsed may exceed it
+NO_METHOD: Final = "Unknown request method: use GET, POST or DELETE."
 _REQUEST: Final = re.compile(rb"[A-Za-z-]+ \S+ HTTP/1\.[01]\r?\n")
 
 Stage = Literal["head", "body", "answer", "refused", "upgraded"]
 
 
 class RequestRefused(Exception):
-    """Ends the parser's work; the protocol holds the error to be sent."""
+    """Stop the parser. The protocol holds the error to send."""
 
 
 class Flow(FlowControl):
-    """Does not resume reading while `full` is true."""
+    """Flow control that does not resume reading while `full` returns true."""
 
     def __init__(self, transport: asyncio.Transport, full: Callable[[], bool]) -> None:
         super().__init__(transport)
@@ -63,8 +61,11 @@ class Flow(FlowControl):
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """`head_timeout`: seconds for a head to come, from the connection or its own first byte. `body_timeout`: the
-    seconds over which a body's rate is measured. `all`: the server's connections."""
+    """An HTTP/1.1 connection.
+
+    `head_timeout`: seconds for a request head, from the start of the connection or, after a response, its first byte.
+    `body_timeout`: seconds over which the rate of a body is measured. `all`: the server's connections.
+    """
 
     head_timeout: ClassVar[float] = 10.0
     body_timeout: ClassVar[float] = 30.0
@@ -73,28 +74,28 @@ class HttpProtocol(HttpToolsProtocol):
     _entered: ConnectionSlot | None = None
 
     def enter(self, transport: asyncio.Transport) -> ConnectionSlot:
-        """Takes a place among the connections, which may be before a TLS handshake."""
+        """Register the connection with its server. TLS connections call this before the handshake."""
         peer = get_remote_addr(transport)
         self._entered = self.all.enter(peer[0] if peer else "", transport.abort, self.loop.time())
         return self._entered
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
-        self._place = self._entered or self.enter(transport)
-        self._place.end = transport.abort
+        self._slot = self._entered or self.enter(transport)
+        self._slot.end = transport.abort
         super().connection_made(ClosingTransport(transport, self._end, lambda: self._ending))
         self.flow = Flow(transport, lambda: not self._ending and bool(self._held or self.pipeline))
         self._real = transport
         self._stage: Stage = "head"
         self._since = self.loop.time()
         self._came = 0
-        """Bytes of the body since then."""
+        """Bytes of the body since `_since`."""
         self._drained = 0
-        """Bytes that came of a body, with its framing, after its response, or of anything after the end."""
+        """Bytes to discard that have arrived: of a body, with its framing, after its response, or after `_end`."""
         self._pieces = 0
         self._later: asyncio.Handle | None = None
         self._running = self.cycle
         self._framing = 0
-        """Bytes of a head, or of what is no body's data since the last of them that was."""
+        """Bytes of a head, or bytes of chunk framing and trailers since the last data of a body."""
         self._held = self._part = memoryview(b"")
         self._asking = False
         self._ending = self._stopping = False
@@ -105,7 +106,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._look()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.all.leave(self._place)
+        self.all.leave(self._slot)
         self._looking.cancel()
         if self._closing is not None:
             self._closing.cancel()
@@ -113,7 +114,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._later.cancel()
         self._held = memoryview(b"")
         self.pipeline.clear()
-        if self._running is not None:  # uvicorn tells the request that came last, which may wait for this one
+        if self._running is not None:  # uvicorn notifies the latest request only, which may be queued behind this one
             _disconnect(self._running)
         super().connection_lost(exc)
 
@@ -136,8 +137,8 @@ class HttpProtocol(HttpToolsProtocol):
             self._parse()
 
     def _parse(self) -> None:
-        """Parse what came until a request has to wait for the response before it. A bounded number of pieces is parsed
-        in one turn of the loop: there are tens of thousands in one read when chunks have one byte each."""
+        """Parse received bytes until a request is queued behind an unfinished response. The number of body chunks per
+        iteration of the event loop is bounded: one read can hold tens of thousands of chunks of one byte."""
         if self._later is not None:
             return
         short, self._pieces = self._pieces >= PIECES, 0
@@ -175,8 +176,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._enter("head")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """uvicorn's own adds a body's trailers to the headers, which have been acted on by then."""
-        if self._stage == "head":
+        if self._stage == "head":  # uvicorn would add trailers to headers that have already been processed
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -187,18 +187,18 @@ class HttpProtocol(HttpToolsProtocol):
         if not unambiguous(self.parser.get_http_version(), self.headers):
             raise RequestRefused
         probe = self.url.partition(b"?")[0].decode("latin-1") in PROBES
-        if self._place.surplus and not probe:
+        if self._slot.surplus and not probe:
             self._refusal = Overloaded("This server has reached its limit of connections.", retry_after=1.0)
             raise RequestRefused
         if self._declined:
             return
-        if self.url == b"*":  # of OPTIONS, it asks about the server itself (RFC 9110, 9.3.7); uvicorn reads paths only
+        if self.url == b"*":  # OPTIONS * addresses the server itself (RFC 9110, 9.3.7); uvicorn accepts paths only
             self.url = b"/*"
         before = self.cycle
         super().on_headers_complete()
         if self.parser.get_http_version() == "1.0" and self.cycle is not before:
             self.cycle.send = unframed(self.cycle)  # type: ignore[assignment, method-assign]  # starlette's type
-        if self._place.surplus:
+        if self._slot.surplus:
             self.cycle.keep_alive = False
         self._enter("body")
 
@@ -214,7 +214,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
         if self._answering:
             self._enter("answer")
-        else:  # it was answered before its end
+        else:  # the response was complete before the request
             self._asking = False
             self._enter("head")
 
@@ -224,8 +224,8 @@ class HttpProtocol(HttpToolsProtocol):
             if self._stage == "answer":
                 self._asking = False
                 self._enter("head")
-            else:  # of a body that still comes nothing is used
-                self.all.idle(self._place, self._since)
+            else:  # the rest of the body is discarded
+                self.all.idle(self._slot, self._since)
         super().on_response_complete()
         self._parse()
         self.flow.resume_reading()
@@ -234,43 +234,44 @@ class HttpProtocol(HttpToolsProtocol):
         self._stage = stage
         self._since = self.loop.time()
         if stage != "head":
-            self.all.busy(self._place)
+            self.all.busy(self._slot)
         elif not self._answering:
-            self.all.idle(self._place, self._since)
+            self.all.idle(self._slot, self._since)
         self._came = self._framing = self._drained = 0
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._running = cycle
         super()._start_asgi_task(cycle, app)
 
-    # --- what is no longer HTTP -------------------------------------------------------------------------------------
+    # --- upgrades ---------------------------------------------------------------------------------------------------
 
     def handle_websocket_upgrade(self) -> None:
-        """uvicorn's own drops what came together with the head, and answers earlier requests in between the frames."""
+        """Switch to the WebSocket protocol, unless an earlier response is unfinished. uvicorn's own method drops data
+        that arrived together with the head, and writes responses to earlier requests between the frames."""
         early = self._after_upgrade()
         if self._answering:
             self._finish()
             return
-        self._stage = "upgraded"  # a session has bounds of its own
+        self._stage = "upgraded"  # the WebSocket protocol has its own limits
         self._looking.cancel()
-        self.all.busy(self._place)
+        self.all.busy(self._slot)
         self.flow.resume_reading()
         self.transport = self._real
         super().handle_websocket_upgrade()
         session = cast("websocket.WebSocketProtocol", self._real.get_protocol())
-        session.lost = functools.partial(self.all.leave, self._place)
+        session.lost = functools.partial(self.all.leave, self._slot)
         session.share(self.app_state.get("live_memory", self.all.memory))
         if early:
             session.data_received(early)
 
     @property
     def _declined(self) -> bool:
-        """Whether it asks for a protocol that is not spoken here."""
+        """Whether the request asks for an unsupported protocol."""
         return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT" and not self._should_upgrade()
 
     def _unsupported_upgrade_warning(self) -> None:
-        """The request is read again as if it had not asked. Java's client asks for HTTP/2 with each of its requests,
-        and httptools takes none of them to have a body."""
+        """Parse the request again without its `upgrade` header: Java's client asks for HTTP/2 with each request, and
+        httptools assumes that a request for an upgrade has no body."""
         rest = self._after_upgrade()
         lines = [b"%s: %s\r\n" % (name, value) for name, value in self.headers if name != b"upgrade"]
         head = b"%s %s HTTP/1.1\r\n%s\r\n" % (self.parser.get_method(), self.url, b"".join(lines))
@@ -278,7 +279,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._held = memoryview(head + rest)
 
     def _after_upgrade(self) -> bytes:
-        """What came behind a request that asks for another protocol. Where it ends the parser's exception says."""
+        """Return and remove the data behind a request for an upgrade. The parser's exception has its position."""
         upgrade = sys.exception()
         end = upgrade.args[0] if isinstance(upgrade, HttpParserUpgrade) else len(self._part)
         rest, self._held = bytes(self._part[end:]) + bytes(self._held), memoryview(b"")
@@ -288,7 +289,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _look(self) -> None:
         now = self.loop.time()
-        late = now - self._due  # while the loop was late, nothing was read
+        late = now - self._due  # nothing was read while the event loop was blocked
         self._since += late
         self._taken_at += late
         self._due = now + min(1.0, self.head_timeout / 4, self.body_timeout / 4)
@@ -301,7 +302,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _check_pace(self, waited: float) -> None:
         match self._stage:
             case "head" if waited >= self.head_timeout and not (self._answering or self._idle):
-                self._refuse(TooSlow(f"The request's head did not come within {self.head_timeout:g} seconds."))
+                self._refuse(TooSlow(f"The request head did not arrive within {self.head_timeout:g} seconds."))
             case "body" if not self._answering:
                 if waited >= DRAIN:
                     self._end(LINGER)
@@ -315,12 +316,10 @@ class HttpProtocol(HttpToolsProtocol):
             case "body" if waited >= self.body_timeout and self._came >= self.body_timeout * SLOWEST:
                 self._enter("body")
             case "body" if waited >= self.body_timeout:
-                self._refuse(
-                    TooSlow(f"The request's body comes too slowly: less than {SLOWEST} bytes a second for a while.")
-                )
+                self._refuse(TooSlow(f"The request body arrives too slowly: less than {SLOWEST} bytes per second."))
 
     def _is_unread(self, now: float) -> bool:
-        """Whether the client has stopped taking what it is sent."""
+        """Return whether the client has stopped reading."""
         left = untaken(self._real)
         if not left or left < self._untaken:
             self._taken_at = now
@@ -329,22 +328,23 @@ class HttpProtocol(HttpToolsProtocol):
 
     @property
     def _answering(self) -> bool:
-        """Whether the last request whose head has come still is to be answered."""
-        return bool(self.cycle) and not self.cycle.response_complete  # there is none before the first request
+        """Whether the latest request with a complete head has no complete response."""
+        return bool(self.cycle) and not self.cycle.response_complete  # `cycle` is None before the first request
 
     @property
     def _idle(self) -> bool:
-        """Whether nothing has come since an answer: uvicorn closes the connection after `timeout_keep_alive`."""
+        """Whether nothing has arrived since a response."""
         return self._stage == "head" and bool(self.cycle) and not (self._asking or self._framing)
 
-    # --- how it ends ------------------------------------------------------------------------------------------------
+    # --- closing ----------------------------------------------------------------------------------------------------
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's message
         unknown = isinstance(sys.exception(), HttpParserInvalidMethodError) and _REQUEST.match(self._part)
         self._refuse(self._refusal or (UnknownMethod(NO_METHOD) if unknown else _strange()))
 
     def _refuse(self, error: CompatError) -> None:
-        """Answers with it, unless an answer is on its way, earlier requests wait or nothing was asked, and closes."""
+        """Respond with `error`, then close the connection. Only close it if the response has already started or no byte
+        of a request has arrived. If earlier requests are unfinished, answer those and close it then."""
         if self.pipeline and self._stage == "body":
             del self.pipeline[0]
             self.cycle, self._stage = self.pipeline[0][0] if self.pipeline else self._running, "head"
@@ -354,20 +354,20 @@ class HttpProtocol(HttpToolsProtocol):
         answerable = self._stage == "head" or not self.cycle.response_started
         if answerable and (self._framing or self._asking):
             entry = None if self._stage == "head" else self.cycle.scope["state"].get("entry")  # the app's own
-            self._real.write(answer(error, told(self.app_state), entry))
-        if self._stage != "head":  # as uvicorn tells an application that its client has gone
+            self._real.write(answer(error, on_refusal(self.app_state), entry))
+        if self._stage != "head":  # the application sees a disconnect
             _disconnect(self.cycle)
         self._stage = "refused"
         self._end(LINGER)
 
     def _finish(self) -> None:
-        """Answer earlier requests, and read nothing more."""
+        """Answer earlier requests, then close. Nothing more is read."""
         self.cycle.keep_alive = False
         self._stage = "refused"
 
     def _end(self, linger: float = DRAIN) -> None:
-        """Read and drop what still arrives for `linger` seconds: closing at once would reset the connection, and the
-        client would lose what it has not read yet."""
+        """Close the connection after discarding incoming data for `linger` seconds. Closing at once would reset it, and
+        the client would lose data that it has not read yet."""
         if self._ending:
             return
         expected = self._stage in ("body", "refused") or bool(self._held)
@@ -382,6 +382,7 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 def bounded(*, head_timeout: float, body_timeout: float, connections: Connections) -> type[HttpProtocol]:
+
     bounds = {"head_timeout": head_timeout, "body_timeout": body_timeout, "all": connections}
     return type("Bounded", (HttpProtocol,), bounds)
 
@@ -392,7 +393,7 @@ def _disconnect(cycle: RequestResponseCycle) -> None:
 
 
 def _head_too_large() -> HeadTooLarge:
-    return HeadTooLarge(f"The request's head has more than {HEADERS} headers or {HEAD} bytes.")
+    return HeadTooLarge(f"The request head has more than {HEADERS} headers or {HEAD} bytes.")
 
 
 def _strange() -> BadRequest:

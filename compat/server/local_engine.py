@@ -1,8 +1,8 @@
 """The local engine of a server without a DashScope key: the emulator as a child process, restarted when it dies.
 
-It listens on a Unix socket in a folder of this user's alone. The listening socket stays here, so that calls made while
-a new child starts wait in its queue rather than fail. Its configuration goes over a pipe, so that process lists do not
-show it; when the pipe closes, the child ends.
+The child listens on a Unix socket in a folder that only this user can read. The parent keeps the listening socket open,
+so that requests wait in its queue while a new child starts. The child reads its configuration from a pipe, which keeps
+the configuration out of process lists. When the pipe closes, the child exits.
 """
 
 from __future__ import annotations
@@ -29,28 +29,31 @@ from compat.errors import ServiceUnavailable
 
 log = logging.getLogger("compat.local")
 PROGRAM: Final = "from compat.emulator.child import main; main()"
-SETTLED: Final = 10.0  # seconds after which a child is no failure to start
-LONGEST: Final = 30.0  # seconds between two starts of a child that dies at once
-LOADING: Final = 3.0  # seconds that a model takes to load, unless it was seen to take longer
-LONGEST_PLACE: Final = 70  # bytes of the path of a folder in which a socket's path has at most 103, as on macOS
-FRESH: Final = 3600.0  # seconds between two uses of the socket's file that the system sees
-GOODBYE: Final = 6.0  # seconds for the child to clear its files away
+SETTLED: Final = 10.0  # seconds after which a death is not an early one
+LONGEST: Final = 30.0  # seconds, at most, between two starts
+LOADING: Final = 3.0  # seconds for loading a model, until a longer time has been measured
+LONGEST_PLACE: Final = 70  # bytes of the folder's path: a socket's path has at most 103 bytes on macOS
+FRESH: Final = 3600.0  # seconds between two updates of the socket file's time of access
+GOODBYE: Final = 6.0  # seconds for the child to delete its files
 
 
 def forget_proxies() -> None:
-    """None leads to this machine. Clients would read them even for addresses that `NO_PROXY` spares."""
+    """Remove proxy settings from the environment: the local engine is reached without a proxy.
+
+    `NO_PROXY` is not enough, since clients read the proxy settings even for excluded addresses.
+    """
     for name in getproxies():
         for variable in (f"{name}_proxy", f"{name}_PROXY".upper()):
             os.environ.pop(variable, None)
 
 
 def pause(deaths: int) -> float:
-    """Seconds before the next start, after this many early deaths in a row: 0 after the first."""
+    """Return the seconds before the next start after `deaths` early deaths in a row: 0 after the first."""
     return 0.0 if deaths <= 1 else min(2.0 ** (deaths - 2), LONGEST)
 
 
 def _listening() -> tuple[Path, socket.socket]:
-    """A Unix socket that listens, and its path: the only file of its folder."""
+    """Return the path of a new Unix socket, the only file in its folder, and the listening socket."""
     try:
         place = tempfile.gettempdir()
         if len(os.fsencode(place)) > LONGEST_PLACE:
@@ -68,30 +71,36 @@ def _listening() -> tuple[Path, socket.socket]:
 
 
 class LocalEngine:
-    """`root` and `key` take the place of DashScope's, the Unix socket at `path` that of the network. The child loads in
-    the background, from `start` on."""
+    """A supervised emulator process, reached through the Unix socket at `path`.
+
+    `root` and `key` replace DashScope's address and API key. `start` returns while the child is still loading.
+    """
 
     root: Final = "http://localhost"
 
     def __init__(self, engine: str) -> None:
-        """Raises SettingsError where no socket can be made."""
+        """Raise SettingsError if the socket cannot be created."""
         self.name = engine
         self.key = secrets.token_urlsafe(32)
         self.path, self._listener = _listening()
         self._closing = threading.Event()
         self._ready = False
-        self._deaths = 0  # in a row, of children that lived for a short while
-        self._down_until: float | None = None  # a time to come, while no child runs
+        self._deaths = 0  # early deaths in a row
+        self._down_until: float | None = None  # the time of the next start, while no child runs
         self._started = time.monotonic()
         self._loading = LOADING
-        self._cause = ""  # why the last child could not start, as it said
-        self._told = b""
+        self._cause = ""  # the last child's own message about a failed start
+        self._configuration = b""
         self._folder: Path | None = None
         self._watcher: threading.Thread | None = None
         self._child = self._spawn()
 
     def start(self, folder: Path, most: int, *, fetches: bool) -> None:
-        """`folder` is the child's alone, with at most `most` bytes in it; `fetches`: audio at addresses of loopback."""
+        """Start the child and the thread that restarts it.
+
+        `folder`: for the child's files, with at most `most` bytes; deleted by `close`.
+        `fetches`: whether the child may download audio from loopback addresses.
+        """
         self._folder = folder
         given = {
             "fd": self._listener.fileno(),
@@ -102,14 +111,14 @@ class LocalEngine:
             "disk_bytes": most,
             "reach": ["loopback"] if fetches else [],
         }
-        self._told = json.dumps(given).encode() + b"\n"
+        self._configuration = json.dumps(given).encode() + b"\n"
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
-        threading.Thread(target=self._freshen, daemon=True).start()
+        threading.Thread(target=self._keep_fresh, daemon=True).start()
 
     @property
     def trouble(self) -> str:
-        """Why it cannot work at full speed, or nothing."""
+        """The reason why the engine is not ready, as a sentence; an empty string if it is ready."""
         if self._ready:
             return ""
         if self._cause:
@@ -119,14 +128,17 @@ class LocalEngine:
         return "The local engine is loading its model."
 
     def check(self) -> None:
-        """Raises ServiceUnavailable while children die in a row, with the seconds until the next one has loaded its
-        model; calls wait for the successor of the first."""
+        """Raise ServiceUnavailable after two or more early deaths in a row, until a child is ready.
+
+        `retry_after` is the time until the next child is expected to be ready. After a single death nothing is raised:
+        requests wait in the socket's queue for the new child.
+        """
         if self._deaths > 1 and (trouble := self.trouble):
             ready = (self._down_until or self._started) + self._loading
             raise ServiceUnavailable(trouble, retry_after=round(max(1.0, ready - time.monotonic()), 1))
 
     def close(self) -> None:
-        """Ends the child, and removes what it has written."""
+        """Stop the child and delete its files."""
         if self._closing.is_set():
             return
         self._closing.set()
@@ -146,7 +158,7 @@ class LocalEngine:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=[self._listener.fileno()],
-            start_new_session=True,  # the terminal's Ctrl-C is the parent's
+            start_new_session=True,  # Ctrl-C in the terminal reaches the parent only
         )
 
     def _end(self) -> None:
@@ -162,54 +174,54 @@ class LocalEngine:
     def _watch(self) -> None:
         while True:
             started = self._started = time.monotonic()
-            status = self._lived()
+            status = self._run_child()
             if self._closing.is_set():
                 return
             self._deaths = 1 if time.monotonic() - started >= SETTLED else self._deaths + 1
             wait = pause(self._deaths)
             self._ready, self._down_until = False, time.monotonic() + wait
-            told = {"status": status, "in": wait, "cause": self._cause or None}
-            log.warning("the local engine has ended and is being restarted", extra={"fields": told})
+            fields = {"status": status, "in": wait, "cause": self._cause or None}
+            log.warning("the local engine has ended and is being restarted", extra={"fields": fields})
             if self._deaths > 1:
-                self._send_away()
+                self._close_queued()
             if self._closing.wait(wait):
                 return
             self._child = self._spawn()
-            if self._closing.is_set():  # close() has waited for the one before
+            if self._closing.is_set():  # close() has stopped the previous child only
                 self._end()
                 return
 
-    def _freshen(self) -> None:
-        """macOS removes from its folders for temporary files what nobody has used for three days."""
+    def _keep_fresh(self) -> None:
+        """Touch the socket file every hour: macOS deletes temporary files that are unused for three days."""
         while True:
             with contextlib.suppress(OSError):
                 os.utime(self.path)
             if self._closing.wait(FRESH):
                 return
 
-    def _send_away(self) -> None:
-        """Ends what waits in the socket's queue."""
+    def _close_queued(self) -> None:
+        """Close the connections in the socket's queue."""
         while select.select([self._listener], [], [], 0)[0]:
             self._listener.accept()[0].close()
 
-    def _lived(self) -> int:
-        """Send the child its configuration, wait until it is ready, then for its end; return its status."""
+    def _run_child(self) -> int:
+        """Send the child its configuration, follow its reports until it exits, and return its exit status."""
         child = self._child
         assert child.stdin is not None  # noqa: S101 - pipes
         assert child.stdout is not None  # noqa: S101
-        with contextlib.suppress(OSError, ValueError):  # it died at once, or is closed already
-            child.stdin.write(self._told)
+        with contextlib.suppress(OSError, ValueError):  # the child has died, or close() has closed the pipe
+            child.stdin.write(self._configuration)
             child.stdin.flush()
         self._down_until = None
         for line in child.stdout:
-            said, _, cause = line.decode(errors="replace").strip().partition(" ")
-            if said == "ready":
+            state, _, cause = line.decode(errors="replace").strip().partition(" ")
+            if state == "ready":
                 self._loading = max(self._loading, time.monotonic() - self._started)
                 self._cause, self._ready = "", True
-            elif said == "failed":
+            elif state == "failed":
                 self._cause = cause
         status = child.wait()
         child.stdout.close()
-        with contextlib.suppress(OSError):  # what it never read
+        with contextlib.suppress(OSError):  # closing flushes what the child has not read
             child.stdin.close()
         return status

@@ -1,5 +1,7 @@
-"""The memory that long live messages take. A message counts while it comes, and until the application asks for the next
-one. Its first `FREE` bytes do not count, so that sessions whose messages are short do not depend on others.
+"""Memory limits for long live messages.
+
+A message counts from its first byte until the application asks for the next message. The first `FREE` bytes do not
+count, so that sessions with short messages are independent of other sessions.
 """
 
 from __future__ import annotations
@@ -8,11 +10,11 @@ from typing import Final
 
 from compat.upstream.shares import Holding, Party, Shares
 
-FREE: Final = 64 << 10  # bytes, and what is counted at a time: a second of sound at 24 kHz in base64
+FREE: Final = 64 << 10  # bytes, and the unit of counting: a second of audio at 24 kHz in base64
 
 
 class Memory:
-    """One connection's part of it."""
+    """The memory held by one connection's messages."""
 
     def __init__(self, shares: Shares) -> None:
         self._shares = shares
@@ -24,23 +26,23 @@ class Memory:
 
     @property
     def coming(self) -> int:
-        """Bytes counted of the message that has not ended."""
+        """The number of bytes counted for the incomplete message."""
         return self._part.taken
 
     def holds(self, size: int) -> bool:
-        """Whether there is room for a message of which this much has come."""
+        """Return whether there is room for an incomplete message of `size` bytes."""
         return self._part.fits(size)
 
     def end(self) -> None:
-        """The message is complete, and goes to the application."""
+        """Move the complete message to those held by the application."""
         self._kept += self._part.taken
         self._part.taken = 0
 
     def drop(self) -> None:
-        """The message will never be complete."""
+        """Release the memory of the incomplete message."""
         self._part.fits(0)
 
     def free(self) -> None:
-        """The application has done with the messages that it was given."""
+        """Release the memory of the messages that the application has processed."""
         self._shares.give(self._part.party, self._kept)
         self._kept = 0

@@ -1,4 +1,4 @@
-"""An answer to a request that never became one, in the shape of all others."""
+"""Error responses to requests that do not reach the application, in the same shape as the application's own."""
 
 from __future__ import annotations
 
@@ -14,22 +14,27 @@ from compat.errors import CompatError
 from compat.observability.entry import RequestEntry
 
 log = logging.getLogger("compat.access")
-LINGER: Final = 1.0  # seconds for it to be read: closing at once on bytes that still come would reset it away
+LINGER: Final = 1.0  # seconds for the client to read it: closing at once while data arrives would reset the connection
 
 
-Told = Callable[[CompatError], object]
+OnRefusal = Callable[[CompatError], object]
 
 
-def told(app_state: Mapping[str, Any]) -> Told:
-    """Who is to hear of refusals: what the app's lifespan gives as `refused`."""
-    who: Told = app_state.get("refused", lambda _: None)
-    return who
+def on_refusal(app_state: Mapping[str, Any]) -> OnRefusal:
+    """Return the callback for refusals that the app's lifespan sets as `refused`."""
+    callback: OnRefusal = app_state.get("refused", lambda _: None)
+    return callback
 
 
-def fields(error: CompatError, told: Told, entry: RequestEntry | None = None) -> tuple[dict[str, str], bytes]:
-    """Headers and body; the log has a line with the id: `entry`, where the request has one already."""
+def fields(
+    error: CompatError, on_refusal: OnRefusal, entry: RequestEntry | None = None
+) -> tuple[dict[str, str], bytes]:
+    """Return the headers and the body of an error response, and record the refusal in the access log.
+
+    The log entry is `entry` if the request already has one, and a new entry otherwise. The response has its request id.
+    """
     if entry is None:
-        told(error)
+        on_refusal(error)
         request_id = f"req_{uuid.uuid4().hex}"
         logged = {"request_id": request_id, "status": error.status, "error": error.code}
         log.info("refused", extra={"fields": logged})
@@ -46,7 +51,8 @@ def fields(error: CompatError, told: Told, entry: RequestEntry | None = None) ->
     return headers | error.headers(), body
 
 
-def answer(error: CompatError, told: Told, entry: RequestEntry | None = None) -> bytes:
-    headers, body = fields(error, told, entry)
+def answer(error: CompatError, on_refusal: OnRefusal, entry: RequestEntry | None = None) -> bytes:
+    """Return a complete HTTP response with the error."""
+    headers, body = fields(error, on_refusal, entry)
     lines = [f"{name}: {value}\r\n".encode() for name, value in headers.items()]
     return b"".join([STATUS_LINE[error.status], *lines, b"\r\n", body])

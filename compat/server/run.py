@@ -1,4 +1,4 @@
-"""How this server is run: uvicorn's settings, and an end that lets live sessions finish first."""
+"""Running the server: uvicorn's configuration, and a shutdown that lets live sessions finish first."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from compat.server.websocket import WebSocketProtocol
 
 LARGEST_FRAME: Final = 24 << 20  # bytes: an append of 15 MiB of audio in base64
 PING: Final = 20.0  # seconds
-KEEP_ALIVE: Final = 130.0  # seconds: Caddy keeps its own connections for 120 s, Go and Traefik for 90, nginx for 60
-# Pongs of a caller who sends faster than the service hears wait behind its own audio, for as long as that takes.
-PONG: Final = 180.0
+KEEP_ALIVE: Final = 130.0  # seconds: longer than proxies do (Caddy 120 s, Go and Traefik 90 s, nginx 60 s)
+# If a client sends audio faster than the upstream accepts it, its pongs are queued behind its audio.
+PONG: Final = 180.0  # seconds
 
-KEPT: Final = 8 << 20  # bytes: more than an upload needs that is sent on in one go
+KEPT: Final = 8 << 20  # bytes: more than the buffers of an upload that is forwarded in one request
 M_TRIM_THRESHOLD: Final = -1
 M_MMAP_THRESHOLD: Final = -3
 
 
 FALSE_ALARMS: Final = (
-    "ASGI callable returned without completing handshake.",  # an upgrade that is refused by an answer of our own
-    "Invalid UTF-8 sequence received from client.",  # the caller's mistake, and the session's line has its 1007
+    "ASGI callable returned without completing handshake.",  # an upgrade refused with our own response
+    "Invalid UTF-8 sequence received from client.",  # a client error; the session's log entry has close code 1007
 )
 
 
-def _false_alarm(record: logging.LogRecord) -> bool:
-    """What uvicorn 0.54 says as an error."""
+def _is_real_error(record: logging.LogRecord) -> bool:
+    """Filter out messages that uvicorn 0.54 logs as errors but that report none."""
     return record.getMessage() not in FALSE_ALARMS
 
 
@@ -58,9 +58,13 @@ def config(
     pong: float = PONG,
     ws: type[WebSocketProtocol] = WebSocketProtocol,
 ) -> uvicorn.Config:
-    """The time-outs bound how slowly callers may send (see compat.server.http). `keep_alive`: seconds between an answer
-    and the next request."""
-    logging.getLogger("uvicorn.error").addFilter(_false_alarm)
+    """Return uvicorn's configuration for `app`.
+
+    `head_timeout` and `body_timeout` limit how slowly clients may send (see `compat.server.http.HttpProtocol`).
+    `keep_alive`: seconds between a response and the next request.
+    `ping` and `pong`: seconds between WebSocket pings, and seconds to wait for each pong.
+    """
+    logging.getLogger("uvicorn.error").addFilter(_is_real_error)
     return uvicorn.Config(
         app,
         log_config=None,
@@ -84,22 +88,25 @@ def config(
 
 
 def check_certificate(cert: Path, key: Path) -> None:
-    """Raises SettingsError for files that no server could use."""
+    """Raise SettingsError if the files are not a PEM certificate chain and its unencrypted key."""
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password=_ask_nobody)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password=_no_password)
     except (OSError, ValueError) as exc:
         raise SettingsError(
             f"--tls-cert {cert} and --tls-key {key} should be a PEM certificate chain and its key, unencrypted."
         ) from exc
 
 
-def _ask_nobody() -> str:
-    raise ValueError("the key asks for a password")  # otherwise OpenSSL would, in the terminal
+def _no_password() -> str:
+    raise ValueError("the key needs a password")  # without this callback, OpenSSL prompts for it in the terminal
 
 
 class Server(uvicorn.Server):
-    """`retire` is awaited while connections are still taken, and then `leave` before sockets are closed: uvicorn's own
-    way is to cut live sessions off with 1012."""
+    """A uvicorn server with a shutdown in two steps.
+
+    `retire` is awaited while new connections are still accepted. `leave` is awaited after that, before connections are
+    closed. uvicorn alone would close live sessions at once, with code 1012.
+    """
 
     def __init__(
         self, config: uvicorn.Config, retire: Callable[[], Awaitable[None]], leave: Callable[[], Awaitable[None]]
@@ -109,19 +116,21 @@ class Server(uvicorn.Server):
         self._leave = leave
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup([])  # uvicorn's own listeners wait a minute for each TLS handshake
+        await super().startup([])  # no sockets: uvicorn's own listeners wait a minute for each TLS handshake
         loop = asyncio.get_running_loop()
         for listener in sockets or ():
-            self.servers.append(await loop.create_server(self._made, sock=listener, backlog=self.config.backlog))
+            self.servers.append(
+                await loop.create_server(self._make_protocol, sock=listener, backlog=self.config.backlog)
+            )
         gc.collect()
-        gc.freeze()  # what is there by now stays: searching it for garbage costs 10 ms and more, again and again
+        gc.freeze()  # existing objects are permanent; each full collection would spend 10 ms or more on them
         gc.set_threshold(10_000, 20, 50)
         _keep_freed_memory()
 
-    def _made(self) -> asyncio.Protocol:
-        kind = cast("type[http.HttpProtocol]", self.config.http_protocol_class)
-        made = functools.partial(kind, self.config, self.server_state, self.lifespan.state)
-        return Handshake(self.config.ssl, made) if self.config.ssl else made()
+    def _make_protocol(self) -> asyncio.Protocol:
+        protocol = cast("type[http.HttpProtocol]", self.config.http_protocol_class)
+        make = functools.partial(protocol, self.config, self.server_state, self.lifespan.state)
+        return Handshake(self.config.ssl, make) if self.config.ssl else make()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await self._unless_forced(self._retire)
@@ -131,7 +140,7 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     async def _unless_forced(self, step: Callable[[], Awaitable[None]]) -> None:
-        """A second Ctrl-C ends the step."""
+        """Await `step`, or cancel it at a second Ctrl-C."""
         taking = asyncio.ensure_future(step())
         while not (taking.done() or self.force_exit):
             await asyncio.wait([taking], timeout=0.1)
@@ -141,9 +150,11 @@ class Server(uvicorn.Server):
 
 
 def _keep_freed_memory() -> None:
-    """glibc gives freed blocks of 128 KiB and more back to the system: to map and clear them again takes two
-    thirds of the time that an upload of 1 MiB takes to be sent on (mallopt(3))."""
-    with contextlib.suppress(AttributeError):  # other C libraries do it their own way
+    """Stop glibc from returning freed blocks of 128 KiB and more to the system (mallopt(3)).
+
+    Mapping and clearing them again takes two thirds of the time for forwarding an upload of 1 MiB.
+    """
+    with contextlib.suppress(AttributeError):  # other C libraries have no mallopt
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(M_MMAP_THRESHOLD, KEPT)
         mallopt(M_TRIM_THRESHOLD, KEPT)

@@ -1,7 +1,7 @@
-"""Incoming TLS: a handshake counts as a connection, and has a time limit.
+"""Incoming TLS: a handshake counts as a connection and has a timeout.
 
-asyncio calls a server's protocol only after the handshake, for which it waits a minute, so that none of the bounds
-would apply to clients that never finish it.
+asyncio calls a server's protocol only after the handshake, and waits a minute for that. Without this module, the limits
+would not apply to clients that never finish the handshake.
 """
 
 from __future__ import annotations
@@ -17,62 +17,65 @@ from compat.server.refusal import LINGER
 
 
 class Handshake(asyncio.Protocol):
-    """Ends in a connection of its own, which `made` makes a protocol for."""
+    """Perform a TLS handshake, then hand the connection to the protocol that `make_protocol` returns."""
 
-    def __init__(self, context: ssl.SSLContext, made: Callable[[], http.HttpProtocol]) -> None:
+    def __init__(self, context: ssl.SSLContext, make_protocol: Callable[[], http.HttpProtocol]) -> None:
         self._context = context
-        self._made = made
+        self._make_protocol = make_protocol
         self._early = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
-        then = self._made()
-        place = then.enter(transport)
-        started = asyncio.get_running_loop().start_tls(
+        http_protocol = self._make_protocol()
+        slot = http_protocol.enter(transport)
+        handshake = asyncio.get_running_loop().start_tls(
             transport,
             self,
             self._context,
             server_side=True,
-            ssl_handshake_timeout=then.head_timeout,
+            ssl_handshake_timeout=http_protocol.head_timeout,
             ssl_shutdown_timeout=LINGER,
         )
-        # Up to where it waits, here and now: a task would begin after the client's first bytes may have come.
-        waiting = started.send(None)
-        self._shaking = asyncio.get_running_loop().create_task(self._shake(started, waiting, transport, then, place))
-        place.end = self.shutdown
+        # Run start_tls up to its first await synchronously. A task would start later, and the client's first bytes
+        # could arrive before that.
+        waiting = handshake.send(None)
+        self._task = asyncio.get_running_loop().create_task(
+            self._shake(handshake, waiting, transport, http_protocol, slot)
+        )
+        slot.end = self.shutdown
 
     def data_received(self, data: bytes) -> None:
-        """What came together with the end of the handshake."""
+        """Keep data that arrived together with the end of the handshake."""
         self._early += data
 
     def shutdown(self) -> None:
-        """As uvicorn ends connections when the server stops."""
-        self._shaking.cancel()
+        """Cancel the handshake. uvicorn calls this for each connection when the server stops."""
+        self._task.cancel()
 
     async def _shake(
         self,
-        started: Coroutine[Any, Any, asyncio.Transport | None],
+        handshake: Coroutine[Any, Any, asyncio.Transport | None],
         waiting: asyncio.Future[None],
         transport: asyncio.Transport,
-        then: http.HttpProtocol,
-        place: ConnectionSlot,
+        http_protocol: http.HttpProtocol,
+        slot: ConnectionSlot,
     ) -> None:
-        then.connections.add(cast("http.HttpProtocol", self))
+        http_protocol.connections.add(cast("http.HttpProtocol", self))
         tls: asyncio.Transport | None = None
         try:
             await asyncio.wait([waiting])
-            started.send(None)
+            handshake.send(None)
         except StopIteration as done:
-            tls = None if transport.is_closing() else done.value  # which asyncio takes for an end as good as any
-        except OSError:  # TLS's own errors are OSErrors, and so are time-outs
+            tls = None if transport.is_closing() else done.value  # asyncio also returns normally if it was closed
+        except OSError:  # includes TLS errors and timeouts
             pass
         finally:
-            then.connections.discard(cast("http.HttpProtocol", self))
+            http_protocol.connections.discard(cast("http.HttpProtocol", self))
             if tls is None:
-                started.close()
+                handshake.close()
                 transport.abort()
-                then.all.leave(place)
+                http_protocol.all.leave(slot)
         if tls is not None:
-            tls.set_protocol(then)
-            then.connection_made(tls)
+            tls.set_protocol(http_protocol)
+            http_protocol.connection_made(tls)
             if self._early:
-                then.data_received(self._early)
+                http_protocol.data_received(self._early)

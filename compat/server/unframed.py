@@ -1,4 +1,7 @@
-"""Responses to HTTP/1.0, which has no chunked coding: without a length, the end of the connection ends the body."""
+"""Responses to HTTP/1.0 clients.
+
+HTTP/1.0 has no chunked coding. Without a content-length, the end of the connection marks the end of the body.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 
 def unframed(cycle: RequestResponseCycle) -> Send:
-    """Replaces the cycle's own `send`, which uses chunked coding without a content-length."""
+    """Return a replacement for the cycle's `send`, which would use chunked coding without a content-length."""
     send: Send = cycle.send  # type: ignore[assignment]  # uvicorn's messages are typed more closely
     framed = True
 

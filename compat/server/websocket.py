@@ -1,14 +1,16 @@
-"""WebSockets as they come in: uvicorn's protocol, whose handshake always ends, whose last word arrives, and which ends.
+"""Incoming WebSockets: uvicorn's protocol with limits, readable refusals and a close that always ends.
 
-uvicorn 0.54 answers nothing, and waits for ever, when websockets cannot read a handshake that httptools could: a line
-of more than 8192 bytes, a body. What websockets itself refuses is told as plain text that quotes the caller's headers.
-Frames that come before the handshake is answered are lost, or break the connection without a word; and a client that is
-cut off for an invalid frame may see a reset instead of the reason. A connection whose client stops
-reading is kept for ever, with everything queued for it, and the server cannot stop. A message in small fragments
-takes fifty times its length in memory, and one in empty fragments all there is. All frames that came together are
-handled in one turn of the loop, which takes seconds where they are short. Pongs pile up for a client that never reads.
-A message may come for ever, and each connection may hold the largest one. A pong is missed that waits behind a long
-frame, or that is not read.
+uvicorn 0.54 has these faults, which this module corrects:
+
+- If websockets cannot parse a handshake that httptools accepted (a line of more than 8192 bytes, a body), the client
+  gets no response. Refusals by websockets are plain text that quotes the client's headers.
+- Frames that arrive before the handshake response are lost, or break the connection without a reason.
+- After an invalid frame, the client may see a reset instead of the close code.
+- If the client stops reading, the connection stays open with its queue, and the server cannot stop. Pongs accumulate.
+- A message in small fragments takes fifty times its length in memory; empty fragments take memory without a limit.
+- All frames of one read are handled in one iteration of the event loop, which takes seconds if they are short.
+- A message may take any time to arrive, and each connection may hold a message of the maximum size.
+- A pong that is queued behind a long frame, or that has not been read yet, counts as missing.
 """
 
 from __future__ import annotations
@@ -33,8 +35,8 @@ from compat.server.memory import FREE, Memory
 from compat.server.refusal import LINGER
 from compat.upstream.shares import ON_BEHALF, Shares
 
-FRAMES: Final = 32  # handled in one turn of the loop, and those in the rest of
-SOME: Final = 1 << 10  # bytes
+FRAMES: Final = 32  # frames handled per iteration of the event loop; the last block parsed may exceed it
+SOME: Final = 1 << 10  # bytes parsed at a time
 CROWDED: Final = "Too many long messages at a time: send appends of up to 64 KiB, or fewer of them at once."
 
 UNREADABLE: Final = BadRequest(
@@ -44,29 +46,36 @@ UNREADABLE: Final = BadRequest(
 
 
 class WebSocketConnection(ServerProtocol):
-    def __init__(self, *, told: refusal.Told, max_size: int | None, logger: LoggerLike) -> None:
-        super().__init__(max_size=max_size, logger=logger)
-        self._told = told
+    """The protocol of websockets, with refusals in OpenAI's shape."""
 
-    def reject(self, status: StatusLike, text: str) -> Response:  # noqa: ARG002 - websockets' words
-        """In OpenAI's shape, and without the headers that `text` quotes."""
+    def __init__(self, *, on_refusal: refusal.OnRefusal, max_size: int | None, logger: LoggerLike) -> None:
+        super().__init__(max_size=max_size, logger=logger)
+        self._on_refusal = on_refusal
+
+    def reject(self, status: StatusLike, text: str) -> Response:  # noqa: ARG002 - websockets' message
+        """Return an error in OpenAI's shape. `text` is not used, since it quotes the client's headers."""
         plain = super().reject(status, "")
         error = UNREADABLE if plain.status_code < 500 else CompatError("This server failed.")
-        headers, body = refusal.fields(error, self._told)
+        headers, body = refusal.fields(error, self._on_refusal)
         return Response(plain.status_code, plain.reason_phrase, Headers(headers), body)
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """`ending`: seconds for the client to read the last frames; must exceed uvicorn's own `close_timeout` of 10.
-    `whole`: seconds for a long message to come, as 14 MB do at 190 kbit/s."""
+    """A WebSocket connection.
+
+    `ending`: seconds for the client to read the last frames; must exceed uvicorn's own `close_timeout` of 10.
+    `whole`: seconds for a long message to arrive: enough for 14 MB at 190 kbit/s.
+    """
 
     ending: ClassVar[float] = 12.0
     whole: ClassVar[float] = 600.0
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - uvicorn's
         super().__init__(*args, **options)
-        self._told = refusal.told(self.app_state)
-        self.conn = WebSocketConnection(told=self._told, max_size=self.config.ws_max_size, logger=self.logger)
+        self._on_refusal = refusal.on_refusal(self.app_state)
+        self.conn = WebSocketConnection(
+            on_refusal=self._on_refusal, max_size=self.config.ws_max_size, logger=self.logger
+        )
         self._early = b""
         self._came = memoryview(b"")
         self._handled = 0
@@ -76,7 +85,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._failed = False
         self._memory = Memory(Shares(sys.maxsize))
         self._asked = False
-        """Whether the application waits for a message."""
+        """Whether the application is waiting for a message."""
         self._limit: asyncio.TimerHandle | None = None
         self._seen = 0
         self._cutting: asyncio.TimerHandle | None = None
@@ -97,11 +106,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._cut(after=self.ending)
 
     def share(self, memory: Shares) -> None:
-        """Count the memory of messages in this, with other connections."""
+        """Count the memory of long messages in `memory`, which connections share."""
         self._memory = Memory(memory)
 
     def keepalive_timeout(self) -> None:
-        if self.read_paused or self._memory.coming > self._seen:  # the pong comes behind what is still to be read
+        if self.read_paused or self._memory.coming > self._seen:  # the pong may be queued behind unread data
             self._seen = self._memory.coming
             self.pong_timer = self.loop.call_later(self.ping_timeout or 0.0, self.keepalive_timeout)
             return
@@ -126,8 +135,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self._parse(data)
 
     def _take(self) -> None:
-        """Handle a bounded number of frames in one turn of the loop, and no more until the application has taken those:
-        thousands of frames may be as short as one of audio, and other connections get their turn in between."""
+        """Handle a bounded number of frames, and continue after the application has received them.
+
+        Thousands of short frames fit into the bytes of one frame of audio. Other connections run in between.
+        """
         self._handled = 0
         while self._came and self._handled < FRAMES and not (self._over or self._waits) and self._has_room():
             part, self._came = self._came[:SOME], self._came[SOME:]
@@ -138,7 +149,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def _take_later(self) -> None:
         if self._waits:
-            self._read(on=False)  # which uvicorn may just have switched on
+            self._read(on=False)  # uvicorn may have resumed reading
         elif self._came and self._taking is None and (self.queue.empty() or self.close_sent):
             self._read(on=False)
             self._taking = self.loop.call_soon(self._take_more)
@@ -167,12 +178,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     @property
     def _coming(self) -> int:
-        """Bytes of the message that has not ended."""
+        """The number of bytes of the incomplete message."""
         return len(self.conn.reader.buffer) + len(self._joined) + sum(map(len, self.frames))
 
     @property
     def _waits(self) -> bool:
-        """Whether a long message has to wait until the application asks for it."""
+        """Whether a long message must wait until the application asks for the next message."""
         asked = self._asked and self.queue.empty()
         return not asked and not self.close_sent and self._coming > FREE
 
@@ -182,7 +193,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
                 self._give_up(CloseCode.TRY_AGAIN_LATER, CROWDED)
                 return False
             if self._limit is None:
-                late = f"A message has to end within {self.whole:g} seconds."
+                late = f"A message must be complete within {self.whole:g} seconds."
                 self._limit = self.loop.call_later(self.whole, self._give_up, CloseCode.POLICY_VIOLATION, late)
         return True
 
@@ -191,10 +202,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.handle_parser_exception()
 
     def _drop(self) -> None:
-        """Forget the message that has not ended."""
+        """Discard the incomplete message."""
         self._joined = bytearray()
         self.frames.clear()
-        self.conn.reader.discard()  # websockets' parser is in a cycle: what it holds would wait for the collector
+        self.conn.reader.discard()  # the parser is in a reference cycle, which would keep its buffer
         self._memory.drop()
         self._stop_clock()
 
@@ -208,11 +219,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().data_received(data)  # type: ignore[arg-type]  # websockets takes any buffer
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             self.handshake_initiated = self.close_sent = True
-            self.transport.write(refusal.answer(UNREADABLE, self._told))
+            self.transport.write(refusal.answer(UNREADABLE, self._on_refusal))
             self.transport.close()
 
     def start_keepalive(self) -> None:
-        """Which uvicorn does when it has answered the handshake."""
+        """Start the pings, and handle early frames. uvicorn calls this after the handshake response."""
         super().start_keepalive()
         self._memory.belongs(ON_BEHALF.get())
         if self._early:
@@ -221,8 +232,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.data_received(early)
 
     def handle_parser_exception(self) -> None:
-        """Says why, and drops for a while what still comes."""
-        assert self.conn.close_sent is not None  # noqa: S101 - what websockets does first
+        """Send the close frame with its reason, discard incoming data for `LINGER` seconds, then close."""
+        assert self.conn.close_sent is not None  # noqa: S101 - websockets sets it first
         code, reason = self.conn.close_sent.code, self.conn.close_sent.reason
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self.transport.write(b"".join(self.conn.data_to_send()))
@@ -237,7 +248,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def send_receive_event_to_app(self) -> None:
         self._handled += 1
         self._stop_clock()
-        if self.close_sent:  # uvicorn drops it
+        if self.close_sent:  # uvicorn discards the message
             self._memory.drop()
         else:
             self._memory.end()
@@ -249,7 +260,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def handle_cont(self, event: Frame) -> None:
         self._handled += 1
-        for part in (*self.frames, event.data):  # uvicorn has kept the first
+        for part in (*self.frames, event.data):  # uvicorn keeps the first fragment in `frames`
             self._joined += part
         self.frames.clear()
         if event.fin:
@@ -257,13 +268,13 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.send_receive_event_to_app()
 
     def handle_ping(self) -> None:
-        """A client that does not read is answered the last ping only (RFC 6455, 5.5.3)."""
+        """Send a pong. If the client does not read, only the latest ping is answered (RFC 6455, 5.5.3)."""
         self._handled += 1
         if self._failed:
             return
         if self.writable.is_set():
             super().handle_ping()
-        else:  # the first of some that came together finds the replies to all, and to a close
+        else:  # data_to_send() returns the replies to all frames of this read, including a close
             self._pong = b"".join(self.conn.data_to_send()) or self._pong
 
     def handle_close(self, event: Frame) -> None:

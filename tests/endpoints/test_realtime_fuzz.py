@@ -13,7 +13,7 @@ from websockets.sync.client import connect
 
 from tests.endpoints.live import live_house
 from tests.house import House
-from tests.server.test_websocket import WHOLE, said
+from tests.server.test_websocket import WHOLE, exchange
 
 PATIENT = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
@@ -46,7 +46,7 @@ queries = st.sampled_from(
 def test_any_upgrade_is_answered(home: House, soup: list[bytes], query: bytes) -> None:
     port = int(home.base_url.removesuffix("/v1").rpartition(":")[2])
 
-    assert said(port, *WHOLE, *soup, path=b"/v1/realtime" + query)[9:12] in (b"101", b"400", b"401", b"403")
+    assert exchange(port, *WHOLE, *soup, path=b"/v1/realtime" + query)[9:12] in (b"101", b"400", b"401", b"403")
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.text(max_size=8)

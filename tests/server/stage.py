@@ -39,7 +39,7 @@ class Loop:
         return asyncio.get_running_loop().create_task(work)
 
     async def until(self, now: float, *, late: bool = False) -> None:
-        """`late`: nothing that is due is called before then."""
+        """Run the timers that are due by `now`. `late`: run all of them at `now`, as after a blocked event loop."""
         while self.due and (first := min(self.due)).when() <= now:
             self.due.remove(first)
             self.now = now if late else first.when()
@@ -50,17 +50,17 @@ class Loop:
 
 
 class Wire(asyncio.Transport):
-    """Keeps what is written to it; the client has yet to take `untaken` bytes of that."""
+    """A transport that records what is written to it. The client has not read the last `untaken` bytes."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.told = b""
+        self.written = b""
         self.untaken = 0
         self.reads = True
         self.ended = self.closed = self.aborted = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.told += data
+        self.written += data
 
     def write_eof(self) -> None:
         self.ended = True
@@ -91,7 +91,7 @@ async def connected(
     connections: Connections | None = None,
     **state: Any,  # noqa: ANN401 - any state
 ) -> AsyncIterator[tuple[http.HttpProtocol, Loop]]:
-    """The server's side of a connection over `wire`; `state` is what the lifespan gives."""
+    """The server's side of a connection over `wire`. `state`: the lifespan's state."""
     loop, settings = Loop(), config(app, connections=connections)
     kind = cast("type[http.HttpProtocol]", settings.http)
     protocol = kind(settings, ServerState(), state, cast("asyncio.AbstractEventLoop", loop))

@@ -1,4 +1,4 @@
-"""Bodies of very many very short chunks, which others must not wait for."""
+"""Bodies of thousands of short chunks do not block the event loop."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NEXT = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
 class Reader:
-    """Notes the pieces in which it receives a body, and answers its length. Others' turns come in between."""
+    """An application that records the sizes of body messages and responds with their sum."""
 
     def __init__(self) -> None:
         self.pieces: list[int] = []
@@ -35,17 +35,17 @@ async def early(scope: Scope, receive: Receive, send: Send) -> None:
     await PlainTextResponse("early")(scope, receive, send)
 
 
-async def settled(wire: Wire, told: bytes) -> None:
+async def settled(wire: Wire, expected: bytes) -> None:
     for _ in range(5_000):
-        if told in wire.told:
+        if expected in wire.written:
             return
         await asyncio.sleep(0)
-    raise AssertionError(wire.told)
+    raise AssertionError(wire.written)
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 40])
 @pytest.mark.parametrize("read", [1 << 10, 1 << 18])
-async def test_few_chunks_are_parsed_in_a_turn_and_all_arrive(size: int, read: int) -> None:
+async def test_a_bounded_number_of_chunks_is_parsed_per_iteration(size: int, read: int) -> None:
     count, wire, reader = 5_000, Wire(), Reader()
     chunk = b"%x\r\n%s\r\n" % (size, b"a" * size)
     sent = HEAD + chunk * count + b"0\r\n\r\n" + NEXT
@@ -58,12 +58,12 @@ async def test_few_chunks_are_parsed_in_a_turn_and_all_arrive(size: int, read: i
             await asyncio.sleep(0)
         await settled(wire, b"<0>")
 
-    assert b"<%d>" % (count * size) in wire.told
+    assert b"<%d>" % (count * size) in wire.written
     assert max(reader.pieces) <= (PIECES + MANY // len(chunk) + 1) * size
     assert wire.reads
 
 
-async def test_large_pieces_are_parsed_as_they_are_read() -> None:
+async def test_large_reads_are_passed_on_whole() -> None:
     wire, reader, read = Wire(), Reader(), 1 << 18
     async with connected(reader, wire) as (protocol, _):
         protocol.data_received(HEAD.replace(b"transfer-encoding: chunked", b"content-length: %d" % (4 * read)))
@@ -77,7 +77,7 @@ async def test_large_pieces_are_parsed_as_they_are_read() -> None:
     assert [read] * 4 == [size for size in reader.pieces if size]
 
 
-async def test_what_comes_after_an_early_response_is_counted_with_its_framing() -> None:
+async def test_discarded_bytes_after_an_early_response_include_chunk_framing() -> None:
     wire, came = Wire(), 0
     read = (b"1;" + b"x" * 16_000 + b"\r\nx\r\n") * 64
     async with connected(early, wire) as (protocol, _):
@@ -92,12 +92,12 @@ async def test_what_comes_after_an_early_response_is_counted_with_its_framing() 
     assert DRAINED < came <= DRAINED + 2 * len(read)
 
 
-async def test_requests_are_answered_after_a_body_of_short_chunks_that_was_not_read() -> None:
+async def test_the_next_request_is_answered_after_an_unread_body_of_short_chunks() -> None:
     wire = Wire()
     async with connected(early, wire) as (protocol, _):
         protocol.data_received(HEAD)
         await settled(wire, b"early")
-        wire.told = b""
+        wire.written = b""
         protocol.data_received(b"1\r\na\r\n" * 5_000 + b"0\r\n\r\n" + NEXT)
         assert not wire.reads
         await settled(wire, b"early")
@@ -106,11 +106,11 @@ async def test_requests_are_answered_after_a_body_of_short_chunks_that_was_not_r
     assert not wire.ended
 
 
-async def test_a_connection_may_end_while_chunks_wait() -> None:
+async def test_a_connection_can_close_while_chunks_are_unparsed() -> None:
     wire = Wire()
     async with connected(Reader(), wire) as (protocol, _):
         protocol.data_received(HEAD + b"1\r\na\r\n" * 5_000)
         assert not wire.reads
     await asyncio.sleep(0)
 
-    assert not wire.told
+    assert not wire.written

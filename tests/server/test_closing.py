@@ -1,4 +1,4 @@
-"""How connections end: early responses, clients that stop reading or keep sending, and a stopping server."""
+"""Closing connections: early responses, clients that stop reading or keep sending, and a stopping server."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def endless(scope: Scope, receive: Receive, send: Send) -> None:
 
 @pytest.mark.parametrize("app", [early, early_and_last])
 @pytest.mark.parametrize("rate", [0, 600, 10_000_000])
-async def test_after_an_early_response_the_body_is_read_for_a_little_longer(app: object, rate: int) -> None:
+async def test_a_body_is_read_for_a_limited_time_after_an_early_response(app: object, rate: int) -> None:
     wire = Wire()
     async with connected(app, wire) as (protocol, loop):  # type: ignore[arg-type]
         protocol.data_received(BODY)
@@ -53,13 +53,13 @@ async def test_after_an_early_response_the_body_is_read_for_a_little_longer(app:
             protocol.data_received(b"a" * rate)
             await loop.until(seconds)
 
-    assert b" 401 " in wire.told
+    assert b" 401 " in wire.written
     assert wire.ended
     assert seconds <= http.DRAIN + 2
     assert rate * seconds <= http.DRAINED + 3 * rate
 
 
-async def test_a_body_that_ends_soon_after_its_answer_leaves_the_connection_open() -> None:
+async def test_the_connection_stays_open_if_the_body_ends_soon_after_its_response() -> None:
     wire = Wire()
     async with connected(early, wire) as (protocol, loop):
         protocol.data_received(BODY.replace(b"200000000", b"2000"))
@@ -68,22 +68,22 @@ async def test_a_body_that_ends_soon_after_its_answer_leaves_the_connection_open
         await loop.until(3.0)
 
     assert not wire.ended
-    assert 2 == wire.told.count(b" 401 ")
+    assert 2 == wire.written.count(b" 401 ")
 
 
-# bytes that wait for the client, second by second, from the first on → cut off by the end
+# unread bytes, second by second → whether the client is cut off
 READERS: dict[str, tuple[list[int], bool]] = {
     "stops": ([200_000] * 62, True),
     "stops after a while": ([*range(200_000, 100_000, -1000), *[100_000] * 62], True),
     "is slow": ([*range(200_000, 0, -1)][:400], False),
-    "takes something now and then": (([9] * 50 + [8] * 50 + [7] * 50 + [6] * 50), False),
-    "has taken everything": ([0] * 200, False),
-    "is sent more and more": ([*range(1000, 1062)], True),
+    "reads now and then": (([9] * 50 + [8] * 50 + [7] * 50 + [6] * 50), False),
+    "has read everything": ([0] * 200, False),
+    "reads nothing while the queue grows": ([*range(1000, 1062)], True),
 }
 
 
 @pytest.mark.parametrize(("waiting", "cut"), READERS.values(), ids=READERS)
-async def test_a_reader_that_stops_is_cut_off(waiting: list[int], cut: bool) -> None:
+async def test_a_client_that_stops_reading_a_response_is_cut_off(waiting: list[int], cut: bool) -> None:
     wire = Wire()
     async with connected(endless, wire) as (protocol, loop):
         protocol.data_received(GET)
@@ -95,7 +95,7 @@ async def test_a_reader_that_stops_is_cut_off(waiting: list[int], cut: bool) -> 
 
 
 @pytest.mark.parametrize("closing", [False, True])
-async def test_a_server_that_stops_waits_less_for_a_reader_that_has_stopped(closing: bool) -> None:
+async def test_a_stopping_server_waits_less_for_a_client_that_has_stopped_reading(closing: bool) -> None:
     wire = Wire()
     async with connected(early if closing else endless, wire) as (protocol, loop):
         wire.untaken = 1000
@@ -118,17 +118,17 @@ def port() -> Iterator[int]:
         yield int(root.rpartition(":")[2])
 
 
-def test_an_early_answer_is_not_lost_to_a_client_that_sends_first_and_reads_then(port: int) -> None:
+def test_an_early_response_reaches_a_client_that_sends_its_whole_body_first(port: int) -> None:
     with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
         client.sendall(BODY.replace(b"200000000", b"20000000") + b"a" * 20_000_000)
-        told = b"".join(iter(lambda: client.recv(65536), b""))
+        received = b"".join(iter(lambda: client.recv(65536), b""))
 
-    assert told.startswith(b"HTTP/1.1 503 ")
-    assert told.endswith(b"a" * 100_000)
+    assert received.startswith(b"HTTP/1.1 503 ")
+    assert received.endswith(b"a" * 100_000)
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self"), reason="Linux tells what its sockets hold")  # noqa: PTH110
-async def test_what_the_kernel_holds_counts_when_this_process_holds_some() -> None:
+@pytest.mark.skipif(not os.path.exists("/proc/self"), reason="needs Linux's TIOCOUTQ")  # noqa: PTH110
+async def test_bytes_in_the_kernel_count_while_this_process_has_bytes_left() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.setblocking(False)

@@ -1,4 +1,4 @@
-"""The bound on connections, and which idle one is closed."""
+"""The limit on connections, and which idle connection is closed at the limit."""
 
 from __future__ import annotations
 
@@ -24,96 +24,96 @@ from tests.servers import serve
 
 
 class Crowded:
-    """Connections to a server that takes `most`, and those that were cut off."""
+    """Connections to a server that accepts `most`. `cut`: the numbers of those that it closed."""
 
     def __init__(self, most: int, spared: str = "") -> None:
         self.all = Connections(most, lambda host: host == spared)
         self.now = 0.0
         self.cut: list[int] = []
-        self.places: list[ConnectionSlot] = []
+        self.slots: list[ConnectionSlot] = []
 
-    def come(self, host: str, *, busy: bool = False) -> ConnectionSlot:
-        number = len(self.places)
-        self.places.append(self.all.enter(host, lambda: self.cut.append(number), self.now))
+    def connect(self, host: str, *, busy: bool = False) -> ConnectionSlot:
+        number = len(self.slots)
+        self.slots.append(self.all.enter(host, lambda: self.cut.append(number), self.now))
         if busy:
-            self.all.busy(self.places[-1])
-        return self.places[-1]
+            self.all.busy(self.slots[-1])
+        return self.slots[-1]
 
 
-def test_the_oldest_idle_one_yields_when_it_has_been_idle_for_a_while() -> None:
+def test_the_oldest_idle_connection_is_closed_after_a_second() -> None:
     crowd = Crowded(4)
     for host in "abcd":
-        crowd.come(host)
-    crowd.all.busy(crowd.places[0])
+        crowd.connect(host)
+    crowd.all.busy(crowd.slots[0])
     crowd.now = YOUNG
-    crowd.all.idle(crowd.places[0], crowd.now)
+    crowd.all.idle(crowd.slots[0], crowd.now)
 
-    assert [False, False, False] == [crowd.come(host).surplus for host in "efg"]
+    assert [False, False, False] == [crowd.connect(host).surplus for host in "efg"]
     assert [1, 2, 3] == crowd.cut
-    assert crowd.come("h").surplus  # all that are left may be about to ask
+    assert crowd.connect("h").surplus  # the remaining ones have been idle for less than a second
     crowd.now = 2 * YOUNG
-    assert not crowd.come("i").surplus
+    assert not crowd.connect("i").surplus
     assert [1, 2, 3, 0] == crowd.cut
 
 
-def test_one_address_has_half_and_its_own_yield_to_it() -> None:
+def test_one_address_gets_at_most_half_of_the_connections() -> None:
     crowd = Crowded(8)
     for _ in range(4):
-        crowd.come("2001:db8::1")
+        crowd.connect("2001:db8::1")
     crowd.now = YOUNG
-    crowd.come("b")
-    assert not crowd.come("2001:db8::2").surplus  # the same household
+    crowd.connect("b")
+    assert not crowd.connect("2001:db8::2").surplus  # the same /64 network
     assert [0] == crowd.cut
-    for place in crowd.places:
-        crowd.all.busy(place)
+    for slot in crowd.slots:
+        crowd.all.busy(slot)
 
-    assert crowd.come("2001:db8::3").surplus
-    assert [False] * 3 == [crowd.come("c", busy=True).surplus for _ in range(3)]
+    assert crowd.connect("2001:db8::3").surplus
+    assert [False] * 3 == [crowd.connect("c", busy=True).surplus for _ in range(3)]
 
 
-def test_a_trusted_proxy_has_all() -> None:
+def test_a_trusted_proxy_may_open_all_connections() -> None:
     crowd = Crowded(8, spared="proxy")
 
-    assert [False] * 8 + [True] == [crowd.come("proxy", busy=True).surplus for _ in range(9)]
+    assert [False] * 8 + [True] == [crowd.connect("proxy", busy=True).surplus for _ in range(9)]
 
 
-def test_of_many_addresses_the_one_with_the_most_yields() -> None:
+def test_the_address_with_the_most_connections_loses_one() -> None:
     crowd = Crowded(6)
     for host in "abbbcd":
-        crowd.come(host)
+        crowd.connect(host)
     crowd.now = YOUNG
-    crowd.come("e")
+    crowd.connect("e")
 
     assert [1] == crowd.cut
 
 
-def test_those_beyond_the_bound_are_few() -> None:
+def test_surplus_connections_are_bounded() -> None:
     crowd = Crowded(1)
-    crowd.come("a", busy=True)
+    crowd.connect("a", busy=True)
     for number in range(100):
-        crowd.come(str(number), busy=number % 2 == 0)
+        crowd.connect(str(number), busy=number % 2 == 0)
 
     assert 1 + SPARE == len(crowd.all)
     assert 100 - SPARE == len(crowd.cut) == len({*crowd.cut})
 
 
-def test_a_closed_connection_frees_its_place() -> None:
+def test_a_closed_connection_frees_its_slot() -> None:
     crowd = Crowded(2)
-    places = [crowd.come(str(number), busy=number % 2 == 0) for number in range(10)]
-    for place in places * 2:
-        crowd.all.leave(place)
+    slots = [crowd.connect(str(number), busy=number % 2 == 0) for number in range(10)]
+    for slot in slots * 2:
+        crowd.all.leave(slot)
 
     assert 0 == len(crowd.all)
-    assert not crowd.all._count  # noqa: SLF001 - addresses that were here once
+    assert not crowd.all._count  # noqa: SLF001 - addresses without connections are removed
     assert not crowd.all._idle  # noqa: SLF001
-    assert not crowd.come("a").surplus
+    assert not crowd.connect("a").surplus
 
 
 @pytest.mark.parametrize(
     ("most", "bounds", "fitted"),
     [(4096, (1000, 512), [1000, 512]), (480, (1000, 512), [317, 162]), (40, (10, 30), [10, 30]), (1, (9, 1), [1, 1])],
 )
-def test_work_is_bounded_so_that_there_are_connections_for_all_of_it(
+def test_limits_are_scaled_down_to_the_number_of_connections(
     most: int, bounds: tuple[int, ...], fitted: list[int]
 ) -> None:
     assert fitted == fitting(most, *bounds)
@@ -157,27 +157,27 @@ def crowd(port: int, sent: bytes, count: int) -> Iterator[list[socket.socket]]:
         clients = []
         for _ in range(count):
             client = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
-            with contextlib.suppress(ConnectionError):  # those before it may have to yield
+            with contextlib.suppress(ConnectionError):  # the server may have closed it already
                 client.sendall(sent)
             clients.append(client)
         yield clients
 
 
-async def test_the_rest_of_a_body_after_its_answer_yields() -> None:
+async def test_a_connection_with_a_discarded_body_counts_as_idle() -> None:
     connections, wire = Connections(1), Wire()
     async with connected(APP, wire, connections) as (protocol, loop):
         protocol.data_received(HOLDING["half a body"].replace(b"/", b"/nowhere", 1))
         for _ in range(20):
             await asyncio.sleep(0)
         await loop.until(YOUNG)
-        place = connections.enter("b", lambda: None, loop.now)
+        slot = connections.enter("b", lambda: None, loop.now)
 
-    assert wire.told.startswith(b"HTTP/1.1 404 ")
-    assert (False, True) == (place.surplus, wire.aborted)
+    assert wire.written.startswith(b"HTTP/1.1 404 ")
+    assert (False, True) == (slot.surplus, wire.aborted)
 
 
 @pytest.mark.parametrize("sent", HOLDING.values(), ids=HOLDING)
-def test_health_answers_however_many_hold_connections_and_they_are_few(sent: bytes) -> None:
+def test_health_checks_are_answered_at_the_connection_limit(sent: bytes) -> None:
     connections = Connections(20)
     with serve(APP, connections=connections) as root:
         port = int(root.rpartition(":")[2])
@@ -185,7 +185,7 @@ def test_health_answers_however_many_hold_connections_and_they_are_few(sent: byt
             for _ in range(5):
                 assert (200, "") == ask(port, b"/healthz")
             open_at_most = len(connections)
-            if sent in (HOLDING["half a body"], UPGRADE):  # the others yield
+            if sent in (HOLDING["half a body"], UPGRADE):  # the others count as idle and are closed
                 assert (503, "overloaded") == ask(port, b"/")
         for attempt in stamina.retry_context(on=AssertionError, attempts=100, timeout=10, wait_max=0.1):
             with attempt:
@@ -195,14 +195,14 @@ def test_health_answers_however_many_hold_connections_and_they_are_few(sent: byt
     assert 0 == len(connections)
 
 
-def test_as_many_connections_are_taken_as_leave_files_for_their_work() -> None:
+def test_the_connection_limit_follows_the_limit_of_open_files() -> None:
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (100, {})); "
         "from compat.server.connections import room; print(room())"
     )
-    told = [
+    rooms = [
         int(subprocess.run([sys.executable, "-c", code.format(hard)], capture_output=True, check=True).stdout)
         for hard in (200, 1024, 20_000)
     ]
 
-    assert [68, 480, 4096] == told
+    assert [68, 480, 4096] == rooms

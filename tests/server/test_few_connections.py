@@ -1,4 +1,4 @@
-"""A server with few connections, as where the system allows few open files, behind a trusted proxy."""
+"""A server with a low connection limit, as on a system with a low limit of open files, behind a trusted proxy."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ GREEDY, OTHER = "sk-greedy-key", "sk-other-key"
 FEW = 40
 
 
-def test_one_key_behind_a_proxy_leaves_connections_for_others(tmp_path: Path) -> None:
+def test_one_key_behind_a_proxy_leaves_connections_for_other_keys(tmp_path: Path) -> None:
     settings = {"COMPAT_API_KEYS": f"{GREEDY},{OTHER}", "COMPAT_TRUSTED_PROXIES": "127.0.0.1"}
     with (
         serve(create_app(Scripted(()))) as root,
         server(tmp_path, root, COMPAT_MAX_CONNECTIONS=str(FEW), **settings) as running,
         contextlib.ExitStack() as stack,
     ):
-        place = urlsplit(running.base_url)
-        url = f"ws://{place.netloc}/v1/realtime"
+        address = urlsplit(running.base_url)
+        url = f"ws://{address.netloc}/v1/realtime"
 
         def session(key: str) -> int:
             try:
@@ -39,8 +39,8 @@ def test_one_key_behind_a_proxy_leaves_connections_for_others(tmp_path: Path) ->
             return 101
 
         def upload(key: str) -> None:
-            line = socket.create_connection((place.hostname or "", place.port or 0), timeout=20)
-            stack.enter_context(line).sendall(
+            connection = socket.create_connection((address.hostname or "", address.port or 0), timeout=20)
+            stack.enter_context(connection).sendall(
                 f"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
                 "Content-Type: multipart/form-data; boundary=b\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
             )
@@ -48,7 +48,7 @@ def test_one_key_behind_a_proxy_leaves_connections_for_others(tmp_path: Path) ->
         greedy = [session(GREEDY) for _ in range(FEW)]
         for _ in range(FEW):
             upload(GREEDY)
-        while 503 == (other := session(OTHER)):  # until those that were refused have gone
+        while 503 == (other := session(OTHER)):  # until the refused connections are closed
             pass
         models = httpx2.get(f"{running.base_url}/models", headers={"Authorization": f"Bearer {OTHER}"}).status_code
 

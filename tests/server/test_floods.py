@@ -1,4 +1,4 @@
-"""Live callers that send very many very short frames, and read nothing."""
+"""WebSocket clients that send thousands of short frames or read nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GOODBYE = b"\x88\x82" + ZERO + (1000).to_bytes(2)
 
 
 class Watched(WebSocketProtocol):
-    """Notes how much waited at most, for the application and for the client."""
+    """Records the maximum length of the receive queue and of the write buffer."""
 
     waiting = 0
     untaken = 0
@@ -52,61 +52,61 @@ def opened(port: int) -> socket.socket:
     return client
 
 
-def heard(client: socket.socket, size: int) -> bytes:
-    told = b""
-    while len(told) < size:
-        told += (part := client.recv(65_536))
-        assert part, told[-100:]
-    return told
+def receive(client: socket.socket, size: int) -> bytes:
+    received = b""
+    while len(received) < size:
+        received += (part := client.recv(65_536))
+        assert part, received[-100:]
+    return received
 
 
-# the frame that is sent repeatedly, the reply to each
+# the frames that are sent repeatedly, the reply to each
 FLOODS = {"messages": (TEXT, b"\x81\x01a"), "pings": (PING, b"\x8a\0"), "both": (PING + TEXT, b"\x8a\0\x81\x01a")}
 
 
 @pytest.mark.parametrize("count", [1, 10_000])
 @pytest.mark.parametrize(("frame", "answer"), FLOODS.values(), ids=FLOODS)
-def test_few_frames_wait_however_many_come_and_all_are_answered(
+def test_the_frame_queue_is_bounded_and_all_frames_are_answered(
     port: int, frame: bytes, answer: bytes, count: int
 ) -> None:
     Watched.waiting = 0
     with opened(port) as client:
         threading.Thread(target=client.sendall, args=(frame * count,)).start()
-        told = heard(client, count * len(answer))
+        received = receive(client, count * len(answer))
 
-    assert (count, count) == tuple(told.count(part) for part in (answer[:2], answer[-2:]))
+    assert (count, count) == tuple(received.count(part) for part in (answer[:2], answer[-2:]))
     assert Watched.waiting <= FRAMES + SOME // len(TEXT)
 
 
 @pytest.mark.parametrize("size", [1, 3, 1000])
-def test_frames_are_the_same_in_any_pieces(port: int, size: int) -> None:
+def test_frames_may_be_split_at_any_byte(port: int, size: int) -> None:
     answers = [b"\x81\x01a", b"\x8a\0", b"\x8a\0", b"\x81\x02bc"]
     sent = TEXT + PING + b"\x01\x81" + ZERO + b"b" + EMPTY * 40 + PING + b"\x80\x81" + ZERO + b"c"
     with opened(port) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for at in range(0, len(sent), size):
             client.sendall(sent[at : at + size])
-        told = heard(client, sum(map(len, answers)))
+        received = receive(client, sum(map(len, answers)))
 
-    assert sorted(answers) == sorted(frames(told))
-
-
-def frames(told: bytes) -> Iterator[bytes]:
-    while told:
-        yield told[: 2 + told[1]]
-        told = told[2 + told[1] :]
+    assert sorted(answers) == sorted(frames(received))
 
 
-def test_a_client_that_pings_and_never_reads_takes_no_memory(port: int) -> None:
+def frames(received: bytes) -> Iterator[bytes]:
+    while received:
+        yield received[: 2 + received[1]]
+        received = received[2 + received[1] :]
+
+
+def test_pongs_do_not_accumulate_for_a_client_that_never_reads(port: int) -> None:
     Watched.untaken = 0
     ping = b"\x89\xfd" + ZERO + b"a" * 125
     with opened(port) as client:
         client.sendall(ping * 100_000)
         client.sendall(b"\x89\x81" + ZERO + b"z" + GOODBYE)
-        told = b"".join(iter(lambda: client.recv(65_536), b""))
+        received = b"".join(iter(lambda: client.recv(65_536), b""))
 
     assert Watched.untaken < 1 << 20
-    assert told.endswith(b"\x8a\x01z\x88\x02\x03\xe8")
+    assert received.endswith(b"\x8a\x01z\x88\x02\x03\xe8")
 
 
 @pytest.mark.parametrize("pings", [1, 2, 3])
@@ -127,4 +127,4 @@ async def test_the_last_ping_and_the_close_are_answered_once_the_client_reads(pi
     session.connection_lost(None)
     await asyncio.gather(*session.tasks)
 
-    assert wire.told.endswith(b"\x8a\x01z\x88\x02\x03\xe8")
+    assert wire.written.endswith(b"\x8a\x01z\x88\x02\x03\xe8")

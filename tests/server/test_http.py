@@ -1,4 +1,4 @@
-"""Raw bytes to a server with short time-outs: who sends too much of a head, or anything too slowly, is cut off."""
+"""Raw bytes to a server with short timeouts: malformed, oversized and slow requests are refused."""
 
 from __future__ import annotations
 
@@ -55,22 +55,22 @@ def patient() -> Iterator[int]:
         yield int(root.rpartition(":")[2])
 
 
-def said(port: int, *parts: bytes) -> bytes:
-    """All that is answered to `parts`, until the server closes."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as caller:
-        with contextlib.suppress(ConnectionError):  # the answer may come before all is sent, and then the end
+def exchange(port: int, *parts: bytes) -> bytes:
+    """Return everything that the server sends in response to `parts` until it closes the connection."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        with contextlib.suppress(ConnectionError):  # the server may respond and close early
             for part in parts:
-                caller.sendall(part)
-        return b"".join(iter(lambda: caller.recv(65536), b""))
+                client.sendall(part)
+        return b"".join(iter(lambda: client.recv(65536), b""))
 
 
-LARGE = 431, "request_header_fields_too_large", "The request's head has more than 100 headers or 65536 bytes."
+LARGE = 431, "request_header_fields_too_large", "The request head has more than 100 headers or 65536 bytes."
 STRANGE = 400, "invalid_http", "This is not a well-formed HTTP/1.1 request."
-SLOW_HEAD = 408, "request_timeout", "The request's head did not come within 0.4 seconds."
-SLOW_BODY = 408, "request_timeout", "The request's body comes too slowly: less than 512 bytes a second for a while."
+SLOW_HEAD = 408, "request_timeout", "The request head did not arrive within 0.4 seconds."
+SLOW_BODY = 408, "request_timeout", "The request body arrives too slowly: less than 512 bytes per second."
 
 
-UNKNOWN = 501, "method_not_implemented", "The method of this request is not known here: use GET, POST or DELETE."
+UNKNOWN = 501, "method_not_implemented", "Unknown request method: use GET, POST or DELETE."
 
 
 def head(*lines: bytes, path: bytes = b"/whole") -> bytes:
@@ -97,8 +97,8 @@ REFUSED: dict[str, tuple[list[bytes], tuple[int, str, str]]] = {
     "an extension without an end": ([CHUNKED, b"1;x=", b"a" * 600_000], LARGE),
     "no host": ([b"GET / HTTP/1.1\r\n\r\n"], STRANGE),
     "two hosts": ([head(b"host: y", b"content-length: 0")], STRANGE),
-    "a host that is none": ([b"GET / HTTP/1.1\r\nhost: a@b\r\n\r\n"], STRANGE),
-    "two ends": ([head(b"content-length: 4", b"transfer-encoding: chunked"), b"0\r\n\r\n"], STRANGE),
+    "an invalid host": ([b"GET / HTTP/1.1\r\nhost: a@b\r\n\r\n"], STRANGE),
+    "a length and chunks": ([head(b"content-length: 4", b"transfer-encoding: chunked"), b"0\r\n\r\n"], STRANGE),
     "two lengths": ([head(b"content-length: 4", b"content-length: 5"), b"abcde"], STRANGE),
     "a coded body": ([head(b"transfer-encoding: gzip, chunked"), b"0\r\n\r\n"], STRANGE),
     "chunks in HTTP/1.0": ([CHUNKED.replace(b"/1.1", b"/1.0"), b"0\r\n\r\n"], STRANGE),
@@ -106,21 +106,21 @@ REFUSED: dict[str, tuple[list[bytes], tuple[int, str, str]]] = {
     "another version": ([b"GET / HTTP/2.0\r\nhost: x\r\n\r\n"], STRANGE),
     "no version": ([b"GET /\r\n\r\n"], STRANGE),
     "a tunnel": ([b"CONNECT x:443 HTTP/1.1\r\nhost: x\r\n\r\n"], STRANGE),
-    "a method of nobody's": ([b"FOO /whole HTTP/1.1\r\nhost: x\r\n\r\n"], UNKNOWN),
+    "an unknown method": ([b"FOO /whole HTTP/1.1\r\nhost: x\r\n\r\n"], UNKNOWN),
     "a longer method": ([b"GETX /whole HTTP/1.1\r\nhost: x\r\n\r\n"], UNKNOWN),
     "a method in lower case": ([b"post /whole HTTP/1.0\n\n"], UNKNOWN),
     "a method and no HTTP": ([b"HELO mail.example\r\n\r\n"], STRANGE),
     "a zero in the path": ([b"GET /\0 HTTP/1.1\r\nhost: x\r\n\r\n"], STRANGE),
-    "a promised body": ([head(b"content-length: 100", b"expect: 100-continue")], SLOW_BODY),
+    "a body that never comes": ([head(b"content-length: 100", b"expect: 100-continue")], SLOW_BODY),
 }
 
 
 @pytest.mark.parametrize(("sent", "refusal"), REFUSED.values(), ids=REFUSED)
-def test_what_cannot_be_read_is_refused_in_openai_s_shape(
+def test_malformed_and_slow_requests_get_an_error_in_openai_shape(
     port: int, patient: int, sent: list[bytes], refusal: tuple[int, str, str]
 ) -> None:
     slow = refusal in (SLOW_HEAD, SLOW_BODY)
-    answer = said(port if slow else patient, *sent).removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
+    answer = exchange(port if slow else patient, *sent).removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
     top, _, body = answer.partition(b"\r\n\r\n")
 
     error = json.loads(body)["error"]
@@ -129,35 +129,35 @@ def test_what_cannot_be_read_is_refused_in_openai_s_shape(
     assert b"x-request-id: req_" in top
 
 
-def test_who_says_nothing_is_told_nothing(port: int) -> None:
-    assert b"" == said(port)
+def test_no_response_to_a_silent_connection(port: int) -> None:
+    assert b"" == exchange(port)
 
 
-def test_a_connection_that_was_answered_ends_without_another_word(port: int) -> None:
-    assert 1 == said(port, head(b"content-length: 0")).count(b"HTTP/1.1")
+def test_an_idle_connection_closes_without_a_second_response(port: int) -> None:
+    assert 1 == exchange(port, head(b"content-length: 0")).count(b"HTTP/1.1")
 
 
-def test_a_trickle_is_cut_off_and_the_app_hears_of_it(port: int) -> None:
+def test_a_slow_upload_is_cut_off_and_the_app_sees_a_disconnect(port: int) -> None:
     GONE.clear()
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as caller:
-        caller.sendall(head(b"content-length: 100000"))
-        caller.settimeout(0.05)
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(head(b"content-length: 100000"))
+        client.settimeout(0.05)
         answer = b""
         while not answer:
-            caller.sendall(b"a")
+            client.sendall(b"a")
             try:
-                answer = caller.recv(65536)
+                answer = client.recv(65536)
             except TimeoutError:
                 continue
-        caller.settimeout(10)
+        client.settimeout(10)
         assert b"408" in answer
-        assert b"" == caller.recv(65536)
+        assert b"" == client.recv(65536)
 
     assert GONE.wait(10)
 
 
-def test_a_body_that_nobody_reads_does_not_come_for_ever_either(port: int) -> None:
-    answer = said(port, head(b"content-length: 100000", path=b"/unread"), b"a")
+def test_a_body_that_the_app_does_not_read_is_cut_off(port: int) -> None:
+    answer = exchange(port, head(b"content-length: 100000", path=b"/unread"), b"a")
 
     assert 1 == answer.count(b"HTTP/1.1")
     assert b"401" in answer
@@ -172,28 +172,28 @@ async def hanging(_: Scope, __: Receive, ___: Send) -> None:
 
 
 class Late(float):
-    """The loop is elsewhere until then."""
+    """The event loop is blocked until this time."""
 
 
 PROMISE = head(b"content-length: 99999")
-# bytes come, or time passes until so many seconds → what has been told by then
+# bytes that arrive, or the time in seconds → what the server has sent by then
 CONVERSATIONS: dict[str, tuple[ASGIApp, list[bytes | float], bytes]] = {
     "in time": (reading, [PROMISE, 29.0, b"a" * 16_000, 58.0, b"a" * 16_000, 89.0], b""),
     "too late": (reading, [PROMISE, 29.0, b"a" * 15_000, 31.0], b"408"),
     "after a good start": (reading, [PROMISE, b"a" * 30_000, 31.0, 61.0], b"408"),
     "nobody reads": (hanging, [PROMISE, b"a" * 70_000, 600.0], b""),
-    "an answer takes long": (hanging, [head(b"content-length: 0"), 600.0], b""),
-    "the next head waits for the answer": (hanging, [head(b"content-length: 0"), b"GET", 600.0], b""),
+    "a response takes long": (hanging, [head(b"content-length: 0"), 600.0], b""),
+    "half a head behind a pending response": (hanging, [head(b"content-length: 0"), b"GET", 600.0], b""),
     "a head in parts": (reading, [b"GET", 9.0, b" / ", 11.0], b"408"),
-    "the server is late for a head": (reading, [b"GET", 2.0, Late(60.0), 66.0], b""),
-    "and the caller too": (reading, [b"GET", 2.0, Late(60.0), 70.0], b"408"),
-    "the server is late for a body": (reading, [PROMISE, 2.0, Late(60.0), 85.0], b""),
+    "a blocked event loop during a head": (reading, [b"GET", 2.0, Late(60.0), 66.0], b""),
+    "a blocked event loop and a slow client": (reading, [b"GET", 2.0, Late(60.0), 70.0], b"408"),
+    "a blocked event loop during a body": (reading, [PROMISE, 2.0, Late(60.0), 85.0], b""),
 }
 
 
-@pytest.mark.parametrize(("app", "happens", "told"), CONVERSATIONS.values(), ids=CONVERSATIONS)
-async def test_time_counts_while_the_caller_is_waited_for(
-    app: ASGIApp, happens: list[bytes | float], told: bytes
+@pytest.mark.parametrize(("app", "happens", "expected"), CONVERSATIONS.values(), ids=CONVERSATIONS)
+async def test_timeouts_run_only_while_waiting_for_the_client(
+    app: ASGIApp, happens: list[bytes | float], expected: bytes
 ) -> None:
     transport = Wire()
     refused: list[CompatError] = []
@@ -205,12 +205,12 @@ async def test_time_counts_while_the_caller_is_waited_for(
             else:
                 await loop.until(what, late=isinstance(what, Late))
 
-    assert (told in transport.told) if told else not transport.told
-    assert bool(told) is bool(refused)
+    assert (expected in transport.written) if expected else not transport.written
+    assert bool(expected) is bool(refused)
 
 
 @pytest.mark.parametrize(
-    ("sent", "seconds", "told"),
+    ("sent", "seconds", "expected"),
     [
         (b"", KEEP_ALIVE - 1, b""),
         (b"", KEEP_ALIVE + 1, b"close"),
@@ -220,27 +220,25 @@ async def test_time_counts_while_the_caller_is_waited_for(
         (b"\r\n", 11.0, b"408"),
     ],
 )
-async def test_a_connection_is_kept_between_requests_and_a_head_has_its_time_from_its_first_byte(
-    sent: bytes, seconds: float, told: bytes
+async def test_the_head_timeout_starts_at_the_first_byte_after_keep_alive(
+    sent: bytes, seconds: float, expected: bytes
 ) -> None:
-    """`sent`: of the next head, 100 s after the first answer."""
+    """`sent`: the start of the next head, 100 s after the first response."""
     wire = Wire()
     async with connected(APP, wire) as (protocol, loop):
         protocol.data_received(head(b"content-length: 0"))
         await asyncio.gather(*protocol.tasks)
-        answered, wire.told = wire.told, b""
+        answered, wire.written = wire.written, b""
         if sent:
             await loop.until(100.0)
             protocol.data_received(sent)
         await loop.until(loop.now + seconds)
-        assert told == (wire.told[9:12] or (b"close" if wire.closed else b""))
+        assert expected == (wire.written[9:12] or (b"close" if wire.closed else b""))
 
     assert b"HTTP/1.1 200 " in answered
 
 
-async def test_a_request_that_is_cut_off_has_one_line_in_the_log(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_request_that_is_cut_off_has_one_log_entry(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     upload = head(
         b"content-length: 99999", b"content-type: multipart/form-data; boundary=b", path=b"/v1/audio/translations"
     )
@@ -254,5 +252,5 @@ async def test_a_request_that_is_cut_off_has_one_line_in_the_log(
 
     [line] = [record.__dict__["fields"] for record in caplog.records if record.name == "compat.access"]
     assert (408, "request_timeout", "/v1/audio/translations") == (line["status"], line["error"], line["path"])
-    assert f"x-request-id: {line['request_id']}\r\n".encode() in transport.told
-    assert not refused  # the request's own line is counted
+    assert f"x-request-id: {line['request_id']}\r\n".encode() in transport.written
+    assert not refused  # the request's own log entry is counted

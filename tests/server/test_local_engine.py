@@ -1,4 +1,4 @@
-"""The local engine of a server without a key: private, restarted when it dies, removed without a trace."""
+"""The local engine of a server without a key: it is private, is restarted when it dies and leaves no files."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def spool(tmp_path: Path) -> Path:
 
 
 def engines_of(process: int) -> list[int]:
-    """The children that are engines; no child is a zombie."""
+    """Return the ids of the child processes that are engines. Fail if a child is a zombie."""
     children = Path(f"/proc/{process}/task").glob("*/children")
     found = {int(child) for path in children for child in path.read_text().split()}
     assert not [child for child in found if ") Z " in Path(f"/proc/{child}/stat").read_text()]
@@ -51,7 +51,7 @@ def engines_of(process: int) -> list[int]:
 
 
 def socket_of(process: int) -> Path:
-    """The Unix socket that a process listens on; it listens on no port."""
+    """Return the path of the Unix socket that a process listens on. Fail if it listens on a port."""
     inodes = {str(path.readlink())[8:-1] for path in Path(f"/proc/{process}/fd").iterdir() if path.is_symlink()}
     ports = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     assert not [row for row in ports if row[3] == "0A" and row[9] in inodes]
@@ -61,7 +61,7 @@ def socket_of(process: int) -> Path:
 
 
 def through(path: Path) -> httpx2.Client:
-    """A client that reaches an engine by its socket."""
+    """Return a client that connects to the engine's socket."""
     return httpx2.Client(base_url="http://localhost", transport=httpx2.HTTPTransport(uds=str(path)))
 
 
@@ -79,10 +79,10 @@ def waiting(holds: Callable[[], bool]) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="looks at processes as Linux shows them")
-def test_the_engine_is_the_servers_alone_and_outlived(words: Path, spool: Path) -> None:
+def test_the_engine_is_private_and_restarted(words: Path, spool: Path) -> None:
     settings = {"COMPAT_API_KEYS": "callers-key-1", "COMPAT_SPOOL": str(spool)}
-    with started("serve", "--port", "0", "--engine", "tones", **settings) as (process, said):
-        base = re.search(r"http://127\S+/v1", said[0])
+    with started("serve", "--port", "0", "--engine", "tones", **settings) as (process, lines):
+        base = re.search(r"http://127\S+/v1", lines[0])
         assert base is not None
         ready = base[0].removesuffix("/v1") + "/readyz"
         with httpx2.Client(headers={"authorization": "Bearer callers-key-1"}, trust_env=False, timeout=60) as http:
@@ -92,7 +92,9 @@ def test_the_engine_is_the_servers_alone_and_outlived(words: Path, spool: Path) 
                 answer = http.post(f"{base[0]}/audio/transcriptions", data=asked, files={"file": words.read_bytes()})
                 return str(answer.raise_for_status().json()["text"])
 
-            assert list(WORDS) == transcribe("diarized_json").lower().strip(".").split()  # by a file task: on disk
+            assert (
+                list(WORDS) == transcribe("diarized_json").lower().strip(".").split()
+            )  # a file task, which writes to disk
             [folder] = spool.glob("*/engine")
             assert 0o700 == stat.S_IMODE(folder.stat().st_mode)
             assert {0o600} == {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
@@ -118,7 +120,7 @@ def test_the_engine_is_the_servers_alone_and_outlived(words: Path, spool: Path) 
                 rebound = {"host": "page.example", **guessed}
                 assert 421 == engine.post(GENERATION, headers=rebound, json={}).status_code
 
-            os.kill(first, signal.SIGTERM)  # no signal to all ends it before the server has done its work
+            os.kill(first, signal.SIGTERM)  # ignored: a signal to all processes must not stop it first
             os.kill(first, signal.SIGKILL)
             assert list(WORDS) == transcribe().lower().strip(".").split()
             waiting(lambda: http.get(ready).status_code == 200)
@@ -129,28 +131,28 @@ def test_the_engine_is_the_servers_alone_and_outlived(words: Path, spool: Path) 
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes as Linux shows them")
-def test_a_file_task_outlives_the_engine_that_began_it(words: Path, spool: Path) -> None:
-    with started("serve", "--port", "0", "--engine", "tones", COMPAT_SPOOL=str(spool)) as (process, said):
-        base = re.findall(r"http://127\S+/v1", said[0])[0]
+def test_a_file_task_survives_an_engine_restart(words: Path, spool: Path) -> None:
+    with started("serve", "--port", "0", "--engine", "tones", COMPAT_SPOOL=str(spool)) as (process, lines):
+        base = re.findall(r"http://127\S+/v1", lines[0])[0]
         asked = {"model": "whisper-1", "response_format": "srt", "background": "true"}
         files = {"file": words.read_bytes()}
         job = httpx2.post(f"{base}/audio/transcriptions", data=asked, files=files, timeout=60).json()
 
-        def told() -> httpx2.Response:
+        def status() -> httpx2.Response:
             return httpx2.get(f"{base}/audio/transcriptions/{job['id']}", timeout=60)
 
         waiting(lambda: bool(list(spool.glob("*/engine/*"))))
         os.kill(engines_of(process.pid)[0], signal.SIGKILL)
-        waiting(lambda: told().status_code != 202)
-        done = told()
+        waiting(lambda: status().status_code != 202)
+        done = status()
 
     assert all(word in done.text.lower() for word in WORDS), done.text
 
 
-@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux to watch a process that is nobody's child")
-def test_the_engine_and_its_files_go_when_the_server_is_killed(words: Path, spool: Path) -> None:
-    with started("serve", "--port", "0", "--engine", "tones", COMPAT_SPOOL=str(spool)) as (process, said):
-        base = re.search(r"http://127\S+/v1", said[0])
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux to watch a process that is not a child")
+def test_the_engine_and_its_files_are_removed_when_the_server_is_killed(words: Path, spool: Path) -> None:
+    with started("serve", "--port", "0", "--engine", "tones", COMPAT_SPOOL=str(spool)) as (process, lines):
+        base = re.search(r"http://127\S+/v1", lines[0])
         assert base is not None
         transcribed(base[0], words, response_format="diarized_json").raise_for_status()
         assert list(spool.glob("*/engine/*"))
@@ -166,21 +168,21 @@ def test_the_engine_and_its_files_go_when_the_server_is_killed(words: Path, spoo
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes as Linux shows them")
-def test_a_key_of_its_own_that_no_list_of_processes_shows(tmp_path: Path) -> None:
+def test_each_engine_has_a_key_that_process_lists_do_not_show(tmp_path: Path) -> None:
     with contextlib.closing(LocalEngine("tones")) as engine, contextlib.closing(LocalEngine("tones")) as other:
         engine.start(tmp_path / "engine", 1 << 20, fetches=False)
-        told = [
+        shown = [
             Path(f"/proc/{child}/{name}").read_bytes()
             for child in engines_of(os.getpid())
             for name in ("cmdline", "environ")
         ]
 
     assert engine.key != other.key
-    assert not [text for text in told if engine.key.encode() in text]
+    assert not [text for text in shown if engine.key.encode() in text]
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes as Linux shows them")
-def test_an_engine_that_was_killed_is_in_trouble_until_the_next_one_is_ready(tmp_path: Path) -> None:
+def test_a_killed_engine_reports_trouble_until_the_next_one_is_ready(tmp_path: Path) -> None:
     with contextlib.closing(LocalEngine("tones")) as engine:
         engine.start(tmp_path / "engine", 1 << 20, fetches=False)
         waiting(lambda: not engine.trouble)
@@ -195,7 +197,7 @@ def test_an_engine_that_was_killed_is_in_trouble_until_the_next_one_is_ready(tmp
     assert 200 == answer.status_code
 
 
-def test_where_temporary_files_have_long_paths_the_socket_lies_elsewhere(
+def test_the_socket_is_in_tmp_if_the_temporary_folder_has_a_long_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long = tmp_path / ("long" * 20)
@@ -208,14 +210,14 @@ def test_where_temporary_files_have_long_paths_the_socket_lies_elsewhere(
     assert not engine.path.parent.exists()
 
 
-def test_the_socket_never_looks_unused(tmp_path: Path) -> None:
+def test_the_socket_file_is_touched(tmp_path: Path) -> None:
     with contextlib.closing(LocalEngine("tones")) as engine:
         os.utime(engine.path, (0, 0))
         engine.start(tmp_path / "engine", 1 << 20, fetches=False)
         waiting(lambda: engine.path.stat().st_atime > 0)
 
 
-def test_where_no_socket_can_be_made_the_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_names_tmpdir_if_the_socket_cannot_be_created(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
     with pytest.raises(SettingsError, match="TMPDIR"):
         LocalEngine("tones")
@@ -229,7 +231,7 @@ def unable(engine: LocalEngine) -> ServiceUnavailable | None:
     return None
 
 
-def test_an_engine_that_cannot_start_is_tried_more_and_more_slowly(tmp_path: Path) -> None:
+def test_an_engine_that_cannot_start_is_refused_with_retry_after(tmp_path: Path) -> None:
     with contextlib.closing(LocalEngine("nonsense")) as engine:
         engine.start(tmp_path / "engine", 1 << 20, fetches=False)
         waiting(lambda: unable(engine) is not None)
@@ -242,7 +244,7 @@ def test_an_engine_that_cannot_start_is_tried_more_and_more_slowly(tmp_path: Pat
 
 @pytest.fixture
 def modelless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Children find a moonshine-voice package without its model."""
+    """Make child processes import a moonshine-voice package without its model."""
     package = tmp_path / "site" / "moonshine_voice"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
@@ -253,7 +255,7 @@ def modelless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 
 @pytest.mark.usefixtures("modelless")
-def test_an_engine_without_its_model_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_error_says_that_the_model_is_missing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with contextlib.closing(LocalEngine("moonshine")) as engine:
         engine.start(tmp_path / "engine", 1 << 20, fetches=False)
         waiting(lambda: unable(engine) is not None)
@@ -263,7 +265,7 @@ def test_an_engine_without_its_model_says_so(tmp_path: Path, caplog: pytest.LogC
     assert refused is not None
     assert "lacks its model" in refused.message
     fields = [getattr(record, "fields", {}) for record in caplog.records]
-    assert [told for told in fields if "lacks its model" in (told.get("cause") or "")]
+    assert [entry for entry in fields if "lacks its model" in (entry.get("cause") or "")]
 
 
 @pytest.mark.usefixtures("modelless")
@@ -276,22 +278,22 @@ def test_the_emulator_does_not_start_without_its_model() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes as Linux shows them")
-def test_between_restarts_the_time_told_is_that_of_the_next_ready_engine(tmp_path: Path) -> None:
+def test_retry_after_is_the_time_until_the_next_engine_is_ready(tmp_path: Path) -> None:
     with contextlib.closing(LocalEngine("tones")) as engine:
         engine.start(tmp_path / "engine", 1 << 20, fetches=False)
         for _ in range(2):
             waiting(lambda: not engine.trouble)
             os.kill(engines_of(os.getpid())[0], signal.SIGKILL)
             waiting(lambda: bool(engine.trouble))
-        told = []
+        refusals = []
         while (refused := unable(engine)) is not None:
-            told.append((refused.message, refused.retry_after))
+            refusals.append((refused.message, refused.retry_after))
             select.select([], [], [], 0.05)
 
-    assert "The local engine has ended and is being restarted." == told[0][0]
-    assert "The local engine is loading its model." == told[-1][0]
-    assert told[0][1] is not None
-    assert 1.0 < told[0][1] < pause(2) + 10
+    assert "The local engine has ended and is being restarted." == refusals[0][0]
+    assert "The local engine is loading its model." == refusals[-1][0]
+    assert refusals[0][1] is not None
+    assert 1.0 < refusals[0][1] < pause(2) + 10
 
 
 def test_the_pauses_between_starts() -> None:

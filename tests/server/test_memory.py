@@ -1,4 +1,4 @@
-"""The memory of long live messages: each caller has a share, and a message that has begun must end."""
+"""Memory limits for long live messages: a share for each client, and a timeout for incomplete messages."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ A, B = (Party(name, alone=False) for name in "ab")
 
 
 def frame(size: int, begin: bytes = b"\x82") -> bytes:
-    """The head of a masked frame with this much to come."""
+    """Return the head of a masked frame with a payload of `size` bytes."""
     return begin + b"\xff" + size.to_bytes(8) + bytes(4)
 
 
-def test_what_is_long_counts_until_the_next_is_asked_for() -> None:
+def test_a_long_message_counts_until_the_next_receive() -> None:
     shares = Shares(8 * FREE)
     one, two, other = (Memory(shares) for _ in range(3))
     one.belongs(A)
@@ -40,10 +40,10 @@ def test_what_is_long_counts_until_the_next_is_asked_for() -> None:
     other.belongs(B)
 
     assert one.holds(FREE)
-    assert 0 == shares.used  # short ones never count
+    assert 0 == shares.used  # short messages do not count
     assert one.holds(4 * FREE)
     assert two.holds(2 * FREE)
-    assert not two.holds(3 * FREE)  # half is left for others
+    assert not two.holds(3 * FREE)  # half is reserved for other clients
     assert other.holds(3 * FREE)
     one.end()
     assert 6 * FREE == shares.used
@@ -54,11 +54,11 @@ def test_what_is_long_counts_until_the_next_is_asked_for() -> None:
 
 
 async def sizes(socket: WebSocket) -> None:
-    """Tells the length of each message of the caller that the address names."""
+    """Respond with the length of each message. The path names the client."""
     ON_BEHALF.set(Party(socket.path_params["of"], alone=False))
     await socket.accept()
-    while (said := await socket.receive())["type"] == "websocket.receive":
-        await socket.send_text(str(len(said["bytes"])))
+    while (message := await socket.receive())["type"] == "websocket.receive":
+        await socket.send_text(str(len(message["bytes"])))
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -66,7 +66,7 @@ def until(holds: Callable[[], bool]) -> None:
         pass
 
 
-def test_unfinished_messages_of_one_caller_leave_memory_for_others_and_for_short_ones() -> None:
+def test_unfinished_messages_of_one_client_leave_memory_for_other_clients() -> None:
     connections = Connections(memory=16 * FREE)
     with (
         serve(Starlette(routes=[WebSocketRoute("/{of}", sizes)]), connections=connections) as root,
@@ -92,8 +92,8 @@ def test_unfinished_messages_of_one_caller_leave_memory_for_others_and_for_short
         until(lambda: not connections.memory.used)
 
 
-class Heard:
-    """An application that handles one message at a time, for as long as it is told to."""
+class SlowApp:
+    """An application that receives the next message after `next` is released."""
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
@@ -103,16 +103,16 @@ class Heard:
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         await receive()
         await send({"type": "websocket.accept"})
-        while (said := await receive())["type"] == "websocket.receive":
-            self.sizes.append(len(said["bytes"]))
+        while (message := await receive())["type"] == "websocket.receive":
+            self.sizes.append(len(message["bytes"]))
             await self.next.acquire()
-        self.codes.append(said["code"])
+        self.codes.append(message["code"])
 
 
 @contextlib.asynccontextmanager
-async def session(heard: Heard, shares: Shares) -> AsyncIterator[tuple[WebSocketProtocol, Wire, Loop]]:
+async def session(app: SlowApp, shares: Shares) -> AsyncIterator[tuple[WebSocketProtocol, Wire, Loop]]:
     wire, loop = Wire(), Loop()
-    protocol = WebSocketProtocol(config(heard), ServerState(), {}, cast("asyncio.AbstractEventLoop", loop))
+    protocol = WebSocketProtocol(config(app), ServerState(), {}, cast("asyncio.AbstractEventLoop", loop))
     protocol.share(shares)
     protocol.connection_made(wire)
     protocol.data_received(OPEN)
@@ -121,7 +121,7 @@ async def session(heard: Heard, shares: Shares) -> AsyncIterator[tuple[WebSocket
         yield protocol, wire, loop
     finally:
         protocol.connection_lost(None)
-        heard.next.release()
+        app.next.release()
         await asyncio.gather(*protocol.tasks)
 
 
@@ -131,53 +131,53 @@ async def settled() -> None:
 
 
 async def test_the_next_long_message_is_read_when_the_application_asks_for_it() -> None:
-    heard, shares = Heard(), Shares(64 * FREE)
-    async with session(heard, shares) as (protocol, wire, _):
+    app, shares = SlowApp(), Shares(64 * FREE)
+    async with session(app, shares) as (protocol, wire, _):
         protocol.data_received(frame(6 * FREE) + bytes(6 * FREE))
         await settled()
         first = shares.used
         protocol.data_received(frame(8 * FREE) + bytes(3 * FREE))
         await settled()
-        assert ([6 * FREE], first, False) == (heard.sizes, shares.used, wire.reads)
-        heard.next.release()
+        assert ([6 * FREE], first, False) == (app.sizes, shares.used, wire.reads)
+        app.next.release()
         await settled()
         assert wire.reads
         assert shares.used < first
         protocol.data_received(bytes(5 * FREE))
         await settled()
-        assert [6 * FREE, 8 * FREE] == heard.sizes
+        assert [6 * FREE, 8 * FREE] == app.sizes
 
     assert 0 == shares.used
 
 
 @pytest.mark.parametrize("begin", [frame(LARGEST_FRAME), frame(0, b"\2") + frame(LARGEST_FRAME, b"\0")])
-async def test_a_long_message_ends_in_time_or_the_session_does(begin: bytes) -> None:
-    heard, shares = Heard(), Shares(64 * FREE)
-    async with session(heard, shares) as (protocol, wire, loop):
+async def test_a_long_message_must_be_complete_within_the_timeout(begin: bytes) -> None:
+    app, shares = SlowApp(), Shares(64 * FREE)
+    async with session(app, shares) as (protocol, wire, loop):
         protocol.data_received(begin)
         for number in range(20):
             protocol.data_received(bytes(FREE))
             await loop.until(PONG / 2 * number)
-        assert b"\x03\xf0A message has to end within 600 seconds." in wire.told
+        assert b"\x03\xf0A message must be complete within 600 seconds." in wire.written
         assert 0 == shares.used
 
-    assert [1008] == heard.codes
+    assert [1008] == app.codes
 
 
 async def test_a_client_that_is_sending_a_long_frame_need_not_answer_pings() -> None:
-    heard = Heard()
-    async with session(heard, Shares(64 * FREE)) as (protocol, wire, loop):
+    app = SlowApp()
+    async with session(app, Shares(64 * FREE)) as (protocol, wire, loop):
         protocol.data_received(frame(10 * FREE))
         for number in range(10):
             await loop.until(50.0 * number)
             protocol.data_received(bytes(FREE))
         await settled()
-        assert [10 * FREE] == heard.sizes  # which the application handles for an hour
+        assert [10 * FREE] == app.sizes  # the application handles it for an hour
         protocol.data_received(frame(2) + bytes(2))
         await loop.until(3600.0)
         assert not wire.closed
-        heard.next.release()
+        app.next.release()
         await settled()
-        await loop.until(3600.0 + 2 * PONG + 60)  # the client has gone
+        await loop.until(3600.0 + 2 * PONG + 60)  # no pongs, no data
 
-    assert ([10 * FREE, 2], True) == (heard.sizes, wire.closed)
+    assert ([10 * FREE, 2], True) == (app.sizes, wire.closed)

@@ -1,4 +1,4 @@
-"""Pipelined requests of one connection, also after upgrades and offers of other protocols."""
+"""Pipelined requests on one connection, also with upgrades and requests for other protocols."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ async def settled() -> None:
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD"])
 @pytest.mark.parametrize("size", [65_536, 4_096, 7])
-async def test_few_requests_wait_however_many_are_sent_and_all_are_answered(method: bytes, size: int) -> None:
+async def test_the_request_queue_is_bounded_and_all_requests_are_answered(method: bytes, size: int) -> None:
     count = 1_000 if size > 7 else 50
     sent = b"".join(get(str(number)).replace(b"GET", method) for number in range(count))
     wire = Wire()
     async with connected(APP, wire, gate=(gate := asyncio.Semaphore(0))) as (protocol, _):
         waited, at = 0, 0
-        while wire.told.count(b"HTTP/1.1 200") < count:
+        while wire.written.count(b"HTTP/1.1 200") < count:
             if wire.reads and at < len(sent):
                 protocol.data_received(sent[at : at + size])
                 at += size
@@ -68,25 +68,25 @@ async def test_few_requests_wait_however_many_are_sent_and_all_are_answered(meth
             assert not (wire.reads and protocol.pipeline)
 
     assert waited < 50
-    assert method == b"HEAD" or wire.told.index(b"\r\n\r\n/1H") < wire.told.index(b"\r\n\r\n/%dH" % (count - 2))
+    assert method == b"HEAD" or wire.written.index(b"\r\n\r\n/1H") < wire.written.index(b"\r\n\r\n/%dH" % (count - 2))
 
 
-async def test_nothing_is_read_while_a_body_waits_behind_another_request() -> None:
+async def test_reading_pauses_while_a_body_is_queued_behind_another_request() -> None:
     wire = Wire()
     async with connected(APP, wire, gate=(gate := asyncio.Semaphore(0))) as (protocol, _):
         protocol.data_received(get("first") + b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\r\n")
         await settled()
         assert not wire.reads
-        protocol.data_received(b"a" * 100_000)  # was on its way
+        protocol.data_received(b"a" * 100_000)  # had already been sent
         assert len(protocol.cycle.body) < 20_000
         gate.release()
         await settled()
 
         assert wire.reads
-        assert wire.told.endswith(b"a" * 100_000)
+        assert wire.written.endswith(b"a" * 100_000)
 
 
-async def test_trailers_are_no_headers() -> None:
+async def test_trailers_are_not_headers() -> None:
     TRAILED.clear()
     wire = Wire()
     chunked = b"POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1;x=1\r\na\r\n0\r\n"
@@ -94,11 +94,11 @@ async def test_trailers_are_no_headers() -> None:
         protocol.data_received(chunked + b"x-trailer: 1\r\n\r\n")
         await settled()
 
-    assert wire.told.endswith(b"\r\n\r\na")
+    assert wire.written.endswith(b"\r\n\r\na")
     assert [False] == TRAILED
 
 
-async def test_a_session_does_not_begin_while_a_request_is_to_be_answered() -> None:
+async def test_an_upgrade_is_dropped_while_a_response_is_pending() -> None:
     wire = Wire()
     async with connected(APP, wire, gate=(gate := asyncio.Semaphore(0))) as (protocol, _):
         protocol.data_received(get("first") + get("second") + UPGRADE)
@@ -107,13 +107,13 @@ async def test_a_session_does_not_begin_while_a_request_is_to_be_answered() -> N
         await settled()
 
     assert wire.ended
-    assert 2 == wire.told.count(b"HTTP/1.1")
-    assert wire.told.endswith(b"/second")
+    assert 2 == wire.written.count(b"HTTP/1.1")
+    assert wire.written.endswith(b"/second")
 
 
 @pytest.mark.parametrize("size", [1, 7, 10_000])
-async def test_an_offer_of_another_protocol_is_answered_in_http_1_1(size: int) -> None:
-    """Java's client offers HTTP/2 with each of its requests."""
+async def test_a_request_for_an_unsupported_upgrade_is_answered_in_http_1_1(size: int) -> None:
+    """Java's client asks for HTTP/2 with each request."""
     offer = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n"
     post = b"POST /echo HTTP/1.1\r\nhost: x\r\n" + offer + b"content-length: 3\r\n\r\nabc"
     sent = post + get("1").replace(b"\r\n\r\n", b"\r\n" + offer + b"\r\n") + get("2")
@@ -126,11 +126,13 @@ async def test_an_offer_of_another_protocol_is_answered_in_http_1_1(size: int) -
             gate.release()
         await settled()
 
-    assert [b"abc", b"/1", b"/2"] == [answer.rpartition(b"\r\n\r\n")[2] for answer in wire.told.split(b"HTTP/1.1")[1:]]
+    assert [b"abc", b"/1", b"/2"] == [
+        answer.rpartition(b"\r\n\r\n")[2] for answer in wire.written.split(b"HTTP/1.1")[1:]
+    ]
 
 
 @pytest.mark.parametrize("waiting", [0, 1, 3])
-async def test_a_request_is_told_that_its_client_has_gone_while_others_wait(waiting: int) -> None:
+async def test_a_running_request_sees_the_disconnect_while_others_are_queued(waiting: int) -> None:
     wire = Wire()
     async with connected(APP, wire, gate=(gate := asyncio.Semaphore(0))) as (protocol, _):
         protocol.data_received(get("a") + get("b") * waiting)
@@ -139,7 +141,7 @@ async def test_a_request_is_told_that_its_client_has_gone_while_others_wait(wait
         gate.release()
         await settled()
         assert not protocol.tasks
-        assert not wire.told
+        assert not wire.written
 
 
 BROKEN = b"POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -147,18 +149,18 @@ BROKEN = b"POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
 
 @pytest.mark.parametrize("body", [b"ZZ\r\n", b"1\r\naZZ\r\n", b"1\r\na\r\n-1\r\n"])
 @pytest.mark.parametrize("earlier", ["a", "ab", "abc"])
-async def test_requests_before_a_malformed_body_are_answered_and_it_is_not(earlier: str, body: bytes) -> None:
+async def test_only_requests_before_a_malformed_body_are_answered(earlier: str, body: bytes) -> None:
     wire = Wire()
     async with connected(APP, wire, gate=(gate := asyncio.Semaphore(0))) as (protocol, _):
         protocol.data_received(b"".join(map(get, earlier)) + BROKEN + body)
         await settled()
-        assert not wire.told
+        assert not wire.written
         for _ in earlier:
             gate.release()
             await settled()
 
-    assert len(earlier) == wire.told.count(b"HTTP/1.1 200")
-    assert 1 == wire.told.count(b"connection: close")
-    assert wire.told.endswith(f"/{earlier[-1]}".encode())
-    assert b"400" not in wire.told
+    assert len(earlier) == wire.written.count(b"HTTP/1.1 200")
+    assert 1 == wire.written.count(b"connection: close")
+    assert wire.written.endswith(f"/{earlier[-1]}".encode())
+    assert b"400" not in wire.written
     assert wire.ended or wire.closed

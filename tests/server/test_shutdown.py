@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and the end of the terminal, at a server that a person started in one."""
+"""Ctrl-C, SIGTERM and SIGHUP stop a server that was started in a terminal."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ SERVE = [*COMMAND, "serve", "--port", "0", "--engine", "tones"]
 READY = "print(client"
 
 
-def said_after(shown: str, ready: str) -> list[str]:
-    lines = shown.splitlines()
+def lines_after(output: str, ready: str) -> list[str]:
+    lines = output.splitlines()
     last = max(number for number, line in enumerate(lines) if ready in line)
     return [line for line in lines[last + 1 :] if line]
 
 
 @pytest.mark.parametrize(
-    ("end", "status", "said"),
+    ("end", "status", "message"),
     [
         (lambda shell: shell.type(CTRL_C), 130, "^CStopping. Press Ctrl-C again to stop at once."),
         (lambda shell: shell.signal(signal.SIGTERM), 0, "Stopping. Press Ctrl-C again to stop at once."),
@@ -31,26 +31,26 @@ def said_after(shown: str, ready: str) -> list[str]:
     ],
     ids=["Ctrl-C", "SIGTERM", "SIGHUP"],
 )
-def test_a_server_and_its_engine_end_with_one_line(tmp_path: Path, end: object, status: int, said: str) -> None:
+def test_a_server_and_its_engine_stop_with_one_message(tmp_path: Path, end: object, status: int, message: str) -> None:
     assert callable(end)
     with terminal(SERVE, tmp_path, environment(), columns=300) as shell:
         shell.until(READY)
         end(shell)
-        shown = shell.rest()
+        output = shell.rest()
 
-    assert (status, [said]) == (shell.status, said_after(shown, READY))
+    assert (status, [message]) == (shell.status, lines_after(output, READY))
 
 
-def test_the_emulator_alone_ends_with_one_line(tmp_path: Path) -> None:
+def test_the_emulator_stops_with_one_message(tmp_path: Path) -> None:
     with terminal([*COMMAND, "emulator", "--port", "0", "--engine", "tones"], tmp_path, environment()) as shell:
         shell.until("any key will do.")
         shell.type(CTRL_C)
-        [line] = said_after(shell.rest(), "any key")
+        [line] = lines_after(shell.rest(), "any key")
 
     assert (130, "^CStop") == (shell.status, line[:6])
 
 
-def test_a_server_whose_log_nobody_reads_ends_at_the_first_signal() -> None:
+def test_a_server_with_a_closed_stderr_stops_at_the_first_signal() -> None:
     command = [*COMMAND, "emulator", "--port", "0", "--engine", "scripted"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()) as process:
         assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""What cannot work is refused before the server starts, in one sentence that names it."""
+"""Invalid settings are refused before the server starts, in one sentence that names the setting."""
 
 from __future__ import annotations
 
@@ -57,18 +57,18 @@ NEEDED: list[tuple[str, tuple[str, ...], str]] = [
 
 
 @pytest.mark.parametrize(("extra", "arguments", "what"), NEEDED)
-def test_a_command_that_lacks_an_extra_says_which(
+def test_a_command_names_the_missing_extra(
     extra: str, arguments: tuple[str, ...], what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     without(monkeypatch, extra)
 
-    said = refused(*arguments, environment={})
+    message = refused(*arguments, environment={})
 
-    assert what in said
-    assert f"needs the {extra} extra: pip install 'qwen-asr-compat[{extra}]'" in said
+    assert what in message
+    assert f"needs the {extra} extra: pip install 'qwen-asr-compat[{extra}]'" in message
 
 
-def test_doctor_says_that_serve_would_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_reports_a_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     without(monkeypatch, "local")
 
     done = CliRunner().invoke(main, ["doctor"], env=dict.fromkeys(os.environ))
@@ -84,7 +84,7 @@ def test_doctor_says_that_serve_would_not_start(monkeypatch: pytest.MonkeyPatch)
         ("bucket", "COMPAT_BUCKET", "s3://audio?region=eu-west-1"),
     ],
 )
-def test_a_setting_that_lacks_an_extra_says_which(
+def test_a_setting_names_the_missing_extra(
     extra: str, setting: str, value: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     without(monkeypatch, extra)
@@ -93,7 +93,7 @@ def test_a_setting_that_lacks_an_extra_says_which(
         create_app(Settings.read({**KEY, "COMPAT_SPOOL": str(tmp_path), setting: value}))
 
 
-def test_every_extra_is_known_by_its_modules() -> None:
+def test_every_extra_has_its_modules_listed() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
     assert set(declared) == set(extras.MODULES)
@@ -126,7 +126,7 @@ PLACES = [
 
 
 @pytest.mark.parametrize(("setting", "value"), PLACES)
-def test_a_place_that_cannot_be_used_is_refused_by_its_setting(setting: str, value: str, tmp_path: Path) -> None:
+def test_an_unusable_value_is_refused_by_its_setting(setting: str, value: str, tmp_path: Path) -> None:
     (file := tmp_path / "file").write_bytes(b"\xffnot what is wanted " * 100)
     mode = tmp_path.stat().st_mode
     given = {"COMPAT_SPOOL": str(tmp_path), setting: value.format(folder=tmp_path, file=file)}
@@ -141,7 +141,7 @@ def test_a_place_that_cannot_be_used_is_refused_by_its_setting(setting: str, val
 
 
 @pytest.mark.parametrize("setting", ["COMPAT_RATES", "COMPAT_PRICES"])
-def test_a_limit_or_a_price_without_effect_is_named(
+def test_a_rate_or_price_without_effect_is_logged(
     setting: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     value = "1/minute" if setting == "COMPAT_RATES" else "0.1"
@@ -152,11 +152,13 @@ def test_a_limit_or_a_price_without_effect_is_named(
         Settings.read({**KEY, "COMPAT_SPOOL": f"{tmp_path}", "COMPAT_TRANSLATION_MODEL": "mt-1", setting: given})
     )
 
-    told = [record.__dict__["fields"] for record in caplog.records if "no effect" in record.message]
-    assert [(setting, "nonsense"), (setting, "whisper-1")] == sorted((each["setting"], each["model"]) for each in told)
+    fields = [record.__dict__["fields"] for record in caplog.records if "no effect" in record.message]
+    assert [(setting, "nonsense"), (setting, "whisper-1")] == sorted(
+        (each["setting"], each["model"]) for each in fields
+    )
 
 
-def test_a_file_of_keys_without_any_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_empty_key_file_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (file := tmp_path / "keys").write_text("# name key\n")
 
     create_app(Settings.read({**KEY, "COMPAT_SPOOL": f"{tmp_path}", "COMPAT_API_KEYS_FILE": f"{file}"}))
@@ -164,19 +166,19 @@ def test_a_file_of_keys_without_any_is_told(tmp_path: Path, caplog: pytest.LogCa
     assert ["the file of keys holds none"] == [record.message for record in caplog.records]
 
 
-def test_addresses_that_redis_understands_are_taken(tmp_path: Path) -> None:
+def test_redis_addresses_are_accepted(tmp_path: Path) -> None:
     for address in ("redis://localhost", "unix:///run/redis.sock?db=1", "rediss://:p%23ss@host/2?ssl_cert_reqs=none"):
         create_app(Settings.read({**KEY, "COMPAT_SPOOL": str(tmp_path), "COMPAT_STORE": address}))
 
 
 @pytest.mark.parametrize("command", ["serve", "emulator"])
 @pytest.mark.parametrize("port", ["99999", "-1", "http"])
-def test_a_port_that_cannot_be_is_refused(command: str, port: str) -> None:
+def test_an_invalid_port_is_refused(command: str, port: str) -> None:
     assert "--port" in refused(command, "--port", port, environment=KEY)
 
 
-def test_a_certificate_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
-    """An encrypted key asks nobody for its password."""
+def test_an_unusable_certificate_is_refused(tmp_path: Path) -> None:
+    """An encrypted key is refused without a prompt for its password."""
     cert, key = tls.certificate(tmp_path)
     (garbage := tmp_path / "garbage.pem").write_text("garbage")
     (other := tmp_path / "other").mkdir()
@@ -191,8 +193,10 @@ def test_a_certificate_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     )
 
     for pair in ((garbage, garbage), (cert, garbage), (garbage, key), (cert, strange), (cert, locked), (key, cert)):
-        said = refused("serve", "--port", "0", "--tls-cert", f"{pair[0]}", "--tls-key", f"{pair[1]}", environment=KEY)
-        assert all(text in said for text in ("--tls-cert", "--tls-key", "PEM"))
+        message = refused(
+            "serve", "--port", "0", "--tls-cert", f"{pair[0]}", "--tls-key", f"{pair[1]}", environment=KEY
+        )
+        assert all(text in message for text in ("--tls-cert", "--tls-key", "PEM"))
 
 
 AROUND = [
@@ -207,7 +211,7 @@ AROUND = [
 
 
 @pytest.mark.parametrize(("name", "value", "message"), AROUND)
-def test_what_others_set_in_the_environment_is_refused_by_name(
+def test_unusable_environment_variables_of_libraries_are_refused_by_name(
     name: str, value: str, message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv(name, value.format(folder=tmp_path))
@@ -219,7 +223,7 @@ def test_what_others_set_in_the_environment_is_refused_by_name(
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_local_engine_is_asked_without_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_local_engine_is_reached_without_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ALL_PROXY", "https_proxy", "HTTP_PROXY", "wss_proxy", "no_proxy"):
         monkeypatch.setenv(name, "socks5://127.0.0.1:1")
 

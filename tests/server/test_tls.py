@@ -1,4 +1,4 @@
-"""TLS handshakes that never end, end at once, or bring a request with their last bytes."""
+"""TLS handshakes that never finish, fail at once, or end together with a request."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Conn
 
 
 def ask(port: int) -> str:
-    """Its request comes in one write with the end of the handshake."""
+    """Send a request in one write with the end of the handshake, and return the response."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     came, going = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -53,13 +53,13 @@ def ask(port: int) -> str:
                 came.write(client.recv(65_536))
         tls.write(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
         client.sendall(going.read())
-        told = b""
-        while not told.endswith(b'"'):
+        received = b""
+        while not received.endswith(b'"'):
             with contextlib.suppress(ssl.SSLWantReadError):
-                told += tls.read(65_536)
+                received += tls.read(65_536)
                 continue
             came.write(client.recv(65_536))
-    answer: str = json.loads(told.partition(b"\r\n\r\n")[2])
+    answer: str = json.loads(received.partition(b"\r\n\r\n")[2])
     return answer
 
 
@@ -68,14 +68,14 @@ HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01"
 
 @pytest.mark.parametrize("sent", [b"", HELLO, b"GET / HTTP/1.1\r\n\r\n"], ids=["silence", "a beginning", "no TLS"])
 @pytest.mark.parametrize("leaves", [False, True])
-def test_handshakes_that_do_not_end_take_few_places_and_others_are_answered(
+def test_unfinished_handshakes_leave_room_for_other_clients(
     opened: tuple[int, Connections], sent: bytes, leaves: bool
 ) -> None:
     port, connections = opened
     with contextlib.ExitStack() as stack:
         for _ in range(60):
             client = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
-            with contextlib.suppress(ConnectionError):  # those before it may have to yield
+            with contextlib.suppress(ConnectionError):  # the server may have closed it already
                 client.sendall(sent)
             if leaves:
                 client.close()

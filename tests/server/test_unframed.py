@@ -1,4 +1,4 @@
-"""What a server sends to HTTP/1.0, byte by byte."""
+"""Responses to HTTP/1.0, byte by byte."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def port() -> Iterator[int]:
 
 
 def exchange(port: int, sent: bytes) -> tuple[str, bytes]:
-    """The head of the answer in lower case, and its body up to the connection's end."""
+    """Return the head of the response in lower case, and its body up to the end of the connection."""
     with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
         connection.sendall(sent)
         got = b""
@@ -64,7 +64,7 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize(("sent", "body"), ANSWERS)
-def test_the_connection_s_end_ends_the_body(port: int, sent: bytes, body: bytes) -> None:
+def test_the_end_of_the_connection_ends_the_body(port: int, sent: bytes, body: bytes) -> None:
     head, got = exchange(port, sent)
 
     assert body == got
@@ -72,7 +72,7 @@ def test_the_connection_s_end_ends_the_body(port: int, sent: bytes, body: bytes)
     assert "connection: close" in head
 
 
-def test_http_1_1_still_has_chunks(port: int) -> None:
+def test_http_1_1_responses_are_chunked(port: int) -> None:
     head, got = exchange(port, b"GET /stream HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
 
     assert "transfer-encoding: chunked" in head

@@ -1,4 +1,4 @@
-"""Handshakes as raw bytes: whatever they are, they are answered and the connection ends or opens."""
+"""WebSocket handshakes as raw bytes: each gets a response, and the connection opens or closes."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ async def hello(socket: WebSocket) -> None:
 
 async def echo(socket: WebSocket) -> None:
     await socket.accept()
-    while (said := await socket.receive())["type"] == "websocket.receive":
-        with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # who has gone meanwhile
-            await socket.send({**said, "type": "websocket.send"})
+    while (message := await socket.receive())["type"] == "websocket.receive":
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # the client has disconnected
+            await socket.send({**message, "type": "websocket.send"})
 
 
-TOLD, LOST = threading.Event(), threading.Event()
+FLOODED_CLIENT, LOST = threading.Event(), threading.Event()  # set when the buffers are full; when a connection ends
 
 
 async def flood(socket: WebSocket) -> None:
-    """Says more than a caller's and this machine's buffers hold, and gives it up."""
+    """Send until the buffers of the client and this machine are full, then stop."""
     await socket.accept()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(0.2):
             while True:
                 await socket.send_bytes(bytes(1 << 20))
-    TOLD.set()
+    FLOODED_CLIENT.set()
     while socket.query_params and (await socket.receive())["type"] != "websocket.disconnect":
         pass
 
@@ -67,21 +67,21 @@ def port() -> Iterator[int]:
         yield int(root.rpartition(":")[2])
 
 
-def said(port: int, *lines: bytes, path: bytes = b"/live") -> bytes:
-    """What is answered to a handshake; a session says goodbye to a goodbye."""
+def exchange(port: int, *lines: bytes, path: bytes = b"/live") -> bytes:
+    """Return the response to a handshake. If a session opens, close it, and return the close frame too."""
     answer = b""
     with (
-        socket.create_connection(("127.0.0.1", port), timeout=10) as caller,
-        contextlib.suppress(ConnectionError),  # a goodbye that comes as the server goes resets the connection
+        socket.create_connection(("127.0.0.1", port), timeout=10) as client,
+        contextlib.suppress(ConnectionError),  # a close frame that arrives after the server has closed
     ):
-        caller.sendall(b"\r\n".join([b"GET " + path + b" HTTP/1.1", *lines, b"", b""]))
-        while part := caller.recv(65536):
+        client.sendall(b"\r\n".join([b"GET " + path + b" HTTP/1.1", *lines, b"", b""]))
+        while part := client.recv(65536):
             if not answer and part[9:12] == b"101":
                 answer = part
-                caller.sendall(b"\x88\x80\0\0\0\0")
+                client.sendall(b"\x88\x80\0\0\0\0")
                 continue
             if not answer and b"connection: close" not in part:
-                return part  # an answer over HTTP, after which another request may come
+                return part  # an HTTP response that leaves the connection open
             answer += part
     return answer
 
@@ -100,17 +100,17 @@ REFUSED: dict[str, tuple[list[bytes], int, str]] = {
 
 
 @pytest.mark.parametrize(("lines", "status", "code"), REFUSED.values(), ids=REFUSED)
-def test_what_is_no_handshake_is_refused_in_openai_s_shape(
+def test_an_invalid_handshake_gets_an_error_in_openai_shape(
     port: int, lines: list[bytes], status: int, code: str
 ) -> None:
-    head, _, body = said(port, *lines).partition(b"\r\n\r\n")
+    head, _, body = exchange(port, *lines).partition(b"\r\n\r\n")
 
     assert (status, code) == (int(head[9:12]), json.loads(body)["error"]["code"])
     assert b"openai-insecure" not in body
 
 
 def test_a_handshake_opens_a_session(port: int) -> None:
-    assert said(port, *WHOLE).startswith(b"HTTP/1.1 101 ")
+    assert exchange(port, *WHOLE).startswith(b"HTTP/1.1 101 ")
 
 
 PATIENT = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
@@ -124,15 +124,15 @@ soup = st.lists(st.tuples(names, any_value).map(b": ".join) | st.binary(max_size
 
 @given(soup)
 @PATIENT
-def test_any_headers_are_answered(port: int, lines: list[bytes]) -> None:
-    assert said(port, *WHOLE, *lines)[9:12] in (b"101", b"400", b"403", b"404", b"426", b"431")
+def test_any_headers_get_a_response(port: int, lines: list[bytes]) -> None:
+    assert exchange(port, *WHOLE, *lines)[9:12] in (b"101", b"400", b"403", b"404", b"426", b"431")
 
 
 TEXT, PING, PONG = b"\x81\x82\0\0\0\0hi", b"\x89\x82\0\0\0\0hi", b"\x8a\x02hi"
 TOO_LARGE = b"\x81\xff" + (LARGEST_FRAME + 1).to_bytes(8)
 OPEN = b"\r\n".join([b"GET /echo HTTP/1.1", *WHOLE, b"", b""])
 EARLY: list[tuple[bytes, bytes]] = [
-    # what is said before the handshake is answered → how the answer begins
+    # frames before the handshake response → the start of the reply
     (TEXT, b"\x81\x02hi"),
     (PING + TEXT, PONG + b"\x81\x02hi"),
     (TOO_LARGE, b"\x88"),
@@ -142,18 +142,16 @@ EARLY: list[tuple[bytes, bytes]] = [
 
 @pytest.mark.parametrize("parts", [1, 2])
 @pytest.mark.parametrize(("early", "answer"), EARLY)
-def test_what_comes_before_the_handshake_is_answered_is_heard(
-    port: int, early: bytes, answer: bytes, parts: int
-) -> None:
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as caller:
+def test_frames_before_the_handshake_response_are_handled(port: int, early: bytes, answer: bytes, parts: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
         for part in [OPEN + early] if parts == 1 else [OPEN, early]:
-            caller.sendall(part)
-        told = b""
-        while answer not in told.partition(b"\r\n\r\n")[2]:
-            told += (part := caller.recv(65_536))
-            assert part, told
+            client.sendall(part)
+        received = b""
+        while answer not in received.partition(b"\r\n\r\n")[2]:
+            received += (part := client.recv(65_536))
+            assert part, received
 
-    assert told.startswith(b"HTTP/1.1 101 ")
+    assert received.startswith(b"HTTP/1.1 101 ")
 
 
 FAILURES: list[tuple[bytes, int]] = [
@@ -164,52 +162,54 @@ FAILURES: list[tuple[bytes, int]] = [
 
 
 @pytest.mark.parametrize(("frame", "code"), FAILURES)
-def test_a_caller_who_goes_on_sending_hears_why_he_is_cut_off(
+def test_a_client_that_keeps_sending_receives_the_close_code(
     port: int, caplog: pytest.LogCaptureFixture, frame: bytes, code: int
 ) -> None:
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as caller:
-        caller.sendall(OPEN)
-        assert caller.recv(65536).startswith(b"HTTP/1.1 101 ")
-        caller.sendall(frame)
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(OPEN)
+        assert client.recv(65536).startswith(b"HTTP/1.1 101 ")
+        client.sendall(frame)
         for _ in range(64):
-            caller.sendall((TEXT + PING) * 4096)
-        told = b"".join(iter(lambda: caller.recv(65_536), b"")).replace(PONG, b"")
+            client.sendall((TEXT + PING) * 4096)
+        received = b"".join(iter(lambda: client.recv(65_536), b"")).replace(PONG, b"")
 
-    assert (b"\x88", code) == (told[:1], int.from_bytes(told[2:4]))
+    assert (b"\x88", code) == (received[:1], int.from_bytes(received[2:4]))
     assert [] == [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
 
 
 @pytest.mark.parametrize(("begin", "whole"), [(b"\x01", b"\x81"), (b"\x02", b"\x82")])
-def test_a_message_in_many_fragments_takes_little_more_than_its_length(port: int, begin: bytes, whole: bytes) -> None:
+def test_a_message_in_many_fragments_takes_little_more_memory_than_its_length(
+    port: int, begin: bytes, whole: bytes
+) -> None:
     count = 20_000
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as caller:
-        caller.sendall(OPEN)
-        assert caller.recv(65536).startswith(b"HTTP/1.1 101 ")
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
+        client.sendall(OPEN)
+        assert client.recv(65536).startswith(b"HTTP/1.1 101 ")
         tracemalloc.start()
-        caller.sendall(begin + b"\x82\0\0\0\0ab" + b"\0\x82\0\0\0\0ab" * (count - 1) + PING)
-        assert caller.recv(4) == PONG
+        client.sendall(begin + b"\x82\0\0\0\0ab" + b"\0\x82\0\0\0\0ab" * (count - 1) + PING)
+        assert client.recv(4) == PONG
         taken = tracemalloc.get_traced_memory()[0]
         tracemalloc.stop()
-        caller.sendall(b"\x80\x80\0\0\0\0")
-        told = b""
-        while len(told) < 4 + 2 * count:
-            told += (part := caller.recv(65_536))
-            assert part, told
+        client.sendall(b"\x80\x80\0\0\0\0")
+        received = b""
+        while len(received) < 4 + 2 * count:
+            received += (part := client.recv(65_536))
+            assert part, received
 
     assert taken < 10 * count
-    assert told == whole + b"\x7e" + (2 * count).to_bytes(2) + b"ab" * count
+    assert received == whole + b"\x7e" + (2 * count).to_bytes(2) + b"ab" * count
 
 
-def test_an_unfinished_message_goes_with_its_connection_and_not_with_the_next_collection_of_garbage() -> None:
+def test_an_unfinished_message_is_freed_with_its_connection() -> None:
     LOST.clear()
     with serve(Starlette(routes=[WebSocketRoute("/echo", echo)]), ws=Watched) as root:
         gc.disable()
         tracemalloc.start()
         try:
-            with socket.create_connection(("127.0.0.1", int(root.rpartition(":")[2])), timeout=10) as caller:
-                caller.sendall(OPEN)
-                assert caller.recv(65536).startswith(b"HTTP/1.1 101 ")
-                caller.sendall(b"\x82\xff" + (8 << 20).to_bytes(8) + bytes(4 + (4 << 20)))
+            with socket.create_connection(("127.0.0.1", int(root.rpartition(":")[2])), timeout=10) as client:
+                client.sendall(OPEN)
+                assert client.recv(65536).startswith(b"HTTP/1.1 101 ")
+                client.sendall(b"\x82\xff" + (8 << 20).to_bytes(8) + bytes(4 + (4 << 20)))
             assert LOST.wait(10)
             held = tracemalloc.get_traced_memory()[0]
         finally:
@@ -223,21 +223,21 @@ FLOODED = Starlette(routes=[WebSocketRoute("/flood", flood)])
 
 
 @pytest.mark.parametrize(("query", "ping"), [(b"", 20.0), (b"?stay=1", 0.05)])
-def test_a_caller_who_reads_nothing_more_is_cut_off(query: bytes, ping: float) -> None:
+def test_a_client_that_stops_reading_is_cut_off(query: bytes, ping: float) -> None:
     LOST.clear()
     with serve(FLOODED, ws=Watched, ping=ping, pong=0.05) as root, unread(root, query):
         assert LOST.wait(10)
 
 
-def test_a_caller_who_reads_nothing_does_not_keep_the_server_from_stopping() -> None:
-    TOLD.clear()
+def test_the_server_stops_although_a_client_does_not_read() -> None:
+    FLOODED_CLIENT.clear()
     with contextlib.ExitStack() as stack, serve(FLOODED) as root:
         stack.enter_context(unread(root))
-        assert TOLD.wait(10)
+        assert FLOODED_CLIENT.wait(10)
 
 
 def unread(root: str, query: bytes = b"") -> socket.socket:
-    """A caller who asked for a flood."""
-    caller = socket.create_connection(("127.0.0.1", int(root.rpartition(":")[2])), timeout=10)
-    caller.sendall(b"\r\n".join([b"GET /flood" + query + b" HTTP/1.1", *WHOLE, b"", b""]))
-    return caller
+    """Return a client that has asked for a flood and does not read it."""
+    client = socket.create_connection(("127.0.0.1", int(root.rpartition(":")[2])), timeout=10)
+    client.sendall(b"\r\n".join([b"GET /flood" + query + b" HTTP/1.1", *WHOLE, b"", b""]))
+    return client
