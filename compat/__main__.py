@@ -1,19 +1,22 @@
-"""The program: `qwen-asr-compat`, which is also `python -m compat`."""
+"""The entry point of `qwen-asr-compat` and `python -m compat`."""
 
 from __future__ import annotations
 
-import os  # which Python has loaded before it looks at the current folder
+import os  # already loaded when Python starts, so not searched for in the current folder
 import sys
 
 
 def _leave_folder() -> None:
-    """Do not search the current folder for modules, where `python -m` and an empty entry of PYTHONPATH begin: files of
-    the user's are named `random.py` or `click.py`. Where it holds this package it stays."""
+    """Remove the current folder from the module search path, unless it contains this package.
+
+    `python -m` and an empty entry of PYTHONPATH add it first, and a user's `random.py` or `click.py` would be imported
+    in place of the real module.
+    """
     own = os.path.dirname(os.__file__)  # noqa: PTH120 - pathlib is not loaded
     end = sys.path.index(own) if own in sys.path else 0
     try:
         here = os.getcwd()  # noqa: PTH109
-    except FileNotFoundError:  # it was removed
+    except FileNotFoundError:  # the folder has been removed
         return
     if not os.path.samefile(here, os.path.join(os.path.dirname(__file__), os.pardir)):  # noqa: PTH118, PTH120, PTH121
         sys.path[:end] = [place for place in sys.path[:end] if place not in ("", here)]
@@ -28,16 +31,18 @@ INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line. Ctrl-C while it is imported, and standard streams that are closed or full, end it with one
-    sentence."""
-    _take_closed()
+    """Run the command line.
+
+    Ctrl-C during the imports, and a standard stream that is closed or full, end the program with a one-sentence error.
+    """
+    _reserve_closed_streams()
     try:
         try:
             from compat.cli.main import main as command
 
             command()
         finally:
-            sys.stdout.flush()  # here, and not at the exit, where a failure is a traceback
+            sys.stdout.flush()  # a failure at interpreter exit would print a traceback
     except KeyboardInterrupt:
         _end("Stopped.", INTERRUPTED)
     except OSError as exc:
@@ -45,12 +50,17 @@ def main() -> None:
         _end(f"Error: {exc.strerror or exc}{where}.", 1)
 
 
-def _take_closed() -> None:
-    """Keep files and sockets from getting the number of a standard stream. What reads or writes it gets EBADF."""
+def _reserve_closed_streams() -> None:
+    """Keep files and sockets from getting the file descriptor of a closed standard stream.
+
+    Using the reserved stream in its usual direction fails with EBADF.
+    """
     for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         if getattr(sys, name) is None:
             with contextlib.suppress(OSError):
-                os.open(os.devnull, os.O_WRONLY if mode == "r" else os.O_RDONLY)  # the lowest number, which is this one
+                os.open(
+                    os.devnull, os.O_WRONLY if mode == "r" else os.O_RDONLY
+                )  # gets the lowest free number: this one
                 setattr(sys, name, open(number, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - for the whole run
 
 
@@ -60,7 +70,7 @@ def _end(sentence: str, status: int) -> NoReturn:
     with contextlib.suppress(OSError):
         sys.stdout.flush()
         raise SystemExit(status)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left in the buffer would fail at the exit
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # discard the buffer, whose flush would fail at exit
     raise SystemExit(status)
 
 

@@ -1,7 +1,7 @@
-"""Which addresses of audio and webhooks belong to the public internet.
+"""Checks that addresses of audio and webhooks are on the public internet.
 
-Special ranges: IANA's registries of IPv4 and IPv6 special-purpose addresses (2026-06). Azure's 168.63.129.16 is in none
-of them.
+The special ranges are those of IANA's registries of IPv4 and IPv6 special-purpose addresses (2026-06), and Azure's
+168.63.129.16, which the registries do not list.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _PRIVATE = ("localhost", "local", "internal", "intranet", "lan", "home", "corp", "arpa", "test", "invalid", "onion")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?")
-_SAFE = "".join(map(chr, range(33, 127)))  # and what is encoded already
-_NUMBER = re.compile(r"\d+|0x[0-9a-f]*")  # as a last label it makes the whole an IPv4 address (URL Standard, 2026)
+_SAFE = "".join(map(chr, range(33, 127)))  # includes "%", so that escapes are kept
+_NUMBER = re.compile(r"\d+|0x[0-9a-f]*")  # a host with such a last label is an IPv4 address (URL Standard, 2026)
 _SPECIAL4 = tuple(
     map(
         ipaddress.IPv4Network,
@@ -62,8 +62,11 @@ _ISATAP = (b"\0\0\x5e\xfe", b"\x02\0\x5e\xfe")
 
 
 def public(address: Address) -> bool:
-    """Whether an address belongs to the public internet: not to this machine, a private network, a cloud's metadata or
-    a tunnel. An IPv6 address that embeds an IPv4 address is checked as that address."""
+    """Return whether an address is on the public internet.
+
+    Addresses of this machine, private networks, cloud metadata services and tunnels are not. An IPv6 address that
+    embeds an IPv4 address is checked as that address.
+    """
     if isinstance(address, ipaddress.IPv4Address):
         return not any(address in network for network in _SPECIAL4)
     if any(address in network for network in _CARRIERS):
@@ -73,8 +76,10 @@ def public(address: Address) -> bool:
 
 
 def check(url: str, param: str, *, http: bool = False, private: bool = False) -> str:
-    """Return `url`. Raises BadRequest, which names `param`, unless it can be an https address of the public internet;
-    names are not resolved. `http` and `private` allow plain http and private addresses too."""
+    """Return `url`, or raise BadRequest for `param` unless it is an https URL of a host on the public internet.
+
+    Host names are not resolved. `http` and `private` also allow plain http and private addresses.
+    """
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -93,8 +98,10 @@ def check(url: str, param: str, *, http: bool = False, private: bool = False) ->
 
 
 def encoded(url: str) -> str:
-    """An address as a browser would send it: spaces and letters beyond ASCII percent-encoded, a host's in Punycode.
-    What is no address stays as it is, for `check`."""
+    """Return `url` as a browser sends it: non-ASCII letters and spaces percent-encoded, the host in Punycode.
+
+    Text that is not a URL is returned unchanged; `check` refuses it.
+    """
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").encode("idna").decode()

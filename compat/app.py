@@ -1,4 +1,4 @@
-"""create_app: the routes, what lives as long as the server, and how errors leave."""
+"""create_app: the routes, the middleware, the lifespan and the error handlers."""
 
 from __future__ import annotations
 
@@ -82,9 +82,14 @@ EXPOSED = (
 def create_app(
     settings: Settings, traces: Traces | None = None, local: LocalEngine | None = None, *, insecure: bool = False
 ) -> Starlette:
-    """`local` answers in DashScope's place and lives as long as the app. When the server is to stop, `app.state.retire`
-    is to be awaited, which gives balancers time to notice; then `app.state.leave`, before its sockets are closed.
-    `insecure`: without keys every page may call, under any name. Raises SettingsError."""
+    """Return the server's ASGI application. Raise SettingsError for settings that cannot be used.
+
+    `local`: an engine that replaces DashScope. The app starts and closes it.
+    `insecure`: accept requests from web pages of every origin even if no API keys are set.
+
+    To stop the server, await `app.state.retire`, which gives load balancers time to notice. Then await
+    `app.state.leave`, and close the sockets after that.
+    """
     _check_models(settings)
     _check_limits(settings)
     store = open_store(settings.store)
@@ -93,19 +98,19 @@ def create_app(
     name = "the local engine" if local else "DashScope"
     guard = _guard(settings, metrics, traces, check=local.check if local else lambda: None, name=name)
     budget = _budget(settings, metrics)
-    door = Admission(requests=settings.max_requests, sessions=settings.max_sessions)
-    gate = Gate(settings, budget, door)
-    pulse = LoopLag()
+    admission = Admission(requests=settings.max_requests, sessions=settings.max_sessions)
+    gate = Gate(settings, budget, admission)
+    lag = LoopLag()
     path = str(local.path) if local else None
-    first = _service(settings, settings.root, budget, guard, pulse, name, path)
+    first = _service(settings, settings.root, budget, guard, lag, name, path)
     accounts = [(first, settings.dashscope_api_key or "")]
     live_name = name if local else LIVE_SERVICE
-    straight = _sockets(settings, settings.live_root, budget, guard, pulse, live_name, path)
+    straight = _sockets(settings, settings.live_root, budget, guard, lag, live_name, path)
     sockets: Sockets | LiveFallback = straight
     if settings.fallback_root and settings.fallback_live_root and settings.fallback_api_key:
         key, spare = settings.fallback_api_key, _guard(settings, metrics, traces, prefix="fallback-")
-        accounts.append((_service(settings, settings.fallback_root, budget, spare, pulse), key))
-        sockets = LiveFallback(straight, _sockets(settings, settings.fallback_live_root, budget, spare, pulse), key)
+        accounts.append((_service(settings, settings.fallback_root, budget, spare, lag), key))
+        sockets = LiveFallback(straight, _sockets(settings, settings.fallback_live_root, budget, spare, lag), key)
     service = Fallback(accounts[0][0], *accounts[1]) if accounts[1:] else accounts[0][0]
     worker = Worker(settings.media_workers, turns=slots.turns)
     spool = Spool(settings.spool, settings.max_spool)
@@ -114,36 +119,36 @@ def create_app(
     bucket = Bucket(settings.bucket, settings.bucket_key, seconds=seconds) if settings.bucket else None
     recogniser = Recogniser(settings, service, worker, links, bucket, engine)
     grace, most = settings.job_grace, settings.max_jobs
-    runs = JobRunner(store, recogniser, service, name=spool.name, grace=grace, most=most, noted=metrics.job)
-    jobs = JobManager(settings, runs)
+    runner = JobRunner(store, recogniser, service, name=spool.name, grace=grace, most=most, noted=metrics.job)
+    jobs = JobManager(settings, runner)
     secret_of_hooks, private = settings.webhook_secret, settings.allow_private_webhooks
     webhooks = Webhooks(secret_of_hooks, private=private) if secret_of_hooks else None
-    keeper = Janitor(runs, jobs, webhooks)
-    turns = LoopTurns()
-    long = JobEndpoints(settings, gate, jobs)
-    transcriptions = Transcriptions(settings, gate, recogniser, long, spool, turns)
-    translations = Translations(settings, gate, recogniser, jobs, Translator(settings, service), spool, turns)
+    janitor = Janitor(runner, jobs, webhooks)
+    loop_turns = LoopTurns()
+    job_endpoints = JobEndpoints(settings, gate, jobs)
+    transcriptions = Transcriptions(settings, gate, recogniser, job_endpoints, spool, loop_turns)
+    translations = Translations(settings, gate, recogniser, jobs, Translator(settings, service), spool, loop_turns)
     models = Models(settings, gate, engine)
     secret = settings.secret.encode() if settings.secret else os.urandom(32)
     sessions = ClientSecretEndpoints(settings, gate, secret, engine)
     memory = Shares(settings.max_live_memory)
     realtime = Realtime(settings, gate, sockets, secret, metrics, engine=engine, memory=memory)
-    readiness = Readiness(door, *accounts, engine_trouble=lambda: local.trouble if local else "")
-    metrics.watch("requests_under_way", "Requests for work.", lambda: door.requests.used)
+    readiness = Readiness(admission, *accounts, engine_trouble=lambda: local.trouble if local else "")
+    metrics.watch("requests_under_way", "Requests for work.", lambda: admission.requests.used)
     metrics.watch("tasks", "Coroutines under way in this process.", lambda: len(asyncio.all_tasks()))
-    metrics.watch("jobs_under_way", "Long jobs that this process works on.", lambda: runs.under_way)
-    metrics.watch("sessions_open", "Live sessions.", lambda: door.sessions.used)
+    metrics.watch("jobs_under_way", "Long jobs that this process works on.", lambda: runner.under_way)
+    metrics.watch("sessions_open", "Live sessions.", lambda: admission.sessions.used)
     metrics.watch("live_memory_bytes", "Sound and long messages of live sessions.", lambda: memory.used)
     metrics.watch("spool_bytes", "Uploads on disk.", lambda: spool.files.used)
     metrics.watch("queue_waiting", "Calls that wait for their turn.", lambda: budget.waiting)
     metrics.watch("service_calls_under_way", "Calls to DashScope under way.", lambda: budget.slots.busy)
 
     async def retire() -> None:
-        door.retiring = True
+        admission.retiring = True
         await asyncio.sleep(settings.drain_delay)
 
     async def leave() -> None:
-        door.leaving = True
+        admission.leaving = True
         await realtime.leave()
 
     @contextlib.asynccontextmanager
@@ -162,17 +167,17 @@ def create_app(
                 stack.push_async_callback(asyncio.to_thread, traces.close)
             if webhooks is not None:
                 stack.push_async_callback(webhooks.close)
-            await stack.enter_async_context(runs.open())
-            runs.spawn(keeper.keep(spool.sweep()))
-            runs.spawn(pulse.beat(metrics.lag))
-            runs.spawn(realtime.watch())
+            await stack.enter_async_context(runner.open())
+            runner.spawn(janitor.keep(spool.sweep()))
+            runner.spawn(lag.beat(metrics.lag))
+            runner.spawn(realtime.watch())
             yield {"refused": lambda error: metrics.refusal(error.status, error.code or ""), "live_memory": memory}
 
     app = Starlette(
         routes=[
             Route("/v1/audio/transcriptions", transcriptions.create, methods=["POST"]),
-            Route("/v1/audio/transcriptions/{id}", long.status, methods=["GET"]),
-            Route("/v1/audio/transcriptions/{id}", long.cancel, methods=["DELETE"]),
+            Route("/v1/audio/transcriptions/{id}", job_endpoints.status, methods=["GET"]),
+            Route("/v1/audio/transcriptions/{id}", job_endpoints.cancel, methods=["DELETE"]),
             Route("/v1/audio/translations", translations.create, methods=["POST"]),
             Route("/v1/realtime/client_secrets", sessions.client_secret, methods=["POST"]),
             Route("/v1/realtime/transcription_sessions", sessions.transcription_session, methods=["POST"]),
@@ -204,7 +209,7 @@ def create_app(
         },
         lifespan=lifespan,
     )
-    app.router.redirect_slashes = False  # Paths has made them one
+    app.router.redirect_slashes = False  # PathMiddleware normalizes paths
     app.state.retire, app.state.leave = retire, leave
     return app
 
@@ -218,7 +223,7 @@ def _check_models(settings: Settings) -> None:
             except ModelNotFound as exc:
                 raise SettingsError(f"{setting} names {name}, which is not a known model.") from exc
             if setting == "COMPAT_DIARIZE_MODEL" and "diarization_enabled" not in row.options:
-                raise SettingsError(f"{setting} names {name}, which does not tell speakers apart; fun-asr does.")
+                raise SettingsError(f"{setting} names {name}, which has no speaker diarization; fun-asr has.")
 
 
 def _check_limits(settings: Settings) -> None:
@@ -235,12 +240,12 @@ def _check_limits(settings: Settings) -> None:
 
 
 def _misspelt(name: str, known: str) -> bool:
-    """Whether they differ by one letter, and not only in the digits of a version."""
+    """Return whether the names differ by one letter, and not only in the digits of a version."""
     return one_letter_off(name, known) and re.sub(r"\d", "", name) != re.sub(r"\d", "", known)
 
 
 def _budget(settings: Settings, metrics: Metrics) -> Budget:
-    """Replicas that share a store of jobs in Redis share the account's rates there."""
+    """Return the account's budget. Replicas with a job store in Redis share their rate limits there."""
     redis = settings.store if settings.store and settings.store.startswith(REDIS) else None
     return Budget(
         redis=redis,
@@ -257,7 +262,7 @@ def _service(
     root: str,
     budget: Budget,
     guard: Guard,
-    pulse: LoopLag,
+    lag: LoopLag,
     name: str = "DashScope",
     socket: str | None = None,
 ) -> Service:
@@ -268,7 +273,7 @@ def _service(
         attempts=settings.attempts,
         budget=budget,
         guard=guard,
-        pulse=pulse,
+        pulse=lag,
         name=name,
         socket=socket,
     )
@@ -279,12 +284,12 @@ def _sockets(
     root: str,
     budget: Budget,
     guard: Guard,
-    pulse: LoopLag,
+    lag: LoopLag,
     name: str = LIVE_SERVICE,
     socket: str | None = None,
 ) -> Sockets:
     timeout = settings.connect_timeout
-    return Sockets(root, connect_timeout=timeout, budget=budget, guard=guard, pulse=pulse, name=name, socket=socket)
+    return Sockets(root, connect_timeout=timeout, budget=budget, guard=guard, pulse=lag, name=name, socket=socket)
 
 
 def _guard(
@@ -312,7 +317,7 @@ def _cors(settings: Settings) -> list[Middleware]:
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["*"],
-            allow_private_network=True,  # a public page may call a server of its reader's own network
+            allow_private_network=True,  # a public page may call a server on the user's own network
             expose_headers=EXPOSED,
         )
     ]
@@ -323,26 +328,26 @@ def _answer(error: CompatError) -> Response:
 
 
 async def _refused(request: Request, exc: Exception) -> Response:
-    assert isinstance(exc, CompatError)  # noqa: S101 - Starlette calls this for nothing else
+    assert isinstance(exc, CompatError)  # noqa: S101 - registered for this class
     request.state.entry.error, request.state.entry.param = exc.code, exc.param
     return _answer(exc)
 
 
 async def _unrouted(request: Request, exc: Exception) -> Response:
-    if (request.method, request.url.path) == ("OPTIONS", "/*"):  # the server as a whole
+    if (request.method, request.url.path) == ("OPTIONS", "/*"):  # OPTIONS *, which addresses the server itself
         return Response(status_code=204, headers={"allow": "DELETE, GET, HEAD, OPTIONS, POST"})
     error = not_found.error(request, exc)
     if error.status != 405:
         return _answer(error)
     allow = {"allow": not_found.methods(request)}
-    if request.method == "OPTIONS":  # a preflight is answered before, where pages may call
+    if request.method == "OPTIONS":  # CORS preflights of allowed origins are answered by the middleware
         return Response(status_code=204, headers=allow)
     return JSONResponse(error.body(), error.status, error.headers() | allow)
 
 
 async def _gone(request: Request, _: Exception) -> Response:
     entry: RequestEntry = request.state.entry
-    entry.error = entry.error or "client_disconnected"  # or why this server has hung up
+    entry.error = entry.error or "client_disconnected"  # unless this server closed the connection, with its own error
     return Response(status_code=entry.status or 499)
 
 

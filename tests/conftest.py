@@ -1,4 +1,4 @@
-"""What holds for all tests, and for the processes that they start."""
+"""Configuration of all tests and of the processes that they start."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-# The same examples in every run, however slow the machine is. `--hypothesis-profile=default` looks for others.
+# The same examples in every run, without a deadline. `--hypothesis-profile=default` generates other examples.
 settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("repeatable")
 
@@ -36,8 +36,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def first_example() -> None:
-    """Hypothesis looks, at its first example, for what refers to its source of chance, and warns where it finds
-    nothing: as in a process in which a server has told the collector to pass over what is there (`gc.freeze`)."""
+    """Run a first Hypothesis example before any test.
+
+    At its first example, Hypothesis searches for references to its random generator, and warns if it finds none. It
+    finds none after a server in this process has called `gc.freeze`.
+    """
 
     @given(st.none())
     def example(_: None) -> None:
@@ -46,9 +49,9 @@ def first_example() -> None:
     example()
 
 
-# Tests run side by side: threads of its own cost a recognition twice the processor's time and save nobody's.
+# Tests run in parallel. With threads of its own, a recognition would take twice the CPU time and not be faster.
 os.environ.setdefault("MOONSHINE_ORT_SINGLE_THREAD", "1")
 
-# A suite in the background of a shell, or under nohup, ignores these; programs that tests start would inherit that.
+# In a shell's background or under nohup these signals are ignored, and programs that tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)

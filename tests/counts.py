@@ -1,4 +1,4 @@
-"""The emulator's counts, for tests that wait until it was asked for something."""
+"""The emulator's request counts, for tests that wait for a request."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from compat.emulator.state import Emulator
 
 
 class Counts(Counter[str]):
+    """A counter that notifies waiting threads of each change."""
+
     def __init__(self) -> None:
         self._changed = threading.Condition()
         super().__init__()
@@ -20,13 +22,13 @@ class Counts(Counter[str]):
             self._changed.notify_all()
 
     def wait_for(self, holds: Callable[[], object]) -> None:
-        """Looks at each change; what never holds fails the test."""
+        """Wait until `holds` returns true. Fail after 30 s."""
         with self._changed:
             assert self._changed.wait_for(holds, timeout=30)
 
 
 def counted(emulator: Emulator) -> Counts:
-    """Before it runs."""
+    """Replace the emulator's counts. Call this before the emulator runs."""
     counts = Counts()
     emulator.counts = counts
     return counts

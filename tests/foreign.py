@@ -1,10 +1,10 @@
 """Checks that the names of other packages which this one overrides or uses exist in the installed releases.
 
-    python -P tests/foreign.py      says what is missing; the exit status is 1 when anything is
+    python -P tests/foreign.py      lists missing names; the exit status is 1 if there are any
 
-A method of a class with a foreign base has to be one of the base's, unless this package itself calls it. What such a
-class asks of itself and does not define has to come from the base. Run by the tests against the lock, and by
-scripts/installs.py against both ends of every dependency's range.
+A method of a class with a foreign base must override one of the base, unless this package itself calls it. A name that
+such a class uses on `self` and does not define must be defined by the base. The tests run this against the lock file,
+and scripts/installs.py against both ends of the range of each dependency.
 """
 
 from __future__ import annotations
@@ -28,8 +28,15 @@ import compat
 from compat.server.run import FALSE_ALARMS
 
 PACKAGES: Final = ("uvicorn", "websockets", "httpx2", "httpcore2", "starlette", "httptools", "click", "limits", "rich")
-STANDARD: Final = (bytes, dict, list, set, str, *filter(inspect.isclass, vars(asyncio).values()))  # of no release
-REACHED: Final = {  # beyond subclasses
+STANDARD: Final = (
+    bytes,
+    dict,
+    list,
+    set,
+    str,
+    *filter(inspect.isclass, vars(asyncio).values()),
+)  # not part of a package
+REACHED: Final = {  # names used without a subclass
     "websockets.asyncio.client.ClientConnection": ("close", "drain", "paused", "ping", "protocol", "recv", "send"),
     "websockets.protocol.Protocol": ("state",),
     "uvicorn.protocols.http.httptools_impl.HttpToolsProtocol": ("_should_upgrade", "_unsupported_upgrade_warning"),
@@ -38,7 +45,7 @@ REACHED: Final = {  # beyond subclasses
 
 
 def missing() -> list[str]:
-    """A line for each name that is missing."""
+    """Return a line for each missing name."""
     found = [*_imported(), *_reached(), *_logged()]
     for module in _modules():
         for cls in vars(module).values():
@@ -54,7 +61,7 @@ def _modules() -> Iterator[ModuleType]:
 
 
 def _imported() -> Iterator[str]:
-    """Every `from package import name`, inside functions too, of the packages that may change under us."""
+    """Yield missing names of `from package import name` statements, also inside functions, for PACKAGES."""
     for module in _modules():
         for node in ast.walk(_tree(module)):
             if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in PACKAGES:
@@ -79,7 +86,7 @@ def _reached() -> Iterator[str]:
 
 
 def _logged() -> Iterator[str]:
-    """Messages of uvicorn's that are kept out of the log by their words."""
+    """Yield the filtered log messages that uvicorn no longer has."""
     sources = [path.read_text() for path in Path(uvicorn.__file__).parent.rglob("*.py")]
     yield from (f"uvicorn no longer says {text!r}" for text in FALSE_ALARMS if not any(text in one for one in sources))
 
@@ -104,7 +111,7 @@ def _overridden(cls: type, bases: tuple[type, ...]) -> Iterator[str]:
 
 @cache
 def _called() -> frozenset[str]:
-    """Names that this package asks an object for, other than `super()`: its own methods are among them."""
+    """Return the names of attributes that this package uses on objects other than `super()`."""
     asked = (node for module in _modules() for node in ast.walk(_tree(module)) if isinstance(node, ast.Attribute))
     return frozenset(node.attr for node in asked if ast.unparse(node.value) != "super()")
 
@@ -114,8 +121,8 @@ def _parameters(function: object) -> list[str]:
 
 
 def _asked(cls: type, bases: tuple[type, ...]) -> Iterator[str]:
-    """`self.name` that neither this package nor a base defines, and `self.name.other` that no module of the base's
-    package knows."""
+    """Yield each `self.name` that neither this package nor a base defines, and each `self.name.other` whose last name
+    does not occur in the base's modules."""
     ours = _names(tuple(base for base in cls.__mro__ if base.__module__.split(".")[0] == "compat"))
     theirs = _names(cls.__mro__)
     words = _attributes(bases).union(*map(dir, STANDARD))
@@ -136,7 +143,7 @@ def _is_self(node: ast.expr) -> bool:
 
 
 def _names(classes: tuple[type, ...]) -> set[str]:
-    """What instances have: attributes of the classes, and what their methods assign to `self`."""
+    """Return the names that instances have: attributes of the classes, and names that their methods assign to."""
     return set().union(*map(_own_names, classes))
 
 
@@ -145,14 +152,14 @@ def _own_names(cls: type) -> frozenset[str]:
     found = {*vars(cls), *vars(cls).get("__annotations__", {}), *getattr(cls, "__slots__", ())}
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
-    except (OSError, TypeError):  # of C, or built in
+    except (OSError, TypeError):  # written in C, or built in
         return frozenset(found)
     stored = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store))
     return frozenset(found | {node.attr for node in stored if _is_self(node.value)})
 
 
 def _attributes(bases: tuple[type, ...]) -> set[str]:
-    """All names behind a dot, and all that are defined, in the bases' modules and those that they import from."""
+    """Return all attribute and function names in the bases' modules and in the modules that they import from."""
     modules = {base.__module__ for base in bases}
     for name in list(modules):
         for node in ast.walk(_tree(importlib.import_module(name))):

@@ -1,4 +1,4 @@
-"""A caller who does not wait for the answer."""
+"""A client that disconnects before the response."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import openai
 
 
 def hang_up(base_url: str, wait: Callable[[], object], *, api_key: str = "anything", **asked: Any) -> None:  # noqa: ANN401 - the SDK's own
-    """Asks for a transcript and goes without it as soon as `wait` returns, before the answer."""
+    """Request a transcript, and disconnect when `wait` returns. Fail if the response arrives first."""
     asyncio.run(_hang_up(base_url, wait, api_key, asked))
 
 

@@ -1,4 +1,4 @@
-"""The whole house on real ports: the server in front, the emulator behind it."""
+"""A server and the emulator behind it, on real ports."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ from tests.servers import serve
 
 @dataclass(frozen=True)
 class House:
-    """`base_url` is what a client is pointed at; `dashscope` what stands behind it, at `service`, and
-    `counts` how often that was asked for what."""
+    """A running server with an emulator.
+
+    `base_url`: for clients. `service`: the emulator's address. `counts`: the emulator's requests by kind.
+    """
 
     base_url: str
     dashscope: Emulator
@@ -49,11 +51,11 @@ def house(
     tls: tuple[Path, Path] | None = None,
     **settings: Any,  # noqa: ANN401 - fields of Settings
 ) -> Iterator[House]:
-    """`tls`: serve https and wss with this certificate and its key."""
+    """Start a server and its emulator. `tls`: serve https and wss with this certificate and its key."""
     emulator = create_emulator(engine, readings=readings, keys=keys)
     counts = counted(emulator.state.emulator)
     with serve(emulator) as root:
-        # Nothing is remembered of jobs and of failures, so that no test is answered with what another one asked.
+        # The server keeps no jobs and no failures, so that tests do not affect each other.
         forgetful = {"job_retention": 0.0, "job_grace": 0.0, "breaker_failures": 1000}
         given = {"base_url": root, "dashscope_api_key": "the-server's-key", "log_level": "error"} | forgetful | settings
         with serve(create_app(Settings(**given)), *(tls or ())) as base, contextlib.ExitStack() as clients:

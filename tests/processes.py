@@ -1,4 +1,4 @@
-"""The server in a process of its own, to be killed."""
+"""A server in a process of its own, which tests can kill."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COMMAND = [sys.executable, "-m", "compat", "serve", "--port", "0"]
 
 
 class Server:
-    """A running server; `base_url` is what a client is pointed at, `printed` all that it has printed, its log too."""
+    """A running server. `base_url`: for clients. `printed`: the lines of its output and its log."""
 
     def __init__(self, process: subprocess.Popen[str], base_url: str, printed: list[str]) -> None:
         self.process = process
@@ -25,7 +25,7 @@ class Server:
         self.printed = printed
 
     def kill(self) -> None:
-        """SIGKILL: nothing gets a chance to tidy up."""
+        """Send SIGKILL, which prevents any cleanup, and wait for the end of the process."""
         self.process.kill()
         self.process.wait(timeout=10)
 
@@ -35,7 +35,7 @@ class Server:
 
 @contextlib.contextmanager
 def server(folder: Path, root: str, **settings: str) -> Iterator[Server]:
-    """In front of the service at `root`, with its files and its state in `folder`."""
+    """Start a server that uses DashScope at `root` and keeps its files and state in `folder`."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("DASHSCOPE_", "COMPAT_"))}
     given = {
         "DASHSCOPE_API_KEY": "the-server's-key",
@@ -58,12 +58,12 @@ def server(folder: Path, root: str, **settings: str) -> Iterator[Server]:
     try:
         for line in process.stdout:
             printed.append(line)
-            if said := re.search(r"http://127\S+/v1", line):
+            if match := re.search(r"http://127\S+/v1", line):
                 break
         else:
             raise AssertionError("the server did not start: " + "".join(printed))
         drain.start()
-        yield Server(process, said[0], printed)
+        yield Server(process, match[0], printed)
     finally:
         process.terminate()
         try:

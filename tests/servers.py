@@ -1,4 +1,4 @@
-"""An ASGI app on a real loopback port, for as long as a test needs it."""
+"""Serves an ASGI app on a real loopback port."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from compat.server.run import Server, config
 
 @contextlib.contextmanager
 def serve(app: ASGIApp, cert: Path | None = None, key: Path | None = None, **options: Any) -> Iterator[str]:  # noqa: ANN401 - those of config
-    """Runs `app` in a thread with a loop of its own; gives its root address, `http://127.0.0.1:PORT`."""
+    """Run `app` in a thread with its own event loop, and yield its root URL, `http://127.0.0.1:PORT`."""
     listener = socket.create_server(("127.0.0.1", 0))
     settings = config(app, cert, key, **options)
     state = getattr(app, "state", None)
@@ -27,7 +27,7 @@ def serve(app: ASGIApp, cert: Path | None = None, key: Path | None = None, **opt
     thread.start()
     try:
         scheme = "https" if cert else "http"
-        yield f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"  # the kernel queues what comes before uvicorn accepts
+        yield f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"  # the kernel queues early connections
     finally:
         server.should_exit = True
         thread.join(timeout=15)

@@ -1,4 +1,4 @@
-"""A command in a pseudo-terminal that is its controlling one, read by a terminal emulator."""
+"""Runs a command in a pseudo-terminal, its controlling terminal, and reads the output with a terminal emulator."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LEAD = (
 
 
 class Terminal:
-    """`status` is the command's exit status once `rest` has returned."""
+    """A terminal with a running command. `status`: the exit status, after `rest` has returned."""
 
     def __init__(self, process: subprocess.Popen[bytes], own: int, rows: int, columns: int) -> None:
         self._process = process
@@ -43,31 +43,31 @@ class Terminal:
         self._process.send_signal(number)
 
     def until(self, text: str) -> None:
-        """Reads on until the text stands on the screen or above it."""
+        """Read until the text is on the screen or in the scrollback."""
         while text not in self.shown():
             assert self._more(), f"ended without {text!r}: {self.shown()}"
 
     def rest(self) -> str:
-        """Reads to the end; gives what is on the screen and above it."""
+        """Read to the end, and return the scrollback and the screen."""
         while self._more():
             pass
         self.status = self._process.wait(timeout=30)
         return self.shown()
 
     def shown(self) -> str:
-        """The lines that scrolled out of sight and those on the screen, without spaces at their ends."""
+        """Return the lines of the scrollback and the screen without trailing spaces."""
         lines = [*self._screen.history.top, *(self._screen.buffer[row] for row in range(self._screen.lines))]
         text = ["".join(line[column].data for column in range(self._screen.columns)).rstrip() for line in lines]
         return "\n".join(text).rstrip("\n")
 
     def unwrapped(self) -> str:
-        """The same without the terminal's line breaks."""
+        """Return the text of `shown` without line breaks."""
         return self.shown().replace("\n", "")
 
     def _more(self) -> bool:
         try:
             block = os.read(self._own, 65536)
-        except OSError:  # Linux' way to say that the last one left it
+        except OSError:  # Linux raises this when the last process has closed the terminal
             return False
         self._stream.feed(block)
         self.raw += block
@@ -86,10 +86,10 @@ def terminal(
     stdout: IO[bytes] | None = None,
     stderr: IO[bytes] | None = None,
 ) -> Iterator[Terminal]:
-    """What is not given of the standard streams is the terminal."""
+    """Run a command in a terminal. Standard streams that are not given are the terminal."""
     own, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-    sized = ("COLUMNS", "LINES")  # set in the tests' own processes, and believed before the terminal
+    sized = ("COLUMNS", "LINES")  # programs prefer these to the terminal's own size
     plain = {"TERM": "xterm-256color", **{name: value for name, value in environment.items() if name not in sized}}
     process = subprocess.Popen(
         [sys.executable, "-S", "-c", _LEAD, str(theirs), *command],

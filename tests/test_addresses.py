@@ -1,3 +1,5 @@
+"""Which addresses and URLs count as public, and the encoding of URLs."""
+
 from __future__ import annotations
 
 import ipaddress
@@ -56,23 +58,23 @@ PRIVATE = [
     "2606:4700::5efe:10.0.0.1",  # ISATAP
     "2606:4700::200:5efe:10.0.0.1",
 ]
-# IPv6 addresses that stand for an IPv4 one, whatever that is
+# IPv6 addresses that embed an IPv4 address
 CARRIERS = ["::{}", "::ffff:{}", "::ffff:0:{}", "64:ff9b::{}", "64:ff9b:1::{}", "fe80::5efe:{}"]
 PRIVATE += [carrier.format(inner) for carrier in CARRIERS for inner in PRIVATE if "." in inner and ":" not in inner]
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_the_public_internet_is_public(address: str) -> None:
+def test_public_addresses_are_recognised(address: str) -> None:
     assert public(ipaddress.ip_address(address))
 
 
 @pytest.mark.parametrize("address", PRIVATE)
-def test_all_else_is_not_public(address: str) -> None:
+def test_special_addresses_are_not_public(address: str) -> None:
     assert not public(ipaddress.ip_address(address))
 
 
 @pytest.mark.parametrize("address", PRIVATE)
-def test_a_literal_is_judged_as_an_address_is(address: str) -> None:
+def test_urls_with_special_addresses_are_refused(address: str) -> None:
     with pytest.raises(BadRequest, match="not on the public internet"):
         check(f"https://[{address}]/" if ":" in address else f"https://{address}/", "url")
 
@@ -89,7 +91,7 @@ ALLOWED = [
 
 
 @pytest.mark.parametrize("url", ALLOWED)
-def test_public_addresses_pass(url: str) -> None:
+def test_public_urls_are_accepted(url: str) -> None:
     assert url == check(url, "url")
 
 
@@ -133,7 +135,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("url", "reason"), REFUSED)
-def test_what_can_never_be_public_is_refused(url: str, reason: str) -> None:
+def test_urls_that_cannot_be_public_are_refused(url: str, reason: str) -> None:
     with pytest.raises(BadRequest, match=reason) as refused:
         check(url, "url")
 
@@ -141,7 +143,7 @@ def test_what_can_never_be_public_is_refused(url: str, reason: str) -> None:
     assert url not in refused.value.message
 
 
-def test_what_is_allowed_beside_passes() -> None:
+def test_plain_http_and_private_addresses_can_be_allowed() -> None:
     check("http://cdn.podcasts.fm/done", "webhook_url", http=True)
     check("https://localhost/done", "webhook_url", private=True)
     check("http://127.0.0.1:9/done", "webhook_url", http=True, private=True)
@@ -163,11 +165,11 @@ ENCODED = [
 
 
 @pytest.mark.parametrize(("url", "sent"), ENCODED)
-def test_an_address_is_encoded_as_a_browser_does(url: str, sent: str) -> None:
+def test_a_url_is_encoded_as_a_browser_does(url: str, sent: str) -> None:
     assert sent == encoded(url)
 
 
 @pytest.mark.parametrize("host", ["127。0。0。1", "①②⑦.⓪.⓪.①", "１２７.0.0.1", "ｌocalhost"])
-def test_an_encoded_address_is_checked_as_what_it_is(host: str) -> None:
+def test_an_encoded_url_is_checked_in_its_encoded_form(host: str) -> None:
     with pytest.raises(BadRequest):
         check(encoded(f"https://{host}/é"), "url")

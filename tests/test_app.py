@@ -1,3 +1,5 @@
+"""Routes, error responses and CORS of the whole application."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -29,14 +31,14 @@ def home() -> Iterator[House]:
         ("GET", "/v1/nothing", 404, "unknown_url"),
         ("GET", "/v1/audio/transcriptions", 405, "method_not_allowed"),
         ("PUT", "/v1/models", 405, "method_not_allowed"),
-        ("GET", "/v1/readyz", 404, "unknown_url"),  # a probe takes a 200 here for another product
+        ("GET", "/v1/readyz", 404, "unknown_url"),  # with a 200, clients would identify another product
         ("GET", "/v1/test", 404, "unknown_url"),
         ("POST", "/v1/chat/completions", 404, "unsupported_endpoint"),
         ("POST", "/openai/deployments/a/chat/completions", 404, "unsupported_endpoint"),
         ("GET", "/v1/files/file_1", 404, "unsupported_endpoint"),
     ],
 )
-def test_what_is_not_there_is_refused_in_openai_s_shape(
+def test_unknown_paths_and_methods_get_an_error_in_openai_shape(
     home: House, method: str, path: str, status: int, code: str
 ) -> None:
     answer = httpx2.request(method, home.base_url.removesuffix("/v1") + path)
@@ -44,7 +46,7 @@ def test_what_is_not_there_is_refused_in_openai_s_shape(
     assert (status, code) == (answer.status_code, answer.json()["error"]["code"])
 
 
-def test_what_openai_offers_and_this_server_does_not_raises_the_sdk_s_class(home: House) -> None:
+def test_unsupported_openai_endpoints_raise_the_sdk_exception(home: House) -> None:
     client = home.client(max_retries=2)
     for path in ABSENT:
         with pytest.raises(openai.NotFoundError, match="is not offered") as refused:
@@ -53,20 +55,20 @@ def test_what_openai_offers_and_this_server_does_not_raises_the_sdk_s_class(home
 
 
 @pytest.mark.parametrize("query", ["call_id=rtc_1", "model=gpt-realtime-translate"])
-def test_a_session_of_another_kind_raises_the_sdk_s_class_too(home: House, query: str) -> None:
+def test_unsupported_realtime_sessions_are_refused(home: House, query: str) -> None:
     with pytest.raises(InvalidStatus) as refused:
         connect(f"{home.base_url.replace('http', 'ws', 1)}/realtime?{query}")
     assert 400 == refused.value.response.status_code
 
 
-def test_a_method_that_is_not_there_is_told_which_are(home: House) -> None:
+def test_the_error_for_a_wrong_method_lists_the_allowed_ones(home: House) -> None:
     answer = httpx2.get(home.base_url + "/audio/transcriptions")
 
     assert "GET is not allowed on /v1/audio/transcriptions: use POST." == answer.json()["error"]["message"]
     assert "POST" == answer.headers["allow"]
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/health"])  # whisper servers have the second
+@pytest.mark.parametrize("path", ["/healthz", "/health"])  # other whisper servers have /health
 def test_health_needs_no_key(home: House, path: str) -> None:
     answer = httpx2.get(home.base_url.removesuffix("/v1") + path)
 
@@ -74,14 +76,14 @@ def test_health_needs_no_key(home: House, path: str) -> None:
 
 
 @pytest.mark.parametrize(("given", "kept"), [("my-id.1", True), ("bad id", False), ("x" * 200, False)])
-def test_a_plain_request_id_of_the_caller_s_is_kept(home: House, given: str, kept: bool) -> None:
+def test_a_valid_request_id_of_the_client_is_kept(home: House, given: str, kept: bool) -> None:
     answer = httpx2.get(f"{home.base_url}/models", headers={"x-request-id": given})
 
     assert kept == (given == answer.headers["x-request-id"])
     assert answer.headers["openai-processing-ms"].isdecimal()
 
 
-def test_a_page_of_an_allowed_origin_may_call(home: House) -> None:
+def test_pages_of_an_allowed_origin_may_send_requests(home: House) -> None:
     asked = {"origin": PAGE, "access-control-request-method": "POST", "access-control-request-headers": "authorization"}
     preflight = httpx2.options(f"{home.base_url}/audio/transcriptions", headers=asked)
     answer = httpx2.get(f"{home.base_url}/models", headers={"origin": PAGE})
@@ -90,7 +92,7 @@ def test_a_page_of_an_allowed_origin_may_call(home: House) -> None:
     assert "x-request-id" in answer.headers["access-control-expose-headers"]
 
 
-def test_a_public_page_of_an_allowed_origin_may_call_a_private_network(home: House) -> None:
+def test_public_pages_of_an_allowed_origin_may_reach_a_private_network(home: House) -> None:
     asked = {"access-control-request-method": "POST", "access-control-request-private-network": "true"}
     address = f"{home.base_url}/audio/transcriptions"
     named = httpx2.options(address, headers={"origin": PAGE, **asked})
@@ -101,7 +103,7 @@ def test_a_public_page_of_an_allowed_origin_may_call_a_private_network(home: Hou
     assert (403, False) == (other.status_code, "access-control-allow-private-network" in other.headers)
 
 
-def test_a_page_that_may_not_call_is_told_the_setting() -> None:
+def test_the_error_for_a_forbidden_origin_names_the_setting() -> None:
     with house(Scripted(()), cors_origins=(PAGE,), api_keys=("caller's-own-key",)) as home:
         asked = {"origin": "https://evil.example", "access-control-request-method": "POST"}
         answer = httpx2.options(f"{home.base_url}/audio/transcriptions", headers=asked)
@@ -116,19 +118,19 @@ def errors(kind: type[CompatError] = CompatError) -> list[type[CompatError]]:
 
 
 @pytest.mark.parametrize("error", errors())
-def test_a_page_may_read_what_an_error_says_in_headers(error: type[CompatError]) -> None:
+def test_error_headers_are_exposed_to_pages(error: type[CompatError]) -> None:
     of_the_connection = {"connection", "accept-encoding"}
 
     assert error("no", retry_after=1).headers().keys() - of_the_connection <= set(EXPOSED)
 
 
-def test_a_page_of_another_origin_may_not(home: House) -> None:
+def test_pages_of_another_origin_get_no_cors_headers(home: House) -> None:
     answer = httpx2.get(f"{home.base_url}/models", headers={"origin": "https://evil.example"})
 
     assert "access-control-allow-origin" not in answer.headers
 
 
-def test_an_endless_upload_is_cut_off_with_an_answer() -> None:
+def test_an_endless_upload_is_cut_off_with_a_response() -> None:
     sent = 0
 
     def body() -> Iterator[bytes]:

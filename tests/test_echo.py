@@ -1,3 +1,5 @@
+"""Detection of transcripts that only repeat the context of the request."""
+
 from __future__ import annotations
 
 import unicodedata
@@ -34,7 +36,7 @@ ECHOES = [
 
 
 @pytest.mark.parametrize(("context", "text"), ECHOES)
-def test_what_says_nothing_but_the_context_is_an_echo(context: str, text: str) -> None:
+def test_text_that_only_repeats_the_context_is_an_echo(context: str, text: str) -> None:
     echo = Echo(context)
 
     assert echo.only(text)
@@ -57,11 +59,11 @@ OTHERS = [
 
 
 @pytest.mark.parametrize(("context", "text"), OTHERS)
-def test_what_says_more_is_none(context: str, text: str) -> None:
+def test_text_with_other_words_is_not_an_echo(context: str, text: str) -> None:
     assert not Echo(context).only(text)
 
 
-def test_a_text_is_let_go_where_it_leaves_the_context() -> None:
+def test_partial_text_stops_being_an_echo_at_the_first_other_word() -> None:
     echo = Echo("The caller asks about her invoice")
 
     assert all(echo.so_far(text) for text in ("", " ", "The caller asks"))
@@ -73,7 +75,7 @@ def test_a_text_is_let_go_where_it_leaves_the_context() -> None:
     ("text", "is_brief"),
     [("", True), ("Qwen", True), ("Bulge", True), ("Bulge Bracket", False), ("积液", True), ("颈部积液", False)],
 )
-def test_a_word_or_two_are_brief(text: str, is_brief: bool) -> None:
+def test_one_word_or_two_characters_are_brief(text: str, is_brief: bool) -> None:
     assert is_brief == brief(text)
 
 
@@ -81,7 +83,7 @@ def test_a_word_or_two_are_brief(text: str, is_brief: bool) -> None:
     ("text", "seconds", "can_be"),
     [(LIST, 2.0, True), (LIST, 0.4, False), (MEDICAL, 2.0, True), (MEDICAL, 0.5, False), ("", 0.0, True)],
 )
-def test_words_take_time(text: str, seconds: float, can_be: bool) -> None:
+def test_text_must_be_speakable_in_its_duration(text: str, seconds: float, can_be: bool) -> None:
     assert can_be == speakable(text, seconds)
 
 
@@ -95,18 +97,18 @@ def test_words_take_time(text: str, seconds: float, can_be: bool) -> None:
         ("a" * 100_000, "a" * 100_000, True),
     ],
 )
-def test_two_texts_may_be_of_the_same_words(one: str, other: str, same: bool) -> None:
+def test_similar_texts_are_recognised(one: str, other: str, same: bool) -> None:
     assert same == alike(one, other)
 
 
-def test_a_long_context_and_a_long_text_are_compared_at_once() -> None:
+def test_long_contexts_and_texts_are_compared_quickly() -> None:
     context = ", ".join(f"word {number}" for number in range(5000))
 
     assert Echo(context).only(context.replace(",", ""))
     assert not Echo(context).only(f"{context} more")
 
 
-def test_a_segment_is_compared_with_its_own_sound_and_a_little_more() -> None:
+def test_a_suspect_segment_is_compared_with_a_margin_of_audio() -> None:
     def segment(text: str, start: float, end: float, channel: int | None = None) -> Segment:
         return Segment(text=text, start=start, end=end, channel=channel)
 
@@ -117,15 +119,15 @@ def test_a_segment_is_compared_with_its_own_sound_and_a_little_more() -> None:
         (segment("Who is there?", 4.5, 6.0), None),
         (segment("Bulge Bracket", 9.0, 9.0), (8.5, 9.5)),
     ]
-    told = [(one, *bounds) for one, bounds in rows if bounds]
+    expected = [(one, *bounds) for one, bounds in rows if bounds]
     other = segment("Qwen", 2.0, 3.0, channel=1)
 
-    assert told == list(Echo(LIST).suspects([one for one, _ in rows]))
+    assert expected == list(Echo(LIST).suspects([one for one, _ in rows]))
     assert [(other, 1.5, 3.5)] == list(Echo("Qwen").suspects([segment("Hello.", 1.9, 3.1, channel=0), other]))
     assert not list(Echo("").suspects([one for one, _ in rows]))
 
 
-def test_the_text_goes_with_its_segments() -> None:
+def test_removed_segments_are_removed_from_the_text() -> None:
     first, second, third = (Segment(text=text, start=0, end=1) for text in ("One.", "Two.", "Three."))
     left, right = (Segment(text=text, start=0, end=1, channel=at) for at, text in enumerate(("One.", "Two.")))
     one = Transcript(text="One. Two. Three.", segments=(first, second, third), model="m")

@@ -1,3 +1,5 @@
+"""The exception tree: bodies and headers of its errors."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -30,7 +32,7 @@ def test_every_error_has_openai_s_shape(error: type[CompatError]) -> None:
 
 
 @every_error
-def test_the_tree_is_drawn_in_the_docstring(error: type[CompatError]) -> None:
+def test_the_docstring_lists_every_error(error: type[CompatError]) -> None:
     drawn = [line.split() for line in (errors.__doc__ or "").splitlines()]
 
     assert any(error.__name__ in line and str(error.status) in line for line in drawn)
@@ -49,5 +51,5 @@ def test_the_tree_is_drawn_in_the_docstring(error: type[CompatError]) -> None:
         (errors.Conflict("x"), {"x-should-retry": "false"}),
     ],
 )
-def test_the_sdk_is_told_whether_to_try_again(error: CompatError, headers: dict[str, str]) -> None:
+def test_headers_tell_the_sdk_whether_to_retry(error: CompatError, headers: dict[str, str]) -> None:
     assert headers == error.headers()

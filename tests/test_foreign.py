@@ -1,4 +1,4 @@
-"""An upgrade that removes names this package depends on fails here, with a list."""
+"""Names of other packages that this package overrides or uses exist in the installed releases."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from tests.foreign import missing
 
 
-def test_all_that_is_overridden_or_reached_into_is_there() -> None:
+def test_every_overridden_or_used_name_exists() -> None:
     assert [] == missing()
 
 
-def test_what_an_upgrade_takes_away_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_removed_by_an_upgrade_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(WebSocketsSansIOProtocol, "keepalive_timeout")
     monkeypatch.setattr(HttpToolsProtocol, "data_received", HttpToolsProtocol.on_header)
 

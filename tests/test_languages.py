@@ -1,4 +1,4 @@
-"""What callers write is found; what is no language is refused; names are whisper's."""
+"""Parsing of language codes, tags and names, and the names that whisper uses."""
 
 from __future__ import annotations
 
@@ -84,13 +84,13 @@ def test_every_code_of_iso_639_1_is_a_language() -> None:
         ("French", "fr"),
     ],
 )
-def test_traditional_chinese_is_a_language_to_translate_to(text: str, code: str) -> None:
+def test_traditional_chinese_is_a_translation_target(text: str, code: str) -> None:
     assert code == languages.written(text)
     assert ("traditional chinese" if code == "zh-tw" else languages.name(code)) == languages.name(code)
 
 
 @pytest.mark.parametrize(("written", "code"), WRITTEN)
-def test_a_language_is_found_however_it_is_written(written: str, code: str) -> None:
+def test_codes_tags_and_names_of_a_language_are_parsed(written: str, code: str) -> None:
     assert code == languages.parse(written)
 
 
@@ -113,7 +113,7 @@ def test_a_language_is_found_however_it_is_written(written: str, code: str) -> N
         "🙂",
     ],
 )
-def test_what_is_no_language_is_refused_with_what_is_known(written: str) -> None:
+def test_unknown_languages_are_refused(written: str) -> None:
     with pytest.raises(ValueError, match=r"is not a language. Known are ISO 639-1 codes, tags "):
         languages.parse(written)
 
@@ -161,17 +161,17 @@ NAMES = [
 
 
 @pytest.mark.parametrize(("code", "name"), NAMES)
-def test_names_are_whispers(code: str, name: str) -> None:
+def test_names_match_whisper(code: str, name: str) -> None:
     assert name == languages.name(code)
 
 
-def test_every_language_of_the_service_finds_itself_by_code_and_by_name() -> None:
+def test_every_language_of_the_service_is_parsed_by_code_and_name() -> None:
     assert len(languages.QWEN) == 27
     assert languages.QWEN < languages.DASHSCOPE
     for code in languages.DASHSCOPE:
         assert code == languages.parse(code) == languages.parse(languages.name(code))
 
 
-def test_what_the_service_lacks_can_be_told_apart() -> None:
+def test_known_languages_include_some_that_the_service_lacks() -> None:
     assert languages.parse("sw") not in languages.DASHSCOPE
     assert languages.parse("nl") in languages.DASHSCOPE - languages.QWEN

@@ -1,4 +1,4 @@
-"""The layers hold: imports run downwards without a circle, pure packages do no I/O, and no module grows too long."""
+"""Layers: imports point downwards without cycles, pure packages do no I/O, and modules have at most 400 lines."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ LAYERS = [  # from the bottom up; a module imports from layers below its own, or
     {"cli"},
     {"__main__"},
 ]
-APART = "emulator"  # a house of its own: imports nothing else of compat
-STARTERS = {"cli": {APART}}  # and only the command line imports it
+APART = "emulator"  # independent: imports nothing else of compat
+STARTERS = {"cli": {APART}}  # only the command line imports it
 PURE = {
     "bridge", "catalogue", "dashscope_api", "openai_api",
     "addresses", "echo", "errors", "languages", "text", "transcript",
@@ -36,7 +36,7 @@ IO = {
     "anyio", "asyncio", "httpx2", "logging", "os", "random", "secrets", "socket", "ssl", "starlette", "tempfile",
     "time", "uuid", "uvicorn", "websockets",
 }  # fmt: skip
-OWNERS = {  # who may import a library, beside the emulator
+OWNERS = {  # the packages that may import a library; the emulator may import all
     "httpx2": {"cli", "upstream"},
     "starlette": {"app", "endpoints", "server"},
     "uvicorn": {"cli", "server"},
@@ -54,7 +54,7 @@ every_module = pytest.mark.parametrize("module", MODULES)
 
 
 def imports(module: str) -> Iterator[str]:
-    """Every import, lazy and type-only ones included, by the module that it names."""
+    """Yield the imported modules of a module, including lazy and type-only imports."""
     for node in ast.walk(ast.parse(MODULES[module].read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -70,7 +70,7 @@ def room(module: str) -> str:
 
 
 @every_module
-def test_imports_run_downwards(module: str) -> None:
+def test_imports_point_to_lower_layers(module: str) -> None:
     taken = {room(found) for found in imports(module) if found.startswith("compat.")}
     own = room(module)
     if own in ("", APART):
@@ -81,8 +81,8 @@ def test_imports_run_downwards(module: str) -> None:
     assert taken <= set().union(*LAYERS[:layer]) | {own} | STARTERS.get(own, set())
 
 
-def test_no_circle_at_any_depth() -> None:
-    """Among the children of each package, modules and packages alike, imports form no circle."""
+def test_no_import_cycle_at_any_depth() -> None:
+    """Imports between the children of a package, both modules and packages, have no cycle."""
     children: dict[str, dict[str, set[str]]] = {}
     for module in MODULES:
         for found in imports(module):
@@ -110,12 +110,12 @@ def test_pure_modules_do_no_io(module: str) -> None:
 
 
 @every_module
-def test_libraries_stay_with_their_owners(module: str) -> None:
+def test_libraries_are_imported_by_their_owners_only(module: str) -> None:
     for library in {found.split(".")[0] for found in imports(module)} & set(OWNERS):
         assert room(module) in OWNERS[library] | {APART}
 
 
-def test_the_root_holds_few_modules() -> None:
+def test_the_root_has_few_modules() -> None:
     assert len(list(ROOT.glob("*.py"))) <= 10
 
 

@@ -1,4 +1,4 @@
-"""Files in the user's current folder that are named as modules are no part of this program."""
+"""Child processes and the program itself do not import files from the user's current folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from compat.audio.worker import Worker
 from tests.audio import hostile
 
 NAMES = ("compat", "random", "av", "logging", "click", "uvicorn", "json", "types", "site", "sitecustomize")
-BEFORE = ("compat", "types", "site", "sitecustomize")  # Python itself looks for them, before this program begins
+BEFORE = ("compat", "types", "site", "sitecustomize")  # Python itself imports these before the program starts
 ASKED = """
 import json, sys
 from compat import processes
@@ -51,14 +51,14 @@ def test_the_program_does_not_import_from_the_current_folder(folder: Path, progr
     run([sys.executable, *program, "serve", "--help"], folder, PYTHONPATH=path)
 
 
-def test_the_program_runs_where_it_lies(tmp_path: Path) -> None:
+def test_the_program_runs_from_its_own_folder(tmp_path: Path) -> None:
     for folder in (processes.HOME, tmp_path):
         run([sys.executable, "-m", "compat", "--version"], folder, PYTHONPATH=str(processes.HOME))
 
 
 @pytest.mark.parametrize("start", [["-c", ASKED], ["-P", "-c", ASKED]])
-def test_a_child_imports_from_where_its_parent_does(tmp_path: Path, start: list[str]) -> None:
-    """Even where that is known by `PYTHONPATH` alone, or is the current folder itself."""
+def test_a_child_has_its_parent_s_search_path(tmp_path: Path, start: list[str]) -> None:
+    """Also if only `PYTHONPATH` names that folder, or if it is the current folder."""
     for folder in (tmp_path, processes.HOME):
         command, file = json.loads(run([sys.executable, *start], folder, PYTHONPATH=str(processes.HOME)))
         command[3] = command[3].removesuffix("pass") + "from compat import processes; print(processes.__file__)"

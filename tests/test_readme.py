@@ -1,3 +1,5 @@
+"""The README's parameter table and the links of all documentation pages."""
+
 from __future__ import annotations
 
 import re
@@ -11,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
-def test_the_parameter_table_is_the_code_s_own() -> None:
+def test_the_parameter_table_matches_the_code() -> None:
     rows = re.findall(r"^\| `(\w+)(\[\])?` \| (same|mapped|ignored) \| (.+) \|$", README, re.MULTILINE)
 
     assert [(row.name, row.many, row.treatment, row.note) for row in TRANSCRIPTION] == [
@@ -23,7 +25,7 @@ PAGES = sorted(path for depth in ("", "docs/**/", "examples/", "benchmarks/") fo
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_have_targets(page: Path) -> None:
     for link, anchor in re.findall(r"\]\((?!https?://|#)([^)#]+)(?:#([^)]+))?\)", page.read_text()):
         there = page.parent / link
         assert there.exists(), link
@@ -31,6 +33,6 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def anchors(text: str) -> set[str]:
-    """As GitHub makes them of headings."""
+    """Return the anchors that GitHub generates for the headings."""
     headings: list[str] = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -1,4 +1,4 @@
-"""Texts in a row: spaces where their scripts want them, and one mark where two would meet."""
+"""Joining texts: spaces as their scripts need, and no doubled punctuation."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("texts", "whole"), ROWS)
-def test_texts_in_a_row(texts: list[str], whole: str) -> None:
+def test_texts_are_joined(texts: list[str], whole: str) -> None:
     assert whole == joined(texts)
 
 
@@ -43,5 +43,5 @@ def test_texts_in_a_row(texts: list[str], whole: str) -> None:
         ("a,", "a,"),
     ],
 )
-def test_a_text_after_a_cut(text: str, rest: str) -> None:
+def test_leading_punctuation_is_removed_after_a_cut(text: str, rest: str) -> None:
     assert rest == begun(text)

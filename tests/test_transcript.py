@@ -1,4 +1,4 @@
-"""What a local engine makes of a request."""
+"""The parts of a request that a local engine accepts or ignores."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from compat.transcript import Ask
 
 
 @pytest.mark.parametrize(
-    ("language", "context", "heard", "ignored"),
+    ("language", "context", "kept", "ignored"),
     [
         (None, "", None, ()),
         ("en", "", "en", ()),
@@ -17,12 +17,12 @@ from compat.transcript import Ask
         ("en", "Names: Ada.", "en", ("prompt",)),
     ],
 )
-def test_it_hears_english_and_takes_no_context(
-    language: str | None, context: str, heard: str | None, ignored: tuple[str, ...]
+def test_a_local_engine_accepts_english_only_and_no_context(
+    language: str | None, context: str, kept: str | None, ignored: tuple[str, ...]
 ) -> None:
     guides = ("prompt",) if context else ()
     asked = Ask(model="whisper-1", language=language, context=context, guides=guides, ignored=("temperature",))
 
     ask = asked.answered_by("moonshine")
 
-    assert (heard, "", ("temperature", *ignored), "moonshine") == (ask.language, ask.context, ask.ignored, ask.engine)
+    assert (kept, "", ("temperature", *ignored), "moonshine") == (ask.language, ask.context, ask.ignored, ask.engine)

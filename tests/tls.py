@@ -1,4 +1,4 @@
-"""A certificate for this machine, made on the spot."""
+"""A generated certificate for loopback addresses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
-    """PEM files of a certificate for loopback that signs itself, and of its key."""
+    """Create a self-signed certificate for loopback. Return the PEM files of the certificate and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
     now = datetime.datetime.now(datetime.UTC)

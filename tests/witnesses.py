@@ -1,5 +1,7 @@
-"""Real programs that tests need beside Python. Without one its tests are skipped; under COMPAT_REQUIRE_WITNESSES=1,
-which `.ci/run` sets, they fail."""
+"""Programs other than Python that tests need.
+
+Tests are skipped if their program is missing. With COMPAT_REQUIRE_WITNESSES=1, which `.ci/run` sets, they fail.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +19,12 @@ import pytest
 
 
 def program(name: str, how: str) -> str:
-    """The path of `name`; `how` tells a reader how to get it."""
+    """Return the path of the program `name`. `how`: instructions to install it."""
     return shutil.which(name) or missing(name, how)
 
 
 def installed(path: Path, name: str, how: str) -> Path:
-    """`path`, where `name` has been installed."""
+    """Return `path`, where `name` must be installed."""
     if not path.exists():
         missing(name, how)
     return path
@@ -34,12 +36,12 @@ def missing(name: str, how: str) -> NoReturn:
     pytest.skip(f"{name} is not installed: {how}.")
 
 
-# Below those that the kernel gives out by itself, and for each process others: nobody takes one before it is used.
+# Below the kernel's ephemeral ports, and different for each process, so that no other process takes the port.
 _ports = itertools.count(10_240 + os.getpid() * 64 % 22_400)
 
 
 def free_port() -> int:
-    """One that nobody listens at."""
+    """Return a port that no process listens on."""
     for port in _ports:
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
@@ -48,7 +50,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def redis_server(folder: Path, port: int | None = None) -> Iterator[str]:
-    """A real Redis of one's own that keeps nothing on disk; gives its address."""
+    """Start a Redis server without files on disk, and yield its URL."""
     path, port = program("redis-server", "apt-get install redis-server"), port or free_port()
     command = [path, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as server:

@@ -1,4 +1,4 @@
-"""What `serve` prints when it is ready: lines for a shell and for Python that run as they stand."""
+"""The text that `serve` prints when it is ready, with a curl command and a Python program to copy."""
 
 from __future__ import annotations
 
@@ -9,24 +9,27 @@ from collections.abc import Iterable
 from pathlib import Path
 
 MODEL = "gpt-transcribe"
-ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where a server that listens everywhere is reached from here
+ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - the address for clients on this machine
 
 
 def root(host: str, port: int, *, tls: bool = False) -> str:
-    """Where this machine reaches a server that listens on the name or IP address `host`."""
+    """Return the root URL, for clients on this machine, of a server that listens on the name or IP address `host`."""
     reached = ANY.get(host, host)
     return f"http{'s' if tls else ''}://{f'[{reached}]' if ':' in reached else reached}:{port}"
 
 
 def banner(base: str, *, everywhere: bool, local: bool, keys: str | None, cert: Path | None, sample: Path) -> str:
-    """`keys` says which keys callers send, None if none. No key is printed: clients read OPENAI_API_KEY."""
+    """Return the text. `keys` describes the keys that clients need, or is None if they need none.
+
+    Keys themselves are not printed: the examples read OPENAI_API_KEY.
+    """
     lines = [f"Serving OpenAI's audio API at {base}"]
     if everywhere:
-        lines.append("Other machines reach it by this one's name or address.")
+        lines.append("Other machines use this machine's name or address in its place.")
     if local:
         lines.append("No DASHSCOPE_API_KEY is set, so a speech engine on this machine answers: local, English only.")
     if keys:
-        lines.append(f"Callers send a key. The lines below take it from OPENAI_API_KEY: {keys}.")
+        lines.append(f"Clients need a key. The examples below read it from OPENAI_API_KEY: {keys}.")
     return "\n".join([*lines, "", _curl(base, keys, cert, sample), "", *_python(base, keys, cert, sample), ""])
 
 
@@ -34,9 +37,9 @@ def _curl(base: str, keys: str | None, cert: Path | None, sample: Path) -> str:
     trusted = f" --cacert {shlex.quote(str(cert))}" if cert else ""
     header = ' -H "Authorization: Bearer $OPENAI_API_KEY"' if keys else ""
     name = str(sample)
-    if set(';,"') & set(name):  # signs of curl's own
+    if set(';,"') & set(name):  # special characters in curl's -F
         name = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    url = shlex.quote(f"{base}/audio/transcriptions")  # zsh takes the brackets of an IPv6 address for a pattern
+    url = shlex.quote(f"{base}/audio/transcriptions")  # zsh treats the brackets of an IPv6 address as a pattern
     return f"curl{trusted} {url}{header} -F model={MODEL} -F {shlex.quote('file=@' + name)}"
 
 
@@ -59,7 +62,7 @@ def _python(base: str, keys: str | None, cert: Path | None, sample: Path) -> lis
 
 
 def certified(hosts: Iterable[str], served: ssl.SSLContext, cert: Path) -> str | None:
-    """The first of the hosts that the certificate is for, found by a handshake in memory."""
+    """Return the first host that the certificate is valid for, found by TLS handshakes in memory, or None."""
     return next((host for host in hosts if _shakes_hands(host, served, cert)), None)
 
 

@@ -1,4 +1,4 @@
-"""Captions as they settle: for people at a terminal, as plain lines, as JSON lines, or not at all."""
+"""Live captions on standard output: a terminal display, plain lines, JSON lines, or nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from compat.cli.listening import LiveCaptions, OpenSession, Turn
+from compat.cli.listening import LiveCaptions, OpenTurn, Turn
 from compat.cli.report import as_json, harmless, printable
 
 Kind = Literal["screen", "lines", "json", "silent"]
@@ -21,7 +21,10 @@ Kind = Literal["screen", "lines", "json", "silent"]
 
 @contextlib.contextmanager
 def captions(name: str, kind: Kind, total: float = 0.0) -> Iterator[LiveCaptions]:
-    """Of a source with this `name`, on standard output; a screen needs a terminal and is lines without one."""
+    """Show the captions of the source `name`. "screen" falls back to "lines" without a terminal.
+
+    `total`: the length of the source in seconds, 0 if unknown.
+    """
     match kind:
         case "screen" if sys.stdout.isatty():
             with Live(console=Console(), auto_refresh=False, transient=True) as live:
@@ -37,28 +40,32 @@ def captions(name: str, kind: Kind, total: float = 0.0) -> Iterator[LiveCaptions
 
 
 class Silent:
-    """Shows nothing."""
+    """Shows errors only."""
 
     def sent(self, seconds: float) -> None:
-        """How much of the sound has been sent."""
+        """Show how many seconds of audio have been sent."""
 
-    def hearing(self, turns: Sequence[OpenSession]) -> None:
-        """The turns that are not settled."""
+    def pending(self, turns: Sequence[OpenTurn]) -> None:
+        """Show the turns that are still being recognised."""
 
     def settled(self, turn: Turn) -> None:
-        """One that is."""
+        """Show a final turn."""
 
     def fault(self, message: str) -> None:
-        """What went wrong, on standard error."""
+        """Print an error on standard error."""
         click.secho(harmless(message), fg="red", err=True)
 
 
 class Lines(Silent):
+    """Prints a line of text for each final turn."""
+
     def settled(self, turn: Turn) -> None:
         click.echo(harmless(turn.text) if sys.stdout.isatty() else turn.text)
 
 
 class JsonCaptions(Silent):
+    """Prints a line of JSON for each final turn."""
+
     def __init__(self, name: str) -> None:
         self._name = name
 
@@ -67,21 +74,21 @@ class JsonCaptions(Silent):
 
 
 class Screen(Silent):
-    """Settled turns stay; below them stands what is being said, its tentative words dim, and how far the sound is."""
+    """Prints final turns, and below them the turns in progress, with tentative words dimmed, and the position."""
 
     def __init__(self, name: str, live: Live, total: float) -> None:
         self._name = name
         self._live = live
         self._total = total
         self._seconds = -1
-        self._turns: Sequence[OpenSession] = ()
+        self._turns: Sequence[OpenTurn] = ()
 
     def sent(self, seconds: float) -> None:
         if int(seconds) != self._seconds:
             self._seconds = int(seconds)
             self._draw()
 
-    def hearing(self, turns: Sequence[OpenSession]) -> None:
+    def pending(self, turns: Sequence[OpenTurn]) -> None:
         self._turns = turns
         self._draw()
 
@@ -89,7 +96,7 @@ class Screen(Silent):
         self._live.console.print(Text(harmless(turn.text)), soft_wrap=True)
 
     def fault(self, message: str) -> None:
-        """On a terminal above what is being said, which would be drawn over it."""
+        """Print an error above the turns in progress, which are redrawn and would overwrite it."""
         if sys.stderr.isatty():
             self._live.console.print(Text(harmless(message), style="red"), soft_wrap=True)
         else:
@@ -101,7 +108,7 @@ class Screen(Silent):
         self._live.update(Group(*(_line(turn) for turn in self._turns), footer), refresh=True)
 
 
-def _line(turn: OpenSession) -> Text:
-    """What may change follows a sentence without the space between them."""
+def _line(turn: OpenTurn) -> Text:
+    """Return a turn's text. The service omits the space between a complete sentence and tentative words."""
     apart = turn.settled[-1:] in tuple(".,;:!?") and turn.stash[:1].isalnum()
     return Text.assemble(harmless(turn.settled), " " if apart else "", (harmless(turn.stash), "dim"))

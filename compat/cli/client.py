@@ -1,4 +1,4 @@
-"""The server that is asked: which one, its clients, and what to say when it does not do what was asked."""
+"""The server that a command uses: its options, the OpenAI client, and error messages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from compat.server.local_engine import forget_proxies
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-_STOP: Final = 10.0  # seconds that a server of this program's own may take to stop
+_STOP: Final = 10.0  # seconds that a server started with --local may take to stop
 _OPTIONS = (
     click.option(
         "--base-url",
@@ -37,10 +37,10 @@ _OPTIONS = (
         "--api-key",
         envvar="OPENAI_API_KEY",
         default="none-needed",
-        help="Key; better in OPENAI_API_KEY.",
+        help="API key. Prefer OPENAI_API_KEY, which process lists do not show.",
         callback=lambda _, __, value: _key(value),
     ),
-    click.option("--local", is_flag=True, help="Start a server for this call, in place of --base-url."),
+    click.option("--local", is_flag=True, help="Start a server for this command and ignore --base-url."),
 )
 
 
@@ -63,21 +63,24 @@ def _key(value: str) -> str:
 
 
 def options(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds what chooses the server: `base_url`, `api_key`, `local`."""
+    """Add the options that select the server: `base_url`, `api_key` and `local`."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
 def client(base_url: str, api_key: str) -> AsyncOpenAI:
-    """Raises click.ClickException without the package. Some of its releases would dial wss for http."""
+    """Return an OpenAI client. Raise click.ClickException if the package is not installed.
+
+    The WebSocket URL is set explicitly: some releases of the package use wss for an http URL.
+    """
     try:
         from openai import AsyncOpenAI
     except ImportError as exc:
         raise click.ClickException("This needs the client extra: pip install 'qwen-asr-compat[client]'.") from exc
-    dialled = base_url.replace("http", "ws", 1)
+    websocket_url = base_url.replace("http", "ws", 1)
     try:
-        return AsyncOpenAI(base_url=base_url, websocket_base_url=dialled, api_key=api_key, timeout=4 * 3600)
+        return AsyncOpenAI(base_url=base_url, websocket_base_url=websocket_url, api_key=api_key, timeout=4 * 3600)
     except ImportError as exc:
         raise click.ClickException(
             "HTTPS_PROXY or ALL_PROXY names a SOCKS proxy: unset it, or pip install socksio python-socks."
@@ -85,36 +88,36 @@ def client(base_url: str, api_key: str) -> AsyncOpenAI:
 
 
 class CommandFailed(Exception):
-    """A live session reported this."""
+    """A live session reported an error. The message is the reported one."""
 
 
 @contextlib.contextmanager
 def chosen(base_url: str, local: bool) -> Iterator[str]:
-    """The address to ask; with `local` that of a server of this program's own on a free port.
+    """Yield the base URL to use: `base_url` or, with `local`, that of a new server on a free port.
 
-    That one is out of the terminal's reach, so that Ctrl-C does not take it away from under what is still asked of it.
+    The new server has a session of its own, so that Ctrl-C in the terminal does not stop it while requests are running.
     """
     if not local:
         yield base_url
         return
     forget_proxies()
     command = processes.command("serve", "--port", "0")
-    with tempfile.TemporaryFile("w+") as said:
+    with tempfile.TemporaryFile("w+") as errors:
         server = subprocess.Popen(  # noqa: S603 - our own program
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=said,
+            stderr=errors,
             text=True,
             start_new_session=True,
         )
-        assert server.stdout is not None  # noqa: S101 - it is a pipe
+        assert server.stdout is not None  # noqa: S101 - a pipe
         try:
-            found = (re.search(r"http://\S+/v1$", line.strip()) for line in server.stdout)
-            base = next((match[0] for match in found if match), None)
+            matches = (re.search(r"http://\S+/v1$", line.strip()) for line in server.stdout)
+            base = next((match[0] for match in matches if match), None)
             if base is None:
-                said.seek(0)
-                why = said.read().strip().rpartition("\n")[2]
+                errors.seek(0)
+                why = errors.read().strip().rpartition("\n")[2]
                 raise click.ClickException(f"The server did not start: {why.removeprefix('Error: ')}")
             yield base
         finally:
@@ -127,28 +130,31 @@ def chosen(base_url: str, local: bool) -> Iterator[str]:
 
 
 def failures() -> tuple[type[Exception], ...]:
-    """What a server, the way to it, or a recording may raise; `reason` says it. `client` has imported the package."""
+    """Return the exceptions that a server, the network or a recording may cause. See `reason` for their messages.
+
+    Requires the openai package.
+    """
     from openai import OpenAIError
 
     return OpenAIError, WebSocketException, OSError, CompatError, CommandFailed
 
 
 def reason(exc: BaseException, base_url: str) -> str:
-    """What went wrong, and what to do where that is known."""
+    """Return a sentence that says what went wrong and, if known, what to do."""
     from openai import APIConnectionError, APIStatusError, APITimeoutError
 
     match exc:
         case APIStatusError(body=dict() as body):
             return f"{exc.status_code} {exc.code}: {body.get('message', exc.message)}"
         case APIStatusError():
-            way = f", through the proxy that {proxy} names," if (proxy := _proxy(base_url)) else ""
-            return f"{base_url.rstrip('/')} answers{way} with status {exc.status_code} and not as OpenAI's API does."
+            way = f" through the proxy in {proxy}" if (proxy := _proxy(base_url)) else ""
+            return f"{base_url.rstrip('/')} responds{way} with status {exc.status_code}, but not like OpenAI's API."
         case InvalidStatus():
             return _refused(exc.response.status_code, exc.response.body or b"")
         case ConnectionClosed():
             return f"The server ended the session: {exc}"
         case APITimeoutError() | TimeoutError():
-            return f"{base_url} does not answer in time."
+            return f"{base_url} did not respond in time."
         case APIConnectionError() | WebSocketException():
             return _unreachable(exc, base_url)
         case OSError(filename=str() as name, strerror=str() as why):
@@ -162,7 +168,7 @@ def reason(exc: BaseException, base_url: str) -> str:
 
 
 def _unreachable(exc: BaseException, base_url: str) -> str:
-    """By its root cause, however deep a client has wrapped it."""
+    """Return a sentence about the root cause, which clients wrap in other exceptions."""
     host = urlsplit(base_url).hostname
     proxy = _proxy(base_url)
     cause: BaseException | None = exc
@@ -171,28 +177,28 @@ def _unreachable(exc: BaseException, base_url: str) -> str:
             case socket.gaierror() if not proxy:
                 return f"The name {host} cannot be resolved: {cause.strerror}."
             case ssl.SSLCertVerificationError():
-                return f"The certificate of {host} is not trusted: {cause.verify_message}. SSL_CERT_FILE names more."
+                return f"The certificate of {host} is not trusted: {cause.verify_message}. Set SSL_CERT_FILE."
             case ssl.SSLError():
-                return f"{host} does not speak TLS as expected ({cause.reason}): is its address http:// or https://?"
+                return f"The TLS handshake with {host} failed ({cause.reason}): is its address http:// or https://?"
             case _:
                 cause = cause.__cause__ or cause.__context__
     if proxy:
-        return f"{base_url} cannot be reached through the proxy that {proxy} names: correct it, or set NO_PROXY={host}."
+        return f"{base_url} cannot be reached through the proxy in {proxy}: correct it, or set NO_PROXY={host}."
     if host in ("127.0.0.1", "::1", "localhost"):
-        return f"No server answers at {base_url}: start one with `qwen-asr-compat serve`, or say --local."
-    return f"No server answers at {base_url}."
+        return f"No server responds at {base_url}: start one with `qwen-asr-compat serve`, or use --local."
+    return f"No server responds at {base_url}."
 
 
 def _proxy(base_url: str) -> str | None:
-    """The setting of a proxy that is between this machine and the server."""
+    """Return the name of the environment variable whose proxy is used for the server, or None."""
     parts = urlsplit(base_url)
     proxies = getproxies()
-    found = next((scheme for scheme in (parts.scheme, "all") if proxies.get(scheme)), None)
-    return f"{found.upper()}_PROXY" if found and not proxy_bypass(parts.netloc.rpartition("@")[2]) else None
+    used = next((scheme for scheme in (parts.scheme, "all") if proxies.get(scheme)), None)
+    return f"{used.upper()}_PROXY" if used and not proxy_bypass(parts.netloc.rpartition("@")[2]) else None
 
 
 def _refused(status: int, body: bytes) -> str:
-    """An error in OpenAI's shape, in the answer to a WebSocket's opening."""
+    """Return the message of an error in OpenAI's shape, from the response to a WebSocket handshake."""
     try:
         error: dict[str, Any] = msgspec.json.decode(body, type=dict[str, dict[str, Any]])["error"]
         return f"{status} {error['code']}: {error['message']}"

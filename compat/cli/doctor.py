@@ -1,4 +1,4 @@
-"""What is configured, and which of DashScope's surfaces answer, how fast. It costs nothing: no probe asks for work."""
+"""`doctor`: report the configuration and probe DashScope's surfaces. No probe starts paid work."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from compat.dashscope_api.calls import Call, json_call
 from compat.errors import BadRequest, CompatError, ModelNotFound, NotAuthenticated, NotFound
 from compat.upstream.http import Service
 
-# A request without audio is refused after the key was looked at: the refusal is the sign of life.
+# Requests without audio: DashScope checks the key before it refuses them, so a refusal shows that the surface works.
 PROBES = {
     "chat completions": json_call("/compatible-mode/v1/chat/completions", {"model": "qwen3-asr-flash", "messages": []}),
     "multimodal generation": json_call(
@@ -35,12 +35,14 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def report(settings: Settings) -> int:
-    """Prints the findings; the exit code: 0 when every surface answers, 1 otherwise. Raises SettingsError where `serve`
-    would not start."""
+    """Print the report and return the exit status: 0 if every surface responds, 1 otherwise.
+
+    Raise SettingsError if `serve` could not start.
+    """
     console = Console()
     console.print(configuration(settings))
     if settings.pass_key and not settings.dashscope_api_key:
-        console.print("Callers pass their own DashScope keys on: set DASHSCOPE_API_KEY to try the surfaces with one.")
+        console.print("Clients send their own DashScope keys: set DASHSCOPE_API_KEY to probe the surfaces with one.")
         return 0
     if not settings.dashscope_api_key:
         extras.need("local", "No DASHSCOPE_API_KEY is set, and an engine on this machine")
@@ -55,27 +57,28 @@ def report(settings: Settings) -> int:
 
 
 def configuration(settings: Settings) -> Table:
-    """Every setting that matters and where it points; of keys only whether there are any."""
+    """Return a table of the main settings. Keys are not shown, only whether they are set."""
     table = Table(box=None, show_header=False)
     table.add_row("DashScope", settings.root)
     table.add_row("region", settings.short_region)
     table.add_row("DashScope key", "set" if settings.dashscope_api_key else "not set")
-    callers = (
+    clients = (
         f"{len(settings.api_keys)} known keys"
         if settings.api_keys
-        else "those of COMPAT_API_KEYS_FILE"
+        else "the keys of COMPAT_API_KEYS_FILE"
         if settings.api_keys_file
-        else "pass their own key on"
+        else "their own DashScope keys"
         if settings.pass_key
         else "anyone"
     )
-    table.add_row("callers", callers)
+    table.add_row("clients", clients)
     table.add_row("fallback", settings.fallback_root or "none")
     table.add_row("model aliases", ", ".join(settings.aliases) or "the built-in ones")
     return table
 
 
 async def examine(settings: Settings, key: str) -> list[Finding]:
+    """Probe each surface once with `key`."""
     service = Service(settings.root, connect_timeout=settings.connect_timeout, answer_timeout=10.0, attempts=1)
     try:
         return [await _probe(service, name, call, key) for name, call in PROBES.items()]

@@ -1,4 +1,4 @@
-"""One live session: sound out, captions in, until the last word of it is settled."""
+"""A live session: send audio and receive captions until the last turn is final."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TRANSCRIPTION = "conversation.item.input_audio_transcription."
 
 @dataclass(frozen=True)
 class Turn:
-    """What was said without a pause, settled; `start` and `end` in seconds since the session began."""
+    """A final turn: speech without a pause. `start` and `end` are seconds from the start of the session."""
 
     text: str
     start: float
@@ -29,8 +29,8 @@ class Turn:
 
 
 @dataclass
-class OpenSession:
-    """A turn that is still being recognised: `stash` is what may change. Another server than ours tells none."""
+class OpenTurn:
+    """A turn in progress. `stash`: tentative text, which may still change; only this project's server sends it."""
 
     settled: str = ""
     stash: str = ""
@@ -39,10 +39,10 @@ class OpenSession:
 
 
 class LiveCaptions(Protocol):
-    """Where captions are shown."""
+    """A display of captions. See `compat.cli.captions.Silent` for the methods."""
 
     def sent(self, seconds: float) -> None: ...
-    def hearing(self, turns: Sequence[OpenSession]) -> None: ...
+    def pending(self, turns: Sequence[OpenTurn]) -> None: ...
     def settled(self, turn: Turn) -> None: ...
     def fault(self, message: str) -> None: ...
 
@@ -55,30 +55,33 @@ async def listen(
     captions: LiveCaptions,
     fault: Callable[[str], None],
 ) -> list[Turn]:
-    """`fault` is told what the session reports and outlives.
+    """Caption `sound`, and return its turns.
 
-    Raises what the sound raises, after what was heard before it; and of websockets what ended the session early.
+    `fault` is called with the message of each error that does not end the session.
+
+    Exceptions from `sound` are raised after the audio before them has been recognised. Exceptions from websockets are
+    raised if the session ends early.
     """
-    hearing = _Hearing(captions, fault)
+    turns = _Turns(captions, fault)
     async with client.realtime.connect(extra_query={"intent": "transcription"}) as connection:
         await connection.session.update(session=_session(model, language))
         speaking = asyncio.create_task(_speak(connection, sound, captions))
         try:
             async for event in connection:
-                hearing.take(event)
-                if hearing.over:
+                turns.take(event)
+                if turns.complete:
                     break
         except BaseException:
             speaking.cancel()
             await asyncio.gather(speaking, return_exceptions=True)
             raise
         await speaking
-    if not hearing.over:
+    if not turns.complete:
         fault("The server ended the session before the last words.")
-    return hearing.turns
+    return turns.final
 
 
-def _session(model: str, language: str | None) -> Any:  # noqa: ANN401 - a plain dict will do
+def _session(model: str, language: str | None) -> Any:  # noqa: ANN401 - a plain dict
     spoken = {"language": language} if language else {}
     audio = {"format": {"type": "audio/pcm", "rate": RATE}, "transcription": {"model": model, **spoken}}
     return {"type": "transcription", "audio": {"input": {**audio, "turn_detection": {"type": "server_vad"}}}}
@@ -87,31 +90,33 @@ def _session(model: str, language: str | None) -> Any:  # noqa: ANN401 - a plain
 async def _speak(
     connection: AsyncRealtimeConnection, sound: AsyncGenerator[bytes, None], captions: LiveCaptions
 ) -> None:
-    """Ends with a commit and a clear: all that is committed by the time it is cleared is all there will ever be."""
-    said = 0
+    """Send the audio, then a commit and a clear. All turns have been committed when the server confirms the clear."""
+    sent = 0
     try:
         async with contextlib.aclosing(sound):
             async for piece in sound:
                 await connection.input_audio_buffer.append(audio=base64.b64encode(piece).decode())
-                said += len(piece)
-                captions.sent(said / SECOND)
+                sent += len(piece)
+                captions.sent(sent / SECOND)
     finally:
         await connection.input_audio_buffer.commit()
         await connection.input_audio_buffer.clear()
 
 
-class _Hearing:
+class _Turns:
+    """The turns of a session, assembled from its events."""
+
     def __init__(self, captions: LiveCaptions, fault: Callable[[str], None]) -> None:
-        self.turns: list[Turn] = []
+        self.final: list[Turn] = []
         self._captions = captions
         self._fault = fault
-        self._open: dict[str, OpenSession] = {}
-        self._waited: set[str] = set()
+        self._open: dict[str, OpenTurn] = {}
+        self._committed: set[str] = set()
         self._cleared = False
 
     @property
-    def over(self) -> bool:
-        return self._cleared and not self._waited
+    def complete(self) -> bool:
+        return self._cleared and not self._committed
 
     def take(self, event: Any) -> None:  # noqa: ANN401 - any of the package's events
         match event.type.removeprefix(_TRANSCRIPTION):
@@ -120,12 +125,12 @@ class _Hearing:
             case "input_audio_buffer.speech_stopped":
                 self._turn(event).end = event.audio_end_ms / 1000
             case "input_audio_buffer.committed":
-                self._waited.add(event.item_id)
+                self._committed.add(event.item_id)
             case "delta":
                 turn = self._turn(event)
                 turn.settled += event.delta
                 turn.stash = (getattr(event, "dashscope", None) or {}).get("stash") or ""
-                self._captions.hearing(list(self._open.values()))
+                self._captions.pending(list(self._open.values()))
             case "completed":
                 self._completed(event.item_id, event.transcript)
             case "failed":
@@ -136,16 +141,16 @@ class _Hearing:
             case "error" if event.error.code != "input_audio_buffer_commit_empty":
                 self._fault(event.error.message)
 
-    def _turn(self, event: Any) -> OpenSession:  # noqa: ANN401 - any event of an item
-        return self._open.setdefault(event.item_id, OpenSession())
+    def _turn(self, event: Any) -> OpenTurn:  # noqa: ANN401 - any event of an item
+        return self._open.setdefault(event.item_id, OpenTurn())
 
     def _completed(self, item: str, text: str) -> None:
-        turn = self._open.pop(item, OpenSession())
-        self._waited.discard(item)
-        self._captions.hearing(list(self._open.values()))
+        turn = self._open.pop(item, OpenTurn())
+        self._committed.discard(item)
+        self._captions.pending(list(self._open.values()))
         if text.strip():
-            before = self.turns[-1].end if self.turns else 0.0
+            before = self.final[-1].end if self.final else 0.0
             start = before if turn.start is None else turn.start
             settled = Turn(text.strip(), start, start if turn.end is None else turn.end)
-            self.turns.append(settled)
+            self.final.append(settled)
             self._captions.settled(settled)

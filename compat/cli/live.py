@@ -1,6 +1,6 @@
-"""qwen-asr-compat live: captions of what a microphone hears, or of sound on standard input.
+"""`qwen-asr-compat live`: caption a microphone, or raw audio on standard input.
 
-Exit status: 0 when Ctrl-C or the end of the sound ended it; 1 when something failed; 2 for a wrong command.
+Exit status: 0 after Ctrl-C or the end of the audio; 1 after an error; 2 for a wrong command.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("source", metavar="[-]", type=click.Choice(["-"]), required=False)
-@click.option("--device", help="Microphone, by number or part of its name, where it is not the system's own choice.")
-@click.option("--model", default=MODEL, show_default=True, help="Model to ask for.")
-@click.option("--language", help="Language spoken, where it is known.")
+@click.option("--device", help="Microphone, by number or part of its name. Default: the system's choice.")
+@click.option("--model", default=MODEL, show_default=True, help="Model to use.")
+@click.option("--language", help="Language spoken, if known.")
 @server.options
-@click.option("--quiet", is_flag=True, help="Print settled turns and nothing else.")
+@click.option("--quiet", is_flag=True, help="Print final turns only.")
 @click.option("--json", "lines", is_flag=True, help="Print a JSON line for each turn.")
 def live(
     source: str | None,
@@ -48,12 +48,12 @@ def live(
     if source and sys.stdin.isatty():
         raise click.UsageError("Standard input is the terminal: arecord -t raw -f S16_LE -r 24000 -c 1 | … live -")
     if not source:
-        sound.recorder()  # before a server is asked
+        sound.recorder()  # fails before a server is started
     name = "standard input" if source else "microphone"
     faults: list[str] = []
 
     with server.chosen(base_url, local) as base, captions(name, _kind(quiet, lines)) as shown:
-        heard = sound.standard_input if source else functools.partial(sound.microphone, device=device)
+        audio = sound.standard_input if source else functools.partial(sound.microphone, device=device)
         client = server.client(base, api_key)
 
         def fault(message: str) -> None:
@@ -61,7 +61,7 @@ def live(
             shown.fault(f"{name}: {message}")
 
         try:
-            asyncio.run(_session(client, heard, model, language, shown, fault))
+            asyncio.run(_session(client, audio, model, language, shown, fault))
         except BrokenPipeError:
             unread()
         except server.failures() as exc:
@@ -81,14 +81,14 @@ async def _session(
     shown: LiveCaptions,
     fault: Callable[[str], None],
 ) -> None:
-    """Ctrl-C ends the sound, and the last words are waited for; once more, and it ends at once."""
-    heard, loop = asyncio.Queue[bytes](), asyncio.get_running_loop()
+    """Caption the source. Ctrl-C ends the audio and waits for the last words; a second Ctrl-C ends at once."""
+    queue, loop = asyncio.Queue[bytes](), asyncio.get_running_loop()
 
     def stop() -> None:
-        heard.put_nowait(b"")
+        queue.put_nowait(b"")
         loop.remove_signal_handler(signal.SIGINT)
 
     with contextlib.suppress(NotImplementedError):  # Windows
         loop.add_signal_handler(signal.SIGINT, stop)
     async with client:
-        await listen(client, source(heard), model, language, shown, fault)
+        await listen(client, source(queue), model, language, shown, fault)

@@ -1,4 +1,7 @@
-"""qwen-asr-compat: serve · emulator · transcribe · live · sample · doctor. The only reader of the environment."""
+"""The command line: `serve`, `emulator`, `transcribe`, `live`, `sample`, `doctor`.
+
+This is the only module that reads settings from the environment.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def _unbracketed(_ctx: click.Context, _param: click.Parameter, host: str) -> str:
-    """An IPv6 address as `serve` prints it is one to listen on, too."""
+    """Return the host without the brackets of an IPv6 address in a URL."""
     return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 
@@ -51,22 +54,22 @@ listening = click.option(
 
 
 class Commands(click.Group):
-    """Those of callers are imported when they are asked for: a server would start a sixth later with them."""
+    """The command group. Client commands are imported on demand, since they would slow down `serve` by a sixth."""
 
-    callers: ClassVar = {"live": "compat.cli.live", "transcribe": "compat.cli.transcribe"}
+    clients: ClassVar = {"live": "compat.cli.live", "transcribe": "compat.cli.transcribe"}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), *self.callers])
+        return sorted([*super().list_commands(ctx), *self.clients])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self.callers:
+        if cmd_name not in self.clients:
             return super().get_command(ctx, cmd_name)
-        found = getattr(importlib.import_module(self.callers[cmd_name]), cmd_name)
-        assert isinstance(found, click.Command)  # noqa: S101 - as it stands there
-        return found
+        command = getattr(importlib.import_module(self.clients[cmd_name]), cmd_name)
+        assert isinstance(command, click.Command)  # noqa: S101 - for mypy
+        return command
 
     def invoke(self, ctx: click.Context) -> object:
-        """Ctrl-C and SIGTERM end a command with what a shell expects, after its files and children are cleared away."""
+        """Run a command. Ctrl-C and SIGTERM end it with the usual exit status, after its cleanup."""
         if threading.current_thread() is not threading.main_thread():
             return super().invoke(ctx)
         before = signal.signal(signal.SIGTERM, _terminated)
@@ -92,13 +95,13 @@ def main() -> None:
 @main.command()
 @listening
 @click.option("--port", type=PORT, default=8000, show_default=True, help="Port to listen on; 0 takes a free one.")
-@click.option("--insecure", is_flag=True, help="Listen beyond this machine without asking callers for a key.")
+@click.option("--insecure", is_flag=True, help="Listen beyond this machine without requiring a key.")
 @click.option(
     "--engine",
     type=ENGINES,
     default="moonshine",
     show_default=True,
-    help="Engine that answers without a DashScope key.",
+    help="Engine to use without a DashScope key.",
 )
 @click.option("--tls-cert", type=FILE, help="PEM file with the certificate chain: serve https and wss.")
 @click.option("--tls-key", type=FILE, help="PEM file with the certificate's key.")
@@ -106,14 +109,14 @@ def serve(host: str, port: int, insecure: bool, engine: str, tls_cert: Path | No
     """Serve OpenAI's audio API. Without DASHSCOPE_API_KEY a local engine answers."""
     settings = _settings()
     if (tls_cert is None) != (tls_key is None):
-        raise click.ClickException("--tls-cert and --tls-key go together.")
+        raise click.ClickException("--tls-cert and --tls-key require each other.")
     if tls_cert and tls_key:
         with _refusing():
             check_certificate(tls_cert, tls_key)
     if host not in LOOPBACK and not (_keys(settings) or insecure):
         raise click.ClickException(
-            f"--host {host} lets others in: set COMPAT_API_KEYS or COMPAT_API_KEYS_FILE (or COMPAT_PASS_KEY=true), "
-            "or say --insecure."
+            f"--host {host} accepts other machines: set COMPAT_API_KEYS or COMPAT_API_KEYS_FILE (or "
+            "COMPAT_PASS_KEY=true), or use --insecure."
         )
     serves_locally = not (settings.dashscope_api_key or settings.pass_key)
     if serves_locally:
@@ -123,47 +126,51 @@ def serve(host: str, port: int, insecure: bool, engine: str, tls_cert: Path | No
     with contextlib.ExitStack() as stack:
         local = None
         if serves_locally:
-            room()  # the files that this asks the system for are the engine's, too
+            room()  # raises the limit of open files, which the engine inherits
             with _refusing():
                 local = stack.enter_context(contextlib.closing(LocalEngine(engine)))
-            settings = _settings(_instead(local))
+            settings = _settings(_local_environment(local))
         elif settings.store is None:
             settings = dataclasses.replace(settings, store=_state())
         logs.start(settings.log_level)
         if unknown := Settings.unknown(os.environ):
-            click.echo(f"Not settings, and without effect: {', '.join(unknown)}.", err=True)
+            click.echo(f"Unknown settings without effect: {', '.join(unknown)}.", err=True)
         for name, other in Settings.overruled(os.environ):
-            click.echo(f"{name} is without effect: {other} says otherwise.", err=True)
+            click.echo(f"{name} has no effect: {other} overrides it.", err=True)
         _Announcing(settings, local, listener, tls_cert, tls_key, insecure=insecure).until_signal(listener)
 
 
 class _Stopping(uvicorn.Server):
-    """Report that a signal was received, and end the process with the status that fits it."""
+    """A server that confirms a signal and ends the process with the matching exit status."""
 
-    _heard: int | None = None
+    _signal: int | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if self._heard is None:
-            self._heard = sig
+        if self._signal is None:
+            self._signal = sig
             hint = " Press Ctrl-C again to stop at once." if sys.stdin.isatty() else ""
-            with contextlib.suppress(OSError):  # nobody may read it any more
-                os.write(2, f"Stopping.{hint}\n".encode())  # a signal may come while another line is being written
+            with contextlib.suppress(OSError):  # the reader of standard error may be gone
+                os.write(2, f"Stopping.{hint}\n".encode())  # not buffered: the signal may interrupt another write
         super().handle_exit(sig, frame)
         if self.force_exit:
-            logging.disable()  # the errors of all that is cut off now
+            logging.disable()  # hide the errors of requests that are cut off
 
     def until_signal(self, listener: socket.socket) -> None:
-        """uvicorn raises the signals that it heard again when it has shut down; here they come before it, too."""
+        """Run until a signal arrives, then raise SystemExit.
+
+        The handlers are installed before uvicorn's own, for signals during the start. uvicorn raises the signals that
+        it has received again after its shutdown.
+        """
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
+            if signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP
                 signal.signal(number, self.handle_exit)
         self.run(sockets=[listener])
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        raise SystemExit(INTERRUPTED if self._heard == signal.SIGINT else 0)
+        raise SystemExit(INTERRUPTED if self._signal == signal.SIGINT else 0)
 
 
 class _Announcing(_Stopping, Server):
-    """A server that says how to use it once it is ready."""
+    """A server that prints instructions when it is ready."""
 
     def __init__(
         self,
@@ -181,7 +188,7 @@ class _Announcing(_Stopping, Server):
         settings = _fitted(settings, most)
         with _refusing():
             app = create_app(settings, _traces() if settings.traces else None, local, insecure=insecure)
-        told = config(
+        uvicorn_config = config(
             app,
             cert,
             key,
@@ -190,7 +197,7 @@ class _Announcing(_Stopping, Server):
             keep_alive=settings.keep_alive,
             connections=Connections(most, settings.trusts),
         )
-        super().__init__(told, app.state.retire, app.state.leave)
+        super().__init__(uvicorn_config, app.state.retire, app.state.leave)
         self._local = local is not None
         self._keys = _keys(settings)
         self._host, self._port = listener.getsockname()[:2]
@@ -205,21 +212,21 @@ class _Announcing(_Stopping, Server):
             host = banner.certified([host, "localhost", socket.gethostname()], self.config.ssl, self._cert) or host
         base = f"{banner.root(host, self._port, tls=self._cert is not None)}/v1"
         sample, everywhere = _sample_or(Path("speech.wav")), self._host in banner.ANY
-        told = banner.banner(
+        text = banner.banner(
             base, everywhere=everywhere, local=self._local, keys=self._keys, cert=self._cert, sample=sample
         )
-        with contextlib.suppress(OSError):  # a reader that has gone, or a full disk, is no reason not to serve
-            click.echo(told)
+        with contextlib.suppress(OSError):  # serve even if standard output is closed or the disk is full
+            click.echo(text)
 
 
 def _fitted(settings: Settings, most: int) -> Settings:
-    """With as many sessions and requests as there are connections for."""
+    """Return `settings` with the limits on sessions and requests scaled down to `most` connections."""
     sessions, requests = fitting(most, settings.max_sessions, settings.max_requests)
     if (sessions, requests) == (settings.max_sessions, settings.max_requests):
         return settings
     click.echo(
-        f"There is room for {most} connections, so at most {sessions} live sessions and {requests} requests are taken "
-        "at a time. A higher limit of open files (ulimit -n), or COMPAT_MAX_CONNECTIONS where it is set, makes room.",
+        f"The limit of {most} connections allows at most {sessions} live sessions and {requests} requests at a time. "
+        "To allow more, raise the limit of open files (ulimit -n), and COMPAT_MAX_CONNECTIONS if it is set.",
         err=True,
     )
     return dataclasses.replace(settings, max_sessions=sessions, max_requests=requests)
@@ -233,7 +240,7 @@ def _traces() -> Traces:
 
 
 def _keys(settings: Settings) -> str | None:
-    """Which keys callers send, for people."""
+    """Return a description of the keys that clients need, or None if they need none."""
     if settings.pass_key:
         return "your DashScope key"
     if settings.api_keys:
@@ -257,24 +264,25 @@ def emulator(host: str, port: int, **given: Any) -> None:  # noqa: ANN401 - thos
 
     made = app(host=host, **given)
     listener = _listener(host, port)
-    taken = "the keys given are taken" if given["keys"] else "any key will do"
-    click.echo(f"DashScope emulator at {banner.root(host, listener.getsockname()[1])}, {taken}.")
+    accepted = "accepts the given keys" if given["keys"] else "accepts any key"
+    click.echo(f"DashScope emulator at {banner.root(host, listener.getsockname()[1])}, {accepted}.")
     _Stopping(config(made)).until_signal(listener)
 
 
 def _state() -> str | None:
-    """The file that long jobs are kept in; None, which is memory, where none can be made."""
+    """Return the path of the file for long jobs, or None (keep them in memory) if its folder cannot be created."""
     folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "qwen-asr-compat"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as exc:
-        click.echo(f"Long jobs will not survive a restart: {folder} cannot be made ({exc.strerror}). Set COMPAT_STORE.")
+        reason = f"{folder} cannot be created ({exc.strerror})"
+        click.echo(f"Long jobs will not survive a restart: {reason}. Set COMPAT_STORE.")
         return None
     return str(folder / "jobs.sqlite")
 
 
-def _instead(local: LocalEngine) -> dict[str, str]:
-    """The environment in which only the local engine answers: no proxy, no other address, no account."""
+def _local_environment(local: LocalEngine) -> dict[str, str]:
+    """Return the settings that select the local engine, and remove proxies from the environment."""
     forget_proxies()
     return {
         "DASHSCOPE_API_KEY": local.key,
@@ -308,7 +316,7 @@ def _sample_or(other: Path) -> Path:
 
 @main.command()
 def doctor() -> None:
-    """Say what is configured and which of DashScope's surfaces answer, how fast."""
+    """Show the configuration, and which of DashScope's surfaces respond, and how fast."""
     from compat.cli.doctor import report
 
     settings = _settings()
@@ -332,12 +340,12 @@ def _refusing() -> Iterator[None]:
 def _listener(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        both = host == "::" and socket.has_dualstack_ipv6()  # as the name "any" is understood: IPv4, too
+        both = host == "::" and socket.has_dualstack_ipv6()  # "::" means all addresses, those of IPv4 included
         listener = socket.create_server((host, port), family=family, backlog=2048, dualstack_ipv6=both)
     except OSError as exc:
         reason = str(exc.strerror).partition(" (")[0]
         other = "--port" if exc.errno in (errno.EADDRINUSE, errno.EACCES) else "--host"
         raise click.ClickException(f"Cannot listen on {host}:{port}: {reason}. Try another {other}.") from exc
-    if sys.platform == "linux":  # who takes nothing off the wire for so many milliseconds is cut off
+    if sys.platform == "linux":  # close connections whose data is not acknowledged for 90 s
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 90_000)
     return listener

@@ -1,4 +1,4 @@
-"""Where the transcripts of recordings go."""
+"""The plan of `transcribe`: the recordings, and a file or standard output for each transcript."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ import click
 from tinytag import TinyTag, TinyTagException
 
 from compat.audio.formats import SUFFIXES
-from compat.cli.recordings import STANDARD, TRANSCRIPTS, Recording, UnreadableFolder, find
+from compat.cli.recordings import STANDARD, TRANSCRIPTS, Recording, UnreadablePath, find
 from compat.cli.sources import Sources
 
 
 @dataclass(frozen=True)
 class OutputPiece:
-    """One recording and where its transcript goes; no `target` is standard output. `seconds` is 0 where unknown.
-    `sources`: where it is noted whose transcript that is."""
+    """A recording and the target of its transcript.
+
+    `target`: a file, or None for standard output. `seconds`: the length of the recording, 0 if unknown.
+    `sources`: the index that records which recording a transcript belongs to.
+    """
 
     source: Path
     name: str
@@ -34,7 +37,11 @@ class OutputPiece:
 
 @dataclass(frozen=True)
 class Wanted:
-    """`model`: None leaves it to how it is asked. `force`: overwrite transcripts that are there."""
+    """Options of the request and the output.
+
+    `shape`: the value of `--format`. `model`: None selects a default that depends on the request.
+    `force`: overwrite existing transcripts.
+    """
 
     shape: str
     model: str | None
@@ -46,12 +53,15 @@ class Wanted:
 
 def plan(
     files: Sequence[str], out: str | None, suffix: str, stack: contextlib.ExitStack
-) -> tuple[list[OutputPiece], list[UnreadableFolder]]:
-    """The recordings, and what was named and cannot be read. Below `out` lie transcripts as recordings do below the
-    folder or pattern that they were found by. Raises click.ClickException where `out` cannot be made."""
+) -> tuple[list[OutputPiece], list[UnreadablePath]]:
+    """Return the recordings with their targets, and the paths that cannot be read.
+
+    Transcripts have the same relative paths below `out` as their recordings below the named folder or pattern. Raise
+    click.ClickException if `out` cannot be created.
+    """
     recordings, unreadable = [], []
-    for found in find(files):
-        recordings.append(found) if isinstance(found, Recording) else unreadable.append(found)
+    for each in find(files):
+        recordings.append(each) if isinstance(each, Recording) else unreadable.append(each)
     recordings = _without_transcripts(recordings)
     folder = None if out is None or out == STANDARD else _made(Path(out))
     sources = Sources(folder)
@@ -71,14 +81,14 @@ def plan(
 
 
 def _without_transcripts(recordings: list[Recording]) -> list[Recording]:
-    """Shells put transcripts of an earlier call beside their recordings: talks/* is talks/one.mp3 talks/one.txt."""
+    """Remove transcripts of earlier commands: a shell expands talks/* to talks/one.mp3 talks/one.txt."""
     paths = [recording.path for recording in recordings if recording.path]
-    heard = {path for path in paths if path.suffix.lower() not in TRANSCRIPTS}
-    beside = heard | {path.with_suffix("") for path in heard}
+    media = {path for path in paths if path.suffix.lower() not in TRANSCRIPTS}
+    beside = media | {path.with_suffix("") for path in media}
     return [
         recording
         for recording in recordings
-        if recording.path is None or recording.path in heard or recording.path.with_suffix("") not in beside
+        if recording.path is None or recording.path in media or recording.path.with_suffix("") not in beside
     ]
 
 
@@ -86,13 +96,15 @@ def _made(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
-        raise click.ClickException(f"No transcripts can be written to {folder}: {exc.strerror}.") from exc
+        raise click.ClickException(f"Transcripts cannot be written to {folder}: {exc.strerror}.") from exc
     return folder
 
 
 def _targets(recordings: Sequence[Recording], folder: Path | None, suffix: str, sources: Sources) -> list[Path]:
-    """No two are the same, and none is that of another recording. Recordings of one name from several folders keep
-    these folders below `folder`."""
+    """Return a target for each recording. Targets are unique, and none is the transcript of another recording.
+
+    If recordings from several folders have the same name, their targets keep these folders below `folder`.
+    """
     siblings: dict[Path, list[str] | None] = {}
     places = []
     parents: dict[Path, set[Path]] = defaultdict(set)
@@ -128,8 +140,11 @@ def _files(folder: Path) -> list[str] | None:
 
 
 def _stem(source: Path, siblings: Sequence[str] | None) -> str:
-    """What a transcript is called before its suffix. It depends on what lies beside the recording and not on the
-    command: the next one must find the transcript, and must not take that of talk.mp3 for that of talk.wav."""
+    """Return the name of a transcript without its suffix.
+
+    The name depends on the files beside the recording and not on the command's arguments. A later command can therefore
+    find the transcript, and does not confuse the transcripts of talk.mp3 and talk.wav.
+    """
     if siblings is None or source.suffix.lower() not in SUFFIXES:
         return source.name
     stem = source.stem.casefold()
@@ -159,21 +174,21 @@ def _seconds(path: Path) -> float:
 
 
 def check(target: Path | None) -> None:
-    """Before a recording is sent, and paid for. Raises OSError where its transcript could not be written."""
+    """Raise OSError if the transcript cannot be written. Called before the recording is sent and paid for."""
     if target is None:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.is_dir():
         raise IsADirectoryError(0, "Is a directory", str(target))
     if not os.access(target.parent, os.W_OK | os.X_OK):
-        raise PermissionError(0, "No files can be written here", str(target.parent))
+        raise PermissionError(0, "The folder is not writable", str(target.parent))
     with contextlib.suppress(FileNotFoundError):
-        target.lstat()  # a name that is too long
+        target.lstat()  # raises OSError if the name is too long
 
 
 def put(piece: OutputPiece, target: Path, text: str, *, force: bool) -> None:
-    """Write it whole or not at all."""
-    part = target.with_name(f".{secrets.token_hex(8)}.part")  # the target's own name may be as long as names can be
+    """Write the transcript atomically. Raise FileExistsError if it exists, unless `force` is set."""
+    part = target.with_name(f".{secrets.token_hex(8)}.part")  # the target's name plus a suffix could be too long
     try:
         part.write_text(ended(text), encoding="utf-8")
         if target.exists() and not force:
@@ -186,4 +201,5 @@ def put(piece: OutputPiece, target: Path, text: str, *, force: bool) -> None:
 
 
 def ended(text: str) -> str:
+    """Return `text` with a newline at its end."""
     return text if text.endswith("\n") else f"{text}\n"

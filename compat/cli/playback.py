@@ -1,4 +1,4 @@
-"""Recordings as live speech, one after the other: captions while they are played, then the transcript."""
+"""`transcribe --live`: stream recordings one after the other, with captions, and write their transcripts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def play(
     *,
     fast: bool,
 ) -> None:
-    """`fast`: as fast as the server takes it, in place of real time."""
+    """Stream the recordings in real time or, with `fast`, as fast as the server accepts them."""
 
     async def all_of_them() -> None:
         async with client:
@@ -41,9 +41,9 @@ def play(
                 except BrokenPipeError:
                     unread()
                 except server.failures() as exc:
-                    report.told(piece, "failed", server.reason(exc, base))
+                    report.finished(piece, "failed", server.reason(exc, base))
                 else:
-                    report.told(piece, "done")
+                    report.finished(piece, "done")
 
     running.run(all_of_them())
 
@@ -62,7 +62,7 @@ async def _one(client: AsyncOpenAI, piece: OutputPiece, wanted: Wanted, kind: Ki
 
 
 def _where(kind: Kind, piece: OutputPiece, shape: str) -> Kind:
-    """A transcript that goes to standard output has it for itself: captions in plain text are that transcript."""
+    """Return the kind of captions. A transcript on standard output excludes others, unless they are its own lines."""
     if piece.target is not None:
         return kind
     if shape != "text":

@@ -1,4 +1,4 @@
-"""Which recordings the command line names: files, patterns, and folders with all that is in them."""
+"""The recordings that a command line names: files, patterns, and folders with their contents."""
 
 from __future__ import annotations
 
@@ -17,40 +17,46 @@ TRANSCRIPTS = frozenset({".txt", ".srt", ".vtt", ".json"})
 
 @dataclass(frozen=True)
 class Recording:
-    """`path`: None for standard input. `place`: where it lies below the folder or pattern that it was found by."""
+    """A recording.
+
+    `path`: None for standard input. `place`: the path relative to the named folder or the fixed part of the pattern.
+    """
 
     path: Path | None
     place: Path
 
 
 @dataclass(frozen=True)
-class UnreadableFolder:
-    """A path that cannot be read, and why."""
+class UnreadablePath:
+    """A path that cannot be read, and the reason."""
 
     name: str
     why: str
 
 
-def find(names: Sequence[str]) -> Iterator[Recording | UnreadableFolder]:
-    """Each recording once. In folders: media files, by their suffix; nothing hidden; each linked folder once."""
-    met: set[Path] = set()
-    for found in _named(names):
-        path = Path(found.name) if isinstance(found, UnreadableFolder) else found.path or Path(STANDARD)
+def find(names: Sequence[str]) -> Iterator[Recording | UnreadablePath]:
+    """Yield each recording once.
+
+    In folders, these are the media files (by suffix) that are not hidden. Each linked folder is visited once.
+    """
+    seen: set[Path] = set()
+    for each in _named(names):
+        path = Path(each.name) if isinstance(each, UnreadablePath) else each.path or Path(STANDARD)
         key = path.parent.resolve() / path.name
-        if key not in met:
-            met.add(key)
-            yield found
+        if key not in seen:
+            seen.add(key)
+            yield each
 
 
-def _named(names: Sequence[str]) -> Iterator[Recording | UnreadableFolder]:
+def _named(names: Sequence[str]) -> Iterator[Recording | UnreadablePath]:
     for name in names:
         path = Path(name)
         if name == STANDARD:
             yield Recording(None, Path("stdin"))
-        elif not name:  # an empty variable of the shell, not the current folder
-            yield UnreadableFolder("''", "No file is named")
+        elif not name:  # an empty shell variable must not select the current folder
+            yield UnreadablePath("''", "The file name is empty")
         elif name.startswith(("http://", "https://")):
-            yield UnreadableFolder(name, "Addresses are not fetched: download the recording first")
+            yield UnreadablePath(name, "URLs are not supported: download the recording first")
         elif path.is_dir():
             yield from _walk(path, path, set())
         elif glob.has_magic(name) and not os.path.lexists(path):
@@ -59,8 +65,8 @@ def _named(names: Sequence[str]) -> Iterator[Recording | UnreadableFolder]:
             yield _file(path, path.parent)
 
 
-def _file(path: Path, root: Path) -> Recording | UnreadableFolder:
-    return Recording(path, path.relative_to(root)) if path.is_file() else UnreadableFolder(str(path), _why(path))
+def _file(path: Path, root: Path) -> Recording | UnreadablePath:
+    return Recording(path, path.relative_to(root)) if path.is_file() else UnreadablePath(str(path), _why(path))
 
 
 def _why(path: Path) -> str:
@@ -69,17 +75,17 @@ def _why(path: Path) -> str:
     except OSError as exc:
         return exc.strerror or str(exc)
     if path.is_fifo():
-        return "A pipe is read as -: … | qwen-asr-compat transcribe -"
+        return "This is a pipe: use … | qwen-asr-compat transcribe -"
     return "Not a file"
 
 
-def _matching(pattern: str) -> Iterator[Recording | UnreadableFolder]:
-    """Where the pattern leaves the suffix open, media files; and never the transcripts beside them."""
+def _matching(pattern: str) -> Iterator[Recording | UnreadablePath]:
+    """Yield the matching files: media files only if the pattern has no suffix, and never transcripts."""
     parts = Path(pattern).parts
     root = Path(*parts[: next(number for number, part in enumerate(parts) if glob.has_magic(part))])
     paths = sorted(set(_expanded(root, parts[len(root.parts) :], root)))
     if not paths:
-        yield UnreadableFolder(pattern, "No file matches")
+        yield UnreadablePath(pattern, "No file matches")
     open_suffix = not Path(pattern).suffix
     folders: set[tuple[int, int]] = set()
     for path in paths:
@@ -91,7 +97,7 @@ def _matching(pattern: str) -> Iterator[Recording | UnreadableFolder]:
 
 
 def _expanded(folder: Path, parts: tuple[str, ...], root: Path) -> Iterator[Path]:
-    """As glob.glob does it, but for links: those read each linked folder as often as a path leads there."""
+    """Expand a pattern like glob.glob, but do not follow links that lead outside or in a circle."""
     if not parts or parts == ("**",):
         yield folder
     elif parts[0] == "**":
@@ -108,7 +114,7 @@ def _expanded(folder: Path, parts: tuple[str, ...], root: Path) -> Iterator[Path
 
 
 def _folders(folder: Path, root: Path, met: set[Path]) -> Iterator[Path]:
-    """This one and those below it, each once, none hidden."""
+    """Yield the folder and those below it that are not hidden, each once."""
     if (real := folder.resolve()) in met:
         return
     met.add(real)
@@ -126,11 +132,11 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def _leads_back(path: Path, folder: Path, root: Path) -> bool:
-    """A link to a folder above would lead out of what was named."""
+    """Return whether the path is a link to a folder above, which would lead out of the named folder."""
     return path.is_symlink() and any(within.resolve().is_relative_to(path.resolve()) for within in (folder, root))
 
 
-def _walk(folder: Path, root: Path, met: set[tuple[int, int]]) -> Iterator[Recording | UnreadableFolder]:
+def _walk(folder: Path, root: Path, met: set[tuple[int, int]]) -> Iterator[Recording | UnreadablePath]:
     try:
         status = folder.stat()
         if (status.st_dev, status.st_ino) in met:
@@ -138,7 +144,7 @@ def _walk(folder: Path, root: Path, met: set[tuple[int, int]]) -> Iterator[Recor
         met.add((status.st_dev, status.st_ino))
         paths = sorted(folder.iterdir())
     except OSError as exc:
-        yield UnreadableFolder(str(folder), exc.strerror or str(exc))
+        yield UnreadablePath(str(folder), exc.strerror or str(exc))
         return
     for path in paths:
         if path.name.startswith("."):

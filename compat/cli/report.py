@@ -1,4 +1,4 @@
-"""How it goes: progress and errors for people, lines on standard output for programs, transcripts without a file."""
+"""The output of `transcribe`: progress and errors for people, JSON lines for programs, and transcripts."""
 
 from __future__ import annotations
 
@@ -16,22 +16,25 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.text import Text
 
 from compat.cli.outputs import OutputPiece, ended
-from compat.cli.recordings import UnreadableFolder
+from compat.cli.recordings import UnreadablePath
 
 
 class Unwritable(click.ClickException):
-    """Standard output takes no more. Not an OSError: that would be one recording's."""
+    """Standard output cannot be written. Not an OSError, which is treated as an error of one recording."""
 
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """The end of what is said is not that of the program."""
+        """Raise BrokenPipeError. The base class would exit the program."""
         raise BrokenPipeError
 
 
 class Report:
-    """Bars are on standard error; on standard output where both are terminals, so that what is printed moves them
-    down and is not drawn over. `left` holds what has no transcript: failed recordings, and names that led nowhere."""
+    """Progress and results.
+
+    Progress bars are on standard error. If standard output is a terminal too, the bars are there, so that printed text
+    moves them down and is not overwritten. `left`: failed recordings and unreadable paths, which have no transcript.
+    """
 
     def __init__(self, *, quiet: bool, lines: bool) -> None:
         self._console = _Console(stderr=not (sys.stdout.isatty() and sys.stderr.isatty()))
@@ -41,7 +44,7 @@ class Report:
         self._whole: TaskID | None = None
         self._done = 0
         self.left: list[str] = []
-        # Bars that wrap, or are more than the screen has lines, cannot be erased and would stay between the words.
+        # Bars that wrap or do not fit on the screen cannot be erased, and would remain in the text.
         small = self._console.width < 40 or self._console.height < 8
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
@@ -55,14 +58,14 @@ class Report:
 
     @contextlib.contextmanager
     def showing(self, pieces: Sequence[OutputPiece]) -> Iterator[None]:
-        """A bar for all, and one for each recording that is under way."""
+        """Show a progress bar for all recordings, and one for each recording in progress."""
         total = sum(piece.seconds for piece in pieces)
         self._whole = self._progress.add_task("all", total=total or None, state=f"0 of {total:.0f} s of audio")
         with self._progress:
             yield
 
     def begun(self, piece: OutputPiece, size: int) -> Callable[[int], None]:
-        """What to call with the number of bytes read so far."""
+        """Show a recording's progress bar. Return a callback for the number of bytes read so far."""
         bar = self._bars[piece] = self._progress.add_task(printable(piece.name), total=size, state="sending")
 
         def read(position: int) -> None:
@@ -73,7 +76,7 @@ class Report:
         return read
 
     def transcript(self, text: str) -> None:
-        """Print on standard output, above the bars; a file or pipe gets exactly what a file would. Raises OSError."""
+        """Print a transcript on standard output, above the bars. A file or pipe gets its exact text. Raises OSError."""
         text = ended(text)
         with _writing():
             if not sys.stdout.isatty():
@@ -83,10 +86,10 @@ class Report:
             else:
                 click.echo(harmless(text), nl=False)
 
-    def told(
+    def finished(
         self, piece: OutputPiece, status: str, error: str | None = None, *, missing: Mapping[str, float] | None = None
     ) -> None:
-        """`missing`: the seconds `promised` and `decoded` of a file that is cut or damaged."""
+        """Report the end of a recording. `missing`: the seconds `promised` and `decoded` of a damaged file."""
         if piece in self._bars and self._whole is not None:
             self._progress.remove_task(self._bars.pop(piece))
             self._progress.advance(self._whole, piece.seconds)
@@ -100,31 +103,31 @@ class Report:
         if error is not None:
             self._failed(piece.name, error)
         elif not (self._quiet or self._lines or target is None):
-            said = "already exists (use --force to overwrite)" if status == "exists" else status
-            self._say(f"{target}: {said}")
+            result = "already exists (use --force to overwrite)" if status == "exists" else status
+            self._print(f"{target}: {result}")
         if missing and not self._lines:
-            self._say(
+            self._print(
                 f"{piece.name}: {missing['decoded']:.1f} of {missing['promised']:.1f} s could be decoded", "yellow"
             )
 
-    def unreadable(self, what: UnreadableFolder) -> None:
+    def unreadable(self, path: UnreadablePath) -> None:
         if self._lines:
-            self._line(what.name, None, "failed", 0.0, what.why)
-        self._failed(what.name, what.why)
+            self._line(path.name, None, "failed", 0.0, path.why)
+        self._failed(path.name, path.why)
 
     def nothing(self, names: Sequence[str]) -> None:
         if not self._quiet:
-            self._say(f"No recordings in {', '.join(names)}.")
+            self._print(f"No recordings in {', '.join(names)}.")
 
     def ending(self) -> None:
-        """After several recordings, list those without a transcript: their errors may have scrolled away."""
+        """List recordings without a transcript. With several recordings, their errors may have scrolled away."""
         if len(self.left) + self._done > 1 and self.left:
-            self._say(f"No transcript ({len(self.left)}): {', '.join(self.left)}", "red")
+            self._print(f"No transcript ({len(self.left)}): {', '.join(self.left)}", "red")
 
     def stopped(self, pieces: int, *, kept: bool, force: bool) -> None:
-        """`kept`: whether there are files, which the next command finds; with `force` it does not look for them."""
+        """Report Ctrl-C. `kept`: transcripts are files, which the same command finds again unless `force` is set."""
         again = f" {'Without --force the' if force else 'The'} same command continues with the others."
-        self._say(f"Stopped: {self._done} of {pieces} done.{again if kept else ''}")
+        self._print(f"Stopped: {self._done} of {pieces} done.{again if kept else ''}")
 
     def _line(
         self,
@@ -142,10 +145,10 @@ class Report:
 
     def _failed(self, name: str, error: str) -> None:
         self.left.append(name)
-        self._say(f"{name}: {error}", "red")
+        self._print(f"{name}: {error}", "red")
 
-    def _say(self, text: str, style: str = "") -> None:
-        """What nobody can be told costs no transcript."""
+    def _print(self, text: str, style: str = "") -> None:
+        """Print a message. A closed or full standard error does not stop the command."""
         try:
             self._console.print(Text(printable(text), style=style), soft_wrap=True)
         except OSError:
@@ -153,24 +156,27 @@ class Report:
 
 
 def printable(text: str) -> str:
-    """File names may contain control characters and bytes that are not text."""
-    return "".join(sign if sign.isprintable() else "�" for sign in text)
+    """Return a file name without its control characters and undecodable bytes."""
+    return "".join(char if char.isprintable() else "�" for char in text)
 
 
 def harmless(text: str) -> str:
-    """Words of a service on their way to a terminal, which obeys control characters. Joiners and marks of direction,
-    which words need, stay."""
-    return "".join("�" if unicodedata.category(sign) in ("Cc", "Cs") and sign not in "\n\t" else sign for sign in text)
+    """Return text from a server without control characters, which a terminal would execute.
+
+    Joiners and direction marks are kept, since some scripts need them.
+    """
+    return "".join("�" if unicodedata.category(char) in ("Cc", "Cs") and char not in "\n\t" else char for char in text)
 
 
 def as_json(line: dict[str, Any]) -> str:
+    """Return a line of JSON. Non-ASCII characters are escaped if some of them are not printable."""
     text = json.dumps(line, ensure_ascii=False)
     return text if printable(text) == text else json.dumps(line)
 
 
 @contextlib.contextmanager
 def _writing() -> Iterator[None]:
-    """A disk that is full, or an output that is closed, ends the command: what follows could not be printed either."""
+    """Raise Unwritable if the disk is full or standard output is closed: later results could not be printed either."""
     try:
         yield
     except BrokenPipeError:
@@ -181,7 +187,7 @@ def _writing() -> Iterator[None]:
 
 
 def unread() -> NoReturn:
-    """Standard output is closed (… | head): discard its buffer, which would fail at the exit."""
+    """Exit after a broken pipe (… | head). The buffer is discarded, since flushing it at exit would fail."""
     _discard()
     raise SystemExit(1)
 

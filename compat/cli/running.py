@@ -1,4 +1,4 @@
-"""asyncio.run for commands that SIGTERM ends as Ctrl-C does: between two steps of the loop, never within one."""
+"""asyncio.run for commands: SIGTERM cancels the task, like Ctrl-C, instead of interrupting a running callback."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 
 
 def run(work: Coroutine[object, object, None]) -> None:
-    """Raises SystemExit with 143 at SIGTERM, when the work has been cancelled."""
+    """Run a coroutine. After SIGTERM, cancel it and raise SystemExit with status 143."""
     asyncio.run(_until_terminated(work))
 
 

@@ -1,4 +1,4 @@
-"""Where live sound comes from: pieces of mono 16-bit PCM at 24 kHz, little-endian."""
+"""Sources of live audio. Each yields blocks of PCM: mono, 16 bits, little-endian, 24 kHz."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ import click
 RATE = 24_000
 SECOND = RATE * 2  # bytes
 PIECE = SECOND // 10
-_WAITING = 100  # pieces that are read ahead
+_WAITING = 100  # blocks that are read ahead
 
 
 async def recording(path: Path, *, fast: bool) -> AsyncGenerator[bytes, None]:
-    """A file's sound at the pace of its playing, or as fast as it is taken. Raises BadAudio."""
-    began, said = time.monotonic(), 0
+    """Yield a file's audio in real time or, with `fast`, as fast as it is consumed. Raises BadAudio."""
+    began, sent = time.monotonic(), 0
     for piece in _pieces(path):
         yield piece
-        said += len(piece)
+        sent += len(piece)
         if not fast:
-            await asyncio.sleep(began + said / SECOND - time.monotonic())
+            await asyncio.sleep(began + sent / SECOND - time.monotonic())
 
 
 def _pieces(path: Path) -> Iterator[bytes]:
@@ -44,11 +44,11 @@ def _pieces(path: Path) -> Iterator[bytes]:
         yield held
 
 
-async def standard_input(heard: asyncio.Queue[bytes]) -> AsyncGenerator[bytes, None]:
-    """Raw PCM as it comes, by way of `heard`, until it ends or nothing is put there. Raises click.ClickException where
-    it begins as a file of sound does.
+async def standard_input(queue: asyncio.Queue[bytes]) -> AsyncGenerator[bytes, None]:
+    """Yield raw PCM from standard input, through `queue`, until it ends or an empty block is put in the queue.
 
-    It is read in a thread that nobody waits for, since a pipe may stay silent for ever.
+    Raise click.ClickException if the input is an audio file. A daemon thread reads standard input, since a read from a
+    pipe can block without a limit.
     """
     loop, room = asyncio.get_running_loop(), threading.Semaphore(_WAITING)
 
@@ -61,12 +61,12 @@ async def standard_input(heard: asyncio.Queue[bytes]) -> AsyncGenerator[bytes, N
                 odd = block[whole:]
                 if whole:
                     room.acquire()
-                    loop.call_soon_threadsafe(heard.put_nowait, block[:whole])
-            loop.call_soon_threadsafe(heard.put_nowait, b"")
+                    loop.call_soon_threadsafe(queue.put_nowait, block[:whole])
+            loop.call_soon_threadsafe(queue.put_nowait, b"")
 
     threading.Thread(target=read, daemon=True).start()
     begun = False
-    while piece := await heard.get():
+    while piece := await queue.get():
         room.release()
         if not begun:
             _check_raw(piece)
@@ -81,38 +81,41 @@ def _check_raw(head: bytes) -> None:
         return
     found = sniff.container_of(head[sniff.tag_size(head) :])
     raise click.ClickException(
-        f"Standard input is not raw sound but a file{f' ({found.name})' if found else ''}: "
-        "qwen-asr-compat transcribe --live - takes it. "
-        "Raw sound: arecord -t raw -f S16_LE -r 24000 -c 1 | qwen-asr-compat live -"
+        f"Standard input is an audio file{f' ({found.name})' if found else ''}, not raw audio: "
+        "use qwen-asr-compat transcribe --live -. "
+        "Raw audio: arecord -t raw -f S16_LE -r 24000 -c 1 | qwen-asr-compat live -"
     )
 
 
-async def microphone(heard: asyncio.Queue[bytes], device: str | None) -> AsyncGenerator[bytes, None]:
-    """What a microphone hears, by way of `heard`, until nothing is put there. Raises click.ClickException."""
+async def microphone(queue: asyncio.Queue[bytes], device: str | None) -> AsyncGenerator[bytes, None]:
+    """Yield audio from a microphone, through `queue`, until an empty block is put in the queue.
+
+    Raise click.ClickException if the microphone cannot be opened.
+    """
     sounddevice = recorder()
     loop = asyncio.get_running_loop()
 
-    def hear(data: Any, *_: object) -> None:  # noqa: ANN401 - a buffer of PortAudio's
-        loop.call_soon_threadsafe(heard.put_nowait, bytes(data))
+    def received(data: Any, *_: object) -> None:  # noqa: ANN401 - a buffer of PortAudio's
+        loop.call_soon_threadsafe(queue.put_nowait, bytes(data))
 
     number = int(device) if device and device.isdigit() else device
     with contextlib.ExitStack() as stack:
         try:
             stream = sounddevice.RawInputStream(
-                RATE, blocksize=RATE // 10, device=number, channels=1, dtype="int16", callback=hear
+                RATE, blocksize=RATE // 10, device=number, channels=1, dtype="int16", callback=received
             )
             stack.enter_context(stream)
         except (sounddevice.PortAudioError, ValueError) as exc:
             raise click.ClickException(
-                f"No microphone can be opened ({exc}); `python -m sounddevice` lists what there is for --device. "
-                "Sound from elsewhere: arecord -t raw -f S16_LE -r 24000 -c 1 | qwen-asr-compat live -"
+                f"The microphone cannot be opened ({exc}). `python -m sounddevice` lists the values for --device. "
+                "Audio from another source: arecord -t raw -f S16_LE -r 24000 -c 1 | qwen-asr-compat live -"
             ) from exc
-        while piece := await heard.get():
+        while piece := await queue.get():
             yield piece
 
 
 def recorder() -> Any:  # noqa: ANN401 - a module without types
-    """sounddevice. Raises click.ClickException, which says what to install."""
+    """Return the sounddevice module. Raise click.ClickException, with what to install, if it cannot be imported."""
     try:
         import sounddevice
     except ImportError as exc:
@@ -122,6 +125,6 @@ def recorder() -> Any:  # noqa: ANN401 - a module without types
     except OSError as exc:
         raise click.ClickException(
             f"live needs PortAudio ({exc}); on Debian: apt-get install libportaudio2. "
-            "Or without it: arecord -t raw -f S16_LE -r 24000 -c 1 | qwen-asr-compat live -"
+            "Without PortAudio: arecord -t raw -f S16_LE -r 24000 -c 1 | qwen-asr-compat live -"
         ) from exc
     return sounddevice

@@ -1,5 +1,8 @@
-"""Which transcript in the folder of `--out` is of which recording, so that the next command does not take the one of
-another recording for its own: a line of JSON for each, in a hidden file."""
+"""An index of the transcripts in the folder of `--out`: a hidden file with a line of JSON for each.
+
+It records which recording a transcript belongs to. A later command can then tell its own transcripts from those of
+other recordings with the same name.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ NAME = ".qwen-asr-compat.jsonl"
 
 
 class Sources:
-    """`folder`: None where transcripts lie beside their recordings, which tells whose they are."""
+    """The index of `folder`. Without a folder it stays empty: transcripts beside their recordings need none."""
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
@@ -19,12 +22,12 @@ class Sources:
         self._sources: dict[str, str] = {}
         with contextlib.suppress(OSError):
             for line in self._file.read_bytes().splitlines() if self._file else ():
-                with contextlib.suppress(ValueError, LookupError, TypeError):  # cut off
-                    told = json.loads(line)
-                    self._sources[str(told["transcript"])] = str(told["recording"])
+                with contextlib.suppress(ValueError, LookupError, TypeError):  # an incomplete line
+                    entry = json.loads(line)
+                    self._sources[str(entry["transcript"])] = str(entry["recording"])
 
     def transcript(self, recording: Path, suffix: str) -> Path | None:
-        """The one that is there, of an earlier command."""
+        """Return the transcript that an earlier command wrote for the recording, or None."""
         for name, source in self._sources.items():
             if self._folder and source == _place(recording) and name.endswith(f".{suffix}"):
                 target = self._folder / name
@@ -33,12 +36,12 @@ class Sources:
         return None
 
     def taken(self, target: Path, recording: Path) -> bool:
-        """Whether it is there, and of another recording."""
+        """Return whether the target is the transcript of another recording."""
         source = self._sources.get(self._name(target))
         return source is not None and source != _place(recording) and target.is_file()
 
     def note(self, target: Path, recording: Path) -> None:
-        """A disk that does not take it costs no transcript."""
+        """Record that `target` is the transcript of `recording`. Errors of the disk are ignored."""
         name, source = self._name(target), _place(recording)
         if self._file and self._sources.get(name) != source:
             self._sources[name] = source

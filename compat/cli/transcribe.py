@@ -1,6 +1,6 @@
-"""qwen-asr-compat transcribe: recordings to text and subtitles, through any server that speaks OpenAI's audio API.
+"""`qwen-asr-compat transcribe`: transcribe recordings with any server that is compatible with OpenAI's audio API.
 
-Exit status: 0 when every recording has its transcript; 1 when some have not; 2 for a wrong command; 130 after Ctrl-C.
+Exit status: 0 if every recording has a transcript; 1 if some have none; 2 for a wrong command; 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ def _folders(_ctx: click.Context, _param: click.Parameter, typed: str) -> list[C
     help="Folder for the transcripts, or - for standard output. Default: beside each recording.",
     shell_complete=_folders,
 )
-@click.option("--model", help="Model to ask for, if not the one that such a request suggests.")
-@click.option("--language", help="Language spoken, where it is known.")
-@click.option("--diarize", is_flag=True, help="Say who speaks.")
+@click.option("--model", help="Model to use. Default: depends on the other options.")
+@click.option("--language", help="Language spoken, if known.")
+@click.option("--diarize", is_flag=True, help="Identify the speakers.")
 @click.option("--to", "to", type=click.Choice(["english"]), help="Translate.")
-@click.option("--live", is_flag=True, help="Stream each recording as it is played, and print captions as they settle.")
-@click.option("--fast", is_flag=True, help="With --live: as fast as it goes, in place of real time.")
+@click.option("--live", is_flag=True, help="Stream each recording in real time and print captions.")
+@click.option("--fast", is_flag=True, help="With --live: stream as fast as possible.")
 @server.options
-@click.option("--force", is_flag=True, help="Overwrite transcripts that exist.")
-@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
-@click.option("--json", "lines", is_flag=True, help="Print a JSON line for each recording when it is done.")
+@click.option("--force", is_flag=True, help="Overwrite existing transcripts.")
+@click.option("--quiet", is_flag=True, help="Print errors only.")
+@click.option("--json", "lines", is_flag=True, help="Print a JSON line for each finished recording.")
 def transcribe(
     files: tuple[str, ...],
     shape: str,
@@ -73,19 +73,19 @@ def transcribe(
 ) -> None:
     """Transcribe recordings: files, folders, patterns such as 'talks/*.mp3', or - for standard input.
 
-    A recording that has its transcript is skipped, so the same command continues where it was stopped.
+    Recordings that have a transcript are skipped, so you can stop the command and run it again to continue.
     """
     _check_form(shape, diarize=diarize, translate=bool(to))
     if lines and (out == STANDARD or (out is None and STANDARD in files)):
         raise click.UsageError("--json and transcripts cannot share standard output: name a folder with --out.")
     if live and (diarize or to or shape not in SHAPES):
-        raise click.UsageError(f"--live gives {', '.join(SHAPES)}, without speakers and translation.")
+        raise click.UsageError(f"--live supports {', '.join(SHAPES)}, without --diarize and --to.")
     if fast and not live:
-        raise click.UsageError("--fast goes with --live.")
-    if out == "":  # an empty variable of the shell, not the current folder
+        raise click.UsageError("--fast requires --live.")
+    if out == "":  # an empty shell variable must not select the current folder
         raise click.UsageError("--out is empty: name a folder, or - for standard output.")
     if out and Path(out).suffix in TRANSCRIPTS and not os.path.isdir(out):  # noqa: PTH112 - no error either
-        raise click.UsageError(f"--out names a folder, which {out} does not look like; for one file: --out - > {out}")
+        raise click.UsageError(f"--out must name a folder, not a file such as {out}; for one file: --out - > {out}")
     wanted = Wanted(shape, model, language, diarize, bool(to), force)
     report = Report(quiet=quiet, lines=lines)
     waiting: list[OutputPiece] = []
@@ -109,11 +109,11 @@ def transcribe(
 
 
 def _check_form(shape: str, *, diarize: bool, translate: bool) -> None:
-    """Raises click.UsageError for what no answer has a place for."""
+    """Raise click.UsageError for options that no response format can combine."""
     if diarize and translate:
         raise click.UsageError("--diarize and --to exclude each other.")
     if diarize and shape in UNNAMED:
-        raise click.UsageError(f"--format {shape} has no place for speakers: --diarize goes with {', '.join(NAMED)}.")
+        raise click.UsageError(f"--format {shape} has no speakers: --diarize requires {', '.join(NAMED)}.")
     if translate and shape == "diarized_json":
         raise click.UsageError("--format diarized_json and --to exclude each other.")
 
@@ -121,13 +121,13 @@ def _check_form(shape: str, *, diarize: bool, translate: bool) -> None:
 def _waiting(
     files: Sequence[str], out: str | None, wanted: Wanted, report: Report, stack: contextlib.ExitStack
 ) -> Iterator[OutputPiece]:
-    """The recordings without a transcript; the others go to the report."""
+    """Yield the recordings without a transcript, and report the others."""
     pieces, unreadable = plan(files, out, FORMATS[wanted.shape], stack)
     for piece in pieces:
         if wanted.force or piece.target is None or not os.path.isfile(piece.target):  # noqa: PTH113 - no error either
             yield piece
         else:
-            report.told(piece, "exists")
+            report.finished(piece, "exists")
     for name in unreadable:
         report.unreadable(name)
     if not (pieces or unreadable):

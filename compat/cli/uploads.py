@@ -1,4 +1,4 @@
-"""Recordings as uploads, some at a time."""
+"""`transcribe` without `--live`: upload recordings, a few at a time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SECONDS = re.compile(r"(promised|decoded)=([0-9.]+)")
 
 
 def upload(client: AsyncOpenAI, pieces: Sequence[OutputPiece], wanted: Wanted, report: Report) -> None:
-    """Each transcript is kept as soon as it is there; those for standard output in the order of the pieces."""
+    """Upload the recordings. Transcripts are written at once, or printed on standard output in the given order."""
 
     async def all_of_them() -> None:
         room = asyncio.Semaphore(AT_ONCE)
@@ -54,33 +54,33 @@ async def _one(
     try:
         async with room:
             check(piece.target)
-            text, missing = await _asked(client, piece, wanted, report)
+            text, missing = await _request(client, piece, wanted, report)
         if piece.target is None:
             try:
                 await before.wait()
-            finally:  # Ctrl-C, too, keeps what came
+            finally:  # also print a finished transcript after Ctrl-C
                 report.transcript(text)
-                report.told(piece, "done", missing=missing)
+                report.finished(piece, "done", missing=missing)
         else:
             put(piece, piece.target, text, force=wanted.force)
-            report.told(piece, "done", missing=missing)
+            report.finished(piece, "done", missing=missing)
     except BrokenPipeError:
         raise
     except server.failures() as exc:
-        report.told(piece, "failed", server.reason(exc, str(client.base_url)))
+        report.finished(piece, "failed", server.reason(exc, str(client.base_url)))
     finally:
         after.set()
 
 
-async def _asked(
+async def _request(
     client: AsyncOpenAI, piece: OutputPiece, wanted: Wanted, report: Report
 ) -> tuple[str, dict[str, float]]:
-    """The transcript, and where the file is cut or damaged, the seconds that it promises and those that decode."""
+    """Return the transcript and, for a damaged file, the seconds `promised` and `decoded`."""
     shape = "diarized_json" if wanted.diarize and wanted.shape == "text" else wanted.shape
     default = "gpt-4o-transcribe-diarize" if wanted.diarize else "whisper-1"
     with piece.source.open("rb") as file:
-        watched = _Watched(file, report.begun(piece, os.fstat(file.fileno()).st_size))
-        fields: dict[str, Any] = {"file": (printable(piece.source.name), watched), "model": wanted.model or default}
+        observed = _ProgressFile(file, report.begun(piece, os.fstat(file.fileno()).st_size))
+        fields: dict[str, Any] = {"file": (printable(piece.source.name), observed), "model": wanted.model or default}
         fields["response_format"] = shape
         if wanted.translate:
             create: Any = client.audio.translations.with_raw_response.create
@@ -90,15 +90,15 @@ async def _asked(
             fields |= {"extra_body": {"diarization_enabled": "true"}} if wanted.diarize else {}
         answer = await create(**fields)
     missing = {name: float(value) for name, value in _SECONDS.findall(answer.headers.get("x-compat-truncated", ""))}
-    return _spoken(answer.text) if shape != wanted.shape else answer.text, missing
+    return _with_speakers(answer.text) if shape != wanted.shape else answer.text, missing
 
 
-def _spoken(answer: str) -> str:
+def _with_speakers(answer: str) -> str:
     return "".join(f"{part['speaker']}: {part['text'].strip()}\n" for part in json.loads(answer)["segments"])
 
 
-class _Watched:
-    """A file that tells how much of it has been read; the SDK asks for nothing but these."""
+class _ProgressFile:
+    """A file that reports its position after each read. The SDK reads it in blocks."""
 
     def __init__(self, file: IO[bytes], read: Callable[[int], None]) -> None:
         self._file = file

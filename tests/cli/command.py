@@ -1,4 +1,4 @@
-"""The command line as a stranger runs it, against a server that stands."""
+"""Runs the command line against a test server, in a process of its own or in this one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def environment(home: House | None, more: Mapping[str, str] = NOTHING) -> dict[s
 
 
 def module(folder: Path, name: str, code: str) -> dict[str, str]:
-    """The environment in which the program finds this module in place of the installed one."""
+    """Return an environment in which the program imports this module in place of the installed one."""
     (place := folder / "modules").mkdir()
     (place / f"{name}.py").write_text(code)
     return {"PYTHONPATH": f"{place}{os.pathsep}{ROOT}"}
@@ -53,7 +53,7 @@ def run(
 def call(
     home: House | None, folder: Path, *arguments: str, more: Mapping[str, str] = NOTHING
 ) -> subprocess.CompletedProcess[bytes]:
-    """The same in this process: to start one costs a second. Neither takes standard input nor ends by a signal."""
+    """Run a command in this process, which saves a second. It has no standard input and cannot get a signal."""
     there: dict[str, str | None] = dict.fromkeys(os.environ)
     with contextlib.chdir(folder):
         done = CliRunner().invoke(main, arguments, env=there | environment(home, more))
@@ -62,5 +62,5 @@ def call(
     return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout_bytes, done.stderr_bytes)
 
 
-def said(text: str) -> list[str]:
+def words(text: str) -> list[str]:
     return text.lower().replace(".", "").split()

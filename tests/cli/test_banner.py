@@ -1,4 +1,4 @@
-"""The lines that `serve` prints are run as they stand, by a shell and by Python."""
+"""The examples that `serve` prints, run by a shell and by Python."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ WORDS = VOCABULARY[:3]
 PATHS = ["speech.wav", 'my talks/it\'s; 1,2 "so" $HOME.wav']
 
 
-def ran(said: list[str], folder: Path, **more: str) -> list[str]:
-    """What each of the two programs in the lines prints."""
-    first = next(number for number, line in enumerate(said) if line.startswith("curl "))
+def run_examples(lines: list[str], folder: Path, **more: str) -> list[str]:
+    """Run the two examples in the lines, and return their outputs."""
+    first = next(number for number, line in enumerate(lines) if line.startswith("curl "))
     given = {"cwd": folder, "env": {**os.environ, **more}, "capture_output": True, "text": True, "timeout": 60}
-    shell = said[first].replace("curl ", f"{program('curl', 'apt-get install curl')} -sS ", 1)
-    code = "\n".join(said[first + 1 :])
+    shell = lines[first].replace("curl ", f"{program('curl', 'apt-get install curl')} -sS ", 1)
+    code = "\n".join(lines[first + 1 :])
     commands = [["sh", "-c", shell], [sys.executable, "-W", "ignore", "-c", code]]
     done = [subprocess.run(command, check=False, **given) for command in commands]  # type: ignore[call-overload]
     assert [""] * 2 == [one.stderr for one in done]
     return [one.stdout for one in done]
 
 
-def heard(text: str) -> bool:
+def has_words(text: str) -> bool:
     return all(word in text.lower() for word in WORDS)
 
 
-def spoken(said: list[str], folder: Path) -> list[str]:
-    """The lines with three words of sound in place of the sample, which an engine of sounds cannot hear."""
+def with_words(lines: list[str], folder: Path) -> list[str]:
+    """Return the lines with a recording of three words in place of the sample, which `tones` cannot recognise."""
     wav(folder / "words.wav", encode(lay(WORDS), rate=16_000), rate=16_000)
-    sample = next(line for line in said if line.startswith("print(")).split("'")[1]
-    return [line.replace(sample, str(folder / "words.wav")) for line in said]
+    sample = next(line for line in lines if line.startswith("print(")).split("'")[1]
+    return [line.replace(sample, str(folder / "words.wav")) for line in lines]
 
 
 KEY = "sk-of-a-caller"
@@ -56,37 +56,37 @@ SERVERS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
 
 
 @pytest.mark.parametrize("case", SERVERS)
-def test_the_lines_run_as_they_stand(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_printed_examples_run(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options, settings = SERVERS[case]
     (tmp_path / "a folder").mkdir()
     certificate(tmp_path / "a folder")
     (tmp_path / "keys").write_text(f"someone {KEY}\n")
     monkeypatch.chdir(tmp_path)
 
-    with started("serve", "--port", "0", "--engine", "tones", *options, **settings) as (_, said):
-        texts = ran(spoken(said, tmp_path), tmp_path, OPENAI_API_KEY=KEY)
+    with started("serve", "--port", "0", "--engine", "tones", *options, **settings) as (_, lines):
+        texts = run_examples(with_words(lines, tmp_path), tmp_path, OPENAI_API_KEY=KEY)
 
-    assert [True, True] == [heard(text) for text in texts]
-    assert KEY not in "\n".join(said)
-    assert ("OPENAI_API_KEY" in "\n".join(said)) == bool(settings)
-    assert "0.0.0.0" not in "\n".join(said)
+    assert [True, True] == [has_words(text) for text in texts]
+    assert KEY not in "\n".join(lines)
+    assert ("OPENAI_API_KEY" in "\n".join(lines)) == bool(settings)
+    assert "0.0.0.0" not in "\n".join(lines)
 
 
-def test_where_keys_are_passed_on_the_lines_send_the_caller_s_own() -> None:
-    with started("serve", "--port", "0", COMPAT_PASS_KEY="true") as (_, said):
+def test_with_pass_key_the_examples_send_the_client_s_key() -> None:
+    with started("serve", "--port", "0", COMPAT_PASS_KEY="true") as (_, lines):
         pass
 
-    assert "The lines below take it from OPENAI_API_KEY: your DashScope key." in said[1]
-    assert '-H "Authorization: Bearer $OPENAI_API_KEY"' in "\n".join(said)
-    assert "none-needed" not in "\n".join(said)
+    assert "The examples below read it from OPENAI_API_KEY: your DashScope key." in lines[1]
+    assert '-H "Authorization: Bearer $OPENAI_API_KEY"' in "\n".join(lines)
+    assert "none-needed" not in "\n".join(lines)
 
 
-def test_a_path_is_quoted_for_both(tmp_path: Path) -> None:
+def test_paths_are_quoted_for_the_shell_and_python(tmp_path: Path) -> None:
     path = tmp_path / "my talks" / 'it\'s; 1,2 "so" $HOME.wav'
     path.parent.mkdir(exist_ok=True)
     with house(Tones()) as home:
         wav(path, encode(lay(WORDS), rate=16_000), rate=16_000)
-        told = banner(home.base_url, everywhere=False, local=True, keys=None, cert=None, sample=path)
-        texts = ran(told.splitlines(), tmp_path)
+        text = banner(home.base_url, everywhere=False, local=True, keys=None, cert=None, sample=path)
+        texts = run_examples(text.splitlines(), tmp_path)
 
-    assert [True, True] == [heard(text) for text in texts]
+    assert [True, True] == [has_words(text) for text in texts]

@@ -1,3 +1,5 @@
+"""Live captions on a terminal and as JSON lines."""
+
 from __future__ import annotations
 
 import io
@@ -8,7 +10,7 @@ from rich.console import Console
 from rich.live import Live
 
 from compat.cli.captions import JsonCaptions, Screen
-from compat.cli.listening import OpenSession, Turn
+from compat.cli.listening import OpenTurn, Turn
 from compat.cli.report import harmless
 
 ORDERS = "\x1b[31mred\x9b2J\x07\r"
@@ -24,14 +26,14 @@ DIM, PLAIN = "\x1b[2m", "\x1b[0m"
         ("Ever tried.", "", "Ever tried."),
     ],
 )
-def test_what_may_change_is_dim(settled: str, stash: str, shown: str) -> None:
+def test_tentative_words_are_dim(settled: str, stash: str, shown: str) -> None:
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=80, color_system="standard", legacy_windows=False)
     with Live(console=console, auto_refresh=False, transient=True) as live:
         screen = Screen("talk.mp3", live, 10.0)
         screen.sent(2.5)
-        screen.hearing([OpenSession(settled, stash)])
-        screen.hearing([])
+        screen.pending([OpenTurn(settled, stash)])
+        screen.pending([])
         screen.settled(Turn("Ever tried. Ever failed.", 0.0, 3.0))
 
     lines = out.getvalue().splitlines()
@@ -40,12 +42,12 @@ def test_what_may_change_is_dim(settled: str, stash: str, shown: str) -> None:
     assert any(line.endswith("Ever tried. Ever failed.") for line in lines)
 
 
-def test_words_of_a_service_do_not_command_the_terminal() -> None:
+def test_control_characters_in_captions_are_removed() -> None:
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=80, color_system=None, legacy_windows=False)
     with Live(console=console, auto_refresh=False, transient=True) as live:
         screen = Screen(f"{ORDERS}.mp3", live, 10.0)
-        screen.hearing([OpenSession(ORDERS, ORDERS)])
+        screen.pending([OpenTurn(ORDERS, ORDERS)])
         screen.sent(1.0)
         screen.settled(Turn(ORDERS, 0.0, 3.0))
 
@@ -53,7 +55,7 @@ def test_words_of_a_service_do_not_command_the_terminal() -> None:
     assert "\x9b" not in out.getvalue()
 
 
-def test_json_lines_escape_what_a_terminal_obeys(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_lines_escape_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
     JsonCaptions("talk.mp3").settled(Turn(ORDERS, 0.0, 3.0))
 
     line = capsys.readouterr().out
@@ -62,5 +64,5 @@ def test_json_lines_escape_what_a_terminal_obeys(capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize("kept", ["a\nb\tc\n", "می\u200cخواهم", "👩\u200d👧 \u200fعربي", "试过。"])
-def test_what_words_need_is_kept(kept: str) -> None:
+def test_joiners_direction_marks_and_line_breaks_are_kept(kept: str) -> None:
     assert kept == harmless(kept)

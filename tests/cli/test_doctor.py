@@ -1,3 +1,5 @@
+"""`doctor`: the probes of DashScope's surfaces and the table of settings."""
+
 from __future__ import annotations
 
 import pytest
@@ -11,7 +13,7 @@ from compat.emulator.engines.scripted import Scripted
 from tests.servers import serve
 
 
-async def test_every_surface_of_the_emulator_answers() -> None:
+async def test_every_surface_of_the_emulator_responds() -> None:
     with serve(create_app(Scripted(()))) as root:
         findings = await examine(Settings(base_url=root), "a-key")
 
@@ -20,7 +22,7 @@ async def test_every_surface_of_the_emulator_answers() -> None:
     ]
 
 
-async def test_a_refused_key_is_told() -> None:
+async def test_a_refused_key_is_reported() -> None:
     with serve(create_app(Scripted(()), keys=frozenset({"right"}))) as root:
         findings = await examine(Settings(base_url=root), "wrong")
 
@@ -28,18 +30,16 @@ async def test_a_refused_key_is_told() -> None:
     assert all("key" in finding.answer for finding in findings)
 
 
-async def test_another_server_is_told() -> None:
+async def test_a_wrong_base_url_is_reported() -> None:
     with serve(create_app(Scripted(()))) as root, serve(Starlette()) as other:
-        findings = [
-            finding for place in (f"{root}/v2", other) for finding in await examine(Settings(base_url=place), "k")
-        ]
+        findings = [finding for url in (f"{root}/v2", other) for finding in await examine(Settings(base_url=url), "k")]
 
     assert {(False, "is not at this address: is DASHSCOPE_BASE_URL right?")} == {
         (finding.healthy, finding.answer) for finding in findings
     }
 
 
-async def test_nobody_there_is_told() -> None:
+async def test_an_unreachable_service_is_reported() -> None:
     findings = await examine(Settings(base_url="http://127.0.0.1:9"), "a-key")
 
     assert all("cannot be reached" in finding.answer for finding in findings)

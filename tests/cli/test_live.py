@@ -1,4 +1,4 @@
-"""Captions of a file, of raw sound on standard input, and of a microphone, against the whole house."""
+"""Captions of a file, of raw audio on standard input and of a microphone, with the emulator behind the server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import srt
 
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from tests.audio.media import make
-from tests.cli.command import call, command, environment, module, run, said
+from tests.cli.command import call, command, environment, module, run, words
 from tests.house import House, house
 from tests.terminal import terminal
 
@@ -29,7 +29,7 @@ def home() -> Iterator[House]:
 
 
 def speech(rate: int = 24_000) -> bytes:
-    """Two turns of three words, and a pause between them."""
+    """Return two turns of three words with a pause between them."""
     first, second = (encode(lay(WORDS[at : at + 3]), rate=rate) for at in (0, 3))
     return first + PAUSE[: rate * 3] + second
 
@@ -40,61 +40,61 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_recording_s_captions_are_printed_as_they_settle_and_kept(home: House, folder: Path) -> None:
+def test_captions_of_a_recording_are_printed_and_written(home: House, folder: Path) -> None:
     done = run(home, folder, "transcribe", "talk.mp3", "--live", "--fast", "--format", "srt")
 
     assert 0 == done.returncode, done.stderr
-    assert [WORDS[:3], WORDS[3:]] == [said(line) for line in done.stdout.decode().splitlines()]
+    assert [WORDS[:3], WORDS[3:]] == [words(line) for line in done.stdout.decode().splitlines()]
     cues = list(srt.parse((folder / "talk.srt").read_text()))
-    assert [WORDS[:3], WORDS[3:]] == [said(cue.content) for cue in cues]
+    assert [WORDS[:3], WORDS[3:]] == [words(cue.content) for cue in cues]
     assert cues[0].end <= cues[1].start
 
 
-def test_without_a_file_the_captions_are_the_transcript(home: House, folder: Path) -> None:
+def test_captions_on_standard_output_are_the_transcript(home: House, folder: Path) -> None:
     lines = call(home, folder, "transcribe", "talk.mp3", "--live", "--fast", "--quiet", "--out", "-")
     cues = call(home, folder, "transcribe", "talk.mp3", "--live", "--fast", "--format", "vtt", "--out", "-")
 
-    assert WORDS == said(lines.stdout.decode())
+    assert WORDS == words(lines.stdout.decode())
     assert cues.stdout.startswith(b"WEBVTT\n\n00:00:00")
     assert (b"", 1) == (cues.stderr, cues.stdout.count(b"WEBVTT"))
 
 
-def test_for_programs_every_turn_is_a_line(home: House, folder: Path) -> None:
+def test_json_prints_a_line_for_each_turn(home: House, folder: Path) -> None:
     done = call(home, folder, "transcribe", "talk.mp3", "--live", "--fast", "--json")
     again = call(home, folder, "transcribe", "talk.mp3", "--live", "--json")
 
     *turns, last = map(json.loads, done.stdout.splitlines())
-    assert [WORDS[:3], WORDS[3:]] == [said(turn["text"]) for turn in turns]
+    assert [WORDS[:3], WORDS[3:]] == [words(turn["text"]) for turn in turns]
     assert 0 <= turns[0]["start"] < turns[0]["end"] <= turns[1]["start"] < turns[1]["end"]
     assert ("talk.txt", "done") == (last["output"], last["status"])
     assert ["exists"] == [json.loads(line)["status"] for line in again.stdout.splitlines()]
 
 
-def test_raw_sound_is_captioned(home: House, folder: Path) -> None:
+def test_raw_audio_is_captioned(home: House, folder: Path) -> None:
     done = run(home, folder, "live", "-", "--json", given=speech() + b"\0")
 
     assert 0 == done.returncode, done.stderr
-    assert WORDS == said(" ".join(json.loads(line)["text"] for line in done.stdout.splitlines()))
+    assert WORDS == words(" ".join(json.loads(line)["text"] for line in done.stdout.splitlines()))
 
 
 @pytest.mark.parametrize("kind", ["wav", "mp3", "flac"])
-def test_a_file_is_not_taken_for_raw_sound(home: House, tmp_path: Path, kind: str) -> None:
+def test_an_audio_file_is_refused_as_raw_audio(home: House, tmp_path: Path, kind: str) -> None:
     recording = make(kind, speech(), 24_000, 1, tmp_path / f"talk.{kind}").read_bytes()
 
     done = run(home, tmp_path, "live", "-", given=recording)
 
     assert (1, b"") == (done.returncode, done.stdout)
-    assert f"Standard input is not raw sound but a file ({kind})" in done.stderr.decode()
+    assert f"Standard input is an audio file ({kind}), not raw audio" in done.stderr.decode()
     assert b"transcribe --live -" in done.stderr
 
 
-def test_sound_without_words_ends_well(home: House, folder: Path) -> None:
+def test_audio_without_speech_succeeds(home: House, folder: Path) -> None:
     silence, nothing = (run(home, folder, "live", "-", given=given) for given in (PAUSE, b""))
 
     assert [(0, b"", b"")] * 2 == [(done.returncode, done.stdout, done.stderr) for done in (silence, nothing)]
 
 
-def test_ctrl_c_ends_the_sound_and_waits_for_the_last_words(home: House, folder: Path) -> None:
+def test_ctrl_c_ends_the_audio_and_waits_for_the_last_words(home: House, folder: Path) -> None:
     with subprocess.Popen(
         command("live", "-"), cwd=folder, env=environment(home), stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as live:
@@ -107,20 +107,20 @@ def test_ctrl_c_ends_the_sound_and_waits_for_the_last_words(home: House, folder:
         rest = live.stdout.read()
         status = live.wait(timeout=30)
 
-    assert (0, WORDS) == (status, said((first + rest).decode()))
+    assert (0, WORDS) == (status, words((first + rest).decode()))
 
 
-def test_at_a_terminal_what_may_change_is_dim_and_what_is_settled_stays(home: House, folder: Path) -> None:
+def test_a_terminal_dims_tentative_words_and_keeps_final_turns(home: House, folder: Path) -> None:
     given = command("transcribe", "talk.mp3", "--live", "--fast")
     with terminal(given, folder, environment(home, {"NO_COLOR": ""}), columns=150) as shell:
-        shown = [said(line) for line in shell.rest().splitlines()]
+        shown = [words(line) for line in shell.rest().splitlines()]
 
     assert re.search(rb"\x1b\[2m ?\w+", shell.raw)
     assert b"talk.mp3: 3 of 4 s" in shell.raw
     assert [WORDS[:3], WORDS[3:]] == shown[-3:-1]
 
 
-def test_at_a_terminal_an_error_stands_above_the_captions(home: House, folder: Path) -> None:
+def test_a_terminal_shows_errors_above_the_captions(home: House, folder: Path) -> None:
     (folder / "talk.pcm").write_bytes(speech())
     with (
         (folder / "talk.pcm").open("rb") as sound,
@@ -144,12 +144,10 @@ MICROPHONES = {
     [
         ("ImportError", "pip install 'qwen-asr-compat[microphone]'"),
         ("OSError", "PortAudio library not found"),
-        ("none", "No microphone can be opened (no device -1)"),
+        ("none", "The microphone cannot be opened (no device -1)"),
     ],
 )
-def test_a_microphone_that_is_not_there_is_told_with_what_to_do(
-    home: House, folder: Path, kind: str, message: str
-) -> None:
+def test_the_error_for_a_missing_microphone_says_what_to_do(home: House, folder: Path, kind: str, message: str) -> None:
     done = run(home, folder, "live", more=module(folder, "sounddevice", MICROPHONES[kind]))
 
     assert 1 == done.returncode
@@ -170,13 +168,13 @@ class RawInputStream:
     def __exit__(self, *_): ...
 
 import pathlib, threading
-sound = memoryview(pathlib.Path("heard.pcm").read_bytes())
+sound = memoryview(pathlib.Path("microphone.pcm").read_bytes())
 """
 
 
 def test_a_microphone_is_captioned_until_ctrl_c(home: House, folder: Path) -> None:
-    playing = module(folder, "sounddevice", PLAYED)  # what PortAudio calls, from a thread of its own
-    (folder / "heard.pcm").write_bytes(speech())
+    playing = module(folder, "sounddevice", PLAYED)  # calls the callback from another thread, as PortAudio does
+    (folder / "microphone.pcm").write_bytes(speech())
     with subprocess.Popen(
         command("live", "--device", "3"), cwd=folder, env=environment(home, playing), stdout=subprocess.PIPE
     ) as live:
@@ -186,15 +184,15 @@ def test_a_microphone_is_captioned_until_ctrl_c(home: House, folder: Path) -> No
         rest = live.stdout.read()
         status = live.wait(timeout=30)
 
-    assert (0, WORDS) == (status, said((first + rest).decode()))
+    assert (0, WORDS) == (status, words((first + rest).decode()))
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["transcribe", "talk.mp3", "--live", "--diarize"], "--live gives text, srt, vtt"),
-        (["transcribe", "talk.mp3", "--live", "--format", "json"], "--live gives text, srt, vtt"),
-        (["transcribe", "talk.mp3", "--fast"], "--fast goes with --live."),
+        (["transcribe", "talk.mp3", "--live", "--diarize"], "--live supports text, srt, vtt"),
+        (["transcribe", "talk.mp3", "--live", "--format", "json"], "--live supports text, srt, vtt"),
+        (["transcribe", "talk.mp3", "--fast"], "--fast requires --live."),
         (["live", "talk.mp3"], "is not '-'"),
     ],
 )
@@ -205,7 +203,7 @@ def test_a_wrong_command_says_what_is_wrong(folder: Path, arguments: list[str], 
     assert message in done.stderr.decode()
 
 
-def test_what_cannot_be_heard_fails(home: House, folder: Path) -> None:
+def test_errors_of_audio_server_and_model_fail_the_command(home: House, folder: Path) -> None:
     (folder / "bad.wav").write_bytes(b"no sound at all")
 
     no_sound = call(home, folder, "transcribe", "bad.wav", "talk.mp3", "--live", "--fast")
@@ -214,25 +212,25 @@ def test_what_cannot_be_heard_fails(home: House, folder: Path) -> None:
 
     assert [1, 1, 1] == [done.returncode for done in (no_sound, no_server, no_model)]
     assert b"bad.wav: The file is not audio" in no_sound.stderr
-    assert WORDS == said((folder / "talk.txt").read_text())
+    assert WORDS == words((folder / "talk.txt").read_text())
     assert not (folder / "bad.txt").exists()
-    assert b"start one with `qwen-asr-compat serve`, or say --local" in no_server.stderr
+    assert b"start one with `qwen-asr-compat serve`, or use --local" in no_server.stderr
     assert b"no-such-model" in no_model.stderr
 
 
-def test_a_server_can_be_started_for_the_session(home: House, folder: Path) -> None:
+def test_live_can_start_its_own_server(home: House, folder: Path) -> None:
     service = {"DASHSCOPE_API_KEY": "any", "DASHSCOPE_BASE_URL": home.service, "XDG_STATE_HOME": str(folder / "state")}
 
     done = run(None, folder, "live", "-", "--local", given=speech(), more=service)
 
-    assert (0, WORDS) == (done.returncode, said(done.stdout.decode())), done.stderr
+    assert (0, WORDS) == (done.returncode, words(done.stdout.decode())), done.stderr
 
 
-def test_a_key_that_is_refused_is_told(folder: Path) -> None:
+def test_a_refused_key_fails_the_session(folder: Path) -> None:
     with house(Tones(), api_keys=frozenset({"a-key"})) as guarded:
         refused = run(guarded, folder, "live", "-", given=speech())
         taken = run(guarded, folder, "live", "-", given=speech(), more={"OPENAI_API_KEY": "a-key"})
 
     assert 1 == refused.returncode
     assert b"401 invalid_api_key: " in refused.stderr
-    assert (0, WORDS) == (taken.returncode, said(taken.stdout.decode()))
+    assert (0, WORDS) == (taken.returncode, words(taken.stdout.decode()))

@@ -1,4 +1,4 @@
-"""The command line as a stranger runs it: processes, printed lines, nothing else."""
+"""The command line, tested through processes and their output."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COMMAND = [sys.executable, "-m", "compat"]
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This process's environment without what configures the server."""
+    """Return this process's environment without settings of the server."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("DASHSCOPE_", "COMPAT_"))}
     return {**plain, **more}
 
@@ -38,7 +38,7 @@ def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
 
 @contextlib.contextmanager
 def started(*arguments: str, **more: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
-    """A running command and what it printed until it was ready."""
+    """Yield a running command, and the lines that it printed until it was ready."""
     process = subprocess.Popen(
         [*COMMAND, *arguments],
         stdout=subprocess.PIPE,
@@ -47,24 +47,24 @@ def started(*arguments: str, **more: str) -> Iterator[tuple[subprocess.Popen[str
         env=environment(PYTHONUNBUFFERED="1", **more),
     )
     assert process.stdout is not None
-    said: list[str] = []
+    lines: list[str] = []
     try:
         for line in process.stdout:
-            said.append(line.rstrip())
+            lines.append(line.rstrip())
             if "print(client" in line or "emulator at" in line:
                 break
-        yield process, said
+        yield process, lines
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)
         process.stdout.close()
 
 
-def test_without_a_key_everything_runs_on_this_machine(tmp_path: Path) -> None:
+def test_a_server_without_a_key_uses_the_local_engine(tmp_path: Path) -> None:
     path = make("mp3", encode(lay(VOCABULARY[:8])), 16000, 1, tmp_path / "words.mp3")
 
-    with started("serve", "--port", "0", "--engine", "tones") as (_, said):
-        base = re.search(r"http://127\.0\.0\.1:\d+/v1", said[0])
+    with started("serve", "--port", "0", "--engine", "tones") as (_, lines):
+        base = re.search(r"http://127\.0\.0\.1:\d+/v1", lines[0])
         assert base is not None
         answer = httpx2.post(
             f"{base[0]}/audio/transcriptions",
@@ -73,17 +73,17 @@ def test_without_a_key_everything_runs_on_this_machine(tmp_path: Path) -> None:
             timeout=30,
         )
 
-    assert "on this machine answers" in said[1]
-    assert any(line.strip().startswith("curl ") for line in said)
+    assert "on this machine answers" in lines[1]
+    assert any(line.strip().startswith("curl ") for line in lines)
     assert list(VOCABULARY[:8]) == answer.json()["text"].lower().strip(".").split()
 
 
 @pytest.mark.parametrize(
     ("host", "reached"), [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::1", "[::1]"), ("[::1]", "[::1]")]
 )
-def test_the_emulator_runs_alone_and_says_where(host: str, reached: str) -> None:
-    with started("emulator", "--port", "0", "--engine", "tones", "--host", host) as (_, said):
-        root = re.search(rf"http://{re.escape(reached)}:\d+", said[0])
+def test_the_emulator_prints_an_address_that_works(host: str, reached: str) -> None:
+    with started("emulator", "--port", "0", "--engine", "tones", "--host", host) as (_, lines):
+        root = re.search(rf"http://{re.escape(reached)}:\d+", lines[0])
         assert root is not None
         answer = httpx2.get(f"{root[0]}/emulator/counts")
 
@@ -91,7 +91,7 @@ def test_the_emulator_runs_alone_and_says_where(host: str, reached: str) -> None
 
 
 REFUSED = [
-    (("serve", "--host", "0.0.0.0"), {}, "lets others in"),
+    (("serve", "--host", "0.0.0.0"), {}, "accepts other machines"),
     (("serve",), {"DASHSCOPE_REGION": "mars"}, "DASHSCOPE_REGION should be"),
     (("serve",), {"COMPAT_MAX_UPLOAD": "much"}, "COMPAT_MAX_UPLOAD should be"),
     (("serve", "--engine", "whisper"), {}, "--engine"),
@@ -100,7 +100,9 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("arguments", "settings", "message"), REFUSED)
-def test_a_mistake_is_told_and_ends_it(arguments: tuple[str, ...], settings: dict[str, str], message: str) -> None:
+def test_a_wrong_option_or_setting_exits_with_a_message(
+    arguments: tuple[str, ...], settings: dict[str, str], message: str
+) -> None:
     done = run(*arguments, **settings)
 
     assert 0 != done.returncode
@@ -108,30 +110,30 @@ def test_a_mistake_is_told_and_ends_it(arguments: tuple[str, ...], settings: dic
     assert "Traceback" not in done.stderr
 
 
-def test_a_port_in_use_is_told() -> None:
-    with started("emulator", "--port", "0", "--engine", "tones") as (_, said):
-        port = said[0].partition("127.0.0.1:")[2].partition(",")[0]
+def test_a_port_in_use_is_reported() -> None:
+    with started("emulator", "--port", "0", "--engine", "tones") as (_, lines):
+        port = lines[0].partition("127.0.0.1:")[2].partition(",")[0]
         done = run("serve", "--port", port)
 
     assert f"Cannot listen on 127.0.0.1:{port}" in done.stderr
 
 
-def test_the_sample_is_there() -> None:
+def test_the_sample_exists() -> None:
     assert Path(run("sample").stdout.strip()).is_file()
 
 
-def test_the_version_is_told() -> None:
+def test_the_version_is_printed() -> None:
     assert __version__ in run("--version").stdout
 
 
-def test_the_doctor_needs_no_key_to_say_what_is_configured() -> None:
+def test_doctor_shows_the_configuration_without_a_key() -> None:
     done = run("doctor", DASHSCOPE_REGION="singapore")
 
     assert 0 == done.returncode
     assert "dashscope-intl.aliyuncs.com" in done.stdout
 
 
-def test_logs_are_json_without_words(tmp_path: Path) -> None:
+def test_logs_are_json_without_transcripts_keys_or_prompts(tmp_path: Path) -> None:
     path = make("wav", encode(lay(VOCABULARY[:3])), 16000, 1, tmp_path / "secretname.wav")
     log = tmp_path / "log"
     with log.open("w") as errors:
@@ -160,11 +162,11 @@ def test_logs_are_json_without_words(tmp_path: Path) -> None:
         assert secret not in log.read_text()
 
 
-def test_a_certificate_makes_it_https(tmp_path: Path) -> None:
+def test_a_certificate_enables_https(tmp_path: Path) -> None:
     cert, key = certificate(tmp_path)
     options = ("--tls-cert", str(cert), "--tls-key", str(key))
-    with started("serve", "--port", "0", "--engine", "tones", *options) as (_, said):
-        base_url = re.search(r"https://127\S+/v1", "".join(said))
+    with started("serve", "--port", "0", "--engine", "tones", *options) as (_, lines):
+        base_url = re.search(r"https://127\S+/v1", "".join(lines))
         assert base_url is not None
         trusting = ssl.create_default_context(cafile=str(cert))
         assert 200 == httpx2.get(f"{base_url[0]}/models", verify=trusting, trust_env=False).status_code

@@ -1,4 +1,4 @@
-"""A mistake is answered with one sentence and a status other than 0."""
+"""Mistakes and failures end with one sentence and a non-zero exit status."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def other() -> Iterator[str]:
-    """A server that is no speech server."""
+    """A web server that is not a speech server."""
 
     async def web(_: Request) -> Response:
         return HTMLResponse("<h1>Bad gateway</h1>", status_code=502)
@@ -68,9 +68,9 @@ def closing() -> Iterator[str]:
 MISTAKES = [
     ([], 1, "401 invalid_api_key: "),
     (["--base-url", "http://nosuch.invalid/v1"], 1, "The name nosuch.invalid cannot be resolved: "),
-    (["--base-url", "http://127.0.0.1:9/v1"], 1, "start one with `qwen-asr-compat serve`, or say --local."),
-    (["--base-url", "{closing}"], 1, "No server answers at {closing}"),
-    (["--base-url", "{plain}"], 1, "127.0.0.1 does not speak TLS as expected"),
+    (["--base-url", "http://127.0.0.1:9/v1"], 1, "start one with `qwen-asr-compat serve`, or use --local."),
+    (["--base-url", "{closing}"], 1, "No server responds at {closing}"),
+    (["--base-url", "{plain}"], 1, "The TLS handshake with 127.0.0.1 failed"),
     (["--base-url", "{untrusted}"], 1, "The certificate of 127.0.0.1 is not trusted: "),
     (["--base-url", "localhost:8000/v1"], 2, "is not an address such as http://127.0.0.1:8000/v1."),
     (["--base-url", "http://127.0.0.1:99999/v1"], 2, "is not an address such as"),
@@ -79,8 +79,8 @@ MISTAKES = [
 ]
 ON_DISK = [
     (["--out", ""], 2, "--out is empty: name a folder, or - for standard output."),
-    (["--out", "taken"], 1, "No transcripts can be written to taken: File exists."),
-    (["--out", "taken/below"], 1, "No transcripts can be written to taken/below: Not a directory."),
+    (["--out", "taken"], 1, "Transcripts cannot be written to taken: File exists."),
+    (["--out", "taken/below"], 1, "Transcripts cannot be written to taken/below: Not a directory."),
     (["--format", "srt", "--api-key", "a-key"], 1, "one.wav: Is a directory: one.srt"),
     (["nope.wav", "--api-key", "a-key"], 1, "nope.wav: No such file or directory"),
 ]
@@ -88,7 +88,7 @@ ON_DISK = [
 
 @pytest.mark.parametrize(("arguments", "status", "message"), MISTAKES + ON_DISK)
 @pytest.mark.parametrize("live", [False, True], ids=["upload", "live"])
-def test_a_mistake_is_a_sentence(
+def test_each_mistake_prints_one_sentence(
     home: House,
     folder: Path,
     closing: str,
@@ -124,23 +124,23 @@ def test_a_server_with_another_api_is_named_as_such(folder: Path, other: str) ->
     done = call(None, folder, "transcribe", "one.wav", "--base-url", other)
 
     assert 1 == done.returncode
-    assert f"one.wav: {other} answers with status 502 and not as OpenAI's API does.\n" == done.stderr.decode()
+    assert f"one.wav: {other} responds with status 502, but not like OpenAI's API.\n" == done.stderr.decode()
 
 
 @pytest.mark.parametrize("live", [[], ["--live", "--fast"]], ids=["upload", "live"])
 @pytest.mark.parametrize(
     ("variable", "proxy"), [("HTTP_PROXY", "http://127.0.0.1:9"), ("ALL_PROXY", "http://nosuch.invalid:3128")]
 )
-def test_a_proxy_in_the_way_is_named(folder: Path, variable: str, proxy: str, live: list[str]) -> None:
+def test_an_unreachable_proxy_is_named(folder: Path, variable: str, proxy: str, live: list[str]) -> None:
     arguments = ["transcribe", "one.wav", "--base-url", "http://127.0.0.1:8/v1", *live]
     clean = {"NO_PROXY": "", "no_proxy": ""}
 
     done = call(None, folder, *arguments, more={**clean, variable: proxy})
     spared = call(None, folder, *arguments, more={**clean, variable: proxy, **dict.fromkeys(clean, "127.0.0.1")})
 
-    hint = f"through the proxy that {variable} names: correct it, or set NO_PROXY=127.0.0.1."
+    hint = f"through the proxy in {variable}: correct it, or set NO_PROXY=127.0.0.1."
     assert hint in done.stderr.decode().replace("\n", "")
-    assert "or say --local." in spared.stderr.decode().replace("\n", "")
+    assert "or use --local." in spared.stderr.decode().replace("\n", "")
 
 
 @pytest.mark.parametrize(
@@ -151,14 +151,14 @@ def test_a_proxy_in_the_way_is_named(folder: Path, variable: str, proxy: str, li
         (["--faults", "/dev/null"], "Error: --faults /dev/null is not JSON: "),
     ],
 )
-def test_what_a_server_cannot_start_with_is_named(folder: Path, arguments: list[str], message: str) -> None:
+def test_an_unusable_emulator_option_is_named(folder: Path, arguments: list[str], message: str) -> None:
     done = call(None, folder, "emulator", "--engine", "scripted", "--port", "0", *arguments)
 
     assert 1 == done.returncode
     assert message in done.stderr.decode()
 
 
-def test_one_missing_file_leaves_the_others(home: House, folder: Path) -> None:
+def test_a_missing_file_does_not_stop_the_others(home: House, folder: Path) -> None:
     done = call(home, folder, "transcribe", "nope.wav", "one.wav", "--api-key", "a-key", "--json")
 
     assert 1 == done.returncode
@@ -168,7 +168,7 @@ def test_one_missing_file_leaves_the_others(home: House, folder: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux' full device")
-def test_a_full_disk_is_an_error(home: House, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_fails_the_recording(home: House, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("secrets.token_hex", lambda _: "aside")
     (folder / ".aside.part").symlink_to("/dev/full")
 
@@ -180,7 +180,7 @@ def test_a_full_disk_is_an_error(home: House, folder: Path, monkeypatch: pytest.
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux' full device")
 @pytest.mark.parametrize("arguments", [["--json"], ["--out", "-"]])
-def test_an_output_that_takes_no_more_is_one_sentence(
+def test_an_unwritable_standard_output_prints_one_sentence(
     home: House, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
     monkeypatch.chdir(folder)
@@ -196,7 +196,7 @@ def test_an_output_that_takes_no_more_is_one_sentence(
 
 
 @pytest.mark.parametrize("length", [247, 250])
-def test_a_transcript_s_name_may_be_as_long_as_names_can_be(home: House, folder: Path, length: int) -> None:
+def test_a_transcript_may_have_a_name_of_maximum_length(home: House, folder: Path, length: int) -> None:
     source = (folder / "one.wav").rename(folder / f"{'n' * length}.wav")
 
     done = call(home, folder, "transcribe", source.name, "--format", "json", "--api-key", "a-key")
@@ -204,7 +204,7 @@ def test_a_transcript_s_name_may_be_as_long_as_names_can_be(home: House, folder:
     assert (0, True) == (done.returncode, source.with_suffix(".json").is_file())
 
 
-def test_a_name_that_is_too_long_is_refused_before_a_server_is_asked(folder: Path) -> None:
+def test_a_name_that_is_too_long_is_refused_before_the_upload(folder: Path) -> None:
     source = (folder / "one.wav").rename(folder / f"{'n' * 251}.wav")
 
     done = call(None, folder, "transcribe", source.name, "--format", "json", "--base-url", "http://127.0.0.1:9/v1")
@@ -214,7 +214,7 @@ def test_a_name_that_is_too_long_is_refused_before_a_server_is_asked(folder: Pat
 
 
 @pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full", "2>&1 | true"])
-def test_what_nobody_can_be_told_costs_no_transcript(home: House, folder: Path, closed: str) -> None:
+def test_a_closed_stderr_does_not_stop_the_command(home: House, folder: Path, closed: str) -> None:
     for name in ("a.wav", "b.wav", "c.wav"):
         (folder / name).write_bytes((folder / "one.wav").read_bytes())
 
@@ -231,7 +231,7 @@ def test_what_nobody_can_be_told_costs_no_transcript(home: House, folder: Path, 
 
 
 @pytest.mark.parametrize("arguments", [["live", "-"], ["transcribe", "one.wav"], ["transcribe", "one.wav", "--live"]])
-def test_without_the_client_extra_it_is_named(home: House, folder: Path, arguments: list[str]) -> None:
+def test_a_missing_client_extra_is_named(home: House, folder: Path, arguments: list[str]) -> None:
     without = module(folder, "openai", "raise ImportError('No module named openai')")
 
     done = run(home, folder, *arguments, more=without)

@@ -1,3 +1,5 @@
+"""Which recordings the arguments name, and which targets their transcripts get."""
+
 from __future__ import annotations
 
 import os
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from compat.cli.outputs import plan, put
-from compat.cli.recordings import UnreadableFolder, find
+from compat.cli.recordings import UnreadablePath, find
 from compat.cli.sources import NAME
 
 FILES = (
@@ -28,7 +30,7 @@ FILES = (
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """FILES below `talks`, a link in a circle, a link to another folder, and one to nowhere."""
+    """Create FILES below `talks`, a circular link, a link to another folder and a broken link."""
     for name in FILES:
         (path := tmp_path / "talks" / name).parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
@@ -69,35 +71,33 @@ ALL = [
         (["none.wav", "talks/a.wav"], ["none.wav: No such file or directory", "talks/a.wav"]),
         (["none*"], ["none*: No file matches"]),
         (["talks/.trash"], ["talks/.trash/gone.wav"]),
-        ([""], ["'': No file is named"]),
+        ([""], ["'': The file name is empty"]),
         (["talks/a.wav/x"], ["talks/a.wav/x: Not a directory"]),
         (["/dev/null"], ["/dev/null: Not a file"]),
         (["-"], ["-"]),
-        (["https://a.fm/a.mp3"], ["https://a.fm/a.mp3: Addresses are not fetched: download the recording first"]),
-        (["pipe"], ["pipe: A pipe is read as -: … | qwen-asr-compat transcribe -"]),
+        (["https://a.fm/a.mp3"], ["https://a.fm/a.mp3: URLs are not supported: download the recording first"]),
+        (["pipe"], ["pipe: This is a pipe: use … | qwen-asr-compat transcribe -"]),
     ],
 )
 def test_files_folders_and_patterns(names: list[str], found: list[str]) -> None:
-    met = [
-        f"{one.name}: {one.why}" if isinstance(one, UnreadableFolder) else str(one.path or "-") for one in find(names)
-    ]
+    met = [f"{one.name}: {one.why}" if isinstance(one, UnreadablePath) else str(one.path or "-") for one in find(names)]
 
     assert found == met
 
 
-def test_a_pattern_meets_nothing_twice() -> None:
-    paths = [one for one in find(["talks/**", "talks/**/*.wav"]) if not isinstance(one, UnreadableFolder)]
+def test_a_pattern_yields_each_file_once() -> None:
+    paths = [one for one in find(["talks/**", "talks/**/*.wav"]) if not isinstance(one, UnreadablePath)]
 
     assert [name for name in ALL if ": " not in name] == sorted(str(one.path) for one in paths)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_folder_that_may_not_be_read_is_named(folder: Path) -> None:
+def test_an_unreadable_folder_is_reported(folder: Path) -> None:
     (folder / "talks" / "day1").chmod(0)
     found = list(find(["talks"]))
     (folder / "talks" / "day1").chmod(0o700)
 
-    assert UnreadableFolder("talks/day1", "Permission denied") in found
+    assert UnreadablePath("talks/day1", "Permission denied") in found
 
 
 def targets(names: Sequence[str], out: str | None) -> list[str]:
@@ -119,14 +119,14 @@ def targets(names: Sequence[str], out: str | None) -> list[str]:
         (["talks/a.wav"], "-", ["None"]),
     ],
 )
-def test_no_two_transcripts_have_one_place(names: list[str], out: str | None, expected: list[str]) -> None:
+def test_transcripts_have_unique_targets(names: list[str], out: str | None, expected: list[str]) -> None:
     assert expected == targets(names, out)
 
 
-def test_no_command_takes_another_recording_s_transcript_for_its_own(folder: Path) -> None:
-    """Each line is a command of its own, whose transcripts are then there."""
+def test_a_command_does_not_reuse_the_transcript_of_another_recording(folder: Path) -> None:
+    """Each call of `transcribe` below is a command of its own, which writes its transcripts."""
 
-    def asked(*names: str, suffix: str = "srt") -> list[str]:
+    def transcribe(*names: str, suffix: str = "srt") -> list[str]:
         with ExitStack() as stack:
             pieces, _ = plan([f"talks/{name}" for name in names], "to", suffix, stack)
         for piece in pieces:
@@ -135,20 +135,20 @@ def test_no_command_takes_another_recording_s_transcript_for_its_own(folder: Pat
         return [piece.target.name for piece in pieces if piece.target]
 
     for _ in range(2):
-        assert ["one.srt"] == asked("day2/one.wav")
-        assert ["one.2.srt"] == asked("day3/one.wav")
-        assert ["one.txt"] == asked("day3/one.wav", suffix="txt")
-        assert ["one.2.srt", "one.srt"] == asked("day3", "day2/one.wav")
-        assert ["a.srt"] == asked("a.wav")
+        assert ["one.srt"] == transcribe("day2/one.wav")
+        assert ["one.2.srt"] == transcribe("day3/one.wav")
+        assert ["one.txt"] == transcribe("day3/one.wav", suffix="txt")
+        assert ["one.2.srt", "one.srt"] == transcribe("day3", "day2/one.wav")
+        assert ["a.srt"] == transcribe("a.wav")
         with (folder / "to" / NAME).open("a") as file:
             file.write('{"transcript": "a.srt", "rec\n[]\n7\n')
     assert "talks/day2/one.wav\n" == (folder / "to" / "one.srt").read_text()
 
     (folder / "to" / "one.srt").unlink()
-    assert ["one.2.srt", "one.srt"] == asked("day3/one.wav", "day1/one.wav")[:1] + asked("day2/one.wav")
+    assert ["one.2.srt", "one.srt"] == transcribe("day3/one.wav", "day1/one.wav")[:1] + transcribe("day2/one.wav")
 
 
-def test_transcripts_that_a_shell_put_beside_their_recordings_are_not_sent(folder: Path) -> None:
+def test_transcripts_matched_by_a_shell_pattern_are_not_sent(folder: Path) -> None:
     for name in ("a.txt", "a.wav.srt", "b.json", "alone.txt"):
         (folder / "talks" / name).write_text("written before")
     names = [str(path.relative_to(folder)) for path in sorted((folder / "talks").iterdir()) if path.is_file()]
@@ -172,7 +172,7 @@ NEIGHBOURS = [
 ]
 
 
-def test_the_name_of_a_transcript_does_not_depend_on_what_else_is_asked(folder: Path) -> None:
+def test_the_name_of_a_transcript_does_not_depend_on_other_arguments(folder: Path) -> None:
     (folder / "near" / "f.mp3").mkdir(parents=True)
     names = [f"near/{name}" for name in NEIGHBOURS]
     for name in names:
@@ -185,15 +185,15 @@ def test_the_name_of_a_transcript_does_not_depend_on_what_else_is_asked(folder: 
     assert ["near/e.dat.srt", "near/e.bin.srt", "near/f.srt"] == together[9:]
 
 
-def test_a_pattern_does_not_follow_links_out_of_its_folder_or_in_circles(folder: Path) -> None:
+def test_a_pattern_does_not_follow_links_upwards_or_in_circles(folder: Path) -> None:
     (folder / "private.wav").write_bytes(b"")
     (folder / "talks" / "day1" / "top").symlink_to(folder)
     (folder / "talks" / "day2" / "again").symlink_to("../day1")
     (folder / "talks" / "day1" / "other").symlink_to("../day2")
 
     for pattern in ("talks/**/*.wav", "talks/**", "talks/**/one.*", "**/one.wav", "talks/*/**/*.wav"):
-        paths = [one.path for one in find([pattern]) if not isinstance(one, UnreadableFolder) and one.path]
+        paths = [one.path for one in find([pattern]) if not isinstance(one, UnreadablePath) and one.path]
         assert len(paths) == len({path.resolve() for path in paths})
         assert folder / "private.wav" not in [path.resolve() for path in paths]
-    linked = [one.path for one in find(["talks/linked/*.flac"]) if not isinstance(one, UnreadableFolder)]
+    linked = [one.path for one in find(["talks/linked/*.flac"]) if not isinstance(one, UnreadablePath)]
     assert [Path("talks/linked/far.flac")] == linked

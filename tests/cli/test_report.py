@@ -1,3 +1,5 @@
+"""Progress bars and the message after Ctrl-C."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -16,7 +18,7 @@ def pieces(tmp_path: Path) -> list[OutputPiece]:
 
 
 @pytest.mark.parametrize(
-    ("read", "told", "expected"),
+    ("read", "finished", "expected"),
     [
         (None, False, "0 of 60 s of audio"),
         (500_000, False, "sending 0.5 of 2.0 MB"),
@@ -24,12 +26,12 @@ def pieces(tmp_path: Path) -> list[OutputPiece]:
         (2_000_000, True, "30 of 60 s of audio"),
     ],
 )
-def test_a_terminal_is_shown_each_file_s_bytes_and_the_seconds_of_all(
+def test_progress_shows_bytes_per_file_and_total_seconds(
     pieces: list[OutputPiece],
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     read: int | None,
-    told: bool,
+    finished: bool,
     expected: str,
 ) -> None:
     for name, value in {"FORCE_COLOR": "1", "COLUMNS": "200", "TERM": "xterm"}.items():
@@ -39,23 +41,23 @@ def test_a_terminal_is_shown_each_file_s_bytes_and_the_seconds_of_all(
     with report.showing(pieces):
         if read is not None:
             report.begun(pieces[0], 2_000_000)(read)
-        if told:
-            report.told(pieces[0], "done")
+        if finished:
+            report.finished(pieces[0], "done")
 
     assert expected in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("kept", "force", "said"),
+    ("kept", "force", "message"),
     [
         (True, False, "The same command continues with the others."),
         (True, True, "Without --force the same command continues with the others."),
         (False, False, ""),
     ],
 )
-def test_a_command_that_was_stopped_says_what_the_next_one_does(
-    capsys: pytest.CaptureFixture[str], kept: bool, force: bool, said: str
+def test_a_stopped_command_explains_how_to_continue(
+    capsys: pytest.CaptureFixture[str], kept: bool, force: bool, message: str
 ) -> None:
     Report(quiet=False, lines=False).stopped(3, kept=kept, force=force)
 
-    assert f"Stopped: 0 of 3 done. {said}".strip() == capsys.readouterr().err.strip()
+    assert f"Stopped: 0 of 3 done. {message}".strip() == capsys.readouterr().err.strip()

@@ -1,4 +1,4 @@
-"""Standard streams that are full or closed, and Ctrl-C before a command has begun."""
+"""Standard streams that are full or closed, and Ctrl-C during the imports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FULL = Path("/dev/full")
 
 
 class Interrupting:
-    """Finds modules as a person finds Ctrl-C."""
+    """A module finder that raises KeyboardInterrupt, like Ctrl-C during an import."""
 
     def find_spec(self, name: str, *_: object) -> ModuleSpec | None:
         if name == "compat.cli.main":
@@ -24,7 +24,7 @@ class Interrupting:
         return None
 
 
-def test_ctrl_c_while_the_program_is_imported_is_one_line(
+def test_ctrl_c_during_imports_prints_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delitem(sys.modules, "compat.cli.main", raising=False)
@@ -41,7 +41,7 @@ def test_ctrl_c_while_the_program_is_imported_is_one_line(
     "arguments",
     [["sample"], ["--help"], ["serve", "--help"], ["--version"], ["transcribe", "--json", "--force", "none.wav"]],
 )
-def test_a_full_disk_ends_a_command_with_a_sentence(
+def test_a_full_disk_ends_a_command_with_one_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["qwen-asr-compat", *arguments])
@@ -50,13 +50,13 @@ def test_a_full_disk_ends_a_command_with_a_sentence(
         with pytest.raises(SystemExit) as ended:
             main()
 
-    said = capsys.readouterr().err
-    assert (1, 1) == (ended.value.code, said.count("No space left on device")), said
-    assert 1 == said.count("\n")
+    message = capsys.readouterr().err
+    assert (1, 1) == (ended.value.code, message.count("No space left on device")), message
+    assert 1 == message.count("\n")
 
 
 @pytest.mark.parametrize(("closed", "status"), [(">&-", 1), ("<&-", 0)])
-def test_closed_streams_are_no_traceback(closed: str, status: int) -> None:
+def test_closed_streams_cause_no_traceback(closed: str, status: int) -> None:
     done = subprocess.run(
         ["sh", "-c", f'exec "$0" -m compat sample {closed}', sys.executable],
         stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""What a real terminal shows after progress bars have ended, and after Ctrl-C."""
+"""The contents of a real terminal after progress bars have ended, and after Ctrl-C."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def letters(text: str) -> str:
-    """Without spaces, for a terminal's line breaks leave none."""
+    """Return the text without white space, since a terminal's line breaks replace spaces."""
     return "".join(text.split())
 
 
@@ -49,7 +49,7 @@ SCREENS: list[tuple[dict[str, str], int, int]] = [
 
 
 @pytest.mark.parametrize(("more", "columns", "rows"), SCREENS)
-def test_every_word_stays_on_the_screen(
+def test_progress_bars_do_not_overwrite_the_transcript(
     home: House, folder: Path, more: Mapping[str, str], columns: int, rows: int
 ) -> None:
     given = command("transcribe", *NAMES, "--out", "-")
@@ -60,7 +60,7 @@ def test_every_word_stays_on_the_screen(
     assert (b"3 s of a" in shell.raw) == (columns >= 40)
 
 
-def test_every_word_comes_out_of_a_pipe(home: House, folder: Path) -> None:
+def test_a_pipe_gets_the_exact_transcript(home: House, folder: Path) -> None:
     given = command("transcribe", "one.wav", "--out", "-")
     with (folder / "piped").open("wb") as pipe, terminal(given, folder, environment(home), stdout=pipe) as shell:
         shown = shell.rest()
@@ -68,7 +68,7 @@ def test_every_word_comes_out_of_a_pipe(home: House, folder: Path) -> None:
     assert (0, f"{SAID}\n", "") == (shell.status, (folder / "piped").read_text(), shown)
 
 
-def test_every_word_of_a_pipe_is_shown_by_the_dumbest_terminal(home: House, folder: Path) -> None:
+def test_a_dumb_terminal_shows_the_whole_transcript(home: House, folder: Path) -> None:
     with (
         (folder / "one.wav").open("rb") as source,
         (folder / "errors").open("wb") as errors,
@@ -82,7 +82,7 @@ def test_every_word_of_a_pipe_is_shown_by_the_dumbest_terminal(home: House, fold
 
 
 @pytest.mark.parametrize(("end", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_stopped_command_ends_at_once_and_keeps_what_came(
+def test_a_stopped_command_keeps_finished_transcripts(
     home: House, folder: Path, end: signal.Signals, status: int
 ) -> None:
     home.fail(Rule("chat", Hang(), nth=2, times=None))

@@ -1,4 +1,4 @@
-"""The command as a stranger runs it, against the whole house."""
+"""`transcribe` against a server with the emulator behind it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import srt
 
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from tests.audio.media import make
-from tests.cli.command import call, run, said
+from tests.cli.command import call, run, words
 from tests.house import House, house
 
 WORDS = VOCABULARY[:3]
@@ -33,16 +33,16 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_pattern_s_recordings_get_their_transcripts_beside_them(home: House, folder: Path) -> None:
+def test_transcripts_are_written_beside_the_recordings_of_a_pattern(home: House, folder: Path) -> None:
     done = run(home, folder, "transcribe", "*.*")
 
     assert 0 == done.returncode, done.stderr
-    assert list(VOCABULARY[:3]) == said((folder / "one.txt").read_text())
-    assert list(VOCABULARY[1:4]) == said((folder / "two.txt").read_text())
+    assert list(VOCABULARY[:3]) == words((folder / "one.txt").read_text())
+    assert list(VOCABULARY[1:4]) == words((folder / "two.txt").read_text())
     assert b"" == done.stdout
 
 
-def test_what_is_there_is_left_alone_unless_forced(home: House, folder: Path) -> None:
+def test_existing_transcripts_are_kept_without_force(home: House, folder: Path) -> None:
     (folder / "one.srt").write_text("mine")
 
     first = call(home, folder, "transcribe", "one.wav", "two.mp3", "--format", "srt", "--json")
@@ -52,13 +52,13 @@ def test_what_is_there_is_left_alone_unless_forced(home: House, folder: Path) ->
     lines = {line["output"]: line["status"] for line in map(json.loads, first.stdout.splitlines())}
     assert {"one.srt": "exists", "two.srt": "done"} == lines
     assert ("mine", 0, b"", b"") == (kept, forced.returncode, forced.stdout, forced.stderr)
-    assert list(WORDS) == said(" ".join(cue.content for cue in srt.parse((folder / "one.srt").read_text())))
+    assert list(WORDS) == words(" ".join(cue.content for cue in srt.parse((folder / "one.srt").read_text())))
 
 
-def test_standard_input_comes_out_of_standard_output(home: House, folder: Path) -> None:
+def test_a_recording_on_standard_input_is_transcribed_to_standard_output(home: House, folder: Path) -> None:
     done = run(home, folder, "transcribe", "-", given=(folder / "one.wav").read_bytes())
 
-    assert (0, list(WORDS)) == (done.returncode, said(done.stdout.decode()))
+    assert (0, list(WORDS)) == (done.returncode, words(done.stdout.decode()))
 
 
 def test_two_recordings_never_share_a_transcript(home: House, folder: Path) -> None:
@@ -73,18 +73,18 @@ def test_two_recordings_never_share_a_transcript(home: House, folder: Path) -> N
 def test_speakers_are_named(home: House, folder: Path) -> None:
     done = call(home, folder, "transcribe", "one.wav", "--diarize", "--out", "-")
 
-    assert (0, ["a:", *WORDS]) == (done.returncode, said(done.stdout.decode())), done.stderr
+    assert (0, ["a:", *WORDS]) == (done.returncode, words(done.stdout.decode())), done.stderr
 
 
-@pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")  # OpenAI's word on its own service
-def test_speech_is_put_into_english(home: House, folder: Path) -> None:
+@pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")  # OpenAI deprecates its own endpoint
+def test_speech_is_translated_to_english(home: House, folder: Path) -> None:
     done = call(home, folder, "transcribe", "one.wav", "--to", "english", "--out", "-")
 
     assert 0 == done.returncode, done.stderr
     assert done.stdout.strip()
 
 
-def test_one_failure_spoils_nothing_but_the_exit_status(home: House, folder: Path) -> None:
+def test_a_failed_recording_does_not_stop_the_others(home: House, folder: Path) -> None:
     (folder / "bad.wav").write_bytes(b"no sound at all")
 
     done = call(home, folder, "transcribe", "bad.wav", "one.wav", "--json")
@@ -96,7 +96,7 @@ def test_one_failure_spoils_nothing_but_the_exit_status(home: House, folder: Pat
     assert not (folder / "bad.txt").exists()
 
 
-def test_what_is_missing_of_a_recording_is_said(home: House, folder: Path) -> None:
+def test_a_truncated_recording_is_reported(home: House, folder: Path) -> None:
     whole = (folder / "one.wav").read_bytes()
     (folder / "cut.wav").write_bytes(whole[: len(whole) * 2 // 3])
     read = json.loads(call(home, folder, "transcribe", "cut.wav", "--json").stdout)["truncated"]
@@ -111,9 +111,9 @@ def test_what_is_missing_of_a_recording_is_said(home: House, folder: Path) -> No
     ("arguments", "message"),
     [
         (["one.wav", "--diarize", "--to", "english"], b"--diarize and --to exclude each other."),
-        (["one.wav", "--out", "film.txt"], b"--out names a folder"),
-        (["one.wav", "--diarize", "--format", "srt"], b"--format srt has no place for speakers"),
-        (["one.wav", "--diarize", "--format", "json"], b"--format json has no place for speakers"),
+        (["one.wav", "--out", "film.txt"], b"--out must name a folder"),
+        (["one.wav", "--diarize", "--format", "srt"], b"--format srt has no speakers"),
+        (["one.wav", "--diarize", "--format", "json"], b"--format json has no speakers"),
         (["one.wav", "--to", "english", "--format", "diarized_json"], b"diarized_json and --to exclude each other."),
         (["one.wav", "--out", "-", "--json"], b"cannot share standard output"),
         (["one.wav", "--format", "doc"], b"'doc' is not one of"),
@@ -126,19 +126,19 @@ def test_a_wrong_command_says_what_is_wrong(folder: Path, arguments: list[str], 
     assert message in done.stderr
 
 
-def test_a_server_that_is_not_there_is_told_with_what_to_do(folder: Path) -> None:
+def test_the_error_for_an_unreachable_server_says_what_to_do(folder: Path) -> None:
     done = call(None, folder, "transcribe", "one.wav", "--base-url", "http://127.0.0.1:9/v1")
 
     assert 1 == done.returncode
-    assert b"start one with `qwen-asr-compat serve`, or say --local" in done.stderr
+    assert b"start one with `qwen-asr-compat serve`, or use --local" in done.stderr
 
 
-def test_a_server_can_be_started_for_the_call(home: House, folder: Path) -> None:
+def test_transcribe_can_start_its_own_server(home: House, folder: Path) -> None:
     service = {"DASHSCOPE_API_KEY": "any", "DASHSCOPE_BASE_URL": home.service, "XDG_STATE_HOME": str(folder / "state")}
 
     done = run(None, folder, "transcribe", "one.wav", "--local", "--out", "-", more=service)
 
-    assert (0, list(WORDS)) == (done.returncode, said(done.stdout.decode())), done.stderr
+    assert (0, list(WORDS)) == (done.returncode, words(done.stdout.decode())), done.stderr
 
 
 @pytest.mark.parametrize(

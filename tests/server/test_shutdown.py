@@ -43,7 +43,7 @@ def test_a_server_and_its_engine_stop_with_one_message(tmp_path: Path, end: obje
 
 def test_the_emulator_stops_with_one_message(tmp_path: Path) -> None:
     with terminal([*COMMAND, "emulator", "--port", "0", "--engine", "tones"], tmp_path, environment()) as shell:
-        shell.until("any key will do.")
+        shell.until("accepts any key.")
         shell.type(CTRL_C)
         [line] = lines_after(shell.rest(), "any key")
 
