@@ -1,8 +1,7 @@
-"""All that a translator may ask of the world, and all that it is told: Call, Wait, Submitted, Reply.
+"""Flows: multi-step exchanges with DashScope as generators without I/O.
 
-A flow is a generator that yields them and is sent a Reply after a Call, None after a Wait or a Submitted. Who performs
-them is not its business: `upstream/http.py` does it with a network, a test with a list. What the network does wrong is
-thrown into the flow.
+A flow yields Call, Wait and Submitted. The driver sends it a Reply after a Call, and None after a Wait or a Submitted;
+it throws network errors into the flow. `upstream/http.py` drives flows over the network, tests from a list of replies.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import msgspec
 
 
 class File(msgspec.Struct, frozen=True):
-    """Bytes of a file, streamed from disk as they are or as base64. `size` is that of the file, in bytes."""
+    """A file streamed from disk, as raw bytes or as base64. `size` is the size of the file in bytes."""
 
     path: Path
     size: int
@@ -23,17 +22,17 @@ class File(msgspec.Struct, frozen=True):
 
     @property
     def sent(self) -> int:
-        """How many bytes go over the wire."""
+        """The number of bytes sent over the wire."""
         return (self.size + 2) // 3 * 4 if self.base64 else self.size
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One HTTP request.
 
-    `url` is a path on the service's root (`/api/v1/…`) or a whole address. `key`: whether the API key goes with it
-    (never to object stores and result files). `repeatable`: whether it may be sent again when its answer was lost; not
-    where that costs twice, as for a task that is submitted twice. `rate`: whose limit it counts against, a model's id
-    or a name of compat.catalogue.rates; without one it counts against none.
+    `url` is a path on the service (`/api/v1/…`) or an absolute URL. `key` says whether to send the API key, which never
+    goes to object stores or result files. `repeatable` says whether the request may be retried after its response was
+    lost; it is false if a retry could be billed twice, as for the submission of a task. `rate` names the rate limit
+    that the call counts against: a model id or a name in compat.catalogue.rates; empty for none.
     """
 
     method: str
@@ -55,13 +54,13 @@ class Wait(msgspec.Struct, frozen=True):
 
 
 class Submitted(msgspec.Struct, frozen=True):
-    """The service has taken a task and will bill it: from here on the task can be resumed or cancelled by its id."""
+    """The service has accepted a task, which it will bill. The task can now be resumed or cancelled by its id."""
 
     task_id: str
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole answer. Header names are in lower case."""
+    """A complete HTTP response. Header names are in lower case."""
 
     status: int
     body: bytes
@@ -73,17 +72,17 @@ Flow = Generator[Call | Wait | Submitted, Reply | None, T]
 
 
 def ask(call: Call) -> Flow[Reply]:
-    """Yields `call` and returns the answer to it."""
+    """Yield `call` and return the reply. Raises TypeError if the driver sends none."""
     reply = yield call
     if reply is None:
-        raise TypeError("A Call is answered with a Reply.")
+        raise TypeError("A Call needs a Reply.")
     return reply
 
 
 def json_call(
     url: str, body: object, headers: dict[str, str] | None = None, *, repeatable: bool = True, rate: str = ""
 ) -> Call:
-    """A POST of `body` as JSON."""
+    """Return a POST request with `body` as JSON."""
     return Call(
         method="POST",
         url=url,

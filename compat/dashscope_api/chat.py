@@ -1,8 +1,9 @@
-"""The compatible surface: POST /compatible-mode/v1/chat/completions, for `qwen3-asr-flash*`, up to 5 minutes and 10 MB.
+"""Surface `chat`: POST /compatible-mode/v1/chat/completions, for `qwen3-asr-flash*`, up to 5 minutes and 10 MB.
 
-Exactly one user message with exactly one `input_audio`; a system message is context, never an instruction; no times.
-Streamed chunks append; `annotations` come again with every chunk, the usage chunk has no choices. Snapshot 2026-02-10
-gives neither annotations nor `usage.seconds`. (Model Studio "Qwen-ASR API reference" and its non-realtime guide, 2026.)
+A request has exactly one user message with exactly one `input_audio`. A system message serves as context, never as an
+instruction. Responses have no timestamps. Streamed chunks are deltas; every chunk repeats `annotations`, and the usage
+chunk has no choices. Snapshot 2026-02-10 returns neither annotations nor `usage.seconds`. (Model Studio "Qwen-ASR API
+reference" and its non-realtime guide, 2026.)
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ URL = "/compatible-mode/v1/chat/completions"
 
 
 class ChatUsage(msgspec.Struct, frozen=True):
-    """`seconds` are those billed."""
+    """Usage of a completion. `seconds` is the billed duration."""
 
     seconds: float | None = None
     prompt_tokens: int | None = None
@@ -47,13 +48,14 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 class Completion(Answer, frozen=True, kw_only=True):
-    """chat.completion, and with `delta` for `message` chat.completion.chunk."""
+    """A `chat.completion`, or a `chat.completion.chunk`, whose choices have `delta` instead of `message`."""
 
     choices: tuple[Choice, ...] = ()
     usage: ChatUsage | None = None
 
 
 def call(request: Request, *, stream: bool) -> Call:
+    """Return the HTTP request for a transcription."""
     asr_options = {**({"language": request.language} if request.language else {}), **request.options}
     system = {"role": "system", "content": [{"type": "text", "text": request.context}]}
     audio = {"type": "input_audio", "input_audio": {"data": data_uri(request.media)}}
@@ -67,10 +69,10 @@ def call(request: Request, *, stream: bool) -> Call:
 
 
 def transcript(request: Request, reply: Reply) -> Transcript:
-    """The transcript of a whole answer: empty where nobody spoke. Raises the error that the answer is."""
+    """Return the transcript in a response; its text is empty for silence. Raises the error in the response, if any."""
     completion = read(Completion, reply)
     if not completion.choices or completion.choices[0].message is None:
-        raise ServiceFailed("DashScope answered without a message.")
+        raise ServiceFailed("DashScope's response has no message.")
     message = completion.choices[0].message
     counts = completion.usage or ChatUsage()
     request_id = completion.request_id or reply.headers.get("x-request-id") or completion.id
@@ -78,6 +80,7 @@ def transcript(request: Request, reply: Reply) -> Transcript:
 
 
 def stream(request: Request) -> MessageStream:
+    """Return a decoder for the streamed response."""
     return MessageStream(request, _frame)
 
 

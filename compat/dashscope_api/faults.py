@@ -1,9 +1,10 @@
-"""DashScope's errors, in our words: one table of its codes, for HTTP answers, stream frames and tasks alike.
+"""Translation of DashScope errors to CompatError: one table of codes for HTTP responses, stream frames and tasks.
 
-Native surfaces answer {"code", "message", "request_id"}, the compatible ones {"error": {"message", "type", "param",
-"code"}} with `id` or `request_id` beside it, tasks carry `code` and `message` in `output` under HTTP 200. The codes are
-those of Model Studio's error-code page (2026-10) and of measured tasks; each has up to two spellings (`InvalidApiKey`,
-`invalid_api_key`). No `retry-after` is documented, but the official package (dashscope 2.0.2) honours it.
+Native surfaces return {"code", "message", "request_id"}. Compatible surfaces return {"error": {"message", "type",
+"param", "code"}} with `id` or `request_id` next to `error`. Tasks report `code` and `message` in `output` with HTTP
+200. The codes come from Model Studio's error-code page (2026-10) and from measured tasks. A code may have two spellings
+(`InvalidApiKey`, `invalid_api_key`). `retry-after` is undocumented, but the official package (dashscope 2.0.2) honours
+it.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ _MESSAGES: tuple[tuple[str, type[CompatError]], ...] = (
     ("content-length of multimodal url", FileNotFetched),
     ("model not exist", ModelNotFound),
 )
-"""`InvalidParameter` says everything and nothing: these pieces of its messages say what it is about."""
+"""Substrings of messages that tell apart the many causes of `InvalidParameter`."""
 
 _ADDRESS = re.compile(r"\b(?:https?|wss?|oss|file|data):[^\s\"'<>]+", re.IGNORECASE)
 _DETAILS = re.compile(r"\s*For details, see:? \[address\]\.?", re.IGNORECASE)
@@ -110,7 +111,8 @@ class ErrorObject(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What any answer may say of itself, an error included: native surfaces at the top, compatible ones in `error`."""
+    """Members common to all responses, errors included. Native surfaces report errors at the top level, compatible
+    surfaces in `error`."""
 
     id: str | None = None
     request_id: str | None = None
@@ -123,18 +125,18 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 AnswerT = TypeVar("AnswerT", bound=Answer)
 T = TypeVar("T")
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding raises for what is no JSON, has another shape or is nested too deeply."""
+"""Exceptions raised by decoding: invalid JSON, another shape, or nesting that is too deep."""
 
 
 def no_speech(code: str | int | None) -> bool:
-    """Whether this code is DashScope's way to say that nobody spoke: an answer, not an error."""
+    """Whether the code means that the audio has no speech. The result is then an empty transcript, not an error."""
     return _spelling(str(code)) in _NO_SPEECH
 
 
 def fault(status: int, body: bytes, headers: Mapping[str, str]) -> CompatError | None:
-    """The error that an HTTP answer is, or None where it is none (so is "no speech", which comes as a 400).
+    """Return the error in an HTTP response, or None if there is none.
 
-    `headers` in lower case.
+    "No speech", which the service reports with status 400, is not an error. Names in `headers` are in lower case.
     """
     if 200 <= status < 300:
         return None
@@ -144,7 +146,7 @@ def fault(status: int, body: bytes, headers: Mapping[str, str]) -> CompatError |
         answer = Answer()
     if no_speech(answer.code):
         return None
-    code, message = _said(answer)
+    code, message = _code_and_message(answer)
     request_id = answer.request_id or headers.get("x-request-id") or answer.id
     return _error(
         code, message, request_id, _STATUSES.get(status, _by_class(status)), f"HTTP {status}", _retry_after(headers)
@@ -152,25 +154,25 @@ def fault(status: int, body: bytes, headers: Mapping[str, str]) -> CompatError |
 
 
 def task_fault(code: str | int | None, message: str | None, request_id: str | None) -> CompatError:
-    """The error of a task, a subtask or a stream frame, where no HTTP status says anything."""
+    """Return the error reported by a task, a subtask or a stream frame, which have no HTTP status of their own."""
     return _error(str(code or ""), message or "", request_id, ServiceFailed, "no code")
 
 
 def decode(shape: type[T], body: bytes | str) -> T:
-    """One message from the wire. Raises ServiceFailed for what is not JSON or has another shape."""
+    """Decode a JSON message. Raises ServiceFailed if it is not JSON or has another shape."""
     try:
         return msgspec.json.decode(body, type=shape)
     except UNREADABLE as error:
-        raise ServiceFailed("DashScope's answer is not what its documents promise.") from error
+        raise ServiceFailed("DashScope's response has an unexpected format.") from error
 
 
 def read(shape: type[AnswerT], reply: Reply) -> AnswerT:
-    """A whole answer. Raises the error that it is, also where that comes under HTTP 200."""
+    """Decode a response. Raises the error in it, if any, also with HTTP 200."""
     return checked(decode(shape, check(reply).body))
 
 
 def check(reply: Reply) -> Reply:
-    """The reply itself. Raises the error that its status says, if any."""
+    """Return the reply unchanged. Raises the error for its HTTP status, if any."""
     error = fault(reply.status, reply.body, reply.headers)
     if error is not None:
         raise error
@@ -178,14 +180,14 @@ def check(reply: Reply) -> Reply:
 
 
 def checked(answer: AnswerT) -> AnswerT:
-    """The answer itself. Raises the error that it carries, if any."""
+    """Return the decoded response unchanged. Raises the error in it, if any."""
     if (answer.error is not None or answer.code) and not no_speech(answer.code):
-        code, message = _said(answer)
+        code, message = _code_and_message(answer)
         raise task_fault(code, message, answer.request_id or answer.id)
     return answer
 
 
-def _said(answer: Answer) -> tuple[str, str]:
+def _code_and_message(answer: Answer) -> tuple[str, str]:
     if answer.error is not None:
         return str(answer.error.code or answer.error.type or ""), answer.error.message or ""
     return str(answer.code or ""), answer.message or answer.msg or ""
@@ -199,36 +201,40 @@ def _error(
     code: str,
     message: str,
     request_id: str | None,
-    otherwise: type[CompatError],
-    nameless: str,
+    default: type[CompatError],
+    no_code: str,
     retry_after: float | None = None,
 ) -> CompatError:
     inner = _INNER_CODE.match(message)
     if inner:
         code, message = inner[1], message[inner.end() :]
-    kind = _kind(code, message) or otherwise
-    source = ", ".join([code or nameless, *([f"request {request_id}"] if request_id else [])])
+    kind = _kind(code, message) or default
+    source = ", ".join([code or no_code, *([f"request {request_id}"] if request_id else [])])
     return kind(f"{_presentable(message)} (DashScope: {source})", retry_after=retry_after)
 
 
 def _kind(code: str, message: str) -> type[CompatError] | None:
-    """The class of the longest known prefix of a dotted code, or of what the message of a bad parameter is about."""
+    """Return the error class for the longest known prefix of a dotted code.
+
+    For bad parameters and for errors without a code, the message decides. Returns None if nothing matches.
+    """
     plain = _spelling(code)
     while plain not in _CODES and "." in plain:
         plain = plain.rpartition(".")[0]
     kind = _CODES.get(plain)
     if kind is BadRequest or (kind is None and not plain):
-        return next((about for piece, about in _MESSAGES if piece in message.lower()), kind)
+        return next((error for part, error in _MESSAGES if part in message.lower()), kind)
     return kind
 
 
 def _presentable(message: str) -> str:
-    """The service's message without addresses and keys: it may quote where the audio lies."""
+    """Return the service's message without URLs and keys, which it may quote, cut to 300 characters."""
     shown = _DETAILS.sub("", _KEY.sub("[key]", _ADDRESS.sub("[address]", message))).strip()
     return shown[:_LONGEST_MESSAGE] or "The speech service refused the request."
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the value of `retry-after-ms` or `retry-after` in seconds. HTTP dates are ignored."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         if _NUMBER.fullmatch(headers.get(name, "")):
             return float(headers[name]) * unit

@@ -1,15 +1,17 @@
-"""Files of up to 12 hours and 2 GB: submit a task, ask for its state, fetch the result file. Times are always told.
+"""File tasks, for audio of up to 12 hours and 2 GB: submit a task, poll its status, fetch the result file.
 
-POST /api/v1/services/audio/asr/transcription, GET /api/v1/tasks/{id}, three dialects of one protocol:
+Results always have timestamps. The three surfaces share POST /api/v1/services/audio/asr/transcription and
+GET /api/v1/tasks/{id} and differ in the bodies:
 
     surface         models                    in                     out
     filetrans       qwen3-asr-flash-filetrans input.file_url         output.result.transcription_url, usage.seconds
     transcription   fun-asr*, paraformer*     input.file_urls        output.results[], usage.duration
-    filetrans-3     qwen-audio-3.*-filetrans  either, so both        output.output or output, whichever has the address
+    filetrans-3     qwen-audio-3.*-filetrans  either, so send both   output.output or output, whichever has the URL
 
-A task that FAILED comes under HTTP 200; one that SUCCEEDED may hold a failed subtask; some codes mean that nobody
-spoke. Results live for 24 hours, behind a signed address that may be plain http and takes no key. Queries are limited
-to 20 a second and account. (Model Studio: Qwen-ASR API reference, Fun-ASR, "Manage asynchronous tasks", 2026.)
+A FAILED task is reported with HTTP 200. A SUCCEEDED task may contain a failed subtask. Some codes mean that the audio
+has no speech. Results are kept for 24 hours at a signed URL, which may use plain http and needs no API key. Status
+queries are limited to 20 per second and account. (Model Studio: Qwen-ASR API reference, Fun-ASR, "Manage asynchronous
+tasks", 2026.)
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from compat.transcript import Request, Transcript, Usage
 
 
 class Subtask(msgspec.Struct, frozen=True):
-    """The outcome of one file. `subtask_status` repeats what is seen from the other members."""
+    """The result of one file. `subtask_status` is not decoded: the other members imply it."""
 
     transcription_url: str | None = None
     code: str | None = None
@@ -37,7 +39,7 @@ class Subtask(msgspec.Struct, frozen=True):
 
 
 class TaskOutput(msgspec.Struct, frozen=True):
-    """Of a submission and of a query. qwen-audio-3 may nest it."""
+    """`output` of a submission or a query. qwen-audio-3 may nest it in another `output`."""
 
     task_id: str | None = None
     task_status: str | None = None
@@ -49,8 +51,8 @@ class TaskOutput(msgspec.Struct, frozen=True):
     output: TaskOutput | None = None
 
 
-class Billed(msgspec.Struct, frozen=True):
-    """qwen3 tells `seconds`, fun-asr `duration`, qwen-audio-3.1 is billed by the token."""
+class TaskUsage(msgspec.Struct, frozen=True):
+    """Billed usage: `seconds` from qwen3, `duration` (seconds) from fun-asr, tokens from qwen-audio-3.1."""
 
     seconds: float | None = None
     duration: float | None = None
@@ -67,25 +69,29 @@ class Billed(msgspec.Struct, frozen=True):
 
 class Task(Answer, frozen=True, kw_only=True):
     output: TaskOutput | None = None
-    usage: Billed | None = None
+    usage: TaskUsage | None = None
 
     @property
     def status(self) -> str:
-        """PENDING, RUNNING, SUSPENDED; SUCCEEDED, FAILED, CANCELED, UNKNOWN (over 24 hours old, or never seen)."""
+        """PENDING, RUNNING, SUSPENDED, SUCCEEDED, FAILED, CANCELED or UNKNOWN.
+
+        UNKNOWN means that the task is over 24 hours old or never existed. Raises ServiceFailed if there is no status.
+        """
         for output in self._levels():
             if output.task_status:
                 return output.task_status
-        raise ServiceFailed("DashScope told no state of the task.")
+        raise ServiceFailed("DashScope's response has no task status.")
 
     @property
     def address(self) -> str | None:
-        """Where the result file lies. It may be plain http, is signed and takes no key."""
-        return next((told.transcription_url for told in self._told() if told.transcription_url), None)
+        """The signed URL of the result file, which may use plain http and needs no API key."""
+        return next((each.transcription_url for each in self._outcomes() if each.transcription_url), None)
 
     @property
-    def blame(self) -> Subtask:
-        """The code and the message of what went wrong: of the task, or of its one subtask."""
-        return next((told for told in self._told() if told.code), Subtask(message="The task ended without a result."))
+    def failure(self) -> Subtask:
+        """The code and message of the error, of the task or else of its subtask."""
+        failed = (each for each in self._outcomes() if each.code)
+        return next(failed, Subtask(message="The task ended without a result."))
 
     def _levels(self) -> Iterator[TaskOutput]:
         output = self.output
@@ -93,7 +99,7 @@ class Task(Answer, frozen=True, kw_only=True):
             yield output
             output = output.output
 
-    def _told(self) -> Iterator[Subtask]:
+    def _outcomes(self) -> Iterator[Subtask]:
         for output in self._levels():
             yield Subtask(output.transcription_url, output.code, output.message)
             if output.result is not None:
@@ -104,42 +110,48 @@ class Task(Answer, frozen=True, kw_only=True):
 
 URL = "/api/v1/services/audio/asr/transcription"
 FAILED_QUERIES = 5
-"""How many queries in a row may fail before a running task is given up; each has been retried already."""
+"""Number of consecutive failed queries after which the flow gives up. The driver has retried each of them before."""
 UNDER_WAY = ("PENDING", "RUNNING", "SUSPENDED")
 
 
 def transcribe(
     request: Request, *, name: str, boundary: str, url: str | None = None, deadline: float
 ) -> Flow[Transcript]:
-    """Uploads the file, unless it lies at a public `url`, has it transcribed and returns the transcript.
+    """Upload the file, unless it is at a public `url`, transcribe it and return the transcript.
 
-    `name` and `boundary`: see `upload`. `deadline`: how many seconds of waiting a task may take. Tells by Submitted
-    which task was begun, so that it can be resumed, or cancelled when the flow is given up. Raises FileNotFetched when
-    the service cannot read the file at its address, TooLarge (`upload_too_large`) when its storage does not take it,
-    TaskLost when it does not know the task any more.
+    `name` and `boundary` are passed to `upload`. `deadline` is the maximum time to wait for the task, in seconds. The
+    flow yields Submitted with the id of the task, so that the driver can resume or cancel it. Raises FileNotFetched if
+    the service cannot fetch the file, TooLarge (code `upload_too_large`) if its storage does not accept the file,
+    TaskLost if the service no longer knows the task, and ServiceTimedOut at the deadline.
     """
     source = url or (yield from upload(request.model, request.media, name=name, boundary=boundary))
     task = read(Task, (yield from ask(submit(request, source))))
     if task.output is None or not task.output.task_id:
-        raise ServiceFailed("DashScope took the task without telling its id.")
+        raise ServiceFailed("DashScope accepted the task but returned no task id.")
     yield Submitted(task.output.task_id)
     return (yield from resume(request, task.output.task_id, deadline=deadline))
 
 
 def resume(request: Request, task_id: str, *, deadline: float) -> Flow[Transcript]:
-    """Waits for a task that was submitted before, and returns its transcript."""
+    """Wait for a task submitted earlier and return its transcript.
+
+    If the result file cannot be fetched, the task is queried again for a fresh URL, once.
+    """
     task = yield from _ended(task_id, deadline)
     for _ in range(2):
         address = _address(task)
         result = Result() if address is None else (yield from _fetched(address))
         if result is not None:
             return _transcript(request, result, task_id, task)
-        task = read(Task, (yield from ask(query(task_id))))  # which signs the address again
+        task = read(Task, (yield from ask(query(task_id))))  # each query signs a new URL
     raise ServiceFailed("DashScope transcribed the file, but its result could not be fetched.")
 
 
 def submit(request: Request, source: str) -> Call:
-    """The submission of a file at `source`, an http(s) or oss address. Sent twice it would be paid twice."""
+    """Return the request that submits the file at `source`, an http(s) or oss URL.
+
+    It is not repeatable: a second submission would be billed too.
+    """
     match request.surface:
         case "filetrans":
             file: dict[str, Any] = {"file_url": source}
@@ -160,16 +172,20 @@ def submit(request: Request, source: str) -> Call:
 
 
 def query(task_id: str) -> Call:
+    """Return the request for the status of a task."""
     return Call(method="GET", url=f"/api/v1/tasks/{task_id}", rate=QUERY)
 
 
 def cancel(task_id: str) -> Call:
-    """Cancels a task. Only one that is still PENDING can be; for others the service answers with an error."""
+    """Return the request that cancels a task. For a task that is no longer PENDING, the service returns an error."""
     return Call(method="POST", url=f"/api/v1/tasks/{task_id}/cancel")
 
 
 def delays(first: float = 0.5, share: float = 0.05, ceiling: float = 5.0) -> Iterator[float]:
-    """Seconds to wait before each query: a share of the time waited so far, which is how late an answer may be."""
+    """Yield the seconds to wait before each query: `share` of the time waited so far, from `first` to `ceiling`.
+
+    A finished task is thus noticed with a delay of at most 5 % of its duration, or `first` if that is longer.
+    """
     waited = 0.0
     while True:
         delay = min(max(first, waited * share), ceiling)
@@ -178,7 +194,7 @@ def delays(first: float = 0.5, share: float = 0.05, ceiling: float = 5.0) -> Ite
 
 
 def _qwen3_parameters(request: Request) -> dict[str, Any]:
-    """`enable_words` gives words their times and makes sentences shorter: they end at punctuation too."""
+    """Return the parameters of qwen3. `enable_words` adds word timestamps, and also splits sentences at punctuation."""
     return {
         **({"language": request.language} if request.language else {}),
         **({"corpus": {"text": request.context}} if request.context else {}),
@@ -188,12 +204,16 @@ def _qwen3_parameters(request: Request) -> dict[str, Any]:
 
 
 def _parameters(request: Request, **more: object) -> dict[str, Any]:
-    """For the models that always tell words; `language_hints` is theirs, and refused by qwen3."""
+    """Return the parameters of the other models, which always return words. qwen3 refuses `language_hints`."""
     return {**({"language_hints": [request.language]} if request.language else {}), **more, **request.options}
 
 
 def _ended(task_id: str, deadline: float) -> Flow[Task]:
-    """The task when it has ended, in whatever way. A query that fails is only a delay, until too many fail in a row."""
+    """Poll the task until it ends, successfully or not, and return it.
+
+    A failed query counts as a delay, unless it is not retryable or FAILED_QUERIES fail in a row. Raises ServiceTimedOut
+    after `deadline` seconds of waiting.
+    """
     waited, failed = 0.0, 0
     for seconds in delays():
         if waited >= deadline:
@@ -214,9 +234,9 @@ def _ended(task_id: str, deadline: float) -> Flow[Task]:
 
 
 def _address(task: Task) -> str | None:
-    """Where the result lies, None when nobody spoke. Raises what became of a task that brought no result."""
-    status, blame = task.status, task.blame
-    if no_speech(blame.code):
+    """Return the URL of the result, or None if the audio has no speech. Raises the error of a task without a result."""
+    status, failure = task.status, task.failure
+    if no_speech(failure.code):
         return None
     if status == "CANCELED":
         raise ServiceFailed(f"The task was cancelled at DashScope (DashScope: {status}, request {task.request_id}).")
@@ -224,11 +244,11 @@ def _address(task: Task) -> str | None:
         raise TaskLost(f"DashScope does not know the task (DashScope: {status}, request {task.request_id}).")
     if status == "SUCCEEDED" and task.address:
         return task.address
-    raise task_fault(blame.code, blame.message, task.request_id)
+    raise task_fault(failure.code, failure.message, task.request_id)
 
 
 def _fetched(address: str) -> Flow[Result | None]:
-    """The result file, or None when the object store does not give it."""
+    """Return the result file, or None if the object store refuses it."""
     try:
         reply = check((yield from ask(Call(method="GET", url=address, key=False))))
     except CompatError:

@@ -1,8 +1,9 @@
-"""The native surface: POST /api/v1/services/aigc/multimodal-generation/generation, for `qwen3-asr-flash*`.
+"""Surface `generation`: POST /api/v1/services/aigc/multimodal-generation/generation, for `qwen3-asr-flash*`.
 
-The only one in the US region. Limits are those of the compatible surface; no times. Streamed (`X-DashScope-SSE`) there
-is no [DONE]: the last frame has `finish_reason` "stop", earlier ones the string "null"; `event:error` comes under HTTP
-200. (Model Studio "Qwen-ASR API reference" and its non-realtime guide, 2026; dashscope 2.0.2.)
+It is the only surface in the US region. Its limits are those of `chat`; responses have no timestamps. A stream
+(`X-DashScope-SSE`) has no [DONE]: the last frame has the `finish_reason` "stop", earlier ones the string "null". Errors
+arrive as `event:error` with HTTP 200. (Model Studio "Qwen-ASR API reference" and its non-realtime guide, 2026;
+dashscope 2.0.2.)
 """
 
 from __future__ import annotations
@@ -37,19 +38,19 @@ class GenerationOutput(msgspec.Struct, frozen=True):
 
 
 class GenerationUsage(msgspec.Struct, frozen=True):
-    """`seconds` are those billed; which other members there are varies by snapshot."""
+    """Usage of a response. `seconds` is the billed duration; the other members vary by snapshot."""
 
     seconds: float | None = None
     input_tokens_details: TokenDetails | None = None
     output_tokens_details: TokenDetails | None = None
 
     def usage(self) -> Usage:
-        said, heard = self.output_tokens_details or TokenDetails(), self.input_tokens_details or TokenDetails()
+        sent, received = self.input_tokens_details or TokenDetails(), self.output_tokens_details or TokenDetails()
         return Usage(
-            seconds=heard.seconds if self.seconds is None else self.seconds,
-            audio_tokens=heard.audio_tokens,
-            text_tokens=heard.text_tokens,
-            output_tokens=said.text_tokens,
+            seconds=sent.seconds if self.seconds is None else self.seconds,
+            audio_tokens=sent.audio_tokens,
+            text_tokens=sent.text_tokens,
+            output_tokens=received.text_tokens,
         )
 
 
@@ -59,6 +60,7 @@ class Generation(Answer, frozen=True, kw_only=True):
 
 
 def call(request: Request, *, stream: bool) -> Call:
+    """Return the HTTP request for a transcription."""
     system = {"role": "system", "content": [{"text": request.context}]}
     user = {"role": "user", "content": [{"audio": data_uri(request.media)}]}
     asr_options = {**({"language": request.language} if request.language else {}), **request.options}
@@ -76,10 +78,10 @@ def call(request: Request, *, stream: bool) -> Call:
 
 
 def transcript(request: Request, reply: Reply) -> Transcript:
-    """The transcript of a whole answer: empty where nobody spoke. Raises the error that the answer is."""
+    """Return the transcript in a response; its text is empty for silence. Raises the error in the response, if any."""
     generation = read(Generation, reply)
     if generation.output is None or not generation.output.choices:
-        raise ServiceFailed("DashScope answered without a message.")
+        raise ServiceFailed("DashScope's response has no message.")
     message = generation.output.choices[0].message or Message()
     return transcribed(
         request,
@@ -91,19 +93,20 @@ def transcript(request: Request, reply: Reply) -> Transcript:
 
 
 def stream(request: Request) -> MessageStream:
+    """Return a decoder for the streamed response."""
     return MessageStream(request, _frame)
 
 
 def _frame(event: ServerSentEvent) -> Frame:
-    told = checked(decode(Generation, event.data))
+    chunk = checked(decode(Generation, event.data))
     if event.name == "error":
-        raise task_fault(told.code, told.message or told.msg, told.request_id)
-    choice = told.output.choices[0] if told.output and told.output.choices else GenerationChoice()
+        raise task_fault(chunk.code, chunk.message or chunk.msg, chunk.request_id)
+    choice = chunk.output.choices[0] if chunk.output and chunk.output.choices else GenerationChoice()
     message = choice.message or Message()
     return Frame(
         text=message.text,
         annotation=message.annotation,
-        usage=told.usage.usage() if told.usage else None,
-        request_id=told.request_id,
+        usage=chunk.usage.usage() if chunk.usage else None,
+        request_id=chunk.request_id,
         last=choice.last,
     )

@@ -1,9 +1,10 @@
-"""The native surface's other dialect, for `fun-asr-flash-*` and `qwen-audio-3.*-asr-flash`: up to 5 minutes, timed.
+"""Surface `generation-audio`, for `fun-asr-flash-*` and `qwen-audio-3.*-asr-flash`: up to 5 minutes, with timestamps.
 
-The same address takes `input_audio` and has to be told the format; the answer has `text`, `sentence` and `sentences`
-instead of choices: at the top on workspace hosts, in `output` (or `output.output`) on the shared ones. Streamed events
-hold all of the text so far and may revise it; they come only for audio of a minute and more. Silence is a 400,
-`ASR_RESPONSE_HAVE_NO_WORDS`. (Measured by third parties; dashscope 2.0.2; Model Studio "Fun-ASR-Flash", 2026.)
+It shares the URL of `generation`, but takes `input_audio` and requires the format. The response has `text`, `sentence`
+and `sentences` instead of choices: at the top level on workspace hosts, in `output` (or `output.output`) on shared
+hosts. Streamed events hold the whole text so far and may revise it; they are sent only for audio of a minute or longer.
+Silence is reported as a 400 with the code `ASR_RESPONSE_HAVE_NO_WORDS`. (Measured by third parties; dashscope 2.0.2;
+Model Studio "Fun-ASR-Flash", 2026.)
 """
 
 from __future__ import annotations
@@ -33,61 +34,65 @@ _TOKEN = re.compile(r"\s*[\u3040-\u30ff\u3400-\u9fff]|\s*[^\s\u3040-\u30ff\u3400
 
 @dataclass
 class Settling:
-    """Snapshots that may be revised, turned into text that is never taken back.
+    """Turns snapshots, which the service may revise, into deltas, which are final.
 
-    Text leaves when two snapshots in a row agree on it and a sentence ends there: what the service still corrects is
-    the sentence in progress. The last snapshot brings the rest. If it contradicts what has left, that stays as it is,
-    and only what follows the last word that both have is added.
+    Text is emitted up to the end of a sentence once two consecutive snapshots agree on it: as a rule, the service only
+    revises the sentence in progress. The last snapshot supplies the rest. If it contradicts text already emitted, that
+    text stays, and only what follows the last word in common is added.
     """
 
-    _said: str = ""
+    _emitted: str = ""
     _latest: str = ""
 
     @property
     def text(self) -> str:
-        """All that has left."""
-        return self._said
+        """The text emitted so far."""
+        return self._emitted
 
     def feed(self, snapshot: str) -> list[str]:
         agreed = _SENTENCE.match(_shared(self._latest, snapshot))
         self._latest = snapshot
-        return self._say(agreed[0]) if agreed and agreed[0].startswith(self._said) else []
+        return self._emit(agreed[0]) if agreed and agreed[0].startswith(self._emitted) else []
 
     def flush(self) -> list[str]:
-        """The rest, the latest snapshot being the last."""
-        if self._latest.startswith(self._said):
-            return self._say(self._latest)
-        return self._say(self._said + _continuation(self._said, self._latest))
+        """Return the rest of the text, taking the latest snapshot as the last one."""
+        if self._latest.startswith(self._emitted):
+            return self._emit(self._latest)
+        return self._emit(self._emitted + _continuation(self._emitted, self._latest))
 
-    def _say(self, text: str) -> list[str]:
-        piece, self._said = text[len(self._said) :], text
-        return [piece] if piece else []
+    def _emit(self, text: str) -> list[str]:
+        delta, self._emitted = text[len(self._emitted) :], text
+        return [delta] if delta else []
 
 
 def _shared(one: str, other: str) -> str:
-    """The longest prefix of both."""
+    """Return the longest common prefix."""
     same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
     return "".join(letter for letter, _ in same)
 
 
-def _continuation(said: str, final: str) -> str:
-    """What follows in `final` when as many words after the last common one count as revised as there are in `said`."""
-    before, after = _TOKEN.findall(said), _TOKEN.findall(final)
+def _continuation(emitted: str, final: str) -> str:
+    """Return the part of `final` to add to `emitted` when the two contradict each other.
+
+    The words of `emitted` after the last word in common count as revisions of as many words of `final`, which are
+    skipped.
+    """
+    before, after = _TOKEN.findall(emitted), _TOKEN.findall(final)
     *_, (a, b, size), _ = [(0, 0, 0), *SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks()]
     return "".join(after[b + size + len(before) - a - size :])
 
 
-class Heard(msgspec.Struct, frozen=True):
-    """`sentence` is the latest one, `sentences` are all."""
+class RecognitionOutput(msgspec.Struct, frozen=True):
+    """Recognised text. `sentence` is the latest sentence, `sentences` are all of them."""
 
     text: str | None = None
     sentence: Sentence | None = None
     sentences: list[Sentence] | None = None
-    output: Heard | None = None
+    output: RecognitionOutput | None = None
 
 
 class AudioUsage(msgspec.Struct, frozen=True):
-    """`duration` is billed; qwen-audio-3.1 is billed by the token."""
+    """Billed usage: `duration` in seconds, or tokens for qwen-audio-3.1."""
 
     duration: float | None = None
     seconds: float | None = None
@@ -99,22 +104,24 @@ class Recognition(Answer, frozen=True, kw_only=True):
     text: str | None = None
     sentence: Sentence | None = None
     sentences: list[Sentence] | None = None
-    output: Heard | None = None
+    output: RecognitionOutput | None = None
     usage: AudioUsage | None = None
 
     @property
-    def heard(self) -> Heard | None:
-        """The level that holds the words. None where no level does, which is so for silence too."""
+    def content(self) -> RecognitionOutput | None:
+        """The level with the text, or None if there is none, as for silence."""
         return next((level for level in self._levels() if level.text is not None or level.sentences), None)
 
-    def _levels(self) -> Iterator[Heard]:
-        level: Heard | None = Heard(self.text, self.sentence, self.sentences, self.output)
+    def _levels(self) -> Iterator[RecognitionOutput]:
+        level: RecognitionOutput | None = RecognitionOutput(self.text, self.sentence, self.sentences, self.output)
         while level is not None:
-            yield level if level.sentences or level.sentence is None else Heard(level.text, None, [level.sentence])
+            single = level.sentence if not level.sentences else None
+            yield level if single is None else RecognitionOutput(level.text, None, [single])
             level = level.output
 
 
 def call(request: Request, *, stream: bool) -> Call:
+    """Return the HTTP request for a transcription."""
     audio = {"type": "input_audio", "input_audio": {"data": data_uri(request.media)}}
     parameters: dict[str, Any] = {
         "format": request.media.container,
@@ -131,17 +138,18 @@ def call(request: Request, *, stream: bool) -> Call:
 
 
 def transcript(request: Request, reply: Reply) -> Transcript:
-    """The transcript of a whole answer: empty where nobody spoke. Raises the error that the answer is."""
-    told = read(Recognition, reply)
-    return _transcript(request, told, _text(told), reply.headers.get("x-request-id"))
+    """Return the transcript in a response; its text is empty for silence. Raises the error in the response, if any."""
+    recognition = read(Recognition, reply)
+    return _transcript(request, recognition, _text(recognition), reply.headers.get("x-request-id"))
 
 
 @dataclass
 class SnapshotStream:
-    """Bytes of a streamed answer in, pieces of text out; then the whole of it. Both raise the error the answer is.
+    """Decoder for a streamed response: bytes in, text deltas out.
 
-    The transcript's text is what the pieces make, which differs from the service's last word only where that takes
-    back a whole sentence (see `settling`). Its segments are always the service's last word.
+    After `flush`, `transcript` returns the transcript. `feed` and `flush` raise the error in the response, if any. The
+    text of the transcript is the concatenation of the deltas. It differs from the last snapshot only if that
+    revises a finished sentence (see `Settling`). The segments are always those of the last snapshot.
     """
 
     request: Request
@@ -150,46 +158,49 @@ class SnapshotStream:
     _last: Recognition | None = None
 
     def feed(self, chunk: bytes) -> list[str]:
-        return [piece for event in self._events.feed(chunk) for piece in self._event(event)]
+        return [delta for event in self._events.feed(chunk) for delta in self._event(event)]
 
     def flush(self) -> list[str]:
-        """The rest of the text. Raises ServiceFailed when the answer was cut off before it had begun."""
-        said = [piece for event in self._events.flush() for piece in self._event(event)]
+        """Return the rest of the text. Raises ServiceFailed if the stream ended without a single event."""
+        deltas = [delta for event in self._events.flush() for delta in self._event(event)]
         if self._last is None:
-            raise ServiceFailed("DashScope's answer was cut off.")
-        return said + self._settling.flush()
+            raise ServiceFailed("DashScope's response ended early.")
+        return deltas + self._settling.flush()
 
     def transcript(self) -> Transcript:
         return _transcript(self.request, self._last or Recognition(), self._settling.text, None)
 
     def _event(self, event: ServerSentEvent) -> list[str]:
-        told = checked(decode(Recognition, event.data))
-        if event.name == "error" and not no_speech(told.code):
-            raise task_fault(told.code, told.message or told.msg, told.request_id)
-        self._last = told
-        return self._settling.feed(_text(told))
+        recognition = checked(decode(Recognition, event.data))
+        if event.name == "error" and not no_speech(recognition.code):
+            raise task_fault(recognition.code, recognition.message or recognition.msg, recognition.request_id)
+        self._last = recognition
+        return self._settling.feed(_text(recognition))
 
 
 def stream(request: Request) -> SnapshotStream:
+    """Return a decoder for the streamed response."""
     return SnapshotStream(request)
 
 
-def _text(told: Recognition) -> str:
-    """All of the text so far. Raises ServiceFailed for an answer without any that is not silence either."""
-    heard = told.heard
-    if heard is None:
-        if no_speech(told.code):
+def _text(recognition: Recognition) -> str:
+    """Return the whole text so far. Raises ServiceFailed if there is none and the code does not say "no speech"."""
+    content = recognition.content
+    if content is None:
+        if no_speech(recognition.code):
             return ""
-        raise ServiceFailed("DashScope answered without a text.")
-    return joined(sentence.segment().text for sentence in heard.sentences or ()) if heard.text is None else heard.text
+        raise ServiceFailed("DashScope's response has no text.")
+    if content.text is not None:
+        return content.text
+    return joined(sentence.segment().text for sentence in content.sentences or ())
 
 
-def _transcript(request: Request, told: Recognition, text: str, request_id: str | None) -> Transcript:
-    heard = told.heard or Heard()
-    segments = tuple(sentence.segment() for sentence in heard.sentences or () if sentence.text != "")
-    if len(segments) == 1 and not segments[0].text:  # a sentence without words leaves its text to the answer's
+def _transcript(request: Request, recognition: Recognition, text: str, request_id: str | None) -> Transcript:
+    content = recognition.content or RecognitionOutput()
+    segments = tuple(sentence.segment() for sentence in content.sentences or () if sentence.text != "")
+    if len(segments) == 1 and not segments[0].text:  # a sentence without text or words covers the whole text
         segments = (msgspec.structs.replace(segments[0], text=text),)
-    counts = told.usage or AudioUsage()
+    counts = recognition.usage or AudioUsage()
     return Transcript(
         text=text,
         segments=segments,
@@ -203,5 +214,5 @@ def _transcript(request: Request, told: Recognition, text: str, request_id: str 
         ),
         model=request.model,
         surface=request.surface,
-        request_id=told.request_id or request_id,
+        request_id=recognition.request_id or request_id,
     )

@@ -1,4 +1,4 @@
-"""Audio inside a JSON body, as a data URI whose base64 is streamed from disk."""
+"""Audio inside a JSON body: a data URI whose base64 is streamed from disk."""
 
 from __future__ import annotations
 
@@ -11,12 +11,18 @@ _MARK = b";base64,"
 
 
 def data_uri(media: Media) -> str:
-    """The URI as far as it is known without reading the file. Bare base64, as OpenAI sends it, is refused (400)."""
+    """Return the data URI without the audio, which `inline_call` inserts.
+
+    DashScope requires a data URI: it refuses bare base64, the format of OpenAI's API, with a 400.
+    """
     return f"data:{media.mime}{_MARK.decode()}"
 
 
 def inline_call(url: str, body: object, media: Media, headers: dict[str, str] | None = None, *, rate: str = "") -> Call:
-    """A POST of `body` as JSON, the audio in the place of its `data_uri`, which must be the last string in `body`."""
+    """Return a POST request with `body` as JSON and the audio inserted after its `data_uri`.
+
+    The `data_uri` must be the last string in `body`.
+    """
     head, mark, tail = msgspec.json.encode(body).rpartition(_MARK)
     return Call(
         method="POST",

@@ -1,4 +1,4 @@
-"""What qwen3-asr says in a message, whole or streamed, on the compatible and on the native surface alike."""
+"""Messages of qwen3-asr, whole or streamed; shared by the surfaces `chat` and `generation`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Annotation(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True):
-    """A message or a delta. `content` is a string in every sample, a list in the table of fields."""
+    """A message or a delta. `content` is a string in the documented samples but a list in the table of fields."""
 
     content: str | list[ContentPart] | None = None
     annotations: list[Annotation] | None = None
@@ -51,7 +51,7 @@ class TokenDetails(msgspec.Struct, frozen=True):
 
     @property
     def seconds(self) -> float | None:
-        """What the audio tokens make, for snapshots that do not tell the seconds."""
+        """The duration computed from the audio tokens, for snapshots that do not report seconds."""
         return None if self.audio_tokens is None else float(ceil(self.audio_tokens / AUDIO_TOKENS_A_SECOND))
 
 
@@ -71,7 +71,7 @@ def transcribed(
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
-    """What one event of a streamed answer brings."""
+    """The content of one event of a streamed response."""
 
     text: str = ""
     annotation: Annotation | None = None
@@ -82,8 +82,11 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass
 class MessageStream:
-    """Bytes of a streamed answer in, pieces of text out; then the whole of it. Both raise the error the answer is, as
-    `read` finds it in an event."""
+    """Decoder for a streamed response: bytes in, text deltas out.
+
+    After `flush`, `transcript` returns the transcript. `feed` and `flush` raise the error in the response, if any.
+    `read` decodes one event or raises its error.
+    """
 
     request: Request
     read: Callable[[ServerSentEvent], Frame]
@@ -95,22 +98,22 @@ class MessageStream:
     _ended: bool = False
 
     def feed(self, chunk: bytes) -> list[str]:
-        return self._said(self._events.feed(chunk))
+        return self._deltas(self._events.feed(chunk))
 
     def flush(self) -> list[str]:
-        """What the end of the answer completes. Raises ServiceFailed when it was cut off."""
-        said = self._said(self._events.flush())
+        """Return the deltas completed by the end of the response. Raises ServiceFailed if the response ended early."""
+        deltas = self._deltas(self._events.flush())
         if not self._ended:
-            raise ServiceFailed("DashScope's answer was cut off.")
-        return said
+            raise ServiceFailed("DashScope's response ended early.")
+        return deltas
 
     def transcript(self) -> Transcript:
         return transcribed(self.request, "".join(self._text), self._annotation, self._usage, self._request_id)
 
-    def _said(self, events: list[ServerSentEvent]) -> list[str]:
-        said = [text for event in events if (text := self._take(self.read(event)))]
-        self._text += said
-        return said
+    def _deltas(self, events: list[ServerSentEvent]) -> list[str]:
+        deltas = [text for event in events if (text := self._take(self.read(event)))]
+        self._text += deltas
+        return deltas
 
     def _take(self, frame: Frame) -> str:
         self._annotation = frame.annotation or self._annotation

@@ -1,8 +1,8 @@
-"""Sentences with times, as result files and the newer native answers hold them, made into segments.
+"""Conversion of timed sentences, from result files and `generation-audio` responses, to segments.
 
-Times are integer milliseconds. A word's punctuation stands in a field of its own; a Latin word of fun-asr ends in its
-space, one of qwen3-asr does not. qwen3-asr tells language and emotion of a sentence, fun-asr its speaker, if asked.
-(Model Studio: Qwen-ASR API reference, Fun-ASR recorded speech recognition, 2026.)
+Times are integer milliseconds. The punctuation of a word is a field of its own. Latin words of fun-asr include the
+following space; those of qwen3-asr do not. qwen3-asr reports the language and emotion of a sentence; fun-asr reports
+its speaker, on request. (Model Studio: Qwen-ASR API reference, Fun-ASR recorded speech recognition, 2026.)
 """
 
 from __future__ import annotations
@@ -61,12 +61,12 @@ class Channel(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """The file behind `transcription_url`: one transcript for each channel that was asked for."""
+    """The result file at `transcription_url`: one transcript per requested channel."""
 
     transcripts: list[Channel] | None = None
 
     def segments(self) -> tuple[Segment, ...]:
-        """In order of time. Channels are told only where there are several."""
+        """Return the segments of all channels in order of time. `channel` is set only if there are several."""
         channels = self.transcripts or []
         several = len(channels) > 1
         segments = [
@@ -77,18 +77,18 @@ class Result(msgspec.Struct, frozen=True):
         return tuple(sorted(segments, key=lambda segment: segment.start))
 
     def text(self) -> str:
-        """What each channel said, a line for each."""
-        said = (
+        """Return the text, one line per channel."""
+        texts = (
             joined(sentence.segment().text for sentence in channel.sentences or ())
             if channel.text is None
             else channel.text.strip()
             for channel in self.transcripts or ()
         )
-        return "\n".join(text for text in said if text)
+        return "\n".join(text for text in texts if text)
 
 
 def prevailing(segments: Iterable[Segment], name: str) -> str | None:
-    """The `language` or `emotion` that holds for most of the time."""
+    """Return the `language` or `emotion` (`name`) with the longest total duration, or None if there is none."""
     times: defaultdict[str, float] = defaultdict(float)
     for segment in segments:
         value = getattr(segment, name)
@@ -98,8 +98,10 @@ def prevailing(segments: Iterable[Segment], name: str) -> str | None:
 
 
 def _cut(text: str, words: Sequence[SpokenWord]) -> list[str] | None:
-    """`text` in as many pieces as there are words, each with what follows up to the next word. None when the words are
-    not all found there in order, as after inverse text normalisation."""
+    """Split `text` into one part per word; each part extends to the start of the next word.
+
+    Returns None if the text does not contain all words in order, as after inverse text normalisation.
+    """
     starts: list[int] = []
     end = 0
     for word in words:
@@ -115,7 +117,7 @@ def _cut(text: str, words: Sequence[SpokenWord]) -> list[str] | None:
 
 
 def _spelled(words: Sequence[SpokenWord]) -> list[str]:
-    """Words with their own punctuation, and the space before the next one where it is wanted."""
+    """Return each word with its punctuation and, if the scripts call for it, a space before the next word."""
     spelled = [_punctuated(word) for word in words]
     return [before + space(before, after) for before, after in pairwise([*spelled, ""])]
 
@@ -125,5 +127,6 @@ def _punctuated(word: SpokenWord) -> str:
     return bare + (word.punctuation or "").rstrip() + word.text[len(bare) :]
 
 
-def _seconds(time: float | None, otherwise: float | None = None) -> float:
-    return (time if time is not None else otherwise or 0.0) / 1000
+def _seconds(time: float | None, default: float | None = None) -> float:
+    """Convert milliseconds to seconds."""
+    return (time if time is not None else default or 0.0) / 1000

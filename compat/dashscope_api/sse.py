@@ -1,7 +1,7 @@
-"""Server-sent events as DashScope writes them, in whatever pieces they arrive.
+"""Parser for DashScope's server-sent events.
 
-A field may lack the space after its colon, lines may end in LF, CRLF or CR, comments and unknown fields are heartbeats.
-An answer that is no event stream at all but a JSON object (an error, mostly) is one event of that object.
+The space after a field's colon is optional; lines end in LF, CRLF or CR; comments and unknown fields are skipped. A
+response that is a JSON object instead of an event stream, usually an error, becomes one event with that object.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 import msgspec
 
 _LINE_END = re.compile(rb"\r\n|\n|\r(?!\Z)")
-"""A CR at the very end may be the first half of a CRLF: it waits."""
+"""A CR at the end of the buffer does not match, as it may be the first half of a CRLF."""
 
 
 class ServerSentEvent(msgspec.Struct, frozen=True):
-    """`name` is that of the `event:` line; `data` the `data:` lines, joined by newlines."""
+    """An event. `name` is the value of the `event:` line; `data` holds the `data:` lines, joined by newlines."""
 
     name: str
     data: bytes
@@ -24,7 +24,7 @@ class ServerSentEvent(msgspec.Struct, frozen=True):
 
 @dataclass
 class Events:
-    """Bytes in, events out."""
+    """Incremental parser: bytes in, events out. Chunks may be split anywhere."""
 
     _rest: bytearray = field(default_factory=bytearray)
     _name: str = ""
@@ -38,7 +38,7 @@ class Events:
         return [] if self._bare else self._lines()
 
     def flush(self) -> list[ServerSentEvent]:
-        """What the end of the stream completes: a last event without its blank line, or the bare object."""
+        """Return what the end of the stream completes: a last event without a blank line, or the JSON object."""
         if self._bare:
             return [ServerSentEvent("", bytes(self._rest).strip())]
         return [event for event in [*self.feed(b"\n"), self._dispatch()] if event]

@@ -1,7 +1,8 @@
-"""Qwen-MT on the compatible surface: one text in, its translation out.
+"""Text translation with Qwen-MT: POST /compatible-mode/v1/chat/completions.
 
-Exactly one user message and no system message; up to 8192 tokens each way. Streams are cumulative on some models, so it
-is asked for whole. The source language is found by the model. (Model Studio "Qwen-MT API reference", 2026.)
+A request has exactly one user message and no system message; input and output are limited to 8192 tokens each. The
+model detects the source language. Responses are not streamed, because some models stream snapshots instead of deltas.
+(Model Studio "Qwen-MT API reference", 2026.)
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from compat.dashscope_api.faults import read
 from compat.errors import ServiceFailed
 
 LONGEST = 2000
-"""Characters of one call: some scripts make three tokens of one, and the translation has to fit too."""
+"""Maximum characters per call. In some scripts a character takes three tokens, and the translation must fit too."""
 MOST_LINES = 40
 
 _SENTENCE = re.compile("[.!?](?=\\s)\\s*|[\u3002\uff01\uff1f\u0964\u104b\u17d4]\\s*|\n+")
@@ -23,7 +24,7 @@ _SPACE = re.compile(r"\s+")
 
 
 def call(text: str, *, model: str, target: str) -> Call:
-    """`target` is an English language name or a code."""
+    """Return the request to translate `text`. `target` is an English language name or a language code."""
     return json_call(
         URL,
         {
@@ -36,18 +37,18 @@ def call(text: str, *, model: str, target: str) -> Call:
 
 
 def text(reply: Reply) -> str:
-    """The translation. Raises the error that the answer is, and ServiceFailed for one that was cut for its length."""
+    """Return the translation. Raises the error in the response, if any, and ServiceFailed if it was truncated."""
     completion = read(Completion, reply)
     choice = completion.choices[0] if completion.choices else None
     if choice is None or choice.message is None:
-        raise ServiceFailed("DashScope answered without a translation.")
+        raise ServiceFailed("DashScope's response has no translation.")
     if choice.finish_reason == "length":
-        raise ServiceFailed("DashScope's translation was cut for its length.")
+        raise ServiceFailed("DashScope truncated the translation because of its length.")
     return choice.message.text
 
 
 def chunks(whole: str) -> list[str]:
-    """A text in parts that fit one call each, cut after sentences, else at spaces, else anywhere."""
+    """Split a text into parts that fit one call each: after a sentence, else at a space, else anywhere."""
     parts: list[str] = []
     while len(whole) > LONGEST:
         place = _last(_SENTENCE, whole) or _last(_SPACE, whole) or LONGEST
@@ -57,12 +58,12 @@ def chunks(whole: str) -> list[str]:
 
 
 def _last(place: re.Pattern[str], whole: str) -> int:
-    """Where the last match within reach ends; 0 where there is none."""
-    return max((found.end() for found in place.finditer(whole, 0, LONGEST)), default=0)
+    """Return the end of the last match in the first LONGEST characters, or 0 if there is none."""
+    return max((match.end() for match in place.finditer(whole, 0, LONGEST)), default=0)
 
 
 def batches(texts: Sequence[str]) -> Iterator[list[int]]:
-    """Which of the texts go in one call, as its lines: neighbours, by their places."""
+    """Group consecutive texts that fit one call, one line each. Yields lists of indexes into `texts`."""
     batch: list[int] = []
     size = 0
     for place, one in enumerate(texts):
@@ -76,11 +77,14 @@ def batches(texts: Sequence[str]) -> Iterator[list[int]]:
 
 
 def line(one: str) -> str:
-    """A text as one line."""
+    """Return the text on one line, with whitespace collapsed."""
     return " ".join(one.split())
 
 
 def lines(answer: str, count: int) -> list[str] | None:
-    """The translations of as many lines; None where the model has joined or split some, so that none can be trusted."""
-    found = [one.strip() for one in answer.strip().splitlines()]
-    return found if len(found) == count and all(found) else None
+    """Split a translation into its `count` lines.
+
+    Returns None if the number differs: the model has joined or split lines, so they no longer match their sources.
+    """
+    translated = [one.strip() for one in answer.strip().splitlines()]
+    return translated if len(translated) == count and all(translated) else None

@@ -1,8 +1,9 @@
-"""Temporary storage: a policy, a form POST to an object store, an `oss://` address that lives for 48 hours.
+"""Uploads to DashScope's temporary storage: get a policy, POST the file to an object store, use its `oss://` URL.
 
-The object belongs to the account and to the model that the policy was asked for. A policy is short-lived (300 s) and
-says how large a file may be (100 MB documented, 1024 seen). File names have to be ASCII without spaces, or the service
-cannot download the object later. (Model Studio "Get temporary file URL", 2026-10; dashscope 2.0.2 `oss_utils.py`.)
+An object is kept for 48 hours and can only be used by the same account with the model named in the policy request. A
+policy is valid for 300 s and states the maximum file size (100 MB documented, 1024 MB observed). File names must be
+ASCII without spaces, or the service cannot download the object later. (Model Studio "Get temporary file URL", 2026-10;
+dashscope 2.0.2 `oss_utils.py`.)
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from compat.errors import CompatError, Conflict, ServiceFailed, TooLarge
 from compat.transcript import Media
 
 RESOLVE = {"x-dashscope-ossresourceresolve": "enable"}
-"""What a request has to carry whose body holds an `oss://` address. Without it the task fails, not the request."""
+"""Header required if the request body contains an `oss://` URL. Without it the request succeeds but the task fails."""
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -33,19 +34,20 @@ class Policy(msgspec.Struct, frozen=True):
 
     @property
     def largest(self) -> float:
-        """In bytes."""
+        """The maximum file size in bytes."""
         return float("inf") if self.max_file_size_mb is None else float(self.max_file_size_mb) * (1 << 20)
 
 
-class Granted(Answer, frozen=True, kw_only=True):
+class PolicyReply(Answer, frozen=True, kw_only=True):
     data: Policy | None = None
 
 
 def upload(model: str, media: Media, *, name: str, boundary: str) -> Flow[str]:
-    """Uploads a file for `model` and returns its `oss://` address.
+    """Upload a file for `model` and return its `oss://` URL.
 
-    `name` is unique, ASCII and without spaces; `boundary` occurs nowhere in the file. Raises TooLarge with the code
-    `upload_too_large` when the file has to go by another road. An expired policy is requested again, once.
+    `name` must be unique, ASCII and without spaces. `boundary` must not occur in the file. If the object store refuses
+    the upload, as with an expired policy, it is repeated once with a new policy. Raises TooLarge with the code
+    `upload_too_large` if the file exceeds the storage's maximum size; it then needs another road.
     """
     try:
         return (yield from _attempt(model, media, name, boundary))
@@ -58,24 +60,24 @@ def upload(model: str, media: Media, *, name: str, boundary: str) -> Flow[str]:
 
 
 class _Refused(Exception):
-    """By the object store, whose refusals say nothing of the caller's key or permissions."""
+    """The object store refused the upload. Its status says nothing about the client's API key or permissions."""
 
 
 def _attempt(model: str, media: Media, name: str, boundary: str) -> Flow[str]:
-    granted = read(Granted, (yield from ask(_policy_call(model))))
-    if granted.data is None:
-        raise ServiceFailed("DashScope granted no upload.")
-    policy = granted.data
+    reply = read(PolicyReply, (yield from ask(_policy_call(model))))
+    if reply.data is None:
+        raise ServiceFailed("DashScope returned no upload policy.")
+    policy = reply.data
     if media.size > policy.largest:
         raise TooLarge(
-            f"The file has {media.size} bytes; DashScope's temporary storage takes {policy.largest:.0f}.",
+            f"The file has {media.size} bytes; DashScope's temporary storage accepts up to {policy.largest:.0f}.",
             code="upload_too_large",
         )
     key = f"{policy.upload_dir}/{name}"
     try:
         check((yield from ask(_form_call(policy, key, media, name, boundary))))
     except Conflict:
-        pass  # overwriting is forbidden: an earlier attempt whose answer was lost has stored it
+        pass  # overwriting is forbidden, so an earlier attempt, whose response was lost, has stored the file
     except CompatError as error:
         if error.retryable:
             raise

@@ -8,7 +8,7 @@ from compat.dashscope_api import chat
 from compat.dashscope_api.calls import File
 from compat.errors import CompatError, NotAuthenticated, RateLimited, ServiceFailed
 from compat.transcript import Transcript, Usage
-from tests.dashscope_api.asking import MEDIA, answer, frames, json_of, request, splits
+from tests.dashscope_api.support import MEDIA, answer, frames, json_of, request, splits
 
 AUDIO = {"type": "input_audio", "input_audio": {"data": "data:audio/wav;base64,a.wav"}}
 USER = {"role": "user", "content": [AUDIO]}
@@ -22,7 +22,7 @@ USAGE = {
 }
 
 
-def test_the_least_that_is_asked() -> None:
+def test_a_minimal_request() -> None:
     call = chat.call(request(), stream=False)
 
     assert ("POST", "/compatible-mode/v1/chat/completions") == (call.method, call.url)
@@ -31,7 +31,7 @@ def test_the_least_that_is_asked() -> None:
     assert call.repeatable
 
 
-def test_everything_that_can_be_asked() -> None:
+def test_a_streamed_request_with_all_options() -> None:
     asked = request(language="zh", context='";base64,"', options={"enable_itn": True})
 
     assert json_of(chat.call(asked, stream=True)) == {
@@ -47,7 +47,7 @@ def completion(message: dict[str, Any], **more: object) -> dict[str, Any]:
     return {"id": "chatcmpl-1", "choices": [{"index": 0, "finish_reason": "stop", "message": message}], **more}
 
 
-def heard(
+def transcript_of(
     text: str = "",
     usage: Usage | None = None,
     *,
@@ -71,34 +71,34 @@ FULL = Usage(seconds=1.0, audio_tokens=42, text_tokens=0, output_tokens=12)
 ANSWERS = {
     "documented": (
         completion({"role": "assistant", "content": "欢迎。", "annotations": ANNOTATIONS}, usage=USAGE),
-        heard("欢迎。", FULL, language="zh", emotion="neutral"),
+        transcript_of("欢迎。", FULL, language="zh", emotion="neutral"),
     ),
-    "content as a list": (completion({"content": [{"text": "a "}, {"text": "b"}]}), heard("a b")),
-    "silence": (completion({"content": ""}, request_id="r"), heard(request_id="r")),
-    "silence as null": (completion({"content": None, "annotations": None}), heard()),
-    "silence as an empty list": (completion({"content": [], "annotations": []}), heard()),
+    "content as a list": (completion({"content": [{"text": "a "}, {"text": "b"}]}), transcript_of("a b")),
+    "silence": (completion({"content": ""}, request_id="r"), transcript_of(request_id="r")),
+    "silence as null": (completion({"content": None, "annotations": None}), transcript_of()),
+    "silence as an empty list": (completion({"content": [], "annotations": []}), transcript_of()),
     "snapshot 2026-02-10": (
         completion({"content": "a"}, usage={"prompt_tokens": 30, "prompt_tokens_details": {"audio_tokens": 26}}),
-        heard("a", Usage(seconds=2.0, audio_tokens=26)),
+        transcript_of("a", Usage(seconds=2.0, audio_tokens=26)),
     ),
 }
 
 
 @pytest.mark.parametrize(("body", "expected"), ANSWERS.values(), ids=ANSWERS)
-def test_an_answer_is_a_transcript(body: dict[str, Any], expected: Transcript) -> None:
+def test_a_response_becomes_a_transcript(body: dict[str, Any], expected: Transcript) -> None:
     assert expected == chat.transcript(request(), answer(body))
 
 
-def test_the_language_asked_for_stands_in_for_one_not_told() -> None:
+def test_the_requested_language_is_used_if_the_response_has_none() -> None:
     assert chat.transcript(request(language="yue"), answer(completion({"content": "a"}))).language == "yue"
 
 
-def test_an_answer_without_a_message_is_the_services_failure() -> None:
+def test_a_response_without_a_message_raises_service_failed() -> None:
     with pytest.raises(ServiceFailed):
         chat.transcript(request(), answer({"choices": []}))
 
 
-def test_an_error_in_place_of_an_answer_is_raised() -> None:
+def test_an_error_response_is_raised() -> None:
     with pytest.raises(RateLimited):
         chat.transcript(request(), answer({"error": {"code": "limit_requests", "message": "slow"}}, 429))
 
@@ -119,29 +119,33 @@ DOCUMENTED = [
     {"id": "chatcmpl-1", "choices": [], "usage": USAGE},
 ]
 STREAMS = {
-    "documented": (frames(*DOCUMENTED), ["欢迎", "。"], heard("欢迎。", FULL, language="zh", emotion="neutral")),
+    "documented": (
+        frames(*DOCUMENTED),
+        ["欢迎", "。"],
+        transcript_of("欢迎。", FULL, language="zh", emotion="neutral"),
+    ),
     "without [DONE]": (
         frames(*DOCUMENTED[:4], done=False),
         ["欢迎", "。"],
-        heard("欢迎。", language="zh", emotion="neutral"),
+        transcript_of("欢迎。", language="zh", emotion="neutral"),
     ),
-    "without a reason": (frames(chunk({"content": "a"})), ["a"], heard("a")),
-    "silence": (frames(chunk({"content": ""}), chunk({}, "stop")), [], heard()),
+    "without a finish_reason": (frames(chunk({"content": "a"})), ["a"], transcript_of("a")),
+    "silence": (frames(chunk({"content": ""}), chunk({}, "stop")), [], transcript_of()),
 }
 
 
 @pytest.mark.parametrize(("raw", "deltas", "expected"), STREAMS.values(), ids=STREAMS)
-def test_a_stream_gives_its_words_as_they_come(raw: bytes, deltas: list[str], expected: Transcript) -> None:
+def test_a_stream_yields_deltas_and_a_transcript(raw: bytes, deltas: list[str], expected: Transcript) -> None:
     for pieces in splits(raw):
         stream = chat.stream(request())
 
-        said = [text for piece in pieces for text in stream.feed(piece)] + stream.flush()
+        received = [text for piece in pieces for text in stream.feed(piece)] + stream.flush()
 
-        assert deltas == said
+        assert deltas == received
         assert expected == stream.transcript()
 
 
-def test_a_delta_leaves_with_its_chunk() -> None:
+def test_a_delta_is_emitted_with_its_chunk() -> None:
     assert chat.stream(request()).feed(frames(DOCUMENTED[1], done=False)) == ["欢迎"]
 
 
@@ -155,13 +159,13 @@ CUTS: dict[str, tuple[bytes, type[CompatError]]] = {
         RateLimited,
     ),
     "a native error frame": (b'event:error\ndata:{"code":"InvalidApiKey","message":"no"}\n\n', NotAuthenticated),
-    "an error in place of the stream": (b'{"error":{"code":"invalid_api_key"}}', NotAuthenticated),
-    "an answer in place of the stream": (b'{"choices":[]}', ServiceFailed),
+    "an error instead of a stream": (b'{"error":{"code":"invalid_api_key"}}', NotAuthenticated),
+    "an object instead of a stream": (b'{"choices":[]}', ServiceFailed),
 }
 
 
 @pytest.mark.parametrize(("raw", "error"), CUTS.values(), ids=CUTS)
-def test_a_stream_that_breaks_raises(raw: bytes, error: type[CompatError]) -> None:
+def test_a_broken_stream_raises(raw: bytes, error: type[CompatError]) -> None:
     for pieces in splits(raw):
         stream = chat.stream(request())
 

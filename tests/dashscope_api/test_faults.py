@@ -1,4 +1,4 @@
-"""Every row of DashScope's error tables, in both spellings, and what a caller of OpenAI's API is told."""
+"""Every row of DashScope's error tables, in both spellings, and the OpenAI error it becomes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from compat.dashscope_api.faults import Answer, checked, decode, fault, no_speech, read, task_fault
 from compat.errors import CompatError, FileNotFetched, ServiceFailed
-from tests.dashscope_api.asking import answer
+from tests.dashscope_api.support import answer
 
 INVALID = (400, "invalid_request_error", "invalid_value", None, False)
 AUDIO = (400, "invalid_request_error", "invalid_audio", "file", False)
@@ -106,8 +106,8 @@ HTTP: list[tuple[int, str, str, Outcome]] = [
     (503, "ServiceUnavailable", "Unavailable.", UNAVAILABLE),
     (500, "ServiceUnavailable", "Unavailable.", UNAVAILABLE),
     (503, "ModelUnavailable", "Model is unavailable.", UNAVAILABLE),
-    (418, "Unheard.Of", "A code of tomorrow.", INVALID),
-    (500, "Unheard.Of", "A code of tomorrow.", FAILED),
+    (418, "Unknown.Code", "A future code.", INVALID),
+    (500, "Unknown.Code", "A future code.", FAILED),
 ]
 TASKS: list[tuple[str, Outcome]] = [
     *(
@@ -140,7 +140,7 @@ TASKS: list[tuple[str, Outcome]] = [
     ("FILE_TOO_LARGE", LARGE),
     ("FILE_TRANS_TASK_EXPIRED", FAILED),
     ("SERVER_ERROR", FAILED),
-    ("TOMORROWS_CODE", FAILED),
+    ("UNKNOWN_CODE", FAILED),
 ]
 
 
@@ -150,13 +150,13 @@ def outcome(error: CompatError | None) -> Outcome:
 
 
 def bodies(code: str, message: str) -> list[dict[str, Any]]:
-    """The native and the compatible shape."""
+    """Return the error in the native and in the compatible shape."""
     inner = {"message": message, "type": "invalid_request_error", "param": None, "code": code or None}
     return [{"code": code, "message": message, "request_id": "r-1"}, {"error": inner, "request_id": "r-1"}]
 
 
 @pytest.mark.parametrize(("status", "code", "message", "expected"), HTTP)
-def test_an_http_error_becomes_openais(status: int, code: str, message: str, expected: Outcome) -> None:
+def test_an_http_error_becomes_an_openai_error(status: int, code: str, message: str, expected: Outcome) -> None:
     for body in bodies(code, message):
         error = fault(status, msgspec.json.encode(body), {})
 
@@ -174,12 +174,12 @@ def test_a_failed_task_becomes_an_error(code: str, expected: Outcome) -> None:
     assert error.message == f"what happened (DashScope: {code}, request r-1)"
 
 
-def test_a_file_that_was_not_fetched_is_told_apart() -> None:
+def test_a_failed_download_raises_file_not_fetched() -> None:
     assert isinstance(task_fault("FILE_DOWNLOAD_FAILED", None, None), FileNotFetched)
 
 
 @pytest.mark.parametrize("code", ["SUCCESS_WITH_NO_VALID_FRAGMENT", "ASR_RESPONSE_HAVE_NO_WORDS"])
-def test_silence_is_an_answer(code: str) -> None:
+def test_no_speech_is_not_an_error(code: str) -> None:
     assert no_speech(code)
     assert fault(400, msgspec.json.encode({"code": code, "message": "no words"}), {}) is None
 
@@ -202,7 +202,7 @@ def test_without_a_code_the_status_decides(status: int, expected: Outcome, body:
 
 
 SEE = "For details, see: https://help.aliyun.com/zh/model-studio/error-code#"
-VERBATIM: list[tuple[int, dict[str, Any], Outcome, str]] = [  # public copies of whole answers, 2025 and 2026
+VERBATIM: list[tuple[int, dict[str, Any], Outcome, str]] = [  # complete responses, published in 2025 and 2026
     (
         401,
         {
@@ -252,7 +252,7 @@ VERBATIM: list[tuple[int, dict[str, Any], Outcome, str]] = [  # public copies of
 
 
 @pytest.mark.parametrize(("status", "body", "expected", "message"), VERBATIM)
-def test_whole_answers(status: int, body: dict[str, Any], expected: Outcome, message: str) -> None:
+def test_published_error_responses(status: int, body: dict[str, Any], expected: Outcome, message: str) -> None:
     error = fault(status, msgspec.json.encode(body), {})
 
     assert expected == outcome(error)
@@ -260,7 +260,7 @@ def test_whole_answers(status: int, body: dict[str, Any], expected: Outcome, mes
     assert message == error.message
 
 
-def test_success_is_no_error() -> None:
+def test_a_success_status_is_not_an_error() -> None:
     assert fault(200, b'{"code":"Anything"}', {}) is None
 
 
@@ -277,7 +277,7 @@ def test_success_is_no_error() -> None:
         ({"retry-after": "inf"}, None),
     ],
 )
-def test_how_long_to_wait_is_passed_on(headers: dict[str, str], seconds: float | None) -> None:
+def test_retry_after_is_parsed(headers: dict[str, str], seconds: float | None) -> None:
     error = fault(429, b'{"code":"Throttling.RateQuota"}', headers)
 
     assert error is not None
@@ -296,19 +296,19 @@ def test_how_long_to_wait_is_passed_on(headers: dict[str, str], seconds: float |
         ("", "The speech service refused the request."),
     ],
 )
-def test_addresses_and_keys_stay_out_of_messages(message: str, shown: str) -> None:
+def test_urls_and_keys_are_removed_from_messages(message: str, shown: str) -> None:
     assert f"{shown} (DashScope: InvalidParameter)" == task_fault("InvalidParameter", message, None).message
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"<html></html>", b"[1]", b"[" * 100_000, b'{"id": 1}', b"\xff\xfe", b'{"request_id":"\xff"}']
 )
-def test_nonsense_is_the_services_failure(body: bytes) -> None:
-    with pytest.raises(ServiceFailed, match="not what its documents promise"):
+def test_an_undecodable_response_raises_service_failed(body: bytes) -> None:
+    with pytest.raises(ServiceFailed, match="unexpected format"):
         decode(Answer, body)
 
 
-def test_an_error_under_200_is_seen() -> None:
+def test_an_error_with_http_200_is_raised() -> None:
     for body in bodies("InvalidApiKey", "No."):
         with pytest.raises(CompatError, match="InvalidApiKey, request r-1") as raised:
             read(Answer, answer(body))
@@ -316,7 +316,7 @@ def test_an_error_under_200_is_seen() -> None:
         assert KEY == outcome(raised.value)
 
 
-def test_an_empty_code_is_no_error() -> None:
+def test_an_empty_code_is_not_an_error() -> None:
     assert checked(Answer(code="", message="")) == read(Answer, answer({"code": "", "message": ""}))
 
 

@@ -19,7 +19,7 @@ from compat.errors import (
     ServiceUnavailable,
 )
 from compat.transcript import Segment, Surface, Transcript, Usage
-from tests.dashscope_api.asking import answer, json_of, play, request
+from tests.dashscope_api.support import answer, json_of, play, request
 from tests.dashscope_api.test_uploads import SEND, granted
 
 MODELS: dict[Surface, str] = {
@@ -39,7 +39,7 @@ def state(status: str, usage: dict[str, Any] | None = None, **output: object) ->
     return answer({**body, "usage": usage} if usage else body)
 
 
-def heard(surface: Surface = "filetrans", **changes: Any) -> Transcript:  # noqa: ANN401 (any member of Transcript)
+def transcript_of(surface: Surface = "filetrans", **changes: Any) -> Transcript:  # noqa: ANN401 (any member of Transcript)
     known: dict[str, Any] = {
         "text": "欢迎。",
         "segments": (SEGMENT,),
@@ -54,7 +54,7 @@ PENDING, RUNNING = state("PENDING"), state("RUNNING", task_metrics={"TOTAL": 1, 
 SUCCEEDED = state("SUCCEEDED", {"seconds": 3}, result={"transcription_url": ADDRESS})
 
 
-def test_a_file_is_uploaded_submitted_waited_for_and_fetched() -> None:
+def test_a_file_is_uploaded_and_submitted_and_its_result_fetched() -> None:
     asked = request("filetrans", MODELS["filetrans"])
     steps, transcript = play(
         transcribe(asked, name="a.wav", boundary="B", deadline=60),
@@ -74,10 +74,10 @@ def test_a_file_is_uploaded_submitted_waited_for_and_fetched() -> None:
         query("t-1"),
         FETCH,
     ]
-    assert transcript == heard(usage=Usage(seconds=3.0))
+    assert transcript == transcript_of(usage=Usage(seconds=3.0))
 
 
-def test_a_file_at_a_public_address_is_not_uploaded() -> None:
+def test_a_file_at_a_public_url_is_not_uploaded() -> None:
     asked = request("filetrans", MODELS["filetrans"])
     steps, _ = play(
         transcribe(asked, name="a.wav", boundary="B", url="https://a.example/a.wav", deadline=60),
@@ -87,13 +87,13 @@ def test_a_file_at_a_public_address_is_not_uploaded() -> None:
     assert steps[0] == submit(asked, "https://a.example/a.wav")
 
 
-def test_a_task_that_was_submitted_before_is_resumed() -> None:
+def test_a_task_submitted_earlier_is_resumed() -> None:
     steps, transcript = play(
         resume(request("filetrans", MODELS["filetrans"]), "t-1", deadline=60), [SUCCEEDED, answer(FILE)]
     )
 
     assert steps == [Wait(0.5), query("t-1"), FETCH]
-    assert transcript == heard(usage=Usage(seconds=3.0))
+    assert transcript == transcript_of(usage=Usage(seconds=3.0))
 
 
 OSS = "oss://a"
@@ -130,7 +130,7 @@ DIALECTS: list[tuple[Surface, dict[str, Any], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("surface", "asked", "body"), DIALECTS)
-def test_each_dialect_is_asked_in_its_own_words(surface: Surface, asked: dict[str, Any], body: dict[str, Any]) -> None:
+def test_each_surface_gets_its_own_request_body(surface: Surface, asked: dict[str, Any], body: dict[str, Any]) -> None:
     call = submit(request(surface, MODELS[surface], **asked), OSS)
 
     assert json_of(call) == {"model": MODELS[surface], **body}
@@ -139,7 +139,7 @@ def test_each_dialect_is_asked_in_its_own_words(surface: Surface, asked: dict[st
     assert call.headers["x-dashscope-ossresourceresolve"] == "enable"
 
 
-def test_a_public_address_needs_no_resolving() -> None:
+def test_a_public_url_needs_no_resolve_header() -> None:
     call = submit(request("filetrans"), "https://a.example/a.wav")
 
     assert "x-dashscope-ossresourceresolve" not in call.headers
@@ -163,7 +163,7 @@ OUTCOMES: dict[str, tuple[Surface, Reply, Usage]] = {
     ),
     "output.output.results": ("filetrans-3", state("SUCCEEDED", output={"results": [ADDRESS]}), Usage()),
     "output.transcription_url": ("filetrans-3", state("SUCCEEDED", transcription_url=ADDRESS), Usage()),
-    "the state nested too": (
+    "nested task_status": (
         "filetrans-3",
         answer({"request_id": "r", "output": {"output": {"task_status": "SUCCEEDED", "transcription_url": ADDRESS}}}),
         Usage(),
@@ -172,10 +172,10 @@ OUTCOMES: dict[str, tuple[Surface, Reply, Usage]] = {
 
 
 @pytest.mark.parametrize(("surface", "ended", "usage"), OUTCOMES.values(), ids=OUTCOMES)
-def test_the_result_is_found_wherever_it_is_told(surface: Surface, ended: Reply, usage: Usage) -> None:
+def test_the_result_url_is_found_at_every_documented_place(surface: Surface, ended: Reply, usage: Usage) -> None:
     _, transcript = play(resume(request(surface, MODELS[surface]), "t-1", deadline=60), [ended, answer(FILE)])
 
-    assert transcript == heard(surface, usage=usage)
+    assert transcript == transcript_of(surface, usage=usage)
 
 
 SILENCES = {
@@ -194,7 +194,7 @@ def test_silence_is_an_empty_transcript(ended: Reply) -> None:
     steps, transcript = play(resume(request("filetrans", MODELS["filetrans"]), "t-1", deadline=60), [ended])
 
     assert steps == [Wait(0.5), query("t-1")]
-    assert transcript == heard(text="", segments=(), language=None, emotion=None)
+    assert transcript == transcript_of(text="", segments=(), language=None, emotion=None)
 
 
 FAILURES: dict[str, tuple[Reply, type[CompatError], str]] = {
@@ -210,7 +210,7 @@ FAILURES: dict[str, tuple[Reply, type[CompatError], str]] = {
         BadAudio,
         "FILE_CHECK_FAILED",
     ),
-    "no reason": (state("FAILED"), ServiceFailed, "ended without a result"),
+    "no code": (state("FAILED"), ServiceFailed, "ended without a result"),
     "success without a result": (state("SUCCEEDED"), ServiceFailed, "ended without a result"),
     "expired": (state("UNKNOWN"), ServiceFailed, "UNKNOWN, request r"),
     "cancelled": (state("CANCELED"), ServiceFailed, "cancelled"),
@@ -218,12 +218,12 @@ FAILURES: dict[str, tuple[Reply, type[CompatError], str]] = {
 
 
 @pytest.mark.parametrize(("ended", "error", "message"), FAILURES.values(), ids=FAILURES)
-def test_a_task_that_failed_raises(ended: Reply, error: type[CompatError], message: str) -> None:
+def test_a_failed_task_raises(ended: Reply, error: type[CompatError], message: str) -> None:
     with pytest.raises(error, match=message):
         play(resume(request("filetrans"), "t-1", deadline=60), [PENDING, ended])
 
 
-def test_a_suspended_task_is_waited_for() -> None:
+def test_a_suspended_task_is_polled_again() -> None:
     steps, _ = play(resume(request("filetrans"), "t-1", deadline=60), [state("SUSPENDED"), SUCCEEDED, answer(FILE)])
 
     assert steps.count(query("t-1")) == 2
@@ -233,7 +233,7 @@ DOWN = ServiceUnavailable("down")
 NONSENSE = answer({"output": {}})
 
 
-def test_a_query_that_fails_is_only_a_delay() -> None:
+def test_a_failed_query_is_repeated() -> None:
     failing: list[Reply | CompatError] = [DOWN] * (FAILED_QUERIES - 1)
     steps, _ = play(
         resume(request("filetrans"), "t-1", deadline=60),
@@ -248,17 +248,17 @@ QUERIES: dict[str, tuple[list[Reply | CompatError], type[CompatError]]] = {
     "nonsense": ([NONSENSE] * FAILED_QUERIES, ServiceFailed),
     "throttled": ([RateLimited("slow")] * FAILED_QUERIES, RateLimited),
     "forbidden": ([Forbidden("no")], Forbidden),
-    "an error in place of a state": ([answer({"code": "AccessDenied", "message": "no"})], Forbidden),
+    "an error instead of a status": ([answer({"code": "AccessDenied", "message": "no"})], Forbidden),
 }
 
 
 @pytest.mark.parametrize(("replies", "error"), QUERIES.values(), ids=QUERIES)
-def test_queries_that_keep_failing_end_the_job(replies: list[Reply | CompatError], error: type[CompatError]) -> None:
+def test_repeated_query_failures_end_the_flow(replies: list[Reply | CompatError], error: type[CompatError]) -> None:
     with pytest.raises(error):
         play(resume(request("filetrans"), "t-1", deadline=60), replies)
 
 
-def test_a_result_that_is_not_given_is_asked_for_at_a_new_address() -> None:
+def test_a_refused_result_is_fetched_again_from_a_new_url() -> None:
     moved = state("SUCCEEDED", result={"transcription_url": "https://new.example/r"})
     steps, transcript = play(
         resume(request("filetrans", MODELS["filetrans"]), "t-1", deadline=60),
@@ -278,15 +278,15 @@ UNFETCHED: dict[str, list[Reply | CompatError]] = {
 
 
 @pytest.mark.parametrize("replies", UNFETCHED.values(), ids=UNFETCHED)
-def test_a_result_that_cannot_be_had_is_the_services_failure(replies: list[Reply | CompatError]) -> None:
+def test_an_unavailable_result_raises_service_failed(replies: list[Reply | CompatError]) -> None:
     with pytest.raises(ServiceFailed):
         play(resume(request("filetrans"), "t-1", deadline=60), [SUCCEEDED, *replies])
 
 
-def test_a_submission_without_a_task_is_the_services_failure() -> None:
+def test_a_submission_without_a_task_id_raises_service_failed() -> None:
     flow = transcribe(request("filetrans"), name="a.wav", boundary="B", url="https://a.example/a", deadline=60)
 
-    with pytest.raises(ServiceFailed, match="without telling its id"):
+    with pytest.raises(ServiceFailed, match="returned no task id"):
         play(flow, [answer({"output": {"task_status": "PENDING"}})])
 
 
@@ -295,7 +295,7 @@ def test_waiting_ends_at_the_deadline() -> None:
         play(resume(request("filetrans"), "t-1", deadline=2), [RUNNING] * 4)
 
 
-def test_an_answer_is_never_later_than_a_twentieth_of_its_task() -> None:
+def test_a_poll_delay_is_at_most_a_twentieth_of_the_time_waited() -> None:
     waited, seen = 0.0, list(islice(delays(), 200))
     for delay in seen:
         assert delay <= max(0.5, 0.05 * waited)
@@ -304,11 +304,11 @@ def test_an_answer_is_never_later_than_a_twentieth_of_its_task() -> None:
     assert (seen[0], seen[-1]) == (0.5, 5.0)
 
 
-def test_cancelling() -> None:
+def test_the_cancel_request() -> None:
     assert cancel("t-1") == Call(method="POST", url="/api/v1/tasks/t-1/cancel")
 
 
-def test_a_flow_that_is_given_up_asks_for_nothing_more() -> None:
+def test_a_closed_flow_yields_nothing_more() -> None:
     flow = resume(request("filetrans"), "t-1", deadline=60)
     next(flow)
 

@@ -9,13 +9,13 @@ from compat.dashscope_api import generation
 from compat.dashscope_api.calls import File
 from compat.errors import CompatError, NotAuthenticated, RateLimited, ServiceFailed
 from compat.transcript import Transcript, Usage
-from tests.dashscope_api.asking import MEDIA, answer, json_of, request, splits
+from tests.dashscope_api.support import MEDIA, answer, json_of, request, splits
 
 ASKED = request("generation", "qwen3-asr-flash-us")
 USER = {"role": "user", "content": [{"audio": "data:audio/wav;base64,a.wav"}]}
 
 
-def test_the_least_that_is_asked() -> None:
+def test_a_minimal_request() -> None:
     call = generation.call(ASKED, stream=False)
 
     assert ("POST", "/api/v1/services/aigc/multimodal-generation/generation") == (call.method, call.url)
@@ -28,7 +28,7 @@ def test_the_least_that_is_asked() -> None:
     }
 
 
-def test_everything_that_can_be_asked() -> None:
+def test_a_streamed_request_with_all_options() -> None:
     asked = request("generation", language="zh", context="ctx", options={"enable_itn": True})
     call = generation.call(asked, stream=True)
 
@@ -48,12 +48,12 @@ ANNOTATIONS = [{"type": "audio_info", "language": "zh", "emotion": "neutral"}]
 USAGE = {"input_tokens_details": {"text_tokens": 0}, "output_tokens_details": {"text_tokens": 6}, "seconds": 1}
 
 
-def said(content: object, finish_reason: str | None = "stop", **more: object) -> dict[str, Any]:
+def generated(content: object, finish_reason: str | None = "stop", **more: object) -> dict[str, Any]:
     message = {"role": "assistant", "content": content, "annotations": ANNOTATIONS}
     return {"request_id": "r", "output": {"choices": [{"finish_reason": finish_reason, "message": message}]}, **more}
 
 
-def heard(text: str, usage: Usage | None = None) -> Transcript:
+def transcript_of(text: str, usage: Usage | None = None) -> Transcript:
     return Transcript(
         text=text,
         language="zh",
@@ -68,18 +68,18 @@ def heard(text: str, usage: Usage | None = None) -> Transcript:
 
 FULL = Usage(seconds=1.0, text_tokens=0, output_tokens=6)
 ANSWERS: dict[str, tuple[dict[str, Any], Transcript]] = {
-    "documented": (said([{"text": "欢迎。"}], usage=USAGE), heard("欢迎。", FULL)),
-    "silence": (said([]), heard("")),
-    "a plain string": (said("欢迎。"), heard("欢迎。")),
+    "documented": (generated([{"text": "欢迎。"}], usage=USAGE), transcript_of("欢迎。", FULL)),
+    "silence": (generated([]), transcript_of("")),
+    "a plain string": (generated("欢迎。"), transcript_of("欢迎。")),
     "tokens only": (
-        said([{"text": "a"}], usage={"input_tokens_details": {"audio_tokens": 51}}),
-        heard("a", Usage(seconds=3.0, audio_tokens=51)),
+        generated([{"text": "a"}], usage={"input_tokens_details": {"audio_tokens": 51}}),
+        transcript_of("a", Usage(seconds=3.0, audio_tokens=51)),
     ),
 }
 
 
 @pytest.mark.parametrize(("body", "expected"), ANSWERS.values(), ids=ANSWERS)
-def test_an_answer_is_a_transcript(body: dict[str, Any], expected: Transcript) -> None:
+def test_a_response_becomes_a_transcript(body: dict[str, Any], expected: Transcript) -> None:
     assert expected == generation.transcript(ASKED, answer(body))
 
 
@@ -92,7 +92,7 @@ def test_an_answer_is_a_transcript(body: dict[str, Any], expected: Transcript) -
         ({}, 200, ServiceFailed),
     ],
 )
-def test_what_is_no_transcript_is_raised(body: dict[str, Any], status: int, error: type[CompatError]) -> None:
+def test_a_response_without_a_transcript_raises(body: dict[str, Any], status: int, error: type[CompatError]) -> None:
     with pytest.raises(error):
         generation.transcript(ASKED, answer(body, status))
 
@@ -104,49 +104,52 @@ def frames(*messages: dict[str, Any], event: str = "result") -> bytes:
     )
 
 
-START = said([], "null")
+START = generated([], "null")
 STREAMS: dict[str, tuple[bytes, list[str], Transcript]] = {
     "documented": (
         frames(
-            START, said([{"text": "欢"}], "null"), said([{"text": "迎"}], None), said([{"text": "。"}], usage=USAGE)
+            START,
+            generated([{"text": "欢"}], "null"),
+            generated([{"text": "迎"}], None),
+            generated([{"text": "。"}], usage=USAGE),
         ),
         ["欢", "迎", "。"],
-        heard("欢迎。", FULL),
+        transcript_of("欢迎。", FULL),
     ),
     "usage after the end": (
-        frames(said([{"text": "a"}]), {"request_id": "r", "output": {"choices": []}, "usage": USAGE}),
+        frames(generated([{"text": "a"}]), {"request_id": "r", "output": {"choices": []}, "usage": USAGE}),
         ["a"],
-        heard("a", FULL),
+        transcript_of("a", FULL),
     ),
-    "silence": (frames(START, said([])), [], heard("")),
+    "silence": (frames(START, generated([])), [], transcript_of("")),
 }
 
 
 @pytest.mark.parametrize(("raw", "deltas", "expected"), STREAMS.values(), ids=STREAMS)
-def test_a_stream_gives_its_words_as_they_come(raw: bytes, deltas: list[str], expected: Transcript) -> None:
+def test_a_stream_yields_deltas_and_a_transcript(raw: bytes, deltas: list[str], expected: Transcript) -> None:
     for pieces in splits(raw):
         stream = generation.stream(ASKED)
 
-        deltas_heard = [text for piece in pieces for text in stream.feed(piece)] + stream.flush()
+        received = [text for piece in pieces for text in stream.feed(piece)] + stream.flush()
 
-        assert deltas == deltas_heard
+        assert deltas == received
         assert expected == stream.transcript()
 
 
 ERROR = {"code": "Throttling.RateQuota", "message": "slow", "request_id": "r"}
 BREAKS: dict[str, tuple[bytes, type[CompatError]]] = {
-    "cut": (frames(START, said([{"text": "a"}], "null")), ServiceFailed),
+    "cut": (frames(START, generated([{"text": "a"}], "null")), ServiceFailed),
     "empty": (b"", ServiceFailed),
     "a page": (b"<html></html>", ServiceFailed),
     "nonsense": (b"data:[]\n\n", ServiceFailed),
     "an error frame": (frames(START) + frames(ERROR, event="error"), RateLimited),
     "an error frame without a code": (frames({"message": "m"}, event="error"), ServiceFailed),
-    "an error in place of the stream": (msgspec.json.encode(ERROR), RateLimited),
+    "an error instead of a stream": (msgspec.json.encode(ERROR), RateLimited),
 }
 
 
 @pytest.mark.parametrize(("raw", "error"), BREAKS.values(), ids=BREAKS)
-def test_a_stream_that_breaks_raises(raw: bytes, error: type[CompatError]) -> None:
+def test_a_broken_stream_raises(raw: bytes, error: type[CompatError]) -> None:
     for pieces in splits(raw):
         stream = generation.stream(ASKED)
 

@@ -9,13 +9,13 @@ from compat.dashscope_api import generation_audio
 from compat.dashscope_api.calls import File
 from compat.errors import BadAudio, CompatError, RateLimited, ServiceFailed
 from compat.transcript import Segment, Transcript, Usage, Word
-from tests.dashscope_api.asking import MEDIA, answer, json_of, request, splits
+from tests.dashscope_api.support import MEDIA, answer, json_of, request, splits
 
 MODEL = "qwen-audio-3.1-asr-flash"
 ASKED = request("generation-audio", MODEL)
 
 
-def test_the_least_that_is_asked() -> None:
+def test_a_minimal_request() -> None:
     call = generation_audio.call(ASKED, stream=False)
 
     assert call.url == "/api/v1/services/aigc/multimodal-generation/generation"
@@ -35,7 +35,7 @@ def test_the_least_that_is_asked() -> None:
     }
 
 
-def test_everything_that_can_be_asked() -> None:
+def test_a_streamed_request_with_all_options() -> None:
     asked = request("generation-audio", MODEL, language="en", options={"vocabulary_id": "v"})
     call = generation_audio.call(asked, stream=True)
 
@@ -51,7 +51,7 @@ HI = Segment(text="Hi.", start=0.0, end=0.5, words=(Word("Hi.", 0.0, 0.4, 0.9),)
 HO = Segment(text="Ho.", start=0.6, end=1.0, speaker="1")
 
 
-def heard(text: str, *segments: Segment, usage: Usage | None = None, language: str | None = None) -> Transcript:
+def transcript_of(text: str, *segments: Segment, usage: Usage | None = None, language: str | None = None) -> Transcript:
     return Transcript(
         text=text,
         segments=segments,
@@ -67,26 +67,26 @@ def heard(text: str, *segments: Segment, usage: Usage | None = None, language: s
 BOTH = {"text": "Hi. Ho.", "sentence": TWO, "sentences": [ONE, TWO]}
 USAGE = {"usage": {"duration": 2}}
 ANSWERS: dict[str, tuple[dict[str, Any], Transcript]] = {
-    "at the top": ({**BOTH, **USAGE}, heard("Hi. Ho.", HI, HO, usage=Usage(seconds=2.0))),
-    "in output": ({"output": BOTH, **USAGE}, heard("Hi. Ho.", HI, HO, usage=Usage(seconds=2.0))),
-    "in output.output": ({"output": {"output": BOTH}}, heard("Hi. Ho.", HI, HO)),
-    "one sentence": ({"output": {"text": "Hi.", "sentence": ONE}}, heard("Hi.", HI)),
+    "at the top": ({**BOTH, **USAGE}, transcript_of("Hi. Ho.", HI, HO, usage=Usage(seconds=2.0))),
+    "in output": ({"output": BOTH, **USAGE}, transcript_of("Hi. Ho.", HI, HO, usage=Usage(seconds=2.0))),
+    "in output.output": ({"output": {"output": BOTH}}, transcript_of("Hi. Ho.", HI, HO)),
+    "one sentence": ({"output": {"text": "Hi.", "sentence": ONE}}, transcript_of("Hi.", HI)),
     "one sentence without words": (
         {"output": {"text": "Hi.", "sentence": {"begin_time": 0, "end_time": 500}}},
-        heard("Hi.", Segment(text="Hi.", start=0.0, end=0.5)),
+        transcript_of("Hi.", Segment(text="Hi.", start=0.0, end=0.5)),
     ),
-    "sentences only": ({"output": {"sentences": [ONE, TWO]}}, heard("Hi. Ho.", HI, HO)),
-    "text only": ({"output": {"text": "Hi."}}, heard("Hi.")),
+    "sentences only": ({"output": {"sentences": [ONE, TWO]}}, transcript_of("Hi. Ho.", HI, HO)),
+    "text only": ({"output": {"text": "Hi."}}, transcript_of("Hi.")),
     "tokens": (
         {"output": {"text": "Hi."}, "usage": {"seconds": 3, "input_tokens": 75, "output_tokens": 2}},
-        heard("Hi.", usage=Usage(seconds=3.0, audio_tokens=75, output_tokens=2)),
+        transcript_of("Hi.", usage=Usage(seconds=3.0, audio_tokens=75, output_tokens=2)),
     ),
-    "empty": ({"output": {"text": "", "sentences": []}}, heard("")),
+    "empty": ({"output": {"text": "", "sentences": []}}, transcript_of("")),
 }
 
 
 @pytest.mark.parametrize(("body", "expected"), ANSWERS.values(), ids=ANSWERS)
-def test_an_answer_is_a_transcript(body: dict[str, Any], expected: Transcript) -> None:
+def test_a_response_becomes_a_transcript(body: dict[str, Any], expected: Transcript) -> None:
     assert expected == generation_audio.transcript(ASKED, answer({"request_id": "r", **body}))
 
 
@@ -94,7 +94,7 @@ SILENCE = {"code": "ASR_RESPONSE_HAVE_NO_WORDS", "message": "no words", "request
 
 
 def test_silence_is_an_empty_transcript() -> None:
-    assert heard("") == generation_audio.transcript(ASKED, answer(SILENCE, 400))
+    assert transcript_of("") == generation_audio.transcript(ASKED, answer(SILENCE, 400))
 
 
 @pytest.mark.parametrize(
@@ -106,16 +106,16 @@ def test_silence_is_an_empty_transcript() -> None:
         ({}, 200, ServiceFailed),
     ],
 )
-def test_what_is_no_transcript_is_raised(body: dict[str, Any], status: int, error: type[CompatError]) -> None:
+def test_a_response_without_a_transcript_raises(body: dict[str, Any], status: int, error: type[CompatError]) -> None:
     with pytest.raises(error):
         generation_audio.transcript(ASKED, answer(body, status))
 
 
 def frames(*outputs: dict[str, Any], event: str = "result") -> bytes:
-    said = [{"request_id": "r", **output} for output in outputs]
+    bodies = [{"request_id": "r", **output} for output in outputs]
     return b"".join(
         f"id:{at}\nevent:{event}\n:HTTP_STATUS/200\ndata:".encode() + msgspec.json.encode(body) + b"\n\n"
-        for at, body in enumerate(said, 1)
+        for at, body in enumerate(bodies, 1)
     )
 
 
@@ -123,25 +123,25 @@ FIRST = {"output": {"text": "Hi. Hop", "sentence": ONE}}
 SECOND = {"output": {"text": "Hi. Ho", "sentence": ONE}}
 LAST = {"output": BOTH, **USAGE}
 STREAMS: dict[str, tuple[bytes, list[str], Transcript]] = {
-    "short audio": (frames(LAST), ["Hi. Ho."], heard("Hi. Ho.", HI, HO, usage=Usage(seconds=2.0))),
+    "short audio": (frames(LAST), ["Hi. Ho."], transcript_of("Hi. Ho.", HI, HO, usage=Usage(seconds=2.0))),
     "revised": (
         frames(FIRST, SECOND, LAST),
         ["Hi.", " Ho."],
-        heard("Hi. Ho.", HI, HO, usage=Usage(seconds=2.0)),
+        transcript_of("Hi. Ho.", HI, HO, usage=Usage(seconds=2.0)),
     ),
-    "silence as a frame": (frames(SILENCE, event="error"), [], heard("")),
-    "silence in place of the stream": (msgspec.json.encode(SILENCE), [], heard("")),
+    "silence as a frame": (frames(SILENCE, event="error"), [], transcript_of("")),
+    "silence instead of a stream": (msgspec.json.encode(SILENCE), [], transcript_of("")),
 }
 
 
 @pytest.mark.parametrize(("raw", "deltas", "expected"), STREAMS.values(), ids=STREAMS)
-def test_a_stream_gives_settled_sentences(raw: bytes, deltas: list[str], expected: Transcript) -> None:
+def test_a_stream_yields_settled_sentences(raw: bytes, deltas: list[str], expected: Transcript) -> None:
     for pieces in splits(raw):
         stream = generation_audio.SnapshotStream(ASKED)
 
-        said = [text for piece in pieces for text in stream.feed(piece)] + stream.flush()
+        received = [text for piece in pieces for text in stream.feed(piece)] + stream.flush()
 
-        assert deltas == said
+        assert deltas == received
         assert expected == stream.transcript()
 
 
@@ -155,7 +155,7 @@ BREAKS: dict[str, tuple[bytes, type[CompatError]]] = {
 
 
 @pytest.mark.parametrize(("raw", "error"), BREAKS.values(), ids=BREAKS)
-def test_a_stream_that_breaks_raises(raw: bytes, error: type[CompatError]) -> None:
+def test_a_broken_stream_raises(raw: bytes, error: type[CompatError]) -> None:
     for pieces in splits(raw):
         stream = generation_audio.SnapshotStream(ASKED)
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from compat.dashscope_api.calls import File
 from compat.dashscope_api.inline import data_uri, inline_call
-from tests.dashscope_api.asking import MEDIA
+from tests.dashscope_api.support import MEDIA
 
 
-def test_the_audio_stands_in_the_body_as_a_data_uri() -> None:
+def test_the_body_contains_the_audio_as_a_data_uri() -> None:
     call = inline_call("/u", {"context": "x;base64,y", "audio": data_uri(MEDIA)}, MEDIA, {"x": "1"})
 
     assert call.headers == {"content-type": "application/json", "x": "1"}

@@ -16,12 +16,12 @@ from compat.dashscope_api.messages import Annotation, Message, TokenDetails
         (b'{"content": [], "annotations": [{"type": "audio_info", "language": "zh"}]}', "", Annotation("zh")),
     ],
 )
-def test_a_message_in_all_its_forms(raw: bytes, text: str, annotation: Annotation | None) -> None:
+def test_the_forms_of_a_message(raw: bytes, text: str, annotation: Annotation | None) -> None:
     message = msgspec.json.decode(raw, type=Message)
 
     assert (message.text, message.annotation) == (text, annotation)
 
 
 @pytest.mark.parametrize(("tokens", "seconds"), [(None, None), (0, 0.0), (1, 1.0), (25, 1.0), (26, 2.0), (7169, 287.0)])
-def test_seconds_from_audio_tokens(tokens: int | None, seconds: float | None) -> None:
+def test_seconds_are_computed_from_audio_tokens(tokens: int | None, seconds: float | None) -> None:
     assert seconds == TokenDetails(audio_tokens=tokens).seconds

@@ -23,7 +23,7 @@ def result(*sentences: dict[str, Any], **more: object) -> Result:
 
 
 Row = tuple[str | None, list[tuple[str, str]], list[str]]
-FOUND: dict[str, Row] = {  # the text, its words with their punctuation, and what each becomes
+FOUND: dict[str, Row] = {  # text, its words with their punctuation → the words of the segment
     "qwen3, Chinese": ("欢迎使用云。", [("欢迎", ""), ("使用", ""), ("云", "。")], ["欢迎", "使用", "云。"]),
     "qwen3, English": ("Hello, my world.", [("Hello", ","), ("my", ""), ("world", ".")], ["Hello, ", "my ", "world."]),
     "fun-asr": ("Hello my world.", [("Hello ", ""), ("my ", ""), ("world", ".")], ["Hello ", "my ", "world."]),
@@ -38,7 +38,7 @@ FOUND: dict[str, Row] = {  # the text, its words with their punctuation, and wha
 }
 UNFOUND: dict[str, Row] = {
     "numbers rewritten": ("It costs $5", [("it", ""), ("costs", ""), ("five", ".")], ["it ", "costs ", "five."]),
-    "a word too few": ("one two three", [("one", ""), ("two", "")], ["one ", "two"]),
+    "a missing word": ("one two three", [("one", ""), ("two", "")], ["one ", "two"]),
     "a word skipped": ("one two three", [("one", ""), ("three", "")], ["one ", "three"]),
     "no words": ("Hello", [], []),
 }
@@ -46,7 +46,7 @@ WORDS = FOUND | UNFOUND
 
 
 @pytest.mark.parametrize(("text", "words", "spelled"), WORDS.values(), ids=WORDS)
-def test_words_stand_as_they_do_in_the_text(text: str | None, words: list[tuple[str, str]], spelled: list[str]) -> None:
+def test_words_are_spelled_as_in_the_text(text: str | None, words: list[tuple[str, str]], spelled: list[str]) -> None:
     segment = result(sentence(text, *words)).segments()[0]
 
     assert spelled == [word.text for word in segment.words]
@@ -60,10 +60,10 @@ def test_words_join_to_the_sentence(name: str) -> None:
     assert segment.text == "".join(word.text for word in segment.words)
 
 
-def test_everything_that_is_told_of_a_sentence() -> None:
-    told = sentence("Hi.", ("Hi", "."), language="en", emotion="happy", speaker_id=0, sentence_id=7, confidence=0.9)
+def test_a_sentence_with_all_members() -> None:
+    full = sentence("Hi.", ("Hi", "."), language="en", emotion="happy", speaker_id=0, sentence_id=7, confidence=0.9)
 
-    assert result(told).segments() == (
+    assert result(full).segments() == (
         Segment(
             text="Hi.",
             start=0.0,
@@ -76,13 +76,13 @@ def test_everything_that_is_told_of_a_sentence() -> None:
     )
 
 
-def test_the_least_that_is_told_of_a_sentence() -> None:
-    told: dict[str, Any] = {"text": "Hi", "begin_time": 500, "end_time": None}
+def test_a_minimal_sentence() -> None:
+    minimal: dict[str, Any] = {"text": "Hi", "begin_time": 500, "end_time": None}
 
-    assert result(told).segments() == (Segment(text="Hi", start=0.5, end=0.5),)
+    assert result(minimal).segments() == (Segment(text="Hi", start=0.5, end=0.5),)
 
 
-def test_channels_are_told_apart_and_put_in_order() -> None:
+def test_segments_name_their_channel_and_are_in_order_of_time() -> None:
     left = {"channel_id": 0, "text": "One. Three.", "sentences": [_at(0, "One."), _at(2000, "Three.")]}
     right = {"channel_id": 1, "text": " Two.", "sentences": [_at(1000, "Two.")]}
     both = msgspec.convert({"transcripts": [left, right]}, Result)
@@ -101,11 +101,13 @@ def _at(time: int, text: str) -> dict[str, Any]:
         ([_at(0, "One."), _at(1, "Two.")], {}, "One. Two."),
         ([_at(0, "一。"), _at(1, "二。")], {}, "一。二。"),
         ([_at(0, "One. "), _at(1, "Two.")], {}, "One. Two."),
-        ([_at(0, "One.")], {"text": "As told."}, "As told."),
+        ([_at(0, "One.")], {"text": "As sent."}, "As sent."),
         ([], {}, ""),
     ],
 )
-def test_the_text_is_told_or_joined(sentences: list[dict[str, Any]], more: dict[str, Any], text: str) -> None:
+def test_the_text_is_taken_from_the_channel_or_joined_from_sentences(
+    sentences: list[dict[str, Any]], more: dict[str, Any], text: str
+) -> None:
     assert text == result(*sentences, **more).text()
 
 
@@ -116,11 +118,11 @@ def test_an_empty_file_is_silence(file: dict[str, Any]) -> None:
     assert (silence.text(), silence.segments()) == ("", ())
 
 
-def test_joining() -> None:
+def test_joined_adds_spaces_between_latin_words_only() -> None:
     assert joined(["Hello", "", "world.", "你好", "again"]) == "Hello world.你好again"
 
 
-def test_the_language_of_most_of_the_time_prevails() -> None:
+def test_the_language_with_the_longest_duration_prevails() -> None:
     segments = [
         Segment(text="a", start=0, end=1, language="en"),
         Segment(text="b", start=1, end=4, language="zh"),

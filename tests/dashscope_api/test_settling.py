@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from compat.dashscope_api.generation_audio import Settling
 
-CONVERSATIONS: dict[str, tuple[list[str], list[str], str]] = {  # snapshots, pieces as they leave, the rest
+CONVERSATIONS: dict[str, tuple[list[str], list[str], str]] = {  # snapshots → delta after each, rest
     "one": (["One."], [""], "One."),
     "none": ([], [], ""),
     "empty": ([""], [""], ""),
@@ -17,21 +17,21 @@ CONVERSATIONS: dict[str, tuple[list[str], list[str], str]] = {  # snapshots, pie
     ),
     "Chinese": (["一。二", "一。二。三", "一。二。三。"], ["", "一。", "二。"], "三。"),
     "in progress": (["One cat", "One cats. And", "One cats. An"], ["", "", "One cats."], " An"),
-    "a number is no end": (["It is 3.5", "It is 3.5 m"], ["", ""], "It is 3.5 m"),
+    "a decimal point does not end a sentence": (["It is 3.5", "It is 3.5 m"], ["", ""], "It is 3.5 m"),
     "a repeat": (["One. T", "One. T", "One. T"], ["", "One.", ""], " T"),
-    "an empty one between": (["One. T", "One. T", "", "One. Two."], ["", "One.", "", ""], " Two."),
-    "taken back, and longer": (
+    "an empty snapshot in between": (["One. T", "One. T", "", "One. Two."], ["", "One.", "", ""], " Two."),
+    "revised and longer": (
         ["Twenty one cats. And", "Twenty one cats. And", "21 cats. And dogs."],
         ["", "Twenty one cats.", ""],
         " And dogs.",
     ),
-    "taken back altogether": (["One two. X", "One two. X", "Three four five."], ["", "One two.", ""], " five."),
-    "taken back to nothing": (["One two. X", "One two. X", ""], ["", "One two.", ""], ""),
+    "revised completely": (["One two. X", "One two. X", "Three four five."], ["", "One two.", ""], " five."),
+    "revised to nothing": (["One two. X", "One two. X", ""], ["", "One two.", ""], ""),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("snapshots", "pieces", "rest"), CONVERSATIONS.values(), ids=CONVERSATIONS)
-def test_what_leaves_and_when(snapshots: list[str], pieces: list[str], rest: str) -> None:
+def test_text_is_emitted_once_it_is_settled(snapshots: list[str], pieces: list[str], rest: str) -> None:
     settling = Settling()
 
     assert pieces == ["".join(settling.feed(snapshot)) for snapshot in snapshots]
@@ -42,7 +42,7 @@ TEXTS = st.text(alphabet="ab .。", max_size=12)
 
 
 @given(st.lists(TEXTS, max_size=6))
-def test_pieces_joined_are_the_text(snapshots: list[str]) -> None:
+def test_the_deltas_join_to_the_text(snapshots: list[str]) -> None:
     settling = Settling()
 
     pieces = [piece for snapshot in snapshots for piece in settling.feed(snapshot)] + settling.flush()
@@ -52,7 +52,7 @@ def test_pieces_joined_are_the_text(snapshots: list[str]) -> None:
 
 
 @given(TEXTS, TEXTS, TEXTS)
-def test_a_text_that_only_grows_arrives_as_it_is(first: str, second: str, third: str) -> None:
+def test_snapshots_that_only_grow_are_emitted_unchanged(first: str, second: str, third: str) -> None:
     settling = Settling()
     for snapshot in (first, first + second, first + second + third):
         settling.feed(snapshot)

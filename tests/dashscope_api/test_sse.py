@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from compat.dashscope_api.sse import Events, ServerSentEvent
-from tests.dashscope_api.asking import splits
+from tests.dashscope_api.support import splits
 
 STREAMS = {
     "plain": (b'data: {"a":1}\n\ndata: [DONE]\n\n', [ServerSentEvent("", b'{"a":1}'), ServerSentEvent("", b"[DONE]")]),
@@ -17,21 +17,21 @@ STREAMS = {
     "heartbeats": (b":\n\n: ping\n\nretry: 3\n\ndata\n\ndata:\n\n", []),
     "no last blank line": (b"data: 1\n\ndata: 2", [ServerSentEvent("", b"1"), ServerSentEvent("", b"2")]),
     "utf-8": ("data: 欢迎\n\n".encode(), [ServerSentEvent("", "欢迎".encode())]),
-    "an object in place of a stream": (b'\n {"code":\n "X"}\n', [ServerSentEvent("", b'{"code":\n "X"}')]),
-    "a page in place of a stream": (b"<html>\n</html>\n", []),
+    "an object instead of a stream": (b'\n {"code":\n "X"}\n', [ServerSentEvent("", b'{"code":\n "X"}')]),
+    "a page instead of a stream": (b"<html>\n</html>\n", []),
     "nothing": (b"", []),
 }
 
 
 @pytest.mark.parametrize(("raw", "events"), STREAMS.values(), ids=STREAMS)
-def test_a_stream_may_arrive_in_any_pieces(raw: bytes, events: list[ServerSentEvent]) -> None:
+def test_a_stream_may_be_split_anywhere(raw: bytes, events: list[ServerSentEvent]) -> None:
     for pieces in splits(raw):
         parser = Events()
 
-        heard = [event for piece in pieces for event in parser.feed(piece)] + parser.flush()
+        parsed = [event for piece in pieces for event in parser.feed(piece)] + parser.flush()
 
-        assert events == heard
+        assert events == parsed
 
 
-def test_an_event_leaves_as_soon_as_its_blank_line_is_there() -> None:
+def test_an_event_is_emitted_at_its_blank_line() -> None:
     assert [ServerSentEvent("", b"1")] == Events().feed(b"data: 1\n\ndata: 2\n")

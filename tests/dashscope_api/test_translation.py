@@ -6,10 +6,10 @@ import pytest
 
 from compat.dashscope_api import translation
 from compat.errors import BadRequest, CompatError, ServiceFailed
-from tests.dashscope_api.asking import answer, json_of
+from tests.dashscope_api.support import answer, json_of
 
 
-def test_what_is_asked() -> None:
+def test_the_request() -> None:
     call = translation.call("你好", model="qwen-mt-flash", target="English")
 
     assert ("POST", "/compatible-mode/v1/chat/completions") == (call.method, call.url)
@@ -24,7 +24,7 @@ def translated(content: str, finish_reason: str = "stop") -> dict[str, Any]:
     return {"choices": [{"finish_reason": finish_reason, "message": {"role": "assistant", "content": content}}]}
 
 
-def test_what_is_answered() -> None:
+def test_the_translation_is_the_text_of_the_message() -> None:
     assert translation.text(answer(translated("Hello"))) == "Hello"
 
 
@@ -36,7 +36,9 @@ def test_what_is_answered() -> None:
         ({"error": {"message": "unknown language", "code": "invalid_parameter_error"}}, 400, BadRequest),
     ],
 )
-def test_what_is_no_translation_is_raised(body: dict[str, Any], status: int, error: type[CompatError]) -> None:
+def test_a_response_without_a_whole_translation_raises(
+    body: dict[str, Any], status: int, error: type[CompatError]
+) -> None:
     with pytest.raises(error):
         translation.text(answer(body, status))
 
@@ -44,13 +46,13 @@ def test_what_is_no_translation_is_raised(body: dict[str, Any], status: int, err
 SENTENCE = "Never mind. "
 
 
-def test_a_short_text_goes_whole() -> None:
+def test_a_short_text_is_not_split() -> None:
     assert ["Never mind."] == translation.chunks(SENTENCE)
     assert [] == translation.chunks(" \n")
 
 
 @pytest.mark.parametrize("text", [SENTENCE * 1000, "没关系。" * 3000, "word " * 3000, "字" * 9000])
-def test_a_long_text_is_cut_where_it_may_be_and_all_of_it_goes(text: str) -> None:
+def test_a_long_text_is_split_at_sentences_without_loss(text: str) -> None:
     parts = translation.chunks(text)
 
     assert all(0 < len(part) <= translation.LONGEST for part in parts)
@@ -59,7 +61,7 @@ def test_a_long_text_is_cut_where_it_may_be_and_all_of_it_goes(text: str) -> Non
         assert all(part.endswith((".", "。")) for part in parts)
 
 
-def test_neighbours_go_together_as_far_as_they_fit() -> None:
+def test_consecutive_texts_share_a_batch_up_to_its_bounds() -> None:
     texts = ["a"] * 100 + ["b" * 1999, "c", "d" * 3000, "e"]
 
     batches = list(translation.batches(texts))
@@ -78,7 +80,7 @@ def test_neighbours_go_together_as_far_as_they_fit() -> None:
         ("one\ntwo\nthree", None),
     ],
 )
-def test_lines_are_trusted_only_when_they_are_as_many(answer: str, lines: list[str] | None) -> None:
+def test_lines_are_returned_only_if_their_number_matches(answer: str, lines: list[str] | None) -> None:
     assert lines == translation.lines(answer, 2)
 
 

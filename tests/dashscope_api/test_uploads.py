@@ -16,7 +16,7 @@ from compat.errors import (
     ServiceUnavailable,
     TooLarge,
 )
-from tests.dashscope_api.asking import MEDIA, answer, play
+from tests.dashscope_api.support import MEDIA, answer, play
 
 POLICY = {
     "policy": "P",
@@ -55,10 +55,10 @@ def granted(**changes: object) -> Reply:
 
 DONE = answer(b"")
 CONVERSATIONS: dict[str, tuple[list[Reply | CompatError], list[Call]]] = {
-    "straight": ([granted(), DONE], [ASK, SEND]),
-    "no limit told": ([granted(max_file_size_mb=None), DONE], [ASK, SEND]),
+    "at the first attempt": ([granted(), DONE], [ASK, SEND]),
+    "no size limit": ([granted(max_file_size_mb=None), DONE], [ASK, SEND]),
     "policy expired": ([granted(), Forbidden("expired"), granted(), DONE], [ASK, SEND, ASK, SEND]),
-    "stored by an attempt whose answer was lost": ([granted(), Conflict("exists")], [ASK, SEND]),
+    "stored by an attempt whose response was lost": ([granted(), Conflict("exists")], [ASK, SEND]),
 }
 
 
@@ -82,12 +82,12 @@ FAILURES: dict[str, tuple[list[Any], type[CompatError]]] = {
 
 
 @pytest.mark.parametrize(("replies", "error"), FAILURES.values(), ids=FAILURES)
-def test_an_upload_that_fails(replies: list[Any], error: type[CompatError]) -> None:
+def test_a_failed_upload_raises(replies: list[Any], error: type[CompatError]) -> None:
     with pytest.raises(error):
         play(upload("m", MEDIA, name="a.wav", boundary="B"), replies)
 
 
-def test_a_file_that_storage_does_not_take_is_told_apart() -> None:
+def test_a_file_too_large_for_storage_has_its_own_code() -> None:
     with pytest.raises(TooLarge) as raised:
         play(upload("m", MEDIA, name="a.wav", boundary="B"), [granted(max_file_size_mb=0)])
 

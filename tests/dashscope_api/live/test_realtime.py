@@ -1,4 +1,4 @@
-"""The wire of `/api-ws/v1/realtime`, both ways."""
+"""Events of `/api-ws/v1/realtime`, in both directions."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ WIRE = RealtimeSession()
         ),
     ],
 )
-def test_setup(setup: turns.Setup, session: dict[str, Any]) -> None:
+def test_setup_is_a_session_update(setup: turns.Setup, session: dict[str, Any]) -> None:
     assert {"type": "session.update", "event_id": "e", "session": session} == json.loads(WIRE.setup(setup, "e"))
 
 
-def test_what_else_is_asked() -> None:
+def test_append_commit_and_finish() -> None:
     assert {"type": "input_audio_buffer.append", "event_id": "e", "audio": "AAE="} == json.loads(
         WIRE.append(b"\0\1", "e")
     )
@@ -63,7 +63,7 @@ COMPLETED = "conversation.item.input_audio_transcription.completed"
 
 
 @pytest.mark.parametrize(
-    ("said", "report"),
+    ("event", "report"),
     [
         ({"type": "session.created", "session": {"id": "s"}}, turns.Noted()),
         ({"type": "session.updated", "session": {}}, turns.Noted()),
@@ -102,17 +102,17 @@ COMPLETED = "conversation.item.input_audio_transcription.completed"
         ({"type": "session.finished", "event_id": "e"}, turns.Finished()),
     ],
 )
-def test_reports(said: dict[str, Any], report: turns.Report) -> None:
-    assert report == WIRE.read(json.dumps(said))
+def test_an_event_becomes_a_report(event: dict[str, Any], report: turns.Report) -> None:
+    assert report == WIRE.read(json.dumps(event))
 
 
-def test_a_turn_that_failed() -> None:
-    said = {
+def test_a_failed_turn_is_reported_with_its_error() -> None:
+    event = {
         "type": "conversation.item.input_audio_transcription.failed",
         "item_id": "i",
         "error": {"code": "DataInspectionFailed", "message": "no", "param": None},
     }
-    report = WIRE.read(json.dumps(said))
+    report = WIRE.read(json.dumps(event))
 
     assert isinstance(report, turns.TurnFailed)
     assert ("i", ContentRefused) == (report.turn, type(report.error))
@@ -135,7 +135,7 @@ def test_errors_that_end_the_session(error: dict[str, Any], kind: type[Exception
     assert (kind, retryable) == (type(report.error), report.error.retryable)
 
 
-def test_errors_that_do_not() -> None:
+def test_an_invalid_request_error_does_not_end_the_session() -> None:
     error = {"type": "invalid_request_error", "code": "invalid_value", "message": "no", "param": "p", "event_id": "e"}
     report = WIRE.read(json.dumps({"type": "error", "error": error}))
 
@@ -162,5 +162,5 @@ def test_errors_that_do_not() -> None:
         json.dumps({"type": TEXT, "item_id": 7}),
     ],
 )
-def test_what_is_no_event_breaks_the_session(raw: str | bytes) -> None:
+def test_an_invalid_event_breaks_the_session(raw: str | bytes) -> None:
     assert isinstance(WIRE.read(raw), turns.Broken)

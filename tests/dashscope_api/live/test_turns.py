@@ -1,4 +1,4 @@
-"""What a refusal is about: by its event, its parameter, its code, and last by the words of its message."""
+"""The topic of a refusal: decided by event, parameter, code and, as a last resort, the message."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ from compat.errors import BadRequest
         (BadRequest("no", code="invalid_value"), None, set()),
     ],
 )
-def test_what_a_refusal_concerns(error: BadRequest, about: str | None, topics: set[Topic]) -> None:
+def test_a_refusal_concerns_its_topics(error: BadRequest, about: str | None, topics: set[Topic]) -> None:
     assert topics == {topic for topic in get_args(Topic) if Refused(error=error, about=about).concerns(topic)}

@@ -1,4 +1,4 @@
-"""What the tests of this room ask with, and how they play a flow."""
+"""Helpers for tests of dashscope_api: requests, replies and a driver for flows."""
 
 from __future__ import annotations
 
@@ -53,36 +53,36 @@ def answer(body: object, status: int = 200, **headers: str) -> Reply:
 
 
 def json_of(call: object) -> dict[str, object]:
-    """The body of a call, with the name of a file in the place of its base64."""
+    """Return the decoded body of a call, with the name of the file in place of its base64."""
     assert isinstance(call, Call)
     parts = [part if isinstance(part, bytes) else part.path.name.encode() for part in call.body]
-    said: dict[str, object] = msgspec.json.decode(b"".join(parts))
-    return said
+    body: dict[str, object] = msgspec.json.decode(b"".join(parts))
+    return body
 
 
 def splits(raw: bytes) -> Iterator[tuple[bytes, ...]]:
-    """`raw` in every way to break it in two, and byte by byte."""
+    """Yield `raw` split in two at every byte, then split into single bytes."""
     for at in range(len(raw) + 1):
         yield raw[:at], raw[at:]
     yield tuple(raw[at : at + 1] for at in range(len(raw)))
 
 
 def frames(*messages: object, done: bool = True) -> bytes:
-    """Server-sent events as the compatible surface writes them."""
-    said = b"".join(b"data: " + msgspec.json.encode(message) + b"\n\n" for message in messages)
-    return said + b"data: [DONE]\n\n" if done else said
+    """Return the messages as server-sent events in the format of the compatible surface."""
+    raw = b"".join(b"data: " + msgspec.json.encode(message) + b"\n\n" for message in messages)
+    return raw + b"data: [DONE]\n\n" if done else raw
 
 
 def play(flow: Flow[T], replies: Iterable[Reply | CompatError]) -> tuple[list[Call | Wait | Submitted], T]:
-    """The driver without network and clock: the steps that the flow asked for, and what it returned."""
+    """Drive a flow without network or clock. Return the steps it yielded and its result."""
     steps: list[Call | Wait | Submitted] = []
-    waiting = iter(replies)
+    remaining = iter(replies)
     try:
         steps.append(next(flow))
         while True:
-            said = next(waiting) if isinstance(steps[-1], Call) else None
-            steps.append(flow.throw(said) if isinstance(said, CompatError) else flow.send(said))
+            reply = next(remaining) if isinstance(steps[-1], Call) else None
+            steps.append(flow.throw(reply) if isinstance(reply, CompatError) else flow.send(reply))
     except StopIteration as stop:
-        assert not list(waiting), "the flow ended before it had heard everything"
+        assert not list(remaining), "the flow ended before it used all replies"
         result: T = stop.value
         return steps, result
