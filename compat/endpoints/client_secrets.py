@@ -38,7 +38,7 @@ class ClientSecretEndpoints:
         """Return the GA response: {"value", "expires_at", "session"}. Raise CompatError."""
         issuer = self._issuer(request)
         asked = secrets.request(body := await _body(request), secrets.ClientSecretRequest)
-        patch = (asked.session or Patch()).noting(secrets.request(body, dict[str, Any]).get("session"))
+        patch = (asked.session or Patch()).with_unread(secrets.request(body, dict[str, Any]).get("session"))
         patch = msgspec.structs.replace(patch, type=patch.type or "realtime")
         value, expires_at, session = self._issued(patch, asked.seconds, "ga", issuer)
         return JSONResponse({"value": value, "expires_at": expires_at, "session": session})
@@ -47,7 +47,7 @@ class ClientSecretEndpoints:
         """Return the beta response: the session, including `client_secret`. Raise CompatError."""
         issuer = self._issuer(request)
         asked = secrets.request(body := await _body(request), secrets.TranscriptionSessionRequest)
-        patch = msgspec.structs.replace(asked.noting(secrets.request(body, dict[str, Any])), type="transcription")
+        patch = msgspec.structs.replace(asked.with_unread(secrets.request(body, dict[str, Any])), type="transcription")
         try:
             value, expires_at, session = self._issued(patch, asked.seconds, "beta", issuer)
         except CompatError as error:  # the beta body is the session itself, so `param` has no prefix

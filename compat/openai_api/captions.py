@@ -1,8 +1,8 @@
-"""Captions: cues that a viewer can read, as SubRip and WebVTT.
+"""Captions: readable cues in SubRip and WebVTT format.
 
-No cue is longer than 7 s or 84 characters (two lines of 42), as long as there is a place to cut: between words, rather
-after punctuation, in scripts without spaces between any two characters. Cues stand in the order of their times and do
-not overlap, though the service's sentences may: the earlier one ends early. All within the audio.
+A cue is at most 7 s and 84 characters (two lines of 42) long, unless a single word is longer. Cuts fall between words,
+preferably after punctuation; scripts without spaces can be cut between any two characters. Cues are in order of time,
+lie within the audio and do not overlap. The service's sentences may overlap; the earlier cue is then shortened.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from compat.transcript import Segment, Transcript, Word
 SECONDS = 7.0
 CHARACTERS = 84
 
-# Han, kana and Thai are written without spaces. A Thai vowel that stands before its consonant, and the marks above and
-# below, stay with it.
+# Han, kana and Thai are written without spaces. A Thai consonant keeps a vowel written before it and the marks above
+# and below it.
 _THAI = "[\u0e40-\u0e44]?[\u0e00-\u0e7f][\u0e31\u0e34-\u0e3a\u0e47-\u0e4e]*"
 _HAN = "[\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 _CLOSING = "[\u3001\u3002\uff0c\uff01\uff1f\uff1a\uff1b\u2026\u201d\u2019\u300d\u300f\uff09\u300b\u3011,.!?:;)\\]}]"
@@ -35,7 +35,7 @@ _ARROW = re.compile("-{2,}>")
 
 
 class Cue(msgspec.Struct, frozen=True):
-    """Times in milliseconds, as both formats write them; `text` is one line."""
+    """A cue. Times are in milliseconds, the resolution of both formats; `text` is one line."""
 
     start: int
     end: int
@@ -43,6 +43,7 @@ class Cue(msgspec.Struct, frozen=True):
 
 
 def srt(transcript: Transcript) -> str:
+    """Return the captions as SubRip."""
     return "".join(
         f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n{_ARROW.sub('->', cue.text)}\n\n"
         for number, cue in enumerate(cues(transcript), 1)
@@ -50,6 +51,7 @@ def srt(transcript: Transcript) -> str:
 
 
 def vtt(transcript: Transcript) -> str:
+    """Return the captions as WebVTT."""
     return "WEBVTT\n\n" + "".join(
         f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{html.escape(cue.text, quote=False)}\n\n"
         for cue in cues(transcript)
@@ -57,34 +59,37 @@ def vtt(transcript: Transcript) -> str:
 
 
 def sentences(transcript: Transcript) -> tuple[Segment, ...]:
-    """The segments; where the service told none, the whole text is one."""
+    """Return the segments. If the service returned none, the whole text is one segment."""
     if transcript.segments or not transcript.text.strip():
         return transcript.segments
     return (Segment(text=transcript.text, start=0.0, end=transcript.duration),)
 
 
 def apart(segments: Sequence[Segment]) -> list[Segment]:
-    """Each segment is over when the next one of its voice begins, as whisper's are."""
+    """Return the segments with overlaps removed, as in Whisper's output.
+
+    A segment ends at the latest when the next segment of the same channel and speaker starts.
+    """
     following: dict[tuple[int | None, str | None], float] = {}
-    found = []
+    trimmed = []
     for segment in reversed(segments):
         over = following.get((segment.channel, segment.speaker), segment.end)
         following[segment.channel, segment.speaker] = segment.start
-        found.append(msgspec.structs.replace(segment, end=over) if segment.start < over < segment.end else segment)
-    return found[::-1]
+        trimmed.append(msgspec.structs.replace(segment, end=over) if segment.start < over < segment.end else segment)
+    return trimmed[::-1]
 
 
 def cues(transcript: Transcript) -> list[Cue]:
-    """Every word of the transcript, in cues of a readable size, one after the other."""
+    """Split the transcript into readable cues, in order of time and without overlaps."""
     tracks: dict[tuple[int | None, str | None], list[Segment]] = defaultdict(list)
     for segment in sorted(sentences(transcript), key=lambda segment: segment.start):
         tracks[segment.channel, segment.speaker].append(segment)
-    found = [cue for track in tracks.values() for cue in _read(track)]
-    return _apart(sorted(found, key=lambda cue: cue.start), round(transcript.duration * 1000))
+    unordered = [cue for track in tracks.values() for cue in _track_cues(track)]
+    return _apart(sorted(unordered, key=lambda cue: cue.start), round(transcript.duration * 1000))
 
 
-def _read(track: list[Segment]) -> Iterator[Cue]:
-    """The cues of one voice, which says one thing after the other: a sentence is over when the next begins."""
+def _track_cues(track: list[Segment]) -> Iterator[Cue]:
+    """Yield the cues of one speaker. A sentence ends at the latest when the speaker's next sentence starts."""
     following = [segment.start for segment in track[1:]] + [float("inf")]
     earliest = 0
     for segment, over in zip(track, following, strict=True):
@@ -101,11 +106,14 @@ def _clock(milliseconds: int, point: str) -> str:
     return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{point}{fraction:03}"
 
 
-# --- what may not be cut -----------------------------------------------------------------------------------------
+# --- units that are never split -----------------------------------------------------------------------------------
 
 
 def _units(segment: Segment) -> list[Word]:
-    """The segment's words, joined where no cut may be; from its text alone when the words do not tell all of it."""
+    """Return the words of a segment, joined where a cut is not allowed.
+
+    If the words do not cover the segment's text, they are derived from the text alone.
+    """
     glued: list[Word] = []
     for word in _aligned(segment) or _spread(segment):
         if glued and not _may_cut(glued[-1].text, word.text):
@@ -122,7 +130,7 @@ def _may_cut(left: str, right: str) -> bool:
 
 
 def _aligned(segment: Segment) -> list[Word]:
-    """The words, each with all of the segment's text up to the next; none if they are not that text."""
+    """Return the words, each extended with the text up to the next word. Empty if the words do not match the text."""
     text, words = segment.text, [word for word in segment.words if word.text.strip()]
     places, position = [], 0
     for word in words:
@@ -138,7 +146,7 @@ def _aligned(segment: Segment) -> list[Word]:
 
 
 def _spread(segment: Segment) -> list[Word]:
-    """The text's own words, their times by their share of its characters."""
+    """Return the words of the text. Their times are proportional to their share of its characters."""
     parts = units(segment.text)
     share = (segment.end - segment.start) / max(1, sum(map(len, parts)))
     words, done = [], 0
@@ -149,15 +157,18 @@ def _spread(segment: Segment) -> list[Word]:
 
 
 def units(text: str) -> list[str]:
-    """A text's words with the space and punctuation after them, in scripts without spaces its characters."""
+    """Split a text into words, or into characters for scripts without spaces.
+
+    Each unit includes the spaces and punctuation that follow it.
+    """
     return _UNIT.findall(text)
 
 
-# --- where it is cut ---------------------------------------------------------------------------------------------
+# --- cuts ---------------------------------------------------------------------------------------------------------
 
 
 def _parts(units: list[Word]) -> Iterator[list[Word]]:
-    """Heads that fit, of about equal length, until the rest fits."""
+    """Split the units into parts of about equal length, each of which fits one cue."""
     while units:
         cut = len(units) if _fits(units) else _cut(units)
         yield units[:cut]
@@ -173,7 +184,7 @@ def _fits(units: list[Word]) -> bool:
 
 
 def _cut(units: list[Word]) -> int:
-    """Before which unit to cut: near an equal share, rather at the end of a sentence or clause, or at a pause."""
+    """Return the index of the unit to cut before: near an equal share, and preferably at a clause end or a pause."""
     length = sum(len(unit.text) for unit in units)
     needed = max(2, -(-length // CHARACTERS), int((units[-1].end - units[0].start) // SECONDS) + 1)
     best, least, before = 1, float("inf"), 0
@@ -181,13 +192,14 @@ def _cut(units: list[Word]) -> int:
         if not _fits(units[:place]):
             break
         before += len(units[place - 1].text)
-        cost = abs(before * needed / length - 1) - _welcome(units[place - 1], units[place])
+        cost = abs(before * needed / length - 1) - _bonus(units[place - 1], units[place])
         if cost <= least:
             best, least = place, cost
     return best
 
 
-def _welcome(left: Word, right: Word) -> float:
+def _bonus(left: Word, right: Word) -> float:
+    """Return how much punctuation and a pause favour a cut between two units, from 0 to 1.2."""
     pause = min(max(right.start - left.end, 0.0), 1.0) / 2
     if closes_sentence(left.text):
         return 0.7 + pause
@@ -195,19 +207,23 @@ def _welcome(left: Word, right: Word) -> float:
 
 
 def closes_sentence(text: str) -> bool:
+    """Whether the text ends a sentence."""
     return bool(_SENTENCE_END.search(text))
 
 
 def closes_clause(text: str) -> bool:
-    """Whether a speaker may pause after this, the ends of sentences included."""
+    """Whether the text ends a clause or a sentence, after which a speaker may pause."""
     return bool(_CLAUSE_END.search(text)) or closes_sentence(text)
 
 
-# --- when it is shown --------------------------------------------------------------------------------------------
+# --- times --------------------------------------------------------------------------------------------------------
 
 
 def _pace(parts: list[list[Word]], over: float) -> float:
-    """By what to shrink the times of a sentence whose last part would else start after it is over; mostly 1."""
+    """Return the factor by which to compress the times of a sentence, usually 1.
+
+    It is less than 1 if the last part would otherwise start after the sentence ends at `over`.
+    """
     if not parts or not parts[0][0].start < over <= parts[-1][0].start:
         return 1.0
     start, end = parts[0][0].start, max(parts[-1][0].start, parts[-1][-1].end)
@@ -221,7 +237,7 @@ def _cue(units: list[Word], origin: float, pace: float) -> Cue:
 
 
 def _apart(ordered: list[Cue], duration: int) -> list[Cue]:
-    """Each cue starts after the one before, lasts at least a millisecond and ends before the next and the audio do."""
+    """Remove overlaps. Each cue lasts at least 1 ms and ends before the next cue starts and before the audio ends."""
     starts: list[int] = []
     for cue in ordered:
         starts.append(max(cue.start, starts[-1] + 1) if starts else cue.start)

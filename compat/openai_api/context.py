@@ -1,4 +1,4 @@
-"""What helps the recognition: prompt and keywords, in one text."""
+"""Recognition context: prompt and keywords joined into one text."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from compat.errors import BadRequest
 from compat.openai_api.usage import estimate
 
 TOKENS: Final = 10_000
-"""The service's bound for context (guide of qwen3-asr-flash, 2026-01), held against an estimate."""
+"""The service's limit for context (guide of qwen3-asr-flash, 2026-01), compared with an estimate."""
 
 
 def joined(prompt: str | None, keywords: Sequence[str]) -> str:
+    """Return the prompt, followed by the keywords on a line of their own."""
     return "\n".join(filter(None, (prompt, ", ".join(keywords))))
 
 
 def check(text: str, param: str) -> None:
-    """Raises BadRequest, of this parameter, for more than the service takes."""
+    """Raise BadRequest for `param` if the text exceeds the service's limit."""
     if estimate(text) > TOKENS:
         raise BadRequest(
             f"prompt and keywords are about {estimate(text):,} tokens; the service takes {TOKENS:,}.", param=param

@@ -1,4 +1,4 @@
-"""The key that a client sends: `Authorization: Bearer`, as OpenAI's clients send it, or `api-key`, as Azure's do."""
+"""API keys in request headers: `Authorization: Bearer` from OpenAI clients, `api-key` from Azure clients."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 
 def shown(authorization: Sequence[str], otherwise: str = "") -> str:
-    """The key in the values of the header Authorization, or the other one; empty where there is none."""
+    """Return the key in the values of the Authorization header, or else `otherwise`.
+
+    Returns an empty string if there is no key, or if the Authorization header has several different ones.
+    """
     keys = {key.strip() for scheme, _, key in map(_parted, authorization) if scheme.lower() == "bearer"} - {""}
     if len(keys) > 1:
         return ""
@@ -14,7 +17,7 @@ def shown(authorization: Sequence[str], otherwise: str = "") -> str:
 
 
 def trouble(authorization: Sequence[str]) -> str | None:
-    """Why these values show no key, where they try to."""
+    """Return an error message for invalid values of the Authorization header, or None if they are valid or absent."""
     values = {value.strip() for value in authorization} - {""}
     if len(values) > 1:
         return "The header Authorization was sent more than once, with different values."
@@ -24,7 +27,7 @@ def trouble(authorization: Sequence[str]) -> str | None:
 
 
 def usable(key: str) -> bool:
-    """Whether a key can stand in a header."""
+    """Whether the key is valid in an HTTP header."""
     return key.isascii() and key.isprintable() and " " not in key
 
 

@@ -1,6 +1,6 @@
-"""Who said what: the segments of `diarized_json` and the events of its stream, which are the same objects.
+"""Speaker diarization: the segments of `diarized_json`, which also serve as events of its stream.
 
-Speakers are A, B, … in the order in which they are first heard.
+Speakers are named A, B, … in order of their first segment.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from compat.transcript import Segment, Transcript
 
 
 class DiarizedSegment(msgspec.Struct, frozen=True, kw_only=True):
-    """`channel` is told where several were asked for."""
+    """A segment. `channel` is set if the request named several channels."""
 
     type: Literal["transcript.text.segment"] = "transcript.text.segment"
     id: str
@@ -28,9 +28,9 @@ class DiarizedSegment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def segments(transcript: Transcript) -> list[DiarizedSegment]:
-    """One a sentence. Where the service tells no speaker, each channel is one."""
-    spoken = apart(sentences(transcript))
-    names = labels(spoken)
+    """Return one segment per sentence. If the service names no speakers, each channel counts as one speaker."""
+    parts = apart(sentences(transcript))
+    names = labels(parts)
     return [
         DiarizedSegment(
             id=f"seg_{number:03}",
@@ -40,30 +40,32 @@ def segments(transcript: Transcript) -> list[DiarizedSegment]:
             speaker=names[part.channel, part.speaker],
             channel=msgspec.UNSET if part.channel is None else part.channel,
         )
-        for number, part in enumerate(spoken, 1)
+        for number, part in enumerate(parts, 1)
     ]
 
 
 def labels(parts: Sequence[Segment]) -> dict[tuple[int | None, str | None], str]:
-    """The channels with the service's own marks of their speakers, and what they are called here."""
+    """Map (channel, the service's speaker id) to the name of the speaker."""
     speakers = dict.fromkeys((part.channel, part.speaker) for part in parts)
     return {speaker: label(number) for number, speaker in enumerate(speakers)}
 
 
 def label(number: int) -> str:
-    """A to Z, then AA and on, as the columns of a table."""
+    """Return the name of a speaker: A to Z, then AA, AB, …, like the columns of a spreadsheet."""
     before, letter = divmod(number, 26)
     return (label(before - 1) if before else "") + string.ascii_uppercase[letter]
 
 
 def cut(text: str, parts: list[DiarizedSegment]) -> Iterator[tuple[str, DiarizedSegment]]:
-    """All of `text` with the segment that each piece of it belongs to; what is in no segment goes with the one before,
-    or with the first."""
+    """Split `text` at the segments and yield (part of the text, its segment).
+
+    Text outside of any segment goes to the preceding segment, or to the first one.
+    """
     places, position = [], 0
     for part in parts:
-        found = text.find(part.text.strip(), position)
-        places.append(position if found < 0 else found)
-        position = places[-1] if found < 0 else found + len(part.text.strip())
+        start = text.find(part.text.strip(), position)
+        places.append(position if start < 0 else start)
+        position = places[-1] if start < 0 else start + len(part.text.strip())
     bounds = [0, *places[1:], len(text)]
     for number, part in enumerate(parts):
         yield text[bounds[number] : bounds[number + 1]], part

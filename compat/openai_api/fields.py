@@ -1,7 +1,7 @@
-"""A form's text fields by name, in every spelling that clients send (their form writers as of 2026-11).
+"""Text fields of a form, in every notation that clients use (as of 2026-11).
 
-A list comes as `name[]`, `name[0]` or `name`, repeated; or as one field with commas, a JSON array or a printed list. A
-field that a client leaves empty, or fills with the word its language has for "nothing", counts as not sent.
+A list is sent as repeated fields `name[]`, `name[0]` or `name`, or as one field: comma-separated, a JSON array or a
+printed Python list. A field that is empty or holds a null word (`null`, `None`, `undefined`, …) counts as absent.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from compat.openai_api.parameters import TRANSCRIPTION
 Name = TypeVar("Name", bound=str)
 
 MOST_TEXT = 256 << 10
-"""Characters of all fields together, but for voice samples: what reads them does so on the event loop."""
+"""Maximum characters of all fields together, except voice samples. The fields are parsed on the event loop."""
 SAMPLES = "known_speaker_references"
 ABSENT = frozenset({"", "null", "none", "nil", "undefined"})
-"""JavaScript appends `undefined` and `null` to a form as words, Python prints None, Swift and Ruby nil."""
+"""JavaScript writes absent values to a form as `undefined` and `null`, Python as `None`, Swift and Ruby as `nil`."""
 _MANY = {row.name for row in TRANSCRIPTION if row.many}
 _SINGLE = {row.name for row in TRANSCRIPTION if not row.many}
 _ARRAY = str.maketrans("", "", "[] \t\r\n")
@@ -34,11 +34,13 @@ _STRATEGY = re.compile(r"chunking_strategy\[(\w+)\]")
 
 
 class Fields:
-    """`values` of OpenAI's fields, `strategy` the bracket fields of chunking_strategy, `extensions` all others."""
+    """The fields of a form by name.
+
+    `values` holds OpenAI's fields, `strategy` the bracket fields of chunking_strategy, `extensions` all others.
+    """
 
     def __init__(self, fields: Iterable[tuple[str, str]]) -> None:
-        """Raises BadRequest for more text than MOST_TEXT, and for a field that is sent twice with different values and
-        can have one."""
+        """Raises BadRequest if the text exceeds MOST_TEXT, or if a single-valued field has several different values."""
         fields = list(fields)
         _check_length(fields)
         self.values: dict[str, list[str]] = {}
@@ -47,7 +49,7 @@ class Fields:
         for name, value in fields:
             if value.strip():
                 self._add(name.replace("%5B", "[").replace("%5D", "]"), value)
-        for name in self.values.keys() & _FREE_LISTS:  # one of several entries may be the word itself
+        for name in self.values.keys() & _FREE_LISTS:  # in a list of several, "null" may be a real entry
             if [value.strip().lower() in ABSENT for value in self.values[name]] == [True]:
                 del self.values[name]
         for name in self.values.keys() & _SINGLE:
@@ -67,20 +69,21 @@ class Fields:
         (self.values if known else self.extensions).setdefault(name, []).append(value)
 
     def one(self, name: str) -> str:
+        """Return the value of a single-valued field, or an empty string."""
         text = self.values.get(name, [""])[0].strip()
         return text if name in _FREE_TEXT else unquoted(text)
 
     def extension(self, name: str) -> str:
-        """Takes an extension of this server's own out of those that are the model's business."""
+        """Remove an extension of this server from `extensions` and return its value. Options of models remain."""
         return _only(name, self.extensions.pop(name, [""])).strip()
 
     def many(self, name: str) -> list[str]:
-        """A list whose entries may hold commas: repeated, or one JSON array."""
+        """Return a list whose entries may contain commas, sent as repeated fields or as one JSON array."""
         values = [value.strip() for value in self.values.get(name, ())]
         return [entry.strip() for value in values for entry in _entries(value) if entry and entry.strip()]
 
     def words(self, name: str) -> list[str]:
-        """A list of words without commas."""
+        """Return a list of words, which may also be separated by commas."""
         return [word for value in self.values.get(name, ()) for word in words(value)]
 
 
@@ -96,18 +99,18 @@ def _check_length(fields: Iterable[tuple[str, str]]) -> None:
 
 
 def words(text: str) -> list[str]:
-    """`word`, `word,segment`, `["word"]` and `['word', 'segment']`."""
+    """Split a list such as `word`, `word,segment`, `["word"]` or `['word', 'segment']`."""
     parts = (part.strip(" \t\r\n\"'") for part in text.strip().removeprefix("[").removesuffix("]").split(","))
     return [part for part in parts if part.lower() not in ABSENT]
 
 
 def unquoted(text: str) -> str:
-    """Without the quotes of a string that was sent as JSON."""
+    """Return the text without the quotes of a JSON string."""
     return text[1:-1].strip() if len(text) > 1 and text[0] == text[-1] == '"' else text
 
 
 def choice(value: str, allowed: Sequence[Name], param: str) -> Name:
-    """`value` as one of `allowed`, in any case; raises BadRequest that lists them."""
+    """Return `value` as one of `allowed`, ignoring case. Raises BadRequest, with a message that lists them."""
     for name in allowed:
         if value.lower() == name:
             return name
@@ -115,7 +118,7 @@ def choice(value: str, allowed: Sequence[Name], param: str) -> Name:
 
 
 def switch(text: str, param: str) -> bool:
-    """Absent is false. Raises BadRequest."""
+    """Parse a boolean; an empty text is false. Raises BadRequest."""
     try:
         return bool(text) and values.switch(unquoted(text))
     except ValueError as exc:
@@ -129,7 +132,7 @@ def _only(name: str, values: Sequence[str]) -> str:
 
 
 def _entries(text: str) -> Sequence[str | None]:
-    """Those of a JSON array; any other text is an entry itself."""
+    """Return the entries of a JSON array. Any other text is a single entry."""
     if text.startswith("["):
         with contextlib.suppress(msgspec.MsgspecError, RecursionError):
             return msgspec.json.decode(text, type=list[str | None])

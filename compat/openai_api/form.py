@@ -1,6 +1,7 @@
-"""The text fields of a transcription form to one validated Ask.
+"""Validation of transcription and translation forms: text fields in, one Ask out.
 
-400 is for what cannot be understood, and names its parameter; what an answer cannot honour is in `ignored`.
+An invalid field raises BadRequest (400) with its name as `param`. A valid parameter that cannot take effect is listed
+in `ignored`.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from compat.transcript import Ask, CaptionFormat, Granularity, ResponseFormat
 
 SPEAKERS = 4
 UNDETERMINED = frozenset({"auto", "auto-detect", "autodetect", "detect", "multi", "mul", "und"})
-"""What other servers and players write for "detect the language"."""
+"""Values that clients of other servers send to detect the language."""
 
 
 class Strategy(msgspec.Struct, frozen=True):
-    """OpenAI's VadConfig, or `auto` as an object. Only checked: the service cuts the audio its own way."""
+    """OpenAI's VadConfig, or `auto` as an object. It is validated but has no effect: the service segments the audio."""
 
     type: Literal["server_vad", "auto"]
     prefix_padding_ms: Annotated[int, msgspec.Meta(ge=0)] = 300
@@ -32,15 +33,15 @@ class Strategy(msgspec.Struct, frozen=True):
     threshold: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
 
 
-# A stream of deltas has no place for times; OpenAI's whisper-1 answers these at once too.
+# Deltas have no timestamps, so the other formats are not streamed. OpenAI's whisper-1 does not stream them either.
 STREAMED = ("json", "text", "diarized_json")
 
 
 def ask(fields: Sequence[tuple[str, str]], query: Sequence[tuple[str, str]] = ()) -> Ask:
-    """The form's text fields, in the order they came; the file is the endpoint's business. What `query` says beside
-    them is not read, but named as ignored.
+    """Return the Ask for the text fields of a transcription form; the endpoint handles the file.
 
-    Raises BadRequest with `param` for whatever OpenAI's schema does not allow.
+    `fields` are in the order sent. Parameters in `query` have no effect and are listed as ignored. Raises BadRequest
+    with `param` for values that OpenAI's schema does not allow.
     """
     form = Fields(fields)
     model = _model(form, query, "transcribe")
@@ -79,8 +80,11 @@ ENGLISH = "en"
 
 
 def translation(fields: Sequence[tuple[str, str]], query: Sequence[tuple[str, str]] = ()) -> Ask:
-    """The form of a translation. `target_language` is an extension, and so is `language`, that of the speech; the other
-    fields of a transcription have no place here and are named as ignored. Raises BadRequest."""
+    """Return the Ask for the text fields of a translation form.
+
+    `target_language` and `language`, the language of the speech, are extensions. The other fields of a transcription
+    are listed as ignored. Raises BadRequest with `param`.
+    """
     form = Fields(fields)
     model = _model(form, query, "translate")
     target = form.extension("target_language")
@@ -106,7 +110,7 @@ def translation(fields: Sequence[tuple[str, str]], query: Sequence[tuple[str, st
 
 
 def language_code(text: str, param: str, parse: Callable[[str], str] = languages.parse) -> str:
-    """DashScope's code of a language; raises BadRequest for what is none."""
+    """Return DashScope's code of a language. Raises BadRequest for an unknown language."""
     try:
         return parse(text)
     except ValueError as exc:
@@ -127,7 +131,7 @@ def _model(form: Fields, query: Sequence[tuple[str, str]], verb: str) -> str:
 
 
 def _unread(query: Sequence[tuple[str, str]], fields: Sequence[tuple[str, str]]) -> list[str]:
-    """What the query says and the form does not. `api-version` is Azure's."""
+    """Return the query parameters that the form does not repeat, except Azure's `api-version`."""
     return [name for name, value in query if name != "api-version" and (name, value) not in fields]
 
 
@@ -142,7 +146,7 @@ def _response_format(form: Fields) -> ResponseFormat:
 
 
 def _granularities(form: Fields, response_format: ResponseFormat) -> tuple[frozenset[Granularity], bool]:
-    """What is wanted, and whether it is lost: in an answer that has no times, or times of its own."""
+    """Return the granularities, and whether they are ignored because the format is not verbose_json."""
     param = "timestamp_granularities"
     granularities: tuple[Granularity, ...] = get_args(Granularity)
     wanted = frozenset([choice(value, granularities, param) for value in form.words(param)])
@@ -152,10 +156,13 @@ def _granularities(form: Fields, response_format: ResponseFormat) -> tuple[froze
 
 
 def _captions(form: Fields, response_format: ResponseFormat, stream: bool) -> tuple[tuple[CaptionFormat, ...], bool]:
-    """This server's extension: captions beside the segments of a JSON answer; and whether they are lost."""
+    """Return the formats of the extension `captions`, and whether they are ignored.
+
+    Captions accompany the segments of verbose_json and diarized_json responses that are not streamed.
+    """
     formats: tuple[CaptionFormat, ...] = get_args(CaptionFormat)
-    asked = [word for value in form.extensions.pop("captions", []) for word in words(value)]
-    wanted = tuple(dict.fromkeys(choice(word, formats, "captions") for word in asked))
+    names = [word for value in form.extensions.pop("captions", []) for word in words(value)]
+    wanted = tuple(dict.fromkeys(choice(word, formats, "captions") for word in names))
     if stream or response_format not in ("verbose_json", "diarized_json"):
         return (), bool(wanted)
     return wanted, False
@@ -166,7 +173,7 @@ def _stream(form: Fields) -> bool:
 
 
 def _background(form: Fields) -> tuple[bool, str | None]:
-    """This server's extension for asynchronous use."""
+    """Return the extensions for background jobs, `background` and `webhook_url`."""
     background = switch(form.extension("background"), "background")
     webhook_url = addresses.encoded(form.extension("webhook_url")) or None
     if webhook_url and not background:
@@ -177,7 +184,10 @@ def _background(form: Fields) -> tuple[bool, str | None]:
 
 
 def _language(form: Fields) -> tuple[str | None, tuple[str, ...]]:
-    """The one language to listen for, and the parameters that could not say it."""
+    """Return the language of the speech, and the parameters that are ignored.
+
+    With several `languages` the service detects the language.
+    """
     one = form.one("language")
     words = [text for text in form.words("languages") if text.lower() not in UNDETERMINED]
     several = list(dict.fromkeys(language_code(text, "languages") for text in words))
@@ -202,12 +212,12 @@ def _context(form: Fields) -> str:
 
 
 def _guides(form: Fields) -> tuple[str, ...]:
-    """The parameters that the context is made of."""
+    """Return the names of the parameters that make up the context."""
     return (*(["prompt"] if form.one("prompt") else []), *(["keywords"] if form.many("keywords") else []))
 
 
 def _ignored(form: Fields) -> list[str]:
-    """The parameters that are valid and cannot be honoured by any model."""
+    """Return the valid parameters that no model supports."""
     checks = (
         ("temperature", _has_temperature),
         ("include", _has_include),
@@ -220,7 +230,7 @@ def _ignored(form: Fields) -> list[str]:
 def _has_temperature(form: Fields) -> bool:
     text = form.one("temperature")
     try:
-        value = float(text.replace(",", ".") or 0)  # as some runtimes print numbers in German
+        value = float(text.replace(",", ".") or 0)  # a decimal comma, from clients with a German locale
     except ValueError:
         value = -1
     if not 0 <= value <= 1 or "_" in text:
@@ -234,7 +244,7 @@ def _has_include(form: Fields) -> bool:
 
 
 def _has_chunking_strategy(form: Fields) -> bool:
-    """As a word, as JSON or as bracket fields."""
+    """Whether a chunking_strategy was sent, as a word, as JSON or as bracket fields. Raises BadRequest."""
     param, text = "chunking_strategy", form.one("chunking_strategy")
     if text and form.strategy:
         raise BadRequest("chunking_strategy was sent more than once, in different ways.", param=param)
@@ -251,9 +261,9 @@ def _has_chunking_strategy(form: Fields) -> bool:
 
 
 def _json(text: str) -> str:
-    """The same, where Python has printed it: of a strategy the words hold no quotes."""
+    """Convert a printed Python dict to JSON. No valid value of a strategy contains quotes."""
     words = {"'": '"', "True": "true", "False": "false", "None": "null"}
-    return text if '"' in text else re.sub("'|True|False|None", lambda found: words[found[0]], text)
+    return text if '"' in text else re.sub("'|True|False|None", lambda match: words[match[0]], text)
 
 
 def _speakers(form: Fields) -> list[str]:

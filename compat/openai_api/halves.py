@@ -1,4 +1,4 @@
-"""JSON with half a surrogate pair in it, which JavaScript writes where a program cuts a string in an emoji. Pure."""
+"""Unpaired surrogates in JSON. JavaScript writes them if a program cuts a string in the middle of an emoji."""
 
 from __future__ import annotations
 
@@ -8,5 +8,8 @@ _ESCAPES = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(\\u[dD][89a-fA-F]..)
 
 
 def replaced(text: str) -> str:
-    """The same with U+FFFD for each half. It is valid JSON (RFC 8259, 8.2) that msgspec does not read."""
+    """Replace the escape of each unpaired surrogate by that of U+FFFD.
+
+    JSON allows unpaired surrogates (RFC 8259, 8.2), but msgspec refuses them.
+    """
     return _ESCAPES.sub(lambda escape: "\\ufffd" if escape[1] else escape[0], text)

@@ -1,4 +1,4 @@
-"""Long jobs as callers see them: an extension of OpenAI's API, in the manner of its background answers and webhooks.
+"""JSON objects for background jobs and their webhooks: an extension modelled on OpenAI's background responses.
 
 {"id": "transcription_…-0", "object": "transcription.job", "status": "in_progress", "created_at": 1790000000,
  "model": "whisper-1"}
@@ -18,7 +18,7 @@ _ID = re.compile(r"(transcription_[0-9a-f]{32})-(\d{1,4})")
 
 
 class JobObject(msgspec.Struct, frozen=True, kw_only=True):
-    """`error` is what became of a job that failed or was cancelled, as in OpenAI's error answers."""
+    """A job. `error` is the error object of a failed or cancelled job, in the format of OpenAI's error responses."""
 
     id: str
     object: Literal["transcription.job"] = "transcription.job"
@@ -35,7 +35,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WebhookEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """What a webhook is told: not the transcript, which its receiver fetches with a key."""
+    """The body of a webhook request. It has no transcript; the receiver fetches that with an API key."""
 
     id: str
     object: Literal["event"] = "event"
@@ -45,11 +45,15 @@ class WebhookEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def body(public_id: str, status: Status, *, created: float, model: str, error: CompatError | None) -> bytes:
-    told = error.body()["error"] if error is not None else None
-    return msgspec.json.encode(JobObject(id=public_id, status=status, created_at=int(created), model=model, error=told))
+    """Return a job as JSON. `created` is in seconds since the epoch."""
+    fault = error.body()["error"] if error is not None else None
+    return msgspec.json.encode(
+        JobObject(id=public_id, status=status, created_at=int(created), model=model, error=fault)
+    )
 
 
 def event(public_id: str, status: Status, now: float) -> bytes:
+    """Return the body of a webhook request as JSON. `now` is in seconds since the epoch."""
     return msgspec.json.encode(
         WebhookEvent(
             id=event_id(public_id),
@@ -61,15 +65,19 @@ def event(public_id: str, status: Status, now: float) -> bytes:
 
 
 def event_id(public_id: str) -> str:
-    """The same for every attempt, so that a receiver can tell a repetition."""
+    """Return the id of a job's event. All delivery attempts share it, so that the receiver can detect duplicates."""
     return f"evt_{public_id}"
 
 
 def public_id(job_id: str, view: int) -> str:
-    """Callers who ask for the same in several formats share a job; each has an id of their own."""
+    """Return the id that clients see.
+
+    Requests that differ only in the response format share a job; each has an id with a different `view`.
+    """
     return f"{job_id}-{view}"
 
 
 def parse_id(text: str) -> tuple[str, int] | None:
-    found = _ID.fullmatch(text)
-    return (found[1], int(found[2])) if found else None
+    """Split a public id into job id and view. Returns None if it is not one."""
+    match = _ID.fullmatch(text)
+    return (match[1], int(match[2])) if match else None

@@ -1,4 +1,4 @@
-"""The answers of GET /v1/models and /v1/models/{id}."""
+"""Response bodies of GET /v1/models and /v1/models/{id}."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 CREATED = 1757289600
-"""2025-09-08, when qwen3-asr-flash came out: OpenAI's schema wants a time, DashScope tells none."""
+"""2025-09-08, the release of qwen3-asr-flash. OpenAI's schema requires a time; DashScope does not report one."""
 
 
 class ModelObject(msgspec.Struct, frozen=True):
@@ -19,7 +19,7 @@ class ModelObject(msgspec.Struct, frozen=True):
 
 
 class Engine(msgspec.Struct, frozen=True):
-    """A demo on the server's machine, which answers in DashScope's place whatever the model."""
+    """The demo engine, which runs on the server's machine and replaces DashScope for every model."""
 
     engine: str
     languages: tuple[str, ...] = ("en",)
@@ -32,10 +32,11 @@ class ModelList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def one(model_id: str) -> bytes:
+    """Return a model as JSON."""
     return msgspec.json.encode(ModelObject(model_id))
 
 
 def listing(ids: Iterable[str], engine: str = "") -> bytes:
-    """`engine`: what answers in DashScope's place."""
-    found = ModelList(data=tuple(map(ModelObject, ids)), dashscope=Engine(engine) if engine else msgspec.UNSET)
-    return msgspec.json.encode(found)
+    """Return the list of models as JSON. `engine` names the demo engine in use, if any."""
+    models = ModelList(data=tuple(map(ModelObject, ids)), dashscope=Engine(engine) if engine else msgspec.UNSET)
+    return msgspec.json.encode(models)

@@ -1,7 +1,7 @@
-"""Every field of OpenAI's transcription and translation requests, and what becomes of it here.
+"""Parameter support: every field of OpenAI's transcription and translation requests.
 
-The one table: the form is read by it, and the documents are checked against it. Fields are those of OpenAI's OpenAPI
-document (2026-08), `CreateTranscriptionRequest` and `CreateTranslationRequest`.
+The form parser uses this table, and tests compare the documentation with it. The fields are those of
+`CreateTranscriptionRequest` and `CreateTranslationRequest` in OpenAI's OpenAPI document (2026-08).
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ Treatment = Literal["same", "mapped", "ignored"]
 
 
 class Parameter(msgspec.Struct, frozen=True):
-    """`treatment`: as at OpenAI, put into DashScope's terms, or accepted and named in `x-compat-ignored`.
+    """A form field.
 
-    `many`: may come repeatedly, as `name[]` or `name`.
+    `treatment` is `same` (works as at OpenAI), `mapped` (translated for DashScope) or `ignored` (validated, then listed
+    in `x-compat-ignored`). `many` is true for a list, sent as repeated `name[]` or `name`.
     """
 
     name: str
@@ -52,6 +53,9 @@ TRANSLATION = tuple(
 
 
 def ignored_header(names: Iterable[str]) -> str:
-    """The value of `x-compat-ignored`. Callers choose the names of extension fields, so that each is percent-encoded
-    where a header could not carry it, cut at 64 characters, and no more than 50 are told."""
+    """Return the value of `x-compat-ignored`.
+
+    Clients choose the names of extension fields. Therefore each name is cut at 64 characters and percent-encoded as
+    needed for a header, and at most 50 names are listed.
+    """
     return ",".join(quote(name[:64], safe="[]", errors="replace") for name in list(dict.fromkeys(names))[:50])

@@ -1,7 +1,7 @@
-"""A text laid over the sound it was heard in, where the service tells no times: phrases between pauses. Pure.
+"""Estimated timestamps: alignment of a text with the spans of speech in its audio, for surfaces without timestamps.
 
-When the pauses are is measured. Which words stand between them is worked out: each phrase has about as much of the
-text as of the sound, and ends rather where the text has a comma or a full stop.
+The pauses are measured in the audio. The words between two pauses are estimated: each phrase gets a share of the text
+proportional to its share of the speech, and preferably ends at a comma or a full stop.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import msgspec
 
 from compat.openai_api.captions import CHARACTERS, SECONDS, closes_clause, closes_sentence, units
 
-_CANDIDATES = 8  # ways to lay the text so far that are followed further
-_MID_CLAUSE = 2.0  # what it costs to pause within a clause, in squared deviations of a phrase's length
-_PAUSE = 0.6  # seconds: a longer one ends a segment
+_CANDIDATES = 8  # beam width: partial alignments kept after each span
+_MID_CLAUSE = 2.0  # cost of a pause within a clause, in squared deviations of a phrase's length
+_PAUSE = 0.6  # seconds; a longer pause ends a segment
 
 Span = tuple[float, float]
 
@@ -28,15 +28,20 @@ class Phrase(msgspec.Struct, frozen=True):
 
 
 def phrases(text: str, voiced: Sequence[Span]) -> list[Phrase]:
-    """All of `text`, which is not empty, in phrases no longer than a cue where a pause allows. `voiced`: when there is
-    sound, in seconds; at least one span."""
+    """Split all of `text` into timed phrases, which fit one cue if there are enough pauses.
+
+    `voiced` holds the spans of sound in seconds. Neither `text` nor `voiced` may be empty.
+    """
     words = units(text)
-    shares = zip(_laid(words, voiced), voiced, strict=True)
-    return _gathered([Phrase("".join(words[first:last]), *span) for (first, last), span in shares if last > first])
+    shares = zip(_aligned_words(words, voiced), voiced, strict=True)
+    return _merged([Phrase("".join(words[first:last]), *span) for (first, last), span in shares if last > first])
 
 
-def _laid(words: Sequence[str], spans: Sequence[Span]) -> list[tuple[int, int]]:
-    """For each span the first of its words and the one after its last; none of them where it is but a noise."""
+def _aligned_words(words: Sequence[str], spans: Sequence[Span]) -> list[tuple[int, int]]:
+    """Return the range of words for each span, as (first, last + 1). A span of noise has an empty range.
+
+    This is a beam search for the alignment with the lowest cost.
+    """
     done = list(accumulate(map(len, words), initial=0))
     torn = [0.0 if closes_clause(word) else _MID_CLAUSE for word in words]
     pace = done[-1] / sum(end - start for start, end in spans)
@@ -59,21 +64,24 @@ def _laid(words: Sequence[str], spans: Sequence[Span]) -> list[tuple[int, int]]:
 
 
 def _unlikely(length: int, expected: float) -> float:
-    """That so many characters are said where so many are expected; nothing at all may be said in a noise."""
+    """Return the cost of `length` characters in a span where `expected` are expected.
+
+    The cost of an empty span is lower, as the span may be noise.
+    """
     if not length:
         return expected * expected / 8
     return (length - expected) ** 2 / (4 * max(expected, 8.0))
 
 
-def _gathered(said: Sequence[Phrase]) -> list[Phrase]:
-    """Phrases of one sentence in one, as far as they make one cue and no long pause is between them."""
-    gathered: list[Phrase] = []
-    for phrase in said:
-        if gathered and _belongs(gathered[-1], phrase):
-            last = gathered.pop()
+def _merged(parts: Sequence[Phrase]) -> list[Phrase]:
+    """Merge consecutive phrases of a sentence that fit one cue and have no long pause between them."""
+    merged: list[Phrase] = []
+    for phrase in parts:
+        if merged and _belongs(merged[-1], phrase):
+            last = merged.pop()
             phrase = Phrase(last.text + phrase.text, last.start, phrase.end)
-        gathered.append(phrase)
-    return gathered
+        merged.append(phrase)
+    return merged
 
 
 def _belongs(last: Phrase, phrase: Phrase) -> bool:

@@ -1,6 +1,6 @@
-"""A transcript to the body of the answer, in the format that was asked for.
+"""Rendering of a transcript as a response body in the requested format.
 
-JSON goes out as `application/json`; text and captions as `text/plain`, because clients parse by the content type.
+JSON is sent as `application/json`, text and captions as `text/plain`: clients parse by content type.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ class Rendered(msgspec.Struct, frozen=True):
 
 
 class Lengths(msgspec.Struct, frozen=True):
-    """In seconds: what the audio's header promises, and what of it could be decoded."""
+    """Lengths of the audio in seconds: according to its header, and as decoded."""
 
     promised: float
     decoded: float
 
 
 class Dashscope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What OpenAI has no field for; members that are not known are left out. `engine`: what answers in its place."""
+    """The extension object `dashscope`. Unknown members are omitted; `engine` names the demo engine, if in use."""
 
     model: str = ""
     surface: str = ""
@@ -48,7 +48,7 @@ class Dashscope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Groq(msgspec.Struct, frozen=True):
-    """What Groq's answers have besides, and @ai-sdk/groq will not do without: the request's id."""
+    """`x_groq` with the request id, which Groq's responses have and @ai-sdk/groq requires."""
 
     id: str
 
@@ -66,9 +66,8 @@ class Json(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VerboseSegment(msgspec.Struct, frozen=True, kw_only=True):
-    """Whisper's segment. Of its inner figures the service gives none: those stand at what means "nothing wrong".
-
-    `channel` is told where several were asked for, `speaker` where they were told apart.
+    """A segment in Whisper's format. The service has no counterpart of the decoder's statistics, which get neutral
+    values. `channel` is set if the request named several channels, `speaker` with speaker diarization.
     """
 
     id: int
@@ -86,7 +85,7 @@ class VerboseSegment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VerboseWord(msgspec.Struct, frozen=True):
-    """`confidence` is qwen-audio-3's own."""
+    """A word. `confidence` is an extension, available with qwen-audio-3."""
 
     word: str
     start: float
@@ -95,7 +94,8 @@ class VerboseWord(msgspec.Struct, frozen=True):
 
 
 class Verbose(msgspec.Struct, frozen=True, kw_only=True):
-    """`usage` is by time whatever the model: OpenAI's schema has no other here. `language` is that of the text."""
+    """The body of `verbose_json`. `language` is the language of the text. `usage` is always a duration: OpenAI's schema
+    has no other type here."""
 
     task: Literal["transcribe", "translate"]
     language: str
@@ -118,7 +118,7 @@ class Diarized(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def render(transcript: Transcript, ask: Ask, groq: str = "") -> Rendered:
-    """`groq`: the request's id, where Groq's own address was called."""
+    """Render the transcript in the format of `ask`. `groq` is the request id, for requests to Groq's paths."""
     own = Groq(groq) if groq else msgspec.UNSET
     match ask.response_format:
         case "json":
@@ -136,11 +136,11 @@ def render(transcript: Transcript, ask: Ask, groq: str = "") -> Rendered:
 
 
 def dashscope(transcript: Transcript, ask: Ask) -> Dashscope:
-    """The extension object of every JSON answer."""
+    """Return the extension object of a JSON response."""
     return Dashscope(
         model=transcript.model,
         surface=transcript.surface,
-        language=spoken(transcript),
+        language=spoken_language(transcript),
         emotion=transcript.emotion,
         request_id=transcript.request_id,
         task_id=transcript.task_id,
@@ -151,16 +151,16 @@ def dashscope(transcript: Transcript, ask: Ask) -> Dashscope:
     )
 
 
-def spoken(transcript: Transcript) -> str | None:
-    """The language of the whole, or of the first sentence that has one."""
+def spoken_language(transcript: Transcript) -> str | None:
+    """Return the language of the transcript, or of its first segment that has one."""
     return transcript.language or next((part.language for part in transcript.segments if part.language), None)
 
 
-def heard(transcript: Transcript, ask: Ask) -> list[DetectedLanguage] | msgspec.UnsetType:
-    """`languages` of an answer: OpenAI gives it for gpt-transcribe only, in ISO 639-1."""
+def detected_languages(transcript: Transcript, ask: Ask) -> list[DetectedLanguage] | msgspec.UnsetType:
+    """Return `languages` as ISO 639-1 codes. As at OpenAI, only responses for gpt-transcribe have this member."""
     if not ask.model.startswith("gpt-transcribe"):
         return msgspec.UNSET
-    code = spoken(transcript)
+    code = spoken_language(transcript)
     return [DetectedLanguage("tl" if code == "fil" else code)] if code else []
 
 
@@ -175,14 +175,14 @@ def _text(body: str) -> Rendered:
 def _plain(transcript: Transcript, ask: Ask) -> Json:
     return Json(
         text=transcript.text,
-        languages=heard(transcript, ask),
+        languages=detected_languages(transcript, ask),
         usage=usage(transcript, ask),
         dashscope=dashscope(transcript, ask),
     )
 
 
 def _verbose(transcript: Transcript, ask: Ask) -> Verbose:
-    language = ask.target or spoken(transcript)
+    language = ask.target or spoken_language(transcript)
     words = "word" in ask.granularities
     untimed = bool(transcript.segments) and not any(part.words for part in transcript.segments)
     wanted = "segment" in ask.granularities or not words or untimed
@@ -232,8 +232,10 @@ def _segments(transcript: Transcript, language: str | None) -> list[VerboseSegme
 
 
 def _gaps(text: str, parts: Sequence[Segment], language: str | None) -> list[str]:
-    """The space at the beginning of each segment, as whisper's have it: joined and stripped they are the text. Where
-    the text is not theirs in a row, as with several channels, it is what their scripts want."""
+    """Return the space before each segment. As with Whisper, the segments' texts join to the whole text.
+
+    If the text is not the concatenation of the segments, as with several channels, the scripts decide on the spaces.
+    """
     gaps, position = [], 0
     for part in parts:
         place = text.find(part.text, position)
@@ -249,7 +251,7 @@ def _gaps(text: str, parts: Sequence[Segment], language: str | None) -> list[str
 
 
 def _compression_ratio(segment: Segment) -> float:
-    """As whisper computes it: bytes of text to bytes of zlib."""
+    """Return the ratio of the text's bytes to its bytes compressed with zlib, as Whisper computes it."""
     text = segment.text.encode()
     return len(text) / len(zlib.compress(text))
 

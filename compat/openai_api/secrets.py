@@ -1,10 +1,12 @@
-"""Ephemeral keys (`ek_…`): signed, and nothing is stored. Any replica that knows the secret can read what another
-issued: the session's configuration and until when a session may be opened with it.
+"""Ephemeral client keys (`ek_…`) for realtime sessions.
+
+A key is signed and carries the configuration of the session and its own expiry time. Nothing is stored: any replica
+with the same secret can verify the key.
 
     ek_ + base64url( HMAC-SHA256 of the rest (32 bytes) · 0 or 1: whether deflated · JSON {"e", "n", "s", "i"} )
 
-Pure: the time, the nonce and the secret are arguments. Requests and defaults: OpenAI's OpenAPI document, 2026-08
-(RealtimeCreateClientSecretRequest, RealtimeTranscriptionSessionCreateResponse).
+Requests and defaults follow OpenAI's OpenAPI document, 2026-08 (RealtimeCreateClientSecretRequest,
+RealtimeTranscriptionSessionCreateResponse).
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from compat.openai_api.realtime.patch import Patch
 
 PREFIX: Final = "ek_"
 DEFAULT_SECONDS: Final = 600
-LONGEST: Final = 6000  # characters of a key: it has to fit into one header line
+LONGEST: Final = 6000  # characters of a key, which must fit one header line
 _COMPRESS_FROM: Final = 300  # bytes of JSON
 _MAC: Final = hashlib.sha256().digest_size
 
@@ -47,7 +49,7 @@ class ClientSecretRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TranscriptionSessionRequest(Patch, frozen=True, kw_only=True):
-    """The body of POST /v1/realtime/transcription_sessions: the session, and how long its secret lasts."""
+    """The body of POST /v1/realtime/transcription_sessions: the session and the lifetime of its client secret."""
 
     class Secret(msgspec.Struct, frozen=True, kw_only=True):
         expires_at: ExpiresAfter | None = None
@@ -56,12 +58,12 @@ class TranscriptionSessionRequest(Patch, frozen=True, kw_only=True):
 
     @property
     def seconds(self) -> int:
-        asked = self.client_secret.expires_at if self.client_secret else None
-        return asked.seconds if asked else DEFAULT_SECONDS
+        expires_after = self.client_secret.expires_at if self.client_secret else None
+        return expires_after.seconds if expires_after else DEFAULT_SECONDS
 
 
 class Carried(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`issuer` names the caller that requested it: what is done with it counts as that caller's."""
+    """The payload of a key. `issuer` is the client that requested the key; sessions opened with it count as its own."""
 
     expires_at: int = msgspec.field(name="e")
     nonce: bytes = msgspec.field(name="n")
@@ -74,7 +76,7 @@ _PATH = re.compile(r" - at `\$\.?(.*?)(?:\[\.\.\.\])?`$")
 
 
 def request(body: bytes, shape: type[T]) -> T:
-    """A request's body; an empty one asks for every default. Raises BadRequest with the path of what is wrong."""
+    """Decode a request body; an empty body means all defaults. Raises BadRequest with the path of the invalid field."""
     try:
         return msgspec.json.decode(body.strip() or b"{}", type=shape)
     except msgspec.ValidationError as error:
@@ -89,24 +91,23 @@ def request(body: bytes, shape: type[T]) -> T:
 
 
 def issue(session: Patch, *, secret: bytes, expires_at: int, nonce: bytes, issuer: str = "anyone") -> str:
-    """A key that opens sessions configured by `session` until `expires_at` (seconds since the epoch).
+    """Return a key that opens sessions configured by `session` until `expires_at` (seconds since the epoch).
 
-    Raises BadRequest for a configuration that is too long to travel in a header.
+    Raises BadRequest if the configuration is too long for a header.
     """
     json = msgspec.json.encode(Carried(expires_at, nonce, session, issuer))
     body = b"\1" + zlib.compress(json, 9) if len(json) >= _COMPRESS_FROM else b"\0" + json
     key = PREFIX + base64.urlsafe_b64encode(_mac(secret, body) + body).rstrip(b"=").decode()
     if len(key) > LONGEST:
         raise BadRequest(
-            "This configuration is too long to travel in a client secret: shorten the prompt, or send it in "
-            "session.update.",
+            "This configuration is too long for a client secret: shorten the prompt, or send it in session.update.",
             param="session",
         )
     return key
 
 
 def read(key: str, *, secret: bytes, now: float) -> Carried:
-    """What a key carries. Raises NotAuthenticated for one that is forged, altered or too old."""
+    """Verify a key and return its payload. Raises NotAuthenticated if it is forged, altered or expired."""
     carried = _carried(key, secret)
     if carried is None:
         raise NotAuthenticated("Incorrect client secret provided.")

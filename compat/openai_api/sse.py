@@ -1,8 +1,8 @@
-"""Frames of a streamed transcript: `transcript.text.delta`, then one `transcript.text.done`; no `[DONE]` after it.
-Where speakers are told apart, `transcript.text.segment` too.
+"""Server-sent events of a streamed transcript.
 
-Some clients read only the deltas, so that they joined are `done.text`. A comment line is ignored by all clients and
-keeps proxies from cutting a silent connection.
+A stream consists of `transcript.text.delta` events and one `transcript.text.done`, without a final `[DONE]`. With
+speaker diarization it also has `transcript.text.segment` events. The deltas join to `done.text`, because some clients
+read only the deltas. Comment lines, which clients ignore, keep proxies from closing an idle connection.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 
 from compat.errors import CompatError
 from compat.openai_api import diarized
-from compat.openai_api.render import Dashscope, DetectedLanguage, dashscope, heard
+from compat.openai_api.render import Dashscope, DetectedLanguage, dashscope, detected_languages
 from compat.openai_api.usage import Tokens, tokens
 from compat.transcript import Ask, Transcript
 
@@ -21,7 +21,7 @@ PING = b": ping\n\n"
 
 
 class TextDelta(msgspec.Struct, frozen=True):
-    """`segment_id` names the segment that the text belongs to, where speakers are told apart."""
+    """A delta. With speaker diarization, `segment_id` names the segment of the text."""
 
     delta: str
     segment_id: str | msgspec.UnsetType = msgspec.UNSET
@@ -29,7 +29,7 @@ class TextDelta(msgspec.Struct, frozen=True):
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
-    """`usage` is in tokens whatever the model: OpenAI's schema has no other here."""
+    """The last event. `usage` is always in tokens: OpenAI's schema has no other type here."""
 
     type: Literal["transcript.text.done"] = "transcript.text.done"
     text: str
@@ -46,7 +46,7 @@ def done(transcript: Transcript, ask: Ask) -> bytes:
     return _frame(
         Done(
             text=transcript.text,
-            languages=heard(transcript, ask),
+            languages=detected_languages(transcript, ask),
             usage=tokens(transcript, ask),
             dashscope=dashscope(transcript, ask),
         )
@@ -54,32 +54,39 @@ def done(transcript: Transcript, ask: Ask) -> bytes:
 
 
 def error(exc: CompatError) -> bytes:
-    """What went wrong after the first byte: the status line is gone, the error object is not."""
+    """Return an error event, for errors after the status line has been sent."""
     return _frame(exc.body())
 
 
 class TextDeltas:
-    """Keeps the promise that the deltas joined are `done.text`: the last delta brings what is missing."""
+    """Builds the events of a stream such that the deltas join to `done.text`: the last delta adds the missing text."""
 
     def __init__(self) -> None:
-        self.said = ""
+        self.sent = ""
 
     def feed(self, text: str) -> list[bytes]:
-        self.said += text
+        """Return the events for more text."""
+        self.sent += text
         return [delta(text)] if text else []
 
     def flush(self, transcript: Transcript, ask: Ask) -> list[bytes]:
-        """The end. A transcript that contradicts what was said loses: what was said cannot be taken back."""
-        rest = transcript.text.removeprefix(self.said) if transcript.text.startswith(self.said) else ""
-        frames = self._spoken(transcript, rest) if ask.wants_speakers else self.feed(rest)
-        return [*frames, done(msgspec.structs.replace(transcript, text=self.said), ask)]
+        """Return the last events of the stream.
 
-    def _spoken(self, transcript: Transcript, rest: str) -> list[bytes]:
-        """Who said what is known at the end only: each segment follows its own text, or all the text said before."""
+        If the transcript contradicts the deltas, `done.text` is the text of the deltas, which cannot be taken back.
+        """
+        rest = transcript.text.removeprefix(self.sent) if transcript.text.startswith(self.sent) else ""
+        frames = self._with_segments(transcript, rest) if ask.wants_speakers else self.feed(rest)
+        return [*frames, done(msgspec.structs.replace(transcript, text=self.sent), ask)]
+
+    def _with_segments(self, transcript: Transcript, rest: str) -> list[bytes]:
+        """Return the deltas and segments of a diarized transcript, whose speakers are known only at its end.
+
+        Each segment follows its own text. If deltas have been sent before, all segments follow the whole text.
+        """
         parts = diarized.segments(transcript)
-        if self.said or not parts:
+        if self.sent or not parts:
             return [*self.feed(rest), *map(_frame, parts)]
-        self.said = rest
+        self.sent = rest
         frames: list[bytes] = []
         for text, part in diarized.cut(rest, parts):
             frames += [delta(text, part.id)] if text else []

@@ -1,7 +1,7 @@
-"""What a transcript cost, in OpenAI's terms: seconds or tokens, never null.
+"""Usage of a transcript in OpenAI's format: seconds or tokens, never null.
 
-The service's own figures come first. Without them: seconds are the audio's, rounded up; audio is 25 tokens a second
-(DashScope's price page, 2026-01); text is estimated by `estimate`.
+The service's figures take precedence. Otherwise the seconds are the duration of the audio, rounded up; a second of
+audio counts as 25 tokens (DashScope's price page, 2026-01); `estimate` estimates the tokens of text.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class Duration(msgspec.Struct, frozen=True, tag_field="type", tag="duration"):
 
 
 def estimate(text: str) -> int:
-    """How many tokens a text is, near enough: Qwen's tokenizer is not at hand.
+    """Estimate the number of tokens in a text. Qwen's tokenizer is not a dependency.
 
-    Four English letters make a token, two of another alphabet, and every digit, sign, ideograph, kana or syllable is
-    one; blanks go with the next word. It errs upwards: Chinese is really about two tokens for three characters.
+    A token is four ASCII letters, two letters of another alphabet, or one digit, sign, ideograph, kana or syllable;
+    whitespace counts with the next word. The estimate errs upwards: Chinese has about two tokens per three characters.
     """
     octets = text.encode("utf-8", "surrogatepass")
     letters = len(octets) - len(octets.translate(None, _ASCII_LETTERS))
@@ -50,11 +50,13 @@ def estimate(text: str) -> int:
 
 
 def duration(transcript: Transcript) -> Duration:
+    """Return the billed duration in whole seconds."""
     seconds = transcript.usage.seconds
     return Duration(math.ceil(transcript.duration if seconds is None else seconds))
 
 
 def tokens(transcript: Transcript, ask: Ask) -> Tokens:
+    """Return the usage in tokens, reported or estimated."""
     given = transcript.usage
     audio = duration(transcript).seconds * AUDIO_TOKENS_A_SECOND if given.audio_tokens is None else given.audio_tokens
     text = estimate(ask.context) if given.text_tokens is None else given.text_tokens
@@ -63,5 +65,5 @@ def tokens(transcript: Transcript, ask: Ask) -> Tokens:
 
 
 def usage(transcript: Transcript, ask: Ask) -> Tokens | Duration:
-    """As OpenAI bills the model that was asked for: `gpt-…` by tokens, whisper and DashScope's own names by time."""
+    """Return the usage in OpenAI's unit for the requested model: tokens for `gpt-…`, seconds for all other names."""
     return tokens(transcript, ask) if ask.model.startswith("gpt-") else duration(transcript)

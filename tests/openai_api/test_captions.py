@@ -1,4 +1,4 @@
-"""Cues: read back by strict third-party parsers, cut where a reader would, never too long, never overlapping."""
+"""Captions: cuts, limits and overlaps of cues, and output that strict third-party parsers accept."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from compat.openai_api.captions import Cue, cues
 from compat.transcript import Segment, Transcript, Word
 
 
-def said(*segments: Segment, duration: float = 0.0) -> Transcript:
+def transcript_of(*segments: Segment, duration: float = 0.0) -> Transcript:
     text = " ".join(segment.text for segment in segments)
     return Transcript(text=text, segments=segments, duration=duration or max(segment.end for segment in segments))
 
 
-def spoken(text: str, start: float, pace: float = 0.5, gap: float = 0.0) -> Segment:
-    """A sentence whose words each take `pace` seconds, `gap` seconds apart."""
+def sentence(text: str, start: float, pace: float = 0.5, gap: float = 0.0) -> Segment:
+    """Return a segment whose words take `pace` seconds each, with gaps of `gap` seconds."""
     pieces = re.findall(r"\S+\s*", text)
     words = tuple(
         Word(piece, start + number * (pace + gap), start + number * (pace + gap) + pace)
@@ -37,10 +37,14 @@ def spoken(text: str, start: float, pace: float = 0.5, gap: float = 0.0) -> Segm
 LONG = "The quick brown fox jumps over the lazy dog, and then it goes home to sleep until the next day comes."
 
 CUT: list[tuple[str, Transcript, list[Cue]]] = [
-    ("a short sentence stays whole", said(spoken("One two three.", 1.0)), [Cue(1000, 2500, "One two three.")]),
+    (
+        "a short sentence stays whole",
+        transcript_of(sentence("One two three.", 1.0)),
+        [Cue(1000, 2500, "One two three.")],
+    ),
     (
         "a long text is cut after the comma",
-        said(spoken(LONG, 0.0, pace=0.2)),
+        transcript_of(sentence(LONG, 0.0, pace=0.2)),
         [
             Cue(0, 1800, "The quick brown fox jumps over the lazy dog,"),
             Cue(1800, 4200, "and then it goes home to sleep until the next day comes."),
@@ -48,12 +52,12 @@ CUT: list[tuple[str, Transcript, list[Cue]]] = [
     ),
     (
         "a slow sentence is cut by time",
-        said(spoken("a b c d e f g h", 0.0, pace=1.0)),
+        transcript_of(sentence("a b c d e f g h", 0.0, pace=1.0)),
         [Cue(0, 4000, "a b c d"), Cue(4000, 8000, "e f g h")],
     ),
     (
-        "a pause is a good place",
-        said(
+        "a cut prefers a pause",
+        transcript_of(
             Segment(
                 text="one two three four",
                 start=0.0,
@@ -64,33 +68,33 @@ CUT: list[tuple[str, Transcript, list[Cue]]] = [
         [Cue(0, 3000, "one two three"), Cue(8000, 9000, "four")],
     ),
     (
-        "a word longer than a cue may be ends early",
-        said(Segment(text="Ommm", start=0.0, end=20.0, words=(Word("Ommm", 0.0, 20.0),))),
+        "a word longer than 7 s is shown for 7 s",
+        transcript_of(Segment(text="Ommm", start=0.0, end=20.0, words=(Word("Ommm", 0.0, 20.0),))),
         [Cue(0, 7000, "Ommm")],
     ),
     (
         "without words the characters share the time",
-        said(Segment(text="aaaa bbbb. cccc dddd", start=0.0, end=10.0)),
+        transcript_of(Segment(text="aaaa bbbb. cccc dddd", start=0.0, end=10.0)),
         [Cue(0, 5500, "aaaa bbbb."), Cue(5500, 10000, "cccc dddd")],
     ),
     (
         "Chinese is cut after punctuation",
-        said(Segment(text="今天天气真好,我们去公园吧。", start=0.0, end=14.0)),
+        transcript_of(Segment(text="今天天气真好,我们去公园吧。", start=0.0, end=14.0)),
         [Cue(0, 7000, "今天天气真好,"), Cue(7000, 14000, "我们去公园吧。")],
     ),
     (
         "Chinese without punctuation is cut anywhere",
-        said(Segment(text="字" * 100, start=0.0, end=5.0)),
+        transcript_of(Segment(text="字" * 100, start=0.0, end=5.0)),
         [Cue(0, 2500, "字" * 50), Cue(2500, 5000, "字" * 50)],
     ),
     (
         "Thai marks stay with their letters",
-        said(Segment(text="ที่" * 30, start=0.0, end=5.0)),
+        transcript_of(Segment(text="ที่" * 30, start=0.0, end=5.0)),
         [Cue(0, 2500, "ที่" * 15), Cue(2500, 5000, "ที่" * 15)],
     ),
     (
         "a word in two pieces is not cut",
-        said(
+        transcript_of(
             Segment(
                 text="non-stop",
                 start=0.0,
@@ -101,8 +105,8 @@ CUT: list[tuple[str, Transcript, list[Cue]]] = [
         [Cue(0, 7000, "non-stop")],
     ),
     (
-        "words that lack the text's spaces and signs are laid along the text",
-        said(
+        "words without spaces and punctuation get those of the text",
+        transcript_of(
             Segment(
                 text="Hello, big world!",
                 start=0.0,
@@ -113,44 +117,46 @@ CUT: list[tuple[str, Transcript, list[Cue]]] = [
         [Cue(0, 3000, "Hello, big world!")],
     ),
     (
-        "words that are not the text give way to it",
-        said(Segment(text="two words", start=1.0, end=3.0, words=(Word("other", 1.0, 1.2),))),
+        "words that do not match the text are ignored",
+        transcript_of(Segment(text="two words", start=1.0, end=3.0, words=(Word("other", 1.0, 1.2),))),
         [Cue(1000, 3000, "two words")],
     ),
     (
-        "the earlier of two that overlap ends early",
-        said(spoken("One two.", 0.0, pace=1.0), spoken("Three.", 1.5)),
+        "the earlier of two overlapping cues is shortened",
+        transcript_of(sentence("One two.", 0.0, pace=1.0), sentence("Three.", 1.5)),
         [Cue(0, 1500, "One two."), Cue(1500, 2000, "Three.")],
     ),
     (
-        "a long sentence is over when the next begins",
-        said(Segment(text="aaaa bbbb", start=0.0, end=10.0), Segment(text="Next.", start=4.0, end=6.0)),
+        "a long sentence ends when the next begins",
+        transcript_of(Segment(text="aaaa bbbb", start=0.0, end=10.0), Segment(text="Next.", start=4.0, end=6.0)),
         [Cue(0, 2222, "aaaa"), Cue(2222, 4000, "bbbb"), Cue(4000, 6000, "Next.")],
     ),
     (
-        "two voices alternate",
-        said(
+        "cues of two channels alternate",
+        transcript_of(
             Segment(text="aaaa bbbb", start=0.0, end=9.0, channel=0),
             Segment(text="Hm.", start=2.0, end=3.0, channel=1),
         ),
         [Cue(0, 2000, "aaaa"), Cue(2000, 3000, "Hm."), Cue(5000, 9000, "bbbb")],
     ),
     (
-        "on one channel too, when they are told apart",
-        said(
+        "cues of two speakers on one channel alternate",
+        transcript_of(
             Segment(text="aaaa bbbb", start=0.0, end=9.0, speaker="0"),
             Segment(text="Hm.", start=2.0, end=3.0, speaker="1"),
         ),
         [Cue(0, 2000, "aaaa"), Cue(2000, 3000, "Hm."), Cue(5000, 9000, "bbbb")],
     ),
     (
-        "a closing sign is not parted from its word",
-        said(Segment(text="天气。", start=0.0, end=10.0, words=(Word("天气", 0.0, 5.0), Word("。", 5.0, 10.0)))),
+        "closing punctuation stays with its word",
+        transcript_of(
+            Segment(text="天气。", start=0.0, end=10.0, words=(Word("天气", 0.0, 5.0), Word("。", 5.0, 10.0)))
+        ),
         [Cue(0, 7000, "天气。")],
     ),
     (
-        "words whose times run backwards keep their order",
-        said(
+        "words with decreasing times keep their order",
+        transcript_of(
             Segment(
                 text="a" * 50 + " " + "b" * 50,
                 start=1.0,
@@ -161,39 +167,45 @@ CUT: list[tuple[str, Transcript, list[Cue]]] = [
         [Cue(5000, 5001, "a" * 50), Cue(5001, 5002, "b" * 50)],
     ),
     (
-        "sentences come in the order of their times",
-        said(spoken("Second.", 5.0), spoken("First.", 1.0)),
+        "sentences are sorted by time",
+        transcript_of(sentence("Second.", 5.0), sentence("First.", 1.0)),
         [Cue(1000, 1500, "First."), Cue(5000, 5500, "Second.")],
     ),
     (
-        "nothing is shown after the audio is over",
-        said(spoken("One.", 1.0), Segment(text="Two.", start=1.6, end=359999.0), duration=2.0),
+        "no cue ends after the audio",
+        transcript_of(sentence("One.", 1.0), Segment(text="Two.", start=1.6, end=359999.0), duration=2.0),
         [Cue(1000, 1500, "One."), Cue(1600, 2000, "Two.")],
     ),
     (
-        "not even what the service put there",
-        said(Segment(text="One.", start=8.0, end=9.0), Segment(text="Two.", start=9.0, end=10.0), duration=2.0),
+        "no cue starts after the audio",
+        transcript_of(
+            Segment(text="One.", start=8.0, end=9.0), Segment(text="Two.", start=9.0, end=10.0), duration=2.0
+        ),
         [Cue(1998, 1999, "One."), Cue(1999, 2000, "Two.")],
     ),
     (
-        "equal times are told apart",
-        said(Segment(text="One.", start=1.0, end=1.0), Segment(text="Two.", start=1.0, end=1.0), duration=2.0),
+        "cues with equal times are separated",
+        transcript_of(Segment(text="One.", start=1.0, end=1.0), Segment(text="Two.", start=1.0, end=1.0), duration=2.0),
         [Cue(1000, 1001, "One."), Cue(1001, 1002, "Two.")],
     ),
     ("a text without sentences is one", Transcript(text="Hi there.", duration=2.0), [Cue(0, 2000, "Hi there.")]),
-    ("lines become one", said(Segment(text="One\n\n two\r\n", start=0.0, end=1.0)), [Cue(0, 1000, "One two")]),
+    (
+        "line breaks become spaces",
+        transcript_of(Segment(text="One\n\n two\r\n", start=0.0, end=1.0)),
+        [Cue(0, 1000, "One two")],
+    ),
     ("silence has no cues", Transcript(text="", duration=3.0), []),
-    ("blank sentences have no cues", said(Segment(text=" \n", start=0.0, end=1.0)), []),
+    ("blank sentences have no cues", transcript_of(Segment(text=" \n", start=0.0, end=1.0)), []),
 ]
 
 
 @pytest.mark.parametrize(("transcript", "expected"), [row[1:] for row in CUT], ids=[row[0] for row in CUT])
-def test_cues(transcript: Transcript, expected: list[Cue]) -> None:
+def test_a_transcript_is_cut_into_cues(transcript: Transcript, expected: list[Cue]) -> None:
     assert expected == cues(transcript)
 
 
-def test_what_would_break_a_parser_is_written_differently() -> None:
-    transcript = said(Segment(text="a --> b & <c> ---->", start=0.0, end=1.0))
+def test_arrows_and_markup_in_the_text_are_escaped() -> None:
+    transcript = transcript_of(Segment(text="a --> b & <c> ---->", start=0.0, end=1.0))
 
     assert captions.srt(transcript) == "1\n00:00:00,000 --> 00:00:01,000\na -> b & <c> ->\n\n"
     assert captions.vtt(transcript) == (
@@ -201,14 +213,14 @@ def test_what_would_break_a_parser_is_written_differently() -> None:
     )
 
 
-def test_hours_are_written_out() -> None:
-    transcript = said(Segment(text="Late.", start=100 * 3600 + 61.5, end=100 * 3600 + 62))
+def test_hours_may_have_three_digits() -> None:
+    transcript = transcript_of(Segment(text="Late.", start=100 * 3600 + 61.5, end=100 * 3600 + 62))
 
     assert captions.srt(transcript) == "1\n100:01:01,500 --> 100:01:02,000\nLate.\n\n"
 
 
-def test_an_hour_in_one_sentence_is_cut_all_the_way() -> None:
-    assert len(cues(said(spoken("word and " * 5000, 0.0, pace=0.36)))) > 500
+def test_a_sentence_of_an_hour_is_cut_completely() -> None:
+    assert len(cues(transcript_of(sentence("word and " * 5000, 0.0, pace=0.36)))) > 500
 
 
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -241,7 +253,7 @@ def squeezed(text: str) -> str:
 @patient
 @given(st.lists(segments(), max_size=5), st.sampled_from([0.0, 5.0, 100.0]))
 @example([Segment(text="x", start=5.0, end=1.0)], 0.0)
-def test_nothing_is_lost_nothing_overlaps_and_the_limits_hold(parts: list[Segment], duration: float) -> None:
+def test_cues_keep_all_text_within_the_limits_and_without_overlaps(parts: list[Segment], duration: float) -> None:
     transcript = Transcript(text="", segments=tuple(parts), duration=duration)
     shown = cues(transcript)
 
@@ -256,8 +268,8 @@ def test_nothing_is_lost_nothing_overlaps_and_the_limits_hold(parts: list[Segmen
 
 @patient
 @given(segments())
-def test_a_sentence_is_read_in_its_own_order(segment: Segment) -> None:
-    assert squeezed(segment.text) == "".join(squeezed(cue.text) for cue in cues(said(segment, duration=100.0)))
+def test_the_cues_of_a_sentence_keep_its_order(segment: Segment) -> None:
+    assert squeezed(segment.text) == "".join(squeezed(cue.text) for cue in cues(transcript_of(segment, duration=100.0)))
 
 
 @patient

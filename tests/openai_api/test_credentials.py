@@ -4,8 +4,8 @@ import pytest
 
 from compat.openai_api.credentials import shown, trouble, usable
 
-SHOWN: list[tuple[list[str], str, str]] = [
-    # Authorization, the other header, the key
+KEYS: list[tuple[list[str], str, str]] = [
+    # values of Authorization, value of api-key → key
     (["Bearer a"], "", "a"),
     (["bearer a"], "", "a"),
     (["BEARER   a "], "", "a"),
@@ -26,8 +26,8 @@ SHOWN: list[tuple[list[str], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("authorization", "otherwise", "key"), SHOWN)
-def test_a_key_is_found(authorization: list[str], otherwise: str, key: str) -> None:
+@pytest.mark.parametrize(("authorization", "otherwise", "key"), KEYS)
+def test_the_key_in_the_headers(authorization: list[str], otherwise: str, key: str) -> None:
     assert key == shown(authorization, otherwise)
 
 
@@ -41,14 +41,14 @@ TROUBLES = [
 
 
 @pytest.mark.parametrize(("authorization", "reason"), TROUBLES)
-def test_what_shows_no_key_is_explained(authorization: list[str], reason: str | None) -> None:
-    told = trouble(authorization)
+def test_an_invalid_authorization_header_is_explained(authorization: list[str], reason: str | None) -> None:
+    message = trouble(authorization)
 
-    assert told is None if reason is None else reason in str(told)
+    assert message is None if reason is None else reason in str(message)
 
 
 @pytest.mark.parametrize(
     ("key", "good"), [("sk-1", True), ("\xe9", False), ("a b", False), ("a\tb", False), ("a\n", False)]
 )
-def test_what_a_header_cannot_hold_is_no_key(key: str, good: bool) -> None:
+def test_a_key_must_be_valid_in_a_header(key: str, good: bool) -> None:
     assert good == usable(key)

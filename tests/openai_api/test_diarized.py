@@ -1,4 +1,4 @@
-"""Who said what, as objects that the official package reads."""
+"""Speaker diarization, in objects that the official package accepts."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ SEGMENTS = (
     Segment(text="Yes.", start=3.7, end=4.5, speaker="0"),
     Segment(text="Good.", start=4.6, end=5.0, speaker="7"),
 )
-SAID = Transcript(text="Do you hear me? Yes. Good.", segments=SEGMENTS, duration=5.2, model="fun-asr")
+SPOKEN = Transcript(text="Do you hear me? Yes. Good.", segments=SEGMENTS, duration=5.2, model="fun-asr")
 
 
-def test_diarized_json() -> None:
-    body = render(SAID, ASK)
+def test_the_official_package_reads_diarized_json() -> None:
+    body = render(SPOKEN, ASK)
     answer = TranscriptionDiarized.model_validate_json(body.body, strict=True)
 
     assert "application/json" == body.content_type
-    assert ("transcribe", 5.2, SAID.text) == (answer.task, answer.duration, answer.text)
+    assert ("transcribe", 5.2, SPOKEN.text) == (answer.task, answer.duration, answer.text)
     assert [("A", "Do you hear me?", 0.0, 1.2), ("B", "Yes.", 3.7, 4.5), ("A", "Good.", 4.6, 5.0)] == [
         (part.speaker, part.text, part.start, part.end) for part in answer.segments
     ]
@@ -33,38 +33,38 @@ def test_diarized_json() -> None:
 
 
 @pytest.mark.parametrize(("number", "name"), [(0, "A"), (25, "Z"), (26, "AA"), (51, "AZ"), (52, "BA"), (99, "CV")])
-def test_speakers_have_letters(number: int, name: str) -> None:
+def test_speakers_are_named_by_letters(number: int, name: str) -> None:
     assert name == diarized.label(number)
 
 
-def test_where_no_speaker_is_told_it_is_one() -> None:
+def test_a_transcript_without_speakers_has_one_speaker() -> None:
     answer = json.loads(render(Transcript(text="Hello.", duration=1.0), ASK).body)
 
     assert [("A", "Hello.")] == [(part["speaker"], part["text"]) for part in answer["segments"]]
 
 
-def test_nobody_spoke() -> None:
+def test_silence_has_no_segments() -> None:
     assert [] == json.loads(render(Transcript(text="", duration=1.0), ASK).body)["segments"]
 
 
 CUTS = [
-    (SAID.text, ["Do you hear me? ", "Yes. ", "Good."]),
+    (SPOKEN.text, ["Do you hear me? ", "Yes. ", "Good."]),
     ("- Do you hear me?\n- Yes.\n- Good.\n", ["- Do you hear me?\n- ", "Yes.\n- ", "Good.\n"]),
     ("Something else altogether.", ["", "", "Something else altogether."]),
 ]
 
 
 @pytest.mark.parametrize(("text", "pieces"), CUTS)
-def test_the_text_is_cut_at_the_segments_and_nothing_is_lost(text: str, pieces: list[str]) -> None:
-    assert pieces == [piece for piece, _ in diarized.cut(text, diarized.segments(SAID))]
+def test_the_text_is_cut_at_the_segments_without_loss(text: str, pieces: list[str]) -> None:
+    assert pieces == [piece for piece, _ in diarized.cut(text, diarized.segments(SPOKEN))]
 
 
 def events(frames: list[bytes]) -> list[dict[str, object]]:
     return [json.loads(frame.removeprefix(b"data: ")) for frame in frames]
 
 
-def test_a_stream_tells_each_segment_after_its_words() -> None:
-    told = events(sse.TextDeltas().flush(SAID, ASK))
+def test_a_stream_sends_each_segment_after_its_text() -> None:
+    sent = events(sse.TextDeltas().flush(SPOKEN, ASK))
 
     assert [
         ("transcript.text.delta", "seg_001"),
@@ -74,17 +74,17 @@ def test_a_stream_tells_each_segment_after_its_words() -> None:
         ("transcript.text.delta", "seg_003"),
         ("transcript.text.segment", None),
         ("transcript.text.done", None),
-    ] == [(event["type"], event.get("segment_id")) for event in told]
-    assert SAID.text == "".join(str(event.get("delta", "")) for event in told) == told[-1]["text"]
-    assert "B" == TranscriptionTextSegmentEvent.model_validate(told[3], strict=True).speaker
+    ] == [(event["type"], event.get("segment_id")) for event in sent]
+    assert SPOKEN.text == "".join(str(event.get("delta", "")) for event in sent) == sent[-1]["text"]
+    assert "B" == TranscriptionTextSegmentEvent.model_validate(sent[3], strict=True).speaker
 
 
-def test_segments_follow_words_that_were_said_before() -> None:
-    guard = sse.TextDeltas()
+def test_segments_follow_the_whole_text_if_deltas_were_sent_before() -> None:
+    stream = sse.TextDeltas()
 
-    told = events([*guard.feed("Do you hear"), *guard.flush(SAID, ASK)])
+    sent = events([*stream.feed("Do you hear"), *stream.flush(SPOKEN, ASK)])
 
     assert ["delta", "delta", "segment", "segment", "segment", "done"] == [
-        str(event["type"]).rpartition(".")[2] for event in told
+        str(event["type"]).rpartition(".")[2] for event in sent
     ]
-    assert SAID.text == told[-1]["text"]
+    assert SPOKEN.text == sent[-1]["text"]

@@ -1,4 +1,4 @@
-"""One meaning, every spelling that clients send."""
+"""Form fields in every notation that clients use."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DATA = "data:audio/wav;base64,AAAA"
 
 
 def spellings(name: str, entries: list[str]) -> list[Form]:
-    """A list as form writers send it: repeated under three names, or in one field."""
+    """Return a list in each notation: as repeated fields with different names, and as JSON in one field."""
     repeated = [
         [(name, entry) for entry in entries],
         [(f"{name}[]", entry) for entry in entries],
@@ -39,7 +39,7 @@ def in_one_field(name: str, entries: list[str]) -> list[Form]:
 
 
 LISTS: list[tuple[str, list[str], dict[str, Any], Form]] = [
-    # the field, its entries, what they mean, what is sent besides
+    # field, entries, expected members of Ask, additional fields
     (
         "timestamp_granularities",
         ["word", "segment"],
@@ -58,15 +58,15 @@ LISTS: list[tuple[str, list[str], dict[str, Any], Form]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "entries", "meant", "besides"), LISTS)
-def test_a_list_means_the_same_however_it_is_written(
-    name: str, entries: list[str], meant: dict[str, Any], besides: Form
+@pytest.mark.parametrize(("name", "entries", "expected", "more"), LISTS)
+def test_all_notations_of_a_list_are_equivalent(
+    name: str, entries: list[str], expected: dict[str, Any], more: Form
 ) -> None:
     for form in spellings(name, entries) + in_one_field(name, entries):
-        assert msgspec.structs.replace(PLAIN, **meant) == ask([*form, MODEL, *besides]), form
+        assert msgspec.structs.replace(PLAIN, **expected) == ask([*form, MODEL, *more]), form
 
 
-def test_entries_that_may_hold_commas_are_not_cut_at_them() -> None:
+def test_entries_that_may_contain_commas_are_not_split() -> None:
     for form in spellings("known_speaker_names", ["Smith, Ann", "Bob"]):
         assert ["Smith, Ann", "Bob"] == Fields(form).many("known_speaker_names"), form
     for form in spellings("known_speaker_references", [DATA, DATA]):
@@ -77,14 +77,14 @@ def test_entries_that_may_hold_commas_are_not_cut_at_them() -> None:
 
 @pytest.mark.parametrize("name", ["language_hints", "channel_id", "anything"])
 @pytest.mark.parametrize("text", ["[]", " [ ] "])
-def test_an_extension_s_list_without_entries_is_nothing(name: str, text: str) -> None:
+def test_an_empty_list_of_an_extension_counts_as_absent(name: str, text: str) -> None:
     assert PLAIN == ask([MODEL, (name, text)])
 
 
 @pytest.mark.parametrize("name", [row.name for row in TRANSCRIPTION if row.many])
 @pytest.mark.parametrize("text", ["[]", " [ ] ", '[""]', "[null]", '["", null]'])
 @pytest.mark.parametrize("brackets", ["", "[]"])
-def test_a_list_without_entries_is_nothing(name: str, text: str, brackets: str) -> None:
+def test_an_empty_list_counts_as_absent(name: str, text: str, brackets: str) -> None:
     assert PLAIN == ask([MODEL, (name + brackets, text)])
 
 
@@ -93,7 +93,9 @@ FORMATS: list[ResponseFormat] = ["json", "text", "srt", "vtt", "diarized_json"]
 
 @pytest.mark.parametrize("response_format", FORMATS)
 @pytest.mark.parametrize("model", ["gpt-4o-transcribe", "gpt-transcribe", "whisper-1", "fun-asr"])
-def test_times_that_an_answer_has_no_place_for_are_named(model: str, response_format: ResponseFormat) -> None:
+def test_granularities_are_reported_as_ignored_unless_the_format_has_timestamps(
+    model: str, response_format: ResponseFormat
+) -> None:
     form = [("model", model), ("response_format", response_format), ("timestamp_granularities[]", "segment")]
 
     assert Ask(model=model, response_format=response_format, ignored=("timestamp_granularities",)) == ask(form)
@@ -101,14 +103,14 @@ def test_times_that_an_answer_has_no_place_for_are_named(model: str, response_fo
 
 @pytest.mark.parametrize("name", [row.name for row in TRANSCRIPTION if row.name not in ("file", "model")])
 @pytest.mark.parametrize("brackets", ["", "[]"])
-def test_a_field_that_holds_nothing_counts_as_not_sent(name: str, brackets: str) -> None:
+def test_a_field_with_a_null_word_counts_as_absent(name: str, brackets: str) -> None:
     for word in {*ABSENT, "None", "NULL", "  ", "\r\n"}:
         assert ask([MODEL, (name + brackets, word)]) == PLAIN, word
         assert ask([MODEL, ("response_format", "srt"), ("response_format", word)]).response_format == "srt"
 
 
 @pytest.mark.parametrize("name", ["enable_itn", "speaker_count", "url", "webhook_url", "background"])
-def test_an_empty_extension_counts_as_not_sent(name: str) -> None:
+def test_an_empty_extension_counts_as_absent(name: str) -> None:
     for word in ABSENT:
         assert ask([MODEL, (name, word)]) == PLAIN, word
 
@@ -116,7 +118,7 @@ def test_an_empty_extension_counts_as_not_sent(name: str) -> None:
 YES, NO = ("true", "True", "TRUE", "1", "yes", "on", '"true"'), ("false", "False", "0", "no", "off")
 
 
-def test_a_switch_is_read_in_every_language_s_spelling() -> None:
+def test_a_boolean_is_accepted_in_many_spellings() -> None:
     for word in YES:
         assert ask([MODEL, ("stream", word)]).stream, word
         assert ask([MODEL, ("background", word)]).background, word
@@ -127,9 +129,9 @@ def test_a_switch_is_read_in_every_language_s_spelling() -> None:
 NUMBERS = [("0", ()), ("0.0", ()), ("-0.0", ()), (" 0 ", ()), ("0,0", ()), ("0.2", True), ("0,2", True), ("2e-1", True)]
 
 
-@pytest.mark.parametrize(("text", "said"), NUMBERS)
-def test_a_temperature_is_read(text: str, said: object) -> None:
-    assert (("temperature",) if said else ()) == ask([MODEL, ("temperature", text)]).ignored
+@pytest.mark.parametrize(("text", "ignored"), NUMBERS)
+def test_a_temperature_other_than_zero_is_reported_as_ignored(text: str, ignored: object) -> None:
+    assert (("temperature",) if ignored else ()) == ask([MODEL, ("temperature", text)]).ignored
 
 
 STRATEGIES: list[Form] = [
@@ -149,12 +151,12 @@ STRATEGIES: list[Form] = [
 
 
 @pytest.mark.parametrize("form", STRATEGIES)
-def test_a_strategy_is_understood_and_named(form: Form) -> None:
+def test_a_valid_chunking_strategy_is_reported_as_ignored(form: Form) -> None:
     assert msgspec.structs.replace(PLAIN, ignored=("chunking_strategy",)) == ask([MODEL, *form])
 
 
 @pytest.mark.parametrize("row", [row for row in TRANSCRIPTION if not row.many and row.name != "file"])
-def test_the_same_twice_is_once_and_two_values_are_refused(row: Any) -> None:  # noqa: ANN401 - its id
+def test_a_repeated_value_is_accepted_and_a_second_value_is_refused(row: Any) -> None:  # noqa: ANN401 - its id
     first, second = {
         "model": ("whisper-1", "fun-asr"),
         "language": ("en", "fr"),
@@ -173,14 +175,14 @@ def test_the_same_twice_is_once_and_two_values_are_refused(row: Any) -> None:  #
         assert row.name == refused.value.param
 
 
-def test_values_sent_as_json_lose_their_quotes() -> None:
+def test_json_quotes_are_removed_except_from_free_text() -> None:
     sent = [("model", '"whisper-1"'), ("language", '"en"'), ("response_format", '"TEXT"'), ("prompt", '"As it is."')]
 
     assert '"As it is."' == ask(sent).context
     assert Ask(model="whisper-1", language="en", response_format="text") == ask(sent[:-1])
 
 
-def test_voice_samples_may_be_long_and_all_else_has_a_bound_together() -> None:
+def test_the_fields_except_voice_samples_have_a_common_bound() -> None:
     sample = ("known_speaker_references[]", "a" * MOST_TEXT)
     half = "b" * (MOST_TEXT // 2)
     Fields([sample, sample, ("prompt", half)])

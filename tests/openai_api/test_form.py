@@ -1,4 +1,4 @@
-"""The form as clients send it, and the request it means."""
+"""Validation of transcription and translation forms."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BOTH = ("prompt", "keywords")
 DATA = "data:audio/wav;base64,AAAA"
 VERBOSE = ("response_format", "verbose_json")
 
-MEANT: list[tuple[list[tuple[str, str]], dict[str, Any]]] = [
+FORMS: list[tuple[list[tuple[str, str]], dict[str, Any]]] = [
     ([], {}),
     ([("response_format", "json")], {}),
     ([("response_format", "")], {}),
@@ -128,12 +128,12 @@ MEANT: list[tuple[list[tuple[str, str]], dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("fields", "meant"), MEANT)
+@pytest.mark.parametrize(("fields", "expected"), FORMS)
 @pytest.mark.parametrize("model_comes_last", [False, True])
-def test_a_form_means(fields: list[tuple[str, str]], meant: dict[str, Any], model_comes_last: bool) -> None:
+def test_a_form_becomes_an_ask(fields: list[tuple[str, str]], expected: dict[str, Any], model_comes_last: bool) -> None:
     form = [*fields, MODEL] if model_comes_last else [MODEL, *fields]
 
-    assert ask(form) == Ask(model="whisper-1", **meant)
+    assert ask(form) == Ask(model="whisper-1", **expected)
 
 
 REFUSED: list[tuple[list[tuple[str, str]], str, str]] = [
@@ -191,7 +191,9 @@ REFUSED: list[tuple[list[tuple[str, str]], str, str]] = [
 
 
 @pytest.mark.parametrize(("fields", "param", "reason"), REFUSED)
-def test_a_form_is_refused_for_the_parameter_at_fault(fields: list[tuple[str, str]], param: str, reason: str) -> None:
+def test_an_invalid_form_is_refused_naming_the_parameter(
+    fields: list[tuple[str, str]], param: str, reason: str
+) -> None:
     with pytest.raises(BadRequest) as caught:
         ask([MODEL, *fields])
 
@@ -201,31 +203,31 @@ def test_a_form_is_refused_for_the_parameter_at_fault(fields: list[tuple[str, st
 
 
 @pytest.mark.parametrize("fields", [[], [("model", "")], [("model", "  ")], [("language", "en")]])
-def test_a_model_must_be_named(fields: list[tuple[str, str]]) -> None:
+def test_a_form_without_a_model_is_refused(fields: list[tuple[str, str]]) -> None:
     with pytest.raises(BadRequest, match="model is missing") as caught:
         ask(fields)
 
     assert ("model", "missing_required_parameter") == (caught.value.param, caught.value.code)
 
 
-@pytest.mark.parametrize("meant", [ask, translation])
-def test_what_the_query_says_is_named_as_ignored(meant: Callable[..., Ask]) -> None:
+@pytest.mark.parametrize("parse", [ask, translation])
+def test_query_parameters_are_reported_as_ignored(parse: Callable[..., Ask]) -> None:
     query = [("language", "en"), ("api-version", "2025-03-01-preview"), ("model", "whisper-1"), ("temperature", "0")]
 
-    asked = meant([MODEL, ("language", "de")], query)
+    asked = parse([MODEL, ("language", "de")], query)
 
     assert ("de", ("language", "temperature")) == (asked.language, asked.ignored)
 
 
-@pytest.mark.parametrize("meant", [ask, translation])
-def test_a_model_in_the_query_is_told_where_it_belongs(meant: Callable[..., Ask]) -> None:
+@pytest.mark.parametrize("parse", [ask, translation])
+def test_a_model_in_the_query_is_refused_naming_the_form_field(parse: Callable[..., Ask]) -> None:
     with pytest.raises(BadRequest, match=r"it is in the query.*field of the form") as refused:
-        meant([("language", "en")], [MODEL])
+        parse([("language", "en")], [MODEL])
 
     assert ("model", "missing_required_parameter") == (refused.value.param, refused.value.code)
 
 
-def test_the_file_is_not_read_here() -> None:
+def test_the_file_field_is_skipped() -> None:
     assert ask([MODEL, ("file", "https://example.com/a.wav")]) == Ask(model="whisper-1")
 
 
@@ -242,9 +244,9 @@ TRANSLATIONS: list[tuple[list[tuple[str, str]], dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("fields", "meant"), TRANSLATIONS)
-def test_what_a_translation_s_form_means(fields: list[tuple[str, str]], meant: dict[str, Any]) -> None:
-    assert Ask(**{"model": "whisper-1", "target": "en", **meant}) == translation([MODEL, *fields])
+@pytest.mark.parametrize(("fields", "expected"), TRANSLATIONS)
+def test_a_translation_form_becomes_an_ask(fields: list[tuple[str, str]], expected: dict[str, Any]) -> None:
+    assert Ask(**{"model": "whisper-1", "target": "en", **expected}) == translation([MODEL, *fields])
 
 
 @pytest.mark.parametrize(
@@ -256,15 +258,15 @@ def test_what_a_translation_s_form_means(fields: list[tuple[str, str]], meant: d
         ([MODEL, ("temperature", "2")], "temperature"),
     ],
 )
-def test_a_bad_form_of_a_translation_is_refused_by_name(fields: list[tuple[str, str]], param: str) -> None:
+def test_an_invalid_translation_form_is_refused_naming_the_parameter(fields: list[tuple[str, str]], param: str) -> None:
     with pytest.raises(BadRequest) as refused:
         translation(fields)
 
     assert param == refused.value.param
 
 
-def test_captions_are_of_a_known_kind() -> None:
-    with pytest.raises(BadRequest, match="captions 'ass' is not one of srt, vtt") as told:
+def test_an_unknown_caption_format_is_refused() -> None:
+    with pytest.raises(BadRequest, match="captions 'ass' is not one of srt, vtt") as refused:
         ask([MODEL, VERBOSE, ("captions", "ass")])
 
-    assert "captions" == told.value.param
+    assert "captions" == refused.value.param

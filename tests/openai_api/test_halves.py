@@ -13,7 +13,7 @@ HALF = st.integers(0xD800, 0xDFFF).map(chr)
 
 
 @pytest.mark.parametrize(
-    ("said", "read"),
+    ("escaped", "expected"),
     [
         (r"cut \ud83d", "cut \ufffd"),
         (r"\uDE00 cut", "\ufffd cut"),
@@ -23,12 +23,12 @@ HALF = st.integers(0xD800, 0xDFFF).map(chr)
         (r"\"\u00e9\ud7ff", '"\u00e9\ud7ff'),
     ],
 )
-def test_halves_are_replaced_and_nothing_else(said: str, read: str) -> None:
-    assert read == msgspec.json.decode(halves.replaced(f'"{said}"'))
+def test_only_unpaired_surrogates_are_replaced(escaped: str, expected: str) -> None:
+    assert expected == msgspec.json.decode(halves.replaced(f'"{escaped}"'))
 
 
 @given(st.lists(st.text() | HALF).map("".join))
-def test_any_text_of_python_can_be_read(text: str) -> None:
+def test_any_python_string_can_be_decoded(text: str) -> None:
     whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
     assert whole == msgspec.json.decode(halves.replaced(json.dumps(text)))

@@ -10,8 +10,8 @@ from compat.openai_api import jobs
 JOB = f"transcription_{'a' * 32}"
 
 
-def test_a_job_says_how_it_stands() -> None:
-    told = json.loads(jobs.body(f"{JOB}-0", "in_progress", created=1_790_000_000.7, model="whisper-1", error=None))
+def test_a_job_has_a_status() -> None:
+    job = json.loads(jobs.body(f"{JOB}-0", "in_progress", created=1_790_000_000.7, model="whisper-1", error=None))
 
     assert {
         "id": f"{JOB}-0",
@@ -20,18 +20,18 @@ def test_a_job_says_how_it_stands() -> None:
         "created_at": 1_790_000_000,
         "model": "whisper-1",
         "error": None,
-    } == told
+    } == job
 
 
-def test_a_failed_job_says_why() -> None:
+def test_a_failed_job_has_an_error_object() -> None:
     error = ServiceFailed("DashScope failed.")
-    told = json.loads(jobs.body(f"{JOB}-0", "failed", created=1, model="whisper-1", error=error))
+    job = json.loads(jobs.body(f"{JOB}-0", "failed", created=1, model="whisper-1", error=error))
 
-    assert error.body()["error"] == told["error"]
+    assert error.body()["error"] == job["error"]
 
 
-def test_an_event_names_the_job_and_holds_no_words() -> None:
-    told = json.loads(jobs.event(f"{JOB}-3", "completed", 1_790_000_000.7))
+def test_an_event_names_the_job_and_has_no_transcript() -> None:
+    event = json.loads(jobs.event(f"{JOB}-3", "completed", 1_790_000_000.7))
 
     assert {
         "id": f"evt_{JOB}-3",
@@ -39,7 +39,7 @@ def test_an_event_names_the_job_and_holds_no_words() -> None:
         "created_at": 1_790_000_000,
         "type": "transcription.job.completed",
         "data": {"id": f"{JOB}-3", "object": "transcription.job", "status": "completed"},
-    } == told
+    } == event
 
 
 IDS = [
@@ -54,9 +54,9 @@ IDS = [
 
 
 @pytest.mark.parametrize(("text", "expected"), IDS)
-def test_ids_are_read(text: str, expected: tuple[str, int] | None) -> None:
+def test_an_id_is_parsed(text: str, expected: tuple[str, int] | None) -> None:
     assert expected == jobs.parse_id(text)
 
 
-def test_an_id_is_read_as_it_was_written() -> None:
+def test_a_public_id_parses_to_its_parts() -> None:
     assert (JOB, 7) == jobs.parse_id(jobs.public_id(JOB, 7))

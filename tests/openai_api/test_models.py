@@ -1,4 +1,4 @@
-"""The list of models as the official package reads it."""
+"""Model objects and lists, checked with the official package."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from openai.types import Model
 from compat.openai_api import models
 
 
-def test_one_model() -> None:
+def test_the_official_package_reads_a_model() -> None:
     body = models.one("whisper-1")
 
     assert Model.model_validate_json(body, strict=True).to_dict() == json.loads(body)
     assert "whisper-1" == json.loads(body)["id"]
 
 
-def test_the_list() -> None:
+def test_the_official_package_reads_the_list() -> None:
     page = SyncPage[Model].model_validate_json(models.listing(["whisper-1", "fun-asr"]), strict=True)
 
     assert "list" == page.object
@@ -25,7 +25,7 @@ def test_the_list() -> None:
     assert {"model"} == {model.object for model in page.data}
 
 
-def test_the_list_of_a_local_engine() -> None:
+def test_the_list_names_the_demo_engine() -> None:
     assert {"engine": "moonshine", "languages": ["en"]} == json.loads(models.listing(["a"], "moonshine"))["dashscope"]
     assert "dashscope" not in json.loads(models.listing(["a"]))
 

@@ -24,13 +24,13 @@ def test_every_field_of_a_translation_has_one_row() -> None:
     assert sorted(TranslationCreateParams.__annotations__) == sorted(row.name for row in TRANSLATION)
 
 
-def test_lists_are_lists() -> None:
+def test_list_fields_match_the_official_package() -> None:
     lists = {name for name, hint in HINTS.items() if str(hint).startswith(("typing.List[", "typing.Sequence["))}
 
     assert lists == {row.name for row in TRANSCRIPTION if row.many}
 
 
-def test_every_row_says_something_short() -> None:
+def test_every_row_has_a_short_note() -> None:
     for row in TRANSCRIPTION:
         assert row.note.endswith(".")
         assert len(row.note) <= 100
@@ -49,5 +49,5 @@ def test_every_row_says_something_short() -> None:
         ([f"n{number}" for number in range(1000)], ",".join(f"n{number}" for number in range(50))),
     ],
 )
-def test_what_was_ignored_fits_a_header(names: list[str], header: str) -> None:
+def test_the_ignored_header_is_valid_and_bounded(names: list[str], header: str) -> None:
     assert header == ignored_header(names)

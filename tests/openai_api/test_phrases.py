@@ -1,4 +1,4 @@
-"""A text laid between pauses: all of it, in order, each phrase where a reader of both would put it."""
+"""Alignment of a text with the spans of speech in its audio."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from compat.openai_api.phrases import Phrase, phrases
 Spans = list[tuple[float, float]]
 
 LAID: list[tuple[str, str, Spans, list[Phrase]]] = [
-    ("one span has it all", "So it is.", [(1.0, 2.0)], [Phrase("So it is.", 1.0, 2.0)]),
+    ("one span gets the whole text", "So it is.", [(1.0, 2.0)], [Phrase("So it is.", 1.0, 2.0)]),
     (
-        "a long pause is between sentences",
+        "a long pause falls between sentences",
         "It rains. We stay at home today.",
         [(0.2, 0.7), (1.9, 3.4)],
         [Phrase("It rains. ", 0.2, 0.7), Phrase("We stay at home today.", 1.9, 3.4)],
     ),
     (
-        "a speaker pauses rather at a comma than after just as much text",
+        "a pause at a comma is preferred to an equal share of the text",
         "When it rains, we stay at home and read.",
         [(0.0, 1.2), (2.0, 3.4)],
         [Phrase("When it rains, ", 0.0, 1.2), Phrase("we stay at home and read.", 2.0, 3.4)],
     ),
     (
-        "within a clause the lengths tell",
+        "within a clause the lengths decide",
         "one two three four five six",
         [(0.0, 1.0), (2.0, 3.0)],
         [Phrase("one two three ", 0.0, 1.0), Phrase("four five six", 2.0, 3.0)],
     ),
     (
-        "short pauses within a sentence are in one phrase",
+        "phrases with short pauses are merged",
         "When it rains, we stay at home and read.",
         [(0.0, 1.2), (1.4, 2.8)],
         [Phrase("When it rains, we stay at home and read.", 0.0, 2.8)],
     ),
     (
-        "a noise says nothing",
+        "a noise gets no text",
         "We stay at home and read all day.",
         [(0.0, 2.5), (4.0, 4.15)],
         [Phrase("We stay at home and read all day.", 0.0, 2.5)],
     ),
     (
-        "Chinese is laid by its characters",
+        "Chinese is aligned by characters",
         "今天下雨。我们在家看书。",
         [(0.5, 1.5), (2.5, 4.2)],
         [Phrase("今天下雨。", 0.5, 1.5), Phrase("我们在家看书。", 2.5, 4.2)],
@@ -56,7 +56,7 @@ LAID: list[tuple[str, str, Spans, list[Phrase]]] = [
 
 
 @pytest.mark.parametrize(("text", "spans", "laid"), [row[1:] for row in LAID], ids=[row[0] for row in LAID])
-def test_where_phrases_are(text: str, spans: Spans, laid: list[Phrase]) -> None:
+def test_phrases_are_aligned_with_spans(text: str, spans: Spans, laid: list[Phrase]) -> None:
     assert laid == phrases(text, spans)
 
 
@@ -65,7 +65,9 @@ LENGTHS = st.lists(st.tuples(st.floats(0.08, 5.0), st.floats(0.12, 3.0)), min_si
 
 
 @given(WORDS, LENGTHS)
-def test_all_of_the_text_in_order_and_within_the_sound(words: list[str], lengths: list[tuple[float, float]]) -> None:
+def test_phrases_keep_all_text_in_order_and_within_the_spans(
+    words: list[str], lengths: list[tuple[float, float]]
+) -> None:
     text = " ".join(words)
     edges = list(itertools.accumulate(itertools.chain.from_iterable(lengths), initial=0.0))
     spans = [(edges[at], edges[at + 1]) for at in range(0, len(edges) - 1, 2)]

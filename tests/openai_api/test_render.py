@@ -1,4 +1,4 @@
-"""Every format, read back by the official package's own types, by strict caption parsers, and byte by byte."""
+"""Response bodies in every format, checked with the official package's types and byte by byte."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def ask(response_format: ResponseFormat, *granularities: Granularity, model: str
 
 
 @pytest.mark.parametrize("response_format", ["json", "verbose_json"])
-def test_groq_s_answers_have_the_request_s_id(response_format: ResponseFormat) -> None:
+def test_groq_responses_have_the_request_id(response_format: ResponseFormat) -> None:
     plain = render(SPOKEN, ask(response_format)).body
     theirs = json.loads(render(SPOKEN, ask(response_format), "req_1").body)
 
@@ -71,7 +71,7 @@ def body(transcript: Transcript, request: Ask) -> dict[str, Any]:
 
 
 def strict(kind: type[pydantic.BaseModel], raw: bytes) -> dict[str, Any]:
-    """The official type's own reading, without conversions; what it knows no field for is kept as an extra."""
+    """Validate with the official type, without conversions. Unknown members are kept as extras."""
     return kind.model_validate_json(raw, strict=True).model_dump(exclude_unset=True)
 
 
@@ -85,7 +85,7 @@ def nulls(value: object) -> bool:
             return value is None
 
 
-def test_json() -> None:
+def test_json_has_text_usage_and_the_extension() -> None:
     assert body(SPOKEN, ask("json")) == {
         "text": "Hello world. 你好。",
         "usage": {"type": "duration", "seconds": 3},
@@ -104,14 +104,16 @@ def test_json_of_a_model_billed_by_tokens() -> None:
 
 
 @pytest.mark.parametrize(("language", "languages"), [("en", [{"code": "en"}]), ("fil", [{"code": "tl"}]), (None, [])])
-def test_gpt_transcribe_says_which_languages_it_heard(language: str | None, languages: list[dict[str, str]]) -> None:
+def test_gpt_transcribe_responses_have_the_detected_languages(
+    language: str | None, languages: list[dict[str, str]]
+) -> None:
     transcript = Transcript(text="a", language=language)
 
     assert languages == body(transcript, ask("json", model="gpt-transcribe"))["languages"]
     assert "languages" not in body(transcript, ask("json", model="gpt-4o-transcribe"))
 
 
-def test_verbose_json() -> None:
+def test_verbose_json_has_segments_and_words() -> None:
     assert body(SPOKEN, ask("verbose_json", "word", "segment")) == {
         "task": "transcribe",
         "language": "english",
@@ -162,19 +164,19 @@ def test_verbose_json() -> None:
         (["word", "segment"], {"words", "segments"}),
     ],
 )
-def test_verbose_json_has_what_was_asked_for(granularities: list[Granularity], present: set[str]) -> None:
+def test_verbose_json_has_the_requested_granularities(granularities: list[Granularity], present: set[str]) -> None:
     for transcript in (SPOKEN, SILENCE):
         assert present == body(transcript, ask("verbose_json", *granularities)).keys() & {"words", "segments"}
 
 
-def test_segments_of_one_voice_do_not_overlap() -> None:
-    """Those of two channels may, and one that begins with the next has no other end."""
+def test_segments_of_one_channel_do_not_overlap() -> None:
+    """Segments of two channels may overlap. A segment that starts together with the next one keeps its end."""
     spans = [(0.0, 2.1, 0), (2.0, 3.0, 0), (2.0, 2.5, 0), (1.0, 2.2, 1)]
     parts = tuple(Segment(text="a", start=start, end=end, channel=channel) for start, end, channel in spans)
-    said = body(Transcript(text="a a a a", segments=parts, duration=3.0), ask("verbose_json"))["segments"]
+    segments = body(Transcript(text="a a a a", segments=parts, duration=3.0), ask("verbose_json"))["segments"]
 
     assert [(0.0, 2.0, 0), (2.0, 3.0, 0), (2.0, 2.5, 0), (1.0, 2.2, 1)] == [
-        (each["start"], each["end"], each["channel"]) for each in said
+        (each["start"], each["end"], each["channel"]) for each in segments
     ]
 
 
@@ -185,7 +187,7 @@ def test_a_text_without_sentences_is_one_segment() -> None:
 
 
 ROWS: list[tuple[str, list[str], str | None, list[str]]] = [
-    # the text, the segments' own, the language → the segments of the answer
+    # text, texts of its segments, language → texts of the segments in the response
     ("It was. It is.", ["It was.", "It is."], "en", [" It was.", " It is."]),
     ("It was. It is.", ["It was.", "It is."], None, [" It was.", " It is."]),
     ("It was.  It is.", ["It was.", "It is."], "en", [" It was.", "  It is."]),
@@ -202,19 +204,19 @@ ROWS: list[tuple[str, list[str], str | None, list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("text", "segments", "language", "told"), ROWS)
-def test_segments_begin_with_the_space_that_parts_them(
-    text: str, segments: list[str], language: str | None, told: list[str]
+@pytest.mark.parametrize(("text", "segments", "language", "expected"), ROWS)
+def test_segments_start_with_the_space_before_them(
+    text: str, segments: list[str], language: str | None, expected: list[str]
 ) -> None:
     parts = tuple(Segment(text=part, start=0.0, end=1.0) for part in segments)
-    said = Transcript(text=text, segments=parts, language=language)
+    transcript = Transcript(text=text, segments=parts, language=language)
 
-    answer = body(said, ask("verbose_json"))
+    answer = body(transcript, ask("verbose_json"))
 
-    assert told == [part["text"] for part in answer["segments"]]
+    assert expected == [part["text"] for part in answer["segments"]]
     assert text == answer["text"]
-    assert "\n" in text or answer["text"].strip() == "".join(told).strip()
-    assert all(not line.startswith(" ") for line in render(said, ask("srt")).body.decode().splitlines())
+    assert "\n" in text or answer["text"].strip() == "".join(expected).strip()
+    assert all(not line.startswith(" ") for line in render(transcript, ask("srt")).body.decode().splitlines())
 
 
 LANGUAGES = [
@@ -259,7 +261,7 @@ TEXTS: list[tuple[Transcript, ResponseFormat, str]] = [
 
 
 @pytest.mark.parametrize(("transcript", "response_format", "expected"), TEXTS)
-def test_text_formats(transcript: Transcript, response_format: ResponseFormat, expected: str) -> None:
+def test_the_text_formats(transcript: Transcript, response_format: ResponseFormat, expected: str) -> None:
     rendered = render(transcript, ask(response_format))
 
     assert (expected, PLAIN) == (rendered.body.decode(), rendered.content_type)
@@ -267,7 +269,7 @@ def test_text_formats(transcript: Transcript, response_format: ResponseFormat, e
 
 @pytest.mark.parametrize("transcript", [SPOKEN, SILENCE, ONE_WORD], ids=["spoken", "silence", "one word"])
 @pytest.mark.parametrize("model", ["whisper-1", "gpt-4o-transcribe", "gpt-transcribe", "fun-asr"])
-def test_the_official_package_reads_the_same(transcript: Transcript, model: str) -> None:
+def test_the_official_package_reads_every_member(transcript: Transcript, model: str) -> None:
     formats: list[tuple[ResponseFormat, type[pydantic.BaseModel]]] = [
         ("json", Transcription),
         ("verbose_json", TranscriptionVerbose),

@@ -1,4 +1,4 @@
-"""Ephemeral keys: what goes in comes out, on every replica, until the time is up; and nothing else does."""
+"""Ephemeral client keys: payload, expiry and signature, and validation of requests for them."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def test_a_key_carries_its_session(json: bytes) -> None:
     key = issue(patch(json))
 
     assert key.startswith("ek_")
-    assert key.removeprefix("ek_").replace("-", "").replace("_", "").isalnum()  # a token of a header as it stands
+    assert key.removeprefix("ek_").replace("-", "").replace("_", "").isalnum()  # valid in a header without quoting
     assert patch(json) == secrets.read(key, secret=SECRET, now=999.9).session
 
 
-def test_a_long_prompt_travels_deflated() -> None:
+def test_a_long_prompt_is_compressed() -> None:
     json = CONFIGURED.replace(b"PROMPT", b"names of towns and rivers, " * 400)
 
     key = issue(patch(json))
@@ -47,7 +47,7 @@ def test_a_long_prompt_travels_deflated() -> None:
     assert patch(json) == secrets.read(key, secret=SECRET, now=0).session
 
 
-def test_a_prompt_that_no_header_holds_is_refused() -> None:
+def test_a_prompt_too_long_for_a_header_is_refused() -> None:
     json = CONFIGURED.replace(b"PROMPT", " ".join(str(number**5) for number in range(2000)).encode())
 
     with pytest.raises(BadRequest) as raised:
@@ -56,14 +56,14 @@ def test_a_prompt_that_no_header_holds_is_refused() -> None:
     assert "session" == raised.value.param
 
 
-def test_a_key_ends() -> None:
+def test_an_expired_key_is_refused() -> None:
     with pytest.raises(NotAuthenticated) as raised:
         secrets.read(issue(Patch(), expires_at=1000), secret=SECRET, now=1000)
 
     assert "client_secret_expired" == raised.value.code
 
 
-def test_a_key_of_another_secret_is_none() -> None:
+def test_a_key_signed_with_another_secret_is_refused() -> None:
     with pytest.raises(NotAuthenticated):
         secrets.read(issue(Patch()), secret=OTHER, now=0)
 
@@ -81,19 +81,19 @@ def test_every_bit_of_a_key_is_signed() -> None:
 @pytest.mark.parametrize(
     "key", ["ek_", "ek_x", "ek_ä", "ek_" + "A" * 200, "ek_=", "ek_" + "-_" * 40, "ek_\0", "ek_a b"]
 )
-def test_nonsense_is_no_key(key: str) -> None:
+def test_a_malformed_key_is_refused(key: str) -> None:
     with pytest.raises(NotAuthenticated):
         secrets.read(key, secret=SECRET, now=0)
 
 
-def test_a_key_tells_who_asked_for_it() -> None:
+def test_a_key_names_its_issuer() -> None:
     key = secrets.issue(Patch(), secret=SECRET, expires_at=1000, nonce=NONCE, issuer="alice")
 
     assert ["alice", "anyone"] == [secrets.read(one, secret=SECRET, now=0).issuer for one in (key, issue(Patch()))]
 
 
 @given(st.text())
-def test_no_text_at_all_breaks_the_reader(text: str) -> None:
+def test_any_text_after_the_prefix_is_refused(text: str) -> None:
     with pytest.raises(NotAuthenticated):
         secrets.read(f"ek_{text}", secret=SECRET, now=0)
 
@@ -110,7 +110,7 @@ REQUESTS: list[tuple[bytes, int]] = [
 
 
 @pytest.mark.parametrize(("body", "seconds"), REQUESTS)
-def test_a_request_says_for_how_long(body: bytes, seconds: int) -> None:
+def test_a_request_sets_the_lifetime(body: bytes, seconds: int) -> None:
     assert seconds == secrets.request(body, secrets.ClientSecretRequest).seconds
 
 
@@ -129,7 +129,7 @@ WRONG: list[tuple[bytes, str | None]] = [
 
 
 @pytest.mark.parametrize(("body", "param"), WRONG)
-def test_a_wrong_request_is_told_where(body: bytes, param: str | None) -> None:
+def test_an_invalid_request_names_the_field(body: bytes, param: str | None) -> None:
     with pytest.raises(BadRequest) as raised:
         secrets.request(body, secrets.ClientSecretRequest)
 

@@ -1,4 +1,4 @@
-"""The stream's frames, read by the official package, and the promise that the deltas joined are the text."""
+"""Events of a streamed transcript, checked with the official package; the deltas join to the text."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def events(frames: list[bytes]) -> list[dict[str, Any]]:
     return [json.loads(data(frame)) for frame in frames]
 
 
-def test_a_delta() -> None:
+def test_the_official_package_reads_a_delta() -> None:
     frame = data(sse.delta("Hello\n"))
 
     assert json.loads(frame) == {"type": "transcript.text.delta", "delta": "Hello\n"}
@@ -37,7 +37,7 @@ def test_a_delta() -> None:
 
 
 @pytest.mark.parametrize("model", ["whisper-1", "gpt-4o-transcribe", "gpt-transcribe", "qwen3-asr-flash"])
-def test_done_is_what_the_official_package_knows(model: str) -> None:
+def test_the_official_package_reads_done(model: str) -> None:
     frame = data(sse.done(TRANSCRIPT, Ask(model=model, stream=True)))
 
     assert TranscriptionTextDoneEvent.model_validate_json(frame, strict=True).model_dump(
@@ -45,7 +45,7 @@ def test_done_is_what_the_official_package_knows(model: str) -> None:
     ) == json.loads(frame)
 
 
-def test_done() -> None:
+def test_done_has_text_usage_and_the_extension() -> None:
     assert events([sse.done(TRANSCRIPT, ASK)]) == [
         {
             "type": "transcript.text.done",
@@ -62,7 +62,7 @@ def test_done() -> None:
     ]
 
 
-def test_an_error() -> None:
+def test_an_error_event_is_an_error_object() -> None:
     assert events([sse.error(ServiceTimedOut("No answer in 60 s."))]) == [
         {
             "error": {
@@ -92,20 +92,20 @@ STREAMS: list[tuple[list[str], str, list[str], str]] = [
 
 
 @pytest.mark.parametrize(("fed", "text", "deltas", "done"), STREAMS)
-def test_the_last_delta_brings_what_is_missing(fed: list[str], text: str, deltas: list[str], done: str) -> None:
-    guard = sse.TextDeltas()
-    frames = [frame for piece in fed for frame in guard.feed(piece)]
-    *heard, last = events(frames + guard.flush(Transcript(text=text), ASK))
+def test_the_last_delta_adds_the_missing_text(fed: list[str], text: str, deltas: list[str], done: str) -> None:
+    stream = sse.TextDeltas()
+    frames = [frame for piece in fed for frame in stream.feed(piece)]
+    *sent, last = events(frames + stream.flush(Transcript(text=text), ASK))
 
-    assert deltas == [event["delta"] for event in heard]
+    assert deltas == [event["delta"] for event in sent]
     assert ("transcript.text.done", done) == (last["type"], last["text"])
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.text(max_size=5)), st.text(max_size=10))
-def test_deltas_joined_are_the_text_whatever_comes(pieces: list[str], text: str) -> None:
-    guard = sse.TextDeltas()
-    frames = [frame for piece in pieces for frame in guard.feed(piece)]
-    *deltas, done = events(frames + guard.flush(Transcript(text=text), ASK))
+def test_the_deltas_always_join_to_the_text(pieces: list[str], text: str) -> None:
+    stream = sse.TextDeltas()
+    frames = [frame for piece in pieces for frame in stream.feed(piece)]
+    *deltas, done = events(frames + stream.flush(Transcript(text=text), ASK))
 
     assert "".join(event["delta"] for event in deltas) == done["text"]

@@ -1,4 +1,4 @@
-"""Figures of the service where it gives them, of the audio and the text where it does not."""
+"""Usage: the service's figures if it reports them, otherwise estimates from the audio and the text."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ BILLED = [
 
 
 @pytest.mark.parametrize(("model", "transcript", "billed"), BILLED)
-def test_usage_is_what_openai_bills_the_model_by(model: str, transcript: Transcript, billed: Tokens | Duration) -> None:
+def test_usage_is_in_the_unit_that_openai_bills_the_model_by(
+    model: str, transcript: Transcript, billed: Tokens | Duration
+) -> None:
     assert billed == usage(transcript, Ask(model=model, context="Context"))
 
 
@@ -48,5 +50,5 @@ def test_usage_is_what_openai_bills_the_model_by(model: str, transcript: Transcr
         ("ขอบคุณ", 3),
     ],
 )
-def test_tokens_of_a_text_are_estimated(text: str, tokens: int) -> None:
+def test_the_tokens_of_a_text_are_estimated(text: str, tokens: int) -> None:
     assert tokens == estimate(text)

@@ -1,7 +1,7 @@
-"""What a realtime caller may say: one decode a message, base64 into bytes with it.
+"""Client events of the Realtime API and their decoder, which also decodes base64 audio.
 
-The shapes are those of OpenAI's OpenAPI document (RealtimeClientEvent…, RealtimeBetaClientEvent…, 2026-08); unknown
-fields are ignored. A session's own fields are read by `session.py`, which knows what an absent field means.
+The types follow OpenAI's OpenAPI document (RealtimeClientEvent…, RealtimeBetaClientEvent…, 2026-08). Unknown fields are
+ignored. `session.py` interprets the fields of a session, including absent ones.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from compat.openai_api.realtime.patch import Patch
 
 
 class Base64(bytes):
-    """What base64 said. pybase64 reads it in half of the time that msgspec takes for `bytes`."""
+    """Bytes decoded from base64. pybase64 takes half the time of msgspec's decoder for `bytes`."""
 
 
 class _FromClient(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -74,7 +74,7 @@ class ClearOutput(_FromClient, frozen=True, tag="output_audio_buffer.clear"):
 
 
 Unanswerable: TypeAlias = Truncate | CreateItem | CreateResponse | CancelResponse | ClearOutput
-"""They are about a model's answers, and here no model answers."""
+"""Events about a model's responses, which this server does not generate."""
 ClientEvent: TypeAlias = (
     SessionUpdate | TranscriptionSessionUpdate | Append | Commit | Clear | Retrieve | Delete | Unanswerable
 )
@@ -83,21 +83,21 @@ ClientEvent: TypeAlias = (
 _BREAKS = str.maketrans("-_", "+/", " \t\r\n")
 
 
-def _read(_: type, said: str) -> Base64:
-    """Also of the URL's alphabet, in lines (Android, Python's `encodebytes`) and without its padding."""
+def _base64(_: type, text: str) -> Base64:
+    """Decode base64, also in the URL-safe alphabet, with line breaks (Android, Python's `encodebytes`) or unpadded."""
     try:
-        return Base64(pybase64.b64decode(said, validate=True))
+        return Base64(pybase64.b64decode(text, validate=True))
     except TypeError as error:
         raise ValueError("Expected `str`") from error
     except ValueError:
-        bare = said.translate(_BREAKS).rstrip("=")
+        bare = text.translate(_BREAKS).rstrip("=")
     try:
         return Base64(pybase64.b64decode(bare + "=" * (-len(bare) % 4), validate=True))
     except ValueError as error:
         raise ValueError("Invalid base64 encoded string") from error
 
 
-LONGEST = 256 << 10  # characters of an event that is no append: it is read in one turn of the event loop
+LONGEST = 256 << 10  # maximum characters of an event other than an append; decoding blocks the event loop
 
 
 class _Kind(msgspec.Struct, frozen=True):
@@ -105,26 +105,26 @@ class _Kind(msgspec.Struct, frozen=True):
 
 
 _kinds: msgspec.json.Decoder[_Kind] = msgspec.json.Decoder(_Kind)
-_decoder: msgspec.json.Decoder[ClientEvent] = msgspec.json.Decoder(ClientEvent, dec_hook=_read)
+_decoder: msgspec.json.Decoder[ClientEvent] = msgspec.json.Decoder(ClientEvent, dec_hook=_base64)
 _PATH = re.compile(r" - at `(?:key in )?\$\.?(.*?)(?:\[\.\.\.\])?`$")
 _MISSING = re.compile(r"missing required field `(.*?)`")
 
 
 class UnreadableEvent(BadRequest):
-    """A message that is no event. `event_id` is the caller's own, where it can be read."""
+    """An invalid event. `event_id` is the client's id of the event, if it can be decoded."""
 
     event_id: str | None = None
 
 
 def decode(raw: str | bytes) -> ClientEvent:
-    """One text frame. Raises UnreadableEvent, whose `param` is the path of what is wrong in it."""
+    """Decode one text frame. Raises UnreadableEvent, whose `param` is the path of the invalid field."""
     try:
         if len(raw) > LONGEST and _kinds.decode(raw).type != "input_audio_buffer.append":
             raise UnreadableEvent(
-                f"An event other than input_audio_buffer.append takes {LONGEST:,} characters at most.",
+                f"An event other than input_audio_buffer.append may have at most {LONGEST:,} characters.",
                 code="event_too_long",
             )
-        return _noting(_decoder.decode(raw), raw)
+        return _with_unread(_decoder.decode(raw), raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         if isinstance(raw, str) and len(raw) <= LONGEST and (whole := halves.replaced(raw)) != raw:
             return decode(whole)
@@ -133,10 +133,11 @@ def decode(raw: str | bytes) -> ClientEvent:
         raise _too_deep() from error
 
 
-def _noting(event: ClientEvent, raw: str | bytes) -> ClientEvent:
+def _with_unread(event: ClientEvent, raw: str | bytes) -> ClientEvent:
+    """Add the names of unknown session fields to an update."""
     if not isinstance(event, SessionUpdate | TranscriptionSessionUpdate):
         return event
-    session: Patch = event.session.noting(msgspec.json.decode(raw)["session"])
+    session: Patch = event.session.with_unread(msgspec.json.decode(raw)["session"])
     return msgspec.structs.replace(event, session=session)
 
 

@@ -1,9 +1,9 @@
-"""How a caller opens a realtime session: everything that the query, the headers and the subprotocols say.
+"""Opening of a realtime session: parameters from the query, the headers and the WebSocket subprotocols.
 
-Seen in OpenAI's clients of 2026 (openai-python, openai-node, agents SDKs, browsers): the key stands in `Authorization`
-or, where headers cannot be set, in the subprotocol `openai-insecure-api-key.<key>` beside `realtime`. The beta dialect
-announces itself by the header `OpenAI-Beta: realtime=v1` or the subprotocol `openai-beta.realtime-v1`; nothing else
-does. The names `transcription_session.*` belong to beta callers who also ask for `intent=transcription`.
+As observed in OpenAI's clients in 2026 (openai-python, openai-node, agents SDKs, browsers), the API key is sent in
+`Authorization`. Browsers cannot set headers and send the subprotocol `openai-insecure-api-key.<key>` in addition to
+`realtime`. The beta dialect is selected by the header `OpenAI-Beta: realtime=v1` or the subprotocol
+`openai-beta.realtime-v1`. Only beta clients with `intent=transcription` use the event names `transcription_session.*`.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ Dialect = Literal["beta", "ga"]
 
 _KEY = "openai-insecure-api-key."
 _BETA = "openai-beta.realtime-v1"
-
-
 _INTENTS = ("transcription", "")
 
 
 class Opening(msgspec.Struct, frozen=True, kw_only=True):
-    """`subprotocol` is the one to select in the answer; `credential` is None if the client sends none. `model` may come
-    from Azure's `deployment`."""
+    """The parameters of a session.
+
+    `subprotocol` is the one to select in the handshake response. `credential` is the API key, None if the client sends
+    none. `model` may be the name of an Azure deployment.
+    """
 
     dialect: Dialect = "ga"
     transcription: bool = True
@@ -37,13 +38,16 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def beta_names(self) -> bool:
-        """Whether this caller knows `transcription_session.*` instead of `session.*`."""
+        """Whether the client expects `transcription_session.*` instead of `session.*`."""
         return self.dialect == "beta" and self.transcription
 
 
 def opening(query: Mapping[str, str], headers: Mapping[str, str], protocols: Sequence[str]) -> Opening:
-    """`headers` in lower case, as ASGI gives them; `protocols` in the caller's order. Raises BadRequest for a session
-    of another kind."""
+    """Return the parameters of a session.
+
+    Names in `headers` are in lower case, as in ASGI; `protocols` are in the order sent. Raises BadRequest if the client
+    asks for anything but a transcription session.
+    """
     if query.get("call_id"):
         raise BadRequest("Calls are not offered: open a session without call_id.", param="call_id")
     if query.get("intent", "") not in _INTENTS:
@@ -55,12 +59,12 @@ def opening(query: Mapping[str, str], headers: Mapping[str, str], protocols: Seq
         dialect="beta" if beta else "ga",
         transcription=query.get("intent") == "transcription",
         model=query.get("deployment", "").strip() or query.get("model", "").strip() or None,
-        credential=credentials.shown([headers.get("authorization", "")], _otherwise(query, headers, protocols)) or None,
+        credential=credentials.shown([headers.get("authorization", "")], _other_key(query, headers, protocols)) or None,
         subprotocol="realtime" if "realtime" in protocols else None,
     )
 
 
-def _otherwise(query: Mapping[str, str], headers: Mapping[str, str], protocols: Sequence[str]) -> str:
-    """The key where it is not in Authorization: Azure's clients send `api-key`, in the query where they must."""
+def _other_key(query: Mapping[str, str], headers: Mapping[str, str], protocols: Sequence[str]) -> str:
+    """Return the key from a subprotocol or from Azure's `api-key`, a header or, in browsers, a query parameter."""
     in_protocols = next((name.removeprefix(_KEY) for name in protocols if name.startswith(_KEY)), "")
     return in_protocols or headers.get("api-key", "") or query.get("api-key", "")

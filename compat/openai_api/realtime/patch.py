@@ -1,9 +1,9 @@
-"""A session's configuration as callers write it, in every dialect: what is absent stays as it is, null is a choice.
+"""Session configuration sent by clients, in every dialect. An absent field is left unchanged; null is a value.
 
-Beta and older realtime callers write flat fields (`input_audio_format`, `input_audio_transcription`,
-`turn_detection`, `input_audio_noise_reduction`), GA callers nest them under `audio.input`; some mix both. One shape
-reads them all (OpenAI's OpenAPI document, 2026-08: RealtimeTranscriptionSessionCreateRequest, …GA, RealtimeSession).
-`sample_rate` beside a flat `pcm16`, and `opus`, are extensions of this server.
+Beta and older clients send flat fields (`input_audio_format`, `input_audio_transcription`, `turn_detection`,
+`input_audio_noise_reduction`); GA clients nest them under `audio.input`; some mix both. One type decodes all of them
+(OpenAI's OpenAPI document, 2026-08: RealtimeTranscriptionSessionCreateRequest, …GA, RealtimeSession). `sample_rate`
+with a flat `pcm16`, and `opus`, are extensions of this server.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ class Transcription(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TurnDetection(msgspec.Struct, frozen=True, kw_only=True):
-    """`server_vad` (the middle fields) or `semantic_vad` (`eagerness`). What concerns a model's answers is unread."""
+    """Turn detection. `type` is `server_vad` or `semantic_vad`, which has `eagerness` instead of the other fields.
+
+    Fields about a model's responses are not decoded.
+    """
 
     type: str | None = None
     threshold: float | UnsetType | None = UNSET
@@ -49,8 +52,8 @@ class NoiseReduction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class Extension(msgspec.Struct, frozen=True, kw_only=True):
-    """This server's own. `live_deltas`: whether turns that the caller commits give deltas while they are spoken; null
-    leaves it to the model."""
+    """Extensions of this server. `live_deltas` says whether manually committed turns yield deltas before their commit;
+    null selects the model's default."""
 
     live_deltas: bool | UnsetType | None = UNSET
 
@@ -67,7 +70,7 @@ class Audio(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Patch(msgspec.Struct, frozen=True, kw_only=True):
-    """`unread`: the fields that nothing here reads, and whether they have a value; see `noting`."""
+    """An update. `unread` maps the names of unknown fields to whether they have a value; see `with_unread`."""
 
     type: str | None = None
     model: str | None = None
@@ -81,12 +84,12 @@ class Patch(msgspec.Struct, frozen=True, kw_only=True):
     dashscope: Extension | None = None
     unread: dict[str, bool] = msgspec.field(default_factory=dict, name=" unread")
 
-    def noting(self, said: Any) -> Patch:  # noqa: ANN401 - any JSON
-        """The same, with the names of the JSON fields that it did not read."""
-        return msgspec.structs.replace(self, unread=unread(said, Patch))
+    def with_unread(self, raw: Any) -> Patch:  # noqa: ANN401 - any JSON
+        """Return a copy with the unknown fields of the JSON it was decoded from."""
+        return msgspec.structs.replace(self, unread=unread(raw, Patch))
 
     def fields(self) -> tuple[Input, dict[str, str]]:
-        """The input's fields, wherever they stood, and the path of each as this caller wrote it."""
+        """Return the input fields, nested or flat, and the path of each as the client wrote it."""
         nested = self.audio.input if self.audio and self.audio.input else Input()
         flat = Input(
             format=self.input_audio_format,
@@ -94,14 +97,14 @@ class Patch(msgspec.Struct, frozen=True, kw_only=True):
             noise_reduction=self.input_audio_noise_reduction,
             turn_detection=self.turn_detection,
         )
-        found, paths = {}, {}
+        values, paths = {}, {}
         for name, flat_name in _FLAT.items():
             value, paths[name] = getattr(nested, name), f"session.audio.input.{name}"
             if value is UNSET:
                 value = getattr(flat, name)
                 paths[name] = f"session.{flat_name}" if value is not UNSET else paths[name]
-            found[name] = value
-        return Input(**found), paths
+            values[name] = value
+        return Input(**values), paths
 
 
 _FLAT = {

@@ -1,5 +1,7 @@
-"""What a realtime caller hears. Shapes: OpenAI's OpenAPI document, RealtimeServerEvent… and RealtimeBetaServerEvent…
-(2026-08). `dashscope` is what the service says beyond OpenAI's fields.
+"""Server events of the Realtime API and their encoder.
+
+The types follow OpenAI's OpenAPI document, RealtimeServerEvent… and RealtimeBetaServerEvent… (2026-08). `dashscope` is
+an extension with data from the service that has no field in OpenAI's API.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ class LiveUsage(msgspec.Struct, frozen=True, tag_field="type", tag="duration"):
 
 
 class Hint(msgspec.Struct, frozen=True, kw_only=True):
-    """`stash` is the tail of the service's hypothesis that may still change; preview = deltas so far + stash."""
+    """The extension object `dashscope`. `stash` is the part of the hypothesis that may still change; the full
+    hypothesis is the deltas so far plus `stash`."""
 
     stash: str = ""
     language: str | None = None
@@ -165,5 +168,5 @@ _encoder = msgspec.json.Encoder()
 
 
 def encode(event: ServerEvent) -> str:
-    """One text frame."""
+    """Encode an event as a text frame."""
     return _encoder.encode(event).decode()

@@ -1,8 +1,8 @@
-"""The configuration of a live session as the caller sees it: one frozen value, changed by whole updates or not at all.
+"""Configuration of a realtime session, as an immutable value. An update is applied completely or not at all.
 
-Defaults are OpenAI's (OpenAPI document, 2026-08): pcm16 at 24 kHz, server_vad with threshold 0.5, 300 ms of prefix
-padding and 500 ms of silence; `gpt-realtime-whisper` and `gpt-live-transcribe` have no server VAD and default to manual
-turns.
+Defaults are OpenAI's (OpenAPI document, 2026-08): pcm16 at 24 kHz and server_vad with a threshold of 0.5, 300 ms of
+prefix padding and 500 ms of silence. `gpt-realtime-whisper` and `gpt-live-transcribe` have no server VAD and default to
+manual turns.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ Encoding = Literal["pcm", "ulaw", "alaw", "opus"]
 Eagerness = Literal["low", "medium", "high", "auto"]
 
 SILENCES_MS: dict[str, int] = {"high": 500, "medium": 1000, "auto": 1000, "low": 4000}
-"""How long a pause ends a turn, by the eagerness of semantic_vad."""
+"""The silence that ends a turn, in ms, for each eagerness of semantic_vad."""
 _SHORTEST_SILENCE_MS, _LONGEST_SILENCE_MS = 200, 6000
 _LONGEST_PADDING_MS = 60_000
 _SERVER_VAD = ("threshold", "prefix_padding_ms", "silence_duration_ms")
 _PCM_RATES = (8000, 16000, 24000, 48000)
 _LIVE = ("gpt-realtime-whisper", "gpt-live-transcribe")
-"""Models that transcribe while a turn is spoken; its caller commits, as they have no voice activity detection."""
+"""Models that transcribe during a turn. They have no voice activity detection; the client commits turns."""
 _LOGPROBS = "item.input_audio_transcription.logprobs"
 _NOISES = ("near_field", "far_field")
 _DELAYS = ("minimal", "low", "medium", "high", "xhigh")
@@ -47,14 +47,14 @@ _ENCODINGS: dict[str, Encoding] = {
 
 
 class AudioFormat(msgspec.Struct, frozen=True):
-    """`rate` in Hz; Opus says its own, so 16000 there is only the service's clock."""
+    """`rate` is in Hz. Opus streams declare their own rate; for them it is 16000, the service's timebase."""
 
     encoding: Encoding = "pcm"
     rate: int = 24000
 
 
 class Vad(msgspec.Struct, frozen=True, kw_only=True):
-    """Turn detection as applied. `threshold` in OpenAI's 0…1; `eagerness` where the caller asked for semantic_vad."""
+    """Turn detection in effect. `threshold` is in OpenAI's range, 0 to 1. `eagerness` is set for semantic_vad only."""
 
     threshold: float = 0.5
     prefix_padding_ms: int = 300
@@ -66,9 +66,12 @@ _LOCAL = frozenset({"en"})
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """`model` is the caller's name for it, `native` DashScope's. `turns` is UNSET while the caller has not chosen,
-    `live_deltas` None. `unread`: fields with a value that nothing here reads. `engine` answers in DashScope's place,
-    knows English alone and takes no context."""
+    """The configuration of a session.
+
+    `model` is the client's name of the model, `native` DashScope's. `turns` is UNSET, and `live_deltas` None, until the
+    client sets it. `unread` holds the names of unknown fields with a value. `engine` names the demo engine, if in use;
+    it supports English only and no context.
+    """
 
     transcription: bool = True
     voice_model: str | None = None
@@ -89,12 +92,12 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def live(self) -> bool:
-        """Whether a turn that the caller commits is heard while it is spoken."""
+        """Whether a manually committed turn is transcribed before its commit."""
         return self.model in _LIVE if self.live_deltas is None else self.live_deltas
 
     @property
     def ignored(self) -> frozenset[str]:
-        """The fields that change nothing here."""
+        """The names of the fields without effect."""
         known = {
             "transcription.language": self.language is not None and self.spoken is None,
             "transcription.languages": bool(self.languages) and self.spoken is None,
@@ -108,26 +111,30 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def vad(self) -> Vad | None:
-        """Turn detection in force; None: the caller commits."""
+        """Turn detection in effect. None means that the client commits turns."""
         if self.turns is not UNSET:
             return self.turns
         return None if self.model in _LIVE else Vad()
 
     @property
     def context(self) -> str:
-        """Prompt and keywords in one text, as the service takes them."""
+        """Prompt and keywords as one text for the service."""
         return "" if self.engine else context.joined(self.prompt, self.keywords)
 
     @property
     def spoken(self) -> str | None:
-        """The service's code of the one language that the caller names, where the service knows it."""
+        """The service's code of the language, if the client names exactly one and the service supports it."""
         named = [self.language] if self.language else list(self.languages)
         code = languages.parse(named[0]) if len(named) == 1 else ""
         return code if code in (_LOCAL if self.engine else languages.QWEN) else None
 
 
 def apply(session: Session, patch: Patch, resolve: Callable[[str], str]) -> Session:
-    """The session after an update. Raises CompatError with the path of the field as the caller wrote it."""
+    """Return the session after an update.
+
+    `resolve` maps the name of a model to DashScope's. Raises CompatError with the field's path, as the client wrote it,
+    as `param`.
+    """
     changes: dict[str, Any] = {}
     if patch.type is not None:
         if patch.type not in ("transcription", "realtime"):
@@ -139,11 +146,11 @@ def apply(session: Session, patch: Patch, resolve: Callable[[str], str]) -> Sess
         changes["include"] = _include(patch.include)
     if patch.dashscope is not None and patch.dashscope.live_deltas is not UNSET:
         changes["live_deltas"] = patch.dashscope.live_deltas
-    return msgspec.structs.replace(session, **changes, **_heard(session, patch, resolve))
+    return msgspec.structs.replace(session, **changes, **_input(session, patch, resolve))
 
 
-def _heard(session: Session, patch: Patch, resolve: Callable[[str], str]) -> dict[str, Any]:
-    """What changes of how the caller's sound is heard."""
+def _input(session: Session, patch: Patch, resolve: Callable[[str], str]) -> dict[str, Any]:
+    """Return the changes to the input settings."""
     fields, paths = patch.fields()
     changes: dict[str, Any] = {}
     if fields.noise_reduction is not UNSET:
@@ -154,10 +161,10 @@ def _heard(session: Session, patch: Patch, resolve: Callable[[str], str]) -> dic
         before = session.turns or (session.vad if session.turns is UNSET else None)
         changes["turns"] = _turns(before, fields.turn_detection, paths["turn_detection"])
     if fields.transcription is not UNSET:
-        said, path = fields.transcription or Transcription(), paths["transcription"]
-        changes |= _transcription(said, resolve, path)
+        sent, path = fields.transcription or Transcription(), paths["transcription"]
+        changes |= _transcription(sent, resolve, path)
         text = context.joined(changes.get("prompt", session.prompt), changes.get("keywords", session.keywords))
-        context.check(text, f"{path}.prompt" if said.prompt else f"{path}.keywords")
+        context.check(text, f"{path}.prompt" if sent.prompt else f"{path}.keywords")
     unread = patch.unread
     if "format" in changes:
         unread = unread | _idle(fields.format, patch.sample_rate, changes["format"])
@@ -168,35 +175,35 @@ def _heard(session: Session, patch: Patch, resolve: Callable[[str], str]) -> dic
     return changes
 
 
-def _include(said: list[str] | None) -> tuple[str, ...] | None:
-    for index, name in enumerate(said or ()):
+def _include(sent: list[str] | None) -> tuple[str, ...] | None:
+    for index, name in enumerate(sent or ()):
         if name != _LOGPROBS:
             raise BadRequest(f"include should be '{_LOGPROBS}'.", param=f"session.include[{index}]")
-    return None if said is None else tuple(said)
+    return None if sent is None else tuple(sent)
 
 
-def _noise_reduction(said: NoiseReduction | None, path: str) -> NoiseReduction | None:
-    if said is not None and said.type is not None and said.type not in _NOISES:
+def _noise_reduction(sent: NoiseReduction | None, path: str) -> NoiseReduction | None:
+    if sent is not None and sent.type is not None and sent.type not in _NOISES:
         raise BadRequest(
             f"The type of noise_reduction should be {' or '.join(map(repr, _NOISES))}.", param=f"{path}.type"
         )
-    return said
+    return sent
 
 
-def _unread(before: frozenset[str], said: dict[str, bool], *, turns: bool) -> frozenset[str]:
-    """What an update names replaces what was said of it before; without turn detection nothing is said of it."""
-    kept = {name for name in before if name not in said and (turns or not name.startswith("turn_detection."))}
-    return frozenset(sorted(kept | {name for name, given in said.items() if given})[:MOST])
+def _unread(before: frozenset[str], sent: dict[str, bool], *, turns: bool) -> frozenset[str]:
+    """Return the unknown fields after an update. Without turn detection, its unknown fields are dropped."""
+    kept = {name for name in before if name not in sent and (turns or not name.startswith("turn_detection."))}
+    return frozenset(sorted(kept | {name for name, given in sent.items() if given})[:MOST])
 
 
-def _format(before: AudioFormat, said: Format | str | UnsetType | None, rate: float | None, path: str) -> AudioFormat:
-    """A rate that is absent stays where the encoding does."""
-    if isinstance(said, Format):
-        name, rate = said.type, said.rate or rate
+def _format(before: AudioFormat, sent: Format | str | UnsetType | None, rate: float | None, path: str) -> AudioFormat:
+    """Return the format after an update. An absent rate stays unchanged if the encoding does."""
+    if isinstance(sent, Format):
+        name, rate = sent.type, sent.rate or rate
     else:
-        name = said if isinstance(said, str) else None
-    at = f"{path}.type" if isinstance(said, Format) else path
-    encoding = before.encoding if name is None and said is not None else _ENCODINGS.get(name or "pcm")
+        name = sent if isinstance(sent, str) else None
+    at = f"{path}.type" if isinstance(sent, Format) else path
+    encoding = before.encoding if name is None and sent is not None else _ENCODINGS.get(name or "pcm")
     if encoding is None:
         raise BadRequest(f"The audio format '{name}' is not supported: pcm16, g711_ulaw, g711_alaw, opus.", param=at)
     if encoding in ("ulaw", "alaw"):
@@ -206,41 +213,44 @@ def _format(before: AudioFormat, said: Format | str | UnsetType | None, rate: fl
     if rate is not None and rate not in _PCM_RATES:
         raise BadRequest(
             f"PCM at {rate:g} Hz is not supported: 8000, 16000, 24000 or 48000.",
-            param=f"{path}.rate" if isinstance(said, Format) else "session.sample_rate",
+            param=f"{path}.rate" if isinstance(sent, Format) else "session.sample_rate",
         )
-    kept = before.rate if encoding == before.encoding and said is not None else 24000
+    kept = before.rate if encoding == before.encoding and sent is not None else 24000
     return AudioFormat(encoding, int(rate or kept))
 
 
-def _idle(said: Format | str | UnsetType | None, rate: float | None, form: AudioFormat) -> dict[str, bool]:
-    """The rates of a format: True where one is given and is not how the sound is read."""
-    rates = {"format.rate": said.rate if isinstance(said, Format) else None, "sample_rate": rate}
+def _idle(sent: Format | str | UnsetType | None, rate: float | None, form: AudioFormat) -> dict[str, bool]:
+    """Map the names of a format's rates to whether a rate is set but has no effect."""
+    rates = {"format.rate": sent.rate if isinstance(sent, Format) else None, "sample_rate": rate}
     return {name: form.encoding != "pcm" and given not in (None, form.rate) for name, given in rates.items()}
 
 
-def _turns(before: Vad | None, said: TurnDetection | None, path: str) -> Vad | None:
-    """`before`: what is absent stays as it was, unless the type changes. Null is the default."""
-    if said is None or said.type == "none":
+def _turns(before: Vad | None, sent: TurnDetection | None, path: str) -> Vad | None:
+    """Return turn detection after an update.
+
+    An absent field stays as in `before`, unless the type changes. A null field gets its default.
+    """
+    if sent is None or sent.type == "none":
         return None
-    kind = said.type or ("semantic_vad" if before and before.eagerness else "server_vad")
+    kind = sent.type or ("semantic_vad" if before and before.eagerness else "server_vad")
     if before is None or (before.eagerness is not None) != (kind == "semantic_vad"):
         before = Vad()
     match kind:
         case "server_vad":
-            return _server_vad(before, said, path)
+            return _server_vad(before, sent, path)
         case "semantic_vad":
-            eagerness = (before.eagerness if said.eagerness is UNSET else said.eagerness) or "auto"
+            eagerness = (before.eagerness if sent.eagerness is UNSET else sent.eagerness) or "auto"
             if eagerness not in SILENCES_MS:
                 raise BadRequest(f"Eagerness is one of {', '.join(SILENCES_MS)}.", param=f"{path}.eagerness")
             return Vad(silence_duration_ms=SILENCES_MS[eagerness], eagerness=eagerness)  # type: ignore[arg-type]
         case _:
-            raise BadRequest("Turn detection is 'server_vad', 'semantic_vad' or null.", param=f"{path}.type")
+            raise BadRequest("turn_detection should be 'server_vad', 'semantic_vad' or null.", param=f"{path}.type")
 
 
-def _server_vad(before: Vad, said: TurnDetection, path: str) -> Vad:
-    threshold = _or(said.threshold, before.threshold, 0.5)
-    padding = _or(said.prefix_padding_ms, before.prefix_padding_ms, 300)
-    silence = _or(said.silence_duration_ms, before.silence_duration_ms, 500)
+def _server_vad(before: Vad, sent: TurnDetection, path: str) -> Vad:
+    threshold = _or(sent.threshold, before.threshold, 0.5)
+    padding = _or(sent.prefix_padding_ms, before.prefix_padding_ms, 300)
+    silence = _or(sent.silence_duration_ms, before.silence_duration_ms, 500)
     if not 0 <= threshold <= 1:
         raise BadRequest("The threshold is a number from 0 to 1.", param=f"{path}.threshold")
     if not (0 <= padding <= _LONGEST_PADDING_MS and padding.is_integer()):
@@ -257,52 +267,52 @@ def _server_vad(before: Vad, said: TurnDetection, path: str) -> Vad:
     )
 
 
-def _unfit(said: TurnDetection | None, vad: Vad | None) -> dict[str, bool]:
-    """The fields of turn detection that belong to another type of it than the one in force: True where given."""
-    if said is None:
+def _unfit(sent: TurnDetection | None, vad: Vad | None) -> dict[str, bool]:
+    """Map the fields that do not belong to the type of turn detection in effect to whether they have a value."""
+    if sent is None:
         return {}
     fit = () if vad is None else _SERVER_VAD if vad.eagerness is None else ("eagerness",)
-    found = {}
+    unfit = {}
     for name in (*_SERVER_VAD, "eagerness"):
-        if name in fit or getattr(said, name) is not UNSET:
-            found[f"turn_detection.{name}"] = name not in fit and getattr(said, name) is not None
-    return found
+        if name in fit or getattr(sent, name) is not UNSET:
+            unfit[f"turn_detection.{name}"] = name not in fit and getattr(sent, name) is not None
+    return unfit
 
 
-def _or(said: float | UnsetType | None, before: float, default: float) -> float:
-    if said is UNSET:
+def _or(sent: float | UnsetType | None, before: float, default: float) -> float:
+    if sent is UNSET:
         return float(before)
-    return float(default if said is None else said)
+    return float(default if sent is None else sent)
 
 
-def _transcription(said: Transcription, resolve: Callable[[str], str], path: str) -> dict[str, Any]:
+def _transcription(sent: Transcription, resolve: Callable[[str], str], path: str) -> dict[str, Any]:
     changes: dict[str, Any] = {}
-    if said.model:
-        changes |= {"model": said.model, "native": _named(resolve, said.model, f"{path}.model")}
-    if said.prompt is not UNSET:
-        changes["prompt"] = said.prompt
-    if said.keywords is not UNSET:
-        changes["keywords"] = tuple(said.keywords or ())
-    if said.delay is not UNSET:
-        if said.delay is not None and said.delay not in _DELAYS:
+    if sent.model:
+        changes |= {"model": sent.model, "native": _named(resolve, sent.model, f"{path}.model")}
+    if sent.prompt is not UNSET:
+        changes["prompt"] = sent.prompt
+    if sent.keywords is not UNSET:
+        changes["keywords"] = tuple(sent.keywords or ())
+    if sent.delay is not UNSET:
+        if sent.delay is not None and sent.delay not in _DELAYS:
             raise BadRequest(f"delay should be one of {', '.join(_DELAYS)}.", param=f"{path}.delay")
-        changes["delay"] = said.delay
-    return changes | _languages(said, path)
+        changes["delay"] = sent.delay
+    return changes | _languages(sent, path)
 
 
-def _languages(said: Transcription, path: str) -> dict[str, Any]:
-    """`language` and `languages` replace each other."""
+def _languages(sent: Transcription, path: str) -> dict[str, Any]:
+    """Return the changes to `language` and `languages`, which replace each other."""
     changes: dict[str, Any] = {}
-    if said.language is not UNSET:
-        changes["language"] = said.language or None
-        _named(languages.parse, said.language or "en", f"{path}.language")
-        if said.language:
+    if sent.language is not UNSET:
+        changes["language"] = sent.language or None
+        _named(languages.parse, sent.language or "en", f"{path}.language")
+        if sent.language:
             changes["languages"] = ()
-    if said.languages is not UNSET:
-        changes["languages"] = tuple(said.languages or ())
-        if said.languages and not said.language:
+    if sent.languages is not UNSET:
+        changes["languages"] = tuple(sent.languages or ())
+        if sent.languages and not sent.language:
             changes["language"] = None
-        for index, language in enumerate(said.languages or ()):
+        for index, language in enumerate(sent.languages or ()):
             _named(languages.parse, language, f"{path}.languages[{index}]")
     return changes
 
@@ -311,7 +321,7 @@ T = TypeVar("T")
 
 
 def _named(read: Callable[[str], T], text: str, path: str) -> T:
-    """What a name stands for. The error of a name that stands for nothing points at the caller's field."""
+    """Return `read(text)`. Its errors are raised again with the client's field as `param`."""
     try:
         return read(text)
     except CompatError as error:

@@ -1,4 +1,4 @@
-"""Which fields of a session nothing here reads: they are taken, and named in `dashscope.ignored`."""
+"""Unknown fields of a session. They are accepted and listed in `dashscope.ignored`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any, Final, get_args
 import msgspec
 
 MOST: Final = 64
-"""Names that are kept, and characters of each: a caller may invent as many as fit into a frame."""
+"""Maximum number of names kept, and of characters of each. A client can send as many as fit into a frame."""
 _OURS = {
     *("id", "object", "expires_at", "client_secret"),
     *(f"dashscope.{name}" for name in ("model", "threshold", "silence_duration_ms", "ignored", "engine")),
 }
-"""What a client that sends the whole session back repeats."""
+"""Fields of the session object, repeated by clients that send the whole object back."""
 _TEXT = ["text"]
 _SHORT = (
     ("audio.input.", ""),
@@ -23,22 +23,24 @@ _SHORT = (
 )
 
 
-def unread(said: Any, shape: type[msgspec.Struct]) -> dict[str, bool]:  # noqa: ANN401 - any JSON
-    """The paths in a session as decoded from JSON that `shape` has no field for. True where there is a value: null and
-    what is empty ask for nothing."""
-    found = {
+def unread(raw: Any, shape: type[msgspec.Struct]) -> dict[str, bool]:  # noqa: ANN401 - any JSON
+    """Return the paths of the fields in decoded JSON that `shape` does not have.
+
+    A path maps to whether the field has a value; null and empty values request nothing.
+    """
+    paths = {
         _short(path): value not in (None, "", [], {}) and not (path.endswith("modalities") and value == _TEXT)
-        for path, value in _walk(said, shape, "")
+        for path, value in _walk(raw, shape, "")
         if path not in _OURS
     }
-    return dict(list(found.items())[:MOST])
+    return dict(list(paths.items())[:MOST])
 
 
-def _walk(said: Any, shape: type[msgspec.Struct], prefix: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401
-    if not isinstance(said, dict):
+def _walk(raw: Any, shape: type[msgspec.Struct], prefix: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401
+    if not isinstance(raw, dict):
         return
     fields = {field.encode_name: field.type for field in msgspec.structs.fields(shape)}
-    for name, value in said.items():
+    for name, value in raw.items():
         if name not in fields:
             yield prefix + name[:MOST], value
             continue
@@ -48,5 +50,5 @@ def _walk(said: Any, shape: type[msgspec.Struct], prefix: str) -> Iterator[tuple
 
 
 def _short(path: str) -> str:
-    """One name for a field, however the caller nests it."""
+    """Return the same name for a field, whether the client nests it or not."""
     return next((short + path.removeprefix(long) for long, short in _SHORT if path.startswith(long)), path)

@@ -1,8 +1,8 @@
-"""The session object that created and updated events carry, in the four shapes that callers know.
+"""Session objects in `session.created` and `session.updated` events, in the four shapes of OpenAI's API.
 
 GA: RealtimeTranscriptionSessionCreateResponseGA and RealtimeSessionCreateResponseGA; beta: the flat
-RealtimeTranscriptionSessionCreateResponse and RealtimeSession (OpenAI's OpenAPI document, 2026-08). All of them say
-what is applied, not what was asked; `dashscope` adds what the service itself was told.
+RealtimeTranscriptionSessionCreateResponse and RealtimeSession (OpenAI's OpenAPI document, 2026-08). All of them show
+the configuration in effect, not the one requested; `dashscope` adds the settings sent to the service.
 """
 
 from __future__ import annotations
@@ -45,8 +45,12 @@ TurnsView: TypeAlias = VadView | SemanticVadView | None
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True):
-    """The service's settings: its model, its own VAD threshold, and the caller's fields that change nothing.
-    `live_deltas` as the caller chose: null leaves it to the model. `engine`: what answers in the service's place."""
+    """The extension object `dashscope`: the settings sent to the service, and more.
+
+    `model` and `threshold` are the service's own model and VAD threshold. `live_deltas` is the client's choice; null
+    selects the model's default. `ignored` lists the client's fields without effect. `engine` names the demo engine, if
+    in use.
+    """
 
     model: str
     threshold: float | None = None
@@ -77,7 +81,7 @@ class Transcribing(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", 
 
 
 class Conversing(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="realtime"):
-    """A session that could answer, by its type; here it only transcribes, and says so in `output_modalities`."""
+    """A session of type `realtime`. It only transcribes, so `output_modalities` is `["text"]`."""
 
     id: str
     object: Literal["realtime.session"] = "realtime.session"
@@ -92,7 +96,7 @@ class Conversing(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
 
 
 class Flat(msgspec.Struct, frozen=True, kw_only=True):
-    """Both beta shapes: a session of type `transcription` has no model of its own."""
+    """Both beta shapes. A transcription session has no `model`, `instructions` or `tools`."""
 
     id: str
     object: Literal["realtime.session", "realtime.transcription_session"]
@@ -110,7 +114,7 @@ class Flat(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _NESTED = ("transcription", "noise_reduction", "format")
-"""What stands below `audio.input` at GA, and alone with a prefix in beta."""
+"""Fields that GA nests under `audio.input` and beta prefixes with `input_audio_`."""
 SessionView: TypeAlias = Transcribing | Conversing | Flat
 
 _GA_NAMES = {"pcm": "audio/pcm", "ulaw": "audio/pcmu", "alaw": "audio/pcma", "opus": "audio/opus"}
@@ -118,7 +122,7 @@ _BETA_NAMES = {"pcm": "pcm16", "ulaw": "g711_ulaw", "alaw": "g711_alaw", "opus":
 
 
 def view(session: Session, opening: Opening, session_id: str, expires_at: int, applied: Applied) -> SessionView:
-    """`expires_at` in seconds since the epoch."""
+    """Return the session object in the client's dialect. `expires_at` is in seconds since the epoch."""
     if opening.dialect == "beta":
         return _flat(session, session_id, expires_at, applied)
     audio = AudioView(
@@ -161,7 +165,7 @@ def _flat(session: Session, session_id: str, expires_at: int, applied: Applied) 
 
 
 def _flat_name(field: str) -> str:
-    """A field that has no effect, as beta callers write it."""
+    """Return the beta name of an ignored field."""
     return f"input_audio_{field}" if field.partition(".")[0] in _NESTED else field
 
 

@@ -38,7 +38,7 @@ from compat.openai_api.realtime.patch import Patch, Transcription
         ({"type": "output_audio_buffer.clear"}, theirs.ClearOutput()),
     ],
 )
-def test_events(message: dict[str, object], event: theirs.ClientEvent) -> None:
+def test_an_event_is_decoded(message: dict[str, object], event: theirs.ClientEvent) -> None:
     assert event == decode(json.dumps(message))
 
 
@@ -70,7 +70,9 @@ def test_events(message: dict[str, object], event: theirs.ClientEvent) -> None:
         ),
     ],
 )
-def test_what_is_no_event(raw: str, param: str | None, code: str, event_id: str | None) -> None:
+def test_an_invalid_event_is_refused_naming_the_field(
+    raw: str, param: str | None, code: str, event_id: str | None
+) -> None:
     with pytest.raises(UnreadableEvent) as refused:
         decode(raw)
 
@@ -78,36 +80,36 @@ def test_what_is_no_event(raw: str, param: str | None, code: str, event_id: str 
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 57, 58, 59, 4800])
-def test_base64_is_heard_as_callers_write_it(size: int) -> None:
+def test_base64_is_decoded_in_every_variant_that_clients_send(size: int) -> None:
     sound = bytes(251 + n * 7 & 255 for n in range(size))
     url = base64.urlsafe_b64encode(sound).decode()
     lines = base64.encodebytes(sound).decode()
-    for said in (url, url.rstrip("="), lines, lines.replace("\n", "\r\n"), lines.rstrip("=\n"), f" {url}\n"):
-        event = decode(json.dumps({"type": "input_audio_buffer.append", "audio": said}))
+    for text in (url, url.rstrip("="), lines, lines.replace("\n", "\r\n"), lines.rstrip("=\n"), f" {url}\n"):
+        event = decode(json.dumps({"type": "input_audio_buffer.append", "audio": text}))
 
         assert isinstance(event, theirs.Append)
         assert sound == event.audio
 
 
-@pytest.mark.parametrize("said", ["%%%%", "AAA\0", "A", "AAAAA", "AA=A", "é"])
-def test_what_is_no_base64_is_refused(said: str) -> None:
+@pytest.mark.parametrize("text", ["%%%%", "AAA\0", "A", "AAAAA", "AA=A", "é"])
+def test_invalid_base64_is_refused(text: str) -> None:
     with pytest.raises(UnreadableEvent) as refused:
-        decode(json.dumps({"type": "input_audio_buffer.append", "audio": said}))
+        decode(json.dumps({"type": "input_audio_buffer.append", "audio": text}))
 
     assert "audio" == refused.value.param
 
 
 @pytest.mark.parametrize("kind", ["session.update", "transcription_session.update"])
-def test_an_update_knows_what_of_it_is_not_read(kind: str) -> None:
+def test_an_update_lists_its_unknown_fields(kind: str) -> None:
     event = decode(json.dumps({"type": kind, "session": {"tools": [1], "tracing": None}}))
 
     assert isinstance(event, theirs.SessionUpdate | theirs.TranscriptionSessionUpdate)
     assert {"tools": True, "tracing": False} == event.session.unread
 
 
-def test_half_an_emoji_in_a_prompt_is_a_replacement_character() -> None:
-    said = json.dumps({"type": "session.update", "session": {"input_audio_transcription": {"prompt": "cut \ud83d"}}})
-    event = decode(said)
+def test_an_unpaired_surrogate_becomes_a_replacement_character() -> None:
+    raw = json.dumps({"type": "session.update", "session": {"input_audio_transcription": {"prompt": "cut \ud83d"}}})
+    event = decode(raw)
 
     assert isinstance(event, theirs.SessionUpdate)
     assert isinstance(event.session.input_audio_transcription, Transcription)
@@ -135,7 +137,7 @@ def test_only_appends_may_be_long(event: object) -> None:
     )
 
 
-def test_a_long_append_that_cannot_be_read_is_an_error_that_says_why() -> None:
+def test_an_invalid_long_append_is_refused_naming_the_field() -> None:
     with pytest.raises(UnreadableEvent) as refused:
         decode(json.dumps({"type": "input_audio_buffer.append", "audio": 5, "more": [LONG]}))
 

@@ -44,22 +44,22 @@ KEY = {"authorization": "Bearer sk-1"}
         ({}, {}, ["realtime", "openai-insecure-api-key."], Opening(subprotocol="realtime", transcription=False)),
     ],
 )
-def test_every_way_of_opening(
+def test_an_opening_is_parsed(
     query: dict[str, str], headers: dict[str, str], protocols: list[str], expected: Opening
 ) -> None:
     assert expected == opening(query, headers, protocols)
 
 
 @pytest.mark.parametrize(
-    ("said", "beta_names"),
+    ("opened", "beta_names"),
     [
         (Opening(dialect="beta", transcription=True), True),
         (Opening(dialect="beta", transcription=False), False),
         (Opening(dialect="ga", transcription=True), False),
     ],
 )
-def test_only_beta_callers_with_the_intent_know_the_beta_names(said: Opening, beta_names: bool) -> None:
-    assert beta_names is said.beta_names
+def test_only_beta_clients_with_the_intent_use_the_beta_names(opened: Opening, beta_names: bool) -> None:
+    assert beta_names is opened.beta_names
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_only_beta_callers_with_the_intent_know_the_beta_names(said: Opening, be
         ({"model": "gpt-realtime-translate"}, "model"),
     ],
 )
-def test_a_session_of_another_kind_is_refused(query: dict[str, str], param: str) -> None:
+def test_another_type_of_session_is_refused(query: dict[str, str], param: str) -> None:
     with pytest.raises(BadRequest) as refused:
         opening(query, {}, [])
 

@@ -1,4 +1,4 @@
-"""One shape for every way to write a configuration."""
+"""Session configuration, nested and flat."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from compat.openai_api.realtime.patch import Patch, TurnDetection
 
 
 @pytest.mark.parametrize(
-    ("said", "turns", "path"),
+    ("raw", "turns", "path"),
     [
         ("{}", UNSET, "session.audio.input.turn_detection"),
         ('{"turn_detection": null}', None, "session.turn_detection"),
@@ -24,8 +24,8 @@ from compat.openai_api.realtime.patch import Patch, TurnDetection
         ),
     ],
 )
-def test_a_field_is_found_wherever_it_stands(said: str, turns: object, path: str) -> None:
-    fields, paths = msgspec.json.decode(said, type=Patch).fields()
+def test_a_field_may_be_nested_or_flat(raw: str, turns: object, path: str) -> None:
+    fields, paths = msgspec.json.decode(raw, type=Patch).fields()
 
     assert turns == fields.turn_detection
     assert path == paths["turn_detection"]

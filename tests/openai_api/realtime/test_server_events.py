@@ -1,4 +1,4 @@
-"""Every event is what OpenAI's own package reads: its models are the witness."""
+"""Server events, checked with the models of the official package."""
 
 from __future__ import annotations
 
@@ -45,22 +45,22 @@ BETA: list[ours.ServerEvent] = [
 
 
 @pytest.mark.parametrize("event", [*BOTH, *GA], ids=lambda event: type(event).__name__)
-def test_ga(event: ours.ServerEvent) -> None:
+def test_the_official_package_reads_a_ga_event(event: ours.ServerEvent) -> None:
     read = pydantic.TypeAdapter(RealtimeServerEvent).validate_json(ours.encode(event))
 
     assert json.loads(ours.encode(event))["type"] == read.type
 
 
 @pytest.mark.parametrize("event", [*BOTH, *BETA], ids=lambda event: type(event).__name__)
-def test_beta(event: ours.ServerEvent) -> None:
+def test_the_official_package_reads_a_beta_event(event: ours.ServerEvent) -> None:
     read = pydantic.TypeAdapter(BetaEvent).validate_json(ours.encode(event))
 
     assert json.loads(ours.encode(event))["type"] == read.type
 
 
-def test_null_is_said_only_where_it_means_something() -> None:
-    told = json.loads(ours.encode(BOTH[7]))
+def test_absent_members_are_omitted() -> None:
+    event = json.loads(ours.encode(BOTH[7]))
 
-    assert {"type": "duration", "seconds": 1.5} == told["usage"]
-    assert "logprobs" not in told
+    assert {"type": "duration", "seconds": 1.5} == event["usage"]
+    assert "logprobs" not in event
     assert json.loads(ours.encode(BOTH[2]))["previous_item_id"] is None

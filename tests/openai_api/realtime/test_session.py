@@ -18,8 +18,8 @@ def resolve(name: str) -> str:
     return f"native of {name}"
 
 
-def patched(said: dict[str, Any], session: Session = START) -> Session:
-    return apply(session, msgspec.convert(said, Patch), resolve)
+def patched(sent: dict[str, Any], session: Session = START) -> Session:
+    return apply(session, msgspec.convert(sent, Patch), resolve)
 
 
 def inside(**fields: object) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def inside(**fields: object) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("said", "form"),
+    ("sent", "form"),
     [
         ({}, AudioFormat("pcm", 24000)),
         ({"input_audio_format": "pcm16"}, AudioFormat("pcm", 24000)),
@@ -45,12 +45,12 @@ def inside(**fields: object) -> dict[str, Any]:
         (inside(format="pcm16"), AudioFormat("pcm", 24000)),
     ],
 )
-def test_formats(said: dict[str, Any], form: AudioFormat) -> None:
-    assert form == patched(said).format
+def test_an_audio_format_is_applied(sent: dict[str, Any], form: AudioFormat) -> None:
+    assert form == patched(sent).format
 
 
 @pytest.mark.parametrize(
-    ("said", "vad"),
+    ("sent", "vad"),
     [
         ({}, Vad()),
         ({"turn_detection": None}, None),
@@ -67,12 +67,12 @@ def test_formats(said: dict[str, Any], form: AudioFormat) -> None:
         (inside(transcription={"model": "gpt-live-transcribe"}, turn_detection={"type": "server_vad"}), Vad()),
     ],
 )
-def test_turn_detection(said: dict[str, Any], vad: Vad | None) -> None:
-    assert vad == patched(said).vad
+def test_turn_detection_is_applied(sent: dict[str, Any], vad: Vad | None) -> None:
+    assert vad == patched(sent).vad
 
 
 @pytest.mark.parametrize(
-    ("said", "language", "context"),
+    ("sent", "language", "context"),
     [
         ({"input_audio_transcription": {"model": "whisper-1", "language": "en", "prompt": "Qwen"}}, "en", "Qwen"),
         (inside(transcription={"language": "tl"}), "fil", ""),
@@ -83,13 +83,13 @@ def test_turn_detection(said: dict[str, Any], vad: Vad | None) -> None:
         (inside(transcription={"prompt": "A talk.", "keywords": ["Köln", "Rhein"]}), None, "A talk.\nKöln, Rhein"),
     ],
 )
-def test_what_helps_the_recognition(said: dict[str, Any], language: str | None, context: str) -> None:
-    session = patched(said)
+def test_language_and_context_are_applied(sent: dict[str, Any], language: str | None, context: str) -> None:
+    session = patched(sent)
 
     assert (language, context) == (session.spoken, session.context)
 
 
-def test_what_is_absent_stays() -> None:
+def test_absent_fields_are_unchanged() -> None:
     first = patched(inside(transcription={"model": "m", "language": "en", "prompt": "p"}, turn_detection=None))
     second = patched(inside(transcription={"prompt": None}, noise_reduction={"type": "near_field"}), first)
 
@@ -103,7 +103,7 @@ def test_what_is_absent_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "param"),
+    ("sent", "param"),
     [
         ({"type": "chat"}, "session.type"),
         ({"input_audio_format": "mp3"}, "session.input_audio_format"),
@@ -136,9 +136,9 @@ def test_what_is_absent_stays() -> None:
         (inside(transcription={"languages": ["en", "xx"]}), "session.audio.input.transcription.languages[1]"),
     ],
 )
-def test_nonsense_is_refused_where_it_stands(said: dict[str, Any], param: str) -> None:
+def test_an_invalid_value_is_refused_naming_the_field(sent: dict[str, Any], param: str) -> None:
     with pytest.raises(CompatError) as refused:
-        patched(said)
+        patched(sent)
 
     assert param == refused.value.param
 
@@ -152,7 +152,7 @@ def test_the_context_is_bounded_over_several_updates() -> None:
     assert ("y" * 2000,) == patched(inside(transcription={"prompt": None, "keywords": ["y" * 2000]}), session).keywords
 
 
-def test_what_a_local_engine_ignores() -> None:
+def test_the_demo_engine_ignores_context_and_other_languages() -> None:
     session = Session(native="qwen3-asr-flash-realtime", language="zh", prompt="Ada", keywords=("Bea",))
     local = msgspec.structs.replace(session, engine="moonshine")
     ignored = frozenset({"transcription.language", "transcription.prompt", "transcription.keywords"})

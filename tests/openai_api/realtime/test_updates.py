@@ -1,4 +1,4 @@
-"""What an update changes: only what is present. What nothing here reads is taken, and named."""
+"""Session updates: absent fields stay unchanged; unknown fields and fields without effect are reported."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ LOW = Vad(silence_duration_ms=4000, eagerness="low")
 
 def updated(*updates: dict[str, Any], session: Session | None = None) -> Session:
     session = session or Session(native="native")
-    for said in updates:
-        session = apply(session, msgspec.convert(said, Patch).noting(said), lambda name: f"native of {name}")
+    for update in updates:
+        patch = msgspec.convert(update, Patch).with_unread(update)
+        session = apply(session, patch, lambda name: f"native of {name}")
     return session
 
 
@@ -33,7 +34,7 @@ def inside(**fields: object) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("before", "said", "vad"),
+    ("before", "sent", "vad"),
     [
         (FULL, turns(type="server_vad", threshold=0.8), LOUD),
         (FULL, turns(threshold=0.8), LOUD),
@@ -52,14 +53,14 @@ def inside(**fields: object) -> dict[str, Any]:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("nested", [False, True])
-def test_turn_detection(before: Any, said: dict[str, Any], vad: Vad | None, nested: bool) -> None:  # noqa: ANN401
+def test_an_update_changes_turn_detection(before: Any, sent: dict[str, Any], vad: Vad | None, nested: bool) -> None:  # noqa: ANN401
     session = Session(native="native", turns=before)
 
-    assert vad == updated(inside(**said) if nested else said, session=session).vad
+    assert vad == updated(inside(**sent) if nested else sent, session=session).vad
 
 
 @pytest.mark.parametrize(
-    ("before", "said", "after"),
+    ("before", "sent", "after"),
     [
         (("pcm", 16000), inside(format={"type": "audio/pcm"}), ("pcm", 16000)),
         (("pcm", 16000), inside(format={}), ("pcm", 16000)),
@@ -72,10 +73,10 @@ def test_turn_detection(before: Any, said: dict[str, Any], vad: Vad | None, nest
         (("opus", 16000), {"sample_rate": 8000}, ("opus", 16000)),
     ],
 )
-def test_formats(before: tuple[Any, int], said: dict[str, Any], after: tuple[Any, int]) -> None:
+def test_an_update_changes_the_format(before: tuple[Any, int], sent: dict[str, Any], after: tuple[Any, int]) -> None:
     session = Session(native="native", format=AudioFormat(*before))
 
-    assert AudioFormat(*after) == updated(said, session=session).format
+    assert AudioFormat(*after) == updated(sent, session=session).format
 
 
 @pytest.mark.parametrize(
@@ -94,14 +95,14 @@ def test_formats(before: tuple[Any, int], said: dict[str, Any], after: tuple[Any
 def test_the_later_of_language_and_languages_replaces_the_other(
     updates: list[dict[str, Any]], language: str | None, languages: tuple[str, ...], spoken: str | None
 ) -> None:
-    session = updated(*(inside(transcription=said) for said in updates))
+    session = updated(*(inside(transcription=update) for update in updates))
 
     assert (language, languages, spoken) == (session.language, session.languages, session.spoken)
 
 
 @pytest.mark.parametrize("field", ["format", "transcription", "noise_reduction", "turn_detection"])
 @pytest.mark.parametrize("value", [{}, None])
-def test_an_update_of_one_field_leaves_the_others(field: str, value: object) -> None:
+def test_an_update_of_one_field_keeps_the_others(field: str, value: object) -> None:
     before = updated(
         inside(
             format={"type": "audio/pcm", "rate": 16000},
@@ -157,18 +158,18 @@ def test_an_update_of_one_field_leaves_the_others(field: str, value: object) -> 
         ([inside(transcription={"languages": ["en", "de"]})], {"transcription.languages"}),
     ],
 )  # fmt: skip
-def test_what_changes_nothing_is_named(updates: list[dict[str, Any]], ignored: set[str]) -> None:
+def test_fields_without_effect_are_reported(updates: list[dict[str, Any]], ignored: set[str]) -> None:
     assert ignored == updated(*updates).ignored
 
 
-def test_no_more_names_are_kept_than_fit() -> None:
+def test_the_number_and_length_of_reported_names_are_bounded() -> None:
     session = updated(*({f"{n}{'x' * 200}": 1 for n in range(100 * k, 100 * k + 100)} for k in range(3)))
 
     assert 64 == len(session.ignored)
     assert {64} == {len(name) for name in session.ignored}
 
 
-SAID = inside(
+SENT = inside(
     format={"type": "audio/pcm", "rate": 16000},
     transcription={"model": "gpt-live-transcribe", "languages": ["en", "de"], "prompt": "p", "keywords": ["k"]},
     noise_reduction={"type": "near_field"},
@@ -178,9 +179,9 @@ SAID = inside(
 
 @pytest.mark.parametrize("dialect", ["ga", "beta"])
 @pytest.mark.parametrize("kind", ["transcription", "realtime"])
-@pytest.mark.parametrize("said", [{}, SAID, {"turn_detection": None, "input_audio_format": "g711_ulaw"}])
-def test_a_session_that_is_sent_back_whole_changes_nothing(dialect: Any, kind: str, said: dict[str, Any]) -> None:  # noqa: ANN401
-    session = updated({"type": kind, **said})
+@pytest.mark.parametrize("sent", [{}, SENT, {"turn_detection": None, "input_audio_format": "g711_ulaw"}])
+def test_a_session_object_sent_back_changes_nothing(dialect: Any, kind: str, sent: dict[str, Any]) -> None:  # noqa: ANN401
+    session = updated({"type": kind, **sent})
     seen = view(session, Opening(dialect=dialect), "sess_1", 1, Applied(model="native"))
     again = updated(msgspec.json.decode(msgspec.json.encode(seen)), session=session)
     shown = {"model": session.model or session.native, "native": f"native of {session.model or session.native}"}
@@ -190,7 +191,7 @@ def test_a_session_that_is_sent_back_whole_changes_nothing(dialect: Any, kind: s
     assert shown == {"model": again.model, "native": again.native}
 
 
-def test_beta_callers_read_their_own_names_of_what_changes_nothing() -> None:
+def test_beta_clients_get_beta_names_of_ignored_fields() -> None:
     ignored = ("format.zzz", "include", "noise_reduction", "transcription.delay", "turn_detection.eagerness")
     named = {
         dialect: view(Session(native="n"), Opening(dialect=dialect), "s", 1, Applied(model="n", ignored=ignored))

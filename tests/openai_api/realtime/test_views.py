@@ -19,7 +19,7 @@ def seen(session: Session, opening: Opening) -> dict[str, Any]:
     return msgspec.json.decode(msgspec.json.encode(shown), type=dict[str, Any])
 
 
-def test_a_transcription_session() -> None:
+def test_the_ga_transcription_session() -> None:
     shown = seen(SESSION, Opening())
 
     RealtimeTranscriptionSessionCreateResponse.model_validate(shown)
@@ -38,7 +38,7 @@ def test_a_transcription_session() -> None:
     assert -0.04 == shown["dashscope"]["threshold"]
 
 
-def test_a_session_that_could_answer() -> None:
+def test_the_ga_realtime_session() -> None:
     session = msgspec.structs.replace(SESSION, transcription=False, voice_model="gpt-realtime")
     shown = seen(session, Opening(transcription=False))
 
@@ -46,7 +46,7 @@ def test_a_session_that_could_answer() -> None:
     assert ("realtime", "gpt-realtime", ["text"]) == (shown["type"], shown["model"], shown["output_modalities"])
 
 
-def test_the_beta_shapes() -> None:
+def test_the_beta_sessions() -> None:
     flat = seen(SESSION, Opening(dialect="beta"))
     assert "pcm16" == flat["input_audio_format"]
     assert "whisper-1" == flat["input_audio_transcription"]["model"]
@@ -67,7 +67,7 @@ def test_the_beta_shapes() -> None:
         (AudioFormat("opus", 16000), {"type": "audio/opus"}, "opus"),
     ],
 )
-def test_formats(form: AudioFormat, ga: dict[str, Any], beta: str) -> None:
+def test_the_names_of_audio_formats(form: AudioFormat, ga: dict[str, Any], beta: str) -> None:
     session = msgspec.structs.replace(SESSION, format=form)
 
     assert ga == seen(session, Opening())["audio"]["input"]["format"]
@@ -77,7 +77,7 @@ def test_formats(form: AudioFormat, ga: dict[str, Any], beta: str) -> None:
 @pytest.mark.parametrize(
     ("vad", "shown"), [(None, None), (Vad(eagerness="high"), {"type": "semantic_vad", "eagerness": "high"})]
 )
-def test_turns(vad: Vad | None, shown: dict[str, Any] | None) -> None:
+def test_turn_detection_in_the_session_object(vad: Vad | None, shown: dict[str, Any] | None) -> None:
     session = msgspec.structs.replace(SESSION, turns=vad)
 
     assert shown == seen(session, Opening())["audio"]["input"]["turn_detection"]
