@@ -1,7 +1,8 @@
-"""What becomes of jobs with time: those of dead processes are taken over, webhooks called, old answers erased.
+"""Job maintenance: takes over the jobs of dead processes, calls webhooks and erases old results.
 
-Every process looks; that a store loses no change keeps them out of each other's way. Webhooks are called in LANES, of
-which no owner takes more than its share; what finds none free is put off, so that nothing waits in memory.
+Every process runs a janitor. They do not conflict, because the store rejects an update to a record that has changed
+since it was read. Each process makes at most LANES webhook calls at a time, shared fairly between owners. A webhook
+that finds no free lane is rescheduled in the store, so none waits in memory.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from compat.jobs import transitions
 from compat.jobs.manager import JobManager, status
 from compat.jobs.records import Hook, Job
 from compat.jobs.runner import BEAT, JobRunner
-from compat.openai_api import jobs as told
+from compat.openai_api import jobs as wire
 from compat.upstream.shares import Party, Shares
 from compat.upstream.webhooks import Undelivered, Webhooks
 
 log = logging.getLogger("compat.jobs")
-LANES = 64
-PASSES = 100  # looks at what is due, in a row
+LANES = 64  # webhook calls at a time
+PASSES = 100  # queries for due jobs before the next pause
 
 
 class Janitor:
@@ -34,10 +35,10 @@ class Janitor:
         self._jobs = jobs
         self._webhooks = webhooks
         self._lanes = Shares(LANES)
-        self._put_off: Counter[str] = Counter()
+        self._postponed: Counter[str] = Counter()
 
     async def keep(self, dead: list[str]) -> None:
-        """Looks after all jobs for ever. `dead`: processes of this machine that are known to have ended."""
+        """Maintain all jobs until cancelled. `dead` names processes of this machine that are known to have ended."""
         while True:
             try:
                 if dead:
@@ -49,12 +50,12 @@ class Janitor:
             except Exception:
                 log.exception("looking after the jobs failed")
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(BEAT):  # wait_for of Python 3.11 may swallow the server's end
+                async with asyncio.timeout(BEAT):  # wait_for in Python 3.11 may lose the cancellation at shutdown
                     await self._runs.stirred.wait()
             self._runs.stirred.clear()
 
     async def _look_at_all(self) -> None:
-        self._put_off.clear()
+        self._postponed.clear()
         for _ in range(PASSES):
             jobs = await self._store.due(time.time())
             for job in jobs:
@@ -74,12 +75,12 @@ class Janitor:
             await self._claim(job, now)
 
     async def _claim(self, job: Job, now: float) -> None:
-        """Has the next webhook of an ended job called, or puts it off: the more of an owner's wait, the longer."""
+        """Start a call of the job's next webhook, or postpone it. The delay grows with the owner's postponed calls."""
         owner = Party(job.owner, alone=False)
         if not self._lanes.take(owner):
-            later = 1 + self._put_off[job.owner] // self._lanes.most(owner)
-            self._put_off[job.owner] += 1
-            await self._store.swap(job, transitions.put_off(job, now + BEAT * later))
+            beats = 1 + self._postponed[job.owner] // self._lanes.most(owner)
+            self._postponed[job.owner] += 1
+            await self._store.swap(job, transitions.postponed(job, now + BEAT * beats))
             return
         with contextlib.ExitStack() as lane:
             lane.callback(self._lanes.give, owner)
@@ -87,22 +88,22 @@ class Janitor:
                 self._runs.spawn(self._call(claimed, lane.pop_all()))
 
     async def _call(self, job: Job, lane: contextlib.ExitStack) -> None:
-        """What cannot be written down is tried again when the claim has run out."""
+        """Call the job's next webhook and record the result. If that fails, the call is repeated after the claim."""
         with lane:
             hook = min(job.hooks, key=lambda hook: hook.at)
-            arrived = await self._arrived(job, hook)
+            arrived = await self._delivered(job, hook)
             with contextlib.suppress(CompatError):
                 step = functools.partial(transitions.called, hook=hook, arrived=arrived, now=time.time())
                 await transitions.change(self._store, job.id, step)
         self._runs.stirred.set()
 
-    async def _arrived(self, job: Job, hook: Hook) -> bool:
-        public_id, now = told.public_id(job.id, hook.view), time.time()
+    async def _delivered(self, job: Job, hook: Hook) -> bool:
+        public_id, now = wire.public_id(job.id, hook.view), time.time()
         if self._webhooks is None:
             return False
         try:
-            body = told.event(public_id, status(job), now)
-            await self._webhooks.send(hook.url, told.event_id(public_id), int(now), body)
+            body = wire.event(public_id, status(job), now)
+            await self._webhooks.send(hook.url, wire.event_id(public_id), int(now), body)
         except Undelivered as exc:
             log.warning("a webhook did not arrive", extra={"fields": {"job": public_id, "reason": str(exc)}})
             return False

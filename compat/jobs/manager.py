@@ -1,7 +1,8 @@
-"""Long jobs: one task for all who ask the same, lost neither with its caller nor with its process.
+"""Long jobs: identical requests share one task, which survives its caller and its process.
 
-A request either begins a job or joins the one that its key has: here, when this process works on it; else by looking
-at the store until it has ended, or until its holder is dead and this process takes over.
+A request starts a job, or joins the existing job with the same key. If this process runs the job, the request waits for
+it in memory. Otherwise it polls the store until the job has ended, or until the job's holder is dead and this process
+takes the job over.
 """
 
 from __future__ import annotations
@@ -25,12 +26,17 @@ from compat.transcript import Ask, Transcript
 from compat.transcription.recogniser import Work
 
 log = logging.getLogger("compat.jobs")
-LOST = failure(ServiceFailed("The server stopped before the service had the audio: send it again.", code="job_lost"))
+LOST = failure(
+    ServiceFailed("The server stopped before the audio was submitted to DashScope: send it again.", code="job_lost")
+)
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """A request for a job. `content` is the audio's hash; `fresh` asks for a new task whatever there is; `files` are
-    the request's on disk, and the job's from now on."""
+    """A request for a job.
+
+    `content` is the hash of the audio. `fresh` starts a new task even if a job with the same key exists. `files` closes
+    the request's files on disk; the manager takes ownership of it.
+    """
 
     work: Work
     content: str
@@ -50,7 +56,10 @@ class JobManager:
         self._dead: set[str] = set()
 
     async def transcript(self, order: Order) -> Transcript:
-        """Begins or joins the job and waits for its end. Cancelling this leaves the job going on for a while."""
+        """Start or join the job and return its transcript. If this call is cancelled, the job continues for `grace`.
+
+        Raises any CompatError.
+        """
         opening = self._runs.spawn(self._opened(order))
         try:
             return await self._awaited(await asyncio.shield(opening), order)
@@ -58,7 +67,7 @@ class JobManager:
             opening.add_done_callback(lambda _: order.files.close())
 
     async def place(self, order: Order) -> tuple[Job, int]:
-        """Begins or joins the job without waiting; gives it and the number of the caller's view of it."""
+        """Start or join the job without waiting for its end. Return it with the index of the request's view."""
         ask = order.work.ask
         view = msgspec.structs.replace(
             ask, context="", extensions={}, webhook_url=None, url=None, ignored=order.work.ignored
@@ -71,25 +80,27 @@ class JobManager:
         return job, job.views.index(view)
 
     async def find(self, job_id: str, tenant: str) -> Job:
-        """Raises NotFound for a job that is not there or another's, Gone for one that was erased."""
+        """Return the job. Raises NotFound if it does not exist or has another owner, Gone if its result was erased."""
         job = await self._store.get(job_id)
         if job is None or job.owner != tenant:
             raise NotFound("There is no such job (ids of other callers' jobs get the same answer).")
         if job.state == "expired" or (not job.under_way and job.until <= time.time()):
-            raise Gone("The job's answer has been erased: send the audio again.")
+            raise Gone("The job's result has been erased: send the audio again.")
         return job
 
     async def delivered(self, job_id: str) -> None:
-        """The answer has reached a caller: the time begins to run after which it is erased."""
-        with contextlib.suppress(CompatError):  # then it is kept for longer
+        """Record that a caller has received the result, which starts its retention time."""
+        with contextlib.suppress(CompatError):  # without the record the result is only kept for longer
             await transitions.change(
                 self._store, job_id, lambda job: transitions.delivered(job, time.time(), self._retention)
             )
 
     async def cancel(self, job: Job, view: int) -> Job:
-        """Cancels one request for the job. The job itself is cancelled, or erased when it has ended, unless others ask
-        for it in the background or wait for it; its holder, where that is another process, looks by its next sign of
-        life."""
+        """Cancel one background request (`view`) for the job and return the job.
+
+        The job itself is cancelled (or erased, if it has ended) unless other background requests or waiting callers
+        need it. If another process holds the job, that process cancels it at its next heartbeat.
+        """
         job = await self._changed(job, lambda job: transitions.left(job, view))
         now = time.time()
         if job.wanted:
@@ -104,15 +115,18 @@ class JobManager:
         return job
 
     async def adopt(self, job: Job) -> None:
-        """Takes over a job whose holder is dead, as far as that can be done without its caller."""
+        """Take over a job whose holder is dead, as far as possible without its caller.
+
+        A submitted task is followed to its end. Without a task the audio is lost with the old process: the job is
+        released if a caller still waits for it, failed if it was requested in the background, and otherwise dropped.
+        """
         now = time.time()
         ours = job.service == self.service(self._key)
         if now > job.created + transitions.LONGEST:
             await self._store.drop(job)
         elif not ours or (job.task_id is None and now < job.awaited):
-            await self._store.swap(
-                job, transitions.taken(job, transitions.NOBODY, now)
-            )  # for a caller who has what it takes
+            # Released for a caller that has the key, or the audio.
+            await self._store.swap(job, transitions.taken(job, transitions.NOBODY, now))
         elif job.task_id is not None:
             await self._take_over(job, self._key, None, contextlib.ExitStack())
         elif job.wanted:
@@ -121,25 +135,27 @@ class JobManager:
             await self._store.drop(job)
 
     async def inherit(self, dead: list[str]) -> None:
-        """Takes over the jobs of processes that are known to be dead, before their leases have run out."""
+        """Take over the jobs of processes that are known to be dead, without waiting for their leases to expire."""
         self._dead.update(dead)
         for job in await self._store.due(time.time() + transitions.LEASE + 1):
             if transitions.abandoned(job, time.time(), self._dead):
                 await self.adopt(job)
 
     async def _opened(self, order: Order, view: Ask | None = None, webhook_url: str | None = None) -> Job:
-        """The job of the order's key: begun here, unless there is one to join."""
+        """Return the job with the order's key. Start it here unless there is one to join."""
         mine, instead = self._new(order), ""
         if view is not None:
-            mine = transitions.asked_for(mine, view, webhook_url) or mine
-        with self._runs.room() as stay:
+            mine = transitions.asked_for(mine, view, webhook_url, time.time()) or mine
+        with self._runs.room() as place:
             while (job := await self._store.open(mine, instead_of=instead)).id != mine.id:
                 if not order.fresh and (job.under_way or (job.transcript is not None and time.time() < job.until)):
                     if view is None:
                         return job
-                    return await self._changed(job, lambda job: transitions.asked_for(job, view, webhook_url))
+                    return await self._changed(
+                        job, lambda job: transitions.asked_for(job, view, webhook_url, time.time())
+                    )
                 instead = job.id
-            self._runs.begin(mine, order.work.key, order.work, order.files.pop_all(), stay.pop_all())
+            self._runs.begin(mine, order.work.key, order.work, order.files.pop_all(), place.pop_all())
         return mine
 
     def _new(self, order: Order) -> Job:
@@ -159,22 +175,22 @@ class JobManager:
     async def _awaited(self, job: Job, order: Order) -> Transcript:
         for pause in _pauses():
             if (run := self._runs.get(job.id)) is not None:
-                order.files.close()  # the run has its own
+                order.files.close()  # the run has its own files
                 transcript = await run.transcript()
                 await self.delivered(job.id)
                 return transcript
             if not job.under_way:
-                return await self._told(job)
+                return await self._result(job)
             if transitions.abandoned(job, time.time(), self._dead):
                 await self._take_over(job, order.work.key, order.work, order.files)
             else:
-                await self._look_on(job, order)
+                await self._register_wait(job, order)
                 await asyncio.sleep(pause)
             job = await self._store.get(job.id) or await self._opened(order)
         raise AssertionError("_pauses() never ends")
 
-    async def _look_on(self, job: Job, order: Order) -> None:
-        """Lets the holder know that somebody waits here too."""
+    async def _register_wait(self, job: Job, order: Order) -> None:
+        """Record in the store that a caller waits in this process, so that the holder does not abandon the job."""
         if job.task_id is not None:
             order.files.close()
         until = time.time() + transitions.LEASE + self._grace
@@ -187,32 +203,32 @@ class JobManager:
             log.info("a job was taken over", extra={"fields": {"job": job.id, "task_id": job.task_id}})
             self._runs.begin(mine, key, work, files.pop_all())
 
-    async def _told(self, job: Job) -> Transcript:
+    async def _result(self, job: Job) -> Transcript:
         if job.failure is not None:
             raise error(job.failure)
         if job.transcript is None:
-            raise Gone("The job's answer has been erased: send the audio again.")
+            raise Gone("The job's result has been erased: send the audio again.")
         await self.delivered(job.id)
         return job.transcript
 
     async def _changed(self, job: Job, step: transitions.Step) -> Job:
         changed = await transitions.change(self._store, job.id, step)
         if changed is None:
-            raise NotFound("The job is not there any more.")
+            raise NotFound("The job no longer exists.")
         return changed
 
     def service(self, key: str) -> str:
-        """The account that a task belongs to: only with the same key it can be followed."""
+        """Return a hash of the account that owns a task. A task can only be followed with the key that submitted it."""
         return digest(self._root, key)
 
 
 def status(job: Job) -> Status:
-    """As callers are told."""
+    """Return the status in the public API."""
     return "in_progress" if job.state == "running" else job.state
 
 
 def _pauses() -> Iterator[float]:
-    """Seconds between two looks at a job that another process works on."""
+    """Yield the seconds between two polls of a job that another process runs."""
     yield from (0.05, 0.1, 0.2, 0.5)
     while True:
         yield 1.0

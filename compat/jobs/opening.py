@@ -1,4 +1,4 @@
-"""Opens the store for jobs that COMPAT_STORE names."""
+"""Opens the job store selected by COMPAT_STORE."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ REDIS = ("redis://", "rediss://", "unix://")
 
 
 def open_store(place: str | None) -> Store:
-    """The store at a `redis://…` address or a file's path; None keeps jobs in memory, for as long as the process.
+    """Return the store at a `redis://…` address or a file path. None keeps jobs in memory until the process ends.
 
-    Raises SettingsError."""
+    Raises SettingsError.
+    """
     if place is not None and place.startswith(REDIS):
         extras.need("redis", "COMPAT_STORE=redis://…")
         from compat.jobs.redis import RedisStore
@@ -24,7 +25,7 @@ def open_store(place: str | None) -> Store:
         except (TypeError, ValueError):
             raise SettingsError(
                 "COMPAT_STORE should be an address that redis-py understands: redis://host:6379/0."
-            ) from None  # what it says may quote a password
+            ) from None  # its message may quote a password
     from compat.jobs.sqlite import SqliteStore
 
     store = SqliteStore(Path(place) if place is not None else None)

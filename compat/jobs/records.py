@@ -1,8 +1,9 @@
-"""What a store keeps of a job: everything that another process needs to go on with it, and no key of any account.
+"""Job records: everything another process needs to continue a job, but no API key.
 
-Jobs under way are paid for, so records outlive releases. An older release reads what this one writes: fields are only
-added, each with a default, and FORMAT grows when an older release would misunderstand a record. What a job is joined
-by (`identity`) and the names of errors never change. tests/jobs holds stores that older releases wrote.
+Jobs under way are paid for, so records have to survive an upgrade and a downgrade. Fields are only added, each with a
+default, so an older release can read the records of a newer one. FORMAT is incremented when an older release would
+misunderstand a record. The hash that identifies a job (`identity`) and the names of errors never change. tests/jobs
+contains stores written by older releases.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ UNDER_WAY: tuple[State, ...] = ("queued", "running")
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """Of a Request what is needed to go on with its task: not the caller's words, nor where the file lay."""
+    """The parts of a Request needed to follow its task. The prompt and the file's path are not among them."""
 
     model: str
     surface: Surface
@@ -35,8 +36,11 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hook(msgspec.Struct, frozen=True):
-    """An address to be called when the job has ended, about one of its views. It was called in vain `tries` times so
-    far and is to be called again `at` some time."""
+    """A webhook to call when the job ends.
+
+    `view` is the index of the background request that it belongs to, `tries` the number of failed calls so far, and
+    `at` the time of the next call in seconds since the epoch.
+    """
 
     url: str
     view: int
@@ -45,14 +49,16 @@ class Hook(msgspec.Struct, frozen=True):
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """Times are seconds since the epoch, by the clocks of the processes that share the store.
+    """A job as the stores keep it. Times are seconds since the epoch, by the clocks of the processes that share the
+    store.
 
-    `key` says what makes two requests the same, `owner` whose job it is, `service` at which account of which service:
-    hashes all three. `views` are the requests that ask for it in the background: one task, several forms of the answer;
-    `left` are the indices of those that were cancelled meanwhile.
-    `holder` is the process that works on it, and `due` when somebody has to look at it again: under way, that is when
-    its holder must be dead. `awaited`: until when a caller at another process waits for it. `until`: when its answer is
-    erased. `version` grows with every change. `format`: see FORMAT.
+    `key`, `owner` and `service` are hashes: `key` is equal for identical requests, `owner` identifies the tenant, and
+    `service` the DashScope account. `views` are the background requests for the job, which may want the one result in
+    different formats; `left` are the indices of those that were cancelled.
+
+    `holder` is the process that runs the job. `due` is the time at which a janitor has to look at the job; for a job
+    under way, its holder is presumed dead by then. A caller in another process waits for the job until `awaited`. The
+    result is erased at `until`. `version` grows with every change. For `format` see FORMAT.
     """
 
     id: str
@@ -77,7 +83,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def wanted(self) -> bool:
-        """Whether a request in the background still asks for it."""
+        """Whether a background request for the job remains."""
         return len(self.left) < len(self.views)
 
     @property
@@ -90,13 +96,13 @@ def encode(job: Job) -> bytes:
 
 
 class UnreadableRecord(ServiceUnavailable):
-    """A record of a newer release, or a damaged one. It is not known what its job is about, nor whether it is done."""
+    """The record is damaged, or a newer release wrote it. Nothing is known about its job, not even whether it ended."""
 
     default_code = "job_unreadable"
 
 
 def decode(record: bytes, job_id: str) -> Job:
-    """Raises UnreadableRecord, and logs it."""
+    """Return the job in `record`. Raises UnreadableRecord, and logs that once per job."""
     try:
         job = msgspec.msgpack.decode(record, type=Job, dec_hook=lambda kind, value: kind(value))
     except msgspec.MsgspecError:
@@ -109,13 +115,12 @@ def decode(record: bytes, job_id: str) -> Job:
 
 @functools.lru_cache(maxsize=1024)
 def _report(job_id: str) -> None:
-    """Once for each job, which is looked at again and again."""
     log.error("a job's record cannot be read", extra={"fields": {"job": job_id}})
 
 
 def identity(content: str, owner: str, service: str, request: Request) -> str:
-    """What two requests have in common that ask for the same job: the hash of the audio's hash, the owner, the account
-    and all that the service is asked. It is the same in every release."""
+    """Return the hash that identifies a job: of the audio's hash (`content`), the owner, the account and every
+    parameter sent to the service. It is the same in every release."""
     asked = {
         "model": request.model,
         "surface": request.surface,
@@ -147,5 +152,5 @@ def _bare(media: Media) -> Media:
 
 
 def restored(kept: Kept) -> Request:
-    """A request that a submitted task can be followed with; it cannot be submitted again."""
+    """Return a Request for following a submitted task. It lacks the audio, so it cannot be submitted again."""
     return Request(model=kept.model, surface=kept.surface, language=kept.language, words=kept.words, media=kept.media)

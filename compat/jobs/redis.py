@@ -1,11 +1,11 @@
-"""Jobs in Redis, shared by machines. Each change is one script, which Redis runs without anything in between.
+"""A job store in Redis, which several machines can share. Each change is one script, which Redis runs atomically.
 
     {qwen-asr-compat}:job:ID     hash: version, record
-    {qwen-asr-compat}:key:KEY    the id of the key's job
-    {qwen-asr-compat}:due        sorted set: ids by when they are due
+    {qwen-asr-compat}:key:KEY    the id of the job with this key
+    {qwen-asr-compat}:due        sorted set: job ids, scored by the time they are due
 
-The braces keep all of them in one slot of a cluster. What nobody has looked at for a day after it was due is forgotten
-by Redis itself.
+The braces keep all keys in one slot of a cluster. Redis expires a job one day after it was due, which only happens if
+no server has updated it in that day.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SPACE = "{qwen-asr-compat}:"
 DUE = f"{SPACE}due"
 TIMEOUT = 5.0  # seconds
 
-# KEYS: key, job, due. ARGV: instead_of, prefix of jobs, id, version, record, due, forgotten at (ms).
+# KEYS: key, job, due. ARGV: instead_of, prefix of jobs, id, version, record, due, expires at (ms).
 OPEN = """
 local there = redis.call('GET', KEYS[1])
 if there and there ~= ARGV[1] then
@@ -42,7 +42,7 @@ redis.call('PEXPIREAT', KEYS[2], ARGV[7])
 redis.call('ZADD', KEYS[3], ARGV[6], ARGV[3])
 return {ARGV[5], ARGV[3]}
 """
-# KEYS: key, job, due. ARGV: version seen, id, version, record, due, forgotten at (ms).
+# KEYS: key, job, due. ARGV: version seen, id, version, record, due, expires at (ms).
 SWAP = """
 if redis.call('HGET', KEYS[2], 'version') ~= ARGV[1] then
   return redis.call('HGET', KEYS[2], 'record') == ARGV[4] and 1 or 0
@@ -64,15 +64,15 @@ return 1
 
 class RedisStore:
     def __init__(self, url: str) -> None:
-        """Raises TypeError or ValueError for what redis-py does not understand."""
-        # Once more over a new connection, where Redis has closed the old one meanwhile: by itself redis-py neither
-        # looks nor repeats. Every script here may run twice.
+        """Connect to Redis on first use. Raises TypeError or ValueError if redis-py cannot parse `url`."""
+        # One retry, over a new connection: redis-py does not notice by itself that Redis has closed an idle one. A
+        # retried script may run twice, so every script here is idempotent.
         again = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
         self._redis = Redis.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, retry=again)
-        self._redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]  # reads the address's options
+        self._redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]  # parses the options in `url`
 
     async def open(self, job: Job, *, instead_of: str = "") -> Job:
-        arguments = (instead_of, f"{SPACE}job:", job.id, job.version, encode(job), job.due, _forgotten(job))
+        arguments = (instead_of, f"{SPACE}job:", job.id, job.version, encode(job), job.due, _expires_at(job))
         record, job_id = cast("list[bytes]", await self._script(OPEN, job, *arguments))
         return decode(record, job_id.decode())
 
@@ -85,7 +85,7 @@ class RedisStore:
 
     async def swap(self, seen: Job, job: Job) -> Job | None:
         kept = msgspec.structs.replace(job, version=seen.version + 1)
-        arguments = (seen.version, kept.id, kept.version, encode(kept), kept.due, _forgotten(kept))
+        arguments = (seen.version, kept.id, kept.version, encode(kept), kept.due, _expires_at(kept))
         return kept if await self._script(SWAP, kept, *arguments) else None
 
     async def due(self, now: float) -> list[Job]:
@@ -119,7 +119,7 @@ class RedisStore:
             raise unreachable(exc) from exc
 
 
-def _forgotten(job: Job) -> int:
-    """Milliseconds since the epoch."""
-    due = max(job.due, time.time())  # 0.0 is at once
+def _expires_at(job: Job) -> int:
+    """Return the time at which Redis expires the job, in milliseconds since the epoch."""
+    due = max(job.due, time.time())  # older releases wrote 0.0 for "at once"
     return round((due + UNREADABLE_KEPT) * 1000)

@@ -1,4 +1,4 @@
-"""The jobs that this process works on: each in a task of its own, with signs of life to the store meanwhile."""
+"""Runs the jobs that this process holds, each in its own asyncio task, and sends heartbeats for them to the store."""
 
 from __future__ import annotations
 
@@ -24,13 +24,18 @@ from compat.upstream.shares import ON_BEHALF, Shares, overloaded
 T = TypeVar("T")
 
 log = logging.getLogger("compat.jobs")
-BEAT = 5.0  # seconds between two signs of life
-STOPPING = failure(ServiceUnavailable("This server is stopping; the job goes on. Send the same again.", retry_after=1))
+BEAT = 5.0  # seconds between two heartbeats
+STOPPING = failure(
+    ServiceUnavailable("This server is stopping, but the job continues. Send the same request again.", retry_after=1)
+)
 
 
 class Run:
-    """One job under way here, which owns its task. `key` is DashScope's; `files` go as soon as they are not needed any
-    more, for which the task's submission is enough unless they are to be kept."""
+    """A job under way in this process; the TaskOwner of its DashScope task.
+
+    `key` is the DashScope key. `files` are deleted when the task has been submitted, or at the end of the run if
+    `keep` is true.
+    """
 
     def __init__(self, runs: JobRunner, job: Job, key: str, files: contextlib.ExitStack, *, keep: bool) -> None:
         self._runs = runs
@@ -38,19 +43,22 @@ class Run:
         self.id = job.id
         self.key = key
         self.files = files
-        self.stay = contextlib.ExitStack()
+        self.place = contextlib.ExitStack()
         self.task_id = job.task_id
         self.waiting = 0
         self.deserted = time.monotonic()
         self.cancelled = False
         self.over = False
-        self.told: asyncio.Future[Transcript | Failure] = asyncio.get_running_loop().create_future()
+        self.outcome: asyncio.Future[Transcript | Failure] = asyncio.get_running_loop().create_future()
 
     async def transcript(self) -> Transcript:
-        """Waits for the job's end, as one of those for whose sake it goes on."""
+        """Wait for the job's end and return its transcript. A job does not count as abandoned while a caller waits.
+
+        Raises the job's error.
+        """
         self.waiting += 1
         try:
-            outcome = await asyncio.shield(self.told)
+            outcome = await asyncio.shield(self.outcome)
         finally:
             self.waiting -= 1
             self.deserted = time.monotonic()
@@ -58,24 +66,24 @@ class Run:
             raise error(outcome)
         return outcome
 
-    def tell(self, outcome: Transcript | Failure) -> None:
-        if not self.told.done():
-            self.told.set_result(outcome)
+    def resolve(self, outcome: Transcript | Failure) -> None:
+        if not self.outcome.done():
+            self.outcome.set_result(outcome)
 
     async def submitting(self) -> None:
-        """Makes sure that no other process has taken the job over meanwhile, which would submit it too."""
+        """Raise Conflict if another process has taken the job over, because it would submit the task as well."""
         job = await self._runs.beat(self)
         if job is None or not job.under_way or job.holder != self._runs.name:
             raise Conflict("Another process has taken this job over.", code="job_taken_over")
 
     async def submitted(self, task_id: str) -> None:
-        """Writes the task's id down before anything else, and lets go of the audio: the service has it."""
+        """Store the task's id at once, then delete the audio, which the service now has."""
         self.task_id = task_id
         self._runs.noted("running")
         try:
             await self._runs.beat(self)
         except CompatError:
-            log.warning("the job store cannot be reached")  # the next sign of life tries again
+            log.warning("the job store cannot be reached")  # the next heartbeat tries again
         if not self._keep:
             self.files.close()
 
@@ -92,8 +100,9 @@ class JobRunner:
         most: int = 10_000,
         noted: Callable[[str], object] = lambda _: None,
     ) -> None:
-        """`name` is this process's, unique among all that ever shared the store; `grace` in seconds; `most`: jobs at a
-        time that callers begin here; `noted` is called with each state that a job reaches here."""
+        """`name` identifies this process and is never used twice in one store. `grace` is the time in seconds that a
+        job continues after its last caller has gone. `most` bounds the jobs that callers start here at a time. `noted`
+        is called with each state that a job reaches in this process."""
         self.store = store
         self.name = name
         self._recogniser = recogniser
@@ -104,11 +113,11 @@ class JobRunner:
         self._runs: dict[str, tuple[Run, asyncio.Task[None]]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self.stirred = asyncio.Event()
-        """Set when a job has ended here."""
+        """Set when a job has ended or a webhook was called in this process."""
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Jobs may begin within; at the end, jobs in progress are left to the next process."""
+        """Accept jobs within the context. On exit, release the jobs in progress for another process to take over."""
         try:
             yield
         finally:
@@ -118,7 +127,7 @@ class JobRunner:
             await asyncio.gather(*left, return_exceptions=True)
 
     def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """A task that outlives its caller, but not this server."""
+        """Start a task that outlives its caller but is cancelled when the server stops."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._forget)
@@ -127,25 +136,24 @@ class JobRunner:
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
-            task.exception()  # was told to the caller, if there still is one
+            task.exception()  # marks it as retrieved: the caller that awaits the task may have gone
 
     @property
     def under_way(self) -> int:
         return len(self._runs)
 
     def get(self, job_id: str) -> Run | None:
-        found = self._runs.get(job_id)
-        return found[0] if found else None
+        entry = self._runs.get(job_id)
+        return entry[0] if entry else None
 
     def room(self) -> contextlib.ExitStack:
-        """A place for one more job of the party on whose behalf this is called; closing it gives it back. Raises
-        Overloaded."""
+        """Reserve a place for one more job of the current party; closing the result returns it. Raises Overloaded."""
         party = ON_BEHALF.get()
         if not self._shares.take(party):
             raise overloaded("jobs", self._shares, party)
-        stay = contextlib.ExitStack()
-        stay.callback(self._shares.give, party)
-        return stay
+        place = contextlib.ExitStack()
+        place.callback(self._shares.give, party)
+        return place
 
     def begin(
         self,
@@ -153,20 +161,22 @@ class JobRunner:
         key: str,
         work: Work | None,
         files: contextlib.ExitStack,
-        stay: contextlib.ExitStack | None = None,
+        place: contextlib.ExitStack | None = None,
     ) -> Run:
-        """Goes on with a job that this process holds: with its task when there is one, else with `work`. `stay` is
-        closed at its end."""
+        """Run a job that this process holds: follow its task if it has one, otherwise perform `work`. `place` is closed
+        when the run ends."""
         run = Run(self, job, key, files, keep=work is not None and self._recogniser.once_more(work))
-        run.stay = stay or run.stay
+        run.place = place or run.place
         self.noted("begun" if job.version == 0 else "taken_over")
         self._runs[job.id] = run, self.spawn(self._perform(run, job, work))
         return run
 
     def cancel(self, job_id: str) -> None:
-        if (found := self._runs.get(job_id)) and not found[0].over:
-            found[0].cancelled = True
-            found[1].cancel()
+        """Cancel the run of this job, unless it has its outcome already."""
+        run, task = self._runs.get(job_id, (None, None))
+        if run is not None and task is not None and not run.over:
+            run.cancelled = True
+            task.cancel()
 
     async def _perform(self, run: Run, job: Job, work: Work | None) -> None:
         beats = self.spawn(self._beats(run))
@@ -175,21 +185,21 @@ class JobRunner:
             run.over = True
             await self._end(run, outcome)
         except asyncio.CancelledError:
-            run.tell(STOPPING)
+            run.resolve(STOPPING)
             with contextlib.suppress(CompatError):
                 await transitions.change(self.store, run.id, lambda job: transitions.freed(job, self.name, time.time()))
             raise
         finally:
             beats.cancel()
             run.files.close()
-            run.stay.close()
+            run.place.close()
             del self._runs[run.id]
 
     async def _outcome(self, run: Run, job: Job, work: Work | None) -> Transcript | Failure:
         try:
             if job.task_id is not None:
                 return await self._recogniser.resumed(restored(job.asked), job.task_id, run.key, run)
-            assert work is not None  # noqa: S101 - who takes over a job without a task has the audio
+            assert work is not None  # noqa: S101 - a job without a task is only taken over with its audio
             if work.request.surface == "pieces":
                 await transitions.change(
                     self.store, run.id, lambda job: transitions.started(job, self.name, time.time())
@@ -208,14 +218,14 @@ class JobRunner:
             return failure(exc)
         except Exception:
             log.exception("a job failed")
-            return failure(CompatError("This server failed; its log says why."))
+            return failure(CompatError("This server failed; see its log for the reason."))
 
     async def _stopped(self, run: Run) -> None:
         if run.task_id is not None:
             await self._service.cancel(run.task_id, run.key)
 
     async def _end(self, run: Run, outcome: Transcript | Failure) -> None:
-        """Writes down how it ended. Those who wait do not wait for a store that is down."""
+        """Store the outcome, retrying while the store is down. Waiting callers get theirs after the first attempt."""
         async for attempt in stamina.retry_context(on=ServiceUnavailable, attempts=8, timeout=None, wait_max=20.0):
             with attempt:
                 try:
@@ -223,13 +233,15 @@ class JobRunner:
                         self.store, run.id, lambda job: transitions.ended(job, outcome, time.time())
                     )
                     self.noted(job.state if job is not None else "lost")
-                    run.tell((job and (job.transcript or job.failure)) or outcome)  # another may have ended it before
+                    # Another process may have ended the job first: its outcome counts.
+                    run.resolve((job and (job.transcript or job.failure)) or outcome)
                 finally:
-                    run.tell(outcome)
+                    run.resolve(outcome)
         self.stirred.set()
 
     async def _beats(self, run: Run) -> None:
-        """Ends with the run, even where the store's client loses the cancellation on its way."""
+        """Send heartbeats until the run ends. The loop checks for that itself, because the store's client may lose the
+        cancellation."""
         while self.get(run.id) is run:
             await asyncio.sleep(min(BEAT, max(self._grace / 4, 0.05)))
             try:
@@ -246,7 +258,8 @@ class JobRunner:
         )
 
     def _deserted(self, run: Run, job: Job) -> bool:
-        """Nobody asks or waits for it any more: at once where requests were cancelled, else after the grace."""
+        """Return whether the job can be cancelled because nothing needs it: at once if its requests were cancelled,
+        otherwise after the grace period."""
         if job.wanted or run.waiting or time.time() < job.awaited:
             return False
         return bool(job.left) or time.monotonic() >= run.deserted + self._grace

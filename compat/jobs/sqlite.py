@@ -1,7 +1,8 @@
-"""Jobs in one SQLite file, in WAL mode: processes of one machine may share it.
+"""A job store in one SQLite file in WAL mode, which the processes of one machine can share.
 
-What is erased is erased from the disk: its place in the file is overwritten (secure_delete), and the log in which it
-still stands is emptied at once, or when another process has read to its end.
+Erased results do not stay on disk. `secure_delete` overwrites them in the database file, and a checkpoint truncates the
+write-ahead log, which may still contain them. If another process is reading the log, the checkpoint is repeated after
+the next transaction.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from compat.jobs.store import DUE_AT_ONCE, UNREADABLE_KEPT, unreachable
 
 T = TypeVar("T")
 
-BUSY = 5.0  # seconds to wait for another process's write
+BUSY = 5.0  # seconds to wait for another process's write lock
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs
   (id TEXT PRIMARY KEY, version INTEGER NOT NULL, due REAL NOT NULL, record BLOB NOT NULL);
@@ -32,20 +33,20 @@ CREATE INDEX IF NOT EXISTS jobs_due ON jobs (due);
 
 class SqliteStore:
     def __init__(self, path: Path | None) -> None:
-        """`path` None: in memory. The file is made at the first use, readable by this user only."""
+        """Keep jobs in memory if `path` is None. The file is created on first use, readable by this user only."""
         self._path = path
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="jobs")
         self._connection: sqlite3.Connection | None = None
         self._leftovers = False
-        """Whether the log may hold what was erased."""
+        """Whether the write-ahead log may contain erased results."""
 
     def check(self) -> None:
-        """Opens the file once, before it is used. Raises SettingsError."""
+        """Open and close the file to validate the path. Raises SettingsError."""
         if self._path is None:
             return
         try:
             if self._path.exists() and not self._path.is_file():
-                raise SettingsError(f"COMPAT_STORE should be a file's path, and {self._path} is no file.")
+                raise SettingsError(f"COMPAT_STORE should be the path of a file, but {self._path} is not a file.")
             self._opened().close()
         except (sqlite3.Error, OSError) as exc:
             reason = (isinstance(exc, OSError) and exc.strerror) or exc
@@ -78,7 +79,7 @@ class SqliteStore:
         self._thread.shutdown(wait=False)
 
     async def _run(self, work: Callable[[sqlite3.Connection], T], *, erases: bool = False) -> T:
-        """`work` in a transaction of its own, in the one thread that the connection belongs to."""
+        """Run `work` in its own transaction, in the one thread that owns the connection."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work, erases)
 
     def _transact(self, work: Callable[[sqlite3.Connection], T], erases: bool) -> T:
@@ -100,8 +101,8 @@ class SqliteStore:
             if self._path is not None:
                 self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._path.touch(mode=0o600)
-                self._path.chmod(0o600)  # it may be an older one
-                self._leftovers = True  # of a process that was killed
+                self._path.chmod(0o600)  # touch leaves the mode of an existing file
+                self._leftovers = True  # a process may have been killed before its checkpoint
             connection = sqlite3.connect(self._path or ":memory:", timeout=BUSY, isolation_level=None)
             try:
                 connection.execute("PRAGMA journal_mode = WAL")

@@ -1,12 +1,12 @@
-"""Where jobs are kept: one protocol, and what it is kept by.
+"""The protocol of job stores, and what its implementations share.
 
-    sqlite      a file on this machine, shared by the processes on it (the default)
-    redis       shared by machines
+    sqlite      a file, shared by the processes of one machine (the default)
+    redis       shared by several machines
 
-All decisions — who may take a job over, when it is erased — are the caller's; a store only promises that a key has one
-job and that nobody's change is lost. Every method raises ServiceUnavailable with `retry_after` when the store cannot be
-reached; then it is not known whether a change was made. A record that cannot be read is never taken for no job: `open`
-and `get` raise Unreadable, and `due` leaves it out.
+A store guarantees that a key has one job and that no update overwrites another one. It makes no decisions: the caller
+decides who takes a job over and when a result is erased. Every method raises ServiceUnavailable with `retry_after` if
+the store cannot be reached; the change may or may not have been made then. An unreadable record still counts as a job:
+`open` and `get` raise UnreadableRecord, and `due` skips it.
 """
 
 from __future__ import annotations
@@ -18,25 +18,27 @@ from compat.jobs.records import Job
 
 RETRY_AFTER = 5.0  # seconds
 DUE_AT_ONCE = 100  # jobs
-UNREADABLE_KEPT = 86400.0  # seconds after its time that a job is kept which no server here looked at, or can read
+UNREADABLE_KEPT = 86400.0  # seconds past `due` after which a job that no server here can read is dropped
 
 
 class Store(Protocol):
     async def open(self, job: Job, *, instead_of: str = "") -> Job:
-        """Keeps `job` unless its key has one already, other than the one whose id is `instead_of`; gives the job that
-        the key has now. A job that lost its key lives on under its id."""
+        """Store `job` unless its key already has a job, and return the key's job.
 
-    async def get(self, job_id: str) -> Job | None: ...
+        A job with the id `instead_of` is replaced: it loses the key but can still be found by its id.
+        """
+
+    async def get(self, job_id: str) -> Job | None:
+        """Return the job with this id, or None."""
 
     async def swap(self, seen: Job, job: Job) -> Job | None:
-        """Puts `job` in the place of `seen` and gives it as it is kept, unless `seen` is not the latest version any
-        more: then None."""
+        """Replace `seen` with `job` and return the stored record, or None if `seen` is not the latest version."""
 
     async def due(self, now: float) -> list[Job]:
-        """Up to DUE_AT_ONCE jobs that were due before `now`, the longest due first."""
+        """Return up to DUE_AT_ONCE jobs that were due before `now`, earliest first."""
 
     async def drop(self, job: Job) -> None:
-        """Forgets the job, of whatever version."""
+        """Delete the job, whatever its version."""
 
     async def close(self) -> None: ...
 

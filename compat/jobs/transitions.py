@@ -1,9 +1,9 @@
-"""What may happen to a job: pure steps from one record to the next, and the way to take one against a store.
+"""State transitions of a job: pure functions from one record to the next, and `change`, which applies one to a store.
 
     queued ── submitted ──> running ── ended ──> completed | failed ── delivered, time ──> expired ── time ──> dropped
        └──────── cancelled ────┴─────────────> cancelled ─────────────────────────────────────┘
 
-A step that is None is not to be taken: the job is not where the step begins, or not ours.
+A transition returns None if it does not apply: the job is in another state, or another process holds it.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from compat.jobs.records import Hook, Job
 from compat.jobs.store import Store
 from compat.transcript import Ask, Transcript
 
-LEASE = 20.0  # seconds without a sign of life after which a job's holder counts as dead
-UNFETCHED = 86400.0  # seconds that an answer waits for its caller; the service keeps its own as long
-REMEMBERED = 86400.0  # seconds that an erased job is known by its id
-LONGEST = 2 * 86400.0  # seconds after which a job under way that nobody can take over is dropped
-CALL = 60.0  # seconds after which a webhook that is being called counts as not called
-MOST_VIEWS = 32  # requests of different form, or webhooks, that may share one job
-PAUSES = (1.0, 10.0, 30.0, 120.0, 600.0, 1800.0, 3600.0)  # seconds between the attempts to call a webhook
+LEASE = 20.0  # seconds without a heartbeat after which a job's holder is presumed dead
+UNFETCHED = 86400.0  # seconds that an unfetched result is kept, as long as the service keeps its own
+REMEMBERED = 86400.0  # seconds that the id of an erased job is kept
+LONGEST = 2 * 86400.0  # seconds after which a job under way that no process can take over is dropped
+CALL = 60.0  # seconds after which a claimed webhook call is presumed not made
+MOST_VIEWS = 32  # background requests with different parameters, or webhooks, per job
+PAUSES = (1.0, 10.0, 30.0, 120.0, 600.0, 1800.0, 3600.0)  # seconds between attempts to call a webhook
 NOBODY = ""
 
 Step = Callable[[Job], Job | None]
@@ -31,7 +31,10 @@ CANCELLED = failure(Conflict("The job was cancelled.", code="job_cancelled"))
 
 
 async def change(store: Store, job_id: str, step: Step) -> Job | None:
-    """Takes `step` from the job's latest record and gives the job as it is then, changed or not; None: no such job."""
+    """Apply `step` to the job's latest record, again if another process changed it meanwhile.
+
+    Return the job as stored, changed or not, or None if there is no such job.
+    """
     while (job := await store.get(job_id)) is not None:
         changed = step(job)
         if changed is None:
@@ -51,17 +54,17 @@ def taken(job: Job, holder: str, now: float) -> Job:
 
 
 def claimed(job: Job, now: float) -> Job:
-    """For one process to call its webhooks."""
+    """Reserve the job for one process to call its webhooks."""
     return msgspec.structs.replace(job, due=now + CALL)
 
 
-def put_off(job: Job, until: float) -> Job:
-    """Its webhooks have to wait."""
+def postponed(job: Job, until: float) -> Job:
+    """Postpone the job's webhooks."""
     return msgspec.structs.replace(job, due=until)
 
 
 def freed(job: Job, holder: str, now: float) -> Job | None:
-    """For anybody to take over, at once."""
+    """Release the job, so that any process can take it over at once."""
     return _ours(job, holder, holder=NOBODY, due=now)
 
 
@@ -72,7 +75,7 @@ def renewed(job: Job, holder: str, now: float, task_id: str | None) -> Job | Non
 
 
 def started(job: Job, holder: str, now: float) -> Job | None:
-    """Its holder works on it without a task."""
+    """Mark a job without a task as running."""
     return _ours(job, holder, due=now + LEASE, state="running")
 
 
@@ -80,12 +83,14 @@ def awaited(job: Job, until: float) -> Job | None:
     return msgspec.structs.replace(job, awaited=until) if job.under_way and until > job.awaited else None
 
 
-def asked_for(job: Job, view: Ask, webhook_url: str | None) -> Job | None:
-    """With one more way of putting the answer, and one more address to call. Raises Conflict beyond MOST_VIEWS."""
+def asked_for(job: Job, view: Ask, webhook_url: str | None, now: float) -> Job | None:
+    """Add a background request, and a webhook if it has one. Raises Conflict beyond MOST_VIEWS."""
     views = job.views if view in job.views else (*job.views, view)
-    hook = Hook(webhook_url, views.index(view)) if webhook_url else None
-    hooks = job.hooks if hook is None or hook in job.hooks else (*job.hooks, hook)
-    left = tuple(index for index in job.left if index != views.index(view))
+    index, hooks = views.index(view), job.hooks
+    pending = {(hook.url, hook.view) for hook in hooks if not hook.tries}
+    if webhook_url and (webhook_url, index) not in pending:
+        hooks = (*hooks, Hook(webhook_url, index, at=now))
+    left = tuple(other for other in job.left if other != index)
     if (views, hooks, left) == (job.views, job.hooks, job.left):
         return None
     if max(len(views), len(hooks)) > MOST_VIEWS:
@@ -95,7 +100,7 @@ def asked_for(job: Job, view: Ask, webhook_url: str | None) -> Job | None:
 
 
 def left(job: Job, view: int) -> Job | None:
-    """Without the request that `view` is: its webhooks are not called."""
+    """Remove the background request `view`; its webhooks are not called."""
     if view in job.left:
         return None
     hooks = tuple(hook for hook in job.hooks if hook.view != view)
@@ -110,14 +115,14 @@ def ended(job: Job, outcome: Transcript | Failure, now: float) -> Job | None:
 
 
 def delivered(job: Job, now: float, retention: float) -> Job | None:
-    """Its time begins to run. While callers at other processes may still wait, it stays until they have seen it."""
+    """Start the retention time. The result stays longer if callers in other processes may still wait for it."""
     until = max(now + retention, min(job.awaited, now + LEASE))
     if job.state != "completed" or until >= job.until:
         return None
     if until > now:
         return msgspec.structs.replace(job, until=until, due=_next(job.hooks, until))
     if job.hooks:
-        return msgspec.structs.replace(job, until=until, transcript=None)  # they have yet to hear of it
+        return msgspec.structs.replace(job, until=until, transcript=None)  # the webhooks are still to be called
     return expired(job, now)
 
 
@@ -128,7 +133,7 @@ def expired(job: Job, now: float) -> Job:
 
 
 def called(job: Job, hook: Hook, *, arrived: bool, now: float) -> Job | None:
-    """After a webhook was called."""
+    """Record a webhook call: remove the hook, or schedule the next attempt."""
     if hook not in job.hooks:
         return None
     hooks = tuple(other for other in job.hooks if other != hook)
@@ -151,5 +156,7 @@ def _ours(job: Job, holder: str, /, **changes: object) -> Job | None:
 def _over(job: Job, now: float, **changes: object) -> Job | None:
     if not job.under_way:
         return None
+    # Stores drop an unreadable record whose `due` is a day old, and a webhook may have been registered before that.
+    hooks = tuple(msgspec.structs.replace(hook, at=max(hook.at, now)) for hook in job.hooks)
     until = now + UNFETCHED
-    return msgspec.structs.replace(job, until=until, due=_next(job.hooks, until), **changes)
+    return msgspec.structs.replace(job, until=until, hooks=hooks, due=_next(hooks, until), **changes)

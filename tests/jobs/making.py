@@ -1,4 +1,4 @@
-"""Jobs for tests."""
+"""Job records for tests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REQUEST = Request(model="qwen3-asr-flash-filetrans", surface="filetrans", media=
 
 
 def a_job(**changes: Any) -> Job:  # noqa: ANN401 - any field of Job
-    """A job with an id and a key of its own that is due far from now."""
+    """Return a job with a unique id and key that is due in the far future."""
     name = uuid.uuid4().hex
     given = {
         "id": f"job_{name}",

@@ -1,4 +1,4 @@
-"""What the keeper makes of the jobs that it finds in a store, on a real service with real tasks."""
+"""How the janitor treats the jobs in a store, with real tasks on the emulator."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ from tests.audio.media import make
 from tests.jobs.making import a_job
 from tests.servers import serve
 
-SAID = (Sentence(text="The best.", begin_ms=100, end_ms=900),)
+SENTENCES = (Sentence(text="The best.", begin_ms=100, end_ms=900),)
 VIEW = Ask(model="whisper-1")
 Look: TypeAlias = Callable[[], Awaitable[Job | None]]
 
 
 class Office:
-    """A keeper at work, and the store that it looks after."""
+    """A store with everything that a janitor needs."""
 
     def __init__(self, settings: Settings, service: Service, worker: Worker, store: Store) -> None:
         self.settings = settings
@@ -52,13 +52,13 @@ class Office:
         self.jobs = JobManager(settings, self.runs)
 
     async def see(self, job: Job, *, dead: tuple[str, ...] = ()) -> Look:
-        """Puts `job` into the store and lets the keeper look."""
+        """Store `job` and start a janitor. Return a function that reads the job."""
         await self.store.open(job)
         self.runs.spawn(Janitor(self.runs, self.jobs, None).keep(list(dead)))
         return lambda: self.store.get(job.id)
 
     def ours(self, **fields: object) -> Job:
-        """A job at this process's service whose holder has been silent for too long."""
+        """Return a job of this process's account whose lease has expired."""
         now = time.time()
         given = {"service": self.jobs.service(self.settings.dashscope_api_key or ""), "created": now, "due": now - 1}
         return a_job(**{"holder": "another process", **given, **fields})
@@ -66,7 +66,7 @@ class Office:
 
 @pytest.fixture
 async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    with serve(create_app(Scripted(SAID))) as root:
+    with serve(create_app(Scripted(SENTENCES))) as root:
         settings = Settings(base_url=root, dashscope_api_key="k")
         service, worker = Service(root, connect_timeout=5, answer_timeout=30, attempts=1), Worker()
         office = Office(settings, service, worker, open_store(str(tmp_path / "jobs.sqlite")))
@@ -80,7 +80,7 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
 async def until(look: Look, holds: Callable[[Job | None], bool]) -> Job | None:
     async with asyncio.timeout(10):
         while not holds(job := await look()):
-            pass  # each look takes a turn in the store's thread
+            pass  # each look awaits the store's thread, so the event loop keeps running
     return job
 
 
@@ -96,7 +96,7 @@ class Remembering:
 
 
 async def submitted(office: Office, folder: Path) -> tuple[Request, str]:
-    """A task that was submitted by somebody who is not there any more."""
+    """Submit a task and stop following it. Return the request and the task's id."""
     path = make("wav", bytes(32000), 16000, 1, folder / "speech.wav")
     media = probe.header(path)
     assert media is not None
@@ -122,7 +122,7 @@ async def test_a_dead_process_s_task_is_followed_to_its_end(office: Office, tmp_
     assert ("completed", "The best.", task_id) == (job.state, job.transcript.text, job.transcript.task_id)
 
 
-async def test_a_process_known_to_be_dead_is_not_waited_for(office: Office, tmp_path: Path) -> None:
+async def test_the_lease_of_a_process_known_to_be_dead_is_ignored(office: Office, tmp_path: Path) -> None:
     request, task_id = await submitted(office, tmp_path)
     fresh = office.ours(asked=kept(request), task_id=task_id, state="running", due=time.time() + transitions.LEASE)
     look = await office.see(fresh, dead=("another process",))
@@ -133,7 +133,7 @@ async def test_a_process_known_to_be_dead_is_not_waited_for(office: Office, tmp_
     assert "completed" == job.state
 
 
-async def test_a_background_job_whose_audio_is_lost_says_so(office: Office) -> None:
+async def test_a_background_job_whose_audio_is_lost_fails(office: Office) -> None:
     look = await office.see(office.ours(views=(VIEW,)))
 
     job = await until(look, lambda job: job is not None and not job.under_way)
@@ -143,11 +143,11 @@ async def test_a_background_job_whose_audio_is_lost_says_so(office: Office) -> N
     assert ("failed", "job_lost") == (job.state, job.failure.code)
 
 
-async def test_a_job_that_nobody_can_go_on_with_is_forgotten(office: Office) -> None:
+async def test_a_job_without_task_audio_and_caller_is_dropped(office: Office) -> None:
     await until(await office.see(office.ours()), lambda job: job is None)
 
 
-async def test_a_job_whose_caller_waits_elsewhere_is_left_to_his_process(office: Office) -> None:
+async def test_a_job_with_a_caller_in_another_process_is_released_for_it(office: Office) -> None:
     look = await office.see(office.ours(awaited=time.time() + 60))
 
     job = await until(look, lambda job: job is not None and job.holder == transitions.NOBODY)
@@ -156,7 +156,7 @@ async def test_a_job_whose_caller_waits_elsewhere_is_left_to_his_process(office:
     assert job.under_way
 
 
-async def test_a_job_with_another_key_waits_for_its_caller(office: Office) -> None:
+async def test_a_job_of_another_account_is_released_for_its_caller(office: Office) -> None:
     look = await office.see(office.ours(service="another account", task_id="task", state="running"))
 
     job = await until(look, lambda job: job is not None and job.holder == transitions.NOBODY)
@@ -166,17 +166,17 @@ async def test_a_job_with_another_key_waits_for_its_caller(office: Office) -> No
 
 
 OLD = [
-    ("a job that nobody took over", {"created": 1.0, "service": "another account", "task_id": "task"}),
-    ("an erased one", {"state": "expired"}),
+    ("a job that no process took over", {"created": 1.0, "service": "another account", "task_id": "task"}),
+    ("an erased job", {"state": "expired"}),
 ]
 
 
 @pytest.mark.parametrize("fields", [fields for _, fields in OLD], ids=[name for name, _ in OLD])
-async def test_what_is_old_is_dropped(office: Office, fields: dict[str, Any]) -> None:
+async def test_old_records_are_dropped(office: Office, fields: dict[str, Any]) -> None:
     await until(await office.see(office.ours(**fields)), lambda job: job is None)
 
 
-async def test_an_answer_is_erased_in_time(office: Office) -> None:
+async def test_a_result_is_erased_after_its_retention_time(office: Office) -> None:
     done = office.ours(state="completed", transcript=Transcript(text="The best."), until=time.time() - 1)
     look = await office.see(done)
 
@@ -187,7 +187,7 @@ async def test_an_answer_is_erased_in_time(office: Office) -> None:
     assert job.due > time.time()
 
 
-async def test_a_webhook_that_cannot_be_called_is_put_off(office: Office) -> None:
+async def test_a_failed_webhook_call_is_rescheduled(office: Office) -> None:
     hook = Hook("https://caller.example/", 0)
     look = await office.see(office.ours(state="failed", views=(VIEW,), hooks=(hook,), until=time.time() + 600))
 
@@ -198,7 +198,7 @@ async def test_a_webhook_that_cannot_be_called_is_put_off(office: Office) -> Non
 
 
 async def test_one_owner_s_webhooks_leave_room_for_another_s(office: Office) -> None:
-    """Its receiver never answers; it has more of them than there are lanes, and they were due first."""
+    """The first owner's receiver never responds, and its webhooks are due first and outnumber the lanes."""
     over, called = asyncio.Event(), asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

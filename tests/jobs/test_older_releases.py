@@ -1,7 +1,7 @@
-"""Stores that older releases wrote: every job in them is read, and those under way go on.
+"""Stores written by older releases: every job can be read, and jobs under way continue.
 
-`written_by_c331193.sql` and `.json` are the SQLite file and the Redis keys that the release of that commit wrote: jobs
-that wait, that are submitted to either account, done, failed, cancelled and expired.
+`written_by_c331193.sql` and `.json` contain the SQLite file and the Redis keys that commit c331193 wrote. Their jobs
+are waiting, submitted to either account, done, failed, cancelled and expired.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import pytest
 from redis.asyncio import Redis
 
 from compat.errors import Failure, error
-from compat.jobs import records
+from compat.jobs import records, transitions
 from compat.jobs.janitor import Janitor
 from compat.jobs.manager import JobManager
 from compat.jobs.opening import open_store
 from compat.jobs.records import Hook, Job, UnreadableRecord
 from compat.jobs.runner import JobRunner
-from compat.jobs.store import Store
+from compat.jobs.store import UNREADABLE_KEPT, Store
 from compat.transcript import Ask, Media, Request
 from tests.jobs.making import a_job
 from tests.jobs.test_janitor import Office, office, submitted, until
@@ -88,7 +88,7 @@ async def kept(store: Store, name: str) -> Job:
     return job
 
 
-async def test_every_job_is_read(store: Store) -> None:
+async def test_every_job_can_be_read(store: Store) -> None:
     jobs = {name: await kept(store, name) for name in STATES}
 
     assert STATES == {name: (job.state, job.task_id) for name, job in jobs.items()}
@@ -108,11 +108,11 @@ async def test_every_job_is_read(store: Store) -> None:
 
 async def test_the_same_request_joins_its_job(store: Store) -> None:
     for name in STATES:
-        there = await kept(store, name)
-        assert there == await store.open(a_job(key=there.key))
+        job = await kept(store, name)
+        assert job == await store.open(a_job(key=job.key))
 
 
-async def test_each_is_due_in_time(store: Store) -> None:
+async def test_jobs_keep_the_time_they_are_due(store: Store) -> None:
     assert [] == await store.due(3_999_999_999.0)
     assert {f"transcription_{name}" for name in STATES} == {job.id for job in await store.due(4_000_000_001.0)}
 
@@ -142,7 +142,7 @@ QWEN3 |= {"words": True, "language": "en", "context": "names: Ada", "options": {
 QWEN_AUDIO: dict[str, Any] = {"model": "qwen-audio-3.1-asr-flash-filetrans", "surface": "filetrans-3", "language": "zh"}
 QWEN_AUDIO |= {"options": {"special_word_filter": {"system_reserved_filter": False}, "speaker_count": 2}}
 IDENTITIES: list[tuple[dict[str, Any], str]] = [
-    # what the service is asked → the key that c331193 gave its job
+    # parameters of the request → the key that c331193 gave its job
     (QWEN3, "257fca20f6c2d6162e51b8ceb2f5770b1a7f241cf45a040405fdf30d39011424"),
     (
         {"model": "fun-asr", "surface": "transcription"},
@@ -154,13 +154,13 @@ SERVICE = "99b889627dae5eb00dee1389bbfed6a5ba8c57cc36b1b7df7f3588791e7c4339"
 
 
 @pytest.mark.parametrize(("asked", "key"), IDENTITIES, ids=["qwen3", "fun-asr", "qwen-audio"])
-def test_keys_of_jobs_are_what_they_were(asked: dict[str, Any], key: str) -> None:
+def test_requests_have_the_same_job_keys_as_in_older_releases(asked: dict[str, Any], key: str) -> None:
     assert SERVICE == records.digest("https://dashscope.aliyuncs.com", "sk-fixture")
     assert key == records.identity("0" * 64, "tenant-1", SERVICE, Request(media=MEDIA, **asked))
 
 
 KINDS = {
-    # the names of errors that older releases wrote → their status
+    # names of errors in records of older releases → their status
     "BadAudio": 400, "BadRequest": 400, "BudgetSpent": 429, "CircuitOpen": 503, "CompatError": 500, "Conflict": 409,
     "ContentRefused": 400, "DiskFull": 507, "FileNotFetched": 502, "Forbidden": 403, "Gone": 410, "ModelNotFound": 404,
     "NotAuthenticated": 401, "NotFound": 404, "Overloaded": 503, "QuotaExceeded": 429, "RateLimited": 429,
@@ -176,7 +176,7 @@ def test_errors_keep_their_names(kind: str, status: int) -> None:
 
 
 def shared(new: Any, old: Any) -> object:  # noqa: ANN401 - msgpack's values
-    """`new` without the fields that `old` lacks, which an older release skips."""
+    """Return `new` without the fields that `old` lacks, because an older release skips them."""
     if isinstance(old, dict):
         return {name: shared(new[name], value) for name, value in old.items()}
     if isinstance(old, list) and len(new) >= len(old):
@@ -184,7 +184,7 @@ def shared(new: Any, old: Any) -> object:  # noqa: ANN401 - msgpack's values
     return new
 
 
-def test_an_older_release_reads_what_this_one_writes() -> None:
+def test_an_older_release_can_read_the_records_of_this_one() -> None:
     stored = json.loads((HERE / "written_by_c331193.json").read_text())
     older = [base64.b64decode(value["record"]) for key, value in stored.items() if ":job:" in key]
     for record in older:
@@ -195,16 +195,16 @@ def test_an_older_release_reads_what_this_one_writes() -> None:
 
 @pytest.fixture(params=["sqlite", "redis"])
 async def mixed(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    """A store that a newer release uses too."""
+    """A store shared with a newer release."""
     url: str = request.getfixturevalue("redis") if request.param == "redis" else str(tmp_path / "jobs.sqlite")
     opened = open_store(url)
     yield opened
     await opened.close()
 
 
-async def test_a_job_of_a_newer_release_is_neither_lost_nor_begun_again(mixed: Store) -> None:
+async def test_a_job_of_a_newer_release_is_neither_lost_nor_started_again(mixed: Store) -> None:
     theirs = a_job(format=records.FORMAT + 1, due=4_000_000_000.0)
-    with contextlib.suppress(UnreadableRecord):  # of one store, that reads again what it has written
+    with contextlib.suppress(UnreadableRecord):  # the Redis store decodes the record it has just written
         await mixed.open(theirs)
 
     for attempt in (mixed.get(theirs.id), mixed.open(a_job(key=theirs.key)), mixed.get(theirs.id)):
@@ -214,3 +214,18 @@ async def test_a_job_of_a_newer_release_is_neither_lost_nor_begun_again(mixed: S
     due = await mixed.due(4_000_000_002.0)
     assert ours.id in {job.id for job in due}
     assert theirs.id not in {job.id for job in due}
+
+
+async def test_an_unreadable_job_with_a_new_webhook_is_kept(mixed: Store) -> None:
+    """The webhook was registered long before the job ended; it is due from the end on."""
+    now, theirs = time.time(), a_job(format=records.FORMAT + 1)
+    asked = transitions.asked_for(theirs, VIEW, "https://caller.example/done", now - 2 * UNREADABLE_KEPT)
+    assert asked is not None
+    ended = transitions.ended(asked, transitions.CANCELLED, now)
+    assert ended is not None
+    with contextlib.suppress(UnreadableRecord):  # see above
+        await mixed.open(ended)
+
+    assert theirs.id not in {job.id for job in await mixed.due(now + 1)}
+    with pytest.raises(UnreadableRecord):
+        await mixed.get(theirs.id)

@@ -21,7 +21,7 @@ ERRORS = [
 
 
 @pytest.mark.parametrize("exc", ERRORS, ids=lambda exc: type(exc).__name__)
-def test_an_error_survives(exc: CompatError) -> None:
+def test_an_error_is_restored_unchanged(exc: CompatError) -> None:
     again = errors.error(errors.failure(exc))
 
     assert (type(exc), exc.body(), exc.headers()) == (type(again), again.body(), again.headers())
@@ -31,7 +31,7 @@ UNREADABLE = [b"", b"\x80", b"not msgpack", records.encode(a_job(format=records.
 
 
 @pytest.mark.parametrize("record", UNREADABLE)
-def test_what_cannot_be_read_is_an_error_that_the_log_names_once(
+def test_an_unreadable_record_raises_an_error_and_is_logged_once(
     record: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     job_id = f"transcription_{len(record)}"
@@ -40,19 +40,19 @@ def test_what_cannot_be_read_is_an_error_that_the_log_names_once(
             records.decode(record, job_id)
 
     assert (503, "job_unreadable") == (caught.value.status, caught.value.code)
-    assert [{"job": job_id}] == [line.__dict__["fields"] for line in caplog.records]
+    assert [{"job": job_id}] == [entry.__dict__["fields"] for entry in caplog.records]
 
 
-def test_a_record_survives() -> None:
+def test_a_record_is_decoded_unchanged() -> None:
     job = a_job()
 
     assert job == records.decode(records.encode(job), job.id)
 
 
-def test_a_kept_request_holds_neither_words_nor_places() -> None:
-    said = msgspec.structs.replace(REQUEST, context="the patient's name is")
+def test_a_stored_request_contains_neither_prompt_nor_path() -> None:
+    prompted = msgspec.structs.replace(REQUEST, context="the patient's name is")
 
-    restored = records.restored(records.kept(said))
+    restored = records.restored(records.kept(prompted))
 
-    place = msgspec.structs.replace(REQUEST.media, path=Path())
-    assert msgspec.structs.replace(REQUEST, media=place) == restored
+    media = msgspec.structs.replace(REQUEST.media, path=Path())
+    assert msgspec.structs.replace(REQUEST, media=media) == restored

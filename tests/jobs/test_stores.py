@@ -1,4 +1,4 @@
-"""One conversation for every store, each the real thing."""
+"""The contract of job stores, tested on each implementation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from compat.transcript import Ask, Segment, Transcript, Word
 from tests.jobs.making import a_job
 from tests.witnesses import free_port, redis_server
 
-FAR = 4_000_000_000.0  # seconds since the epoch: Redis forgets what lies a day in the past
+FAR = 4_000_000_000.0  # seconds since the epoch; Redis expires jobs that were due more than a day ago
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ async def test_a_key_has_one_job(store: Store) -> None:
     assert await store.get(second.id) is None
 
 
-async def test_of_many_who_open_a_key_at_once_one_is_first(store: Store) -> None:
+async def test_concurrent_opens_of_one_key_create_one_job(store: Store) -> None:
     jobs = [a_job(key="the same") for _ in range(30)]
 
     kept = await asyncio.gather(*(store.open(job) for job in jobs))
@@ -74,7 +74,7 @@ async def test_of_many_who_open_a_key_at_once_one_is_first(store: Store) -> None
     await store.drop(kept[0])
 
 
-async def test_a_job_can_be_replaced_and_lives_on_under_its_id(store: Store) -> None:
+async def test_a_replaced_job_can_still_be_found_by_its_id(store: Store) -> None:
     first = await store.open(a_job())
     second, third = a_job(key=first.key), a_job(key=first.key)
 
@@ -83,7 +83,7 @@ async def test_a_job_can_be_replaced_and_lives_on_under_its_id(store: Store) -> 
     assert first == await store.get(first.id)
 
 
-async def test_no_change_is_lost(store: Store) -> None:
+async def test_a_change_to_an_old_version_is_rejected(store: Store) -> None:
     job = await store.open(a_job())
 
     submitted = await store.swap(job, changed(job, task_id="task"))
@@ -94,7 +94,7 @@ async def test_no_change_is_lost(store: Store) -> None:
     assert submitted == await store.get(job.id)
 
 
-async def test_of_many_changes_at_once_one_is_made(store: Store) -> None:
+async def test_one_of_many_concurrent_changes_is_made(store: Store) -> None:
     job = await store.open(a_job())
 
     made = await asyncio.gather(*(store.swap(job, changed(job, holder=f"process {n}")) for n in range(20)))
@@ -102,12 +102,14 @@ async def test_of_many_changes_at_once_one_is_made(store: Store) -> None:
     assert 1 == len([kept for kept in made if kept])
 
 
-async def test_everything_comes_back_as_it_was(store: Store) -> None:
-    said = (Segment(text="你好 world", start=0.1, end=1.5, words=(Word("你好", 0.1, 0.5),), speaker="A", channel=1),)
+async def test_all_fields_are_stored(store: Store) -> None:
+    segments = (
+        Segment(text="你好 world", start=0.1, end=1.5, words=(Word("你好", 0.1, 0.5),), speaker="A", channel=1),
+    )
     job = a_job(
         views=(Ask(model="whisper-1", response_format="verbose_json", granularities=frozenset({"word", "segment"})),),
         hooks=(Hook("https://caller.example/done", 0),),
-        transcript=Transcript(text="你好 world", segments=said, language="zh", duration=600.5, task_id="t"),
+        transcript=Transcript(text="你好 world", segments=segments, language="zh", duration=600.5, task_id="t"),
         failure=Failure(kind="ServiceFailed", message="it failed", code="upstream_error", retry_after=2.5),
     )
 
@@ -131,7 +133,7 @@ async def test_jobs_are_listed_when_they_are_due(store: Store) -> None:
 
 
 async def test_a_job_whose_webhook_is_due_at_once_is_kept(store: Store) -> None:
-    """A new webhook is due at 0.0."""
+    """Older releases registered new webhooks at 0.0."""
     job = await store.open(a_job(hooks=(Hook("https://caller.example/done", 0),)))
     over = changes.ended(job, changes.CANCELLED, time.time())
     assert over is not None
@@ -143,7 +145,7 @@ async def test_a_job_whose_webhook_is_due_at_once_is_kept(store: Store) -> None:
     await store.drop(ended)
 
 
-async def test_a_dropped_job_is_gone_and_its_key_free(store: Store) -> None:
+async def test_dropping_a_job_frees_its_key(store: Store) -> None:
     job = await store.open(a_job())
     await store.drop(job)
 
@@ -167,7 +169,7 @@ def holding(folder: Path, words: str) -> list[str]:
 
 @pytest.mark.parametrize("after", ["erased", "killed"])
 async def test_an_erased_answer_is_not_on_disk(tmp_path: Path, after: str) -> None:
-    """Large and small ones: on pages of their own and among others. A process may be killed right after."""
+    """Results of many sizes, which SQLite puts on shared pages and on overflow pages; also if the process is killed."""
     path, words = tmp_path / "jobs.sqlite", "It was the best of times. "
     first, second = SqliteStore(path), SqliteStore(path)
     for number in range(12):
@@ -176,7 +178,7 @@ async def test_an_erased_answer_is_not_on_disk(tmp_path: Path, after: str) -> No
         assert done is not None
         assert await second.get(job.id) == done
         if after == "killed":
-            with contextlib.closing(sqlite3.connect(path)) as db:  # as the store does it, but for the log
+            with contextlib.closing(sqlite3.connect(path)) as db:  # as the store does, but without the checkpoint
                 db.execute("UPDATE jobs SET record = ? WHERE id = ?", (encode(changed(done, transcript=None)), done.id))
                 db.commit()
         else:
@@ -214,7 +216,7 @@ async def test_the_file_is_private(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "redis"])
-async def test_an_unreachable_store_says_when_to_come_again(kind: str, tmp_path: Path) -> None:
+async def test_an_unreachable_store_raises_an_error_with_retry_after(kind: str, tmp_path: Path) -> None:
     folder = tmp_path / "state"
     place = str(folder / "jobs.sqlite") if kind == "sqlite" else f"redis://127.0.0.1:{free_port()}/0"
     store = open_store(place)
@@ -229,10 +231,10 @@ async def test_an_unreachable_store_says_when_to_come_again(kind: str, tmp_path:
     await store.close()
 
 
-async def test_a_redis_that_has_come_back_costs_nothing(redis: str) -> None:
+async def test_connections_closed_by_redis_are_reopened(redis: str) -> None:
     store = open_store(redis)
     job = await store.open(a_job())
-    await asyncio.gather(*(store.get(job.id) for _ in range(5)))  # each over a connection of its own
+    await asyncio.gather(*(store.get(job.id) for _ in range(5)))  # each over its own connection
     reader, writer = await asyncio.open_connection("127.0.0.1", int(redis.rpartition(":")[2].removesuffix("/0")))
     writer.write(b"CLIENT KILL TYPE normal\r\n")
     assert (await reader.readline()).startswith(b":")
@@ -242,18 +244,18 @@ async def test_a_redis_that_has_come_back_costs_nothing(redis: str) -> None:
     await store.close()
 
 
-async def test_a_change_whose_answer_redis_could_not_tell_is_made_once(redis: str) -> None:
+async def test_repeating_a_change_whose_response_was_lost_succeeds(redis: str) -> None:
     store = open_store(redis)
     job = await store.open(a_job())
-    told = [await store.swap(job, changed(job, task_id="task")) for _ in range(2)]
+    results = [await store.swap(job, changed(job, task_id="task")) for _ in range(2)]
 
-    assert [changed(job, task_id="task", version=1)] * 2 == told
+    assert [changed(job, task_id="task", version=1)] * 2 == results
     await store.close()
 
 
 @pytest.mark.parametrize("steps", range(12))
 async def test_a_cancellation_is_never_lost(store: Store, steps: int) -> None:
-    await store.get("a job")  # which opens it
+    await store.get("a job")  # opens the store
 
     async def look_for_ever() -> None:
         await store.get("a job")

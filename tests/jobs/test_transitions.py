@@ -1,4 +1,4 @@
-"""The life of a job, step by step, on a real store with a clock in the test's hand."""
+"""State transitions of a job, on a real store with explicit times."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from compat.jobs.transitions import LEASE, PAUSES, UNFETCHED, change
 from compat.transcript import Ask, Transcript
 from tests.jobs.making import a_job
 
-SAID = Transcript(text="The best.")
+TRANSCRIPT = Transcript(text="The best.")
 FAILED = failure(ServiceFailed("it failed"))
 HOUR = 3600.0
 PLAIN = Ask(model="whisper-1")
@@ -32,7 +32,7 @@ async def store() -> AsyncIterator[Store]:
 
 
 def opened(holder: str = "first") -> Job:
-    """At second 100."""
+    """Return a job created at second 100."""
     return a_job(holder=holder, created=100.0, due=100.0 + LEASE)
 
 
@@ -41,8 +41,8 @@ def running(holder: str = "first") -> Job:
 
 
 def completed(**fields: object) -> Job:
-    """At second 110."""
-    return must(transitions.ended(msgspec.structs.replace(running(), **fields), SAID, 110.0))
+    """Return a job that ended at second 110."""
+    return must(transitions.ended(msgspec.structs.replace(running(), **fields), TRANSCRIPT, 110.0))
 
 
 def must(job: Job | None) -> Job:
@@ -50,47 +50,47 @@ def must(job: Job | None) -> Job:
     return job
 
 
-async def test_killed_while_running(store: Store) -> None:
+async def test_a_job_of_a_killed_process_is_taken_over_once(store: Store) -> None:
     job = await store.open(opened("first"))
     await change(store, job.id, lambda job: transitions.renewed(job, "first", 101.0, None))
     await change(store, job.id, lambda job: transitions.renewed(job, "first", 102.0, "task"))
 
-    # the first process is killed; a second one is asked for the same
-    there = await store.open(a_job(key=job.key, holder="second"))
-    assert (job.id, "task", "running") == (there.id, there.task_id, there.state)
-    assert not transitions.abandoned(there, 102.0 + LEASE, dead=())
-    assert transitions.abandoned(there, 102.1 + LEASE, dead=())
-    assert transitions.abandoned(there, 103.0, dead={"first"})
+    # The first process is killed, and a second one gets the same request.
+    stored = await store.open(a_job(key=job.key, holder="second"))
+    assert (job.id, "task", "running") == (stored.id, stored.task_id, stored.state)
+    assert not transitions.abandoned(stored, 102.0 + LEASE, dead=())
+    assert transitions.abandoned(stored, 102.1 + LEASE, dead=())
+    assert transitions.abandoned(stored, 103.0, dead={"first"})
 
-    mine = must(await store.swap(there, transitions.taken(there, "second", 130.0)))
-    assert await store.swap(there, transitions.taken(there, "third", 130.0)) is None
-    ended = must(await change(store, job.id, lambda job: transitions.ended(job, SAID, 140.0)))
-    assert ("completed", SAID, "task", "second") == (ended.state, ended.transcript, ended.task_id, mine.holder)
+    mine = must(await store.swap(stored, transitions.taken(stored, "second", 130.0)))
+    assert await store.swap(stored, transitions.taken(stored, "third", 130.0)) is None
+    ended = must(await change(store, job.id, lambda job: transitions.ended(job, TRANSCRIPT, 140.0)))
+    assert ("completed", TRANSCRIPT, "task", "second") == (ended.state, ended.transcript, ended.task_id, mine.holder)
 
 
-def test_a_holder_who_lost_his_job_changes_nothing() -> None:
+def test_a_former_holder_cannot_change_the_job() -> None:
     theirs = transitions.taken(running(), "second", 130.0)
 
     assert transitions.renewed(theirs, "first", 131.0, "another task") is None
     assert transitions.freed(theirs, "first", 131.0) is None
 
 
-def test_what_has_ended_does_not_end_again() -> None:
+def test_an_ended_job_does_not_end_again() -> None:
     cancelled = must(transitions.ended(running(), transitions.CANCELLED, 105.0))
 
     assert "cancelled" == cancelled.state
-    assert transitions.ended(cancelled, SAID, 110.0) is None
+    assert transitions.ended(cancelled, TRANSCRIPT, 110.0) is None
     assert transitions.renewed(cancelled, "first", 110.0, "task") is None
     assert transitions.awaited(cancelled, 500.0) is None
 
 
-def test_a_job_that_is_set_free_is_anybody_s_at_once() -> None:
+def test_a_released_job_can_be_taken_over_at_once() -> None:
     free = must(transitions.freed(running(), "first", 102.0))
 
     assert transitions.abandoned(free, 102.0, dead=())
 
 
-def test_waiting_only_grows() -> None:
+def test_the_time_that_callers_wait_until_only_grows() -> None:
     waited = must(transitions.awaited(running(), 500.0))
 
     assert 500.0 == waited.awaited
@@ -98,15 +98,15 @@ def test_waiting_only_grows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "state"), [(SAID, "completed"), (FAILED, "failed"), (transitions.CANCELLED, "cancelled")]
+    ("outcome", "state"), [(TRANSCRIPT, "completed"), (FAILED, "failed"), (transitions.CANCELLED, "cancelled")]
 )
-def test_an_answer_waits_a_day_for_its_caller(outcome: Transcript | Failure, state: str) -> None:
+def test_an_unfetched_result_is_kept_for_a_day(outcome: Transcript | Failure, state: str) -> None:
     ended = must(transitions.ended(running(), outcome, 110.0))
 
     assert (state, 110.0 + UNFETCHED, 110.0 + UNFETCHED) == (ended.state, ended.until, ended.due)
 
 
-# retention, who still waits until when -> until when it is kept, whether it is erased at once
+# retention, time until which callers wait -> time until which the result is kept, whether it is erased at once
 DELIVERIES = [
     (HOUR, 0.0, 120.0 + HOUR, False),
     (0.0, 0.0, 120.0, True),
@@ -118,28 +118,28 @@ DELIVERIES = [
 
 
 @pytest.mark.parametrize(("retention", "awaited", "until", "erased"), DELIVERIES)
-def test_after_delivery_its_time_runs(retention: float, awaited: float, until: float, erased: bool) -> None:
+def test_delivery_starts_the_retention_time(retention: float, awaited: float, until: float, erased: bool) -> None:
     delivered = must(transitions.delivered(completed(awaited=awaited), 120.0, retention))
 
     assert (until, erased) == (delivered.until, delivered.transcript is None)
     assert ("expired" if erased else "completed") == delivered.state
 
 
-def test_what_is_erased_at_once_is_still_told_to_its_webhooks() -> None:
+def test_webhooks_are_called_even_if_the_result_was_erased_at_once() -> None:
     job = must(transitions.delivered(completed(hooks=(Hook(URL, 0),)), 120.0, 0.0))
-    assert (None, "completed", 0.0) == (job.transcript, job.state, job.due)
+    assert (None, "completed", 110.0) == (job.transcript, job.state, job.due)
 
-    told = must(transitions.called(job, job.hooks[0], arrived=True, now=121.0))
-    assert told.due == told.until == 120.0
+    called = must(transitions.called(job, job.hooks[0], arrived=True, now=121.0))
+    assert called.due == called.until == 120.0
 
 
-def test_a_second_delivery_does_not_prolong_it() -> None:
+def test_a_second_delivery_does_not_prolong_the_retention() -> None:
     delivered = must(transitions.delivered(completed(), 120.0, HOUR))
 
     assert transitions.delivered(delivered, 130.0, HOUR) is None
 
 
-def test_what_is_expired_holds_nothing_any_more() -> None:
+def test_an_expired_job_has_no_result_and_no_webhooks() -> None:
     job = transitions.expired(completed(hooks=(Hook(URL, 0),)), 200.0)
 
     assert (None, None, ()) == (job.transcript, job.failure, job.hooks)
@@ -147,25 +147,32 @@ def test_what_is_expired_holds_nothing_any_more() -> None:
 
 
 def test_views_and_webhooks_are_added_once() -> None:
-    job = must(transitions.asked_for(opened(), PLAIN, URL))
+    job = must(transitions.asked_for(opened(), PLAIN, URL, 101.0))
 
-    assert transitions.asked_for(job, PLAIN, URL) is None
-    more = must(transitions.asked_for(job, SUBTITLES, URL))
-    assert ((PLAIN, SUBTITLES), (Hook(URL, 0), Hook(URL, 1))) == (more.views, more.hooks)
+    assert transitions.asked_for(job, PLAIN, URL, 102.0) is None
+    more = must(transitions.asked_for(job, SUBTITLES, URL, 103.0))
+    assert ((PLAIN, SUBTITLES), (Hook(URL, 0, at=101.0), Hook(URL, 1, at=103.0))) == (more.views, more.hooks)
     assert job.due == more.due
 
 
-def test_a_webhook_for_what_has_ended_is_due_at_once() -> None:
-    job = must(transitions.asked_for(completed(), PLAIN, URL))
+def test_a_webhook_for_an_ended_job_is_due_at_once() -> None:
+    job = must(transitions.asked_for(completed(), PLAIN, URL, 120.0))
 
-    assert 0.0 == job.due
+    assert 120.0 == job.due
 
 
-def test_a_webhook_is_called_again_later_and_later_and_then_given_up() -> None:
+def test_webhooks_are_due_when_the_job_ends() -> None:
+    asked = must(transitions.asked_for(running(), PLAIN, URL, 101.0))
+    ended = must(transitions.ended(asked, TRANSCRIPT, 101.0 + 2 * UNFETCHED))
+
+    assert 101.0 + 2 * UNFETCHED == ended.due
+
+
+def test_a_webhook_is_retried_with_growing_pauses_and_then_given_up() -> None:
     job = completed(hooks=(Hook(URL, 0), Hook(URL, 1)))
-    assert 0.0 == job.due
+    assert 110.0 == job.due
     job = must(transitions.called(job, job.hooks[0], arrived=True, now=111.0))
-    assert (Hook(URL, 1),) == job.hooks
+    assert (Hook(URL, 1, at=110.0),) == job.hooks
 
     now, waits = 111.0, []
     while job.hooks:
@@ -176,8 +183,8 @@ def test_a_webhook_is_called_again_later_and_later_and_then_given_up() -> None:
     assert job.until == job.due
 
 
-def test_one_webhook_s_failures_do_not_hurry_the_others() -> None:
-    first, second = Hook(URL, 0), Hook(URL, 1)
+def test_each_webhook_has_its_own_retry_time() -> None:
+    first, second = Hook(URL, 0, at=110.0), Hook(URL, 1, at=110.0)
     job = must(transitions.called(completed(hooks=(first, second)), first, arrived=False, now=111.0))
     job = must(transitions.called(job, second, arrived=True, now=112.0))
 
@@ -185,7 +192,7 @@ def test_one_webhook_s_failures_do_not_hurry_the_others() -> None:
     assert transitions.called(job, first, arrived=True, now=113.0) is None
 
 
-async def test_of_changes_made_at_once_none_is_lost(store: Store) -> None:
+async def test_concurrent_changes_are_all_applied(store: Store) -> None:
     job = await store.open(opened())
     seen: list[Job] = []
 
@@ -201,15 +208,15 @@ async def test_of_changes_made_at_once_none_is_lost(store: Store) -> None:
     assert 1 == len(seen)
 
 
-def test_a_job_is_shared_by_a_bounded_number_of_requests() -> None:
+def test_the_number_of_requests_that_share_a_job_is_bounded() -> None:
     job, urls = opened(), [f"{URL}/{number}" for number in range(transitions.MOST_VIEWS + 1)]
     for url in urls[:-1]:
-        job = must(transitions.asked_for(job, PLAIN, url))
+        job = must(transitions.asked_for(job, PLAIN, url, 101.0))
     with pytest.raises(Conflict):
-        transitions.asked_for(job, PLAIN, urls[-1])
+        transitions.asked_for(job, PLAIN, urls[-1], 101.0)
     for number in range(transitions.MOST_VIEWS - 1):
-        job = must(transitions.asked_for(job, msgspec.structs.replace(PLAIN, ignored=(str(number),)), None))
+        job = must(transitions.asked_for(job, msgspec.structs.replace(PLAIN, ignored=(str(number),)), None, 101.0))
     with pytest.raises(Conflict):
-        transitions.asked_for(job, SUBTITLES, None)
+        transitions.asked_for(job, SUBTITLES, None, 101.0)
 
-    assert transitions.asked_for(job, PLAIN, urls[0]) is None
+    assert transitions.asked_for(job, PLAIN, urls[0], 101.0) is None
