@@ -1,5 +1,7 @@
-"""File tasks: the file is published for the service in the first way that it can fetch, and the task followed to its
-end. What it could not fetch once is not tried again for a while.
+"""File tasks: publishes a file for DashScope, submits a task and follows it to its end.
+
+There are several ways to publish a file; the next one is tried if DashScope cannot fetch the file. A way that failed is
+skipped for an hour.
 """
 
 from __future__ import annotations
@@ -25,24 +27,25 @@ T = TypeVar("T")
 
 log = logging.getLogger("compat")
 Way = Literal["address", "bucket", "public", "temporary"]
-"""The caller's own address, a bucket, this server's public address, DashScope's temporary storage."""
-MEMORY = 3600.0  # seconds for which a refusal is remembered
-LOSSES = 2  # times that a task is submitted again when it was lost with the local engine
+"""How DashScope gets the file: from the client's `url`, a bucket, this server's public address, or by an upload to
+DashScope's temporary storage."""
+MEMORY = 3600.0  # seconds for which a way that failed is skipped
+LOSSES = 2  # times that a task is submitted again after the local engine has ended
 SURFACES: tuple[Surface, ...] = ("filetrans", "transcription", "filetrans-3")
 
 
 class TaskOwner(Protocol):
-    """Owns a submitted task after its request has ended: writes down its id, and resumes or cancels it."""
+    """Owns a submitted task after its request has ended: stores its id, and resumes or cancels it."""
 
     async def submitting(self) -> None:
-        """Awaited before a task is submitted; what it raises keeps the task from being submitted."""
+        """Called before a task is submitted. An exception prevents the submission."""
 
     async def submitted(self, task_id: str) -> None:
-        """Awaited as soon as the service has told the task's id."""
+        """Called as soon as the task's id is known."""
 
 
 async def drive(flow: Flow[T], account: Account, owner: TaskOwner) -> T:
-    """Performs what `flow` asks for, in one account, until it returns. Errors of calls are thrown into the flow."""
+    """Perform the steps of `flow` with one account and return its result. Errors of calls are thrown into the flow."""
     answer: Reply | CompatError | None = None
     try:
         while True:
@@ -77,7 +80,8 @@ class FileTasks:
         *,
         local: bool = False,
     ) -> None:
-        """`local`: an engine that this server starts answers, whose tasks end with it and cost nothing."""
+        """`local` means that the service is a local engine started by this server. Its tasks are free, and they are
+        lost when it ends."""
         self._local = local
         self._deadline = settings.task_deadline
         self._service = service
@@ -87,10 +91,14 @@ class FileTasks:
         self._proven: set[tuple[Surface, Way]] = set()
 
     async def transcript(self, request: Request, key: str, owner: TaskOwner) -> Transcript:
-        """Raises FileNotFetched, or TooLarge with the code `upload_too_large`, when no way has led to the service.
-        Raises TaskLost; a task that was lost with the local engine is submitted again first."""
+        """Publish the file, run a task and return its transcript.
+
+        Raises FileNotFetched, or TooLarge with the code `upload_too_large`, if every way to publish the file has
+        failed. Raises TaskLost if the service does not know the task any more; with a local engine, the task is first
+        submitted up to LOSSES times more.
+        """
         for _ in range(LOSSES if self._local else 0):
-            with contextlib.suppress(TaskLost, FileNotFetched):  # it ended after or before the task was submitted
+            with contextlib.suppress(TaskLost, FileNotFetched):  # the engine ended after or before the submission
                 return await self._transcript(request, key, owner)
             log.warning("a task was lost with the local engine and is submitted again")
         with self._explaining():
@@ -107,11 +115,11 @@ class FileTasks:
             else:
                 self._proven.add((request.surface, way))
                 return transcript
-        assert failure is not None  # noqa: S101 - there is one way at least
+        assert failure is not None  # noqa: S101 - there is at least one way
         raise failure
 
     async def resumed(self, request: Request, task_id: str, key: str, owner: TaskOwner) -> Transcript:
-        """The transcript of a task that was submitted before; the audio is not needed for it."""
+        """Return the transcript of a task that was submitted before. The audio is not needed."""
         account, known = self._service.account(task_id, key)
         with self._explaining():
             return await drive(filetrans.resume(request, known, deadline=self._deadline), account, owner)
@@ -124,17 +132,17 @@ class FileTasks:
             if not self._local:
                 raise
             raise TaskLost(
-                "The local engine has ended while it worked on this file, which was lost with it. Send the file again; "
-                "the server's log says how the engine ended."
+                "The local engine ended while it was transcribing this file, and the task is lost. Send the file "
+                "again; the server's log says how the engine ended."
             ) from exc
 
     def closed(self) -> list[Surface]:
-        """Surfaces to which no way has led lately."""
+        """Return the surfaces for which every way to publish a file has failed lately."""
         return [surface for surface in SURFACES if all(self._shut(surface, way) for way in self._known())]
 
     def needs_file(self, request: Request) -> bool:
-        """Whether the file may be needed once its task is submitted: to be fetched from here, to go another way, or to
-        be submitted again."""
+        """Return whether the file may be needed after its task is submitted: because the service fetches it from this
+        server, to publish it in another way, or to submit it again."""
         if request.surface not in SURFACES or request.media.url:
             return False
         way = self._ways(request)[0]
@@ -142,10 +150,10 @@ class FileTasks:
 
     def _known(self) -> list[Way]:
         ways: list[tuple[Way, object]] = [("bucket", self._bucket), ("public", self._links), ("temporary", True)]
-        return [way for way, there in ways if there]
+        return [way for way, configured in ways if configured]
 
     def _ways(self, request: Request) -> list[Way]:
-        """In the order of trying. When none is open the last one is tried again."""
+        """Return the ways to try, in order. If all have failed lately, the last one is tried again."""
         if request.media.url:
             return ["address"]
         known = self._known()
@@ -160,7 +168,7 @@ class FileTasks:
         if way == "address":
             raise BadRequest(f"DashScope could not fetch the audio from url: {exc.message}", param="url") from exc
         fields = {"road": request.surface, "way": way, "reason": exc.message}
-        log.warning("DashScope did not get the file this way", extra={"fields": fields})
+        log.warning("DashScope could not get the file this way", extra={"fields": fields})
         if isinstance(exc, FileNotFetched) and not self._local:
             self._refused[request.surface, way] = time.monotonic() + MEMORY
             self._proven.discard((request.surface, way))
@@ -178,7 +186,7 @@ class FileTasks:
 
     @contextlib.asynccontextmanager
     async def _published(self, way: Way, media: Media) -> AsyncIterator[str | None]:
-        """The file's address; None where the flow uploads it to DashScope's temporary storage."""
+        """Publish the file and yield its address, or None if the flow uploads it to DashScope's temporary storage."""
         if way == "bucket" and self._bucket:
             async with self._bucket.published(media) as url:
                 yield url

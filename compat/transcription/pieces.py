@@ -1,7 +1,7 @@
-"""Long audio in pieces: cut where nobody speaks, each transcribed as short audio is, joined in order.
+"""Long audio in pieces: cuts a file at pauses, transcribes the pieces like short audio and joins the transcripts.
 
-So many pieces at a time are under way in this process, whichever files they are of: those of several files take turns,
-and short requests stand in no queue with them.
+A process transcribes at most `at_once` pieces at a time. Pieces of several files take turns, and short files do not
+wait for pieces.
 """
 
 from __future__ import annotations
@@ -29,46 +29,51 @@ from compat.transcription.spool import PIECES, Hold, unbounded
 from compat.upstream.shares import ON_BEHALF
 from compat.upstream.slots import Slots
 
-PATIENCE = 600.0  # seconds that a piece goes on asking when the account's rate is used up
-FINE = 30.0  # seconds of a piece where times are wanted, which are those of the cuts
+PATIENCE = 600.0  # seconds for which a piece is retried while the account's rate is used up
+FINE = 30.0  # longest piece in seconds if timestamps are wanted, because they follow from the cuts
 
-Hear = Callable[[Request, str], Awaitable[Transcript]]
+Transcribe = Callable[[Request, str], Awaitable[Transcript]]
 
 
 class Pieces:
-    """`hear` transcribes what is short. `longest` in seconds; `at_once` bounds this process."""
+    """`transcribe` transcribes one piece. `longest` is the length of a piece in seconds, `at_once` the number of pieces
+    under way in this process."""
 
-    def __init__(self, worker: Worker, hear: Hear, *, longest: float, at_once: int) -> None:
+    def __init__(self, worker: Worker, transcribe: Transcribe, *, longest: float, at_once: int) -> None:
         self._worker = worker
-        self._hear = hear
+        self._transcribe = transcribe
         self._longest = longest
         self._at_once = at_once
         self._slots = Slots(at_once)
 
     async def transcript(self, request: Request, key: str, *, times: bool, hold: Hold = unbounded) -> Transcript:
-        async with contextlib.aclosing(self.heard(request, key, times=times, hold=hold)) as heard:
-            return joined([part async for part in heard], request)
+        """Return the transcript of the whole file. For `times` and `hold` see `parts`."""
+        async with contextlib.aclosing(self.parts(request, key, times=times, hold=hold)) as parts:
+            return joined([part async for part in parts], request)
 
     async def deltas(
         self, request: Request, key: str, *, times: bool, hold: Hold = unbounded
     ) -> AsyncGenerator[str | Transcript, None]:
-        """Each piece's text as soon as all before it are told; the last thing is the transcript."""
-        parts: list[Transcript] = []
+        """Yield the text of each piece, in order, and finally the transcript."""
+        done: list[Transcript] = []
         before = ""
-        async with contextlib.aclosing(self.heard(request, key, times=times, hold=hold)) as heard:
-            async for part in heard:
-                parts.append(part)
+        async with contextlib.aclosing(self.parts(request, key, times=times, hold=hold)) as parts:
+            async for part in parts:
+                done.append(part)
                 if part.text:
                     yield space(before, part.text) + part.text
                     before = part.text
-        yield joined(parts, request)
+        yield joined(done, request)
 
-    async def heard(
+    async def parts(
         self, request: Request, key: str, *, times: bool, hold: Hold = unbounded
     ) -> AsyncGenerator[Transcript, None]:
-        """The pieces' transcripts in order, the text of each one segment between the true cuts, or where `times` are
-        wanted one for each phrase between two pauses. They are cut no further ahead than are under way, so that neither
-        disk nor memory fills; `hold` counts them. Raises Overloaded where there is no room for one."""
+        """Yield the transcripts of the pieces in order.
+
+        A transcript has one segment from cut to cut, or with `times` one for each phrase between two pauses. Files are
+        cut only as fast as pieces are transcribed, so pieces do not fill the disk. `hold` counts their bytes. Raises
+        Overloaded if there is no room for the next piece and none is under way.
+        """
         waiting: deque[asyncio.Task[Transcript]] = deque()
         longest = min(self._longest, FINE) if times else self._longest
         most = largest(longest, sys.maxsize)
@@ -110,7 +115,8 @@ class Pieces:
             hold(file=-media.size)
         text = begun(transcript.text.strip())
         spans = piece.voiced or ((piece.start, piece.start + media.duration),)
-        said = await asyncio.to_thread(phrases, text, spans) if text else []  # 10 ms of processor for 30 s of speech
+        # In a thread, because it takes 10 ms of CPU time for 30 s of speech.
+        spoken = await asyncio.to_thread(phrases, text, spans) if text else []
         segments = tuple(
             Segment(
                 text=phrase.text.strip(),
@@ -119,22 +125,23 @@ class Pieces:
                 language=transcript.language,
                 emotion=transcript.emotion,
             )
-            for phrase in said
+            for phrase in spoken
         )
         return msgspec.structs.replace(transcript, text=text, segments=segments)
 
     async def _patient(self, request: Request, key: str) -> Transcript:
-        """A slot stays taken meanwhile: when the rate is used up, fewer pieces ask."""
+        """Transcribe a piece, retrying while the rate is used up. It keeps its slot meanwhile, so that fewer pieces
+        are tried then."""
         async for attempt in stamina.retry_context(
             on=_rate, attempts=None, timeout=PATIENCE, wait_initial=2.0, wait_max=30.0
         ):
             with attempt:
-                return await self._hear(request, key)
+                return await self._transcribe(request, key)
         raise AssertionError("stamina returns or raises")
 
 
 def _room(hold: Hold, size: int, *, needed: bool) -> bool:
-    """Whether there is room, which is then taken. Raises Overloaded where there is none and it is `needed`."""
+    """Take room for `size` bytes and return whether there was any. Raises Overloaded if not and it is `needed`."""
     try:
         hold(file=size)
     except Overloaded:
@@ -149,6 +156,7 @@ def _rate(exc: Exception) -> bool | float:
 
 
 def joined(parts: Iterable[Transcript], request: Request) -> Transcript:
+    """Return the transcript of a file from those of its pieces."""
     parts = list(parts)
     segments = tuple(segment for part in parts for segment in part.segments)
     return Transcript(
@@ -165,7 +173,7 @@ def joined(parts: Iterable[Transcript], request: Request) -> Transcript:
 
 
 def _sum(usages: list[Usage]) -> Usage:
-    """Of what every piece told; what one of them did not tell is not known of the whole."""
+    """Add up the usage of all pieces. A figure that one piece lacks is None in the sum."""
     sums: dict[str, float | int | None] = {}
     for name in Usage.__struct_fields__:
         figures = [getattr(usage, name) for usage in usages]

@@ -1,4 +1,4 @@
-"""Addresses of audio for the service to fetch: links to this server, and signed links to an S3-compatible bucket."""
+"""Publishes audio for DashScope to fetch: by links to this server, or by signed links to an S3-compatible bucket."""
 
 from __future__ import annotations
 
@@ -17,24 +17,23 @@ from compat.transcript import Media
 if TYPE_CHECKING:
     from obstore.store import S3Config
 
-PART = 8 << 20  # bytes; with PARTS under way that is the memory an upload takes
-PARTS = 3
-LONGEST = 7 * 86400.0  # seconds that S3 lets a signature be good for
+PART = 8 << 20  # bytes of one part of an upload; an upload takes PART times PARTS bytes of memory
+PARTS = 3  # parts of an upload under way at a time
+LONGEST = 7 * 86400.0  # longest validity of a signature in S3, in seconds
 
 
 class Links:
-    """Links to files of jobs under way. A link cannot be guessed, is known to this process only and ends with the
-    job's need of it."""
+    """Links to the files of jobs under way. A link cannot be guessed, and only this process can serve it."""
 
     def __init__(self, root: str) -> None:
-        """`root` is the address under which the service reaches this very process."""
+        """`root` is the address at which DashScope reaches this process."""
         self._root = root
         self._files: dict[str, Media] = {}
 
     @contextlib.contextmanager
     def published(self, media: Media) -> Iterator[str]:
-        """The file's address, for as long as the context is open. It has the file's suffix, because some downloaders
-        go by that."""
+        """Yield an address of the file that is valid while the context is open. It ends with the file's suffix, because
+        some downloaders need that."""
         token = f"{secrets.token_urlsafe(32)}{media.suffix}"
         self._files[token] = media
         try:
@@ -43,15 +42,16 @@ class Links:
             del self._files[token]
 
     def find(self, token: str) -> Media | None:
-        """The file of a link that is still published."""
+        """Return the file of a link, or None if it is not published any more."""
         return self._files.get(token)
 
 
 class Bucket:
-    """`address` as in COMPAT_BUCKET; `key` is an access key's id and secret, found as AWS's tools do when None."""
+    """An S3-compatible bucket. `address` has the form of COMPAT_BUCKET. `key` is the id and the secret of an access
+    key; with None it is looked up as AWS's tools do."""
 
     def __init__(self, address: str, key: tuple[str, str] | None, *, seconds: float) -> None:
-        """`seconds` that a link is good for. Raises SettingsError without the extra."""
+        """Links are valid for `seconds`. Raises SettingsError if the extra `bucket` is not installed."""
         extras.need("bucket", "COMPAT_BUCKET")
         from obstore.store import S3Store
 
@@ -62,9 +62,9 @@ class Bucket:
 
     @contextlib.asynccontextmanager
     async def published(self, media: Media) -> AsyncIterator[str]:
-        """The file's link. The object goes when the context ends, so that only a crash leaves one.
+        """Upload the file and yield a signed link. The object is deleted when the context ends; only a crash leaves it.
 
-        Raises FileNotFetched when the bucket does not take it: the file has to go another way.
+        Raises FileNotFetched if the upload fails, so that the file is published in another way.
         """
         import obstore
         from obstore.exceptions import BaseError
@@ -74,7 +74,7 @@ class Bucket:
             await obstore.put_async(self._store, path, media.path, chunk_size=PART, max_concurrency=PARTS)
             link = await obstore.sign_async(self._store, "GET", path, self._expiry)
         except (BaseError, OSError) as exc:
-            raise FileNotFetched(f"The bucket did not take the file ({type(exc).__name__}).") from exc
+            raise FileNotFetched(f"The upload to the bucket failed ({type(exc).__name__}).") from exc
         try:
             yield link
         finally:
@@ -83,8 +83,11 @@ class Bucket:
 
 
 def config(address: str, key: tuple[str, str] | None) -> tuple[str, str, S3Config]:
-    """The bucket's name, the prefix of its objects, and how it is reached. Alibaba's OSS speaks S3 at an address that
-    begins with the bucket's name (Object Storage Service, "Use Amazon S3 SDKs to access OSS", 2026)."""
+    """Return the bucket's name, the prefix of its objects and the client's options.
+
+    Alibaba's OSS provides the S3 API at an address that begins with the bucket's name (Object Storage Service, "Use
+    Amazon S3 SDKs to access OSS", 2026).
+    """
     parts = urlsplit(address)
     given = dict(parse_qsl(parts.query))
     name, prefix = parts.hostname or "", parts.path.strip("/")

@@ -1,4 +1,4 @@
-"""From an upload on disk to its transcript: the only place that knows short, long and streamed apart."""
+"""Recognition: turns an upload on disk into a transcript, by the road that suits its length and parameters."""
 
 from __future__ import annotations
 
@@ -30,13 +30,16 @@ from compat.upstream.fallback import Fallback
 from compat.upstream.http import Service
 
 log = logging.getLogger("compat")
-LARGE, LONG = 8 << 20, 900.0  # bytes, seconds: beyond either, reading a file takes more than a second or two
-SUSPICIOUS = 5.0  # seconds of audio from which an empty transcript is asked for once more
+LARGE, LONG = 8 << 20, 900.0  # bytes, seconds; reading a file beyond either takes more than a second or two
+SUSPICIOUS = 5.0  # seconds of audio from which an empty transcript is requested again
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """One upload, ready for DashScope. `ignored` names the caller's parameters that cannot be honoured; `fit` is the
-    size in bytes to which the audio still has to be made to fit, and `hold` counts what that takes on disk."""
+    """One upload, ready for DashScope.
+
+    `ignored` names the request's parameters that have no effect. `fit` is the size in bytes that the audio still has to
+    be re-encoded to, and `hold` counts the bytes that this takes on disk.
+    """
 
     ask: Ask
     request: Request
@@ -47,7 +50,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HeldText:
-    """Holds a text back while it may become an echo of the context."""
+    """Holds back streamed text while it may still turn out to be an echo of the context."""
 
     def __init__(self, context: str) -> None:
         self.text = ""
@@ -64,7 +67,7 @@ class HeldText:
 
 
 class TextStream(Protocol):
-    """A translator of an answer in parts: bytes in, increments of the text out, the transcript at the end."""
+    """Parses a streamed response: takes bytes, returns increments of the text, and finally the transcript."""
 
     def feed(self, chunk: bytes) -> list[str]: ...
     def flush(self) -> list[str]: ...
@@ -72,7 +75,7 @@ class TextStream(Protocol):
 
 
 class SyncDialect(Protocol):
-    """How a surface that answers at once is asked, and how its answer is read, whole or in parts."""
+    """Builds the calls of a synchronous surface and parses its responses, complete or streamed."""
 
     def call(self, request: Request, *, stream: bool) -> Call: ...
     def transcript(self, request: Request, reply: Reply) -> Transcript: ...
@@ -92,8 +95,8 @@ class Recogniser:
         bucket: Bucket | None = None,
         engine: str = "",
     ) -> None:
-        """`links`: this server's own public address for files, where it has one, and `bucket` likewise. `engine`: what
-        answers in DashScope's place."""
+        """`links` and `bucket` publish files for DashScope, if they are configured. `engine` names the local engine
+        that is used instead of DashScope."""
         self._engine = engine
         self._settings = settings
         self._service = service
@@ -102,9 +105,11 @@ class Recogniser:
         self._pieces = Pieces(worker, self._careful, longest=settings.piece_seconds, at_once=settings.pieces_at_once)
 
     async def prepare(self, ask: Ask, path: Path, key: str, hold: Hold = unbounded) -> Work:
-        """Looks at the audio, chooses the road and makes the audio fit it, which background jobs leave for later: it
-        takes minutes for hours of audio. Further files stand beside `path`, counted by `hold`. Raises BudgetSpent where
-        too many files of the caller are read already."""
+        """Probe the audio at `path`, choose the road and re-encode the audio to fit it.
+
+        Background jobs re-encode later, because it takes minutes for hours of audio. Other files are created next to
+        `path`; `hold` counts them. Raises BudgetSpent if too many files of the caller are being read already.
+        """
         ask = ask.answered_by(self._engine) if self._engine else ask
         media = remote(ask.url) if ask.url else await self._probed(path)
         road = roads.road(
@@ -126,28 +131,31 @@ class Recogniser:
         media = probe.header(path)
         if media is not None:
             return media
-        line = WorkerQueue(_large(path), self._settings.queue_wait)
-        return await self._worker.run_in(line, probe.measure, path)
+        queue = WorkerQueue(_large(path), self._settings.queue_wait)
+        return await self._worker.run_in(queue, probe.measure, path)
 
     async def _cancels(self, media: Media) -> bool:
-        """Whether its channels have to be mixed here, as the service might hear nothing of them."""
+        """Return whether the channels cancel each other out. They are then mixed here, because the service might mix
+        them to silence."""
         return await self._worker.run_in(WorkerQueue(patience=self._settings.queue_wait), fit.cancels, media.path)
 
     async def _fitted(self, work: Work, patience: float | None = None) -> Work:
-        """A job waits for its turn without an end."""
+        """Re-encode the audio if necessary. Without `patience` in seconds, the wait for a worker has no timeout."""
         if work.fit is None:
             return work
         media = work.request.media
         most = fit.largest(media.duration, work.fit)
         work.hold(file=most)
-        line = WorkerQueue(media.size > LARGE or media.duration > LONG, patience)
-        sent = await self._worker.run_in(line, fit.fit, media, media.path.with_suffix(FITTED), max_bytes=work.fit)
+        queue = WorkerQueue(media.size > LARGE or media.duration > LONG, patience)
+        sent = await self._worker.run_in(queue, fit.fit, media, media.path.with_suffix(FITTED), max_bytes=work.fit)
         work.hold(file=sent.size - most)
         return msgspec.structs.replace(work, request=msgspec.structs.replace(work.request, media=sent), fit=None)
 
     async def transcript(self, work: Work, owner: TaskOwner | None = None) -> Transcript:
-        """The whole transcript. Where the service cannot fetch the file for its task, the audio goes in pieces. A file
-        task needs an `owner`."""
+        """Return the complete transcript. If DashScope cannot fetch the file for a task, it is transcribed in pieces.
+
+        A file task needs an `owner`. Raises any CompatError.
+        """
         work = await self._fitted(work)
         if work.request.surface == "pieces":
             return await self._in_pieces(work.request, work)
@@ -157,17 +165,21 @@ class Recogniser:
             other = self._instead(work, exc)
             if other is None:
                 raise
-            log.warning("long audio goes in pieces instead", extra={"fields": {"road": work.request.surface}})
+            log.warning("long audio is sent in pieces instead", extra={"fields": {"road": work.request.surface}})
             return await self._in_pieces(other, work)
 
     def _instead(self, work: Work, exc: CompatError) -> Request | None:
-        """Raises ServiceUnavailable where the file is gone: sent again it goes in pieces, as the surface is closed."""
+        """Return the request for pieces that replaces a file task, or None if nothing does.
+
+        Raises ServiceUnavailable if the file was deleted already. When the client sends it again, it goes in pieces,
+        because the surface is closed by then.
+        """
         unsent = isinstance(exc, FileNotFetched) or exc.code == "upload_too_large"
         if not unsent or work.request.media.url or self._settings.long_road == "filetrans":
             return None
         other = roads.instead(work.request)
         if other is not None and not work.request.media.path.exists():
-            raise ServiceUnavailable(f"{exc.message} Send the same again.", retry_after=1.0) from exc
+            raise ServiceUnavailable(f"{exc.message} Send the same request again.", retry_after=1.0) from exc
         return other
 
     async def _in_pieces(self, request: Request, work: Work) -> Transcript:
@@ -175,7 +187,8 @@ class Recogniser:
         return _measured(await parts, request)
 
     async def _careful(self, request: Request, key: str, owner: TaskOwner | None = None) -> Transcript:
-        """Ask again if the transcript of longer audio is empty: models are known to return that for poor audio."""
+        """Return the transcript without echoes. If longer audio has an empty transcript, request it again: models are
+        known to return that for poor audio."""
         transcript = await self._once(request, key, owner)
         if not transcript.text and request.media.duration >= SUSPICIOUS and _at_once(request):
             transcript = await self._once(request, key)
@@ -184,8 +197,11 @@ class Recogniser:
     async def _unechoed(
         self, transcript: Transcript, request: Request, key: str, owner: TaskOwner | None = None
     ) -> Transcript:
-        """Drop echoes: models are known to return the context for silence and noise. A text that is nothing else is
-        kept if the audio may contain a word or two, or if it is recognised alike without the context."""
+        """Remove echoes of the context, which models are known to return for silence and noise.
+
+        A text that consists of the context alone is kept if it is short and the audio may contain speech, or if a
+        second request without the context returns a similar text.
+        """
         text = transcript.text
         if not Echo(request.context).only(text):
             return await self._silenced(transcript, request)
@@ -199,36 +215,36 @@ class Recogniser:
         return await self._silenced(transcript, request) if sound == "lively" else transcript
 
     async def _silenced(self, transcript: Transcript, request: Request) -> Transcript:
-        """Without the segments that are an echo and whose sound is silence or noise. Where the sound cannot be looked
-        at, they stay."""
+        """Remove segments that echo the context if their audio is silence or noise. They stay if the audio is not
+        available."""
         if len(transcript.segments) < 2:
             return transcript
-        found = await asyncio.to_thread(lambda: list(Echo(request.context).suspects(transcript.segments)))
-        if not found or not request.media.path.is_file():
+        suspects = await asyncio.to_thread(lambda: list(Echo(request.context).suspects(transcript.segments)))
+        if not suspects or not request.media.path.is_file():
             return transcript
-        spans = [speechless.TimeSpan(start, end, segment.channel) for segment, start, end in found]
+        spans = [speechless.TimeSpan(start, end, segment.channel) for segment, start, end in suspects]
         try:
             kinds = await self._worker.run(speechless.of_spans, request.media.path, spans)
         except BadAudio:
             return transcript
         dropped = {
             segment
-            for (segment, start, end), kind in zip(found, kinds, strict=True)
+            for (segment, start, end), kind in zip(suspects, kinds, strict=True)
             if kind != "lively" or not echo.speakable(segment.text, end - start)
         }
         return echo.without(transcript, dropped) if dropped else transcript
 
     async def resumed(self, request: Request, task_id: str, key: str, owner: TaskOwner) -> Transcript:
-        """The transcript of a task that was submitted before; the audio is not needed for it."""
+        """Return the transcript of a task that was submitted before. The audio is not needed."""
         return _measured(await self._tasks.resumed(request, task_id, key, owner), request)
 
     def once_more(self, work: Work) -> bool:
-        """Whether the audio may be needed again after its task was submitted: to ask without the context, or another
-        way."""
+        """Return whether the audio may be needed again after its task was submitted: to repeat the request without the
+        context, or to publish the file in another way."""
         return bool(work.request.context) or self._tasks.needs_file(work.request)
 
     async def deltas(self, work: Work) -> AsyncGenerator[str | Transcript, None]:
-        """Increments of the text as soon as the service gives them; the last thing is the transcript."""
+        """Yield increments of the text as the service sends them, and finally the transcript."""
         if not _at_once(work.request):
             yield await self.transcript(work)
             return
@@ -251,12 +267,12 @@ class Recogniser:
         except AnswerCutOff:
             if given:
                 raise
-            yield await self.transcript(work)  # nothing has left yet, so that it may be asked again
+            yield await self.transcript(work)  # no text has been sent to the client yet
             return
         for text in held.feed(stream.flush()):
             yield text
         transcript = stream.transcript()
-        if held.text:  # nothing of it has left
+        if held.text:  # no text has been sent to the client yet
             transcript = await self._unechoed(transcript, work.request, work.key)
         yield _measured(transcript, work.request)
 
@@ -273,7 +289,7 @@ def _large(path: Path) -> bool:
 
 
 def is_job(work: Work) -> bool:
-    """Whether the work is a job, which others may join: what takes long and is answered as a whole."""
+    """Return whether the work is a job, which identical requests join: it takes long and is not streamed."""
     pieces = work.request.surface == "pieces" and not work.ask.stream
     return work.ask.background or pieces or work.request.surface in SURFACES
 
@@ -283,15 +299,15 @@ def _at_once(request: Request) -> bool:
 
 
 def remote(url: str) -> Media:
-    """Audio at a caller's address, of which nothing is known."""
+    """Return a Media for audio at a client's address, about which nothing else is known."""
     return Media(
         path=Path(os.devnull), size=0, container="", mime="", suffix="", duration=0.0, rate=0, channels=0, url=url
     )
 
 
 def _measured(transcript: Transcript, request: Request) -> Transcript:
-    """With the audio's length: measured, or, for audio that was never here, the service's. Nothing ends after it,
-    because the service rounds up."""
+    """Set the duration: the one measured here, or the service's for audio at a `url`. It is extended to the last
+    segment or word, because the service rounds their ends up."""
     ends = [end for segment in transcript.segments for end in (segment.end, *(word.end for word in segment.words))]
     duration = request.media.duration or transcript.usage.seconds or 0.0
     return msgspec.structs.replace(transcript, duration=max([duration, *ends]), promised=request.media.promised)

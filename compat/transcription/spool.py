@@ -1,7 +1,7 @@
-"""The folder for uploads in progress: each process has one of its own, locked for as long as the process lives.
+"""The spool: a folder for uploads in progress, one per process.
 
-The lock shows other processes when this one is dead, however it died: a folder that can be locked has no owner.
-Bytes are counted before they are written, for the party that sends them.
+A process locks its folder until it ends. If another process can lock the folder, its owner is dead, however it died,
+and the folder can be removed. Bytes are counted before they are written, for the party that sends them.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ TEXT = 512 << 20  # bytes of text fields in memory
 
 
 class Hold(Protocol):
-    """Counts bytes before they are kept: of files, and of text in memory. A negative figure gives them back."""
+    """Counts bytes before they are stored, in files and as text in memory. Negative numbers give bytes back."""
 
     def __call__(self, file: int = 0, text: int = 0) -> None:
         """Raises Overloaded."""
 
 
 class UploadPlace:
-    """`path` for one request's file, and the bytes counted for it and for files made from it."""
+    """The place of one request's file at `path`, with the bytes counted for it and for files made from it."""
 
     def __init__(
         self, path: Path, party: Party = ANYONE, files: Shares | None = None, texts: Shares | None = None
@@ -51,17 +51,19 @@ class UploadPlace:
         self._cleared = False
 
     def expect(self, size: int) -> None:
-        """Refuse at once a body for which there is no room; its bytes are counted only as they arrive. Raises TooLarge
-        if it can never fit, otherwise Overloaded."""
+        """Refuse a body of `size` bytes if there is no room for it. Its bytes are counted only as they arrive.
+
+        Raises TooLarge if it can never fit, otherwise Overloaded.
+        """
         files = self._shares[0]
         most = files.most(self._party)
         if size > most:
-            raise TooLarge(f"The request is larger than {most} bytes, the most that this server keeps for one caller.")
+            raise TooLarge(f"The request is larger than {most} bytes, the limit of this server for one caller.")
         if size > files.room(self._party):
             raise overloaded("uploads", files, self._party)
 
     def hold(self, file: int = 0, text: int = 0) -> None:
-        """Raises Overloaded. Counts nothing after the place was cleared."""
+        """Count bytes, unless the place was cleared. Raises Overloaded."""
         if self._cleared:
             return
         for kind, amount in enumerate((file, text)):
@@ -73,7 +75,7 @@ class UploadPlace:
             self._held[kind] += amount
 
     def clear(self) -> None:
-        """Removes all files and gives back what was counted."""
+        """Delete all files and give back the bytes counted for them."""
         self.path.unlink(missing_ok=True)
         self.path.with_suffix(FITTED).unlink(missing_ok=True)
         shutil.rmtree(self.path.with_suffix(PIECES), ignore_errors=True)
@@ -86,34 +88,34 @@ def unbounded(file: int = 0, text: int = 0) -> None:
 
 
 class Spool:
-    """This process's folder at `path`, and a `name` for the process that no other ever had."""
+    """The folder of this process at `path`. `name` identifies the process and is never used twice."""
 
     def __init__(self, root: Path | None, space: int = SPACE) -> None:
-        """`root` is where the folder is made: the system's place for temporary files when None. `space`: bytes that all
-        files in it may take. Raises SettingsError."""
+        """Create the folder in `root`, or in the system's folder for temporary files if `root` is None. Its files may
+        take `space` bytes. Raises SettingsError."""
         self.files = Shares(space)
         self.texts = Shares(TEXT)
         try:
             self._root = root or Path(tempfile.gettempdir())
-            unborn = Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=self._root))
+            unlocked = Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=self._root))
         except OSError as exc:
             where = f"COMPAT_SPOOL, {root}," if root else "The folder for temporary files"
             raise SettingsError(f"{where} cannot be written to: {exc.strerror}.") from exc
         self.name = f"{PREFIX}{uuid.uuid4().hex}"
         self.path = self._root / self.name
-        self._lock = os.open(unborn, os.O_RDONLY)
+        self._lock = os.open(unlocked, os.O_RDONLY)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
-        unborn.rename(self.path)  # nobody sees it unlocked
+        unlocked.rename(self.path)  # it only gets its name once it is locked, so no other process sweeps it
 
     def sweep(self) -> list[str]:
-        """Removes the folders of dead processes and gives those processes' names."""
+        """Remove the folders of dead processes and return the names of these processes."""
         others = [path for path in self._root.iterdir() if NAME.fullmatch(path.name) and path != self.path]
         return [folder.name for folder in others if _swept(folder)]
 
     @contextlib.contextmanager
     def place(self, party: Party = ANYONE) -> Iterator[UploadPlace]:
-        """Where one request's file may be put. It goes in the end, and so does what was made of it: the same name with
-        one of the suffixes."""
+        """Yield a place for one request's file. On exit the file is deleted, with the files made from it, which have
+        the same name and one of the suffixes."""
         place = UploadPlace(self.path / uuid.uuid4().hex, party, self.files, self.texts)
         try:
             yield place
@@ -126,7 +128,7 @@ class Spool:
 
 
 def _swept(folder: Path) -> bool:
-    with contextlib.suppress(OSError):  # another user's, being removed, or locked
+    with contextlib.suppress(OSError):  # owned by another user, being removed, or locked
         lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""The second half of a translation: what was said, put into another language; its times stay."""
+"""Translation: translates a transcript into another language and keeps the times of its segments."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from compat.transcript import Transcript
 from compat.upstream.fallback import Fallback
 from compat.upstream.http import Service
 
-AT_ONCE = 5  # calls of one request
+AT_ONCE = 5  # concurrent calls of one request
 
 T = TypeVar("T")
 
@@ -28,7 +28,10 @@ class Translator:
         self._service = service
 
     async def translated(self, transcript: Transcript, target: str, key: str) -> Transcript:
-        """The transcript in `target`, a code. What is in that language already stays as it is, and costs nothing."""
+        """Return the transcript in the language with the code `target`. Segments in that language are not sent.
+
+        Raises any CompatError.
+        """
         if not transcript.segments:
             if not transcript.text or transcript.language == target:
                 return transcript
@@ -40,9 +43,9 @@ class Translator:
         ]
         if not foreign:
             return transcript
-        said = await _Work(self, target, key).texts([transcript.segments[place].text for place in foreign])
+        texts = await _Work(self, target, key).texts([transcript.segments[place].text for place in foreign])
         segments = list(transcript.segments)
-        for place, text in zip(foreign, said, strict=True):
+        for place, text in zip(foreign, texts, strict=True):
             segments[place] = msgspec.structs.replace(segments[place], text=text, words=())
         return msgspec.structs.replace(
             transcript, text=joined(segment.text for segment in segments), segments=tuple(segments)
@@ -53,13 +56,13 @@ class Translator:
         try:
             return translation.text(await self._service.send(call, key))
         except BadRequest as exc:
-            if type(exc) is BadRequest and "language" in exc.message.lower():  # the source is the model's own finding
+            if type(exc) is BadRequest and "language" in exc.message.lower():  # the model detects the source language
                 raise BadRequest(exc.message, param="target_language", code=exc.code) from exc
             raise
 
 
 class _Work:
-    """The calls of one request, so many at a time."""
+    """The calls of one request, with bounded concurrency."""
 
     def __init__(self, translator: Translator, target: str, key: str) -> None:
         self._translator = translator
@@ -71,11 +74,11 @@ class _Work:
         return joined(await _together([self._call(part) for part in translation.chunks(whole)]))
 
     async def texts(self, texts: Sequence[str]) -> list[str]:
-        """Each text's own translation. Several go in one call as its lines, and one by one where the lines of the
-        answer are not as many."""
+        """Return the translation of each text. Several texts are sent in one call, a line each. If the response has a
+        different number of lines, they are sent one by one."""
         batches = list(translation.batches(texts))
-        said = await _together([self._batch([texts[place] for place in batch]) for batch in batches])
-        return [text for batch in said for text in batch]
+        translated = await _together([self._batch([texts[place] for place in batch]) for batch in batches])
+        return [text for batch in translated for text in batch]
 
     async def _batch(self, texts: list[str]) -> list[str]:
         if len(texts) > 1:
@@ -91,7 +94,7 @@ class _Work:
 
 
 async def _together(calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """All results in order; the first failure ends the rest."""
+    """Return all results in order. The first error cancels the other calls."""
     tasks = [asyncio.create_task(call) for call in calls]
     try:
         return await asyncio.gather(*tasks)

@@ -1,7 +1,8 @@
-"""The account's rates, kept before the service has to refuse: callers wait here, in a fair order and not for long.
+"""Rate limits: keeps calls within the account's rates, so that DashScope does not have to refuse them.
 
-All processes that share a Redis share the budget; without one each process keeps its own. A call that would wait longer
-than callers are asked to is refused with the time after which it has a turn.
+A call over the rate waits in a fair queue. If it would wait longer than `patience`, it is refused at once, with the
+time after which it can succeed as `retry_after`. All processes that share a Redis share one budget; without Redis each
+process has its own.
 """
 
 from __future__ import annotations
@@ -30,18 +31,18 @@ if TYPE_CHECKING:
     from redis.asyncio import ConnectionPool
 
 log = logging.getLogger("compat")
-LOOK = 0.5  # seconds between two looks at a budget that other processes use up too
+LOOK = 0.5  # longest pause in seconds between two checks of the budget, which other processes spend too
 SPACE = "{qwen-asr-compat}:rates"
-TIMEOUT = 2.0  # seconds for an answer of Redis
-ALONE = 10.0  # seconds
-KNOWN = 1000  # accounts' queues that are remembered when nobody waits in them
+TIMEOUT = 2.0  # seconds for a response from Redis
+ALONE = 10.0  # seconds without Redis before it is tried again
+KNOWN = 1000  # queues of account and model, above which the empty ones are removed
 
 
 class Limiter:
-    """Moving windows, in memory or in Redis; in memory for as long as Redis cannot be reached."""
+    """Moving windows in Redis, or in memory without Redis and while it cannot be reached."""
 
     def __init__(self, redis: str | None, *, alone: float = ALONE) -> None:
-        """`alone`: seconds after which a Redis that could not be reached is tried again."""
+        """`alone` is the time in seconds after which an unreachable Redis is tried again."""
         self._pool = _pool(redis) if redis else None
         self._here = MovingWindowRateLimiter(MemoryStorage())
         self._shared = MovingWindowRateLimiter(_redis(self._pool)) if self._pool else self._here
@@ -49,7 +50,7 @@ class Limiter:
         self._alone_until = 0.0
 
     async def spend(self, rate: Rate, *names: str) -> bool:
-        """Whether there was one left, which is then spent."""
+        """Spend one call if one is left, and return whether there was one."""
         item = RateLimitItemPerSecond(rate.calls, rate.seconds)
         with contextlib.suppress(StorageError):
             return await cancelling.kept(self._of().hit(item, *names))
@@ -57,7 +58,7 @@ class Limiter:
         return await self._here.hit(item, *names)
 
     async def left(self, rate: Rate, *names: str) -> tuple[int, float]:
-        """How many are left, and in how many seconds there is another."""
+        """Return the number of calls left, and the seconds until the next one becomes free."""
         item = RateLimitItemPerSecond(rate.calls, rate.seconds)
         with contextlib.suppress(StorageError):
             reset, left = await cancelling.kept(self._of().get_window_stats(item, *names))
@@ -75,17 +76,17 @@ class Limiter:
 
     def _alone(self) -> None:
         self._alone_until = time.monotonic() + self._alone_for
-        log.warning("the shared budget cannot be reached: this process keeps its own for a while")
+        log.warning("the shared budget cannot be reached; this process uses its own for now")
 
 
 def _redis(pool: ConnectionPool) -> RedisStorage:
-    """With a pool, since limits understands fewer addresses than redis-py does."""
+    """Return storage over a connection pool, because `limits` accepts fewer addresses than redis-py does."""
     return RedisStorage(
         "async+redis://localhost:6379",
         wrap_exceptions=True,
         implementation="redispy",
         key_prefix=SPACE,
-        connection_pool=cast("str", pool),  # whatever its annotation says
+        connection_pool=cast("str", pool),  # its annotation is wrong
     )
 
 
@@ -96,9 +97,12 @@ def _pool(address: str) -> ConnectionPool:
 
 
 class Budget:
-    """`own` rates before the published ones, which count if `published`. `patience`: seconds that a call may wait.
-    `concurrency`: calls under way at a time in this process. `noted` is told of the seconds that each call
-    has waited."""
+    """The rates of the account and the calls under way in this process.
+
+    `own` are rates by model that replace the published ones; `published` applies the published rates to other models. A
+    call waits for at most `patience` seconds. `concurrency` bounds the calls under way. `noted` is called with the
+    seconds that each call has waited.
+    """
 
     def __init__(
         self,
@@ -127,17 +131,17 @@ class Budget:
 
     @contextlib.asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """One of the calls under way. Raises BudgetSpent."""
+        """Hold one of the `concurrency` slots. Raises BudgetSpent after `patience` seconds."""
         async with contextlib.AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(self._patience):
                     await stack.enter_async_context(self.slots.taken(ON_BEHALF.get()))
             except TimeoutError:
-                raise BudgetSpent("Too many calls are under way here.", retry_after=self._patience) from None
+                raise BudgetSpent("Too many calls to DashScope are under way.", retry_after=self._patience) from None
             yield
 
     async def turn(self, model: str, key: str) -> None:
-        """Returns when a call of `model` for the account of this `key` may go. Raises BudgetSpent."""
+        """Wait until the account of `key` may call `model`. Raises BudgetSpent if that takes longer than `patience`."""
         started = time.monotonic()
         try:
             await self._turn(model, key)
@@ -158,27 +162,27 @@ class Budget:
             raise _spent(names[1], wait)
         try:
             async with asyncio.timeout(self._patience), turnstile.taken(party):
-                while not await self._limiter.spend(rate, *names):  # noqa: ASYNC110 - others may spend it elsewhere
+                while not await self._limiter.spend(rate, *names):  # noqa: ASYNC110 - other processes spend it too
                     await asyncio.sleep(min(LOOK, max(0.01, (await self._limiter.left(rate, *names))[1])))
         except TimeoutError:
             raise _spent(names[1], await self._wait(rate, names, turnstile.ahead(party))) from None
 
     async def charge(self, name: str, rate: str | None) -> None:
-        """Counts a request against what its caller may ask for. Raises BudgetSpent."""
+        """Count a request against the rate limit of its key, such as "2/minute". Raises BudgetSpent."""
         if rate is None:
             return
         limit = rates.parse(rate)
         if not await self._limiter.spend(limit, "caller", name):
             _, seconds = await self._limiter.left(limit, "caller", name)
-            raise BudgetSpent(f"This key may ask {rate.replace('/', ' times a ')}.", retry_after=seconds)
+            raise BudgetSpent(f"The rate limit of this key is {rate.replace('/', ' per ')}.", retry_after=seconds)
 
     async def _wait(self, rate: Rate, names: tuple[str, str], ahead: int) -> float:
-        """Seconds until it is this one's turn, with so many ahead of it."""
+        """Return the seconds until a call with `ahead` others in front of it can go."""
         left, seconds = await self._limiter.left(rate, *names)
         return 0.0 if ahead < left else seconds + (ahead - left) // rate.calls * rate.seconds
 
     def _turnstile(self, names: tuple[str, str]) -> Slots:
-        """Where one at a time looks whether there is a call left, and the others wait."""
+        """Return the queue for the rate `names`. Only its first call polls the limiter; the others wait behind it."""
         if len(self._turnstiles) > KNOWN:
             self._turnstiles = {of: slots for of, slots in self._turnstiles.items() if slots.busy or slots.waiting}
         return self._turnstiles.setdefault(names, Slots(1))
@@ -189,5 +193,5 @@ def _account(key: str) -> str:
 
 
 def _spent(name: str, wait: float) -> BudgetSpent:
-    message = f"The account's rate for {name} is used up: a turn comes in {wait:.0f} s, later than calls wait here."
+    message = f"The account's rate for {name} is used up. The next call is possible in {wait:.0f} s."
     return BudgetSpent(message, retry_after=wait)

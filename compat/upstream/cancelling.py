@@ -1,4 +1,4 @@
-"""Cancellations that libraries lose on their way."""
+"""Restores cancellations that a library has swallowed."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ T = TypeVar("T")
 
 
 async def kept(answer: Awaitable[T]) -> T:
-    """The answer, or what it raises; a cancellation that came meanwhile is raised again where it was lost.
+    """Await `answer`. Raises CancelledError if the task was cancelled meanwhile and `answer` has swallowed that.
 
-    redis-py sends with `asyncio.wait_for`, which in Python 3.11 loses one that comes just when it has sent.
+    redis-py sends with `asyncio.wait_for`, which in Python 3.11 loses a cancellation that arrives just as the send
+    completes.
     """
     task = asyncio.current_task()
     before = task.cancelling() if task else 0
     try:
-        told = await answer
+        result = await answer
     except Exception as exc:
         if task and task.cancelling() > before:
             raise asyncio.CancelledError from exc
         raise
     if task and task.cancelling() > before:
         raise asyncio.CancelledError
-    return told
+    return result

@@ -1,7 +1,8 @@
-"""A second account, or a second region, for what the first cannot do now.
+"""Fallback: a second account or region for calls that the first one cannot serve.
 
-A call goes there when the first has refused the key, its balance is used up, or it has failed as often as it is asked;
-never for a mistake of the caller's. A file task stays where it was submitted: a MARK before its id says where.
+A call is repeated at the second service if the first refuses the key, its quota is used up, or all retries have failed,
+but never because of a client error. A file task stays at the service that it was submitted to: task ids of the second
+service begin with MARK.
 """
 
 from __future__ import annotations
@@ -32,20 +33,20 @@ T = TypeVar("T")
 log = logging.getLogger("compat")
 
 MARK: Final = "fallback:"
-LOSSES: Final = 2
+LOSSES: Final = 2  # lost connections in a row after which the second live service is tried first
 UNDONE = (NotAuthenticated, Forbidden, QuotaExceeded, RateLimited, ServiceUnavailable)
-UNCERTAIN = (ServiceFailed, ServiceTimedOut)  # the service may have done it all the same
+UNCERTAIN = (ServiceFailed, ServiceTimedOut)  # the service may have processed the call nevertheless
 
 
 def helps(error: CompatError, *, certain: bool = True) -> bool:
-    """Whether another account or region may do better. `certain`: doing it twice does no harm."""
+    """Return whether another account or region may succeed. `certain` is false if repeating the call may do harm."""
     if isinstance(error, BudgetSpent | FileNotFetched | Overloaded):
         return False
     return isinstance(error, UNDONE) or (certain and isinstance(error, UNCERTAIN))
 
 
 class Fallback:
-    """Asks `first`, then `second` with its own `key`. When neither does it, the first one's error is raised."""
+    """Calls `first`, then `second` with its own `key`. If both fail, the error of the first is raised."""
 
     def __init__(self, first: Service, second: Service, key: str) -> None:
         self._first = first
@@ -60,7 +61,7 @@ class Fallback:
         return await _either(self._first.send(call, key), lambda: self._second.send(call, self._key))
 
     async def stream(self, call: Call, key: str) -> AsyncGenerator[bytes, None]:
-        """What has begun ends where it began."""
+        """Yield the bytes of the response. There is no fallback after the first byte."""
         begun = False
         try:
             async with contextlib.aclosing(self._first.stream(call, key)) as chunks:
@@ -79,8 +80,10 @@ class Fallback:
                     yield chunk
 
     async def attempt(self, work: Callable[[Account], Awaitable[T]], key: str) -> T:
-        """Does `work` in the first account, then in the second unless a task may have been submitted in the first. It
-        starts from the beginning there: what it uploaded stays where it was uploaded."""
+        """Run `work` with the first account, then with the second unless the first may have accepted a task.
+
+        With the second account `work` starts from the beginning, because uploads are not shared between accounts.
+        """
         first = Account(self._first, key)
         try:
             return await work(first)
@@ -92,7 +95,7 @@ class Fallback:
             return await work(Account(self._second, self._key, MARK))
 
     def account(self, task_id: str, key: str) -> tuple[Account, str]:
-        """The account in which a task was submitted, and the task's id there."""
+        """Return the account that a task was submitted to, and the task's id there."""
         if task_id.startswith(MARK):
             return Account(self._second, self._key, MARK), task_id.removeprefix(MARK)
         return Account(self._first, key), task_id
@@ -105,9 +108,11 @@ class Fallback:
 
 
 class LiveFallback:
-    """Opens a live connection at `first`, else at `second` with its own `key`; one that is lost is opened again in the
-    same way, but the other way round after LOSSES in a row without progress: the first may take connections and keep
-    none."""
+    """Opens live connections at `first`, or at `second` with its own `key` if the first fails.
+
+    `losses` counts the connections lost in a row without progress. From LOSSES on the order is reversed, because the
+    first service may accept connections and drop them.
+    """
 
     def __init__(self, first: Sockets, second: Sockets, key: str) -> None:
         self._first = first
@@ -117,7 +122,7 @@ class LiveFallback:
     async def open(self, model: str, key: str, losses: int = 0) -> Connection:
         if losses < LOSSES:
             return await _either(self._first.open(model, key), lambda: self._second.open(model, self._key))
-        log.warning("the fallback is asked", extra={"fields": {"reason": "losses"}})
+        log.warning("the fallback is used", extra={"fields": {"reason": "losses"}})
         with contextlib.suppress(CompatError):
             return await self._second.open(model, self._key)
         return await self._first.open(model, key)
@@ -136,9 +141,9 @@ async def _either(first: Awaitable[T], second: Callable[[], Awaitable[T]]) -> T:
 
 @contextlib.contextmanager
 def _instead_of(failure: CompatError) -> Iterator[None]:
-    log.warning("the fallback is asked", extra={"fields": {"reason": failure.code}})
+    log.warning("the fallback is used", extra={"fields": {"reason": failure.code}})
     try:
         yield
     except CompatError as exc:
-        log.warning("the fallback did not help", extra={"fields": {"reason": exc.code}})
+        log.warning("the fallback failed too", extra={"fields": {"reason": exc.code}})
         raise failure from exc

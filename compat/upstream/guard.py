@@ -1,4 +1,4 @@
-"""The guard that every call to the service passes: a circuit breaker for each surface, metrics and traces."""
+"""The guard around every call to the service: a circuit breaker per surface, metrics and traces."""
 
 from __future__ import annotations
 
@@ -24,22 +24,21 @@ if TYPE_CHECKING:
     from compat.observability.tracing import Traces
 
 State = Literal["closed", "open", "half-open"]
-BUSY = 1.0  # seconds after which to ask again while another's call finds out
+BUSY = 1.0  # `retry_after` in seconds while another call probes the service
 
 
 class Breaker:
-    """Opens after so many failures in a row; after a pause it lets one call through to see.
+    """A circuit breaker. It opens after several failures in a row; after a pause one call probes the service.
 
         closed ──failures──▶ open ──pause──▶ half-open ──success──▶ closed
                               ▲                  │
                               └─────failure──────┘
 
-    Only the service's own failures count: not a client's bad audio or key, and not a used-up rate. Time is an argument,
-    in seconds.
+    Only failures of the service count, not bad audio, a wrong key or an exceeded rate. Times are arguments, in seconds.
     """
 
     def __init__(self, *, failures: int, pause: float) -> None:
-        """Opens at so many `failures` in a row, for `pause` seconds."""
+        """Open for `pause` seconds after `failures` in a row."""
         self._most = failures
         self._pause = pause
         self._failures = 0
@@ -52,7 +51,8 @@ class Breaker:
         return "open" if now < self._until else "half-open"
 
     def enter(self, now: float) -> float:
-        """0 when a call may go; it then has to be told of by `leave`. Else the seconds until it is worth asking."""
+        """Return 0 if a call may proceed; the caller then has to report its outcome to `leave`. Otherwise return the
+        seconds until a retry makes sense."""
         if self._until is None:
             return 0.0
         if now < self._until:
@@ -63,7 +63,8 @@ class Breaker:
         return 0.0
 
     def leave(self, now: float, outcome: BaseException | None) -> None:
-        """How a call ended; what says nothing of the service, such as a caller who hung up, changes nothing."""
+        """Record the outcome of a call. An outcome that says nothing about the service, such as a cancellation, does
+        not count."""
         trying, self._trying = self._trying, False
         if failed(outcome):
             self._failures += 1
@@ -74,7 +75,7 @@ class Breaker:
 
 
 def failed(outcome: BaseException | None) -> bool:
-    """Whether the service itself failed."""
+    """Return whether the outcome is a failure of the service."""
     broken = isinstance(outcome, ServiceFailed | ServiceUnavailable | ServiceTimedOut)
     return broken and not isinstance(outcome, FileNotFetched | Overloaded)
 
@@ -96,9 +97,8 @@ class Guard:
         check: Callable[[], None] = lambda: None,
         name: str = "DashScope",
     ) -> None:
-        """A surface's breaker opens at so many `failures` in a row, for `pause` seconds. `prefix`: of the surfaces'
-        names in the metrics. `check` raises a CompatError while no call can be made at all. Errors call the service
-        `name`."""
+        """`failures` and `pause` configure the breakers. `prefix` is prepended to the names of surfaces in metrics.
+        `check` raises a CompatError while no call can be made at all. `name` is the service's name in errors."""
         self._name = f"{name[:1].upper()}{name[1:]}"
         self.metrics = metrics
         self._traces = traces
@@ -111,8 +111,10 @@ class Guard:
 
     @contextlib.contextmanager
     def call(self, surface: str, *, first: bool = True) -> Iterator[dict[str, str]]:
-        """Around one attempt; gives the headers that tell the service whose part it is. Raises CircuitOpen in its
-        place."""
+        """Guard one attempt, and yield its tracing headers. Raises CircuitOpen while the breaker is open.
+
+        `first` is false for a retry.
+        """
         self._check()
         if self._prefix:
             surface = self._prefix + surface
@@ -138,14 +140,14 @@ class Guard:
             self.metrics.stage("service", self._clock() - started)
 
     def closed(self, surface: str) -> bool:
-        """Whether calls go through."""
+        """Return whether the surface's breaker lets calls through."""
         breaker = self._breakers.get(self._prefix + surface)
         return breaker is None or breaker.state(self._clock()) == "closed"
 
 
 def surface(call: Call) -> str:
-    """What a call is for, by its address: `chat`, `generation`, `transcription`, `tasks`, `uploads`; `files` for object
-    stores and results."""
+    """Return the surface of a call, from its address: `chat`, `generation`, `transcription`, `tasks`, `uploads`, or
+    `files` for object stores and results."""
     if not call.key:
         return "files"
     parts = urlsplit(call.url).path.strip("/").split("/")

@@ -1,6 +1,6 @@
-"""DashScope over HTTP: performs Calls, with time-outs and bounded retries.
+"""DashScope over HTTP: performs Calls, with timeouts and bounded retries.
 
-The only place that knows the HTTP client, and the only one where its exceptions become ours.
+Only this module uses the HTTP client and translates its exceptions.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ from compat.upstream.pools import EACH, Pools
 T = TypeVar("T")
 
 BLOCK = 768 << 10  # bytes read from disk at a time; a multiple of 3, so that base64 blocks join without padding
-WHOLE = 2 << 20  # bodies up to this many bytes are sent in one go, which is cheaper
-PATIENCE = 20.0  # seconds that a `retry-after` may ask for before the caller is told instead
-GOODBYE = 5.0  # seconds for the cancelling of a task whose caller has gone
+WHOLE = 2 << 20  # bodies up to this many bytes are sent in one block, which is cheaper
+PATIENCE = 20.0  # longest `retry-after` in seconds that is waited for; a longer one is passed on to the client
+GOODBYE = 5.0  # timeout in seconds for cancelling a task
 
-# Raised before the request has reached anybody, so that repeating it is always safe.
+# Raised before the request has reached the service, so that repeating it is always safe.
 UNREACHED = (
     httpx2.ConnectError,
     httpx2.ConnectTimeout,
@@ -55,7 +55,7 @@ UNREACHED = (
 
 
 def translated(exc: httpx2.HTTPError | httpx2.InvalidURL | OSError, name: str = "DashScope") -> CompatError:
-    """What the HTTP client's exception means to a caller. Says nothing of addresses."""
+    """Return the CompatError for an exception of the HTTP client. Its message contains no addresses."""
     if isinstance(exc, httpx2.PoolTimeout):
         return ServiceUnavailable(f"All connections to {name} are busy.", retry_after=1.0)
     if isinstance(exc, UNREACHED):
@@ -67,7 +67,8 @@ def translated(exc: httpx2.HTTPError | httpx2.InvalidURL | OSError, name: str = 
 
 @contextlib.contextmanager
 def _environment() -> Iterator[None]:
-    """Around what reads the standard variables. Raises SettingsError without their values: proxies have passwords."""
+    """Translate errors in the standard proxy and certificate variables to SettingsError. Its message omits the values,
+    because addresses of proxies may contain passwords."""
     socks = any(address.startswith("socks") for address in getproxies().values())
     if socks and not all(map(importlib.util.find_spec, ("socksio", "python_socks"))):
         raise SettingsError(
@@ -82,7 +83,7 @@ def _environment() -> Iterator[None]:
 
 
 class Service:
-    """DashScope at `root`; errors call it `name`. Every method may raise any CompatError."""
+    """DashScope at the address `root`; `name` is its name in errors. Every method may raise any CompatError."""
 
     def __init__(
         self,
@@ -97,9 +98,9 @@ class Service:
         name: str = "DashScope",
         socket: str | None = None,
     ) -> None:
-        """Without a `budget` and a `guard` calls are neither held back nor counted. `socket`: the path of the Unix
-        socket of a local engine, which takes the place of the network and costs nothing: every call may be repeated.
-        Raises SettingsError."""
+        """`budget` limits the rate of calls, `guard` counts and breaks them; both are optional. `socket` is the path of
+        a local engine's Unix socket, used instead of the network. A local engine costs nothing, so every call to it may
+        be repeated. Raises SettingsError."""
         self._free = socket is not None
         self._root = root.rstrip("/")
         with _environment():
@@ -127,14 +128,15 @@ class Service:
         await self._pools.close()
 
     async def send(self, call: Call, key: str) -> Reply:
-        """The whole answer to `call`; a refusal is raised."""
+        """Perform `call` and return the complete response. Raises the error that a refusal stands for."""
         async with self._answered(call, key) as response:
             with self._translating():
                 body = await response.aread()
             return Reply(status=response.status_code, body=body, headers=dict(response.headers))
 
     async def stream(self, call: Call, key: str) -> AsyncGenerator[bytes, None]:
-        """The answer's bytes as they arrive. Close it to hang up. Raises AnswerCutOff when it ends early."""
+        """Yield the bytes of the response as they arrive. Close the generator to disconnect. Raises AnswerCutOff if the
+        response ends early."""
         async with self._answered(call, key) as response:
             try:
                 with self._translating():
@@ -144,16 +146,16 @@ class Service:
                 raise AnswerCutOff(exc.message) from exc
 
     async def attempt(self, work: Callable[[Account], Awaitable[T]], key: str) -> T:
-        """Does `work` in this service's one account."""
+        """Run `work` with this service's only account. See `Fallback.attempt`."""
         return await work(Account(self, key))
 
     def account(self, task_id: str, key: str) -> tuple[Account, str]:
-        """The account in which a task was submitted, and the task's id there."""
+        """Return the account that a task was submitted to, and the task's id there."""
         return Account(self, key), task_id
 
     async def cancel(self, task_id: str, key: str) -> None:
-        """Asks the service to cancel a task, which it does for one that has not begun. Never fails."""
-        with contextlib.suppress(CompatError, TimeoutError):  # it may have ended, or be past cancelling
+        """Ask the service to cancel a task, which only works for tasks that have not started. Raises no errors."""
+        with contextlib.suppress(CompatError, TimeoutError):  # the task may have started or ended
             async with asyncio.timeout(GOODBYE):
                 await self.send(cancel(task_id), key)
 
@@ -169,7 +171,7 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def _answered(self, call: Call, key: str) -> AsyncIterator[httpx2.Response]:
-        """An open response that is not a refusal; the body is still to be read."""
+        """Open the response to `call`, with its body unread. Raises the error that a refusal stands for."""
         slot = self._budget.slot() if self._budget and call.rate else contextlib.nullcontext()
         async with slot, self._pools.client() as client:
             response = await self._opened(client, call, key)
@@ -200,7 +202,7 @@ class Service:
     async def _attempt(
         self, client: httpx2.AsyncClient, call: Call, key: str, traced: Mapping[str, str]
     ) -> httpx2.Response:
-        """`traced` goes to the service's own surfaces only, as the key does."""
+        """Send the request once. The tracing headers `traced` go only where the key goes: to DashScope itself."""
         headers = {**call.headers, "content-length": str(call.length)} if call.body else dict(call.headers)
         if call.key:
             headers.update(traced, authorization=f"Bearer {key}")
@@ -218,11 +220,11 @@ class Service:
         error = fault(response.status_code, body, response.headers)
         if error is not None:
             raise error
-        return response  # "nobody spoke" comes as a 400, and its body has been read
+        return response  # DashScope reports silence as a 400, which is not an error; its body has been read
 
 
 class Account:
-    """One account of the service, and how far it has come with a task: what begins in an account stays there."""
+    """One account of the service, and the progress of a task in it. A task stays in the account that it began in."""
 
     def __init__(self, service: Service, key: str, mark: str = "") -> None:
         """`mark` distinguishes the ids of this account's tasks from those of the first account."""
@@ -230,7 +232,7 @@ class Account:
         self._key = key
         self._mark = mark
         self.submitting = False
-        """A task may have been submitted: the call that asks for it has no answer yet, or failed."""
+        """Whether a task may have been submitted: the submitting call is under way or has failed."""
         self.submitted = False
 
     async def send(self, call: Call) -> Reply:
@@ -238,18 +240,18 @@ class Account:
         return await self._service.send(call, self._key)
 
     def id(self, task_id: str) -> str:
-        """The id under which the task is found again by `Service.account`."""
+        """Return the id by which `account` of Service and Fallback finds the task again."""
         return self._mark + task_id
 
 
 @functools.lru_cache(maxsize=64)
 def _joined(root: str, path: str) -> httpx2.URL:
-    """The client parses an address twice to join it with its root, which costs as much as to open a file."""
+    """Join an address, cached: the client would parse it twice, which takes as long as opening a file."""
     return httpx2.URL(root + path)
 
 
 def _backoff(exc: Exception, *, repeatable: bool) -> bool | float:
-    """Whether to try again, or in how many seconds."""
+    """Return whether to retry, or the seconds after which to retry."""
     again = (
         isinstance(exc, CompatError)
         and exc.retryable
@@ -263,7 +265,7 @@ def _backoff(exc: Exception, *, repeatable: bool) -> bool | float:
 
 
 async def _content(call: Call) -> AsyncIterator[bytes]:
-    """Made when there is a connection to send it on: what waits for one holds no memory."""
+    """Yield the request body. It is only built once a connection is open, so waiting requests take no memory."""
     if call.length <= WHOLE:
         yield b"".join(_blocks(call))
         return

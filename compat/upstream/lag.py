@@ -1,8 +1,8 @@
-"""How late this process's own event loop is, so that it is not held against the service.
+"""Event loop lag: measures how late the loop runs, so that its delays are not counted as failures of the service.
 
-A time-out counts the seconds in which the loop had no time to look whether there is a connection: with hundreds of
-uploads at once one turn of the loop takes seconds. uvloop even counts from the beginning of the turn in which the wait
-began (its `time()` stands still within a turn), so that a time-out may come before its time.
+With hundreds of concurrent uploads, one iteration of the event loop can take seconds. A connect timeout includes these
+seconds, although the connection may have been ready all along. In uvloop a timeout may even fire early: `time()` is
+constant within an iteration, so the wait starts at the beginning of the iteration.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ from typing import NoReturn
 
 from compat.errors import Overloaded
 
-LOOK = 0.2
-ATTENTIVE = 0.8  # the share of a time-out that the loop has to have been there for
+LOOK = 0.2  # seconds
+ATTENTIVE = 0.8  # share of a timeout during which the loop must have been responsive
 
 
 class LoopLag:
     def __init__(self, clock: Callable[[], float] = time.monotonic, *, look: float = LOOK) -> None:
-        """`look`: seconds between two looks, which have to be few beside the time-outs that are excused."""
+        """`look` is the sampling interval in seconds. It has to be much shorter than the timeouts passed to
+        `excusing`."""
         self._clock = clock
         self._look = look
         self._late = 0.0
         self._due = float("inf")
 
     async def beat(self, noted: Callable[[float], object]) -> NoReturn:
-        """Watches the loop for as long as it is awaited; `noted` is told of each look how many seconds it was late."""
+        """Sample the lag until cancelled. `noted` is called with the seconds that each sample was late."""
         while True:
             self._due = self._clock() + self._look
             await asyncio.sleep(self._look)
@@ -39,16 +40,16 @@ class LoopLag:
 
     @contextlib.contextmanager
     def excusing(self, seconds: float, *timeouts: type[Exception]) -> Iterator[None]:
-        """Around what may take so many `seconds`, and raises one of `timeouts` then. Raises Overloaded in its place
-        when the loop was not there for most of the time."""
+        """Guard an operation that raises one of `timeouts` after `seconds`. Raises Overloaded instead if the loop was
+        responsive for less than ATTENTIVE of that time."""
         began, late = self._clock(), self._total()
         try:
             yield
         except timeouts as exc:
-            there = (self._clock() - began) - (self._total() - late)
-            if there >= seconds * ATTENTIVE:
+            responsive = (self._clock() - began) - (self._total() - late)
+            if responsive >= seconds * ATTENTIVE:
                 raise
-            raise Overloaded("This server has too much to do to open a connection in time.") from exc
+            raise Overloaded("This server is too busy to open a connection in time.") from exc
 
     def _total(self) -> float:
         return self._late + self._overdue()

@@ -1,8 +1,8 @@
-"""HTTP clients with few connections each.
+"""A pool of HTTP clients with few connections each.
 
-httpcore2 2.16 looks at all connections of a pool whenever a request begins or ends, and asks the kernel about each idle
-one: with one pool for all, hundreds of requests at a time spent a fifth of the processor on that. Clients are taken in
-order, so that idle connections are those of the first.
+httpcore2 2.16 scans all connections of a pool whenever a request begins or ends, with a system call for each idle one.
+With hundreds of concurrent requests in a single pool that took a fifth of the CPU time. Requests use the first client
+with room, so idle connections gather in the first clients.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator, Callable
 
 import httpx2
 
-EACH = 16  # requests at a time through one client
-UNUSED = 30.0  # seconds after which a client beyond the first is closed: nobody else closes its idle connections
+EACH = 16  # concurrent requests per client
+UNUSED = 30.0  # seconds after which an unused client, except the first, is closed with its idle connections
 
 
 class _Pool:
@@ -32,7 +32,7 @@ class Pools:
 
     @contextlib.asynccontextmanager
     async def client(self) -> AsyncIterator[httpx2.AsyncClient]:
-        """A client for one request, until its answer is closed."""
+        """Yield a client for one request. Keep the context open until the response is closed."""
         pool = self._free()
         pool.busy += 1
         try:
@@ -57,6 +57,6 @@ class Pools:
         since = self._clock() - UNUSED
         unused = [pool for pool in self._pools[1:] if not pool.busy and pool.left < since]
         for pool in unused:
-            self._pools.remove(pool)  # all of them, before anybody else has a turn
+            self._pools.remove(pool)  # all before the first await, so that no other request takes one
         for pool in unused:
             await pool.client.aclose()

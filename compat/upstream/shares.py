@@ -1,6 +1,8 @@
-"""Shares of a bounded resource: a party may hold as much as is still free, so that there is always room for one more.
-A party that takes all it can holds a half, two such hold a third each, and so on. Parties with unproven names hold at
-most three quarters together. Pure: no clock, no loop."""
+"""Fair shares of a bounded resource. This module is pure: it uses neither a clock nor the event loop.
+
+A party may hold as much as is still free, so there is always room for another party. One party that takes all it can
+holds a half, two hold a third each, and so on. Parties with unverified names together hold at most three quarters.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,11 @@ from compat.errors import Overloaded
 
 
 class Party(msgspec.Struct, frozen=True):
-    """On whose behalf work is done. `concurrency`: how many of its calls to the service may be under way, where the
-    operator has set one. `alone`: there is no other party, so nothing is kept free. `known`: whether its name is
-    proven, not one that a client may invent."""
+    """A client for the purpose of fairness.
+
+    `concurrency` bounds its calls under way, if the operator has set a bound. `alone` means that there are no other
+    parties, so nothing is kept free for them. `known` is false for a name that a client may have invented.
+    """
 
     name: str = "anyone"
     concurrency: int | None = None
@@ -24,7 +28,7 @@ class Party(msgspec.Struct, frozen=True):
 
 
 ON_BEHALF: ContextVar[Party] = ContextVar("on_behalf", default=Party())  # noqa: B039 - frozen
-"""Follows a request into every task that it starts, as a trace would."""
+"""The party of the current request. asyncio copies it into every task that the request starts."""
 
 
 class Shares:
@@ -38,7 +42,7 @@ class Shares:
         return self._held[party.name]
 
     def room(self, party: Party) -> int:
-        """How much more this party may take now."""
+        """Return how much more this party may take now."""
         free = self.total - self.used
         room = free if party.alone else (free - self._held[party.name] + 1) // 2
         if not party.known:
@@ -46,7 +50,7 @@ class Shares:
         return max(0, room)
 
     def most(self, party: Party) -> int:
-        """How much it could hold if no other party held anything."""
+        """Return how much the party could hold if no other party held anything."""
         return self.total if party.alone else (self.total + 1) // 2
 
     def take(self, party: Party, amount: int = 1) -> bool:
@@ -57,7 +61,7 @@ class Shares:
         return True
 
     def give(self, party: Party, amount: int = 1) -> None:
-        """Gives back what was taken."""
+        """Give back `amount`."""
         self.used -= amount
         self._strangers -= 0 if party.known else amount
         self._held[party.name] -= amount
@@ -66,7 +70,8 @@ class Shares:
 
 
 class Holding:
-    """What one holder has of them, in steps. Its first step is free: small holders depend on nobody."""
+    """The part of `shares` that one holder has taken, in multiples of `step`. The first step is free, so a small holder
+    always has room."""
 
     def __init__(self, shares: Shares, step: int, party: Party | None = None) -> None:
         self.party = party or Party()
@@ -75,7 +80,7 @@ class Holding:
         self._step = step
 
     def fits(self, size: int) -> bool:
-        """Take or give back what a holding of this size needs, and return whether there was room."""
+        """Take or give back shares to match `size`, and return whether there was room."""
         wanted = max(0, -(-size // self._step) - 1) * self._step
         if wanted > self.taken and not self._shares.take(self.party, wanted - self.taken):
             return False
@@ -86,7 +91,7 @@ class Holding:
 
 
 def overloaded(what: str, shares: Shares, party: Party) -> Overloaded:
-    """The error, which says which bound was reached: this caller's share, or the server's."""
+    """Return an error that says whether the caller's share or the server's limit was reached."""
     if shares.held(party) and shares.used < shares.total:
         return Overloaded(f"You have as many {what} in progress as this server allows one caller.", retry_after=1.0)
     return Overloaded(f"This server has reached its limit of {what}.", retry_after=1.0)

@@ -1,4 +1,4 @@
-"""A fair semaphore: a bounded number at a time, the parties in turn, and none with more than its share."""
+"""A fair semaphore: parties take turns, and none holds more than its share of the slots."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ T = TypeVar("T")
 
 
 class FairQueue(Generic[T]):
-    """First come, first served for each party, and the parties in turn."""
+    """A round-robin queue: parties take turns, and the items of each party keep their order."""
 
     def __init__(self) -> None:
-        self._parties: dict[str, deque[T]] = {}  # in the order of their turns
+        self._parties: dict[str, deque[T]] = {}  # the party whose turn is next comes first
 
     def __len__(self) -> int:
         return sum(map(len, self._parties.values()))
@@ -28,26 +28,26 @@ class FairQueue(Generic[T]):
         self._parties.setdefault(party, deque()).append(item)
 
     def drop(self, party: str, item: T) -> None:
-        """Forgets an item that waits no more; one that is not there is no error."""
-        line = self._parties.get(party, deque())
-        if item in line:
-            line.remove(item)
-        if not line:
+        """Remove an item if it is in the queue."""
+        items = self._parties.get(party, deque())
+        if item in items:
+            items.remove(item)
+        if not items:
             self._parties.pop(party, None)
 
     def next(self, may: Callable[[T], bool] = lambda _: True) -> T | None:
-        """Takes the first item of the party whose turn it is among those that `may` go; its next turn is the last."""
-        for party, line in self._parties.items():
-            if may(line[0]):
-                item = line.popleft()
+        """Remove and return the next item for which `may` is true, or None. Its party moves to the end of the order."""
+        for party, items in self._parties.items():
+            if may(items[0]):
+                item = items.popleft()
                 del self._parties[party]
-                if line:
-                    self._parties[party] = line
+                if items:
+                    self._parties[party] = items
                 return item
         return None
 
     def ahead(self, party: str) -> int:
-        """How many would be served before an item that this party puts now, if nobody else comes."""
+        """Return the number of items served before one that this party would put now."""
         own = len(self._parties.get(party, ()))
         parties = list(self._parties)
         before = parties.index(party) if own else len(parties)
@@ -59,8 +59,8 @@ _Turn = tuple[Party, "asyncio.Future[None]"]
 
 
 def turns(count: int) -> Callable[[], contextlib.AbstractAsyncContextManager[None]]:
-    """Turns for the party on whose behalf they are taken: `count` at a time for one party, and as many again for all
-    others together, so that a single party never waits for absent ones."""
+    """Return a factory of turns for the current party. One party may take `count` turns at a time, and all others
+    together another `count`, so that a single party can use all of its `count` turns."""
     slots = Slots(2 * count)
     return lambda: slots.taken(msgspec.structs.replace(ON_BEHALF.get(), concurrency=None, alone=False))
 
@@ -79,12 +79,12 @@ class Slots:
         return len(self._queue)
 
     def ahead(self, party: Party) -> int:
-        """How many are served before this party would be, or are being served."""
+        """Return the number of turns before this party's next one, including the slots in use."""
         return self._queue.ahead(party.name) + self.busy
 
     @contextlib.asynccontextmanager
     async def taken(self, party: Party) -> AsyncIterator[None]:
-        """A slot for as long as the context is open. The wait has no end of its own."""
+        """Hold a slot while the context is open. The wait for it has no timeout."""
         turn: _Turn = (party, asyncio.get_running_loop().create_future())
         self._queue.put(party.name, turn)
         self._serve()
@@ -106,10 +106,10 @@ class Slots:
 
     def _serve(self) -> None:
         while (turn := self._queue.next(self._may)) is not None:
-            party, told = turn
-            if not told.done():
+            party, ready = turn
+            if not ready.done():
                 self._shares.take(party)
-                told.set_result(None)
+                ready.set_result(None)
 
     def _may(self, turn: _Turn) -> bool:
         party = turn[0]

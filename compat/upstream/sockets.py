@@ -1,6 +1,6 @@
-"""DashScope's live socket: open · write, or send · iterate · close.
+"""DashScope over WebSocket: opens the connections of live sessions.
 
-The only place that knows the WebSocket client, and the only one where its exceptions become ours.
+Only this module uses the WebSocket client and translates its exceptions.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
 
 PATH: Final = "/api-ws/v1/realtime"
 LIVE_SERVICE: Final = "DashScope's live service"
-ALIVE: Final = 30.0  # seconds without a sign of life after which a connection is lost
+ALIVE: Final = 30.0  # seconds without any frame after which a connection is considered lost
 CLOSING: Final = 2.0  # seconds for the closing handshake
-LARGEST: Final = 4 << 20  # bytes of one frame of the service
+LARGEST: Final = 4 << 20  # bytes of one frame from the service
 
 Foreign = WebSocketException | OSError | TimeoutError | EOFError
 
 
 def translated(exc: Foreign, name: str = LIVE_SERVICE) -> CompatError:
-    """What the client's exception means to a caller. Says nothing of addresses."""
+    """Return the CompatError for an exception of the WebSocket client. Its message contains no addresses."""
     begun = f"{name[:1].upper()}{name[1:]}"
     match exc:
         case InvalidStatus():
@@ -66,7 +66,8 @@ def _refused(exc: InvalidStatus, name: str) -> CompatError:
 
 
 def _closed(exc: ConnectionClosed, name: str) -> CompatError:
-    """Close 1007 "Model not found" is the one that is documented (Model Studio, error codes, 2026-10)."""
+    """Return the error for a closed connection. Close 1007 "Model not found" is the only documented close code (Model
+    Studio, error codes, 2026-10)."""
     code, reason = (exc.rcvd.code, exc.rcvd.reason) if exc.rcvd else (1006, "")
     if code == 1007 and "model" in reason.lower():
         return ModelNotFound(f"{name} does not know this model: {reason}")
@@ -74,27 +75,30 @@ def _closed(exc: ConnectionClosed, name: str) -> CompatError:
 
 
 class _Straight(connect):
-    """Follows no redirects: they would take the key along, to whatever host."""
+    """Follows no redirects, because the key would be sent to the new host."""
 
     def process_redirect(self, exc: Exception) -> Exception | str:
         return exc
 
 
 class _Socket(ClientConnection):
-    """Its own `send` is a coroutine, so calling it from elsewhere needs a task and a turn of the loop; and its own
-    watch counts pongs alone, while a service that is slower than speech answers a ping only after the sound before it.
+    """A connection with a synchronous `write` and a more tolerant keepalive.
+
+    `send` of websockets is a coroutine, so calling it from synchronous code would need a task and a turn of the event
+    loop. Its keepalive only counts pongs. A service that is slower than real time answers a ping late, after the audio
+    that was sent before it; here any event from the service counts as a sign of life.
     """
 
-    _heard_at = 0.0
+    _received_at = 0.0
 
     def process_event(self, event: Event) -> None:
-        self._heard_at = self.loop.time()
+        self._received_at = self.loop.time()
         super().process_event(event)
 
     async def keepalive(self) -> None:
-        assert self.ping_interval is not None  # noqa: S101 - `_open` says it
-        assert self.ping_timeout is not None  # noqa: S101 - likewise
-        while self.loop.time() < self._heard_at + self.ping_timeout:
+        assert self.ping_interval is not None  # noqa: S101 - `_open` sets it
+        assert self.ping_timeout is not None  # noqa: S101 - see above
+        while self.loop.time() < self._received_at + self.ping_timeout:
             if not self.paused:
                 await self.ping()
             await asyncio.sleep(self.ping_interval)
@@ -104,12 +108,12 @@ class _Socket(ClientConnection):
         opcode, data = (Opcode.TEXT, frame.encode()) if isinstance(frame, str) else (Opcode.BINARY, frame)
         try:
             self.transport.write(Frame(opcode, data).serialize(mask=True))
-        except (OSError, RuntimeError):  # the reader will hear of it
-            self.transport.abort()
+        except (OSError, RuntimeError):
+            self.transport.abort()  # the reader gets the error
 
 
 class Connection:
-    """One open socket. Iterating gives its frames until it ends, which always raises a CompatError that says why."""
+    """An open connection. Iterate over it for its frames. Its end always raises a CompatError with the reason."""
 
     def __init__(self, socket: _Socket, name: str) -> None:
         self._socket = socket
@@ -117,25 +121,25 @@ class Connection:
 
     @property
     def full(self) -> bool:
-        """Whether what was written waits here for the network."""
+        """Whether the write buffer is full."""
         return self._socket.paused
 
     def write(self, frame: str | bytes) -> bool:
-        """Writes the frame at once, or not at all: where others wait already, or the connection is lost."""
+        """Write the frame at once and return True, or return False if the buffer is full or the connection is lost."""
         if self._socket.paused or self._socket.protocol.state is not State.OPEN:
             return False
         self._socket.write(frame)
         return True
 
     async def send(self, frame: str | bytes) -> None:
-        """Returns when the frame is written. Of a connection that is lost it raises the reason."""
+        """Write the frame, waiting while the buffer is full. Raises the reason if the connection is lost."""
         try:
             await self._socket.send(frame)
         except (WebSocketException, OSError) as exc:
             raise translated(exc, self._name) from exc
 
     async def drained(self) -> None:
-        """Returns when no more waits here than may."""
+        """Wait until the write buffer is no longer full."""
         try:
             await self._socket.drain()
         except OSError as exc:
@@ -151,20 +155,20 @@ class Connection:
             raise translated(exc, self._name) from exc
 
     async def ping(self) -> None:
-        """Returns when the pong is there: everything sent before has arrived. Raises like `send`."""
+        """Send a ping and wait for the pong, so that everything sent before has arrived. Raises like `send`."""
         try:
             await (await self._socket.ping())
         except (WebSocketException, OSError) as exc:
             raise translated(exc, self._name) from exc
 
     async def close(self) -> None:
-        """Says goodbye and waits CLOSING seconds at most; then the connection is cut."""
+        """Perform the closing handshake. After CLOSING seconds the connection is aborted."""
         await self._socket.close()
 
 
 class Sockets:
-    """The live service at `root`, a WebSocket address without a path; errors call it `name`. `socket`: the path of a
-    Unix socket that takes the place of the network."""
+    """The live service at `root`, a WebSocket address without a path. `name` is its name in errors. `socket` is the
+    path of a Unix socket to use instead of the network."""
 
     def __init__(
         self,
@@ -187,8 +191,8 @@ class Sockets:
         self._alive = alive
         self._way: dict[str, Any] = {"unix": True, "path": socket} if socket else {}
 
-    async def open(self, model: str, key: str, losses: int = 0) -> Connection:  # noqa: ARG002 - there is one place
-        """Raises any CompatError."""
+    async def open(self, model: str, key: str, losses: int = 0) -> Connection:  # noqa: ARG002 - see LiveFallback
+        """Open a connection for `model`. Raises any CompatError."""
         if self._budget:
             await self._budget.turn(model, key)
         with self._guard.call(LIVE) if self._guard else UNTRACED as traced:
@@ -212,5 +216,5 @@ class Sockets:
                 )
         except (WebSocketException, OSError, EOFError) as exc:
             raise translated(exc, self._name) from exc
-        assert isinstance(socket, _Socket)  # noqa: S101 - it makes nothing else
+        assert isinstance(socket, _Socket)  # noqa: S101 - see `create_connection`
         return Connection(socket, self._name)

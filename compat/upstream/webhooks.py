@@ -1,6 +1,8 @@
-"""Calling a caller back, signed by Standard Webhooks (standardwebhooks.com, specification of 2023-12), and never
-anywhere but on the public internet: an address is resolved and judged at the moment of each call, and the connection
-goes to the address that was judged.
+"""Webhooks: signed calls to the public internet.
+
+Calls are signed as Standard Webhooks requires (standardwebhooks.com, specification of 2023-12). For each call the
+host name is resolved and its addresses are checked, and the connection goes to the checked address. A later change of
+the DNS record therefore cannot redirect a call into a private network.
 """
 
 from __future__ import annotations
@@ -23,24 +25,24 @@ TIMEOUT = 15.0  # seconds for one attempt
 
 
 class Undelivered(Exception):
-    """The call did not arrive; the message says nothing of the address."""
+    """The receiver did not accept the call. The message does not contain the address."""
 
 
 def signature(secret: bytes, message_id: str, timestamp: int, body: bytes) -> str:
-    """The value of `webhook-signature`."""
+    """Return the value of the header `webhook-signature`."""
     mac = hmac.digest(secret, f"{message_id}.{timestamp}.".encode() + body, hashlib.sha256)
     return f"v1,{base64.b64encode(mac).decode()}"
 
 
 class Webhooks:
-    """`secret` are the bytes behind `whsec_`; `private` lets calls go to private addresses."""
+    """`secret` is the decoded part of the secret after `whsec_`. `private` allows calls to private addresses."""
 
     def __init__(self, secret: bytes, *, private: bool) -> None:
         self._secret = secret
         self._allowed: Callable[[Address], bool] = (lambda _: True) if private else public
         self._client = httpx2.AsyncClient(
             timeout=TIMEOUT,
-            # A connection is another receiver's as soon as two names have one address.
+            # Two host names may share an address: a kept connection could belong to the other receiver.
             limits=httpx2.Limits(max_keepalive_connections=0),
             headers={"user-agent": "qwen-asr-compat"},
             follow_redirects=False,
@@ -48,8 +50,10 @@ class Webhooks:
         )
 
     async def send(self, url: str, message_id: str, timestamp: int, body: bytes) -> None:
-        """One attempt: to resolve the name, which takes as long as the system lets it, and TIMEOUT for the call. Raises
-        Undelivered unless the receiver answers 2xx; its body is not read."""
+        """Call `url` once. Raises Undelivered unless the receiver responds with 2xx; its body is not read.
+
+        Resolving the name takes as long as the system allows, and the call up to TIMEOUT seconds.
+        """
         headers = {
             "content-type": "application/json",
             "webhook-id": message_id,
@@ -68,7 +72,7 @@ class Webhooks:
             raise Undelivered(f"HTTP {response.status_code}")
 
     async def _aim(self, request: httpx2.Request) -> None:
-        """Puts the address that was judged in the place of the name."""
+        """Replace the host name in the request by its checked address."""
         host = request.url.raw_host.decode("ascii")
         addresses = await _resolved(host, request.url.port or 443)
         if not addresses or not all(map(self._allowed, addresses)):
@@ -81,23 +85,23 @@ class Webhooks:
 
 
 async def _resolved(host: str, port: int) -> list[Address]:
-    """In a thread of its own, which nothing else waits for: those of the event loop resolve the service's name. A slow
-    name keeps its thread even if the call is given up, so callers of this have to bound them."""
+    """Resolve `host` in a separate thread, because the event loop's own threads resolve the service's name. A slow name
+    occupies its thread even if this call is cancelled, so callers have to bound the number of calls."""
     loop = asyncio.get_running_loop()
-    found: asyncio.Future[list[Address]] = loop.create_future()
+    result: asyncio.Future[list[Address]] = loop.create_future()
 
-    def look() -> None:
+    def look_up() -> None:
         try:
-            places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            addresses = [ipaddress.ip_address(str(place[0]).partition("%")[0]) for *_, place in places]
+            entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses = [ipaddress.ip_address(str(address[0]).partition("%")[0]) for *_, address in entries]
         except (OSError, ValueError):
             addresses = []
-        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(tell, addresses)
+        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
+            loop.call_soon_threadsafe(resolve, addresses)
 
-    def tell(addresses: list[Address]) -> None:
-        if not found.done():
-            found.set_result(addresses)
+    def resolve(addresses: list[Address]) -> None:
+        if not result.done():
+            result.set_result(addresses)
 
-    threading.Thread(target=look, name="webhook-name", daemon=True).start()
-    return await found
+    threading.Thread(target=look_up, name="webhook-name", daemon=True).start()
+    return await result

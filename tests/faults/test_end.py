@@ -1,4 +1,4 @@
-"""The end: SIGTERM lets what is under way finish and takes nothing new; and callers who go leave nothing behind."""
+"""Graceful shutdown after SIGTERM, and clean-up after clients that disconnect."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.house import House, house
 from tests.processes import server
 from tests.servers import serve
 
-SAID = (Sentence(text="It was the best of times.", begin_ms=100, end_ms=1500),)
+SENTENCES = (Sentence(text="It was the best of times.", begin_ms=100, end_ms=1500),)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return media.make("wav", media.tone(2.0), 16000, 1, tmp_path_factory.mktemp("speech") / "a.wav").read_bytes()
 
 
-def under_way(base_url: str, name: str = "service_calls_under_way") -> None:
+def wait_until_under_way(base_url: str, name: str = "service_calls_under_way") -> None:
     for attempt in stamina.retry_context(on=Left, attempts=200, timeout=10, wait_initial=0.01, wait_max=0.05):
         with attempt:
             if not figures(base_url)[name]:
@@ -38,15 +38,15 @@ def under_way(base_url: str, name: str = "service_calls_under_way") -> None:
 
 
 def ready(base_url: str) -> bool:
-    """Not so either where nobody answers the probe."""
+    """Return whether the server is ready. A server that does not respond is not."""
     try:
         return httpx2.get(f"{base_url.removesuffix('/v1')}/readyz", timeout=2).status_code == 200
     except httpx2.HTTPError:
         return False
 
 
-def test_sigterm_lets_a_request_finish_and_takes_nothing_new(tmp_path: Path, speech: bytes) -> None:
-    emulator = create_emulator(Scripted(SAID))
+def test_after_sigterm_requests_finish_and_no_new_ones_are_accepted(tmp_path: Path, speech: bytes) -> None:
+    emulator = create_emulator(Scripted(SENTENCES))
     answers: list[str] = []
     with serve(emulator) as root, server(tmp_path, root) as running, httpx2.Client(base_url=running.base_url) as kept:
         kept.get("/models").raise_for_status()
@@ -58,7 +58,7 @@ def test_sigterm_lets_a_request_finish_and_takes_nothing_new(tmp_path: Path, spe
 
         asking = threading.Thread(target=ask)
         asking.start()
-        under_way(running.base_url)
+        wait_until_under_way(running.base_url)
         running.process.send_signal(signal.SIGTERM)
         while ready(running.base_url):
             pass
@@ -70,8 +70,11 @@ def test_sigterm_lets_a_request_finish_and_takes_nothing_new(tmp_path: Path, spe
     assert [] == [path for path in tmp_path.iterdir() if path.name != "state"]
 
 
-def test_a_server_that_is_to_stop_still_takes_work_while_balancers_notice(tmp_path: Path, speech: bytes) -> None:
-    with serve(create_emulator(Scripted(SAID))) as root, server(tmp_path, root, COMPAT_DRAIN_DELAY="600") as running:
+def test_requests_are_accepted_during_the_drain_delay(tmp_path: Path, speech: bytes) -> None:
+    with (
+        serve(create_emulator(Scripted(SENTENCES))) as root,
+        server(tmp_path, root, COMPAT_DRAIN_DELAY="600") as running,
+    ):
         assert ready(running.base_url)
         running.process.send_signal(signal.SIGTERM)
         while ready(running.base_url):
@@ -79,7 +82,7 @@ def test_a_server_that_is_to_stop_still_takes_work_while_balancers_notice(tmp_pa
         refused = httpx2.get(f"{running.base_url.removesuffix('/v1')}/readyz")
         with running.client() as client:
             text = client.audio.transcriptions.create(model="whisper-1", file=("a.wav", speech)).text
-        running.process.send_signal(signal.SIGINT)  # which waits no longer
+        running.process.send_signal(signal.SIGINT)  # ends the drain delay
         running.process.wait(timeout=60)
 
     assert (503, "It was the best of times.") == (refused.status_code, text)
@@ -88,7 +91,7 @@ def test_a_server_that_is_to_stop_still_takes_work_while_balancers_notice(tmp_pa
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, Path]]:
     spool = tmp_path_factory.mktemp("spool")
-    with house(Scripted(SAID), spool=spool, long_road="filetrans") as opened:
+    with house(Scripted(SENTENCES), spool=spool, long_road="filetrans") as opened:
         yield opened, spool
 
 
@@ -106,12 +109,12 @@ def request(speech: bytes, **fields: str) -> bytes:
 
 
 PLACES = [
-    # how much of the request is sent, its fields, and which surface of the service hangs meanwhile
-    ("within the head", 40, {}, None),
-    ("within the fields", 250, {}, None),
-    ("within the file", 20_000, {}, None),
-    ("before the answer", None, {}, "chat"),
-    ("within a stream", None, {"stream": "true"}, "chat"),
+    # bytes of the request that are sent, its fields, the surface of the service that hangs meanwhile
+    ("in the head", 40, {}, None),
+    ("in the fields", 250, {}, None),
+    ("in the file", 20_000, {}, None),
+    ("before the response", None, {}, "chat"),
+    ("in a stream", None, {"stream": "true"}, "chat"),
     ("at the policy", None, {"response_format": "srt"}, "policy"),
     ("at the upload", None, {"response_format": "srt"}, "store"),
     ("at the submission", None, {"response_format": "srt"}, "submit"),
@@ -121,7 +124,7 @@ PLACES = [
 
 
 @pytest.mark.parametrize(("sent", "fields", "surface"), [row[1:] for row in PLACES], ids=[row[0] for row in PLACES])
-def test_a_caller_who_goes_leaves_nothing_behind(
+def test_a_client_that_disconnects_leaves_nothing_behind(
     home: tuple[House, Path], speech: bytes, sent: int | None, fields: dict[str, str], surface: str | None
 ) -> None:
     opened, spool = home

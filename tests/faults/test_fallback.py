@@ -1,4 +1,5 @@
-"""Two accounts, each an emulator: what the first cannot do now the second does, and the caller notices nothing."""
+"""Fallback between two accounts, each an emulator: the second one serves what the first cannot, and the caller does not
+notice."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ from tests.servers import serve
 from tests.witnesses import free_port
 
 
-def said(text: str) -> Scripted:
+def saying(text: str) -> Scripted:
     return Scripted((Sentence(text=text, begin_ms=100, end_ms=900),))
 
 
@@ -35,17 +36,17 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture(scope="module")
 def places() -> Iterator[tuple[House, Emulator]]:
-    second = create_emulator(said("the second"), keys=frozenset(["second-key"]))
+    second = create_emulator(saying("the second"), keys=frozenset(["second-key"]))
     with (
         serve(second) as root,
-        house(said("the first"), attempts=1, fallback_api_key="second-key", fallback_base_url=root) as home,
+        house(saying("the first"), attempts=1, fallback_api_key="second-key", fallback_base_url=root) as home,
     ):
         yield home, second.state.emulator
 
 
 OPEN = Refuse(401, "InvalidApiKey")
 ASKED: list[tuple[str, dict[str, str], SurfaceName, Fault, str | None, int]] = [
-    # the path, the form, what fails at the first and how → what the caller reads (None: an error), calls of the second
+    # path, form, surface and fault at the first → text in the response (None: an error), calls to the second
     ("transcriptions", {}, "chat", OPEN, "the second", 1),
     ("transcriptions", {}, "chat", Refuse(400, "Arrearage"), "the second", 1),
     ("transcriptions", {}, "chat", Refuse(500, "InternalError"), "the second", 1),
@@ -64,7 +65,7 @@ ASKED: list[tuple[str, dict[str, str], SurfaceName, Fault, str | None, int]] = [
 
 
 @pytest.mark.parametrize(("path", "form", "surface", "fault", "read", "calls"), ASKED)
-def test_what_the_first_cannot_do_the_second_does(
+def test_a_request_that_the_first_cannot_serve_goes_to_the_second(
     places: tuple[House, Emulator],
     speech: bytes,
     path: str,
@@ -88,21 +89,21 @@ def test_what_the_first_cannot_do_the_second_does(
     assert calls == sum(second.counts[name] for name in ("chat", "translate", "submit"))
 
 
-def test_the_metrics_count_what_went_there(places: tuple[House, Emulator], speech: bytes) -> None:
+def test_the_metrics_count_calls_to_the_fallback(places: tuple[House, Emulator], speech: bytes) -> None:
     home, _ = places
     home.fail(Rule("chat", OPEN))
     assert home.client().audio.transcriptions.create(model="whisper-1", file=("a.wav", speech)).text
-    told = httpx2.get(f"{home.base_url.removesuffix('/v1')}/metrics").text
+    metrics = httpx2.get(f"{home.base_url.removesuffix('/v1')}/metrics").text
 
-    assert 'compat_service_calls_total{outcome="ok",surface="fallback-chat"}' in told
+    assert 'compat_service_calls_total{outcome="ok",surface="fallback-chat"}' in metrics
 
 
-def test_a_surface_that_is_left_alone_is_not_asked_first(speech: bytes) -> None:
-    second = create_emulator(said("the second"))
+def test_a_surface_with_an_open_breaker_is_not_called_first(speech: bytes) -> None:
+    second = create_emulator(saying("the second"))
     with (
         serve(second) as root,
         house(
-            said("the first"), attempts=1, breaker_failures=1, fallback_api_key="second-key", fallback_base_url=root
+            saying("the first"), attempts=1, breaker_failures=1, fallback_api_key="second-key", fallback_base_url=root
         ) as home,
     ):
         home.fail(Rule("chat", Refuse(500, "InternalError"), times=None))
@@ -129,7 +130,7 @@ async def live_turn(home: House) -> str:
 
 CUT = Rule("realtime", Live((Sever(2),)))
 LIVE: list[tuple[list[Rule], str, int, int]] = [
-    # what fails at the first → what the caller reads, connections to the first and to the second
+    # faults at the first → what the client receives, connections to the first and to the second
     ([], "the first", 1, 0),
     ([Rule("realtime", OPEN, times=None)], "the second", 1, 1),
     ([Rule("realtime", Refuse(403, "AccessDenied"), times=None)], "the second", 1, 1),
@@ -143,7 +144,7 @@ LIVE: list[tuple[list[Rule], str, int, int]] = [
 
 
 @pytest.mark.parametrize(("rules", "read", "first", "second"), LIVE)
-async def test_a_session_that_the_first_does_not_take_is_opened_at_the_second(
+async def test_a_session_refused_by_the_first_is_opened_at_the_second(
     live_places: tuple[House, Emulator], rules: list[Rule], read: str, first: int, second: int
 ) -> None:
     home, other = live_places
@@ -158,7 +159,7 @@ async def test_a_session_that_the_first_does_not_take_is_opened_at_the_second(
 AT_ONCE = Live((Sever(1, "events"),))
 
 
-async def test_a_session_that_the_first_takes_and_does_not_keep_goes_to_the_second(
+async def test_a_session_that_the_first_keeps_dropping_goes_to_the_second(
     live_places: tuple[House, Emulator],
 ) -> None:
     home, other = live_places
@@ -169,7 +170,7 @@ async def test_a_session_that_the_first_takes_and_does_not_keep_goes_to_the_seco
     assert 1 == other.counts["realtime"]
 
 
-async def test_a_session_that_the_second_does_not_take_either_stays_with_the_first(
+async def test_a_session_that_the_second_refuses_too_stays_with_the_first(
     live_places: tuple[House, Emulator],
 ) -> None:
     home, other = live_places
@@ -182,20 +183,20 @@ async def test_a_session_that_the_second_does_not_take_either_stays_with_the_fir
     other.faults.arm(Faults())
 
 
-async def test_a_session_whose_first_place_cannot_be_reached_is_opened_at_the_second() -> None:
+async def test_a_session_whose_first_service_is_unreachable_is_opened_at_the_second() -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
     with (
         serve(create_emulator(words("the second"))) as root,
         live_house("x", base_url=nowhere, fallback_api_key="k", fallback_base_url=root) as home,
     ):
         assert "the second" == await live_turn(home)
-        told = httpx2.get(f"{home.base_url.removesuffix('/v1')}/metrics").text
+        metrics = httpx2.get(f"{home.base_url.removesuffix('/v1')}/metrics").text
 
-    assert 'compat_service_calls_total{outcome="service_unavailable",surface="realtime"} 1.0' in told
-    assert 'compat_service_calls_total{outcome="ok",surface="fallback-realtime"} 1.0' in told
+    assert 'compat_service_calls_total{outcome="service_unavailable",surface="realtime"} 1.0' in metrics
+    assert 'compat_service_calls_total{outcome="ok",surface="fallback-realtime"} 1.0' in metrics
 
 
-async def test_a_session_to_which_the_first_says_nothing_is_opened_at_the_second() -> None:
+async def test_a_session_to_which_the_first_does_not_respond_is_opened_at_the_second() -> None:
     with (
         serve(create_emulator(words("the second"))) as root,
         live_house("x", connect_timeout=1.0, fallback_api_key="k", fallback_base_url=root) as home,
@@ -204,7 +205,7 @@ async def test_a_session_to_which_the_first_says_nothing_is_opened_at_the_second
         assert "the second" == await live_turn(home)
 
 
-async def test_a_live_session_that_neither_takes_is_told_what_the_first_said(
+async def test_a_live_session_refused_by_both_gets_the_error_of_the_first(
     live_places: tuple[House, Emulator],
 ) -> None:
     home, other = live_places
@@ -215,17 +216,17 @@ async def test_a_live_session_that_neither_takes_is_told_what_the_first_said(
     other.faults.arm(Faults())
 
 
-def test_a_server_whose_second_account_works_is_ready(places: tuple[House, Emulator]) -> None:
+def test_a_server_is_ready_if_its_second_account_works(places: tuple[House, Emulator]) -> None:
     home, _ = places
     home.fail(Rule("query", Refuse(401, "InvalidApiKey"), times=None))
 
     assert 200 == httpx2.get(f"{home.base_url.removesuffix('/v1')}/readyz").status_code
 
 
-def test_when_both_fail_the_first_one_s_error_is_told(places: tuple[House, Emulator], speech: bytes) -> None:
+def test_if_both_fail_the_client_gets_the_error_of_the_first(places: tuple[House, Emulator], speech: bytes) -> None:
     home, _ = places
     home.fail(Rule("chat", Refuse(429, "Throttling.RateQuota")))
-    with serve(create_emulator(said("x"), keys=frozenset(["another"]))) as root:
+    with serve(create_emulator(saying("x"), keys=frozenset(["another"]))) as root:
         settings = Settings(
             base_url=home.service,
             dashscope_api_key="k",
@@ -241,6 +242,6 @@ def test_when_both_fail_the_first_one_s_error_is_told(places: tuple[House, Emula
             sdk.audio.transcriptions.create(model="whisper-1", file=("a.wav", speech))
 
 
-def test_callers_keys_are_not_made_up_for() -> None:
+def test_the_fallback_cannot_be_combined_with_pass_key() -> None:
     with pytest.raises(SettingsError, match="exclude each other"):
         create_app(Settings(pass_key=True, fallback_api_key="k"))

@@ -1,5 +1,8 @@
-"""Every fault of the live service that the emulator plays, while a caller speaks: what he hears, how often the service
-was asked, that nothing is left behind, and that the next session works."""
+"""Faults of the live service during a session.
+
+Each test checks what the client receives, how many connections were made to the service, that nothing is left behind,
+and that the next session works.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ from tests.faults.watch import Left, figures, nothing_is_left
 from tests.house import House
 from tests.witnesses import free_port
 
-SAID = "hello there"
+TEXT = "hello there"
 CODES = (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 4999)
 
 
@@ -30,33 +33,33 @@ def live(*troubles: LiveFault) -> Live:
     return Live(troubles)
 
 
-# what the service does once → what the caller hears in the end, the code he is closed with, how often it was asked
+# a fault that occurs once → the final text or error code, the close code, the number of connections to the service
 FAULTS: list[tuple[Fault, str, int | None, int]] = [
     # at the upgrade
-    (Refuse(500, "InternalError"), SAID, None, 2),
-    (Refuse(503, "ServiceUnavailable"), SAID, None, 2),
-    (Refuse(429, "Throttling.RateQuota"), SAID, None, 2),
-    (Refuse(429, "Throttling.RateQuota", retry_after=0.05), SAID, None, 2),
+    (Refuse(500, "InternalError"), TEXT, None, 2),
+    (Refuse(503, "ServiceUnavailable"), TEXT, None, 2),
+    (Refuse(429, "Throttling.RateQuota"), TEXT, None, 2),
+    (Refuse(429, "Throttling.RateQuota", retry_after=0.05), TEXT, None, 2),
     (Refuse(401, "InvalidApiKey"), "invalid_api_key", 1011, 1),
     (Refuse(403, "AccessDenied"), "permission_denied", 1011, 1),
     (Refuse(400, "Arrearage"), "insufficient_quota", 1011, 1),
-    (Answer("<html>Bad gateway</html>", content_type="text/html"), SAID, None, 2),
-    (Answer("{}", status=302), SAID, None, 2),
-    (Hang(), SAID, None, 2),
-    # without a word
-    *[(live(Sever(after, "events")), SAID, None, 2) for after in (0, 1, 2)],
-    *[(live(Sever(after)), SAID, None, 2) for after in (1, 4)],
-    # with a word
-    *[(live(Sever(2, code=code)), SAID, None, 2) for code in CODES],
+    (Answer("<html>Bad gateway</html>", content_type="text/html"), TEXT, None, 2),
+    (Answer("{}", status=302), TEXT, None, 2),
+    (Hang(), TEXT, None, 2),
+    # connections cut without a close frame
+    *[(live(Sever(after, "events")), TEXT, None, 2) for after in (0, 1, 2)],
+    *[(live(Sever(after)), TEXT, None, 2) for after in (1, 4)],
+    # connections closed with a close frame
+    *[(live(Sever(2, code=code)), TEXT, None, 2) for code in CODES],
     (live(Sever(0, "events", code=1007, reason="Model not found")), "model_not_found", 1011, 1),
-    # with an error event
-    (live(Erring(2)), SAID, None, 2),
-    (live(Erring(2, close=1011)), SAID, None, 2),
-    (live(Erring(2, kind="invalid_request_error", code="invalid_value")), SAID, None, 1),
+    # error events
+    (live(Erring(2)), TEXT, None, 2),
+    (live(Erring(2, close=1011)), TEXT, None, 2),
+    (live(Erring(2, kind="invalid_request_error", code="invalid_value")), TEXT, None, 1),
     (live(Fail()), "upstream_error", None, 1),
     # silence
-    (live(Stall(2, seconds=0.5)), SAID, None, 1),
-    (live(Stall(2)), SAID, None, 2),
+    (live(Stall(2, seconds=0.5)), TEXT, None, 1),
+    (live(Stall(2)), TEXT, None, 2),
 ]
 
 
@@ -67,25 +70,25 @@ def spool(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def patient(spool: Path) -> Iterator[House]:
-    with live_house(SAID, spool=spool) as opened:
+    with live_house(TEXT, spool=spool) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
 def hurried(spool: Path) -> Iterator[House]:
-    with live_house(SAID, spool=spool, connect_timeout=1.0) as opened:
+    with live_house(TEXT, spool=spool, connect_timeout=1.0) as opened:
         yield opened
 
 
 @pytest.fixture
 def home(request: pytest.FixtureRequest, fault: Fault) -> House:
-    """A server that waits for its connections, unless it is to find out that there is none."""
+    """A server with a long connect timeout, or a short one if the service is to hang."""
     opened: House = request.getfixturevalue("hurried" if isinstance(fault, Hang) else "patient")
     return opened
 
 
-async def heard(home: House) -> tuple[str, int | None]:
-    """One turn: its words, or the code of what went wrong, and what the session was closed with where it was."""
+async def one_turn(home: House) -> tuple[str, int | None]:
+    """Speak one turn. Return its text or the code of its error, and the close code if the server closed the session."""
     async with calling(home) as caller:
         ending = await caller.ending()
         if "error" not in ending:
@@ -103,16 +106,16 @@ def name(row: Any) -> str:  # noqa: ANN401 - any column
     return type(row).__name__.lower() if not isinstance(row, str | int | None) else str(row)
 
 
-@pytest.mark.parametrize(("fault", "said", "closed", "asked"), FAULTS, ids=name)
-async def test_a_fault_costs_time_only_or_is_told_plainly_and_leaves_nothing_behind(
-    home: House, spool: Path, fault: Fault, said: str, closed: int | None, asked: int
+@pytest.mark.parametrize(("fault", "text", "closed", "connections"), FAULTS, ids=name)
+async def test_a_fault_is_retried_or_reported_and_leaves_nothing_behind(
+    home: House, spool: Path, fault: Fault, text: str, closed: int | None, connections: int
 ) -> None:
     before = figures(home.base_url)
     home.dashscope.counts.clear()
     home.fail(Rule("realtime", fault))
 
-    assert (said, closed) == await heard(home)
-    assert asked == home.dashscope.counts["realtime"]
+    assert (text, closed) == await one_turn(home)
+    assert connections == home.dashscope.counts["realtime"]
     nothing_is_left(home.base_url, spool, before, home.service)
     for attempt in stamina.retry_context(on=Left, attempts=60, timeout=8, wait_max=0.2):
         with attempt:
@@ -120,14 +123,14 @@ async def test_a_fault_costs_time_only_or_is_told_plainly_and_leaves_nothing_beh
                 raise Left("a connection to the service")
 
     home.fail()
-    assert (SAID, None) == await heard(home)
+    assert (TEXT, None) == await one_turn(home)
 
 
 Play = Literal["refused", "reset", "silence", "slow"] | bytes
 
 
 class Wire:
-    """Relays TCP to the service at `port`, after one connection on which something else is played."""
+    """Relays TCP to the service at `port`. The first connection has the fault `play`; bytes are a response."""
 
     def __init__(self, port: int, play: Play) -> None:
         self._service = port
@@ -176,18 +179,18 @@ PLAYS: list[Play] = [
 
 
 @pytest.mark.parametrize("play", PLAYS)
-async def test_what_the_network_does_costs_time_only(tmp_path: Path, play: Play) -> None:
+async def test_network_faults_are_retried(tmp_path: Path, play: Play) -> None:
     port = free_port()
-    with live_house(SAID, base_url=f"http://127.0.0.1:{port}", connect_timeout=0.5, spool=tmp_path) as home:
+    with live_house(TEXT, base_url=f"http://127.0.0.1:{port}", connect_timeout=0.5, spool=tmp_path) as home:
         before = figures(home.base_url)
-        hearing = asyncio.ensure_future(heard(home))
+        speaking = asyncio.ensure_future(one_turn(home))
         if play == "refused":
             async with asyncio.timeout(10):
                 while not await asyncio.to_thread(refused, home):
                     pass
         wire = Wire(urlsplit(home.service).port or 0, play)
         async with await asyncio.start_server(wire.serve, "127.0.0.1", port):
-            assert (SAID, None) == await hearing
+            assert (TEXT, None) == await speaking
             await asyncio.to_thread(nothing_is_left, home.base_url, tmp_path, before)
 
 

@@ -1,4 +1,4 @@
-"""Sixty-four uploads at a time: all are answered, and so is health meanwhile. How fast is for benchmarks to say."""
+"""Sixty-four concurrent uploads all succeed, and health checks succeed meanwhile. Benchmarks measure the speed."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ UPLOADS = 64
 
 async def test_health_answers_while_uploads_are_handled(tmp_path: Path) -> None:
     speech = media.make("mp3", media.tone(30.0), 16000, 1, tmp_path / "a.mp3").read_bytes()
-    said = (Sentence(text="hello", begin_ms=0, end_ms=500),)
-    with house(Scripted(said)) as home:
+    sentences = (Sentence(text="hello", begin_ms=0, end_ms=500),)
+    with house(Scripted(sentences)) as home:
         statuses, healths = await _loaded(home.base_url, speech)
 
     assert [200] * UPLOADS == statuses
@@ -26,7 +26,7 @@ async def test_health_answers_while_uploads_are_handled(tmp_path: Path) -> None:
 
 
 async def _loaded(base: str, speech: bytes) -> tuple[list[int], list[int]]:
-    """The statuses of the uploads, and those that health had while the last of them was not answered."""
+    """Return the statuses of the uploads, and of the health checks made until the last upload had its response."""
     healths = []
     async with httpx2.AsyncClient(timeout=60, limits=httpx2.Limits(max_connections=None)) as client:
 

@@ -1,4 +1,4 @@
-"""Faults of the network, by a raw TCP peer in the service's place: what OpenAI's SDK raises, and how often it tried."""
+"""Network faults, from a raw TCP peer instead of the service: the error that OpenAI's SDK raises, and the retries."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ HEAD, LENGTH = OK[:30], len(OK)
 FAULT = openai.InternalServerError
 ENDLESS = b"HTTP/1.1 200 OK\r\ncontent-length: 9999999999\r\n\r\n{"
 NO_CHUNK = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nnonsense"
-ELSEWHERE = b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n"
-# what the peer answers, one connection after the other → the SDK's class and code, how many connections were made
+REDIRECT = b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n"
+# responses of the peer, one per connection → class and code of the SDK's error, the number of connections
 PLAYS: list[tuple[list[bytes | None], type[openai.APIError] | None, str | None, int]] = [
     ([OK], None, None, 1),
     ([RESET, OK], None, None, 2),
@@ -41,7 +41,7 @@ PLAYS: list[tuple[list[bytes | None], type[openai.APIError] | None, str | None, 
     ([OK[: LENGTH - 5], OK], FAULT, "upstream_error", 1),
     ([ENDLESS, OK], FAULT, "upstream_error", 1),
     ([NO_CHUNK, OK], FAULT, "upstream_error", 1),
-    ([ELSEWHERE, ELSEWHERE, OK], FAULT, "upstream_error", 2),
+    ([REDIRECT, REDIRECT, OK], FAULT, "upstream_error", 2),
     ([None, OK], FAULT, "upstream_timeout", 1),
 ]
 
@@ -53,8 +53,11 @@ def received(connection: socket.socket) -> bytes:
 
 
 class Peer:
-    """Reads a request and answers it with the next of `answers`; None is silence, RESET a connection reset, TRICKLE a
-    good answer whose bytes come slowly, in more time altogether than the server waits for any of them."""
+    """Reads a request per connection and sends the next of `answers`.
+
+    None is no response and RESET a connection reset. TRICKLE is a correct response that is sent slowly: each byte
+    arrives within the answer timeout, but the whole response takes longer than that.
+    """
 
     def __init__(self) -> None:
         self.answers: Iterator[bytes | None] = iter(())
@@ -142,7 +145,7 @@ def transcribe(base_url: str, speech: bytes) -> str:
 
 
 @pytest.mark.parametrize(("answers", "error", "code", "connections"), PLAYS)
-def test_what_the_network_does_is_told_plainly_and_leaves_nothing_behind(
+def test_a_network_fault_is_retried_or_reported_and_leaves_nothing_behind(
     base_url: str,
     peer: Peer,
     spool: Path,
@@ -168,7 +171,7 @@ def test_what_the_network_does_is_told_plainly_and_leaves_nothing_behind(
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_service_that_refuses_connections_or_speaks_no_tls_is_unavailable(
+def test_a_service_that_refuses_connections_or_has_no_tls_is_unavailable(
     peer: Peer, tmp_path: Path, speech: bytes, scheme: str
 ) -> None:
     port = free_port() if scheme == "http" else peer.port

@@ -1,4 +1,4 @@
-"""Three real servers with a real Redis behind a real nginx as deploy/ sets it: one is stopped, one is killed."""
+"""Three servers with Redis behind nginx, configured as in deploy/: one server is stopped and one is killed."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ from tests.processes import Server, server
 from tests.servers import serve
 from tests.witnesses import free_port, program, redis_server
 
-SAID = (Sentence(text="It was the best of times.", begin_ms=100, end_ms=1500),)
+SENTENCES = (Sentence(text="It was the best of times.", begin_ms=100, end_ms=1500),)
 CONFIGURATION = Path(__file__).parent.parent.parent / "deploy" / "nginx.conf"
 CALLERS = 6
-RATE = 4  # calls a second that the account may make of this model, all servers together
+RATE = 4  # calls per second to the model RATED, for all servers together
 RATED = "fun-asr-flash-2026-06-15"
 RATES = f"{RATED}={RATE}/second"
 MANUAL = RealtimeTranscriptionSessionCreateRequestParam(type="transcription", audio={"input": {"turn_detection": None}})
@@ -45,7 +45,7 @@ MANUAL = RealtimeTranscriptionSessionCreateRequestParam(type="transcription", au
 
 @contextlib.contextmanager
 def nginx(folder: Path, servers: Sequence[Server]) -> Iterator[str]:
-    """Gives the address under which OpenAI's SDK finds the servers."""
+    """Start nginx in front of the servers and yield its base URL for OpenAI's SDK."""
     path, port = program("nginx", "apt-get install nginx"), free_port()
     addresses = [one.base_url.removeprefix("http://").removesuffix("/v1") for one in servers]
     text = CONFIGURATION.read_text().replace("listen 80;", f"listen 127.0.0.1:{port};")
@@ -66,7 +66,7 @@ def nginx(folder: Path, servers: Sequence[Server]) -> Iterator[str]:
 
 
 class Load:
-    """Callers who ask again and again, and what they were told."""
+    """Callers that send requests in a loop."""
 
     def __init__(self, base_url: str, speech: bytes) -> None:
         self.answers: list[str] = []
@@ -74,9 +74,9 @@ class Load:
         self._speech = speech
 
     def during(self, event: Callable[[], object], *, retries: int) -> list[str]:
-        """The answers that callers got before, while and after `event` took place."""
+        """Return the texts and errors that the callers got before, during and after `event`."""
         over, began = threading.Event(), threading.Semaphore(0)
-        told: list[str] = []
+        results: list[str] = []
 
         def ask() -> None:
             with openai.OpenAI(base_url=self._base_url, api_key="any", max_retries=retries) as client:
@@ -85,9 +85,9 @@ class Load:
                     last = over.is_set()
                     try:
                         file = ("a.wav", self._speech)
-                        told.append(client.audio.transcriptions.create(model="whisper-1", file=file).text)
+                        results.append(client.audio.transcriptions.create(model="whisper-1", file=file).text)
                     except openai.OpenAIError as exc:
-                        told.append(repr(exc))
+                        results.append(repr(exc))
                     began.release()
 
         callers = [threading.Thread(target=ask) for _ in range(CALLERS)]
@@ -101,11 +101,11 @@ class Load:
         over.set()
         for caller in callers:
             caller.join()
-        return told
+        return results
 
 
 class Clocked:
-    """The service, and when the model was asked whose rate is small."""
+    """Wraps the service and records the times of calls to the model RATED."""
 
     def __init__(self, service: ASGIApp) -> None:
         self.times: list[float] = []
@@ -118,12 +118,12 @@ class Clocked:
 
     @property
     def most(self) -> float:
-        """What the account may ask in the time that this took; the first call may have come a second late."""
+        """The calls that the rate allows between the first and the last one. The first may have been a second late."""
         return RATE * (self.times[-1] - self.times[0] + 2)
 
 
 def burst(base_url: str, speech: bytes) -> list[str]:
-    """Four seconds' worth of calls at once, from whom nobody is refused."""
+    """Send four seconds' worth of calls at once and return their texts. None may be refused."""
 
     def ask(_: int) -> str:
         with openai.OpenAI(base_url=base_url, api_key="any", max_retries=0) as client:
@@ -141,7 +141,7 @@ def background(at: Server, speech: bytes, language: str) -> str:
 
 
 def outcome(base_url: str, job_id: str) -> str:
-    """Asked for again and again, until the job has ended."""
+    """Poll the job until it has ended, and return its text."""
     for attempt in stamina.retry_context(on=AssertionError, attempts=300, timeout=40, wait_max=0.2):
         with attempt:
             answer = httpx2.get(f"{base_url}/audio/transcriptions/{job_id}")
@@ -167,11 +167,11 @@ def turn(socket: Connection) -> str:
     return transcript
 
 
-def test_a_server_that_stops_and_one_that_is_killed_cost_nothing_but_time(
+def test_no_request_fails_if_one_server_stops_and_another_is_killed(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     speech = media.make("wav", media.tone(2.0), 16000, 1, tmp_path / "a.wav").read_bytes()
-    emulator = create_emulator(Scripted(SAID, hypotheses=[[Hypothesis("hello there")]]))
+    emulator = create_emulator(Scripted(SENTENCES, hypotheses=[[Hypothesis("hello there")]]))
     service = Clocked(emulator)
     emulator.state.emulator.faults.arm(Faults((Rule("submit", Slow(seconds=4), times=None),)))
     with serve(service) as root, redis_server(tmp_path) as store, contextlib.ExitStack() as stack:
@@ -205,7 +205,7 @@ def test_a_server_that_stops_and_one_that_is_killed_cost_nothing_but_time(
                 pass
         with live(base_url, secret) as socket:
             assert "hello there" == turn(socket)
-        stack.enter_context(server(folders[1], root, **shared))  # as whatever looks after servers does
+        stack.enter_context(server(folders[1], root, **shared))  # restarted, as a supervisor does
         assert "It was the best of times." == outcome(base_url, job)
 
     assert 2 == emulator.state.emulator.counts["submit"]

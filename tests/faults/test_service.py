@@ -1,5 +1,8 @@
-"""Every fault of the service's that the emulator plays: what OpenAI's SDK raises, how often the service was asked, that
-nothing is left behind, and that the next request works."""
+"""Faults of the service.
+
+Each test checks the error that OpenAI's SDK raises, how often the service was called, that nothing is left behind, and
+that the next request works.
+"""
 
 from __future__ import annotations
 
@@ -32,12 +35,12 @@ from tests.house import House, house
 
 Way = Literal["at once", "stream", "task"]
 WAYS: tuple[Way, ...] = get_args(Way)
-SAID = (Sentence(text="It was the best of times.", begin_ms=100, end_ms=1500),)
+SENTENCES = (Sentence(text="It was the best of times.", begin_ms=100, end_ms=1500),)
 HTML = Answer("<html>Bad gateway</html>", content_type="text/html")
 BROKEN, LIMITED = Refuse(500, "InternalError"), Refuse(429, "Throttling.RateQuota", retry_after=0.05)
 FAULT = openai.InternalServerError
 
-# way, surface, fault for ever → the SDK's class, code, and how often that surface was asked; two attempts are allowed
+# kind of request, surface, permanent fault → class and code of the SDK's error, calls to the surface; two attempts each
 FAULTS: list[tuple[Way, SurfaceName, Fault, type[openai.APIError] | None, str | None, int]] = [
     ("at once", "chat", BROKEN, FAULT, "upstream_error", 2),
     ("at once", "chat", Refuse(503, "ServiceUnavailable"), FAULT, "service_unavailable", 2),
@@ -55,7 +58,7 @@ FAULTS: list[tuple[Way, SurfaceName, Fault, type[openai.APIError] | None, str | 
     ("stream", "chat", BROKEN, FAULT, "upstream_error", 2),
     ("stream", "chat", Break(0), FAULT, "upstream_error", 1),
     ("stream", "chat", Break(2), openai.APIError, "upstream_error", 1),
-    ("stream", "chat", Cut(0), FAULT, "upstream_error", 2),  # the second time unstreamed
+    ("stream", "chat", Cut(0), FAULT, "upstream_error", 2),  # the second call is not streamed
     ("stream", "chat", Cut(200), FAULT, "upstream_error", 2),
     ("stream", "chat", Hang(), FAULT, "upstream_timeout", 1),
     ("stream", "chat", HTML, FAULT, "upstream_error", 1),
@@ -64,7 +67,7 @@ FAULTS: list[tuple[Way, SurfaceName, Fault, type[openai.APIError] | None, str | 
     ("task", "policy", HTML, FAULT, "upstream_error", 1),
     ("task", "store", Refuse(403, "AccessDenied"), FAULT, "upstream_error", 2),
     ("task", "store", Refuse(500, "InternalError"), FAULT, "upstream_error", 2),
-    ("task", "store", Cut(0), None, None, 1),  # it is there all the same, as the second attempt is told
+    ("task", "store", Cut(0), None, None, 1),  # the file was stored nevertheless, as the second attempt finds
     ("task", "submit", BROKEN, FAULT, "upstream_error", 1),  # never twice: a task may have begun
     ("task", "submit", LIMITED, openai.RateLimitError, "rate_limit_exceeded", 2),
     ("task", "submit", FailTask("InternalError"), FAULT, "upstream_error", 1),
@@ -96,22 +99,22 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture(scope="module")
 def patient(spool: Path, speech: bytes) -> Iterator[House]:
-    """One that has answered before: the first answers take as long as the emulator needs to load what reads sound."""
-    with house(Scripted(SAID), spool=spool, attempts=2, long_road="filetrans") as opened:
+    """A server with a long answer timeout. It is warmed up, because the emulator loads its audio decoder at first."""
+    with house(Scripted(SENTENCES), spool=spool, attempts=2, long_road="filetrans") as opened:
         for way in WAYS:
             ask(opened.client(), way, speech)
         yield opened
 
 
 @pytest.fixture(scope="module")
-def hurried(patient: House, spool: Path) -> Iterator[House]:  # noqa: ARG001 - it has loaded what this one needs too
-    with house(Scripted(SAID), spool=spool, answer_timeout=1.5, attempts=2, long_road="filetrans") as opened:
+def hurried(patient: House, spool: Path) -> Iterator[House]:  # noqa: ARG001 - the decoder has to be loaded first
+    with house(Scripted(SENTENCES), spool=spool, answer_timeout=1.5, attempts=2, long_road="filetrans") as opened:
         yield opened
 
 
 @pytest.fixture
 def home(request: pytest.FixtureRequest, fault: Fault) -> House:
-    """A server that waits for answers, unless it is to find out that there is none."""
+    """A server with a long answer timeout, or a short one if the service is to hang."""
     opened: House = request.getfixturevalue("hurried" if isinstance(fault, Hang) else "patient")
     return opened
 
@@ -133,7 +136,7 @@ def name(row: object) -> str:
 
 
 @pytest.mark.parametrize(("way", "surface", "fault", "error", "code", "asked"), FAULTS, ids=name)
-def test_a_fault_is_told_plainly_and_leaves_nothing_behind(
+def test_a_fault_is_retried_or_reported_and_leaves_nothing_behind(
     home: House,
     spool: Path,
     speech: bytes,
@@ -166,7 +169,7 @@ def test_a_fault_is_told_plainly_and_leaves_nothing_behind(
 
 
 @pytest.mark.parametrize("after", [0, 1, 200])
-def test_a_stream_lost_before_its_first_text_is_asked_for_again(patient: House, speech: bytes, after: int) -> None:
+def test_a_stream_lost_before_its_first_text_is_repeated(patient: House, speech: bytes, after: int) -> None:
     patient.dashscope.counts.clear()
     patient.fail(Rule("chat", Cut(after)))
 
@@ -175,12 +178,12 @@ def test_a_stream_lost_before_its_first_text_is_asked_for_again(patient: House, 
     ) as events:
         texts = [event.text for event in events if event.type == "transcript.text.done"]
 
-    assert [SAID[0].text] == texts
+    assert [SENTENCES[0].text] == texts
     assert 2 == patient.dashscope.counts["chat"]
 
 
 def test_a_stream_lost_after_its_first_text_is_not_repeated(patient: House, speech: bytes) -> None:
-    """The text that has left cannot be taken back."""
+    """Text that was sent cannot be taken back."""
     patient.dashscope.counts.clear()
     patient.fail(Rule("chat", Cut(900)))
     texts: list[object] = []
@@ -188,7 +191,7 @@ def test_a_stream_lost_after_its_first_text_is_not_repeated(patient: House, spee
         model="gpt-4o-transcribe", file=("a.wav", speech), stream=True
     )
     with events, pytest.raises(openai.APIError):
-        texts.extend(events)  # what came before the error stays
+        texts.extend(events)  # keeps the events before the error
 
     assert texts
     assert 1 == patient.dashscope.counts["chat"]

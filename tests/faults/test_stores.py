@@ -1,4 +1,4 @@
-"""What this server leans on itself fails: Redis goes and comes back, the disk is full and has room again."""
+"""Faults of the server's own storage: Redis stops and comes back, the disk is full and has room again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.faults.watch import figures, nothing_is_left
 from tests.house import House, house
 from tests.witnesses import free_port, redis_server
 
-SAID = (Sentence(text="It was the best of times.", begin_ms=100, end_ms=1500),)
+SENTENCES = (Sentence(text="It was the best of times.", begin_ms=100, end_ms=1500),)
 SPACE = 6 << 20  # bytes of the small disk
 
 
@@ -44,23 +44,23 @@ def ready(home: House) -> int:
     return httpx2.get(f"{home.base_url.removesuffix('/v1')}/readyz").status_code
 
 
-def test_without_redis_long_jobs_wait_and_all_else_goes_on(tmp_path: Path, speech: bytes) -> None:
+def test_without_redis_only_long_jobs_are_refused(tmp_path: Path, speech: bytes) -> None:
     port, spool = free_port(), tmp_path / "spool"
     spool.mkdir()
-    with house(Scripted(SAID), spool=spool, store=f"redis://127.0.0.1:{port}/0") as home:
+    with house(Scripted(SENTENCES), spool=spool, store=f"redis://127.0.0.1:{port}/0") as home:
         with redis_server(tmp_path, port):
-            assert SAID[0].text == long(home, speech)
+            assert SENTENCES[0].text == long(home, speech)
             before = figures(home.base_url)
 
         with pytest.raises(openai.InternalServerError) as caught:
             long(home, speech)
         assert (503, "job_store_unreachable") == (caught.value.status_code, caught.value.code)
         assert "retry-after" in caught.value.response.headers
-        assert (SAID[0].text, 200) == (short(home, speech), ready(home))
+        assert (SENTENCES[0].text, 200) == (short(home, speech), ready(home))
         nothing_is_left(home.base_url, spool, before, home.service)
 
         with redis_server(tmp_path, port):
-            assert (SAID[0].text, SAID[0].text, 200) == (long(home, speech), short(home, speech), ready(home))
+            assert (SENTENCES[0].text, SENTENCES[0].text, 200) == (long(home, speech), short(home, speech), ready(home))
             nothing_is_left(home.base_url, spool, before, home.service)
     assert 2 == home.dashscope.counts["submit"]
 
@@ -80,7 +80,7 @@ async def test_a_budget_is_shared_again_when_redis_is_back(tmp_path: Path) -> No
 
 @contextlib.contextmanager
 def disk(folder: Path) -> Iterator[Path]:
-    """A disk of its own with little room, where this user may mount one."""
+    """Mount a small disk at `folder`. Skip the test if this user may not mount one."""
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={SPACE}", "tmpfs", str(folder)]
     if subprocess.run(command, check=False, capture_output=True).returncode:
@@ -93,22 +93,22 @@ def disk(folder: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def noise(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Two channels, which a task wants mixed to one: 0.2 MB that become 0.6."""
+    """Return an MP3 of 0.2 MB with two channels, which is mixed to a file of 0.6 MB for a task."""
     pcm = random.Random(1).randbytes(2 * 2 * 16_000 * 20)  # noqa: S311 - sound
     return media.make("mp3", pcm, 16000, 2, tmp_path_factory.mktemp("noise") / "a.mp3").read_bytes()
 
 
 def undeclared(home: House, file: bytes) -> httpx2.Response:
-    """A form whose length is not told beforehand."""
+    """Send a form without a content-length."""
     head = b'--b\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\n'
     headers = {"content-type": "multipart/form-data; boundary=b"}
     parts = iter([head, *(file[at : at + 65536] for at in range(0, len(file), 65536)), b"\r\n--b--\r\n"])
     return httpx2.post(f"{home.base_url}/audio/transcriptions", content=parts, headers=headers)
 
 
-def test_a_full_disk_costs_requests_until_it_has_room(tmp_path: Path, speech: bytes, noise: bytes) -> None:
-    with disk(tmp_path / "spool") as spool, house(Scripted(SAID), spool=spool, long_road="filetrans") as home:
-        assert SAID[0].text == short(home, speech)
+def test_requests_fail_only_while_the_disk_is_full(tmp_path: Path, speech: bytes, noise: bytes) -> None:
+    with disk(tmp_path / "spool") as spool, house(Scripted(SENTENCES), spool=spool, long_road="filetrans") as home:
+        assert SENTENCES[0].text == short(home, speech)
         before, filler = figures(home.base_url), tmp_path / "spool" / "filler"
 
         assert (507, "insufficient_storage") == refusal(lambda: short(home, bytes(SPACE)))
@@ -124,7 +124,7 @@ def test_a_full_disk_costs_requests_until_it_has_room(tmp_path: Path, speech: by
         assert (507, "insufficient_storage") == refusal(lambda: short(home, speech))
         filler.unlink()
         nothing_is_left(home.base_url, spool, before, home.service)
-        assert [SAID[0].text] * 2 == [short(home, speech), long(home, noise)]
+        assert [SENTENCES[0].text] * 2 == [short(home, speech), long(home, noise)]
 
 
 def refusal(ask: Callable[[], object]) -> tuple[int, str | None]:

@@ -1,4 +1,4 @@
-"""What a server has left behind, by its own figures and its folder."""
+"""Checks that a server has left nothing behind, by its metrics, its spool and its connections."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from urllib.parse import urlsplit
 import httpx2
 import stamina
 
-IDLE = 3  # connections to the service that wait to be used again, where calls come one after the other
+IDLE = 3  # idle connections to the service that sequential calls may leave for reuse
 NAMES = ("requests_under_way", "service_calls_under_way", "queue_waiting", "sessions_open", "tasks")
 
 
 class Left(Exception):
-    """Something is still there."""
+    """The server has left something behind."""
 
 
 def figures(base_url: str) -> dict[str, float]:
-    """Asked over a new connection each time, which counts the same each time."""
-    said = httpx2.get(f"{base_url.removesuffix('/v1')}/metrics", headers={"connection": "close"}).text
-    found = dict(re.findall(r"^compat_(\w+) (\S+)$", said, re.MULTILINE))
-    return {name: float(found[name]) for name in NAMES}
+    """Return the gauges NAMES. Each request uses a new connection, so that it always counts the same."""
+    text = httpx2.get(f"{base_url.removesuffix('/v1')}/metrics", headers={"connection": "close"}).text
+    values = dict(re.findall(r"^compat_(\w+) (\S+)$", text, re.MULTILINE))
+    return {name: float(values[name]) for name in NAMES}
 
 
 def files(spool: Path) -> list[str]:
@@ -29,14 +29,14 @@ def files(spool: Path) -> list[str]:
 
 
 def connections(service: str) -> int:
-    """Open connections to the service at this address, by this machine's own table (Linux; elsewhere none)."""
+    """Return the number of open connections to the service at this address (on Linux; elsewhere 0)."""
     port, table = f":{urlsplit(service).port:04X}", Path("/proc/net/tcp")
     rows = [line.split() for line in table.read_text().splitlines()[1:]] if table.exists() else []
     return sum(row[2].endswith(port) and row[3] in ("01", "08") for row in rows)  # established, half closed
 
 
 def nothing_is_left(base_url: str, spool: Path, before: dict[str, float], service: str = "") -> None:
-    """Raises Left when it still is so after a while: what a caller does not wait for may end after his answer."""
+    """Raise Left unless the server is back to `before` within 8 s. Some clean-up ends only after the response."""
     for attempt in stamina.retry_context(on=Left, attempts=60, timeout=8, wait_initial=0.02, wait_max=0.2):
         with attempt:
             now = figures(base_url)

@@ -1,4 +1,4 @@
-"""The context is not returned as the transcript of silence or noise, and is kept when it is spoken."""
+"""Echoes: the context is not returned as the transcript of silence or noise, and is kept if it is spoken."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WHOLE, PART, AGAIN, OTHER = PROMPT, "Sydney Carton.", f"{PROMPT} {PROMPT}", "Luc
 SPEECH = (tone(0.4) + silence(0.2)) * 5
 
 SURFACES: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
-    # the settings, the form
+    # name → settings, form
     "chat": ({}, {"model": "whisper-1"}),
     "chat, streamed": ({}, {"model": "whisper-1", "stream": "true"}),
     "generation": ({}, {"model": "qwen3-asr-flash-us"}),
@@ -44,14 +44,14 @@ def web() -> Iterator[httpx2.Client]:
 
 
 @contextmanager
-def home(surface: str, *said: str) -> Iterator[House]:
-    """A house whose engine says these one after the other, and the last one from then on."""
-    turns = [(Sentence(text=text, begin_ms=0, end_ms=900),) if text else () for text in said]
+def home(surface: str, *texts: str) -> Iterator[House]:
+    """Start a server whose engine returns `texts` one after the other, and then always the last one."""
+    turns = [(Sentence(text=text, begin_ms=0, end_ms=900),) if text else () for text in texts]
     with house(Scripted(*turns), **SURFACES[surface][0]) as opened:
         yield opened
 
 
-def heard(web: httpx2.Client, home: House, surface: str, sound: bytes, folder: Path, prompt: str = PROMPT) -> str:
+def transcribe(web: httpx2.Client, home: House, surface: str, sound: bytes, folder: Path, prompt: str = PROMPT) -> str:
     path = make("wav", sound, RATE, 1, folder / "a.wav")
     answer = web.post(
         f"{home.base_url}/audio/transcriptions",
@@ -71,40 +71,40 @@ def heard(web: httpx2.Client, home: House, surface: str, sound: bytes, folder: P
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_the_echo_of_silence_is_empty(web: httpx2.Client, surface: str, tmp_path: Path) -> None:
-    for said in (WHOLE, PART, AGAIN, OTHER, "Lucie") if surface == "chat" else (PART,):
-        with home(surface, said) as opened:
-            assert "" == heard(web, opened, surface, silence(3), tmp_path), said
+    for text in (WHOLE, PART, AGAIN, OTHER, "Lucie") if surface == "chat" else (PART,):
+        with home(surface, text) as opened:
+            assert "" == transcribe(web, opened, surface, silence(3), tmp_path), text
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_what_is_said_of_noise_is_asked_for_without_the_context(
+def test_an_echo_of_noise_is_requested_again_without_the_context(
     web: httpx2.Client, surface: str, tmp_path: Path
 ) -> None:
-    for said in (WHOLE, PART) if surface == "chat" else (WHOLE,):
-        with home(surface, said, "") as opened:
-            assert "" == heard(web, opened, surface, noise(3, 0.02), tmp_path), said
+    for text in (WHOLE, PART) if surface == "chat" else (WHOLE,):
+        with home(surface, text, "") as opened:
+            assert "" == transcribe(web, opened, surface, noise(3, 0.02), tmp_path), text
             assert list(opened.dashscope.requests)[-1].context is None
     with home(surface, WHOLE, "Thunder.") as opened:
-        assert "Thunder." == heard(web, opened, surface, noise(3, 0.02), tmp_path)
+        assert "Thunder." == transcribe(web, opened, surface, noise(3, 0.02), tmp_path)
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_what_somebody_says_is_kept(web: httpx2.Client, surface: str, tmp_path: Path) -> None:
+def test_spoken_words_of_the_context_are_kept(web: httpx2.Client, surface: str, tmp_path: Path) -> None:
     kept = [(WHOLE, PROMPT), ("Sydney", PROMPT), (PART, PROMPT), ("Sydney Carton is here.", PROMPT), (WHOLE, "")]
-    for said, prompt in kept if surface.startswith("chat") else kept[:1]:
-        with home(surface, said) as opened:
-            assert said == heard(web, opened, surface, SPEECH, tmp_path, prompt), said
+    for text, prompt in kept if surface.startswith("chat") else kept[:1]:
+        with home(surface, text) as opened:
+            assert text == transcribe(web, opened, surface, SPEECH, tmp_path, prompt), text
     with home(surface, "Sydney Carton, Lucie Manette", "Sidney cartoon, Lucy Manet.") as opened:
-        assert "Sydney Carton, Lucie Manette" == heard(web, opened, surface, SPEECH, tmp_path)
+        assert "Sydney Carton, Lucie Manette" == transcribe(web, opened, surface, SPEECH, tmp_path)
 
 
-def test_a_brief_word_costs_no_second_call(web: httpx2.Client, tmp_path: Path) -> None:
+def test_a_short_text_of_the_context_is_not_requested_again(web: httpx2.Client, tmp_path: Path) -> None:
     with home("chat", "Sydney") as opened:
-        heard(web, opened, "chat", SPEECH, tmp_path)
+        transcribe(web, opened, "chat", SPEECH, tmp_path)
         assert 1 == len(list(opened.dashscope.requests))
 
 
-SEGMENTS = [  # the sound of a part, what is said of it, whether that is kept
+SEGMENTS = [  # the sound of a part, its text, whether the text is kept
     (SPEECH, "It was the best of times.", True),
     (silence(3), WHOLE, False),
     (silence(3), PART, False),
@@ -121,12 +121,12 @@ def test_silent_parts_of_a_file_task_have_no_echo(web: httpx2.Client, surface: s
         Sentence(text=text, begin_ms=3000 * at, end_ms=3000 * at + 3000) for at, (_, text, _) in enumerate(SEGMENTS)
     ]
     with house(Scripted(turn), **SURFACES[surface][0]) as opened:
-        told = heard(web, opened, surface, b"".join(sound for sound, _, _ in SEGMENTS), tmp_path)
+        text = transcribe(web, opened, surface, b"".join(sound for sound, _, _ in SEGMENTS), tmp_path)
 
-    assert " ".join(text for _, text, kept in SEGMENTS if kept) == told
+    assert " ".join(spoken for _, spoken, kept in SEGMENTS if kept) == text
 
 
-def test_a_silent_channel_has_no_echo_while_another_one_is_spoken_on(web: httpx2.Client, tmp_path: Path) -> None:
+def test_a_silent_channel_has_no_echo_next_to_a_channel_with_speech(web: httpx2.Client, tmp_path: Path) -> None:
     speech, quiet = (array.array("h", sound) for sound in (SPEECH, silence(3)))
     pair = array.array("h", (sample for both in zip(speech, quiet, strict=True) for sample in both)).tobytes()
     turns = [[Sentence(text=text, begin_ms=0, end_ms=3000)] for text in (PART, WHOLE)]
@@ -141,12 +141,12 @@ def test_a_silent_channel_has_no_echo_while_another_one_is_spoken_on(web: httpx2
 
 
 @pytest.mark.parametrize(
-    ("sound", "told"), [(silence(2, 24_000), ""), (live.SPEECH, PROMPT)], ids=["silence", "speech"]
+    ("sound", "text"), [(silence(2, 24_000), ""), (live.SPEECH, PROMPT)], ids=["silence", "speech"]
 )
-async def test_live_speech_drops_echoes_too(sound: bytes, told: str) -> None:
+async def test_live_transcripts_have_no_echoes(sound: bytes, text: str) -> None:
     with live.live_house(PROMPT) as opened:
         async with live.calling(opened) as caller:
             transcription = {"model": "gpt-live-transcribe", "prompt": PROMPT}
             audio = {"input": {"turn_detection": None, "transcription": transcription}}
             await caller.say("session.update", session={"type": "transcription", "audio": audio})
-            assert told == await caller.turn(sound)
+            assert text == await caller.turn(sound)

@@ -1,4 +1,4 @@
-"""How a file task gets its file: this server's public address, DashScope's temporary storage, the caller's own."""
+"""The ways to publish a file for a task: this server's public address, DashScope's temporary storage, and `url`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Outside:
-    """The public internet: what reaches the server's public address is passed on to where the server is."""
+    """A proxy at the server's public address, which forwards requests to the server and records their paths."""
 
     def __init__(self) -> None:
         self.server = ""
@@ -78,9 +78,9 @@ def test_the_service_fetches_the_file_from_the_public_address(speech: Path, mode
         assert 404 == httpx2.get(outside.server + outside.fetched[0]).status_code
 
 
-def test_a_public_address_that_is_not_reached_is_given_up_for_the_temporary_storage(speech: Path) -> None:
+def test_an_unreachable_public_address_is_replaced_by_temporary_storage(speech: Path) -> None:
     with house(Tones(), public_url="http://127.0.0.1:1") as home:
-        for submitted in (2, 3):  # what failed is remembered
+        for submitted in (2, 3):  # the second request skips the failed way
             answer = home.client().audio.transcriptions.create(
                 model="whisper-1", file=speech, response_format="verbose_json"
             )
@@ -89,7 +89,7 @@ def test_a_public_address_that_is_not_reached_is_given_up_for_the_temporary_stor
             assert submitted == home.dashscope.counts["submit"]
 
 
-def test_when_no_way_leads_to_the_service_pieces_do(speech: Path) -> None:
+def test_pieces_are_sent_if_every_way_to_publish_the_file_fails(speech: Path) -> None:
     with house(Tones(), public_url="http://127.0.0.1:1", readings=Readings(oss_for_filetrans=False)) as home:
         for _ in range(2):
             raw = home.client().audio.transcriptions.with_raw_response.create(
@@ -101,10 +101,10 @@ def test_when_no_way_leads_to_the_service_pieces_do(speech: Path) -> None:
 
 
 @pytest.mark.parametrize("fields", [{}, {"stream": "true"}, {"timestamp_granularities[]": "word"}], ids=str)
-def test_what_cannot_be_fetched_after_all_goes_in_pieces_when_it_is_sent_again(
+def test_a_file_that_cannot_be_fetched_any_more_is_sent_in_pieces_at_the_next_request(
     speech: Path, fields: dict[str, str]
 ) -> None:
-    """After a success the audio is let go when its task is submitted: only the client has it then."""
+    """After a first success the audio is deleted once its task is submitted, so the client has to send it again."""
     with house(Tones()) as home:
 
         def answer(audio: bytes) -> httpx2.Response:
@@ -128,11 +128,11 @@ def test_what_cannot_be_fetched_after_all_goes_in_pieces_when_it_is_sent_again(
 
 
 def make_other(audio: bytes) -> bytes:
-    """The same sound as another file, for a job of its own."""
+    """Return another file with the same sound, which gets its own job."""
     return audio + bytes(2)
 
 
-def test_the_road_that_was_taken_is_the_one_that_the_header_names(speech: Path) -> None:
+def test_the_header_names_the_road_that_was_taken_in_the_end(speech: Path) -> None:
     with house(Tones()) as home:
         home.fail(Rule("submit", FailTask("FILE_403_FORBIDDEN"), times=None))
         answer = httpx2.post(
@@ -144,7 +144,7 @@ def test_the_road_that_was_taken_is_the_one_that_the_header_names(speech: Path) 
     assert ("pieces", "pieces") == (answer.headers["x-compat-road"], answer.json()["dashscope"]["surface"])
 
 
-def test_a_task_that_fails_for_another_reason_stays_failed(speech: Path) -> None:
+def test_a_task_that_fails_for_another_reason_is_not_repeated(speech: Path) -> None:
     with house(Tones()) as home:
         home.fail(Rule("submit", FailTask("DECODE_ERROR"), times=None))
         answer = httpx2.post(
@@ -159,7 +159,7 @@ def test_a_task_that_fails_for_another_reason_stays_failed(speech: Path) -> None
 BAD = [
     ({"url": "http://cdn.podcasts.fm/a.mp3"}, "url"),
     ({"url": "https://10.1.2.3/a.mp3"}, "url"),
-    ({"url": "https://cdn.podcasts.fm/a.mp3"}, "url"),  # the emulator fetches nothing from outside
+    ({"url": "https://cdn.podcasts.fm/a.mp3"}, "url"),  # the emulator does not fetch from the internet
     ({"url": "https://cdn.podcasts.fm/a.mp3", "model": "qwen-audio-3.1-asr-flash"}, "url"),
     ({"url": ""}, "file"),
 ]
@@ -167,7 +167,7 @@ BAD = [
 
 @pytest.mark.parametrize(("fields", "param"), BAD)
 @pytest.mark.parametrize("endpoint", ["transcriptions", "translations"])
-def test_an_address_that_will_not_do_is_refused_by_name(endpoint: str, fields: dict[str, str], param: str) -> None:
+def test_an_unusable_url_is_refused_with_its_param(endpoint: str, fields: dict[str, str], param: str) -> None:
     with house(Tones()) as home:
         form = {name: (None, value) for name, value in ({"model": "whisper-1"} | fields).items()}
         answer = httpx2.post(f"{home.base_url}/audio/{endpoint}", files=form)
@@ -176,7 +176,7 @@ def test_an_address_that_will_not_do_is_refused_by_name(endpoint: str, fields: d
     assert "podcasts" not in answer.text
 
 
-def test_a_file_and_an_address_exclude_each_other(speech: Path) -> None:
+def test_file_and_url_are_mutually_exclusive(speech: Path) -> None:
     with house(Tones()) as home:
         answer = httpx2.post(
             f"{home.base_url}/audio/transcriptions",
@@ -201,20 +201,20 @@ async def recognising(engine: str, *rules: Rule) -> AsyncIterator[tuple[Recognis
 
 
 @pytest.mark.parametrize(
-    ("engine", "losses", "submits", "told"),
+    ("engine", "losses", "submits", "error"),
     [
         ("tones", 2, 3, None),
-        ("tones", None, 3, "The local engine has ended while it worked on this file"),
+        ("tones", None, 3, "The local engine ended while it was transcribing this file"),
         ("", 1, 1, "DashScope does not know the task"),
     ],
 )
 async def test_a_task_that_was_lost_with_the_local_engine_is_submitted_again(
-    speech: Path, engine: str, losses: int | None, submits: int, told: str | None
+    speech: Path, engine: str, losses: int | None, submits: int, error: str | None
 ) -> None:
     unknown = Answer('{"output":{"task_status":"UNKNOWN"}}')
     async with recognising(engine, Rule("query", unknown, times=losses)) as (recogniser, emulator):
         work = await recogniser.prepare(Ask(model="whisper-1", response_format="srt"), speech, "k")
-        with pytest.raises(TaskLost, match=told) if told else contextlib.nullcontext():
+        with pytest.raises(TaskLost, match=error) if error else contextlib.nullcontext():
             assert WORDS == (await recogniser.transcript(work, Notes())).text.split()
 
         assert recogniser.once_more(work)
@@ -228,7 +228,7 @@ async def recogniser() -> AsyncIterator[Recogniser]:
 
 
 @pytest.mark.parametrize("model", ["whisper-1", "fun-asr"])
-async def test_an_address_is_passed_on(recogniser: Recogniser, speech: Path, model: str) -> None:
+async def test_a_url_is_passed_to_the_service(recogniser: Recogniser, speech: Path, model: str) -> None:
     async def file(_: Request) -> Response:
         return FileResponse(speech)
 
@@ -242,7 +242,7 @@ async def test_an_address_is_passed_on(recogniser: Recogniser, speech: Path, mod
     assert not recogniser.once_more(work)
 
 
-async def test_an_address_without_a_file_is_the_caller_s_fault(recogniser: Recogniser) -> None:
+async def test_a_url_that_cannot_be_fetched_is_a_client_error(recogniser: Recogniser) -> None:
     work = await recogniser.prepare(Ask(model="whisper-1", url="http://127.0.0.1:1/a.wav"), Path("nothing"), "k")
 
     with pytest.raises(BadRequest) as refused:
@@ -251,7 +251,7 @@ async def test_an_address_without_a_file_is_the_caller_s_fault(recogniser: Recog
     assert "url" == refused.value.param
 
 
-async def test_the_file_is_kept_until_its_way_has_proven_good(recogniser: Recogniser, speech: Path) -> None:
+async def test_the_file_is_kept_until_its_way_has_worked_once(recogniser: Recogniser, speech: Path) -> None:
     work = await recogniser.prepare(Ask(model="whisper-1", response_format="srt"), speech, "k")
 
     assert recogniser.once_more(work)
@@ -269,11 +269,11 @@ def flow(*steps: Call | Wait | Submitted) -> Flow[list[Reply | str | None]]:
     return replies
 
 
-async def test_a_flow_is_sent_replies_and_thrown_errors() -> None:
+async def test_a_flow_receives_replies_and_errors() -> None:
     notes = Notes()
     async with peer(OK, REJECTED, OK) as (_, service):
         steps = flow(ASK, Wait(0.0), ASK, SUBMIT, Submitted("t1"))
         replies = await drive(steps, Account(service, "k", "mark:"), notes)
 
     assert [Reply, type(None), str, Reply, type(None)] == [type(reply) for reply in replies]
-    assert ["submitting", "mark:t1"] == notes.told
+    assert ["submitting", "mark:t1"] == notes.calls

@@ -1,4 +1,4 @@
-"""Long audio in pieces, with words coded in tones: every word once, in order, whatever the road says."""
+"""Long audio in pieces, with words coded as tones: each word is transcribed once, and in order."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ WORDS = [word.text for word in SPOKEN]
 
 @pytest.fixture(scope="module")
 def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """More than five minutes without a pause longer than that between two words."""
+    """Return more than five minutes of speech whose longest pauses are those between words."""
     return make("opus", encode(SPOKEN), 16000, 1, tmp_path_factory.mktemp("audio") / "long.ogg")
 
 
@@ -50,19 +50,19 @@ def no_faults_left(home: House) -> Iterator[None]:
     home.fail()
 
 
-def test_every_word_once_and_in_order(home: House, speech: Path) -> None:
+def test_every_word_is_transcribed_once_and_in_order(home: House, speech: Path) -> None:
     before = home.dashscope.counts["chat"]
     raw = home.client().audio.transcriptions.with_raw_response.create(model="whisper-1", file=speech)
     answer = raw.parse().to_dict()
 
     assert WORDS == str(answer["text"]).split()
     assert ("pieces", "pieces") == (raw.headers["x-compat-road"], answer["dashscope"]["surface"])  # type: ignore[index]
-    seconds = answer["usage"]["seconds"]  # type: ignore[index]  # the service bills whole seconds a piece
+    seconds = answer["usage"]["seconds"]  # type: ignore[index]  # the service bills whole seconds per piece
     assert 310 <= seconds <= 323
     assert 6 <= home.dashscope.counts["chat"] - before <= 12
 
 
-def test_times_are_those_of_the_pauses(home: House, speech: Path) -> None:
+def test_segments_begin_and_end_at_pauses(home: House, speech: Path) -> None:
     answer = home.client().audio.transcriptions.create(model="whisper-1", file=speech, response_format="verbose_json")
 
     assert isinstance(answer, TranscriptionVerbose)
@@ -80,16 +80,16 @@ def test_captions_are_on_time(home: House, speech: Path) -> None:
 
 
 def on_time(spans: Iterable[tuple[float, float, list[str]]]) -> None:
-    """Each begins with its first word and ends with its last."""
-    said = 0
+    """Assert that each span begins with its first word and ends with its last."""
+    count = 0
     for start, end, words in spans:
-        first, last = SPOKEN[said], SPOKEN[said + len(words) - 1]
-        said += len(words)
+        first, last = SPOKEN[count], SPOKEN[count + len(words) - 1]
+        count += len(words)
         assert abs(start * 1000 - first.begin_ms) <= 30
         assert abs(end * 1000 - last.end_ms) <= 30
 
 
-def test_deltas_leave_in_order(speech: Path) -> None:
+def test_deltas_are_sent_in_order(speech: Path) -> None:
     with house(Tones(), piece_seconds=60.0) as home:
         stream = home.client().audio.transcriptions.create(model="whisper-1", file=speech, stream=True)
         deltas, done = [], ""
@@ -105,13 +105,13 @@ def test_deltas_leave_in_order(speech: Path) -> None:
     assert "pieces" == stream.response.headers["x-compat-road"]
 
 
-def test_the_context_goes_with_every_piece(home: House, speech: Path) -> None:
+def test_the_context_is_sent_with_every_piece(home: House, speech: Path) -> None:
     home.client().audio.transcriptions.create(model="whisper-1", file=speech, prompt="Bulge Bracket")
 
     assert {"Bulge Bracket"} == {seen.context for seen in list(home.dashscope.requests)[-5:]}
 
 
-def test_in_the_us_region_pieces_are_the_road(speech: Path) -> None:
+def test_in_the_us_region_long_audio_is_sent_in_pieces(speech: Path) -> None:
     with house(Tones(), region="us", piece_seconds=60.0) as home:
         raw = home.client().audio.transcriptions.with_raw_response.create(model="whisper-1", file=speech)
 
@@ -120,7 +120,7 @@ def test_in_the_us_region_pieces_are_the_road(speech: Path) -> None:
         assert home.dashscope.counts["generation"] >= 6
 
 
-def test_a_refused_rate_is_waited_out(home: House, speech: Path) -> None:
+def test_pieces_are_retried_after_a_rate_limit(home: House, speech: Path) -> None:
     home.fail(Rule("chat", Refuse(429, "Throttling", retry_after=0.1), times=20))
 
     assert WORDS == home.client().audio.transcriptions.create(model="whisper-1", file=speech).text.split()
@@ -134,7 +134,7 @@ def ask(home: House, audio: bytes, **fields: str) -> httpx2.Response:
     return httpx2.post(f"{home.base_url}/audio/transcriptions", data=data, files={"file": audio}, timeout=60)
 
 
-def test_the_same_request_joins_the_pieces_or_gets_their_answer(speech: Path) -> None:
+def test_the_same_request_joins_the_job_or_gets_its_result(speech: Path) -> None:
     with house(Tones(), **KEPT) as home, ThreadPoolExecutor(3) as threads:
         audio = speech.read_bytes()
         together = list(threads.map(lambda _: ask(home, audio), range(3)))
@@ -160,7 +160,7 @@ def test_a_job_in_pieces_is_in_progress_while_they_are_transcribed(speech: Path)
         assert WORDS == httpx2.get(address).json()["text"].split()
 
 
-def test_a_piece_that_fails_fails_the_whole(home: House, speech: Path) -> None:
+def test_a_failed_piece_fails_the_request(home: House, speech: Path) -> None:
     home.fail(Rule("chat", Refuse(400, "DataInspectionFailed"), nth=3))
 
     with pytest.raises(openai.BadRequestError) as raised:
@@ -169,10 +169,10 @@ def test_a_piece_that_fails_fails_the_whole(home: House, speech: Path) -> None:
     assert "content_policy_violation" == raised.value.code
 
 
-def test_a_long_file_does_not_stand_before_short_ones(speech: Path, tmp_path: Path) -> None:
+def test_short_files_do_not_wait_for_pieces(speech: Path, tmp_path: Path) -> None:
     short = make("wav", encode(SPOKEN[:3]), 16000, 1, tmp_path / "short.wav")
     with house(Tones(), long_road="pieces", piece_seconds=20.0, pieces_at_once=2) as home:
-        home.fail(Rule("chat", Hang(), times=2))  # the first pieces get no answer: all that may be under way are
+        home.fail(Rule("chat", Hang(), times=2))  # the first pieces get no response and take all slots for pieces
         over = threading.Event()
         asked = {"model": "whisper-1", "file": speech}
         long = threading.Thread(target=hang_up, args=(home.base_url, over.wait), kwargs=asked)
@@ -188,12 +188,12 @@ def test_a_long_file_does_not_stand_before_short_ones(speech: Path, tmp_path: Pa
 
 
 def _until(holds: Callable[[], bool]) -> None:
-    """Polls; a condition that never holds fails the test."""
+    """Poll until the condition holds, and fail if it does not within 10 s."""
     gate = threading.Event()
     assert any(holds() or gate.wait(0.02) for _ in range(500))
 
 
-def test_a_piece_without_words_is_no_error(tmp_path: Path) -> None:
+def test_a_piece_without_words_is_not_an_error(tmp_path: Path) -> None:
     spoken = lay(["amber", "basil"], begin_ms=200_000)
     audio = make("flac", encode(spoken, length_ms=400_000), 16000, 1, tmp_path / "quiet.flac")
     with house(Tones(), long_road="pieces") as home:
@@ -210,9 +210,9 @@ def test_no_piece_is_left_on_disk(speech: Path, tmp_path: Path) -> None:
 
 
 def test_chinese_pieces_are_joined_without_spaces(tmp_path: Path) -> None:
-    said = [(Sentence(text=text, begin_ms=0, end_ms=900, language="zh"),) for text in ("你好。", "早上好。", "再见。")]
+    turns = [(Sentence(text=text, begin_ms=0, end_ms=900, language="zh"),) for text in ("你好。", "早上好。", "再见。")]
     audio = make("wav", silence(90, 8000), 8000, 1, tmp_path / "a.wav")
-    with house(Scripted(*said), long_road="pieces", piece_seconds=60.0, pieces_at_once=1) as home:
+    with house(Scripted(*turns), long_road="pieces", piece_seconds=60.0, pieces_at_once=1) as home:
         answer = home.client().audio.transcriptions.create(
             model="whisper-1", file=audio, response_format="verbose_json"
         )
@@ -228,7 +228,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("refusal", "form"), REFUSALS)
-def test_a_file_that_the_service_cannot_fetch_goes_in_pieces_and_that_is_remembered(
+def test_a_file_that_cannot_be_fetched_is_sent_in_pieces_and_so_is_the_next_one(
     speech: Path,
     refusal: dict[str, Any],
     form: Any,  # noqa: ANN401 - the SDK's overloads
@@ -245,7 +245,7 @@ def test_a_file_that_the_service_cannot_fetch_goes_in_pieces_and_that_is_remembe
         assert 1 == home.dashscope.counts["submit"]
 
 
-def test_an_operator_who_wants_file_tasks_only_gets_the_error(speech: Path) -> None:
+def test_pieces_can_be_disabled_in_favour_of_file_tasks(speech: Path) -> None:
     with (
         house(Tones(), readings=Readings(oss_for_filetrans=False), long_road="filetrans") as home,
         pytest.raises(openai.InternalServerError, match="FILE_DOWNLOAD_FAILED"),
@@ -253,7 +253,7 @@ def test_an_operator_who_wants_file_tasks_only_gets_the_error(speech: Path) -> N
         home.client().audio.transcriptions.create(model="whisper-1", file=speech)
 
 
-def test_what_pieces_make_together() -> None:
+def test_transcripts_of_pieces_are_joined() -> None:
     request = Request(model="qwen3-asr-flash", surface="pieces", media=media(seconds=20))
     parts = [
         Transcript(

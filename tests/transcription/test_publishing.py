@@ -1,4 +1,4 @@
-"""A bucket, with moto's S3 server as the witness: a real HTTP server, the links fetched as DashScope fetches them."""
+"""Publishing in a bucket, against moto's S3 server. Links are fetched over HTTP, as DashScope does."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SPOKEN = lay(itertools.islice(itertools.cycle(VOCABULARY), 30))
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
-    """A real S3 server with the bucket `audio`; gives its root."""
+    """Start an S3 server with the bucket `audio` and yield its address."""
     program = installed(Path(sys.executable).with_name("moto_server"), "moto", "scripts/install dev")
     port = free_port()
     command = [str(program), "-H", "127.0.0.1", "-p", str(port)]
@@ -48,25 +48,25 @@ def objects(root: str) -> list[str]:
     return re.findall("<Key>(.+?)</Key>", httpx2.get(f"{root}/audio").text)
 
 
-async def test_a_file_lies_behind_a_signed_link_for_as_long_as_it_is_needed(s3: str, tmp_path: Path) -> None:
+async def test_a_file_can_be_fetched_by_a_signed_link_until_it_is_deleted(s3: str, tmp_path: Path) -> None:
     (tmp_path / "upload").write_bytes(AUDIO)
     file = msgspec.structs.replace(media(size=len(AUDIO)), path=tmp_path / "upload")
     bucket = Bucket(f"s3://audio/in/here?region=us-east-1&endpoint={s3}", KEY, seconds=1e9)
 
     async with bucket.published(file) as link:
         answer = httpx2.get(link)
-        there = objects(s3)
+        names = objects(s3)
 
     assert AUDIO == answer.content
     assert str(len(AUDIO)) == answer.headers["content-length"]
-    assert 1 == len(there)
-    assert re.fullmatch(r"in/here/[0-9a-f]{32}\.wav", there[0])
+    assert 1 == len(names)
+    assert re.fullmatch(r"in/here/[0-9a-f]{32}\.wav", names[0])
     assert {"X-Amz-Signature=", "X-Amz-Expires=604800"} <= set(re.findall(r"X-Amz-(?:Signature=|Expires=\d+)", link))
     assert "secret" not in link
     assert [] == objects(s3)
 
 
-async def test_a_bucket_that_is_not_there_is_a_way_that_does_not_lead(s3: str, tmp_path: Path) -> None:
+async def test_a_missing_bucket_raises_file_not_fetched(s3: str, tmp_path: Path) -> None:
     (tmp_path / "upload").write_bytes(b"audio")
     file = msgspec.structs.replace(media(size=5), path=tmp_path / "upload")
 
@@ -81,7 +81,7 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("name", "policies"), [("audio", 0), ("nowhere", 1)])
-def test_the_service_fetches_from_the_bucket_or_else_from_its_own_storage(
+def test_the_service_fetches_from_the_bucket_or_its_own_storage(
     s3: str, speech: Path, name: str, policies: int
 ) -> None:
     with house(Tones(), bucket=f"s3://{name}?region=us-east-1&endpoint={s3}", bucket_key=KEY) as home:
@@ -118,7 +118,7 @@ CONFIGS: list[tuple[str, tuple[str, str] | None, tuple[str, str, dict[str, Any]]
 
 
 @pytest.mark.parametrize(("address", "key", "expected"), CONFIGS)
-def test_how_a_bucket_is_reached(
+def test_addresses_of_buckets_are_parsed(
     address: str, key: tuple[str, str] | None, expected: tuple[str, str, dict[str, Any]]
 ) -> None:
     name, prefix, options = expected

@@ -1,4 +1,4 @@
-"""Which files wait for which, and what is sent instead of them."""
+"""Preparing uploads: the order in which files are read, and the mixing of channels."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from tests.house import house
 NOWHERE = "http://127.0.0.1:1"
 
 
-async def test_short_files_pass_long_ones_which_do_not_wait_for_ever(tmp_path: Path) -> None:
-    """The caller's long file never ends to be read."""
+async def test_short_files_overtake_long_ones_and_long_ones_time_out(tmp_path: Path) -> None:
+    """A worker is busy with a long file of the caller that never ends."""
     short = make("webm", tone(1), 16_000, 1, tmp_path / "short.webm")
     film = make("mp4", tone(1), 16_000, 1, tmp_path / "film.mp4")
     large = tmp_path / "large.webm"
@@ -45,7 +45,7 @@ async def test_short_files_pass_long_ones_which_do_not_wait_for_ever(tmp_path: P
 
 @pytest.mark.parametrize("container", ["wav", "flac", "mp3", "m4a", "webm"])
 def test_channels_that_cancel_each_other_are_mixed_here(tmp_path: Path, container: str) -> None:
-    """As the service might hear silence."""
+    """Otherwise the service might mix them to silence."""
     words = lay(VOCABULARY[:6])
     sound = array.array("h", [sign * sample for sample in array.array("h", encode(words)) for sign in (1, -1)])
     path = make(container, sound.tobytes(), 16_000, 2, tmp_path / f"a.{container}")

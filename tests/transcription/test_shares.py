@@ -1,4 +1,4 @@
-"""One caller takes all it can; the others are served."""
+"""Fairness: one caller takes all the resources it can get, and others are still served."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from compat.emulator.engines.scripted import Scripted
 from tests.audio import media
 from tests.house import House, house
 
-SAID = (Sentence(text="It was the best of times.", begin_ms=100, end_ms=900),)
+SENTENCES = (Sentence(text="It was the best of times.", begin_ms=100, end_ms=900),)
 GREEDY, OTHER = "sk-greedy-key", "sk-other-key"
 KEYS: dict[str, Any] = {"api_keys": (GREEDY, OTHER)}
 PASSED: dict[str, Any] = {"pass_key": True}
@@ -36,21 +36,21 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 class Caller:
-    """Opens uploads and leaves them open."""
+    """Starts uploads and leaves them unfinished."""
 
     def __init__(self, home: House, stack: contextlib.ExitStack) -> None:
         self._place = urlsplit(home.base_url)
         self._stack = stack
 
     def upload(self, length: str, key: str = GREEDY) -> socket.socket:
-        line = self._stack.enter_context(
+        connection = self._stack.enter_context(
             socket.create_connection((self._place.hostname or "", self._place.port or 0), timeout=20)
         )
-        line.sendall(
+        connection.sendall(
             f"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: {self._place.netloc}\r\nAuthorization: Bearer {key}\r\n"
             f"Content-Type: multipart/form-data; boundary=b\r\n{length}\r\n\r\n".encode()
         )
-        return line
+        return connection
 
 
 @pytest.fixture
@@ -63,8 +63,8 @@ def text(home: House, key: str, speech: bytes) -> str:
     return home.client(key).audio.transcriptions.create(model="whisper-1", file=("a.wav", speech)).text
 
 
-def status(line: socket.socket) -> int:
-    return int(line.recv(64).split()[1])
+def status(connection: socket.socket) -> int:
+    return int(connection.recv(64).split()[1])
 
 
 LENGTHS = ["Transfer-Encoding: chunked", f"Content-Length: {1 << 30}"]
@@ -72,80 +72,80 @@ LENGTHS = ["Transfer-Encoding: chunked", f"Content-Length: {1 << 30}"]
 
 @pytest.mark.parametrize("length", LENGTHS, ids=["chunked", "declared"])
 @pytest.mark.parametrize("settings", [KEYS, PASSED], ids=["keys", "passed"])
-def test_a_key_that_opens_all_it_can_leaves_room_for_others(
+def test_a_key_with_many_open_uploads_leaves_room_for_others(
     caller: Callable[[House], Caller], speech: bytes, settings: dict[str, Any], length: str
 ) -> None:
-    with house(Scripted(SAID), max_requests=8, max_spool=8 << 30, **settings) as home:
+    with house(Scripted(SENTENCES), max_requests=8, max_spool=8 << 30, **settings) as home:
         greedy = caller(home)
-        lines = [greedy.upload(length) for _ in range(4)]
+        uploads = [greedy.upload(length) for _ in range(4)]
         refused = [status(greedy.upload(length)) for _ in range(4)]
         served = [text(home, OTHER, speech) for _ in range(3)]
-        for line in lines:
-            line.close()
-        with contextlib.suppress(openai.InternalServerError):  # until the server has heard of it
-            while text(home, GREEDY, speech) != SAID[0].text:
+        for upload in uploads:
+            upload.close()
+        with contextlib.suppress(openai.InternalServerError):  # until the server notices the disconnects
+            while text(home, GREEDY, speech) != SENTENCES[0].text:
                 pass
 
-    assert ([503] * 4, [SAID[0].text] * 3) == (refused, served)
+    assert ([503] * 4, [SENTENCES[0].text] * 3) == (refused, served)
 
 
-def test_made_up_keys_leave_room_for_one_that_the_service_knows(
+def test_invented_keys_leave_room_for_one_that_the_service_accepts(
     caller: Callable[[House], Caller], speech: bytes
 ) -> None:
-    with house(Scripted(SAID), keys=frozenset({OTHER}), max_requests=8, pass_key=True) as home:
-        assert SAID[0].text == text(home, OTHER, speech)
+    with house(Scripted(SENTENCES), keys=frozenset({OTHER}), max_requests=8, pass_key=True) as home:
+        assert SENTENCES[0].text == text(home, OTHER, speech)
         for number in range(8):
             with pytest.raises(openai.AuthenticationError):
                 text(home, f"made-up-{number}", speech)
         strangers = caller(home)
-        lines = [strangers.upload(LENGTHS[0], f"made-up-{number}") for number in range(6)]
+        uploads = [strangers.upload(LENGTHS[0], f"made-up-{number}") for number in range(6)]
         refused = status(strangers.upload(LENGTHS[0], "made-up-7"))
         served = text(home, OTHER, speech)
-        for line in lines:
-            line.close()
+        for upload in uploads:
+            upload.close()
 
-    assert (503, SAID[0].text) == (refused, served)
+    assert (503, SENTENCES[0].text) == (refused, served)
 
 
-def test_the_only_key_may_use_all(caller: Callable[[House], Caller]) -> None:
-    with house(Scripted(SAID), max_requests=4, api_keys=(GREEDY,)) as home:
+def test_the_only_key_may_use_everything(caller: Callable[[House], Caller]) -> None:
+    with house(Scripted(SENTENCES), max_requests=4, api_keys=(GREEDY,)) as home:
         greedy = caller(home)
-        lines = [greedy.upload(LENGTHS[0]) for _ in range(4)]
+        uploads = [greedy.upload(LENGTHS[0]) for _ in range(4)]
 
         assert 503 == status(greedy.upload(LENGTHS[0]))
-        for line in lines:
-            line.sendall(b"5\r\n-----\r\n0\r\n\r\n")  # it was let in, and is no form
-            assert 400 == status(line)
+        for upload in uploads:
+            upload.sendall(b"5\r\n-----\r\n0\r\n\r\n")  # an invalid form, but the request was admitted
+            assert 400 == status(upload)
 
 
 def size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def test_the_disk_holds_no_more_than_it_may(caller: Callable[[House], Caller], speech: bytes, tmp_path: Path) -> None:
+def test_files_on_disk_stay_below_max_spool(caller: Callable[[House], Caller], speech: bytes, tmp_path: Path) -> None:
     head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
-    with house(Scripted(SAID), spool=tmp_path, max_spool=SPACE, **KEYS) as home:
+    with house(Scripted(SENTENCES), spool=tmp_path, max_spool=SPACE, **KEYS) as home:
         greedy = caller(home)
-        lines = [greedy.upload(LENGTHS[0]) for _ in range(5)]
+        uploads = [greedy.upload(LENGTHS[0]) for _ in range(5)]
         for block in [head, *[bytes(64 << 10)] * 9]:
-            for line in lines:
+            for upload in uploads:
                 with contextlib.suppress(OSError):  # it was refused
-                    line.sendall(f"{len(block):x}\r\n".encode() + block + b"\r\n")
+                    upload.sendall(f"{len(block):x}\r\n".encode() + block + b"\r\n")
             assert size(tmp_path) <= SPACE
-            assert SAID[0].text == text(home, OTHER, speech)
-        answers = {status(line) for line in lines}
+            assert SENTENCES[0].text == text(home, OTHER, speech)
+        answers = {status(upload) for upload in uploads}
         while size(tmp_path):
-            assert SAID[0].text == text(home, OTHER, speech)
+            assert SENTENCES[0].text == text(home, OTHER, speech)
 
-        assert SAID[0].text == text(home, GREEDY, speech)
+        assert SENTENCES[0].text == text(home, GREEDY, speech)
     assert {503} == answers
 
 
-def test_live_sessions_are_shared_too() -> None:
+def test_live_sessions_are_shared_fairly() -> None:
     def session(key: str) -> ClientConnection:
         return connect(url, additional_headers={"Authorization": f"Bearer {key}"})
 
-    with house(Scripted(SAID), max_sessions=4, **KEYS) as home, contextlib.ExitStack() as stack:
+    with house(Scripted(SENTENCES), max_sessions=4, **KEYS) as home, contextlib.ExitStack() as stack:
         url = f"{home.base_url.replace('http', 'ws')}/realtime"
         for _ in range(2):
             stack.enter_context(session(GREEDY)).recv()
@@ -156,9 +156,9 @@ def test_live_sessions_are_shared_too() -> None:
     assert 503 == refused.value.response.status_code
 
 
-def test_sound_that_waits_is_shared_too() -> None:
-    """Of one key, which sends minutes of a turn that never ends, and of another that speaks."""
-    turns_by_hand = {
+def test_memory_for_live_audio_is_shared_fairly() -> None:
+    """One key sends minutes of audio in a turn that never ends; another key commits a turn."""
+    manual_turns = {
         "type": "session.update",
         "session": {"type": "transcription", "audio": {"input": {"turn_detection": None}}},
     }
@@ -167,11 +167,11 @@ def test_sound_that_waits_is_shared_too() -> None:
     def session(key: str) -> ClientConnection:
         opened = connect(url, additional_headers={"Authorization": f"Bearer {key}"})
         stack.enter_context(opened)
-        for event in (turns_by_hand, minute):
+        for event in (manual_turns, minute):
             opened.send(json.dumps(event))
         return opened
 
-    with house(Scripted(SAID), max_live_memory=12 << 20, **KEYS) as home, contextlib.ExitStack() as stack:
+    with house(Scripted(SENTENCES), max_live_memory=12 << 20, **KEYS) as home, contextlib.ExitStack() as stack:
         url = f"{home.base_url.replace('http', 'ws')}/realtime"
         greedy = session(GREEDY)
         with contextlib.suppress(ConnectionClosed):
@@ -179,14 +179,14 @@ def test_sound_that_waits_is_shared_too() -> None:
                 greedy.send(json.dumps(minute))
         other = session(OTHER)
         other.send(json.dumps({"type": "input_audio_buffer.commit"}))
-        while "transcription.completed" not in (said := other.recv()):
+        while "transcription.completed" not in (event := other.recv()):
             pass
 
     assert 1013 == greedy.close_code
-    assert '"seconds":60.0' in str(said)
+    assert '"seconds":60.0' in str(event)
 
 
-def test_jobs_are_shared_too(speech: bytes) -> None:
+def test_jobs_are_shared_fairly(speech: bytes) -> None:
     over = threading.Event()
 
     def place(key: str, number: int) -> int:
@@ -195,7 +195,7 @@ def test_jobs_are_shared_too(speech: bytes) -> None:
         url = f"{home.base_url}/audio/transcriptions"
         return httpx2.post(url, headers=head, data=form, files=sound, timeout=20).status_code
 
-    with house(Scripted(SAID, before=lambda _: over.wait(60)), max_jobs=4, **KEYS) as home:
+    with house(Scripted(SENTENCES, before=lambda _: over.wait(60)), max_jobs=4, **KEYS) as home:
         placed = [place(GREEDY, number) for number in range(4)] + [place(OTHER, number) for number in range(2)]
         over.set()
 

@@ -1,4 +1,4 @@
-"""Speakers, channels and what else only file tasks tell, through the official SDK."""
+"""Speaker diarization, channels and other results of file tasks, through the official SDK."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from compat.emulator.engines.tones import Tones, encode, lay
 from tests.audio.media import make
 from tests.house import House, house
 
-SAID = (
+SENTENCES = (
     Sentence(text="Damn!", begin_ms=100, end_ms=500, speaker=3, words=(Word("Damn", 100, 500, "!"),)),
     Sentence(text="Language.", begin_ms=600, end_ms=900, speaker=1, words=(Word("Language", 600, 900, "."),)),
 )
@@ -28,7 +28,7 @@ LEFT, RIGHT = ("amber", "basil", "cedar"), ("ocean", "pepper")
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[House]:
-    with house(Scripted(SAID)) as opened:
+    with house(Scripted(SENTENCES)) as opened:
         yield opened
 
 
@@ -45,7 +45,7 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture(scope="module")
 def call(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A stereo call: one says LEFT, and then the other RIGHT."""
+    """Return a stereo call: the words LEFT on the first channel, then RIGHT on the second."""
     length = 3000
     sides = [
         array.array("h", encode(lay(LEFT), length_ms=length)),
@@ -55,7 +55,7 @@ def call(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return make("wav", pcm, 16000, 2, tmp_path_factory.mktemp("a") / "call.wav").read_bytes()
 
 
-DIARIZING = [  # asked for → who answers
+DIARIZING = [  # parameters → the model and road that are used
     ({"model": "gpt-4o-transcribe-diarize"}, "fun-asr", "transcription"),
     ({"model": "whisper-1"}, "fun-asr", "transcription"),
     ({"model": "paraformer-v2"}, "paraformer-v2", "transcription"),
@@ -65,7 +65,7 @@ DIARIZING = [  # asked for → who answers
 
 
 @pytest.mark.parametrize(("asked", "model", "road"), DIARIZING)
-def test_speakers_are_told_apart(home: House, speech: bytes, asked: dict[str, Any], model: str, road: str) -> None:
+def test_speakers_are_distinguished(home: House, speech: bytes, asked: dict[str, Any], model: str, road: str) -> None:
     raw = home.client().audio.transcriptions.with_raw_response.create(
         file=("a.wav", speech), response_format="diarized_json", chunking_strategy="auto", **asked
     )
@@ -78,7 +78,7 @@ def test_speakers_are_told_apart(home: House, speech: bytes, asked: dict[str, An
 
 
 @pytest.mark.parametrize("asked", [row[0] for row in DIARIZING])
-def test_speakers_are_told_apart_in_a_stream(home: House, speech: bytes, asked: dict[str, Any]) -> None:
+def test_speakers_are_distinguished_in_a_stream(home: House, speech: bytes, asked: dict[str, Any]) -> None:
     stream = home.client().audio.transcriptions.create(
         file=("a.wav", speech), response_format="diarized_json", stream=True, **asked
     )
@@ -90,8 +90,8 @@ def test_speakers_are_told_apart_in_a_stream(home: House, speech: bytes, asked: 
     assert deltas == events[-1].text == "Damn! Language."
 
 
-def test_who_tells_speakers_apart_can_be_set(speech: bytes) -> None:
-    with house(Scripted(SAID), diarize_model="qwen-audio-3.1-asr-flash-filetrans") as home:
+def test_the_model_for_diarization_can_be_set(speech: bytes) -> None:
+    with house(Scripted(SENTENCES), diarize_model="qwen-audio-3.1-asr-flash-filetrans") as home:
         raw = home.client().audio.transcriptions.with_raw_response.create(
             model="gpt-4o-transcribe-diarize", file=("a.wav", speech), response_format="diarized_json"
         )
@@ -99,7 +99,7 @@ def test_who_tells_speakers_apart_can_be_set(speech: bytes) -> None:
     assert "filetrans-3" == raw.headers["x-compat-road"]
 
 
-def test_known_speakers_are_named_as_ignored(home: House, speech: bytes) -> None:
+def test_known_speakers_are_reported_as_ignored(home: House, speech: bytes) -> None:
     raw = home.client().audio.transcriptions.with_raw_response.create(
         model="gpt-4o-transcribe-diarize",
         file=("a.wav", speech),
@@ -112,8 +112,8 @@ def test_known_speakers_are_named_as_ignored(home: House, speech: bytes) -> None
     assert "include,known_speaker_names,known_speaker_references" == raw.headers["x-compat-ignored"]
 
 
-def test_a_model_that_cannot_is_refused(home: House, speech: bytes) -> None:
-    with pytest.raises(openai.BadRequestError, match="speakers") as raised:
+def test_a_model_without_diarization_is_refused(home: House, speech: bytes) -> None:
+    with pytest.raises(openai.BadRequestError, match="speaker diarization") as raised:
         home.client().audio.transcriptions.create(
             model="qwen3-asr-flash-filetrans", file=("a.wav", speech), response_format="diarized_json"
         )
@@ -122,7 +122,7 @@ def test_a_model_that_cannot_is_refused(home: House, speech: bytes) -> None:
 
 
 @pytest.mark.parametrize("model", ["fun-asr", "paraformer-v2"])
-def test_words_are_masked_only_when_that_is_asked_for(home: House, speech: bytes, model: str) -> None:
+def test_words_are_masked_only_on_request(home: House, speech: bytes, model: str) -> None:
     create = home.client().audio.transcriptions.create
 
     plain = create(model=model, file=("a.wav", speech))
@@ -134,7 +134,7 @@ def test_words_are_masked_only_when_that_is_asked_for(home: House, speech: bytes
 
 
 @pytest.mark.parametrize("model", ["whisper-1", "fun-asr"])
-def test_each_channel_of_a_call_is_told(tones: House, call: bytes, model: str) -> None:
+def test_segments_have_the_channel_of_a_call(tones: House, call: bytes, model: str) -> None:
     answer = tones.client().audio.transcriptions.create(
         model=model,
         file=("call.wav", call),
@@ -144,12 +144,12 @@ def test_each_channel_of_a_call_is_told(tones: House, call: bytes, model: str) -
 
     assert isinstance(answer, TranscriptionVerbose)
     segments = [segment.to_dict() for segment in answer.segments or ()]
-    told = [(part["channel"], part["text"]) for part in segments]
-    assert [(0, f" {' '.join(LEFT)}"), (1, f" {' '.join(RIGHT)}")] == told
+    texts = [(part["channel"], part["text"]) for part in segments]
+    assert [(0, f" {' '.join(LEFT)}"), (1, f" {' '.join(RIGHT)}")] == texts
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_each_channel_has_speakers_of_its_own(tones: House, call: bytes, *, stream: bool) -> None:
+def test_each_channel_has_its_own_speakers(tones: House, call: bytes, *, stream: bool) -> None:
     answer = httpx2.post(
         f"{tones.base_url}/audio/transcriptions",
         data={
@@ -166,13 +166,13 @@ def test_each_channel_has_speakers_of_its_own(tones: House, call: bytes, *, stre
     ]
     segments = [each for each in events if each["type"].endswith(".segment")] if stream else answer.json()["segments"]
 
-    told = [(part["channel"], part["speaker"], part["text"]) for part in segments]
-    assert [(0, "A", " ".join(LEFT)), (1, "B", " ".join(RIGHT))] == told
+    texts = [(part["channel"], part["speaker"], part["text"]) for part in segments]
+    assert [(0, "A", " ".join(LEFT)), (1, "B", " ".join(RIGHT))] == texts
 
 
 @pytest.mark.parametrize("model", ["whisper-1", "fun-asr", "paraformer-v2"])
 @pytest.mark.parametrize("form", ["json", "verbose_json"])
-def test_no_channel_is_lost_when_none_is_named(tones: House, call: bytes, model: str, form: str) -> None:
+def test_all_channels_are_transcribed_by_default(tones: House, call: bytes, model: str, form: str) -> None:
     answer = tones.client().audio.transcriptions.create(
         model=model,
         file=("call.wav", call),
@@ -182,7 +182,7 @@ def test_no_channel_is_lost_when_none_is_named(tones: House, call: bytes, model:
     assert " ".join(LEFT + RIGHT) == answer.text.replace("\n", " ")
 
 
-def test_a_channel_makes_the_road_one_that_can_hear_it(tones: House, call: bytes) -> None:
+def test_channel_id_selects_a_road_that_supports_it(tones: House, call: bytes) -> None:
     raw = tones.client().audio.transcriptions.with_raw_response.create(
         model="whisper-1", file=BytesIO(call), extra_body={"channel_id": "1"}
     )
@@ -190,7 +190,7 @@ def test_a_channel_makes_the_road_one_that_can_hear_it(tones: House, call: bytes
     assert ("filetrans", " ".join(RIGHT)) == (raw.headers["x-compat-road"], raw.parse().text)
 
 
-def test_the_newer_models_tell_how_sure_they_are(home: House, speech: bytes) -> None:
+def test_newer_models_return_the_confidence_of_words(home: House, speech: bytes) -> None:
     answer = home.client().audio.transcriptions.create(
         model="qwen-audio-3.0-asr-flash-filetrans",
         file=("a.wav", speech),

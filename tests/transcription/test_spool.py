@@ -13,7 +13,7 @@ from compat.upstream.shares import Party
 
 HOLD = """
 import pathlib, sys
-from compat.endpoints.spool import Spool
+from compat.transcription.spool import Spool
 spool = Spool(pathlib.Path(sys.argv[1]))
 (spool.path / "upload").write_bytes(b"speech")
 print(spool.name, flush=True)
@@ -21,7 +21,7 @@ sys.stdin.read()
 """
 
 
-def test_a_folder_lives_as_long_as_its_process(tmp_path: Path) -> None:
+def test_the_folder_of_a_dead_process_is_removed(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
@@ -41,7 +41,7 @@ def test_a_folder_lives_as_long_as_its_process(tmp_path: Path) -> None:
     assert [] == list(tmp_path.iterdir())
 
 
-def test_two_in_one_process_are_two(tmp_path: Path) -> None:
+def test_two_spools_in_one_process_are_independent(tmp_path: Path) -> None:
     first, second = Spool(tmp_path), Spool(tmp_path)
 
     assert [] == first.sweep()
@@ -50,7 +50,7 @@ def test_two_in_one_process_are_two(tmp_path: Path) -> None:
     first.close()
 
 
-def test_what_is_not_a_spool_is_left_alone(tmp_path: Path) -> None:
+def test_other_folders_are_not_removed(tmp_path: Path) -> None:
     (tmp_path / "qwen-asr-compat-notes").mkdir()
     (tmp_path / "other").mkdir()
     spool = Spool(tmp_path)
@@ -60,7 +60,7 @@ def test_what_is_not_a_spool_is_left_alone(tmp_path: Path) -> None:
     spool.close()
 
 
-def test_a_request_s_file_goes_with_all_that_was_made_of_it(tmp_path: Path) -> None:
+def test_a_request_s_file_is_deleted_with_the_files_made_from_it(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     assert 0o700 == spool.path.stat().st_mode & 0o777
     with spool.place() as place, spool.place() as second:
@@ -101,13 +101,13 @@ EXPECTED = [(Party(), 100, None), (Party(), 101, TooLarge), (A, 25, None), (A, 2
 
 
 @pytest.mark.parametrize(("party", "size", "refusal"), EXPECTED)
-def test_what_cannot_fit_is_refused_before_it_comes_and_nothing_is_set_aside(
+def test_a_body_that_cannot_fit_is_refused_early_and_reserves_nothing(
     tmp_path: Path, party: Party, size: int, refusal: type[Exception] | None
 ) -> None:
     spool = Spool(tmp_path, 100)
-    with spool.place(B) as there, spool.place(party) as place:
+    with spool.place(B) as other, spool.place(party) as place:
         if not party.alone:
-            there.hold(file=50)
+            other.hold(file=50)
         for _ in range(9):
             with pytest.raises(refusal) if refusal else contextlib.nullcontext():
                 place.expect(size)

@@ -26,7 +26,7 @@ BUSY_HERE = Overloaded("no")
 
 Outcome = BaseException | None
 STORIES: list[tuple[list[tuple[float, Outcome]], float, State]] = [
-    # when calls ended and how; then what is the state when. It opens at three, for ten seconds.
+    # times and outcomes of calls, a later time, the state then; the breaker opens at three failures, for ten seconds
     ([], 0, "closed"),
     ([(1, FAILED), (2, FAILED)], 3, "closed"),
     ([(1, FAILED), (2, FAILED), (3, FAILED)], 12.9, "open"),
@@ -44,7 +44,7 @@ STORIES: list[tuple[list[tuple[float, Outcome]], float, State]] = [
 
 
 @pytest.mark.parametrize(("calls", "now", "state"), STORIES)
-def test_it_opens_for_failures_in_a_row_and_closes_when_one_call_gets_through(
+def test_the_breaker_opens_after_failures_in_a_row_and_closes_after_a_success(
     calls: list[tuple[float, Outcome]], now: float, state: State
 ) -> None:
     breaker = Breaker(failures=3, pause=10)
@@ -55,7 +55,7 @@ def test_it_opens_for_failures_in_a_row_and_closes_when_one_call_gets_through(
     assert state == breaker.state(now)
 
 
-def test_one_call_finds_out_and_the_others_are_told_when_to_ask() -> None:
+def test_one_call_probes_the_service_and_the_others_get_a_retry_time() -> None:
     breaker = Breaker(failures=1, pause=10)
     breaker.enter(0)
     breaker.leave(0, FAILED)

@@ -15,7 +15,7 @@ from tests.witnesses import free_port, redis_server
 
 MODEL = "qwen3-asr-flash"
 THREE = Rate(3, 1)
-SELDOM = Rate(3, 60)  # none comes back while a test lasts
+SELDOM = Rate(3, 60)  # nothing is restored during a test
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ async def budget(
         await opened.close()
 
 
-async def test_what_the_account_may_goes_at_once_and_the_rest_waits_for_its_turn(place: str | None) -> None:
+async def test_calls_within_the_rate_go_at_once_and_the_rest_wait(place: str | None) -> None:
     account, clock = uuid.uuid4().hex, asyncio.get_running_loop().time
     started = clock()
     async with budget(place) as kept:
@@ -53,7 +53,7 @@ async def test_what_the_account_may_goes_at_once_and_the_rest_waits_for_its_turn
     assert clock() - started >= 1.9  # three at once, three after a second, the last after two
 
 
-async def test_who_would_wait_too_long_is_told_how_long_and_that_is_true(place: str | None) -> None:
+async def test_a_call_refused_for_its_wait_succeeds_after_retry_after(place: str | None) -> None:
     account = uuid.uuid4().hex
     async with budget(place, Rate(3, 2), patience=0.2) as kept:
         for _ in range(3):
@@ -67,7 +67,7 @@ async def test_who_would_wait_too_long_is_told_how_long_and_that_is_true(place: 
         await kept.turn(MODEL, account)
 
 
-async def test_accounts_and_models_and_what_counts_against_nothing_do_not_wait_for_each_other() -> None:
+async def test_each_account_and_model_has_its_own_rate_and_some_calls_have_none() -> None:
     async with budget(None, SELDOM, patience=0.01) as kept:
         for _ in range(3):
             await kept.turn(MODEL, "one")
@@ -95,7 +95,7 @@ async def test_without_its_redis_a_process_keeps_its_own_budget() -> None:
             await kept.turn(MODEL, "one")
 
 
-async def test_callers_take_turns_however_many_one_of_them_sends() -> None:
+async def test_callers_take_turns_however_many_calls_one_of_them_sends() -> None:
     order: list[str] = []
 
     async def ask(kept: Budget, name: str) -> None:
@@ -112,20 +112,20 @@ async def test_callers_take_turns_however_many_one_of_them_sends() -> None:
     assert ["greedy", "greedy", "greedy", "modest", "greedy"] == order
 
 
-async def test_so_many_calls_are_under_way_and_no_more() -> None:
+async def test_the_number_of_concurrent_calls_is_bounded() -> None:
     async with budget(None, patience=0.5, concurrency=2) as kept, kept.slot(), kept.slot():
         with pytest.raises(BudgetSpent, match="Too many calls"):
             async with kept.slot():
                 raise AssertionError
 
 
-async def test_a_caller_s_own_rate_is_refused_with_the_time_to_wait(place: str | None) -> None:
+async def test_a_request_over_the_rate_of_its_key_is_refused_with_retry_after(place: str | None) -> None:
     name = uuid.uuid4().hex
     async with budget(place) as kept:
         await kept.charge(name, None)
         await kept.charge(name, "2/minute")
         await kept.charge(name, "2/minute")
-        with pytest.raises(BudgetSpent, match="2 times a minute") as caught:
+        with pytest.raises(BudgetSpent, match="2 per minute") as caught:
             await kept.charge(name, "2/minute")
 
     assert 50 < (caught.value.retry_after or 0) <= 60
@@ -134,23 +134,23 @@ async def test_a_caller_s_own_rate_is_refused_with_the_time_to_wait(place: str |
 @pytest.mark.parametrize("steps", range(12))
 async def test_a_cancellation_is_never_lost(place: str | None, steps: int) -> None:
     async with budget(place, Rate(1000, 1)) as kept:
-        await kept.turn(MODEL, "account")  # which connects
+        await kept.turn(MODEL, "account")  # connects to Redis
 
-        async def ask_for_ever() -> None:
+        async def call_for_ever() -> None:
             await kept.turn(MODEL, "account")
             await asyncio.Event().wait()
 
-        asking = asyncio.ensure_future(ask_for_ever())
+        calling = asyncio.ensure_future(call_for_ever())
         for _ in range(steps):
             await asyncio.sleep(0)
-        asking.cancel()
-        done, _ = await asyncio.wait([asking], timeout=10)
+        calling.cancel()
+        done, _ = await asyncio.wait([calling], timeout=10)
 
-    assert {asking} == done
+    assert {calling} == done
 
 
 @pytest.mark.parametrize("steps", range(12))
-async def test_who_goes_while_he_waits_does_not_wait_on(redis: str, steps: int) -> None:
+async def test_a_cancelled_call_leaves_the_queue(redis: str, steps: int) -> None:
     async with budget(redis, Rate(1, 60), patience=100) as kept:
         account = uuid.uuid4().hex
         await kept.turn(MODEL, account)

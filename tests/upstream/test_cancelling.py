@@ -8,7 +8,7 @@ from compat.upstream.cancelling import kept
 
 
 async def losing(begun: asyncio.Event, error: Exception | None = None) -> str:
-    """As `asyncio.wait_for` of Python 3.11."""
+    """Swallow a cancellation, as `asyncio.wait_for` of Python 3.11 may do."""
     try:
         begun.set()
         await asyncio.Event().wait()
@@ -30,28 +30,28 @@ async def test_a_lost_cancellation_is_raised_again(error: Exception | None) -> N
         await asking
 
 
-async def test_a_timeout_that_comes_to_nothing_ends_its_block() -> None:
+async def test_a_timeout_whose_cancellation_was_lost_still_fires() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
             await kept(losing(asyncio.Event()))
 
 
-async def test_what_was_cancelled_before_may_still_ask() -> None:
+async def test_an_earlier_cancellation_is_not_raised_again() -> None:
     async def cleaning() -> str:
         begun = asyncio.Event()
         assert "done" == await losing(begun)
-        return await kept(asyncio.sleep(0, "asked"))
+        return await kept(asyncio.sleep(0, "result"))
 
     work = asyncio.ensure_future(cleaning())
     await asyncio.sleep(0)
     work.cancel()
 
-    assert "asked" == await work
+    assert "result" == await work
 
 
-async def test_an_error_stays_one() -> None:
+async def test_an_error_is_raised_unchanged() -> None:
     async def failing() -> None:
         raise OSError
 
-    with pytest.raises(OSError):  # noqa: PT011 - it says nothing
+    with pytest.raises(OSError):  # noqa: PT011 - it has no message
         await kept(failing())

@@ -8,7 +8,7 @@ from compat.upstream.slots import FairQueue
 
 
 def queue(items: str) -> FairQueue[str]:
-    """Each item is its party's letter and its own digit."""
+    """Return a queue of `items`, each named by the letter of its party and a digit."""
     filled: FairQueue[str] = FairQueue()
     for item in items.split():
         filled.put(item[0], item)
@@ -32,7 +32,7 @@ def test_parties_take_turns_and_each_party_s_items_keep_their_order(items: str, 
     assert order == served(queue(items))
 
 
-def test_who_may_not_go_yet_keeps_the_place() -> None:
+def test_an_item_that_may_not_go_yet_keeps_its_place() -> None:
     filled = queue("a1 a2 b1")
 
     assert "b1" == filled.next(lambda item: item[0] != "a")
@@ -40,7 +40,7 @@ def test_who_may_not_go_yet_keeps_the_place() -> None:
     assert "a1 a2" == served(filled)
 
 
-def test_who_has_left_is_not_served() -> None:
+def test_a_dropped_item_is_not_served() -> None:
     filled = queue("a1 a2 b1")
     for party, item in (("a", "a1"), ("b", "b1"), ("b", "b1"), ("c", "c1")):
         filled.drop(party, item)
@@ -50,7 +50,7 @@ def test_who_has_left_is_not_served() -> None:
 
 
 @given(st.lists(st.sampled_from("abcd"), max_size=30), st.sampled_from("abcde"))
-def test_how_many_are_ahead_is_told_truly(parties: list[str], party: str) -> None:
+def test_ahead_returns_the_number_of_items_served_before(parties: list[str], party: str) -> None:
     filled = queue(" ".join(f"{name}{place}" for place, name in enumerate(parties)))
     ahead = filled.ahead(party)
     filled.put(party, f"{party}!")

@@ -1,4 +1,4 @@
-"""Two peers: the first does what a row says, the second is asked only when that may help."""
+"""The fallback between two peers with scripted responses. The second is called only if that may help."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ REJECTED = b"HTTP/1.1 400 No\r\ncontent-length: 27\r\n\r\n" + b'{"code":"Invalid
 POOR = b"HTTP/1.1 400 No\r\ncontent-length: 20\r\n\r\n" + b'{"code":"Arrearage"}'
 
 HELPS = [
-    # the error → whether another account may do better, at all and where doing it twice would do harm
+    # the error → whether another account may succeed: if the call can be repeated, and if that would do harm
     (NotAuthenticated, True, True),
     (Forbidden, True, True),
     (QuotaExceeded, True, True),
@@ -51,9 +51,11 @@ HELPS = [
 ]
 
 
-@pytest.mark.parametrize(("error", "at_all", "twice"), HELPS)
-def test_it_is_asked_for_what_it_can_mend(error: type[CompatError], at_all: bool, twice: bool) -> None:
-    assert (at_all, twice) == (helps(error("x")), helps(error("x"), certain=False))
+@pytest.mark.parametrize(("error", "repeatable", "harmful"), HELPS)
+def test_the_fallback_is_used_only_for_errors_that_it_can_avoid(
+    error: type[CompatError], repeatable: bool, harmful: bool
+) -> None:
+    assert (repeatable, harmful) == (helps(error("x")), helps(error("x"), certain=False))
 
 
 @contextlib.asynccontextmanager
@@ -65,7 +67,7 @@ async def two(
 
 
 CALLS = [
-    # what the first answers, what the second → what is raised, how often either was asked
+    # responses of the first and the second → the error raised, number of requests to the first and the second
     ([OK], [], None, 1, 0),
     ([REFUSED], [OK], None, 1, 1),
     ([POOR], [OK], None, 1, 1),
@@ -80,7 +82,7 @@ CALLS = [
 
 
 @pytest.mark.parametrize(("first", "second", "error", "asked", "asked_too"), CALLS)
-async def test_a_call_goes_on_to_the_second(
+async def test_a_failed_call_is_repeated_at_the_second(
     first: list[bytes | None],
     second: list[bytes | None],
     error: type[CompatError] | None,
@@ -101,7 +103,7 @@ async def streamed(calls: Fallback) -> bytes:
         return b"".join([chunk async for chunk in chunks])
 
 
-async def test_a_stream_begins_at_the_second_or_ends_at_the_first() -> None:
+async def test_a_stream_falls_back_only_before_its_first_byte() -> None:
     async with two([REFUSED], [OK]) as (_, _, calls):
         assert b"{}" == await streamed(calls)
     async with two([CUT], [OK]) as (_, other, calls):
@@ -122,38 +124,38 @@ def job() -> Flow[str]:
     yield from ask(SUBMIT)
     yield Submitted("t1")
     yield from ask(QUERY)
-    return "heard"
+    return "text"
 
 
 class Notes:
-    """An owner that writes down what it is told."""
+    """A TaskOwner that records its calls."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.calls: list[str] = []
 
     async def submitting(self) -> None:
-        self.told.append("submitting")
+        self.calls.append("submitting")
 
     async def submitted(self, task_id: str) -> None:
-        self.told.append(task_id)
+        self.calls.append(task_id)
 
 
 JOBS = [
-    # what the first answers, what the second → what is raised, how often either was asked, where the task is
+    # responses of the first and the second → the error raised, number of requests to either, the task's id
     ([OK, OK, OK], [], None, 3, 0, "t1"),
     ([BROKEN, BROKEN], [OK, OK, OK], None, 2, 3, "fallback:t1"),
     ([OK, BUSY, BUSY], [OK, OK, OK], None, 3, 3, "fallback:t1"),
     ([OK, REFUSED], [OK, OK, OK], None, 2, 3, "fallback:t1"),
-    ([OK, BROKEN], [], ServiceFailed, 2, 0, None),  # it may have been taken
+    ([OK, BROKEN], [], ServiceFailed, 2, 0, None),  # the task may have been accepted
     ([OK, CUT], [], ServiceFailed, 2, 0, None),
-    ([OK, OK, REFUSED], [], NotAuthenticated, 3, 0, "t1"),  # it is there
+    ([OK, OK, REFUSED], [], NotAuthenticated, 3, 0, "t1"),  # the task was accepted
     ([OK, OK, BROKEN, BROKEN], [], ServiceFailed, 4, 0, "t1"),
     ([REJECTED], [], BadRequest, 1, 0, None),
 ]
 
 
 @pytest.mark.parametrize(("first", "second", "error", "asked", "asked_too", "task"), JOBS)
-async def test_a_task_is_submitted_once_and_stays_where_it_is(
+async def test_a_task_is_submitted_once_and_stays_at_its_service(
     first: list[bytes | None],
     second: list[bytes | None],
     error: type[CompatError] | None,
@@ -164,32 +166,32 @@ async def test_a_task_is_submitted_once_and_stays_where_it_is(
     notes = Notes()
     async with two(first, second) as (one, other, calls):
         with pytest.raises(error) if error else contextlib.nullcontext():
-            assert "heard" == await calls.attempt(lambda account: drive(job(), account, notes), "first-key")
+            assert "text" == await calls.attempt(lambda account: drive(job(), account, notes), "first-key")
 
     assert (asked, asked_too) == (len(one.requests), len(other.requests))
-    assert task == next((note for note in notes.told if note != "submitting"), None)
+    assert task == next((note for note in notes.calls if note != "submitting"), None)
 
 
 def known(task_id: str) -> Flow[str]:
     yield Submitted(task_id)
     yield from ask(Call(method="GET", url=f"/query/{task_id}"))
-    return "heard"
+    return "text"
 
 
 @pytest.mark.parametrize(("task", "asked"), [("t1", (1, 0)), ("fallback:t1", (0, 1))])
-async def test_who_takes_a_task_over_asks_where_it_is(task: str, asked: tuple[int, int]) -> None:
+async def test_a_task_is_resumed_at_the_service_that_has_it(task: str, asked: tuple[int, int]) -> None:
     notes = Notes()
     async with two([OK], [OK]) as (one, other, calls):
         account, task_id = calls.account(task, "first-key")
-        assert "heard" == await drive(known(task_id), account, notes)
+        assert "text" == await drive(known(task_id), account, notes)
 
     assert asked == (len(one.requests), len(other.requests))
     assert all(b"/query/t1 " in request for request in [*one.requests, *other.requests])
-    assert [task] == notes.told
+    assert [task] == notes.calls
 
 
 @pytest.mark.parametrize(("task", "asked"), [("t1", (1, 0)), ("fallback:t1", (0, 1))])
-async def test_a_task_is_cancelled_where_it_is(task: str, asked: tuple[int, int]) -> None:
+async def test_a_task_is_cancelled_at_the_service_that_has_it(task: str, asked: tuple[int, int]) -> None:
     async with two([OK], [OK]) as (one, other, calls):
         await calls.cancel(task, "first-key")
 

@@ -21,11 +21,11 @@ SURFACES = [
 
 
 @pytest.mark.parametrize(("url", "key", "name"), SURFACES)
-def test_a_surface_is_told_by_its_address_without_ids(url: str, key: bool, name: str) -> None:
+def test_the_surface_of_a_call_follows_from_its_address(url: str, key: bool, name: str) -> None:
     assert name == surface(Call(method="GET", url=url, key=key))
 
 
-def test_surfaces_fail_apart_and_the_metrics_tell() -> None:
+def test_each_surface_has_its_own_breaker_and_metrics() -> None:
     now = [0.0]
     metrics = Metrics(region="beijing", prices={})
     guard = Guard(metrics, failures=2, pause=10, clock=lambda: now[0])
@@ -39,12 +39,12 @@ def test_surfaces_fail_apart_and_the_metrics_tell() -> None:
         now[0] = 3.0
 
     assert (10.0, False, True) == (caught.value.retry_after, guard.closed("chat"), guard.closed("tasks"))
-    said = metrics.text().decode()
-    assert 'compat_service_calls_total{outcome="upstream_error",surface="chat"} 2.0' in said
-    assert 'compat_service_calls_total{outcome="not_sent",surface="chat"} 1.0' in said
-    assert 'compat_service_retries_total{surface="chat"} 1.0' in said
-    assert 'compat_breaker_open{surface="chat"} 1.0' in said
-    assert 'compat_stage_seconds_sum{stage="service"} 3.0' in said
+    text = metrics.text().decode()
+    assert 'compat_service_calls_total{outcome="upstream_error",surface="chat"} 2.0' in text
+    assert 'compat_service_calls_total{outcome="not_sent",surface="chat"} 1.0' in text
+    assert 'compat_service_retries_total{surface="chat"} 1.0' in text
+    assert 'compat_breaker_open{surface="chat"} 1.0' in text
+    assert 'compat_stage_seconds_sum{stage="service"} 3.0' in text
 
     now[0] = 10.0
     with guard.call("chat"):

@@ -1,4 +1,4 @@
-"""The service's HTTP side against a raw TCP peer that says exactly what a row tells it to say."""
+"""The HTTP client of DashScope against a raw TCP peer with scripted responses."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ NONSENSE = b"SSH-2.0-OpenSSH_9.2\r\n"
 
 
 class Peer:
-    """Answers one request after the other with the next of `answers`, and remembers what it was asked."""
+    """Answers each request with the next of `answers`, and records the requests. None means no response."""
 
     def __init__(self, answers: Sequence[bytes | None]) -> None:
         self._answers = iter(answers)
@@ -56,7 +56,7 @@ class Peer:
                 length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
                 self.requests.append(head + await reader.readexactly(int(length or 0)))
                 answer = next(self._answers)
-                if answer is None:  # until the caller hangs up
+                if answer is None:  # wait until the client disconnects
                     self.silent.set()
                     await reader.read()
                     break
@@ -77,9 +77,9 @@ async def peer(
     guard: Guard | None = None,
     pulse: LoopLag | None = None,
 ) -> AsyncIterator[tuple[Peer, Service]]:
-    """The service waits for answers, unless it is to find out that there is none."""
-    told = Peer(answers)
-    server = await asyncio.start_server(told.handle, "127.0.0.1", 0)
+    """Start a peer, and a Service that calls it. The answer timeout is short if one of the answers is None."""
+    started = Peer(answers)
+    server = await asyncio.start_server(started.handle, "127.0.0.1", 0)
     service = Service(
         f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}",
         connect_timeout=connect_timeout,
@@ -90,17 +90,17 @@ async def peer(
     )
     async with server:
         try:
-            yield told, service
+            yield started, service
         finally:
             await service.close()
-            await asyncio.gather(*[handler for handler in told.handlers if handler])
+            await asyncio.gather(*[handler for handler in started.handlers if handler])
 
 
 ASK = json_call("/api", {"a": 1})
 SUBMIT = json_call("/api", {"a": 1}, repeatable=False)
 
 CONVERSATIONS: list[tuple[Call, list[bytes | None], type[CompatError] | None, int]] = [
-    # the call, what the peer answers → what is raised, how often it was asked
+    # the call, the peer's responses → the error raised, the number of requests
     (ASK, [OK], None, 1),
     (ASK, [BROKEN, OK], None, 2),
     (ASK, [LIMITED, BUSY, OK], None, 3),
@@ -118,29 +118,31 @@ CONVERSATIONS: list[tuple[Call, list[bytes | None], type[CompatError] | None, in
 
 
 @pytest.mark.parametrize(("call", "answers", "error", "asked"), CONVERSATIONS)
-async def test_only_what_may_succeed_and_may_be_repeated_is_repeated(
+async def test_only_calls_that_may_succeed_and_do_no_harm_are_repeated(
     call: Call, answers: list[bytes | None], error: type[CompatError] | None, asked: int
 ) -> None:
-    async with peer(*answers) as (told, service):
+    async with peer(*answers) as (upstream, service):
         if error is None:
             assert b"{}" == (await service.send(call, "k")).body
         else:
             with pytest.raises(error):
                 await service.send(call, "k")
 
-        assert asked == len(told.requests)
+        assert asked == len(upstream.requests)
 
 
-def test_a_loop_without_time_to_connect_is_not_the_service_s_failure() -> None:
-    """Uploads of other callers may hold the loop for longer than a connection may take, turn after turn. On the loop
-    that the server runs on: asyncio's own leaks the socket of a connection that is given up in the turn in which it is
-    made."""
+def test_a_connect_timeout_caused_by_a_blocked_loop_is_not_a_failure_of_the_service() -> None:
+    """Other callers' uploads may block the loop for longer than the connect timeout, several times in a row.
+
+    The test uses uvloop, as the server does. asyncio's own loop leaks the socket of a connection that is cancelled in
+    the iteration in which it is made.
+    """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        assert ([b"{}"], True) == runner.run(_held())
+        assert ([b"{}"], True) == runner.run(_call_on_a_blocked_loop())
 
 
-async def _held() -> tuple[list[bytes], bool]:
-    """What the service answered, and whether it is still trusted."""
+async def _call_on_a_blocked_loop() -> tuple[list[bytes], bool]:
+    """Return the response bodies, and whether the breaker is still closed."""
     brief, pulse = 0.05, LoopLag(look=0.001)
     guard = Guard(Metrics(region="beijing", prices={}), failures=1, pause=60)
     async with peer(OK, attempts=8, connect_timeout=brief, answer_timeout=60, guard=guard, pulse=pulse) as (_, service):
@@ -148,14 +150,14 @@ async def _held() -> tuple[list[bytes], bool]:
         sending = asyncio.create_task(service.send(ASK, "k"))
         for _ in range(8):
             await asyncio.sleep(0)
-            time.sleep(brief * 2)  # noqa: ASYNC251 - the loop is not there
+            time.sleep(brief * 2)  # noqa: ASYNC251 - blocks the loop on purpose
         try:
             return [(await sending).body], guard.closed("api")
         finally:
             beating.cancel()
 
 
-async def test_nobody_there_is_unavailable() -> None:
+async def test_a_refused_connection_is_service_unavailable() -> None:
     service = Service("http://127.0.0.1:9", connect_timeout=1, answer_timeout=1, attempts=2)
     with pytest.raises(ServiceUnavailable, match="cannot be reached"):
         await service.send(ASK, "k")
@@ -163,29 +165,29 @@ async def test_nobody_there_is_unavailable() -> None:
 
 
 async def test_the_key_goes_to_the_service_and_nowhere_else() -> None:
-    async with peer(OK, OK) as (told, service):
+    async with peer(OK, OK) as (upstream, service):
         await service.send(ASK, "secret")
         await service.send(Call(method="GET", url="/result", key=False), "secret")
 
-    assert [True, False] == [b"authorization: Bearer secret" in request for request in told.requests]
+    assert [True, False] == [b"authorization: Bearer secret" in request for request in upstream.requests]
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 1000, WHOLE, BLOCK * 3 + 1])
 @pytest.mark.parametrize("as_base64", [True, False])
-async def test_a_file_in_a_body_arrives_whole(tmp_path: Path, size: int, as_base64: bool) -> None:
+async def test_a_file_in_a_body_is_sent_completely(tmp_path: Path, size: int, as_base64: bool) -> None:
     content = os.urandom(size)
     path = tmp_path / "file"
     path.write_bytes(content)
     call = Call(method="POST", url="/", body=(b"<", File(path, size, as_base64), b">"))
 
-    async with peer(OK) as (told, service):
+    async with peer(OK) as (upstream, service):
         await service.send(call, "k")
 
     sent = base64.b64encode(content) if as_base64 else content
-    assert b"<" + sent + b">" == told.requests[0].partition(b"\r\n\r\n")[2]
+    assert b"<" + sent + b">" == upstream.requests[0].partition(b"\r\n\r\n")[2]
 
 
-async def test_a_stream_that_is_cut_off_says_so() -> None:
+async def test_an_interrupted_stream_raises_answer_cut_off() -> None:
     chunks: list[bytes] = []
     async with peer(CUT) as (_, service):
         with pytest.raises(AnswerCutOff, match="lost"):
@@ -196,7 +198,7 @@ async def test_a_stream_that_is_cut_off_says_so() -> None:
 
 async def _drain(stream: AsyncIterator[bytes], into: list[bytes]) -> None:
     async for chunk in stream:
-        into.append(chunk)  # noqa: PERF401 - what came before a fault counts too
+        into.append(chunk)  # noqa: PERF401 - keeps the chunks before an error
 
 
 def tree(error: type[Exception]) -> Iterator[type[Exception]]:
@@ -206,10 +208,10 @@ def tree(error: type[Exception]) -> Iterator[type[Exception]]:
 
 
 @pytest.mark.parametrize("foreign", [*tree(httpx2.RequestError), httpx2.InvalidURL], ids=lambda error: error.__name__)
-def test_every_exception_of_the_client_has_a_meaning(foreign: type[httpx2.RequestError]) -> None:
-    meant = translated(foreign("https://secret.example/?token=1"))
+def test_every_exception_of_the_client_is_translated(foreign: type[httpx2.RequestError]) -> None:
+    error = translated(foreign("https://secret.example/?token=1"))
 
-    assert isinstance(meant, ServiceFailed | ServiceTimedOut | ServiceUnavailable)
-    assert meant.retryable
-    assert "secret" not in meant.message
+    assert isinstance(error, ServiceFailed | ServiceTimedOut | ServiceUnavailable)
+    assert error.retryable
+    assert "secret" not in error.message
     assert "dashscope" not in translated(foreign("x"), "the local engine").message.lower()

@@ -17,13 +17,13 @@ class Clock:
         return self.now
 
     def passes(self, seconds: float) -> NoReturn:
-        """Until there is a time-out."""
+        """Advance the clock and raise a timeout."""
         self.now += seconds
         raise TimeoutError
 
 
 WAITS = [
-    # a time-out of five seconds, and after how many it came
+    # seconds after which a timeout of five seconds fired → the error raised
     (5.0, TimeoutError),
     (4.1, TimeoutError),
     (3.9, Overloaded),
@@ -32,7 +32,7 @@ WAITS = [
 
 
 @pytest.mark.parametrize(("seconds", "error"), WAITS)
-def test_a_time_out_that_comes_before_its_time_is_the_loop_s(seconds: float, error: type[Exception]) -> None:
+def test_a_timeout_that_fires_early_raises_overloaded(seconds: float, error: type[Exception]) -> None:
     clock = Clock()
     pulse = LoopLag(clock)
 
@@ -40,7 +40,7 @@ def test_a_time_out_that_comes_before_its_time_is_the_loop_s(seconds: float, err
         clock.passes(seconds)
 
 
-async def test_a_time_out_while_nobody_looks_is_the_loop_s() -> None:
+async def test_a_timeout_while_the_loop_is_blocked_raises_overloaded() -> None:
     clock = Clock()
     pulse = LoopLag(clock)
     beating = asyncio.create_task(pulse.beat(lambda _: None))
@@ -52,7 +52,7 @@ async def test_a_time_out_while_nobody_looks_is_the_loop_s() -> None:
 
 
 LOOKS = [
-    # seconds until the next look, how late that is, and whose fault a time-out is after it
+    # seconds until the next sample, how late it is → the error that a timeout after it raises
     (LOOK, 0.0, TimeoutError),
     (LOOK * 1.2, LOOK * 0.2, TimeoutError),
     (LOOK * 3, LOOK * 2, Overloaded),
@@ -60,23 +60,23 @@ LOOKS = [
 
 
 @pytest.mark.parametrize(("seconds", "late", "error"), LOOKS)
-async def test_what_a_look_is_late_counts_after_it(seconds: float, late: float, error: type[Exception]) -> None:
+async def test_the_lag_of_a_sample_counts_after_it(seconds: float, late: float, error: type[Exception]) -> None:
     clock = Clock()
     pulse = LoopLag(clock)
-    looked: asyncio.Queue[float] = asyncio.Queue()
-    beating = asyncio.create_task(pulse.beat(looked.put_nowait))
+    samples: asyncio.Queue[float] = asyncio.Queue()
+    beating = asyncio.create_task(pulse.beat(samples.put_nowait))
     await asyncio.sleep(0)
 
-    async def until_a_look() -> None:
+    async def time_out_after_a_sample() -> None:
         clock.now += seconds
-        assert pytest.approx(late) == await looked.get()
+        assert pytest.approx(late) == await samples.get()
         raise TimeoutError
 
     with pytest.raises(error), pulse.excusing(seconds, TimeoutError):
-        await until_a_look()
+        await time_out_after_a_sample()
     beating.cancel()
 
 
-def test_other_errors_stay_what_they_are() -> None:
+def test_other_errors_are_raised_unchanged() -> None:
     with pytest.raises(ConnectionError), LoopLag(Clock()).excusing(5.0, TimeoutError):
         raise ConnectionError

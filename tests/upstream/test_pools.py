@@ -27,7 +27,7 @@ async def test_the_first_client_with_room_is_taken() -> None:
     await pools.close()
 
 
-async def test_a_client_that_is_not_used_any_more_is_closed_but_the_first() -> None:
+async def test_unused_clients_except_the_first_are_closed() -> None:
     clock = Clock()
     pools = Pools(httpx2.AsyncClient, clock)
     async with contextlib.AsyncExitStack() as stack:
@@ -42,7 +42,7 @@ async def test_a_client_that_is_not_used_any_more_is_closed_but_the_first() -> N
     assert first.is_closed
 
 
-async def test_all_are_closed_in_the_end() -> None:
+async def test_close_closes_all_clients() -> None:
     pools = Pools(httpx2.AsyncClient)
     async with contextlib.AsyncExitStack() as stack:
         taken = [await stack.enter_async_context(pools.client()) for _ in range(EACH * 2)]

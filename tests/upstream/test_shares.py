@@ -10,7 +10,7 @@ X, Y, Z = (Party(name, alone=False, known=False) for name in "xyz")
 
 
 def greedy(shares: Shares, party: Party) -> int:
-    """How much a party gets that takes whatever it can."""
+    """Take all that the party can get, and return the amount."""
     got = 0
     while room := shares.room(party):
         assert shares.take(party, room)
@@ -19,7 +19,7 @@ def greedy(shares: Shares, party: Party) -> int:
 
 
 TAKEN = [
-    # the total, the parties that take all they can, and what each gets
+    # the total, the parties that take all they can one after the other, and the amount that each gets
     (512, [(A, 256), (B, 128), (C, 64)]),
     (512, [(ONLY, 512), (ONLY, 0)]),
     (9, [(A, 5), (B, 2), (C, 1)]),
@@ -33,7 +33,7 @@ TAKEN = [
 
 
 @pytest.mark.parametrize(("total", "story"), TAKEN)
-def test_there_is_always_room_for_one_more(total: int, story: list[tuple[Party, int]]) -> None:
+def test_there_is_always_room_for_another_party(total: int, story: list[tuple[Party, int]]) -> None:
     shares = Shares(total)
 
     assert [amount for _, amount in story] == [greedy(shares, party) for party, _ in story]
@@ -41,7 +41,7 @@ def test_there_is_always_room_for_one_more(total: int, story: list[tuple[Party, 
 
 
 def test_parties_that_arrive_together_get_equal_shares() -> None:
-    """One by one, each takes as long as there is room."""
+    """The parties alternate and take one at a time while there is room."""
     shares = Shares(300)
     while [party for party in (A, B) if shares.take(party)]:
         pass
@@ -49,7 +49,7 @@ def test_parties_that_arrive_together_get_equal_shares() -> None:
     assert (100, 100) == (shares.held(A), shares.held(B))
 
 
-def test_what_is_given_back_is_there_again() -> None:
+def test_given_back_shares_can_be_taken_again() -> None:
     shares = Shares(100)
     assert not shares.take(A, 51)
     assert shares.take(A, 50)
@@ -60,7 +60,7 @@ def test_what_is_given_back_is_there_again() -> None:
     assert (50, 100) == (shares.most(A), shares.most(ONLY))
 
 
-def test_the_first_step_of_a_part_is_free_and_what_is_not_needed_is_given_back() -> None:
+def test_the_first_step_of_a_holding_is_free_and_unneeded_steps_are_given_back() -> None:
     shares = Shares(8)
     part, other = Holding(shares, 2, A), Holding(shares, 2, B)
 

@@ -11,8 +11,8 @@ from compat.upstream.slots import Slots, turns
 from tests.audio import hostile
 
 
-class Doors:
-    """Callers who come in order, stay until they are told, and are noted as they get in."""
+class Visitors:
+    """Callers that ask for slots in order, hold them until `go`, and are recorded when they get one."""
 
     def __init__(self, slots: Slots) -> None:
         self.slots = slots
@@ -49,7 +49,7 @@ class Doors:
 
 
 STORIES: list[tuple[int, Sequence[str], str]] = [
-    # slots, what happens (+ comes, - goes, x gives up) → who gets in, in order
+    # slots, events (+ asks for a slot, - returns it, x is cancelled) → callers in the order in which they get a slot
     (1, ["+a1", "+a2", "-a1", "-a2"], "a1 a2"),
     (1, ["+a1", "+a2", "+a3", "+b1", "-a1", "-a2", "-b1"], "a1 a2 b1 a3"),
     (2, ["+a1", "+a2", "+a3", "-a2"], "a1 a2 a3"),
@@ -63,42 +63,42 @@ STORIES: list[tuple[int, Sequence[str], str]] = [
 
 @pytest.mark.parametrize(("total", "events", "order"), STORIES)
 async def test_slots_are_given_in_a_fair_order(total: int, events: Sequence[str], order: str) -> None:
-    """c may have two at a time; capitals share with others."""
-    doors = Doors(Slots(total))
+    """Party c has a concurrency of two. Capital letters leave slots free for other parties."""
+    visitors = Visitors(Slots(total))
     for event in events:
         name = event[1:]
         match event[0]:
             case "+":
-                await doors.come(name, 2 if name[0] == "c" else None)
+                await visitors.come(name, 2 if name[0] == "c" else None)
             case "-":
-                await doors.go(name)
+                await visitors.go(name)
             case _:
-                await doors.give_up(name)
+                await visitors.give_up(name)
 
-    assert order == " ".join(doors.inside)
+    assert order == " ".join(visitors.inside)
 
-    await doors.empty()
-    assert (0, 0) == (doors.slots.busy, doors.slots.waiting)
+    await visitors.empty()
+    assert (0, 0) == (visitors.slots.busy, visitors.slots.waiting)
 
 
-async def test_who_gives_up_in_the_moment_of_his_turn_passes_it_on() -> None:
-    doors = Doors(Slots(1))
-    await doors.come("a1")
-    await doors.come("b1")
-    await doors.come("c1")
-    doors._leave["a1"].set()  # noqa: SLF001 - b1 is told of its turn and cancelled before it runs
+async def test_a_slot_is_passed_on_if_its_caller_is_cancelled_just_then() -> None:
+    visitors = Visitors(Slots(1))
+    await visitors.come("a1")
+    await visitors.come("b1")
+    await visitors.come("c1")
+    visitors._leave["a1"].set()  # noqa: SLF001 - b1 gets the slot and is cancelled before it runs
     await asyncio.sleep(0)
-    doors._tasks["b1"].cancel()  # noqa: SLF001
-    await doors.come("d1")
+    visitors._tasks["b1"].cancel()  # noqa: SLF001
+    await visitors.come("d1")
 
-    assert "c1" in doors.inside
+    assert "c1" in visitors.inside
 
-    await doors.empty()
-    assert (0, 0) == (doors.slots.busy, doors.slots.waiting)
+    await visitors.empty()
+    assert (0, 0) == (visitors.slots.busy, visitors.slots.waiting)
 
 
 async def test_one_party_s_files_leave_processes_for_the_others() -> None:
-    """a has eight files that no process ever finishes."""
+    """Party a has eight files that no process ever finishes."""
 
     async def work(party: Party, function: Callable[..., int], *arguments: int) -> int:
         ON_BEHALF.set(party)

@@ -1,4 +1,4 @@
-"""The live socket against a real server that answers as DashScope does, and as it should not."""
+"""The WebSocket client of DashScope against a real server, with correct and faulty behaviour."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def echo(connection: ServerConnection) -> None:
         await connection.send(frame)
 
 
-async def test_frames_go_up_and_come_down() -> None:
+async def test_frames_are_sent_and_received() -> None:
     requests: list[Request] = []
 
     def seen(_: ServerConnection, request: Request) -> None:
@@ -63,7 +63,7 @@ async def test_frames_go_up_and_come_down() -> None:
     assert "sec-websocket-extensions" not in request.headers
 
 
-async def test_a_unix_socket_takes_the_place_of_the_network(tmp_path: Path) -> None:
+async def test_a_unix_socket_can_be_used_instead_of_the_network(tmp_path: Path) -> None:
     path = str(tmp_path / "socket")
     async with await unix_serve(echo, path):
         connection = await Sockets("ws://localhost", connect_timeout=5, socket=path).open("m", "k")
@@ -84,7 +84,7 @@ async def test_frames_are_written_at_once_and_in_order() -> None:
         assert not connection.write("too late")
 
 
-async def test_nothing_is_written_at_once_to_a_service_that_does_not_read() -> None:
+async def test_write_returns_false_while_the_service_does_not_read() -> None:
     reads = asyncio.Event()
 
     async def busy(connection: ServerConnection) -> None:
@@ -104,7 +104,7 @@ async def test_nothing_is_written_at_once_to_a_service_that_does_not_read() -> N
         await connection.close()
 
 
-async def test_a_model_s_name_cannot_leave_its_place() -> None:
+async def test_the_name_of_the_model_is_escaped_in_the_address() -> None:
     requests: list[Request] = []
 
     def seen(_: ServerConnection, request: Request) -> None:
@@ -127,7 +127,7 @@ REFUSALS: list[tuple[int, bytes, type[CompatError]]] = [
 
 
 @pytest.mark.parametrize(("status", "body", "error"), REFUSALS)
-async def test_a_refused_upgrade_is_what_its_status_and_code_say(
+async def test_a_refused_upgrade_raises_the_error_of_its_status_and_code(
     status: int, body: bytes, error: type[CompatError]
 ) -> None:
     def refuse(_: ServerConnection, __: Request) -> Response:
@@ -141,22 +141,22 @@ async def test_a_refused_upgrade_is_what_its_status_and_code_say(
     assert isinstance(raised.value.__cause__, foreign.InvalidStatus)
 
 
-async def test_a_redirect_is_not_followed_and_takes_no_key_elsewhere() -> None:
-    asked: list[Request] = []
-    async with serve(echo, "127.0.0.1", 0, process_request=lambda _, request: asked.append(request)) as elsewhere:
-        port = next(iter(elsewhere.sockets)).getsockname()[1]
+async def test_a_redirect_is_not_followed_so_the_key_stays_with_the_service() -> None:
+    requests: list[Request] = []
+    async with serve(echo, "127.0.0.1", 0, process_request=lambda _, request: requests.append(request)) as other:
+        port = next(iter(other.sockets)).getsockname()[1]
 
         def redirect(_: ServerConnection, __: Request) -> Response:
-            return Response(307, "Elsewhere", Headers({"location": f"ws://localhost:{port}/", "content-length": "0"}))
+            return Response(307, "Moved", Headers({"location": f"ws://localhost:{port}/", "content-length": "0"}))
 
         async with service(echo, redirect) as sockets:
             with pytest.raises(ServiceFailed):
                 await sockets.open("m", "k")
 
-    assert [] == asked
+    assert [] == requests
 
 
-async def test_a_service_without_tls_cannot_be_reached_with_it() -> None:
+async def test_a_service_without_tls_is_unavailable_over_tls() -> None:
     async with service(echo) as plain:
         sockets = Sockets(plain._root.replace("ws:", "wss:"), connect_timeout=5)  # noqa: SLF001 - its address
         with pytest.raises(ServiceUnavailable):
@@ -194,7 +194,7 @@ async def test_the_end_of_a_connection_is_always_raised(
     assert (error, retryable) == (type(raised.value), raised.value.retryable)
 
 
-async def test_a_service_that_says_nothing_and_answers_no_ping_is_lost() -> None:
+async def test_a_connection_without_frames_and_pongs_is_lost() -> None:
     async def mute(connection: ServerConnection) -> None:
         connection.transport.pause_reading()
         await connection.wait_closed()
@@ -206,7 +206,7 @@ async def test_a_service_that_says_nothing_and_answers_no_ping_is_lost() -> None
         await connection.close()
 
 
-async def test_a_service_that_speaks_is_alive_though_it_is_too_slow_to_answer_a_ping() -> None:
+async def test_frames_keep_a_connection_alive_without_pongs() -> None:
     async def slow(connection: ServerConnection) -> None:
         connection.transport.pause_reading()
         for count in range(30):
@@ -222,7 +222,7 @@ async def test_a_service_that_speaks_is_alive_though_it_is_too_slow_to_answer_a_
         await connection.close()
 
 
-async def test_a_cut_without_a_word_may_be_tried_again() -> None:
+async def test_a_connection_cut_without_a_close_frame_is_service_unavailable() -> None:
     async def cut(connection: ServerConnection) -> None:
         connection.transport.abort()
 
@@ -232,7 +232,7 @@ async def test_a_cut_without_a_word_may_be_tried_again() -> None:
             await anext(connection)
 
 
-async def test_nobody_listens() -> None:
+async def test_a_refused_connection_is_service_unavailable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
@@ -240,14 +240,14 @@ async def test_nobody_listens() -> None:
         await Sockets(f"ws://127.0.0.1:{port}", connect_timeout=5).open("m", "k")
 
 
-async def test_nobody_answers() -> None:
+async def test_a_handshake_without_response_times_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         with pytest.raises(ServiceTimedOut):
             await Sockets(f"ws://127.0.0.1:{port}", connect_timeout=0.05).open("m", "k")
 
 
-async def test_what_answers_is_no_web_server() -> None:
+async def test_a_server_that_does_not_speak_http_is_unavailable() -> None:
     async def garbage(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 mail.example ESMTP\r\n\r\n")
         writer.close()
@@ -282,7 +282,7 @@ ARGUMENTS: dict[str, tuple[object, ...]] = {
 
 
 @pytest.mark.parametrize("name", foreign.__all__)
-def test_every_exception_of_the_client_becomes_ours(name: str) -> None:
+def test_every_exception_of_the_client_is_translated(name: str) -> None:
     exc = getattr(foreign, name)(*ARGUMENTS.get(name, ()))
 
     error = translated(exc)
@@ -301,6 +301,6 @@ def test_every_exception_of_the_client_becomes_ours(name: str) -> None:
         (EOFError(), ServiceUnavailable),
     ],
 )
-def test_so_does_what_the_system_raises(exc: OSError | EOFError, error: type[CompatError]) -> None:
+def test_exceptions_of_the_system_are_translated(exc: OSError | EOFError, error: type[CompatError]) -> None:
     assert error is type(translated(exc))
     assert "secret-address" not in translated(exc).message

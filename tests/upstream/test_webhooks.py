@@ -23,7 +23,7 @@ SECRET = b"a secret of thirty-two bytes ..."
 BODY = b'{"type":"transcription.job.completed"}'
 
 
-def test_the_signature_is_the_one_that_the_official_sdk_verifies() -> None:
+def test_the_official_sdk_verifies_the_signature() -> None:
     client = openai.OpenAI(api_key="unused")
     headers = {
         "webhook-id": "msg_1",
@@ -39,10 +39,10 @@ def test_the_signature_is_the_one_that_the_official_sdk_verifies() -> None:
 
 
 async def test_a_receiver_gets_the_body_and_its_signature() -> None:
-    got: list[tuple[dict[str, str], bytes]] = []
+    received: list[tuple[dict[str, str], bytes]] = []
 
     async def done(request: Request) -> Response:
-        got.append((dict(request.headers), await request.body()))
+        received.append((dict(request.headers), await request.body()))
         return Response(status_code=204)
 
     webhooks = Webhooks(SECRET, private=True)
@@ -51,31 +51,31 @@ async def test_a_receiver_gets_the_body_and_its_signature() -> None:
         await webhooks.send(f"{root}/done", "msg_1", 1_700_000_000, BODY)
         await webhooks.close()
 
-    [(headers, body)] = got
+    [(headers, body)] = received
     assert json.loads(body) == json.loads(BODY)
     assert root == f"http://{headers['host']}"
     assert ("msg_1", "1700000000") == (headers["webhook-id"], headers["webhook-timestamp"])
     assert signature(SECRET, "msg_1", 1_700_000_000, body) == headers["webhook-signature"]
 
 
-async def test_a_receiver_that_fails_or_sends_on_was_not_reached() -> None:
-    async def elsewhere(_: Request) -> Response:
+async def test_an_error_or_a_redirect_of_the_receiver_is_a_failed_call() -> None:
+    async def redirect(_: Request) -> Response:
         return RedirectResponse("/secret", 307)
 
     async def secret(_: Request) -> Response:
         raise AssertionError("a redirect was followed")
 
     webhooks = Webhooks(SECRET, private=True)
-    routes = [Route("/elsewhere", elsewhere, methods=["POST"]), Route("/secret", secret, methods=["POST"])]
+    routes = [Route("/redirect", redirect, methods=["POST"]), Route("/secret", secret, methods=["POST"])]
     with serve(Starlette(routes=routes)) as root:
-        for path in ("elsewhere", "missing"):
+        for path in ("redirect", "missing"):
             with pytest.raises(Undelivered, match="HTTP"):
                 await webhooks.send(f"{root}/{path}", "msg_1", 1, BODY)
     await webhooks.close()
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
-async def test_a_name_is_judged_by_what_it_resolves_to(host: str) -> None:
+async def test_a_host_name_is_checked_by_the_addresses_it_resolves_to(host: str) -> None:
     called: list[str] = []
 
     async def done(request: Request) -> Response:
@@ -91,8 +91,8 @@ async def test_a_name_is_judged_by_what_it_resolves_to(host: str) -> None:
     assert [] == called
 
 
-async def test_names_that_resolve_slowly_keep_nothing_else_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The service's name is looked up while more names of callers hang than any pool of the loop has threads."""
+async def test_slow_host_names_of_webhooks_delay_no_other_lookups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service's name is resolved while more host names of webhooks hang than the event loop has threads."""
     resolve, over, asked = socket.getaddrinfo, threading.Event(), threading.Semaphore(0)
 
     def slow(host: str, *rest: Any, **options: Any) -> Any:  # noqa: ANN401 - the standard library's own
