@@ -137,7 +137,7 @@ class Budget:
                 async with asyncio.timeout(self._patience):
                     await stack.enter_async_context(self.slots.taken(ON_BEHALF.get()))
             except TimeoutError:
-                raise BudgetSpent("Too many calls to DashScope are under way.", retry_after=self._patience) from None
+                raise BudgetSpent("Too many calls are under way.", retry_after=self._patience) from None
             yield
 
     async def turn(self, model: str, key: str) -> None:
