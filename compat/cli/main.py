@@ -169,6 +169,18 @@ class _Stopping(uvicorn.Server):
         raise SystemExit(INTERRUPTED if self._signal == signal.SIGINT else 0)
 
 
+class _Emulating(_Stopping):
+    """Runs the emulator; at shutdown it ends the requests that faults keep open."""
+
+    def __init__(self, app: Any) -> None:  # noqa: ANN401 - the emulator's app; cli does not import starlette
+        super().__init__(config(app))
+        self._emulator = app.state.emulator
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._emulator.stop()
+        await super().shutdown(sockets)
+
+
 class _Announcing(_Stopping, Server):
     """A server that prints instructions when it is ready."""
 
@@ -266,7 +278,7 @@ def emulator(host: str, port: int, **given: Any) -> None:  # noqa: ANN401 - thos
     listener = _listener(host, port)
     accepted = "accepts the given keys" if given["keys"] else "accepts any key"
     click.echo(f"DashScope emulator at {banner.root(host, listener.getsockname()[1])}, {accepted}.")
-    _Stopping(config(made)).until_signal(listener)
+    _Emulating(made).until_signal(listener)
 
 
 def _state() -> str | None:

@@ -14,6 +14,7 @@ from compat.emulator.site import Reach, hostname
 
 USER_AGENT = "DashScopeUserBot/1.0 (emulator)"
 RULE = "The emulator's own rule: it fetches audio only from the networks that --fetch allows."
+NO_REDIRECTS = "The emulator's own rule: it follows no redirects."
 TIMEOUT = 60.0
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address

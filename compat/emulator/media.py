@@ -26,6 +26,7 @@ class Trouble(enum.Enum):
     UNRESOLVED = enum.auto()  # an oss:// URL without X-DashScope-OssResourceResolve
     FAILED = enum.auto()
     OFF_LIMITS = enum.auto()  # the emulator's own rule
+    REDIRECTED = enum.auto()  # the emulator's own rule
     FULL = enum.auto()  # the emulator's own limit
     FORBIDDEN = enum.auto()
     MISSING = enum.auto()
@@ -155,6 +156,8 @@ def _check(answer: httpx2.Response, max_bytes: int) -> None:
         raise MediaTrouble(Trouble.FORBIDDEN)
     if answer.status_code in {404, 410}:
         raise MediaTrouble(Trouble.MISSING)
+    if answer.is_redirect:
+        raise MediaTrouble(Trouble.REDIRECTED)
     if answer.status_code != 200:
         raise MediaTrouble(Trouble.FAILED)
     if "content-length" not in answer.headers:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 from compat.emulator import refusals, sound
 from compat.emulator.engine import Sentence
-from compat.emulator.fetching import RULE
+from compat.emulator.fetching import NO_REDIRECTS, RULE
 from compat.emulator.media import MediaTrouble, Sound, Source, Trouble, fetch
 from compat.emulator.refusals import Refusal
 from compat.emulator.state import Emulator
@@ -68,6 +68,7 @@ MESSAGES = {
     Trouble.FORBIDDEN: "Failed to download multimodal content",
     Trouble.MISSING: "Failed to download multimodal content",
     Trouble.OFF_LIMITS: f"Failed to download multimodal content. {RULE}",
+    Trouble.REDIRECTED: f"Failed to download multimodal content. {NO_REDIRECTS}",
     Trouble.NO_LENGTH: "Missing Content-Length of multimodal url",
     Trouble.TOO_LARGE: "Multimodal file size is too large",
     Trouble.EMPTY: "The audio is empty",

@@ -82,6 +82,11 @@ def crowded() -> Refusal:
     return Refusal(503, "ServiceUnavailable", message, compat="service_unavailable", retry_after=1)
 
 
+def stopping() -> Refusal:
+    """The emulator's own: it shuts down while a fault holds the request."""
+    return Refusal(503, "ServiceUnavailable", "The emulator is stopping.", compat="service_unavailable")
+
+
 def failed() -> Refusal:
     """An internal error of the service (error codes page)."""
     message = "An internal error has occured."

@@ -103,6 +103,22 @@ class Emulator:
         self._folder: Folder | None = None
         self._work: asyncio.TaskGroup | None = None
         self._jobs: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ends requests that a fault keeps open, so that the server can shut down."""
+        self._stopping.set()
+
+    async def hold(self, waiting: Coroutine[Any, Any, object]) -> bool:
+        """Awaits `waiting`, at most until `stop`. Returns whether it completed."""
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        held = asyncio.ensure_future(waiting)
+        try:
+            await asyncio.wait((held, stopping), return_when=asyncio.FIRST_COMPLETED)
+            return held.done()
+        finally:
+            held.cancel()
+            stopping.cancel()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -242,17 +242,21 @@ async def strike(asked: Asked) -> Response | None:
             await drain(asked)
             return Response(body, status, media_type=content_type)
         case Hang(seconds):
-            if seconds is None:
+            if seconds is not None:
+                completed = await asked.emulator.hold(asyncio.sleep(seconds))
+            else:
                 await drain(asked)
-                await gone(asked.request)
+                completed = await asked.emulator.hold(disconnected(asked.request))
+            if not completed:
+                raise refusals.stopping()
+            if seconds is None:
                 raise _Severed
-            await asyncio.sleep(seconds)
             return None
         case None | Cut() | Break() | FailTask() | FailFile() | Slow() | Expire() | Live():
             return None
 
 
-async def gone(request: Request) -> None:
+async def disconnected(request: Request) -> None:
     """Returns when the client has disconnected."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

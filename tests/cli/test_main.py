@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -88,6 +89,19 @@ def test_the_emulator_prints_an_address_that_works(host: str, reached: str) -> N
         answer = httpx2.get(f"{root[0]}/emulator/counts")
 
     assert 200 == answer.status_code
+
+
+def test_the_emulator_stops_while_a_fault_holds_a_request() -> None:
+    head = b"POST /compatible-mode/v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer any\r\n"
+    with started("emulator", "--port", "0", "--engine", "scripted", "--fault", "hang") as (process, said):
+        port = int(said[0].partition("127.0.0.1:")[2].partition(",")[0])
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as client, client.makefile("rb") as answer:
+            client.sendall(head + b"Content-Length: 2\r\n\r\n{}")
+            while "chat" not in httpx2.get(f"http://127.0.0.1:{port}/emulator/counts").json():
+                pass
+            process.send_signal(signal.SIGTERM)
+            assert b"503" in answer.readline()
+        assert 0 == process.wait(timeout=20)
 
 
 REFUSED = [

@@ -50,7 +50,11 @@ def test_a_sound_is_fetched(start: Start) -> None:
         ("403", "Failed to download multimodal content", "FILE_403_FORBIDDEN"),
         ("404", "Failed to download multimodal content", "FILE_404_NOT_FOUND"),
         ("500", "Failed to download multimodal content", "FILE_DOWNLOAD_FAILED"),
-        ("moved", "Failed to download multimodal content", "FILE_DOWNLOAD_FAILED"),
+        (
+            "moved",
+            "Failed to download multimodal content. The emulator's own rule: it follows no redirects.",
+            "FILE_DOWNLOAD_FAILED",
+        ),
         ("unmeasured", "Missing Content-Length of multimodal url", "CONTENT_LENGTH_CHECK_FAILED"),
         ("long", "Multimodal file size is too large", "FILE_TOO_LARGE"),
     ],
@@ -64,6 +68,7 @@ def test_what_cannot_be_fetched(start: Start, name: str, message: str, code: str
 
     assert (refused.status_code, message in refused.json()["error"]["message"]) == (400, True)
     assert task["output"]["code"] == code
+    assert ("follows no redirects" in task["output"]["message"]) == (name == "moved")
     assert list(laptop.emulator.folder.path.iterdir()) == []
 
 

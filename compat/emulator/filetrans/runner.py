@@ -12,7 +12,7 @@ from compat.emulator import sound
 from compat.emulator.engine import Sentence
 from compat.emulator.families import Family
 from compat.emulator.faults import FailFile, FailTask, Slow
-from compat.emulator.fetching import RULE
+from compat.emulator.fetching import NO_REDIRECTS, RULE
 from compat.emulator.filetrans import documents, masking
 from compat.emulator.filetrans.documents import Channel, FileProperties, FileTranscript
 from compat.emulator.media import MediaTrouble, Sound, Source, Trouble, fetch
@@ -30,6 +30,7 @@ CODES: dict[Trouble, tuple[str, str]] = {
     Trouble.UNRESOLVED: ("FILE_DOWNLOAD_FAILED", "FILE_DOWNLOAD_FAILED"),
     Trouble.FAILED: ("FILE_DOWNLOAD_FAILED", "FILE_DOWNLOAD_FAILED"),
     Trouble.OFF_LIMITS: ("FILE_DOWNLOAD_FAILED", f"FILE_DOWNLOAD_FAILED. {RULE}"),
+    Trouble.REDIRECTED: ("FILE_DOWNLOAD_FAILED", f"FILE_DOWNLOAD_FAILED. {NO_REDIRECTS}"),
     Trouble.FULL: ("SERVER_ERROR", "SERVER_ERROR: the emulator's folder is full (the limit disk_bytes)."),
     Trouble.FORBIDDEN: ("FILE_403_FORBIDDEN", "FILE_403_FORBIDDEN"),
     Trouble.MISSING: ("FILE_404_NOT_FOUND", "FILE_404_NOT_FOUND"),
@@ -39,7 +40,8 @@ CODES: dict[Trouble, tuple[str, str]] = {
     Trouble.ILLEGAL: ("DECODE_ERROR", "DECODE_ERROR"),
     Trouble.TOO_LONG: ("AUDIO_DURATION_TOO_LONG", "AUDIO_DURATION_TOO_LONG"),
 }
-DOWNLOADS = {Trouble.UNRESOLVED, Trouble.FAILED, Trouble.OFF_LIMITS, Trouble.FORBIDDEN, Trouble.MISSING}
+RULES = {Trouble.OFF_LIMITS: RULE, Trouble.REDIRECTED: NO_REDIRECTS}
+DOWNLOADS = {Trouble.UNRESOLVED, Trouble.FAILED, Trouble.FORBIDDEN, Trouble.MISSING, *RULES}
 
 
 class NoSpeech(Exception):
@@ -97,7 +99,7 @@ def failure(family: Family, trouble: Trouble) -> Failure:
             case Family.AUDIO3_FILES if trouble is Trouble.UNRESOLVED:
                 return Failure("SERVER_ERROR", "SERVER_ERROR")  # measured by third parties, after about 47 s
             case Family.FUN | Family.PARAFORMER:
-                rule = f" {RULE}" if trouble is Trouble.OFF_LIMITS else ""
+                rule = f" {RULES[trouble]}" if trouble in RULES else ""
                 return Failure("InvalidFile.DownloadFailed", f"The audio file cannot be downloaded.{rule}")
             case _:
                 pass
