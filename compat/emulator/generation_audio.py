@@ -68,7 +68,7 @@ async def _sound(asked: Asked, ask: AudioRequest) -> Sound:
         return await sync_sound(asked, ask.model, _audio(ask), max_bytes=cap)
     except MediaRefusal as exc:
         if exc.trouble is Trouble.TOO_LONG:
-            raise Refusal(400, "AUDIO_DURATION_TOO_LONG", "The audio is longer than this model takes.") from exc
+            raise Refusal(400, "AUDIO_DURATION_TOO_LONG", "The audio is too long for this model.") from exc
         raise
 
 

@@ -51,7 +51,7 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
     policies: bool = True
     """Upload policies are available (unknown for US and workspace hosts)."""
     refuse_unknown_language: bool = False
-    """A language the model does not know is a 400 rather than ignored."""
+    """An unsupported language is a 400 rather than ignored."""
     mt_flash_cumulative: bool = False
     """qwen-mt-flash and -lite repeat the whole text so far in every chunk, as plus and turbo do."""
     retired: frozenset[str] = frozenset()

@@ -27,7 +27,7 @@ _MAX_FAILURES = 20  # of a demuxer
 _TIMED = ("matroska", "mov,", "flv")  # containers in which gaps in the timestamps are pauses
 _HOLE = (0.1, 3600.0)  # seconds
 _FIRST = re.compile(rb"OggS\0[\2\6]")  # an Ogg page that begins a stream
-_PAGE = 27  # bytes of its head; the last says how many lengths follow
+_PAGE = 27  # bytes of its header; the last is the number of segments
 _LINKS = 1000  # of one chained file
 
 _Part: TypeAlias = tuple[int, int] | None

@@ -72,7 +72,7 @@ async def translate(asked: Asked) -> Response:
 
 
 def translation(text: str, target: str) -> str:
-    """Each line itself where it is English and English is wanted, else with the language in front: `[French] …`."""
+    """Each line unchanged for English to English, otherwise prefixed with the target language: `[French] …`."""
     english = target.lower() in {"english", "en"}
     mark = "English" if english else target
     return "\n".join(line if english and line.isascii() else f"[{mark}] {line}" for line in text.split("\n"))
