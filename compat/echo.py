@@ -1,7 +1,7 @@
-"""Echoes: models sometimes return the context, whole or in part, as the transcript of silence and noise.
+"""Prompt echoes: models sometimes return the context, or a part of it, as the transcript of silence or noise.
 
-Seen of Qwen3-ASR: the list of hot words, without its commas, cut off at some point. A speaker may say the same words,
-so such a text is only suspect, and is compared with the audio.
+Qwen3-ASR was seen to return the list of hot words without commas, cut off at some point. A speaker may say the same
+words, so a match only marks the text as suspect; the caller then checks the audio.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from compat.text import joined
 from compat.transcript import Segment, Transcript
 
 _ENTRY = re.compile(r"[^\w\s'’-]+|\n")
-_BRIEF = 12  # letters; a sign that stands for a syllable or word counts as three
+_BRIEF = 12  # letters; a character that stands for a syllable or word counts as three
 _WIDE = re.compile("[\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
-_FASTEST = 60.0  # the same a second: more than anybody says
+_FASTEST = 60.0  # letters per second, counted the same way: faster than anybody speaks
 _ALIKE = 0.5
 _COMPARED = 2000  # letters
-_NEAR = 0.5  # seconds: a segment's own times may miss a word's edges
+_NEAR = 0.5  # seconds: a segment's times may cut off the edges of a word
 
 
 class Echo:
-    """Recognises echoes of one context."""
+    """Detect echoes of one context."""
 
     def __init__(self, context: str) -> None:
         self._given = _letters(context)
@@ -36,20 +36,21 @@ class Echo:
         self._lengths = sorted({len(entry) for entry in entries}, reverse=True)
 
     def only(self, text: str) -> bool:
-        """Whether the text is nothing but the context: all of it, a run of it, or entries of its list in any order,
-        repeated any number of times and cut off anywhere. Case, width, spaces and punctuation do not count."""
-        said = _letters(text)
-        if not said or not self._given:
+        """Return whether `text` consists of the context alone: all of it, a contiguous part, or entries of its list in
+        any order, repeated any number of times and cut off anywhere. Case, width, spaces and punctuation are ignored.
+        """
+        letters = _letters(text)
+        if not letters or not self._given:
             return False
-        return said in self._given * (len(said) // len(self._given) + 2) or self._listed(said)
+        return letters in self._given * (len(letters) // len(self._given) + 2) or self._listed(letters)
 
     def so_far(self, text: str) -> bool:
-        """Whether the beginning of a text may become an echo."""
+        """Return whether `text`, the beginning of a longer text, may turn out to be an echo."""
         return bool(self._given) and (not _letters(text) or self.only(text))
 
     def suspects(self, segments: Sequence[Segment]) -> Iterator[tuple[Segment, float, float]]:
-        """Segments that are nothing but the context, each with the start and end of the sound to compare it with: a
-        little more than its own, but nothing of the segments beside it."""
+        """Yield the segments that consist of the context alone, each with the start and end, in seconds, of the audio
+        to check: slightly more than the segment, but without overlapping its neighbours."""
         if not self._given:
             return
         for channel in {segment.channel for segment in segments}:
@@ -61,34 +62,34 @@ class Echo:
                     start = min(segment.start, max(before, segment.start - _NEAR))
                     yield segment, start, max(segment.end, min(after, segment.end + _NEAR))
 
-    def _listed(self, said: str) -> bool:
+    def _listed(self, letters: str) -> bool:
         at = 0
-        while at < len(said):
-            length = next((length for length in self._lengths if said[at : at + length] in self._entries), 0)
-            if not length or at + length > len(said):
-                return bool(at) and any(entry.startswith(said[at:]) for entry in self._entries)
+        while at < len(letters):
+            length = next((length for length in self._lengths if letters[at : at + length] in self._entries), 0)
+            if not length or at + length > len(letters):
+                return bool(at) and any(entry.startswith(letters[at:]) for entry in self._entries)
             at += length
         return True
 
 
 def brief(text: str) -> bool:
-    """Whether a text is so short, a word or two, that a speaker may say as much of a context by chance."""
+    """Return whether `text` is only a word or two: short enough for a speaker to say it by chance."""
     return _weight(text) < _BRIEF
 
 
 def speakable(text: str, seconds: float) -> bool:
-    """Whether it can be said in this time."""
+    """Return whether a person can say `text` in this time."""
     return _weight(text) <= _FASTEST * seconds
 
 
 def alike(one: str, other: str) -> bool:
-    """Whether two texts may be of the same words."""
+    """Return whether two texts are similar enough to be transcripts of the same words."""
     left, right = _letters(one)[:_COMPARED], _letters(other)[:_COMPARED]
     return SequenceMatcher(None, left, right, autojunk=False).ratio() >= _ALIKE
 
 
 def without(transcript: Transcript, dropped: Set[Segment]) -> Transcript:
-    """The transcript without some of its segments; each channel's text is a line."""
+    """Return the transcript without the `dropped` segments, its text rebuilt with one line per channel."""
     segments = tuple(segment for segment in transcript.segments if segment not in dropped)
     channels = sorted({segment.channel for segment in segments}, key=lambda channel: channel or 0)
     lines = (joined(segment.text for segment in segments if segment.channel == channel) for channel in channels)

@@ -1,6 +1,6 @@
-"""Every error that leaves this server, and the one shape it leaves in.
+"""The exception tree: every error of the public API, with its HTTP status and code.
 
-    CompatError                      500 server_error         retryable by a caller unless a class says otherwise
+    CompatError                      500 server_error
     ├── BadRequest                   400 invalid_request_error
     │   ├── BadAudio                 400 invalid_request_error  (param: file)
     │   └── ContentRefused           400 content_policy_violation
@@ -9,28 +9,28 @@
     ├── NotFound                     404 not_found
     │   └── ModelNotFound            404 model_not_found        (param: model)
     ├── MethodNotAllowed             405 method_not_allowed
-    ├── TooSlow                      408 request_timeout        the caller sent its request too slowly
+    ├── TooSlow                      408 request_timeout        the client sent its request too slowly
     ├── Conflict                     409 conflict
     ├── Gone                         410 job_expired
     ├── TooLarge                     413 request_too_large      (param: file)
     ├── EncodedBody                  415 unsupported_content_encoding
     ├── HeadTooLarge                 431 request_header_fields_too_large
     ├── RateLimited                  429 rate_limit_exceeded
-    │   └── BudgetSpent              429 rate_limit_exceeded    our own queue is too long
+    │   └── BudgetSpent              429 rate_limit_exceeded    this server's own queue is too long
     ├── QuotaExceeded                429 insufficient_quota     never retried
     ├── UnknownMethod                501 method_not_implemented
-    ├── ServiceFailed                502 upstream_error         DashScope failed or answered nonsense
-    │   ├── AnswerCutOff             502 upstream_error         it broke off while it was streaming its answer
-    │   ├── TaskLost                 502 upstream_error         it does not know a task that it has taken
+    ├── ServiceFailed                502 upstream_error         DashScope failed or sent an invalid response
+    │   ├── AnswerCutOff             502 upstream_error         the connection broke during a streamed response
+    │   ├── TaskLost                 502 upstream_error         DashScope no longer knows a task that it accepted
     │   └── FileNotFetched           502 upstream_error         never retried: the file has to go by another road
-    ├── ServiceUnavailable           503 service_unavailable    DashScope cannot be reached or is overloaded
-    │   ├── CircuitOpen              503 service_unavailable    it has failed too often lately: it was not asked
-    │   └── Overloaded               503 overloaded             this server itself has too much to do
+    ├── ServiceUnavailable           503 service_unavailable    DashScope is unreachable or overloaded
+    │   ├── CircuitOpen              503 service_unavailable    the circuit breaker is open; no request was sent
+    │   └── Overloaded               503 overloaded             this server is overloaded
     ├── ServiceTimedOut              504 upstream_timeout
     └── DiskFull                     507 insufficient_storage
 
-OpenAI's SDKs choose their exception class by the HTTP status and read `message`, `type`, `param` and `code` of the
-body; `x-should-retry` overrules their own rule for 408, 409, 429 and 5xx (openai-python `_base_client.py`, 2026-11).
+OpenAI's SDKs choose their exception class by the HTTP status and read `message`, `type`, `param` and `code` from the
+body. `x-should-retry` overrides their own rule for 408, 409, 429 and 5xx (openai-python `_base_client.py`, 2026-11).
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ import msgspec
 
 
 class CompatError(Exception):
-    """An error with its place in OpenAI's scheme.
+    """Base class of all errors; carries what OpenAI's error object needs.
 
-    `param` names the caller's field. `retry_after` is in seconds. `retryable`: whether the same request may succeed
-    when it is sent again, to DashScope by us or to us by the caller.
+    `param` names the request field at fault. `retry_after` is in seconds. `retryable` tells whether the same request
+    may succeed if it is sent again: by this server to DashScope, or by the client to this server.
     """
 
     status: ClassVar[int] = 500
@@ -64,12 +64,12 @@ class CompatError(Exception):
         self.retry_after = retry_after
 
     def body(self) -> dict[str, Any]:
-        """OpenAI's error object: {"error": {"message", "type", "param", "code"}}."""
+        """Return OpenAI's error object: {"error": {"message", "type", "param", "code"}}."""
         return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
 
     def headers(self) -> dict[str, str]:
-        """What the SDKs read beside the body (`retry-after` in whole seconds, `x-should-retry`), and what RFC 9110 asks
-        for with a status."""
+        """Return the response headers: `retry-after` (whole seconds) and `x-should-retry` for the SDKs, and those that
+        RFC 9110 requires for the status."""
         headers = {}
         if self.status in (408, 409, 429) or self.status >= 500:
             headers["x-should-retry"] = "true" if self.retryable else "false"
@@ -78,7 +78,7 @@ class CompatError(Exception):
         if self.status == 415:
             headers["accept-encoding"] = "identity"
         if self.status == 413:
-            headers["connection"] = "close"  # what the caller is still sending is not read
+            headers["connection"] = "close"  # the rest of the body is not read
         if self.retry_after is not None:
             headers["retry-after"] = str(max(1, round(self.retry_after + 0.499)))
         return headers
@@ -155,7 +155,7 @@ class TooLarge(CompatError):
 
 
 class EncodedBody(CompatError):
-    """The request's body is compressed."""
+    """The request body is compressed."""
 
     status = 415
     type = "invalid_request_error"
@@ -176,7 +176,7 @@ class RateLimited(CompatError):
 
 
 class BudgetSpent(RateLimited):
-    """This server itself keeps the account's rate, and the wait for a turn would be too long."""
+    """The request would wait too long for the account's rate limit, which this server enforces itself."""
 
 
 class QuotaExceeded(CompatError):
@@ -186,7 +186,7 @@ class QuotaExceeded(CompatError):
 
 
 class UnknownMethod(CompatError):
-    """A request's method is none of HTTP's (RFC 9110, 9.1)."""
+    """The request method is not an HTTP method (RFC 9110, 9.1)."""
 
     status = 501
     type = "invalid_request_error"
@@ -200,15 +200,15 @@ class ServiceFailed(CompatError):
 
 
 class AnswerCutOff(ServiceFailed):
-    """The connection was lost after DashScope had begun to stream its answer."""
+    """The connection was lost after DashScope began to stream its response."""
 
 
 class TaskLost(ServiceFailed):
-    """The service does not know a task that it has taken."""
+    """DashScope no longer knows a task that it accepted."""
 
 
 class FileNotFetched(ServiceFailed):
-    """DashScope could not download the audio from the address that it was given."""
+    """DashScope could not download the audio from its URL."""
 
     retryable = False
 
@@ -220,11 +220,11 @@ class ServiceUnavailable(CompatError):
 
 
 class CircuitOpen(ServiceUnavailable):
-    """Not sent: DashScope has failed too often lately."""
+    """The circuit breaker is open after repeated failures; no request was sent."""
 
 
 class Overloaded(ServiceUnavailable):
-    """Says nothing of DashScope."""
+    """This server is overloaded. Not counted as an upstream failure."""
 
     default_code = "overloaded"
 
@@ -241,7 +241,7 @@ class DiskFull(CompatError):
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """An error on its way through another process or a store. `kind` is the name of its class."""
+    """A serializable CompatError, to pass between processes or keep in a store. `kind` is the name of its class."""
 
     kind: str
     message: str
@@ -251,13 +251,14 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def failure(exc: CompatError) -> Failure:
+    """Return `exc` in serializable form."""
     return Failure(
         kind=type(exc).__name__, message=exc.message, param=exc.param, code=exc.code, retry_after=exc.retry_after
     )
 
 
 def error(failed: Failure, unknown: type[CompatError] = CompatError) -> CompatError:
-    """The error that `failed` was made of; `unknown` where there is no class of that name."""
+    """Return the exception that `failed` describes; an `unknown` if no class has that name."""
     kind = next((kind for kind in _kinds(CompatError) if kind.__name__ == failed.kind), unknown)
     return kind(failed.message, param=failed.param, code=failed.code, retry_after=failed.retry_after)
 

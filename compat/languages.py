@@ -1,9 +1,9 @@
-"""Languages: whatever a caller writes to a code, and a code to the English name whisper uses for it.
+"""Languages: parse a language code, tag or name, and map a code to Whisper's English name.
 
-Codes are DashScope's: ISO 639-1 where there is one, `yue` for Cantonese and `fil` for Filipino (whisper and Fun-ASR say
-`tl`). Names are those of OpenAI's `verbose_json`. What the service hears: Qwen-ASR's 27 languages (API reference of
-qwen3-asr-flash, 2026-01) and what Fun-ASR adds (model page, 2026-05); the other rows are languages that DashScope
-does not know, and the rest of ISO 639-1 (`kr` is taken for Korean).
+Codes are DashScope's: ISO 639-1 where it exists, `yue` for Cantonese and `fil` for Filipino (`tl` in Whisper and
+Fun-ASR). Names are those of OpenAI's `verbose_json`. DashScope supports Qwen-ASR's 27 languages (API reference of
+qwen3-asr-flash, 2026-01) and those that Fun-ASR adds (model page, 2026-05). The other rows are Whisper's remaining
+languages and the rest of ISO 639-1 (`kr` is read as Korean).
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ QWEN = frozenset(
     "zh yue en ja de ko ru fr pt ar it es hi id th tr uk vi cs da fil fi is ms no pl sv".split()  # noqa: SIM905
 )
 DASHSCOPE = QWEN | {"bg", "el", "hr", "hu", "nl", "ro", "sk"}
-"""What at least one of DashScope's models can be told to listen for: the rest is left to its own detection."""
+"""Languages that at least one DashScope model accepts as a parameter; all others rely on language detection."""
 
 UNSPACED = frozenset({"zh", "zh-tw", "yue", "ja", "th", "lo", "km", "my", "bo"})
-"""Languages that put no space between words."""
+"""Languages written without spaces between words."""
 
 _ROWS = """
 en english: eng
@@ -210,7 +210,7 @@ _TRADITIONAL = re.compile(r"(zh|cmn)-(hant|tw)(-.*)?|traditional chinese|chinese
 _LABEL = re.compile(r"([^()]+?) ?\([^()]+\)")
 _CANTONESE = re.compile(r"(zh|chinese)\b.*\b(yue|cantonese|hk|hong kong|mo|macau|macao)\b")
 TRADITIONAL = "zh-tw"
-"""Chinese as it is written in Taiwan: a language to translate to, and none that is spoken."""
+"""Chinese as written in Taiwan: a target of translation, never a spoken language."""
 
 
 def _table() -> tuple[dict[str, str], dict[str, str]]:
@@ -229,12 +229,11 @@ _NAMES, _CODES = _table()
 
 
 def parse(text: str) -> str:
-    """The code of what the caller wrote: a code, a tag (`zh-CN`, `en_US`) or an English name, in any case. What
-    stands in brackets behind a name is as a tag's region.
+    """Return the code for a code, a tag (`zh-CN`, `en_US`) or an English name, in any case. A region in parentheses
+    after a name is treated like the region of a tag.
 
-    A code outside `DASHSCOPE` is a language that the service cannot be told to expect. A tag's region is dropped, but
-    Chinese of Hong Kong or Macau is spoken Cantonese. Raises ValueError, with a message for the caller, for what
-    is no language.
+    A code outside `DASHSCOPE` cannot be passed to DashScope. The region is dropped, except that Chinese of Hong Kong or
+    Macau becomes Cantonese. Raises ValueError, with a message for the client, if `text` is not a language.
     """
     spelling = _spelled(text)
     code = _CODES.get(spelling)
@@ -250,15 +249,15 @@ def parse(text: str) -> str:
 
 
 def written(text: str) -> str:
-    """The same for a language to translate to: TRADITIONAL too. Raises ValueError."""
+    """Return the code of a language to translate to: as `parse`, and also TRADITIONAL. Raises ValueError."""
     return TRADITIONAL if _TRADITIONAL.fullmatch(_spelled(text)) else parse(text)
 
 
 def _spelled(text: str) -> str:
-    """In one case, without the encoding of a locale (`en_US.UTF-8`)."""
+    """Return `text` in lower case with hyphens, without a locale's encoding (`en_US.UTF-8`)."""
     return re.sub(r"[.@][a-z0-9.@-]*$", "", " ".join(text.split()).lower().replace("_", "-"))
 
 
 def name(code: str) -> str:
-    """Whisper's English name, in lower case; a code nobody knows stands for itself."""
+    """Return Whisper's English name in lower case; an unknown code is returned unchanged, in lower case."""
     return "traditional chinese" if code == TRADITIONAL else _NAMES.get(_CODES.get(code.lower(), ""), code.lower())

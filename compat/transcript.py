@@ -1,6 +1,6 @@
-"""What is asked and what is answered, in nobody's dialect: the ground both coasts stand on.
+"""Requests and transcripts in neutral form, independent of OpenAI's and DashScope's formats.
 
-Times are seconds from the start of the audio, as floats; languages are DashScope's codes (`zh`, `yue`, `fil`, …).
+Times are seconds from the start of the audio, as floats. Languages are DashScope's codes (`zh`, `yue`, `fil`, …).
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ Option: TypeAlias = bool | int | float | str | list[int | str] | dict[str, Any]
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
-    """One request for a transcript, validated.
+    """One validated request for a transcript.
 
-    `model` is the name the caller used. `context` joins prompt and keywords for the service, and `guides` are those of
-    the two that were sent. `extensions` are the fields that OpenAI does not know, as they came, each with all its
-    values: DashScope's own names (`enable_itn`, `vocabulary_id`, …) are made sense of when the model is chosen, the
-    others end up in `ignored`. `ignored` names the parameters that cannot be honoured whatever the road; the road adds
-    its own. `background`: whether the caller comes back for the answer, or has `webhook_url` called when it is there.
-    `target` is the code of the language to translate to, None for a transcription. `url`: where the audio lies, when it
-    is not sent along. `captions`: what a JSON answer with segments holds besides. `engine`: what answers in DashScope's
-    place.
+    `model` is the name that the client used. `context` joins prompt and keywords for DashScope; `guides` names the
+    ones of the two that were sent. `extensions` holds the fields that OpenAI does not define, unparsed, each with all
+    its values: DashScope's own names (`enable_itn`, `vocabulary_id`, …) are parsed once the model is chosen, the others
+    are added to `ignored`. `ignored` names the parameters that no road supports; the chosen road adds its own.
+
+    `background` is true if the client fetches the transcript later or has `webhook_url` called. `target` is the code of
+    the language to translate to, None for a transcription. `url` is the address of the audio if the request contains
+    none. `captions` lists the caption formats to add to a JSON response with segments. `engine` names the local engine
+    that replaces DashScope, empty for none.
     """
 
     model: str
@@ -47,7 +48,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     engine: str = ""
 
     def answered_by(self, engine: str) -> Ask:
-        """The same for an engine on this machine, which hears English alone and takes no context."""
+        """Return the request for a local engine, which supports English only and takes no context."""
         foreign = self.language not in (None, "en")
         lost = (*(["language"] if foreign else []), *(self.guides if self.context else ()))
         language = None if foreign else self.language
@@ -56,7 +57,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def wants_words(self) -> bool:
-        """Whether single words with times are needed: asked for, or to cut captions at. Translated words have none."""
+        """Whether word timestamps are needed, in the response or to split captions. Translations have none."""
         captioned = bool(self.captions) or self.response_format in ("srt", "vtt")
         return self.target is None and ("word" in self.granularities or captioned)
 
@@ -70,18 +71,19 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Media(msgspec.Struct, frozen=True, kw_only=True):
-    """A sound file on this machine's disk, as its own bytes describe it.
+    """An audio file on local disk, described from its own bytes.
 
-    Where the caller has given an address instead, the service fetches it from `url`; there is nothing at `path`, and
-    nothing is known of it.
-    `size` in bytes, `duration` in seconds, `rate` in Hz. `mime` and `suffix` (with the dot) follow the container found
-    in the bytes, never the caller's file name. `promised` is the length that the file's header states, where clearly
-    less of it can be decoded.
+    If the client gave an address instead, DashScope fetches the audio from `url`, there is no file at `path`, and the
+    other fields hold no information.
 
-    `clean`: the service may be sent the file as it is. Every size that the file states is true; it begins with its
-    container and ends with it, but for ID3v2 in front and ID3v1 behind of MP3 and ADTS; it holds one link of one sound
-    track, no film, at 8 to 192 kHz on one or two channels; WAV holds plain samples of up to 32 bits; and decoding,
-    where that was tried, met no damage. Anything else is re-encoded before it is sent.
+    `size` is in bytes, `duration` in seconds, `rate` in Hz. `mime` and `suffix` (with the dot) follow the container
+    found in the bytes, never the client's file name. `promised` is the duration stated in the file's header, set only
+    if clearly less can be decoded.
+
+    `clean` means that the file can be sent to DashScope unchanged: all sizes stated in the file are correct; nothing
+    precedes or follows the container, except ID3v2 before and ID3v1 after MP3 and ADTS; it contains one audio track in
+    one link, no video, at 8 to 192 kHz with one or two channels; WAV contains PCM of up to 32 bits; and decoding, if it
+    was tried, found no damage. Any other file is re-encoded before it is sent.
     """
 
     path: Path
@@ -98,10 +100,10 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What one of DashScope's surfaces is asked, once the road is chosen.
+    """A request to one of DashScope's surfaces, after the road is chosen.
 
-    `model` is DashScope's id, `language` the code that this model knows. `words`: whether times of single words are
-    needed. `options` go into the model's own parameters as they are.
+    `model` is DashScope's id, `language` a code that this model supports. `words` requests word timestamps. `options`
+    are copied into the model's own parameters.
     """
 
     model: str
@@ -114,8 +116,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Word(msgspec.Struct, frozen=True):
-    """One word with the punctuation and the space that belong to it, as it stands in the text. `confidence` from 0
-    to 1, where the service tells it."""
+    """One word as it appears in the text, with its punctuation and space. `confidence` is from 0 to 1, None if
+    DashScope does not report it."""
 
     text: str
     start: float
@@ -135,7 +137,7 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """`seconds` is what the service bills; the token counts are None where the service gave none."""
+    """`seconds` is the billed duration; token counts are None if DashScope does not report them."""
 
     seconds: float | None = None
     audio_tokens: int | None = None
@@ -144,8 +146,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Transcript(msgspec.Struct, frozen=True, kw_only=True):
-    """What was said. `model` is DashScope's id, `surface` the protocol it was reached by, `duration` the audio's.
-    `promised` is the length that the audio's header states, where clearly less of it could be decoded."""
+    """A transcript. `model` is DashScope's id, `surface` the API that produced it, `duration` the audio's length.
+    `promised` is the duration stated in the audio's header, set only if clearly less could be decoded."""
 
     text: str
     segments: tuple[Segment, ...] = ()

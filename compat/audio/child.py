@@ -1,9 +1,8 @@
-"""The worker process's side: calls come in on standard input, answers go out on standard output, one at a time.
+"""Main loop of a worker process: reads calls from standard input, writes results to standard output, one at a time.
 
-A call is a pickled (function, args, kwargs), for the server is trusted. An answer is one byte of Kind and a value in
-plain msgpack, never a pickle, since hostile media may have taken this process over. Frames are a 4-byte big-endian
-length and that many bytes.
-When standard input ends, so does the process: it never outlives the server, however that died.
+A call is a pickled (function, args, kwargs), because the server is trusted. A result is one byte of Kind and a value in
+plain msgpack, never a pickle, because hostile media may have compromised this process. A frame is a 4-byte big-endian
+length followed by that many bytes. The process exits when standard input ends, so it never outlives the server.
 """
 
 from __future__ import annotations
@@ -34,13 +33,13 @@ class Kind(IntEnum):
     FAILED = 4
 
 
-_NICE = 5  # the event loop goes first
-NEXT = b"next"  # asks for an iterator's next item; any other frame is a call
+_NICE = 5  # the server's event loop has priority
+NEXT = b"next"  # requests the next item of an iterator; any other frame is a call
 
 
 def serve(memory: int) -> None:
-    """Answer calls until standard input ends. `memory` bounds the address space, in bytes."""
-    # uvloop leaves open what the server lets its workers inherit
+    """Serve calls until standard input ends. `memory` limits the address space, in bytes."""
+    # With uvloop, child processes inherit open sockets.
     os.closerange(3, min(os.sysconf("SC_OPEN_MAX"), 65_536))
     os.nice(_NICE)
     os.umask(0o077)
@@ -48,7 +47,7 @@ def serve(memory: int) -> None:
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a library prints is no answer
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # keep the output of libraries out of the frames
     frames: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, frames), daemon=True).start()
     while True:
@@ -79,7 +78,7 @@ def _answer(call: bytes, frames: queue.SimpleQueue[bytes]) -> Iterator[tuple[Kin
         yield Kind.REFUSED, _packed(failure(exc))
     except OSError as exc:
         yield _refused_by_system(exc)
-    except Exception as exc:  # noqa: BLE001 - a broken file may break a codec's wrapper in any way
+    except Exception as exc:  # noqa: BLE001 - a damaged file may raise any exception in a codec's wrapper
         yield Kind.FAILED, _packed(type(exc).__name__)
 
 

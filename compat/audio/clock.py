@@ -1,4 +1,4 @@
-"""The times of packets and frames, and what they leave out: for the worker process only."""
+"""Timestamps of packets and frames, and the gaps between them. For the worker process only."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from av.video.stream import VideoStream
 from compat.errors import BadAudio
 
 LEAST_GAP, _MOST_GAP = 0.1, 3600.0  # seconds
-RECORDERS = ("matroska", "mov,", "flv")  # their writers give every packet its time
-_MOST = 13 * 3600.0  # seconds: the service takes 12 hours, and a bomb is no longer
+RECORDERS = ("matroska", "mov,", "flv")  # containers with a timestamp on every packet
+_MOST = 13 * 3600.0  # seconds: DashScope accepts 12 hours; bounds the output of a decompression bomb
 _BETWEEN = 512  # bytes
 
 
 def films(container: InputContainer) -> list[VideoStream]:
-    """Its moving pictures: covers are none."""
+    """Return the video streams, without cover pictures."""
     return [video for video in container.streams.video if not video.disposition & Disposition.attached_pic]
 
 
 class Position:
-    """Where in the file the packets of the only track lie."""
+    """Tracks the file offsets of the packets of a file's only track."""
 
     def __init__(self) -> None:
         self._begin = self._end = -1
 
     def jumps(self, packet: Packet[AudioStream]) -> bool:
-        """Whether more lies between this packet and the one before it than headings: it was lost."""
+        """Return whether data was lost before this packet: more bytes lie between it and the previous packet than
+        headers take."""
         if packet.pos is None or packet.pos < 0:
             return False
-        if packet.pos == self._begin:  # several in one block
+        if packet.pos == self._begin:  # several packets in one block
             self._end += packet.size
             return False
         far = 0 <= self._end < packet.pos - _BETWEEN
@@ -40,16 +41,16 @@ class Position:
 
 
 def began(stream: AudioStream | VideoStream) -> float:
-    """The time of its first frame, in seconds; 0 where that is not known."""
+    """Return the time of the first frame, in seconds; 0 if unknown."""
     return float(max(stream.start_time or 0, 0) * (stream.time_base or 0))
 
 
 class Clock:
-    """Time as sound is heard: `seconds` so far. `holes`: whether the container's own times leave something out.
+    """Playback time of a track. `seconds` is the time so far; `holes` tells whether the timestamps have gaps.
 
-    It begins with a film's pictures, otherwise with the sound. What a recorder left out is silence, and counts; what
-    was lost to damage is not there, and does not. Nor does a jump of an hour, which no recording has: `skipped` is the
-    sum of these.
+    Time 0 is the start of the video, if there is one, else of the audio. A pause in the recording counts as silence.
+    Audio lost to damage does not count, and neither does a jump of an hour or more, which no real recording contains;
+    `skipped` is the sum of these jumps.
     """
 
     def __init__(self, container: InputContainer, stream: AudioStream) -> None:
@@ -64,11 +65,12 @@ class Clock:
         self.holes = False
 
     def lost(self) -> None:
-        """The next packet is not where it was expected."""
+        """Note that packets were lost before the next one."""
         self._lost = True
 
     def feed(self, pts: int | None, duration: float) -> float:
-        """Add a frame of this length, and return the seconds of silence before it, ignoring rounding and bad times."""
+        """Add a frame of `duration` seconds, and return the seconds of silence before it. Rounding errors and invalid
+        timestamps count as no silence. Raises BadAudio after 13 hours."""
         gap = 0.0 if pts is None else pts * self._base - self._start - self.seconds
         late = self._film and not self.seconds
         if abs(gap) >= _MOST_GAP:

@@ -1,7 +1,6 @@
-"""Opening hostile media with FFmpeg's libraries, and reading it as 16-bit mono: for the worker process only.
+"""Decoding of untrusted media to 16-bit PCM with FFmpeg's libraries. For the worker process only.
 
-FFmpeg's demuxers of play lists open whatever the list names, other files and addresses: formats and protocols
-are limited.
+FFmpeg's playlist demuxers open any file or address that the playlist names, so formats and protocols are restricted.
 """
 
 from __future__ import annotations
@@ -31,12 +30,12 @@ from compat.errors import BadAudio, DiskFull
 
 av.logging.set_level(None)
 
-_UNLISTED = ("mpeg", "mpegts")  # films that do not list their tracks: a sound that begins late is found on the way
-_FARTHER = {"analyzeduration": "600000000", "probesize": "67108864"}  # microseconds and bytes of it
-_FAILURES = 10_000  # packets in a row that cannot be decoded, before the rest is given up
-_STOPS = 20  # times that a demuxer may fail on its way
-_LINKS = 1000  # of one chained Ogg file
-NOTHING = "The file's sound track is empty or cannot be decoded."
+_UNLISTED = ("mpeg", "mpegts")  # no track list: an audio track that begins late needs a longer probe
+_FARTHER = {"analyzeduration": "600000000", "probesize": "67108864"}  # microseconds and bytes of that probe
+_FAILURES = 10_000  # consecutive packets that fail to decode before reading stops
+_STOPS = 20  # demuxer failures before reading stops
+_LINKS = 1000  # links of a chained Ogg file, at most
+NOTHING = "The file's audio track is empty or cannot be decoded."
 _HEADERS = {sniff.WAV: wave, sniff.AIFF: forms.aiff, sniff.W64: forms.w64}
 _PAUSES = {
     "amrnb": (8, 15),
@@ -49,8 +48,8 @@ _UNKNOWN = (
 
 
 class Place(NamedTuple):
-    """The part of a file that FFmpeg reads. `whole`: the audio begins and ends where every decoder expects it. `wave`:
-    the header, for WAV."""
+    """The part of a file that FFmpeg reads. `whole` tells whether the audio begins and ends where every decoder expects
+    it. `wave` is the parsed header of a WAV file or a relative of it."""
 
     span: ByteSpan
     whole: bool
@@ -58,8 +57,8 @@ class Place(NamedTuple):
 
 
 class Track:
-    """The one sound track of a file that is heard: FFmpeg's default stream. `damaged` tells, once it has been read,
-    whether a part of it could not be, and `skipped` the seconds that its times leave out and that are not silence."""
+    """The audio track that is transcribed: FFmpeg's default stream. After the track was read, `damaged` tells whether a
+    part could not be decoded, and `skipped` is the sum, in seconds, of timestamp jumps that do not count as silence."""
 
     def __init__(self, path: Path, container: InputContainer, stream: AudioStream, place: Place) -> None:
         self.path = path
@@ -71,31 +70,31 @@ class Track:
 
     @property
     def alone(self) -> bool:
-        """Whether there is no other track, but for a cover picture, subtitles and data."""
+        """Return whether the file has no other audio and no video. Cover pictures, subtitles and data do not count."""
         return len(self.container.streams.audio) == 1 and not films(self.container)
 
     def kind(self, path: Path) -> tuple[Container, bool]:
-        """The container, and whether it begins where the file does."""
+        """Return the container, and whether it starts at the beginning of the file."""
         with path.open("rb") as file:
             file.seek(self.place.span.start)
             head = file.read(512)
         if self.place.wave is not None:
             return sniff.container_of(head) or sniff.WAV, self.place.whole
-        found = sniff.demuxed(self.container.format.name, head)
-        return found, self.place.whole and sniff.container_of(head) is found
+        container = sniff.demuxed(self.container.format.name, head)
+        return container, self.place.whole and sniff.container_of(head) is container
 
     def clock(self) -> Clock:
         return Clock(self.container, self.stream)
 
     def links(self) -> list[int]:
-        """Where the parts begin that are files by themselves."""
+        """Return the offsets of the parts that are complete files: Ogg links or concatenated files."""
         find = sniff.links if self.container.format.name == "ogg" else sniff.joined
         with self.path.open("rb") as file:
             return list(islice(find(file, self.place.span), _LINKS))
 
     def packets(self) -> Iterator[Packet[AudioStream]]:
-        """All packets. The links of a chained Ogg file, and the files that were joined to one, are opened one by one:
-        FFmpeg fails where the next one differs in its codec, rate or channels, or reads the first one only."""
+        """Yield all packets. The links of a chained Ogg file and concatenated files are opened one by one, because
+        FFmpeg either reads only the first or fails if the next has another codec, rate or number of channels."""
         links = self.links()
         if len(links) < 2:
             yield from self.own()
@@ -110,7 +109,7 @@ class Track:
             self.damaged = self.damaged or track.damaged
 
     def own(self) -> Iterator[Packet[AudioStream]]:
-        """The packets of this container, as far as its demuxer finds its way behind what is damaged."""
+        """Yield the packets of this container alone, as far as its demuxer can resume after damage."""
         for _ in range(_STOPS):
             try:
                 yield from self.container.demux(self.stream)
@@ -120,8 +119,8 @@ class Track:
                 return
 
     def frames(self) -> Iterator[tuple[AudioFrame, float]]:
-        """Decoded frames, each with the seconds of silence before it that a recorder left out. What is damaged is
-        stepped over. Raises BadAudio for more than 13 hours."""
+        """Yield decoded frames, each with the seconds of silence to insert before it for a pause in the recording.
+        Damaged packets are skipped. Raises BadAudio after 13 hours."""
         clock, failures, position, alone = self.clock(), 0, Position(), self.alone
         for packet in self.packets():
             self.damaged = self.damaged or packet.is_corrupt
@@ -147,7 +146,7 @@ class Track:
 
 
 def pause(packet: Packet[AudioStream]) -> bool:
-    """Whether an AMR packet says that nobody speaks (DTX): it lasts as long as any, and FFmpeg cannot decode it."""
+    """Return whether an AMR packet marks silence (DTX). It is as long as any other, but FFmpeg cannot decode it."""
     types = _PAUSES.get(packet.stream.codec_context.codec.name, ())
     head = bytes(packet)[0] if packet.size else 0xFF
     return head & 0x83 == 0 and head >> 3 in types
@@ -164,31 +163,33 @@ def _silent(packet: Packet[AudioStream]) -> AudioFrame:
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[Track]:
-    """Open a file's sound track, wherever in the file it lies. Raises BadAudio when there is none."""
-    with full_disk_told():
+    """Open a file's audio track, wherever in the file it starts. Raises BadAudio if there is none."""
+    with translate_full_disk():
         try:
-            track = _found(path)
+            track = _open(path)
         except av.FFmpegError as exc:
-            raise BadAudio(_unheard(path)) from exc
+            raise BadAudio(_reason(path)) from exc
     with track.container:
         yield track
 
 
-def _unheard(path: Path) -> str:
+def _reason(path: Path) -> str:
+    """Return the error message for a file that FFmpeg cannot open."""
     with path.open("rb") as file:
         container, place = sniff.sniff(file, path.stat().st_size)
         if container is None:
             return _UNKNOWN
         indexed = container not in (sniff.M4A, sniff.MP4, sniff.MOV) or mp4.indexed(file, place)
-    return "The file is damaged or cut: " + (
-        "no sound in it can be decoded."
+    return "The file is damaged or truncated: " + (
+        "no audio in it can be decoded."
         if indexed
-        else "its index (moov) is missing, without which no MP4 can be read."
+        else "its index (moov) is missing, and MP4 cannot be read without it."
     )
 
 
 @contextlib.contextmanager
-def full_disk_told() -> Iterator[None]:
+def translate_full_disk() -> Iterator[None]:
+    """Raise DiskFull in place of FFmpeg's error for a full disk."""
     try:
         yield
     except av.FFmpegError as exc:
@@ -197,8 +198,8 @@ def full_disk_told() -> Iterator[None]:
         raise
 
 
-def _found(path: Path) -> Track:
-    """The track between the tags, or behind junk in front of it."""
+def _open(path: Path) -> Track:
+    """Open the track between the tags, or else after any junk that precedes it."""
     size = path.stat().st_size
     with path.open("rb") as file:
         place = _place(file, sniff.span(file, size), whole=True)
@@ -222,9 +223,9 @@ def _place(file: BinaryIO, span: ByteSpan, *, whole: bool) -> Place:
     file.seek(span.start)
     container = sniff.container_of(file.read(64))
     read = _HEADERS.get(container) if container else None
-    found = read(file, span.start, span.end) if read else None
-    exact = found.exact if found else container is not sniff.WAV
-    return Place(span, whole and span.usual and exact, found)
+    header = read(file, span.start, span.end) if read else None
+    exact = header.exact if header else container is not sniff.WAV
+    return Place(span, whole and span.usual and exact, header)
 
 
 def _track(path: Path, place: Place) -> Track:
@@ -232,7 +233,7 @@ def _track(path: Path, place: Place) -> Track:
     demuxer, (start, end, _) = None, place.span
     if place.wave is not None:
         end = place.wave.data + place.wave.present
-        if place.wave.coding is None:  # FFmpeg reads compressed sound, up to where it ends here
+        if place.wave.coding is None:  # FFmpeg parses the header of compressed audio, but not beyond `end`
             options["ignore_length"] = "1"
         else:
             demuxer, start = place.wave.coding, place.wave.data
@@ -246,20 +247,20 @@ def _track(path: Path, place: Place) -> Track:
     if demuxer is None:
         options["format_whitelist"] = ",".join(FORMATS)
     if start >= end:
-        raise BadAudio("The file holds no sound.")
-    again = functools.partial(av.open, address, "r", format=demuxer, metadata_errors="ignore")
-    container = again(options=options)
+        raise BadAudio("The file contains no audio.")
+    reopen = functools.partial(av.open, address, "r", format=demuxer, metadata_errors="ignore")
+    container = reopen(options=options)
     if container.format.name in _UNLISTED and container.streams.best("audio") is None:
         options |= _FARTHER
         container.close()
-        container = again(options=options)
+        container = reopen(options=options)
     try:
         number = _best(container)
-        if len(container.streams.audio) > 1:  # some of which may have been read
+        if len(container.streams.audio) > 1:  # _best may have read packets
             container.close()
-            container = again(options=options)
+            container = reopen(options=options)
         stream = container.streams[number]
-        assert isinstance(stream, AudioStream)  # noqa: S101 - it was before
+        assert isinstance(stream, AudioStream)  # noqa: S101 - for mypy: _best returns an audio stream
         stream.codec_context.thread_count = 1
         return Track(path, container, stream, place)
     except BadAudio:
@@ -268,25 +269,28 @@ def _track(path: Path, place: Place) -> Track:
 
 
 def _part(path: Path, start: int, end: int) -> str:
-    """FFmpeg's address of a part of a file."""
+    """Return FFmpeg's address of a part of a file."""
     return f"subfile,,start,{start},end,{end},,:file:{path}"
 
 
 def _layout(header: Wave) -> str:
-    """In FFmpeg's words (av_channel_layout_from_string)."""
+    """Return FFmpeg's name of the channel layout (av_channel_layout_from_string)."""
     if header.mask:
         return hex(header.mask)
     return {1: "mono", 2: "stereo"}.get(header.channels, f"{header.channels} channels")
 
 
 def _best(container: InputContainer) -> int:
-    """The number of FFmpeg's default; of the next track where nothing in that can be decoded."""
+    """Return the index of FFmpeg's default audio stream, or of the next one if the default cannot be decoded. Raises
+    BadAudio."""
     default = container.streams.best("audio")
     if not isinstance(default, AudioStream):
         video = container.streams.video
-        raise BadAudio("The file is a video without a sound track." if video else "The file holds no sound track.")
+        raise BadAudio("The file is a video without an audio track." if video else "The file contains no audio track.")
     ordered = sorted(container.streams.audio, key=lambda stream: stream.index != default.index)
-    known = [stream for stream in ordered if cast("object", stream.codec_context)]  # None, whatever its stub says
+    known = [
+        stream for stream in ordered if cast("object", stream.codec_context)
+    ]  # may be None, contrary to PyAV's stub
     if not known:
         raise BadAudio("The file's audio is in an unknown codec: convert it first.")
     sounding: set[int] = set()
@@ -301,9 +305,9 @@ def _best(container: InputContainer) -> int:
 
 
 def pcm(path: Path, rate: int = 16_000) -> Iterator[bytes]:
-    """Yield a file's sound as mono s16le at `rate`, all channels mixed, a few milliseconds to a second at a time.
+    """Yield a file's audio as mono s16le at `rate` Hz, all channels mixed, a few milliseconds to a second at a time.
 
-    What a recorder left out is silence, so that times stay the container's. Raises BadAudio.
+    Pauses in the recording become silence, so that times match the container's. Raises BadAudio.
     """
     with opened(path) as track:
         mixer, frame = Mixer(rate), None
@@ -316,7 +320,7 @@ def pcm(path: Path, rate: int = 16_000) -> Iterator[bytes]:
 
 
 def channels(path: Path, rate: int) -> Iterator[tuple[bytes, int]]:
-    """Yield the same unmixed: s16le with the channels interleaved, and how many there are. Raises BadAudio."""
+    """Yield a file's audio unmixed: interleaved s16le at `rate` Hz, and the number of channels. Raises BadAudio."""
     with opened(path) as track:
         swr, count = AudioResampler(format="s16", rate=rate), 0
         kind: tuple[object, ...] = ()

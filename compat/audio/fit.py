@@ -1,4 +1,4 @@
-"""Making a sound file small enough for the service, and of a kind it is known to read: for the worker process only."""
+"""Re-encoding of audio to a size and format that DashScope accepts. For the worker process only."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 
 from compat.audio import sniff
-from compat.audio.decode import full_disk_told, opened, pcm
+from compat.audio.decode import opened, pcm, translate_full_disk
 from compat.audio.phase import Phase
 from compat.audio.sniff import Container
 from compat.errors import BadAudio
 from compat.transcript import Media
 
-_OPUS_LEAST, _OPUS_MOST = 6_000, 64_000  # bits a second: what libopus can do, and more than speech needs
-_OGG_SHARE = 0.93  # of the bytes are sound: the rest is for pages and for the codec's overshoot
+_OPUS_LEAST, _OPUS_MOST = 6_000, 64_000  # bit/s: the minimum of libopus, and more than speech needs
+_OGG_SHARE = 0.93  # of the bytes for audio; the rest for page headers and the codec's overshoot
 _BLOCK = 4096  # samples
-_NOISE = 2 * 16_000 * 1.02  # bytes a second
-_TELLING, _LOOKED_AT = 1.0, 60.0  # seconds of sound that tell of a file, and seconds in which it begins
-_HEADER = 64 << 10  # bytes: the container's own, and a packet more than there may be
+_NOISE = 2 * 16_000 * 1.02  # bytes per second of FLAC, worst case
+_TELLING, _LOOKED_AT = 1.0, 60.0  # seconds of non-silent audio to examine, within the first minute
+_HEADER = 64 << 10  # bytes for the container's header, and the packet that exceeds the limit
 
 
 class Encoder:
-    """Mono s16le at `rate` into a file, FLAC or Opus in Ogg; `samples` and `size` say how much has been written."""
+    """Encodes mono s16le at `rate` Hz into a file, as FLAC or Opus in Ogg. `samples` and `size` (bytes) count what was
+    written."""
 
     def __init__(self, output: OutputContainer, stream: AudioStream, rate: int, block: int) -> None:
         self._output, self._stream, self._rate, self._block = output, stream, rate, 2 * block
@@ -63,14 +64,15 @@ class Encoder:
 
 @contextmanager
 def encoder(target: Path, container: Container, *, rate: int, bit_rate: int = 0) -> Iterator[Encoder]:
+    """Open `target` for encoding as FLAC or Ogg. Raises DiskFull."""
     flac = container is sniff.FLAC
     options = {"compression_level": "3"} if flac else {"application": "voip", "compression_level": "5"}
-    with full_disk_told(), av.open(f"file:{target}", "w", format=container.name) as output:
+    with translate_full_disk(), av.open(f"file:{target}", "w", format=container.name) as output:
         stream = output.add_stream(
             "flac" if flac else "libopus", rate=rate, layout="mono", format="s16", options=options
         )
         if not isinstance(stream, AudioStream):
-            raise TypeError("an audio codec makes an audio stream")
+            raise TypeError("not an audio stream")
         if bit_rate:
             stream.bit_rate = bit_rate
         stream.codec_context.open()
@@ -81,6 +83,7 @@ def encoder(target: Path, container: Container, *, rate: int, bit_rate: int = 0)
 
 
 def written(target: Path, container: Container, rate: int, samples: int) -> Media:
+    """Return the description of a file written with `encoder`."""
     return Media(
         path=target,
         size=target.stat().st_size,
@@ -94,16 +97,16 @@ def written(target: Path, container: Container, rate: int, samples: int) -> Medi
 
 
 def largest(duration: float, max_bytes: int) -> int:
-    """Bytes that a file of `duration` seconds takes at most while it is written with `encoder` at 16 kHz: FLAC of noise
-    is a little larger than its samples."""
+    """Return the most bytes that a file of `duration` seconds takes while it is written with `encoder` at 16 kHz. FLAC
+    of noise is slightly larger than PCM."""
     return min(max_bytes, int(duration * _NOISE)) + _HEADER
 
 
 def fit(media: Media, target: Path, *, max_bytes: int, rate: int = 16_000) -> Media:
-    """Write the sound of `media` to `target` as mono FLAC, or as Opus in Ogg where that would pass `max_bytes`.
+    """Write the audio of `media` to `target` as mono FLAC, or as Opus in Ogg if FLAC would exceed `max_bytes`.
 
-    What is returned says which it was; the target's name does not. Raises BadAudio for what cannot be decoded, or is
-    too long to fit at all.
+    The returned Media names the format; the name of `target` does not. Raises BadAudio if the audio cannot be decoded
+    or is too long for `max_bytes` even in Opus.
     """
     flac = _encoded(pcm(media.path, rate), target, sniff.FLAC, rate=rate, max_bytes=max_bytes)
     if flac is not None:
@@ -119,7 +122,7 @@ def fit(media: Media, target: Path, *, max_bytes: int, rate: int = 16_000) -> Me
 
 
 def cancels(path: Path) -> bool:
-    """Whether the channels of a file cancel each other where its sound begins. Raises BadAudio."""
+    """Return whether the channels of a file cancel each other in its first seconds of sound. Raises BadAudio."""
     phase, opposed, sounding, seconds = Phase(), 0.0, 0.0, 0.0
     with opened(path) as track:
         for frame, _ in track.frames():
@@ -136,13 +139,13 @@ def cancels(path: Path) -> bool:
 def _encoded(
     pieces: Iterable[bytes], target: Path, container: Container, *, rate: int, max_bytes: int, bit_rate: int = 0
 ) -> Media | None:
-    """Encode, or give up with None as soon as the result is too large."""
+    """Encode `pieces` into `target`; return None as soon as the result exceeds `max_bytes`."""
     with encoder(target, container, rate=rate, bit_rate=bit_rate) as into:
         for piece in pieces:
             into.feed(piece)
             if into.size > max_bytes:
                 return None
     if not into.samples:
-        raise BadAudio("The file holds no sound.")
+        raise BadAudio("The file contains no audio.")
     media = written(target, container, rate, into.samples)
     return media if media.size <= max_bytes else None

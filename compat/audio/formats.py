@@ -1,6 +1,6 @@
-"""The containers that are read: FFmpeg's names of their demuxers, each with the suffixes of its sounds and films.
+"""Supported containers: FFmpeg's demuxers, each with the suffixes of its audio and video files.
 
-Suffixes that mostly mean something else are left out, such as ts (TypeScript) and iff (pictures).
+Suffixes that usually mean something else are omitted, such as ts (TypeScript) and iff (images).
 """
 
 from __future__ import annotations
@@ -62,4 +62,4 @@ FORMATS = {
 }
 
 SUFFIXES = frozenset(f".{suffix}" for suffixes in FORMATS.values() for suffix in suffixes.split())
-"""With the dot."""
+"""All suffixes, with the dot."""

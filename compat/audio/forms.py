@@ -1,4 +1,4 @@
-"""The headers of WAV's relatives, AIFF and Sony's W64, where FFmpeg stops at a size that was left open or that lies."""
+"""Headers of AIFF and Sony's W64, for files with a missing or wrong size, at which FFmpeg would stop reading."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from compat.audio.wav import Wave, form, placeholder
 
-_LAST = 1 << 31  # frames, from which on FFmpeg takes an AIFF for empty
+_LAST = 1 << 31  # frames; from this count on, FFmpeg treats an AIFF as empty
 _CHUNKS = 64
 _CODINGS = {
     b"twos": "s{}be", b"NONE": "s{}be", b"sowt": "s{}le", b"fl32": "f32be", b"FL32": "f32be", b"fl64": "f64be",
@@ -18,7 +18,7 @@ _WIDTHS = {"mulaw": 1, "alaw": 1, "u8": 1, "f32be": 4, "f64be": 8}
 
 
 def aiff(file: BinaryIO, start: int, end: int) -> Wave | None:
-    """The header of an AIFF whose sizes are open, so that its sound goes on to the end; None for any other."""
+    """Return the header of an AIFF without valid sizes, whose audio extends to the end of the file; else None."""
     file.seek(start)
     whole, common = int.from_bytes(file.read(12)[4:8], "big"), b""
     for _ in range(_CHUNKS):
@@ -38,7 +38,7 @@ def aiff(file: BinaryIO, start: int, end: int) -> Wave | None:
 
 
 def _aiff(common: bytes, data: int, end: int) -> Wave | None:
-    """The rate is an 80-bit float."""
+    """Parse a COMM chunk, in which the rate is an 80-bit float."""
     if len(common) < 18:
         return None
     channels, _, bits, exponent, mantissa = struct.unpack_from(">HIHHQ", common)
@@ -53,8 +53,8 @@ def _aiff(common: bytes, data: int, end: int) -> Wave | None:
 
 
 def w64(file: BinaryIO, start: int, end: int) -> Wave | None:
-    """The header of a W64 with plain samples: chunks begin with 16 bytes of name and 8 of their length, these included,
-    at multiples of 8."""
+    """Return the header of a W64 with PCM. A chunk starts at a multiple of 8, with a 16-byte name and an 8-byte length
+    that includes these 24 bytes."""
     at, shape = start + 40, None
     for _ in range(_CHUNKS):
         file.seek(at)

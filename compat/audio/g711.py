@@ -1,4 +1,4 @@
-"""G.711: one byte a sample, µ-law in America and Japan, A-law elsewhere (ITU-T G.711, 1988), to linear s16le."""
+"""G.711 decoding: µ-law (North America and Japan) and A-law to linear s16le (ITU-T G.711, 1988)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def from_alaw(data: bytes) -> bytes:
 
 
 def _woven(low: bytes, high: bytes) -> bytes:
-    """Two tables looked up in C and laid into each other: thirty times faster than one table of pairs."""
+    """Interleave low and high bytes. Two bytes.translate calls, in C, are 30 times faster than one table of pairs."""
     pcm = bytearray(2 * len(low))
     pcm[0::2], pcm[1::2] = low, high
     return bytes(pcm)

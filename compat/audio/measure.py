@@ -1,7 +1,7 @@
-"""How long the sound of a file lasts, as its decoder hears it: for the worker process only.
+"""Measuring the duration of a file's decodable audio. For the worker process only.
 
-A header's length is used if the end and the structure of the whole file agree with it; otherwise the packets are
-counted. A short file is decoded, which finds all damage, and so is one in which counting finds anything odd.
+The duration stated in the header is used if the structure and the last packets of the file agree with it; otherwise the
+packets are counted. Short files are decoded, which finds all damage, and so are files in which the count is suspect.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from compat.errors import BadAudio
 
 _SURE = {"wav", "w64", "aiff", "au", "caf", "mp3", "flac", "ogg", "mov", "matroska", "flv", "tta", "wv", "ape"}
 _PCM = {"w64", "aiff", "au", "caf"}
-_NEAR = 2.0  # seconds before the stated end, where reading for the true end begins
-_SHORT = 60.0  # seconds that are decoded in any case
-_PATIENCE = 60.0  # seconds of work, after which what is left is counted: a worker's answer may take twice that
-_LEAST = 32  # bytes of a packet that are not all zeros
+_NEAR = 2.0  # seconds before the stated end at which to start looking for the real end
+_SHORT = 60.0  # seconds; shorter audio is always decoded
+_PATIENCE = 60.0  # seconds of decoding before the count is used instead; a worker call may take twice that
+_LEAST = 32  # bytes; a larger packet of zeros only is suspect
 _SLACK = 65_536  # bytes of headers and tags
-_BESIDE = {"mp3": 0, "aac": 0, "amr": 9}  # bytes that are no packet's: AMR's magic
+_BESIDE = {"mp3": 0, "aac": 0, "amr": 9}  # bytes outside of packets: AMR's magic
 _BOXES = 500_000  # of fragments: two for every 200 ms of the longest audio
-_FRAME = 1441  # bytes of the longest MPEG frame: the first may count the others, and is no packet
+_FRAME = 1441  # bytes of the longest MPEG frame; a Xing header is a frame but not a packet
 
 
 class MeasuredSound(NamedTuple):
-    """`duration` is what is there, `promised` what the header says (0 where it says nothing), both in seconds. `clean`:
+    """`duration` is measured, `promised` is stated in the header (0 if it states none), both in seconds. For `clean`
     see Media."""
 
     container: Container
@@ -46,7 +46,7 @@ class MeasuredSound(NamedTuple):
 
 
 def measured(path: Path) -> MeasuredSound:
-    """Prove that a file's sound can be decoded, and find where it ends. Raises BadAudio."""
+    """Check that a file's audio can be decoded, and measure its duration. Raises BadAudio if it cannot."""
     with opened(path) as track:
         first, silence = next(track.frames(), (None, 0.0))
         if first is None:
@@ -64,11 +64,11 @@ def measured(path: Path) -> MeasuredSound:
         )
     stated, believed = stated and max(0.0, stated - late), believed and believed - late
     duration, odd, skipped = _length(path, believed, stated)
-    if parts > 1:  # what the first one says is no promise for all
+    if parts > 1:  # the first header covers only the first part
         unknown = True
-    elif header is not None:  # its bytes are stated, and what they last is known by those that are there
+    elif header is not None:  # compressed WAV states bytes; those present give the seconds per byte
         stated = duration * (header.stated or 0) / header.present
-    # AVI's header counts the time before a sound that begins late
+    # AVI's header includes the time before an audio track that begins late
     unknown = unknown or bool(container is sniff.AVI and structured and not odd)
     clean = whole and header is None and not odd and not _differ(stated, duration)
     return MeasuredSound(
@@ -77,17 +77,18 @@ def measured(path: Path) -> MeasuredSound:
 
 
 def _late(path: Path, track: Track, first: AudioFrame, silence: float) -> float:
-    """Seconds by which the sound, with the silence in front of it, begins after its track does; negative if before."""
+    """Return by how many seconds the audio, including silence before it, begins after its track; negative if before."""
     if track.container.format.name == "ogg" and track.stream.codec_context.codec.name == "flac":
-        return _joined(path)
+        return _ogg_flac_begin(path)
     if first.pts is None or first.time_base is None:
         return 0.0
     late = float(first.pts * first.time_base) - silence - began(track.stream)
     return late if abs(late) > LEAST_GAP else 0.0
 
 
-def _joined(path: Path) -> float:
-    """When FLAC in Ogg begins, by its first page: FFmpeg says 0 of a stream that was recorded from its middle on."""
+def _ogg_flac_begin(path: Path) -> float:
+    """Return the start time of FLAC in Ogg, from its first page: FFmpeg reports 0 even if the recording of a stream
+    began in its middle."""
     with opened(path) as track:
         packets = track.own()
         first = next(packets)
@@ -100,7 +101,7 @@ def _joined(path: Path) -> float:
 
 
 def _length(path: Path, believed: float | None, stated: float) -> tuple[float, bool, float]:
-    """In seconds, whether anything was odd, and how much was skipped."""
+    """Return the duration in seconds, whether anything was suspect, and the seconds skipped by timestamp jumps."""
     skipped = 0.0
     odd = believed is not None and believed >= _SHORT and _paused(path)
     if believed is not None and believed >= _SHORT and not odd:
@@ -112,13 +113,13 @@ def _length(path: Path, believed: float | None, stated: float) -> tuple[float, b
     return duration, odd, skipped
 
 
-def _differ(stated: float, found: float) -> bool:
-    """Whether they differ by more than rounding and a codec's padding; never if the header states nothing."""
-    return bool(stated) and abs(stated - found) > max(0.1, stated / 100)
+def _differ(stated: float, measured: float) -> bool:
+    """Return whether two durations differ by more than rounding and codec padding; False if the header states none."""
+    return bool(stated) and abs(stated - measured) > max(0.1, stated / 100)
 
 
 def _stated(path: Path, track: Track) -> float:
-    """The length that the container's header gives, 0 where FFmpeg would have guessed it from the bit rate."""
+    """Return the duration stated in the header, 0 if FFmpeg would guess it from the bit rate."""
     container, stream, place = track.container, track.stream, track.place
     if place.wave is not None:
         return place.wave.promised
@@ -129,31 +130,31 @@ def _stated(path: Path, track: Track) -> float:
     names = set(container.format.name.split(","))
     if "avi" in names:
         return structure.avi_seconds(head)
-    if "asf" in names:  # of the whole film, if it is one
+    if "asf" in names:  # states the duration of the whole file, also with video
         return _from_start(track, structure.asf_seconds(head)) if track.alone else 0.0
     if ("mp3" in names and not _counts_all(head, place.span)) or not names & _SURE:
         return 0.0
     if stream.duration is not None and stream.time_base is not None:
         length = float(stream.duration * stream.time_base)
-        # FFmpeg takes the beginning off the last page's time, but not for Opus, nor for fragments
+        # FFmpeg subtracts the start from the last page's time, except for Opus and for fragments
         opus = "ogg" in names and stream.codec_context.name == "opus"
         return _from_start(track, length) if opus or fragments else length
     if len(container.streams) > 1 or container.duration is None:
         return 0.0
-    # Matroska's Duration element (RFC 9559 §5.1.2.10) stands before the first cluster
+    # Matroska's Duration element (RFC 9559 §5.1.2.10) precedes the first cluster
     length = container.duration / av.time_base if "flv" in names or b"\x44\x89" in head else 0.0
     return length if "flv" in names else _from_start(track, length)
 
 
 def _from_start(track: Track, end: float) -> float:
-    """The length of sound that ends at this time; a length already, if the sound begins later."""
+    """Return the duration of audio that ends at `end`. If the audio begins later, `end` already is a duration."""
     begin = began(track.stream)
     return end - begin if end > begin else end
 
 
 def _counts_all(head: bytes, span: ByteSpan) -> bool:
-    """Whether the first frame of an MP3 counts the others, and no more is there: FFmpeg guesses the length of joined
-    files from the first one's bit rate."""
+    """Return whether the Xing header of an MP3 covers all frames. For concatenated files it does not, and FFmpeg
+    guesses the duration from the bit rate of the first."""
     counted = structure.xing(head[:256])
     if counted is None:
         return any(mark in head[:192] for mark in (b"Xing", b"Info", b"VBRI"))
@@ -161,13 +162,13 @@ def _counts_all(head: bytes, span: ByteSpan) -> bool:
 
 
 def _unknown(track: Track, stated: float) -> bool:
-    """Whether a header of plain samples states a length that only stands for one not known yet."""
+    """Return whether a PCM header states a placeholder instead of a length."""
     rate, span = (track.stream.codec_context.bit_rate or 0) / 8, track.place.span
     return track.container.format.name in _PCM and placeholder(int(stated * rate), span.end - span.start)
 
 
 def _structured(path: Path, track: Track) -> bool | None:
-    """Whether the structure of the whole file is in order; None for a container without one to check."""
+    """Return whether the structure of the whole file is valid; None if the container has no structure to check."""
     names, place = set(track.container.format.name.split(",")), track.place.span
     with path.open("rb") as file:
         if "ogg" in names:
@@ -181,19 +182,19 @@ def _structured(path: Path, track: Track) -> bool | None:
 
 
 def _fills(track: Track, stated: float) -> bool:
-    """Whether plain samples of this duration take as many bytes as there are."""
+    """Return whether PCM of this duration has the size of the file."""
     span, rate = track.place.span, (track.stream.codec_context.bit_rate or 0) / 8
     return track.container.format.name in _PCM and abs(stated * rate - (span.end - span.start)) < _SLACK + stated
 
 
 def _believed(track: Track, stated: float) -> float | None:
-    """Where the sound ends by the packets at the stated end, if they agree; else None."""
+    """Return the end of the audio according to the packets near the stated end; None if it disagrees."""
     end = _end(track, stated)
     return None if end is None or _differ(stated, end) else end
 
 
 def _end(track: Track, stated: float) -> float | None:
-    """Seek to the last seconds and read to the end; None if nothing is found there."""
+    """Return the end of the last packet, found by seeking to the last seconds; None if there is none."""
     stream = track.stream
     if stream.time_base is None:
         return None
@@ -207,7 +208,7 @@ def _end(track: Track, stated: float) -> float | None:
 
 
 def _counted(path: Path, stated: float) -> tuple[float, bool]:
-    """Add up the lengths of all packets without decoding them, and tell whether anything was odd."""
+    """Return the total duration of all packets, without decoding them, and whether anything was suspect."""
     with opened(path) as track:
         clock, size, odd = track.clock(), 0, False
         base = float(track.stream.time_base or 0)
@@ -223,7 +224,7 @@ def _counted(path: Path, stated: float) -> tuple[float, bool]:
 
 
 def _paused(path: Path) -> bool:
-    """Whether a recorder left something out, by its table of times or those of all packets."""
+    """Return whether the recording has pauses, by its time table or the timestamps of all packets."""
     with opened(path) as track:
         name, place = track.container.format.name, track.place.span
         if not name.startswith(RECORDERS):
@@ -236,7 +237,7 @@ def _paused(path: Path) -> bool:
         for packet in track.packets():
             if packet.pts is None or packet.duration is None:
                 continue
-            late = max(packet.pts - begin, packet.duration) - length  # MP4's samples last as long as their pause
+            late = max(packet.pts - begin, packet.duration) - length  # in MP4 the sample before a pause includes it
             if length and late * float(packet.time_base) > LEAST_GAP:
                 return True
             begin, length = packet.pts, packet.duration
@@ -244,11 +245,12 @@ def _paused(path: Path) -> bool:
 
 
 def _decoded(path: Path, counted: float) -> tuple[float, bool, float]:
-    """Decode it all, and tell whether anything was damaged, and how much was skipped."""
-    began, heard = time.monotonic(), 0.0
+    """Decode the whole file; return its duration, whether it is damaged, and the seconds skipped by timestamp jumps.
+    After a minute the result is at least `counted`."""
+    start, seconds = time.monotonic(), 0.0
     with opened(path) as track:
         for frame, gap in track.frames():
-            heard += gap + frame.samples / frame.sample_rate
-            if time.monotonic() - began > _PATIENCE:
-                return max(heard, counted), True, 0.0
-        return heard, track.damaged, track.skipped
+            seconds += gap + frame.samples / frame.sample_rate
+            if time.monotonic() - start > _PATIENCE:
+                return max(seconds, counted), True, 0.0
+        return seconds, track.damaged, track.skipped

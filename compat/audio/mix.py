@@ -1,4 +1,4 @@
-"""Decoded frames of any kind as 16-bit mono at one rate: for the worker process only."""
+"""Mixing decoded frames of any format down to 16-bit mono at one rate. For the worker process only."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from av.filter import Graph
 
 from compat.audio.phase import Phase
 
-# Films have their words in the centre. FFmpeg's own mix leaves out what is behind its 5.1 or low (LFE), where recorders
-# of many microphones have words too.
+# Films have speech in the centre channel. FFmpeg's own downmix drops the LFE channel and those beyond 5.1, which
+# contain speech in multi-microphone recordings.
 _WEIGHTS = {"FC": 1.0, "FL": 0.7, "FR": 0.7}
 _OTHERS, _NAMELESS = 0.5, {"NONE"}
 
 
 class Mixer:
-    """Frames of any kind to mono s16le at one rate; a track may change its rate and channels on its way. Of channels
-    that cancel each other the loudest is heard."""
+    """Converts frames of any format to mono s16le at one rate. Rate and channels may change within a track. If channels
+    cancel each other, only the loudest is used."""
 
     def __init__(self, rate: int) -> None:
         self._rate = rate
@@ -39,7 +39,7 @@ class Mixer:
         self._phase.feed(frame)
         if self._sum is not None:
             self._sum.push(frame)
-            frame = self._sum.pull()  # type: ignore[assignment]  # of an audio graph
+            frame = self._sum.pull()  # type: ignore[assignment]  # an audio graph yields audio frames
             frame.pts = None
         yield from s16(self._swr.resample(frame))
 
@@ -48,7 +48,7 @@ class Mixer:
 
 
 def _sum(frame: AudioFrame) -> Graph:
-    """The mean of all channels, weighted where the file names their places."""
+    """Return a filter that averages all channels, weighted if the file gives their positions."""
     graph, names = Graph(), [channel.name for channel in frame.layout.channels]
     weights = [1.0 if name in _NAMELESS else _WEIGHTS.get(name, _OTHERS) for name in names]
     parts = [
@@ -66,6 +66,6 @@ def _sum(frame: AudioFrame) -> Graph:
 
 
 def s16(frames: list[AudioFrame], channels: int = 1) -> Iterator[bytes]:
-    """The samples of packed frames, without the padding behind them."""
+    """Yield the samples of packed frames, without padding."""
     for frame in frames:
         yield bytes(memoryview(frame.planes[0])[: frame.samples * 2 * channels])

@@ -1,5 +1,4 @@
-"""An MP4's boxes (ISO/IEC 14496-12 §4.2): whether they fit the file, how long its one track is, and whether its sound
-pauses."""
+"""MP4 boxes (ISO/IEC 14496-12 §4.2): check that they fit the file, and find a track's duration and pauses."""
 
 from __future__ import annotations
 
@@ -9,14 +8,14 @@ from typing import BinaryIO
 
 from compat.audio.sniff import ByteSpan
 
-_BOXES = 64  # of one level
-_PAUSE = 0.1  # seconds that a sample lasts longer than most do
-_PRIMING = 0.3  # seconds that an edit list leaves out of any AAC; more is a cut
+_BOXES = 64  # per level
+_PAUSE = 0.1  # seconds by which a sample is longer than most
+_PRIMING = 0.3  # seconds of encoder delay that an edit list may remove; more is a cut
 _FRAGMENT = (b"moof", b"mdat", b"sidx", b"styp", b"mfra", b"free", b"emsg", b"prft")
 
 
 def fit(file: BinaryIO, place: ByteSpan, *, fragments: int = 0) -> bool:
-    """Whether the boxes end where the file ends, with one index and at most `fragments` boxes of fragments."""
+    """Return whether the boxes end at the end of the file, with one index and at most `fragments` fragment boxes."""
     at, names = place.start, []
     for _ in range(_BOXES):
         if at >= place.end:
@@ -49,18 +48,18 @@ def _fragments_fit(file: BinaryIO, at: int, end: int, most: int) -> bool:
 
 
 def indexed(file: BinaryIO, place: ByteSpan) -> bool:
-    """Whether the index (moov) is there."""
+    """Return whether the file has an index (moov)."""
     return any(name == b"moov" for name, _ in _inside(file, place.start, place.end))
 
 
 def fragmented(file: BinaryIO, place: ByteSpan) -> bool:
-    """Whether the samples may be in fragments, each with its own time."""
+    """Return whether the samples may be in fragments, each with its own time."""
     moov = next((body for name, body in _inside(file, place.start, place.end) if name == b"moov"), None)
     return moov is not None and _path(file, moov, b"mvex") is not None
 
 
 def seconds(file: BinaryIO, place: ByteSpan) -> float | None:
-    """The length of the only track, by its table of times; None where there are several, or an edit list cuts it."""
+    """Return the duration of the only track from its time table; None if there are several or an edit list cuts it."""
     tracks = list(_tracks(file, place))
     if len(tracks) != 1 or not tracks[0][0] or _cut(*tracks[0]):
         return None
@@ -69,21 +68,23 @@ def seconds(file: BinaryIO, place: ByteSpan) -> float | None:
 
 
 def edited(file: BinaryIO, place: ByteSpan) -> bool:
-    """Whether an edit list plays less, or more, than all of a track."""
+    """Return whether an edit list plays less or more than a whole track."""
     return any(length and _cut(length, played) for length, played in _tracks(file, place))
 
 
 def paused(file: BinaryIO, place: ByteSpan) -> bool | None:
-    """Whether a sample of a sound track lasts longer than its sound, by the table of times; None where the times are in
-    fragments, or too many."""
+    """Return whether the time table of an audio track has a pause: a sample that is longer than its audio. None if the
+    times are in fragments or the table is too long."""
     moov = next((body for name, body in _inside(file, place.start, place.end) if name == b"moov"), None)
     if moov is None or _path(file, moov, b"mvex"):
         return None
-    found = [_pauses(file, track) for name, track in _inside(file, *moov) if name == b"trak" and _sounds(file, track)]
-    return True if True in found else None if None in found else False
+    pauses = [
+        _pauses(file, track) for name, track in _inside(file, *moov) if name == b"trak" and _is_audio(file, track)
+    ]
+    return True if True in pauses else None if None in pauses else False
 
 
-def _sounds(file: BinaryIO, track: tuple[int, int]) -> bool:
+def _is_audio(file: BinaryIO, track: tuple[int, int]) -> bool:
     handler = _path(file, track, b"mdia", b"hdlr")
     file.seek(handler[0] + 8 if handler else 0)
     return handler is not None and file.read(4) == b"soun"
@@ -105,7 +106,7 @@ def _cut(length: float, played: float | None) -> bool:
 
 
 def _tracks(file: BinaryIO, place: ByteSpan) -> Iterator[tuple[float, float | None]]:
-    """How long each track is, and how much of it its edit list plays, if it has one."""
+    """Yield each track's duration, and the part that its edit list plays, None without one; both in seconds."""
     moov = next((body for name, body in _inside(file, place.start, place.end) if name == b"moov"), None)
     movie = _field(file, moov, b"mvhd", 12, 20) if moov else 0
     if moov is None or not movie:
@@ -120,7 +121,7 @@ def _tracks(file: BinaryIO, place: ByteSpan) -> Iterator[tuple[float, float | No
 
 
 def _inside(file: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, tuple[int, int]]]:
-    """Each box between two bytes: its name, and where its content is."""
+    """Yield each box between two offsets: its name, and the start and end of its content."""
     for _ in range(_BOXES):
         if at >= end:
             return
@@ -137,16 +138,17 @@ def _inside(file: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, tuple[in
 
 
 def _path(file: BinaryIO, box: tuple[int, int], *names: bytes) -> tuple[int, int] | None:
+    """Return the start and end of the content of a nested box; None if missing."""
     for wanted in names:
-        found = next((body for name, body in _inside(file, *box) if name == wanted), None)
-        if found is None:
+        body = next((body for name, body in _inside(file, *box) if name == wanted), None)
+        if body is None:
             return None
-        box = found
+        box = body
     return box
 
 
 def _field(file: BinaryIO, box: tuple[int, int], name: bytes, short: int, long: int) -> int:
-    """A 32-bit number of a box inside `box`, at `long` in its version 1 and at `short` otherwise; 0 if missing."""
+    """Return a 32-bit number of a box inside `box`, at `long` in version 1 and at `short` otherwise; 0 if missing."""
     body = _path(file, box, name)
     if body is None:
         return 0
@@ -157,7 +159,8 @@ def _field(file: BinaryIO, box: tuple[int, int], name: bytes, short: int, long: 
 
 
 def _pairs(file: BinaryIO, times: tuple[int, int]) -> tuple[int, ...]:
-    """Numbers of samples, each with their length in the track's scale (stts); empty for a table that is cut or long."""
+    """Return counts of samples, each followed by their length in the track's time scale (stts); empty if the table is
+    truncated or too long."""
     file.seek(times[0] + 4)
     content = file.read(min(4 + 8 * 1024, times[1] - times[0] - 4))
     count = struct.unpack_from(">I", content)[0] if len(content) >= 4 else 0
@@ -165,13 +168,13 @@ def _pairs(file: BinaryIO, times: tuple[int, int]) -> tuple[int, ...]:
 
 
 def _sum(file: BinaryIO, times: tuple[int, int]) -> int:
-    """All samples' lengths in the track's scale."""
+    """Return the total length of all samples in the track's time scale."""
     pairs = _pairs(file, times)
     return sum(number * length for number, length in zip(pairs[::2], pairs[1::2], strict=True))
 
 
 def _played(file: BinaryIO, edits: tuple[int, int]) -> int:
-    """What a single edit plays, in the movie's scale (elst); 0 for other edits."""
+    """Return the length that a single edit plays, in the movie's time scale (elst); 0 for other edit lists."""
     file.seek(edits[0])
     content = file.read(min(28, edits[1] - edits[0]))
     if len(content) < 16 or content[4:8] != b"\0\0\0\1":

@@ -1,4 +1,5 @@
-"""Channels in opposite phase, as a miswired cable makes them, whose mix is silence: for the worker process only."""
+"""Detection of channels in opposite phase, e.g. from a miswired cable: their mix is silence. For the worker process
+only."""
 
 from __future__ import annotations
 
@@ -9,17 +10,17 @@ from operator import mul
 from av.audio.frame import AudioFrame
 
 _CODES = {"u8": "B", "s16": "h", "s32": "i", "s64": "q", "flt": "f", "dbl": "d"}
-_CANCELLED = 0.02  # of the channels' power is left in their sum: those without a common sound leave all of it
-_POINTS = 48  # samples of a frame that are looked at
-_EVERY = 0.1  # seconds, while there is sound
-_QUIET = 0.001  # of the power of what was loud: the noise of a codec, which does not tell
-_LOUDER = 1.5  # times the power of the channel that is heard, before another one is
-_FADING = 0.98  # what was loud, after each look
+_CANCELLED = 0.02  # share of the channels' power left in their sum; unrelated channels keep all of it
+_POINTS = 48  # samples examined per frame
+_EVERY = 0.1  # seconds between checks, while there is sound
+_QUIET = 0.001  # of the recent peak power: codec noise, which gives no evidence
+_LOUDER = 1.5  # times the power of the current channel, before another replaces it
+_FADING = 0.98  # decay of the recent peak power, per check
 
 
 class Phase:
-    """Follows the frames of one track. `sounding`, `opposed`: whether there is sound on its channels now, and whether
-    they cancel each other."""
+    """Follows the frames of one track. `sounding` tells whether its channels carry sound now, `opposed` whether they
+    cancel each other."""
 
     def __init__(self) -> None:
         self.opposed = False
@@ -29,7 +30,7 @@ class Phase:
         self._loudest = 0
 
     def feed(self, frame: AudioFrame) -> None:
-        """Where the channels cancel each other, each becomes the loudest one."""
+        """Examine a frame. If its channels cancel each other, overwrite all of them with the loudest."""
         if frame.layout.nb_channels < 2 or frame.format.packed.name not in _CODES:
             return
         self._unseen += frame.samples / frame.sample_rate
@@ -51,7 +52,7 @@ class Phase:
 
 
 def _channels(frame: AudioFrame, step: int) -> list[list[float]]:
-    """Samples of each channel, one of every `step`."""
+    """Return every `step`-th sample of each channel."""
     count, middle = frame.layout.nb_channels, 128 if frame.format.packed.name == "u8" else 0
     if frame.format.is_planar:
         parts = [_samples(frame, number)[::step] for number in range(count)]
@@ -62,7 +63,7 @@ def _channels(frame: AudioFrame, step: int) -> list[list[float]]:
 
 
 def _samples(frame: AudioFrame, number: int) -> array.array[int]:
-    """Those of a plane, which may be floats."""
+    """Return the samples of a plane, which may be floats."""
     samples = array.array(_CODES[frame.format.packed.name], bytes(frame.planes[number]))
     return samples[: frame.samples * (1 if frame.format.is_planar else frame.layout.nb_channels)]
 

@@ -1,4 +1,4 @@
-"""Cutting long audio where nobody speaks, in one pass and at flat memory: for the worker process only."""
+"""Cutting long audio at pauses, in one pass with constant memory. For the worker process only."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from pydub import AudioSegment
 
 RATE = 16_000
-_SILENCE = 200  # ms: shorter pauses stand inside words
-_PAUSE = 120  # ms: between phrases, and never far from a word's edge
-_BLIP = 80  # ms: what is shorter is no word
+_SILENCE = 200  # ms: shorter pauses occur inside words
+_PAUSE = 120  # ms: a pause between phrases
+_BLIP = 80  # ms: anything shorter is not a word
 _STEP = 10  # ms
-_BELOW = 16  # dB under the loudness of the speech around it is silence
+_BELOW = 16  # dB below the loudness of the surrounding speech is silence
 
 
 class Piece(msgspec.Struct, frozen=True):
-    """A piece that begins `start` seconds into the whole. `voiced`: from when to when there is sound between pauses, in
-    seconds of the whole; empty where nobody asked."""
+    """A piece that begins `start` seconds into the audio. `voiced` holds the (start, end) of the sound between pauses,
+    in seconds from the start of the whole audio; empty unless requested."""
 
     start: float
     media: Media
@@ -37,10 +37,10 @@ class Piece(msgspec.Struct, frozen=True):
 
 
 def split(path: Path, folder: Path, *, longest: float = 120.0, voiced: bool = False) -> Iterator[Piece]:
-    """Write a file's sound into `folder` as 16 kHz mono FLAC, in pieces of at most `longest` seconds.
+    """Write a file's audio into `folder` as 16 kHz mono FLAC, in pieces of at most `longest` seconds.
 
-    Yields each piece as soon as it is written. The pieces join to the whole, sample for sample. Raises BadAudio for
-    what cannot be decoded.
+    Yields each piece as soon as it is written. The pieces contain every sample exactly once. Raises BadAudio if the
+    file cannot be decoded.
     """
     start = 0
     for number, piece in enumerate(cut(pcm(path, RATE), longest=longest)):
@@ -57,7 +57,7 @@ def split(path: Path, folder: Path, *, longest: float = 120.0, voiced: bool = Fa
 
 
 def cut(sound: Iterable[bytes], *, longest: float) -> Iterator[bytes]:
-    """Cut 16 kHz mono s16le, which comes in any portions, into pieces of at most `longest` seconds."""
+    """Cut 16 kHz mono s16le, in portions of any size, into pieces of at most `longest` seconds."""
     most = 2 * round(longest * RATE)
     held = bytearray()
     for portion in sound:
@@ -71,8 +71,8 @@ def cut(sound: Iterable[bytes], *, longest: float) -> Iterator[bytes]:
 
 
 def _place(window: bytes, longest: float) -> int:
-    """The sample to cut at: the middle of the longest silence in the last quarter, else in the later half, else of that
-    half's quietest 20 ms."""
+    """Return the sample to cut at: the middle of the longest silence in the last quarter, else in the second half, else
+    of the quietest 20 ms of the second half."""
     whole = len(window) // 2
     for first in (whole - whole // 4, whole // 2):
         silences = [
@@ -84,10 +84,10 @@ def _place(window: bytes, longest: float) -> int:
 
 
 def between_pauses(piece: bytes) -> list[tuple[float, float]]:
-    """From when to when 16 kHz mono s16le is more than a pause, in seconds. Pauses that were cut through at either end
-    do not count, however short."""
+    """Return the (start, end), in seconds, of each span between pauses in 16 kHz mono s16le. Silence at either end is
+    excluded even if shorter than a pause, because a cut may have shortened it."""
     sound = _segment(piece)
-    from pydub.silence import detect_leading_silence  # after pydub itself, whose warnings are caught
+    from pydub.silence import detect_leading_silence  # after _segment has imported pydub without its warnings
 
     least = sound.dBFS - _BELOW
     first = detect_leading_silence(sound, least, _STEP)
@@ -98,15 +98,17 @@ def between_pauses(piece: bytes) -> list[tuple[float, float]]:
 
 
 def _segment(pcm: bytes) -> AudioSegment:
-    with warnings.catch_warnings():  # of a missing ffmpeg command, and of audioop's end, which are no concern here
+    with (
+        warnings.catch_warnings()
+    ):  # about a missing ffmpeg command and the removal of audioop, neither of which matters here
         warnings.simplefilter("ignore")
         from pydub import AudioSegment
     return AudioSegment(data=pcm, sample_width=2, frame_rate=RATE, channels=1)
 
 
 def _silences(sound: AudioSegment, least: int) -> list[list[int]]:
-    """Start and end of each silence of `least` ms or more, in ms."""
+    """Return the start and end, in ms, of each silence of at least `least` ms."""
     from pydub.silence import detect_silence
 
-    found: list[list[int]] = detect_silence(sound, least, sound.dBFS - _BELOW, _STEP)
-    return found
+    silences: list[list[int]] = detect_silence(sound, least, sound.dBFS - _BELOW, _STEP)
+    return silences

@@ -1,7 +1,7 @@
-"""What a sound file is and how long it lasts, from its own bytes: its name is not used.
+"""Detection of a file's container and duration from its bytes; the file name is ignored.
 
-`header` is quick enough for the event loop and knows the containers with reliable headers; `measure` opens the
-file with FFmpeg's libraries, and belongs in the worker process.
+`header` is fast enough for the event loop and supports containers with reliable headers. `measure` uses FFmpeg's
+libraries and must run in the worker process.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from compat.audio.wav import wave
 from compat.errors import BadAudio
 from compat.transcript import Media
 
-_PACE = 0.15  # of it: only some MPEG frames are sampled, and their rates vary
+_PACE = 0.15  # of the duration: only some MPEG frames are sampled, and their bit rates vary
 _ROUNDING = 0.15  # seconds
 _RATES = range(8000, 192_001)  # Hz
-_CHANNELS = 2  # of more it is not known that the service hears them all
-_ABSURD = 1e6  # seconds more than there are: a placeholder, not a promise
+_CHANNELS = 2  # DashScope may ignore further channels
+_ABSURD = 1e6  # seconds beyond the measured duration; more is a placeholder
 
 
 class Glance(io.FileIO):
-    """A file that may be looked at, not read through: what a hostile header makes a parser read is bounded."""
+    """A file with bounded reads, so that a hostile header cannot make a parser read the whole file. Raises
+    OverflowError beyond the bounds."""
 
     def __init__(self, path: Path, *, reads: int = 100, total: int = 65_536) -> None:
         super().__init__(path)
@@ -39,15 +40,15 @@ class Glance(io.FileIO):
         self._reads -= 1
         self._total -= size if size is not None and size >= 0 else self._total + 1
         if self._reads < 0 or self._total < 0:
-            raise OverflowError("more to read than a header has")
+            raise OverflowError("read limit exceeded")
         return super().read(size) or b""
 
 
 def header(path: Path) -> Media | None:
-    """Read the length from the file's header, in about a millisecond; None where the size or the structure of the file
-    does not agree with it, or where FFmpeg has to look.
+    """Describe the file from its header, in about a millisecond. Returns None if the size or structure of the file does
+    not agree with the header, or if only FFmpeg can tell.
 
-    Raises BadAudio for an empty file, and for one without a sample.
+    Raises BadAudio if the file is empty or has no samples.
     """
     size = path.stat().st_size
     if not size:
@@ -67,11 +68,11 @@ def header(path: Path) -> Media | None:
 
 
 def measure(path: Path) -> Media:
-    """Open the file, prove that it can be decoded, and find where its sound ends.
+    """Check that the file can be decoded, and measure its duration.
 
-    Raises BadAudio, with the reason in words, for what cannot be heard.
+    Raises BadAudio, with the reason, if it cannot be decoded.
     """
-    from compat.audio.measure import measured  # FFmpeg's libraries are loaded where they are used: in the worker
+    from compat.audio.measure import measured  # loads FFmpeg's libraries, which only the worker process needs
 
     size = path.stat().st_size
     if not size:
@@ -100,9 +101,10 @@ def media(
     promised: float = 0.0,
     clean: bool = True,
 ) -> Media:
-    """`promised` is the header's duration, 0 if it has none; kept only if clearly less is there."""
+    """Return the description of a file. `promised` is the duration stated in the header, 0 for none; it is kept only if
+    `duration` is clearly less. Raises BadAudio if there is no audio."""
     if duration <= 0:
-        raise BadAudio("The file holds no sound.")
+        raise BadAudio("The file contains no audio.")
     name, mime, suffix = container
     return Media(
         path=path,
@@ -110,7 +112,7 @@ def media(
         container=name,
         mime=mime,
         suffix=suffix,
-        duration=round(duration, 9),  # sums of frames and counts of samples are equal
+        duration=round(duration, 9),  # so that a sum of frames equals a count of samples
         rate=rate,
         channels=channels,
         promised=promised if max(0.1, promised / 100) < promised - duration < _ABSURD else None,
@@ -119,18 +121,18 @@ def media(
 
 
 def _wav(path: Path, file: BinaryIO, place: ByteSpan, size: int) -> Media | None:
-    found = wave(file, place.start, place.end)
-    if found is None or found.coding is None or (not found.exact and len(list(sniff.joined(file, place))) > 1):
+    header = wave(file, place.start, place.end)
+    if header is None or header.coding is None or (not header.exact and len(list(sniff.joined(file, place))) > 1):
         return None
     return media(
         path,
         size,
         sniff.WAV,
-        duration=found.duration,
-        rate=found.rate,
-        channels=found.channels,
-        promised=found.promised,
-        clean=found.exact and place.usual,
+        duration=header.duration,
+        rate=header.rate,
+        channels=header.channels,
+        promised=header.promised,
+        clean=header.exact and place.usual,
     )
 
 
@@ -143,10 +145,10 @@ def _tag(path: Path) -> TinyTag | None:
 
 
 def _mp3(tag: TinyTag, file: BinaryIO, place: ByteSpan) -> float | None:
-    """Frames are counted in a Xing, Info or VBRI header only; without one tinytag guesses from five frames.
+    """Return the duration from a Xing, Info or VBRI header; without one, tinytag would guess from five frames.
 
-    Its byte count tells a file that was cut, or one with more behind it (joined files keep the first one's header); the
-    frames tell whether the count is true.
+    The header's byte count detects truncated and concatenated files (which keep the first header). Sampled frames
+    confirm its frame count.
     """
     file.seek(place.start)
     head, size = structure.xing(file.read(256)), place.end - place.start
@@ -172,7 +174,7 @@ def _m4a(tag: TinyTag, file: BinaryIO, place: ByteSpan) -> float | None:
     return seconds if seconds is not None and abs(seconds - (tag.duration or 0)) < _ROUNDING else None
 
 
-# Ogg is measured: its length stands on its last page, and tinytag reads all pages to get there.
+# Ogg needs `measure`: its duration is on the last page, and tinytag reads all pages to find it.
 _BELIEVED: dict[Container, Callable[[TinyTag, BinaryIO, ByteSpan], float | None]] = {
     sniff.MP3: _mp3,
     sniff.FLAC: _flac,

@@ -1,4 +1,4 @@
-"""Where speech is quietest: the place to cut when there is no better one. Pure."""
+"""Finding the quietest point of speech, the fallback for a cut without a pause. Pure."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import sys
 from itertools import pairwise
 from operator import mul
 
-_ENOUGH = 8000  # samples a second tell how loud it is: the event loop waits for this
-_HALF = 0.010  # seconds: 20 ms are measured as two halves, each half once
+_ENOUGH = 8000  # samples per second examined; more would block the event loop for longer
+_HALF = 0.010  # seconds: 20 ms are measured in halves, so that each sample is read once
 
 
 def quietest(pcm: bytes, rate: int, *, earliest: float, latest: float) -> int:
     """Find the quietest 20 ms of mono s16le between two times in seconds, and return the sample at their middle.
 
-    Of equally quiet places the last one wins. Where the sound is too short for the times, its end is returned.
+    The last of equally quiet places is returned. If the sound ends before these times, its end is returned.
     """
     half = max(1, round(rate * _HALF))
     first = round(earliest * rate)

@@ -1,4 +1,4 @@
-"""What a file is and which part of it is sound, by its bytes: the containers' names, and the tags at either end."""
+"""Detection of a file's container, and of the tags before and after it, from its bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import BinaryIO, NamedTuple
 
 
 class Container(NamedTuple):
-    """`name` and `mime` as DashScope's data URIs use them; `suffix` with the dot."""
+    """`name` and `mime` are those of DashScope's data URIs; `suffix` includes the dot."""
 
     name: str
     mime: str
@@ -53,31 +53,31 @@ _BRANDS = {b"M4A ": M4A, b"M4B ": M4A, b"qt  ": MOV}
 _DEMUXERS = {
     "amrnb": AMR, "amrwb": AMR, "asf": WMA, "loas": Container("latm", "audio/aac", ".latm"), "mpegts": MPEG,
 } | {each.name: each for each in (WAV, MP3, FLAC, OGG, AAC, AMR, AVI, FLV, MPEG, AIFF, AU, CAF, W64)}  # fmt: skip
-# Beginnings that are no accident: six bytes, or as good as.
+# Signatures long enough (about six bytes) not to match junk by chance.
 _BURIED = re.compile(
     rb"(?:RIFF|RIFX|RF64|BW64).{4}WAVE|RIFF.{4}AVI |FORM.{4}AIF[FC]|fLaC[\0\x80]\0\0\x22|OggS\0\x02|\0\0.{2}ftyp"
     rb"|\x1a\x45\xdf\xa3|caff\0\x01|\.snd\0\0|#!AMR|\x30\x26\xb2\x75\x8e\x66\xcf\x11|FLV\x01|riff\x2e\x91\xcf\x11"
     rb"|TTA1|wvpk.{5}\x04|MAC ",
     re.DOTALL,
 )
-_LACED = 27 + 255  # bytes of an Ogg page's head, at most
+_LACED = 27 + 255  # bytes of the longest Ogg page header
 _LINK = re.compile(rb"OggS\0[\2\6].{20}(.)", re.DOTALL)
-_FAR = 1 << 20  # bytes of junk before a file's beginning
-_TAGS = 16  # at one end
-_HOLLOW = 512  # bytes
-_CHUNKS = 10_000  # in which joined files are looked for
-_MARK = 16  # bytes of the longest of these
+_FAR = 1 << 20  # bytes searched for a container after junk, and bytes of one block
+_TAGS = 16  # tags before or after the audio, at most
+_HOLLOW = 512  # bytes at the end that are all zeros in a hollow file
+_CHUNKS = 10_000  # chunks examined to find concatenated files
+_MARK = 16  # bytes of the longest of the following signatures
 _BEGINNINGS: dict[Container | None, re.Pattern[bytes]] = {
     WMA: re.compile(rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\0\xaa\0\x62\xce\x6c"),
     FLV: re.compile(rb"FLV\x01[\1\4\5]\0\0\0\x09\0\0\0\0"),
     CAF: re.compile(rb"caff\0\x01\0\0desc"),
     W64: re.compile(rb"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\0\0"),
 }
-_LONGEST = 4096  # bytes of a tag's end that are searched for its beginning
+_LONGEST = 4096  # bytes before the end searched for the start of a tag
 
 
 def container_of(head: bytes) -> Container | None:
-    """Name the container from the file's first bytes (64 are enough), None when they are no known container's."""
+    """Return the container that starts with `head` (64 bytes suffice), None if unknown."""
     if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM"):
         return _RIFF.get(head[8:12])
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
@@ -92,7 +92,7 @@ def container_of(head: bytes) -> Container | None:
 
 
 def _mpeg_audio(head: bytes) -> Container | None:
-    """MP3 and ADTS begin with the same eleven bits; ADTS has layer 0, which MPEG audio reserves."""
+    """Distinguish MP3 from ADTS. Both begin with the same eleven bits; ADTS has layer 0, reserved in MPEG audio."""
     if head[1] & 0xF6 == 0xF0:
         return AAC
     valid = head[1] & 0x06 and head[1] & 0x18 != 0x08 and head[2] >> 4 not in (0, 15) and head[2] & 0x0C != 0x0C
@@ -100,7 +100,7 @@ def _mpeg_audio(head: bytes) -> Container | None:
 
 
 def demuxed(name: str, head: bytes) -> Container:
-    """The container that FFmpeg's demuxer `name` reads; `head` tells the kinds of MP4 and Matroska apart."""
+    """Return the container of FFmpeg's demuxer `name`; `head` distinguishes the variants of MP4 and Matroska."""
     known = container_of(head)
     if name.startswith("mov,"):
         return known if known in (M4A, MP4, MOV) else MP4
@@ -110,10 +110,10 @@ def demuxed(name: str, head: bytes) -> Container:
 
 
 class ByteSpan(NamedTuple):
-    """The bytes of a file, from `start` to `end`, that are neither ID3v2, ID3v1, APEv2 nor Lyrics3.
+    """The bytes of a file from `start` to `end`, without ID3v2, ID3v1, APEv2 and Lyrics3 tags.
 
-    `usual`: whether its tags stand where every decoder expects them, which is an ID3v2 tag in front and an ID3v1 tag
-    behind, of MP3 and ADTS only.
+    `usual` tells whether all tags are where every decoder expects them: at most ID3v2 before and ID3v1 after MP3 or
+    ADTS.
     """
 
     start: int
@@ -122,7 +122,7 @@ class ByteSpan(NamedTuple):
 
 
 def span(file: BinaryIO, size: int) -> ByteSpan:
-    """Find the sound between the tags of an open file of `size` bytes."""
+    """Return the span between the tags of an open file of `size` bytes."""
     start, plain = _behind_tags(file, size)
     end, ape = _before_tags(file, start, size)
     file.seek(start)
@@ -132,14 +132,14 @@ def span(file: BinaryIO, size: int) -> ByteSpan:
 
 
 def tag_size(head: bytes) -> int:
-    """The length of the ID3v2 tag that `head` begins with, its footer included; 0 where there is none."""
+    """Return the length of the ID3v2 tag at the start of `head`, including its footer; 0 if there is none."""
     if not head.startswith(b"ID3") or len(head) < 10:
         return 0
     return 10 + (head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]) + (10 if head[5] & 0x10 else 0)
 
 
 def _behind_tags(file: BinaryIO, size: int) -> tuple[int, bool]:
-    """Where the tags in front end, and the zeros that may follow them; whether they have no footers."""
+    """Return where the leading tags and their padding end, and whether none of them has a footer."""
     start, plain = 0, True
     for _ in range(_TAGS):
         file.seek(start)
@@ -154,14 +154,14 @@ def _behind_tags(file: BinaryIO, size: int) -> tuple[int, bool]:
 
 
 def _zeros(head: bytes) -> int:
-    """Padding behind a tag, which is not the size of an MP4's first box."""
+    """Return the number of padding zeros after a tag, excluding those of the size of an MP4's first box."""
     zeros = len(head) - len(head.lstrip(b"\0"))
     box = head.find(b"ftyp", 4, zeros + 8)
     return zeros if box < 0 else box - 4
 
 
 def _before_tags(file: BinaryIO, start: int, end: int) -> tuple[int, bool]:
-    """Where the tags behind the sound begin; whether any is not ID3v1."""
+    """Return where the trailing tags begin, and whether any of them is not ID3v1."""
     other = False
     for _ in range(_TAGS):
         file.seek(max(start, end - _LONGEST))
@@ -186,7 +186,7 @@ def _tag_at_end(tail: bytes) -> int:
 
 
 def _ape_at_end(tail: bytes) -> int:
-    """The length of the APEv2 tag: the stated one, unless the tag begins elsewhere."""
+    """Return the length of the APEv2 tag: the stated one, unless the tag's header is at another place."""
     length, _, flags = struct.unpack_from("<III", tail, len(tail) - 20)
     if not flags & 0x80000000:
         return int(length)
@@ -198,48 +198,48 @@ def _ape_at_end(tail: bytes) -> int:
 
 
 def hollow(file: BinaryIO, place: ByteSpan) -> bool:
-    """Whether the end is all zeros, as of a download whose space was taken before it came."""
+    """Return whether the file ends in zeros, like an incomplete download into preallocated space."""
     file.seek(max(place.start, place.end - _HOLLOW))
     return not file.read(min(_HOLLOW, place.end - place.start)).strip(b"\0")
 
 
 def buried(file: BinaryIO, start: int, end: int) -> int | None:
-    """Where a container begins behind junk that is no tag, within a mebibyte; None where none is found."""
+    """Return the offset of a container after at most 1 MiB of junk; None if none is found."""
     file.seek(start)
-    found = _BURIED.search(file.read(min(_FAR, end - start)))
-    return None if found is None else start + found.start()
+    match = _BURIED.search(file.read(min(_FAR, end - start)))
+    return None if match is None else start + match.start()
 
 
 def links(file: BinaryIO, place: ByteSpan) -> Iterator[int]:
-    """Where the links of a chained Ogg file begin, of which each begins with a page for each of its streams (RFC 3533
-    §4)."""
+    """Yield the offsets of the links of a chained Ogg file. A link begins with one page for each of its streams (RFC
+    3533 §4)."""
     at, behind = place.start, -1
     while at < place.end:
         file.seek(at)
         block = file.read(min(_FAR, place.end - at))
         whole = len(block) if at + len(block) >= place.end else len(block) - _LACED
-        for found in _LINK.finditer(block):
-            if found.start() >= whole:
+        for match in _LINK.finditer(block):
+            if match.start() >= whole:
                 break
-            begin = at + found.start()
+            begin = at + match.start()
             if begin != behind:
                 yield begin
-            behind = begin + 27 + found[1][0] + sum(block[found.end() : found.end() + found[1][0]])
+            behind = begin + 27 + match[1][0] + sum(block[match.end() : match.end() + match[1][0]])
         at += whole
 
 
 def joined(file: BinaryIO, place: ByteSpan) -> Iterator[int]:
-    """Where the files begin that one was joined from, of the kinds that FFmpeg reads the first one of."""
+    """Yield the offsets of concatenated files, for containers of which FFmpeg reads the first file only."""
     file.seek(place.start)
     kind = container_of(file.read(64))
     if kind in _BEGINNINGS:
-        yield from _found(file, place, _BEGINNINGS[kind])
+        yield from _searched(file, place, _BEGINNINGS[kind])
     elif kind in (WAV, AIFF, M4A, MP4, MOV):
         yield from _walked(file, place, kind)
 
 
 def _walked(file: BinaryIO, place: ByteSpan, kind: Container) -> Iterator[int]:
-    """By the sizes of RIFF, FORM, and boxes."""
+    """Yield the offsets of concatenated files, following the sizes of RIFF, FORM and MP4 boxes."""
     at = place.start
     for _ in range(_CHUNKS):
         file.seek(at)
@@ -260,17 +260,18 @@ def _walked(file: BinaryIO, place: ByteSpan, kind: Container) -> Iterator[int]:
             at += max(8, int.from_bytes(head[8:16], "big") if length == 1 else length)
 
 
-def _found(file: BinaryIO, place: ByteSpan, beginning: re.Pattern[bytes]) -> Iterator[int]:
+def _searched(file: BinaryIO, place: ByteSpan, beginning: re.Pattern[bytes]) -> Iterator[int]:
+    """Yield the offsets of concatenated files, by searching for their signature."""
     at = place.start
     while at < place.end:
         file.seek(at)
         block = file.read(min(_FAR + _MARK, place.end - at))
-        yield from (at + found.start() for found in beginning.finditer(block) if found.start() < _FAR)
+        yield from (at + match.start() for match in beginning.finditer(block) if match.start() < _FAR)
         at += _FAR
 
 
 def sniff(file: BinaryIO, size: int) -> tuple[Container | None, ByteSpan]:
-    """Name the container of an open file, and where between its tags it lies."""
+    """Return the container of an open file, None if unknown, and the span between its tags."""
     place = span(file, size)
     file.seek(place.start)
     return container_of(file.read(512)), place

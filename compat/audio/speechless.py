@@ -1,4 +1,4 @@
-"""Whether audio may contain speech: silence and noise of constant loudness do not."""
+"""Classification of audio that cannot contain speech: silence, and noise of constant loudness."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ Kind = Literal["silent", "steady", "lively"]
 
 _FRAME = 0.02  # seconds
 _SILENT = 10.0 ** (-55 / 10) * 2**30  # mean square of a frame: 55 dB below full scale
-_STEADY = 10.0 ** (6 / 10)  # the loudest frames against the quietest tenth; speech has 20 dB and more
-_CLICK = 2  # frames: too few for a word
-_MOST = round(300 / _FRAME)  # frames that are looked at
+_STEADY = 10.0 ** (6 / 10)  # ratio of the loudest frames to the quietest tenth; at least 20 dB in speech
+_CLICK = 2  # frames: too short for a word
+_MOST = round(300 / _FRAME)  # frames examined, at most
 _RATE = 16_000
 _LENGTH = round(_RATE * _FRAME)  # samples
 
 
 class TimeSpan(NamedTuple):
-    """A part of a sound file, in seconds; of one of its channels, or of all."""
+    """A part of an audio file, in seconds, of one channel or of all (None)."""
 
     start: float
     end: float
@@ -31,13 +31,13 @@ class TimeSpan(NamedTuple):
 
 
 def kind(sound: bytes, rate: int) -> Kind:
-    """The kind of mono s16le audio; empty audio is silent. Pure."""
+    """Return the kind of mono s16le audio; empty audio is silent. Pure."""
     return _kind(_powers(_samples(sound), max(1, round(rate * _FRAME))))
 
 
 def of_file(path: Path) -> Kind:
-    """Of a sound file, for the worker process; a long one counts as lively. Raises BadAudio for what cannot be
-    decoded. The channels are not mixed: those in opposite phase would be silence together."""
+    """Return the kind of an audio file; a long file counts as lively. For the worker process. Raises BadAudio if it
+    cannot be decoded. The channels are not mixed, because channels in opposite phase cancel each other."""
     powers: list[float] = []
     for _, samples, count in _frames(path):
         powers += _powers(samples, _LENGTH * count)
@@ -47,8 +47,8 @@ def of_file(path: Path) -> Kind:
 
 
 def of_spans(path: Path, spans: Sequence[TimeSpan]) -> list[Kind]:
-    """Of parts of a sound file, for the worker process; one that is long, or where there is no sound, counts as lively.
-    Raises BadAudio for what cannot be decoded."""
+    """Return the kind of each part of an audio file; a part that is long or beyond the end counts as lively. For the
+    worker process. Raises BadAudio if the file cannot be decoded."""
     powers: list[list[float]] = [[] for _ in spans]
     waiting = deque(sorted(range(len(spans)), key=lambda number: spans[number].start))
     for start, samples, count in _frames(path):
@@ -57,27 +57,27 @@ def of_spans(path: Path, spans: Sequence[TimeSpan]) -> list[Kind]:
         if not waiting:
             break
         for number in waiting:
-            span, found = spans[number], powers[number]
+            span, own = spans[number], powers[number]
             if span.start >= start + len(samples) / count / _RATE:
                 break
             first, end = (max(0, math.ceil((time - start) / _FRAME)) * _LENGTH * count for time in span[:2])
-            if len(found) <= _MOST:
-                found += _of_channel(samples[first:end], count, span.channel)
-    return [_kind(found) if 0 < len(found) <= _MOST else "lively" for found in powers]
+            if len(own) <= _MOST:
+                own += _of_channel(samples[first:end], count, span.channel)
+    return [_kind(own) if 0 < len(own) <= _MOST else "lively" for own in powers]
 
 
 def _frames(path: Path) -> Iterator[tuple[float, array.array[int], int]]:
-    """Whole frames of all channels, interleaved, with the seconds before them and the number of channels."""
-    from compat.audio.decode import channels  # FFmpeg, which this module's other users have no need of
+    """Yield whole frames of all channels, interleaved, with their start in seconds and the number of channels."""
+    from compat.audio.decode import channels  # loads FFmpeg, which other users of this module do not need
 
-    held, among, heard = b"", 1, 0
+    held, held_channels, total = b"", 1, 0
     for portion, count in channels(path, _RATE):
-        heard += len(portion) // (2 * count)
-        held = held + portion if count == among else portion
-        among, length = count, 2 * _LENGTH * count
+        total += len(portion) // (2 * count)
+        held = held + portion if count == held_channels else portion
+        held_channels, length = count, 2 * _LENGTH * count
         whole = len(held) // length * length
         if whole:
-            yield (heard - len(held) // (2 * count)) / _RATE, _samples(held[:whole]), count
+            yield (total - len(held) // (2 * count)) / _RATE, _samples(held[:whole]), count
             held = held[whole:]
 
 
@@ -103,6 +103,6 @@ def _samples(sound: bytes) -> array.array[int]:
 
 
 def _powers(samples: array.array[int], length: int) -> list[float]:
-    """The mean squares of the whole frames of `length` samples."""
+    """Return the mean square of each whole frame of `length` samples."""
     frames = (samples[at : at + length] for at in range(0, len(samples) - length + 1, length))
     return [sum(map(mul, frame, frame)) / length for frame in frames]

@@ -1,7 +1,7 @@
-"""Whether a file's header agrees with the whole file, checked at a few places in it: cheap at any size.
+"""Checks that a file's header agrees with its content, by samples of the content: fast for files of any size.
 
-Files are truncated, joined and damaged while their headers stay the same. The checks: numbers rise from one place to
-the next, sizes end where the file ends, and the bytes per second are those of the header.
+A file that is truncated, concatenated or damaged still has its original header. The checks are that frame numbers
+increase throughout the file, that sizes end at the end of the file, and that the bit rate agrees with the header.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import BinaryIO, NamedTuple
 
 from compat.audio.sniff import ByteSpan
 
-_PLACES = 17  # a prime: copies of one file do not begin at all of them
-_PAGES = 4  # of one block, but for the last
-_PAGE = 65_536  # bytes, the most that an Ogg page has
-_FRAMES = 32_768  # bytes in which a FLAC frame begins, but for exotic ones
-_WALKED = 262_144  # bytes of MPEG audio that are looked at frame by frame: a millisecond or two
-_MPEG = 4096  # bytes with a few MPEG frames
-_BIT_RATES = {  # kbit/s (ISO/IEC 11172-3 §2.4.2.3 and 13818-3), by whether it is MPEG-1, and layer
+_PLACES = 17  # prime, so that copies of one file do not begin at all of these places
+_PAGES = 4  # per block, except the last
+_PAGE = 65_536  # bytes of the largest Ogg page
+_FRAMES = 32_768  # bytes within which a FLAC frame begins, except for exotic files
+_WALKED = 262_144  # bytes of MPEG audio that are parsed frame by frame, in a millisecond or two
+_MPEG = 4096  # bytes that contain a few MPEG frames
+_BIT_RATES = {  # kbit/s (ISO/IEC 11172-3 §2.4.2.3 and 13818-3), by (is MPEG-1, layer)
     (True, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
     (True, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
     (True, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
@@ -32,7 +32,7 @@ _BIT_RATES = {  # kbit/s (ISO/IEC 11172-3 §2.4.2.3 and 13818-3), by whether it 
     (False, 1): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
 }
 _RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
-_ENOUGH = 48  # frames of one block
+_ENOUGH = 48  # frames per block
 _FLAC_FRAME = re.compile(rb"\xff\xf8[\x10-\xff][\x00-\xaf]")
 
 
@@ -50,7 +50,7 @@ _CRC8 = tuple(map(_crc8_of, range(256)))
 
 
 def _blocks(file: BinaryIO, place: ByteSpan, length: int) -> Iterator[bytes]:
-    """Parts of a file, evenly spread without overlap, the last one at the end."""
+    """Yield blocks of a file, evenly spread without overlap, the last one at its end."""
     at, size = place.start, place.end - place.start
     for number in range(1, _PLACES + 1):
         begin = max(at, place.start + size * number // _PLACES - length)
@@ -65,8 +65,8 @@ def _blocks(file: BinaryIO, place: ByteSpan, length: int) -> Iterator[bytes]:
 
 
 def mpeg_pace(file: BinaryIO, place: ByteSpan) -> float | None:
-    """Bytes a second of MPEG audio, by its frames' own headers; None where none are found, or one does not follow the
-    other in a file that is short enough to see all of them."""
+    """Return the bytes per second of MPEG audio from its frame headers; None if there are none, or if a file short
+    enough to be parsed completely has a gap between frames."""
     if place.end - place.start <= _WALKED:
         return _walked_pace(file, place)
     size = seconds = 0.0
@@ -89,7 +89,7 @@ def _walked_pace(file: BinaryIO, place: ByteSpan) -> float | None:
 
 
 def _mpeg_frames(block: bytes) -> Iterator[tuple[int, float]]:
-    """Bytes and seconds of the whole frames in a block: at least three in a row, or two at its end."""
+    """Yield the bytes and seconds of each frame in a block, from at least three frames in a row, or two at its end."""
     at = block.find(b"\xff")
     while 0 <= at < len(block) - 3:
         chain, behind = [], at
@@ -118,8 +118,8 @@ def _mpeg_frame(head: bytes) -> tuple[int, float] | None:
 
 
 class Xing(NamedTuple):
-    """The frame in front of an MP3 that counts the others: their bytes, its own included or not, and the samples at
-    both ends that are the encoder's own, which decoders leave out."""
+    """The Xing header, the first frame of an MP3: the byte count (which may include this frame), the bytes of this
+    frame, and the samples of encoder delay and padding, which decoders drop."""
 
     bytes: int
     own: int
@@ -127,9 +127,9 @@ class Xing(NamedTuple):
 
 
 def xing(head: bytes) -> Xing | None:
-    """Read it from an MP3's first bytes, 256 of them; None where it is missing or does not count bytes.
+    """Parse the header in the first 256 bytes of an MP3; None if it is missing or has no byte count.
 
-    VBRI, Fraunhofer's, has its count at a fixed place (codeproject.com/Articles/8295, "MPEG Audio Frame Header").
+    Fraunhofer's VBRI has its count at a fixed place (codeproject.com/Articles/8295, "MPEG Audio Frame Header").
     """
     frame = _mpeg_frame(head[:4])
     if frame is None:
@@ -150,18 +150,18 @@ def xing(head: bytes) -> Xing | None:
 
 
 def flac_runs(file: BinaryIO, place: ByteSpan, last: int) -> bool:
-    """Whether the numbers of FLAC's frames rise throughout the file, up to `last` (RFC 9639 §9.1)."""
+    """Return whether FLAC frame numbers increase throughout the file, up to `last` (RFC 9639 §9.1)."""
     blocks = list(_blocks(file, place, _FRAMES))
-    found = [frame for block in blocks[:-1] for frame in _flac_frames(block, slice(_ENOUGH))]
-    found += [frame for block in blocks[-1:] for frame in _flac_frames(block, slice(-_ENOUGH, None))]
-    kinds = Counter(kind for _, kind in found).most_common(1)
-    numbers = [number for number, kind in found if kind == kinds[0][0]]
+    frames = [frame for block in blocks[:-1] for frame in _flac_frames(block, slice(_ENOUGH))]
+    frames += [frame for block in blocks[-1:] for frame in _flac_frames(block, slice(-_ENOUGH, None))]
+    kinds = Counter(kind for _, kind in frames).most_common(1)
+    numbers = [number for number, kind in frames if kind == kinds[0][0]]
     return bool(numbers) and numbers[-1] == last and all(before < after for before, after in pairwise(numbers))
 
 
 def _flac_frames(block: bytes, which: slice) -> Iterator[tuple[int, tuple[int, int]]]:
-    """Of the frames that begin in a block, each number, and what all frames of a file have in common. A header is one
-    whose checksum is right."""
+    """Yield the number of each frame that begins in a block, and the header bits that all frames of a file share. Only
+    headers with a valid checksum count."""
     for match in list(_FLAC_FRAME.finditer(block))[which]:
         head = block[match.start() : match.start() + 16]
         size = _coded_size(head[4]) if len(head) > 4 else 0
@@ -175,7 +175,7 @@ def _flac_frames(block: bytes, which: slice) -> Iterator[tuple[int, tuple[int, i
 
 
 def _coded_size(first: int) -> int:
-    """Bytes of a number that begins so, as UTF-8 codes them; 0 where none can."""
+    """Return the length of a UTF-8-style coded number from its first byte; 0 if invalid."""
     ones = 8 - (first ^ 0xFF).bit_length()
     return {0: 1, 1: 0, 8: 0}.get(ones, ones)
 
@@ -191,8 +191,8 @@ def _crc8(data: bytes) -> int:
 
 
 def ogg_runs(file: BinaryIO, place: ByteSpan) -> bool:
-    """Whether all sampled pages are whole and of one stream with rising times, and one ends where the file ends
-    (RFC 3533 §6). False for chained, joined, truncated and damaged files."""
+    """Return whether all sampled pages are intact and of one stream with increasing times, and the last one ends at the
+    end of the file (RFC 3533 §6). False for chained, concatenated, truncated and damaged files."""
     file.seek(place.start)
     serials, times, last = {struct.unpack("<I", file.read(28)[14:18].ljust(4))[0]}, [], b""
     blocks = list(_blocks(file, place, 2 * _PAGE))
@@ -216,12 +216,12 @@ def ogg_runs(file: BinaryIO, place: ByteSpan) -> bool:
 
 
 def ogg_time(page: bytes) -> int:
-    """Samples until the end of a page, by its own head; 0 if nothing ends on it."""
+    """Return the position, in samples, of the end of a page, from its header; 0 if no packet ends on it."""
     return max(0, struct.unpack_from("<q", page, 6)[0]) if page.startswith(b"OggS") and len(page) >= 14 else 0
 
 
 def _ogg_page(block: bytes, at: int) -> bytes | None:
-    """The page that begins there, if all of it is in the block."""
+    """Return the page at this offset, None if the block does not contain all of it."""
     if len(block) < at + 27 or len(block) < at + 27 + block[at + 26]:
         return None
     end = at + 27 + block[at + 26] + sum(block[at + 27 : at + 27 + block[at + 26]])
@@ -229,7 +229,7 @@ def _ogg_page(block: bytes, at: int) -> bytes | None:
 
 
 def _ogg_checked(page: bytes) -> bool:
-    """Ogg's checksum is zlib's with the bits of every byte, and of the sum, the other way round."""
+    """Return whether the checksum is correct: Ogg's is zlib's with the bits of each byte and of the sum reversed."""
     turned = (page[:22] + bytes(4) + page[26:]).translate(_TURNED)
     crc = zlib.crc32(turned, 0xFFFFFFFF) ^ 0xFFFFFFFF
     return bytes(page[22:26]) == crc.to_bytes(4, "little").translate(_TURNED)[::-1]
@@ -239,7 +239,7 @@ def _ogg_checked(page: bytes) -> bool:
 
 
 def segment_fits(file: BinaryIO, place: ByteSpan) -> bool | None:
-    """Whether Matroska's one segment ends where the file ends (RFC 8794 §6.2); None if its size is unknown."""
+    """Return whether Matroska's segment ends at the end of the file (RFC 8794 §6.2); None if its size is unknown."""
     file.seek(place.start)
     head = io.BytesIO(file.read(4096))
     at = 0
@@ -260,7 +260,7 @@ def segment_fits(file: BinaryIO, place: ByteSpan) -> bool | None:
 
 
 def avi_fits(file: BinaryIO, place: ByteSpan) -> bool:
-    """Whether the file ends where a RIFF of it ends; there is one for each gigabyte."""
+    """Return whether the file ends at the end of its last RIFF chunk; there is one per gigabyte."""
     at = place.start
     while at < place.end:
         file.seek(at)
@@ -272,7 +272,7 @@ def avi_fits(file: BinaryIO, place: ByteSpan) -> bool:
 
 
 def avi_seconds(head: bytes) -> float:
-    """What the sound track's header says (AVISTREAMHEADER); 0 where a writer that could not go back left it open."""
+    """Return the duration in the audio track's header (AVISTREAMHEADER); 0 if a non-seekable output left it unset."""
     at = head.find(b"auds")
     if at < 0 or len(head) < at + 36:
         return 0.0
@@ -281,7 +281,7 @@ def avi_seconds(head: bytes) -> float:
 
 
 def asf_seconds(head: bytes) -> float:
-    """The play duration without the preroll (ASF specification §3.2); 0 for a broadcast, which does not know."""
+    """Return the play duration without the preroll (ASF specification §3.2); 0 for a broadcast, which states none."""
     at = head.find(b"\xa1\xdc\xab\x8c\x47\xa9\xcf\x11\x8e\xe4\x00\xc0\x0c\x20\x53\x65")
     if at < 0 or len(head) < at + 92:
         return 0.0

@@ -1,6 +1,6 @@
-"""WAV's header, which is wrong more often than others: recorders that stream never go back to fill in its sizes.
+"""WAV headers, including wrong ones: streaming recorders, for example, never fill in the sizes.
 
-RIFF, RIFX (big-endian), RF64 and BW64 (EBU Tech 3306). What counts is where the samples begin and how wide they are.
+Supports RIFF, RIFX (big-endian), RF64 and BW64 (EBU Tech 3306). Only the position and width of the samples are trusted.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ _CODINGS = {
 }  # fmt: skip
 _ENDLESS = {"u8", "alaw", "mulaw"}  # samples of one byte have no byte order
 _USUAL = {"u8", "s16", "s24", "s32", "f32", "alaw", "mulaw"}
-_PLACEHOLDER = 1_000_000_000  # bytes: a size beyond the file's that is no smaller stands for "not known yet"
-_ABSURD = 100  # times what is there: no less a placeholder
-_CHUNKS = 64  # more than any honest file has before or behind its samples
+_PLACEHOLDER = 1_000_000_000  # bytes: a size this large, and beyond the file's own, means "unknown"
+_ABSURD = 100  # times the bytes present: also means "unknown"
+_CHUNKS = 64  # more than any valid file has before or after its samples
 
 
 class Wave(NamedTuple):
-    """Samples of a constant byte rate. `coding` is the name of FFmpeg's raw demuxer, None for compressed sound, whose
-    length only a decoder knows.
+    """A parsed header. `coding` is the name of FFmpeg's raw demuxer, None for compressed audio, whose duration only a
+    decoder can tell.
 
-    `present` bytes of sound begin at byte `data`; `stated` is what the header says, None when it does not know. `mask`
-    names the channels' places, 0 where it does not. `exact`: everything in the header is true. `parts`: from where to
-    where the samples lie, if they are in several chunks.
+    `present` bytes of audio begin at offset `data`. `stated` is the header's byte count, None if unknown. `mask` gives
+    the channels' positions, 0 if unknown. `exact` means that all of the header is correct. `parts` holds the start and
+    end of each chunk of samples, if there are several.
     """
 
     coding: str | None
@@ -49,7 +49,7 @@ class Wave(NamedTuple):
 
     @property
     def promised(self) -> float:
-        """In seconds; 0 for compressed sound."""
+        """The stated duration in seconds; 0 if unknown or compressed."""
         return (self.stated or 0) // self.block / self.rate if self.coding else 0.0
 
 
@@ -63,13 +63,12 @@ class _Form(NamedTuple):
 
 
 def placeholder(stated: int, there: int) -> bool:
-    """Whether a size, of the bytes that are there, only stands for one not known yet."""
+    """Return whether a stated size is a placeholder for an unknown one, given the bytes present."""
     return stated > there and (stated >= _PLACEHOLDER or stated > _ABSURD * there)
 
 
 def wave(file: BinaryIO, start: int, end: int) -> Wave | None:
-    """Read the header of a WAV file between two bytes of a file; None where it has no samples or does not say how they
-    are stored."""
+    """Parse the header of the WAV file between two offsets; None if it has no `data` chunk or no valid format."""
     file.seek(start)
     head = file.read(12)
     order: Literal["<", ">"] = ">" if head.startswith(b"RIFX") else "<"
@@ -81,8 +80,8 @@ def wave(file: BinaryIO, start: int, end: int) -> Wave | None:
             return None
         name, length = struct.unpack(f"{order}4sI", head)
         if name == b"data":
-            found = form(shape, order, padded=padded)
-            return found and _wave(file, found, length if long_size is None else long_size, over, end, order)
+            parsed = form(shape, order, padded=padded)
+            return parsed and _wave(file, parsed, length if long_size is None else long_size, over, end, order)
         body = file.read(min(length, 40)) if name in (b"fmt ", b"ds64") else b""
         shape = body if name == b"fmt " else shape
         if name == b"ds64" and len(body) >= 16:
@@ -94,7 +93,7 @@ def wave(file: BinaryIO, start: int, end: int) -> Wave | None:
 
 
 def _step_over_padding(file: BinaryIO, length: int) -> bool:
-    """Whether this chunk of odd length is padded, which not every writer does."""
+    """Step over the padding byte of a chunk of odd length; return False if the writer omitted it."""
     padded = not length % 2 or file.read(1) in (b"\0", b"")
     if not padded:
         file.seek(-1, io.SEEK_CUR)
@@ -102,7 +101,7 @@ def _step_over_padding(file: BinaryIO, length: int) -> bool:
 
 
 def form(chunk: bytes, order: Literal["<", ">"], *, padded: bool) -> _Form | None:
-    """Of a WAV's `fmt ` chunk. The sample's width is that of its bits: nBlockAlign is often wrong."""
+    """Parse a `fmt ` chunk; None if invalid. The width comes from the bits per sample: nBlockAlign is often wrong."""
     if len(chunk) < 16:
         return None
     tag, channels, rate, pace, block, bits = struct.unpack_from(f"{order}HHIIHH", chunk)
@@ -123,7 +122,7 @@ def form(chunk: bytes, order: Literal["<", ">"], *, padded: bool) -> _Form | Non
 
 
 def _wave(file: BinaryIO, form: _Form, stated: int, over: int, end: int, order: Literal["<", ">"]) -> Wave:
-    """`over` is where the file ends by its first size."""
+    """Return the header. `over` is the end of the file according to its RIFF size."""
     data = file.tell()
     there = max(0, end - data)
     known: int | None = stated
@@ -137,7 +136,7 @@ def _wave(file: BinaryIO, form: _Form, stated: int, over: int, end: int, order: 
             )  # fmt: skip
     follows = _behind(file, data, stated, end) if stated < there else "nothing"
     if follows == "sound" and stated and over - data - stated in (0, 1):
-        follows = "tag"  # two sizes agree that the sound is over
+        follows = "tag"  # both sizes agree on the end of the audio
     if stated > there:
         known = None if placeholder(stated, max(there, form.block)) else stated
     elif follows == "sound" or (there and not stated and follows != "chunks"):
@@ -151,7 +150,7 @@ def _wave(file: BinaryIO, form: _Form, stated: int, over: int, end: int, order: 
 def _parts(
     file: BinaryIO, block: int, data: int, stated: int, end: int, order: Literal["<", ">"]
 ) -> tuple[tuple[int, int], ...]:
-    """Where the samples of the first `data` chunk lie, and those of all that follow it; whole samples only."""
+    """Return the start and end of the samples in each `data` chunk; whole samples only."""
     parts, at, length = [(data, data + stated - stated % block)], data, stated
     for _ in range(_CHUNKS):
         file.seek(at + length)
@@ -167,7 +166,7 @@ def _parts(
 
 
 def _behind(file: BinaryIO, data: int, stated: int, end: int) -> Literal["nothing", "chunks", "tag", "sound"]:
-    """What follows the samples."""
+    """Return the kind of data that follows the samples."""
     file.seek(data + stated)
     _step_over_padding(file, stated)
     at = file.tell()

@@ -1,14 +1,14 @@
-"""Where hostile media is handled: processes that may crash, hang or bloat, and cost one request when they do.
+"""Worker processes for untrusted media. If one crashes, hangs or exceeds its memory, only one request fails.
 
-    run(function, …)        one answer, from a pool of `processes`
-    iterate(function, …)    an iterator's items as they are asked for, from a process of its own, so that hours of audio
-                            do not stand before short requests; as many at a time as the pool has processes
+    run(function, …)        one result, from a pool of `processes`
+    iterate(function, …)    the items of an iterator on demand, from a separate process, so that hours of audio do not
+                            delay short requests; at most `processes` at a time
 
-Who may begin is decided by turns that are handed in, so that one caller's files do not occupy all processes. Work that
-takes long waits in a line of its own, so that short work does not wait for it.
+The semaphores that admit calls are passed in by the caller, so that one client's files cannot occupy all processes.
+Long and short work have separate queues, so that short work does not wait for long work.
 
-Functions are named by their module and must be annotated: an answer is checked against the function's return type. The
-environment, with whatever keys it holds, is not passed on.
+Functions are pickled by name and must be annotated: results are validated against the return type. The environment,
+which may contain keys, is not passed to the processes.
 """
 
 from __future__ import annotations
@@ -35,25 +35,26 @@ T = TypeVar("T")
 Turns: TypeAlias = Callable[[], contextlib.AbstractAsyncContextManager[None]]
 
 _BOOT = "from compat.audio.child import serve; serve(int(sys.argv[1]))"
-_LARGEST = 64 << 20  # bytes of one answer
+_LARGEST = 64 << 20  # bytes of one result
 
 
 def in_order(count: int) -> Turns:
-    """So many at a time, first come, first served."""
+    """Return a semaphore that admits `count` calls at a time, in order of arrival."""
     free = asyncio.Semaphore(count)
     return lambda: free
 
 
 class WorkerQueue(NamedTuple):
-    """Where a call waits for its process: with other `long` work or with short work, for `patience` seconds at most."""
+    """The queue in which a call waits for a process: for `long` or short work, for at most `patience` seconds."""
 
     long: bool = False
     patience: float | None = None
 
 
 class Worker:
-    """`seconds` is how long one answer may take, `memory` a process's address space in bytes. `turns` makes of the
-    number of processes what each call waits for: a context that is open while the call has its process."""
+    """A pool of worker processes. `seconds` is the timeout for one result, `memory` the address space of a process in
+    bytes. `turns` is called with the number of processes and returns a semaphore: a function that returns the context
+    in which a call uses a process."""
 
     def __init__(
         self,
@@ -75,15 +76,16 @@ class Worker:
         self._closed = False
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call `function` in a worker process, which is ended when the caller is cancelled.
+        """Call `function` in a worker process. Cancelling the call kills the process.
 
-        Raises what it raises of compat.errors, and BadAudio when it breaks the process or takes too long.
+        Raises the CompatError that `function` raises, and BadAudio if it crashes the process or times out.
         """
         return await self.run_in(WorkerQueue(), function, *args, **kwargs)
 
-    async def run_in(self, line: WorkerQueue, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The same from a line. Raises BudgetSpent when its patience is over before its turn has come."""
-        async with self._turn(line):
+    async def run_in(self, queue: WorkerQueue, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call `function` as `run` does, after waiting in `queue`. Raises BudgetSpent if the wait exceeds its
+        patience."""
+        async with self._turn(queue):
             child = await self._child()
             try:
                 kind, body = await self._ask(child, pickle.dumps((function, args, kwargs)))
@@ -99,9 +101,9 @@ class Worker:
     async def iterate(
         self, function: Callable[P, Iterator[T]], *args: P.args, **kwargs: P.kwargs
     ) -> AsyncGenerator[T, None]:
-        """Iterate over `function` in a process of its own, which works on the next item only when it is asked for.
+        """Iterate over `function` in a separate process, which computes each item on demand.
 
-        Close the iterator (contextlib.aclosing) when leaving it early.
+        Close the iterator (contextlib.aclosing) if you leave it early. Raises as `run` does.
         """
         async with self._apart():
             child = await self._started()
@@ -114,7 +116,7 @@ class Worker:
                 self._end(child)
 
     async def close(self) -> None:
-        """End all processes, those at work included."""
+        """Kill all processes, including busy ones, and wait for them to exit."""
         self._closed = True
         self._idle.clear()
         for child in list(self._children):
@@ -123,13 +125,14 @@ class Worker:
             await asyncio.gather(*self._ending)
 
     @contextlib.asynccontextmanager
-    async def _turn(self, line: WorkerQueue) -> AsyncIterator[None]:
+    async def _turn(self, queue: WorkerQueue) -> AsyncIterator[None]:
         async with contextlib.AsyncExitStack() as stack:
             try:
-                async with asyncio.timeout(line.patience):
-                    await stack.enter_async_context(self._long() if line.long else self._pool())
+                async with asyncio.timeout(queue.patience):
+                    await stack.enter_async_context(self._long() if queue.long else self._pool())
             except TimeoutError:
-                raise BudgetSpent("Too many of your files are being read here.", retry_after=line.patience) from None
+                message = "Too many of your files are being processed."
+                raise BudgetSpent(message, retry_after=queue.patience) from None
             yield
 
     async def _child(self) -> _Child:
@@ -153,7 +156,7 @@ class Worker:
             async with asyncio.timeout(self._seconds):
                 return await child.ask(frame)
         except TimeoutError as exc:
-            raise BadAudio("The file could not be read: it takes too long.") from exc
+            raise BadAudio("The file could not be read: decoding takes too long.") from exc
         except (EOFError, ConnectionError, ValueError) as exc:
             raise BadAudio("The file could not be read: it breaks the decoder.") from exc
 
@@ -178,8 +181,8 @@ class _Child:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
-                env={"PATH": os.defpath},  # pydub cannot do without one
-                start_new_session=True,  # a ^C in the terminal is for the server, which then ends its children
+                env={"PATH": os.defpath},  # pydub fails without PATH
+                start_new_session=True,  # Ctrl-C must reach the server only, which then kills its children
             )
         )
 
@@ -188,7 +191,7 @@ class _Child:
         await self._calls.drain()
         size = struct.unpack(">I", await self._answers.readexactly(4))[0]
         if not 0 < size <= _LARGEST:
-            raise ValueError("no answer of this length is expected")
+            raise ValueError("a result of invalid length")
         answer = await self._answers.readexactly(size)
         return Kind(answer[0]), answer[1:]
 
@@ -222,7 +225,7 @@ def _checked(body: bytes, expected: type[T]) -> T:
 
 @functools.cache
 def _returned(function: Callable[..., object]) -> type[object]:
-    """The type of an answer, or of one item where the function is an iterator."""
+    """Return the type of a function's result, or of one item if it returns an iterator."""
     expected = typing.get_type_hints(function)["return"]
     item = typing.get_args(expected)[0] if typing.get_origin(expected) is Iterator else expected
     return cast("type[object]", item)

@@ -1,4 +1,4 @@
-"""The package's extras: what each installs, and the error if it is missing."""
+"""Optional dependencies: the modules of each extra, and the error for a missing one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MODULES: Final = {
 
 
 def need(extra: str, what: str) -> None:
-    """Raises SettingsError, which says what to install, when `what` is wanted and a module of `extra` is not there."""
+    """Raise SettingsError, naming the package to install, if a module of `extra` is missing. `what` needs it."""
     if not all(map(_installed, MODULES[extra])):
         raise SettingsError(f"{what} needs the {extra} extra: pip install 'qwen-asr-compat[{extra}]'.")
 
@@ -26,5 +26,5 @@ def need(extra: str, what: str) -> None:
 def _installed(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # a package above it
+    except ModuleNotFoundError:  # a parent package is missing
         return False

@@ -1,11 +1,11 @@
-"""Who may call, by keys of which only hashes are kept: the file of `COMPAT_API_KEYS_FILE`, read from its text.
+"""API keys: parsing of `COMPAT_API_KEYS_FILE` and lookup by hash. Plain keys are not kept in memory.
 
     # name  key, or sha256:… of one   scopes           limits
     alice   sk-alice-0123456789       rest,realtime    60/minute,concurrency=4
     alice   sha256:9f86d081884c7d65…  rest,realtime    60/minute,concurrency=4
     prom    sk-scraper-0123456789     admin
 
-Two lines with one name are two keys of one caller: so a key is changed without a moment in which neither works.
+Two lines with the same name are two keys of one client, so that you can rotate a key without downtime.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _NAME = re.compile(r"[\w.@-]{1,64}")
 
 
 class KeysError(ValueError):
-    """A line that cannot be used: the message says which and why, and holds nothing of the key."""
+    """A line is invalid. The message gives its number and the reason, and never contains any part of the key."""
 
 
 class KeyEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One key. `rate` is how often its caller may ask, as `60/minute`; `concurrency` how many calls to the service may
-    be under way for it."""
+    """One key. `rate` limits the client's requests (`60/minute`); `concurrency` limits its simultaneous calls to
+    DashScope."""
 
     name: str
     digest: bytes
@@ -47,23 +47,24 @@ class Keyring:
     def __init__(self, entries: Iterable[KeyEntry]) -> None:
         self._entries = tuple(entries)
         self.callers = {entry.name for entry in self._entries if entry.scopes & USUAL}
-        """Names of callers that may use more than `/metrics`."""
+        """Names of the clients that may use more than `/metrics`."""
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def find(self, token: str) -> KeyEntry | None:
-        """Compares with every key, so that the time taken does not tell which one came close."""
+        """Return the entry of a key, None if unknown. Compares with every key in constant time, so that timing does not
+        reveal a near match."""
         digest = hashed(token)
-        found = [entry for entry in self._entries if hmac.compare_digest(entry.digest, digest)]
-        return found[0] if found else None
+        matches = [entry for entry in self._entries if hmac.compare_digest(entry.digest, digest)]
+        return matches[0] if matches else None
 
     def holds(self, entry: KeyEntry, scope: Scope) -> bool:
-        """Whether this key exists and is for `scope`, whatever else its line says."""
+        """Return whether this key still exists with `scope`, even if its limits have changed."""
         return any(other.digest == entry.digest and scope in other.scopes for other in self._entries)
 
     def named(self, name: str, scope: Scope) -> KeyEntry | None:
-        """A key of the caller of this name that is for `scope`."""
+        """Return a key with this name and `scope`, None if there is none."""
         return next((entry for entry in self._entries if entry.name == name and scope in entry.scopes), None)
 
 
@@ -72,22 +73,22 @@ def hashed(token: str) -> bytes:
 
 
 def plain(keys: Iterable[str]) -> list[KeyEntry]:
-    """Those of `COMPAT_API_KEYS`, named by their places."""
+    """Return entries for the keys of `COMPAT_API_KEYS`, named by position: `key-1`, `key-2`, …"""
     return [KeyEntry(name=f"key-{place}", digest=hashed(key)) for place, key in enumerate(keys, 1)]
 
 
 def distinct(entries: Iterable[KeyEntry]) -> tuple[KeyEntry, ...]:
-    """Raises KeysError where two have one key: scopes and limits of the second would never apply."""
-    found: dict[bytes, KeyEntry] = {}
+    """Return the entries. Raises KeysError if two share a key, as the scopes and limits of the second never apply."""
+    by_digest: dict[bytes, KeyEntry] = {}
     for entry in entries:
-        if (first := found.setdefault(entry.digest, entry)) is not entry:
+        if (first := by_digest.setdefault(entry.digest, entry)) is not entry:
             names = f"{first.name} and {entry.name}" if first.name != entry.name else f"two lines of {entry.name}"
-            raise KeysError(f"One key stands for {names}: remove one of them.")
-    return tuple(found.values())
+            raise KeysError(f"The same key is used for {names}: remove one of them.")
+    return tuple(by_digest.values())
 
 
 def parse(text: str) -> list[KeyEntry]:
-    """Raises KeysError."""
+    """Return the entries of a key file. Raises KeysError."""
     lines = ((number, line.partition(" #")[0].split()) for number, line in enumerate(text.splitlines(), 1))
     return [_entry(number, words) for number, words in lines if words and not words[0].startswith("#")]
 
@@ -95,7 +96,7 @@ def parse(text: str) -> list[KeyEntry]:
 def _entry(number: int, words: list[str]) -> KeyEntry:
     name, key, scopes, limits = (*words, "", "", "")[:4]
     if len(words) > 4 or not _NAME.fullmatch(name):
-        raise KeysError(f"Line {number} should be: name, key, scopes, limits.")
+        raise KeysError(f"Line {number} should contain: name, key, scopes, limits.")
     digest = _digest(number, name, key)
     if scopes and (RATE.match(scopes) or scopes.startswith("concurrency=")) and not limits:
         scopes, limits = "", scopes
@@ -104,9 +105,10 @@ def _entry(number: int, words: list[str]) -> KeyEntry:
 
 
 def _digest(number: int, name: str, key: str) -> bytes:
-    """A damaged hash is refused: taken as a key, it would let in whoever reads the file."""
-    if found := _HASHED.fullmatch(key):
-        return bytes.fromhex(found[1])
+    """Return the digest of a key or hash. A malformed hash is rejected: treated as a plain key, it would give access to
+    anyone who can read the file."""
+    if match := _HASHED.fullmatch(key):
+        return bytes.fromhex(match[1])
     if key.lower().startswith("sha256:"):
         raise KeysError(f"Line {number}: the hash of {name} should be sha256: and 64 hexadecimal digits.")
     try:
@@ -121,7 +123,7 @@ def _scopes(number: int, scopes: str) -> frozenset[Scope]:
     known = {str(scope): scope for scope in SCOPES}
     named = scopes.split(",")
     if not set(named) <= set(known):
-        raise KeysError(f"Line {number}: scopes are {', '.join(get_args(Scope))}.")
+        raise KeysError(f"Line {number}: scopes should be among {', '.join(get_args(Scope))}.")
     return frozenset(known[scope] for scope in named)
 
 
@@ -134,5 +136,5 @@ def _limits(number: int, limits: str) -> tuple[str | None, int | None]:
         elif name == "concurrency" and count.isdecimal() and int(count):
             concurrency = int(count)
         else:
-            raise KeysError(f"Line {number}: limits are such as 60/minute and concurrency=4.")
+            raise KeysError(f"Line {number}: limits should look like 60/minute,concurrency=4.")
     return rate, concurrency

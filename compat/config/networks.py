@@ -1,4 +1,4 @@
-"""Addresses of callers, and what trusted proxies report of them."""
+"""Client addresses, also as reported by trusted proxies."""
 
 from __future__ import annotations
 
@@ -10,39 +10,40 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def address(text: str) -> Address | None:
-    """None for what is no address. Zones are dropped, IPv4 in IPv6 is IPv4."""
+    """Parse an IP address; None if `text` is not one. Drops an IPv6 zone; converts an IPv4-mapped address to IPv4."""
     try:
-        found = ipaddress.ip_address(text.partition("%")[0])
+        parsed = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return None
-    return getattr(found, "ipv4_mapped", None) or found
+    return getattr(parsed, "ipv4_mapped", None) or parsed
 
 
-def household(found: Address) -> str:
-    """The address by which a caller is counted: an IPv4 address, or the /64 of an IPv6 address."""
-    return str(ipaddress.ip_network((found, 64), strict=False)) if found.version == 6 else str(found)
+def client_network(client: Address) -> str:
+    """Return the unit that limits per client count: the address in IPv4, its /64 network in IPv6."""
+    return str(ipaddress.ip_network((client, 64), strict=False)) if client.version == 6 else str(client)
 
 
 def within(text: str, networks: Iterable[Network]) -> bool:
-    found = address(text)
-    return found is not None and any(found in network for network in networks)
+    """Return whether `text` is an address in one of `networks`."""
+    parsed = address(text)
+    return parsed is not None and any(parsed in network for network in networks)
 
 
 def caller(peer: str, forwarded: Sequence[str], trusted: Sequence[Network]) -> str:
-    """The client of a trusted peer: the last address in X-Forwarded-For that is not a trusted proxy's. Each proxy
-    appends the address that called it, so all addresses before that one may be forged."""
+    """Return the client address behind a trusted peer: the last entry of X-Forwarded-For that is not a trusted proxy.
+    Each proxy appends the address of its own peer, so all earlier entries may be forged."""
     for entry in reversed(forwarded):
-        found = address(_host(entry.strip()))
-        if found is None:
+        parsed = address(_host(entry.strip()))
+        if parsed is None:
             break
-        peer = str(found)
+        peer = str(parsed)
         if not within(peer, trusted):
             break
     return peer
 
 
 def _host(entry: str) -> str:
-    """Without a port, which some proxies add."""
+    """Return the entry without the port that some proxies add."""
     if entry.startswith("["):
         return entry[1:].partition("]")[0]
     return entry.partition(":")[0] if entry.count(":") == 1 else entry

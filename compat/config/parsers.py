@@ -1,4 +1,4 @@
-"""What operators write in settings, made into values. Each raises ValueError that says what it should have been."""
+"""Parsers of setting values. Each raises ValueError with a phrase that completes "NAME should be …"."""
 
 from __future__ import annotations
 
@@ -11,65 +11,66 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 LongRoad = Literal["auto", "filetrans", "pieces"]
 
-YEAR = 366 * 86400  # seconds: no time-out is longer
-MOST = 1_000_000  # of anything that is counted
+YEAR = 366 * 86400  # seconds: the longest timeout
+MOST = 1_000_000  # the largest count
 LARGEST = 1 << 50  # bytes
 SHORTEST_KEY = 8  # characters
 PORTS = {"http": 80, "https": 443}
 _NUMBER = r"[0-9]{1,15}(\.[0-9]{1,15})?"
-_PLAIN = r"[!-~]+"  # what a header, an address and a name may hold: no spaces, no line breaks
+_PLAIN = r"[!-~]+"  # characters allowed in a header, an address and a name: no spaces, no line breaks
 _HOST = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?|[0-9A-Fa-f:.]+"
 
 
 def name(value: str) -> str:
-    """A model's name."""
+    """Return a model name."""
     if not re.fullmatch(_PLAIN, value.strip()):
         raise ValueError("one name, without spaces")
     return value.strip()
 
 
 def label(value: str) -> str:
-    """What becomes a part of a host's name."""
+    """Return a label of a host name."""
     if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", value.strip()):
         raise ValueError("letters, digits and hyphens")
     return value.strip()
 
 
 def key(value: str) -> str:
-    """What is sent in `Authorization`: line breaks would be headers, and quotes come from files that are no scripts."""
-    found = value.strip()
-    if not re.fullmatch(_PLAIN, found) or found[0] in "\"'":
+    """Return a key for the `Authorization` header. Line breaks would inject headers; quotes come from env files that no
+    shell has parsed."""
+    parsed = value.strip()
+    if not re.fullmatch(_PLAIN, parsed) or parsed[0] in "\"'":
         raise ValueError("one key in plain ASCII, without spaces, line breaks, or quotes around it")
-    return found
+    return parsed
 
 
 def caller_key(value: str) -> str:
-    """A key that callers send to this server."""
-    found = key(value)
-    if len(found) < SHORTEST_KEY:
+    """Return a key that clients send to this server."""
+    parsed = key(value)
+    if len(parsed) < SHORTEST_KEY:
         raise ValueError(f"a key of at least {SHORTEST_KEY} characters")
-    return found
+    return parsed
 
 
 def keys(value: str) -> tuple[str, ...]:
-    found = tuple(dict.fromkeys(caller_key(part) for part in many(value)))
-    if not found:  # which would let everybody in
+    parsed = tuple(dict.fromkeys(caller_key(part) for part in many(value)))
+    if not parsed:  # an empty list would turn authentication off
         raise ValueError("a comma-separated list of keys")
-    if any(part.lower().startswith("sha256:") for part in found):
-        raise ValueError("a list of keys, not of hashes: COMPAT_API_KEYS_FILE takes those")
-    return found
+    if any(part.lower().startswith("sha256:") for part in parsed):
+        raise ValueError("a list of keys, not of hashes (use COMPAT_API_KEYS_FILE for hashes)")
+    return parsed
 
 
 def path(value: str) -> Path:
     try:
         return Path(value.strip()).expanduser()
     except RuntimeError as exc:
-        raise ValueError("a path that does not begin with ~, since there is no home folder") from exc
+        raise ValueError("a path that does not begin with ~, because there is no home directory") from exc
 
 
 def secret(value: str) -> str:
     if len(value.strip()) < 16:
-        raise ValueError("at least 16 characters that nobody can guess")
+        raise ValueError("a random string of at least 16 characters")
     return value.strip()
 
 
@@ -108,42 +109,42 @@ def switch(value: str) -> bool:
 def seconds(value: str) -> float:
     seconds = float(value) if re.fullmatch(_NUMBER, value.strip()) else 0.0
     if not 0 < seconds <= YEAR:
-        raise ValueError("a number of seconds above 0, a year at most")
+        raise ValueError("a number of seconds above 0, at most a year")
     return seconds
 
 
 def span(value: str) -> float:
-    """Seconds that may be none."""
+    """Return a number of seconds that may be 0."""
     seconds = float(value) if re.fullmatch(_NUMBER, value.strip()) else -1.0
     if not 0 <= seconds <= YEAR:
-        raise ValueError("a number of seconds, 0 or more, a year at most")
+        raise ValueError("a number of seconds, 0 or more, at most a year")
     return seconds
 
 
 def webhook_secret(value: str) -> bytes:
-    """Standard Webhooks: `whsec_` and base64 of 24 to 64 bytes."""
+    """Return the bytes of a Standard Webhooks secret: `whsec_` and base64 of 24 to 64 bytes."""
     try:
         secret = base64.b64decode(value.strip().removeprefix("whsec_"), validate=True)
     except ValueError:
         secret = b""
     if not value.strip().startswith("whsec_") or not 24 <= len(secret) <= 64:
-        raise ValueError("whsec_ and the base64 of 24 to 64 random bytes")
+        raise ValueError("whsec_ followed by 24 to 64 random bytes in base64")
     return secret
 
 
 def count(value: str) -> int:
     count = int(value) if re.fullmatch(r"[0-9]{1,15}", value.strip()) else 0
     if not 1 <= count <= MOST:
-        raise ValueError(f"a whole number of at least 1, {MOST} at most")
+        raise ValueError(f"a whole number from 1 to {MOST}")
     return count
 
 
 def size(value: str) -> int:
-    """Bytes, or KiB, MiB, GiB with a K, M or G behind the number."""
-    found = re.fullmatch(r"([0-9]{1,15})\s*([KMG]?)(i?B)?", value.strip(), re.IGNORECASE)
-    size = int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[found[2].upper()] if found else 0
+    """Return a number of bytes; the suffixes K, M and G mean KiB, MiB and GiB."""
+    match = re.fullmatch(r"([0-9]{1,15})\s*([KMG]?)(i?B)?", value.strip(), re.IGNORECASE)
+    size = int(match[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[match[2].upper()] if match else 0
     if not 1 <= size <= LARGEST:
-        raise ValueError("a number of bytes such as 1048576, 512K, 25M or 2G, 1 at least")
+        raise ValueError("a number of bytes such as 1048576, 512K, 25M or 2G, at least 1")
     return size
 
 
@@ -182,7 +183,7 @@ def web(value: str) -> str:
 
 
 def origins(value: str) -> tuple[str, ...]:
-    """As browsers send them: in lower case, without the scheme's own port and a slash."""
+    """Return origins as browsers send them: in lower case, without the default port and a trailing slash."""
     return tuple("*" if part == "*" else _origin(part) for part in many(value))
 
 
@@ -190,7 +191,7 @@ def _origin(value: str) -> str:
     wanted = "* or a comma-separated list of origins such as https://app.example.com, without paths and wildcards"
     origin = value.lower()
     if origin == "null" or re.fullmatch(r"(?!https?:)[a-z][a-z0-9+.-]*://[a-z0-9._:-]*", origin):
-        return origin  # of pages in sandboxes, of desktop programs and of browsers' extensions
+        return origin  # sandboxed pages, desktop programs and browser extensions
     address = _address(origin, ("http", "https"), wanted)
     parts = urlsplit(address)
     if parts.path:
@@ -200,8 +201,8 @@ def _origin(value: str) -> str:
 
 
 def store(value: str) -> str:
-    """A file's path, or an address that redis-py understands."""
-    wanted = "a SQLite file's path or redis://host:6379/0, with special characters of the password as %23 and so on"
+    """Return the path of a file, or an address that redis-py accepts."""
+    wanted = "a SQLite file's path or redis://host:6379/0, with special characters of the password escaped (%23 for #)"
     place = value.strip()
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", place)
     if place.lower() in ("off", "none", "no", "false", "memory"):
@@ -219,7 +220,7 @@ def store(value: str) -> str:
 
 
 def _address(value: str, schemes: tuple[str, ...], wanted: str) -> str:
-    """An address of a host, perhaps with a path; never with a user's name or a query."""
+    """Return the address of a host, optionally with a path, never with credentials or a query."""
     address = value.strip().rstrip("/")
     parts = _split(address, wanted)
     host = re.fullmatch(_HOST, parts.hostname or "")
@@ -235,12 +236,12 @@ def _split(address: str, wanted: str) -> SplitResult:
         parts = urlsplit(address)
         _ = parts.port
     except ValueError:
-        raise ValueError(wanted) from None  # what it says may quote a password
+        raise ValueError(wanted) from None  # urllib's message may quote a password
     return parts
 
 
 def bucket(value: str) -> str:
-    """`s3://name/prefix?region=…&endpoint=…` or `oss://name/prefix?region=…`."""
+    """Return an address `s3://name/prefix?region=…&endpoint=…` or `oss://name/prefix?region=…`."""
     wanted = "s3://bucket/prefix?region=eu-west-1 or oss://bucket/prefix?region=cn-beijing"
     address = value.strip()
     parts = _split(address, wanted)
@@ -258,10 +259,10 @@ def bucket(value: str) -> str:
 
 
 def pair(value: str) -> tuple[str, str]:
-    """An access key's id and its secret."""
+    """Return the id and the secret of an access key."""
     left, _, right = value.strip().partition(":")
     if not re.fullmatch(_PLAIN, left) or not re.fullmatch(_PLAIN, right):
-        raise ValueError("an access key's id and secret with a colon between")
+        raise ValueError("an access key as id:secret")
     return left, right
 
 
@@ -273,7 +274,7 @@ def _pairs(value: str, form: str, wanted: str) -> dict[str, str]:
 
 
 def rates(value: str) -> dict[str, str] | None:
-    """None: there are none to be kept."""
+    """Return rate limits by model; None turns them off."""
     if value.strip().lower() == "off":
         return None
     return _pairs(
@@ -282,5 +283,6 @@ def rates(value: str) -> dict[str, str] | None:
 
 
 def prices(value: str) -> dict[str, float]:
-    pairs = _pairs(value, _NUMBER, "a comma-separated list of model=dollars a second")
+    """Return prices by model, in dollars per second."""
+    pairs = _pairs(value, _NUMBER, "a comma-separated list of model=dollars per second")
     return {name: float(given) for name, given in pairs.items()}

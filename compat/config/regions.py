@@ -1,6 +1,6 @@
-"""Where DashScope is: a region's shared host, a workspace's own, or any address.
+"""DashScope's hosts: a region's shared host, a workspace's own host, or a custom address.
 
-Hosts: dashscope.md §1.1; the package's own short and long region names, dashscope 2.0.2.
+Sources: DashScope's API reference for the hosts, the package dashscope 2.0.2 for short and long region names.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SHORT_REGIONS = {region: short for short, region in REGION_IDS.items()}
 
 
 def short(region: str | None, base_url: str | None) -> str:
-    """`beijing`, `singapore`, `us`, another region's id, or `custom` for an address that tells none."""
+    """Return `beijing`, `singapore`, `us`, another region's id, or `custom` for an address of no known region."""
     if region or not base_url:
         named = (region or "beijing").lower()
         return SHORT_REGIONS.get(named, named)
@@ -31,7 +31,7 @@ def short(region: str | None, base_url: str | None) -> str:
 
 
 def root(region: str | None, workspace_id: str | None, base_url: str | None) -> str:
-    """The HTTP root, without a path. Raises ValueError, which names the known regions, where a workspace is needed."""
+    """Return the HTTP root, without a path. Raises ValueError, listing the known regions, if a workspace is needed."""
     if base_url:
         bare = re.sub(r"/(api|compatible-mode)/v1$", "", base_url)
         return re.sub(r"^ws", "http", bare)

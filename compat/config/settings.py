@@ -1,7 +1,8 @@
-"""Every setting, read once from a mapping (the environment) into a frozen value.
+"""Settings: read once from a mapping (the environment) into a frozen dataclass.
 
-`Settings.read(mapping)` raises SettingsError naming the variable and what it should be. A field is read from `COMPAT_`
-and its name in capitals, unless its last arguments name other variables. A test compares `docs/settings.md` with it.
+`Settings.read(mapping)` raises SettingsError, which names the variable and its valid values. A field is read from
+`COMPAT_` and its name in capitals, unless its last arguments name other variables. A test compares `docs/settings.md`
+with this module.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ def _root(prefix: str, region: str | None, workspace_id: str | None, base_url: s
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     dashscope_api_key: str | None = setting(
-        None, parsers.key, "Key of the Model Studio account. Without it `serve` answers locally.", "DASHSCOPE_API_KEY"
+        None,
+        parsers.key,
+        "Key of the Model Studio account. Without it `serve` uses a local engine.",
+        "DASHSCOPE_API_KEY",
     )
     region: str | None = setting(
         None,
@@ -50,31 +54,34 @@ class Settings:
         "DASHSCOPE_COMPATIBLE_BASE_URL",
     )
     websocket_url: str | None = setting(
-        None, parsers.url, "Root for live speech when it is not the service's.", "DASHSCOPE_WEBSOCKET_BASE_URL"
+        None, parsers.url, "Root for live speech, if it differs from the service's.", "DASHSCOPE_WEBSOCKET_BASE_URL"
     )
     fallback_api_key: str | None = setting(
-        None, parsers.key, "Key of a second account, for what the first cannot do.", "DASHSCOPE_FALLBACK_API_KEY"
+        None,
+        parsers.key,
+        "Key of a second account, for models that the first cannot use.",
+        "DASHSCOPE_FALLBACK_API_KEY",
     )
     fallback_region: str | None = setting(
-        None, parsers.label, "Its region, if it is another.", "DASHSCOPE_FALLBACK_REGION"
+        None, parsers.label, "Region of the second account, if it differs.", "DASHSCOPE_FALLBACK_REGION"
     )
     fallback_workspace_id: str | None = setting(
-        None, parsers.label, "Its workspace.", "DASHSCOPE_FALLBACK_WORKSPACE_ID"
+        None, parsers.label, "Workspace of the second account.", "DASHSCOPE_FALLBACK_WORKSPACE_ID"
     )
     fallback_base_url: str | None = setting(
-        None, parsers.service, "Root of the service for it.", "DASHSCOPE_FALLBACK_BASE_URL"
+        None, parsers.service, "Root of the service for the second account.", "DASHSCOPE_FALLBACK_BASE_URL"
     )
     api_keys: tuple[str, ...] = setting(
         (),
         parsers.keys,
-        "Keys that callers may use, comma-separated, of 8 characters at least. Without any only loopback is served.",
+        "Keys that clients may use, comma-separated, at least 8 characters each. Without keys only loopback is served.",
     )
     api_keys_file: Path | None = setting(
         None,
         parsers.path,
         "File of keys, read again whenever it changes; a line is `name key-or-sha256:… scopes limits`.",
     )
-    pass_key: bool = setting(False, parsers.switch, "Pass the caller's Bearer on as the DashScope key.")
+    pass_key: bool = setting(False, parsers.switch, "Use the client's Bearer token as the DashScope key.")
     secret: str | None = setting(
         None,
         parsers.secret,
@@ -86,22 +93,20 @@ class Settings:
     diarize_model: str | None = setting(
         None,
         parsers.name,
-        "Model that tells speakers apart: `fun-asr` (default) or `qwen-audio-3.1-asr-flash-filetrans`.",
+        "Model for speaker diarization: `fun-asr` (default) or `qwen-audio-3.1-asr-flash-filetrans`.",
     )
-    translation_model: str = setting(
-        "qwen-mt-flash", parsers.name, "Model that translates; `qwen-mt-flash` without it."
-    )
+    translation_model: str = setting("qwen-mt-flash", parsers.name, "Model that translates; default `qwen-mt-flash`.")
     long_road: parsers.LongRoad = setting(
         "auto",
         parsers.long_road,
-        "`filetrans`: long audio is one task. `pieces`: it is cut here. `auto` (default): whichever suits.",
+        "`filetrans`: long audio is one task. `pieces`: this server cuts it. `auto` (default): the server chooses.",
     )
-    piece_seconds: float = setting(120.0, parsers.piece, "Longest piece of long audio that is cut, in seconds.")
-    pieces_at_once: int = setting(10, parsers.count, "Pieces that a process has transcribed at a time.")
+    piece_seconds: float = setting(120.0, parsers.piece, "Longest piece that long audio is cut into, in seconds.")
+    pieces_at_once: int = setting(10, parsers.count, "Pieces that one process transcribes at a time.")
     public_url: str | None = setting(
         None,
         parsers.web,
-        "This process's own public address: file tasks fetch audio here, not from DashScope's temporary storage.",
+        "Public address of this process. If set, file tasks fetch audio here, not from DashScope's temporary storage.",
     )
     bucket: str | None = setting(
         None,
@@ -118,21 +123,19 @@ class Settings:
     )
     connect_timeout: float = setting(5.0, parsers.seconds, "Seconds to connect to DashScope.")
     answer_timeout: float = setting(300.0, parsers.seconds, "Seconds without a byte from DashScope before giving up.")
-    task_deadline: float = setting(10800.0, parsers.seconds, "Seconds that a file task may take.")
-    attempts: int = setting(3, parsers.count, "How often a call to DashScope is tried, the first included.")
+    task_deadline: float = setting(10800.0, parsers.seconds, "Longest duration of a file task, in seconds.")
+    attempts: int = setting(3, parsers.count, "Attempts per call to DashScope, including the first.")
     rates: dict[str, str] | None = setting(
         {}, parsers.rates, "Limits other than the published ones: `model=100/minute`, comma-separated; or `off`."
     )
     prices: dict[str, float] = setting(
-        {}, parsers.prices, "Prices for the metrics: `model=0.000032`, dollars a second."
+        {}, parsers.prices, "Prices for the metrics: `model=0.000032`, in dollars per second."
     )
-    queue_wait: float = setting(30.0, parsers.seconds, "Seconds that a call may wait for its turn before a 429.")
-    concurrency: int = setting(256, parsers.count, "Calls to DashScope under way at a time in a process.")
-    max_requests: int = setting(512, parsers.count, "Requests under way at a time; beyond it a 503 at once.")
-    max_sessions: int = setting(1000, parsers.count, "Live sessions at a time; beyond it a 503 at once.")
-    max_jobs: int = setting(
-        10_000, parsers.count, "Long jobs under way at a time in a process; beyond it a 503 at once."
-    )
+    queue_wait: float = setting(30.0, parsers.seconds, "Seconds that a call may wait for the rate limit before a 429.")
+    concurrency: int = setting(256, parsers.count, "Concurrent calls to DashScope per process.")
+    max_requests: int = setting(512, parsers.count, "Concurrent requests; more get an immediate 503.")
+    max_sessions: int = setting(1000, parsers.count, "Concurrent live sessions; more get an immediate 503.")
+    max_jobs: int = setting(10_000, parsers.count, "Concurrent long jobs per process; more get an immediate 503.")
     max_connections: int | None = setting(
         None,
         parsers.count,
@@ -152,23 +155,25 @@ class Settings:
         "Bytes for sound that waits for an answer and for long messages, of all live sessions; beyond it closed with "
         "1013.",
     )
-    head_timeout: float = setting(10.0, parsers.seconds, "Seconds in which a request's head must arrive.")
+    head_timeout: float = setting(10.0, parsers.seconds, "Seconds within which a request head must arrive.")
     body_timeout: float = setting(
         30.0, parsers.seconds, "Window, in seconds, over which a request body must average 512 bytes/s."
     )
     keep_alive: float = setting(
         130.0,
         parsers.seconds,
-        "Seconds for which a connection without a request stays open: longer than proxies and clients keep it.",
+        "Seconds that an idle connection stays open; longer than the usual timeouts of proxies and clients.",
     )
     breaker_failures: int = setting(
         10,
         parsers.count,
-        "Consecutive failures of one of DashScope's surfaces after which it is not called for a while.",
+        "Consecutive failures of one of DashScope's surfaces that open its circuit breaker.",
     )
-    breaker_pause: float = setting(15.0, parsers.seconds, "Seconds of that pause, before one call tries it again.")
+    breaker_pause: float = setting(
+        15.0, parsers.seconds, "Seconds that the circuit breaker stays open before one call tries the surface again."
+    )
     grace: float = setting(
-        10.0, parsers.seconds, "Seconds that live sessions get to finish when they or the server end."
+        10.0, parsers.seconds, "Seconds that live sessions have to finish when they or the server end."
     )
     drain_delay: float = setting(
         0.0,
@@ -190,10 +195,10 @@ class Settings:
     job_retention: float = setting(
         3600.0,
         parsers.span,
-        "Seconds that a long job's transcript is kept after it was delivered; 0 forgets it at once.",
+        "Seconds that a long job's transcript is kept after delivery; 0 deletes it at once.",
     )
     job_grace: float = setting(
-        600.0, parsers.span, "Seconds that a long job goes on when nobody waits for it, before it is cancelled."
+        600.0, parsers.span, "Seconds that a long job continues without a waiting client before it is cancelled."
     )
     heartbeat: float | None = setting(
         None,
@@ -203,7 +208,7 @@ class Settings:
     webhook_secret: bytes | None = setting(
         None, parsers.webhook_secret, "Signs calls to a job's `webhook_url`: `whsec_…`."
     )
-    allow_http_webhooks: bool = setting(False, parsers.switch, "Let a `webhook_url` be plain http.")
+    allow_http_webhooks: bool = setting(False, parsers.switch, "Allow `webhook_url` with plain http.")
     allow_private_webhooks: bool = setting(
         False,
         parsers.switch,
@@ -225,21 +230,22 @@ class Settings:
         parsers.hosts,
         "Host names, besides this machine's own, under which a server without keys answers, comma-separated.",
     )
-    playground: bool = setting(True, parsers.switch, "Serve a page to try things on at `/`.")
+    playground: bool = setting(True, parsers.switch, "Serve the playground page at `/`.")
     traces: bool = setting(
         False,
         parsers.switch,
-        "Send OpenTelemetry traces where the standard `OTEL_…` variables say; needs the extra `otel`.",
+        "Send OpenTelemetry traces, configured by the standard `OTEL_…` variables; needs the extra `otel`.",
     )
     log_level: str = setting("info", parsers.level, "`debug`, `info`, `warning` or `error`.")
 
     @classmethod
     def variables(cls) -> dict[str, Variable]:
-        """Field name → its variable, in order."""
+        """Return the variables by field name, in order."""
         return variables.variables(cls)
 
     @classmethod
     def read(cls, mapping: Mapping[str, str]) -> Settings:
+        """Return the settings in `mapping`. Raises SettingsError."""
         settings = variables.read(cls, mapping)
         for name in ("fallback_region", "fallback_workspace_id", "fallback_base_url"):
             if getattr(settings, name) and not settings.fallback_api_key:
@@ -250,42 +256,42 @@ class Settings:
             raise SettingsError(
                 f"COMPAT_MAX_SPOOL should be at least COMPAT_MAX_UPLOAD, which is {settings.max_upload} bytes."
             )
-        _ = settings.root, settings.fallback_root  # an unknown region is refused at the start, not at the first request
+        _ = settings.root, settings.fallback_root  # an unknown region fails at startup, not at the first request
         return settings
 
     @classmethod
     def unknown(cls, mapping: Mapping[str, str]) -> list[str]:
-        """Names that look like settings, and are none."""
+        """Return the names in `mapping` that look like settings but are not."""
         own = ("COMPAT_", "DASHSCOPE_")
         return sorted(name for name in variables.unknown(cls, mapping) if name.startswith(own))
 
     @classmethod
     def overruled(cls, mapping: Mapping[str, str]) -> list[tuple[str, str]]:
-        """Names that say something other than the one that is read in their place, and that one."""
+        """Return (overruled name, name that is read) for each setting that has two names set to different values."""
         return variables.overruled(cls, mapping)
 
     def trusts(self, peer: str) -> bool:
-        """Whether a proxy at this address is believed."""
+        """Return whether the proxy at this address is trusted."""
         return networks.within(peer, self.trusted_proxies)
 
     @property
     def every_alias(self) -> dict[str, str]:
-        """The operator's names for models, with the one that a setting of its own decides."""
+        """Return `aliases` and the alias that `diarize_model` defines."""
         return {**({"gpt-4o-transcribe-diarize": self.diarize_model} if self.diarize_model else {}), **self.aliases}
 
     @property
     def short_region(self) -> str:
-        """`beijing`, `singapore`, `us`, another region's id, or `custom` for an address that tells none."""
+        """Return `beijing`, `singapore`, `us`, another region's id, or `custom` for an address of no known region."""
         return regions.short(self.region, self.base_url)
 
     @property
     def root(self) -> str:
-        """The service's HTTP root, without a path: `https://dashscope.aliyuncs.com`."""
+        """Return DashScope's HTTP root, without a path: `https://dashscope.aliyuncs.com`."""
         return _root("DASHSCOPE_", self.region, self.workspace_id, self.base_url)
 
     @property
     def fallback_root(self) -> str | None:
-        """The same for the second account, which is where the first is unless another place is told."""
+        """Return the HTTP root of the second account, None without one. The default is that of the first account."""
         if not self.fallback_api_key:
             return None
         region, workspace, address = self.fallback_region, self.fallback_workspace_id, self.fallback_base_url
@@ -295,7 +301,7 @@ class Settings:
 
     @property
     def live_root(self) -> str:
-        """The service's WebSocket root: `wss://dashscope.aliyuncs.com`."""
+        """Return DashScope's WebSocket root: `wss://dashscope.aliyuncs.com`."""
         root = (
             re.sub(r"/api-ws/v1(/(realtime|inference))?$", "", self.websocket_url) if self.websocket_url else self.root
         )

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-# What Kubernetes sets for a Service whose name begins with `compat`, and Docker for a link.
+# Variables that Kubernetes sets for a Service whose name begins with `compat`, and Docker for a link.
 SERVICE: Final = re.compile(r"COMPAT_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
 
 T = TypeVar("T")
@@ -18,11 +18,11 @@ Default = TypeVar("Default")
 
 
 class SettingsError(Exception):
-    """A setting that cannot be used; the message names it and says what to do."""
+    """A setting is invalid. The message names it and says what to do."""
 
 
 class Variable(msgspec.Struct, frozen=True):
-    """How a setting is named in the environment, parsed and documented. Of several names the first that is set wins."""
+    """The names of a setting in the environment, its parser and its description. The first name that is set wins."""
 
     names: tuple[str, ...]
     parse: Callable[[str], object]
@@ -30,9 +30,9 @@ class Variable(msgspec.Struct, frozen=True):
 
 
 def setting(default: Default, parse: Callable[[str], T], doc: str, *names: str) -> Default | T:
-    """A dataclass field read from the variables `names`, or from `COMPAT_` and the field's own name.
+    """Declare a dataclass field that is read from the variables `names`, by default `COMPAT_` and the field's name.
 
-    `parse` raises ValueError that says what the value should have been.
+    `parse` raises ValueError with a phrase that completes "NAME should be …".
     """
     declared: Any = field(
         default_factory=lambda: copy.copy(default), metadata={"parse": parse, "doc": doc, "names": names}
@@ -41,19 +41,20 @@ def setting(default: Default, parse: Callable[[str], T], doc: str, *names: str) 
 
 
 def variables(cls: type[Any]) -> dict[str, Variable]:
-    """Field name → its variable, in order."""
+    """Return the variables by field name, in order."""
     return {
-        one.name: Variable(
-            names=one.metadata["names"] or (f"COMPAT_{one.name.upper()}",),
-            parse=one.metadata["parse"],
-            doc=one.metadata["doc"],
+        each.name: Variable(
+            names=each.metadata["names"] or (f"COMPAT_{each.name.upper()}",),
+            parse=each.metadata["parse"],
+            doc=each.metadata["doc"],
         )
-        for one in fields(cls)
+        for each in fields(cls)
     }
 
 
 def read(cls: type[T], mapping: Mapping[str, str]) -> T:
-    """The dataclass with every field that `mapping` sets. Raises SettingsError, also for a name that is nearly one."""
+    """Return the dataclass with the fields that `mapping` sets. Raises SettingsError for an invalid value and for a
+    misspelt name."""
     known = [name for variable in variables(cls).values() for name in variable.names]
     for given_name in unknown(cls, mapping):
         meant = [name for name in known if _nearly(given_name, name)]
@@ -69,36 +70,36 @@ def read(cls: type[T], mapping: Mapping[str, str]) -> T:
 
 
 def overruled(cls: type[Any], mapping: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The names that are set and say something other than the one before them that is read, and that one."""
-    found = []
+    """Return (overruled name, name that is read) for each setting that has two names set to different values."""
+    pairs = []
     for variable in variables(cls).values():
         given = {name: _bare(mapping[name]) for name in variable.names if mapping.get(name, "").strip()}
         first = next(iter(given), "")
-        found += [(name, first) for name, value in given.items() if value != given[first]]
-    return found
+        pairs += [(name, first) for name, value in given.items() if value != given[first]]
+    return pairs
 
 
 def _bare(value: str) -> str:
-    """An address without the path that the SDK wants in each of its variables."""
+    """Return an address without the path that the DashScope SDK expects in its variables."""
     return re.sub(r"/(api|compatible-mode)/v1$", "", value.strip().rstrip("/"))
 
 
 def unknown(cls: type[Any], mapping: Mapping[str, str]) -> list[str]:
-    """The names that are set in `mapping` and belong to no field."""
+    """Return the names that are set in `mapping` and belong to no field."""
     known = {name for variable in variables(cls).values() for name in variable.names}
     return [name for name, value in mapping.items() if name not in known and value.strip()]
 
 
 def _nearly(given: str, name: str) -> bool:
-    """Whether `given` is `name` but for capitals, hyphens, plurals, or one letter that is wrong, missing, added or
-    swapped with the next."""
+    """Return whether `given` differs from `name` only in case, hyphens, plurals, or one letter that is wrong, missing,
+    added or swapped with the next."""
     given = re.sub(r"[-.]", "_", given.upper())
     words, others = given.split("_"), name.split("_")
     return (len(words) == len(others) and all(map(_alike, words, others))) or one_letter_off(given, name)
 
 
 def one_letter_off(given: str, name: str) -> bool:
-    """Whether one letter of `given` is wrong, missing, added or swapped with the next; also of equal names."""
+    """Return whether the names are equal or one letter of `given` is wrong, missing, added or swapped with the next."""
     same = next((at for at, (a, b) in enumerate(zip(given, name, strict=False)) if a != b), min(len(given), len(name)))
     left, right = given[same:], name[same:]
     swapped = left[:2] == right[1::-1] and left[2:] == right[2:]

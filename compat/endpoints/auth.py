@@ -203,7 +203,7 @@ class Gate:
 def _network(connection: HTTPConnection) -> str:
     """Return the client's address, or its /64 network for IPv6; an empty string for loopback."""
     address = networks.address(connection.client.host) if connection.client else None
-    return "" if address is None or address.is_loopback else networks.household(address)
+    return "" if address is None or address.is_loopback else networks.client_network(address)
 
 
 def _state(path: Path) -> tuple[int, int, int]:

@@ -167,7 +167,7 @@ class Realtime:
             limits=SessionLimits(longest=self._settings.max_session, grace=self._settings.grace),
             configured=admitted.configured,
             spread=random.random(),  # noqa: S311 - jitter, not a secret
-            on_event=TurnLatency(self._metrics).told,
+            on_event=TurnLatency(self._metrics).sent,
             engine=self._engine,
         )
 

@@ -1,5 +1,4 @@
-"""What is known of one request, for its log line, its metrics and its span: written by those who learn it, read when
-the request ends."""
+"""The record of one request, filled in while it is handled and used at its end for the log entry, metrics and span."""
 
 from __future__ import annotations
 
@@ -8,8 +7,9 @@ from msgspec import UNSET, UnsetType
 
 
 class RequestEntry(msgspec.Struct, kw_only=True):
-    """A field is UNSET while it is not known. Durations end in `_ms`; `audio_seconds` and `audio_bytes` are the
-    upload's. `caller` is the name of a key, `error` a code of OpenAI's error object and `param` its parameter."""
+    """A field is UNSET until its value is known. Fields in `_ms` are durations; `audio_seconds` and `audio_bytes`
+    describe the upload. `caller` is the name of the client's key; `error` and `param` are the `code` and `param` of
+    OpenAI's error object."""
 
     request_id: str | UnsetType = UNSET
     client: str | UnsetType = UNSET
@@ -31,6 +31,6 @@ class RequestEntry(msgspec.Struct, kw_only=True):
     ms: float | UnsetType = UNSET
 
     def fields(self) -> dict[str, object]:
-        """What is known, by name."""
+        """Return the fields that are set, by name."""
         known: dict[str, object] = msgspec.to_builtins(self)
         return known

@@ -1,4 +1,4 @@
-"""How long live callers wait for words: from what they were told last to what they waited for."""
+"""Latency of live sessions: time to the first delta and to the final text of each turn."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from compat.openai_api.realtime import server_events as ours
 
 
 class TurnLatency:
-    """The first delta of a turn is waited for from its beginning, or from its commit where the caller commits; its
-    final text from its commit."""
+    """Measures turns by the events that are sent to the client. The first delta is timed from the start of the turn, or
+    from its commit if the client commits; the final text is timed from the commit."""
 
     def __init__(self, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
         self._metrics = metrics
@@ -19,8 +19,8 @@ class TurnLatency:
         self._begun: dict[str, float] = {}
         self._committed: dict[str, float] = {}
 
-    def told(self, event: ours.ServerEvent) -> None:
-        """An event is on its way to the caller."""
+    def sent(self, event: ours.ServerEvent) -> None:
+        """Record an event that is sent to the client."""
         match event:
             case ours.SpeechStarted(item_id=item):
                 self._begun[item] = self._clock()

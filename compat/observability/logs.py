@@ -1,5 +1,5 @@
-"""Logs as JSON, one object a line. Messages are fixed phrases; what varies stands in fields, and no field ever holds a
-key, a prompt, a transcript or an address of audio."""
+"""JSON logs, one object per line. Messages are fixed phrases and variable data goes into fields. No field ever contains
+a key, a prompt, a transcript or an audio address."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class JsonFormatter(logging.Formatter):
             **getattr(record, "fields", {}),
         }
         if record.exc_info and record.exc_info[1]:
-            line["exceptions"] = [_told(exc) for exc in _chain(record.exc_info[1])]
+            line["exceptions"] = [_described(exc) for exc in _chain(record.exc_info[1])]
         return msgspec.json.encode(line).decode()
 
 
@@ -32,14 +32,14 @@ def _chain(exc: BaseException | None) -> Iterator[BaseException]:
         exc = exc.__cause__ or exc.__context__
 
 
-def _told(exc: BaseException) -> dict[str, object]:
-    """The kind and the place of an exception. What it says is left out: that may be a caller's text."""
+def _described(exc: BaseException) -> dict[str, object]:
+    """Return the type and the traceback of an exception, without its message, which may quote a client's text."""
     frames = traceback.extract_tb(exc.__traceback__)
     return {"type": type(exc).__name__, "at": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]}
 
 
 def start(level: str) -> None:
-    """Logs of this server from `level` up, those of its libraries from warnings up, to standard error."""
+    """Log to standard error: this server from `level` up, its libraries from `warning` up."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

@@ -1,5 +1,5 @@
-"""What operators see at /metrics, in Prometheus's text format. Labels are names of surfaces, models and callers: never
-a key, a prompt, a transcript or an address."""
+"""Prometheus metrics, served at /metrics. Labels are names of surfaces, models and clients, never a key, a prompt, a
+transcript or an address."""
 
 from __future__ import annotations
 
@@ -30,40 +30,40 @@ PATHS = (
 
 
 class Metrics:
-    """One registry a server. `prices` are the operator's own, before the published ones of `region`."""
+    """The registry of one server. `prices` override the published prices of `region`."""
 
     def __init__(self, *, region: str, prices: Mapping[str, float]) -> None:
         self._region = region
         self._prices = prices
         self._registry = CollectorRegistry()
-        self._requests = self._counter("requests", "By outcome.", "path", "method", "status", "error", "caller")
-        self._seconds = self._histogram("request_seconds", "From a request's head to its answer's end.", "path")
-        self._refusals = self._counter("refusals", "What was refused before it was a request.", "status", "error")
+        self._requests = self._counter("requests", "Requests.", "path", "method", "status", "error", "caller")
+        self._seconds = self._histogram("request_seconds", "From the request head to the end of the response.", "path")
+        self._refusals = self._counter("refusals", "Requests and sessions rejected before routing.", "status", "error")
         self._stages = self._histogram("stage_seconds", "Where requests spend their time.", "stage")
-        self._calls = self._counter("service_calls", "Calls to DashScope, every attempt.", "surface", "outcome")
-        self._retries = self._counter("service_retries", "Attempts after the first.", "surface")
-        self._breaker = self._gauge("breaker_open", "1 while nobody asks this surface.", "surface")
-        self._first = self._histogram("first_delta_seconds", "What callers wait for the first words.", "kind")
-        self._final = self._histogram("final_seconds", "What callers wait for the final text.", "kind")
-        self._jobs = self._counter("jobs", "Long jobs of this process that came to a state.", "state")
-        self._lag = self._histogram("loop_lag_seconds", "How late this process comes to what is due.")
-        self._audio = self._counter("audio_seconds", "Audio that was transcribed.", "caller", "model")
-        self._cost = self._counter("cost_dollars", "Its price, where it is known.", "caller", "model")
+        self._calls = self._counter("service_calls", "Calls to DashScope, including retries.", "surface", "outcome")
+        self._retries = self._counter("service_retries", "Retries of calls to DashScope.", "surface")
+        self._breaker = self._gauge("breaker_open", "1 while the circuit breaker of this surface is open.", "surface")
+        self._first = self._histogram("first_delta_seconds", "Time to the first delta.", "kind")
+        self._final = self._histogram("final_seconds", "Time to the final text.", "kind")
+        self._jobs = self._counter("jobs", "Long jobs of this process, by the state reached.", "state")
+        self._lag = self._histogram("loop_lag_seconds", "Lag of the event loop.")
+        self._audio = self._counter("audio_seconds", "Transcribed audio.", "caller", "model")
+        self._cost = self._counter("cost_dollars", "Price of that audio, if known.", "caller", "model")
         self._sessions = self._counter("sessions", "Live sessions that have ended.", "dialect", "code")
-        self._session_seconds = self._histogram("session_seconds", "How long live sessions lasted.")
-        self._items = self._counter("session_items", "Utterances transcribed live.")
-        self._corrections = self._counter("session_corrections", "Deltas that the final text took back.")
-        self._reconnections = self._counter("session_reconnections", "Connections to the service opened again.")
+        self._session_seconds = self._histogram("session_seconds", "Duration of live sessions.")
+        self._items = self._counter("session_items", "Turns transcribed in live sessions.")
+        self._corrections = self._counter("session_corrections", "Final texts that contradict their deltas.")
+        self._reconnections = self._counter("session_reconnections", "Reconnections to DashScope in live sessions.")
 
     def text(self) -> bytes:
         return generate_latest(self._registry)
 
     def watch(self, name: str, help: str, value: Callable[[], float]) -> None:  # noqa: A002 - Prometheus's word
-        """A figure that is asked for when it is scraped."""
+        """Register a gauge whose value is computed at each scrape."""
         self._gauge(name, help).set_function(value)
 
     def request(self, entry: RequestEntry) -> None:
-        """A request that has ended."""
+        """Count a request that has ended."""
         path, status, caller = route(entry.path), entry.status or 499, entry.caller or ""
         self._requests.labels(path, entry.method, status, entry.error or "", caller).inc()
         self._seconds.labels(path).observe((entry.ms or 0.0) / 1000)
@@ -79,41 +79,41 @@ class Metrics:
             self.audio(caller, entry.model, entry.audio_seconds)
 
     def refusal(self, status: int, code: str) -> None:
-        """Of what had no path yet: a head or a handshake that cannot be read, a caller too slow, a session that is not
-        let in."""
+        """Count a rejection before routing: an invalid request head or handshake, a slow client, a rejected session."""
         self._refusals.labels(status, code).inc()
 
     def audio(self, caller: str, model: str, seconds: float) -> None:
-        if not seconds:  # models that a session merely named would each be a label
+        if not seconds:  # a session that sends no audio could otherwise create a label with any model name
             return
         self._audio.labels(caller, model).inc(seconds)
         price = rates.price(model, self._region, self._prices)
         if price is not None:
             self._cost.labels(caller, model).inc(price * seconds)
 
-    def session(self, line: Mapping[str, Any]) -> None:
-        """From the session's log line."""
-        self._sessions.labels(line["dialect"], _close(line["code"])).inc()
-        self._session_seconds.observe(line["seconds"])
-        self._items.inc(line["items"])
-        self._corrections.inc(line["corrections"])
-        self._reconnections.inc(line["reconnections"])
-        self.audio(line["caller"], line["model"], line["audio_seconds"])
+    def session(self, entry: Mapping[str, Any]) -> None:
+        """Count a live session that has ended, given the fields of its log entry."""
+        self._sessions.labels(entry["dialect"], _close(entry["code"])).inc()
+        self._session_seconds.observe(entry["seconds"])
+        self._items.inc(entry["items"])
+        self._corrections.inc(entry["corrections"])
+        self._reconnections.inc(entry["reconnections"])
+        self.audio(entry["caller"], entry["model"], entry["audio_seconds"])
 
     def stage(self, name: str, seconds: float) -> None:
-        """`upload`, `queue`, `service` or `render`."""
+        """Record the time of a stage: `upload`, `queue`, `service` or `render`."""
         self._stages.labels(name).observe(seconds)
 
     def first_delta(self, kind: str, seconds: float) -> None:
-        """`stream`: from the whole upload on. `live`: from the beginning of the turn, or from the caller's commit."""
+        """Record the time to the first delta: for `stream` from the end of the upload, for `live` from the start of the
+        turn or from the client's commit."""
         self._first.labels(kind).observe(seconds)
 
     def final(self, kind: str, seconds: float) -> None:
-        """`stream`: from the whole upload on. `live`: from the turn's commit."""
+        """Record the time to the final text: for `stream` from the end of the upload, for `live` from the commit."""
         self._final.labels(kind).observe(seconds)
 
     def job(self, state: str) -> None:
-        """`begun`, `taken_over`, `running` (its task is submitted), or how it ended."""
+        """Count a job that reached a state: `begun`, `taken_over`, `running` (task submitted), or a final state."""
         self._jobs.labels(state).inc()
 
     def lag(self, seconds: float) -> None:
@@ -138,10 +138,10 @@ class Metrics:
 
 
 def _close(code: int | None) -> str:
-    """One label for all codes that applications choose for themselves."""
+    """Return the label of a close code; all codes that applications define share one label."""
     return str(code) if code is None or code < 3000 else "application"
 
 
 def route(path: str) -> str:
-    """One label for each route, however many ids and wrong addresses are asked for."""
+    """Return the label of a path: one per route, whatever the id; unknown paths share one."""
     return next((known for known in PATHS if path == known or path.startswith(f"{known}/")), "other")

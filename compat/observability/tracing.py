@@ -1,8 +1,8 @@
-"""OpenTelemetry's traces: a span for each request and each live session, and below it one for each call to DashScope.
+"""OpenTelemetry traces: a span for each request and live session, with a child span for each call to DashScope.
 
-Imported only where traces are wanted. Spans hold what the log holds: no words, prompts, keys or addresses of audio. Of
-what callers send only `traceparent` (W3C Trace Context) is taken and passed on, which is ids and a flag; never
-`tracestate` or `baggage`, in which anything may stand.
+Imported only if traces are enabled. Spans contain the same data as the logs: no transcripts, prompts, keys or audio
+addresses. Of the client's headers only `traceparent` (W3C Trace Context; ids and a flag) is read and forwarded, never
+`tracestate` or `baggage`, which may contain anything.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from compat.errors import CompatError
 from compat.observability.entry import RequestEntry
 
 NAME = "qwen-asr-compat"
-TOLD = ("request_id", "caller", "model", "road", "format", "audio_seconds")
+FIELDS = ("request_id", "caller", "model", "road", "format", "audio_seconds")
 _propagator = TraceContextTextMapPropagator()
 
 
@@ -34,7 +34,7 @@ class Traces:
 
     @contextlib.contextmanager
     def request(self, route: str, traceparent: str | None, entry: RequestEntry) -> Iterator[None]:
-        """Around a request or a session. `entry` is what is known of it at its end."""
+        """Run a request or a live session in a span. `entry` is read at its end."""
         context = _propagator.extract({"traceparent": traceparent} if traceparent else {})
         attributes = {"http.request.method": entry.method, "http.route": route}
         with self._tracer.start_as_current_span(
@@ -49,7 +49,7 @@ class Traces:
                 yield
             finally:
                 known: Any = entry.fields()
-                span.set_attributes({f"compat.{name}": known[name] for name in TOLD if name in known})
+                span.set_attributes({f"compat.{name}": known[name] for name in FIELDS if name in known})
                 if entry.status:
                     span.set_attribute("http.response.status_code", entry.status)
                 if entry.error:
@@ -59,7 +59,7 @@ class Traces:
 
     @contextlib.contextmanager
     def call(self, surface: str, *, first: bool) -> Iterator[dict[str, str]]:
-        """Around one attempt at a surface of the service; gives the `traceparent` for it."""
+        """Run one attempt at one of DashScope's surfaces in a span; yields its `traceparent` header."""
         attributes: dict[str, str | bool] = {"compat.surface": surface, "compat.repeated": not first}
         with self._tracer.start_as_current_span(
             f"DashScope {surface}",
@@ -76,7 +76,7 @@ class Traces:
                 raise
 
     def close(self) -> None:
-        """Sends what is not sent yet; waits for it."""
+        """Export the remaining spans, and wait until they are sent."""
         self._provider.shutdown()
 
 
@@ -87,7 +87,7 @@ def _headers() -> dict[str, str]:
 
 
 def exported() -> Traces:
-    """Traces that go where the standard `OTEL_…` variables say."""
+    """Return traces that are exported according to the standard `OTEL_…` variables."""
     resource = Resource({"service.name": NAME, "service.version": __version__})
     provider = TracerProvider(resource=resource.merge(OTELResourceDetector().detect()))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from compat.config.networks import address, household
+from compat.config.networks import address, client_network
 from compat.upstream.shares import Shares
 
 SPARE: Final = 32  # surplus connections, for health checks
@@ -64,7 +64,7 @@ class Connections:
     def enter(self, host: str, end: Callable[[], None], now: float) -> ConnectionSlot:
         """Register a connection from `host`. It counts as idle until its first request."""
         parsed = address(host)
-        network: str | None = household(parsed) if parsed else host
+        network: str | None = client_network(parsed) if parsed else host
         if not self._has_room(network, host, now):
             network = None
             if self._count[None] >= SPARE:

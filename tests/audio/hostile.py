@@ -1,4 +1,4 @@
-"""What hostile media might make a worker process do: each is called there by name."""
+"""Misbehaviour that hostile media may cause in a worker process, as functions that tests run there."""
 
 from __future__ import annotations
 
@@ -90,13 +90,13 @@ def environment() -> dict[str, str]:
 
 
 def open_sockets() -> list[int]:
-    """The inodes of all sockets."""
-    found = []
+    """Return the inodes of all open sockets."""
+    inodes = []
     for number in range(1024):
         with contextlib.suppress(OSError):
             status = os.fstat(number)
-            found += [status.st_ino] if stat.S_ISSOCK(status.st_mode) else []
-    return found
+            inodes += [status.st_ino] if stat.S_ISSOCK(status.st_mode) else []
+    return inodes
 
 
 def counting(end: int) -> Iterator[int]:
@@ -114,7 +114,7 @@ def counting_to_a_refusal(end: int) -> Iterator[int]:
 
 
 def asked_for(folder: Path) -> Iterator[int]:
-    """Leave a file for each item that was asked for."""
+    """Create a file for each item that was requested."""
     for number in range(sys.maxsize):
         (folder / str(number)).touch()
         yield number

@@ -1,4 +1,4 @@
-"""Real files in every container, made from given PCM with FFmpeg's encoders."""
+"""Media files in every container, encoded from given PCM with FFmpeg."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Recipe(NamedTuple):
     muxer: str
     codec: str
     options: Mapping[str, str] = MappingProxyType({})
-    rate: int | None = None  # where the codec takes one rate only
+    rate: int | None = None  # if the codec supports only one
     channels: int | None = None
     sound: bool = True
     picture: bool = False
@@ -66,7 +66,7 @@ RECIPES = {
 
 
 def make(container: str, pcm: bytes, rate: int, channels: int, path: Path) -> Path:
-    """Write s16le `pcm` to `path` in one of RECIPES' containers; the codec's own rate is used where it has only one."""
+    """Write s16le `pcm` to `path` in a container of RECIPES, resampled if the codec supports only one rate."""
     write(RECIPES[container], pcm, rate, channels, str(path))
     return path
 
@@ -74,7 +74,7 @@ def make(container: str, pcm: bytes, rate: int, channels: int, path: Path) -> Pa
 def write(
     recipe: Recipe, pcm: bytes, rate: int, channels: int, target: str | BinaryIO, late: int = 0, silent: int = 0
 ) -> None:
-    """The sound begins `late` seconds after the pictures, if there are any, and ends `silent` seconds before them."""
+    """Write s16le `pcm`. With video, the audio begins `late` seconds after it and ends `silent` seconds before it."""
     with av.open(target, "w", format=recipe.muxer, options=dict(recipe.muxing)) as output:
         video = _video(output) if recipe.picture else None
         audio = _audio(output, recipe, rate, channels) if recipe.sound else None
@@ -88,7 +88,7 @@ def write(
 
 
 def tone(seconds: float, rate: int = 16_000, channels: int = 1, *, hertz: float = 440, level: float = 0.3) -> bytes:
-    """A sine as s16le, the same on every channel."""
+    """Return a sine as s16le, the same on every channel."""
     period = [round(32767 * level * math.sin(2 * math.pi * hertz * n / rate)) for n in range(rate)]
     whole, rest = divmod(round(seconds * rate), rate)
     samples = period * whole + period[:rest]
@@ -100,14 +100,14 @@ def silence(seconds: float, rate: int = 16_000, channels: int = 1) -> bytes:
 
 
 def samples(path: Path, rate: int = 16_000) -> array.array[int]:
-    """A file's sound as mono samples at `rate`, decoded by other code than the one under test."""
-    heard = array.array("h")
+    """Return a file's audio as mono samples at `rate` Hz, decoded independently of the code under test."""
+    decoded = array.array("h")
     resampler = AudioResampler(format="s16", layout="mono", rate=rate)
     with av.open(str(path)) as container:
         for frame in [*container.decode(audio=0), None]:
             for piece in resampler.resample(frame):
-                heard.frombytes(bytes(piece.planes[0])[: 2 * piece.samples])
-    return heard
+                decoded.frombytes(bytes(piece.planes[0])[: 2 * piece.samples])
+    return decoded
 
 
 def _audio(output: OutputContainer, recipe: Recipe, rate: int, channels: int) -> AudioStream:

@@ -1,4 +1,4 @@
-"""Files from outside: every container that FFmpeg writes, intact and with each kind of damage."""
+"""Test files in every container that FFmpeg writes, intact and with each kind of damage."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ CONTAINERS = {name: recipe for name, recipe in (RECIPES | MORE).items() if recip
 
 
 class Pipe(BytesIO):
-    """A file that cannot seek: the muxer's sizes stay as first written."""
+    """A file that cannot seek, so that the muxer never corrects the sizes that it wrote first."""
 
     def seekable(self) -> bool:
         return False
@@ -69,7 +69,7 @@ ID3V1 = b"TAG" + b"hello".ljust(125, b"\0")
 
 
 def ape(*, lie: int = 0) -> bytes:
-    """An APEv2 tag with its header, which may be wrong about its own size."""
+    """Return an APEv2 tag with its header; `lie` is added to the stated size."""
     item = struct.pack("<II", 5, 0) + b"Title\0hello"
     head, foot = (
         struct.pack("<8sIIII8x", b"APETAGEX", 2000, len(item) + 32 + lie, 1, flags)
@@ -104,7 +104,7 @@ ODDITIES: dict[str, Callable[[bytes], bytes]] = {
 
 
 def put(data: bytes, mark: bytes, offset: int, form: str, *numbers: float) -> bytes:
-    """`data` with numbers written over what stands behind a mark."""
+    """Return `data` with `numbers` written `offset` bytes after `mark`."""
     at = data.index(mark) + len(mark) + offset
     return data[:at] + struct.pack(form, *numbers) + data[at + struct.calcsize(form) :]
 
@@ -155,11 +155,11 @@ WRONG: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
 }
 
 
-GSM = (b"\xd0" + bytes(32)) * 182  # 20 ms each
+GSM = (b"\xd0" + bytes(32)) * 182  # frames of 20 ms
 
 
 def speex(seconds: float) -> bytes:
-    """Silence in Ogg: narrowband frames of 20 ms in the mode that says nothing."""
+    """Return silence as Speex in Ogg: narrowband frames of 20 ms without content."""
     head = struct.pack("<8s20s13i", b"Speex   ", b"1.2", 1, 80, 8000, 0, 4, 1, -1, 160, 0, 1, 0, 0, 0)
     comment = struct.pack("<I4sI", 4, b"test", 0)
     sound = [(b"\x03\xc0", 160 * number) for number in range(1, round(seconds * 50) + 1)]

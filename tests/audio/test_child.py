@@ -1,4 +1,4 @@
-"""The worker process's own manners, spoken to directly."""
+"""The worker process's protocol, without the Worker that normally speaks it."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from tests.audio import hostile
 BOOT = "from compat.audio.child import serve; serve(1 << 30)"
 
 
-def said(*frames: bytes) -> list[bytes]:
-    """Say frames, then end: what the process answered until it ended."""
+def exchanged(*frames: bytes) -> list[bytes]:
+    """Send frames, then close standard input; return the responses."""
     with subprocess.Popen([sys.executable, "-c", BOOT], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin
         assert process.stdout
-        heard = []
+        responses = []
         for frame in frames:
             process.stdin.write(struct.pack(">I", len(frame)) + frame)
             process.stdin.flush()
-            heard.append(process.stdout.read(struct.unpack(">I", process.stdout.read(4))[0]))
+            responses.append(process.stdout.read(struct.unpack(">I", process.stdout.read(4))[0]))
         process.stdin.close()
         assert b"" == process.stdout.read()
         assert 0 == process.wait()
-    return heard
+    return responses
 
 
 REFUSED = {"kind": "BadAudio", "message": "in words", "param": "file", "code": "invalid_audio", "retry_after": None}
@@ -41,7 +41,7 @@ def test_a_conversation() -> None:
         bytes([Kind.END]),
         bytes([Kind.REFUSED]) + msgspec.msgpack.encode(REFUSED),
         bytes([Kind.FAILED]) + b"\xaaIndexError",
-    ] == said(
+    ] == exchanged(
         pickle.dumps((hostile.double, (3,), {})),
         pickle.dumps((hostile.counting, (1,), {})),
         NEXT,
@@ -50,10 +50,10 @@ def test_a_conversation() -> None:
     )
 
 
-def test_what_cannot_be_sent_is_a_failure() -> None:
-    assert [bytes([Kind.FAILED]) + b"\xa9TypeError"] == said(pickle.dumps((hostile.strange, (), {})))
+def test_a_result_that_cannot_be_encoded_is_a_failure() -> None:
+    assert [bytes([Kind.FAILED]) + b"\xa9TypeError"] == exchanged(pickle.dumps((hostile.strange, (), {})))
 
 
-def test_a_torn_call_is_a_failure_and_the_end_of_input_the_end() -> None:
-    assert Kind.FAILED == said(b"\x80")[0][0]
-    assert [] == said()
+def test_a_truncated_call_is_a_failure_and_the_process_exits_at_the_end_of_input() -> None:
+    assert Kind.FAILED == exchanged(b"\x80")[0][0]
+    assert [] == exchanged()

@@ -1,4 +1,4 @@
-"""Sound as it was, at the times the container gives."""
+"""Decoding: exact samples at the container's times."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def decoded(path: Path) -> array.array[int]:
 
 
 def with_a_hole(path: Path) -> Path:
-    """A second of sound, two seconds of nothing at all, a second of sound."""
+    """Write a second of sound, a gap of two seconds in the timestamps, and another second of sound."""
     with av.open(str(path), "w", format="webm") as output:
         stream = output.add_stream("libopus", rate=48_000, layout="mono")
         assert isinstance(stream, AudioStream)
@@ -39,13 +39,13 @@ def with_a_hole(path: Path) -> Path:
     return path
 
 
-def test_what_a_recorder_left_out_is_silence(tmp_path: Path) -> None:
-    heard = decoded(with_a_hole(tmp_path / "a"))
+def test_a_gap_in_the_timestamps_is_silence(tmp_path: Path) -> None:
+    samples = decoded(with_a_hole(tmp_path / "a"))
 
-    assert len(heard) == pytest.approx(4 * 16_000, abs=800)
-    assert max(heard[2000:15_000]) > 8000
-    assert not any(heard[17_000:47_000])
-    assert max(heard[49_000:62_000]) > 8000
+    assert len(samples) == pytest.approx(4 * 16_000, abs=800)
+    assert max(samples[2000:15_000]) > 8000
+    assert not any(samples[17_000:47_000])
+    assert max(samples[49_000:62_000]) > 8000
 
 
 def test_samples_are_exact(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_samples_are_exact(tmp_path: Path) -> None:
     assert sound == b"".join(pcm(make("flac", sound, 16_000, 1, tmp_path / "a")))
 
 
-def test_a_header_that_states_too_little_loses_nothing(tmp_path: Path) -> None:
+def test_a_header_with_too_small_a_size_loses_no_samples(tmp_path: Path) -> None:
     path = make("wav", tone(2), 16_000, 1, tmp_path / "a")
     data = bytearray(path.read_bytes())
     at = data.index(b"data") + 4
@@ -64,20 +64,20 @@ def test_a_header_that_states_too_little_loses_nothing(tmp_path: Path) -> None:
     assert tone(2) == b"".join(pcm(path))
 
 
-def test_a_track_may_change_on_its_way() -> None:
+def test_rate_and_channels_may_change_within_a_track() -> None:
     mixer = Mixer(16_000)
-    heard = b""
+    mixed = b""
     for rate, layout, channels in ((48_000, "stereo", 2), (8000, "mono", 1), (48_000, "stereo", 2)):
         frame = AudioFrame(format="s16", layout=layout, samples=rate)
         frame.planes[0].update(tone(1, rate, channels))
         frame.sample_rate = rate
-        heard += b"".join(mixer.feed(frame))
-    heard += b"".join(mixer.flush())
+        mixed += b"".join(mixer.feed(frame))
+    mixed += b"".join(mixer.flush())
 
-    assert len(heard) / 2 == pytest.approx(3 * 16_000, abs=3)
+    assert len(mixed) / 2 == pytest.approx(3 * 16_000, abs=3)
 
 
-def test_an_unknown_codec_is_refused_in_words(tmp_path: Path) -> None:
+def test_an_unknown_codec_is_rejected_with_a_clear_message(tmp_path: Path) -> None:
     path = make("wav", tone(2), 16_000, 1, tmp_path / "a")
     path.write_bytes(path.read_bytes().replace(b"fmt \x10\0\0\0\1\0", b"fmt \x10\0\0\0\x99\x99"))
 
@@ -88,7 +88,7 @@ def test_an_unknown_codec_is_refused_in_words(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["#EXTM3U\n#EXTINF:1,\n{}\n#EXT-X-ENDLIST\n", "ffconcat version 1.0\nfile '{}'\n", "{}"]
 )
-def test_a_list_of_files_opens_no_other_file(tmp_path: Path, text: str) -> None:
+def test_a_playlist_does_not_open_other_files(tmp_path: Path, text: str) -> None:
     other = make("wav", tone(2), 16_000, 1, tmp_path / "other.wav")
     (tmp_path / "a.m3u8").write_text(text.format(other))
 

@@ -1,4 +1,4 @@
-"""The table of containers against FFmpeg's own."""
+"""The table of containers, compared with FFmpeg's."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from av.format import ContainerFormat
 
 from compat.audio.formats import FORMATS, SUFFIXES
 
-ELSEWHERE = {"avif", "heic", "heif", "psp", "mks", "mac", "apl"}  # pictures, subtitles, indexes
+NOT_AUDIO = {"avif", "heic", "heif", "psp", "mks", "mac", "apl"}  # images, subtitles, indexes
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_ffmpeg_reads_it_and_knows_no_other_suffix(name: str) -> None:
-    known = {f".{suffix}" for suffix in ContainerFormat(name, "r").extensions - ELSEWHERE}
+def test_ffmpeg_has_the_demuxer_and_all_its_suffixes_are_listed(name: str) -> None:
+    known = {f".{suffix}" for suffix in ContainerFormat(name, "r").extensions - NOT_AUDIO}
 
     assert known <= SUFFIXES

@@ -1,4 +1,4 @@
-"""Against FFmpeg's decoders, for every code, and the standard's landmarks."""
+"""G.711 decoding of every code, compared with FFmpeg and with values of the standard."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def test_every_code(tmp_path: Path, codec: str, decode: object) -> None:
     assert expected == decode(CODES)
 
 
-def test_landmarks() -> None:
+def test_smallest_and_largest_values_of_the_standard() -> None:
     assert [0, 0, 32124, -32124] == list(array.array("h", from_ulaw(b"\xff\x7f\x80\x00")))
     assert [8, -8, 32256, -32256] == list(array.array("h", from_alaw(b"\xd5\x55\xaa\x2a")))
 
 
-def test_nothing_in_nothing_out() -> None:
+def test_empty_input_gives_empty_output() -> None:
     assert b"" == from_ulaw(b"") == from_alaw(b"")

@@ -1,5 +1,5 @@
-"""A header's length is a promise only if it is one: of the sound, of all of it, and known when it was written. Rare
-containers are recognised by their headers."""
+"""Durations stated in headers: used only if they cover the whole audio and were known when written. Rare containers are
+detected by their headers."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def probed(data: bytes, folder: Path) -> Media:
 
 @pytest.mark.parametrize("name", SHIFTED)
 @pytest.mark.parametrize("offset", ["3", "200"])
-def test_sound_that_begins_late_in_its_file_is_no_shorter(tmp_path: Path, name: str, offset: str) -> None:
+def test_a_late_start_of_the_timestamps_does_not_shorten_the_audio(tmp_path: Path, name: str, offset: str) -> None:
     recipe = CONTAINERS[name]
     recipe = recipe._replace(muxing={**recipe.muxing, "output_ts_offset": offset})
     media = probed(made(recipe, tmp_path), tmp_path)
@@ -57,7 +57,7 @@ def test_sound_that_begins_late_in_its_file_is_no_shorter(tmp_path: Path, name: 
 
 
 @pytest.mark.parametrize("name", ["avi", "ogg-flac", "opus"])
-def test_long_sound_that_begins_late_is_no_shorter(tmp_path: Path, name: str) -> None:
+def test_a_late_start_does_not_shorten_long_audio(tmp_path: Path, name: str) -> None:
     recipe = CONTAINERS[name]
     write(recipe, silence(70, rate := recipe.rate or 16_000), rate, 1, str(tmp_path / "late"), late=7)
     media = probed((tmp_path / "late").read_bytes(), tmp_path)
@@ -69,8 +69,10 @@ def test_long_sound_that_begins_late_is_no_shorter(tmp_path: Path, name: str) ->
 @pytest.mark.parametrize("codec", ["adpcm_ms", "adpcm_ima_wav", "libmp3lame"])
 @pytest.mark.parametrize("pace", [1, 8000, 16_000, 1 << 30])
 @pytest.mark.parametrize("keep", [1.0, 0.6])
-def test_compressed_wav_promises_what_its_bytes_last(tmp_path: Path, codec: str, pace: int, keep: float) -> None:
-    """Not what its rate of bytes says, which writers give roughly."""
+def test_the_stated_duration_of_compressed_wav_follows_from_its_bytes(
+    tmp_path: Path, codec: str, pace: int, keep: float
+) -> None:
+    """The byte rate in the header is only approximate, so it is not used."""
     data = put(made(Recipe(".wav", "wav", codec), tmp_path, 16.0, 8000), b"fmt ", 12, "<I", pace)
     media = probed(data[: int(len(data) * keep)], tmp_path)
 
@@ -80,7 +82,7 @@ def test_compressed_wav_promises_what_its_bytes_last(tmp_path: Path, codec: str,
 
 @pytest.mark.parametrize("seconds", [6, 70])
 @pytest.mark.parametrize("missing", [1, 3])
-def test_fragments_from_the_middle_of_a_programme_are_whole(tmp_path: Path, seconds: int, missing: int) -> None:
+def test_fragments_from_the_middle_of_a_stream_count_as_complete(tmp_path: Path, seconds: int, missing: int) -> None:
     options = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "frag_duration": "1000000"}
     data = made(CONTAINERS["mp4-fragments"]._replace(muxing=options), tmp_path, seconds)
     parts = data.split(b"moof")
@@ -92,7 +94,7 @@ def test_fragments_from_the_middle_of_a_programme_are_whole(tmp_path: Path, seco
 
 
 @pytest.mark.parametrize("name", ["wav", "rf64", "w64", "aiff", "au"])
-def test_a_cut_file_of_plain_samples_says_what_is_missing(tmp_path: Path, name: str) -> None:
+def test_a_truncated_pcm_file_reports_its_stated_duration(tmp_path: Path, name: str) -> None:
     data = written(name, tone(SECONDS), 16_000, tmp_path)
     media = probed(data[: len(data) // 2], tmp_path)
 
@@ -101,7 +103,7 @@ def test_a_cut_file_of_plain_samples_says_what_is_missing(tmp_path: Path, name: 
 
 
 @pytest.mark.parametrize("keep", [0.4, 0.7])
-def test_a_cut_avi_says_what_is_missing(tmp_path: Path, keep: float) -> None:
+def test_a_truncated_avi_reports_its_stated_duration(tmp_path: Path, keep: float) -> None:
     data = made(CONTAINERS["avi"], tmp_path)
     media = probed(data[: int(len(data) * keep)], tmp_path)
 
@@ -109,7 +111,7 @@ def test_a_cut_avi_says_what_is_missing(tmp_path: Path, keep: float) -> None:
 
 
 @pytest.mark.parametrize("name", ["mkv", "ogg", "opus", "wma"])
-def test_a_cut_file_that_begins_late_still_says_what_is_missing(tmp_path: Path, name: str) -> None:
+def test_a_truncated_file_with_a_late_start_reports_its_stated_duration(tmp_path: Path, name: str) -> None:
     recipe = CONTAINERS[name]
     recipe = recipe._replace(muxing={**recipe.muxing, "output_ts_offset": "30"})
     data = made(recipe, tmp_path)
@@ -121,7 +123,7 @@ def test_a_cut_file_that_begins_late_still_says_what_is_missing(tmp_path: Path, 
 
 @pytest.mark.parametrize("rates", [(64, 192), (192, 64), (64, 64)])
 @pytest.mark.parametrize("hertz", [(16_000, 16_000), (22_050, 44_100), (44_100, 22_050)])
-def test_the_first_of_joined_mp3s_promises_nothing_for_the_others(
+def test_the_first_header_of_concatenated_mp3s_states_no_duration_for_all(
     tmp_path: Path, rates: tuple[int, int], hertz: tuple[int, int]
 ) -> None:
     parts = [
@@ -136,7 +138,7 @@ def test_the_first_of_joined_mp3s_promises_nothing_for_the_others(
 
 
 @pytest.mark.parametrize("frames", [0x3F800000, 0x7F000000, 0x7FFFFFFF])
-def test_an_aiff_from_a_pipe_promises_nothing(tmp_path: Path, frames: int) -> None:
+def test_an_aiff_from_a_pipe_states_no_duration(tmp_path: Path, frames: int) -> None:
     data = put(made(CONTAINERS["aiff"], tmp_path), b"COMM", 6, ">I", frames)
     media = probed(put(data, b"SSND", 0, ">I", 0x7F000008), tmp_path)
 
@@ -151,38 +153,38 @@ def chunk(name: bytes, body: bytes, order: str = "<") -> bytes:
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize(("width", "channels"), [(1, 1), (2, 1), (2, 2), (3, 2)])
 @pytest.mark.parametrize("cuts", [(600,), (300, 900), (606, 612)])
-def test_every_chunk_of_samples_in_a_wav_is_heard(
+def test_every_data_chunk_of_a_wav_is_decoded(
     tmp_path: Path, order: str, width: int, channels: int, cuts: tuple[int, ...]
 ) -> None:
-    """The same sound as in one chunk, whatever lies between."""
+    """Several chunks decode to the same samples as one, whatever lies between them."""
     block = width * channels
     pcm = random.Random(3).randbytes(16_000 * block)  # noqa: S311 - no secret
     form = struct.pack(f"{order}HHIIHH", 1, channels, 16_000, 16_000 * block, block, 8 * width)
     edges = [0, *(cut * block for cut in cuts), len(pcm)]
     pieces = [chunk(b"data", pcm[begin:end], order) for begin, end in pairwise(edges)]
-    heard = []
+    decoded = []
     for number, data in enumerate((chunk(b"data", pcm, order), chunk(b"LIST", b"odd", order).join(pieces))):
         path = tmp_path / str(number)
         body = b"WAVE" + chunk(b"fmt ", form, order) + data
         path.write_bytes(struct.pack(f"{order}4sI", b"RIFF" if order == "<" else b"RIFX", len(body)) + body)
-        heard.append(b"".join(decode.pcm(path)))
+        decoded.append(b"".join(decode.pcm(path)))
         media = probed(path.read_bytes(), tmp_path)
         assert (1.0, None) == (media.duration, media.promised)
 
     assert not media.clean
-    assert heard[0] == heard[1]
+    assert decoded[0] == decoded[1]
 
 
 @pytest.mark.parametrize("name", RARE)
-def test_rare_containers_are_heard(tmp_path: Path, name: str) -> None:
+def test_rare_containers_are_decoded(tmp_path: Path, name: str) -> None:
     media = probed(made(RARE[name], tmp_path), tmp_path)
 
     assert media.container == name
     assert media.duration == pytest.approx(SECONDS, abs=0.1)
-    assert not media.clean  # sent as FLAC
+    assert not media.clean  # must be re-encoded
 
 
-def test_dv_of_a_camcorder_is_heard(tmp_path: Path) -> None:
+def test_camcorder_dv_is_decoded(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "a.dv"), "w", format="dv") as output:
         pictures, sound = output.add_stream("dvvideo", rate=25), output.add_stream("pcm_s16le", 48_000, layout="stereo")
         pictures.width, pictures.height, pictures.pix_fmt = 720, 576, "yuv420p"
@@ -199,7 +201,7 @@ def test_dv_of_a_camcorder_is_heard(tmp_path: Path) -> None:
     assert ("dv", 1.0, None) == (media.container, media.duration, media.promised)
 
 
-def test_nist_sphere_is_heard(tmp_path: Path) -> None:
+def test_nist_sphere_is_decoded(tmp_path: Path) -> None:
     pcm = tone(SECONDS)
     media = probed((SPHERE % (len(pcm) // 2)).ljust(1024) + pcm, tmp_path)
 
@@ -208,8 +210,8 @@ def test_nist_sphere_is_heard(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seconds", [6, 70])
 @pytest.mark.parametrize("name", ["m4a-faststart", "m4a-alac", "mov"])
-def test_an_mp4_that_was_never_filled_says_what_is_missing(tmp_path: Path, name: str, seconds: int) -> None:
-    """As a download leaves it that takes its space first."""
+def test_an_mp4_that_ends_in_zeros_reports_its_stated_duration(tmp_path: Path, name: str, seconds: int) -> None:
+    """An incomplete download into preallocated space ends in zeros."""
     recipe = CONTAINERS[name]._replace(muxing={"movflags": "faststart"})
     write(recipe, random.Random(1).randbytes(32_000 * seconds), 16_000, 1, str(tmp_path / "whole"))  # noqa: S311
     data = (tmp_path / "whole").read_bytes()

@@ -1,4 +1,4 @@
-"""Real files of ten containers with bytes changed, cut out and doubled: they are sound or refused, within bounds."""
+"""Files in ten containers with bytes changed, removed and repeated are measured or rejected, within bounds."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def spoilt(content: bytes, dice: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
-async def test_a_spoilt_file_is_sound_or_refused(container: str, tmp_path: Path) -> None:
+async def test_a_corrupted_file_is_measured_or_rejected(container: str, tmp_path: Path) -> None:
     content = media.make(container, media.tone(0.5), 16000, 1, tmp_path / "whole").read_bytes()
     worker, dice = Worker(1, seconds=20), random.Random(container)  # noqa: S311 - dice, not a secret
     path = tmp_path / "spoilt"
@@ -42,11 +42,11 @@ async def test_a_spoilt_file_is_sound_or_refused(container: str, tmp_path: Path)
         for _ in range(CASES):
             path.write_bytes(spoilt(content, dice))
             try:
-                found = probe.header(path)
-                if found is None:
-                    found = await worker.run(probe.measure, path)
-                assert 0 <= found.duration < 1e6
+                described = probe.header(path)
+                if described is None:
+                    described = await worker.run(probe.measure, path)
+                assert 0 <= described.duration < 1e6
             except CompatError as exc:
-                assert 400 == exc.status  # noqa: PT017 - sound is as good
+                assert 400 == exc.status  # noqa: PT017 - an error is optional
     finally:
         await worker.close()

@@ -1,4 +1,4 @@
-"""Words are heard on whichever channels they are, also where the channels cancel each other."""
+"""Speech is recognised on any channel, also if channels cancel each other."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SPEECH = array.array("h", encode(WORDS, rate=RATE))
 
 
 def weighted(levels: Sequence[float]) -> bytes:
-    """The speech on as many channels, at these levels."""
+    """Return the speech with one channel for each of `levels`, at that level."""
     return array.array("h", [round(level * sample) for sample in SPEECH for level in levels]).tobytes()
 
 
@@ -53,7 +53,7 @@ def test_channels_in_opposite_phase(tmp_path: Path, container: str, levels: Sequ
 
 
 @pytest.mark.parametrize("channels", [2, 4, 8, 24])
-def test_many_channels_in_opposite_phase_on_every_road(tmp_path: Path, channels: int) -> None:
+def test_many_channels_in_opposite_phase_decoded_re_encoded_and_cut(tmp_path: Path, channels: int) -> None:
     path = extensible(tmp_path / "a", weighted([1.0, -1.0] * (channels // 2)), channels, 0)
     fitted = fit(measure(path), tmp_path / "b", max_bytes=1 << 20).path
     (piece,) = split(path, tmp_path)
@@ -66,8 +66,8 @@ def test_channels_that_do_not_cancel_each_other(tmp_path: Path, levels: Sequence
     assert not cancels(make("flac", weighted(levels), RATE, len(levels), tmp_path / "a"))
 
 
-def test_a_wire_that_turns_on_its_way(tmp_path: Path) -> None:
-    """In phase, then opposed from a pause on."""
+def test_channels_that_change_to_opposite_phase(tmp_path: Path) -> None:
+    """The channels are in phase up to a pause, then in opposite phase."""
     sound = array.array("h", weighted((1.0, 1.0)))
     for at in range(2 * (WORDS[2].begin_ms - 150) * RATE // 1000 | 1, len(sound), 2):
         sound[at] = -sound[at]
@@ -77,7 +77,7 @@ def test_a_wire_that_turns_on_its_way(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("channels", [3, 6, 7, 8, 12, 16, 24])
 def test_each_of_many_channels(tmp_path: Path, channels: int) -> None:
-    """Nothing says which microphone is which."""
+    """The file gives no channel positions."""
     for spoken_on in {0, channels // 2, channels - 1}:
         levels = [float(number == spoken_on) for number in range(channels)]
 
@@ -85,7 +85,7 @@ def test_each_of_many_channels(tmp_path: Path, channels: int) -> None:
 
 
 @pytest.mark.parametrize(("channels", "mask"), [(2, 0x9), (3, 0x7), (3, 0xB), (6, 0x3F), (8, 0x503F), (12, 0x2D63F)])
-def test_each_channel_whose_place_is_known(tmp_path: Path, channels: int, mask: int) -> None:
+def test_each_channel_with_a_known_position(tmp_path: Path, channels: int, mask: int) -> None:
     for spoken_on in range(channels):
         levels = [float(number == spoken_on) for number in range(channels)]
 

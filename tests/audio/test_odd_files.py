@@ -1,4 +1,4 @@
-"""Damaged and odd files: their length is what decodes, and everything that decodes is transcribed."""
+"""Damaged and unusual files: the duration is that of the decodable audio, and all of it is transcribed."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ UNPIPED = MP4 - {"mp4-fragments"}  # FFmpeg's muxer refuses
 HEADLESS = {"mpegts", "m2ts", "mpeg", "mp2", "aac", "latm", "ac3"} | {
     name for name, recipe in CONTAINERS.items() if recipe.codec == "libmp3lame" and recipe.muxer in ("mp3", "wav")
 }
-# The one table of what is refused on purpose: docs/limits.md says why.
+# All files that are rejected on purpose; docs/limits.md gives the reasons.
 REFUSED = {
     "first half": MP4 - {"m4a-faststart", "mp4-fragments"} | {"wv"},
     "second half": set(CONTAINERS) - HEADLESS,
 }
-FIRST = {"wv", "tta"}  # of joined files, the first one only
+FIRST = {"wv", "tta"}  # only the first of concatenated files is read
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 def alone(path: Path) -> float:
-    """What FFmpeg by itself decodes of a file, in seconds."""
+    """Return the seconds of a file that FFmpeg alone decodes."""
     seconds = 0.0
     with contextlib.suppress(av.FFmpegError, IndexError), av.open(str(path), metadata_errors="ignore") as container:
         for packet in container.demux(audio=0):
@@ -59,13 +59,13 @@ def heard(path: Path) -> list[str]:
 
 
 def measured(path: Path) -> Media:
-    """As the server does it; the long way says the same."""
-    media, found = header(path), measure(path)
-    if media is None:
-        return found
-    assert media.duration == pytest.approx(found.duration, abs=0.1)
-    assert (media.container, media.rate, media.channels) == (found.container, found.rate, found.channels)
-    return media
+    """Return what the server would use, after checking that `header` and `measure` agree."""
+    quick, full = header(path), measure(path)
+    if quick is None:
+        return full
+    assert quick.duration == pytest.approx(full.duration, abs=0.1)
+    assert (quick.container, quick.rate, quick.channels) == (full.container, full.rate, full.channels)
+    return quick
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
@@ -75,10 +75,10 @@ def test_the_length_is_what_decodes(shelf: dict[str, bytes], tmp_path: Path, nam
     path = tmp_path / "odd"
     path.write_bytes(ODDITIES[oddity](shelf[name]))
     if name in REFUSED.get(oddity, ()):
-        with pytest.raises(BadAudio, match=r"damaged or cut|not audio|cannot be decoded"):
+        with pytest.raises(BadAudio, match=r"damaged or truncated|not audio|cannot be decoded"):
             measured(path)
         return
-    kept = oddity in WHOLE and (name, oddity) != ("latm", "junk in front")  # FFmpeg has lost its way for a second
+    kept = oddity in WHOLE and (name, oddity) != ("latm", "junk in front")  # FFmpeg loses a second to the junk
     expected = alone(tmp_path / "whole") if kept else alone(path)
     if oddity == "joined with itself" and name not in FIRST:
         expected = max(expected, 2 * alone(tmp_path / "whole"))
@@ -87,7 +87,7 @@ def test_the_length_is_what_decodes(shelf: dict[str, bytes], tmp_path: Path, nam
     assert media.duration == pytest.approx(expected or 3.64 / 2, abs=0.2)
     assert media.container == measure(tmp_path / "whole").container or "wav-mp3" == name
     if kept:
-        assert heard(path)[: len(SAID)] == SAID  # AU has no place to end, and a tag clicks
+        assert heard(path)[: len(SAID)] == SAID  # AU states no end, so a tag decodes as a click
         assert media.promised is None
     assert sum(map(len, pcm(path))) / 32_000 == pytest.approx(media.duration, abs=0.2)
 
@@ -96,7 +96,9 @@ def test_the_length_is_what_decodes(shelf: dict[str, bytes], tmp_path: Path, nam
     "names",
     [("wav", "wav-ima", "wav-alaw"), ("wav-adpcm", "rf64"), ("m4a", "m4a-alac"), ("mov", "mp4"), ("flv", "flv-aac")],
 )
-def test_joined_files_may_differ(shelf: dict[str, bytes], tmp_path: Path, names: tuple[str, ...]) -> None:
+def test_concatenated_files_may_differ_in_format(
+    shelf: dict[str, bytes], tmp_path: Path, names: tuple[str, ...]
+) -> None:
     path = tmp_path / "odd"
     path.write_bytes(b"".join(shelf[name] for name in names))
     media = measured(path)
@@ -107,7 +109,7 @@ def test_joined_files_may_differ(shelf: dict[str, bytes], tmp_path: Path, names:
 
 
 @pytest.mark.parametrize("name", [name for name in CONTAINERS if name not in UNPIPED])
-def test_sizes_that_a_pipe_leaves_open(tmp_path: Path, name: str) -> None:
+def test_files_written_to_a_pipe_without_sizes(tmp_path: Path, name: str) -> None:
     path = tmp_path / "odd"
     rate = 8000 if "amr" in CONTAINERS[name].codec else 16_000
     path.write_bytes(piped(name, encode(WORDS, rate=rate), rate))
@@ -117,7 +119,7 @@ def test_sizes_that_a_pipe_leaves_open(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_numbers_that_lie(shelf: dict[str, bytes], tmp_path: Path, what: str) -> None:
+def test_wrong_numbers_in_headers(shelf: dict[str, bytes], tmp_path: Path, what: str) -> None:
     name, lie = WRONG[what]
     path = tmp_path / "odd"
     path.write_bytes(lie(shelf[name]))
@@ -127,7 +129,7 @@ def test_numbers_that_lie(shelf: dict[str, bytes], tmp_path: Path, what: str) ->
 
 
 @pytest.mark.parametrize(("content", "container"), [(GSM, "gsm"), (speex(3.64), "ogg")])
-def test_codecs_that_ffmpeg_only_reads(tmp_path: Path, content: bytes, container: str) -> None:
+def test_codecs_that_ffmpeg_cannot_encode(tmp_path: Path, content: bytes, container: str) -> None:
     path = tmp_path / "odd"
     path.write_bytes(content)
 
@@ -137,26 +139,26 @@ def test_codecs_that_ffmpeg_only_reads(tmp_path: Path, content: bytes, container
     assert media.duration == pytest.approx(3.64, abs=0.02)
 
 
-ASKED = [(name, list(ODDITIES)[number % len(ODDITIES)]) for number, name in enumerate(CONTAINERS)]
-ANSWERED = [(name, oddity) for name, oddity in ASKED if name not in REFUSED.get(oddity, ())]
+PAIRS = [(name, list(ODDITIES)[number % len(ODDITIES)]) for number, name in enumerate(CONTAINERS)]
+ACCEPTED = [(name, oddity) for name, oddity in PAIRS if name not in REFUSED.get(oddity, ())]
 Answers = dict[tuple[str, str], tuple[Any, ...]]
 
 
 @pytest.fixture(scope="module")
 def answers(shelf: dict[str, bytes]) -> Answers:
-    """All at once, as file tasks take their time: as json, verbose_json and srt."""
+    """Request json, verbose_json and srt for all files in parallel, because file tasks take long."""
     with house(Tones()) as home, ThreadPoolExecutor(12) as pool:
         create = home.client().audio.transcriptions.create
 
-        def answer(name: str, oddity: str, form: Any) -> Any:  # noqa: ANN401 - what the SDK makes of the format
+        def answer(name: str, oddity: str, form: Any) -> Any:  # noqa: ANN401 - depends on the format
             file = ("odd", ODDITIES[oddity](shelf[name]))
             return pool.submit(create, model="whisper-1", file=file, response_format=form)
 
-        asked = {each: [answer(*each, form) for form in ("json", "verbose_json", "srt")] for each in ANSWERED}
-        return {each: tuple(future.result() for future in futures) for each, futures in asked.items()}
+        pending = {each: [answer(*each, form) for form in ("json", "verbose_json", "srt")] for each in ACCEPTED}
+        return {each: tuple(future.result() for future in futures) for each, futures in pending.items()}
 
 
-@pytest.mark.parametrize(("name", "oddity"), ANSWERED)
+@pytest.mark.parametrize(("name", "oddity"), ACCEPTED)
 def test_every_format_gives_the_same_words(
     answers: Answers, shelf: dict[str, bytes], tmp_path: Path, name: str, oddity: str
 ) -> None:
@@ -164,11 +166,11 @@ def test_every_format_gives_the_same_words(
     path.write_bytes(ODDITIES[oddity](shelf[name]))
     plain, verbose, captions = answers[name, oddity]
     cues = list(srt.parse(captions))
-    said = SAID if oddity in WHOLE else heard(path)
+    expected = SAID if oddity in WHOLE else heard(path)
 
-    assert len(said) >= 3
+    assert len(expected) >= 3
     for text in (plain.text, verbose.text, " ".join(cue.content for cue in cues)):
-        assert said == re.findall(r"[\w<?>]+", text)
+        assert expected == re.findall(r"[\w<?>]+", text)
     assert verbose.segments is not None
     assert verbose.duration >= verbose.segments[-1].end
     assert verbose.duration == pytest.approx(measured(path).duration, abs=0.2)

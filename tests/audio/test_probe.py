@@ -1,4 +1,4 @@
-"""Lengths come from a file's own bytes, and what cannot be heard is refused in words."""
+"""Durations come from a file's bytes, and undecodable files are rejected with a clear message."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MIMES = {
     "mp4": "video/mp4", "flac": "audio/flac", "ogg": "audio/ogg", "webm": "audio/webm", "mkv": "video/x-matroska",
     "aac": "audio/aac", "amr": "audio/amr", "wma": "audio/x-ms-wma", "mpeg": "video/mpeg",
 }  # fmt: skip
-SHOWN = {"rf64": "wav", "opus": "ogg", "mpegts": "mpeg"}  # what the others are called is the first part of their name
+SHOWN = {"rf64": "wav", "opus": "ogg", "mpegts": "mpeg"}  # for the others it is the first part of their name
 IN_HEADER = {
     "wav", "wav-24", "wav-float", "wav-ulaw", "rf64", "flac", "mp3", "mp3-vbr", "m4a", "m4a-alac", "m4a-faststart",
 }  # fmt: skip
@@ -42,7 +42,7 @@ def probe(path: Path) -> Media:
 
 
 @pytest.mark.parametrize("name", AUDIBLE)
-def test_every_container_is_known_and_measured(shelf: Path, name: str) -> None:
+def test_every_container_is_detected_and_measured(shelf: Path, name: str) -> None:
     media = measure(shelf / name)
     shown = SHOWN.get(name, name.partition("-")[0])
 
@@ -55,13 +55,13 @@ def test_every_container_is_known_and_measured(shelf: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", AUDIBLE)
-def test_a_header_says_the_same_or_nothing(shelf: Path, name: str) -> None:
-    media, found = header(shelf / name), measure(shelf / name)
+def test_header_agrees_with_measure_or_returns_none(shelf: Path, name: str) -> None:
+    quick, full = header(shelf / name), measure(shelf / name)
 
-    assert (media is not None) == (name in IN_HEADER)
-    if media is not None:  # AAC's last frame is decoded whole
-        assert media.duration == pytest.approx(found.duration, abs=0.064)
-        assert media == msgspec.structs.replace(found, duration=media.duration)
+    assert (quick is not None) == (name in IN_HEADER)
+    if quick is not None:  # the padding of AAC's last frame is decoded too
+        assert quick.duration == pytest.approx(full.duration, abs=0.064)
+        assert quick == msgspec.structs.replace(full, duration=quick.duration)
 
 
 @pytest.mark.parametrize("rate", [8000, 16_000, 44_100, 48_000])
@@ -75,7 +75,7 @@ def test_rates_and_channels(tmp_path: Path, container: str, rate: int, channels:
     assert media.duration == pytest.approx(2.0, abs=0.07)
 
 
-def test_the_name_is_never_asked(shelf: Path, tmp_path: Path) -> None:
+def test_the_file_name_is_ignored(shelf: Path, tmp_path: Path) -> None:
     copied = shutil.copy(shelf / "flac", tmp_path / "song.mp3")
 
     assert "flac" == probe(Path(copied)).container
@@ -103,7 +103,7 @@ def wav(stated: int, pcm: bytes = WAVE, behind: bytes = b"", riff: int = 0xFFFFF
     ],
     ids=["true", "chunk behind", "pad", "counts its header", "zero", "all ones", "sox", "stale"],
 )
-def test_the_sizes_in_a_wav_header_are_not_believed(tmp_path: Path, data: bytes, clean: bool) -> None:
+def test_wrong_sizes_in_a_wav_header_are_ignored(tmp_path: Path, data: bytes, clean: bool) -> None:
     path = tmp_path / "a"
     path.write_bytes(data)
     media = header(path)
@@ -114,14 +114,14 @@ def test_the_sizes_in_a_wav_header_are_not_believed(tmp_path: Path, data: bytes,
     assert measure(path).duration == pytest.approx(3.0, abs=0.01)
 
 
-def test_joined_flacs_are_not_believed(shelf: Path, tmp_path: Path) -> None:
+def test_concatenated_flacs_are_not_read_from_the_header(shelf: Path, tmp_path: Path) -> None:
     joined = tmp_path / "a"
     joined.write_bytes((shelf / "flac").read_bytes() * 40)
 
     assert header(joined) is None
 
 
-def test_joined_mp3s_are_counted(shelf: Path, tmp_path: Path) -> None:
+def test_concatenated_mp3s_are_measured(shelf: Path, tmp_path: Path) -> None:
     joined = tmp_path / "a"
     joined.write_bytes((shelf / "mp3").read_bytes() * 4)
 
@@ -131,7 +131,7 @@ def test_joined_mp3s_are_counted(shelf: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["wav", "rf64", "aiff", "flac", "mp3", "mp3-vbr", "m4a-faststart", "webm", "mkv"])
 @pytest.mark.parametrize("kept", [0.3, 0.7])
-def test_a_cut_file_reports_its_length_and_what_its_header_promises(
+def test_a_truncated_file_reports_its_actual_and_its_stated_duration(
     shelf: Path, tmp_path: Path, name: str, kept: float
 ) -> None:
     data = (shelf / name).read_bytes()
@@ -145,7 +145,7 @@ def test_a_cut_file_reports_its_length_and_what_its_header_promises(
 
 
 @pytest.mark.parametrize("name", ["m4a", "mp4"])
-def test_an_index_at_the_end_is_cut_off_with_it(shelf: Path, tmp_path: Path, name: str) -> None:
+def test_an_mp4_without_its_index_at_the_end_is_rejected(shelf: Path, tmp_path: Path, name: str) -> None:
     data = (shelf / name).read_bytes()
     (tmp_path / "a").write_bytes(data[: int(len(data) * 0.7)])
 
@@ -154,7 +154,7 @@ def test_an_index_at_the_end_is_cut_off_with_it(shelf: Path, tmp_path: Path, nam
 
 
 @pytest.mark.parametrize("name", ["w64", "ogg", "opus", "mp3-bare", "aac", "amr", "webm-live"])
-def test_a_stream_may_end_anywhere(shelf: Path, tmp_path: Path, name: str) -> None:
+def test_a_truncated_stream_is_measured(shelf: Path, tmp_path: Path, name: str) -> None:
     data = (shelf / name).read_bytes()
     path = tmp_path / "a"
     path.write_bytes(data[: len(data) // 2])
@@ -178,10 +178,12 @@ def test_a_stream_may_end_anywhere(shelf: Path, tmp_path: Path, name: str) -> No
         (b"fLaC", "damaged"),
         (b"OggS" + bytes(1000), "damaged"),
         (b"\xff\xfb\x90\x64" + bytes(1000), "damaged|decoded"),
-        (wav(0, b""), "no sound"),
+        (wav(0, b""), "no audio"),
     ],
 )
-def test_what_cannot_be_heard_is_refused_in_words(tmp_path: Path, data: bytes, reason: str) -> None:
+def test_a_file_that_cannot_be_decoded_is_rejected_with_a_clear_message(
+    tmp_path: Path, data: bytes, reason: str
+) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(data)
 
@@ -191,14 +193,14 @@ def test_what_cannot_be_heard_is_refused_in_words(tmp_path: Path, data: bytes, r
     assert str(path) not in caught.value.message
 
 
-def test_a_video_without_a_sound_track(shelf: Path) -> None:
-    with pytest.raises(BadAudio, match="video without a sound track"):
+def test_a_video_without_an_audio_track(shelf: Path) -> None:
+    with pytest.raises(BadAudio, match="video without an audio track"):
         probe(shelf / "mp4-video")
 
 
 @pytest.mark.parametrize("name", ["mp3", "flac", "m4a"])
-def test_garbage_behind_a_good_start_does_not_hold_the_loop(shelf: Path, tmp_path: Path, name: str) -> None:
-    """A parser that looks for the next frame through gigabytes is stopped: the file is left to be measured."""
+def test_garbage_after_a_valid_header_does_not_block_the_event_loop(shelf: Path, tmp_path: Path, name: str) -> None:
+    """A parser that would search gigabytes for the next frame is stopped, and `header` returns None."""
     path = tmp_path / "a"
     path.write_bytes((shelf / name).read_bytes()[:60])
     with path.open("r+b") as file:

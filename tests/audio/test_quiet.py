@@ -11,7 +11,7 @@ from compat.audio.quiet import quietest
 
 
 def noise(seconds: float, rate: int, *, dips: tuple[tuple[float, float], ...] = ()) -> bytes:
-    """Loud noise with dips of 40 ms around the given times, each at its own level."""
+    """Return loud noise with dips of 40 ms around the given times, each at its own level."""
     rnd = random.Random(3)  # noqa: S311 - no secret
     pcm = array.array("h", (rnd.randrange(-9000, 9000) for _ in range(round(seconds * rate))))
     for second, level in dips:
@@ -26,14 +26,14 @@ def noise(seconds: float, rate: int, *, dips: tuple[tuple[float, float], ...] = 
     [
         (((6.3, 0.1),), 6.3),
         (((5.5, 0.3), (6.3, 0.1), (6.9, 0.2)), 6.3),
-        (((2.0, 0.0), (6.3, 0.1)), 6.3),  # outside of the times
+        (((2.0, 0.0), (6.3, 0.1)), 6.3),  # outside the interval
         (((5.5, 0.0), (6.3, 0.0)), 6.3),  # the last of equals
     ],
 )
 def test_the_cut_is_in_the_dip(rate: int, dips: tuple[tuple[float, float], ...], place: float) -> None:
-    found = quietest(noise(7.5, rate, dips=dips), rate, earliest=5.0, latest=7.0)
+    sample = quietest(noise(7.5, rate, dips=dips), rate, earliest=5.0, latest=7.0)
 
-    assert abs(found / rate - place) <= 0.011
+    assert abs(sample / rate - place) <= 0.011
 
 
 def test_silence_is_cut_at_its_end() -> None:
@@ -45,7 +45,7 @@ def test_too_little_sound_is_cut_at_its_end(samples: int, place: int) -> None:
     assert place == quietest(bytes(2 * samples), 16_000, earliest=5.0, latest=7.0)
 
 
-def test_any_cut_is_within_the_times() -> None:
-    found = quietest(noise(8, 8000), 8000, earliest=5.0, latest=7.0)
+def test_every_cut_is_within_the_interval() -> None:
+    sample = quietest(noise(8, 8000), 8000, earliest=5.0, latest=7.0)
 
-    assert 5.0 * 8000 <= found <= 7.0 * 8000
+    assert 5.0 * 8000 <= sample <= 7.0 * 8000

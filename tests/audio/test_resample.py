@@ -1,4 +1,4 @@
-"""Frame by frame equals the whole, sample for sample, and nothing is shifted."""
+"""Streaming resampling: the same samples however the input is split, without a delay."""
 
 from __future__ import annotations
 
@@ -61,17 +61,17 @@ def test_a_long_piece_comes_out_at_once(rate: int) -> None:
 
 
 @pytest.mark.parametrize("rate", [8000, 24_000, 44_100, 48_000])
-def test_streams_through_one_filter_hear_nothing_of_each_other(rate: int) -> None:
+def test_streams_that_share_a_filter_do_not_affect_each_other(rate: int) -> None:
     loud = array.array("h", [32_767, -32_768] * rate).tobytes()
     quiet, shouting = Resampler(rate, 16_000), Resampler(rate, 16_000)
-    heard = []
+    output = []
     for at in range(0, len(NOISE), 1002):
         shouting.feed(loud[: rate // 5])
-        heard.append(quiet.feed(NOISE[at : at + 1002]))
+        output.append(quiet.feed(NOISE[at : at + 1002]))
         shouting.feed(loud[2:903])
     shouting.flush()
 
-    assert resampled(rate, [NOISE]) == b"".join([*heard, quiet.flush()])
+    assert resampled(rate, [NOISE]) == b"".join([*output, quiet.flush()])
 
 
 @pytest.mark.parametrize(
@@ -88,31 +88,31 @@ def test_streams_through_one_filter_hear_nothing_of_each_other(rate: int) -> Non
         (48_000, 20_000, -99, -90),
     ],
 )
-def test_what_16_khz_can_carry_keeps_its_level_and_the_rest_is_gone(
+def test_frequencies_below_8_khz_keep_their_level_and_higher_ones_are_removed(
     rate: int, hertz: int, least: float, most: float
 ) -> None:
-    told = [round(20_000 * math.sin(2 * math.pi * hertz * at / rate)) for at in range(rate)]
-    heard = array.array("h", resampled(rate, [array.array("h", told).tobytes()]))[400:-400]
-    power = sum(sample * sample for sample in heard) / len(heard) / (20_000**2 / 2)
+    sine = [round(20_000 * math.sin(2 * math.pi * hertz * at / rate)) for at in range(rate)]
+    output = array.array("h", resampled(rate, [array.array("h", sine).tobytes()]))[400:-400]
+    power = sum(sample * sample for sample in output) / len(output) / (20_000**2 / 2)
 
     assert least <= 10 * math.log10(max(power, 1e-9)) <= most
 
 
-def test_equal_rates_pass_through_and_half_a_sample_at_the_end_is_dropped() -> None:
+def test_equal_rates_pass_through_and_a_trailing_half_sample_is_dropped() -> None:
     resampler = Resampler(16_000, 16_000)
 
     assert [b"", b"ab", b"", b"cd"] == [resampler.feed(piece) for piece in (b"a", b"b", b"c", b"d")]
     assert [b"", b""] == [resampler.feed(b"e"), resampler.flush()]
 
 
-def test_silence_and_level_stay() -> None:
+def test_silence_and_constant_level_are_kept() -> None:
     assert not any(resampled(24_000, [bytes(4800)]))
     heard = array.array("h", resampled(24_000, [array.array("h", [1000] * 24_000).tobytes()]))
     assert {1000} == set(heard[100:-100])
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads by Linux's /proc")
-def test_a_session_s_resampler_has_no_threads_of_its_own() -> None:
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads in Linux's /proc")
+def test_resamplers_start_no_threads() -> None:
     before = len(list(Path("/proc/self/task").iterdir()))
     resamplers = [Resampler(24_000, 16_000) for _ in range(8)]
     for resampler in resamplers:

@@ -1,4 +1,4 @@
-"""Containers by their first bytes."""
+"""Detection of containers by their first bytes."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_first_bytes(head: bytes, name: str | None) -> None:
         (b"OggS", "ogg", 0),
     ],
 )
-def test_what_stands_behind_a_tag(data: bytes, name: str | None, start: int) -> None:
+def test_containers_after_tags_are_detected(data: bytes, name: str | None, start: int) -> None:
     found, place = sniff(io.BytesIO(data), len(data))
 
     assert (name, start) == (found.name if found else None, place.start)

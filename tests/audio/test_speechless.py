@@ -42,11 +42,11 @@ SOUNDS = [
 
 
 @pytest.mark.parametrize(("sound", "expected"), SOUNDS)
-def test_silence_and_steady_noise_are_told_from_what_may_be_speech(sound: bytes, expected: str) -> None:
+def test_silence_steady_noise_and_possible_speech_are_distinguished(sound: bytes, expected: str) -> None:
     assert expected == kind(sound, RATE)
 
 
-def test_real_speech_may_be_speech_in_every_second_and_under_noise() -> None:
+def test_every_second_of_real_speech_is_possible_speech_also_under_noise() -> None:
     from compat.audio.decode import pcm
 
     speech = array.array("h", b"".join(pcm(Path(sample.path()), RATE)))
@@ -58,14 +58,14 @@ def test_real_speech_may_be_speech_in_every_second_and_under_noise() -> None:
         assert "silent" != kind(mixed.tobytes(), RATE)
 
 
-def test_a_file_is_read(tmp_path: Path) -> None:
+def test_the_kind_of_a_file(tmp_path: Path) -> None:
     assert "silent" == of_file(make("flac", silence(1), RATE, 1, tmp_path / "a.flac"))
     assert "lively" == of_file(make("mp3", tone(0.3) + silence(0.5), RATE, 1, tmp_path / "a.mp3"))
 
 
 @pytest.mark.parametrize("channels", [1, 2, 4, 9])
 @pytest.mark.parametrize("rate", [RATE, 44_100])
-def test_channels_that_cancel_each_other_are_heard(tmp_path: Path, rate: int, channels: int) -> None:
+def test_channels_that_cancel_each_other_are_not_silence(tmp_path: Path, rate: int, channels: int) -> None:
     words = array.array("h", tone(0.3) + silence(0.5) + tone(0.3))
     signs = [(-1) ** number for number in range(channels)]
     for sound, expected in ((words, "lively"), (array.array("h", silence(1)), "silent")):
@@ -79,7 +79,7 @@ def test_channels_that_cancel_each_other_are_heard(tmp_path: Path, rate: int, ch
         assert expected == of_file(path)
 
 
-def test_parts_of_a_file_are_told_apart(tmp_path: Path) -> None:
+def test_the_kind_of_each_part_of_a_file(tmp_path: Path) -> None:
     words = array.array("h", tone(0.3) + silence(0.4) + tone(0.3))
     still = array.array("h", silence(1))
     left, right = words + still + words, still + still + words

@@ -1,4 +1,4 @@
-"""Words are heard at the time that their file gives them: frames without speech, links of a chain, and holes."""
+"""Word times match the file's: frames without speech, chained links and gaps in the timestamps."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def heard(path: Path, read: Callable[[Path], Iterator[bytes]] = pcm) -> list[tup
 
 
 @pytest.mark.parametrize("pause", [b"\x7c", b"\x44" + bytes(5)], ids=["no data", "comfort noise"])
-@pytest.mark.parametrize("at", [0, 57, 10_000])  # frames: in front, in the middle, behind
-def test_frames_without_speech_last_as_long_as_any(tmp_path: Path, pause: bytes, at: int) -> None:
+@pytest.mark.parametrize("at", [0, 57, 10_000])  # frames: at the start, in the middle, at the end
+def test_frames_without_speech_have_the_usual_duration(tmp_path: Path, pause: bytes, at: int) -> None:
     whole = written("amr", encode(WORDS, rate=8000), 8000, tmp_path)
     frames, place = [], 6
     while place < len(whole):
@@ -66,7 +66,7 @@ def test_frames_without_speech_last_as_long_as_any(tmp_path: Path, pause: bytes,
         ("opus", 48_000, "ogg", 32_000, "opus", 48_000),
     ],
 )
-def test_all_links_of_a_chain_are_heard(tmp_path: Path, chain: tuple[str | int, ...]) -> None:
+def test_all_links_of_a_chain_are_transcribed(tmp_path: Path, chain: tuple[str | int, ...]) -> None:
     path, data, seconds = tmp_path / "odd", b"", 0.0
     for name, rate in zip(chain[::2], chain[1::2], strict=True):
         link = written(str(name), encode(WORDS, rate=int(rate)), int(rate), tmp_path)
@@ -102,10 +102,10 @@ def minute() -> bytes:
         ("matroska", "flac", {}),
     ],
 )
-def test_what_a_recorder_left_out_is_silence(
+def test_a_pause_in_the_recording_is_silence(
     tmp_path: Path, minute: bytes, muxer: str, codec: str, options: dict[str, str], seconds: int
 ) -> None:
-    """A pause of five seconds behind the second word."""
+    """The timestamps have a gap of five seconds after the second word."""
     path, begin = tmp_path / "odd", 1.15
     with av.open(str(path), "w", format=muxer, options=options) as output:
         stream = output.add_stream(codec, rate=48_000, layout="mono")
@@ -140,7 +140,7 @@ FILMS = {
 
 @pytest.mark.parametrize("name", FILMS)
 @pytest.mark.parametrize(("late", "seconds"), [(0, 3), (2, 3), (20, 3), (20, 62)])
-def test_a_film_s_words_have_its_pictures_times(
+def test_word_times_of_a_video_start_with_its_pictures(
     tmp_path: Path, minute: bytes, name: str, late: int, seconds: int
 ) -> None:
     write(FILMS[name], minute[: seconds * 96_000], 48_000, 1, str(tmp_path / "film"), late)
@@ -154,7 +154,7 @@ def test_a_film_s_words_have_its_pictures_times(
 
 
 @pytest.mark.parametrize("name", FILMS)
-def test_pictures_that_outlast_the_sound_promise_nothing(tmp_path: Path, name: str) -> None:
+def test_video_longer_than_the_audio_states_no_longer_duration(tmp_path: Path, name: str) -> None:
     write(FILMS[name], encode(WORDS, rate=48_000, length_ms=3000), 48_000, 1, str(tmp_path / "film"), silent=9)
     media = measured(tmp_path / "film")
 
@@ -172,7 +172,7 @@ def test_a_long_file_without_a_pause_is_clean(tmp_path: Path, minute: bytes, nam
 
 
 @pytest.mark.parametrize("jump", [4000, 50_000])
-def test_a_jump_of_an_hour_is_no_silence_and_no_promise(tmp_path: Path, jump: int) -> None:
+def test_a_jump_of_an_hour_is_neither_silence_nor_missing_audio(tmp_path: Path, jump: int) -> None:
     path = tmp_path / "odd"
     with av.open(str(path), "w", format="mov") as output:
         stream = output.add_stream("aac", rate=48_000, layout="mono")

@@ -1,4 +1,4 @@
-"""Which track is heard, and samples of any width, rate and number of channels."""
+"""The choice of the audio track, and samples of any width, rate and number of channels."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def heard(path: Path, read: Callable[[Path], object] = pcm) -> list[str]:
 def recorded(
     path: Path, muxer: str, codec: str, sounds: list[bytes], default: int | None = None, *, cover: bool = False
 ) -> Path:
-    """A file of several tracks, one marked as the default; a cover picture is a track of its own."""
+    """Write a file with several audio tracks, one marked as the default, and optionally a cover picture."""
     with av.open(str(path), "w", format=muxer) as output:
         tracks = []
         for number in range(len(sounds)):
@@ -73,7 +73,7 @@ def _paint(stream: VideoStream, output: av.container.OutputContainer) -> None:
     ("muxer", "codec"), [("mp4", "aac"), ("mov", "aac"), ("matroska", "libopus"), ("webm", "libopus")]
 )
 @pytest.mark.parametrize(("sounds", "default"), [([SILENCE, SPEECH], 1), ([SPEECH, OTHER], 0), ([OTHER, SPEECH], 1)])
-def test_one_rule_says_which_track_is_heard(
+def test_the_default_track_is_used_everywhere(
     tmp_path: Path, muxer: str, codec: str, sounds: list[bytes], default: int
 ) -> None:
     path = recorded(tmp_path / "a", muxer, codec, sounds, default)
@@ -87,7 +87,7 @@ def test_one_rule_says_which_track_is_heard(
 
 
 @pytest.mark.parametrize(("muxer", "codec"), [("mpegts", "aac"), ("avi", "libmp3lame"), ("ogg", "libopus")])
-def test_where_no_track_is_marked_it_is_ffmpegs_choice_everywhere(tmp_path: Path, muxer: str, codec: str) -> None:
+def test_without_a_default_track_ffmpegs_choice_is_used_everywhere(tmp_path: Path, muxer: str, codec: str) -> None:
     path = recorded(tmp_path / "a", muxer, codec, [SPEECH, OTHER])
 
     assert not measure(path).clean
@@ -96,7 +96,7 @@ def test_where_no_track_is_marked_it_is_ffmpegs_choice_everywhere(tmp_path: Path
 
 
 @pytest.mark.parametrize(("muxer", "codec"), [("mp3", "libmp3lame"), ("flac", "flac")])
-def test_a_cover_is_no_film(tmp_path: Path, muxer: str, codec: str) -> None:
+def test_a_cover_picture_does_not_count_as_video(tmp_path: Path, muxer: str, codec: str) -> None:
     path = recorded(tmp_path / "a", muxer, codec, [SPEECH], cover=True)
     media = header(path)
 
@@ -117,7 +117,7 @@ SCALES: dict[tuple[str, int], Callable[[int], float]] = {
 
 
 def wav(pcm: bytes, kind: str, *, rate: int = 16_000, channels: int = 1, tag: int = 1) -> bytes:
-    """Samples of 16 bits in another width, the same on all channels."""
+    """Return a WAV with 16-bit samples converted to another width, the same on all channels."""
     scale = SCALES[kind, tag]
     data = array.array(kind, [scale(sample) for sample in array.array("h", pcm) for _ in range(channels)])
     width, body = data.itemsize, data.tobytes()
@@ -161,7 +161,7 @@ def test_any_number_of_channels(tmp_path: Path, channels: int, clean: bool) -> N
 
 
 @pytest.mark.parametrize(("samples", "seconds"), [(1, 1 / 16_000), (16_000, 1.0)])
-def test_silence_is_sound(tmp_path: Path, samples: int, seconds: float) -> None:
+def test_silence_counts_as_audio(tmp_path: Path, samples: int, seconds: float) -> None:
     path = tmp_path / "a"
     path.write_bytes(wav(bytes(2 * samples), "h"))
 
@@ -169,16 +169,16 @@ def test_silence_is_sound(tmp_path: Path, samples: int, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("rest", [b"", b"LIST\x04\0\0\0INFO"])
-def test_no_sample_is_no_sound(tmp_path: Path, rest: bytes) -> None:
+def test_a_file_without_samples_is_rejected(tmp_path: Path, rest: bytes) -> None:
     (tmp_path / "a").write_bytes(wav(b"", "h") + rest)
 
-    with pytest.raises(BadAudio, match="holds no sound"):
+    with pytest.raises(BadAudio, match="contains no audio"):
         header(tmp_path / "a")
 
 
 @pytest.mark.parametrize(("begin", "length", "words"), [(0, 1960, 6), (0, 1000, 3), (560, 1000, 4), (1120, 840, 3)])
-def test_an_edit_list_says_what_is_played(tmp_path: Path, begin: int, length: int, words: int) -> None:
-    """In milliseconds; the encoder's own 1,024 samples stand in front."""
+def test_an_edit_list_determines_what_is_played(tmp_path: Path, begin: int, length: int, words: int) -> None:
+    """Times are in milliseconds; the encoder delay of 1,024 samples comes first."""
     whole = recorded(tmp_path / "whole", "ipod", "aac", [SPEECH]).read_bytes()
     path = tmp_path / "a"
     path.write_bytes(put(whole, b"elst", 8, ">Ii", length, begin * 48 + 1024))
@@ -191,7 +191,7 @@ def test_an_edit_list_says_what_is_played(tmp_path: Path, begin: int, length: in
 
 
 @pytest.mark.parametrize("empty", [0, 1])
-def test_a_default_track_without_a_sample_gives_way(tmp_path: Path, empty: int) -> None:
+def test_a_default_track_without_samples_is_replaced_by_the_next(tmp_path: Path, empty: int) -> None:
     sounds = [SPEECH, SPEECH]
     path = recorded(tmp_path / "a", "matroska", "libopus", sounds, empty)
     with av.open(str(path)) as whole, av.open(str(tmp_path / "b"), "w", format="matroska") as output:
@@ -207,7 +207,7 @@ def test_a_default_track_without_a_sample_gives_way(tmp_path: Path, empty: int) 
     assert measure(tmp_path / "b").duration == pytest.approx(1.96, abs=0.1)
 
 
-def test_a_default_track_in_an_unknown_codec_gives_way(tmp_path: Path) -> None:
+def test_a_default_track_in_an_unknown_codec_is_replaced_by_the_next(tmp_path: Path) -> None:
     path = recorded(tmp_path / "a", "matroska", "libopus", [OTHER, SPEECH], 0)
     path.write_bytes(path.read_bytes().replace(b"A_OPUS", b"A_ZZZZ", 1))
 

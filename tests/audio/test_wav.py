@@ -1,4 +1,4 @@
-"""WAV headers, true and false."""
+"""WAV headers, correct and wrong."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def samples(stated: int, there: int = 64) -> bytes:
 
 
 def big(chunk: bytes) -> bytes:
-    """PCM as RIFX has it."""
+    """Return a `fmt ` chunk in big-endian order, as in RIFX."""
     return chunk[:4] + b"".join(struct.pack(f">{kind}", *struct.unpack_from(f"<{kind}", chunk, at)) for kind, at in (
         ("I", 4), ("H", 8), ("H", 10), ("I", 12), ("I", 16), ("H", 20), ("H", 22)))  # fmt: skip
 
@@ -70,7 +70,7 @@ def test_headers(chunks: tuple[bytes, ...], present: int, stated: int | None, ex
 
 
 @pytest.mark.parametrize(("riff", "present"), [(0, 64), (4 + 24 + 8 + 32, 32), (4 + 24 + 8 + 64, 64)])
-def test_two_sizes_that_agree_are_believed(riff: int, present: int) -> None:
+def test_two_sizes_that_agree_are_trusted(riff: int, present: int) -> None:
     data = b"RIFF" + riff.to_bytes(4, "little") + b"WAVE" + PCM + samples(32, 64)
     found = wave(io.BytesIO(data), 0, len(data))
 
@@ -116,7 +116,7 @@ def test_big_endian() -> None:
     assert ("s16be", 8000, 64, False) == (found.coding, found.rate, found.present, found.exact)
 
 
-def test_length_and_promise_are_told_apart() -> None:
+def test_actual_and_stated_duration_are_separate() -> None:
     found = read(PCM, samples(128))
 
     assert found is not None

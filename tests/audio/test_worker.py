@@ -1,4 +1,4 @@
-"""Whatever a worker process does, one request pays for it and the next one works."""
+"""Whatever a worker process does, only one request fails and the next one succeeds."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def alive(pid: int) -> bool:
     return True
 
 
-async def test_answers_arrive_as_what_they_are(worker: Worker) -> None:
+async def test_results_keep_their_types(worker: Worker) -> None:
     assert 42 == await worker.run(hostile.double, 21)
     assert (MEDIA, MEDIA.path, [(1.5, MEDIA)]) == await worker.run(hostile.echoed, media=MEDIA)
     await worker.run(hostile.nothing)
 
 
-async def test_a_process_is_used_again(worker: Worker) -> None:
+async def test_a_process_is_reused(worker: Worker) -> None:
     first = await worker.run(hostile.pid)
 
     assert first == await worker.run(hostile.pid)
@@ -69,7 +69,9 @@ async def test_a_process_is_used_again(worker: Worker) -> None:
     ],
     ids=lambda value: getattr(value, "__name__", str(value)),
 )
-async def test_a_crash_costs_one_request(worker: Worker, function: Callable[..., int], args: tuple[int, ...]) -> None:
+async def test_a_crash_fails_one_request_only(
+    worker: Worker, function: Callable[..., int], args: tuple[int, ...]
+) -> None:
     queued = [asyncio.create_task(worker.run(hostile.double, number)) for number in range(3)]
 
     with pytest.raises(BadAudio, match="could not be read"):
@@ -79,7 +81,7 @@ async def test_a_crash_costs_one_request(worker: Worker, function: Callable[...,
     assert [0, 2, 4, 0, 2, 4] == await asyncio.gather(*queued)
 
 
-async def test_a_hang_is_ended() -> None:
+async def test_a_hanging_process_is_killed() -> None:
     worker = Worker(seconds=4)
     pid = await worker.run(hostile.pid)
     waiting = asyncio.create_task(worker.run(hostile.hanging))
@@ -92,7 +94,7 @@ async def test_a_hang_is_ended() -> None:
     assert not alive(pid)
 
 
-async def test_who_leaves_frees_the_place(worker: Worker) -> None:
+async def test_a_cancelled_call_frees_its_place(worker: Worker) -> None:
     pid = await worker.run(hostile.pid)
     leaving = asyncio.create_task(worker.run(hostile.hanging))
     await asyncio.sleep(0)
@@ -106,13 +108,13 @@ async def test_who_leaves_frees_the_place(worker: Worker) -> None:
 async def test_an_idle_process_that_died_is_replaced(worker: Worker) -> None:
     pid = await worker.run(hostile.pid)
     os.kill(pid, signal.SIGKILL)
-    with contextlib.suppress(BadAudio):  # where its end was not yet known
+    with contextlib.suppress(BadAudio):  # if its exit was not yet noticed
         await worker.run(hostile.double, 1)
 
     assert 4 == await worker.run(hostile.double, 2)
 
 
-async def test_what_is_printed_is_no_answer(worker: Worker) -> None:
+async def test_printed_output_is_not_part_of_the_result(worker: Worker) -> None:
     assert [1, 1] == [await worker.run(hostile.chatty), await worker.run(hostile.chatty)]
 
 
@@ -125,7 +127,7 @@ async def test_what_is_printed_is_no_answer(worker: Worker) -> None:
         (hostile.full, DiskFull("The disk is full.")),
     ],
 )
-async def test_our_errors_arrive_as_themselves(worker: Worker, function: Callable[[], int], error: CompatError) -> None:
+async def test_compat_errors_keep_their_type(worker: Worker, function: Callable[[], int], error: CompatError) -> None:
     with pytest.raises(type(error)) as caught:
         await worker.run(function)
 
@@ -171,7 +173,7 @@ async def test_a_wait_ends_with_its_patience(*, long: bool) -> None:
     await worker.close()
 
 
-async def test_secrets_stay_at_home(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_environment_is_not_passed_on(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DASHSCOPE_API_KEY", "sk-secret")
 
     assert "sk-secret" not in (await worker.run(hostile.environment)).values()
@@ -179,7 +181,7 @@ async def test_secrets_stay_at_home(worker: Worker, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.skipif(sys.platform != "linux", reason="open files are listed in /proc")
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
-def test_sockets_stay_at_home(run: Callable[[Coroutine[None, None, list[int]]], list[int]]) -> None:
+def test_sockets_are_not_inherited(run: Callable[[Coroutine[None, None, list[int]]], list[int]]) -> None:
     async def inherited() -> list[int]:
         worker = Worker()
         try:
@@ -193,7 +195,7 @@ def test_sockets_stay_at_home(run: Callable[[Coroutine[None, None, list[int]]], 
         assert os.fstat(server.fileno()).st_ino not in run(inherited())
 
 
-async def test_nothing_is_left_when_the_pool_closes() -> None:
+async def test_no_process_is_left_after_close() -> None:
     worker = Worker(2)
     pids = [await worker.run(hostile.pid)]
     working = asyncio.create_task(worker.run(hostile.hanging))
@@ -206,7 +208,7 @@ async def test_nothing_is_left_when_the_pool_closes() -> None:
     assert [False, False] == [alive(pid) for pid in pids]
 
 
-async def test_sound_is_probed_fitted_and_split_there(worker: Worker, tmp_path: Path) -> None:
+async def test_audio_is_measured_re_encoded_and_split_in_a_worker(worker: Worker, tmp_path: Path) -> None:
     path = make("webm", tone(3), 16_000, 1, tmp_path / "a")
     media = await worker.run(probe.measure, path)
     fitted = await worker.run(fit.fit, media, tmp_path / "b", max_bytes=1 << 20)
@@ -218,7 +220,7 @@ async def test_sound_is_probed_fitted_and_split_there(worker: Worker, tmp_path: 
     assert pieces[1].start == pieces[0].media.duration
 
 
-async def test_bad_audio_is_refused_there(worker: Worker, tmp_path: Path) -> None:
+async def test_bad_audio_is_rejected_in_a_worker(worker: Worker, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"not audio")
 
     with pytest.raises(BadAudio, match="not audio in a known format"):
@@ -227,7 +229,7 @@ async def test_bad_audio_is_refused_there(worker: Worker, tmp_path: Path) -> Non
 
 ORPHANING = """
 import asyncio
-from compat.audio.worker import Line, Worker
+from compat.audio.worker import Worker
 from tests.audio import hostile
 from tests.audio.media import make, tone
 
@@ -257,36 +259,36 @@ def test_processes_die_with_their_parent() -> None:
                 break
             os.sched_yield()
         else:
-            pytest.fail(f"{pid} lives on")
+            pytest.fail(f"process {pid} is still running")
 
 
 def zombie(pid: int) -> bool:
-    """Whether a process is dead and only waits to be collected, as orphans do in a container without an init."""
+    """Return whether a process is dead but not yet reaped, like an orphan in a container without an init."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:
         return True
 
 
-async def test_items_come_one_by_one(worker: Worker) -> None:
+async def test_items_arrive_one_by_one(worker: Worker) -> None:
     assert [0, 1, 2] == [item async for item in worker.iterate(hostile.counting, 3)]
     assert [] == [item async for item in worker.iterate(hostile.counting, 0)]
 
 
-async def test_the_next_item_is_made_when_it_is_asked_for(worker: Worker, tmp_path: Path) -> None:
+async def test_the_next_item_is_computed_on_demand(worker: Worker, tmp_path: Path) -> None:
     async with contextlib.aclosing(worker.iterate(hostile.asked_for, tmp_path)) as items:
         assert [0, 1] == [await anext(items), await anext(items)]
         assert 6 == await worker.run(hostile.double, 3), "the pool is free meanwhile"
     await worker.close()
 
-    assert ["0", "1"] == sorted(os.listdir(tmp_path))  # noqa: PTH208 - and not in the loop's way
+    assert ["0", "1"] == sorted(os.listdir(tmp_path))  # noqa: PTH208 - does not block the event loop for long
 
 
 @pytest.mark.parametrize(
     ("function", "reason"),
     [(hostile.counting_to_a_crash, "could not be read"), (hostile.counting_to_a_refusal, "in words")],
 )
-async def test_an_iterator_that_breaks(worker: Worker, function: Callable[[int], Iterator[int]], reason: str) -> None:
+async def test_an_iterator_that_fails(worker: Worker, function: Callable[[int], Iterator[int]], reason: str) -> None:
     items = worker.iterate(function, 2)
 
     assert [0, 1] == [await anext(items), await anext(items)]

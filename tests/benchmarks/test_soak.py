@@ -1,4 +1,4 @@
-"""What the soak itself asks is answered in the end, however slow the machine is."""
+"""The soak's control requests are retried until they succeed, even on a slow machine."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from compat.emulator.faults import Hang, Rule
 from tests.servers import serve
 
 
-async def test_what_is_not_answered_is_asked_again() -> None:
+async def test_a_request_without_a_response_is_retried() -> None:
     asked: list[bytes] = []
 
     async def arm(request: Request) -> Response:
         asked.append(await request.body())
-        while len(asked) == 1:  # for ever: its caller goes
+        while len(asked) == 1:  # until the client disconnects
             if (await request.receive())["type"] == "http.disconnect":
                 break
         return Response(status_code=204)

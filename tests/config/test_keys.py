@@ -32,7 +32,7 @@ LINES: list[tuple[str, list[KeyEntry]]] = [
 
 
 @pytest.mark.parametrize(("text", "entries"), LINES)
-def test_a_file_is_read_line_by_line(text: str, entries: list[KeyEntry]) -> None:
+def test_each_line_of_a_key_file_is_parsed(text: str, entries: list[KeyEntry]) -> None:
     assert entries == parse(text)
 
 
@@ -47,14 +47,14 @@ def test_a_file_is_read_line_by_line(text: str, entries: list[KeyEntry]) -> None
         ("alice Sha256:sk-alice-1", "the hash of alice should be"),
         ("alice sha256:abc", "the hash of alice should be"),
         ("alice sha256:", "the hash of alice should be"),
-        ("\nal/ce sk-alice-1", "Line 2 should be: name, key"),
-        ("alice sk-alice-1 rest 1/second more", "Line 1 should be"),
-        ("alice sk-alice-1 everything", "scopes are rest, realtime, jobs, admin"),
-        ("alice sk-alice-1 rest fast", "limits are such as 60/minute"),
-        ("alice sk-alice-1 rest concurrency=0", "limits are such as"),
+        ("\nal/ce sk-alice-1", "Line 2 should contain: name, key"),
+        ("alice sk-alice-1 rest 1/second more", "Line 1 should contain"),
+        ("alice sk-alice-1 everything", "scopes should be among rest, realtime, jobs, admin"),
+        ("alice sk-alice-1 rest fast", "limits should look like 60/minute"),
+        ("alice sk-alice-1 rest concurrency=0", "limits should look like"),
     ],
 )
-def test_a_line_that_cannot_be_used_is_named_without_its_key(text: str, message: str) -> None:
+def test_the_error_for_an_invalid_line_does_not_contain_the_key(text: str, message: str) -> None:
     with pytest.raises(KeysError, match=message) as caught:
         parse(text)
 
@@ -64,18 +64,18 @@ def test_a_line_that_cannot_be_used_is_named_without_its_key(text: str, message:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("alice sk-alice-1\nbob sk-alice-1 admin", "One key stands for alice and bob"),
-        (f"bob sk-bob-12345\ncarol sha256:{HASH}", "One key stands for bob and carol"),
-        ("alice sk-alice-1\nalice sk-alice-1 admin", "One key stands for two lines of alice"),
-        ("alice sk-first-key realtime", "One key stands for key-1 and alice"),
+        ("alice sk-alice-1\nbob sk-alice-1 admin", "The same key is used for alice and bob"),
+        (f"bob sk-bob-12345\ncarol sha256:{HASH}", "The same key is used for bob and carol"),
+        ("alice sk-alice-1\nalice sk-alice-1 admin", "The same key is used for two lines of alice"),
+        ("alice sk-first-key realtime", "The same key is used for key-1 and alice"),
     ],
 )
-def test_two_entries_never_have_one_key(text: str, message: str) -> None:
+def test_two_entries_cannot_share_a_key(text: str, message: str) -> None:
     with pytest.raises(KeysError, match=message):
         distinct([*plain(["sk-first-key"]), *parse(text)])
 
 
-def test_only_hashes_are_kept() -> None:
+def test_only_hashes_are_stored() -> None:
     ring = Keyring([*plain(["sk-first-key"]), *parse("alice sk-alice-1 admin")])
 
     assert "sk-" not in repr(vars(ring))
@@ -85,5 +85,5 @@ def test_only_hashes_are_kept() -> None:
     assert ring.find("") is None
 
 
-def test_operators_rights_are_given_by_name_only() -> None:
+def test_plain_keys_have_no_admin_scope() -> None:
     assert {"admin"} == SCOPES - plain(["sk-first-key"])[0].scopes

@@ -23,26 +23,30 @@ FORWARDED: list[tuple[str, list[str], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("peer", "forwarded", "who"), FORWARDED)
-def test_the_caller_is_the_last_that_is_no_trusted_proxy(peer: str, forwarded: list[str], who: str) -> None:
-    assert who == networks.caller(peer, forwarded, TRUSTED)
+@pytest.mark.parametrize(("peer", "forwarded", "client"), FORWARDED)
+def test_the_client_is_the_last_address_that_is_not_a_trusted_proxy(
+    peer: str, forwarded: list[str], client: str
+) -> None:
+    assert client == networks.caller(peer, forwarded, TRUSTED)
 
 
-def test_with_all_proxies_trusted_the_first_address_counts() -> None:
+def test_if_all_proxies_are_trusted_the_first_address_is_the_client() -> None:
     assert "6.6.6.6" == networks.caller("10.0.0.1", ["6.6.6.6", "203.0.113.7"], parsers.proxies("*"))
 
 
 @pytest.mark.parametrize(
-    ("text", "there"),
+    ("text", "expected"),
     [("10.1.2.3", True), ("::ffff:10.1.2.3", True), ("fd12::1%eth0", True), ("11.0.0.1", False), ("", False)],
 )
-def test_an_address_is_within_a_range_in_whatever_form(text: str, there: bool) -> None:
-    assert there is networks.within(text, TRUSTED)
+def test_every_form_of_an_address_is_matched_against_ranges(text: str, expected: bool) -> None:
+    assert expected is networks.within(text, TRUSTED)
 
 
-def test_an_ipv6_caller_has_the_range_that_its_provider_assigned() -> None:
+def test_ipv6_addresses_of_one_64_prefix_are_counted_together() -> None:
     names = {
-        networks.household(found) for text in ("2001:db8::1", "2001:db8::2:1") if (found := networks.address(text))
+        networks.client_network(parsed)
+        for text in ("2001:db8::1", "2001:db8::2:1")
+        if (parsed := networks.address(text))
     }
 
     assert {"2001:db8::/64"} == names

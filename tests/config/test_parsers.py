@@ -48,7 +48,7 @@ READ: list[tuple[Callable[[str], object], str, object]] = [
 
 
 @pytest.mark.parametrize(("read", "given", "value"), READ)
-def test_what_is_read(read: Callable[[str], object], given: str, value: object) -> None:
+def test_valid_values_are_parsed(read: Callable[[str], object], given: str, value: object) -> None:
     assert value == read(given)
 
 
@@ -129,7 +129,7 @@ WRONG: list[tuple[Callable[[str], object], str]] = [
 
 
 @pytest.mark.parametrize(("read", "given"), WRONG)
-def test_what_is_wrong_says_what_it_should_be(read: Callable[[str], object], given: str) -> None:
+def test_an_invalid_value_raises_an_error_that_does_not_repeat_it(read: Callable[[str], object], given: str) -> None:
     with pytest.raises(ValueError, match=r"\w") as caught:
         read(given)
 

@@ -16,12 +16,12 @@ PLACES = [
 
 
 @pytest.mark.parametrize(("region", "workspace", "address", "short", "root"), PLACES)
-def test_a_place_has_a_name_and_a_root(
+def test_the_short_name_and_root_of_a_region(
     region: str | None, workspace: str | None, address: str | None, short: str, root: str
 ) -> None:
     assert (short, root) == (regions.short(region, address), regions.root(region, workspace, address))
 
 
-def test_a_region_that_is_not_shared_needs_a_workspace() -> None:
+def test_a_region_without_a_shared_host_needs_a_workspace() -> None:
     with pytest.raises(ValueError, match="beijing, singapore, us, cn-hongkong"):
         regions.root("eu-central-1", None, None)

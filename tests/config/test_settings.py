@@ -63,7 +63,7 @@ ROOTS = [
 
 
 @pytest.mark.parametrize(("environment", "root", "live", "region"), ROOTS)
-def test_the_service_is_found_by_region_workspace_or_address(
+def test_the_root_follows_from_region_workspace_or_address(
     environment: dict[str, str], root: str, live: str, region: str
 ) -> None:
     settings = Settings.read(environment)
@@ -88,7 +88,7 @@ FALLBACKS = [
 
 
 @pytest.mark.parametrize(("environment", "root"), FALLBACKS)
-def test_the_second_account_is_where_the_first_is_or_where_it_is_told(
+def test_the_second_account_uses_the_root_of_the_first_by_default(
     environment: dict[str, str], root: str | None
 ) -> None:
     settings = Settings.read(environment)
@@ -97,12 +97,12 @@ def test_the_second_account_is_where_the_first_is_or_where_it_is_told(
     assert (root and root.replace("http", "ws", 1)) == settings.fallback_live_root
 
 
-def test_a_second_account_at_the_same_place_speaks_live_where_the_first_does() -> None:
+def test_a_second_account_with_the_same_root_uses_the_same_live_root() -> None:
     given = {"DASHSCOPE_FALLBACK_API_KEY": "k", "DASHSCOPE_WEBSOCKET_BASE_URL": "wss://x/api-ws/v1/realtime"}
-    elsewhere = {**given, "DASHSCOPE_FALLBACK_REGION": "us"}
+    other_region = {**given, "DASHSCOPE_FALLBACK_REGION": "us"}
 
     assert "wss://x" == Settings.read(given).fallback_live_root
-    assert "wss://dashscope-us.aliyuncs.com" == Settings.read(elsewhere).fallback_live_root
+    assert "wss://dashscope-us.aliyuncs.com" == Settings.read(other_region).fallback_live_root
 
 
 WRONG = [
@@ -133,12 +133,12 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("environment", "message"), WRONG)
-def test_a_wrong_setting_is_named_with_what_it_should_be(environment: dict[str, str], message: str) -> None:
+def test_an_invalid_setting_is_named_with_its_valid_values(environment: dict[str, str], message: str) -> None:
     with pytest.raises(SettingsError, match=re.escape(message)):
         Settings.read(environment)
 
 
-def test_values_are_read_and_empty_ones_left_alone() -> None:
+def test_values_are_parsed_and_empty_ones_ignored() -> None:
     settings = Settings.read(
         {
             "COMPAT_API_KEYS": " sk-of-alice, sk-of-bob ,",
@@ -169,7 +169,7 @@ def test_every_setting_is_documented() -> None:
     assert documented == rows
 
 
-def test_rates_and_prices_are_read() -> None:
+def test_rates_and_prices_are_parsed() -> None:
     settings = Settings.read({"COMPAT_RATES": "fun-asr=5/second", "COMPAT_PRICES": "fun-asr=0.00004"})
 
     assert ({"fun-asr": "5/second"}, {"fun-asr": 0.00004}) == (settings.rates, settings.prices)
@@ -179,7 +179,7 @@ def test_rates_and_prices_are_read() -> None:
             Settings.read(wrong)
 
 
-SECRET = "never-told-0123456789"
+SECRET = "never-shown-0123456789"
 VARIABLES = {name: variable for variable in Settings.variables().values() for name in variable.names}
 GARBAGE = (
     SECRET,
@@ -195,7 +195,7 @@ GARBAGE = (
 
 
 def refusal(environment: dict[str, str]) -> str:
-    """What is said; nothing when it is taken."""
+    """Return the error message; empty if the settings are accepted."""
     try:
         Settings.read(environment)
     except SettingsError as exc:
@@ -204,11 +204,11 @@ def refusal(environment: dict[str, str]) -> str:
 
 
 @pytest.mark.parametrize("name", VARIABLES)
-def test_garbage_is_refused_by_the_setting_s_name_and_never_repeated(name: str) -> None:
-    said = [words for given in GARBAGE if (words := refusal({name: given}))]
+def test_the_error_for_garbage_names_the_setting_and_does_not_repeat_the_value(name: str) -> None:
+    messages = [message for given in GARBAGE if (message := refusal({name: given}))]
 
-    assert all(words.startswith((name, VARIABLES[name].names[0])) for words in said)
-    assert not any(SECRET in words or "\n" in words for words in said)
+    assert all(message.startswith((name, VARIABLES[name].names[0])) for message in messages)
+    assert not any(SECRET in message or "\n" in message for message in messages)
 
 
 MISSPELT = [
@@ -227,13 +227,13 @@ MISSPELT = [
 
 
 @pytest.mark.parametrize(("name", "meant"), MISSPELT)
-def test_a_name_that_is_nearly_a_setting_s_is_refused(name: str, meant: str) -> None:
+def test_a_misspelt_setting_is_rejected(name: str, meant: str) -> None:
     with pytest.raises(SettingsError, match=f"{name} is not a setting; {meant} is.$"):
         Settings.read({name: SECRET})
 
 
 @pytest.mark.parametrize("name", VARIABLES)
-def test_every_name_is_told_from_what_differs_by_one_letter(name: str) -> None:
+def test_every_name_with_one_wrong_letter_is_rejected(name: str) -> None:
     for at in range(len(name)):
         for wrong in (name[:at] + name[at + 1 :], f"{name[:at]}Z{name[at:]}", f"{name[:at]}Z{name[at + 1 :]}"):
             if wrong not in VARIABLES:
@@ -241,7 +241,7 @@ def test_every_name_is_told_from_what_differs_by_one_letter(name: str) -> None:
                     Settings.read({wrong: "1"})
 
 
-def test_of_two_names_of_one_setting_the_second_is_named_where_they_differ() -> None:
+def test_the_second_name_of_a_setting_is_reported_if_the_values_differ() -> None:
     given = {
         "DASHSCOPE_REGION": "beijing",
         "DASHSCOPE_API_REGION": "singapore",
@@ -260,8 +260,8 @@ SERVICE = ("_SERVICE_HOST", "_SERVICE_PORT", "_SERVICE_PORT_HTTP", "_PORT")
 PORT = ("_PORT_8000_TCP", "_PORT_8000_TCP_ADDR", "_PORT_8000_TCP_PORT", "_PORT_8000_TCP_PROTO")
 
 
-def test_what_kubernetes_sets_for_a_service_is_no_setting_and_no_error() -> None:
-    """For one that is called `compat`, or as a setting is."""
+def test_kubernetes_service_variables_are_ignored() -> None:
+    """Also for a Service named `compat`, or named like a setting."""
     services = ["COMPAT", *(name for name in VARIABLES if name.startswith("COMPAT_"))]
     given = dict.fromkeys((f"{service}{end}" for service in services for end in (*SERVICE, *PORT)), "10.0.0.1")
 

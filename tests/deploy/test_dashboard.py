@@ -1,4 +1,4 @@
-"""Every query of the Grafana dashboard asks for metrics and labels that the server has."""
+"""Every query of the Grafana dashboard uses metrics and labels that the server exports."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ SESSION = {
 
 
 def queries() -> list[str]:
-    asked = [target["expr"] for panel in BOARD["panels"] for target in panel.get("targets", [])]
+    panels = [target["expr"] for panel in BOARD["panels"] for target in panel.get("targets", [])]
     variables: list[Any] = [variable["query"] for variable in BOARD["templating"]["list"]]
-    return asked + [query["query"] for query in variables if isinstance(query, dict)]
+    return panels + [query["query"] for query in variables if isinstance(query, dict)]
 
 
 def labels() -> dict[str, set[str]]:
-    """The labels of each sample's name, of a server to which everything has happened once."""
+    """Return the labels of each sample, by name, after every kind of event was counted once."""
     metrics = Metrics(region="beijing", prices={})
     metrics.request(RequestEntry(**REQUEST))
     metrics.session(SESSION)
@@ -59,7 +59,7 @@ def _samples(text: str) -> Iterator[tuple[str, set[str]]]:
 
 @pytest.fixture
 async def known(tmp_path: Path) -> dict[str, set[str]]:
-    """With the figures that an app watches, which have no labels."""
+    """Return `labels` and the app's watched gauges, which have no labels."""
     app = create_app(Settings(dashscope_api_key="k", spool=tmp_path))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://localhost") as client:
         watched = dict(_samples((await client.get("/metrics")).text))
@@ -67,7 +67,7 @@ async def known(tmp_path: Path) -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("query", queries())
-def test_a_query_asks_for_what_there_is(known: dict[str, set[str]], query: str) -> None:
+def test_a_query_uses_existing_metrics_and_labels(known: dict[str, set[str]], query: str) -> None:
     names = re.findall(r"\bcompat_\w+", query)
     wanted = {label for group in re.findall(r"by \((.+?)\)", query) for label in group.split(", ")}
     wanted |= {label for group in re.findall(r"{(.+?)}", query) for label in re.findall(r"(\w+)[=!]", group)}
@@ -78,13 +78,13 @@ def test_a_query_asks_for_what_there_is(known: dict[str, set[str]], query: str) 
 
 
 @pytest.mark.parametrize("panel", [panel for panel in BOARD["panels"] if panel["type"] != "row"])
-def test_a_legend_names_labels_that_its_query_keeps(panel: dict[str, Any]) -> None:
+def test_a_legend_uses_labels_that_its_query_keeps(panel: dict[str, Any]) -> None:
     for target in panel["targets"]:
         kept = {label for group in re.findall(r"by \((.+?)\)", target["expr"]) for label in group.split(", ")}
         assert set(re.findall(r"{{(\w+)}}", target["legendFormat"])) <= kept
 
 
-def test_panels_have_places_and_numbers_of_their_own() -> None:
+def test_panels_have_unique_positions_and_ids() -> None:
     panels = BOARD["panels"]
 
     assert len(panels) == len({panel["id"] for panel in panels})
@@ -98,10 +98,10 @@ async def test_every_metric_is_shown(known: dict[str, set[str]]) -> None:
     assert families - {re.sub(r"_(total|bucket)$", "", name) for name in shown} == {"compat_session_seconds"}
 
 
-def test_the_page_tells_of_every_metric(known: dict[str, set[str]]) -> None:
+def test_the_page_lists_every_metric(known: dict[str, set[str]]) -> None:
     page = (Path(__file__).parent.parent.parent / "docs" / "running.md").read_text()
-    told = set(re.findall(r"`(compat_\w+)`", page))
+    listed = set(re.findall(r"`(compat_\w+)`", page))
 
     assert {
         re.sub(r"_(bucket|sum|count|created)$", "", name) for name in known if not name.endswith("_created")
-    } == told
+    } == listed

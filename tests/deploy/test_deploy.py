@@ -1,4 +1,4 @@
-"""The files under deploy/ and compose.yaml name settings, paths, ports and metrics that there are."""
+"""The files under deploy/ and compose.yaml name existing settings, paths, ports and metrics."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ SECRETS = dict(line.split("=", 1) for line in (KUBERNETES / "example.env").read_
 
 
 def composed(name: str) -> dict[str, str]:
-    """The environment of a service, with every value that it asks its operator for."""
+    """Return the environment of a service, with values filled in for required variables."""
     given: dict[str, str] = COMPOSE["services"][name]["environment"]
-    answered = {key: re.sub(r"\${\w+:\?[^}]*}", "from-the-operator", value) for key, value in given.items()}
-    return {key: re.sub(r"\${\w+:-([^}]*)}", r"\1", value) for key, value in answered.items()}
+    filled = {key: re.sub(r"\${\w+:\?[^}]*}", "from-the-operator", value) for key, value in given.items()}
+    return {key: re.sub(r"\${\w+:-([^}]*)}", r"\1", value) for key, value in filled.items()}
 
 
 def environments() -> list[dict[str, str]]:
@@ -47,7 +47,7 @@ def environments() -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("environment", environments())
-def test_a_server_is_given_settings_that_it_knows_and_can_read(environment: dict[str, str]) -> None:
+def test_the_environment_of_a_server_consists_of_valid_settings(environment: dict[str, str]) -> None:
     assert set(environment) <= KNOWN
     settings = Settings.read(environment)
 
@@ -56,31 +56,31 @@ def test_a_server_is_given_settings_that_it_knows_and_can_read(environment: dict
 
 
 @pytest.mark.parametrize("probe", ["readinessProbe", "livenessProbe"])
-async def test_a_probe_asks_for_what_there_is(probe: str, tmp_path: Path) -> None:
+async def test_a_probe_uses_an_existing_path_and_port(probe: str, tmp_path: Path) -> None:
     app = create_app(Settings(spool=tmp_path, base_url="http://127.0.0.1:1", attempts=1))
-    asked = SERVER[probe]["httpGet"]
+    target = SERVER[probe]["httpGet"]
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://localhost") as client:
-        answer = await client.get(asked["path"])
+        answer = await client.get(target["path"])
 
     assert answer.json().get("status") in ("ok", "not ready")
-    assert {asked["port"]: PORT} == {port["name"]: port["containerPort"] for port in SERVER["ports"]}
+    assert {target["port"]: PORT} == {port["name"]: port["containerPort"] for port in SERVER["ports"]}
 
 
-async def test_what_scales_the_servers_is_counted(tmp_path: Path) -> None:
+async def test_the_autoscaler_s_metric_exists(tmp_path: Path) -> None:
     app = create_app(Settings(spool=tmp_path))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://localhost") as client:
-        said = (await client.get("/metrics")).text
+        text = (await client.get("/metrics")).text
     scaler = RESOURCES["HorizontalPodAutoscaler", "server"]["spec"]
     names = [metric["pods"]["metric"]["name"] for metric in scaler["metrics"] if metric["type"] == "Pods"]
 
     assert ["compat_sessions_open"] == names
-    assert re.search(rf"^{names[0]} ", said, re.MULTILINE)
+    assert re.search(rf"^{names[0]} ", text, re.MULTILINE)
     assert scaler["scaleTargetRef"]["name"] == "server"
     assert float(scaler["metrics"][0]["pods"]["target"]["averageValue"]) < int(ENVIRONMENT["COMPAT_MAX_SESSIONS"])
 
 
 @pytest.mark.parametrize("owner", PODS, ids=lambda owner: owner["metadata"]["name"])
-def test_a_pod_runs_as_nobody_on_a_file_system_that_cannot_be_written(owner: dict[str, Any]) -> None:
+def test_a_pod_runs_as_a_non_root_user_with_a_read_only_file_system(owner: dict[str, Any]) -> None:
     pod = owner["spec"]["template"]["spec"]
     rights = pod["containers"][0]["securityContext"]
 
@@ -89,7 +89,7 @@ def test_a_pod_runs_as_nobody_on_a_file_system_that_cannot_be_written(owner: dic
     assert ["ALL"] == rights["capabilities"]["drop"]
 
 
-def test_what_is_written_is_on_a_volume() -> None:
+def test_writable_paths_are_on_volumes() -> None:
     mounted = {mount["mountPath"]: mount for mount in SERVER["volumeMounts"]}
 
     assert {mount["name"] for mount in mounted.values()} == {volume["name"] for volume in DEPLOYMENT["volumes"]}
@@ -101,13 +101,13 @@ def test_what_is_written_is_on_a_volume() -> None:
     )
 
 
-def test_the_image_s_user_is_the_pod_s() -> None:
+def test_the_image_and_the_pod_have_the_same_user() -> None:
     [user] = re.findall(r"--uid (\d+)", (ROOT / "Dockerfile").read_text())
 
     assert int(user) == DEPLOYMENT["securityContext"]["runAsUser"]
 
 
-def test_every_part_finds_the_others() -> None:
+def test_selectors_and_ports_match() -> None:
     for kind, name in RESOURCES:
         spec = RESOURCES[kind, name].get("spec", {})
         if kind == "Service":
@@ -121,7 +121,7 @@ def test_every_part_finds_the_others() -> None:
     assert (("Service", backend["name"]) in RESOURCES, "http") == (True, backend["port"]["name"])
 
 
-def test_the_folder_is_whole() -> None:
+def test_the_kustomization_lists_every_file() -> None:
     named = {*KUSTOMIZATION["resources"], "kustomization.yaml"}
 
     assert named == {path.name for path in KUBERNETES.glob("*.yaml")}
@@ -131,7 +131,7 @@ def test_the_folder_is_whole() -> None:
     assert {"deploy/kubernetes/secret.env", "deploy/kubernetes/keys"} <= set(ignored)
 
 
-def test_a_pod_may_take_as_long_to_end_as_its_server() -> None:
+def test_the_grace_period_of_a_pod_covers_the_server_s_shutdown() -> None:
     settings = Settings.read(ENVIRONMENT)
 
     assert settings.drain_delay >= SERVER["readinessProbe"]["periodSeconds"]
@@ -139,7 +139,7 @@ def test_a_pod_may_take_as_long_to_end_as_its_server() -> None:
     assert int(COMPOSE["x-server"]["stop_grace_period"].removesuffix("s")) >= settings.grace + 30
 
 
-def test_proxies_know_the_servers_and_pass_on_what_callers_may_send() -> None:
+def test_proxies_list_the_servers_and_allow_the_largest_uploads() -> None:
     servers = [f"{name}:{PORT}" for name in COMPOSE["services"] if name.startswith("asr-")]
 
     assert servers == re.findall(r"\basr-\d:\d+", CADDY) == re.findall(r"\basr-\d:\d+", NGINX)
@@ -154,7 +154,7 @@ def test_proxies_know_the_servers_and_pass_on_what_callers_may_send() -> None:
     assert ["3h", "3h"] == re.findall(r"proxy_(?:read|send)_timeout (\w+)", NGINX)
 
 
-def test_the_composition_is_locked_down() -> None:
+def test_composed_services_are_restricted() -> None:
     server = COMPOSE["x-server"]
 
     assert (True, ["ALL"]) == (server["read_only"], server["cap_drop"])
@@ -162,5 +162,5 @@ def test_the_composition_is_locked_down() -> None:
 
 
 def ports(name: str) -> list[str]:
-    found: list[str] = COMPOSE["services"][name].get("ports", [])
-    return found
+    published: list[str] = COMPOSE["services"][name].get("ports", [])
+    return published

@@ -1,4 +1,4 @@
-"""What a release is made of: the image's files and locks, the changelog's notes, the workflows."""
+"""The parts of a release: the image's files and locks, the release notes, the workflows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def pins(lock: str) -> set[str]:
 
 
 @pytest.mark.parametrize("image", IMAGES)
-def test_an_image_holds_the_versions_that_are_tested(image: str) -> None:
+def test_an_image_contains_the_tested_versions(image: str) -> None:
     lock = f"requirements/image-{image}.lock"
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = project["dependencies"] + project["optional-dependencies"]["redis"]
@@ -35,7 +35,7 @@ def test_an_image_holds_the_versions_that_are_tested(image: str) -> None:
     assert names <= {pin.partition("==")[0] for pin in pins(lock)}
 
 
-def test_what_the_dockerfile_copies_is_there_and_sent_to_the_engine() -> None:
+def test_files_copied_by_the_dockerfile_exist_and_are_in_the_build_context() -> None:
     sources = [line.split()[1:-1] for line in DOCKERFILE.splitlines() if re.match(r"COPY (?!--from)", line)]
     copied = [source.replace("$WITH", image) for line in sources for source in line for image in IMAGES]
     allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
@@ -47,9 +47,9 @@ def test_what_the_dockerfile_copies_is_there_and_sent_to_the_engine() -> None:
 
 
 def named(pattern: str, files: str) -> list[str]:
-    """What `pattern` finds in the files, but for what is built here."""
-    found = [name for path in ROOT.glob(files) for name in re.findall(pattern, path.read_text(), re.MULTILINE)]
-    return [name for name in found if not name.startswith(("./", "qwen-asr-compat", "build"))]
+    """Return the matches of `pattern` in the files, without images and actions of this repository."""
+    names = [name for path in ROOT.glob(files) for name in re.findall(pattern, path.read_text(), re.MULTILINE)]
+    return [name for name in names if not name.startswith(("./", "qwen-asr-compat", "build"))]
 
 
 def test_actions_are_pinned_by_commit_and_images_by_digest() -> None:
@@ -77,9 +77,9 @@ def notes(checkout: Path, version: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_a_release_s_notes_are_the_changelog_s(checkout: Path) -> None:
-    told = f"# Changelog\n\n## 9.9.9 — unreleased\n\n- Later.\n\n## {__version__} — 2026-12-01\n\n- New.\n- Old.\n"
-    (checkout / "CHANGELOG.md").write_text(f"{told}\n## 0.0.1 — 2026-01-01\n\n- First.\n")
+def test_release_notes_are_taken_from_the_changelog(checkout: Path) -> None:
+    newer = f"# Changelog\n\n## 9.9.9 — unreleased\n\n- Later.\n\n## {__version__} — 2026-12-01\n\n- New.\n- Old.\n"
+    (checkout / "CHANGELOG.md").write_text(f"{newer}\n## 0.0.1 — 2026-01-01\n\n- First.\n")
 
     done = notes(checkout, f"v{__version__}")
 
@@ -95,7 +95,7 @@ def test_a_release_s_notes_are_the_changelog_s(checkout: Path) -> None:
         ("# Changelog\n", "9.9.9", "not 9.9.9"),
     ],
 )
-def test_what_is_no_release_has_no_notes(checkout: Path, changelog: str, version: str, message: str) -> None:
+def test_an_unreleased_version_has_no_notes(checkout: Path, changelog: str, version: str, message: str) -> None:
     (checkout / "CHANGELOG.md").write_text(changelog)
 
     done = notes(checkout, version)
@@ -104,7 +104,7 @@ def test_what_is_no_release_has_no_notes(checkout: Path, changelog: str, version
     assert message in done.stderr
 
 
-def test_the_changelog_tells_of_the_version_that_is_worked_on() -> None:
+def test_the_changelog_starts_with_the_current_version() -> None:
     first = re.search(r"^## (\S+) — ", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
 
     assert first is not None
@@ -112,7 +112,7 @@ def test_the_changelog_tells_of_the_version_that_is_worked_on() -> None:
 
 
 @pytest.mark.parametrize("name", ["ci", "release"])
-def test_a_workflow_s_scripts_are_there(name: str) -> None:
+def test_the_scripts_of_a_workflow_exist(name: str) -> None:
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / f"{name}.yml").read_text())
     steps = [step.get("run", "") for job in workflow["jobs"].values() for step in job.get("steps", ())]
     called = {path for step in steps for path in re.findall(r"(?:^|\s)((?:scripts|\.ci)/[\w-]+)", step)}

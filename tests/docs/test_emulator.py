@@ -1,4 +1,4 @@
-"""The page on the emulator names every option, preset, fault, surface and route that there is, and its faults work."""
+"""docs/emulator.md names every option, preset, fault, surface and route, and its example of faults is valid."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_is_on_the_page(name: str) -> None:
+def test_every_name_is_on_the_page(name: str) -> None:
     assert re.search(rf"`[^`]*{re.escape(name)}[^`]*`", PAGE)
 
 
 def test_all_surfaces_are_on_the_page() -> None:
-    [line] = re.findall(r"The surfaces are (.+)\.", PAGE)
+    [listed] = re.findall(r"The surfaces are (.+)\.", PAGE)
 
-    assert set(get_args(SurfaceName)) == set(re.split(r", | and ", line))
+    assert set(get_args(SurfaceName)) == set(re.split(r", | and ", listed))
 
 
-def test_the_example_of_faults_is_taken() -> None:
+def test_the_example_of_faults_is_valid() -> None:
     example, end = re.findall(r"emulator/faults -d '(.+?)'", PAGE, re.DOTALL)
 
     assert [3, 0] == [len(Faults(msgspec.json.decode(text, type=tuple[Rule, ...])).rules) for text in (example, end)]
 
 
-def test_the_controls_are_those_that_the_gatekeeper_knows() -> None:
+def test_the_control_routes_are_those_exempt_from_faults() -> None:
     with started() as laptop:
         assert set(CONTROLS) == {route.path for route in control.routes(laptop.emulator)}

@@ -1,4 +1,4 @@
-"""The page's tables are the code's own, and the code's tables leave nothing of the installed openai package out."""
+"""The tables in docs/moving-from-openai.md equal the code's, which cover all of the installed openai package."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from compat.openai_api.realtime import client_events, server_events
 from tests.docs.realtime_parameters import EVENTS, SENT, SESSION, Row
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "moving-from-openai.md").read_text()
-OPEN = {"audio.input.format", "audio.input.noise_reduction"}  # one row each; what is in them is told in its note
+OPEN = {"audio.input.format", "audio.input.noise_reduction"}  # one row each; the note describes their fields
 
 
 def members(union: object) -> dict[str, Any]:
-    """The members of an Annotated union of the package's models by their `type`."""
+    """Return the members of an Annotated union of the package's models by their `type`."""
     models: tuple[Any, ...] = get_args(get_args(union)[0])
     return {get_args(model.model_fields["type"].annotation)[0]: model for model in models}
 
@@ -57,11 +57,11 @@ def table(rows: Iterable[Parameter | Row]) -> str:
 @pytest.mark.parametrize(
     "rows", [TRANSCRIPTION, SESSION, EVENTS, SENT], ids=["transcription", "session", "events", "sent"]
 )
-def test_the_page_has_the_code_s_own_table(rows: tuple[Parameter | Row, ...]) -> None:
+def test_the_page_has_the_code_s_tables(rows: tuple[Parameter | Row, ...]) -> None:
     assert table(rows) in PAGE
 
 
-def test_no_parameter_of_the_package_is_left_out() -> None:
+def test_every_parameter_of_the_package_is_listed() -> None:
     shapes = get_args(transcription_create_params.TranscriptionCreateParams)
     wanted = {name for shape in shapes for name in get_type_hints(shape)}
     translated = get_type_hints(translation_create_params.TranslationCreateParams).keys()
@@ -71,18 +71,18 @@ def test_no_parameter_of_the_package_is_left_out() -> None:
     assert "Translations take {}".format(", ".join(f"`{row.name}`" for row in TRANSLATION[:-1])) in PAGE
 
 
-def test_no_field_of_a_session_is_left_out() -> None:
+def test_every_field_of_a_session_is_listed() -> None:
     assert set(paths(SessionParam)) == {row.name for row in SESSION}
 
 
-def test_no_event_of_a_caller_is_left_out() -> None:
+def test_every_client_event_is_listed() -> None:
     rows = {row.name: row.treatment for row in EVENTS}
 
     assert set(rows) == members(RealtimeClientEvent).keys()
     assert ours(client_events.Unanswerable) == {name for name, treatment in rows.items() if treatment == "refused"}
 
 
-def test_no_event_of_the_server_and_none_of_its_fields_is_left_out() -> None:
+def test_every_server_event_and_its_fields_are_listed() -> None:
     theirs, sent = members(RealtimeServerEvent), {row.name for row in SENT if row.treatment == "same"}
     absent = [row.name for row in SENT if row.treatment == "absent"]
     structs = {struct.__struct_config__.tag: struct for struct in get_args(server_events.ServerEvent)}
@@ -98,7 +98,7 @@ def test_no_event_of_the_server_and_none_of_its_fields_is_left_out() -> None:
     assert [] == [row for row in absent if not fnmatch.filter(unsent | fields, row)]
 
 
-def test_the_page_has_every_path_that_is_not_offered() -> None:
+def test_the_page_lists_every_unsupported_path() -> None:
     rows = {
         what: ", ".join(f"`/v1{path}`" for path in ABSENT if ABSENT[path] == what)
         for what in dict.fromkeys(ABSENT.values())

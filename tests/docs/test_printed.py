@@ -1,6 +1,6 @@
-"""Every command and program in the documents is run as it is printed; what cannot run here is listed with the reason.
+"""Runs every command and program in the documentation as printed; exceptions are listed with the reason.
 
-Printed addresses become those of a server of the test's own. Its engine hears tones: three words in each recording.
+Printed addresses are replaced by those of a test server. Its engine decodes tones: three words in each recording.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ ROOT = Path(__file__).parent.parent.parent
 MODULES = ROOT / "tests" / "clients" / "node_modules"
 PAGES = [*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").rglob("*.md")), ROOT / "examples" / "README.md"]
 WORDS = VOCABULARY[:3]
-CONFIGURATION = {"yaml", "nginx", "ini", "diff", ""}  # other programs' files; a diff has a test of its own
+CONFIGURATION = {"yaml", "nginx", "ini", "diff", ""}  # configuration files; the diff has its own test
 
-# A line that begins so is left out, or a whole program that does.
+# Prefixes of shell lines, and of whole programs, that are not run.
 LEFT_OUT = {
-    "qwen-asr-compat emulator": "starts an emulator that stays; every command here asks the test's own",
-    "scripts/serve": "starts a server that stays; every command here asks one",
-    "scripts/test": "is this test's own suite",
+    "qwen-asr-compat emulator": "does not exit; the tests provide an emulator",
+    "scripts/serve": "does not exit; the tests provide a server",
+    "scripts/test": "runs this test suite",
     "qwen-asr-compat live  ": "needs a microphone",
     "qwen-asr-compat live\n": "needs a microphone",
-    "git clone …": "the address is the reader's",
-    "OPENAI_BASE_URL=http://127.0.0.1:8000/v1 OPENAI_API_KEY=none-needed .venv/bin/python mine.py": "the reader's own",
+    "git clone …": "you fill in the address",
+    "OPENAI_BASE_URL=http://127.0.0.1:8000/v1 OPENAI_API_KEY=none-needed .venv/bin/python mine.py": "your own program",
     "pip install 'openai[realtime]'": "needs the network",
-    "python3 -m venv /opt": "writes outside the test's folder; tests/scripts installs the package",
+    "python3 -m venv /opt": "writes outside the test's directory; tests/scripts installs the package",
     "/opt/qwen-asr-compat/bin/pip": "the same",
     "docker ": "needs a Docker daemon; tests/deploy builds what can be built",
     "cd deploy/kubernetes": "needs a cluster; tests/deploy reads the manifests",
@@ -45,10 +45,10 @@ LEFT_OUT = {
     "kubectl ": "needs a cluster",
     'eval "$(_QWEN_ASR_COMPAT_COMPLETE=zsh': "needs zsh",
     "_QWEN_ASR_COMPAT_COMPLETE=fish": "needs fish",
-    "from langchain_community": "needs a package that is not among the tests'",
-    "from livekit.plugins": "needs a package that is not among the tests'",
-    "from pipecat.services": "needs a package that is not among the tests'",
-    "// on your server": "two parts of two programs; tests/playground runs them whole",
+    "from langchain_community": "needs a package that the tests do not install",
+    "from livekit.plugins": "needs a package that the tests do not install",
+    "from pipecat.services": "needs a package that the tests do not install",
+    "// on your server": "parts of two programs; tests/playground runs the whole programs",
 }
 
 
@@ -63,7 +63,7 @@ class Block(NamedTuple):
 
     @property
     def shortened(self) -> str:
-        """Without what is left out."""
+        """The text without the parts that are not run."""
         if self.language != "sh":
             return "" if self.text.startswith(tuple(LEFT_OUT)) else self.text
         lines = self.text.splitlines(keepends=True)
@@ -91,10 +91,10 @@ IN_FOLDERS = ("talks/one.mp3", "talks/day/two.mp4", "录音/一.mp3")
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where a reader stands: recordings, the repository's own folders, and programs that record and convert."""
+    """Return a directory with recordings, the repository's folders, and stand-ins for ffmpeg and arecord."""
     for number, name in enumerate(RECORDINGS + IN_FOLDERS):
         (path := tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
-        # 44.1 kHz, as many recordings have; each another sound, so that none is taken for another
+        # each with other bytes, so that no two share a job
         make(path.suffix[1:], encode(lay(WORDS), rate=44_100) + bytes(2_000 * number), 44_100, 1, path)
     (tmp_path / "raw").write_bytes(encode(lay(WORDS), rate=24_000))
     for name, gives in (("ffmpeg", "speech.wav"), ("arecord", "raw")):
@@ -121,7 +121,7 @@ def command(block: Block, home: House, folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("block", RUNNING, ids=lambda block: f"{block.page}: {block.shortened.splitlines()[0][:60]}")
-def test_what_is_printed_runs(home: House, folder: Path, block: Block) -> None:
+def test_a_printed_program_runs(home: House, folder: Path, block: Block) -> None:
     path = f"{folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     given = {**os.environ, "PATH": path, "OPENAI_BASE_URL": home.base_url, "OPENAI_API_KEY": "none-needed"}
 
@@ -143,11 +143,11 @@ def heard(text: str) -> bool:
     return all(word in text.lower() for word in WORDS)
 
 
-def test_what_is_left_out_is_still_printed() -> None:
+def test_every_exception_is_still_printed() -> None:
     assert [] == [begins for begins in LEFT_OUT if not re.search(f"^{re.escape(begins)}", PRINTED, re.MULTILINE)]
 
 
-def test_no_block_is_in_a_language_that_nothing_runs() -> None:
+def test_every_block_is_in_a_known_language() -> None:
     assert set() == {block.language for block in BLOCKS} - CONFIGURATION - {"sh", "python", "js"}
 
 
@@ -155,4 +155,4 @@ def test_the_command_that_a_diff_adds_runs(home: House, folder: Path) -> None:
     [diff] = [block.text for block in BLOCKS if block.language == "diff"]
     [added] = re.findall(r"^\+(.*)", diff, re.MULTILINE)
 
-    test_what_is_printed_runs(home, folder, Block("", "sh", added))
+    test_a_printed_program_runs(home, folder, Block("", "sh", added))

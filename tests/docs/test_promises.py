@@ -1,4 +1,4 @@
-"""Each promise names tests, and each of them is there."""
+"""Each promise in docs/promises.md names tests, and all of them exist."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ ROWS = [row for row in re.findall(r"^\| (.+) \| (.+) \|$", PAGE, re.MULTILINE) i
 
 
 @pytest.mark.parametrize(("promise", "kept_by"), ROWS, ids=[str(place) for place in range(len(ROWS))])
-def test_a_promise_is_kept_by_tests_that_are_there(promise: str, kept_by: str) -> None:
+def test_every_test_named_by_a_promise_exists(promise: str, kept_by: str) -> None:
     named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", kept_by)
 
-    missing = [f"{path}::{name}" for path, name in named if not _there(ROOT / path, name)]
+    missing = [f"{path}::{name}" for path, name in named if not _exists(ROOT / path, name)]
     assert named, promise
     assert [] == missing
 
 
-def _there(path: Path, name: str) -> bool:
+def _exists(path: Path, name: str) -> bool:
     return path.exists() and re.search(rf"^(async )?def {name}\(", path.read_text(), re.MULTILINE) is not None

@@ -1,4 +1,4 @@
-"""Every mistake that the page lists is made, and answered exactly as the page says."""
+"""Makes every mistake listed in docs/troubleshooting.md, and compares the error with the page."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ KEY = {"authorization": "Bearer sk-of-a-caller"}
 
 @dataclass(frozen=True)
 class Place:
-    """Servers to make mistakes with: one that works, one whose key is refused, one without a service, one without
-    patience, one with TLS; and a second of sound."""
+    """The servers to test with: one that works, one whose DashScope key is rejected, one without DashScope, one with a
+    short body timeout, one with TLS; and a second of audio."""
 
     home: House
     refused: str
@@ -49,7 +49,7 @@ class Place:
     path: Path
 
     def transcribe(self, base: str | None = None, **options: Any) -> httpx2.Response:  # noqa: ANN401 - httpx2's own
-        """A good request, but for `options`."""
+        """Send a valid request, changed by `options`."""
         path = options.pop("path", "/audio/transcriptions")
         good: dict[str, Any] = {
             "headers": KEY,
@@ -69,7 +69,7 @@ class Place:
             f"{self.home.base_url}/audio/transcriptions", content=body, headers={"content-type": kind, **KEY}
         )
 
-    def upgrade(self, path: str, key: str = "sk-of-a-caller", **options: Any) -> Any:  # noqa: ANN401 - either's answer
+    def upgrade(self, path: str, key: str = "sk-of-a-caller", **options: Any) -> Any:  # noqa: ANN401 - a response of httpx2 or websockets
         address = f"{self.home.base_url.replace('http', 'ws', 1).removesuffix('/v1')}{path}"
         with pytest.raises(InvalidStatus) as refused:
             connect(address, additional_headers={"authorization": f"Bearer {key}"}, **options)
@@ -105,7 +105,7 @@ def part(name: str, value: str) -> bytes:
 
 
 FILE = b'--b\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\nRIFF\r\n'
-OTHERS = {"origin": "https://elsewhere.example"}
+OTHERS = {"origin": "https://other.example"}
 
 
 def slow(place: Place) -> httpx2.Response:
@@ -191,26 +191,27 @@ MISTAKES: dict[str, Callable[[Place], Any]] = {
 }
 
 
-def told(answer: Any) -> str:  # noqa: ANN401 - httpx2's or websockets'
-    error = httpx2.Response(answer.status_code, content=bytes(getattr(answer, "content", None) or answer.body))
-    said = error.json()["error"]
-    return f"`{error.status_code} {said['code']}` {said['message']}"
+def formatted(answer: Any) -> str:  # noqa: ANN401 - a response of httpx2 or websockets
+    """Return an error response in the form of the page."""
+    response = httpx2.Response(answer.status_code, content=bytes(getattr(answer, "content", None) or answer.body))
+    error = response.json()["error"]
+    return f"`{response.status_code} {error['code']}` {error['message']}"
 
 
-def test_every_mistake_on_the_page_is_made() -> None:
+def test_every_mistake_on_the_page_is_tested() -> None:
     assert set(LISTED) == set(MISTAKES)
     assert set(UNHEARD) == set(FAILED)
     assert set(CURLED) <= set(LISTED)
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_answered_as_the_page_says(place: Place, mistake: str) -> None:
-    assert matches(LISTED[mistake], told(MISTAKES[mistake](place)))
+def test_a_mistake_gets_the_error_on_the_page(place: Place, mistake: str) -> None:
+    assert matches(LISTED[mistake], formatted(MISTAKES[mistake](place)))
 
 
-def matches(listed: str, said: str) -> bool:
-    """`…` stands for what differs from one time to the next."""
-    return re.fullmatch(".+".join(map(re.escape, listed.split("…"))), said) is not None
+def matches(listed: str, actual: str) -> bool:
+    """Return whether `actual` is the listed text; `…` matches any text."""
+    return re.fullmatch(".+".join(map(re.escape, listed.split("…"))), actual) is not None
 
 
 UPLOAD = ["{base}/audio/transcriptions", "-H", "Authorization: Bearer sk-of-a-caller"]
@@ -263,18 +264,18 @@ def names(place: Place, tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
 
 
 def filled(argument: str, names: dict[str, str]) -> str:
-    return re.sub(r"\{(\w+)\}", lambda found: names[found[1]], argument)
+    return re.sub(r"\{(\w+)\}", lambda match: names[match[1]], argument)
 
 
 @pytest.mark.parametrize("mistake", CURLED)
-def test_curl_is_told_the_same(names: dict[str, str], mistake: str) -> None:
+def test_curl_gets_the_error_on_the_page(names: dict[str, str], mistake: str) -> None:
     done = curl("-w", "\n%{http_code}", *(filled(argument, names) for argument in CURLED[mistake]))
     body, _, status = done.stdout.rpartition("\n")
 
     assert not done.stderr
-    assert matches(LISTED[mistake], told(httpx2.Response(int(status), text=body)))
+    assert matches(LISTED[mistake], formatted(httpx2.Response(int(status), text=body)))
 
 
 @pytest.mark.parametrize("mistake", FAILED)
-def test_curl_fails_as_the_page_says(names: dict[str, str], mistake: str) -> None:
+def test_curl_fails_with_the_message_on_the_page(names: dict[str, str], mistake: str) -> None:
     assert matches(UNHEARD[mistake], curl(filled(FAILED[mistake], names)).stderr.strip())

@@ -1,4 +1,4 @@
-"""Every example is run as its reader would run it, against the whole house."""
+"""Runs every example as you would, against a server and the emulator."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = ROOT / "examples"
 MODULES = ROOT / "tests" / "clients" / "node_modules"
 WORDS = VOCABULARY[:3]
-ELSEWHERE = {"README.md", "fastapi_dictation.py", "whisper_to_this.diff", "browser.html"}  # other tests run these
-ELSEWHERE |= {"microphone.py"}
+SEPARATE = {"README.md", "fastapi_dictation.py", "whisper_to_this.diff", "browser.html"}  # other tests run these
+SEPARATE |= {"microphone.py"}
 COMMANDS = {".py": [sys.executable], ".sh": ["sh"], ".mjs": ["node"]}
-SCRIPTS = sorted(path.name for path in EXAMPLES.iterdir() if path.is_file() and path.name not in ELSEWHERE)
+SCRIPTS = sorted(path.name for path in EXAMPLES.iterdir() if path.is_file() and path.name not in SEPARATE)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def heard(text: str) -> bool:
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_a_script_hears_the_words(home: House, folder: Path, name: str) -> None:
+def test_a_script_prints_or_writes_the_words(home: House, folder: Path, name: str) -> None:
     script = EXAMPLES / name
     if script.suffix == ".mjs":
         program("node", "https://nodejs.org")
@@ -65,12 +65,12 @@ def test_a_script_hears_the_words(home: House, folder: Path, name: str) -> None:
         script.write_text((EXAMPLES / name).read_text())
     given = "." if name.startswith("folder") else "speech.wav"
 
-    said = run(home, folder, *COMMANDS[script.suffix], str(script), given)
+    output = run(home, folder, *COMMANDS[script.suffix], str(script), given)
 
-    assert heard((folder / "speech.srt").read_text() if name.startswith("folder") else said)
+    assert heard((folder / "speech.srt").read_text() if name.startswith("folder") else output)
 
 
-def test_subtitles_of_two_recordings_of_one_name_are_two(home: House, folder: Path) -> None:
+def test_two_recordings_with_one_name_get_separate_subtitles(home: House, folder: Path) -> None:
     (folder / "speech.mp3").write_bytes((folder / "speech.wav").read_bytes())
 
     run(home, folder, sys.executable, str(EXAMPLES / "folder_to_subtitles.py"), ".")
@@ -78,7 +78,7 @@ def test_subtitles_of_two_recordings_of_one_name_are_two(home: House, folder: Pa
     assert ["speech.mp3.srt", "speech.wav.srt"] == sorted(path.name for path in folder.glob("*.srt"))
 
 
-def test_a_script_on_whisper_is_moved_by_its_diff(home: House, folder: Path) -> None:
+def test_the_diff_converts_a_whisper_script(home: House, folder: Path) -> None:
     lines = (EXAMPLES / "whisper_to_this.diff").read_text().splitlines()[3:]
     (folder / "captions.py").write_text("\n".join(line[1:] for line in lines if not line.startswith("-")))
 
@@ -104,21 +104,21 @@ class RawInputStream:
 
 
 def test_a_microphone_is_captioned(home: House, folder: Path) -> None:
-    (folder / "sounddevice.py").write_text(SPOKEN)  # what PortAudio calls, from a thread of its own
+    (folder / "sounddevice.py").write_text(SPOKEN)  # like PortAudio, it calls back from its own thread
     (folder / "speech.pcm").write_bytes(encode(lay(WORDS), rate=24_000) + bytes(48_000))
     command = [sys.executable, str(EXAMPLES / "microphone.py")]
     with subprocess.Popen(
         command, cwd=folder, env={**environment(home), "PYTHONPATH": "."}, stdout=subprocess.PIPE, text=True
     ) as program:
         assert program.stdout is not None
-        said = program.stdout.readline()
+        output = program.stdout.readline()
         program.send_signal(signal.SIGINT)
         assert 0 == program.wait(timeout=30)
 
-    assert heard(said)
+    assert heard(output)
 
 
-def test_an_app_takes_dictation(home: House, folder: Path) -> None:
+def test_the_dictation_app_transcribes_and_rejects_bad_audio(home: House, folder: Path) -> None:
     port = str(free_port())
     command = [sys.executable, "-m", "uvicorn", "fastapi_dictation:app", "--app-dir", str(EXAMPLES), "--port", port]
     with subprocess.Popen(command, env=environment(home), stderr=subprocess.PIPE, text=True) as app:
@@ -135,7 +135,7 @@ def test_an_app_takes_dictation(home: House, folder: Path) -> None:
     assert 400 == bad.status_code
 
 
-def test_no_example_is_long_and_all_are_listed() -> None:
+def test_every_example_is_short_and_listed() -> None:
     files = {path.name: path.read_text() for path in EXAMPLES.iterdir() if path.is_file()}
     listed = files.pop("README.md")
 

@@ -1,4 +1,4 @@
-"""Turns as they are told to a caller, and what the metrics make of them."""
+"""Latency metrics of the turns sent to a client."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ COMPLETED = ours.Completed(
 )
 FAILED = ours.Failed(event_id="e", item_id="item", error=ours.Fault.of(ServiceUnavailable("Gone.")))
 
-# what is told, and when; the seconds until the first delta and those until the final text
-TOLD: list[tuple[list[tuple[float, ours.ServerEvent]], list[float], list[float]]] = [
+# events with their times; the expected seconds to the first delta, and to the final text
+SENT: list[tuple[list[tuple[float, ours.ServerEvent]], list[float], list[float]]] = [
     ([(0, STARTED), (1, DELTA), (2, DELTA), (3, STOPPED), (3, COMMITTED), (5, COMPLETED)], [1], [2]),
     ([(10, COMMITTED), (11, DELTA), (14, COMPLETED)], [1], [4]),
     ([(0, STARTED), (2, COMMITTED), (3, COMPLETED)], [], [1]),
@@ -30,19 +30,19 @@ TOLD: list[tuple[list[tuple[float, ours.ServerEvent]], list[float], list[float]]
 ]
 
 
-@pytest.mark.parametrize(("events", "first", "final"), TOLD)
-def test_a_caller_s_waits_are_counted(
+@pytest.mark.parametrize(("events", "first", "final"), SENT)
+def test_the_latency_of_each_turn_is_counted(
     events: list[tuple[float, ours.ServerEvent]], first: list[float], final: list[float]
 ) -> None:
     metrics, now = Metrics(region="custom", prices={}), [0.0]
     turns = TurnLatency(metrics, clock=lambda: now[0])
     for now[0], event in events:
-        turns.told(event)
+        turns.sent(event)
 
     assert [first, final] == [counted(metrics, name) for name in ("first_delta_seconds", "final_seconds")]
 
 
 def counted(metrics: Metrics, name: str) -> list[float]:
-    """The sum of what was observed, where something was."""
-    found = re.search(rf'^compat_{name}_sum{{kind="live"}} (\S+)$', metrics.text().decode(), re.MULTILINE)
-    return [float(found[1])] if found else []
+    """Return the sum of the observations in a list; an empty list if there are none."""
+    match = re.search(rf'^compat_{name}_sum{{kind="live"}} (\S+)$', metrics.text().decode(), re.MULTILINE)
+    return [float(match[1])] if match else []

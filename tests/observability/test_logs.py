@@ -12,15 +12,15 @@ def record(exc: BaseException | None = None, **fields: object) -> dict[str, obje
     info = (type(exc), exc, exc.__traceback__) if exc else None
     entry = logging.LogRecord("compat.access", logging.INFO, "app.py", 1, "request", (), info)
     entry.fields = fields
-    line: dict[str, object] = json.loads(JsonFormatter().format(entry))
-    return line
+    formatted: dict[str, object] = json.loads(JsonFormatter().format(entry))
+    return formatted
 
 
-def test_a_line_is_json_with_the_fields_beside_the_message() -> None:
-    line = record(request_id="req_1", ms=1.5)
+def test_an_entry_is_json_with_the_fields_next_to_the_message() -> None:
+    entry = record(request_id="req_1", ms=1.5)
 
     assert {"level": "info", "logger": "compat.access", "message": "request", "request_id": "req_1", "ms": 1.5} == {
-        name: value for name, value in line.items() if name != "time"
+        name: value for name, value in entry.items() if name != "time"
     }
 
 
@@ -31,13 +31,13 @@ def fail() -> None:
         raise RuntimeError("more of a caller's words") from exc
 
 
-def test_an_exception_tells_kind_and_place_but_not_what_it_says() -> None:
+def test_an_exception_is_logged_with_type_and_place_but_without_its_message() -> None:
     with pytest.raises(RuntimeError) as raised:
         fail()
-    line = record(raised.value)
+    entry = record(raised.value)
 
-    told = line["exceptions"]
-    assert isinstance(told, list)
-    assert ["RuntimeError", "KeyError"] == [entry["type"] for entry in told]
-    assert all("test_logs.py" in entry["at"][0] for entry in told)
-    assert "caller's words" not in json.dumps(line)
+    exceptions = entry["exceptions"]
+    assert isinstance(exceptions, list)
+    assert ["RuntimeError", "KeyError"] == [each["type"] for each in exceptions]
+    assert all("test_logs.py" in each["at"][0] for each in exceptions)
+    assert "caller's words" not in json.dumps(entry)

@@ -28,7 +28,7 @@ SESSION = {
     "corrections": 1,
     "reconnections": 0,
 }
-LINES: list[tuple[dict[str, Any], list[str]]] = [
+ENTRIES: list[tuple[dict[str, Any], list[str]]] = [
     (
         DONE,
         [
@@ -55,13 +55,13 @@ LINES: list[tuple[dict[str, Any], list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("line", "told"), LINES)
-def test_a_request_s_log_line_is_what_is_counted(line: dict[str, Any], told: list[str]) -> None:
+@pytest.mark.parametrize(("entry", "expected"), ENTRIES)
+def test_a_request_is_counted_by_its_entry(entry: dict[str, Any], expected: list[str]) -> None:
     metrics = Metrics(region="beijing", prices={})
-    metrics.request(RequestEntry(**line))
+    metrics.request(RequestEntry(**entry))
 
-    said = metrics.text().decode()
-    assert [part for part in told if part not in said] == []
+    text = metrics.text().decode()
+    assert [part for part in expected if part not in text] == []
 
 
 def test_a_failed_request_costs_nothing() -> None:
@@ -71,34 +71,34 @@ def test_a_failed_request_costs_nothing() -> None:
     assert "compat_cost_dollars_total{" not in metrics.text().decode()
 
 
-def test_a_session_s_log_line_and_watched_figures_are_told() -> None:
+def test_sessions_and_watched_gauges_are_exported() -> None:
     metrics = Metrics(region="beijing", prices={})
     metrics.session(SESSION)
     metrics.watch("requests_under_way", "Requests.", lambda: 7)
 
-    said = metrics.text().decode()
-    assert 'compat_sessions_total{code="1000",dialect="ga"} 1.0' in said
-    assert "compat_session_corrections_total 1.0" in said
-    assert "compat_requests_under_way 7.0" in said
-    assert 'compat_audio_seconds_total{caller="alice",model="qwen3-asr-flash-realtime"} 1000.0' in said
-    assert 'compat_cost_dollars_total{caller="alice",model="qwen3-asr-flash-realtime"} 0.047' in said
+    text = metrics.text().decode()
+    assert 'compat_sessions_total{code="1000",dialect="ga"} 1.0' in text
+    assert "compat_session_corrections_total 1.0" in text
+    assert "compat_requests_under_way 7.0" in text
+    assert 'compat_audio_seconds_total{caller="alice",model="qwen3-asr-flash-realtime"} 1000.0' in text
+    assert 'compat_cost_dollars_total{caller="alice",model="qwen3-asr-flash-realtime"} 0.047' in text
 
 
-def test_jobs_waits_and_the_loop_s_lag_are_counted() -> None:
+def test_jobs_latencies_and_event_loop_lag_are_exported() -> None:
     metrics = Metrics(region="beijing", prices={})
     metrics.job("begun")
     metrics.lag(0.015)
     metrics.first_delta("live", 0.3)
     metrics.final("live", 0.6)
 
-    said = metrics.text().decode()
-    assert 'compat_jobs_total{state="begun"} 1.0' in said
-    assert 'compat_loop_lag_seconds_bucket{le="0.01"} 0.0' in said
-    assert 'compat_first_delta_seconds_sum{kind="live"} 0.3' in said
-    assert 'compat_final_seconds_sum{kind="live"} 0.6' in said
+    text = metrics.text().decode()
+    assert 'compat_jobs_total{state="begun"} 1.0' in text
+    assert 'compat_loop_lag_seconds_bucket{le="0.01"} 0.0' in text
+    assert 'compat_first_delta_seconds_sum{kind="live"} 0.3' in text
+    assert 'compat_final_seconds_sum{kind="live"} 0.6' in text
 
 
-def test_what_callers_choose_makes_no_labels() -> None:
+def test_values_chosen_by_clients_do_not_become_labels() -> None:
     metrics = Metrics(region="beijing", prices={})
     for number in range(100):
         name = f"qwen3-asr-flash-realtime-2026-01-{number:02}"
@@ -107,7 +107,7 @@ def test_what_callers_choose_makes_no_labels() -> None:
             RequestEntry(**{**DONE, "path": f"/v1/{number}", "model": name, "status": 404, "error": "model_not_found"})
         )
 
-    said = metrics.text().decode()
-    assert 'compat_sessions_total{code="application",dialect="ga"} 100.0' in said
-    assert "2026-01" not in said
-    assert 'path="other",status="404"} 100.0' in said
+    text = metrics.text().decode()
+    assert 'compat_sessions_total{code="application",dialect="ga"} 100.0' in text
+    assert "2026-01" not in text
+    assert 'path="other",status="404"} 100.0' in text

@@ -1,4 +1,4 @@
-"""Spans as an exporter gets them, and what of them leaves for the service."""
+"""Spans as exported, and the trace headers sent to DashScope."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ THEIRS = {
 
 
 class Traced:
-    """A server whose spans are kept, and the headers that its service is sent."""
+    """A server that keeps its spans, with a service that keeps the headers it receives."""
 
     def __init__(self, service: ASGIApp) -> None:
-        self.heard: list[tuple[str, dict[str, str]]] = []
+        self.received: list[tuple[str, dict[str, str]]] = []
         self.base_url = ""
         self._service = service
         self._exporter = InMemorySpanExporter()
@@ -55,13 +55,13 @@ class Traced:
         self.provider.add_span_processor(SimpleSpanProcessor(self._exporter))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """In the service's place."""
+        """Record the headers of a request to the service."""
         headers = {name.decode(): value.decode() for name, value in scope.get("headers", ())}
-        self.heard.append((scope.get("path", ""), headers))
+        self.received.append((scope.get("path", ""), headers))
         await self._service(scope, receive, send)
 
     def all(self) -> tuple[ReadableSpan, ...]:
-        """Those that have ended, that of the request among them: it may end after its caller has the answer."""
+        """Return the finished spans once the request's is among them: it may end after the client has its response."""
         for attempt in stamina.retry_context(on=AssertionError, attempts=200, timeout=20, wait_max=0.1):
             with attempt:
                 spans = self._exporter.get_finished_spans()
@@ -69,7 +69,7 @@ class Traced:
         return spans
 
     def spans(self) -> dict[str, ReadableSpan]:
-        """The last of each name."""
+        """Return the last span of each name."""
         return {span.name: span for span in self.all()}
 
 
@@ -95,13 +95,13 @@ def transcribe(traced: Traced, tmp_path: Path, model: str = "whisper-1") -> str:
 
 
 def identity(span: ReadableSpan) -> tuple[str, str]:
-    """The trace and the span, as `traceparent` writes them."""
+    """Return the ids of trace and span in the form of `traceparent`."""
     context = span.get_span_context()
     assert context is not None
     return f"{context.trace_id:032x}", f"{context.span_id:016x}"
 
 
-def test_a_request_and_its_calls_are_spans_of_the_caller_s_trace(traced: Traced, tmp_path: Path) -> None:
+def test_a_request_and_its_calls_are_spans_of_the_client_s_trace(traced: Traced, tmp_path: Path) -> None:
     transcribe(traced, tmp_path)
 
     repeated, request = traced.spans()["DashScope chat"], traced.spans()["POST /v1/audio/transcriptions"]
@@ -116,7 +116,7 @@ def test_a_request_and_its_calls_are_spans_of_the_caller_s_trace(traced: Traced,
     )
 
 
-def test_a_failed_attempt_is_a_span_that_says_why(traced: Traced, tmp_path: Path) -> None:
+def test_a_failed_attempt_is_a_span_with_its_error(traced: Traced, tmp_path: Path) -> None:
     transcribe(traced, tmp_path)
 
     failed, repeated = [span for span in traced.all() if span.name == "DashScope chat"]
@@ -125,45 +125,45 @@ def test_a_failed_attempt_is_a_span_that_says_why(traced: Traced, tmp_path: Path
     assert {"compat.surface": "chat", "compat.repeated": True} == repeated.attributes
 
 
-def test_the_service_is_told_its_part_and_nothing_else_of_what_callers_send(traced: Traced, tmp_path: Path) -> None:
+def test_only_traceparent_is_sent_to_the_service(traced: Traced, tmp_path: Path) -> None:
     transcribe(traced, tmp_path, "qwen3-asr-flash-filetrans")
 
     spans = [identity(span) for span in traced.all()]
-    told = [(path, headers) for path, headers in traced.heard if "traceparent" in headers]
-    assert {"/api/v1/uploads", "/api/v1/services/audio/asr/transcription"} <= {path for path, _ in told}
-    assert all("authorization" in headers for _, headers in told)  # neither object stores nor results
-    assert {tuple(headers["traceparent"].split("-")[1:3]) for _, headers in told} <= set(spans)
-    assert not [path for path, headers in traced.heard if "tracestate" in headers or "baggage" in headers]
+    carried = [(path, headers) for path, headers in traced.received if "traceparent" in headers]
+    assert {"/api/v1/uploads", "/api/v1/services/audio/asr/transcription"} <= {path for path, _ in carried}
+    assert all("authorization" in headers for _, headers in carried)  # neither object storage nor result downloads
+    assert {tuple(headers["traceparent"].split("-")[1:3]) for _, headers in carried} <= set(spans)
+    assert not [path for path, headers in traced.received if "tracestate" in headers or "baggage" in headers]
 
 
-async def test_a_live_session_is_a_span_with_its_connection_below(traced: Traced) -> None:
+async def test_a_live_session_s_connection_is_a_child_span(traced: Traced) -> None:
     address = traced.base_url.replace("http", "ws", 1) + "/realtime?intent=transcription"
     async with connect(address, proxy=None, additional_headers=THEIRS) as socket:
         caller = Caller(socket)
         await caller.say("session.update", session=MANUAL)
         assert "hello there" == await caller.turn()
 
-    [headers] = [headers for path, headers in traced.heard if path.endswith("/realtime")]
+    [headers] = [headers for path, headers in traced.received if path.endswith("/realtime")]
     assert identity(traced.spans()["DashScope realtime"]) == tuple(headers["traceparent"].split("-")[1:3])
     assert TRACE == headers["traceparent"].split("-")[1]
 
 
-def test_spans_hold_no_words_prompts_or_keys(traced: Traced, tmp_path: Path) -> None:
-    said = transcribe(traced, tmp_path)
+def test_spans_contain_no_transcripts_prompts_or_keys(traced: Traced, tmp_path: Path) -> None:
+    transcript = transcribe(traced, tmp_path)
 
     whole = "".join(span.to_json() for span in traced.all())
     assert "POST /v1/audio/transcriptions" in whole
-    assert [] == [secret for secret in (said, "secret", "sk-caller") if secret in whole]
+    assert [] == [secret for secret in (transcript, "secret", "sk-caller") if secret in whole]
 
 
-def test_who_wants_no_traces_pays_nothing_for_them() -> None:
+def test_opentelemetry_is_not_imported_unless_traces_are_enabled() -> None:
     program = "import compat.cli.main, compat.app, sys, json; print(json.dumps(sorted(sys.modules)))"
-    said = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    modules = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
 
-    assert [] == [name for name in json.loads(said) if name.startswith("opentelemetry")]
+    assert [] == [name for name in json.loads(modules) if name.startswith("opentelemetry")]
 
 
-def test_spans_go_where_the_standard_variables_say_before_the_server_ends(tmp_path: Path) -> None:
+def test_spans_are_exported_to_the_otel_endpoint_before_the_server_exits(tmp_path: Path) -> None:
     bodies: list[bytes] = []
 
     async def collect(request: Request) -> Response:

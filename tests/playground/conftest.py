@@ -24,7 +24,7 @@ FLAGS = (
     "--use-fake-ui-for-media-stream",
 )
 expect.set_options(timeout=60_000)
-SPEECH = sample.path().with_name("beckett.wav")  # ten seconds, which the fake microphone plays once
+SPEECH = sample.path().with_name("beckett.wav")  # ten seconds; the fake microphone plays it once
 
 
 @pytest.fixture(scope="package")
@@ -45,7 +45,8 @@ def home() -> Iterator[House]:
 
 @pytest.fixture
 def page(chromium: Browser, home: House) -> Iterator[Page]:
-    """The page, in English and in light; nothing it does may be refused by its own policy or fail unseen."""
+    """Return the page, in English with the light theme. Fails on uncaught errors and violations of its Content Security
+    Policy."""
     context = chromium.new_context(
         locale="en-GB", color_scheme="light", permissions=["clipboard-read", "clipboard-write"], accept_downloads=True
     )
@@ -53,7 +54,7 @@ def page(chromium: Browser, home: House) -> Iterator[Page]:
     page.set_default_timeout(60_000)
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda said: faults.append(said.text) if "Content Security Policy" in said.text else None)
+    page.on("console", lambda entry: faults.append(entry.text) if "Content Security Policy" in entry.text else None)
     page.goto(home.base_url.removesuffix("/v1"))
     yield page
     context.close()
@@ -67,7 +68,7 @@ def speech() -> Path:
 
 @pytest.fixture
 def beginning(tmp_path: Path) -> Path:
-    """Its first three seconds."""
+    """Return the first three seconds of the speech."""
     with wave.open(str(SPEECH)) as source:
         rate = source.getframerate()
         wav(path := tmp_path / "speech.wav", source.readframes(3 * rate), rate=rate)

@@ -1,6 +1,6 @@
-"""Takes the pictures of docs/pictures anew, with the local engine: python -m tests.playground.pictures
+"""Regenerates docs/pictures with the local engine: python -m tests.playground.pictures
 
-Delays are among what live.png shows: nothing else should be running.
+live.png shows latencies, so run nothing else at the same time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The playground in a real browser, before a real recogniser: what a person does, and what is on the screen then."""
+"""The playground page in a real browser, with a real engine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.house import House
 pytestmark = pytest.mark.xdist_group("chromium")
 SAID = re.compile(r"ever tried[\W\d]+ever failed[\W\d]+no matter[\W\d]+try again", re.IGNORECASE)
 
-# Through a microphone a small engine may take one short word for another.
+# Through the microphone, the small engine may confuse short words.
 HEARD = re.compile(r"ever tried.*ever failed.*try again", re.IGNORECASE | re.DOTALL)
 
 
@@ -38,7 +38,7 @@ def downloaded(page: Page, name: str) -> str:
     return Path(file.path()).read_text()
 
 
-def test_a_file_s_words_come_with_their_times(page: Page, speech: Path) -> None:
+def test_a_file_is_transcribed_with_word_times(page: Page, speech: Path) -> None:
     transcribe(page, speech, "Times and subtitles")
 
     expect(page.locator("#transcript")).to_contain_text(SAID)
@@ -53,7 +53,7 @@ def test_a_file_s_words_come_with_their_times(page: Page, speech: Path) -> None:
     assert SAID.search(page.evaluate("navigator.clipboard.readText()"))
 
 
-def test_captions_are_the_server_s_own(page: Page, home: House, speech: Path) -> None:
+def test_captions_equal_the_server_s(page: Page, home: House, speech: Path) -> None:
     transcribe(page, speech, "Times and subtitles")
     expect(page.locator("#transcript")).to_contain_text(SAID)
 
@@ -63,7 +63,9 @@ def test_captions_are_the_server_s_own(page: Page, home: House, speech: Path) ->
     assert "captions" not in downloaded(page, "json")
 
 
-def test_another_file_clears_all_of_the_one_before(page: Page, home: House, speech: Path, beginning: Path) -> None:
+def test_choosing_another_file_clears_the_previous_result(
+    page: Page, home: House, speech: Path, beginning: Path
+) -> None:
     transcribe(page, speech, "Times and subtitles")
     expect(page.locator("#transcript")).to_contain_text(SAID)
     page.locator(".word").nth(6).click()
@@ -74,7 +76,7 @@ def test_another_file_clears_all_of_the_one_before(page: Page, home: House, spee
         page.evaluate("document.getElementById('audio').paused"),
     )
 
-    home.fail(Rule("chat", Hang()))  # a request under way is given up
+    home.fail(Rule("chat", Hang()))  # a pending request is cancelled
     transcribe(page, beginning, "Words as they come")
     expect(page.get_by_role("button", name="Cancel")).to_be_visible()
     page.locator("#file").set_input_files(speech)
@@ -84,7 +86,7 @@ def test_another_file_clears_all_of_the_one_before(page: Page, home: House, spee
     page.get_by_role("button", name="Transcribe").click()
     expect(page.locator("#transcript")).to_contain_text(SAID)
 
-    page.locator("#model").fill("no-such-model")  # and so is an error
+    page.locator("#model").fill("no-such-model")  # an error is cleared too
     page.get_by_role("button", name="Transcribe").click()
     expect(page.locator("#file-error")).to_be_visible()
     page.locator("#file").set_input_files(beginning)
@@ -92,7 +94,7 @@ def test_another_file_clears_all_of_the_one_before(page: Page, home: House, spee
     assert [] == page.evaluate("Object.keys(localStorage).concat(Object.keys(sessionStorage))")
 
 
-def test_what_the_browser_cannot_play_is_read_all_the_same(page: Page, tmp_path: Path, beginning: Path) -> None:
+def test_a_file_that_the_browser_cannot_play_is_transcribed(page: Page, tmp_path: Path, beginning: Path) -> None:
     name = f"{'a very long name ' * 12}.aiff"
     with wave.open(str(beginning)) as source:
         sound = make("aiff", source.readframes(source.getnframes()), source.getframerate(), 1, tmp_path / name)
@@ -125,7 +127,7 @@ TURNS = [
 ]
 
 
-def test_captions_of_live_turns_can_be_read(page: Page) -> None:
+def test_captions_of_live_turns_are_readable(page: Page) -> None:
     for turns in TURNS:
         written = page.evaluate("async turns => (await import('/playground/captions.js')).srt(turns)", turns)
         cues = list(srt.parse(written))
@@ -135,11 +137,11 @@ def test_captions_of_live_turns_can_be_read(page: Page) -> None:
             "".join(cue.content.split()) for cue in cues
         )
         assert all(cue.start < cue.end and (cue.end - cue.start).total_seconds() <= 7.001 for cue in cues)
-        assert all(one.end <= after.start for one, after in itertools.pairwise(cues))
+        assert all(before.end <= after.start for before, after in itertools.pairwise(cues))
         assert all(len(cue.content) <= 84 or " " not in cue.content.strip() for cue in cues)
 
 
-def test_a_click_plays_from_there_and_the_word_lights_up(page: Page, speech: Path) -> None:
+def test_a_click_on_a_word_plays_from_there_and_highlights_it(page: Page, speech: Path) -> None:
     transcribe(page, speech, "Times and subtitles")
     word = page.locator(".word").nth(6)
     word.click()
@@ -149,7 +151,7 @@ def test_a_click_plays_from_there_and_the_word_lights_up(page: Page, speech: Pat
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
 
 
-def test_words_come_as_they_are_recognised(page: Page, speech: Path) -> None:
+def test_words_are_streamed(page: Page, speech: Path) -> None:
     transcribe(page, speech, "Words as they come")
 
     expect(page.locator("#transcript")).to_contain_text(SAID)
@@ -158,14 +160,14 @@ def test_words_come_as_they_are_recognised(page: Page, speech: Path) -> None:
     expect(page.locator("#downloads").get_by_role("button", name="srt")).to_be_disabled()
 
 
-def test_speakers_have_their_colours(page: Page, beginning: Path) -> None:
+def test_speakers_are_coloured(page: Page, beginning: Path) -> None:
     transcribe(page, beginning, "Who said what")
 
     expect(page.locator(".segment .speaker-0").first).to_be_visible(timeout=120_000)
     expect(page.locator(".who").first).to_have_text("A")
 
 
-def test_a_long_file_is_a_job_that_outlives_a_reload(page: Page, home: House, speech: Path) -> None:
+def test_the_job_of_a_long_file_survives_a_reload(page: Page, home: House, speech: Path) -> None:
     home.fail(Rule("submit", Slow(seconds=8)))
     page.add_init_script("Object.defineProperty(HTMLMediaElement.prototype, 'duration', {get: () => 301})")
     page.reload()
@@ -174,7 +176,7 @@ def test_a_long_file_is_a_job_that_outlives_a_reload(page: Page, home: House, sp
     page.reload()
     expect(page.locator("#stage")).to_contain_text("You may reload")
 
-    copied = page.context.new_page()  # as a duplicated tab has it
+    copied = page.context.new_page()  # like a duplicated tab
     copied.goto(page.url)
     copied.evaluate("job => sessionStorage.setItem('job', job)", page.evaluate("sessionStorage.getItem('job')"))
     copied.reload()
@@ -186,7 +188,7 @@ def test_a_long_file_is_a_job_that_outlives_a_reload(page: Page, home: House, sp
     assert page.evaluate("sessionStorage.getItem('job')") is None
 
 
-def test_the_microphone_s_words_appear_and_can_be_taken_away(page: Page) -> None:
+def test_the_microphone_is_captioned_and_the_captions_can_be_downloaded(page: Page) -> None:
     page.get_by_role("tab", name="Microphone").click()
     page.get_by_role("button", name="Start").click()
     expect(page.locator("#captions")).to_contain_text(HEARD)
@@ -199,7 +201,7 @@ def test_the_microphone_s_words_appear_and_can_be_taken_away(page: Page) -> None
     expect(page.locator("#captions .stash:not(:empty)")).to_have_count(0)
 
 
-def test_a_recording_is_a_file_like_any_other(page: Page) -> None:
+def test_a_recording_can_be_transcribed_like_a_file(page: Page) -> None:
     page.get_by_role("button", name="Record").click()
     expect(page.locator("#record")).to_contain_text("4 s")
     page.get_by_role("button", name="Stop recording").click()
@@ -215,7 +217,7 @@ def test_a_file_can_be_dropped(page: Page) -> None:
         " for (const name of ['talk.wav', 'other.wav']) d.items.add(new File(['x'], name)); return d }"
     )
     page.get_by_role("tab", name="Microphone").click()
-    page.locator("#code").dispatch_event("drop", {"dataTransfer": data})  # wherever it falls on the page
+    page.locator("#code").dispatch_event("drop", {"dataTransfer": data})  # anywhere on the page
 
     expect(page.locator("#file-name")).to_contain_text(re.compile("talk.wav.*the first was taken"))
     expect(page.get_by_role("status")).to_contain_text("the first was taken")
@@ -230,7 +232,7 @@ def test_a_file_can_be_dropped(page: Page) -> None:
     )
 
 
-def test_the_name_of_a_chosen_file_stays(page: Page, speech: Path) -> None:
+def test_the_name_of_the_chosen_file_stays_visible(page: Page, speech: Path) -> None:
     page.locator("#file").set_input_files(speech)
     page.get_by_role("button", name="中文").click()
     expect(page.locator("#file-name")).to_contain_text("beckett.wav")
@@ -248,7 +250,7 @@ def test_the_name_of_a_chosen_file_stays(page: Page, speech: Path) -> None:
         expect(page.locator("#result")).to_be_hidden()
 
 
-def test_an_error_is_shown_as_the_api_gives_it_with_what_to_do(page: Page, speech: Path) -> None:
+def test_an_api_error_is_shown_with_advice(page: Page, speech: Path) -> None:
     page.locator("#model").fill("no-such-model")
     transcribe(page, speech, "Words as they come")
 
@@ -259,7 +261,7 @@ def test_an_error_is_shown_as_the_api_gives_it_with_what_to_do(page: Page, speec
     expect(page.get_by_role("status")).to_have_text("", timeout=2000)
 
 
-def test_the_page_speaks_chinese_to_a_chinese_browser(chromium: Browser, home: House) -> None:
+def test_the_page_is_in_chinese_in_a_chinese_browser(chromium: Browser, home: House) -> None:
     with chromium.new_context(locale="zh-CN") as context:
         page = context.new_page()
         page.goto(home.base_url.removesuffix("/v1"))
@@ -269,7 +271,7 @@ def test_the_page_speaks_chinese_to_a_chinese_browser(chromium: Browser, home: H
         expect(page.get_by_role("tab", name="Microphone")).to_be_visible()
 
 
-def test_a_demo_engine_is_called_one(chromium: Browser, beginning: Path) -> None:
+def test_a_demo_engine_is_labelled(chromium: Browser, beginning: Path) -> None:
     with started("serve", "--port", "0", "--engine", "tones") as (_, said), chromium.new_context() as context:
         page = context.new_page()
         page.goto(said[0].split()[-1].removesuffix("/v1"))
@@ -283,7 +285,7 @@ def test_a_demo_engine_is_called_one(chromium: Browser, beginning: Path) -> None
         expect(page.locator("#tags")).not_to_contain_text("zh")
 
 
-def test_a_page_without_a_key_does_not_say_what_answers(chromium: Browser) -> None:
+def test_without_a_key_the_page_does_not_name_the_engine(chromium: Browser) -> None:
     server = started("serve", "--port", "0", "--engine", "tones", COMPAT_API_KEYS="sk-of-a-caller")
     with server as (_, said), chromium.new_context(locale="en-GB") as context:
         page = context.new_page()
@@ -298,7 +300,7 @@ def test_a_page_without_a_key_does_not_say_what_answers(chromium: Browser) -> No
         expect(page.locator("#tagline")).to_contain_text("answered by a demo engine")
 
 
-def test_the_keyboard_is_enough(page: Page) -> None:
+def test_the_page_works_with_the_keyboard(page: Page) -> None:
     tab = page.get_by_role("tab", name="File")
     tab.focus()
     tab.press("ArrowRight")
@@ -315,7 +317,7 @@ def test_dark_and_light(page: Page) -> None:
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
 
-def test_a_key_stays_in_its_tab_and_out_of_the_code(page: Page) -> None:
+def test_a_key_is_kept_in_its_tab_and_not_shown_in_the_code(page: Page) -> None:
     page.locator("#key-box summary").click()
     page.locator("#key").fill("sk-secret-of-mine")
     page.locator("#key").press("Enter")

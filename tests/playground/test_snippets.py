@@ -1,4 +1,4 @@
-"""What the page shows under "the code for this" is run as it stands there, and hears what the page hears."""
+"""Runs the programs shown under "the code for this" unchanged; they get the same transcript as the page."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ WORDS = VOCABULARY[:3]
 
 @pytest.fixture
 def folder(beginning: Path) -> Path:
-    """Where a person would try it: with a recording, and with the npm packages that the code imports."""
+    """Return a directory with the recordings that the programs read."""
     wav(beginning.with_name("speech-24k.wav"), pcm()[: 10 * 48_000], rate=24_000)
     return beginning.parent
 
@@ -69,7 +69,7 @@ def shown(page: Page, language: str, mode: str) -> str:
 
 @pytest.mark.parametrize("mode", ["times", "stream", "speakers", "live"])
 @pytest.mark.parametrize("language", ["curl", "Python", "Node"])
-def test_a_program_hears_what_the_page_hears(page: Page, folder: Path, language: str, mode: str) -> None:
+def test_a_program_gets_the_transcript(page: Page, folder: Path, language: str, mode: str) -> None:
     command = RUNNERS[language](folder, shown(page, language, mode))
 
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
@@ -88,7 +88,7 @@ async def bare(_: Request) -> Response:
 
 
 @pytest.mark.parametrize("mode", ["times", "stream", "speakers", "live"])
-def test_a_page_of_another_origin_hears_it_too(page: Page, chromium: Browser, folder: Path, mode: str) -> None:
+def test_a_page_of_another_origin_gets_the_transcript(page: Page, chromium: Browser, folder: Path, mode: str) -> None:
     code = shown(page, "Browser", mode)
     with (
         serve(Starlette(routes=[Route("/", bare)])) as root,
@@ -110,7 +110,7 @@ def guarded() -> Iterator[House]:
 
 @pytest.fixture
 def keyed(chromium: Browser, guarded: House) -> Iterator[Page]:
-    """The page of a server that asks for a key, with the key in its tab, and a language chosen."""
+    """Return the page of a server that requires a key, with the key entered and a language chosen."""
     with chromium.new_context(locale="en-GB") as context:
         page = context.new_page()
         page.goto(guarded.base_url.removesuffix("/v1"))
@@ -129,7 +129,7 @@ def spoken(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("language", ["curl", "Python", "Node"])
-def test_with_a_key_the_programs_take_it_from_the_environment(keyed: Page, tmp_path: Path, language: str) -> None:
+def test_the_programs_read_the_key_from_the_environment(keyed: Page, tmp_path: Path, language: str) -> None:
     spoken(tmp_path)
     for mode in ("times", "stream", "speakers", "live"):
         code = shown(keyed, language, mode)
@@ -148,7 +148,9 @@ def test_with_a_key_the_programs_take_it_from_the_environment(keyed: Page, tmp_p
 
 
 @pytest.mark.parametrize("mode", ["times", "stream", "speakers", "live"])
-def test_with_a_key_a_page_is_told_to_ask_for_it(keyed: Page, chromium: Browser, tmp_path: Path, mode: str) -> None:
+def test_the_code_for_a_page_uses_the_key_that_the_page_provides(
+    keyed: Page, chromium: Browser, tmp_path: Path, mode: str
+) -> None:
     spoken(tmp_path)
     code = shown(keyed, "Browser", mode)
     with (
@@ -159,7 +161,9 @@ def test_with_a_key_a_page_is_told_to_ask_for_it(keyed: Page, chromium: Browser,
         other.goto(root)
         other.locator("input").set_input_files(tmp_path / "speech.wav")
         other.evaluate("key => { globalThis.key = key }", KEY)
-        if mode == "live":  # what speaks here says no tones; the socket opens with a client secret, got with the key
+        if (
+            mode == "live"
+        ):  # the fake microphone plays no tones; the WebSocket opens with a client secret issued for the key
             with other.expect_websocket(lambda socket: socket.url.endswith("/v1/realtime?intent=transcription")):
                 other.add_script_tag(content=code, type="module")
         else:

@@ -1,4 +1,4 @@
-"""The targets of scripts/fuzz, a moment each: seeds as they are, cut, and with bytes changed."""
+"""Short runs of the targets of scripts/fuzz: seeds unchanged, truncated, and with bytes changed."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def spoilt(seed: bytes, chance: random.Random) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_target_takes_whatever_comes(script: ModuleType, name: str) -> None:
+def test_a_target_accepts_any_input(script: ModuleType, name: str) -> None:
     target: Callable[[bytes], None] = script.TARGETS[name]
 
     for seed in script.SEEDS[name]:
-        for data in spoilt(seed, random.Random(1)):  # noqa: S311 - the same each time
+        for data in spoilt(seed, random.Random(1)):  # noqa: S311 - reproducible
             target(data)
 
 
-def test_scripts_fuzz_tries_every_target(script: ModuleType) -> None:
+def test_scripts_fuzz_runs_every_target(script: ModuleType) -> None:
     assert set(NAMES) == set(script.TARGETS) == set(script.SEEDS)
     assert (
         f"for target in {' '.join(sorted(NAMES, key=list(script.TARGETS).index))};"

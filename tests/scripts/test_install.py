@@ -1,4 +1,4 @@
-"""scripts/install and the virtual environments that it finds. A stand-in for Python says what it is asked."""
+"""scripts/install with existing virtual environments, and a stand-in for Python that reports its arguments."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def install(checkout: Path, **environment: str) -> subprocess.CompletedProcess[s
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A folder in which everything was installed, by this Python."""
+    """Return a checkout in which everything is installed, by this Python."""
     (folder := tmp_path / "checkout").mkdir()
     (folder / "scripts").mkdir()
     shutil.copy(ROOT / "scripts" / "install", folder / "scripts")
@@ -42,13 +42,13 @@ def python(folder: Path, script: str) -> str:
     return str(path)
 
 
-def test_what_is_up_to_date_is_left_alone(checkout: Path) -> None:
+def test_an_up_to_date_environment_is_not_changed(checkout: Path) -> None:
     done = install(checkout)
 
     assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
 
 
-def test_a_virtual_environment_of_another_folder_is_not_used(checkout: Path, tmp_path: Path) -> None:
+def test_a_virtual_environment_of_another_directory_is_not_used(checkout: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(checkout, tmp_path / "copy", symlinks=True)
 
     done = install(copy, PYTHON=python(tmp_path, 'case "$*" in *venv*) echo made again >&2; exit 3;; esac'))
@@ -66,7 +66,7 @@ def test_a_virtual_environment_of_another_python_is_not_used(checkout: Path, tmp
     assert not (checkout / ".venv").exists()
 
 
-def test_a_python_that_is_too_old_is_refused_and_makes_nothing(checkout: Path, tmp_path: Path) -> None:
+def test_a_python_that_is_too_old_is_rejected(checkout: Path, tmp_path: Path) -> None:
     shutil.rmtree(checkout / ".venv")
 
     done = install(checkout, PYTHON=python(tmp_path, "exit 1"))
@@ -78,9 +78,7 @@ def test_a_python_that_is_too_old_is_refused_and_makes_nothing(checkout: Path, t
 @pytest.mark.parametrize(
     ("packaged", "hint"), [("exit 1", True), ("exit 0", False)], ids=["no ensurepip", "another reason"]
 )
-def test_the_package_of_debian_is_named_where_it_is_missing(
-    checkout: Path, tmp_path: Path, packaged: str, *, hint: bool
-) -> None:
+def test_a_missing_debian_package_is_named(checkout: Path, tmp_path: Path, packaged: str, *, hint: bool) -> None:
     shutil.rmtree(checkout / ".venv")
 
     done = install(checkout, PYTHON=python(tmp_path, f'case "$*" in *ensurepip*) {packaged};; *venv*) exit 3;; esac'))

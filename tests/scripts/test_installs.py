@@ -1,4 +1,4 @@
-"""The wheel in empty environments: two of the four each day, the oldest releases always among them."""
+"""The wheel in empty environments: two of four combinations each day, always including the lowest versions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NEWEST = ("3.11-newest", "3.12-newest", "3.13-newest")
 TODAY = ("3.11-lowest", NEWEST[datetime.datetime.now(datetime.UTC).toordinal() % len(NEWEST)])
 
 
-@pytest.mark.timeout(600)  # packages of a new release are large
+@pytest.mark.timeout(600)  # downloads of new releases are large
 @pytest.mark.parametrize("combination", TODAY)
 def test_the_wheel_serves_and_transcribes_in_an_empty_environment(combination: str) -> None:
     done = subprocess.run([sys.executable, "-P", SCRIPT, combination], capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""What is installed is listed, and looked up where known vulnerabilities are told."""
+"""The bill of materials, and the audit of locked packages against a vulnerability database."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ HASH = "--hash=sha256:" + "0" * 64
 LOCK = f"click==8.1.0 {HASH}\nrich==13.0.0 ; python_version >= '3' {HASH}\n"
 
 
-def test_the_bill_of_materials_lists_what_is_locked(tmp_path: Path) -> None:
-    """Of a few: the whole takes ten seconds to be checked against CycloneDX's schema."""
+def test_the_bill_of_materials_lists_the_locked_packages(tmp_path: Path) -> None:
+    """Uses a few packages: validation of all against CycloneDX's schema takes ten seconds."""
     whole = (ROOT / "requirements" / "base.lock").read_text()
     entries = sorted(re.split(r"^(?=\w)", whole, flags=re.MULTILINE), key=len)[1:5]
     (lock := tmp_path / "lock").write_text("".join(entries))
@@ -38,10 +38,10 @@ def test_the_bill_of_materials_lists_what_is_locked(tmp_path: Path) -> None:
 
 
 async def vulnerable(request: Request) -> Response:
-    asked = (await request.json())["package"]["name"]
+    name = (await request.json())["package"]["name"]
     affected = {"package": {"name": "rich", "ecosystem": "PyPI"}, "versions": ["13.0.0"]}
-    found = {"id": "GHSA-0000-0000-0000", "summary": "It is too rich.", "affected": [affected]}
-    return JSONResponse({"vulns": [found]} if asked == "rich" else {})
+    vulnerability = {"id": "GHSA-0000-0000-0000", "summary": "It is too rich.", "affected": [affected]}
+    return JSONResponse({"vulns": [vulnerability]} if name == "rich" else {})
 
 
 async def innocent(_: Request) -> Response:
@@ -49,9 +49,9 @@ async def innocent(_: Request) -> Response:
 
 
 async def down(request: Request) -> Response:
-    """It answers that it is there, and no more."""
-    asked = (await request.json())["package"]["name"]
-    return JSONResponse({}, 200 if asked == "pip" else 500)
+    """Answer the availability check, but fail every lookup."""
+    name = (await request.json())["package"]["name"]
+    return JSONResponse({}, 200 if name == "pip" else 500)
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +70,9 @@ OUTCOMES = [
 ]
 
 
-@pytest.mark.parametrize(("service", "code", "said"), OUTCOMES)
+@pytest.mark.parametrize(("service", "code", "output"), OUTCOMES)
 def test_only_a_known_vulnerability_is_a_failure(
-    services: dict[str, str], tmp_path: Path, service: str, code: int, said: str
+    services: dict[str, str], tmp_path: Path, service: str, code: int, output: str
 ) -> None:
     (tmp_path / "lock").write_text(LOCK)
     done = subprocess.run(
@@ -84,4 +84,4 @@ def test_only_a_known_vulnerability_is_a_failure(
     )
 
     assert code == done.returncode
-    assert re.fullmatch(said, done.stdout + done.stderr, re.DOTALL)
+    assert re.fullmatch(output, done.stdout + done.stderr, re.DOTALL)

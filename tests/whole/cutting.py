@@ -1,4 +1,4 @@
-"""A wire between the server and the service that breaks whenever it is told to."""
+"""A TCP relay between the server and the service whose connections can be cut on demand."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from compat.emulator.app import create_app as create_emulator
 from compat.emulator.engine import Engine
 from tests.servers import serve
 
-SPEAKING = 20_000  # bytes, at which more than the upgrade and the configuration has passed
+SPEAKING = 20_000  # bytes: more than the upgrade and the configuration, so audio has been sent
 
 
 class Wire:
-    """Relays TCP to `service`; `cut` breaks the connection that there is, without a word, or else the next one as soon
-    as sound passes over it."""
+    """Relays TCP to `service`. `cut` aborts the open connection without a close frame, or else the next one as soon as
+    it carries audio."""
 
     def __init__(self, service: str) -> None:
         self._port = urlsplit(service).port
@@ -29,7 +29,9 @@ class Wire:
         self._owed = self._in_a_row = 0
         self.address = ""
         self.broken = 0
-        self.most_in_a_row = 5  # without a turn that the caller hears: the server gives up after eight without progress
+        self.most_in_a_row = (
+            5  # cuts without a completed turn: the server gives up after eight reconnects without progress
+        )
 
     def run(self, ready: threading.Event) -> None:
         async def listen() -> None:
@@ -48,7 +50,7 @@ class Wire:
         self._loop.call_soon_threadsafe(self._cut)
 
     def heard(self) -> None:
-        """The caller has heard a turn. That one has passed here says little: a cut takes unread bytes with it."""
+        """Note that the client has received a turn. The relay itself cannot tell, as a cut discards unread bytes."""
         self._loop.call_soon_threadsafe(self._heard)
 
     def _cut(self) -> None:
@@ -78,7 +80,7 @@ class Wire:
     async def _pass_up(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, both: set[asyncio.StreamWriter]
     ) -> None:
-        """`both` are open to cuts once sound passes here."""
+        """Relay data to the service; `both` ends can be cut once audio passes."""
         passed = 0
         with contextlib.suppress(OSError):
             while data := await reader.read(1 << 14):
@@ -99,17 +101,17 @@ class Wire:
 
 
 class Breaks:
-    """Keeps a pace (times real time), and cuts the wire at random times."""
+    """Paces the frames, at `pace` times real time, and cuts the wire at random times."""
 
     def __init__(self, wire: Wire, count: int, length_ms: int, pace: float, seed: int) -> None:
-        chance = random.Random(seed)  # noqa: S311 - a test that can be repeated
+        chance = random.Random(seed)  # noqa: S311 - reproducible
         self._times = sorted(chance.randrange(300, length_ms) for _ in range(count))
         self.wire = wire
         self._pace = pace
         self._begun: float | None = None
 
     async def reach(self, now_ms: int) -> None:
-        """Returns when the frame that begins at this time may be sent."""
+        """Wait until the frame that begins at this time may be sent."""
         loop = asyncio.get_running_loop()
         self._begun = self._begun or loop.time()
         await asyncio.sleep(self._begun + now_ms / 1000 / self._pace - loop.time())
@@ -120,7 +122,7 @@ class Breaks:
 
 @contextlib.contextmanager
 def cut_house(engine: Engine) -> Iterator[tuple[str, Wire]]:
-    """A server whose wire to the service can be cut: its base URL, and the wire."""
+    """Run a server whose connections to the service can be cut; yields its base URL and the wire."""
     with serve(create_emulator(engine)) as service:
         wire, ready = Wire(service), threading.Event()
         thread = threading.Thread(target=wire.run, args=[ready], daemon=True)

@@ -1,4 +1,4 @@
-"""The 44 s of speech as a live caller sends them, and how far two transcripts are apart."""
+"""The 44 s speech sample as a live client sends it, engines that cache its transcripts, and a word error rate."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ PAUSES = (
     32.5,
     36.74,
     42.2,
-)  # seconds of the sample at which nobody speaks
+)  # pauses of the sample, in seconds
 
 
 def pcm(rate: int = 24_000) -> bytes:
-    """The sample as mono 16-bit sound."""
+    """Return the sample as mono s16le."""
     with wave.open(str(sample.path())) as source:
         resampler = Resampler(source.getframerate(), rate)
         sound = resampler.feed(source.readframes(source.getnframes()))
@@ -38,7 +38,7 @@ def pcm(rate: int = 24_000) -> bytes:
 
 
 def commits(sound: bytes, rate: int = 24_000) -> list[int]:
-    """Positions in bytes at which a caller ends his turns: in the pauses, and at the end."""
+    """Return the byte positions at which a client commits: in the pauses, and at the end."""
     return [round(at * rate) * 2 for at in PAUSES] + [len(sound)]
 
 
@@ -46,53 +46,53 @@ def words(text: str) -> list[str]:
     return re.findall(r"[a-z']+", text.lower())
 
 
-def errors(said: str, meant: str) -> float:
-    """The share of the words of `meant` that `said` has otherwise: a word error rate."""
-    blocks = difflib.SequenceMatcher(None, words(meant), words(said), autojunk=False).get_opcodes()
+def errors(text: str, reference: str) -> float:
+    """Return the word error rate of `text`."""
+    blocks = difflib.SequenceMatcher(None, words(reference), words(text), autojunk=False).get_opcodes()
     wrong = sum(max(i2 - i1, j2 - j1) for tag, i1, i2, j1, j2 in blocks if tag != "equal")
-    return wrong / len(words(meant))
+    return wrong / len(words(reference))
 
 
 class Remembering:
-    """Moonshine, which costs much, and most where it tells voices apart: each sound that stands is heard once."""
+    """Moonshine with a cache for files, because recognition is slow, most of all with speaker diarization."""
 
     blocking = True
 
     def __init__(self) -> None:
         self._moonshine = _moonshine()
-        self._said: dict[tuple[bytes, bool], list[Sentence]] = {}
+        self._cache: dict[tuple[bytes, bool], list[Sentence]] = {}
 
     def recognise(self, sound: Iterable[bytes], *, speakers: bool = False) -> Iterator[Sentence]:
         blocks = list(sound)
         key = (b"".join(blocks), speakers)
-        if key in self._said:
-            yield from self._said[key]
+        if key in self._cache:
+            yield from self._cache[key]
             return
-        said = []
+        sentences = []
         for sentence in self._moonshine.recognise(blocks, speakers=speakers):
-            said.append(sentence)
+            sentences.append(sentence)
             yield sentence
-        self._said[key] = said
+        self._cache[key] = sentences
 
     def listen(self) -> Listener:
         return self._moonshine.listen()
 
 
 class Steady(Remembering):
-    """And one which may hear other words when it hears a turn again, or at its end, and costs a recognition for each
-    belief: here the same turn has the same words ever after, with a belief every 3 s, of which nothing is settled."""
+    """Moonshine with a cache for live turns too. Its results for a turn may vary, and each hypothesis costs one
+    recognition. Here a turn always has the same text, with an unsettled hypothesis every 3 s."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._heard: dict[bytes, Hypothesis | None] = {}
+        self._hypotheses: dict[bytes, Hypothesis | None] = {}
 
     def listen(self) -> Listener:
-        return SteadyListener(super().listen, self._heard)
+        return SteadyListener(super().listen, self._hypotheses)
 
 
 @functools.cache
 def _moonshine() -> Engine:
-    """One a process, which loads the model once."""
+    """Return the engine; cached, so that a process loads the model once."""
     return engine("moonshine")
 
 
@@ -114,7 +114,7 @@ class SteadyListener:
         self._sound = bytearray()
         self._asked = self._given = 0
 
-    def feed(self, pcm: bytes, *, partial: bool = True) -> Hypothesis | None:  # noqa: ARG002 - they are remembered
+    def feed(self, pcm: bytes, *, partial: bool = True) -> Hypothesis | None:  # noqa: ARG002 - hypotheses are cached
         self._sound += pcm
         belief = None
         while len(self._sound) - self._asked >= BLOCK:

@@ -1,4 +1,4 @@
-"""Long live speech coded in tones, in every format that a caller may send, and what of it comes back."""
+"""Long live speech coded in tones: encoding in every input format, and a client that collects the turns."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ from tests.whole.cutting import Breaks, Wire
 FORMATS = ("pcm-8000", "pcm-16000", "pcm-24000", "pcm-48000", "ulaw", "alaw", "opus")
 PAUSE_MS = 1200
 SILENCE_MS = 500
-LOOKAHEAD = 312  # samples at 48 kHz by which libopus is late (its `initial_padding`), which players leave out
+LOOKAHEAD = 312  # samples at 48 kHz of libopus's delay (its `initial_padding`), which players drop
 COMMIT = '{"type":"input_audio_buffer.commit"}'
 
 
 class Turn(msgspec.Struct, frozen=True):
-    """Words, and in milliseconds when the first begins and when the last was followed by enough silence."""
+    """The words of a turn, the start of the first, and the time at which the silence after the last ends the turn; in
+    milliseconds."""
 
     text: str
     begin_ms: int
@@ -42,7 +43,7 @@ class Tape(msgspec.Struct, frozen=True):
 
 
 def record(seconds: float) -> Tape:
-    """Turns of three to nine words with pauses between them, for about so long."""
+    """Return about `seconds` of turns of three to nine words, with pauses between them."""
     words: list[Word] = []
     turns: list[Turn] = []
     vocabulary, sizes, at = itertools.cycle(VOCABULARY), itertools.cycle((5, 9, 3, 7, 4)), 600
@@ -55,7 +56,7 @@ def record(seconds: float) -> Tape:
 
 
 def frames(tape: Tape, form: str) -> Iterator[tuple[int, bytes]]:
-    """Appends of 100 ms (a packet of 20 ms for Opus), each with the millisecond at which it begins."""
+    """Yield frames of 100 ms (packets of 20 ms for Opus), each with its start in milliseconds."""
     if form == "opus":
         yield from _packets(encode(tape.words, rate=48_000, length_ms=tape.length_ms))
         return
@@ -112,7 +113,7 @@ def session(form: str, mode: str, silence_ms: int = SILENCE_MS) -> dict[str, Any
 
 
 async def play(base_url: str, tape: Tape, form: str, mode: str, breaks: Breaks) -> list[Turn]:
-    """The turns that come back, in the order of their transcripts. By commits: one in each pause."""
+    """Stream a tape; return the turns in the order of their transcripts. Mode `commits` commits in each pause."""
     commits = [turn.end_ms for turn in tape.turns] if mode == "commits" else []
     hearing = Hearing(len(tape.turns))
     return await speak(base_url, session(form, mode), frames(tape, form), commits, hearing, breaks)
@@ -126,7 +127,7 @@ async def speak(
     hearing: Hearing,
     breaks: Breaks,
 ) -> list[Turn]:
-    """Sends the frames, with commits at these milliseconds."""
+    """Stream the frames, with commits at these times in milliseconds; return the turns."""
     address = base_url.replace("http", "ws", 1) + "/realtime?intent=transcription"
     async with connect(address, compression=None, proxy=None, ping_interval=None) as socket:
         await socket.send(json.dumps({"type": "session.update", "session": session}))
@@ -145,7 +146,7 @@ async def speak(
 
 
 class Hearing:
-    """Listens for so many turns or, without a number, until one ends after `until_ms`."""
+    """Collects turns until `expected` have arrived or, without a number, until one ends after `until_ms`."""
 
     def __init__(self, expected: int | None = None, until_ms: float = float("inf")) -> None:
         self.turns: list[Turn] = []

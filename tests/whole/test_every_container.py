@@ -1,4 +1,4 @@
-"""Tone-coded words in every container and rate: word for word, within 50 ms, through the official SDK."""
+"""Tone-coded words in every container and rate, through the official SDK: every word, within 50 ms of its time."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ def test_every_word_arrives_on_time(home: House, tmp_path: Path, container: str,
     path = make(container, stereo(pcm) if channels == 2 else pcm, rate, channels, tmp_path / "misnamed.txt")
     create = home.client().audio.transcriptions.create
 
-    said = create(model="whisper-1", file=path).text
+    text = create(model="whisper-1", file=path).text
     timed = create(
         model="whisper-1", file=path, response_format="verbose_json", timestamp_granularities=["word", "segment"]
     )
 
-    assert list(VOCABULARY) == said.lower().replace(".", "").replace(",", "").split()
+    assert list(VOCABULARY) == text.lower().replace(".", "").replace(",", "").split()
     assert timed.words is not None
     assert [word.text for word in WORDS] == [word.word.lower().strip(".,") for word in timed.words]
-    for coded, heard in zip(WORDS, timed.words, strict=True):
-        assert abs(coded.begin_ms / 1000 - heard.start) <= 0.05
-        assert abs(coded.end_ms / 1000 - heard.end) <= 0.05
+    for coded, recognised in zip(WORDS, timed.words, strict=True):
+        assert abs(coded.begin_ms / 1000 - recognised.start) <= 0.05
+        assert abs(coded.end_ms / 1000 - recognised.end) <= 0.05
     assert abs(timed.duration - len(pcm) / 2 / rate) <= 0.1
 
 
-def test_what_is_too_big_for_a_surface_is_re_encoded_and_loses_nothing(home: House, tmp_path: Path) -> None:
+def test_a_file_too_large_for_a_surface_is_re_encoded_without_losing_words(home: House, tmp_path: Path) -> None:
     words = lay(VOCABULARY * 9, begin_ms=300, gap_ms=150)
     pcm = encode(words, rate=44100)
     path = make("wav", stereo(pcm), 44100, 2, tmp_path / "big.wav")

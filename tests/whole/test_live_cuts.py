@@ -1,4 +1,4 @@
-"""Live speech over a wire that breaks again and again: the same words, in order, none lost and none twice."""
+"""Live speech over a connection that is cut repeatedly: the same words in order, none lost and none repeated."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ async def test_every_word_arrives_once_whatever_the_format(form: str, mode: str)
     tape = record(40)
     with cut_house(Tones()) as (base_url, wire):
         breaks = Breaks(wire, 13, tape.length_ms, pace=15, seed=FORMATS.index(form))
-        heard = await play(base_url, tape, form, mode, breaks)
+        turns = await play(base_url, tape, form, mode, breaks)
 
     assert wire.broken > 10
     timeless = [Turn(turn.text, -1, -1) for turn in tape.turns]
-    assert heard == (timeless if mode == "commits" else list(tape.turns))
+    assert turns == (timeless if mode == "commits" else list(tape.turns))
 
 
 @pytest.mark.xdist_group("speech")  # one process loads the model
 @pytest.mark.parametrize("mode", ["vad", "commits"])
-async def test_speech_cut_twenty_times_has_the_words_of_speech_that_was_not_cut(mode: str) -> None:
+async def test_speech_cut_twenty_times_has_the_same_transcript_as_uncut_speech(mode: str) -> None:
     sound = pcm() + bytes(48_000)
     length_ms = len(sound) // 48
     frames = [(at // 48, sound[at : at + 4800]) for at in range(0, len(sound), 4800)]
-    engine, said = steady(), []
+    engine, transcripts = steady(), []
     for cuts in (0, 20):
         with cut_house(engine) as (base_url, wire):
-            spare = cuts // 5  # a cut finds nothing to break where all has been said
+            spare = cuts // 5  # cuts after the end of the speech have no effect
             breaks = Breaks(wire, cuts + spare, length_ms, pace=8, seed=20)
             commits = [round(at * 1000) for at in PAUSES] + [length_ms] if mode == "commits" else []
             hearing = Hearing(len(commits)) if commits else Hearing(until_ms=length_ms - 4500)
             turns = await speak(base_url, session("pcm-24000", mode), frames, commits, hearing, breaks)
         assert cuts <= wire.broken <= cuts + spare
-        said.append([turn.text for turn in turns])
+        transcripts.append([turn.text for turn in turns])
 
-    assert said[0] == said[1]
+    assert transcripts[0] == transcripts[1]

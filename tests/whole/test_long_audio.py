@@ -1,4 +1,4 @@
-"""Ten minutes of words coded in tones through both roads: each word once, in order, where it was said."""
+"""Ten minutes of tone-coded words by both roads: each word once, in order, at its time."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def test_one_file_task(speech: Path) -> None:
     assert answer.words is not None
     assert WORDS == [word.word for word in answer.words]
     assert all(
-        abs(told.start - meant.begin_ms / 1000) <= NEAR and abs(told.end - meant.end_ms / 1000) <= NEAR
-        for told, meant in zip(answer.words, SPOKEN, strict=True)
+        abs(word.start - coded.begin_ms / 1000) <= NEAR and abs(word.end - coded.end_ms / 1000) <= NEAR
+        for word, coded in zip(answer.words, SPOKEN, strict=True)
     )
     assert WORDS == [word for cue in srt.parse(captions) for word in cue.content.split()]
 
@@ -52,13 +52,13 @@ def test_pieces(speech: Path) -> None:
         ]
 
     assert isinstance(answer, TranscriptionVerbose)
-    heard = 0
+    count = 0
     for segment in answer.segments or ():
-        meant = SPOKEN[heard : heard + len(segment.text.split())]
-        heard += len(meant)
-        assert [word.text for word in meant] == segment.text.split()
-        assert segment.start <= meant[0].begin_ms / 1000 + NEAR
-        assert meant[-1].end_ms / 1000 - NEAR <= segment.end
-    assert len(WORDS) == heard
+        coded = SPOKEN[count : count + len(segment.text.split())]
+        count += len(coded)
+        assert [word.text for word in coded] == segment.text.split()
+        assert segment.start <= coded[0].begin_ms / 1000 + NEAR
+        assert coded[-1].end_ms / 1000 - NEAR <= segment.end
+    assert len(WORDS) == count
     assert WORDS == "".join(deltas).split()
     assert len(deltas) >= 5

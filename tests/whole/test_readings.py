@@ -1,4 +1,4 @@
-"""Where DashScope's documents leave a question open, the same answer comes out under every reading."""
+"""Ambiguities in DashScope's documentation: the result is the same under every reading."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ READINGS = [
 
 
 @pytest.mark.parametrize(("reading", "model"), READINGS)
-def test_words_and_silence_come_out_alike(reading: dict[str, object], model: str, tmp_path: Path) -> None:
+def test_words_and_silence_are_transcribed_under_every_reading(
+    reading: dict[str, object], model: str, tmp_path: Path
+) -> None:
     spoken = make("wav", encode(lay(WORDS)), 16000, 1, tmp_path / "words.wav")
     silent = make("wav", silence(2.0), 16000, 1, tmp_path / "silence.wav")
     region = "us" if model.endswith("-us") else None

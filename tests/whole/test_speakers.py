@@ -1,4 +1,4 @@
-"""Two voices told apart by a real recogniser, through the official SDK."""
+"""Speaker diarization of two voices by a real engine, through the official SDK."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_two_voices_are_a_and_b_plain_and_streamed(home: House, talk: Path) -> None:
+def test_two_voices_are_labelled_a_and_b_plain_and_streamed(home: House, talk: Path) -> None:
     create = home.client().audio.transcriptions.create
     answer = create(model="gpt-4o-transcribe-diarize", file=talk, response_format="diarized_json")
 

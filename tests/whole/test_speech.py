@@ -1,4 +1,4 @@
-"""Real speech, a real recogniser, the official SDK; nothing in between is made up."""
+"""Real speech, transcribed by a real engine, through the official SDK."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_forty_four_seconds_streamed(home: House) -> None:
 
 @pytest.fixture(scope="module")
 def looped(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The 44 s sample over and over, as 16 kHz speech of more than two minutes."""
+    """Return the 44 s sample repeated to more than two minutes."""
     with wave.open(str(sample.path())) as source:
         rate, pcm = source.getframerate(), source.readframes(source.getnframes())
     path = tmp_path_factory.mktemp("looped") / "looped.wav"
@@ -77,7 +77,7 @@ def looped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_minutes_of_speech_come_back_with_the_times_of_every_loop(home: House, looped: Path) -> None:
+def test_long_speech_has_the_word_times_of_every_repetition(home: House, looped: Path) -> None:
     raw = home.client().audio.transcriptions.with_raw_response.create(
         model="whisper-1", file=looped, response_format="verbose_json", timestamp_granularities=["word", "segment"]
     )

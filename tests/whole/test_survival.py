@@ -1,4 +1,4 @@
-"""Jobs that outlive their caller and their process: real servers, killed, on a real store."""
+"""Jobs that outlive their client and their server process: servers are killed, on a real store."""
 
 from __future__ import annotations
 
@@ -53,17 +53,17 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 def until(holds: Callable[[], object]) -> None:
-    """Polls; what never comes to hold fails the test."""
+    """Poll until `holds` returns a true value; fail after a minute."""
     gate = threading.Event()
     for _ in range(3000):
         if holds():
             return
         gate.wait(0.02)
-    raise AssertionError("it did not come to hold within a minute")
+    raise AssertionError("the condition was not met within a minute")
 
 
 def asked(emulator: Emulator, what: str) -> None:
-    """Wait until the service has been."""
+    """Wait until the service has received a request of this kind."""
     assert isinstance(emulator.counts, Counts)
     emulator.counts.wait_for(lambda: emulator.counts[what])
 
@@ -79,7 +79,7 @@ def words(text: str) -> list[str]:
 
 
 def slow(emulator: Emulator) -> None:
-    """Tasks run until `finish`."""
+    """Make tasks run until `finish`."""
     emulator.faults.arm(Faults((Rule("submit", Slow(seconds=HOURS), times=None),)))
 
 
@@ -88,7 +88,7 @@ def finish(emulator: Emulator) -> None:
         task.fault = None
 
 
-def test_a_killed_server_s_successor_goes_on_with_the_same_task(
+def test_the_successor_of_a_killed_server_continues_the_same_task(
     dashscope: tuple[Emulator, str], store: str, speech: bytes, tmp_path: Path
 ) -> None:
     emulator, root = dashscope
@@ -104,14 +104,14 @@ def test_a_killed_server_s_successor_goes_on_with_the_same_task(
     finish(emulator)
     with server(tmp_path, root, COMPAT_STORE=store) as second:
         assert list(WORDS) == words(transcribe(second, speech))
-        assert 1 == len(list(tmp_path.glob("qwen-asr-compat-*")))  # the dead one's files are gone
+        assert 1 == len(list(tmp_path.glob("qwen-asr-compat-*")))  # the files of the first server are deleted
 
-        assert list(WORDS) == words(transcribe(second, speech))  # and now it is kept
+        assert list(WORDS) == words(transcribe(second, speech))  # from the store
     assert 1 == emulator.counts["submit"]
     assert [] == list(tmp_path.glob("qwen-asr-compat-*"))
 
 
-def test_a_killed_server_s_upload_is_swept_and_sent_again(
+def test_the_upload_of_a_killed_server_is_deleted_and_repeated(
     dashscope: tuple[Emulator, str], store: str, speech: bytes, tmp_path: Path
 ) -> None:
     emulator, root = dashscope
@@ -128,7 +128,7 @@ def test_a_killed_server_s_upload_is_swept_and_sent_again(
     assert 1 == emulator.counts["submit"]
 
 
-def test_a_server_that_stops_leaves_its_jobs_to_the_next(
+def test_a_stopped_server_leaves_its_jobs_to_the_next(
     dashscope: tuple[Emulator, str], store: str, speech: bytes, tmp_path: Path
 ) -> None:
     emulator, root = dashscope
@@ -143,7 +143,7 @@ def test_a_server_that_stops_leaves_its_jobs_to_the_next(
     assert (1, 0) == (emulator.counts["submit"], emulator.counts["cancel"])
 
 
-def test_a_job_with_its_caller_s_own_key_goes_on_when_he_comes_again(
+def test_a_job_with_the_client_s_own_key_continues_when_the_client_retries(
     dashscope: tuple[Emulator, str], speech: bytes, tmp_path: Path
 ) -> None:
     emulator, root = dashscope
@@ -161,7 +161,9 @@ def test_a_job_with_its_caller_s_own_key_goes_on_when_he_comes_again(
     assert 1 == emulator.counts["submit"]
 
 
-def test_a_background_job_goes_on_by_itself(dashscope: tuple[Emulator, str], speech: bytes, tmp_path: Path) -> None:
+def test_a_background_job_continues_without_a_client(
+    dashscope: tuple[Emulator, str], speech: bytes, tmp_path: Path
+) -> None:
     emulator, root = dashscope
     slow(emulator)
     with server(tmp_path, root) as first:
@@ -181,7 +183,7 @@ def test_a_background_job_goes_on_by_itself(dashscope: tuple[Emulator, str], spe
     assert 1 == emulator.counts["submit"]
 
 
-def test_a_store_that_dies_under_a_job_takes_nothing_with_it(
+def test_a_running_job_survives_the_loss_of_its_store(
     dashscope: tuple[Emulator, str], speech: bytes, tmp_path: Path
 ) -> None:
     emulator, root = dashscope
@@ -216,13 +218,13 @@ def test_two_servers_on_one_redis_share_fifty_requests(
             asking = [threads.submit(transcribe, one if n % 2 else two, speech) for n in range(50)]
             until(lambda: 50 == sum(figures(at.base_url)["requests_under_way"] for at in (one, two)))
             finish(emulator)
-            said = [each.result() for each in asking]
+            texts = [each.result() for each in asking]
 
-    assert [list(WORDS)] * 50 == [words(text) for text in said]
+    assert [list(WORDS)] * 50 == [words(text) for text in texts]
     assert 1 == emulator.counts["submit"]
 
 
-def test_the_sdk_s_own_retries_find_the_task_they_began(
+def test_the_sdk_s_retries_join_the_task_of_the_first_attempt(
     dashscope: tuple[Emulator, str], speech: bytes, tmp_path: Path
 ) -> None:
     emulator, root = dashscope
