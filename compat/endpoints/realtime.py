@@ -87,7 +87,7 @@ class Realtime:
         await self._run(socket, admitted, request_id)
 
     async def leave(self) -> None:
-        """End all sessions with close code 1001 for shutdown. Return when every session has been closed."""
+        """End all sessions because the server shuts down. Return when every session has been closed."""
         self._leaving = True
         for session in self._live:
             session.leave(self._settings.grace)
@@ -176,7 +176,7 @@ class Realtime:
 
 
 def _identifiers() -> Callable[[str], str]:
-    """Return a generator of ids for one session: unique across sessions, and as long as OpenAI's."""
+    """Return a function that generates the ids of one session: unique across sessions, and as long as OpenAI's."""
     session, count = uuid.uuid4().hex[:16], itertools.count(1)
     return lambda kind: f"{kind}_{session}{next(count):08x}"
 

@@ -1,4 +1,4 @@
-"""What tests of live speech say and hear: raw sockets, sound, and a house whose engine says fixed words."""
+"""Helpers for tests of live sessions: a raw client, speech, and a server whose engine returns scripted words."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tests.house import House, house
 
 SECOND = 48_000  # bytes of pcm16 at 24 kHz
 BETA = {"OpenAI-Beta": "realtime=v1"}
-# Loud enough for any voice activity detection: one word of the tones.
+# Three words of the tones engine, loud enough for any voice activity detection.
 SPEECH = encode(lay(["amber", "basil", "cedar"]), rate=24_000)
 MANUAL = {"type": "transcription", "audio": {"input": {"turn_detection": None}}}
 
 
 def words(*turns: str) -> Scripted:
-    """An engine that hears these turns, whatever is said."""
+    """Return an engine that recognises these turns in any audio."""
     return Scripted(hypotheses=[[Hypothesis(turn)] for turn in turns])
 
 
@@ -41,7 +41,7 @@ def live_house(
 
 
 class Caller:
-    """One raw socket to the server."""
+    """A client with a raw WebSocket to the server."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
@@ -58,14 +58,14 @@ class Caller:
         return event
 
     async def until(self, ending: str) -> list[dict[str, Any]]:
-        """Every event up to the first whose type ends like this."""
+        """Return all events up to the first whose type ends with `ending`."""
         events = [await self.hear()]
         while not events[-1]["type"].endswith(ending):
             events.append(await self.hear())
         return events
 
     async def goodbye(self) -> tuple[list[dict[str, Any]], Close]:
-        """All that is still heard, and the close frame at its end."""
+        """Return the remaining events and the close frame."""
         events = []
         with contextlib.suppress(ConnectionClosed):
             while True:
@@ -75,14 +75,14 @@ class Caller:
         return events, close
 
     async def turn(self, pcm: bytes = SPEECH) -> str:
-        """One manual turn; its transcript."""
+        """Send a turn and commit it. Return its transcript."""
         await self.append(pcm)
         await self.say("input_audio_buffer.commit")
         transcript: str = (await self.until(".completed"))[-1]["transcript"]
         return transcript
 
     async def ending(self) -> dict[str, Any]:
-        """One manual turn of a new session; what ends it, which may be a refusal that comes before its words."""
+        """Send one turn in a new session. Return the event that ends it: its completion, its failure or an error."""
         with contextlib.suppress(ConnectionClosed):
             await self.say("session.update", session=MANUAL)
             await self.append(SPEECH)
@@ -94,9 +94,9 @@ class Caller:
 
 
 def verdict(ending: dict[str, Any]) -> str:
-    """The words of a turn, or the code of what went wrong."""
-    said: str = ending["error"]["code"] if "error" in ending else ending["transcript"]
-    return said
+    """Return the transcript in the event that ends a turn, or its error code."""
+    result: str = ending["error"]["code"] if "error" in ending else ending["transcript"]
+    return result
 
 
 @contextlib.asynccontextmanager

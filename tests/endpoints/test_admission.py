@@ -1,4 +1,4 @@
-"""Overload and the end: what is refused, at once, and what goes on."""
+"""Admission control: requests that overload or shutdown refuses, and work that continues."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from compat.upstream.shares import Party
 from tests.audio import media
 from tests.house import house
 
-SAID = (Sentence(text="It was the best of times.", begin_ms=100, end_ms=900),)
+SENTENCES = (Sentence(text="It was the best of times.", begin_ms=100, end_ms=900),)
 
 
 @pytest.fixture(scope="module")
@@ -38,38 +38,38 @@ A, B = (Party(name, alone=False) for name in "ab")
 
 
 @pytest.mark.parametrize("kind", ["http", "websocket"])
-def test_a_share_ends_before_the_whole_and_what_leaves_makes_room(kind: str) -> None:
-    door = Admission(requests=4, sessions=4)
+def test_a_caller_s_share_is_below_the_bound_and_released_shares_are_reusable(kind: str) -> None:
+    admission = Admission(requests=4, sessions=4)
     inside = [connection(kind) for _ in range(2)]
     for each in inside:
-        door.enter(each, A)
+        admission.enter(each, A)
     with pytest.raises(Overloaded, match="allows one caller"):
-        door.enter(connection(kind), A)
-    door.enter(connection(kind), B)
-    door.enter(connection(kind), Party("c", alone=False))
+        admission.enter(connection(kind), A)
+    admission.enter(connection(kind), B)
+    admission.enter(connection(kind), Party("c", alone=False))
     with pytest.raises(Overloaded, match="reached its limit") as caught:
-        door.enter(connection(kind), Party("d", alone=False))
+        admission.enter(connection(kind), Party("d", alone=False))
     inside[0].state.stay.close()
-    door.enter(connection(kind), Party("d", alone=False))
+    admission.enter(connection(kind), Party("d", alone=False))
 
     assert ("overloaded", 1.0) == (caught.value.code, caught.value.retry_after)
-    assert {0, 4} == {door.requests.used, door.sessions.used}
+    assert {0, 4} == {admission.requests.used, admission.sessions.used}
 
 
-def test_the_only_caller_may_use_everything() -> None:
-    door = Admission(requests=4, sessions=0)
+def test_a_single_caller_may_use_the_whole_bound() -> None:
+    admission = Admission(requests=4, sessions=0)
     for _ in range(4):
-        door.enter(connection(), Party("only"))
+        admission.enter(connection(), Party("only"))
     with pytest.raises(Overloaded, match="reached its limit"):
-        door.enter(connection(), Party("only"))
+        admission.enter(connection(), Party("only"))
 
 
 async def test_a_caller_s_share_is_released_with_its_request() -> None:
-    door = Admission(requests=1, sessions=1)
+    admission = Admission(requests=1, sessions=1)
 
     async def app(scope: Scope, _: Receive, __: Send) -> None:
-        door.enter(HTTPConnection(scope), A)
-        assert 1 == door.requests.used
+        admission.enter(HTTPConnection(scope), A)
+        assert 1 == admission.requests.used
         raise ConnectionError
 
     async def receive() -> Message:
@@ -81,11 +81,11 @@ async def test_a_caller_s_share_is_released_with_its_request() -> None:
     for _ in range(2):
         with pytest.raises(ConnectionError):
             await AdmissionMiddleware(app)({"type": "http", "method": "POST", "headers": []}, receive, send)
-    assert 0 == door.requests.used
+    assert 0 == admission.requests.used
 
 
 @pytest.mark.parametrize("begun", [False, True])
-async def test_what_the_end_cuts_off_is_told_so_unless_its_answer_has_begun(begun: bool) -> None:
+async def test_a_request_cancelled_by_shutdown_gets_503_unless_its_response_has_started(begun: bool) -> None:
     sent: list[Message] = []
 
     async def app(_: Scope, __: Receive, send: Send) -> None:
@@ -108,20 +108,20 @@ async def test_what_the_end_cuts_off_is_told_so_unless_its_answer_has_begun(begu
     assert begun or "shutting_down" == json.loads(sent[1]["body"])["error"]["code"]
 
 
-def test_a_server_that_stops_takes_no_new_work() -> None:
-    door = Admission(requests=1, sessions=1)
-    door.leaving = True
+def test_a_server_that_shuts_down_accepts_no_new_work() -> None:
+    admission = Admission(requests=1, sessions=1)
+    admission.leaving = True
 
     with pytest.raises(ServiceUnavailable) as caught:
-        door.enter(connection(), A)
-    door.enter(connection(method="GET"), A)
+        admission.enter(connection(), A)
+    admission.enter(connection(method="GET"), A)
 
     assert ("shutting_down", 1.0) == (caught.value.code, caught.value.retry_after)
 
 
-def test_the_sdk_is_told_to_come_again(speech: bytes) -> None:
+def test_the_sdk_gets_503_with_retry_after_beyond_the_bound(speech: bytes) -> None:
     over = threading.Event()
-    with house(Scripted(SAID, before=lambda _: over.wait(60)), max_requests=1) as small:
+    with house(Scripted(SENTENCES, before=lambda _: over.wait(60)), max_requests=1) as small:
         root, client = small.base_url.removesuffix("/v1"), small.client()
 
         def ask() -> str:
@@ -136,8 +136,8 @@ def test_the_sdk_is_told_to_come_again(speech: bytes) -> None:
             health = httpx2.get(f"{root}/healthz").status_code
             over.set()
 
-            assert SAID[0].text == first.result()
-        assert SAID[0].text == ask()
+            assert SENTENCES[0].text == first.result()
+        assert SENTENCES[0].text == ask()
 
     assert (503, "overloaded", "1") == (
         caught.value.status_code,

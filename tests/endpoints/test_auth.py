@@ -40,7 +40,7 @@ def request(key: str | None) -> Request:
 
 
 ALLOWED: list[tuple[dict[str, Any], str | None, Scope, str | type[Exception]]] = [
-    # settings, the key, what for → the caller's name or the refusal
+    # settings, key, required scope → the caller's name or the error
     ({}, None, "rest", "anyone"),
     ({}, None, "admin", "anyone"),
     ({"pass_key": True}, "sk-own", "rest", "anyone"),
@@ -63,17 +63,17 @@ ALLOWED: list[tuple[dict[str, Any], str | None, Scope, str | type[Exception]]] =
 
 
 @pytest.mark.parametrize(("settings", "key", "scope", "outcome"), ALLOWED)
-def test_callers_are_told_apart_and_kept_to_their_scopes(
+def test_callers_are_identified_and_limited_to_their_scopes(
     path: Path, settings: dict[str, Any], key: str | None, scope: Scope, outcome: str | type[Exception]
 ) -> None:
     if "api_keys_file" in settings:
         settings = {**settings, "api_keys_file": path}
     gate = Gate(Settings(**settings))
-    asked = request(key)
+    incoming = request(key)
 
     with pytest.raises(outcome) if isinstance(outcome, type) else contextlib.nullcontext():
-        assert outcome == gate.caller(asked, scope).name
-        assert outcome == asked.state.entry.caller
+        assert outcome == gate.caller(incoming, scope).name
+        assert outcome == incoming.state.entry.caller
 
 
 def test_two_keys_of_one_caller_share_their_jobs(path: Path) -> None:
@@ -85,12 +85,12 @@ def test_two_keys_of_one_caller_share_their_jobs(path: Path) -> None:
 
 
 def replace(path: Path, text: str) -> None:
-    """As a careful operator, or Kubernetes, does."""
+    """Replace the file atomically, as Kubernetes does."""
     (new := path.with_name("new")).write_text(text)
     new.rename(path)
 
 
-def test_a_changed_file_holds_from_the_next_request(path: Path) -> None:
+def test_a_changed_key_file_applies_to_the_next_request(path: Path) -> None:
     gate = Gate(Settings(api_keys_file=path))
     replace(path, "alice sk-alice-3\n")
 
@@ -99,13 +99,13 @@ def test_a_changed_file_holds_from_the_next_request(path: Path) -> None:
         gate.known("sk-alice-1", "rest")
 
 
-@pytest.mark.parametrize("spoilt", ["alice short", None, b"\xff\xfe"])
-def test_a_spoilt_file_leaves_the_keys_as_they_were(path: Path, spoilt: str | bytes | None) -> None:
+@pytest.mark.parametrize("invalid", ["alice short", None, b"\xff\xfe"])
+def test_an_invalid_key_file_leaves_the_previous_keys_valid(path: Path, invalid: str | bytes | None) -> None:
     gate = Gate(Settings(api_keys_file=path))
-    if spoilt is None:
+    if invalid is None:
         path.unlink()
     else:
-        path.write_bytes(spoilt.encode() if isinstance(spoilt, str) else spoilt)
+        path.write_bytes(invalid.encode() if isinstance(invalid, str) else invalid)
 
     assert "alice" == gate.known("sk-alice-1", "rest").name
 
@@ -114,7 +114,7 @@ def test_a_spoilt_file_leaves_the_keys_as_they_were(path: Path, spoilt: str | by
 
 
 @pytest.mark.parametrize("text", ["alice short", "alice sha256:short", "a sk-short-1\nb sk-short-1", None])
-def test_a_server_does_not_start_with_a_spoilt_file(path: Path, text: str | None) -> None:
+def test_a_server_does_not_start_with_an_invalid_key_file(path: Path, text: str | None) -> None:
     if text is None:
         path.unlink()
     else:
@@ -132,7 +132,7 @@ def clients(path: Path) -> Iterator[dict[str, openai.OpenAI]]:
         yield {key: home.client(key) for key in ("sk-alice-1", "sk-scraper", "nobody's")}
 
 
-def test_the_sdk_raises_what_it_would_at_openai(clients: dict[str, openai.OpenAI]) -> None:
+def test_the_sdk_raises_its_own_errors_for_keys_and_scopes(clients: dict[str, openai.OpenAI]) -> None:
     clients["sk-alice-1"].models.list()
     with pytest.raises(openai.PermissionDeniedError, match="lacks the scope rest"):
         clients["sk-scraper"].models.list()
@@ -160,8 +160,8 @@ ODD = [
 
 
 @pytest.fixture(scope="module")
-def doors() -> Iterator[dict[str, httpx2.Client]]:
-    """Clients of servers that pass keys on, that know some, and that ask for none."""
+def clients_by_kind() -> Iterator[dict[str, httpx2.Client]]:
+    """Return clients of three servers: one passes keys on, one has a key, and one is open."""
     with (
         house(Scripted(()), pass_key=True) as passing,
         house(Scripted(()), api_keys=("the-only-key-here",)) as keyed,
@@ -186,11 +186,11 @@ def doors() -> Iterator[dict[str, httpx2.Client]]:
         ("GET", "/audio/transcriptions/transcription_1"),
     ],
 )
-def test_an_odd_header_never_fails_the_server(
-    doors: dict[str, httpx2.Client], authorization: list[str], method: str, path: str
+def test_an_odd_authorization_header_is_never_a_server_error(
+    clients_by_kind: dict[str, httpx2.Client], authorization: list[str], method: str, path: str
 ) -> None:
     headers = [(b"authorization", value.encode("latin-1")) for value in authorization]
-    for name, client in doors.items():
+    for name, client in clients_by_kind.items():
         answer = client.request(method, path, headers=headers)
 
         assert answer.status_code < 500
@@ -202,8 +202,8 @@ def test_an_odd_header_never_fails_the_server(
 
 
 @pytest.mark.parametrize("header", ["api-key", "Api-Key"])
-def test_azure_s_header_is_a_key(doors: dict[str, httpx2.Client], header: str) -> None:
-    answer = doors["keyed"].get("/models", headers={header: "the-only-key-here"})
+def test_azure_s_header_carries_a_key(clients_by_kind: dict[str, httpx2.Client], header: str) -> None:
+    answer = clients_by_kind["keyed"].get("/models", headers={header: "the-only-key-here"})
 
     assert 200 == answer.status_code
 
@@ -218,7 +218,7 @@ FILES = [
 
 
 @pytest.mark.parametrize("text", FILES)
-def test_a_file_s_line_ends_do_not_matter(path: Path, text: str) -> None:
+def test_a_key_file_may_have_any_line_endings(path: Path, text: str) -> None:
     path.write_bytes(text.encode())
     gate = Gate(Settings(api_keys_file=path))
 
@@ -227,7 +227,7 @@ def test_a_file_s_line_ends_do_not_matter(path: Path, text: str) -> None:
     ]
 
 
-def test_a_session_ends_with_its_key_and_the_others_go_on(path: Path) -> None:
+def test_a_session_ends_when_its_key_is_removed_and_others_continue(path: Path) -> None:
     def session(key: str) -> ClientConnection:
         return connect(f"{home.base_url.replace('http', 'ws')}/realtime", additional_headers=bearer(key))
 
@@ -240,21 +240,21 @@ def test_a_session_ends_with_its_key_and_the_others_go_on(path: Path) -> None:
         stay = [stack.enter_context(session(key)) for key in ("sk-alice-2", made.value)]
         replace(path, "alice sk-alice-2 rest,realtime 60/minute\nother sk-other-key\n")
         for each in gone:
-            assert "session.created" in "".join(map(str, each))  # until it ends
+            assert "session.created" in "".join(map(str, each))  # iterates until the session is closed
         for each in stay:
             each.send('{"type": "input_audio_buffer.clear"}')
-        said = [[json.loads(each.recv())["type"] for _ in range(2)] for each in stay]
+        received = [[json.loads(each.recv())["type"] for _ in range(2)] for each in stay]
         with pytest.raises(openai.AuthenticationError):
             home.client("sk-alice-1").models.list()
 
     assert {(1001, "The key that opened this session was removed.")} == {
         (each.close_code, each.close_reason) for each in gone
     }
-    assert [["session.created", "input_audio_buffer.cleared"]] * 2 == said
+    assert [["session.created", "input_audio_buffer.cleared"]] * 2 == received
 
 
 PARTIES: list[tuple[dict[str, Any], list[tuple[str, str]], list[str]]] = [
-    # settings, (address, key) of some callers → how many each may have of nine requests, one after the other
+    # settings, (address, key) of clients that connect in this order → the part of nine requests that each gets
     ({}, [("127.0.0.1", "a"), ("::1", "b"), ("::ffff:127.0.0.1", "c")], ["all", "none", "none"]),
     ({}, [("10.0.0.1", "a"), ("10.0.0.1", "b"), ("10.0.0.2", "a")], ["half", "none", "half"]),
     ({}, [("2001:db8::1", "a"), ("2001:db8::2:2", "b"), ("2001:db8:0:1::1", "a")], ["half", "none", "half"]),
@@ -265,14 +265,14 @@ PARTIES: list[tuple[dict[str, Any], list[tuple[str, str]], list[str]]] = [
 
 
 @pytest.mark.parametrize(("settings", "callers", "shares"), PARTIES)
-def test_whose_share_a_request_counts_as(
+def test_requests_count_against_the_share_of_their_key_or_address(
     settings: dict[str, Any], callers: list[tuple[str, str]], shares: list[str]
 ) -> None:
-    door = Admission(requests=9, sessions=9)
-    gate = Gate(Settings(**settings), admission=door)
+    admission = Admission(requests=9, sessions=9)
+    gate = Gate(Settings(**settings), admission=admission)
 
-    def taken(address: str, key: str) -> str:
-        headers, before = [(b"authorization", f"Bearer {key}".encode())], door.requests.used
+    def share(address: str, key: str) -> str:
+        headers, before = [(b"authorization", f"Bearer {key}".encode())], admission.requests.used
         scope = {
             "type": "http",
             "headers": headers,
@@ -281,12 +281,12 @@ def test_whose_share_a_request_counts_as(
         }
         with contextlib.suppress(Overloaded):
             while True:
-                asked = Request(
+                incoming = Request(
                     {**scope, "state": {"entry": RequestEntry(method="POST"), "stay": contextlib.ExitStack()}}
                 )
-                gate.enter(asked, gate.caller(asked))
-        got, left = door.requests.used - before, 9 - before
+                gate.enter(incoming, gate.caller(incoming))
+        got, left = admission.requests.used - before, 9 - before
         return "none" if not got else "all" if got == left else "half"
 
-    context = contextvars.copy_context()  # in which the party is set, and not for the tests that follow
-    assert shares == [context.run(taken, *caller) for caller in callers]
+    context = contextvars.copy_context()  # keeps the party out of the following tests
+    assert shares == [context.run(share, *caller) for caller in callers]

@@ -64,7 +64,7 @@ FORMATS = [
 
 
 @pytest.mark.parametrize(("name", "content_type", "held"), FORMATS)
-def test_a_background_job_answers_in_its_format(
+def test_a_background_job_returns_its_result_in_the_requested_format(
     home: House, speech: bytes, name: str, content_type: str, held: str
 ) -> None:
     slow(home)
@@ -84,10 +84,12 @@ def test_a_background_job_answers_in_its_format(
     assert "filetrans" == answer.headers["x-compat-road"]
 
 
-def test_a_background_job_is_accepted_before_its_audio_is_made_to_fit(home: House, tmp_path: Path) -> None:
-    two = make("m4a", bytes(range(256)) * 1000, 16000, 2, tmp_path / "two.m4a").read_bytes()  # has to become one
+def test_a_background_job_is_accepted_before_its_audio_is_converted(home: House, tmp_path: Path) -> None:
+    two = make(
+        "m4a", bytes(range(256)) * 1000, 16000, 2, tmp_path / "two.m4a"
+    ).read_bytes()  # has to be mixed down to one channel
     first, last = two.index(b"mdat") + 4, two.index(b"moov") - 4
-    mute = two[:first] + bytes(last - first) + two[last:]  # says how long it lasts, and cannot be decoded
+    mute = two[:first] + bytes(last - first) + two[last:]  # has a valid duration but cannot be decoded
     whole, broken = (send(home, audio, background="true") for audio in (two, mute))
 
     assert [202, 202] == [whole.status_code, broken.status_code]
@@ -110,7 +112,7 @@ def test_background_jobs_in_two_formats_share_a_task(home: House, speech: bytes)
     assert 1 == submits(home)
 
 
-def test_short_audio_may_wait_in_the_background_too(home: House, speech: bytes) -> None:
+def test_short_audio_can_be_a_background_job(home: House, speech: bytes) -> None:
     accepted = send(home, speech, background="true", model="whisper-1")
 
     assert 202 == accepted.status_code
@@ -118,25 +120,25 @@ def test_short_audio_may_wait_in_the_background_too(home: House, speech: bytes) 
     assert (1, 0) == (home.counts["chat"], submits(home))
 
 
-def test_a_failed_job_says_why(home: House, speech: bytes) -> None:
+def test_a_failed_job_reports_its_error(home: House, speech: bytes) -> None:
     home.fail(Rule("submit", FailTask("DECODE_ERROR")))
-    told = finished(home, send(home, speech, background="true").json()["id"])
+    failed = finished(home, send(home, speech, background="true").json()["id"])
 
-    assert (200, "failed") == (told.status_code, told.json()["status"])
-    assert ("invalid_audio", "file") == (told.json()["error"]["code"], told.json()["error"]["param"])
-    assert "DECODE_ERROR" in told.json()["error"]["message"]
+    assert (200, "failed") == (failed.status_code, failed.json()["status"])
+    assert ("invalid_audio", "file") == (failed.json()["error"]["code"], failed.json()["error"]["param"])
+    assert "DECODE_ERROR" in failed.json()["error"]["message"]
 
 
 def is_cancelled(answer: httpx2.Response) -> bool:
-    told = answer.json()
+    body = answer.json()
     return (200, "cancelled", "job_cancelled") == (
         answer.status_code,
-        told["status"],
-        told["error"] and told["error"]["code"],
+        body["status"],
+        body["error"] and body["error"]["code"],
     )
 
 
-def test_a_cancelled_job_says_so(home: House, speech: bytes) -> None:
+def test_a_cancelled_job_reports_it(home: House, speech: bytes) -> None:
     slow(home)
     job = send(home, speech, background="true").json()["id"]
     home.counts.wait_for(lambda: home.counts["query"] >= 1)
@@ -146,7 +148,7 @@ def test_a_cancelled_job_says_so(home: House, speech: bytes) -> None:
     assert is_cancelled(look(home, job))
 
 
-def test_a_job_that_a_caller_waits_for_is_not_another_s_to_cancel(home: House, speech: bytes) -> None:
+def test_cancelling_a_background_job_does_not_affect_a_waiting_request(home: House, speech: bytes) -> None:
     slow(home)
     job = send(home, speech, background="true").json()["id"]
     with ThreadPoolExecutor(1) as threads:
@@ -161,7 +163,7 @@ def test_a_job_that_a_caller_waits_for_is_not_another_s_to_cancel(home: House, s
     assert is_cancelled(look(home, job))
 
 
-def test_a_job_ends_with_the_last_request_for_it(home: House, speech: bytes) -> None:
+def test_a_job_is_cancelled_with_the_last_request_for_it(home: House, speech: bytes) -> None:
     slow(home)
     forms = ("json", "text", "verbose_json")
     jobs = [send(home, speech, background="true", response_format=form).json()["id"] for form in forms]
@@ -170,7 +172,7 @@ def test_a_job_ends_with_the_last_request_for_it(home: House, speech: bytes) -> 
     for job in jobs[:2]:
         assert is_cancelled(look(home, job, method="DELETE"))
     assert "in_progress" == look(home, jobs[2]).json()["status"]
-    assert jobs[0] == send(home, speech, background="true").json()["id"]  # which asks for it again
+    assert jobs[0] == send(home, speech, background="true").json()["id"]  # joins the running job again
     assert is_cancelled(look(home, jobs[2], method="DELETE"))
     assert "in_progress" == look(home, jobs[0]).json()["status"]
     assert 0 == home.counts["cancel"]
@@ -178,7 +180,7 @@ def test_a_job_ends_with_the_last_request_for_it(home: House, speech: bytes) -> 
     home.counts.wait_for(lambda: home.counts["cancel"] == 1)
 
 
-def test_an_answer_is_erased_with_the_last_request_for_it(home: House, speech: bytes) -> None:
+def test_a_result_is_erased_with_the_last_request_for_it(home: House, speech: bytes) -> None:
     jobs = [send(home, speech, background="true", response_format=form).json()["id"] for form in ("json", "text")]
     for job in jobs:
         finished(home, job)
@@ -189,7 +191,7 @@ def test_an_answer_is_erased_with_the_last_request_for_it(home: House, speech: b
     assert {410} == {look(home, job).status_code for job in jobs}
 
 
-def test_an_ended_job_can_be_erased(home: House, speech: bytes) -> None:
+def test_a_finished_job_can_be_erased(home: House, speech: bytes) -> None:
     job = send(home, speech, background="true").json()["id"]
     finished(home, job)
     erased = look(home, job, method="DELETE")
@@ -201,7 +203,7 @@ def test_an_ended_job_can_be_erased(home: House, speech: bytes) -> None:
     assert 410 == look(home, job, method="DELETE").status_code
 
 
-def test_a_delivered_job_is_gone_when_nothing_is_kept(speech: bytes) -> None:
+def test_a_job_is_removed_after_delivery_without_retention(speech: bytes) -> None:
     with house(Scripted(SENTENCES), job_retention=0.0) as home:
         job = send(home, speech, background="true").json()["id"]
         until(lambda: look(home, job).status_code == 200)
@@ -210,7 +212,7 @@ def test_a_delivered_job_is_gone_when_nothing_is_kept(speech: bytes) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-def test_only_its_owner_finds_a_job(home: House, speech: bytes, method: str) -> None:
+def test_only_the_owner_of_a_job_can_see_it(home: House, speech: bytes, method: str) -> None:
     slow(home)
     job = send(home, speech, background="true").json()["id"]
     bare = job.rpartition("-")[0]
@@ -225,7 +227,7 @@ def test_only_its_owner_finds_a_job(home: House, speech: bytes, method: str) -> 
 WEBHOOK: dict[str, Any] = {"webhook_secret": SECRET, "allow_http_webhooks": True, "allow_private_webhooks": True}
 
 
-def test_a_webhook_is_called_until_it_answers(speech: bytes) -> None:
+def test_a_webhook_is_called_until_it_returns_success(speech: bytes) -> None:
     calls: queue.Queue[tuple[dict[str, str], bytes]] = queue.Queue()
     answers = iter((500, 204))
 
@@ -244,10 +246,10 @@ def test_a_webhook_is_called_until_it_answers(speech: bytes) -> None:
         event = openai.OpenAI(api_key="unused").webhooks
         event.verify_signature(body, headers, secret=secret)
     assert first[0]["webhook-id"] == again[0]["webhook-id"]
-    told = json.loads(first[1])
+    body = json.loads(first[1])
     assert ("transcription.job.completed", {"id": job, "object": "transcription.job", "status": "completed"}) == (
-        told["type"],
-        told["data"],
+        body["type"],
+        body["data"],
     )
 
 
@@ -272,7 +274,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("settings", "fields", "param", "reason"), REFUSED)
-def test_what_cannot_be_done_later_is_refused_now(
+def test_invalid_background_parameters_are_refused_at_once(
     speech: bytes, settings: dict[str, Any], fields: dict[str, Any], param: str, reason: str
 ) -> None:
     with house(Scripted(SENTENCES), **settings) as home:

@@ -1,4 +1,4 @@
-"""Client secrets: made with a key, good for live sessions, and for nothing else."""
+"""Client secrets: issued with a key, and valid only for live sessions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def post(home: House, path: str, json: object = None, headers: dict[str, str] | 
     return httpx2.post(address, json=json, headers=KEY if headers is None else headers, trust_env=False)
 
 
-def test_the_official_client_gets_a_secret(home: House) -> None:
+def test_the_official_client_creates_a_secret(home: House) -> None:
     made = home.client(api_key="key-1").realtime.client_secrets.create(
         expires_after={"anchor": "created_at", "seconds": 60},
         session={
@@ -50,7 +50,7 @@ def test_the_official_client_gets_a_secret(home: House) -> None:
     assert "de" == session["audio"]["input"]["transcription"]["language"]  # type: ignore[index]
 
 
-def test_the_beta_call_gives_a_session_with_a_secret_in_it(home: House) -> None:
+def test_the_beta_endpoint_returns_a_session_with_a_secret(home: House) -> None:
     made = post(home, "transcription_sessions", {"input_audio_format": "g711_ulaw", "turn_detection": None}).json()
 
     assert made["client_secret"]["value"].startswith("ek_")
@@ -60,30 +60,32 @@ def test_the_beta_call_gives_a_session_with_a_secret_in_it(home: House) -> None:
 
 
 @pytest.mark.parametrize("path", ["client_secrets", "transcription_sessions"])
-def test_a_secret_lasts_as_long_as_was_asked_for(home: House, path: str) -> None:
+def test_a_secret_expires_after_the_requested_time(home: House, path: str) -> None:
     lasts = {"anchor": "created_at", "seconds": 60}
-    asked = {"expires_after": lasts} if path == "client_secrets" else {"client_secret": {"expires_at": lasts}}
-    made = post(home, path, asked).json()
+    requested = {"expires_after": lasts} if path == "client_secrets" else {"client_secret": {"expires_at": lasts}}
+    made = post(home, path, requested).json()
 
     assert 55 <= made.get("client_secret", made)["expires_at"] - time.time() <= 60
 
 
 @pytest.mark.parametrize("path", ["client_secrets", "transcription_sessions"])
-async def test_what_a_session_ignores_is_named_with_the_secret_and_when_it_opens(home: House, path: str) -> None:
+async def test_ignored_settings_are_listed_with_the_secret_and_in_the_session(home: House, path: str) -> None:
     include = ["item.input_audio_transcription.logprobs"]
     session = {"include": include, "tracing": "auto", "turn_detection": {"create_response": True}}
     made = post(home, path, {"session": session} if path == "client_secrets" else session).json()
-    told, key = (made["session"], made["value"]) if path == "client_secrets" else (made, made["client_secret"]["value"])
+    issued, key = (
+        (made["session"], made["value"]) if path == "client_secrets" else (made, made["client_secret"]["value"])
+    )
 
     async with calling(home, "", additional_headers={"Authorization": f"Bearer {key}"}) as caller:
         created = (await caller.hear())["session"]
 
-    assert ["include", "tracing", "turn_detection.create_response"] == told["dashscope"]["ignored"]
-    assert told["dashscope"] == created["dashscope"]
+    assert ["include", "tracing", "turn_detection.create_response"] == issued["dashscope"]["ignored"]
+    assert issued["dashscope"] == created["dashscope"]
 
 
 @pytest.mark.parametrize("path", ["client_secrets", "transcription_sessions"])
-def test_no_body_asks_for_the_defaults(home: House, path: str) -> None:
+def test_an_empty_body_means_the_defaults(home: House, path: str) -> None:
     assert 200 == httpx2.post(f"{home.base_url}/realtime/{path}", headers=KEY, trust_env=False).status_code
 
 
@@ -96,7 +98,7 @@ GA = {"type": "transcription", "audio": {"input": {"format": {"type": "audio/pcm
 
 
 @pytest.mark.parametrize("place", ["header", "subprotocol"])
-async def test_a_secret_opens_the_session_that_it_configures(home: House, place: str) -> None:
+async def test_a_secret_opens_a_session_with_its_configuration(home: House, place: str) -> None:
     key = secret(home, GA)
     options = (
         {"additional_headers": {"Authorization": f"Bearer {key}"}}
@@ -121,7 +123,7 @@ async def test_a_beta_secret_opens_a_beta_session(home: House) -> None:
     assert "g711_alaw" == created["session"]["input_audio_format"]
 
 
-async def test_a_secret_is_good_on_every_replica_and_for_many_sessions(home: House) -> None:
+async def test_a_secret_works_on_every_replica_and_for_several_sessions(home: House) -> None:
     key = secret(home, GA)
     with live_house("hello", api_keys=("another",), secret=SECRET) as replica:
         for _ in range(2):
@@ -144,7 +146,7 @@ def secret_of(home: House, key: str) -> str:
 
 
 async def opened(home: House, key: str) -> int:
-    """The status of the upgrade."""
+    """Return the status of the handshake with this key."""
     try:
         async with calling(home, additional_headers={"Authorization": f"Bearer {key}"}):
             return 101
@@ -152,7 +154,7 @@ async def opened(home: House, key: str) -> int:
         return refused.response.status_code
 
 
-async def test_sessions_count_against_the_rate_of_whose_key_made_the_secret(keys: Path, tmp_path: Path) -> None:
+async def test_sessions_count_against_the_rate_of_the_issuer_of_their_secret(keys: Path, tmp_path: Path) -> None:
     with (
         redis_server(tmp_path) as redis,
         live_house("hello", api_keys_file=keys, secret=SECRET, store=redis) as one,
@@ -171,7 +173,7 @@ async def test_sessions_count_against_the_rate_of_whose_key_made_the_secret(keys
     assert [101, 101, 101, 429, 429, 101] == statuses
 
 
-async def test_a_secret_ends_with_the_key_that_made_it(keys: Path) -> None:
+async def test_a_secret_is_invalid_once_its_issuer_s_key_is_removed(keys: Path) -> None:
     with live_house("hello", api_keys_file=keys) as home:
         alices, bobs = secret_of(home, "sk-alice-1"), secret_of(home, "sk-bob-12")
         await asyncio.to_thread(keys.write_text, "alice sk-alice-2\nbob sk-bob-12 rest\n")
@@ -180,8 +182,8 @@ async def test_a_secret_ends_with_the_key_that_made_it(keys: Path) -> None:
     assert [101, 401] == statuses
 
 
-async def test_a_secret_of_another_house_an_altered_one_and_none_are_refused_at_the_upgrade(home: House) -> None:
-    with live_house("hello") as other:  # has no keys, and a secret of its own
+async def test_foreign_and_altered_secrets_are_refused_at_the_upgrade(home: House) -> None:
+    with live_house("hello") as other:  # has no keys, and signs with another secret
         foreign = httpx2.post(f"{other.base_url}/realtime/client_secrets", trust_env=False).json()["value"]
     good = secret(home, GA)
 
@@ -196,7 +198,7 @@ async def test_a_secret_of_another_house_an_altered_one_and_none_are_refused_at_
             assert 401 == raised.value.response.status_code
 
 
-def test_rest_does_not_take_a_secret(home: House) -> None:
+def test_http_endpoints_refuse_a_secret(home: House) -> None:
     key = secret(home, GA)
 
     with pytest.raises(openai.AuthenticationError) as raised:
@@ -243,18 +245,18 @@ WRONG: list[tuple[str, object, str]] = [
 
 
 @pytest.mark.parametrize(("path", "body", "param"), WRONG)
-def test_what_cannot_be_is_said_at_once(home: House, path: str, body: object, param: str) -> None:
+def test_an_invalid_configuration_is_refused_by_name(home: House, path: str, body: object, param: str) -> None:
     answer = post(home, path, body)
 
     assert answer.status_code in (400, 404)
     assert param == answer.json()["error"]["param"]
 
 
-def test_a_body_is_not_read_for_ever(home: House) -> None:
+def test_an_oversized_body_is_refused(home: House) -> None:
     assert 413 == post(home, "client_secrets", {"session": {"type": "x" * 300_000}}).status_code
 
 
-def test_a_passed_on_key_is_not_put_into_a_secret() -> None:
+def test_secrets_are_refused_when_keys_are_passed_on() -> None:
     with live_house("hello", pass_key=True, dashscope_api_key=None) as home:
         answer = post(home, "client_secrets", {}, {"Authorization": "Bearer sk-mine"})
 

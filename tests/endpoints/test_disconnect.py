@@ -9,8 +9,8 @@ from starlette.types import Message
 from compat.endpoints.disconnect import while_connected
 
 
-class Line:
-    """A caller who hangs up when told to."""
+class Client:
+    """A client that disconnects when `gone` is set."""
 
     def __init__(self) -> None:
         self.gone = asyncio.Event()
@@ -28,32 +28,32 @@ async def fail() -> str:
     raise ValueError("no")
 
 
-async def test_what_the_work_returns_is_returned() -> None:
-    assert "done" == await while_connected(Line().receive, answer())
+async def test_the_result_of_the_work_is_returned() -> None:
+    assert "done" == await while_connected(Client().receive, answer())
 
 
-async def test_what_the_work_raises_is_raised() -> None:
+async def test_an_exception_of_the_work_is_raised() -> None:
     with pytest.raises(ValueError, match="no"):
-        await while_connected(Line().receive, fail())
+        await while_connected(Client().receive, fail())
 
 
-async def test_the_work_ends_when_the_caller_hangs_up() -> None:
-    line, ended = Line(), asyncio.Event()
+async def test_the_work_is_cancelled_when_the_client_disconnects() -> None:
+    client, ended = Client(), asyncio.Event()
 
     async def work() -> None:
-        line.gone.set()
+        client.gone.set()
         try:
             await asyncio.Event().wait()
         finally:
             ended.set()
 
     with pytest.raises(ClientDisconnect):
-        await while_connected(line.receive, work())
+        await while_connected(client.receive, work())
 
     assert ended.is_set()
 
 
-async def test_the_work_ends_when_the_waiting_is_cancelled() -> None:
+async def test_the_work_is_cancelled_with_the_request() -> None:
     started, ended = asyncio.Event(), asyncio.Event()
 
     async def work() -> None:
@@ -63,7 +63,7 @@ async def test_the_work_ends_when_the_waiting_is_cancelled() -> None:
         finally:
             ended.set()
 
-    waiting = asyncio.create_task(while_connected(Line().receive, work()))
+    waiting = asyncio.create_task(while_connected(Client().receive, work()))
     await started.wait()
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -72,16 +72,16 @@ async def test_the_work_ends_when_the_waiting_is_cancelled() -> None:
     assert ended.is_set()
 
 
-async def test_who_hangs_up_and_is_cancelled_at_once_is_cancelled() -> None:
-    line = Line()
+async def test_cancellation_wins_over_a_simultaneous_disconnect() -> None:
+    client = Client()
 
     async def work() -> None:
-        line.gone.set()
+        client.gone.set()
         try:
             await asyncio.Event().wait()
         finally:
             waiting.cancel()
 
-    waiting = asyncio.create_task(while_connected(line.receive, work()))
+    waiting = asyncio.create_task(while_connected(client.receive, work()))
     with pytest.raises(asyncio.CancelledError):
         await waiting

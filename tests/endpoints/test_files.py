@@ -1,4 +1,4 @@
-"""Links to audio of jobs under way, fetched as DashScope's downloader does."""
+"""Links to the audio of running jobs, downloaded as DashScope does it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def served() -> Iterator[tuple[Links, str]]:
         yield links, root
 
 
-def test_a_file_is_there_while_it_is_published_and_no_longer(served: tuple[Links, str], tmp_path: Path) -> None:
+def test_a_file_can_be_downloaded_only_while_it_is_published(served: tuple[Links, str], tmp_path: Path) -> None:
     links, root = served
     (tmp_path / "upload").write_bytes(AUDIO)
     file = msgspec.structs.replace(media(container="wav", size=len(AUDIO)), path=tmp_path / "upload")
@@ -63,7 +63,7 @@ def test_a_file_is_there_while_it_is_published_and_no_longer(served: tuple[Links
     assert (416, 404) == (beyond.status_code, after.status_code)
 
 
-def test_no_two_links_are_alike(served: tuple[Links, str]) -> None:
+def test_links_are_unique(served: tuple[Links, str]) -> None:
     links, _ = served
     with links.published(media()) as one, links.published(media()) as other:
         assert one != other

@@ -1,4 +1,4 @@
-"""Health, readiness and figures, with the service in every state."""
+"""Liveness, readiness and metrics, with the service in every state."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ def get(home: House, path: str, key: str | None = None) -> httpx2.Response:
     return httpx2.get(home.base_url.removesuffix("/v1") + path, headers=headers, timeout=10)
 
 
-def test_a_server_that_can_work_is_ready(home: House) -> None:
+def test_a_server_with_a_working_service_is_ready(home: House) -> None:
     answers = [get(home, "/readyz") for _ in range(3)]
 
     assert [200, 200, 200] == [answer.status_code for answer in answers]
     assert {"status": "ready"} == answers[0].json()
-    assert 1 == home.dashscope.counts["query"]  # and does not ask each time
+    assert 1 == home.dashscope.counts["query"]  # the result of the first check is reused
 
 
 @pytest.mark.parametrize("fault", [Refuse(500, "InternalError"), Refuse(401, "InvalidApiKey"), Hang()])
-def test_a_server_whose_service_is_down_is_healthy_and_not_ready(home: House, fault: Refuse | Hang) -> None:
+def test_a_server_with_a_failing_service_is_healthy_and_not_ready(home: House, fault: Refuse | Hang) -> None:
     home.fail(Rule("query", fault, times=None))
 
     assert (200, 503) == (get(home, "/healthz").status_code, get(home, "/readyz").status_code)
 
 
-def test_a_server_whose_service_cannot_be_reached_is_not_ready() -> None:
+def test_a_server_with_an_unreachable_service_is_not_ready() -> None:
     with house(Scripted(()), base_url=f"http://127.0.0.1:{free_port()}", attempts=1) as home:
         answer = get(home, "/readyz")
 
@@ -68,7 +68,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("sent", "status", "code"), REFUSED.values(), ids=REFUSED)
-def test_figures_tell_what_was_refused_before_it_was_a_request(
+def test_metrics_count_connections_refused_before_they_become_requests(
     home: House, sent: bytes, status: int, code: str
 ) -> None:
     host, _, port = home.base_url.removeprefix("http://").removesuffix("/v1").partition(":")
@@ -79,7 +79,7 @@ def test_figures_tell_what_was_refused_before_it_was_a_request(
     assert f'compat_refusals_total{{error="{code}",status="{status}"}} 1.0' in get(home, "/metrics").text
 
 
-def test_figures_are_for_operators(tmp_path: Path) -> None:
+def test_metrics_need_the_scope_admin(tmp_path: Path) -> None:
     (keys := tmp_path / "keys").write_text("prom sk-scraper admin\nalice sk-alice-1\n")
     with house(Scripted(()), api_keys_file=keys) as home:
         statuses = [get(home, "/metrics", key).status_code for key in (None, "sk-alice-1", "sk-scraper")]
@@ -87,28 +87,28 @@ def test_figures_are_for_operators(tmp_path: Path) -> None:
     assert [401, 403, 200] == statuses
 
 
-def test_figures_tell_what_was_done(home: House, tmp_path: Path) -> None:
+def test_metrics_count_requests_calls_and_audio(home: House, tmp_path: Path) -> None:
     speech = media.make("wav", media.tone(1.0), 16000, 1, tmp_path / "speech.wav")
     with speech.open("rb") as file:
         home.client().audio.transcriptions.create(model="whisper-1", file=file)
-    said = get(home, "/metrics").text
+    text = get(home, "/metrics").text
 
-    assert 'compat_service_calls_total{outcome="ok",surface="chat"} 1.0' in said
-    assert 'compat_audio_seconds_total{caller="anyone",model="qwen3-asr-flash"} 1.0' in said
-    assert "compat_requests_under_way 0.0" in said
-    assert {"upload", "queue", "service", "render"} == set(re.findall(r'stage_seconds_count{stage="(\w+)"}', said))
+    assert 'compat_service_calls_total{outcome="ok",surface="chat"} 1.0' in text
+    assert 'compat_audio_seconds_total{caller="anyone",model="qwen3-asr-flash"} 1.0' in text
+    assert "compat_requests_under_way 0.0" in text
+    assert {"upload", "queue", "service", "render"} == set(re.findall(r'stage_seconds_count{stage="(\w+)"}', text))
 
 
-def test_figures_tell_of_streams_and_jobs(home: House, tmp_path: Path) -> None:
+def test_metrics_count_streams_and_jobs(home: House, tmp_path: Path) -> None:
     speech = media.make("wav", media.tone(1.0), 16000, 1, tmp_path / "speech.wav").read_bytes()
     file = ("a.wav", speech)
     list(home.client().audio.transcriptions.create(model="gpt-4o-transcribe", file=file, stream=True))
     home.client().audio.transcriptions.create(model="qwen3-asr-flash-filetrans", file=file)
-    said = get(home, "/metrics").text
+    text = get(home, "/metrics").text
 
-    assert 'compat_first_delta_seconds_count{kind="stream"} 1.0' in said
-    assert 'compat_final_seconds_count{kind="stream"} 1.0' in said
+    assert 'compat_first_delta_seconds_count{kind="stream"} 1.0' in text
+    assert 'compat_final_seconds_count{kind="stream"} 1.0' in text
     assert {"begun": "1.0", "running": "1.0", "completed": "1.0"} == dict(
-        re.findall(r'^compat_jobs_total{state="(\w+)"} (\S+)$', said, re.MULTILINE)
+        re.findall(r'^compat_jobs_total{state="(\w+)"} (\S+)$', text, re.MULTILINE)
     )
-    assert "compat_jobs_under_way 0.0" in said
+    assert "compat_jobs_under_way 0.0" in text

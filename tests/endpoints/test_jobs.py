@@ -44,7 +44,7 @@ def home() -> Iterator[House]:
         yield opened
 
 
-def test_the_same_request_joins_the_job_or_gets_its_answer(home: House, speech: bytes) -> None:
+def test_a_repeated_request_joins_the_job_or_gets_its_result(home: House, speech: bytes) -> None:
     slow(home)
     with ThreadPoolExecutor(10) as threads:
         asking = [threads.submit(send, home, speech) for _ in range(10)]
@@ -71,7 +71,7 @@ OTHERS: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize("other", [other for _, other in OTHERS], ids=[name for name, _ in OTHERS])
-def test_what_differs_is_a_job_of_its_own(home: House, speech: bytes, other: dict[str, Any]) -> None:
+def test_a_different_request_starts_another_job(home: House, speech: bytes, other: dict[str, Any]) -> None:
     send(home, speech)
     before = submits(home)
 
@@ -79,14 +79,14 @@ def test_what_differs_is_a_job_of_its_own(home: House, speech: bytes, other: dic
     assert before + 1 == submits(home)
 
 
-def test_other_audio_is_a_job_of_its_own(home: House, speech: bytes) -> None:
+def test_different_audio_starts_another_job(home: House, speech: bytes) -> None:
     send(home, speech)
     send(home, speech + b"\0\0")
 
     assert 2 == submits(home)
 
 
-def test_a_forced_job_runs_beside_the_one_there_is(home: House, speech: bytes) -> None:
+def test_a_request_without_reuse_runs_beside_the_existing_job(home: House, speech: bytes) -> None:
     slow(home)
     with ThreadPoolExecutor(2) as threads:
         one = threads.submit(send, home, speech)
@@ -98,7 +98,7 @@ def test_a_forced_job_runs_beside_the_one_there_is(home: House, speech: bytes) -
         assert [200, 200] == [one.result().status_code, other.result().status_code]
 
 
-def test_a_failure_is_told_to_all_who_wait_and_not_kept(home: House, speech: bytes) -> None:
+def test_a_failure_is_returned_and_not_reused(home: House, speech: bytes) -> None:
     home.fail(Rule("submit", FailTask("InternalError.Algo")))
     assert 502 == send(home, speech).status_code
 
@@ -106,9 +106,9 @@ def test_a_failure_is_told_to_all_who_wait_and_not_kept(home: House, speech: byt
     assert 2 == submits(home)
 
 
-def test_audio_goes_as_soon_as_the_service_has_it(speech: bytes, tmp_path: Path) -> None:
+def test_audio_is_removed_once_the_service_has_it(speech: bytes, tmp_path: Path) -> None:
     with house(Scripted(SENTENCES), spool=tmp_path) as home:
-        send(home, speech)  # after which this way to the service is known to lead there
+        send(home, speech)  # the service accepts this kind of link afterwards
         slow(home)
         with ThreadPoolExecutor(1) as threads:
             asking = threads.submit(send, home, speech)
@@ -119,7 +119,7 @@ def test_audio_goes_as_soon_as_the_service_has_it(speech: bytes, tmp_path: Path)
             assert TEXT == asking.result().json()["text"]
 
 
-def test_the_retry_of_a_caller_who_hung_up_finds_the_job(home: House, speech: bytes) -> None:
+def test_a_retry_after_a_disconnect_joins_the_job(home: House, speech: bytes) -> None:
     slow(home)
     for _ in range(2):
         hang_up(home.base_url, wait_for_polls(home), api_key="alice", model=MODEL, file=("speech.wav", speech))
@@ -129,14 +129,14 @@ def test_the_retry_of_a_caller_who_hung_up_finds_the_job(home: House, speech: by
     assert (1, 0) == (submits(home), home.counts["cancel"])
 
 
-def test_nobody_s_job_is_cancelled_after_the_grace(speech: bytes) -> None:
+def test_an_abandoned_job_is_cancelled_after_the_grace_period(speech: bytes) -> None:
     with house(Scripted(SENTENCES), job_grace=0.2) as home:
         slow(home)
         hang_up(home.base_url, wait_for_polls(home), model=MODEL, file=("speech.wav", speech))
         home.counts.wait_for(lambda: home.counts["cancel"] == 1)
 
 
-def test_a_job_that_somebody_waits_for_goes_on(speech: bytes) -> None:
+def test_a_job_continues_while_another_client_waits_for_it(speech: bytes) -> None:
     with house(Scripted(SENTENCES), job_grace=0.0) as home, ThreadPoolExecutor(1) as threads:
         slow(home)
         patient = threads.submit(send, home, speech, key="anything")
@@ -149,7 +149,7 @@ def test_a_job_that_somebody_waits_for_goes_on(speech: bytes) -> None:
         assert 0 == home.counts["cancel"]
 
 
-def test_nothing_is_kept_when_nothing_shall_be(speech: bytes) -> None:
+def test_no_result_is_kept_without_retention(speech: bytes) -> None:
     with house(Scripted(SENTENCES), job_retention=0.0) as home:
         send(home, speech)
         send(home, speech)
@@ -157,7 +157,7 @@ def test_nothing_is_kept_when_nothing_shall_be(speech: bytes) -> None:
         assert 2 == submits(home)
 
 
-def test_without_its_store_short_audio_is_answered_and_long_audio_asked_to_come_again(speech: bytes) -> None:
+def test_without_the_store_short_audio_works_and_long_audio_gets_503(speech: bytes) -> None:
     with house(Scripted(SENTENCES), store=f"redis://127.0.0.1:{free_port()}/0") as home:
         long = send(home, speech)
 
@@ -170,17 +170,17 @@ def test_without_its_store_short_audio_is_answered_and_long_audio_asked_to_come_
         assert 0 == submits(home)
 
 
-def test_a_slow_stream_says_so_and_a_failure_is_plain_while_it_can_be(home: House, speech: bytes) -> None:
+def test_a_job_can_be_streamed_and_an_early_failure_is_a_plain_error(home: House, speech: bytes) -> None:
     with home.client().audio.transcriptions.create(model=MODEL, file=("speech.wav", speech), stream=True) as events:
-        said = [event.type for event in events]
+        types = [event.type for event in events]
     home.fail(Rule("submit", FailTask("DECODE_ERROR")))
     refused = send(home, speech, stream="true", headers=NO_REUSE)
 
-    assert ["transcript.text.delta", "transcript.text.done"] == said
+    assert ["transcript.text.delta", "transcript.text.done"] == types
     assert 400 == refused.status_code
 
 
-def test_white_space_keeps_a_plain_answer_alive(speech: bytes) -> None:
+def test_whitespace_keeps_a_json_response_alive(speech: bytes) -> None:
     with house(Scripted(SENTENCES), heartbeat=0.05) as home:
         slow(home)
         with ThreadPoolExecutor(3) as threads:

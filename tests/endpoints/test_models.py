@@ -15,7 +15,7 @@ def home() -> Iterator[House]:
         yield opened
 
 
-def test_the_list_has_aliases_and_dashscope_s_ids(home: House) -> None:
+def test_the_list_contains_aliases_and_dashscope_s_ids(home: House) -> None:
     names = [model.id for model in home.client().models.list()]
 
     assert {"whisper-1", "gpt-4o-transcribe", "qwen3-asr-flash", "fun-asr", "paraformer-v2", "dictation"} <= set(names)

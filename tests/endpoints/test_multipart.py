@@ -1,4 +1,4 @@
-"""The form writers of languages and tools, each as it writes, whole and in pieces of every size."""
+"""Forms as client libraries and tools write them, whole and in chunks of several sizes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Part = tuple[list[bytes], bytes]
 
 
 def read(body: bytes, boundary: bytes = b"b0", step: int = 0) -> tuple[list[tuple[str, str]], bytes, bool]:
-    """The fields, the file's bytes, and whether it has a name."""
+    """Return the fields, the file's bytes, and whether the file has a name."""
     taken = bytearray()
     parts = Parts(boundary, taken.extend)
     for start in range(0, len(body), step or len(body)):
@@ -35,8 +35,11 @@ def form(*parts: Part, boundary: bytes = b"b0") -> bytes:
 
 
 def writer(field: str, file: str, *, text: tuple[str, ...] = (), sound: tuple[str, ...] = (), **of: Any) -> list[Part]:  # noqa: ANN401 - of a table
-    """The parts as one writer makes them. `field` and `file`: the Content-Disposition, with {name}; `text` and `sound`:
-    the headers beside it; `charset`, `first`: whether other headers stand before."""
+    """Return the parts as one client library writes them.
+
+    `field` and `file` are the Content-Disposition values, with a placeholder {name}; `text` and `sound` are the other
+    headers. `charset` encodes the text fields. `first` puts the other headers before Content-Disposition.
+    """
 
     def head(disposition: str, others: tuple[str, ...]) -> list[bytes]:
         lines = [f"Content-Disposition: {disposition}", *others]
@@ -47,7 +50,7 @@ def writer(field: str, file: str, *, text: tuple[str, ...] = (), sound: tuple[st
 
 
 def default(charset: bytes) -> Part:
-    """The field that names the charset of those after it."""
+    """Return the field that sets the charset of the fields after it."""
     return [b'Content-Disposition: form-data; name="_charset_"'], charset
 
 
@@ -105,7 +108,7 @@ WRITERS = {
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_every_writer_s_form_is_read(name: str) -> None:
+def test_the_form_of_every_client_library_is_parsed(name: str) -> None:
     for order in itertools.permutations(WRITERS[name]):
         fields, audio, named = read(form(*order))
 
@@ -126,14 +129,14 @@ def test_every_writer_s_form_is_read(name: str) -> None:
         (b"--\r\n-- no\n--b\r\n", b"--b0\r\n\r\n\0"),
     ],
 )
-def test_what_stands_before_and_after_is_skipped(boundary: bytes, before: bytes, after: bytes) -> None:
+def test_text_before_and_after_the_parts_is_skipped(boundary: bytes, before: bytes, after: bytes) -> None:
     whole = form(*WRITERS["Go"], boundary=boundary)
     for body in (before + whole + after, before + whole.removesuffix(b"\r\n")):
         for step in (0, 1, 7):
             assert (TEXT, AUDIO, True) == read(body, boundary, step)
 
 
-def test_a_preamble_has_an_end() -> None:
+def test_the_preamble_is_bounded() -> None:
     with pytest.raises(BadRequest, match="not in it"):
         read(b"x" * (PREAMBLE + 1))
     with pytest.raises(BadRequest, match="not in it"):
@@ -160,7 +163,7 @@ def test_a_quoted_printable_text_is_decoded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "value", "said"),
+    ("kind", "value", "text"),
     [
         (b"text/plain; charset=iso-8859-1", b"Zo\xeb", "Zoë"),
         (b"text/plain; charset=GBK", "你好".encode("gbk"), "你好"),
@@ -170,8 +173,8 @@ def test_a_quoted_printable_text_is_decoded() -> None:
         (b"text/plain", b'"a"', '"a"'),
     ],
 )
-def test_a_text_is_read_as_its_header_says(kind: bytes, value: bytes, said: str) -> None:
-    assert [("prompt", said)] == read(form(([PROMPT, b"Content-Type: " + kind], value)))[0]
+def test_a_text_field_is_decoded_according_to_its_content_type(kind: bytes, value: bytes, text: str) -> None:
+    assert [("prompt", text)] == read(form(([PROMPT, b"Content-Type: " + kind], value)))[0]
 
 
 CHARSETS = [
@@ -182,7 +185,7 @@ CHARSETS = [
 
 
 @pytest.mark.parametrize("charset", CHARSETS)
-def test_charsets_are_read_under_the_names_of_the_registry_and_of_browsers(charset: str) -> None:
+def test_charsets_are_known_by_their_names_in_the_registry_and_in_browsers(charset: str) -> None:
     octets = "word".encode("utf-16le" if charset == "utf-16le" else "utf-16" if charset == "utf_16" else "ascii")
     octets = "word".encode("utf-32") if charset == "utf-32" else octets
 
@@ -192,7 +195,7 @@ def test_charsets_are_read_under_the_names_of_the_registry_and_of_browsers(chars
     assert [("prompt", "word")] == read(form(default(charset.encode()), ([PROMPT], octets)))[0]
 
 
-def test_a_field_may_name_the_charset_of_those_after_it() -> None:
+def test_a_charset_field_applies_to_the_fields_after_it() -> None:
     own = [PROMPT, b"Content-Type: text/plain; charset=utf-8"]
 
     body = form(default(b"gbk"), ([PROMPT], "你好".encode("gbk")), (own, "你好".encode()))
@@ -200,7 +203,7 @@ def test_a_field_may_name_the_charset_of_those_after_it() -> None:
     assert [("prompt", "你好")] * 2 == read(body)[0]
 
 
-# Every codec of Python's that is no charset of a text, and what no codec has ever been called
+# Python codecs that are not charsets, and names that are no codecs
 NO_CHARSETS = [
     *(b"punycode idna undefined unicode_escape raw_unicode_escape utf-7 mbcs oem palmos".split()),
     *(b"base64 hex rot13 zlib bz2 quopri uu string_escape klingon a\0b __init__ aliases".split()),
@@ -212,7 +215,7 @@ NO_CHARSETS = [
 
 @pytest.mark.parametrize("charset", NO_CHARSETS)
 @pytest.mark.parametrize("octets", [b"a", b"+2AA-", b"\\ud800", b"a-" * 50_000])
-def test_what_is_no_charset_is_refused_wherever_it_is_named(charset: bytes, octets: bytes) -> None:
+def test_an_unknown_charset_is_refused_wherever_it_is_given(charset: bytes, octets: bytes) -> None:
     named = b"Content-Disposition: form-data; name*=%b''prompt" % charset
     for parts in (
         [([PROMPT, b'Content-Type: text/plain; charset="%b"' % charset], octets)],
@@ -225,7 +228,7 @@ def test_what_is_no_charset_is_refused_wherever_it_is_named(charset: bytes, octe
 
 
 @pytest.mark.parametrize("charset", [b"utf-8", b"utf-16le", b"utf-32le"])
-def test_half_a_surrogate_pair_is_no_text(charset: bytes) -> None:
+def test_a_lone_surrogate_in_a_text_field_is_refused(charset: bytes) -> None:
     octets = "\ud800".encode(charset.decode(), "surrogatepass")
     with pytest.raises(BadRequest, match="prompt is not"):
         read(form(([PROMPT, b"Content-Type: text/plain; charset=" + charset], octets)))
@@ -245,14 +248,14 @@ REFUSED = [
 
 @pytest.mark.parametrize(("body", "param", "reason"), REFUSED)
 @pytest.mark.parametrize("step", [0, 1])
-def test_what_cannot_be_read_is_refused_by_name(body: bytes, param: str | None, reason: str, step: int) -> None:
+def test_an_invalid_part_is_refused_by_name(body: bytes, param: str | None, reason: str, step: int) -> None:
     with pytest.raises(BadRequest, match=reason) as refused:
         read(body, step=step)
 
     assert param == refused.value.param
 
 
-def test_a_form_goes_with_its_request_and_not_with_the_next_collection_of_garbage() -> None:
+def test_a_parser_is_freed_without_garbage_collection() -> None:
     parts = Parts(b"b0", lambda _: None)
     parts.feed(form(([b"Content-Disposition: form-data; name=prompt"], b"x" * 1000))[:-10])
     gone = weakref.ref(parts)

@@ -22,7 +22,7 @@ HINTS = [
 
 
 @pytest.mark.parametrize(("path", "meant"), HINTS)
-def test_what_was_probably_meant_is_told(path: str, meant: str) -> None:
+def test_the_error_suggests_the_intended_path(path: str, meant: str) -> None:
     assert f"There is no GET {path} here, but {meant}: base addresses end in /v1." == unknown("GET", path).message
 
 
@@ -33,12 +33,12 @@ NEAR = [
 
 
 @pytest.mark.parametrize("path", NEAR)
-def test_other_names_of_the_same_are_told_ours(path: str) -> None:
+def test_the_error_suggests_transcriptions_for_similar_paths(path: str) -> None:
     assert f"There is no POST {path} here, but /v1/audio/transcriptions." == unknown("POST", path).message
 
 
 @pytest.mark.parametrize("path", ["/v1/audio/translation", "/v1/translate", "/translations"])
-def test_so_are_those_of_translations(path: str) -> None:
+def test_the_error_suggests_translations_for_similar_paths(path: str) -> None:
     assert f"There is no POST {path} here, but /v1/audio/translations." == unknown("POST", path).message
 
 
@@ -52,25 +52,25 @@ def test_the_path_is_named_as_it_was_sent(sent: str) -> None:
 @pytest.mark.parametrize(
     "sent", ["/openai/deployments//audio/transcriptions", "/openai/deployments/audio/translations"]
 )
-def test_a_deployment_without_a_name_is_named(sent: str) -> None:
+def test_the_error_points_out_a_missing_deployment_name(sent: str) -> None:
     path, _ = canonical(sent)
 
     assert f"{sent} has no deployment name: insert it before /audio." == unknown("POST", path, sent).message
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/audio", "/v1/audio/transcriptions", "/v1/models"])
-def test_nothing_is_guessed(path: str) -> None:
+def test_other_paths_get_no_suggestion(path: str) -> None:
     assert f"There is no GET {path} here." == unknown("GET", path).message
 
 
-def test_a_long_path_is_not_told_whole() -> None:
+def test_a_long_path_is_truncated_in_the_error() -> None:
     assert len(unknown("GET", "/" + "a" * 9000 + "/models").message) < 500
 
 
 @pytest.mark.parametrize("start", ABSENT)
 @pytest.mark.parametrize("before", ["/v1", ""])
 @pytest.mark.parametrize("after", ["", "/x_123/y"])
-def test_what_openai_offers_and_this_server_does_not_is_named(before: str, start: str, after: str) -> None:
+def test_the_error_names_an_unsupported_feature_of_openai(before: str, start: str, after: str) -> None:
     refused = unknown("POST", before + start + after)
 
     assert "unsupported_endpoint" == refused.code
@@ -79,5 +79,5 @@ def test_what_openai_offers_and_this_server_does_not_is_named(before: str, start
 
 
 @pytest.mark.parametrize("path", ["/v1/filesystem", "/v1/audio/speeches", "/v1/audio"])
-def test_what_only_begins_alike_is_not(path: str) -> None:
+def test_a_path_that_only_starts_like_an_unsupported_one_is_unknown(path: str) -> None:
     assert "unknown_url" == unknown("POST", path).code

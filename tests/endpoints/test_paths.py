@@ -1,4 +1,4 @@
-"""Every address in the spellings that clients make of it, against a server on a real port."""
+"""Every path in the spellings that clients produce, against a running server."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from tests.witnesses import installed
 ROOT = Path(__file__).parent.parent.parent
 KEY = "a-key-of-a-caller"
 BEARER = {"authorization": f"Bearer {KEY}"}
-SAID = (Sentence(text="hello", begin_ms=0, end_ms=500),)
+SENTENCES = (Sentence(text="hello", begin_ms=0, end_ms=500),)
 
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[House]:
     with house(
-        Scripted(SAID, hypotheses=[[Hypothesis("hello")]]), api_keys=(KEY,), aliases={"my-dictation": "whisper-1"}
+        Scripted(SENTENCES, hypotheses=[[Hypothesis("hello")]]), api_keys=(KEY,), aliases={"my-dictation": "whisper-1"}
     ) as opened:
         yield opened
 
@@ -76,7 +76,7 @@ CANONICAL = [
 
 
 @pytest.mark.parametrize(("path", "meant", "deployment"), CANONICAL)
-def test_a_path_has_one_spelling(path: str, meant: str, deployment: str | None) -> None:
+def test_a_path_has_one_canonical_form(path: str, meant: str, deployment: str | None) -> None:
     assert (meant, deployment) == canonical(path)
 
 
@@ -127,27 +127,27 @@ ALLOWED = [
 def test_the_methods_of_a_path_are_listed(web: httpx2.Client, root: str, path: str, allowed: str) -> None:
     for spelling in (path, f"{path}/"):
         refused = web.put(root + spelling)
-        asked = web.options(root + spelling)
+        options = web.options(root + spelling)
 
         assert (405, "method_not_allowed") == (refused.status_code, refused.json()["error"]["code"])
-        assert (204, b"") == (asked.status_code, asked.content)
-        assert allowed == refused.headers["allow"] == asked.headers["allow"]
-        assert "access-control-allow-origin" not in asked.headers
+        assert (204, b"") == (options.status_code, options.content)
+        assert allowed == refused.headers["allow"] == options.headers["allow"]
+        assert "access-control-allow-origin" not in options.headers
 
 
 @pytest.mark.parametrize(
     ("method", "answer"), [(b"OPTIONS", b"HTTP/1.1 204 No Content"), (b"GET", b"HTTP/1.1 404 Not Found")]
 )
-def test_the_server_as_a_whole_can_be_asked_for_its_methods(root: str, method: bytes, answer: bytes) -> None:
+def test_options_for_the_whole_server_lists_all_methods(root: str, method: bytes, answer: bytes) -> None:
     with socket.create_connection(("127.0.0.1", int(root.rpartition(":")[2])), timeout=5) as connection:
         connection.sendall(method + b" * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-        said = b"".join(iter(lambda: connection.recv(65536), b""))
+        expected = b"".join(iter(lambda: connection.recv(65536), b""))
 
-    assert said.startswith(answer)
-    assert (b"allow: DELETE, GET, HEAD, OPTIONS, POST" in said) == (method == b"OPTIONS")
+    assert expected.startswith(answer)
+    assert (b"allow: DELETE, GET, HEAD, OPTIONS, POST" in expected) == (method == b"OPTIONS")
 
 
-def test_a_probe_of_an_upload_s_address_finds_it(web: httpx2.Client, root: str) -> None:
+def test_a_get_on_an_upload_path_is_not_allowed(web: httpx2.Client, root: str) -> None:
     for method in ("GET", "HEAD"):
         answer = web.request(method, f"{root}/v1/audio/transcriptions/")
         assert (405, "POST") == (answer.status_code, answer.headers["allow"])
@@ -164,7 +164,7 @@ def azure(root: str, api_key: str = KEY, deployment: str | None = None) -> opena
 
 
 DEPLOYMENTS = [
-    # Azure's deployment, the form's model → what answers
+    # Azure's deployment, the form's model → status
     (None, "my-dictation", 200),
     (None, "whisper", 200),
     ("my-dictation", "whatever", 200),
@@ -194,7 +194,7 @@ def test_a_deployment_needs_no_model_in_the_form(web: httpx2.Client, root: str, 
 
 
 @pytest.mark.parametrize("prefix", ["/openai/v1", "/openai/v1/"])
-def test_azure_s_newer_address_and_groq_s_work(root: str, speech: bytes, prefix: str) -> None:
+def test_the_prefix_of_azure_v1_and_groq_works(root: str, speech: bytes, prefix: str) -> None:
     with openai.OpenAI(base_url=root + prefix, api_key=KEY, max_retries=0) as client:
         text = client.audio.transcriptions.create(
             model="whisper-large-v3-turbo", file=("a.wav", speech), response_format="text"
@@ -204,7 +204,7 @@ def test_azure_s_newer_address_and_groq_s_work(root: str, speech: bytes, prefix:
 
 @pytest.mark.parametrize("form", ["json", "verbose_json"])
 @pytest.mark.parametrize("kind", ["transcriptions", "translations"])
-def test_answers_at_groq_s_address_have_the_request_s_id(
+def test_responses_below_groq_s_prefix_contain_the_request_id(
     web: httpx2.Client, root: str, speech: bytes, kind: str, form: str
 ) -> None:
     for prefix in ("/openai/v1", "//openai/v1/", "/v1", "/openai/deployments/my-dictation"):
@@ -234,12 +234,12 @@ SOCKETS = [
 
 
 @pytest.mark.parametrize(("path", "headers"), SOCKETS)
-def test_a_session_opens_at_every_address(root: str, path: str, headers: dict[str, str]) -> None:
+def test_a_session_opens_at_every_spelling_of_the_path(root: str, path: str, headers: dict[str, str]) -> None:
     with connect(root.replace("http", "ws", 1) + path, additional_headers=headers) as live:
         assert '"session.created"' in str(live.recv(timeout=10))
 
 
-def test_a_session_elsewhere_does_not_open(root: str) -> None:
+def test_a_session_at_an_unknown_path_is_refused(root: str) -> None:
     with pytest.raises(InvalidStatus) as refused:
         connect(root.replace("http", "ws", 1) + "/v1/v1/realtime", additional_headers=BEARER)
     assert b"/v1/realtime: base addresses end in /v1" in refused.value.response.body
@@ -257,8 +257,8 @@ def test_absolute_targets_reach_the_same_routes(root: str, target: bytes) -> Non
 
 
 @pytest.mark.parametrize("version", ["2025-04-01-preview", "2024-10-01-preview"])
-async def test_azure_s_class_speaks_live(root: str, version: str) -> None:
-    plain = f"{root.replace('http', 'ws', 1)}/openai"  # else it dials wss
+async def test_azure_s_class_opens_live_sessions(root: str, version: str) -> None:
+    plain = f"{root.replace('http', 'ws', 1)}/openai"  # otherwise it connects with wss
     client = openai.AsyncAzureOpenAI(
         azure_endpoint=root, websocket_base_url=plain, api_version=version, api_key=KEY, max_retries=0
     )
@@ -297,8 +297,8 @@ def test_groq_s_own_package_works(root: str, speech: bytes, tmp_path: Path) -> N
     assert ("hello hello True\n", "") == (done.stdout, done.stderr)
 
 
-@pytest.mark.parametrize(("key", "said"), [(KEY, b"HTTP/1.1 100 Continue\r\n\r\n"), ("wrong", b"HTTP/1.1 401")])
-def test_expect_100_continue_is_answered_before_the_body(root: str, speech: bytes, key: str, said: bytes) -> None:
+@pytest.mark.parametrize(("key", "expected"), [(KEY, b"HTTP/1.1 100 Continue\r\n\r\n"), ("wrong", b"HTTP/1.1 401")])
+def test_expect_100_continue_is_answered_before_the_body(root: str, speech: bytes, key: str, expected: bytes) -> None:
     form = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + speech + b"\r\n--b\r\n"
     form += b"Content-Disposition: form-data; name=model\r\n\r\nwhisper-1\r\n--b--\r\n"
     head = (
@@ -307,7 +307,7 @@ def test_expect_100_continue_is_answered_before_the_body(root: str, speech: byte
     )
     with socket.create_connection(("127.0.0.1", int(root.rpartition(":")[2])), timeout=5) as connection:
         connection.sendall(head.encode())
-        assert connection.recv(65536).startswith(said)
+        assert connection.recv(65536).startswith(expected)
         if key == KEY:
             connection.sendall(form)
             assert connection.recv(65536).startswith(b"HTTP/1.1 200")

@@ -1,4 +1,4 @@
-"""Pings go both ways, and pongs leave whatever else there is to do."""
+"""Pings in both directions, and pongs that are not delayed by other work."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def home() -> Iterator[House]:
 
 
 class Pinged(Connection):
-    """One end of a WebSocket, which tells when the other has sent it a ping."""
+    """One end of a WebSocket, which sets `pinged` when it receives a ping."""
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - those of websockets
         super().__init__(*args, **options)
@@ -54,7 +54,7 @@ class PingedService(Pinged, ServerConnection):
     pass
 
 
-def test_callers_are_pinged_every_20_seconds() -> None:
+def test_clients_are_pinged_every_20_seconds() -> None:
     assert 20.0 == inspect.signature(config).parameters["ping"].default
 
 
@@ -83,7 +83,7 @@ async def test_a_session_is_pinged_from_both_ends_and_pings_both() -> None:
             await upstream.wait_closed()
 
 
-async def test_pongs_come_while_sound_pours_in(home: House) -> None:
+async def test_pings_are_answered_while_audio_arrives(home: House) -> None:
     async with calling(home) as caller:
         await caller.say("session.update", session=MANUAL)
         await caller.append(bytes(48_000 * 20), step=480_000)
@@ -92,8 +92,8 @@ async def test_pongs_come_while_sound_pours_in(home: House) -> None:
         await caller.until(".committed")
 
 
-async def test_others_pongs_leave_between_any_two_large_frames_of_one_caller(home: House) -> None:
-    """A caller on a busy machine may find two answers at once and pongs from between them after: so look again."""
+async def test_large_frames_of_one_client_do_not_delay_pongs_to_others(home: House) -> None:
+    """On a busy machine a client may read two replies before the pongs between them, so this tries several times."""
     for _ in range(TRIES):
         counts = await pongs_at_each_mark(home)
         if all(before < after for before, after in itertools.pairwise(counts)):
@@ -102,7 +102,7 @@ async def test_others_pongs_leave_between_any_two_large_frames_of_one_caller(hom
 
 
 async def pongs_at_each_mark(home: House) -> list[int]:
-    """How many pongs one caller has got whenever one of the other's large frames has been taken."""
+    """Return how many pongs one client has received after each large frame of another client."""
     pongs = 0
 
     async def ping(quiet: Caller) -> None:

@@ -20,7 +20,7 @@ def root() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", ["/", *(f"/playground/{name}" for name in FILES)])
-def test_every_file_comes_with_what_keeps_a_page_safe(root: str, path: str) -> None:
+def test_every_file_has_security_headers(root: str, path: str) -> None:
     answer = httpx2.get(root + path)
 
     assert 200 == answer.status_code
@@ -29,13 +29,13 @@ def test_every_file_comes_with_what_keeps_a_page_safe(root: str, path: str) -> N
 
 
 @pytest.mark.parametrize("path", ["/playground/", "/playground/none.js", "/playground/..%2fapp.py"])
-def test_nothing_else_is_served(root: str, path: str) -> None:
+def test_other_paths_are_not_served(root: str, path: str) -> None:
     answer = httpx2.get(root + path)
 
     assert (404, "unknown_url") == (answer.status_code, answer.json()["error"]["code"])
 
 
-def test_it_can_be_switched_off() -> None:
+def test_the_playground_can_be_disabled() -> None:
     with house(Scripted(()), playground=False) as home:
         root = home.base_url.removesuffix("/v1")
         answers = [httpx2.get(root + path).status_code for path in ("/", "/playground/app.js")]
@@ -43,13 +43,13 @@ def test_it_can_be_switched_off() -> None:
     assert [404, 404] == answers
 
 
-def test_nothing_comes_from_outside() -> None:
+def test_the_page_loads_no_external_resources() -> None:
     text = "".join((FOLDER / name).read_text() for name in FILES)
 
     assert {"http://www.w3.org/2000/svg"} == set(re.findall(r"(?:https?:)?//[\w.]+\.[\w/]+", text))
 
 
-def test_both_languages_have_the_same_words() -> None:
+def test_both_languages_translate_the_same_strings() -> None:
     english, chinese = (FOLDER / "i18n.js").read_text().split("  zh: {")
     names = re.compile(r"(?:^|[{,])\s*(\w+): [\"{]", re.MULTILINE)
 
@@ -58,7 +58,7 @@ def test_both_languages_have_the_same_words() -> None:
     assert wanted <= set(names.findall(english))
 
 
-def test_every_error_of_this_server_has_advice_or_a_message_of_its_own() -> None:
+def test_common_errors_have_advice() -> None:
     advised = set(re.findall(r"^      (\w+): \"", (FOLDER / "i18n.js").read_text(), re.MULTILINE))
 
     assert {"invalid_api_key", "rate_limit_exceeded", "insufficient_quota", "upstream_error", "other"} <= advised

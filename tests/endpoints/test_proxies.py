@@ -33,16 +33,16 @@ SENT: list[tuple[list[tuple[str, str]], list[str]]] = [
 
 @pytest.mark.parametrize(("headers", "expected"), SENT)
 @pytest.mark.parametrize("trusted", ["10.0.0.0/8", "*", "10.0.0.2"])
-async def test_headers_of_a_proxy_count_where_it_is_trusted(
+async def test_headers_of_trusted_proxies_are_applied(
     headers: list[tuple[str, str]], expected: list[str], trusted: str
 ) -> None:
     if trusted == "*" and any(name == "x-forwarded-for" for name, _ in headers):
         expected = ["6.6.6.6", *expected[1:]]
     transport = httpx2.ASGITransport(ProxyMiddleware(seen, trusted=proxies(trusted)), client=("10.0.0.1", 1))
     async with httpx2.AsyncClient(transport=transport, base_url="http://x") as client:
-        told = (await client.get("/asr/v1/models", headers=headers)).json()
+        response = (await client.get("/asr/v1/models", headers=headers)).json()
 
-    assert told == (expected if trusted != "10.0.0.2" else ["10.0.0.1", "http", "/asr/v1/models"])
+    assert response == (expected if trusted != "10.0.0.2" else ["10.0.0.1", "http", "/asr/v1/models"])
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,6 @@ def test_the_whole_server_uses_a_trusted_proxy_s_headers(
             httpx2.get(f"{root}/asr{path}", headers=headers) for path in ("/v1/models", "/", "/playground/app.js")
         ]
 
-    lines: list[dict[str, Any]] = [record.fields for record in caplog.records if record.name == "compat.access"]  # type: ignore[attr-defined]
+    entries: list[dict[str, Any]] = [record.fields for record in caplog.records if record.name == "compat.access"]  # type: ignore[attr-defined]
     assert [status] * 3 == [answer.status_code for answer in answers]
-    assert [client] * 3 == [line["client"] for line in lines]
+    assert [client] * 3 == [entry["client"] for entry in entries]

@@ -1,4 +1,4 @@
-"""The realtime socket on the wire: how it opens, what is refused, what leaves it open, and how it ends."""
+"""Live sessions on the wire: handshakes, refusals, error events, reconnections and closing."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ async def test_a_wrong_key_is_refused_at_the_upgrade_in_openai_s_shape(keyed: Ho
 
 
 @pytest.mark.parametrize("options", [KEYED, {"subprotocols": ["realtime", "openai-insecure-api-key.key-2"]}])
-async def test_a_key_is_good_in_either_place(keyed: House, options: dict[str, Any]) -> None:
+async def test_a_key_is_accepted_in_the_header_and_in_the_subprotocol(keyed: House, options: dict[str, Any]) -> None:
     async with calling(keyed, **options) as caller:
         assert "session.created" == (await caller.hear())["type"]
         assert caller.socket.response is not None
@@ -104,18 +104,18 @@ async def test_a_key_is_good_in_either_place(keyed: House, options: dict[str, An
 
 
 @pytest.mark.parametrize("origin", ["https://page.example", "http://localhost:3000", "http://127.0.0.1"])
-async def test_pages_of_these_origins_may_call(keyed: House, origin: str) -> None:
+async def test_pages_of_allowed_origins_may_connect(keyed: House, origin: str) -> None:
     async with calling(keyed, origin=origin, **KEYED) as caller:
         assert "session.created" == (await caller.hear())["type"]
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "https://page.example.evil.example", "null"])
-async def test_pages_of_other_origins_may_not_whatever_key_they_show(home: House, keyed: House, origin: str) -> None:
+async def test_pages_of_other_origins_are_refused_even_with_a_key(home: House, keyed: House, origin: str) -> None:
     for status, error, _ in (await refused(home, origin=origin), await refused(keyed, origin=origin, **KEYED)):
         assert (403, "permission_denied") == (status, error["code"])
 
 
-async def test_the_page_of_this_very_host_may_call(keyed: House) -> None:
+async def test_a_page_of_the_same_host_may_connect(keyed: House) -> None:
     port = urlsplit(keyed.base_url).port
     async with connect(
         f"ws://asr.example:{port}/v1/realtime",
@@ -136,12 +136,12 @@ async def test_the_created_event_does_not_wait_for_the_service(home: House) -> N
         assert "session.updated" == (await caller.hear())["type"]
 
 
-async def test_everything_may_be_said_before_anything_is_heard(home: House) -> None:
+async def test_a_client_may_send_everything_before_it_reads(home: House) -> None:
     async with calling(home) as caller:
         await caller.say("session.update", session=MANUAL)
         await caller.append(SPEECH)
         await caller.say("input_audio_buffer.commit")
-        heard = await caller.until(".completed")
+        events = await caller.until(".completed")
 
     assert [
         "session.created",
@@ -151,19 +151,19 @@ async def test_everything_may_be_said_before_anything_is_heard(home: House) -> N
         "conversation.item.done",
         "conversation.item.input_audio_transcription.delta",
         "conversation.item.input_audio_transcription.completed",
-    ] == [event["type"] for event in heard]
-    assert "hello there" == heard[-1]["transcript"] == heard[-2]["delta"]
-    assert {"type": "duration", "seconds": len(SPEECH) / 48_000} == heard[-1]["usage"]
+    ] == [event["type"] for event in events]
+    assert "hello there" == events[-1]["transcript"] == events[-2]["delta"]
+    assert {"type": "duration", "seconds": len(SPEECH) / 48_000} == events[-1]["usage"]
 
 
-async def test_the_service_s_turns_are_the_caller_s(home: House) -> None:
+async def test_turns_follow_the_service_s_turn_detection(home: House) -> None:
     async with calling(home) as caller:
         await caller.append(bytes(48_000) + SPEECH + bytes(48_000))
-        heard = await caller.until(".completed")
+        events = await caller.until(".completed")
 
-    starts = [event for event in heard if event["type"].endswith("speech_started")]
-    assert "hello there" == heard[-1]["transcript"]
-    assert heard[-1]["item_id"] == starts[0]["item_id"]
+    starts = [event for event in events if event["type"].endswith("speech_started")]
+    assert "hello there" == events[-1]["transcript"]
+    assert events[-1]["item_id"] == starts[0]["item_id"]
 
 
 WRONG: list[tuple[str | bytes, str | None, str | None]] = [
@@ -192,7 +192,7 @@ WRONG: list[tuple[str | bytes, str | None, str | None]] = [
 
 
 @pytest.mark.parametrize(("frame", "param", "event_id"), WRONG)
-async def test_what_is_wrong_gets_an_error_event_and_loses_nothing(
+async def test_an_invalid_frame_gets_an_error_event_and_loses_nothing(
     home: House, frame: str | bytes, param: str | None, event_id: str | None
 ) -> None:
     async with calling(home) as caller:
@@ -208,8 +208,8 @@ async def test_what_is_wrong_gets_an_error_event_and_loses_nothing(
         assert "hello there" == await caller.turn()
 
 
-async def test_a_key_that_the_service_refuses_is_told_and_ends_the_session() -> None:
-    with live_house("never heard", dashscope_api_key="bad", service_keys=("good",)) as home:
+async def test_a_key_that_the_service_rejects_ends_the_session_with_an_error() -> None:
+    with live_house("never recognised", dashscope_api_key="bad", service_keys=("good",)) as home:
         async with calling(home) as caller:
             [created, error], close = await caller.goodbye()
 
@@ -224,8 +224,8 @@ async def test_a_key_that_the_service_refuses_is_told_and_ends_the_session() -> 
         Live((Sever(0, "events", code=1007, reason="Model not found: " + "没有" * 17),)),
     ],
 )
-async def test_a_long_reason_in_any_script_is_cut_to_what_a_close_frame_holds(home: House, fault: Fault) -> None:
-    home.fail(Rule("realtime", fault, times=None))  # a reset can overtake the reason: the server then asks once more
+async def test_a_long_close_reason_is_truncated_in_any_script(home: House, fault: Fault) -> None:
+    home.fail(Rule("realtime", fault, times=None))  # if a reset overtakes the reason, the server connects again
     async with calling(home) as caller:
         [*_, error], close = await caller.goodbye()
 
@@ -234,7 +234,7 @@ async def test_a_long_reason_in_any_script_is_cut_to_what_a_close_frame_holds(ho
     assert 120 <= len(close.reason.encode()) <= 123
 
 
-async def test_callers_may_bring_the_service_s_key() -> None:
+async def test_clients_may_send_the_service_s_key() -> None:
     with live_house("hello there", dashscope_api_key=None, pass_key=True, service_keys=("sk-mine",)) as home:
         async with calling(home, additional_headers={"Authorization": "Bearer sk-mine"}) as caller:
             await caller.say("session.update", session=MANUAL)
@@ -242,7 +242,7 @@ async def test_callers_may_bring_the_service_s_key() -> None:
         assert 401 == (await refused(home))[0]
 
 
-async def test_a_service_that_cannot_be_reached_for_a_while_costs_time_only(home: House) -> None:
+async def test_a_temporarily_unreachable_service_only_delays_the_transcript(home: House) -> None:
     home.fail(Rule("realtime", Refuse(503, "ServiceUnavailable"), times=2))
 
     async with calling(home) as caller:
@@ -250,7 +250,7 @@ async def test_a_service_that_cannot_be_reached_for_a_while_costs_time_only(home
         assert "hello there" == await caller.turn()
 
 
-async def test_a_cut_in_the_middle_of_a_turn_costs_time_only(home: House) -> None:
+async def test_a_lost_connection_in_a_turn_only_delays_the_transcript(home: House) -> None:
     home.fail(Rule("realtime", Live((Sever(3),))))
 
     async with calling(home) as caller:
@@ -260,14 +260,14 @@ async def test_a_cut_in_the_middle_of_a_turn_costs_time_only(home: House) -> Non
 
 
 async def sessions(home: House) -> AsyncIterator[list[dict[str, Any]]]:
-    """The service's sessions, asked for again and again."""
+    """Yield the service's sessions, polled repeatedly."""
     root = home.service
     async with httpx2.AsyncClient(trust_env=False) as http:
         while True:
             yield (await http.get(f"{root}/emulator/sessions")).json()
 
 
-async def test_a_caller_who_leaves_ends_the_session_at_the_service_in_good_order() -> None:
+async def test_a_disconnect_finishes_the_session_at_the_service() -> None:
     with live_house("hello there") as home:
         async with calling(home) as caller:
             await caller.append(SPEECH[:9_600])
@@ -283,20 +283,20 @@ async def test_a_caller_who_leaves_ends_the_session_at_the_service_in_good_order
     assert all(session["finished"] for session in seen)
 
 
-async def test_one_line_is_logged_a_session_and_no_word_of_it(home: House, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_session_has_one_log_entry_without_its_words(home: House, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "compat")
     async with calling(home, additional_headers={"x-request-id": "req-7"}) as caller:
         await caller.say("session.update", session=MANUAL)
         await caller.turn()
     async with asyncio.timeout(10):
         async for _ in sessions(home):
-            if lines := [record for record in caplog.records if record.name == "compat.live"]:
+            if entries := [record for record in caplog.records if record.name == "compat.live"]:
                 break
 
-    [line] = lines
-    fields = line.__dict__["fields"]
+    [entry] = entries
+    fields = entry.__dict__["fields"]
     assert ("session", "req-7", "ga", 1, 1000) == (
-        line.getMessage(),
+        entry.getMessage(),
         fields["request_id"],
         fields["dialect"],
         fields["items"],
@@ -310,7 +310,7 @@ async def test_one_line_is_logged_a_session_and_no_word_of_it(home: House, caplo
     assert "hello" not in str(fields)
 
 
-def test_a_server_that_stops_says_goodbye_first() -> None:
+def test_shutdown_closes_sessions_with_1001() -> None:
     with live_house("hello there", grace=0.1) as home:
         address = home.base_url.replace("http", "ws", 1) + "/realtime?intent=transcription"
         socket = connect_sync(address, proxy=None)

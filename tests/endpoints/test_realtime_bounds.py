@@ -36,7 +36,7 @@ def home() -> Iterator[House]:
         yield opened
 
 
-async def test_an_append_may_carry_15_mib(home: House) -> None:
+async def test_an_append_may_contain_15_mib(home: House) -> None:
     async with calling(home) as caller:
         await caller.say("input_audio_buffer.append", audio=base64.b64encode(bytes(15 << 20)).decode())
         await caller.say("input_audio_buffer.clear")
@@ -44,20 +44,20 @@ async def test_an_append_may_carry_15_mib(home: House) -> None:
 
 
 def test_a_frame_over_the_bound_closes_with_1009(home: House) -> None:
-    """As soon as it says how long it is."""
+    """The server refuses the frame as soon as it has read the length."""
     with socket.create_connection(("127.0.0.1", urlsplit(home.base_url).port or 0), timeout=20) as caller:
         caller.sendall(b"\r\n".join([b"GET /v1/realtime HTTP/1.1", *HANDSHAKE, b"", b""]))
         assert caller.recv(65536).startswith(b"HTTP/1.1 101 ")
         caller.sendall(b"\x81\xff" + (LARGEST_FRAME + 1).to_bytes(8))
-        told = b"".join(iter(lambda: caller.recv(65536), b""))
+        received = b"".join(iter(lambda: caller.recv(65536), b""))
 
-    close = told.rpartition(b"\x88")[2]
+    close = received.rpartition(b"\x88")[2]
     assert 1009 == int.from_bytes(close[1:3])
 
 
-async def test_a_caller_who_does_not_read_is_closed_with_1008() -> None:
+async def test_a_client_that_does_not_read_is_closed_with_1008() -> None:
     with bounded(Bounds(unread=0.2, backlog=64 << 10, goodbye=10)) as address:
-        # A queue of one frame: what is not read here stays in the kernel's buffers, and soon with the server.
+        # With a queue of one frame, unread events fill the kernel's buffers and then those of the server.
         async with connect(address, max_queue=1, proxy=None, ping_interval=None) as socket:
             await flood(socket.send)
             _, close = await Caller(socket).goodbye()
@@ -66,7 +66,7 @@ async def test_a_caller_who_does_not_read_is_closed_with_1008() -> None:
 
 
 async def test_the_sound_of_one_session_is_bounded() -> None:
-    """In a turn that is never committed."""
+    """The turn is never committed."""
     with bounded(Bounds(sound=len(SPEECH))) as address:
         async with connect(address, proxy=None) as socket:
             await socket.send(json.dumps({"type": "session.update", "session": MANUAL}))
@@ -80,7 +80,7 @@ async def test_the_sound_of_one_session_is_bounded() -> None:
 
 @contextlib.contextmanager
 def bounded(bounds: Bounds) -> Iterator[str]:
-    """The address of live sessions with these."""
+    """Run a server with these bounds, and return the URL of its live sessions."""
     with live_house("hello there") as home:
         settings = Settings(base_url=home.service, dashscope_api_key="k")
         service = Sockets(settings.live_root, connect_timeout=5)
@@ -90,7 +90,7 @@ def bounded(bounds: Bounds) -> Iterator[str]:
 
 
 async def flood(send: Any) -> None:  # noqa: ANN401 - a socket's send
-    """Questions whose answers are as long as they are, until nobody takes them any more."""
+    """Send requests with large replies until the server stops reading."""
     question = json.dumps({"type": "conversation.item.retrieve", "item_id": "x" * 200_000})
     try:
         async with asyncio.timeout(20):

@@ -1,4 +1,4 @@
-"""Header soup at the upgrade and nonsense in frames, to a real server: an answer or a session, no failure of ours."""
+"""Generated handshake headers and frames to a running server: each gets a response, and none fails the server."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ queries = st.sampled_from(
 @given(st.lists(lines, max_size=5), queries)
 @example([b"origin: http://["], b"")
 @PATIENT
-def test_any_upgrade_is_answered(home: House, soup: list[bytes], query: bytes) -> None:
+def test_any_upgrade_is_answered(home: House, headers: list[bytes], query: bytes) -> None:
     port = int(home.base_url.removesuffix("/v1").rpartition(":")[2])
 
-    assert exchange(port, *WHOLE, *soup, path=b"/v1/realtime" + query)[9:12] in (b"101", b"400", b"401", b"403")
+    assert exchange(port, *WHOLE, *headers, path=b"/v1/realtime" + query)[9:12] in (b"101", b"400", b"401", b"403")
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.text(max_size=8)
@@ -56,9 +56,9 @@ frames = (events | scalars).map(json.dumps) | st.text(max_size=40) | st.binary(m
 
 @given(st.lists(frames, min_size=1, max_size=8))
 @PATIENT
-def test_any_frames_are_answered_and_the_session_goes_on(home: House, told: list[str | bytes]) -> None:
+def test_any_frames_are_answered_and_the_session_continues(home: House, sent: list[str | bytes]) -> None:
     with connect(f"{home.base_url.replace('http', 'ws', 1)}/realtime?intent=transcription") as session:
-        for frame in told:
+        for frame in sent:
             session.send(frame)
         session.send('{"type": "conversation.item.retrieve", "item_id": "the last one"}')
         try:

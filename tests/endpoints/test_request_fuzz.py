@@ -1,5 +1,4 @@
-"""Requests from hypothesis to a server on a real port: whatever they are made of, the answer is no 5xx, and a refusal
-has OpenAI's shape."""
+"""Generated requests to a running server: no response is a 5xx, and every error has OpenAI's shape."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ from tests.house import house
 PATIENT = settings(
     deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
-SAID = (Sentence(text="hello", begin_ms=0, end_ms=500),)
+SENTENCES = (Sentence(text="hello", begin_ms=0, end_ms=500),)
 
 names = st.sampled_from(
     [*(row.name for row in TRANSCRIPTION), *OPTIONS, "url", "background", "webhook_url", "user", "é"]
@@ -90,7 +89,7 @@ T = TypeVar("T")
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    with house(Scripted(SAID)) as home:
+    with house(Scripted(SENTENCES)) as home:
         yield int(home.base_url.removesuffix("/v1").rpartition(":")[2])
 
 
@@ -100,13 +99,13 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def seldom(strategy: st.SearchStrategy[T], plain: T) -> st.SearchStrategy[T]:
-    """Mostly the plain one, so that most requests get as far as the form's fields."""
+    """Draw `plain` five times out of six, so that most requests get as far as the form's fields."""
     return st.integers(0, 5).flatmap(lambda number: st.just(plain) if number else strategy)
 
 
 @PATIENT
 @given(data=st.data())
-def test_no_request_fails_the_server(port: int, speech: bytes, data: st.DataObject) -> None:
+def test_no_request_causes_a_server_error(port: int, speech: bytes, data: st.DataObject) -> None:
     sound = data.draw(seldom(st.sampled_from([speech[:50], b"", b"RIFF"]), speech))
     parts = [("file", sound), *((name, value.encode()) for name, value in data.draw(fields))]
     parts[1:1] = data.draw(seldom(st.just([]), [("model", b"whisper-1")]))
@@ -126,9 +125,9 @@ def test_no_request_fails_the_server(port: int, speech: bytes, data: st.DataObje
     connection.putheader("Content-Length", str(len(body)))
     connection.endheaders(body)
     with connection.getresponse() as answer:
-        told = answer.read()
+        reply = answer.read()
     connection.close()
 
-    assert answer.status < 500, told
+    assert answer.status < 500, reply
     if answer.status >= 400:
-        assert {"message", "type", "param", "code"} == json.loads(told)["error"].keys()
+        assert {"message", "type", "param", "code"} == json.loads(reply)["error"].keys()

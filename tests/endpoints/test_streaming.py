@@ -20,7 +20,7 @@ BEAT = b": ping\n\n"
 
 
 class Script:
-    """Parts that come when they are let through, one by one; an error among them is raised."""
+    """Yield one part for each release of `gate`; raise an error among the parts."""
 
     def __init__(self, *parts: bytes | Exception) -> None:
         self._parts = parts
@@ -38,20 +38,20 @@ class Script:
             self.closed = True
 
 
-async def test_beats_fill_the_silence_and_nothing_else() -> None:
+async def test_keep_alives_are_sent_only_while_no_part_is_ready() -> None:
     script = Script(b"one", b"two")
-    heard = kept_alive(script.play(), every=0.01, beat=BEAT)
+    stream = kept_alive(script.play(), every=0.01, beat=BEAT)
 
-    assert [BEAT, BEAT] == [await anext(heard), await anext(heard)]
+    assert [BEAT, BEAT] == [await anext(stream), await anext(stream)]
     script.gate.release()
     script.gate.release()
-    after = [part async for part in heard if part != BEAT]
+    after = [part async for part in stream if part != BEAT]
 
     assert [b"one", b"two"] == after
     assert script.closed
 
 
-async def test_no_beat_comes_before_its_time() -> None:
+async def test_no_keep_alive_is_sent_before_the_interval() -> None:
     script = Script(b"one", b"two")
     for _ in range(2):
         script.gate.release()
@@ -61,20 +61,20 @@ async def test_no_beat_comes_before_its_time() -> None:
 
 async def test_an_error_passes_through() -> None:
     script = Script(ServiceFailed("it failed"))
-    heard = kept_alive(script.play(), every=0.01, beat=BEAT)
-    assert BEAT == await anext(heard)
+    stream = kept_alive(script.play(), every=0.01, beat=BEAT)
+    assert BEAT == await anext(stream)
     script.gate.release()
 
     with pytest.raises(ServiceFailed):
-        _ = [part async for part in heard]
+        _ = [part async for part in stream]
     assert script.closed
 
 
-async def test_closing_ends_the_work() -> None:
+async def test_closing_the_stream_ends_the_work() -> None:
     script = Script(b"one")
-    heard = kept_alive(script.play(), every=0.01, beat=BEAT)
-    await anext(heard)
-    await heard.aclose()
+    stream = kept_alive(script.play(), every=0.01, beat=BEAT)
+    await anext(stream)
+    await stream.aclose()
 
     assert script.closed
 
@@ -95,6 +95,6 @@ def test_a_fault_after_the_first_part_is_the_last_part(kind: type[EventStream], 
 
     assert 200 == got.status_code
     assert kind.media_type in got.headers["content-type"]
-    told = json.loads(got.text.strip().removeprefix("data: "))
-    assert {"message", "type", "param", "code"} == set(told["error"])
+    body = json.loads(got.text.strip().removeprefix("data: "))
+    assert {"message", "type", "param", "code"} == set(body["error"])
     assert "secret" not in got.text

@@ -44,7 +44,7 @@ def always(surface: SurfaceName, fault: Fault) -> Rule:
 
 
 FAULTS: list[tuple[str, Rule, type[openai.APIStatusError], str, int]] = [
-    # model, what DashScope does → what the SDK raises, its code, how often DashScope was asked
+    # model, fault of DashScope → exception of the SDK, its code, number of calls to DashScope
     ("whisper-1", always("chat", Refuse(401, "InvalidApiKey")), openai.AuthenticationError, "invalid_api_key", 1),
     ("whisper-1", always("chat", Refuse(400, "Arrearage")), openai.RateLimitError, "insufficient_quota", 1),
     ("whisper-1", always("chat", Refuse(403, "AccessDenied")), openai.PermissionDeniedError, "permission_denied", 1),
@@ -57,7 +57,7 @@ FAULTS: list[tuple[str, Rule, type[openai.APIStatusError], str, int]] = [
 
 
 @pytest.mark.parametrize(("model", "rule", "error", "code", "calls"), FAULTS)
-def test_dashscope_s_errors_raise_the_sdk_s_own(
+def test_dashscope_s_errors_raise_the_sdk_s_exceptions(
     home: House,
     speech: bytes,
     model: str,
@@ -77,7 +77,7 @@ def test_dashscope_s_errors_raise_the_sdk_s_own(
     assert raised.value.request_id
 
 
-def test_a_passing_fault_is_not_seen(home: House, speech: bytes) -> None:
+def test_a_transient_error_is_retried(home: House, speech: bytes) -> None:
     home.fail(
         Rule("chat", Refuse(500, "InternalError")), Rule("chat", Refuse(429, "Throttling", retry_after=0.05), nth=2)
     )
@@ -87,7 +87,7 @@ def test_a_passing_fault_is_not_seen(home: House, speech: bytes) -> None:
     assert TEXT == answer.text
 
 
-def test_a_long_wait_is_the_caller_s_to_decide(home: House, speech: bytes) -> None:
+def test_a_long_retry_after_is_passed_to_the_client(home: House, speech: bytes) -> None:
     home.fail(Rule("chat", Refuse(429, "Throttling", retry_after=60), times=None))
 
     with pytest.raises(openai.RateLimitError) as raised:
@@ -96,7 +96,7 @@ def test_a_long_wait_is_the_caller_s_to_decide(home: House, speech: bytes) -> No
     assert "60" == raised.value.response.headers["retry-after"]
 
 
-def test_a_stream_that_cannot_begin_is_a_plain_error(home: House, speech: bytes) -> None:
+def test_an_error_before_the_stream_starts_is_a_plain_error(home: House, speech: bytes) -> None:
     home.fail(Rule("chat", Refuse(401, "InvalidApiKey")))
 
     with pytest.raises(openai.AuthenticationError):
@@ -151,7 +151,7 @@ def test_bad_input_is_refused_by_name(
     assert before == home.dashscope.counts.total()
 
 
-def test_a_hang_up_ends_the_work_and_removes_the_file(speech: bytes, tmp_path: Path) -> None:
+def test_a_disconnect_cancels_the_work_and_removes_the_file(speech: bytes, tmp_path: Path) -> None:
     arrived = threading.Event()
     released = threading.Event()
 
@@ -172,7 +172,7 @@ def test_a_hang_up_ends_the_work_and_removes_the_file(speech: bytes, tmp_path: P
         released.set()
 
 
-def test_a_hang_up_while_dashscope_is_silent_removes_the_file(speech: bytes, tmp_path: Path) -> None:
+def test_a_disconnect_during_a_hanging_call_removes_the_file(speech: bytes, tmp_path: Path) -> None:
     with house(Scripted(SENTENCES), spool=tmp_path) as home:
         home.fail(Rule("chat", Hang()))
         hang_up(
@@ -191,7 +191,7 @@ KEYS = [("right", None), ("other", None), ("wrong", openai.AuthenticationError),
 
 
 @pytest.mark.parametrize(("key", "error"), KEYS)
-def test_callers_need_a_key_of_the_server_s(speech: bytes, key: str, error: type[Exception] | None) -> None:
+def test_clients_need_one_of_the_server_s_keys(speech: bytes, key: str, error: type[Exception] | None) -> None:
     with house(Scripted(SENTENCES), api_keys=("right", "other")) as home:
         client = home.client(key) if key else home.client("x", default_headers={"authorization": "Basic x"})
         if error is None:
@@ -203,7 +203,7 @@ def test_callers_need_a_key_of_the_server_s(speech: bytes, key: str, error: type
                 client.models.list()
 
 
-def test_the_caller_s_own_key_can_be_passed_on(speech: bytes) -> None:
+def test_the_client_s_own_key_can_be_passed_on(speech: bytes) -> None:
     with house(Scripted(SENTENCES), keys=frozenset({"sk-callers"}), pass_key=True, dashscope_api_key=None) as home:
         answer = home.client("sk-callers").audio.transcriptions.create(model="whisper-1", file=upload(speech))
 
@@ -212,7 +212,7 @@ def test_the_caller_s_own_key_can_be_passed_on(speech: bytes) -> None:
             home.client("sk-others").audio.transcriptions.create(model="whisper-1", file=upload(speech))
 
 
-def test_a_file_over_the_limit_is_cut_off(speech: bytes) -> None:
+def test_a_file_over_the_limit_is_refused(speech: bytes) -> None:
     with house(Scripted(SENTENCES), max_upload=1000) as home:
         with pytest.raises(openai.APIStatusError) as raised:
             home.client().audio.transcriptions.create(model="whisper-1", file=upload(speech))

@@ -34,10 +34,10 @@ def home() -> Iterator[House]:
         yield opened
 
 
-def heard(
+def collected(
     stream: openai.Stream[TranscriptionStreamEvent], each: Callable[[], object] = lambda: None
 ) -> tuple[list[str], str]:
-    """The deltas, and the text of the one `done` that ends the stream; `each` is called at every event."""
+    """Return the deltas and the text of the final `done` event. `each` is called at every event."""
     deltas: list[str] = []
     for event in stream:
         each()
@@ -46,10 +46,10 @@ def heard(
             return deltas, event.text
         assert event.type == "transcript.text.delta"
         deltas.append(event.delta)
-    raise AssertionError("the stream ended without done")
+    raise AssertionError("the stream ended without a done event")
 
 
-def test_json_is_openai_s_with_one_object_more(home: House, speech: bytes) -> None:
+def test_json_has_openai_s_fields_and_an_extension(home: House, speech: bytes) -> None:
     answer = home.client().audio.transcriptions.create(model="whisper-1", file=upload(speech))
 
     assert isinstance(answer, Transcription)
@@ -65,7 +65,7 @@ def test_json_is_openai_s_with_one_object_more(home: House, speech: bytes) -> No
     }.items() <= extension.items()
 
 
-def test_the_gpt_models_count_tokens(home: House, speech: bytes) -> None:
+def test_gpt_models_report_tokens(home: House, speech: bytes) -> None:
     answer = home.client().audio.transcriptions.create(model="gpt-4o-transcribe", file=upload(speech))
 
     usage = answer.to_dict()["usage"]
@@ -73,13 +73,13 @@ def test_the_gpt_models_count_tokens(home: House, speech: bytes) -> None:
     assert ("tokens", 75) == (usage["type"], usage["input_token_details"]["audio_tokens"])
 
 
-def test_text_is_bare(home: House, speech: bytes) -> None:
+def test_the_text_format_is_the_transcript_only(home: House, speech: bytes) -> None:
     answer = home.client().audio.transcriptions.create(model="whisper-1", file=upload(speech), response_format="text")
 
     assert TEXT == answer.strip()
 
 
-def test_verbose_json_has_times_from_the_service(home: House, speech: bytes) -> None:
+def test_verbose_json_has_the_service_s_timestamps(home: House, speech: bytes) -> None:
     answer = home.client().audio.transcriptions.create(
         model="whisper-1",
         file=upload(speech),
@@ -105,33 +105,33 @@ def test_captions_are_valid(home: House, speech: bytes) -> None:
     assert TEXT == " ".join(caption.text for caption in captions.captions)
 
 
-async def test_the_async_client_is_served_alike(home: House, speech: bytes) -> None:
+async def test_the_async_client_works(home: House, speech: bytes) -> None:
     async with openai.AsyncOpenAI(base_url=home.base_url, api_key="k") as client:
         answer = await client.audio.transcriptions.create(model="whisper-1", file=upload(speech))
 
     assert TEXT == answer.text
 
 
-def test_deltas_leave_before_the_engine_is_done(speech: bytes) -> None:
-    heard_first = threading.Event()
-    engine = Scripted(SENTENCES, before=lambda sentence: sentence is SENTENCES[0] or heard_first.wait(10))
+def test_deltas_are_sent_before_recognition_ends(speech: bytes) -> None:
+    received_first = threading.Event()
+    engine = Scripted(SENTENCES, before=lambda sentence: sentence is SENTENCES[0] or received_first.wait(10))
     with house(engine) as home:
         stream = home.client().audio.transcriptions.create(model="gpt-4o-transcribe", file=upload(speech), stream=True)
-        deltas, done = heard(stream, heard_first.set)
+        deltas, done = collected(stream, received_first.set)
 
     assert len(deltas) > 1
     assert TEXT == done == "".join(deltas)
 
 
-def test_a_long_file_streams_its_transcript_too(home: House, speech: bytes) -> None:
+def test_a_long_file_can_be_streamed(home: House, speech: bytes) -> None:
     stream = home.client().audio.transcriptions.create(model="fun-asr", file=upload(speech), stream=True)
 
-    deltas, done = heard(stream)
+    deltas, done = collected(stream)
 
     assert TEXT == done == "".join(deltas)
 
 
-def test_what_is_asked_reaches_the_service(home: House, speech: bytes) -> None:
+def test_parameters_reach_the_service(home: House, speech: bytes) -> None:
     home.client().audio.transcriptions.create(
         model="whisper-1",
         file=upload(speech),
@@ -148,7 +148,7 @@ def test_what_is_asked_reaches_the_service(home: House, speech: bytes) -> None:
     assert "Darnay" in seen.context
 
 
-def test_what_cannot_be_honoured_is_named(home: House, speech: bytes) -> None:
+def test_ignored_parameters_are_listed(home: House, speech: bytes) -> None:
     raw = home.client().audio.transcriptions.with_raw_response.create(
         model="whisper-1",
         file=upload(speech),
@@ -164,7 +164,7 @@ def test_what_cannot_be_honoured_is_named(home: House, speech: bytes) -> None:
     assert raw.headers["openai-processing-ms"].isdecimal()
 
 
-def test_a_stream_of_captions_is_one_answer(home: House, speech: bytes) -> None:
+def test_stream_is_ignored_for_captions(home: House, speech: bytes) -> None:
     answer = httpx2.post(
         f"{home.base_url}/audio/transcriptions",
         data={"model": "whisper-1", "response_format": "srt", "stream": "true"},
@@ -185,8 +185,8 @@ def test_silence_is_an_empty_transcript_on_every_surface(silent: House, model: s
     )
 
     assert 200 == answer.status_code
-    said = answer.json()["text"] if form.endswith("json") else answer.text
-    assert said.strip() in ("", "WEBVTT")
+    text = answer.json()["text"] if form.endswith("json") else answer.text
+    assert text.strip() in ("", "WEBVTT")
 
 
 @pytest.fixture(scope="module")
@@ -195,13 +195,13 @@ def silent() -> Iterator[House]:
         yield opened
 
 
-def test_an_empty_answer_to_long_audio_is_asked_for_once_more(tmp_path: Path) -> None:
+def test_an_empty_transcript_of_long_audio_is_requested_again(tmp_path: Path) -> None:
     audio = make("wav", bytes(range(256)) * 1000, 16000, 1, tmp_path / "a.wav").read_bytes()
     with house(Scripted((), SENTENCES)) as home:
         assert TEXT == home.client().audio.transcriptions.create(model="whisper-1", file=BytesIO(audio)).text
 
 
-def test_a_transcript_that_only_repeats_the_context_is_asked_for_without_it(speech: bytes) -> None:
+def test_a_transcript_that_repeats_the_context_is_requested_again_without_it(speech: bytes) -> None:
     leaked = Sentence(text="Charles Darnay, Sydney Carton", begin_ms=0, end_ms=900)
     with house(Scripted((leaked,), ())) as home:
         answer = home.client().audio.transcriptions.create(

@@ -1,4 +1,4 @@
-"""Translations through the official SDK; the emulator's Qwen-MT marks what it has translated."""
+"""Translations with the official SDK. The emulator's Qwen-MT marks each translated sentence."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from compat.emulator.faults import Answer, Refuse, Rule
 from tests.audio.media import make, silence
 from tests.house import House, house
 
-pytestmark = pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")  # OpenAI's word on its own service
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:deprecated:DeprecationWarning"
+)  # the SDK's notice about OpenAI's own service
 ENGLISH = (Sentence(text="Good morning.", begin_ms=0, end_ms=900),)
 CHINESE = (
     Sentence(text="早上好。", begin_ms=0, end_ms=900, language="zh"),
@@ -81,7 +83,7 @@ def test_captions_keep_the_times(home: House, speech: tuple[str, bytes]) -> None
 
 
 @pytest.mark.parametrize("form", ["json", "text", "srt", "vtt", "verbose_json"])
-def test_english_speech_is_not_sent_to_be_translated(speech: tuple[str, bytes], form: Any) -> None:  # noqa: ANN401
+def test_english_speech_is_not_translated(speech: tuple[str, bytes], form: Any) -> None:  # noqa: ANN401
     with house(Scripted(ENGLISH)) as home:
         raw = home.client().audio.translations.with_raw_response.create(
             model="whisper-1", file=speech, response_format=form
@@ -110,14 +112,14 @@ def test_traditional_chinese_can_be_asked_for_in_chinese(home: House, speech: tu
     ]
 
 
-def test_a_target_that_the_model_lacks_is_refused_by_name(home: House, speech: tuple[str, bytes]) -> None:
+def test_an_unsupported_target_language_is_refused_by_name(home: House, speech: tuple[str, bytes]) -> None:
     with pytest.raises(openai.BadRequestError, match="Unsupported language: Zulu") as raised:
         home.client().audio.translations.create(model="whisper-1", file=speech, extra_body={"target_language": "zu"})
 
     assert "target_language" == raised.value.param
 
 
-def test_sentences_that_come_back_as_one_are_translated_one_by_one(home: House, speech: tuple[str, bytes]) -> None:
+def test_sentences_are_translated_singly_if_the_model_merges_them(home: House, speech: tuple[str, bytes]) -> None:
     body = json.dumps({"choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": "Both."}}]})
     home.fail(Rule("translate", Answer(body)))
 
@@ -126,7 +128,7 @@ def test_sentences_that_come_back_as_one_are_translated_one_by_one(home: House, 
     assert WHOLE == answer.text
 
 
-def test_speech_whose_language_nobody_told_is_translated(home: House, speech: tuple[str, bytes]) -> None:
+def test_speech_in_an_unknown_language_is_translated(home: House, speech: tuple[str, bytes]) -> None:
     answer = home.client().audio.translations.create(model="fun-asr", file=speech, response_format="verbose_json")
 
     assert WHOLE == answer.text
@@ -156,7 +158,7 @@ def test_a_translation_shares_the_file_task_of_the_same_audio(speech: tuple[str,
         assert (1, 2) == (home.dashscope.counts["submit"], home.dashscope.counts["translate"])
 
 
-def test_who_translates_can_be_set(speech: tuple[str, bytes]) -> None:
+def test_the_translation_model_can_be_set(speech: tuple[str, bytes]) -> None:
     with house(Scripted(CHINESE), translation_model="qwen-mt-plus") as home:
         home.client().audio.translations.create(model="whisper-1", file=speech)
 

@@ -1,4 +1,4 @@
-"""If a file's header promises more than decodes, every road says so; an odd file is not sent unchanged."""
+"""Truncated files are reported on every road, and odd files are re-encoded before they are sent."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from tests.house import House, house
 from tests.servers import serve
 
 WORDS = lay(VOCABULARY[:12])
-SAID = [word.text for word in WORDS]
+SPOKEN = [word.text for word in WORDS]
 HEADER = "promised=3.640, decoded=1.803"
 AUDIO = {"promised": 3.64, "decoded": 1.803}
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    folder = tmp_path_factory.mktemp("shelf")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("samples")
     names = ("wav", "mp3", "flac", "m4a", "ogg", "mp4")
     return {name: make(name, encode(WORDS), 16_000, 1, folder / name).read_bytes() for name in names}
 
 
 @pytest.fixture(scope="module")
-def half(shelf: dict[str, bytes]) -> bytes:
-    return ODDITIES["first half"](shelf["mp3"])
+def half(samples: dict[str, bytes]) -> bytes:
+    return ODDITIES["first half"](samples["mp3"])
 
 
 @pytest.fixture(scope="module")
@@ -58,16 +58,16 @@ def extension(answer: httpx2.Response) -> Any:  # noqa: ANN401 - JSON
 
 
 @pytest.mark.parametrize("form", ["json", "verbose_json", "diarized_json", "text", "srt", "vtt"])
-def test_every_format_says_what_is_missing(home: House, half: bytes, form: str) -> None:
+def test_every_format_reports_a_truncated_file(home: House, half: bytes, form: str) -> None:
     answer = post(home, half, response_format=form)
 
     assert (200, HEADER) == (answer.status_code, answer.headers["x-compat-truncated"])
     if form.endswith("json"):
         assert AUDIO == extension(answer)
-        assert SAID[:4] == answer.json()["text"].split()[:4]
+        assert SPOKEN[:4] == answer.json()["text"].split()[:4]
 
 
-def test_streams_and_translations_and_pieces_do_too(home: House, half: bytes) -> None:
+def test_streams_translations_and_pieces_report_a_truncated_file(home: House, half: bytes) -> None:
     streamed = post(home, half, stream="true")
     done = msgspec.json.decode(streamed.text.strip().rpartition("data: ")[2])
     translated = post(home, half, "/audio/translations", response_format="verbose_json")
@@ -79,7 +79,7 @@ def test_streams_and_translations_and_pieces_do_too(home: House, half: bytes) ->
     assert "pieces" == pieces.headers["x-compat-road"]
 
 
-def test_a_job_says_so_when_it_is_done(home: House, half: bytes) -> None:
+def test_a_finished_job_reports_a_truncated_file(home: House, half: bytes) -> None:
     called: queue.Queue[bytes] = queue.Queue()
 
     async def done(request: Request) -> Response:
@@ -96,8 +96,8 @@ def test_a_job_says_so_when_it_is_done(home: House, half: bytes) -> None:
     assert AUDIO == extension(answer)
 
 
-def test_a_whole_file_promises_nothing(home: House, shelf: dict[str, bytes]) -> None:
-    answer = post(home, shelf["mp3"])
+def test_a_complete_file_has_no_truncation_header(home: House, samples: dict[str, bytes]) -> None:
+    answer = post(home, samples["mp3"])
 
     assert "x-compat-truncated" not in answer.headers
     assert "audio" not in answer.json()["dashscope"]
@@ -135,29 +135,29 @@ def test_a_web_page_may_read_the_header(half: bytes) -> None:
         ("mp4", "as written", "flac"),
     ],
 )
-def test_what_is_clean_is_sent_as_it_is(
-    home: House, shelf: dict[str, bytes], name: str, oddity: str, sent: str
+def test_a_clean_file_is_sent_unchanged_and_an_odd_one_as_flac(
+    home: House, samples: dict[str, bytes], name: str, oddity: str, sent: str
 ) -> None:
-    answer = post(home, ODDITIES[oddity](shelf[name]))
+    answer = post(home, ODDITIES[oddity](samples[name]))
 
     assert 200 == answer.status_code
     assert f"data:audio/{sent}" == home.dashscope.requests[-1].audio
 
 
-def test_a_wave_of_the_wrong_width_is_sent_as_flac(home: House, shelf: dict[str, bytes]) -> None:
-    for wave in (put(shelf["wav"], b"fmt ", 16, "<H", 4), put(shelf["wav"], b"data", 0, "<I", 0)):
+def test_a_wav_file_with_a_wrong_header_is_sent_as_flac(home: House, samples: dict[str, bytes]) -> None:
+    for wave in (put(samples["wav"], b"fmt ", 16, "<H", 4), put(samples["wav"], b"data", 0, "<I", 0)):
         answer = post(home, id3() + wave + ID3V1)
 
-        assert SAID == answer.json()["text"].split()
+        assert SPOKEN == answer.json()["text"].split()
         assert "data:audio/flac" == home.dashscope.requests[-1].audio
 
 
 @pytest.mark.parametrize("road", ["auto", "pieces"])
-def test_nothing_ends_after_the_audio(tmp_path: Path, road: str) -> None:
-    """The service rounds up."""
-    said = (Sentence(text="hello there", begin_ms=200, end_ms=1080),)
+def test_no_segment_ends_after_the_audio(tmp_path: Path, road: str) -> None:
+    """The service rounds end times up."""
+    sentences = (Sentence(text="hello there", begin_ms=200, end_ms=1080),)
     sound = make("wav", encode(WORDS)[: 2 * 16_000], 16_000, 1, tmp_path / "a").read_bytes()
-    with house(Scripted(said), long_road=road) as home:
+    with house(Scripted(sentences), long_road=road) as home:
         answer = post(home, sound, response_format="verbose_json").json()
 
     assert answer["duration"] >= answer["segments"][-1]["end"]

@@ -6,10 +6,10 @@ import itertools
 from compat.endpoints.upload import LoopTurns
 
 
-async def test_who_is_alone_does_not_wait() -> None:
+async def test_a_single_request_does_not_wait() -> None:
     turns, loop = LoopTurns(), asyncio.get_running_loop()
     passed: list[str] = []
-    loop.call_soon(passed.append, "the loop went on")
+    loop.call_soon(passed.append, "another callback")
 
     await turns.mine()
     passed.append("mine")
@@ -17,7 +17,7 @@ async def test_who_is_alone_does_not_wait() -> None:
     assert ["mine"] == passed
 
 
-async def test_those_who_come_together_have_a_turn_of_the_loop_each_in_their_order() -> None:
+async def test_simultaneous_requests_get_one_loop_iteration_each_in_order() -> None:
     turns, loop = LoopTurns(), asyncio.get_running_loop()
     happened: list[int | None] = []
 
@@ -37,7 +37,7 @@ async def test_those_who_come_together_have_a_turn_of_the_loop_each_in_their_ord
     assert not any(one is not None and next_ is not None for one, next_ in itertools.pairwise(happened))
 
 
-async def test_who_goes_while_he_waits_holds_nobody_up() -> None:
+async def test_a_cancelled_waiter_does_not_block_the_next() -> None:
     turns = LoopTurns()
     first, gone, last = (asyncio.ensure_future(turns.mine()) for _ in range(3))
     await asyncio.sleep(0)

@@ -70,7 +70,9 @@ ORDERS = [
 
 @pytest.mark.parametrize("parts", ORDERS)
 @pytest.mark.parametrize("step", [None, 1, 2, 3, 7, 64])
-async def test_parts_come_in_any_order_and_any_pieces(parts: list[bytes], step: int | None, tmp_path: Path) -> None:
+async def test_parts_are_parsed_in_any_order_and_any_chunks(
+    parts: list[bytes], step: int | None, tmp_path: Path
+) -> None:
     form = await received(b"".join(parts) + END, tmp_path, step=step)
 
     assert [("model", "whisper-1"), ("include[]", "logprobs")] == form.fields
@@ -79,7 +81,7 @@ async def test_parts_come_in_any_order_and_any_pieces(parts: list[bytes], step: 
     assert 0o600 == form.path.stat().st_mode & 0o777
 
 
-async def test_a_large_file_is_whole_on_disk(tmp_path: Path) -> None:
+async def test_a_large_file_is_written_completely(tmp_path: Path) -> None:
     audio = os.urandom(5 << 20)
     body = part('Content-Disposition: form-data; name="file"; filename="a"', audio) + END
 
@@ -108,9 +110,7 @@ MIXED = part(
     [([NOBODY, FILE], []), ([FILE, NOBODY], []), ([NO_COVER, FILE], []), ([COVER, FILE], ["cover"]),
      ([FILE, COVER], ["cover"])],
 )  # fmt: skip
-async def test_files_that_are_not_the_audio_are_passed_over(
-    parts: list[bytes], named: list[str], tmp_path: Path
-) -> None:
+async def test_other_files_than_the_audio_are_skipped(parts: list[bytes], named: list[str], tmp_path: Path) -> None:
     form = await received(b"".join(parts) + END, tmp_path, step=3)
 
     assert (named, AUDIO) == ([name for name, _ in form.fields], form.path.read_bytes())
@@ -160,7 +160,7 @@ async def test_a_bad_form_is_refused_by_name(
 
 
 @pytest.mark.parametrize("content_type", [f"multipart/form-data; boundary={BOUNDARY}", "application/json"])
-async def test_a_request_whose_body_has_no_length_is_told_so(content_type: str, tmp_path: Path) -> None:
+async def test_a_body_without_a_length_is_refused(content_type: str, tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match="neither Content-Length nor Transfer-Encoding"):
         await received(b"", tmp_path, content_type=content_type)
 
@@ -170,7 +170,7 @@ async def test_a_declared_length_over_the_limit_is_refused_before_a_byte_is_read
         await received(b"", tmp_path, limit=1024, content_length=str(1 << 40))
 
 
-async def test_what_the_disk_has_no_room_for_is_refused_before_a_byte_is_read(tmp_path: Path) -> None:
+async def test_a_file_that_does_not_fit_on_disk_is_refused_before_it_is_read(tmp_path: Path) -> None:
     with pytest.raises(DiskFull) as refused:
         await received(b"", tmp_path, limit=1 << 60, content_length=str(1 << 55))
 
@@ -193,7 +193,7 @@ ALONE: list[tuple[str, bytes]] = [
 
 
 @pytest.mark.parametrize(("kind", "body"), ALONE)
-async def test_an_address_needs_no_multipart_form(kind: str, body: bytes, tmp_path: Path) -> None:
+async def test_a_url_can_be_sent_without_a_multipart_form(kind: str, body: bytes, tmp_path: Path) -> None:
     form = await received(body, tmp_path, step=5, content_type=kind)
 
     assert ADDRESS == form.fields
@@ -212,7 +212,7 @@ EMBEDDED = [
 
 @pytest.mark.parametrize("url", EMBEDDED)
 @pytest.mark.parametrize("kind", ["json", "web form", "form"])
-async def test_a_url_may_hold_the_audio_itself(kind: str, url: str, tmp_path: Path) -> None:
+async def test_a_data_url_may_contain_the_audio(kind: str, url: str, tmp_path: Path) -> None:
     fields = {"model": "whisper-1", "url": url}
     body, content_type = {
         "json": (json.dumps(fields).encode(), "application/json"),
@@ -237,14 +237,14 @@ async def test_a_broken_data_url_is_refused_by_name(url: str, tmp_path: Path) ->
     assert ("url", "invalid_value") == (refused.value.param, refused.value.code)
 
 
-async def test_audio_in_a_url_is_bounded_as_a_file_is(tmp_path: Path) -> None:
+async def test_audio_in_a_data_url_has_the_size_limit_of_a_file(tmp_path: Path) -> None:
     with pytest.raises(TooLarge):
         await received(
             json.dumps({"url": EMBEDDED[0]}).encode(), tmp_path, content_type="application/json", limit=len(SOUND) - 1
         )
 
 
-async def test_json_s_values_become_fields(tmp_path: Path) -> None:
+async def test_json_values_become_fields(tmp_path: Path) -> None:
     body = b'{"url": "u", "stream": true, "temperature": 0.2, "languages": ["en", "fr"], "count": 2, "o": {"a": 1}}'
 
     form = await received(body, tmp_path, content_type="application/json")
@@ -255,8 +255,8 @@ async def test_json_s_values_become_fields(tmp_path: Path) -> None:
     ] == form.fields  # fmt: skip
 
 
-async def test_json_with_half_a_surrogate_pair_is_read(tmp_path: Path) -> None:
-    """JavaScript writes it for a string that it cut in an emoji."""
+async def test_json_with_a_lone_surrogate_is_parsed(tmp_path: Path) -> None:
+    """JavaScript writes one for a string that was cut inside an emoji."""
     body = rb'{"url": "u", "prompt": "a\ud83d \ud83d\ude00 \\ud83d"}'
 
     form = await received(body, tmp_path, content_type="application/json")
@@ -275,8 +275,8 @@ CROWDED: list[tuple[str, bytes]] = [
 
 
 @pytest.mark.parametrize(("kind", "body"), CROWDED)
-async def test_a_body_of_countless_values_is_refused_unread(kind: str, body: bytes, tmp_path: Path) -> None:
-    """4 MiB of them took seconds, in which no other client was served."""
+async def test_a_body_with_too_many_values_is_refused_before_parsing(kind: str, body: bytes, tmp_path: Path) -> None:
+    """Parsing 4 MiB of them would block the event loop for seconds."""
     with pytest.raises(BadRequest, match="too many values or escapes"):
         await received(body, tmp_path, content_type=kind)
 
@@ -310,11 +310,11 @@ async def test_a_compressed_body_is_refused_by_its_encoding(encoding: str, tmp_p
 
 
 @pytest.mark.parametrize("encoding", ["", "identity", " Identity "])
-async def test_an_encoding_that_is_none_changes_nothing(encoding: str, tmp_path: Path) -> None:
+async def test_an_identity_encoding_changes_nothing(encoding: str, tmp_path: Path) -> None:
     assert len(AUDIO) == (await received(WHOLE, tmp_path, content_encoding=encoding)).size
 
 
-async def test_an_address_may_stand_in_for_the_file(tmp_path: Path) -> None:
+async def test_a_url_may_replace_the_file(tmp_path: Path) -> None:
     form = await received(field("model", "whisper-1") + field("url", "https://a.fm/a.mp3") + END, tmp_path)
 
     assert [("model", "whisper-1"), ("url", "https://a.fm/a.mp3")] == form.fields
@@ -323,10 +323,10 @@ async def test_an_address_may_stand_in_for_the_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("step", [None, 1])
 @pytest.mark.parametrize(("space", "text"), [(10, 100), (100, 5)])
-async def test_what_there_is_no_room_for_is_refused_while_it_comes(
+async def test_a_file_beyond_the_spool_bound_is_refused_while_it_arrives(
     tmp_path: Path, space: int, text: int, step: int | None
 ) -> None:
-    """Its length was not declared; what came is counted until its place is cleared."""
+    """Without a declared length, received bytes are counted until the place is cleared."""
     files, texts = Shares(space), Shares(text)
     place = UploadPlace(tmp_path / "upload", Party(), files, texts)
     with pytest.raises(Overloaded):
@@ -338,7 +338,7 @@ async def test_what_there_is_no_room_for_is_refused_while_it_comes(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk without room")
-async def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
+async def test_a_full_disk_is_reported(tmp_path: Path) -> None:
     (tmp_path / "upload").symlink_to("/dev/full")
 
     with pytest.raises(DiskFull):
@@ -346,11 +346,11 @@ async def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
 
 
 SIZES = [
-    # the audio, and how much of the body comes at a time
+    # audio, bytes per chunk of the body
     (AUDIO, 300_000),
     (AUDIO * 60_000, 300_000),
     (AUDIO * 60_000, upload.SCRAP - 1),
-    (b"\r\n--b0undar" * 200_000, 300_000),  # nearly a boundary, again and again: very small pieces
+    (b"\r\n--b0undar" * 200_000, 300_000),  # near boundaries, which the parser passes on in very small pieces
     (bytes(upload.HASHED_MEANWHILE + upload.BLOCK), 1 << 20),
 ]
 
@@ -358,20 +358,20 @@ SIZES = [
 @pytest.mark.parametrize(
     ("audio", "step"), SIZES, ids=["one block", "several", "in scraps", "near boundaries", "hashed meanwhile"]
 )
-async def test_the_file_s_hash_is_that_of_what_was_sent(audio: bytes, step: int, tmp_path: Path) -> None:
+async def test_the_hash_matches_the_sent_file(audio: bytes, step: int, tmp_path: Path) -> None:
     body = part('Content-Disposition: form-data; name="file"; filename="a"', audio) + END
 
-    got = await received(body, tmp_path, step=step, limit=1 << 27)
+    form = await received(body, tmp_path, step=step, limit=1 << 27)
 
-    assert hashlib.sha256(audio).hexdigest() == got.content() == got.content()
-    assert audio == got.path.read_bytes()
-    assert [] == got.pending
+    assert hashlib.sha256(audio).hexdigest() == form.content() == form.content()
+    assert audio == form.path.read_bytes()
+    assert [] == form.pending
 
 
-def test_scraps_are_kept_together(tmp_path: Path) -> None:
-    got = upload.Upload(tmp_path / "upload", 1 << 20)
+def test_small_pieces_are_joined(tmp_path: Path) -> None:
+    form = upload.Upload(tmp_path / "upload", 1 << 20)
     for piece in (b"a", b"b", b"c" * upload.SCRAP, b"d", b"e"):
-        got.add(memoryview(piece))
+        form.add(memoryview(piece))
 
-    assert [b"ab", b"c" * upload.SCRAP, b"de"] == [bytes(piece) for piece in got.pending]
-    assert (upload.SCRAP + 4, upload.SCRAP + 4) == (got.size, got.waiting)
+    assert [b"ab", b"c" * upload.SCRAP, b"de"] == [bytes(piece) for piece in form.pending]
+    assert (upload.SCRAP + 4, upload.SCRAP + 4) == (form.size, form.waiting)

@@ -1,4 +1,4 @@
-"""Forms from hypothesis: whatever comes, it is a form or a refusal, the same in any pieces, and no file outlives it."""
+"""Generated forms: each is parsed or refused, with the same result in any chunks."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _messages(chunks: Sequence[bytes]) -> Iterator[Message]:
 
 @given(bodies)
 @PATIENT
-async def test_any_bytes_are_a_form_or_a_refusal(body: bytes) -> None:
+async def test_any_bytes_are_parsed_or_refused(body: bytes) -> None:
     assert await outcome([body])
 
 
@@ -75,14 +75,14 @@ WHOLE = (
 
 @given(bodies | st.just(WHOLE), st.integers(1, 9))
 @PATIENT
-async def test_a_form_is_the_same_in_any_pieces(body: bytes, size: int) -> None:
+async def test_a_form_is_parsed_alike_in_any_chunks(body: bytes, size: int) -> None:
     whole = await outcome([body])
     pieces = await outcome([body[place : place + size] for place in range(0, len(body), size)])
 
     assert whole == pieces or (isinstance(whole, str) and isinstance(pieces, str))
 
 
-async def test_a_form_is_the_same_split_at_every_byte() -> None:
+async def test_a_form_is_parsed_alike_split_at_every_byte() -> None:
     whole = await outcome([WHOLE])
 
     assert ([("model", "whisper-1")], b"RIFF\r\n--c") == whole
