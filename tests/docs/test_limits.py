@@ -28,68 +28,68 @@ BOUNDS = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \| [^|]+ \|$", PAGE, re.MULTIL
 SET = Settings()
 READING = inspect.signature(Worker).parameters
 CODE = {
-    "a request's head": f"{http.HEAD >> 10} KiB, {http.HEADERS} headers",
+    "the head of a request": f"{http.HEAD >> 10} KiB, {http.HEADERS} headers",
     "the time for a TLS handshake": f"`COMPAT_HEAD_TIMEOUT`, {SET.head_timeout:g} s",
     "the time for a head": f"`COMPAT_HEAD_TIMEOUT`, {SET.head_timeout:g} s",
-    "the time between an answer and the next request": f"`COMPAT_KEEP_ALIVE`, {SET.keep_alive:g} s",
-    "the pace of a body": f"{http.SLOWEST} bytes a second over `COMPAT_BODY_TIMEOUT`, {SET.body_timeout:g} s",
+    "the time between a response and the next request": f"`COMPAT_KEEP_ALIVE`, {SET.keep_alive:g} s",
+    "the rate of a body": f"{http.SLOWEST} bytes a second over `COMPAT_BODY_TIMEOUT`, {SET.body_timeout:g} s",
     "trailers and chunk headers of a body": f"{http.HEAD >> 10} KiB in a row",
     "connections at a time": f"`COMPAT_MAX_CONNECTIONS`, {connections.USUAL} or (open files − {connections.OWN}) / 2 "
     "if that is less; half of them from one address that is no trusted proxy's",
     "the rest of a body when the server stops": f"{http.STOPPING:g} s",
     "the rest of a body after an early response": f"{http.DRAIN:g} s, {http.DRAINED >> 20} MiB with the "
     "chunks' headers",
-    "a body's chunks handled before other connections get their turn": f"{http.PIECES}, and those in the rest of "
+    "body chunks handled in one turn of the event loop": f"{http.PIECES}, and those in the rest of "
     f"{http.SOME >> 10} KiB",
     "pipelined requests of a connection": f"those in {http.SOME >> 10} KiB",
-    "a response that the client stops reading": f"{http.UNREAD:g} s without a byte taken, {http.STOPPING:g} s when the "
+    "a response that the client does not read": f"{http.UNREAD:g} s without progress, {http.STOPPING:g} s when the "
     "server stops",
     "an upload": f"`COMPAT_MAX_UPLOAD`, {SET.max_upload >> 30} GiB",
     "a form's parts": f"{multipart.MOST_PARTS}, with {DEFAULT_MAX_HEADER_COUNT} headers of "
     f"{DEFAULT_MAX_HEADER_SIZE >> 10} KiB each",
     "semicolons in a Content-Type, or in a Content-Disposition of a form": f"{typed.MOST}",
     "text before a form's first part": f"{multipart.PREAMBLE >> 10} KiB",
-    "fields as JSON or a web form, with `url`": f"{bodies.LARGEST >> 20} MiB",
-    "values in these, and percent-encoded bytes in a web form": f"{bodies.MOST:,} and {bodies.MOST_ESCAPES:,}",
+    "a JSON or URL-encoded body, with `url`": f"{bodies.LARGEST >> 20} MiB",
+    "values in such a body, and percent-encoded bytes in a URL-encoded one": f"{bodies.MOST:,} and "
+    f"{bodies.MOST_ESCAPES:,}",
     "a form's text fields": f"{multipart.LONGEST_FIELD >> 20} MiB each, {multipart.ALL_FIELDS >> 20} MiB together",
-    "all text fields together, without voice samples": f"{fields.MOST_TEXT:,} characters",
+    "all text fields together, excluding voice samples": f"{fields.MOST_TEXT:,} characters",
     "prompt and keywords": f"about {context.TOKENS:,} tokens",
     "the length of audio": f"`COMPAT_MAX_DURATION`, {SET.max_duration / 3600:g} h",
     "reading a file": f"{READING['seconds'].default} s, {READING['memory'].default >> 30} GiB of memory",
-    "JSON's levels": f"{nesting.DEEPEST} where it is kept, else what the parser's stack holds (some 900)",
+    "nesting levels of JSON": f"{nesting.DEEPEST} where the value is stored, otherwise the parser's stack (about 900)",
     "a session's configuration over HTTP": f"{client_secrets.LARGEST >> 10} KiB",
     "a client secret": f"{secrets.LONGEST} characters",
     "a line of a WebSocket's handshake": f"{MAX_LINE_LENGTH} bytes",
     "a live event other than an append": f"{client_events.LONGEST:,} characters",
     "a frame of live speech": f"{run.LARGEST_FRAME >> 20} MiB",
     f"the time for a live message of more than {memory.FREE >> 10} KiB": f"{websocket.WebSocketProtocol.whole:g} s",
-    f"sound without an answer beyond {live_session.SOUND >> 20} MiB (32 KB a second) of each session, and live "
+    f"audio without a transcript beyond {live_session.SOUND >> 20} MiB (32 KB a second) of each session, and live "
     f"messages of more than {memory.FREE >> 10} KiB": (
         f"`COMPAT_MAX_LIVE_MEMORY`, {SET.max_live_memory >> 30} GiB, shared the same way"
     ),
-    "sound of one live session without an answer": f"{Bounds().sound >> 20} MiB, over an hour",
+    "audio of one live session without a transcript": f"{Bounds().sound >> 20} MiB, over an hour",
     "a packet of Opus": f"{opus.LONGEST // TICKS_A_MS} ms, {opus.FRAME} bytes a frame",
     "frames of live speech handled in one turn of the event loop": f"{websocket.FRAMES}, and those in the rest of "
     f"{websocket.SOME >> 10} KiB",
-    "sound that is ahead of the service": f"{SessionLimits().unsent:g} s, {SessionLimits().unsent * 0.032:g} MB",
-    "what a live caller does not read": f"{Bounds().backlog >> 20} MiB, {Bounds().unread:g} s",
-    "the last words of a live session, which its caller does not take": f"{websocket.WebSocketProtocol.ending:g} s",
-    "a live caller who answers no ping": f"{run.PONG:g} s in which the server reads from it, and no long message "
+    "audio that waits for the service": f"{SessionLimits().unsent:g} s, {SessionLimits().unsent * 0.032:g} MB",
+    "output that a live client does not read": f"{Bounds().backlog >> 20} MiB, {Bounds().unread:g} s",
+    "the final output of a live session that its client does not read": f"{websocket.WebSocketProtocol.ending:g} s",
+    "a live client that does not answer pings": f"{run.PONG:g} s in which the server reads from it, and no long message "
     "arrives",
     "a live session": f"`COMPAT_MAX_SESSION`, {SET.max_session / 3600:g} h",
     "requests, sessions and long jobs at a time, bytes on disk": "`COMPAT_MAX_REQUESTS`, `COMPAT_MAX_SESSIONS`, "
     f"`COMPAT_MAX_JOBS`, `COMPAT_MAX_SPOOL`: {SET.max_requests}, {SET.max_sessions}, {SET.max_jobs:,}, "
-    f"{SET.max_spool >> 30} GiB; requests and sessions in proportion fewer where connections are",
-    "background requests of different form that share a job, and webhooks of a job": f"{transitions.MOST_VIEWS}",
-    "one caller's share of these, where there are several": "as much as is still free: half for one, a third each for "
-    "two",
-    "webhooks under way": f"{janitor.LANES}, shared the same way",
-    "text fields of all requests under way": f"{spool.TEXT >> 20} MiB, shared the same way",
-    "the local engine's files, beside those of uploads": f"`COMPAT_MAX_SPOOL`, {SET.max_spool >> 30} GiB",
-    "one caller's files that are measured or re-encoded at a time": f"`COMPAT_MEDIA_WORKERS`, {SET.media_workers}, and "
+    f"{SET.max_spool >> 30} GiB; requests and sessions are scaled down to fewer connections",
+    "background requests with different formats that share a job, and webhooks of a job": f"{transitions.MOST_VIEWS}",
+    "one client's share of these, with several clients": "as much as is still free: half for one, a third each for two",
+    "webhook calls in progress": f"{janitor.LANES}, shared the same way",
+    "text fields of all requests in progress": f"{spool.TEXT >> 20} MiB, shared the same way",
+    "files of the local engine, in addition to uploads": f"`COMPAT_MAX_SPOOL`, {SET.max_spool >> 30} GiB",
+    "one client's files that are measured or re-encoded at a time": f"`COMPAT_MEDIA_WORKERS`, {SET.media_workers}, and "
     f"as many of more than {recogniser.LARGE >> 20} MiB or {recogniser.LONG / 60:g} min",
-    "one caller's files that are cut into pieces at a time": f"`COMPAT_MEDIA_WORKERS`, {SET.media_workers}",
-    "the wait for a turn": f"`COMPAT_QUEUE_WAIT`, {SET.queue_wait:g} s",
+    "one client's files that are cut into pieces at a time": f"`COMPAT_MEDIA_WORKERS`, {SET.media_workers}",
+    "the wait for a free slot": f"`COMPAT_QUEUE_WAIT`, {SET.queue_wait:g} s",
 }
 
 
