@@ -75,8 +75,8 @@ CODE = {
     "audio that waits for the service": f"{SessionLimits().unsent:g} s, {SessionLimits().unsent * 0.032:g} MB",
     "output that a live client does not read": f"{Bounds().backlog >> 20} MiB, {Bounds().unread:g} s",
     "the final output of a live session that its client does not read": f"{websocket.WebSocketProtocol.ending:g} s",
-    "a live client that does not answer pings": f"{run.PONG:g} s in which the server reads from it, and no long message "
-    "arrives",
+    "a live client that does not answer pings": f"{run.PONG:g} s in which the server reads from it, and no long "
+    "message arrives",
     "a live session": f"`COMPAT_MAX_SESSION`, {SET.max_session / 3600:g} h",
     "requests, sessions and long jobs at a time, bytes on disk": "`COMPAT_MAX_REQUESTS`, `COMPAT_MAX_SESSIONS`, "
     f"`COMPAT_MAX_JOBS`, `COMPAT_MAX_SPOOL`: {SET.max_requests}, {SET.max_sessions}, {SET.max_jobs:,}, "
