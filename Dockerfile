@@ -1,9 +1,9 @@
-# The usual image brings the engine that answers without a DashScope key. With --build-arg WITH=bucket it stays out, and
-# what publishes audio from a bucket comes in; with WITH=otel, what sends traces.
-# Python 3.11 is what the tests run on.
+# By default the image contains the local speech engine, for use without a DashScope key. Instead of the engine,
+# --build-arg WITH=bucket adds what publishes audio from a bucket, and WITH=otel what sends traces.
+# The tests use Python 3.11.
 FROM python:3.11-slim-trixie@sha256:9534e5a8e315485d4061ed659af0fd78a284c015f9b73661b41d6bab25604534 AS build
 ARG WITH=local
-# Any version of strip will do, and this stage is thrown away.
+# Any version of strip works, and this stage is discarded.
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install -y --no-install-recommends binutils && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
@@ -16,7 +16,7 @@ RUN scripts/image /app "$WITH"
 FROM python:3.11-slim-trixie@sha256:9534e5a8e315485d4061ed659af0fd78a284c015f9b73661b41d6bab25604534
 ARG WITH=local
 COPY --from=build /app /app
-# Compiled here, Python's own modules too, is what a start imports: later the root may be read-only.
+# Compiles the modules that a start imports, Python's own included, because the root may be read-only at run time.
 RUN useradd --system --uid 10001 --no-create-home compat \
  && install -d -m 700 -o compat /var/lib/qwen-asr-compat \
  && /app/bin/python -c "import compat.__main__, compat.app, compat.audio.child, compat.emulator.app" \
@@ -28,5 +28,5 @@ EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \
   CMD ["/app/bin/python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
 ENTRYPOINT ["/app/bin/qwen-asr-compat"]
-# Beyond this machine a key is asked for: set COMPAT_API_KEYS, or say --insecure.
+# This address needs keys: set COMPAT_API_KEYS, or pass --insecure.
 CMD ["serve", "--host", "0.0.0.0"]

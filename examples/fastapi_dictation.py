@@ -1,4 +1,4 @@
-"""Dictation in an app of your own: uvicorn fastapi_dictation:app, then POST a recording to /dictation"""
+"""A dictation endpoint: uvicorn fastapi_dictation:app, then POST a recording to /dictation"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""A folder of recordings to subtitles beside them: python folder_to_subtitles.py recordings"""
+"""Write subtitles next to the recordings of a folder: python folder_to_subtitles.py recordings"""
 
 import sys
 from collections import Counter
@@ -12,7 +12,7 @@ SOUND = {".wav", ".mp3", ".m4a", ".mp4", ".ogg", ".flac", ".webm"}
 
 def subtitle(client: OpenAI, path: Path, target: Path) -> str:
     if target.exists():
-        return f"{target} is there already"
+        return f"{target} already exists"
     target.write_text(client.audio.transcriptions.create(model="gpt-transcribe", file=path, response_format="srt"))
     return f"{target} written"
 

@@ -1,4 +1,4 @@
-"""Captions while a file of any kind is played: python live_file.py speech.mp3   (pip install 'openai[realtime]' av)"""
+"""Captions for a file, in real time: python live_file.py speech.mp3   (pip install 'openai[realtime]' av)"""
 
 import asyncio
 import base64
@@ -11,7 +11,7 @@ from openai.resources.realtime.realtime import AsyncRealtimeConnection
 
 
 def sound(path: str) -> bytes:
-    """Any file's sound as 16 bit, mono, 24 kHz, and a second of silence, which ends the last turn."""
+    """Return a file's audio as 16-bit mono PCM at 24 kHz, and a second of silence, which ends the last turn."""
     resampler = av.AudioResampler("s16", "mono", 24_000)
     with av.open(path) as file:
         parts = [part for frame in [*file.decode(audio=0), None] for part in resampler.resample(frame)]
@@ -33,7 +33,7 @@ async def main(path: str) -> None:
         group.create_task(speak(connection, sound(path)))
         async for event in connection:
             if event.type.startswith("conversation.item.input_audio_transcription."):
-                print(getattr(event, "delta", "\n"), end="", flush=True)  # the last event of a turn has none
+                print(getattr(event, "delta", "\n"), end="", flush=True)  # the last event of a turn has no delta
 
 
 asyncio.run(main(sys.argv[1]))

@@ -1,4 +1,4 @@
-"""Hours of audio as a job, so that nothing has to stay connected: python long_file.py lecture.mp3"""
+"""Transcribe hours of audio as a background job: python long_file.py lecture.mp3"""
 
 import json
 import sys
@@ -14,7 +14,7 @@ with OpenAI() as client:
         response_format="verbose_json",
         extra_body={"background": "true"},
     )
-    job = json.loads(accepted.text)["id"]  # keep it: any process with the same key may ask for it
+    job = json.loads(accepted.text)["id"]  # any process with the same key can fetch it
     while True:
         answer = client.get(f"/audio/transcriptions/{job}", cast_to=dict[str, object])
         if answer.get("object") != "transcription.job":

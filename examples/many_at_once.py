@@ -1,4 +1,4 @@
-"""Many files, four at a time: python many_at_once.py *.wav"""
+"""Transcribe many files, four at a time: python many_at_once.py *.wav"""
 
 import asyncio
 import sys
@@ -8,11 +8,11 @@ from openai import AsyncOpenAI
 
 
 async def main(paths: list[str]) -> None:
-    turn = asyncio.Semaphore(4)
+    limit = asyncio.Semaphore(4)
     async with AsyncOpenAI() as client:
 
         async def one(path: str) -> str:
-            async with turn:
+            async with limit:
                 return (await client.audio.transcriptions.create(model="gpt-transcribe", file=Path(path))).text
 
         for path, text in zip(paths, await asyncio.gather(*map(one, paths)), strict=True):

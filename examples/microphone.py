@@ -1,4 +1,4 @@
-"""Captions of what the microphone hears, until Ctrl-C   (pip install 'openai[realtime]' sounddevice)"""
+"""Captions for the microphone, until Ctrl-C   (pip install 'openai[realtime]' sounddevice)"""
 
 import asyncio
 import base64
@@ -10,14 +10,14 @@ from openai.resources.realtime.realtime import AsyncRealtimeConnection
 
 
 async def listen(connection: AsyncRealtimeConnection) -> None:
-    loop, heard = asyncio.get_running_loop(), asyncio.Queue[bytes]()
+    loop, chunks = asyncio.get_running_loop(), asyncio.Queue[bytes]()
 
-    def hear(data: bytearray, *_: object) -> None:
-        loop.call_soon_threadsafe(heard.put_nowait, bytes(data))
+    def record(data: bytearray, *_: object) -> None:
+        loop.call_soon_threadsafe(chunks.put_nowait, bytes(data))
 
-    with sounddevice.RawInputStream(24_000, blocksize=2400, channels=1, dtype="int16", callback=hear):
+    with sounddevice.RawInputStream(24_000, blocksize=2400, channels=1, dtype="int16", callback=record):
         while True:
-            await connection.input_audio_buffer.append(audio=base64.b64encode(await heard.get()).decode())
+            await connection.input_audio_buffer.append(audio=base64.b64encode(await chunks.get()).decode())
 
 
 async def main() -> None:
@@ -26,7 +26,7 @@ async def main() -> None:
         group.create_task(listen(connection))
         async for event in connection:
             if event.type.startswith("conversation.item.input_audio_transcription."):
-                print(getattr(event, "delta", "\n"), end="", flush=True)  # the last event of a turn has none
+                print(getattr(event, "delta", "\n"), end="", flush=True)  # the last event of a turn has no delta
 
 
 with contextlib.suppress(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-// A file to text with its times: node plain.mjs speech.wav
+// Transcribe a file, with timestamps: node plain.mjs speech.wav
 import fs from "node:fs";
 import OpenAI from "openai";
 

@@ -1,4 +1,4 @@
-"""A file to text: python plain.py speech.wav"""
+"""Transcribe a file: python plain.py speech.wav"""
 
 import sys
 from pathlib import Path

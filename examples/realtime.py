@@ -1,4 +1,4 @@
-"""Live speech: python realtime.py speech.mp3, sent as a microphone would   (pip install 'openai[realtime]' av)"""
+"""Live speech, sent in real time: python realtime.py speech.mp3   (pip install 'openai[realtime]' av)"""
 
 import asyncio
 import base64
@@ -9,12 +9,12 @@ from collections.abc import Iterator
 import av
 from openai import AsyncOpenAI
 
-TURN = None  # this program says itself where a turn ends; {"type": "server_vad"} leaves it to the pauses
+TURN = None  # the program ends the turn with a commit; {"type": "server_vad"} ends turns at pauses
 INPUT = {"transcription": {"model": "gpt-live-transcribe"}, "turn_detection": TURN}
 
 
 def sound(path: str) -> Iterator[bytes]:
-    """Any file as 16-bit mono PCM at 24 kHz, 0.1 s at a time."""
+    """Yield a file as 16-bit mono PCM at 24 kHz, 0.1 s at a time."""
     resampler = av.AudioResampler("s16", "mono", 24_000, frame_size=2400)
     with av.open(path) as file:
         for part in (part for frame in [*file.decode(audio=0), None] for part in resampler.resample(frame)):
@@ -22,7 +22,7 @@ def sound(path: str) -> Iterator[bytes]:
 
 
 async def main(path: str) -> None:
-    client = AsyncOpenAI(websocket_base_url=os.environ["OPENAI_BASE_URL"].replace("http", "ws", 1))  # old ones dial wss
+    client = AsyncOpenAI(websocket_base_url=os.environ["OPENAI_BASE_URL"].replace("http", "ws", 1))  # old ones use wss
     async with client.realtime.connect(extra_query={"intent": "transcription"}) as live:
         await live.session.update(session={"type": "transcription", "audio": {"input": INPUT}})
         for pcm in sound(path):

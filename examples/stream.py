@@ -1,4 +1,4 @@
-"""Words as they are recognised: python stream.py speech.wav"""
+"""Stream text as it is recognised: python stream.py speech.wav"""
 
 import sys
 from pathlib import Path

@@ -132,21 +132,21 @@ MISTAKES: dict[str, Callable[[Place], Any]] = {
     "a client secret for an upload": lambda place: place.transcribe(
         headers={"authorization": f"Bearer {place.secret()}"}
     ),
-    "a key that is not for this": lambda place: place.transcribe(headers={"authorization": "Bearer sk-for-live"}),
-    "more than a key may ask": again,
+    "a key without the scope": lambda place: place.transcribe(headers={"authorization": "Bearer sk-for-live"}),
+    "more requests than a key may send": again,
     "the server's own DashScope key is refused": lambda place: place.transcribe(place.refused),
     "DashScope cannot be reached": lambda place: place.transcribe(place.alone),
     "no `/v1`": lambda place: place.transcribe(place.home.base_url.removesuffix("/v1")),
     "`/v1` twice": lambda place: place.transcribe(f"{place.home.base_url}/v1"),
     "another path": lambda place: place.transcribe(path="/audio/speech"),
-    "GET in place of POST": lambda place: httpx2.get(f"{place.home.base_url}/audio/transcriptions", headers=KEY),
+    "GET instead of POST": lambda place: httpx2.get(f"{place.home.base_url}/audio/transcriptions", headers=KEY),
     "JSON (`-d '{…}'`)": lambda place: place.raw(b'{"model": "whisper-1"}', "application/json"),
     "a form that is not multipart (`-d model=…`)": lambda place: place.raw(
         b"model=whisper-1", "application/x-www-form-urlencoded"
     ),
     "the header Content-Type set by hand": lambda place: place.raw(part("model", "whisper-1"), "multipart/form-data"),
-    "a body that is none": lambda place: place.raw(b"nonsense"),
-    "a body that is cut": lambda place: place.raw(FILE),
+    "a body that is not multipart": lambda place: place.raw(b"nonsense"),
+    "a truncated body": lambda place: place.raw(FILE),
     "no file": lambda place: place.raw(part("model", "whisper-1") + b"--b--\r\n"),
     "the file under another name": lambda place: place.transcribe(files={"audio": ("a.wav", place.speech)}),
     "two files": lambda place: place.raw(part("model", "whisper-1") + FILE + FILE + b"--b--\r\n"),
@@ -155,22 +155,22 @@ MISTAKES: dict[str, Callable[[Place], Any]] = {
     ),
     "an empty file": lambda place: place.file(b""),
     "a file that is not audio, or raw PCM": lambda place: place.file(place.speech[44:]),
-    "an MP4 whose end is cut off": lambda place: place.file(MP4_WITHOUT_INDEX),
-    "a file whose sound is gone": lambda place: place.file(b"OggS" + bytes(1000)),
+    "an MP4 without its end": lambda place: place.file(MP4_WITHOUT_INDEX),
+    "a file whose audio cannot be decoded": lambda place: place.file(b"OggS" + bytes(1000)),
     "a huge file": lambda place: place.file(bytes(2 << 20)),
     "a huge request": lambda place: place.file(bytes(26 << 20)),
     "no model": lambda place: place.transcribe(data={}),
-    "a model that there is not": lambda place: place.form(model="parakeet"),
+    "an unknown model": lambda place: place.form(model="parakeet"),
     "a wrong `response_format`": lambda place: place.form(response_format="xml"),
     "a wrong `language`": lambda place: place.form(language="klingon"),
     "a wrong `temperature`": lambda place: place.form(temperature="hot"),
     "a wrong `stream`": lambda place: place.form(stream="maybe"),
     "a field twice": lambda place: place.raw(part("model", "a") + part("model", "b") + FILE + b"--b--\r\n"),
-    "a prompt of a book": lambda place: place.form(prompt="word " * 20_000),
+    "a prompt that is too long": lambda place: place.form(prompt="word " * 20_000),
     "a `url` that is not https": lambda place: place.raw(
         part("model", "whisper-1") + part("url", "file:///etc/passwd") + b"--b--\r\n"
     ),
-    "a job that there is not": lambda place: httpx2.get(
+    "an unknown job": lambda place: httpx2.get(
         f"{place.home.base_url}/audio/transcriptions/transcription_1", headers=KEY
     ),
     "live speech without an upgrade": lambda place: httpx2.get(f"{place.home.base_url}/realtime", headers=KEY),
@@ -183,7 +183,7 @@ MISTAKES: dict[str, Callable[[Place], Any]] = {
         f"{place.alone}/models", headers=OTHERS
     ),
     "live speech with a wrong key": lambda place: place.upgrade("/v1/realtime", "sk-nobody"),
-    "a wrong configuration of a client secret": lambda place: httpx2.post(
+    "a wrong configuration for a client secret": lambda place: httpx2.post(
         f"{place.home.base_url}/realtime/client_secrets", headers=KEY, json={"session": {"type": "video"}}
     ),
     "a head of more than 64 KiB": lambda place: place.transcribe(headers={**KEY, "x": "a" * 70_000}),
@@ -220,7 +220,7 @@ CURLED = {
     "no key": ["{base}/audio/transcriptions", *MODEL, "-F", "file=@{file}"],
     "a wrong key": [UPLOAD[0], "-H", "Authorization: Bearer sk-nobody", *MODEL, "-F", "file=@{file}"],
     "no `/v1`": ["{root}/audio/transcriptions", *UPLOAD[1:], *MODEL, "-F", "file=@{file}"],
-    "GET in place of POST": UPLOAD,
+    "GET instead of POST": UPLOAD,
     "JSON (`-d '{…}'`)": [*UPLOAD, "-H", "Content-Type: application/json", "-d", '{"model": "whisper-1"}'],
     "a form that is not multipart (`-d model=…`)": [*UPLOAD, "-d", "model=whisper-1"],
     "no file": [*UPLOAD, *MODEL],
@@ -235,7 +235,7 @@ CURLED = {
 FAILED = {
     "https to a port without TLS": "https://{address}/v1/models",
     "http to a port with TLS": "http://{safe}/v1/models",
-    "asked where nobody listens": "http://127.0.0.1:{nobody}/v1/models",
+    "sent a request to a port without a server": "http://127.0.0.1:{nobody}/v1/models",
 }
 
 
