@@ -1,7 +1,7 @@
-"""Looks up known vulnerabilities of what a lock holds: scripts/audit.py [lock], where they can be looked up.
+"""Look up known vulnerabilities of the packages in a lock file: scripts/audit.py [lock]
 
-Without the service, or when it takes too long, that is said in one line and is no failure: checks run offline too.
-AUDIT_SERVICE is another address of OSV's query API, AUDIT_SECONDS how long it may take.
+If the service is unavailable or too slow, the script prints one line and succeeds, because checks also run offline.
+AUDIT_SERVICE is another address of OSV's query API, AUDIT_SECONDS the timeout.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def answers() -> bool:
 
 
 def audit(lock: str) -> tuple[int, str]:
-    """The exit code and what to say."""
+    """Return the exit code and the message."""
     if not answers():
         return 0, f"Known vulnerabilities were not looked up: {SERVICE} does not answer."
     with tempfile.TemporaryDirectory() as folder:

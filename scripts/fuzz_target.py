@@ -1,4 +1,4 @@
-"""What scripts/fuzz runs: bytes in, and nothing out but what is promised."""
+"""Fuzz targets of scripts/fuzz: each takes bytes and raises only documented errors."""
 
 from __future__ import annotations
 

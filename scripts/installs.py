@@ -1,10 +1,10 @@
-"""Installs the wheel without a lock into empty environments, and has each one serve and transcribe.
+"""Install the wheel without a lock into empty environments, then serve and transcribe in each.
 
     scripts/installs.py                          all four
     scripts/installs.py 3.11-lowest 3.13-newest  these
 
 `lowest` has the oldest release that each range in pyproject.toml allows, `newest` the newest. The server starts in a
-folder whose files are named as modules are. Exit status 75: the interpreter, uv or a package is not to be had here.
+folder whose files have the names of modules. Exit status 75: the interpreter, uv or a package is not available.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ WORDS = "best of times"
 
 
 class Missing(Exception):
-    """Something that is not to be had on this machine."""
+    """Something is not available on this machine."""
 
 
 def interpreter(version: str) -> str:
-    """One of that version that really runs: a shim without its Python does not."""
+    """Return the path of an interpreter of that version that runs; a pyenv shim without its Python does not."""
     homes = [Path.home() / ".pyenv/versions", Path.home() / ".local/share/uv/python"]
     named = [str(found) for home in homes for found in sorted(home.glob(f"*{version}[.-]*/bin/python3"))]
     for path in (sys.executable, *named, shutil.which(f"python{version}"), f"/usr/bin/python{version}"):
@@ -56,14 +56,14 @@ def uv(*arguments: str | Path) -> None:
 
 
 def index() -> str:
-    """The index that pip is configured with."""
+    """Return the package index that pip is configured with."""
     told = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True)
     found = [line.split("=", 1)[1].strip("'") for line in told.stdout.splitlines() if ".index-url=" in line]
     return found[0] if found else "https://pypi.org/simple"
 
 
 def speech(path: Path) -> None:
-    """The sample's first words in a container that the service does not take, so that it is re-encoded."""
+    """Write the sample's first words in a container that the service does not accept, so that it is re-encoded."""
     import av
 
     with av.open(str(sample.path())) as given, av.open(str(path), "w", format="aiff") as written:
@@ -108,7 +108,7 @@ class Program:
         self._environment = {"HOME": str(folder), "PATH": os.defpath, "MOONSHINE_ORT_SINGLE_THREAD": "1"}
 
     def run(self, *arguments: str, fails: bool = False) -> str:
-        """Its standard output; with `fails`, its standard error."""
+        """Run the command and return its standard output; with `fails`, its standard error."""
         done = subprocess.run(
             [self._path, *arguments],
             cwd=self._folder, env=self._environment, capture_output=True, text=True, timeout=120, check=False,
@@ -119,7 +119,7 @@ class Program:
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[str]:
-        """A server's base URL; the server must end with status 0 and no traceback."""
+        """Start a server and yield its base URL; it must end with status 0 and no traceback."""
         with tempfile.TemporaryFile("w+") as log, subprocess.Popen(
             [self._path, "serve", "--port", "0"],
             cwd=self._folder, env=self._environment, stdout=subprocess.PIPE, stderr=log, text=True,
