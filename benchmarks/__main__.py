@@ -1,4 +1,4 @@
-"""benchmarks/run: everything in turn, and RESULTS.md; or some rows, printed."""
+"""Run the benchmarks: all rows, written to RESULTS.md, or the named rows, printed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FIRST_FOUR = [row.NAME for row in AMONG_PEERS]
 
 
 def measured(names: list[str], quick: bool, absent: dict[str, str]) -> Iterator[tuple[str, Findings]]:
-    """Each row as it is done. `absent` is told who does not take part, and why."""
+    """Yield each row when it is measured. Peers that cannot take part are added to `absent` with the reason."""
     peered = [row for row in AMONG_PEERS if row.NAME in names]
     if peered:
         with field() as entrants:
@@ -50,10 +50,10 @@ def measured(names: list[str], quick: bool, absent: dict[str, str]) -> Iterator[
 
 
 def attempted(name: str, measuring: Coroutine[Any, Any, Findings]) -> Findings:
-    """What was found, or that it was not: the other rows go on."""
+    """Return the findings, or a failed bar, so that the other rows continue."""
     try:
         return uvloop.run(measuring)
-    except Exception as exc:  # noqa: BLE001 - whatever it is, it is told
+    except Exception as exc:  # noqa: BLE001 - any failure is reported as a row
         traceback.print_exception(exc)
         return Findings([Bar(name, f"failed: {type(exc).__name__}", "", None)])
 

@@ -1,4 +1,4 @@
-"""What a row of the benchmarks has to tell."""
+"""The results of a benchmark row."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Bar:
-    """What is measured, what came out, what it should be, and whether it is; None where it could not be told."""
+    """A measurement, its figure, its target, and whether it is met; None if that could not be determined."""
 
     what: str
     figure: str
@@ -25,7 +25,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Curve:
-    """Cost over size, both doubling: a plot."""
+    """A plot of cost over size, with logarithmic axes."""
 
     name: str
     title: str

@@ -1,8 +1,8 @@
-"""Minutes of words coded in tones, live, over a wire to the service that breaks again and again.
+"""Live speech coded in tones, over a connection to the service that breaks repeatedly.
 
     .venv/bin/python benchmarks/live_cuts.py [--minutes M] [--cuts N] [--pace P] [FORMAT …]
 
-Every format and both turn modes, so many times faster than real time. Prints what came back wrong: nothing should.
+Runs every format and both turn modes, P times faster than real time. Prints the wrong turns and exits with 1 if any.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.whole.tape import FORMATS, Tape, Turn, play, record
 
 
 def wrong(tape: Tape, heard: list[Turn], mode: str) -> tuple[int, int]:
-    """Turns with other words; how far the worst of their times is off, in ms (commits have none)."""
+    """Return the number of turns with wrong words, and the largest error of timestamps in ms (0 for commits)."""
     pairs = list(zip(tape.turns, heard, strict=True))
     off = max(max(abs(a.begin_ms - b.begin_ms), abs(a.end_ms - b.end_ms)) for a, b in pairs)
     return sum(a.text != b.text for a, b in pairs), off if mode == "vad" else 0

@@ -1,4 +1,4 @@
-"""A client that costs little: requests made beforehand, kept-alive connections, one loop."""
+"""A cheap load client: prepared requests, keep-alive connections, one event loop."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def post(path: str, content_type: str, body: bytes) -> bytes:
 
 
 def as_form(audio: bytes, **fields: str) -> bytes:
-    """What an OpenAI client sends."""
+    """Return the request that an OpenAI client sends."""
     body = b"".join(form(audio, **fields))
     return post("/v1/audio/transcriptions", f"multipart/form-data; boundary={BOUNDARY}", body)
 
 
 def form(audio: bytes, **fields: str) -> tuple[bytes, bytes, bytes]:
-    """What stands before the file, the file, what stands behind it."""
+    """Return the form before the file, the file, and the form after it."""
     told = "".join(
         f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
         for name, value in {"model": "whisper-1", **fields}.items()
@@ -34,7 +34,7 @@ def form(audio: bytes, **fields: str) -> tuple[bytes, bytes, bytes]:
 
 
 def as_chat(audio: bytes) -> bytes:
-    """What this server makes of it for DashScope: JSON with base64 inside."""
+    """Return the request that this server sends to DashScope: JSON with base64."""
     data = b"data:audio/wav;base64," + base64.b64encode(audio)
     head = b'{"model":"qwen3-asr-flash","stream":false,"messages":[{"role":"user","content":[{"type":"input_audio",'
     body = head + b'"input_audio":{"data":"' + data + b'"}}]}]}'
@@ -42,7 +42,7 @@ def as_chat(audio: bytes) -> bytes:
 
 
 class Client:
-    """One kept-alive connection."""
+    """A client with one keep-alive connection."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -55,7 +55,7 @@ class Client:
         self._writer.close()
 
     async def call(self, request: bytes) -> float:
-        """Milliseconds from the first byte sent to the last received."""
+        """Return the milliseconds from the first byte sent to the last received."""
         return (await self.ask(request))[0]
 
     async def ask(self, request: bytes) -> tuple[float, bytes]:

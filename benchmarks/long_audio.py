@@ -1,10 +1,10 @@
-"""Hours of audio through both roads, nothing lost, and what that costs in time and memory.
+"""Hours of audio through file tasks and pieces: completeness, time and memory.
 
     .venv/bin/python benchmarks/long_audio.py [--hours 3] [--minutes 20] [--gib 2]
 
-Words coded in tones go through file tasks and through pieces, in every format: each has to come back once, in order and
-within 50 ms of its place. Then real speech, looped, through pieces; then one upload of two GiB. Memory is the server
-process's peak beyond what it took when idle (VmHWM and VmRSS, Linux).
+Words coded in tones go through file tasks and through pieces, in every format. Each word must come back once, in order
+and within 50 ms of its position. Then looped real speech goes through pieces, then one upload of two GiB. Memory is the
+server process's peak above its idle memory (VmHWM and VmRSS, Linux).
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ def port() -> int:
 
 
 class Server:
-    """`qwen-asr-compat` in a process of its own, in front of the emulator in another."""
+    """`qwen-asr-compat` and the emulator, each in a separate process."""
 
     def __init__(self, process: subprocess.Popen[bytes], root: str) -> None:
         self.root = root
         self._status = Path(f"/proc/{process.pid}/status")
 
     def memory(self, name: str) -> float:
-        """VmRSS (now) or VmHWM (at most), in MiB."""
+        """Return VmRSS (current) or VmHWM (peak), in MiB."""
         found = re.search(rf"{name}:\s+(\d+) kB", self._status.read_text())
         assert found, "no figures of memory on this system"
         return int(found[1]) / 1024
@@ -101,7 +101,7 @@ def wav(path: Path, pcm: bytes, rate: int = 16000) -> Path:
 
 
 def spans(form: str, answer: httpx2.Response) -> list[Span]:
-    """What was said from when to when, as far as the format tells."""
+    """Return the texts with their start and end, as far as the format has them."""
     match form:
         case "srt":
             cues = srt.parse(answer.text)
@@ -125,8 +125,8 @@ def clock(text: str) -> float:
 
 
 def check(told: list[Span], spoken: Sequence[Word], *, exact: bool) -> float:
-    """Every word once, in order; the furthest that a span begins after its first word or ends before its last, and
-    where times are `exact` begins before it."""
+    """Check that every word occurs once, in order. Return the largest time by which a span begins after its first word
+    or ends before its last, and, if times are `exact`, begins before it."""
     assert [word for _, _, words in told for word in words] == [word.text for word in spoken]
     place, worst = 0, 0.0
     for start, end, words in told:
@@ -182,7 +182,7 @@ def looped(minutes: float, folder: Path) -> None:
 
 
 def large(gib: float, folder: Path) -> None:
-    """Mostly silence, so that the engine is not what takes the time."""
+    """Upload mostly silence, so that the engine does not dominate the time."""
     spoken = lay(VOCABULARY)
     size = int(gib * (1 << 30)) // 96_000 * 96_000 - 96_000
     path = folder / "large.wav"

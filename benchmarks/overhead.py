@@ -1,4 +1,4 @@
-"""What the server adds to a 1 MiB upload: a stub of the service called directly and through the server, in turns.
+"""The overhead of a 1 MiB upload: a stub of the service, called directly and through the server, interleaved.
 
     .venv/bin/python benchmarks/overhead.py [--rounds N]
 

@@ -1,6 +1,6 @@
 """The peers: how each is installed, started and called.
 
-What cannot be installed or started is told and left out, and the rest is measured without it.
+A peer that cannot be installed or started is reported and left out.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NGINX = "nginx"
 
 @dataclass(frozen=True)
 class Contender:
-    """`direct` names whom to subtract: the stub called with the bytes that this contender sends it."""
+    """A measured server. `direct` names the baseline: the stub called with the bytes that this contender sends it."""
 
     name: str
     direct: str
@@ -38,7 +38,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Field:
-    """All that take part, in the order in which they take turns, and why others do not."""
+    """The contenders, in the order of a round, and the reasons why others are absent."""
 
     contenders: dict[str, Contender]
     service: Process
@@ -68,7 +68,7 @@ def field() -> Iterator[Field]:
 
 
 def environment(name: str, *packages: str) -> Path:
-    """A virtual environment in .benchmarks with the newest of these packages, made once; gives its Python."""
+    """Return the Python of an environment in .benchmarks with the newest of these packages, created if missing."""
     folder = FOLDER / name
     python = folder / "bin" / "python"
     done = folder / ".installed"
@@ -91,7 +91,7 @@ def version(python: Path, package: str) -> str:
 
 
 def nginx_program() -> str:
-    """Where nginx is, after an attempt at Debian's package where that asks nobody."""
+    """Return the path of nginx; install Debian's package if run as root. Raise RuntimeError if there is none."""
     found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if found is None and shutil.which("apt-get") and os.geteuid() == 0:
         for command in (["update"], ["install", "-y", "--no-install-recommends", "nginx"]):
@@ -123,7 +123,7 @@ http {{
 
 @contextlib.contextmanager
 def nginx(upstream: int) -> Iterator[Process]:
-    """A plain proxy, one worker, which passes bodies on as they come."""
+    """Start nginx as a plain proxy with one worker and without request buffering."""
     folder, port = FOLDER / "nginx", free_port()
     folder.mkdir(parents=True, exist_ok=True)
     conf = folder / "nginx.conf"
@@ -142,7 +142,7 @@ def floor(upstream: int) -> Iterator[Process]:
 
 @contextlib.contextmanager
 def litellm(upstream: int) -> Iterator[Process]:
-    """LiteLLM's proxy, one worker, without a key, as ours; its list of prices is the one in the package."""
+    """Start LiteLLM's proxy with one worker, without a key and with the price list of the package."""
     python = environment("litellm", "litellm[proxy]")
     port, conf = free_port(), FOLDER / "litellm.json"  # JSON is YAML
     parameters = {"model": "openai/whisper-1", "api_base": f"http://127.0.0.1:{upstream}/v1", "api_key": "k"}

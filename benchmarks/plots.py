@@ -1,4 +1,4 @@
-"""Curves as pictures: python plots.py CURVES.json FOLDER, in an environment of its own that has matplotlib."""
+"""Plot curves: python plots.py CURVES.json FOLDER, in an environment with matplotlib."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Servers in processes of their own, and what such a process and its children use (Linux)."""
+"""Servers in separate processes, and the resources that a process and its descendants use (Linux)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / ".benchmarks"
-"""Peers' environments, logs, files to upload: all that is made, and git does not see."""
+"""Peers' environments, logs and files to upload; ignored by git."""
 
 
 class Process:
@@ -24,7 +24,7 @@ class Process:
         self.port = port
 
     def tree(self) -> list[int]:
-        """The process and all below it."""
+        """Return the ids of the process and its descendants."""
         found = [self.pid]
         for pid in found:
             with contextlib.suppress(OSError):
@@ -33,11 +33,11 @@ class Process:
         return found
 
     def memory(self) -> float:
-        """MiB in main memory, of the tree."""
+        """Return the resident memory of the tree, in MiB."""
         return sum(_status(pid, "VmRSS") for pid in self.tree())
 
     def peak(self) -> float:
-        """MiB at most since `forget_peak`, of each process in the tree, added up."""
+        """Return the sum of the processes' peaks since `forget_peak`, in MiB."""
         return sum(_status(pid, "VmHWM") for pid in self.tree())
 
     def forget_peak(self) -> None:
@@ -46,19 +46,19 @@ class Process:
                 Path(f"/proc/{pid}/clear_refs").write_text("5")
 
     def seconds(self) -> float:
-        """What the tree has used of the processor so far, with those that have ended."""
+        """Return the CPU seconds of the tree so far, including ended children."""
         return sum(processor_seconds(pid) + _of_the_ended(pid) for pid in self.tree())
 
 
 def processor_seconds(pid: int) -> float:
-    """What a process and its threads have used so far; the clock's number is clock_getcpuclockid(3)'s."""
+    """Return the CPU seconds of a process and its threads; the clock id is that of clock_getcpuclockid(3)."""
     with contextlib.suppress(OSError):
         return time.clock_gettime((~pid << 3) | 2)
     return 0.0
 
 
 def _of_the_ended(pid: int) -> float:
-    """What children used that a process has waited for: cutime and cstime of proc(5), to 10 ms."""
+    """Return the CPU seconds of children that the process has waited for: cutime and cstime of proc(5), to 10 ms."""
     with contextlib.suppress(OSError):
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")

@@ -1,4 +1,4 @@
-"""What the server adds to live speech: a stub of the service called directly and through the server.
+"""The overhead of live speech: a stub of the service, called directly and through the server.
 
 .venv/bin/python benchmarks/realtime.py [--sessions N] [--seconds S]
 """

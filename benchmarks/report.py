@@ -1,4 +1,4 @@
-"""Findings as Markdown, and RESULTS.md."""
+"""The report: findings as Markdown, and RESULTS.md."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PACKAGES = ("starlette", "uvicorn", "uvloop", "httptools", "httpx2", "websockets
 
 @dataclass(frozen=True)
 class Machine:
-    """`load`: how many processes wanted the processor in the minute before. `commit`: before the plots change it."""
+    """The machine. `load` is the load average of the minute before, `commit` that before the plots change the tree."""
 
     load: float
     begun: float
@@ -76,7 +76,7 @@ def grid(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 def write(
     folder: Path, found: Mapping[str, Findings], machine: Machine, absent: Mapping[str, str], minutes: float
 ) -> None:
-    """RESULTS.md and its plots. Reasons for what is not met come from reasons.toml, which people write."""
+    """Write RESULTS.md and its plots. Reasons for bars that are not met come from reasons.toml, written by hand."""
     reasons: dict[str, str] = tomllib.loads((folder / "reasons.toml").read_text())
     curves = [curve for each in found.values() for curve in each.curves]
     said = _plotted(folder / "plots", curves)
@@ -97,7 +97,7 @@ def write(
 
 
 def _plotted(folder: Path, curves: Sequence[Curve]) -> str | None:
-    """Why there are no plots, if there are none."""
+    """Draw the plots; return the reason if they could not be drawn."""
     folder.mkdir(exist_ok=True)
     points = FOLDER / "curves.json"
     points.write_text(json.dumps([dataclasses.asdict(curve) for curve in curves]))

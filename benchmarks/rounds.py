@@ -1,4 +1,4 @@
-"""Contenders in turns: each round calls every one of them, so that what the machine does meanwhile falls on all."""
+"""Interleaved rounds: each round calls every contender, so that other load on the machine affects all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Interleaved:
         return list(self.contenders)
 
     def added(self, name: str, share: int) -> float:
-        """Milliseconds at a percentile, beyond those of the stub called directly."""
+        """Return the milliseconds at a percentile, minus those of the stub called directly."""
         return self.measured[name].at(share) - self.measured[self.contenders[name].direct].at(share)
 
     def table(self, title: str) -> Table:
@@ -41,7 +41,7 @@ class Interleaved:
 
 
 async def interleaved(field: Field, audio: bytes, *, flying: int, calls: int, count: int) -> Interleaved:
-    """`count` rounds of `calls` calls each. What is loaded or connected once is so before."""
+    """Run `count` rounds of `calls` calls each, after a warm-up."""
     requests = {name: contender.request(audio) for name, contender in field.contenders.items()}
     measured = {name: Rounds() for name in requests}
     for name, request in requests.items():

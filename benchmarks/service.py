@@ -1,4 +1,4 @@
-"""What the stub of the service tells of itself."""
+"""The statistics of the service stub."""
 
 from __future__ import annotations
 

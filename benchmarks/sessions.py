@@ -1,4 +1,4 @@
-"""Callers who speak live, at real-time pace.
+"""Live clients, in real time.
 
 Each session sends 100 ms frames (to this server 24 kHz, to the service the 16 kHz that the server makes of them) and
 commits every two seconds; a latency is the time from a commit to its transcript, from the second turn on.
@@ -26,7 +26,7 @@ COMMIT = '{"type":"input_audio_buffer.commit"}'
 
 
 class Target:
-    """One way to the service. `rate` is that of the sound sent."""
+    """A target of live sessions. `rate` is that of the audio sent, in Hz."""
 
     def __init__(self, address: str, session: dict[str, Any], rate: int) -> None:
         self.address = address
@@ -47,7 +47,7 @@ def through(port: int) -> Target:
 
 @dataclass(frozen=True)
 class Held:
-    """Latencies in ms; what the server used meanwhile: cores, and MiB at the end."""
+    """Latencies in ms, cores that the server used, and its memory at the end in MiB."""
 
     times: list[float]
     cores: float
@@ -58,7 +58,7 @@ class Held:
 
 
 async def held(target: Target, sessions: int, seconds: float, server: Process) -> Held:
-    """So many sessions for so long. The server's use is taken from the middle, when all are there."""
+    """Run sessions in parallel. The server's usage is measured in the middle, when all sessions are open."""
     calling = asyncio.ensure_future(load(target, sessions, seconds))
     await asyncio.sleep(_opening(sessions) + TURN * FRAME)
     used, started = server.seconds(), time.perf_counter()
@@ -84,7 +84,7 @@ def _opening(sessions: int) -> float:
 
 
 async def _session(target: Target, begin: float, frames: int, slots: asyncio.Semaphore) -> list[float]:
-    """Milliseconds from each commit to its transcript."""
+    """Return the milliseconds from each commit to its transcript."""
     options: dict[str, Any] = {"compression": None, "proxy": None, "ping_interval": None, "open_timeout": 60}
     async with slots:
         socket = await connect(target.address, additional_headers={"Authorization": "Bearer k"}, **options)

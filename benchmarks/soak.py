@@ -1,12 +1,12 @@
-"""Minutes of mixed traffic while the service fails at random: does anything pile up, and does every caller get his
-words or a plain refusal?
+"""A soak test: mixed traffic while the service fails at random. Checks that resources do not grow and that every client
+gets its transcript or a well-formed error.
 
     .venv/bin/python benchmarks/soak.py [--minutes M] [--callers N] [--seed S] [--patience P]
 
-Callers send short files, streams, long files, background jobs and live sessions, broken files among them, and some hang
-up half-way; meanwhile random faults are armed at the emulator. Again and again all pause: what the server holds then is
-looked at. Ends with 1 when that grows, when words are wrong, or when somebody is left without an answer for P seconds:
-where much else runs, P has to be larger, or fewer callers are to be asked for.
+Clients send short files, streams, long files, background jobs and live sessions, including broken files, and some
+disconnect half-way, while random faults are set in the emulator. The traffic pauses regularly to measure the server's
+resources. Exits with 1 if these grow, if words are wrong, or if a client waits more than P seconds for a response. On a
+busy machine, increase P or use fewer clients.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ SHORT, LONG, STREAMED = "whisper-1", "qwen3-asr-flash-filetrans", "gpt-4o-transc
 MANUAL = {"type": "transcription", "audio": {"input": {"turn_detection": None}}}
 BUSY = ("requests_under_way", "service_calls_under_way", "sessions_open", "jobs_under_way", "queue_waiting")
 ALLOWED = {"files open": 4, "tasks": 2, "threads": 8, "memory, MiB": 8, "temporary files": 0, "processes": 2}
-"""By how much the least of the last third may exceed the least of the second. Threads and processes are pools."""
+"""The most by which the minimum of the last third may exceed that of the second. Threads and processes are pooled."""
 SETTINGS = {
     "DASHSCOPE_API_KEY": "k",
     "COMPAT_ANSWER_TIMEOUT": "4",
@@ -76,11 +76,11 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
 
 
 class Wrong(Exception):
-    """Something that must never be."""
+    """A violated invariant."""
 
 
 class Speech:
-    """Words, and how they sound: as a file, and at 24 kHz for live sessions."""
+    """Words and their audio: as a file, and at 24 kHz for live sessions."""
 
     def __init__(self, chance: random.Random) -> None:
         words = chance.choices(VOCABULARY, k=chance.randint(2, 8))
@@ -101,7 +101,7 @@ class Speech:
 
 
 class Callers:
-    """Each of the methods is one caller's business; it gives how that ended."""
+    """A client. Each method performs one kind of request and returns its outcome."""
 
     def __init__(self, base_url: str, chance: random.Random, patience: float) -> None:
         self._base = base_url
@@ -218,7 +218,7 @@ async def turn(session: Any, speech: Speech) -> str:  # noqa: ANN401 - a connect
 
 
 def told(answer: httpx2.Response) -> str | None:
-    """The code of a refusal, which has to be in OpenAI's shape."""
+    """Return the code of an error, which must have OpenAI's shape."""
     if answer.status_code < 300:
         return None
     error = answer.json()["error"]
@@ -228,7 +228,7 @@ def told(answer: httpx2.Response) -> str | None:
 
 
 class Control:
-    """This program's own questions. What is not answered is asked again, so that each has to bear being asked twice."""
+    """Send a control request. It is retried without a response, so it must be idempotent."""
 
     def __init__(self, *, timeout: float = 30.0) -> None:
         self._http = httpx2.AsyncClient(timeout=timeout)
@@ -251,7 +251,7 @@ class Control:
 
 
 class Watched:
-    """The server's process, looked at from outside and by its own figures."""
+    """The server's process, observed from outside and by its metrics."""
 
     def __init__(self, pid: int, root: str, spool: Path, control: Control) -> None:
         self._proc = Path(f"/proc/{pid}")
@@ -263,7 +263,7 @@ class Watched:
         return await self._control.figures(self._root)
 
     async def rest(self, patience: float) -> None:
-        """Returns when nothing is under way."""
+        """Wait until nothing is in progress."""
         until = time.monotonic() + patience
         while under_way := {name: count for name, count in (await self.figures()).items() if name in BUSY and count}:
             if time.monotonic() > until:
@@ -293,7 +293,7 @@ async def traffic(callers: Callers, until: float, count: int, tally: Counter[tup
 
 
 async def faults(control: Control, service: str, chance: random.Random, armed: Counter[str]) -> None:
-    """For ever."""
+    """Loop forever."""
     while True:
         rules: list[Rule] = []
         for _ in range(chance.randint(0, 6)):
@@ -306,7 +306,7 @@ async def faults(control: Control, service: str, chance: random.Random, armed: C
 
 
 async def soak(service: str, server: str, pid: int, spool: Path, given: argparse.Namespace) -> bool:
-    """Whether all was well."""
+    """Return whether all checks passed."""
     async with contextlib.aclosing(Control()) as control:
         return await soaked(service, server, Watched(pid, server, spool, control), control, given)
 
@@ -359,7 +359,7 @@ def flat(looks: list[dict[str, float]], minutes: float) -> bool:
 
 @contextlib.contextmanager
 def program(*arguments: str, port: int, **environment: str) -> Iterator[int]:
-    """`compat …` in a process of its own, once it accepts connections on `port`; gives its process id."""
+    """Start `compat …` in a separate process, wait until it accepts connections on `port`, and yield its process id."""
     command = [sys.executable, "-m", "compat", *arguments, "--port", str(port)]
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("DASHSCOPE_", "COMPAT_"))}
     with subprocess.Popen(command, env={**plain, **environment}, stdout=subprocess.DEVNULL) as child:

@@ -1,4 +1,4 @@
-"""What is uploaded."""
+"""Audio files for uploads."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ MIB = 1 << 20
 
 
 def noise(size: int, rate: int = 16000, channels: int = 1) -> bytes:
-    """A WAV file of so many bytes: noise, which is as good as speech to whoever does not listen."""
+    """Return a WAV file of the given size with noise, which the stubs do not recognise anyway."""
     return _wav(os.urandom((size - 44) // (2 * channels) * 2 * channels), rate, channels)
 
 
 def speech(seconds: int, rate: int = 16000, channels: int = 1) -> bytes:
-    """A WAV file of the sample's words, again and again."""
+    """Return a WAV file that repeats the sample."""
     resampler = av.AudioResampler("s16", {1: "mono", 2: "stereo"}[channels], rate)
     with av.open(str(sample.path())) as source:
         frames = [each for frame in source.decode(audio=0) for each in resampler.resample(frame)]
@@ -32,7 +32,7 @@ def speech(seconds: int, rate: int = 16000, channels: int = 1) -> bytes:
 
 
 def long_speech(name: str, seconds: int) -> Path:
-    """The same at 16 kHz, mono, on disk."""
+    """Write the same at 16 kHz, mono, to disk."""
     path, block = stored(name, _wav(b"", 16000, 1)), speech(60)[44:]
     with path.open("ab") as file:
         for _ in range(seconds // 60):
@@ -41,14 +41,14 @@ def long_speech(name: str, seconds: int) -> Path:
 
 
 def silence(path: Path, size: int, rate: int = 48000, channels: int = 2) -> Path:
-    """A WAV file of so many bytes that takes no room on the disk."""
+    """Write a sparse WAV file of the given size."""
     path.touch()
     os.truncate(path, size)
     return _headed(path, size, rate, channels)
 
 
 def _headed(path: Path, size: int, rate: int, channels: int) -> Path:
-    """With the header of a WAV file of so many bytes."""
+    """Prepend the header of a WAV file of the given size."""
     head = bytearray(_wav(b"", rate, channels))
     struct.pack_into("<I", head, 4, size - 8)
     struct.pack_into("<I", head, 40, size - 44)

@@ -1,4 +1,4 @@
-"""One upload of a file on disk, which never passes through this process' memory."""
+"""One upload of a file on disk, sent without loading it into memory."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The rows of RESULTS.md, a module each: `measure` gives Findings."""
+"""The rows of RESULTS.md, one module each; `measure` returns Findings."""

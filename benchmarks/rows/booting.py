@@ -1,4 +1,4 @@
-"""From the command to the first answer, and what an idle server takes of memory."""
+"""The time from the command to the first response, and the memory of an idle server."""
 
 from __future__ import annotations
 

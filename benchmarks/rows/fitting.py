@@ -1,4 +1,4 @@
-"""Uploads that are as large as the service's short surface takes them."""
+"""Uploads of the largest size that the service's short surface accepts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def measure(field: Field, quick: bool) -> Findings:
 
 
 async def _grown(process: Process, request: bytes, calls: int) -> tuple[float, float]:
-    """MiB before anything was asked of it, and how many more then."""
+    """Return the idle memory in MiB, and the increase under load."""
     idle = process.memory()
     process.forget_peak()
     await load(process.port, request, FLYING, calls)

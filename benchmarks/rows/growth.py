@@ -1,4 +1,4 @@
-"""What twice the audio, the requests or the sessions cost: twice, and no more."""
+"""The growth of cost with audio, requests and sessions: doubling them should at most double the cost."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Points = list[tuple[float, float]]
 
 
 async def measure(quick: bool) -> Findings:
-    """The audio asks for times, so that all lengths go by one road."""
+    """Request timestamps, so that all lengths take the same road."""
     sizes = [1 << power for power in range(4 if quick else 10)]
     minutes, cost = "minutes of 16 kHz mono WAV", "s of processor"
     curves = [
@@ -43,7 +43,7 @@ async def measure(quick: bool) -> Findings:
 
 
 def worst_doubling(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Where twice as much cost the most times as much, and how many."""
+    """Return the doubling with the largest cost ratio, and the ratio."""
     ratios = [(wide, high / low) for (_, low), (wide, high) in pairwise(points) if high > WORTH and low > 0]
     return max(ratios, key=lambda found: found[1], default=(0.0, 0.0))
 

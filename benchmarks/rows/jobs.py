@@ -1,4 +1,4 @@
-"""How long after a task's end its transcript is there: the cost of asking again and again, within what is allowed."""
+"""The delay of a transcript after its task's end, with polling within the allowed rate."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def _batch(server: Process) -> list[float]:
 
 
 async def _late(server: Process, begin: float) -> float:
-    """Seconds from the end that the result tells to its arrival. Each file is another: the same would share a task."""
+    """Return the seconds from the end in the result to its arrival. Files differ; equal ones would share a task."""
     await asyncio.sleep(begin)
     async with Client(server.port) as client:
         _, body = await client.ask(as_form(noise(MIB // 8), response_format="verbose_json"))
@@ -61,6 +61,6 @@ async def _late(server: Process, begin: float) -> float:
 
 
 def _busiest(moments: Sequence[float]) -> int:
-    """The most in any second."""
+    """Return the largest number in any second."""
     moments = sorted(moments)
     return max(bisect_left(moments, moment + 1) - place for place, moment in enumerate(moments))

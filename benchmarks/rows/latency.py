@@ -1,4 +1,4 @@
-"""What is added to a short upload with one in flight."""
+"""The added latency of a short upload, with one in flight."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Live sessions: how many a core holds, what they wait longer for their words, what each takes of memory."""
+"""Live sessions: sessions per core, added latency, and memory per session."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def measure(quick: bool) -> Findings:
 
 
 async def compared(sessions: int, seconds: float) -> tuple[Held, Held, float]:
-    """The service's stub directly, this server, and the MiB that it has when idle, after a few sessions."""
+    """Yield the stub, this server, and the server's idle memory in MiB after a few sessions."""
     with stub("live") as service, ours(service.port) as server:
         await load(through(server.port), 10, 4)
         idle = server.memory()

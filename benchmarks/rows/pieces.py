@@ -1,4 +1,4 @@
-"""Long audio in pieces: how near the whole comes to what the service alone would take."""
+"""Long audio in pieces: total time compared with the service's own time."""
 
 from __future__ import annotations
 

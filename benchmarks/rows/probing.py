@@ -1,4 +1,4 @@
-"""How long it takes to learn how long a recording of twelve hours lasts.
+"""The time to determine the duration of a twelve-hour recording.
 
 In the server's process where the header can be believed, else in its worker.
 """

@@ -1,4 +1,4 @@
-"""Uploads that have to be re-encoded to fit the short surface, and what other requests feel of it."""
+"""Uploads that are re-encoded to fit the short surface, and their effect on other requests."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _lines(felt: dict[str, Rounds]) -> list[list[str]]:
 async def _alone(
     field: Field, server: Process, through: bytes, direct: bytes, count: int
 ) -> tuple[dict[str, Rounds], tuple[float, float]]:
-    """And the processor's ms that one upload takes: in the server's process, below it."""
+    """Return also the CPU milliseconds of one upload: in the server's process, and in its children."""
     times = {"direct": Rounds(), "through": Rounds()}
     own, below = [], []
     for _ in range(count):

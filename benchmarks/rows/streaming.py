@@ -1,4 +1,4 @@
-"""How long the first words of a streamed answer are held back."""
+"""The delay of the first text of a streamed response."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOMENT = re.compile(rb'"(?:delta|content)": ?"(\d{9,})')
 
 
 async def first(port: int, request: bytes) -> float:
-    """Milliseconds from the moment that the stub's first text tells to its arrival here."""
+    """Return the milliseconds from the time in the stub's first text to its arrival."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request.replace(b"\r\n", b"\r\nconnection: close\r\n", 1))
     heard = b""

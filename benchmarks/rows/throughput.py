@@ -1,4 +1,4 @@
-"""Short uploads a second."""
+"""Short uploads per second."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def measure(field: Field, quick: bool) -> Findings:
 
 @contextlib.contextmanager
 def _two_workers(field: Field) -> Iterator[Field]:
-    """The field and this server once more, with two processes, if it knows how."""
+    """Add this server with two processes to the field, if it supports that."""
     said = subprocess.run(
         [sys.executable, "-m", "compat", "serve", "--help"], capture_output=True, text=True, check=True
     )

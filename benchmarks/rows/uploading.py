@@ -1,4 +1,4 @@
-"""The largest upload, to a long job: how fast it is taken, and in how much memory it is worked on."""
+"""The largest upload, to a long job: upload speed and memory."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def measure(quick: bool) -> Findings:
 
 
 def _written(path: Path, size: int) -> tuple[float, float]:
-    """Seconds until the kernel has so many bytes, and until the disk has them."""
+    """Return the seconds until the kernel has the bytes, and until the disk has them."""
     block = memoryview(os.urandom(BLOCK))
     started = time.perf_counter()
     with path.open("wb", buffering=0) as file:

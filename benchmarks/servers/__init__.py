@@ -1,1 +1,1 @@
-"""What runs in processes of its own while something is measured: stubs of both services, and the Python floor."""
+"""Servers that run in separate processes during a measurement: stubs of both services, and a minimal Python proxy."""

@@ -1,4 +1,4 @@
-"""Re-encodes a file as this server's worker does, again and again: how much of what others feel is the cores' doing.
+"""Re-encode a file repeatedly, as this server's worker does, to measure how much delay comes from sharing the cores.
 
 python -m benchmarks.servers.bystander FILE
 """

@@ -1,4 +1,4 @@
-"""DashScope's live socket without any recognition: hears whatever comes and answers each commit at once.
+"""A stub of DashScope's live socket without recognition: it accepts all audio and answers each commit at once.
 
 python -m benchmarks.servers.live PORT
 """

@@ -1,4 +1,4 @@
-"""The Python floor: a Starlette app that passes requests on in httpx2, bytes in, bytes out, without a look at them.
+"""A minimal Python proxy: a Starlette app that forwards requests with httpx2 without parsing them.
 
 python -m benchmarks.servers.passthrough PORT UPSTREAM_PORT
 """

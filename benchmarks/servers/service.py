@@ -1,4 +1,4 @@
-"""Both services without any recognition: OpenAI's transcriptions, and of DashScope chat/completions, uploads and tasks.
+"""A stub of both services without recognition: OpenAI's transcriptions; DashScope's chat/completions, uploads, tasks.
 
     python -m benchmarks.servers.service PORT
 
@@ -46,7 +46,7 @@ POLICY = {
 
 
 class Seen:
-    """Requests a path, the size of the last body, and when tasks were asked for."""
+    """Return the requests per path, the size of the last body, and the times of task queries."""
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
@@ -122,7 +122,7 @@ async def _answer(send: Send, body: bytes) -> None:
 
 
 async def _stream(send: Send) -> None:
-    """The first text is the moment it was sent; then three more pieces, 5 ms apart."""
+    """Send the time as the first text; then three more chunks, 5 ms apart."""
     headers = [(b"content-type", b"text/event-stream"), (b"transfer-encoding", b"chunked")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await _chunk(send, [{"index": 0, "delta": {"content": "", "role": "assistant"}, "finish_reason": None}])
