@@ -84,7 +84,7 @@ def test_silence_is_refused(start: Start, sse: bool) -> None:
     ("parameters", "sound", "code", "message"),
     [
         ({}, wav(), "InvalidParameter", "format is empty"),
-        ({"format": "wav"}, wav(2.5), "AUDIO_DURATION_TOO_LONG", "longer"),
+        ({"format": "wav"}, wav(2.5), "AUDIO_DURATION_TOO_LONG", "too long"),
         ({"format": "wav"}, b"not a sound", "InvalidParameter", "illegal"),
     ],
 )
