@@ -108,7 +108,7 @@ def _await(child: subprocess.Popen[bytes], port: int, ready: str | None, until: 
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=10) as wire:
             if ready is None:
                 return
-            wire.sendall(f"GET {ready} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
+            wire.sendall(f"GET {ready} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode())
             if wire.recv(64).startswith(b"HTTP/1.1 200"):
                 return
         if child.poll() is not None:

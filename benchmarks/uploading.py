@@ -22,7 +22,9 @@ class Sent:
 def send(port: int, path: Path, **fields: str) -> Sent:
     before, _, behind = form(b"", **fields)
     size = len(before) + path.stat().st_size + len(behind)
-    head = f"POST /v1/audio/transcriptions HTTP/1.1\r\nhost: x\r\ncontent-length: {size}\r\nconnection: close\r\n"
+    head = (
+        f"POST /v1/audio/transcriptions HTTP/1.1\r\nhost: localhost\r\ncontent-length: {size}\r\nconnection: close\r\n"
+    )
     head += f"content-type: multipart/form-data; boundary={BOUNDARY}\r\n\r\n"
     started = time.perf_counter()
     with socket.create_connection(("127.0.0.1", port), timeout=1200) as wire, path.open("rb") as file:
