@@ -229,7 +229,7 @@ def links(file: BinaryIO, place: ByteSpan) -> Iterator[int]:
 
 
 def joined(file: BinaryIO, place: ByteSpan) -> Iterator[int]:
-    """Yield the offsets of concatenated files, for containers of which FFmpeg reads the first file only."""
+    """Yield the offsets of concatenated files, for containers where FFmpeg reads only the first file."""
     file.seek(place.start)
     kind = container_of(file.read(64))
     if kind in _BEGINNINGS:

@@ -111,7 +111,7 @@ class Configuration:
         return error
 
     def _named(self, model: str | None) -> CompatError | None:
-        """Apply the query's model: one that transcribes, or a voice model, of which only the name is kept."""
+        """Apply the query's model: a transcription model, or a voice model whose name alone is kept."""
         if model is None:
             return None
         try:

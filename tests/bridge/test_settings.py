@@ -1,4 +1,4 @@
-"""A session's settings: what the service is told, and what is reported."""
+"""A session's settings: what is sent to the service, and what is reported."""
 
 from __future__ import annotations
 

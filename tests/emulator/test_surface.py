@@ -40,7 +40,7 @@ def app(engine: Engine | None = None, **settings: Any) -> Starlette:  # noqa: AN
 
 
 async def status(made: Starlette, path: str, headers: dict[str, str], *messages: dict[str, Any]) -> int:
-    """Of a POST of which only `messages` come: to wait for more is an error."""
+    """A POST body that ends after `messages`: reading further is an error."""
     answers: list[Any] = []
     coming = iter(messages)
 

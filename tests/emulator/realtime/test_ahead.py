@@ -33,7 +33,7 @@ class Ear:
         return self
 
     def feed(self, pcm: bytes, *, partial: bool = True) -> Hypothesis | None:
-        assert not partial  # a manual turn's beliefs are told after its end
+        assert not partial  # a manual turn has no partial results before its end
         self._hears(pcm)
         return None
 
