@@ -1,10 +1,10 @@
-"""Joining texts: spaces as their scripts need, and no doubled punctuation."""
+"""Joining texts: spaces as their scripts need, and no doubled punctuation. Cutting: no character is cut (UAX #29)."""
 
 from __future__ import annotations
 
 import pytest
 
-from compat.text import begun, joined
+from compat.text import begun, boundary, joined, settled
 
 ROWS = [
     (["In short,", ", the period"], "In short, the period"),
@@ -45,3 +45,50 @@ def test_texts_are_joined(texts: list[str], whole: str) -> None:
 )
 def test_leading_punctuation_is_removed_after_a_cut(text: str, rest: str) -> None:
     assert rest == begun(text)
+
+
+CLUSTERS = {
+    "latin": ["a", "b", " ", "."],
+    "combining marks": ["e\u0301", "o\u0302\u0323", "n"],
+    "thai": ["ส", "วั", "ส", "ดี", "กำ"],
+    "hindi": ["न", "म", "स्", "ते"],
+    "chinese": ["欢", "迎", "。"],
+    "kana": ["か\u3099", "タ", "ﾀﾞ"],
+    "hangul": ["한", "글", "\u1112\u1161\u11ab", "가\u11a8"],
+    "arabic": ["م\u064e", "ر"],
+    "flags": ["🇨🇳", "🇬🇧", "🇩"],
+    "family": ["👨‍👩‍👧", "👍🏽", "❤\ufe0f", "1\ufe0f\u20e3"],
+    "line ends": ["\r\n", "\n", "\r"],
+}
+
+
+@pytest.mark.parametrize("clusters", CLUSTERS.values(), ids=CLUSTERS)
+def test_texts_are_cut_between_characters(clusters: list[str]) -> None:
+    text = "".join(clusters)
+    ends = {len("".join(clusters[:count])) for count in range(len(clusters) + 1)}
+
+    for at in range(len(text) + 1):
+        assert boundary(text, at) == max(end for end in ends if end <= at)
+
+
+@pytest.mark.parametrize(
+    ("text", "following", "shown"),
+    [
+        ("", "", ""),
+        ("hello", "", "hello"),
+        ("hello", " world", "hello"),
+        ("欢迎", "", "欢迎"),
+        ("cafe", "\u0301", "caf"),
+        ("สวัสด", "", "สวัส"),
+        ("สวัสด", "ี", "สวัส"),
+        ("สวัสดี", " ค", "สวัสดี"),
+        ("नमस", "्ते", "नम"),
+        ("👨", "", ""),
+        ("👨", " ", "👨"),
+        ("👨\u200d", "👩", ""),
+        ("🇨", "🇳", ""),
+        ("ok 🇨🇳🇬", "🇧", "ok 🇨🇳"),
+    ],
+)
+def test_an_unfinished_character_waits(text: str, following: str, shown: str) -> None:
+    assert shown == text[: settled(text, following)]

@@ -4,7 +4,7 @@ New settings apply from the next turn, and which place that is depends on the tu
 
 - Between turns, and when the audio format changes, a `switch` barrier makes them apply at once; a change of format ends
   an open turn.
-- Otherwise they wait in `PendingSettings` for the end of the open turn: for the client's commit (`_settle`) if it ends
+- Otherwise they wait in `SettingsSwitch` for the end of the open turn: for the client's commit (`_settle`) if it ends
   the turn, for a place that `SettingsSwitch` finds if the service does.
 - A turn by hand that comes under detection is given up, and the service detects turns in its sound (`_yield`).
 """
@@ -20,9 +20,9 @@ from compat.bridge.intake import Intake
 from compat.bridge.items import ItemEvents, ItemPiece, SpeechItem
 from compat.bridge.limits import TICKS, SessionLimits
 from compat.bridge.manual import JoinedTurn, ManualTurn
-from compat.bridge.pending import PendingSettings
 from compat.bridge.replay import AudioChunk, Barrier, Cut, Entry, ReplayBuffer, outside, split
 from compat.bridge.settings import Configuration, Target
+from compat.bridge.switching import SettingsSwitch
 from compat.bridge.turns import TurnBinder
 from compat.errors import BadRequest, NotFound
 from compat.openai_api.realtime import client_events as theirs
@@ -31,8 +31,7 @@ from compat.openai_api.realtime.patch import Patch
 
 
 class CallerSide:
-    """`target`: the settings for sound from here on. `pressing`: the client still sends sound although the bound of
-    unsent sound is reached.
+    """`pressing`: the client still sends sound although the bound of unsent sound is reached.
 
     `_turn`: the open turn, if the client ends it. `_behind`: ended turns by hand that are not reported yet, because
     detected turns before them come first, each with the barrier that it waits for. `_mark`: the end of what was
@@ -46,17 +45,15 @@ class CallerSide:
         items: ItemEvents,
         binder: TurnBinder,
         replay: ReplayBuffer,
-        pending: PendingSettings,
-        *,
+        switch: SettingsSwitch,
         limits: SessionLimits,
     ) -> None:
-        self.target = config.target
         self._config = config
         self._outbox = outbox
         self._items = items
         self._binder = binder
         self._replay = replay
-        self._pending = pending
+        self._settings = switch
         self._limits = limits
         self._intake = Intake(config.session.format)
         self._turn: ManualTurn | JoinedTurn | None = None
@@ -90,21 +87,16 @@ class CallerSide:
     def refuse(self, field: str) -> None:
         """The service refuses this field of a Setup: leave it out from now on."""
         self._config.refuse(field)
-        self.target = self.target.without(self._config.refused)
-        self._pending.without(self._config.refused)
+        self._settings.without(self._config.refused)
         self._config.tell()
-
-    def takeable(self, target: Target) -> Target:
-        """These settings without what the service refuses."""
-        return target.without(self._config.refused)
 
     def _retarget(self) -> None:
         """Apply new settings from the next turn; see the module's docstring."""
         vad, target = self._config.session.vad, self._config.target
         self._binder.pad(vad.prefix_padding_ms if vad else 0)
-        if target == (self._pending.last or self.target):
+        if target == self._settings.last:
             return
-        if target.cuts(self.target):
+        if target.cuts(self._settings.target):
             if self._turn is not None:
                 self._end_turn()
             self._flush()
@@ -112,16 +104,17 @@ class CallerSide:
         elif not target.by_hand and isinstance(self._turn, ManualTurn):
             self._yield(self._turn, target)
         elif not target.by_hand and self._turn is not None:
-            self._pending.clear()
-            self._pending.add(self._intake.heard, target)
-        elif self._turn is not None or (not self.target.by_hand and self._intake.position > self._mark):
-            self._pending.add(self._intake.heard, target)
+            self._settings.clear()
+            self._settings.postpone(self._intake.heard, target)
+        elif self._turn is not None or (not self._settings.target.by_hand and self._intake.position > self._mark):
+            self._settings.postpone(self._intake.heard, target)
         else:
             self._switch(target)
 
     def _switch(self, target: Target, at: int | None = None) -> None:
-        self._pending.clear()
-        self.target, self._mark = target, self._intake.position if at is None else at
+        self._settings.clear()
+        self._settings.use(target)
+        self._mark = self._intake.position if at is None else at
         self._replay.add(Barrier(why="switch", tick=self._mark, target=target))
 
     def _yield(self, turn: ManualTurn, target: Target) -> None:
@@ -141,19 +134,13 @@ class CallerSide:
         for sound in sounds:
             self._replay.add(sound)
 
-    @property
-    def yields(self) -> bool:
-        """Whether pending settings apply at the next place between two turns that the service detects. If the client
-        ends the turn, they wait for its commit instead, unless they have the service detect turns."""
-        return not self.target.by_hand or (self.target.joins and self._pending.detect)
-
     def renew(self, target: Target) -> None:
         """Apply pending settings: no turn is open, and all sound without an answer is in the replay buffer again. If
         the client ends its turns from here on, that sound belongs to its next turn."""
-        by_hand = target.by_hand and not (self.target.joins and target.joins)
+        by_hand = target.by_hand and not (self._settings.target.joins and target.joins)
         if self._turn is not None and not target.joins:
             self._close(self._turn.item)
-        self.target = target
+        self._settings.use(target)
         self._binder.listen(target)
         if by_hand:
             self._mark = self._binder.heard_to
@@ -230,13 +217,13 @@ class CallerSide:
             self._add(sound)
 
     def _add(self, sound: AudioChunk) -> None:
-        if self.target.by_hand and self._turn is None:
+        if self._settings.target.by_hand and self._turn is None:
             self._turn = self._begin_turn(sound)
         (self._turn or self._replay).add(sound)
 
     def _begin_turn(self, sound: AudioChunk) -> ManualTurn | JoinedTurn:
         item = self._items.new(sound.tick)
-        if self.target.joins:
+        if self._settings.target.joins:
             return JoinedTurn(item, self._replay, self._binder)
         return ManualTurn(item, self._replay, self._limits, None if sound.packet else self._intake.rate)
 
@@ -245,7 +232,7 @@ class CallerSide:
         self._put(tick, self._intake.flush())
 
     def _commit(self) -> None:
-        begin = self._mark if self.target.by_hand else max(self._mark, self._binder.heard_to)
+        begin = self._mark if self._settings.target.by_hand else max(self._mark, self._binder.heard_to)
         seconds = (self._intake.position - begin) / TICKS
         if seconds < self._limits.shortest_commit:
             raise BadRequest(
@@ -254,7 +241,7 @@ class CallerSide:
                 code="input_audio_buffer_commit_empty",
             )
         self._flush()
-        if self.target.by_hand:
+        if self._settings.target.by_hand:
             self._end_turn()
         else:
             self._mark = self._intake.position
@@ -272,8 +259,8 @@ class CallerSide:
 
     def _settle(self) -> None:
         """A turn ended here: pending settings apply from here on."""
-        if self._pending.last is not None:
-            self._switch(self._pending.last)
+        if self._settings.waits:
+            self._switch(self._settings.last)
 
     @property
     def holding(self) -> bool:
@@ -282,7 +269,7 @@ class CallerSide:
 
     def part(self) -> None:
         """The session ends: end what is open."""
-        if self.target.by_hand:
+        if self._settings.target.by_hand:
             self._end_turn()
         else:
             self._flush()

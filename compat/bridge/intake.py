@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import assert_never
 
 from compat.audio import g711
 from compat.audio.resample import Resampler
-from compat.bridge import opus
-from compat.bridge.limits import TICKS
-from compat.bridge.opus import Packets
+from compat.bridge.limits import TICKS, TICKS_A_MS
+from compat.errors import BadRequest
 from compat.openai_api.realtime.session import AudioFormat
+
+OPUS_PIECE = 1 << 16
+"""Bytes of an append that are read in one turn of the event loop; every packet fits."""
+OGG_PIECE = 1 << 12
+"""The same of an Ogg stream, in which a packet may be a single byte."""
+LONGEST_PACKET = 120 * TICKS_A_MS
+OPUS_FRAME = 1275 + 2
+"""Bytes of one frame and its length (RFC 6716, 3.2.1): more would be padding, which takes memory and has no sound."""
+_OGG, _PAGE = b"OggS", 27
+_HEADS = (b"OpusHead", b"OpusTags")
+_FILES = {b"\x1a\x45\xdf\xa3": "WebM or Matroska", b"RIFF": "WAV", b"ID3": "MP3", b"fLaC": "FLAC"}
 
 
 class Intake:
     """`position` is the client's clock: ticks of everything appended since the session began. `heard`: ticks of
     everything converted, which is a little behind because of the resampler's delay."""
 
-    def __init__(self, form: AudioFormat, start: int = 0, packets: Packets | None = None) -> None:
+    def __init__(self, form: AudioFormat, start: int = 0, packets: OpusPackets | None = None) -> None:
         self.form = form
-        self.packets = packets or Packets()
+        self.packets = packets or OpusPackets()
         self.rate = 8000 if form.encoding in ("ulaw", "alaw") else 16_000
         self._start = start
         self._samples = 0
@@ -51,7 +62,7 @@ class Intake:
                 self._samples += len(data)
                 return g711.from_alaw(data)
             case "opus":
-                self._samples += opus.ticks(data)
+                self._samples += opus_ticks(data)
                 return data
             case _:
                 assert_never(self.form.encoding)
@@ -66,7 +77,7 @@ class Intake:
 
     def ticks(self, data: bytes) -> int:
         """The duration of something that `feed` returned."""
-        return opus.ticks(data) if self.form.encoding == "opus" else len(data) // 2 * (TICKS // self.rate)
+        return opus_ticks(data) if self.form.encoding == "opus" else len(data) // 2 * (TICKS // self.rate)
 
     def _new(self) -> Resampler:
         return Resampler(self.form.rate, 16_000 if self.form.encoding == "pcm" else self.form.rate)
@@ -79,3 +90,86 @@ class Intake:
             data, self._odd = data[:-1], data[-1:]
         self._samples += len(data) // 2
         return self._resampler.feed(data)
+
+
+class OpusPackets:
+    """Splits the client's Opus into packets (RFC 6716): one bare packet in each append, or an Ogg stream in any pieces
+    (RFC 3533, 7845). An Ogg stream goes on until the client sets the format again; bytes between two pages are
+    skipped."""
+
+    def __init__(self) -> None:
+        self._ogg = False
+        self._file = ""
+        self._begun = False
+        self._held = b""
+        self._packet = b""
+
+    def most(self, rest: bytes | memoryview) -> int:
+        """How many bytes of this to feed in one turn of the event loop."""
+        return OGG_PIECE if self._ogg or self._held or rest[: len(_OGG)] == _OGG else OPUS_PIECE
+
+    def feed(self, piece: bytes) -> list[bytes]:
+        """Returns the packets. Raises BadRequest if it is neither form; never in an Ogg stream that has begun."""
+        piece, self._held = self._held + piece, b""
+        self._ogg = self._ogg or piece.startswith(_OGG)
+        if self._ogg or _OGG.startswith(piece):  # no such beginning is a packet
+            self._held = piece
+            return [packet for page in self._pages() for packet in self._laced(page) if is_opus(packet)]
+        if not self._begun:
+            self._file = next((name for magic, name in _FILES.items() if piece.startswith(magic)), "")
+        self._begun = True
+        if self._file or not is_opus(piece):
+            what = f"a {self._file} file" if self._file else "no Opus packet"
+            raise BadRequest(
+                f"The audio is {what}: audio/opus takes bare Opus packets, one in each append, or an Ogg stream. Send "
+                "PCM, or upload the file to /v1/audio/transcriptions.",
+                param="audio",
+            )
+        return [piece]
+
+    def _pages(self) -> Iterator[bytes]:
+        while (at := self._held.find(_OGG)) >= 0:
+            self._held = self._held[at:]
+            laced = _PAGE + (self._held[_PAGE - 1] if len(self._held) >= _PAGE else 1)
+            length = laced + sum(self._held[_PAGE:laced])
+            if len(self._held) < length:
+                return
+            page, self._held = self._held[:length], self._held[length:]
+            yield page
+        self._held = self._held[-len(_OGG) + 1 :]
+
+    def _laced(self, page: bytes) -> Iterator[bytes]:
+        """The packets that end on this page."""
+        at = _PAGE + page[_PAGE - 1]
+        for lace in page[_PAGE:at]:
+            self._packet += page[at : at + lace]
+            at += lace
+            if lace < 255:
+                yield self._packet
+                self._packet = b""
+            elif len(self._packet) > OPUS_PIECE:
+                self._packet = b""
+
+
+def is_opus(packet: bytes) -> bool:
+    """Whether it can be an Opus packet with sound in it."""
+    fits = len(packet) <= 2 + _frames(packet) * OPUS_FRAME
+    return fits and 0 < opus_ticks(packet) <= LONGEST_PACKET and not packet.startswith(_HEADS)
+
+
+def opus_ticks(packet: bytes) -> int:
+    """The duration of one Opus packet (RFC 6716, section 3.1)."""
+    if not packet:
+        return 0
+    config = packet[0] >> 3
+    if config < 12:
+        frame = (160, 320, 640, 960)[config % 4]
+    elif config < 16:
+        frame = (160, 320)[config % 2]
+    else:
+        frame = (40, 80, 160, 320)[config % 4]
+    return frame * _frames(packet)
+
+
+def _frames(packet: bytes) -> int:
+    return (1, 2, 2, packet[1] & 63 if len(packet) > 1 else 0)[packet[0] & 3] if packet else 0

@@ -12,12 +12,41 @@ from collections import deque
 from msgspec import UNSET
 
 from compat.bridge.actions import Outbox
-from compat.bridge.deltas import ItemDeltas
 from compat.bridge.limits import TICKS, TICKS_A_MS
 from compat.errors import CompatError
 from compat.openai_api.realtime import server_events as ours
 from compat.openai_api.realtime.opening import Dialect
-from compat.text import joined
+from compat.text import joined, settled
+
+
+class ItemDeltas:
+    """Turns the snapshots of one item, which the service may rewrite, into deltas, which are never taken back.
+
+    `said`: all deltas joined. `stash`: what may follow them and may still change.
+    """
+
+    def __init__(self) -> None:
+        self.said = ""
+        self.stash = ""
+
+    def grow(self, text: str, stash: str) -> str:
+        """The next delta after a snapshot, empty if nothing new is settled. Space at the end waits for a word, as the
+        final text may not have it."""
+        end = len(text[: settled(text, stash)].rstrip())
+        delta = text[len(self.said) : end] if text.startswith(self.said) else ""
+        self.said += delta
+        preview = text + stash
+        self.stash = preview[len(self.said) :] if preview.startswith(self.said) else stash
+        return delta
+
+    def end(self, transcript: str) -> tuple[str, bool]:
+        """The last delta, and whether all deltas joined are the transcript. If the transcript contradicts them, there
+        is no last delta, and only the completed event has the transcript."""
+        self.stash = ""
+        if not transcript.startswith(self.said):
+            return "", False
+        delta, self.said = transcript[len(self.said) :], transcript
+        return delta, True
 
 
 class ItemPiece:

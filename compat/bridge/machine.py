@@ -19,7 +19,6 @@ from compat.bridge.items import ItemEvents
 from compat.bridge.limits import REASON, TICKS, SessionLimits
 from compat.bridge.link import Link, LinkState
 from compat.bridge.manual import VadCommits
-from compat.bridge.pending import PendingSettings
 from compat.bridge.replay import Barrier, ReplayBuffer
 from compat.bridge.settings import Configuration, Target
 from compat.bridge.shutdown import Shutdown
@@ -66,28 +65,21 @@ class Bridge:
         self._replay = ReplayBuffer()
         self._items = ItemEvents(self._outbox, opening.dialect, self._limits.remembered_items)
         self._binder = TurnBinder(self._items, EchoCheck(self._replay, lambda: self._link.setup))
-        pending = PendingSettings()
         self._config = Configuration(opening, self._outbox, resolve, expires_at, engine)
-        self._caller = CallerSide(
-            self._config,
-            self._outbox,
-            self._items,
-            self._binder,
-            self._replay,
-            pending,
-            limits=self._limits,
-        )
         self._link = Link(
             self._outbox,
             self._replay,
             self._binder,
-            self._caller.target.setup,
+            self._config.target.setup,
             dialect=self._dialect,
             limits=self._limits,
             spread=spread,
             passed=self._pass,
         )
-        self._switch = SettingsSwitch(pending, self._caller, self._link, self._binder, self._replay, self._limits)
+        self._switch = SettingsSwitch(self._config.target, self._link, self._binder, self._replay, self._limits)
+        self._caller = CallerSide(
+            self._config, self._outbox, self._items, self._binder, self._replay, self._switch, self._limits
+        )
         self._vad_commits = VadCommits(self._items, self._link, self._binder, self._replay, self._limits)
         self._reading = True
         self._alarm = Alarm(self._outbox)
@@ -281,7 +273,7 @@ class Bridge:
 
     def _without(self, field: str, now: float) -> None:
         self._caller.refuse(field)
-        self._link.restart(self._caller.takeable(Target(self._link.setup)).setup, now)
+        self._link.restart(self._config.takeable(Target(self._link.setup)).setup, now)
 
     def _lost(self, error: CompatError, now: float, *, closed: bool = False) -> None:
         """`closed`: the connection is still open and has to be closed."""
@@ -312,7 +304,7 @@ class Bridge:
             case "switch":
                 if barrier.target is not None:
                     self._binder.listen(barrier.target)
-                    self._link.switch(self._caller.takeable(barrier.target).setup, now)
+                    self._link.switch(self._config.takeable(barrier.target).setup, now)
                 self._caller.passed(barrier)
             case "join":
                 if barrier.item is not None:
@@ -347,10 +339,18 @@ class Bridge:
 
     def _go_on(self, now: float) -> None:
         if self._closing_at is None:
-            self._switch.look(now)
+            self._apply_settings(now)
             self._link.feed(now)
             if self._replay.future:
                 self._link.need(now)
+
+    def _apply_settings(self, now: float) -> None:
+        """Apply pending settings if there is a place for them now."""
+        target = self._switch.next(now)
+        if target is not None:
+            self._link.renew(self._config.takeable(target).setup, now)
+            self._caller.renew(target)
+            self._switch.stamp(now)
 
     def _done(self, now: float) -> list[Action]:
         self._shutdown.look(now)

@@ -101,7 +101,11 @@ class Configuration:
 
     @property
     def target(self) -> Target:
-        return target(self.session).without(self.refused)
+        return self.takeable(target(self.session))
+
+    def takeable(self, target: Target) -> Target:
+        """These settings without what the service refuses."""
+        return target.without(self.refused)
 
     def open(self, configured: Patch | None) -> CompatError | None:
         """Apply the query and an ephemeral key's settings. Returns the error of the query's model, if any."""

@@ -1,13 +1,21 @@
-"""Conversion of the client's audio, and its clock."""
+"""Conversion of the client's audio, and its clock; Opus, bare or in an Ogg stream, with FFmpeg as the witness."""
 
 from __future__ import annotations
 
+import base64
+import io
+import json
+from itertools import pairwise
 from typing import Any
 
+import av
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from compat.bridge.intake import Intake
+from compat.bridge.intake import OGG_PIECE, Intake, OpusPackets, is_opus, opus_ticks
 from compat.bridge.limits import SessionLimits
+from compat.errors import BadRequest
 from compat.openai_api.realtime.session import AudioFormat
 from tests.bridge.stage import (
     NEW,
@@ -26,10 +34,13 @@ from tests.bridge.stage import (
 )
 
 SECOND = 16_000
+PACKET = b"\x78\1\2\3"  # 20 ms, one frame
+LARGEST = b"\x80" + bytes(1275)  # of 2.5 ms
+PADDED = b"\x83\x41" + b"\xff" * 180 + b"\0" + bytes(10 + 180 * 254)  # the same (RFC 6716, 3.2.5)
 
 
 @pytest.mark.parametrize(
-    ("form", "given", "rate", "out"),
+    ("form", "appended", "rate", "out"),
     [
         (AudioFormat("pcm", 8000), 16_000, 16_000, 32_000),
         (AudioFormat("pcm", 16000), 32_000, 16_000, 32_000),
@@ -39,9 +50,9 @@ SECOND = 16_000
         (AudioFormat("alaw", 8000), 8000, 8000, 16_000),
     ],
 )
-def test_a_second_is_a_second(form: AudioFormat, given: int, rate: int, out: int) -> None:
+def test_a_second_is_a_second(form: AudioFormat, appended: int, rate: int, out: int) -> None:
     intake = Intake(form)
-    heard = intake.feed(bytes(given)) + intake.flush()
+    heard = intake.feed(bytes(appended)) + intake.flush()
 
     assert (rate, out, SECOND) == (intake.rate, len(heard), intake.position)
     assert SECOND == intake.ticks(heard)
@@ -103,7 +114,7 @@ def test_sound_at_24_khz_is_resampled_as_one_stream(cuts: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "given", "told", "sent"),
+    ("form", "appended", "told", "sent"),
     [
         ({"type": "audio/pcm", "rate": 8000}, 1600, "pcm/16000", 3200),
         ({"type": "audio/pcm", "rate": 16000}, 3200, "pcm/16000", 3200),
@@ -113,13 +124,13 @@ def test_sound_at_24_khz_is_resampled_as_one_stream(cuts: list[int]) -> None:
         ({"type": "audio/pcma"}, 800, "pcm/8000", 1600),
     ],
 )
-def test_every_format_is_100_ms_for_the_service(form: dict[str, Any], given: int, told: str, sent: int) -> None:
+def test_every_format_is_100_ms_for_the_service(form: dict[str, Any], appended: int, told: str, sent: int) -> None:
     stage = Stage()
     for said in (start, update(format=form, turn_detection=None)):
         stage.hear(said)
 
     assert stage.hear(opened) == [f"> setup {told} manual"]
-    stage.hear(append(bytes(given)))
+    stage.hear(append(bytes(appended)))
     stage.hear(commit)
     assert sent == len(stage.sound)
     stage.hear(final("t1", "x"))
@@ -128,14 +139,13 @@ def test_every_format_is_100_ms_for_the_service(form: dict[str, Any], given: int
 
 def test_opus_goes_up_as_it_is_and_its_packets_tell_the_time() -> None:
     stage = Stage()
-    packet = b"\x78\1\2\3"  # 20 ms, one frame
     play(
         stage,
         [
             (start, ["< session.created", "open"]),
             (update(format={"type": "audio/opus"}, turn_detection=None), ["< session.updated"]),
             (opened, ["> setup opus/16000 manual"]),
-            *[(append(packet), ["> audio 4"])] * 5,
+            *[(append(PACKET), ["> audio 4"])] * 5,
             (commit, [*NEW, "> commit"]),
             (final("t1", "hi"), ["< delta item_1 'hi'", "< completed item_1 'hi' 0.1"]),
         ],
@@ -159,3 +169,126 @@ def test_half_a_sample_ends_with_the_commit(turn_detection: dict[str, Any] | Non
         stage.hear(said)
 
     assert b"\1\0" * 1600 + b"\2\0" * 1600 == stage.sound
+
+
+def stream(seconds: int, muxer: str = "ogg") -> tuple[bytes, list[bytes]]:
+    """A file with Opus in it, and its packets."""
+    file = io.BytesIO()
+    with av.open(file, "w", format=muxer) as container:
+        encoder = container.add_stream("libopus", rate=48_000, layout="mono")
+        for at in range(0, seconds * 48_000, 960):
+            frame = av.AudioFrame(format="s16", layout="mono", samples=960)
+            frame.sample_rate, frame.pts = 48_000, at
+            frame.planes[0].update(bytes(at * 7 % 251 for at in range(1920)))
+            container.mux(encoder.encode(frame))
+        container.mux(encoder.encode(None))
+    file.seek(0)
+    with av.open(file, "r") as written:
+        return file.getvalue(), [bytes(packet) for packet in written.demux() if packet.size]
+
+
+OGG, PACKETS = stream(3)
+
+
+@pytest.mark.parametrize("size", [1, 3, 26, 27, 100, 4096, len(OGG)])
+def test_an_ogg_stream_in_any_pieces_is_its_packets(size: int) -> None:
+    packets = OpusPackets()
+    heard = [packet for at in range(0, len(OGG), size) for packet in packets.feed(OGG[at : at + size])]
+
+    assert heard == PACKETS
+
+
+def test_streams_may_follow_one_another_and_a_gap_costs_no_more_than_its_pages() -> None:
+    packets = OpusPackets()
+
+    assert [*packets.feed(OGG + OGG)] == PACKETS * 2
+    assert packets.feed(b"no page" * 99 + OGG) == PACKETS
+    assert set(packets.feed(OGG[: len(OGG) // 2]) + packets.feed(OGG)) >= set(PACKETS)
+
+
+@pytest.mark.parametrize("pieces", [[OGG], [OGG[at : at + 1000] for at in range(0, len(OGG), 1000)]])
+def test_an_ogg_stream_has_its_length(pieces: list[bytes]) -> None:
+    stage = ready(Stage(), format={"type": "audio/opus"}, turn_detection=None)
+    for said in (*map(append, pieces), commit, final("t1", "hi")):
+        stage.hear(said)
+
+    assert b"".join(PACKETS) == stage.sound
+    assert stage.frames[-1]["usage"]["seconds"] == pytest.approx(len(PACKETS) * 0.02)
+
+
+@pytest.mark.parametrize(
+    ("sound", "name"),
+    [
+        (stream(1, "webm")[0], "WebM"),
+        (b"RIFF\x24\0\0\0WAVEfmt ", "WAV"),
+        (b"ID3\4\0\0\0\0\0\0", "MP3"),
+        (b"\xff\xfb\x90\x64" + bytes(413), "no Opus packet"),
+        (bytes(100_000), "no Opus packet"),
+        (b"\xff", "no Opus packet"),
+        (PADDED, "no Opus packet"),
+    ],
+)
+def test_what_is_no_opus_is_refused_by_name(sound: bytes, name: str) -> None:
+    stage = ready(Stage(), format={"type": "audio/opus"}, turn_detection=None)
+    said = json.dumps({"type": "input_audio_buffer.append", "audio": base64.b64encode(sound).decode()})
+
+    assert ["< error invalid_value audio None"] == stage.hear(lambda stage: stage.bridge.from_client(said, stage.now))
+    assert name in stage.frames[-1]["error"]["message"]
+    assert not stage.bridge.more
+    assert stage.sound == b""
+
+
+@pytest.mark.parametrize("packet", [PACKET, LARGEST, b"\x83\x82" + LARGEST * 2])
+def test_packets_of_any_size_that_sound_takes_are_heard(packet: bytes) -> None:
+    assert [packet] == OpusPackets().feed(packet)
+
+
+def test_few_packets_are_taken_in_one_turn_of_the_event_loop() -> None:
+    """Of one byte each: 64 KiB of them took half a second."""
+    page = b"OggS" + bytes(22) + b"\xff" + b"\1" * 255 + b"\x80" * 255
+    stage = ready(Stage(), format={"type": "audio/opus"}, turn_detection={"type": "server_vad"})
+    stage.bridge.from_client(
+        json.dumps({"type": "input_audio_buffer.append", "audio": base64.b64encode(page * 200).decode()}), stage.now
+    )
+    held = [0, stage.bridge.held]
+    while stage.bridge.more:
+        stage.bridge.from_client_more(stage.now)
+        held.append(stage.bridge.held)
+
+    assert 200 * 255 == held[-1] // 128  # bytes that a short packet counts as
+    assert max(after - before for before, after in pairwise(held)) // 128 <= OGG_PIECE // 2
+
+
+def test_all_of_a_file_is_refused() -> None:
+    packets = OpusPackets()
+    for piece in (b"\x1a\x45\xdf\xa3" + PACKET, PACKET, PACKET):
+        with pytest.raises(BadRequest, match="WebM"):
+            packets.feed(piece)
+
+
+@given(st.lists(st.binary(max_size=60) | st.just(OGG[:200]) | st.just(PACKET)))
+def test_an_ogg_stream_that_has_begun_is_never_refused(pieces: list[bytes]) -> None:
+    packets = OpusPackets()
+    packets.feed(OGG[:300])
+    for piece in pieces:
+        assert all(map(is_opus, packets.feed(piece)))
+
+
+@pytest.mark.parametrize(
+    ("packet", "ms"),
+    [
+        (b"", 0),
+        (bytes([0 << 3]), 10),
+        (bytes([3 << 3]), 60),
+        (bytes([12 << 3]), 10),
+        (bytes([15 << 3]), 20),
+        (bytes([16 << 3]), 2.5),
+        (bytes([31 << 3]), 20),
+        (bytes([31 << 3 | 1]), 40),
+        (bytes([31 << 3 | 2]), 40),
+        (bytes([31 << 3 | 3, 6]), 120),
+        (bytes([31 << 3 | 3]), 0),
+    ],
+)
+def test_opus_packets_tell_their_time(packet: bytes, ms: float) -> None:
+    assert ms == opus_ticks(packet) / 16

@@ -11,7 +11,7 @@ from python_multipart.multipart import DEFAULT_MAX_HEADER_COUNT, DEFAULT_MAX_HEA
 from websockets.http11 import MAX_LINE_LENGTH
 
 from compat.audio.worker import Worker
-from compat.bridge import opus
+from compat.bridge import intake
 from compat.bridge.limits import TICKS_A_MS, SessionLimits
 from compat.catalogue import nesting
 from compat.config.settings import Settings
@@ -69,7 +69,7 @@ CODE = {
         f"`COMPAT_MAX_LIVE_MEMORY`, {SET.max_live_memory >> 30} GiB, shared the same way"
     ),
     "audio of one live session without a transcript": f"{Bounds().sound >> 20} MiB, over an hour",
-    "a packet of Opus": f"{opus.LONGEST // TICKS_A_MS} ms, {opus.FRAME} bytes a frame",
+    "a packet of Opus": f"{intake.LONGEST_PACKET // TICKS_A_MS} ms, {intake.OPUS_FRAME} bytes a frame",
     "frames of live speech handled in one turn of the event loop": f"{websocket.FRAMES}, and those in the rest of "
     f"{websocket.SOME >> 10} KiB",
     "audio that waits for the service": f"{SessionLimits().unsent:g} s, {SessionLimits().unsent * 0.032:g} MB",
