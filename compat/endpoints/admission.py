@@ -14,8 +14,9 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from compat.config.principal import Party
 from compat.errors import ServiceUnavailable
-from compat.upstream.shares import Party, Shares, overloaded
+from compat.upstream.shares import Shares, overloaded
 
 
 class Admission:

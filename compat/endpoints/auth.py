@@ -1,4 +1,4 @@
-"""Authentication: the caller of a request, its scopes, and the DashScope key for its work."""
+"""Authentication: the Principal of a request or a session, and its admission."""
 
 from __future__ import annotations
 
@@ -7,45 +7,21 @@ import logging
 import os
 from pathlib import Path
 
-import msgspec
 from starlette.requests import HTTPConnection
 
 from compat.config import keys, networks
 from compat.config.keys import KeyEntry, Keyring, KeysError, Scope
+from compat.config.principal import ANYONE, Party, Principal
 from compat.config.settings import Settings
 from compat.config.variables import SettingsError
 from compat.endpoints.admission import Admission
 from compat.errors import Forbidden, NotAuthenticated
 from compat.openai_api import credentials, secrets
 from compat.upstream.budget import Budget
-from compat.upstream.shares import ON_BEHALF, Party
+from compat.upstream.shares import ON_BEHALF
 
 log = logging.getLogger("compat.keys")
 PROVEN = 10_000  # callers' own DashScope keys that are remembered as accepted
-
-
-class Caller(msgspec.Struct, frozen=True):
-    """An authenticated caller.
-
-    `key` is the DashScope key: the server's, or the caller's own if keys are passed on. `tenant` is a hash that
-    identifies the caller without its key. `entry` is the caller's entry in the key file or in COMPAT_API_KEYS; its
-    name may be logged.
-    """
-
-    key: str
-    tenant: str
-    entry: KeyEntry | None = None
-    issuer: bool = False
-    """Whether the session was opened with a client secret that this caller issued."""
-
-    @property
-    def name(self) -> str:
-        return self.entry.name if self.entry else "anyone"
-
-    def check(self, scope: Scope) -> None:
-        """Raise Forbidden if the key lacks `scope`."""
-        if self.entry and scope not in self.entry.scopes:
-            raise Forbidden(f"This key lacks the scope {scope}: its scopes are {', '.join(sorted(self.entry.scopes))}.")
 
 
 class Gate:
@@ -81,7 +57,7 @@ class Gate:
         """Whether callers need one of the server's own keys."""
         return bool(self._plain) or self._path is not None
 
-    def caller(self, request: HTTPConnection, scope: Scope = "rest") -> Caller:
+    def caller(self, request: HTTPConnection, scope: Scope = "rest") -> Principal:
         """Return the caller of a request. Raise NotAuthenticated or Forbidden.
 
         With neither keys nor COMPAT_PASS_KEY every caller is accepted; `serve` then binds loopback.
@@ -91,93 +67,95 @@ class Gate:
         if self.is_secret(token):
             raise NotAuthenticated("A client secret can only open realtime sessions.")
         try:
-            caller = self.known(token, scope)
+            principal = self.known(token, scope, request)
         except NotAuthenticated as exc:
             raise NotAuthenticated(credentials.trouble(authorization) or exc.message) from exc
-        request.state.entry.caller = caller.name
-        return caller
+        request.state.entry.caller = principal.name
+        return principal
 
-    def enter(self, connection: HTTPConnection, who: Caller) -> None:
+    def enter(self, connection: HTTPConnection, principal: Principal) -> None:
         """Count a connection against its caller until it has been served, and set `ON_BEHALF` for its work.
 
         Raise ServiceUnavailable.
         """
-        party = self._party(connection, who)
         if self._admission:
-            self._admission.enter(connection, party)
-            if not party.known:
-                connection.state.stay.callback(self._left, connection, who)
-        ON_BEHALF.set(party)
+            self._admission.enter(connection, principal.party)
+            if not principal.party.known:
+                connection.state.stay.callback(self._left, connection, principal)
+        ON_BEHALF.set(principal.party)
 
-    def _left(self, connection: HTTPConnection, who: Caller) -> None:
+    def _left(self, connection: HTTPConnection, principal: Principal) -> None:
         if connection.scope.get("method") == "POST" and connection.state.entry.status == 200:
-            self.prove(who)
+            self.prove(principal)
 
-    def prove(self, who: Caller) -> None:
+    def prove(self, principal: Principal) -> None:
         """Remember that DashScope accepted this caller's key."""
-        self._proven.pop(who.tenant, None)
-        self._proven[who.tenant] = None
+        self._proven.pop(principal.tenant, None)
+        self._proven[principal.tenant] = None
         if len(self._proven) > PROVEN:
             del self._proven[next(iter(self._proven))]
 
-    async def admit(self, connection: HTTPConnection, who: Caller) -> None:
+    async def admit(self, connection: HTTPConnection, principal: Principal) -> None:
         """Do as `enter`, and charge the caller's rate limit. Raise ServiceUnavailable or BudgetSpent."""
-        self.enter(connection, who)
-        if self._budget and who.entry:
-            await self._budget.charge(who.name, who.entry.rate)
-
-    def _party(self, connection: HTTPConnection, who: Caller) -> Party:
-        """Return the party that a connection counts against.
-
-        Callers are distinguished by key, and without keys by address, since any key is accepted then. Loopback is one
-        party without a share limit, because a proxy may forward everybody from there.
-        """
-        if who.entry:
-            return Party(who.entry.name, who.entry.concurrency, alone=len(self._keyring.callers) < 2)
-        if self._pass:
-            return Party(who.tenant, alone=False, known=who.tenant in self._proven)
-        address = _network(connection)
-        return Party(address, alone=False) if address else Party()
+        self.enter(connection, principal)
+        if self._budget and principal.entry:
+            await self._budget.charge(principal.name, principal.entry.rate)
 
     def is_secret(self, token: str) -> bool:
         """Return whether `token` is a client secret rather than a key."""
         return token.startswith(secrets.PREFIX) and self._current().find(token) is None
 
-    def known(self, token: str, scope: Scope) -> Caller:
+    def known(self, token: str, scope: Scope, connection: HTTPConnection) -> Principal:
         """Return the caller of a key, wherever the request carries it. Raise NotAuthenticated or Forbidden."""
         if not self.keyed:
             if self._pass and not (token and credentials.usable(token)):
                 raise NotAuthenticated(_reason(token))
             if self._pass and scope == "admin":
                 raise Forbidden("No key has the scope admin: COMPAT_API_KEYS_FILE sets scopes.")
-            return Caller(key=token if self._pass else self._service_key, tenant=_tenant(token))
+            return self._unlisted(token if self._pass else self._service_key, _tenant(token), connection)
         entry = self._current().find(token)
         if entry is None:
             raise NotAuthenticated(_reason(token))
         # A caller in the key file keeps its jobs when its key changes.
         tenant = _tenant(f"{entry.name} by name") if entry not in self._plain else _tenant(token)
-        caller = Caller(key=self._service_key, tenant=tenant, entry=entry)
-        caller.check(scope)
-        return caller
+        principal = self._listed(entry, tenant)
+        principal.check(scope)
+        return principal
 
-    def issuer(self, name: str) -> Caller:
+    def issuer(self, name: str, connection: HTTPConnection) -> Principal:
         """Return the caller that issued a client secret; sessions opened with the secret count against it.
 
         Raise NotAuthenticated if no key of this name may open sessions any more.
         """
         if not self.keyed:
-            return Caller(key=self._service_key, tenant=_tenant(""))
+            return self._unlisted(self._service_key, _tenant(""), connection)
         entry = self._current().named(name, "realtime")
         if entry is None:
             raise NotAuthenticated("The key that issued this client secret is no longer valid.")
-        return Caller(key=self._service_key, tenant=_tenant(f"{entry.name} by name"), entry=entry, issuer=True)
+        return self._listed(entry, _tenant(f"{entry.name} by name"), issuer=True)
 
-    def holds(self, who: Caller, scope: Scope) -> bool:
+    def _listed(self, entry: KeyEntry, tenant: str, *, issuer: bool = False) -> Principal:
+        party = Party(entry.name, entry.concurrency, alone=len(self._keyring.callers) < 2)
+        return Principal(self._service_key, tenant, party, entry, issuer)
+
+    def _unlisted(self, key: str, tenant: str, connection: HTTPConnection) -> Principal:
+        """Return a caller without an entry. Such callers are distinguished by key, and if every key is accepted by
+        address. Loopback is one party without a share limit, because a proxy may forward everybody from there."""
+        if self._pass:
+            party = Party(tenant, alone=False, known=tenant in self._proven)
+        else:
+            address = _network(connection)
+            party = Party(address, alone=False) if address else ANYONE
+        return Principal(key, tenant, party)
+
+    def holds(self, principal: Principal, scope: Scope) -> bool:
         """Return whether the caller's key still exists and has `scope`; for an issuer, whether any of its keys has."""
-        if who.entry is None:
+        if principal.entry is None:
             return True
         keyring = self._current()
-        return keyring.named(who.name, scope) is not None if who.issuer else keyring.holds(who.entry, scope)
+        if principal.issuer:
+            return keyring.named(principal.name, scope) is not None
+        return keyring.holds(principal.entry, scope)
 
     def _current(self) -> Keyring:
         if self._path is not None:

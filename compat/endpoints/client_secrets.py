@@ -57,14 +57,14 @@ class ClientSecretEndpoints:
 
     def _issuer(self, request: Request) -> str:
         """Return the name of the caller. Raise CompatError."""
-        who = self._gate.caller(request, "realtime")
-        self._gate.enter(request, who)
+        principal = self._gate.caller(request, "realtime")
+        self._gate.enter(request, principal)
         if self._settings.pass_key and not self._gate.keyed:
             raise Forbidden(
                 "Client secrets cannot be issued while callers' own DashScope keys are passed on (COMPAT_PASS_KEY): a "
                 "secret would have to carry the key."
             )
-        return who.name
+        return principal.name
 
     def _issued(self, patch: Patch, seconds: int, dialect: Dialect, issuer: str) -> tuple[str, int, dict[str, object]]:
         """Return the secret, its expiry (Unix seconds), and the session in this dialect. Raise CompatError."""

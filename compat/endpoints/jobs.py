@@ -99,12 +99,12 @@ class JobEndpoints:
         return _state(await self._jobs.cancel(job, view), view, 200)
 
     async def _find(self, request: Request) -> tuple[Job, int]:
-        who = self._gate.caller(request, "jobs")
-        self._gate.enter(request, who)
+        principal = self._gate.caller(request, "jobs")
+        self._gate.enter(request, principal)
         parsed = public.parse_id(request.path_params["id"])
         if parsed is None:
             raise NotFound("There is no such job.")
-        job, view = await self._jobs.find(parsed[0], who.tenant), parsed[1]
+        job, view = await self._jobs.find(parsed[0], principal.tenant), parsed[1]
         if view >= len(job.views):
             raise NotFound("There is no such job.")
         return job, view

@@ -19,10 +19,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from compat.bridge import Bridge
 from compat.bridge.limits import SessionLimits
 from compat.catalogue import models
+from compat.config.principal import Principal
 from compat.config.settings import Settings
 from compat.endpoints import origins
 from compat.endpoints.access_log import client_of, request_id_of
-from compat.endpoints.auth import Caller, Gate
+from compat.endpoints.auth import Gate
 from compat.endpoints.live_session import Bounds, Disconnected, LiveSession
 from compat.errors import CompatError, NotAuthenticated, ServiceUnavailable
 from compat.observability.live_latency import TurnLatency
@@ -42,7 +43,7 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     """An accepted handshake. `configured` is the session configuration in a client secret."""
 
     opening: Opening
-    who: Caller
+    principal: Principal
     configured: Patch | None = None
 
 
@@ -67,7 +68,7 @@ class Realtime:
         self._memory = memory
         self._engine = engine
         self._live: dict[LiveSession, asyncio.Task[Any] | None] = {}
-        self._held: dict[LiveSession, Caller] = {}
+        self._held: dict[LiveSession, Principal] = {}
         """Sessions that end when their key is removed."""
         self._leaving = False
 
@@ -98,8 +99,8 @@ class Realtime:
         reason = NotAuthenticated("The key that opened this session was removed.")
         while True:
             await asyncio.sleep(WATCH)
-            for session, who in list(self._held.items()):
-                if not self._gate.holds(who, "realtime"):
+            for session, principal in list(self._held.items()):
+                if not self._gate.holds(principal, "realtime"):
                     del self._held[session]
                     session.leave(self._settings.grace, reason)
 
@@ -116,21 +117,21 @@ class Realtime:
         key = opened.credential or ""
         if self._gate.is_secret(key):
             issued = secrets.read(key, secret=self._secret, now=time.time())
-            who, configured = self._gate.issuer(issued.issuer), issued.session
+            principal, configured = self._gate.issuer(issued.issuer, socket), issued.session
         else:
-            who, configured = self._gate.known(key, "realtime"), None
-        await self._gate.admit(socket, who)
-        return Admitted(opening=opened, who=who, configured=configured)
+            principal, configured = self._gate.known(key, "realtime", socket), None
+        await self._gate.admit(socket, principal)
+        return Admitted(opening=opened, principal=principal, configured=configured)
 
     # --- the session ------------------------------------------------------------------------------------------------
 
     async def _run(self, socket: WebSocket, admitted: Admitted, request_id: str) -> None:
         started = time.perf_counter()
         bridge = self._bridge(admitted)
-        caller, key = _SocketTransport(socket), admitted.who.key
+        caller, key = _SocketTransport(socket), admitted.principal.key
         session = LiveSession(bridge, caller, self._service, key, self._bounds, self._memory)
         self._live[session] = asyncio.current_task()
-        self._held[session] = admitted.who
+        self._held[session] = admitted.principal
         try:
             await session.run()
         except Exception as exc:
@@ -141,11 +142,11 @@ class Realtime:
             del self._live[session]
             self._held.pop(session, None)
             if bridge.completions:
-                self._gate.prove(admitted.who)
+                self._gate.prove(admitted.principal)
             fields = {
                 "request_id": request_id,
                 "client": client_of(socket.scope),
-                "caller": admitted.who.name,
+                "caller": admitted.principal.name,
                 "model": bridge.model,
                 "dialect": admitted.opening.dialect,
                 "audio_seconds": round(bridge.seconds, 3),

@@ -44,8 +44,8 @@ class Transcriptions:
 
     async def create(self, request: Request) -> Response:
         """Return a transcript, a stream of its deltas, or a background job. Raise CompatError."""
-        who = self._gate.caller(request)
-        await self._gate.admit(request, who)
+        principal = self._gate.caller(request)
+        await self._gate.admit(request, principal)
         async with contextlib.AsyncExitStack() as stack:
             files = stack.enter_context(contextlib.ExitStack())
             place = files.enter_context(self._spool.place(ON_BEHALF.get()))
@@ -55,13 +55,13 @@ class Transcriptions:
                 with_model(request, received.fields, self._settings.every_alias), request.query_params.multi_items()
             )
             if ask.background:
-                who.check("jobs")
+                principal.check("jobs")
             self._long.check(ask)
-            preparing = self._recogniser.prepare(ask, place.path, who.key, place.hold)
+            preparing = self._recogniser.prepare(ask, place.path, principal.key, place.hold)
             work = await while_connected(request.receive, preparing)
             responses.note(request, work)
             if is_job(work):
-                order = await ordered(request, received, work, who.tenant, files)
+                order = await ordered(request, received, work, principal.tenant, files)
                 return await self._long.answer(request, order)
             if ask.stream:
                 frames = await stack.enter_async_context(

@@ -47,8 +47,8 @@ class Translations:
 
     async def create(self, request: Request) -> Response:
         """Return the translated transcript. Raise CompatError."""
-        who = self._gate.caller(request)
-        await self._gate.admit(request, who)
+        principal = self._gate.caller(request)
+        await self._gate.admit(request, principal)
         with contextlib.ExitStack() as files:
             place = files.enter_context(self._spool.place(ON_BEHALF.get()))
             with responses.timed(request, "upload"):
@@ -56,11 +56,11 @@ class Translations:
             ask = form.translation(
                 with_model(request, received.fields, self._settings.every_alias), request.query_params.multi_items()
             )
-            preparing = self._recogniser.prepare(ask, place.path, who.key, place.hold)
+            preparing = self._recogniser.prepare(ask, place.path, principal.key, place.hold)
             work = await while_connected(request.receive, preparing)
             responses.note(request, work)
             if is_job(work):
-                order = await ordered(request, received, work, who.tenant, files)
+                order = await ordered(request, received, work, principal.tenant, files)
                 recognised = self._jobs.transcript(order)
             else:
                 recognised = self._recogniser.transcript(work)

@@ -14,13 +14,14 @@ import logging
 import time
 from collections import Counter
 
+from compat.config.principal import Party
 from compat.errors import CompatError
 from compat.jobs import transitions
 from compat.jobs.manager import JobManager, status
 from compat.jobs.records import Hook, Job
 from compat.jobs.runner import BEAT, JobRunner
 from compat.openai_api import jobs as wire
-from compat.upstream.shares import Party, Shares
+from compat.upstream.shares import Shares
 from compat.upstream.webhooks import Undelivered, Webhooks
 
 log = logging.getLogger("compat.jobs")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from compat.upstream.shares import Holding, Party, Shares
+from compat.config.principal import Party
+from compat.upstream.shares import Holding, Shares
 
 FREE: Final = 64 << 10  # bytes, and the unit of counting: a second of audio at 24 kHz in base64
 

@@ -18,15 +18,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from compat.config.principal import ANYONE, Party
 from compat.config.variables import SettingsError
 from compat.errors import TooLarge
-from compat.upstream.shares import Party, Shares, overloaded
+from compat.upstream.shares import Shares, overloaded
 
 PREFIX = "qwen-asr-compat-"
 FITTED = ".fitted"  # a file
 PIECES = ".pieces"  # a folder
 NAME = re.compile(PREFIX + "[0-9a-f]{32}")
-ANYONE = Party()
 SPACE = 64 << 30  # bytes on disk
 TEXT = 512 << 20  # bytes of text fields in memory
 

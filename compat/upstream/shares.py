@@ -9,25 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from contextvars import ContextVar
 
-import msgspec
-
+from compat.config.principal import ANYONE, Party
 from compat.errors import Overloaded
 
-
-class Party(msgspec.Struct, frozen=True):
-    """A client for the purpose of fairness.
-
-    `concurrency` bounds its calls under way, if the operator has set a bound. `alone` means that there are no other
-    parties, so nothing is kept free for them. `known` is false for a name that a client may have invented.
-    """
-
-    name: str = "anyone"
-    concurrency: int | None = None
-    alone: bool = True
-    known: bool = True
-
-
-ON_BEHALF: ContextVar[Party] = ContextVar("on_behalf", default=Party())  # noqa: B039 - frozen
+ON_BEHALF: ContextVar[Party] = ContextVar("on_behalf", default=ANYONE)
 """The party of the current request. asyncio copies it into every task that the request starts."""
 
 
@@ -73,8 +58,8 @@ class Holding:
     """The part of `shares` that one holder has taken, in multiples of `step`. The first step is free, so a small holder
     always has room."""
 
-    def __init__(self, shares: Shares, step: int, party: Party | None = None) -> None:
-        self.party = party or Party()
+    def __init__(self, shares: Shares, step: int, party: Party = ANYONE) -> None:
+        self.party = party
         self.taken = 0
         self._shares = shares
         self._step = step

@@ -10,7 +10,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from compat.upstream.shares import ON_BEHALF, Party, Shares
+from compat.config.principal import Party
+from compat.upstream.shares import ON_BEHALF, Shares
 
 T = TypeVar("T")
 

@@ -14,11 +14,11 @@ import pytest
 from starlette.requests import HTTPConnection
 from starlette.types import Message, Receive, Scope, Send
 
+from compat.config.principal import Party
 from compat.emulator.engine import Sentence
 from compat.emulator.engines.scripted import Scripted
 from compat.endpoints.admission import Admission, AdmissionMiddleware
 from compat.errors import Overloaded, ServiceUnavailable
-from compat.upstream.shares import Party
 from tests.audio import media
 from tests.house import house
 

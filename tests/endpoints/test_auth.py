@@ -79,7 +79,9 @@ def test_callers_are_identified_and_limited_to_their_scopes(
 def test_two_keys_of_one_caller_share_their_jobs(path: Path) -> None:
     gate = Gate(Settings(api_keys_file=path))
 
-    first, second, other = (gate.known(key, "realtime").tenant for key in ("sk-alice-1", "sk-alice-2", "sk-live-key"))
+    first, second, other = (
+        gate.caller(request(key), "realtime").tenant for key in ("sk-alice-1", "sk-alice-2", "sk-live-key")
+    )
 
     assert first == second != other
 
@@ -94,9 +96,9 @@ def test_a_changed_key_file_applies_to_the_next_request(path: Path) -> None:
     gate = Gate(Settings(api_keys_file=path))
     replace(path, "alice sk-alice-3\n")
 
-    assert "alice" == gate.known("sk-alice-3", "rest").name
+    assert "alice" == gate.caller(request("sk-alice-3")).name
     with pytest.raises(NotAuthenticated):
-        gate.known("sk-alice-1", "rest")
+        gate.caller(request("sk-alice-1"))
 
 
 @pytest.mark.parametrize("invalid", ["alice short", None, b"\xff\xfe"])
@@ -107,10 +109,10 @@ def test_an_invalid_key_file_leaves_the_previous_keys_valid(path: Path, invalid:
     else:
         path.write_bytes(invalid.encode() if isinstance(invalid, str) else invalid)
 
-    assert "alice" == gate.known("sk-alice-1", "rest").name
+    assert "alice" == gate.caller(request("sk-alice-1")).name
 
     replace(path, "bob sk-bob-12345\n")
-    assert "bob" == gate.known("sk-bob-12345", "rest").name
+    assert "bob" == gate.caller(request("sk-bob-12345")).name
 
 
 @pytest.mark.parametrize("text", ["alice short", "alice sha256:short", "a sk-short-1\nb sk-short-1", None])
@@ -223,7 +225,7 @@ def test_a_key_file_may_have_any_line_endings(path: Path, text: str) -> None:
     gate = Gate(Settings(api_keys_file=path))
 
     assert ["alice", "alice", "live"] == [
-        gate.known(key, "realtime").name for key in ("sk-alice-1", "sk-alice-2", "sk-live-key")
+        gate.caller(request(key), "realtime").name for key in ("sk-alice-1", "sk-alice-2", "sk-live-key")
     ]
 
 

@@ -11,13 +11,14 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
+from compat.config.principal import Party
 from compat.endpoints import upload
 from compat.endpoints.bodies import MOST, MOST_ESCAPES
 from compat.endpoints.multipart import LONGEST_FIELD, MOST_PARTS
 from compat.endpoints.upload import LoopTurns
 from compat.errors import BadAudio, BadRequest, CompatError, DiskFull, EncodedBody, Overloaded, TooLarge
 from compat.transcription.spool import UploadPlace
-from compat.upstream.shares import Party, Shares
+from compat.upstream.shares import Shares
 
 BOUNDARY = "b0undary"
 AUDIO = b"RIFF\r\n--b0undar\r\n\x00\xff" * 3

@@ -15,11 +15,12 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from uvicorn.server import ServerState
 
+from compat.config.principal import Party
 from compat.server.connections import Connections
 from compat.server.memory import FREE, Memory
 from compat.server.run import LARGEST_FRAME, PONG, config
 from compat.server.websocket import WebSocketProtocol
-from compat.upstream.shares import ON_BEHALF, Party, Shares
+from compat.upstream.shares import ON_BEHALF, Shares
 from tests.server.stage import Loop, Wire
 from tests.server.test_websocket import OPEN
 from tests.servers import serve

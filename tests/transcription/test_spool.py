@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from compat.config.principal import Party
 from compat.errors import Overloaded, TooLarge
 from compat.transcription.spool import FITTED, PIECES, Spool
-from compat.upstream.shares import Party
 
 HOLD = """
 import pathlib, sys

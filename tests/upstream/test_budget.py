@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from compat.catalogue.rates import Rate
+from compat.config.principal import Party
 from compat.errors import BudgetSpent
 from compat.upstream.budget import Budget
-from compat.upstream.shares import ON_BEHALF, Party
+from compat.upstream.shares import ON_BEHALF
 from tests.witnesses import free_port, redis_server
 
 MODEL = "qwen3-asr-flash"

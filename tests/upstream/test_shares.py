@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from compat.upstream.shares import Holding, Party, Shares
+from compat.config.principal import Party
+from compat.upstream.shares import Holding, Shares
 
 A, B, C = (Party(name, alone=False) for name in "abc")
 ONLY = Party()

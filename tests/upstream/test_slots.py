@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from compat.audio.worker import Worker
-from compat.upstream.shares import ON_BEHALF, Party
+from compat.config.principal import Party
+from compat.upstream.shares import ON_BEHALF
 from compat.upstream.slots import Slots, turns
 from tests.audio import hostile
 

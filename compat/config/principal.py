@@ -1,0 +1,53 @@
+"""The principal: the client that a request, a session or a job works for."""
+
+from __future__ import annotations
+
+import msgspec
+
+from compat.config.keys import KeyEntry, Scope
+from compat.errors import Forbidden
+
+
+class Party(msgspec.Struct, frozen=True):
+    """A client for the purpose of fairness.
+
+    `concurrency` bounds its calls under way, if the operator has set a bound. `alone` means that there are no other
+    parties, so nothing is kept free for them. `known` is false for a name that a client may have invented.
+    """
+
+    name: str = "anyone"
+    concurrency: int | None = None
+    alone: bool = True
+    known: bool = True
+
+
+ANYONE = Party()
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """An authenticated client, passed to all work that is done for it.
+
+    `key` is the DashScope key: the server's, or the client's own if keys are passed on. `tenant` is a hash that
+    identifies the client without its key; jobs are stored under it. `entry` is the client's entry in the key file or in
+    COMPAT_API_KEYS; its name may be logged. `issuer` means that this client issued the client secret that opened the
+    session.
+    """
+
+    key: str
+    tenant: str = ""
+    party: Party = ANYONE
+    entry: KeyEntry | None = None
+    issuer: bool = False
+
+    def __repr__(self) -> str:
+        """Omit the key, because a representation may be logged."""
+        return f"Principal({self.name!r}, tenant={self.tenant!r})"
+
+    @property
+    def name(self) -> str:
+        return self.entry.name if self.entry else "anyone"
+
+    def check(self, scope: Scope) -> None:
+        """Raise Forbidden if the client's key lacks `scope`."""
+        if self.entry and scope not in self.entry.scopes:
+            raise Forbidden(f"This key lacks the scope {scope}: its scopes are {', '.join(sorted(self.entry.scopes))}.")
