@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compat.config import networks, parsers, regions, variables
@@ -116,7 +116,9 @@ class Settings:
     bucket_key: tuple[str, str] | None = setting(
         None, parsers.pair, "`id:secret` of the bucket; without it the `AWS_…` variables."
     )
-    max_upload: int = setting(2 << 30, parsers.size, "Largest upload, in bytes or with K, M, G.")
+    max_upload: int = setting(
+        2 << 30, parsers.size, "Largest upload, in bytes or with K, M, G; by default no more than `COMPAT_MAX_SPOOL`."
+    )
     max_duration: float = setting(43200.0, parsers.seconds, "Longest audio, in seconds.")
     spool: Path | None = setting(
         None, parsers.path, "Folder for uploads in progress; the server makes a private one in it."
@@ -252,6 +254,8 @@ class Settings:
                 raise SettingsError(
                     f"DASHSCOPE_{name.upper()} needs DASHSCOPE_FALLBACK_API_KEY, the key of the second account."
                 )
+        if settings.max_spool < settings.max_upload and not mapping.get("COMPAT_MAX_UPLOAD", "").strip():
+            settings = replace(settings, max_upload=settings.max_spool)
         if settings.max_spool < settings.max_upload:
             raise SettingsError(
                 f"COMPAT_MAX_SPOOL should be at least COMPAT_MAX_UPLOAD, which is {settings.max_upload} bytes."

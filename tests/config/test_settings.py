@@ -122,7 +122,7 @@ WRONG = [
     ({"COMPAT_WEBHOOK_SECRET": "whsec_c2hvcnQ="}, "COMPAT_WEBHOOK_SECRET should be whsec_"),
     ({"COMPAT_WEBHOOK_SECRET": "c2hvcnQgc2VjcmV0cyBhcmUgbm90IG1lYW50"}, "COMPAT_WEBHOOK_SECRET should be whsec_"),
     ({"COMPAT_STORE": "off"}, "COMPAT_STORE should be a SQLite file's path or redis://"),
-    ({"COMPAT_MAX_SPOOL": "2047M"}, "COMPAT_MAX_SPOOL should be at least COMPAT_MAX_UPLOAD, which is 2147483648 bytes"),
+    ({"COMPAT_MAX_SPOOL": "40M", "COMPAT_MAX_UPLOAD": "41M"}, "COMPAT_MAX_SPOOL should be at least COMPAT_MAX_UPLOAD"),
     ({"COMPAT_MAX_UPLOAD": "65G"}, "COMPAT_MAX_SPOOL should be at least COMPAT_MAX_UPLOAD"),
     ({"DASHSCOPE_REGION": "eu-central-1"}, "any other needs DASHSCOPE_WORKSPACE_ID"),
     (
@@ -136,6 +136,11 @@ WRONG = [
 def test_an_invalid_setting_is_named_with_its_valid_values(environment: dict[str, str], message: str) -> None:
     with pytest.raises(SettingsError, match=re.escape(message)):
         Settings.read(environment)
+
+
+@pytest.mark.parametrize("upload", [{}, {"COMPAT_MAX_UPLOAD": " "}])
+def test_an_upload_is_no_larger_than_the_space_for_all_of_them(upload: dict[str, str]) -> None:
+    assert 40 << 20 == Settings.read({"COMPAT_MAX_SPOOL": "40M", **upload}).max_upload
 
 
 def test_values_are_parsed_and_empty_ones_ignored() -> None:
