@@ -37,7 +37,7 @@ class Missing(Exception):
 def interpreter(version: str) -> str:
     """Return the path of an interpreter of that version that runs; a pyenv shim without its Python does not."""
     homes = [Path.home() / ".pyenv/versions", Path.home() / ".local/share/uv/python"]
-    named = [str(found) for home in homes for found in sorted(home.glob(f"*{version}[.-]*/bin/python3"))]
+    named = [str(found) for server in homes for found in sorted(server.glob(f"*{version}[.-]*/bin/python3"))]
     for path in (sys.executable, *named, shutil.which(f"python{version}"), f"/usr/bin/python{version}"):
         asked = "import sys; print('%d.%d' % sys.version_info[:2])"
         with contextlib.suppress(OSError):

@@ -34,7 +34,7 @@ class Server:
 
 
 @contextlib.contextmanager
-def server(folder: Path, root: str, **settings: str) -> Iterator[Server]:
+def server_process(folder: Path, root: str, **settings: str) -> Iterator[Server]:
     """Start a server that uses DashScope at `root` and keeps its files and state in `folder`."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("DASHSCOPE_", "COMPAT_"))}
     given = {

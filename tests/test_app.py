@@ -14,14 +14,14 @@ from compat.app import EXPOSED
 from compat.emulator.engines.scripted import Scripted
 from compat.endpoints.not_found import ABSENT
 from compat.errors import CompatError
-from tests.house import House, house
+from tests.running import RunningServer, running_server
 
 PAGE = "https://app.example"
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[House]:
-    with house(Scripted(()), cors_origins=(PAGE,)) as opened:
+def server() -> Iterator[RunningServer]:
+    with running_server(Scripted(()), cors_origins=(PAGE,)) as opened:
         yield opened
 
 
@@ -39,15 +39,15 @@ def home() -> Iterator[House]:
     ],
 )
 def test_unknown_paths_and_methods_get_an_error_in_openai_shape(
-    home: House, method: str, path: str, status: int, code: str
+    server: RunningServer, method: str, path: str, status: int, code: str
 ) -> None:
-    answer = httpx2.request(method, home.base_url.removesuffix("/v1") + path)
+    answer = httpx2.request(method, server.base_url.removesuffix("/v1") + path)
 
     assert (status, code) == (answer.status_code, answer.json()["error"]["code"])
 
 
-def test_unsupported_openai_endpoints_raise_the_sdk_exception(home: House) -> None:
-    client = home.client(max_retries=2)
+def test_unsupported_openai_endpoints_raise_the_sdk_exception(server: RunningServer) -> None:
+    client = server.client(max_retries=2)
     for path in ABSENT:
         with pytest.raises(openai.NotFoundError, match="is not offered") as refused:
             client.post(path, body={"model": "any"}, cast_to=object)
@@ -55,46 +55,46 @@ def test_unsupported_openai_endpoints_raise_the_sdk_exception(home: House) -> No
 
 
 @pytest.mark.parametrize("query", ["call_id=rtc_1", "model=gpt-realtime-translate"])
-def test_unsupported_realtime_sessions_are_refused(home: House, query: str) -> None:
+def test_unsupported_realtime_sessions_are_refused(server: RunningServer, query: str) -> None:
     with pytest.raises(InvalidStatus) as refused:
-        connect(f"{home.base_url.replace('http', 'ws', 1)}/realtime?{query}")
+        connect(f"{server.base_url.replace('http', 'ws', 1)}/realtime?{query}")
     assert 400 == refused.value.response.status_code
 
 
-def test_the_error_for_a_wrong_method_lists_the_allowed_ones(home: House) -> None:
-    answer = httpx2.get(home.base_url + "/audio/transcriptions")
+def test_the_error_for_a_wrong_method_lists_the_allowed_ones(server: RunningServer) -> None:
+    answer = httpx2.get(server.base_url + "/audio/transcriptions")
 
     assert "GET is not allowed on /v1/audio/transcriptions: use POST." == answer.json()["error"]["message"]
     assert "POST" == answer.headers["allow"]
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/health"])  # other whisper servers have /health
-def test_health_needs_no_key(home: House, path: str) -> None:
-    answer = httpx2.get(home.base_url.removesuffix("/v1") + path)
+def test_health_needs_no_key(server: RunningServer, path: str) -> None:
+    answer = httpx2.get(server.base_url.removesuffix("/v1") + path)
 
     assert (200, {"status": "ok"}) == (answer.status_code, answer.json())
 
 
 @pytest.mark.parametrize(("given", "kept"), [("my-id.1", True), ("bad id", False), ("x" * 200, False)])
-def test_a_valid_request_id_of_the_client_is_kept(home: House, given: str, kept: bool) -> None:
-    answer = httpx2.get(f"{home.base_url}/models", headers={"x-request-id": given})
+def test_a_valid_request_id_of_the_client_is_kept(server: RunningServer, given: str, kept: bool) -> None:
+    answer = httpx2.get(f"{server.base_url}/models", headers={"x-request-id": given})
 
     assert kept == (given == answer.headers["x-request-id"])
     assert answer.headers["openai-processing-ms"].isdecimal()
 
 
-def test_pages_of_an_allowed_origin_may_send_requests(home: House) -> None:
+def test_pages_of_an_allowed_origin_may_send_requests(server: RunningServer) -> None:
     asked = {"origin": PAGE, "access-control-request-method": "POST", "access-control-request-headers": "authorization"}
-    preflight = httpx2.options(f"{home.base_url}/audio/transcriptions", headers=asked)
-    answer = httpx2.get(f"{home.base_url}/models", headers={"origin": PAGE})
+    preflight = httpx2.options(f"{server.base_url}/audio/transcriptions", headers=asked)
+    answer = httpx2.get(f"{server.base_url}/models", headers={"origin": PAGE})
 
     assert (200, PAGE) == (preflight.status_code, preflight.headers["access-control-allow-origin"])
     assert "x-request-id" in answer.headers["access-control-expose-headers"]
 
 
-def test_public_pages_of_an_allowed_origin_may_reach_a_private_network(home: House) -> None:
+def test_public_pages_of_an_allowed_origin_may_reach_a_private_network(server: RunningServer) -> None:
     asked = {"access-control-request-method": "POST", "access-control-request-private-network": "true"}
-    address = f"{home.base_url}/audio/transcriptions"
+    address = f"{server.base_url}/audio/transcriptions"
     named = httpx2.options(address, headers={"origin": PAGE, **asked})
     other = httpx2.options(address, headers={"origin": "https://evil.example", **asked})
 
@@ -104,9 +104,9 @@ def test_public_pages_of_an_allowed_origin_may_reach_a_private_network(home: Hou
 
 
 def test_the_error_for_a_forbidden_origin_names_the_setting() -> None:
-    with house(Scripted(()), cors_origins=(PAGE,), api_keys=("caller's-own-key",)) as home:
+    with running_server(Scripted(()), cors_origins=(PAGE,), api_keys=("caller's-own-key",)) as server:
         asked = {"origin": "https://evil.example", "access-control-request-method": "POST"}
-        answer = httpx2.options(f"{home.base_url}/audio/transcriptions", headers=asked)
+        answer = httpx2.options(f"{server.base_url}/audio/transcriptions", headers=asked)
 
     assert (403, "permission_denied") == (answer.status_code, answer.json()["error"]["code"])
     assert "COMPAT_CORS_ORIGINS" in answer.json()["error"]["message"]
@@ -124,8 +124,8 @@ def test_error_headers_are_exposed_to_pages(error: type[CompatError]) -> None:
     assert error("no", retry_after=1).headers().keys() - of_the_connection <= set(EXPOSED)
 
 
-def test_pages_of_another_origin_get_no_cors_headers(home: House) -> None:
-    answer = httpx2.get(f"{home.base_url}/models", headers={"origin": "https://evil.example"})
+def test_pages_of_another_origin_get_no_cors_headers(server: RunningServer) -> None:
+    answer = httpx2.get(f"{server.base_url}/models", headers={"origin": "https://evil.example"})
 
     assert "access-control-allow-origin" not in answer.headers
 
@@ -140,9 +140,9 @@ def test_an_endless_upload_is_cut_off_with_a_response() -> None:
             sent += 1 << 16
             yield bytes(1 << 16)
 
-    with house(Scripted(()), max_upload=1 << 20) as home:
+    with running_server(Scripted(()), max_upload=1 << 20) as server:
         answer = httpx2.post(
-            f"{home.base_url}/audio/transcriptions",
+            f"{server.base_url}/audio/transcriptions",
             content=body(),
             headers={"content-type": "multipart/form-data; boundary=b"},
         )

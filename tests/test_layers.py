@@ -127,11 +127,11 @@ def test_no_module_is_too_long() -> None:
     assert [] == [str(path) for path in tested if path.read_text().count("\n") > 400]
 
 
-@pytest.mark.parametrize("house", ["server", APART])
-def test_class_names_are_unique(house: str) -> None:
+@pytest.mark.parametrize("program", ["server", APART])
+def test_class_names_are_unique(program: str) -> None:
     where: dict[str, list[str]] = {}
     for module, path in MODULES.items():
-        if (room(module) == APART) == (house == APART):
+        if (room(module) == APART) == (program == APART):
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.ClassDef):
                     where.setdefault(node.name, []).append(module)

@@ -18,7 +18,7 @@ from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from compat.errors import BadAudio
 from compat.transcript import Media
 from tests.audio.odd import CONTAINERS, GSM, ODDITIES, WRONG, piped, speex, written
-from tests.house import house
+from tests.running import running_server
 
 WORDS = lay(VOCABULARY[:12])
 SAID = [word.text for word in WORDS]
@@ -147,8 +147,8 @@ Answers = dict[tuple[str, str], tuple[Any, ...]]
 @pytest.fixture(scope="module")
 def answers(shelf: dict[str, bytes]) -> Answers:
     """Request json, verbose_json and srt for all files in parallel, because file tasks take long."""
-    with house(Tones()) as home, ThreadPoolExecutor(12) as pool:
-        create = home.client().audio.transcriptions.create
+    with running_server(Tones()) as server, ThreadPoolExecutor(12) as pool:
+        create = server.client().audio.transcriptions.create
 
         def answer(name: str, oddity: str, form: Any) -> Any:  # noqa: ANN401 - depends on the format
             file = ("odd", ODDITIES[oddity](shelf[name]))

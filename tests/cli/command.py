@@ -13,15 +13,15 @@ from types import MappingProxyType
 from click.testing import CliRunner
 
 from compat.cli.main import main
-from tests.house import House
+from tests.running import RunningServer
 
 ROOT = Path(__file__).parent.parent.parent
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
-def environment(home: House | None, more: Mapping[str, str] = NOTHING) -> dict[str, str]:
+def environment(server: RunningServer | None, more: Mapping[str, str] = NOTHING) -> dict[str, str]:
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("DASHSCOPE_", "OPENAI_"))}
-    base = {"OPENAI_BASE_URL": home.base_url} if home else {}
+    base = {"OPENAI_BASE_URL": server.base_url} if server else {}
     return {**plain, "PYTHONPATH": str(ROOT), **base, **more}
 
 
@@ -37,7 +37,7 @@ def command(*arguments: str) -> list[str]:
 
 
 def run(
-    home: House | None, folder: Path, *arguments: str, given: bytes = b"", more: Mapping[str, str] = NOTHING
+    server: RunningServer | None, folder: Path, *arguments: str, given: bytes = b"", more: Mapping[str, str] = NOTHING
 ) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         command(*arguments),
@@ -46,17 +46,17 @@ def run(
         capture_output=True,
         timeout=60,
         check=False,
-        env=environment(home, more),
+        env=environment(server, more),
     )
 
 
 def call(
-    home: House | None, folder: Path, *arguments: str, more: Mapping[str, str] = NOTHING
+    server: RunningServer | None, folder: Path, *arguments: str, more: Mapping[str, str] = NOTHING
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a command in this process, which saves a second. It has no standard input and cannot get a signal."""
     there: dict[str, str | None] = dict.fromkeys(os.environ)
     with contextlib.chdir(folder):
-        done = CliRunner().invoke(main, arguments, env=there | environment(home, more))
+        done = CliRunner().invoke(main, arguments, env=there | environment(server, more))
     if done.exception and not isinstance(done.exception, SystemExit):
         raise done.exception
     return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout_bytes, done.stderr_bytes)

@@ -13,7 +13,7 @@ from compat.cli.banner import banner
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from tests.cli.test_main import started
 from tests.emulator.recordings import wav
-from tests.house import house
+from tests.running import running_server
 from tests.tls import certificate
 from tests.witnesses import program
 
@@ -84,9 +84,9 @@ def test_with_pass_key_the_examples_send_the_client_s_key() -> None:
 def test_paths_are_quoted_for_the_shell_and_python(tmp_path: Path) -> None:
     path = tmp_path / "my talks" / 'it\'s; 1,2 "so" $HOME.wav'
     path.parent.mkdir(exist_ok=True)
-    with house(Tones()) as home:
+    with running_server(Tones()) as server:
         wav(path, encode(lay(WORDS), rate=16_000), rate=16_000)
-        text = banner(home.base_url, everywhere=False, local=True, keys=None, cert=None, sample=path)
+        text = banner(server.base_url, everywhere=False, local=True, keys=None, cert=None, sample=path)
         texts = run_examples(text.splitlines(), tmp_path)
 
     assert [True, True] == [has_words(text) for text in texts]

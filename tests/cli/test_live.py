@@ -15,7 +15,7 @@ import srt
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from tests.audio.media import make
 from tests.cli.command import call, command, environment, module, run, words
-from tests.house import House, house
+from tests.running import RunningServer, running_server
 from tests.terminal import terminal
 
 WORDS = list(VOCABULARY[:6])
@@ -23,8 +23,8 @@ PAUSE = bytes(2 * 24_000 * 3 // 2)
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[House]:
-    with house(Tones()) as opened:
+def server() -> Iterator[RunningServer]:
+    with running_server(Tones()) as opened:
         yield opened
 
 
@@ -40,8 +40,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_captions_of_a_recording_are_printed_and_written(home: House, folder: Path) -> None:
-    done = run(home, folder, "transcribe", "talk.mp3", "--live", "--fast", "--format", "srt")
+def test_captions_of_a_recording_are_printed_and_written(server: RunningServer, folder: Path) -> None:
+    done = run(server, folder, "transcribe", "talk.mp3", "--live", "--fast", "--format", "srt")
 
     assert 0 == done.returncode, done.stderr
     assert [WORDS[:3], WORDS[3:]] == [words(line) for line in done.stdout.decode().splitlines()]
@@ -50,18 +50,18 @@ def test_captions_of_a_recording_are_printed_and_written(home: House, folder: Pa
     assert cues[0].end <= cues[1].start
 
 
-def test_captions_on_standard_output_are_the_transcript(home: House, folder: Path) -> None:
-    lines = call(home, folder, "transcribe", "talk.mp3", "--live", "--fast", "--quiet", "--out", "-")
-    cues = call(home, folder, "transcribe", "talk.mp3", "--live", "--fast", "--format", "vtt", "--out", "-")
+def test_captions_on_standard_output_are_the_transcript(server: RunningServer, folder: Path) -> None:
+    lines = call(server, folder, "transcribe", "talk.mp3", "--live", "--fast", "--quiet", "--out", "-")
+    cues = call(server, folder, "transcribe", "talk.mp3", "--live", "--fast", "--format", "vtt", "--out", "-")
 
     assert WORDS == words(lines.stdout.decode())
     assert cues.stdout.startswith(b"WEBVTT\n\n00:00:00")
     assert (b"", 1) == (cues.stderr, cues.stdout.count(b"WEBVTT"))
 
 
-def test_json_prints_a_line_for_each_turn(home: House, folder: Path) -> None:
-    done = call(home, folder, "transcribe", "talk.mp3", "--live", "--fast", "--json")
-    again = call(home, folder, "transcribe", "talk.mp3", "--live", "--json")
+def test_json_prints_a_line_for_each_turn(server: RunningServer, folder: Path) -> None:
+    done = call(server, folder, "transcribe", "talk.mp3", "--live", "--fast", "--json")
+    again = call(server, folder, "transcribe", "talk.mp3", "--live", "--json")
 
     *turns, last = map(json.loads, done.stdout.splitlines())
     assert [WORDS[:3], WORDS[3:]] == [words(turn["text"]) for turn in turns]
@@ -70,33 +70,33 @@ def test_json_prints_a_line_for_each_turn(home: House, folder: Path) -> None:
     assert ["exists"] == [json.loads(line)["status"] for line in again.stdout.splitlines()]
 
 
-def test_raw_audio_is_captioned(home: House, folder: Path) -> None:
-    done = run(home, folder, "live", "-", "--json", given=speech() + b"\0")
+def test_raw_audio_is_captioned(server: RunningServer, folder: Path) -> None:
+    done = run(server, folder, "live", "-", "--json", given=speech() + b"\0")
 
     assert 0 == done.returncode, done.stderr
     assert WORDS == words(" ".join(json.loads(line)["text"] for line in done.stdout.splitlines()))
 
 
 @pytest.mark.parametrize("kind", ["wav", "mp3", "flac"])
-def test_an_audio_file_is_refused_as_raw_audio(home: House, tmp_path: Path, kind: str) -> None:
+def test_an_audio_file_is_refused_as_raw_audio(server: RunningServer, tmp_path: Path, kind: str) -> None:
     recording = make(kind, speech(), 24_000, 1, tmp_path / f"talk.{kind}").read_bytes()
 
-    done = run(home, tmp_path, "live", "-", given=recording)
+    done = run(server, tmp_path, "live", "-", given=recording)
 
     assert (1, b"") == (done.returncode, done.stdout)
     assert f"Standard input is an audio file ({kind}), not raw audio" in done.stderr.decode()
     assert b"transcribe --live -" in done.stderr
 
 
-def test_audio_without_speech_succeeds(home: House, folder: Path) -> None:
-    silence, nothing = (run(home, folder, "live", "-", given=given) for given in (PAUSE, b""))
+def test_audio_without_speech_succeeds(server: RunningServer, folder: Path) -> None:
+    silence, nothing = (run(server, folder, "live", "-", given=given) for given in (PAUSE, b""))
 
     assert [(0, b"", b"")] * 2 == [(done.returncode, done.stdout, done.stderr) for done in (silence, nothing)]
 
 
-def test_ctrl_c_ends_the_audio_and_waits_for_the_last_words(home: House, folder: Path) -> None:
+def test_ctrl_c_ends_the_audio_and_waits_for_the_last_words(server: RunningServer, folder: Path) -> None:
     with subprocess.Popen(
-        command("live", "-"), cwd=folder, env=environment(home), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        command("live", "-"), cwd=folder, env=environment(server), stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as live:
         assert live.stdin is not None
         assert live.stdout is not None
@@ -110,9 +110,9 @@ def test_ctrl_c_ends_the_audio_and_waits_for_the_last_words(home: House, folder:
     assert (0, WORDS) == (status, words((first + rest).decode()))
 
 
-def test_a_terminal_dims_tentative_words_and_keeps_final_turns(home: House, folder: Path) -> None:
+def test_a_terminal_dims_tentative_words_and_keeps_final_turns(server: RunningServer, folder: Path) -> None:
     given = command("transcribe", "talk.mp3", "--live", "--fast")
-    with terminal(given, folder, environment(home, {"NO_COLOR": ""}), columns=150) as shell:
+    with terminal(given, folder, environment(server, {"NO_COLOR": ""}), columns=150) as shell:
         shown = [words(line) for line in shell.rest().splitlines()]
 
     assert re.search(rb"\x1b\[2m ?\w+", shell.raw)
@@ -120,11 +120,11 @@ def test_a_terminal_dims_tentative_words_and_keeps_final_turns(home: House, fold
     assert [WORDS[:3], WORDS[3:]] == shown[-3:-1]
 
 
-def test_a_terminal_shows_errors_above_the_captions(home: House, folder: Path) -> None:
+def test_a_terminal_shows_errors_above_the_captions(server: RunningServer, folder: Path) -> None:
     (folder / "talk.pcm").write_bytes(speech())
     with (
         (folder / "talk.pcm").open("rb") as sound,
-        terminal(command("live", "-", "--model", "no-such-model"), folder, environment(home), stdin=sound) as shell,
+        terminal(command("live", "-", "--model", "no-such-model"), folder, environment(server), stdin=sound) as shell,
     ):
         shell.rest()
 
@@ -147,8 +147,10 @@ MICROPHONES = {
         ("none", "The microphone cannot be opened (no device -1)"),
     ],
 )
-def test_the_error_for_a_missing_microphone_says_what_to_do(home: House, folder: Path, kind: str, message: str) -> None:
-    done = run(home, folder, "live", more=module(folder, "sounddevice", MICROPHONES[kind]))
+def test_the_error_for_a_missing_microphone_says_what_to_do(
+    server: RunningServer, folder: Path, kind: str, message: str
+) -> None:
+    done = run(server, folder, "live", more=module(folder, "sounddevice", MICROPHONES[kind]))
 
     assert 1 == done.returncode
     assert message in done.stderr.decode()
@@ -172,11 +174,11 @@ sound = memoryview(pathlib.Path("microphone.pcm").read_bytes())
 """
 
 
-def test_a_microphone_is_captioned_until_ctrl_c(home: House, folder: Path) -> None:
+def test_a_microphone_is_captioned_until_ctrl_c(server: RunningServer, folder: Path) -> None:
     playing = module(folder, "sounddevice", PLAYED)  # calls the callback from another thread, as PortAudio does
     (folder / "microphone.pcm").write_bytes(speech())
     with subprocess.Popen(
-        command("live", "--device", "3"), cwd=folder, env=environment(home, playing), stdout=subprocess.PIPE
+        command("live", "--device", "3"), cwd=folder, env=environment(server, playing), stdout=subprocess.PIPE
     ) as live:
         assert live.stdout is not None
         first = live.stdout.readline()
@@ -203,12 +205,12 @@ def test_a_wrong_command_says_what_is_wrong(folder: Path, arguments: list[str], 
     assert message in done.stderr.decode()
 
 
-def test_errors_of_audio_server_and_model_fail_the_command(home: House, folder: Path) -> None:
+def test_errors_of_audio_server_and_model_fail_the_command(server: RunningServer, folder: Path) -> None:
     (folder / "bad.wav").write_bytes(b"no sound at all")
 
-    no_sound = call(home, folder, "transcribe", "bad.wav", "talk.mp3", "--live", "--fast")
+    no_sound = call(server, folder, "transcribe", "bad.wav", "talk.mp3", "--live", "--fast")
     no_server = run(None, folder, "live", "-", "--base-url", "http://127.0.0.1:9/v1")
-    no_model = run(home, folder, "live", "-", "--model", "no-such-model", given=speech())
+    no_model = run(server, folder, "live", "-", "--model", "no-such-model", given=speech())
 
     assert [1, 1, 1] == [done.returncode for done in (no_sound, no_server, no_model)]
     assert b"bad.wav: The file is not audio" in no_sound.stderr
@@ -218,8 +220,12 @@ def test_errors_of_audio_server_and_model_fail_the_command(home: House, folder: 
     assert b"no-such-model" in no_model.stderr
 
 
-def test_live_can_start_its_own_server(home: House, folder: Path) -> None:
-    service = {"DASHSCOPE_API_KEY": "any", "DASHSCOPE_BASE_URL": home.service, "XDG_STATE_HOME": str(folder / "state")}
+def test_live_can_start_its_own_server(server: RunningServer, folder: Path) -> None:
+    service = {
+        "DASHSCOPE_API_KEY": "any",
+        "DASHSCOPE_BASE_URL": server.service,
+        "XDG_STATE_HOME": str(folder / "state"),
+    }
 
     done = run(None, folder, "live", "-", "--local", given=speech(), more=service)
 
@@ -227,7 +233,7 @@ def test_live_can_start_its_own_server(home: House, folder: Path) -> None:
 
 
 def test_a_refused_key_fails_the_session(folder: Path) -> None:
-    with house(Tones(), api_keys=frozenset({"a-key"})) as guarded:
+    with running_server(Tones(), api_keys=frozenset({"a-key"})) as guarded:
         refused = run(guarded, folder, "live", "-", given=speech())
         taken = run(guarded, folder, "live", "-", given=speech(), more={"OPENAI_API_KEY": "a-key"})
 

@@ -18,14 +18,14 @@ from compat.cli.main import main
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from tests.audio.media import make
 from tests.cli.command import call, command, environment, module, run
-from tests.house import House, house
+from tests.running import RunningServer, running_server
 from tests.servers import serve
 from tests.tls import certificate
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[House]:
-    with house(Tones(), api_keys=frozenset({"a-key"})) as opened:
+def server() -> Iterator[RunningServer]:
+    with running_server(Tones(), api_keys=frozenset({"a-key"})) as opened:
         yield opened
 
 
@@ -89,7 +89,7 @@ ON_DISK = [
 @pytest.mark.parametrize(("arguments", "status", "message"), MISTAKES + ON_DISK)
 @pytest.mark.parametrize("live", [False, True], ids=["upload", "live"])
 def test_each_mistake_prints_one_sentence(
-    home: House,
+    server: RunningServer,
     folder: Path,
     closing: str,
     untrusted: str,
@@ -101,13 +101,13 @@ def test_each_mistake_prints_one_sentence(
     known = {
         "{closing}": closing,
         "{untrusted}": untrusted,
-        "{plain}": home.base_url.replace("http", "https"),
+        "{plain}": server.base_url.replace("http", "https"),
     }
     for name, value in known.items():
         arguments = [argument.replace(name, value) for argument in arguments]
         message = message.replace(name, value)
 
-    done = call(home, folder, "transcribe", "one.wav", *(["--live", "--fast"] if live else []), *arguments)
+    done = call(server, folder, "transcribe", "one.wav", *(["--live", "--fast"] if live else []), *arguments)
 
     assert status == done.returncode
     assert message in done.stderr.decode().replace("\n", "")
@@ -116,7 +116,7 @@ def test_each_mistake_prints_one_sentence(
 
 @pytest.fixture(scope="module")
 def untrusted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with house(Tones(), tls=certificate(tmp_path_factory.mktemp("tls"))) as opened:
+    with running_server(Tones(), tls=certificate(tmp_path_factory.mktemp("tls"))) as opened:
         yield opened.base_url
 
 
@@ -158,8 +158,8 @@ def test_an_unusable_emulator_option_is_named(folder: Path, arguments: list[str]
     assert message in done.stderr.decode()
 
 
-def test_a_missing_file_does_not_stop_the_others(home: House, folder: Path) -> None:
-    done = call(home, folder, "transcribe", "nope.wav", "one.wav", "--api-key", "a-key", "--json")
+def test_a_missing_file_does_not_stop_the_others(server: RunningServer, folder: Path) -> None:
+    done = call(server, folder, "transcribe", "nope.wav", "one.wav", "--api-key", "a-key", "--json")
 
     assert 1 == done.returncode
     assert (folder / "one.txt").is_file()
@@ -168,11 +168,11 @@ def test_a_missing_file_does_not_stop_the_others(home: House, folder: Path) -> N
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux' full device")
-def test_a_full_disk_fails_the_recording(home: House, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_fails_the_recording(server: RunningServer, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("secrets.token_hex", lambda _: "aside")
     (folder / ".aside.part").symlink_to("/dev/full")
 
-    done = call(home, folder, "transcribe", "one.wav", "--api-key", "a-key")
+    done = call(server, folder, "transcribe", "one.wav", "--api-key", "a-key")
 
     assert (1, b"one.wav: No space left on device") == (done.returncode, done.stderr.strip())
     assert not (folder / "one.txt").exists()
@@ -181,10 +181,14 @@ def test_a_full_disk_fails_the_recording(home: House, folder: Path, monkeypatch:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux' full device")
 @pytest.mark.parametrize("arguments", [["--json"], ["--out", "-"]])
 def test_an_unwritable_standard_output_prints_one_sentence(
-    home: House, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
+    server: RunningServer,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
 ) -> None:
     monkeypatch.chdir(folder)
-    for name, value in {"OPENAI_BASE_URL": home.base_url, "OPENAI_API_KEY": "a-key"}.items():
+    for name, value in {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "a-key"}.items():
         monkeypatch.setenv(name, value)
     with Path("/dev/full").open("w") as full:
         monkeypatch.setattr("sys.stdout", full)
@@ -196,10 +200,10 @@ def test_an_unwritable_standard_output_prints_one_sentence(
 
 
 @pytest.mark.parametrize("length", [247, 250])
-def test_a_transcript_may_have_a_name_of_maximum_length(home: House, folder: Path, length: int) -> None:
+def test_a_transcript_may_have_a_name_of_maximum_length(server: RunningServer, folder: Path, length: int) -> None:
     source = (folder / "one.wav").rename(folder / f"{'n' * length}.wav")
 
-    done = call(home, folder, "transcribe", source.name, "--format", "json", "--api-key", "a-key")
+    done = call(server, folder, "transcribe", source.name, "--format", "json", "--api-key", "a-key")
 
     assert (0, True) == (done.returncode, source.with_suffix(".json").is_file())
 
@@ -214,14 +218,14 @@ def test_a_name_that_is_too_long_is_refused_before_the_upload(folder: Path) -> N
 
 
 @pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full", "2>&1 | true"])
-def test_a_closed_stderr_does_not_stop_the_command(home: House, folder: Path, closed: str) -> None:
+def test_a_closed_stderr_does_not_stop_the_command(server: RunningServer, folder: Path, closed: str) -> None:
     for name in ("a.wav", "b.wav", "c.wav"):
         (folder / name).write_bytes((folder / "one.wav").read_bytes())
 
     done = subprocess.run(
         ["bash", "-c", f'set -o pipefail; "$0" "$@" {closed}', *command("transcribe", ".", "none.wav")],
         cwd=folder,
-        env=environment(home, {"OPENAI_API_KEY": "a-key"}),
+        env=environment(server, {"OPENAI_API_KEY": "a-key"}),
         timeout=60,
         check=False,
     )
@@ -231,10 +235,10 @@ def test_a_closed_stderr_does_not_stop_the_command(home: House, folder: Path, cl
 
 
 @pytest.mark.parametrize("arguments", [["live", "-"], ["transcribe", "one.wav"], ["transcribe", "one.wav", "--live"]])
-def test_a_missing_client_extra_is_named(home: House, folder: Path, arguments: list[str]) -> None:
+def test_a_missing_client_extra_is_named(server: RunningServer, folder: Path, arguments: list[str]) -> None:
     without = module(folder, "openai", "raise ImportError('No module named openai')")
 
-    done = run(home, folder, *arguments, more=without)
+    done = run(server, folder, *arguments, more=without)
 
     assert 1 == done.returncode
     assert b"Error: This needs the client extra: pip install 'qwen-asr-compat[client]'.\n" == done.stderr

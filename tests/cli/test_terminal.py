@@ -14,7 +14,7 @@ from compat.emulator.engines.tones import VOCABULARY, encode, lay
 from compat.emulator.faults import Hang, Rule
 from tests.audio.media import make
 from tests.cli.command import command, environment
-from tests.house import House, house
+from tests.running import RunningServer, running_server
 from tests.terminal import CTRL_C, terminal
 
 ENGLISH = "It was the age of foolishness, it was the epoch of belief, it was the epoch of incredulity. "
@@ -23,8 +23,8 @@ SAID = (ENGLISH * 8 + CHINESE * 8).strip()
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[House]:
-    with house(Scripted([Sentence(text=SAID, begin_ms=0, end_ms=900)])) as opened:
+def server() -> Iterator[RunningServer]:
+    with running_server(Scripted([Sentence(text=SAID, begin_ms=0, end_ms=900)])) as opened:
         yield opened
 
 
@@ -50,30 +50,30 @@ SCREENS: list[tuple[dict[str, str], int, int]] = [
 
 @pytest.mark.parametrize(("more", "columns", "rows"), SCREENS)
 def test_progress_bars_do_not_overwrite_the_transcript(
-    home: House, folder: Path, more: Mapping[str, str], columns: int, rows: int
+    server: RunningServer, folder: Path, more: Mapping[str, str], columns: int, rows: int
 ) -> None:
     given = command("transcribe", *NAMES, "--out", "-")
-    with terminal(given, folder, environment(home, more), columns=columns, rows=rows) as shell:
+    with terminal(given, folder, environment(server, more), columns=columns, rows=rows) as shell:
         shown = shell.rest()
 
     assert (0, letters(SAID) * 3) == (shell.status, letters(shown))
     assert (b"3 s of a" in shell.raw) == (columns >= 40)
 
 
-def test_a_pipe_gets_the_exact_transcript(home: House, folder: Path) -> None:
+def test_a_pipe_gets_the_exact_transcript(server: RunningServer, folder: Path) -> None:
     given = command("transcribe", "one.wav", "--out", "-")
-    with (folder / "piped").open("wb") as pipe, terminal(given, folder, environment(home), stdout=pipe) as shell:
+    with (folder / "piped").open("wb") as pipe, terminal(given, folder, environment(server), stdout=pipe) as shell:
         shown = shell.rest()
 
     assert (0, f"{SAID}\n", "") == (shell.status, (folder / "piped").read_text(), shown)
 
 
-def test_a_dumb_terminal_shows_the_whole_transcript(home: House, folder: Path) -> None:
+def test_a_dumb_terminal_shows_the_whole_transcript(server: RunningServer, folder: Path) -> None:
     with (
         (folder / "one.wav").open("rb") as source,
         (folder / "errors").open("wb") as errors,
         terminal(
-            command("transcribe", "-"), folder, environment(home, {"TERM": "dumb"}), stdin=source, stderr=errors
+            command("transcribe", "-"), folder, environment(server, {"TERM": "dumb"}), stdin=source, stderr=errors
         ) as shell,
     ):
         shown = shell.rest()
@@ -83,15 +83,15 @@ def test_a_dumb_terminal_shows_the_whole_transcript(home: House, folder: Path) -
 
 @pytest.mark.parametrize(("end", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_command_keeps_finished_transcripts(
-    home: House, folder: Path, end: signal.Signals, status: int
+    server: RunningServer, folder: Path, end: signal.Signals, status: int
 ) -> None:
-    home.fail(Rule("chat", Hang(), nth=2, times=None))
+    server.fail(Rule("chat", Hang(), nth=2, times=None))
     (folder / "three.txt").write_text("from before")
-    with terminal(command("transcribe", *NAMES, "--force"), folder, environment(home)) as shell:
+    with terminal(command("transcribe", *NAMES, "--force"), folder, environment(server)) as shell:
         shell.until("done")
         shell.type(CTRL_C) if end == signal.SIGINT else shell.signal(end)
         shown = shell.rest()
-    home.fail()
+    server.fail()
 
     kept = [path for path in folder.glob("*.txt") if letters(path.read_text()) == letters(SAID)]
     assert (status, 1) == (shell.status, len(kept))

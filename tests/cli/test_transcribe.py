@@ -15,14 +15,14 @@ import srt
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from tests.audio.media import make
 from tests.cli.command import call, run, words
-from tests.house import House, house
+from tests.running import RunningServer, running_server
 
 WORDS = VOCABULARY[:3]
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[House]:
-    with house(Tones()) as opened:
+def server() -> Iterator[RunningServer]:
+    with running_server(Tones()) as opened:
         yield opened
 
 
@@ -33,8 +33,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_transcripts_are_written_beside_the_recordings_of_a_pattern(home: House, folder: Path) -> None:
-    done = run(home, folder, "transcribe", "*.*")
+def test_transcripts_are_written_beside_the_recordings_of_a_pattern(server: RunningServer, folder: Path) -> None:
+    done = run(server, folder, "transcribe", "*.*")
 
     assert 0 == done.returncode, done.stderr
     assert list(VOCABULARY[:3]) == words((folder / "one.txt").read_text())
@@ -42,12 +42,12 @@ def test_transcripts_are_written_beside_the_recordings_of_a_pattern(home: House,
     assert b"" == done.stdout
 
 
-def test_existing_transcripts_are_kept_without_force(home: House, folder: Path) -> None:
+def test_existing_transcripts_are_kept_without_force(server: RunningServer, folder: Path) -> None:
     (folder / "one.srt").write_text("mine")
 
-    first = call(home, folder, "transcribe", "one.wav", "two.mp3", "--format", "srt", "--json")
+    first = call(server, folder, "transcribe", "one.wav", "two.mp3", "--format", "srt", "--json")
     kept = (folder / "one.srt").read_text()
-    forced = call(home, folder, "transcribe", "one.wav", "--format", "srt", "--force", "--quiet")
+    forced = call(server, folder, "transcribe", "one.wav", "--format", "srt", "--force", "--quiet")
 
     lines = {line["output"]: line["status"] for line in map(json.loads, first.stdout.splitlines())}
     assert {"one.srt": "exists", "two.srt": "done"} == lines
@@ -55,39 +55,39 @@ def test_existing_transcripts_are_kept_without_force(home: House, folder: Path) 
     assert list(WORDS) == words(" ".join(cue.content for cue in srt.parse((folder / "one.srt").read_text())))
 
 
-def test_a_recording_on_standard_input_is_transcribed_to_standard_output(home: House, folder: Path) -> None:
-    done = run(home, folder, "transcribe", "-", given=(folder / "one.wav").read_bytes())
+def test_a_recording_on_standard_input_is_transcribed_to_standard_output(server: RunningServer, folder: Path) -> None:
+    done = run(server, folder, "transcribe", "-", given=(folder / "one.wav").read_bytes())
 
     assert (0, list(WORDS)) == (done.returncode, words(done.stdout.decode()))
 
 
-def test_two_recordings_never_share_a_transcript(home: House, folder: Path) -> None:
+def test_two_recordings_never_share_a_transcript(server: RunningServer, folder: Path) -> None:
     (folder / "one.mp3").write_bytes((folder / "two.mp3").read_bytes())
 
-    done = call(home, folder, "transcribe", "one.wav", "one.mp3", "--out", "texts")
+    done = call(server, folder, "transcribe", "one.wav", "one.mp3", "--out", "texts")
 
     assert 0 == done.returncode, done.stderr
     assert ["one.mp3.txt", "one.wav.txt"] == sorted(path.name for path in (folder / "texts").glob("*.txt"))
 
 
-def test_speakers_are_named(home: House, folder: Path) -> None:
-    done = call(home, folder, "transcribe", "one.wav", "--diarize", "--out", "-")
+def test_speakers_are_named(server: RunningServer, folder: Path) -> None:
+    done = call(server, folder, "transcribe", "one.wav", "--diarize", "--out", "-")
 
     assert (0, ["a:", *WORDS]) == (done.returncode, words(done.stdout.decode())), done.stderr
 
 
 @pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")  # OpenAI deprecates its own endpoint
-def test_speech_is_translated_to_english(home: House, folder: Path) -> None:
-    done = call(home, folder, "transcribe", "one.wav", "--to", "english", "--out", "-")
+def test_speech_is_translated_to_english(server: RunningServer, folder: Path) -> None:
+    done = call(server, folder, "transcribe", "one.wav", "--to", "english", "--out", "-")
 
     assert 0 == done.returncode, done.stderr
     assert done.stdout.strip()
 
 
-def test_a_failed_recording_does_not_stop_the_others(home: House, folder: Path) -> None:
+def test_a_failed_recording_does_not_stop_the_others(server: RunningServer, folder: Path) -> None:
     (folder / "bad.wav").write_bytes(b"no sound at all")
 
-    done = call(home, folder, "transcribe", "bad.wav", "one.wav", "--json")
+    done = call(server, folder, "transcribe", "bad.wav", "one.wav", "--json")
 
     assert 1 == done.returncode
     lines = {line["file"]: line for line in map(json.loads, done.stdout.splitlines())}
@@ -96,11 +96,11 @@ def test_a_failed_recording_does_not_stop_the_others(home: House, folder: Path) 
     assert not (folder / "bad.txt").exists()
 
 
-def test_a_truncated_recording_is_reported(home: House, folder: Path) -> None:
+def test_a_truncated_recording_is_reported(server: RunningServer, folder: Path) -> None:
     whole = (folder / "one.wav").read_bytes()
     (folder / "cut.wav").write_bytes(whole[: len(whole) * 2 // 3])
-    read = json.loads(call(home, folder, "transcribe", "cut.wav", "--json").stdout)["truncated"]
-    done = call(home, folder, "transcribe", "cut.wav", "--quiet", "--force")
+    read = json.loads(call(server, folder, "transcribe", "cut.wav", "--json").stdout)["truncated"]
+    done = call(server, folder, "transcribe", "cut.wav", "--quiet", "--force")
 
     assert read["decoded"] == pytest.approx(read["promised"] * 2 / 3, abs=0.05)
     expected = f"cut.wav: {read['decoded']:.1f} of {read['promised']:.1f} s could be decoded\n"
@@ -133,8 +133,12 @@ def test_the_error_for_an_unreachable_server_says_what_to_do(folder: Path) -> No
     assert b"start one with `qwen-asr-compat serve`, or use --local" in done.stderr
 
 
-def test_transcribe_can_start_its_own_server(home: House, folder: Path) -> None:
-    service = {"DASHSCOPE_API_KEY": "any", "DASHSCOPE_BASE_URL": home.service, "XDG_STATE_HOME": str(folder / "state")}
+def test_transcribe_can_start_its_own_server(server: RunningServer, folder: Path) -> None:
+    service = {
+        "DASHSCOPE_API_KEY": "any",
+        "DASHSCOPE_BASE_URL": server.service,
+        "XDG_STATE_HOME": str(folder / "state"),
+    }
 
     done = run(None, folder, "transcribe", "one.wav", "--local", "--out", "-", more=service)
 

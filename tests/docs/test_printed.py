@@ -18,7 +18,7 @@ import pytest
 
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from tests.audio.media import make
-from tests.house import House, house
+from tests.running import RunningServer, running_server
 from tests.witnesses import installed, program
 
 ROOT = Path(__file__).parent.parent.parent
@@ -80,8 +80,8 @@ PRINTED = "\n".join(block.text for block in BLOCKS)
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[House]:
-    with house(Tones(), job_retention=60.0, job_grace=60.0, webhook_secret=b"of the tests") as opened:
+def server() -> Iterator[RunningServer]:
+    with running_server(Tones(), job_retention=60.0, job_grace=60.0, webhook_secret=b"of the tests") as opened:
         yield opened
 
 
@@ -106,9 +106,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def command(block: Block, home: House, folder: Path) -> list[str]:
-    text = block.shortened.replace("http://127.0.0.1:8000/v1", home.base_url)
-    text = text.replace("http://127.0.0.1:8001", home.service)
+def command(block: Block, server: RunningServer, folder: Path) -> list[str]:
+    text = block.shortened.replace("http://127.0.0.1:8000/v1", server.base_url)
+    text = text.replace("http://127.0.0.1:8001", server.service)
     match block.language:
         case "sh":
             return [program("bash", "apt-get install bash"), "-e", "-o", "pipefail", "-c", text]
@@ -121,12 +121,12 @@ def command(block: Block, home: House, folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("block", RUNNING, ids=lambda block: f"{block.page}: {block.shortened.splitlines()[0][:60]}")
-def test_a_printed_program_runs(home: House, folder: Path, block: Block) -> None:
+def test_a_printed_program_runs(server: RunningServer, folder: Path, block: Block) -> None:
     path = f"{folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
-    given = {**os.environ, "PATH": path, "OPENAI_BASE_URL": home.base_url, "OPENAI_API_KEY": "none-needed"}
+    given = {**os.environ, "PATH": path, "OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "none-needed"}
 
     done = subprocess.run(
-        command(block, home, folder), cwd=folder, env=given, capture_output=True, text=True, timeout=150, check=False
+        command(block, server, folder), cwd=folder, env=given, capture_output=True, text=True, timeout=150, check=False
     )
     made = [file.read_text() for file in folder.rglob("*") if file.suffix in (".txt", ".srt") and file.is_file()]
 
@@ -151,8 +151,8 @@ def test_every_block_is_in_a_known_language() -> None:
     assert set() == {block.language for block in BLOCKS} - CONFIGURATION - {"sh", "python", "js"}
 
 
-def test_the_command_that_a_diff_adds_runs(home: House, folder: Path) -> None:
+def test_the_command_that_a_diff_adds_runs(server: RunningServer, folder: Path) -> None:
     [diff] = [block.text for block in BLOCKS if block.language == "diff"]
     [added] = re.findall(r"^\+(.*)", diff, re.MULTILINE)
 
-    test_a_printed_program_runs(home, folder, Block("", "sh", added))
+    test_a_printed_program_runs(server, folder, Block("", "sh", added))

@@ -21,7 +21,7 @@ from compat.config.settings import Settings
 from compat.emulator.engine import Sentence
 from compat.emulator.engines.scripted import Scripted
 from tests.audio import media
-from tests.house import House, house
+from tests.running import RunningServer, running_server
 from tests.servers import serve
 from tests.tls import certificate
 from tests.witnesses import free_port, program
@@ -40,7 +40,7 @@ class Place:
     """The servers to test with: one that works, one whose DashScope key is rejected, one without DashScope, one with a
     short body timeout, one with TLS; and a second of audio."""
 
-    home: House
+    server: RunningServer
     refused: str
     alone: str
     hurried: str
@@ -56,7 +56,7 @@ class Place:
             "files": {"file": ("a.wav", self.speech)},
             "data": {"model": "whisper-1"},
         }
-        return httpx2.request(options.pop("method", "POST"), (base or self.home.base_url) + path, **(good | options))
+        return httpx2.request(options.pop("method", "POST"), (base or self.server.base_url) + path, **(good | options))
 
     def form(self, **fields: str) -> httpx2.Response:
         return self.transcribe(data={"model": "whisper-1", **fields})
@@ -66,17 +66,17 @@ class Place:
 
     def raw(self, body: bytes, kind: str = "multipart/form-data; boundary=b") -> httpx2.Response:
         return httpx2.post(
-            f"{self.home.base_url}/audio/transcriptions", content=body, headers={"content-type": kind, **KEY}
+            f"{self.server.base_url}/audio/transcriptions", content=body, headers={"content-type": kind, **KEY}
         )
 
     def upgrade(self, path: str, key: str = "sk-of-a-caller", **options: Any) -> Any:  # noqa: ANN401 - a response of httpx2 or websockets
-        address = f"{self.home.base_url.replace('http', 'ws', 1).removesuffix('/v1')}{path}"
+        address = f"{self.server.base_url.replace('http', 'ws', 1).removesuffix('/v1')}{path}"
         with pytest.raises(InvalidStatus) as refused:
             connect(address, additional_headers={"authorization": f"Bearer {key}"}, **options)
         return refused.value.response
 
     def secret(self) -> str:
-        answer = httpx2.post(f"{self.home.base_url}/realtime/client_secrets", headers=KEY)
+        answer = httpx2.post(f"{self.server.base_url}/realtime/client_secrets", headers=KEY)
         return str(answer.json()["value"])
 
 
@@ -88,16 +88,16 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     keys = folder / "keys"
     keys.write_text("alice sk-of-a-caller\nlive sk-for-live realtime\nonce sk-seldom rest 1/hour\n")
     with ExitStack() as stack:
-        home = stack.enter_context(
-            house(Scripted(SAID), keys=frozenset(["the-server's-key"]), api_keys_file=keys, max_upload=1 << 20)
+        server = stack.enter_context(
+            running_server(Scripted(SAID), keys=frozenset(["the-server's-key"]), api_keys_file=keys, max_upload=1 << 20)
         )
-        wrong = Settings(base_url=home.service, dashscope_api_key="sk-wrong", log_level="error")
+        wrong = Settings(base_url=server.service, dashscope_api_key="sk-wrong", log_level="error")
         refused = stack.enter_context(serve(create_app(wrong)))
         nowhere = Settings(base_url=f"http://127.0.0.1:{free_port()}", dashscope_api_key="k", attempts=1)
         alone = stack.enter_context(serve(create_app(nowhere)))
         hurried = stack.enter_context(serve(create_app(nowhere), body_timeout=0.1))
         safe = stack.enter_context(serve(create_app(nowhere), *certificate(folder)))
-        yield Place(home, f"{refused}/v1", f"{alone}/v1", hurried, safe, speech, path)
+        yield Place(server, f"{refused}/v1", f"{alone}/v1", hurried, safe, speech, path)
 
 
 def part(name: str, value: str) -> bytes:
@@ -136,10 +136,10 @@ MISTAKES: dict[str, Callable[[Place], Any]] = {
     "more requests than a key may send": again,
     "the server's own DashScope key is refused": lambda place: place.transcribe(place.refused),
     "DashScope cannot be reached": lambda place: place.transcribe(place.alone),
-    "no `/v1`": lambda place: place.transcribe(place.home.base_url.removesuffix("/v1")),
-    "`/v1` twice": lambda place: place.transcribe(f"{place.home.base_url}/v1"),
+    "no `/v1`": lambda place: place.transcribe(place.server.base_url.removesuffix("/v1")),
+    "`/v1` twice": lambda place: place.transcribe(f"{place.server.base_url}/v1"),
     "another path": lambda place: place.transcribe(path="/audio/speech"),
-    "GET instead of POST": lambda place: httpx2.get(f"{place.home.base_url}/audio/transcriptions", headers=KEY),
+    "GET instead of POST": lambda place: httpx2.get(f"{place.server.base_url}/audio/transcriptions", headers=KEY),
     "JSON (`-d '{…}'`)": lambda place: place.raw(b'{"model": "whisper-1"}', "application/json"),
     "a form that is not multipart (`-d model=…`)": lambda place: place.raw(
         b"model=whisper-1", "application/x-www-form-urlencoded"
@@ -171,9 +171,9 @@ MISTAKES: dict[str, Callable[[Place], Any]] = {
         part("model", "whisper-1") + part("url", "file:///etc/passwd") + b"--b--\r\n"
     ),
     "an unknown job": lambda place: httpx2.get(
-        f"{place.home.base_url}/audio/transcriptions/transcription_1", headers=KEY
+        f"{place.server.base_url}/audio/transcriptions/transcription_1", headers=KEY
     ),
-    "live speech without an upgrade": lambda place: httpx2.get(f"{place.home.base_url}/realtime", headers=KEY),
+    "live speech without an upgrade": lambda place: httpx2.get(f"{place.server.base_url}/realtime", headers=KEY),
     "live speech without `/v1`": lambda place: place.upgrade("/realtime"),
     "live speech from a page of another site": lambda place: place.upgrade("/v1/realtime", origin=OTHERS["origin"]),
     "a server without keys under another name": lambda place: httpx2.get(
@@ -184,7 +184,7 @@ MISTAKES: dict[str, Callable[[Place], Any]] = {
     ),
     "live speech with a wrong key": lambda place: place.upgrade("/v1/realtime", "sk-nobody"),
     "a wrong configuration for a client secret": lambda place: httpx2.post(
-        f"{place.home.base_url}/realtime/client_secrets", headers=KEY, json={"session": {"type": "video"}}
+        f"{place.server.base_url}/realtime/client_secrets", headers=KEY, json={"session": {"type": "video"}}
     ),
     "a head of more than 64 KiB": lambda place: place.transcribe(headers={**KEY, "x": "a" * 70_000}),
     "less than 512 bytes a second": slow,
@@ -249,7 +249,7 @@ def names(place: Place, tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
     folder = tmp_path_factory.mktemp("files")
     (huge := folder / "huge").write_bytes(bytes(2 << 20))
     (gigantic := folder / "gigantic").write_bytes(bytes(64 << 20))
-    base = place.home.base_url
+    base = place.server.base_url
     return {
         "base": base,
         "root": base.removesuffix("/v1"),

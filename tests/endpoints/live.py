@@ -15,7 +15,7 @@ from websockets.frames import Close
 from compat.emulator.engine import Hypothesis
 from compat.emulator.engines.scripted import Scripted
 from compat.emulator.engines.tones import encode, lay
-from tests.house import House, house
+from tests.running import RunningServer, running_server
 
 SECOND = 48_000  # bytes of pcm16 at 24 kHz
 BETA = {"OpenAI-Beta": "realtime=v1"}
@@ -30,14 +30,14 @@ def words(*turns: str) -> Scripted:
 
 
 @contextlib.contextmanager
-def live_house(
+def live_server(
     *turns: str,
     service_keys: tuple[str, ...] | None = None,
     **settings: Any,  # noqa: ANN401 - fields of Settings
-) -> Iterator[House]:
+) -> Iterator[RunningServer]:
     keys = None if service_keys is None else frozenset(service_keys)
-    with house(words(*turns), keys=keys, **settings) as home:
-        yield home
+    with running_server(words(*turns), keys=keys, **settings) as server:
+        yield server
 
 
 class Caller:
@@ -100,7 +100,7 @@ def verdict(ending: dict[str, Any]) -> str:
 
 
 @contextlib.asynccontextmanager
-async def calling(home: House, query: str = "intent=transcription", **options: Any) -> AsyncIterator[Caller]:  # noqa: ANN401 - those of connect
-    address = home.base_url.replace("http", "ws", 1) + "/realtime?" + query
+async def calling(server: RunningServer, query: str = "intent=transcription", **options: Any) -> AsyncIterator[Caller]:  # noqa: ANN401 - those of connect
+    address = server.base_url.replace("http", "ws", 1) + "/realtime?" + query
     async with connect(address, **{"compression": None, "proxy": None, **options}) as socket:
         yield Caller(socket)

@@ -20,7 +20,7 @@ from compat.emulator.engines.scripted import Scripted
 from compat.endpoints.admission import Admission, AdmissionMiddleware
 from compat.errors import Overloaded, ServiceUnavailable
 from tests.audio import media
-from tests.house import house
+from tests.running import running_server
 
 SENTENCES = (Sentence(text="It was the best of times.", begin_ms=100, end_ms=900),)
 
@@ -121,7 +121,7 @@ def test_a_server_that_shuts_down_accepts_no_new_work() -> None:
 
 def test_the_sdk_gets_503_with_retry_after_beyond_the_bound(speech: bytes) -> None:
     over = threading.Event()
-    with house(Scripted(SENTENCES, before=lambda _: over.wait(60)), max_requests=1) as small:
+    with running_server(Scripted(SENTENCES, before=lambda _: over.wait(60)), max_requests=1) as small:
         root, client = small.base_url.removesuffix("/v1"), small.client()
 
         def ask() -> str:

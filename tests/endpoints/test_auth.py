@@ -22,7 +22,7 @@ from compat.endpoints.admission import Admission
 from compat.endpoints.auth import Gate
 from compat.errors import Forbidden, NotAuthenticated, Overloaded
 from compat.observability.entry import RequestEntry
-from tests.house import house
+from tests.running import running_server
 
 FILE = "alice sk-alice-1\nalice sk-alice-2\nprom sk-scraper admin\nlive sk-live-key realtime\n"
 
@@ -130,8 +130,8 @@ def test_a_server_does_not_start_with_an_invalid_key_file(path: Path, text: str 
 
 @pytest.fixture
 def clients(path: Path) -> Iterator[dict[str, openai.OpenAI]]:
-    with house(Scripted(()), api_keys_file=path) as home:
-        yield {key: home.client(key) for key in ("sk-alice-1", "sk-scraper", "nobody's")}
+    with running_server(Scripted(()), api_keys_file=path) as server:
+        yield {key: server.client(key) for key in ("sk-alice-1", "sk-scraper", "nobody's")}
 
 
 def test_the_sdk_raises_its_own_errors_for_keys_and_scopes(clients: dict[str, openai.OpenAI]) -> None:
@@ -165,15 +165,15 @@ ODD = [
 def clients_by_kind() -> Iterator[dict[str, httpx2.Client]]:
     """Return clients of three servers: one passes keys on, one has a key, and one is open."""
     with (
-        house(Scripted(()), pass_key=True) as passing,
-        house(Scripted(()), api_keys=("the-only-key-here",)) as keyed,
-        house(Scripted(())) as open_to_all,
+        running_server(Scripted(()), pass_key=True) as passing,
+        running_server(Scripted(()), api_keys=("the-only-key-here",)) as keyed,
+        running_server(Scripted(())) as open_to_all,
         contextlib.ExitStack() as clients,
     ):
         homes = {"passing": passing, "keyed": keyed, "open": open_to_all}
         yield {
-            name: clients.enter_context(httpx2.Client(base_url=home.base_url, verify=False))
-            for name, home in homes.items()
+            name: clients.enter_context(httpx2.Client(base_url=server.base_url, verify=False))
+            for name, server in homes.items()
         }
 
 
@@ -231,13 +231,13 @@ def test_a_key_file_may_have_any_line_endings(path: Path, text: str) -> None:
 
 def test_a_session_ends_when_its_key_is_removed_and_others_continue(path: Path) -> None:
     def session(key: str) -> ClientConnection:
-        return connect(f"{home.base_url.replace('http', 'ws')}/realtime", additional_headers=bearer(key))
+        return connect(f"{server.base_url.replace('http', 'ws')}/realtime", additional_headers=bearer(key))
 
     def bearer(key: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {key}"}
 
-    with house(Scripted(()), api_keys_file=path) as home, contextlib.ExitStack() as stack:
-        made = home.client("sk-alice-2").realtime.client_secrets.create()
+    with running_server(Scripted(()), api_keys_file=path) as server, contextlib.ExitStack() as stack:
+        made = server.client("sk-alice-2").realtime.client_secrets.create()
         gone = [stack.enter_context(session(key)) for key in ("sk-alice-1", "sk-live-key")]
         stay = [stack.enter_context(session(key)) for key in ("sk-alice-2", made.value)]
         replace(path, "alice sk-alice-2 rest,realtime 60/minute\nother sk-other-key\n")
@@ -247,7 +247,7 @@ def test_a_session_ends_when_its_key_is_removed_and_others_continue(path: Path) 
             each.send('{"type": "input_audio_buffer.clear"}')
         received = [[json.loads(each.recv())["type"] for _ in range(2)] for each in stay]
         with pytest.raises(openai.AuthenticationError):
-            home.client("sk-alice-1").models.list()
+            server.client("sk-alice-1").models.list()
 
     assert {(1001, "The key that opened this session was removed.")} == {
         (each.close_code, each.close_reason) for each in gone

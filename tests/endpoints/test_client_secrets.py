@@ -12,8 +12,8 @@ import openai
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.endpoints.live import BETA, calling, live_house
-from tests.house import House
+from tests.endpoints.live import BETA, calling, live_server
+from tests.running import RunningServer
 from tests.witnesses import redis_server
 
 KEY = {"Authorization": "Bearer key-1"}
@@ -21,18 +21,20 @@ SECRET = "the same on all replicas"
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[House]:
-    with live_house("hello", api_keys=("key-1",), secret=SECRET) as opened:
+def server() -> Iterator[RunningServer]:
+    with live_server("hello", api_keys=("key-1",), secret=SECRET) as opened:
         yield opened
 
 
-def post(home: House, path: str, json: object = None, headers: dict[str, str] | None = None) -> httpx2.Response:
-    address = f"{home.base_url}/realtime/{path}"
+def post(
+    server: RunningServer, path: str, json: object = None, headers: dict[str, str] | None = None
+) -> httpx2.Response:
+    address = f"{server.base_url}/realtime/{path}"
     return httpx2.post(address, json=json, headers=KEY if headers is None else headers, trust_env=False)
 
 
-def test_the_official_client_creates_a_secret(home: House) -> None:
-    made = home.client(api_key="key-1").realtime.client_secrets.create(
+def test_the_official_client_creates_a_secret(server: RunningServer) -> None:
+    made = server.client(api_key="key-1").realtime.client_secrets.create(
         expires_after={"anchor": "created_at", "seconds": 60},
         session={
             "type": "transcription",
@@ -50,8 +52,8 @@ def test_the_official_client_creates_a_secret(home: House) -> None:
     assert "de" == session["audio"]["input"]["transcription"]["language"]  # type: ignore[index]
 
 
-def test_the_beta_endpoint_returns_a_session_with_a_secret(home: House) -> None:
-    made = post(home, "transcription_sessions", {"input_audio_format": "g711_ulaw", "turn_detection": None}).json()
+def test_the_beta_endpoint_returns_a_session_with_a_secret(server: RunningServer) -> None:
+    made = post(server, "transcription_sessions", {"input_audio_format": "g711_ulaw", "turn_detection": None}).json()
 
     assert made["client_secret"]["value"].startswith("ek_")
     assert 590 <= made["client_secret"]["expires_at"] - time.time() <= 600
@@ -60,24 +62,24 @@ def test_the_beta_endpoint_returns_a_session_with_a_secret(home: House) -> None:
 
 
 @pytest.mark.parametrize("path", ["client_secrets", "transcription_sessions"])
-def test_a_secret_expires_after_the_requested_time(home: House, path: str) -> None:
+def test_a_secret_expires_after_the_requested_time(server: RunningServer, path: str) -> None:
     lasts = {"anchor": "created_at", "seconds": 60}
     requested = {"expires_after": lasts} if path == "client_secrets" else {"client_secret": {"expires_at": lasts}}
-    made = post(home, path, requested).json()
+    made = post(server, path, requested).json()
 
     assert 55 <= made.get("client_secret", made)["expires_at"] - time.time() <= 60
 
 
 @pytest.mark.parametrize("path", ["client_secrets", "transcription_sessions"])
-async def test_ignored_settings_are_listed_with_the_secret_and_in_the_session(home: House, path: str) -> None:
+async def test_ignored_settings_are_listed_with_the_secret_and_in_the_session(server: RunningServer, path: str) -> None:
     include = ["item.input_audio_transcription.logprobs"]
     session = {"include": include, "tracing": "auto", "turn_detection": {"create_response": True}}
-    made = post(home, path, {"session": session} if path == "client_secrets" else session).json()
+    made = post(server, path, {"session": session} if path == "client_secrets" else session).json()
     issued, key = (
         (made["session"], made["value"]) if path == "client_secrets" else (made, made["client_secret"]["value"])
     )
 
-    async with calling(home, "", additional_headers={"Authorization": f"Bearer {key}"}) as caller:
+    async with calling(server, "", additional_headers={"Authorization": f"Bearer {key}"}) as caller:
         created = (await caller.hear())["session"]
 
     assert ["include", "tracing", "turn_detection.create_response"] == issued["dashscope"]["ignored"]
@@ -85,12 +87,12 @@ async def test_ignored_settings_are_listed_with_the_secret_and_in_the_session(ho
 
 
 @pytest.mark.parametrize("path", ["client_secrets", "transcription_sessions"])
-def test_an_empty_body_means_the_defaults(home: House, path: str) -> None:
-    assert 200 == httpx2.post(f"{home.base_url}/realtime/{path}", headers=KEY, trust_env=False).status_code
+def test_an_empty_body_means_the_defaults(server: RunningServer, path: str) -> None:
+    assert 200 == httpx2.post(f"{server.base_url}/realtime/{path}", headers=KEY, trust_env=False).status_code
 
 
-def secret(home: House, session: Mapping[str, object]) -> str:
-    value: str = post(home, "client_secrets", {"session": session}).json()["value"]
+def secret(server: RunningServer, session: Mapping[str, object]) -> str:
+    value: str = post(server, "client_secrets", {"session": session}).json()["value"]
     return value
 
 
@@ -98,34 +100,34 @@ GA = {"type": "transcription", "audio": {"input": {"format": {"type": "audio/pcm
 
 
 @pytest.mark.parametrize("place", ["header", "subprotocol"])
-async def test_a_secret_opens_a_session_with_its_configuration(home: House, place: str) -> None:
-    key = secret(home, GA)
+async def test_a_secret_opens_a_session_with_its_configuration(server: RunningServer, place: str) -> None:
+    key = secret(server, GA)
     options = (
         {"additional_headers": {"Authorization": f"Bearer {key}"}}
         if place == "header"
         else {"subprotocols": ["realtime", f"openai-insecure-api-key.{key}"]}
     )
 
-    async with calling(home, "", **options) as caller:
+    async with calling(server, "", **options) as caller:
         created = await caller.hear()
 
     assert ("session.created", "transcription") == (created["type"], created["session"]["type"])
     assert 16000 == created["session"]["audio"]["input"]["format"]["rate"]
 
 
-async def test_a_beta_secret_opens_a_beta_session(home: House) -> None:
-    key = post(home, "transcription_sessions", {"input_audio_format": "g711_alaw"}).json()["client_secret"]["value"]
+async def test_a_beta_secret_opens_a_beta_session(server: RunningServer) -> None:
+    key = post(server, "transcription_sessions", {"input_audio_format": "g711_alaw"}).json()["client_secret"]["value"]
 
-    async with calling(home, additional_headers={"Authorization": f"Bearer {key}", **BETA}) as caller:
+    async with calling(server, additional_headers={"Authorization": f"Bearer {key}", **BETA}) as caller:
         created = await caller.hear()
 
     assert "transcription_session.created" == created["type"]
     assert "g711_alaw" == created["session"]["input_audio_format"]
 
 
-async def test_a_secret_works_on_every_replica_and_for_several_sessions(home: House) -> None:
-    key = secret(home, GA)
-    with live_house("hello", api_keys=("another",), secret=SECRET) as replica:
+async def test_a_secret_works_on_every_replica_and_for_several_sessions(server: RunningServer) -> None:
+    key = secret(server, GA)
+    with live_server("hello", api_keys=("another",), secret=SECRET) as replica:
         for _ in range(2):
             async with calling(replica, additional_headers={"Authorization": f"Bearer {key}"}) as caller:
                 assert "session.created" == (await caller.hear())["type"]
@@ -140,15 +142,15 @@ def keys(tmp_path: Path) -> Path:
     return path
 
 
-def secret_of(home: House, key: str) -> str:
-    value: str = post(home, "client_secrets", {"session": GA}, {"Authorization": f"Bearer {key}"}).json()["value"]
+def secret_of(server: RunningServer, key: str) -> str:
+    value: str = post(server, "client_secrets", {"session": GA}, {"Authorization": f"Bearer {key}"}).json()["value"]
     return value
 
 
-async def opened(home: House, key: str) -> int:
+async def opened(server: RunningServer, key: str) -> int:
     """Return the status of the handshake with this key."""
     try:
-        async with calling(home, additional_headers={"Authorization": f"Bearer {key}"}):
+        async with calling(server, additional_headers={"Authorization": f"Bearer {key}"}):
             return 101
     except InvalidStatus as refused:
         return refused.response.status_code
@@ -157,8 +159,8 @@ async def opened(home: House, key: str) -> int:
 async def test_sessions_count_against_the_rate_of_the_issuer_of_their_secret(keys: Path, tmp_path: Path) -> None:
     with (
         redis_server(tmp_path) as redis,
-        live_house("hello", api_keys_file=keys, secret=SECRET, store=redis) as one,
-        live_house("hello", api_keys_file=keys, secret=SECRET, store=redis) as other,
+        live_server("hello", api_keys_file=keys, secret=SECRET, store=redis) as one,
+        live_server("hello", api_keys_file=keys, secret=SECRET, store=redis) as other,
     ):
         first, second, bobs = (secret_of(one, key) for key in ("sk-alice-1", "sk-alice-1", "sk-bob-12"))
         statuses = [
@@ -174,18 +176,18 @@ async def test_sessions_count_against_the_rate_of_the_issuer_of_their_secret(key
 
 
 async def test_a_secret_is_invalid_once_its_issuer_s_key_is_removed(keys: Path) -> None:
-    with live_house("hello", api_keys_file=keys) as home:
-        alices, bobs = secret_of(home, "sk-alice-1"), secret_of(home, "sk-bob-12")
+    with live_server("hello", api_keys_file=keys) as server:
+        alices, bobs = secret_of(server, "sk-alice-1"), secret_of(server, "sk-bob-12")
         await asyncio.to_thread(keys.write_text, "alice sk-alice-2\nbob sk-bob-12 rest\n")
-        statuses = [await opened(home, key) for key in (alices, bobs)]
+        statuses = [await opened(server, key) for key in (alices, bobs)]
 
     assert [101, 401] == statuses
 
 
-async def test_foreign_and_altered_secrets_are_refused_at_the_upgrade(home: House) -> None:
-    with live_house("hello") as other:  # has no keys, and signs with another secret
+async def test_foreign_and_altered_secrets_are_refused_at_the_upgrade(server: RunningServer) -> None:
+    with live_server("hello") as other:  # has no keys, and signs with another secret
         foreign = httpx2.post(f"{other.base_url}/realtime/client_secrets", trust_env=False).json()["value"]
-    good = secret(home, GA)
+    good = secret(server, GA)
 
     for key in (foreign, good[:-4] + ("AAAA" if not good.endswith("AAAA") else "BBBB"), "ek_", "wrong"):
         for options in (
@@ -193,20 +195,20 @@ async def test_foreign_and_altered_secrets_are_refused_at_the_upgrade(home: Hous
             {"subprotocols": ["realtime", f"openai-insecure-api-key.{key}"]},
         ):
             with pytest.raises(InvalidStatus) as raised:
-                async with calling(home, **options):
+                async with calling(server, **options):
                     pass
             assert 401 == raised.value.response.status_code
 
 
-def test_http_endpoints_refuse_a_secret(home: House) -> None:
-    key = secret(home, GA)
+def test_http_endpoints_refuse_a_secret(server: RunningServer) -> None:
+    key = secret(server, GA)
 
     with pytest.raises(openai.AuthenticationError) as raised:
-        home.client(api_key=key).audio.transcriptions.create(model="whisper-1", file=("a.wav", b"x"))
+        server.client(api_key=key).audio.transcriptions.create(model="whisper-1", file=("a.wav", b"x"))
     assert "client secret" in raised.value.message
-    assert 401 == post(home, "client_secrets", {}, {"Authorization": f"Bearer {key}"}).status_code
-    assert 401 == post(home, "client_secrets", {}, {"Authorization": "Bearer wrong"}).status_code
-    assert 401 == post(home, "transcription_sessions", {}, {}).status_code
+    assert 401 == post(server, "client_secrets", {}, {"Authorization": f"Bearer {key}"}).status_code
+    assert 401 == post(server, "client_secrets", {}, {"Authorization": "Bearer wrong"}).status_code
+    assert 401 == post(server, "transcription_sessions", {}, {}).status_code
 
 
 WRONG: list[tuple[str, object, str]] = [
@@ -245,20 +247,22 @@ WRONG: list[tuple[str, object, str]] = [
 
 
 @pytest.mark.parametrize(("path", "body", "param"), WRONG)
-def test_an_invalid_configuration_is_refused_by_name(home: House, path: str, body: object, param: str) -> None:
-    answer = post(home, path, body)
+def test_an_invalid_configuration_is_refused_by_name(
+    server: RunningServer, path: str, body: object, param: str
+) -> None:
+    answer = post(server, path, body)
 
     assert answer.status_code in (400, 404)
     assert param == answer.json()["error"]["param"]
 
 
-def test_an_oversized_body_is_refused(home: House) -> None:
-    assert 413 == post(home, "client_secrets", {"session": {"type": "x" * 300_000}}).status_code
+def test_an_oversized_body_is_refused(server: RunningServer) -> None:
+    assert 413 == post(server, "client_secrets", {"session": {"type": "x" * 300_000}}).status_code
 
 
 def test_secrets_are_refused_when_keys_are_passed_on() -> None:
-    with live_house("hello", pass_key=True, dashscope_api_key=None) as home:
-        answer = post(home, "client_secrets", {}, {"Authorization": "Bearer sk-mine"})
+    with live_server("hello", pass_key=True, dashscope_api_key=None) as server:
+        answer = post(server, "client_secrets", {}, {"Authorization": "Bearer sk-mine"})
 
     assert (403, "permission_denied") == (answer.status_code, answer.json()["error"]["code"])
     assert "sk-mine" not in answer.text

@@ -9,35 +9,35 @@ import pytest
 from websockets.sync.client import connect
 
 from compat.emulator.engines.scripted import Scripted
-from tests.house import House, house
+from tests.running import RunningServer, running_server
 
 DEEP = "[" * 100_000
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[House]:
-    with house(Scripted(())) as opened:
+def server() -> Iterator[RunningServer]:
+    with running_server(Scripted(())) as opened:
         yield opened
 
 
 @pytest.mark.parametrize("path", ["client_secrets", "transcription_sessions"])
 @pytest.mark.parametrize("body", [DEEP, '{"x":' + DEEP, '{"input_audio_noise_reduction":' + DEEP])
-def test_a_deeply_nested_request_body_is_refused(home: House, path: str, body: str) -> None:
-    answer = httpx2.post(f"{home.base_url}/realtime/{path}", content=body)
+def test_a_deeply_nested_request_body_is_refused(server: RunningServer, path: str, body: str) -> None:
+    answer = httpx2.post(f"{server.base_url}/realtime/{path}", content=body)
 
     assert (400, "invalid_request_error") == (answer.status_code, answer.json()["error"]["type"])
 
 
 @pytest.mark.parametrize("field", ["chunking_strategy", "special_word_filter", "prompt"])
-def test_a_deeply_nested_form_field_is_refused(home: House, field: str) -> None:
+def test_a_deeply_nested_form_field_is_refused(server: RunningServer, field: str) -> None:
     form = {"model": "fun-asr", field: '{"type":"server_vad","x":' + DEEP}
-    answer = httpx2.post(f"{home.base_url}/audio/transcriptions", files={"file": ("a.wav", b"RIFF")}, data=form)
+    answer = httpx2.post(f"{server.base_url}/audio/transcriptions", files={"file": ("a.wav", b"RIFF")}, data=form)
 
     assert 400 == answer.status_code
 
 
-def test_a_deeply_nested_frame_gets_an_error_event_and_the_session_continues(home: House) -> None:
-    with connect(f"{home.base_url.replace('http', 'ws', 1)}/realtime?intent=transcription") as session:
+def test_a_deeply_nested_frame_gets_an_error_event_and_the_session_continues(server: RunningServer) -> None:
+    with connect(f"{server.base_url.replace('http', 'ws', 1)}/realtime?intent=transcription") as session:
         replies = [str(session.recv(timeout=10))]
         for frame in (DEEP, '{"type":"session.update","session":{"input_audio_noise_reduction":' + DEEP, "{}"):
             session.send(frame)

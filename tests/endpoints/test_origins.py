@@ -18,7 +18,7 @@ from compat.emulator.engines.scripted import Scripted
 from compat.endpoints.origins import OriginMiddleware
 from compat.endpoints.probes import PROBES
 from compat.observability.entry import RequestEntry
-from tests.house import House, house
+from tests.running import RunningServer, running_server
 from tests.servers import serve
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -105,8 +105,8 @@ async def test_a_link_from_another_site_opens_the_playground_and_nothing_else() 
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[House]:
-    with house(Scripted(()), cors_origins=("app://desk",), allowed_hosts=("asr.example.com",)) as opened:
+def server() -> Iterator[RunningServer]:
+    with running_server(Scripted(()), cors_origins=("app://desk",), allowed_hosts=("asr.example.com",)) as opened:
         yield opened
 
 
@@ -115,17 +115,19 @@ PLACES = [("POST", "/audio/transcriptions"), ("POST", "/realtime/client_secrets"
 
 @pytest.mark.parametrize(("method", "path"), PLACES)
 @pytest.mark.parametrize("headers", FOREIGN.values(), ids=FOREIGN)
-def test_every_route_refuses_pages_of_other_sites(home: House, method: str, path: str, headers: dict[str, str]) -> None:
-    response = httpx2.request(method, home.base_url + path, headers={**FORM, **headers}, content="model=whisper-1")
+def test_every_route_refuses_pages_of_other_sites(
+    server: RunningServer, method: str, path: str, headers: dict[str, str]
+) -> None:
+    response = httpx2.request(method, server.base_url + path, headers={**FORM, **headers}, content="model=whisper-1")
 
     assert (403, "permission_denied") == (response.status_code, response.json()["error"]["code"])
     assert "access-control-allow-origin" not in response.headers
-    assert not home.dashscope.counts
+    assert not server.dashscope.counts
 
 
 @pytest.mark.parametrize("headers", FOREIGN.values(), ids=FOREIGN)
-async def test_a_page_of_another_site_cannot_open_a_session(home: House, headers: dict[str, str]) -> None:
-    address = home.base_url.replace("http", "ws", 1) + "/realtime"
+async def test_a_page_of_another_site_cannot_open_a_session(server: RunningServer, headers: dict[str, str]) -> None:
+    address = server.base_url.replace("http", "ws", 1) + "/realtime"
     host = {"host": headers["host"]} if "host" in headers else {}
     others = {name: value for name, value in headers.items() if name != "host"}
     uri = address.replace(address.split("/")[2], host["host"]) if host else address

@@ -20,7 +20,7 @@ from compat.emulator.engines.scripted import Scripted
 from compat.endpoints.paths import canonical
 from tests.audio import media
 from tests.endpoints.live import SPEECH
-from tests.house import House, house
+from tests.running import RunningServer, running_server
 from tests.witnesses import installed
 
 ROOT = Path(__file__).parent.parent.parent
@@ -30,16 +30,16 @@ SENTENCES = (Sentence(text="hello", begin_ms=0, end_ms=500),)
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[House]:
-    with house(
+def server() -> Iterator[RunningServer]:
+    with running_server(
         Scripted(SENTENCES, hypotheses=[[Hypothesis("hello")]]), api_keys=(KEY,), aliases={"my-dictation": "whisper-1"}
     ) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
-def root(home: House) -> str:
-    return home.base_url.removesuffix("/v1")
+def root(server: RunningServer) -> str:
+    return server.base_url.removesuffix("/v1")
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ from websockets.frames import Frame, Opcode
 from compat.app import create_app
 from compat.config.settings import Settings
 from compat.server.run import config
-from tests.endpoints.live import MANUAL, Caller, calling, live_house
-from tests.house import House
+from tests.endpoints.live import MANUAL, Caller, calling, live_server
+from tests.running import RunningServer
 from tests.servers import serve
 
 FRAMES = 3
@@ -28,8 +28,8 @@ TRIES = 8
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[House]:
-    with live_house() as opened:
+def server() -> Iterator[RunningServer]:
+    with live_server() as opened:
         yield opened
 
 
@@ -83,8 +83,8 @@ async def test_a_session_is_pinged_from_both_ends_and_pings_both() -> None:
             await upstream.wait_closed()
 
 
-async def test_pings_are_answered_while_audio_arrives(home: House) -> None:
-    async with calling(home) as caller:
+async def test_pings_are_answered_while_audio_arrives(server: RunningServer) -> None:
+    async with calling(server) as caller:
         await caller.say("session.update", session=MANUAL)
         await caller.append(bytes(48_000 * 20), step=480_000)
         await (await caller.socket.ping())
@@ -92,16 +92,16 @@ async def test_pings_are_answered_while_audio_arrives(home: House) -> None:
         await caller.until(".committed")
 
 
-async def test_large_frames_of_one_client_do_not_delay_pongs_to_others(home: House) -> None:
+async def test_large_frames_of_one_client_do_not_delay_pongs_to_others(server: RunningServer) -> None:
     """On a busy machine a client may read two replies before the pongs between them, so this tries several times."""
     for _ in range(TRIES):
-        counts = await pongs_at_each_mark(home)
+        counts = await pongs_at_each_mark(server)
         if all(before < after for before, after in itertools.pairwise(counts)):
             return
     pytest.fail(f"{counts} pongs had come")
 
 
-async def pongs_at_each_mark(home: House) -> list[int]:
+async def pongs_at_each_mark(server: RunningServer) -> list[int]:
     """Return how many pongs one client has received after each large frame of another client."""
     pongs = 0
 
@@ -117,7 +117,7 @@ async def pongs_at_each_mark(home: House) -> list[int]:
             await loud.say("input_audio_buffer.append", audio=audio)
             await loud.say("conversation.item.retrieve", item_id="a mark")
 
-    async with calling(home) as quiet, calling(home) as loud, asyncio.TaskGroup() as group:
+    async with calling(server) as quiet, calling(server) as loud, asyncio.TaskGroup() as group:
         form = {"type": "audio/pcm", "rate": 48_000}
         update = {"type": "transcription", "audio": {"input": {"format": form, "turn_detection": None}}}
         await loud.say("session.update", session=update)

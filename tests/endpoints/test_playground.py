@@ -8,15 +8,15 @@ import pytest
 
 from compat.emulator.engines.scripted import Scripted
 from compat.endpoints.playground import FOLDER
-from tests.house import house
+from tests.running import running_server
 
 FILES = sorted(path.name for path in FOLDER.iterdir())
 
 
 @pytest.fixture(scope="module")
 def root() -> Iterator[str]:
-    with house(Scripted(())) as home:
-        yield home.base_url.removesuffix("/v1")
+    with running_server(Scripted(())) as server:
+        yield server.base_url.removesuffix("/v1")
 
 
 @pytest.mark.parametrize("path", ["/", *(f"/playground/{name}" for name in FILES)])
@@ -36,8 +36,8 @@ def test_other_paths_are_not_served(root: str, path: str) -> None:
 
 
 def test_the_playground_can_be_disabled() -> None:
-    with house(Scripted(()), playground=False) as home:
-        root = home.base_url.removesuffix("/v1")
+    with running_server(Scripted(()), playground=False) as server:
+        root = server.base_url.removesuffix("/v1")
         answers = [httpx2.get(root + path).status_code for path in ("/", "/playground/app.js")]
 
     assert [404, 404] == answers

@@ -19,21 +19,21 @@ from websockets.typing import Origin
 
 from compat.emulator.faults import Fault, Hang, Live, Refuse, Rule
 from compat.emulator.live_faults import Sever
-from tests.endpoints.live import BETA, MANUAL, SPEECH, Caller, calling, live_house
-from tests.house import House
+from tests.endpoints.live import BETA, MANUAL, SPEECH, Caller, calling, live_server
+from tests.running import RunningServer
 
 KEYED: dict[str, Any] = {"additional_headers": {"Authorization": "Bearer key-1"}}
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[House]:
-    with live_house("hello there") as opened:
+def server() -> Iterator[RunningServer]:
+    with live_server("hello there") as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
-def keyed() -> Iterator[House]:
-    with live_house("hello there", api_keys=("key-1", "key-2"), cors_origins=("https://page.example",)) as opened:
+def keyed() -> Iterator[RunningServer]:
+    with live_server("hello there", api_keys=("key-1", "key-2"), cors_origins=("https://page.example",)) as opened:
         yield opened
 
 
@@ -60,9 +60,9 @@ OPENINGS: list[tuple[str, dict[str, Any], str, str, str | None]] = [
 
 @pytest.mark.parametrize(("query", "options", "first", "kind", "subprotocol"), OPENINGS)
 async def test_every_way_of_opening_is_answered_by_the_created_event(
-    home: House, query: str, options: dict[str, Any], first: str, kind: str, subprotocol: str | None
+    server: RunningServer, query: str, options: dict[str, Any], first: str, kind: str, subprotocol: str | None
 ) -> None:
-    async with calling(home, query, **options) as caller:
+    async with calling(server, query, **options) as caller:
         created = await caller.hear()
 
         assert first == created["type"]
@@ -70,9 +70,9 @@ async def test_every_way_of_opening_is_answered_by_the_created_event(
         assert subprotocol == caller.socket.subprotocol
 
 
-async def refused(home: House, **options: Any) -> tuple[int, dict[str, Any], str | None]:  # noqa: ANN401 - those of connect
+async def refused(server: RunningServer, **options: Any) -> tuple[int, dict[str, Any], str | None]:  # noqa: ANN401 - those of connect
     with pytest.raises(InvalidStatus) as raised:
-        async with calling(home, **options):
+        async with calling(server, **options):
             pass
     response = raised.value.response
     return response.status_code, json.loads(response.body or b"")["error"], response.headers.get("x-request-id")
@@ -88,7 +88,9 @@ async def refused(home: House, **options: Any) -> tuple[int, dict[str, Any], str
         {"subprotocols": ["realtime", "openai-insecure-api-key.wrong"]},
     ],
 )
-async def test_a_wrong_key_is_refused_at_the_upgrade_in_openai_s_shape(keyed: House, options: dict[str, Any]) -> None:
+async def test_a_wrong_key_is_refused_at_the_upgrade_in_openai_s_shape(
+    keyed: RunningServer, options: dict[str, Any]
+) -> None:
     status, error, request_id = await refused(keyed, **options)
 
     assert (401, "invalid_request_error", "invalid_api_key") == (status, error["type"], error["code"])
@@ -96,7 +98,9 @@ async def test_a_wrong_key_is_refused_at_the_upgrade_in_openai_s_shape(keyed: Ho
 
 
 @pytest.mark.parametrize("options", [KEYED, {"subprotocols": ["realtime", "openai-insecure-api-key.key-2"]}])
-async def test_a_key_is_accepted_in_the_header_and_in_the_subprotocol(keyed: House, options: dict[str, Any]) -> None:
+async def test_a_key_is_accepted_in_the_header_and_in_the_subprotocol(
+    keyed: RunningServer, options: dict[str, Any]
+) -> None:
     async with calling(keyed, **options) as caller:
         assert "session.created" == (await caller.hear())["type"]
         assert caller.socket.response is not None
@@ -104,18 +108,20 @@ async def test_a_key_is_accepted_in_the_header_and_in_the_subprotocol(keyed: Hou
 
 
 @pytest.mark.parametrize("origin", ["https://page.example", "http://localhost:3000", "http://127.0.0.1"])
-async def test_pages_of_allowed_origins_may_connect(keyed: House, origin: str) -> None:
+async def test_pages_of_allowed_origins_may_connect(keyed: RunningServer, origin: str) -> None:
     async with calling(keyed, origin=origin, **KEYED) as caller:
         assert "session.created" == (await caller.hear())["type"]
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "https://page.example.evil.example", "null"])
-async def test_pages_of_other_origins_are_refused_even_with_a_key(home: House, keyed: House, origin: str) -> None:
-    for status, error, _ in (await refused(home, origin=origin), await refused(keyed, origin=origin, **KEYED)):
+async def test_pages_of_other_origins_are_refused_even_with_a_key(
+    server: RunningServer, keyed: RunningServer, origin: str
+) -> None:
+    for status, error, _ in (await refused(server, origin=origin), await refused(keyed, origin=origin, **KEYED)):
         assert (403, "permission_denied") == (status, error["code"])
 
 
-async def test_a_page_of_the_same_host_may_connect(keyed: House) -> None:
+async def test_a_page_of_the_same_host_may_connect(keyed: RunningServer) -> None:
     port = urlsplit(keyed.base_url).port
     async with connect(
         f"ws://asr.example:{port}/v1/realtime",
@@ -127,17 +133,17 @@ async def test_a_page_of_the_same_host_may_connect(keyed: House) -> None:
         assert "session.created" == (await Caller(socket).hear())["type"]
 
 
-async def test_the_created_event_does_not_wait_for_the_service(home: House) -> None:
-    home.fail(Rule("realtime", Hang()))
+async def test_the_created_event_does_not_wait_for_the_service(server: RunningServer) -> None:
+    server.fail(Rule("realtime", Hang()))
 
-    async with calling(home) as caller:
+    async with calling(server) as caller:
         assert "session.created" == (await caller.hear())["type"]
         await caller.say("session.update", session=MANUAL)
         assert "session.updated" == (await caller.hear())["type"]
 
 
-async def test_a_client_may_send_everything_before_it_reads(home: House) -> None:
-    async with calling(home) as caller:
+async def test_a_client_may_send_everything_before_it_reads(server: RunningServer) -> None:
+    async with calling(server) as caller:
         await caller.say("session.update", session=MANUAL)
         await caller.append(SPEECH)
         await caller.say("input_audio_buffer.commit")
@@ -156,8 +162,8 @@ async def test_a_client_may_send_everything_before_it_reads(home: House) -> None
     assert {"type": "duration", "seconds": len(SPEECH) / 48_000} == events[-1]["usage"]
 
 
-async def test_turns_follow_the_service_s_turn_detection(home: House) -> None:
-    async with calling(home) as caller:
+async def test_turns_follow_the_service_s_turn_detection(server: RunningServer) -> None:
+    async with calling(server) as caller:
         await caller.append(bytes(48_000) + SPEECH + bytes(48_000))
         events = await caller.until(".completed")
 
@@ -193,9 +199,9 @@ WRONG: list[tuple[str | bytes, str | None, str | None]] = [
 
 @pytest.mark.parametrize(("frame", "param", "event_id"), WRONG)
 async def test_an_invalid_frame_gets_an_error_event_and_loses_nothing(
-    home: House, frame: str | bytes, param: str | None, event_id: str | None
+    server: RunningServer, frame: str | bytes, param: str | None, event_id: str | None
 ) -> None:
-    async with calling(home) as caller:
+    async with calling(server) as caller:
         await caller.hear()
         await caller.say("session.update", session=MANUAL)
         await caller.hear()
@@ -209,8 +215,8 @@ async def test_an_invalid_frame_gets_an_error_event_and_loses_nothing(
 
 
 async def test_a_key_that_the_service_rejects_ends_the_session_with_an_error() -> None:
-    with live_house("never recognised", dashscope_api_key="bad", service_keys=("good",)) as home:
-        async with calling(home) as caller:
+    with live_server("never recognised", dashscope_api_key="bad", service_keys=("good",)) as server:
+        async with calling(server) as caller:
             [created, error], close = await caller.goodbye()
 
     assert ("session.created", "invalid_api_key") == (created["type"], error["error"]["code"])
@@ -224,9 +230,9 @@ async def test_a_key_that_the_service_rejects_ends_the_session_with_an_error() -
         Live((Sever(0, "events", code=1007, reason="Model not found: " + "没有" * 17),)),
     ],
 )
-async def test_a_long_close_reason_is_truncated_in_any_script(home: House, fault: Fault) -> None:
-    home.fail(Rule("realtime", fault, times=None))  # if a reset overtakes the reason, the server connects again
-    async with calling(home) as caller:
+async def test_a_long_close_reason_is_truncated_in_any_script(server: RunningServer, fault: Fault) -> None:
+    server.fail(Rule("realtime", fault, times=None))  # if a reset overtakes the reason, the server connects again
+    async with calling(server) as caller:
         [*_, error], close = await caller.goodbye()
 
     assert 1011 == close.code
@@ -235,47 +241,47 @@ async def test_a_long_close_reason_is_truncated_in_any_script(home: House, fault
 
 
 async def test_clients_may_send_the_service_s_key() -> None:
-    with live_house("hello there", dashscope_api_key=None, pass_key=True, service_keys=("sk-mine",)) as home:
-        async with calling(home, additional_headers={"Authorization": "Bearer sk-mine"}) as caller:
+    with live_server("hello there", dashscope_api_key=None, pass_key=True, service_keys=("sk-mine",)) as server:
+        async with calling(server, additional_headers={"Authorization": "Bearer sk-mine"}) as caller:
             await caller.say("session.update", session=MANUAL)
             assert "hello there" == await caller.turn()
-        assert 401 == (await refused(home))[0]
+        assert 401 == (await refused(server))[0]
 
 
-async def test_a_temporarily_unreachable_service_only_delays_the_transcript(home: House) -> None:
-    home.fail(Rule("realtime", Refuse(503, "ServiceUnavailable"), times=2))
+async def test_a_temporarily_unreachable_service_only_delays_the_transcript(server: RunningServer) -> None:
+    server.fail(Rule("realtime", Refuse(503, "ServiceUnavailable"), times=2))
 
-    async with calling(home) as caller:
+    async with calling(server) as caller:
         await caller.say("session.update", session=MANUAL)
         assert "hello there" == await caller.turn()
 
 
-async def test_a_lost_connection_in_a_turn_only_delays_the_transcript(home: House) -> None:
-    home.fail(Rule("realtime", Live((Sever(3),))))
+async def test_a_lost_connection_in_a_turn_only_delays_the_transcript(server: RunningServer) -> None:
+    server.fail(Rule("realtime", Live((Sever(3),))))
 
-    async with calling(home) as caller:
+    async with calling(server) as caller:
         await caller.say("session.update", session=MANUAL)
         assert "hello there" == await caller.turn()
         assert "hello there" == await caller.turn()
 
 
-async def sessions(home: House) -> AsyncIterator[list[dict[str, Any]]]:
+async def sessions(server: RunningServer) -> AsyncIterator[list[dict[str, Any]]]:
     """Yield the service's sessions, polled repeatedly."""
-    root = home.service
+    root = server.service
     async with httpx2.AsyncClient(trust_env=False) as http:
         while True:
             yield (await http.get(f"{root}/emulator/sessions")).json()
 
 
 async def test_a_disconnect_finishes_the_session_at_the_service() -> None:
-    with live_house("hello there") as home:
-        async with calling(home) as caller:
+    with live_server("hello there") as server:
+        async with calling(server) as caller:
             await caller.append(SPEECH[:9_600])
             await caller.until("session.created")
             await caller.say("session.update", session=MANUAL)
             await caller.turn()
         async with asyncio.timeout(10):
-            async for seen in sessions(home):
+            async for seen in sessions(server):
                 if seen and all(session["closed"] is not None for session in seen):
                     break
 
@@ -283,13 +289,15 @@ async def test_a_disconnect_finishes_the_session_at_the_service() -> None:
     assert all(session["finished"] for session in seen)
 
 
-async def test_a_session_has_one_log_entry_without_its_words(home: House, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_session_has_one_log_entry_without_its_words(
+    server: RunningServer, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO, "compat")
-    async with calling(home, additional_headers={"x-request-id": "req-7"}) as caller:
+    async with calling(server, additional_headers={"x-request-id": "req-7"}) as caller:
         await caller.say("session.update", session=MANUAL)
         await caller.turn()
     async with asyncio.timeout(10):
-        async for _ in sessions(home):
+        async for _ in sessions(server):
             if entries := [record for record in caplog.records if record.name == "compat.live"]:
                 break
 
@@ -311,8 +319,8 @@ async def test_a_session_has_one_log_entry_without_its_words(home: House, caplog
 
 
 def test_shutdown_closes_sessions_with_1001() -> None:
-    with live_house("hello there", grace=0.1) as home:
-        address = home.base_url.replace("http", "ws", 1) + "/realtime?intent=transcription"
+    with live_server("hello there", grace=0.1) as server:
+        address = server.base_url.replace("http", "ws", 1) + "/realtime?intent=transcription"
         socket = connect_sync(address, proxy=None)
         assert "session.created" == json.loads(socket.recv())["type"]
         socket.send(json.dumps({"type": "session.update", "session": MANUAL}))

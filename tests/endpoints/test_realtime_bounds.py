@@ -24,28 +24,28 @@ from compat.endpoints.realtime import Realtime
 from compat.observability.metrics import Metrics
 from compat.server.run import LARGEST_FRAME
 from compat.upstream.sockets import Sockets
-from tests.endpoints.live import MANUAL, SPEECH, Caller, calling, live_house
-from tests.house import House
+from tests.endpoints.live import MANUAL, SPEECH, Caller, calling, live_server
+from tests.running import RunningServer
 from tests.server.test_websocket import WHOLE as HANDSHAKE
 from tests.servers import serve
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[House]:
-    with live_house("hello there") as opened:
+def server() -> Iterator[RunningServer]:
+    with live_server("hello there") as opened:
         yield opened
 
 
-async def test_an_append_may_contain_15_mib(home: House) -> None:
-    async with calling(home) as caller:
+async def test_an_append_may_contain_15_mib(server: RunningServer) -> None:
+    async with calling(server) as caller:
         await caller.say("input_audio_buffer.append", audio=base64.b64encode(bytes(15 << 20)).decode())
         await caller.say("input_audio_buffer.clear")
         assert "input_audio_buffer.cleared" == (await caller.until(".cleared"))[-1]["type"]
 
 
-def test_a_frame_over_the_bound_closes_with_1009(home: House) -> None:
+def test_a_frame_over_the_bound_closes_with_1009(server: RunningServer) -> None:
     """The server refuses the frame as soon as it has read the length."""
-    with socket.create_connection(("127.0.0.1", urlsplit(home.base_url).port or 0), timeout=20) as caller:
+    with socket.create_connection(("127.0.0.1", urlsplit(server.base_url).port or 0), timeout=20) as caller:
         caller.sendall(b"\r\n".join([b"GET /v1/realtime HTTP/1.1", *HANDSHAKE, b"", b""]))
         assert caller.recv(65536).startswith(b"HTTP/1.1 101 ")
         caller.sendall(b"\x81\xff" + (LARGEST_FRAME + 1).to_bytes(8))
@@ -81,8 +81,8 @@ async def test_the_sound_of_one_session_is_bounded() -> None:
 @contextlib.contextmanager
 def bounded(bounds: Bounds) -> Iterator[str]:
     """Run a server with these bounds, and return the URL of its live sessions."""
-    with live_house("hello there") as home:
-        settings = Settings(base_url=home.service, dashscope_api_key="k")
+    with live_server("hello there") as server:
+        settings = Settings(base_url=server.service, dashscope_api_key="k")
         service = Sockets(settings.live_root, connect_timeout=5)
         realtime = Realtime(settings, Gate(settings), service, b"s", Metrics(region="custom", prices={}), bounds)
         with serve(Starlette(routes=[WebSocketRoute("/v1/realtime", realtime.live)])) as root:

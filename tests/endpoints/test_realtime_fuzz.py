@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from tests.endpoints.live import live_house
-from tests.house import House
+from tests.endpoints.live import live_server
+from tests.running import RunningServer
 from tests.server.test_websocket import WHOLE, exchange
 
 PATIENT = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[House]:
-    with live_house("hello") as opened:
+def server() -> Iterator[RunningServer]:
+    with live_server("hello") as opened:
         yield opened
 
 
@@ -43,8 +43,8 @@ queries = st.sampled_from(
 @given(st.lists(lines, max_size=5), queries)
 @example([b"origin: http://["], b"")
 @PATIENT
-def test_any_upgrade_is_answered(home: House, headers: list[bytes], query: bytes) -> None:
-    port = int(home.base_url.removesuffix("/v1").rpartition(":")[2])
+def test_any_upgrade_is_answered(server: RunningServer, headers: list[bytes], query: bytes) -> None:
+    port = int(server.base_url.removesuffix("/v1").rpartition(":")[2])
 
     assert exchange(port, *WHOLE, *headers, path=b"/v1/realtime" + query)[9:12] in (b"101", b"400", b"401", b"403")
 
@@ -56,8 +56,8 @@ frames = (events | scalars).map(json.dumps) | st.text(max_size=40) | st.binary(m
 
 @given(st.lists(frames, min_size=1, max_size=8))
 @PATIENT
-def test_any_frames_are_answered_and_the_session_continues(home: House, sent: list[str | bytes]) -> None:
-    with connect(f"{home.base_url.replace('http', 'ws', 1)}/realtime?intent=transcription") as session:
+def test_any_frames_are_answered_and_the_session_continues(server: RunningServer, sent: list[str | bytes]) -> None:
+    with connect(f"{server.base_url.replace('http', 'ws', 1)}/realtime?intent=transcription") as session:
         for frame in sent:
             session.send(frame)
         session.send('{"type": "conversation.item.retrieve", "item_id": "the last one"}')

@@ -16,7 +16,7 @@ from compat.emulator.engine import Sentence
 from compat.emulator.engines.scripted import Scripted
 from compat.openai_api.parameters import TRANSCRIPTION
 from tests.audio.media import make, tone
-from tests.house import house
+from tests.running import running_server
 
 PATIENT = settings(
     deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
@@ -89,8 +89,8 @@ T = TypeVar("T")
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    with house(Scripted(SENTENCES)) as home:
-        yield int(home.base_url.removesuffix("/v1").rpartition(":")[2])
+    with running_server(Scripted(SENTENCES)) as server:
+        yield int(server.base_url.removesuffix("/v1").rpartition(":")[2])
 
 
 @pytest.fixture(scope="module")

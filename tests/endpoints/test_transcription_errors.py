@@ -17,7 +17,7 @@ from tests.audio.media import make
 from tests.endpoints.dickens import SENTENCES, TEXT, upload
 from tests.endpoints.job_requests import until
 from tests.hangups import hang_up
-from tests.house import House, house
+from tests.running import RunningServer, running_server
 
 
 @pytest.fixture(scope="module")
@@ -28,15 +28,15 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[House]:
-    with house(Scripted(SENTENCES)) as opened:
+def server() -> Iterator[RunningServer]:
+    with running_server(Scripted(SENTENCES)) as opened:
         yield opened
 
 
 @pytest.fixture(autouse=True)
-def no_faults_left(home: House) -> Iterator[None]:
+def no_faults_left(server: RunningServer) -> Iterator[None]:
     yield
-    home.fail()
+    server.fail()
 
 
 def always(surface: SurfaceName, fault: Fault) -> Rule:
@@ -58,7 +58,7 @@ FAULTS: list[tuple[str, Rule, type[openai.APIStatusError], str, int]] = [
 
 @pytest.mark.parametrize(("model", "rule", "error", "code", "calls"), FAULTS)
 def test_dashscope_s_errors_raise_the_sdk_s_exceptions(
-    home: House,
+    server: RunningServer,
     speech: bytes,
     model: str,
     rule: Rule,
@@ -66,47 +66,47 @@ def test_dashscope_s_errors_raise_the_sdk_s_exceptions(
     code: str,
     calls: int,
 ) -> None:
-    home.fail(rule)
-    before = home.dashscope.counts[rule.surface]
+    server.fail(rule)
+    before = server.dashscope.counts[rule.surface]
 
     with pytest.raises(error) as raised:
-        home.client().audio.transcriptions.create(model=model, file=upload(speech))
+        server.client().audio.transcriptions.create(model=model, file=upload(speech))
 
     assert code == raised.value.code
-    assert calls == home.dashscope.counts[rule.surface] - before
+    assert calls == server.dashscope.counts[rule.surface] - before
     assert raised.value.request_id
 
 
-def test_a_transient_error_is_retried(home: House, speech: bytes) -> None:
-    home.fail(
+def test_a_transient_error_is_retried(server: RunningServer, speech: bytes) -> None:
+    server.fail(
         Rule("chat", Refuse(500, "InternalError")), Rule("chat", Refuse(429, "Throttling", retry_after=0.05), nth=2)
     )
 
-    answer = home.client().audio.transcriptions.create(model="whisper-1", file=upload(speech))
+    answer = server.client().audio.transcriptions.create(model="whisper-1", file=upload(speech))
 
     assert TEXT == answer.text
 
 
-def test_a_long_retry_after_is_passed_to_the_client(home: House, speech: bytes) -> None:
-    home.fail(Rule("chat", Refuse(429, "Throttling", retry_after=60), times=None))
+def test_a_long_retry_after_is_passed_to_the_client(server: RunningServer, speech: bytes) -> None:
+    server.fail(Rule("chat", Refuse(429, "Throttling", retry_after=60), times=None))
 
     with pytest.raises(openai.RateLimitError) as raised:
-        home.client().audio.transcriptions.create(model="whisper-1", file=upload(speech))
+        server.client().audio.transcriptions.create(model="whisper-1", file=upload(speech))
 
     assert "60" == raised.value.response.headers["retry-after"]
 
 
-def test_an_error_before_the_stream_starts_is_a_plain_error(home: House, speech: bytes) -> None:
-    home.fail(Rule("chat", Refuse(401, "InvalidApiKey")))
+def test_an_error_before_the_stream_starts_is_a_plain_error(server: RunningServer, speech: bytes) -> None:
+    server.fail(Rule("chat", Refuse(401, "InvalidApiKey")))
 
     with pytest.raises(openai.AuthenticationError):
-        home.client().audio.transcriptions.create(model="whisper-1", file=upload(speech), stream=True)
+        server.client().audio.transcriptions.create(model="whisper-1", file=upload(speech), stream=True)
 
 
 @pytest.mark.parametrize("fault", [Break(2), Cut(900)])
-def test_a_stream_that_breaks_ends_in_an_error_frame(home: House, speech: bytes, fault: Break | Cut) -> None:
-    home.fail(Rule("chat", fault))
-    stream = home.client().audio.transcriptions.create(model="whisper-1", file=upload(speech), stream=True)
+def test_a_stream_that_breaks_ends_in_an_error_frame(server: RunningServer, speech: bytes, fault: Break | Cut) -> None:
+    server.fail(Rule("chat", fault))
+    stream = server.client().audio.transcriptions.create(model="whisper-1", file=upload(speech), stream=True)
 
     with pytest.raises(openai.APIError, match="DashScope"):
         list(stream)
@@ -135,20 +135,25 @@ BAD: list[tuple[dict[str, str | list[str]], bytes | None, int, str | None]] = [
 
 @pytest.mark.parametrize(("fields", "audio", "status", "param"), BAD)
 def test_bad_input_is_refused_by_name(
-    home: House, speech: bytes, fields: dict[str, str | list[str]], audio: bytes | None, status: int, param: str
+    server: RunningServer,
+    speech: bytes,
+    fields: dict[str, str | list[str]],
+    audio: bytes | None,
+    status: int,
+    param: str,
 ) -> None:
     sent = speech if audio == b"speech" else audio
-    before = home.dashscope.counts.total()
+    before = server.dashscope.counts.total()
 
     answer = httpx2.post(
-        f"{home.base_url}/audio/transcriptions",
+        f"{server.base_url}/audio/transcriptions",
         data=fields,
         files={"file": ("a.mp3", sent)} if sent is not None else {"other": (None, "x")},
     )
 
     assert (status, param) == (answer.status_code, answer.json()["error"]["param"])
     assert answer.json()["error"]["message"]
-    assert before == home.dashscope.counts.total()
+    assert before == server.dashscope.counts.total()
 
 
 def test_a_disconnect_cancels_the_work_and_removes_the_file(speech: bytes, tmp_path: Path) -> None:
@@ -159,32 +164,32 @@ def test_a_disconnect_cancels_the_work_and_removes_the_file(speech: bytes, tmp_p
         arrived.set()
         released.wait(10)
 
-    with house(Scripted(SENTENCES, before=wait), spool=tmp_path) as home:
+    with running_server(Scripted(SENTENCES, before=wait), spool=tmp_path) as server:
         hang_up(
-            home.base_url,
-            lambda: home.counts.wait_for(lambda: home.counts["query"]),
+            server.base_url,
+            lambda: server.counts.wait_for(lambda: server.counts["query"]),
             model="fun-asr",
             file=upload(speech),
         )
         assert arrived.wait(10)
-        home.counts.wait_for(lambda: home.counts["cancel"] == 1)
+        server.counts.wait_for(lambda: server.counts["cancel"] == 1)
         until(lambda: not list(tmp_path.glob("*/*")))
         released.set()
 
 
 def test_a_disconnect_during_a_hanging_call_removes_the_file(speech: bytes, tmp_path: Path) -> None:
-    with house(Scripted(SENTENCES), spool=tmp_path) as home:
-        home.fail(Rule("chat", Hang()))
+    with running_server(Scripted(SENTENCES), spool=tmp_path) as server:
+        server.fail(Rule("chat", Hang()))
         hang_up(
-            home.base_url,
-            lambda: home.counts.wait_for(lambda: home.counts["chat"]),
+            server.base_url,
+            lambda: server.counts.wait_for(lambda: server.counts["chat"]),
             model="whisper-1",
             file=upload(speech),
         )
         until(lambda: not list(tmp_path.glob("*/*")))
-        home.fail()
+        server.fail()
 
-        assert TEXT == home.client().audio.transcriptions.create(model="whisper-1", file=upload(speech)).text
+        assert TEXT == server.client().audio.transcriptions.create(model="whisper-1", file=upload(speech)).text
 
 
 KEYS = [("right", None), ("other", None), ("wrong", openai.AuthenticationError), ("", openai.AuthenticationError)]
@@ -192,8 +197,8 @@ KEYS = [("right", None), ("other", None), ("wrong", openai.AuthenticationError),
 
 @pytest.mark.parametrize(("key", "error"), KEYS)
 def test_clients_need_one_of_the_server_s_keys(speech: bytes, key: str, error: type[Exception] | None) -> None:
-    with house(Scripted(SENTENCES), api_keys=("right", "other")) as home:
-        client = home.client(key) if key else home.client("x", default_headers={"authorization": "Basic x"})
+    with running_server(Scripted(SENTENCES), api_keys=("right", "other")) as server:
+        client = server.client(key) if key else server.client("x", default_headers={"authorization": "Basic x"})
         if error is None:
             assert TEXT == client.audio.transcriptions.create(model="whisper-1", file=upload(speech)).text
         else:
@@ -204,18 +209,20 @@ def test_clients_need_one_of_the_server_s_keys(speech: bytes, key: str, error: t
 
 
 def test_the_client_s_own_key_can_be_passed_on(speech: bytes) -> None:
-    with house(Scripted(SENTENCES), keys=frozenset({"sk-callers"}), pass_key=True, dashscope_api_key=None) as home:
-        answer = home.client("sk-callers").audio.transcriptions.create(model="whisper-1", file=upload(speech))
+    with running_server(
+        Scripted(SENTENCES), keys=frozenset({"sk-callers"}), pass_key=True, dashscope_api_key=None
+    ) as server:
+        answer = server.client("sk-callers").audio.transcriptions.create(model="whisper-1", file=upload(speech))
 
         assert TEXT == answer.text
         with pytest.raises(openai.AuthenticationError):
-            home.client("sk-others").audio.transcriptions.create(model="whisper-1", file=upload(speech))
+            server.client("sk-others").audio.transcriptions.create(model="whisper-1", file=upload(speech))
 
 
 def test_a_file_over_the_limit_is_refused(speech: bytes) -> None:
-    with house(Scripted(SENTENCES), max_upload=1000) as home:
+    with running_server(Scripted(SENTENCES), max_upload=1000) as server:
         with pytest.raises(openai.APIStatusError) as raised:
-            home.client().audio.transcriptions.create(model="whisper-1", file=upload(speech))
+            server.client().audio.transcriptions.create(model="whisper-1", file=upload(speech))
 
         assert (413, "file") == (raised.value.status_code, raised.value.param)
-        assert 0 == home.dashscope.counts.total()
+        assert 0 == server.dashscope.counts.total()

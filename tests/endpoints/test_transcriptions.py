@@ -18,7 +18,7 @@ from compat.emulator.engine import Sentence
 from compat.emulator.engines.scripted import Scripted
 from tests.audio.media import make
 from tests.endpoints.dickens import SENTENCES, TEXT, upload
-from tests.house import House, house
+from tests.running import RunningServer, running_server
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +29,8 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[House]:
-    with house(Scripted(SENTENCES)) as opened:
+def server() -> Iterator[RunningServer]:
+    with running_server(Scripted(SENTENCES)) as opened:
         yield opened
 
 
@@ -49,8 +49,8 @@ def collected(
     raise AssertionError("the stream ended without a done event")
 
 
-def test_json_has_openai_s_fields_and_an_extension(home: House, speech: bytes) -> None:
-    answer = home.client().audio.transcriptions.create(model="whisper-1", file=upload(speech))
+def test_json_has_openai_s_fields_and_an_extension(server: RunningServer, speech: bytes) -> None:
+    answer = server.client().audio.transcriptions.create(model="whisper-1", file=upload(speech))
 
     assert isinstance(answer, Transcription)
     assert TEXT == answer.text
@@ -65,22 +65,22 @@ def test_json_has_openai_s_fields_and_an_extension(home: House, speech: bytes) -
     }.items() <= extension.items()
 
 
-def test_gpt_models_report_tokens(home: House, speech: bytes) -> None:
-    answer = home.client().audio.transcriptions.create(model="gpt-4o-transcribe", file=upload(speech))
+def test_gpt_models_report_tokens(server: RunningServer, speech: bytes) -> None:
+    answer = server.client().audio.transcriptions.create(model="gpt-4o-transcribe", file=upload(speech))
 
     usage = answer.to_dict()["usage"]
     assert isinstance(usage, dict)
     assert ("tokens", 75) == (usage["type"], usage["input_token_details"]["audio_tokens"])
 
 
-def test_the_text_format_is_the_transcript_only(home: House, speech: bytes) -> None:
-    answer = home.client().audio.transcriptions.create(model="whisper-1", file=upload(speech), response_format="text")
+def test_the_text_format_is_the_transcript_only(server: RunningServer, speech: bytes) -> None:
+    answer = server.client().audio.transcriptions.create(model="whisper-1", file=upload(speech), response_format="text")
 
     assert TEXT == answer.strip()
 
 
-def test_verbose_json_has_the_service_s_timestamps(home: House, speech: bytes) -> None:
-    answer = home.client().audio.transcriptions.create(
+def test_verbose_json_has_the_service_s_timestamps(server: RunningServer, speech: bytes) -> None:
+    answer = server.client().audio.transcriptions.create(
         model="whisper-1",
         file=upload(speech),
         response_format="verbose_json",
@@ -95,8 +95,8 @@ def test_verbose_json_has_the_service_s_timestamps(home: House, speech: bytes) -
     assert ("times,", 1.4, 1.9) == (answer.words[5].word, answer.words[5].start, answer.words[5].end)
 
 
-def test_captions_are_valid(home: House, speech: bytes) -> None:
-    create = home.client().audio.transcriptions.create
+def test_captions_are_valid(server: RunningServer, speech: bytes) -> None:
+    create = server.client().audio.transcriptions.create
 
     cues = list(srt.parse(create(model="whisper-1", file=upload(speech), response_format="srt")))
     captions = webvtt.from_string(create(model="whisper-1", file=upload(speech), response_format="vtt"))
@@ -105,8 +105,8 @@ def test_captions_are_valid(home: House, speech: bytes) -> None:
     assert TEXT == " ".join(caption.text for caption in captions.captions)
 
 
-async def test_the_async_client_works(home: House, speech: bytes) -> None:
-    async with openai.AsyncOpenAI(base_url=home.base_url, api_key="k") as client:
+async def test_the_async_client_works(server: RunningServer, speech: bytes) -> None:
+    async with openai.AsyncOpenAI(base_url=server.base_url, api_key="k") as client:
         answer = await client.audio.transcriptions.create(model="whisper-1", file=upload(speech))
 
     assert TEXT == answer.text
@@ -115,24 +115,26 @@ async def test_the_async_client_works(home: House, speech: bytes) -> None:
 def test_deltas_are_sent_before_recognition_ends(speech: bytes) -> None:
     received_first = threading.Event()
     engine = Scripted(SENTENCES, before=lambda sentence: sentence is SENTENCES[0] or received_first.wait(10))
-    with house(engine) as home:
-        stream = home.client().audio.transcriptions.create(model="gpt-4o-transcribe", file=upload(speech), stream=True)
+    with running_server(engine) as server:
+        stream = server.client().audio.transcriptions.create(
+            model="gpt-4o-transcribe", file=upload(speech), stream=True
+        )
         deltas, done = collected(stream, received_first.set)
 
     assert len(deltas) > 1
     assert TEXT == done == "".join(deltas)
 
 
-def test_a_long_file_can_be_streamed(home: House, speech: bytes) -> None:
-    stream = home.client().audio.transcriptions.create(model="fun-asr", file=upload(speech), stream=True)
+def test_a_long_file_can_be_streamed(server: RunningServer, speech: bytes) -> None:
+    stream = server.client().audio.transcriptions.create(model="fun-asr", file=upload(speech), stream=True)
 
     deltas, done = collected(stream)
 
     assert TEXT == done == "".join(deltas)
 
 
-def test_parameters_reach_the_service(home: House, speech: bytes) -> None:
-    home.client().audio.transcriptions.create(
+def test_parameters_reach_the_service(server: RunningServer, speech: bytes) -> None:
+    server.client().audio.transcriptions.create(
         model="whisper-1",
         file=upload(speech),
         language="zh-CN",
@@ -140,7 +142,7 @@ def test_parameters_reach_the_service(home: House, speech: bytes) -> None:
         extra_body={"enable_itn": True, "keywords": ["Darnay"]},
     )
 
-    seen = home.dashscope.requests[-1]
+    seen = server.dashscope.requests[-1]
     assert ("chat", "qwen3-asr-flash", "data:audio/wav") == (seen.surface, seen.model, seen.audio)
     assert {"language": "zh", "enable_itn": True}.items() <= seen.parameters["asr_options"].items()
     assert seen.context is not None
@@ -148,8 +150,8 @@ def test_parameters_reach_the_service(home: House, speech: bytes) -> None:
     assert "Darnay" in seen.context
 
 
-def test_ignored_parameters_are_listed(home: House, speech: bytes) -> None:
-    raw = home.client().audio.transcriptions.with_raw_response.create(
+def test_ignored_parameters_are_listed(server: RunningServer, speech: bytes) -> None:
+    raw = server.client().audio.transcriptions.with_raw_response.create(
         model="whisper-1",
         file=upload(speech),
         temperature=0.4,
@@ -164,9 +166,9 @@ def test_ignored_parameters_are_listed(home: House, speech: bytes) -> None:
     assert raw.headers["openai-processing-ms"].isdecimal()
 
 
-def test_stream_is_ignored_for_captions(home: House, speech: bytes) -> None:
+def test_stream_is_ignored_for_captions(server: RunningServer, speech: bytes) -> None:
     answer = httpx2.post(
-        f"{home.base_url}/audio/transcriptions",
+        f"{server.base_url}/audio/transcriptions",
         data={"model": "whisper-1", "response_format": "srt", "stream": "true"},
         files={"file": upload(speech)},
     )
@@ -177,7 +179,9 @@ def test_stream_is_ignored_for_captions(home: House, speech: bytes) -> None:
 
 @pytest.mark.parametrize("model", ["whisper-1", "fun-asr", "qwen3-asr-flash-filetrans", "qwen-audio-3.1-asr-flash"])
 @pytest.mark.parametrize("form", ["json", "text", "srt", "vtt", "verbose_json"])
-def test_silence_is_an_empty_transcript_on_every_surface(silent: House, model: str, form: str, speech: bytes) -> None:
+def test_silence_is_an_empty_transcript_on_every_surface(
+    silent: RunningServer, model: str, form: str, speech: bytes
+) -> None:
     answer = httpx2.post(
         f"{silent.base_url}/audio/transcriptions",
         data={"model": model, "response_format": form},
@@ -190,23 +194,23 @@ def test_silence_is_an_empty_transcript_on_every_surface(silent: House, model: s
 
 
 @pytest.fixture(scope="module")
-def silent() -> Iterator[House]:
-    with house(Scripted(())) as opened:
+def silent() -> Iterator[RunningServer]:
+    with running_server(Scripted(())) as opened:
         yield opened
 
 
 def test_an_empty_transcript_of_long_audio_is_requested_again(tmp_path: Path) -> None:
     audio = make("wav", bytes(range(256)) * 1000, 16000, 1, tmp_path / "a.wav").read_bytes()
-    with house(Scripted((), SENTENCES)) as home:
-        assert TEXT == home.client().audio.transcriptions.create(model="whisper-1", file=BytesIO(audio)).text
+    with running_server(Scripted((), SENTENCES)) as server:
+        assert TEXT == server.client().audio.transcriptions.create(model="whisper-1", file=BytesIO(audio)).text
 
 
 def test_a_transcript_that_repeats_the_context_is_requested_again_without_it(speech: bytes) -> None:
     leaked = Sentence(text="Charles Darnay, Sydney Carton", begin_ms=0, end_ms=900)
-    with house(Scripted((leaked,), ())) as home:
-        answer = home.client().audio.transcriptions.create(
+    with running_server(Scripted((leaked,), ())) as server:
+        answer = server.client().audio.transcriptions.create(
             model="whisper-1", file=upload(speech), prompt="Charles Darnay, Sydney Carton"
         )
 
         assert "" == answer.text
-        assert [None] == [seen.context for seen in list(home.dashscope.requests)[1:]]
+        assert [None] == [seen.context for seen in list(server.dashscope.requests)[1:]]

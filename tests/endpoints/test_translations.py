@@ -16,7 +16,7 @@ from compat.emulator.engine import Sentence
 from compat.emulator.engines.scripted import Scripted
 from compat.emulator.faults import Answer, Refuse, Rule
 from tests.audio.media import make, silence
-from tests.house import House, house
+from tests.running import RunningServer, running_server
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:deprecated:DeprecationWarning"
@@ -38,32 +38,32 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[House]:
-    with house(Scripted(CHINESE)) as opened:
+def server() -> Iterator[RunningServer]:
+    with running_server(Scripted(CHINESE)) as opened:
         yield opened
 
 
 @pytest.fixture(autouse=True)
-def no_faults_left(home: House) -> Iterator[None]:
+def no_faults_left(server: RunningServer) -> Iterator[None]:
     yield
-    home.fail()
+    server.fail()
 
 
-def test_json(home: House, speech: tuple[str, bytes]) -> None:
-    answer = home.client().audio.translations.create(model="whisper-1", file=speech)
+def test_json(server: RunningServer, speech: tuple[str, bytes]) -> None:
+    answer = server.client().audio.translations.create(model="whisper-1", file=speech)
 
     assert isinstance(answer, Translation)
     assert answer.text.startswith("[English] ")
 
 
-def test_text(home: House, speech: tuple[str, bytes]) -> None:
-    answer: Any = home.client().audio.translations.create(model="whisper-1", file=speech, response_format="text")
+def test_text(server: RunningServer, speech: tuple[str, bytes]) -> None:
+    answer: Any = server.client().audio.translations.create(model="whisper-1", file=speech, response_format="text")
 
     assert answer.startswith("[English] ")
 
 
-def test_verbose_json_keeps_the_times(home: House, speech: tuple[str, bytes]) -> None:
-    answer = home.client().audio.translations.create(model="whisper-1", file=speech, response_format="verbose_json")
+def test_verbose_json_keeps_the_times(server: RunningServer, speech: tuple[str, bytes]) -> None:
+    answer = server.client().audio.translations.create(model="whisper-1", file=speech, response_format="verbose_json")
 
     assert isinstance(answer, TranslationVerbose)
     assert ("english", 2.5, WHOLE) == (answer.language, answer.duration, answer.text)
@@ -72,8 +72,8 @@ def test_verbose_json_keeps_the_times(home: House, speech: tuple[str, bytes]) ->
     assert WHOLE == "".join(part.text for part in answer.segments or ()).strip()
 
 
-def test_captions_keep_the_times(home: House, speech: tuple[str, bytes]) -> None:
-    create = home.client().audio.translations.create
+def test_captions_keep_the_times(server: RunningServer, speech: tuple[str, bytes]) -> None:
+    create = server.client().audio.translations.create
     subrip: Any = create(model="whisper-1", file=speech, response_format="srt")
     captions: Any = create(model="whisper-1", file=speech, response_format="vtt")
 
@@ -84,17 +84,17 @@ def test_captions_keep_the_times(home: House, speech: tuple[str, bytes]) -> None
 
 @pytest.mark.parametrize("form", ["json", "text", "srt", "vtt", "verbose_json"])
 def test_english_speech_is_not_translated(speech: tuple[str, bytes], form: Any) -> None:  # noqa: ANN401
-    with house(Scripted(ENGLISH)) as home:
-        raw = home.client().audio.translations.with_raw_response.create(
+    with running_server(Scripted(ENGLISH)) as server:
+        raw = server.client().audio.translations.with_raw_response.create(
             model="whisper-1", file=speech, response_format=form
         )
 
         assert b"Good morning." in raw.content
-        assert 0 == home.dashscope.counts["translate"]
+        assert 0 == server.dashscope.counts["translate"]
 
 
-def test_another_language_can_be_asked_for(home: House, speech: tuple[str, bytes]) -> None:
-    answer = home.client().audio.translations.create(
+def test_another_language_can_be_asked_for(server: RunningServer, speech: tuple[str, bytes]) -> None:
+    answer = server.client().audio.translations.create(
         model="whisper-1", file=speech, response_format="verbose_json", extra_body={"target_language": "fr"}
     )
 
@@ -102,8 +102,8 @@ def test_another_language_can_be_asked_for(home: House, speech: tuple[str, bytes
     assert "[French] 早上好。[French] Fine, thanks. [French] 再见。" == answer.text
 
 
-def test_traditional_chinese_can_be_asked_for_in_chinese(home: House, speech: tuple[str, bytes]) -> None:
-    answer = home.client().audio.translations.create(
+def test_traditional_chinese_can_be_asked_for_in_chinese(server: RunningServer, speech: tuple[str, bytes]) -> None:
+    answer = server.client().audio.translations.create(
         model="whisper-1", file=speech, response_format="verbose_json", extra_body={"target_language": "zh-Hant"}
     )
 
@@ -112,57 +112,59 @@ def test_traditional_chinese_can_be_asked_for_in_chinese(home: House, speech: tu
     ]
 
 
-def test_an_unsupported_target_language_is_refused_by_name(home: House, speech: tuple[str, bytes]) -> None:
+def test_an_unsupported_target_language_is_refused_by_name(server: RunningServer, speech: tuple[str, bytes]) -> None:
     with pytest.raises(openai.BadRequestError, match="Unsupported language: Zulu") as raised:
-        home.client().audio.translations.create(model="whisper-1", file=speech, extra_body={"target_language": "zu"})
+        server.client().audio.translations.create(model="whisper-1", file=speech, extra_body={"target_language": "zu"})
 
     assert "target_language" == raised.value.param
 
 
-def test_sentences_are_translated_singly_if_the_model_merges_them(home: House, speech: tuple[str, bytes]) -> None:
+def test_sentences_are_translated_singly_if_the_model_merges_them(
+    server: RunningServer, speech: tuple[str, bytes]
+) -> None:
     body = json.dumps({"choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": "Both."}}]})
-    home.fail(Rule("translate", Answer(body)))
+    server.fail(Rule("translate", Answer(body)))
 
-    answer = home.client().audio.translations.create(model="whisper-1", file=speech, response_format="verbose_json")
+    answer = server.client().audio.translations.create(model="whisper-1", file=speech, response_format="verbose_json")
 
     assert WHOLE == answer.text
 
 
-def test_speech_in_an_unknown_language_is_translated(home: House, speech: tuple[str, bytes]) -> None:
-    answer = home.client().audio.translations.create(model="fun-asr", file=speech, response_format="verbose_json")
+def test_speech_in_an_unknown_language_is_translated(server: RunningServer, speech: tuple[str, bytes]) -> None:
+    answer = server.client().audio.translations.create(model="fun-asr", file=speech, response_format="verbose_json")
 
     assert WHOLE == answer.text
 
 
 def test_silence_needs_no_translation(speech: tuple[str, bytes]) -> None:
-    with house(Scripted(())) as home:
-        assert "" == home.client().audio.translations.create(model="whisper-1", file=speech).text
-        assert 0 == home.dashscope.counts["translate"]
+    with running_server(Scripted(())) as server:
+        assert "" == server.client().audio.translations.create(model="whisper-1", file=speech).text
+        assert 0 == server.dashscope.counts["translate"]
 
 
-def test_a_translation_that_fails_is_an_error(home: House, speech: tuple[str, bytes]) -> None:
-    home.fail(Rule("translate", Refuse(400, "DataInspectionFailed"), times=None))
+def test_a_translation_that_fails_is_an_error(server: RunningServer, speech: tuple[str, bytes]) -> None:
+    server.fail(Rule("translate", Refuse(400, "DataInspectionFailed"), times=None))
 
     with pytest.raises(openai.BadRequestError) as raised:
-        home.client().audio.translations.create(model="whisper-1", file=speech, response_format="srt")
+        server.client().audio.translations.create(model="whisper-1", file=speech, response_format="srt")
 
     assert "content_policy_violation" == raised.value.code
 
 
 def test_a_translation_shares_the_file_task_of_the_same_audio(speech: tuple[str, bytes]) -> None:
-    with house(Scripted(CHINESE), job_retention=60.0) as home:
-        create = home.client().audio.translations.create
+    with running_server(Scripted(CHINESE), job_retention=60.0) as server:
+        create = server.client().audio.translations.create
         answers = [create(model="whisper-1", file=speech, response_format="verbose_json") for _ in range(2)]
 
         assert [WHOLE, WHOLE] == [answer.text for answer in answers]
-        assert (1, 2) == (home.dashscope.counts["submit"], home.dashscope.counts["translate"])
+        assert (1, 2) == (server.dashscope.counts["submit"], server.dashscope.counts["translate"])
 
 
 def test_the_translation_model_can_be_set(speech: tuple[str, bytes]) -> None:
-    with house(Scripted(CHINESE), translation_model="qwen-mt-plus") as home:
-        home.client().audio.translations.create(model="whisper-1", file=speech)
+    with running_server(Scripted(CHINESE), translation_model="qwen-mt-plus") as server:
+        server.client().audio.translations.create(model="whisper-1", file=speech)
 
-        assert "qwen-mt-plus" == home.dashscope.requests[-1].model
+        assert "qwen-mt-plus" == server.dashscope.requests[-1].model
 
 
 @pytest.mark.parametrize(
@@ -170,19 +172,19 @@ def test_the_translation_model_can_be_set(speech: tuple[str, bytes]) -> None:
     [({"response_format": "diarized_json"}, "response_format"), ({"temperature": 3.0}, "temperature")],
 )
 def test_bad_input_is_refused_by_name(
-    home: House, speech: tuple[str, bytes], fields: dict[str, Any], param: str
+    server: RunningServer, speech: tuple[str, bytes], fields: dict[str, Any], param: str
 ) -> None:
     with pytest.raises(openai.BadRequestError) as raised:
-        home.client().audio.translations.create(model="whisper-1", file=speech, **fields)
+        server.client().audio.translations.create(model="whisper-1", file=speech, **fields)
 
     assert param == raised.value.param
 
 
 def test_a_translation_shares_the_transcription_s_task(speech: tuple[str, bytes]) -> None:
-    with house(Scripted(CHINESE), job_retention=60.0) as home:
-        client = home.client()
+    with running_server(Scripted(CHINESE), job_retention=60.0) as server:
+        client = server.client()
         client.audio.transcriptions.create(model="qwen3-asr-flash-filetrans", file=speech)
         answer = client.audio.translations.create(model="qwen3-asr-flash-filetrans", file=speech)
 
         assert WHOLE == answer.text
-        assert 1 == home.dashscope.counts["submit"]
+        assert 1 == server.dashscope.counts["submit"]

@@ -20,7 +20,7 @@ from compat.emulator.engines.scripted import Scripted
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from tests.audio.media import make
 from tests.audio.odd import ID3V1, ODDITIES, id3, put
-from tests.house import House, house
+from tests.running import RunningServer, running_server
 from tests.servers import serve
 
 WORDS = lay(VOCABULARY[:12])
@@ -42,15 +42,15 @@ def half(samples: dict[str, bytes]) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[House]:
+def server() -> Iterator[RunningServer]:
     hooks: dict[str, Any] = {"allow_http_webhooks": True, "allow_private_webhooks": True}
-    with house(Tones(), webhook_secret=b"twenty-four random bytes", **hooks) as opened:
+    with running_server(Tones(), webhook_secret=b"twenty-four random bytes", **hooks) as opened:
         yield opened
 
 
-def post(home: House, content: bytes, path: str = "/audio/transcriptions", **fields: str) -> httpx2.Response:
+def post(server: RunningServer, content: bytes, path: str = "/audio/transcriptions", **fields: str) -> httpx2.Response:
     data = {"model": "whisper-1", **fields}
-    return httpx2.post(f"{home.base_url}{path}", data=data, files={"file": ("a", content)}, timeout=30)
+    return httpx2.post(f"{server.base_url}{path}", data=data, files={"file": ("a", content)}, timeout=30)
 
 
 def extension(answer: httpx2.Response) -> Any:  # noqa: ANN401 - JSON
@@ -58,8 +58,8 @@ def extension(answer: httpx2.Response) -> Any:  # noqa: ANN401 - JSON
 
 
 @pytest.mark.parametrize("form", ["json", "verbose_json", "diarized_json", "text", "srt", "vtt"])
-def test_every_format_reports_a_truncated_file(home: House, half: bytes, form: str) -> None:
-    answer = post(home, half, response_format=form)
+def test_every_format_reports_a_truncated_file(server: RunningServer, half: bytes, form: str) -> None:
+    answer = post(server, half, response_format=form)
 
     assert (200, HEADER) == (answer.status_code, answer.headers["x-compat-truncated"])
     if form.endswith("json"):
@@ -67,11 +67,11 @@ def test_every_format_reports_a_truncated_file(home: House, half: bytes, form: s
         assert SPOKEN[:4] == answer.json()["text"].split()[:4]
 
 
-def test_streams_translations_and_pieces_report_a_truncated_file(home: House, half: bytes) -> None:
-    streamed = post(home, half, stream="true")
+def test_streams_translations_and_pieces_report_a_truncated_file(server: RunningServer, half: bytes) -> None:
+    streamed = post(server, half, stream="true")
     done = msgspec.json.decode(streamed.text.strip().rpartition("data: ")[2])
-    translated = post(home, half, "/audio/translations", response_format="verbose_json")
-    with house(Tones(), long_road="pieces") as cutting:
+    translated = post(server, half, "/audio/translations", response_format="verbose_json")
+    with running_server(Tones(), long_road="pieces") as cutting:
         pieces = post(cutting, half, response_format="verbose_json")
 
     assert [HEADER] * 3 == [each.headers["x-compat-truncated"] for each in (streamed, translated, pieces)]
@@ -79,7 +79,7 @@ def test_streams_translations_and_pieces_report_a_truncated_file(home: House, ha
     assert "pieces" == pieces.headers["x-compat-road"]
 
 
-def test_a_finished_job_reports_a_truncated_file(home: House, half: bytes) -> None:
+def test_a_finished_job_reports_a_truncated_file(server: RunningServer, half: bytes) -> None:
     called: queue.Queue[bytes] = queue.Queue()
 
     async def done(request: Request) -> Response:
@@ -88,25 +88,25 @@ def test_a_finished_job_reports_a_truncated_file(home: House, half: bytes) -> No
 
     with serve(Starlette(routes=[Route("/", done, methods=["POST"])])) as root:
         wanted = {"background": "true", "webhook_url": root, "response_format": "verbose_json"}
-        accepted = post(home, half, **wanted)
+        accepted = post(server, half, **wanted)
         job = msgspec.json.decode(called.get(timeout=20))["data"]["id"]
-    answer = httpx2.get(f"{home.base_url}/audio/transcriptions/{job}")
+    answer = httpx2.get(f"{server.base_url}/audio/transcriptions/{job}")
 
     assert [HEADER] * 2 == [each.headers["x-compat-truncated"] for each in (accepted, answer)]
     assert AUDIO == extension(answer)
 
 
-def test_a_complete_file_has_no_truncation_header(home: House, samples: dict[str, bytes]) -> None:
-    answer = post(home, samples["mp3"])
+def test_a_complete_file_has_no_truncation_header(server: RunningServer, samples: dict[str, bytes]) -> None:
+    answer = post(server, samples["mp3"])
 
     assert "x-compat-truncated" not in answer.headers
     assert "audio" not in answer.json()["dashscope"]
 
 
 def test_a_web_page_may_read_the_header(half: bytes) -> None:
-    with house(Tones(), cors_origins=("https://page.example",)) as home:
+    with running_server(Tones(), cors_origins=("https://page.example",)) as server:
         answer = httpx2.post(
-            f"{home.base_url}/audio/transcriptions",
+            f"{server.base_url}/audio/transcriptions",
             headers={"origin": "https://page.example"},
             data={"model": "whisper-1"},
             files={"file": ("a", half)},
@@ -136,20 +136,20 @@ def test_a_web_page_may_read_the_header(half: bytes) -> None:
     ],
 )
 def test_a_clean_file_is_sent_unchanged_and_an_odd_one_as_flac(
-    home: House, samples: dict[str, bytes], name: str, oddity: str, sent: str
+    server: RunningServer, samples: dict[str, bytes], name: str, oddity: str, sent: str
 ) -> None:
-    answer = post(home, ODDITIES[oddity](samples[name]))
+    answer = post(server, ODDITIES[oddity](samples[name]))
 
     assert 200 == answer.status_code
-    assert f"data:audio/{sent}" == home.dashscope.requests[-1].audio
+    assert f"data:audio/{sent}" == server.dashscope.requests[-1].audio
 
 
-def test_a_wav_file_with_a_wrong_header_is_sent_as_flac(home: House, samples: dict[str, bytes]) -> None:
+def test_a_wav_file_with_a_wrong_header_is_sent_as_flac(server: RunningServer, samples: dict[str, bytes]) -> None:
     for wave in (put(samples["wav"], b"fmt ", 16, "<H", 4), put(samples["wav"], b"data", 0, "<I", 0)):
-        answer = post(home, id3() + wave + ID3V1)
+        answer = post(server, id3() + wave + ID3V1)
 
         assert SPOKEN == answer.json()["text"].split()
-        assert "data:audio/flac" == home.dashscope.requests[-1].audio
+        assert "data:audio/flac" == server.dashscope.requests[-1].audio
 
 
 @pytest.mark.parametrize("road", ["auto", "pieces"])
@@ -157,8 +157,8 @@ def test_no_segment_ends_after_the_audio(tmp_path: Path, road: str) -> None:
     """The service rounds end times up."""
     sentences = (Sentence(text="hello there", begin_ms=200, end_ms=1080),)
     sound = make("wav", encode(WORDS)[: 2 * 16_000], 16_000, 1, tmp_path / "a").read_bytes()
-    with house(Scripted(sentences), long_road=road) as home:
-        answer = post(home, sound, response_format="verbose_json").json()
+    with running_server(Scripted(sentences), long_road=road) as server:
+        answer = post(server, sound, response_format="verbose_json").json()
 
     assert answer["duration"] >= answer["segments"][-1]["end"]
     assert answer["duration"] == pytest.approx(1.0, abs=0.1)

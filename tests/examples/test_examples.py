@@ -14,7 +14,7 @@ import pytest
 
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from tests.emulator.recordings import wav
-from tests.house import House, house
+from tests.running import RunningServer, running_server
 from tests.witnesses import free_port, installed, program
 
 ROOT = Path(__file__).parent.parent.parent
@@ -28,8 +28,8 @@ SCRIPTS = sorted(path.name for path in EXAMPLES.iterdir() if path.is_file() and 
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[House]:
-    with house(Tones(), job_retention=60.0, job_grace=60.0) as opened:
+def server() -> Iterator[RunningServer]:
+    with running_server(Tones(), job_retention=60.0, job_grace=60.0) as opened:
         yield opened
 
 
@@ -39,13 +39,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def environment(home: House) -> dict[str, str]:
-    return {**os.environ, "OPENAI_BASE_URL": home.base_url, "OPENAI_API_KEY": "none-needed"}
+def environment(server: RunningServer) -> dict[str, str]:
+    return {**os.environ, "OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "none-needed"}
 
 
-def run(home: House, folder: Path, *command: str) -> str:
+def run(server: RunningServer, folder: Path, *command: str) -> str:
     done = subprocess.run(
-        command, cwd=folder, env=environment(home), capture_output=True, text=True, timeout=60, check=False
+        command, cwd=folder, env=environment(server), capture_output=True, text=True, timeout=60, check=False
     )
     assert (0, "") == (done.returncode, done.stderr)
     return done.stdout
@@ -56,7 +56,7 @@ def heard(text: str) -> bool:
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_a_script_prints_or_writes_the_words(home: House, folder: Path, name: str) -> None:
+def test_a_script_prints_or_writes_the_words(server: RunningServer, folder: Path, name: str) -> None:
     script = EXAMPLES / name
     if script.suffix == ".mjs":
         program("node", "https://nodejs.org")
@@ -65,24 +65,24 @@ def test_a_script_prints_or_writes_the_words(home: House, folder: Path, name: st
         script.write_text((EXAMPLES / name).read_text())
     given = "." if name.startswith("folder") else "speech.wav"
 
-    output = run(home, folder, *COMMANDS[script.suffix], str(script), given)
+    output = run(server, folder, *COMMANDS[script.suffix], str(script), given)
 
     assert heard((folder / "speech.srt").read_text() if name.startswith("folder") else output)
 
 
-def test_two_recordings_with_one_name_get_separate_subtitles(home: House, folder: Path) -> None:
+def test_two_recordings_with_one_name_get_separate_subtitles(server: RunningServer, folder: Path) -> None:
     (folder / "speech.mp3").write_bytes((folder / "speech.wav").read_bytes())
 
-    run(home, folder, sys.executable, str(EXAMPLES / "folder_to_subtitles.py"), ".")
+    run(server, folder, sys.executable, str(EXAMPLES / "folder_to_subtitles.py"), ".")
 
     assert ["speech.mp3.srt", "speech.wav.srt"] == sorted(path.name for path in folder.glob("*.srt"))
 
 
-def test_the_diff_converts_a_whisper_script(home: House, folder: Path) -> None:
+def test_the_diff_converts_a_whisper_script(server: RunningServer, folder: Path) -> None:
     lines = (EXAMPLES / "whisper_to_this.diff").read_text().splitlines()[3:]
     (folder / "captions.py").write_text("\n".join(line[1:] for line in lines if not line.startswith("-")))
 
-    assert heard(run(home, folder, sys.executable, "captions.py", "speech.wav"))
+    assert heard(run(server, folder, sys.executable, "captions.py", "speech.wav"))
 
 
 SPOKEN = """
@@ -103,12 +103,12 @@ class RawInputStream:
 """
 
 
-def test_a_microphone_is_captioned(home: House, folder: Path) -> None:
+def test_a_microphone_is_captioned(server: RunningServer, folder: Path) -> None:
     (folder / "sounddevice.py").write_text(SPOKEN)  # like PortAudio, it calls back from its own thread
     (folder / "speech.pcm").write_bytes(encode(lay(WORDS), rate=24_000) + bytes(48_000))
     command = [sys.executable, str(EXAMPLES / "microphone.py")]
     with subprocess.Popen(
-        command, cwd=folder, env={**environment(home), "PYTHONPATH": "."}, stdout=subprocess.PIPE, text=True
+        command, cwd=folder, env={**environment(server), "PYTHONPATH": "."}, stdout=subprocess.PIPE, text=True
     ) as program:
         assert program.stdout is not None
         output = program.stdout.readline()
@@ -118,10 +118,10 @@ def test_a_microphone_is_captioned(home: House, folder: Path) -> None:
     assert heard(output)
 
 
-def test_the_dictation_app_transcribes_and_rejects_bad_audio(home: House, folder: Path) -> None:
+def test_the_dictation_app_transcribes_and_rejects_bad_audio(server: RunningServer, folder: Path) -> None:
     port = str(free_port())
     command = [sys.executable, "-m", "uvicorn", "fastapi_dictation:app", "--app-dir", str(EXAMPLES), "--port", port]
-    with subprocess.Popen(command, env=environment(home), stderr=subprocess.PIPE, text=True) as app:
+    with subprocess.Popen(command, env=environment(server), stderr=subprocess.PIPE, text=True) as app:
         assert app.stderr is not None
         try:
             assert any("Uvicorn running on" in line for line in app.stderr)

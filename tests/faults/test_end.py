@@ -18,8 +18,8 @@ from compat.emulator.engines.scripted import Scripted
 from compat.emulator.faults import Faults, Hang, Rule
 from tests.audio import media
 from tests.faults.watch import Left, figures, nothing_is_left
-from tests.house import House, house
-from tests.processes import server
+from tests.processes import server_process
+from tests.running import RunningServer, running_server
 from tests.servers import serve
 
 SENTENCES = (Sentence(text="It was the best of times.", begin_ms=100, end_ms=1500),)
@@ -48,7 +48,11 @@ def ready(base_url: str) -> bool:
 def test_after_sigterm_requests_finish_and_no_new_ones_are_accepted(tmp_path: Path, speech: bytes) -> None:
     emulator = create_emulator(Scripted(SENTENCES))
     answers: list[str] = []
-    with serve(emulator) as root, server(tmp_path, root) as running, httpx2.Client(base_url=running.base_url) as kept:
+    with (
+        serve(emulator) as root,
+        server_process(tmp_path, root) as running,
+        httpx2.Client(base_url=running.base_url) as kept,
+    ):
         kept.get("/models").raise_for_status()
         emulator.state.emulator.faults.arm(Faults((Rule("chat", Hang(1.5)),)))
 
@@ -73,7 +77,7 @@ def test_after_sigterm_requests_finish_and_no_new_ones_are_accepted(tmp_path: Pa
 def test_requests_are_accepted_during_the_drain_delay(tmp_path: Path, speech: bytes) -> None:
     with (
         serve(create_emulator(Scripted(SENTENCES))) as root,
-        server(tmp_path, root, COMPAT_DRAIN_DELAY="600") as running,
+        server_process(tmp_path, root, COMPAT_DRAIN_DELAY="600") as running,
     ):
         assert ready(running.base_url)
         running.process.send_signal(signal.SIGTERM)
@@ -89,9 +93,9 @@ def test_requests_are_accepted_during_the_drain_delay(tmp_path: Path, speech: by
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, Path]]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningServer, Path]]:
     spool = tmp_path_factory.mktemp("spool")
-    with house(Scripted(SENTENCES), spool=spool, long_road="filetrans") as opened:
+    with running_server(Scripted(SENTENCES), spool=spool, long_road="filetrans") as opened:
         yield opened, spool
 
 
@@ -125,9 +129,9 @@ PLACES = [
 
 @pytest.mark.parametrize(("sent", "fields", "surface"), [row[1:] for row in PLACES], ids=[row[0] for row in PLACES])
 def test_a_client_that_disconnects_leaves_nothing_behind(
-    home: tuple[House, Path], speech: bytes, sent: int | None, fields: dict[str, str], surface: str | None
+    server: tuple[RunningServer, Path], speech: bytes, sent: int | None, fields: dict[str, str], surface: str | None
 ) -> None:
-    opened, spool = home
+    opened, spool = server
     before = figures(opened.base_url)
     if surface:
         opened.fail(Rule(surface, Hang(), times=None))  # type: ignore[arg-type]  # a name of the table above

@@ -19,8 +19,8 @@ from compat.emulator.faults import Break, FailTask, Fault, Faults, Hang, Live, R
 from compat.emulator.live_faults import Sever
 from compat.emulator.state import Emulator
 from tests.audio import media
-from tests.endpoints.live import calling, live_house, verdict, words
-from tests.house import House, house
+from tests.endpoints.live import calling, live_server, verdict, words
+from tests.running import RunningServer, running_server
 from tests.servers import serve
 from tests.witnesses import free_port
 
@@ -35,13 +35,15 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def places() -> Iterator[tuple[House, Emulator]]:
+def places() -> Iterator[tuple[RunningServer, Emulator]]:
     second = create_emulator(saying("the second"), keys=frozenset(["second-key"]))
     with (
         serve(second) as root,
-        house(saying("the first"), attempts=1, fallback_api_key="second-key", fallback_base_url=root) as home,
+        running_server(
+            saying("the first"), attempts=1, fallback_api_key="second-key", fallback_base_url=root
+        ) as server,
     ):
-        yield home, second.state.emulator
+        yield server, second.state.emulator
 
 
 OPEN = Refuse(401, "InvalidApiKey")
@@ -66,7 +68,7 @@ ASKED: list[tuple[str, dict[str, str], SurfaceName, Fault, str | None, int]] = [
 
 @pytest.mark.parametrize(("path", "form", "surface", "fault", "read", "calls"), ASKED)
 def test_a_request_that_the_first_cannot_serve_goes_to_the_second(
-    places: tuple[House, Emulator],
+    places: tuple[RunningServer, Emulator],
     speech: bytes,
     path: str,
     form: dict[str, str],
@@ -75,11 +77,11 @@ def test_a_request_that_the_first_cannot_serve_goes_to_the_second(
     read: str | None,
     calls: int,
 ) -> None:
-    home, second = places
+    server, second = places
     second.counts.clear()
-    home.fail(Rule(surface, fault, times=None))
+    server.fail(Rule(surface, fault, times=None))
     answer = httpx2.post(
-        f"{home.base_url}/audio/{path}",
+        f"{server.base_url}/audio/{path}",
         files={"file": ("a.wav", speech)},
         data={"model": "whisper-1", **form},
         timeout=30,
@@ -89,11 +91,11 @@ def test_a_request_that_the_first_cannot_serve_goes_to_the_second(
     assert calls == sum(second.counts[name] for name in ("chat", "translate", "submit"))
 
 
-def test_the_metrics_count_calls_to_the_fallback(places: tuple[House, Emulator], speech: bytes) -> None:
-    home, _ = places
-    home.fail(Rule("chat", OPEN))
-    assert home.client().audio.transcriptions.create(model="whisper-1", file=("a.wav", speech)).text
-    metrics = httpx2.get(f"{home.base_url.removesuffix('/v1')}/metrics").text
+def test_the_metrics_count_calls_to_the_fallback(places: tuple[RunningServer, Emulator], speech: bytes) -> None:
+    server, _ = places
+    server.fail(Rule("chat", OPEN))
+    assert server.client().audio.transcriptions.create(model="whisper-1", file=("a.wav", speech)).text
+    metrics = httpx2.get(f"{server.base_url.removesuffix('/v1')}/metrics").text
 
     assert 'compat_service_calls_total{outcome="ok",surface="fallback-chat"}' in metrics
 
@@ -102,29 +104,29 @@ def test_a_surface_with_an_open_breaker_is_not_called_first(speech: bytes) -> No
     second = create_emulator(saying("the second"))
     with (
         serve(second) as root,
-        house(
+        running_server(
             saying("the first"), attempts=1, breaker_failures=1, fallback_api_key="second-key", fallback_base_url=root
-        ) as home,
+        ) as server,
     ):
-        home.fail(Rule("chat", Refuse(500, "InternalError"), times=None))
+        server.fail(Rule("chat", Refuse(500, "InternalError"), times=None))
         for _ in range(3):
-            home.client().audio.transcriptions.create(model="whisper-1", file=("a.wav", speech))
+            server.client().audio.transcriptions.create(model="whisper-1", file=("a.wav", speech))
 
-        assert (1, 3) == (home.dashscope.counts["chat"], second.state.emulator.counts["chat"])
+        assert (1, 3) == (server.dashscope.counts["chat"], second.state.emulator.counts["chat"])
 
 
 @pytest.fixture(scope="module")
-def live_places() -> Iterator[tuple[House, Emulator]]:
+def live_places() -> Iterator[tuple[RunningServer, Emulator]]:
     second = create_emulator(words("the second"), keys=frozenset(["second-key"]))
     with (
         serve(second) as root,
-        live_house("the first", fallback_api_key="second-key", fallback_base_url=root) as home,
+        live_server("the first", fallback_api_key="second-key", fallback_base_url=root) as server,
     ):
-        yield home, second.state.emulator
+        yield server, second.state.emulator
 
 
-async def live_turn(home: House) -> str:
-    async with calling(home) as caller:
+async def live_turn(server: RunningServer) -> str:
+    async with calling(server) as caller:
         return verdict(await caller.ending())
 
 
@@ -145,41 +147,41 @@ LIVE: list[tuple[list[Rule], str, int, int]] = [
 
 @pytest.mark.parametrize(("rules", "read", "first", "second"), LIVE)
 async def test_a_session_refused_by_the_first_is_opened_at_the_second(
-    live_places: tuple[House, Emulator], rules: list[Rule], read: str, first: int, second: int
+    live_places: tuple[RunningServer, Emulator], rules: list[Rule], read: str, first: int, second: int
 ) -> None:
-    home, other = live_places
-    home.dashscope.counts.clear()
+    server, other = live_places
+    server.dashscope.counts.clear()
     other.counts.clear()
-    home.fail(*rules)
+    server.fail(*rules)
 
-    assert read == await live_turn(home)
-    assert (first, second) == (home.dashscope.counts["realtime"], other.counts["realtime"])
+    assert read == await live_turn(server)
+    assert (first, second) == (server.dashscope.counts["realtime"], other.counts["realtime"])
 
 
 AT_ONCE = Live((Sever(1, "events"),))
 
 
 async def test_a_session_that_the_first_keeps_dropping_goes_to_the_second(
-    live_places: tuple[House, Emulator],
+    live_places: tuple[RunningServer, Emulator],
 ) -> None:
-    home, other = live_places
+    server, other = live_places
     other.counts.clear()
-    home.fail(Rule("realtime", AT_ONCE, times=None))
+    server.fail(Rule("realtime", AT_ONCE, times=None))
 
-    assert "the second" == await live_turn(home)
+    assert "the second" == await live_turn(server)
     assert 1 == other.counts["realtime"]
 
 
 async def test_a_session_that_the_second_refuses_too_stays_with_the_first(
-    live_places: tuple[House, Emulator],
+    live_places: tuple[RunningServer, Emulator],
 ) -> None:
-    home, other = live_places
-    home.dashscope.counts.clear()
-    home.fail(Rule("realtime", AT_ONCE, times=3))
+    server, other = live_places
+    server.dashscope.counts.clear()
+    server.fail(Rule("realtime", AT_ONCE, times=3))
     other.faults.arm(Faults((Rule("realtime", Refuse(500, "InternalError"), times=None),)))
 
-    assert "the first" == await live_turn(home)
-    assert 4 == home.dashscope.counts["realtime"]
+    assert "the first" == await live_turn(server)
+    assert 4 == server.dashscope.counts["realtime"]
     other.faults.arm(Faults())
 
 
@@ -187,10 +189,10 @@ async def test_a_session_whose_first_service_is_unreachable_is_opened_at_the_sec
     nowhere = f"http://127.0.0.1:{free_port()}"
     with (
         serve(create_emulator(words("the second"))) as root,
-        live_house("x", base_url=nowhere, fallback_api_key="k", fallback_base_url=root) as home,
+        live_server("x", base_url=nowhere, fallback_api_key="k", fallback_base_url=root) as server,
     ):
-        assert "the second" == await live_turn(home)
-        metrics = httpx2.get(f"{home.base_url.removesuffix('/v1')}/metrics").text
+        assert "the second" == await live_turn(server)
+        metrics = httpx2.get(f"{server.base_url.removesuffix('/v1')}/metrics").text
 
     assert 'compat_service_calls_total{outcome="service_unavailable",surface="realtime"} 1.0' in metrics
     assert 'compat_service_calls_total{outcome="ok",surface="fallback-realtime"} 1.0' in metrics
@@ -199,36 +201,38 @@ async def test_a_session_whose_first_service_is_unreachable_is_opened_at_the_sec
 async def test_a_session_to_which_the_first_does_not_respond_is_opened_at_the_second() -> None:
     with (
         serve(create_emulator(words("the second"))) as root,
-        live_house("x", connect_timeout=1.0, fallback_api_key="k", fallback_base_url=root) as home,
+        live_server("x", connect_timeout=1.0, fallback_api_key="k", fallback_base_url=root) as server,
     ):
-        home.fail(Rule("realtime", Hang(), times=None))
-        assert "the second" == await live_turn(home)
+        server.fail(Rule("realtime", Hang(), times=None))
+        assert "the second" == await live_turn(server)
 
 
 async def test_a_live_session_refused_by_both_gets_the_error_of_the_first(
-    live_places: tuple[House, Emulator],
+    live_places: tuple[RunningServer, Emulator],
 ) -> None:
-    home, other = live_places
-    home.fail(Rule("realtime", Refuse(400, "Arrearage"), times=None))
+    server, other = live_places
+    server.fail(Rule("realtime", Refuse(400, "Arrearage"), times=None))
     other.faults.arm(Faults((Rule("realtime", OPEN, times=None),)))
 
-    assert "insufficient_quota" == await live_turn(home)
+    assert "insufficient_quota" == await live_turn(server)
     other.faults.arm(Faults())
 
 
-def test_a_server_is_ready_if_its_second_account_works(places: tuple[House, Emulator]) -> None:
-    home, _ = places
-    home.fail(Rule("query", Refuse(401, "InvalidApiKey"), times=None))
+def test_a_server_is_ready_if_its_second_account_works(places: tuple[RunningServer, Emulator]) -> None:
+    server, _ = places
+    server.fail(Rule("query", Refuse(401, "InvalidApiKey"), times=None))
 
-    assert 200 == httpx2.get(f"{home.base_url.removesuffix('/v1')}/readyz").status_code
+    assert 200 == httpx2.get(f"{server.base_url.removesuffix('/v1')}/readyz").status_code
 
 
-def test_if_both_fail_the_client_gets_the_error_of_the_first(places: tuple[House, Emulator], speech: bytes) -> None:
-    home, _ = places
-    home.fail(Rule("chat", Refuse(429, "Throttling.RateQuota")))
+def test_if_both_fail_the_client_gets_the_error_of_the_first(
+    places: tuple[RunningServer, Emulator], speech: bytes
+) -> None:
+    server, _ = places
+    server.fail(Rule("chat", Refuse(429, "Throttling.RateQuota")))
     with serve(create_emulator(saying("x"), keys=frozenset(["another"]))) as root:
         settings = Settings(
-            base_url=home.service,
+            base_url=server.service,
             dashscope_api_key="k",
             attempts=1,
             fallback_api_key="wrong",

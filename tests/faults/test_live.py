@@ -20,9 +20,9 @@ from websockets.exceptions import ConnectionClosed
 
 from compat.emulator.faults import Answer, Fault, Hang, Live, Refuse, Rule
 from compat.emulator.live_faults import Erring, Fail, LiveFault, Sever, Stall
-from tests.endpoints.live import calling, live_house, verdict
+from tests.endpoints.live import calling, live_server, verdict
 from tests.faults.watch import Left, figures, nothing_is_left
-from tests.house import House
+from tests.running import RunningServer
 from tests.witnesses import free_port
 
 TEXT = "hello there"
@@ -69,27 +69,27 @@ def spool(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def patient(spool: Path) -> Iterator[House]:
-    with live_house(TEXT, spool=spool) as opened:
+def patient(spool: Path) -> Iterator[RunningServer]:
+    with live_server(TEXT, spool=spool) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
-def hurried(spool: Path) -> Iterator[House]:
-    with live_house(TEXT, spool=spool, connect_timeout=1.0) as opened:
+def hurried(spool: Path) -> Iterator[RunningServer]:
+    with live_server(TEXT, spool=spool, connect_timeout=1.0) as opened:
         yield opened
 
 
 @pytest.fixture
-def home(request: pytest.FixtureRequest, fault: Fault) -> House:
+def server(request: pytest.FixtureRequest, fault: Fault) -> RunningServer:
     """A server with a long connect timeout, or a short one if the service is to hang."""
-    opened: House = request.getfixturevalue("hurried" if isinstance(fault, Hang) else "patient")
+    opened: RunningServer = request.getfixturevalue("hurried" if isinstance(fault, Hang) else "patient")
     return opened
 
 
-async def one_turn(home: House) -> tuple[str, int | None]:
+async def one_turn(server: RunningServer) -> tuple[str, int | None]:
     """Speak one turn. Return its text or the code of its error, and the close code if the server closed the session."""
-    async with calling(home) as caller:
+    async with calling(server) as caller:
         ending = await caller.ending()
         if "error" not in ending:
             return verdict(ending), None
@@ -108,22 +108,22 @@ def name(row: Any) -> str:  # noqa: ANN401 - any column
 
 @pytest.mark.parametrize(("fault", "text", "closed", "connections"), FAULTS, ids=name)
 async def test_a_fault_is_retried_or_reported_and_leaves_nothing_behind(
-    home: House, spool: Path, fault: Fault, text: str, closed: int | None, connections: int
+    server: RunningServer, spool: Path, fault: Fault, text: str, closed: int | None, connections: int
 ) -> None:
-    before = figures(home.base_url)
-    home.dashscope.counts.clear()
-    home.fail(Rule("realtime", fault))
+    before = figures(server.base_url)
+    server.dashscope.counts.clear()
+    server.fail(Rule("realtime", fault))
 
-    assert (text, closed) == await one_turn(home)
-    assert connections == home.dashscope.counts["realtime"]
-    nothing_is_left(home.base_url, spool, before, home.service)
+    assert (text, closed) == await one_turn(server)
+    assert connections == server.dashscope.counts["realtime"]
+    nothing_is_left(server.base_url, spool, before, server.service)
     for attempt in stamina.retry_context(on=Left, attempts=60, timeout=8, wait_max=0.2):
         with attempt:
-            if home.dashscope.live.open:
+            if server.dashscope.live.open:
                 raise Left("a connection to the service")
 
-    home.fail()
-    assert (TEXT, None) == await one_turn(home)
+    server.fail()
+    assert (TEXT, None) == await one_turn(server)
 
 
 Play = Literal["refused", "reset", "silence", "slow"] | bytes
@@ -181,19 +181,19 @@ PLAYS: list[Play] = [
 @pytest.mark.parametrize("play", PLAYS)
 async def test_network_faults_are_retried(tmp_path: Path, play: Play) -> None:
     port = free_port()
-    with live_house(TEXT, base_url=f"http://127.0.0.1:{port}", connect_timeout=0.5, spool=tmp_path) as home:
-        before = figures(home.base_url)
-        speaking = asyncio.ensure_future(one_turn(home))
+    with live_server(TEXT, base_url=f"http://127.0.0.1:{port}", connect_timeout=0.5, spool=tmp_path) as server:
+        before = figures(server.base_url)
+        speaking = asyncio.ensure_future(one_turn(server))
         if play == "refused":
             async with asyncio.timeout(10):
-                while not await asyncio.to_thread(refused, home):
+                while not await asyncio.to_thread(refused, server):
                     pass
-        wire = Wire(urlsplit(home.service).port or 0, play)
+        wire = Wire(urlsplit(server.service).port or 0, play)
         async with await asyncio.start_server(wire.serve, "127.0.0.1", port):
             assert (TEXT, None) == await speaking
-            await asyncio.to_thread(nothing_is_left, home.base_url, tmp_path, before)
+            await asyncio.to_thread(nothing_is_left, server.base_url, tmp_path, before)
 
 
-def refused(home: House) -> bool:
-    figures = httpx2.get(f"{home.base_url.removesuffix('/v1')}/metrics").text
+def refused(server: RunningServer) -> bool:
+    figures = httpx2.get(f"{server.base_url.removesuffix('/v1')}/metrics").text
     return 'compat_service_calls_total{outcome="service_unavailable",surface="realtime"}' in figures

@@ -10,7 +10,7 @@ import httpx2
 from compat.emulator.engine import Sentence
 from compat.emulator.engines.scripted import Scripted
 from tests.audio import media
-from tests.house import house
+from tests.running import running_server
 
 UPLOADS = 64
 
@@ -18,8 +18,8 @@ UPLOADS = 64
 async def test_health_answers_while_uploads_are_handled(tmp_path: Path) -> None:
     speech = media.make("mp3", media.tone(30.0), 16000, 1, tmp_path / "a.mp3").read_bytes()
     sentences = (Sentence(text="hello", begin_ms=0, end_ms=500),)
-    with house(Scripted(sentences)) as home:
-        statuses, healths = await _loaded(home.base_url, speech)
+    with running_server(Scripted(sentences)) as server:
+        statuses, healths = await _loaded(server.base_url, speech)
 
     assert [200] * UPLOADS == statuses
     assert {200} == set(healths)

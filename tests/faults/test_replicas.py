@@ -30,7 +30,7 @@ from compat.emulator.engines.scripted import Scripted
 from compat.emulator.faults import Faults, Rule, Slow
 from tests.audio import media
 from tests.endpoints.live import SPEECH
-from tests.processes import Server, server
+from tests.processes import Server, server_process
 from tests.servers import serve
 from tests.witnesses import free_port, program, redis_server
 
@@ -177,7 +177,7 @@ def test_no_request_fails_if_one_server_stops_and_another_is_killed(
     with serve(service) as root, redis_server(tmp_path) as store, contextlib.ExitStack() as stack:
         shared = {"COMPAT_STORE": store, "COMPAT_SECRET": "the same on all replicas", "COMPAT_RATES": RATES}
         folders = [tmp_path_factory.mktemp("server") for _ in range(3)]
-        stopped, killed, left = (stack.enter_context(server(folder, root, **shared)) for folder in folders)
+        stopped, killed, left = (stack.enter_context(server_process(folder, root, **shared)) for folder in folders)
         base_url = stack.enter_context(nginx(tmp_path, [stopped, killed, left]))
         with openai.OpenAI(base_url=base_url, api_key="any", max_retries=0) as client:
             for attempt in stamina.retry_context(on=openai.APIConnectionError, attempts=50, wait_max=0.1):
@@ -205,7 +205,7 @@ def test_no_request_fails_if_one_server_stops_and_another_is_killed(
                 pass
         with live(base_url, secret) as socket:
             assert "hello there" == turn(socket)
-        stack.enter_context(server(folders[1], root, **shared))  # restarted, as a supervisor does
+        stack.enter_context(server_process(folders[1], root, **shared))  # restarted, as a supervisor does
         assert "It was the best of times." == outcome(base_url, job)
 
     assert 2 == emulator.state.emulator.counts["submit"]

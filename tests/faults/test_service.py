@@ -31,7 +31,7 @@ from compat.emulator.faults import (
 )
 from tests.audio import media
 from tests.faults.watch import figures, nothing_is_left
-from tests.house import House, house
+from tests.running import RunningServer, running_server
 
 Way = Literal["at once", "stream", "task"]
 WAYS: tuple[Way, ...] = get_args(Way)
@@ -98,24 +98,26 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def patient(spool: Path, speech: bytes) -> Iterator[House]:
+def patient(spool: Path, speech: bytes) -> Iterator[RunningServer]:
     """A server with a long answer timeout. It is warmed up, because the emulator loads its audio decoder at first."""
-    with house(Scripted(SENTENCES), spool=spool, attempts=2, long_road="filetrans") as opened:
+    with running_server(Scripted(SENTENCES), spool=spool, attempts=2, long_road="filetrans") as opened:
         for way in WAYS:
             ask(opened.client(), way, speech)
         yield opened
 
 
 @pytest.fixture(scope="module")
-def hurried(patient: House, spool: Path) -> Iterator[House]:  # noqa: ARG001 - the decoder has to be loaded first
-    with house(Scripted(SENTENCES), spool=spool, answer_timeout=1.5, attempts=2, long_road="filetrans") as opened:
+def hurried(patient: RunningServer, spool: Path) -> Iterator[RunningServer]:  # noqa: ARG001 - the decoder has to be loaded first
+    with running_server(
+        Scripted(SENTENCES), spool=spool, answer_timeout=1.5, attempts=2, long_road="filetrans"
+    ) as opened:
         yield opened
 
 
 @pytest.fixture
-def home(request: pytest.FixtureRequest, fault: Fault) -> House:
+def server(request: pytest.FixtureRequest, fault: Fault) -> RunningServer:
     """A server with a long answer timeout, or a short one if the service is to hang."""
-    opened: House = request.getfixturevalue("hurried" if isinstance(fault, Hang) else "patient")
+    opened: RunningServer = request.getfixturevalue("hurried" if isinstance(fault, Hang) else "patient")
     return opened
 
 
@@ -137,7 +139,7 @@ def name(row: object) -> str:
 
 @pytest.mark.parametrize(("way", "surface", "fault", "error", "code", "asked"), FAULTS, ids=name)
 def test_a_fault_is_retried_or_reported_and_leaves_nothing_behind(
-    home: House,
+    server: RunningServer,
     spool: Path,
     speech: bytes,
     way: Way,
@@ -147,11 +149,11 @@ def test_a_fault_is_retried_or_reported_and_leaves_nothing_behind(
     code: str | None,
     asked: int,
 ) -> None:
-    client = home.client()
+    client = server.client()
     client.models.list()
-    before = figures(home.base_url)
-    home.dashscope.counts.clear()
-    home.fail(Rule(surface, fault, times=None))
+    before = figures(server.base_url)
+    server.dashscope.counts.clear()
+    server.fail(Rule(surface, fault, times=None))
 
     if error is None:
         ask(client, way, speech)
@@ -160,16 +162,16 @@ def test_a_fault_is_retried_or_reported_and_leaves_nothing_behind(
             ask(client, way, speech)
         assert (error, code) == (type(caught.value), caught.value.code)
 
-    assert asked == home.dashscope.counts[surface]
-    nothing_is_left(home.base_url, spool, before, home.service)
+    assert asked == server.dashscope.counts[surface]
+    nothing_is_left(server.base_url, spool, before, server.service)
 
-    home.fail()
+    server.fail()
     ask(client, way, speech)
-    nothing_is_left(home.base_url, spool, before, home.service)
+    nothing_is_left(server.base_url, spool, before, server.service)
 
 
 @pytest.mark.parametrize("after", [0, 1, 200])
-def test_a_stream_lost_before_its_first_text_is_repeated(patient: House, speech: bytes, after: int) -> None:
+def test_a_stream_lost_before_its_first_text_is_repeated(patient: RunningServer, speech: bytes, after: int) -> None:
     patient.dashscope.counts.clear()
     patient.fail(Rule("chat", Cut(after)))
 
@@ -182,7 +184,7 @@ def test_a_stream_lost_before_its_first_text_is_repeated(patient: House, speech:
     assert 2 == patient.dashscope.counts["chat"]
 
 
-def test_a_stream_lost_after_its_first_text_is_not_repeated(patient: House, speech: bytes) -> None:
+def test_a_stream_lost_after_its_first_text_is_not_repeated(patient: RunningServer, speech: bytes) -> None:
     """Text that was sent cannot be taken back."""
     patient.dashscope.counts.clear()
     patient.fail(Rule("chat", Cut(900)))

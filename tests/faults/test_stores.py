@@ -19,7 +19,7 @@ from compat.emulator.engines.scripted import Scripted
 from compat.upstream.budget import Limiter
 from tests.audio import media
 from tests.faults.watch import figures, nothing_is_left
-from tests.house import House, house
+from tests.running import RunningServer, running_server
 from tests.witnesses import free_port, redis_server
 
 SENTENCES = (Sentence(text="It was the best of times.", begin_ms=100, end_ms=1500),)
@@ -31,38 +31,42 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return media.make("wav", media.tone(2.0), 16000, 1, tmp_path_factory.mktemp("speech") / "a.wav").read_bytes()
 
 
-def short(home: House, speech: bytes) -> str:
-    return home.client().audio.transcriptions.create(model="whisper-1", file=("a.wav", speech)).text
+def short(server: RunningServer, speech: bytes) -> str:
+    return server.client().audio.transcriptions.create(model="whisper-1", file=("a.wav", speech)).text
 
 
-def long(home: House, speech: bytes) -> str:
-    client = home.client()
+def long(server: RunningServer, speech: bytes) -> str:
+    client = server.client()
     return client.audio.transcriptions.create(model="qwen3-asr-flash-filetrans", file=("a.wav", speech)).text
 
 
-def ready(home: House) -> int:
-    return httpx2.get(f"{home.base_url.removesuffix('/v1')}/readyz").status_code
+def ready(server: RunningServer) -> int:
+    return httpx2.get(f"{server.base_url.removesuffix('/v1')}/readyz").status_code
 
 
 def test_without_redis_only_long_jobs_are_refused(tmp_path: Path, speech: bytes) -> None:
     port, spool = free_port(), tmp_path / "spool"
     spool.mkdir()
-    with house(Scripted(SENTENCES), spool=spool, store=f"redis://127.0.0.1:{port}/0") as home:
+    with running_server(Scripted(SENTENCES), spool=spool, store=f"redis://127.0.0.1:{port}/0") as server:
         with redis_server(tmp_path, port):
-            assert SENTENCES[0].text == long(home, speech)
-            before = figures(home.base_url)
+            assert SENTENCES[0].text == long(server, speech)
+            before = figures(server.base_url)
 
         with pytest.raises(openai.InternalServerError) as caught:
-            long(home, speech)
+            long(server, speech)
         assert (503, "job_store_unreachable") == (caught.value.status_code, caught.value.code)
         assert "retry-after" in caught.value.response.headers
-        assert (SENTENCES[0].text, 200) == (short(home, speech), ready(home))
-        nothing_is_left(home.base_url, spool, before, home.service)
+        assert (SENTENCES[0].text, 200) == (short(server, speech), ready(server))
+        nothing_is_left(server.base_url, spool, before, server.service)
 
         with redis_server(tmp_path, port):
-            assert (SENTENCES[0].text, SENTENCES[0].text, 200) == (long(home, speech), short(home, speech), ready(home))
-            nothing_is_left(home.base_url, spool, before, home.service)
-    assert 2 == home.dashscope.counts["submit"]
+            assert (SENTENCES[0].text, SENTENCES[0].text, 200) == (
+                long(server, speech),
+                short(server, speech),
+                ready(server),
+            )
+            nothing_is_left(server.base_url, spool, before, server.service)
+    assert 2 == server.dashscope.counts["submit"]
 
 
 async def test_a_budget_is_shared_again_when_redis_is_back(tmp_path: Path) -> None:
@@ -98,33 +102,36 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return media.make("mp3", pcm, 16000, 2, tmp_path_factory.mktemp("noise") / "a.mp3").read_bytes()
 
 
-def undeclared(home: House, file: bytes) -> httpx2.Response:
+def undeclared(server: RunningServer, file: bytes) -> httpx2.Response:
     """Send a form without a content-length."""
     head = b'--b\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\n'
     headers = {"content-type": "multipart/form-data; boundary=b"}
     parts = iter([head, *(file[at : at + 65536] for at in range(0, len(file), 65536)), b"\r\n--b--\r\n"])
-    return httpx2.post(f"{home.base_url}/audio/transcriptions", content=parts, headers=headers)
+    return httpx2.post(f"{server.base_url}/audio/transcriptions", content=parts, headers=headers)
 
 
 def test_requests_fail_only_while_the_disk_is_full(tmp_path: Path, speech: bytes, noise: bytes) -> None:
-    with disk(tmp_path / "spool") as spool, house(Scripted(SENTENCES), spool=spool, long_road="filetrans") as home:
-        assert SENTENCES[0].text == short(home, speech)
-        before, filler = figures(home.base_url), tmp_path / "spool" / "filler"
+    with (
+        disk(tmp_path / "spool") as spool,
+        running_server(Scripted(SENTENCES), spool=spool, long_road="filetrans") as server,
+    ):
+        assert SENTENCES[0].text == short(server, speech)
+        before, filler = figures(server.base_url), tmp_path / "spool" / "filler"
 
-        assert (507, "insufficient_storage") == refusal(lambda: short(home, bytes(SPACE)))
-        answer = undeclared(home, bytes(SPACE + 1))
+        assert (507, "insufficient_storage") == refusal(lambda: short(server, bytes(SPACE)))
+        answer = undeclared(server, bytes(SPACE + 1))
         assert (507, "insufficient_storage") == (answer.status_code, answer.json()["error"]["code"])
-        nothing_is_left(home.base_url, spool, before, home.service)
+        nothing_is_left(server.base_url, spool, before, server.service)
 
         filler.write_bytes(bytes(SPACE - len(noise) - (256 << 10)))
-        assert (507, "insufficient_storage") == refusal(lambda: long(home, noise))
+        assert (507, "insufficient_storage") == refusal(lambda: long(server, noise))
         filler.unlink()
-        nothing_is_left(home.base_url, spool, before, home.service)
+        nothing_is_left(server.base_url, spool, before, server.service)
         filler.write_bytes(bytes(shutil.disk_usage(spool).free))
-        assert (507, "insufficient_storage") == refusal(lambda: short(home, speech))
+        assert (507, "insufficient_storage") == refusal(lambda: short(server, speech))
         filler.unlink()
-        nothing_is_left(home.base_url, spool, before, home.service)
-        assert [SENTENCES[0].text] * 2 == [short(home, speech), long(home, noise)]
+        nothing_is_left(server.base_url, spool, before, server.service)
+        assert [SENTENCES[0].text] * 2 == [short(server, speech), long(server, noise)]
 
 
 def refusal(ask: Callable[[], object]) -> tuple[int, str | None]:

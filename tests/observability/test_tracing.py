@@ -31,7 +31,7 @@ from compat.emulator.faults import Faults, Refuse, Rule
 from compat.observability.tracing import Traces
 from tests.audio import media
 from tests.endpoints.live import MANUAL, Caller
-from tests.processes import server
+from tests.processes import server_process
 from tests.servers import serve
 
 SAID = (Sentence(text="It was the best of times.", begin_ms=100, end_ms=1500),)
@@ -77,12 +77,12 @@ class Traced:
 def traced(tmp_path: Path) -> Iterator[Traced]:
     emulator = create_emulator(Scripted(SAID, hypotheses=[[Hypothesis("hello there")]]))
     emulator.state.emulator.faults.arm(Faults((Rule("chat", Refuse(500, "InternalError")),)))
-    home = Traced(emulator)
-    with serve(home) as root:
+    traced = Traced(emulator)
+    with serve(traced) as root:
         settings = Settings(base_url=root, dashscope_api_key="sk-secret", spool=tmp_path, attempts=2)
-        with serve(create_app(settings, Traces(home.provider))) as address:
-            home.base_url = f"{address}/v1"
-            yield home
+        with serve(create_app(settings, Traces(traced.provider))) as address:
+            traced.base_url = f"{address}/v1"
+            yield traced
 
 
 def transcribe(traced: Traced, tmp_path: Path, model: str = "whisper-1") -> str:
@@ -174,7 +174,7 @@ def test_spans_are_exported_to_the_otel_endpoint_before_the_server_exits(tmp_pat
     collector = Starlette(routes=[Route("/v1/traces", collect, methods=["POST"])])
     with serve(collector) as endpoint, serve(create_emulator(Scripted(SAID))) as root:
         variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_COMPRESSION": "none"}
-        with server(tmp_path, root, COMPAT_TRACES="true", **variables) as running, running.client() as client:
+        with server_process(tmp_path, root, COMPAT_TRACES="true", **variables) as running, running.client() as client:
             client.audio.transcriptions.create(model="whisper-1", file=("a.wav", speech))
 
     whole = b"".join(bodies)

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from compat.emulator import sample
 from tests.emulator.recordings import wav
-from tests.house import House, house
+from tests.running import RunningServer, running_server
 from tests.whole.speech import remembering
 from tests.witnesses import program
 
@@ -38,13 +38,13 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="package")
-def home() -> Iterator[House]:
-    with house(remembering(), cors_origins=("*",)) as opened:
+def server() -> Iterator[RunningServer]:
+    with running_server(remembering(), cors_origins=("*",)) as opened:
         yield opened
 
 
 @pytest.fixture
-def page(chromium: Browser, home: House) -> Iterator[Page]:
+def page(chromium: Browser, server: RunningServer) -> Iterator[Page]:
     """Return the page, in English with the light theme. Fails on uncaught errors and violations of its Content Security
     Policy."""
     context = chromium.new_context(
@@ -55,7 +55,7 @@ def page(chromium: Browser, home: House) -> Iterator[Page]:
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda entry: faults.append(entry.text) if "Content Security Policy" in entry.text else None)
-    page.goto(home.base_url.removesuffix("/v1"))
+    page.goto(server.base_url.removesuffix("/v1"))
     yield page
     context.close()
     assert [] == faults

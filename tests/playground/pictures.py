@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from compat.emulator import sample
 from compat.emulator.engines import engine
-from tests.house import house
 from tests.playground.conftest import FLAGS
+from tests.running import running_server
 from tests.witnesses import program
 
 TO = Path(__file__).parent.parent.parent / "docs" / "pictures"
@@ -62,10 +62,10 @@ def live(page: Page) -> None:
 
 def main() -> None:
     flags = [*FLAGS, f"--use-file-for-fake-audio-capture={SPEECH}%noloop"]
-    with house(engine("moonshine")) as home, sync_playwright() as playwright:
+    with running_server(engine("moonshine")) as server, sync_playwright() as playwright:
         path = program("chromium", "apt-get install chromium")
         browser = playwright.chromium.launch(executable_path=path, chromium_sandbox=False, args=flags)
-        root = home.base_url.removesuffix("/v1")
+        root = server.base_url.removesuffix("/v1")
         file(opened(browser, root, 1180))
         speakers(opened(browser, root, 1180, locale="zh-CN", dark=True))
         live(opened(browser, root, 800))

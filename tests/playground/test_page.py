@@ -16,7 +16,7 @@ from compat.emulator.faults import Hang, Rule, Slow
 from tests.audio.media import make
 from tests.cli.test_main import started
 from tests.emulator.recordings import wav
-from tests.house import House
+from tests.running import RunningServer
 
 pytestmark = pytest.mark.xdist_group("chromium")
 SAID = re.compile(r"ever tried[\W\d]+ever failed[\W\d]+no matter[\W\d]+try again", re.IGNORECASE)
@@ -53,18 +53,18 @@ def test_a_file_is_transcribed_with_word_times(page: Page, speech: Path) -> None
     assert SAID.search(page.evaluate("navigator.clipboard.readText()"))
 
 
-def test_captions_equal_the_server_s(page: Page, home: House, speech: Path) -> None:
+def test_captions_equal_the_server_s(page: Page, server: RunningServer, speech: Path) -> None:
     transcribe(page, speech, "Times and subtitles")
     expect(page.locator("#transcript")).to_contain_text(SAID)
 
     for name in ("srt", "vtt"):
-        own = home.client().audio.transcriptions.create(model="whisper-1", file=speech, response_format=name)
+        own = server.client().audio.transcriptions.create(model="whisper-1", file=speech, response_format=name)
         assert own == downloaded(page, name)
     assert "captions" not in downloaded(page, "json")
 
 
 def test_choosing_another_file_clears_the_previous_result(
-    page: Page, home: House, speech: Path, beginning: Path
+    page: Page, server: RunningServer, speech: Path, beginning: Path
 ) -> None:
     transcribe(page, speech, "Times and subtitles")
     expect(page.locator("#transcript")).to_contain_text(SAID)
@@ -76,13 +76,13 @@ def test_choosing_another_file_clears_the_previous_result(
         page.evaluate("document.getElementById('audio').paused"),
     )
 
-    home.fail(Rule("chat", Hang()))  # a pending request is cancelled
+    server.fail(Rule("chat", Hang()))  # a pending request is cancelled
     transcribe(page, beginning, "Words as they come")
     expect(page.get_by_role("button", name="Cancel")).to_be_visible()
     page.locator("#file").set_input_files(speech)
     expect(page.get_by_role("button", name="Cancel")).to_be_hidden()
     expect(page.locator("#progress")).to_be_hidden()
-    home.fail()
+    server.fail()
     page.get_by_role("button", name="Transcribe").click()
     expect(page.locator("#transcript")).to_contain_text(SAID)
 
@@ -167,8 +167,8 @@ def test_speakers_are_coloured(page: Page, beginning: Path) -> None:
     expect(page.locator(".who").first).to_have_text("A")
 
 
-def test_the_job_of_a_long_file_survives_a_reload(page: Page, home: House, speech: Path) -> None:
-    home.fail(Rule("submit", Slow(seconds=8)))
+def test_the_job_of_a_long_file_survives_a_reload(page: Page, server: RunningServer, speech: Path) -> None:
+    server.fail(Rule("submit", Slow(seconds=8)))
     page.add_init_script("Object.defineProperty(HTMLMediaElement.prototype, 'duration', {get: () => 301})")
     page.reload()
     transcribe(page, speech, "Times and subtitles")
@@ -261,10 +261,10 @@ def test_an_api_error_is_shown_with_advice(page: Page, speech: Path) -> None:
     expect(page.get_by_role("status")).to_have_text("", timeout=2000)
 
 
-def test_the_page_is_in_chinese_in_a_chinese_browser(chromium: Browser, home: House) -> None:
+def test_the_page_is_in_chinese_in_a_chinese_browser(chromium: Browser, server: RunningServer) -> None:
     with chromium.new_context(locale="zh-CN") as context:
         page = context.new_page()
-        page.goto(home.base_url.removesuffix("/v1"))
+        page.goto(server.base_url.removesuffix("/v1"))
         expect(page.get_by_role("tab", name="麦克风")).to_be_visible()
         expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
         page.get_by_role("button", name="English").click()
@@ -286,8 +286,8 @@ def test_a_demo_engine_is_labelled(chromium: Browser, beginning: Path) -> None:
 
 
 def test_without_a_key_the_page_does_not_name_the_engine(chromium: Browser) -> None:
-    server = started("serve", "--port", "0", "--engine", "tones", COMPAT_API_KEYS="sk-of-a-caller")
-    with server as (_, said), chromium.new_context(locale="en-GB") as context:
+    command = started("serve", "--port", "0", "--engine", "tones", COMPAT_API_KEYS="sk-of-a-caller")
+    with command as (_, said), chromium.new_context(locale="en-GB") as context:
         page = context.new_page()
         page.goto(said[0].split()[-1].removesuffix("/v1"), wait_until="networkidle")
         expect(page.locator("#tagline")).to_have_text("Speech to text over OpenAI's audio API")

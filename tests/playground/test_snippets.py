@@ -18,8 +18,8 @@ from starlette.routing import Route
 
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from tests.emulator.recordings import wav
-from tests.house import House, house
 from tests.playground.test_page import HEARD
+from tests.running import RunningServer, running_server
 from tests.servers import serve
 from tests.whole.speech import pcm
 from tests.witnesses import installed, program
@@ -103,13 +103,13 @@ def test_a_page_of_another_origin_gets_the_transcript(page: Page, chromium: Brow
 
 
 @pytest.fixture(scope="module")
-def guarded() -> Iterator[House]:
-    with house(Tones(), api_keys=frozenset({KEY}), cors_origins=("*",)) as opened:
+def guarded() -> Iterator[RunningServer]:
+    with running_server(Tones(), api_keys=frozenset({KEY}), cors_origins=("*",)) as opened:
         yield opened
 
 
 @pytest.fixture
-def keyed(chromium: Browser, guarded: House) -> Iterator[Page]:
+def keyed(chromium: Browser, guarded: RunningServer) -> Iterator[Page]:
     """Return the page of a server that requires a key, with the key entered and a language chosen."""
     with chromium.new_context(locale="en-GB") as context:
         page = context.new_page()
@@ -171,7 +171,7 @@ def test_the_code_for_a_page_uses_the_key_that_the_page_provides(
             expect(other.locator("body")).to_contain_text(re.compile(WORDS[0], re.IGNORECASE), timeout=30_000)
 
 
-def test_the_example_page_shows_captions(chromium: Browser, home: House) -> None:
+def test_the_example_page_shows_captions(chromium: Browser, server: RunningServer) -> None:
     async def example(_: Request) -> Response:
         return HTMLResponse((Path(__file__).parent.parent.parent / "examples" / "browser.html").read_text())
 
@@ -180,7 +180,7 @@ def test_the_example_page_shows_captions(chromium: Browser, home: House) -> None
         chromium.new_context(permissions=["microphone"]) as context,
     ):
         page = context.new_page()
-        page.goto(f"{root}/?server={home.base_url.removesuffix('/v1')}")
+        page.goto(f"{root}/?server={server.base_url.removesuffix('/v1')}")
         page.get_by_role("button").click()
 
         expect(page.locator("p")).to_contain_text(HEARD, timeout=30_000)

@@ -13,7 +13,7 @@ from websockets.sync.client import connect
 
 from compat.emulator.app import create_app
 from compat.emulator.engines.scripted import Scripted
-from tests.processes import server
+from tests.processes import server_process
 from tests.servers import serve
 
 GREEDY, OTHER = "sk-greedy-key", "sk-other-key"
@@ -24,7 +24,7 @@ def test_one_key_behind_a_proxy_leaves_connections_for_other_keys(tmp_path: Path
     settings = {"COMPAT_API_KEYS": f"{GREEDY},{OTHER}", "COMPAT_TRUSTED_PROXIES": "127.0.0.1"}
     with (
         serve(create_app(Scripted(()))) as root,
-        server(tmp_path, root, COMPAT_MAX_CONNECTIONS=str(FEW), **settings) as running,
+        server_process(tmp_path, root, COMPAT_MAX_CONNECTIONS=str(FEW), **settings) as running,
         contextlib.ExitStack() as stack,
     ):
         address = urlsplit(running.base_url)

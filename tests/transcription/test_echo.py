@@ -18,7 +18,7 @@ from compat.emulator.engines.scripted import Scripted
 from tests.audio.media import make, silence, tone
 from tests.audio.test_speechless import noise
 from tests.endpoints import live
-from tests.house import House, house
+from tests.running import RunningServer, running_server
 
 RATE = 16_000
 PROMPT = "Charles Darnay, Sydney Carton, Lucie Manette"
@@ -44,17 +44,19 @@ def web() -> Iterator[httpx2.Client]:
 
 
 @contextmanager
-def home(surface: str, *texts: str) -> Iterator[House]:
+def server(surface: str, *texts: str) -> Iterator[RunningServer]:
     """Start a server whose engine returns `texts` one after the other, and then always the last one."""
     turns = [(Sentence(text=text, begin_ms=0, end_ms=900),) if text else () for text in texts]
-    with house(Scripted(*turns), **SURFACES[surface][0]) as opened:
+    with running_server(Scripted(*turns), **SURFACES[surface][0]) as opened:
         yield opened
 
 
-def transcribe(web: httpx2.Client, home: House, surface: str, sound: bytes, folder: Path, prompt: str = PROMPT) -> str:
+def transcribe(
+    web: httpx2.Client, server: RunningServer, surface: str, sound: bytes, folder: Path, prompt: str = PROMPT
+) -> str:
     path = make("wav", sound, RATE, 1, folder / "a.wav")
     answer = web.post(
-        f"{home.base_url}/audio/transcriptions",
+        f"{server.base_url}/audio/transcriptions",
         data={**SURFACES[surface][1], "prompt": prompt},
         files={"file": ("a.wav", path.read_bytes())},
     )
@@ -72,7 +74,7 @@ def transcribe(web: httpx2.Client, home: House, surface: str, sound: bytes, fold
 @pytest.mark.parametrize("surface", SURFACES)
 def test_the_echo_of_silence_is_empty(web: httpx2.Client, surface: str, tmp_path: Path) -> None:
     for text in (WHOLE, PART, AGAIN, OTHER, "Lucie") if surface == "chat" else (PART,):
-        with home(surface, text) as opened:
+        with server(surface, text) as opened:
             assert "" == transcribe(web, opened, surface, silence(3), tmp_path), text
 
 
@@ -81,10 +83,10 @@ def test_an_echo_of_noise_is_requested_again_without_the_context(
     web: httpx2.Client, surface: str, tmp_path: Path
 ) -> None:
     for text in (WHOLE, PART) if surface == "chat" else (WHOLE,):
-        with home(surface, text, "") as opened:
+        with server(surface, text, "") as opened:
             assert "" == transcribe(web, opened, surface, noise(3, 0.02), tmp_path), text
             assert list(opened.dashscope.requests)[-1].context is None
-    with home(surface, WHOLE, "Thunder.") as opened:
+    with server(surface, WHOLE, "Thunder.") as opened:
         assert "Thunder." == transcribe(web, opened, surface, noise(3, 0.02), tmp_path)
 
 
@@ -92,14 +94,14 @@ def test_an_echo_of_noise_is_requested_again_without_the_context(
 def test_spoken_words_of_the_context_are_kept(web: httpx2.Client, surface: str, tmp_path: Path) -> None:
     kept = [(WHOLE, PROMPT), ("Sydney", PROMPT), (PART, PROMPT), ("Sydney Carton is here.", PROMPT), (WHOLE, "")]
     for text, prompt in kept if surface.startswith("chat") else kept[:1]:
-        with home(surface, text) as opened:
+        with server(surface, text) as opened:
             assert text == transcribe(web, opened, surface, SPEECH, tmp_path, prompt), text
-    with home(surface, "Sydney Carton, Lucie Manette", "Sidney cartoon, Lucy Manet.") as opened:
+    with server(surface, "Sydney Carton, Lucie Manette", "Sidney cartoon, Lucy Manet.") as opened:
         assert "Sydney Carton, Lucie Manette" == transcribe(web, opened, surface, SPEECH, tmp_path)
 
 
 def test_a_short_text_of_the_context_is_not_requested_again(web: httpx2.Client, tmp_path: Path) -> None:
-    with home("chat", "Sydney") as opened:
+    with server("chat", "Sydney") as opened:
         transcribe(web, opened, "chat", SPEECH, tmp_path)
         assert 1 == len(list(opened.dashscope.requests))
 
@@ -120,7 +122,7 @@ def test_silent_parts_of_a_file_task_have_no_echo(web: httpx2.Client, surface: s
     turn = [
         Sentence(text=text, begin_ms=3000 * at, end_ms=3000 * at + 3000) for at, (_, text, _) in enumerate(SEGMENTS)
     ]
-    with house(Scripted(turn), **SURFACES[surface][0]) as opened:
+    with running_server(Scripted(turn), **SURFACES[surface][0]) as opened:
         text = transcribe(web, opened, surface, b"".join(sound for sound, _, _ in SEGMENTS), tmp_path)
 
     assert " ".join(spoken for _, spoken, kept in SEGMENTS if kept) == text
@@ -130,7 +132,7 @@ def test_a_silent_channel_has_no_echo_next_to_a_channel_with_speech(web: httpx2.
     speech, quiet = (array.array("h", sound) for sound in (SPEECH, silence(3)))
     pair = array.array("h", (sample for both in zip(speech, quiet, strict=True) for sample in both)).tobytes()
     turns = [[Sentence(text=text, begin_ms=0, end_ms=3000)] for text in (PART, WHOLE)]
-    with house(Scripted(*turns)) as opened:
+    with running_server(Scripted(*turns)) as opened:
         answer = web.post(
             f"{opened.base_url}/audio/transcriptions",
             data={"model": "whisper-1", "response_format": "verbose_json", "prompt": PROMPT, "channel_id": "[0,1]"},
@@ -144,7 +146,7 @@ def test_a_silent_channel_has_no_echo_next_to_a_channel_with_speech(web: httpx2.
     ("sound", "text"), [(silence(2, 24_000), ""), (live.SPEECH, PROMPT)], ids=["silence", "speech"]
 )
 async def test_live_transcripts_have_no_echoes(sound: bytes, text: str) -> None:
-    with live.live_house(PROMPT) as opened:
+    with live.live_server(PROMPT) as opened:
         async with live.calling(opened) as caller:
             transcription = {"model": "gpt-live-transcribe", "prompt": PROMPT}
             audio = {"input": {"turn_detection": None, "transcription": transcription}}

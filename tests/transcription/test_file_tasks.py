@@ -28,7 +28,7 @@ from compat.transcription.file_tasks import drive
 from compat.transcription.recogniser import Recogniser
 from compat.upstream.http import Account, Service
 from tests.audio.media import make
-from tests.house import House, house
+from tests.running import RunningServer, running_server
 from tests.servers import serve
 from tests.upstream.test_fallback import REJECTED, Notes
 from tests.upstream.test_http import ASK, OK, SUBMIT, peer
@@ -57,47 +57,47 @@ class Outside:
 
 
 @contextlib.contextmanager
-def public_house() -> Iterator[tuple[House, Outside]]:
+def public_house() -> Iterator[tuple[RunningServer, Outside]]:
     outside = Outside()
     with (
         serve(Starlette(routes=[Route("/{path:path}", outside.get)])) as address,
-        house(Tones(), public_url=address) as home,
+        running_server(Tones(), public_url=address) as server,
     ):
-        outside.server = home.base_url.removesuffix("/v1")
-        yield home, outside
+        outside.server = server.base_url.removesuffix("/v1")
+        yield server, outside
 
 
 @pytest.mark.parametrize("model", ["whisper-1", "fun-asr", "qwen-audio-3.1-asr-flash-filetrans"])
 def test_the_service_fetches_the_file_from_the_public_address(speech: Path, model: str) -> None:
-    with public_house() as (home, outside):
-        answer = home.client().audio.transcriptions.create(model=model, file=speech, response_format="verbose_json")
+    with public_house() as (server, outside):
+        answer = server.client().audio.transcriptions.create(model=model, file=speech, response_format="verbose_json")
 
         assert WORDS == answer.text.split()
-        assert (1, 0, 0) == tuple(home.dashscope.counts[name] for name in ("submit", "policy", "store"))
+        assert (1, 0, 0) == tuple(server.dashscope.counts[name] for name in ("submit", "policy", "store"))
         assert ["/files"] == [path.rpartition("/")[0] for path in outside.fetched]
         assert 404 == httpx2.get(outside.server + outside.fetched[0]).status_code
 
 
 def test_an_unreachable_public_address_is_replaced_by_temporary_storage(speech: Path) -> None:
-    with house(Tones(), public_url="http://127.0.0.1:1") as home:
+    with running_server(Tones(), public_url="http://127.0.0.1:1") as server:
         for submitted in (2, 3):  # the second request skips the failed way
-            answer = home.client().audio.transcriptions.create(
+            answer = server.client().audio.transcriptions.create(
                 model="whisper-1", file=speech, response_format="verbose_json"
             )
 
             assert WORDS == answer.text.split()
-            assert submitted == home.dashscope.counts["submit"]
+            assert submitted == server.dashscope.counts["submit"]
 
 
 def test_pieces_are_sent_if_every_way_to_publish_the_file_fails(speech: Path) -> None:
-    with house(Tones(), public_url="http://127.0.0.1:1", readings=Readings(oss_for_filetrans=False)) as home:
+    with running_server(Tones(), public_url="http://127.0.0.1:1", readings=Readings(oss_for_filetrans=False)) as server:
         for _ in range(2):
-            raw = home.client().audio.transcriptions.with_raw_response.create(
+            raw = server.client().audio.transcriptions.with_raw_response.create(
                 model="whisper-1", file=speech, response_format="srt"
             )
 
             assert "pieces" == raw.headers["x-compat-road"]
-            assert 2 == home.dashscope.counts["submit"]
+            assert 2 == server.dashscope.counts["submit"]
 
 
 @pytest.mark.parametrize("fields", [{}, {"stream": "true"}, {"timestamp_granularities[]": "word"}], ids=str)
@@ -105,15 +105,15 @@ def test_a_file_that_cannot_be_fetched_any_more_is_sent_in_pieces_at_the_next_re
     speech: Path, fields: dict[str, str]
 ) -> None:
     """After a first success the audio is deleted once its task is submitted, so the client has to send it again."""
-    with house(Tones()) as home:
+    with running_server(Tones()) as server:
 
         def answer(audio: bytes) -> httpx2.Response:
             data = {"model": "whisper-1", "response_format": "verbose_json"} | fields
-            return httpx2.post(f"{home.base_url}/audio/transcriptions", data=data, files={"file": audio})
+            return httpx2.post(f"{server.base_url}/audio/transcriptions", data=data, files={"file": audio})
 
         whole = speech.read_bytes()
         assert "filetrans" == answer(make_other(whole)).headers["x-compat-road"]
-        home.fail(Rule("submit", FailTask("FILE_403_FORBIDDEN"), times=None))
+        server.fail(Rule("submit", FailTask("FILE_403_FORBIDDEN"), times=None))
         refused = answer(whole)
         assert (503, "true", "1") == (
             refused.status_code,
@@ -133,10 +133,10 @@ def make_other(audio: bytes) -> bytes:
 
 
 def test_the_header_names_the_road_that_was_taken_in_the_end(speech: Path) -> None:
-    with house(Tones()) as home:
-        home.fail(Rule("submit", FailTask("FILE_403_FORBIDDEN"), times=None))
+    with running_server(Tones()) as server:
+        server.fail(Rule("submit", FailTask("FILE_403_FORBIDDEN"), times=None))
         answer = httpx2.post(
-            f"{home.base_url}/audio/transcriptions",
+            f"{server.base_url}/audio/transcriptions",
             data={"model": "whisper-1", "response_format": "verbose_json"},
             files={"file": speech.read_bytes()},
         )
@@ -145,15 +145,15 @@ def test_the_header_names_the_road_that_was_taken_in_the_end(speech: Path) -> No
 
 
 def test_a_task_that_fails_for_another_reason_is_not_repeated(speech: Path) -> None:
-    with house(Tones()) as home:
-        home.fail(Rule("submit", FailTask("DECODE_ERROR"), times=None))
+    with running_server(Tones()) as server:
+        server.fail(Rule("submit", FailTask("DECODE_ERROR"), times=None))
         answer = httpx2.post(
-            f"{home.base_url}/audio/transcriptions",
+            f"{server.base_url}/audio/transcriptions",
             data={"model": "whisper-1", "response_format": "srt"},
             files={"file": speech.read_bytes()},
         )
 
-        assert (400, 1) == (answer.status_code, home.dashscope.counts["submit"])
+        assert (400, 1) == (answer.status_code, server.dashscope.counts["submit"])
 
 
 BAD = [
@@ -168,18 +168,18 @@ BAD = [
 @pytest.mark.parametrize(("fields", "param"), BAD)
 @pytest.mark.parametrize("endpoint", ["transcriptions", "translations"])
 def test_an_unusable_url_is_refused_with_its_param(endpoint: str, fields: dict[str, str], param: str) -> None:
-    with house(Tones()) as home:
+    with running_server(Tones()) as server:
         form = {name: (None, value) for name, value in ({"model": "whisper-1"} | fields).items()}
-        answer = httpx2.post(f"{home.base_url}/audio/{endpoint}", files=form)
+        answer = httpx2.post(f"{server.base_url}/audio/{endpoint}", files=form)
 
     assert (400, param) == (answer.status_code, answer.json()["error"]["param"])
     assert "podcasts" not in answer.text
 
 
 def test_file_and_url_are_mutually_exclusive(speech: Path) -> None:
-    with house(Tones()) as home:
+    with running_server(Tones()) as server:
         answer = httpx2.post(
-            f"{home.base_url}/audio/transcriptions",
+            f"{server.base_url}/audio/transcriptions",
             data={"model": "whisper-1", "url": "https://cdn.podcasts.fm/a.mp3"},
             files={"file": speech.read_bytes()},
         )

@@ -26,7 +26,7 @@ from compat.transcription.pieces import joined
 from tests.audio.media import make, silence
 from tests.catalogue.test_models import media
 from tests.hangups import hang_up
-from tests.house import House, house
+from tests.running import RunningServer, running_server
 
 SPOKEN = lay(itertools.islice(itertools.cycle(VOCABULARY), 1000), gap_ms=150)  # 310 s
 WORDS = [word.text for word in SPOKEN]
@@ -39,31 +39,31 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[House]:
-    with house(Tones(), long_road="pieces", piece_seconds=60.0) as opened:
+def server() -> Iterator[RunningServer]:
+    with running_server(Tones(), long_road="pieces", piece_seconds=60.0) as opened:
         yield opened
 
 
 @pytest.fixture(autouse=True)
-def no_faults_left(home: House) -> Iterator[None]:
+def no_faults_left(server: RunningServer) -> Iterator[None]:
     yield
-    home.fail()
+    server.fail()
 
 
-def test_every_word_is_transcribed_once_and_in_order(home: House, speech: Path) -> None:
-    before = home.dashscope.counts["chat"]
-    raw = home.client().audio.transcriptions.with_raw_response.create(model="whisper-1", file=speech)
+def test_every_word_is_transcribed_once_and_in_order(server: RunningServer, speech: Path) -> None:
+    before = server.dashscope.counts["chat"]
+    raw = server.client().audio.transcriptions.with_raw_response.create(model="whisper-1", file=speech)
     answer = raw.parse().to_dict()
 
     assert WORDS == str(answer["text"]).split()
     assert ("pieces", "pieces") == (raw.headers["x-compat-road"], answer["dashscope"]["surface"])  # type: ignore[index]
     seconds = answer["usage"]["seconds"]  # type: ignore[index]  # the service bills whole seconds per piece
     assert 310 <= seconds <= 323
-    assert 6 <= home.dashscope.counts["chat"] - before <= 12
+    assert 6 <= server.dashscope.counts["chat"] - before <= 12
 
 
-def test_segments_begin_and_end_at_pauses(home: House, speech: Path) -> None:
-    answer = home.client().audio.transcriptions.create(model="whisper-1", file=speech, response_format="verbose_json")
+def test_segments_begin_and_end_at_pauses(server: RunningServer, speech: Path) -> None:
+    answer = server.client().audio.transcriptions.create(model="whisper-1", file=speech, response_format="verbose_json")
 
     assert isinstance(answer, TranscriptionVerbose)
     spans = [(segment.start, segment.end, segment.text.split()) for segment in answer.segments or []]
@@ -71,8 +71,8 @@ def test_segments_begin_and_end_at_pauses(home: House, speech: Path) -> None:
     on_time(spans)
 
 
-def test_captions_are_on_time(home: House, speech: Path) -> None:
-    answer = home.client().audio.transcriptions.create(model="whisper-1", file=speech, response_format="srt")
+def test_captions_are_on_time(server: RunningServer, speech: Path) -> None:
+    answer = server.client().audio.transcriptions.create(model="whisper-1", file=speech, response_format="srt")
 
     spans = [(cue.start.total_seconds(), cue.end.total_seconds(), cue.content.split()) for cue in srt.parse(answer)]
     assert WORDS == [word for _, _, words in spans for word in words]
@@ -90,8 +90,8 @@ def on_time(spans: Iterable[tuple[float, float, list[str]]]) -> None:
 
 
 def test_deltas_are_sent_in_order(speech: Path) -> None:
-    with house(Tones(), piece_seconds=60.0) as home:
-        stream = home.client().audio.transcriptions.create(model="whisper-1", file=speech, stream=True)
+    with running_server(Tones(), piece_seconds=60.0) as server:
+        stream = server.client().audio.transcriptions.create(model="whisper-1", file=speech, stream=True)
         deltas, done = [], ""
         for event in stream:
             if event.type == "transcript.text.delta":
@@ -105,84 +105,84 @@ def test_deltas_are_sent_in_order(speech: Path) -> None:
     assert "pieces" == stream.response.headers["x-compat-road"]
 
 
-def test_the_context_is_sent_with_every_piece(home: House, speech: Path) -> None:
-    home.client().audio.transcriptions.create(model="whisper-1", file=speech, prompt="Bulge Bracket")
+def test_the_context_is_sent_with_every_piece(server: RunningServer, speech: Path) -> None:
+    server.client().audio.transcriptions.create(model="whisper-1", file=speech, prompt="Bulge Bracket")
 
-    assert {"Bulge Bracket"} == {seen.context for seen in list(home.dashscope.requests)[-5:]}
+    assert {"Bulge Bracket"} == {seen.context for seen in list(server.dashscope.requests)[-5:]}
 
 
 def test_in_the_us_region_long_audio_is_sent_in_pieces(speech: Path) -> None:
-    with house(Tones(), region="us", piece_seconds=60.0) as home:
-        raw = home.client().audio.transcriptions.with_raw_response.create(model="whisper-1", file=speech)
+    with running_server(Tones(), region="us", piece_seconds=60.0) as server:
+        raw = server.client().audio.transcriptions.with_raw_response.create(model="whisper-1", file=speech)
 
         assert WORDS == raw.parse().text.split()
         assert "pieces" == raw.headers["x-compat-road"]
-        assert home.dashscope.counts["generation"] >= 6
+        assert server.dashscope.counts["generation"] >= 6
 
 
-def test_pieces_are_retried_after_a_rate_limit(home: House, speech: Path) -> None:
-    home.fail(Rule("chat", Refuse(429, "Throttling", retry_after=0.1), times=20))
+def test_pieces_are_retried_after_a_rate_limit(server: RunningServer, speech: Path) -> None:
+    server.fail(Rule("chat", Refuse(429, "Throttling", retry_after=0.1), times=20))
 
-    assert WORDS == home.client().audio.transcriptions.create(model="whisper-1", file=speech).text.split()
+    assert WORDS == server.client().audio.transcriptions.create(model="whisper-1", file=speech).text.split()
 
 
 KEPT: dict[str, Any] = {"region": "us", "piece_seconds": 60.0, "job_retention": 3600.0, "job_grace": 3600.0}
 
 
-def ask(home: House, audio: bytes, **fields: str) -> httpx2.Response:
+def ask(server: RunningServer, audio: bytes, **fields: str) -> httpx2.Response:
     data = {"model": "whisper-1", **fields}
-    return httpx2.post(f"{home.base_url}/audio/transcriptions", data=data, files={"file": audio}, timeout=60)
+    return httpx2.post(f"{server.base_url}/audio/transcriptions", data=data, files={"file": audio}, timeout=60)
 
 
 def test_the_same_request_joins_the_job_or_gets_its_result(speech: Path) -> None:
-    with house(Tones(), **KEPT) as home, ThreadPoolExecutor(3) as threads:
+    with running_server(Tones(), **KEPT) as server, ThreadPoolExecutor(3) as threads:
         audio = speech.read_bytes()
-        together = list(threads.map(lambda _: ask(home, audio), range(3)))
-        once = home.dashscope.counts["generation"]
-        later = ask(home, audio)
-        assert once == home.dashscope.counts["generation"]
-        ask(home, audio, stream="true")
-        assert once < home.dashscope.counts["generation"]
+        together = list(threads.map(lambda _: ask(server, audio), range(3)))
+        once = server.dashscope.counts["generation"]
+        later = ask(server, audio)
+        assert once == server.dashscope.counts["generation"]
+        ask(server, audio, stream="true")
+        assert once < server.dashscope.counts["generation"]
 
     assert [WORDS] * 4 == [answer.json()["text"].split() for answer in (*together, later)]
     assert 6 <= once <= 12
 
 
 def test_a_job_in_pieces_is_in_progress_while_they_are_transcribed(speech: Path) -> None:
-    with house(Tones(), **KEPT) as home:
-        home.fail(Rule("generation", Refuse(429, "Throttling", retry_after=0.1), times=None))
-        job = ask(home, speech.read_bytes(), background="true").json()["id"]
-        address = f"{home.base_url}/audio/transcriptions/{job}"
+    with running_server(Tones(), **KEPT) as server:
+        server.fail(Rule("generation", Refuse(429, "Throttling", retry_after=0.1), times=None))
+        job = ask(server, speech.read_bytes(), background="true").json()["id"]
+        address = f"{server.base_url}/audio/transcriptions/{job}"
         _until(lambda: httpx2.get(address).json()["status"] == "in_progress")
-        home.fail()
+        server.fail()
         _until(lambda: httpx2.get(address).status_code == 200)
 
         assert WORDS == httpx2.get(address).json()["text"].split()
 
 
-def test_a_failed_piece_fails_the_request(home: House, speech: Path) -> None:
-    home.fail(Rule("chat", Refuse(400, "DataInspectionFailed"), nth=3))
+def test_a_failed_piece_fails_the_request(server: RunningServer, speech: Path) -> None:
+    server.fail(Rule("chat", Refuse(400, "DataInspectionFailed"), nth=3))
 
     with pytest.raises(openai.BadRequestError) as raised:
-        home.client().audio.transcriptions.create(model="whisper-1", file=speech)
+        server.client().audio.transcriptions.create(model="whisper-1", file=speech)
 
     assert "content_policy_violation" == raised.value.code
 
 
 def test_short_files_do_not_wait_for_pieces(speech: Path, tmp_path: Path) -> None:
     short = make("wav", encode(SPOKEN[:3]), 16000, 1, tmp_path / "short.wav")
-    with house(Tones(), long_road="pieces", piece_seconds=20.0, pieces_at_once=2) as home:
-        home.fail(Rule("chat", Hang(), times=2))  # the first pieces get no response and take all slots for pieces
+    with running_server(Tones(), long_road="pieces", piece_seconds=20.0, pieces_at_once=2) as server:
+        server.fail(Rule("chat", Hang(), times=2))  # the first pieces get no response and take all slots for pieces
         over = threading.Event()
         asked = {"model": "whisper-1", "file": speech}
-        long = threading.Thread(target=hang_up, args=(home.base_url, over.wait), kwargs=asked)
+        long = threading.Thread(target=hang_up, args=(server.base_url, over.wait), kwargs=asked)
         long.start()
-        home.counts.wait_for(lambda: home.counts["chat"] == 2)
+        server.counts.wait_for(lambda: server.counts["chat"] == 2)
 
-        answer = home.client().audio.transcriptions.create(model="whisper-1", file=short)
+        answer = server.client().audio.transcriptions.create(model="whisper-1", file=short)
 
         assert "amber basil cedar" == answer.text
-        assert 3 == home.dashscope.counts["chat"]
+        assert 3 == server.dashscope.counts["chat"]
         over.set()
         long.join()
 
@@ -196,15 +196,15 @@ def _until(holds: Callable[[], bool]) -> None:
 def test_a_piece_without_words_is_not_an_error(tmp_path: Path) -> None:
     spoken = lay(["amber", "basil"], begin_ms=200_000)
     audio = make("flac", encode(spoken, length_ms=400_000), 16000, 1, tmp_path / "quiet.flac")
-    with house(Tones(), long_road="pieces") as home:
-        answer = home.client().audio.transcriptions.create(model="whisper-1", file=audio)
+    with running_server(Tones(), long_road="pieces") as server:
+        answer = server.client().audio.transcriptions.create(model="whisper-1", file=audio)
 
     assert "amber basil" == answer.text
 
 
 def test_no_piece_is_left_on_disk(speech: Path, tmp_path: Path) -> None:
-    with house(Tones(), long_road="pieces", spool=tmp_path) as home:
-        home.client().audio.transcriptions.create(model="whisper-1", file=speech)
+    with running_server(Tones(), long_road="pieces", spool=tmp_path) as server:
+        server.client().audio.transcriptions.create(model="whisper-1", file=speech)
 
         assert [] == list(tmp_path.glob("*/*"))
 
@@ -212,8 +212,8 @@ def test_no_piece_is_left_on_disk(speech: Path, tmp_path: Path) -> None:
 def test_chinese_pieces_are_joined_without_spaces(tmp_path: Path) -> None:
     turns = [(Sentence(text=text, begin_ms=0, end_ms=900, language="zh"),) for text in ("你好。", "早上好。", "再见。")]
     audio = make("wav", silence(90, 8000), 8000, 1, tmp_path / "a.wav")
-    with house(Scripted(*turns), long_road="pieces", piece_seconds=60.0, pieces_at_once=1) as home:
-        answer = home.client().audio.transcriptions.create(
+    with running_server(Scripted(*turns), long_road="pieces", piece_seconds=60.0, pieces_at_once=1) as server:
+        answer = server.client().audio.transcriptions.create(
             model="whisper-1", file=audio, response_format="verbose_json"
         )
 
@@ -233,24 +233,24 @@ def test_a_file_that_cannot_be_fetched_is_sent_in_pieces_and_so_is_the_next_one(
     refusal: dict[str, Any],
     form: Any,  # noqa: ANN401 - the SDK's overloads
 ) -> None:
-    with house(Tones(), readings=refusal.get("readings")) as home:
-        home.fail(*([refusal["rule"]] if "rule" in refusal else []))
+    with running_server(Tones(), readings=refusal.get("readings")) as server:
+        server.fail(*([refusal["rule"]] if "rule" in refusal else []))
         for _ in range(2):
-            raw = home.client().audio.transcriptions.with_raw_response.create(
+            raw = server.client().audio.transcriptions.with_raw_response.create(
                 model="whisper-1", file=speech, response_format=form
             )
             assert WORDS == raw.parse().text.split()
             assert "pieces" == raw.headers["x-compat-road"]
 
-        assert 1 == home.dashscope.counts["submit"]
+        assert 1 == server.dashscope.counts["submit"]
 
 
 def test_pieces_can_be_disabled_in_favour_of_file_tasks(speech: Path) -> None:
     with (
-        house(Tones(), readings=Readings(oss_for_filetrans=False), long_road="filetrans") as home,
+        running_server(Tones(), readings=Readings(oss_for_filetrans=False), long_road="filetrans") as server,
         pytest.raises(openai.InternalServerError, match="FILE_DOWNLOAD_FAILED"),
     ):
-        home.client().audio.transcriptions.create(model="whisper-1", file=speech)
+        server.client().audio.transcriptions.create(model="whisper-1", file=speech)
 
 
 def test_transcripts_of_pieces_are_joined() -> None:

@@ -19,7 +19,7 @@ from compat.errors import FileNotFetched
 from compat.transcription.publishing import Bucket, config
 from tests.audio.media import make
 from tests.catalogue.test_models import media
-from tests.house import house
+from tests.running import running_server
 from tests.witnesses import free_port, installed
 
 KEY = ("AKID", "secret")
@@ -33,15 +33,15 @@ def s3() -> Iterator[str]:
     program = installed(Path(sys.executable).with_name("moto_server"), "moto", "scripts/install dev")
     port = free_port()
     command = [str(program), "-H", "127.0.0.1", "-p", str(port)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as server:
-        assert server.stderr is not None
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        assert process.stderr is not None
         try:
-            assert any("Running on" in line for line in server.stderr)
+            assert any("Running on" in line for line in process.stderr)
             root = f"http://127.0.0.1:{port}"
             assert 200 == httpx2.put(f"{root}/audio").status_code
             yield root
         finally:
-            server.kill()
+            process.kill()
 
 
 def objects(root: str) -> list[str]:
@@ -84,13 +84,13 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_service_fetches_from_the_bucket_or_its_own_storage(
     s3: str, speech: Path, name: str, policies: int
 ) -> None:
-    with house(Tones(), bucket=f"s3://{name}?region=us-east-1&endpoint={s3}", bucket_key=KEY) as home:
-        answer = home.client().audio.transcriptions.create(
+    with running_server(Tones(), bucket=f"s3://{name}?region=us-east-1&endpoint={s3}", bucket_key=KEY) as server:
+        answer = server.client().audio.transcriptions.create(
             model="whisper-1", file=speech, response_format="verbose_json"
         )
 
         assert [word.text for word in SPOKEN] == answer.text.split()
-        assert (1, policies) == (home.dashscope.counts["submit"], home.dashscope.counts["policy"])
+        assert (1, policies) == (server.dashscope.counts["submit"], server.dashscope.counts["policy"])
         assert [] == objects(s3)
 
 

@@ -17,7 +17,7 @@ from compat.transcription.recogniser import LARGE, Recogniser
 from compat.upstream.http import Service
 from tests.audio import hostile
 from tests.audio.media import make, tone
-from tests.house import house
+from tests.running import running_server
 
 NOWHERE = "http://127.0.0.1:1"
 
@@ -49,7 +49,7 @@ def test_channels_that_cancel_each_other_are_mixed_here(tmp_path: Path, containe
     words = lay(VOCABULARY[:6])
     sound = array.array("h", [sign * sample for sample in array.array("h", encode(words)) for sign in (1, -1)])
     path = make(container, sound.tobytes(), 16_000, 2, tmp_path / f"a.{container}")
-    with house(Tones()) as home:
-        answer = home.client().audio.transcriptions.create(model="whisper-1", file=path)
+    with running_server(Tones()) as server:
+        answer = server.client().audio.transcriptions.create(model="whisper-1", file=path)
 
     assert [word.text for word in words] == answer.text.split()

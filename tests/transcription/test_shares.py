@@ -21,7 +21,7 @@ from websockets.sync.client import ClientConnection, connect
 from compat.emulator.engine import Sentence
 from compat.emulator.engines.scripted import Scripted
 from tests.audio import media
-from tests.house import House, house
+from tests.running import RunningServer, running_server
 
 SENTENCES = (Sentence(text="It was the best of times.", begin_ms=100, end_ms=900),)
 GREEDY, OTHER = "sk-greedy-key", "sk-other-key"
@@ -38,8 +38,8 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 class Caller:
     """Starts uploads and leaves them unfinished."""
 
-    def __init__(self, home: House, stack: contextlib.ExitStack) -> None:
-        self._place = urlsplit(home.base_url)
+    def __init__(self, server: RunningServer, stack: contextlib.ExitStack) -> None:
+        self._place = urlsplit(server.base_url)
         self._stack = stack
 
     def upload(self, length: str, key: str = GREEDY) -> socket.socket:
@@ -54,13 +54,13 @@ class Caller:
 
 
 @pytest.fixture
-def caller() -> Iterator[Callable[[House], Caller]]:
+def caller() -> Iterator[Callable[[RunningServer], Caller]]:
     with contextlib.ExitStack() as stack:
-        yield lambda home: Caller(home, stack)
+        yield lambda server: Caller(server, stack)
 
 
-def text(home: House, key: str, speech: bytes) -> str:
-    return home.client(key).audio.transcriptions.create(model="whisper-1", file=("a.wav", speech)).text
+def text(server: RunningServer, key: str, speech: bytes) -> str:
+    return server.client(key).audio.transcriptions.create(model="whisper-1", file=("a.wav", speech)).text
 
 
 def status(connection: socket.socket) -> int:
@@ -73,43 +73,43 @@ LENGTHS = ["Transfer-Encoding: chunked", f"Content-Length: {1 << 30}"]
 @pytest.mark.parametrize("length", LENGTHS, ids=["chunked", "declared"])
 @pytest.mark.parametrize("settings", [KEYS, PASSED], ids=["keys", "passed"])
 def test_a_key_with_many_open_uploads_leaves_room_for_others(
-    caller: Callable[[House], Caller], speech: bytes, settings: dict[str, Any], length: str
+    caller: Callable[[RunningServer], Caller], speech: bytes, settings: dict[str, Any], length: str
 ) -> None:
-    with house(Scripted(SENTENCES), max_requests=8, max_spool=8 << 30, **settings) as home:
-        greedy = caller(home)
+    with running_server(Scripted(SENTENCES), max_requests=8, max_spool=8 << 30, **settings) as server:
+        greedy = caller(server)
         uploads = [greedy.upload(length) for _ in range(4)]
         refused = [status(greedy.upload(length)) for _ in range(4)]
-        served = [text(home, OTHER, speech) for _ in range(3)]
+        served = [text(server, OTHER, speech) for _ in range(3)]
         for upload in uploads:
             upload.close()
         with contextlib.suppress(openai.InternalServerError):  # until the server notices the disconnects
-            while text(home, GREEDY, speech) != SENTENCES[0].text:
+            while text(server, GREEDY, speech) != SENTENCES[0].text:
                 pass
 
     assert ([503] * 4, [SENTENCES[0].text] * 3) == (refused, served)
 
 
 def test_invented_keys_leave_room_for_one_that_the_service_accepts(
-    caller: Callable[[House], Caller], speech: bytes
+    caller: Callable[[RunningServer], Caller], speech: bytes
 ) -> None:
-    with house(Scripted(SENTENCES), keys=frozenset({OTHER}), max_requests=8, pass_key=True) as home:
-        assert SENTENCES[0].text == text(home, OTHER, speech)
+    with running_server(Scripted(SENTENCES), keys=frozenset({OTHER}), max_requests=8, pass_key=True) as server:
+        assert SENTENCES[0].text == text(server, OTHER, speech)
         for number in range(8):
             with pytest.raises(openai.AuthenticationError):
-                text(home, f"made-up-{number}", speech)
-        strangers = caller(home)
+                text(server, f"made-up-{number}", speech)
+        strangers = caller(server)
         uploads = [strangers.upload(LENGTHS[0], f"made-up-{number}") for number in range(6)]
         refused = status(strangers.upload(LENGTHS[0], "made-up-7"))
-        served = text(home, OTHER, speech)
+        served = text(server, OTHER, speech)
         for upload in uploads:
             upload.close()
 
     assert (503, SENTENCES[0].text) == (refused, served)
 
 
-def test_the_only_key_may_use_everything(caller: Callable[[House], Caller]) -> None:
-    with house(Scripted(SENTENCES), max_requests=4, api_keys=(GREEDY,)) as home:
-        greedy = caller(home)
+def test_the_only_key_may_use_everything(caller: Callable[[RunningServer], Caller]) -> None:
+    with running_server(Scripted(SENTENCES), max_requests=4, api_keys=(GREEDY,)) as server:
+        greedy = caller(server)
         uploads = [greedy.upload(LENGTHS[0]) for _ in range(4)]
 
         assert 503 == status(greedy.upload(LENGTHS[0]))
@@ -122,22 +122,24 @@ def size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def test_files_on_disk_stay_below_max_spool(caller: Callable[[House], Caller], speech: bytes, tmp_path: Path) -> None:
+def test_files_on_disk_stay_below_max_spool(
+    caller: Callable[[RunningServer], Caller], speech: bytes, tmp_path: Path
+) -> None:
     head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
-    with house(Scripted(SENTENCES), spool=tmp_path, max_spool=SPACE, **KEYS) as home:
-        greedy = caller(home)
+    with running_server(Scripted(SENTENCES), spool=tmp_path, max_spool=SPACE, **KEYS) as server:
+        greedy = caller(server)
         uploads = [greedy.upload(LENGTHS[0]) for _ in range(5)]
         for block in [head, *[bytes(64 << 10)] * 9]:
             for upload in uploads:
                 with contextlib.suppress(OSError):  # it was refused
                     upload.sendall(f"{len(block):x}\r\n".encode() + block + b"\r\n")
             assert size(tmp_path) <= SPACE
-            assert SENTENCES[0].text == text(home, OTHER, speech)
+            assert SENTENCES[0].text == text(server, OTHER, speech)
         answers = {status(upload) for upload in uploads}
         while size(tmp_path):
-            assert SENTENCES[0].text == text(home, OTHER, speech)
+            assert SENTENCES[0].text == text(server, OTHER, speech)
 
-        assert SENTENCES[0].text == text(home, GREEDY, speech)
+        assert SENTENCES[0].text == text(server, GREEDY, speech)
     assert {503} == answers
 
 
@@ -145,8 +147,8 @@ def test_live_sessions_are_shared_fairly() -> None:
     def session(key: str) -> ClientConnection:
         return connect(url, additional_headers={"Authorization": f"Bearer {key}"})
 
-    with house(Scripted(SENTENCES), max_sessions=4, **KEYS) as home, contextlib.ExitStack() as stack:
-        url = f"{home.base_url.replace('http', 'ws')}/realtime"
+    with running_server(Scripted(SENTENCES), max_sessions=4, **KEYS) as server, contextlib.ExitStack() as stack:
+        url = f"{server.base_url.replace('http', 'ws')}/realtime"
         for _ in range(2):
             stack.enter_context(session(GREEDY)).recv()
         with pytest.raises(InvalidStatus) as refused:
@@ -171,8 +173,11 @@ def test_memory_for_live_audio_is_shared_fairly() -> None:
             opened.send(json.dumps(event))
         return opened
 
-    with house(Scripted(SENTENCES), max_live_memory=12 << 20, **KEYS) as home, contextlib.ExitStack() as stack:
-        url = f"{home.base_url.replace('http', 'ws')}/realtime"
+    with (
+        running_server(Scripted(SENTENCES), max_live_memory=12 << 20, **KEYS) as server,
+        contextlib.ExitStack() as stack,
+    ):
+        url = f"{server.base_url.replace('http', 'ws')}/realtime"
         greedy = session(GREEDY)
         with contextlib.suppress(ConnectionClosed):
             while True:
@@ -192,10 +197,10 @@ def test_jobs_are_shared_fairly(speech: bytes) -> None:
     def place(key: str, number: int) -> int:
         sound = {"file": ("a.wav", speech + bytes(2 * number))}
         head, form = {"Authorization": f"Bearer {key}"}, {"model": "whisper-1", "background": "true"}
-        url = f"{home.base_url}/audio/transcriptions"
+        url = f"{server.base_url}/audio/transcriptions"
         return httpx2.post(url, headers=head, data=form, files=sound, timeout=20).status_code
 
-    with house(Scripted(SENTENCES, before=lambda _: over.wait(60)), max_jobs=4, **KEYS) as home:
+    with running_server(Scripted(SENTENCES, before=lambda _: over.wait(60)), max_jobs=4, **KEYS) as server:
         placed = [place(GREEDY, number) for number in range(4)] + [place(OTHER, number) for number in range(2)]
         over.set()
 

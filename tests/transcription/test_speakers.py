@@ -17,7 +17,7 @@ from compat.emulator.engine import Sentence, Word
 from compat.emulator.engines.scripted import Scripted
 from compat.emulator.engines.tones import Tones, encode, lay
 from tests.audio.media import make
-from tests.house import House, house
+from tests.running import RunningServer, running_server
 
 SENTENCES = (
     Sentence(text="Damn!", begin_ms=100, end_ms=500, speaker=3, words=(Word("Damn", 100, 500, "!"),)),
@@ -27,14 +27,14 @@ LEFT, RIGHT = ("amber", "basil", "cedar"), ("ocean", "pepper")
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[House]:
-    with house(Scripted(SENTENCES)) as opened:
+def server() -> Iterator[RunningServer]:
+    with running_server(Scripted(SENTENCES)) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
-def tones() -> Iterator[House]:
-    with house(Tones()) as opened:
+def tones() -> Iterator[RunningServer]:
+    with running_server(Tones()) as opened:
         yield opened
 
 
@@ -65,8 +65,10 @@ DIARIZING = [  # parameters → the model and road that are used
 
 
 @pytest.mark.parametrize(("asked", "model", "road"), DIARIZING)
-def test_speakers_are_distinguished(home: House, speech: bytes, asked: dict[str, Any], model: str, road: str) -> None:
-    raw = home.client().audio.transcriptions.with_raw_response.create(
+def test_speakers_are_distinguished(
+    server: RunningServer, speech: bytes, asked: dict[str, Any], model: str, road: str
+) -> None:
+    raw = server.client().audio.transcriptions.with_raw_response.create(
         file=("a.wav", speech), response_format="diarized_json", chunking_strategy="auto", **asked
     )
     answer = raw.parse()
@@ -74,12 +76,12 @@ def test_speakers_are_distinguished(home: House, speech: bytes, asked: dict[str,
     assert isinstance(answer, TranscriptionDiarized)
     assert [("A", "Damn!"), ("B", "Language.")] == [(part.speaker, part.text) for part in answer.segments]
     assert (road, model) == (raw.headers["x-compat-road"], answer.to_dict()["dashscope"]["model"])  # type: ignore[index]  # an extension
-    assert home.dashscope.requests[0].parameters is not None
+    assert server.dashscope.requests[0].parameters is not None
 
 
 @pytest.mark.parametrize("asked", [row[0] for row in DIARIZING])
-def test_speakers_are_distinguished_in_a_stream(home: House, speech: bytes, asked: dict[str, Any]) -> None:
-    stream = home.client().audio.transcriptions.create(
+def test_speakers_are_distinguished_in_a_stream(server: RunningServer, speech: bytes, asked: dict[str, Any]) -> None:
+    stream = server.client().audio.transcriptions.create(
         file=("a.wav", speech), response_format="diarized_json", stream=True, **asked
     )
 
@@ -91,16 +93,16 @@ def test_speakers_are_distinguished_in_a_stream(home: House, speech: bytes, aske
 
 
 def test_the_model_for_diarization_can_be_set(speech: bytes) -> None:
-    with house(Scripted(SENTENCES), diarize_model="qwen-audio-3.1-asr-flash-filetrans") as home:
-        raw = home.client().audio.transcriptions.with_raw_response.create(
+    with running_server(Scripted(SENTENCES), diarize_model="qwen-audio-3.1-asr-flash-filetrans") as server:
+        raw = server.client().audio.transcriptions.with_raw_response.create(
             model="gpt-4o-transcribe-diarize", file=("a.wav", speech), response_format="diarized_json"
         )
 
     assert "filetrans-3" == raw.headers["x-compat-road"]
 
 
-def test_known_speakers_are_reported_as_ignored(home: House, speech: bytes) -> None:
-    raw = home.client().audio.transcriptions.with_raw_response.create(
+def test_known_speakers_are_reported_as_ignored(server: RunningServer, speech: bytes) -> None:
+    raw = server.client().audio.transcriptions.with_raw_response.create(
         model="gpt-4o-transcribe-diarize",
         file=("a.wav", speech),
         response_format="diarized_json",
@@ -112,9 +114,9 @@ def test_known_speakers_are_reported_as_ignored(home: House, speech: bytes) -> N
     assert "include,known_speaker_names,known_speaker_references" == raw.headers["x-compat-ignored"]
 
 
-def test_a_model_without_diarization_is_refused(home: House, speech: bytes) -> None:
+def test_a_model_without_diarization_is_refused(server: RunningServer, speech: bytes) -> None:
     with pytest.raises(openai.BadRequestError, match="speaker diarization") as raised:
-        home.client().audio.transcriptions.create(
+        server.client().audio.transcriptions.create(
             model="qwen3-asr-flash-filetrans", file=("a.wav", speech), response_format="diarized_json"
         )
 
@@ -122,8 +124,8 @@ def test_a_model_without_diarization_is_refused(home: House, speech: bytes) -> N
 
 
 @pytest.mark.parametrize("model", ["fun-asr", "paraformer-v2"])
-def test_words_are_masked_only_on_request(home: House, speech: bytes, model: str) -> None:
-    create = home.client().audio.transcriptions.create
+def test_words_are_masked_only_on_request(server: RunningServer, speech: bytes, model: str) -> None:
+    create = server.client().audio.transcriptions.create
 
     plain = create(model=model, file=("a.wav", speech))
     masked = create(
@@ -134,7 +136,7 @@ def test_words_are_masked_only_on_request(home: House, speech: bytes, model: str
 
 
 @pytest.mark.parametrize("model", ["whisper-1", "fun-asr"])
-def test_segments_have_the_channel_of_a_call(tones: House, call: bytes, model: str) -> None:
+def test_segments_have_the_channel_of_a_call(tones: RunningServer, call: bytes, model: str) -> None:
     answer = tones.client().audio.transcriptions.create(
         model=model,
         file=("call.wav", call),
@@ -149,7 +151,7 @@ def test_segments_have_the_channel_of_a_call(tones: House, call: bytes, model: s
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_each_channel_has_its_own_speakers(tones: House, call: bytes, *, stream: bool) -> None:
+def test_each_channel_has_its_own_speakers(tones: RunningServer, call: bytes, *, stream: bool) -> None:
     answer = httpx2.post(
         f"{tones.base_url}/audio/transcriptions",
         data={
@@ -172,7 +174,7 @@ def test_each_channel_has_its_own_speakers(tones: House, call: bytes, *, stream:
 
 @pytest.mark.parametrize("model", ["whisper-1", "fun-asr", "paraformer-v2"])
 @pytest.mark.parametrize("form", ["json", "verbose_json"])
-def test_all_channels_are_transcribed_by_default(tones: House, call: bytes, model: str, form: str) -> None:
+def test_all_channels_are_transcribed_by_default(tones: RunningServer, call: bytes, model: str, form: str) -> None:
     answer = tones.client().audio.transcriptions.create(
         model=model,
         file=("call.wav", call),
@@ -182,7 +184,7 @@ def test_all_channels_are_transcribed_by_default(tones: House, call: bytes, mode
     assert " ".join(LEFT + RIGHT) == answer.text.replace("\n", " ")
 
 
-def test_channel_id_selects_a_road_that_supports_it(tones: House, call: bytes) -> None:
+def test_channel_id_selects_a_road_that_supports_it(tones: RunningServer, call: bytes) -> None:
     raw = tones.client().audio.transcriptions.with_raw_response.create(
         model="whisper-1", file=BytesIO(call), extra_body={"channel_id": "1"}
     )
@@ -190,8 +192,8 @@ def test_channel_id_selects_a_road_that_supports_it(tones: House, call: bytes) -
     assert ("filetrans", " ".join(RIGHT)) == (raw.headers["x-compat-road"], raw.parse().text)
 
 
-def test_newer_models_return_the_confidence_of_words(home: House, speech: bytes) -> None:
-    answer = home.client().audio.transcriptions.create(
+def test_newer_models_return_the_confidence_of_words(server: RunningServer, speech: bytes) -> None:
+    answer = server.client().audio.transcriptions.create(
         model="qwen-audio-3.0-asr-flash-filetrans",
         file=("a.wav", speech),
         response_format="verbose_json",
@@ -202,8 +204,8 @@ def test_newer_models_return_the_confidence_of_words(home: House, speech: bytes)
     assert isinstance(answer, TranscriptionVerbose)
     assert [0.95, 0.95] == [word.to_dict()["confidence"] for word in answer.words or ()]
     assert ["A", "B"] == [segment.to_dict()["speaker"] for segment in answer.segments or ()]
-    assert "vocab-7" == _submitted(home).parameters["vocabulary_id"]
+    assert "vocab-7" == _submitted(server).parameters["vocabulary_id"]
 
 
-def _submitted(home: House) -> Any:  # noqa: ANN401 - the emulator's record
-    return next(seen for seen in reversed(home.dashscope.requests) if seen.surface == "submit")
+def _submitted(server: RunningServer) -> Any:  # noqa: ANN401 - the emulator's record
+    return next(seen for seen in reversed(server.dashscope.requests) if seen.surface == "submit")

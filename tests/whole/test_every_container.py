@@ -9,7 +9,7 @@ import pytest
 
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from tests.audio.media import make
-from tests.house import House, house
+from tests.running import RunningServer, running_server
 
 WORDS = lay(VOCABULARY, begin_ms=300, gap_ms=130)
 
@@ -21,8 +21,8 @@ FILES = [
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[House]:
-    with house(Tones()) as opened:
+def server() -> Iterator[RunningServer]:
+    with running_server(Tones()) as opened:
         yield opened
 
 
@@ -31,10 +31,12 @@ def stereo(pcm: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(("container", "rate", "channels"), FILES)
-def test_every_word_arrives_on_time(home: House, tmp_path: Path, container: str, rate: int, channels: int) -> None:
+def test_every_word_arrives_on_time(
+    server: RunningServer, tmp_path: Path, container: str, rate: int, channels: int
+) -> None:
     pcm = encode(WORDS, rate=rate)
     path = make(container, stereo(pcm) if channels == 2 else pcm, rate, channels, tmp_path / "misnamed.txt")
-    create = home.client().audio.transcriptions.create
+    create = server.client().audio.transcriptions.create
 
     text = create(model="whisper-1", file=path).text
     timed = create(
@@ -50,14 +52,16 @@ def test_every_word_arrives_on_time(home: House, tmp_path: Path, container: str,
     assert abs(timed.duration - len(pcm) / 2 / rate) <= 0.1
 
 
-def test_a_file_too_large_for_a_surface_is_re_encoded_without_losing_words(home: House, tmp_path: Path) -> None:
+def test_a_file_too_large_for_a_surface_is_re_encoded_without_losing_words(
+    server: RunningServer, tmp_path: Path
+) -> None:
     words = lay(VOCABULARY * 9, begin_ms=300, gap_ms=150)
     pcm = encode(words, rate=44100)
     path = make("wav", stereo(pcm), 44100, 2, tmp_path / "big.wav")
     assert path.stat().st_size > 10 << 20
 
-    answer = home.client().audio.transcriptions.with_raw_response.create(model="whisper-1", file=path)
+    answer = server.client().audio.transcriptions.with_raw_response.create(model="whisper-1", file=path)
 
     assert "chat" == answer.headers["x-compat-road"]
     assert list(VOCABULARY * 9) == answer.parse().text.lower().replace(".", "").replace(",", "").split()
-    assert "data:audio/flac" == home.dashscope.requests[-1].audio
+    assert "data:audio/flac" == server.dashscope.requests[-1].audio

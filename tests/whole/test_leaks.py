@@ -25,7 +25,7 @@ from compat.emulator.faults import Answer, Break, FailTask, Faults, Refuse, Rule
 from compat.emulator.state import Emulator
 from tests.audio import media
 from tests.endpoints.live import SPEECH
-from tests.processes import Server, server
+from tests.processes import Server, server_process
 from tests.servers import serve
 
 SECRETS = {
@@ -197,7 +197,7 @@ def test_no_secret_appears_in_logs_metrics_errors_or_arguments(tmp_path: Path) -
         "COMPAT_LOG_LEVEL": "debug",
         "COMPAT_ATTEMPTS": "1",
     }
-    with serve(app) as root, server(tmp_path, root, **settings) as running:
+    with serve(app) as root, server_process(tmp_path, root, **settings) as running:
         examining = doctor({**os.environ, **settings, "DASHSCOPE_BASE_URL": root})
         guest = Guest(running, app.state.emulator, speech)
         guest.transcribe()

@@ -15,7 +15,7 @@ import openai
 import pytest
 
 from compat.emulator import sample
-from tests.house import House, house
+from tests.running import RunningServer, running_server
 from tests.tls import certificate
 from tests.whole.speech import commits, errors, pcm, steady
 from tests.witnesses import installed, program
@@ -33,16 +33,16 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def home(tls: tuple[Path, Path]) -> Iterator[House]:
-    with house(steady(), tls=tls) as opened:
+def server(tls: tuple[Path, Path]) -> Iterator[RunningServer]:
+    with running_server(steady(), tls=tls) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
-def uploaded(home: House, tls: tuple[Path, Path]) -> str:
+def uploaded(server: RunningServer, tls: tuple[Path, Path]) -> str:
     """Return the transcript of the same speech as a file."""
     trusting = openai.DefaultHttpxClient(verify=ssl.create_default_context(cafile=str(tls[0])))
-    create = home.client(http_client=trusting).audio.transcriptions.create
+    create = server.client(http_client=trusting).audio.transcriptions.create
     return create(model="whisper-1", file=sample.path()).text
 
 
@@ -84,7 +84,7 @@ OTHERS = {"beta of 1.x": first_generation, "newest": newest, "node": node, "node
     ],
 )
 def test_every_official_client_gets_the_transcript(
-    home: House, tls: tuple[Path, Path], uploaded: str, tmp_path: Path, client: str, turns: str
+    server: RunningServer, tls: tuple[Path, Path], uploaded: str, tmp_path: Path, client: str, turns: str
 ) -> None:
     command = OTHERS.get(client, lambda: ours(client))()
     sound = pcm()
@@ -95,7 +95,7 @@ def test_every_official_client_gets_the_transcript(
     trust = {"SSL_CERT_FILE": str(tls[0]), "NODE_EXTRA_CA_CERTS": str(tls[0])}
 
     done = subprocess.run(
-        [*command, home.base_url, str(path), mode, PACE],
+        [*command, server.base_url, str(path), mode, PACE],
         env={**os.environ, **trust},
         capture_output=True,
         text=True,

@@ -11,7 +11,7 @@ from openai.types.audio import TranscriptionVerbose
 
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from tests.audio.media import make
-from tests.house import house
+from tests.running import running_server
 
 SPOKEN = lay(itertools.islice(itertools.cycle(VOCABULARY), 1935), gap_ms=150)
 WORDS = [word.text for word in SPOKEN]
@@ -24,8 +24,8 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_one_file_task(speech: Path) -> None:
-    with house(Tones()) as home:
-        create = home.client().audio.transcriptions.create
+    with running_server(Tones()) as server:
+        create = server.client().audio.transcriptions.create
         answer = create(
             model="whisper-1", file=speech, response_format="verbose_json", timestamp_granularities=["word"]
         )
@@ -42,8 +42,8 @@ def test_one_file_task(speech: Path) -> None:
 
 
 def test_pieces(speech: Path) -> None:
-    with house(Tones(), long_road="pieces") as home:
-        create = home.client().audio.transcriptions.create
+    with running_server(Tones(), long_road="pieces") as server:
+        create = server.client().audio.transcriptions.create
         answer = create(model="whisper-1", file=speech, response_format="verbose_json")
         deltas = [
             event.delta

@@ -10,7 +10,7 @@ import pytest
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from compat.emulator.readings import Readings
 from tests.audio.media import make, silence
-from tests.house import house
+from tests.running import running_server
 
 WORDS = VOCABULARY[:8]
 READINGS = [
@@ -39,8 +39,8 @@ def test_words_and_silence_are_transcribed_under_every_reading(
     spoken = make("wav", encode(lay(WORDS)), 16000, 1, tmp_path / "words.wav")
     silent = make("wav", silence(2.0), 16000, 1, tmp_path / "silence.wav")
     region = "us" if model.endswith("-us") else None
-    with house(Tones(), readings=msgspec.convert(reading, Readings), region=region) as home:
-        create = home.client().audio.transcriptions.create
+    with running_server(Tones(), readings=msgspec.convert(reading, Readings), region=region) as server:
+        create = server.client().audio.transcriptions.create
 
         text = create(model=model, file=spoken).text
         streamed = list(create(model=model, file=spoken, stream=True))

@@ -11,15 +11,15 @@ from openai.types.audio import TranscriptionDiarized
 
 from compat.emulator import sample
 from compat.emulator.engines import engine
-from tests.house import House, house
+from tests.running import RunningServer, running_server
 
 pytestmark = pytest.mark.xdist_group("speech")  # one process loads the model
 BEGIN, SECONDS = 8.5, 8.8  # both voices
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[House]:
-    with house(engine("moonshine"), job_retention=600.0) as opened:
+def server() -> Iterator[RunningServer]:
+    with running_server(engine("moonshine"), job_retention=600.0) as opened:
         yield opened
 
 
@@ -36,8 +36,8 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_two_voices_are_labelled_a_and_b_plain_and_streamed(home: House, talk: Path) -> None:
-    create = home.client().audio.transcriptions.create
+def test_two_voices_are_labelled_a_and_b_plain_and_streamed(server: RunningServer, talk: Path) -> None:
+    create = server.client().audio.transcriptions.create
     answer = create(model="gpt-4o-transcribe-diarize", file=talk, response_format="diarized_json")
 
     assert isinstance(answer, TranscriptionDiarized)
@@ -56,4 +56,4 @@ def test_two_voices_are_labelled_a_and_b_plain_and_streamed(home: House, talk: P
 
     assert [(part.id, part.start, part.end, part.speaker, part.text) for part in answer.segments] == segments
     assert answer.text == done == deltas
-    assert home.dashscope.counts["submit"] == 1
+    assert server.dashscope.counts["submit"] == 1

@@ -12,7 +12,7 @@ import pytest
 import srt
 
 from compat.emulator import sample
-from tests.house import House, house
+from tests.running import RunningServer, running_server
 from tests.whole.speech import remembering
 
 pytestmark = pytest.mark.xdist_group("speech")  # one process loads the model
@@ -26,8 +26,8 @@ LINES = (
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[House]:
-    with house(remembering()) as opened:
+def server() -> Iterator[RunningServer]:
+    with running_server(remembering()) as opened:
         yield opened
 
 
@@ -39,16 +39,16 @@ def spoken(text: str) -> str:
     return " ".join(words(text))
 
 
-def test_ten_seconds(home: House) -> None:
+def test_ten_seconds(server: RunningServer) -> None:
     path = sample.path().with_name("beckett.wav")
 
-    answer = home.client().audio.transcriptions.create(model="whisper-1", file=path)
+    answer = server.client().audio.transcriptions.create(model="whisper-1", file=path)
 
     assert spoken(answer.text).startswith("ever tried ever failed no matter try again")
 
 
-def test_forty_four_seconds_streamed(home: House) -> None:
-    stream = home.client().audio.transcriptions.create(model="gpt-4o-transcribe", file=sample.path(), stream=True)
+def test_forty_four_seconds_streamed(server: RunningServer) -> None:
+    stream = server.client().audio.transcriptions.create(model="gpt-4o-transcribe", file=sample.path(), stream=True)
 
     deltas = []
     for event in stream:
@@ -77,8 +77,8 @@ def looped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_long_speech_has_the_word_times_of_every_repetition(home: House, looped: Path) -> None:
-    raw = home.client().audio.transcriptions.with_raw_response.create(
+def test_long_speech_has_the_word_times_of_every_repetition(server: RunningServer, looped: Path) -> None:
+    raw = server.client().audio.transcriptions.with_raw_response.create(
         model="whisper-1", file=looped, response_format="verbose_json", timestamp_granularities=["word", "segment"]
     )
     answer = raw.parse()
@@ -92,8 +92,8 @@ def test_long_speech_has_the_word_times_of_every_repetition(home: House, looped:
     assert all(before.start <= after.start for before, after in itertools.pairwise(answer.words))
 
 
-def test_captions_follow_the_speech(home: House) -> None:
-    answer = home.client().audio.transcriptions.create(model="whisper-1", file=sample.path(), response_format="srt")
+def test_captions_follow_the_speech(server: RunningServer) -> None:
+    answer = server.client().audio.transcriptions.create(model="whisper-1", file=sample.path(), response_format="srt")
 
     cues = list(srt.parse(answer))
     assert all(line in spoken(" ".join(cue.content for cue in cues)) for line in LINES)

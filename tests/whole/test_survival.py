@@ -20,7 +20,7 @@ from tests.audio.media import make
 from tests.counts import Counts, counted
 from tests.faults.watch import figures
 from tests.hangups import hang_up
-from tests.processes import Server, server
+from tests.processes import Server, server_process
 from tests.servers import serve
 from tests.witnesses import redis_server
 
@@ -93,7 +93,7 @@ def test_the_successor_of_a_killed_server_continues_the_same_task(
 ) -> None:
     emulator, root = dashscope
     slow(emulator)
-    with ThreadPoolExecutor(1) as threads, server(tmp_path, root, COMPAT_STORE=store) as first:
+    with ThreadPoolExecutor(1) as threads, server_process(tmp_path, root, COMPAT_STORE=store) as first:
         asking = threads.submit(transcribe, first, speech)
         asked(emulator, "query")
         first.kill()
@@ -102,7 +102,7 @@ def test_the_successor_of_a_killed_server_continues_the_same_task(
         assert 1 == len(list(tmp_path.glob("qwen-asr-compat-*")))
 
     finish(emulator)
-    with server(tmp_path, root, COMPAT_STORE=store) as second:
+    with server_process(tmp_path, root, COMPAT_STORE=store) as second:
         assert list(WORDS) == words(transcribe(second, speech))
         assert 1 == len(list(tmp_path.glob("qwen-asr-compat-*")))  # the files of the first server are deleted
 
@@ -116,14 +116,14 @@ def test_the_upload_of_a_killed_server_is_deleted_and_repeated(
 ) -> None:
     emulator, root = dashscope
     emulator.faults.arm(Faults((Rule("store", Hang()),)))
-    with ThreadPoolExecutor(1) as threads, server(tmp_path, root, COMPAT_STORE=store) as first:
+    with ThreadPoolExecutor(1) as threads, server_process(tmp_path, root, COMPAT_STORE=store) as first:
         asking = threads.submit(transcribe, first, speech)
         asked(emulator, "store")
         first.kill()
         with pytest.raises(openai.APIConnectionError):
             asking.result(timeout=30)
 
-    with server(tmp_path, root, COMPAT_STORE=store) as second:
+    with server_process(tmp_path, root, COMPAT_STORE=store) as second:
         assert list(WORDS) == words(transcribe(second, speech))
     assert 1 == emulator.counts["submit"]
 
@@ -133,12 +133,12 @@ def test_a_stopped_server_leaves_its_jobs_to_the_next(
 ) -> None:
     emulator, root = dashscope
     slow(emulator)
-    with server(tmp_path, root, COMPAT_STORE=store) as first:
+    with server_process(tmp_path, root, COMPAT_STORE=store) as first:
         file = ("speech.wav", speech)
         hang_up(first.base_url, lambda: asked(emulator, "query"), model="qwen3-asr-flash-filetrans", file=file)
 
     finish(emulator)
-    with server(tmp_path, root, COMPAT_STORE=store) as second:
+    with server_process(tmp_path, root, COMPAT_STORE=store) as second:
         assert list(WORDS) == words(transcribe(second, speech))
     assert (1, 0) == (emulator.counts["submit"], emulator.counts["cancel"])
 
@@ -148,7 +148,7 @@ def test_a_job_with_the_client_s_own_key_continues_when_the_client_retries(
 ) -> None:
     emulator, root = dashscope
     slow(emulator)
-    with ThreadPoolExecutor(1) as threads, server(tmp_path, root, COMPAT_PASS_KEY="true") as first:
+    with ThreadPoolExecutor(1) as threads, server_process(tmp_path, root, COMPAT_PASS_KEY="true") as first:
         asking = threads.submit(transcribe, first, speech)
         asked(emulator, "query")
         first.kill()
@@ -156,7 +156,7 @@ def test_a_job_with_the_client_s_own_key_continues_when_the_client_retries(
             asking.result(timeout=30)
 
     finish(emulator)
-    with server(tmp_path, root, COMPAT_PASS_KEY="true") as second:
+    with server_process(tmp_path, root, COMPAT_PASS_KEY="true") as second:
         assert list(WORDS) == words(transcribe(second, speech))
     assert 1 == emulator.counts["submit"]
 
@@ -166,7 +166,7 @@ def test_a_background_job_continues_without_a_client(
 ) -> None:
     emulator, root = dashscope
     slow(emulator)
-    with server(tmp_path, root) as first:
+    with server_process(tmp_path, root) as first:
         job = httpx2.post(
             f"{first.base_url}/audio/transcriptions",
             data={"model": "qwen3-asr-flash-filetrans", "background": "true", "response_format": "text"},
@@ -176,7 +176,7 @@ def test_a_background_job_continues_without_a_client(
         first.kill()
 
     finish(emulator)
-    with server(tmp_path, root) as second:
+    with server_process(tmp_path, root) as second:
         address = f"{second.base_url}/audio/transcriptions/{job}"
         until(lambda: httpx2.get(address).status_code == 200)
         assert list(WORDS) == words(httpx2.get(address).text)
@@ -190,7 +190,7 @@ def test_a_running_job_survives_the_loss_of_its_store(
     slow(emulator)
     with (
         redis_server(tmp_path) as url,
-        server(tmp_path, root, COMPAT_STORE=url) as alone,
+        server_process(tmp_path, root, COMPAT_STORE=url) as alone,
         ThreadPoolExecutor() as threads,
     ):
         asking = threads.submit(transcribe, alone, speech)
@@ -211,8 +211,8 @@ def test_two_servers_on_one_redis_share_fifty_requests(
     with redis_server(tmp_path) as url:
         options = {"COMPAT_STORE": url, "COMPAT_JOB_RETENTION": "0"}
         with (
-            server(tmp_path, root, **options) as one,
-            server(tmp_path, root, **options) as two,
+            server_process(tmp_path, root, **options) as one,
+            server_process(tmp_path, root, **options) as two,
             ThreadPoolExecutor(50) as threads,
         ):
             asking = [threads.submit(transcribe, one if n % 2 else two, speech) for n in range(50)]
@@ -229,6 +229,6 @@ def test_the_sdk_s_retries_join_the_task_of_the_first_attempt(
 ) -> None:
     emulator, root = dashscope
     emulator.faults.arm(Faults((Rule("submit", Slow(seconds=10)),)))
-    with server(tmp_path, root) as alone:
+    with server_process(tmp_path, root) as alone:
         assert list(WORDS) == words(transcribe(alone, speech, timeout=2.0, max_retries=5))
     assert 1 == emulator.counts["submit"]

@@ -22,7 +22,7 @@ from tests.servers import serve
 
 
 @dataclass(frozen=True)
-class House:
+class RunningServer:
     """A running server with an emulator.
 
     `base_url`: for clients. `service`: the emulator's address. `counts`: the emulator's requests by kind.
@@ -43,14 +43,14 @@ class House:
 
 
 @contextlib.contextmanager
-def house(
+def running_server(
     engine: Engine,
     *,
     readings: Readings | None = None,
     keys: frozenset[str] | None = None,
     tls: tuple[Path, Path] | None = None,
     **settings: Any,  # noqa: ANN401 - fields of Settings
-) -> Iterator[House]:
+) -> Iterator[RunningServer]:
     """Start a server and its emulator. `tls`: serve https and wss with this certificate and its key."""
     emulator = create_emulator(engine, readings=readings, keys=keys)
     counts = counted(emulator.state.emulator)
@@ -59,4 +59,4 @@ def house(
         forgetful = {"job_retention": 0.0, "job_grace": 0.0, "breaker_failures": 1000}
         given = {"base_url": root, "dashscope_api_key": "the-server's-key", "log_level": "error"} | forgetful | settings
         with serve(create_app(Settings(**given)), *(tls or ())) as base, contextlib.ExitStack() as clients:
-            yield House(f"{base}/v1", emulator.state.emulator, clients, root, counts)
+            yield RunningServer(f"{base}/v1", emulator.state.emulator, clients, root, counts)
