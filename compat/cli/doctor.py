@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from compat.config import extras
+from compat.config.principal import Principal
 from compat.config.settings import Settings
 from compat.dashscope_api.calls import Call, json_call
 from compat.errors import BadRequest, CompatError, ModelNotFound, NotAuthenticated, NotFound
@@ -81,15 +82,15 @@ async def examine(settings: Settings, key: str) -> list[Finding]:
     """Probe each surface once with `key`."""
     service = Service(settings.root, connect_timeout=settings.connect_timeout, answer_timeout=10.0, attempts=1)
     try:
-        return [await _probe(service, name, call, key) for name, call in PROBES.items()]
+        return [await _probe(service, name, call, Principal(key)) for name, call in PROBES.items()]
     finally:
         await service.close()
 
 
-async def _probe(service: Service, name: str, call: Call, key: str) -> Finding:
+async def _probe(service: Service, name: str, call: Call, principal: Principal) -> Finding:
     started = time.perf_counter()
     try:
-        await service.send(call, key)
+        await service.send(call, principal)
         healthy, answer = True, "answers"
     except NotAuthenticated:
         healthy, answer = False, "refuses the key: is it of this region?"

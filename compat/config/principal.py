@@ -47,6 +47,10 @@ class Principal(msgspec.Struct, frozen=True):
     def name(self) -> str:
         return self.entry.name if self.entry else "anyone"
 
+    def using(self, key: str) -> Principal:
+        """Return this client with the key of another account."""
+        return msgspec.structs.replace(self, key=key)
+
     def check(self, scope: Scope) -> None:
         """Raise Forbidden if the client's key lacks `scope`."""
         if self.entry and scope not in self.entry.scopes:

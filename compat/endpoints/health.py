@@ -9,6 +9,7 @@ from collections.abc import Callable
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from compat.config.principal import Principal
 from compat.dashscope_api import filetrans
 from compat.endpoints.admission import Admission
 from compat.endpoints.auth import Gate
@@ -68,7 +69,7 @@ async def _trouble(service: Service, key: str) -> str:
     """Query a task that does not exist, which is free. Any regular error response shows that the service works."""
     try:
         async with asyncio.timeout(PATIENCE):
-            await service.send(filetrans.query(NOBODY), key)
+            await service.send(filetrans.query(NOBODY), Principal(key))
     except NotAuthenticated:
         return "DashScope rejects the key." if key else ""
     except TimeoutError:

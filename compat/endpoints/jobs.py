@@ -37,12 +37,10 @@ def fresh(headers: Headers) -> bool:
     return "no-cache" in cache or headers.get("x-compat-reuse", "").strip().lower() == "never"
 
 
-async def ordered(request: Request, received: Upload, work: Work, tenant: str, files: contextlib.ExitStack) -> Order:
+async def ordered(request: Request, received: Upload, work: Work, files: contextlib.ExitStack) -> Order:
     """Return the order for `work`, which takes over `files`."""
     content = await asyncio.to_thread(received.content)
-    return Order(
-        work=work, content=work.ask.url or content, tenant=tenant, fresh=fresh(request.headers), files=files.pop_all()
-    )
+    return Order(work=work, content=work.ask.url or content, fresh=fresh(request.headers), files=files.pop_all())
 
 
 class JobEndpoints:

@@ -17,9 +17,10 @@ import msgspec
 
 from compat.bridge import Bridge
 from compat.bridge.actions import Action, CloseUpstream, Hangup, OpenUpstream, Reading, ToClient, ToUpstream, Wake
+from compat.config.principal import Principal
 from compat.errors import CompatError
 from compat.upstream.fallback import LiveFallback
-from compat.upstream.shares import ON_BEHALF, Holding, Shares
+from compat.upstream.shares import Holding, Shares
 from compat.upstream.sockets import Connection, Sockets
 
 PING = 2.0  # seconds
@@ -120,23 +121,23 @@ class LiveSession:
         bridge: Bridge,
         caller: ClientTransport,
         service: Sockets | LiveFallback,
-        key: str,
+        principal: Principal,
         bounds: Bounds | None = None,
         memory: Shares | None = None,
     ) -> None:
-        """`memory` bounds the sound of all sessions; this session's share counts against `ON_BEHALF`."""
+        """`memory` bounds the sound of all sessions; this session's share counts against `principal`."""
         self.code: int | None = None
         self._bridge = bridge
         self._caller = caller
         self._service = service
-        self._key = key
+        self._principal = principal
         self._bounds = bounds or Bounds()
         self._outgoing = _Outgoing()
         self._upstream: _Upstream | None = None
         self._readable = asyncio.Event()
         self._readable.set()
         self._stalled = self._crowded = False
-        self._sound = Holding(memory or Shares(sys.maxsize), SOUND, ON_BEHALF.get())
+        self._sound = Holding(memory or Shares(sys.maxsize), SOUND, principal.party)
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = 0.0
         self._woken = asyncio.Event()
@@ -279,7 +280,7 @@ class LiveSession:
     async def _serve(self, upstream: _Upstream, model: str, losses: int) -> None:
         """Open a connection and read from it until it is lost or replaced."""
         try:
-            connection = await self._service.open(model, self._key, losses)
+            connection = await self._service.open(model, self._principal, losses)
         except CompatError as error:
             self._lose(upstream, error)
             return

@@ -128,10 +128,10 @@ class Realtime:
     async def _run(self, socket: WebSocket, admitted: Admitted, request_id: str) -> None:
         started = time.perf_counter()
         bridge = self._bridge(admitted)
-        caller, key = _SocketTransport(socket), admitted.principal.key
-        session = LiveSession(bridge, caller, self._service, key, self._bounds, self._memory)
+        caller, principal = _SocketTransport(socket), admitted.principal
+        session = LiveSession(bridge, caller, self._service, principal, self._bounds, self._memory)
         self._live[session] = asyncio.current_task()
-        self._held[session] = admitted.principal
+        self._held[session] = principal
         try:
             await session.run()
         except Exception as exc:
@@ -142,11 +142,11 @@ class Realtime:
             del self._live[session]
             self._held.pop(session, None)
             if bridge.completions:
-                self._gate.prove(admitted.principal)
+                self._gate.prove(principal)
             fields = {
                 "request_id": request_id,
                 "client": client_of(socket.scope),
-                "caller": admitted.principal.name,
+                "caller": principal.name,
                 "model": bridge.model,
                 "dialect": admitted.opening.dialect,
                 "audio_seconds": round(bridge.seconds, 3),

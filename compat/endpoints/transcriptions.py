@@ -27,7 +27,6 @@ from compat.openai_api import form, sse
 from compat.transcript import Transcript
 from compat.transcription.recogniser import Recogniser, Work, is_job
 from compat.transcription.spool import Spool
-from compat.upstream.shares import ON_BEHALF
 
 
 class Transcriptions:
@@ -48,7 +47,7 @@ class Transcriptions:
         await self._gate.admit(request, principal)
         async with contextlib.AsyncExitStack() as stack:
             files = stack.enter_context(contextlib.ExitStack())
-            place = files.enter_context(self._spool.place(ON_BEHALF.get()))
+            place = files.enter_context(self._spool.place(principal.party))
             with responses.timed(request, "upload"):
                 received = await upload.receive(request, place, limit=self._settings.max_upload, turns=self._turns)
             ask = form.ask(
@@ -57,11 +56,11 @@ class Transcriptions:
             if ask.background:
                 principal.check("jobs")
             self._long.check(ask)
-            preparing = self._recogniser.prepare(ask, place.path, principal.key, place.hold)
+            preparing = self._recogniser.prepare(ask, place.path, principal, place.hold)
             work = await while_connected(request.receive, preparing)
             responses.note(request, work)
             if is_job(work):
-                order = await ordered(request, received, work, principal.tenant, files)
+                order = await ordered(request, received, work, files)
                 return await self._long.answer(request, order)
             if ask.stream:
                 frames = await stack.enter_async_context(

@@ -22,7 +22,6 @@ from compat.transcript import Transcript
 from compat.transcription.recogniser import Recogniser, Work, is_job
 from compat.transcription.spool import Spool
 from compat.transcription.translator import Translator
-from compat.upstream.shares import ON_BEHALF
 
 
 class Translations:
@@ -50,17 +49,17 @@ class Translations:
         principal = self._gate.caller(request)
         await self._gate.admit(request, principal)
         with contextlib.ExitStack() as files:
-            place = files.enter_context(self._spool.place(ON_BEHALF.get()))
+            place = files.enter_context(self._spool.place(principal.party))
             with responses.timed(request, "upload"):
                 received = await upload.receive(request, place, limit=self._settings.max_upload, turns=self._turns)
             ask = form.translation(
                 with_model(request, received.fields, self._settings.every_alias), request.query_params.multi_items()
             )
-            preparing = self._recogniser.prepare(ask, place.path, principal.key, place.hold)
+            preparing = self._recogniser.prepare(ask, place.path, principal, place.hold)
             work = await while_connected(request.receive, preparing)
             responses.note(request, work)
             if is_job(work):
-                order = await ordered(request, received, work, principal.tenant, files)
+                order = await ordered(request, received, work, files)
                 recognised = self._jobs.transcript(order)
             else:
                 recognised = self._recogniser.transcript(work)
@@ -69,4 +68,4 @@ class Translations:
 
     async def _translated(self, recognised: Coroutine[Any, Any, Transcript], work: Work) -> Transcript:
         target = work.ask.target or form.ENGLISH
-        return await self._translator.translated(await recognised, target, work.key)
+        return await self._translator.translated(await recognised, target, work.principal)

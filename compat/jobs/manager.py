@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from compat.config.principal import Principal
 from compat.config.settings import Settings
 from compat.errors import CompatError, Gone, NotFound, ServiceFailed, error, failure
 from compat.jobs import transitions
@@ -40,7 +41,6 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     work: Work
     content: str
-    tenant: str
     fresh: bool
     files: contextlib.ExitStack
 
@@ -128,7 +128,7 @@ class JobManager:
             # Released for a caller that has the key, or the audio.
             await self._store.swap(job, transitions.taken(job, transitions.NOBODY, now))
         elif job.task_id is not None:
-            await self._take_over(job, self._key, None, contextlib.ExitStack())
+            await self._take_over(job, Principal(self._key), None, contextlib.ExitStack())
         elif job.wanted:
             await transitions.change(self._store, job.id, lambda job: transitions.ended(job, LOST, now))
         else:
@@ -146,7 +146,7 @@ class JobManager:
         mine, instead = self._new(order), ""
         if view is not None:
             mine = transitions.asked_for(mine, view, webhook_url, time.time()) or mine
-        with self._runs.room() as place:
+        with self._runs.room(order.work.principal.party) as place:
             while (job := await self._store.open(mine, instead_of=instead)).id != mine.id:
                 if not order.fresh and (job.under_way or (job.transcript is not None and time.time() < job.until)):
                     if view is None:
@@ -155,16 +155,16 @@ class JobManager:
                         job, lambda job: transitions.asked_for(job, view, webhook_url, time.time())
                     )
                 instead = job.id
-            self._runs.begin(mine, order.work.key, order.work, order.files.pop_all(), place.pop_all())
+            self._runs.begin(mine, order.work.principal, order.work, order.files.pop_all(), place.pop_all())
         return mine
 
     def _new(self, order: Order) -> Job:
-        request, now = order.work.request, time.time()
-        service = self.service(order.work.key)
+        request, principal, now = order.work.request, order.work.principal, time.time()
+        service = self.service(principal.key)
         return Job(
             id=f"transcription_{uuid.uuid4().hex}",
-            key=identity(order.content, order.tenant, service, request),
-            owner=order.tenant,
+            key=identity(order.content, principal.tenant, service, request),
+            owner=principal.tenant,
             service=service,
             asked=kept(request),
             holder=self._runs.name,
@@ -182,7 +182,7 @@ class JobManager:
             if not job.under_way:
                 return await self._result(job)
             if transitions.abandoned(job, time.time(), self._dead):
-                await self._take_over(job, order.work.key, order.work, order.files)
+                await self._take_over(job, order.work.principal, order.work, order.files)
             else:
                 await self._register_wait(job, order)
                 await asyncio.sleep(pause)
@@ -197,11 +197,11 @@ class JobManager:
         if job.awaited < until - transitions.LEASE / 2:
             await transitions.change(self._store, job.id, lambda job: transitions.awaited(job, until))
 
-    async def _take_over(self, job: Job, key: str, work: Work | None, files: contextlib.ExitStack) -> None:
+    async def _take_over(self, job: Job, principal: Principal, work: Work | None, files: contextlib.ExitStack) -> None:
         mine = await self._store.swap(job, transitions.taken(job, self._runs.name, time.time()))
         if mine is not None:
             log.info("a job was taken over", extra={"fields": {"job": job.id, "task_id": job.task_id}})
-            self._runs.begin(mine, key, work, files.pop_all())
+            self._runs.begin(mine, principal, work, files.pop_all())
 
     async def _result(self, job: Job) -> Transcript:
         if job.failure is not None:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import stamina
 
+from compat.config.principal import Party, Principal
 from compat.errors import CompatError, Conflict, Failure, ServiceTimedOut, ServiceUnavailable, error, failure
 from compat.jobs import transitions
 from compat.jobs.records import Job, restored
@@ -19,7 +20,7 @@ from compat.transcript import Transcript
 from compat.transcription.recogniser import Recogniser, Work
 from compat.upstream.fallback import Fallback
 from compat.upstream.http import Service
-from compat.upstream.shares import ON_BEHALF, Shares, overloaded
+from compat.upstream.shares import Shares, overloaded
 
 T = TypeVar("T")
 
@@ -33,15 +34,16 @@ STOPPING = failure(
 class Run:
     """A job under way in this process; the TaskOwner of its DashScope task.
 
-    `key` is the DashScope key. `files` are deleted when the task has been submitted, or at the end of the run if
-    `keep` is true.
+    `files` are deleted when the task has been submitted, or at the end of the run if `keep` is true.
     """
 
-    def __init__(self, runs: JobRunner, job: Job, key: str, files: contextlib.ExitStack, *, keep: bool) -> None:
+    def __init__(
+        self, runs: JobRunner, job: Job, principal: Principal, files: contextlib.ExitStack, *, keep: bool
+    ) -> None:
         self._runs = runs
         self._keep = keep
         self.id = job.id
-        self.key = key
+        self.principal = principal
         self.files = files
         self.place = contextlib.ExitStack()
         self.task_id = job.task_id
@@ -146,9 +148,8 @@ class JobRunner:
         entry = self._runs.get(job_id)
         return entry[0] if entry else None
 
-    def room(self) -> contextlib.ExitStack:
-        """Reserve a place for one more job of the current party; closing the result returns it. Raises Overloaded."""
-        party = ON_BEHALF.get()
+    def room(self, party: Party) -> contextlib.ExitStack:
+        """Reserve a place for one more job of `party`; closing the result returns it. Raises Overloaded."""
         if not self._shares.take(party):
             raise overloaded("jobs", self._shares, party)
         place = contextlib.ExitStack()
@@ -158,14 +159,14 @@ class JobRunner:
     def begin(
         self,
         job: Job,
-        key: str,
+        principal: Principal,
         work: Work | None,
         files: contextlib.ExitStack,
         place: contextlib.ExitStack | None = None,
     ) -> Run:
         """Run a job that this process holds: follow its task if it has one, otherwise perform `work`. `place` is closed
         when the run ends."""
-        run = Run(self, job, key, files, keep=work is not None and self._recogniser.once_more(work))
+        run = Run(self, job, principal, files, keep=work is not None and self._recogniser.once_more(work))
         run.place = place or run.place
         self.noted("begun" if job.version == 0 else "taken_over")
         self._runs[job.id] = run, self.spawn(self._perform(run, job, work))
@@ -198,7 +199,7 @@ class JobRunner:
     async def _outcome(self, run: Run, job: Job, work: Work | None) -> Transcript | Failure:
         try:
             if job.task_id is not None:
-                return await self._recogniser.resumed(restored(job.asked), job.task_id, run.key, run)
+                return await self._recogniser.resumed(restored(job.asked), job.task_id, run.principal, run)
             assert work is not None  # noqa: S101 - a job without a task is only taken over with its audio
             if work.request.surface == "pieces":
                 await transitions.change(
@@ -222,7 +223,7 @@ class JobRunner:
 
     async def _stopped(self, run: Run) -> None:
         if run.task_id is not None:
-            await self._service.cancel(run.task_id, run.key)
+            await self._service.cancel(run.task_id, run.principal)
 
     async def _end(self, run: Run, outcome: Transcript | Failure) -> None:
         """Store the outcome, retrying while the store is down. Waiting callers get theirs after the first attempt."""

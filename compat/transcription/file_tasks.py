@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Literal, Protocol, TypeVar
 
+from compat.config.principal import Principal
 from compat.config.settings import Settings
 from compat.dashscope_api import filetrans
 from compat.dashscope_api.calls import Call, Flow, Reply, Submitted, Wait
@@ -90,7 +91,7 @@ class FileTasks:
         self._refused: dict[tuple[Surface, Way], float] = {}
         self._proven: set[tuple[Surface, Way]] = set()
 
-    async def transcript(self, request: Request, key: str, owner: TaskOwner) -> Transcript:
+    async def transcript(self, request: Request, principal: Principal, owner: TaskOwner) -> Transcript:
         """Publish the file, run a task and return its transcript.
 
         Raises FileNotFetched, or TooLarge with the code `upload_too_large`, if every way to publish the file has
@@ -99,16 +100,16 @@ class FileTasks:
         """
         for _ in range(LOSSES if self._local else 0):
             with contextlib.suppress(TaskLost, FileNotFetched):  # the engine ended after or before the submission
-                return await self._transcript(request, key, owner)
+                return await self._transcript(request, principal, owner)
             log.warning("a task was lost with the local engine and is submitted again")
         with self._explaining():
-            return await self._transcript(request, key, owner)
+            return await self._transcript(request, principal, owner)
 
-    async def _transcript(self, request: Request, key: str, owner: TaskOwner) -> Transcript:
+    async def _transcript(self, request: Request, principal: Principal, owner: TaskOwner) -> Transcript:
         failure: CompatError | None = None
         for way in self._ways(request):
             try:
-                transcript = await self._by(way, request, key, owner)
+                transcript = await self._by(way, request, principal, owner)
             except (FileNotFetched, TooLarge) as exc:
                 self._note(request, way, exc)
                 failure = exc
@@ -118,9 +119,9 @@ class FileTasks:
         assert failure is not None  # noqa: S101 - there is at least one way
         raise failure
 
-    async def resumed(self, request: Request, task_id: str, key: str, owner: TaskOwner) -> Transcript:
+    async def resumed(self, request: Request, task_id: str, principal: Principal, owner: TaskOwner) -> Transcript:
         """Return the transcript of a task that was submitted before. The audio is not needed."""
-        account, known = self._service.account(task_id, key)
+        account, known = self._service.account(task_id, principal)
         with self._explaining():
             return await drive(filetrans.resume(request, known, deadline=self._deadline), account, owner)
 
@@ -173,7 +174,7 @@ class FileTasks:
             self._refused[request.surface, way] = time.monotonic() + MEMORY
             self._proven.discard((request.surface, way))
 
-    async def _by(self, way: Way, request: Request, key: str, owner: TaskOwner) -> Transcript:
+    async def _by(self, way: Way, request: Request, principal: Principal, owner: TaskOwner) -> Transcript:
         token = secrets.token_hex(16)
         name = f"{token}{request.media.suffix}"
         async with self._published(way, request.media) as url:
@@ -182,7 +183,7 @@ class FileTasks:
                 flow = filetrans.transcribe(request, name=name, boundary=token, url=url, deadline=self._deadline)
                 return await drive(flow, account, owner)
 
-            return await self._service.attempt(attempt, key)
+            return await self._service.attempt(attempt, principal)
 
     @contextlib.asynccontextmanager
     async def _published(self, way: Way, media: Media) -> AsyncIterator[str | None]:

@@ -19,6 +19,7 @@ from compat.audio.fit import largest
 from compat.audio.pieces import Piece, split
 from compat.audio.worker import Worker
 from compat.catalogue import roads
+from compat.config.principal import Principal
 from compat.dashscope_api import results
 from compat.errors import Overloaded, RateLimited
 from compat.openai_api.phrases import phrases
@@ -26,13 +27,12 @@ from compat.text import begun, space
 from compat.text import joined as joined_texts
 from compat.transcript import Media, Request, Segment, Transcript, Usage
 from compat.transcription.spool import PIECES, Hold, unbounded
-from compat.upstream.shares import ON_BEHALF
 from compat.upstream.slots import Slots
 
 PATIENCE = 600.0  # seconds for which a piece is retried while the account's rate is used up
 FINE = 30.0  # longest piece in seconds if timestamps are wanted, because they follow from the cuts
 
-Transcribe = Callable[[Request, str], Awaitable[Transcript]]
+Transcribe = Callable[[Request, Principal], Awaitable[Transcript]]
 
 
 class Pieces:
@@ -46,18 +46,20 @@ class Pieces:
         self._at_once = at_once
         self._slots = Slots(at_once)
 
-    async def transcript(self, request: Request, key: str, *, times: bool, hold: Hold = unbounded) -> Transcript:
+    async def transcript(
+        self, request: Request, principal: Principal, *, times: bool, hold: Hold = unbounded
+    ) -> Transcript:
         """Return the transcript of the whole file. For `times` and `hold` see `parts`."""
-        async with contextlib.aclosing(self.parts(request, key, times=times, hold=hold)) as parts:
+        async with contextlib.aclosing(self.parts(request, principal, times=times, hold=hold)) as parts:
             return joined([part async for part in parts], request)
 
     async def deltas(
-        self, request: Request, key: str, *, times: bool, hold: Hold = unbounded
+        self, request: Request, principal: Principal, *, times: bool, hold: Hold = unbounded
     ) -> AsyncGenerator[str | Transcript, None]:
         """Yield the text of each piece, in order, and finally the transcript."""
         done: list[Transcript] = []
         before = ""
-        async with contextlib.aclosing(self.parts(request, key, times=times, hold=hold)) as parts:
+        async with contextlib.aclosing(self.parts(request, principal, times=times, hold=hold)) as parts:
             async for part in parts:
                 done.append(part)
                 if part.text:
@@ -66,7 +68,7 @@ class Pieces:
         yield joined(done, request)
 
     async def parts(
-        self, request: Request, key: str, *, times: bool, hold: Hold = unbounded
+        self, request: Request, principal: Principal, *, times: bool, hold: Hold = unbounded
     ) -> AsyncGenerator[Transcript, None]:
         """Yield the transcripts of the pieces in order.
 
@@ -86,7 +88,7 @@ class Pieces:
                     hold(file=(piece.media.size if piece else 0) - most)
                     if piece is None:
                         break
-                    waiting.append(asyncio.create_task(self._piece(request, piece, key, hold)))
+                    waiting.append(asyncio.create_task(self._piece(request, piece, principal, hold)))
                     while waiting and (waiting[0].done() or len(waiting) >= self._at_once):
                         yield await waiting.popleft()
             while waiting:
@@ -105,11 +107,11 @@ class Pieces:
             async for part in parts:
                 yield part
 
-    async def _piece(self, request: Request, piece: Piece, key: str, hold: Hold) -> Transcript:
+    async def _piece(self, request: Request, piece: Piece, principal: Principal, hold: Hold) -> Transcript:
         media = piece.media
         try:
-            async with self._slots.taken(ON_BEHALF.get()):
-                transcript = await self._patient(roads.piece(request, media), key)
+            async with self._slots.taken(principal.party):
+                transcript = await self._patient(roads.piece(request, media), principal)
         finally:
             media.path.unlink(missing_ok=True)
             hold(file=-media.size)
@@ -129,14 +131,14 @@ class Pieces:
         )
         return msgspec.structs.replace(transcript, text=text, segments=segments)
 
-    async def _patient(self, request: Request, key: str) -> Transcript:
+    async def _patient(self, request: Request, principal: Principal) -> Transcript:
         """Transcribe a piece, retrying while the rate is used up. It keeps its slot meanwhile, so that fewer pieces
         are tried then."""
         async for attempt in stamina.retry_context(
             on=_rate, attempts=None, timeout=PATIENCE, wait_initial=2.0, wait_max=30.0
         ):
             with attempt:
-                return await self._transcribe(request, key)
+                return await self._transcribe(request, principal)
         raise AssertionError("stamina returns or raises")
 
 

@@ -16,6 +16,7 @@ from compat import echo
 from compat.audio import fit, probe, speechless
 from compat.audio.worker import Worker, WorkerQueue
 from compat.catalogue import roads
+from compat.config.principal import Principal
 from compat.config.settings import Settings
 from compat.dashscope_api import chat, generation, generation_audio
 from compat.dashscope_api.calls import Call, Reply
@@ -44,7 +45,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     ask: Ask
     request: Request
     ignored: tuple[str, ...]
-    key: str
+    principal: Principal
     fit: int | None = None
     hold: Hold = unbounded
 
@@ -104,7 +105,7 @@ class Recogniser:
         self._tasks = FileTasks(settings, service, links, bucket, local=bool(engine))
         self._pieces = Pieces(worker, self._careful, longest=settings.piece_seconds, at_once=settings.pieces_at_once)
 
-    async def prepare(self, ask: Ask, path: Path, key: str, hold: Hold = unbounded) -> Work:
+    async def prepare(self, ask: Ask, path: Path, principal: Principal, hold: Hold = unbounded) -> Work:
         """Probe the audio at `path`, choose the road and re-encode the audio to fit it.
 
         Background jobs re-encode later, because it takes minutes for hours of audio. Other files are created next to
@@ -124,7 +125,7 @@ class Recogniser:
         request, ignored = roads.request(ask, media, road)
         refit = road.refit or (roads.unmixed(request) and await self._cancels(media))
         size = road.limits.size if refit else None
-        work = Work(ask=ask, request=request, ignored=ignored, key=key, fit=size, hold=hold)
+        work = Work(ask=ask, request=request, ignored=ignored, principal=principal, fit=size, hold=hold)
         return work if ask.background else await self._fitted(work, self._settings.queue_wait)
 
     async def _probed(self, path: Path) -> Media:
@@ -160,7 +161,7 @@ class Recogniser:
         if work.request.surface == "pieces":
             return await self._in_pieces(work.request, work)
         try:
-            return _measured(await self._careful(work.request, work.key, owner), work.request)
+            return _measured(await self._careful(work.request, work.principal, owner), work.request)
         except (FileNotFetched, TooLarge) as exc:
             other = self._instead(work, exc)
             if other is None:
@@ -183,19 +184,19 @@ class Recogniser:
         return other
 
     async def _in_pieces(self, request: Request, work: Work) -> Transcript:
-        parts = self._pieces.transcript(request, work.key, times=work.ask.wants_times, hold=work.hold)
+        parts = self._pieces.transcript(request, work.principal, times=work.ask.wants_times, hold=work.hold)
         return _measured(await parts, request)
 
-    async def _careful(self, request: Request, key: str, owner: TaskOwner | None = None) -> Transcript:
+    async def _careful(self, request: Request, principal: Principal, owner: TaskOwner | None = None) -> Transcript:
         """Return the transcript without echoes. If longer audio has an empty transcript, request it again: models are
         known to return that for poor audio."""
-        transcript = await self._once(request, key, owner)
+        transcript = await self._once(request, principal, owner)
         if not transcript.text and request.media.duration >= SUSPICIOUS and _at_once(request):
-            transcript = await self._once(request, key)
-        return await self._unechoed(transcript, request, key, owner)
+            transcript = await self._once(request, principal)
+        return await self._unechoed(transcript, request, principal, owner)
 
     async def _unechoed(
-        self, transcript: Transcript, request: Request, key: str, owner: TaskOwner | None = None
+        self, transcript: Transcript, request: Request, principal: Principal, owner: TaskOwner | None = None
     ) -> Transcript:
         """Remove echoes of the context, which models are known to return for silence and noise.
 
@@ -209,7 +210,7 @@ class Recogniser:
         if sound == "silent":
             return msgspec.structs.replace(transcript, text="", segments=())
         if not (sound == "lively" and echo.brief(text) and echo.speakable(text, request.media.duration or SUSPICIOUS)):
-            second = await self._once(msgspec.structs.replace(request, context=""), key, owner)
+            second = await self._once(msgspec.structs.replace(request, context=""), principal, owner)
             if not echo.alike(text, second.text):
                 return second
         return await self._silenced(transcript, request) if sound == "lively" else transcript
@@ -234,9 +235,9 @@ class Recogniser:
         }
         return echo.without(transcript, dropped) if dropped else transcript
 
-    async def resumed(self, request: Request, task_id: str, key: str, owner: TaskOwner) -> Transcript:
+    async def resumed(self, request: Request, task_id: str, principal: Principal, owner: TaskOwner) -> Transcript:
         """Return the transcript of a task that was submitted before. The audio is not needed."""
-        return _measured(await self._tasks.resumed(request, task_id, key, owner), request)
+        return _measured(await self._tasks.resumed(request, task_id, principal, owner), request)
 
     def once_more(self, work: Work) -> bool:
         """Return whether the audio may be needed again after its task was submitted: to repeat the request without the
@@ -250,7 +251,7 @@ class Recogniser:
             return
         if work.request.surface == "pieces":
             async with contextlib.aclosing(
-                self._pieces.deltas(work.request, work.key, times=work.ask.wants_times, hold=work.hold)
+                self._pieces.deltas(work.request, work.principal, times=work.ask.wants_times, hold=work.hold)
             ) as parts:
                 async for part in parts:
                     yield _measured(part, work.request) if isinstance(part, Transcript) else part
@@ -259,7 +260,7 @@ class Recogniser:
         call, stream = dialect.call(work.request, stream=True), dialect.stream(work.request)
         held, given = HeldText(work.request.context), False
         try:
-            async with contextlib.aclosing(self._service.stream(call, work.key)) as chunks:
+            async with contextlib.aclosing(self._service.stream(call, work.principal)) as chunks:
                 async for chunk in chunks:
                     for text in held.feed(stream.feed(chunk)):
                         given = True
@@ -273,15 +274,15 @@ class Recogniser:
             yield text
         transcript = stream.transcript()
         if held.text:  # no text has been sent to the client yet
-            transcript = await self._unechoed(transcript, work.request, work.key)
+            transcript = await self._unechoed(transcript, work.request, work.principal)
         yield _measured(transcript, work.request)
 
-    async def _once(self, request: Request, key: str, owner: TaskOwner | None = None) -> Transcript:
+    async def _once(self, request: Request, principal: Principal, owner: TaskOwner | None = None) -> Transcript:
         if request.surface in SURFACES:
             assert owner is not None  # noqa: S101 - see `is_job`
-            return await self._tasks.transcript(request, key, owner)
+            return await self._tasks.transcript(request, principal, owner)
         dialect = DIALECTS[request.surface]
-        return dialect.transcript(request, await self._service.send(dialect.call(request, stream=False), key))
+        return dialect.transcript(request, await self._service.send(dialect.call(request, stream=False), principal))
 
 
 def _large(path: Path) -> bool:

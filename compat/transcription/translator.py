@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from compat import languages
+from compat.config.principal import Principal
 from compat.config.settings import Settings
 from compat.dashscope_api import translation
 from compat.errors import BadRequest
@@ -27,7 +28,7 @@ class Translator:
         self._model = settings.translation_model
         self._service = service
 
-    async def translated(self, transcript: Transcript, target: str, key: str) -> Transcript:
+    async def translated(self, transcript: Transcript, target: str, principal: Principal) -> Transcript:
         """Return the transcript in the language with the code `target`. Segments in that language are not sent.
 
         Raises any CompatError.
@@ -35,7 +36,7 @@ class Translator:
         if not transcript.segments:
             if not transcript.text or transcript.language == target:
                 return transcript
-            return msgspec.structs.replace(transcript, text=await _Work(self, target, key).text(transcript.text))
+            return msgspec.structs.replace(transcript, text=await _Work(self, target, principal).text(transcript.text))
         foreign = [
             place
             for place, segment in enumerate(transcript.segments)
@@ -43,7 +44,7 @@ class Translator:
         ]
         if not foreign:
             return transcript
-        texts = await _Work(self, target, key).texts([transcript.segments[place].text for place in foreign])
+        texts = await _Work(self, target, principal).texts([transcript.segments[place].text for place in foreign])
         segments = list(transcript.segments)
         for place, text in zip(foreign, texts, strict=True):
             segments[place] = msgspec.structs.replace(segments[place], text=text, words=())
@@ -51,10 +52,10 @@ class Translator:
             transcript, text=joined(segment.text for segment in segments), segments=tuple(segments)
         )
 
-    async def once(self, text: str, target: str, key: str) -> str:
+    async def once(self, text: str, target: str, principal: Principal) -> str:
         call = translation.call(text, model=self._model, target=languages.name(target).title())
         try:
-            return translation.text(await self._service.send(call, key))
+            return translation.text(await self._service.send(call, principal))
         except BadRequest as exc:
             if type(exc) is BadRequest and "language" in exc.message.lower():  # the model detects the source language
                 raise BadRequest(exc.message, param="target_language", code=exc.code) from exc
@@ -64,10 +65,10 @@ class Translator:
 class _Work:
     """The calls of one request, with bounded concurrency."""
 
-    def __init__(self, translator: Translator, target: str, key: str) -> None:
+    def __init__(self, translator: Translator, target: str, principal: Principal) -> None:
         self._translator = translator
         self._target = target
-        self._key = key
+        self._principal = principal
         self._free = asyncio.Semaphore(AT_ONCE)
 
     async def text(self, whole: str) -> str:
@@ -90,7 +91,7 @@ class _Work:
 
     async def _call(self, text: str) -> str:
         async with self._free:
-            return await self._translator.once(text, self._target, self._key)
+            return await self._translator.once(text, self._target, self._principal)
 
 
 async def _together(calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:

@@ -22,9 +22,9 @@ from limits.errors import StorageError
 
 from compat.catalogue import rates
 from compat.catalogue.rates import Rate
+from compat.config.principal import Party, Principal
 from compat.errors import BudgetSpent
 from compat.upstream import cancelling
-from compat.upstream.shares import ON_BEHALF
 from compat.upstream.slots import Slots
 
 if TYPE_CHECKING:
@@ -130,42 +130,44 @@ class Budget:
         return self.slots.waiting + sum(turnstile.waiting + turnstile.busy for turnstile in self._turnstiles.values())
 
     @contextlib.asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
+    async def slot(self, party: Party) -> AsyncIterator[None]:
         """Hold one of the `concurrency` slots. Raises BudgetSpent after `patience` seconds."""
         async with contextlib.AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(self._patience):
-                    await stack.enter_async_context(self.slots.taken(ON_BEHALF.get()))
+                    await stack.enter_async_context(self.slots.taken(party))
             except TimeoutError:
                 raise BudgetSpent("Too many calls are under way.", retry_after=self._patience) from None
             yield
 
-    async def turn(self, model: str, key: str) -> None:
-        """Wait until the account of `key` may call `model`. Raises BudgetSpent if that takes longer than `patience`."""
+    async def turn(self, model: str, principal: Principal) -> None:
+        """Wait until the principal's account may call `model`.
+
+        Raises BudgetSpent if that takes longer than `patience`.
+        """
         started = time.monotonic()
         try:
-            await self._turn(model, key)
+            await self._turn(model, principal)
         finally:
             self._noted(time.monotonic() - started)
 
-    async def _turn(self, model: str, key: str) -> None:
+    async def _turn(self, model: str, principal: Principal) -> None:
         limit = rates.rate(model, self._own, published=self._published) if model else None
         if limit is None:
             return
-        rate, names = limit[1].spread, (_account(key), limit[0])
+        rate, names = limit[1].spread, (_account(principal.key), limit[0])
         turnstile = self._turnstile(names)
-        party = ON_BEHALF.get()
         if not turnstile.busy and await self._limiter.spend(rate, *names):
             return
-        wait = await self._wait(rate, names, turnstile.ahead(party))
+        wait = await self._wait(rate, names, turnstile.ahead(principal.party))
         if wait > self._patience:
             raise _spent(names[1], wait)
         try:
-            async with asyncio.timeout(self._patience), turnstile.taken(party):
+            async with asyncio.timeout(self._patience), turnstile.taken(principal.party):
                 while not await self._limiter.spend(rate, *names):  # noqa: ASYNC110 - other processes spend it too
                     await asyncio.sleep(min(LOOK, max(0.01, (await self._limiter.left(rate, *names))[1])))
         except TimeoutError:
-            raise _spent(names[1], await self._wait(rate, names, turnstile.ahead(party))) from None
+            raise _spent(names[1], await self._wait(rate, names, turnstile.ahead(principal.party))) from None
 
     async def charge(self, name: str, rate: str | None) -> None:
         """Count a request against the rate limit of its key, such as "2/minute". Raises BudgetSpent."""

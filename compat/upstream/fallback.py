@@ -12,6 +12,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from typing import Final, TypeVar
 
+from compat.config.principal import Principal
 from compat.dashscope_api.calls import Call, Reply
 from compat.errors import (
     BudgetSpent,
@@ -57,14 +58,15 @@ class Fallback:
         await self._first.close()
         await self._second.close()
 
-    async def send(self, call: Call, key: str) -> Reply:
-        return await _either(self._first.send(call, key), lambda: self._second.send(call, self._key))
+    async def send(self, call: Call, principal: Principal) -> Reply:
+        instead = principal.using(self._key)
+        return await _either(self._first.send(call, principal), lambda: self._second.send(call, instead))
 
-    async def stream(self, call: Call, key: str) -> AsyncGenerator[bytes, None]:
+    async def stream(self, call: Call, principal: Principal) -> AsyncGenerator[bytes, None]:
         """Yield the bytes of the response. There is no fallback after the first byte."""
         begun = False
         try:
-            async with contextlib.aclosing(self._first.stream(call, key)) as chunks:
+            async with contextlib.aclosing(self._first.stream(call, principal)) as chunks:
                 async for chunk in chunks:
                     begun = True
                     yield chunk
@@ -75,16 +77,16 @@ class Fallback:
         else:
             return
         with _instead_of(failure):
-            async with contextlib.aclosing(self._second.stream(call, self._key)) as chunks:
+            async with contextlib.aclosing(self._second.stream(call, principal.using(self._key))) as chunks:
                 async for chunk in chunks:
                     yield chunk
 
-    async def attempt(self, work: Callable[[Account], Awaitable[T]], key: str) -> T:
+    async def attempt(self, work: Callable[[Account], Awaitable[T]], principal: Principal) -> T:
         """Run `work` with the first account, then with the second unless the first may have accepted a task.
 
         With the second account `work` starts from the beginning, because uploads are not shared between accounts.
         """
-        first = Account(self._first, key)
+        first = Account(self._first, principal)
         try:
             return await work(first)
         except CompatError as exc:
@@ -92,19 +94,19 @@ class Fallback:
                 raise
             failure = exc
         with _instead_of(failure):
-            return await work(Account(self._second, self._key, MARK))
+            return await work(Account(self._second, principal.using(self._key), MARK))
 
-    def account(self, task_id: str, key: str) -> tuple[Account, str]:
+    def account(self, task_id: str, principal: Principal) -> tuple[Account, str]:
         """Return the account that a task was submitted to, and the task's id there."""
         if task_id.startswith(MARK):
-            return Account(self._second, self._key, MARK), task_id.removeprefix(MARK)
-        return Account(self._first, key), task_id
+            return Account(self._second, principal.using(self._key), MARK), task_id.removeprefix(MARK)
+        return Account(self._first, principal), task_id
 
-    async def cancel(self, task_id: str, key: str) -> None:
+    async def cancel(self, task_id: str, principal: Principal) -> None:
         if task_id.startswith(MARK):
-            await self._second.cancel(task_id.removeprefix(MARK), self._key)
+            await self._second.cancel(task_id.removeprefix(MARK), principal.using(self._key))
         else:
-            await self._first.cancel(task_id, key)
+            await self._first.cancel(task_id, principal)
 
 
 class LiveFallback:
@@ -119,13 +121,14 @@ class LiveFallback:
         self._second = second
         self._key = key
 
-    async def open(self, model: str, key: str, losses: int = 0) -> Connection:
+    async def open(self, model: str, principal: Principal, losses: int = 0) -> Connection:
+        instead = principal.using(self._key)
         if losses < LOSSES:
-            return await _either(self._first.open(model, key), lambda: self._second.open(model, self._key))
+            return await _either(self._first.open(model, principal), lambda: self._second.open(model, instead))
         log.warning("the fallback is used", extra={"fields": {"reason": "losses"}})
         with contextlib.suppress(CompatError):
-            return await self._second.open(model, self._key)
-        return await self._first.open(model, key)
+            return await self._second.open(model, instead)
+        return await self._first.open(model, principal)
 
 
 async def _either(first: Awaitable[T], second: Callable[[], Awaitable[T]]) -> T:

@@ -18,6 +18,7 @@ import httpx2
 import pybase64
 import stamina
 
+from compat.config.principal import Principal
 from compat.config.variables import SettingsError
 from compat.dashscope_api.calls import Call, File, Reply
 from compat.dashscope_api.faults import fault
@@ -127,17 +128,17 @@ class Service:
     async def close(self) -> None:
         await self._pools.close()
 
-    async def send(self, call: Call, key: str) -> Reply:
+    async def send(self, call: Call, principal: Principal) -> Reply:
         """Perform `call` and return the complete response. Raises the error that a refusal stands for."""
-        async with self._answered(call, key) as response:
+        async with self._answered(call, principal) as response:
             with self._translating():
                 body = await response.aread()
             return Reply(status=response.status_code, body=body, headers=dict(response.headers))
 
-    async def stream(self, call: Call, key: str) -> AsyncGenerator[bytes, None]:
+    async def stream(self, call: Call, principal: Principal) -> AsyncGenerator[bytes, None]:
         """Yield the bytes of the response as they arrive. Close the generator to disconnect. Raises AnswerCutOff if the
         response ends early."""
-        async with self._answered(call, key) as response:
+        async with self._answered(call, principal) as response:
             try:
                 with self._translating():
                     async for chunk in response.aiter_raw():
@@ -145,19 +146,19 @@ class Service:
             except ServiceFailed as exc:
                 raise AnswerCutOff(exc.message) from exc
 
-    async def attempt(self, work: Callable[[Account], Awaitable[T]], key: str) -> T:
+    async def attempt(self, work: Callable[[Account], Awaitable[T]], principal: Principal) -> T:
         """Run `work` with this service's only account. See `Fallback.attempt`."""
-        return await work(Account(self, key))
+        return await work(Account(self, principal))
 
-    def account(self, task_id: str, key: str) -> tuple[Account, str]:
+    def account(self, task_id: str, principal: Principal) -> tuple[Account, str]:
         """Return the account that a task was submitted to, and the task's id there."""
-        return Account(self, key), task_id
+        return Account(self, principal), task_id
 
-    async def cancel(self, task_id: str, key: str) -> None:
+    async def cancel(self, task_id: str, principal: Principal) -> None:
         """Ask the service to cancel a task, which only works for tasks that have not started. Raises no errors."""
         with contextlib.suppress(CompatError, TimeoutError):  # the task may have started or ended
             async with asyncio.timeout(GOODBYE):
-                await self.send(cancel(task_id), key)
+                await self.send(cancel(task_id), principal)
 
     @contextlib.contextmanager
     def _translating(self) -> Iterator[None]:
@@ -170,17 +171,17 @@ class Service:
         return _joined(self._root, call.url) if call.url.startswith("/") else call.url
 
     @contextlib.asynccontextmanager
-    async def _answered(self, call: Call, key: str) -> AsyncIterator[httpx2.Response]:
+    async def _answered(self, call: Call, principal: Principal) -> AsyncIterator[httpx2.Response]:
         """Open the response to `call`, with its body unread. Raises the error that a refusal stands for."""
-        slot = self._budget.slot() if self._budget and call.rate else contextlib.nullcontext()
+        slot = self._budget.slot(principal.party) if self._budget and call.rate else contextlib.nullcontext()
         async with slot, self._pools.client() as client:
-            response = await self._opened(client, call, key)
+            response = await self._opened(client, call, principal)
             try:
                 yield response
             finally:
                 await response.aclose()
 
-    async def _opened(self, client: httpx2.AsyncClient, call: Call, key: str) -> httpx2.Response:
+    async def _opened(self, client: httpx2.AsyncClient, call: Call, principal: Principal) -> httpx2.Response:
         async for attempt in stamina.retry_context(
             on=lambda exc: _backoff(exc, repeatable=call.repeatable or self._free),
             attempts=self._attempts,
@@ -190,22 +191,24 @@ class Service:
             wait_jitter=0.2,
         ):
             with attempt:
-                return await self._permitted(client, call, key, first=attempt.num == 1)
+                return await self._permitted(client, call, principal, first=attempt.num == 1)
         raise AssertionError("stamina returns or raises")
 
-    async def _permitted(self, client: httpx2.AsyncClient, call: Call, key: str, *, first: bool) -> httpx2.Response:
+    async def _permitted(
+        self, client: httpx2.AsyncClient, call: Call, principal: Principal, *, first: bool
+    ) -> httpx2.Response:
         if self._budget:
-            await self._budget.turn(call.rate, key)
+            await self._budget.turn(call.rate, principal)
         with self._guard.call(surface(call), first=first) if self._guard else UNTRACED as traced:
-            return await self._attempt(client, call, key, traced)
+            return await self._attempt(client, call, principal, traced)
 
     async def _attempt(
-        self, client: httpx2.AsyncClient, call: Call, key: str, traced: Mapping[str, str]
+        self, client: httpx2.AsyncClient, call: Call, principal: Principal, traced: Mapping[str, str]
     ) -> httpx2.Response:
         """Send the request once. The tracing headers `traced` go only where the key goes: to DashScope itself."""
         headers = {**call.headers, "content-length": str(call.length)} if call.body else dict(call.headers)
         if call.key:
-            headers.update(traced, authorization=f"Bearer {key}")
+            headers.update(traced, authorization=f"Bearer {principal.key}")
         with self._translating():
             content = _content(call) if call.body else None
             request = client.build_request(call.method, self._address(call), headers=headers, content=content)
@@ -226,10 +229,10 @@ class Service:
 class Account:
     """One account of the service, and the progress of a task in it. A task stays in the account that it began in."""
 
-    def __init__(self, service: Service, key: str, mark: str = "") -> None:
+    def __init__(self, service: Service, principal: Principal, mark: str = "") -> None:
         """`mark` distinguishes the ids of this account's tasks from those of the first account."""
         self._service = service
-        self._key = key
+        self._principal = principal
         self._mark = mark
         self.submitting = False
         """Whether a task may have been submitted: the submitting call is under way or has failed."""
@@ -237,7 +240,7 @@ class Account:
 
     async def send(self, call: Call) -> Reply:
         self.submitting = not call.repeatable
-        return await self._service.send(call, self._key)
+        return await self._service.send(call, self._principal)
 
     def id(self, task_id: str) -> str:
         """Return the id by which `account` of Service and Fallback finds the task again."""

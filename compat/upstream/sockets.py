@@ -22,6 +22,7 @@ from websockets.exceptions import (
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
+from compat.config.principal import Principal
 from compat.dashscope_api.faults import fault
 from compat.errors import CompatError, ModelNotFound, ServiceFailed, ServiceTimedOut, ServiceUnavailable
 from compat.upstream.budget import Budget
@@ -191,19 +192,19 @@ class Sockets:
         self._alive = alive
         self._way: dict[str, Any] = {"unix": True, "path": socket} if socket else {}
 
-    async def open(self, model: str, key: str, losses: int = 0) -> Connection:  # noqa: ARG002 - see LiveFallback
+    async def open(self, model: str, principal: Principal, losses: int = 0) -> Connection:  # noqa: ARG002 - see LiveFallback
         """Open a connection for `model`. Raises any CompatError."""
         if self._budget:
-            await self._budget.turn(model, key)
+            await self._budget.turn(model, principal)
         with self._guard.call(LIVE) if self._guard else UNTRACED as traced:
-            return await self._open(model, key, traced)
+            return await self._open(model, principal, traced)
 
-    async def _open(self, model: str, key: str, traced: Mapping[str, str]) -> Connection:
+    async def _open(self, model: str, principal: Principal, traced: Mapping[str, str]) -> Connection:
         try:
             with self._pulse.excusing(self._timeout, TimeoutError):
                 socket = await _Straight(
                     f"{self._root}{PATH}?model={quote(model, safe='')}",
-                    additional_headers={**traced, "Authorization": f"Bearer {key}"},
+                    additional_headers={**traced, "Authorization": f"Bearer {principal.key}"},
                     user_agent_header="qwen-asr-compat",
                     compression=None,
                     open_timeout=self._timeout,

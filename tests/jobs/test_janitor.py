@@ -14,6 +14,7 @@ import pytest
 
 from compat.audio import probe
 from compat.audio.worker import Worker
+from compat.config.principal import Principal
 from compat.config.settings import Settings
 from compat.dashscope_api import filetrans
 from compat.emulator.app import create_app
@@ -103,7 +104,7 @@ async def submitted(office: Office, folder: Path) -> tuple[Request, str]:
     request = Request(model="qwen3-asr-flash-filetrans", surface="filetrans", media=media)
     owner = Remembering()
     flow = filetrans.transcribe(request, name="speech.wav", boundary="b0undary", deadline=60)
-    running = asyncio.ensure_future(drive(flow, Account(office.service, "k"), owner))
+    running = asyncio.ensure_future(drive(flow, Account(office.service, Principal("k")), owner))
     task_id: str = await owner.task_id
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):

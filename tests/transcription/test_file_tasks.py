@@ -15,6 +15,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from compat.audio.worker import Worker
+from compat.config.principal import Principal
 from compat.config.settings import Settings
 from compat.dashscope_api.calls import Call, Flow, Reply, Submitted, Wait
 from compat.emulator.app import create_app as create_emulator
@@ -213,7 +214,7 @@ async def test_a_task_that_was_lost_with_the_local_engine_is_submitted_again(
 ) -> None:
     unknown = Answer('{"output":{"task_status":"UNKNOWN"}}')
     async with recognising(engine, Rule("query", unknown, times=losses)) as (recogniser, emulator):
-        work = await recogniser.prepare(Ask(model="whisper-1", response_format="srt"), speech, "k")
+        work = await recogniser.prepare(Ask(model="whisper-1", response_format="srt"), speech, Principal("k"))
         with pytest.raises(TaskLost, match=error) if error else contextlib.nullcontext():
             assert WORDS == (await recogniser.transcript(work, Notes())).text.split()
 
@@ -234,7 +235,7 @@ async def test_a_url_is_passed_to_the_service(recogniser: Recogniser, speech: Pa
 
     with serve(Starlette(routes=[Route("/a.wav", file)])) as root:
         ask = Ask(model=model, url=f"{root}/a.wav", response_format="verbose_json")
-        work = await recogniser.prepare(ask, Path("nothing"), "k")
+        work = await recogniser.prepare(ask, Path("nothing"), Principal("k"))
         transcript = await recogniser.transcript(work, Notes())
 
     assert WORDS == transcript.text.split()
@@ -243,7 +244,8 @@ async def test_a_url_is_passed_to_the_service(recogniser: Recogniser, speech: Pa
 
 
 async def test_a_url_that_cannot_be_fetched_is_a_client_error(recogniser: Recogniser) -> None:
-    work = await recogniser.prepare(Ask(model="whisper-1", url="http://127.0.0.1:1/a.wav"), Path("nothing"), "k")
+    ask = Ask(model="whisper-1", url="http://127.0.0.1:1/a.wav")
+    work = await recogniser.prepare(ask, Path("nothing"), Principal("k"))
 
     with pytest.raises(BadRequest) as refused:
         await recogniser.transcript(work, Notes())
@@ -252,7 +254,7 @@ async def test_a_url_that_cannot_be_fetched_is_a_client_error(recogniser: Recogn
 
 
 async def test_the_file_is_kept_until_its_way_has_worked_once(recogniser: Recogniser, speech: Path) -> None:
-    work = await recogniser.prepare(Ask(model="whisper-1", response_format="srt"), speech, "k")
+    work = await recogniser.prepare(Ask(model="whisper-1", response_format="srt"), speech, Principal("k"))
 
     assert recogniser.once_more(work)
     await recogniser.transcript(work, Notes())
@@ -273,7 +275,7 @@ async def test_a_flow_receives_replies_and_errors() -> None:
     notes = Notes()
     async with peer(OK, REJECTED, OK) as (_, service):
         steps = flow(ASK, Wait(0.0), ASK, SUBMIT, Submitted("t1"))
-        replies = await drive(steps, Account(service, "k", "mark:"), notes)
+        replies = await drive(steps, Account(service, Principal("k"), "mark:"), notes)
 
     assert [Reply, type(None), str, Reply, type(None)] == [type(reply) for reply in replies]
     assert ["submitting", "mark:t1"] == notes.calls

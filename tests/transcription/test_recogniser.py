@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from compat.audio.worker import Worker, WorkerQueue
+from compat.config.principal import Principal
 from compat.config.settings import Settings
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from compat.errors import BudgetSpent
@@ -34,9 +35,9 @@ async def test_short_files_overtake_long_ones_and_long_ones_time_out(tmp_path: P
     service = Service(NOWHERE, connect_timeout=5, answer_timeout=30, attempts=1)
     recogniser = Recogniser(Settings(base_url=NOWHERE, queue_wait=0.0), service, worker)
     for path in (short, film):
-        assert (await recogniser.prepare(Ask(model="whisper-1"), path, "k")).fit is None
+        assert (await recogniser.prepare(Ask(model="whisper-1"), path, Principal("k"))).fit is None
     with pytest.raises(BudgetSpent):
-        await recogniser.prepare(Ask(model="whisper-1"), large, "k")
+        await recogniser.prepare(Ask(model="whisper-1"), large, Principal("k"))
     stuck.cancel()
     await asyncio.gather(stuck, return_exceptions=True)
     await worker.close()

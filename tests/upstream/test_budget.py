@@ -8,10 +8,9 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from compat.catalogue.rates import Rate
-from compat.config.principal import Party
+from compat.config.principal import ANYONE, Party, Principal
 from compat.errors import BudgetSpent
 from compat.upstream.budget import Budget
-from compat.upstream.shares import ON_BEHALF
 from tests.witnesses import free_port, redis_server
 
 MODEL = "qwen3-asr-flash"
@@ -48,7 +47,7 @@ async def test_calls_within_the_rate_go_at_once_and_the_rest_wait(place: str | N
     account, clock = uuid.uuid4().hex, asyncio.get_running_loop().time
     started = clock()
     async with budget(place) as kept:
-        await asyncio.gather(*(kept.turn(MODEL, account) for _ in range(7)))
+        await asyncio.gather(*(kept.turn(MODEL, Principal(account)) for _ in range(7)))
         assert 0 == kept.waiting
 
     assert clock() - started >= 1.9  # three at once, three after a second, the last after two
@@ -58,50 +57,49 @@ async def test_a_call_refused_for_its_wait_succeeds_after_retry_after(place: str
     account = uuid.uuid4().hex
     async with budget(place, Rate(3, 2), patience=0.2) as kept:
         for _ in range(3):
-            await kept.turn(MODEL, account)
+            await kept.turn(MODEL, Principal(account))
         with pytest.raises(BudgetSpent, match="rate for qwen3-asr-flash is used up") as caught:
-            await kept.turn(MODEL, account)
+            await kept.turn(MODEL, Principal(account))
         assert 0 < (caught.value.retry_after or 0) <= 2
         assert "true" == caught.value.headers()["x-should-retry"]
 
         await asyncio.sleep(caught.value.retry_after or 0)
-        await kept.turn(MODEL, account)
+        await kept.turn(MODEL, Principal(account))
 
 
 async def test_each_account_and_model_has_its_own_rate_and_some_calls_have_none() -> None:
     async with budget(None, SELDOM, patience=0.01) as kept:
         for _ in range(3):
-            await kept.turn(MODEL, "one")
-        await kept.turn(MODEL, "other")
+            await kept.turn(MODEL, Principal("one"))
+        await kept.turn(MODEL, Principal("other"))
         for _ in range(9):
-            await kept.turn("", "one")
-            await kept.turn("unlimited", "one")
+            await kept.turn("", Principal("one"))
+            await kept.turn("unlimited", Principal("one"))
 
 
 async def test_processes_that_share_a_redis_share_the_budget(redis: str) -> None:
     account = uuid.uuid4().hex
     async with budget(redis, SELDOM, patience=0.01) as one, budget(redis, SELDOM, patience=0.01) as other:
-        await one.turn(MODEL, account)
-        await other.turn(MODEL, account)
-        await one.turn(MODEL, account)
+        await one.turn(MODEL, Principal(account))
+        await other.turn(MODEL, Principal(account))
+        await one.turn(MODEL, Principal(account))
         with pytest.raises(BudgetSpent):
-            await other.turn(MODEL, account)
+            await other.turn(MODEL, Principal(account))
 
 
 async def test_without_its_redis_a_process_keeps_its_own_budget() -> None:
     async with budget(f"redis://127.0.0.1:{free_port()}/0", SELDOM, patience=0.01) as kept:
         for _ in range(3):
-            await kept.turn(MODEL, "one")
+            await kept.turn(MODEL, Principal("one"))
         with pytest.raises(BudgetSpent):
-            await kept.turn(MODEL, "one")
+            await kept.turn(MODEL, Principal("one"))
 
 
 async def test_callers_take_turns_however_many_calls_one_of_them_sends() -> None:
     order: list[str] = []
 
     async def ask(kept: Budget, name: str) -> None:
-        ON_BEHALF.set(Party(name))
-        await kept.turn(MODEL, "account")
+        await kept.turn(MODEL, Principal("account", party=Party(name)))
         order.append(name)
 
     async with budget(None, Rate(1, 1), patience=20) as kept:
@@ -114,9 +112,9 @@ async def test_callers_take_turns_however_many_calls_one_of_them_sends() -> None
 
 
 async def test_the_number_of_concurrent_calls_is_bounded() -> None:
-    async with budget(None, patience=0.5, concurrency=2) as kept, kept.slot(), kept.slot():
+    async with budget(None, patience=0.5, concurrency=2) as kept, kept.slot(ANYONE), kept.slot(ANYONE):
         with pytest.raises(BudgetSpent, match="Too many calls"):
-            async with kept.slot():
+            async with kept.slot(ANYONE):
                 raise AssertionError
 
 
@@ -135,10 +133,10 @@ async def test_a_request_over_the_rate_of_its_key_is_refused_with_retry_after(pl
 @pytest.mark.parametrize("steps", range(12))
 async def test_a_cancellation_is_never_lost(place: str | None, steps: int) -> None:
     async with budget(place, Rate(1000, 1)) as kept:
-        await kept.turn(MODEL, "account")  # connects to Redis
+        await kept.turn(MODEL, Principal("account"))  # connects to Redis
 
         async def call_for_ever() -> None:
-            await kept.turn(MODEL, "account")
+            await kept.turn(MODEL, Principal("account"))
             await asyncio.Event().wait()
 
         calling = asyncio.ensure_future(call_for_ever())
@@ -154,8 +152,8 @@ async def test_a_cancellation_is_never_lost(place: str | None, steps: int) -> No
 async def test_a_cancelled_call_leaves_the_queue(redis: str, steps: int) -> None:
     async with budget(redis, Rate(1, 60), patience=100) as kept:
         account = uuid.uuid4().hex
-        await kept.turn(MODEL, account)
-        waiting = asyncio.ensure_future(kept.turn(MODEL, account))
+        await kept.turn(MODEL, Principal(account))
+        waiting = asyncio.ensure_future(kept.turn(MODEL, Principal(account)))
         for _ in range(steps):
             await asyncio.sleep(0)
         waiting.cancel()

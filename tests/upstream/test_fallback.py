@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from compat.config.principal import Principal
 from compat.dashscope_api.calls import Call, Flow, Submitted, ask
 from compat.errors import (
     BadAudio,
@@ -30,6 +31,7 @@ from compat.upstream.fallback import Fallback, helps
 from tests.upstream.test_http import ASK, BROKEN, BUSY, CUT, LIMITED, OK, REFUSED, SUBMIT, Peer, peer
 
 REJECTED = b"HTTP/1.1 400 No\r\ncontent-length: 27\r\n\r\n" + b'{"code":"InvalidParameter"}'
+FIRST = Principal("first-key")
 POOR = b"HTTP/1.1 400 No\r\ncontent-length: 20\r\n\r\n" + b'{"code":"Arrearage"}'
 
 HELPS = [
@@ -91,7 +93,7 @@ async def test_a_failed_call_is_repeated_at_the_second(
 ) -> None:
     async with two(first, second) as (one, other, calls):
         with pytest.raises(error) if error else contextlib.nullcontext():
-            assert b"{}" == (await calls.send(ASK, "first-key")).body
+            assert b"{}" == (await calls.send(ASK, FIRST)).body
 
     assert (asked, asked_too) == (len(one.requests), len(other.requests))
     assert all(b"Bearer first-key\r\n" in request for request in one.requests)
@@ -99,7 +101,7 @@ async def test_a_failed_call_is_repeated_at_the_second(
 
 
 async def streamed(calls: Fallback) -> bytes:
-    async with contextlib.aclosing(calls.stream(ASK, "first-key")) as chunks:
+    async with contextlib.aclosing(calls.stream(ASK, FIRST)) as chunks:
         return b"".join([chunk async for chunk in chunks])
 
 
@@ -166,7 +168,7 @@ async def test_a_task_is_submitted_once_and_stays_at_its_service(
     notes = Notes()
     async with two(first, second) as (one, other, calls):
         with pytest.raises(error) if error else contextlib.nullcontext():
-            assert "text" == await calls.attempt(lambda account: drive(job(), account, notes), "first-key")
+            assert "text" == await calls.attempt(lambda account: drive(job(), account, notes), FIRST)
 
     assert (asked, asked_too) == (len(one.requests), len(other.requests))
     assert task == next((note for note in notes.calls if note != "submitting"), None)
@@ -182,7 +184,7 @@ def known(task_id: str) -> Flow[str]:
 async def test_a_task_is_resumed_at_the_service_that_has_it(task: str, asked: tuple[int, int]) -> None:
     notes = Notes()
     async with two([OK], [OK]) as (one, other, calls):
-        account, task_id = calls.account(task, "first-key")
+        account, task_id = calls.account(task, FIRST)
         assert "text" == await drive(known(task_id), account, notes)
 
     assert asked == (len(one.requests), len(other.requests))
@@ -193,6 +195,6 @@ async def test_a_task_is_resumed_at_the_service_that_has_it(task: str, asked: tu
 @pytest.mark.parametrize(("task", "asked"), [("t1", (1, 0)), ("fallback:t1", (0, 1))])
 async def test_a_task_is_cancelled_at_the_service_that_has_it(task: str, asked: tuple[int, int]) -> None:
     async with two([OK], [OK]) as (one, other, calls):
-        await calls.cancel(task, "first-key")
+        await calls.cancel(task, FIRST)
 
     assert asked == (len(one.requests), len(other.requests))

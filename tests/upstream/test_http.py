@@ -14,6 +14,7 @@ import httpx2
 import pytest
 import uvloop
 
+from compat.config.principal import Principal
 from compat.dashscope_api.calls import Call, File, json_call
 from compat.errors import (
     AnswerCutOff,
@@ -123,10 +124,10 @@ async def test_only_calls_that_may_succeed_and_do_no_harm_are_repeated(
 ) -> None:
     async with peer(*answers) as (upstream, service):
         if error is None:
-            assert b"{}" == (await service.send(call, "k")).body
+            assert b"{}" == (await service.send(call, Principal("k"))).body
         else:
             with pytest.raises(error):
-                await service.send(call, "k")
+                await service.send(call, Principal("k"))
 
         assert asked == len(upstream.requests)
 
@@ -147,7 +148,7 @@ async def _call_on_a_blocked_loop() -> tuple[list[bytes], bool]:
     guard = Guard(Metrics(region="beijing", prices={}), failures=1, pause=60)
     async with peer(OK, attempts=8, connect_timeout=brief, answer_timeout=60, guard=guard, pulse=pulse) as (_, service):
         beating = asyncio.create_task(pulse.beat(lambda _: None))
-        sending = asyncio.create_task(service.send(ASK, "k"))
+        sending = asyncio.create_task(service.send(ASK, Principal("k")))
         for _ in range(8):
             await asyncio.sleep(0)
             time.sleep(brief * 2)  # noqa: ASYNC251 - blocks the loop on purpose
@@ -160,14 +161,14 @@ async def _call_on_a_blocked_loop() -> tuple[list[bytes], bool]:
 async def test_a_refused_connection_is_service_unavailable() -> None:
     service = Service("http://127.0.0.1:9", connect_timeout=1, answer_timeout=1, attempts=2)
     with pytest.raises(ServiceUnavailable, match="cannot be reached"):
-        await service.send(ASK, "k")
+        await service.send(ASK, Principal("k"))
     await service.close()
 
 
 async def test_the_key_goes_to_the_service_and_nowhere_else() -> None:
     async with peer(OK, OK) as (upstream, service):
-        await service.send(ASK, "secret")
-        await service.send(Call(method="GET", url="/result", key=False), "secret")
+        await service.send(ASK, Principal("secret"))
+        await service.send(Call(method="GET", url="/result", key=False), Principal("secret"))
 
     assert [True, False] == [b"authorization: Bearer secret" in request for request in upstream.requests]
 
@@ -181,7 +182,7 @@ async def test_a_file_in_a_body_is_sent_completely(tmp_path: Path, size: int, as
     call = Call(method="POST", url="/", body=(b"<", File(path, size, as_base64), b">"))
 
     async with peer(OK) as (upstream, service):
-        await service.send(call, "k")
+        await service.send(call, Principal("k"))
 
     sent = base64.b64encode(content) if as_base64 else content
     assert b"<" + sent + b">" == upstream.requests[0].partition(b"\r\n\r\n")[2]
@@ -191,7 +192,7 @@ async def test_an_interrupted_stream_raises_answer_cut_off() -> None:
     chunks: list[bytes] = []
     async with peer(CUT) as (_, service):
         with pytest.raises(AnswerCutOff, match="lost"):
-            await _drain(service.stream(ASK, "k"), chunks)
+            await _drain(service.stream(ASK, Principal("k")), chunks)
 
     assert [b"{"] == chunks
 

@@ -15,6 +15,7 @@ from websockets.datastructures import Headers
 from websockets.frames import Close
 from websockets.http11 import Request, Response
 
+from compat.config.principal import Principal
 from compat.errors import (
     CompatError,
     Forbidden,
@@ -50,7 +51,7 @@ async def test_frames_are_sent_and_received() -> None:
         requests.append(request)
 
     async with service(echo, seen) as sockets:
-        connection = await sockets.open("qwen3-asr-flash-realtime", "sk-1")
+        connection = await sockets.open("qwen3-asr-flash-realtime", Principal("sk-1"))
         await connection.send("text")
         await connection.send(b"binary")
         assert ["text", b"binary"] == [await anext(connection), await anext(connection)]
@@ -66,7 +67,7 @@ async def test_frames_are_sent_and_received() -> None:
 async def test_a_unix_socket_can_be_used_instead_of_the_network(tmp_path: Path) -> None:
     path = str(tmp_path / "socket")
     async with await unix_serve(echo, path):
-        connection = await Sockets("ws://localhost", connect_timeout=5, socket=path).open("m", "k")
+        connection = await Sockets("ws://localhost", connect_timeout=5, socket=path).open("m", Principal("k"))
         await connection.send("text")
         assert "text" == await anext(connection)
         await connection.close()
@@ -74,7 +75,7 @@ async def test_a_unix_socket_can_be_used_instead_of_the_network(tmp_path: Path) 
 
 async def test_frames_are_written_at_once_and_in_order() -> None:
     async with service(echo) as sockets:
-        connection = await sockets.open("m", "k")
+        connection = await sockets.open("m", Principal("k"))
         assert connection.write("text")
         await connection.send("sent")
         assert connection.write(b"binary")
@@ -93,7 +94,7 @@ async def test_write_returns_false_while_the_service_does_not_read() -> None:
 
     block = bytes(1 << 16)
     async with service(busy) as sockets:
-        connection = await sockets.open("m", "k")
+        connection = await sockets.open("m", Principal("k"))
         written = sum(1 for _ in range(1000) if connection.write(block))
         assert connection.full
         reads.set()
@@ -111,7 +112,7 @@ async def test_the_name_of_the_model_is_escaped_in_the_address() -> None:
         requests.append(request)
 
     async with service(echo, seen) as sockets:
-        await (await sockets.open("a&b=/?c#d", "k")).close()
+        await (await sockets.open("a&b=/?c#d", Principal("k"))).close()
 
     assert "/api-ws/v1/realtime?model=a%26b%3D%2F%3Fc%23d" == requests[0].path
 
@@ -135,7 +136,7 @@ async def test_a_refused_upgrade_raises_the_error_of_its_status_and_code(
 
     async with service(echo, refuse) as sockets:
         with pytest.raises(CompatError) as raised:
-            await sockets.open("m", "k")
+            await sockets.open("m", Principal("k"))
 
     assert error is type(raised.value)
     assert isinstance(raised.value.__cause__, foreign.InvalidStatus)
@@ -151,7 +152,7 @@ async def test_a_redirect_is_not_followed_so_the_key_stays_with_the_service() ->
 
         async with service(echo, redirect) as sockets:
             with pytest.raises(ServiceFailed):
-                await sockets.open("m", "k")
+                await sockets.open("m", Principal("k"))
 
     assert [] == requests
 
@@ -160,7 +161,7 @@ async def test_a_service_without_tls_is_unavailable_over_tls() -> None:
     async with service(echo) as plain:
         sockets = Sockets(plain._root.replace("ws:", "wss:"), connect_timeout=5)  # noqa: SLF001 - its address
         with pytest.raises(ServiceUnavailable):
-            await sockets.open("m", "k")
+            await sockets.open("m", Principal("k"))
 
 
 CLOSES: list[tuple[int, str, type[CompatError], bool]] = [
@@ -181,7 +182,7 @@ async def test_the_end_of_a_connection_is_always_raised(
         await connection.close(code, reason)
 
     async with service(close) as sockets:
-        connection = await sockets.open("m", "k")
+        connection = await sockets.open("m", Principal("k"))
         assert "last words" == await anext(connection)
         with pytest.raises(CompatError) as raised:
             await anext(connection)
@@ -200,7 +201,7 @@ async def test_a_connection_without_frames_and_pongs_is_lost() -> None:
         await connection.wait_closed()
 
     async with service(mute, alive=0.3) as sockets:
-        connection = await sockets.open("m", "k")
+        connection = await sockets.open("m", Principal("k"))
         with pytest.raises(ServiceUnavailable):
             await anext(connection)
         await connection.close()
@@ -216,7 +217,7 @@ async def test_frames_keep_a_connection_alive_without_pongs() -> None:
         await connection.wait_closed()
 
     async with service(slow, alive=2.0) as sockets:
-        connection = await sockets.open("m", "k")
+        connection = await sockets.open("m", Principal("k"))
         assert [str(count) for count in range(30)] == [await anext(connection) for _ in range(30)]
         await connection.ping()
         await connection.close()
@@ -227,7 +228,7 @@ async def test_a_connection_cut_without_a_close_frame_is_service_unavailable() -
         connection.transport.abort()
 
     async with service(cut) as sockets:
-        connection = await sockets.open("m", "k")
+        connection = await sockets.open("m", Principal("k"))
         with pytest.raises(ServiceUnavailable, match="1006"):
             await anext(connection)
 
@@ -237,14 +238,14 @@ async def test_a_refused_connection_is_service_unavailable() -> None:
         port = listener.getsockname()[1]
 
     with pytest.raises(ServiceUnavailable, match="ConnectionRefusedError"):
-        await Sockets(f"ws://127.0.0.1:{port}", connect_timeout=5).open("m", "k")
+        await Sockets(f"ws://127.0.0.1:{port}", connect_timeout=5).open("m", Principal("k"))
 
 
 async def test_a_handshake_without_response_times_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         with pytest.raises(ServiceTimedOut):
-            await Sockets(f"ws://127.0.0.1:{port}", connect_timeout=0.05).open("m", "k")
+            await Sockets(f"ws://127.0.0.1:{port}", connect_timeout=0.05).open("m", Principal("k"))
 
 
 async def test_a_server_that_does_not_speak_http_is_unavailable() -> None:
@@ -255,7 +256,7 @@ async def test_a_server_that_does_not_speak_http_is_unavailable() -> None:
     async with await asyncio.start_server(garbage, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(ServiceUnavailable):
-            await Sockets(f"ws://127.0.0.1:{port}", connect_timeout=5).open("m", "k")
+            await Sockets(f"ws://127.0.0.1:{port}", connect_timeout=5).open("m", Principal("k"))
 
 
 ARGUMENTS: dict[str, tuple[object, ...]] = {

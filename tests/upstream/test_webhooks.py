@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from compat.config.principal import Principal
 from compat.dashscope_api.calls import Call
 from compat.upstream.http import Service
 from compat.upstream.webhooks import Undelivered, Webhooks, signature
@@ -111,7 +112,7 @@ async def test_slow_host_names_of_webhooks_delay_no_other_lookups(monkeypatch: p
         for _ in calls:
             await asyncio.to_thread(asked.acquire)
         service = Service(root.replace("127.0.0.1", "localhost"), connect_timeout=5, answer_timeout=5, attempts=1)
-        reply = await service.send(Call(method="GET", url="/"), "k")
+        reply = await service.send(Call(method="GET", url="/"), Principal("k"))
         over.set()
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         await service.close()
