@@ -119,7 +119,7 @@ def create_app(
     bucket = Bucket(settings.bucket, settings.bucket_key, seconds=seconds) if settings.bucket else None
     recogniser = Recogniser(settings, service, worker, links, bucket, engine)
     grace, most = settings.job_grace, settings.max_jobs
-    runner = JobRunner(store, recogniser, service, name=spool.name, grace=grace, most=most, noted=metrics.job)
+    runner = JobRunner(store, recogniser, service, name=spool.name, grace=grace, most=most, on_state=metrics.job)
     jobs = JobManager(settings, runner)
     secret_of_hooks, private = settings.webhook_secret, settings.allow_private_webhooks
     webhooks = Webhooks(secret_of_hooks, private=private) if secret_of_hooks else None
@@ -169,7 +169,7 @@ def create_app(
                 stack.push_async_callback(webhooks.close)
             await stack.enter_async_context(runner.open())
             runner.spawn(janitor.keep(spool.sweep()))
-            runner.spawn(lag.beat(metrics.lag))
+            runner.spawn(lag.measure(metrics.lag))
             runner.spawn(realtime.watch())
             yield {"refused": lambda error: metrics.refusal(error.status, error.code or ""), "live_memory": memory}
 
@@ -253,7 +253,7 @@ def _budget(settings: Settings, metrics: Metrics) -> Budget:
         published=settings.short_region != "custom" and settings.rates is not None,
         patience=settings.queue_wait,
         concurrency=settings.concurrency,
-        noted=functools.partial(metrics.stage, "queue"),
+        on_wait=functools.partial(metrics.stage, "queue"),
     )
 
 
@@ -273,7 +273,7 @@ def _service(
         attempts=settings.attempts,
         budget=budget,
         guard=guard,
-        pulse=lag,
+        lag=lag,
         name=name,
         socket=socket,
     )
@@ -289,7 +289,7 @@ def _sockets(
     socket: str | None = None,
 ) -> Sockets:
     timeout = settings.connect_timeout
-    return Sockets(root, connect_timeout=timeout, budget=budget, guard=guard, pulse=lag, name=name, socket=socket)
+    return Sockets(root, connect_timeout=timeout, budget=budget, guard=guard, lag=lag, name=name, socket=socket)
 
 
 def _guard(

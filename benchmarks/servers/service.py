@@ -45,7 +45,7 @@ POLICY = {
 }
 
 
-class Seen:
+class Observed:
     """Return the requests per path, the size of the last body, and the times of task queries."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Seen:
         self.numbers = itertools.count(1)
 
 
-SEEN = Seen()
+OBSERVED = Observed()
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,8 +71,8 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         size += len(chunk)
         more = message.get("more_body", False)
     if path != "/stub":
-        SEEN.size = size
-        SEEN.counts[path] = SEEN.counts.get(path, 0) + 1
+        OBSERVED.size = size
+        OBSERVED.counts[path] = OBSERVED.counts.get(path, 0) + 1
     match path:
         case "/v1/audio/transcriptions":
             await _answer(send, TRANSCRIPTION)
@@ -92,12 +92,12 @@ def _told(path: str) -> dict[str, Any]:
     name = path.rpartition("/")[2]
     match path:
         case "/stub":
-            return {"counts": SEEN.counts, "size": SEEN.size, "queries": SEEN.queries}
+            return {"counts": OBSERVED.counts, "size": OBSERVED.size, "queries": OBSERVED.queries}
         case "/api/v1/uploads":
             return {"request_id": "r", "data": POLICY}
         case "/api/v1/services/audio/asr/transcription":
-            task = f"task-{next(SEEN.numbers)}"
-            SEEN.ends[task] = time.perf_counter_ns() + int(TASK * 1e9)
+            task = f"task-{next(OBSERVED.numbers)}"
+            OBSERVED.ends[task] = time.perf_counter_ns() + int(TASK * 1e9)
             return {"request_id": "r", "output": {"task_id": task, "task_status": "PENDING"}}
         case _:
             return _of_task(path, name)
@@ -105,11 +105,11 @@ def _told(path: str) -> dict[str, Any]:
 
 def _of_task(path: str, name: str) -> dict[str, Any]:
     if path.startswith("/results/"):
-        text = str(SEEN.ends[name])
+        text = str(OBSERVED.ends[name])
         sentence = {"sentence_id": 0, "begin_time": 0, "end_time": 1000, "text": text, "language": "en"}
         return {"transcripts": [{"channel_id": 0, "text": text, "sentences": [sentence]}]}
-    SEEN.queries.append(time.perf_counter())
-    ended = time.perf_counter_ns() >= SEEN.ends[name]
+    OBSERVED.queries.append(time.perf_counter())
+    ended = time.perf_counter_ns() >= OBSERVED.ends[name]
     result = {"result": {"transcription_url": f"{ROOT}/results/{name}"}} if ended else {}
     status = "SUCCEEDED" if ended else "RUNNING"
     return {"request_id": "r", "output": {"task_id": name, "task_status": status, **result}, "usage": {"seconds": 600}}

@@ -233,7 +233,7 @@ class Bridge:
                     self._lost(ServiceUnavailable("The speech service ended its session."), now, closed=True)
                     return
                 self._link.finished(now)
-            case turns.Noted():
+            case turns.OtherEvent():
                 self._link.heard(now)
             case (
                 turns.Started()

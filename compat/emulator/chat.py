@@ -20,7 +20,7 @@ from compat.emulator.faults import SurfaceName
 from compat.emulator.media import Sound
 from compat.emulator.recognition import Recognition, sync_sound
 from compat.emulator.refusals import Refusal
-from compat.emulator.surface import Asked
+from compat.emulator.surface import ApiCall
 from compat.emulator.text import audio_tokens, billed_seconds, deltas, joined_text, separator, text_tokens
 from compat.emulator.translation import translate
 
@@ -65,21 +65,21 @@ def surface(body: object) -> SurfaceName:
     return "translate" if isinstance(model, str) and model.startswith("qwen-mt-") else "chat"
 
 
-async def complete(asked: Asked) -> Response:
-    if asked.surface == "translate":
-        return await translate(asked)
-    ask = asked.decode(ChatRequest)
-    _check_model(ask.model, asked.emulator.readings.retired)
+async def complete(call: ApiCall) -> Response:
+    if call.surface == "translate":
+        return await translate(call)
+    ask = call.decode(ChatRequest)
+    _check_model(ask.model, call.emulator.readings.retired)
     if ask.stream_options is not None and not ask.stream:
         raise refusals.invalid(
             "<400> InternalError.Algo.InvalidParameter: The 'stream_options' parameter is only "
             "allowed when 'stream' is true."
         )
     language = ask.asr_options.language
-    if language and language not in LANGUAGES and asked.emulator.readings.refuse_unknown_language:
+    if language and language not in LANGUAGES and call.emulator.readings.refuse_unknown_language:
         raise refusals.algorithm(f"Unsupported language: {language}")
-    sound = await sync_sound(asked, ask.model, _audio(ask.messages), max_bytes=asked.emulator.limits.sync_bytes)
-    answer = _Completion(asked, ask, sound)
+    sound = await sync_sound(call, ask.model, _audio(ask.messages), max_bytes=call.emulator.limits.sync_bytes)
+    answer = _Completion(call, ask, sound)
     return await sse.answered(answer, sound, stream=ask.stream)
 
 
@@ -108,14 +108,14 @@ def _audio(messages: list[ChatMessage]) -> str:
 class _Completion:
     """One completion, whole or in chunks."""
 
-    def __init__(self, asked: Asked, ask: ChatRequest, sound: Sound) -> None:
-        readings = asked.emulator.readings
-        self._asked = asked
+    def __init__(self, call: ApiCall, ask: ChatRequest, sound: Sound) -> None:
+        readings = call.emulator.readings
+        self._call = call
         self._ask = ask
-        self._recognition = Recognition(asked.emulator, sound)
+        self._recognition = Recognition(call.emulator, sound)
         self._annotated = readings.annotations and ask.model != BARE_SNAPSHOT
         self._timed = readings.seconds and ask.model != BARE_SNAPSHOT
-        self._created = int(asked.emulator.clock())
+        self._created = int(call.emulator.clock())
 
     async def whole(self) -> dict[str, Any]:
         sentences = [sentence async for sentence in self._recognition.sentences()]
@@ -127,16 +127,16 @@ class _Completion:
         return self._envelope("chat.completion") | {"choices": [choice], "usage": self._usage(text)}
 
     def stream(self) -> AsyncIterator[bytes]:
-        return sse.compat_stream(self._chunks(), self._asked)
+        return sse.compat_stream(self._chunks(), self._call)
 
     async def _chunks(self) -> AsyncIterator[dict[str, Any]]:
         yield self._chunk({"content": "", "role": "assistant"})
         text = ""
         async for sentence in self._recognition.sentences():
             for delta in deltas(separator(text, sentence.text) + sentence.text):
-                noted = {"annotations": self._annotations(sentence)} if self._annotated else {}
+                extra = {"annotations": self._annotations(sentence)} if self._annotated else {}
                 text += delta
-                yield self._chunk({**noted, "content": delta, "role": None})
+                yield self._chunk({**extra, "content": delta, "role": None})
         yield self._chunk({"role": None}, finish_reason="stop")
         if self._ask.stream_options is not None and self._ask.stream_options.include_usage:
             yield self._envelope("chat.completion.chunk") | {"choices": [], "usage": self._usage(text)}
@@ -147,7 +147,7 @@ class _Completion:
 
     def _envelope(self, kind: str) -> dict[str, Any]:
         return {
-            "id": f"chatcmpl-{self._asked.id}",
+            "id": f"chatcmpl-{self._call.id}",
             "object": kind,
             "created": self._created,
             "model": self._ask.model,

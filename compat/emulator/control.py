@@ -12,8 +12,8 @@ from starlette.routing import Route
 
 from compat.emulator.faults import Faults, Rule
 from compat.emulator.refusals import json_response
-from compat.emulator.state import Emulator, Seen
-from compat.emulator.surface import UNDECODABLE, Asked, own_headers
+from compat.emulator.state import Emulator, RequestRecord
+from compat.emulator.surface import UNDECODABLE, ApiCall, own_headers
 
 
 def routes(emulator: Emulator) -> list[Route]:
@@ -55,20 +55,20 @@ def routes(emulator: Emulator) -> list[Route]:
     ]
 
 
-def describe_chat(asked: Asked) -> Seen:
+def describe_chat(call: ApiCall) -> RequestRecord:
     """Parameters are all members of the body except model and messages."""
-    body = _object(asked.body)
+    body = _object(call.body)
     rest = {name: value for name, value in body.items() if name not in {"model", "messages"}}
-    return _seen(asked, rest, _list(body.get("messages")))
+    return _record(call, rest, _list(body.get("messages")))
 
 
-def describe_native(asked: Asked) -> Seen:
+def describe_native(call: ApiCall) -> RequestRecord:
     """Parameters are those of `parameters` and all other members at the top level."""
-    body = _object(asked.body)
+    body = _object(call.body)
     rest = {name: value for name, value in body.items() if name not in {"model", "input", "parameters"}}
     given = _object(body.get("input"))
     audio = next((_kind(address) for address in _addresses(given)), None)
-    return _seen(asked, rest | _object(body.get("parameters")), _list(given.get("messages")), audio)
+    return _record(call, rest | _object(body.get("parameters")), _list(given.get("messages")), audio)
 
 
 def _kind(address: str) -> str:
@@ -79,7 +79,7 @@ def _kind(address: str) -> str:
     return scheme if colon else "other"
 
 
-def _seen(asked: Asked, parameters: dict[str, Any], messages: list[Any], audio: str | None = None) -> Seen:
+def _record(call: ApiCall, parameters: dict[str, Any], messages: list[Any], audio: str | None = None) -> RequestRecord:
     context = None
     for role, part in _parts(messages):
         address = part.get("audio") or _object(part.get("input_audio")).get("data")
@@ -87,11 +87,11 @@ def _seen(asked: Asked, parameters: dict[str, Any], messages: list[Any], audio: 
             audio = _kind(address)
         if role == "system":
             context = part.get("text")
-    return Seen(
-        surface=asked.surface,
-        model=str(_object(asked.body).get("model", "")),
+    return RequestRecord(
+        surface=call.surface,
+        model=str(_object(call.body).get("model", "")),
         parameters=parameters,
-        headers=own_headers(asked.request),
+        headers=own_headers(call.request),
         audio=audio,
         context=context,
     )

@@ -19,7 +19,7 @@ from compat.emulator.families import LANGUAGES, Family, family
 from compat.emulator.media import Sound
 from compat.emulator.recognition import Recognition, sync_sound
 from compat.emulator.refusals import Refusal
-from compat.emulator.surface import Asked
+from compat.emulator.surface import ApiCall
 from compat.emulator.text import billed_seconds, deltas, joined_text, separator, text_tokens
 
 
@@ -53,42 +53,42 @@ class GenerationRequest(msgspec.Struct, frozen=True):
     parameters: NativeParameters = NativeParameters()
 
 
-async def generate(asked: Asked) -> Response:
+async def generate(call: ApiCall) -> Response:
     try:
-        return await _generate(asked)
+        return await _generate(call)
     except Refusal as refusal:
-        if not (asked.streams and asked.emulator.readings.refusal_in_stream):
+        if not (call.streams and call.emulator.readings.refusal_in_stream):
             raise
-        return sse.streaming(_refused(asked, refusal))
+        return sse.streaming(_refused(call, refusal))
 
 
-async def _refused(asked: Asked, refusal: Refusal) -> AsyncIterator[bytes]:
-    yield sse.refused(1, refusal, asked.id, asked.emulator.readings)
+async def _refused(call: ApiCall, refusal: Refusal) -> AsyncIterator[bytes]:
+    yield sse.refused(1, refusal, call.id, call.emulator.readings)
 
 
-async def _generate(asked: Asked) -> Response:
-    asked.require("model", "input")
-    model = asked.body.get("model") if isinstance(asked.body, dict) else None
-    if _check_model(asked, model if isinstance(model, str) else "") is Family.AUDIO3:
-        return await generation_audio.generate(asked)
-    ask = asked.decode(GenerationRequest)
+async def _generate(call: ApiCall) -> Response:
+    call.require("model", "input")
+    model = call.body.get("model") if isinstance(call.body, dict) else None
+    if _check_model(call, model if isinstance(model, str) else "") is Family.AUDIO3:
+        return await generation_audio.generate(call)
+    ask = call.decode(GenerationRequest)
     language = ask.parameters.asr_options.language
-    if language and language not in LANGUAGES and asked.emulator.readings.refuse_unknown_language:
+    if language and language not in LANGUAGES and call.emulator.readings.refuse_unknown_language:
         raise refusals.algorithm(f"Unsupported language: {language}")
-    sound = await sync_sound(asked, ask.model, _audio(ask), max_bytes=asked.emulator.limits.sync_bytes)
-    answer = _Generation(asked, ask, sound)
-    return await sse.answered(answer, sound, stream=asked.streams)
+    sound = await sync_sound(call, ask.model, _audio(ask), max_bytes=call.emulator.limits.sync_bytes)
+    answer = _Generation(call, ask, sound)
+    return await sse.answered(answer, sound, stream=call.streams)
 
 
-def _check_model(asked: Asked, model: str) -> Family:
+def _check_model(call: ApiCall, model: str) -> Family:
     known = family(model)
     if known is None or known is Family.MT:
         raise refusals.invalid("Model not exist.")
-    if model in asked.emulator.readings.retired:
+    if model in call.emulator.readings.retired:
         raise Refusal(403, "AccessDenied", "Access denied.")
     if known.takes_files:
         raise Refusal(403, "AccessDenied", "current user api does not support synchronous calls.")
-    if asked.flag("x-dashscope-async"):
+    if call.flag("x-dashscope-async"):
         raise Refusal(403, "AccessDenied", "current user api does not support asynchronous calls.")
     return known
 
@@ -104,11 +104,11 @@ def _audio(ask: GenerationRequest) -> str:
 class _Generation:
     """One generation, whole or in frames."""
 
-    def __init__(self, asked: Asked, ask: GenerationRequest, sound: Sound) -> None:
-        self._asked = asked
-        self._readings = asked.emulator.readings
+    def __init__(self, call: ApiCall, ask: GenerationRequest, sound: Sound) -> None:
+        self._call = call
+        self._readings = call.emulator.readings
         self._options = ask.parameters
-        self._recognition = Recognition(asked.emulator, sound)
+        self._recognition = Recognition(call.emulator, sound)
 
     async def whole(self) -> dict[str, Any]:
         sentences = [sentence async for sentence in self._recognition.sentences()]
@@ -116,7 +116,7 @@ class _Generation:
         return self._body(text, text, sentences[0] if sentences else None, "stop")
 
     def stream(self) -> AsyncIterator[bytes]:
-        return sse.native_stream(self._frames(), self._asked)
+        return sse.native_stream(self._frames(), self._call)
 
     async def _frames(self) -> AsyncIterator[dict[str, Any]]:
         unfinished = "null" if self._readings.finish_reason_string else None
@@ -143,4 +143,4 @@ class _Generation:
             "seconds": billed_seconds(self._recognition.seconds),
         }
         output = {"choices": [{"finish_reason": finish_reason, "message": message}]}
-        return {"request_id": self._asked.id, "output": output, "usage": usage}
+        return {"request_id": self._call.id, "output": output, "usage": usage}

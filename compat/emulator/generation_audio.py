@@ -18,7 +18,7 @@ from compat.emulator.engine import Sentence
 from compat.emulator.media import Sound, Trouble
 from compat.emulator.recognition import MediaRefusal, Recognition, sync_sound
 from compat.emulator.refusals import Refusal
-from compat.emulator.surface import Asked
+from compat.emulator.surface import ApiCall
 from compat.emulator.text import PUNCTUATION, billed_seconds, joined_text, timed_words
 
 BATCHED_FROM = 60.0  # seconds of sound
@@ -53,19 +53,19 @@ class AudioRequest(msgspec.Struct, frozen=True):
     parameters: AudioParameters = AudioParameters()
 
 
-async def generate(asked: Asked) -> Response:
-    ask = asked.decode(AudioRequest)
+async def generate(call: ApiCall) -> Response:
+    ask = call.decode(AudioRequest)
     if not ask.parameters.format:
         raise refusals.invalid("UNSUPPORTED_FORMAT: format is empty")
-    answer = _AudioGeneration(asked, ask, await _sound(asked, ask))
-    return await sse.answered(answer, answer.sound, stream=asked.streams)
+    answer = _AudioGeneration(call, ask, await _sound(call, ask))
+    return await sse.answered(answer, answer.sound, stream=call.streams)
 
 
-async def _sound(asked: Asked, ask: AudioRequest) -> Sound:
-    limits = asked.emulator.limits
+async def _sound(call: ApiCall, ask: AudioRequest) -> Sound:
+    limits = call.emulator.limits
     cap = limits.audio3_bytes if ask.model.startswith("qwen-audio-3.1") else limits.sync_bytes
     try:
-        return await sync_sound(asked, ask.model, _audio(ask), max_bytes=cap)
+        return await sync_sound(call, ask.model, _audio(ask), max_bytes=cap)
     except MediaRefusal as exc:
         if exc.trouble is Trouble.TOO_LONG:
             raise Refusal(400, "AUDIO_DURATION_TOO_LONG", "The audio is too long for this model.") from exc
@@ -83,12 +83,12 @@ def _audio(ask: AudioRequest) -> str:
 class _AudioGeneration:
     """One recognition, whole or in cumulative batches."""
 
-    def __init__(self, asked: Asked, ask: AudioRequest, sound: Sound) -> None:
+    def __init__(self, call: ApiCall, ask: AudioRequest, sound: Sound) -> None:
         self.sound = sound
-        self._asked = asked
-        self._readings = asked.emulator.readings
+        self._call = call
+        self._readings = call.emulator.readings
         self._speakers = ask.parameters.diarization_enabled
-        self._recognition = Recognition(asked.emulator, sound)
+        self._recognition = Recognition(call.emulator, sound)
 
     async def whole(self) -> dict[str, Any]:
         sentences = [sentence async for sentence in self._recognition.sentences(speakers=self._speakers)]
@@ -97,7 +97,7 @@ class _AudioGeneration:
         return self._body(sentences)
 
     def stream(self) -> AsyncIterator[bytes]:
-        return sse.native_stream(self._batches(), self._asked)
+        return sse.native_stream(self._batches(), self._call)
 
     async def _batches(self) -> AsyncIterator[dict[str, Any]]:
         """Each sentence of long audio is sent as a draft, then as final; the last frame has all sentences."""
@@ -119,11 +119,11 @@ class _AudioGeneration:
         usage = {"usage": {"duration": billed_seconds(self._recognition.seconds)}}
         match self._readings.audio3_shape:
             case "output":
-                return {"request_id": self._asked.id, "output": answer} | usage
+                return {"request_id": self._call.id, "output": answer} | usage
             case "nested":
-                return {"request_id": self._asked.id, "output": {"output": answer}} | usage
+                return {"request_id": self._call.id, "output": {"output": answer}} | usage
             case "top":
-                return {"request_id": self._asked.id} | answer | usage
+                return {"request_id": self._call.id} | answer | usage
 
     def _sentence(self, number: int, sentence: Sentence) -> dict[str, Any]:
         speaker = {"speaker_id": sentence.speaker or 0} if self._speakers else {}

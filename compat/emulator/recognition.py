@@ -11,7 +11,7 @@ from compat.emulator.fetching import NO_REDIRECTS, RULE
 from compat.emulator.media import MediaTrouble, Sound, Source, Trouble, fetch
 from compat.emulator.refusals import Refusal
 from compat.emulator.state import Emulator
-from compat.emulator.surface import Asked
+from compat.emulator.surface import ApiCall
 
 
 class MediaRefusal(Refusal):
@@ -43,19 +43,19 @@ class Recognition:
             yield sentence
 
 
-async def sync_sound(asked: Asked, model: str, url: str, *, max_bytes: int) -> Sound:
+async def sync_sound(call: ApiCall, model: str, url: str, *, max_bytes: int) -> Sound:
     """Fetches the audio of a synchronous request. Raises MediaRefusal."""
     source = Source(
         url=url,
         model=model,
-        account=asked.account,
-        resolve=asked.flag("x-dashscope-ossresourceresolve"),
+        account=call.account,
+        resolve=call.flag("x-dashscope-ossresourceresolve"),
         inline=True,
         max_bytes=max_bytes,
-        max_seconds=asked.emulator.limits.sync_seconds,
+        max_seconds=call.emulator.limits.sync_seconds,
     )
     try:
-        return await fetch(asked.emulator, source)
+        return await fetch(call.emulator, source)
     except MediaTrouble as exc:
         raise MediaRefusal(refused(exc.trouble, max_bytes), exc.trouble) from exc
 

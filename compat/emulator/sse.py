@@ -14,7 +14,7 @@ from compat.emulator.media import Sound
 from compat.emulator.readings import Readings
 from compat.emulator.refusals import Refusal
 from compat.emulator.sound import BadSound
-from compat.emulator.surface import Asked
+from compat.emulator.surface import ApiCall
 
 T = TypeVar("T")
 STATUS_LINES: dict[str, str] = {"comment": ":HTTP_STATUS/{}\n", "field": "status:{}\n", "absent": ""}
@@ -39,23 +39,23 @@ def refused(number: int, refusal: Refusal, request_id: str, readings: Readings) 
     return native(number, body, readings, event="error", status=refusal.status)
 
 
-async def native_stream(bodies: AsyncIterator[dict[str, Any]], asked: Asked) -> AsyncIterator[bytes]:
+async def native_stream(bodies: AsyncIterator[dict[str, Any]], call: ApiCall) -> AsyncIterator[bytes]:
     number = 0
     try:
-        async for body in _until_broken(bodies, asked.fault):
+        async for body in _until_broken(bodies, call.fault):
             number += 1
-            yield native(number, body, asked.emulator.readings)
+            yield native(number, body, call.emulator.readings)
     except Refusal as refusal:
-        yield refused(number + 1, refusal, asked.id, asked.emulator.readings)
+        yield refused(number + 1, refusal, call.id, call.emulator.readings)
 
 
-async def compat_stream(chunks: AsyncIterator[dict[str, Any]], asked: Asked) -> AsyncIterator[bytes]:
+async def compat_stream(chunks: AsyncIterator[dict[str, Any]], call: ApiCall) -> AsyncIterator[bytes]:
     """An error within a stream is sent as the last chunk, without [DONE]."""
     try:
-        async for chunk in _until_broken(chunks, asked.fault):
+        async for chunk in _until_broken(chunks, call.fault):
             yield data(chunk)
     except Refusal as refusal:
-        yield data(refusals.compat_body(refusal, asked.id))
+        yield data(refusals.compat_body(refusal, call.id))
     else:
         yield b"data: [DONE]\n\n"
 

@@ -45,7 +45,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     live: LiveLimits = LiveLimits()
 
 
-class Seen(msgspec.Struct, frozen=True, kw_only=True):
+class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One recorded request, without its audio. `audio`: how that was sent: `data:<mime>`, `oss`, `http`, `other`."""
 
     surface: SurfaceName
@@ -95,7 +95,7 @@ class Emulator:
         self.clock = clock
         self.secret = secrets.token_bytes(32)
         self.counts: Counter[str] = Counter()
-        self.requests: deque[Seen] = deque(maxlen=REMEMBERED)
+        self.requests: deque[RequestRecord] = deque(maxlen=REMEMBERED)
         self.objects: dict[str, StoredObject] = {}
         self.policies: dict[str, Policy] = {}
         self.tasks: dict[str, Task] = {}

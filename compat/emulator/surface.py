@@ -31,7 +31,7 @@ from compat.emulator.faults import (
     SurfaceName,
 )
 from compat.emulator.refusals import Refusal, Shape
-from compat.emulator.state import Emulator, Seen
+from compat.emulator.state import Emulator, RequestRecord
 
 T = TypeVar("T")
 log = logging.getLogger("dashscope.emulator")
@@ -40,7 +40,7 @@ UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)  # rais
 HELP = "For details, see: https://help.aliyun.com/zh/model-studio/error-code#apikey-error"
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class ApiCall(msgspec.Struct, frozen=True, kw_only=True):
     """One request of a surface. `body` is the decoded JSON, where `read` is true."""
 
     emulator: Emulator
@@ -92,7 +92,7 @@ def _given(body: object) -> object:
     return [_given(value) for value in body] if isinstance(body, list) else body
 
 
-Handle = Callable[[Asked], Awaitable[Response]]
+Handle = Callable[[ApiCall], Awaitable[Response]]
 
 
 class _Severed(Exception):
@@ -114,7 +114,7 @@ class Surface:
         *,
         methods: tuple[str, ...] = ("POST",),
         shape: Shape = refusals.native,
-        describe: Callable[[Asked], Seen] | None = None,
+        describe: Callable[[ApiCall], RequestRecord] | None = None,
         key: bool = True,
         reads: bool = False,
     ) -> None:
@@ -164,7 +164,7 @@ class Surface:
         self._emulator.counts[name] += 1
         fault = self._emulator.faults.take(name)
         request.scope["emulator.fault"] = fault
-        asked = Asked(
+        call = ApiCall(
             emulator=self._emulator,
             request=request,
             surface=name,
@@ -173,10 +173,10 @@ class Surface:
             fault=fault,
             id=request_id,
         )
-        self._emulator.requests.append(self._describe(asked))
-        if (forced := await strike(asked)) is not None:
+        self._emulator.requests.append(self._describe(call))
+        if (forced := await strike(call)) is not None:
             return forced
-        return await self._handle(asked)
+        return await self._handle(call)
 
     async def _read(self, request: Request, part: HeldBody) -> object:
         whole = bytearray()
@@ -191,11 +191,11 @@ class Surface:
             raise refusals.invalid(UNREADABLE) from exc
 
 
-def describe_query(asked: Asked) -> Seen:
+def describe_query(call: ApiCall) -> RequestRecord:
     """The record of a request without a body: its query."""
-    query = dict(asked.request.query_params)
-    return Seen(
-        surface=asked.surface, model=query.pop("model", ""), parameters=query, headers=own_headers(asked.request)
+    query = dict(call.request.query_params)
+    return RequestRecord(
+        surface=call.surface, model=query.pop("model", ""), parameters=query, headers=own_headers(call.request)
     )
 
 
@@ -232,21 +232,21 @@ def unauthorised(request: HTTPConnection, keys: frozenset[str] | None) -> Refusa
     return None
 
 
-async def strike(asked: Asked) -> Response | None:
+async def strike(call: ApiCall) -> Response | None:
     """Applies a fault that replaces the response; handlers apply the others."""
-    match asked.fault:
+    match call.fault:
         case Refuse(status, code, message, retry_after):
-            await drain(asked)
+            await drain(call)
             raise Refusal(status, code, message, retry_after=retry_after)
         case Answer(body, status, content_type):
-            await drain(asked)
+            await drain(call)
             return Response(body, status, media_type=content_type)
         case Hang(seconds):
             if seconds is not None:
-                completed = await asked.emulator.hold(asyncio.sleep(seconds))
+                completed = await call.emulator.hold(asyncio.sleep(seconds))
             else:
-                await drain(asked)
-                completed = await asked.emulator.hold(disconnected(asked.request))
+                await drain(call)
+                completed = await call.emulator.hold(disconnected(call.request))
             if not completed:
                 raise refusals.stopping()
             if seconds is None:
@@ -262,10 +262,10 @@ async def disconnected(request: Request) -> None:
         pass
 
 
-async def drain(asked: Asked) -> None:
+async def drain(call: ApiCall) -> None:
     """Reads an unread upload to its end, so that its client gets the response rather than a broken pipe."""
-    if not asked.read:
-        async for _ in asked.request.stream():
+    if not call.read:
+        async for _ in call.request.stream():
             pass
 
 

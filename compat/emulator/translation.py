@@ -15,7 +15,7 @@ from starlette.responses import Response
 from compat.emulator import refusals, sse
 from compat.emulator.families import LANGUAGES, family
 from compat.emulator.refusals import Refusal
-from compat.emulator.surface import Asked
+from compat.emulator.surface import ApiCall
 from compat.emulator.text import deltas, text_tokens
 
 MAX_TOKENS = 8192
@@ -56,18 +56,18 @@ class MtRequest(msgspec.Struct, frozen=True):
     stream_options: MtStreamOptions | None = None
 
 
-async def translate(asked: Asked) -> Response:
-    body = asked.body
+async def translate(call: ApiCall) -> Response:
+    body = call.body
     if isinstance(body, dict) and "translation_options" not in body:
         raise refusals.algorithm("translation_options is required")
-    ask = asked.decode(MtRequest)
+    ask = call.decode(MtRequest)
     text = _text(ask)
     answer = translation(text, ask.translation_options.target_lang)
     if ask.stream:
-        return sse.streaming(sse.compat_stream(_chunks(asked, ask, answer), asked))
+        return sse.streaming(sse.compat_stream(_chunks(call, ask, answer), call))
     message = {"role": "assistant", "content": answer}
     choice = {"index": 0, "finish_reason": "stop", "message": message}
-    envelope = _envelope(asked, ask, "chat.completion")
+    envelope = _envelope(call, ask, "chat.completion")
     return refusals.json_response(envelope | {"choices": [choice], "usage": _usage(text, answer)})
 
 
@@ -99,27 +99,27 @@ def _text(ask: MtRequest) -> str:
     return text
 
 
-async def _chunks(asked: Asked, ask: MtRequest, answer: str) -> AsyncIterator[dict[str, Any]]:
+async def _chunks(call: ApiCall, ask: MtRequest, answer: str) -> AsyncIterator[dict[str, Any]]:
     """plus and turbo repeat the whole text so far in every chunk (field reports); flash and lite by reading."""
-    cumulative = ask.model.startswith(("qwen-mt-plus", "qwen-mt-turbo")) or asked.emulator.readings.mt_flash_cumulative
+    cumulative = ask.model.startswith(("qwen-mt-plus", "qwen-mt-turbo")) or call.emulator.readings.mt_flash_cumulative
     said = ""
     for delta in deltas(answer):
         said += delta
-        yield _chunk(asked, ask, {"content": said if cumulative else delta, "role": "assistant"})
-    yield _chunk(asked, ask, {"content": said if cumulative else "", "role": None}, finish_reason="stop")
+        yield _chunk(call, ask, {"content": said if cumulative else delta, "role": "assistant"})
+    yield _chunk(call, ask, {"content": said if cumulative else "", "role": None}, finish_reason="stop")
     if ask.stream_options is not None and ask.stream_options.include_usage:
         usage = _usage(ask.messages[0].content, answer)
-        yield _envelope(asked, ask, "chat.completion.chunk") | {"choices": [], "usage": usage}
+        yield _envelope(call, ask, "chat.completion.chunk") | {"choices": [], "usage": usage}
 
 
-def _chunk(asked: Asked, ask: MtRequest, delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
+def _chunk(call: ApiCall, ask: MtRequest, delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
     choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
-    return _envelope(asked, ask, "chat.completion.chunk") | {"choices": [choice], "usage": None}
+    return _envelope(call, ask, "chat.completion.chunk") | {"choices": [choice], "usage": None}
 
 
-def _envelope(asked: Asked, ask: MtRequest, kind: str) -> dict[str, Any]:
-    created = int(asked.emulator.clock())
-    return {"id": f"chatcmpl-{asked.id}", "object": kind, "created": created, "model": ask.model}
+def _envelope(call: ApiCall, ask: MtRequest, kind: str) -> dict[str, Any]:
+    created = int(call.emulator.clock())
+    return {"id": f"chatcmpl-{call.id}", "object": kind, "created": created, "model": ask.model}
 
 
 def _usage(text: str, answer: str) -> dict[str, int]:

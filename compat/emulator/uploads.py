@@ -26,7 +26,7 @@ from compat.emulator.faults import Expire
 from compat.emulator.folder import Full
 from compat.emulator.refusals import Refusal
 from compat.emulator.state import Emulator, Policy, StoredObject
-from compat.emulator.surface import Asked
+from compat.emulator.surface import ApiCall
 
 PATH = "/emulator/store"
 ACCESS_KEY_ID = "LTAI-emulator"
@@ -41,20 +41,20 @@ class _Document(msgspec.Struct, frozen=True):
     conditions: list[list[str | int]]
 
 
-async def policy(asked: Asked) -> Response:
+async def policy(call: ApiCall) -> Response:
     """Accepts any model name; a mismatch is an error when the object is read."""
-    emulator, query = asked.emulator, asked.request.query_params
+    emulator, query = call.emulator, call.request.query_params
     if query.get("action") != "getPolicy":
         raise refusals.invalid("action is invalid")
     if not query.get("model"):
         raise refusals.invalid("model is required")
     if not emulator.readings.policies:
         raise Refusal(404, "NotFound", "Not found!")
-    directory = _directory(emulator, asked.account)
-    expired = isinstance(asked.fault, Expire)
+    directory = _directory(emulator, call.account)
+    expired = isinstance(call.fault, Expire)
     limits = emulator.limits
     emulator.policies[directory] = Policy(
-        model=query["model"], account=asked.account, expires=emulator.clock() + limits.policy_seconds
+        model=query["model"], account=call.account, expires=emulator.clock() + limits.policy_seconds
     )
     document = _Document(
         expiration=emulator.clock() + (-1 if expired else limits.policy_seconds),
@@ -65,7 +65,7 @@ async def policy(asked: Asked) -> Response:
         "policy": encoded,
         "signature": _signature(emulator, encoded),
         "upload_dir": directory,
-        "upload_host": asked.base_url + PATH,
+        "upload_host": call.base_url + PATH,
         "expire_in_seconds": math.ceil(limits.policy_seconds),
         "max_file_size_mb": limits.upload_mb,
         "capacity_limit_mb": limits.upload_mb * 10,
@@ -73,7 +73,7 @@ async def policy(asked: Asked) -> Response:
         "x_oss_object_acl": "private",
         "x_oss_forbid_overwrite": "true",
     }
-    return refusals.json_response({"request_id": asked.id, "data": data})
+    return refusals.json_response({"request_id": call.id, "data": data})
 
 
 def _directory(emulator: Emulator, account: str) -> str:
@@ -85,19 +85,19 @@ def _signature(emulator: Emulator, encoded: str) -> str:
     return base64.b64encode(hmac.digest(emulator.secret, encoded.encode(), "sha1")).decode()
 
 
-async def store(asked: Asked) -> Response:
+async def store(call: ApiCall) -> Response:
     """204 without a body, or what `success_action_status` asks for. Reads a refused body to its end: a client that is
     still sending may not read the response."""
-    _, options = parse_options_header(asked.request.headers.get("content-type", ""))
+    _, options = parse_options_header(call.request.headers.get("content-type", ""))
     boundary = options.get(b"boundary")
     if not boundary:
         raise Refusal(400, "MalformedPOSTRequest", "The body of your POST request is not well-formed multipart.")
-    form = _Form(asked.emulator, boundary)
+    form = _Form(call.emulator, boundary)
     try:
-        async for chunk in asked.request.stream():
+        async for chunk in call.request.stream():
             form.feed(chunk)
         form.finish()
-        return form.response(asked.base_url)
+        return form.response(call.base_url)
     finally:
         form.close()
 

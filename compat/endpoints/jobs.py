@@ -71,7 +71,7 @@ class JobEndpoints:
             return await self._in_parts(request, parts, pinged(parts.frames()), EventStream)
         if self._settings.heartbeat is not None and ask.response_format in JSON:
             parts = _Parts(self._jobs, order)
-            body = kept_alive(parts.body(responses.groq(request)), every=self._settings.heartbeat, beat=b" ")
+            body = kept_alive(parts.body(responses.groq(request)), every=self._settings.heartbeat, heartbeat=b" ")
             return await self._in_parts(request, parts, body, SlowJson)
         transcript = await while_connected(request.receive, self._jobs.transcript(order))
         return await responses.answer(request, transcript, order.work)

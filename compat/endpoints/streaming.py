@@ -27,14 +27,16 @@ log = logging.getLogger("compat")
 PING_EVERY = 15.0  # seconds
 
 
-async def kept_alive(parts: AsyncGenerator[bytes, None], *, every: float, beat: bytes) -> AsyncGenerator[bytes, None]:
-    """Yield `parts`, and `beat` whenever there was no part for `every` seconds."""
+async def kept_alive(
+    parts: AsyncGenerator[bytes, None], *, every: float, heartbeat: bytes
+) -> AsyncGenerator[bytes, None]:
+    """Yield `parts`, and `heartbeat` whenever there was no part for `every` seconds."""
     async with contextlib.aclosing(parts):
         while True:
             part = asyncio.ensure_future(anext(parts))
             try:
                 while not (await asyncio.wait({part}, timeout=every))[0]:
-                    yield beat
+                    yield heartbeat
                 yield await part
             except StopAsyncIteration:
                 return
@@ -45,7 +47,7 @@ async def kept_alive(parts: AsyncGenerator[bytes, None], *, every: float, beat: 
 
 def pinged(frames: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
     """Yield frames of server-sent events, with comments as keep-alives."""
-    return kept_alive(frames, every=PING_EVERY, beat=sse.PING)
+    return kept_alive(frames, every=PING_EVERY, heartbeat=sse.PING)
 
 
 class EventStream(Response):

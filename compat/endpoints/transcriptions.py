@@ -56,7 +56,7 @@ class Transcriptions:
             if ask.background:
                 principal.check("jobs")
             self._long.check(ask)
-            preparing = self._recogniser.prepare(ask, place.path, principal, place.hold)
+            preparing = self._recogniser.prepare(ask, place.path, principal, place.reserve)
             work = await while_connected(request.receive, preparing)
             responses.note(request, work)
             if is_job(work):

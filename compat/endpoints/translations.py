@@ -55,7 +55,7 @@ class Translations:
             ask = form.translation(
                 with_model(request, received.fields, self._settings.every_alias), request.query_params.multi_items()
             )
-            preparing = self._recogniser.prepare(ask, place.path, principal, place.hold)
+            preparing = self._recogniser.prepare(ask, place.path, principal, place.reserve)
             work = await while_connected(request.receive, preparing)
             responses.note(request, work)
             if is_job(work):

@@ -110,16 +110,16 @@ async def receive(request: Request, place: UploadPlace, *, limit: int, turns: Lo
                 came = came or bool(chunk)
                 size, text = upload.size, parts.text
                 parts.feed(chunk)
-                place.hold(file=upload.size - size, text=parts.text - text)
+                place.reserve(file=upload.size - size, text=parts.text - text)
                 if upload.waiting > BLOCK:
                     await asyncio.to_thread(upload.work_off, file)
             if not (came or "content-length" in request.headers or "transfer-encoding" in request.headers):
                 raise BadRequest("The request has no body: it has neither Content-Length nor Transfer-Encoding.")
             parts.end()
             if not upload.size and (audio := _embedded(parts)):
-                place.hold(file=len(audio))
+                place.reserve(file=len(audio))
                 upload.add(memoryview(audio))
-            await turns.mine()
+            await turns.wait()
             upload.write(file)
     except OSError as exc:
         if exc.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -208,7 +208,7 @@ class LoopTurns:
     def __init__(self) -> None:
         self._taken = asyncio.Lock()
 
-    async def mine(self) -> None:
+    async def wait(self) -> None:
         """Return at once, or after each earlier waiter has had its own iteration of the loop."""
         await self._taken.acquire()
         asyncio.get_running_loop().call_soon(self._taken.release)

@@ -19,7 +19,7 @@ from compat.errors import CompatError
 from compat.jobs import transitions
 from compat.jobs.manager import JobManager, status
 from compat.jobs.records import Hook, Job
-from compat.jobs.runner import BEAT, JobRunner
+from compat.jobs.runner import HEARTBEAT, JobRunner
 from compat.openai_api import jobs as wire
 from compat.upstream.shares import Shares
 from compat.upstream.webhooks import Undelivered, Webhooks
@@ -51,7 +51,7 @@ class Janitor:
             except Exception:
                 log.exception("looking after the jobs failed")
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(BEAT):  # wait_for in Python 3.11 may lose the cancellation at shutdown
+                async with asyncio.timeout(HEARTBEAT):  # wait_for in Python 3.11 may lose the cancellation at shutdown
                     await self._runs.stirred.wait()
             self._runs.stirred.clear()
 
@@ -81,7 +81,7 @@ class Janitor:
         if not self._lanes.take(owner):
             beats = 1 + self._postponed[job.owner] // self._lanes.most(owner)
             self._postponed[job.owner] += 1
-            await self._store.swap(job, transitions.postponed(job, now + BEAT * beats))
+            await self._store.swap(job, transitions.postponed(job, now + HEARTBEAT * beats))
             return
         with contextlib.ExitStack() as lane:
             lane.callback(self._lanes.give, owner)

@@ -25,7 +25,7 @@ from compat.upstream.shares import Shares, overloaded
 T = TypeVar("T")
 
 log = logging.getLogger("compat.jobs")
-BEAT = 5.0  # seconds between two heartbeats
+HEARTBEAT = 5.0  # seconds between two heartbeats
 STOPPING = failure(
     ServiceUnavailable("This server is stopping, but the job continues. Send the same request again.", retry_after=1)
 )
@@ -74,16 +74,16 @@ class Run:
 
     async def submitting(self) -> None:
         """Raise Conflict if another process has taken the job over, because it would submit the task as well."""
-        job = await self._runs.beat(self)
+        job = await self._runs.heartbeat(self)
         if job is None or not job.under_way or job.holder != self._runs.name:
             raise Conflict("Another process has taken this job over.", code="job_taken_over")
 
     async def submitted(self, task_id: str) -> None:
         """Store the task's id at once, then delete the audio, which the service now has."""
         self.task_id = task_id
-        self._runs.noted("running")
+        self._runs.on_state("running")
         try:
-            await self._runs.beat(self)
+            await self._runs.heartbeat(self)
         except CompatError:
             log.warning("the job store cannot be reached")  # the next heartbeat tries again
         if not self._keep:
@@ -100,17 +100,17 @@ class JobRunner:
         name: str,
         grace: float,
         most: int = 10_000,
-        noted: Callable[[str], object] = lambda _: None,
+        on_state: Callable[[str], object] = lambda _: None,
     ) -> None:
         """`name` identifies this process and is never used twice in one store. `grace` is the time in seconds that a
-        job continues after its last caller has gone. `most` bounds the jobs that callers start here at a time. `noted`
-        is called with each state that a job reaches in this process."""
+        job continues after its last caller has gone. `most` bounds the jobs that callers start here at a time.
+        `on_state` is called with each state that a job reaches in this process."""
         self.store = store
         self.name = name
         self._recogniser = recogniser
         self._service = service
         self._grace = grace
-        self.noted = noted
+        self.on_state = on_state
         self._shares = Shares(most)
         self._runs: dict[str, tuple[Run, asyncio.Task[None]]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -168,7 +168,7 @@ class JobRunner:
         when the run ends."""
         run = Run(self, job, principal, files, keep=work is not None and self._recogniser.once_more(work))
         run.place = place or run.place
-        self.noted("begun" if job.version == 0 else "taken_over")
+        self.on_state("begun" if job.version == 0 else "taken_over")
         self._runs[job.id] = run, self.spawn(self._perform(run, job, work))
         return run
 
@@ -180,7 +180,7 @@ class JobRunner:
             task.cancel()
 
     async def _perform(self, run: Run, job: Job, work: Work | None) -> None:
-        beats = self.spawn(self._beats(run))
+        heartbeats = self.spawn(self._heartbeats(run))
         try:
             outcome = await self._outcome(run, job, work)
             run.over = True
@@ -191,7 +191,7 @@ class JobRunner:
                 await transitions.change(self.store, run.id, lambda job: transitions.freed(job, self.name, time.time()))
             raise
         finally:
-            beats.cancel()
+            heartbeats.cancel()
             run.files.close()
             run.place.close()
             del self._runs[run.id]
@@ -233,27 +233,27 @@ class JobRunner:
                     job = await transitions.change(
                         self.store, run.id, lambda job: transitions.ended(job, outcome, time.time())
                     )
-                    self.noted(job.state if job is not None else "lost")
+                    self.on_state(job.state if job is not None else "lost")
                     # Another process may have ended the job first: its outcome counts.
                     run.resolve((job and (job.transcript or job.failure)) or outcome)
                 finally:
                     run.resolve(outcome)
         self.stirred.set()
 
-    async def _beats(self, run: Run) -> None:
+    async def _heartbeats(self, run: Run) -> None:
         """Send heartbeats until the run ends. The loop checks for that itself, because the store's client may lose the
         cancellation."""
         while self.get(run.id) is run:
-            await asyncio.sleep(min(BEAT, max(self._grace / 4, 0.05)))
+            await asyncio.sleep(min(HEARTBEAT, max(self._grace / 4, 0.05)))
             try:
-                job = await self.beat(run)
+                job = await self.heartbeat(run)
             except CompatError:
                 log.warning("the job store cannot be reached")
                 continue
             if job is None or not job.under_way or self._deserted(run, job):
                 self.cancel(run.id)
 
-    async def beat(self, run: Run) -> Job | None:
+    async def heartbeat(self, run: Run) -> Job | None:
         return await transitions.change(
             self.store, run.id, lambda job: transitions.renewed(job, self.name, time.time(), run.task_id)
         )

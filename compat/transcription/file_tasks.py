@@ -27,7 +27,7 @@ from compat.upstream.http import Account, Service
 T = TypeVar("T")
 
 log = logging.getLogger("compat")
-Way = Literal["address", "bucket", "public", "temporary"]
+Delivery = Literal["address", "bucket", "public", "temporary"]
 """How DashScope gets the file: from the client's `url`, a bucket, this server's public address, or by an upload to
 DashScope's temporary storage."""
 MEMORY = 3600.0  # seconds for which a way that failed is skipped
@@ -88,8 +88,8 @@ class FileTasks:
         self._service = service
         self._links = links
         self._bucket = bucket
-        self._refused: dict[tuple[Surface, Way], float] = {}
-        self._proven: set[tuple[Surface, Way]] = set()
+        self._refused: dict[tuple[Surface, Delivery], float] = {}
+        self._proven: set[tuple[Surface, Delivery]] = set()
 
     async def transcript(self, request: Request, principal: Principal, owner: TaskOwner) -> Transcript:
         """Publish the file, run a task and return its transcript.
@@ -107,14 +107,14 @@ class FileTasks:
 
     async def _transcript(self, request: Request, principal: Principal, owner: TaskOwner) -> Transcript:
         failure: CompatError | None = None
-        for way in self._ways(request):
+        for delivery in self._deliveries(request):
             try:
-                transcript = await self._by(way, request, principal, owner)
+                transcript = await self._by(delivery, request, principal, owner)
             except (FileNotFetched, TooLarge) as exc:
-                self._note(request, way, exc)
+                self._note(request, delivery, exc)
                 failure = exc
             else:
-                self._proven.add((request.surface, way))
+                self._proven.add((request.surface, delivery))
                 return transcript
         assert failure is not None  # noqa: S101 - there is at least one way
         raise failure
@@ -139,45 +139,49 @@ class FileTasks:
 
     def closed(self) -> list[Surface]:
         """Return the surfaces for which every way to publish a file has failed lately."""
-        return [surface for surface in SURFACES if all(self._shut(surface, way) for way in self._known())]
+        return [surface for surface in SURFACES if all(self._shut(surface, delivery) for delivery in self._known())]
 
     def needs_file(self, request: Request) -> bool:
         """Return whether the file may be needed after its task is submitted: because the service fetches it from this
         server, to publish it in another way, or to submit it again."""
         if request.surface not in SURFACES or request.media.url:
             return False
-        way = self._ways(request)[0]
-        return self._local or way == "public" or (request.surface, way) not in self._proven
+        delivery = self._deliveries(request)[0]
+        return self._local or delivery == "public" or (request.surface, delivery) not in self._proven
 
-    def _known(self) -> list[Way]:
-        ways: list[tuple[Way, object]] = [("bucket", self._bucket), ("public", self._links), ("temporary", True)]
-        return [way for way, configured in ways if configured]
+    def _known(self) -> list[Delivery]:
+        deliveries: list[tuple[Delivery, object]] = [
+            ("bucket", self._bucket),
+            ("public", self._links),
+            ("temporary", True),
+        ]
+        return [delivery for delivery, configured in deliveries if configured]
 
-    def _ways(self, request: Request) -> list[Way]:
+    def _deliveries(self, request: Request) -> list[Delivery]:
         """Return the ways to try, in order. If all have failed lately, the last one is tried again."""
         if request.media.url:
             return ["address"]
         known = self._known()
-        return [way for way in known if not self._shut(request.surface, way)] or known[-1:]
+        return [delivery for delivery in known if not self._shut(request.surface, delivery)] or known[-1:]
 
-    def _shut(self, surface: Surface, way: Way) -> bool:
-        return time.monotonic() < self._refused.get((surface, way), 0.0)
+    def _shut(self, surface: Surface, delivery: Delivery) -> bool:
+        return time.monotonic() < self._refused.get((surface, delivery), 0.0)
 
-    def _note(self, request: Request, way: Way, exc: CompatError) -> None:
+    def _note(self, request: Request, delivery: Delivery, exc: CompatError) -> None:
         if isinstance(exc, TooLarge) and exc.code != "upload_too_large":
             raise exc
-        if way == "address":
+        if delivery == "address":
             raise BadRequest(f"DashScope could not fetch the audio from url: {exc.message}", param="url") from exc
-        fields = {"road": request.surface, "way": way, "reason": exc.message}
+        fields = {"road": request.surface, "way": delivery, "reason": exc.message}
         log.warning("DashScope could not get the file this way", extra={"fields": fields})
         if isinstance(exc, FileNotFetched) and not self._local:
-            self._refused[request.surface, way] = time.monotonic() + MEMORY
-            self._proven.discard((request.surface, way))
+            self._refused[request.surface, delivery] = time.monotonic() + MEMORY
+            self._proven.discard((request.surface, delivery))
 
-    async def _by(self, way: Way, request: Request, principal: Principal, owner: TaskOwner) -> Transcript:
+    async def _by(self, delivery: Delivery, request: Request, principal: Principal, owner: TaskOwner) -> Transcript:
         token = secrets.token_hex(16)
         name = f"{token}{request.media.suffix}"
-        async with self._published(way, request.media) as url:
+        async with self._published(delivery, request.media) as url:
 
             async def attempt(account: Account) -> Transcript:
                 flow = filetrans.transcribe(request, name=name, boundary=token, url=url, deadline=self._deadline)
@@ -186,12 +190,12 @@ class FileTasks:
             return await self._service.attempt(attempt, principal)
 
     @contextlib.asynccontextmanager
-    async def _published(self, way: Way, media: Media) -> AsyncIterator[str | None]:
+    async def _published(self, delivery: Delivery, media: Media) -> AsyncIterator[str | None]:
         """Publish the file and yield its address, or None if the flow uploads it to DashScope's temporary storage."""
-        if way == "bucket" and self._bucket:
+        if delivery == "bucket" and self._bucket:
             async with self._bucket.published(media) as url:
                 yield url
-        elif way == "public" and self._links:
+        elif delivery == "public" and self._links:
             with self._links.published(media) as url:
                 yield url
         else:

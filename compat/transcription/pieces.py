@@ -26,7 +26,7 @@ from compat.openai_api.phrases import phrases
 from compat.text import begun, space
 from compat.text import joined as joined_texts
 from compat.transcript import Media, Request, Segment, Transcript, Usage
-from compat.transcription.spool import PIECES, Hold, unbounded
+from compat.transcription.spool import PIECES, Reserve, unbounded
 from compat.upstream.slots import Slots
 
 PATIENCE = 600.0  # seconds for which a piece is retried while the account's rate is used up
@@ -47,19 +47,19 @@ class Pieces:
         self._slots = Slots(at_once)
 
     async def transcript(
-        self, request: Request, principal: Principal, *, times: bool, hold: Hold = unbounded
+        self, request: Request, principal: Principal, *, times: bool, reserve: Reserve = unbounded
     ) -> Transcript:
-        """Return the transcript of the whole file. For `times` and `hold` see `parts`."""
-        async with contextlib.aclosing(self.parts(request, principal, times=times, hold=hold)) as parts:
+        """Return the transcript of the whole file. For `times` and `reserve` see `parts`."""
+        async with contextlib.aclosing(self.parts(request, principal, times=times, reserve=reserve)) as parts:
             return joined([part async for part in parts], request)
 
     async def deltas(
-        self, request: Request, principal: Principal, *, times: bool, hold: Hold = unbounded
+        self, request: Request, principal: Principal, *, times: bool, reserve: Reserve = unbounded
     ) -> AsyncGenerator[str | Transcript, None]:
         """Yield the text of each piece, in order, and finally the transcript."""
         done: list[Transcript] = []
         before = ""
-        async with contextlib.aclosing(self.parts(request, principal, times=times, hold=hold)) as parts:
+        async with contextlib.aclosing(self.parts(request, principal, times=times, reserve=reserve)) as parts:
             async for part in parts:
                 done.append(part)
                 if part.text:
@@ -68,12 +68,12 @@ class Pieces:
         yield joined(done, request)
 
     async def parts(
-        self, request: Request, principal: Principal, *, times: bool, hold: Hold = unbounded
+        self, request: Request, principal: Principal, *, times: bool, reserve: Reserve = unbounded
     ) -> AsyncGenerator[Transcript, None]:
         """Yield the transcripts of the pieces in order.
 
         A transcript has one segment from cut to cut, or with `times` one for each phrase between two pauses. Files are
-        cut only as fast as pieces are transcribed, so pieces do not fill the disk. `hold` counts their bytes. Raises
+        cut only as fast as pieces are transcribed, so pieces do not fill the disk. `reserve` counts their bytes. Raises
         Overloaded if there is no room for the next piece and none is under way.
         """
         waiting: deque[asyncio.Task[Transcript]] = deque()
@@ -82,13 +82,13 @@ class Pieces:
         try:
             async with contextlib.aclosing(self._cut(request.media, longest, times=times)) as pieces:
                 while True:
-                    while not _room(hold, most, needed=not waiting):
+                    while not _room(reserve, most, needed=not waiting):
                         yield await waiting.popleft()
                     piece = await anext(pieces, None)
-                    hold(file=(piece.media.size if piece else 0) - most)
+                    reserve(file=(piece.media.size if piece else 0) - most)
                     if piece is None:
                         break
-                    waiting.append(asyncio.create_task(self._piece(request, piece, principal, hold)))
+                    waiting.append(asyncio.create_task(self._piece(request, piece, principal, reserve)))
                     while waiting and (waiting[0].done() or len(waiting) >= self._at_once):
                         yield await waiting.popleft()
             while waiting:
@@ -107,14 +107,14 @@ class Pieces:
             async for part in parts:
                 yield part
 
-    async def _piece(self, request: Request, piece: Piece, principal: Principal, hold: Hold) -> Transcript:
+    async def _piece(self, request: Request, piece: Piece, principal: Principal, reserve: Reserve) -> Transcript:
         media = piece.media
         try:
             async with self._slots.taken(principal.party):
                 transcript = await self._patient(roads.piece(request, media), principal)
         finally:
             media.path.unlink(missing_ok=True)
-            hold(file=-media.size)
+            reserve(file=-media.size)
         text = begun(transcript.text.strip())
         spans = piece.voiced or ((piece.start, piece.start + media.duration),)
         # In a thread, because it takes 10 ms of CPU time for 30 s of speech.
@@ -142,10 +142,10 @@ class Pieces:
         raise AssertionError("stamina returns or raises")
 
 
-def _room(hold: Hold, size: int, *, needed: bool) -> bool:
+def _room(reserve: Reserve, size: int, *, needed: bool) -> bool:
     """Take room for `size` bytes and return whether there was any. Raises Overloaded if not and it is `needed`."""
     try:
-        hold(file=size)
+        reserve(file=size)
     except Overloaded:
         if needed:
             raise

@@ -26,7 +26,7 @@ from compat.transcript import Ask, Media, Request, Surface, Transcript
 from compat.transcription.file_tasks import SURFACES, FileTasks, TaskOwner
 from compat.transcription.pieces import Pieces
 from compat.transcription.publishing import Bucket, Links
-from compat.transcription.spool import FITTED, Hold, unbounded
+from compat.transcription.spool import FITTED, Reserve, unbounded
 from compat.upstream.fallback import Fallback
 from compat.upstream.http import Service
 
@@ -39,7 +39,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     """One upload, ready for DashScope.
 
     `ignored` names the request's parameters that have no effect. `fit` is the size in bytes that the audio still has to
-    be re-encoded to, and `hold` counts the bytes that this takes on disk.
+    be re-encoded to, and `reserve` counts the bytes that this takes on disk.
     """
 
     ask: Ask
@@ -47,7 +47,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     ignored: tuple[str, ...]
     principal: Principal
     fit: int | None = None
-    hold: Hold = unbounded
+    reserve: Reserve = unbounded
 
 
 class HeldText:
@@ -105,11 +105,11 @@ class Recogniser:
         self._tasks = FileTasks(settings, service, links, bucket, local=bool(engine))
         self._pieces = Pieces(worker, self._careful, longest=settings.piece_seconds, at_once=settings.pieces_at_once)
 
-    async def prepare(self, ask: Ask, path: Path, principal: Principal, hold: Hold = unbounded) -> Work:
+    async def prepare(self, ask: Ask, path: Path, principal: Principal, reserve: Reserve = unbounded) -> Work:
         """Probe the audio at `path`, choose the road and re-encode the audio to fit it.
 
         Background jobs re-encode later, because it takes minutes for hours of audio. Other files are created next to
-        `path`; `hold` counts them. Raises BudgetSpent if too many files of the caller are being read already.
+        `path`; `reserve` counts them. Raises BudgetSpent if too many files of the caller are being read already.
         """
         ask = ask.answered_by(self._engine) if self._engine else ask
         media = remote(ask.url) if ask.url else await self._probed(path)
@@ -125,7 +125,7 @@ class Recogniser:
         request, ignored = roads.request(ask, media, road)
         refit = road.refit or (roads.unmixed(request) and await self._cancels(media))
         size = road.limits.size if refit else None
-        work = Work(ask=ask, request=request, ignored=ignored, principal=principal, fit=size, hold=hold)
+        work = Work(ask=ask, request=request, ignored=ignored, principal=principal, fit=size, reserve=reserve)
         return work if ask.background else await self._fitted(work, self._settings.queue_wait)
 
     async def _probed(self, path: Path) -> Media:
@@ -146,10 +146,10 @@ class Recogniser:
             return work
         media = work.request.media
         most = fit.largest(media.duration, work.fit)
-        work.hold(file=most)
+        work.reserve(file=most)
         queue = WorkerQueue(media.size > LARGE or media.duration > LONG, patience)
         sent = await self._worker.run_in(queue, fit.fit, media, media.path.with_suffix(FITTED), max_bytes=work.fit)
-        work.hold(file=sent.size - most)
+        work.reserve(file=sent.size - most)
         return msgspec.structs.replace(work, request=msgspec.structs.replace(work.request, media=sent), fit=None)
 
     async def transcript(self, work: Work, owner: TaskOwner | None = None) -> Transcript:
@@ -184,7 +184,7 @@ class Recogniser:
         return other
 
     async def _in_pieces(self, request: Request, work: Work) -> Transcript:
-        parts = self._pieces.transcript(request, work.principal, times=work.ask.wants_times, hold=work.hold)
+        parts = self._pieces.transcript(request, work.principal, times=work.ask.wants_times, reserve=work.reserve)
         return _measured(await parts, request)
 
     async def _careful(self, request: Request, principal: Principal, owner: TaskOwner | None = None) -> Transcript:
@@ -251,7 +251,7 @@ class Recogniser:
             return
         if work.request.surface == "pieces":
             async with contextlib.aclosing(
-                self._pieces.deltas(work.request, work.principal, times=work.ask.wants_times, hold=work.hold)
+                self._pieces.deltas(work.request, work.principal, times=work.ask.wants_times, reserve=work.reserve)
             ) as parts:
                 async for part in parts:
                     yield _measured(part, work.request) if isinstance(part, Transcript) else part

@@ -31,7 +31,7 @@ SPACE = 64 << 30  # bytes on disk
 TEXT = 512 << 20  # bytes of text fields in memory
 
 
-class Hold(Protocol):
+class Reserve(Protocol):
     """Counts bytes before they are stored, in files and as text in memory. Negative numbers give bytes back."""
 
     def __call__(self, file: int = 0, text: int = 0) -> None:
@@ -47,7 +47,7 @@ class UploadPlace:
         self.path = path
         self._party = party
         self._shares = (files or Shares(sys.maxsize), texts or Shares(sys.maxsize))
-        self._held = [0, 0]
+        self._reserved = [0, 0]
         self._cleared = False
 
     def expect(self, size: int) -> None:
@@ -62,7 +62,7 @@ class UploadPlace:
         if size > files.room(self._party):
             raise overloaded("uploads", files, self._party)
 
-    def hold(self, file: int = 0, text: int = 0) -> None:
+    def reserve(self, file: int = 0, text: int = 0) -> None:
         """Count bytes, unless the place was cleared. Raises Overloaded."""
         if self._cleared:
             return
@@ -72,19 +72,19 @@ class UploadPlace:
                 raise overloaded("uploads", shares, self._party)
             if amount < 0:
                 shares.give(self._party, -amount)
-            self._held[kind] += amount
+            self._reserved[kind] += amount
 
     def clear(self) -> None:
         """Delete all files and give back the bytes counted for them."""
         self.path.unlink(missing_ok=True)
         self.path.with_suffix(FITTED).unlink(missing_ok=True)
         shutil.rmtree(self.path.with_suffix(PIECES), ignore_errors=True)
-        self.hold(-self._held[0], -self._held[1])
+        self.reserve(-self._reserved[0], -self._reserved[1])
         self._cleared = True
 
 
 def unbounded(file: int = 0, text: int = 0) -> None:
-    """A Hold that counts nothing."""
+    """A Reserve that counts nothing."""
 
 
 class Spool:

@@ -100,7 +100,7 @@ class Budget:
     """The rates of the account and the calls under way in this process.
 
     `own` are rates by model that replace the published ones; `published` applies the published rates to other models. A
-    call waits for at most `patience` seconds. `concurrency` bounds the calls under way. `noted` is called with the
+    call waits for at most `patience` seconds. `concurrency` bounds the calls under way. `on_wait` is called with the
     seconds that each call has waited.
     """
 
@@ -112,14 +112,14 @@ class Budget:
         published: bool,
         patience: float,
         concurrency: int,
-        noted: Callable[[float], object] = lambda _: None,
+        on_wait: Callable[[float], object] = lambda _: None,
     ) -> None:
         self.slots = Slots(concurrency)
         self._limiter = Limiter(redis)
         self._own = own
         self._published = published
         self._patience = patience
-        self._noted = noted
+        self._on_wait = on_wait
         self._turnstiles: dict[tuple[str, str], Slots] = {}
 
     async def close(self) -> None:
@@ -149,7 +149,7 @@ class Budget:
         try:
             await self._turn(model, principal)
         finally:
-            self._noted(time.monotonic() - started)
+            self._on_wait(time.monotonic() - started)
 
     async def _turn(self, model: str, principal: Principal) -> None:
         limit = rates.rate(model, self._own, published=self._published) if model else None

@@ -95,7 +95,7 @@ class Service:
         attempts: int,
         budget: Budget | None = None,
         guard: Guard | None = None,
-        pulse: LoopLag | None = None,
+        lag: LoopLag | None = None,
         name: str = "DashScope",
         socket: str | None = None,
     ) -> None:
@@ -122,7 +122,7 @@ class Service:
         self._budget = budget
         self._guard = guard
         self._connect_timeout = connect_timeout
-        self._pulse = pulse or LoopLag()
+        self._lag = lag or LoopLag()
         self._name = name
 
     async def close(self) -> None:
@@ -212,7 +212,7 @@ class Service:
         with self._translating():
             content = _content(call) if call.body else None
             request = client.build_request(call.method, self._address(call), headers=headers, content=content)
-            with self._pulse.excusing(self._connect_timeout, httpx2.ConnectTimeout):
+            with self._lag.translate_timeouts(self._connect_timeout, httpx2.ConnectTimeout):
                 response = await client.send(request, stream=True)
             if response.status_code < 300:
                 return response

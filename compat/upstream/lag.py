@@ -15,31 +15,31 @@ from typing import NoReturn
 
 from compat.errors import Overloaded
 
-LOOK = 0.2  # seconds
+INTERVAL = 0.2  # seconds
 ATTENTIVE = 0.8  # share of a timeout during which the loop must have been responsive
 
 
 class LoopLag:
-    def __init__(self, clock: Callable[[], float] = time.monotonic, *, look: float = LOOK) -> None:
-        """`look` is the sampling interval in seconds. It has to be much shorter than the timeouts passed to
-        `excusing`."""
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, interval: float = INTERVAL) -> None:
+        """`interval` is the sampling interval in seconds. It has to be much shorter than the timeouts passed to
+        `translate_timeouts`."""
         self._clock = clock
-        self._look = look
+        self._interval = interval
         self._late = 0.0
         self._due = float("inf")
 
-    async def beat(self, noted: Callable[[float], object]) -> NoReturn:
-        """Sample the lag until cancelled. `noted` is called with the seconds that each sample was late."""
+    async def measure(self, on_sample: Callable[[float], object]) -> NoReturn:
+        """Sample the lag until cancelled. `on_sample` is called with the seconds that each sample was late."""
         while True:
-            self._due = self._clock() + self._look
-            await asyncio.sleep(self._look)
+            self._due = self._clock() + self._interval
+            await asyncio.sleep(self._interval)
             late = self._overdue()
             self._late += late
             self._due = float("inf")
-            noted(late)
+            on_sample(late)
 
     @contextlib.contextmanager
-    def excusing(self, seconds: float, *timeouts: type[Exception]) -> Iterator[None]:
+    def translate_timeouts(self, seconds: float, *timeouts: type[Exception]) -> Iterator[None]:
         """Guard an operation that raises one of `timeouts` after `seconds`. Raises Overloaded instead if the loop was
         responsive for less than ATTENTIVE of that time."""
         began, late = self._clock(), self._total()

@@ -178,7 +178,7 @@ class Sockets:
         connect_timeout: float,
         budget: Budget | None = None,
         guard: Guard | None = None,
-        pulse: LoopLag | None = None,
+        lag: LoopLag | None = None,
         name: str = LIVE_SERVICE,
         socket: str | None = None,
         alive: float = ALIVE,
@@ -188,7 +188,7 @@ class Sockets:
         self._guard = guard
         self._root = root
         self._timeout = connect_timeout
-        self._pulse = pulse or LoopLag()
+        self._lag = lag or LoopLag()
         self._alive = alive
         self._way: dict[str, Any] = {"unix": True, "path": socket} if socket else {}
 
@@ -201,7 +201,7 @@ class Sockets:
 
     async def _open(self, model: str, principal: Principal, traced: Mapping[str, str]) -> Connection:
         try:
-            with self._pulse.excusing(self._timeout, TimeoutError):
+            with self._lag.translate_timeouts(self._timeout, TimeoutError):
                 socket = await _Straight(
                     f"{self._root}{PATH}?model={quote(model, safe='')}",
                     additional_headers={**traced, "Authorization": f"Bearer {principal.key}"},

@@ -31,12 +31,12 @@ def served() -> Iterator[tuple[Links, str]]:
         exception_handlers={NotFound: lambda _, exc: Response(status_code=exc.status)},
     )
 
-    async def noted(scope: Scope, receive: Receive, send: Send) -> None:
+    async def recording(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             scope.setdefault("state", {})["entry"] = RequestEntry(method="GET")
         await app(scope, receive, send)
 
-    with serve(noted) as root:
+    with serve(recording) as root:
         yield links, root
 
 

@@ -16,7 +16,7 @@ from compat.endpoints.streaming import EventStream, SlowJson, kept_alive
 from compat.errors import ServiceFailed
 from tests.servers import serve
 
-BEAT = b": ping\n\n"
+HEARTBEAT = b": ping\n\n"
 
 
 class Script:
@@ -40,12 +40,12 @@ class Script:
 
 async def test_keep_alives_are_sent_only_while_no_part_is_ready() -> None:
     script = Script(b"one", b"two")
-    stream = kept_alive(script.play(), every=0.01, beat=BEAT)
+    stream = kept_alive(script.play(), every=0.01, heartbeat=HEARTBEAT)
 
-    assert [BEAT, BEAT] == [await anext(stream), await anext(stream)]
+    assert [HEARTBEAT, HEARTBEAT] == [await anext(stream), await anext(stream)]
     script.gate.release()
     script.gate.release()
-    after = [part async for part in stream if part != BEAT]
+    after = [part async for part in stream if part != HEARTBEAT]
 
     assert [b"one", b"two"] == after
     assert script.closed
@@ -56,13 +56,13 @@ async def test_no_keep_alive_is_sent_before_the_interval() -> None:
     for _ in range(2):
         script.gate.release()
 
-    assert [b"one", b"two"] == [part async for part in kept_alive(script.play(), every=60, beat=BEAT)]
+    assert [b"one", b"two"] == [part async for part in kept_alive(script.play(), every=60, heartbeat=HEARTBEAT)]
 
 
 async def test_an_error_passes_through() -> None:
     script = Script(ServiceFailed("it failed"))
-    stream = kept_alive(script.play(), every=0.01, beat=BEAT)
-    assert BEAT == await anext(stream)
+    stream = kept_alive(script.play(), every=0.01, heartbeat=HEARTBEAT)
+    assert HEARTBEAT == await anext(stream)
     script.gate.release()
 
     with pytest.raises(ServiceFailed):
@@ -72,7 +72,7 @@ async def test_an_error_passes_through() -> None:
 
 async def test_closing_the_stream_ends_the_work() -> None:
     script = Script(b"one")
-    stream = kept_alive(script.play(), every=0.01, beat=BEAT)
+    stream = kept_alive(script.play(), every=0.01, heartbeat=HEARTBEAT)
     await anext(stream)
     await stream.aclose()
 

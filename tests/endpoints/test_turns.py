@@ -11,7 +11,7 @@ async def test_a_single_request_does_not_wait() -> None:
     passed: list[str] = []
     loop.call_soon(passed.append, "another callback")
 
-    await turns.mine()
+    await turns.wait()
     passed.append("mine")
 
     assert ["mine"] == passed
@@ -22,7 +22,7 @@ async def test_simultaneous_requests_get_one_loop_iteration_each_in_order() -> N
     happened: list[int | None] = []
 
     async def ask(number: int) -> None:
-        await turns.mine()
+        await turns.wait()
         happened.append(number)
 
     def other() -> None:
@@ -39,7 +39,7 @@ async def test_simultaneous_requests_get_one_loop_iteration_each_in_order() -> N
 
 async def test_a_cancelled_waiter_does_not_block_the_next() -> None:
     turns = LoopTurns()
-    first, gone, last = (asyncio.ensure_future(turns.mine()) for _ in range(3))
+    first, gone, last = (asyncio.ensure_future(turns.wait()) for _ in range(3))
     await asyncio.sleep(0)
     assert [True, False, False] == [asking.done() for asking in (first, gone, last)]
     gone.cancel()

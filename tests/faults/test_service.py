@@ -33,15 +33,15 @@ from tests.audio import media
 from tests.faults.watch import figures, nothing_is_left
 from tests.running import RunningServer, running_server
 
-Way = Literal["at once", "stream", "task"]
-WAYS: tuple[Way, ...] = get_args(Way)
+RequestKind = Literal["at once", "stream", "task"]
+REQUEST_KINDS: tuple[RequestKind, ...] = get_args(RequestKind)
 SENTENCES = (Sentence(text="It was the best of times.", begin_ms=100, end_ms=1500),)
 HTML = Answer("<html>Bad gateway</html>", content_type="text/html")
 BROKEN, LIMITED = Refuse(500, "InternalError"), Refuse(429, "Throttling.RateQuota", retry_after=0.05)
 FAULT = openai.InternalServerError
 
 # kind of request, surface, permanent fault → class and code of the SDK's error, calls to the surface; two attempts each
-FAULTS: list[tuple[Way, SurfaceName, Fault, type[openai.APIError] | None, str | None, int]] = [
+FAULTS: list[tuple[RequestKind, SurfaceName, Fault, type[openai.APIError] | None, str | None, int]] = [
     ("at once", "chat", BROKEN, FAULT, "upstream_error", 2),
     ("at once", "chat", Refuse(503, "ServiceUnavailable"), FAULT, "service_unavailable", 2),
     ("at once", "chat", LIMITED, openai.RateLimitError, "rate_limit_exceeded", 2),
@@ -101,8 +101,8 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def patient(spool: Path, speech: bytes) -> Iterator[RunningServer]:
     """A server with a long answer timeout. It is warmed up, because the emulator loads its audio decoder at first."""
     with running_server(Scripted(SENTENCES), spool=spool, attempts=2, long_road="filetrans") as opened:
-        for way in WAYS:
-            ask(opened.client(), way, speech)
+        for kind in REQUEST_KINDS:
+            ask(opened.client(), kind, speech)
         yield opened
 
 
@@ -121,9 +121,9 @@ def server(request: pytest.FixtureRequest, fault: Fault) -> RunningServer:
     return opened
 
 
-def ask(client: openai.OpenAI, way: Way, speech: bytes) -> None:
+def ask(client: openai.OpenAI, kind: RequestKind, speech: bytes) -> None:
     file = ("a.wav", speech)
-    match way:
+    match kind:
         case "at once":
             client.audio.transcriptions.create(model="whisper-1", file=file)
         case "stream":
@@ -142,7 +142,7 @@ def test_a_fault_is_retried_or_reported_and_leaves_nothing_behind(
     server: RunningServer,
     spool: Path,
     speech: bytes,
-    way: Way,
+    kind: RequestKind,
     surface: SurfaceName,
     fault: Fault,
     error: type[openai.APIError] | None,
@@ -156,17 +156,17 @@ def test_a_fault_is_retried_or_reported_and_leaves_nothing_behind(
     server.fail(Rule(surface, fault, times=None))
 
     if error is None:
-        ask(client, way, speech)
+        ask(client, kind, speech)
     else:
         with pytest.raises(openai.APIError) as caught:
-            ask(client, way, speech)
+            ask(client, kind, speech)
         assert (error, code) == (type(caught.value), caught.value.code)
 
     assert asked == server.dashscope.counts[surface]
     nothing_is_left(server.base_url, spool, before, server.service)
 
     server.fail()
-    ask(client, way, speech)
+    ask(client, kind, speech)
     nothing_is_left(server.base_url, spool, before, server.service)
 
 

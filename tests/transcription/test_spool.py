@@ -81,16 +81,16 @@ A, B = (Party(name, alone=False) for name in "ab")
 def test_a_place_s_bytes_are_counted_until_it_is_removed(tmp_path: Path) -> None:
     spool = Spool(tmp_path, 100)
     with spool.place(A) as first, spool.place(A) as second, spool.place(B) as other:
-        first.hold(file=30, text=10)
-        second.hold(file=20)
+        first.reserve(file=30, text=10)
+        second.reserve(file=20)
         with pytest.raises(Overloaded, match="allows one caller"):
-            second.hold(file=1)
-        other.hold(file=25)
-        other.hold(file=-5)
+            second.reserve(file=1)
+        other.reserve(file=25)
+        other.reserve(file=-5)
         assert (70, 10) == (spool.files.used, spool.texts.used)
         first.clear()
-        first.hold(file=50)
-        second.hold(file=20)
+        first.reserve(file=50)
+        second.reserve(file=20)
         assert (60, 0) == (spool.files.used, spool.texts.used)
 
     assert (0, 0) == (spool.files.used, spool.texts.used)
@@ -107,7 +107,7 @@ def test_a_body_that_cannot_fit_is_refused_early_and_reserves_nothing(
     spool = Spool(tmp_path, 100)
     with spool.place(B) as other, spool.place(party) as place:
         if not party.alone:
-            other.hold(file=50)
+            other.reserve(file=50)
         for _ in range(9):
             with pytest.raises(refusal) if refusal else contextlib.nullcontext():
                 place.expect(size)

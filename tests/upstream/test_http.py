@@ -76,7 +76,7 @@ async def peer(
     connect_timeout: float = 20,
     answer_timeout: float | None = None,
     guard: Guard | None = None,
-    pulse: LoopLag | None = None,
+    lag: LoopLag | None = None,
 ) -> AsyncIterator[tuple[Peer, Service]]:
     """Start a peer, and a Service that calls it. The answer timeout is short if one of the answers is None."""
     started = Peer(answers)
@@ -87,7 +87,7 @@ async def peer(
         answer_timeout=answer_timeout or (1.0 if None in answers else 20.0),
         attempts=attempts,
         guard=guard,
-        pulse=pulse,
+        lag=lag,
     )
     async with server:
         try:
@@ -144,10 +144,10 @@ def test_a_connect_timeout_caused_by_a_blocked_loop_is_not_a_failure_of_the_serv
 
 async def _call_on_a_blocked_loop() -> tuple[list[bytes], bool]:
     """Return the response bodies, and whether the breaker is still closed."""
-    brief, pulse = 0.05, LoopLag(look=0.001)
+    brief, lag = 0.05, LoopLag(interval=0.001)
     guard = Guard(Metrics(region="beijing", prices={}), failures=1, pause=60)
-    async with peer(OK, attempts=8, connect_timeout=brief, answer_timeout=60, guard=guard, pulse=pulse) as (_, service):
-        beating = asyncio.create_task(pulse.beat(lambda _: None))
+    async with peer(OK, attempts=8, connect_timeout=brief, answer_timeout=60, guard=guard, lag=lag) as (_, service):
+        measuring = asyncio.create_task(lag.measure(lambda _: None))
         sending = asyncio.create_task(service.send(ASK, Principal("k")))
         for _ in range(8):
             await asyncio.sleep(0)
@@ -155,7 +155,7 @@ async def _call_on_a_blocked_loop() -> tuple[list[bytes], bool]:
         try:
             return [(await sending).body], guard.closed("api")
         finally:
-            beating.cancel()
+            measuring.cancel()
 
 
 async def test_a_refused_connection_is_service_unavailable() -> None:

@@ -6,21 +6,21 @@ import pytest
 
 from compat.emulator.engines.tones import Tones
 from tests.whole.cutting import Breaks, cut_house
+from tests.whole.live_speech import FORMATS, Turn, TurnCollector, make_recording, session, stream, stream_frames
 from tests.whole.speech import PAUSES, pcm, steady
-from tests.whole.tape import FORMATS, Hearing, Turn, play, record, session, speak
 
 
 @pytest.mark.parametrize("mode", ["vad", "commits"])
 @pytest.mark.parametrize("form", FORMATS)
 async def test_every_word_arrives_once_whatever_the_format(form: str, mode: str) -> None:
-    tape = record(40)
+    recording = make_recording(40)
     with cut_house(Tones()) as (base_url, wire):
-        breaks = Breaks(wire, 13, tape.length_ms, pace=15, seed=FORMATS.index(form))
-        turns = await play(base_url, tape, form, mode, breaks)
+        breaks = Breaks(wire, 13, recording.length_ms, pace=15, seed=FORMATS.index(form))
+        turns = await stream(base_url, recording, form, mode, breaks)
 
     assert wire.broken > 10
-    timeless = [Turn(turn.text, -1, -1) for turn in tape.turns]
-    assert turns == (timeless if mode == "commits" else list(tape.turns))
+    timeless = [Turn(turn.text, -1, -1) for turn in recording.turns]
+    assert turns == (timeless if mode == "commits" else list(recording.turns))
 
 
 @pytest.mark.xdist_group("speech")  # one process loads the model
@@ -35,8 +35,8 @@ async def test_speech_cut_twenty_times_has_the_same_transcript_as_uncut_speech(m
             spare = cuts // 5  # cuts after the end of the speech have no effect
             breaks = Breaks(wire, cuts + spare, length_ms, pace=8, seed=20)
             commits = [round(at * 1000) for at in PAUSES] + [length_ms] if mode == "commits" else []
-            hearing = Hearing(len(commits)) if commits else Hearing(until_ms=length_ms - 4500)
-            turns = await speak(base_url, session("pcm-24000", mode), frames, commits, hearing, breaks)
+            collector = TurnCollector(len(commits)) if commits else TurnCollector(until_ms=length_ms - 4500)
+            turns = await stream_frames(base_url, session("pcm-24000", mode), frames, commits, collector, breaks)
         assert cuts <= wire.broken <= cuts + spare
         transcripts.append([turn.text for turn in turns])
 

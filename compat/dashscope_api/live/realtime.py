@@ -152,7 +152,7 @@ _TAGS = {str(shape.__struct_config__.tag) for shape in _ServerEvent.__subclasses
 _decoder = msgspec.json.Decoder(_Known)
 _head = msgspec.json.Decoder(_Head)
 _encoder = msgspec.json.Encoder()
-_NOTED, _FINISHED = turns.Noted(), turns.Finished()
+_OTHER, _FINISHED = turns.OtherEvent(), turns.Finished()
 
 
 class RealtimeSession:
@@ -182,7 +182,7 @@ class RealtimeSession:
     def read(self, raw: str | bytes) -> turns.Report:
         """Return the report in a frame from the service.
 
-        An unknown event yields `Noted`; an invalid frame or an invalid known event yields `Broken`.
+        An unknown event yields `OtherEvent`; an invalid frame or an invalid known event yields `Broken`.
         """
         try:
             return _report(_decoder.decode(raw))
@@ -227,7 +227,7 @@ def _report(event: _Known) -> turns.Report:
         case _Error():
             return _error(event.error)
         case _Created() | _Updated() | _ItemCreated():
-            return _NOTED
+            return _OTHER
 
 
 def _whole(ms: float | None) -> int | None:
@@ -259,5 +259,5 @@ def _unknown(raw: str | bytes) -> turns.Report:
     except faults.UNREADABLE:
         kind = None
     if kind is not None and kind not in _TAGS:
-        return _NOTED
+        return _OTHER
     return turns.Broken(ServiceFailed("DashScope's realtime session sent an invalid event."))

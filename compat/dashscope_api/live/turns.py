@@ -114,12 +114,12 @@ class Broken(msgspec.Struct, frozen=True):
     error: CompatError
 
 
-class Noted(msgspec.Struct, frozen=True):
+class OtherEvent(msgspec.Struct, frozen=True):
     """A sign of life that says nothing about a turn."""
 
 
 TurnReport: TypeAlias = Started | Stopped | TurnCommitted | Snapshot | Final | TurnFailed
-Report: TypeAlias = TurnReport | Finished | Refused | Broken | Noted
+Report: TypeAlias = TurnReport | Finished | Refused | Broken | OtherEvent
 
 
 class Dialect(Protocol):

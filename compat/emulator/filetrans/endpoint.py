@@ -19,7 +19,7 @@ from compat.emulator.families import LANGUAGES, Family, family
 from compat.emulator.faults import Expire, FailFile, FailTask, Slow
 from compat.emulator.filetrans import masking, responses, runner
 from compat.emulator.refusals import Refusal
-from compat.emulator.surface import Asked, authorise
+from compat.emulator.surface import ApiCall, authorise
 from compat.emulator.tasks import FileWork, Status, Task, TaskParameters
 
 MAX_FILES = 100
@@ -37,30 +37,30 @@ class SubmitRequest(msgspec.Struct, frozen=True):
     parameters: TaskParameters = TaskParameters()
 
 
-async def submit(asked: Asked) -> Response:
-    asked.require("model", "input")
-    ask = asked.decode(SubmitRequest)
-    known = _check(asked, ask)
-    fault = asked.fault if isinstance(asked.fault, FailTask | FailFile | Slow) else None
+async def submit(call: ApiCall) -> Response:
+    call.require("model", "input")
+    ask = call.decode(SubmitRequest)
+    known = _check(call, ask)
+    fault = call.fault if isinstance(call.fault, FailTask | FailFile | Slow) else None
     task = Task(
         id=str(uuid.uuid4()),
         model=ask.model,
         family=known,
-        account=asked.account,
-        resolve=asked.flag("x-dashscope-ossresourceresolve"),
+        account=call.account,
+        resolve=call.flag("x-dashscope-ossresourceresolve"),
         parameters=ask.parameters,
         files=[FileWork(url) for url in _urls(known, ask.input)],
-        submitted=asked.emulator.clock(),
+        submitted=call.emulator.clock(),
         fault=fault,
     )
-    asked.emulator.tasks[task.id] = task
-    task.job = asked.emulator.spawn(runner.run(asked.emulator, task))
+    call.emulator.tasks[task.id] = task
+    task.job = call.emulator.spawn(runner.run(call.emulator, task))
     output = {"task_id": task.id, "task_status": Status.PENDING}
-    return refusals.json_response({"request_id": asked.id, "output": output})
+    return refusals.json_response({"request_id": call.id, "output": output})
 
 
-def _check(asked: Asked, ask: SubmitRequest) -> Family:
-    readings = asked.emulator.readings
+def _check(call: ApiCall, ask: SubmitRequest) -> Family:
+    readings = call.emulator.readings
     known = family(ask.model)
     if known is None:
         raise Refusal(404, "ModelNotFound", "Model can not be found.")
@@ -70,14 +70,14 @@ def _check(asked: Asked, ask: SubmitRequest) -> Family:
         if readings.sync_on_async_denied:
             raise Refusal(403, "AccessDenied", "current user api does not support asynchronous calls.")
         raise refusals.invalid("url error, please check url！")
-    if not asked.flag("x-dashscope-async"):
+    if not call.flag("x-dashscope-async"):
         raise Refusal(403, "AccessDenied", "current user api does not support synchronous calls.")
-    _check_parameters(asked, known, ask.parameters)
+    _check_parameters(call, known, ask.parameters)
     return known
 
 
-def _check_parameters(asked: Asked, known: Family, parameters: TaskParameters) -> None:
-    given = asked.body.get("parameters", {}) if isinstance(asked.body, dict) else {}
+def _check_parameters(call: ApiCall, known: Family, parameters: TaskParameters) -> None:
+    given = call.body.get("parameters", {}) if isinstance(call.body, dict) else {}
     try:
         masking.read(parameters.special_word_filter)
     except msgspec.MsgspecError as exc:
@@ -89,7 +89,7 @@ def _check_parameters(asked: Asked, known: Family, parameters: TaskParameters) -
     if "language_hints" in given:
         raise refusals.invalid("language_hints is not supported by this model")
     language = parameters.language
-    if language and language not in LANGUAGES and asked.emulator.readings.refuse_unknown_language:
+    if language and language not in LANGUAGES and call.emulator.readings.refuse_unknown_language:
         raise refusals.invalid(f"Unsupported language: {language}")
 
 
@@ -107,43 +107,41 @@ def _urls(known: Family, given: FileInput) -> list[str]:
     return urls
 
 
-async def query(asked: Asked) -> Response:
+async def query(call: ApiCall) -> Response:
     """GET, or POST as on Paraformer's page. A task of another account is UNKNOWN."""
-    task_id = asked.request.path_params["task_id"]
-    task = _task(asked)
+    task_id = call.request.path_params["task_id"]
+    task = _task(call)
     if task is None:
-        return refusals.json_response(
-            {"request_id": asked.id, "output": {"task_id": task_id, "task_status": "UNKNOWN"}}
-        )
+        return refusals.json_response({"request_id": call.id, "output": {"task_id": task_id, "task_status": "UNKNOWN"}})
     task.polls += 1
-    body = responses.query_body(asked.emulator, task, asked.base_url, expired=isinstance(asked.fault, Expire))
-    return refusals.json_response({"request_id": asked.id} | body)
+    body = responses.query_body(call.emulator, task, call.base_url, expired=isinstance(call.fault, Expire))
+    return refusals.json_response({"request_id": call.id} | body)
 
 
-def _task(asked: Asked) -> Task | None:
-    task = asked.emulator.tasks.get(asked.request.path_params["task_id"])
-    if task is None or task.account != asked.account:
+def _task(call: ApiCall) -> Task | None:
+    task = call.emulator.tasks.get(call.request.path_params["task_id"])
+    if task is None or task.account != call.account:
         return None
-    return task if asked.emulator.clock() < task.expires(asked.emulator.limits.result_seconds) else None
+    return task if call.emulator.clock() < task.expires(call.emulator.limits.result_seconds) else None
 
 
-async def cancel(asked: Asked) -> Response:
-    task = _task(asked)
-    seen = None if task is None else task.seen(asked.emulator.clock())
-    cancellable = {Status.PENDING, Status.RUNNING} if asked.emulator.readings.cancel_running else {Status.PENDING}
+async def cancel(call: ApiCall) -> Response:
+    task = _task(call)
+    seen = None if task is None else task.seen(call.emulator.clock())
+    cancellable = {Status.PENDING, Status.RUNNING} if call.emulator.readings.cancel_running else {Status.PENDING}
     if task is None or seen not in cancellable:
         message = "Failed to cancel the task, please confirm if the task is in PENDING status."
         raise Refusal(400, "UnsupportedOperation", message)
     if task.job is not None:
         task.job.cancel()
-    task.status, task.ended = Status.CANCELED, asked.emulator.clock()
-    return refusals.json_response({"request_id": asked.id})
+    task.status, task.ended = Status.CANCELED, call.emulator.clock()
+    return refusals.json_response({"request_id": call.id})
 
 
-async def listing(asked: Asked) -> Response:
+async def listing(call: ApiCall) -> Response:
     """The account's tasks, newest first. Times are `YYYYMMDDhhmmss`. The page names the list `data` and the official
     package reads `tasks`: the response has both."""
-    query = asked.request.query_params
+    query = call.request.query_params
     number, size = _number(query, "page_no", 1), _number(query, "page_size", 10)
     if number < 1:
         raise refusals.invalid("page_no must be 1 or more")
@@ -151,10 +149,10 @@ async def listing(asked: Asked) -> Response:
         raise refusals.invalid(f"page_size must lie in [1, {MAX_PAGE}]")
     for name in ("start_time", "end_time"):
         _check_time(query, name)
-    found = [task for task in reversed(asked.emulator.tasks.values()) if _listed(asked, task)]
-    page = [_entry(asked, task) for task in found[(number - 1) * size : number * size]]
+    found = [task for task in reversed(call.emulator.tasks.values()) if _listed(call, task)]
+    page = [_entry(call, task) for task in found[(number - 1) * size : number * size]]
     counted = {"total": len(found), "total_page": -(-len(found) // size), "page_no": number, "page_size": size}
-    return refusals.json_response({"request_id": asked.id, "data": page, "tasks": page} | counted)
+    return refusals.json_response({"request_id": call.id, "data": page, "tasks": page} | counted)
 
 
 def _number(query: QueryParams, name: str, default: int) -> int:
@@ -174,30 +172,30 @@ def _check_time(query: QueryParams, name: str) -> None:
         raise refusals.invalid(f"{name} must have the form YYYYMMDDhhmmss") from exc
 
 
-def _listed(asked: Asked, task: Task) -> bool:
-    query = asked.request.query_params
-    at = "".join(filter(str.isdigit, responses.stamp(asked.emulator, task.submitted)))[:14]
+def _listed(call: ApiCall, task: Task) -> bool:
+    query = call.request.query_params
+    at = "".join(filter(str.isdigit, responses.stamp(call.emulator, task.submitted)))[:14]
     return (
-        task.account == asked.account
+        task.account == call.account
         and query.get("model_name", task.model) == task.model
-        and query.get("status", task.seen(asked.emulator.clock())) == task.seen(asked.emulator.clock())
+        and query.get("status", task.seen(call.emulator.clock())) == task.seen(call.emulator.clock())
         and query.get("start_time", at) <= at <= query.get("end_time", at)
     )
 
 
-def _entry(asked: Asked, task: Task) -> dict[str, str]:
-    status = task.seen(asked.emulator.clock())
+def _entry(call: ApiCall, task: Task) -> dict[str, str]:
+    status = task.seen(call.emulator.clock())
     return {
         "task_id": task.id,
         "model_name": task.model,
         "status": status,
-        "submit_time": responses.stamp(asked.emulator, task.submitted),
+        "submit_time": responses.stamp(call.emulator, task.submitted),
     }
 
 
-async def result(asked: Asked) -> Response:
+async def result(call: ApiCall) -> Response:
     """A signed URL needs no API key until it expires."""
-    emulator, request = asked.emulator, asked.request
+    emulator, request = call.emulator, call.request
     if emulator.readings.result_needs_key:
         authorise(request, emulator.keys)
     query = request.query_params

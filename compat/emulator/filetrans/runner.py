@@ -166,13 +166,13 @@ def _billed(task: Task, heard: FileTranscript) -> int:
 
 
 def document(task: Task, heard: FileTranscript, readings: Readings) -> dict[str, Any]:
-    asked = task.parameters
+    call = task.parameters
     match task.family:
         case Family.FILETRANS:
-            return documents.filetrans(heard, words=asked.enable_words, language=asked.language)
+            return documents.filetrans(heard, words=call.enable_words, language=call.language)
         case Family.PARAFORMER:
-            timed = asked.timestamp_alignment_enabled or readings.paraformer_always_timed
-            return documents.fun(heard, speakers=asked.diarization_enabled, times=timed, confidence=False)
+            timed = call.timestamp_alignment_enabled or readings.paraformer_always_timed
+            return documents.fun(heard, speakers=call.diarization_enabled, times=timed, confidence=False)
         case _:
             sure = task.family is Family.AUDIO3_FILES
-            return documents.fun(heard, speakers=asked.diarization_enabled, times=True, confidence=sure)
+            return documents.fun(heard, speakers=call.diarization_enabled, times=True, confidence=sure)

@@ -24,7 +24,7 @@ from compat.emulator.realtime.fault_player import FaultPlayer, encoded
 from compat.emulator.realtime.messages import Detail, Error, ServerEvent
 from compat.emulator.realtime.session import Session
 from compat.emulator.refusals import Refusal
-from compat.emulator.state import Emulator, Seen
+from compat.emulator.state import Emulator, RequestRecord
 from compat.emulator.surface import unauthorised
 
 PATH = "/api-ws/v1/realtime"
@@ -57,7 +57,7 @@ async def _serve(emulator: Emulator, socket: WebSocket) -> None:
     model = socket.query_params.get("model", "")
     headers = {name: value for name, value in socket.headers.items() if name.startswith("x-dashscope-")}
     emulator.counts["realtime"] += 1
-    emulator.requests.append(Seen(surface="realtime", model=model, headers=headers))
+    emulator.requests.append(RequestRecord(surface="realtime", model=model, headers=headers))
     fault = emulator.faults.take("realtime")
     try:
         denial = await _denial(emulator, socket, model, fault)

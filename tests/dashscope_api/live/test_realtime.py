@@ -65,10 +65,10 @@ COMPLETED = "conversation.item.input_audio_transcription.completed"
 @pytest.mark.parametrize(
     ("event", "report"),
     [
-        ({"type": "session.created", "session": {"id": "s"}}, turns.Noted()),
-        ({"type": "session.updated", "session": {}}, turns.Noted()),
-        ({"type": "conversation.item.created", "item": {"id": "i"}}, turns.Noted()),
-        ({"type": "something.new", "event_id": "e"}, turns.Noted()),
+        ({"type": "session.created", "session": {"id": "s"}}, turns.OtherEvent()),
+        ({"type": "session.updated", "session": {}}, turns.OtherEvent()),
+        ({"type": "conversation.item.created", "item": {"id": "i"}}, turns.OtherEvent()),
+        ({"type": "something.new", "event_id": "e"}, turns.OtherEvent()),
         (
             {"type": "input_audio_buffer.speech_started", "item_id": "i", "audio_start_ms": 5},
             turns.Started("i", 5),

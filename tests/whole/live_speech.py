@@ -36,13 +36,13 @@ class Turn(msgspec.Struct, frozen=True):
     end_ms: int
 
 
-class Tape(msgspec.Struct, frozen=True):
+class Recording(msgspec.Struct, frozen=True):
     words: tuple[Word, ...]
     turns: tuple[Turn, ...]
     length_ms: int
 
 
-def record(seconds: float) -> Tape:
+def make_recording(seconds: float) -> Recording:
     """Return about `seconds` of turns of three to nine words, with pauses between them."""
     words: list[Word] = []
     turns: list[Turn] = []
@@ -52,16 +52,16 @@ def record(seconds: float) -> Tape:
         words += turn
         turns.append(Turn(" ".join(word.text for word in turn), at, turn[-1].end_ms + SILENCE_MS))
         at = turn[-1].end_ms + PAUSE_MS
-    return Tape(tuple(words), tuple(turns), at)
+    return Recording(tuple(words), tuple(turns), at)
 
 
-def frames(tape: Tape, form: str) -> Iterator[tuple[int, bytes]]:
+def frames(recording: Recording, form: str) -> Iterator[tuple[int, bytes]]:
     """Yield frames of 100 ms (packets of 20 ms for Opus), each with its start in milliseconds."""
     if form == "opus":
-        yield from _packets(encode(tape.words, rate=48_000, length_ms=tape.length_ms))
+        yield from _packets(encode(recording.words, rate=48_000, length_ms=recording.length_ms))
         return
     rate = 8000 if form in ("ulaw", "alaw") else int(form.removeprefix("pcm-"))
-    sound = encode(tape.words, rate=rate, length_ms=tape.length_ms)
+    sound = encode(recording.words, rate=rate, length_ms=recording.length_ms)
     if form in ("ulaw", "alaw"):
         sound = _coded(sound, "pcm_mulaw" if form == "ulaw" else "pcm_alaw")
     step = rate // 10 * (1 if form in ("ulaw", "alaw") else 2)
@@ -112,19 +112,19 @@ def session(form: str, mode: str, silence_ms: int = SILENCE_MS) -> dict[str, Any
     return {"type": "transcription", "audio": {"input": audio}}
 
 
-async def play(base_url: str, tape: Tape, form: str, mode: str, breaks: Breaks) -> list[Turn]:
-    """Stream a tape; return the turns in the order of their transcripts. Mode `commits` commits in each pause."""
-    commits = [turn.end_ms for turn in tape.turns] if mode == "commits" else []
-    hearing = Hearing(len(tape.turns))
-    return await speak(base_url, session(form, mode), frames(tape, form), commits, hearing, breaks)
+async def stream(base_url: str, recording: Recording, form: str, mode: str, breaks: Breaks) -> list[Turn]:
+    """Stream a recording; return the turns in the order of their transcripts. Mode `commits` commits in each pause."""
+    commits = [turn.end_ms for turn in recording.turns] if mode == "commits" else []
+    collector = TurnCollector(len(recording.turns))
+    return await stream_frames(base_url, session(form, mode), frames(recording, form), commits, collector, breaks)
 
 
-async def speak(
+async def stream_frames(
     base_url: str,
     session: dict[str, Any],
     frames: Iterable[tuple[int, bytes]],
     commits: list[int],
-    hearing: Hearing,
+    collector: TurnCollector,
     breaks: Breaks,
 ) -> list[Turn]:
     """Stream the frames, with commits at these times in milliseconds; return the turns."""
@@ -132,7 +132,7 @@ async def speak(
     async with connect(address, compression=None, proxy=None, ping_interval=None) as socket:
         await socket.send(json.dumps({"type": "session.update", "session": session}))
         async with asyncio.TaskGroup() as group:
-            group.create_task(hearing.listen(socket, breaks.wire))
+            group.create_task(collector.listen(socket, breaks.wire))
             for now, frame in frames:
                 while commits and now >= commits[0]:
                     commits.pop(0)
@@ -142,10 +142,10 @@ async def speak(
                 await socket.send(json.dumps({"type": "input_audio_buffer.append", "audio": audio}))
             for _ in commits:
                 await socket.send(COMMIT)
-        return hearing.turns
+        return collector.turns
 
 
-class Hearing:
+class TurnCollector:
     """Collects turns until `expected` have arrived or, without a number, until one ends after `until_ms`."""
 
     def __init__(self, expected: int | None = None, until_ms: float = float("inf")) -> None:
