@@ -59,7 +59,7 @@ class Keyring:
         matches = [entry for entry in self._entries if hmac.compare_digest(entry.digest, digest)]
         return matches[0] if matches else None
 
-    def holds(self, entry: KeyEntry, scope: Scope) -> bool:
+    def has_scope(self, entry: KeyEntry, scope: Scope) -> bool:
         """Return whether this key still exists with `scope`, even if its limits have changed."""
         return any(other.digest == entry.digest and scope in other.scopes for other in self._entries)
 

@@ -148,14 +148,14 @@ class Gate:
             party = Party(address, alone=False) if address else ANYONE
         return Principal(key, tenant, party)
 
-    def holds(self, principal: Principal, scope: Scope) -> bool:
+    def has_scope(self, principal: Principal, scope: Scope) -> bool:
         """Return whether the caller's key still exists and has `scope`; for an issuer, whether any of its keys has."""
         if principal.entry is None:
             return True
         keyring = self._current()
         if principal.issuer:
             return keyring.named(principal.name, scope) is not None
-        return keyring.holds(principal.entry, scope)
+        return keyring.has_scope(principal.entry, scope)
 
     def _current(self) -> Keyring:
         if self._path is not None:

@@ -100,7 +100,7 @@ class Realtime:
         while True:
             await asyncio.sleep(WATCH)
             for session, principal in list(self._held.items()):
-                if not self._gate.holds(principal, "realtime"):
+                if not self._gate.has_scope(principal, "realtime"):
                     del self._held[session]
                     session.leave(self._settings.grace, reason)
 

@@ -30,7 +30,7 @@ class Memory:
         """The number of bytes counted for the incomplete message."""
         return self._part.taken
 
-    def holds(self, size: int) -> bool:
+    def fits(self, size: int) -> bool:
         """Return whether there is room for an incomplete message of `size` bytes."""
         return self._part.fits(size)
 

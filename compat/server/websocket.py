@@ -189,7 +189,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def _has_room(self) -> bool:
         if (size := self._coming) > FREE:
-            if not self._memory.holds(size):
+            if not self._memory.fits(size):
                 self._give_up(CloseCode.TRY_AGAIN_LATER, CROWDED)
                 return False
             if self._limit is None:

@@ -40,36 +40,36 @@ def live_server(
         yield server
 
 
-class Caller:
+class LiveClient:
     """A client with a raw WebSocket to the server."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
 
-    async def say(self, kind: str, **fields: object) -> None:
+    async def send(self, kind: str, **fields: object) -> None:
         await self.socket.send(json.dumps({"type": kind, **fields}))
 
     async def append(self, pcm: bytes, step: int = 4_800) -> None:
         for at in range(0, len(pcm), step):
-            await self.say("input_audio_buffer.append", audio=base64.b64encode(pcm[at : at + step]).decode())
+            await self.send("input_audio_buffer.append", audio=base64.b64encode(pcm[at : at + step]).decode())
 
-    async def hear(self) -> dict[str, Any]:
+    async def receive(self) -> dict[str, Any]:
         event: dict[str, Any] = json.loads(await self.socket.recv())
         return event
 
     async def until(self, ending: str) -> list[dict[str, Any]]:
         """Return all events up to the first whose type ends with `ending`."""
-        events = [await self.hear()]
+        events = [await self.receive()]
         while not events[-1]["type"].endswith(ending):
-            events.append(await self.hear())
+            events.append(await self.receive())
         return events
 
-    async def goodbye(self) -> tuple[list[dict[str, Any]], Close]:
+    async def until_closed(self) -> tuple[list[dict[str, Any]], Close]:
         """Return the remaining events and the close frame."""
         events = []
         with contextlib.suppress(ConnectionClosed):
             while True:
-                events.append(await self.hear())
+                events.append(await self.receive())
         close = self.socket.protocol.close_rcvd
         assert close is not None
         return events, close
@@ -77,19 +77,19 @@ class Caller:
     async def turn(self, pcm: bytes = SPEECH) -> str:
         """Send a turn and commit it. Return its transcript."""
         await self.append(pcm)
-        await self.say("input_audio_buffer.commit")
+        await self.send("input_audio_buffer.commit")
         transcript: str = (await self.until(".completed"))[-1]["transcript"]
         return transcript
 
-    async def ending(self) -> dict[str, Any]:
+    async def outcome(self) -> dict[str, Any]:
         """Send one turn in a new session. Return the event that ends it: its completion, its failure or an error."""
         with contextlib.suppress(ConnectionClosed):
-            await self.say("session.update", session=MANUAL)
+            await self.send("session.update", session=MANUAL)
             await self.append(SPEECH)
-            await self.say("input_audio_buffer.commit")
-        event = await self.hear()
+            await self.send("input_audio_buffer.commit")
+        event = await self.receive()
         while not event["type"].endswith((".completed", ".failed", "error")):
-            event = await self.hear()
+            event = await self.receive()
         return event
 
 
@@ -100,7 +100,11 @@ def verdict(ending: dict[str, Any]) -> str:
 
 
 @contextlib.asynccontextmanager
-async def calling(server: RunningServer, query: str = "intent=transcription", **options: Any) -> AsyncIterator[Caller]:  # noqa: ANN401 - those of connect
+async def live_client(
+    server: RunningServer,
+    query: str = "intent=transcription",
+    **options: Any,  # noqa: ANN401 - those of connect
+) -> AsyncIterator[LiveClient]:
     address = server.base_url.replace("http", "ws", 1) + "/realtime?" + query
     async with connect(address, **{"compression": None, "proxy": None, **options}) as socket:
-        yield Caller(socket)
+        yield LiveClient(socket)

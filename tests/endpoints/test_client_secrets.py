@@ -12,7 +12,7 @@ import openai
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.endpoints.live import BETA, calling, live_server
+from tests.endpoints.live import BETA, live_client, live_server
 from tests.running import RunningServer
 from tests.witnesses import redis_server
 
@@ -79,8 +79,8 @@ async def test_ignored_settings_are_listed_with_the_secret_and_in_the_session(se
         (made["session"], made["value"]) if path == "client_secrets" else (made, made["client_secret"]["value"])
     )
 
-    async with calling(server, "", additional_headers={"Authorization": f"Bearer {key}"}) as caller:
-        created = (await caller.hear())["session"]
+    async with live_client(server, "", additional_headers={"Authorization": f"Bearer {key}"}) as client:
+        created = (await client.receive())["session"]
 
     assert ["include", "tracing", "turn_detection.create_response"] == issued["dashscope"]["ignored"]
     assert issued["dashscope"] == created["dashscope"]
@@ -108,8 +108,8 @@ async def test_a_secret_opens_a_session_with_its_configuration(server: RunningSe
         else {"subprotocols": ["realtime", f"openai-insecure-api-key.{key}"]}
     )
 
-    async with calling(server, "", **options) as caller:
-        created = await caller.hear()
+    async with live_client(server, "", **options) as client:
+        created = await client.receive()
 
     assert ("session.created", "transcription") == (created["type"], created["session"]["type"])
     assert 16000 == created["session"]["audio"]["input"]["format"]["rate"]
@@ -118,8 +118,8 @@ async def test_a_secret_opens_a_session_with_its_configuration(server: RunningSe
 async def test_a_beta_secret_opens_a_beta_session(server: RunningServer) -> None:
     key = post(server, "transcription_sessions", {"input_audio_format": "g711_alaw"}).json()["client_secret"]["value"]
 
-    async with calling(server, additional_headers={"Authorization": f"Bearer {key}", **BETA}) as caller:
-        created = await caller.hear()
+    async with live_client(server, additional_headers={"Authorization": f"Bearer {key}", **BETA}) as client:
+        created = await client.receive()
 
     assert "transcription_session.created" == created["type"]
     assert "g711_alaw" == created["session"]["input_audio_format"]
@@ -129,8 +129,8 @@ async def test_a_secret_works_on_every_replica_and_for_several_sessions(server: 
     key = secret(server, GA)
     with live_server("hello", api_keys=("another",), secret=SECRET) as replica:
         for _ in range(2):
-            async with calling(replica, additional_headers={"Authorization": f"Bearer {key}"}) as caller:
-                assert "session.created" == (await caller.hear())["type"]
+            async with live_client(replica, additional_headers={"Authorization": f"Bearer {key}"}) as client:
+                assert "session.created" == (await client.receive())["type"]
 
 
 LIMITED = "alice sk-alice-1 rest,realtime 3/day\nbob sk-bob-12 rest,realtime 3/day\n"
@@ -150,7 +150,7 @@ def secret_of(server: RunningServer, key: str) -> str:
 async def opened(server: RunningServer, key: str) -> int:
     """Return the status of the handshake with this key."""
     try:
-        async with calling(server, additional_headers={"Authorization": f"Bearer {key}"}):
+        async with live_client(server, additional_headers={"Authorization": f"Bearer {key}"}):
             return 101
     except InvalidStatus as refused:
         return refused.response.status_code
@@ -195,7 +195,7 @@ async def test_foreign_and_altered_secrets_are_refused_at_the_upgrade(server: Ru
             {"subprotocols": ["realtime", f"openai-insecure-api-key.{key}"]},
         ):
             with pytest.raises(InvalidStatus) as raised:
-                async with calling(server, **options):
+                async with live_client(server, **options):
                     pass
             assert 401 == raised.value.response.status_code
 

@@ -19,7 +19,7 @@ from websockets.frames import Frame, Opcode
 from compat.app import create_app
 from compat.config.settings import Settings
 from compat.server.run import config
-from tests.endpoints.live import MANUAL, Caller, calling, live_server
+from tests.endpoints.live import MANUAL, LiveClient, live_client, live_server
 from tests.running import RunningServer
 from tests.servers import serve
 
@@ -46,7 +46,7 @@ class Pinged(Connection):
             self.pinged.set()
 
 
-class PingedCaller(Pinged, ClientConnection):
+class PingedClient(Pinged, ClientConnection):
     pass
 
 
@@ -73,10 +73,10 @@ async def test_a_session_is_pinged_from_both_ends_and_pings_both() -> None:
         settings = Settings(base_url=f"http://127.0.0.1:{port}", dashscope_api_key="k", log_level="error")
         with serve(create_app(settings), ping=0.05) as root:
             address = root.replace("http", "ws", 1) + "/v1/realtime?intent=transcription"
-            async with connect(address, proxy=None, create_connection=PingedCaller) as caller:
-                assert isinstance(caller, PingedCaller)
-                await caller.pinged.wait()
-                await (await caller.ping())
+            async with connect(address, proxy=None, create_connection=PingedClient) as client:
+                assert isinstance(client, PingedClient)
+                await client.pinged.wait()
+                await (await client.ping())
                 upstream = await service.get()
                 await upstream.pinged.wait()
                 await (await upstream.ping())
@@ -84,12 +84,12 @@ async def test_a_session_is_pinged_from_both_ends_and_pings_both() -> None:
 
 
 async def test_pings_are_answered_while_audio_arrives(server: RunningServer) -> None:
-    async with calling(server) as caller:
-        await caller.say("session.update", session=MANUAL)
-        await caller.append(bytes(48_000 * 20), step=480_000)
-        await (await caller.socket.ping())
-        await caller.say("input_audio_buffer.commit")
-        await caller.until(".committed")
+    async with live_client(server) as client:
+        await client.send("session.update", session=MANUAL)
+        await client.append(bytes(48_000 * 20), step=480_000)
+        await (await client.socket.ping())
+        await client.send("input_audio_buffer.commit")
+        await client.until(".committed")
 
 
 async def test_large_frames_of_one_client_do_not_delay_pongs_to_others(server: RunningServer) -> None:
@@ -105,22 +105,22 @@ async def pongs_at_each_mark(server: RunningServer) -> list[int]:
     """Return how many pongs one client has received after each large frame of another client."""
     pongs = 0
 
-    async def ping(quiet: Caller) -> None:
+    async def ping(quiet: LiveClient) -> None:
         nonlocal pongs
         while True:
             await (await quiet.socket.ping())
             pongs += 1
 
-    async def pour(loud: Caller) -> None:
+    async def pour(loud: LiveClient) -> None:
         audio = base64.b64encode(bytes(96_000 * 25)).decode()
         for _ in range(FRAMES):
-            await loud.say("input_audio_buffer.append", audio=audio)
-            await loud.say("conversation.item.retrieve", item_id="a mark")
+            await loud.send("input_audio_buffer.append", audio=audio)
+            await loud.send("conversation.item.retrieve", item_id="a mark")
 
-    async with calling(server) as quiet, calling(server) as loud, asyncio.TaskGroup() as group:
+    async with live_client(server) as quiet, live_client(server) as loud, asyncio.TaskGroup() as group:
         form = {"type": "audio/pcm", "rate": 48_000}
         update = {"type": "transcription", "audio": {"input": {"format": form, "turn_detection": None}}}
-        await loud.say("session.update", session=update)
+        await loud.send("session.update", session=update)
         tasks = [group.create_task(ping(quiet)), group.create_task(pour(loud))]
         counts = []
         for _ in range(FRAMES):

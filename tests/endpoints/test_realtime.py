@@ -19,7 +19,7 @@ from websockets.typing import Origin
 
 from compat.emulator.faults import Fault, Hang, Live, Refuse, Rule
 from compat.emulator.live_faults import Sever
-from tests.endpoints.live import BETA, MANUAL, SPEECH, Caller, calling, live_server
+from tests.endpoints.live import BETA, MANUAL, SPEECH, LiveClient, live_client, live_server
 from tests.running import RunningServer
 
 KEYED: dict[str, Any] = {"additional_headers": {"Authorization": "Bearer key-1"}}
@@ -62,17 +62,17 @@ OPENINGS: list[tuple[str, dict[str, Any], str, str, str | None]] = [
 async def test_every_way_of_opening_is_answered_by_the_created_event(
     server: RunningServer, query: str, options: dict[str, Any], first: str, kind: str, subprotocol: str | None
 ) -> None:
-    async with calling(server, query, **options) as caller:
-        created = await caller.hear()
+    async with live_client(server, query, **options) as client:
+        created = await client.receive()
 
         assert first == created["type"]
         assert kind == created["session"].get("type", "")
-        assert subprotocol == caller.socket.subprotocol
+        assert subprotocol == client.socket.subprotocol
 
 
 async def refused(server: RunningServer, **options: Any) -> tuple[int, dict[str, Any], str | None]:  # noqa: ANN401 - those of connect
     with pytest.raises(InvalidStatus) as raised:
-        async with calling(server, **options):
+        async with live_client(server, **options):
             pass
     response = raised.value.response
     return response.status_code, json.loads(response.body or b"")["error"], response.headers.get("x-request-id")
@@ -101,16 +101,16 @@ async def test_a_wrong_key_is_refused_at_the_upgrade_in_openai_s_shape(
 async def test_a_key_is_accepted_in_the_header_and_in_the_subprotocol(
     keyed: RunningServer, options: dict[str, Any]
 ) -> None:
-    async with calling(keyed, **options) as caller:
-        assert "session.created" == (await caller.hear())["type"]
-        assert caller.socket.response is not None
-        assert "x-request-id" in caller.socket.response.headers
+    async with live_client(keyed, **options) as client:
+        assert "session.created" == (await client.receive())["type"]
+        assert client.socket.response is not None
+        assert "x-request-id" in client.socket.response.headers
 
 
 @pytest.mark.parametrize("origin", ["https://page.example", "http://localhost:3000", "http://127.0.0.1"])
 async def test_pages_of_allowed_origins_may_connect(keyed: RunningServer, origin: str) -> None:
-    async with calling(keyed, origin=origin, **KEYED) as caller:
-        assert "session.created" == (await caller.hear())["type"]
+    async with live_client(keyed, origin=origin, **KEYED) as client:
+        assert "session.created" == (await client.receive())["type"]
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "https://page.example.evil.example", "null"])
@@ -130,24 +130,24 @@ async def test_a_page_of_the_same_host_may_connect(keyed: RunningServer) -> None
         proxy=None,
         **KEYED,
     ) as socket:
-        assert "session.created" == (await Caller(socket).hear())["type"]
+        assert "session.created" == (await LiveClient(socket).receive())["type"]
 
 
 async def test_the_created_event_does_not_wait_for_the_service(server: RunningServer) -> None:
     server.fail(Rule("realtime", Hang()))
 
-    async with calling(server) as caller:
-        assert "session.created" == (await caller.hear())["type"]
-        await caller.say("session.update", session=MANUAL)
-        assert "session.updated" == (await caller.hear())["type"]
+    async with live_client(server) as client:
+        assert "session.created" == (await client.receive())["type"]
+        await client.send("session.update", session=MANUAL)
+        assert "session.updated" == (await client.receive())["type"]
 
 
 async def test_a_client_may_send_everything_before_it_reads(server: RunningServer) -> None:
-    async with calling(server) as caller:
-        await caller.say("session.update", session=MANUAL)
-        await caller.append(SPEECH)
-        await caller.say("input_audio_buffer.commit")
-        events = await caller.until(".completed")
+    async with live_client(server) as client:
+        await client.send("session.update", session=MANUAL)
+        await client.append(SPEECH)
+        await client.send("input_audio_buffer.commit")
+        events = await client.until(".completed")
 
     assert [
         "session.created",
@@ -163,9 +163,9 @@ async def test_a_client_may_send_everything_before_it_reads(server: RunningServe
 
 
 async def test_turns_follow_the_service_s_turn_detection(server: RunningServer) -> None:
-    async with calling(server) as caller:
-        await caller.append(bytes(48_000) + SPEECH + bytes(48_000))
-        events = await caller.until(".completed")
+    async with live_client(server) as client:
+        await client.append(bytes(48_000) + SPEECH + bytes(48_000))
+        events = await client.until(".completed")
 
     starts = [event for event in events if event["type"].endswith("speech_started")]
     assert "hello there" == events[-1]["transcript"]
@@ -201,23 +201,23 @@ WRONG: list[tuple[str | bytes, str | None, str | None]] = [
 async def test_an_invalid_frame_gets_an_error_event_and_loses_nothing(
     server: RunningServer, frame: str | bytes, param: str | None, event_id: str | None
 ) -> None:
-    async with calling(server) as caller:
-        await caller.hear()
-        await caller.say("session.update", session=MANUAL)
-        await caller.hear()
+    async with live_client(server) as client:
+        await client.receive()
+        await client.send("session.update", session=MANUAL)
+        await client.receive()
 
-        await caller.socket.send(frame)
+        await client.socket.send(frame)
 
-        error = await caller.hear()
+        error = await client.receive()
         assert ("error", "invalid_request_error") == (error["type"], error["error"]["type"])
         assert (event_id, True) == (error["error"]["event_id"], param in (None, error["error"]["param"]))
-        assert "hello there" == await caller.turn()
+        assert "hello there" == await client.turn()
 
 
 async def test_a_key_that_the_service_rejects_ends_the_session_with_an_error() -> None:
     with live_server("never recognised", dashscope_api_key="bad", service_keys=("good",)) as server:
-        async with calling(server) as caller:
-            [created, error], close = await caller.goodbye()
+        async with live_client(server) as client:
+            [created, error], close = await client.until_closed()
 
     assert ("session.created", "invalid_api_key") == (created["type"], error["error"]["code"])
     assert 1011 == close.code
@@ -232,8 +232,8 @@ async def test_a_key_that_the_service_rejects_ends_the_session_with_an_error() -
 )
 async def test_a_long_close_reason_is_truncated_in_any_script(server: RunningServer, fault: Fault) -> None:
     server.fail(Rule("realtime", fault, times=None))  # if a reset overtakes the reason, the server connects again
-    async with calling(server) as caller:
-        [*_, error], close = await caller.goodbye()
+    async with live_client(server) as client:
+        [*_, error], close = await client.until_closed()
 
     assert 1011 == close.code
     assert error["error"]["message"].startswith(close.reason)
@@ -242,27 +242,27 @@ async def test_a_long_close_reason_is_truncated_in_any_script(server: RunningSer
 
 async def test_clients_may_send_the_service_s_key() -> None:
     with live_server("hello there", dashscope_api_key=None, pass_key=True, service_keys=("sk-mine",)) as server:
-        async with calling(server, additional_headers={"Authorization": "Bearer sk-mine"}) as caller:
-            await caller.say("session.update", session=MANUAL)
-            assert "hello there" == await caller.turn()
+        async with live_client(server, additional_headers={"Authorization": "Bearer sk-mine"}) as client:
+            await client.send("session.update", session=MANUAL)
+            assert "hello there" == await client.turn()
         assert 401 == (await refused(server))[0]
 
 
 async def test_a_temporarily_unreachable_service_only_delays_the_transcript(server: RunningServer) -> None:
     server.fail(Rule("realtime", Refuse(503, "ServiceUnavailable"), times=2))
 
-    async with calling(server) as caller:
-        await caller.say("session.update", session=MANUAL)
-        assert "hello there" == await caller.turn()
+    async with live_client(server) as client:
+        await client.send("session.update", session=MANUAL)
+        assert "hello there" == await client.turn()
 
 
 async def test_a_lost_connection_in_a_turn_only_delays_the_transcript(server: RunningServer) -> None:
     server.fail(Rule("realtime", Live((Sever(3),))))
 
-    async with calling(server) as caller:
-        await caller.say("session.update", session=MANUAL)
-        assert "hello there" == await caller.turn()
-        assert "hello there" == await caller.turn()
+    async with live_client(server) as client:
+        await client.send("session.update", session=MANUAL)
+        assert "hello there" == await client.turn()
+        assert "hello there" == await client.turn()
 
 
 async def sessions(server: RunningServer) -> AsyncIterator[list[dict[str, Any]]]:
@@ -275,11 +275,11 @@ async def sessions(server: RunningServer) -> AsyncIterator[list[dict[str, Any]]]
 
 async def test_a_disconnect_finishes_the_session_at_the_service() -> None:
     with live_server("hello there") as server:
-        async with calling(server) as caller:
-            await caller.append(SPEECH[:9_600])
-            await caller.until("session.created")
-            await caller.say("session.update", session=MANUAL)
-            await caller.turn()
+        async with live_client(server) as client:
+            await client.append(SPEECH[:9_600])
+            await client.until("session.created")
+            await client.send("session.update", session=MANUAL)
+            await client.turn()
         async with asyncio.timeout(10):
             async for seen in sessions(server):
                 if seen and all(session["closed"] is not None for session in seen):
@@ -293,9 +293,9 @@ async def test_a_session_has_one_log_entry_without_its_words(
     server: RunningServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "compat")
-    async with calling(server, additional_headers={"x-request-id": "req-7"}) as caller:
-        await caller.say("session.update", session=MANUAL)
-        await caller.turn()
+    async with live_client(server, additional_headers={"x-request-id": "req-7"}) as client:
+        await client.send("session.update", session=MANUAL)
+        await client.turn()
     async with asyncio.timeout(10):
         async for _ in sessions(server):
             if entries := [record for record in caplog.records if record.name == "compat.live"]:

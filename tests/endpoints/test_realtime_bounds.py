@@ -24,7 +24,7 @@ from compat.endpoints.realtime import Realtime
 from compat.observability.metrics import Metrics
 from compat.server.run import LARGEST_FRAME
 from compat.upstream.sockets import Sockets
-from tests.endpoints.live import MANUAL, SPEECH, Caller, calling, live_server
+from tests.endpoints.live import MANUAL, SPEECH, LiveClient, live_client, live_server
 from tests.running import RunningServer
 from tests.server.test_websocket import WHOLE as HANDSHAKE
 from tests.servers import serve
@@ -37,19 +37,19 @@ def server() -> Iterator[RunningServer]:
 
 
 async def test_an_append_may_contain_15_mib(server: RunningServer) -> None:
-    async with calling(server) as caller:
-        await caller.say("input_audio_buffer.append", audio=base64.b64encode(bytes(15 << 20)).decode())
-        await caller.say("input_audio_buffer.clear")
-        assert "input_audio_buffer.cleared" == (await caller.until(".cleared"))[-1]["type"]
+    async with live_client(server) as client:
+        await client.send("input_audio_buffer.append", audio=base64.b64encode(bytes(15 << 20)).decode())
+        await client.send("input_audio_buffer.clear")
+        assert "input_audio_buffer.cleared" == (await client.until(".cleared"))[-1]["type"]
 
 
 def test_a_frame_over_the_bound_closes_with_1009(server: RunningServer) -> None:
     """The server refuses the frame as soon as it has read the length."""
-    with socket.create_connection(("127.0.0.1", urlsplit(server.base_url).port or 0), timeout=20) as caller:
-        caller.sendall(b"\r\n".join([b"GET /v1/realtime HTTP/1.1", *HANDSHAKE, b"", b""]))
-        assert caller.recv(65536).startswith(b"HTTP/1.1 101 ")
-        caller.sendall(b"\x81\xff" + (LARGEST_FRAME + 1).to_bytes(8))
-        received = b"".join(iter(lambda: caller.recv(65536), b""))
+    with socket.create_connection(("127.0.0.1", urlsplit(server.base_url).port or 0), timeout=20) as client:
+        client.sendall(b"\r\n".join([b"GET /v1/realtime HTTP/1.1", *HANDSHAKE, b"", b""]))
+        assert client.recv(65536).startswith(b"HTTP/1.1 101 ")
+        client.sendall(b"\x81\xff" + (LARGEST_FRAME + 1).to_bytes(8))
+        received = b"".join(iter(lambda: client.recv(65536), b""))
 
     close = received.rpartition(b"\x88")[2]
     assert 1009 == int.from_bytes(close[1:3])
@@ -60,7 +60,7 @@ async def test_a_client_that_does_not_read_is_closed_with_1008() -> None:
         # With a queue of one frame, unread events fill the kernel's buffers and then those of the server.
         async with connect(address, max_queue=1, proxy=None, ping_interval=None) as socket:
             await flood(socket.send)
-            _, close = await Caller(socket).goodbye()
+            _, close = await LiveClient(socket).until_closed()
 
     assert (1008, True) == (close.code, "read" in close.reason)
 
@@ -73,7 +73,7 @@ async def test_the_sound_of_one_session_is_bounded() -> None:
             audio = base64.b64encode(SPEECH).decode()
             for _ in range(3):
                 await socket.send(json.dumps({"type": "input_audio_buffer.append", "audio": audio}))
-            _, close = await Caller(socket).goodbye()
+            _, close = await LiveClient(socket).until_closed()
 
     assert (1013, True) == (close.code, "sound" in close.reason)
 

@@ -19,7 +19,7 @@ from compat.emulator.faults import Break, FailTask, Fault, Faults, Hang, Live, R
 from compat.emulator.live_faults import Sever
 from compat.emulator.state import Emulator
 from tests.audio import media
-from tests.endpoints.live import calling, live_server, verdict, words
+from tests.endpoints.live import live_client, live_server, verdict, words
 from tests.running import RunningServer, running_server
 from tests.servers import serve
 from tests.witnesses import free_port
@@ -126,8 +126,8 @@ def live_places() -> Iterator[tuple[RunningServer, Emulator]]:
 
 
 async def live_turn(server: RunningServer) -> str:
-    async with calling(server) as caller:
-        return verdict(await caller.ending())
+    async with live_client(server) as client:
+        return verdict(await client.outcome())
 
 
 CUT = Rule("realtime", Live((Sever(2),)))

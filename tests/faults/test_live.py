@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed
 
 from compat.emulator.faults import Answer, Fault, Hang, Live, Refuse, Rule
 from compat.emulator.live_faults import Erring, Fail, LiveFault, Sever, Stall
-from tests.endpoints.live import calling, live_server, verdict
+from tests.endpoints.live import live_client, live_server, verdict
 from tests.faults.watch import Left, figures, nothing_is_left
 from tests.running import RunningServer
 from tests.witnesses import free_port
@@ -89,14 +89,14 @@ def server(request: pytest.FixtureRequest, fault: Fault) -> RunningServer:
 
 async def one_turn(server: RunningServer) -> tuple[str, int | None]:
     """Speak one turn. Return its text or the code of its error, and the close code if the server closed the session."""
-    async with calling(server) as caller:
-        ending = await caller.ending()
+    async with live_client(server) as client:
+        ending = await client.outcome()
         if "error" not in ending:
             return verdict(ending), None
         with contextlib.suppress(ConnectionClosed):
-            await caller.say("input_audio_buffer.clear")
-            await caller.until(".cleared")
-        closed = caller.socket.protocol.close_rcvd
+            await client.send("input_audio_buffer.clear")
+            await client.until(".cleared")
+        closed = client.socket.protocol.close_rcvd
         return verdict(ending), closed.code if closed else None
 
 

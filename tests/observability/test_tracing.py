@@ -30,7 +30,7 @@ from compat.emulator.engines.scripted import Scripted
 from compat.emulator.faults import Faults, Refuse, Rule
 from compat.observability.tracing import Traces
 from tests.audio import media
-from tests.endpoints.live import MANUAL, Caller
+from tests.endpoints.live import MANUAL, LiveClient
 from tests.processes import server_process
 from tests.servers import serve
 
@@ -139,9 +139,9 @@ def test_only_traceparent_is_sent_to_the_service(traced: Traced, tmp_path: Path)
 async def test_a_live_session_s_connection_is_a_child_span(traced: Traced) -> None:
     address = traced.base_url.replace("http", "ws", 1) + "/realtime?intent=transcription"
     async with connect(address, proxy=None, additional_headers=THEIRS) as socket:
-        caller = Caller(socket)
-        await caller.say("session.update", session=MANUAL)
-        assert "hello there" == await caller.turn()
+        client = LiveClient(socket)
+        await client.send("session.update", session=MANUAL)
+        assert "hello there" == await client.turn()
 
     [headers] = [headers for path, headers in traced.received if path.endswith("/realtime")]
     assert identity(traced.spans()["DashScope realtime"]) == tuple(headers["traceparent"].split("-")[1:3])

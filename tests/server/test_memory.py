@@ -40,18 +40,18 @@ def test_a_long_message_counts_until_the_next_receive() -> None:
     two.belongs(A)
     other.belongs(B)
 
-    assert one.holds(FREE)
+    assert one.fits(FREE)
     assert 0 == shares.used  # short messages do not count
-    assert one.holds(4 * FREE)
-    assert two.holds(2 * FREE)
-    assert not two.holds(3 * FREE)  # half is reserved for other clients
-    assert other.holds(3 * FREE)
+    assert one.fits(4 * FREE)
+    assert two.fits(2 * FREE)
+    assert not two.fits(3 * FREE)  # half is reserved for other clients
+    assert other.fits(3 * FREE)
     one.end()
     assert 6 * FREE == shares.used
     one.free()
     two.drop()
     assert 2 * FREE == shares.used
-    assert two.holds(2 * FREE)
+    assert two.fits(2 * FREE)
 
 
 async def sizes(socket: WebSocket) -> None:
@@ -62,8 +62,8 @@ async def sizes(socket: WebSocket) -> None:
         await socket.send_text(str(len(message["bytes"])))
 
 
-def until(holds: Callable[[], bool]) -> None:
-    while not holds():
+def until(fits: Callable[[], bool]) -> None:
+    while not fits():
         pass
 
 

@@ -147,8 +147,8 @@ def test_a_silent_channel_has_no_echo_next_to_a_channel_with_speech(web: httpx2.
 )
 async def test_live_transcripts_have_no_echoes(sound: bytes, text: str) -> None:
     with live.live_server(PROMPT) as opened:
-        async with live.calling(opened) as caller:
+        async with live.live_client(opened) as client:
             transcription = {"model": "gpt-live-transcribe", "prompt": PROMPT}
             audio = {"input": {"turn_detection": None, "transcription": transcription}}
-            await caller.say("session.update", session={"type": "transcription", "audio": audio})
-            assert text == await caller.turn(sound)
+            await client.send("session.update", session={"type": "transcription", "audio": audio})
+            assert text == await client.turn(sound)
