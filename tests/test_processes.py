@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from compat import processes
-from compat.audio.worker import Worker
+from compat.audio.worker import Worker, WorkerQueue
+from compat.config.principal import ANYONE
 from tests.audio import hostile
 
 NAMES = ("compat", "random", "av", "logging", "click", "uvicorn", "json", "types", "site", "sitecustomize")
@@ -72,6 +73,6 @@ async def test_the_media_worker_does_not_import_from_the_current_folder(
     monkeypatch.chdir(folder)
     worker = Worker(1)
     try:
-        assert await worker.run(hostile.pid) > 0
+        assert await worker.run(WorkerQueue(ANYONE), hostile.pid) > 0
     finally:
         await worker.close()

@@ -14,7 +14,8 @@ from benchmarks.findings import Bar, Findings, Table
 from benchmarks.recordings import RECORDINGS, SECONDS
 from benchmarks.sounds import MIB, noise, stored
 from compat.audio import probe
-from compat.audio.worker import Worker
+from compat.audio.worker import Worker, WorkerQueue
+from compat.config.principal import ANYONE
 
 NAME = "probing"
 MOST = 50.0  # ms
@@ -26,7 +27,7 @@ async def measure(quick: bool) -> Findings:
     async with contextlib.AsyncExitStack() as stack:
         worker = Worker()
         stack.push_async_callback(worker.close)
-        await worker.run(probe.measure, stored("small.wav", noise(MIB)))
+        await worker.run(WorkerQueue(ANYONE), probe.measure, stored("small.wav", noise(MIB)))
         for recording in RECORDINGS[:1] if quick else RECORDINGS:
             path = stored("recording", b"")
             recording.make(path)
@@ -59,7 +60,7 @@ async def _probed(worker: Worker, path: Path, count: int) -> tuple[list[float], 
         started = time.perf_counter()
         media, by = probe.header(path), "the server"
         if media is None:
-            media, by = await worker.run(probe.measure, path), "its worker"
+            media, by = await worker.run(WorkerQueue(ANYONE), probe.measure, path), "its worker"
         times.append((time.perf_counter() - started) * 1000)
         assert abs(media.duration - SECONDS) < SECONDS / 1000, media
         if times[0] > ENOUGH:

@@ -1,8 +1,8 @@
 """Worker processes for untrusted media. If one crashes, hangs or exceeds its memory, only one request fails.
 
-    run(function, …)        one result, from a pool of `processes`
-    iterate(function, …)    the items of an iterator on demand, from a separate process, so that hours of audio do not
-                            delay short requests; at most `processes` at a time
+    run(queue, function, …)      one result, from a pool of `processes`
+    iterate(party, function, …)  the items of an iterator on demand, from a separate process, so that hours of audio do
+                                 not delay short requests; at most `processes` at a time
 
 The semaphores that admit calls are passed in by the caller, so that one client's files cannot occupy all processes.
 Long and short work have separate queues, so that short work does not wait for long work.
@@ -28,11 +28,12 @@ import msgspec
 
 from compat import processes as children
 from compat.audio.child import NEXT, Kind
+from compat.config.principal import Party
 from compat.errors import BadAudio, BudgetSpent, Failure, ServiceUnavailable, error
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Turns: TypeAlias = Callable[[], contextlib.AbstractAsyncContextManager[None]]
+Turns: TypeAlias = Callable[[Party], contextlib.AbstractAsyncContextManager[None]]
 
 _BOOT = "from compat.audio.child import serve; serve(int(sys.argv[1]))"
 _LARGEST = 64 << 20  # bytes of one result
@@ -41,20 +42,22 @@ _LARGEST = 64 << 20  # bytes of one result
 def in_order(count: int) -> Turns:
     """Return a semaphore that admits `count` calls at a time, in order of arrival."""
     free = asyncio.Semaphore(count)
-    return lambda: free
+    return lambda _: free
 
 
 class WorkerQueue(NamedTuple):
-    """The queue in which a call waits for a process: for `long` or short work, for at most `patience` seconds."""
+    """The queue in which a call of `party` waits for a process: for `long` or short work, for at most `patience`
+    seconds."""
 
+    party: Party
     long: bool = False
     patience: float | None = None
 
 
 class Worker:
     """A pool of worker processes. `seconds` is the timeout for one result, `memory` the address space of a process in
-    bytes. `turns` is called with the number of processes and returns a semaphore: a function that returns the context
-    in which a call uses a process."""
+    bytes. `turns` is called with the number of processes and returns a semaphore: a function from a party to the
+    context in which its call uses a process."""
 
     def __init__(
         self,
@@ -75,16 +78,12 @@ class Worker:
         self._ending: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call `function` in a worker process. Cancelling the call kills the process.
+    async def run(self, queue: WorkerQueue, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call `function` in a worker process, after waiting in `queue`. Cancelling the call kills the process.
 
-        Raises the CompatError that `function` raises, and BadAudio if it crashes the process or times out.
+        Raises the CompatError that `function` raises, BadAudio if it crashes the process or times out, and BudgetSpent
+        if the wait exceeds the queue's patience.
         """
-        return await self.run_in(WorkerQueue(), function, *args, **kwargs)
-
-    async def run_in(self, queue: WorkerQueue, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call `function` as `run` does, after waiting in `queue`. Raises BudgetSpent if the wait exceeds its
-        patience."""
         async with self._turn(queue):
             child = await self._child()
             try:
@@ -99,13 +98,13 @@ class Worker:
         return cast("T", _decoded(kind, body, function))
 
     async def iterate(
-        self, function: Callable[P, Iterator[T]], *args: P.args, **kwargs: P.kwargs
+        self, party: Party, function: Callable[P, Iterator[T]], *args: P.args, **kwargs: P.kwargs
     ) -> AsyncGenerator[T, None]:
-        """Iterate over `function` in a separate process, which computes each item on demand.
+        """Iterate over `function` for `party` in a separate process, which computes each item on demand.
 
         Close the iterator (contextlib.aclosing) if you leave it early. Raises as `run` does.
         """
-        async with self._apart():
+        async with self._apart(party):
             child = await self._started()
             try:
                 frame = pickle.dumps((function, args, kwargs))
@@ -129,7 +128,7 @@ class Worker:
         async with contextlib.AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(queue.patience):
-                    await stack.enter_async_context(self._long() if queue.long else self._pool())
+                    await stack.enter_async_context((self._long if queue.long else self._pool)(queue.party))
             except TimeoutError:
                 message = "Too many of your files are being processed."
                 raise BudgetSpent(message, retry_after=queue.patience) from None

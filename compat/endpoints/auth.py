@@ -18,7 +18,6 @@ from compat.endpoints.admission import Admission
 from compat.errors import Forbidden, NotAuthenticated
 from compat.openai_api import credentials, secrets
 from compat.upstream.budget import Budget
-from compat.upstream.shares import ON_BEHALF
 
 log = logging.getLogger("compat.keys")
 PROVEN = 10_000  # callers' own DashScope keys that are remembered as accepted
@@ -74,15 +73,11 @@ class Gate:
         return principal
 
     def enter(self, connection: HTTPConnection, principal: Principal) -> None:
-        """Count a connection against its caller until it has been served, and set `ON_BEHALF` for its work.
-
-        Raise ServiceUnavailable.
-        """
+        """Count a connection against its caller until it has been served. Raise ServiceUnavailable."""
         if self._admission:
             self._admission.enter(connection, principal.party)
             if not principal.party.known:
                 connection.state.stay.callback(self._left, connection, principal)
-        ON_BEHALF.set(principal.party)
 
     def _left(self, connection: HTTPConnection, principal: Principal) -> None:
         if connection.scope.get("method") == "POST" and connection.state.entry.status == 200:

@@ -84,6 +84,7 @@ class Realtime:
             await socket.send_denial_response(JSONResponse(error.body(), error.status, error.headers() | headers))
             return
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+        socket.state.party = admitted.principal.party  # server/websocket counts the memory of long messages against it
         await socket.accept(admitted.opening.subprotocol, raw)
         await self._run(socket, admitted, request_id)
 

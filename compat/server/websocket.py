@@ -29,11 +29,12 @@ from websockets.http11 import Response
 from websockets.server import ServerProtocol
 from websockets.typing import LoggerLike, StatusLike
 
+from compat.config.principal import ANYONE
 from compat.errors import BadRequest, CompatError
 from compat.server import refusal
 from compat.server.memory import FREE, Memory
 from compat.server.refusal import LINGER
-from compat.upstream.shares import ON_BEHALF, Shares
+from compat.upstream.shares import Shares
 
 FRAMES: Final = 32  # frames handled per iteration of the event loop; the last block parsed may exceed it
 SOME: Final = 1 << 10  # bytes parsed at a time
@@ -225,7 +226,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def start_keepalive(self) -> None:
         """Start the pings, and handle early frames. uvicorn calls this after the handshake response."""
         super().start_keepalive()
-        self._memory.belongs(ON_BEHALF.get())
+        self._memory.belongs(self.scope["state"].get("party", ANYONE))
         if self._early:
             early, self._early = self._early, b""
             self._read(on=True)

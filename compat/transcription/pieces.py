@@ -19,7 +19,7 @@ from compat.audio.fit import largest
 from compat.audio.pieces import Piece, split
 from compat.audio.worker import Worker
 from compat.catalogue import roads
-from compat.config.principal import Principal
+from compat.config.principal import Party, Principal
 from compat.dashscope_api import results
 from compat.errors import Overloaded, RateLimited
 from compat.openai_api.phrases import phrases
@@ -80,7 +80,7 @@ class Pieces:
         longest = min(self._longest, FINE) if times else self._longest
         most = largest(longest, sys.maxsize)
         try:
-            async with contextlib.aclosing(self._cut(request.media, longest, times=times)) as pieces:
+            async with contextlib.aclosing(self._cut(request.media, principal.party, longest, times=times)) as pieces:
                 while True:
                     while not _room(reserve, most, needed=not waiting):
                         yield await waiting.popleft()
@@ -98,11 +98,11 @@ class Pieces:
                 task.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
 
-    async def _cut(self, media: Media, longest: float, *, times: bool) -> AsyncGenerator[Piece, None]:
+    async def _cut(self, media: Media, party: Party, longest: float, *, times: bool) -> AsyncGenerator[Piece, None]:
         folder = media.path.with_suffix(PIECES)
         await asyncio.to_thread(folder.mkdir, exist_ok=True)
         async with contextlib.aclosing(
-            self._worker.iterate(split, media.path, folder, longest=longest, voiced=times)
+            self._worker.iterate(party, split, media.path, folder, longest=longest, voiced=times)
         ) as parts:
             async for part in parts:
                 yield part

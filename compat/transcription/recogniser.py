@@ -16,7 +16,7 @@ from compat import echo
 from compat.audio import fit, probe, speechless
 from compat.audio.worker import Worker, WorkerQueue
 from compat.catalogue import roads
-from compat.config.principal import Principal
+from compat.config.principal import Party, Principal
 from compat.config.settings import Settings
 from compat.dashscope_api import chat, generation, generation_audio
 from compat.dashscope_api.calls import Call, Reply
@@ -112,7 +112,7 @@ class Recogniser:
         `path`; `reserve` counts them. Raises BudgetSpent if too many files of the caller are being read already.
         """
         ask = ask.answered_by(self._engine) if self._engine else ask
-        media = remote(ask.url) if ask.url else await self._probed(path)
+        media = remote(ask.url) if ask.url else await self._probed(path, principal.party)
         road = roads.road(
             ask,
             media,
@@ -123,22 +123,22 @@ class Recogniser:
             closed=self._tasks.closed(),
         )
         request, ignored = roads.request(ask, media, road)
-        refit = road.refit or (roads.unmixed(request) and await self._cancels(media))
+        refit = road.refit or (roads.unmixed(request) and await self._cancels(media, principal.party))
         size = road.limits.size if refit else None
         work = Work(ask=ask, request=request, ignored=ignored, principal=principal, fit=size, reserve=reserve)
         return work if ask.background else await self._fitted(work, self._settings.queue_wait)
 
-    async def _probed(self, path: Path) -> Media:
+    async def _probed(self, path: Path, party: Party) -> Media:
         media = probe.header(path)
         if media is not None:
             return media
-        queue = WorkerQueue(_large(path), self._settings.queue_wait)
-        return await self._worker.run_in(queue, probe.measure, path)
+        queue = WorkerQueue(party, _large(path), self._settings.queue_wait)
+        return await self._worker.run(queue, probe.measure, path)
 
-    async def _cancels(self, media: Media) -> bool:
+    async def _cancels(self, media: Media, party: Party) -> bool:
         """Return whether the channels cancel each other out. They are then mixed here, because the service might mix
         them to silence."""
-        return await self._worker.run_in(WorkerQueue(patience=self._settings.queue_wait), fit.cancels, media.path)
+        return await self._worker.run(WorkerQueue(party, patience=self._settings.queue_wait), fit.cancels, media.path)
 
     async def _fitted(self, work: Work, patience: float | None = None) -> Work:
         """Re-encode the audio if necessary. Without `patience` in seconds, the wait for a worker has no timeout."""
@@ -147,8 +147,8 @@ class Recogniser:
         media = work.request.media
         most = fit.largest(media.duration, work.fit)
         work.reserve(file=most)
-        queue = WorkerQueue(media.size > LARGE or media.duration > LONG, patience)
-        sent = await self._worker.run_in(queue, fit.fit, media, media.path.with_suffix(FITTED), max_bytes=work.fit)
+        queue = WorkerQueue(work.principal.party, media.size > LARGE or media.duration > LONG, patience)
+        sent = await self._worker.run(queue, fit.fit, media, media.path.with_suffix(FITTED), max_bytes=work.fit)
         work.reserve(file=sent.size - most)
         return msgspec.structs.replace(work, request=msgspec.structs.replace(work.request, media=sent), fit=None)
 
@@ -203,19 +203,19 @@ class Recogniser:
         A text that consists of the context alone is kept if it is short and the audio may contain speech, or if a
         second request without the context returns a similar text.
         """
-        text = transcript.text
+        text, queue = transcript.text, WorkerQueue(principal.party)
         if not Echo(request.context).only(text):
-            return await self._silenced(transcript, request)
-        sound = "lively" if request.media.url else await self._worker.run(speechless.of_file, request.media.path)
+            return await self._silenced(transcript, request, queue)
+        sound = "lively" if request.media.url else await self._worker.run(queue, speechless.of_file, request.media.path)
         if sound == "silent":
             return msgspec.structs.replace(transcript, text="", segments=())
         if not (sound == "lively" and echo.brief(text) and echo.speakable(text, request.media.duration or SUSPICIOUS)):
             second = await self._once(msgspec.structs.replace(request, context=""), principal, owner)
             if not echo.alike(text, second.text):
                 return second
-        return await self._silenced(transcript, request) if sound == "lively" else transcript
+        return await self._silenced(transcript, request, queue) if sound == "lively" else transcript
 
-    async def _silenced(self, transcript: Transcript, request: Request) -> Transcript:
+    async def _silenced(self, transcript: Transcript, request: Request, queue: WorkerQueue) -> Transcript:
         """Remove segments that echo the context if their audio is silence or noise. They stay if the audio is not
         available."""
         if len(transcript.segments) < 2:
@@ -225,7 +225,7 @@ class Recogniser:
             return transcript
         spans = [speechless.TimeSpan(start, end, segment.channel) for segment, start, end in suspects]
         try:
-            kinds = await self._worker.run(speechless.of_spans, request.media.path, spans)
+            kinds = await self._worker.run(queue, speechless.of_spans, request.media.path, spans)
         except BadAudio:
             return transcript
         dropped = {

@@ -7,13 +7,9 @@ holds a half, two hold a third each, and so on. Parties with unverified names to
 from __future__ import annotations
 
 from collections import Counter
-from contextvars import ContextVar
 
 from compat.config.principal import ANYONE, Party
 from compat.errors import Overloaded
-
-ON_BEHALF: ContextVar[Party] = ContextVar("on_behalf", default=ANYONE)
-"""The party of the current request. asyncio copies it into every task that the request starts."""
 
 
 class Shares:

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from compat.config.principal import Party
-from compat.upstream.shares import ON_BEHALF, Shares
+from compat.upstream.shares import Shares
 
 T = TypeVar("T")
 
@@ -59,11 +59,11 @@ class FairQueue(Generic[T]):
 _Turn = tuple[Party, "asyncio.Future[None]"]
 
 
-def turns(count: int) -> Callable[[], contextlib.AbstractAsyncContextManager[None]]:
-    """Return a factory of turns for the current party. One party may take `count` turns at a time, and all others
-    together another `count`, so that a single party can use all of its `count` turns."""
+def turns(count: int) -> Callable[[Party], contextlib.AbstractAsyncContextManager[None]]:
+    """Return a semaphore for parties. One party may take `count` turns at a time, and all others together another
+    `count`, so that a single party can use all of its `count` turns."""
     slots = Slots(2 * count)
-    return lambda: slots.taken(msgspec.structs.replace(ON_BEHALF.get(), concurrency=None, alone=False))
+    return lambda party: slots.taken(msgspec.structs.replace(party, concurrency=None, alone=False))
 
 
 class Slots:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from compat.audio import probe
-from compat.audio.worker import Worker
+from compat.audio.worker import Worker, WorkerQueue
+from compat.config.principal import ANYONE
 from compat.errors import CompatError
 from tests.audio import media
 
@@ -44,7 +45,7 @@ async def test_a_corrupted_file_is_measured_or_rejected(container: str, tmp_path
             try:
                 described = probe.header(path)
                 if described is None:
-                    described = await worker.run(probe.measure, path)
+                    described = await worker.run(WorkerQueue(ANYONE), probe.measure, path)
                 assert 0 <= described.duration < 1e6
             except CompatError as exc:
                 assert 400 == exc.status  # noqa: PT017 - an error is optional

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import contextlib
-import contextvars
 import json
 import os
 from collections.abc import Iterator
@@ -290,5 +289,4 @@ def test_requests_count_against_the_share_of_their_key_or_address(
         got, left = admission.requests.used - before, 9 - before
         return "none" if not got else "all" if got == left else "half"
 
-    context = contextvars.copy_context()  # keeps the party out of the following tests
-    assert shares == [context.run(share, *caller) for caller in callers]
+    assert shares == [share(*caller) for caller in callers]

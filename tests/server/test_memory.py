@@ -20,7 +20,7 @@ from compat.server.connections import Connections
 from compat.server.memory import FREE, Memory
 from compat.server.run import LARGEST_FRAME, PONG, config
 from compat.server.websocket import WebSocketProtocol
-from compat.upstream.shares import ON_BEHALF, Shares
+from compat.upstream.shares import Shares
 from tests.server.stage import Loop, Wire
 from tests.server.test_websocket import OPEN
 from tests.servers import serve
@@ -56,7 +56,7 @@ def test_a_long_message_counts_until_the_next_receive() -> None:
 
 async def sizes(socket: WebSocket) -> None:
     """Respond with the length of each message. The path names the client."""
-    ON_BEHALF.set(Party(socket.path_params["of"], alone=False))
+    socket.state.party = Party(socket.path_params["of"], alone=False)
     await socket.accept()
     while (message := await socket.receive())["type"] == "websocket.receive":
         await socket.send_text(str(len(message["bytes"])))

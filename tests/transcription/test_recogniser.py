@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from compat.audio.worker import Worker, WorkerQueue
-from compat.config.principal import Principal
+from compat.config.principal import ANYONE, Principal
 from compat.config.settings import Settings
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from compat.errors import BudgetSpent
@@ -30,7 +30,7 @@ async def test_short_files_overtake_long_ones_and_long_ones_time_out(tmp_path: P
     large = tmp_path / "large.webm"
     await asyncio.to_thread(large.write_bytes, short.read_bytes().ljust(LARGE + 1, b"\0"))
     worker = Worker()
-    stuck = asyncio.create_task(worker.run_in(WorkerQueue(long=True), hostile.hanging))
+    stuck = asyncio.create_task(worker.run(WorkerQueue(ANYONE, long=True), hostile.hanging))
     await asyncio.sleep(0)
     service = Service(NOWHERE, connect_timeout=5, answer_timeout=30, attempts=1)
     recogniser = Recogniser(Settings(base_url=NOWHERE, queue_wait=0.0), service, worker)

@@ -191,6 +191,20 @@ def test_memory_for_live_audio_is_shared_fairly() -> None:
     assert '"seconds":60.0' in str(event)
 
 
+def test_memory_for_an_unfinished_live_message_is_the_share_of_its_key() -> None:
+    head = b"\x81\xff" + (10 << 20).to_bytes(8) + bytes(4)  # of a masked text frame (RFC 6455, 5.2)
+    with running_server(Scripted(SENTENCES), max_live_memory=12 << 20, **KEYS) as server:
+        url = f"{server.base_url.replace('http', 'ws')}/realtime"
+        with connect(url, additional_headers={"Authorization": f"Bearer {GREEDY}"}) as greedy:
+            greedy.recv()
+            with contextlib.suppress(OSError):  # it was refused
+                greedy.socket.sendall(head + bytes(7 << 20))
+            with pytest.raises(ConnectionClosed):
+                greedy.recv(timeout=20)
+
+    assert 1013 == greedy.close_code
+
+
 def test_jobs_are_shared_fairly(speech: bytes) -> None:
     over = threading.Event()
 

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pytest
 
-from compat.audio.worker import Worker
-from compat.config.principal import Party
-from compat.upstream.shares import ON_BEHALF
+from compat.audio.worker import Worker, WorkerQueue
+from compat.config.principal import ANYONE, Party
 from compat.upstream.slots import Slots, turns
 from tests.audio import hostile
 
@@ -101,18 +100,14 @@ async def test_a_slot_is_passed_on_if_its_caller_is_cancelled_just_then() -> Non
 async def test_one_party_s_files_leave_processes_for_the_others() -> None:
     """Party a has eight files that no process ever finishes."""
 
-    async def work(party: Party, function: Callable[..., int], *arguments: int) -> int:
-        ON_BEHALF.set(party)
-        return await worker.run(function, *arguments)
-
     worker = Worker(2, turns=turns)
-    stuck = [asyncio.create_task(work(Party("a"), hostile.idling)) for _ in range(8)]
+    stuck = [asyncio.create_task(worker.run(WorkerQueue(Party("a")), hostile.idling)) for _ in range(8)]
     await asyncio.sleep(0)
-    served = [await asyncio.create_task(work(Party(name), hostile.double, 1)) for name in "bcbc"]
+    served = [await worker.run(WorkerQueue(Party(name)), hostile.double, 1) for name in "bcbc"]
     for task in stuck:
         task.cancel()
     await asyncio.gather(*stuck, return_exceptions=True)
-    alone = await asyncio.create_task(work(Party("a"), hostile.double, 2))
+    alone = await worker.run(WorkerQueue(Party("a")), hostile.double, 2)
     await worker.close()
 
     assert ([2] * 4, 4) == (served, alone)
@@ -120,10 +115,9 @@ async def test_one_party_s_files_leave_processes_for_the_others() -> None:
 
 async def test_a_party_gets_as_many_turns_as_there_are_processes() -> None:
     turn = turns(2)
-    async with turn(), turn():
+    async with turn(ANYONE), turn(ANYONE):
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0), turn():
+            async with asyncio.timeout(0), turn(ANYONE):
                 pass
-        ON_BEHALF.set(Party("b"))
-        async with turn():
+        async with turn(Party("b")):
             pass
