@@ -39,7 +39,7 @@ from compat.endpoints.realtime import Realtime
 from compat.endpoints.transcriptions import Transcriptions
 from compat.endpoints.translations import Translations
 from compat.endpoints.upload import LoopTurns
-from compat.errors import CompatError, ModelNotFound
+from compat.errors import INTERNAL_ERROR, CompatError, ModelNotFound
 from compat.jobs.janitor import Janitor
 from compat.jobs.manager import JobManager
 from compat.jobs.opening import REDIS, open_store
@@ -353,4 +353,4 @@ async def _gone(request: Request, _: Exception) -> Response:
 
 async def _failed(_: Request, exc: Exception) -> Response:
     log.error("a request failed", exc_info=exc)
-    return _answer(CompatError("This server failed; the log under this request's id says why."))
+    return _answer(CompatError(INTERNAL_ERROR))

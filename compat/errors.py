@@ -36,9 +36,12 @@ body. `x-should-retry` overrides their own rule for 408, 409, 429 and 5xx (opena
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import msgspec
+
+INTERNAL_ERROR: Final = "Internal server error: the server's log has the reason."
+"""The message for a failure of this server itself."""
 
 
 class CompatError(Exception):

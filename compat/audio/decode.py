@@ -20,7 +20,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
-from compat.audio import forms, mp4, sniff
+from compat.audio import mp4, sniff, wav
 from compat.audio.clock import Clock, Position, films
 from compat.audio.formats import FORMATS
 from compat.audio.mix import Mixer, s16
@@ -36,7 +36,7 @@ _FAILURES = 10_000  # consecutive packets that fail to decode before reading sto
 _STOPS = 20  # demuxer failures before reading stops
 _LINKS = 1000  # links of a chained Ogg file, at most
 NOTHING = "The file's audio track is empty or cannot be decoded."
-_HEADERS = {sniff.WAV: wave, sniff.AIFF: forms.aiff, sniff.W64: forms.w64}
+_HEADERS = {sniff.WAV: wave, sniff.AIFF: wav.aiff, sniff.W64: wav.w64}
 _PAUSES = {
     "amrnb": (8, 15),
     "amrwb": (9, 14, 15),

@@ -14,25 +14,27 @@ from av.container import OutputContainer
 
 from compat.audio import sniff
 from compat.audio.decode import opened, pcm, translate_full_disk
-from compat.audio.phase import Phase
+from compat.audio.mix import Phase
 from compat.audio.sniff import Container
 from compat.errors import BadAudio
 from compat.transcript import Media
 
+RATE = 16_000
+
 _OPUS_LEAST, _OPUS_MOST = 6_000, 64_000  # bit/s: the minimum of libopus, and more than speech needs
 _OGG_SHARE = 0.93  # of the bytes for audio; the rest for page headers and the codec's overshoot
 _BLOCK = 4096  # samples
-_NOISE = 2 * 16_000 * 1.02  # bytes per second of FLAC, worst case
+_NOISE = 2 * RATE * 1.02  # bytes per second of FLAC, worst case
 _TELLING, _LOOKED_AT = 1.0, 60.0  # seconds of non-silent audio to examine, within the first minute
 _HEADER = 64 << 10  # bytes for the container's header, and the packet that exceeds the limit
 
 
 class Encoder:
-    """Encodes mono s16le at `rate` Hz into a file, as FLAC or Opus in Ogg. `samples` and `size` (bytes) count what was
+    """Encodes mono s16le at `RATE` into a file, as FLAC or Opus in Ogg. `samples` and `size` (bytes) count what was
     written."""
 
-    def __init__(self, output: OutputContainer, stream: AudioStream, rate: int, block: int) -> None:
-        self._output, self._stream, self._rate, self._block = output, stream, rate, 2 * block
+    def __init__(self, output: OutputContainer, stream: AudioStream, block: int) -> None:
+        self._output, self._stream, self._block = output, stream, 2 * block
         self._pending = bytearray()
         self.samples = 0
         self.size = 0
@@ -52,7 +54,7 @@ class Encoder:
     def _encode(self, pcm: bytes) -> None:
         frame = AudioFrame(format="s16", layout="mono", samples=len(pcm) // 2)
         frame.planes[0].update(pcm)
-        frame.sample_rate, frame.pts = self._rate, self.samples
+        frame.sample_rate, frame.pts = RATE, self.samples
         self.samples += frame.samples
         self._mux(frame)
 
@@ -63,26 +65,26 @@ class Encoder:
 
 
 @contextmanager
-def encoder(target: Path, container: Container, *, rate: int, bit_rate: int = 0) -> Iterator[Encoder]:
+def encoder(target: Path, container: Container, *, bit_rate: int = 0) -> Iterator[Encoder]:
     """Open `target` for encoding as FLAC or Ogg. Raises DiskFull."""
     flac = container is sniff.FLAC
     options = {"compression_level": "3"} if flac else {"application": "voip", "compression_level": "5"}
     with translate_full_disk(), av.open(f"file:{target}", "w", format=container.name) as output:
         stream = output.add_stream(
-            "flac" if flac else "libopus", rate=rate, layout="mono", format="s16", options=options
+            "flac" if flac else "libopus", rate=RATE, layout="mono", format="s16", options=options
         )
         if not isinstance(stream, AudioStream):
             raise TypeError("not an audio stream")
         if bit_rate:
             stream.bit_rate = bit_rate
         stream.codec_context.open()
-        block = _BLOCK if flac else rate // 50
-        into = Encoder(output, stream, rate, block)
+        block = _BLOCK if flac else RATE // 50
+        into = Encoder(output, stream, block)
         yield into
         into.flush()
 
 
-def written(target: Path, container: Container, rate: int, samples: int) -> Media:
+def written(target: Path, container: Container, samples: int) -> Media:
     """Return the description of a file written with `encoder`."""
     return Media(
         path=target,
@@ -90,32 +92,32 @@ def written(target: Path, container: Container, rate: int, samples: int) -> Medi
         container=container.name,
         mime=container.mime,
         suffix=container.suffix,
-        duration=samples / rate,
-        rate=rate,
+        duration=samples / RATE,
+        rate=RATE,
         channels=1,
     )
 
 
 def largest(duration: float, max_bytes: int) -> int:
-    """Return the most bytes that a file of `duration` seconds takes while it is written with `encoder` at 16 kHz. FLAC
-    of noise is slightly larger than PCM."""
+    """Return the most bytes that a file of `duration` seconds takes while it is written with `encoder`. FLAC of
+    noise is slightly larger than PCM."""
     return min(max_bytes, int(duration * _NOISE)) + _HEADER
 
 
-def fit(media: Media, target: Path, *, max_bytes: int, rate: int = 16_000) -> Media:
+def fit(media: Media, target: Path, *, max_bytes: int) -> Media:
     """Write the audio of `media` to `target` as mono FLAC, or as Opus in Ogg if FLAC would exceed `max_bytes`.
 
     The returned Media names the format; the name of `target` does not. Raises BadAudio if the audio cannot be decoded
     or is too long for `max_bytes` even in Opus.
     """
-    flac = _encoded(pcm(media.path, rate), target, sniff.FLAC, rate=rate, max_bytes=max_bytes)
+    flac = _encoded(pcm(media.path, RATE), target, sniff.FLAC, max_bytes=max_bytes)
     if flac is not None:
         return msgspec.structs.replace(flac, promised=media.promised)
     bits = int(max_bytes * 8 * _OGG_SHARE / media.duration)
     opus = None
     if bits >= _OPUS_LEAST:
         bit_rate = min(bits, _OPUS_MOST)
-        opus = _encoded(pcm(media.path, rate), target, sniff.OGG, rate=rate, max_bytes=max_bytes, bit_rate=bit_rate)
+        opus = _encoded(pcm(media.path, RATE), target, sniff.OGG, max_bytes=max_bytes, bit_rate=bit_rate)
     if opus is None:
         raise BadAudio(f"The audio is too long to fit into {max_bytes} bytes.")
     return msgspec.structs.replace(opus, promised=media.promised)
@@ -137,15 +139,15 @@ def cancels(path: Path) -> bool:
 
 
 def _encoded(
-    pieces: Iterable[bytes], target: Path, container: Container, *, rate: int, max_bytes: int, bit_rate: int = 0
+    pieces: Iterable[bytes], target: Path, container: Container, *, max_bytes: int, bit_rate: int = 0
 ) -> Media | None:
     """Encode `pieces` into `target`; return None as soon as the result exceeds `max_bytes`."""
-    with encoder(target, container, rate=rate, bit_rate=bit_rate) as into:
+    with encoder(target, container, bit_rate=bit_rate) as into:
         for piece in pieces:
             into.feed(piece)
             if into.size > max_bytes:
                 return None
     if not into.samples:
         raise BadAudio("The file contains no audio.")
-    media = written(target, container, rate, into.samples)
+    media = written(target, container, into.samples)
     return media if media.size <= max_bytes else None

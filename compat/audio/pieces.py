@@ -12,14 +12,13 @@ import msgspec
 
 from compat.audio import sniff
 from compat.audio.decode import pcm
-from compat.audio.fit import encoder, written
+from compat.audio.fit import RATE, encoder, written
 from compat.audio.quiet import quietest
 from compat.transcript import Media
 
 if TYPE_CHECKING:
     from pydub import AudioSegment
 
-RATE = 16_000
 _SILENCE = 200  # ms: shorter pauses occur inside words
 _PAUSE = 120  # ms: a pause between phrases
 _BLIP = 80  # ms: anything shorter is not a word
@@ -45,12 +44,12 @@ def split(path: Path, folder: Path, *, longest: float = 120.0, voiced: bool = Fa
     start = 0
     for number, piece in enumerate(cut(pcm(path, RATE), longest=longest)):
         target = folder / f"{number:05}.flac"
-        with encoder(target, sniff.FLAC, rate=RATE) as into:
+        with encoder(target, sniff.FLAC) as into:
             into.feed(piece)
         spans = between_pauses(piece) if voiced else []
         yield Piece(
             start / RATE,
-            written(target, sniff.FLAC, RATE, len(piece) // 2),
+            written(target, sniff.FLAC, len(piece) // 2),
             tuple((start / RATE + begin, start / RATE + end) for begin, end in spans),
         )
         start += len(piece) // 2

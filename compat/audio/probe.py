@@ -31,10 +31,10 @@ class Glance(io.FileIO):
     """A file with bounded reads, so that a hostile header cannot make a parser read the whole file. Raises
     OverflowError beyond the bounds."""
 
-    def __init__(self, path: Path, *, reads: int = 100, total: int = 65_536) -> None:
+    def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._reads = reads
-        self._total = total
+        self._reads = 100
+        self._total = 65_536  # bytes
 
     def read(self, size: int | None = -1, /) -> bytes:
         self._reads -= 1

@@ -37,6 +37,7 @@ Turns: TypeAlias = Callable[[Party], contextlib.AbstractAsyncContextManager[None
 
 _BOOT = "from compat.audio.child import serve; serve(int(sys.argv[1]))"
 _LARGEST = 64 << 20  # bytes of one result
+MEMORY = 1 << 30  # bytes of address space of a process
 
 
 def in_order(count: int) -> Turns:
@@ -55,20 +56,17 @@ class WorkerQueue(NamedTuple):
 
 
 class Worker:
-    """A pool of worker processes. `seconds` is the timeout for one result, `memory` the address space of a process in
-    bytes. `turns` is called with the number of processes and returns a semaphore: a function from a party to the
-    context in which its call uses a process."""
+    """A pool of worker processes. `seconds` is the timeout for one result. `turns` is called with the number of
+    processes and returns a semaphore: a function from a party to the context in which its call uses a process."""
 
     def __init__(
         self,
         processes: int = 1,
         *,
         seconds: float = 120,
-        memory: int = 1 << 30,
         turns: Callable[[int], Turns] = in_order,
     ) -> None:
         self._seconds = seconds
-        self._memory = memory
         self._processes = processes
         self._pool = turns(processes)
         self._long = turns(processes)
@@ -143,7 +141,7 @@ class Worker:
         return await self._started()
 
     async def _started(self) -> _Child:
-        child = await _Child.start(self._memory)
+        child = await _Child.start()
         self._children.add(child)
         if self._closed:
             self._end(child)
@@ -173,10 +171,10 @@ class _Child:
         self._answers = cast("asyncio.StreamReader", process.stdout)
 
     @classmethod
-    async def start(cls, memory: int) -> _Child:
+    async def start(cls) -> _Child:
         return cls(
             await asyncio.create_subprocess_exec(
-                *children.python(_BOOT, str(memory)),
+                *children.python(_BOOT, str(MEMORY)),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,

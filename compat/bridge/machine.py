@@ -26,7 +26,6 @@ from compat.bridge.switching import SettingsSwitch
 from compat.bridge.turns import TurnBinder
 from compat.dashscope_api.live import turns
 from compat.dashscope_api.live.realtime import RealtimeSession
-from compat.dashscope_api.live.turns import Dialect
 from compat.errors import BadRequest, CompatError, ServiceTimedOut, ServiceUnavailable
 from compat.openai_api.realtime import client_events as theirs
 from compat.openai_api.realtime import server_events as ours
@@ -51,7 +50,6 @@ class Bridge:
         ids: Callable[[str], str],
         expires_at: int,
         configured: Patch | None = None,
-        dialect: Dialect | None = None,
         limits: SessionLimits | None = None,
         spread: float = 0.5,
         on_event: Callable[[ours.ServerEvent], object] = lambda _: None,
@@ -59,7 +57,7 @@ class Bridge:
     ) -> None:
         self.over = False
         self._limits = limits or SessionLimits()
-        self._dialect = dialect or RealtimeSession()
+        self._dialect = RealtimeSession()
         self._patch = configured
         self._outbox = Outbox(ids, on_event)
         self._replay = ReplayBuffer()

@@ -181,14 +181,14 @@ def cancel(task_id: str) -> Call:
     return Call(method="POST", url=f"/api/v1/tasks/{task_id}/cancel")
 
 
-def delays(first: float = 0.5, share: float = 0.05, ceiling: float = 5.0) -> Iterator[float]:
-    """Yield the seconds to wait before each query: `share` of the time waited so far, from `first` to `ceiling`.
+def delays() -> Iterator[float]:
+    """Yield the seconds to wait before each query: 5 % of the time waited so far, from 0.5 to 5 s.
 
-    A finished task is thus noticed with a delay of at most 5 % of its duration, or `first` if that is longer.
+    A finished task is thus noticed with a delay of at most 5 % of its duration, or 0.5 s if that is longer.
     """
     waited = 0.0
     while True:
-        delay = min(max(first, waited * share), ceiling)
+        delay = min(max(0.5, waited * 0.05), 5.0)
         yield delay
         waited += delay
 

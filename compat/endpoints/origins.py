@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from compat.endpoints.access_log import request_id_of
-from compat.endpoints.probes import PROBES
+from compat.endpoints.paths import PROBES
 from compat.errors import Forbidden
 
 _NO_ORIGIN = frozenset("@\\/?#%")

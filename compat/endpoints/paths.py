@@ -1,4 +1,4 @@
-"""Path normalisation before routing.
+"""Path normalisation before routing, and the paths of health checks.
 
 A base URL with a trailing slash produces a double slash, some programs end every path with a slash, and the clients of
 Azure and Groq add a prefix (openai-python `lib/azure.py`, groq-python, 2026-11).
@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Final
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from compat.catalogue import models as catalogue
+
+PROBES: Final = ("/healthz", "/readyz", "/health")
+"""Health checks, which are exempt from connection limits and origin checks."""
 
 _AZURE = re.compile(r"/openai(?:/deployments/(?P<deployment>.+?))?(?:/v1)?(?P<path>/(?:audio|models|realtime)(?:/.*)?)")
 _GROQ = re.compile("/+openai/+v1/")

@@ -25,9 +25,8 @@ from compat.endpoints import origins
 from compat.endpoints.access_log import client_of, request_id_of
 from compat.endpoints.auth import Gate
 from compat.endpoints.live_session import Bounds, Disconnected, LiveSession
-from compat.errors import CompatError, NotAuthenticated, ServiceUnavailable
-from compat.observability.live_latency import TurnLatency
-from compat.observability.metrics import Metrics
+from compat.errors import INTERNAL_ERROR, CompatError, NotAuthenticated, ServiceUnavailable
+from compat.observability.metrics import Metrics, TurnLatency
 from compat.openai_api import secrets
 from compat.openai_api.realtime.opening import Opening, opening
 from compat.openai_api.realtime.patch import Patch
@@ -138,7 +137,7 @@ class Realtime:
         except Exception as exc:
             log.exception("a session failed", exc_info=exc, extra={"fields": {"request_id": request_id}})
             with contextlib.suppress(Disconnected):
-                await caller.close(1011, "Internal server error.")
+                await caller.close(1011, INTERNAL_ERROR)
         finally:
             del self._live[session]
             self._held.pop(session, None)

@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from compat.endpoints.disconnect import while_connected
-from compat.errors import CompatError
+from compat.errors import INTERNAL_ERROR, CompatError
 from compat.openai_api import sse
 
 log = logging.getLogger("compat")
@@ -86,8 +86,8 @@ class EventStream(Response):
             await send({"type": "http.response.body", "body": self.fault(exc), "more_body": True})
         except Exception:
             log.exception("a stream failed")
-            fault = CompatError("Internal server error: see the server's log for this request id.")
-            await send({"type": "http.response.body", "body": self.fault(fault), "more_body": True})
+            body = self.fault(CompatError(INTERNAL_ERROR))
+            await send({"type": "http.response.body", "body": body, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
 

@@ -14,9 +14,8 @@ from urllib.parse import unquote_to_bytes
 
 from starlette.requests import Request
 
-from compat.endpoints import typed
 from compat.endpoints.bodies import Texts, check_encoding
-from compat.endpoints.multipart import ALL_FIELDS, Parts
+from compat.endpoints.multipart import ALL_FIELDS, Parts, with_parameters
 from compat.errors import BadAudio, BadRequest, DiskFull, TooLarge
 from compat.transcription.spool import UploadPlace
 
@@ -148,7 +147,7 @@ def _private(path: Path) -> BinaryIO:
 def _parts(request: Request, upload: Upload) -> Parts | Texts:
     """Return the parser for the request's content type. Raise BadRequest or EncodedBody."""
     check_encoding(request)
-    kind, options = typed.parsed(request.headers.get("content-type"))
+    kind, options = with_parameters(request.headers.get("content-type"))
     if kind in (b"application/json", b"application/x-www-form-urlencoded"):
         return Texts(kind)
     if kind != b"multipart/form-data":

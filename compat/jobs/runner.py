@@ -12,7 +12,16 @@ from typing import Any, TypeVar
 import stamina
 
 from compat.config.principal import Party, Principal
-from compat.errors import CompatError, Conflict, Failure, ServiceTimedOut, ServiceUnavailable, error, failure
+from compat.errors import (
+    INTERNAL_ERROR,
+    CompatError,
+    Conflict,
+    Failure,
+    ServiceTimedOut,
+    ServiceUnavailable,
+    error,
+    failure,
+)
 from compat.jobs import transitions
 from compat.jobs.records import Job, restored
 from compat.jobs.store import Store
@@ -219,7 +228,7 @@ class JobRunner:
             return failure(exc)
         except Exception:
             log.exception("a job failed")
-            return failure(CompatError("This server failed; see its log for the reason."))
+            return failure(CompatError(INTERNAL_ERROR))
 
     async def _stopped(self, run: Run) -> None:
         if run.task_id is not None:

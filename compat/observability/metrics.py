@@ -3,6 +3,7 @@ transcript or an address."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from compat.catalogue import rates
 from compat.observability.entry import RequestEntry
+from compat.openai_api.realtime import server_events as ours
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 300, 1800, 10800)
@@ -145,3 +147,32 @@ def _close(code: int | None) -> str:
 def route(path: str) -> str:
     """Return the label of a path: one per route, whatever the id; unknown paths share one."""
     return next((known for known in PATHS if path == known or path.startswith(f"{known}/")), "other")
+
+
+class TurnLatency:
+    """Measures the turns of a live session by the events that are sent to the client. The first delta is timed from the
+    start of the turn, or from its commit if the client commits; the final text is timed from the commit."""
+
+    def __init__(self, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
+        self._metrics = metrics
+        self._clock = clock
+        self._begun: dict[str, float] = {}
+        self._committed: dict[str, float] = {}
+
+    def sent(self, event: ours.ServerEvent) -> None:
+        """Record an event that is sent to the client."""
+        match event:
+            case ours.SpeechStarted(item_id=item):
+                self._begun[item] = self._clock()
+            case ours.Committed(item_id=item):
+                self._committed[item] = self._clock()
+                self._begun.setdefault(item, self._committed[item])
+            case ours.Delta(item_id=item) if item in self._begun:
+                self._metrics.first_delta("live", self._clock() - self._begun.pop(item))
+            case ours.Completed(item_id=item) | ours.Failed(item_id=item):
+                self._begun.pop(item, None)
+                committed = self._committed.pop(item, None)
+                if committed is not None and isinstance(event, ours.Completed):
+                    self._metrics.final("live", self._clock() - committed)
+            case _:
+                pass

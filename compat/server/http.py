@@ -19,14 +19,13 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.utils import get_remote_addr
 
-from compat.endpoints.probes import PROBES
+from compat.endpoints.paths import PROBES
 from compat.errors import BadRequest, CompatError, HeadTooLarge, Overloaded, ServiceUnavailable, TooSlow, UnknownMethod
 from compat.server import websocket
-from compat.server.ambiguity import unambiguous
 from compat.server.closing import ClosingTransport, half_close, untaken
 from compat.server.connections import Connections, ConnectionSlot
+from compat.server.framing import unambiguous, unframed
 from compat.server.refusal import LINGER, answer, on_refusal
-from compat.server.unframed import unframed
 
 HEAD: Final = 64 << 10  # bytes of the request line and the headers
 HEADERS: Final = 100  # websockets parses the heads of upgrades again and accepts 128

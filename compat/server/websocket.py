@@ -30,7 +30,7 @@ from websockets.server import ServerProtocol
 from websockets.typing import LoggerLike, StatusLike
 
 from compat.config.principal import ANYONE
-from compat.errors import BadRequest, CompatError
+from compat.errors import INTERNAL_ERROR, BadRequest, CompatError
 from compat.server import refusal
 from compat.server.memory import FREE, Memory
 from compat.server.refusal import LINGER
@@ -56,7 +56,7 @@ class WebSocketConnection(ServerProtocol):
     def reject(self, status: StatusLike, text: str) -> Response:  # noqa: ARG002 - websockets' message
         """Return an error in OpenAI's shape. `text` is not used, since it quotes the client's headers."""
         plain = super().reject(status, "")
-        error = UNREADABLE if plain.status_code < 500 else CompatError("This server failed.")
+        error = UNREADABLE if plain.status_code < 500 else CompatError(INTERNAL_ERROR)
         headers, body = refusal.fields(error, self._on_refusal)
         return Response(plain.status_code, plain.reason_phrase, Headers(headers), body)
 

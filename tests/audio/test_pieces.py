@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from compat.audio.pieces import RATE, between_pauses, cut, split
+from compat.audio.fit import RATE
+from compat.audio.pieces import between_pauses, cut, split
 from compat.errors import BadAudio
 from tests.audio.media import make, samples, silence, tone
 

@@ -10,12 +10,12 @@ import pytest
 from python_multipart.multipart import DEFAULT_MAX_HEADER_COUNT, DEFAULT_MAX_HEADER_SIZE
 from websockets.http11 import MAX_LINE_LENGTH
 
-from compat.audio.worker import Worker
+from compat.audio.worker import MEMORY, Worker
 from compat.bridge import intake
 from compat.bridge.limits import TICKS_A_MS, SessionLimits
 from compat.catalogue import nesting
 from compat.config.settings import Settings
-from compat.endpoints import bodies, client_secrets, live_session, multipart, typed
+from compat.endpoints import bodies, client_secrets, live_session, multipart
 from compat.endpoints.live_session import Bounds
 from compat.jobs import janitor, transitions
 from compat.openai_api import context, fields, secrets
@@ -47,7 +47,7 @@ CODE = {
     "an upload": f"`COMPAT_MAX_UPLOAD`, {SET.max_upload >> 30} GiB",
     "a form's parts": f"{multipart.MOST_PARTS}, with {DEFAULT_MAX_HEADER_COUNT} headers of "
     f"{DEFAULT_MAX_HEADER_SIZE >> 10} KiB each",
-    "semicolons in a Content-Type, or in a Content-Disposition of a form": f"{typed.MOST}",
+    "semicolons in a Content-Type, or in a Content-Disposition of a form": f"{multipart.MOST_PARAMETERS}",
     "text before a form's first part": f"{multipart.PREAMBLE >> 10} KiB",
     "a JSON or URL-encoded body, with `url`": f"{bodies.LARGEST >> 20} MiB",
     "values in such a body, and percent-encoded bytes in a URL-encoded one": f"{bodies.MOST:,} and "
@@ -56,7 +56,7 @@ CODE = {
     "all text fields together, excluding voice samples": f"{fields.MOST_TEXT:,} characters",
     "prompt and keywords": f"about {context.TOKENS:,} tokens",
     "the length of audio": f"`COMPAT_MAX_DURATION`, {SET.max_duration / 3600:g} h",
-    "reading a file": f"{READING['seconds'].default} s, {READING['memory'].default >> 30} GiB of memory",
+    "reading a file": f"{READING['seconds'].default} s, {MEMORY >> 30} GiB of memory",
     "nesting levels of JSON": f"{nesting.DEEPEST} where the value is stored, otherwise the parser's stack (about 900)",
     "a session's configuration over HTTP": f"{client_secrets.LARGEST >> 10} KiB",
     "a client secret": f"{secrets.LONGEST} characters",

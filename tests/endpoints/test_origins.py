@@ -16,7 +16,7 @@ from compat.app import create_app
 from compat.config.settings import Settings
 from compat.emulator.engines.scripted import Scripted
 from compat.endpoints.origins import OriginMiddleware
-from compat.endpoints.probes import PROBES
+from compat.endpoints.paths import PROBES
 from compat.observability.entry import RequestEntry
 from tests.running import RunningServer, running_server
 from tests.servers import serve
