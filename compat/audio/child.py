@@ -2,7 +2,8 @@
 
 A call is a pickled (function, args, kwargs), because the server is trusted. A result is one byte of Kind and a value in
 plain msgpack, never a pickle, because hostile media may have compromised this process. A frame is a 4-byte big-endian
-length followed by that many bytes. The process exits when standard input ends, so it never outlives the server.
+length followed by that many bytes. An exception is sent as a Failure, as job stores keep it. The process exits when
+standard input ends, so it never outlives the server.
 """
 
 from __future__ import annotations
@@ -22,15 +23,14 @@ from typing import BinaryIO
 
 import msgspec
 
-from compat.errors import CompatError, DiskFull, failure
+from compat.errors import BadAudio, CompatError, DiskFull, failure
 
 
 class Kind(IntEnum):
     RESULT = 0
     ITEM = 1
     END = 2
-    REFUSED = 3
-    FAILED = 4
+    FAILED = 3
 
 
 _NICE = 5  # the server's event loop has priority
@@ -74,18 +74,18 @@ def _answer(call: bytes, frames: queue.SimpleQueue[bytes]) -> Iterator[tuple[Kin
             yield Kind.ITEM, _packed(item)
             frames.get()
         yield Kind.END, b""
-    except CompatError as exc:
-        yield Kind.REFUSED, _packed(failure(exc))
-    except OSError as exc:
-        yield _refused_by_system(exc)
     except Exception as exc:  # noqa: BLE001 - a damaged file may raise any exception in a codec's wrapper
-        yield Kind.FAILED, _packed(type(exc).__name__)
+        yield Kind.FAILED, _packed(failure(_translated(exc)))
 
 
-def _refused_by_system(exc: OSError) -> tuple[Kind, bytes]:
-    if exc.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Kind.REFUSED, _packed(failure(DiskFull("The disk is full.")))
-    return Kind.FAILED, _packed(type(exc).__name__)
+def _translated(exc: Exception) -> CompatError:
+    match exc:
+        case CompatError():
+            return exc
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+            return DiskFull("The disk is full.")
+        case _:
+            return BadAudio("The file could not be read: it is damaged.")
 
 
 def _packed(value: object) -> bytes:

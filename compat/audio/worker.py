@@ -203,10 +203,8 @@ def _decoded(kind: Kind, body: bytes, function: Callable[..., object]) -> object
     match kind:
         case Kind.RESULT | Kind.ITEM:
             return _checked(body, _returned(function))
-        case Kind.REFUSED:
-            raise error(_checked(body, Failure), unknown=BadAudio)
         case Kind.FAILED:
-            raise BadAudio("The file could not be read: it is damaged.") from RuntimeError(_checked(body, str))
+            raise error(_checked(body, Failure), unknown=BadAudio)
         case Kind.END:
             raise BadAudio("The file could not be read: it breaks the decoder.")
         case _:

@@ -10,6 +10,7 @@ import sys
 import msgspec
 
 from compat.audio.child import NEXT, Kind
+from compat.errors import BadAudio, failure
 from tests.audio import hostile
 
 BOOT = "from compat.audio.child import serve; serve(1 << 30)"
@@ -31,7 +32,12 @@ def exchanged(*frames: bytes) -> list[bytes]:
     return responses
 
 
-REFUSED = {"kind": "BadAudio", "message": "in words", "param": "file", "code": "invalid_audio", "retry_after": None}
+def failed(message: str) -> bytes:
+    """Return the frame for a BadAudio."""
+    return bytes([Kind.FAILED]) + msgspec.msgpack.encode(failure(BadAudio(message)))
+
+
+DAMAGED = failed("The file could not be read: it is damaged.")
 
 
 def test_a_conversation() -> None:
@@ -39,8 +45,8 @@ def test_a_conversation() -> None:
         bytes([Kind.RESULT]) + b"\x06",
         bytes([Kind.ITEM]) + b"\x00",
         bytes([Kind.END]),
-        bytes([Kind.REFUSED]) + msgspec.msgpack.encode(REFUSED),
-        bytes([Kind.FAILED]) + b"\xaaIndexError",
+        failed("in words"),
+        DAMAGED,
     ] == exchanged(
         pickle.dumps((hostile.double, (3,), {})),
         pickle.dumps((hostile.counting, (1,), {})),
@@ -51,9 +57,9 @@ def test_a_conversation() -> None:
 
 
 def test_a_result_that_cannot_be_encoded_is_a_failure() -> None:
-    assert [bytes([Kind.FAILED]) + b"\xa9TypeError"] == exchanged(pickle.dumps((hostile.strange, (), {})))
+    assert [DAMAGED] == exchanged(pickle.dumps((hostile.strange, (), {})))
 
 
 def test_a_truncated_call_is_a_failure_and_the_process_exits_at_the_end_of_input() -> None:
-    assert Kind.FAILED == exchanged(b"\x80")[0][0]
+    assert [DAMAGED] == exchanged(b"\x80")
     assert [] == exchanged()
