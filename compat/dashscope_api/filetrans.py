@@ -24,7 +24,7 @@ import msgspec
 from compat.catalogue.rates import QUERY
 from compat.dashscope_api.calls import Call, Flow, Submitted, Wait, ask, json_call
 from compat.dashscope_api.faults import Answer, check, decode, no_speech, read, task_fault
-from compat.dashscope_api.results import Result, prevailing
+from compat.dashscope_api.results import NO_SPEECH, Result, prevailing
 from compat.dashscope_api.uploads import RESOLVE, upload
 from compat.errors import CompatError, ServiceFailed, ServiceTimedOut, TaskLost
 from compat.transcript import Request, Transcript, Usage
@@ -109,8 +109,9 @@ class Task(Answer, frozen=True, kw_only=True):
 
 
 URL = "/api/v1/services/audio/asr/transcription"
-FAILED_QUERIES = 5
-"""Number of consecutive failed queries after which the flow gives up. The driver has retried each of them before."""
+OUTAGE = 900.0
+"""Seconds for which the flow keeps asking for a task, or for its result, while every attempt fails. The task is already
+paid for and its result is kept for 24 hours, so giving up early would lose both."""
 UNDER_WAY = ("PENDING", "RUNNING", "SUSPENDED")
 
 
@@ -135,16 +136,25 @@ def transcribe(
 def resume(request: Request, task_id: str, *, deadline: float) -> Flow[Transcript]:
     """Wait for a task submitted earlier and return its transcript.
 
-    If the result file cannot be fetched, the task is queried again for a fresh URL, once.
+    If the result file cannot be fetched, the task is queried again for a fresh URL: once if the file is refused, for up
+    to OUTAGE seconds while the failure is temporary.
     """
-    task = yield from _ended(task_id, deadline)
-    for _ in range(2):
+    refused = False
+    for seconds, failing in _pauses():
+        task = yield from _ended(task_id, deadline)
         address = _address(task)
-        result = Result() if address is None else (yield from _fetched(address))
-        if result is not None:
-            return _transcript(request, result, task_id, task)
-        task = read(Task, (yield from ask(query(task_id))))  # each query signs a new URL
-    raise ServiceFailed("DashScope transcribed the file, but its result could not be fetched.")
+        if address is None:
+            return _transcript(request, NO_SPEECH, task_id, task)
+        try:
+            reply = check((yield from ask(Call(method="GET", url=address, key=False))))
+        except CompatError as error:
+            if (refused and not error.retryable) or failing >= min(OUTAGE, deadline):
+                raise ServiceFailed("DashScope transcribed the file, but its result could not be fetched.") from error
+            refused = refused or not error.retryable
+            yield Wait(seconds)
+        else:
+            return _transcript(request, decode(Result, reply.body), task_id, task)
+    raise AssertionError("_pauses() never ends")
 
 
 def submit(request: Request, source: str) -> Call:
@@ -208,29 +218,35 @@ def _parameters(request: Request, **more: object) -> dict[str, Any]:
     return {**({"language_hints": [request.language]} if request.language else {}), **more, **request.options}
 
 
+def _pauses() -> Iterator[tuple[float, float]]:
+    """Yield the seconds to wait before the next attempt, and the seconds waited before."""
+    waited = 0.0
+    for seconds in delays():
+        yield seconds, waited
+        waited += seconds
+
+
 def _ended(task_id: str, deadline: float) -> Flow[Task]:
     """Poll the task until it ends, successfully or not, and return it.
 
-    A failed query counts as a delay, unless it is not retryable or FAILED_QUERIES fail in a row. Raises ServiceTimedOut
-    after `deadline` seconds of waiting.
+    Raises the error of a query that is not retryable, or that ends OUTAGE seconds of failing queries, and
+    ServiceTimedOut after `deadline` seconds of waiting.
     """
-    waited, failed = 0.0, 0
-    for seconds in delays():
+    failing, error = 0.0, None
+    for seconds, waited in _pauses():
         if waited >= deadline:
-            raise ServiceTimedOut(f"DashScope did not finish the task {task_id} within {deadline:.0f} s.")
+            raise error or ServiceTimedOut(f"DashScope did not finish the task {task_id} within {deadline:.0f} s.")
         yield Wait(seconds)
-        waited += seconds
         try:
             task = read(Task, (yield from ask(query(task_id))))
             if task.status not in UNDER_WAY:
                 return task
-        except CompatError as error:
-            failed += 1
-            if not error.retryable or failed == FAILED_QUERIES:
+            failing, error = 0.0, None
+        except CompatError as failure:
+            failing, error = failing + seconds, failure
+            if not failure.retryable or failing >= OUTAGE:
                 raise
-        else:
-            failed = 0
-    raise AssertionError("delays() never ends")
+    raise AssertionError("_pauses() never ends")
 
 
 def _address(task: Task) -> str | None:
@@ -245,15 +261,6 @@ def _address(task: Task) -> str | None:
     if status == "SUCCEEDED" and task.address:
         return task.address
     raise task_fault(failure.code, failure.message, task.request_id)
-
-
-def _fetched(address: str) -> Flow[Result | None]:
-    """Return the result file, or None if the object store refuses it."""
-    try:
-        reply = check((yield from ask(Call(method="GET", url=address, key=False))))
-    except CompatError:
-        return None
-    return decode(Result, reply.body)
 
 
 def _transcript(request: Request, result: Result, task_id: str, task: Task) -> Transcript:

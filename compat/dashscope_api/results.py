@@ -61,9 +61,10 @@ class Channel(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """The result file at `transcription_url`: one transcript per requested channel."""
+    """The result file at `transcription_url`: one transcript per requested channel. `transcripts` has no default:
+    another JSON document, such as a gateway's error, is no result of silence."""
 
-    transcripts: list[Channel] | None = None
+    transcripts: list[Channel] | None
 
     def segments(self) -> tuple[Segment, ...]:
         """Return the segments of all channels in order of time. `channel` is set only if there are several."""
@@ -85,6 +86,10 @@ class Result(msgspec.Struct, frozen=True):
             for channel in self.transcripts or ()
         )
         return "\n".join(text for text in texts if text)
+
+
+NO_SPEECH = Result(None)
+"""The result of audio without speech, for which there is no file."""
 
 
 def prevailing(segments: Iterable[Segment], name: str) -> str | None:

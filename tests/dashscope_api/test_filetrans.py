@@ -7,7 +7,7 @@ import pytest
 
 from compat.catalogue.rates import POLICY
 from compat.dashscope_api.calls import Call, Reply, Submitted, Wait
-from compat.dashscope_api.filetrans import FAILED_QUERIES, cancel, delays, query, resume, submit, transcribe
+from compat.dashscope_api.filetrans import OUTAGE, cancel, delays, query, resume, submit, transcribe
 from compat.errors import (
     BadAudio,
     CompatError,
@@ -233,29 +233,45 @@ DOWN = ServiceUnavailable("down")
 NONSENSE = answer({"output": {}})
 
 
-def test_a_failed_query_is_repeated() -> None:
-    failing: list[Reply | CompatError] = [DOWN] * (FAILED_QUERIES - 1)
-    steps, _ = play(
-        resume(request("filetrans"), "t-1", deadline=60),
-        [*failing, RUNNING, *failing[1:], NONSENSE, SUCCEEDED, answer(FILE)],
-    )
+def test_a_query_is_repeated_while_the_service_is_down() -> None:
+    down: list[Reply | CompatError] = [DOWN, NONSENSE, RateLimited("slow"), ServiceTimedOut("late")] * 25
+    replies = [RUNNING, *down, RUNNING, *down, SUCCEEDED, answer(FILE)]
+    steps, transcript = play(resume(request("filetrans"), "t-1", deadline=10_000), replies)
 
-    assert steps.count(query("t-1")) == 2 * FAILED_QUERIES
+    assert (steps.count(query("t-1")), transcript.text) == (203, "欢迎。")
 
 
 QUERIES: dict[str, tuple[list[Reply | CompatError], type[CompatError]]] = {
-    "down": ([DOWN] * FAILED_QUERIES, ServiceUnavailable),
-    "nonsense": ([NONSENSE] * FAILED_QUERIES, ServiceFailed),
-    "throttled": ([RateLimited("slow")] * FAILED_QUERIES, RateLimited),
     "forbidden": ([Forbidden("no")], Forbidden),
     "an error instead of a status": ([answer({"code": "AccessDenied", "message": "no"})], Forbidden),
 }
 
 
 @pytest.mark.parametrize(("replies", "error"), QUERIES.values(), ids=QUERIES)
-def test_repeated_query_failures_end_the_flow(replies: list[Reply | CompatError], error: type[CompatError]) -> None:
+def test_a_refused_query_ends_the_flow(replies: list[Reply | CompatError], error: type[CompatError]) -> None:
     with pytest.raises(error):
         play(resume(request("filetrans"), "t-1", deadline=60), replies)
+
+
+@pytest.mark.parametrize("failure", [DOWN, NONSENSE])
+@pytest.mark.parametrize(("deadline", "longest"), [(60, 60.0), (10_000, OUTAGE)])
+def test_failing_queries_end_the_flow_after_an_outage_or_at_the_deadline(
+    failure: Reply | CompatError, deadline: float, longest: float
+) -> None:
+    flow = resume(request("filetrans"), "t-1", deadline=deadline)
+    waited, step = 0.0, next(flow)
+    with pytest.raises((ServiceUnavailable, ServiceFailed)):  # noqa: PT012 - the flow ends at any step
+        while waited < 2 * longest:
+            match step:
+                case Wait(seconds):
+                    waited += seconds
+                    step = flow.send(None)
+                case _ if isinstance(failure, CompatError):
+                    step = flow.throw(failure)
+                case _:
+                    step = flow.send(failure)
+
+    assert longest <= waited < longest + 5
 
 
 def test_a_refused_result_is_fetched_again_from_a_new_url() -> None:
@@ -265,7 +281,15 @@ def test_a_refused_result_is_fetched_again_from_a_new_url() -> None:
         [SUCCEEDED, Forbidden("expired"), moved, answer(FILE)],
     )
 
-    assert steps[1:] == [query("t-1"), FETCH, query("t-1"), Call(method="GET", url="https://new.example/r", key=False)]
+    calls = [step for step in steps if isinstance(step, Call)]
+    assert calls == [query("t-1"), FETCH, query("t-1"), Call(method="GET", url="https://new.example/r", key=False)]
+    assert transcript.text == "欢迎。"
+
+
+def test_a_result_is_fetched_again_while_its_store_is_down() -> None:
+    down: list[Reply | CompatError] = [answer(b"busy", 503), SUCCEEDED, ServiceFailed("lost"), DOWN, SUCCEEDED]
+    _, transcript = play(resume(request("filetrans"), "t-1", deadline=10_000), [SUCCEEDED, *down * 10, answer(FILE)])
+
     assert transcript.text == "欢迎。"
 
 
@@ -274,6 +298,8 @@ UNFETCHED: dict[str, list[Reply | CompatError]] = {
     "refused": [Forbidden("no"), SUCCEEDED, Forbidden("no"), SUCCEEDED],
     "refused by status": [GONE, SUCCEEDED, GONE, SUCCEEDED],
     "a page": [answer(b"<html>")],
+    "another document": [answer({})],
+    "an error of a gateway": [answer({"code": "Busy", "message": "later"})],
 }
 
 

@@ -74,16 +74,16 @@ FAULTS: list[tuple[RequestKind, SurfaceName, Fault, type[openai.APIError] | None
     ("task", "submit", FailTask("FILE_DOWNLOAD_FAILED"), FAULT, "upstream_error", 1),
     ("task", "submit", FailFile("DECODE_ERROR"), openai.BadRequestError, "invalid_audio", 1),
     ("task", "submit", Slow(polls=2), None, None, 1),
-    ("task", "query", BROKEN, FAULT, "upstream_error", 10),
-    ("task", "query", Hang(), FAULT, "upstream_timeout", 5),
-    ("task", "query", Answer("{}"), FAULT, "upstream_error", 5),
+    ("task", "query", BROKEN, FAULT, "upstream_error", 6),
+    ("task", "query", Hang(), FAULT, "upstream_timeout", 3),
+    ("task", "query", Answer("{}"), FAULT, "upstream_error", 3),
     ("task", "query", Answer('{"output":{"task_status":"UNKNOWN"}}'), FAULT, "upstream_error", 1),
-    ("task", "query", Expire(), FAULT, "upstream_error", 3),
+    ("task", "query", Expire(), FAULT, "upstream_error", 2),
     ("task", "result", Refuse(403, "AccessDenied"), FAULT, "upstream_error", 2),
     ("task", "result", Refuse(404, "NotFound"), FAULT, "upstream_error", 2),
-    ("task", "result", Hang(), FAULT, "upstream_error", 2),
+    ("task", "result", Hang(), FAULT, "upstream_error", 4),
     ("task", "result", HTML, FAULT, "upstream_error", 1),
-    ("task", "result", Cut(10), FAULT, "upstream_error", 2),
+    ("task", "result", Cut(10), FAULT, "upstream_error", 4),
 ]
 
 
@@ -100,7 +100,9 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.fixture(scope="module")
 def patient(spool: Path, speech: bytes) -> Iterator[RunningServer]:
     """A server with a long answer timeout. It is warmed up, because the emulator loads its audio decoder at first."""
-    with running_server(Scripted(SENTENCES), spool=spool, attempts=2, long_road="filetrans") as opened:
+    with running_server(
+        Scripted(SENTENCES), spool=spool, attempts=2, long_road="filetrans", task_deadline=1.5
+    ) as opened:
         for kind in REQUEST_KINDS:
             ask(opened.client(), kind, speech)
         yield opened
@@ -109,7 +111,7 @@ def patient(spool: Path, speech: bytes) -> Iterator[RunningServer]:
 @pytest.fixture(scope="module")
 def hurried(patient: RunningServer, spool: Path) -> Iterator[RunningServer]:  # noqa: ARG001 - the decoder has to be loaded first
     with running_server(
-        Scripted(SENTENCES), spool=spool, answer_timeout=1.5, attempts=2, long_road="filetrans"
+        Scripted(SENTENCES), spool=spool, answer_timeout=1.5, attempts=2, long_road="filetrans", task_deadline=1.5
     ) as opened:
         yield opened
 
@@ -137,7 +139,7 @@ def name(row: object) -> str:
     return type(row).__name__.lower() if not isinstance(row, str | int | type | None) else str(row)
 
 
-@pytest.mark.parametrize(("way", "surface", "fault", "error", "code", "asked"), FAULTS, ids=name)
+@pytest.mark.parametrize(("kind", "surface", "fault", "error", "code", "asked"), FAULTS, ids=name)
 def test_a_fault_is_retried_or_reported_and_leaves_nothing_behind(
     server: RunningServer,
     spool: Path,
