@@ -280,6 +280,7 @@ Conversation = list[tuple[Said, list[str]]]
 NEW = ["< committed item_1 after None", "< item.added item_1", "< item.done item_1"]
 SECOND = ["< committed item_2 after item_1", "< item.added item_2", "< item.done item_2"]
 SETUP = "> setup pcm/16000 vad 0.2/500"
+JOINED = "> setup pcm/16000 vad 0.0/800"
 
 
 def spoken(turn: str, item: str, said: str, after: str | None, start_ms: int, end_ms: int) -> Conversation:
@@ -299,6 +300,12 @@ def spoken(turn: str, item: str, said: str, after: str | None, start_ms: int, en
 
 
 NO_PADDING = {"type": "server_vad", "prefix_padding_ms": 0}
+DETECTED, BY_HAND, GERMAN = (
+    update(turn_detection=NO_PADDING),
+    update(turn_detection=None),
+    update(transcription={"language": "de"}),
+)
+UPDATED = ["< session.updated"]
 
 
 def play(stage: Stage, conversation: Conversation) -> None:
@@ -312,3 +319,18 @@ def ready(stage: Stage, **audio_input: object) -> Stage:
     for said in (start, update(**{"format": PCM_16K, **audio_input}), opened, created):
         stage.hear(said)
     return stage
+
+
+def detecting() -> Stage:
+    """A session in which the service detects turns."""
+    return ready(Stage(), turn_detection=NO_PADDING)
+
+
+def by_hand() -> Stage:
+    """A session in which the caller ends its turns."""
+    return ready(Stage(), turn_detection=None)
+
+
+def live() -> Stage:
+    """A session in which the caller ends its turns, with deltas while it speaks."""
+    return ready(Stage(), transcription={"model": "gpt-live-transcribe"})

@@ -14,10 +14,12 @@ from tests.bridge.stage import (
     Said,
     Stage,
     append,
+    by_hand,
     clear,
     client,
     commit,
     committed,
+    detecting,
     final,
     finished,
     lost,
@@ -65,9 +67,8 @@ def test_bad_input_is_answered_and_the_session_goes_on(said: Said, heard: str) -
 
 
 def test_clear_drops_what_was_not_committed() -> None:
-    stage = ready(Stage(), turn_detection=None)
     play(
-        stage,
+        by_hand(),
         [
             (clear, ["< cleared"]),
             (append(500), ["> audio 16000"]),
@@ -87,9 +88,8 @@ def test_clear_drops_what_was_not_committed() -> None:
 
 
 def test_clear_drops_a_detected_turn_that_goes_on() -> None:
-    stage = ready(Stage(), turn_detection=NO_PADDING)
     play(
-        stage,
+        detecting(),
         [
             (append(500), ["> audio 16000"]),
             (started("t1", 100), ["< speech_started item_1 100"]),
@@ -104,9 +104,8 @@ def test_clear_drops_a_detected_turn_that_goes_on() -> None:
 
 
 def test_clear_does_not_reach_a_detected_turn_that_has_ended() -> None:
-    stage = ready(Stage(), turn_detection=NO_PADDING)
     play(
-        stage,
+        detecting(),
         [
             (append(1000), ["> audio 32000"]),
             (started("t1", 100), ["< speech_started item_1 100"]),
@@ -120,9 +119,8 @@ def test_clear_does_not_reach_a_detected_turn_that_has_ended() -> None:
 
 
 def test_clear_drops_a_detected_turn_that_the_service_has_not_told_yet() -> None:
-    stage = ready(Stage(), turn_detection=NO_PADDING)
     play(
-        stage,
+        detecting(),
         [
             (append(500), ["> audio 16000"]),
             (clear, ["< cleared", "> finish"]),
@@ -140,9 +138,8 @@ def test_clear_drops_a_detected_turn_that_the_service_has_not_told_yet() -> None
 
 
 def test_clear_keeps_the_sound_of_a_committed_turn_for_a_replay() -> None:
-    stage = ready(Stage(), turn_detection=NO_PADDING)
     play(
-        stage,
+        detecting(),
         [
             (append(1000), ["> audio 32000"]),
             *spoken("t1", "item_1", "hi", None, 100, 800)[:3],
@@ -157,9 +154,8 @@ def test_clear_keeps_the_sound_of_a_committed_turn_for_a_replay() -> None:
 
 
 def test_clear_while_new_settings_wait_and_the_connection_breaks() -> None:
-    stage = ready(Stage(), turn_detection=NO_PADDING)
     play(
-        stage,
+        detecting(),
         [
             (append(1000), ["> audio 32000"]),
             (started("t1", 100), ["< speech_started item_1 100"]),
@@ -201,7 +197,7 @@ def test_the_padding_of_a_turn_does_not_reach_into_what_was_cleared(
 
 
 def test_clear_drops_half_a_sample_too() -> None:
-    stage = ready(Stage(), turn_detection=None)
+    stage = by_hand()
     play(
         stage,
         [
@@ -222,9 +218,8 @@ def test_nothing_is_left_to_commit_after_a_clear() -> None:
 
 
 def test_clear_is_answered_after_the_commits_before_it() -> None:
-    stage = ready(Stage(), turn_detection=NO_PADDING)
     play(
-        stage,
+        detecting(),
         [
             (append(1000), ["> audio 32000"]),
             (commit, ["> finish"]),

@@ -15,9 +15,11 @@ from tests.bridge.stage import (
     Said,
     Stage,
     append,
+    by_hand,
     commit,
     committed,
     created,
+    detecting,
     drained,
     final,
     finished,
@@ -67,9 +69,8 @@ from tests.bridge.stage import (
     ids=["before the turn", "in the turn", "after the commit"],
 )
 def test_the_sound_of_unfinished_items_is_sent_again(before: Conversation, after: Conversation) -> None:
-    stage = ready(Stage(), turn_detection=NO_PADDING)
     play(
-        stage,
+        detecting(),
         [
             (append(1000), ["> audio 32000"]),
             *before,
@@ -82,9 +83,8 @@ def test_the_sound_of_unfinished_items_is_sent_again(before: Conversation, after
 
 
 def test_what_was_answered_is_not_sent_again() -> None:
-    stage = ready(Stage(), turn_detection=NO_PADDING)
     play(
-        stage,
+        detecting(),
         [
             (append(1000), ["> audio 32000"]),
             *spoken("t1", "item_1", "hi", None, 100, 900),
@@ -97,9 +97,8 @@ def test_what_was_answered_is_not_sent_again() -> None:
 
 
 def test_an_answer_that_overtook_another_leaves_silence_in_its_place() -> None:
-    stage = ready(Stage(), turn_detection=NO_PADDING)
     play(
-        stage,
+        detecting(),
         [
             (append(3000), ["> audio 32000"] * 3),
             *spoken("t1", "item_1", "one", None, 100, 900)[:3],
@@ -119,9 +118,8 @@ def test_an_answer_that_overtook_another_leaves_silence_in_its_place() -> None:
     ids=["longer", "shorter"],
 )
 def test_a_turn_that_ends_elsewhere_when_it_is_heard_again(told_ms: int, heard_ms: int, sent: list[str]) -> None:
-    stage = ready(Stage(), turn_detection=NO_PADDING)
     play(
-        stage,
+        detecting(),
         [
             (append(3000), ["> audio 32000"] * 3),
             *spoken("t1", "item_1", "one", None, 100, told_ms)[:3],
@@ -138,9 +136,8 @@ def test_a_turn_that_ends_elsewhere_when_it_is_heard_again(told_ms: int, heard_m
 
 
 def test_a_turn_that_is_not_heard_again_ends_and_does_not_break_the_connection() -> None:
-    stage = ready(Stage(), turn_detection=NO_PADDING)
     play(
-        stage,
+        detecting(),
         [
             (append(1000), ["> audio 32000"]),
             (started("t1", 900), ["< speech_started item_1 900"]),
@@ -155,9 +152,8 @@ def test_a_turn_that_is_not_heard_again_ends_and_does_not_break_the_connection()
 
 
 def test_a_session_that_ends_before_all_was_sent_again_has_answered_what_it_was_sent() -> None:
-    stage = ready(Stage(drain=False, limits=SessionLimits(in_flight_bytes=32_000)), turn_detection=NO_PADDING)
     play(
-        stage,
+        ready(Stage(drain=False, limits=SessionLimits(in_flight_bytes=32_000)), turn_detection=NO_PADDING),
         [
             (append(3000), ["> audio 32000"]),
             (drained, ["> audio 32000"]),
@@ -179,9 +175,8 @@ def test_a_session_that_ends_before_all_was_sent_again_has_answered_what_it_was_
 
 
 def test_a_committed_turn_without_sound_ends_with_the_connection_or_the_settings() -> None:
-    stage = ready(Stage(), turn_detection=NO_PADDING)
     play(
-        stage,
+        detecting(),
         [
             (append(1000), ["> audio 32000"]),
             *spoken("t1", "item_1", "one", None, 100, 1000),
@@ -204,7 +199,7 @@ def test_a_committed_turn_without_sound_ends_with_the_connection_or_the_settings
 
 
 def test_what_is_sent_again_falls_on_the_windows_of_the_service_as_before() -> None:
-    stage = ready(Stage(), turn_detection=NO_PADDING)
+    stage = detecting()
     for _ in range(5):
         stage.hear(append(1000))
     play(
@@ -220,9 +215,8 @@ def test_what_is_sent_again_falls_on_the_windows_of_the_service_as_before() -> N
 
 
 def test_manual_turns_are_committed_again() -> None:
-    stage = ready(Stage(), turn_detection=None)
     play(
-        stage,
+        by_hand(),
         [
             (append(1000), ["> audio 32000"]),
             (commit, [*NEW, "> commit"]),
@@ -239,7 +233,7 @@ def test_manual_turns_are_committed_again() -> None:
 
 
 def test_a_caller_who_is_away_costs_no_connection() -> None:
-    manual, detected = ready(Stage(), turn_detection=None), ready(Stage())
+    manual, detected = by_hand(), ready(Stage())
     for stage in (manual, detected):
         play(stage, [(append(1000), ["> audio 32000"]), (later(40), []), (lost(), [])])
 
@@ -256,8 +250,7 @@ BROKEN = service("error", error={"type": "server_error", "code": "InternalError"
     ids=["error event", "session.finished", "no event"],
 )
 def test_the_service_ends_the_session(end: Said) -> None:
-    stage = ready(Stage())
-    play(stage, [(append(1000), ["> audio 32000"]), (end, ["close", "open"])])
+    play(ready(Stage()), [(append(1000), ["> audio 32000"]), (end, ["close", "open"])])
 
 
 def test_reopening_is_bounded_and_every_item_ends() -> None:
@@ -280,7 +273,7 @@ def test_reopening_is_bounded_and_every_item_ends() -> None:
 
 def test_the_service_may_wish_for_a_delay() -> None:
     play(
-        ready(Stage(), turn_detection=None),
+        by_hand(),
         [
             (append(1000), ["> audio 32000"]),
             (commit, [*NEW, "> commit"]),
@@ -292,7 +285,7 @@ def test_the_service_may_wish_for_a_delay() -> None:
 
 
 def test_a_service_that_is_silent_while_somebody_speaks_is_left() -> None:
-    stage = ready(Stage(), turn_detection=NO_PADDING)
+    stage = detecting()
     play(stage, [(append(1000), ["> audio 32000"]), (started("t1", 0), ["< speech_started item_1 0"])])
     for _ in range(20):
         play(stage, [(append(1000), ["> audio 32000"]), (later(1), [])])
@@ -301,9 +294,8 @@ def test_a_service_that_is_silent_while_somebody_speaks_is_left() -> None:
 
 
 def test_so_is_one_that_is_silent_about_a_turn_after_which_no_more_sound_comes_and_it_is_asked_once() -> None:
-    stage = ready(Stage(), turn_detection=NO_PADDING)
     play(
-        stage,
+        detecting(),
         [
             (append(3000), ["> audio 32000"] * 3),
             (started("t1", 100), ["< speech_started item_1 100"]),
@@ -320,9 +312,8 @@ def test_so_is_one_that_is_silent_about_a_turn_after_which_no_more_sound_comes_a
 
 
 def test_a_turn_that_it_does_not_know_any_more_then_ends() -> None:
-    stage = ready(Stage(), turn_detection=NO_PADDING)
     play(
-        stage,
+        detecting(),
         [
             (append(1000), ["> audio 32000"]),
             (started("t1", 100), ["< speech_started item_1 100"]),
@@ -366,9 +357,8 @@ def test_what_no_attempt_can_help_ends_the_session(error: CompatError) -> None:
 
 
 def test_a_service_that_hangs_is_left() -> None:
-    stage = ready(Stage(), turn_detection=None)
     play(
-        stage,
+        by_hand(),
         [
             (append(1000), ["> audio 32000"]),
             (commit, [*NEW, "> commit"]),
@@ -381,9 +371,8 @@ def test_a_service_that_hangs_is_left() -> None:
 
 
 def test_a_turn_sent_faster_than_spoken_may_be_heard_for_as_long_as_it_lasts() -> None:
-    stage = ready(Stage(), turn_detection=None)
     play(
-        stage,
+        by_hand(),
         [
             *[(append(1000), ["> audio 32000"])] * 40,
             (commit, [*NEW, "> commit"]),

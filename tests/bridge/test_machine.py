@@ -8,16 +8,17 @@ from compat.bridge.limits import SessionLimits
 from compat.openai_api.realtime.opening import Opening
 from tests.bridge.stage import (
     NEW,
-    NO_PADDING,
     PCM_16K,
     SETUP,
     Conversation,
     Stage,
     append,
+    by_hand,
     closed,
     commit,
     committed,
     created,
+    detecting,
     final,
     finished,
     later,
@@ -184,7 +185,7 @@ def test_the_server_stops() -> None:
     play(idle, [(shutdown(10), ["hang up 1001", "> finish"]), (finished, ["close"])])
     assert idle.bridge.over
 
-    busy = ready(Stage(), turn_detection=NO_PADDING)
+    busy = detecting()
     play(
         busy,
         [
@@ -201,7 +202,7 @@ def test_the_server_stops() -> None:
         ],
     )
 
-    late = ready(Stage(), turn_detection=None)
+    late = by_hand()
     play(
         late,
         [

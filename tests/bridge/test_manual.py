@@ -9,6 +9,7 @@ from tests.bridge.stage import (
     SECOND,
     Stage,
     append,
+    by_hand,
     commit,
     committed,
     failed,
@@ -67,7 +68,7 @@ def test_no_piece_is_longer_than_the_service_hears() -> None:
 
 
 def test_sound_past_50_s_waits_for_the_cut() -> None:
-    stage = ready(Stage(), turn_detection=None)
+    stage = by_hand()
     for _ in range(50):
         assert stage.hear(append(1000)) == ["> audio 32000"]
     play(
@@ -84,7 +85,7 @@ def test_sound_past_50_s_waits_for_the_cut() -> None:
 
 
 def test_a_turn_that_ends_before_the_cut_is_one_piece() -> None:
-    stage = ready(Stage(), turn_detection=None)
+    stage = by_hand()
     for _ in range(56):
         stage.hear(append(1000))
 
@@ -92,7 +93,7 @@ def test_a_turn_that_ends_before_the_cut_is_one_piece() -> None:
 
 
 def test_later_pieces_wait_for_those_before_them() -> None:
-    stage = ready(Stage(), turn_detection=None)
+    stage = by_hand()
     for _ in range(57):
         stage.hear(append(1000))
     play(
@@ -106,7 +107,7 @@ def test_later_pieces_wait_for_those_before_them() -> None:
 
 
 def test_a_turn_ends_once_when_one_of_its_pieces_fails() -> None:
-    stage = ready(Stage(), turn_detection=None)
+    stage = by_hand()
     for _ in range(57):
         stage.hear(append(1000))
     play(
@@ -121,9 +122,8 @@ def test_a_turn_ends_once_when_one_of_its_pieces_fails() -> None:
 
 
 def test_what_a_session_that_had_to_end_makes_of_the_next_turn_does_not_count() -> None:
-    stage = ready(Stage(), turn_detection=None)
     play(
-        stage,
+        by_hand(),
         [
             (append(1000), ["> audio 32000"]),
             (commit, [*NEW, "> commit"]),
@@ -148,7 +148,7 @@ LOUD = (1000).to_bytes(2, "little") * 16_000
 
 @pytest.mark.parametrize("sounds", [[1000], [LOUD], [LOUD, 1000]], ids=["silence", "noise", "both"])
 def test_a_commit_that_the_service_says_nothing_about_is_soon_asked_for_again(sounds: list[int | bytes]) -> None:
-    stage = ready(Stage(), turn_detection=None)
+    stage = by_hand()
     for sound in sounds:
         stage.hear(append(sound))
     play(
@@ -177,7 +177,7 @@ def test_so_is_one_of_opus() -> None:
 def test_a_service_that_was_slow_to_speak_of_the_last_turn_has_more_time_for_the_next(
     took: float, waits: float
 ) -> None:
-    stage = ready(Stage(), turn_detection=None)
+    stage = by_hand()
     for said in (append(LOUD), commit, later(took), committed("t1"), final("t1", "one"), finished, opened):
         stage.hear(said)
 
@@ -188,9 +188,8 @@ def test_a_service_that_was_slow_to_speak_of_the_last_turn_has_more_time_for_the
 
 
 def test_a_turn_that_the_service_has_acknowledged_is_waited_for() -> None:
-    stage = ready(Stage(), turn_detection=None)
     play(
-        stage,
+        by_hand(),
         [
             (append(1000), ["> audio 32000"]),
             (commit, [*NEW, "> commit"]),

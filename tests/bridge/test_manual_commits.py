@@ -6,16 +6,17 @@ import pytest
 
 from tests.bridge.stage import (
     NEW,
-    NO_PADDING,
     SECOND,
     SETUP,
     Conversation,
     Said,
     Stage,
     append,
+    by_hand,
     client,
     commit,
     committed,
+    detecting,
     final,
     finished,
     later,
@@ -33,7 +34,7 @@ from tests.bridge.stage import (
 
 
 def test_an_empty_commit_is_the_documented_error() -> None:
-    stage = ready(Stage(), turn_detection=None)
+    stage = by_hand()
     empty = client("input_audio_buffer.commit", event_id="mine")
     play(
         stage,
@@ -64,7 +65,7 @@ def test_an_empty_commit_is_the_documented_error() -> None:
     ids=["never", "committed only", "empty", "refused by id", "refused without an id"],
 )
 def test_a_silent_commit_ends_in_an_empty_item(answer: Conversation) -> None:
-    stage = ready(Stage(), turn_detection=None)
+    stage = by_hand()
     play(stage, [(append(1000), ["> audio 32000"]), (commit, [*NEW, "> commit"]), *answer])
 
     heard = stage.hear(append(1000))
@@ -72,9 +73,8 @@ def test_a_silent_commit_ends_in_an_empty_item(answer: Conversation) -> None:
 
 
 def test_after_a_silent_commit_the_next_turn_has_a_session_of_its_own() -> None:
-    stage = ready(Stage(), turn_detection=None)
     play(
-        stage,
+        by_hand(),
         [
             (append(1000), ["> audio 32000"]),
             (commit, [*NEW, "> commit"]),
@@ -89,9 +89,8 @@ def test_after_a_silent_commit_the_next_turn_has_a_session_of_its_own() -> None:
 
 
 def test_a_commit_ends_a_detected_turn_at_once() -> None:
-    stage = ready(Stage(), turn_detection=NO_PADDING)
     play(
-        stage,
+        detecting(),
         [
             (append(1000), ["> audio 32000"]),
             (started("t1", 200), ["< speech_started item_1 200"]),
@@ -117,15 +116,12 @@ def test_a_commit_ends_a_detected_turn_at_once() -> None:
     ids=["at once", "in two seconds"],
 )
 def test_a_commit_of_what_is_only_silence(answer: Conversation) -> None:
-    stage = ready(Stage())
-
-    play(stage, [(append(1000), ["> audio 32000"]), (commit, ["> finish"]), *answer])
+    play(ready(Stage()), [(append(1000), ["> audio 32000"]), (commit, ["> finish"]), *answer])
 
 
 def test_a_commit_of_silence_that_was_poured_in_waits_two_seconds_and_the_next_turn_for_the_service() -> None:
-    stage = ready(Stage(), turn_detection=NO_PADDING)
     play(
-        stage,
+        detecting(),
         [
             *[(append(1000), ["> audio 32000"])] * 40,
             (commit, ["> finish"]),
@@ -150,7 +146,7 @@ def test_a_commit_of_silence_that_was_poured_in_waits_two_seconds_and_the_next_t
     "end", [finished, refusal(message="Invalid event type: session.finish")], ids=["no result", "finish refused"]
 )
 def test_a_session_that_ends_without_a_result_leaves_what_was_shown_last(end: Said) -> None:
-    detected = ready(Stage(), turn_detection=NO_PADDING)
+    detected = detecting()
     play(
         detected,
         [
@@ -171,7 +167,7 @@ def test_a_session_that_ends_without_a_result_leaves_what_was_shown_last(end: Sa
         ],
     )
 
-    manual = ready(Stage(), turn_detection=None)
+    manual = by_hand()
     play(
         manual,
         [
@@ -185,9 +181,8 @@ def test_a_session_that_ends_without_a_result_leaves_what_was_shown_last(end: Sa
 
 
 def test_a_commit_after_a_detected_turn_invents_nothing() -> None:
-    stage = ready(Stage(), turn_detection=NO_PADDING)
     play(
-        stage,
+        detecting(),
         [
             (append(2000), ["> audio 32000"] * 2),
             *spoken("t1", "item_1", "hi", None, 200, 1500),
@@ -198,9 +193,8 @@ def test_a_commit_after_a_detected_turn_invents_nothing() -> None:
 
 
 def test_a_commit_of_silence_after_a_turn_that_another_commit_ended() -> None:
-    stage = ready(Stage(), turn_detection=NO_PADDING)
     play(
-        stage,
+        detecting(),
         [
             (append(1000), ["> audio 32000"]),
             (started("t1", 100), ["< speech_started item_1 100"]),
@@ -219,9 +213,8 @@ def test_a_commit_of_silence_after_a_turn_that_another_commit_ended() -> None:
 
 
 def test_a_refusal_that_comes_twice_is_about_its_own_commit() -> None:
-    stage = ready(Stage(), turn_detection=None)
     play(
-        stage,
+        by_hand(),
         [
             (append(1000), ["> audio 32000"]),
             (commit, [*NEW, "> commit"]),
@@ -253,15 +246,13 @@ TURN: Conversation = spoken("t1", "item_1", "hi", None, 200, 1000)
 )  # fmt: skip
 def test_a_commit_behind_a_turn_that_the_service_ended_is_answered_by_an_empty_item(answer: Conversation) -> None:
     """All the sound and the commit come before the service says a word."""
-    stage = ready(Stage(), turn_detection=NO_PADDING)
-    play(stage, [*POURED, (commit, ["> finish"]), *answer])
+    play(detecting(), [*POURED, (commit, ["> finish"]), *answer])
 
 
 @pytest.mark.parametrize("end_ms", [1901, 1950, 2000])
 def test_a_turn_that_ends_within_a_commit_s_shortest_length_is_its_answer(end_ms: int) -> None:
-    stage = ready(Stage(), turn_detection=NO_PADDING)
     play(
-        stage,
+        detecting(),
         [
             *POURED,
             (commit, ["> finish"]),
@@ -273,9 +264,8 @@ def test_a_turn_that_ends_within_a_commit_s_shortest_length_is_its_answer(end_ms
 
 
 def test_two_turns_and_a_commit_that_ends_the_second() -> None:
-    stage = ready(Stage(), turn_detection=NO_PADDING)
     play(
-        stage,
+        detecting(),
         [
             *POURED,
             (commit, ["> finish"]),
@@ -291,7 +281,7 @@ def test_two_turns_and_a_commit_that_ends_the_second() -> None:
 
 
 def test_each_of_two_commits_far_ahead_is_answered() -> None:
-    stage = ready(Stage(), turn_detection=NO_PADDING)
+    stage = detecting()
     third = ["< committed item_3 after item_2", "< item.added item_3", "< item.done item_3"]
     play(
         stage,
@@ -309,9 +299,8 @@ def test_each_of_two_commits_far_ahead_is_answered() -> None:
 
 
 def test_padding_does_not_reach_back_into_a_turn_that_was_committed_by_hand() -> None:
-    stage = ready(Stage(), turn_detection=None)
     play(
-        stage,
+        by_hand(),
         [
             *POURED,
             (commit, [*NEW, "> commit"]),

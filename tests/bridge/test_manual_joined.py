@@ -9,6 +9,7 @@ import pytest
 from compat.errors import NotAuthenticated
 from compat.openai_api.realtime.opening import Opening
 from tests.bridge.stage import (
+    JOINED,
     NEW,
     PCM_16K,
     SECOND,
@@ -24,6 +25,7 @@ from tests.bridge.stage import (
     final,
     finished,
     later,
+    live,
     lost,
     opened,
     play,
@@ -37,11 +39,6 @@ from tests.bridge.stage import (
 )
 
 LIVE = {"model": "gpt-live-transcribe"}
-JOINED = "> setup pcm/16000 vad 0.0/800"
-
-
-def live() -> Stage:
-    return ready(Stage(), transcription=LIVE)
 
 
 def sentence(turn: str, said: str, delta: str, start_ms: int, end_ms: int) -> Conversation:
@@ -177,9 +174,8 @@ def test_a_commit_of_nothing_is_the_documented_error() -> None:
 
 
 def test_commits_far_ahead_are_each_one_item() -> None:
-    stage = live()
     play(
-        stage,
+        live(),
         [
             (append(1000), ["> audio 32000"]),
             (commit, [*NEW, "> finish"]),
@@ -265,9 +261,8 @@ def test_a_sentence_that_fails_fails_the_item_once() -> None:
 
 
 def test_the_session_s_failure_fails_what_was_committed() -> None:
-    stage = live()
     play(
-        stage,
+        live(),
         [
             (append(1000), ["> audio 32000"]),
             (started("t1", 100), []),
@@ -313,9 +308,8 @@ def test_a_turn_is_delivered_at_the_end_of_the_session() -> None:
 
 
 def test_from_detected_turns_to_joined_turns_and_back() -> None:
-    stage = ready(Stage(), turn_detection={"type": "server_vad", "prefix_padding_ms": 0})
     play(
-        stage,
+        ready(Stage(), turn_detection={"type": "server_vad", "prefix_padding_ms": 0}),
         [
             (append(1000), ["> audio 32000"]),
             (started("t1", 100), ["< speech_started item_1 100"]),

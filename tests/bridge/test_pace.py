@@ -30,9 +30,8 @@ from tests.bridge.world import silence, word
 
 
 def test_the_service_takes_sound_as_fast_as_it_can() -> None:
-    stage = ready(Stage(drain=False, limits=SessionLimits(in_flight_bytes=64_000)))
     play(
-        stage,
+        ready(Stage(drain=False, limits=SessionLimits(in_flight_bytes=64_000))),
         [
             (append(1000), ["> audio 32000"]),
             (append(1000), ["> audio 32000"]),
@@ -59,9 +58,8 @@ def test_the_caller_waits_while_too_much_is_unsent() -> None:
 
 
 def test_what_comes_behind_one_long_append_is_read_and_the_next_append_is_not() -> None:
-    stage = ready(Stage(drain=False, limits=SessionLimits(in_flight_bytes=64_000, unsent=60)), turn_detection=None)
     play(
-        stage,
+        ready(Stage(drain=False, limits=SessionLimits(in_flight_bytes=64_000, unsent=60)), turn_detection=None),
         [
             (append(300_000), ["> audio 32000", "> audio 32000"]),
             (clear, ["< cleared"]),
@@ -106,9 +104,8 @@ def test_a_caller_who_does_not_read() -> None:
 
 
 def test_a_large_frame_is_sent_little_by_little() -> None:
-    stage = ready(Stage(drain=False, limits=SessionLimits(in_flight_bytes=64_000)))
     play(
-        stage,
+        ready(Stage(drain=False, limits=SessionLimits(in_flight_bytes=64_000))),
         [
             (append(5000), ["> audio 32000", "> audio 32000"]),
             (drained, ["> audio 32000", "> audio 32000"]),

@@ -9,19 +9,7 @@ import pytest
 from compat.bridge.settings import setup, threshold
 from compat.dashscope_api.live.turns import Detection, Setup
 from compat.openai_api.realtime.session import AudioFormat, Session, Vad
-from tests.bridge.stage import (
-    NEW,
-    SECOND,
-    Stage,
-    append,
-    opened,
-    play,
-    ready,
-    start,
-    started,
-    stopped,
-    update,
-)
+from tests.bridge.stage import NEW, SECOND, Stage, append, opened, play, ready, start, started, stopped, update
 
 
 @pytest.mark.parametrize(
@@ -75,9 +63,8 @@ def test_turn_detection(said: dict[str, Any] | None, told: str) -> None:
 
 
 def test_prefix_padding_reaches_back_but_not_into_the_turn_before() -> None:
-    stage = ready(Stage(), turn_detection={"type": "server_vad", "prefix_padding_ms": 300})
     play(
-        stage,
+        ready(Stage(), turn_detection={"type": "server_vad", "prefix_padding_ms": 300}),
         [
             (append(3000), ["> audio 32000"] * 3),
             (started("t1", 200), ["< speech_started item_1 0"]),

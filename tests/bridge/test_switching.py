@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.bridge.stage import (
+    BY_HAND,
+    DETECTED,
+    GERMAN,
     NEW,
     NO_PADDING,
     SECOND,
     SETUP,
+    UPDATED,
     Conversation,
+    Said,
     Stage,
     append,
     clear,
     commit,
     committed,
+    detecting,
     final,
     finished,
     later,
+    live,
     lost,
     opened,
     play,
-    ready,
     spoken,
     started,
     stopped,
@@ -31,8 +38,6 @@ from tests.bridge.stage import (
     update,
 )
 
-GERMAN = update(transcription={"language": "de"})
-UPDATED = ["< session.updated"]
 SPEAKING: Conversation = [
     (append(1000), ["> audio 32000"]),
     (started("t1", 200), ["< speech_started item_1 200"]),
@@ -41,10 +46,6 @@ ENDED: Conversation = [
     (stopped("t1", 1800), ["< speech_stopped item_1 1800", *NEW, "> finish"]),
     (final("t1", "hi"), ["< delta item_1 'hi'", "< completed item_1 'hi' 1.6", "close", "open"]),
 ]
-
-
-def detecting() -> Stage:
-    return ready(Stage(), turn_detection=NO_PADDING)
 
 
 @pytest.mark.parametrize(
@@ -165,16 +166,21 @@ def test_a_turn_that_begins_after_the_update_is_heard_under_it() -> None:
     )
 
 
-def test_settings_apply_soon_while_nobody_speaks() -> None:
+@pytest.mark.parametrize(
+    ("stage", "said", "told", "item"),
+    [(detecting, GERMAN, f"{SETUP} de", "item_1"), (live, DETECTED, SETUP, "item_2")],
+    ids=["detected", "by hand"],
+)
+def test_settings_apply_soon_while_nobody_speaks(stage: Callable[[], Stage], said: Said, told: str, item: str) -> None:
     play(
-        detecting(),
+        stage(),
         [
             (append(1000), ["> audio 32000"]),
-            (GERMAN, UPDATED),
+            (said, UPDATED),
             (later(1.4), []),
             (later(0.2), ["close", "open"]),
-            (opened, [f"{SETUP} de", "> audio 32000"]),
-            (started("n1", 900), ["< speech_started item_1 900"]),
+            (opened, [told, "> audio 32000"]),
+            (started("n1", 900), [f"< speech_started {item} 900"]),
         ],
     )
 
@@ -198,9 +204,8 @@ def test_a_turn_that_began_before_the_update_and_is_told_after_it_goes_on() -> N
 
 def test_sound_far_ahead_of_the_service_keeps_the_settings_of_its_time() -> None:
     """Two turns, an update, and a third turn, before the service has answered anything."""
-    stage = detecting()
     play(
-        stage,
+        detecting(),
         [
             (append(4000), ["> audio 32000"] * 4),
             (GERMAN, UPDATED),
@@ -292,8 +297,6 @@ def test_a_format_that_changes_ends_the_turn() -> None:
 
 
 # --- from detected turns to turns by hand ---
-
-BY_HAND = update(turn_detection=None)
 
 
 def test_a_detected_turn_goes_on_and_the_next_is_its_caller_s() -> None:

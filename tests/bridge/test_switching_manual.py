@@ -6,19 +6,26 @@ import pytest
 
 from compat.errors import NotAuthenticated
 from tests.bridge.stage import (
+    BY_HAND,
+    DETECTED,
+    GERMAN,
+    JOINED,
     NEW,
-    NO_PADDING,
     SECOND,
     SETUP,
+    UPDATED,
     Conversation,
     Stage,
     append,
+    by_hand,
     clear,
     commit,
     committed,
+    detecting,
     final,
     finished,
     later,
+    live,
     lost,
     opened,
     play,
@@ -34,12 +41,11 @@ from tests.bridge.stage import (
 
 
 def test_new_settings_wait_for_the_commit_of_a_manual_turn() -> None:
-    stage = ready(Stage(), turn_detection=None)
     play(
-        stage,
+        by_hand(),
         [
             (append(500), ["> audio 16000"]),
-            (update(transcription={"language": "de"}), ["< session.updated"]),
+            (GERMAN, ["< session.updated"]),
             (append(500), ["> audio 16000"]),
             (commit, [*NEW, "> commit"]),
             (append(500), []),
@@ -52,12 +58,12 @@ def test_new_settings_wait_for_the_commit_of_a_manual_turn() -> None:
 
 
 def test_settings_that_wait_for_a_commit_wake_nobody() -> None:
-    stage = ready(Stage(), turn_detection=None)
+    stage = by_hand()
     play(
         stage,
         [
             (append(500), ["> audio 16000"]),
-            (update(transcription={"language": "de"}), ["< session.updated"]),
+            (GERMAN, ["< session.updated"]),
             (later(60.0), []),
         ],
     )
@@ -77,7 +83,7 @@ ONE = ["< speech_stopped item_1 1000", *NEW, "< delta item_1 'one'", "< complete
 
 def test_a_manual_turn_is_committed_after_the_detected_turns_before_it() -> None:
     play(
-        ready(Stage(), turn_detection=NO_PADDING),
+        detecting(),
         [
             *SWITCHED,
             (lost(), ["open"]),
@@ -93,7 +99,7 @@ def test_a_manual_turn_is_committed_after_the_detected_turns_before_it() -> None
 
 def test_clear_after_such_a_turn_is_answered_after_it() -> None:
     play(
-        ready(Stage(), turn_detection=NO_PADDING),
+        detecting(),
         [
             *SWITCHED,
             (append(500), []),
@@ -109,7 +115,7 @@ def test_clear_after_such_a_turn_is_answered_after_it() -> None:
 
 def test_such_a_turn_fails_with_the_session() -> None:
     play(
-        ready(Stage(), turn_detection=NO_PADDING),
+        detecting(),
         [
             *SWITCHED,
             (
@@ -135,25 +141,12 @@ def test_settings_before_any_sound_need_no_other_session() -> None:
     assert stage.hear(update(transcription={"language": "en"})) == ["< session.updated"]
 
 
-DETECT = update(turn_detection=NO_PADDING)
-UPDATED = ["< session.updated"]
-JOINED = "> setup pcm/16000 vad 0.0/800"
-
-
-def by_hand() -> Stage:
-    return ready(Stage(), turn_detection=None)
-
-
-def live() -> Stage:
-    return ready(Stage(), transcription={"model": "gpt-live-transcribe"})
-
-
 def test_the_service_finds_the_turns_in_all_that_was_not_committed() -> None:
     play(
         by_hand(),
         [
             (append(500), ["> audio 16000"]),
-            (DETECT, [*UPDATED, "> finish"]),
+            (DETECTED, [*UPDATED, "> finish"]),
             (append(1500), []),
             (finished, ["close", "open"]),
             (opened, [SETUP, "> audio 16000", "> audio 32000", "> audio 16000"]),
@@ -170,7 +163,7 @@ def test_turns_that_were_committed_before_are_answered_first() -> None:
             (commit, [*NEW, "> commit"]),
             (committed("t1"), []),
             (append(500), ["> audio 16000"]),
-            (DETECT, [*UPDATED, "> finish"]),
+            (DETECTED, [*UPDATED, "> finish"]),
             (final("t1", "one"), ["< delta item_1 'one'", "< completed item_1 'one' 1.0"]),
             (finished, ["close", "open"]),
             (opened, [SETUP, "> audio 16000"]),
@@ -183,7 +176,7 @@ def test_what_was_not_sent_yet_costs_no_other_session() -> None:
     stage = Stage()
     for said in (start, update(format={"type": "audio/pcm", "rate": 16000}, turn_detection=None), append(500)):
         stage.hear(said)
-    play(stage, [(DETECT, UPDATED), (append(500), []), (opened, [SETUP, "> audio 16000", "> audio 16000"])])
+    play(stage, [(DETECTED, UPDATED), (append(500), []), (opened, [SETUP, "> audio 16000", "> audio 16000"])])
 
 
 def test_a_connection_that_breaks_on_the_way() -> None:
@@ -191,7 +184,7 @@ def test_a_connection_that_breaks_on_the_way() -> None:
         by_hand(),
         [
             (append(500), ["> audio 16000"]),
-            (DETECT, [*UPDATED, "> finish"]),
+            (DETECTED, [*UPDATED, "> finish"]),
             (lost(), ["open"]),
             (opened, [SETUP, "> audio 16000"]),
             (started("n1", 100), ["< speech_started item_2 100"]),
@@ -212,7 +205,7 @@ def test_a_connection_that_breaks_on_the_way() -> None:
     ids=["commit", "clear", "the end"],
 )
 def test_the_caller_may_still_end_it(ends: Conversation) -> None:
-    play(by_hand(), [(append(500), ["> audio 16000"]), (DETECT, [*UPDATED, "> finish"]), *ends])
+    play(by_hand(), [(append(500), ["> audio 16000"]), (DETECTED, [*UPDATED, "> finish"]), *ends])
 
 
 def test_what_was_cut_off_a_long_turn_is_an_item() -> None:
@@ -223,7 +216,7 @@ def test_what_was_cut_off_a_long_turn_is_an_item() -> None:
         stage,
         [
             (final("t1", "one"), ["> audio 320"]),
-            (DETECT, [*UPDATED, *NEW, "< delta item_1 'one'", "< completed item_1 'one' 56.99", "> finish"]),
+            (DETECTED, [*UPDATED, *NEW, "< delta item_1 'one'", "< completed item_1 'one' 56.99", "> finish"]),
             (append(500), []),
             (finished, ["close", "open"]),
             (opened, [SETUP, "> audio 320", "> audio 16000"]),
@@ -238,7 +231,7 @@ SPEAKING: Conversation = [
     (append(1000), ["> audio 32000"]),
     (started("t1", 100), []),
     (text("t1", "one", " two"), ["< delta item_1 'one'"]),
-    (DETECT, UPDATED),
+    (DETECTED, UPDATED),
     (append(1000), ["> audio 32000"]),
 ]
 
@@ -267,25 +260,11 @@ def test_a_sentence_that_begins_after_the_update_is_a_turn() -> None:
             (started("t1", 100), []),
             (stopped("t1", 900), []),
             (final("t1", "one"), ["< delta item_1 'one'"]),
-            (DETECT, UPDATED),
+            (DETECTED, UPDATED),
             (append(1000), ["> audio 32000"]),
             (started("t2", 2300), ["close", "open", *NEW, "< completed item_1 'one' 0.9"]),
             (opened, [SETUP, "> audio 3200", "> audio 32000", "> audio 32000"]),
             (started("n1", 1400), ["< speech_started item_2 2300"]),
-        ],
-    )
-
-
-def test_where_nobody_has_spoken_there_is_no_item() -> None:
-    play(
-        live(),
-        [
-            (append(1000), ["> audio 32000"]),
-            (DETECT, UPDATED),
-            (later(1.4), []),
-            (later(0.2), ["close", "open"]),
-            (opened, [SETUP, "> audio 32000"]),
-            (started("n1", 900), ["< speech_started item_2 900"]),
         ],
     )
 
@@ -305,15 +284,12 @@ def test_the_caller_may_end_it_before_the_sentence_does() -> None:
     )
 
 
-BACK = update(turn_detection=None)
-
-
 def test_a_caller_who_changes_its_mind_at_once_goes_on_with_its_turn() -> None:
     play(
         live(),
         [
             *SPEAKING[:-1],
-            (BACK, UPDATED),
+            (BY_HAND, UPDATED),
             (append(1000), ["> audio 32000"]),
             (stopped("t1", 1500), ["> finish"]),
             (final("t1", "one two"), ["< delta item_1 ' two'", "close", "open"]),
@@ -330,7 +306,7 @@ def test_a_sentence_that_ended_while_detection_was_on_is_a_turn() -> None:
         live(),
         [
             *SPEAKING,
-            (BACK, UPDATED),
+            (BY_HAND, UPDATED),
             (append(1000), ["> audio 32000"]),
             (stopped("t1", 1500), ["> finish"]),
             (

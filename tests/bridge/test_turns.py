@@ -6,14 +6,15 @@ import pytest
 
 from tests.bridge.stage import (
     NEW,
-    NO_PADDING,
     SECOND,
     Conversation,
     Stage,
     append,
+    by_hand,
     client,
     commit,
     committed,
+    detecting,
     failed,
     final,
     play,
@@ -70,7 +71,7 @@ DELTAS: dict[str, Conversation] = {
 
 @pytest.mark.parametrize("snapshots", DELTAS.values(), ids=DELTAS)
 def test_snapshots_become_deltas(snapshots: Conversation) -> None:
-    stage = ready(Stage(), turn_detection=None)
+    stage = by_hand()
     stage.hear(append(1000))
     stage.hear(commit)
 
@@ -78,7 +79,7 @@ def test_snapshots_become_deltas(snapshots: Conversation) -> None:
 
 
 def test_a_contradiction_is_counted() -> None:
-    stage = ready(Stage(), turn_detection=None)
+    stage = by_hand()
     for said in (append(1000), commit, text("t", "hello"), final("t", "yellow")):
         stage.hear(said)
 
@@ -91,7 +92,7 @@ def test_detected_turns_may_speak_before_they_are_committed_and_manual_ones_afte
         detected.hear(said)
     assert ["< delta item_1 'hel'"] == detected.hear(text("t1", "hel", "lo"))
 
-    manual = ready(Stage(), turn_detection=None)
+    manual = by_hand()
     play(
         manual,
         [
@@ -104,7 +105,7 @@ def test_detected_turns_may_speak_before_they_are_committed_and_manual_ones_afte
 
 
 def test_what_the_service_says_beyond_openai() -> None:
-    stage = ready(Stage(), turn_detection=None)
+    stage = by_hand()
     for said in (append(1000), commit, text("t", "hel", "lo", language="en", emotion="happy")):
         stage.hear(said)
 
@@ -118,9 +119,8 @@ def test_what_the_service_says_beyond_openai() -> None:
 
 
 def test_results_leave_in_the_order_of_the_commits() -> None:
-    stage = ready(Stage(), turn_detection=NO_PADDING)
     play(
-        stage,
+        detecting(),
         [
             (append(1000), ["> audio 32000"]),
             (started("t1", 0), ["< speech_started item_1 0"]),
@@ -196,14 +196,14 @@ REORDERED: dict[str, Conversation] = {
 
 @pytest.mark.parametrize("reports", REORDERED.values(), ids=REORDERED)
 def test_events_of_the_service_in_any_order(reports: Conversation) -> None:
-    stage = ready(Stage(), turn_detection=NO_PADDING)
+    stage = detecting()
     stage.hear(append(1000))
 
     play(stage, reports)
 
 
 def test_items_are_retrieved_and_deleted() -> None:
-    stage = ready(Stage(), turn_detection=None)
+    stage = by_hand()
     for said in (append(1000), commit, final("t", "hello")):
         stage.hear(said)
     play(
@@ -229,7 +229,7 @@ def test_items_are_retrieved_and_deleted() -> None:
     ("deleted", "previous"), [([], "item_2"), ([1], "item_2"), ([2], "item_1"), ([2, 1], None), ([1, 2], None)]
 )
 def test_a_deleted_item_precedes_no_other(deleted: list[int], previous: str | None) -> None:
-    stage = ready(Stage(), turn_detection=None)
+    stage = by_hand()
     for turn in ("t1", "t2"):
         for said in (append(1000), commit, final(turn, "hello")):
             stage.hear(said)

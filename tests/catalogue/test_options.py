@@ -1,18 +1,13 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import msgspec
 import pytest
 
 from compat.catalogue import models, roads
 from compat.catalogue.options import OPTIONS, WANTED, option
 from compat.errors import BadRequest
-from compat.transcript import Ask, Media, Option
-
-SOUND = Media(
-    path=Path("a"), size=1000, container="wav", mime="audio/wav", suffix=".wav", duration=10.0, rate=16_000, channels=1
-)
+from compat.transcript import Ask, Option
+from tests.catalogue.test_models import media
 
 VALUES: list[tuple[str, tuple[str, ...], Option]] = [  # option, form values → typed value
     ("enable_itn", ("true",), True),
@@ -62,7 +57,7 @@ def test_only_short_whole_numbers_are_accepted(name: str, text: str) -> None:
 @pytest.mark.parametrize(("channels", "named"), [(1, "1"), (1, "99"), (2, "0,2"), (2, "[1, 2]"), (6, "6")])
 def test_a_channel_that_the_file_lacks_is_refused(model: str, channels: int, named: str) -> None:
     ask = Ask(model=model, extensions={"channel_id": (named,)})
-    sound = msgspec.structs.replace(SOUND, channels=channels)
+    sound = msgspec.structs.replace(media(), channels=channels)
     taken = roads.road(ask, sound, region="beijing", aliases={}, longest=3600)
 
     with pytest.raises(BadRequest, match=r"channel_id .* does not exist") as refused:
@@ -72,7 +67,7 @@ def test_a_channel_that_the_file_lacks_is_refused(model: str, channels: int, nam
 
 def test_channels_of_audio_at_a_url_are_not_checked() -> None:
     ask = Ask(model="fun-asr", url="https://a.fm/a.mp3", extensions={"channel_id": ("99",)})
-    sound = msgspec.structs.replace(SOUND, channels=0, url=ask.url)
+    sound = msgspec.structs.replace(media(), channels=0, url=ask.url)
     taken = roads.road(ask, sound, region="beijing", aliases={}, longest=3600)
 
     assert [99] == roads.request(ask, sound, taken)[0].options["channel_id"]
@@ -81,9 +76,9 @@ def test_channels_of_audio_at_a_url_are_not_checked() -> None:
 @pytest.mark.parametrize("guides", [("prompt",), ("keywords",), ("prompt", "keywords")])
 def test_an_unsupported_context_is_reported_by_the_parameters_sent(guides: tuple[str, ...]) -> None:
     ask = Ask(model="paraformer-v2", context="Bulge", guides=guides)
-    taken = roads.road(ask, SOUND, region="beijing", aliases={}, longest=3600)
+    taken = roads.road(ask, media(), region="beijing", aliases={}, longest=3600)
 
-    assert guides == roads.request(ask, SOUND, taken)[1]
+    assert guides == roads.request(ask, media(), taken)[1]
 
 
 def test_operator_aliases_are_case_insensitive_and_take_precedence() -> None:
