@@ -26,7 +26,7 @@ from compat.openai_api import jobs as public
 from compat.openai_api import sse
 from compat.openai_api.parameters import ignored_header
 from compat.transcript import Ask, Transcript
-from compat.transcription.recogniser import Work
+from compat.transcription.work import Work
 
 JSON = ("json", "verbose_json", "diarized_json")
 

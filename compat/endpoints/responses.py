@@ -15,7 +15,7 @@ from compat.observability.entry import RequestEntry
 from compat.openai_api.parameters import ignored_header
 from compat.openai_api.render import Rendered, render
 from compat.transcript import Ask, Transcript
-from compat.transcription.recogniser import Work
+from compat.transcription.work import Work
 
 # Characters from which a transcript is rendered in a thread: captions of 12 hours would block the loop for 0.7 s.
 LENGTHY = 50_000

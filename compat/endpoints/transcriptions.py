@@ -25,8 +25,9 @@ from compat.endpoints.upload import LoopTurns
 from compat.observability.entry import RequestEntry
 from compat.openai_api import form, sse
 from compat.transcript import Transcript
-from compat.transcription.recogniser import Recogniser, Work, is_job
+from compat.transcription.recogniser import Recogniser, is_job
 from compat.transcription.spool import Spool
+from compat.transcription.work import Work
 
 
 class Transcriptions:

@@ -19,9 +19,10 @@ from compat.endpoints.upload import LoopTurns
 from compat.jobs.manager import JobManager
 from compat.openai_api import form
 from compat.transcript import Transcript
-from compat.transcription.recogniser import Recogniser, Work, is_job
+from compat.transcription.recogniser import Recogniser, is_job
 from compat.transcription.spool import Spool
 from compat.transcription.translator import Translator
+from compat.transcription.work import Work
 
 
 class Translations:

@@ -24,7 +24,7 @@ from compat.jobs.records import Job, digest, identity, kept
 from compat.jobs.runner import JobRunner
 from compat.openai_api.jobs import Status
 from compat.transcript import Ask, Transcript
-from compat.transcription.recogniser import Work
+from compat.transcription.work import Work
 
 log = logging.getLogger("compat.jobs")
 LOST = failure(

@@ -26,7 +26,8 @@ from compat.jobs import transitions
 from compat.jobs.records import Job, restored
 from compat.jobs.store import Store
 from compat.transcript import Transcript
-from compat.transcription.recogniser import Recogniser, Work
+from compat.transcription.recogniser import Recogniser
+from compat.transcription.work import Work
 from compat.upstream.fallback import Fallback
 from compat.upstream.http import Service
 from compat.upstream.shares import Shares, overloaded

@@ -19,14 +19,15 @@ from compat.audio.fit import largest
 from compat.audio.pieces import Piece, split
 from compat.audio.worker import Worker
 from compat.catalogue import roads
-from compat.config.principal import Party, Principal
+from compat.config.principal import Principal
 from compat.dashscope_api import results
 from compat.errors import Overloaded, RateLimited
 from compat.openai_api.phrases import phrases
 from compat.text import begun, space
 from compat.text import joined as joined_texts
-from compat.transcript import Media, Request, Segment, Transcript, Usage
-from compat.transcription.spool import PIECES, Reserve, unbounded
+from compat.transcript import Request, Segment, Transcript, Usage
+from compat.transcription.spool import PIECES, Reserve
+from compat.transcription.work import Work
 from compat.upstream.slots import Slots
 
 PATIENCE = 600.0  # seconds for which a piece is retried while the account's rate is used up
@@ -46,49 +47,43 @@ class Pieces:
         self._at_once = at_once
         self._slots = Slots(at_once)
 
-    async def transcript(
-        self, request: Request, principal: Principal, *, times: bool, reserve: Reserve = unbounded
-    ) -> Transcript:
-        """Return the transcript of the whole file. For `times` and `reserve` see `parts`."""
-        async with contextlib.aclosing(self.parts(request, principal, times=times, reserve=reserve)) as parts:
-            return joined([part async for part in parts], request)
+    async def transcript(self, work: Work) -> Transcript:
+        """Return the transcript of the whole file. Raises as `parts` does."""
+        async with contextlib.aclosing(self.parts(work)) as parts:
+            return joined([part async for part in parts], work.request)
 
-    async def deltas(
-        self, request: Request, principal: Principal, *, times: bool, reserve: Reserve = unbounded
-    ) -> AsyncGenerator[str | Transcript, None]:
+    async def deltas(self, work: Work) -> AsyncGenerator[str | Transcript, None]:
         """Yield the text of each piece, in order, and finally the transcript."""
         done: list[Transcript] = []
         before = ""
-        async with contextlib.aclosing(self.parts(request, principal, times=times, reserve=reserve)) as parts:
+        async with contextlib.aclosing(self.parts(work)) as parts:
             async for part in parts:
                 done.append(part)
                 if part.text:
                     yield space(before, part.text) + part.text
                     before = part.text
-        yield joined(done, request)
+        yield joined(done, work.request)
 
-    async def parts(
-        self, request: Request, principal: Principal, *, times: bool, reserve: Reserve = unbounded
-    ) -> AsyncGenerator[Transcript, None]:
+    async def parts(self, work: Work) -> AsyncGenerator[Transcript, None]:
         """Yield the transcripts of the pieces in order.
 
-        A transcript has one segment from cut to cut, or with `times` one for each phrase between two pauses. Files are
-        cut only as fast as pieces are transcribed, so pieces do not fill the disk. `reserve` counts their bytes. Raises
-        Overloaded if there is no room for the next piece and none is under way.
+        A transcript has one segment from cut to cut, or if the client wants times, one for each phrase between two
+        pauses. Files are cut only as fast as pieces are transcribed, so pieces do not fill the disk. Raises Overloaded
+        if there is no room for the next piece and none is under way.
         """
         waiting: deque[asyncio.Task[Transcript]] = deque()
-        longest = min(self._longest, FINE) if times else self._longest
+        longest = min(self._longest, FINE) if work.ask.wants_times else self._longest
         most = largest(longest, sys.maxsize)
         try:
-            async with contextlib.aclosing(self._cut(request.media, principal.party, longest, times=times)) as pieces:
+            async with contextlib.aclosing(self._cut(work, longest)) as pieces:
                 while True:
-                    while not _room(reserve, most, needed=not waiting):
+                    while not _room(work.reserve, most, needed=not waiting):
                         yield await waiting.popleft()
                     piece = await anext(pieces, None)
-                    reserve(file=(piece.media.size if piece else 0) - most)
+                    work.reserve(file=(piece.media.size if piece else 0) - most)
                     if piece is None:
                         break
-                    waiting.append(asyncio.create_task(self._piece(request, piece, principal, reserve)))
+                    waiting.append(asyncio.create_task(self._piece(work, piece)))
                     while waiting and (waiting[0].done() or len(waiting) >= self._at_once):
                         yield await waiting.popleft()
             while waiting:
@@ -98,23 +93,24 @@ class Pieces:
                 task.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
 
-    async def _cut(self, media: Media, party: Party, longest: float, *, times: bool) -> AsyncGenerator[Piece, None]:
-        folder = media.path.with_suffix(PIECES)
+    async def _cut(self, work: Work, longest: float) -> AsyncGenerator[Piece, None]:
+        path, times = work.request.media.path, work.ask.wants_times
+        folder = path.with_suffix(PIECES)
         await asyncio.to_thread(folder.mkdir, exist_ok=True)
         async with contextlib.aclosing(
-            self._worker.iterate(party, split, media.path, folder, longest=longest, voiced=times)
+            self._worker.iterate(work.principal.party, split, path, folder, longest=longest, voiced=times)
         ) as parts:
             async for part in parts:
                 yield part
 
-    async def _piece(self, request: Request, piece: Piece, principal: Principal, reserve: Reserve) -> Transcript:
+    async def _piece(self, work: Work, piece: Piece) -> Transcript:
         media = piece.media
         try:
-            async with self._slots.taken(principal.party):
-                transcript = await self._patient(roads.piece(request, media), principal)
+            async with self._slots.taken(work.principal.party):
+                transcript = await self._patient(roads.piece(work.request, media), work.principal)
         finally:
             media.path.unlink(missing_ok=True)
-            reserve(file=-media.size)
+            work.reserve(file=-media.size)
         text = begun(transcript.text.strip())
         spans = piece.voiced or ((piece.start, piece.start + media.duration),)
         # In a thread, because it takes 10 ms of CPU time for 30 s of speech.

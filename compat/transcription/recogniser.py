@@ -27,27 +27,13 @@ from compat.transcription.file_tasks import SURFACES, FileTasks, TaskOwner
 from compat.transcription.pieces import Pieces
 from compat.transcription.publishing import Bucket, Links
 from compat.transcription.spool import FITTED, Reserve, unbounded
+from compat.transcription.work import Work
 from compat.upstream.fallback import Fallback
 from compat.upstream.http import Service
 
 log = logging.getLogger("compat")
 LARGE, LONG = 8 << 20, 900.0  # bytes, seconds; reading a file beyond either takes more than a second or two
 SUSPICIOUS = 5.0  # seconds of audio from which an empty transcript is requested again
-
-
-class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """One upload, ready for DashScope.
-
-    `ignored` names the request's parameters that have no effect. `fit` is the size in bytes that the audio still has to
-    be re-encoded to, and `reserve` counts the bytes that this takes on disk.
-    """
-
-    ask: Ask
-    request: Request
-    ignored: tuple[str, ...]
-    principal: Principal
-    fit: int | None = None
-    reserve: Reserve = unbounded
 
 
 class HeldText:
@@ -159,7 +145,7 @@ class Recogniser:
         """
         work = await self._fitted(work)
         if work.request.surface == "pieces":
-            return await self._in_pieces(work.request, work)
+            return await self._in_pieces(work)
         try:
             return _measured(await self._careful(work.request, work.principal, owner), work.request)
         except (FileNotFetched, TooLarge) as exc:
@@ -167,10 +153,10 @@ class Recogniser:
             if other is None:
                 raise
             log.warning("long audio is sent in pieces instead", extra={"fields": {"road": work.request.surface}})
-            return await self._in_pieces(other, work)
+            return await self._in_pieces(other)
 
-    def _instead(self, work: Work, exc: CompatError) -> Request | None:
-        """Return the request for pieces that replaces a file task, or None if nothing does.
+    def _instead(self, work: Work, exc: CompatError) -> Work | None:
+        """Return the work in pieces that replaces a file task, or None if nothing does.
 
         Raises ServiceUnavailable if the file was deleted already. When the client sends it again, it goes in pieces,
         because the surface is closed by then.
@@ -179,13 +165,14 @@ class Recogniser:
         if not unsent or work.request.media.url or self._settings.long_road == "filetrans":
             return None
         other = roads.instead(work.request)
-        if other is not None and not work.request.media.path.exists():
+        if other is None:
+            return None
+        if not work.request.media.path.exists():
             raise ServiceUnavailable(f"{exc.message} Send the same request again.", retry_after=1.0) from exc
-        return other
+        return msgspec.structs.replace(work, request=other)
 
-    async def _in_pieces(self, request: Request, work: Work) -> Transcript:
-        parts = self._pieces.transcript(request, work.principal, times=work.ask.wants_times, reserve=work.reserve)
-        return _measured(await parts, request)
+    async def _in_pieces(self, work: Work) -> Transcript:
+        return _measured(await self._pieces.transcript(work), work.request)
 
     async def _careful(self, request: Request, principal: Principal, owner: TaskOwner | None = None) -> Transcript:
         """Return the transcript without echoes. If longer audio has an empty transcript, request it again: models are
@@ -250,9 +237,7 @@ class Recogniser:
             yield await self.transcript(work)
             return
         if work.request.surface == "pieces":
-            async with contextlib.aclosing(
-                self._pieces.deltas(work.request, work.principal, times=work.ask.wants_times, reserve=work.reserve)
-            ) as parts:
+            async with contextlib.aclosing(self._pieces.deltas(work)) as parts:
                 async for part in parts:
                     yield _measured(part, work.request) if isinstance(part, Transcript) else part
             return
