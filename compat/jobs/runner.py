@@ -233,7 +233,8 @@ class JobRunner:
 
     async def _stopped(self, run: Run) -> None:
         if run.task_id is not None:
-            await self._service.cancel(run.task_id, run.principal)
+            account, task_id = self._service.account(run.task_id, run.principal)
+            await account.cancel(task_id)
 
     async def _end(self, run: Run, outcome: Transcript | Failure) -> None:
         """Store the outcome, retrying while the store is down. Waiting callers get theirs after the first attempt."""

@@ -102,12 +102,6 @@ class Fallback:
             return Account(self._second, principal.using(self._key), MARK), task_id.removeprefix(MARK)
         return Account(self._first, principal), task_id
 
-    async def cancel(self, task_id: str, principal: Principal) -> None:
-        if task_id.startswith(MARK):
-            await self._second.cancel(task_id.removeprefix(MARK), principal.using(self._key))
-        else:
-            await self._first.cancel(task_id, principal)
-
 
 class LiveFallback:
     """Opens live connections at `first`, or at `second` with its own `key` if the first fails.

@@ -154,12 +154,6 @@ class Service:
         """Return the account that a task was submitted to, and the task's id there."""
         return Account(self, principal), task_id
 
-    async def cancel(self, task_id: str, principal: Principal) -> None:
-        """Ask the service to cancel a task, which only works for tasks that have not started. Raises no errors."""
-        with contextlib.suppress(CompatError, TimeoutError):  # the task may have started or ended
-            async with asyncio.timeout(GOODBYE):
-                await self.send(cancel(task_id), principal)
-
     @contextlib.contextmanager
     def _translating(self) -> Iterator[None]:
         try:
@@ -241,6 +235,12 @@ class Account:
     async def send(self, call: Call) -> Reply:
         self.submitting = not call.repeatable
         return await self._service.send(call, self._principal)
+
+    async def cancel(self, task_id: str) -> None:
+        """Ask the service to cancel a task, which only works for tasks that have not started. Raises no errors."""
+        with contextlib.suppress(CompatError, TimeoutError):  # the task may have started or ended
+            async with asyncio.timeout(GOODBYE):
+                await self.send(cancel(task_id))
 
     def id(self, task_id: str) -> str:
         """Return the id by which `account` of Service and Fallback finds the task again."""

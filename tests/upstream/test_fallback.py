@@ -195,6 +195,7 @@ async def test_a_task_is_resumed_at_the_service_that_has_it(task: str, asked: tu
 @pytest.mark.parametrize(("task", "asked"), [("t1", (1, 0)), ("fallback:t1", (0, 1))])
 async def test_a_task_is_cancelled_at_the_service_that_has_it(task: str, asked: tuple[int, int]) -> None:
     async with two([OK], [OK]) as (one, other, calls):
-        await calls.cancel(task, FIRST)
+        account, task_id = calls.account(task, FIRST)
+        await account.cancel(task_id)
 
     assert asked == (len(one.requests), len(other.requests))
