@@ -147,7 +147,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
 class Transcript(msgspec.Struct, frozen=True, kw_only=True):
     """A transcript. `model` is DashScope's id, `surface` the API that produced it, `duration` the audio's length.
-    `promised` is the duration stated in the audio's header, set only if clearly less could be decoded."""
+    `promised` is the duration stated in the audio's header, set only if clearly less could be decoded.
+    `finish_reason` is the service's, set only if its text is incomplete: `length`."""
 
     text: str
     segments: tuple[Segment, ...] = ()
@@ -155,6 +156,7 @@ class Transcript(msgspec.Struct, frozen=True, kw_only=True):
     emotion: str | None = None
     duration: float = 0.0
     promised: float | None = None
+    finish_reason: str | None = None
     usage: Usage = Usage()
     model: str = ""
     surface: str = ""

@@ -87,9 +87,15 @@ class Report:
                 click.echo(harmless(text), nl=False)
 
     def finished(
-        self, piece: OutputPiece, status: str, error: str | None = None, *, missing: Mapping[str, float] | None = None
+        self,
+        piece: OutputPiece,
+        status: str,
+        error: str | None = None,
+        *,
+        missing: Mapping[str, float | str] | None = None,
     ) -> None:
-        """Report the end of a recording. `missing`: the seconds `promised` and `decoded` of a damaged file."""
+        """Report the end of a recording. `missing`: the seconds `promised` and `decoded` of a damaged file,
+        and the `finish_reason` of an unfinished text."""
         if piece in self._bars and self._whole is not None:
             self._progress.remove_task(self._bars.pop(piece))
             self._progress.advance(self._whole, piece.seconds)
@@ -106,9 +112,11 @@ class Report:
             result = "already exists (use --force to overwrite)" if status == "exists" else status
             self._print(f"{target}: {result}")
         if missing and not self._lines:
-            self._print(
-                f"{piece.name}: {missing['decoded']:.1f} of {missing['promised']:.1f} s could be decoded", "yellow"
-            )
+            if "decoded" in missing:
+                seconds = f"{missing['decoded']:.1f} of {missing['promised']:.1f} s"
+                self._print(f"{piece.name}: {seconds} could be decoded", "yellow")
+            if "finish_reason" in missing:
+                self._print(f"{piece.name}: DashScope did not finish the text ({missing['finish_reason']})", "yellow")
 
     def unreadable(self, path: UnreadablePath) -> None:
         if self._lines:
@@ -136,7 +144,7 @@ class Report:
         status: str,
         seconds: float,
         error: str | None,
-        missing: Mapping[str, float] | None = None,
+        missing: Mapping[str, float | str] | None = None,
     ) -> None:
         line: dict[str, Any] = {"file": source, "output": target, "status": status, "seconds": seconds}
         line |= ({"error": error} if error else {}) | ({"truncated": missing} if missing else {})

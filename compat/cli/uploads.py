@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 AT_ONCE = 4
-_SECONDS = re.compile(r"(promised|decoded)=([0-9.]+)")
+_MISSING = re.compile(r"(promised|decoded|finish_reason)=([\w.]+)")
 
 
 def upload(client: AsyncOpenAI, pieces: Sequence[OutputPiece], wanted: Wanted, report: Report) -> None:
@@ -74,7 +74,7 @@ async def _one(
 
 async def _request(
     client: AsyncOpenAI, piece: OutputPiece, wanted: Wanted, report: Report
-) -> tuple[str, dict[str, float]]:
+) -> tuple[str, dict[str, float | str]]:
     """Return the transcript and, for a damaged file, the seconds `promised` and `decoded`."""
     shape = "diarized_json" if wanted.diarize and wanted.shape == "text" else wanted.shape
     default = "gpt-4o-transcribe-diarize" if wanted.diarize else "whisper-1"
@@ -89,7 +89,8 @@ async def _request(
             fields |= {"language": wanted.language} if wanted.language else {}
             fields |= {"extra_body": {"diarization_enabled": "true"}} if wanted.diarize else {}
         answer = await create(**fields)
-    missing = {name: float(value) for name, value in _SECONDS.findall(answer.headers.get("x-compat-truncated", ""))}
+    said = dict(_MISSING.findall(answer.headers.get("x-compat-truncated", "")))
+    missing = {name: value if name == "finish_reason" else float(value) for name, value in said.items()}
     return _with_speakers(answer.text) if shape != wanted.shape else answer.text, missing
 
 

@@ -73,10 +73,10 @@ def transcript(request: Request, reply: Reply) -> Transcript:
     completion = read(Completion, reply)
     if not completion.choices or completion.choices[0].message is None:
         raise ServiceFailed("DashScope's response has no message.")
-    message = completion.choices[0].message
+    message, reason = completion.choices[0].message, completion.choices[0].finish_reason
     counts = completion.usage or ChatUsage()
     request_id = completion.request_id or reply.headers.get("x-request-id") or completion.id
-    return transcribed(request, message.text, message.annotation or Annotation(), counts.usage(), request_id)
+    return transcribed(request, message.text, message.annotation or Annotation(), counts.usage(), request_id, reason)
 
 
 def stream(request: Request) -> MessageStream:
@@ -90,11 +90,13 @@ def _frame(event: ServerSentEvent) -> Frame:
         return Frame(last=True)
     chunk = checked(decode(Completion, data))
     choice = chunk.choices[0] if chunk.choices else Choice()
-    delta = choice.delta or Message()
+    message = choice.delta or choice.message  # a gateway that does not stream sends the whole message
     return Frame(
-        text=delta.text,
-        annotation=delta.annotation,
+        message=message is not None,
+        text=message.text if message else "",
+        annotation=message.annotation if message else None,
         usage=chunk.usage.usage() if chunk.usage else None,
         request_id=chunk.request_id or chunk.id,
+        finish_reason=choice.finish_reason,
         last=bool(choice.finish_reason),
     )

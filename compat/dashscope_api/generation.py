@@ -80,15 +80,17 @@ def call(request: Request, *, stream: bool) -> Call:
 def transcript(request: Request, reply: Reply) -> Transcript:
     """Return the transcript in a response; its text is empty for silence. Raises the error in the response, if any."""
     generation = read(Generation, reply)
-    if generation.output is None or not generation.output.choices:
+    choice = generation.output.choices[0] if generation.output and generation.output.choices else GenerationChoice()
+    if choice.message is None:
         raise ServiceFailed("DashScope's response has no message.")
-    message = generation.output.choices[0].message or Message()
+    message = choice.message
     return transcribed(
         request,
         message.text,
         message.annotation or Annotation(),
         (generation.usage or GenerationUsage()).usage(),
         generation.request_id or reply.headers.get("x-request-id"),
+        choice.finish_reason,
     )
 
 
@@ -102,11 +104,13 @@ def _frame(event: ServerSentEvent) -> Frame:
     if event.name == "error":
         raise task_fault(chunk.code, chunk.message or chunk.msg, chunk.request_id)
     choice = chunk.output.choices[0] if chunk.output and chunk.output.choices else GenerationChoice()
-    message = choice.message or Message()
+    message = choice.message
     return Frame(
-        text=message.text,
-        annotation=message.annotation,
+        message=message is not None,
+        text=message.text if message else "",
+        annotation=message.annotation if message else None,
         usage=chunk.usage.usage() if chunk.usage else None,
         request_id=chunk.request_id,
+        finish_reason=choice.finish_reason if choice.last else None,
         last=choice.last,
     )

@@ -9,10 +9,12 @@ from math import ceil
 import msgspec
 
 from compat.dashscope_api.sse import Events, ServerSentEvent
-from compat.errors import ServiceFailed
+from compat.errors import ContentRefused, ServiceFailed
 from compat.transcript import Request, Transcript, Usage
 
 AUDIO_TOKENS_A_SECOND = 25
+COMPLETE = (None, "", "null", "stop")
+"""Finish reasons of whole texts. `length` means that the text reached the model's limit and lacks its end."""
 
 
 class ContentPart(msgspec.Struct, frozen=True):
@@ -56,8 +58,16 @@ class TokenDetails(msgspec.Struct, frozen=True):
 
 
 def transcribed(
-    request: Request, text: str, annotation: Annotation, usage: Usage, request_id: str | None
+    request: Request,
+    text: str,
+    annotation: Annotation,
+    usage: Usage,
+    request_id: str | None,
+    finish_reason: str | None,
 ) -> Transcript:
+    """Return the transcript. Raises ContentRefused for the finish reason `content_filter`."""
+    if finish_reason == "content_filter":
+        raise ContentRefused("DashScope's content filter refused the transcript.")
     return Transcript(
         text=text,
         language=annotation.language or request.language,
@@ -67,16 +77,19 @@ def transcribed(
         model=request.model,
         surface=request.surface,
         request_id=request_id,
+        finish_reason=None if finish_reason in COMPLETE else finish_reason,
     )
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
-    """The content of one event of a streamed response."""
+    """The content of one event of a streamed response. `message` is false if it has none, as in the usage event."""
 
+    message: bool = False
     text: str = ""
     annotation: Annotation | None = None
     usage: Usage | None = None
     request_id: str | None = None
+    finish_reason: str | None = None
     last: bool = False
 
 
@@ -95,20 +108,24 @@ class MessageStream:
     _annotation: Annotation = field(default_factory=Annotation)
     _usage: Usage = field(default_factory=Usage)
     _request_id: str | None = None
+    _finish_reason: str | None = None
+    _begun: bool = False
     _ended: bool = False
 
     def feed(self, chunk: bytes) -> list[str]:
         return self._deltas(self._events.feed(chunk))
 
     def flush(self) -> list[str]:
-        """Return the deltas completed by the end of the response. Raises ServiceFailed if the response ended early."""
+        """Return the deltas completed by the end of the response. Raises ServiceFailed if the response ended early, or
+        without a message."""
         deltas = self._deltas(self._events.flush())
-        if not self._ended:
+        if not (self._begun and self._ended):
             raise ServiceFailed("DashScope's response ended early.")
         return deltas
 
     def transcript(self) -> Transcript:
-        return transcribed(self.request, "".join(self._text), self._annotation, self._usage, self._request_id)
+        text = "".join(self._text)
+        return transcribed(self.request, text, self._annotation, self._usage, self._request_id, self._finish_reason)
 
     def _deltas(self, events: list[ServerSentEvent]) -> list[str]:
         deltas = [text for event in events if (text := self._take(self.read(event)))]
@@ -119,5 +136,7 @@ class MessageStream:
         self._annotation = frame.annotation or self._annotation
         self._usage = frame.usage or self._usage
         self._request_id = frame.request_id or self._request_id
+        self._finish_reason = frame.finish_reason or self._finish_reason
+        self._begun = self._begun or frame.message
         self._ended = self._ended or frame.last
         return frame.text

@@ -85,7 +85,7 @@ class JobEndpoints:
         form = await responses.rendered(job.transcript, ask, responses.groq(request))
         transcript = job.transcript
         headers = {"x-compat-road": transcript.surface, **responses.engine(ask)}
-        headers |= responses.truncated(transcript.promised, transcript.duration)
+        headers |= responses.truncated(transcript.promised, transcript.duration, transcript)
         if ask.ignored:
             headers["x-compat-ignored"] = ignored_header(ask.ignored)
         delivered = BackgroundTask(self._jobs.delivered, job.id)
@@ -117,16 +117,16 @@ class JobEndpoints:
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(contextlib.aclosing(chunks))
             first = await while_connected(request.receive, anext(chunks))
-            return kind(first, chunks, stack.pop_all(), responses.headers(parts.order.work, parts.surface))
+            return kind(first, chunks, stack.pop_all(), responses.headers(parts.order.work, parts.transcript))
 
 
 class _Parts:
-    """The parts of a response. `surface` is set once the transcript exists, which may be after the first part."""
+    """The parts of a response. `transcript` is set once it exists, which may be after the first part."""
 
     def __init__(self, jobs: JobManager, order: Order) -> None:
         self._jobs = jobs
         self.order = order
-        self.surface = ""
+        self.transcript: Transcript | None = None
 
     async def frames(self) -> AsyncGenerator[bytes, None]:
         for frame in sse.TextDeltas().flush(await self._transcript(), self.order.work.ask):
@@ -136,9 +136,8 @@ class _Parts:
         yield (await responses.rendered(await self._transcript(), self.order.work.ask, groq)).body
 
     async def _transcript(self) -> Transcript:
-        transcript = await self._jobs.transcript(self.order)
-        self.surface = transcript.surface
-        return transcript
+        self.transcript = await self._jobs.transcript(self.order)
+        return self.transcript
 
 
 def _state(job: Job, view: int, code: int, headers: dict[str, str] | None = None) -> Response:

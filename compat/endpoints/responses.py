@@ -35,7 +35,7 @@ async def answer(request: Request, transcript: Transcript, work: Work) -> Respon
     """Return the response to a request whose work is done."""
     with timed(request, "render"):
         form = await rendered(transcript, work.ask, groq(request))
-    return Response(form.body, media_type=form.content_type, headers=headers(work, transcript.surface))
+    return Response(form.body, media_type=form.content_type, headers=headers(work, transcript))
 
 
 async def rendered(transcript: Transcript, ask: Ask, groq: str) -> Rendered:
@@ -50,13 +50,13 @@ def groq(request: Request) -> str:
     return request.state.entry.request_id if request.state.groq else ""
 
 
-def headers(work: Work, surface: str = "") -> dict[str, str]:
-    """Return the response headers. `surface` is the final road if it is known, else the planned one is used."""
-    fields = {"x-compat-road": surface or work.request.surface}
+def headers(work: Work, transcript: Transcript | None = None) -> dict[str, str]:
+    """Return the response headers. Without a transcript, the planned road is named."""
+    fields = {"x-compat-road": transcript.surface if transcript else work.request.surface}
     if work.ignored:
         fields["x-compat-ignored"] = ignored_header(work.ignored)
     media = work.request.media
-    return fields | engine(work.ask) | truncated(media.promised, media.duration)
+    return fields | engine(work.ask) | truncated(media.promised, media.duration, transcript)
 
 
 def engine(ask: Ask) -> dict[str, str]:
@@ -64,9 +64,13 @@ def engine(ask: Ask) -> dict[str, str]:
     return {"x-compat-engine": ask.engine} if ask.engine else {}
 
 
-def truncated(promised: float | None, decoded: float) -> dict[str, str]:
-    """Return the header for a file that decodes to less than its own header promises. Both are in seconds."""
-    return {} if promised is None else {"x-compat-truncated": f"promised={promised:.3f}, decoded={decoded:.3f}"}
+def truncated(promised: float | None, decoded: float, transcript: Transcript | None) -> dict[str, str]:
+    """Return the header for a file that decodes to less than its own header promises, in seconds, and for a text that
+    the service did not finish."""
+    parts = [] if promised is None else [f"promised={promised:.3f}", f"decoded={decoded:.3f}"]
+    if transcript and transcript.finish_reason:
+        parts.append(f"finish_reason={transcript.finish_reason}")
+    return {"x-compat-truncated": ", ".join(parts)} if parts else {}
 
 
 def note(request: Request, work: Work) -> None:

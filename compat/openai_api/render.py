@@ -43,6 +43,7 @@ class Dashscope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     request_id: str | None = None
     task_id: str | None = None
     audio: Lengths | None = None
+    finish_reason: str | None = None
     captions: dict[str, str] | None = None
     engine: str = ""
 
@@ -145,6 +146,7 @@ def dashscope(transcript: Transcript, ask: Ask) -> Dashscope:
         request_id=transcript.request_id,
         task_id=transcript.task_id,
         engine=ask.engine,
+        finish_reason=transcript.finish_reason,
         audio=None
         if transcript.promised is None
         else Lengths(round(transcript.promised, 3), round(transcript.duration, 3)),

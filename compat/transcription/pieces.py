@@ -163,6 +163,7 @@ def joined(parts: Iterable[Transcript], request: Request) -> Transcript:
         language=results.prevailing(segments, "language") or request.language,
         emotion=results.prevailing(segments, "emotion"),
         duration=request.media.duration,
+        finish_reason=next((part.finish_reason for part in parts if part.finish_reason), None),
         usage=_sum([part.usage for part in parts]),
         model=request.model,
         surface=request.surface,

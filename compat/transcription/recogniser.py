@@ -293,7 +293,12 @@ def remote(url: str) -> Media:
 
 def _measured(transcript: Transcript, request: Request) -> Transcript:
     """Set the duration: the one measured here, or the service's for audio at a `url`. It is extended to the last
-    segment or word, because the service rounds their ends up."""
+    segment or word, because the service rounds their ends up. Logs a text that the service did not finish."""
+    if transcript.finish_reason:
+        log.warning(
+            "DashScope did not finish the text",
+            extra={"fields": {"finish_reason": transcript.finish_reason, "service_request_id": transcript.request_id}},
+        )
     ends = [end for segment in transcript.segments for end in (segment.end, *(word.end for word in segment.words))]
     duration = request.media.duration or transcript.usage.seconds or 0.0
     return msgspec.structs.replace(transcript, duration=max([duration, *ends]), promised=request.media.promised)

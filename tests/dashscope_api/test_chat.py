@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from compat.dashscope_api import chat
 from compat.dashscope_api.calls import File
-from compat.errors import CompatError, NotAuthenticated, RateLimited, ServiceFailed
+from compat.errors import CompatError, ContentRefused, NotAuthenticated, RateLimited, ServiceFailed
 from compat.transcript import Transcript, Usage
 from tests.dashscope_api.support import MEDIA, answer, frames, json_of, request, splits
 
@@ -43,8 +44,9 @@ def test_a_streamed_request_with_all_options() -> None:
     }
 
 
-def completion(message: dict[str, Any], **more: object) -> dict[str, Any]:
-    return {"id": "chatcmpl-1", "choices": [{"index": 0, "finish_reason": "stop", "message": message}], **more}
+def completion(message: dict[str, Any], finish_reason: str = "stop", **more: object) -> dict[str, Any]:
+    choice = {"index": 0, "finish_reason": finish_reason, "message": message}
+    return {"id": "chatcmpl-1", "choices": [choice], **more}
 
 
 def transcript_of(
@@ -54,6 +56,7 @@ def transcript_of(
     language: str | None = None,
     emotion: str | None = None,
     request_id: str = "chatcmpl-1",
+    finish_reason: str | None = None,
 ) -> Transcript:
     return Transcript(
         text=text,
@@ -64,6 +67,7 @@ def transcript_of(
         model="qwen3-asr-flash",
         surface="chat",
         request_id=request_id,
+        finish_reason=finish_reason,
     )
 
 
@@ -77,6 +81,7 @@ ANSWERS = {
     "silence": (completion({"content": ""}, request_id="r"), transcript_of(request_id="r")),
     "silence as null": (completion({"content": None, "annotations": None}), transcript_of()),
     "silence as an empty list": (completion({"content": [], "annotations": []}), transcript_of()),
+    "an unfinished text": (completion({"content": "half"}, "length"), transcript_of("half", finish_reason="length")),
     "snapshot 2026-02-10": (
         completion({"content": "a"}, usage={"prompt_tokens": 30, "prompt_tokens_details": {"audio_tokens": 26}}),
         transcript_of("a", Usage(seconds=2.0, audio_tokens=26)),
@@ -96,6 +101,11 @@ def test_the_requested_language_is_used_if_the_response_has_none() -> None:
 def test_a_response_without_a_message_raises_service_failed() -> None:
     with pytest.raises(ServiceFailed):
         chat.transcript(request(), answer({"choices": []}))
+
+
+def test_a_filtered_response_is_refused() -> None:
+    with pytest.raises(ContentRefused):
+        chat.transcript(request(), answer(completion({"content": ""}, "content_filter")))
 
 
 def test_an_error_response_is_raised() -> None:
@@ -130,6 +140,12 @@ STREAMS = {
         transcript_of("欢迎。", language="zh", emotion="neutral"),
     ),
     "without a finish_reason": (frames(chunk({"content": "a"})), ["a"], transcript_of("a")),
+    "an unfinished text": (
+        frames(chunk({"content": "half"}), chunk({}, "length")),
+        ["half"],
+        transcript_of("half", finish_reason="length"),
+    ),
+    "a whole message": (json.dumps(completion({"content": "a b"})).encode(), ["a b"], transcript_of("a b")),
     "silence": (frames(chunk({"content": ""}), chunk({}, "stop")), [], transcript_of()),
 }
 
@@ -161,6 +177,8 @@ CUTS: dict[str, tuple[bytes, type[CompatError]]] = {
     "a native error frame": (b'event:error\ndata:{"code":"InvalidApiKey","message":"no"}\n\n', NotAuthenticated),
     "an error instead of a stream": (b'{"error":{"code":"invalid_api_key"}}', NotAuthenticated),
     "an object instead of a stream": (b'{"choices":[]}', ServiceFailed),
+    "[DONE] alone": (b"data: [DONE]\n\n", ServiceFailed),
+    "usage alone": (frames(DOCUMENTED[-1]), ServiceFailed),
 }
 
 
