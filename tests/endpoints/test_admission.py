@@ -19,15 +19,9 @@ from compat.emulator.engine import Sentence
 from compat.emulator.engines.scripted import Scripted
 from compat.endpoints.admission import Admission, AdmissionMiddleware
 from compat.errors import Overloaded, ServiceUnavailable
-from tests.audio import media
 from tests.running import running_server
 
 SENTENCES = (Sentence(text="It was the best of times.", begin_ms=100, end_ms=900),)
-
-
-@pytest.fixture(scope="module")
-def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return media.make("wav", media.tone(1.0), 16000, 1, tmp_path_factory.mktemp("speech") / "a.wav").read_bytes()
 
 
 def connection(kind: str = "http", method: str = "POST") -> HTTPConnection:

@@ -41,12 +41,6 @@ from tests.servers import serve
 SECRET = b"twenty-four random bytes"
 
 
-@pytest.fixture(scope="module")
-def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    pcm = bytes(range(256)) * 125
-    return make("wav", pcm, 16000, 1, tmp_path_factory.mktemp("audio") / "speech.wav").read_bytes()
-
-
 @pytest.fixture
 def server() -> Iterator[RunningServer]:
     """Run a server that keeps jobs for an hour, as the default settings do."""

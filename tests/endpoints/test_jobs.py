@@ -11,7 +11,6 @@ import pytest
 
 from compat.emulator.engines.scripted import Scripted
 from compat.emulator.faults import FailTask, Rule
-from tests.audio.media import make
 from tests.endpoints.job_requests import (
     HOURS,
     MODEL,
@@ -29,12 +28,6 @@ from tests.endpoints.job_requests import (
 from tests.hangups import hang_up
 from tests.running import RunningServer, running_server
 from tests.witnesses import free_port
-
-
-@pytest.fixture(scope="module")
-def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    pcm = bytes(range(256)) * 125
-    return make("wav", pcm, 16000, 1, tmp_path_factory.mktemp("audio") / "speech.wav").read_bytes()
 
 
 @pytest.fixture

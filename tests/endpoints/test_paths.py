@@ -18,7 +18,6 @@ from websockets.sync.client import connect
 from compat.emulator.engine import Hypothesis, Sentence
 from compat.emulator.engines.scripted import Scripted
 from compat.endpoints.paths import canonical
-from tests.audio import media
 from tests.endpoints.live import SPEECH
 from tests.running import RunningServer, running_server
 from tests.witnesses import installed
@@ -46,12 +45,6 @@ def root(server: RunningServer) -> str:
 def web() -> Iterator[httpx2.Client]:
     with httpx2.Client(verify=False) as client:
         yield client
-
-
-@pytest.fixture(scope="module")
-def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    path = tmp_path_factory.mktemp("speech") / "a.wav"
-    return media.make("wav", media.tone(1), 16_000, 1, path).read_bytes()
 
 
 CANONICAL = [

@@ -13,18 +13,10 @@ import pytest
 from compat.emulator.engine import Sentence
 from compat.emulator.engines.scripted import Scripted
 from compat.emulator.faults import Break, Cut, FailTask, Fault, Hang, Refuse, Rule, SurfaceName
-from tests.audio.media import make
 from tests.endpoints.dickens import SENTENCES, TEXT, upload
 from tests.endpoints.job_requests import until
 from tests.hangups import hang_up
 from tests.running import RunningServer, running_server
-
-
-@pytest.fixture(scope="module")
-def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Return a WAV file with three seconds of faint noise; the engine is scripted, but the file has to decode."""
-    pcm = bytes(range(256)) * 375
-    return make("wav", pcm, 16000, 1, tmp_path_factory.mktemp("audio") / "speech.wav").read_bytes()
 
 
 @pytest.fixture(scope="module")

@@ -22,13 +22,6 @@ from tests.running import RunningServer, running_server
 
 
 @pytest.fixture(scope="module")
-def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Return a WAV file with three seconds of faint noise; the engine is scripted, but the file has to decode."""
-    pcm = bytes(range(256)) * 375
-    return make("wav", pcm, 16000, 1, tmp_path_factory.mktemp("audio") / "speech.wav").read_bytes()
-
-
-@pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
     with running_server(Scripted(SENTENCES)) as opened:
         yield opened

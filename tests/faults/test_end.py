@@ -16,18 +16,12 @@ from compat.emulator.app import create_app as create_emulator
 from compat.emulator.engine import Sentence
 from compat.emulator.engines.scripted import Scripted
 from compat.emulator.faults import Faults, Hang, Rule
-from tests.audio import media
 from tests.faults.watch import Left, figures, nothing_is_left
 from tests.processes import server_process
 from tests.running import RunningServer, running_server
 from tests.servers import serve
 
 SENTENCES = (Sentence(text="It was the best of times.", begin_ms=100, end_ms=1500),)
-
-
-@pytest.fixture(scope="module")
-def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return media.make("wav", media.tone(2.0), 16000, 1, tmp_path_factory.mktemp("speech") / "a.wav").read_bytes()
 
 
 def wait_until_under_way(base_url: str, name: str = "service_calls_under_way") -> None:

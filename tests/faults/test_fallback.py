@@ -18,7 +18,6 @@ from compat.emulator.engines.scripted import Scripted
 from compat.emulator.faults import Break, FailTask, Fault, Faults, Hang, Live, Refuse, Rule, SurfaceName
 from compat.emulator.live_faults import Sever
 from compat.emulator.state import Emulator
-from tests.audio import media
 from tests.endpoints.live import live_client, live_server, verdict, words
 from tests.running import RunningServer, running_server
 from tests.servers import serve
@@ -27,11 +26,6 @@ from tests.witnesses import free_port
 
 def saying(text: str) -> Scripted:
     return Scripted((Sentence(text=text, begin_ms=100, end_ms=900),))
-
-
-@pytest.fixture(scope="module")
-def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return media.make("wav", media.tone(1.0), 16000, 1, tmp_path_factory.mktemp("speech") / "a.wav").read_bytes()
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,6 @@ import pytest
 
 from compat.app import create_app
 from compat.config.settings import Settings
-from tests.audio import media
 from tests.faults.watch import figures, nothing_is_left
 from tests.servers import serve
 from tests.witnesses import free_port
@@ -117,11 +116,6 @@ def peer() -> Iterator[Peer]:
 @pytest.fixture(scope="module")
 def spool(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("spool")
-
-
-@pytest.fixture(scope="module")
-def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return media.make("wav", media.tone(1.0), 16000, 1, tmp_path_factory.mktemp("speech") / "a.wav").read_bytes()
 
 
 @contextlib.contextmanager

@@ -29,7 +29,6 @@ from compat.emulator.faults import (
     Slow,
     SurfaceName,
 )
-from tests.audio import media
 from tests.faults.watch import figures, nothing_is_left
 from tests.running import RunningServer, running_server
 
@@ -90,11 +89,6 @@ FAULTS: list[tuple[RequestKind, SurfaceName, Fault, type[openai.APIError] | None
 @pytest.fixture(scope="module")
 def spool(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("spool")
-
-
-@pytest.fixture(scope="module")
-def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return media.make("wav", media.tone(2.0), 16000, 1, tmp_path_factory.mktemp("speech") / "a.wav").read_bytes()
 
 
 @pytest.fixture(scope="module")

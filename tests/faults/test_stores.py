@@ -26,11 +26,6 @@ SENTENCES = (Sentence(text="It was the best of times.", begin_ms=100, end_ms=150
 SPACE = 6 << 20  # bytes of the small disk
 
 
-@pytest.fixture(scope="module")
-def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return media.make("wav", media.tone(2.0), 16000, 1, tmp_path_factory.mktemp("speech") / "a.wav").read_bytes()
-
-
 def short(server: RunningServer, speech: bytes) -> str:
     return server.client().audio.transcriptions.create(model="whisper-1", file=("a.wav", speech)).text
 
