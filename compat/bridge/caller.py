@@ -337,10 +337,14 @@ class CallerSide:
     def _retrieve(self, item_id: str) -> None:
         item = self._items.retrieve(item_id)
         if item is None:
-            raise NotFound(f"There is no item '{item_id}'.", param="item_id", code="item_not_found")
+            raise _unknown(item_id)
         self._outbox.say(ours.ItemRetrieved(event_id=self._outbox.event_id(), item=item))
 
     def _delete(self, item_id: str) -> None:
         if not self._items.forget(item_id):
-            raise NotFound(f"There is no item '{item_id}'.", param="item_id", code="item_not_found")
+            raise _unknown(item_id)
         self._outbox.say(ours.ItemDeleted(event_id=self._outbox.event_id(), item_id=item_id))
+
+
+def _unknown(item_id: str) -> NotFound:
+    return NotFound(f"There is no item '{item_id}'.", param="item_id", code="item_not_found")

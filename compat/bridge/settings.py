@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
 import msgspec
 from msgspec import UNSET
@@ -15,8 +16,14 @@ from compat.openai_api.realtime import server_events as ours
 from compat.openai_api.realtime.opening import Opening
 from compat.openai_api.realtime.patch import Patch
 from compat.openai_api.realtime.session import Session, Vad, apply
-from compat.openai_api.realtime.views import Applied, SessionView, view
+from compat.openai_api.realtime.views import Applied, view
 
+DEFAULT_MODEL = "qwen3-asr-flash-realtime"
+_VOICE_MODEL = re.compile(r"gpt-.*(realtime|audio).*")
+_FIELDS = {"context": "transcription.prompt", "language": "transcription.language"}
+_Report: TypeAlias = (
+    ours.SessionCreated | ours.SessionUpdated | ours.TranscriptionSessionCreated | ours.TranscriptionSessionUpdated
+)
 SENTENCES = Detection(threshold=0.0, silence_ms=800)
 """Voice activity detection for live deltas of a turn that the client ends: without detection the service sends no text
 before the commit, so it detects sentences, which are joined into the client's turn."""
@@ -75,9 +82,17 @@ def threshold(openai: float) -> float:
     return round(-1 + openai * 2.4 if openai <= 0.5 else 0.2 + (openai - 0.5) * 1.6, 4)
 
 
-DEFAULT_MODEL = "qwen3-asr-flash-realtime"
-_VOICE_MODEL = re.compile(r"gpt-.*(realtime|audio).*")
-_FIELDS = {"context": "transcription.prompt", "language": "transcription.language"}
+def applied(session: Session, refused: Iterable[str] = ()) -> Applied:
+    """Return the settings in effect for the client. `refused`: the fields of a Setup that the service refuses."""
+    turns = detection(session.vad)
+    return Applied(
+        model=session.native,
+        threshold=turns.threshold if turns else None,
+        silence_duration_ms=turns.silence_ms if turns else None,
+        live_deltas=session.live_deltas,
+        engine=session.engine or UNSET,
+        ignored=tuple(sorted(session.ignored | {_FIELDS[field] for field in refused})),
+    )
 
 
 class Configuration:
@@ -134,22 +149,14 @@ class Configuration:
         self.tell()
 
     def greet(self) -> None:
-        shape = ours.TranscriptionSessionCreated if self._opening.beta_names else ours.SessionCreated
-        self._outbox.say(shape(event_id=self._outbox.event_id(), session=self._view()))
+        """Report the settings in the first event."""
+        self._say(ours.TranscriptionSessionCreated if self._opening.beta_names else ours.SessionCreated)
 
     def tell(self) -> None:
         """Report the settings from now on."""
-        shape = ours.TranscriptionSessionUpdated if self._opening.beta_names else ours.SessionUpdated
-        self._outbox.say(shape(event_id=self._outbox.event_id(), session=self._view()))
+        self._say(ours.TranscriptionSessionUpdated if self._opening.beta_names else ours.SessionUpdated)
 
-    def _view(self) -> SessionView:
-        detection = setup(self.session).detection
-        applied = Applied(
-            model=self.session.native,
-            threshold=detection.threshold if detection else None,
-            silence_duration_ms=detection.silence_ms if detection else None,
-            live_deltas=self.session.live_deltas,
-            engine=self.session.engine or UNSET,
-            ignored=tuple(sorted(self.session.ignored | {_FIELDS[field] for field in self.refused})),
-        )
-        return view(self.session, self._opening, self._id, self._expires_at, applied)
+    def _say(self, shape: type[_Report]) -> None:
+        in_effect = applied(self.session, self.refused)
+        shown = view(self.session, self._opening, self._id, self._expires_at, in_effect)
+        self._outbox.say(shape(event_id=self._outbox.event_id(), session=shown))

@@ -7,11 +7,10 @@ import time
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from compat.bridge.settings import detection
+from compat.bridge.settings import DEFAULT_MODEL, applied
 from compat.catalogue import models
 from compat.config.settings import Settings
 from compat.endpoints.auth import Gate
@@ -21,10 +20,9 @@ from compat.openai_api import secrets
 from compat.openai_api.realtime.opening import Dialect, Opening
 from compat.openai_api.realtime.patch import Patch
 from compat.openai_api.realtime.session import Session, apply
-from compat.openai_api.realtime.views import Applied, view
+from compat.openai_api.realtime.views import view
 
 LARGEST = 256 << 10  # bytes of a request body
-DEFAULT_MODEL = "qwen3-asr-flash-realtime"
 
 
 class ClientSecretEndpoints:
@@ -71,16 +69,7 @@ class ClientSecretEndpoints:
         expires_at = int(time.time()) + seconds
         nonce = os.urandom(12)
         session = apply(Session(native=self._resolve(DEFAULT_MODEL), engine=self._engine), patch, self._resolve)
-        turns = detection(session.vad)
-        applied = Applied(
-            model=session.native,
-            threshold=turns.threshold if turns else None,
-            silence_duration_ms=turns.silence_ms if turns else None,
-            live_deltas=session.live_deltas,
-            ignored=tuple(sorted(session.ignored)),
-            engine=session.engine or UNSET,
-        )
-        shown = view(session, Opening(dialect=dialect), f"sess_{nonce.hex()}", expires_at, applied)
+        shown = view(session, Opening(dialect=dialect), f"sess_{nonce.hex()}", expires_at, applied(session))
         value = secrets.issue(patch, secret=self._secret, expires_at=expires_at, nonce=nonce, issuer=issuer)
         return value, expires_at, msgspec.to_builtins(shown)
 

@@ -6,7 +6,8 @@ Only this module uses the WebSocket client and translates its exceptions.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -57,6 +58,15 @@ def translated(exc: Foreign, name: str = LIVE_SERVICE) -> CompatError:
             return ServiceUnavailable(f"{begun} cannot be reached ({type(exc).__name__}).")
         case _:
             return ServiceFailed(f"The connection to {name} was lost ({type(exc).__name__}).")
+
+
+@contextlib.contextmanager
+def _translating(name: str) -> Iterator[None]:
+    """Raise the CompatError in place of an exception of the WebSocket client."""
+    try:
+        yield
+    except (WebSocketException, OSError, EOFError) as exc:
+        raise translated(exc, name) from exc
 
 
 def _refused(exc: InvalidStatus, name: str) -> CompatError:
@@ -134,33 +144,25 @@ class Connection:
 
     async def send(self, frame: str | bytes) -> None:
         """Write the frame, waiting while the buffer is full. Raises the reason if the connection is lost."""
-        try:
+        with _translating(self._name):
             await self._socket.send(frame)
-        except (WebSocketException, OSError) as exc:
-            raise translated(exc, self._name) from exc
 
     async def drained(self) -> None:
         """Wait until the write buffer is no longer full."""
-        try:
+        with _translating(self._name):
             await self._socket.drain()
-        except OSError as exc:
-            raise translated(exc, self._name) from exc
 
     def __aiter__(self) -> Connection:
         return self
 
     async def __anext__(self) -> str | bytes:
-        try:
+        with _translating(self._name):
             return await self._socket.recv()
-        except (WebSocketException, OSError, EOFError) as exc:
-            raise translated(exc, self._name) from exc
 
     async def ping(self) -> None:
         """Send a ping and wait for the pong, so that everything sent before has arrived. Raises like `send`."""
-        try:
+        with _translating(self._name):
             await (await self._socket.ping())
-        except (WebSocketException, OSError) as exc:
-            raise translated(exc, self._name) from exc
 
     async def close(self) -> None:
         """Perform the closing handshake. After CLOSING seconds the connection is aborted."""
@@ -200,22 +202,19 @@ class Sockets:
             return await self._open(model, principal, traced)
 
     async def _open(self, model: str, principal: Principal, traced: Mapping[str, str]) -> Connection:
-        try:
-            with self._lag.translate_timeouts(self._timeout, TimeoutError):
-                socket = await _Straight(
-                    f"{self._root}{PATH}?model={quote(model, safe='')}",
-                    additional_headers={**traced, "Authorization": f"Bearer {principal.key}"},
-                    user_agent_header="qwen-asr-compat",
-                    compression=None,
-                    open_timeout=self._timeout,
-                    ping_interval=self._alive / 6,
-                    ping_timeout=self._alive,
-                    close_timeout=CLOSING,
-                    max_size=LARGEST,
-                    create_connection=_Socket,
-                    **self._way,
-                )
-        except (WebSocketException, OSError, EOFError) as exc:
-            raise translated(exc, self._name) from exc
+        with _translating(self._name), self._lag.translate_timeouts(self._timeout, TimeoutError):
+            socket = await _Straight(
+                f"{self._root}{PATH}?model={quote(model, safe='')}",
+                additional_headers={**traced, "Authorization": f"Bearer {principal.key}"},
+                user_agent_header="qwen-asr-compat",
+                compression=None,
+                open_timeout=self._timeout,
+                ping_interval=self._alive / 6,
+                ping_timeout=self._alive,
+                close_timeout=CLOSING,
+                max_size=LARGEST,
+                create_connection=_Socket,
+                **self._way,
+            )
         assert isinstance(socket, _Socket)  # noqa: S101 - see `create_connection`
         return Connection(socket, self._name)
