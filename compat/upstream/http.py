@@ -43,6 +43,9 @@ T = TypeVar("T")
 BLOCK = 768 << 10  # bytes read from disk at a time; a multiple of 3, so that base64 blocks join without padding
 WHOLE = 2 << 20  # bodies up to this many bytes are sent in one block, which is cheaper
 PATIENCE = 20.0  # longest `retry-after` in seconds that is waited for; a longer one is passed on to the client
+ANSWER, RESULT, REFUSAL = 8 << 20, 256 << 20, 64 << 10
+"""Bytes of a response: of an API, of a result file or a stream, and of an error. 12 hours of speech in words take about
+50 MiB."""
 GOODBYE = 5.0  # timeout in seconds for cancelling a task
 
 # Raised before the request has reached the service, so that repeating it is always safe.
@@ -132,7 +135,7 @@ class Service:
         """Perform `call` and return the complete response. Raises the error that a refusal stands for."""
         async with self._answered(call, principal) as response:
             with self._translating():
-                body = await response.aread()
+                body = b"".join([chunk async for chunk in _chunks(response, ANSWER if call.key else RESULT)])
             return Reply(status=response.status_code, body=body, headers=dict(response.headers))
 
     async def stream(self, call: Call, principal: Principal) -> AsyncGenerator[bytes, None]:
@@ -141,7 +144,7 @@ class Service:
         async with self._answered(call, principal) as response:
             try:
                 with self._translating():
-                    async for chunk in response.aiter_raw():
+                    async for chunk in _chunks(response, RESULT):
                         yield chunk
             except ServiceFailed as exc:
                 raise AnswerCutOff(exc.message) from exc
@@ -211,13 +214,13 @@ class Service:
             if response.status_code < 300:
                 return response
             try:
-                body = await response.aread()
+                body = await _start(response, REFUSAL)
             finally:
                 await response.aclose()
         error = fault(response.status_code, body, response.headers)
         if error is not None:
             raise error
-        return response  # DashScope reports silence as a 400, which is not an error; its body has been read
+        return _decoded(response, body)  # DashScope reports silence as a 400, which is not an error
 
 
 class Account:
@@ -265,6 +268,35 @@ def _backoff(exc: Exception, *, repeatable: bool) -> bool | float:
     if isinstance(exc, CompatError) and exc.retry_after is not None:
         return exc.retry_after if exc.retry_after <= PATIENCE else False
     return True
+
+
+async def _chunks(response: httpx2.Response, most: int) -> AsyncGenerator[bytes, None]:
+    """Yield the decompressed body. Raises ServiceFailed beyond `most` bytes."""
+    size = 0
+    async with contextlib.aclosing(response.aiter_bytes()) as chunks:
+        async for chunk in chunks:
+            size += len(chunk)
+            if size > most:
+                raise ServiceFailed(f"DashScope's response is longer than {most >> 10} KiB.")
+            yield chunk
+
+
+async def _start(response: httpx2.Response, most: int) -> bytes:
+    """Return the decompressed body, or its first `most` bytes."""
+    body = bytearray()
+    async with contextlib.aclosing(response.aiter_bytes()) as chunks:
+        async for chunk in chunks:
+            body += chunk
+            if len(body) >= most:
+                break
+    return bytes(body[:most])
+
+
+def _decoded(response: httpx2.Response, body: bytes) -> httpx2.Response:
+    """Return the response with a body that was read from it."""
+    described = ("content-encoding", "content-length", "transfer-encoding")
+    headers = [(name, value) for name, value in response.headers.multi_items() if name not in described]
+    return httpx2.Response(response.status_code, headers=headers, content=body, request=response.request)
 
 
 async def _content(call: Call) -> AsyncIterator[bytes]:

@@ -22,6 +22,7 @@ from compat.openai_api import context, fields, secrets
 from compat.openai_api.realtime import client_events
 from compat.server import connections, http, memory, run, websocket
 from compat.transcription import recogniser, spool
+from compat.upstream import http as upstream
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "limits.md").read_text()
 BOUNDS = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \| [^|]+ \|$", PAGE, re.MULTILINE))
@@ -89,6 +90,8 @@ CODE = {
     "one client's files that are measured or re-encoded at a time": f"`COMPAT_MEDIA_WORKERS`, {SET.media_workers}, and "
     f"as many of more than {recogniser.LARGE >> 20} MiB or {recogniser.LONG / 60:g} min",
     "one client's files that are cut into pieces at a time": f"`COMPAT_MEDIA_WORKERS`, {SET.media_workers}",
+    "a response of DashScope": f"{upstream.ANSWER >> 20} MiB, {upstream.RESULT >> 20} MiB for a result file or a "
+    "stream",
     "the wait for a free slot": f"`COMPAT_QUEUE_WAIT`, {SET.queue_wait:g} s",
 }
 

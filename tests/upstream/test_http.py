@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import gzip
 import os
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -27,7 +28,7 @@ from compat.errors import (
 )
 from compat.observability.metrics import Metrics
 from compat.upstream.guard import Guard
-from compat.upstream.http import BLOCK, WHOLE, Service, translated
+from compat.upstream.http import ANSWER, BLOCK, REFUSAL, WHOLE, Service, translated
 from compat.upstream.lag import LoopLag
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
@@ -195,6 +196,36 @@ async def test_an_interrupted_stream_raises_answer_cut_off() -> None:
             await _drain(service.stream(ASK, Principal("k")), chunks)
 
     assert [b"{"] == chunks
+
+
+def long(status: bytes, size: int, encoding: bytes = b"") -> bytes:
+    body = b" " * size
+    body = gzip.compress(body, 1) if encoding else body
+    return b"HTTP/1.1 %b\r\ncontent-length: %d\r\n%b\r\n" % (status, len(body), encoding) + body
+
+
+GZIP = b"content-encoding: gzip\r\n"
+LONG: list[tuple[bytes, type[CompatError]]] = [
+    (long(b"200 OK", ANSWER + 1), ServiceFailed),
+    (long(b"200 OK", 10 * ANSWER, GZIP), ServiceFailed),
+    (long(b"401 No", 10 * REFUSAL), NotAuthenticated),
+    (long(b"500 Oops", 100 * REFUSAL, GZIP), ServiceFailed),
+]
+
+
+@pytest.mark.parametrize(("response", "error"), LONG, ids=range(len(LONG)))
+async def test_a_response_is_read_up_to_a_bound(response: bytes, error: type[CompatError]) -> None:
+    async with peer(response) as (_, service):
+        with pytest.raises(error):
+            await service.send(SUBMIT, Principal("k"))
+
+
+async def test_a_compressed_stream_is_decompressed() -> None:
+    chunks: list[bytes] = []
+    async with peer(long(b"200 OK", 1000, GZIP)) as (_, service):
+        await _drain(service.stream(ASK, Principal("k")), chunks)
+
+    assert b" " * 1000 == b"".join(chunks)
 
 
 async def _drain(stream: AsyncIterator[bytes], into: list[bytes]) -> None:
