@@ -38,7 +38,7 @@ from compat.endpoints.proxies import ProxyMiddleware
 from compat.endpoints.realtime import Realtime
 from compat.endpoints.transcriptions import Transcriptions
 from compat.endpoints.translations import Translations
-from compat.endpoints.upload import LoopTurns
+from compat.endpoints.upload import Uploads
 from compat.errors import INTERNAL_ERROR, CompatError, ModelNotFound
 from compat.jobs.janitor import Janitor
 from compat.jobs.manager import JobManager
@@ -124,10 +124,10 @@ def create_app(
     secret_of_hooks, private = settings.webhook_secret, settings.allow_private_webhooks
     webhooks = Webhooks(secret_of_hooks, private=private) if secret_of_hooks else None
     janitor = Janitor(runner, jobs, webhooks)
-    loop_turns = LoopTurns()
+    uploads = Uploads(settings, gate, recogniser, spool)
     job_endpoints = JobEndpoints(settings, gate, jobs)
-    transcriptions = Transcriptions(settings, gate, recogniser, job_endpoints, spool, loop_turns)
-    translations = Translations(settings, gate, recogniser, jobs, Translator(settings, service), spool, loop_turns)
+    transcriptions = Transcriptions(uploads, recogniser, job_endpoints)
+    translations = Translations(uploads, recogniser, jobs, Translator(settings, service))
     models = Models(settings, gate, engine)
     secret = settings.secret.encode() if settings.secret else os.urandom(32)
     sessions = ClientSecretEndpoints(settings, gate, secret, engine)

@@ -14,56 +14,37 @@ from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import Response
 
-from compat.config.settings import Settings
-from compat.endpoints import responses, upload
-from compat.endpoints.auth import Gate
+from compat.endpoints import responses
 from compat.endpoints.disconnect import while_connected
 from compat.endpoints.jobs import JobEndpoints, ordered
-from compat.endpoints.paths import with_model
 from compat.endpoints.streaming import EventStream, pinged
-from compat.endpoints.upload import LoopTurns
+from compat.endpoints.upload import Uploads
 from compat.observability.entry import RequestEntry
 from compat.openai_api import form, sse
 from compat.transcript import Transcript
 from compat.transcription.recogniser import Recogniser, is_job
-from compat.transcription.spool import Spool
 from compat.transcription.work import Work
 
 
 class Transcriptions:
-    def __init__(
-        self, settings: Settings, gate: Gate, recogniser: Recogniser, long: JobEndpoints, spool: Spool, turns: LoopTurns
-    ) -> None:
-        """`spool` stores the uploads; `turns` spreads simultaneous uploads over the event loop."""
-        self._settings = settings
-        self._gate = gate
+    def __init__(self, uploads: Uploads, recogniser: Recogniser, long: JobEndpoints) -> None:
+        self._uploads = uploads
         self._recogniser = recogniser
         self._long = long
-        self._spool = spool
-        self._turns = turns
 
     async def create(self, request: Request) -> Response:
         """Return a transcript, a stream of its deltas, or a background job. Raise CompatError."""
-        principal = self._gate.caller(request)
-        await self._gate.admit(request, principal)
         async with contextlib.AsyncExitStack() as stack:
             files = stack.enter_context(contextlib.ExitStack())
-            place = files.enter_context(self._spool.place(principal.party))
-            with responses.timed(request, "upload"):
-                received = await upload.receive(request, place, limit=self._settings.max_upload, turns=self._turns)
-            ask = form.ask(
-                with_model(request, received.fields, self._settings.every_alias), request.query_params.multi_items()
-            )
-            if ask.background:
-                principal.check("jobs")
-            self._long.check(ask)
-            preparing = self._recogniser.prepare(ask, place.path, principal, place.reserve)
-            work = await while_connected(request.receive, preparing)
-            responses.note(request, work)
+            received = await self._uploads.receive(request, files, form.ask)
+            if received.ask.background:
+                received.principal.check("jobs")
+            self._long.check(received.ask)
+            work = await self._uploads.prepare(request, received)
             if is_job(work):
-                order = await ordered(request, received, work, files)
+                order = await ordered(request, received.form, work, files)
                 return await self._long.answer(request, order)
-            if ask.stream:
+            if work.ask.stream:
                 frames = await stack.enter_async_context(
                     contextlib.aclosing(pinged(self._frames(work, request.state.entry)))
                 )

@@ -1,23 +1,35 @@
-"""Receiving uploads: the file is written to disk and hashed while the body arrives."""
+"""Receiving uploads: the caller is admitted, and the file is written to disk and hashed while the body arrives."""
 
 from __future__ import annotations
 
 import asyncio
 import binascii
+import contextlib
 import errno
 import hashlib
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 from urllib.parse import unquote_to_bytes
 
+import msgspec
 from starlette.requests import Request
 
+from compat.config.principal import Principal
+from compat.config.settings import Settings
+from compat.endpoints import responses
+from compat.endpoints.auth import Gate
 from compat.endpoints.bodies import Texts, check_encoding
+from compat.endpoints.disconnect import while_connected
 from compat.endpoints.multipart import ALL_FIELDS, Parts, with_parameters
+from compat.endpoints.paths import with_model
 from compat.errors import BadAudio, BadRequest, DiskFull, TooLarge
-from compat.transcription.spool import UploadPlace
+from compat.transcript import Ask
+from compat.transcription.recogniser import Recogniser
+from compat.transcription.spool import Spool, UploadPlace
+from compat.transcription.work import Work
 
 BLOCK = 1 << 20  # bytes; larger files are written in a thread, in blocks of about this size
 SCRAP = 4 << 10  # bytes; smaller pieces are joined, because some clients and boundaries produce very many of them
@@ -29,6 +41,8 @@ NO_ROOM = "The server's disk is full."
 DATA = "file is a data URL: send it as url."
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 LONGEST_PATH = 200  # bytes; a shorter file without a file name may be a path sent as text
+
+Fields: TypeAlias = list[tuple[str, str]]
 
 
 class Upload:
@@ -44,7 +58,7 @@ class Upload:
         self.pending: list[memoryview | bytearray] = []
         self.waiting = 0
         self.size = 0
-        self.fields: list[tuple[str, str]] = []
+        self.fields: Fields = []
         self._hash = hashlib.sha256()
         self._hashed = 0
 
@@ -84,6 +98,47 @@ class Upload:
                 self._hash.update(block)
                 self._hashed += len(block)
         return self._hash.hexdigest()
+
+
+class Received(msgspec.Struct, frozen=True):
+    """An admitted caller's form, and what it asks for."""
+
+    principal: Principal
+    place: UploadPlace
+    form: Upload
+    ask: Ask
+
+
+class Uploads:
+    """The first half of a transcription and of a translation: admits the caller and prepares the work."""
+
+    def __init__(self, settings: Settings, gate: Gate, recogniser: Recogniser, spool: Spool) -> None:
+        self._settings = settings
+        self._gate = gate
+        self._recogniser = recogniser
+        self._spool = spool
+        self._turns = LoopTurns()
+
+    async def receive(
+        self, request: Request, files: contextlib.ExitStack, parse: Callable[[Fields, Fields], Ask]
+    ) -> Received:
+        """Return the form. `parse` is called with its fields and those of the query. The file is deleted when `files`
+        is closed. Raise CompatError."""
+        principal = self._gate.caller(request)
+        await self._gate.admit(request, principal)
+        place = files.enter_context(self._spool.place(principal.party))
+        with responses.timed(request, "upload"):
+            form = await receive(request, place, limit=self._settings.max_upload, turns=self._turns)
+        fields = with_model(request, form.fields, self._settings.every_alias)
+        return Received(principal, place, form, parse(fields, request.query_params.multi_items()))
+
+    async def prepare(self, request: Request, received: Received) -> Work:
+        """Return the work, and add it to the access log entry. Raise CompatError."""
+        place = received.place
+        preparing = self._recogniser.prepare(received.ask, place.path, received.principal, place.reserve)
+        work = await while_connected(request.receive, preparing)
+        responses.note(request, work)
+        return work
 
 
 async def receive(request: Request, place: UploadPlace, *, limit: int, turns: LoopTurns) -> Upload:
