@@ -71,14 +71,14 @@ class Outbox:
     def event_id(self) -> str:
         return self.ids("event")
 
-    def say(self, event: ours.ServerEvent) -> None:
+    def to_client(self, event: ours.ServerEvent) -> None:
         self._actions.append(ToClient(ours.encode(event)))
         self._on_event(event)
 
-    def fault(self, error: CompatError, event_id: str | None = None) -> None:
-        self.say(ours.Error(event_id=self.event_id(), error=ours.Fault.of(error, event_id)))
+    def error(self, error: CompatError, event_id: str | None = None) -> None:
+        self.to_client(ours.Error(event_id=self.event_id(), error=ours.Fault.of(error, event_id)))
 
-    def send(self, frame: str | bytes) -> None:
+    def to_service(self, frame: str | bytes) -> None:
         self._actions.append(ToUpstream(frame))
 
     def act(self, action: Action) -> None:
@@ -100,7 +100,7 @@ class Alarm:
         self._outbox = outbox
         self._at: float | None = None
 
-    def rang(self) -> None:
+    def fired(self) -> None:
         self._at = None
 
     def set(self, deadlines: Iterable[float | None]) -> None:

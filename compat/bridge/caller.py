@@ -31,7 +31,7 @@ from compat.openai_api.realtime.patch import Patch
 
 
 class CallerSide:
-    """`pressing`: the client still sends sound although the bound of unsent sound is reached.
+    """`over_bound`: the client still sends sound although the bound of unsent sound is reached.
 
     `_turn`: the open turn, if the client ends it. `_behind`: ended turns by hand that are not reported yet, because
     detected turns before them come first, each with the barrier that it waits for. `_mark`: the end of what was
@@ -60,7 +60,7 @@ class CallerSide:
         self._behind: deque[tuple[Barrier | None, SpeechItem]] = deque()
         self._mark = 0
         self._rest = memoryview(b"")
-        self.pressing = False
+        self.over_bound = False
 
     @property
     def seconds(self) -> float:
@@ -75,7 +75,7 @@ class CallerSide:
         self._retarget()
         self._config.greet()
         if error is not None:
-            self._outbox.fault(error)
+            self._outbox.error(error)
 
     def _update(self, patch: Patch) -> None:
         self._config.update(patch)
@@ -93,7 +93,7 @@ class CallerSide:
     def _retarget(self) -> None:
         """Apply new settings from the next turn; see the module's docstring."""
         vad, target = self._config.session.vad, self._config.target
-        self._binder.pad(vad.prefix_padding_ms if vad else 0)
+        self._binder.set_padding(vad.prefix_padding_ms if vad else 0)
         if target == self._settings.last:
             return
         if target.cuts(self._settings.target):
@@ -141,7 +141,7 @@ class CallerSide:
         if self._turn is not None and not target.joins:
             self._close(self._turn.item)
         self._settings.use(target)
-        self._binder.listen(target)
+        self._binder.configure(target)
         if by_hand:
             self._mark = self._binder.heard_to
             for sound in self._replay.reclaim(self._mark):
@@ -187,7 +187,7 @@ class CallerSide:
                 assert_never(event)
 
     def _append(self, audio: bytes) -> None:
-        self.pressing = self._replay.unsent >= self._limits.unsent * TICKS
+        self.over_bound = self._replay.unsent >= self._limits.unsent * TICKS
         self._rest = memoryview(audio)
         try:
             self.take()
@@ -263,11 +263,11 @@ class CallerSide:
             self._switch(self._settings.last)
 
     @property
-    def holding(self) -> bool:
+    def turn_open(self) -> bool:
         """Whether a turn is open that only the client ends."""
         return self._turn is not None
 
-    def part(self) -> None:
+    def end_session(self) -> None:
         """The session ends: end what is open."""
         if self._settings.target.by_hand:
             self._end_turn()
@@ -312,7 +312,7 @@ class CallerSide:
             self._binder.withdraw(self._turn.item)
             self._turn = None
         if not waits:
-            self._binder.drop(self._mark, deaf=sent)
+            self._binder.drop(self._mark, ignoring=sent)
             self._items.cleared(self._mark)
         if heard or waits:
             self._replay.add(Barrier(why="clear", tick=self._mark, announced=not waits))
@@ -338,12 +338,12 @@ class CallerSide:
         item = self._items.retrieve(item_id)
         if item is None:
             raise _unknown(item_id)
-        self._outbox.say(ours.ItemRetrieved(event_id=self._outbox.event_id(), item=item))
+        self._outbox.to_client(ours.ItemRetrieved(event_id=self._outbox.event_id(), item=item))
 
     def _delete(self, item_id: str) -> None:
         if not self._items.forget(item_id):
             raise _unknown(item_id)
-        self._outbox.say(ours.ItemDeleted(event_id=self._outbox.event_id(), item_id=item_id))
+        self._outbox.to_client(ours.ItemDeleted(event_id=self._outbox.event_id(), item_id=item_id))
 
 
 def _unknown(item_id: str) -> NotFound:

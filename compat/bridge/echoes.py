@@ -22,13 +22,13 @@ class EchoCheck:
         self._context = ""
         self._echo = Echo("")
 
-    def waits(self, text: str) -> bool:
+    def may_be_echo(self, text: str) -> bool:
         """Whether to hold this partial text back, because all of it may be an echo of the prompt."""
-        return self._heard().so_far(text)
+        return self._current().so_far(text)
 
-    def believes(self, piece: ItemPiece, text: str) -> bool:
+    def accepts(self, piece: ItemPiece, text: str) -> bool:
         """Whether the text can have been spoken. True if its audio is no longer kept."""
-        if not self._heard().only(text):
+        if not self._current().only(text):
             return True
         sounds = self._sounds(piece)
         if not sounds or any(sound.packet for sound in sounds):
@@ -37,7 +37,7 @@ class EchoCheck:
         seconds = max(len(pcm) / 2 / rate, ((item.end or 0) - (item.start or 0)) / TICKS)
         return speechless.kind(pcm, rate) == "lively" and echo.speakable(text, seconds)
 
-    def _heard(self) -> Echo:
+    def _current(self) -> Echo:
         if self._context != self._setup().context:
             self._context = self._setup().context
             self._echo = Echo(self._context)

@@ -212,7 +212,9 @@ class ItemEvents:
             return
         item.started = True
         at_ms = max(item.start // TICKS_A_MS - padding_ms, self.reached // TICKS_A_MS)
-        self._outbox.say(ours.SpeechStarted(event_id=self._outbox.event_id(), audio_start_ms=at_ms, item_id=item.id))
+        self._outbox.to_client(
+            ours.SpeechStarted(event_id=self._outbox.event_id(), audio_start_ms=at_ms, item_id=item.id)
+        )
 
     def stopped(self, item: SpeechItem) -> None:
         if item.stopped or item.end is None or not item.started:
@@ -220,7 +222,9 @@ class ItemEvents:
         item.stopped = True
         self.reached = max(item.end, item.start or 0, self.reached)
         at_ms = self.reached // TICKS_A_MS
-        self._outbox.say(ours.SpeechStopped(event_id=self._outbox.event_id(), audio_end_ms=at_ms, item_id=item.id))
+        self._outbox.to_client(
+            ours.SpeechStopped(event_id=self._outbox.event_id(), audio_end_ms=at_ms, item_id=item.id)
+        )
 
     def commit(self, item: SpeechItem) -> None:
         if item.committed:
@@ -232,7 +236,7 @@ class ItemEvents:
         self.reached = max(self.reached, item.end or 0)
         self.open.append(item)
         event_id, previous = self._outbox.event_id(), next(reversed(self._past), None)
-        self._outbox.say(ours.Committed(event_id=event_id, previous_item_id=previous, item_id=item.id))
+        self._outbox.to_client(ours.Committed(event_id=event_id, previous_item_id=previous, item_id=item.id))
         self._announce(item, previous)
         self._past[item.id] = None
         if len(self._past) > self._remembered:
@@ -241,13 +245,13 @@ class ItemEvents:
     def cleared(self, tick: int) -> None:
         """The client dropped what it had not committed: no item begins before this position."""
         self.reached = max(self.reached, tick)
-        self._outbox.say(ours.Cleared(event_id=self._outbox.event_id()))
+        self._outbox.to_client(ours.Cleared(event_id=self._outbox.event_id()))
 
     def _announce(self, item: SpeechItem, previous: str | None) -> None:
         shown = ours.Item(id=item.id)
         shapes = (ours.ItemCreated,) if self._dialect == "beta" else (ours.ItemAdded, ours.ItemDone)
         for shape in shapes:
-            self._outbox.say(shape(event_id=self._outbox.event_id(), previous_item_id=previous, item=shown))
+            self._outbox.to_client(shape(event_id=self._outbox.event_id(), previous_item_id=previous, item=shown))
 
     def progress(self, item: SpeechItem) -> None:
         """Report as a delta what is new and final in the item's text."""
@@ -287,7 +291,7 @@ class ItemEvents:
         self.corrections += not joined
         if item.id in self._past:
             self._past[item.id] = transcript
-        self._outbox.say(
+        self._outbox.to_client(
             ours.Completed(
                 event_id=self._outbox.event_id(),
                 item_id=item.id,
@@ -299,9 +303,13 @@ class ItemEvents:
         )
 
     def _failed(self, item: SpeechItem, error: CompatError) -> None:
-        self._outbox.say(ours.Failed(event_id=self._outbox.event_id(), item_id=item.id, error=ours.Fault.of(error)))
+        self._outbox.to_client(
+            ours.Failed(event_id=self._outbox.event_id(), item_id=item.id, error=ours.Fault.of(error))
+        )
 
     def _delta(self, item: SpeechItem, delta: str) -> None:
         if delta:
             hint = ours.Hint(stash=item.deltas.stash, language=item.language, emotion=item.emotion)
-            self._outbox.say(ours.Delta(event_id=self._outbox.event_id(), item_id=item.id, delta=delta, dashscope=hint))
+            self._outbox.to_client(
+                ours.Delta(event_id=self._outbox.event_id(), item_id=item.id, delta=delta, dashscope=hint)
+            )

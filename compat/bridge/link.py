@@ -123,13 +123,13 @@ class Link:
         """When the service has heard everything it was sent, if it works in real time."""
         return self._sender.heard_by
 
-    def hears(self, now: float) -> bool:
+    def may_report(self, now: float) -> bool:
         """Whether the service may still report speech in what it was sent."""
         self.trim(now)
         return self._binder.detecting and any(isinstance(entry, AudioChunk) for entry in self._replay.past)
 
     @property
-    def owed(self) -> bool:
+    def awaiting(self) -> bool:
         """Whether something has ended that the service has not answered."""
         if self._binder.detecting:
             return any(item.committed for item in self._binder.unfinished)
@@ -150,7 +150,7 @@ class Link:
     def opened(self, now: float) -> None:
         self._enter(LinkState.OPEN, now)
         self._heard_at = now
-        self._sender.tell(self.setup)
+        self._sender.configure(self.setup)
         self.feed(now)
 
     def lost(self, now: float, wish: float = 0.0) -> None:
@@ -189,7 +189,7 @@ class Link:
             self._enter(LinkState.CLOSED, now)
             self.need(now)
         elif self.state is LinkState.OPEN and not self._sender.has(setup):
-            self._sender.tell(setup)
+            self._sender.configure(setup)
 
     def renew(self, setup: Setup, now: float) -> None:
         """Use these settings from here on. Sound without an answer is sent again with them."""
@@ -287,14 +287,14 @@ class Link:
 
     @property
     def _answer_due(self) -> float | None:
-        if self.owed:
+        if self.awaiting:
             patience = self._limits.stalled if self._binder.detecting else self._sender.commits.patience
             return max(self._heard_at, self._sender.commits.at) + patience
         if not self._binder.speaking:
             return None
         if self._sender.unanswered > self._limits.stalled * TICKS:
             return self._heard_at + self._limits.stalled
-        if self._sender.unquestioned or not self._binder.following:
+        if self._sender.retriable or not self._binder.following:
             # The caller may have stopped sending in mid-turn: what it sent is heard once more, to be sure.
             return max(self._heard_at, self._sender.heard_by) + self._limits.stalled
         return None
@@ -310,7 +310,7 @@ class Link:
         if self.state is LinkState.OPEN and not self._binder.following:
             self.finish(now)
             return False
-        self._sender.question()
+        self._sender.mark_retried()
         return True
 
     # --- sending ----------------------------------------------------------------------------------------------------

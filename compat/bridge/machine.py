@@ -138,9 +138,9 @@ class Bridge:
             event_id = event.event_id
             self._caller.serve(event)
         except theirs.UnreadableEvent as error:
-            self._outbox.fault(error, error.event_id)
+            self._outbox.error(error, error.event_id)
         except CompatError as error:
-            self._outbox.fault(error, event_id)
+            self._outbox.error(error, event_id)
         self._switch.stamp(now)
         self._go_on(now)
         return self._done(now)
@@ -180,7 +180,7 @@ class Bridge:
         """One frame of the service."""
         report = self._dialect.read(raw)
         if self._closing_at is None:
-            self._hear(report, now)
+            self._handle(report, now)
         elif isinstance(report, turns.Finished):
             self._end(now)
         return self._done(now)
@@ -206,7 +206,7 @@ class Bridge:
 
     def tick(self, now: float) -> list[Action]:
         """The time of a `Wake` has come."""
-        self._alarm.rang()
+        self._alarm.fired()
         if self._closing_at is not None:
             if now >= self._closing_at:
                 self._end(now)
@@ -219,7 +219,7 @@ class Bridge:
 
     # --- the service ------------------------------------------------------------------------------------------------
 
-    def _hear(self, report: turns.Report, now: float) -> None:
+    def _handle(self, report: turns.Report, now: float) -> None:
         match report:
             case turns.Refused():
                 self._refused(report, now)
@@ -250,7 +250,7 @@ class Bridge:
     def _turn(self, report: turns.TurnReport) -> None:
         if self._switch.postpones(report):
             return
-        if self._binder.hear(report, self._link.timeline):
+        if self._binder.handle(report, self._link.timeline):
             self._link.progressed()
 
     def _refused(self, refused: turns.Refused, now: float) -> None:
@@ -284,14 +284,14 @@ class Bridge:
 
     def _give_up(self, error: CompatError, now: float) -> None:
         self._fail(error)
-        self._outbox.fault(error)
+        self._outbox.error(error)
         self._link.hang_up(now)
         self._close(Hangup(1011, error.message.encode()[:REASON].decode(errors="ignore")), now)
 
     def _pass(self, barrier: Barrier, now: float) -> None:
         """The service has answered everything before the barrier."""
         if barrier.why == "clear":
-            self._binder.drop(barrier.tick, deaf=False)
+            self._binder.drop(barrier.tick, ignoring=False)
         self._binder.finished(barrier.tick)
         match barrier.why:
             case "commit":
@@ -301,7 +301,7 @@ class Bridge:
                     self._items.cleared(barrier.tick)
             case "switch":
                 if barrier.target is not None:
-                    self._binder.listen(barrier.target)
+                    self._binder.configure(barrier.target)
                     self._link.switch(self._config.takeable(barrier.target).setup, now)
                 self._caller.passed(barrier)
             case "join":
@@ -371,11 +371,11 @@ class Bridge:
         elif not self._shutdown.quiet(now):
             return
         if self._shutdown.expired:
-            self._outbox.fault(self._shutdown.reason)
+            self._outbox.error(self._shutdown.reason)
         self._close(Hangup(1001, self._shutdown.reason.message), now)
 
     def _pace(self) -> None:
-        reading = not self._caller.pressing or self._replay.unsent < self._limits.unsent * TICKS
+        reading = not self._caller.over_bound or self._replay.unsent < self._limits.unsent * TICKS
         if reading is not self._reading:
             self._reading = reading
             self._outbox.act(Reading(reading))

@@ -44,13 +44,13 @@ class _Sent(msgspec.Struct):
 
 class _Reach(msgspec.Struct):
     """Positions on the caller's clock. `sent`: the end of everything ever sent. `written`: of what was written to a
-    socket. `progress`: of what was written to a socket that proved to be alive. `questioned`: `sent` when the service
+    socket. `progress`: of what was written to a socket that proved to be alive. `retried`: `sent` when the service
     was last given up as hanging. `origin`: where the windows of the service's detector began."""
 
     sent: int = 0
     written: int = 0
     progress: int = 0
-    questioned: int = 0
+    retried: int = 0
     origin: int = 0
 
 
@@ -108,13 +108,13 @@ class Sender:
         return self.timeline.sent - self._session.answered
 
     @property
-    def unquestioned(self) -> bool:
+    def retriable(self) -> bool:
         """Whether sound was sent that has not yet been sent again because the service hung."""
-        return self._reach.sent > self._reach.questioned
+        return self._reach.sent > self._reach.retried
 
-    def question(self) -> None:
+    def mark_retried(self) -> None:
         """The service hangs: what it was sent is sent again, once."""
-        self._reach.questioned = self._reach.sent
+        self._reach.retried = self._reach.sent
 
     # --- what the service shows; each returns whether the session makes progress --------------------------------------
 
@@ -143,10 +143,10 @@ class Sender:
 
     # --- sending ------------------------------------------------------------------------------------------------------
 
-    def tell(self, setup: Setup) -> None:
+    def configure(self, setup: Setup) -> None:
         """Send these settings."""
         self._session.setup = setup
-        self._outbox.send(self._dialect.setup(setup, self._outbox.ids("setup")))
+        self._outbox.to_service(self._dialect.setup(setup, self._outbox.ids("setup")))
 
     def sound(self, chunk: AudioChunk, setup: Setup, now: float) -> None:
         if chunk.piece is not None:
@@ -168,18 +168,18 @@ class Sender:
         self._binder.feed(piece)
         commit = self._outbox.ids("commit")
         self.commits.add(piece, commit, now)
-        self._outbox.send(self._dialect.commit(commit))
+        self._outbox.to_service(self._dialect.commit(commit))
 
     def finish(self) -> None:
         """End the service's session: it answers everything it was sent."""
-        self._outbox.send(self._dialect.finish(self._outbox.event_id()))
+        self._outbox.to_service(self._dialect.finish(self._outbox.event_id()))
 
     def _append(self, data: bytes) -> None:
         self._session.in_flight += len(data)
         size = self._limits.frame_bytes
         frames = [data] if len(data) <= size else [data[at : at + size] for at in range(0, len(data), size)]
         for frame in frames:
-            self._outbox.send(self._dialect.append(frame, self._outbox.event_id()))
+            self._outbox.to_service(self._dialect.append(frame, self._outbox.event_id()))
 
     def _align(self, tick: int, setup: Setup) -> None:
         """Send silence of our own before sound that does not continue what was sent: turns that were apart stay apart,

@@ -159,4 +159,4 @@ class Configuration:
     def _say(self, shape: type[_Report]) -> None:
         in_effect = applied(self.session, self.refused)
         shown = view(self.session, self._opening, self._id, self._expires_at, in_effect)
-        self._outbox.say(shape(event_id=self._outbox.event_id(), session=shown))
+        self._outbox.to_client(shape(event_id=self._outbox.event_id(), session=shown))

@@ -58,29 +58,31 @@ class Shutdown:
     def advance(self, now: float) -> bool:
         """End what is open, if it is time. True if the time for answers is over too."""
         late = self.until is not None and now >= self.until
-        if late and self._hush(now):
+        if late and self._stop_listening(now):
             self.until = now + self._limits.parting
             return False
         if not late and self.quiet(now):
-            self._hush(now)
+            self._stop_listening(now)
         return late
 
     @property
     def busy(self) -> bool:
-        return bool(self._items.open or self._binder.speaking or self._replay.future or self._caller.holding)
+        return bool(self._items.open or self._binder.speaking or self._replay.future or self._caller.turn_open)
 
     def quiet(self, now: float) -> bool:
         """Whether nothing is open, and no speech can have begun that is not reported yet."""
-        return not self.busy and (now >= self._heard_at or not self._link.hears(now))
+        return not self.busy and (now >= self._heard_at or not self._link.may_report(now))
 
-    def _hush(self, now: float) -> bool:
+    def _stop_listening(self, now: float) -> bool:
         """Handle no more events of the client, and end what is open. True if something was."""
         if not self.listening:
             return False
         self.listening = False
-        unended = self._caller.holding or self._binder.speaking or bool(self._replay.future) or self._link.hears(now)
+        unended = (
+            self._caller.turn_open or self._binder.speaking or bool(self._replay.future) or self._link.may_report(now)
+        )
         if unended:
-            self._caller.part()
+            self._caller.end_session()
         return unended
 
     @property

@@ -102,14 +102,14 @@ class SettingsSwitch:
             return None
         place = self._find(now)
         if place is None:
-            if self._binder.again and self._link.open:
+            if self._binder.postponed and self._link.open:
                 self._link.finish(now)  # so that the turns before are answered soon
             return None
         taken = self._updates.popleft()
         while self._updates and self._updates[0].tick <= place:
             taken = self._updates.popleft()
         self._place = None
-        return None if taken.target == self.target and not self._binder.deaf else taken.target
+        return None if taken.target == self.target and not self._binder.ignoring else taken.target
 
     @property
     def deadline(self) -> float | None:

@@ -25,7 +25,7 @@ class TurnBinder:
 
     `waiting`: pieces of turns by hand that are not bound to a turn yet, in the order of their first sound.
     `unfinished`: items of detected turns without a result. `answered_to`: all sound up to this tick is answered.
-    `deaf`: new turns of this session of the service are ignored. `again`: the next session hears them again.
+    `ignoring`: new turns of this session of the service are ignored. `postponed`: the next session hears them again.
     """
 
     def __init__(self, items: ItemEvents, echoes: EchoCheck) -> None:
@@ -41,7 +41,7 @@ class TurnBinder:
         self._orphans: deque[SpeechItem] = deque()
         self._turns: dict[str, ItemPiece] = {}
         self._ended: deque[str] = deque(maxlen=_REMEMBERED_TURNS)
-        self.deaf = self.again = False
+        self.ignoring = self.postponed = False
         self._items = items
         self._echoes = echoes
 
@@ -60,21 +60,21 @@ class TurnBinder:
         """Whether a detected turn has begun and not ended."""
         return any(not item.committed for item in self.unfinished)
 
-    def pad(self, ms: int) -> None:
+    def set_padding(self, ms: int) -> None:
         """Report that turns begin this much earlier (`prefix_padding_ms`)."""
         self.padding_ms = ms
 
     def postpone(self) -> None:
         """Leave turns that begin from here on to the next session of the service, which gets their sound again."""
-        self.deaf = self.again = True
+        self.ignoring = self.postponed = True
 
-    def listen(self, target: Target) -> None:
+    def configure(self, target: Target) -> None:
         """Turns come in this way from here on."""
         self.detecting, self.joining = target.setup.detection is not None, target.joins
 
     def knows(self, turn: str) -> bool:
         """Whether this turn, or an item that it may repeat, is already known."""
-        return turn in self._turns or turn in self._ended or bool(self._orphans) or self.deaf
+        return turn in self._turns or turn in self._ended or bool(self._orphans) or self.ignoring
 
     @property
     def following(self) -> bool:
@@ -98,13 +98,13 @@ class TurnBinder:
             before = item.reach
         return spans
 
-    def hear(self, report: turns.TurnReport, timeline: Timeline) -> bool:
+    def handle(self, report: turns.TurnReport, timeline: Timeline) -> bool:
         """Handle a report. Returns whether some piece has its result now."""
         answers = self._answers
-        self._hear(report, timeline)
+        self._handle(report, timeline)
         return self._answers > answers
 
-    def _hear(self, report: turns.TurnReport, timeline: Timeline) -> None:
+    def _handle(self, report: turns.TurnReport, timeline: Timeline) -> None:
         if report.turn in self._ended:
             return
         piece = self._piece(report, timeline)
@@ -146,7 +146,7 @@ class TurnBinder:
         item = self._orphan(reported if isinstance(report, turns.Started) else None)
         if item is not None:
             return item.pieces[0]
-        if self.deaf or (self.joining and not self.joins):
+        if self.ignoring or (self.joining and not self.joins):
             return None
         item = self._items.sentence(start, self.joins[0]) if self.joining else self._items.new(start)
         item.detected(reported)
@@ -176,7 +176,7 @@ class TurnBinder:
     def _progress(self, piece: ItemPiece, report: turns.Snapshot) -> None:
         item = piece.item
         _note(item, report)
-        piece.show(report.text, report.stash, held=self._echoes.waits(report.text + report.stash))
+        piece.show(report.text, report.stash, held=self._echoes.may_be_echo(report.text + report.stash))
         if item.committed or self.detecting:
             self._items.progress(item)
 
@@ -187,7 +187,7 @@ class TurnBinder:
         self._end(report.turn, piece, report.text)
 
     def _end(self, turn: str | None, piece: ItemPiece, text: str) -> None:
-        piece.resolve(text if self._echoes.believes(piece, text) else "")
+        piece.resolve(text if self._echoes.accepts(piece, text) else "")
         self._answers += 1
         if turn is not None:
             self._turns.pop(turn, None)
@@ -257,7 +257,7 @@ class TurnBinder:
         asked = [piece for piece in (*self._turns.values(), *self.waiting) if piece.asked]
         for piece in asked:
             self.silent(piece)
-        if not self.again:
+        if not self.postponed:
             self.answered_to = max(self.answered_to, tick)
         self.lost()
 
@@ -267,14 +267,14 @@ class TurnBinder:
             piece.lose()
         self._turns.clear()
         self._ended.clear()
-        self.deaf = self.again = False
+        self.ignoring = self.postponed = False
         self.waiting.clear()
         self._orphans = deque(self.unfinished)
 
-    def drop(self, tick: int, *, deaf: bool) -> None:
-        """The client takes back what it has not committed; an item of it is not reported any more. `deaf`: some of it
-        was sent, so this session may still report turns in it, which are ignored."""
-        self.deaf |= deaf
+    def drop(self, tick: int, *, ignoring: bool) -> None:
+        """The client takes back what it has not committed; an item of it is not reported any more. `ignoring`: some of
+        it was sent, so this session may still report turns in it, which are ignored."""
+        self.ignoring |= ignoring
         for item in [item for item in self.unfinished if not (item.committed and item.kept)]:
             item.end_at(tick)
             self._items.stopped(item)
