@@ -78,6 +78,10 @@ class Run:
             raise error(outcome)
         return outcome
 
+    @property
+    def awaited(self) -> bool:
+        return self.waiting > 0
+
     def resolve(self, outcome: Transcript | Failure) -> None:
         if not self.outcome.done():
             self.outcome.set_result(outcome)

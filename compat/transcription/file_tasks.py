@@ -14,11 +14,13 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Literal, Protocol, TypeVar
 
+import stamina
+
 from compat.config.principal import Principal
 from compat.config.settings import Settings
 from compat.dashscope_api import filetrans
 from compat.dashscope_api.calls import Call, Flow, Reply, Submitted, Wait
-from compat.errors import BadRequest, CompatError, FileNotFetched, TaskLost, TooLarge
+from compat.errors import BadRequest, BudgetSpent, CompatError, FileNotFetched, RateLimited, TaskLost, TooLarge
 from compat.transcript import Media, Request, Surface, Transcript
 from compat.transcription.publishing import Bucket, Links
 from compat.upstream.fallback import Fallback
@@ -31,12 +33,17 @@ Delivery = Literal["address", "bucket", "public", "temporary"]
 """How DashScope gets the file: from the client's `url`, a bucket, this server's public address, or by an upload to
 DashScope's temporary storage."""
 MEMORY = 3600.0  # seconds for which a way that failed is skipped
+PATIENCE = 10800.0  # seconds for which a background job waits for the account's rate
 LOSSES = 2  # times that a task is submitted again after the local engine has ended
 SURFACES: tuple[Surface, ...] = ("filetrans", "transcription", "filetrans-3")
 
 
 class TaskOwner(Protocol):
     """Owns a submitted task after its request has ended: stores its id, and resumes or cancels it."""
+
+    @property
+    def awaited(self) -> bool:
+        """Whether a client is waiting for the transcript."""
 
     async def submitting(self) -> None:
         """Called before a task is submitted. An exception prevents the submission."""
@@ -46,7 +53,11 @@ class TaskOwner(Protocol):
 
 
 async def drive(flow: Flow[T], account: Account, owner: TaskOwner) -> T:
-    """Perform the steps of `flow` with one account and return its result. Errors of calls are thrown into the flow."""
+    """Perform the steps of `flow` with one account and return its result. Errors of calls are thrown into the flow.
+
+    While no client waits for the transcript, a call that exceeds the account's rate is repeated for up to PATIENCE
+    seconds.
+    """
     answer: Reply | CompatError | None = None
     try:
         while True:
@@ -60,15 +71,36 @@ async def drive(flow: Flow[T], account: Account, owner: TaskOwner) -> T:
                 case Call() as call:
                     if not call.repeatable:
                         await owner.submitting()
-                    try:
-                        answer = await account.send(call)
-                    except CompatError as exc:
-                        answer = exc
+                    answer = await _reply(account, call, owner)
     except StopIteration as stop:
         result: T = stop.value
         return result
     finally:
         flow.close()
+
+
+async def _reply(account: Account, call: Call, owner: TaskOwner) -> Reply | CompatError:
+    try:
+        async for attempt in stamina.retry_context(
+            on=lambda exc: not owner.awaited and _rate(exc, account),
+            attempts=None,
+            timeout=PATIENCE,
+            wait_initial=1.0,
+            wait_max=30.0,
+        ):
+            with attempt:
+                return await account.send(call)
+    except CompatError as exc:
+        return exc
+    raise AssertionError("stamina returns or raises")
+
+
+def _rate(exc: Exception, account: Account) -> bool | float:
+    """Return whether the call can wait for the account's rate, or for how many seconds. If another account is tried
+    next, only a wait for this server's own limits makes sense."""
+    if isinstance(exc, RateLimited) and (account.last or isinstance(exc, BudgetSpent)):
+        return exc.retry_after or True
+    return False
 
 
 class FileTasks:

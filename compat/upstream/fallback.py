@@ -86,7 +86,7 @@ class Fallback:
 
         With the second account `work` starts from the beginning, because uploads are not shared between accounts.
         """
-        first = Account(self._first, principal)
+        first = Account(self._first, principal, last=False)
         try:
             return await work(first)
         except CompatError as exc:

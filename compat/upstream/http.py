@@ -133,10 +133,20 @@ class Service:
 
     async def send(self, call: Call, principal: Principal) -> Reply:
         """Perform `call` and return the complete response. Raises the error that a refusal stands for."""
-        async with self._answered(call, principal) as response:
+        async with self._client(call, principal) as client:
+            async for attempt in self._attempts_of(call):
+                with attempt:
+                    response = await self._permitted(client, call, principal, first=attempt.num == 1)
+                    return await self._reply(call, response)
+        raise AssertionError("stamina returns or raises")
+
+    async def _reply(self, call: Call, response: httpx2.Response) -> Reply:
+        try:
             with self._translating():
                 body = b"".join([chunk async for chunk in _chunks(response, ANSWER if call.key else RESULT)])
-            return Reply(status=response.status_code, body=body, headers=dict(response.headers))
+        finally:
+            await response.aclose()
+        return Reply(status=response.status_code, body=body, headers=dict(response.headers))
 
     async def stream(self, call: Call, principal: Principal) -> AsyncGenerator[bytes, None]:
         """Yield the bytes of the response as they arrive. Close the generator to disconnect. Raises AnswerCutOff if the
@@ -168,10 +178,15 @@ class Service:
         return _joined(self._root, call.url) if call.url.startswith("/") else call.url
 
     @contextlib.asynccontextmanager
-    async def _answered(self, call: Call, principal: Principal) -> AsyncIterator[httpx2.Response]:
-        """Open the response to `call`, with its body unread. Raises the error that a refusal stands for."""
+    async def _client(self, call: Call, principal: Principal) -> AsyncIterator[httpx2.AsyncClient]:
         slot = self._budget.slot(principal.party) if self._budget and call.rate else contextlib.nullcontext()
         async with slot, self._pools.client() as client:
+            yield client
+
+    @contextlib.asynccontextmanager
+    async def _answered(self, call: Call, principal: Principal) -> AsyncIterator[httpx2.Response]:
+        """Open the response to `call`, with its body unread. Raises the error that a refusal stands for."""
+        async with self._client(call, principal) as client:
             response = await self._opened(client, call, principal)
             try:
                 yield response
@@ -179,17 +194,20 @@ class Service:
                 await response.aclose()
 
     async def _opened(self, client: httpx2.AsyncClient, call: Call, principal: Principal) -> httpx2.Response:
-        async for attempt in stamina.retry_context(
+        async for attempt in self._attempts_of(call):
+            with attempt:
+                return await self._permitted(client, call, principal, first=attempt.num == 1)
+        raise AssertionError("stamina returns or raises")
+
+    def _attempts_of(self, call: Call) -> AsyncIterator[stamina.Attempt]:
+        return stamina.retry_context(
             on=lambda exc: _backoff(exc, repeatable=call.repeatable or self._free),
             attempts=self._attempts,
             timeout=None,
             wait_initial=0.2,
             wait_max=5.0,
             wait_jitter=0.2,
-        ):
-            with attempt:
-                return await self._permitted(client, call, principal, first=attempt.num == 1)
-        raise AssertionError("stamina returns or raises")
+        )
 
     async def _permitted(
         self, client: httpx2.AsyncClient, call: Call, principal: Principal, *, first: bool
@@ -226,8 +244,10 @@ class Service:
 class Account:
     """One account of the service, and the progress of a task in it. A task stays in the account that it began in."""
 
-    def __init__(self, service: Service, principal: Principal, mark: str = "") -> None:
-        """`mark` distinguishes the ids of this account's tasks from those of the first account."""
+    def __init__(self, service: Service, principal: Principal, mark: str = "", *, last: bool = True) -> None:
+        """`mark` distinguishes the ids of this account's tasks from those of the first account. `last` is false if
+        another account is tried when this one fails."""
+        self.last = last
         self._service = service
         self._principal = principal
         self._mark = mark

@@ -86,6 +86,8 @@ async def until(look: Look, holds: Callable[[Job | None], bool]) -> Job | None:
 
 
 class Remembering:
+    awaited = True
+
     def __init__(self) -> None:
         self.task_id = asyncio.get_running_loop().create_future()
 

@@ -23,7 +23,7 @@ from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from compat.emulator.faults import Answer, FailTask, Faults, Rule
 from compat.emulator.readings import Readings
 from compat.emulator.state import Emulator
-from compat.errors import BadRequest, TaskLost
+from compat.errors import BadRequest, RateLimited, TaskLost
 from compat.transcript import Ask
 from compat.transcription.file_tasks import drive
 from compat.transcription.recogniser import Recogniser
@@ -279,3 +279,24 @@ async def test_a_flow_receives_replies_and_errors() -> None:
 
     assert [Reply, type(None), str, Reply, type(None)] == [type(reply) for reply in replies]
     assert ["submitting", "mark:t1"] == notes.calls
+
+
+LIMITED = b"HTTP/1.1 429 Too Many\r\nretry-after: 0.01\r\ncontent-length: 21\r\n\r\n" + b'{"code":"Throttling"}'
+RATES = [
+    # whether a client waits, whether no other account is tried next → the error, the number of requests
+    (True, True, RateLimited, 3),
+    (False, False, RateLimited, 3),
+    (False, True, None, 8),
+]
+
+
+@pytest.mark.parametrize(("awaited", "last", "error", "asked"), RATES)
+async def test_a_background_job_waits_for_the_rate(
+    awaited: bool, last: bool, error: type[RateLimited] | None, asked: int
+) -> None:
+    async with peer(*[LIMITED] * 7, OK) as (upstream, service):
+        steps = drive(flow(SUBMIT), Account(service, Principal("k"), last=last), Notes(awaited=awaited))
+        with pytest.raises(error) if error else contextlib.nullcontext():
+            await steps
+
+    assert asked == len(upstream.requests)

@@ -132,7 +132,8 @@ def job() -> Flow[str]:
 class Notes:
     """A TaskOwner that records its calls."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, awaited: bool = True) -> None:
+        self.awaited = awaited
         self.calls: list[str] = []
 
     async def submitting(self) -> None:
