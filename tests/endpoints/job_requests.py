@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ import httpx2
 
 from compat.emulator.engine import Sentence, Word
 from compat.emulator.faults import Rule, Slow
+from tests.polling import until
 from tests.running import RunningServer
 
 SENTENCES = (
@@ -47,16 +47,6 @@ def wait_for_polls(server: RunningServer) -> Callable[[], None]:
     """Return a function that blocks until a task's state has been polled twice more."""
     polled = polled_twice(server)
     return lambda: server.counts.wait_for(polled)
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Poll `condition` until it is true. Raise AssertionError after 10 s."""
-    gate = threading.Event()
-    for _ in range(500):
-        if condition():
-            return
-        gate.wait(0.02)
-    raise AssertionError("the condition was not met within 10 s")
 
 
 def send(

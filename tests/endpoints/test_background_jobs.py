@@ -33,8 +33,8 @@ from tests.endpoints.job_requests import (
     send,
     slow,
     submits,
-    until,
 )
+from tests.polling import until
 from tests.running import RunningServer, running_server
 from tests.servers import serve
 

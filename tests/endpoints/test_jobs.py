@@ -22,10 +22,10 @@ from tests.endpoints.job_requests import (
     send,
     slow,
     submits,
-    until,
     wait_for_polls,
 )
 from tests.hangups import hang_up
+from tests.polling import until
 from tests.running import RunningServer, running_server
 from tests.witnesses import free_port
 

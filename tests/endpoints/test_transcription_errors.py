@@ -14,8 +14,8 @@ from compat.emulator.engine import Sentence
 from compat.emulator.engines.scripted import Scripted
 from compat.emulator.faults import Break, Cut, FailTask, Fault, Hang, Refuse, Rule, SurfaceName
 from tests.endpoints.dickens import SENTENCES, TEXT, upload
-from tests.endpoints.job_requests import until
 from tests.hangups import hang_up
+from tests.polling import until
 from tests.running import RunningServer, running_server
 
 

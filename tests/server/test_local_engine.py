@@ -10,7 +10,7 @@ import signal
 import stat
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -24,6 +24,7 @@ from compat.server.local_engine import LocalEngine, pause
 from tests.audio.media import make
 from tests.cli.test_main import started
 from tests.emulator.laptop import GENERATION
+from tests.polling import until
 
 WORDS = VOCABULARY[:5]
 LIVE = {"type": "transcription", "audio": {"input": {"transcription": {"model": "whisper-1", "language": "zh"}}}}
@@ -68,14 +69,6 @@ def through(path: Path) -> httpx2.Client:
 def transcribed(base: str, path: Path, **fields: str) -> httpx2.Response:
     asked = {"model": "whisper-1", **fields}
     return httpx2.post(f"{base}/audio/transcriptions", data=asked, files={"file": path.read_bytes()}, timeout=60)
-
-
-def waiting(holds: Callable[[], bool]) -> None:
-    for _ in range(600):
-        if holds():
-            return
-        select.select([], [], [], 0.05)
-    raise AssertionError("it never held")
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="looks at processes as Linux shows them")
@@ -123,7 +116,7 @@ def test_the_engine_is_private_and_restarted(words: Path, spool: Path) -> None:
             os.kill(first, signal.SIGTERM)  # ignored: a signal to all processes must not stop it first
             os.kill(first, signal.SIGKILL)
             assert list(WORDS) == transcribe().lower().strip(".").split()
-            waiting(lambda: http.get(ready).status_code == 200)
+            until(lambda: http.get(ready).status_code == 200, 30.0)
             assert [first] != engines_of(process.pid)
 
     assert [] == list(spool.iterdir())
@@ -141,9 +134,9 @@ def test_a_file_task_survives_an_engine_restart(words: Path, spool: Path) -> Non
         def status() -> httpx2.Response:
             return httpx2.get(f"{base}/audio/transcriptions/{job['id']}", timeout=60)
 
-        waiting(lambda: bool(list(spool.glob("*/engine/*"))))
+        until(lambda: bool(list(spool.glob("*/engine/*"))), 30.0)
         os.kill(engines_of(process.pid)[0], signal.SIGKILL)
-        waiting(lambda: status().status_code != 202)
+        until(lambda: status().status_code != 202, 30.0)
         done = status()
 
     assert all(word in done.text.lower() for word in WORDS), done.text
@@ -185,12 +178,12 @@ def test_each_engine_has_a_key_that_process_lists_do_not_show(tmp_path: Path) ->
 def test_a_killed_engine_reports_trouble_until_the_next_one_is_ready(tmp_path: Path) -> None:
     with contextlib.closing(LocalEngine("tones")) as engine:
         engine.start(tmp_path / "engine", 1 << 20, fetches=False)
-        waiting(lambda: not engine.trouble)
+        until(lambda: not engine.trouble, 30.0)
         [child] = engines_of(os.getpid())
         os.kill(child, signal.SIGKILL)
-        waiting(lambda: bool(engine.trouble))
+        until(lambda: bool(engine.trouble), 30.0)
         engine.check()
-        waiting(lambda: not engine.trouble)
+        until(lambda: not engine.trouble, 30.0)
         with through(engine.path) as http:
             answer = http.get("/api/v1/tasks", headers={"authorization": f"Bearer {engine.key}"})
 
@@ -214,7 +207,7 @@ def test_the_socket_file_is_touched(tmp_path: Path) -> None:
     with contextlib.closing(LocalEngine("tones")) as engine:
         os.utime(engine.path, (0, 0))
         engine.start(tmp_path / "engine", 1 << 20, fetches=False)
-        waiting(lambda: engine.path.stat().st_atime > 0)
+        until(lambda: engine.path.stat().st_atime > 0, 30.0)
 
 
 def test_the_error_names_tmpdir_if_the_socket_cannot_be_created(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,7 +227,7 @@ def unable(engine: LocalEngine) -> ServiceUnavailable | None:
 def test_an_engine_that_cannot_start_is_refused_with_retry_after(tmp_path: Path) -> None:
     with contextlib.closing(LocalEngine("nonsense")) as engine:
         engine.start(tmp_path / "engine", 1 << 20, fetches=False)
-        waiting(lambda: unable(engine) is not None)
+        until(lambda: unable(engine) is not None, 30.0)
         refused = unable(engine)
 
     assert refused is not None
@@ -258,7 +251,7 @@ def modelless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 def test_the_error_says_that_the_model_is_missing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with contextlib.closing(LocalEngine("moonshine")) as engine:
         engine.start(tmp_path / "engine", 1 << 20, fetches=False)
-        waiting(lambda: unable(engine) is not None)
+        until(lambda: unable(engine) is not None, 30.0)
         refused = unable(engine)
         assert "lacks its model" in engine.trouble
 
@@ -282,9 +275,9 @@ def test_retry_after_is_the_time_until_the_next_engine_is_ready(tmp_path: Path) 
     with contextlib.closing(LocalEngine("tones")) as engine:
         engine.start(tmp_path / "engine", 1 << 20, fetches=False)
         for _ in range(2):
-            waiting(lambda: not engine.trouble)
+            until(lambda: not engine.trouble, 30.0)
             os.kill(engines_of(os.getpid())[0], signal.SIGKILL)
-            waiting(lambda: bool(engine.trouble))
+            until(lambda: bool(engine.trouble), 30.0)
         refusals = []
         while (refused := unable(engine)) is not None:
             refusals.append((refused.message, refused.retry_after))

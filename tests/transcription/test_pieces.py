@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from compat.transcription.pieces import joined
 from tests.audio.media import make, silence
 from tests.catalogue.test_models import media
 from tests.hangups import hang_up
+from tests.polling import until
 from tests.running import RunningServer, running_server
 
 SPOKEN = lay(itertools.islice(itertools.cycle(VOCABULARY), 1000), gap_ms=150)  # 310 s
@@ -153,9 +154,9 @@ def test_a_job_in_pieces_is_in_progress_while_they_are_transcribed(speech: Path)
         server.fail(Rule("generation", Refuse(429, "Throttling", retry_after=0.1), times=None))
         job = ask(server, speech.read_bytes(), background="true").json()["id"]
         address = f"{server.base_url}/audio/transcriptions/{job}"
-        _until(lambda: httpx2.get(address).json()["status"] == "in_progress")
+        until(lambda: httpx2.get(address).json()["status"] == "in_progress")
         server.fail()
-        _until(lambda: httpx2.get(address).status_code == 200)
+        until(lambda: httpx2.get(address).status_code == 200)
 
         assert WORDS == httpx2.get(address).json()["text"].split()
 
@@ -185,12 +186,6 @@ def test_short_files_do_not_wait_for_pieces(speech: Path, tmp_path: Path) -> Non
         assert 3 == server.dashscope.counts["chat"]
         over.set()
         long.join()
-
-
-def _until(holds: Callable[[], bool]) -> None:
-    """Poll until the condition holds, and fail if it does not within 10 s."""
-    gate = threading.Event()
-    assert any(holds() or gate.wait(0.02) for _ in range(500))
 
 
 def test_a_piece_without_words_is_not_an_error(tmp_path: Path) -> None:

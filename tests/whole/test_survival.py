@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import socket
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from tests.audio.media import make
 from tests.counts import Counts, counted
 from tests.faults.watch import figures
 from tests.hangups import hang_up
+from tests.polling import until
 from tests.processes import Server, server_process
 from tests.servers import serve
 from tests.witnesses import redis_server
@@ -50,16 +50,6 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     (tmp_path / "redis").mkdir()
     with redis_server(tmp_path / "redis") as url:
         yield url
-
-
-def until(holds: Callable[[], object]) -> None:
-    """Poll until `holds` returns a true value; fail after a minute."""
-    gate = threading.Event()
-    for _ in range(3000):
-        if holds():
-            return
-        gate.wait(0.02)
-    raise AssertionError("the condition was not met within a minute")
 
 
 def asked(emulator: Emulator, what: str) -> None:
@@ -178,7 +168,7 @@ def test_a_background_job_continues_without_a_client(
     finish(emulator)
     with server_process(tmp_path, root) as second:
         address = f"{second.base_url}/audio/transcriptions/{job}"
-        until(lambda: httpx2.get(address).status_code == 200)
+        until(lambda: httpx2.get(address).status_code == 200, 60.0)
         assert list(WORDS) == words(httpx2.get(address).text)
     assert 1 == emulator.counts["submit"]
 
@@ -216,7 +206,7 @@ def test_two_servers_on_one_redis_share_fifty_requests(
             ThreadPoolExecutor(50) as threads,
         ):
             asking = [threads.submit(transcribe, one if n % 2 else two, speech) for n in range(50)]
-            until(lambda: 50 == sum(figures(at.base_url)["requests_under_way"] for at in (one, two)))
+            until(lambda: 50 == sum(figures(at.base_url)["requests_under_way"] for at in (one, two)), 60.0)
             finish(emulator)
             texts = [each.result() for each in asking]
 

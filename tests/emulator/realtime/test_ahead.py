@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import select
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -14,6 +13,7 @@ from compat.emulator.realtime.endpoint import AHEAD, PATH
 from tests.emulator.laptop import Start
 from tests.emulator.realtime.talk import COMMIT, MANUAL, MODEL, Event, appended, frames, silence
 from tests.emulator.realtime.test_endpoint import dialled, hear, say
+from tests.polling import until
 
 ALL = 100  # messages
 UPDATE: Event = {"type": "session.update", "session": MANUAL}
@@ -41,14 +41,6 @@ class Ear:
         return Hypothesis("")
 
 
-def waiting(holds: Callable[[], bool]) -> None:
-    for _ in range(600):
-        if holds():
-            return
-        select.select([], [], [], 0.05)
-    raise AssertionError("it never held")
-
-
 def test_nothing_more_is_heard_of_a_client_who_has_left(start: Start) -> None:
     heard: list[bytes] = []
     begun, goes_on = threading.Event(), threading.Event()
@@ -65,9 +57,9 @@ def test_nothing_more_is_heard_of_a_client_who_has_left(start: Start) -> None:
         say(socket, *frames(silence(ALL * 100)), COMMIT)
         assert begun.wait(60)
     [record] = laptop.emulator.live.sessions
-    waiting(lambda: record.closed is not None)
+    until(lambda: record.closed is not None, 30.0)
     goes_on.set()
-    waiting(lambda: not laptop.emulator.live.open)
+    until(lambda: not laptop.emulator.live.open, 30.0)
 
     assert [1000, 1] == [record.closed, len(heard)]
 

@@ -1,0 +1,18 @@
+"""Waiting for a condition that no event announces."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+EVERY = 0.02  # seconds
+
+
+def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    """Poll `condition` until it is true. Raise AssertionError after `seconds`."""
+    gate = threading.Event()
+    for _ in range(round(seconds / EVERY)):
+        if condition():
+            return
+        gate.wait(EVERY)
+    raise AssertionError(f"the condition was not met within {seconds:.0f} s")
