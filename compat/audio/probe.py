@@ -27,7 +27,7 @@ _CHANNELS = 2  # DashScope may ignore further channels
 _ABSURD = 1e6  # seconds beyond the measured duration; more is a placeholder
 
 
-class Glance(io.FileIO):
+class BoundedFile(io.FileIO):
     """A file with bounded reads, so that a hostile header cannot make a parser read the whole file. Raises
     OverflowError beyond the bounds."""
 
@@ -137,7 +137,7 @@ def _wav(path: Path, file: BinaryIO, place: ByteSpan, size: int) -> Media | None
 
 
 def _tag(path: Path) -> TinyTag | None:
-    with Glance(path) as file:
+    with BoundedFile(path) as file:
         try:
             return TinyTag.get(file_obj=file, tags=False)
         except (TinyTagException, OverflowError):

@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from compat.catalogue.nesting import too_deep
 from compat.errors import BadRequest, EncodedBody
-from compat.openai_api import halves
+from compat.openai_api import surrogates
 
 LARGEST = 4 << 20  # bytes
 MOST = 1 << 14
@@ -91,7 +91,7 @@ def _members(body: bytes | bytearray) -> list[tuple[str, str]]:
     except msgspec.DecodeError:
         if len(body) > MOST_ESCAPES:
             raise
-        members = msgspec.json.decode(halves.replaced(body.decode()), type=dict[str, Any])
+        members = msgspec.json.decode(surrogates.replaced(body.decode()), type=dict[str, Any])
     if too_deep(members):
         raise ValueError
     return [(name, text) for name, value in members.items() for text in _texts(value)]

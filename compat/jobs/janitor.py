@@ -52,8 +52,8 @@ class Janitor:
                 log.exception("looking after the jobs failed")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(HEARTBEAT):  # wait_for in Python 3.11 may lose the cancellation at shutdown
-                    await self._runs.stirred.wait()
-            self._runs.stirred.clear()
+                    await self._runs.changed.wait()
+            self._runs.changed.clear()
 
     async def _look_at_all(self) -> None:
         self._postponed.clear()
@@ -96,7 +96,7 @@ class Janitor:
             with contextlib.suppress(CompatError):
                 step = functools.partial(transitions.called, hook=hook, arrived=arrived, now=time.time())
                 await transitions.change(self._store, job.id, step)
-        self._runs.stirred.set()
+        self._runs.changed.set()
 
     async def _delivered(self, job: Job, hook: Hook) -> bool:
         public_id, now = wire.public_id(job.id, hook.view), time.time()

@@ -128,7 +128,7 @@ class JobRunner:
         self._shares = Shares(most)
         self._runs: dict[str, tuple[Run, asyncio.Task[None]]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
-        self.stirred = asyncio.Event()
+        self.changed = asyncio.Event()
         """Set when a job has ended or a webhook was called in this process."""
 
     @contextlib.asynccontextmanager
@@ -253,7 +253,7 @@ class JobRunner:
                     run.resolve((job and (job.transcript or job.failure)) or outcome)
                 finally:
                     run.resolve(outcome)
-        self.stirred.set()
+        self.changed.set()
 
     async def _heartbeats(self, run: Run) -> None:
         """Send heartbeats until the run ends. The loop checks for that itself, because the store's client may lose the

@@ -22,7 +22,7 @@ from typing import Annotated, Final, Literal, TypeVar
 import msgspec
 
 from compat.errors import BadRequest, NotAuthenticated
-from compat.openai_api import halves
+from compat.openai_api import surrogates
 from compat.openai_api.realtime.patch import Patch
 
 PREFIX: Final = "ek_"
@@ -83,7 +83,7 @@ def request(body: bytes, shape: type[T]) -> T:
         path = _PATH.search(str(error))
         raise BadRequest(f"{str(error).partition(' - at ')[0]}.", param=path[1] or None if path else None) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        if (whole := halves.replaced(body.decode("latin-1")).encode("latin-1")) != body:
+        if (whole := surrogates.replaced(body.decode("latin-1")).encode("latin-1")) != body:
             return request(whole, shape)
         raise BadRequest("The request's body is not valid JSON.", code="invalid_json") from error
     except RecursionError as error:

@@ -1,4 +1,4 @@
-"""A stage for the bridge: what is said to it, and what is heard from it in one line an action.
+"""A stage for the bridge: the steps of a conversation, and the actions that answer each, one a line.
 
 < …    a frame to the caller            > …    a frame to the service
 open/close/read/hang up                 the other actions; Wake is left out, its time is checked by `alarm`
@@ -21,7 +21,7 @@ from compat.openai_api.realtime.opening import Opening
 from compat.openai_api.realtime.patch import Patch
 
 NATIVE = "qwen3-asr-flash-realtime"
-Said = Callable[["Stage"], list[Action]]
+Step = Callable[["Stage"], list[Action]]
 
 
 def resolve(name: str) -> str:
@@ -68,8 +68,8 @@ class Stage:
             limits=limits,
         )
 
-    def hear(self, said: Said) -> list[str]:
-        """What the machine wants done after this was said to it, line by line."""
+    def step(self, said: Step) -> list[str]:
+        """Take a step, and return what the bridge wants done, a line for each action."""
         return list(itertools.chain.from_iterable(self._perform(said(self))))
 
     def ring(self) -> list[Action]:
@@ -179,11 +179,11 @@ def stalled(stage: Stage) -> list[Action]:
     return stage.bridge.client_closed(stage.now, Hangup(1008, "The caller does not read what is sent."))
 
 
-def lost(error: CompatError | None = None) -> Said:
+def lost(error: CompatError | None = None) -> Step:
     return lambda stage: stage.bridge.upstream_lost(error or ServiceUnavailable("cut"), stage.now)
 
 
-def later(seconds: float) -> Said:
+def later(seconds: float) -> Step:
     """Time passes; the machine is woken if it asked for it."""
 
     def pass_time(stage: Stage) -> list[Action]:
@@ -195,11 +195,11 @@ def later(seconds: float) -> Said:
     return pass_time
 
 
-def shutdown(grace: float) -> Said:
+def shutdown(grace: float) -> Step:
     return lambda stage: stage.bridge.shutdown(grace, stage.now)
 
 
-def raw(text: str | bytes) -> Said:
+def raw(text: str | bytes) -> Step:
     def say(stage: Stage) -> list[Action]:
         actions = stage.bridge.from_client(text, stage.now)
         while stage.bridge.more:
@@ -209,7 +209,7 @@ def raw(text: str | bytes) -> Said:
     return say
 
 
-def client(kind: str, **fields: object) -> Said:
+def client(kind: str, **fields: object) -> Step:
     return raw(json.dumps({"type": kind, **fields}))
 
 
@@ -217,7 +217,7 @@ def sound(ms: int, rate: int = 16000, width: int = 2) -> bytes:
     return bytes(ms * rate // 1000 * width)
 
 
-def append(data: bytes | int) -> Said:
+def append(data: bytes | int) -> Step:
     """Sound, or so many ms of silence at 16 kHz."""
     pcm = sound(data) if isinstance(data, int) else data
     return client("input_audio_buffer.append", audio=base64.b64encode(pcm).decode())
@@ -227,7 +227,7 @@ commit = client("input_audio_buffer.commit")
 clear = client("input_audio_buffer.clear")
 
 
-def update(**audio_input: object) -> Said:
+def update(**audio_input: object) -> Step:
     """A GA update; 16 kHz is what most tables use, so that what goes in is what comes out."""
     return client("session.update", session={"type": "transcription", "audio": {"input": audio_input}})
 
@@ -235,33 +235,33 @@ def update(**audio_input: object) -> Said:
 PCM_16K = {"type": "audio/pcm", "rate": 16000}
 
 
-def service(kind: str, **fields: object) -> Said:
+def service(kind: str, **fields: object) -> Step:
     return lambda stage: stage.bridge.from_upstream(json.dumps({"type": kind, **fields}), stage.now)
 
 
-def started(turn: str, at_ms: int) -> Said:
+def started(turn: str, at_ms: int) -> Step:
     return service("input_audio_buffer.speech_started", item_id=turn, audio_start_ms=at_ms)
 
 
-def stopped(turn: str, at_ms: int) -> Said:
+def stopped(turn: str, at_ms: int) -> Step:
     return service("input_audio_buffer.speech_stopped", item_id=turn, audio_end_ms=at_ms)
 
 
-def committed(turn: str) -> Said:
+def committed(turn: str) -> Step:
     return service("input_audio_buffer.committed", item_id=turn)
 
 
-def text(turn: str, said: str, stash: str = "", **fields: object) -> Said:
+def text(turn: str, said: str, stash: str = "", **fields: object) -> Step:
     return service("conversation.item.input_audio_transcription.text", item_id=turn, text=said, stash=stash, **fields)
 
 
-def final(turn: str, transcript: str, **fields: object) -> Said:
+def final(turn: str, transcript: str, **fields: object) -> Step:
     return service(
         "conversation.item.input_audio_transcription.completed", item_id=turn, transcript=transcript, **fields
     )
 
 
-def failed(turn: str, code: str) -> Said:
+def failed(turn: str, code: str) -> Step:
     return service(
         "conversation.item.input_audio_transcription.failed", item_id=turn, error={"code": code, "message": "no"}
     )
@@ -271,11 +271,11 @@ finished = service("session.finished")
 created = service("session.created", session={"id": "s"})
 
 
-def refusal(about: str | None = None, **fields: object) -> Said:
+def refusal(about: str | None = None, **fields: object) -> Step:
     return service("error", error={"type": "invalid_request_error", "event_id": about, **fields})
 
 
-Conversation = list[tuple[Said, list[str]]]
+Conversation = list[tuple[Step, list[str]]]
 
 NEW = ["< committed item_1 after None", "< item.added item_1", "< item.done item_1"]
 SECOND = ["< committed item_2 after item_1", "< item.added item_2", "< item.done item_2"]
@@ -310,14 +310,14 @@ UPDATED = ["< session.updated"]
 
 def play(stage: Stage, conversation: Conversation) -> None:
     for number, (said, heard) in enumerate(conversation):
-        answer = stage.hear(said)
+        answer = stage.step(said)
         assert answer == heard, f"line {number} of the conversation is answered by {answer}, not {heard}"
 
 
 def ready(stage: Stage, **audio_input: object) -> Stage:
     """A session that is configured and connected."""
     for said in (start, update(**{"format": PCM_16K, **audio_input}), opened, created):
-        stage.hear(said)
+        stage.step(said)
     return stage
 
 

@@ -11,8 +11,8 @@ from tests.bridge.stage import (
     NO_PADDING,
     SETUP,
     Conversation,
-    Said,
     Stage,
+    Step,
     append,
     by_hand,
     clear,
@@ -59,7 +59,7 @@ from tests.bridge.stage import (
         ),
     ],
 )
-def test_bad_input_is_answered_and_the_session_goes_on(said: Said, heard: str) -> None:
+def test_bad_input_is_answered_and_the_session_goes_on(said: Step, heard: str) -> None:
     stage = ready(Stage())
 
     play(stage, [(said, [f"< error {heard}"]), (append(100), ["> audio 3200"])])
@@ -190,9 +190,9 @@ def test_the_padding_of_a_turn_does_not_reach_into_what_was_cleared(
     stage = ready(Stage(), turn_detection={"type": "server_vad", "prefix_padding_ms": 300})
     play(stage, [(append(1000), ["> audio 32000"]), *before, *cleared])
     for said in (append(500), opened):
-        stage.hear(said)
+        stage.step(said)
 
-    (told,) = stage.hear(started("n1", 100))
+    (told,) = stage.step(started("n1", 100))
     assert told.endswith(" 1000")
 
 
@@ -214,7 +214,7 @@ def test_nothing_is_left_to_commit_after_a_clear() -> None:
         stage = ready(Stage(), turn_detection=turn_detection)
         play(stage, [(append(1000), ["> audio 32000"]), (clear, ["< cleared", "> finish"])])
 
-        assert ["< error input_audio_buffer_commit_empty None None"] == stage.hear(commit)
+        assert ["< error input_audio_buffer_commit_empty None None"] == stage.step(commit)
 
 
 def test_clear_is_answered_after_the_commits_before_it() -> None:

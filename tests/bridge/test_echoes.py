@@ -32,7 +32,7 @@ def turn(stage: Stage, sound: bytes, said: str, *, vad: bool, partly: str = "") 
     script += [text("t1", partly[:end], partly[end:]) for end in (0, len(partly) // 2, len(partly))]
     script += [stopped("t1", ms), committed("t1")] if vad else []
     for line in [*script, final("t1", said)]:
-        stage.hear(line)
+        stage.step(line)
     deltas = [frame["delta"] for frame in stage.frames if frame["type"].endswith("transcription.delta")]
     completed = [frame["transcript"] for frame in stage.frames if frame["type"].endswith(".completed")]
     assert 1 == len(completed)
@@ -87,9 +87,9 @@ def test_without_a_prompt_nothing_is_doubted(vad: bool) -> None:
 def test_words_leave_as_soon_as_they_are_not_the_prompt_s() -> None:
     stage = opened(vad=True, prompt=PROMPT)
     for line in (append(SPEECH), started("t1", 0), text("t1", "Charles", " Dar")):
-        stage.hear(line)
+        stage.step(line)
     before = [frame for frame in stage.frames if frame["type"].endswith(".delta")]
-    stage.hear(text("t1", "Charles Dance ", "is"))
+    stage.step(text("t1", "Charles Dance ", "is"))
 
     assert [] == before
     assert "Charles Dance" == stage.frames[-1]["delta"]

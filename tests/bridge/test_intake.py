@@ -20,8 +20,8 @@ from compat.openai_api.realtime.session import AudioFormat
 from tests.bridge.stage import (
     NEW,
     NO_PADDING,
-    Said,
     Stage,
+    Step,
     append,
     commit,
     final,
@@ -102,12 +102,12 @@ def test_sound_at_24_khz_is_resampled_as_one_stream(cuts: list[int]) -> None:
     whole, parts = Stage(), Stage()
     for stage, sizes in ((whole, [4800]), (parts, cuts)):
         for said in (start, update(turn_detection=None), opened):
-            stage.hear(said)
+            stage.step(said)
         at = 0
         for size in sizes:
-            stage.hear(append(pcm[at : at + size]))
+            stage.step(append(pcm[at : at + size]))
             at += size
-        stage.hear(commit)
+        stage.step(commit)
 
     assert 3200 == len(whole.sound)
     assert whole.sound == parts.sound
@@ -127,13 +127,13 @@ def test_sound_at_24_khz_is_resampled_as_one_stream(cuts: list[int]) -> None:
 def test_every_format_is_100_ms_for_the_service(form: dict[str, Any], appended: int, told: str, sent: int) -> None:
     stage = Stage()
     for said in (start, update(format=form, turn_detection=None)):
-        stage.hear(said)
+        stage.step(said)
 
-    assert stage.hear(opened) == [f"> setup {told} manual"]
-    stage.hear(append(bytes(appended)))
-    stage.hear(commit)
+    assert stage.step(opened) == [f"> setup {told} manual"]
+    stage.step(append(bytes(appended)))
+    stage.step(commit)
     assert sent == len(stage.sound)
-    stage.hear(final("t1", "x"))
+    stage.step(final("t1", "x"))
     assert 0.1 == stage.frames[-1]["usage"]["seconds"]
 
 
@@ -155,7 +155,7 @@ def test_opus_goes_up_as_it_is_and_its_packets_tell_the_time() -> None:
 def test_a_large_frame_is_split() -> None:
     stage = ready(Stage(limits=SessionLimits(frame_bytes=3200)))
 
-    assert stage.hear(append(250)) == ["> audio 3200", "> audio 3200", "> audio 1600"]
+    assert stage.step(append(250)) == ["> audio 3200", "> audio 3200", "> audio 1600"]
 
 
 @pytest.mark.parametrize(
@@ -163,10 +163,10 @@ def test_a_large_frame_is_split() -> None:
     [(None, [final("t1", "one")]), (NO_PADDING, [finished, opened])],
     ids=["by hand", "detected"],
 )
-def test_half_a_sample_ends_with_the_commit(turn_detection: dict[str, Any] | None, answer: list[Said]) -> None:
+def test_half_a_sample_ends_with_the_commit(turn_detection: dict[str, Any] | None, answer: list[Step]) -> None:
     stage = ready(Stage(), turn_detection=turn_detection)
     for said in (append(b"\1\0" * 1600 + b"\7"), commit, append(b"\2\0" * 1600), *answer):
-        stage.hear(said)
+        stage.step(said)
 
     assert b"\1\0" * 1600 + b"\2\0" * 1600 == stage.sound
 
@@ -210,7 +210,7 @@ def test_streams_may_follow_one_another_and_a_gap_costs_no_more_than_its_pages()
 def test_an_ogg_stream_has_its_length(pieces: list[bytes]) -> None:
     stage = ready(Stage(), format={"type": "audio/opus"}, turn_detection=None)
     for said in (*map(append, pieces), commit, final("t1", "hi")):
-        stage.hear(said)
+        stage.step(said)
 
     assert b"".join(PACKETS) == stage.sound
     assert stage.frames[-1]["usage"]["seconds"] == pytest.approx(len(PACKETS) * 0.02)
@@ -232,7 +232,7 @@ def test_what_is_no_opus_is_refused_by_name(sound: bytes, name: str) -> None:
     stage = ready(Stage(), format={"type": "audio/opus"}, turn_detection=None)
     said = json.dumps({"type": "input_audio_buffer.append", "audio": base64.b64encode(sound).decode()})
 
-    assert ["< error invalid_value audio None"] == stage.hear(lambda stage: stage.bridge.from_client(said, stage.now))
+    assert ["< error invalid_value audio None"] == stage.step(lambda stage: stage.bridge.from_client(said, stage.now))
     assert name in stage.frames[-1]["error"]["message"]
     assert not stage.bridge.more
     assert stage.sound == b""

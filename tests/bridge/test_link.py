@@ -12,8 +12,8 @@ from tests.bridge.stage import (
     SECOND,
     SETUP,
     Conversation,
-    Said,
     Stage,
+    Step,
     append,
     by_hand,
     commit,
@@ -201,7 +201,7 @@ def test_a_committed_turn_without_sound_ends_with_the_connection_or_the_settings
 def test_what_is_sent_again_falls_on_the_windows_of_the_service_as_before() -> None:
     stage = detecting()
     for _ in range(5):
-        stage.hear(append(1000))
+        stage.step(append(1000))
     play(
         stage,
         [
@@ -237,8 +237,8 @@ def test_a_caller_who_is_away_costs_no_connection() -> None:
     for stage in (manual, detected):
         play(stage, [(append(1000), ["> audio 32000"]), (later(40), []), (lost(), [])])
 
-    assert manual.hear(append(100)) == ["open"]
-    assert detected.hear(append(100)) == ["open"]
+    assert manual.step(append(100)) == ["open"]
+    assert detected.step(append(100)) == ["open"]
 
 
 BROKEN = service("error", error={"type": "server_error", "code": "InternalError", "message": "oops"})
@@ -249,7 +249,7 @@ BROKEN = service("error", error={"type": "server_error", "code": "InternalError"
     [BROKEN, finished, lambda stage: stage.bridge.from_upstream("{}", stage.now)],
     ids=["error event", "session.finished", "no event"],
 )
-def test_the_service_ends_the_session(end: Said) -> None:
+def test_the_service_ends_the_session(end: Step) -> None:
     play(ready(Stage()), [(append(1000), ["> audio 32000"]), (end, ["close", "open"])])
 
 
@@ -329,8 +329,8 @@ def test_a_pong_frees_the_silence_before_it() -> None:
     stage = ready(Stage())
     for _ in range(20):
         play(stage, [(append(1000), ["> audio 32000"]), (later(1), [])])
-    stage.hear(lambda stage: stage.bridge.upstream_pong(stage.now, stage.now))
-    heard = [*stage.hear(lost()), *stage.hear(opened)]
+    stage.step(lambda stage: stage.bridge.upstream_pong(stage.now, stage.now))
+    heard = [*stage.step(lost()), *stage.step(opened)]
 
     assert ["open", SETUP, "> audio 5120", *["> audio 32000"] * 4] == heard
 
@@ -339,7 +339,7 @@ def test_progress_gives_new_attempts() -> None:
     stage = ready(Stage(limits=SessionLimits(attempts=2)), turn_detection=None)
     for _ in range(10):
         for said in (append(1000), lost(), later(30), opened, created):
-            stage.hear(said)
+            stage.step(said)
 
     assert not stage.bridge.over
     assert 10 == stage.bridge.reconnections

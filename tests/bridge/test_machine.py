@@ -241,8 +241,8 @@ def test_a_session_has_an_end() -> None:
 @pytest.mark.parametrize("about", ["setup_1", None])
 def test_a_context_that_is_refused_is_left_out(about: str | None) -> None:
     stage = Stage()
-    stage.hear(start)
-    stage.hear(update(format=PCM_16K, transcription={"language": "en", "prompt": "Qwen"}))
+    stage.step(start)
+    stage.step(update(format=PCM_16K, transcription={"language": "en", "prompt": "Qwen"}))
     play(
         stage,
         [
@@ -258,8 +258,8 @@ def test_a_context_that_is_refused_is_left_out(about: str | None) -> None:
 
 def test_a_language_that_is_refused_is_left_out() -> None:
     stage = Stage()
-    stage.hear(start)
-    stage.hear(update(transcription={"language": "en"}))
+    stage.step(start)
+    stage.step(update(transcription={"language": "en"}))
     play(
         stage,
         [
@@ -272,7 +272,7 @@ def test_a_language_that_is_refused_is_left_out() -> None:
 
 def test_settings_that_are_refused_altogether_end_the_session() -> None:
     stage = Stage()
-    stage.hear(start)
+    stage.step(start)
     play(
         stage,
         [

@@ -70,7 +70,7 @@ def test_no_piece_is_longer_than_the_service_hears() -> None:
 def test_sound_past_50_s_waits_for_the_cut() -> None:
     stage = by_hand()
     for _ in range(50):
-        assert stage.hear(append(1000)) == ["> audio 32000"]
+        assert stage.step(append(1000)) == ["> audio 32000"]
     play(
         stage,
         [
@@ -87,15 +87,15 @@ def test_sound_past_50_s_waits_for_the_cut() -> None:
 def test_a_turn_that_ends_before_the_cut_is_one_piece() -> None:
     stage = by_hand()
     for _ in range(56):
-        stage.hear(append(1000))
+        stage.step(append(1000))
 
-    assert stage.hear(commit) == [*NEW, *["> audio 32000"] * 6, "> commit"]
+    assert stage.step(commit) == [*NEW, *["> audio 32000"] * 6, "> commit"]
 
 
 def test_later_pieces_wait_for_those_before_them() -> None:
     stage = by_hand()
     for _ in range(57):
-        stage.hear(append(1000))
+        stage.step(append(1000))
     play(
         stage,
         [
@@ -109,7 +109,7 @@ def test_later_pieces_wait_for_those_before_them() -> None:
 def test_a_turn_ends_once_when_one_of_its_pieces_fails() -> None:
     stage = by_hand()
     for _ in range(57):
-        stage.hear(append(1000))
+        stage.step(append(1000))
     play(
         stage,
         [
@@ -150,7 +150,7 @@ LOUD = (1000).to_bytes(2, "little") * 16_000
 def test_a_commit_that_the_service_says_nothing_about_is_soon_asked_for_again(sounds: list[int | bytes]) -> None:
     stage = by_hand()
     for sound in sounds:
-        stage.hear(append(sound))
+        stage.step(append(sound))
     play(
         stage,
         [
@@ -168,7 +168,7 @@ def test_a_commit_that_the_service_says_nothing_about_is_soon_asked_for_again(so
 def test_so_is_one_of_opus() -> None:
     stage = ready(Stage(), format={"type": "audio/opus"}, turn_detection=None)
     for _ in range(5):
-        stage.hear(append(b"\x78\1\2\3"))
+        stage.step(append(b"\x78\1\2\3"))
 
     play(stage, [(commit, [*NEW, "> commit"]), (later(0.4), []), (later(0.2), ["> finish"])])
 
@@ -179,10 +179,10 @@ def test_a_service_that_was_slow_to_speak_of_the_last_turn_has_more_time_for_the
 ) -> None:
     stage = by_hand()
     for said in (append(LOUD), commit, later(took), committed("t1"), final("t1", "one"), finished, opened):
-        stage.hear(said)
+        stage.step(said)
 
     for said in (append(LOUD), opened, commit):
-        heard = stage.hear(said)
+        heard = stage.step(said)
     assert "> commit" in heard
     play(stage, [(later(waits - 0.1), []), (later(0.2), ["> finish"])])
 

@@ -9,8 +9,8 @@ from tests.bridge.stage import (
     SECOND,
     SETUP,
     Conversation,
-    Said,
     Stage,
+    Step,
     append,
     by_hand,
     client,
@@ -68,7 +68,7 @@ def test_a_silent_commit_ends_in_an_empty_item(answer: Conversation) -> None:
     stage = by_hand()
     play(stage, [(append(1000), ["> audio 32000"]), (commit, [*NEW, "> commit"]), *answer])
 
-    heard = stage.hear(append(1000))
+    heard = stage.step(append(1000))
     assert heard == (["open"] if "close" in answer[-1][1] else ["> audio 32000"])
 
 
@@ -145,7 +145,7 @@ def test_a_commit_of_silence_that_was_poured_in_waits_two_seconds_and_the_next_t
 @pytest.mark.parametrize(
     "end", [finished, refusal(message="Invalid event type: session.finish")], ids=["no result", "finish refused"]
 )
-def test_a_session_that_ends_without_a_result_leaves_what_was_shown_last(end: Said) -> None:
+def test_a_session_that_ends_without_a_result_leaves_what_was_shown_last(end: Step) -> None:
     detected = detecting()
     play(
         detected,

@@ -68,18 +68,18 @@ def sentence(turn: str, said: str, delta: str, start_ms: int, end_ms: int) -> Co
 def test_which_sessions_get_deltas_before_the_commit(session: dict[str, Any], told: str) -> None:
     stage = Stage()
     for said in (start, client("session.update", session=session)):
-        stage.hear(said)
+        stage.step(said)
 
-    assert stage.hear(opened) == [told]
+    assert stage.step(opened) == [told]
     shown = stage.frames[-1]["session"]["dashscope"]
     assert session.get("dashscope", {}).get("live_deltas") == shown["live_deltas"]
 
 
 def test_the_model_may_be_in_the_query() -> None:
     stage = Stage(Opening(model="gpt-realtime-whisper"))
-    stage.hear(start)
+    stage.step(start)
 
-    assert stage.hear(opened) == [JOINED]
+    assert stage.step(opened) == [JOINED]
 
 
 def test_deltas_come_while_it_is_spoken_and_the_commit_makes_one_item() -> None:
@@ -336,7 +336,7 @@ def test_from_detected_turns_to_joined_turns_and_back() -> None:
 def test_beta_clients_get_the_same() -> None:
     stage = Stage(Opening(dialect="beta"))
     for said in (start, update(format=PCM_16K, transcription=LIVE), opened, append(1000), started("t1", 100)):
-        stage.hear(said)
+        stage.step(said)
 
-    assert stage.hear(text("t1", "one", "")) == ["< delta item_1 'one'"]
-    assert stage.hear(commit) == ["< committed item_1 after None", "< item.created item_1", "> finish"]
+    assert stage.step(text("t1", "one", "")) == ["< delta item_1 'one'"]
+    assert stage.step(commit) == ["< committed item_1 after None", "< item.created item_1", "> finish"]

@@ -54,7 +54,7 @@ def test_the_caller_waits_while_too_much_is_unsent() -> None:
             (append(1000), ["read off"]),
         ],
     )
-    assert "read on" in stage.hear(opened)
+    assert "read on" in stage.step(opened)
 
 
 def test_what_comes_behind_one_long_append_is_read_and_the_next_append_is_not() -> None:
@@ -74,9 +74,9 @@ def test_what_comes_behind_one_long_append_is_read_and_the_next_append_is_not() 
 def test_a_clear_behind_minutes_that_were_poured_in_is_read_at_once(turn_detection: dict[str, Any] | None) -> None:
     stage = ready(Stage(drain=False), turn_detection=turn_detection)
     for _ in range(290):
-        assert "read off" not in stage.hear(append(1000))
+        assert "read off" not in stage.step(append(1000))
 
-    assert "< cleared" in stage.hear(clear)
+    assert "< cleared" in stage.step(clear)
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 24000, 48000])
@@ -86,15 +86,15 @@ def test_a_long_append_is_taken_piece_by_piece_and_nothing_overtakes_it(rate: in
     stage = ready(Stage(), turn_detection=None, format={"type": "audio/pcm", "rate": rate})
     said = json.dumps({"type": "input_audio_buffer.append", "audio": base64.b64encode(pcm).decode()})
     pieces = 0
-    stage.hear(lambda stage: stage.bridge.from_client(said, stage.now))
+    stage.step(lambda stage: stage.bridge.from_client(said, stage.now))
     while stage.bridge.more and pieces < 2:
-        stage.hear(lambda stage: stage.bridge.from_client_more(stage.now))
+        stage.step(lambda stage: stage.bridge.from_client_more(stage.now))
         pieces += 1
     assert pieces
-    stage.hear(commit)
+    stage.step(commit)
 
     assert not stage.bridge.more
-    stage.hear(final("t1", "x"))
+    stage.step(final("t1", "x"))
     assert stage.frames[-1]["usage"]["seconds"] == len(pcm) / 2 / rate
     assert pcm == stage.sound or rate != 16000
 

@@ -57,9 +57,9 @@ def test_what_the_service_is_told(session: Session, told: Setup) -> None:
 def test_turn_detection(said: dict[str, Any] | None, told: str) -> None:
     stage = Stage()
     for line in (start, update(turn_detection=said)):
-        stage.hear(line)
+        stage.step(line)
 
-    assert stage.hear(opened) == [f"> setup pcm/16000 {told}"]
+    assert stage.step(opened) == [f"> setup pcm/16000 {told}"]
 
 
 def test_prefix_padding_reaches_back_but_not_into_the_turn_before() -> None:

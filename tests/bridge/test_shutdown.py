@@ -10,8 +10,8 @@ from tests.bridge.stage import (
     NO_PADDING,
     SECOND,
     Conversation,
-    Said,
     Stage,
+    Step,
     append,
     commit,
     committed,
@@ -46,13 +46,13 @@ SPOKEN: Conversation = [
 
 def session(**audio_input: object) -> Stage:
     stage = ready(Stage(limits=SessionLimits(longest=60.0, grace=GRACE)), **audio_input)
-    stage.hear(later(59.9))
+    stage.step(later(59.9))
     return stage
 
 
 @ENDS
 @pytest.mark.parametrize("late", [0.1, 9.9])
-def test_a_commit_within_the_grace_is_answered(end: Said, goodbye: list[str], late: float) -> None:
+def test_a_commit_within_the_grace_is_answered(end: Step, goodbye: list[str], late: float) -> None:
     stage = session(turn_detection=None)
     play(
         stage,
@@ -71,7 +71,7 @@ def test_a_commit_within_the_grace_is_answered(end: Said, goodbye: list[str], la
 
 
 @ENDS
-def test_a_manual_turn_open_after_the_grace_is_committed(end: Said, goodbye: list[str]) -> None:
+def test_a_manual_turn_open_after_the_grace_is_committed(end: Step, goodbye: list[str]) -> None:
     stage = session(turn_detection=None)
     play(
         stage,
@@ -87,7 +87,7 @@ def test_a_manual_turn_open_after_the_grace_is_committed(end: Said, goodbye: lis
 
 
 @ENDS
-def test_a_turn_open_after_the_grace_is_ended_and_delivered(end: Said, goodbye: list[str]) -> None:
+def test_a_turn_open_after_the_grace_is_ended_and_delivered(end: Step, goodbye: list[str]) -> None:
     stage = session(turn_detection=NO_PADDING)
     play(
         stage,
@@ -107,7 +107,7 @@ def test_a_turn_open_after_the_grace_is_ended_and_delivered(end: Said, goodbye: 
 
 
 @ENDS
-def test_a_turn_that_the_service_does_not_end_in_time_fails_in_order(end: Said, goodbye: list[str]) -> None:
+def test_a_turn_that_the_service_does_not_end_in_time_fails_in_order(end: Step, goodbye: list[str]) -> None:
     stage = session(turn_detection=NO_PADDING)
     failure = "< failed item_1 " + ("session_expired" if goodbye else "service_unavailable")
     play(
@@ -123,7 +123,7 @@ def test_a_turn_that_the_service_does_not_end_in_time_fails_in_order(end: Said, 
 
 
 @ENDS
-def test_unreported_speech_is_delivered_before_the_close(end: Said, goodbye: list[str]) -> None:
+def test_unreported_speech_is_delivered_before_the_close(end: Step, goodbye: list[str]) -> None:
     stage = session(turn_detection=NO_PADDING)
     play(
         stage,
@@ -143,12 +143,12 @@ def test_unreported_speech_is_delivered_before_the_close(end: Said, goodbye: lis
 
 
 @ENDS
-def test_a_manual_session_without_audio_ends_at_once(end: Said, goodbye: list[str]) -> None:
+def test_a_manual_session_without_audio_ends_at_once(end: Step, goodbye: list[str]) -> None:
     play(session(turn_detection=None), [(end, [*goodbye, *BYE, "> finish"]), (finished, ["close"])])
 
 
 @ENDS
-def test_turns_that_end_within_the_grace_are_delivered_in_order(end: Said, goodbye: list[str]) -> None:
+def test_turns_that_end_within_the_grace_are_delivered_in_order(end: Step, goodbye: list[str]) -> None:
     stage = session(turn_detection=None)
     play(
         stage,
@@ -165,7 +165,7 @@ def test_turns_that_end_within_the_grace_are_delivered_in_order(end: Said, goodb
 
 
 @ENDS
-def test_sound_that_waits_for_the_service_is_heard_when_it_comes(end: Said, goodbye: list[str]) -> None:
+def test_sound_that_waits_for_the_service_is_heard_when_it_comes(end: Step, goodbye: list[str]) -> None:
     stage = session()
     play(
         stage,
@@ -181,7 +181,7 @@ def test_sound_that_waits_for_the_service_is_heard_when_it_comes(end: Said, good
 
 
 @ENDS
-def test_speech_that_began_just_before_the_end_is_delivered(end: Said, goodbye: list[str]) -> None:
+def test_speech_that_began_just_before_the_end_is_delivered(end: Step, goodbye: list[str]) -> None:
     stage = session(turn_detection=NO_PADDING)
     play(
         stage,

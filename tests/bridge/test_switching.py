@@ -17,8 +17,8 @@ from tests.bridge.stage import (
     SETUP,
     UPDATED,
     Conversation,
-    Said,
     Stage,
+    Step,
     append,
     clear,
     commit,
@@ -171,7 +171,7 @@ def test_a_turn_that_begins_after_the_update_is_heard_under_it() -> None:
     [(detecting, GERMAN, f"{SETUP} de", "item_1"), (live, DETECTED, SETUP, "item_2")],
     ids=["detected", "by hand"],
 )
-def test_settings_apply_soon_while_nobody_speaks(stage: Callable[[], Stage], said: Said, told: str, item: str) -> None:
+def test_settings_apply_soon_while_nobody_speaks(stage: Callable[[], Stage], said: Step, told: str, item: str) -> None:
     play(
         stage(),
         [

@@ -137,8 +137,8 @@ def test_such_a_turn_fails_with_the_session() -> None:
 def test_settings_before_any_sound_need_no_other_session() -> None:
     stage = ready(Stage())
 
-    assert stage.hear(update(transcription={"language": "en"})) == ["< session.updated", SETUP + " en"]
-    assert stage.hear(update(transcription={"language": "en"})) == ["< session.updated"]
+    assert stage.step(update(transcription={"language": "en"})) == ["< session.updated", SETUP + " en"]
+    assert stage.step(update(transcription={"language": "en"})) == ["< session.updated"]
 
 
 def test_the_service_finds_the_turns_in_all_that_was_not_committed() -> None:
@@ -175,7 +175,7 @@ def test_turns_that_were_committed_before_are_answered_first() -> None:
 def test_what_was_not_sent_yet_costs_no_other_session() -> None:
     stage = Stage()
     for said in (start, update(format={"type": "audio/pcm", "rate": 16000}, turn_detection=None), append(500)):
-        stage.hear(said)
+        stage.step(said)
     play(stage, [(DETECTED, UPDATED), (append(500), []), (opened, [SETUP, "> audio 16000", "> audio 16000"])])
 
 
@@ -211,7 +211,7 @@ def test_the_caller_may_still_end_it(ends: Conversation) -> None:
 def test_what_was_cut_off_a_long_turn_is_an_item() -> None:
     stage = by_hand()
     for _ in range(57):
-        stage.hear(append(1000))
+        stage.step(append(1000))
     play(
         stage,
         [

@@ -72,8 +72,8 @@ DELTAS: dict[str, Conversation] = {
 @pytest.mark.parametrize("snapshots", DELTAS.values(), ids=DELTAS)
 def test_snapshots_become_deltas(snapshots: Conversation) -> None:
     stage = by_hand()
-    stage.hear(append(1000))
-    stage.hear(commit)
+    stage.step(append(1000))
+    stage.step(commit)
 
     play(stage, snapshots)
 
@@ -81,7 +81,7 @@ def test_snapshots_become_deltas(snapshots: Conversation) -> None:
 def test_a_contradiction_is_counted() -> None:
     stage = by_hand()
     for said in (append(1000), commit, text("t", "hello"), final("t", "yellow")):
-        stage.hear(said)
+        stage.step(said)
 
     assert 1 == stage.bridge.corrections
 
@@ -89,8 +89,8 @@ def test_a_contradiction_is_counted() -> None:
 def test_detected_turns_may_speak_before_they_are_committed_and_manual_ones_after() -> None:
     detected = ready(Stage())
     for said in (append(1000), started("t1", 0)):
-        detected.hear(said)
-    assert ["< delta item_1 'hel'"] == detected.hear(text("t1", "hel", "lo"))
+        detected.step(said)
+    assert ["< delta item_1 'hel'"] == detected.step(text("t1", "hel", "lo"))
 
     manual = by_hand()
     play(
@@ -107,11 +107,11 @@ def test_detected_turns_may_speak_before_they_are_committed_and_manual_ones_afte
 def test_what_the_service_says_beyond_openai() -> None:
     stage = by_hand()
     for said in (append(1000), commit, text("t", "hel", "lo", language="en", emotion="happy")):
-        stage.hear(said)
+        stage.step(said)
 
     assert {"stash": "lo", "language": "en", "emotion": "happy"} == stage.frames[-1]["dashscope"]
 
-    stage.hear(final("t", "hello", language="en", emotion="sad"))
+    stage.step(final("t", "hello", language="en", emotion="sad"))
     assert {"stash": "", "language": "en", "emotion": "sad"} == stage.frames[-1]["dashscope"]
 
 
@@ -197,7 +197,7 @@ REORDERED: dict[str, Conversation] = {
 @pytest.mark.parametrize("reports", REORDERED.values(), ids=REORDERED)
 def test_events_of_the_service_in_any_order(reports: Conversation) -> None:
     stage = detecting()
-    stage.hear(append(1000))
+    stage.step(append(1000))
 
     play(stage, reports)
 
@@ -205,7 +205,7 @@ def test_events_of_the_service_in_any_order(reports: Conversation) -> None:
 def test_items_are_retrieved_and_deleted() -> None:
     stage = by_hand()
     for said in (append(1000), commit, final("t", "hello")):
-        stage.hear(said)
+        stage.step(said)
     play(
         stage,
         [
@@ -232,9 +232,9 @@ def test_a_deleted_item_precedes_no_other(deleted: list[int], previous: str | No
     stage = by_hand()
     for turn in ("t1", "t2"):
         for said in (append(1000), commit, final(turn, "hello")):
-            stage.hear(said)
+            stage.step(said)
     for number in deleted:
-        stage.hear(client("conversation.item.delete", item_id=f"item_{number}"))
-    stage.hear(append(1000))
+        stage.step(client("conversation.item.delete", item_id=f"item_{number}"))
+    stage.step(append(1000))
 
-    assert f"< committed item_3 after {previous}" in stage.hear(commit)
+    assert f"< committed item_3 after {previous}" in stage.step(commit)

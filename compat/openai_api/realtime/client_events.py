@@ -13,7 +13,7 @@ import msgspec
 import pybase64
 
 from compat.errors import BadRequest
-from compat.openai_api import halves
+from compat.openai_api import surrogates
 from compat.openai_api.realtime.patch import Patch
 
 
@@ -126,7 +126,7 @@ def decode(raw: str | bytes) -> ClientEvent:
             )
         return _with_unread(_decoder.decode(raw), raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        if isinstance(raw, str) and len(raw) <= LONGEST and (whole := halves.replaced(raw)) != raw:
+        if isinstance(raw, str) and len(raw) <= LONGEST and (whole := surrogates.replaced(raw)) != raw:
             return decode(whole)
         raise _unreadable(raw, str(error)) from error
     except RecursionError as error:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compat.openai_api import halves
+from compat.openai_api import surrogates
 
 HALF = st.integers(0xD800, 0xDFFF).map(chr)
 
@@ -24,11 +24,11 @@ HALF = st.integers(0xD800, 0xDFFF).map(chr)
     ],
 )
 def test_only_unpaired_surrogates_are_replaced(escaped: str, expected: str) -> None:
-    assert expected == msgspec.json.decode(halves.replaced(f'"{escaped}"'))
+    assert expected == msgspec.json.decode(surrogates.replaced(f'"{escaped}"'))
 
 
 @given(st.lists(st.text() | HALF).map("".join))
 def test_any_python_string_can_be_decoded(text: str) -> None:
     whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
-    assert whole == msgspec.json.decode(halves.replaced(json.dumps(text)))
+    assert whole == msgspec.json.decode(surrogates.replaced(json.dumps(text)))
