@@ -8,16 +8,16 @@ from operator import itemgetter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.bridge.weather import Speech, Weather, speeches
-from tests.bridge.world import RATE, Service, World, silence
+from tests.bridge.schedule import Schedule, Speech, speeches
+from tests.bridge.simulation import RATE, Service, Simulation, silence
 
 thorough = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 WINDOW_MS = 20
 
 
-def weathers(**chances: float) -> st.SearchStrategy[Weather]:
+def schedules(**chances: float) -> st.SearchStrategy[Schedule]:
     return st.builds(
-        Weather,
+        Schedule,
         seed=st.integers(0, 2**32),
         chunk=st.sampled_from([640, 3200, 3202, 16_000, 320_000]),
         cuts=st.sampled_from([0.0, 0.0, 0.1]),
@@ -28,17 +28,17 @@ def weathers(**chances: float) -> st.SearchStrategy[Weather]:
 
 
 @thorough
-@given(speech=speeches(2, 5), weather=weathers(updates=0.1), settles=st.booleans(), late=st.integers(0, 2))
-def test_settings_that_change_cut_no_turn(speech: Speech, weather: Weather, settles: bool, late: int) -> None:
-    world = World(manual=False, service=Service(settles=settles, late=late, window=WINDOW_MS * 16))
+@given(speech=speeches(2, 5), schedule=schedules(updates=0.1), settles=st.booleans(), late=st.integers(0, 2))
+def test_settings_that_change_cut_no_turn(speech: Speech, schedule: Schedule, settles: bool, late: int) -> None:
+    simulation = Simulation(manual=False, service=Service(settles=settles, late=late, window=WINDOW_MS * 16))
 
-    weather.drive(world, speech.pcm + silence(2000))
-    world.settle()
+    schedule.run(simulation, speech.pcm + silence(2000))
+    simulation.settle()
 
-    world.check()
-    assert [turn.split() for turn in world.transcripts] == speech.turns
+    simulation.check()
+    assert [turn.split() for turn in simulation.transcripts] == speech.turns
     starts = [start // WINDOW_MS * WINDOW_MS for start in speech.starts]
-    assert [frame["audio_start_ms"] for frame in world.of("speech_started")] == starts
+    assert [frame["audio_start_ms"] for frame in simulation.of("speech_started")] == starts
 
 
 @thorough
@@ -52,102 +52,104 @@ def test_each_turn_has_the_settings_of_the_moment_it_began(
     speech: Speech, seed: int, chunk: int, updates: float
 ) -> None:
     """Where the service answers at once."""
-    world = World(manual=False, service=Service())
-    world.connect()
+    simulation = Simulation(manual=False, service=Service())
+    simulation.connect()
     chosen = (
-        Weather(seed, chunk, delivery=99, updates=updates, pace=1.0).drive(world, speech.pcm + silence(2000)).chosen
+        Schedule(seed, chunk, delivery=99, updates=updates, pace=1.0).run(simulation, speech.pcm + silence(2000)).chosen
     )
-    world.settle()
+    simulation.settle()
 
-    heard = [(frame.get("languages") or [{"code": ""}])[0]["code"] for frame in world.of(".completed")]
+    heard = [(frame.get("languages") or [{"code": ""}])[0]["code"] for frame in simulation.of(".completed")]
     expected = [[said for at, said in chosen if at <= start * RATE // 1000 * 2][-1] for start in speech.starts]
     assert expected == heard
-    assert world.sessions <= 1 + 2 * len(speech.turns) + world.now - 1000  # a second at least from one to the next
+    assert (
+        simulation.sessions <= 1 + 2 * len(speech.turns) + simulation.now - 1000
+    )  # a second at least from one to the next
 
 
 @thorough
 @given(
-    speech=speeches(2, 5), weather=weathers(commits=0.1, updates=0.05), settles=st.booleans(), late=st.integers(0, 2)
+    speech=speeches(2, 5), schedule=schedules(commits=0.1, updates=0.05), settles=st.booleans(), late=st.integers(0, 2)
 )  # fmt: skip
-def test_turns_that_are_joined(speech: Speech, weather: Weather, settles: bool, late: int) -> None:
-    world = World(manual=True, joined=True, service=Service(settles=settles, late=late))
+def test_turns_that_are_joined(speech: Speech, schedule: Schedule, settles: bool, late: int) -> None:
+    simulation = Simulation(manual=True, joined=True, service=Service(settles=settles, late=late))
 
-    weather.drive(world, speech.pcm + silence(100))
-    world.append(silence(100))
-    world.say("input_audio_buffer.commit")
-    world.settle()
+    schedule.run(simulation, speech.pcm + silence(100))
+    simulation.append(silence(100))
+    simulation.say("input_audio_buffer.commit")
+    simulation.settle()
 
-    world.check()
-    assert {frame["error"]["code"] for frame in world.of("error")} <= {"input_audio_buffer_commit_empty"}
-    assert world.accepted == len(world.of(".committed"))
-    assert world.whole_words == speech.words
-    assert [] == world.of("speech_started")
+    simulation.check()
+    assert {frame["error"]["code"] for frame in simulation.of("error")} <= {"input_audio_buffer_commit_empty"}
+    assert simulation.accepted == len(simulation.of(".committed"))
+    assert simulation.whole_words == speech.words
+    assert [] == simulation.of("speech_started")
 
 
 @thorough
 @given(
-    speech=speeches(2, 5), weather=weathers(), at=st.floats(0, 1), joined=st.booleans(), settles=st.booleans(),
+    speech=speeches(2, 5), schedule=schedules(), at=st.floats(0, 1), joined=st.booleans(), settles=st.booleans(),
     late=st.integers(0, 2),
 )  # fmt: skip
 def test_a_turn_by_hand_that_comes_under_detection_is_not_cut(
-    speech: Speech, weather: Weather, at: float, joined: bool, settles: bool, late: int
+    speech: Speech, schedule: Schedule, at: float, joined: bool, settles: bool, late: int
 ) -> None:
-    world = World(manual=True, joined=joined, service=Service(settles=settles, late=late))
+    simulation = Simulation(manual=True, joined=joined, service=Service(settles=settles, late=late))
     place = int(at * len(speech.pcm)) & ~1
 
-    weather.drive(world, speech.pcm[:place])
-    world.say("session.update", session={"turn_detection": {"type": "server_vad", "silence_duration_ms": 500}})
-    weather.drive(world, speech.pcm[place:] + silence(2000))
-    world.settle()
+    schedule.run(simulation, speech.pcm[:place])
+    simulation.say("session.update", session={"turn_detection": {"type": "server_vad", "silence_duration_ms": 500}})
+    schedule.run(simulation, speech.pcm[place:] + silence(2000))
+    simulation.settle()
 
-    world.check()
-    assert world.words == speech.words
-    turns = [turn.split() for turn in world.transcripts]
+    simulation.check()
+    assert simulation.words == speech.words
+    turns = [turn.split() for turn in simulation.transcripts]
     if joined:
         turns = turns[1:]
     assert turns == speech.turns[len(speech.turns) - len(turns) :]
 
 
 @thorough
-@given(speech=speeches(2, 5), weather=weathers(commits=0.1), settles=st.booleans())
-def test_every_commit_is_answered_however_far_ahead_it_comes(speech: Speech, weather: Weather, settles: bool) -> None:
-    world = World(manual=False, service=Service(settles=settles))
+@given(speech=speeches(2, 5), schedule=schedules(commits=0.1), settles=st.booleans())
+def test_every_commit_is_answered_however_far_ahead_it_comes(speech: Speech, schedule: Schedule, settles: bool) -> None:
+    simulation = Simulation(manual=False, service=Service(settles=settles))
 
-    weather.drive(world, speech.pcm + silence(2000))
-    world.append(silence(200))
-    world.say("input_audio_buffer.commit")
-    world.settle()
+    schedule.run(simulation, speech.pcm + silence(2000))
+    simulation.append(silence(200))
+    simulation.say("input_audio_buffer.commit")
+    simulation.settle()
 
-    world.check()
-    assert world.accepted <= len(world.of(".committed"))
-    assert world.whole_words == speech.words
-    assert "" == world.transcripts[-1]
+    simulation.check()
+    assert simulation.accepted <= len(simulation.of(".committed"))
+    assert simulation.whole_words == speech.words
+    assert "" == simulation.transcripts[-1]
 
 
 @thorough
 @given(
     speech=speeches(2, 5),
-    weather=weathers(updates=0.05),
+    schedule=schedules(updates=0.05),
     kind=st.sampled_from(["detected", "manual", "joined"]),
     at=st.floats(0, 1),
     grace=st.sampled_from([0.5, 3.0, 60.0]),
 )
 def test_what_was_said_before_the_end_is_heard(
-    speech: Speech, weather: Weather, kind: str, at: float, grace: float
+    speech: Speech, schedule: Schedule, kind: str, at: float, grace: float
 ) -> None:
-    world = World(manual=kind != "detected", joined=kind == "joined", service=Service())
-    world.grace = grace
+    simulation = Simulation(manual=kind != "detected", joined=kind == "joined", service=Service())
+    simulation.grace = grace
     end = int(at * len(speech.pcm)) & ~1
 
-    weather.drive(world, speech.pcm + silence(100), end)
-    world.settle()
+    schedule.run(simulation, speech.pcm + silence(100), end)
+    simulation.settle()
 
-    world.check()
-    assert world.bridge.over
-    assert world.hangup is not None
-    assert 1001 == world.hangup.code
-    said = [name for position, name in speech.positions if position + 2 * RATE * 160 // 1000 <= end - weather.chunk]
-    words = [name.partition("/")[0] for name in world.whole_words]
+    simulation.check()
+    assert simulation.bridge.over
+    assert simulation.hangup is not None
+    assert 1001 == simulation.hangup.code
+    said = [name for position, name in speech.positions if position + 2 * RATE * 160 // 1000 <= end - schedule.chunk]
+    words = [name.partition("/")[0] for name in simulation.whole_words]
     assert grace < 60 or said == words[: len(said)]  # the service, and the network, may take longer than a short one
     assert words == speech.words[: len(words)]
 
@@ -165,15 +167,15 @@ TURNS: list[dict[str, object]] = [
 @thorough
 @given(
     speech=speeches(2, 5),
-    weather=weathers(commits=0.1),
+    schedule=schedules(commits=0.1),
     updates=st.lists(st.tuples(st.floats(0, 1), st.sampled_from(TURNS)), max_size=6),
     service=st.builds(Service, settles=st.booleans(), late=st.integers(0, 2)),
     manual=st.booleans(),
 )
 def test_turns_that_begin_one_way_and_end_another(
-    speech: Speech, weather: Weather, updates: list[tuple[float, dict[str, object]]], service: Service, manual: bool
+    speech: Speech, schedule: Schedule, updates: list[tuple[float, dict[str, object]]], service: Service, manual: bool
 ) -> None:
-    world = World(manual=manual, service=service)
+    simulation = Simulation(manual=manual, service=service)
     pcm = speech.pcm + silence(2000)
     places = [
         (0, {}),
@@ -182,11 +184,11 @@ def test_turns_that_begin_one_way_and_end_another(
     ]
 
     for (start, said), (end, _) in itertools.pairwise(places):
-        world.say("session.update", session=said)
-        weather.drive(world, pcm[start:end])
-    world.append(silence(200))
-    world.say("input_audio_buffer.commit")
-    world.settle()
+        simulation.say("session.update", session=said)
+        schedule.run(simulation, pcm[start:end])
+    simulation.append(silence(200))
+    simulation.say("input_audio_buffer.commit")
+    simulation.settle()
 
-    world.check()
-    assert world.whole_words == speech.words
+    simulation.check()
+    assert simulation.whole_words == speech.words

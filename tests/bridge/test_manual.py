@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.bridge.simulation import Service, Simulation, heard, silence, word
 from tests.bridge.stage import (
     NEW,
     SECOND,
@@ -21,7 +22,6 @@ from tests.bridge.stage import (
     ready,
     text,
 )
-from tests.bridge.world import Service, World, heard, silence, word
 
 
 def speech(seconds: int) -> tuple[bytes, list[str]]:
@@ -35,18 +35,18 @@ def speech(seconds: int) -> tuple[bytes, list[str]]:
 def test_a_long_turn_is_one_item_and_no_word_is_cut() -> None:
     pcm, words = speech(200)
     for frame in (3200, 32_000, len(pcm)):
-        world = World(manual=True)
-        world.connect()
+        simulation = Simulation(manual=True)
+        simulation.connect()
         for at in range(0, len(pcm), frame):
-            world.append(pcm[at : at + frame])
-            world.deliver()
-        world.say("input_audio_buffer.commit")
-        world.settle()
+            simulation.append(pcm[at : at + frame])
+            simulation.deliver()
+        simulation.say("input_audio_buffer.commit")
+        simulation.settle()
 
-        world.check()
-        assert words == world.words
-        assert 1 == len(world.transcripts)
-        assert 200.0 == world.of(".completed")[0]["usage"]["seconds"]
+        simulation.check()
+        assert words == simulation.words
+        assert 1 == len(simulation.transcripts)
+        assert 200.0 == simulation.of(".completed")[0]["usage"]["seconds"]
 
 
 def test_no_piece_is_longer_than_the_service_hears() -> None:
@@ -56,15 +56,15 @@ def test_no_piece_is_longer_than_the_service_hears() -> None:
             assert len(self._pcm) <= 57 * 32_000
 
     pcm, words = speech(130)
-    world = World(manual=True, service=Strict())
-    world.connect()
+    simulation = Simulation(manual=True, service=Strict())
+    simulation.connect()
     for at in range(0, len(pcm), 8000):
-        world.append(pcm[at : at + 8000])
-        world.deliver()
-    world.say("input_audio_buffer.commit")
-    world.settle()
+        simulation.append(pcm[at : at + 8000])
+        simulation.deliver()
+    simulation.say("input_audio_buffer.commit")
+    simulation.settle()
 
-    assert words == world.words
+    assert words == simulation.words
 
 
 def test_sound_past_50_s_waits_for_the_cut() -> None:
@@ -201,39 +201,39 @@ def test_a_turn_that_the_service_has_acknowledged_is_waited_for() -> None:
 
 
 def test_speech_behind_silent_turns_is_answered_within_the_grace() -> None:
-    world = World(manual=True)
-    world.connect()
+    simulation = Simulation(manual=True)
+    simulation.connect()
     for sound in [silence(1500)] * 4 + [word(2000)]:
-        world.append(sound)
-        world.say("input_audio_buffer.commit")
-    world.stop(4.0)
+        simulation.append(sound)
+        simulation.say("input_audio_buffer.commit")
+    simulation.stop(4.0)
     for _ in range(40):
-        world.connect()
-        while world.deliver():
+        simulation.connect()
+        while simulation.deliver():
             pass
-        world.wait(0.1)
+        simulation.wait(0.1)
 
-    assert ["", "", "", "", "w2000"] == world.transcripts
+    assert ["", "", "", "", "w2000"] == simulation.transcripts
 
 
 def test_cuts_and_losses_of_a_long_turn() -> None:
     pcm, words = speech(180)
-    world = World(manual=True)
+    simulation = Simulation(manual=True)
     for index, at in enumerate(range(0, len(pcm), 16_000)):
-        world.append(pcm[at : at + 16_000])
-        world.connect()
+        simulation.append(pcm[at : at + 16_000])
+        simulation.connect()
         if index % 7 == 3:
-            world.cut()
+            simulation.cut()
         elif index % 5 == 0:
-            world.deliver()
-    world.say("input_audio_buffer.commit")
-    world.cut()
-    world.settle()
+            simulation.deliver()
+    simulation.say("input_audio_buffer.commit")
+    simulation.cut()
+    simulation.settle()
 
-    world.check()
-    assert words == world.words
+    simulation.check()
+    assert words == simulation.words
 
 
-def test_the_world_hears_what_it_is_sent() -> None:
+def test_the_simulated_service_recognises_the_words_that_it_is_sent() -> None:
     assert ["w1", "w2"] == heard(silence(10) + word(1) + silence(10) + word(2))
     assert ["w1/640"] == heard(word(1)[:640])

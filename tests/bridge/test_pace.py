@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from compat.bridge.limits import SessionLimits
+from tests.bridge.simulation import silence, word
 from tests.bridge.stage import (
     NO_PADDING,
     PCM_16K,
@@ -26,7 +27,6 @@ from tests.bridge.stage import (
     start,
     update,
 )
-from tests.bridge.world import silence, word
 
 
 def test_the_service_takes_sound_as_fast_as_it_can() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
 
-from tests.bridge.world import RATE, WORD_MS, World, silence, word
+from tests.bridge.simulation import RATE, WORD_MS, Simulation, silence, word
 
 LANGUAGES = ("en", "de", "fr", "ja")
 tens = st.integers(2, 30).map(lambda tenths: tenths * 10)
@@ -57,7 +57,7 @@ def speeches(fewest: int, most: int) -> st.SearchStrategy[Speech]:
 
 
 @dataclass(frozen=True)
-class Drive:
+class Outcome:
     """Where the caller cleared what it had said for the last time, and where it chose which language, in bytes."""
 
     cleared: int = 0
@@ -65,7 +65,7 @@ class Drive:
 
 
 @dataclass(frozen=True)
-class Weather:
+class Schedule:
     """What happens between one frame of the caller and the next, by chance but always the same. `pace`: of the sound,
     against real time; None for any. A commit or a clear comes between two samples, as it drops half of one."""
 
@@ -79,32 +79,32 @@ class Weather:
     updates: float = 0.0
     pace: float | None = None
 
-    def drive(self, world: World, pcm: bytes, end: int | None = None) -> Drive:
+    def run(self, simulation: Simulation, pcm: bytes, end: int | None = None) -> Outcome:
         """`end`: where the server stops, in bytes."""
         chance, languages = random.Random(self.seed), itertools.cycle(LANGUAGES)  # noqa: S311
         cleared, chosen = 0, [(0, "")]
         for at in range(0, len(pcm), self.chunk):
             after = at + self.chunk
             if end is not None and at <= end < after:
-                world.stop(60.0)
-            world.append(pcm[at:after])
+                simulation.stop(60.0)
+            simulation.append(pcm[at:after])
             if chance.random() < 0.7:
-                world.connect()
+                simulation.connect()
             for _ in range(chance.randint(0, self.delivery)):
-                world.deliver()
+                simulation.deliver()
             if chance.random() < self.cuts:
-                world.cut()
+                simulation.cut()
             if self.updates and chance.random() < self.updates:
                 chosen.append((after, next(languages)))
                 said = {"transcription": {"language": chosen[-1][1]}}
-                world.say("session.update", session={"audio": {"input": said}})
+                simulation.say("session.update", session={"audio": {"input": said}})
             if chance.random() < self.commits and not after % 2:
-                world.say("input_audio_buffer.commit")
+                simulation.say("input_audio_buffer.commit")
             if chance.random() < self.clears and not after % 2:
-                world.say("input_audio_buffer.clear")
+                simulation.say("input_audio_buffer.clear")
                 cleared = after
-            world.wait(self._pause(chance))
-        return Drive(cleared, chosen)
+            simulation.wait(self._pause(chance))
+        return Outcome(cleared, chosen)
 
     def _pause(self, chance: random.Random) -> float:
         if self.pace is not None:

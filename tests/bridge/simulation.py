@@ -1,7 +1,7 @@
-"""The bridge's world in memory: a caller, a network that breaks when it is told to, and a service that can be believed.
+"""A simulation of the bridge's surroundings: a caller, a network that breaks on demand, and a service without errors.
 
-Sound carries its own words: word n is 160 ms of samples of the value n, silence is zeros. So the service of this world
-hears exactly what it was sent: a word that was cut, doubled or pieced together wrongly comes out as such.
+Sound carries its own words: word n is 160 ms of samples of the value n, silence is zeros. So the service hears exactly
+what it was sent: a word that was cut, doubled or pieced together wrongly comes out as such.
 """
 
 from __future__ import annotations
@@ -224,7 +224,7 @@ class Service:
         return at // 2 * 1000 // RATE
 
 
-class World:
+class Simulation:
     """Everything that happens here happens when it is told to."""
 
     def __init__(
