@@ -117,7 +117,7 @@ def create_app(
     links = Links(settings.public_url) if settings.public_url else None
     seconds = settings.task_deadline + 3600
     bucket = Bucket(settings.bucket, settings.bucket_key, seconds=seconds) if settings.bucket else None
-    recogniser = Recogniser(settings, service, worker, links, bucket, engine)
+    recogniser = Recogniser(settings, service, worker, links, bucket, engine, metrics.transcript)
     grace, most = settings.job_grace, settings.max_jobs
     runner = JobRunner(store, recogniser, service, name=spool.name, grace=grace, most=most, on_state=metrics.job)
     jobs = JobManager(settings, runner)

@@ -12,8 +12,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from compat.catalogue import rates
+from compat.config.principal import Principal
 from compat.observability.entry import RequestEntry
 from compat.openai_api.realtime import server_events as ours
+from compat.transcript import Transcript
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 300, 1800, 10800)
@@ -77,12 +79,15 @@ class Metrics:
             self.first_delta("stream", entry.first_delta_ms / 1000)
         if entry.final_ms is not UNSET:
             self.final("stream", entry.final_ms / 1000)
-        if status == 200 and entry.audio_seconds and entry.model:
-            self.audio(caller, entry.model, entry.audio_seconds)
 
     def refusal(self, status: int, code: str) -> None:
         """Count a rejection before routing: an invalid request head or handshake, a slow client, a rejected session."""
         self._refusals.labels(status, code).inc()
+
+    def transcript(self, principal: Principal, transcript: Transcript) -> None:
+        """Count the audio of a transcript: the seconds that the service bills, or the length if it bills tokens."""
+        seconds = transcript.usage.seconds
+        self.audio(principal.name, transcript.model, transcript.duration if seconds is None else seconds)
 
     def audio(self, caller: str, model: str, seconds: float) -> None:
         if not seconds:  # a session that sends no audio could otherwise create a label with any model name

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -81,9 +81,11 @@ class Recogniser:
         links: Links | None = None,
         bucket: Bucket | None = None,
         engine: str = "",
+        on_transcript: Callable[[Principal, Transcript], object] = lambda *_: None,
     ) -> None:
         """`links` and `bucket` publish files for DashScope, if they are configured. `engine` names the local engine
-        that is used instead of DashScope."""
+        that is used instead of DashScope. `on_transcript` is called with each transcript of the service."""
+        self._on_transcript = on_transcript
         self._engine = engine
         self._settings = settings
         self._service = service
@@ -147,7 +149,9 @@ class Recogniser:
         if work.request.surface == "pieces":
             return await self._in_pieces(work)
         try:
-            return _measured(await self._careful(work.request, work.principal, owner), work.request)
+            return self._measured(
+                await self._careful(work.request, work.principal, owner), work.request, work.principal
+            )
         except (FileNotFetched, TooLarge) as exc:
             other = self._instead(work, exc)
             if other is None:
@@ -172,7 +176,7 @@ class Recogniser:
         return msgspec.structs.replace(work, request=other)
 
     async def _in_pieces(self, work: Work) -> Transcript:
-        return _measured(await self._pieces.transcript(work), work.request)
+        return self._measured(await self._pieces.transcript(work), work.request, work.principal)
 
     async def _careful(self, request: Request, principal: Principal, owner: TaskOwner | None = None) -> Transcript:
         """Return the transcript without echoes. If longer audio has an empty transcript, request it again: models are
@@ -224,7 +228,7 @@ class Recogniser:
 
     async def resumed(self, request: Request, task_id: str, principal: Principal, owner: TaskOwner) -> Transcript:
         """Return the transcript of a task that was submitted before. The audio is not needed."""
-        return _measured(await self._tasks.resumed(request, task_id, principal, owner), request)
+        return self._measured(await self._tasks.resumed(request, task_id, principal, owner), request, principal)
 
     def once_more(self, work: Work) -> bool:
         """Return whether the audio may be needed again after its task was submitted: to repeat the request without the
@@ -239,7 +243,7 @@ class Recogniser:
         if work.request.surface == "pieces":
             async with contextlib.aclosing(self._pieces.deltas(work)) as parts:
                 async for part in parts:
-                    yield _measured(part, work.request) if isinstance(part, Transcript) else part
+                    yield self._measured(part, work.request, work.principal) if isinstance(part, Transcript) else part
             return
         dialect = DIALECTS[work.request.surface]
         call, stream = dialect.call(work.request, stream=True), dialect.stream(work.request)
@@ -260,7 +264,7 @@ class Recogniser:
         transcript = stream.transcript()
         if held.text:  # no text has been sent to the client yet
             transcript = await self._unechoed(transcript, work.request, work.principal)
-        yield _measured(transcript, work.request)
+        yield self._measured(transcript, work.request, work.principal)
 
     async def _once(self, request: Request, principal: Principal, owner: TaskOwner | None = None) -> Transcript:
         if request.surface in SURFACES:
@@ -268,6 +272,24 @@ class Recogniser:
             return await self._tasks.transcript(request, principal, owner)
         dialect = DIALECTS[request.surface]
         return dialect.transcript(request, await self._service.send(dialect.call(request, stream=False), principal))
+
+    def _measured(self, transcript: Transcript, request: Request, principal: Principal) -> Transcript:
+        """Set the duration: the one measured here, or the service's for audio at a `url`. It is extended to the last
+        segment or word, because the service rounds their ends up. Logs a text that the service did not finish."""
+        if transcript.finish_reason:
+            log.warning(
+                "DashScope did not finish the text",
+                extra={
+                    "fields": {"finish_reason": transcript.finish_reason, "service_request_id": transcript.request_id}
+                },
+            )
+        ends = [end for segment in transcript.segments for end in (segment.end, *(word.end for word in segment.words))]
+        duration = request.media.duration or transcript.usage.seconds or 0.0
+        transcript = msgspec.structs.replace(
+            transcript, duration=max([duration, *ends]), promised=request.media.promised
+        )
+        self._on_transcript(principal, transcript)
+        return transcript
 
 
 def _large(path: Path) -> bool:
@@ -289,16 +311,3 @@ def remote(url: str) -> Media:
     return Media(
         path=Path(os.devnull), size=0, container="", mime="", suffix="", duration=0.0, rate=0, channels=0, url=url
     )
-
-
-def _measured(transcript: Transcript, request: Request) -> Transcript:
-    """Set the duration: the one measured here, or the service's for audio at a `url`. It is extended to the last
-    segment or word, because the service rounds their ends up. Logs a text that the service did not finish."""
-    if transcript.finish_reason:
-        log.warning(
-            "DashScope did not finish the text",
-            extra={"fields": {"finish_reason": transcript.finish_reason, "service_request_id": transcript.request_id}},
-        )
-    ends = [end for segment in transcript.segments for end in (segment.end, *(word.end for word in segment.words))]
-    duration = request.media.duration or transcript.usage.seconds or 0.0
-    return msgspec.structs.replace(transcript, duration=max([duration, *ends]), promised=request.media.promised)

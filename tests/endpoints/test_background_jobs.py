@@ -106,6 +106,19 @@ def test_background_jobs_in_two_formats_share_a_task(server: RunningServer, spee
     assert 1 == submits(server)
 
 
+def test_audio_is_counted_once_however_often_its_transcript_is_fetched(server: RunningServer, speech: bytes) -> None:
+    def counted() -> float:
+        text = httpx2.get(server.base_url.removesuffix("/v1") + "/metrics").text
+        return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if "audio_seconds_total{" in line)
+
+    before = counted()
+    job = send(server, speech, background="true").json()["id"]
+    seconds = [finished(server, job).json()["usage"]["seconds"] for _ in range(2)]
+    send(server, speech)
+
+    assert counted() == before + seconds[0]
+
+
 def test_short_audio_can_be_a_background_job(server: RunningServer, speech: bytes) -> None:
     accepted = send(server, speech, background="true", model="whisper-1")
 

@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
+from compat.config.keys import KeyEntry
+from compat.config.principal import Principal
 from compat.errors import ServiceUnavailable
 from compat.observability.entry import RequestEntry
 from compat.observability.metrics import Metrics, TurnLatency
 from compat.openai_api.realtime import server_events as ours
+from compat.transcript import Transcript, Usage
 
 DONE: dict[str, Any] = {
     "request_id": "r",
@@ -36,8 +39,6 @@ ENTRIES: list[tuple[dict[str, Any], list[str]]] = [
         DONE,
         [
             'compat_requests_total{caller="alice",error="",method="POST",path="/v1/audio/transcriptions",status="200"}',
-            'compat_audio_seconds_total{caller="alice",model="qwen3-asr-flash"} 1000.0',
-            'compat_cost_dollars_total{caller="alice",model="qwen3-asr-flash"} 0.032',
             'compat_request_seconds_sum{path="/v1/audio/transcriptions"} 1.5',
         ],
     ),
@@ -67,11 +68,22 @@ def test_a_request_is_counted_by_its_entry(entry: dict[str, Any], expected: list
     assert [part for part in expected if part not in text] == []
 
 
-def test_a_failed_request_costs_nothing() -> None:
-    metrics = Metrics(region="beijing", prices={})
-    metrics.request(RequestEntry(**{**DONE, "status": 502}))
+USAGES = [
+    (Usage(seconds=1000.0), 1000.0, 0.032),
+    (Usage(seconds=2000.0), 2000.0, 0.064),  # two channels are billed twice
+    (Usage(audio_tokens=300), 1000.0, 0.032),
+]
 
-    assert "compat_cost_dollars_total{" not in metrics.text().decode()
+
+@pytest.mark.parametrize(("usage", "seconds", "dollars"), USAGES)
+def test_a_transcript_costs_what_the_service_bills(usage: Usage, seconds: float, dollars: float) -> None:
+    metrics = Metrics(region="beijing", prices={})
+    alice = Principal("k", entry=KeyEntry(name="alice", digest=b""))
+    metrics.transcript(alice, Transcript(text="a", duration=1000.0, usage=usage, model="qwen3-asr-flash"))
+
+    text = metrics.text().decode()
+    assert f'compat_audio_seconds_total{{caller="alice",model="qwen3-asr-flash"}} {seconds}' in text
+    assert f'compat_cost_dollars_total{{caller="alice",model="qwen3-asr-flash"}} {dollars}' in text
 
 
 def test_sessions_and_watched_gauges_are_exported() -> None:
