@@ -1,8 +1,8 @@
 """Settings: read once from a mapping (the environment) into a frozen dataclass.
 
 `Settings.read(mapping)` raises SettingsError, which names the variable and its valid values. A field is read from
-`COMPAT_` and its name in capitals, unless its last arguments name other variables. A test compares `docs/settings.md`
-with this module.
+`COMPAT_` and its name in capitals, unless its last arguments name other variables. scripts/settings.py writes
+docs/settings.md from this module.
 """
 
 from __future__ import annotations
@@ -95,11 +95,11 @@ class Settings:
         parsers.name,
         "Model for speaker diarization: `fun-asr` (default) or `qwen-audio-3.1-asr-flash-filetrans`.",
     )
-    translation_model: str = setting("qwen-mt-flash", parsers.name, "Model that translates; default `qwen-mt-flash`.")
+    translation_model: str = setting("qwen-mt-flash", parsers.name, "Model that translates.")
     long_road: parsers.LongRoad = setting(
         "auto",
         parsers.long_road,
-        "`filetrans`: long audio is one task. `pieces`: this server cuts it. `auto` (default): the server chooses.",
+        "`filetrans`: long audio is one task. `pieces`: this server cuts it. `auto`: the server chooses.",
     )
     piece_seconds: float = setting(120.0, parsers.piece, "Longest piece that long audio is cut into, in seconds.")
     pieces_at_once: int = setting(10, parsers.count, "Pieces that one process transcribes at a time.")
@@ -180,7 +180,7 @@ class Settings:
     drain_delay: float = setting(
         0.0,
         parsers.span,
-        "Seconds that a stopping server still takes work while `/readyz` says 503 to balancers; 0 by default.",
+        "Seconds that a stopping server still takes work while `/readyz` says 503 to balancers.",
     )
     media_workers: int = setting(
         2,

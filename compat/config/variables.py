@@ -22,11 +22,13 @@ class SettingsError(Exception):
 
 
 class Variable(msgspec.Struct, frozen=True):
-    """The names of a setting in the environment, its parser and its description. The first name that is set wins."""
+    """The names of a setting in the environment, its parser, description and default. The first name that is set
+    wins."""
 
     names: tuple[str, ...]
     parse: Callable[[str], object]
     doc: str
+    default: object
 
 
 def setting(default: Default, parse: Callable[[str], T], doc: str, *names: str) -> Default | T:
@@ -35,7 +37,8 @@ def setting(default: Default, parse: Callable[[str], T], doc: str, *names: str) 
     `parse` raises ValueError with a phrase that completes "NAME should be …".
     """
     declared: Any = field(
-        default_factory=lambda: copy.copy(default), metadata={"parse": parse, "doc": doc, "names": names}
+        default_factory=lambda: copy.copy(default),
+        metadata={"parse": parse, "doc": doc, "names": names, "default": default},
     )
     return declared  # type: ignore[no-any-return]
 
@@ -47,6 +50,7 @@ def variables(cls: type[Any]) -> dict[str, Variable]:
             names=each.metadata["names"] or (f"COMPAT_{each.name.upper()}",),
             parse=each.metadata["parse"],
             doc=each.metadata["doc"],
+            default=each.metadata["default"],
         )
         for each in fields(cls)
     }
