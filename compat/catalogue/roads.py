@@ -49,6 +49,7 @@ LIMITS: dict[Surface, SurfaceLimits] = {
     ),
 }
 _REENCODED = 6 * 3600.0  # seconds; encoding longer audio may exceed the worker's timeout
+PADDING = 0.1  # seconds by which re-encoding may lengthen audio
 PIECES_BY = "qwen3-asr-flash"
 LongRoad = Literal["auto", "filetrans", "pieces"]
 
@@ -115,7 +116,9 @@ def _lacking(ask: Ask, media: Media, row: Model) -> Literal["times", "length"] |
     limits = LIMITS[row.surface or "chat"]
     if ask.wants_times and not limits.times:
         return "times"
-    return "length" if media.duration > limits.seconds or (media.url and limits.streams) else None
+    padded = (row.long or row.pieces) and _refit(ask, media, row)
+    longest = limits.seconds - (PADDING if padded else 0.0)
+    return "length" if media.duration > longest or (media.url and limits.streams) else None
 
 
 def _in_pieces(ask: Ask, media: Media, row: Model, long_road: LongRoad) -> bool:

@@ -57,6 +57,14 @@ def test_the_road_depends_on_model_length_response_format_and_region(
     assert (model, surface, False) == (taken.model, taken.surface, taken.refit)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "size", "surface"),
+    [(299.95, 8_000_000, "filetrans"), (299.95, 100, "chat"), (299.8, 8_000_000, "chat")],
+)
+def test_audio_that_re_encoding_could_make_too_long_is_long(seconds: float, size: int, surface: str) -> None:
+    assert surface == road("whisper-1", sound=media(seconds=seconds, size=size)).surface
+
+
 REFUSED = [  # requested model, response format, seconds, region → parameter, part of the message
     ("qwen3-asr-flash-2026-02-10", "srt", 10, "beijing", "response_format", "qwen3-asr-flash-filetrans"),
     ("qwen3-asr-flash-2026-02-10", "json", 301, "beijing", "model", "qwen3-asr-flash-filetrans"),
