@@ -18,6 +18,7 @@ _MARKS = ",.;:!?，。；：！？、"
 _LEADING = re.compile(rf"\s*(?:[，。；：！？、]|[,.;:!?](?![\w.]))[\s{re.escape(_MARKS)}]*")
 """Closing punctuation at the start of a text, but not that of `.5`, `:D` or `...`."""
 
+_SENTENCE_END = re.compile("[.!?\u3002\uff01\uff1f\u2026][\"'\u201d\u2019\u300d\u300f)]*\\s*$")
 _ZWJ = "\u200d"
 _SETTLED = re.compile(r"[\0-\u02ff\u0370-\u0482\u048a-\u052f\u2010-\u2027\u3000-\u3029\u3030-\u3096\u30a0-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff00-\uff9d]\Z")  # fmt: skip  # noqa: E501
 """Ends in a letter that no combining mark follows in practice: Latin, Greek, Cyrillic, kana, ideographs, Hangul."""
@@ -44,6 +45,11 @@ def joined(texts: Iterable[str]) -> str:
         rest = begun(text) if whole.rstrip().endswith(tuple(_MARKS)) else text
         whole += space(whole, rest) + rest
     return whole
+
+
+def closes_sentence(text: str) -> bool:
+    """Whether the text ends a sentence."""
+    return bool(_SENTENCE_END.search(text))
 
 
 def settled(text: str, following: str) -> int:

@@ -8,13 +8,16 @@ its speaker, on request. (Model Studio: Qwen-ASR API reference, Fun-ASR recorded
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 import msgspec
 
-from compat.text import joined, space
+from compat.text import closes_sentence, joined, space
 from compat.transcript import Segment, Word
+
+PAUSE = 0.4  # seconds between the fragments of a sentence
+SENTENCE = 15.0  # seconds
 
 
 class SpokenWord(msgspec.Struct, frozen=True):
@@ -90,6 +93,36 @@ class Result(msgspec.Struct, frozen=True):
 
 NO_SPEECH = Result(None)
 """The result of audio without speech, for which there is no file."""
+
+
+def sentences(segments: Iterable[Segment]) -> Iterator[Segment]:
+    """Join the fragments into which `enable_words` splits sentences at punctuation: neighbours of one channel without a
+    pause between them, up to SENTENCE seconds. A fragment without words stays as it is."""
+    latest: Segment | None = None
+    for segment in segments:
+        if latest is not None and _continues(latest, segment):
+            latest = msgspec.structs.replace(
+                latest,
+                text=joined((latest.text, segment.text)),
+                end=max(latest.end, segment.end),
+                words=latest.words + segment.words,
+            )
+            continue
+        if latest is not None:
+            yield latest
+        latest = segment
+    if latest is not None:
+        yield latest
+
+
+def _continues(before: Segment, after: Segment) -> bool:
+    return (
+        bool(before.words and after.words)
+        and not closes_sentence(before.text)
+        and (before.channel, before.speaker) == (after.channel, after.speaker)
+        and after.start - before.end <= PAUSE
+        and after.end - before.start <= SENTENCE
+    )
 
 
 def prevailing(segments: Iterable[Segment], name: str) -> str | None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from compat.text import closes_sentence
 from compat.transcript import Segment, Transcript, Word
 
 SECONDS = 7.0
@@ -29,7 +30,6 @@ _SPACELESS = re.compile(
 )
 _UNIT = re.compile(rf"\s*(?:(?:{_HAN}|{_THAI}){_CLOSING}*|(?:(?!{_HAN}|[\u0e00-\u0e7f])\S)+)\s*")
 _CLOSES = re.compile(_CLOSING)
-_SENTENCE_END = re.compile("[.!?\u3002\uff01\uff1f\u2026][\"'\u201d\u2019\u300d\u300f)]*\\s*$")
 _CLAUSE_END = re.compile("[,;:\u3001\uff0c\uff1a\uff1b]\\s*$")
 _ARROW = re.compile("-{2,}>")
 
@@ -204,11 +204,6 @@ def _bonus(left: Word, right: Word) -> float:
     if closes_sentence(left.text):
         return 0.7 + pause
     return (0.5 if closes_clause(left.text) else 0.0) + pause
-
-
-def closes_sentence(text: str) -> bool:
-    """Whether the text ends a sentence."""
-    return bool(_SENTENCE_END.search(text))
 
 
 def closes_clause(text: str) -> bool:

@@ -12,7 +12,8 @@ from itertools import accumulate, pairwise
 
 import msgspec
 
-from compat.openai_api.captions import CHARACTERS, SECONDS, closes_clause, closes_sentence, units
+from compat.openai_api.captions import CHARACTERS, SECONDS, closes_clause, units
+from compat.text import closes_sentence
 
 _CANDIDATES = 8  # beam width: partial alignments kept after each span
 _MID_CLAUSE = 2.0  # cost of a pause within a clause, in squared deviations of a phrase's length

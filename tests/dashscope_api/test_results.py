@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from compat.dashscope_api.results import Result, prevailing
+from compat.dashscope_api.results import Result, prevailing, sentences
 from compat.text import joined
 from compat.transcript import Segment, Word
 
@@ -116,6 +116,40 @@ def test_an_empty_file_is_silence(file: dict[str, Any]) -> None:
     silence = msgspec.convert(file, Result)
 
     assert (silence.text(), silence.segments()) == ("", ())
+
+
+def fragment(text: str, start: float, end: float, speaker: str | None = None, *, words: bool = True) -> Segment:
+    spoken = (Word(text, start, end),) if words else ()
+    return Segment(text=text, start=start, end=end, words=spoken, speaker=speaker)
+
+
+FRAGMENTS: list[tuple[list[Segment], list[tuple[str, float, float]]]] = [
+    (
+        [
+            fragment("Yes,", 0, 0.2),
+            fragment("I think so,", 0.2, 0.9),
+            fragment("and left.", 1.2, 3),
+            fragment("Ok.", 3, 4),
+        ],
+        [("Yes, I think so, and left.", 0, 3), ("Ok.", 3, 4)],
+    ),
+    ([fragment("好，", 0, 1), fragment("走吧。", 1, 2)], [("好，走吧。", 0, 2)]),
+    ([fragment("Yes,", 0, 0.2), fragment("I think", 0.7, 1)], [("Yes,", 0, 0.2), ("I think", 0.7, 1)]),
+    ([fragment("Yes,", 0, 1, "0"), fragment("no.", 1, 2, "1")], [("Yes,", 0, 1), ("no.", 1, 2)]),
+    ([fragment("Yes,", 0, 1), fragment("no.", 1, 2, words=False)], [("Yes,", 0, 1), ("no.", 1, 2)]),
+    ([fragment("a,", 0, 10), fragment("b,", 10, 14), fragment("c.", 14, 16)], [("a, b,", 0, 14), ("c.", 14, 16)]),
+    ([], []),
+]
+
+
+@pytest.mark.parametrize(("fragments", "expected"), FRAGMENTS)
+def test_fragments_of_a_sentence_are_joined(fragments: list[Segment], expected: list[tuple[str, float, float]]) -> None:
+    joined_segments = list(sentences(fragments))
+
+    assert expected == [(segment.text, segment.start, segment.end) for segment in joined_segments]
+    assert [word for each in fragments for word in each.words] == [
+        word for each in joined_segments for word in each.words
+    ]
 
 
 def test_joined_adds_spaces_between_latin_words_only() -> None:
