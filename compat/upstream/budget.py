@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING, cast
 
 from limits import RateLimitItemPerSecond
-from limits.aio.storage import MemoryStorage, RedisStorage
+from limits.aio.storage import RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from limits.errors import StorageError
 
@@ -26,6 +26,7 @@ from compat.config.principal import Party, Principal
 from compat.errors import BudgetSpent
 from compat.upstream import cancelling
 from compat.upstream.slots import Slots
+from compat.upstream.windows import Windows
 
 if TYPE_CHECKING:
     from redis.asyncio import ConnectionPool
@@ -44,39 +45,43 @@ class Limiter:
     def __init__(self, redis: str | None, *, alone: float = ALONE) -> None:
         """`alone` is the time in seconds after which an unreachable Redis is tried again."""
         self._pool = _pool(redis) if redis else None
-        self._here = MovingWindowRateLimiter(MemoryStorage())
-        self._shared = MovingWindowRateLimiter(_redis(self._pool)) if self._pool else self._here
+        self._here = Windows()
+        self._shared = MovingWindowRateLimiter(_redis(self._pool)) if self._pool else None
         self._alone_for = alone
         self._alone_until = 0.0
 
     async def spend(self, rate: Rate, *names: str) -> bool:
         """Spend one call if one is left, and return whether there was one."""
-        item = RateLimitItemPerSecond(rate.calls, rate.seconds)
-        with contextlib.suppress(StorageError):
-            return await cancelling.kept(self._of().hit(item, *names))
-        self._alone()
-        return await self._here.hit(item, *names)
+        if shared := self._reachable():
+            with contextlib.suppress(StorageError):
+                return await cancelling.kept(shared.hit(_item(rate), *names))
+            self._alone()
+        return self._here.spend(rate, *names)
 
     async def left(self, rate: Rate, *names: str) -> tuple[int, float]:
         """Return the number of calls left, and the seconds until the next one becomes free."""
-        item = RateLimitItemPerSecond(rate.calls, rate.seconds)
-        with contextlib.suppress(StorageError):
-            reset, left = await cancelling.kept(self._of().get_window_stats(item, *names))
-            return left, max(0.0, reset - time.time())
-        self._alone()
-        reset, left = await self._here.get_window_stats(item, *names)
-        return left, max(0.0, reset - time.time())
+        if shared := self._reachable():
+            with contextlib.suppress(StorageError):
+                reset, left = await cancelling.kept(shared.get_window_stats(_item(rate), *names))
+                # No wait is longer than the window, although the wall clock may have been set back since the last call.
+                return left, min(float(rate.seconds), max(0.0, reset - time.time()))
+            self._alone()
+        return self._here.left(rate, *names)
 
     async def close(self) -> None:
         if self._pool is not None:
             await self._pool.aclose()
 
-    def _of(self) -> MovingWindowRateLimiter:
-        return self._here if time.monotonic() < self._alone_until else self._shared
+    def _reachable(self) -> MovingWindowRateLimiter | None:
+        return self._shared if time.monotonic() >= self._alone_until else None
 
     def _alone(self) -> None:
         self._alone_until = time.monotonic() + self._alone_for
         log.warning("the shared budget cannot be reached; this process uses its own for now")
+
+
+def _item(rate: Rate) -> RateLimitItemPerSecond:
+    return RateLimitItemPerSecond(rate.calls, rate.seconds)
 
 
 def _redis(pool: ConnectionPool) -> RedisStorage:
