@@ -39,8 +39,6 @@ NEXT = b"next"  # requests the next item of an iterator; any other frame is a ca
 
 def serve(memory: int) -> None:
     """Serve calls until standard input ends. `memory` limits the address space, in bytes."""
-    # With uvloop, child processes inherit open sockets.
-    os.closerange(3, min(os.sysconf("SC_OPEN_MAX"), 65_536))
     os.nice(_NICE)
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -18,7 +18,9 @@ import contextlib
 import functools
 import os
 import pickle
+import socket
 import struct
+import subprocess
 import typing
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from pathlib import Path, PurePath
@@ -135,7 +137,7 @@ class Worker:
     async def _child(self) -> _Child:
         while self._idle:
             child = self._idle.pop()
-            if child.process.returncode is None:
+            if child.process.poll() is None:
                 return child
             self._end(child)
         return await self._started()
@@ -165,23 +167,19 @@ class Worker:
 
 
 class _Child:
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    """A worker process, and the socket that is its standard input and output."""
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], answers: asyncio.StreamReader, calls: asyncio.StreamWriter
+    ) -> None:
         self.process = process
-        self._calls = cast("asyncio.StreamWriter", process.stdin)
-        self._answers = cast("asyncio.StreamReader", process.stdout)
+        self._calls = calls
+        self._answers = answers
 
     @classmethod
     async def start(cls) -> _Child:
-        return cls(
-            await asyncio.create_subprocess_exec(
-                *children.python(_BOOT, str(MEMORY)),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                env={"PATH": os.defpath},  # pydub fails without PATH
-                start_new_session=True,  # Ctrl-C must reach the server only, which then kills its children
-            )
-        )
+        process, connection = _spawned()
+        return cls(process, *await asyncio.open_connection(sock=connection))
 
     async def ask(self, frame: bytes) -> tuple[Kind, bytes]:
         self._calls.write(struct.pack(">I", len(frame)) + frame)
@@ -193,10 +191,29 @@ class _Child:
         return Kind(answer[0]), answer[1:]
 
     async def end(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
+        self.process.kill()
         self._calls.close()
-        await self.process.wait()
+        await asyncio.to_thread(self.process.wait)
+
+
+def _spawned() -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """Start a process and return it with the socket to it.
+
+    The event loop's own subprocesses are not used, because uvloop runs Python's fork handlers in the child before it
+    executes the program. OpenTelemetry registers handlers that start threads and wait for locks, which may never be
+    released there.
+    """
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = subprocess.Popen(  # noqa: S603 - this program's own command
+            children.python(_BOOT, str(MEMORY)),
+            stdin=theirs.fileno(),
+            stdout=theirs.fileno(),
+            stderr=subprocess.DEVNULL,
+            env={"PATH": os.defpath},  # pydub fails without PATH
+            start_new_session=True,  # Ctrl-C must reach the server only, which then kills its children
+        )
+    return process, ours
 
 
 def _decoded(kind: Kind, body: bytes, function: Callable[..., object]) -> object:

@@ -170,12 +170,12 @@ def test_spans_are_exported_to_the_otel_endpoint_before_the_server_exits(tmp_pat
         bodies.append(await request.body())
         return Response()
 
-    speech = media.make("wav", media.tone(2.0), 16000, 1, tmp_path / "a.wav").read_bytes()
+    speech = media.make("wma", media.tone(2.0), 16000, 1, tmp_path / "a.wma").read_bytes()  # needs a worker process
     collector = Starlette(routes=[Route("/v1/traces", collect, methods=["POST"])])
     with serve(collector) as endpoint, serve(create_emulator(Scripted(SAID))) as root:
         variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_COMPRESSION": "none"}
         with server_process(tmp_path, root, COMPAT_TRACES="true", **variables) as running, running.client() as client:
-            client.audio.transcriptions.create(model="whisper-1", file=("a.wav", speech))
+            client.audio.transcriptions.create(model="whisper-1", file=("a.wma", speech))
 
     whole = b"".join(bodies)
     assert [True] * 3 == [name in whole for name in (b"qwen-asr-compat", b"POST /v1/audio/transcriptions", b"chat")]
