@@ -36,10 +36,10 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
-def python(folder: Path, script: str) -> str:
+def python(folder: Path, script: str) -> Path:
     (path := folder / "python").write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
-    return str(path)
+    return path
 
 
 def test_an_up_to_date_environment_is_not_changed(checkout: Path) -> None:
@@ -51,7 +51,7 @@ def test_an_up_to_date_environment_is_not_changed(checkout: Path) -> None:
 def test_a_virtual_environment_of_another_directory_is_not_used(checkout: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(checkout, tmp_path / "copy", symlinks=True)
 
-    done = install(copy, PYTHON=python(tmp_path, 'case "$*" in *venv*) echo made again >&2; exit 3;; esac'))
+    done = install(copy, PYTHON=str(python(tmp_path, 'case "$*" in *venv*) echo made again >&2; exit 3;; esac')))
 
     assert "made again" in done.stderr
     assert not (copy / ".venv").exists()
@@ -60,7 +60,7 @@ def test_a_virtual_environment_of_another_directory_is_not_used(checkout: Path, 
 def test_a_virtual_environment_of_another_python_is_not_used(checkout: Path, tmp_path: Path) -> None:
     (checkout / ".venv" / ".made").write_text(f"3 10 {checkout}\n")
 
-    done = install(checkout, PYTHON=python(tmp_path, 'case "$*" in *venv*) echo made again >&2; exit 3;; esac'))
+    done = install(checkout, PYTHON=str(python(tmp_path, 'case "$*" in *venv*) echo made again >&2; exit 3;; esac')))
 
     assert "made again" in done.stderr
     assert not (checkout / ".venv").exists()
@@ -69,7 +69,7 @@ def test_a_virtual_environment_of_another_python_is_not_used(checkout: Path, tmp
 def test_a_python_that_is_too_old_is_rejected(checkout: Path, tmp_path: Path) -> None:
     shutil.rmtree(checkout / ".venv")
 
-    done = install(checkout, PYTHON=python(tmp_path, "exit 1"))
+    done = install(checkout, PYTHON=str(python(tmp_path, "exit 1")))
 
     assert (1, "needs Python 3.11 or newer") == (done.returncode, done.stderr[16:42])
     assert not (checkout / ".venv").exists()
@@ -81,7 +81,30 @@ def test_a_python_that_is_too_old_is_rejected(checkout: Path, tmp_path: Path) ->
 def test_a_missing_debian_package_is_named(checkout: Path, tmp_path: Path, packaged: str, *, hint: bool) -> None:
     shutil.rmtree(checkout / ".venv")
 
-    done = install(checkout, PYTHON=python(tmp_path, f'case "$*" in *ensurepip*) {packaged};; *venv*) exit 3;; esac'))
+    done = install(
+        checkout, PYTHON=str(python(tmp_path, f'case "$*" in *ensurepip*) {packaged};; *venv*) exit 3;; esac'))
+    )
 
     assert 1 == done.returncode
     assert hint == ("python3-venv" in done.stderr)
+
+
+def test_an_environment_without_pip_is_completed(checkout: Path, tmp_path: Path) -> None:
+    """Its creation was interrupted, or python3-venv was missing. The default interpreter completes it."""
+    (checkout / ".venv" / ".made").unlink()
+    python(tmp_path, 'case "$*" in *venv*) echo completed >&2; exit 3;; esac').rename(tmp_path / "python3")
+
+    done = install(checkout, PATH=f"{tmp_path}:{os.environ['PATH']}")
+
+    assert "completed" in done.stderr
+
+
+def test_serve_works_through_a_symbolic_link(checkout: Path, tmp_path: Path) -> None:
+    shutil.copy(ROOT / "scripts" / "serve", checkout / "scripts")
+    (command := checkout / ".venv" / "bin" / "qwen-asr-compat").write_text('#!/bin/sh\necho "$@"\n')
+    command.chmod(0o755)
+    (link := tmp_path / "asr").symlink_to(checkout / "scripts" / "serve")
+
+    done = subprocess.run([link, "--port", "9"], capture_output=True, text=True, check=False)
+
+    assert (0, "serve --port 9\n") == (done.returncode, done.stdout), done.stderr
