@@ -197,8 +197,7 @@ def create_app(
             *([Middleware(ProxyMiddleware, trusted=settings.trusted_proxies)] if settings.trusted_proxies else []),
             Middleware(PathMiddleware),
             Middleware(AccessLogMiddleware, metrics=metrics, traces=traces),
-            *([] if insecure or gate.keyed or settings.pass_key else _own(settings)),
-            *_cors(settings),
+            *_pages(settings, keyless=not (insecure or gate.keyed or settings.pass_key)),
             Middleware(AdmissionMiddleware),
         ],
         exception_handlers={
@@ -304,23 +303,13 @@ def _guard(
     return Guard(metrics, failures=failures, pause=pause, prefix=prefix, traces=traces, check=check, name=name)
 
 
-def _own(settings: Settings) -> list[Middleware]:
-    return [Middleware(OriginMiddleware, hosts=settings.allowed_hosts, origins=settings.cors_origins)]
-
-
-def _cors(settings: Settings) -> list[Middleware]:
-    if not settings.cors_origins:
-        return []
-    return [
-        Middleware(
-            Cors,
-            allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["*"],
-            allow_private_network=True,  # a public page may call a server on the user's own network
-            expose_headers=EXPOSED,
-        )
-    ]
+def _pages(settings: Settings, *, keyless: bool) -> list[Middleware]:
+    """Return the middleware for web pages. A server without keys serves those on this machine and no others."""
+    origins = settings.cors_origins
+    cors = Middleware(Cors, local=keyless, origins=origins, exposed=EXPOSED)
+    if keyless:
+        return [Middleware(OriginMiddleware, hosts=settings.allowed_hosts, origins=origins), cors]
+    return [cors] if origins else []
 
 
 def _answer(error: CompatError) -> Response:

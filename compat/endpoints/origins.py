@@ -8,6 +8,7 @@ browser treats as same-origin. The headers Host, Origin and Sec-Fetch-Site revea
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -63,7 +64,22 @@ class OriginMiddleware:
 
 
 class Cors(CORSMiddleware):
-    """Starlette's CORS middleware, with its errors in the common shape."""
+    """Starlette's CORS middleware, with its errors in the common shape. With `local`, pages on this machine are allowed
+    too."""
+
+    def __init__(self, app: ASGIApp, *, local: bool, origins: Sequence[str], exposed: Sequence[str]) -> None:
+        super().__init__(
+            app,
+            allow_origins=origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["*"],
+            allow_private_network=True,  # a public page may call a server on the user's own network
+            expose_headers=exposed,
+        )
+        self._local = local
+
+    def is_allowed_origin(self, origin: str) -> bool:
+        return super().is_allowed_origin(origin) or (self._local and _served(origin, ""))
 
     def preflight_response(self, request_headers: Headers) -> Response:
         response = super().preflight_response(request_headers)
@@ -78,14 +94,18 @@ def check(origin: str, host: str, named: tuple[str, ...]) -> None:
     """Raise Forbidden unless `origin` is on loopback, on the requested `host`, or in `named`."""
     if origin in named or "*" in named:
         return
+    if not _served(origin, host):
+        raise Forbidden("Pages of this origin are not allowed: add it to COMPAT_CORS_ORIGINS.")
+
+
+def _served(origin: str, host: str) -> bool:
+    """Return whether a page is on loopback or on the requested `host`."""
     try:
         parts = urlsplit(origin)
         ours = loopback(parts.hostname or "") or (bool(host) and parts.netloc.lower() == host.lower())
-        ours = ours and _NO_ORIGIN.isdisjoint(origin.partition("://")[2])
     except ValueError:  # an unparsable origin such as http://[
-        ours = False
-    if not ours:
-        raise Forbidden("Pages of this origin are not allowed: add it to COMPAT_CORS_ORIGINS.")
+        return False
+    return ours and _NO_ORIGIN.isdisjoint(origin.partition("://")[2])
 
 
 def loopback(name: str) -> bool:

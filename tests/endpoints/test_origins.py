@@ -125,6 +125,26 @@ def test_every_route_refuses_pages_of_other_sites(
     assert not server.dashscope.counts
 
 
+LOCAL = [
+    "http://localhost:5173",
+    "https://127.0.0.1:3000",
+    "http://[::1]:8080",
+    "http://app.localhost",
+    "tauri://localhost",
+]
+
+
+@pytest.mark.parametrize("origin", LOCAL)
+def test_a_page_on_this_machine_can_read_the_response(server: RunningServer, origin: str) -> None:
+    url = f"{server.base_url}/audio/transcriptions"
+    asked = {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+    preflight = httpx2.options(url, headers={"origin": origin, **asked})
+    response = httpx2.post(url, headers={"origin": origin}, json={})
+
+    assert (200, origin) == (preflight.status_code, preflight.headers["access-control-allow-origin"])
+    assert (400, origin) == (response.status_code, response.headers["access-control-allow-origin"])
+
+
 @pytest.mark.parametrize("headers", FOREIGN.values(), ids=FOREIGN)
 async def test_a_page_of_another_site_cannot_open_a_session(server: RunningServer, headers: dict[str, str]) -> None:
     address = server.base_url.replace("http", "ws", 1) + "/realtime"
