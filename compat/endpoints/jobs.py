@@ -88,7 +88,7 @@ class JobEndpoints:
         headers |= responses.truncated(transcript.promised, transcript.duration, transcript)
         if ask.ignored:
             headers["x-compat-ignored"] = ignored_header(ask.ignored)
-        delivered = BackgroundTask(self._jobs.delivered, job.id)
+        delivered = BackgroundTask(self._jobs.delivered, job.id) if request.method == "GET" else None
         return Response(form.body, media_type=form.content_type, headers=headers, background=delivered)
 
     async def cancel(self, request: Request) -> Response:

@@ -213,7 +213,9 @@ def test_a_finished_job_can_be_erased(server: RunningServer, speech: bytes) -> N
 def test_a_job_is_removed_after_delivery_without_retention(speech: bytes) -> None:
     with running_server(Scripted(SENTENCES), job_retention=0.0) as server:
         job = send(server, speech, background="true").json()["id"]
-        until(lambda: look(server, job).status_code == 200)
+        until(lambda: look(server, job, method="HEAD").status_code == 200)
+        assert 200 == look(server, job, method="HEAD").status_code
+        assert TEXT == look(server, job).json()["text"]
 
         until(lambda: look(server, job).status_code == 410)
 
