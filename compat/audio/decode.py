@@ -36,7 +36,7 @@ _FAILURES = 10_000  # consecutive packets that fail to decode before reading sto
 _STOPS = 20  # demuxer failures before reading stops
 _LINKS = 1000  # links of a chained Ogg file, at most
 NOTHING = "The file's audio track is empty or cannot be decoded."
-_HEADERS = {sniff.WAV: wave, sniff.AIFF: wav.aiff, sniff.W64: wav.w64}
+_HEADERS = {sniff.WAV: wave, sniff.AIFF: wav.aiff, sniff.W64: wav.w64, sniff.CAF: wav.caf}
 _PAUSES = {
     "amrnb": (8, 15),
     "amrwb": (9, 14, 15),

@@ -1,7 +1,8 @@
 """Headers of uncompressed audio, including wrong ones: streaming recorders, for example, never fill in the sizes.
 
 WAV as RIFF, RIFX (big-endian), RF64 and BW64 (EBU Tech 3306), in which only the position and width of the samples are
-trusted; and AIFF and Sony's W64 with a missing or wrong size, at which FFmpeg would stop reading.
+trusted; AIFF and Sony's W64 with a missing or wrong size, at which FFmpeg would stop reading; and AIFF and CAF whose
+samples FFmpeg takes for narrower ones.
 """
 
 from __future__ import annotations
@@ -90,6 +91,7 @@ def wave(file: BinaryIO, start: int, end: int) -> Wave | None:
             parsed = form(shape, order, padded=padded)
             return parsed and _wave(file, parsed, length if long_size is None else long_size, over, end, order)
         body = file.read(min(length, 40)) if name in (b"fmt ", b"ds64") else b""
+        padded = padded and not (shape and name == b"ds64")  # FFmpeg needs it in front
         shape = body if name == b"fmt " else shape
         if name == b"ds64" and len(body) >= 16:
             whole, long_size = struct.unpack_from("<QQ", body)
@@ -108,20 +110,21 @@ def _step_over_padding(file: BinaryIO, length: int) -> bool:
 
 
 def form(chunk: bytes, order: Literal["<", ">"], *, padded: bool) -> _Form | None:
-    """Parse a `fmt ` chunk; None if invalid. The width comes from the bits per sample: nBlockAlign is often wrong."""
+    """Parse a `fmt ` chunk; None if invalid. The width comes from the bits per sample: nBlockAlign is often wrong. The
+    header is not exact if fewer bits are valid, because FFmpeg and others take these for the width."""
     if len(chunk) < 16:
         return None
     tag, channels, rate, pace, block, bits = struct.unpack_from(f"{order}HHIIHH", chunk)
-    mask = 0
+    mask, valid = 0, bits
     if tag == _EXTENSIBLE and len(chunk) >= 26:
-        mask, tag = struct.unpack_from(f"{order}IH", chunk, 20)
+        valid, mask, tag = struct.unpack_from(f"{order}HIH", chunk, 18)
     if not (rate and channels):
         return None
     width = (8 if tag in (6, 7) else bits) + 7 >> 3
-    coding = _CODINGS.get((tag, 8 * width))
-    exact = (
-        (block, pace) == (channels * width, rate * channels * width) and padded and order == "<" and coding in _USUAL
-    )
+    floats = (tag, bits, block) == (1, 24, 4 * channels)  # Cool Edit's, which FFmpeg recognises
+    coding = None if floats and valid == bits else _CODINGS.get((tag, 8 * width))
+    exact = (block, pace) == (channels * width, rate * channels * width) and order == "<"
+    exact = exact and padded and valid == bits and coding in _USUAL
     if coding and coding not in _ENDLESS:
         coding += "be" if order == ">" else "le"
     mask = mask if mask.bit_count() == channels else 0
@@ -193,7 +196,8 @@ def _behind(file: BinaryIO, data: int, stated: int, end: int) -> Literal["nothin
 
 
 def aiff(file: BinaryIO, start: int, end: int) -> Wave | None:
-    """Return the header of an AIFF without valid sizes, whose audio extends to the end of the file; else None."""
+    """Return the header of an AIFF without valid sizes, whose audio extends to the end of the file, or with
+    little-endian samples of more than 16 bits; else None."""
     file.seek(start)
     whole, common = int.from_bytes(file.read(12)[4:8], "big"), b""
     for _ in range(_CHUNKS):
@@ -204,8 +208,10 @@ def aiff(file: BinaryIO, start: int, end: int) -> Wave | None:
         if name == b"SSND":
             open_ended = not whole or length <= 8 or placeholder(length, end - file.tell())
             open_ended = open_ended or int.from_bytes(common[2:6], "big") >= _AIFF_LAST
+            wide = common[18:22] == b"sowt" and int.from_bytes(common[6:8], "big") > 16
+            end = end if open_ended else min(end, file.tell() + length)
             skipped = int.from_bytes(file.read(8)[:4], "big")
-            return _aiff(common, file.tell() + skipped, end) if open_ended else None
+            return _aiff(common, file.tell() + skipped, end) if open_ended or wide else None
         body = file.read(min(length, 22)) if name == b"COMM" else b""
         common = body or common
         file.seek(length + length % 2 - len(body), io.SEEK_CUR)
@@ -227,6 +233,40 @@ def _aiff(common: bytes, data: int, end: int) -> Wave | None:
         return None
     there = max(0, end - data)
     return Wave(coding, rate, channels, block, data, there - there % block, None, exact=False)
+
+
+def caf(file: BinaryIO, start: int, end: int) -> Wave | None:
+    """Return the header of a CAF with PCM in wider containers than it needs (Apple Core Audio Format, Audio Description
+    chunk); else None."""
+    at, shape = start + 8, None
+    for _ in range(_CHUNKS):
+        file.seek(at)
+        head = file.read(12)
+        if len(head) < 12:
+            return None
+        name, length = struct.unpack(">4sq", head)
+        if name == b"desc":
+            shape = file.read(32)
+        if name == b"data":
+            break
+        at += 12 + max(0, length)
+    if shape is None or len(shape) < 32 or name != b"data":
+        return None
+    rate, kind, flags, packet, frames, channels, bits = struct.unpack(">d4sIIIII", shape)
+    width = packet // channels if channels else 0
+    coding = _CODINGS.get((3 if flags & 1 else 1, 8 * width))
+    if (
+        kind != b"lpcm"
+        or frames != 1
+        or not bits
+        or coding is None
+        or width <= (bits + 7) // 8
+        or not 1 <= rate < 1 << 31
+    ):
+        return None
+    data, order = at + 16, "le" if flags & 2 else "be"
+    there = max(0, (end if length < 0 else min(end, at + 12 + length)) - data)
+    return Wave(coding + order, int(rate), channels, packet, data, there - there % packet, None, exact=False)
 
 
 def w64(file: BinaryIO, start: int, end: int) -> Wave | None:
