@@ -47,21 +47,25 @@ def _pieces(path: Path) -> Iterator[bytes]:
 async def standard_input(queue: asyncio.Queue[bytes]) -> AsyncGenerator[bytes, None]:
     """Yield raw PCM from standard input, through `queue`, until it ends or an empty block is put in the queue.
 
-    Raise click.ClickException if the input is an audio file. A daemon thread reads standard input, since a read from a
-    pipe can block without a limit.
+    Raise click.ClickException if the input is an audio file, and OSError if it cannot be read. A daemon thread reads
+    standard input, since a read from a pipe can block without a limit.
     """
     loop, room = asyncio.get_running_loop(), threading.Semaphore(_WAITING)
+    errors: list[OSError] = []
 
     def read() -> None:
         odd, descriptor = b"", sys.stdin.fileno()
         with contextlib.suppress(RuntimeError):  # the loop has ended
-            while block := os.read(descriptor, PIECE):
-                block = odd + block
-                whole = len(block) & ~1
-                odd = block[whole:]
-                if whole:
-                    room.acquire()
-                    loop.call_soon_threadsafe(queue.put_nowait, block[:whole])
+            try:
+                while block := os.read(descriptor, PIECE):
+                    block = odd + block
+                    whole = len(block) & ~1
+                    odd = block[whole:]
+                    if whole:
+                        room.acquire()
+                        loop.call_soon_threadsafe(queue.put_nowait, block[:whole])
+            except OSError as exc:  # a closed descriptor, a terminal that has gone
+                errors.append(exc)
             loop.call_soon_threadsafe(queue.put_nowait, b"")
 
     threading.Thread(target=read, daemon=True).start()
@@ -72,6 +76,8 @@ async def standard_input(queue: asyncio.Queue[bytes]) -> AsyncGenerator[bytes, N
             _check_raw(piece)
             begun = True
         yield piece
+    if errors:
+        raise errors[0]
 
 
 def _check_raw(head: bytes) -> None:

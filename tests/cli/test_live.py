@@ -94,6 +94,13 @@ def test_audio_without_speech_succeeds(server: RunningServer, folder: Path) -> N
     assert [(0, b"", b"")] * 2 == [(done.returncode, done.stdout, done.stderr) for done in (silence, nothing)]
 
 
+def test_standard_input_that_cannot_be_read_is_an_error(server: RunningServer, folder: Path) -> None:
+    closed = ["sh", "-c", 'exec "$@" <&-', "sh", *command("live", "-")]
+    done = subprocess.run(closed, env=environment(server), cwd=folder, capture_output=True, timeout=60, check=False)
+
+    assert (1, b"", b"standard input: Bad file descriptor\n") == (done.returncode, done.stdout, done.stderr)
+
+
 def test_ctrl_c_ends_the_audio_and_waits_for_the_last_words(server: RunningServer, folder: Path) -> None:
     with subprocess.Popen(
         command("live", "-"), cwd=folder, env=environment(server), stdin=subprocess.PIPE, stdout=subprocess.PIPE
