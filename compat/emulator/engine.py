@@ -6,7 +6,7 @@ the emulator calls them in threads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -33,6 +33,13 @@ class Sentence(msgspec.Struct, frozen=True, kw_only=True):
     speaker: int | None = None
     language: str = "en"
     emotion: str = "neutral"
+
+    @classmethod
+    def of(cls, words: Sequence[Word], speaker: int | None = None) -> Sentence:
+        """The sentence of these words, with spaces between them."""
+        text = " ".join(word.text + word.punctuation for word in words)
+        begin_ms, end_ms = words[0].begin_ms, words[-1].end_ms
+        return cls(text=text, begin_ms=begin_ms, end_ms=end_ms, words=tuple(words), speaker=speaker)
 
 
 class Hypothesis(msgspec.Struct, frozen=True):

@@ -275,15 +275,5 @@ def _sentences(line: _Line) -> Iterator[Sentence]:
     for word in words:
         sentence.append(word)
         if word.punctuation.endswith((".", "?", "!")) or word is words[-1]:
-            yield _sentence(sentence, line.speaker)
+            yield Sentence.of(sentence, line.speaker)
             sentence = []
-
-
-def _sentence(words: list[Word], speaker: int | None) -> Sentence:
-    return Sentence(
-        text=" ".join(word.text + word.punctuation for word in words),
-        begin_ms=words[0].begin_ms,
-        end_ms=words[-1].end_ms,
-        words=tuple(words),
-        speaker=speaker,
-    )

@@ -196,14 +196,14 @@ class Tones:
         for words in _decoded(decoder, sound):
             for word in words:
                 if _ended(sentence, word.begin_ms):
-                    yield _sentence(sentence)
+                    yield Sentence.of(sentence)
                     sentence = []
                 sentence.append(word)
             if _ended(sentence, decoder.now_ms):
-                yield _sentence(sentence)
+                yield Sentence.of(sentence)
                 sentence = []
         if sentence:
-            yield _sentence(sentence)
+            yield Sentence.of(sentence)
 
     def listen(self) -> TonesListener:
         return TonesListener()
@@ -240,12 +240,3 @@ def _decoded(decoder: Decoder, sound: Iterable[bytes]) -> Iterator[list[Word]]:
 def _ended(sentence: list[Word], now_ms: int) -> bool:
     """Whether a word at `now_ms` would begin a new sentence."""
     return bool(sentence) and (len(sentence) == SENTENCE_WORDS or now_ms - sentence[-1].end_ms >= SENTENCE_GAP_MS)
-
-
-def _sentence(words: list[Word]) -> Sentence:
-    return Sentence(
-        text=" ".join(word.text for word in words),
-        begin_ms=words[0].begin_ms,
-        end_ms=words[-1].end_ms,
-        words=tuple(words),
-    )
