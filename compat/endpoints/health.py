@@ -13,12 +13,14 @@ from compat.config.principal import Principal
 from compat.dashscope_api import filetrans
 from compat.endpoints.admission import Admission
 from compat.endpoints.auth import Gate
+from compat.endpoints.not_found import unknown
 from compat.errors import CompatError, NotAuthenticated, ServiceFailed, ServiceTimedOut, ServiceUnavailable
 from compat.observability.metrics import CONTENT_TYPE, Metrics
 from compat.upstream.http import Service
 
 FRESH = 10.0  # seconds for which the result of a check is reused
 PATIENCE = 5.0  # seconds, the timeout of a check
+PATH = b"/metrics"
 NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
@@ -87,6 +89,12 @@ class Figures:
         self._gate = gate
 
     async def metrics(self, request: Request) -> Response:
-        """Return the metrics. On a server with keys, the key needs the scope admin."""
+        """Return the metrics. On a server with keys, the key needs the scope admin.
+
+        A proxy that hides /metrics compares the path as sent. Other spellings of the path therefore lead to a 404, and
+        so does X-Forwarded-Prefix, which a proxy may forward from its client.
+        """
+        if request.scope["raw_path"] != PATH:
+            raise unknown(request.method, request.url.path, request.state.sent)
         self._gate.caller(request, "admin")
         return Response(self._metrics.text(), media_type=CONTENT_TYPE)

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from compat.config.parsers import proxies
 from compat.emulator.engines.scripted import Scripted
 from compat.emulator.faults import Hang, Refuse, Rule
 from tests.audio import media
@@ -85,6 +86,18 @@ def test_metrics_need_the_scope_admin(tmp_path: Path) -> None:
         statuses = [get(server, "/metrics", key).status_code for key in (None, "sk-alice-1", "sk-scraper")]
 
     assert [401, 403, 200] == statuses
+
+
+@pytest.mark.parametrize(
+    "path", ["/metrics/", "//metrics", "/metrics%2f", "/%6detrics", "/openai/../metrics", "/v1/metrics"]
+)
+def test_a_proxy_can_hide_the_metrics_by_their_path(path: str) -> None:
+    with running_server(Scripted(()), trusted_proxies=proxies("127.0.0.1")) as server:
+        assert get(server, "/metrics").is_success
+        host, _, port = server.base_url.removeprefix("http://").removesuffix("/v1").partition(":")
+        with socket.create_connection((host, int(port)), timeout=10) as caller:
+            caller.sendall(f"GET {path} HTTP/1.1\r\nhost: localhost\r\nx-forwarded-prefix: /v1\r\n\r\n".encode())
+            assert caller.recv(65536).startswith(b"HTTP/1.1 404 ")
 
 
 def test_metrics_count_requests_calls_and_audio(server: RunningServer, tmp_path: Path) -> None:
