@@ -17,6 +17,7 @@ from compat.emulator import chat, control, generation, not_found, refusals, uplo
 from compat.emulator.engine import Engine
 from compat.emulator.faults import Faults
 from compat.emulator.filetrans import endpoint as filetrans
+from compat.emulator.inference import endpoint as inference
 from compat.emulator.origins import OriginMiddleware
 from compat.emulator.readings import Readings
 from compat.emulator.realtime import endpoint as realtime
@@ -93,6 +94,7 @@ def routes(emulator: Emulator) -> list[BaseRoute]:
         Route("/api/v1/uploads", policies),
         Route(uploads.PATH, stores),
         *realtime.routes(emulator),
+        *inference.routes(emulator),
         *(control.routes(emulator) if emulator.site.control else ()),
         *not_found.ROUTES,
     ]

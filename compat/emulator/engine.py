@@ -59,6 +59,9 @@ class Listener(Protocol):
     def finish(self) -> Hypothesis:
         """The final result of this turn; its `stash` is empty."""
 
+    def words(self) -> tuple[Word, ...]:
+        """The words of the last result, with times from the start of the turn's audio; empty if they are unknown."""
+
 
 class Engine(Protocol):
     @property

@@ -26,7 +26,18 @@ HeaderValue: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[ -~]*$")]
 """msgspec checks these bounds where a rule is read from JSON."""
 
 SurfaceName: TypeAlias = Literal[
-    "chat", "translate", "generation", "submit", "query", "list", "cancel", "result", "policy", "store", "realtime"
+    "chat",
+    "translate",
+    "generation",
+    "submit",
+    "query",
+    "list",
+    "cancel",
+    "result",
+    "policy",
+    "store",
+    "realtime",
+    "inference",
 ]
 
 
@@ -89,7 +100,7 @@ _ONLY: dict[type[Fault], tuple[SurfaceName, ...]] = {
     FailFile: ("submit",),
     Slow: ("submit",),
     Expire: ("policy", "query"),
-    Live: ("realtime",),
+    Live: ("realtime", "inference"),
     Break: ("chat", "translate", "generation"),
 }
 
@@ -139,7 +150,8 @@ class ArmedFaults:
 
 # Presets, in the codes of each surface (error codes page of Model Studio, 2026-10).
 _HTTP: tuple[SurfaceName, ...] = ("chat", "generation", "submit")
-_ALL: tuple[SurfaceName, ...] = (*_HTTP, "realtime")
+_LIVE: tuple[SurfaceName, ...] = ("realtime", "inference")
+_ALL: tuple[SurfaceName, ...] = (*_HTTP, *_LIVE)
 
 
 def _refusals(status: int, native: str, message: str, compat: str | None = None) -> dict[SurfaceName, Fault]:
@@ -166,9 +178,9 @@ PRESETS: dict[str, dict[SurfaceName, Fault]] = {
     "slow-task": {"submit": Slow(seconds=30)},
     "expired-policy": {"policy": Expire()},
     "expired-result": {"query": Expire()},
-    "live-drop": {"realtime": Live((Sever(after=20),))},
-    "live-stall": {"realtime": Live((Stall(after=20),))},
-    "live-error": {"realtime": Live((Erring(after=20, close=1011),))},
+    "live-drop": dict.fromkeys(_LIVE, Live((Sever(after=20),))),
+    "live-stall": dict.fromkeys(_LIVE, Live((Stall(after=20),))),
+    "live-error": dict.fromkeys(_LIVE, Live((Erring(after=20, close=1011),))),
 }
 
 

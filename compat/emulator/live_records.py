@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -11,7 +13,7 @@ REMEMBERED = 2000
 
 
 class LiveRecord(msgspec.Struct, kw_only=True):
-    """One session. `sound` is the appended audio, where `keep_sound` is set."""
+    """One session; for run-task, one socket with its last model. `sound` is its audio, where `keep_sound` is set."""
 
     id: str
     model: str
@@ -21,6 +23,7 @@ class LiveRecord(msgspec.Struct, kw_only=True):
     bytes: int = 0
     audio_ms: int = 0
     items: int = 0
+    tasks: int = 0
     finished: bool = False
     closed: int | None = None
     sound: bytearray = msgspec.field(default_factory=bytearray)
@@ -37,6 +40,15 @@ class LiveRecords:
         self.sessions: deque[LiveRecord] = deque(maxlen=REMEMBERED)
         self.open = 0
         self.keep_sound = False
+
+    @contextlib.contextmanager
+    def opened(self, record: LiveRecord) -> Iterator[None]:
+        self.sessions.append(record)
+        self.open += 1
+        try:
+            yield
+        finally:
+            self.open -= 1
 
     def clear(self) -> None:
         self.sessions.clear()

@@ -39,3 +39,43 @@ class LiveReadings(msgspec.Struct, frozen=True, kw_only=True):
     """All words are sent as confirmed `text` at once and corrected later."""
     usage: bool = False
     """`completed` carries `usage` in seconds."""
+
+
+class TaskLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of the run-task socket. Times in seconds; None: no limit."""
+
+    request_seconds: float | None = 23
+    """Without a message from the client while a task runs."""
+    silence_seconds: float | None = 60
+    """Of audio without speech, counted by the audio's own time, unless the task asks for heartbeats."""
+    idle_seconds: float | None = 60
+    """Without a task; then the socket is closed."""
+    heartbeat_seconds: float = 10
+    """Of audio without speech between two heartbeats."""
+    frame_bytes: int | None = None
+    """Of audio in one frame; unknown for the service."""
+    task_tokens: int | None = None
+    """Input tokens of one task of a model that is billed by tokens; unknown for the service."""
+    session_seconds: float | None = None
+    """Since the upgrade; then the socket is closed with 1001."""
+
+
+class TaskReadings(msgspec.Struct, frozen=True, kw_only=True):
+    """Those of the run-task socket."""
+
+    unknown_parameters: Literal["ignored", "refused"] = "ignored"
+    """A parameter that is not documented for the model."""
+    silence: Literal["failed", "closed", "kept"] = "failed"
+    """`silence_seconds` of silence: task-failed, a closed socket only, or nothing."""
+    no_data: Literal["failed", "closed", "kept"] = "failed"
+    """`request_seconds` without a message: task-failed, a closed socket only, or nothing."""
+    silent_task: Literal["finished", "empty_audio", "no_valid_audio"] = "finished"
+    """The end of a task whose audio has no speech: task-finished, or task-failed with one of two codes."""
+    usage: Literal["cumulative", "sentence"] = "cumulative"
+    """`usage` of a final result: of the task so far, or of the sentence."""
+    final_sign: Literal["both", "sentence_end", "end_time"] = "both"
+    """What marks a final result: `sentence_end`, an `end_time`, or both."""
+    finals: Literal["once", "twice", "revised"] = "once"
+    """A final result is sent once, twice, or a second time with another text."""
+    late_final: bool = False
+    """The last final result follows task-finished."""

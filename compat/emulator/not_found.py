@@ -15,11 +15,10 @@ from compat.emulator.refusals import Refusal
 
 log = logging.getLogger("dashscope.emulator")
 MISSING = {
-    "/api-ws/v1/inference": "run-task over WebSocket",
     "/compatible-mode/v1/audio/transcriptions": "OpenAI's audio API, which DashScope does not have either",
     "/compatible-mode/v1/": "an OpenAI-compatible surface other than chat/completions",
     "/api/v1/services/": "a native service other than speech recognition",
-    "/api-ws/": "a WebSocket other than /api-ws/v1/realtime",
+    "/api-ws/": "a WebSocket other than /api-ws/v1/realtime and /api-ws/v1/inference",
 }
 """Known APIs that the emulator lacks, by path prefix."""
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from compat.emulator.live_settings import LiveReadings
+from compat.emulator.live_settings import LiveReadings, TaskReadings
 
 
 class Readings(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,3 +58,5 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
     """Retired models: 403 AccessDenied."""
     live: LiveReadings = LiveReadings()
     """Those of the live socket."""
+    inference: TaskReadings = TaskReadings()
+    """Those of the run-task socket."""

@@ -18,7 +18,7 @@ from compat.emulator.engine import Engine
 from compat.emulator.faults import ArmedFaults, Faults, SurfaceName
 from compat.emulator.folder import Folder, own
 from compat.emulator.live_records import LiveRecords
-from compat.emulator.live_settings import LiveLimits
+from compat.emulator.live_settings import LiveLimits, TaskLimits
 from compat.emulator.readings import Readings
 from compat.emulator.site import Site
 from compat.emulator.tasks import Task
@@ -43,6 +43,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     result_seconds: float = 24 * 3600
     disk_bytes: int = 64 * 1024**3
     live: LiveLimits = LiveLimits()
+    inference: TaskLimits = TaskLimits()
 
 
 class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -199,7 +199,7 @@ def describe_query(call: ApiCall) -> RequestRecord:
     )
 
 
-def own_headers(request: Request) -> dict[str, str]:
+def own_headers(request: HTTPConnection) -> dict[str, str]:
     """DashScope's headers, which hold switches and never keys."""
     return {name: value for name, value in request.headers.items() if name.startswith("x-dashscope-")}
 
@@ -216,8 +216,9 @@ def authorise(request: Request, keys: frozenset[str] | None) -> None:
         raise refusal
 
 
-def unauthorised(request: HTTPConnection, keys: frozenset[str] | None) -> Refusal | None:
-    key = bearer(request)
+def unauthorised(request: HTTPConnection, keys: frozenset[str] | None, key: str = "") -> Refusal | None:
+    """`key`: one that was sent in another way than in the header."""
+    key = bearer(request) or key
     if not key:
         message = (
             "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer "

@@ -70,8 +70,7 @@ def test_the_controls_can_be_left_out(start: Start) -> None:
 @pytest.mark.parametrize(
     ("path", "told"),
     [
-        ("/api-ws/v1/inference", "run-task"),
-        ("/api-ws/v1/inference/", "run-task"),
+        ("/api-ws/v1/inference/x", "and /api-ws/v1/inference"),
         ("/api-ws/v1/realtime/x", "other than /api-ws/v1/realtime"),
         ("/", "no known surface"),
     ],

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from compat.audio.resample import Resampler
 from compat.emulator import sample
-from compat.emulator.engine import Engine, Hypothesis, Listener, Sentence
+from compat.emulator.engine import Engine, Hypothesis, Listener, Sentence, Word
 from compat.emulator.engines import engine
 
 BLOCK = 3 * 32_000  # bytes of 16 kHz sound: 3 s
@@ -121,6 +121,9 @@ class SteadyListener:
             self._asked += BLOCK
             belief = self._known(b"so far", self._asked, self._give)
         return belief
+
+    def words(self) -> tuple[Word, ...]:
+        return ()
 
     def finish(self) -> Hypothesis:
         final = self._known(b"in the end", len(self._sound), self._end)

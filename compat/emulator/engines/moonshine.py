@@ -93,19 +93,24 @@ class MoonshineListener:
     def __init__(self, model: _Model) -> None:
         self._stream = model.stream()
         self._pending = bytearray()
-        self._partial_result = Hypothesis("")
+        self._lines: list[_Line] = []
 
     def feed(self, pcm: bytes, *, partial: bool = True) -> Hypothesis | None:
         self._pending += pcm
-        before, size = self._partial_result, _PARTIAL if partial else _PIECE
+        before, size = _partial_result(self._lines), _PARTIAL if partial else _PIECE
         while len(self._pending) >= size:
-            self._partial_result = _partial_result(self._stream.add(bytes(self._pending[:size])))
+            self._lines = self._stream.add(bytes(self._pending[:size]))
             del self._pending[:size]
-        return self._partial_result if self._partial_result != before else None
+        after = _partial_result(self._lines)
+        return after if after != before else None
 
     def finish(self) -> Hypothesis:
         self._stream.add(bytes(self._pending))
-        return Hypothesis(_joined(self._stream.end()))
+        self._lines = self._stream.end()
+        return Hypothesis(_joined(self._lines))
+
+    def words(self) -> tuple[Word, ...]:
+        return tuple(word for line in self._lines for word in _words(line))
 
 
 class _Model:

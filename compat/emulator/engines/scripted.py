@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, TypeVar
 
-from compat.emulator.engine import Hypothesis, Sentence
+from compat.emulator.engine import Hypothesis, Sentence, Word
 
 T = TypeVar("T")
 
@@ -63,6 +63,9 @@ class ScriptedListener:
 
     def finish(self) -> Hypothesis:
         return self._final
+
+    def words(self) -> tuple[Word, ...]:
+        return ()
 
 
 def _lasting(turns: Sequence[Sequence[T]]) -> Iterator[Sequence[T]]:

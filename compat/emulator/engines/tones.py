@@ -14,6 +14,8 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from compat.emulator.engine import Hypothesis, Sentence, Word
 from compat.emulator.sound import BYTES_PER_MS, RATE
 
@@ -214,21 +216,31 @@ class TonesListener:
 
     def __init__(self) -> None:
         self._decoder = Decoder()
-        self._words: list[str] = []
+        self._words: list[Word] = []
+        self._shown: tuple[Word, ...] = ()
 
     def feed(self, pcm: bytes, *, partial: bool = True) -> Hypothesis | None:  # noqa: ARG002 - partial results cost nothing
         heard = self._decoder.feed(pcm)
         if not heard:
             return None
-        self._words += [word.text for word in heard]
-        *sure, last = self._words[-2:]
-        mistaken = len(self._words) % 3 == 0 and last in VOCABULARY
-        stash = [*sure, VOCABULARY[VOCABULARY.index(last) - 1] if mistaken else last]
-        return Hypothesis(" ".join(self._words[:-2]), " ".join(stash))
+        self._words += heard
+        *sure, last = self._words
+        if len(self._words) % 3 == 0 and last.text in VOCABULARY:
+            last = msgspec.structs.replace(last, text=VOCABULARY[VOCABULARY.index(last.text) - 1])
+        self._shown = (*sure, last)
+        return Hypothesis(_spelt(self._shown[:-2]), _spelt(self._shown[-2:]))
 
     def finish(self) -> Hypothesis:
-        self._words += [word.text for word in self._decoder.flush()]
-        return Hypothesis(" ".join(self._words))
+        self._words += self._decoder.flush()
+        self._shown = tuple(self._words)
+        return Hypothesis(_spelt(self._shown))
+
+    def words(self) -> tuple[Word, ...]:
+        return self._shown
+
+
+def _spelt(words: Iterable[Word]) -> str:
+    return " ".join(word.text for word in words)
 
 
 def _decoded(decoder: Decoder, sound: Iterable[bytes]) -> Iterator[list[Word]]:

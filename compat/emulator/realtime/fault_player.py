@@ -3,25 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Generic, Protocol, TypeVar
 
-import msgspec
-
-from compat.emulator.live_faults import Double, Fail, Late, LiveFault, Strike, Unit
+from compat.emulator.live_faults import Double, Erring, Fail, Late, LiveFault, Strike, Unit
 from compat.emulator.live_records import LiveRecord
-from compat.emulator.realtime.messages import Completed, Failed, Finished, ServerEvent
+
+E = TypeVar("E")
 
 
-class FaultPlayer:
-    def __init__(self, faults: Iterable[LiveFault]) -> None:
+class Wire(Protocol[E]):
+    """What faults need to know of a protocol's events."""
+
+    def kind(self, event: E) -> str: ...
+
+    def ends_item(self, event: E) -> bool: ...
+
+    def ends_all(self, event: E) -> bool:
+        """Whether no item ends after it."""
+
+    def failed(self, event: E, fail: Fail) -> E:
+        """The event in place of the one that ends an item."""
+
+    def error(self, erring: Erring) -> E: ...
+
+    def closes(self, event: E) -> int | None:
+        """The code with which the server closes the socket after it."""
+
+
+class FaultPlayer(Generic[E]):
+    def __init__(self, faults: Iterable[LiveFault], wire: Wire[E]) -> None:
+        self._wire = wire
         self._doubles = [fault for fault in faults if isinstance(fault, Double)]
         self._lates = [fault for fault in faults if isinstance(fault, Late)]
         self._fails = {fault.item: fault for fault in faults if isinstance(fault, Fail)}
         self._strikes: list[Strike] = [fault for fault in faults if not isinstance(fault, Double | Late | Fail)]
         self._items = 0
         self._sent = 0
-        self._held: list[tuple[int, ServerEvent]] = []
+        self._held: list[tuple[int, E]] = []
 
-    def events(self, events: Iterable[ServerEvent]) -> Iterator[ServerEvent]:
+    def events(self, events: Iterable[E]) -> Iterator[E]:
         for event in events:
             for ready in self._ordered(event):
                 for _ in range(self._copies(ready)):
@@ -36,18 +56,19 @@ class FaultPlayer:
             self._strikes.remove(due)
         return due
 
-    def _copies(self, event: ServerEvent) -> int:
-        kind = str(type(event).__struct_config__.tag)
+    def _copies(self, event: E) -> int:
+        kind = self._wire.kind(event)
         return 2 if any(kind.endswith(double.kind) for double in self._doubles) else 1
 
-    def _ordered(self, event: ServerEvent) -> Iterator[ServerEvent]:
-        if isinstance(event, Finished):
+    def _ordered(self, event: E) -> Iterator[E]:
+        if self._wire.ends_all(event):
             yield from self._released(None)
-        if not isinstance(event, Completed):
+        if not self._wire.ends_item(event):
             yield event
             return
         self._items += 1
-        end = self._failing(event)
+        fail = self._fails.get(self._items)
+        end = event if fail is None else self._wire.failed(event, fail)
         until = next((late.until for late in self._lates if late.item == self._items), None)
         if until is None:
             yield end
@@ -55,20 +76,10 @@ class FaultPlayer:
             self._held.append((until, end))
         yield from self._released(self._items)
 
-    def _failing(self, event: Completed) -> Completed | Failed:
-        fail = self._fails.get(self._items)
-        if fail is None:
-            return event
-        return Failed(item_id=event.item_id, error={"code": fail.code, "message": fail.message, "param": None})
-
-    def _released(self, item: int | None) -> Iterator[ServerEvent]:
+    def _released(self, item: int | None) -> Iterator[E]:
         held, self._held = self._held, []
         for until, event in held:
             if item is None or until <= item:
                 yield event
             else:
                 self._held.append((until, event))
-
-
-def encoded(event: ServerEvent) -> str:
-    return msgspec.json.encode(event).decode()

@@ -16,6 +16,7 @@ from compat.emulator.live_records import LiveRecord
 from compat.emulator.live_settings import LiveLimits, LiveReadings
 from compat.emulator.realtime.audio_input import Intake, intake
 from compat.emulator.realtime.configuration import FORMATS, Configuration, sample
+from compat.emulator.realtime.connection import Over
 from compat.emulator.realtime.messages import (
     Append,
     Clear,
@@ -67,15 +68,26 @@ class Session:
         self._taken = 0  # bytes of 16 kHz PCM
         self._restart()
 
-    def opened(self) -> ServerEvent:
-        return Created(event_id=self._id("event"), session=sample(self._record.id, self._record.model))
+    @property
+    def patience(self) -> float | None:
+        return self._limits.idle_seconds
 
-    def receive(self, raw: str) -> Events:
-        """The events that answer a message. A refused message gets an error event and changes nothing."""
+    def opened(self) -> list[ServerEvent]:
+        return [Created(event_id=self._id("event"), session=sample(self._record.id, self._record.model))]
+
+    def expired(self) -> Events:
+        raise Over(1001, "No message was received for too long.")
+
+    def receive(self, message: str | bytes) -> Events:
+        """The events that answer a message. A refused message gets an error event and changes nothing. Raises Over."""
+        if isinstance(message, bytes):
+            raise Over(1007, "Invalid payload data")
         try:
-            yield from self._take(decode(raw))
+            yield from self._take(decode(message))
         except Refused as refused:
-            yield self._error(refused, heading(raw).event_id)
+            yield self._error(refused, heading(message).event_id)
+        if self._limits.audio_seconds is not None and self._record.audio_ms >= self._limits.audio_seconds * 1000:
+            raise Over(1001, "The session has reached its maximum of audio.")
 
     def _take(self, event: SessionUpdate | Append | Commit | Clear | Finish) -> Events:
         if self._record.finished:

@@ -17,6 +17,7 @@ HOP_MS: Final = 20
 PREFIX_MS: Final = 300  # kept from before the first loud hop, for a soft beginning
 _HOP: Final = HOP_MS * BYTES_PER_MS
 _ONSET: Final = 2  # loud hops in a row
+ONSET_MS: Final = _ONSET * HOP_MS  # from SpeechBegan.at_ms to the end of the first SpeechAudio
 _STRIDE: Final = 3  # samples between two that are measured
 
 

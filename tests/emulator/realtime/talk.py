@@ -65,7 +65,7 @@ class Talk:
     ) -> None:
         self.record = LiveRecord(id="sess_1", model=MODEL)
         self.session = Session(engine or Tones(), self.record, limits=limits, readings=readings, keep_sound=True)
-        self.created = decoded(self.session.opened())
+        (self.created,) = map(decoded, self.session.opened())
         if session is not None:
             (updated,) = self.say({"type": "session.update", "session": session})
             assert updated["type"] == "session.updated"

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from compat.emulator.app import create_app
-from compat.emulator.engine import Hypothesis, Listener, Sentence
-from compat.emulator.realtime.endpoint import AHEAD, PATH
+from compat.emulator.engine import Hypothesis, Listener, Sentence, Word
+from compat.emulator.realtime.connection import AHEAD
+from compat.emulator.realtime.endpoint import PATH
 from tests.emulator.laptop import Start
 from tests.emulator.realtime.talk import COMMIT, MANUAL, MODEL, Event, appended, frames, silence
 from tests.emulator.realtime.test_endpoint import dialled, hear, say
@@ -39,6 +40,9 @@ class Ear:
 
     def finish(self) -> Hypothesis:
         return Hypothesis("")
+
+    def words(self) -> tuple[Word, ...]:
+        return ()
 
 
 def test_nothing_more_is_heard_of_a_client_who_has_left(start: Start) -> None:

@@ -151,6 +151,7 @@ def test_a_session_from_its_opening_to_its_end(start: Start, session: Event) -> 
         "bytes": len(audio),
         "audio_ms": len(audio) // 32,
         "items": 1,
+        "tasks": 0,
         "finished": True,
         "closed": 0,
     }
@@ -241,7 +242,9 @@ def test_the_upgrade_hangs_on_demand(start: Start) -> None:
 def test_a_client_who_gives_up_on_a_hanging_upgrade_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
     with started(engine=Tones(), faults=Faults((Rule("realtime", Hang()),))) as laptop:
         with create_connection(("127.0.0.1", urlsplit(laptop.url).port or 0)) as gone:
-            gone.sendall(b"\r\n".join([f"GET {PATH} HTTP/1.1".encode(), *HANDSHAKE, b"", b""]))
+            gone.sendall(
+                b"\r\n".join([f"GET {PATH} HTTP/1.1".encode(), *HANDSHAKE, f"authorization: {KEY}".encode(), b"", b""])
+            )
         with dialled(laptop) as socket:
             hear(socket, "created")
 

@@ -9,13 +9,14 @@ import pytest
 from compat.emulator.live_faults import Double, Erring, Fail, Late, LiveFault, Sever, Stall, Strike
 from compat.emulator.live_records import LiveRecord
 from compat.emulator.realtime.fault_player import FaultPlayer
+from compat.emulator.realtime.wire import RealtimeWire
 from tests.emulator.realtime.talk import COMMIT, FINISH, MANUAL, Event, Talk, decoded, frames, kinds, spoken
 
 TURN = ["committed", "created", "text", "completed"]
 
 
 def told(*troubles: LiveFault, turns: int = 2) -> list[Event]:
-    talk, faulty = Talk(session=MANUAL), FaultPlayer(troubles)
+    talk, faulty = Talk(session=MANUAL), FaultPlayer(troubles, RealtimeWire())
     said = [message for _ in range(turns) for message in (*frames(spoken("amber")), COMMIT)]
     run = [event for message in [*said, FINISH] for event in faulty.events(talk.session.receive(json.dumps(message)))]
     return [decoded(event) for event in run]
@@ -67,14 +68,14 @@ def test_everything_doubled() -> None:
     ],
 )
 def test_a_strike_comes_at_its_count_and_once(strike: Strike, before: LiveRecord, then: LiveRecord) -> None:
-    faulty = FaultPlayer([strike])
+    faulty = FaultPlayer([strike], RealtimeWire())
 
     assert [faulty.strike(record) for record in (before, then, then)] == [None, strike, None]
 
 
 def test_a_strike_after_so_many_events() -> None:
-    faulty, record = FaultPlayer([Erring(1, "events")]), LiveRecord(id="", model="")
+    faulty, record = FaultPlayer([Erring(1, "events")], RealtimeWire()), LiveRecord(id="", model="")
 
     assert faulty.strike(record) is None
-    list(faulty.events([Talk().session.opened()]))
+    list(faulty.events(Talk().session.opened()))
     assert faulty.strike(record) == Erring(1, "events")

@@ -1,0 +1,97 @@
+"""WebSocket endpoint `/api-ws/v1/inference`: checks the upgrade, then runs one socket. The key may be in the query."""
+
+from __future__ import annotations
+
+import uuid
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from compat.emulator import refusals
+from compat.emulator.inference.messages import Action, TaskEvent, failed
+from compat.emulator.inference.session import CLOSED, TaskSession
+from compat.emulator.live_faults import Erring, Fail
+from compat.emulator.live_records import LiveRecord
+from compat.emulator.realtime.connection import LiveConnection, accept
+from compat.emulator.state import Emulator, RequestRecord
+from compat.emulator.surface import own_headers, unauthorised
+
+PATH = "/api-ws/v1/inference"
+
+
+def routes(emulator: Emulator) -> list[BaseRoute]:
+    async def live(socket: WebSocket) -> None:
+        await _serve(emulator, socket)
+
+    async def no_socket(request: Request) -> Response:
+        return refusals.native(refusals.not_supported(request.method), str(uuid.uuid4()))
+
+    return [WebSocketRoute(PATH, live), Route(PATH, no_socket)]
+
+
+async def _serve(emulator: Emulator, socket: WebSocket) -> None:
+    refusal = unauthorised(socket, emulator.keys, socket.query_params.get("api_key", ""))
+    faults = await accept(emulator, socket, "inference", refusal)
+    if faults is None:
+        return
+    headers = own_headers(socket)
+    record = LiveRecord(id=f"sess_{uuid.uuid4().hex[:20]}", model="", headers=headers)
+
+    def told(action: Action, context: str | None) -> None:
+        """Counts a task among the requests."""
+        emulator.requests.append(
+            RequestRecord(
+                surface="inference",
+                model=action.payload.model or "",
+                parameters=action.payload.parameters or {},
+                headers=headers,
+                context=context,
+            )
+        )
+
+    session = TaskSession(
+        emulator.engine,
+        record,
+        limits=emulator.limits.inference,
+        readings=emulator.readings,
+        keep_sound=emulator.live.keep_sound,
+        told=told,
+    )
+    connection = LiveConnection(
+        socket,
+        session,
+        record,
+        faults,
+        TaskWire(session),
+        threaded=emulator.engine.blocking,
+        session_seconds=emulator.limits.inference.session_seconds,
+    )
+    with emulator.live.opened(record):
+        await connection.run()
+
+
+class TaskWire:
+    """What the faults and the connection need to know of the events: an item is a final result."""
+
+    def __init__(self, session: TaskSession) -> None:
+        self._session = session
+
+    def kind(self, event: TaskEvent) -> str:
+        return event.header.event
+
+    def ends_item(self, event: TaskEvent) -> bool:
+        return event.final
+
+    def ends_all(self, event: TaskEvent) -> bool:
+        return event.header.event == "task-finished"
+
+    def failed(self, event: TaskEvent, fail: Fail) -> TaskEvent:
+        return failed(event.header.task_id, fail.code, fail.message)
+
+    def error(self, erring: Erring) -> TaskEvent:
+        return failed(self._session.task_id, erring.code, erring.message)
+
+    def closes(self, event: TaskEvent) -> int | None:
+        return CLOSED if event.header.event == "task-failed" else None

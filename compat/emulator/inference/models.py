@@ -1,0 +1,69 @@
+"""The models of the run-task socket and what each accepts (Model Studio, Fun-ASR client events, 2026-08; the pages of
+qwen-asr-message, 2026-10; Paraformer's SDK pages). Gummy was retired on 2026-10-10.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+_EVERY = frozenset({"format", "sample_rate"})
+_SILENCE = frozenset(
+    {"semantic_punctuation_enabled", "max_sentence_silence", "multi_threshold_mode_enabled", "heartbeat"}
+)
+_PARAFORMER = _EVERY | {"disfluency_removal_enabled"}
+_PARAFORMER_2 = _PARAFORMER | _SILENCE | {
+    "language_hints", "punctuation_prediction_enabled", "inverse_text_normalization_enabled", "vocabulary_id",
+}  # fmt: skip
+_FUN = _EVERY | _SILENCE | {"language_hints", "speech_noise_threshold", "special_word_filter", "vocabulary_id"}
+_STREAMING = _FUN | {"vocabulary"}
+_STREAMING_31 = _STREAMING | {"keep_dialect", "vad_model"}
+_MESSAGE = _EVERY | {
+    "disfluency_removal_enabled", "heartbeat", "special_word_filter", "keep_dialect", "vad_model",
+    "intermediate_result_enabled", "vocabulary_id", "vocabulary",
+}  # fmt: skip
+
+
+class LiveModel(msgspec.Struct, frozen=True, kw_only=True):
+    """`parameters`: the documented ones. `rates`: None for any. `silence_ms`: the default of max_sentence_silence.
+    `context`: takes `input.context`. `phrases`: takes `resources`. `tokens`: billed by tokens, otherwise by seconds.
+    `partial`: sends partial results by default."""
+
+    pattern: str
+    parameters: frozenset[str]
+    rates: tuple[int, ...] | None = None
+    silence_ms: int = 1300
+    context: bool = False
+    phrases: bool = False
+    tokens: bool = False
+    partial: bool = True
+
+
+_DATED = r"(-\d{4}-\d{2}-\d{2})?"
+MODELS = (
+    LiveModel(pattern=r"qwen-audio-3\.0-asr-flash-streaming", parameters=_STREAMING, context=True),
+    LiveModel(pattern=r"qwen-audio-3\.1-asr-flash-streaming", parameters=_STREAMING_31, context=True, tokens=True),
+    LiveModel(
+        pattern=r"qwen-audio-3\.1-asr-flash-message",
+        parameters=_MESSAGE,
+        rates=(16_000,),
+        context=True,
+        tokens=True,
+        partial=False,
+    ),
+    LiveModel(pattern=r"fun-asr-realtime(-2025-11-07)?", parameters=_FUN, context=True),
+    LiveModel(pattern=rf"fun-asr-realtime{_DATED}", parameters=_FUN),
+    LiveModel(pattern=rf"fun-asr-flash-8k-realtime{_DATED}", parameters=_FUN, rates=(8_000,)),
+    LiveModel(pattern=r"paraformer-realtime-v1", parameters=_PARAFORMER, rates=(16_000,), silence_ms=800, phrases=True),
+    LiveModel(
+        pattern=r"paraformer-realtime-8k-v1", parameters=_PARAFORMER, rates=(8_000,), silence_ms=800, phrases=True
+    ),
+    LiveModel(pattern=r"paraformer-realtime-v2", parameters=_PARAFORMER_2, silence_ms=800),
+    LiveModel(pattern=r"paraformer-realtime-8k-v2", parameters=_PARAFORMER_2, rates=(8_000,), silence_ms=800),
+)
+
+
+def live_model(name: str) -> LiveModel | None:
+    """None for a model that the socket does not have."""
+    return next((model for model in MODELS if re.fullmatch(model.pattern, name)), None)

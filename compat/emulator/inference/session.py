@@ -1,0 +1,160 @@
+"""State machine of one run-task socket, without I/O: one task after the other.
+
+run-task, task-started, audio and continue-task, finish-task, task-finished. task-failed ends the socket too. (Model
+Studio, Fun-ASR WebSocket API, 2025-11 and 2026-08.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from compat.emulator.engine import Engine
+from compat.emulator.inference.messages import (
+    Action,
+    TaskEvent,
+    TaskFailure,
+    TaskId,
+    decode,
+    failed,
+    invalid,
+    started,
+)
+from compat.emulator.inference.parameters import given_context, settings
+from compat.emulator.inference.task import RecognitionTask, TaskEvents
+from compat.emulator.live_records import LiveRecord
+from compat.emulator.live_settings import TaskLimits
+from compat.emulator.readings import Readings
+from compat.emulator.realtime.connection import Over
+
+CLOSED = 1000  # after task-failed, or when idle; the service's codes are unknown
+UNREADABLE = (1007, "Invalid payload data")
+_UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+class TaskSession:
+    """Updates `record` as it goes; `keep_sound`: also with the audio. `told`: called with each task's payload and its
+    effective context."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        record: LiveRecord,
+        *,
+        limits: TaskLimits,
+        readings: Readings,
+        keep_sound: bool = False,
+        told: Callable[[Action, str | None], None] = lambda *_: None,
+    ) -> None:
+        self._engine = engine
+        self._record = record
+        self._limits = limits
+        self._readings = readings
+        self._keep_sound = keep_sound
+        self._told = told
+        self._task: RecognitionTask | None = None
+        self._done: TaskId | None = None
+
+    @property
+    def task_id(self) -> TaskId:
+        """Of the task that runs, or ran last."""
+        if self._task is not None:
+            return self._task.id
+        return self._done if self._done is not None else ""
+
+    @property
+    def patience(self) -> float | None:
+        return self._limits.idle_seconds if self._task is None else self._limits.request_seconds
+
+    def opened(self) -> list[TaskEvent]:
+        return []
+
+    def receive(self, message: str | bytes) -> TaskEvents:
+        """Raises Over."""
+        if isinstance(message, bytes):
+            yield from self._failing(self._hear(message))
+            return
+        try:
+            action = decode(message)
+        except _UNDECODABLE as exc:
+            raise Over(*UNREADABLE) from exc
+        yield from self._failing(self._act(action), action.header.task_id)
+
+    def expired(self) -> TaskEvents:
+        if self._task is None:
+            raise Over(CLOSED, "No task was started for too long.")
+        yield failed(
+            self._task.id, "CLIENT_ERROR", f"request timeout after {self._limits.request_seconds or 0:g} seconds."
+        )
+
+    def _failing(self, events: TaskEvents, task_id: TaskId | None = None) -> TaskEvents:
+        try:
+            yield from events
+        except TaskFailure as failure:
+            yield failed(self.task_id if task_id is None else task_id, failure.code, failure.message)
+
+    def _act(self, action: Action) -> TaskEvents:
+        match action.header.action:
+            case "run-task":
+                return self._run(action)
+            case "continue-task":
+                return self._continue(action)
+            case "finish-task":
+                return self._finish(action.header.task_id)
+
+    def _run(self, action: Action) -> TaskEvents:
+        self._record.updates.append(msgspec.to_builtins(action.payload))
+        self._record.model = action.payload.model or ""
+        if self._task is not None:
+            self._told(action, None)
+            raise invalid(f"The task {self._task.id} has not been finished.")
+        if action.header.streaming != "duplex":
+            self._told(action, None)
+            raise invalid("header.streaming must be duplex.")
+        chosen = settings(action.payload, self._readings)
+        self._told(action, chosen.context)
+        self._record.tasks += 1
+        self._record.finished = False
+        self._task = RecognitionTask(
+            action.header.task_id, self._engine, chosen, self._limits, self._readings.inference
+        )
+        yield started(self._task.id)
+
+    def _continue(self, action: Action) -> TaskEvents:
+        task = self._running(action.header.task_id)
+        self._record.updates.append(msgspec.to_builtins(action.payload))
+        given_context(action.payload, task.settings.model)
+        yield from ()
+
+    def _finish(self, task_id: TaskId) -> TaskEvents:
+        """A second finish-task is ignored, which some programs send."""
+        if self._task is None and task_id == self._done:
+            return
+        task = self._running(task_id)
+        yield from self._counted(task.finish(), task)
+        self._task, self._done = None, task.id
+        self._record.finished = True
+
+    def _running(self, task_id: TaskId) -> RecognitionTask:
+        if self._task is None or self._task.id != task_id:
+            raise invalid(f"The task {str(task_id)[:100]} is not running.")
+        return self._task
+
+    def _hear(self, audio: bytes) -> TaskEvents:
+        """Audio without a task is dropped: a client may still be sending when its task has ended."""
+        record, task = self._record, self._task
+        record.frames += 1
+        record.bytes += len(audio)
+        if self._keep_sound:
+            record.sound += audio
+        if task is None:
+            return
+        before = task.now_ms
+        yield from self._counted(task.hear(audio), task)
+        record.audio_ms += task.now_ms - before
+
+    def _counted(self, events: TaskEvents, task: RecognitionTask) -> Iterator[TaskEvent]:
+        before = task.sentences
+        yield from events
+        self._record.items += task.sentences - before

@@ -1,0 +1,151 @@
+"""One recognition task, without I/O: audio in, results out.
+
+A sentence begins with speech, has partial results with all of its text so far, and ends with a final one after
+`max_sentence_silence`, or with the task. (Model Studio, Fun-ASR server events, 2026-08.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias, assert_never
+
+from compat.emulator.engine import Engine
+from compat.emulator.inference.decoding import AudioDecoder, decoder
+from compat.emulator.inference.messages import SentenceResult, TaskEvent, TaskFailure, TaskId, finished, generated
+from compat.emulator.inference.parameters import TaskSettings
+from compat.emulator.inference.sentence import LiveSentence
+from compat.emulator.inference.usage import counted
+from compat.emulator.live_settings import TaskLimits, TaskReadings
+from compat.emulator.realtime.vad import SpeechAudio, SpeechBegan, SpeechEnded, Vad, VadChange
+from compat.emulator.sound import BYTES_PER_MS
+
+TaskEvents: TypeAlias = Iterator[TaskEvent]
+_PIECE = 100 * BYTES_PER_MS  # passed to the engine at a time
+
+
+class RecognitionTask:
+    """Raises TaskFailure where the task fails."""
+
+    def __init__(
+        self, task_id: TaskId, engine: Engine, settings: TaskSettings, limits: TaskLimits, readings: TaskReadings
+    ) -> None:
+        self.id = task_id
+        self.settings = settings
+        self.sentences = 0
+        self._engine = engine
+        self._limits = limits
+        self._readings = readings
+        parameters = settings.parameters
+        self._decoder: AudioDecoder = decoder(parameters.format, parameters.sample_rate)
+        self._vad = Vad(parameters.speech_noise_threshold, settings.silence_ms)
+        self._sentence: LiveSentence | None = None
+        self._bytes = 0  # of 16 kHz PCM
+        self._quiet_from = 0  # ms: the last end of speech, or heartbeat
+        self._silent_from = 0  # ms: the last end of speech
+        self._text = ""
+        self._last: list[TaskEvent] = []  # held until the task has finished
+
+    @property
+    def now_ms(self) -> int:
+        """The end of the audio received so far."""
+        return self._bytes // BYTES_PER_MS
+
+    def hear(self, audio: bytes) -> TaskEvents:
+        limit = self._limits.frame_bytes
+        if limit is not None and len(audio) > limit:
+            raise TaskFailure("InvalidParameter", f"A frame of audio has at most {limit} bytes.")
+        yield from self._hear(self._decoder.feed(audio))
+
+    def finish(self) -> TaskEvents:
+        """The last results and task-finished."""
+        yield from self._hear(self._decoder.flush())
+        for change in self._vad.flush():
+            yield from self._changed(change)
+        self._check_heard()
+        usage = self._usage(self.now_ms, self.sentences, self._text) if self.sentences else None
+        if not self._readings.late_final:
+            yield from self._last
+        yield finished(self.id, usage)
+        if self._readings.late_final:
+            yield from self._last
+
+    def _check_heard(self) -> None:
+        if not self._bytes:
+            raise TaskFailure("NO_VALID_AUDIO_ERROR", "No valid audio was received.")
+        if self.sentences:
+            return
+        match self._readings.silent_task:
+            case "finished":
+                return
+            case "empty_audio":
+                raise TaskFailure("EmptyAudio", "The audio is empty.")
+            case "no_valid_audio":
+                raise TaskFailure("NO_VALID_AUDIO_ERROR", "No valid audio was received.")
+            case _:
+                assert_never(self._readings.silent_task)
+
+    def _hear(self, pcm: bytes) -> TaskEvents:
+        for at in range(0, len(pcm), _PIECE):
+            piece = pcm[at : at + _PIECE]
+            self._bytes += len(piece)
+            for change in self._vad.feed(piece):
+                yield from self._changed(change)
+            yield from self._waiting()
+
+    def _waiting(self) -> TaskEvents:
+        """Heartbeats, or the end of the task, where nobody speaks."""
+        if self._sentence is not None:
+            return
+        limits = self._limits
+        if self.settings.parameters.heartbeat:
+            while self.now_ms - self._quiet_from >= limits.heartbeat_seconds * 1000:
+                self._quiet_from += round(limits.heartbeat_seconds * 1000)
+                beat = SentenceResult(begin_time=self._quiet_from, end_time=None, text="", heartbeat=True)
+                yield generated(self.id, beat)
+        elif limits.silence_seconds is not None and self.now_ms - self._silent_from >= limits.silence_seconds * 1000:
+            raise TaskFailure("ResponseTimeout", "Response timeout!")
+
+    def _changed(self, change: VadChange) -> TaskEvents:
+        match change:
+            case SpeechBegan(at_ms):
+                self._sentence = LiveSentence(self._engine.listen(), at_ms, self.settings)
+            case SpeechAudio(pcm):
+                if self._sentence is not None:
+                    self._sentence.hear(pcm)
+                    yield from self._partial(self._sentence)
+            case SpeechEnded(at_ms):
+                if self._sentence is not None:
+                    sentence, self._sentence = self._sentence, None
+                    self._quiet_from = self._silent_from = at_ms
+                    yield from self._final(sentence, at_ms)
+            case _:
+                assert_never(change)
+
+    def _partial(self, sentence: LiveSentence) -> TaskEvents:
+        if not self.settings.partial:
+            return
+        for result in sentence.partial(self.sentences + 1):
+            yield generated(self.id, result)
+
+    def _final(self, sentence: LiveSentence, at_ms: int) -> TaskEvents:
+        final = sentence.final(self.sentences + 1, at_ms)
+        if final is None:
+            return
+        self.sentences += 1
+        self._text = f"{self._text} {final.text}"
+        usage = (
+            self._usage(self.now_ms, self.sentences, self._text)
+            if self._readings.usage == "cumulative"
+            else self._usage(at_ms - final.begin_time, 1, final.text)
+        )
+        yield from self._last
+        self._last = [generated(self.id, result, usage) for result in self._finals(final)]
+        if not self._readings.late_final:
+            yield from self._last
+            self._last = []
+
+    def _finals(self, final: SentenceResult) -> Iterator[SentenceResult]:
+        yield final
+
+    def _usage(self, ms: int, sentences: int, text: str) -> dict[str, object]:
+        return counted(tokens=self.settings.model.tokens, ms=ms, sentences=sentences, text=text)
