@@ -237,7 +237,7 @@ def _track(path: Path, place: Place) -> Track:
             options["ignore_length"] = "1"
         else:
             demuxer, start = place.wave.coding, place.wave.data
-            options |= {"sample_rate": str(place.wave.rate), "ch_layout": _layout(place.wave)}
+            options |= {"sample_rate": str(place.wave.rate), "ch_layout": layout(place.wave.channels, place.wave.mask)}
     address = _part(path, start, end)
     if place.wave is not None and place.wave.parts:
         address = "concat:" + "|".join(_part(path, *part) for part in place.wave.parts)
@@ -273,11 +273,9 @@ def _part(path: Path, start: int, end: int) -> str:
     return f"subfile,,start,{start},end,{end},,:file:{path}"
 
 
-def _layout(header: Wave) -> str:
+def layout(channels: int, mask: int = 0) -> str:
     """Return FFmpeg's name of the channel layout (av_channel_layout_from_string)."""
-    if header.mask:
-        return hex(header.mask)
-    return {1: "mono", 2: "stereo"}.get(header.channels, f"{header.channels} channels")
+    return hex(mask) if mask else {1: "mono", 2: "stereo"}.get(channels, f"{channels} channels")
 
 
 def _best(container: InputContainer) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,8 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 
 from compat.audio import sniff
-from compat.audio.decode import opened, pcm, translate_full_disk
+from compat.audio.decode import channels as apart
+from compat.audio.decode import layout, opened, pcm, translate_full_disk
 from compat.audio.mix import Phase
 from compat.audio.sniff import Container
 from compat.errors import BadAudio
@@ -30,11 +32,13 @@ _HEADER = 64 << 10  # bytes for the container's header, and the packet that exce
 
 
 class Encoder:
-    """Encodes mono s16le at `RATE` into a file, as FLAC or Opus in Ogg. `samples` and `size` (bytes) count what was
-    written."""
+    """Encodes interleaved s16le at `RATE` into a file, as FLAC or Opus in Ogg. `samples` (of one channel) and `size`
+    (bytes) count what was written."""
 
     def __init__(self, output: OutputContainer, stream: AudioStream, block: int) -> None:
-        self._output, self._stream, self._block = output, stream, 2 * block
+        self._output, self._stream = output, stream
+        self._width = 2 * stream.layout.nb_channels
+        self._block = self._width * block
         self._pending = bytearray()
         self.samples = 0
         self.size = 0
@@ -52,7 +56,7 @@ class Encoder:
         self._mux(None)
 
     def _encode(self, pcm: bytes) -> None:
-        frame = AudioFrame(format="s16", layout="mono", samples=len(pcm) // 2)
+        frame = AudioFrame(format="s16", layout=self._stream.layout.name, samples=len(pcm) // self._width)
         frame.planes[0].update(pcm)
         frame.sample_rate, frame.pts = RATE, self.samples
         self.samples += frame.samples
@@ -65,13 +69,13 @@ class Encoder:
 
 
 @contextmanager
-def encoder(target: Path, container: Container, *, bit_rate: int = 0) -> Iterator[Encoder]:
+def encoder(target: Path, container: Container, *, bit_rate: int = 0, channels: int = 1) -> Iterator[Encoder]:
     """Open `target` for encoding as FLAC or Ogg. Raises DiskFull."""
     flac = container is sniff.FLAC
     options = {"compression_level": "3"} if flac else {"application": "voip", "compression_level": "5"}
     with translate_full_disk(), av.open(f"file:{target}", "w", format=container.name) as output:
         stream = output.add_stream(
-            "flac" if flac else "libopus", rate=RATE, layout="mono", format="s16", options=options
+            "flac" if flac else "libopus", rate=RATE, layout=layout(channels), format="s16", options=options
         )
         if not isinstance(stream, AudioStream):
             raise TypeError("not an audio stream")
@@ -84,7 +88,7 @@ def encoder(target: Path, container: Container, *, bit_rate: int = 0) -> Iterato
         into.flush()
 
 
-def written(target: Path, container: Container, samples: int) -> Media:
+def written(target: Path, container: Container, samples: int, channels: int = 1) -> Media:
     """Return the description of a file written with `encoder`."""
     return Media(
         path=target,
@@ -94,30 +98,32 @@ def written(target: Path, container: Container, samples: int) -> Media:
         suffix=container.suffix,
         duration=samples / RATE,
         rate=RATE,
-        channels=1,
+        channels=channels,
     )
 
 
-def largest(duration: float, max_bytes: int) -> int:
+def largest(duration: float, max_bytes: int, channels: int = 1) -> int:
     """Return the most bytes that a file of `duration` seconds takes while it is written with `encoder`. FLAC of
     noise is slightly larger than PCM."""
-    return min(max_bytes, int(duration * _NOISE)) + _HEADER
+    return min(max_bytes, int(duration * _NOISE * channels)) + _HEADER
 
 
-def fit(media: Media, target: Path, *, max_bytes: int) -> Media:
-    """Write the audio of `media` to `target` as mono FLAC, or as Opus in Ogg if FLAC would exceed `max_bytes`.
+def fit(media: Media, target: Path, *, max_bytes: int, channels: int = 1) -> Media:
+    """Write the audio of `media` to `target` as FLAC, or as Opus in Ogg if FLAC would exceed `max_bytes`. All channels
+    are mixed to mono, or the first `channels` (2 to 8) are kept apart.
 
     The returned Media names the format; the name of `target` does not. Raises BadAudio if the audio cannot be decoded
     or is too long for `max_bytes` even in Opus.
     """
-    flac = _encoded(pcm(media.path, RATE), target, sniff.FLAC, max_bytes=max_bytes)
+    flac = _encoded(_sound(media.path, channels), target, sniff.FLAC, max_bytes=max_bytes, channels=channels)
     if flac is not None:
         return msgspec.structs.replace(flac, promised=media.promised)
     bits = int(max_bytes * 8 * _OGG_SHARE / media.duration)
     opus = None
     if bits >= _OPUS_LEAST:
         bit_rate = min(bits, _OPUS_MOST)
-        opus = _encoded(pcm(media.path, RATE), target, sniff.OGG, max_bytes=max_bytes, bit_rate=bit_rate)
+        sound = _sound(media.path, channels)
+        opus = _encoded(sound, target, sniff.OGG, max_bytes=max_bytes, bit_rate=bit_rate, channels=channels)
     if opus is None:
         raise BadAudio(f"The audio is too long to fit into {max_bytes} bytes.")
     return msgspec.structs.replace(opus, promised=media.promised)
@@ -138,16 +144,33 @@ def cancels(path: Path) -> bool:
     return 2 * opposed > sounding
 
 
+def _sound(path: Path, count: int) -> Iterator[bytes]:
+    """Yield the mix of all channels, or the first `count` channels interleaved. Where the file has fewer, the others
+    are silent, so that no word is in two channels."""
+    if count == 1:
+        yield from pcm(path, RATE)
+        return
+    for part, channels in apart(path, RATE):
+        if channels == count:
+            yield part
+            continue
+        samples = array.array("h", part)
+        spread = array.array("h", bytes(len(part) // channels * count))
+        for number in range(min(channels, count)):
+            spread[number::count] = samples[number::channels]
+        yield spread.tobytes()
+
+
 def _encoded(
-    pieces: Iterable[bytes], target: Path, container: Container, *, max_bytes: int, bit_rate: int = 0
+    pieces: Iterable[bytes], target: Path, container: Container, *, max_bytes: int, bit_rate: int = 0, channels: int = 1
 ) -> Media | None:
     """Encode `pieces` into `target`; return None as soon as the result exceeds `max_bytes`."""
-    with encoder(target, container, bit_rate=bit_rate) as into:
+    with encoder(target, container, bit_rate=bit_rate, channels=channels) as into:
         for piece in pieces:
             into.feed(piece)
             if into.size > max_bytes:
                 return None
     if not into.samples:
         raise BadAudio("The file contains no audio.")
-    media = written(target, container, into.samples)
+    media = written(target, container, into.samples, channels)
     return media if media.size <= max_bytes else None

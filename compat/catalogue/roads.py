@@ -48,6 +48,7 @@ LIMITS: dict[Surface, SurfaceLimits] = {
         seconds=43200.0, size=1 << 40, containers=frozenset(), times=True, streams=True, channels=False, filipino="fil"
     ),
 }
+_APART = 8  # channels of FLAC
 _REENCODED = 6 * 3600.0  # seconds; encoding longer audio may exceed the worker's timeout
 PADDING = 0.1  # seconds by which re-encoding may lengthen audio
 PIECES_BY = "qwen3-asr-flash"
@@ -164,10 +165,19 @@ def _checked(ask: Ask, media: Media, model: str, row: Model, region: str) -> Roa
 
 
 def _refit(ask: Ask, media: Media, row: Model) -> bool:
-    """Whether to re-encode the file. Re-encoding mixes to mono, so it is avoided if the request names channels."""
+    """Whether to re-encode the file. Files of many channels are not if the request names channels."""
     limits = LIMITS[row.surface or "chat"]
-    odd = not media.clean and media.duration <= _REENCODED and "channel_id" not in ask.extensions
+    named = "channel_id" in ask.extensions
+    odd = not media.clean and media.duration <= _REENCODED and not (named and media.channels > _APART)
     return odd or media.size > limits.size or media.container not in limits.containers or _mixed(ask, media, row)
+
+
+def kept(request: Request) -> int:
+    """Return the number of channels that re-encoding keeps apart: up to the last one that the request names, 2 to 8; 1
+    for a mix of all."""
+    wanted = request.options.get("channel_id")
+    named = [int(channel) for channel in wanted] if isinstance(wanted, list) else []
+    return min(_APART, max(2, *(channel + 1 for channel in named))) if named and request.media.channels > 1 else 1
 
 
 def _mixed(ask: Ask, media: Media, row: Model) -> bool:

@@ -132,11 +132,12 @@ class Recogniser:
         """Re-encode the audio if necessary. Without `patience` in seconds, the wait for a worker has no timeout."""
         if work.fit is None:
             return work
-        media = work.request.media
-        most = fit.largest(media.duration, work.fit)
+        media, channels = work.request.media, roads.kept(work.request)
+        most = fit.largest(media.duration, work.fit, channels)
         work.reserve(file=most)
         queue = WorkerQueue(work.principal.party, media.size > LARGE or media.duration > LONG, patience)
-        sent = await self._worker.run(queue, fit.fit, media, media.path.with_suffix(FITTED), max_bytes=work.fit)
+        target = media.path.with_suffix(FITTED)
+        sent = await self._worker.run(queue, fit.fit, media, target, max_bytes=work.fit, channels=channels)
         work.reserve(file=sent.size - most)
         return msgspec.structs.replace(work, request=msgspec.structs.replace(work.request, media=sent), fit=None)
 

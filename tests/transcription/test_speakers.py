@@ -6,6 +6,7 @@ import array
 import json
 from collections.abc import Iterator
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -16,7 +17,8 @@ from openai.types.audio import TranscriptionDiarized, TranscriptionVerbose
 from compat.emulator.engine import Sentence, Word
 from compat.emulator.engines.scripted import Scripted
 from compat.emulator.engines.tones import Tones, encode, lay
-from tests.audio.media import make
+from tests.audio.media import RECIPES, make, write
+from tests.audio.odd import CONTAINERS
 from tests.running import RunningServer, running_server
 
 SENTENCES = (
@@ -148,6 +150,30 @@ def test_segments_have_the_channel_of_a_call(tones: RunningServer, call: bytes, 
     segments = [segment.to_dict() for segment in answer.segments or ()]
     texts = [(part["channel"], part["text"]) for part in segments]
     assert [(0, f" {' '.join(LEFT)}"), (1, f" {' '.join(RIGHT)}")] == texts
+
+
+@pytest.mark.parametrize("kind", ["joined", "joined with a mono file", "junk in front", "aiff", "au", "late"])
+def test_channels_are_kept_apart_when_a_file_is_re_encoded(
+    tones: RunningServer, call: bytes, tmp_path: Path, kind: str
+) -> None:
+    mono = make("wav", encode(lay(["amber"])), 16_000, 1, tmp_path / "mono").read_bytes()
+    files = {"joined": call + call, "joined with a mono file": call + mono, "junk in front": bytes(range(128)) + call}
+    again = {"joined": (LEFT, RIGHT), "joined with a mono file": (("amber",), ())}.get(kind, ((), ()))
+    if kind not in files:
+        recipe = {"late": RECIPES["mp4"]}.get(kind) or CONTAINERS[kind]
+        write(recipe, call[-2 * 2 * 48_000 :], 16_000, 2, str(tmp_path / "call"), late=2 * (kind == "late"))
+        files[kind] = (tmp_path / "call").read_bytes()
+    answer = tones.client().audio.transcriptions.create(
+        model="whisper-1",
+        file=("call", files[kind]),
+        response_format="verbose_json",
+        extra_body={"channel_id": ["0", "1"]},
+    )
+    segments = [segment.to_dict() for segment in answer.segments or ()]
+    texts = [" ".join(part["text"].strip() for part in segments if part["channel"] == number) for number in (0, 1)]  # type: ignore[attr-defined]
+
+    assert [" ".join(LEFT + again[0]), " ".join(RIGHT + again[1])] == texts
+    assert segments[0]["start"] == pytest.approx(2.2 if kind == "late" else 0.2, abs=0.1)
 
 
 @pytest.mark.parametrize("stream", [False, True])
