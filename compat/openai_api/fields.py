@@ -7,6 +7,7 @@ printed Python list. A field that is empty or holds a null word (`null`, `None`,
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
@@ -30,6 +31,8 @@ _ARRAY = str.maketrans("", "", "[] \t\r\n")
 _FREE_TEXT = frozenset({"prompt"})
 _FREE_LISTS = frozenset({"keywords", "known_speaker_names"})
 _LIST_NAME = re.compile(r"(.+?)\[\d*\]", re.DOTALL)
+_PRINTED = re.compile(r"""\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|None)\s*(?:,|$)""", re.DOTALL)
+"""An entry of a printed Python list."""
 _STRATEGY = re.compile(r"chunking_strategy\[(\w+)\]")
 
 
@@ -78,7 +81,7 @@ class Fields:
         return _only(name, self.extensions.pop(name, [""])).strip()
 
     def many(self, name: str) -> list[str]:
-        """Return a list whose entries may contain commas, sent as repeated fields or as one JSON array."""
+        """Return a list whose entries may contain commas, sent as repeated fields, a JSON array or a printed list."""
         values = [value.strip() for value in self.values.get(name, ())]
         return [entry.strip() for value in values for entry in _entries(value) if entry and entry.strip()]
 
@@ -125,6 +128,15 @@ def switch(text: str, param: str) -> bool:
         raise BadRequest(f"{param} {text[:40]!r} should be true or false.", param=param) from exc
 
 
+def number(text: str) -> float | None:
+    """Parse a number, also with a decimal comma, as clients with a German locale send it. None if it is not one."""
+    try:
+        value = float(text.replace(",", "."))
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and "_" not in text else None
+
+
 def _only(name: str, values: Sequence[str]) -> str:
     if any(value.strip() != values[0].strip() for value in values):
         raise BadRequest(f"{name} was sent more than once, with different values.", param=name)
@@ -132,8 +144,21 @@ def _only(name: str, values: Sequence[str]) -> str:
 
 
 def _entries(text: str) -> Sequence[str | None]:
-    """Return the entries of a JSON array. Any other text is a single entry."""
-    if text.startswith("["):
+    """Return the entries of a JSON array or a printed Python list. Any other text is a single entry."""
+    if text.startswith("[") and text.endswith("]"):
         with contextlib.suppress(msgspec.MsgspecError, RecursionError):
             return msgspec.json.decode(text, type=list[str | None])
+        return _printed(text[1:-1]) or [text]
     return [text]
+
+
+def _printed(text: str) -> list[str]:
+    """Return the entries of a printed Python list without its brackets. Empty if the text is none."""
+    entries, position = [], 0
+    while position < len(text):
+        entry = _PRINTED.match(text, position)
+        if entry is None:
+            return []
+        entries.append(re.sub(r"\\(.)", r"\1", entry[1] or entry[2] or "", flags=re.DOTALL))
+        position = entry.end()
+    return entries

@@ -6,31 +6,19 @@ in `ignored`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal, get_args
-
-import msgspec
+from typing import get_args
 
 from compat import addresses, languages
 from compat.errors import BadRequest
-from compat.openai_api import context
-from compat.openai_api.fields import Fields, choice, switch, words
+from compat.openai_api import context, strategy
+from compat.openai_api.fields import Fields, choice, number, switch, words
 from compat.openai_api.parameters import TRANSLATION
 from compat.transcript import Ask, CaptionFormat, Granularity, ResponseFormat
 
 SPEAKERS = 4
 UNDETERMINED = frozenset({"auto", "auto-detect", "autodetect", "detect", "multi", "mul", "und"})
 """Values that clients of other servers send to detect the language."""
-
-
-class Strategy(msgspec.Struct, frozen=True):
-    """OpenAI's VadConfig, or `auto` as an object. It is validated but has no effect: the service segments the audio."""
-
-    type: Literal["server_vad", "auto"]
-    prefix_padding_ms: Annotated[int, msgspec.Meta(ge=0)] = 300
-    silence_duration_ms: Annotated[int, msgspec.Meta(ge=0)] = 200
-    threshold: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
 
 
 # Deltas have no timestamps, so the other formats are not streamed. OpenAI's whisper-1 does not stream them either.
@@ -221,7 +209,7 @@ def _ignored(form: Fields) -> list[str]:
     checks = (
         ("temperature", _has_temperature),
         ("include", _has_include),
-        ("chunking_strategy", _has_chunking_strategy),
+        (strategy.PARAM, strategy.given),
         ("stream", lambda form: _stream(form) and (form.one("response_format") or "json") not in STREAMED),
     )
     return [name for name, given in checks if given(form)] + _speakers(form)
@@ -229,11 +217,8 @@ def _ignored(form: Fields) -> list[str]:
 
 def _has_temperature(form: Fields) -> bool:
     text = form.one("temperature")
-    try:
-        value = float(text.replace(",", ".") or 0)  # a decimal comma, from clients with a German locale
-    except ValueError:
-        value = -1
-    if not 0 <= value <= 1 or "_" in text:
+    value = number(text or "0")
+    if value is None or not 0 <= value <= 1:
         raise BadRequest(f"temperature {text[:40]!r} is not a number from 0 to 1.", param="temperature")
     return value != 0
 
@@ -241,29 +226,6 @@ def _has_temperature(form: Fields) -> bool:
 def _has_include(form: Fields) -> bool:
     wanted = [choice(value, ("logprobs",), "include") for value in form.words("include")]
     return bool(wanted)
-
-
-def _has_chunking_strategy(form: Fields) -> bool:
-    """Whether a chunking_strategy was sent, as a word, as JSON or as bracket fields. Raises BadRequest."""
-    param, text = "chunking_strategy", form.one("chunking_strategy")
-    if text and form.strategy:
-        raise BadRequest("chunking_strategy was sent more than once, in different ways.", param=param)
-    try:
-        if form.strategy:
-            msgspec.convert(form.strategy, Strategy, strict=False)
-        elif text.startswith("{"):
-            msgspec.json.decode(_json(text), type=Strategy, strict=False)
-        elif text:
-            choice(text, ("auto", "server_vad"), param)
-    except (msgspec.MsgspecError, RecursionError) as exc:
-        raise BadRequest(f"chunking_strategy cannot be read: {str(exc)[:200]}", param=param) from exc
-    return bool(form.strategy or text)
-
-
-def _json(text: str) -> str:
-    """Convert a printed Python dict to JSON. No valid value of a strategy contains quotes."""
-    words = {"'": '"', "True": "true", "False": "false", "None": "null"}
-    return text if '"' in text else re.sub("'|True|False|None", lambda match: words[match[0]], text)
 
 
 def _speakers(form: Fields) -> list[str]:

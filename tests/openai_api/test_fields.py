@@ -71,6 +71,10 @@ def test_entries_that_may_contain_commas_are_not_split() -> None:
         assert ["Smith, Ann", "Bob"] == Fields(form).many("known_speaker_names"), form
     for form in spellings("known_speaker_references", [DATA, DATA]):
         assert [DATA, DATA] == Fields(form).many("known_speaker_references"), form
+    for text in ("['Smith, Ann', \"O'Hara\", None]", "[ 'Smith, Ann','O\\'Hara' ]"):  # printed by Python
+        assert ["Smith, Ann", "O'Hara"] == Fields([("keywords", text)]).many("keywords"), text
+    for text in ("['a'", "['a' 'b']", "[a, b]", "['a'],['b']", "['a\\']"):
+        assert [text] == Fields([("keywords", text)]).many("keywords")
     for form in spellings("keywords", ["null", "Qwen"]):
         assert "null, Qwen" == ask([MODEL, *form]).context, form
 
@@ -146,6 +150,11 @@ STRATEGIES: list[Form] = [
     [("chunking_strategy[type]", "server_vad"), ("chunking_strategy[silence_duration_ms]", "500.0")],
     [("chunking_strategy[type]", "server_vad")],
     [("chunking_strategy[type]", "server_vad"), ("chunking_strategy[threshold]", "0.5")],
+    [("chunking_strategy[type]", "server_vad"), ("chunking_strategy[threshold]", "0,5")],
+    [("chunking_strategy[type]", "server_vad"), ("chunking_strategy[threshold]", ".5")],
+    [("chunking_strategy[type]", "Server_VAD"), ("chunking_strategy[threshold]", "null")],
+    [("chunking_strategy", '{"type": "server_vad", "threshold": null, "silence_duration_ms": "500"}')],
+    [("chunking_strategy", "{'type': 'server_vad', 'threshold': None}")],
     [("chunking_strategy%5Btype%5D", "server_vad"), ("chunking_strategy%5Bthreshold%5D", "")],
 ]
 
