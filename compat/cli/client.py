@@ -18,6 +18,8 @@ import msgspec
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from compat import processes
+from compat.config import extras
+from compat.config.variables import SettingsError
 from compat.errors import CompatError
 from compat.server.local_engine import forget_proxies
 
@@ -70,14 +72,17 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def client(base_url: str, api_key: str) -> AsyncOpenAI:
-    """Return an OpenAI client. Raise click.ClickException if the package is not installed.
+    """Return an OpenAI client. Raise click.ClickException if the package is not installed or too old.
 
     The WebSocket URL is set explicitly: some releases of the package use wss for an http URL.
     """
     try:
+        extras.need("client", "This command")
         from openai import AsyncOpenAI
+    except SettingsError as exc:
+        raise click.ClickException(str(exc)) from exc
     except ImportError as exc:
-        raise click.ClickException("This needs the client extra: pip install 'qwen-asr-compat[client]'.") from exc
+        raise click.ClickException(extras.missing("client", "This command")) from exc
     websocket_url = base_url.replace("http", "ws", 1)
     try:
         return AsyncOpenAI(base_url=base_url, websocket_base_url=websocket_url, api_key=api_key, timeout=4 * 3600)

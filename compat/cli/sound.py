@@ -15,6 +15,8 @@ from typing import Any
 
 import click
 
+from compat.config import extras
+
 RATE = 24_000
 SECOND = RATE * 2  # bytes
 PIECE = SECOND // 10
@@ -125,9 +127,7 @@ def recorder() -> Any:  # noqa: ANN401 - a module without types
     try:
         import sounddevice
     except ImportError as exc:
-        raise click.ClickException(
-            "live needs the microphone extra: pip install 'qwen-asr-compat[microphone]'."
-        ) from exc
+        raise click.ClickException(extras.missing("microphone", "live")) from exc
     except OSError as exc:
         raise click.ClickException(
             f"live needs PortAudio ({exc}); on Debian: apt-get install libportaudio2. "

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import shlex
+import sys
+from importlib import metadata
 from typing import Final
+
+from packaging.requirements import Requirement
 
 from compat.config.variables import SettingsError
 
@@ -18,9 +24,34 @@ MODULES: Final = {
 
 
 def need(extra: str, what: str) -> None:
-    """Raise SettingsError, naming the package to install, if a module of `extra` is missing. `what` needs it."""
+    """Raise SettingsError, with the command to install, if `extra` is missing or too old. `what` needs it."""
     if not all(map(_installed, MODULES[extra])):
-        raise SettingsError(f"{what} needs the {extra} extra: pip install 'qwen-asr-compat[{extra}]'.")
+        raise SettingsError(missing(extra, what))
+    for package in _packages(extra):
+        with contextlib.suppress(metadata.PackageNotFoundError):  # a module without a distribution
+            version = metadata.version(package.name)
+            if not package.specifier.contains(version, prereleases=True):
+                wanted = f"{package.name}{package.specifier} instead of the installed {version}"
+                raise SettingsError(f"{what} needs {wanted}: {_command(extra)}.")
+
+
+def missing(extra: str, what: str) -> str:
+    """Return the error for `what` without its extra."""
+    return f"{what} needs the {extra} extra: {_command(extra)}."
+
+
+def _command(extra: str) -> str:
+    """Return the command that installs the extra. It names this Python: others' pip finds no such package."""
+    return f"{shlex.quote(sys.executable)} -m pip install 'qwen-asr-compat[{extra}]'"
+
+
+def _packages(extra: str) -> list[Requirement]:
+    """Return the packages of the extra, or none if this package runs from a folder and is not installed."""
+    try:
+        declared = [Requirement(line) for line in metadata.requires("qwen-asr-compat") or ()]
+    except metadata.PackageNotFoundError:
+        return []
+    return [each for each in declared if each.marker and each.marker.evaluate({"extra": extra})]
 
 
 def _installed(module: str) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import shlex
+import sys
 from pathlib import Path
 
 
@@ -13,5 +15,6 @@ def path() -> Path:
     """
     found = importlib.util.find_spec("moonshine_voice")
     if found is None or found.origin is None:
-        raise FileNotFoundError("the speech sample needs the local extra: pip install 'qwen-asr-compat[local]'")
+        command = f"{shlex.quote(sys.executable)} -m pip install 'qwen-asr-compat[local]'"
+        raise FileNotFoundError(f"the speech sample needs the local extra: {command}")
     return Path(found.origin).parent / "assets" / "two_cities.wav"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -241,4 +242,5 @@ def test_a_missing_client_extra_is_named(server: RunningServer, folder: Path, ar
     done = run(server, folder, *arguments, more=without)
 
     assert 1 == done.returncode
-    assert b"Error: This needs the client extra: pip install 'qwen-asr-compat[client]'.\n" == done.stderr
+    command = f"{sys.executable} -m pip install 'qwen-asr-compat[client]'"
+    assert f"Error: This command needs the client extra: {command}.\n" == done.stderr.decode()

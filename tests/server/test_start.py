@@ -65,7 +65,7 @@ def test_a_command_names_the_missing_extra(
     message = refused(*arguments, environment={})
 
     assert what in message
-    assert f"needs the {extra} extra: pip install 'qwen-asr-compat[{extra}]'" in message
+    assert f"needs the {extra} extra: {sys.executable} -m pip install 'qwen-asr-compat[{extra}]'" in message
 
 
 def test_doctor_reports_a_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +89,7 @@ def test_a_setting_names_the_missing_extra(
 ) -> None:
     without(monkeypatch, extra)
 
-    with pytest.raises(SettingsError, match=rf"^{setting}.* needs the {extra} extra: pip install .*\[{extra}\]"):
+    with pytest.raises(SettingsError, match=rf"^{setting}.* needs the {extra} extra: .* -m pip install .*\[{extra}\]"):
         create_app(Settings.read({**KEY, "COMPAT_SPOOL": str(tmp_path), setting: value}))
 
 
@@ -101,6 +101,32 @@ def test_every_extra_has_its_modules_listed() -> None:
         packages = {Requirement(each).name.replace("-", "_") for each in declared[extra]}
         assert len(packages) == len(modules)
         extras.need(extra, "The test")
+
+
+OLD = [
+    ("redis", "redis", "4.6.0"),
+    ("otel", "opentelemetry_sdk", "1.9.1"),
+    ("bucket", "obstore", "0.4.0"),
+    ("client", "openai", "1.109.1"),
+    ("local", "moonshine_voice", "0.0.59"),
+]
+
+
+@pytest.mark.parametrize(("extra", "package", "version"), OLD)
+def test_an_extra_of_an_older_release_is_named(
+    extra: str, package: str, version: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Another program in the same environment may have installed the package."""
+    (older := tmp_path / f"{package}-{version}.dist-info").mkdir()
+    (older / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(
+        SettingsError, match=rf"^The test needs {package.replace('_', '-')}\S+ instead of the installed {version}"
+    ) as error:
+        extras.need(extra, "The test")
+
+    assert f"{sys.executable} -m pip install 'qwen-asr-compat[{extra}]'" in str(error.value)
 
 
 PLACES = [
