@@ -43,7 +43,7 @@ FAULTS: list[tuple[str, Rule, type[openai.APIStatusError], str, int]] = [
     ("whisper-1", always("chat", Refuse(404, "ModelNotFound")), openai.NotFoundError, "model_not_found", 1),
     ("whisper-1", always("chat", Refuse(429, "Throttling.RateQuota")), openai.RateLimitError, "rate_limit_exceeded", 3),
     ("whisper-1", always("chat", Refuse(500, "InternalError")), openai.InternalServerError, "upstream_error", 3),
-    ("whisper-1", always("chat", Cut(20)), openai.InternalServerError, "upstream_error", 1),
+    ("whisper-1", always("chat", Cut(20)), openai.InternalServerError, "upstream_error", 3),
     ("fun-asr", always("submit", FailTask("DECODE_ERROR")), openai.BadRequestError, "invalid_audio", 1),
 ]
 

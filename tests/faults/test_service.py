@@ -52,13 +52,13 @@ FAULTS: list[tuple[RequestKind, SurfaceName, Fault, type[openai.APIError] | None
     ("at once", "chat", HTML, FAULT, "upstream_error", 1),
     ("at once", "chat", Answer('{"code":"InternalError","message":"x"}'), FAULT, "upstream_error", 1),
     ("at once", "chat", Hang(), FAULT, "upstream_timeout", 1),
-    ("at once", "chat", Cut(0), FAULT, "upstream_error", 1),
-    ("at once", "chat", Cut(10), FAULT, "upstream_error", 1),
+    ("at once", "chat", Cut(0), FAULT, "upstream_error", 2),
+    ("at once", "chat", Cut(10), FAULT, "upstream_error", 2),
     ("stream", "chat", BROKEN, FAULT, "upstream_error", 2),
     ("stream", "chat", Break(0), FAULT, "upstream_error", 1),
     ("stream", "chat", Break(2), openai.APIError, "upstream_error", 1),
-    ("stream", "chat", Cut(0), FAULT, "upstream_error", 2),  # the second call is not streamed
-    ("stream", "chat", Cut(200), FAULT, "upstream_error", 2),
+    ("stream", "chat", Cut(0), FAULT, "upstream_error", 3),  # only the first call is streamed
+    ("stream", "chat", Cut(200), FAULT, "upstream_error", 3),
     ("stream", "chat", Hang(), FAULT, "upstream_timeout", 1),
     ("stream", "chat", HTML, FAULT, "upstream_error", 1),
     ("task", "policy", BROKEN, FAULT, "upstream_error", 2),
@@ -82,7 +82,7 @@ FAULTS: list[tuple[RequestKind, SurfaceName, Fault, type[openai.APIError] | None
     ("task", "result", Refuse(404, "NotFound"), FAULT, "upstream_error", 2),
     ("task", "result", Hang(), FAULT, "upstream_error", 4),
     ("task", "result", HTML, FAULT, "upstream_error", 1),
-    ("task", "result", Cut(10), FAULT, "upstream_error", 4),
+    ("task", "result", Cut(10), FAULT, "upstream_error", 8),
 ]
 
 
