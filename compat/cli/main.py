@@ -11,6 +11,7 @@ import errno
 import importlib
 import logging
 import os
+import select
 import signal
 import socket
 import sys
@@ -149,8 +150,10 @@ class _Stopping(uvicorn.Server):
         if self._signal is None:
             self._signal = sig
             hint = " Press Ctrl-C again to stop at once." if sys.stdin.isatty() else ""
-            with contextlib.suppress(OSError):  # the reader of standard error may be gone
-                os.write(2, f"Stopping.{hint}\n".encode())  # not buffered: the signal may interrupt another write
+            # The reader of standard error may be gone or stall. Not buffered: the signal may interrupt another write.
+            with contextlib.suppress(OSError):
+                if select.select([], [2], [], 0)[1]:
+                    os.write(2, f"Stopping.{hint}\n".encode())
         super().handle_exit(sig, frame)
         if self.force_exit:
             logging.disable()  # hide the errors of requests that are cut off

@@ -1,15 +1,25 @@
 """JSON logs, one object per line. Messages are fixed phrases and variable data goes into fields. No field ever contains
-a key, a prompt, a transcript or an audio address."""
+a key, a prompt, a transcript or an audio address.
+
+A thread writes the lines, so that a reader that stalls (a paused terminal, a blocked log driver) delays no request.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import sys
+import os
+import queue
+import select
+import threading
 import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import msgspec
+
+WAITING = 10_000  # entries that wait to be written; further ones are dropped and counted
+GOODBYE = 2.0  # seconds for the last entries at exit
 
 
 class JsonFormatter(logging.Formatter):
@@ -38,9 +48,59 @@ def _described(exc: BaseException) -> dict[str, object]:
     return {"type": type(exc).__name__, "at": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]}
 
 
+class ThreadedHandler(logging.Handler):
+    """Write entries to the file descriptor `fd` in a thread."""
+
+    def __init__(self, fd: int) -> None:
+        super().__init__()
+        self._fd = fd
+        self._lines: queue.Queue[bytes] = queue.Queue(WAITING)
+        self._dropped = 0
+        threading.Thread(target=self._run, name="log", daemon=True).start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._lines.put_nowait(self._line(record))
+        except queue.Full:
+            self._dropped += 1
+        except Exception:  # noqa: BLE001 - as every handler of the standard library
+            self.handleError(record)
+
+    def flush(self) -> None:
+        """Wait until all entries are written, for at most GOODBYE seconds."""
+        with self._lines.all_tasks_done:
+            self._lines.all_tasks_done.wait_for(lambda: not self._lines.unfinished_tasks, GOODBYE)
+
+    def _line(self, record: logging.LogRecord) -> bytes:
+        return f"{self.format(record)}\n".encode(errors="backslashreplace")
+
+    def _run(self) -> None:
+        while True:
+            line = self._lines.get()
+            with contextlib.suppress(OSError):  # the disk is full, or the reader has gone
+                self._write(line)
+                if self._dropped:
+                    dropped, self._dropped = self._dropped, 0
+                    self._write(self._line(_dropped(dropped)))
+            self._lines.task_done()
+
+    def _write(self, line: bytes) -> None:
+        while line:
+            try:
+                line = line[os.write(self._fd, line) :]
+            except BlockingIOError:  # another program has made the descriptor non-blocking
+                select.select([], [self._fd], [])
+
+
+def _dropped(count: int) -> logging.LogRecord:
+    record = logging.LogRecord("compat", logging.WARNING, "", 0, "log entries were dropped", (), None)
+    record.fields = {"entries": count}
+    return record
+
+
 def start(level: str) -> None:
     """Log to standard error: this server from `level` up, its libraries from `warning` up."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = ThreadedHandler(2)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("compat").setLevel(level.upper())

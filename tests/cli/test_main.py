@@ -176,6 +176,26 @@ def test_logs_are_json_without_transcripts_keys_or_prompts(tmp_path: Path) -> No
         assert secret not in log.read_text()
 
 
+def test_a_log_whose_reader_stalls_delays_neither_requests_nor_the_end(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "serve", "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,  # nobody reads it
+        text=True,
+        env=environment(PYTHONUNBUFFERED="1", DASHSCOPE_API_KEY="k", COMPAT_STORE=str(tmp_path / "jobs")),
+    )
+    assert process.stdout is not None
+    with process.stdout:
+        base = process.stdout.readline().split()[-1]
+        with httpx2.Client(base_url=base, timeout=10) as client:
+            for _ in range(400):  # more entries than a pipe holds
+                assert 404 == client.get(f"/{'x' * 180}").status_code
+        process.terminate()
+        assert 0 == process.wait(timeout=30)
+    assert process.stderr is not None
+    process.stderr.close()
+
+
 def test_a_certificate_enables_https(tmp_path: Path) -> None:
     cert, key = certificate(tmp_path)
     options = ("--tls-cert", str(cert), "--tls-key", str(key))

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 
 import pytest
 
-from compat.observability.logs import JsonFormatter
+from compat.observability.logs import WAITING, JsonFormatter, ThreadedHandler
 
 
 def record(exc: BaseException | None = None, **fields: object) -> dict[str, object]:
@@ -41,3 +42,35 @@ def test_an_exception_is_logged_with_type_and_place_but_without_its_message() ->
     assert ["RuntimeError", "KeyError"] == [each["type"] for each in exceptions]
     assert all("test_logs.py" in each["at"][0] for each in exceptions)
     assert "caller's words" not in json.dumps(entry)
+
+
+def test_a_reader_that_stalls_delays_nobody_and_learns_how_many_entries_were_dropped() -> None:
+    reader, writer = os.pipe()
+    handler = ThreadedHandler(writer)
+    handler.setFormatter(JsonFormatter())
+    total = WAITING + 5000  # more than the queue and the pipe hold
+    for number in range(total):
+        handler.emit(logging.LogRecord("compat", logging.INFO, "", 0, f"entry {number}", (), None))
+
+    read, dropped = 0, 0
+    with os.fdopen(reader) as lines:
+        for line in lines:
+            entry = json.loads(line)
+            if entry["message"] == "log entries were dropped":
+                dropped += entry["entries"]
+            else:
+                assert f"entry {read}" == entry["message"]
+                read += 1
+            if read + dropped == total:
+                break
+    assert 0 < dropped < 5000
+    os.close(writer)
+
+
+def test_a_log_whose_reader_has_gone_is_dropped() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    handler = ThreadedHandler(writer)
+    handler.emit(logging.LogRecord("compat", logging.INFO, "", 0, "entry", (), None))
+    handler.flush()
+    os.close(writer)
