@@ -135,6 +135,8 @@ def test_the_error_for_an_unreachable_server_says_what_to_do(folder: Path) -> No
 
 def test_transcribe_can_start_its_own_server(server: RunningServer, folder: Path) -> None:
     service = {
+        "COMPAT_API_KEYS": "a-key-of-other-clients",
+        "COMPAT_API_KEYS_FILE": str(folder / "no-such-file"),
         "DASHSCOPE_API_KEY": "any",
         "DASHSCOPE_BASE_URL": server.service,
         "XDG_STATE_HOME": str(folder / "state"),
