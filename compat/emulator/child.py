@@ -14,6 +14,8 @@ import signal
 import socket
 import sys
 import threading
+import traceback
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -64,6 +66,24 @@ class _EngineServer(uvicorn.Server):
         _report("ready")
 
 
+class _Lines(logging.Formatter):
+    """Entries as the parent writes its own: JSON with the type and the places of an exception. Its message may quote a
+    client's text."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info and (exc := record.exc_info[1]):
+            frames = traceback.extract_tb(exc.__traceback__)
+            places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+            line["exceptions"] = [{"type": type(exc).__name__, "at": places}]
+        return msgspec.json.encode(line).decode()
+
+
 def _report(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
@@ -73,6 +93,9 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     os.umask(0o077)
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Lines())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     line = sys.stdin.buffer.readline()
     if not line:
         return
@@ -97,6 +120,7 @@ def main() -> None:
     serving = threading.Thread(target=_serve, args=(server, socket.socket(fileno=given.fd)), daemon=True)
     serving.start()
     sys.stdin.buffer.read()  # until the parent closes the pipe
+    logging.disable()  # hide the errors of requests that are cut off
     server.should_exit = True
     serving.join(GRACE)
     app.state.emulator.folder.close()

@@ -7,6 +7,7 @@ import os
 import re
 import select
 import signal
+import socket
 import stat
 import subprocess
 import tempfile
@@ -103,9 +104,9 @@ def test_the_engine_is_private_and_restarted(words: Path, spool: Path) -> None:
             assert ["transcription.language"] == secret["session"]["dashscope"]["ignored"]
 
             [first] = engines_of(process.pid)
-            socket = socket_of(first)
-            assert 0o700 == stat.S_IMODE(socket.parent.stat().st_mode)
-            with through(socket) as engine:
+            path = socket_of(first)
+            assert 0o700 == stat.S_IMODE(path.parent.stat().st_mode)
+            with through(path) as engine:
                 control = engine.get("/emulator/requests"), engine.post("/emulator/faults", json=[])
                 assert [404, 404] == [answer.status_code for answer in control]
                 guessed = {"authorization": "Bearer local"}
@@ -120,7 +121,7 @@ def test_the_engine_is_private_and_restarted(words: Path, spool: Path) -> None:
             assert [first] != engines_of(process.pid)
 
     assert [] == list(spool.iterdir())
-    assert not socket.parent.exists()
+    assert not path.parent.exists()
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes as Linux shows them")
@@ -150,14 +151,14 @@ def test_the_engine_and_its_files_are_removed_when_the_server_is_killed(words: P
         transcribed(base[0], words, response_format="diarized_json").raise_for_status()
         assert list(spool.glob("*/engine/*"))
         [child] = engines_of(process.pid)
-        socket = socket_of(child)
+        path = socket_of(child)
         watched = os.pidfd_open(child)
         process.kill()
         ended = select.select([watched], [], [], 10)[0]
 
     assert ended
     assert [] == list(spool.glob("*/engine"))
-    assert not socket.parent.exists()
+    assert not path.parent.exists()
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes as Linux shows them")
@@ -214,6 +215,21 @@ def test_the_error_names_tmpdir_if_the_socket_cannot_be_created(monkeypatch: pyt
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
     with pytest.raises(SettingsError, match="TMPDIR"):
         LocalEngine("tones")
+
+
+def test_an_engine_that_is_stopped_in_a_request_prints_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    engine = LocalEngine("tones")
+    engine.start(tmp_path / "engine", 1 << 20, fetches=False)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(engine.path))
+        head = f"POST {GENERATION} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {engine.key}\r\n"
+        client.sendall(f"{head}expect: 100-continue\r\ncontent-length: 9\r\n\r\n".encode())
+        assert client.recv(65536).startswith(b"HTTP/1.1 100")
+        engine.close()
+
+    assert "" == capfd.readouterr().err
 
 
 def unable(engine: LocalEngine) -> ServiceUnavailable | None:
