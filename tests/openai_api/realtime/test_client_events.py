@@ -91,7 +91,7 @@ def test_base64_is_decoded_in_every_variant_that_clients_send(size: int) -> None
         assert sound == event.audio
 
 
-@pytest.mark.parametrize("text", ["%%%%", "AAA\0", "A", "AAAAA", "AA=A", "é"])
+@pytest.mark.parametrize("text", ["%%%%", "AAA\0", "A", "AAAAA", "AA=A", "é", "AAA é", "😀" * 3])
 def test_invalid_base64_is_refused(text: str) -> None:
     with pytest.raises(UnreadableEvent) as refused:
         decode(json.dumps({"type": "input_audio_buffer.append", "audio": text}))
