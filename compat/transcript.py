@@ -13,6 +13,7 @@ import msgspec
 ResponseFormat = Literal["json", "text", "srt", "vtt", "verbose_json", "diarized_json"]
 Granularity = Literal["word", "segment"]
 CaptionFormat = Literal["srt", "vtt"]
+LanguageParam = Literal["language", "languages"]
 Surface = Literal["chat", "generation", "generation-audio", "filetrans", "transcription", "filetrans-3", "pieces"]
 Option: TypeAlias = bool | int | float | str | list[int | str] | dict[str, Any]
 
@@ -20,10 +21,11 @@ Option: TypeAlias = bool | int | float | str | list[int | str] | dict[str, Any]
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """One validated request for a transcript.
 
-    `model` is the name that the client used. `context` joins prompt and keywords for DashScope; `guides` names the
-    ones of the two that were sent. `extensions` holds the fields that OpenAI does not define, unparsed, each with all
-    its values: DashScope's own names (`enable_itn`, `vocabulary_id`, …) are parsed once the model is chosen, the others
-    are added to `ignored`. `ignored` names the parameters that no road supports; the chosen road adds its own.
+    `model` is the name that the client used. `language_param` is the field that `language` was sent in. `context` joins
+    prompt and keywords for DashScope; `guides` names the ones of the two that were sent. `extensions` holds the fields
+    that OpenAI does not define, unparsed, each with all its values: DashScope's own names (`enable_itn`,
+    `vocabulary_id`, …) are parsed once the model is chosen, the others are added to `ignored`. `ignored` names the
+    parameters that no road supports; the chosen road adds its own.
 
     `background` is true if the client fetches the transcript later or has `webhook_url` called. `target` is the code of
     the language to translate to, None for a transcription. `url` is the address of the audio if the request contains
@@ -36,6 +38,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     granularities: frozenset[Granularity] = frozenset()
     stream: bool = False
     language: str | None = None
+    language_param: LanguageParam = "language"
     context: str = ""
     guides: tuple[str, ...] = ()
     extensions: dict[str, tuple[str, ...]] = {}
@@ -50,7 +53,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     def answered_by(self, engine: str) -> Ask:
         """Return the request for a local engine, which supports English only and takes no context."""
         foreign = self.language not in (None, "en")
-        lost = (*(["language"] if foreign else []), *(self.guides if self.context else ()))
+        lost = (*([self.language_param] if foreign else []), *(self.guides if self.context else ()))
         language = None if foreign else self.language
         ignored = (*self.ignored, *lost)
         return msgspec.structs.replace(self, engine=engine, language=language, context="", ignored=ignored)

@@ -217,7 +217,7 @@ def request(ask: Ask, media: Media, road: Road) -> tuple[Request, tuple[str, ...
         ignored.append("timestamp_granularities")
     language = ask.language if ask.language in road.row.languages and "language_hints" not in options else None
     if language != ask.language:
-        ignored.append("language")
+        ignored.append(ask.language_param)
     return (
         Request(
             model=road.model,

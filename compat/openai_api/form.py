@@ -14,7 +14,7 @@ from compat.errors import BadRequest
 from compat.openai_api import context, strategy
 from compat.openai_api.fields import Fields, choice, number, switch, words
 from compat.openai_api.parameters import TRANSLATION
-from compat.transcript import Ask, CaptionFormat, Granularity, ResponseFormat
+from compat.transcript import Ask, CaptionFormat, Granularity, LanguageParam, ResponseFormat
 
 SPEAKERS = 4
 UNDETERMINED = frozenset({"auto", "auto-detect", "autodetect", "detect", "multi", "mul", "und"})
@@ -35,7 +35,7 @@ def ask(fields: Sequence[tuple[str, str]], query: Sequence[tuple[str, str]] = ()
     model = _model(form, query, "transcribe")
     response_format = _response_format(form)
     granularities, times_lost = _granularities(form, response_format)
-    language, ignored_languages = _language(form)
+    language, language_param, ignored_languages = _language(form)
     background, webhook_url = _background(form)
     url = _url(form)
     stream = _stream(form) and response_format in STREAMED
@@ -46,6 +46,7 @@ def ask(fields: Sequence[tuple[str, str]], query: Sequence[tuple[str, str]] = ()
         granularities=granularities,
         stream=stream,
         language=language,
+        language_param=language_param,
         context=_context(form),
         guides=_guides(form),
         extensions={name: tuple(values) for name, values in form.extensions.items()},
@@ -77,12 +78,13 @@ def translation(fields: Sequence[tuple[str, str]], query: Sequence[tuple[str, st
     model = _model(form, query, "translate")
     target = form.extension("target_language")
     url = _url(form)
-    language, ignored_languages = _language(form)
+    language, language_param, ignored_languages = _language(form)
     ours = {row.name for row in TRANSLATION} | {"language", "languages", "keywords"}
     return Ask(
         model=model,
         response_format=choice(form.one("response_format") or "json", TRANSLATED, "response_format"),
         language=language,
+        language_param=language_param,
         context=_context(form),
         guides=_guides(form),
         extensions={name: tuple(values) for name, values in form.extensions.items()},
@@ -171,25 +173,26 @@ def _background(form: Fields) -> tuple[bool, str | None]:
     return background, webhook_url
 
 
-def _language(form: Fields) -> tuple[str | None, tuple[str, ...]]:
-    """Return the language of the speech, and the parameters that are ignored.
+def _language(form: Fields) -> tuple[str | None, LanguageParam, tuple[str, ...]]:
+    """Return the language of the speech, the parameter that names it, and the parameters that are ignored.
 
     With several `languages` the service detects the language.
     """
     one = form.one("language")
     words = [text for text in form.words("languages") if text.lower() not in UNDETERMINED]
     several = list(dict.fromkeys(language_code(text, "languages") for text in words))
-    param, codes = "languages", several
+    param: LanguageParam = "languages" if several else "language"
+    codes = several
     if one and one.lower() not in UNDETERMINED:
         param, codes = "language", [language_code(one, "language")]
         if several and codes[0] not in several:
             raise BadRequest(f"language {one!r} is not among the languages given.", param="languages")
     lost = ("languages",) if len(several) > 1 else ()
     if len(codes) != 1:
-        return None, lost
+        return None, "language", lost
     if codes[0] not in languages.DASHSCOPE:
-        return None, (param, *lost)
-    return codes[0], lost
+        return None, "language", (param, *lost)
+    return codes[0], param, lost
 
 
 def _context(form: Fields) -> str:

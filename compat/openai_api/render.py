@@ -159,10 +159,13 @@ def spoken_language(transcript: Transcript) -> str | None:
 
 
 def detected_languages(transcript: Transcript, ask: Ask) -> list[DetectedLanguage] | msgspec.UnsetType:
-    """Return `languages` as ISO 639-1 codes. As at OpenAI, only responses for gpt-transcribe have this member."""
+    """Return `languages` as ISO 639-1 codes: none for silence.
+
+    As at OpenAI, only responses for gpt-transcribe have this member.
+    """
     if not ask.model.startswith("gpt-transcribe"):
         return msgspec.UNSET
-    code = spoken_language(transcript)
+    code = spoken_language(transcript) if transcript.text else None
     return [DetectedLanguage("tl" if code == "fil" else code)] if code else []
 
 

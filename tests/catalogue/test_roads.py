@@ -240,6 +240,11 @@ CONTRADICTIONS: list[tuple[Ask, dict[str, Any], tuple[str, ...]]] = [
         {"language_hints": ["ja"]},
         ("language",),
     ),
+    (
+        Ask(model="fun-asr", language="en", language_param="languages", extensions={"language_hints": ("ja",)}),
+        {"language_hints": ["ja"]},
+        ("languages",),
+    ),
     (Ask(model="fun-asr", extensions={"speaker_count": ("2",)}), {}, ("speaker_count",)),
     (
         Ask(model="fun-asr", extensions={"speaker_count": ("2",), "diarization_enabled": ("true",)}),

@@ -52,7 +52,7 @@ LISTS: list[tuple[str, list[str], dict[str, Any], Form]] = [
         {"response_format": "verbose_json", "granularities": frozenset({"word"})},
         [("response_format", "verbose_json")],
     ),
-    ("languages", ["en"], {"language": "en"}, []),
+    ("languages", ["en"], {"language": "en", "language_param": "languages"}, []),
     ("languages", ["en", "fr"], {"ignored": ("languages",)}, []),
     ("include", ["logprobs"], {"ignored": ("include",)}, []),
 ]

@@ -113,6 +113,10 @@ def test_gpt_transcribe_responses_have_the_detected_languages(
     assert "languages" not in body(transcript, ask("json", model="gpt-4o-transcribe"))
 
 
+def test_silence_has_no_detected_language() -> None:
+    assert [] == body(Transcript(text="", language="en"), ask("json", model="gpt-transcribe"))["languages"]
+
+
 def test_verbose_json_has_segments_and_words() -> None:
     assert body(SPOKEN, ask("verbose_json", "word", "segment")) == {
         "task": "transcribe",

@@ -103,6 +103,19 @@ def test_the_model_for_diarization_can_be_set(speech: bytes) -> None:
     assert "filetrans-3" == raw.headers["x-compat-road"]
 
 
+def test_an_ignored_prompt_does_not_count_in_the_usage(server: RunningServer, speech: bytes) -> None:
+    usages = []
+    for prompt in ("", "A long list of names."):
+        raw = server.client().audio.transcriptions.with_raw_response.create(
+            model="gpt-4o-transcribe-diarize", file=("a.wav", speech), prompt=prompt
+        )
+        usages.append(json.loads(raw.text)["usage"])
+
+    assert "prompt" == raw.headers["x-compat-ignored"]
+    assert usages[0] == usages[1]
+    assert 0 == usages[1]["input_token_details"]["text_tokens"]
+
+
 def test_known_speakers_are_reported_as_ignored(server: RunningServer, speech: bytes) -> None:
     raw = server.client().audio.transcriptions.with_raw_response.create(
         model="gpt-4o-transcribe-diarize",
