@@ -35,6 +35,7 @@ body. `x-should-retry` overrides their own rule for 408, 409, 429 and 5xx (opena
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from typing import Any, ClassVar, Final
 
@@ -241,6 +242,10 @@ class ServiceTimedOut(CompatError):
 class DiskFull(CompatError):
     status = 507
     default_code = "insufficient_storage"
+
+
+NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Numbers of an OSError that means DiskFull: the disk, a quota, or the limit of a file's size (`ulimit -f`)."""
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):

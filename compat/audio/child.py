@@ -8,7 +8,6 @@ standard input ends, so it never outlives the server.
 
 from __future__ import annotations
 
-import errno
 import os
 import pickle
 import queue
@@ -23,7 +22,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from compat.errors import BadAudio, CompatError, DiskFull, failure
+from compat.errors import NO_SPACE, BadAudio, CompatError, DiskFull, failure
 
 
 class Kind(IntEnum):
@@ -80,7 +79,7 @@ def _translated(exc: Exception) -> CompatError:
     match exc:
         case CompatError():
             return exc
-        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+        case OSError(errno=number) if number in NO_SPACE:
             return DiskFull("The disk is full.")
         case _:
             return BadAudio("The file could not be read: it is damaged.")

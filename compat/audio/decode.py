@@ -6,7 +6,6 @@ FFmpeg's playlist demuxers open any file or address that the playlist names, so 
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
 from collections.abc import Iterator
 from itertools import islice, pairwise
@@ -26,7 +25,7 @@ from compat.audio.formats import FORMATS
 from compat.audio.mix import Mixer, s16
 from compat.audio.sniff import ByteSpan, Container
 from compat.audio.wav import Wave, wave
-from compat.errors import BadAudio, DiskFull
+from compat.errors import NO_SPACE, BadAudio, DiskFull
 
 av.logging.set_level(None)
 
@@ -193,7 +192,7 @@ def translate_full_disk() -> Iterator[None]:
     try:
         yield
     except av.FFmpegError as exc:
-        if exc.errno == errno.ENOSPC:
+        if exc.errno in NO_SPACE:
             raise DiskFull("The disk is full.") from exc
         raise
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import binascii
 import contextlib
-import errno
 import hashlib
 import os
 import shutil
@@ -25,7 +24,7 @@ from compat.endpoints.bodies import Texts, check_encoding
 from compat.endpoints.disconnect import while_connected
 from compat.endpoints.multipart import ALL_FIELDS, Parts, with_parameters
 from compat.endpoints.paths import with_model
-from compat.errors import BadAudio, BadRequest, DiskFull, TooLarge
+from compat.errors import NO_SPACE, BadAudio, BadRequest, DiskFull, TooLarge
 from compat.transcript import Ask
 from compat.transcription.recogniser import Recogniser
 from compat.transcription.spool import Spool, UploadPlace
@@ -176,7 +175,7 @@ async def receive(request: Request, place: UploadPlace, *, limit: int, turns: Lo
             await turns.wait()
             upload.write(file)
     except OSError as exc:
-        if exc.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if exc.errno not in NO_SPACE:
             raise
         raise DiskFull(NO_ROOM, retry_after=60) from exc
     upload.fields = parts.fields

@@ -46,8 +46,8 @@ class Janitor:
                     await self._jobs.inherit(dead)
                     dead = []
                 await self._look_at_all()
-            except CompatError:
-                log.warning("the job store cannot be reached")
+            except CompatError as exc:
+                log.warning("the job store cannot be reached", extra={"fields": {"reason": exc.message}})
             except Exception:
                 log.exception("looking after the jobs failed")
             with contextlib.suppress(TimeoutError):

@@ -98,8 +98,8 @@ class Run:
         self._runs.on_state("running")
         try:
             await self._runs.heartbeat(self)
-        except CompatError:
-            log.warning("the job store cannot be reached")  # the next heartbeat tries again
+        except CompatError as exc:  # the next heartbeat tries again
+            log.warning("the job store cannot be reached", extra={"fields": {"reason": exc.message}})
         if not self._keep:
             self.files.close()
 
@@ -262,8 +262,8 @@ class JobRunner:
             await asyncio.sleep(min(HEARTBEAT, max(self._grace / 4, 0.05)))
             try:
                 job = await self.heartbeat(run)
-            except CompatError:
-                log.warning("the job store cannot be reached")
+            except CompatError as exc:
+                log.warning("the job store cannot be reached", extra={"fields": {"reason": exc.message}})
                 continue
             if job is None or not job.under_way or self._deserted(run, job):
                 self.cancel(run.id)

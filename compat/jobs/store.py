@@ -44,8 +44,9 @@ class Store(Protocol):
 
 
 def unreachable(exc: Exception) -> ServiceUnavailable:
+    reason = getattr(exc, "sqlite_errorname", type(exc).__name__)  # such as SQLITE_FULL
     return ServiceUnavailable(
-        f"The store for long jobs cannot be reached ({type(exc).__name__}). Short audio is transcribed without it.",
+        f"The store for long jobs cannot be reached ({reason}). Short audio is transcribed without it.",
         code="job_store_unreachable",
         retry_after=RETRY_AFTER,
     )

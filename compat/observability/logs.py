@@ -7,6 +7,7 @@ A thread writes the lines, so that a reader that stalls (a paused terminal, a bl
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import queue
@@ -45,7 +46,10 @@ def _chain(exc: BaseException | None) -> Iterator[BaseException]:
 def _described(exc: BaseException) -> dict[str, object]:
     """Return the type and the traceback of an exception, without its message, which may quote a client's text."""
     frames = traceback.extract_tb(exc.__traceback__)
-    return {"type": type(exc).__name__, "at": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]}
+    places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+    number = exc.errno if isinstance(exc, OSError) else None
+    code = {} if number is None else {"errno": errno.errorcode.get(number, str(number))}
+    return {"type": type(exc).__name__, **code, "at": places}
 
 
 class ThreadedHandler(logging.Handler):

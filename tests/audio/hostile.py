@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import stat
@@ -82,7 +83,11 @@ def broken() -> int:
 
 
 def full() -> int:
-    raise OSError(28, "No space left on device")
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def too_large() -> int:
+    raise OSError(errno.EFBIG, "File too large")
 
 
 def environment() -> dict[str, str]:

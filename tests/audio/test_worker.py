@@ -127,6 +127,7 @@ async def test_printed_output_is_not_part_of_the_result(worker: Worker) -> None:
         (hostile.refused_content, ContentRefused("no")),
         (hostile.refused_otherwise, RateLimited("slowly", retry_after=2.5, code="c", param="p")),
         (hostile.full, DiskFull("The disk is full.")),
+        (hostile.too_large, DiskFull("The disk is full.")),
     ],
 )
 async def test_compat_errors_keep_their_type(worker: Worker, function: Callable[[], int], error: CompatError) -> None:

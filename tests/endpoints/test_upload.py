@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+import resource
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -344,6 +345,16 @@ async def test_a_full_disk_is_reported(tmp_path: Path) -> None:
 
     with pytest.raises(DiskFull):
         await received(WHOLE, tmp_path, limit=2048)
+
+
+async def test_a_limit_of_file_sizes_is_reported_as_a_full_disk(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
+    try:
+        with pytest.raises(DiskFull):
+            await received(WHOLE, tmp_path, limit=2048)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 SIZES = [

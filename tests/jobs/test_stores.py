@@ -231,6 +231,15 @@ async def test_an_unreachable_store_raises_an_error_with_retry_after(kind: str, 
     await store.close()
 
 
+async def test_the_error_of_sqlite_is_named(tmp_path: Path) -> None:
+    (file := tmp_path / "jobs.sqlite").write_text("no database" * 100)
+    store = SqliteStore(file)
+
+    with pytest.raises(ServiceUnavailable, match=r"\(SQLITE_NOTADB\)"):
+        await store.get("a")
+    await store.close()
+
+
 async def test_connections_closed_by_redis_are_reopened(redis: str) -> None:
     store = open_store(redis)
     job = await store.open(a_job())

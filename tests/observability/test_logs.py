@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -42,6 +43,13 @@ def test_an_exception_is_logged_with_type_and_place_but_without_its_message() ->
     assert ["RuntimeError", "KeyError"] == [each["type"] for each in exceptions]
     assert all("test_logs.py" in each["at"][0] for each in exceptions)
     assert "caller's words" not in json.dumps(entry)
+
+
+def test_an_error_of_the_system_is_logged_with_its_code() -> None:
+    error = OSError(errno.ENOSPC, "No space left on device", "/spool/a caller's words")
+    exceptions = record(error)["exceptions"]
+
+    assert [{"type": "OSError", "errno": "ENOSPC", "at": []}] == exceptions
 
 
 def test_a_reader_that_stalls_delays_nobody_and_learns_how_many_entries_were_dropped() -> None:
