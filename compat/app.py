@@ -120,7 +120,7 @@ def create_app(
     recogniser = Recogniser(settings, service, worker, links, bucket, engine, metrics.transcript)
     grace, most = settings.job_grace, settings.max_jobs
     runner = JobRunner(store, recogniser, service, name=spool.name, grace=grace, most=most, on_state=metrics.job)
-    jobs = JobManager(settings, runner)
+    jobs = JobManager(settings, runner, local=local is not None)
     secret_of_hooks, private = settings.webhook_secret, settings.allow_private_webhooks
     webhooks = Webhooks(secret_of_hooks, private=private) if secret_of_hooks else None
     janitor = Janitor(runner, jobs, webhooks)

@@ -102,7 +102,7 @@ class JobEndpoints:
         parsed = public.parse_id(request.path_params["id"])
         if parsed is None:
             raise NotFound("There is no such job.")
-        job, view = await self._jobs.find(parsed[0], principal.tenant), parsed[1]
+        job, view = await self._jobs.find(parsed[0], principal), parsed[1]
         if view >= len(job.views):
             raise NotFound("There is no such job.")
         return job, view

@@ -27,9 +27,7 @@ from compat.transcript import Ask, Transcript
 from compat.transcription.work import Work
 
 log = logging.getLogger("compat.jobs")
-LOST = failure(
-    ServiceFailed("The server stopped before the audio was submitted to DashScope: send it again.", code="job_lost")
-)
+LOST = failure(ServiceFailed("The server stopped before the audio was transcribed: send it again.", code="job_lost"))
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +44,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobManager:
-    def __init__(self, settings: Settings, runs: JobRunner) -> None:
+    def __init__(self, settings: Settings, runs: JobRunner, *, local: bool = False) -> None:
+        """`local` means that the service is a local engine, which has a new key at each start."""
+        self._local = local
         self._root = settings.root
         self._key = settings.dashscope_api_key or ""
         self._retention = settings.job_retention
@@ -79,13 +79,19 @@ class JobManager:
             opening.add_done_callback(lambda _: order.files.close())
         return job, job.views.index(view)
 
-    async def find(self, job_id: str, tenant: str) -> Job:
-        """Return the job. Raises NotFound if it does not exist or has another owner, Gone if its result was erased."""
+    async def find(self, job_id: str, principal: Principal) -> Job:
+        """Return the job. Take it over if its holder is dead, since only the owner may have the key of its task.
+
+        Raises NotFound if it does not exist or has another owner, Gone if its result was erased.
+        """
         job = await self._store.get(job_id)
-        if job is None or job.owner != tenant:
+        if job is None or job.owner != principal.tenant:
             raise NotFound("There is no such job (ids of other callers' jobs get the same answer).")
         if job.state == "expired" or (not job.under_way and job.until <= time.time()):
             raise Gone("The job's result has been erased: send the audio again.")
+        ours = job.task_id is not None and job.service == self.service(principal.key)
+        if ours and transitions.abandoned(job, time.time(), self._dead):
+            await self._take_over(job, principal, None, contextlib.ExitStack())
         return job
 
     async def delivered(self, job_id: str) -> None:
@@ -117,17 +123,17 @@ class JobManager:
     async def adopt(self, job: Job) -> None:
         """Take over a job whose holder is dead, as far as possible without its caller.
 
-        A submitted task is followed to its end. Without a task the audio is lost with the old process: the job is
-        released if a caller still waits for it, failed if it was requested in the background, and otherwise dropped.
+        A submitted task is followed to its end, or released if this process does not have its key. Without a task the
+        audio is lost with the old process: the job is released if a caller still waits for it, failed if it was
+        requested in the background, and otherwise dropped. So is a job that nobody took over for LONGEST.
         """
         now = time.time()
         ours = job.service == self.service(self._key)
-        if now > job.created + transitions.LONGEST:
-            await self._store.drop(job)
-        elif not ours or (job.task_id is None and now < job.awaited):
+        lost = now > job.created + transitions.LONGEST
+        if not lost and (not ours or (job.task_id is None and now < job.awaited)):
             # Released for a caller that has the key, or the audio.
             await self._store.swap(job, transitions.taken(job, transitions.NOBODY, now))
-        elif job.task_id is not None:
+        elif not lost and job.task_id is not None:
             await self._take_over(job, Principal(self._key), None, contextlib.ExitStack())
         elif job.wanted:
             await transitions.change(self._store, job.id, lambda job: transitions.ended(job, LOST, now))
@@ -218,8 +224,11 @@ class JobManager:
         return changed
 
     def service(self, key: str) -> str:
-        """Return a hash of the account that owns a task. A task can only be followed with the key that submitted it."""
-        return digest(self._root, key)
+        """Return a hash of the account that owns a task. A task can only be followed with the key that submitted it.
+
+        It is the same for all local engines: the tasks of an earlier one are taken over, and found to be lost.
+        """
+        return digest(self._root, "" if self._local else key)
 
 
 def status(job: Job) -> Status:

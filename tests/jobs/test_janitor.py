@@ -168,6 +168,28 @@ async def test_a_job_of_another_account_is_released_for_its_caller(office: Offic
     assert transitions.abandoned(job, time.time(), dead=())
 
 
+async def test_a_job_of_an_earlier_local_engine_fails(office: Office) -> None:
+    office.jobs = JobManager(office.settings, office.runs, local=True)
+    service = office.jobs.service("the key of an earlier engine")
+    look = await office.see(office.ours(service=service, task_id="task", state="running", views=(VIEW,)))
+
+    job = await until(look, lambda job: job is not None and not job.under_way)
+
+    assert job is not None
+    assert job.failure is not None
+    assert ("failed", "upstream_error") == (job.state, job.failure.code)
+
+
+async def test_a_background_job_that_no_process_took_over_fails(office: Office) -> None:
+    look = await office.see(office.ours(created=1.0, service="another account", task_id="task", views=(VIEW,)))
+
+    job = await until(look, lambda job: job is not None and not job.under_way)
+
+    assert job is not None
+    assert job.failure is not None
+    assert "job_lost" == job.failure.code
+
+
 OLD = [
     ("a job that no process took over", {"created": 1.0, "service": "another account", "task_id": "task"}),
     ("an erased job", {"state": "expired"}),

@@ -151,14 +151,17 @@ def test_a_job_with_the_client_s_own_key_continues_when_the_client_retries(
     assert 1 == emulator.counts["submit"]
 
 
-def test_a_background_job_continues_without_a_client(
-    dashscope: tuple[Emulator, str], speech: bytes, tmp_path: Path
+@pytest.mark.parametrize("own_key", ["false", "true"])
+def test_a_background_job_continues_in_the_next_server(
+    dashscope: tuple[Emulator, str], speech: bytes, tmp_path: Path, own_key: str
 ) -> None:
     emulator, root = dashscope
+    headers = {"authorization": "Bearer the-client's-key"}
     slow(emulator)
-    with server_process(tmp_path, root) as first:
+    with server_process(tmp_path, root, COMPAT_PASS_KEY=own_key) as first:
         job = httpx2.post(
             f"{first.base_url}/audio/transcriptions",
+            headers=headers,
             data={"model": "qwen3-asr-flash-filetrans", "background": "true", "response_format": "text"},
             files={"file": ("speech.wav", speech)},
         ).json()["id"]
@@ -166,10 +169,10 @@ def test_a_background_job_continues_without_a_client(
         first.kill()
 
     finish(emulator)
-    with server_process(tmp_path, root) as second:
+    with server_process(tmp_path, root, COMPAT_PASS_KEY=own_key) as second:
         address = f"{second.base_url}/audio/transcriptions/{job}"
-        until(lambda: httpx2.get(address).status_code == 200, 60.0)
-        assert list(WORDS) == words(httpx2.get(address).text)
+        until(lambda: httpx2.get(address, headers=headers).status_code == 200, 60.0)
+        assert list(WORDS) == words(httpx2.get(address, headers=headers).text)
     assert 1 == emulator.counts["submit"]
 
 
