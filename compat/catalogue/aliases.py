@@ -12,6 +12,7 @@ ALIASES = {
     "whisper-large-v3-turbo": "qwen3-asr-flash",
     "gpt-4o-transcribe": "qwen3-asr-flash",
     "gpt-4o-mini-transcribe": "qwen3-asr-flash",
+    "gpt-4o-mini-transcribe-2025-12-15": "qwen3-asr-flash",
     "gpt-4o-transcribe-diarize": "fun-asr",
     "gpt-realtime-whisper": "qwen3-asr-flash-realtime",
     "qwen3-asr": "qwen3-asr-flash",
@@ -20,14 +21,15 @@ ALIASES = {
 }
 """Aliases listed by `/v1/models`."""
 
+_SIZE = r"(distil-)?(tiny|base|small|medium|large|turbo)(-v\d(\.\d)?)?(-turbo)?([.-]en)?"
 _PATTERNS = (
     (re.compile(r"gpt-(realtime-whisper|live-transcribe)-[\d-]+"), "qwen3-asr-flash-realtime"),
     (re.compile(r"gpt-(4o-)?transcribe-diarize-[\d-]+"), "fun-asr"),
     (re.compile(r"gpt-(4o-(mini-)?)?transcribe-[\d-]+"), "qwen3-asr-flash"),
     # whisper-large-v3-turbo, faster-whisper-small, distil-whisper-large-v3-en, kb-whisper-large, whisper.cpp
     (re.compile(r".*whisper.*"), "qwen3-asr-flash"),
-    # bare Whisper sizes: large-v3, distil-small.en, turbo
-    (re.compile(r"(distil-)?(tiny|base|small|medium|large|turbo)(-v\d(\.\d)?)?(-turbo)?([.-]en)?"), "qwen3-asr-flash"),
+    # bare Whisper sizes, also as whisper.cpp's files: large-v3, distil-small.en, turbo, ggml-base.en-q5_1.bin
+    (re.compile(rf"(ggml-)?{_SIZE}(-tdrz)?(-q\d_\w+)?(\.bin)?"), "qwen3-asr-flash"),
     # open-weight models: qwen3-asr-1.7b, qwen3-asr:0.6b, qwen3-asr-1.7b-8bit
     (re.compile(r"qwen3-asr[-:]\d+(\.\d+)?b.*"), "qwen3-asr-flash"),
 )

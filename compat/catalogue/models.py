@@ -151,14 +151,14 @@ def _offered(row: Model, region: str) -> bool:
 
 
 def resolve(name: str, aliases: Mapping[str, str]) -> tuple[str, Model]:
-    """Return the DashScope id for a name sent by a client, and its row.
+    """Return the DashScope id for a name sent by a client, and its row. Case and a vendor's prefix do not matter.
 
     Raises ModelNotFound, with a message that lists the known names.
     """
     own = (model for alias, model in aliases.items() if alias.lower() == name.lower())
     given = aliases.get(name) or next(own, name)
-    for spelling in (given, given.rpartition("/")[2]):
-        model = native(spelling)
+    for spelling in (given.rpartition("/")[2], given):
+        model = native(spelling).lower()  # as all of DashScope's ids
         for row in MODELS:
             if re.fullmatch(row.pattern, model):
                 return model, row

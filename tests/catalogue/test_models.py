@@ -32,7 +32,8 @@ distil-small.en distil-medium.en mlx-community/whisper-large-v3-mlx KBLab/kb-whi
 tiny tiny.en base base.en small medium medium.en large large-v1 large-v2 large-v3 large-v3-turbo turbo
 openai/gpt-4o-transcribe gpt-4o-transcribe-2025-03-20 gpt-4o-mini-transcribe-2025-12-15 gpt-transcribe GPT-Transcribe
 qwen3-asr Qwen3-ASR Qwen/Qwen3-ASR-1.7B Qwen/Qwen3-ASR-0.6B qwen3-asr-1.7b qwen3-asr:0.6b Qwen/Qwen3-ASR-1.7B-hf
-mlx-community/Qwen3-ASR-0.6B-8bit qwen/qwen3-asr-flash dashscope/qwen3-asr-flash
+mlx-community/Qwen3-ASR-0.6B-8bit qwen/qwen3-asr-flash dashscope/qwen3-asr-flash Qwen/Qwen3-ASR-Flash
+ggml-large-v3 ggml-base.en.bin models/ggml-large-v3-turbo-q5_0.bin ggml-small.en-tdrz large-v3-turbo-q8_0 tiny-q5_1
 """.split()  # noqa: SIM905
 
 
@@ -49,6 +50,10 @@ OTHERS = [
     ("gpt-live-transcribe-2026-08-01", "qwen3-asr-flash-realtime"),
     ("qwen3-asr-flash-2026-02-10", "qwen3-asr-flash-2026-02-10"),
     ("base", "paraformer-v2"),
+    ("FUN-ASR", "fun-asr"),
+    ("alibaba/qwen3-asr-flash-filetrans", "qwen3-asr-flash-filetrans"),
+    ("Qwen3-ASR-Flash-2026-02-10", "qwen3-asr-flash-2026-02-10"),
+    ("vendor/Paraformer-v2", "paraformer-v2"),
 ]
 
 
@@ -58,7 +63,8 @@ def test_similar_names_resolve_separately_and_operator_aliases_take_precedence(n
 
 
 @pytest.mark.parametrize(
-    "name", ["gpt-4o", "basement", "larger", "qwen3", "qwen3-asr-toolkit", "nvidia/parakeet", "", "/"]
+    "name",
+    ["gpt-4o", "basement", "larger", "ggml-llama", "large-q", "qwen3", "qwen3-asr-toolkit", "nvidia/parakeet", "", "/"],
 )
 def test_an_unknown_name_raises_model_not_found(name: str) -> None:
     with pytest.raises(ModelNotFound, match="COMPAT_MODEL_ALIASES"):
@@ -72,6 +78,13 @@ def test_a_deployment_resolves_to_its_own_name_or_the_first_known_model() -> Non
     assert "whisper-1" == models.deployed("prod", ["prod", "whisper-1"], aliases)
     with pytest.raises(ModelNotFound, match=r"COMPAT_MODEL_ALIASES=prod=qwen3-asr-flash"):
         models.deployed("prod", ["gpt-5"], aliases)
+
+
+OPENAI = "whisper-1 gpt-transcribe gpt-4o-transcribe gpt-4o-mini-transcribe gpt-4o-mini-transcribe-2025-12-15"
+
+
+def test_every_name_in_openai_s_schema_is_listed() -> None:
+    assert {*OPENAI.split(), "gpt-4o-transcribe-diarize"} <= set(models.names({}))
 
 
 @pytest.mark.parametrize("name", models.names({"mine": "fun-asr"}))
