@@ -19,7 +19,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
-from compat.audio import mp4, sniff, wav
+from compat.audio import joins, mp4, sniff, wav
 from compat.audio.clock import Clock, Position, films
 from compat.audio.formats import FORMATS
 from compat.audio.mix import Mixer, s16
@@ -87,7 +87,7 @@ class Track:
 
     def links(self) -> list[int]:
         """Return the offsets of the parts that are complete files: Ogg links or concatenated files."""
-        find = sniff.links if self.container.format.name == "ogg" else sniff.joined
+        find = joins.links if self.container.format.name == "ogg" else joins.joined
         with self.path.open("rb") as file:
             return list(islice(find(file, self.place.span), _LINKS))
 
@@ -112,7 +112,7 @@ class Track:
         for _ in range(_STOPS):
             try:
                 yield from self.container.demux(self.stream)
-            except av.FFmpegError:
+            except (av.FFmpegError, IndexError):  # PyAV raises the latter at the end, if streams appeared late
                 self.damaged = True
             else:
                 return
@@ -291,7 +291,7 @@ def _best(container: InputContainer) -> int:
     if not known:
         raise BadAudio("The file's audio is in an unknown codec: convert it first.")
     sounding: set[int] = set()
-    with contextlib.suppress(av.FFmpegError):
+    with contextlib.suppress(av.FFmpegError, IndexError):
         for packet in container.demux(known) if len(known) > 1 else ():
             if packet.stream_index not in sounding:
                 with contextlib.suppress(av.FFmpegError):

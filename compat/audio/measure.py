@@ -56,7 +56,7 @@ def measured(path: Path) -> MeasuredSound:
         parts = len(track.links())
         whole = whole and track.alone and structured is not False and parts < 2
         unknown = _unknown(track, stated)
-        believed = _believed(track, stated) if stated and (structured or _fills(track, stated)) else None
+        believed = _believed(track, stated) if stated and parts < 2 and (structured or _fills(track, stated)) else None
         late = _late(path, track, first, silence)
     if header is not None and header.coding is not None and parts < 2:
         return MeasuredSound(

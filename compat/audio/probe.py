@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from tinytag import TinyTag, TinyTagException
 
-from compat.audio import mp4, sniff, structure
+from compat.audio import joins, mp4, sniff, structure
 from compat.audio.sniff import ByteSpan, Container
 from compat.audio.wav import wave
 from compat.errors import BadAudio
@@ -122,7 +122,7 @@ def media(
 
 def _wav(path: Path, file: BinaryIO, place: ByteSpan, size: int) -> Media | None:
     header = wave(file, place.start, place.end)
-    if header is None or header.coding is None or (not header.exact and len(list(sniff.joined(file, place))) > 1):
+    if header is None or header.coding is None or (not header.exact and len(list(joins.joined(file, place))) > 1):
         return None
     return media(
         path,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 
@@ -60,19 +59,9 @@ _BURIED = re.compile(
     rb"|TTA1|wvpk.{5}\x04|MAC ",
     re.DOTALL,
 )
-_LACED = 27 + 255  # bytes of the longest Ogg page header
-_LINK = re.compile(rb"OggS\0[\2\6].{20}(.)", re.DOTALL)
 _FAR = 1 << 20  # bytes searched for a container after junk, and bytes of one block
 _TAGS = 16  # tags before or after the audio, at most
 _HOLLOW = 512  # bytes at the end that are all zeros in a hollow file
-_CHUNKS = 10_000  # chunks examined to find concatenated files
-_MARK = 16  # bytes of the longest of the following signatures
-_BEGINNINGS: dict[Container | None, re.Pattern[bytes]] = {
-    WMA: re.compile(rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\0\xaa\0\x62\xce\x6c"),
-    FLV: re.compile(rb"FLV\x01[\1\4\5]\0\0\0\x09\0\0\0\0"),
-    CAF: re.compile(rb"caff\0\x01\0\0desc"),
-    W64: re.compile(rb"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\0\0"),
-}
 _LONGEST = 4096  # bytes before the end searched for the start of a tag
 
 
@@ -208,66 +197,6 @@ def buried(file: BinaryIO, start: int, end: int) -> int | None:
     file.seek(start)
     match = _BURIED.search(file.read(min(_FAR, end - start)))
     return None if match is None else start + match.start()
-
-
-def links(file: BinaryIO, place: ByteSpan) -> Iterator[int]:
-    """Yield the offsets of the links of a chained Ogg file. A link begins with one page for each of its streams (RFC
-    3533 §4)."""
-    at, behind = place.start, -1
-    while at < place.end:
-        file.seek(at)
-        block = file.read(min(_FAR, place.end - at))
-        whole = len(block) if at + len(block) >= place.end else len(block) - _LACED
-        for match in _LINK.finditer(block):
-            if match.start() >= whole:
-                break
-            begin = at + match.start()
-            if begin != behind:
-                yield begin
-            behind = begin + 27 + match[1][0] + sum(block[match.end() : match.end() + match[1][0]])
-        at += whole
-
-
-def joined(file: BinaryIO, place: ByteSpan) -> Iterator[int]:
-    """Yield the offsets of concatenated files, for containers where FFmpeg reads only the first file."""
-    file.seek(place.start)
-    kind = container_of(file.read(64))
-    if kind in _BEGINNINGS:
-        yield from _searched(file, place, _BEGINNINGS[kind])
-    elif kind in (WAV, AIFF, M4A, MP4, MOV):
-        yield from _walked(file, place, kind)
-
-
-def _walked(file: BinaryIO, place: ByteSpan, kind: Container) -> Iterator[int]:
-    """Yield the offsets of concatenated files, following the sizes of RIFF, FORM and MP4 boxes."""
-    at = place.start
-    for _ in range(_CHUNKS):
-        file.seek(at)
-        head = file.read(64)
-        if len(head) < 28 or at >= place.end:
-            return
-        if kind in (WAV, AIFF):
-            if container_of(head) is not kind:
-                return
-            yield at
-            length = int.from_bytes(head[4:8], "big" if head[:4] in (b"RIFX", b"FORM") else "little")
-            length = int.from_bytes(head[20:28], "little") if head[12:16] == b"ds64" else length
-            at += 8 + length + length % 2
-        else:
-            if head[4:8] == b"ftyp":
-                yield at
-            length = int.from_bytes(head[:4], "big")
-            at += max(8, int.from_bytes(head[8:16], "big") if length == 1 else length)
-
-
-def _searched(file: BinaryIO, place: ByteSpan, beginning: re.Pattern[bytes]) -> Iterator[int]:
-    """Yield the offsets of concatenated files, by searching for their signature."""
-    at = place.start
-    while at < place.end:
-        file.seek(at)
-        block = file.read(min(_FAR + _MARK, place.end - at))
-        yield from (at + match.start() for match in beginning.finditer(block) if match.start() < _FAR)
-        at += _FAR
 
 
 def sniff(file: BinaryIO, size: int) -> tuple[Container | None, ByteSpan]:

@@ -150,11 +150,14 @@ def xing(head: bytes) -> Xing | None:
 
 
 def flac_runs(file: BinaryIO, place: ByteSpan, last: int) -> bool:
-    """Return whether FLAC frame numbers increase throughout the file, up to `last` (RFC 9639 §9.1)."""
+    """Return whether FLAC frame numbers increase throughout the file, up to `last` (RFC 9639 §9.1), and all frames have
+    the same sample rate and size. A single other frame may be a coincidence in the data."""
     blocks = list(_blocks(file, place, _FRAMES))
     frames = [frame for block in blocks[:-1] for frame in _flac_frames(block, slice(_ENOUGH))]
     frames += [frame for block in blocks[-1:] for frame in _flac_frames(block, slice(-_ENOUGH, None))]
-    kinds = Counter(kind for _, kind in frames).most_common(1)
+    kinds = Counter(kind for _, kind in frames).most_common(2)
+    if len(kinds) > 1 and kinds[1][1] > 1:
+        return False
     numbers = [number for number, kind in frames if kind == kinds[0][0]]
     return bool(numbers) and numbers[-1] == last and all(before < after for before, after in pairwise(numbers))
 
