@@ -34,7 +34,7 @@ class KeysError(ValueError):
 
 class KeyEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One key. `rate` limits the client's requests (`60/minute`); `concurrency` limits its simultaneous calls to
-    DashScope."""
+    DashScope for files, and its live sessions."""
 
     name: str
     digest: bytes

@@ -11,8 +11,9 @@ from compat.errors import Forbidden
 class Party(msgspec.Struct, frozen=True):
     """A client for the purpose of fairness.
 
-    `concurrency` bounds its calls under way, if the operator has set a bound. `alone` means that there are no other
-    parties, so nothing is kept free for them. `known` is false for a name that a client may have invented.
+    `concurrency` bounds its calls under way and its live sessions, if the operator has set a bound. `alone` means that
+    there are no other parties, so nothing is kept free for them. `known` is false for a name that a client may have
+    invented.
     """
 
     name: str = "anyone"

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from compat.config.principal import Party
-from compat.errors import ServiceUnavailable
+from compat.errors import BudgetSpent, ServiceUnavailable
 from compat.upstream.shares import Shares, overloaded
 
 
@@ -30,11 +30,18 @@ class Admission:
         """The server is about to stop: it still accepts work, but is no longer ready."""
 
     def enter(self, connection: HTTPConnection, party: Party) -> None:
-        """Count a request or a session against `party` until it has been served. Raise ServiceUnavailable."""
+        """Count a request or a session against `party` until it has been served. Raise ServiceUnavailable.
+
+        The party's own limit counts sessions here, and raises BudgetSpent. Calls for files wait for it instead.
+        """
         if self.leaving and connection.scope.get("method") == "POST":
             raise _shutting_down()
         live = connection.scope["type"] == "websocket"
         shares = self.sessions if live else self.requests
+        if live and party.concurrency is not None and shares.held(party) >= party.concurrency:
+            raise BudgetSpent(
+                f"This key may have {party.concurrency} live sessions at a time, and has them open.", retry_after=1.0
+            )
         if not shares.take(party):
             raise overloaded("sessions" if live else "requests", shares, party)
         stay: contextlib.ExitStack = connection.state.stay

@@ -18,7 +18,7 @@ from compat.config.principal import Party
 from compat.emulator.engine import Sentence
 from compat.emulator.engines.scripted import Scripted
 from compat.endpoints.admission import Admission, AdmissionMiddleware
-from compat.errors import Overloaded, ServiceUnavailable
+from compat.errors import BudgetSpent, Overloaded, ServiceUnavailable
 from tests.running import running_server
 
 SENTENCES = (Sentence(text="It was the best of times.", begin_ms=100, end_ms=900),)
@@ -48,6 +48,21 @@ def test_a_caller_s_share_is_below_the_bound_and_released_shares_are_reusable(ki
 
     assert ("overloaded", 1.0) == (caught.value.code, caught.value.retry_after)
     assert {0, 4} == {admission.requests.used, admission.sessions.used}
+
+
+def test_a_key_s_concurrency_limits_its_live_sessions() -> None:
+    admission = Admission(requests=9, sessions=9)
+    party = Party("a", concurrency=2)
+    inside = [connection("websocket") for _ in range(2)]
+    for each in inside:
+        admission.enter(each, party)
+    with pytest.raises(BudgetSpent, match="may have 2 live sessions at a time"):
+        admission.enter(connection("websocket"), party)
+    for _ in range(3):
+        admission.enter(connection(), party)  # requests wait for their calls instead
+    admission.enter(connection("websocket"), B)
+    inside[0].state.stay.close()
+    admission.enter(connection("websocket"), party)
 
 
 def test_a_single_caller_may_use_the_whole_bound() -> None:
