@@ -6,6 +6,7 @@ Erring   sends an error event; `close`: then closes the socket with that code
 Double   sends events of one kind twice
 Late     sends the end of one item after that of a later one (at the latest before session.finished)
 Fail     ends an item with `failed`
+Reject   answers a run-task with task-failed
 """
 
 from __future__ import annotations
@@ -62,5 +63,13 @@ class Fail(msgspec.Struct, frozen=True, tag="fail"):
     message: str = "an injected fault"
 
 
+class Reject(msgspec.Struct, frozen=True, tag="reject"):
+    """Tasks of the socket are counted from 1."""
+
+    task: int = 1
+    code: str = "Throttling.RateQuota"
+    message: str = "Requests rate limit exceeded, please try again later."
+
+
 Strike: TypeAlias = Sever | Stall | Erring
-LiveFault: TypeAlias = Strike | Double | Late | Fail
+LiveFault: TypeAlias = Strike | Double | Late | Fail | Reject

@@ -11,8 +11,9 @@ from starlette.websockets import WebSocket
 
 from compat.emulator import refusals
 from compat.emulator.inference.messages import Action, TaskEvent, failed
-from compat.emulator.inference.session import CLOSED, TaskSession
-from compat.emulator.live_faults import Erring, Fail
+from compat.emulator.inference.session import TaskSession
+from compat.emulator.inference.task import CLOSED
+from compat.emulator.live_faults import Erring, Fail, Reject
 from compat.emulator.live_records import LiveRecord
 from compat.emulator.realtime.connection import LiveConnection, accept
 from compat.emulator.state import Emulator, RequestRecord
@@ -57,6 +58,7 @@ async def _serve(emulator: Emulator, socket: WebSocket) -> None:
         limits=emulator.limits.inference,
         readings=emulator.readings,
         keep_sound=emulator.live.keep_sound,
+        rejects=tuple(fault for fault in faults if isinstance(fault, Reject)),
         told=told,
     )
     connection = LiveConnection(

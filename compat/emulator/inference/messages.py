@@ -69,6 +69,8 @@ class SentenceResult(msgspec.Struct, frozen=True, kw_only=True):
     sentence_id: int = 0
     sentence_begin: bool = False
     sentence_end: bool = False
+    emo_tag: str | UnsetType = UNSET
+    emo_confidence: float | UnsetType = UNSET
 
 
 class SentenceOutput(msgspec.Struct, frozen=True):

@@ -28,7 +28,7 @@ _MESSAGE = _EVERY | {
 class LiveModel(msgspec.Struct, frozen=True, kw_only=True):
     """`parameters`: the documented ones. `rates`: None for any. `silence_ms`: the default of max_sentence_silence.
     `context`: takes `input.context`. `phrases`: takes `resources`. `tokens`: billed by tokens, otherwise by seconds.
-    `partial`: sends partial results by default."""
+    `partial`: sends partial results by default. `emotion`: final results have emo_tag."""
 
     pattern: str
     parameters: frozenset[str]
@@ -38,6 +38,7 @@ class LiveModel(msgspec.Struct, frozen=True, kw_only=True):
     phrases: bool = False
     tokens: bool = False
     partial: bool = True
+    emotion: bool = False
 
 
 _DATED = r"(-\d{4}-\d{2}-\d{2})?"
@@ -60,7 +61,9 @@ MODELS = (
         pattern=r"paraformer-realtime-8k-v1", parameters=_PARAFORMER, rates=(8_000,), silence_ms=800, phrases=True
     ),
     LiveModel(pattern=r"paraformer-realtime-v2", parameters=_PARAFORMER_2, silence_ms=800),
-    LiveModel(pattern=r"paraformer-realtime-8k-v2", parameters=_PARAFORMER_2, rates=(8_000,), silence_ms=800),
+    LiveModel(
+        pattern=r"paraformer-realtime-8k-v2", parameters=_PARAFORMER_2, rates=(8_000,), silence_ms=800, emotion=True
+    ),
 )
 
 

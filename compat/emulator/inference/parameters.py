@@ -15,6 +15,7 @@ from compat.emulator.readings import Readings
 FORMATS = ("pcm", "wav", "mp3", "opus", "speex", "aac", "amr")
 RATES = (8_000, 48_000)
 SILENCE_MS = (200, 6_000)
+SEMANTIC_SILENCE_MS = 2_000  # ends a sentence even so
 HINTS = 4
 PLACES = frozenset({"context", "corpus", "messages", "phrase_id", "prompt", "vocabulary", "vocabulary_id"})
 """Names under which other APIs take context and hot words."""
@@ -49,7 +50,14 @@ class TaskSettings(msgspec.Struct, frozen=True, kw_only=True):
     context: str | None
 
     @property
+    def semantic(self) -> bool:
+        """Sentences end by their punctuation."""
+        return self.parameters.semantic_punctuation_enabled
+
+    @property
     def silence_ms(self) -> int:
+        if self.semantic:
+            return SEMANTIC_SILENCE_MS
         return self.parameters.max_sentence_silence or self.model.silence_ms
 
     @property

@@ -21,21 +21,21 @@ from compat.emulator.inference.messages import (
     invalid,
     started,
 )
-from compat.emulator.inference.parameters import given_context, settings
-from compat.emulator.inference.task import RecognitionTask, TaskEvents
+from compat.emulator.inference.parameters import TaskSettings, given_context, settings
+from compat.emulator.inference.task import CLOSED, RecognitionTask, TaskEvents
+from compat.emulator.live_faults import Reject
 from compat.emulator.live_records import LiveRecord
 from compat.emulator.live_settings import TaskLimits
 from compat.emulator.readings import Readings
 from compat.emulator.realtime.connection import Over
 
-CLOSED = 1000  # after task-failed, or when idle; the service's codes are unknown
 UNREADABLE = (1007, "Invalid payload data")
 _UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class TaskSession:
     """Updates `record` as it goes; `keep_sound`: also with the audio. `told`: called with each task's payload and its
-    effective context."""
+    effective context. `rejects`: injected faults."""
 
     def __init__(
         self,
@@ -45,6 +45,7 @@ class TaskSession:
         limits: TaskLimits,
         readings: Readings,
         keep_sound: bool = False,
+        rejects: tuple[Reject, ...] = (),
         told: Callable[[Action, str | None], None] = lambda *_: None,
     ) -> None:
         self._engine = engine
@@ -52,7 +53,9 @@ class TaskSession:
         self._limits = limits
         self._readings = readings
         self._keep_sound = keep_sound
+        self._rejects = rejects
         self._told = told
+        self._asked = 0  # tasks
         self._task: RecognitionTask | None = None
         self._done: TaskId | None = None
 
@@ -65,7 +68,9 @@ class TaskSession:
 
     @property
     def patience(self) -> float | None:
-        return self._limits.idle_seconds if self._task is None else self._limits.request_seconds
+        if self._task is None:
+            return self._limits.idle_seconds
+        return None if self._readings.inference.no_data == "kept" else self._limits.request_seconds
 
     def opened(self) -> list[TaskEvent]:
         return []
@@ -84,9 +89,10 @@ class TaskSession:
     def expired(self) -> TaskEvents:
         if self._task is None:
             raise Over(CLOSED, "No task was started for too long.")
-        yield failed(
-            self._task.id, "CLIENT_ERROR", f"request timeout after {self._limits.request_seconds or 0:g} seconds."
-        )
+        if self._readings.inference.no_data == "closed":
+            raise Over(CLOSED)
+        message = f"request timeout after {self._limits.request_seconds or 0:g} seconds."
+        yield failed(self._task.id, "CLIENT_ERROR", message)
 
     def _failing(self, events: TaskEvents, task_id: TaskId | None = None) -> TaskEvents:
         try:
@@ -106,20 +112,30 @@ class TaskSession:
     def _run(self, action: Action) -> TaskEvents:
         self._record.updates.append(msgspec.to_builtins(action.payload))
         self._record.model = action.payload.model or ""
-        if self._task is not None:
-            self._told(action, None)
-            raise invalid(f"The task {self._task.id} has not been finished.")
-        if action.header.streaming != "duplex":
-            self._told(action, None)
-            raise invalid("header.streaming must be duplex.")
-        chosen = settings(action.payload, self._readings)
-        self._told(action, chosen.context)
+        context = None
+        try:
+            chosen = self._chosen(action)
+            context = chosen.context
+        finally:
+            self._told(action, context)
         self._record.tasks += 1
         self._record.finished = False
         self._task = RecognitionTask(
             action.header.task_id, self._engine, chosen, self._limits, self._readings.inference
         )
         yield started(self._task.id)
+
+    def _chosen(self, action: Action) -> TaskSettings:
+        """Raises TaskFailure."""
+        self._asked += 1
+        reject = next((fault for fault in self._rejects if fault.task == self._asked), None)
+        if reject is not None:
+            raise TaskFailure(reject.code, reject.message)
+        if self._task is not None:
+            raise invalid(f"The task {self._task.id} has not been finished.")
+        if action.header.streaming != "duplex":
+            raise invalid("header.streaming must be duplex.")
+        return settings(action.payload, self._readings)
 
     def _continue(self, action: Action) -> TaskEvents:
         task = self._running(action.header.task_id)

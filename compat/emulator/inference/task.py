@@ -7,19 +7,24 @@ A sentence begins with speech, has partial results with all of its text so far, 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeAlias, assert_never
+from typing import Any, TypeAlias, assert_never
+
+import msgspec
 
 from compat.emulator.engine import Engine
 from compat.emulator.inference.decoding import AudioDecoder, decoder
 from compat.emulator.inference.messages import SentenceResult, TaskEvent, TaskFailure, TaskId, finished, generated
 from compat.emulator.inference.parameters import TaskSettings
-from compat.emulator.inference.sentence import LiveSentence
 from compat.emulator.inference.usage import counted
+from compat.emulator.inference.utterance import Utterance
 from compat.emulator.live_settings import TaskLimits, TaskReadings
+from compat.emulator.realtime.connection import Over
 from compat.emulator.realtime.vad import SpeechAudio, SpeechBegan, SpeechEnded, Vad, VadChange
 from compat.emulator.sound import BYTES_PER_MS
 
 TaskEvents: TypeAlias = Iterator[TaskEvent]
+CLOSED = 1000  # after task-failed, and when nothing comes: the service's codes are unknown
+REVISION = "(revised)"
 _PIECE = 100 * BYTES_PER_MS  # passed to the engine at a time
 
 
@@ -38,7 +43,7 @@ class RecognitionTask:
         parameters = settings.parameters
         self._decoder: AudioDecoder = decoder(parameters.format, parameters.sample_rate)
         self._vad = Vad(parameters.speech_noise_threshold, settings.silence_ms)
-        self._sentence: LiveSentence | None = None
+        self._speech: Utterance | None = None
         self._bytes = 0  # of 16 kHz PCM
         self._quiet_from = 0  # ms: the last end of speech, or heartbeat
         self._silent_from = 0  # ms: the last end of speech
@@ -55,6 +60,14 @@ class RecognitionTask:
         if limit is not None and len(audio) > limit:
             raise TaskFailure("InvalidParameter", f"A frame of audio has at most {limit} bytes.")
         yield from self._hear(self._decoder.feed(audio))
+        tokens = self._limits.task_tokens
+        if self.settings.model.tokens and tokens is not None and self._used() > tokens:
+            raise TaskFailure("InvalidParameter", f"Range of input length should be [1, {tokens}]")
+
+    def _used(self) -> int:
+        """Input tokens."""
+        used: int = self._usage(self.now_ms, self.sentences, "")["input_tokens"]
+        return used
 
     def finish(self) -> TaskEvents:
         """The last results and task-finished."""
@@ -94,7 +107,7 @@ class RecognitionTask:
 
     def _waiting(self) -> TaskEvents:
         """Heartbeats, or the end of the task, where nobody speaks."""
-        if self._sentence is not None:
+        if self._speech is not None:
             return
         limits = self._limits
         if self.settings.parameters.heartbeat:
@@ -103,40 +116,50 @@ class RecognitionTask:
                 beat = SentenceResult(begin_time=self._quiet_from, end_time=None, text="", heartbeat=True)
                 yield generated(self.id, beat)
         elif limits.silence_seconds is not None and self.now_ms - self._silent_from >= limits.silence_seconds * 1000:
-            raise TaskFailure("ResponseTimeout", "Response timeout!")
+            yield from self._silent()
+
+    def _silent(self) -> TaskEvents:
+        match self._readings.silence:
+            case "failed":
+                raise TaskFailure("ResponseTimeout", "Response timeout!")
+            case "closed":
+                raise Over(CLOSED)
+            case "kept":
+                yield from ()
+            case _:
+                assert_never(self._readings.silence)
 
     def _changed(self, change: VadChange) -> TaskEvents:
         match change:
             case SpeechBegan(at_ms):
-                self._sentence = LiveSentence(self._engine.listen(), at_ms, self.settings)
+                self._speech = Utterance(self._engine.listen(), at_ms, self.settings)
             case SpeechAudio(pcm):
-                if self._sentence is not None:
-                    self._sentence.hear(pcm)
-                    yield from self._partial(self._sentence)
+                if self._speech is not None:
+                    yield from self._told(self._speech.hear(pcm))
             case SpeechEnded(at_ms):
-                if self._sentence is not None:
-                    sentence, self._sentence = self._sentence, None
+                if self._speech is not None:
+                    speech, self._speech = self._speech, None
                     self._quiet_from = self._silent_from = at_ms
-                    yield from self._final(sentence, at_ms)
+                    yield from self._told(speech.end(at_ms))
             case _:
                 assert_never(change)
 
-    def _partial(self, sentence: LiveSentence) -> TaskEvents:
-        if not self.settings.partial:
-            return
-        for result in sentence.partial(self.sentences + 1):
-            yield generated(self.id, result)
+    def _told(self, results: Iterator[SentenceResult]) -> TaskEvents:
+        for result in results:
+            numbered = msgspec.structs.replace(result, sentence_id=self.sentences + 1)
+            if result.sentence_end:
+                yield from self._final(numbered)
+            elif self.settings.partial:
+                yield generated(self.id, numbered)
 
-    def _final(self, sentence: LiveSentence, at_ms: int) -> TaskEvents:
-        final = sentence.final(self.sentences + 1, at_ms)
-        if final is None:
-            return
+    def _final(self, final: SentenceResult) -> TaskEvents:
         self.sentences += 1
         self._text = f"{self._text} {final.text}"
+        length = (final.end_time or 0) - final.begin_time
         usage = (
             self._usage(self.now_ms, self.sentences, self._text)
             if self._readings.usage == "cumulative"
-            else self._usage(at_ms - final.begin_time, 1, final.text)
+            else self._usage(length, 1, final.text)
         )
         yield from self._last
         self._last = [generated(self.id, result, usage) for result in self._finals(final)]
@@ -145,7 +168,21 @@ class RecognitionTask:
             self._last = []
 
     def _finals(self, final: SentenceResult) -> Iterator[SentenceResult]:
+        """The final result, as the readings have it."""
+        match self._readings.final_sign:
+            case "sentence_end":
+                final = msgspec.structs.replace(final, end_time=None)
+            case "end_time":
+                final = msgspec.structs.replace(final, sentence_end=False)
+            case "both":
+                pass
+            case _:
+                assert_never(self._readings.final_sign)
         yield final
+        if self._readings.finals == "twice":
+            yield final
+        if self._readings.finals == "revised":
+            yield msgspec.structs.replace(final, text=f"{final.text} {REVISION}")
 
-    def _usage(self, ms: int, sentences: int, text: str) -> dict[str, object]:
+    def _usage(self, ms: int, sentences: int, text: str) -> dict[str, Any]:
         return counted(tokens=self.settings.model.tokens, ms=ms, sentences=sentences, text=text)

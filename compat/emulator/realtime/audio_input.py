@@ -47,7 +47,7 @@ class _Resampled:
     def __init__(self, rate: int) -> None:
         self._pcm = _Pcm()
         self._rate = rate
-        self._resampler = _resampler()
+        self._resampler = resampler()
 
     def feed(self, audio: bytes) -> bytes:
         from av import AudioFrame
@@ -58,15 +58,15 @@ class _Resampled:
         frame = AudioFrame(format="s16", layout="mono", samples=len(pcm) // 2)
         frame.sample_rate = self._rate
         frame.planes[0].update(pcm)
-        return _resampled(self._resampler, frame)
+        return resampled(self._resampler, frame)
 
 
 class _Opus:
     def __init__(self) -> None:
-        self._pages = _Pages()
+        self._pages = OggPackets()
         self._in_ogg: bool | None = None
         self._first = b""  # too short to decide
-        self._resampler = _resampler()
+        self._resampler = resampler()
         self._decoder = _opus_decoder()
 
     def feed(self, audio: bytes) -> bytes:
@@ -77,7 +77,7 @@ class _Opus:
             frames = [frame for packet in packets for frame in self._decoder.decode(Packet(packet))]
         except FFmpegError as exc:
             raise Refused("The audio is not Opus.", param="audio") from exc
-        return b"".join(_resampled(self._resampler, frame) for frame in frames)
+        return b"".join(resampled(self._resampler, frame) for frame in frames)
 
     def _packets(self, audio: bytes) -> Iterator[bytes]:
         if self._in_ogg is None:
@@ -89,7 +89,7 @@ class _Opus:
         return self._pages.feed(audio) if self._in_ogg else iter((audio,) if audio else ())
 
 
-class _Pages:
+class OggPackets:
     """The packets of an Ogg stream (RFC 3533), from pieces of any size, without the two Opus headers."""
 
     def __init__(self) -> None:
@@ -121,7 +121,7 @@ class _Pages:
                 self._packet = b""
 
 
-def _resampler() -> AudioResampler:
+def resampler() -> AudioResampler:
     from av import AudioResampler
 
     return AudioResampler(format="s16", layout="mono", rate=RATE)
@@ -138,6 +138,6 @@ def _opus_decoder() -> AudioCodecContext:
     return decoder
 
 
-def _resampled(resampler: AudioResampler, frame: AudioFrame) -> bytes:
+def resampled(resampler: AudioResampler, frame: AudioFrame) -> bytes:
     frame.pts = None
     return b"".join(bytes(out.planes[0])[: out.samples * 2] for out in resampler.resample(frame))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Generic, Protocol, TypeVar
 
-from compat.emulator.live_faults import Double, Erring, Fail, Late, LiveFault, Strike, Unit
+from compat.emulator.live_faults import Double, Erring, Fail, Late, LiveFault, Sever, Stall, Strike, Unit
 from compat.emulator.live_records import LiveRecord
 
 E = TypeVar("E")
@@ -36,7 +36,7 @@ class FaultPlayer(Generic[E]):
         self._doubles = [fault for fault in faults if isinstance(fault, Double)]
         self._lates = [fault for fault in faults if isinstance(fault, Late)]
         self._fails = {fault.item: fault for fault in faults if isinstance(fault, Fail)}
-        self._strikes: list[Strike] = [fault for fault in faults if not isinstance(fault, Double | Late | Fail)]
+        self._strikes: list[Strike] = [fault for fault in faults if isinstance(fault, Sever | Stall | Erring)]
         self._items = 0
         self._sent = 0
         self._held: list[tuple[int, E]] = []

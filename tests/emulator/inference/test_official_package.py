@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import dashscope
 import pytest
+from dashscope import Client
 from dashscope.audio.asr import Recognition, RecognitionCallback, RecognitionResult
+from dashscope.v2.errors import DashScopeError
+from dashscope.v2.transport.ws_connection import WsConnection
 
 from compat.emulator.engines.tones import Tones
-from compat.emulator.faults import Faults, Hang, Rule
-from tests.emulator.inference.dialogue import AUDIO, MODEL, pieces
+from compat.emulator.faults import Faults, Hang, Refuse, Rule
+from tests.emulator.inference.dialogue import AUDIO, MODEL, finals, pieces
 from tests.emulator.laptop import Laptop, Start
+from tests.emulator.realtime.talk import Event
+from tests.emulator.recordings import wav
+from tests.witnesses import installed
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:dashscope.*"),
     pytest.mark.filterwarnings("ignore:dashscope 2.0 audio API is a preview:FutureWarning"),
 ]
 
+ROOT = Path(__file__).parent.parent.parent.parent
+STREAMING = "qwen-audio-3.1-asr-flash-streaming"
+CONTEXT = [{"role": "user", "content": [{"type": "input_text", "text": "Who?"}]}]
 LATENCY = Hang(0.3)
 """Of a network. Without any, start() of the classic class may end its own input."""
 
@@ -89,3 +103,113 @@ def test_the_classic_class_with_frames() -> None:
 
     assert ["open", "complete", "close"] == callback.calls
     assert ["amber basil", "cedar"] == callback.texts
+
+
+@pytest.mark.usefixtures("laptop")
+def test_the_classic_class_hears_of_a_failure() -> None:
+    callback = Callback()
+    recognition: Any = Recognition(model="qwen9", callback=callback, format="pcm", sample_rate=16000)
+    recognition.start()
+    recognition.stop()
+
+    assert "error ModelNotFound: Model can not be found." in callback.calls
+
+
+def test_the_classic_class_changes_the_context(laptop: Laptop) -> None:
+    recognition: Any = Recognition(model=MODEL, callback=Callback(), format="pcm", sample_rate=16000)
+    recognition.start()
+    recognition.send_audio_frame(AUDIO)
+    recognition.update_context({"context": CONTEXT})
+    recognition.stop()
+
+    assert {"input": {"context": CONTEXT}}.items() <= laptop.emulator.live.sessions[0].updates[1].items()
+
+
+@pytest.mark.parametrize("fault", [Refuse(401, "InvalidApiKey"), Refuse(503, "ModelUnavailable")])
+def test_the_classic_class_is_refused_at_the_upgrade(laptop: Laptop, fault: Refuse, tmp_path: Path) -> None:
+    laptop.emulator.faults.arm(Faults((Rule("inference", fault),)))
+    path = tmp_path / "speech.pcm"
+    path.write_bytes(AUDIO)
+    result = Recognition(model=MODEL, callback=RecognitionCallback(), format="pcm", sample_rate=16000).call(str(path))
+
+    assert fault.status == result.status_code
+
+
+@contextmanager
+def newer(laptop: Laptop) -> Iterator[tuple[Client, WsConnection]]:
+    client = Client(api_key="sk-test", base_url=laptop.url)
+    connection = WsConnection(url=address(laptop), api_key="sk-test", timeout=60)
+    try:
+        yield client, connection
+    finally:
+        connection.close()
+
+
+def texts(events: Iterable[Event]) -> list[str]:
+    return finals(list(events))
+
+
+def test_five_tasks_of_the_newer_client_in_turn_on_one_socket(laptop: Laptop) -> None:
+    with newer(laptop) as (client, connection):
+        for _ in range(5):
+            with client.audio.asr.recognize(model=STREAMING, connection=connection) as recognition:
+                for piece in pieces(AUDIO):
+                    recognition.send_audio_frame(piece)
+                recognition.stop()
+                assert ["amber basil", "cedar"] == texts(recognition.events())
+                assert recognition.usage is not None
+                assert recognition.usage["total_tokens"] > 100
+
+    [record] = laptop.emulator.live.sessions
+    assert (5, 10) == (record.tasks, record.items)
+
+
+def test_the_newer_client_with_context_and_hot_words(laptop: Laptop) -> None:
+    recognition = Client(api_key="sk-test", base_url=laptop.url).audio.asr.recognize(
+        model=STREAMING,
+        parameters={"vocabulary": {"amber": 4}, "language_hints": ["en"]},
+        input={"context": CONTEXT},
+        ws_url=address(laptop),
+    )
+    with recognition:
+        recognition.send_audio_frame(AUDIO)
+        recognition.update_context({"context": CONTEXT})
+        recognition.stop()
+        results = [result.get_sentence() for result in recognition.results()]
+
+    assert ["amber basil", "cedar"] == [one["text"] for one in results if one and one["sentence_end"]]
+    assert "Who?" == laptop.emulator.requests[0].context
+
+
+def test_the_newer_client_with_a_file(laptop: Laptop, tmp_path: Path) -> None:
+    path = wav(tmp_path / "speech.wav", AUDIO)
+    asr = Client(api_key="sk-test", base_url=laptop.url).audio.asr
+    events = asr.recognize_file(str(path), model=MODEL, format="wav", ws_url=address(laptop))
+
+    assert ["amber basil", "cedar"] == texts(events)
+
+
+def test_the_newer_client_hears_of_a_failure(laptop: Laptop) -> None:
+    asr = Client(api_key="sk-test", base_url=laptop.url).audio.asr
+    with pytest.raises(DashScopeError, match="Model can not be found"):
+        asr.recognize(model="qwen9", ws_url=address(laptop)).start()
+
+
+def test_the_first_generation(laptop: Laptop, tmp_path: Path) -> None:
+    path = tmp_path / "speech.pcm"
+    path.write_bytes(AUDIO)
+    own = ROOT / ".venv-openai1"
+    found = next(own.glob("lib/python*/site-packages/dashscope"), own / "dashscope")
+    installed(found, "the dashscope package 1.x", "run scripts/clients")
+    done = subprocess.run(
+        [own / "bin" / "python", ROOT / "tests" / "clients" / "recognition.py", MODEL, path],
+        env={**os.environ, "DASHSCOPE_WEBSOCKET_BASE_URL": address(laptop), "DASHSCOPE_API_KEY": "sk-test"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+    assert 0 == done.returncode, done.stderr
+    called, streamed = json.loads(done.stdout)
+    assert ["amber basil", "cedar"] == called == streamed
