@@ -142,7 +142,9 @@ class Budget:
                 async with asyncio.timeout(self._patience):
                     await stack.enter_async_context(self.slots.taken(party))
             except TimeoutError:
-                raise BudgetSpent("Too many calls are under way.", retry_after=self._patience) from None
+                own = f"The concurrency limit of this key is {party.concurrency}."
+                reason = own if self.slots.capped(party) else "Too many calls are under way."
+                raise BudgetSpent(reason, retry_after=self._patience) from None
             yield
 
     async def turn(self, model: str, principal: Principal) -> None:

@@ -83,6 +83,10 @@ class Slots:
         """Return the number of turns before this party's next one, including the slots in use."""
         return self._queue.ahead(party.name) + self.busy
 
+    def capped(self, party: Party) -> bool:
+        """Return whether the party holds as many slots as its own bound allows."""
+        return party.concurrency is not None and self._shares.held(party) >= party.concurrency
+
     @contextlib.asynccontextmanager
     async def taken(self, party: Party) -> AsyncIterator[None]:
         """Hold a slot while the context is open. The wait for it has no timeout."""
@@ -113,6 +117,4 @@ class Slots:
                 ready.set_result(None)
 
     def _may(self, turn: _Turn) -> bool:
-        party = turn[0]
-        capped = party.concurrency is not None and self._shares.held(party) >= party.concurrency
-        return not capped and self._shares.room(party) > 0
+        return not self.capped(turn[0]) and self._shares.room(turn[0]) > 0

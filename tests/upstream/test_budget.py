@@ -118,6 +118,16 @@ async def test_the_number_of_concurrent_calls_is_bounded() -> None:
                 raise AssertionError
 
 
+async def test_a_key_at_its_own_bound_is_told_so() -> None:
+    one = Party("one", 1)
+    async with budget(None, patience=0.1, concurrency=2) as kept, kept.slot(one):
+        with pytest.raises(BudgetSpent, match="concurrency limit of this key is 1"):
+            async with kept.slot(one):
+                raise AssertionError
+        async with kept.slot(Party("other", 1)):
+            pass
+
+
 async def test_a_request_over_the_rate_of_its_key_is_refused_with_retry_after(place: str | None) -> None:
     name = uuid.uuid4().hex
     async with budget(place) as kept:
