@@ -24,7 +24,7 @@ import msgspec
 from compat.catalogue.rates import QUERY
 from compat.dashscope_api.calls import Call, Flow, Submitted, Wait, ask, json_call
 from compat.dashscope_api.faults import Answer, check, decode, no_speech, read, task_fault
-from compat.dashscope_api.results import NO_SPEECH, Result, prevailing, sentences
+from compat.dashscope_api.results import NO_SPEECH, Result, prevailing
 from compat.dashscope_api.uploads import RESOLVE, upload
 from compat.errors import CompatError, ServiceFailed, ServiceTimedOut, TaskLost
 from compat.transcript import Request, Transcript, Usage
@@ -264,7 +264,7 @@ def _address(task: Task) -> str | None:
 
 
 def _transcript(request: Request, result: Result, task_id: str, task: Task) -> Transcript:
-    segments = tuple(sentences(result.segments())) if request.words else result.segments()
+    segments = result.segments()
     return Transcript(
         text=result.text(),
         segments=segments,

@@ -20,6 +20,7 @@ from compat.config.principal import Party, Principal
 from compat.config.settings import Settings
 from compat.dashscope_api import chat, generation, generation_audio
 from compat.dashscope_api.calls import Call, Reply
+from compat.dashscope_api.results import sentences
 from compat.echo import Echo
 from compat.errors import AnswerCutOff, BadAudio, CompatError, FileNotFetched, ServiceUnavailable, TooLarge
 from compat.transcript import Ask, Media, Request, Surface, Transcript
@@ -151,7 +152,7 @@ class Recogniser:
         if work.request.surface == "pieces":
             return await self._in_pieces(work)
         try:
-            return self._measured(
+            return self._finished(
                 await self._careful(work.request, work.principal, owner), work.request, work.principal
             )
         except (FileNotFetched, TooLarge) as exc:
@@ -178,7 +179,7 @@ class Recogniser:
         return msgspec.structs.replace(work, request=other)
 
     async def _in_pieces(self, work: Work) -> Transcript:
-        return self._measured(await self._pieces.transcript(work), work.request, work.principal)
+        return self._finished(await self._pieces.transcript(work), work.request, work.principal)
 
     async def _careful(self, request: Request, principal: Principal, owner: TaskOwner | None = None) -> Transcript:
         """Return the transcript without echoes. If longer audio has an empty transcript, request it again: models are
@@ -230,7 +231,7 @@ class Recogniser:
 
     async def resumed(self, request: Request, task_id: str, principal: Principal, owner: TaskOwner) -> Transcript:
         """Return the transcript of a task that was submitted before. The audio is not needed."""
-        return self._measured(await self._tasks.resumed(request, task_id, principal, owner), request, principal)
+        return self._finished(await self._tasks.resumed(request, task_id, principal, owner), request, principal)
 
     def once_more(self, work: Work) -> bool:
         """Return whether the audio may be needed again after its task was submitted: to repeat the request without the
@@ -245,7 +246,7 @@ class Recogniser:
         if work.request.surface == "pieces":
             async with contextlib.aclosing(self._pieces.deltas(work)) as parts:
                 async for part in parts:
-                    yield self._measured(part, work.request, work.principal) if isinstance(part, Transcript) else part
+                    yield self._finished(part, work.request, work.principal) if isinstance(part, Transcript) else part
             return
         dialect = DIALECTS[work.request.surface]
         call, stream = dialect.call(work.request, stream=True), dialect.stream(work.request)
@@ -266,7 +267,7 @@ class Recogniser:
         transcript = stream.transcript()
         if held.text:  # no text has been sent to the client yet
             transcript = await self._unechoed(transcript, work.request, work.principal)
-        yield self._measured(transcript, work.request, work.principal)
+        yield self._finished(transcript, work.request, work.principal)
 
     async def _once(self, request: Request, principal: Principal, owner: TaskOwner | None = None) -> Transcript:
         if request.surface in SURFACES:
@@ -275,9 +276,12 @@ class Recogniser:
         dialect = DIALECTS[request.surface]
         return dialect.transcript(request, await self._service.send(dialect.call(request, stream=False), principal))
 
-    def _measured(self, transcript: Transcript, request: Request, principal: Principal) -> Transcript:
-        """Set the duration: the one measured here, or the service's for audio at a `url`. It is extended to the last
-        segment or word, because the service rounds their ends up. Logs a text that the service did not finish."""
+    def _finished(self, transcript: Transcript, request: Request, principal: Principal) -> Transcript:
+        """Join the fragments of sentences, which can be echoes singly, so echoes must be removed before.
+
+        Set the duration: the one measured here, or the service's for audio at a `url`. It is extended to the last
+        segment or word, because the service rounds their ends up. Log a text that the service did not finish.
+        """
         if transcript.finish_reason:
             log.warning(
                 "DashScope did not finish the text",
@@ -285,10 +289,13 @@ class Recogniser:
                     "fields": {"finish_reason": transcript.finish_reason, "service_request_id": transcript.request_id}
                 },
             )
-        ends = [end for segment in transcript.segments for end in (segment.end, *(word.end for word in segment.words))]
+        segments = transcript.segments
+        if request.words and request.surface in SURFACES:
+            segments = tuple(sentences(segments))
+        ends = [end for segment in segments for end in (segment.end, *(word.end for word in segment.words))]
         duration = request.media.duration or transcript.usage.seconds or 0.0
         transcript = msgspec.structs.replace(
-            transcript, duration=max([duration, *ends]), promised=request.media.promised
+            transcript, segments=segments, duration=max([duration, *ends]), promised=request.media.promised
         )
         self._on_transcript(principal, transcript)
         return transcript
