@@ -113,6 +113,16 @@ def test_the_error_for_a_forbidden_origin_names_the_setting() -> None:
     assert "access-control-allow-origin" not in answer.headers
 
 
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("DELETE", 200), ("PUT", 403)])
+def test_allowed_pages_may_use_the_methods_of_the_routes(server: RunningServer, method: str, status: int) -> None:
+    asked = {"origin": PAGE, "access-control-request-method": method}
+    answer = httpx2.options(f"{server.base_url}/models", headers=asked)
+
+    assert (status, PAGE) == (answer.status_code, answer.headers["access-control-allow-origin"])
+    if status == 403:
+        assert "Pages may use GET, HEAD, POST, DELETE, not PUT." == answer.json()["error"]["message"]
+
+
 def errors(kind: type[CompatError] = CompatError) -> list[type[CompatError]]:
     return [kind, *(below for child in kind.__subclasses__() for below in errors(child))]
 

@@ -20,6 +20,8 @@ from compat.endpoints.access_log import request_id_of
 from compat.endpoints.paths import PROBES
 from compat.errors import Forbidden
 
+METHODS = ("GET", "HEAD", "POST", "DELETE")
+NOT_ALLOWED = "Pages of this origin are not allowed: add it to COMPAT_CORS_ORIGINS."
 _NO_ORIGIN = frozenset("@\\/?#%")
 """Characters that no serialised origin contains after its scheme (RFC 6454, 6.2)."""
 
@@ -71,7 +73,7 @@ class Cors(CORSMiddleware):
         super().__init__(
             app,
             allow_origins=origins,
-            allow_methods=["GET", "POST", "DELETE"],
+            allow_methods=METHODS,
             allow_headers=["*"],
             allow_private_network=True,  # a public page may call a server on the user's own network
             expose_headers=exposed,
@@ -85,7 +87,9 @@ class Cors(CORSMiddleware):
         response = super().preflight_response(request_headers)
         if response.status_code == 200:
             return response
-        error = Forbidden(f"{bytes(response.body).decode()}: add the page to COMPAT_CORS_ORIGINS.")
+        method = request_headers["access-control-request-method"][:20]
+        allowed = self.is_allowed_origin(request_headers["origin"])
+        error = Forbidden(f"Pages may use {', '.join(METHODS)}, not {method}." if allowed else NOT_ALLOWED)
         kept = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
         return JSONResponse(error.body(), error.status, kept)
 
@@ -95,7 +99,7 @@ def check(origin: str, host: str, named: tuple[str, ...]) -> None:
     if origin in named or "*" in named:
         return
     if not _served(origin, host):
-        raise Forbidden("Pages of this origin are not allowed: add it to COMPAT_CORS_ORIGINS.")
+        raise Forbidden(NOT_ALLOWED)
 
 
 def _served(origin: str, host: str) -> bool:
