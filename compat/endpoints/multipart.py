@@ -29,11 +29,17 @@ MOST_PARAMETERS = 64  # semicolons in a header
 LONGEST_FIELD = 4 << 20  # bytes; the largest valid field is a voice sample of 10 s as a data URL
 ALL_FIELDS = 24 << 20
 PREAMBLE = 64 << 10  # bytes before the first boundary
-UNBOUND = "The body is not well-formed multipart/form-data: the boundary that Content-Type names is not in it."
+MALFORMED = "The body is not well-formed multipart/form-data."
+UNBOUND = f"{MALFORMED[:-1]}: the boundary that Content-Type names is not in it."
 
 _FILE = re.compile(r"file(\[\d*\]|%5B\d*%5D)?")
 _TEXTS = {row.name for row in TRANSCRIPTION} - {"file"} | {*OPTIONS}
-_FOLDED = re.compile(r"invalid character (32|9) in header ")
+_REASONS = {
+    "invalid character (32|9) in header ": "A part header spans several lines: send it in one line.",
+    "header count exceeded": "A part of the form has too many headers.",
+    "header size exceeded": "A part header is too long.",
+}
+"""Reasons for errors of the parser, by its messages (python-multipart 0.0.34)."""
 _WHITE = b" \t\r\n"
 
 
@@ -99,9 +105,8 @@ class Parts:
         try:
             self._parser.write(data)
         except MultipartParseError as exc:
-            if _FOLDED.search(str(exc)):
-                raise BadRequest("A part header spans several lines: send it in one line.") from exc
-            raise BadRequest("The body is not well-formed multipart/form-data.") from exc
+            reason = next((reason for found, reason in _REASONS.items() if re.search(found, str(exc))), MALFORMED)
+            raise BadRequest(reason) from exc
 
     def _opened(self, data: bytes) -> bytes:
         """Return the body from the first boundary on, or nothing while the boundary's line is incomplete."""
@@ -114,6 +119,8 @@ class Parts:
             return b""
         if data[end] == 10:
             raise BadRequest("The lines of the form end with LF: multipart/form-data requires CR LF.")
+        if data[end] in b" \t":  # allowed by RFC 2046, 5.1.1, but not by the parser
+            raise BadRequest("The boundary is followed by spaces: multipart/form-data requires CR LF.")
         self._before = None
         return data[start:]
 

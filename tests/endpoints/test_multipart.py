@@ -243,6 +243,10 @@ REFUSED = [
     (form(([b'Content-Disposition: form-data; name="audio"; filename="a"'], b"a")), "audio", "send the audio as file"),
     (form(([b'Content-Disposition: form-data; filename="a"'], b"a")), None, "has no name"),
     (form(*WRITERS["Go"]).replace(b"\r\n", b"\n"), None, "CR LF"),
+    (form(*WRITERS["Go"]).replace(b"--b0\r\n", b"--b0 \r\n"), None, "followed by spaces"),
+    (form(([HEAD[0], *[b"X-Trace: a"] * 8], b"a")), None, "too many headers"),
+    (form(([HEAD[0], b"X-Trace: " + b"a" * 5000], b"a")), None, "header is too long"),
+    (form(([HEAD[0], b" folded"], b"a")), None, "several lines"),
 ]  # fmt: skip
 
 
