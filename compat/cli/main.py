@@ -32,7 +32,9 @@ from compat.emulator.options import options as emulator_options
 from compat.observability import logs
 from compat.server.connections import Connections, fitting, room
 from compat.server.local_engine import LocalEngine, forget_proxies
+from compat.server.pings import Unanswering
 from compat.server.run import Server, check_certificate, config
+from compat.server.websocket import WebSocketProtocol
 
 if TYPE_CHECKING:
     from compat.observability.tracing import Traces
@@ -176,8 +178,8 @@ class _Emulating(_Stopping):
     """Runs the emulator; at shutdown it ends the requests that faults keep open."""
 
     def __init__(self, app: Any) -> None:  # noqa: ANN401 - the emulator's app; cli does not import starlette
-        super().__init__(config(app))
         self._emulator = app.state.emulator
+        super().__init__(config(app, ws=WebSocketProtocol if self._emulator.readings.pongs else Unanswering))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._emulator.stop()
@@ -269,7 +271,8 @@ def _keys(settings: Settings) -> str | None:
 @emulator_options
 def emulator(host: str, port: int, **given: Any) -> None:  # noqa: ANN401 - those of emulator_options
     """Run DashScope's speech recognition on this machine: chat/completions, multimodal-generation, file tasks with
-    uploads, and the live socket /api-ws/v1/realtime, with a local engine behind them. docs/emulator.md has the details.
+    uploads, and the live sockets /api-ws/v1/realtime and /api-ws/v1/inference, with a local engine behind them.
+    docs/emulator.md has the details.
     """
     if given["engine"] != "scripted":
         with _refusing():

@@ -30,6 +30,8 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
     """A refused native stream is an `event:error` with HTTP 200 rather than an error status."""
     audio3_shape: Literal["output", "nested", "top"] = "output"
     """Where qwen-audio-3 and fun-asr-flash return a sync result: in `output`, in `output.output`, or at the top."""
+    audio3_files_single: bool = False
+    """qwen-audio-3 file tasks return one `output.result` rather than the list `output.results`."""
     audio3_files_nested: bool = False
     """qwen-audio-3 file tasks put result addresses into `output.output` rather than into `output`."""
     paraformer_always_timed: bool = False
@@ -56,6 +58,8 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
     """qwen-mt-flash and -lite repeat the whole text so far in every chunk, as plus and turbo do."""
     retired: frozenset[str] = frozenset()
     """Retired models: 403 AccessDenied."""
+    pongs: bool = True
+    """Pings of a live client are answered. Applied by the server that runs the app."""
     live: LiveReadings = LiveReadings()
     """Those of the live socket."""
     inference: TaskReadings = TaskReadings()

@@ -21,6 +21,8 @@ from compat.emulator.faults import Faults
 from compat.emulator.readings import Readings
 from compat.emulator.site import Site
 from compat.emulator.state import Emulator, Limits
+from compat.server.pings import Unanswering
+from compat.server.websocket import WebSocketProtocol
 from tests.servers import serve
 
 CHAT = "/compatible-mode/v1/chat/completions"
@@ -163,7 +165,8 @@ def started(*turns: Sequence[Sentence], **settings: Unpack[Settings]) -> Iterato
     scripted: Settings = {"engine": Scripted(*(turns or (SPOKEN,)))}
     app = create_app(**(scripted | settings))
     headers = {"authorization": "Bearer sk-test"}
-    with serve(app) as url, httpx2.Client(base_url=url, headers=headers, timeout=20, trust_env=False) as http:
+    ws = WebSocketProtocol if app.state.emulator.readings.pongs else Unanswering
+    with serve(app, ws=ws) as url, httpx2.Client(base_url=url, headers=headers, timeout=20, trust_env=False) as http:
         yield Laptop(url, app.state.emulator, http)
 
 

@@ -25,6 +25,7 @@ READINGS = [
     ({"audio3_shape": "top"}, "qwen-audio-3.1-asr-flash"),
     ({"audio3_files_nested": True}, "qwen-audio-3.1-asr-flash-filetrans"),
     ({"audio3_files_nested": False}, "qwen-audio-3.1-asr-flash-filetrans"),
+    ({"audio3_files_single": True}, "qwen-audio-3.1-asr-flash-filetrans"),
     ({"silence_task": "no_words"}, "qwen3-asr-flash-filetrans"),
     ({"silence_task": "empty"}, "fun-asr"),
     ({"silence_task": "no_fragment"}, "fun-asr"),

@@ -42,6 +42,8 @@ def query_body(emulator: Emulator, task: Task, base_url: str, *, expired: bool =
 
 def _results(emulator: Emulator, task: Task, addresses: list[str]) -> dict[str, Any]:
     results = [_result(work, address) for work, address in zip(task.files, addresses, strict=True)]
+    if task.family is Family.AUDIO3_FILES and emulator.readings.audio3_files_single:
+        return {"result": results[0]}
     if task.family is Family.AUDIO3_FILES and emulator.readings.audio3_files_nested:
         return {"output": {"transcription_url": addresses[0], "results": results}}
     return {"results": results}

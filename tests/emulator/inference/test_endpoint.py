@@ -128,6 +128,15 @@ def test_five_tasks_in_turn_are_recorded(start: Start) -> None:
     assert AUDIO * 5 == bytes(laptop.emulator.live.sessions[0].sound)
 
 
+@pytest.mark.parametrize("pongs", [True, False])
+def test_pings_are_answered_or_not(start: Start, pongs: bool) -> None:
+    with dialled(start(engine=Tones(), readings=Readings(pongs=pongs))) as socket:
+        answered = socket.ping()
+        say(socket, *WHOLE)
+        assert ["amber basil", "cedar"] == finals(hear(socket))
+        assert pongs is answered.is_set()
+
+
 def test_an_engine_that_blocks_is_kept_off_the_loop(start: Start) -> None:
     with dialled(start(engine=Moonshine())) as socket:
         say(socket, run(), silence(1_000), finish())

@@ -1,0 +1,11 @@
+"""The WebSocket protocol without pongs, with which the emulator serves its reading `pongs=false`."""
+
+from __future__ import annotations
+
+from compat.server.websocket import WebSocketProtocol
+
+
+class Unanswering(WebSocketProtocol):
+    def handle_ping(self) -> None:
+        """Drop the pong that websockets has queued; all other output has been sent when a ping is handled."""
+        self.conn.data_to_send()
