@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from compat.dashscope_api.sse import Events, ServerSentEvent
+from compat.dashscope_api.sse import LARGEST, Events, ServerSentEvent
+from compat.errors import ServiceFailed
 from tests.dashscope_api.support import splits
 
 STREAMS = {
@@ -31,6 +32,26 @@ def test_a_stream_may_be_split_anywhere(raw: bytes, events: list[ServerSentEvent
         parsed = [event for piece in pieces for event in parser.feed(piece)] + parser.flush()
 
         assert events == parsed
+
+
+@pytest.mark.parametrize("start", [b"data: ", b": ", b" {", b"data: 1\ndata: ", b"data: 1\r\n\r\ndata: "])
+def test_an_event_has_a_bound(start: bytes) -> None:
+    parser = Events()
+    parser.feed(start)
+    block = b"a" * (LARGEST // 8)
+    for _ in range(7):
+        assert [] == parser.feed(block)
+    with pytest.raises(ServiceFailed, match="more than 8 MiB"):
+        parser.feed(block)
+
+
+def test_the_lines_of_an_event_have_a_bound_together() -> None:
+    line = b"data: " + b"a" * (LARGEST // 8) + b"\n"
+    parser = Events()
+    for _ in range(7):
+        parser.feed(line)
+    with pytest.raises(ServiceFailed, match="more than 8 MiB"):
+        parser.feed(line)
 
 
 def test_an_event_is_emitted_at_its_blank_line() -> None:

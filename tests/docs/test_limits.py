@@ -15,6 +15,7 @@ from compat.bridge import intake
 from compat.bridge.limits import TICKS_A_MS, SessionLimits
 from compat.catalogue import nesting
 from compat.config.settings import Settings
+from compat.dashscope_api import sse
 from compat.endpoints import bodies, client_secrets, live_session, multipart
 from compat.endpoints.live_session import Bounds
 from compat.jobs import janitor, transitions
@@ -93,7 +94,7 @@ CODE = {
     "log entries that wait to be written": f"{logs.WAITING:,}",
     "one client's files that are cut into pieces at a time": f"`COMPAT_MEDIA_WORKERS`, {SET.media_workers}",
     "a response of DashScope": f"{upstream.ANSWER >> 20} MiB, {upstream.RESULT >> 20} MiB for a result file or a "
-    "stream",
+    f"stream, {sse.LARGEST >> 20} MiB for an event of a stream",
     "the wait for a free slot": f"`COMPAT_QUEUE_WAIT`, {SET.queue_wait:g} s",
 }
 
