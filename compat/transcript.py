@@ -5,6 +5,7 @@ Times are seconds from the start of the audio, as floats. Languages are DashScop
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -18,14 +19,18 @@ Surface = Literal["chat", "generation", "generation-audio", "filetrans", "transc
 Option: TypeAlias = bool | int | float | str | list[int | str] | dict[str, Any]
 
 
+def context(prompt: str | None, keywords: Iterable[str]) -> str:
+    """Return the prompt, followed by the keywords on a line of their own."""
+    return "\n".join(filter(None, (prompt, ", ".join(keywords))))
+
+
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """One validated request for a transcript.
 
-    `model` is the name that the client used. `language_param` is the field that `language` was sent in. `context` joins
-    prompt and keywords for DashScope; `guides` names the ones of the two that were sent. `extensions` holds the fields
-    that OpenAI does not define, unparsed, each with all its values: DashScope's own names (`enable_itn`,
-    `vocabulary_id`, …) are parsed once the model is chosen, the others are added to `ignored`. `ignored` names the
-    parameters that no road supports; the chosen road adds its own.
+    `model` is the name that the client used. `language_param` is the field that `language` was sent in. `prompt` and
+    `keywords` bias the recognition. `extensions` holds the fields that OpenAI does not define, unparsed, each with all
+    its values: DashScope's own names (`enable_itn`, `vocabulary_id`, …) are parsed once the model is chosen, the others
+    are added to `ignored`. `ignored` names the parameters that no road supports; the chosen road adds its own.
 
     `background` is true if the client fetches the transcript later or has `webhook_url` called. `target` is the code of
     the language to translate to, None for a transcription. `url` is the address of the audio if the request contains
@@ -39,8 +44,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool = False
     language: str | None = None
     language_param: LanguageParam = "language"
-    context: str = ""
-    guides: tuple[str, ...] = ()
+    prompt: str = ""
+    keywords: tuple[str, ...] = ()
     extensions: dict[str, tuple[str, ...]] = {}
     ignored: tuple[str, ...] = ()
     background: bool = False
@@ -53,10 +58,19 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     def answered_by(self, engine: str) -> Ask:
         """Return the request for a local engine, which supports English only and takes no context."""
         foreign = self.language not in (None, "en")
-        lost = (*([self.language_param] if foreign else []), *(self.guides if self.context else ()))
+        lost = (*([self.language_param] if foreign else []), *self.guides)
         language = None if foreign else self.language
         ignored = (*self.ignored, *lost)
-        return msgspec.structs.replace(self, engine=engine, language=language, context="", ignored=ignored)
+        return msgspec.structs.replace(self, engine=engine, language=language, prompt="", keywords=(), ignored=ignored)
+
+    @property
+    def context(self) -> str:
+        return context(self.prompt, self.keywords)
+
+    @property
+    def guides(self) -> tuple[str, ...]:
+        """The names of the parameters that make up the context."""
+        return (*(["prompt"] if self.prompt else []), *(["keywords"] if self.keywords else []))
 
     @property
     def wants_words(self) -> bool:

@@ -8,7 +8,7 @@ from compat.transcript import Ask
 
 
 @pytest.mark.parametrize(
-    ("language", "context", "kept", "ignored"),
+    ("language", "prompt", "kept", "ignored"),
     [
         (None, "", None, ()),
         ("en", "", "en", ()),
@@ -18,10 +18,9 @@ from compat.transcript import Ask
     ],
 )
 def test_a_local_engine_accepts_english_only_and_no_context(
-    language: str | None, context: str, kept: str | None, ignored: tuple[str, ...]
+    language: str | None, prompt: str, kept: str | None, ignored: tuple[str, ...]
 ) -> None:
-    guides = ("prompt",) if context else ()
-    asked = Ask(model="whisper-1", language=language, context=context, guides=guides, ignored=("temperature",))
+    asked = Ask(model="whisper-1", language=language, prompt=prompt, ignored=("temperature",))
 
     ask = asked.answered_by("moonshine")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 import msgspec
 
@@ -23,9 +24,9 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 
     `pattern` must match the whole id. `known` lists the ids shown by `/v1/models`. `surface` is None for models that
     accept live speech only. `long` names the model used instead when the audio is long or timestamps are needed.
-    `pieces` is true if the model can also transcribe long audio in pieces. `context` is true if the model accepts a
-    context text. `languages` are the language codes it accepts. `always` holds default options, which a request may
-    override.
+    `pieces` is true if the model can also transcribe long audio in pieces. `context` is the form of context that the
+    model accepts: one `text`, or messages in `rounds` (see compat.catalogue.biasing). `languages` are the language
+    codes it accepts. `always` holds default options, which a request may override.
     """
 
     pattern: str
@@ -34,7 +35,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     regions: frozenset[str]
     long: str | None = None
     pieces: bool = False
-    context: bool = False
+    context: Literal["text", "rounds"] | None = None
     languages: frozenset[str] = languages.DASHSCOPE
     options: frozenset[str] = frozenset()
     always: dict[str, Option] = {}
@@ -45,6 +46,7 @@ _QWEN3 = frozenset({"enable_itn", "enable_lid"})
 _FILES = frozenset(
     {"channel_id", "diarization_enabled", "language_hints", "speaker_count", "special_word_filter", "vocabulary_id"}
 )
+_FLASH = frozenset({"diarization_enabled", "language_hints", "speaker_count", "vocabulary_id"})
 # help.aliyun.com, Paraformer file transcription API, `language_hints` of paraformer-v2
 _PARAFORMER_LANGUAGES = frozenset({"zh", "en", "ja", "yue", "ko", "de", "fr", "ru"})
 # By default the service masks the words of a built-in list with asterisks; this turns the list off. The guide to
@@ -65,15 +67,15 @@ MODELS = (
         known=("qwen-audio-3.1-asr-flash-filetrans", "qwen-audio-3.0-asr-flash-filetrans"),
         surface="filetrans-3",
         regions=_EAST,
-        context=True,
-        options=_FILES,
+        context="rounds",
+        options=_FILES | {"vocabulary"},
     ),
     Model(
         pattern=r".*-filetrans.*",
         known=("qwen3-asr-flash-filetrans",),
         surface="filetrans",
         regions=_EAST,
-        context=True,
+        context="text",
         languages=languages.QWEN,
         options=frozenset({"channel_id", "enable_itn", "enable_words"}),
     ),
@@ -83,7 +85,7 @@ MODELS = (
         surface="generation",
         regions=frozenset({"us"}),
         pieces=True,
-        context=True,
+        context="text",
         languages=languages.QWEN,
         options=_QWEN3,
     ),
@@ -94,7 +96,7 @@ MODELS = (
         regions=_EAST,
         long="qwen3-asr-flash-filetrans",
         pieces=True,
-        context=True,
+        context="text",
         languages=languages.QWEN,
         options=_QWEN3,
     ),
@@ -103,16 +105,25 @@ MODELS = (
         known=(),
         surface="chat",
         regions=_EAST,
-        context=True,
+        context="text",
         languages=languages.QWEN,
         options=_QWEN3,
     ),
     Model(
-        pattern=r"fun-asr-flash-.*|qwen-audio-3\..*",
-        known=("qwen-audio-3.1-asr-flash", "qwen-audio-3.0-asr-flash", "fun-asr-flash-2026-06-15"),
+        pattern=r"qwen-audio-3\..*",
+        known=("qwen-audio-3.1-asr-flash", "qwen-audio-3.0-asr-flash"),
         surface="generation-audio",
         regions=_EAST,
-        options=frozenset({"diarization_enabled", "language_hints", "speaker_count", "vocabulary_id"}),
+        context="rounds",
+        options=_FLASH | {"vocabulary"},
+    ),
+    Model(
+        pattern=r"fun-asr-flash-.*",
+        known=("fun-asr-flash-2026-06-15",),
+        surface="generation-audio",
+        regions=_EAST,
+        context="rounds",
+        options=_FLASH,
     ),
     Model(
         pattern=r"fun-asr.*",

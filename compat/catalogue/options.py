@@ -25,6 +25,7 @@ OPTIONS: dict[str, Kind] = {
     "speaker_count": "number",
     "special_word_filter": "object",
     "timestamp_alignment_enabled": "switch",
+    "vocabulary": "object",
     "vocabulary_id": "text",
 }
 WANTED = {"switch": "true or false", "number": "a whole number", "numbers": "whole numbers", "object": "a JSON object"}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal
 
 import msgspec
 
+from compat.catalogue.biasing import hot_words, rounds, shortened
 from compat.catalogue.models import REGIONS, Model, resolve
 from compat.catalogue.options import option
 from compat.errors import BadRequest
-from compat.transcript import Ask, Media, Option, Request, Surface
+from compat.transcript import Ask, Media, Option, Request, Surface, context
 
 
 class SurfaceLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,8 +212,8 @@ def request(ask: Ask, media: Media, road: Road) -> tuple[Request, tuple[str, ...
         else:
             ignored.append(name)
     ignored += _contradictions(ask, options)
-    if ask.context and not road.row.context:
-        ignored += ask.guides
+    text, lost = _bias(ask, road.row, options)
+    ignored += lost
     if road.surface == "pieces" and "word" in ask.granularities:
         ignored.append("timestamp_granularities")
     language = ask.language if ask.language in road.row.languages and "language_hints" not in options else None
@@ -224,12 +225,29 @@ def request(ask: Ask, media: Media, road: Road) -> tuple[Request, tuple[str, ...
             surface=road.surface,
             media=media,
             language=road.limits.filipino if language == "fil" else language,
-            context=ask.context if road.row.context else "",
+            context=text,
             words=ask.wants_words and road.surface != "pieces",
             options=options,
         ),
         tuple(dict.fromkeys(ignored)),
     )
+
+
+def _bias(ask: Ask, row: Model, options: dict[str, Option]) -> tuple[str, list[str]]:
+    """Return the context, and the names of the parameters that the model does not take or takes only a part of. Puts
+    hot words into `options` in place. Their weights can be sent as the option `vocabulary`."""
+    if row.context is None:
+        return "", [*ask.guides]
+    keywords: Iterable[str] = ask.keywords
+    if "vocabulary" in row.options and ask.keywords:
+        words, keywords = hot_words(ask.keywords)
+        given = options.get("vocabulary")
+        options["vocabulary"] = {**words, **(given if isinstance(given, dict) else {})}
+    text = context(ask.prompt, keywords)
+    if row.context == "text" or not shortened(text):
+        return text, []
+    cut = ["prompt"] if shortened(ask.prompt) else []
+    return "\n".join(rounds(text)), [f"{name}.shortened" for name in cut or ["keywords"]]
 
 
 def _contradictions(ask: Ask, options: dict[str, Option]) -> list[str]:

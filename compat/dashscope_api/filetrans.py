@@ -24,6 +24,7 @@ import msgspec
 from compat.catalogue.rates import QUERY
 from compat.dashscope_api.calls import Call, Flow, Submitted, Wait, ask, json_call
 from compat.dashscope_api.faults import Answer, check, decode, no_speech, read, task_fault
+from compat.dashscope_api.inline import context_messages
 from compat.dashscope_api.results import NO_SPEECH, Result, prevailing
 from compat.dashscope_api.uploads import RESOLVE, upload
 from compat.errors import CompatError, ServiceFailed, ServiceTimedOut, TaskLost
@@ -167,8 +168,8 @@ def submit(request: Request, source: str) -> Call:
             file: dict[str, Any] = {"file_url": source}
             parameters = _qwen3_parameters(request)
         case "filetrans-3":
-            file = {"file_url": source, "file_urls": [source]}
-            parameters = _parameters(request, **({"context": [request.context]} if request.context else {}))
+            file = {"file_url": source, "file_urls": [source], **_context(request)}
+            parameters = _parameters(request)
         case _:
             file = {"file_urls": [source]}
             parameters = _parameters(request)
@@ -213,9 +214,14 @@ def _qwen3_parameters(request: Request) -> dict[str, Any]:
     }
 
 
-def _parameters(request: Request, **more: object) -> dict[str, Any]:
+def _parameters(request: Request) -> dict[str, Any]:
     """Return the parameters of the other models, which always return words. qwen3 refuses `language_hints`."""
-    return {**({"language_hints": [request.language]} if request.language else {}), **more, **request.options}
+    return {**({"language_hints": [request.language]} if request.language else {}), **request.options}
+
+
+def _context(request: Request) -> dict[str, Any]:
+    messages = context_messages(request.context)
+    return {"context": messages} if messages else {}
 
 
 def _pauses() -> Iterator[tuple[float, float]]:

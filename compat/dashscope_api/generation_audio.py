@@ -21,7 +21,7 @@ import msgspec
 from compat.dashscope_api.calls import Call, Reply
 from compat.dashscope_api.faults import Answer, checked, decode, no_speech, read, task_fault
 from compat.dashscope_api.generation import STREAMED, URL
-from compat.dashscope_api.inline import data_uri, inline_call
+from compat.dashscope_api.inline import context_messages, data_uri, inline_call
 from compat.dashscope_api.results import Sentence, prevailing
 from compat.dashscope_api.sse import Events, ServerSentEvent
 from compat.errors import ServiceFailed
@@ -132,7 +132,7 @@ def call(request: Request, *, stream: bool) -> Call:
     body = {
         "model": request.model,
         "parameters": parameters,
-        "input": {"messages": [{"role": "user", "content": [audio]}]},
+        "input": {"messages": [*context_messages(request.context), {"role": "user", "content": [audio]}]},
     }
     return inline_call(URL, body, request.media, STREAMED if stream else None, rate=request.model)
 

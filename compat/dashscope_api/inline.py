@@ -1,9 +1,12 @@
-"""Audio inside a JSON body: a data URI whose base64 is streamed from disk."""
+"""Parts of JSON bodies: audio as a data URI whose base64 is streamed from disk, and context as messages."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
+from compat.catalogue.biasing import rounds
 from compat.dashscope_api.calls import Call, File
 from compat.transcript import Media
 
@@ -16,6 +19,11 @@ def data_uri(media: Media) -> str:
     DashScope requires a data URI: it refuses bare base64, the format of OpenAI's API, with a 400.
     """
     return f"data:{media.mime}{_MARK.decode()}"
+
+
+def context_messages(text: str) -> list[dict[str, Any]]:
+    """Return the context as messages for qwen-audio-3 and fun-asr-flash."""
+    return [{"role": "user", "content": [{"type": "input_text", "text": part}]} for part in rounds(text)]
 
 
 def inline_call(url: str, body: object, media: Media, headers: dict[str, str] | None = None, *, rate: str = "") -> Call:

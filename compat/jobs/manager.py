@@ -70,7 +70,7 @@ class JobManager:
         """Start or join the job without waiting for its end. Return it with the index of the request's view."""
         ask = order.work.ask
         view = msgspec.structs.replace(
-            ask, context="", extensions={}, webhook_url=None, url=None, ignored=order.work.ignored
+            ask, prompt="", keywords=(), extensions={}, webhook_url=None, url=None, ignored=order.work.ignored
         )
         opening = self._runs.spawn(self._opened(order, view, ask.webhook_url))
         try:

@@ -1,8 +1,7 @@
-"""Recognition context: prompt and keywords joined into one text."""
+"""The bound on the recognition context: prompt and keywords as one text."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from compat.errors import BadRequest
@@ -10,11 +9,6 @@ from compat.openai_api.usage import estimate
 
 TOKENS: Final = 10_000
 """The service's limit for context (guide of qwen3-asr-flash, 2026-01), compared with an estimate."""
-
-
-def joined(prompt: str | None, keywords: Sequence[str]) -> str:
-    """Return the prompt, followed by the keywords on a line of their own."""
-    return "\n".join(filter(None, (prompt, ", ".join(keywords))))
 
 
 def check(text: str, param: str) -> None:

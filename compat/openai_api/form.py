@@ -7,7 +7,7 @@ in `ignored`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import get_args
+from typing import Any, get_args
 
 from compat import addresses, languages
 from compat.errors import BadRequest
@@ -15,6 +15,7 @@ from compat.openai_api import context, strategy
 from compat.openai_api.fields import Fields, choice, number, switch, words
 from compat.openai_api.parameters import TRANSLATION
 from compat.transcript import Ask, CaptionFormat, Granularity, LanguageParam, ResponseFormat
+from compat.transcript import context as joined_context
 
 SPEAKERS = 4
 UNDETERMINED = frozenset({"auto", "auto-detect", "autodetect", "detect", "multi", "mul", "und"})
@@ -47,8 +48,7 @@ def ask(fields: Sequence[tuple[str, str]], query: Sequence[tuple[str, str]] = ()
         stream=stream,
         language=language,
         language_param=language_param,
-        context=_context(form),
-        guides=_guides(form),
+        **_bias(form),
         extensions={name: tuple(values) for name, values in form.extensions.items()},
         ignored=(
             *ignored_languages,
@@ -85,8 +85,7 @@ def translation(fields: Sequence[tuple[str, str]], query: Sequence[tuple[str, st
         response_format=choice(form.one("response_format") or "json", TRANSLATED, "response_format"),
         language=language,
         language_param=language_param,
-        context=_context(form),
-        guides=_guides(form),
+        **_bias(form),
         extensions={name: tuple(values) for name, values in form.extensions.items()},
         ignored=(
             *ignored_languages,
@@ -195,16 +194,11 @@ def _language(form: Fields) -> tuple[str | None, LanguageParam, tuple[str, ...]]
     return codes[0], param, lost
 
 
-def _context(form: Fields) -> str:
-    prompt = form.one("prompt")
-    text = context.joined(prompt, form.many("keywords"))
-    context.check(text, "prompt" if prompt else "keywords")
-    return text
-
-
-def _guides(form: Fields) -> tuple[str, ...]:
-    """Return the names of the parameters that make up the context."""
-    return (*(["prompt"] if form.one("prompt") else []), *(["keywords"] if form.many("keywords") else []))
+def _bias(form: Fields) -> dict[str, Any]:
+    """Return `prompt` and `keywords`."""
+    prompt, keywords = form.one("prompt") or "", tuple(form.many("keywords"))
+    context.check(joined_context(prompt, keywords), "prompt" if prompt else "keywords")
+    return {"prompt": prompt, "keywords": keywords}
 
 
 def _ignored(form: Fields) -> list[str]:

@@ -34,7 +34,7 @@ TRANSCRIPTION = (
     Parameter("language", "mapped", "A code, a tag such as zh-CN or an English name; one DashScope lacks is ignored."),
     Parameter("languages", "mapped", "One is the language; of several the service detects its own choice.", many=True),
     Parameter("prompt", "mapped", "Becomes the service's context, at most 10,000 tokens with the keywords."),
-    Parameter("keywords", "mapped", "Join the context after the prompt, as a list with commas.", many=True),
+    Parameter("keywords", "mapped", "Hot words for qwen-audio-3; otherwise they join the prompt.", many=True),
     Parameter(
         "response_format", "same", "json, text, srt, vtt, verbose_json, diarized_json with any of OpenAI's names."
     ),
@@ -56,6 +56,7 @@ def ignored_header(names: Iterable[str]) -> str:
     """Return the value of `x-compat-ignored`.
 
     Clients choose the names of extension fields. Therefore each name is cut at 64 characters and percent-encoded as
-    needed for a header, and at most 50 names are listed.
+    needed for a header, and at most 50 names are listed. `.shortened` after a name means that a part of the value was
+    used.
     """
     return ",".join(quote(name[:64], safe="[]", errors="replace") for name in list(dict.fromkeys(names))[:50])

@@ -75,7 +75,8 @@ def test_channels_of_audio_at_a_url_are_not_checked() -> None:
 
 @pytest.mark.parametrize("guides", [("prompt",), ("keywords",), ("prompt", "keywords")])
 def test_an_unsupported_context_is_reported_by_the_parameters_sent(guides: tuple[str, ...]) -> None:
-    ask = Ask(model="paraformer-v2", context="Bulge", guides=guides)
+    keywords = ("Bulge",) if "keywords" in guides else ()
+    ask = Ask(model="paraformer-v2", prompt="Bulge" if "prompt" in guides else "", keywords=keywords)
     taken = roads.road(ask, media(), region="beijing", aliases={}, longest=3600)
 
     assert guides == roads.request(ask, media(), taken)[1]

@@ -190,7 +190,7 @@ def test_a_url_is_refused_if_no_model_can_fetch_it(name: str, region: str) -> No
 
 
 def test_a_piece_is_requested_like_short_audio() -> None:
-    ask = Ask(model="whisper-1", context="Bulge", language="fil", granularities=frozenset({"word"}))
+    ask = Ask(model="whisper-1", prompt="Bulge", language="fil", granularities=frozenset({"word"}))
     for region, model, surface in (("us", "qwen3-asr-flash-us", "generation"), ("beijing", "qwen3-asr-flash", "chat")):
         taken = roads.road(ask, media(seconds=400), region=region, aliases={}, longest=HOUR, long_road="pieces")
         whole, ignored = roads.request(ask, media(seconds=400), taken)
@@ -279,8 +279,7 @@ def test_options_are_typed_and_unsupported_parameters_are_reported() -> None:
     ask = Ask(
         model="paraformer-v2",
         language="de",
-        context="Bulge, Bracket",
-        guides=("keywords",),
+        keywords=("Bulge", "Bracket"),
         extensions={
             "enable_itn": ("true",),
             "disfluency_removal_enabled": ("True",),

@@ -8,6 +8,7 @@ import pytest
 from compat.catalogue.rates import POLICY
 from compat.dashscope_api.calls import Call, Reply, Submitted, Wait
 from compat.dashscope_api.filetrans import OUTAGE, cancel, delays, query, resume, submit, transcribe
+from compat.dashscope_api.inline import context_messages
 from compat.errors import (
     BadAudio,
     CompatError,
@@ -122,8 +123,8 @@ DIALECTS: list[tuple[Surface, dict[str, Any], dict[str, Any]]] = [
         "filetrans-3",
         {"language": "zh", "context": "ctx"},
         {
-            "input": {"file_url": OSS, "file_urls": [OSS]},
-            "parameters": {"language_hints": ["zh"], "context": ["ctx"]},
+            "input": {"file_url": OSS, "file_urls": [OSS], "context": context_messages("ctx")},
+            "parameters": {"language_hints": ["zh"]},
         },
     ),
 ]

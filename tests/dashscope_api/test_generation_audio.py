@@ -44,6 +44,16 @@ def test_a_streamed_request_with_all_options() -> None:
     assert json_of(call) == {**json_of(generation_audio.call(ASKED, stream=False)), "parameters": parameters}
 
 
+def test_context_precedes_the_audio() -> None:
+    call = generation_audio.call(request("generation-audio", MODEL, context="Names: Ada."), stream=False)
+    body: Any = json_of(call)
+
+    said, audio = body["input"]["messages"]
+    assert said == {"role": "user", "content": [{"type": "input_text", "text": "Names: Ada."}]}
+    assert "input_audio" == audio["content"][0]["type"]
+    assert call.body[1] == File(MEDIA.path, MEDIA.size, base64=True)
+
+
 WORDS = [{"text": "Hi", "punctuation": ".", "begin_time": 0, "end_time": 400, "confidence": 0.9}]
 ONE = {"begin_time": 0, "end_time": 500, "sentence_id": 1, "sentence_end": True, "channel_id": 0, "words": WORDS}
 TWO = {"begin_time": 600, "end_time": 1000, "text": "Ho.", "speaker_id": 1}

@@ -13,7 +13,6 @@ from compat.transcript import Ask
 
 MODEL = ("model", "whisper-1")
 SEGMENTS = frozenset({"segment"})
-BOTH = ("prompt", "keywords")
 DATA = "data:audio/wav;base64,AAAA"
 VERBOSE = ("response_format", "verbose_json")
 
@@ -78,16 +77,16 @@ FORMS: list[tuple[list[tuple[str, str]], dict[str, Any]]] = [
     ([("language", "zu")], {"ignored": ("language",)}),
     ([("language", "auto"), ("languages[]", "fr")], {"language": "fr", "language_param": "languages"}),
     ([("prompt", "")], {}),
-    ([("prompt", "Names: Ann.\nBob.")], {"context": "Names: Ann.\nBob.", "guides": ("prompt",)}),
+    ([("prompt", "Names: Ann.\nBob.")], {"prompt": "Names: Ann.\nBob."}),
     (
         [("keywords[]", "Bulge Bracket"), ("keywords[]", " Qwen ")],
-        {"context": "Bulge Bracket, Qwen", "guides": ("keywords",)},
+        {"keywords": ("Bulge Bracket", "Qwen")},
     ),
     (
         [("keywords", "a, b"), ("prompt", "About banks."), ("keywords", "c")],
-        {"context": "About banks.\na, b, c", "guides": BOTH},
+        {"prompt": "About banks.", "keywords": ("a, b", "c")},
     ),
-    ([("prompt", "word " * 9000)], {"context": ("word " * 9000).strip(), "guides": ("prompt",)}),
+    ([("prompt", "word " * 9000)], {"prompt": ("word " * 9000).strip()}),
     ([("temperature", "")], {}),
     ([("temperature", "0")], {}),
     ([("temperature", "0.0")], {}),
@@ -244,7 +243,7 @@ def test_the_file_field_is_skipped() -> None:
 
 TRANSLATIONS: list[tuple[list[tuple[str, str]], dict[str, Any]]] = [
     ([], {}),
-    ([("prompt", "Dickens"), ("temperature", "0")], {"context": "Dickens", "guides": ("prompt",)}),
+    ([("prompt", "Dickens"), ("temperature", "0")], {"prompt": "Dickens"}),
     ([("response_format", "vtt"), ("language", "German")], {"response_format": "vtt", "language": "de"}),
     ([("target_language", "French")], {"target": "fr"}),
     ([("url", "https://a.fm/会 1.mp3")], {"url": "https://a.fm/%E4%BC%9A%201.mp3"}),

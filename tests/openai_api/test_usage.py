@@ -34,7 +34,7 @@ BILLED = [
 def test_usage_is_in_the_unit_that_openai_bills_the_model_by(
     model: str, transcript: Transcript, billed: Tokens | Duration
 ) -> None:
-    assert billed == usage(transcript, Ask(model=model, context="Context"))
+    assert billed == usage(transcript, Ask(model=model, prompt="Context"))
 
 
 @pytest.mark.parametrize(

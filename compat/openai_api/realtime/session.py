@@ -18,6 +18,7 @@ from compat.errors import BadRequest, CompatError
 from compat.openai_api import context
 from compat.openai_api.realtime.patch import Format, NoiseReduction, Patch, Transcription, TurnDetection
 from compat.openai_api.realtime.unread import MOST
+from compat.transcript import context as joined_context
 
 Encoding = Literal["pcm", "ulaw", "alaw", "opus"]
 Eagerness = Literal["low", "medium", "high", "auto"]
@@ -119,7 +120,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def context(self) -> str:
         """Prompt and keywords as one text for the service."""
-        return "" if self.engine else context.joined(self.prompt, self.keywords)
+        return "" if self.engine else joined_context(self.prompt, self.keywords)
 
     @property
     def spoken(self) -> str | None:
@@ -163,7 +164,7 @@ def _input(session: Session, patch: Patch, resolve: Callable[[str], str]) -> dic
     if fields.transcription is not UNSET:
         sent, path = fields.transcription or Transcription(), paths["transcription"]
         changes |= _transcription(sent, resolve, path)
-        text = context.joined(changes.get("prompt", session.prompt), changes.get("keywords", session.keywords))
+        text = joined_context(changes.get("prompt", session.prompt), changes.get("keywords", session.keywords))
         context.check(text, f"{path}.prompt" if sent.prompt else f"{path}.keywords")
     unread = patch.unread
     if "format" in changes:
