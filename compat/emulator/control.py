@@ -68,7 +68,8 @@ def describe_native(call: ApiCall) -> RequestRecord:
     rest = {name: value for name, value in body.items() if name not in {"model", "input", "parameters"}}
     given = _object(body.get("input"))
     audio = next((_kind(address) for address in _addresses(given)), None)
-    return _record(call, rest | _object(body.get("parameters")), _list(given.get("messages")), audio)
+    messages = _list(given.get("messages")) or _list(given.get("context"))
+    return _record(call, rest | _object(body.get("parameters")), messages, audio)
 
 
 def _kind(address: str) -> str:
@@ -80,20 +81,20 @@ def _kind(address: str) -> str:
 
 
 def _record(call: ApiCall, parameters: dict[str, Any], messages: list[Any], audio: str | None = None) -> RequestRecord:
-    context = None
-    for role, part in _parts(messages):
+    context: list[str] = []
+    for _, part in _parts(messages):
         address = part.get("audio") or _object(part.get("input_audio")).get("data")
         if isinstance(address, str):
             audio = _kind(address)
-        if role == "system":
-            context = part.get("text")
+        if isinstance(part.get("text"), str):
+            context.append(part["text"])
     return RequestRecord(
         surface=call.surface,
         model=str(_object(call.body).get("model", "")),
         parameters=parameters,
         headers=own_headers(call.request),
         audio=audio,
-        context=context,
+        context="\n".join(context) or None,
     )
 
 

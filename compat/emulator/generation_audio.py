@@ -29,6 +29,7 @@ class NativeInputAudio(msgspec.Struct, frozen=True):
 
 
 class AudioPart(msgspec.Struct, frozen=True):
+    type: str | None = None
     text: str | None = None
     input_audio: NativeInputAudio | None = None
 
@@ -55,10 +56,22 @@ class AudioRequest(msgspec.Struct, frozen=True):
 
 async def generate(call: ApiCall) -> Response:
     ask = call.decode(AudioRequest)
+    _check_bias(call, ask)
     if not ask.parameters.format:
         raise refusals.invalid("UNSUPPORTED_FORMAT: format is empty")
     answer = _AudioGeneration(call, ask, await _sound(call, ask))
     return await sse.answered(answer, answer.sound, stream=call.streams)
+
+
+def _check_bias(call: ApiCall, ask: AudioRequest) -> None:
+    """Context comes in user and assistant messages before the audio; hot words are parameters of qwen-audio-3 only."""
+    given = call.body.get("parameters", {}) if isinstance(call.body, dict) else {}
+    if any(message.role == "system" for message in ask.input.messages):
+        raise refusals.invalid("The role system is not supported by this model")
+    if "context" in given:
+        raise refusals.invalid("parameters.context is not a parameter")
+    if "vocabulary" in given and ask.model.startswith("fun-asr"):
+        raise refusals.invalid("vocabulary is not supported by this model")
 
 
 async def _sound(call: ApiCall, ask: AudioRequest) -> Sound:

@@ -145,6 +145,15 @@ def test_parameters_reach_the_service(server: RunningServer, speech: bytes) -> N
     assert "Darnay" in seen.context
 
 
+@pytest.mark.parametrize("model", ["qwen-audio-3.1-asr-flash", "qwen-audio-3.1-asr-flash-filetrans"])
+def test_prompt_and_keywords_reach_qwen_audio_3(server: RunningServer, speech: bytes, model: str) -> None:
+    biased = {"prompt": "A talk by Ada.", "keywords": ["Qwen", "Ada"]}
+    server.client().audio.transcriptions.create(model=model, file=upload(speech), extra_body=biased)
+
+    [seen] = [each for each in server.dashscope.requests if each.model == model and each.context]
+    assert ("A talk by Ada.", {"Qwen": 4, "Ada": 4}) == (seen.context, seen.parameters["vocabulary"])
+
+
 def test_ignored_parameters_are_listed(server: RunningServer, speech: bytes) -> None:
     raw = server.client().audio.transcriptions.with_raw_response.create(
         model="whisper-1",

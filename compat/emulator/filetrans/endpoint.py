@@ -18,6 +18,7 @@ from compat.emulator import refusals
 from compat.emulator.families import LANGUAGES, Family, family
 from compat.emulator.faults import Expire, FailFile, FailTask, Slow
 from compat.emulator.filetrans import masking, responses, runner
+from compat.emulator.recognition import ContextMessage
 from compat.emulator.refusals import Refusal
 from compat.emulator.surface import ApiCall, authorise
 from compat.emulator.tasks import FileWork, Status, Task, TaskParameters
@@ -29,6 +30,7 @@ MAX_PAGE = 100  # tasks of one page
 class FileInput(msgspec.Struct, frozen=True):
     file_url: str | None = None
     file_urls: list[str] | None = None
+    context: list[ContextMessage] | None = None
 
 
 class SubmitRequest(msgspec.Struct, frozen=True):
@@ -73,6 +75,8 @@ def _check(call: ApiCall, ask: SubmitRequest) -> Family:
     if not call.flag("x-dashscope-async"):
         raise Refusal(403, "AccessDenied", "current user api does not support synchronous calls.")
     _check_parameters(call, known, ask.parameters)
+    if ask.input.context is not None and known is not Family.AUDIO3_FILES:
+        raise refusals.invalid("input.context is not supported by this model")
     return known
 
 
@@ -84,6 +88,10 @@ def _check_parameters(call: ApiCall, known: Family, parameters: TaskParameters) 
         raise refusals.invalid("special_word_filter cannot be read") from exc
     if not parameters.channels:
         raise refusals.invalid("channel_id must name at least one channel")
+    if "context" in given:
+        raise refusals.invalid("parameters.context is not a parameter")
+    if "vocabulary" in given and known is not Family.AUDIO3_FILES:
+        raise refusals.invalid("vocabulary is not supported by this model")
     if known is not Family.FILETRANS:
         return
     if "language_hints" in given:

@@ -102,6 +102,40 @@ def test_an_unknown_task_is_unknown(start: Start) -> None:
     assert laptop.query(task_id)["output"]["task_status"] == "UNKNOWN"
 
 
+CONTEXT = [{"role": "user", "content": [{"type": "input_text", "text": "Names: Ada."}]}]
+BIASED: list[tuple[str, dict[str, Any], dict[str, Any], int]] = [
+    # model, more of the input, parameters → status
+    ("qwen-audio-3.1-asr-flash-filetrans", {"context": CONTEXT}, {"vocabulary": {"Ada": 4}}, 200),
+    ("qwen-audio-3.1-asr-flash-filetrans", {}, {"context": ["Names: Ada."]}, 400),
+    ("qwen-audio-3.1-asr-flash-filetrans", {"context": ["Names: Ada."]}, {}, 400),
+    ("qwen3-asr-flash-filetrans", {"context": CONTEXT}, {}, 400),
+    ("qwen3-asr-flash-filetrans", {}, {"vocabulary": {"Ada": 4}}, 400),
+    ("fun-asr", {"context": CONTEXT}, {}, 400),
+    ("fun-asr", {}, {"vocabulary": {"Ada": 4}}, 400),
+    ("paraformer-v2", {}, {"vocabulary_id": "vocab-1"}, 200),
+]
+
+
+@pytest.mark.parametrize(("model", "given", "parameters", "status"), BIASED)
+def test_context_and_hot_words_are_taken_in_their_places_only(
+    start: Start, model: str, given: dict[str, Any], parameters: dict[str, Any], status: int
+) -> None:
+    laptop = start()
+    answer = laptop.http.post(
+        "/api/v1/services/audio/asr/transcription",
+        headers={"x-dashscope-async": "enable"},
+        json={
+            "model": model,
+            "input": {"file_url": "https://a.example/a.wav", "file_urls": ["https://a.example/a.wav"], **given},
+            "parameters": parameters,
+        },
+    )
+
+    assert status == answer.status_code, answer.text
+    if status == 200 and given:
+        assert "Names: Ada." == laptop.emulator.requests[-1].context
+
+
 @pytest.mark.parametrize(
     ("status", "running_too", "answer"), [("PENDING", False, 200), ("RUNNING", False, 400), ("RUNNING", True, 200)]
 )
