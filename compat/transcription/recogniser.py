@@ -114,7 +114,7 @@ class Recogniser:
         request, ignored = roads.request(ask, media, road)
         refit = road.refit or (roads.unmixed(request) and await self._cancels(media, principal.party))
         size = road.limits.size if refit else None
-        ask = msgspec.structs.replace(ask, context=request.context)  # usage counts the context that is sent
+        ask = msgspec.structs.replace(ask, prompt=request.context, keywords=())  # usage counts what is sent
         work = Work(ask=ask, request=request, ignored=ignored, principal=principal, fit=size, reserve=reserve)
         return work if ask.background else await self._fitted(work, self._settings.queue_wait)
 
