@@ -47,6 +47,7 @@ from compat.jobs.runner import JobRunner
 from compat.observability.entry import RequestEntry
 from compat.observability.metrics import Metrics
 from compat.server.local_engine import LocalEngine
+from compat.server.run import FINISH
 from compat.transcription.publishing import Bucket, Links
 from compat.transcription.recogniser import Recogniser
 from compat.transcription.spool import Spool
@@ -149,7 +150,7 @@ def create_app(
 
     async def leave() -> None:
         admission.leaving = True
-        await realtime.leave()
+        await asyncio.gather(realtime.leave(), runner.settle(FINISH))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, object]]:

@@ -61,6 +61,10 @@ class Run:
         self.deserted = time.monotonic()
         self.cancelled = False
         self.over = False
+        self.secured = asyncio.Event()
+        """Set when the job no longer needs this process: another one can follow its task, or it has ended."""
+        if job.task_id is not None:
+            self.secured.set()
         self.outcome: asyncio.Future[Transcript | Failure] = asyncio.get_running_loop().create_future()
 
     async def transcript(self) -> Transcript:
@@ -100,6 +104,8 @@ class Run:
             await self._runs.heartbeat(self)
         except CompatError as exc:  # the next heartbeat tries again
             log.warning("the job store cannot be reached", extra={"fields": {"reason": exc.message}})
+        else:
+            self.secured.set()
         if not self._keep:
             self.files.close()
 
@@ -141,6 +147,17 @@ class JobRunner:
             for task in left:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
+
+    async def settle(self, seconds: float) -> None:
+        """Wait until no other process would lose a job: until its task is submitted, or it has ended. Wait for at most
+        `seconds`."""
+        waiting = [asyncio.ensure_future(run.secured.wait()) for run, _ in self._runs.values()]
+        try:
+            if waiting:
+                await asyncio.wait(waiting, timeout=seconds)
+        finally:
+            for each in waiting:
+                each.cancel()
 
     def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Start a task that outlives its caller but is cancelled when the server stops."""
@@ -206,6 +223,7 @@ class JobRunner:
             raise
         finally:
             heartbeats.cancel()
+            run.secured.set()
             run.files.close()
             run.place.close()
             del self._runs[run.id]

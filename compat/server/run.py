@@ -11,6 +11,7 @@ import logging
 import math
 import socket
 import ssl
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final, cast
@@ -25,6 +26,7 @@ from compat.server.websocket import WebSocketProtocol
 
 LARGEST_FRAME: Final = 24 << 20  # bytes: an append of 15 MiB of audio in base64
 PING: Final = 20.0  # seconds
+FINISH: Final = 30.0  # seconds that requests and jobs have to finish when the server stops
 KEEP_ALIVE: Final = 130.0  # seconds: longer than proxies do (Caddy 120 s, Go and Traefik 90 s, nginx 60 s)
 # If a client sends audio faster than the upstream accepts it, its pongs are queued behind its audio.
 PONG: Final = 180.0  # seconds
@@ -70,7 +72,7 @@ def config(
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=30,
+        timeout_graceful_shutdown=math.ceil(FINISH),
         timeout_keep_alive=math.ceil(keep_alive),
         ssl_certfile=cert,
         ssl_keyfile=key,
@@ -105,7 +107,8 @@ class Server(uvicorn.Server):
     """A uvicorn server with a shutdown in two steps.
 
     `retire` is awaited while new connections are still accepted. `leave` is awaited after that, before connections are
-    closed. uvicorn alone would close live sessions at once, with code 1012.
+    closed. uvicorn alone would close live sessions at once, with code 1012. Requests have FINISH seconds from the
+    beginning of `leave`.
     """
 
     def __init__(
@@ -136,7 +139,9 @@ class Server(uvicorn.Server):
         await self._unless_forced(self._retire)
         for server in self.servers:
             server.close()
+        began = time.monotonic()
         await self._unless_forced(self._leave)
+        self.config.timeout_graceful_shutdown = max(1, round(FINISH - (time.monotonic() - began)))
         await super().shutdown(sockets)
 
     async def _unless_forced(self, step: Callable[[], Awaitable[None]]) -> None:

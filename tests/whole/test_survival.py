@@ -13,7 +13,7 @@ import pytest
 
 from compat.emulator.app import create_app
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
-from compat.emulator.faults import Faults, Hang, Rule, Slow
+from compat.emulator.faults import Faults, Hang, Rule, Slow, SurfaceName
 from compat.emulator.state import Emulator
 from tests.audio.media import make
 from tests.counts import Counts, counted
@@ -174,6 +174,27 @@ def test_a_background_job_continues_in_the_next_server(
         until(lambda: httpx2.get(address, headers=headers).status_code == 200, 60.0)
         assert list(WORDS) == words(httpx2.get(address, headers=headers).text)
     assert 1 == emulator.counts["submit"]
+
+
+@pytest.mark.parametrize(("surface", "road"), [("store", "filetrans"), ("chat", "pieces")])
+def test_a_stopping_server_finishes_a_job_that_no_other_could_continue(
+    dashscope: tuple[Emulator, str], speech: bytes, tmp_path: Path, surface: SurfaceName, road: str
+) -> None:
+    emulator, root = dashscope
+    emulator.faults.arm(Faults((Rule(surface, Hang(1.0)),)))
+    with server_process(tmp_path, root, COMPAT_LONG_ROAD=road) as first:
+        job = httpx2.post(
+            f"{first.base_url}/audio/transcriptions",
+            data={"model": "whisper-1", "background": "true", "response_format": "srt"},
+            files={"file": ("speech.wav", speech)},
+        ).json()["id"]
+        asked(emulator, surface)
+
+    with server_process(tmp_path, root, COMPAT_LONG_ROAD=road) as second:
+        address = f"{second.base_url}/audio/transcriptions/{job}"
+        until(lambda: httpx2.get(address).status_code == 200, 60.0)
+        assert WORDS[0] in httpx2.get(address).text.lower()
+    assert 1 == emulator.counts["submit"] + emulator.counts["chat"]
 
 
 def test_a_running_job_survives_the_loss_of_its_store(
