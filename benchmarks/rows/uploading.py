@@ -1,4 +1,4 @@
-"""The largest upload, to a long job: upload speed and memory."""
+"""Upload speed and memory for the largest upload, which becomes a long job."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ async def measure(quick: bool) -> Findings:
         ),
     ]
     lines = [
-        ["written in blocks of 4 MiB, until the disk has it", f"{best['disk']:.0f}"],
-        ["the same, until the kernel has it", f"{best['cached']:.0f}"],
-        ["uploaded, until the server has it", f"{best['upload']:.0f}"],
+        ["sequential write in blocks of 4 MiB, with fsync", f"{best['disk']:.0f}"],
+        ["the same without fsync", f"{best['cached']:.0f}"],
+        ["upload", f"{best['upload']:.0f}"],
     ]
     return Findings(bars, [Table(f"{size / MIB:.0f} MiB, the best of {len(rates['upload'])}", ("", "MiB/s"), lines)])
 
 
 def _written(path: Path, size: int) -> tuple[float, float]:
-    """Return the seconds until the kernel has the bytes, and until the disk has them."""
+    """Return the seconds for writing the bytes without and with fsync."""
     block = memoryview(os.urandom(BLOCK))
     started = time.perf_counter()
     with path.open("wb", buffering=0) as file:

@@ -11,7 +11,7 @@ NAMES = ("moonshine", "tones", "scripted")
 
 
 def engine(name: str) -> Loadable:
-    """A new engine. Raises ValueError for an unknown name."""
+    """Return a new engine. Raises ValueError for an unknown name."""
     match name:
         case "moonshine":
             return Moonshine()
