@@ -14,6 +14,7 @@ from compat.errors import BadRequest
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+_LONGEST_HOST = 260  # characters of a name and a port; encoding takes time that grows with the square of the length
 _PRIVATE = ("localhost", "local", "internal", "intranet", "lan", "home", "corp", "arpa", "test", "invalid", "onion")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?")
 _SAFE = "".join(map(chr, range(33, 127)))  # includes "%", so that escapes are kept
@@ -102,12 +103,14 @@ def encoded(url: str) -> str:
 
     Text that is not a URL is returned unchanged; `check` refuses it.
     """
+    if url.isascii() and " " not in url:
+        return url
     try:
         parts = urlsplit(url)
+        if "@" in parts.netloc or len(parts.netloc) > _LONGEST_HOST:
+            return url
         host = (parts.hostname or "").encode("idna").decode()
     except ValueError:
-        return url
-    if (url.isascii() and " " not in url) or "@" in parts.netloc:
         return url
     place = parts.netloc if parts.netloc.isascii() else host + (f":{parts.port}" if parts.port else "")
     path, query, fragment = (quote(part, safe=_SAFE) for part in parts[2:])

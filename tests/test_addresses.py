@@ -160,6 +160,7 @@ ENCODED = [
     ("https://user:pass@bücher.fm/", "https://user:pass@bücher.fm/"),
     ("https://a..é/", "https://a..é/"),
     ("https://[::1/é", "https://[::1/é"),
+    (f"https://{'é' * 300}.fm/", f"https://{'é' * 300}.fm/"),
     ("", ""),
 ]
 

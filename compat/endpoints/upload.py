@@ -20,7 +20,7 @@ from compat.config.principal import Principal
 from compat.config.settings import Settings
 from compat.endpoints import responses
 from compat.endpoints.auth import Gate
-from compat.endpoints.bodies import Texts, check_encoding
+from compat.endpoints.bodies import MOST_ESCAPES, Texts, check_encoding
 from compat.endpoints.disconnect import while_connected
 from compat.endpoints.multipart import ALL_FIELDS, Parts, with_parameters
 from compat.endpoints.paths import with_model
@@ -224,6 +224,8 @@ def _embedded(parts: Parts | Texts) -> bytes:
     head, _, data = url.partition(",")
     if not head.lower().endswith(";base64"):
         raise BadRequest("url is a data URL without base64: encode the audio in base64.", param="url")
+    if data.count("%") > MOST_ESCAPES:
+        raise BadRequest("url has too many escapes: write the base64 without them.", param="url")
     coded = unquote_to_bytes(data).translate(_STANDARD, b"\r\n")
     try:
         audio = binascii.a2b_base64(coded + b"=" * (-len(coded) % 4), strict_mode=True)

@@ -53,7 +53,7 @@ CODE = {
     "semicolons in a Content-Type, or in a Content-Disposition of a form": f"{multipart.MOST_PARAMETERS}",
     "text before a form's first part": f"{multipart.PREAMBLE >> 10} KiB",
     "a JSON or URL-encoded body, with `url`": f"{bodies.LARGEST >> 20} MiB",
-    "values in such a body, and percent-encoded bytes in a URL-encoded one": f"{bodies.MOST:,} and "
+    "values in such a body, and percent-encoded bytes in a URL-encoded one or in a data URL": f"{bodies.MOST:,} and "
     f"{bodies.MOST_ESCAPES:,}",
     "a form's text fields": f"{multipart.LONGEST_FIELD >> 20} MiB each, {multipart.ALL_FIELDS >> 20} MiB together",
     "all text fields together, excluding voice samples": f"{fields.MOST_TEXT:,} characters",

@@ -231,7 +231,9 @@ async def test_a_data_url_may_contain_the_audio(kind: str, url: str, tmp_path: P
 BROKEN = ["data:audio/wav,abc", "data:audio/wav;base64,a", "data:audio/wav;base64,ab!d", "data:audio/wav;base64,ab d"]
 
 
-@pytest.mark.parametrize("url", BROKEN)
+@pytest.mark.parametrize(
+    "url", [*BROKEN, pytest.param("data:audio/wav;base64," + "%41" * (MOST_ESCAPES + 1), id="many escapes")]
+)
 async def test_a_broken_data_url_is_refused_by_name(url: str, tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match="base64") as refused:
         await received(json.dumps({"url": url}).encode(), tmp_path, content_type="application/json")
