@@ -22,6 +22,12 @@ export class ApiError extends Error {
   }
 }
 
+/** The error of getUserMedia: without a microphone, or with one in use, there is nothing to allow. */
+export function unheard({ name, message }) {
+  const none = name === "NotFoundError" || name === "NotReadableError";
+  return new ApiError(0, { code: none ? "no_microphone" : "microphone", message });
+}
+
 /** Throws for what a header cannot carry. */
 function authorization() {
   if (/[^\x21-\x7e]/.test(key())) throw new ApiError(0, { code: "invalid_api_key", message: "A key is one word of ASCII characters." });

@@ -79,6 +79,14 @@ at("key").onchange = () => {
   code();
   models();
 };
+document.addEventListener("click", ({ target }) => {
+  if (!at("key-box").contains(target)) at("key-box").open = false;
+});
+document.addEventListener("keydown", ({ key: pressed }) => {
+  if (pressed !== "Escape" || !at("key-box").open) return;
+  at("key-box").firstElementChild.focus(); // and what was entered counts
+  at("key-box").open = false;
+});
 document.addEventListener("input", () => (hints(), code()));
 at("code-copy").onclick = () => upload.copy(at("code").textContent);
 upload.start();

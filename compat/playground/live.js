@@ -1,12 +1,13 @@
 // The microphone to /v1/realtime and captions back: settled words dark, tentative ones light.
 
-import { ApiError, base, call, key } from "./api.js";
+import { ApiError, base, call, key, unheard } from "./api.js";
 import { plain, save, srt } from "./captions.js";
 import { say } from "./i18n.js";
 import { session } from "./snippets.js";
 import { announce, complain, copy, tags } from "./upload.js";
 
 const LAST_WORDS = 10_000; // milliseconds that stopping waits for them
+const LOST = 1006; // the close code of a connection without a close frame
 const EVENTS = "conversation.item.input_audio_transcription.";
 const at = (id) => document.getElementById(id);
 
@@ -36,7 +37,7 @@ async function microphone(take) {
   try {
     stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1 } });
   } catch (error) {
-    throw new ApiError(0, { code: "microphone", message: error.message });
+    throw unheard(error);
   }
   const listen = async (context) => {
     await context.audioWorklet.addModule(new URL("worklet.js", import.meta.url));
@@ -197,7 +198,7 @@ async function begin() {
     at("stop").disabled = false;
     at("stop").focus();
     const { code, reason } = await talk.closed;
-    if (!talk.stopping) throw new ApiError(0, { code: "network", message: `${code} ${reason}` });
+    if (!talk.stopping) throw new ApiError(0, { code: code === LOST ? "network" : "session_ended", message: `${code} ${reason}` });
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     complain(at("live-error"), error);

@@ -13,11 +13,12 @@ export function fields({ mode, model, language }) {
 }
 
 const text = JSON.stringify;
+const quoted = (word) => `'${word.replaceAll("'", "'\\''")}'`; // for a shell
 
 function curl({ base, keyed, ...ask }) {
   const lines = [`curl ${ask.mode === "stream" ? "-N " : ""}${base}/audio/transcriptions`];
   if (keyed) lines.push('-H "Authorization: Bearer $OPENAI_API_KEY"');
-  return [...lines, "-F file=@speech.wav", ...fields(ask).map(([name, value]) => `-F '${name}=${value}'`)].join(" \\\n  ");
+  return [...lines, "-F file=@speech.wav", ...fields(ask).map(([name, value]) => `-F ${quoted(`${name}=${value}`)}`)].join(" \\\n  ");
 }
 
 function python({ base, keyed, mode, model, language }) {
@@ -111,7 +112,7 @@ function liveCurl({ base, keyed, ...ask }) {
   const key = keyed ? ' \\\n  -H "Authorization: Bearer $OPENAI_API_KEY"' : "";
   return `# a client secret: a key for one page and ten minutes, to open ${base.replace(/^http/, "ws")}/realtime with
 curl ${base}/realtime/client_secrets${key} -H "Content-Type: application/json" \\
-  -d '${text({ session: session(ask) })}'`;
+  -d ${quoted(text({ session: session(ask) }))}`;
 }
 
 function livePython({ base, keyed, model, language }) {

@@ -1,6 +1,6 @@
 // One file: what is asked, its way, and its transcript on the page.
 
-import { ApiError, call, forTab, upload } from "./api.js";
+import { ApiError, call, forTab, unheard, upload } from "./api.js";
 import { clock, plain, save } from "./captions.js";
 import { say, todo } from "./i18n.js";
 import { fields } from "./snippets.js";
@@ -114,7 +114,17 @@ async function run(work) {
   }
 }
 
+/** Throws if the file on disk is no longer the chosen one: its upload would fail as if the network had. */
+async function readable() {
+  try {
+    await file.slice(0, 1).arrayBuffer();
+  } catch (error) {
+    throw new ApiError(0, { code: "file_changed", message: error.message });
+  }
+}
+
 async function transcribe(signal) {
+  await readable();
   const ask = asked();
   const form = new FormData();
   form.append("file", file, file.name);
@@ -310,7 +320,7 @@ async function record() {
   try {
     stream = await navigator.mediaDevices.getUserMedia({ audio: true });
   } catch (error) {
-    return complain(at("file-error"), new ApiError(0, { code: "microphone", message: error.message }));
+    return complain(at("file-error"), unheard(error));
   } finally {
     button.disabled = false;
   }

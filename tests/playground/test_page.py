@@ -261,6 +261,46 @@ def test_an_api_error_is_shown_with_advice(page: Page, speech: Path) -> None:
     expect(page.get_by_role("status")).to_have_text("", timeout=2000)
 
 
+def test_a_file_that_was_changed_after_its_choice_is_not_a_network_error(page: Page, beginning: Path) -> None:
+    page.locator("#file").set_input_files(beginning)
+    expect(page.get_by_role("button", name="Transcribe")).to_be_enabled()
+    beginning.write_bytes(b"another recording")
+    page.get_by_role("button", name="Transcribe").click()
+
+    expect(page.locator("#file-error")).to_contain_text("file_changed")
+    expect(page.locator("#file-error")).to_contain_text("choose it again")
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [("NotFoundError", "Connect a microphone"), ("NotAllowedError", "Allow this page to use the microphone")],
+)
+def test_the_advice_without_a_microphone_fits_the_reason(page: Page, name: str, advice: str) -> None:
+    error = f"new DOMException('the reason', '{name}')"
+    page.evaluate(f"() => {{ navigator.mediaDevices.getUserMedia = () => Promise.reject({error}) }}")
+    page.get_by_role("button", name="Record").click()
+    expect(page.locator("#file-error")).to_contain_text(advice)
+    page.get_by_role("tab", name="Microphone").click()
+    page.get_by_role("button", name="Start").click()
+
+    expect(page.locator("#live-error")).to_contain_text("the reason")
+    expect(page.locator("#live-error")).to_contain_text(advice)
+
+
+def test_a_session_that_the_server_ends_is_not_a_network_error(chromium: Browser) -> None:
+    command = started("serve", "--port", "0", "--engine", "tones", COMPAT_GRACE="1")
+    with command as (server, said), chromium.new_context(locale="en-GB") as context:
+        page = context.new_page()
+        page.goto(said[0].split()[-1].removesuffix("/v1"))
+        page.get_by_role("tab", name="Microphone").click()
+        page.get_by_role("button", name="Start").click()
+        expect(page.get_by_role("button", name="Stop")).to_be_enabled()
+        server.terminate()
+
+        expect(page.locator("#live-error")).to_contain_text("1001 The server is shutting down.")
+        expect(page.locator("#live-error")).to_contain_text("The server ended the session")
+
+
 def test_the_page_is_in_chinese_in_a_chinese_browser(chromium: Browser, server: RunningServer) -> None:
     with chromium.new_context(locale="zh-CN") as context:
         page = context.new_page()
@@ -309,6 +349,21 @@ def test_the_page_works_with_the_keyboard(page: Page) -> None:
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Tab")
     expect(page.locator("#file")).to_be_focused()
+
+
+def test_escape_and_a_click_elsewhere_close_the_key_box(page: Page) -> None:
+    box = page.locator("#key-box")
+    box.locator("summary").click()
+    page.locator("#key").fill("sk-entered")
+    page.keyboard.press("Escape")
+    expect(page.locator("#key")).to_be_hidden()
+    expect(box.locator("summary")).to_be_focused()
+    assert "sk-entered" == page.evaluate("sessionStorage.getItem('key')")
+    box.locator("summary").click()
+    expect(page.locator("#key")).to_be_visible()
+    page.locator("h1").click()
+
+    expect(page.locator("#key")).to_be_hidden()
 
 
 def test_dark_and_light(page: Page) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -65,6 +66,21 @@ def shown(page: Page, language: str, mode: str) -> str:
         page.locator(f"[name=mode][value={mode}]").check(force=True)
     page.get_by_role("button", name=language, exact=True).click()
     return page.locator("#code").inner_text()
+
+
+@pytest.mark.parametrize("mode", ["times", "live"])
+def test_the_curl_command_quotes_what_was_typed(page: Page, folder: Path, mode: str) -> None:
+    page.locator("#model" if mode == "times" else "#live-model").evaluate(
+        """(field) => {
+          field.value = "it's $(touch made)";
+          field.dispatchEvent(new Event("input", { bubbles: true }));
+        }"""
+    )
+    command = curl(folder, shown(page, "curl", mode))
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+    assert "it's $(touch made)" in json.loads(done.stdout)["error"]["message"]
+    assert not (folder / "made").exists()
 
 
 @pytest.mark.parametrize("mode", ["times", "stream", "speakers", "live"])
