@@ -205,7 +205,7 @@ class Settings:
     heartbeat: float | None = setting(
         None,
         parsers.seconds,
-        "Interval, in seconds, of whitespace keep-alives while a JSON answer is prepared; off by default.",
+        "Interval, in seconds, of whitespace keep-alives while the JSON answer of a long job is prepared.",
     )
     webhook_secret: bytes | None = setting(
         None, parsers.webhook_secret, "Signs calls to a job's `webhook_url`: `whsec_…`."
