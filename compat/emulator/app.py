@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from compat.emulator import chat, control, generation, not_found, refusals, uploads
+from compat.emulator import chat, control, generation, not_found, refusals, uploads, vocabularies
 from compat.emulator.engine import Engine
 from compat.emulator.faults import Faults
 from compat.emulator.filetrans import endpoint as filetrans
@@ -78,6 +78,7 @@ def routes(emulator: Emulator) -> list[BaseRoute]:
     )
     generations = Surface(emulator, "generation", generation.generate, describe=control.describe_native, reads=True)
     submits = Surface(emulator, "submit", filetrans.submit, describe=control.describe_native, reads=True)
+    vocabulary = Surface(emulator, "vocabulary", vocabularies.customize, describe=control.describe_native, reads=True)
     listings = Surface(emulator, "list", filetrans.listing, methods=READ)
     queries = Surface(emulator, "query", filetrans.query, methods=(*READ, "POST"))
     policies = Surface(emulator, "policy", uploads.policy, methods=READ)
@@ -87,6 +88,7 @@ def routes(emulator: Emulator) -> list[BaseRoute]:
         Route("/compatible-mode/v1/chat/completions", completions),
         Route(f"{SERVICES}/aigc/multimodal-generation/generation", generations),
         Route(f"{SERVICES}/audio/asr/transcription", submits),
+        Route(f"{SERVICES}/audio/asr/customization", vocabulary),
         Route("/api/v1/tasks", listings),
         Route(TASK, queries),
         Route(f"{TASK}/cancel", Surface(emulator, "cancel", filetrans.cancel)),

@@ -18,7 +18,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from compat.emulator.live_faults import Count, Erring, LiveFault, Seconds, Sever, Stall
+from compat.emulator.live_faults import Count, Erring, LiveFault, Reject, Seconds, Sever, Stall
 
 Status: TypeAlias = Annotated[int, msgspec.Meta(ge=200, le=599)]
 Times: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
@@ -38,6 +38,7 @@ SurfaceName: TypeAlias = Literal[
     "store",
     "realtime",
     "inference",
+    "vocabulary",
 ]
 
 
@@ -155,8 +156,12 @@ _ALL: tuple[SurfaceName, ...] = (*_HTTP, *_LIVE)
 
 
 def _refusals(status: int, native: str, message: str, compat: str | None = None) -> dict[SurfaceName, Fault]:
+    """Run-task reports all but a wrong key as the failure of a task."""
     spelled = compat or native
-    return {name: Refuse(status, spelled if name == "chat" else native, message) for name in _ALL}
+    refusals: dict[SurfaceName, Fault] = {
+        name: Refuse(status, spelled if name == "chat" else native, message) for name in _ALL
+    }
+    return refusals if status == 401 else refusals | {"inference": Live((Reject(code=native, message=message),))}
 
 
 PRESETS: dict[str, dict[SurfaceName, Fault]] = {

@@ -58,6 +58,8 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
     """qwen-mt-flash and -lite repeat the whole text so far in every chunk, as plus and turbo do."""
     retired: frozenset[str] = frozenset()
     """Retired models: 403 AccessDenied."""
+    vocabulary_status: Literal["OK", "UNDEPLOYED"] = "OK"
+    """The status of lists of hot words. The service ignores an undeployed one without an error."""
     pongs: bool = True
     """Pings of a live client are answered. Applied by the server that runs the app."""
     live: LiveReadings = LiveReadings()

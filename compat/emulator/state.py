@@ -42,6 +42,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     object_seconds: float = 48 * 3600
     result_seconds: float = 24 * 3600
     disk_bytes: int = 64 * 1024**3
+    vocabulary_words: int = 500
+    vocabularies: int | None = None
+    """Lists of one account; unknown for the service."""
     live: LiveLimits = LiveLimits()
     inference: TaskLimits = TaskLimits()
 
@@ -72,6 +75,17 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     expires: float
 
 
+class Vocabulary(msgspec.Struct, kw_only=True):
+    """A list of hot words. Times are those of the emulator's clock."""
+
+    id: str
+    account: str
+    target_model: str
+    words: list[dict[str, Any]]
+    created: float
+    modified: float
+
+
 class Emulator:
     """The state behind one app. Read `counts`, `requests` and `tasks`; call `faults.arm`."""
 
@@ -100,6 +114,7 @@ class Emulator:
         self.objects: dict[str, StoredObject] = {}
         self.policies: dict[str, Policy] = {}
         self.tasks: dict[str, Task] = {}
+        self.vocabularies: dict[str, Vocabulary] = {}
         self.live = LiveRecords()
         self._folder: Folder | None = None
         self._work: asyncio.TaskGroup | None = None

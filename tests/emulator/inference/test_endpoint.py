@@ -14,7 +14,7 @@ from websockets.sync.connection import Connection
 
 from compat.emulator.engines.moonshine import Moonshine
 from compat.emulator.engines.tones import Tones
-from compat.emulator.faults import Answer, Cut, Fault, Faults, Live, Refuse, Rule
+from compat.emulator.faults import Answer, Cut, Fault, Faults, Live, Refuse, Rule, preset_rules
 from compat.emulator.live_faults import Double, Erring, Fail, Late, LiveFault, Reject, Sever, Stall
 from compat.emulator.live_settings import TaskLimits, TaskReadings
 from compat.emulator.readings import Readings
@@ -262,3 +262,15 @@ def test_a_stall_without_end_answers_nothing_more(start: Start) -> None:
         hear(socket, "task-started")
         with pytest.raises(TimeoutError):
             socket.recv(timeout=0.2)
+
+
+@pytest.mark.parametrize("preset", ["throttled", "internal", "timeout"])
+def test_a_usual_refusal_is_a_failed_task(start: Start, preset: str) -> None:
+    laptop = start(engine=Tones(), faults=Faults(tuple(preset_rules(preset))))
+
+    assert (["failed"], 1000) == (names((told := ended(laptop, *WHOLE))[0]), told[1])
+
+
+def test_a_wrong_key_is_refused_on_demand(start: Start) -> None:
+    with pytest.raises(InvalidStatus), dialled(start(faults=Faults(tuple(preset_rules("bad-key"))))):
+        pass

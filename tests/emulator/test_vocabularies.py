@@ -1,0 +1,128 @@
+"""Stored lists of hot words, by the official package's classes and by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dashscope
+import pytest
+from dashscope import Client
+from dashscope.audio.asr import VocabularyService
+from dashscope.audio.asr.vocabulary import VocabularyServiceException
+
+from compat.emulator.faults import Faults, Refuse, Rule
+from compat.emulator.readings import Readings
+from compat.emulator.state import Limits
+from tests.emulator.laptop import Laptop, Start
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:dashscope.*"),
+    pytest.mark.filterwarnings("ignore:dashscope 2.0 audio API is a preview:FutureWarning"),
+]
+PATH = "/api/v1/services/audio/asr/customization"
+WORDS = [{"text": "Dickens", "weight": 4, "lang": "en"}, {"text": "狄更斯", "weight": 50}]
+MODEL = "qwen-audio-3.1-asr-flash-streaming"
+
+
+@pytest.fixture(autouse=True)
+def _direct(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture
+def laptop(start: Start, monkeypatch: pytest.MonkeyPatch) -> Laptop:
+    laptop = start()
+    monkeypatch.setattr(dashscope, "base_http_api_url", f"{laptop.url}/api/v1")
+    monkeypatch.setattr(dashscope, "api_key", "sk-test")
+    return laptop
+
+
+@pytest.mark.usefixtures("laptop")
+def test_the_classic_class() -> None:
+    service: Any = VocabularyService()
+    made = service.create_vocabulary(target_model=MODEL, prefix="books", vocabulary=WORDS)
+
+    assert made.startswith("vocab-books-")
+    found = service.query_vocabulary(made)
+    assert (WORDS, MODEL, "OK") == (found["vocabulary"], found["target_model"], found["status"])
+    service.update_vocabulary(made, WORDS[:1])
+    assert WORDS[:1] == service.query_vocabulary(made)["vocabulary"]
+    assert [made] == [one["vocabulary_id"] for one in service.list_vocabularies(prefix="books")]
+    assert [] == service.list_vocabularies(prefix="films")
+    service.delete_vocabulary(made)
+    assert [] == service.list_vocabularies()
+    with pytest.raises(VocabularyServiceException, match="ResourceNotExist"):
+        service.query_vocabulary(made)
+
+
+def test_the_newer_client(laptop: Laptop) -> None:
+    with Client(api_key="sk-test", base_url=f"{laptop.url}/api/v1") as client:
+        vocabularies = client.audio.vocabularies
+        made = vocabularies.create(target_model=MODEL, prefix="books", vocabulary=WORDS).vocabulary_id
+
+        assert made is not None
+        assert WORDS == vocabularies.get(made).vocabulary
+        vocabularies.update(made, vocabulary=WORDS[1:])
+        assert [made] == [one["vocabulary_id"] for one in vocabularies.list().vocabularies]
+        vocabularies.delete(made)
+        assert [] == vocabularies.list().vocabularies
+    assert 6 == laptop.emulator.counts["vocabulary"]
+
+
+def ask(laptop: Laptop, action: str, key: str = "sk-test", **given: object) -> Any:  # noqa: ANN401 - JSON
+    body = {"model": "speech-biasing", "input": {"action": f"{action}_vocabulary", **given}}
+    return laptop.http.post(PATH, json=body, headers={"authorization": f"Bearer {key}"}).json()
+
+
+def create(laptop: Laptop, key: str = "sk-test", **given: Any) -> Any:  # noqa: ANN401 - JSON
+    whole = {"target_model": MODEL, "prefix": "books", "vocabulary": WORDS, **given}
+    return ask(laptop, "create", key, **whole)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"prefix": ""},
+        {"prefix": "Books"},
+        {"prefix": "longprefix"},
+        {"target_model": ""},
+        {"vocabulary": []},
+        {"vocabulary": WORDS * 2},
+        {"vocabulary": [{"text": "", "weight": 4}]},
+        {"vocabulary": [{"text": "one two three four five six seven eight", "weight": 4}]},
+        {"vocabulary": [{"text": "一" * 16, "weight": 4}]},
+        {"vocabulary": [{"text": "no weight"}]},
+    ],
+)
+def test_what_is_refused(start: Start, given: dict[str, Any]) -> None:
+    assert "InvalidParameter" == create(start(limits=Limits(vocabulary_words=3)), **given)["code"]
+
+
+def test_weights_are_not_checked(start: Start) -> None:
+    assert "output" in create(start(), vocabulary=[{"text": "Dickens", "weight": 51}])
+
+
+def test_each_account_has_its_own(start: Start) -> None:
+    laptop = start(limits=Limits(vocabularies=1))
+    made = create(laptop)["output"]["vocabulary_id"]
+
+    assert "InvalidParameter" == create(laptop)["code"]
+    assert "output" in create(laptop, key="sk-other")
+    assert "BadRequest.ResourceNotExist" == ask(laptop, "delete", "sk-other", vocabulary_id=made)["code"]
+
+
+def test_the_list_has_pages_and_a_status(start: Start) -> None:
+    laptop = start(readings=Readings(vocabulary_status="UNDEPLOYED"), clock=lambda: 0.0)
+    made = [create(laptop)["output"]["vocabulary_id"] for _ in range(3)]
+    page = ask(laptop, "list", page_index=1, page_size=2)["output"]["vocabulary_list"]
+
+    time = "1970-01-01 08:00:00"
+    assert [{"vocabulary_id": made[0], "gmt_create": time, "gmt_modified": time, "status": "UNDEPLOYED"}] == page
+
+
+def test_another_model_and_a_fault(start: Start) -> None:
+    laptop = start(faults=Faults((Rule("vocabulary", Refuse(429, "Throttling")),)))
+
+    assert "Throttling" == create(laptop)["code"]
+    body = {"model": "qwen9", "input": {"action": "list_vocabulary"}}
+    assert 404 == laptop.http.post(PATH, json=body).status_code
