@@ -35,6 +35,16 @@ def test_an_image_contains_the_tested_versions(image: str) -> None:
     assert names <= {pin.partition("==")[0] for pin in pins(lock)}
 
 
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs a checkout")
+def test_the_sdist_contains_every_tracked_file() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    included = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["sdist"][
+        "include"
+    ]
+
+    assert included == sorted({f"/{path.split('/')[0]}" for path in listed.splitlines()})
+
+
 def test_files_copied_by_the_dockerfile_exist_and_are_in_the_build_context() -> None:
     sources = [line.split()[1:-1] for line in DOCKERFILE.splitlines() if re.match(r"COPY (?!--from)", line)]
     copied = [source.replace("$WITH", image) for line in sources for source in line for image in IMAGES]
