@@ -15,14 +15,13 @@ import base64
 import binascii
 import hashlib
 import hmac
-import re
 import zlib
 from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 
 from compat.errors import BadRequest, NotAuthenticated
-from compat.openai_api import surrogates
+from compat.openai_api import shapes, surrogates
 from compat.openai_api.realtime.patch import Patch
 
 PREFIX: Final = "ek_"
@@ -72,7 +71,6 @@ class Carried(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 T = TypeVar("T")
-_PATH = re.compile(r" - at `\$\.?(.*?)(?:\[\.\.\.\])?`$")
 
 
 def request(body: bytes, shape: type[T]) -> T:
@@ -80,8 +78,8 @@ def request(body: bytes, shape: type[T]) -> T:
     try:
         return msgspec.json.decode(body.strip() or b"{}", type=shape)
     except msgspec.ValidationError as error:
-        path = _PATH.search(str(error))
-        raise BadRequest(f"{str(error).partition(' - at ')[0]}.", param=path[1] or None if path else None) from error
+        message = str(error)
+        raise BadRequest(f"{shapes.reason(message, 'The body')}.", param=shapes.path(message) or None) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         if (whole := surrogates.replaced(body.decode("latin-1")).encode("latin-1")) != body:
             return request(whole, shape)

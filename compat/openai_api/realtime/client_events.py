@@ -6,14 +6,13 @@ ignored. `session.py` interprets the fields of a session, including absent ones.
 
 from __future__ import annotations
 
-import re
 from typing import Any, TypeAlias
 
 import msgspec
 import pybase64
 
 from compat.errors import BadRequest
-from compat.openai_api import surrogates
+from compat.openai_api import shapes, surrogates
 from compat.openai_api.realtime.patch import Patch
 
 
@@ -108,8 +107,6 @@ class _Kind(msgspec.Struct, frozen=True):
 
 _kinds: msgspec.json.Decoder[_Kind] = msgspec.json.Decoder(_Kind)
 _decoder: msgspec.json.Decoder[ClientEvent] = msgspec.json.Decoder(ClientEvent, dec_hook=_base64)
-_PATH = re.compile(r" - at `(?:key in )?\$\.?(.*?)(?:\[\.\.\.\])?`$")
-_MISSING = re.compile(r"missing required field `(.*?)`")
 
 
 class UnreadableEvent(BadRequest):
@@ -155,13 +152,11 @@ def _unreadable(raw: str | bytes, reason: str) -> UnreadableEvent:
     except RecursionError:
         return _too_deep()
     event_id = message.get("event_id") if isinstance(message, dict) else None
-    at = _PATH.search(reason)
-    missing = _MISSING.search(reason)
-    path = ".".join(filter(None, [at and at[1], missing and missing[1]]))
+    path = shapes.path(reason)
     refused = UnreadableEvent(
-        f"Invalid event: {reason.partition(' - at ')[0]}.",
+        f"Invalid event: {shapes.reason(reason, 'the message')}.",
         param=path or None,
-        code="invalid_event" if path in ("", "type") or missing else "invalid_value",
+        code="invalid_event" if path in ("", "type") or shapes.missing(reason) else "invalid_value",
     )
     refused.event_id = event_id if isinstance(event_id, str) else None
     return refused

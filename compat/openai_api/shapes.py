@@ -1,0 +1,51 @@
+"""Errors of JSON that does not have the expected shape, in terms of its fields. msgspec's messages name its own types.
+
+The messages are those of msgspec 0.22: "Expected `int`, got `str` - at `$.session.rate`", "Expected `int` >= 10",
+"Invalid enum value 'now'", "Object missing required field `type`".
+"""
+
+from __future__ import annotations
+
+import re
+
+_PATH = re.compile(r" - at `(?:key in )?\$\.?(.*?)(?:\[\.\.\.\])?`$")
+_MISSING = re.compile(r"missing required field `(.*?)`")
+_BOUND = re.compile(r"Expected `\w+` ([<>]=?) (\S+)")
+_KIND = re.compile(r"Expected `([^`]+)`")
+_VALUE = re.compile(r"Invalid (?:enum )?value (.+)")
+_BOUNDS = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
+_KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a string",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+}
+
+
+def missing(message: str) -> str:
+    """Return the name of the missing field that msgspec reports, or an empty string."""
+    found = _MISSING.search(message)
+    return found[1] if found else ""
+
+
+def path(message: str) -> str:
+    """Return the path of the field that msgspec reports, with the missing field, or an empty string."""
+    at = _PATH.search(message)
+    return ".".join(filter(None, [at and at[1], missing(message)]))
+
+
+def reason(message: str, whole: str = "the body") -> str:
+    """Return a sentence, without its full stop, about the field that msgspec reports. `whole` names the JSON."""
+    field = path(message) or whole
+    message = message.partition(" - at ")[0]
+    if missing(message):
+        return f"{field} is missing"
+    if bound := _BOUND.search(message):
+        return f"{field} should be {_BOUNDS[bound[1]]} {bound[2]}"
+    if kind := _KIND.search(message):
+        return f"{field} should be {' or '.join(_KINDS.get(name, name) for name in kind[1].split(' | '))}"
+    if value := _VALUE.search(message):
+        return f"{field} {value[1]} is not supported"
+    return f"{field}: {message}"
