@@ -65,7 +65,7 @@ class JobEndpoints:
     async def answer(self, request: Request, order: Order) -> Response:
         ask = order.work.ask
         if ask.background:
-            return await self._accepted(order)
+            return await self._accepted(request, order)
         if ask.stream:
             parts = _Parts(self._jobs, order)
             return await self._in_parts(request, parts, pinged(parts.frames()), EventStream)
@@ -107,8 +107,9 @@ class JobEndpoints:
             raise NotFound("There is no such job.")
         return job, view
 
-    async def _accepted(self, order: Order) -> Response:
+    async def _accepted(self, request: Request, order: Order) -> Response:
         job, view = await self._jobs.place(order)
+        request.state.entry.job = job.id
         return _state(job, view, 202, responses.headers(order.work))
 
     async def _in_parts(

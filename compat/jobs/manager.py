@@ -21,7 +21,7 @@ from compat.config.settings import Settings
 from compat.errors import CompatError, Gone, NotFound, ServiceFailed, error, failure
 from compat.jobs import transitions
 from compat.jobs.records import Job, digest, identity, kept
-from compat.jobs.runner import JobRunner
+from compat.jobs.runner import JobRunner, report
 from compat.openai_api.jobs import Status
 from compat.transcript import Ask, Transcript
 from compat.transcription.work import Work
@@ -136,7 +136,7 @@ class JobManager:
         elif not lost and job.task_id is not None:
             await self._take_over(job, Principal(self._key), None, contextlib.ExitStack())
         elif job.wanted:
-            await transitions.change(self._store, job.id, lambda job: transitions.ended(job, LOST, now))
+            report(await self._changed(job, lambda job: transitions.ended(job, LOST, now)))
         else:
             await self._store.drop(job)
 

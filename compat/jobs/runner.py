@@ -110,6 +110,28 @@ class Run:
             self.files.close()
 
 
+def report(job: Job, principal: Principal | None = None) -> None:
+    """Log the end of a job. `principal` is not known to a process that took the job over without its client."""
+    transcript = job.transcript
+    fields: dict[str, object] = {
+        "job": job.id,
+        **({"caller": principal.name} if principal and principal.tenant else {}),
+        "state": job.state,
+        "model": job.asked.model,
+        "road": job.asked.surface,
+        "audio_seconds": round(job.asked.media.duration, 3),
+        **({"task_id": job.task_id} if job.task_id else {}),
+        **(
+            {"service_request_id": transcript.request_id, "billed_seconds": transcript.usage.seconds}
+            if transcript
+            else {}
+        ),
+        **({"error": job.failure.code} if job.failure else {}),
+        "seconds": round(time.time() - job.created, 1),
+    }
+    log.info("job", extra={"fields": fields})
+
+
 class JobRunner:
     def __init__(
         self,
@@ -271,6 +293,8 @@ class JobRunner:
                     run.resolve((job and (job.transcript or job.failure)) or outcome)
                 finally:
                     run.resolve(outcome)
+        if job is not None:
+            report(job, run.principal)
         self.changed.set()
 
     async def _heartbeats(self, run: Run) -> None:

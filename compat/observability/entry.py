@@ -23,6 +23,7 @@ class RequestEntry(msgspec.Struct, kw_only=True):
     format: str | UnsetType = UNSET
     audio_seconds: float | UnsetType = UNSET
     audio_bytes: int | UnsetType = UNSET
+    job: str | UnsetType = UNSET
     first_delta_ms: float | UnsetType = UNSET
     final_ms: float | UnsetType = UNSET
     render_ms: float | UnsetType = UNSET

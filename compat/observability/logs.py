@@ -18,7 +18,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import msgspec
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
+from compat.errors import CompatError
+
+retries = logging.getLogger("compat.retries")
 WAITING = 10_000  # entries that wait to be written; further ones are dropped and counted
 GOODBYE = 2.0  # seconds for the last entries at exit
 
@@ -102,8 +106,17 @@ def _dropped(count: int) -> logging.LogRecord:
     return record
 
 
+def retried(details: RetryDetails) -> None:
+    """Log that a failed call is repeated after a wait. stamina's own entry says neither what failed nor why."""
+    exc = details.caused_by
+    error = (isinstance(exc, CompatError) and exc.code) or type(exc).__name__
+    fields = {"attempt": details.retry_num, "error": error, "wait_seconds": round(details.wait_for, 1)}
+    retries.warning("a call is repeated", extra={"fields": fields})
+
+
 def start(level: str) -> None:
     """Log to standard error: this server from `level` up, its libraries from `warning` up."""
+    set_on_retry_hooks([retried])
     handler = ThreadedHandler(2)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import queue
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from compat.emulator.engines.scripted import Scripted
-from compat.emulator.faults import FailTask, Rule
+from compat.emulator.faults import FailTask, Refuse, Rule
 from tests.audio.media import make
 from tests.endpoints.job_requests import (
     HOURS,
@@ -134,6 +135,35 @@ def test_a_failed_job_reports_its_error(server: RunningServer, speech: bytes) ->
     assert (200, "failed") == (failed.status_code, failed.json()["status"])
     assert ("invalid_audio", "file") == (failed.json()["error"]["code"], failed.json()["error"]["param"])
     assert "DECODE_ERROR" in failed.json()["error"]["message"]
+
+
+ENDS = [
+    ([], {"state": "completed", "billed_seconds": 3.0}),
+    ([Rule("submit", FailTask("DECODE_ERROR"))], {"state": "failed", "error": "invalid_audio"}),
+    ([Rule("submit", Refuse(401, "InvalidApiKey"))], {"state": "failed", "error": "invalid_api_key"}),
+]
+
+
+@pytest.mark.parametrize(("faults", "end"), ENDS, ids=["completed", "task failed", "task refused"])
+def test_the_log_has_an_entry_for_the_end_of_a_job(
+    server: RunningServer,
+    speech: bytes,
+    caplog: pytest.LogCaptureFixture,
+    faults: list[Rule],
+    end: dict[str, object],
+) -> None:
+    def logged(message: str) -> list[dict[str, object]]:
+        return [record.__dict__["fields"] for record in caplog.records if record.getMessage() == message]
+
+    server.fail(*faults)
+    with caplog.at_level(logging.INFO, "compat"):
+        finished(server, send(server, speech, background="true").json()["id"])
+        until(lambda: logged("job"))
+
+    [entry] = logged("job")
+    assert entry["job"] in [request.get("job") for request in logged("request")]
+    assert ("anyone", MODEL, "filetrans") == (entry["caller"], entry["model"], entry["road"])
+    assert end == {name: value for name, value in entry.items() if name in end}
 
 
 def is_cancelled(answer: httpx2.Response) -> bool:

@@ -6,8 +6,10 @@ import logging
 import os
 
 import pytest
+from stamina.instrumentation import RetryDetails
 
-from compat.observability.logs import WAITING, JsonFormatter, ThreadedHandler
+from compat.errors import ServiceFailed
+from compat.observability.logs import WAITING, JsonFormatter, ThreadedHandler, retried
 
 
 def record(exc: BaseException | None = None, **fields: object) -> dict[str, object]:
@@ -50,6 +52,14 @@ def test_an_error_of_the_system_is_logged_with_its_code() -> None:
     exceptions = record(error)["exceptions"]
 
     assert [{"type": "OSError", "errno": "ENOSPC", "at": []}] == exceptions
+
+
+def test_a_repeated_call_is_logged_with_its_error(caplog: pytest.LogCaptureFixture) -> None:
+    error = ServiceFailed("more of a caller's words")
+    retried(RetryDetails("a name", (), {}, retry_num=2, wait_for=0.21, waited_so_far=0.1, caused_by=error))
+
+    [entry] = caplog.records
+    assert {"attempt": 2, "error": "upstream_error", "wait_seconds": 0.2} == entry.__dict__["fields"]
 
 
 def test_a_reader_that_stalls_delays_nobody_and_learns_how_many_entries_were_dropped() -> None:
