@@ -205,6 +205,7 @@ za zhuang: zha
 zu zulu: zul
 """
 
+_LONGEST = 100  # characters; the expressions below take time that grows with the square of the length
 _TAG = re.compile(r"[a-z]{2,3}(-[a-z0-9]{1,8})+")
 _TRADITIONAL = re.compile(r"(zh|cmn)-(hant|tw)(-.*)?|traditional chinese|chinese \((traditional|taiwan)\)")
 _LABEL = re.compile(r"([^()]+?) ?\([^()]+\)")
@@ -242,9 +243,7 @@ def parse(text: str) -> str:
     if code is None and _TAG.fullmatch(spelling):
         code = "yue" if _CANTONESE.match(spelling) else _CODES.get(spelling.partition("-")[0])
     if code is None:
-        raise ValueError(
-            f"{text[:40]!r} is not a language. Known are ISO 639-1 codes, tags like zh-CN and English names."
-        )
+        raise _unknown(text)
     return code
 
 
@@ -254,8 +253,15 @@ def written(text: str) -> str:
 
 
 def _spelled(text: str) -> str:
-    """Return `text` in lower case with hyphens, without a locale's encoding (`en_US.UTF-8`)."""
+    """Return `text` in lower case with hyphens, without a locale's encoding (`en_US.UTF-8`). Raises ValueError if it is
+    too long for a language."""
+    if len(text) > _LONGEST:
+        raise _unknown(text)
     return re.sub(r"[.@][a-z0-9.@-]*$", "", " ".join(text.split()).lower().replace("_", "-"))
+
+
+def _unknown(text: str) -> ValueError:
+    return ValueError(f"{text[:40]!r} is not a language. Known are ISO 639-1 codes, tags like zh-CN and English names.")
 
 
 def name(code: str) -> str:

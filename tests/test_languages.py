@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from compat import languages
@@ -116,6 +118,12 @@ def test_codes_tags_and_names_of_a_language_are_parsed(written: str, code: str) 
 def test_unknown_languages_are_refused(written: str) -> None:
     with pytest.raises(ValueError, match=r"is not a language. Known are ISO 639-1 codes, tags "):
         languages.parse(written)
+
+
+@pytest.mark.parametrize("parse", [languages.parse, languages.written])
+def test_a_long_text_is_refused_at_once(parse: Callable[[str], str]) -> None:
+    with pytest.raises(ValueError, match="not a language"):
+        parse("." * 262_000 + "!")  # took two minutes
 
 
 def test_a_long_text_is_not_repeated_in_full() -> None:

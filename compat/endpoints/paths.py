@@ -18,7 +18,10 @@ from compat.catalogue import models as catalogue
 PROBES: Final = ("/healthz", "/readyz", "/health")
 """Health checks, which are exempt from connection limits and origin checks."""
 
-_AZURE = re.compile(r"/openai(?:/deployments/(?P<deployment>.+?))?(?:/v1)?(?P<path>/(?:audio|models|realtime)(?:/.*)?)")
+_AZURE = re.compile(
+    r"/openai(?:/deployments/(?P<deployment>.+?))?(?:/v1)?(?P<path>/(?:audio|models|realtime)(?:/.*)?)",
+    re.DOTALL,  # without it, a newline behind thousands of "/audio/" takes seconds
+)
 _GROQ = re.compile("/+openai/+v1/")
 _OTHERS = re.compile(r"/openai(?:/deployments/(?P<deployment>[^/]+))?(?:/v1)?(?P<path>/.+)")
 
