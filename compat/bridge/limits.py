@@ -12,7 +12,8 @@ REASON = 123
 
 
 class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """`unsent` seconds of sound, and one append beyond them, stop the client from being read. One call takes at most
+    """`unsent` seconds of sound, and one append beyond them, stop the client from being read, and its pings get no pong
+    until the service has caught up. One call takes at most
     `piece_bytes` of an append. `kept` bounds the sound kept for a replay: a turn that is longer and has no result loses
     its beginning when the connection breaks.
 
@@ -32,7 +33,7 @@ class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
     longest: float | None = None
     grace: float = 10.0
     parting: float = 2.0
-    unsent: float = 300.0
+    unsent: float = 3000.0
     kept: float = 660.0
     heard_after: float = 3.0
     settling: float = 0.5

@@ -110,6 +110,11 @@ class Bridge:
         return self._replay.size
 
     @property
+    def unsent(self) -> int:
+        """Bytes of sound that is not sent to the service."""
+        return 2 * self._replay.unsent
+
+    @property
     def model(self) -> str:
         """The service's model, as configured last."""
         return self._config.session.native

@@ -49,13 +49,15 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of one session.
 
     `unread`: seconds that a write may take. `backlog`: bytes of events waiting to be written. `goodbye`: seconds that
-    closing the transport may take. `sound`: bytes of sound waiting to be recognised.
+    closing the transport may take. `sound`: bytes of sound waiting to be recognised. `eager`: bytes of sound waiting
+    to be sent to the service beyond which the client is read only while memory is plentiful.
     """
 
     unread: float = 30.0
     backlog: int = 1 << 20
     goodbye: float = 10.0
-    sound: int = 128 << 20
+    sound: int = 192 << 20
+    eager: int = 300 * 32_000
 
 
 class _Outgoing:
@@ -135,7 +137,7 @@ class LiveSession:
         self._outgoing = _Outgoing()
         self._upstream: _Upstream | None = None
         self._readable = asyncio.Event()
-        self._readable.set()
+        self._reading = True
         self._stalled = self._crowded = False
         self._sound = Holding(memory or Shares(sys.maxsize), SOUND, principal.party)
         self._alarm: asyncio.TimerHandle | None = None
@@ -184,6 +186,13 @@ class LiveSession:
             self._do(self._bridge.client_closed(self._now, Hangup(1013, CROWDED)))
         elif self._bridge.over and self._ending:
             self._end()
+        _switch(self._readable, on=self._reading and not self._must_wait)
+
+    @property
+    def _must_wait(self) -> bool:
+        """Whether the client is not read until the service has caught up. It is read for as long as there is memory,
+        because the pings of a client whose frames are not read get no pong, and it hangs up."""
+        return self._bridge.unsent > self._bounds.eager and self._sound.scarce
 
     def _has_room(self, held: int) -> bool:
         return held <= self._bounds.sound and self._sound.fits(held)
@@ -201,7 +210,7 @@ class LiveSession:
             case CloseUpstream():
                 self._forget()
             case Reading(on):
-                _switch(self._readable, on=on)
+                self._reading = on
             case Wake(at):
                 self._set_alarm(at)
             case Hangup():

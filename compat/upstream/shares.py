@@ -60,6 +60,11 @@ class Holding:
         self._shares = shares
         self._step = step
 
+    @property
+    def scarce(self) -> bool:
+        """Whether less than half of what the party could hold alone is left for it."""
+        return self._shares.room(self.party) < self._shares.most(self.party) // 2
+
     def fits(self, size: int) -> bool:
         """Take or give back shares to match `size`, and return whether there was room."""
         wanted = max(0, -(-size // self._step) - 1) * self._step

@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
 
 from compat.config.settings import Settings
 from compat.endpoints.auth import Gate
@@ -23,11 +24,14 @@ from compat.endpoints.live_session import Bounds
 from compat.endpoints.realtime import Realtime
 from compat.observability.metrics import Metrics
 from compat.server.run import LARGEST_FRAME
+from compat.upstream.shares import Shares
 from compat.upstream.sockets import Sockets
 from tests.endpoints.live import MANUAL, SPEECH, LiveClient, live_client, live_server
 from tests.running import RunningServer
 from tests.server.test_websocket import WHOLE as HANDSHAKE
 from tests.servers import serve
+
+ULAW = {"format": {"type": "audio/pcmu"}, "turn_detection": None}
 
 
 @pytest.fixture(scope="module")
@@ -78,15 +82,63 @@ async def test_the_sound_of_one_session_is_bounded() -> None:
     assert (1013, True) == (close.code, "sound" in close.reason)
 
 
+async def test_a_client_gets_its_pongs_while_minutes_of_audio_wait_for_the_service() -> None:
+    """Clients ping every 20 s and hang up without a pong. A ping waits behind the audio that was sent before it."""
+    with silent_service(Shares(1 << 30)) as address:
+        async with connect(address, proxy=None, ping_interval=None) as socket:
+            await pour(socket, minutes=20)
+            await (await socket.ping())
+
+
+async def test_audio_that_waits_for_the_service_leaves_memory_for_other_sessions_of_the_client() -> None:
+    with silent_service(Shares(24 << 20)) as address:
+        async with connect(address, proxy=None, ping_interval=None) as many:
+            pouring = asyncio.create_task(pour(many, minutes=20))
+            async with connect(address, proxy=None, ping_interval=None) as other:
+                await pour(other, minutes=2)
+                for _ in range(200):  # the server handles what `many` sent in between
+                    await (await other.ping())
+            pouring.cancel()
+
+            assert many.state is State.OPEN
+            many.transport.abort()  # the server does not read a close frame
+
+
+async def pour(socket: ClientConnection, *, minutes: int) -> None:
+    """Send silence as G.711, which takes little to send."""
+    await socket.send(json.dumps({"type": "session.update", "session": {"audio": {"input": ULAW}}}))
+    minute = json.dumps({"type": "input_audio_buffer.append", "audio": base64.b64encode(b"\xff" * 480_000).decode()})
+    for _ in range(minutes):
+        await socket.send(minute)
+
+
+@contextlib.contextmanager
+def silent_service(memory: Shares) -> Iterator[str]:
+    """Run a server whose service accepts connections and never answers. Return the URL of its live sessions."""
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as listening:
+        root = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        with realtime(root, Bounds(), memory) as address:
+            yield address
+
+
 @contextlib.contextmanager
 def bounded(bounds: Bounds) -> Iterator[str]:
     """Run a server with these bounds, and return the URL of its live sessions."""
-    with live_server("hello there") as server:
-        settings = Settings(base_url=server.service, dashscope_api_key="k")
-        service = Sockets(settings.live_root, connect_timeout=5)
-        realtime = Realtime(settings, Gate(settings), service, b"s", Metrics(region="custom", prices={}), bounds)
-        with serve(Starlette(routes=[WebSocketRoute("/v1/realtime", realtime.live)])) as root:
-            yield root.replace("http", "ws", 1) + "/v1/realtime"
+    with live_server("hello there") as server, realtime(server.service, bounds) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def realtime(root: str, bounds: Bounds, memory: Shares | None = None) -> Iterator[str]:
+    settings = Settings(base_url=root, dashscope_api_key="k", grace=0.1)
+    service = Sockets(settings.live_root, connect_timeout=60)
+    route = Realtime(
+        settings, Gate(settings), service, b"s", Metrics(region="custom", prices={}), bounds, memory=memory
+    )
+    app = Starlette(routes=[WebSocketRoute("/v1/realtime", route.live)])
+    app.state.retire, app.state.leave = route.leave, route.leave
+    with serve(app) as address:
+        yield address.replace("http", "ws", 1) + "/v1/realtime"
 
 
 async def flood(send: Any) -> None:  # noqa: ANN401 - a socket's send

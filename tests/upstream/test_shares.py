@@ -70,3 +70,14 @@ def test_the_first_step_of_a_holding_is_free_and_unneeded_steps_are_given_back()
     assert other.fits(4)
     assert part.fits(2)
     assert (2, 2) == (other.taken, shares.used)
+
+
+def test_memory_is_scarce_for_a_party_with_less_than_half_of_its_share_left() -> None:
+    shares = Shares(16)
+    one, two = Holding(shares, 1, A), Holding(shares, 1, A)
+
+    assert one.fits(5)
+    assert not two.scarce
+    assert one.fits(6)
+    assert two.scarce
+    assert not Holding(shares, 1, B).scarce
