@@ -13,6 +13,9 @@ import re
 QWEN = frozenset(
     "zh yue en ja de ko ru fr pt ar it es hi id th tr uk vi cs da fil fi is ms no pl sv".split()  # noqa: SIM905
 )
+UNDETERMINED = frozenset({"auto", "auto-detect", "autodetect", "detect", "multi", "mul", "und"})
+"""What clients send instead of a language to have it detected, in lower case."""
+
 DASHSCOPE = QWEN | {"bg", "el", "hr", "hu", "nl", "ro", "sk"}
 """Languages that at least one DashScope model accepts as a parameter; all others rely on language detection."""
 

@@ -18,10 +18,6 @@ from compat.transcript import Ask, CaptionFormat, Granularity, LanguageParam, Re
 from compat.transcript import context as joined_context
 
 SPEAKERS = 4
-UNDETERMINED = frozenset({"auto", "auto-detect", "autodetect", "detect", "multi", "mul", "und"})
-"""Values that clients of other servers send to detect the language."""
-
-
 # Deltas have no timestamps, so the other formats are not streamed. OpenAI's whisper-1 does not stream them either.
 STREAMED = ("json", "text", "diarized_json")
 
@@ -178,11 +174,11 @@ def _language(form: Fields) -> tuple[str | None, LanguageParam, tuple[str, ...]]
     With several `languages` the service detects the language.
     """
     one = form.one("language")
-    words = [text for text in form.words("languages") if text.lower() not in UNDETERMINED]
+    words = [text for text in form.words("languages") if text.lower() not in languages.UNDETERMINED]
     several = list(dict.fromkeys(language_code(text, "languages") for text in words))
     param: LanguageParam = "languages" if several else "language"
     codes = several
-    if one and one.lower() not in UNDETERMINED:
+    if one and one.lower() not in languages.UNDETERMINED:
         param, codes = "language", [language_code(one, "language")]
         if several and codes[0] not in several:
             raise BadRequest(f"language {one!r} is not among the languages given.", param="languages")

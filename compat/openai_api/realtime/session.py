@@ -302,20 +302,30 @@ def _transcription(sent: Transcription, resolve: Callable[[str], str], path: str
 
 
 def _languages(sent: Transcription, path: str) -> dict[str, Any]:
-    """Return the changes to `language` and `languages`, which replace each other."""
+    """Return the changes to `language` and `languages`, which replace each other. In one update they must agree."""
     changes: dict[str, Any] = {}
+    one = _determined(sent.language or None)
+    code = _named(languages.parse, one or "en", f"{path}.language")
     if sent.language is not UNSET:
-        changes["language"] = sent.language or None
-        _named(languages.parse, sent.language or "en", f"{path}.language")
-        if sent.language:
+        changes["language"] = one
+        if one:
             changes["languages"] = ()
     if sent.languages is not UNSET:
-        changes["languages"] = tuple(sent.languages or ())
-        if sent.languages and not sent.language:
+        named = {
+            text: f"{path}.languages[{index}]" for index, text in enumerate(sent.languages or ()) if _determined(text)
+        }
+        codes = [_named(languages.parse, text, where) for text, where in named.items()]
+        changes["languages"] = tuple(named)
+        if codes and not one:
             changes["language"] = None
-        for index, language in enumerate(sent.languages or ()):
-            _named(languages.parse, language, f"{path}.languages[{index}]")
+        if codes and one and code not in codes:
+            raise BadRequest(f"language {one!r} is not among the languages given.", param=f"{path}.languages")
     return changes
+
+
+def _determined(language: str | None) -> str | None:
+    """Return None for the values that clients send to have the language detected."""
+    return None if language is None or language.lower() in languages.UNDETERMINED else language
 
 
 T = TypeVar("T")

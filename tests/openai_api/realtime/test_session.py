@@ -134,6 +134,10 @@ def test_absent_fields_are_unchanged() -> None:
         (inside(turn_detection={"prefix_padding_ms": -1}), "session.audio.input.turn_detection.prefix_padding_ms"),
         (inside(turn_detection={"silence_duration_ms": -1}), "session.audio.input.turn_detection.silence_duration_ms"),
         (inside(transcription={"languages": ["en", "xx"]}), "session.audio.input.transcription.languages[1]"),
+        (
+            inside(transcription={"language": "en", "languages": ["de", "fr"]}),
+            "session.audio.input.transcription.languages",
+        ),
     ],
 )
 def test_an_invalid_value_is_refused_naming_the_field(sent: dict[str, Any], param: str) -> None:

@@ -90,6 +90,10 @@ def test_an_update_changes_the_format(before: tuple[Any, int], sent: dict[str, A
         ([{"languages": ["ja"]}, {"language": None}], None, ("ja",), "ja"),
         ([{"language": "en", "languages": ["en", "ja"]}], "en", ("en", "ja"), "en"),
         ([{"language": "en"}, {"language": None}], None, (), None),
+        ([{"language": "en"}, {"language": "Auto"}], None, (), None),
+        ([{"language": "auto", "languages": ["ja"]}], None, ("ja",), "ja"),
+        ([{"languages": ["multi", "ja"]}], None, ("ja",), "ja"),
+        ([{"language": "en-GB", "languages": ["ja", "English"]}], "en-GB", ("ja", "English"), "en"),
     ],
 )
 def test_the_later_of_language_and_languages_replaces_the_other(
