@@ -7,7 +7,7 @@ manual turns.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -206,18 +206,24 @@ def _format(before: AudioFormat, sent: Format | str | UnsetType | None, rate: fl
     at = f"{path}.type" if isinstance(sent, Format) else path
     encoding = before.encoding if name is None and sent is not None else _ENCODINGS.get(name or "pcm")
     if encoding is None:
-        raise BadRequest(f"The audio format '{name}' is not supported: pcm16, g711_ulaw, g711_alaw, opus.", param=at)
+        known = [text for text in _ENCODINGS if text.startswith("audio/") is isinstance(sent, Format)]
+        raise BadRequest(f"The audio format '{name}' is not supported. Use {_either(known)}.", param=at)
     if encoding in ("ulaw", "alaw"):
         return AudioFormat(encoding, 8000)
     if encoding == "opus":
         return AudioFormat(encoding, 16000)
     if rate is not None and rate not in _PCM_RATES:
         raise BadRequest(
-            f"PCM at {rate:g} Hz is not supported: 8000, 16000, 24000 or 48000.",
+            f"PCM at {rate:g} Hz is not supported. Use {_either(_PCM_RATES)} Hz.",
             param=f"{path}.rate" if isinstance(sent, Format) else "session.sample_rate",
         )
     kept = before.rate if encoding == before.encoding and sent is not None else 24000
     return AudioFormat(encoding, int(rate or kept))
+
+
+def _either(values: Sequence[object]) -> str:
+    """Return the values as "a, b or c"."""
+    return f"{', '.join(map(str, values[:-1]))} or {values[-1]}"
 
 
 def _idle(sent: Format | str | UnsetType | None, rate: float | None, form: AudioFormat) -> dict[str, bool]:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
 import pytest
 
-from compat.errors import CompatError, ModelNotFound
+from compat.errors import BadRequest, CompatError, ModelNotFound
 from compat.openai_api.realtime.patch import Patch
 from compat.openai_api.realtime.session import AudioFormat, Session, Vad, apply
 
@@ -145,6 +146,30 @@ def test_an_invalid_value_is_refused_naming_the_field(sent: dict[str, Any], para
         patched(sent)
 
     assert param == refused.value.param
+
+
+FORMATS: dict[str, list[dict[str, Any]]] = {
+    "The audio format 'audio/wav' is not supported. Use audio/pcm, audio/pcmu, audio/pcma or audio/opus.": [
+        inside(format={"type": "audio/wav"}),
+        {"input_audio_format": {"type": "audio/wav"}},
+    ],
+    "The audio format 'wav' is not supported. Use pcm16, pcm, g711_ulaw, g711_alaw or opus.": [
+        inside(format="wav"),
+        {"input_audio_format": "wav"},
+    ],
+    "PCM at 44100 Hz is not supported. Use 8000, 16000, 24000 or 48000 Hz.": [
+        inside(format={"type": "audio/pcm", "rate": 44100}),
+        {"input_audio_format": "pcm16", "sample_rate": 44100},
+    ],
+}
+
+
+@pytest.mark.parametrize(("message", "sent"), [(message, sent) for message in FORMATS for sent in FORMATS[message]])
+def test_an_unsupported_format_gets_the_supported_ones_under_the_names_of_its_dialect(
+    message: str, sent: dict[str, Any]
+) -> None:
+    with pytest.raises(BadRequest, match=f"^{re.escape(message)}$"):
+        patched(sent)
 
 
 def test_the_context_is_bounded_over_several_updates() -> None:
