@@ -20,8 +20,8 @@ Option: TypeAlias = bool | int | float | str | list[int | str] | dict[str, Any]
 
 
 def context(prompt: str | None, keywords: Iterable[str]) -> str:
-    """Return the prompt, followed by the keywords on a line of their own."""
-    return "\n".join(filter(None, (prompt, ", ".join(keywords))))
+    """Return the prompt, followed by the keywords on a line of their own. Blank keywords are left out."""
+    return "\n".join(filter(None, (prompt, ", ".join(word for word in keywords if word.strip()))))
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
