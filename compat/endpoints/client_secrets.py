@@ -36,8 +36,7 @@ class ClientSecretEndpoints:
         """Return the GA response: {"value", "expires_at", "session"}. Raise CompatError."""
         issuer = self._issuer(request)
         asked = secrets.request(body := await _body(request), secrets.ClientSecretRequest)
-        patch = (asked.session or Patch()).with_unread(secrets.request(body, dict[str, Any]).get("session"))
-        patch = msgspec.structs.replace(patch, type=patch.type or "realtime")
+        patch = asked.patch(secrets.request(body, dict[str, Any]))
         value, expires_at, session = self._issued(patch, asked.seconds, "ga", issuer)
         return JSONResponse({"value": value, "expires_at": expires_at, "session": session})
 

@@ -16,13 +16,14 @@ import binascii
 import hashlib
 import hmac
 import zlib
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 
 from compat.errors import BadRequest, NotAuthenticated
 from compat.openai_api import shapes, surrogates
 from compat.openai_api.realtime.patch import Patch
+from compat.openai_api.realtime.unread import unread
 
 PREFIX: Final = "ek_"
 DEFAULT_SECONDS: Final = 600
@@ -41,6 +42,13 @@ class ClientSecretRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     expires_after: ExpiresAfter | None = None
     session: Patch | None = None
+
+    def patch(self, raw: dict[str, Any]) -> Patch:
+        """Return the session's configuration, with the unknown fields of the JSON it was decoded from: those of the
+        session, and those beside it, such as a session without the field `session` around it."""
+        patch = (self.session or Patch()).with_unread(raw.pop("session", None))
+        beside = unread(raw, ClientSecretRequest)
+        return msgspec.structs.replace(patch, type=patch.type or "realtime", unread=beside | patch.unread)
 
     @property
     def seconds(self) -> int:

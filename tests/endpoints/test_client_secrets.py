@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import openai
@@ -84,6 +85,24 @@ async def test_ignored_settings_are_listed_with_the_secret_and_in_the_session(se
 
     assert ["include", "tracing", "turn_detection.create_response"] == issued["dashscope"]["ignored"]
     assert issued["dashscope"] == created["dashscope"]
+
+
+BESIDE: list[tuple[dict[str, Any], list[str]]] = [
+    ({"type": "transcription", "audio": {"input": {"turn_detection": None}}}, ["audio", "type"]),
+    (
+        {"model": "whisper-1", "turn_detection": None, "input_audio_format": "g711_ulaw"},
+        ["input_audio_format", "model"],
+    ),
+    ({"session": {"type": "transcription", "foo": 1}, "expires_in": 60}, ["expires_in", "foo"]),
+    ({"session": None, "expires_after": {"anchor": "created_at", "seconds": 60}}, []),
+]
+
+
+@pytest.mark.parametrize(("body", "ignored"), BESIDE)
+def test_fields_beside_the_session_are_listed_as_ignored(
+    server: RunningServer, body: dict[str, Any], ignored: list[str]
+) -> None:
+    assert ignored == post(server, "client_secrets", body).json()["session"]["dashscope"]["ignored"]
 
 
 @pytest.mark.parametrize("path", ["client_secrets", "transcription_sessions"])
