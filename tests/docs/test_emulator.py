@@ -13,6 +13,7 @@ import pytest
 from compat.emulator import control
 from compat.emulator.faults import PRESETS, Fault, Faults, Rule, SurfaceName
 from compat.emulator.live_faults import LiveFault
+from compat.emulator.live_settings import TaskLimits, TaskReadings
 from compat.emulator.options import options
 from compat.emulator.origins import CONTROLS
 from tests.emulator.laptop import started
@@ -31,6 +32,7 @@ NAMES = [
     *PRESETS,
     *(str(fault.__struct_config__.tag) for fault in (*get_args(Fault), *get_args(LiveFault))),
     *CONTROLS,
+    *(f"inference.{name}" for kind in (TaskLimits, TaskReadings) for name in kind.__struct_fields__),
 ]
 
 

@@ -21,6 +21,7 @@ from compat.emulator.live_settings import TaskLimits, TaskReadings
 from compat.emulator.realtime.connection import Over
 from compat.emulator.realtime.vad import SpeechAudio, SpeechBegan, SpeechEnded, Vad, VadChange
 from compat.emulator.sound import BYTES_PER_MS
+from compat.emulator.text import text_tokens
 
 TaskEvents: TypeAlias = Iterator[TaskEvent]
 CLOSED = 1000  # after task-failed, and when nothing comes: the service's codes are unknown
@@ -47,8 +48,8 @@ class RecognitionTask:
         self._bytes = 0  # of 16 kHz PCM
         self._quiet_from = 0  # ms: the last end of speech, or heartbeat
         self._silent_from = 0  # ms: the last end of speech
-        self._text = ""
-        self._last: list[TaskEvent] = []  # held until the task has finished
+        self._out = 0  # tokens of the text
+        self._last: list[TaskEvent] = []  # with the reading late_final, held until the task has finished
 
     @property
     def now_ms(self) -> int:
@@ -66,7 +67,7 @@ class RecognitionTask:
 
     def _used(self) -> int:
         """Input tokens."""
-        used: int = self._usage(self.now_ms, self.sentences, "")["input_tokens"]
+        used: int = self._usage(self.now_ms, self.sentences, 0)["input_tokens"]
         return used
 
     def finish(self) -> TaskEvents:
@@ -75,12 +76,9 @@ class RecognitionTask:
         for change in self._vad.flush():
             yield from self._changed(change)
         self._check_heard()
-        usage = self._usage(self.now_ms, self.sentences, self._text) if self.sentences else None
-        if not self._readings.late_final:
-            yield from self._last
+        usage = self._usage(self.now_ms, self.sentences, self._out) if self.sentences else None
         yield finished(self.id, usage)
-        if self._readings.late_final:
-            yield from self._last
+        yield from self._last
 
     def _check_heard(self) -> None:
         if not self._bytes:
@@ -121,7 +119,7 @@ class RecognitionTask:
     def _silent(self) -> TaskEvents:
         match self._readings.silence:
             case "failed":
-                raise TaskFailure("ResponseTimeout", "Response timeout!")
+                raise TaskFailure("RequestTimeOut", "Response timeout!")
             case "closed":
                 raise Over(CLOSED)
             case "kept":
@@ -154,12 +152,13 @@ class RecognitionTask:
 
     def _final(self, final: SentenceResult) -> TaskEvents:
         self.sentences += 1
-        self._text = f"{self._text} {final.text}"
+        out = text_tokens(final.text)
+        self._out += out
         length = (final.end_time or 0) - final.begin_time
         usage = (
-            self._usage(self.now_ms, self.sentences, self._text)
+            self._usage(self.now_ms, self.sentences, self._out)
             if self._readings.usage == "cumulative"
-            else self._usage(length, 1, final.text)
+            else self._usage(length, 1, out)
         )
         yield from self._last
         self._last = [generated(self.id, result, usage) for result in self._finals(final)]
@@ -184,5 +183,5 @@ class RecognitionTask:
         if self._readings.finals == "revised":
             yield msgspec.structs.replace(final, text=f"{final.text} {REVISION}")
 
-    def _usage(self, ms: int, sentences: int, text: str) -> dict[str, Any]:
-        return counted(tokens=self.settings.model.tokens, ms=ms, sentences=sentences, text=text)
+    def _usage(self, ms: int, sentences: int, out: int) -> dict[str, Any]:
+        return counted(tokens=self.settings.model.tokens, ms=ms, sentences=sentences, out=out)

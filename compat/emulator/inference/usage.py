@@ -8,17 +8,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from compat.emulator.text import text_tokens
-
 TOKENS_PER_SECOND = 12.5
 TOKENS_PER_SENTENCE = 62
 
 
-def counted(*, tokens: bool, ms: int, sentences: int, text: str) -> dict[str, Any]:
-    """`ms` of audio with so many sentences, whose text is `text`."""
+def counted(*, tokens: bool, ms: int, sentences: int, out: int) -> dict[str, Any]:
+    """`ms` of audio with so many sentences, whose text has `out` tokens."""
     seconds = {"duration": max(1, math.ceil(ms / 1000))}
     if not tokens:
         return seconds
     put = math.ceil(TOKENS_PER_SECOND * ms / 1000) + TOKENS_PER_SENTENCE * sentences
-    out = text_tokens(text)
     return {"input_tokens": put, "output_tokens": out, "total_tokens": put + out} | seconds

@@ -148,7 +148,7 @@ class LiveConnection(Generic[E]):
         """Reads ahead, so that the session ends as soon as the client disconnects."""
         while (message := await self._socket.receive())["type"] != "websocket.disconnect":
             text: str | None = message.get("text")
-            content: str | bytes = message.get("bytes", b"") if text is None else text
+            content: str | bytes = (message.get("bytes") or b"") if text is None else text
             self._queued += _size(content)
             self._queue.put_nowait(content)
             while self._queued > AHEAD:

@@ -180,6 +180,8 @@ def test_a_listener_revises_its_belief_and_only_adds_to_what_is_settled(ear: Moo
     assert final.stash == ""
     assert final.text.startswith(settled[-1])
     assert "best of times" in final.text
+    assert final.text == " ".join(word.text + word.punctuation for word in listener.words())
+    assert all(word.begin_ms <= word.end_ms <= 14_000 for word in listener.words())
 
 
 def test_a_listener_that_nobody_asks_before_the_end_says_all_at_the_end(ear: Moonshine, blocks: list[bytes]) -> None:

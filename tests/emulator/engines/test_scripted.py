@@ -64,3 +64,4 @@ def test_listening(script: list[Hypothesis], fed: list[Hypothesis | None], final
 
     assert [listener.feed(b"\0\0") for _ in fed] == fed
     assert listener.finish() == final
+    assert () == listener.words()

@@ -207,3 +207,18 @@ def test_a_listener_hears_what_is_open_at_the_end() -> None:
     listener.feed(PCM[: 1162 * 32])
 
     assert listener.finish() == Hypothesis("river")
+
+
+def test_a_listener_times_the_words_of_its_belief() -> None:
+    laid = lay(["amber", "basil", "cedar"])
+    pcm = encode(laid)
+    listener = Tones().listen()
+
+    assert () == listener.words()
+    listener.feed(pcm)
+    assert [(word.text, word.begin_ms) for word in listener.words()] == [
+        *((word.text, word.begin_ms) for word in laid[:2]),
+        ("basil", laid[2].begin_ms),  # to be corrected
+    ]
+    listener.finish()
+    assert laid == listener.words()

@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
+from compat.emulator.engine import Engine
 from compat.emulator.engines.moonshine import Moonshine
 from compat.emulator.engines.tones import Tones
 from compat.emulator.faults import Answer, Cut, Fault, Faults, Live, Refuse, Rule, preset_rules
@@ -192,8 +193,9 @@ def test_a_failed_task_closes_the_socket(start: Start) -> None:
     assert 1000 == laptop.emulator.live.sessions[0].closed
 
 
-def test_an_unreadable_message_closes_the_socket(start: Start) -> None:
-    assert ([], 1007) == ended(start(engine=Tones()), {"header": {}})
+@pytest.mark.parametrize("engine", [Tones(), Moonshine()])
+def test_an_unreadable_message_closes_the_socket(start: Start, engine: Engine) -> None:
+    assert ([], 1007) == ended(start(engine=engine), {"header": {}})
 
 
 @pytest.mark.parametrize("fault", [Refuse(429, "Throttling.RateQuota"), Answer("<html>", 502, "text/html")])

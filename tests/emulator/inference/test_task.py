@@ -51,6 +51,13 @@ def test_the_default_silence_is_that_of_the_model(model: str) -> None:
     assert (2 if model == V2 else 1) == len(finals(whole(Dialogue(), audio, model=model)))
 
 
+@pytest.mark.parametrize("size", [2, 641, 3_201, 1_000_000])
+def test_final_results_do_not_depend_on_the_frames(size: int) -> None:
+    found = [sentence(event) for event in whole(Dialogue(), size=size) if sentence_ended(event)]
+
+    assert [sentence(event) for event in whole(Dialogue()) if sentence_ended(event)] == found
+
+
 def test_the_end_of_the_task_ends_the_sentence() -> None:
     events = whole(Dialogue(), spoken("amber", length_ms=400))
 
