@@ -1,9 +1,10 @@
-"""`doctor`: report the configuration and probe DashScope's surfaces. No probe starts paid work."""
+"""`doctor`: report the configuration and probe DashScope's surfaces and the job store. No probe starts paid work."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable
 
 import msgspec
 from rich.console import Console
@@ -13,8 +14,13 @@ from compat.config import extras
 from compat.config.principal import Principal
 from compat.config.settings import Settings
 from compat.dashscope_api.calls import Call, json_call
-from compat.errors import BadRequest, CompatError, ModelNotFound, NotAuthenticated, NotFound
+from compat.errors import BadRequest, CompatError, ModelNotFound, NotAuthenticated, NotFound, ServiceTimedOut
+from compat.jobs.opening import open_store
 from compat.upstream.http import Service
+from compat.upstream.sockets import Sockets
+
+TIMEOUT = 10.0  # seconds for an answer
+LIVE = "live speech"
 
 # Requests without audio: DashScope checks the key before it refuses them, so a refusal shows that the surface works.
 PROBES = {
@@ -36,7 +42,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def report(settings: Settings) -> int:
-    """Print the report and return the exit status: 0 if every surface responds, 1 otherwise.
+    """Print the report and return the exit status: 0 if every surface and the job store respond, 1 otherwise.
 
     Raise SettingsError if `serve` could not start.
     """
@@ -79,25 +85,55 @@ def configuration(settings: Settings) -> Table:
 
 
 async def examine(settings: Settings, key: str) -> list[Finding]:
-    """Probe each surface once with `key`."""
-    service = Service(settings.root, connect_timeout=settings.connect_timeout, answer_timeout=10.0, attempts=1)
+    """Probe each surface once with `key`, those of the fallback account with its key, and COMPAT_STORE."""
+    findings = await _surfaces(settings, settings.root, settings.live_root, key)
+    if settings.fallback_root and settings.fallback_live_root and settings.fallback_api_key:
+        findings += await _surfaces(
+            settings, settings.fallback_root, settings.fallback_live_root, settings.fallback_api_key, "fallback: "
+        )
+    if settings.store:
+        store = open_store(settings.store)
+        try:
+            findings.append(await _probe("job store", store.get("doctor")))
+        finally:
+            await store.close()
+    return findings
+
+
+async def _surfaces(settings: Settings, root: str, live_root: str, key: str, prefix: str = "") -> list[Finding]:
+    principal = Principal(key)
+    service = Service(root, connect_timeout=settings.connect_timeout, answer_timeout=TIMEOUT, attempts=1)
+    sockets = Sockets(live_root, connect_timeout=settings.connect_timeout)
     try:
-        return [await _probe(service, name, call, Principal(key)) for name, call in PROBES.items()]
+        findings = [await _probe(f"{prefix}{name}", service.send(call, principal)) for name, call in PROBES.items()]
+        return [*findings, await _probe(f"{prefix}{LIVE}", _greeted(sockets, principal))]
     finally:
         await service.close()
 
 
-async def _probe(service: Service, name: str, call: Call, principal: Principal) -> Finding:
+async def _greeted(sockets: Sockets, principal: Principal) -> None:
+    """Open a live session without audio, and wait for its first event."""
+    connection = await sockets.open("qwen3-asr-flash-realtime", principal)
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            await anext(connection)
+    except TimeoutError:
+        raise ServiceTimedOut("DashScope's live service did not answer in time.") from None
+    finally:
+        await connection.close()
+
+
+async def _probe(name: str, answer: Awaitable[object]) -> Finding:
     started = time.perf_counter()
     try:
-        await service.send(call, principal)
-        healthy, answer = True, "answers"
+        await answer
+        healthy, text = True, "answers"
     except NotAuthenticated:
-        healthy, answer = False, "refuses the key: is it of this region?"
+        healthy, text = False, "refuses the key: is it of this region?"
     except (BadRequest, ModelNotFound):
-        healthy, answer = True, "answers"
+        healthy, text = True, "answers"
     except NotFound:
-        healthy, answer = False, "is not at this address: is DASHSCOPE_BASE_URL right?"
+        healthy, text = False, "is not at this address: is the base URL right?"
     except CompatError as exc:
-        healthy, answer = False, exc.message
-    return Finding(name, healthy, answer, (time.perf_counter() - started) * 1000)
+        healthy, text = False, exc.message
+    return Finding(name, healthy, text, (time.perf_counter() - started) * 1000)
