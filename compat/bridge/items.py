@@ -8,6 +8,7 @@ their commits.
 from __future__ import annotations
 
 from collections import deque
+from itertools import takewhile
 
 from msgspec import UNSET
 
@@ -22,31 +23,40 @@ from compat.text import joined, settled
 class ItemDeltas:
     """Turns the snapshots of one item, which the service may rewrite, into deltas, which are never taken back.
 
-    `said`: all deltas joined. `stash`: what may follow them and may still change.
+    `said`: all deltas joined. `base`: the text that the next delta continues, which is `said` unless a result
+    contradicted it. `stash`: what may follow the deltas and may still change.
     """
 
     def __init__(self) -> None:
         self.said = ""
+        self.base = ""
         self.stash = ""
+        self._final = ""
 
-    def grow(self, text: str, stash: str) -> str:
+    def grow(self, text: str, stash: str, final: str = "") -> str:
         """The next delta after a snapshot, empty if nothing new is settled. Space at the end waits for a word, as the
-        final text may not have it."""
+        final text may not have it.
+
+        `final`: the beginning of `text` that has its result. If a new result contradicts the deltas, the next delta is
+        what follows it."""
+        if len(final) > len(self._final) and final.startswith(self._final):
+            self._final = final
+            self.base = self.base if final.startswith(self.base) else final
         end = len(text[: settled(text, stash)].rstrip())
-        delta = text[len(self.said) : end] if text.startswith(self.said) else ""
+        delta = text[len(self.base) : end] if text.startswith(self.base) else ""
         self.said += delta
+        self.base += delta
         preview = text + stash
-        self.stash = preview[len(self.said) :] if preview.startswith(self.said) else stash
+        self.stash = preview[len(self.base) :] if preview.startswith(self.base) else stash
         return delta
 
     def end(self, transcript: str) -> tuple[str, bool]:
-        """The last delta, and whether all deltas joined are the transcript. If the transcript contradicts them, there
-        is no last delta, and only the completed event has the transcript."""
+        """The last delta, and whether all deltas joined are the transcript. If the last result contradicts them, there
+        is no last delta. What was contradicted is in the completed event only."""
         self.stash = ""
-        if not transcript.startswith(self.said):
-            return "", False
-        delta, self.said = transcript[len(self.said) :], transcript
-        return delta, True
+        delta = transcript[len(self.base) :] if transcript.startswith(self.base) else ""
+        self.said += delta
+        return delta, self.said == transcript
 
 
 class ItemPiece:
@@ -182,6 +192,11 @@ class SpeechItem:
         return joined(texts), ""
 
     @property
+    def final(self) -> str:
+        """The beginning of the transcript that has its result."""
+        return joined(piece.text for piece in takewhile(lambda piece: piece.resolved, self.pieces))
+
+    @property
     def transcript(self) -> str:
         return joined(piece.text for piece in self.pieces)
 
@@ -257,7 +272,7 @@ class ItemEvents:
         """Report as a delta what is new and final in the item's text."""
         item = item.whole or item
         if item.error is None:
-            self._delta(item, item.deltas.grow(*item.preview()))
+            self._delta(item, item.deltas.grow(*item.preview(), item.final))
 
     def settle(self) -> None:
         """Report the result of every item that has one and whose predecessors have ended."""

@@ -108,6 +108,31 @@ def test_deltas_come_while_it_is_spoken_and_the_commit_makes_one_item() -> None:
     )
 
 
+@pytest.mark.parametrize("result", ["It is the best.", "It"])
+def test_a_contradicted_sentence_does_not_stop_the_deltas_of_the_next(result: str) -> None:
+    stage = live()
+    play(
+        stage,
+        [
+            (append(3000), ["> audio 32000"] * 3),
+            (started("t1", 200), []),
+            (text("t1", "It was the", ""), ["< delta item_1 'It was the'"]),
+            (text("t1", "It is the", ""), []),
+            (stopped("t1", 900), []),
+            (committed("t1"), []),
+            (final("t1", result), []),
+            (started("t2", 1200), []),
+            (text("t2", "It was", ""), ["< delta item_1 ' It was'"]),
+            (stopped("t2", 1900), []),
+            (committed("t2"), []),
+            (final("t2", "It was the worst."), ["< delta item_1 ' the worst.'"]),
+            (commit, [*NEW, "> finish"]),
+            (finished, ["close", f"< completed item_1 '{result} It was the worst.' 3.0"]),
+        ],
+    )
+    assert 1 == stage.bridge.corrections
+
+
 def test_scripts_without_spaces_are_joined_without() -> None:
     play(
         live(),
