@@ -4,9 +4,9 @@ Sever    drops the connection, or closes it with a code
 Stall    stops reading and responding for some seconds, or for good
 Erring   sends an error event; `close`: then closes the socket with that code
 Double   sends events of one kind twice
-Late     sends the end of one item after that of a later one (at the latest before session.finished)
+Late     sends the end of one item after that of a later one (at the latest before session.finished or task-finished)
 Fail     ends an item with `failed`
-Reject   answers a run-task with task-failed
+Reject   answers a run-task action with task-failed
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Fail(msgspec.Struct, frozen=True, tag="fail"):
 
 
 class Reject(msgspec.Struct, frozen=True, tag="reject"):
-    """Tasks of the socket are counted from 1."""
+    """`task` is the number of the task on its socket, from 1."""
 
     task: int = 1
     code: str = "Throttling.RateQuota"

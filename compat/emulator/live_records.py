@@ -13,7 +13,7 @@ REMEMBERED = 2000
 
 
 class LiveRecord(msgspec.Struct, kw_only=True):
-    """One session; for run-task, one socket with its last model. `sound` is its audio, where `keep_sound` is set."""
+    """One session; for run-task, one socket with its last model. `sound` is its audio if `keep_sound` is set."""
 
     id: str
     model: str

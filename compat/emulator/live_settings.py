@@ -45,37 +45,37 @@ class TaskLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of the run-task socket. Times in seconds; None: no limit."""
 
     request_seconds: float | None = 23
-    """Without a message from the client while a task runs."""
+    """Time without a message from the client while a task runs."""
     silence_seconds: float | None = 60
-    """Of audio without speech, counted by the audio's own time, unless the task asks for heartbeats."""
+    """Audio without speech, by the time of the audio, unless the task requests heartbeats."""
     idle_seconds: float | None = 60
-    """Without a task; then the socket is closed."""
+    """Time without a task; then the socket is closed."""
     heartbeat_seconds: float = 10
-    """Of audio without speech between two heartbeats."""
+    """Audio without speech between two heartbeats."""
     frame_bytes: int | None = None
-    """Of audio in one frame; unknown for the service."""
+    """Bytes of one audio frame; the service's limit is unknown."""
     task_tokens: int | None = None
-    """Input tokens of one task of a model that is billed by tokens; unknown for the service."""
+    """Input tokens of one task, for models billed by tokens; the service's limit is unknown."""
     session_seconds: float | None = None
     """Since the upgrade; then the socket is closed with 1001."""
 
 
 class TaskReadings(msgspec.Struct, frozen=True, kw_only=True):
-    """Those of the run-task socket."""
+    """Readings of the run-task socket."""
 
     unknown_parameters: Literal["ignored", "refused"] = "ignored"
-    """A parameter that is not documented for the model."""
+    """Parameters that are not documented for the model are ignored or refused."""
     silence: Literal["failed", "closed", "kept"] = "failed"
-    """`silence_seconds` of silence: task-failed, a closed socket only, or nothing."""
+    """After `silence_seconds`: task-failed, the socket is closed without it, or the task goes on."""
     no_data: Literal["failed", "closed", "kept"] = "failed"
-    """`request_seconds` without a message: task-failed, a closed socket only, or nothing."""
+    """After `request_seconds`: task-failed, the socket is closed without it, or the task goes on."""
     silent_task: Literal["finished", "empty_audio", "no_valid_audio"] = "finished"
-    """The end of a task whose audio has no speech: task-finished, or task-failed with one of two codes."""
+    """The end of a task without speech: task-finished, or task-failed with one of two codes."""
     usage: Literal["cumulative", "sentence"] = "cumulative"
-    """`usage` of a final result: of the task so far, or of the sentence."""
+    """`usage` of a final result counts the task so far, or its sentence only."""
     final_sign: Literal["both", "sentence_end", "end_time"] = "both"
-    """What marks a final result: `sentence_end`, an `end_time`, or both."""
+    """A final result is marked by `sentence_end`, by an `end_time`, or by both."""
     finals: Literal["once", "twice", "revised"] = "once"
-    """A final result is sent once, twice, or a second time with another text."""
+    """A final result is sent once, twice, or a second time with a different text."""
     late_final: bool = False
-    """The last final result follows task-finished."""
+    """The last final result is sent after task-finished."""

@@ -37,7 +37,7 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
     paraformer_always_timed: bool = False
     """paraformer file tasks return times and words without `timestamp_alignment_enabled` too."""
     one_account: bool = False
-    """All keys belong to one account, and see its tasks and uploads; otherwise each key has its own."""
+    """All keys belong to one account and share its tasks and uploads; otherwise each key has its own."""
     oss_for_filetrans: bool = True
     """qwen3 filetrans reads temporary `oss://` objects."""
     sync_on_async_denied: bool = False
@@ -61,8 +61,8 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
     vocabulary_status: Literal["OK", "UNDEPLOYED"] = "OK"
     """The status of lists of hot words. The service ignores an undeployed one without an error."""
     pongs: bool = True
-    """Pings of a live client are answered. Applied by the server that runs the app."""
+    """WebSocket pings are answered with pongs. The server that runs the app applies this reading."""
     live: LiveReadings = LiveReadings()
-    """Those of the live socket."""
+    """Readings of the realtime socket."""
     inference: TaskReadings = TaskReadings()
-    """Those of the run-task socket."""
+    """Readings of the run-task socket."""

@@ -1,7 +1,7 @@
-"""`input.context` of run-task and continue-task: what was said before, as messages of user and assistant.
+"""`input.context` of run-task and continue-task: the conversation so far, as user and assistant messages.
 
-Model Studio, Fun-ASR client events, 2026-08: the newest five messages of each role count; a round of both has 400
-characters, the rest of which is cut off.
+The service uses the newest five messages of each role, and truncates a round (a user message and the replies to it) to
+400 characters (Model Studio, Fun-ASR client events, 2026-08).
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _Message = _UserMessage | _AssistantMessage
 
 
 def read(given: Any) -> str:  # noqa: ANN401 - JSON
-    """The context that counts, a line for each message. Raises TaskFailure."""
+    """Return the context that the service uses, one line per message. Raises TaskFailure."""
     try:
         messages = msgspec.convert(given, list[_Message])
     except msgspec.ValidationError as exc:
-        raise _unreadable(exc) from exc
+        raise _malformed(exc) from exc
     kept: list[_Message] = []
     counts: dict[Literal["user", "assistant"], int] = {"user": 0, "assistant": 0}
     for message in reversed(messages):
@@ -48,17 +48,18 @@ def read(given: Any) -> str:  # noqa: ANN401 - JSON
         counts[role] += 1
         if counts[role] <= KEPT:
             kept.insert(0, message)
-    return "\n".join(_cut(kept))
+    return "\n".join(_truncated(kept))
 
 
-def _unreadable(exc: msgspec.ValidationError) -> TaskFailure:
+def _malformed(exc: msgspec.ValidationError) -> TaskFailure:
     return invalid(
-        f"payload.input.context must be a list of messages, with input_text from user and text from assistant: {exc}"
+        "payload.input.context must be a list of messages, with parts of type input_text (user) or text (assistant):"
+        f" {exc}"
     )
 
 
-def _cut(messages: list[_Message]) -> list[str]:
-    """A user message begins a round."""
+def _truncated(messages: list[_Message]) -> list[str]:
+    """Return the texts of the messages, truncated to ROUND characters per round. A user message begins a round."""
     texts, left = [], ROUND
     for message in messages:
         if isinstance(message, _UserMessage):

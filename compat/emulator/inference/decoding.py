@@ -1,5 +1,7 @@
-"""Decodes the audio of a task, in frames of any size, to 16 kHz PCM: pcm, wav, mp3, aac (ADTS), amr, and opus and speex
-in Ogg (Model Studio, Fun-ASR client events, 2026-08). Damaged frames are skipped.
+"""Audio decoding for run-task: frames of any size in, 16 kHz PCM out.
+
+The formats are pcm, wav, mp3, aac (ADTS), amr, and opus and speex in Ogg. Damaged frames are skipped. (Model Studio,
+Fun-ASR client events, 2026-08.)
 """
 
 from __future__ import annotations
@@ -19,22 +21,25 @@ _CODECS = {"mp3": "mp3", "aac": "aac", "amr": "amrnb"}
 _AMR = b"#!AMR\n"
 _OGG = b"OggS"
 _SPEEX = b"Speex   "
-_COMMENTS = 2  # packets of a Speex stream before its audio: the header and the comments
-_PCM_TAGS = (1, 0xFFFE)  # WAVE_FORMAT_PCM and _EXTENSIBLE
-_LONGEST_HEADER = 1 << 16  # bytes of a WAV before its data
+_SPEEX_HEADERS = 2  # packets before the audio of a Speex stream: the header and the comments
+_PCM_TAGS = (1, 0xFFFE)  # WAVE_FORMAT_PCM and WAVE_FORMAT_EXTENSIBLE
+_LONGEST_HEADER = 1 << 16  # maximum number of bytes before the data of a WAV
 
 
 class AudioDecoder(Protocol):
-    """Raises TaskFailure for audio that cannot be decoded."""
+    """A streaming decoder. Its methods raise TaskFailure for audio that cannot be decoded."""
 
     def feed(self, audio: bytes) -> bytes: ...
 
     def flush(self) -> bytes:
-        """The rest, at the end of the audio."""
+        """Return the remaining PCM at the end of the audio."""
 
 
 def decoder(kind: str, rate: int) -> AudioDecoder:
-    """`kind`: one of parameters.FORMATS. `rate`: of PCM; the other formats have their own."""
+    """Return a decoder for `kind`, one of parameters.FORMATS.
+
+    `rate` is the sample rate of `pcm` in Hz; the other formats state their own.
+    """
     match kind:
         case "pcm":
             return _PlainPcm(rate)
@@ -64,7 +69,7 @@ class _PlainPcm:
 
 
 class _Wav:
-    """16-bit mono PCM after a RIFF header, whose sizes are not looked at: a stream does not know them."""
+    """16-bit mono PCM after a RIFF header. The sizes in the header are ignored: a live stream cannot know them."""
 
     def __init__(self) -> None:
         self._head = b""
@@ -85,7 +90,7 @@ class _Wav:
 
 
 def _wav_header(head: bytes) -> tuple[int, int | None]:
-    """The sample rate, and where the data begins; None while the header is incomplete."""
+    """Return the sample rate and the offset of the data; the offset is None while the header is incomplete."""
     if head[:4] != b"RIFF"[: len(head)] or head[8:12] != b"WAVE"[: len(head[8:12])] or len(head) > _LONGEST_HEADER:
         raise _undecodable()
     rate, at = 0, 12
@@ -104,7 +109,7 @@ def _wav_header(head: bytes) -> tuple[int, int | None]:
 
 
 class _Frames:
-    """A codec whose frames can be found in the stream of bytes. `magic`: at its beginning, where it has one."""
+    """A codec whose frame boundaries the parser finds. `magic` is the signature of the stream, empty for none."""
 
     def __init__(self, codec: str, magic: bytes) -> None:
         self._codec = _codec(codec)
@@ -128,7 +133,7 @@ class _Frames:
 
 class _OggOpus:
     def __init__(self) -> None:
-        self._ogg = _Beginning(_OGG)
+        self._ogg = _SignatureCheck(_OGG)
         self._intake = intake("opus", 0)
 
     def feed(self, audio: bytes) -> bytes:
@@ -143,7 +148,7 @@ class _OggOpus:
 
 class _OggSpeex:
     def __init__(self) -> None:
-        self._ogg = _Beginning(_OGG)
+        self._ogg = _SignatureCheck(_OGG)
         self._packets = OggPackets()
         self._seen = 0
         self._codec = _codec("speex")
@@ -154,14 +159,14 @@ class _OggSpeex:
             packets = list(self._packets.feed(self._ogg.feed(audio)))
         except Refused as exc:
             raise _undecodable() from exc
-        for packet in packets[: max(0, _COMMENTS - self._seen)]:
-            self._begin(packet)
-        sound = packets[max(0, _COMMENTS - self._seen) :]
+        headers = max(0, _SPEEX_HEADERS - self._seen)
+        for packet in packets[:headers]:
+            self._read_header(packet)
         self._seen += len(packets)
-        frames = _frames(self._codec, sound)
+        frames = _frames(self._codec, packets[headers:])
         return b"".join(resampled(self._resampler, frame) for frame in frames)
 
-    def _begin(self, packet: bytes) -> None:
+    def _read_header(self, packet: bytes) -> None:
         if packet.startswith(_SPEEX):
             self._codec.extradata = packet
             self._codec.sample_rate = int.from_bytes(packet[36:40], "little")
@@ -173,8 +178,8 @@ class _OggSpeex:
         return b""
 
 
-class _Beginning:
-    """Passes bytes on once they are known to begin with `magic`."""
+class _SignatureCheck:
+    """Holds the first bytes of a stream back until they are known to start with `magic`."""
 
     def __init__(self, magic: bytes) -> None:
         self._magic = magic

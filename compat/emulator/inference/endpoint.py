@@ -1,4 +1,4 @@
-"""WebSocket endpoint `/api-ws/v1/inference`: checks the upgrade, then runs one socket. The key may be in the query."""
+"""WebSocket endpoint `/api-ws/v1/inference` (run-task). The key is in the Authorization header or in `?api_key=`."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ async def _serve(emulator: Emulator, socket: WebSocket) -> None:
     headers = own_headers(socket)
     record = LiveRecord(id=f"sess_{uuid.uuid4().hex[:20]}", model="", headers=headers)
 
-    def told(action: Action, context: str | None) -> None:
-        """Counts a task among the requests."""
+    def on_run(action: Action, context: str | None) -> None:
+        """Record a task as a request."""
         emulator.requests.append(
             RequestRecord(
                 surface="inference",
@@ -59,7 +59,7 @@ async def _serve(emulator: Emulator, socket: WebSocket) -> None:
         readings=emulator.readings,
         keep_sound=emulator.live.keep_sound,
         rejects=tuple(fault for fault in faults if isinstance(fault, Reject)),
-        told=told,
+        on_run=on_run,
     )
     connection = LiveConnection(
         socket,
@@ -75,7 +75,7 @@ async def _serve(emulator: Emulator, socket: WebSocket) -> None:
 
 
 class TaskWire:
-    """What the faults and the connection need to know of the events: an item is a final result."""
+    """How fault injection and the connection classify the events of this protocol. An item is a final result."""
 
     def __init__(self, session: TaskSession) -> None:
         self._session = session

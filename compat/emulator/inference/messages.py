@@ -1,6 +1,6 @@
-"""Messages of `/api-ws/v1/inference`: client actions as text, and server events.
+"""Messages of `/api-ws/v1/inference`: client actions and server events.
 
-Model Studio, Fun-ASR client events and server events, 2026-08; the official Python package, 2.0.2.
+Sources: Model Studio, Fun-ASR client events and server events, 2026-08; the official Python package, 2.0.2.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ EventName: TypeAlias = Literal["task-started", "result-generated", "task-finishe
 
 
 class ActionHeader(msgspec.Struct, frozen=True):
-    """`streaming` is missing in the continue-task of the package's first generation."""
+    """The header of an action. The first generation of the official package sends continue-task without `streaming`."""
 
     action: Literal["run-task", "continue-task", "finish-task"]
     task_id: TaskId
@@ -25,7 +25,7 @@ class ActionHeader(msgspec.Struct, frozen=True):
 
 
 class ActionPayload(msgspec.Struct, frozen=True):
-    """`input` has to be there; some programs send a list. The other members are those of run-task."""
+    """The payload of an action. `input` is required, and some programs send a list. Only run-task has the others."""
 
     input: dict[str, Any] | list[Any]
     model: str | None = None
@@ -50,7 +50,7 @@ class EventHeader(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WordResult(msgspec.Struct, frozen=True):
-    """Times in milliseconds from the start of the task, as in SentenceResult."""
+    """A word. Times are in milliseconds from the start of the task, as in SentenceResult."""
 
     begin_time: int
     end_time: int
@@ -59,7 +59,7 @@ class WordResult(msgspec.Struct, frozen=True):
 
 
 class SentenceResult(msgspec.Struct, frozen=True, kw_only=True):
-    """`text` is all of the sentence so far. `end_time` is null until it is final. Heartbeats have the id 0."""
+    """A result. `text` is the whole sentence so far; `end_time` is null until it is final. Heartbeats have id 0."""
 
     begin_time: int
     end_time: int | None
@@ -98,7 +98,7 @@ class TaskEvent(msgspec.Struct, frozen=True):
 
 
 class TaskFailure(Exception):
-    """Ends the task with task-failed."""
+    """The error that ends a task with task-failed."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -111,7 +111,7 @@ def invalid(message: str) -> TaskFailure:
 
 
 def missing(parameter: str) -> TaskFailure:
-    """The wording of the error codes page (2026-10)."""
+    """Return the failure for a missing parameter, worded as on the error codes page (2026-10)."""
     return invalid(f"Missing required parameter '{parameter}'! Please follow the protocol!")
 
 
@@ -141,5 +141,5 @@ _DECODER = msgspec.json.Decoder(Action)
 
 
 def decode(raw: str) -> Action:
-    """Raises msgspec.MsgspecError or UnicodeDecodeError for anything else than an action."""
+    """Parse an action. Raises msgspec.MsgspecError or UnicodeDecodeError if the message is not an action."""
     return _DECODER.decode(raw)

@@ -1,5 +1,7 @@
-"""The models of the run-task socket and what each accepts (Model Studio, Fun-ASR client events, 2026-08; the pages of
-qwen-asr-message, 2026-10; Paraformer's SDK pages). Gummy was retired on 2026-10-10.
+"""The models of the run-task socket and the parameters of each.
+
+Sources: Model Studio, Fun-ASR client events, 2026-08; the pages of qwen-asr-message, 2026-10; Paraformer's SDK pages.
+Gummy was retired on 2026-10-10.
 """
 
 from __future__ import annotations
@@ -26,9 +28,13 @@ _MESSAGE = _EVERY | {
 
 
 class LiveModel(msgspec.Struct, frozen=True, kw_only=True):
-    """`parameters`: the documented ones. `rates`: None for any. `silence_ms`: the default of max_sentence_silence.
-    `context`: takes `input.context`. `phrases`: takes `resources`. `tokens`: billed by tokens, otherwise by seconds.
-    `partial`: sends partial results by default. `emotion`: final results have emo_tag."""
+    """A model.
+
+    `parameters` are the documented ones. `rates` are the accepted sample rates in Hz, None for any. `silence_ms` is the
+    default of max_sentence_silence. `context` means that the model accepts `input.context`, `phrases` that it accepts
+    `resources`, `tokens` that it is billed by tokens instead of seconds, `partial` that it sends partial results by
+    default, and `emotion` that final results have an `emo_tag`.
+    """
 
     pattern: str
     parameters: frozenset[str]
@@ -68,5 +74,5 @@ MODELS = (
 
 
 def live_model(name: str) -> LiveModel | None:
-    """None for a model that the socket does not have."""
+    """Return the model, or None if the socket does not support it."""
     return next((model for model in MODELS if re.fullmatch(model.pattern, name)), None)

@@ -1,4 +1,4 @@
-"""Reads run-task's payload into the settings of a task, and refuses what the service would not take."""
+"""Validation of the payload of run-task, and the settings of a task that result from it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from compat.emulator.readings import Readings
 FORMATS = ("pcm", "wav", "mp3", "opus", "speex", "aac", "amr")
 RATES = (8_000, 48_000)
 SILENCE_MS = (200, 6_000)
-SEMANTIC_SILENCE_MS = 2_000  # ends a sentence even so
+SEMANTIC_SILENCE_MS = 2_000  # ends a sentence even without punctuation
 HINTS = 4
 PLACES = frozenset({"context", "corpus", "messages", "phrase_id", "prompt", "vocabulary", "vocabulary_id"})
-"""Names under which other APIs take context and hot words."""
+"""Names that other APIs use for context and hot words."""
 
 
 class RunParameters(msgspec.Struct, frozen=True, kw_only=True):
-    """The parameters with an effect here. Those without are only checked."""
+    """The parameters. Not all have an effect here; the others are only validated."""
 
     format: str
     sample_rate: int
@@ -51,7 +51,7 @@ class TaskSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def semantic(self) -> bool:
-        """Sentences end by their punctuation."""
+        """Whether sentences end at punctuation instead of silence."""
         return self.parameters.semantic_punctuation_enabled
 
     @property
@@ -66,7 +66,7 @@ class TaskSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def settings(payload: ActionPayload, readings: Readings) -> TaskSettings:
-    """Raises TaskFailure."""
+    """Return the settings of a task. Raises TaskFailure for an invalid payload."""
     for name, value in (("task_group", "audio"), ("task", "asr"), ("function", "recognition")):
         given = getattr(payload, name)
         if not given:
@@ -92,10 +92,10 @@ def settings(payload: ActionPayload, readings: Readings) -> TaskSettings:
 
 
 def given_context(payload: ActionPayload, model: LiveModel) -> str | None:
-    """The context of `input`; None without one. Raises TaskFailure."""
+    """Return the context in `input`, or None. Raises TaskFailure."""
     given = payload.input if isinstance(payload.input, dict) else {}
     for name in sorted(given.keys() & (PLACES - {"context"})):
-        raise invalid(f"payload.input.{name} is not supported: context belongs into payload.input.context.")
+        raise invalid(f"payload.input.{name} is not supported: send context as payload.input.context.")
     if not given.get("context"):
         return None
     if not model.context:
@@ -106,7 +106,7 @@ def given_context(payload: ActionPayload, model: LiveModel) -> str | None:
 def _parameters(payload: ActionPayload, model: LiveModel, *, refuse: bool) -> RunParameters:
     given = {name: value for name, value in (payload.parameters or {}).items() if value is not None}
     if given.get("vocabulary_id") == "":
-        del given["vocabulary_id"]  # many programs send an empty one
+        del given["vocabulary_id"]  # many programs send an empty string for no vocabulary
     for name in sorted(given.keys() - model.parameters):
         if refuse or name in PLACES:
             raise invalid(f"payload.parameters.{name} is not supported by {payload.model}.")
@@ -131,15 +131,15 @@ def _check(parameters: RunParameters, model: LiveModel) -> None:
         raise TaskFailure("NO_VALID_AUDIO_ERROR", f"sample_rate {rate} is not supported by the model ({expected}).")
     silence = parameters.max_sentence_silence
     if silence is not None and not SILENCE_MS[0] <= silence <= SILENCE_MS[1]:
-        raise invalid("payload.parameters.max_sentence_silence must lie in [200, 6000].")
+        raise invalid("payload.parameters.max_sentence_silence must be in [200, 6000].")
     if not -1 <= parameters.speech_noise_threshold <= 1:
-        raise invalid("payload.parameters.speech_noise_threshold must lie in [-1, 1].")
+        raise invalid("payload.parameters.speech_noise_threshold must be in [-1, 1].")
     if len(parameters.language_hints) > HINTS:
-        raise invalid(f"payload.parameters.language_hints has at most {HINTS} languages.")
+        raise invalid(f"payload.parameters.language_hints must have at most {HINTS} languages.")
 
 
 def _word_filter(parameters: RunParameters) -> masking.Filter:
-    """Nothing is filtered without the parameter."""
+    """Return the filter for sensitive words. Without the parameter it masks nothing."""
     if parameters.special_word_filter is None:
         return masking.Filter(system_reserved_filter=False)
     try:

@@ -1,7 +1,7 @@
-"""State machine of one run-task socket, without I/O: one task after the other.
+"""State machine of one run-task socket, without I/O.
 
-run-task, task-started, audio and continue-task, finish-task, task-finished. task-failed ends the socket too. (Model
-Studio, Fun-ASR WebSocket API, 2025-11 and 2026-08.)
+A socket runs tasks one after the other: run-task, task-started, audio and continue-task, finish-task, task-finished.
+After task-failed the socket is closed (Model Studio, Fun-ASR WebSocket API, 2025-11 and 2026-08).
 """
 
 from __future__ import annotations
@@ -34,8 +34,10 @@ _UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class TaskSession:
-    """Updates `record` as it goes; `keep_sound`: also with the audio. `told`: called with each task's payload and its
-    effective context. `rejects`: injected faults."""
+    """One socket. It updates `record`, with `keep_sound` also with the audio.
+
+    `on_run` is called with each run-task and its effective context. `rejects` are injected faults.
+    """
 
     def __init__(
         self,
@@ -46,7 +48,7 @@ class TaskSession:
         readings: Readings,
         keep_sound: bool = False,
         rejects: tuple[Reject, ...] = (),
-        told: Callable[[Action, str | None], None] = lambda *_: None,
+        on_run: Callable[[Action, str | None], None] = lambda *_: None,
     ) -> None:
         self._engine = engine
         self._record = record
@@ -54,14 +56,14 @@ class TaskSession:
         self._readings = readings
         self._keep_sound = keep_sound
         self._rejects = rejects
-        self._told = told
-        self._asked = 0  # tasks
+        self._on_run = on_run
+        self._requested = 0  # number of run-task actions
         self._task: RecognitionTask | None = None
         self._done: TaskId | None = None
 
     @property
     def task_id(self) -> TaskId:
-        """Of the task that runs, or ran last."""
+        """The id of the current task, or of the last one."""
         if self._task is not None:
             return self._task.id
         return self._done if self._done is not None else ""
@@ -76,9 +78,9 @@ class TaskSession:
         return []
 
     def receive(self, message: str | bytes) -> TaskEvents:
-        """Raises Over."""
+        """Yield the events that answer a message. Raises Over."""
         if isinstance(message, bytes):
-            yield from self._failing(self._hear(message))
+            yield from self._failing(self._audio(message))
             return
         try:
             action = decode(message)
@@ -88,7 +90,7 @@ class TaskSession:
 
     def expired(self) -> TaskEvents:
         if self._task is None:
-            raise Over(CLOSED, "No task was started for too long.")
+            raise Over(CLOSED, "No task was started in time.")
         if self._readings.inference.no_data == "closed":
             raise Over(CLOSED)
         message = f"request timeout after {self._limits.request_seconds or 0:g} seconds."
@@ -114,10 +116,10 @@ class TaskSession:
         self._record.model = action.payload.model or ""
         context = None
         try:
-            chosen = self._chosen(action)
+            chosen = self._settings(action)
             context = chosen.context
         finally:
-            self._told(action, context)
+            self._on_run(action, context)
         self._record.tasks += 1
         self._record.finished = False
         self._task = RecognitionTask(
@@ -125,10 +127,10 @@ class TaskSession:
         )
         yield started(self._task.id)
 
-    def _chosen(self, action: Action) -> TaskSettings:
-        """Raises TaskFailure."""
-        self._asked += 1
-        reject = next((fault for fault in self._rejects if fault.task == self._asked), None)
+    def _settings(self, action: Action) -> TaskSettings:
+        """Return the settings of a new task. Raises TaskFailure."""
+        self._requested += 1
+        reject = next((fault for fault in self._rejects if fault.task == self._requested), None)
         if reject is not None:
             raise TaskFailure(reject.code, reject.message)
         if self._task is not None:
@@ -144,7 +146,7 @@ class TaskSession:
         yield from ()
 
     def _finish(self, task_id: TaskId) -> TaskEvents:
-        """A second finish-task is ignored, which some programs send."""
+        """Finish the task. A second finish-task, which some programs send, is ignored."""
         if self._task is None and task_id == self._done:
             return
         task = self._running(task_id)
@@ -157,8 +159,8 @@ class TaskSession:
             raise invalid(f"The task {str(task_id)[:100]} is not running.")
         return self._task
 
-    def _hear(self, audio: bytes) -> TaskEvents:
-        """Audio without a task is dropped: a client may still be sending when its task has ended."""
+    def _audio(self, audio: bytes) -> TaskEvents:
+        """Pass audio to the task. Without a task it is dropped: a client may still be sending when its task ends."""
         record, task = self._record, self._task
         record.frames += 1
         record.bytes += len(audio)
@@ -167,7 +169,7 @@ class TaskSession:
         if task is None:
             return
         before = task.now_ms
-        yield from self._counted(task.hear(audio), task)
+        yield from self._counted(task.feed(audio), task)
         record.audio_ms += task.now_ms - before
 
     def _counted(self, events: TaskEvents, task: RecognitionTask) -> Iterator[TaskEvent]:

@@ -1,6 +1,6 @@
 """Usage of a task: seconds of audio, or tokens for qwen-audio-3.1.
 
-Tokens were measured as 12.5 for each second of audio and 62 for each sentence (field report, 2026-09).
+A field report (2026-09) measured 12.5 tokens per second of audio and 62 per sentence.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ TOKENS_PER_SECOND = 12.5
 TOKENS_PER_SENTENCE = 62
 
 
-def counted(*, tokens: bool, ms: int, sentences: int, out: int) -> dict[str, Any]:
-    """`ms` of audio with so many sentences, whose text has `out` tokens."""
+def counted(*, tokens: bool, ms: int, sentences: int, output_tokens: int) -> dict[str, Any]:
+    """Return the usage of `ms` milliseconds of audio with `sentences` sentences, whose texts have `output_tokens`."""
     seconds = {"duration": max(1, math.ceil(ms / 1000))}
     if not tokens:
         return seconds
-    put = math.ceil(TOKENS_PER_SECOND * ms / 1000) + TOKENS_PER_SENTENCE * sentences
-    return {"input_tokens": put, "output_tokens": out, "total_tokens": put + out} | seconds
+    input_tokens = math.ceil(TOKENS_PER_SECOND * ms / 1000) + TOKENS_PER_SENTENCE * sentences
+    total = input_tokens + output_tokens
+    return {"input_tokens": input_tokens, "output_tokens": output_tokens, "total_tokens": total} | seconds

@@ -1,4 +1,4 @@
-"""Runs one live session over a WebSocket, for both live protocols: the upgrade, reading ahead, faults, the close."""
+"""WebSocket driver of live sessions, for both live protocols: upgrade, reading ahead, fault injection, close."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HEAD = 64  # bytes added for each message
 
 
 class Over(Exception):
-    """Ends the session. `code` None: without a close frame."""
+    """The exception that ends a session. With `code` None, no close frame is sent."""
 
     def __init__(self, code: int | None = None, reason: str = "") -> None:
         super().__init__(reason)
@@ -38,24 +38,24 @@ class Over(Exception):
 
 
 class LiveMachine(Protocol[E_co]):
-    """State machine of a session. Its iterators may raise Over."""
+    """The state machine of a session. The iterators it returns may raise Over."""
 
     @property
     def patience(self) -> float | None:
-        """Seconds to wait for the next message; None for any time."""
+        """Seconds to wait for the next message; None for no limit."""
 
     def opened(self) -> Iterable[E_co]: ...
 
     def receive(self, message: str | bytes) -> Iterator[E_co]: ...
 
     def expired(self) -> Iterator[E_co]:
-        """No message has arrived for `patience`; raises Over."""
+        """Handle a timeout: no message has arrived for `patience` seconds. Raises Over."""
 
 
 async def accept(
     emulator: Emulator, socket: WebSocket, surface: SurfaceName, refusal: Refusal | None
 ) -> tuple[LiveFault, ...] | None:
-    """Answers the upgrade and returns the faults of the session; None if it was refused.
+    """Answer the upgrade and return the faults of the session, or None if it was refused.
 
     An upgrade with a `refusal` is not counted, and faults do not apply to it.
     """
@@ -75,7 +75,7 @@ async def accept(
 
 
 async def _denial(socket: WebSocket, fault: Fault | None, refusal: Refusal | None) -> Response | None:
-    """The response that refuses the upgrade, or None. Raises WebSocketDisconnect."""
+    """Return the response that refuses the upgrade, or None. Raises WebSocketDisconnect."""
     match fault:
         case Refuse(status, code, message, retry_after):
             refusal = Refusal(status, code, message, retry_after=retry_after)
@@ -89,7 +89,7 @@ async def _denial(socket: WebSocket, fault: Fault | None, refusal: Refusal | Non
 
 
 async def _hang(socket: WebSocket, seconds: float | None) -> None:
-    """Waits for so long, or until the client disconnects."""
+    """Wait for `seconds`, or without limit. Raises WebSocketDisconnect when the client disconnects."""
     try:
         async with asyncio.timeout(seconds):
             while (await socket.receive())["type"] != "websocket.disconnect":
@@ -114,7 +114,11 @@ def _size(message: str | bytes) -> int:
 
 
 class LiveConnection(Generic[E]):
-    """`threaded`: the machine blocks, and runs in a thread. `session_seconds`: then the socket is closed with 1001."""
+    """One session on its socket.
+
+    `threaded` runs the machine in a thread, because its engine blocks. The socket is closed with 1001 after
+    `session_seconds`.
+    """
 
     def __init__(
         self,
@@ -145,7 +149,7 @@ class LiveConnection(Generic[E]):
             answering.add_done_callback(lambda _: reading.cancel())
 
     async def _read(self, answering: asyncio.Task[None]) -> None:
-        """Reads ahead, so that the session ends as soon as the client disconnects."""
+        """Read ahead, so that the session ends as soon as the client disconnects."""
         while (message := await self._socket.receive())["type"] != "websocket.disconnect":
             text: str | None = message.get("text")
             content: str | bytes = (message.get("bytes") or b"") if text is None else text
@@ -190,7 +194,7 @@ class LiveConnection(Generic[E]):
         await self._struck()
 
     async def _next(self, patience: float | None) -> str | bytes:
-        """Raises TimeoutError."""
+        """Return the next message. Raises TimeoutError after `patience` seconds."""
         async with asyncio.timeout(patience):
             message = await self._queue.get()
         self._queued -= _size(message)

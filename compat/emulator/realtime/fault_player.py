@@ -1,4 +1,4 @@
-"""Applies the injected faults of a live session: changes its events, and returns faults of the socket when due."""
+"""Fault injection for live sessions: changes the events to send, and returns faults of the socket when due."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ E = TypeVar("E")
 
 
 class Wire(Protocol[E]):
-    """What faults need to know of a protocol's events."""
+    """How fault injection and the connection classify the events of a protocol."""
 
     def kind(self, event: E) -> str: ...
 
     def ends_item(self, event: E) -> bool: ...
 
     def ends_all(self, event: E) -> bool:
-        """Whether no item ends after it."""
+        """Return whether no item can end after this event."""
 
     def failed(self, event: E, fail: Fail) -> E:
-        """The event in place of the one that ends an item."""
+        """Return the event that replaces `event`, the end of an item."""
 
     def error(self, erring: Erring) -> E: ...
 
     def closes(self, event: E) -> int | None:
-        """The code with which the server closes the socket after it."""
+        """Return the code with which the server closes the socket after this event, None if it stays open."""
 
 
 class FaultPlayer(Generic[E]):

@@ -1,4 +1,4 @@
-"""What the faults and the connection need to know of this protocol's events."""
+"""How fault injection and the connection classify the events of the realtime protocol."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ class RealtimeWire:
         return Error(event_id=f"event_{uuid.uuid4().hex}", error=detail)
 
     def closes(self, event: ServerEvent) -> int | None:
-        """An error leaves the socket open."""
+        """Return None: the socket stays open after errors."""
         del event
         return None

@@ -209,7 +209,7 @@ def test_a_listener_hears_what_is_open_at_the_end() -> None:
     assert listener.finish() == Hypothesis("river")
 
 
-def test_a_listener_times_the_words_of_its_belief() -> None:
+def test_a_listener_times_the_words_of_its_hypothesis() -> None:
     laid = lay(["amber", "basil", "cedar"])
     pcm = encode(laid)
     listener = Tones().listen()

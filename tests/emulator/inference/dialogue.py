@@ -1,4 +1,4 @@
-"""A run-task socket spoken to without a socket, and what it says in short."""
+"""Conversations with the state machine of a run-task socket, and abbreviations of its events."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run(task_id: object = TASK, model: str = MODEL, given: object = None, **para
     }
 
 
-def go_on(given: object, task_id: object = TASK) -> Event:
+def continue_task(given: object, task_id: object = TASK) -> Event:
     return {"header": {"action": "continue-task", "task_id": task_id}, "payload": {"input": given}}
 
 
@@ -46,7 +46,7 @@ def pieces(audio: bytes, size: int = 3_200) -> list[bytes]:
 
 
 class Dialogue:
-    """Everything said to it is answered at once."""
+    """A session. `say` returns the events that answer the messages."""
 
     def __init__(
         self,
@@ -72,15 +72,17 @@ def whole(
     audio: bytes = AUDIO,
     size: int = 3_200,
     task_id: object = TASK,
-    **asked: Any,  # noqa: ANN401
+    **parameters: Any,  # noqa: ANN401
 ) -> list[Event]:
-    """One task from its beginning to its end."""
-    return dialogue.say(run(task_id, **asked), *pieces(audio, size), finish(task_id))
+    """Run one task from run-task to task-finished, and return its events."""
+    return dialogue.say(run(task_id, **parameters), *pieces(audio, size), finish(task_id))
 
 
 def names(events: list[Event]) -> list[str]:
-    """The last part of each event's name: started, partial, final, heartbeat, finished, failed; runs of partial results
-    count as one."""
+    """Return a short name for each event: started, partial, final, heartbeat, finished or failed.
+
+    Consecutive partial results count as one.
+    """
     short = [_name(event) for event in events]
     return [name for at, name in enumerate(short) if name != "partial" or short[at - 1 : at] != ["partial"]]
 

@@ -1,4 +1,4 @@
-"""Every audio format becomes the same words however it was cut; what cannot be decoded fails the task."""
+"""Audio decoding for run-task: every format, in frames of any size."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ CODECS = {"mp3": "libmp3lame", "aac": "aac", "amr": "libopencore_amrnb", "opus":
 SUFFIX = {"opus": "ogg", "aac": "aac"}
 
 
-def pcm(taken: AudioDecoder, audio: bytes, size: int) -> bytes:
-    return b"".join(taken.feed(audio[at : at + size]) for at in range(0, len(audio), size)) + taken.flush()
+def pcm(decoding: AudioDecoder, audio: bytes, size: int) -> bytes:
+    return b"".join(decoding.feed(audio[at : at + size]) for at in range(0, len(audio), size)) + decoding.flush()
 
 
 def words(sound: bytes) -> list[str]:
@@ -42,15 +42,15 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("size", [7, 1_920, 1_000_000])
 @pytest.mark.parametrize("kind", ["pcm", "wav", *CODECS])
-def test_every_format(files: dict[str, bytes], kind: str, size: int) -> None:
-    heard = pcm(decoder(kind, 16_000), files[kind], size)
+def test_every_format_is_decoded(files: dict[str, bytes], kind: str, size: int) -> None:
+    decoded = pcm(decoder(kind, 16_000), files[kind], size)
 
-    assert WORDS == words(heard)
-    assert len(spoken(*WORDS)) // 32 == pytest.approx(len(heard) // 32, abs=150)
+    assert WORDS == words(decoded)
+    assert len(spoken(*WORDS)) // 32 == pytest.approx(len(decoded) // 32, abs=150)
 
 
 @pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000])
-def test_every_rate(rate: int, tmp_path: Path) -> None:
+def test_every_sample_rate_is_resampled(rate: int, tmp_path: Path) -> None:
     sound = spoken(*WORDS, rate=rate)
 
     assert WORDS == words(pcm(decoder("pcm", rate), sound, 3_200))
@@ -58,12 +58,12 @@ def test_every_rate(rate: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [7, 1_000_000])
-def test_speex(size: int) -> None:
+def test_speex_is_decoded(size: int) -> None:
     assert 32_000 == pytest.approx(len(pcm(decoder("speex", 16_000), speex(1.0), size)), abs=2_000)
 
 
 @pytest.mark.parametrize("kind", ["wav", "opus", "speex", "amr"])
-def test_another_format_than_was_said(kind: str) -> None:
+def test_a_wrong_format_is_refused(kind: str) -> None:
     with pytest.raises(TaskFailure) as failure:
         decoder(kind, 16_000).feed(b"\x01\x02" * 100)
 
@@ -71,12 +71,12 @@ def test_another_format_than_was_said(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["mp3", "aac"])
-def test_frames_that_are_not_found_are_no_audio(kind: str) -> None:
+def test_data_without_frames_decodes_to_nothing(kind: str) -> None:
     assert b"" == pcm(decoder(kind, 16_000), b"\x01\x02" * 1_000, 1_920)
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_no_audio_at_all(kind: str) -> None:
+def test_no_data_decodes_to_nothing(kind: str) -> None:
     assert b"" == pcm(decoder(kind, 16_000), b"", 1)
 
 

@@ -1,4 +1,4 @@
-"""The run-task socket on a real port: the upgrade, limits of time, faults, records."""
+"""The run-task socket on a real port: upgrade, timeouts, faults, records."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KEY = "Bearer sk-test"
 
 
 @contextmanager
-def dialled(laptop: Laptop, *, key: str | None = KEY, path: str = "") -> Iterator[Connection]:
+def connected(laptop: Laptop, *, key: str | None = KEY, path: str = "") -> Iterator[Connection]:
     headers = {} if key is None else {"authorization": key}
     address = f"ws{laptop.url.removeprefix('http')}/api-ws/v1/inference{path}"
     with connect(address, additional_headers=headers, proxy=None, open_timeout=20) as socket:
@@ -40,37 +40,37 @@ def say(socket: Connection, *messages: Event | bytes) -> None:
         socket.send(message if isinstance(message, bytes) else json.dumps(message))
 
 
-def hear(socket: Connection, until: str = "task-finished") -> list[Event]:
-    heard: list[Event] = []
-    while not heard or heard[-1]["header"]["event"] != until:
-        heard.append(json.loads(socket.recv(timeout=30)))
-    return heard
+def receive(socket: Connection, until: str = "task-finished") -> list[Event]:
+    events: list[Event] = []
+    while not events or events[-1]["header"]["event"] != until:
+        events.append(json.loads(socket.recv(timeout=30)))
+    return events
 
 
-def left(socket: Connection) -> tuple[list[Event], ConnectionClosed]:
-    """All that is still said, and how it ends."""
-    heard: list[Event] = []
+def remaining(socket: Connection) -> tuple[list[Event], ConnectionClosed]:
+    """Return the remaining events, and the exception that ends them."""
+    events: list[Event] = []
     try:
         while True:
-            heard.append(json.loads(socket.recv(timeout=30)))
+            events.append(json.loads(socket.recv(timeout=30)))
     except ConnectionClosed as closed:
-        return heard, closed
+        return events, closed
 
 
-def ended(laptop: Laptop, *messages: Event | bytes) -> tuple[list[Event], int | None]:
-    """What is said until the socket closes, and with which code."""
-    with dialled(laptop) as socket:
-        with suppress(ConnectionClosed):  # it may close before all is said
+def until_closed(laptop: Laptop, *messages: Event | bytes) -> tuple[list[Event], int | None]:
+    """Send messages; return the events until the socket closes, and the close code."""
+    with connected(laptop) as socket:
+        with suppress(ConnectionClosed):  # it may close before all messages are sent
             say(socket, *messages)
-        heard, closed = left(socket)
-    return heard, closed.rcvd.code if closed.rcvd else None
+        events, closed = remaining(socket)
+    return events, closed.rcvd.code if closed.rcvd else None
 
 
-def struck(start: Start, *faults: LiveFault) -> Laptop:
-    return failing(start, Live(faults))
+def with_faults(start: Start, *faults: LiveFault) -> Laptop:
+    return with_fault(start, Live(faults))
 
 
-def failing(start: Start, fault: Fault) -> Laptop:
+def with_fault(start: Start, fault: Fault) -> Laptop:
     return start(engine=Tones(), faults=Faults((Rule("inference", fault),)))
 
 
@@ -81,14 +81,14 @@ WHOLE: tuple[Event | bytes, ...] = (run(), *pieces(AUDIO), finish())
     ("key", "path"),
     [(KEY, ""), (KEY, "/"), ("bearer sk-test", ""), (None, "?api_key=sk-test"), (None, "/?api_key=sk-test")],
 )
-def test_the_address_and_the_key(start: Start, key: str | None, path: str) -> None:
-    with dialled(start(engine=Tones(), keys=frozenset({"sk-test"})), key=key, path=path) as socket:
+def test_the_key_is_in_the_header_or_in_the_query(start: Start, key: str | None, path: str) -> None:
+    with connected(start(engine=Tones(), keys=frozenset({"sk-test"})), key=key, path=path) as socket:
         say(socket, *WHOLE)
-        assert ["amber basil", "cedar"] == finals(hear(socket))
+        assert ["amber basil", "cedar"] == finals(receive(socket))
 
 
 @pytest.mark.parametrize(
-    ("key", "path", "told"),
+    ("key", "path", "message"),
     [
         (None, "", "No API-key"),
         ("Bearer x", "", "Invalid API-key"),
@@ -96,13 +96,13 @@ def test_the_address_and_the_key(start: Start, key: str | None, path: str) -> No
         (None, "?api_key=", "No API-key"),
     ],
 )
-def test_a_wrong_key_is_refused_at_the_upgrade(start: Start, key: str | None, path: str, told: str) -> None:
+def test_a_wrong_key_is_refused_at_the_upgrade(start: Start, key: str | None, path: str, message: str) -> None:
     laptop = start(keys=frozenset({"sk-test"}))
-    with pytest.raises(InvalidStatus) as caught, dialled(laptop, key=key, path=path):
+    with pytest.raises(InvalidStatus) as caught, connected(laptop, key=key, path=path):
         pass
 
     assert 401 == caught.value.response.status_code
-    assert told in json.loads(caught.value.response.body)["message"]
+    assert message in json.loads(caught.value.response.body)["message"]
     assert {} == laptop.emulator.counts
 
 
@@ -112,106 +112,106 @@ def test_plain_http_is_not_supported(start: Start) -> None:
     assert (400, "InvalidParameter") == (answer.status_code, answer.json()["code"])
 
 
-def test_five_tasks_in_turn_are_recorded(start: Start) -> None:
+def test_five_tasks_on_one_socket_are_recorded(start: Start) -> None:
     laptop = start(engine=Tones())
     laptop.emulator.live.keep_sound = True
     context = [{"role": "user", "content": [{"type": "input_text", "text": "Who?"}]}]
-    with dialled(laptop) as socket:
+    with connected(laptop) as socket:
         for number in range(5):
             say(socket, run(str(number), given={"context": context}), *pieces(AUDIO), finish(str(number)))
-            assert ["amber basil", "cedar"] == finals(hear(socket))
+            assert ["amber basil", "cedar"] == finals(receive(socket))
 
     assert {"inference": 1} == laptop.emulator.counts
     assert [MODEL] * 5 == [request.model for request in laptop.emulator.requests]
     assert {"Who?"} == {request.context for request in laptop.emulator.requests}
-    [told] = httpx2.get(f"{laptop.url}/emulator/sessions", trust_env=False).json()
-    assert (MODEL, 5, 10, 5 * len(AUDIO)) == (told["model"], told["tasks"], told["items"], told["bytes"])
+    [record] = httpx2.get(f"{laptop.url}/emulator/sessions", trust_env=False).json()
+    assert (MODEL, 5, 10, 5 * len(AUDIO)) == (record["model"], record["tasks"], record["items"], record["bytes"])
     assert AUDIO * 5 == bytes(laptop.emulator.live.sessions[0].sound)
 
 
 @pytest.mark.parametrize("pongs", [True, False])
-def test_pings_are_answered_or_not(start: Start, pongs: bool) -> None:
-    with dialled(start(engine=Tones(), readings=Readings(pongs=pongs))) as socket:
-        answered = socket.ping()
+def test_pings_are_answered_unless_the_reading_disables_pongs(start: Start, pongs: bool) -> None:
+    with connected(start(engine=Tones(), readings=Readings(pongs=pongs))) as socket:
+        pong = socket.ping()
         say(socket, *WHOLE)
-        assert ["amber basil", "cedar"] == finals(hear(socket))
-        assert pongs is answered.is_set()
+        assert ["amber basil", "cedar"] == finals(receive(socket))
+        assert pongs is pong.is_set()
 
 
-def test_an_engine_that_blocks_is_kept_off_the_loop(start: Start) -> None:
-    with dialled(start(engine=Moonshine())) as socket:
+def test_a_blocking_engine_runs_in_a_thread(start: Start) -> None:
+    with connected(start(engine=Moonshine())) as socket:
         say(socket, run(), silence(1_000), finish())
-        assert ["started", "finished"] == names(hear(socket))
+        assert ["started", "finished"] == names(receive(socket))
 
 
-def limited(start: Start, limits: TaskLimits, readings: TaskReadings | None = None) -> Laptop:
+def with_limits(start: Start, limits: TaskLimits, readings: TaskReadings | None = None) -> Laptop:
     reading = Readings(inference=readings or TaskReadings())
     return start(engine=Tones(), limits=Limits(inference=limits), readings=reading)
 
 
 def test_a_task_without_data_fails(start: Start) -> None:
-    heard, code = ended(limited(start, TaskLimits(request_seconds=0.1)), run(), silence(100))
+    events, code = until_closed(with_limits(start, TaskLimits(request_seconds=0.1)), run(), silence(100))
 
-    assert (["started", "failed"], 1000) == (names(heard), code)
+    assert (["started", "failed"], 1000) == (names(events), code)
     assert ("CLIENT_ERROR", "request timeout after 0.1 seconds.") == (
-        heard[-1]["header"]["error_code"],
-        heard[-1]["header"]["error_message"],
+        events[-1]["header"]["error_code"],
+        events[-1]["header"]["error_message"],
     )
 
 
-def test_a_task_without_data_may_close_the_socket_only(start: Start) -> None:
-    laptop = limited(start, TaskLimits(request_seconds=0.1), TaskReadings(no_data="closed"))
+def test_the_reading_closed_closes_the_socket_of_a_task_without_data(start: Start) -> None:
+    laptop = with_limits(start, TaskLimits(request_seconds=0.1), TaskReadings(no_data="closed"))
 
-    assert ["started"] == names(ended(laptop, run(), silence(100))[0])
+    assert ["started"] == names(until_closed(laptop, run(), silence(100))[0])
 
 
-def test_a_task_without_data_may_go_on(start: Start) -> None:
-    laptop = limited(start, TaskLimits(request_seconds=0, idle_seconds=0.1), TaskReadings(no_data="kept"))
-    with dialled(laptop) as socket:
+def test_the_reading_kept_continues_a_task_without_data(start: Start) -> None:
+    laptop = with_limits(start, TaskLimits(request_seconds=0, idle_seconds=0.1), TaskReadings(no_data="kept"))
+    with connected(laptop) as socket:
         say(socket, run())
-        hear(socket, "task-started")
+        receive(socket, "task-started")
         say(socket, *WHOLE[1:])
-        assert ["amber basil", "cedar"] == finals(hear(socket))
+        assert ["amber basil", "cedar"] == finals(receive(socket))
 
 
 @pytest.mark.parametrize("messages", [(), WHOLE])
 def test_a_socket_without_a_task_is_closed(start: Start, messages: tuple[Event | bytes, ...]) -> None:
-    heard, code = ended(limited(start, TaskLimits(idle_seconds=0.1)), *messages)
+    events, code = until_closed(with_limits(start, TaskLimits(idle_seconds=0.1)), *messages)
 
-    assert (bool(messages), 1000) == ("finished" in names(heard), code)
+    assert (bool(messages), 1000) == ("finished" in names(events), code)
 
 
-def test_a_socket_is_closed_after_its_time(start: Start) -> None:
-    assert ([], 1001) == ended(limited(start, TaskLimits(session_seconds=0.1)))
+def test_a_socket_is_closed_after_its_maximum_duration(start: Start) -> None:
+    assert ([], 1001) == until_closed(with_limits(start, TaskLimits(session_seconds=0.1)))
 
 
 def test_a_failed_task_closes_the_socket(start: Start) -> None:
     laptop = start(engine=Tones())
-    heard, code = ended(laptop, run(model="qwen9"), *WHOLE)
+    events, code = until_closed(laptop, run(model="qwen9"), *WHOLE)
 
-    assert (["failed"], 1000) == (names(heard), code)
+    assert (["failed"], 1000) == (names(events), code)
     assert 1000 == laptop.emulator.live.sessions[0].closed
 
 
 @pytest.mark.parametrize("engine", [Tones(), Moonshine()])
 def test_an_unreadable_message_closes_the_socket(start: Start, engine: Engine) -> None:
-    assert ([], 1007) == ended(start(engine=engine), {"header": {}})
+    assert ([], 1007) == until_closed(start(engine=engine), {"header": {}})
 
 
 @pytest.mark.parametrize("fault", [Refuse(429, "Throttling.RateQuota"), Answer("<html>", 502, "text/html")])
-def test_the_upgrade_is_refused_on_demand(start: Start, fault: Refuse | Answer) -> None:
-    laptop = failing(start, fault)
-    with pytest.raises(InvalidStatus) as caught, dialled(laptop):
+def test_a_fault_refuses_the_upgrade(start: Start, fault: Refuse | Answer) -> None:
+    laptop = with_fault(start, fault)
+    with pytest.raises(InvalidStatus) as caught, connected(laptop):
         pass
 
     assert fault.status == caught.value.response.status_code
-    with dialled(laptop) as socket:
+    with connected(laptop) as socket:
         say(socket, *WHOLE)
-        hear(socket)
+        receive(socket)
 
 
 @pytest.mark.parametrize(
-    ("fault", "code", "heard"),
+    ("fault", "code", "expected"),
     [
         (Sever(3, code=1011), 1011, ["started"]),
         (Sever(3), None, ["started"]),
@@ -223,56 +223,56 @@ def test_the_upgrade_is_refused_on_demand(start: Start, fault: Refuse | Answer) 
         (Fail(2), 1000, ["started", "partial", "final", "partial", "failed"]),
     ],
 )
-def test_the_task_breaks_on_demand(start: Start, fault: LiveFault, code: int | None, heard: list[str]) -> None:
-    said, closed = ended(struck(start, fault), *WHOLE)
+def test_faults_end_the_task(start: Start, fault: LiveFault, code: int | None, expected: list[str]) -> None:
+    events, closed = until_closed(with_faults(start, fault), *WHOLE)
 
-    assert (heard, code) == (names(said), closed)
-    assert {TASK} >= {event["header"]["task_id"] for event in said}
+    assert (expected, code) == (names(events), closed)
+    assert {TASK} >= {event["header"]["task_id"] for event in events}
 
 
-def test_the_connection_breaks_after_so_much_audio(start: Start) -> None:
-    laptop = failing(start, Cut(3 * 3_200))
+def test_a_fault_drops_the_connection_after_bytes_of_audio(start: Start) -> None:
+    laptop = with_fault(start, Cut(3 * 3_200))
 
-    assert None is ended(laptop, *WHOLE)[1]
+    assert None is until_closed(laptop, *WHOLE)[1]
     assert 3 * 3_200 == laptop.emulator.live.sessions[0].bytes
 
 
-def test_a_later_task_is_rejected_on_demand(start: Start) -> None:
-    heard, _ = ended(struck(start, Reject(task=2)), *WHOLE, run("second"))
+def test_a_fault_rejects_a_later_task(start: Start) -> None:
+    events, _ = until_closed(with_faults(start, Reject(task=2)), *WHOLE, run("second"))
 
-    assert "Requests rate limit exceeded, please try again later." == heard[-1]["header"]["error_message"]
-    assert ("failed", "second") == (names(heard)[-1], heard[-1]["header"]["task_id"])
+    assert "Requests rate limit exceeded, please try again later." == events[-1]["header"]["error_message"]
+    assert ("failed", "second") == (names(events)[-1], events[-1]["header"]["task_id"])
 
 
 @pytest.mark.parametrize(
-    ("fault", "heard"),
+    ("fault", "expected"),
     [
         (Double("task-started"), ["started", "started", "partial", "final", "partial", "final", "finished"]),
         (Late(1, 2), ["started", "partial", "final", "final", "finished"]),
         (Stall(3, seconds=0.05), ["started", "partial", "final", "partial", "final", "finished"]),
     ],
 )
-def test_the_run_of_events_on_demand(start: Start, fault: LiveFault, heard: list[str]) -> None:
-    with dialled(struck(start, fault)) as socket:
+def test_faults_repeat_reorder_and_delay_events(start: Start, fault: LiveFault, expected: list[str]) -> None:
+    with connected(with_faults(start, fault)) as socket:
         say(socket, *WHOLE)
-        assert heard == names(hear(socket))
+        assert expected == names(receive(socket))
 
 
-def test_a_stall_without_end_answers_nothing_more(start: Start) -> None:
-    with dialled(struck(start, Stall(2))) as socket:
+def test_no_events_after_a_stall_without_end(start: Start) -> None:
+    with connected(with_faults(start, Stall(2))) as socket:
         say(socket, *WHOLE)
-        hear(socket, "task-started")
+        receive(socket, "task-started")
         with pytest.raises(TimeoutError):
             socket.recv(timeout=0.2)
 
 
 @pytest.mark.parametrize("preset", ["throttled", "internal", "timeout"])
-def test_a_usual_refusal_is_a_failed_task(start: Start, preset: str) -> None:
-    laptop = start(engine=Tones(), faults=Faults(tuple(preset_rules(preset))))
+def test_a_preset_fault_fails_the_task(start: Start, preset: str) -> None:
+    events, code = until_closed(start(engine=Tones(), faults=Faults(tuple(preset_rules(preset)))), *WHOLE)
 
-    assert (["failed"], 1000) == (names((told := ended(laptop, *WHOLE))[0]), told[1])
+    assert (["failed"], 1000) == (names(events), code)
 
 
-def test_a_wrong_key_is_refused_on_demand(start: Start) -> None:
-    with pytest.raises(InvalidStatus), dialled(start(faults=Faults(tuple(preset_rules("bad-key"))))):
+def test_the_preset_bad_key_refuses_the_upgrade(start: Start) -> None:
+    with pytest.raises(InvalidStatus), connected(start(faults=Faults(tuple(preset_rules("bad-key"))))):
         pass

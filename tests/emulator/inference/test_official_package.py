@@ -1,4 +1,4 @@
-"""The witness: the official `dashscope` package's speech recognition, both generations, unchanged."""
+"""Speech recognition with the official `dashscope` package, unmodified, in both generations."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ ROOT = Path(__file__).parent.parent.parent.parent
 STREAMING = "qwen-audio-3.1-asr-flash-streaming"
 CONTEXT = [{"role": "user", "content": [{"type": "input_text", "text": "Who?"}]}]
 LATENCY = Hang(0.3)
-"""Of a network. Without any, start() of the classic class may end its own input."""
+"""Network latency. Without any, `start()` of the classic class may end its own input."""
 
 
 @pytest.fixture(autouse=True)
 def _direct(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No proxy for the loopback, and no settings of whoever runs this."""
+    """Use no proxy for loopback, and ignore DashScope's variables in the environment."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     for name in ("DASHSCOPE_WORKSPACE", "DASHSCOPE_REGION", "DASHSCOPE_API_KEY"):
         monkeypatch.delenv(name, raising=False)
@@ -80,7 +80,7 @@ class Callback(RecognitionCallback):
             self.texts.append(sentence["text"])
 
 
-def test_the_classic_class_with_a_file(laptop: Laptop, tmp_path: Path) -> None:
+def test_the_classic_class_transcribes_a_file(laptop: Laptop, tmp_path: Path) -> None:
     path = tmp_path / "speech.pcm"
     path.write_bytes(AUDIO)
 
@@ -93,7 +93,7 @@ def test_the_classic_class_with_a_file(laptop: Laptop, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("laptop")
-def test_the_classic_class_with_frames() -> None:
+def test_the_classic_class_transcribes_frames() -> None:
     callback = Callback()
     recognition: Any = Recognition(model=MODEL, callback=callback, format="pcm", sample_rate=16000)
     recognition.start()
@@ -106,7 +106,7 @@ def test_the_classic_class_with_frames() -> None:
 
 
 @pytest.mark.usefixtures("laptop")
-def test_the_classic_class_hears_of_a_failure() -> None:
+def test_the_classic_class_reports_a_failure() -> None:
     callback = Callback()
     recognition: Any = Recognition(model="qwen9", callback=callback, format="pcm", sample_rate=16000)
     recognition.start()
@@ -126,7 +126,7 @@ def test_the_classic_class_changes_the_context(laptop: Laptop) -> None:
 
 
 @pytest.mark.parametrize("fault", [Refuse(401, "InvalidApiKey"), Refuse(503, "ModelUnavailable")])
-def test_the_classic_class_is_refused_at_the_upgrade(laptop: Laptop, fault: Refuse, tmp_path: Path) -> None:
+def test_the_classic_class_reports_a_refused_upgrade(laptop: Laptop, fault: Refuse, tmp_path: Path) -> None:
     laptop.emulator.faults.arm(Faults((Rule("inference", fault),)))
     path = tmp_path / "speech.pcm"
     path.write_bytes(AUDIO)
@@ -136,7 +136,7 @@ def test_the_classic_class_is_refused_at_the_upgrade(laptop: Laptop, fault: Refu
 
 
 @contextmanager
-def newer(laptop: Laptop) -> Iterator[tuple[Client, WsConnection]]:
+def new_client(laptop: Laptop) -> Iterator[tuple[Client, WsConnection]]:
     client = Client(api_key="sk-test", base_url=laptop.url)
     connection = WsConnection(url=address(laptop), api_key="sk-test", timeout=60)
     try:
@@ -149,8 +149,8 @@ def texts(events: Iterable[Event]) -> list[str]:
     return finals(list(events))
 
 
-def test_five_tasks_of_the_newer_client_in_turn_on_one_socket(laptop: Laptop) -> None:
-    with newer(laptop) as (client, connection):
+def test_the_new_client_runs_five_tasks_on_one_socket(laptop: Laptop) -> None:
+    with new_client(laptop) as (client, connection):
         for _ in range(5):
             with client.audio.asr.recognize(model=STREAMING, connection=connection) as recognition:
                 for piece in pieces(AUDIO):
@@ -164,7 +164,7 @@ def test_five_tasks_of_the_newer_client_in_turn_on_one_socket(laptop: Laptop) ->
     assert (5, 10) == (record.tasks, record.items)
 
 
-def test_the_newer_client_with_context_and_hot_words(laptop: Laptop) -> None:
+def test_the_new_client_sends_context_and_hot_words(laptop: Laptop) -> None:
     recognition = Client(api_key="sk-test", base_url=laptop.url).audio.asr.recognize(
         model=STREAMING,
         parameters={"vocabulary": {"amber": 4}, "language_hints": ["en"]},
@@ -181,7 +181,7 @@ def test_the_newer_client_with_context_and_hot_words(laptop: Laptop) -> None:
     assert "Who?" == laptop.emulator.requests[0].context
 
 
-def test_the_newer_client_with_a_file(laptop: Laptop, tmp_path: Path) -> None:
+def test_the_new_client_transcribes_a_file(laptop: Laptop, tmp_path: Path) -> None:
     path = wav(tmp_path / "speech.wav", AUDIO)
     asr = Client(api_key="sk-test", base_url=laptop.url).audio.asr
     events = asr.recognize_file(str(path), model=MODEL, format="wav", ws_url=address(laptop))
@@ -189,20 +189,20 @@ def test_the_newer_client_with_a_file(laptop: Laptop, tmp_path: Path) -> None:
     assert ["amber basil", "cedar"] == texts(events)
 
 
-def test_the_newer_client_hears_of_a_failure(laptop: Laptop) -> None:
+def test_the_new_client_raises_for_a_failure(laptop: Laptop) -> None:
     asr = Client(api_key="sk-test", base_url=laptop.url).audio.asr
     with pytest.raises(DashScopeError, match="Model can not be found"):
         asr.recognize(model="qwen9", ws_url=address(laptop)).start()
 
 
-def test_the_first_generation(laptop: Laptop, tmp_path: Path) -> None:
+def test_the_first_generation_transcribes_a_file_and_frames(laptop: Laptop, tmp_path: Path) -> None:
     path = tmp_path / "speech.pcm"
     path.write_bytes(AUDIO)
-    own = ROOT / ".venv-openai1"
-    found = next(own.glob("lib/python*/site-packages/dashscope"), own / "dashscope")
-    installed(found, "the dashscope package 1.x", "run scripts/clients")
+    environment = ROOT / ".venv-openai1"
+    package = next(environment.glob("lib/python*/site-packages/dashscope"), environment / "dashscope")
+    installed(package, "the dashscope package 1.x", "run scripts/clients")
     done = subprocess.run(
-        [own / "bin" / "python", ROOT / "tests" / "clients" / "recognition.py", MODEL, path],
+        [environment / "bin" / "python", ROOT / "tests" / "clients" / "recognition.py", MODEL, path],
         env={**os.environ, "DASHSCOPE_WEBSOCKET_BASE_URL": address(laptop), "DASHSCOPE_API_KEY": "sk-test"},
         capture_output=True,
         text=True,

@@ -1,4 +1,4 @@
-"""What each model takes: parameters, rates, and the places of context and hot words."""
+"""What each model accepts: parameters, sample rates, context and hot words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from compat.emulator.inference import context
 from compat.emulator.inference.messages import TaskFailure
-from tests.emulator.inference.dialogue import TASK, Dialogue, go_on, names, run
+from tests.emulator.inference.dialogue import TASK, Dialogue, continue_task, names, run
 from tests.emulator.realtime.talk import Event, silence
 
 S0, S1 = "qwen-audio-3.0-asr-flash-streaming", "qwen-audio-3.1-asr-flash-streaming"
@@ -18,11 +18,11 @@ RATES = {FUN_8K: 8_000, P1_8K: 8_000, P2_8K: 8_000}
 ALL = (S0, S1, MESSAGE, FUN, f"{FUN}-2025-09-15", FUN_8K, f"{FUN_8K}-2026-01-28", P1, P1_8K, P2, P2_8K)
 
 
-def started(model: str, given: object = None, *, refuses: bool = False, **asked: Any) -> Event:  # noqa: ANN401
-    """The answer to a run-task. `refuses`: parameters that are not documented. `resources` is beside the parameters."""
+def started(model: str, given: object = None, *, refuses: bool = False, **parameters: Any) -> Event:  # noqa: ANN401
+    """Return the event that answers a run-task. `refuses`: the reading in which undocumented parameters are refused."""
     rate = next((rate for name, rate in RATES.items() if model.startswith(name)), 16_000)
-    resources = asked.pop("resources", None)
-    message = run(model=model, given=given, **{"sample_rate": rate, **asked})
+    resources = parameters.pop("resources", None)
+    message = run(model=model, given=given, **{"sample_rate": rate, **parameters})
     message["payload"] |= {} if resources is None else {"resources": resources}
     [event] = Dialogue(unknown_parameters="refused" if refuses else "ignored").say(message)
     return event
@@ -35,12 +35,12 @@ def refused(event: Event) -> str:
 
 
 @pytest.mark.parametrize("model", ALL)
-def test_every_model(model: str) -> None:
+def test_every_model_starts_a_task(model: str) -> None:
     assert "task-started" == started(model)["header"]["event"]
 
 
 @pytest.mark.parametrize(
-    ("model", "rate", "taken"),
+    ("model", "rate", "accepted"),
     [
         *((model, 16_000, False) for model in RATES),
         *((model, 8_000, False) for model in (P1, MESSAGE)),
@@ -48,8 +48,8 @@ def test_every_model(model: str) -> None:
         (S1, 4_000, False),
     ],
 )
-def test_sample_rates(model: str, rate: int, taken: bool) -> None:
-    assert taken is ("error_code" not in started(model, sample_rate=rate)["header"])
+def test_each_model_accepts_its_sample_rates(model: str, rate: int, accepted: bool) -> None:
+    assert accepted is ("error_code" not in started(model, sample_rate=rate)["header"])
 
 
 CONTEXT = [
@@ -75,7 +75,7 @@ PHRASE = [{"resource_id": "phrase-x", "resource_type": "asr_phrase"}]
         (P1, False, False, False, True),
     ],
 )
-def test_the_places_of_context_and_hot_words(
+def test_each_model_accepts_its_forms_of_context_and_hot_words(
     model: str, context: bool, words: bool, stored: bool, phrase: bool
 ) -> None:
     attempts = [
@@ -89,31 +89,33 @@ def test_the_places_of_context_and_hot_words(
 
 
 @pytest.mark.parametrize("place", ["messages", "corpus", "vocabulary", "vocabulary_id"])
-def test_other_places_in_the_input_are_refused(place: str) -> None:
+def test_context_under_another_name_in_the_input_is_refused(place: str) -> None:
     assert f"payload.input.{place}" in refused(started(S1, {place: CONTEXT}))
 
 
 @pytest.mark.parametrize("place", ["context", "messages", "corpus", "prompt"])
-def test_other_places_in_the_parameters_are_refused(place: str) -> None:
-    asked: dict[str, Any] = {place: "Dickens"}
+def test_context_in_the_parameters_is_refused(place: str) -> None:
+    parameters: dict[str, Any] = {place: "Dickens"}
 
-    assert f"payload.parameters.{place}" in refused(started(S1, **asked))
+    assert f"payload.parameters.{place}" in refused(started(S1, **parameters))
 
 
 @pytest.mark.parametrize("empty", ["", None])
 @pytest.mark.parametrize("model", ALL)
-def test_an_empty_list_of_hot_words_is_none(model: str, empty: str | None) -> None:
+def test_an_empty_vocabulary_id_is_ignored(model: str, empty: str | None) -> None:
     assert "task-started" == started(model, vocabulary_id=empty)["header"]["event"]
 
 
-@pytest.mark.parametrize("asked", [{"bogus": 1}, {"diarization_enabled": True}, {"intermediate_result_enabled": True}])
-def test_undocumented_parameters_are_ignored_or_refused(asked: dict[str, Any]) -> None:
-    assert "task-started" == started(FUN, **asked)["header"]["event"]
-    assert f"payload.parameters.{next(iter(asked))}" in refused(started(FUN, refuses=True, **asked))
+@pytest.mark.parametrize(
+    "parameters", [{"bogus": 1}, {"diarization_enabled": True}, {"intermediate_result_enabled": True}]
+)
+def test_undocumented_parameters_are_ignored_or_refused(parameters: dict[str, Any]) -> None:
+    assert "task-started" == started(FUN, **parameters)["header"]["event"]
+    assert f"payload.parameters.{next(iter(parameters))}" in refused(started(FUN, refuses=True, **parameters))
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("parameters", "error"),
     [
         ({"format": None}, "payload.parameters.format"),
         ({"sample_rate": None}, "payload.parameters.sample_rate"),
@@ -125,12 +127,12 @@ def test_undocumented_parameters_are_ignored_or_refused(asked: dict[str, Any]) -
         ({"max_sentence_silence": 6_001}, "max_sentence_silence"),
     ],
 )
-def test_wrong_values(asked: dict[str, Any], told: str) -> None:
-    assert told in refused(started(FUN, **asked))
+def test_an_invalid_parameter_is_named(parameters: dict[str, Any], error: str) -> None:
+    assert error in refused(started(FUN, **parameters))
 
 
 @pytest.mark.parametrize("name", ["task_group", "task", "function"])
-def test_another_task_than_recognition(name: str) -> None:
+def test_tasks_other_than_recognition_are_refused(name: str) -> None:
     message = run()
     message["payload"][name] = "tts"
     [event] = Dialogue().say(message)
@@ -148,14 +150,14 @@ def test_streaming_must_be_duplex() -> None:
 
 def test_the_context_can_change_while_the_task_runs() -> None:
     dialogue = Dialogue()
-    events = dialogue.say(run(model=S1), silence(100), go_on({"context": CONTEXT}), silence(100))
+    events = dialogue.say(run(model=S1), silence(100), continue_task({"context": CONTEXT}), silence(100))
 
     assert ["started"] == names(events)
     assert [{"input": {"context": CONTEXT}}] == [{"input": update["input"]} for update in dialogue.record.updates[1:]]
 
 
 @pytest.mark.parametrize(
-    ("model", "given", "task_id", "told"),
+    ("model", "given", "task_id", "error"),
     [
         (P2, {"context": CONTEXT}, TASK, "payload.input.context"),
         (S1, {"context": "Dickens"}, TASK, "payload.input.context"),
@@ -163,13 +165,13 @@ def test_the_context_can_change_while_the_task_runs() -> None:
         (S1, {"context": CONTEXT}, "another", "is not running"),
     ],
 )
-def test_wrong_changes_of_the_context(model: str, given: object, task_id: str, told: str) -> None:
-    _, event = Dialogue().say(run(model=model), go_on(given, task_id))
+def test_invalid_changes_of_the_context_are_refused(model: str, given: object, task_id: str, error: str) -> None:
+    _, event = Dialogue().say(run(model=model), continue_task(given, task_id))
 
-    assert told in refused(event)
+    assert error in refused(event)
 
 
-def test_a_task_at_a_time() -> None:
+def test_a_second_task_at_a_time_is_refused() -> None:
     first, second = Dialogue().say(run(), run("second"))
 
     assert "has not been finished" in refused(second)
@@ -195,7 +197,7 @@ def assistant(text: str) -> Event:
         ([user("a" * 400), assistant("b")], "a" * 400 + "\n"),
     ],
 )
-def test_the_context_that_counts(given: list[Event], kept: str) -> None:
+def test_the_newest_messages_are_used_and_rounds_are_truncated(given: list[Event], kept: str) -> None:
     assert kept == context.read(given)
 
 
@@ -204,6 +206,6 @@ def test_the_context_that_counts(given: list[Event], kept: str) -> None:
     ["text", [{"role": "system", "content": []}], [{"role": "user", "content": "text"}],
      [{"role": "assistant", "content": [{"type": "input_text", "text": "x"}]}]],
 )  # fmt: skip
-def test_a_context_in_another_form(given: object) -> None:
+def test_a_malformed_context_is_refused(given: object) -> None:
     with pytest.raises(TaskFailure):
         context.read(given)

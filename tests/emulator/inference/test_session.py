@@ -1,4 +1,4 @@
-"""Conversations with the run-task socket's state machine: tasks in turn, results, and what fails."""
+"""Conversations with the state machine of a run-task socket: successive tasks, results and failures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ONE = ["started", "partial", "final", "partial", "final", "finished"]
 
 
 @pytest.mark.parametrize("size", [1_920, 3_200, 12_800, 1_000_000])
-def test_a_task_from_its_beginning_to_its_end(size: int) -> None:
+def test_a_whole_task(size: int) -> None:
     dialogue = Dialogue()
     events = whole(dialogue, size=size)
 
@@ -45,19 +45,19 @@ def test_the_events_have_the_documented_members() -> None:
     } == sentence(final)
 
 
-def test_partial_results_are_whole_and_revised() -> None:
+def test_partial_results_have_the_whole_sentence_and_are_revised() -> None:
     events = whole(Dialogue(), spoken("amber", "basil", "cedar", "dusty") + silence(1_500))
-    found = [sentence(event) for event in events[1:-1]]
+    results = [sentence(event) for event in events[1:-1]]
 
     assert ["amber", "amber basil", "amber basil basil", "amber basil cedar dusty"] == [
-        one["text"] for one in found[:-1]
+        one["text"] for one in results[:-1]
     ]
-    assert [True, False, False, False, False] == [one["sentence_begin"] for one in found]
-    assert [None] * 4 == [one["end_time"] for one in found[:-1]]
-    assert [one["text"].split() for one in found] == [[word["text"] for word in one["words"]] for one in found]
+    assert [True, False, False, False, False] == [one["sentence_begin"] for one in results]
+    assert [None] * 4 == [one["end_time"] for one in results[:-1]]
+    assert [one["text"].split() for one in results] == [[word["text"] for word in one["words"]] for one in results]
 
 
-def test_tasks_in_turn_begin_anew() -> None:
+def test_each_task_on_a_socket_starts_from_zero() -> None:
     dialogue = Dialogue()
     turns = [whole(dialogue, task_id=f"task {number}") for number in range(3)]
 
@@ -67,13 +67,13 @@ def test_tasks_in_turn_begin_anew() -> None:
 
 
 @pytest.mark.parametrize("task_id", ["2bf83b9a-baeb-4fda-8d9a-000000000001", "2bf83b9abaeb4fda8d9a", "1", "任务", 7])
-def test_a_task_id_of_any_shape(task_id: object) -> None:
+def test_any_task_id_is_accepted(task_id: object) -> None:
     dialogue = Dialogue()
 
     assert ONE == names(dialogue.say(run(task_id), *pieces(AUDIO), finish(task_id)))
 
 
-def test_habits_of_programs() -> None:
+def test_common_deviations_of_clients_are_accepted() -> None:
     dialogue = Dialogue()
     events = dialogue.say(
         b"\0\0" * 100,
@@ -108,7 +108,7 @@ def without(name: str) -> Event:
 
 
 @pytest.mark.parametrize(
-    ("message", "code", "told"),
+    ("message", "code", "error"),
     [
         (without("model"), "InvalidParameter", "Missing required parameter 'payload.model'!"),
         (without("task"), "InvalidParameter", "Missing required parameter 'payload.task'!"),
@@ -120,9 +120,9 @@ def without(name: str) -> Event:
         (finish(), "InvalidParameter", "is not running"),
     ],
 )
-def test_what_fails_a_task(message: Event, code: str, told: str) -> None:
+def test_an_invalid_action_fails_the_task(message: Event, code: str, error: str) -> None:
     [event] = Dialogue().say(message)
 
     assert "task-failed" == event["header"]["event"]
     assert code == event["header"]["error_code"]
-    assert told in event["header"]["error_message"]
+    assert error in event["header"]["error_message"]
