@@ -95,7 +95,8 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
 
     `size` is in bytes, `duration` in seconds, `rate` in Hz. `mime` and `suffix` (with the dot) follow the container
     found in the bytes, never the client's file name. `promised` is the duration stated in the file's header, set only
-    if clearly less can be decoded.
+    if clearly less can be decoded. `lost` is the part of `duration`, in seconds, that was lost to damage; silence takes
+    its place when the audio is decoded.
 
     `clean` means that the file can be sent to DashScope unchanged: all sizes stated in the file are correct; nothing
     precedes or follows the container, except ID3v2 before and ID3v1 after MP3 and ADTS; it contains one audio track in
@@ -113,7 +114,12 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     channels: int
     url: str | None = None
     promised: float | None = None
+    lost: float = 0.0
     clean: bool = True
+
+    @property
+    def decoded(self) -> float:
+        return self.duration - self.lost
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,8 +170,9 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
 class Transcript(msgspec.Struct, frozen=True, kw_only=True):
     """A transcript. `model` is DashScope's id, `surface` the API that produced it, `duration` the audio's length.
-    `promised` is the duration stated in the audio's header, set only if clearly less could be decoded.
-    `finish_reason` is the service's, set only if its text is incomplete: `length`."""
+    `promised` is the duration stated in the audio's header, set only if clearly less could be decoded, and `lost` the
+    seconds of `duration` that could not be. `finish_reason` is the service's, set only if its text is incomplete:
+    `length`."""
 
     text: str
     segments: tuple[Segment, ...] = ()
@@ -173,9 +180,14 @@ class Transcript(msgspec.Struct, frozen=True, kw_only=True):
     emotion: str | None = None
     duration: float = 0.0
     promised: float | None = None
+    lost: float = 0.0
     finish_reason: str | None = None
     usage: Usage = Usage()
     model: str = ""
     surface: str = ""
     request_id: str | None = None
     task_id: str | None = None
+
+    @property
+    def decoded(self) -> float:
+        return self.duration - self.lost

@@ -14,6 +14,7 @@ LEAST_GAP, _MOST_GAP = 0.1, 3600.0  # seconds
 RECORDERS = ("matroska", "mov,", "flv")  # containers with a timestamp on every packet
 _MOST = 13 * 3600.0  # seconds: DashScope accepts 12 hours; bounds the output of a decompression bomb
 _BETWEEN = 512  # bytes
+_VARIATION = 4  # of the bit rate
 
 
 def films(container: InputContainer) -> list[VideoStream]:
@@ -22,10 +23,13 @@ def films(container: InputContainer) -> list[VideoStream]:
 
 
 class Position:
-    """Tracks the file offsets of the packets of a file's only track."""
+    """Tracks the file offsets of a track's packets, to tell where data was lost. `pace` is the number of bytes per
+    second of the file, 0 if unknown."""
 
-    def __init__(self) -> None:
+    def __init__(self, pace: float) -> None:
+        self._pace = pace
         self._begin = self._end = -1
+        self._good = -1
 
     def jumps(self, packet: Packet[AudioStream]) -> bool:
         """Return whether data was lost before this packet: more bytes lie between it and the previous packet than
@@ -39,6 +43,15 @@ class Position:
         self._begin, self._end = packet.pos, packet.pos + packet.size
         return far
 
+    def lost(self, packet: Packet[AudioStream]) -> float:
+        """Return the most seconds that the bytes since the last good packet, up to this good one, may have contained.
+        A greater jump of the timestamps is damage too."""
+        if packet.pos is None or packet.pos < 0:
+            return 0.0
+        bytes_lost = packet.pos - self._good if self._good >= 0 else packet.pos
+        self._good = packet.pos + packet.size
+        return _VARIATION * bytes_lost / self._pace + LEAST_GAP if self._pace else 0.0
+
 
 def began(stream: AudioStream | VideoStream) -> float:
     """Return the time of the first frame, in seconds; 0 if unknown."""
@@ -48,9 +61,9 @@ def began(stream: AudioStream | VideoStream) -> float:
 class Clock:
     """Playback time of a track. `seconds` is the time so far; `holes` tells whether the timestamps have gaps.
 
-    Time 0 is the start of the video, if there is one, else of the audio. A pause in the recording counts as silence.
-    Audio lost to damage does not count, and neither does a jump of an hour or more, which no real recording contains;
-    `skipped` is the sum of these jumps.
+    Time 0 is the start of the video, if there is one, else of the audio. A pause in the recording counts as silence,
+    and so does audio lost to damage, if the container has a timestamp on every packet; `lost` is the sum of the latter.
+    A jump of an hour or more, which no real recording contains, does not count; `skipped` is the sum of these jumps.
     """
 
     def __init__(self, container: InputContainer, stream: AudioStream) -> None:
@@ -59,18 +72,19 @@ class Clock:
         self._start = min([began(stream), *map(began, pictures)])
         self._film = bool(pictures)
         self._recorded = container.format.name.startswith(RECORDERS)
-        self._lost = False
+        self._damaged = False
         self.seconds = 0.0
+        self.lost = 0.0
         self.skipped = 0.0
         self.holes = False
 
-    def lost(self) -> None:
+    def damaged(self) -> None:
         """Note that packets were lost before the next one."""
-        self._lost = True
+        self._damaged = True
 
-    def feed(self, pts: int | None, duration: float) -> float:
-        """Add a frame of `duration` seconds, and return the seconds of silence before it. Rounding errors and invalid
-        timestamps count as no silence. Raises BadAudio after 13 hours."""
+    def feed(self, pts: int | None, duration: float, most: float = 0.0) -> float:
+        """Add a frame of `duration` seconds, and return the seconds of silence before it: at most `most` of audio that
+        was lost. Rounding errors and invalid timestamps count as no silence. Raises BadAudio after 13 hours."""
         gap = 0.0 if pts is None else pts * self._base - self._start - self.seconds
         late = self._film and not self.seconds
         if abs(gap) >= _MOST_GAP:
@@ -78,9 +92,11 @@ class Clock:
             self._start, gap = self._start + gap, 0.0
         elif gap <= LEAST_GAP:
             gap = 0.0
-        elif not late and (self._lost or not self._recorded):
+        elif not late and (not self._recorded or (self._damaged and gap > most)):
             self.holes, self._start, gap = True, self._start + gap, 0.0
-        self._lost = self._lost and pts is None
+        elif self._damaged:
+            self.lost += gap
+        self._damaged = self._damaged and pts is None
         self.holes = self.holes or (gap > 0 and not late)
         self.seconds += gap + duration
         if self.seconds > _MOST:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
@@ -57,7 +57,8 @@ class Place(NamedTuple):
 
 class Track:
     """The audio track that is transcribed: FFmpeg's default stream. After the track was read, `damaged` tells whether a
-    part could not be decoded, and `skipped` is the sum, in seconds, of timestamp jumps that do not count as silence."""
+    part could not be decoded, `lost` is the seconds of it that silence replaces, and `skipped` is the sum, in seconds,
+    of timestamp jumps that do not count as silence."""
 
     def __init__(self, path: Path, container: InputContainer, stream: AudioStream, place: Place) -> None:
         self.path = path
@@ -65,6 +66,7 @@ class Track:
         self.stream = stream
         self.place = place
         self.damaged = False
+        self.lost = 0.0
         self.skipped = 0.0
 
     @property
@@ -120,11 +122,11 @@ class Track:
     def frames(self) -> Iterator[tuple[AudioFrame, float]]:
         """Yield decoded frames, each with the seconds of silence to insert before it for a pause in the recording.
         Damaged packets are skipped. Raises BadAudio after 13 hours."""
-        clock, failures, position, alone = self.clock(), 0, Position(), self.alone
+        clock, failures, position, alone = self.clock(), 0, Position(self._pace()), self.alone
         for packet in self.packets():
             self.damaged = self.damaged or packet.is_corrupt
             if position.jumps(packet) and alone:
-                clock.lost()
+                clock.damaged()
             try:
                 decoded = packet.decode()
             except av.FFmpegError:
@@ -133,15 +135,23 @@ class Track:
                     yield (silent := _silent(packet)), clock.feed(packet.pts, silent.samples / silent.sample_rate)
                     continue
                 self.damaged, failures = True, failures + 1
-                clock.lost()
+                clock.damaged()
                 if failures > _FAILURES:
                     return
                 continue
             failures = 0 if decoded else failures
+            most = position.lost(packet) if decoded else 0.0
             for frame in decoded:
                 if frame.sample_rate and frame.samples:
-                    yield frame, clock.feed(frame.pts, frame.samples / frame.sample_rate)
+                    yield frame, clock.feed(frame.pts, frame.samples / frame.sample_rate, most)
+                    self.lost = clock.lost
         self.damaged, self.skipped = self.damaged or clock.holes, clock.skipped
+
+    def _pace(self) -> float:
+        """Return the bytes per second of the file according to its header, 0 if that states no duration."""
+        length = float((self.stream.duration or 0) * (self.stream.time_base or 0))
+        length = length or (self.container.duration or 0) / av.time_base
+        return (self.place.span.end - self.place.span.start) / length if length > 0 else 0.0
 
 
 def pause(packet: Packet[AudioStream]) -> bool:
@@ -301,10 +311,11 @@ def _best(container: InputContainer) -> int:
     return next((stream.index for stream in known if stream.index in sounding), known[0].index)
 
 
-def pcm(path: Path, rate: int = 16_000) -> Iterator[bytes]:
+def pcm(path: Path, rate: int = 16_000) -> Generator[bytes, None, float]:
     """Yield a file's audio as mono s16le at `rate` Hz, all channels mixed, a few milliseconds to a second at a time.
 
-    Pauses in the recording become silence, so that times match the container's. Raises BadAudio.
+    Pauses in the recording, and audio that was lost to damage, become silence, so that times match the container's.
+    Returns the seconds of lost audio. Raises BadAudio.
     """
     with opened(path) as track:
         mixer, frame = Mixer(rate), None
@@ -314,10 +325,12 @@ def pcm(path: Path, rate: int = 16_000) -> Iterator[bytes]:
         if frame is None:
             raise BadAudio(NOTHING)
         yield from mixer.flush()
+        return track.lost
 
 
-def channels(path: Path, rate: int) -> Iterator[tuple[bytes, int]]:
-    """Yield a file's audio unmixed: interleaved s16le at `rate` Hz, and the number of channels. Raises BadAudio."""
+def channels(path: Path, rate: int) -> Generator[tuple[bytes, int], None, float]:
+    """Yield a file's audio unmixed: interleaved s16le at `rate` Hz, and the number of channels. Returns the seconds of
+    lost audio. Raises BadAudio."""
     with opened(path) as track:
         swr, count = AudioResampler(format="s16", rate=rate), 0
         kind: tuple[object, ...] = ()
@@ -332,6 +345,7 @@ def channels(path: Path, rate: int) -> Iterator[tuple[bytes, int]]:
         if not count:
             raise BadAudio(NOTHING)
         yield from ((part, count) for part in s16(swr.resample(None), count))
+        return track.lost
 
 
 def _silence(seconds: float, rate: int) -> Iterator[bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from compat.audio import sniff
 from compat.audio.decode import channels as apart
 from compat.audio.decode import layout, opened, pcm, translate_full_disk
 from compat.audio.mix import Phase
+from compat.audio.probe import clearly_less
 from compat.audio.sniff import Container
 from compat.errors import BadAudio
 from compat.transcript import Media
@@ -117,7 +118,7 @@ def fit(media: Media, target: Path, *, max_bytes: int, channels: int = 1) -> Med
     """
     flac = _encoded(_sound(media.path, channels), target, sniff.FLAC, max_bytes=max_bytes, channels=channels)
     if flac is not None:
-        return msgspec.structs.replace(flac, promised=media.promised)
+        return _compared(flac, media)
     bits = int(max_bytes * 8 * _OGG_SHARE / media.duration)
     opus = None
     if bits >= _OPUS_LEAST:
@@ -126,7 +127,14 @@ def fit(media: Media, target: Path, *, max_bytes: int, channels: int = 1) -> Med
         opus = _encoded(sound, target, sniff.OGG, max_bytes=max_bytes, bit_rate=bit_rate, channels=channels)
     if opus is None:
         raise BadAudio(f"The audio is too long to fit into {max_bytes} bytes.")
-    return msgspec.structs.replace(opus, promised=media.promised)
+    return _compared(opus, media)
+
+
+def _compared(fitted: Media, media: Media) -> Media:
+    """Return `fitted` with what the original promised. If that was not decoded before, encoding shows whether it was
+    damaged."""
+    promised = media.promised or (media.duration if clearly_less(fitted.decoded, media.duration) else None)
+    return msgspec.structs.replace(fitted, promised=promised)
 
 
 def cancels(path: Path) -> bool:
@@ -144,33 +152,48 @@ def cancels(path: Path) -> bool:
     return 2 * opposed > sounding
 
 
-def _sound(path: Path, count: int) -> Iterator[bytes]:
-    """Yield the mix of all channels, or the first `count` channels interleaved. Where the file has fewer, the others
-    are silent, so that no word is in two channels."""
+def _sound(path: Path, count: int) -> Generator[bytes, None, float]:
+    """Yield the mix of all channels, or the first `count` channels interleaved, and return the seconds of lost audio.
+    Where the file has fewer channels, the others are silent, so that no word is in two channels."""
     if count == 1:
-        yield from pcm(path, RATE)
-        return
-    for part, channels in apart(path, RATE):
-        if channels == count:
-            yield part
-            continue
-        samples = array.array("h", part)
-        spread = array.array("h", bytes(len(part) // channels * count))
-        for number in range(min(channels, count)):
-            spread[number::count] = samples[number::channels]
-        yield spread.tobytes()
+        return (yield from pcm(path, RATE))
+    parts = apart(path, RATE)
+    while True:
+        try:
+            part, channels = next(parts)
+        except StopIteration as end:
+            return float(end.value)
+        yield part if channels == count else _spread(part, channels, count)
+
+
+def _spread(part: bytes, channels: int, count: int) -> bytes:
+    samples = array.array("h", part)
+    spread = array.array("h", bytes(len(part) // channels * count))
+    for number in range(min(channels, count)):
+        spread[number::count] = samples[number::channels]
+    return spread.tobytes()
 
 
 def _encoded(
-    pieces: Iterable[bytes], target: Path, container: Container, *, max_bytes: int, bit_rate: int = 0, channels: int = 1
+    sound: Generator[bytes, None, float],
+    target: Path,
+    container: Container,
+    *,
+    max_bytes: int,
+    bit_rate: int = 0,
+    channels: int = 1,
 ) -> Media | None:
-    """Encode `pieces` into `target`; return None as soon as the result exceeds `max_bytes`."""
+    """Encode `sound` into `target`; return None as soon as the result exceeds `max_bytes`."""
     with encoder(target, container, bit_rate=bit_rate, channels=channels) as into:
-        for piece in pieces:
-            into.feed(piece)
+        while True:
+            try:
+                into.feed(next(sound))
+            except StopIteration as end:
+                lost = end.value
+                break
             if into.size > max_bytes:
                 return None
     if not into.samples:
         raise BadAudio("The file contains no audio.")
-    media = written(target, container, into.samples, channels)
+    media = msgspec.structs.replace(written(target, container, into.samples, channels), lost=lost)
     return media if media.size <= max_bytes else None

@@ -34,8 +34,8 @@ _FRAME = 1441  # bytes of the longest MPEG frame; a Xing header is a frame but n
 
 
 class MeasuredSound(NamedTuple):
-    """`duration` is measured, `promised` is stated in the header (0 if it states none), both in seconds. For `clean`
-    see Media."""
+    """`duration` is measured, `promised` is stated in the header (0 if it states none), both in seconds. For `lost` and
+    `clean` see Media."""
 
     container: Container
     duration: float
@@ -43,6 +43,17 @@ class MeasuredSound(NamedTuple):
     rate: int
     channels: int
     clean: bool
+    lost: float = 0.0
+
+
+class _Length(NamedTuple):
+    """The duration in seconds, whether anything was suspect, the seconds skipped by timestamp jumps, and those lost to
+    damage."""
+
+    duration: float
+    odd: bool = False
+    skipped: float = 0.0
+    lost: float = 0.0
 
 
 def measured(path: Path) -> MeasuredSound:
@@ -63,7 +74,7 @@ def measured(path: Path) -> MeasuredSound:
             container, header.duration, stated, rate, channels, whole and not _differ(stated, header.duration)
         )
     stated, believed = stated and max(0.0, stated - late), believed and believed - late
-    duration, odd, skipped = _length(path, believed, stated)
+    duration, odd, skipped, lost = _length(path, believed, stated)
     if parts > 1:  # the first header covers only the first part
         unknown = True
     elif header is not None:  # compressed WAV states bytes; those present give the seconds per byte
@@ -71,9 +82,9 @@ def measured(path: Path) -> MeasuredSound:
     # AVI's header includes the time before an audio track that begins late
     unknown = unknown or bool(container is sniff.AVI and structured and not odd)
     clean = whole and header is None and not odd and not _differ(stated, duration)
-    return MeasuredSound(
-        container, duration, 0.0 if unknown else max(0.0, stated - max(0.0, skipped)), rate, channels, clean
-    )
+    promised = 0.0 if unknown else max(0.0, stated - max(0.0, skipped))
+    promised = promised or (duration if lost else 0.0)  # as the timestamps state
+    return MeasuredSound(container, duration, promised, rate, channels, clean, lost)
 
 
 def _late(path: Path, track: Track, first: AudioFrame, silence: float) -> float:
@@ -100,17 +111,15 @@ def _ogg_flac_begin(path: Path) -> float:
         return max(0.0, structure.ogg_time(file.read(14)) - length) * base
 
 
-def _length(path: Path, believed: float | None, stated: float) -> tuple[float, bool, float]:
-    """Return the duration in seconds, whether anything was suspect, and the seconds skipped by timestamp jumps."""
-    skipped = 0.0
+def _length(path: Path, believed: float | None, stated: float) -> _Length:
     odd = believed is not None and believed >= _SHORT and _paused(path)
     if believed is not None and believed >= _SHORT and not odd:
-        return believed, False, 0.0
+        return _Length(believed)
     duration, odd = _counted(path, stated) if believed is None else (believed, odd)
     if odd or duration < _SHORT or _differ(stated, duration):
-        duration, damaged, skipped = _decoded(path, duration)
-        odd = odd or damaged
-    return duration, odd, skipped
+        length = _decoded(path, duration)
+        return length._replace(odd=odd or length.odd)
+    return _Length(duration, odd)
 
 
 def _differ(stated: float, measured: float) -> bool:
@@ -175,9 +184,10 @@ def _structured(path: Path, track: Track) -> bool | None:
             return structure.ogg_runs(file, place)
         if "mov" in names:
             whole = mp4.fit(file, place, fragments=_BOXES) and not mp4.edited(file, place)
-            return whole and not sniff.hollow(file, place)
+            return whole and not mp4.hollow(file, place)
         if "avi" in names:
-            return structure.avi_fits(file, place)
+            pcm = track.stream.codec_context.name.startswith("pcm_")  # its silence is zeros
+            return structure.avi_fits(file, place) and (pcm or not structure.avi_hollow(file, place))
         return structure.segment_fits(file, place) if "matroska" in names else None
 
 
@@ -244,13 +254,12 @@ def _paused(path: Path) -> bool:
         return False
 
 
-def _decoded(path: Path, counted: float) -> tuple[float, bool, float]:
-    """Decode the whole file; return its duration, whether it is damaged, and the seconds skipped by timestamp jumps.
-    After a minute the result is at least `counted`."""
+def _decoded(path: Path, counted: float) -> _Length:
+    """Decode the whole file. After a minute the result is at least `counted`."""
     start, seconds = time.monotonic(), 0.0
     with opened(path) as track:
         for frame, gap in track.frames():
             seconds += gap + frame.samples / frame.sample_rate
             if time.monotonic() - start > _PATIENCE:
-                return max(seconds, counted), True, 0.0
-        return seconds, track.damaged, track.skipped
+                return _Length(max(seconds, counted), odd=True, lost=track.lost)
+        return _Length(seconds, track.damaged, track.skipped, track.lost)

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from compat.audio import sniff
 from compat.audio.sniff import ByteSpan
 
 _BOXES = 64  # per level
@@ -50,6 +51,26 @@ def _fragments_fit(file: BinaryIO, at: int, end: int, most: int) -> bool:
 def indexed(file: BinaryIO, place: ByteSpan) -> bool:
     """Return whether the file has an index (moov)."""
     return any(name == b"moov" for name, _ in _inside(file, place.start, place.end))
+
+
+def hollow(file: BinaryIO, place: ByteSpan) -> bool:
+    """Return whether the file ends in zeros, or part of its audio and video is zeros. In ALAC and PCM, silence is."""
+    if sniff.zeros(file, max(place.start, place.end - 512), place.end):
+        return True
+    boxes = list(_inside(file, place.start, place.end))
+    moov = next((body for name, body in boxes if name == b"moov"), None)
+    tracks = [track for name, track in _inside(file, *moov) if name == b"trak"] if moov else []
+    lossless = any(_lossless(file, track) for track in tracks)
+    longest = max((body for name, body in boxes if name == b"mdat"), key=lambda body: body[1] - body[0], default=None)
+    return longest is not None and not lossless and sniff.hollow(file, *longest)
+
+
+def _lossless(file: BinaryIO, track: tuple[int, int]) -> bool:
+    samples = _path(file, track, b"mdia", b"minf", b"stbl", b"stsd")
+    if samples is None or not _is_audio(file, track):
+        return False
+    file.seek(samples[0] + 12)
+    return file.read(4) != b"mp4a"
 
 
 def fragmented(file: BinaryIO, place: ByteSpan) -> bool:

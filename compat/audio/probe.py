@@ -86,6 +86,7 @@ def measure(path: Path) -> Media:
         rate=sound.rate,
         channels=sound.channels,
         promised=sound.promised,
+        lost=sound.lost,
         clean=sound.clean,
     )
 
@@ -99,10 +100,11 @@ def media(
     rate: int,
     channels: int,
     promised: float = 0.0,
+    lost: float = 0.0,
     clean: bool = True,
 ) -> Media:
     """Return the description of a file. `promised` is the duration stated in the header, 0 for none; it is kept only if
-    `duration` is clearly less. Raises BadAudio if there is no audio."""
+    what was decoded of `duration` is clearly less. Raises BadAudio if there is no audio."""
     if duration <= 0:
         raise BadAudio("The file contains no audio.")
     name, mime, suffix = container
@@ -115,9 +117,16 @@ def media(
         duration=round(duration, 9),  # so that a sum of frames equals a count of samples
         rate=rate,
         channels=channels,
-        promised=promised if max(0.1, promised / 100) < promised - duration < _ABSURD else None,
+        promised=promised if clearly_less(duration - lost, promised) else None,
+        lost=lost,
         clean=clean and rate in _RATES and channels <= _CHANNELS,
     )
+
+
+def clearly_less(decoded: float, promised: float) -> bool:
+    """Return whether a file decodes to less than its header states, by more than rounding and codec padding. A
+    placeholder states nothing."""
+    return max(0.1, promised / 100) < promised - decoded < _ABSURD
 
 
 def _wav(path: Path, file: BinaryIO, place: ByteSpan, size: int) -> Media | None:
@@ -160,6 +169,8 @@ def _mp3(tag: TinyTag, file: BinaryIO, place: ByteSpan) -> float | None:
 
 
 def _flac(tag: TinyTag, file: BinaryIO, place: ByteSpan) -> float | None:
+    if sniff.hollow(file, structure.flac_begin(file, place), place.end):
+        return None
     file.seek(place.start + 8)
     shortest, longest = struct.unpack(">HH", file.read(4).ljust(4, b"\0"))
     if shortest != longest or not shortest or not (tag.duration and tag.samplerate):
@@ -169,7 +180,7 @@ def _flac(tag: TinyTag, file: BinaryIO, place: ByteSpan) -> float | None:
 
 
 def _m4a(tag: TinyTag, file: BinaryIO, place: ByteSpan) -> float | None:
-    whole = mp4.fit(file, place) and mp4.paused(file, place) is False and not sniff.hollow(file, place)
+    whole = mp4.fit(file, place) and mp4.paused(file, place) is False and not mp4.hollow(file, place)
     seconds = mp4.seconds(file, place) if whole else None
     return seconds if seconds is not None and abs(seconds - (tag.duration or 0)) < _ROUNDING else None
 

@@ -61,7 +61,8 @@ _BURIED = re.compile(
 )
 _FAR = 1 << 20  # bytes searched for a container after junk, and bytes of one block
 _TAGS = 16  # tags before or after the audio, at most
-_HOLLOW = 512  # bytes at the end that are all zeros in a hollow file
+_HOLLOW = 512  # bytes of a sample that is searched for zeros
+_HOLES = 128  # samples, evenly spread
 _LONGEST = 4096  # bytes before the end searched for the start of a tag
 
 
@@ -186,10 +187,17 @@ def _ape_at_end(tail: bytes) -> int:
     return len(tail) - begin if begin >= 0 else 32
 
 
-def hollow(file: BinaryIO, place: ByteSpan) -> bool:
-    """Return whether the file ends in zeros, like an incomplete download into preallocated space."""
-    file.seek(max(place.start, place.end - _HOLLOW))
-    return not file.read(min(_HOLLOW, place.end - place.start)).strip(b"\0")
+def hollow(file: BinaryIO, start: int, end: int) -> bool:
+    """Return whether one of many samples of encoded audio is all zeros, as in an incomplete download into preallocated
+    space. Encoded audio has no zeros in a row."""
+    size = max(0, end - start - _HOLLOW)
+    return any(zeros(file, start + size * number // _HOLES, end) for number in range(_HOLES, -1, -1))
+
+
+def zeros(file: BinaryIO, start: int, end: int) -> bool:
+    """Return whether the file is all zeros from an offset on, for the length of a sample."""
+    file.seek(start)
+    return not file.read(min(_HOLLOW, end - start)).strip(b"\0")
 
 
 def buried(file: BinaryIO, start: int, end: int) -> int | None:

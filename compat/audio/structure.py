@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from itertools import islice, pairwise
 from typing import BinaryIO, NamedTuple
 
+from compat.audio import sniff
 from compat.audio.sniff import ByteSpan
 
 _PLACES = 17  # prime, so that copies of one file do not begin at all of these places
@@ -32,6 +33,7 @@ _BIT_RATES = {  # kbit/s (ISO/IEC 11172-3 §2.4.2.3 and 13818-3), by (is MPEG-1,
     (False, 1): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
 }
 _RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
+_BLOCKS = 128  # of FLAC's metadata
 _ENOUGH = 48  # frames per block
 _FLAC_FRAME = re.compile(rb"\xff\xf8[\x10-\xff][\x00-\xaf]")
 
@@ -147,6 +149,18 @@ def xing(head: bytes) -> Xing | None:
 
 
 # --- FLAC --------------------------------------------------------------------------------------------------------
+
+
+def flac_begin(file: BinaryIO, place: ByteSpan) -> int:
+    """Return the offset of the first frame: metadata blocks precede it, of which one may be padding with zeros."""
+    at = place.start + 4
+    for _ in range(_BLOCKS):
+        file.seek(at)
+        head = file.read(4).ljust(4, b"\x80")
+        at += 4 + int.from_bytes(head[1:], "big")
+        if head[0] & 0x80:
+            break
+    return min(at, place.end)
 
 
 def flac_runs(file: BinaryIO, place: ByteSpan, last: int) -> bool:
@@ -272,6 +286,13 @@ def avi_fits(file: BinaryIO, place: ByteSpan) -> bool:
             return False
         at += 8 + struct.unpack_from("<I", head, 4)[0]
     return at == place.end
+
+
+def avi_hollow(file: BinaryIO, place: ByteSpan) -> bool:
+    """Return whether part of the audio and video is zeros; the header may contain padding."""
+    file.seek(place.start)
+    begin = file.read(_PAGE).find(b"movi")
+    return sniff.hollow(file, place.start + max(0, begin), place.end)
 
 
 def avi_seconds(head: bytes) -> float:

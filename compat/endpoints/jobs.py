@@ -85,7 +85,7 @@ class JobEndpoints:
         form = await responses.rendered(job.transcript, ask, responses.groq(request))
         transcript = job.transcript
         headers = {"x-compat-road": transcript.surface, **responses.engine(ask)}
-        headers |= responses.truncated(transcript.promised, transcript.duration, transcript)
+        headers |= responses.truncated(transcript.promised, transcript.decoded, transcript)
         if ask.ignored:
             headers["x-compat-ignored"] = ignored_header(ask.ignored)
         delivered = BackgroundTask(self._jobs.delivered, job.id) if request.method == "GET" else None

@@ -56,7 +56,7 @@ def headers(work: Work, transcript: Transcript | None = None) -> dict[str, str]:
     if work.ignored:
         fields["x-compat-ignored"] = ignored_header(work.ignored)
     media = work.request.media
-    return fields | engine(work.ask) | truncated(media.promised, media.duration, transcript)
+    return fields | engine(work.ask) | truncated(media.promised, media.decoded, transcript)
 
 
 def engine(ask: Ask) -> dict[str, str]:

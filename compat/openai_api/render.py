@@ -149,7 +149,7 @@ def dashscope(transcript: Transcript, ask: Ask) -> Dashscope:
         finish_reason=transcript.finish_reason,
         audio=None
         if transcript.promised is None
-        else Lengths(round(transcript.promised, 3), round(transcript.duration, 3)),
+        else Lengths(round(transcript.promised, 3), round(transcript.decoded, 3)),
     )
 
 

@@ -294,8 +294,13 @@ class Recogniser:
             segments = tuple(sentences(segments))
         ends = [end for segment in segments for end in (segment.end, *(word.end for word in segment.words))]
         duration = request.media.duration or transcript.usage.seconds or 0.0
+        media = request.media
         transcript = msgspec.structs.replace(
-            transcript, segments=segments, duration=max([duration, *ends]), promised=request.media.promised
+            transcript,
+            segments=segments,
+            duration=max([duration, *ends]),
+            promised=media.promised,
+            lost=media.lost,
         )
         self._on_transcript(principal, transcript)
         return transcript
