@@ -68,7 +68,7 @@ def measured(path: Path) -> MeasuredSound:
         whole = whole and track.alone and structured is not False and parts < 2
         unknown = _unknown(track, stated)
         believed = _believed(track, stated) if stated and parts < 2 and (structured or _fills(track, stated)) else None
-        late = _late(path, track, first, silence)
+        late, packet = _late(path, track, first, silence), first.samples / first.sample_rate
     if header is not None and header.coding is not None and parts < 2:
         return MeasuredSound(
             container, header.duration, stated, rate, channels, whole and not _differ(stated, header.duration)
@@ -81,6 +81,8 @@ def measured(path: Path) -> MeasuredSound:
         stated = duration * (header.stated or 0) / header.present
     # AVI's header includes the time before an audio track that begins late
     unknown = unknown or bool(container is sniff.AVI and structured and not odd)
+    if 0 < stated - duration < packet:
+        stated = duration  # the last packet may be shorter
     clean = whole and header is None and not odd and not _differ(stated, duration)
     promised = 0.0 if unknown else max(0.0, stated - max(0.0, skipped))
     promised = promised or (duration if lost else 0.0)  # as the timestamps state
@@ -147,6 +149,9 @@ def _stated(path: Path, track: Track) -> float:
         length = float(stream.duration * stream.time_base)
         # FFmpeg subtracts the start from the last page's time, except for Opus and for fragments
         opus = "ogg" in names and stream.codec_context.name == "opus"
+        if opus:  # the last page's time includes the pre-skip (RFC 7845 §4.2)
+            head = (stream.codec_context.extradata or b"").ljust(12, b"\0")
+            length = max(0.0, length - int.from_bytes(head[10:12], "little") / 48_000)
         return _from_start(track, length) if opus or fragments else length
     if len(container.streams) > 1 or container.duration is None:
         return 0.0

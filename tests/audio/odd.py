@@ -172,7 +172,12 @@ def speex(seconds: float) -> bytes:
 
 
 def _page(packet: bytes, time: int, number: int, flags: int) -> bytes:
-    page = struct.pack("<4sBBqIIIBB", b"OggS", 0, flags, time, 7, number, 0, 1, len(packet)) + packet
+    return checked(struct.pack("<4sBBqIIIBB", b"OggS", 0, flags, time, 7, number, 0, 1, len(packet)) + packet)
+
+
+def checked(page: bytes) -> bytes:
+    """Return a page of Ogg with the right checksum."""
+    page = page[:22] + bytes(4) + page[26:]
     turned = bytes(int(f"{byte:08b}"[::-1], 2) for byte in page)
     crc = zlib.crc32(turned, 0xFFFFFFFF) ^ 0xFFFFFFFF
     return page[:22] + int(f"{crc:032b}"[::-1], 2).to_bytes(4, "little") + page[26:]

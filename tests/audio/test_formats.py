@@ -15,3 +15,8 @@ def test_ffmpeg_has_the_demuxer_and_all_its_suffixes_are_listed(name: str) -> No
     known = {f".{suffix}" for suffix in ContainerFormat(name, "r").extensions - NOT_AUDIO}
 
     assert known <= SUFFIXES
+
+
+@pytest.mark.parametrize("suffix", [".3ga", ".qta", ".insv", ".lrv", ".ogm", ".tp", ".trp"])
+def test_suffixes_that_recorders_and_cameras_use_are_listed(suffix: str) -> None:
+    assert suffix in SUFFIXES

@@ -16,7 +16,7 @@ from compat.audio import decode
 from compat.audio.probe import header, measure
 from compat.transcript import Media
 from tests.audio.media import Recipe, frames, silence, tone, write
-from tests.audio.odd import CONTAINERS, put, written
+from tests.audio.odd import CONTAINERS, checked, put, written
 
 SECONDS = 6.0
 SHIFTED = ["mkv", "mkv-aac", "webm", "flv", "ogg", "opus", "ogg-flac", "m4a", "wma", "mpegts"]
@@ -219,3 +219,25 @@ def test_an_mp4_that_ends_in_zeros_reports_its_stated_duration(tmp_path: Path, n
 
     assert media.duration == pytest.approx(seconds / 2, rel=0.1)
     assert media.promised == pytest.approx(seconds, abs=0.2)
+
+
+@pytest.mark.parametrize("rate", [8000, 16_000])
+def test_a_last_packet_that_is_shorter_is_not_missing(tmp_path: Path, rate: int) -> None:
+    """FFmpeg 5 writes a CAF of ALAC in which the last packet counts as a whole one."""
+    data = made(Recipe(".caf", "caf", "alac"), tmp_path, 2.6, rate)
+    packets = struct.unpack_from(">q", data, data.index(b"pakt") + 12)[0]
+    media = probed(put(data, b"pakt", 16, ">qii", 4096 * packets, 0, 0), tmp_path)
+
+    assert media.duration == pytest.approx(2.6, abs=0.01)
+    assert media.promised is None
+
+
+@pytest.mark.parametrize("skip", [312, 48_000])
+def test_opus_may_skip_its_beginning(tmp_path: Path, skip: int) -> None:
+    """RFC 7845 §4.2: a large pre-skip crops the audio."""
+    data = made(CONTAINERS["opus"], tmp_path, 2.6)
+    end = data.index(b"OggS", 1)
+    media = probed(checked(put(data[:end], b"OpusHead", 2, "<H", skip)) + data[end:], tmp_path)
+
+    assert media.duration == pytest.approx(2.6 - skip / 48_000, abs=0.03)
+    assert media.promised is None
