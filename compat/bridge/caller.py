@@ -1,12 +1,13 @@
-"""The client's side of a session: handles its events, and puts its sound on the replay buffer.
+"""The client's side of a session: handles its events, and adds its audio to the replay buffer.
 
-New settings apply from the next turn, and which place that is depends on the turn that is open (`_retarget`):
+New settings apply from the next turn. `_retarget` chooses how, depending on the current turn:
 
-- Between turns, and when the audio format changes, a `switch` barrier makes them apply at once; a change of format ends
-  an open turn.
-- Otherwise they wait in `SettingsSwitch` for the end of the open turn: for the client's commit (`_settle`) if it ends
-  the turn, for a place that `SettingsSwitch` finds if the service does.
-- A turn by hand that comes under detection is given up, and the service detects turns in its sound (`_yield`).
+- Between turns, and when the audio format changes, a `switch` barrier applies them at once. A change of format ends the
+  current turn.
+- During a turn they wait in `SettingsSwitch`: until the client's commit (`_settle`) if the client ends the turn, or
+  until a position that `SettingsSwitch` finds if the service ends it.
+- If they enable turn detection during a manual turn, the turn is dropped, and the service detects turns in its audio
+  (`_yield`).
 """
 
 from __future__ import annotations
@@ -31,11 +32,12 @@ from compat.openai_api.realtime.patch import Patch
 
 
 class CallerSide:
-    """`over_bound`: the client still sends sound although the bound of unsent sound is reached.
+    """The state of the client's side.
 
-    `_turn`: the open turn, if the client ends it. `_behind`: ended turns by hand that are not reported yet, because
-    detected turns before them come first, each with the barrier that it waits for. `_mark`: the end of what was
-    committed or cleared last, in ticks on the client's clock. `_rest`: the part of the last append not taken yet.
+    `over_bound` is set when the client exceeds the bound of unsent audio. `_turn` is the current turn, if the client
+    ends it. `_behind` holds ended manual turns that are not reported yet, because detected turns come before them, each
+    with the barrier that it waits for. `_mark` is the end of the last commit or clear, in ticks on the client's clock.
+    `_rest` is the unprocessed part of the last append.
     """
 
     def __init__(
@@ -118,8 +120,10 @@ class CallerSide:
         self._replay.add(Barrier(why="switch", tick=self._mark, target=target))
 
     def _yield(self, turn: ManualTurn, target: Target) -> None:
-        """Have the service detect turns in the sound of this one, as if detection had been on. Pieces that were cut off
-        already, because the turn is longer than the service accepts, stay an item."""
+        """Drop a manual turn and let the service detect turns in its audio.
+
+        Pieces that were already cut off, because the turn is longer than the service accepts, remain an item.
+        """
         self._turn = None
         piece, unsent = turn.leave()
         sounds = [*self._replay.take_back(piece), *unsent]
@@ -160,7 +164,7 @@ class CallerSide:
     # --- events -----------------------------------------------------------------------------------------------------
 
     def serve(self, event: theirs.ClientEvent) -> None:
-        """Raises the CompatError to answer an event with that cannot be served."""
+        """Handle an event. Raises the CompatError to send if that fails."""
         match event:
             case theirs.Append():
                 self._append(event.audio)

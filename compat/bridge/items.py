@@ -21,10 +21,10 @@ from compat.text import joined, settled
 
 
 class ItemDeltas:
-    """Turns the snapshots of one item, which the service may rewrite, into deltas, which are never taken back.
+    """Converts the snapshots of one item, which the service may revise, into deltas, which are final.
 
-    `said`: all deltas joined. `base`: the text that the next delta continues, which is `said` unless a result
-    contradicted it. `stash`: what may follow the deltas and may still change.
+    `said` is the text of all deltas. `base` is the text that the next delta continues: `said`, unless a result
+    contradicted it. `stash` is the text after the deltas that may still change.
     """
 
     def __init__(self) -> None:
@@ -34,11 +34,11 @@ class ItemDeltas:
         self._final = ""
 
     def grow(self, text: str, stash: str, final: str = "") -> str:
-        """The next delta after a snapshot, empty if nothing new is settled. Space at the end waits for a word, as the
-        final text may not have it.
+        """Return the next delta after a snapshot, empty if no new text is settled.
 
-        `final`: the beginning of `text` that has its result. If a new result contradicts the deltas, the next delta is
-        what follows it."""
+        A delta has no trailing space, because the final text may not have it either. `final` is the beginning of `text`
+        that has its result. If a new result contradicts the deltas, the next delta continues after that result.
+        """
         if len(final) > len(self._final) and final.startswith(self._final):
             self._final = final
             self.base = self.base if final.startswith(self.base) else final
@@ -51,8 +51,10 @@ class ItemDeltas:
         return delta
 
     def end(self, transcript: str) -> tuple[str, bool]:
-        """The last delta, and whether all deltas joined are the transcript. If the last result contradicts them, there
-        is no last delta. What was contradicted is in the completed event only."""
+        """Return the last delta, and whether all deltas together are the transcript.
+
+        If the result contradicts the deltas, the last delta is empty; only the completed event has the correct text.
+        """
         self.stash = ""
         delta = transcript[len(self.base) :] if transcript.startswith(self.base) else ""
         self.said += delta
@@ -193,7 +195,7 @@ class SpeechItem:
 
     @property
     def final(self) -> str:
-        """The beginning of the transcript that has its result."""
+        """Return the beginning of the transcript that has its result."""
         return joined(piece.text for piece in takewhile(lambda piece: piece.resolved, self.pieces))
 
     @property

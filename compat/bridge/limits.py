@@ -12,15 +12,15 @@ REASON = 123
 
 
 class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """`unsent` seconds of sound, and one append beyond them, stop the client from being read, and its pings get no pong
-    until the service has caught up. One call takes at most
-    `piece_bytes` of an append. `kept` bounds the sound kept for a replay: a turn that is longer and has no result loses
-    its beginning when the connection breaks.
+    """The bounds of a session, in seconds unless the name says bytes.
 
-    `heard_after`: how long the service may still report speech in sound after it must have heard it, working in real
-    time. `received_after`: when sound has surely arrived, if the connection did not break; a pong shows it sooner.
-    `attempts` in a row without progress end the session. `settling`: how long new settings wait for a report of speech
-    in sound that the service must have heard.
+    The client is not read while more than `unsent` seconds of audio wait to be sent; until the service catches up, its
+    pings get no pong. One call processes at most `piece_bytes` of an append. `kept` bounds the audio kept for a replay:
+    a longer turn without a result loses its beginning when the connection breaks.
+
+    The service processes audio in real time and may report speech in it up to `heard_after` later. Audio has surely
+    arrived after `received_after` if the connection did not break; a pong shows it sooner. `attempts` in a row without
+    progress end the session. New settings wait for `settling` in case the service reports speech before them.
 
     If a manual commit has no answer after `manual_answer`, the service's session is finished to get one. If the commit
     is not acknowledged, which may mean that there was no speech, that happens after `acknowledged`, or after twice the

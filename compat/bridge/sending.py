@@ -43,9 +43,12 @@ class _Sent(msgspec.Struct):
 
 
 class _Reach(msgspec.Struct):
-    """Positions on the caller's clock. `sent`: the end of everything ever sent. `written`: of what was written to a
-    socket. `progress`: of what was written to a socket that proved to be alive. `retried`: `sent` when the service
-    was last given up as hanging. `origin`: where the windows of the service's detector began."""
+    """Positions on the client's clock.
+
+    `sent` is the end of all audio ever sent, `written` of that written to a socket, and `progress` of that written to a
+    socket known to be alive. `retried` is `sent` at the last time the service was considered to hang. `origin` is where
+    the windows of the service's detector began.
+    """
 
     sent: int = 0
     written: int = 0

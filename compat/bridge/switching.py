@@ -1,14 +1,14 @@
-"""Settings that the client changes while speech is open, and the place between two turns where they apply.
+"""Settings that the client changes during a turn, and the position between two turns at which they apply.
 
-The service accepts settings once in a session, before sound. New settings need a new session, and ending a session cuts
-the turn that is open. So an update waits for a place between two turns, which is the first of these:
+The service accepts settings only once per session, before any audio. New settings therefore need a new session, and
+ending a session cuts the current turn off. So an update waits for a position between two turns, the first of:
 
 - the end of a turn that ends after the update;
 - the beginning of a turn that begins after the update;
-- the update itself, once the service must have heard all sound before it and has reported no speech in it.
+- the update itself, once the service must have processed all audio before it and has reported no speech in it.
 
-At that place the service's session is ended, and a new one with the new settings gets all sound from there on again. A
-turn that the old session reports after the place is ignored, as the new session reports it too.
+At that position the service's session ends, and a new session with the new settings receives all later audio again.
+Turns that the old session reports after the position are ignored, because the new session reports them too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from compat.dashscope_api.live import turns
 
 
 class _Pending(msgspec.Struct):
-    """`tick`: where the update came. `due`: when the service must have heard the sound before it."""
+    """An update at `tick`. By the time `due`, the service must have processed the audio before it."""
 
     tick: int
     target: Target
@@ -34,14 +34,14 @@ class _Pending(msgspec.Struct):
 
 
 class SettingsSwitch:
-    """`target`: the settings for sound from here on, except updates that wait."""
+    """The current settings, `target`, and the updates that wait for a position between two turns."""
 
     def __init__(
         self, target: Target, link: Link, binder: TurnBinder, replay: ReplayBuffer, limits: SessionLimits
     ) -> None:
         self.target = target
         self._updates: deque[_Pending] = deque()
-        self._place: int | None = None
+        self._position: int | None = None
         self._link = link
         self._binder = binder
         self._replay = replay
@@ -58,88 +58,94 @@ class SettingsSwitch:
         return bool(self._updates)
 
     def postpone(self, tick: int, target: Target) -> None:
-        """The client changed the settings here; they wait for a place between two turns."""
+        """Add an update by the client at `tick`, which waits for a position between two turns."""
         self._updates.append(_Pending(tick, target))
 
     def use(self, target: Target) -> None:
-        """Use these settings from here on."""
+        """Apply these settings to all later audio."""
         self.target = target
 
     def clear(self) -> None:
-        """Forget what is pending."""
+        """Discard all pending updates."""
         self._updates.clear()
-        self._place = None
+        self._position = None
 
     def without(self, fields: frozenset[str]) -> None:
-        """Leave these fields of a Setup out of all settings."""
+        """Remove these fields of a Setup from all settings, pending ones included."""
         self.target = self.target.without(fields)
         for update in self._updates:
             update.target = update.target.without(fields)
 
     def stamp(self, now: float) -> None:
-        """Set when pending settings apply at the latest: call it after every event of the client. In a new session,
-        which hears again what is not answered, that is later."""
+        """Set the time at which pending updates apply at the latest. Call this after every event of the client.
+
+        In a new session the time is later, because unanswered audio is sent again.
+        """
         due = max(self._link.heard_by, now) + self._replay.unsent / TICKS + self._limits.settling
         for update in self._updates:
             if update.due is None or self._link.fresh:
                 update.due = due
 
     def postpones(self, report: turns.TurnReport) -> bool:
-        """Whether to ignore this report: the turn begins after the first update, so the next session hears it again,
-        with the new settings."""
+        """Return whether to ignore a report, because its turn begins after the first update.
+
+        The next session receives the audio of that turn again and reports it with the new settings.
+        """
         if not self._yields or not isinstance(report, turns.Started) or report.at_ms is None:
             return False
         start = self._link.timeline.reported(report.at_ms)
         if self._binder.knows(report.turn) or not self._updates or start < self._updates[0].tick:
             return False
-        self._place = start if self._place is None else self._place
+        self._position = start if self._position is None else self._position
         self._binder.postpone()
         return True
 
     def next(self, now: float) -> Target | None:
-        """Remove and return the pending settings that there is a place for now, None if there are none."""
+        """Remove and return the pending settings that can apply now, or None."""
         if not self._yields:
             return None
-        place = self._find(now)
-        if place is None:
+        position = self._find(now)
+        if position is None:
             if self._binder.postponed and self._link.open:
-                self._link.finish(now)  # so that the turns before are answered soon
+                self._link.finish(now)  # so that earlier turns get their results soon
             return None
-        taken = self._updates.popleft()
-        while self._updates and self._updates[0].tick <= place:
-            taken = self._updates.popleft()
-        self._place = None
-        return None if taken.target == self.target and not self._binder.ignoring else taken.target
+        update = self._updates.popleft()
+        while self._updates and self._updates[0].tick <= position:
+            update = self._updates.popleft()
+        self._position = None
+        return None if update.target == self.target and not self._binder.ignoring else update.target
 
     @property
     def deadline(self) -> float | None:
-        """When the service will have heard all sound before the first update."""
+        """The time at which the service must have processed all audio before the first update, if known."""
         if not self._yields or not self._updates or not self._link.open or self._binder.unfinished:
             return None
         return self._updates[0].due if self._sent(self._updates[0].tick) else None
 
     @property
     def _yields(self) -> bool:
-        """Whether pending settings apply at the next place between two turns that the service detects. If the client
-        ends the turn, they wait for its commit instead, unless they have the service detect turns."""
+        """Whether pending settings apply between two turns that the service detects.
+
+        If the client ends the turn, they wait for its commit instead, unless they enable turn detection.
+        """
         detect = any(not update.target.by_hand for update in self._updates)
         return not self.target.by_hand or (self.target.joins and detect)
 
     def _find(self, now: float) -> int | None:
-        """Where the settings can apply now, in ticks on the client's clock; None if there is no place yet."""
+        """Return the position at which the settings can apply now, in ticks on the client's clock, or None."""
         if not self._updates or self._binder.speaking:
             return None
-        if self._place is None and self._binder.heard_to >= self._updates[0].tick:
-            self._place = self._binder.heard_to
+        if self._position is None and self._binder.heard_to >= self._updates[0].tick:
+            self._position = self._binder.heard_to
             self._binder.postpone()
         if self._binder.unfinished:
             return None
-        if self._place is not None:
-            return self._place
+        if self._position is not None:
+            return self._position
         sent = [update for update in self._updates if self._sent(update.tick)]
         return max((update.tick for update in sent if self._link.idle or now >= (update.due or now)), default=None)
 
     def _sent(self, tick: int) -> bool:
-        """Whether all sound before this position was sent."""
+        """Return whether all audio before this position was sent."""
         first = next((entry for entry in self._replay.future if isinstance(entry, AudioChunk)), None)
         return first is None or first.tick >= tick

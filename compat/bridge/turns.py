@@ -20,12 +20,14 @@ _REMEMBERED_TURNS = 64
 
 
 class TurnBinder:
-    """`detecting`: the service detects the turns; otherwise they are pieces of turns by hand, in order. `joining`: it
-    detects sentences of the turns in `joins`, which the client ends.
+    """The turns of the service's session and their items.
 
-    `waiting`: pieces of turns by hand that are not bound to a turn yet, in the order of their first sound.
-    `unfinished`: items of detected turns without a result. `answered_to`: all sound up to this tick is answered.
-    `ignoring`: new turns of this session of the service are ignored. `postponed`: the next session hears them again.
+    `detecting` means that the service detects turns; otherwise its turns are pieces of manual turns, in order.
+    `joining` means that it detects sentences of the turns in `joins`, which the client ends.
+
+    `waiting` holds pieces of manual turns that are not bound to a turn yet, in the order of their audio. `unfinished`
+    holds items of detected turns without a result. All audio up to the tick `answered_to` has results. `ignoring` means
+    that new turns of this session are ignored, and `postponed` that their audio is sent again in the next session.
     """
 
     def __init__(self, items: ItemEvents, echoes: EchoCheck) -> None:
@@ -65,11 +67,11 @@ class TurnBinder:
         self.padding_ms = ms
 
     def postpone(self) -> None:
-        """Leave turns that begin from here on to the next session of the service, which gets their sound again."""
+        """Ignore turns that begin from here on: the next session of the service receives their audio again."""
         self.ignoring = self.postponed = True
 
     def configure(self, target: Target) -> None:
-        """Turns come in this way from here on."""
+        """Set how the service reports later turns."""
         self.detecting, self.joining = target.setup.detection is not None, target.joins
 
     def knows(self, turn: str) -> bool:
@@ -262,7 +264,7 @@ class TurnBinder:
         self.lost()
 
     def lost(self) -> None:
-        """The service's session is gone, and the ids of its turns with it."""
+        """Forget the ids of turns, because the service's session has ended."""
         for piece in (*self._turns.values(), *self.waiting):
             piece.lose()
         self._turns.clear()
@@ -272,8 +274,10 @@ class TurnBinder:
         self._orphans = deque(self.unfinished)
 
     def drop(self, tick: int, *, ignoring: bool) -> None:
-        """The client takes back what it has not committed; an item of it is not reported any more. `ignoring`: some of
-        it was sent, so this session may still report turns in it, which are ignored."""
+        """Discard the client's uncommitted audio, and its items.
+
+        With `ignoring`, some of that audio was sent, and turns that this session still reports in it are ignored.
+        """
         self.ignoring |= ignoring
         for item in [item for item in self.unfinished if not (item.committed and item.kept)]:
             item.end_at(tick)
@@ -285,17 +289,17 @@ class TurnBinder:
                 self._ended.append(turn)
 
     def add_joined(self, item: SpeechItem) -> None:
-        """The service will detect sentences of this turn, which the client ends."""
+        """Add a turn that the client ends, and in which the service detects sentences."""
         self.joins.append(item)
 
     def join(self, item: SpeechItem) -> None:
-        """All sentences of this joined turn are answered."""
+        """Complete a joined turn, all sentences of which have results."""
         self.joins.remove(item)
         item.close()
         self._items.settle()
 
     def withdraw(self, item: SpeechItem) -> None:
-        """The client takes back a turn that it has not committed."""
+        """Remove a turn that the client did not commit."""
         if item in self.joins:
             self.joins.remove(item)
         for piece in item.pieces:

@@ -1,8 +1,8 @@
-"""Recognition context and hot words: what of a prompt and keywords a model takes.
+"""Recognition context and hot words, and the limits of the models on them.
 
-qwen-audio-3 and fun-asr-flash take context in rounds: at most ROUNDS messages of ROUND characters; the service cuts the
-rest. qwen-audio-3 also takes hot words with weights from 1 to 5; 4 is the recommended one. (Model Studio, client events
-of fun-asr-realtime and HTTP pages of qwen-audio-3, 2026-08 to 2026-10.)
+qwen-audio-3 and fun-asr-flash accept context as messages ("rounds"): at most ROUNDS of ROUND characters each; the
+service truncates the rest. qwen-audio-3 also accepts hot words with weights from 1 to 5, of which 4 is recommended.
+(Model Studio, client events of fun-asr-realtime and HTTP pages of qwen-audio-3, 2026-08 to 2026-10.)
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from compat.text import boundary
 ROUNDS: Final = 5
 ROUND: Final = 400
 WEIGHT: Final = 4
-WORDS: Final = 2000  # the service uses a random selection of more
-_LONGEST_WORD: Final = 15  # characters, if one of them is not ASCII
-_MOST_PARTS: Final = 7  # of an ASCII word, separated by spaces
+WORDS: Final = 2000  # of more, the service uses a random selection
+_LONGEST_WORD: Final = 15  # characters of a word that is not ASCII
+_MOST_PARTS: Final = 7  # parts, separated by spaces, of an ASCII word
 _COMMA: Final = re.compile(r"[,，、;；\n]")
 _EDGE: Final = " \t\r\n,;，、；"
 _BORDER: Final = re.compile(r".*[\s,;.!?，、；。！？]", re.DOTALL)
 
 
 def rounds(text: str) -> list[str]:
-    """Split a context into messages at borders of words or entries."""
+    """Split a context into messages, between words or entries."""
     return list(_rounds(text))[:ROUNDS]
 
 
 def shortened(text: str) -> bool:
-    """Return whether the service takes only a part of the context."""
+    """Return whether the service truncates the context."""
     return sum(1 for _ in _rounds(text)) > ROUNDS
 
 
@@ -43,8 +43,10 @@ def _rounds(text: str) -> Iterator[str]:
 
 
 def hot_words(keywords: Iterable[str]) -> tuple[dict[str, int], list[str]]:
-    """Return the keywords that can be hot words, with their weights, and the others, which belong in the context. A
-    keyword may be a list with commas."""
+    """Return the hot words with their weights, and the keywords that only fit in the context.
+
+    A keyword may be a comma-separated list.
+    """
     words = (word.strip() for keyword in keywords for word in _COMMA.split(keyword))
     given = [*dict.fromkeys(filter(None, words))]
     fitting = [word for word in given if _fits(word)][:WORDS]

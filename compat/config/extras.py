@@ -36,12 +36,12 @@ def need(extra: str, what: str) -> None:
 
 
 def missing(extra: str, what: str) -> str:
-    """Return the error for `what` without its extra."""
+    """Return the error message for `what` when its extra is not installed."""
     return f"{what} needs the {extra} extra: {_command(extra)}."
 
 
 def _command(extra: str) -> str:
-    """Return the command that installs the extra. It names this Python: others' pip finds no such package."""
+    """Return the command that installs the extra. It names this Python, because another pip would use its own."""
     return f"{shlex.quote(sys.executable)} -m pip install 'qwen-asr-compat[{extra}]'"
 
 

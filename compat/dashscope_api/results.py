@@ -64,8 +64,10 @@ class Channel(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """The result file at `transcription_url`: one transcript per requested channel. `transcripts` has no default:
-    another JSON document, such as a gateway's error, is no result of silence."""
+    """The result file at `transcription_url`: one transcript per requested channel.
+
+    `transcripts` has no default, so that another JSON document, such as a gateway's error, is not read as silence.
+    """
 
     transcripts: list[Channel] | None
 

@@ -66,9 +66,11 @@ class _EngineServer(uvicorn.Server):
         _report("ready")
 
 
-class _Lines(logging.Formatter):
-    """Entries as the parent writes its own: JSON with the type and the places of an exception. Its message may quote a
-    client's text."""
+class _JsonFormatter(logging.Formatter):
+    """Format entries like the parent's: JSON with the type and the traceback of an exception.
+
+    The message of an exception is left out, because it may quote a client's text.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -94,7 +96,7 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     os.umask(0o077)
     handler = logging.StreamHandler()
-    handler.setFormatter(_Lines())
+    handler.setFormatter(_JsonFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     line = sys.stdin.buffer.readline()
     if not line:

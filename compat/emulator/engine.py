@@ -36,7 +36,7 @@ class Sentence(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, words: Sequence[Word], speaker: int | None = None) -> Sentence:
-        """The sentence of these words, with spaces between them."""
+        """Return a sentence of these words, separated by spaces."""
         text = " ".join(word.text + word.punctuation for word in words)
         begin_ms, end_ms = words[0].begin_ms, words[-1].end_ms
         return cls(text=text, begin_ms=begin_ms, end_ms=end_ms, words=tuple(words), speaker=speaker)
@@ -60,7 +60,7 @@ class Listener(Protocol):
         """The final result of this turn; its `stash` is empty."""
 
     def words(self) -> tuple[Word, ...]:
-        """The words of the last result, with times from the start of the turn's audio; empty if they are unknown."""
+        """Return the words of the last result, with times from the start of the turn's audio, or () if unknown."""
 
 
 class Engine(Protocol):

@@ -156,7 +156,7 @@ _ALL: tuple[SurfaceName, ...] = (*_HTTP, *_LIVE)
 
 
 def _refusals(status: int, native: str, message: str, compat: str | None = None) -> dict[SurfaceName, Fault]:
-    """Run-task reports all but a wrong key as the failure of a task."""
+    """On the run-task socket, all faults except a wrong key fail the task."""
     spelled = compat or native
     refusals: dict[SurfaceName, Fault] = {
         name: Refuse(status, spelled if name == "chat" else native, message) for name in _ALL

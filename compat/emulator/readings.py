@@ -59,7 +59,7 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
     retired: frozenset[str] = frozenset()
     """Retired models: 403 AccessDenied."""
     vocabulary_status: Literal["OK", "UNDEPLOYED"] = "OK"
-    """The status of lists of hot words. The service ignores an undeployed one without an error."""
+    """The status of vocabularies. The service ignores an undeployed vocabulary without an error."""
     pongs: bool = True
     """WebSocket pings are answered with pongs. The server that runs the app applies this reading."""
     live: LiveReadings = LiveReadings()

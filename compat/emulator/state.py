@@ -44,13 +44,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     disk_bytes: int = 64 * 1024**3
     vocabulary_words: int = 500
     vocabularies: int | None = None
-    """Lists of one account; unknown for the service."""
+    """Vocabularies per account; the service's limit is unknown."""
     live: LiveLimits = LiveLimits()
     inference: TaskLimits = TaskLimits()
 
 
 class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One recorded request, without its audio. `audio`: how that was sent: `data:<mime>`, `oss`, `http`, `other`."""
+    """One recorded request, without its audio. `audio` is how it was sent: `data:<mime>`, `oss`, `http` or `other`."""
 
     surface: SurfaceName
     model: str = ""
@@ -76,7 +76,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Vocabulary(msgspec.Struct, kw_only=True):
-    """A list of hot words. Times are those of the emulator's clock."""
+    """A list of hot words. Times are from the emulator's clock."""
 
     id: str
     account: str

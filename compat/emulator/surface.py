@@ -217,7 +217,7 @@ def authorise(request: Request, keys: frozenset[str] | None) -> None:
 
 
 def unauthorised(request: HTTPConnection, keys: frozenset[str] | None, key: str = "") -> Refusal | None:
-    """`key`: one that was sent in another way than in the header."""
+    """Return the refusal for a missing or unknown key, or None. `key` is one that was not sent in the header."""
     key = bearer(request) or key
     if not key:
         message = (

@@ -1,6 +1,7 @@
-"""Stored lists of hot words: create, list, query, update and delete. They do not change what the engines hear.
+"""Stored vocabularies (hot words): create, list, query, update and delete. They do not affect recognition.
 
-Model Studio's page of the hot word API and the official Python package (2.0.2), 2026. The texts of errors are unknown.
+Sources: Model Studio's page of the hot word API and the official Python package (2.0.2), 2026. The service's error
+messages are unknown.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ from compat.emulator.surface import ApiCall
 
 MODEL = "speech-biasing"
 PREFIX = re.compile(r"[a-z0-9]{1,9}")
-CHARACTERS = 15  # of a word with any character beyond ASCII
-PARTS = 7  # of a word in ASCII, separated by spaces
+CHARACTERS = 15  # maximum length of a word with a non-ASCII character
+PARTS = 7  # maximum number of parts, separated by spaces, of an ASCII word
 SECONDS = len("YYYY-MM-DD HH:MM:SS")
 
 Natural: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class HotWord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Weights beyond 1 to 5 and 50 are taken without an error (vendor's samples)."""
+    """A hot word. Weights other than 1 to 5 and 50 are accepted, as in the vendor's samples."""
 
     text: str
     weight: float
@@ -96,7 +97,7 @@ def _output(call: ApiCall, ask: _Create | _Listing | _Query | _Update | _Delete)
 
 def _created(call: ApiCall, ask: _Create) -> dict[str, Any]:
     if not PREFIX.fullmatch(ask.prefix):
-        raise refusals.invalid("prefix must have 1 to 9 lower case letters or digits.")
+        raise refusals.invalid("prefix must consist of 1 to 9 lowercase letters or digits.")
     if not ask.target_model:
         raise refusals.invalid("target_model must not be empty.")
     words = _checked(call, ask.vocabulary)
@@ -124,7 +125,8 @@ def _checked(call: ApiCall, words: list[HotWord]) -> list[dict[str, Any]]:
         short = len(word.text.split()) <= PARTS if word.text.isascii() else len(word.text) <= CHARACTERS
         if not word.text.strip() or not short:
             raise refusals.invalid(
-                f"A word has at most {PARTS} parts, or {CHARACTERS} characters if one is not ASCII: {word.text[:40]}"
+                f"A word may have at most {PARTS} parts, or {CHARACTERS} characters if it is not ASCII:"
+                f" {word.text[:40]}"
             )
     built: list[dict[str, Any]] = msgspec.to_builtins(words)
     return built
@@ -137,7 +139,7 @@ def _listed(call: ApiCall, ask: _Listing) -> dict[str, Any]:
 
 
 def _owned(call: ApiCall) -> list[Vocabulary]:
-    """Newest first."""
+    """Return the vocabularies of the account, newest first."""
     return [one for one in reversed(call.emulator.vocabularies.values()) if one.account == call.account]
 
 

@@ -30,9 +30,9 @@ class Admission:
         """The server is about to stop: it still accepts work, but is no longer ready."""
 
     def enter(self, connection: HTTPConnection, party: Party) -> None:
-        """Count a request or a session against `party` until it has been served. Raise ServiceUnavailable.
+        """Count a request or a session against `party` until it ends. Raise ServiceUnavailable.
 
-        The party's own limit counts sessions here, and raises BudgetSpent. Calls for files wait for it instead.
+        Raise BudgetSpent for a session beyond the party's own concurrency. Calls for files wait for a slot instead.
         """
         if self.leaving and connection.scope.get("method") == "POST":
             raise _shutting_down()
@@ -40,7 +40,8 @@ class Admission:
         shares = self.sessions if live else self.requests
         if live and party.concurrency is not None and shares.held(party) >= party.concurrency:
             raise BudgetSpent(
-                f"This key may have {party.concurrency} live sessions at a time, and has them open.", retry_after=1.0
+                f"This key may have {party.concurrency} live sessions at a time, and all of them are open.",
+                retry_after=1.0,
             )
         if not shares.take(party):
             raise overloaded("sessions" if live else "requests", shares, party)

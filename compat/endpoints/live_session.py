@@ -49,8 +49,8 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of one session.
 
     `unread`: seconds that a write may take. `backlog`: bytes of events waiting to be written. `goodbye`: seconds that
-    closing the transport may take. `sound`: bytes of sound waiting to be recognised. `eager`: bytes of sound waiting
-    to be sent to the service beyond which the client is read only while memory is plentiful.
+    closing the transport may take. `sound`: bytes of audio waiting to be recognised. `eager`: bytes of audio waiting
+    to be sent to the service; beyond it, the client is read only while memory is plentiful.
     """
 
     unread: float = 30.0
@@ -190,8 +190,11 @@ class LiveSession:
 
     @property
     def _must_wait(self) -> bool:
-        """Whether the client is not read until the service has caught up. It is read for as long as there is memory,
-        because the pings of a client whose frames are not read get no pong, and it hangs up."""
+        """Whether to stop reading from the client until the service catches up.
+
+        Reading continues while memory is plentiful: the pings of a client that is not read get no pong, and it
+        disconnects.
+        """
         return self._bridge.unsent > self._bounds.eager and self._sound.scarce
 
     def _has_room(self, held: int) -> bool:

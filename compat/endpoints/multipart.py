@@ -30,7 +30,7 @@ LONGEST_FIELD = 4 << 20  # bytes; the largest valid field is a voice sample of 1
 ALL_FIELDS = 24 << 20
 PREAMBLE = 64 << 10  # bytes before the first boundary
 MALFORMED = "The body is not well-formed multipart/form-data."
-UNBOUND = f"{MALFORMED[:-1]}: the boundary that Content-Type names is not in it."
+UNBOUND = f"{MALFORMED[:-1]}: it does not contain the boundary given in Content-Type."
 
 _FILE = re.compile(r"file(\[\d*\]|%5B\d*%5D)?")
 _TEXTS = {row.name for row in TRANSCRIPTION} - {"file"} | {*OPTIONS}
@@ -39,7 +39,7 @@ _REASONS = {
     "header count exceeded": "A part of the form has too many headers.",
     "header size exceeded": "A part header is too long.",
 }
-"""Reasons for errors of the parser, by its messages (python-multipart 0.0.34)."""
+"""Our messages for the parser's errors, by patterns in its own messages (python-multipart 0.0.34)."""
 _WHITE = b" \t\r\n"
 
 

@@ -100,7 +100,7 @@ class Upload:
 
 
 class Received(msgspec.Struct, frozen=True):
-    """An admitted caller's form, and what it asks for."""
+    """The form of an admitted client, and the request that it contains."""
 
     principal: Principal
     place: UploadPlace
@@ -109,7 +109,7 @@ class Received(msgspec.Struct, frozen=True):
 
 
 class Uploads:
-    """The first half of a transcription and of a translation: admits the caller and prepares the work."""
+    """The first steps of a transcription or a translation: admit the client, receive its form and prepare the work."""
 
     def __init__(self, settings: Settings, gate: Gate, recogniser: Recogniser, spool: Spool) -> None:
         self._settings = settings

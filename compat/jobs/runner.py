@@ -171,8 +171,7 @@ class JobRunner:
             await asyncio.gather(*left, return_exceptions=True)
 
     async def settle(self, seconds: float) -> None:
-        """Wait until no other process would lose a job: until its task is submitted, or it has ended. Wait for at most
-        `seconds`."""
+        """Wait until every job has ended or can be continued by another process, for at most `seconds`."""
         waiting = [asyncio.ensure_future(run.secured.wait()) for run, _ in self._runs.values()]
         try:
             if waiting:

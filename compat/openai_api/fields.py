@@ -153,7 +153,7 @@ def _entries(text: str) -> Sequence[str | None]:
 
 
 def _printed(text: str) -> list[str]:
-    """Return the entries of a printed Python list without its brackets. Empty if the text is none."""
+    """Return the entries of a printed Python list, given without its brackets; empty if the text is not one."""
     entries, position = [], 0
     while position < len(text):
         entry = _PRINTED.match(text, position)

@@ -1,7 +1,7 @@
-"""Errors of JSON that does not have the expected shape, in terms of its fields. msgspec's messages name its own types.
+"""Error messages for JSON of the wrong shape, in terms of its fields instead of msgspec's types.
 
-The messages are those of msgspec 0.22: "Expected `int`, got `str` - at `$.session.rate`", "Expected `int` >= 10",
-"Invalid enum value 'now'", "Object missing required field `type`".
+They are derived from the messages of msgspec 0.22: "Expected `int`, got `str` - at `$.session.rate`",
+"Expected `int` >= 10", "Invalid enum value 'now'", "Object missing required field `type`".
 """
 
 from __future__ import annotations

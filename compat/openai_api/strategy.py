@@ -27,10 +27,10 @@ class Members(msgspec.Struct, frozen=True):
 
 
 def given(form: Fields) -> bool:
-    """Return whether a chunking_strategy was sent. Raises BadRequest for an invalid one."""
+    """Return whether a chunking_strategy was sent. Raises BadRequest if it is invalid."""
     text = form.one(PARAM)
     if text and form.strategy:
-        raise BadRequest(f"{PARAM} was sent more than once, in different ways.", param=PARAM)
+        raise BadRequest(f"{PARAM} was sent more than once: as one field and as bracket fields.", param=PARAM)
     if form.strategy:
         _check(form.strategy)
     elif text.startswith("{"):
@@ -54,13 +54,13 @@ def _check(members: Mapping[str, object]) -> None:
     for name in ("prefix_padding_ms", "silence_duration_ms"):
         value = number(values.get(name, "0"))
         if value is None or value < 0 or not value.is_integer():
-            raise BadRequest(f"{PARAM}[{name}] {values[name][:40]!r} is not a whole number from 0.", param=PARAM)
+            raise BadRequest(f"{PARAM}[{name}] {values[name][:40]!r} is not a whole number of at least 0.", param=PARAM)
     threshold = number(values.get("threshold", "0"))
     if threshold is None or not 0 <= threshold <= 1:
         raise BadRequest(f"{PARAM}[threshold] {values['threshold'][:40]!r} is not a number from 0 to 1.", param=PARAM)
 
 
 def _json(text: str) -> str:
-    """Convert a printed Python dict to JSON. No valid value of a strategy contains quotes."""
+    """Convert a printed Python dict to JSON. This is safe because no valid value contains quotes."""
     words = {"'": '"', "True": "true", "False": "false", "None": "null"}
     return text if '"' in text else re.sub("'|True|False|None", lambda match: words[match[0]], text)

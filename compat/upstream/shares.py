@@ -62,7 +62,7 @@ class Holding:
 
     @property
     def scarce(self) -> bool:
-        """Whether less than half of what the party could hold alone is left for it."""
+        """Whether less than half of the party's maximum is free for it."""
         return self._shares.room(self.party) < self._shares.most(self.party) // 2
 
     def fits(self, size: int) -> bool:

@@ -1,7 +1,7 @@
-"""Rate limits of one process: moving windows in memory.
+"""Rate limits of one process: sliding windows in memory.
 
-The clock is monotonic, because the wall clock may be set back: the calls of a future hour would block a rate until that
-hour comes again. `limits`, which keeps the windows in Redis, reads the wall clock.
+The clock is monotonic. If a wall clock were set back by an hour, earlier calls would block a rate for an hour. The
+package `limits`, which keeps the windows in Redis, uses the wall clock.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Callable
 
 from compat.catalogue.rates import Rate
 
-KNOWN = 1000  # windows above which the empty ones are removed
+KNOWN = 1000  # number of windows above which empty ones are removed
 
 
 class Windows:
-    """The recent calls of each name. `clock` returns seconds and never goes back."""
+    """The recent calls for each name. `clock` returns seconds and never goes back."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

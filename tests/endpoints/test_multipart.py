@@ -137,9 +137,9 @@ def test_text_before_and_after_the_parts_is_skipped(boundary: bytes, before: byt
 
 
 def test_the_preamble_is_bounded() -> None:
-    with pytest.raises(BadRequest, match="not in it"):
+    with pytest.raises(BadRequest, match="does not contain the boundary"):
         read(b"x" * (PREAMBLE + 1))
-    with pytest.raises(BadRequest, match="not in it"):
+    with pytest.raises(BadRequest, match="does not contain the boundary"):
         read(b"no boundary at all")
 
 
