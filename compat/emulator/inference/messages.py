@@ -24,7 +24,7 @@ class ActionHeader(msgspec.Struct, frozen=True):
     streaming: str | None = None
 
 
-class ActionPayload(msgspec.Struct, frozen=True):
+class ActionPayload(msgspec.Struct, frozen=True, omit_defaults=True):
     """The payload of an action. `input` is required, and some programs send a list. Only run-task has the others."""
 
     input: dict[str, Any] | list[Any]

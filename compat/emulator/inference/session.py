@@ -60,6 +60,7 @@ class TaskSession:
         self._requested = 0  # number of run-task actions
         self._task: RecognitionTask | None = None
         self._done: TaskId | None = None
+        self._before = 0, 0  # items and milliseconds of audio of earlier tasks
 
     @property
     def task_id(self) -> TaskId:
@@ -120,6 +121,7 @@ class TaskSession:
             context = chosen.context
         finally:
             self._on_run(action, context)
+        self._before = self._record.items, self._record.audio_ms
         self._record.tasks += 1
         self._record.finished = False
         self._task = RecognitionTask(
@@ -150,9 +152,11 @@ class TaskSession:
         if self._task is None and task_id == self._done:
             return
         task = self._running(task_id)
-        yield from self._counted(task.finish(), task)
-        self._task, self._done = None, task.id
-        self._record.finished = True
+        for event in self._counted(task.finish(), task):
+            if event.header.event == "task-finished":
+                self._task, self._done = None, task.id
+                self._record.finished = True
+            yield event
 
     def _running(self, task_id: TaskId) -> RecognitionTask:
         if self._task is None or self._task.id != task_id:
@@ -166,13 +170,17 @@ class TaskSession:
         record.bytes += len(audio)
         if self._keep_sound:
             record.sound += audio
-        if task is None:
-            return
-        before = task.now_ms
-        yield from self._counted(task.feed(audio), task)
-        record.audio_ms += task.now_ms - before
+        if task is not None:
+            yield from self._counted(task.feed(audio), task)
 
     def _counted(self, events: TaskEvents, task: RecognitionTask) -> Iterator[TaskEvent]:
-        before = task.sentences
-        yield from events
-        self._record.items += task.sentences - before
+        """Updates the record before each event, because a client may leave as soon as it has the last one."""
+        for event in events:
+            self._count(task)
+            yield event
+        self._count(task)
+
+    def _count(self, task: RecognitionTask) -> None:
+        items, audio_ms = self._before
+        self._record.items = items + task.sentences
+        self._record.audio_ms = audio_ms + task.now_ms

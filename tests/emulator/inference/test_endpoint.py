@@ -126,6 +126,8 @@ def test_five_tasks_on_one_socket_are_recorded(start: Start) -> None:
     assert {"Who?"} == {request.context for request in laptop.emulator.requests}
     [record] = httpx2.get(f"{laptop.url}/emulator/sessions", trust_env=False).json()
     assert (MODEL, 5, 10, 5 * len(AUDIO)) == (record["model"], record["tasks"], record["items"], record["bytes"])
+    assert (5 * len(AUDIO) // 32, True) == (record["audio_ms"], record["finished"])
+    assert run("0", given={"context": context})["payload"] == record["updates"][0]
     assert AUDIO * 5 == bytes(laptop.emulator.live.sessions[0].sound)
 
 

@@ -26,6 +26,16 @@ def test_a_whole_task(size: int) -> None:
     assert (1, 2, True) == (dialogue.record.tasks, dialogue.record.items, dialogue.record.finished)
 
 
+def test_the_record_is_complete_at_the_last_event() -> None:
+    dialogue = Dialogue()
+    dialogue.say(run(), *pieces(AUDIO))
+    for event in dialogue.session.receive(json.dumps(finish())):
+        if event.header.event == "task-finished":
+            break  # as a client that leaves
+
+    assert (2, True, len(AUDIO) // 32) == (dialogue.record.items, dialogue.record.finished, dialogue.record.audio_ms)
+
+
 def test_the_events_have_the_documented_members() -> None:
     started, *results, finished = whole(Dialogue())
 
