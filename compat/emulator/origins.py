@@ -1,7 +1,8 @@
 """Middleware that refuses unknown host names, and requests of other origins to the control routes.
 
 `Host` reveals a page whose name resolves to this machine (DNS rebinding); `Origin` and `Sec-Fetch-Site` reveal a
-request from another origin. Surfaces need an API key, which a page does not have; control routes need none.
+request from another origin. Surfaces need an API key in a header, which a page cannot send; control routes need none.
+A page can send the key of run-task, which may be in the query: where any key is accepted, its origin has to be known.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from starlette.websockets import WebSocket
 
 from compat.emulator import refusals
 from compat.emulator.refusals import Refusal
-from compat.emulator.site import Site
+from compat.emulator.site import LOOPBACK, Site, hostname
 
 CONTROLS = ("/emulator/faults", "/emulator/counts", "/emulator/requests", "/emulator/sessions", "/emulator/reset")
 
@@ -59,3 +60,15 @@ def foreign(headers: Headers) -> bool:
     if origin is not None and origin.lower().partition("://")[2] != headers.get("host", "").lower():
         return True
     return headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}
+
+
+def page_refusal(headers: Headers, site: Site) -> Refusal | None:
+    """Refuses a page whose host is neither this machine nor one of `site`."""
+    origin = headers.get("origin")
+    if origin is None:
+        return None
+    name = hostname(origin.partition("://")[2])
+    if name in LOOPBACK or (site.hosts is not None and name and site.known(name)):
+        return None
+    message = f"Pages of {origin[:200]} need a key given with --key, or a host given with --allow-host."
+    return Refusal(403, "AccessDenied", message)

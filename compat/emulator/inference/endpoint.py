@@ -15,9 +15,10 @@ from compat.emulator.inference.session import TaskSession
 from compat.emulator.inference.task import CLOSED
 from compat.emulator.live_faults import Erring, Fail, Reject
 from compat.emulator.live_records import LiveRecord
+from compat.emulator.origins import page_refusal
 from compat.emulator.realtime.connection import LiveConnection, accept
 from compat.emulator.state import Emulator, RequestRecord
-from compat.emulator.surface import own_headers, unauthorised
+from compat.emulator.surface import bearer, own_headers, unauthorised
 
 PATH = "/api-ws/v1/inference"
 
@@ -34,6 +35,8 @@ def routes(emulator: Emulator) -> list[BaseRoute]:
 
 async def _serve(emulator: Emulator, socket: WebSocket) -> None:
     refusal = unauthorised(socket, emulator.keys, socket.query_params.get("api_key", ""))
+    if refusal is None and emulator.keys is None and not bearer(socket):
+        refusal = page_refusal(socket.headers, emulator.site)
     faults = await accept(emulator, socket, "inference", refusal)
     if faults is None:
         return

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 
 import httpx2
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
+from websockets.typing import Origin
 
 from compat.emulator.engine import Engine
 from compat.emulator.engines.moonshine import Moonshine
@@ -19,6 +20,7 @@ from compat.emulator.faults import Answer, Cut, Fault, Faults, Live, Refuse, Rul
 from compat.emulator.live_faults import Double, Erring, Fail, Late, LiveFault, Reject, Sever, Stall
 from compat.emulator.live_settings import TaskLimits, TaskReadings
 from compat.emulator.readings import Readings
+from compat.emulator.site import LOOPBACK, SERVICE, Site
 from compat.emulator.state import Limits
 from tests.emulator.inference.dialogue import AUDIO, MODEL, TASK, finals, finish, names, pieces, run
 from tests.emulator.laptop import Laptop, Start
@@ -104,6 +106,27 @@ def test_a_wrong_key_is_refused_at_the_upgrade(start: Start, key: str | None, pa
     assert 401 == caught.value.response.status_code
     assert message in json.loads(caught.value.response.body)["message"]
     assert {} == laptop.emulator.counts
+
+
+@pytest.mark.parametrize(
+    ("origin", "keys", "taken"),
+    [
+        ("http://localhost:3000", None, True),
+        ("https://console.aliyuncs.com", None, True),
+        ("https://page.example", None, False),
+        ("null", None, False),
+        ("https://page.example", frozenset({"sk-test"}), True),
+    ],
+)
+def test_a_page_needs_a_known_origin_where_any_key_is_accepted(
+    start: Start, origin: str, keys: frozenset[str] | None, taken: bool
+) -> None:
+    laptop = start(engine=Tones(), keys=keys, site=Site(hosts=LOOPBACK | {SERVICE}))
+    address = f"ws{laptop.url.removeprefix('http')}/api-ws/v1/inference?api_key=sk-test"
+    refused: AbstractContextManager[object] = nullcontext() if taken else pytest.raises(InvalidStatus, match="403")
+    with refused, connect(address, origin=Origin(origin), proxy=None) as socket:
+        say(socket, *WHOLE)
+        receive(socket)
 
 
 def test_plain_http_is_not_supported(start: Start) -> None:
@@ -216,20 +239,25 @@ def test_a_fault_refuses_the_upgrade(start: Start, fault: Refuse | Answer) -> No
     ("fault", "code", "expected"),
     [
         (Sever(3, code=1011), 1011, ["started"]),
-        (Sever(3), None, ["started"]),
-        (Sever(0), None, []),
-        (Sever(1, "events"), None, ["started"]),
         (Erring(3, code="InternalError"), 1000, ["started", "failed"]),
         (Erring(3, close=1011), 1011, ["started", "failed"]),
         (Reject(), 1000, ["failed"]),
         (Fail(2), 1000, ["started", "partial", "final", "partial", "failed"]),
     ],
 )
-def test_faults_end_the_task(start: Start, fault: LiveFault, code: int | None, expected: list[str]) -> None:
+def test_faults_end_the_task(start: Start, fault: LiveFault, code: int, expected: list[str]) -> None:
     events, closed = until_closed(with_faults(start, fault), *WHOLE)
 
     assert (expected, code) == (names(events), closed)
     assert {TASK} >= {event["header"]["task_id"] for event in events}
+
+
+@pytest.mark.parametrize("fault", [Sever(3), Sever(0), Sever(1, "events")])
+def test_a_fault_drops_the_connection(start: Start, fault: Sever) -> None:
+    events, code = until_closed(with_faults(start, fault), *WHOLE)
+
+    assert code is None
+    assert names(events) in ([], ["started"])  # a reset may overtake the event
 
 
 def test_a_fault_drops_the_connection_after_bytes_of_audio(start: Start) -> None:
