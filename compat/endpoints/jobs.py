@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncGenerator
 
-from starlette.background import BackgroundTask
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,7 +16,7 @@ from compat.config.settings import Settings
 from compat.endpoints import responses
 from compat.endpoints.auth import Gate
 from compat.endpoints.disconnect import while_connected
-from compat.endpoints.streaming import EventStream, SlowJson, kept_alive, pinged
+from compat.endpoints.streaming import Confirmed, EventStream, SlowJson, kept_alive, pinged
 from compat.endpoints.upload import Upload
 from compat.errors import BadRequest, NotFound, error
 from compat.jobs.manager import JobManager, Order, status
@@ -88,8 +88,8 @@ class JobEndpoints:
         headers |= responses.truncated(transcript.promised, transcript.decoded, transcript)
         if ask.ignored:
             headers["x-compat-ignored"] = ignored_header(ask.ignored)
-        delivered = BackgroundTask(self._jobs.delivered, job.id) if request.method == "GET" else None
-        return Response(form.body, media_type=form.content_type, headers=headers, background=delivered)
+        delivered = functools.partial(self._jobs.delivered, job.id)
+        return Confirmed(form.body, media_type=form.content_type, headers=headers, delivered=delivered)
 
     async def cancel(self, request: Request) -> Response:
         """Cancel a request for a job, or erase it if it has ended. The job ends with the last request for it."""

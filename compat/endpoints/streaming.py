@@ -12,10 +12,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
 import msgspec
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -98,3 +98,26 @@ class SlowJson(EventStream):
 
     def fault(self, exc: CompatError) -> bytes:
         return msgspec.json.encode(exc.body())
+
+
+class Confirmed(Response):
+    """A whole response that calls `delivered` once the client has taken it.
+
+    A HEAD request and a client that disconnects take nothing.
+    """
+
+    def __init__(
+        self, content: bytes, *, media_type: str, headers: Mapping[str, str], delivered: Callable[[], Awaitable[None]]
+    ) -> None:
+        super().__init__(content, media_type=media_type, headers=headers)
+        self._delivered = delivered
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body, "more_body": True})
+        # The server waits here while the client leaves much of the body unread.
+        await send({"type": "http.response.body", "body": b"", "more_body": True})
+        gone = await Request(scope, receive).is_disconnected()
+        await send({"type": "http.response.body", "body": b""})
+        if not gone and scope["method"] != "HEAD":
+            await self._delivered()

@@ -250,6 +250,15 @@ def test_a_job_is_removed_after_delivery_without_retention(speech: bytes) -> Non
         until(lambda: look(server, job).status_code == 410)
 
 
+def test_a_head_request_is_no_delivery(speech: bytes) -> None:
+    with running_server(Scripted(SENTENCES), job_retention=0.0) as server:
+        job = send(server, speech, background="true").json()["id"]
+        until(lambda: look(server, job, method="HEAD").status_code == 200)
+
+        assert [200, 200] == [look(server, job, method="HEAD").status_code for _ in range(2)]
+        assert TEXT == look(server, job).json()["text"]
+
+
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 def test_only_the_owner_of_a_job_can_see_it(server: RunningServer, speech: bytes, method: str) -> None:
     slow(server)

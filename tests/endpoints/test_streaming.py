@@ -11,8 +11,9 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Message
 
-from compat.endpoints.streaming import EventStream, SlowJson, kept_alive
+from compat.endpoints.streaming import Confirmed, EventStream, SlowJson, kept_alive
 from compat.errors import ServiceFailed
 from tests.servers import serve
 
@@ -98,3 +99,48 @@ def test_a_fault_after_the_first_part_is_the_last_part(kind: type[EventStream], 
     body = json.loads(got.text.strip().removeprefix("data: "))
     assert {"message", "type", "param", "code"} == set(body["error"])
     assert "secret" not in got.text
+
+
+@pytest.mark.parametrize(("gone_after", "delivered"), [(0, 0), (1, 0), (2, 0), (3, 0), (4, 1)])
+async def test_a_response_is_delivered_once_the_client_has_taken_all_of_it(gone_after: int, delivered: int) -> None:
+    """The client disconnects after so many messages of the response; 4 is all of them."""
+    sent: list[Message] = []
+    reported: list[str] = []
+    gone = asyncio.Event()
+    if gone_after == 0:
+        gone.set()
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+        if len(sent) == gone_after:
+            gone.set()
+
+    async def receive() -> Message:
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def delivery() -> None:
+        reported.append("delivered")
+
+    response = Confirmed(b"all of it", media_type="text/plain", headers={}, delivered=delivery)
+    await response({"type": "http", "method": "GET"}, receive, send)
+
+    assert delivered == len(reported)
+    assert b"all of it".startswith(b"".join(message.get("body", b"") for message in sent))
+
+
+@pytest.mark.parametrize(("method", "delivered"), [("GET", 1), ("HEAD", 0)])
+async def test_a_head_request_takes_nothing(method: str, delivered: int) -> None:
+    reported: list[str] = []
+
+    async def endpoint(_: Request) -> Response:
+        async def delivery() -> None:
+            reported.append("delivered")
+
+        return Confirmed(b"all of it", media_type="text/plain", headers={}, delivered=delivery)
+
+    with serve(Starlette(routes=[Route("/", endpoint)])) as root:
+        answer = await asyncio.to_thread(httpx2.request, method, root)
+    # the server has stopped, and its requests have ended
+    assert "9" == answer.headers["content-length"]
+    assert delivered == len(reported)
