@@ -44,7 +44,10 @@ def live(
     quiet: bool,
     lines: bool,
 ) -> None:
-    """Caption the microphone until Ctrl-C; or, with -, raw sound on standard input (16-bit, mono, 24 kHz)."""
+    """Caption the microphone or raw audio.
+
+    Until Ctrl-C, or, with -, until standard input ends: 16-bit, mono, 24 kHz.
+    """
     if source and sys.stdin.isatty():
         raise click.UsageError("Standard input is the terminal: arecord -t raw -f S16_LE -r 24000 -c 1 | … live -")
     if not source:

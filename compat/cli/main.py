@@ -270,9 +270,10 @@ def _keys(settings: Settings) -> str | None:
 @click.option("--port", type=PORT, default=8001, show_default=True, help="Port to listen on; 0 takes a free one.")
 @emulator_options
 def emulator(host: str, port: int, **given: Any) -> None:  # noqa: ANN401 - those of emulator_options
-    """Run DashScope's speech recognition on this machine: chat/completions, multimodal-generation, file tasks with
-    uploads, and the live sockets /api-ws/v1/realtime and /api-ws/v1/inference, with a local engine behind them.
-    docs/emulator.md has the details.
+    """Run an emulator of DashScope.
+
+    It has chat/completions, multimodal-generation, file tasks with uploads, and the live sockets /api-ws/v1/realtime
+    and /api-ws/v1/inference, with a local engine behind them. docs/emulator.md has the details.
     """
     if given["engine"] != "scripted":
         with _refusing():
@@ -312,7 +313,10 @@ def _local_environment(local: LocalEngine) -> dict[str, str]:
 
 @main.command()
 def sample() -> None:
-    """Print the path of a speech sample (44 s of English)."""
+    """Print the path of a speech sample.
+
+    It is 44 s of English.
+    """
     click.echo(_sample())
 
 
@@ -334,7 +338,10 @@ def _sample_or(other: Path) -> Path:
 
 @main.command()
 def doctor() -> None:
-    """Show the configuration, and which of DashScope's surfaces respond, and how fast."""
+    """Check the configuration and DashScope.
+
+    Show the settings in force, which of DashScope's surfaces respond, and how fast.
+    """
     from compat.cli.doctor import report
 
     settings = _settings()

@@ -71,7 +71,9 @@ def transcribe(
     quiet: bool,
     lines: bool,
 ) -> None:
-    """Transcribe recordings: files, folders, patterns such as 'talks/*.mp3', or - for standard input.
+    """Transcribe recordings and video.
+
+    A PATH is a file, a folder, a pattern such as 'talks/*.mp3', or - for standard input.
 
     Recordings that have a transcript are skipped, so you can stop the command and run it again to continue.
     """

@@ -192,7 +192,7 @@ class Settings:
         None,
         parsers.store,
         "Where long jobs are kept: a SQLite file's path, or `redis://…` for several machines. "
-        "`serve` uses `$XDG_STATE_HOME/qwen-asr-compat/jobs.sqlite`.",
+        "By default `serve` uses `$XDG_STATE_HOME/qwen-asr-compat/jobs.sqlite`, or memory with the local engine.",
     )
     job_retention: float = setting(
         3600.0,

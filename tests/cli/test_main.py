@@ -14,10 +14,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import httpx2
 import pytest
 
 from compat import __version__
+from compat.cli.main import main
 from compat.emulator.engines.tones import VOCABULARY, encode, lay
 from tests.audio.media import make
 from tests.tls import certificate
@@ -59,6 +61,16 @@ def started(*arguments: str, **more: str) -> Iterator[tuple[subprocess.Popen[str
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)
         process.stdout.close()
+
+
+def test_descriptions_of_commands_are_not_cut_off() -> None:
+    """fish shows 45 characters, and none after a comma."""
+    context = click.Context(main)
+    commands = [main.get_command(context, name) for name in main.list_commands(context)]
+    descriptions = [command.get_short_help_str() for command in commands if command]
+
+    assert 6 == len(descriptions)
+    assert [] == [text for text in descriptions if not text.endswith(".") or text.endswith("...") or "," in text]
 
 
 def test_a_server_without_a_key_uses_the_local_engine(tmp_path: Path) -> None:
