@@ -14,6 +14,7 @@ from compat.errors import BadRequest
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+_LONGEST = 4096  # characters of a URL that is not ASCII: `urlsplit` normalises its host, which may take quadratic time
 _LONGEST_HOST = 260  # characters of a name and a port; encoding takes time that grows with the square of the length
 _PRIVATE = ("localhost", "local", "internal", "intranet", "lan", "home", "corp", "arpa", "test", "invalid", "onion")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?")
@@ -82,6 +83,8 @@ def check(url: str, param: str, *, http: bool = False, private: bool = False) ->
     Host names are not resolved. `http` and `private` also allow plain http and private addresses.
     """
     try:
+        if len(url) > _LONGEST and not url.isascii():
+            raise _refused(param, f"is longer than {_LONGEST} characters that are not percent-encoded")
         parts = urlsplit(url)
         _ = parts.port
     except ValueError as exc:
@@ -103,7 +106,7 @@ def encoded(url: str) -> str:
 
     Text that is not a URL is returned unchanged; `check` refuses it.
     """
-    if url.isascii() and " " not in url:
+    if (url.isascii() and " " not in url) or (len(url) > _LONGEST and not url.isascii()):
         return url
     try:
         parts = urlsplit(url)

@@ -13,11 +13,13 @@ from collections.abc import Iterator, Sequence, Set
 from difflib import SequenceMatcher
 
 import msgspec
+import regex
 
 from compat.text import joined
 from compat.transcript import Segment, Transcript
 
 _ENTRY = re.compile(r"[^\w\s'’-]+|\n")
+_MARKED = regex.compile(r"(\p{M}{30})\p{M}+")  # no language needs more marks (Stream-Safe Text Format of UAX #15)
 _BRIEF = 12  # letters; a character that stands for a syllable or word counts as three
 _WIDE = re.compile("[\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
 _FASTEST = 60.0  # letters per second, counted the same way: faster than anybody speaks
@@ -101,4 +103,6 @@ def _weight(text: str) -> int:
 
 
 def _letters(text: str) -> str:
+    if not text.isascii():  # normalising takes time that grows with the square of the marks on a letter
+        text = _MARKED.sub(r"\1", text)
     return "".join(letter for letter in unicodedata.normalize("NFKC", text).casefold() if letter.isalnum())

@@ -170,6 +170,14 @@ def test_a_url_is_encoded_as_a_browser_does(url: str, sent: str) -> None:
     assert sent == encoded(url)
 
 
+@pytest.mark.parametrize("end", ["", ".fm/a.mp3"])
+def test_a_long_host_is_refused_at_once(end: str) -> None:
+    url = encoded("https://a" + "\u0300\u0316" * 100_000 + end)  # took half a minute
+
+    with pytest.raises(BadRequest, match="longer than 4096 characters"):
+        check(url, "url")
+
+
 @pytest.mark.parametrize("host", ["127。0。0。1", "①②⑦.⓪.⓪.①", "１２７.0.0.1", "ｌocalhost"])
 def test_an_encoded_url_is_checked_in_its_encoded_form(host: str) -> None:
     with pytest.raises(BadRequest):

@@ -108,6 +108,13 @@ def test_long_contexts_and_texts_are_compared_quickly() -> None:
     assert not Echo(context).only(f"{context} more")
 
 
+def test_a_letter_with_many_marks_is_compared_quickly() -> None:
+    marked = "a" + "\u0300\u0316" * 100_000  # took a minute
+
+    assert Echo(f"{marked} b").only(f"{marked} b")
+    assert not Echo(marked).only(f"{marked} b")
+
+
 def test_a_suspect_segment_is_compared_with_a_margin_of_audio() -> None:
     def segment(text: str, start: float, end: float, channel: int | None = None) -> Segment:
         return Segment(text=text, start=start, end=end, channel=channel)

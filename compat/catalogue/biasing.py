@@ -37,7 +37,8 @@ def shortened(text: str) -> bool:
 def _rounds(text: str) -> Iterator[str]:
     while text := text.strip(_EDGE):
         border = _BORDER.match(text[: ROUND + 1])
-        at = len(text) if len(text) <= ROUND else boundary(text, border.end() if border else ROUND)
+        at = len(text) if len(text) <= ROUND else boundary(text[: 2 * ROUND], border.end() if border else ROUND)
+        at = at or ROUND  # one character with hundreds of combining marks
         yield text[:at].rstrip(_EDGE)
         text = text[at:]
 
@@ -49,8 +50,8 @@ def hot_words(keywords: Iterable[str]) -> tuple[dict[str, int], list[str]]:
     """
     words = (word.strip() for keyword in keywords for word in _COMMA.split(keyword))
     given = [*dict.fromkeys(filter(None, words))]
-    fitting = [word for word in given if _fits(word)][:WORDS]
-    return dict.fromkeys(fitting, WEIGHT), [word for word in given if word not in set(fitting)]
+    fitting = dict.fromkeys([word for word in given if _fits(word)][:WORDS], WEIGHT)
+    return fitting, [word for word in given if word not in fitting]
 
 
 def _fits(word: str) -> bool:

@@ -78,6 +78,10 @@ def test_what_is_left_of_a_long_context_is_named(
     assert (count, ignored) == (len(rounds(context)), named)
 
 
+def test_a_character_longer_than_a_round_is_cut() -> None:
+    assert [ROUND, 101] == [len(part) for part in rounds("a" + "\u0300" * 500)]
+
+
 @given(st.text(st.sampled_from("ab ,，好。\n"), max_size=3000))
 def test_rounds_keep_the_text_in_order_within_the_limits(text: str) -> None:
     parts = rounds(text)
