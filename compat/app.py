@@ -150,7 +150,8 @@ def create_app(
 
     async def leave() -> None:
         admission.leaving = True
-        await asyncio.gather(realtime.leave(), runner.settle(FINISH))
+        await realtime.leave()
+        runner.leave(FINISH)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, object]]:

@@ -156,6 +156,7 @@ class JobRunner:
         self._shares = Shares(most)
         self._runs: dict[str, tuple[Run, asyncio.Task[None]]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._until = 0.0
         self.changed = asyncio.Event()
         """Set when a job has ended or a webhook was called in this process."""
 
@@ -164,21 +165,23 @@ class JobRunner:
         """Accept jobs within the context. On exit, release the jobs in progress for another process to take over."""
         try:
             yield
+            await self._settled()
         finally:
             left = list(self._tasks)
             for task in left:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
 
-    async def settle(self, seconds: float) -> None:
-        """Wait until every job has ended or can be continued by another process, for at most `seconds`."""
-        waiting = [asyncio.ensure_future(run.secured.wait()) for run, _ in self._runs.values()]
-        try:
-            if waiting:
-                await asyncio.wait(waiting, timeout=seconds)
-        finally:
-            for each in waiting:
-                each.cancel()
+    def leave(self, seconds: float) -> None:
+        """Let jobs that no other process could continue finish before `open` ends, in at most `seconds` from now."""
+        self._until = time.monotonic() + seconds
+
+    async def _settled(self) -> None:
+        """Wait until every job has ended or has a task, which another process can follow."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._until - time.monotonic()):
+                for run, _ in list(self._runs.values()):
+                    await run.secured.wait()
 
     def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Start a task that outlives its caller but is cancelled when the server stops."""

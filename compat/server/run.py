@@ -11,7 +11,6 @@ import logging
 import math
 import socket
 import ssl
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final, cast
@@ -107,8 +106,7 @@ class Server(uvicorn.Server):
     """A uvicorn server with a shutdown in two steps.
 
     `retire` is awaited while new connections are still accepted. `leave` is awaited after that, before connections are
-    closed. uvicorn alone would close live sessions at once, with code 1012. Requests have FINISH seconds from the
-    beginning of `leave`.
+    closed. uvicorn alone would close live sessions at once, with code 1012.
     """
 
     def __init__(
@@ -139,10 +137,9 @@ class Server(uvicorn.Server):
         await self._unless_forced(self._retire)
         for server in self.servers:
             server.close()
-        began = time.monotonic()
         await self._unless_forced(self._leave)
-        self.config.timeout_graceful_shutdown = max(1, round(FINISH - (time.monotonic() - began)))
-        await super().shutdown(sockets)
+        closing = functools.partial(super().shutdown, sockets)
+        await (closing() if self.force_exit else self._unless_forced(closing))
 
     async def _unless_forced(self, step: Callable[[], Awaitable[None]]) -> None:
         """Await `step`, or cancel it at a second Ctrl-C."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -195,6 +196,22 @@ def test_a_stopping_server_finishes_a_job_that_no_other_could_continue(
         until(lambda: httpx2.get(address).status_code == 200, 60.0)
         assert WORDS[0] in httpx2.get(address).text.lower()
     assert 1 == emulator.counts["submit"] + emulator.counts["chat"]
+
+
+def test_a_second_signal_ends_the_wait_for_a_job(
+    dashscope: tuple[Emulator, str], speech: bytes, tmp_path: Path
+) -> None:
+    emulator, root = dashscope
+    emulator.faults.arm(Faults((Rule("store", Hang()),)))
+    with server_process(tmp_path, root) as running:
+        form = {"model": "whisper-1", "background": "true", "response_format": "srt"}
+        httpx2.post(f"{running.base_url}/audio/transcriptions", data=form, files={"file": ("speech.wav", speech)})
+        asked(emulator, "store")
+        running.process.send_signal(signal.SIGTERM)
+        until(lambda: "Stopping.\n" in running.printed)
+        running.process.send_signal(signal.SIGINT)
+
+        assert running.process.wait(timeout=20) in (0, -signal.SIGTERM)
 
 
 def test_a_running_job_survives_the_loss_of_its_store(
