@@ -21,7 +21,7 @@ from compat.config.settings import Settings
 from compat.errors import CompatError, Gone, NotFound, ServiceFailed, error, failure
 from compat.jobs import transitions
 from compat.jobs.records import Job, digest, identity, kept
-from compat.jobs.runner import JobRunner, report
+from compat.jobs.runner import JobRunner
 from compat.openai_api.jobs import Status
 from compat.transcript import Ask, Transcript
 from compat.transcription.work import Work
@@ -135,8 +135,9 @@ class JobManager:
             await self._store.swap(job, transitions.taken(job, transitions.NOBODY, now))
         elif not lost and job.task_id is not None:
             await self._take_over(job, Principal(self._key), None, contextlib.ExitStack())
-        elif job.wanted:
-            report(await self._changed(job, lambda job: transitions.ended(job, LOST, now)))
+        elif job.wanted and (failed := transitions.ended(job, LOST, now)):
+            if stored := await self._store.swap(job, failed):
+                self._runs.ended(stored)
         else:
             await self._store.drop(job)
 

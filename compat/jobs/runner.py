@@ -110,28 +110,6 @@ class Run:
             self.files.close()
 
 
-def report(job: Job, principal: Principal | None = None) -> None:
-    """Log the end of a job. `principal` is not known to a process that took the job over without its client."""
-    transcript = job.transcript
-    fields: dict[str, object] = {
-        "job": job.id,
-        **({"caller": principal.name} if principal and principal.tenant else {}),
-        "state": job.state,
-        "model": job.asked.model,
-        "road": job.asked.surface,
-        "audio_seconds": round(job.asked.media.duration, 3),
-        **({"task_id": job.task_id} if job.task_id else {}),
-        **(
-            {"service_request_id": transcript.request_id, "billed_seconds": transcript.usage.seconds}
-            if transcript
-            else {}
-        ),
-        **({"error": job.failure.code} if job.failure else {}),
-        "seconds": round(time.time() - job.created, 1),
-    }
-    log.info("job", extra={"fields": fields})
-
-
 class JobRunner:
     def __init__(
         self,
@@ -290,14 +268,37 @@ class JobRunner:
                     job = await transitions.change(
                         self.store, run.id, lambda job: transitions.ended(job, outcome, time.time())
                     )
-                    self.on_state(job.state if job is not None else "lost")
                     # Another process may have ended the job first: its outcome counts.
                     run.resolve((job and (job.transcript or job.failure)) or outcome)
                 finally:
                     run.resolve(outcome)
-        if job is not None:
-            report(job, run.principal)
+        if job is None:
+            self.on_state("lost")
+        else:
+            self.ended(job, run.principal)
         self.changed.set()
+
+    def ended(self, job: Job, principal: Principal | None = None) -> None:
+        """Count and log the end of a job. `principal` is not known to a process that acts without the job's client."""
+        self.on_state(job.state)
+        transcript = job.transcript
+        fields: dict[str, object] = {
+            "job": job.id,
+            **({"caller": principal.name} if principal and principal.tenant else {}),
+            "state": job.state,
+            "model": job.asked.model,
+            "road": job.asked.surface,
+            "audio_seconds": round(job.asked.media.duration, 3),
+            **({"task_id": job.task_id} if job.task_id else {}),
+            **(
+                {"service_request_id": transcript.request_id, "billed_seconds": transcript.usage.seconds}
+                if transcript
+                else {}
+            ),
+            **({"error": job.failure.code} if job.failure else {}),
+            "seconds": round(time.time() - job.created, 1),
+        }
+        log.info("job", extra={"fields": fields})
 
     async def _heartbeats(self, run: Run) -> None:
         """Send heartbeats until the run ends. The loop checks for that itself, because the store's client may lose the

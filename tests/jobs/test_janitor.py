@@ -49,7 +49,9 @@ class Office:
         self.service = service
         self.store = store
         self.recogniser = Recogniser(settings, service, worker)
-        self.runs = JobRunner(store, self.recogniser, service, name="this process", grace=600)
+        self.states: list[str] = []
+        on_state = self.states.append
+        self.runs = JobRunner(store, self.recogniser, service, name="this process", grace=600, on_state=on_state)
         self.jobs = JobManager(settings, self.runs)
 
     async def see(self, job: Job, *, dead: tuple[str, ...] = ()) -> Look:
@@ -144,6 +146,7 @@ async def test_a_background_job_whose_audio_is_lost_fails(office: Office) -> Non
     assert job is not None
     assert job.failure is not None
     assert ("failed", "job_lost") == (job.state, job.failure.code)
+    assert ["failed"] == office.states
 
 
 async def test_a_job_without_task_audio_and_caller_is_dropped(office: Office) -> None:

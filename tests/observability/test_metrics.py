@@ -108,6 +108,7 @@ def test_jobs_latencies_and_event_loop_lag_are_exported() -> None:
 
     text = metrics.text().decode()
     assert 'compat_jobs_total{state="begun"} 1.0' in text
+    assert 'compat_jobs_total{state="failed"} 0.0' in text
     assert 'compat_loop_lag_seconds_bucket{le="0.01"} 0.0' in text
     assert 'compat_first_delta_seconds_sum{kind="live"} 0.3' in text
     assert 'compat_final_seconds_sum{kind="live"} 0.6' in text
