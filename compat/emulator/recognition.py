@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Literal
-
-import msgspec
 
 from compat.emulator import refusals, sound
 from compat.emulator.engine import Sentence
@@ -15,18 +12,6 @@ from compat.emulator.media import MediaTrouble, Sound, Source, Trouble, fetch
 from compat.emulator.refusals import Refusal
 from compat.emulator.state import Emulator
 from compat.emulator.surface import ApiCall
-
-
-class ContextPart(msgspec.Struct, frozen=True):
-    type: Literal["input_text", "text"]
-    text: str
-
-
-class ContextMessage(msgspec.Struct, frozen=True):
-    """A message of `input.context`: `input_text` from the user, `text` from the assistant."""
-
-    role: Literal["user", "assistant"]
-    content: list[ContextPart]
 
 
 class MediaRefusal(Refusal):

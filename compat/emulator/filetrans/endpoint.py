@@ -15,10 +15,10 @@ from starlette.datastructures import QueryParams
 from starlette.responses import FileResponse, Response
 
 from compat.emulator import refusals
+from compat.emulator.context import Message
 from compat.emulator.families import LANGUAGES, Family, family
 from compat.emulator.faults import Expire, FailFile, FailTask, Slow
 from compat.emulator.filetrans import masking, responses, runner
-from compat.emulator.recognition import ContextMessage
 from compat.emulator.refusals import Refusal
 from compat.emulator.surface import ApiCall, authorise
 from compat.emulator.tasks import FileWork, Status, Task, TaskParameters
@@ -30,7 +30,7 @@ MAX_PAGE = 100  # tasks of one page
 class FileInput(msgspec.Struct, frozen=True):
     file_url: str | None = None
     file_urls: list[str] | None = None
-    context: list[ContextMessage] | None = None
+    context: list[Message] | None = None
 
 
 class SubmitRequest(msgspec.Struct, frozen=True):

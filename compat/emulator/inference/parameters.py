@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
+from compat.emulator.context import Message, used
 from compat.emulator.filetrans import masking
-from compat.emulator.inference import context
 from compat.emulator.inference.messages import ActionPayload, TaskFailure, invalid, missing
 from compat.emulator.inference.models import LiveModel, live_model
 from compat.emulator.readings import Readings
@@ -100,7 +100,11 @@ def given_context(payload: ActionPayload, model: LiveModel) -> str | None:
         return None
     if not model.context:
         raise invalid(f"payload.input.context is not supported by {payload.model or 'the model'}.")
-    return context.read(given["context"])
+    try:
+        return used(msgspec.convert(given["context"], list[Message]))
+    except msgspec.ValidationError as exc:
+        expected = "a list of messages, with parts of type input_text (user) or text (assistant)"
+        raise invalid(f"payload.input.context must be {expected}: {exc}") from exc
 
 
 def _parameters(payload: ActionPayload, model: LiveModel, *, refuse: bool) -> RunParameters:

@@ -107,6 +107,7 @@ BIASED: list[tuple[str, dict[str, Any], dict[str, Any], int]] = [
     # model, more of the input, parameters → status
     ("qwen-audio-3.1-asr-flash-filetrans", {"context": CONTEXT}, {"vocabulary": {"Ada": 4}}, 200),
     ("qwen-audio-3.1-asr-flash-filetrans", {}, {"context": ["Names: Ada."]}, 400),
+    ("qwen-audio-3.1-asr-flash-filetrans", {"context": [CONTEXT[0] | {"role": "assistant"}]}, {}, 400),
     ("qwen-audio-3.1-asr-flash-filetrans", {"context": ["Names: Ada."]}, {}, 400),
     ("qwen3-asr-flash-filetrans", {"context": CONTEXT}, {}, 400),
     ("qwen3-asr-flash-filetrans", {}, {"vocabulary": {"Ada": 4}}, 400),

@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 
-from compat.emulator.inference import context
-from compat.emulator.inference.messages import TaskFailure
 from tests.emulator.inference.dialogue import TASK, Dialogue, continue_task, names, run
 from tests.emulator.realtime.talk import Event, silence
 
@@ -176,36 +174,3 @@ def test_a_second_task_at_a_time_is_refused() -> None:
 
     assert "has not been finished" in refused(second)
     assert (TASK, "second") == (first["header"]["task_id"], second["header"]["task_id"])
-
-
-def user(text: str) -> Event:
-    return {"role": "user", "content": [{"type": "input_text", "text": text}]}
-
-
-def assistant(text: str) -> Event:
-    return {"role": "assistant", "content": [{"type": "text", "text": text}]}
-
-
-@pytest.mark.parametrize(
-    ("given", "kept"),
-    [
-        ([], ""),
-        (CONTEXT, "Who wrote it?\nDickens."),
-        ([user(str(number)) for number in range(7)], "2\n3\n4\n5\n6"),
-        ([user("a" * 390), assistant("b" * 20)], "a" * 390 + "\n" + "b" * 10),
-        ([user("a" * 500), user("c")], "a" * 400 + "\nc"),
-        ([user("a" * 400), assistant("b")], "a" * 400 + "\n"),
-    ],
-)
-def test_the_newest_messages_are_used_and_rounds_are_truncated(given: list[Event], kept: str) -> None:
-    assert kept == context.read(given)
-
-
-@pytest.mark.parametrize(
-    "given",
-    ["text", [{"role": "system", "content": []}], [{"role": "user", "content": "text"}],
-     [{"role": "assistant", "content": [{"type": "input_text", "text": "x"}]}]],
-)  # fmt: skip
-def test_a_malformed_context_is_refused(given: object) -> None:
-    with pytest.raises(TaskFailure):
-        context.read(given)

@@ -1,4 +1,4 @@
-"""`input.context` of run-task and continue-task: the conversation so far, as user and assistant messages.
+"""`input.context` of run-task, continue-task and file tasks: the conversation so far, as user and assistant messages.
 
 The service uses the newest five messages of each role, and truncates a round (a user message and the replies to it) to
 400 characters (Model Studio, Fun-ASR client events, 2026-08).
@@ -6,11 +6,10 @@ The service uses the newest five messages of each role, and truncates a round (a
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections import Counter
+from typing import TypeAlias
 
 import msgspec
-
-from compat.emulator.inference.messages import TaskFailure, invalid
 
 KEPT = 5  # messages of each role
 ROUND = 400  # characters
@@ -32,33 +31,21 @@ class _AssistantMessage(msgspec.Struct, frozen=True, tag_field="role", tag="assi
     content: list[_AssistantPart]
 
 
-_Message = _UserMessage | _AssistantMessage
+Message: TypeAlias = _UserMessage | _AssistantMessage
 
 
-def read(given: Any) -> str:  # noqa: ANN401 - JSON
-    """Return the context that the service uses, one line per message. Raises TaskFailure."""
-    try:
-        messages = msgspec.convert(given, list[_Message])
-    except msgspec.ValidationError as exc:
-        raise _malformed(exc) from exc
-    kept: list[_Message] = []
-    counts: dict[Literal["user", "assistant"], int] = {"user": 0, "assistant": 0}
+def used(messages: list[Message]) -> str:
+    """Return the context that the service uses, one line per message."""
+    kept: list[Message] = []
+    counts: Counter[type] = Counter()
     for message in reversed(messages):
-        role: Literal["user", "assistant"] = "user" if isinstance(message, _UserMessage) else "assistant"
-        counts[role] += 1
-        if counts[role] <= KEPT:
+        counts[type(message)] += 1
+        if counts[type(message)] <= KEPT:
             kept.insert(0, message)
     return "\n".join(_truncated(kept))
 
 
-def _malformed(exc: msgspec.ValidationError) -> TaskFailure:
-    return invalid(
-        "payload.input.context must be a list of messages, with parts of type input_text (user) or text (assistant):"
-        f" {exc}"
-    )
-
-
-def _truncated(messages: list[_Message]) -> list[str]:
+def _truncated(messages: list[Message]) -> list[str]:
     """Return the texts of the messages, truncated to ROUND characters per round. A user message begins a round."""
     texts, left = [], ROUND
     for message in messages:
