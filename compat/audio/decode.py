@@ -22,6 +22,7 @@ from av.packet import Packet
 from compat.audio import joins, mp4, sniff, wav
 from compat.audio.clock import Clock, Position, films
 from compat.audio.formats import FORMATS
+from compat.audio.mistaken import HEAD, MANGLED, mistaken
 from compat.audio.mix import Mixer, s16
 from compat.audio.sniff import ByteSpan, Container
 from compat.audio.wav import Wave, wave
@@ -35,6 +36,7 @@ _FAILURES = 10_000  # consecutive packets that fail to decode before reading sto
 _STOPS = 20  # demuxer failures before reading stops
 _LINKS = 1000  # links of a chained Ogg file, at most
 NOTHING = "The file's audio track is empty or cannot be decoded."
+ENCRYPTED = "The file's audio is encrypted (DRM), and cannot be decoded without its key."
 _HEADERS = {sniff.WAV: wave, sniff.AIFF: wav.aiff, sniff.W64: wav.w64, sniff.CAF: wav.caf}
 _PAUSES = {
     "amrnb": (8, 15),
@@ -178,6 +180,11 @@ def opened(path: Path) -> Iterator[Track]:
             track = _open(path)
         except av.FFmpegError as exc:
             raise BadAudio(_reason(path)) from exc
+        except BadAudio as exc:
+            raise BadAudio(ENCRYPTED if _encrypted(path) else exc.message) from exc
+    if track.container.format.name.startswith("mov,") and _encrypted(path):
+        track.container.close()
+        raise BadAudio(ENCRYPTED)
     with track.container:
         yield track
 
@@ -186,14 +193,22 @@ def _reason(path: Path) -> str:
     """Return the error message for a file that FFmpeg cannot open."""
     with path.open("rb") as file:
         container, place = sniff.sniff(file, path.stat().st_size)
-        if container is None:
-            return _UNKNOWN
+        file.seek(0)
+        mistake = mistaken(file.read(HEAD))
+        if container is None or mistake == MANGLED:
+            return mistake or _UNKNOWN
         indexed = container not in (sniff.M4A, sniff.MP4, sniff.MOV) or mp4.indexed(file, place)
-    return "The file is damaged or truncated: " + (
+    return (None if indexed else mistake) or "The file is damaged or truncated: " + (
         "no audio in it can be decoded."
         if indexed
         else "its index (moov) is missing, and MP4 cannot be read without it."
     )
+
+
+def _encrypted(path: Path) -> bool:
+    with path.open("rb") as file:
+        _, place = sniff.sniff(file, path.stat().st_size)
+        return mp4.encrypted(file, place)
 
 
 @contextlib.contextmanager

@@ -65,12 +65,26 @@ def hollow(file: BinaryIO, place: ByteSpan) -> bool:
     return longest is not None and not lossless and sniff.hollow(file, *longest)
 
 
+def encrypted(file: BinaryIO, place: ByteSpan) -> bool:
+    """Return whether all audio is encrypted, by Common Encryption (ISO/IEC 23001-7) or FairPlay. Some of it may decode,
+    to noise."""
+    moov = next((body for name, body in _inside(file, place.start, place.end) if name == b"moov"), None)
+    tracks = [track for name, track in _inside(file, *moov) if name == b"trak"] if moov else []
+    codings = {_coding(file, track) for track in tracks} - {None}
+    return bool(codings) and codings <= {b"enca", b"drms"}
+
+
 def _lossless(file: BinaryIO, track: tuple[int, int]) -> bool:
+    return _coding(file, track) not in (None, b"mp4a")
+
+
+def _coding(file: BinaryIO, track: tuple[int, int]) -> bytes | None:
+    """Return the name of an audio track's codec, None for other tracks."""
     samples = _path(file, track, b"mdia", b"minf", b"stbl", b"stsd")
     if samples is None or not _is_audio(file, track):
-        return False
+        return None
     file.seek(samples[0] + 12)
-    return file.read(4) != b"mp4a"
+    return file.read(4)
 
 
 def fragmented(file: BinaryIO, place: ByteSpan) -> bool:

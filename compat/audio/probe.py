@@ -181,7 +181,7 @@ def _flac(tag: TinyTag, file: BinaryIO, place: ByteSpan) -> float | None:
 
 def _m4a(tag: TinyTag, file: BinaryIO, place: ByteSpan) -> float | None:
     whole = mp4.fit(file, place) and mp4.paused(file, place) is False and not mp4.hollow(file, place)
-    seconds = mp4.seconds(file, place) if whole else None
+    seconds = mp4.seconds(file, place) if whole and not mp4.encrypted(file, place) else None
     return seconds if seconds is not None and abs(seconds - (tag.duration or 0)) < _ROUNDING else None
 
 

@@ -226,7 +226,7 @@ async def test_audio_is_measured_re_encoded_and_split_in_a_worker(worker: Worker
 async def test_bad_audio_is_rejected_in_a_worker(worker: Worker, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"not audio")
 
-    with pytest.raises(BadAudio, match="not audio in a known format"):
+    with pytest.raises(BadAudio, match="text, not audio"):
         await worker.run(QUEUE, probe.measure, tmp_path / "a")
 
 

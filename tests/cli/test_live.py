@@ -220,7 +220,7 @@ def test_errors_of_audio_server_and_model_fail_the_command(server: RunningServer
     no_model = run(server, folder, "live", "-", "--model", "no-such-model", given=speech())
 
     assert [1, 1, 1] == [done.returncode for done in (no_sound, no_server, no_model)]
-    assert b"bad.wav: The file is not audio" in no_sound.stderr
+    assert b"bad.wav: The file is text, not audio." in no_sound.stderr
     assert WORDS == words((folder / "talk.txt").read_text())
     assert not (folder / "bad.txt").exists()
     assert b"start one with `qwen-asr-compat serve`, or use --local" in no_server.stderr
