@@ -17,6 +17,8 @@ from pathlib import Path
 import click
 import httpx2
 import pytest
+from websockets.exceptions import ConnectionClosedOK
+from websockets.sync.client import connect
 
 from compat import __version__
 from compat.cli.main import main
@@ -114,6 +116,20 @@ def test_the_emulator_stops_while_a_fault_holds_a_request() -> None:
             process.send_signal(signal.SIGTERM)
             assert b"503" in answer.readline()
         assert 0 == process.wait(timeout=20)
+
+
+@pytest.mark.parametrize("pongs", [True, False])
+def test_the_emulator_answers_pings_or_not(pongs: bool) -> None:
+    options = ("--reading", f"pongs={pongs}".lower(), "--limit", "inference.idle_seconds=0.2")
+    with started("emulator", "--port", "0", "--engine", "scripted", *options) as (_, lines):
+        port = lines[0].partition("127.0.0.1:")[2].partition(",")[0]
+        address = f"ws://127.0.0.1:{port}/api-ws/v1/inference?api_key=any"
+        with connect(address, proxy=None) as client:
+            pong = client.ping()
+            with pytest.raises(ConnectionClosedOK):
+                client.recv(timeout=20)
+
+    assert pongs is pong.is_set()
 
 
 REFUSED = [
