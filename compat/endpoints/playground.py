@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -25,7 +26,15 @@ HEADERS = {
 }
 
 
+LONGEST = 255  # characters of a path: joining thousands of parts takes as long as many requests
+
+
 class _Files(StaticFiles):
+    def get_path(self, scope: Scope) -> str:
+        if len(scope["path"]) > LONGEST:
+            raise HTTPException(404)
+        return super().get_path(scope)
+
     def file_response(
         self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
     ) -> Response:

@@ -28,7 +28,10 @@ def test_every_file_has_security_headers(root: str, path: str) -> None:
     assert answer.headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'; ")
 
 
-@pytest.mark.parametrize("path", ["/playground/", "/playground/none.js", "/playground/..%2fapp.py"])
+OTHERS = ["/playground/", "/playground/none.js", "/playground/..%2fapp.py", f"/playground/{'a/%2e%2e/' * 50}app.js"]
+
+
+@pytest.mark.parametrize("path", OTHERS)
 def test_other_paths_are_not_served(root: str, path: str) -> None:
     answer = httpx2.get(root + path)
 
