@@ -1,5 +1,7 @@
-"""Detection of concatenated files: the links of a chained Ogg file, `cat a.wav b.wav`, and changes of the programme in
-an MPEG transport stream. FFmpeg reads only the first part of most, or takes the next for more of the same audio."""
+"""Detection of concatenated files: chained Ogg, `cat a.wav b.wav`, and MPEG transport streams that change programme.
+
+FFmpeg reads only the first part of most of them, or decodes later parts as more of the same audio.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,9 @@ from compat.audio.sniff import ByteSpan, Container, container_of
 _BLOCK = 1 << 20  # bytes read at a time
 _LACED = 27 + 255  # bytes of the longest Ogg page header
 _LINK = re.compile(rb"OggS\0[\2\6].{20}(.)", re.DOTALL)
-_CHUNKS = 10_000  # chunks or boxes examined, at most
-_NEAR = 65_536  # bytes searched for the next file behind the end of one
-_LONGEST = 128  # bytes of the longest signature
+_CHUNKS = 10_000  # maximum number of chunks or boxes examined
+_NEAR = 65_536  # bytes after the end of a file in which the next one is looked for
+_LONGEST = 128  # length of the longest signature, in bytes
 _MATROSKA = re.compile(rb"\x1a\x45\xdf\xa3.{1,72}?\x42\x82.{1,8}?(?:webm|matroska)", re.DOTALL)
 _SIGNATURES: dict[Container | None, re.Pattern[bytes]] = {
     sniff.WMA: re.compile(rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\0\xaa\0\x62\xce\x6c"),
@@ -29,12 +31,13 @@ _SIGNATURES: dict[Container | None, re.Pattern[bytes]] = {
     sniff.WEBM: _MATROSKA,
     sniff.MKV: _MATROSKA,
 }
-_WALKED = {
+_CHUNKED = {
     sniff.WAV: re.compile(rb"(?:RIFF|RIFX|RF64|BW64).{4}WAVE", re.DOTALL),
     sniff.AIFF: re.compile(rb"FORM.{4}AIF[FC]", re.DOTALL),
 } | dict.fromkeys((sniff.M4A, sniff.MP4, sniff.MOV), re.compile(rb"\0\0[\0-\2].ftyp", re.DOTALL))
-_AUDIO = {0x03, 0x04, 0x06, 0x0F, 0x11, 0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87}  # stream types, 6 with others
-_TABLE = 64  # packets behind a list of programmes (PAT) in which their tables (PMT) are looked for
+# MPEG stream types of audio; 6 is also used for others
+_AUDIO = {0x03, 0x04, 0x06, 0x0F, 0x11, 0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87}
+_TABLE = 64  # packets after a list of programmes (PAT) in which their tables (PMT) are looked for
 
 
 def links(file: BinaryIO, place: ByteSpan) -> Iterator[int]:
@@ -56,19 +59,19 @@ def links(file: BinaryIO, place: ByteSpan) -> Iterator[int]:
 
 
 def joined(file: BinaryIO, place: ByteSpan) -> Iterator[int]:
-    """Yield the offsets of concatenated files, the first included; nothing for containers that FFmpeg reads on."""
+    """Yield the offsets of concatenated files, including the first; none for containers that FFmpeg reads whole."""
     file.seek(place.start)
     head = file.read(1024)
     kind = container_of(head)
     if kind in _SIGNATURES:
-        yield from _searched(file, place, _SIGNATURES[kind])
-    elif kind in _WALKED:
-        yield from _walked(file, place, kind)
+        yield from _from_signatures(file, place, _SIGNATURES[kind])
+    elif kind in _CHUNKED:
+        yield from _from_chunks(file, place, kind)
     elif stride := _stride(head):
         yield from _programmes(file, place, stride)
 
 
-def _searched(file: BinaryIO, place: ByteSpan, signature: re.Pattern[bytes]) -> Iterator[int]:
+def _from_signatures(file: BinaryIO, place: ByteSpan, signature: re.Pattern[bytes]) -> Iterator[int]:
     at = place.start
     while at < place.end:
         file.seek(at)
@@ -77,21 +80,21 @@ def _searched(file: BinaryIO, place: ByteSpan, signature: re.Pattern[bytes]) -> 
         at += _BLOCK
 
 
-def _walked(file: BinaryIO, place: ByteSpan, kind: Container) -> Iterator[int]:
-    """Yield the offsets of files of chunks or boxes: each begins near the end of the one before."""
+def _from_chunks(file: BinaryIO, place: ByteSpan, kind: Container) -> Iterator[int]:
+    """Yield the offsets of files that consist of chunks or boxes. Each file begins near the end of the previous one."""
     at: int | None = place.start
     for _ in range(_CHUNKS):
         if at is None or at >= place.end:
             return
         yield at
-        behind = _behind_wave(file, at, place.end) if kind is sniff.WAV else _behind(file, at, place.end, kind)
+        behind = _end_of_wave(file, at, place.end) if kind is sniff.WAV else _end_of(file, at, place.end, kind)
         file.seek(behind)
-        near = _WALKED[kind].search(file.read(min(_NEAR, max(0, place.end - behind))))
+        near = _CHUNKED[kind].search(file.read(min(_NEAR, max(0, place.end - behind))))
         at = behind + near.start() if near else None
 
 
-def _behind(file: BinaryIO, at: int, end: int, kind: Container) -> int:
-    """Return the end of an AIFF by its size, or of an MP4 by those of its boxes."""
+def _end_of(file: BinaryIO, at: int, end: int, kind: Container) -> int:
+    """Return the end of an AIFF, from its size, or of an MP4, from the sizes of its boxes."""
     if kind is sniff.AIFF:
         file.seek(at)
         length = int.from_bytes(file.read(8)[4:], "big")
@@ -109,8 +112,8 @@ def _behind(file: BinaryIO, at: int, end: int, kind: Container) -> int:
     return end
 
 
-def _behind_wave(file: BinaryIO, at: int, end: int) -> int:
-    """Return the end of a WAV by the sizes of its chunks, or by that of the whole if the samples have none."""
+def _end_of_wave(file: BinaryIO, at: int, end: int) -> int:
+    """Return the end of a WAV, from the sizes of its chunks, or from its RIFF size if the samples have no size."""
     file.seek(at)
     head = file.read(12)
     order = "big" if head.startswith(b"RIFX") else "little"
@@ -141,7 +144,7 @@ def _behind_wave(file: BinaryIO, at: int, end: int) -> int:
 
 
 class _Stride(NamedTuple):
-    """Bytes of a packet with what surrounds it, and where in it the sync byte is."""
+    """The distance between packets, in bytes, and the offset of the sync byte."""
 
     size: int
     sync: int
@@ -155,7 +158,7 @@ def _stride(head: bytes) -> _Stride | None:
 
 
 def _programmes(file: BinaryIO, place: ByteSpan, stride: _Stride) -> Iterator[int]:
-    """Yield where parts begin that have no audio stream in common with the one before."""
+    """Yield the offset of each part that has no audio stream in common with the previous part."""
     yield place.start
     known: set[tuple[int, int]] = set()
     at, step = place.start, _BLOCK // stride.size * stride.size
@@ -173,7 +176,7 @@ def _programmes(file: BinaryIO, place: ByteSpan, stride: _Stride) -> Iterator[in
 
 
 def _packets(block: bytes, pid: int, stride: _Stride) -> Iterator[int]:
-    """Yield the offset of each packet of a stream in which a unit, such as a table, begins."""
+    """Yield the offset of each packet of stream `pid` in which a unit, such as a table, begins."""
     mark, at = bytes([0x47, 0x40 | pid >> 8, pid & 255]), -1
     while (at := block.find(mark, at + 1)) >= 0:
         if (at - stride.sync) % stride.size == 0:
@@ -181,7 +184,7 @@ def _packets(block: bytes, pid: int, stride: _Stride) -> Iterator[int]:
 
 
 def _tables(block: bytes, stride: _Stride) -> set[tuple[int, int]]:
-    """Return the number and type of each audio stream in the tables of the programmes that a block begins with."""
+    """Return the number and type of each audio stream in the programme tables at the beginning of a block."""
     listed = _section(block, 0, stride)
     pids = [int.from_bytes(listed[at + 2 : at + 4], "big") & 0x1FFF for at in range(8, len(listed) - 3, 4)]
     streams = set()
@@ -196,7 +199,7 @@ def _tables(block: bytes, stride: _Stride) -> set[tuple[int, int]]:
 
 
 def _section(block: bytes, at: int, stride: _Stride) -> bytes:
-    """Return the table, without its checksum, that begins in the packet at an offset; empty if it is not all there."""
+    """Return the table that begins in the packet at `at`, without its checksum; empty if it is incomplete."""
     packet = block[at + stride.sync : at + stride.sync + 188]
     if len(packet) < 188 or not packet[3] & 0x10:
         return b""

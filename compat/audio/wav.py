@@ -1,8 +1,8 @@
-"""Headers of uncompressed audio, including wrong ones: streaming recorders, for example, never fill in the sizes.
+"""Headers of uncompressed audio, including incorrect ones: streaming recorders, for example, never fill in the sizes.
 
-WAV as RIFF, RIFX (big-endian), RF64 and BW64 (EBU Tech 3306), in which only the position and width of the samples are
-trusted; AIFF and Sony's W64 with a missing or wrong size, at which FFmpeg would stop reading; and AIFF and CAF whose
-samples FFmpeg takes for narrower ones.
+- WAV as RIFF, RIFX (big-endian), RF64 and BW64 (EBU Tech 3306): only the position and width of the samples are trusted.
+- AIFF and Sony's W64 with a missing or wrong size, at which FFmpeg would stop reading.
+- AIFF and CAF with samples that FFmpeg reads with too small a width.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def wave(file: BinaryIO, start: int, end: int) -> Wave | None:
             parsed = form(shape, order, padded=padded)
             return parsed and _wave(file, parsed, length if long_size is None else long_size, over, end, order)
         body = file.read(min(length, 40)) if name in (b"fmt ", b"ds64") else b""
-        padded = padded and not (shape and name == b"ds64")  # FFmpeg needs it in front
+        padded = padded and not (shape and name == b"ds64")  # FFmpeg expects ds64 before fmt
         shape = body if name == b"fmt " else shape
         if name == b"ds64" and len(body) >= 16:
             whole, long_size = struct.unpack_from("<QQ", body)
@@ -110,8 +110,11 @@ def _step_over_padding(file: BinaryIO, length: int) -> bool:
 
 
 def form(chunk: bytes, order: Literal["<", ">"], *, padded: bool) -> _Form | None:
-    """Parse a `fmt ` chunk; None if invalid. The width comes from the bits per sample: nBlockAlign is often wrong. The
-    header is not exact if fewer bits are valid, because FFmpeg and others take these for the width."""
+    """Parse a `fmt ` chunk; None if invalid.
+
+    The width of the samples comes from the bits per sample, because nBlockAlign is often wrong. The header is not exact
+    if fewer bits are valid, because FFmpeg and other decoders use their number as the width.
+    """
     if len(chunk) < 16:
         return None
     tag, channels, rate, pace, block, bits = struct.unpack_from(f"{order}HHIIHH", chunk)
@@ -121,7 +124,7 @@ def form(chunk: bytes, order: Literal["<", ">"], *, padded: bool) -> _Form | Non
     if not (rate and channels):
         return None
     width = (8 if tag in (6, 7) else bits) + 7 >> 3
-    floats = (tag, bits, block) == (1, 24, 4 * channels)  # Cool Edit's, which FFmpeg recognises
+    floats = (tag, bits, block) == (1, 24, 4 * channels)  # Cool Edit's float format, which FFmpeg recognises
     coding = None if floats and valid == bits else _CODINGS.get((tag, 8 * width))
     exact = (block, pace) == (channels * width, rate * channels * width) and order == "<"
     exact = exact and padded and valid == bits and coding in _USUAL
@@ -196,8 +199,11 @@ def _behind(file: BinaryIO, data: int, stated: int, end: int) -> Literal["nothin
 
 
 def aiff(file: BinaryIO, start: int, end: int) -> Wave | None:
-    """Return the header of an AIFF without valid sizes, whose audio extends to the end of the file, or with
-    little-endian samples of more than 16 bits; else None."""
+    """Return the header of an AIFF that FFmpeg would misread, else None.
+
+    It has no valid sizes, so that its audio extends to the end of the file, or little-endian samples of more than 16
+    bits.
+    """
     file.seek(start)
     whole, common = int.from_bytes(file.read(12)[4:8], "big"), b""
     for _ in range(_CHUNKS):
@@ -236,8 +242,10 @@ def _aiff(common: bytes, data: int, end: int) -> Wave | None:
 
 
 def caf(file: BinaryIO, start: int, end: int) -> Wave | None:
-    """Return the header of a CAF with PCM in wider containers than it needs (Apple Core Audio Format, Audio Description
-    chunk); else None."""
+    """Return the header of a CAF with PCM samples in wider containers, else None.
+
+    See Apple Core Audio Format, Audio Description chunk.
+    """
     at, shape = start + 8, None
     for _ in range(_CHUNKS):
         file.seek(at)

@@ -1,4 +1,4 @@
-"""Damage inside a file: later words keep their times if the file has timestamps, and what is missing is reported."""
+"""Damage inside a file: later words keep their times if the file has timestamps, and missing audio is reported."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def speech(seconds: int) -> bytes:
 
 
 def written(recipe: Recipe, seconds: int, channels: int, path: Path) -> bytes:
-    """Return a file with words throughout, in the last second too."""
+    """Return a file with words from beginning to end."""
     mono = speech(seconds)
     pairs = b"".join(mono[at : at + 2] * channels for at in range(0, len(mono), 2))
     write(recipe, pairs, 16_000, channels, str(path))
@@ -57,7 +57,7 @@ def measured(path: Path) -> Media:
 
 @pytest.mark.parametrize(("name", "seconds"), [*((name, 12) for name in TIMED), ("m4a", 62), ("mkv", 62)])
 @pytest.mark.parametrize("damage", [zeros, rubbish])
-def test_words_behind_damage_keep_their_times(tmp_path: Path, name: str, damage: object, seconds: int) -> None:
+def test_words_after_damage_keep_their_times(tmp_path: Path, name: str, damage: object, seconds: int) -> None:
     path = tmp_path / "odd"
     whole = written(TIMED[name], seconds, 1, path)
     right = heard(path)
@@ -104,7 +104,7 @@ def test_damage_found_by_encoding_is_reported(tmp_path: Path) -> None:
     assert fitted.decoded == pytest.approx(8, abs=1)
 
 
-def test_a_wrong_timestamp_behind_damage_adds_no_silence(tmp_path: Path) -> None:
+def test_a_wrong_timestamp_after_damage_adds_no_silence(tmp_path: Path) -> None:
     path = tmp_path / "odd"
     whole = written(TIMED["mkv"], 12, 1, path)
     at = whole.index(b"\x1f\x43\xb6\x75", len(whole) // 3)  # a cluster, and in it its time

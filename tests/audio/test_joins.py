@@ -1,4 +1,4 @@
-"""Concatenated files: all of them are transcribed, whatever they differ in and whatever is between them."""
+"""Concatenated files are transcribed to the end, even if they differ or have other bytes between them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from tests.audio.media import Recipe, write
 
 FIRST, SECOND = lay(VOCABULARY[:6]), lay(VOCABULARY[6:12])
-LENGTH = 1.96  # seconds of each
+LENGTH = 1.96  # seconds of each part
 
 TS = Recipe(".ts", "mpegts", "aac", {"b": "64k"})
 PARTS = {
@@ -63,7 +63,7 @@ def check(path: Path) -> None:
         ("ts", "ts-ac3"), ("m2ts", "m2ts-film"),
     ],
 )  # fmt: skip
-def test_parts_may_differ(tmp_path: Path, one: str, other: str) -> None:
+def test_parts_with_different_codecs_rates_and_channels(tmp_path: Path, one: str, other: str) -> None:
     path = tmp_path / "joined"
     path.write_bytes(part(one, FIRST, 16_000, 1, tmp_path) + part(other, SECOND, 48_000, 2, tmp_path))
 
@@ -80,7 +80,7 @@ SIZES: dict[str, Callable[[int], int]] = {
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_the_size_of_a_riff_may_be_wrong(tmp_path: Path, size: str) -> None:
+def test_wav_files_with_wrong_sizes(tmp_path: Path, size: str) -> None:
     path = tmp_path / "joined"
     parts = [part("wav", words, 16_000, 1, tmp_path) for words in (FIRST, SECOND)]
     path.write_bytes(b"".join(data[:4] + struct.pack("<I", SIZES[size](len(data) - 8)) + data[8:] for data in parts))
@@ -92,7 +92,7 @@ def test_the_size_of_a_riff_may_be_wrong(tmp_path: Path, size: str) -> None:
     "between", [b"\n", bytes(512), b"TAG" + bytes(125), b"\r\n--boundary\r\nContent-Type: a/b\r\n\r\n"]
 )
 @pytest.mark.parametrize("name", ["wav", "aiff", "m4a"])
-def test_there_may_be_other_bytes_between(tmp_path: Path, name: str, between: bytes) -> None:
+def test_files_with_other_bytes_between_them(tmp_path: Path, name: str, between: bytes) -> None:
     path = tmp_path / "joined"
     path.write_bytes(part(name, FIRST, 16_000, 1, tmp_path) + between + part(name, SECOND, 16_000, 1, tmp_path))
 

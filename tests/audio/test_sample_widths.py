@@ -1,4 +1,4 @@
-"""Samples in wider containers than they need: FFmpeg takes some of them for samples of another width."""
+"""Samples in containers that are wider than needed. FFmpeg reads some of them with the wrong width."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_samples_are_read_by_the_width_of_their_container(tmp_path: Path, name: 
     media = header(path) or measure(path)
 
     assert media.duration == pytest.approx(LENGTH, abs=0.01)
-    assert not media.clean  # other decoders err as FFmpeg does
+    assert not media.clean  # other decoders make the same mistake as FFmpeg
     assert [word.text for sentence in Tones().recognise(pcm(path)) for word in sentence.words] == [
         word.text for word in WORDS
     ]

@@ -1,4 +1,4 @@
-"""What is said in the random conversations, and what happens meanwhile."""
+"""Random speech and random schedules of events for the property tests of the bridge."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _pauses = st.integers(60, 120).map(lambda tenths: tenths * 10)
 
 @dataclass(frozen=True)
 class Speech:
-    """For every turn the pause before it, and the pause after each of its words, in ms."""
+    """Speech. `plan` has for each turn the pause before it and the pauses after its words, in milliseconds."""
 
     plan: list[tuple[int, list[int]]]
 
@@ -36,13 +36,13 @@ class Speech:
 
     @property
     def starts(self) -> list[int]:
-        """Where each turn begins, in ms."""
+        """The start of each turn in milliseconds."""
         spans = [(before, sum(gaps) + WORD_MS * len(gaps)) for before, gaps in self.plan]
         return [before + sum(map(sum, spans[:index])) for index, (before, _) in enumerate(spans)]
 
     @property
     def positions(self) -> list[tuple[int, str]]:
-        """Where each word begins, in bytes."""
+        """The offset of each word in bytes, and the word."""
         return [(self.pcm.index(word(number)), f"w{number}") for number in range(1, len(self.words) + 1)]
 
     @property
@@ -51,14 +51,14 @@ class Speech:
 
 
 def speeches(fewest: int, most: int) -> st.SearchStrategy[Speech]:
-    """Of so many turns."""
+    """Generate speech of `fewest` to `most` turns."""
     turn = st.tuples(_pauses, st.lists(tens, min_size=1, max_size=4))
     return st.lists(turn, min_size=fewest, max_size=most).map(Speech)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where the caller cleared what it had said for the last time, and where it chose which language, in bytes."""
+    """The offset of the last clear, and the offset and language of each update, in bytes."""
 
     cleared: int = 0
     chosen: list[tuple[int, str]] = field(default_factory=list)
@@ -66,8 +66,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Schedule:
-    """What happens between one frame of the caller and the next, by chance but always the same. `pace`: of the sound,
-    against real time; None for any. A commit or a clear comes between two samples, as it drops half of one."""
+    """Random events between the client's frames, reproducible by `seed`.
+
+    `pace` is the speed of the audio relative to real time; None for random pauses. Commits and clears are only sent
+    between two samples, because they drop half a sample.
+    """
 
     seed: int
     chunk: int
@@ -80,7 +83,7 @@ class Schedule:
     pace: float | None = None
 
     def run(self, simulation: Simulation, pcm: bytes, end: int | None = None) -> Outcome:
-        """`end`: where the server stops, in bytes."""
+        """Run the schedule. `end` is the offset, in bytes, at which the server shuts down."""
         chance, languages = random.Random(self.seed), itertools.cycle(LANGUAGES)  # noqa: S311
         cleared, chosen = 0, [(0, "")]
         for at in range(0, len(pcm), self.chunk):
@@ -96,8 +99,8 @@ class Schedule:
                 simulation.cut()
             if self.updates and chance.random() < self.updates:
                 chosen.append((after, next(languages)))
-                said = {"transcription": {"language": chosen[-1][1]}}
-                simulation.say("session.update", session={"audio": {"input": said}})
+                update = {"transcription": {"language": chosen[-1][1]}}
+                simulation.say("session.update", session={"audio": {"input": update}})
             if chance.random() < self.commits and not after % 2:
                 simulation.say("input_audio_buffer.commit")
             if chance.random() < self.clears and not after % 2:

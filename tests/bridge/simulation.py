@@ -1,7 +1,7 @@
-"""A simulation of the bridge's surroundings: a caller, a network that breaks on demand, and a service without errors.
+"""A simulation of the bridge's environment: a client, a network that breaks on demand, and a correct service.
 
-Sound carries its own words: word n is 160 ms of samples of the value n, silence is zeros. So the service hears exactly
-what it was sent: a word that was cut, doubled or pieced together wrongly comes out as such.
+Audio encodes its own words: word n is 160 ms of samples with the value n, and silence is zeros. The simulated service
+therefore recognises exactly what it received, and a word that was cut, doubled or joined wrongly is visible.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def silence(ms: int) -> bytes:
 
 
 def heard(pcm: bytes) -> list[str]:
-    """The words in a stretch of sound; a word of another length than it should have is marked."""
+    """Return the words in some audio. A word of the wrong length is followed by its length in bytes."""
     words, at = [], 0
     while at < len(pcm):
         if pcm[at : at + 2] == b"\0\0":
@@ -53,7 +53,7 @@ def heard(pcm: bytes) -> list[str]:
 
 
 def _run(pcm: bytes, at: int) -> int:
-    """How many bytes from here on repeat one sample; of silence, half a sample too."""
+    """Return the number of bytes from `at` on that repeat one sample; in silence, possibly half a sample too."""
     sample = b"\0" if pcm[at : at + 2] == b"\0\0" else pcm[at : at + 2]
     found = re.compile(b"(?:" + re.escape(sample) + b")*").match(pcm, at)
     return len(found[0]) if found else 0
@@ -61,12 +61,12 @@ def _run(pcm: bytes, at: int) -> int:
 
 @dataclass
 class Service:
-    """One session of the service, as its documents have it. `lines` are the frames it will say.
+    """One session of the service, as documented. `lines` are the frames that it will send.
 
-    `settles`: whether `text` grows while the turn goes on, or stays empty to the end. `answers_silence`: how a commit
-    of silence is answered: not at all, with an empty transcript, or with an error. `window`: samples that its voice
-    activity detector looks at together. `tardy_ms`: how much too late it says that turns begin. `recognised`: the
-    sound of all detected turns.
+    `settles`: whether `text` grows during a turn, or stays empty until its end. `answers_silence`: the response to a
+    commit of silence: none, an empty transcript, or an error. `window`: number of samples that the voice activity
+    detector examines at once. `tardy_ms`: how much later than true the reported starts of turns are. `recognised`: the
+    audio of all detected turns.
     """
 
     number: int = 0
@@ -114,7 +114,7 @@ class Service:
         return f"s{self.number}t{self._turns}"
 
     def _listen(self) -> None:
-        """Voice activity detection: a turn is from its first loud sample until the silence after its last is long."""
+        """Detect turns: from the first loud sample until the silence after the last one is long enough."""
         if self._silence_bytes is None:
             return
         while True:
@@ -139,7 +139,7 @@ class Service:
             self._close(self._begin, end)
 
     def _end(self, begin: int) -> int | None:
-        """Where the pause begins that ends the turn."""
+        """Return the offset at which the turn ends, or None if it has not ended."""
         assert self._silence_bytes is not None
         at = max(begin, self._searched)
         while True:
@@ -175,7 +175,7 @@ class Service:
         self._begin, self._looked = None, end
 
     def _complete(self, transcript: str) -> None:
-        """Results come `late` turns later than they could, so that they overtake nothing but are overtaken."""
+        """Add a result, and send results in a different order: each is held back for `late` turns."""
         self._late.append((self._turn, transcript))
         while len(self._late) > self.late:
             turn, transcript = self._late.pop() if self.late else self._late.popleft()
@@ -225,7 +225,7 @@ class Service:
 
 
 class Simulation:
-    """Everything that happens here happens when it is told to."""
+    """A session in which every event happens on request of the test."""
 
     def __init__(
         self,
@@ -269,11 +269,11 @@ class Simulation:
         self.say("input_audio_buffer.append", audio=base64.b64encode(pcm).decode())
 
     def stop(self, grace: float) -> None:
-        """The server stops."""
+        """Shut the server down."""
         self._do(self.bridge.shutdown(self.grace or grace, self.now))
 
     def connect(self) -> None:
-        """What was dialled answers."""
+        """Accept the pending connection to the service."""
         if self.dialled:
             self.dialled = False
             self.sessions += 1
@@ -282,14 +282,14 @@ class Simulation:
             self._do(self.bridge.upstream_opened(self.now))
 
     def deliver(self) -> bool:
-        """The next frame of the service reaches the bridge."""
+        """Deliver the next frame of the service to the bridge; return False if there is none."""
         if self.service is None or not self.service.lines:
             return False
         self._do(self.bridge.from_upstream(self.service.lines.popleft(), self.now))
         return True
 
     def cut(self) -> None:
-        """The connection breaks, and what was on its way is gone."""
+        """Break the connection to the service. Frames in transit are lost."""
         if self.service is not None or self.dialled:
             self.service, self.dialled = None, False
             self._do(self.bridge.upstream_lost(ServiceUnavailable("cut"), self.now))
@@ -301,10 +301,10 @@ class Simulation:
         if self.alarm is not None and self.alarm <= self.now:
             self.alarm = None
             self._do(self.bridge.tick(self.now))
-            assert self.alarm is None or self.alarm > self.now, "it is woken again for nothing"
+            assert self.alarm is None or self.alarm > self.now, "the bridge asks to be woken in the past"
 
     def settle(self) -> None:
-        """Nothing breaks any more, and everything takes the time that it takes."""
+        """Let everything in progress finish, without further faults."""
         for _ in range(200):
             if self.bridge.over:
                 return
@@ -314,11 +314,11 @@ class Simulation:
             self.wait(1.0)
             if self.alarm is None and not self.dialled and not (self.service and self.service.lines):
                 return
-        raise AssertionError("this session never comes to rest")
+        raise AssertionError("the session does not settle")
 
     @property
     def accepted(self) -> int:
-        """The caller's commits that were no error."""
+        """The number of the client's commits that were not errors."""
         return self.commits - len(self.of("error"))
 
     def _do(self, actions: list[Action]) -> None:
@@ -347,7 +347,7 @@ class Simulation:
         if sent and self.service is not None:
             self._do(self.bridge.upstream_drained(self.now))
 
-    # --- what the caller makes of it ---
+    # --- the client's view ---
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [frame for frame in self.frames if frame["type"].endswith(kind)]
@@ -362,7 +362,7 @@ class Simulation:
 
     @property
     def whole_words(self) -> list[str]:
-        """The words where a caller's commit may have cut some: all parts of each, in order, must be there."""
+        """The words, with the parts of words that a commit cut joined. A word with missing parts keeps its sizes."""
         whole = []
         for name, parts in itertools.groupby(self.words, key=lambda heard: heard.partition("/")[0]):
             sizes = [int(part.partition("/")[2] or len(word(0))) for part in parts]
@@ -370,7 +370,7 @@ class Simulation:
         return whole
 
     def check(self) -> None:
-        """What every caller may rely on, whatever happened."""
+        """Check what holds for the client after any sequence of events."""
         committed = [frame["item_id"] for frame in self.of(".committed")]
         previous = [frame["previous_item_id"] for frame in self.of(".committed")]
         assert previous == [None, *committed][: len(committed)]
@@ -383,5 +383,5 @@ class Simulation:
             items = [frame["item_id"] for frame in self.of(kind)]
             assert len(items) == len(set(items))
         spoken = [frame["item_id"] for frame in self.frames if frame["type"].rpartition(".")[2].startswith("speech_")]
-        assert spoken[: len(spoken) // 2 * 2 : 2] == spoken[1::2], "a turn begins before the one before it has stopped"
+        assert spoken[: len(spoken) // 2 * 2 : 2] == spoken[1::2], "a turn begins before the previous one has ended"
         assert len({frame["event_id"] for frame in self.frames}) == len(self.frames)

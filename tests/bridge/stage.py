@@ -1,7 +1,7 @@
-"""A stage for the bridge: the steps of a conversation, and the actions that answer each, one a line.
+"""Conversations with the bridge: steps, and the actions that answer each step, one per line.
 
-< …    a frame to the caller            > …    a frame to the service
-open/close/read/hang up                 the other actions; Wake is left out, its time is checked by `alarm`
+< …    a frame to the client            > …    a frame to the service
+open/close/read/hang up                 the other actions, except Wake, whose time is in `alarm`
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def counting() -> Callable[[str], str]:
 
 
 class Stage:
-    """`now` advances by `later`; everything sent is drained at once unless `drain` is False."""
+    """A bridge and its clock. `later` advances `now`. Frames to the service drain at once unless `drain` is False."""
 
     def __init__(
         self,
@@ -69,11 +69,11 @@ class Stage:
         )
 
     def step(self, said: Step) -> list[str]:
-        """Take a step, and return what the bridge wants done, a line for each action."""
+        """Take a step, and return the bridge's actions, one line each."""
         return list(itertools.chain.from_iterable(self._perform(said(self))))
 
     def ring(self) -> list[Action]:
-        """Wake the machine. What was due is done: it does not ask to be woken for it again."""
+        """Wake the bridge, and check that it does not ask to be woken for the same time again."""
         self.alarm = None
         actions = self.bridge.tick(self.now)
         wakes = [action.at for action in actions if isinstance(action, Wake)]
@@ -91,11 +91,11 @@ class Stage:
             case ToClient(text):
                 frame = json.loads(text)
                 self.frames.append(frame)
-                return [f"< {_heard(frame)}"]
+                return [f"< {_client_line(frame)}"]
             case ToUpstream(frame=text):
                 event = json.loads(text)
                 self.upward.append(event)
-                return [f"> {self._told(event)}"]
+                return [f"> {self._service_line(event)}"]
             case OpenUpstream(model):
                 return ["open" if model == NATIVE else f"open {model}"]
             case CloseUpstream():
@@ -108,7 +108,7 @@ class Stage:
                 self.alarm = at
                 return []
 
-    def _told(self, event: dict[str, Any]) -> str:
+    def _service_line(self, event: dict[str, Any]) -> str:
         match event["type"]:
             case "session.update":
                 return _setup(event["session"])
@@ -131,7 +131,7 @@ def _setup(session: dict[str, Any]) -> str:
     return " ".join(parts)
 
 
-def _heard(frame: dict[str, Any]) -> str:
+def _client_line(frame: dict[str, Any]) -> str:
     kind = frame["type"].removeprefix("conversation.item.input_audio_transcription.")
     kind = kind.removeprefix("input_audio_buffer.").removeprefix("conversation.")
     match kind:
@@ -327,10 +327,10 @@ def detecting() -> Stage:
 
 
 def by_hand() -> Stage:
-    """A session in which the caller ends its turns."""
+    """A session in which the client ends its turns."""
     return ready(Stage(), turn_detection=None)
 
 
 def live() -> Stage:
-    """A session in which the caller ends its turns, with deltas while it speaks."""
+    """A session in which the client ends its turns, with deltas during each turn."""
     return ready(Stage(), transcription={"model": "gpt-live-transcribe"})

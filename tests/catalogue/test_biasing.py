@@ -1,4 +1,4 @@
-"""Where prompt and keywords go, by model, and what of them the models take."""
+"""How prompt and keywords are sent to each model, and which parts are left out."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def sent(ask: Ask) -> tuple[str, Any, tuple[str, ...]]:
 
 
 @pytest.mark.parametrize(("model", "form", "context", "vocabulary", "ignored"), PLACES)
-def test_prompt_and_keywords_go_where_the_model_takes_them(
+def test_prompt_and_keywords_are_sent_in_the_form_that_the_model_accepts(
     model: str, form: ResponseFormat, context: str, vocabulary: dict[str, int] | None, ignored: tuple[str, ...]
 ) -> None:
     ask = Ask(model=model, response_format=form, prompt=PROMPT, keywords=KEYWORDS)
@@ -48,7 +48,7 @@ def test_prompt_and_keywords_go_where_the_model_takes_them(
     assert (context, vocabulary, ignored) == sent(ask)
 
 
-def test_weights_can_be_sent_for_hot_words() -> None:
+def test_a_vocabulary_sets_the_weights_of_hot_words() -> None:
     ask = Ask(
         model="qwen-audio-3.1-asr-flash",
         keywords=("Qwen", "Ada"),
@@ -70,7 +70,7 @@ CUT: list[tuple[str, tuple[str, ...], int, tuple[str, ...]]] = [
 
 
 @pytest.mark.parametrize(("prompt", "keywords", "count", "ignored"), CUT)
-def test_what_is_left_of_a_long_context_is_named(
+def test_a_shortened_parameter_is_listed_as_ignored(
     prompt: str, keywords: tuple[str, ...], count: int, ignored: tuple[str, ...]
 ) -> None:
     context, _, named = sent(Ask(model="qwen-audio-3.1-asr-flash", prompt=prompt, keywords=keywords))

@@ -204,7 +204,7 @@ def test_logs_are_json_without_transcripts_keys_or_prompts(tmp_path: Path) -> No
         assert secret not in log.read_text()
 
 
-def test_a_log_whose_reader_stalls_delays_neither_requests_nor_the_end(tmp_path: Path) -> None:
+def test_a_stalled_log_reader_delays_neither_requests_nor_shutdown(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [*COMMAND, "serve", "--port", "0"],
         stdout=subprocess.PIPE,

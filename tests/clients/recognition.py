@@ -1,4 +1,4 @@
-"""Speech recognition with the official dashscope package of whichever release runs this: with a file, then with frames.
+"""Speech recognition with the installed release of the official dashscope package: a file, then the same in frames.
 
     python recognition.py MODEL SOUND.pcm
 
@@ -27,7 +27,7 @@ class Sentences(RecognitionCallback):
             self.texts.append(sentence["text"])
 
     def on_error(self, result: RecognitionResult) -> None:
-        raise SystemExit(f"an error: {result.code} {result.message}")
+        raise SystemExit(f"recognition failed: {result.code} {result.message}")
 
 
 def called(model: str, path: str) -> list[str]:

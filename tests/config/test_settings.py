@@ -141,7 +141,7 @@ def test_an_invalid_setting_is_named_with_its_valid_values(environment: dict[str
 
 
 @pytest.mark.parametrize("upload", [{}, {"COMPAT_MAX_UPLOAD": " "}])
-def test_an_upload_is_no_larger_than_the_space_for_all_of_them(upload: dict[str, str]) -> None:
+def test_the_default_upload_limit_does_not_exceed_the_spool(upload: dict[str, str]) -> None:
     assert 40 << 20 == Settings.read({"COMPAT_MAX_SPOOL": "40M", **upload}).max_upload
 
 
@@ -167,7 +167,7 @@ def test_values_are_parsed_and_empty_ones_ignored() -> None:
     assert settings.dashscope_api_key is None
 
 
-def test_the_settings_page_is_up_to_date_and_its_defaults_are_read() -> None:
+def test_the_settings_page_is_up_to_date_and_its_defaults_are_valid() -> None:
     root = Path(__file__).parent.parent.parent
     subprocess.run([sys.executable, root / "scripts" / "settings.py", "--check"], cwd=root, check=True)
 

@@ -35,7 +35,7 @@ def test_a_stream_may_be_split_anywhere(raw: bytes, events: list[ServerSentEvent
 
 
 @pytest.mark.parametrize("start", [b"data: ", b": ", b" {", b"data: 1\ndata: ", b"data: 1\r\n\r\ndata: "])
-def test_an_event_has_a_bound(start: bytes) -> None:
+def test_the_size_of_an_event_is_bounded(start: bytes) -> None:
     parser = Events()
     parser.feed(start)
     block = b"a" * (LARGEST // 8)
@@ -45,7 +45,7 @@ def test_an_event_has_a_bound(start: bytes) -> None:
         parser.feed(block)
 
 
-def test_the_lines_of_an_event_have_a_bound_together() -> None:
+def test_the_total_size_of_the_lines_of_an_event_is_bounded() -> None:
     line = b"data: " + b"a" * (LARGEST // 8) + b"\n"
     parser = Events()
     for _ in range(7):

@@ -92,7 +92,7 @@ CODE = {
     "files of the local engine, in addition to uploads": f"`COMPAT_MAX_SPOOL`, {SET.max_spool >> 30} GiB",
     "one client's files that are measured or re-encoded at a time": f"`COMPAT_MEDIA_WORKERS`, {SET.media_workers}, and "
     f"as many of more than {recogniser.LARGE >> 20} MiB or {recogniser.LONG / 60:g} min",
-    "log entries that wait to be written": f"{logs.WAITING:,}",
+    "log entries waiting to be written": f"{logs.WAITING:,}",
     "one client's files that are cut into pieces at a time": f"`COMPAT_MEDIA_WORKERS`, {SET.media_workers}",
     "a response of DashScope": f"{upstream.ANSWER >> 20} MiB, {upstream.RESULT >> 20} MiB for a result file or a "
     f"stream, {sse.LARGEST >> 20} MiB for an event of a stream",

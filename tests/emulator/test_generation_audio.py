@@ -113,24 +113,24 @@ def test_a_sound_in_the_other_family_s_spelling(start: Start) -> None:
     assert start().http.post("/api/v1/services/aigc/multimodal-generation/generation", json=body).status_code == 400
 
 
-def said(role: str, kind: str, text: str) -> dict[str, Any]:
+def text_message(role: str, kind: str, text: str) -> dict[str, Any]:
     return {"role": role, "content": [{"type": kind, "text": text}]}
 
 
 AUDIO = {"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": data_uri(wav())}}]}
-CONTEXT = [said("user", "input_text", "Names: Ada."), said("assistant", "text", "Hello, Ada.")]
+CONTEXT = [text_message("user", "input_text", "Names: Ada."), text_message("assistant", "text", "Hello, Ada.")]
 BIASED: list[tuple[str, list[dict[str, Any]], dict[str, Any], int]] = [
     # model, messages before the audio, parameters → status
     (MODELS[1], CONTEXT, {"vocabulary": {"Ada": 4}}, 200),
     ("fun-asr-flash-2026-06-15", CONTEXT, {}, 200),
     ("fun-asr-flash-2026-06-15", [], {"vocabulary": {"Ada": 4}}, 400),
-    (MODELS[1], [said("system", "text", "Names: Ada.")], {}, 400),
+    (MODELS[1], [text_message("system", "text", "Names: Ada.")], {}, 400),
     (MODELS[1], [], {"context": ["Names: Ada."]}, 400),
 ]
 
 
 @pytest.mark.parametrize(("model", "messages", "parameters", "status"), BIASED)
-def test_context_comes_in_messages_and_hot_words_as_a_parameter(
+def test_context_is_sent_as_messages_and_hot_words_as_a_parameter(
     start: Start, model: str, messages: list[dict[str, Any]], parameters: dict[str, Any], status: int
 ) -> None:
     laptop = start()

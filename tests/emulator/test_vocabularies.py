@@ -1,4 +1,4 @@
-"""Stored lists of hot words, by the official package's classes and by hand."""
+"""Stored vocabularies, with the official package and with plain requests."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def laptop(start: Start, monkeypatch: pytest.MonkeyPatch) -> Laptop:
 
 
 @pytest.mark.usefixtures("laptop")
-def test_the_classic_class() -> None:
+def test_the_classic_class_manages_vocabularies() -> None:
     service: Any = VocabularyService()
     made = service.create_vocabulary(target_model=MODEL, prefix="books", vocabulary=WORDS)
 
@@ -55,7 +55,7 @@ def test_the_classic_class() -> None:
         service.query_vocabulary(made)
 
 
-def test_the_newer_client(laptop: Laptop) -> None:
+def test_the_new_client_manages_vocabularies(laptop: Laptop) -> None:
     with Client(api_key="sk-test", base_url=f"{laptop.url}/api/v1") as client:
         vocabularies = client.audio.vocabularies
         made = vocabularies.create(target_model=MODEL, prefix="books", vocabulary=WORDS).vocabulary_id
@@ -94,7 +94,7 @@ def create(laptop: Laptop, key: str = "sk-test", **given: Any) -> Any:  # noqa: 
         {"vocabulary": [{"text": "no weight"}]},
     ],
 )
-def test_what_is_refused(start: Start, given: dict[str, Any]) -> None:
+def test_invalid_vocabularies_are_refused(start: Start, given: dict[str, Any]) -> None:
     assert "InvalidParameter" == create(start(limits=Limits(vocabulary_words=3)), **given)["code"]
 
 
@@ -102,7 +102,7 @@ def test_weights_are_not_checked(start: Start) -> None:
     assert "output" in create(start(), vocabulary=[{"text": "Dickens", "weight": 51}])
 
 
-def test_each_account_has_its_own(start: Start) -> None:
+def test_each_account_has_its_own_vocabularies(start: Start) -> None:
     laptop = start(limits=Limits(vocabularies=1))
     made = create(laptop)["output"]["vocabulary_id"]
 
@@ -111,7 +111,7 @@ def test_each_account_has_its_own(start: Start) -> None:
     assert "BadRequest.ResourceNotExist" == ask(laptop, "delete", "sk-other", vocabulary_id=made)["code"]
 
 
-def test_the_list_has_pages_and_a_status(start: Start) -> None:
+def test_the_list_has_pages_with_the_status_of_each_vocabulary(start: Start) -> None:
     laptop = start(readings=Readings(vocabulary_status="UNDEPLOYED"), clock=lambda: 0.0)
     made = [create(laptop)["output"]["vocabulary_id"] for _ in range(3)]
     page = ask(laptop, "list", page_index=1, page_size=2)["output"]["vocabulary_list"]
@@ -120,7 +120,7 @@ def test_the_list_has_pages_and_a_status(start: Start) -> None:
     assert [{"vocabulary_id": made[0], "gmt_create": time, "gmt_modified": time, "status": "UNDEPLOYED"}] == page
 
 
-def test_another_model_and_a_fault(start: Start) -> None:
+def test_another_model_is_refused_and_faults_apply(start: Start) -> None:
     laptop = start(faults=Faults((Rule("vocabulary", Refuse(429, "Throttling")),)))
 
     assert "Throttling" == create(laptop)["code"]

@@ -47,7 +47,7 @@ def test_an_exception_is_logged_with_type_and_place_but_without_its_message() ->
     assert "caller's words" not in json.dumps(entry)
 
 
-def test_an_error_of_the_system_is_logged_with_its_code() -> None:
+def test_a_system_error_is_logged_with_its_code() -> None:
     error = OSError(errno.ENOSPC, "No space left on device", "/spool/a caller's words")
     exceptions = record(error)["exceptions"]
 
@@ -62,7 +62,7 @@ def test_a_repeated_call_is_logged_with_its_error(caplog: pytest.LogCaptureFixtu
     assert {"attempt": 2, "error": "upstream_error", "wait_seconds": 0.2} == entry.__dict__["fields"]
 
 
-def test_a_reader_that_stalls_delays_nobody_and_learns_how_many_entries_were_dropped() -> None:
+def test_a_stalled_reader_delays_nothing_and_dropped_entries_are_counted() -> None:
     reader, writer = os.pipe()
     handler = ThreadedHandler(writer)
     handler.setFormatter(JsonFormatter())
@@ -85,7 +85,7 @@ def test_a_reader_that_stalls_delays_nobody_and_learns_how_many_entries_were_dro
     os.close(writer)
 
 
-def test_a_log_whose_reader_has_gone_is_dropped() -> None:
+def test_entries_are_dropped_when_the_reader_has_closed_the_pipe() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     handler = ThreadedHandler(writer)

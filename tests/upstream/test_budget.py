@@ -118,7 +118,7 @@ async def test_the_number_of_concurrent_calls_is_bounded() -> None:
                 raise AssertionError
 
 
-async def test_a_key_at_its_own_bound_is_told_so() -> None:
+async def test_the_error_names_the_concurrency_limit_of_the_key() -> None:
     one = Party("one", 1)
     async with budget(None, patience=0.1, concurrency=2) as kept, kept.slot(one):
         with pytest.raises(BudgetSpent, match="concurrency limit of this key is 1"):

@@ -14,7 +14,7 @@ class Clock:
         return self.now
 
 
-def test_a_window_moves_with_the_clock() -> None:
+def test_a_window_slides_with_the_clock() -> None:
     clock = Clock()
     windows = Windows(clock)
     table = [  # seconds, whether a call is allowed, calls left and seconds until the next one is free
@@ -34,7 +34,7 @@ def test_a_window_moves_with_the_clock() -> None:
     assert (3, 0.0) == windows.left(Rate(3, 60), "caller", "one")
 
 
-def test_windows_are_forgotten_when_their_calls_are_over() -> None:
+def test_expired_windows_are_removed() -> None:
     clock = Clock()
     windows = Windows(clock)
     for name in range(3 * KNOWN):

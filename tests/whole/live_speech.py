@@ -28,8 +28,7 @@ COMMIT = '{"type":"input_audio_buffer.commit"}'
 
 
 class Turn(msgspec.Struct, frozen=True):
-    """The words of a turn, the start of the first, and the time at which the silence after the last ends the turn; in
-    milliseconds."""
+    """A turn. `begin_ms` is the start of its first word; at `end_ms`, the silence after its last word ends the turn."""
 
     text: str
     begin_ms: int

@@ -104,7 +104,7 @@ def test_an_unknown_task_is_unknown(start: Start) -> None:
 
 CONTEXT = [{"role": "user", "content": [{"type": "input_text", "text": "Names: Ada."}]}]
 BIASED: list[tuple[str, dict[str, Any], dict[str, Any], int]] = [
-    # model, more of the input, parameters → status
+    # model, additional input, parameters → status
     ("qwen-audio-3.1-asr-flash-filetrans", {"context": CONTEXT}, {"vocabulary": {"Ada": 4}}, 200),
     ("qwen-audio-3.1-asr-flash-filetrans", {}, {"context": ["Names: Ada."]}, 400),
     ("qwen-audio-3.1-asr-flash-filetrans", {"context": [CONTEXT[0] | {"role": "assistant"}]}, {}, 400),
@@ -118,7 +118,7 @@ BIASED: list[tuple[str, dict[str, Any], dict[str, Any], int]] = [
 
 
 @pytest.mark.parametrize(("model", "given", "parameters", "status"), BIASED)
-def test_context_and_hot_words_are_taken_in_their_places_only(
+def test_each_model_accepts_its_forms_of_context_and_hot_words(
     start: Start, model: str, given: dict[str, Any], parameters: dict[str, Any], status: int
 ) -> None:
     laptop = start()

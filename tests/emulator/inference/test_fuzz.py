@@ -1,4 +1,4 @@
-"""Any message is answered with events or closes the socket; nothing else is ever raised."""
+"""Fuzzing of a run-task socket: any message is answered with events or closes the socket."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ MESSAGES = st.lists(actions() | st.binary(max_size=50) | st.just(AUDIO[:6_400]) 
 
 
 @given(MESSAGES)
-def test_any_messages(messages: list[Any]) -> None:
-    heard(Dialogue(), messages)
+def test_any_message_is_handled(messages: list[Any]) -> None:
+    send_all(Dialogue(), messages)
 
 
 @given(
     st.sampled_from(FORMATS), st.lists(st.binary(max_size=100), max_size=5), st.sampled_from([8_000, 16_000, 44_100])
 )
-def test_any_sound_in_any_format(kind: str, sound: list[bytes], rate: int) -> None:
-    heard(Dialogue(), [run(format=kind, sample_rate=rate), *sound, finish()])
+def test_any_audio_in_any_format_is_handled(kind: str, sound: list[bytes], rate: int) -> None:
+    send_all(Dialogue(), [run(format=kind, sample_rate=rate), *sound, finish()])
 
 
-def heard(dialogue: Dialogue, messages: list[Any]) -> None:
+def send_all(dialogue: Dialogue, messages: list[Any]) -> None:
     with suppress(Over):
         for message in messages:
             raw = message if isinstance(message, bytes) else json.dumps(message)
