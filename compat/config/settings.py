@@ -48,7 +48,7 @@ class Settings:
     base_url: str | None = setting(
         None,
         parsers.service,
-        "Root of the service in place of a region's; a trailing `/api/v1` is dropped.",
+        "Base URL of the service, instead of a region's; a trailing `/api/v1` is dropped.",
         "DASHSCOPE_BASE_URL",
         "DASHSCOPE_HTTP_BASE_URL",
         "DASHSCOPE_COMPATIBLE_BASE_URL",
@@ -69,7 +69,7 @@ class Settings:
         None, parsers.label, "Workspace of the second account.", "DASHSCOPE_FALLBACK_WORKSPACE_ID"
     )
     fallback_base_url: str | None = setting(
-        None, parsers.service, "Root of the service for the second account.", "DASHSCOPE_FALLBACK_BASE_URL"
+        None, parsers.service, "Base URL of the service for the second account.", "DASHSCOPE_FALLBACK_BASE_URL"
     )
     api_keys: tuple[str, ...] = setting(
         (),
@@ -180,7 +180,7 @@ class Settings:
     drain_delay: float = setting(
         0.0,
         parsers.span,
-        "Seconds that a stopping server still takes work while `/readyz` says 503 to balancers.",
+        "Seconds for which a stopping server still accepts work while `/readyz` answers 503 to load balancers.",
     )
     media_workers: int = setting(
         2,
@@ -219,7 +219,7 @@ class Settings:
     cors_origins: tuple[str, ...] = setting(
         (),
         parsers.origins,
-        "Web origins whose pages may call, also into a private network; comma-separated, `*` for all.",
+        "Web origins whose pages may use the server, even in a private network; comma-separated, `*` for all.",
     )
     trusted_proxies: tuple[networks.Network, ...] = setting(
         (),

@@ -80,7 +80,7 @@ class JobManager:
         return job, job.views.index(view)
 
     async def find(self, job_id: str, principal: Principal) -> Job:
-        """Return the job. Take it over if its holder is dead, since only the owner may have the key of its task.
+        """Return the job. Take it over if its process is dead, because only the owner may have the key of its task.
 
         Raises NotFound if it does not exist or has another owner, Gone if its result was erased.
         """
@@ -121,11 +121,11 @@ class JobManager:
         return job
 
     async def adopt(self, job: Job) -> None:
-        """Take over a job whose holder is dead, as far as possible without its caller.
+        """Take over a job whose process is dead, as far as possible without its client.
 
-        A submitted task is followed to its end, or released if this process does not have its key. Without a task the
-        audio is lost with the old process: the job is released if a caller still waits for it, failed if it was
-        requested in the background, and otherwise dropped. So is a job that nobody took over for LONGEST.
+        A submitted task is followed to its end, or released if this process does not have its key. Without a task, the
+        audio was lost with the process: the job is released if a client still waits for it. Otherwise, or if no process
+        took the job over within LONGEST, it fails if it was requested in the background, and is dropped if not.
         """
         now = time.time()
         ours = job.service == self.service(self._key)
@@ -227,7 +227,7 @@ class JobManager:
     def service(self, key: str) -> str:
         """Return a hash of the account that owns a task. A task can only be followed with the key that submitted it.
 
-        It is the same for all local engines: the tasks of an earlier one are taken over, and found to be lost.
+        All local engines have the same hash, so the tasks of an earlier engine are taken over, and fail as lost.
         """
         return digest(self._root, "" if self._local else key)
 

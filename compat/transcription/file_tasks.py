@@ -96,8 +96,10 @@ async def _reply(account: Account, call: Call, owner: TaskOwner) -> Reply | Comp
 
 
 def _rate(exc: Exception, account: Account) -> bool | float:
-    """Return whether the call can wait for the account's rate, or for how many seconds. If another account is tried
-    next, only a wait for this server's own limits makes sense."""
+    """Return whether to repeat a call that exceeded the account's rate, or the seconds after which to repeat it.
+
+    If another account is tried next, only a wait for this server's own limits makes sense.
+    """
     if isinstance(exc, RateLimited) and (account.last or isinstance(exc, BudgetSpent)):
         return exc.retry_after or True
     return False

@@ -165,8 +165,8 @@ class Recogniser:
     def _instead(self, work: Work, exc: CompatError) -> Work | None:
         """Return the work in pieces that replaces a file task, or None if nothing does.
 
-        Raises ServiceUnavailable if the file was deleted already. When the client sends it again, it goes in pieces,
-        because the surface is closed by then.
+        Raises ServiceUnavailable if the file is already deleted. When the client sends it again, it is transcribed in
+        pieces, because every way to publish a file for the surface has failed by then.
         """
         unsent = isinstance(exc, FileNotFetched) or exc.code == "upload_too_large"
         if not unsent or work.request.media.url or self._settings.long_road == "filetrans":
@@ -277,10 +277,11 @@ class Recogniser:
         return dialect.transcript(request, await self._service.send(dialect.call(request, stream=False), principal))
 
     def _finished(self, transcript: Transcript, request: Request, principal: Principal) -> Transcript:
-        """Join the fragments of sentences, which can be echoes singly, so echoes must be removed before.
+        """Join the fragments of sentences, set the duration, and log a text that the service did not finish.
 
-        Set the duration: the one measured here, or the service's for audio at a `url`. It is extended to the last
-        segment or word, because the service rounds their ends up. Log a text that the service did not finish.
+        Echoes must be removed before, because a single fragment can be an echo. The duration is the measured one, or
+        the service's for audio at a `url`. It is extended to the last segment or word, because the service rounds their
+        ends up.
         """
         if transcript.finish_reason:
             log.warning(

@@ -266,7 +266,7 @@ class Account:
                 await self.send(cancel(task_id))
 
     def id(self, task_id: str) -> str:
-        """Return the id by which `account` of Service and Fallback finds the task again."""
+        """Return the task's id for `Service.account` and `Fallback.account`, with the account's mark."""
         return self._mark + task_id
 
 
