@@ -44,8 +44,10 @@ class Position:
         return far
 
     def lost(self, packet: Packet[AudioStream]) -> float:
-        """Return the most seconds that the bytes since the last good packet, up to this good one, may have contained.
-        A greater jump of the timestamps is damage too."""
+        """Return the maximum seconds of audio in the bytes between the last good packet and this good one.
+
+        A greater jump of the timestamps is damage too.
+        """
         if packet.pos is None or packet.pos < 0:
             return 0.0
         bytes_lost = packet.pos - self._good if self._good >= 0 else packet.pos

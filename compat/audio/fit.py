@@ -131,8 +131,10 @@ def fit(media: Media, target: Path, *, max_bytes: int, channels: int = 1) -> Med
 
 
 def _compared(fitted: Media, media: Media) -> Media:
-    """Return `fitted` with what the original promised. If that was not decoded before, encoding shows whether it was
-    damaged."""
+    """Return `fitted` with the duration that the original promised, if clearly less was decoded.
+
+    The original may not have been decoded before, so encoding may be the first step that finds damage.
+    """
     promised = media.promised or (media.duration if clearly_less(fitted.decoded, media.duration) else None)
     return msgspec.structs.replace(fitted, promised=promised)
 

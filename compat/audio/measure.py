@@ -47,8 +47,10 @@ class MeasuredSound(NamedTuple):
 
 
 class _Length(NamedTuple):
-    """The duration in seconds, whether anything was suspect, the seconds skipped by timestamp jumps, and those lost to
-    damage."""
+    """The result of decoding a file: its duration in seconds, and signs of damage.
+
+    `odd` means that something was suspect. `skipped` is the sum of timestamp jumps, `lost` that of damage, in seconds.
+    """
 
     duration: float
     odd: bool = False

@@ -54,7 +54,10 @@ def indexed(file: BinaryIO, place: ByteSpan) -> bool:
 
 
 def hollow(file: BinaryIO, place: ByteSpan) -> bool:
-    """Return whether the file ends in zeros, or part of its audio and video is zeros. In ALAC and PCM, silence is."""
+    """Return whether the file ends in zeros, or part of its encoded audio and video is zeros.
+
+    ALAC and PCM are not examined, because their silence is zeros.
+    """
     if sniff.zeros(file, max(place.start, place.end - 512), place.end):
         return True
     boxes = list(_inside(file, place.start, place.end))

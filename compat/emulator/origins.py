@@ -2,7 +2,7 @@
 
 `Host` reveals a page whose name resolves to this machine (DNS rebinding); `Origin` and `Sec-Fetch-Site` reveal a
 request from another origin. Surfaces need an API key in a header, which a page cannot send; control routes need none.
-A page can send the key of run-task, which may be in the query: where any key is accepted, its origin has to be known.
+A page can send a key for run-task, in the query. If any key is accepted, the page's origin must therefore be known.
 """
 
 from __future__ import annotations
@@ -63,12 +63,12 @@ def foreign(headers: Headers) -> bool:
 
 
 def page_refusal(headers: Headers, site: Site) -> Refusal | None:
-    """Refuses a page whose host is neither this machine nor one of `site`."""
+    """Return the refusal for a page whose host is neither this machine nor one of `site`, or None."""
     origin = headers.get("origin")
     if origin is None:
         return None
     name = hostname(origin.partition("://")[2])
     if name in LOOPBACK or (site.hosts is not None and name and site.known(name)):
         return None
-    message = f"Pages of {origin[:200]} need a key given with --key, or a host given with --allow-host."
+    message = f"Pages of {origin[:200]} are not allowed: start the emulator with --key or --allow-host."
     return Refusal(403, "AccessDenied", message)

@@ -101,9 +101,9 @@ class SlowJson(EventStream):
 
 
 class Confirmed(Response):
-    """A whole response that calls `delivered` once the client has taken it.
+    """A response that calls `delivered` once the client has received all of it.
 
-    A HEAD request and a client that disconnects take nothing.
+    It is not called for a HEAD request, or if the client disconnects early.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class Confirmed(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         await send({"type": "http.response.body", "body": self.body, "more_body": True})
-        # The server waits here while the client leaves much of the body unread.
+        # The server waits here while much of the body is unread by the client.
         await send({"type": "http.response.body", "body": b"", "more_body": True})
         gone = await Request(scope, receive).is_disconnected()
         await send({"type": "http.response.body", "body": b""})

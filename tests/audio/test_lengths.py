@@ -222,8 +222,8 @@ def test_an_mp4_that_ends_in_zeros_reports_its_stated_duration(tmp_path: Path, n
 
 
 @pytest.mark.parametrize("rate", [8000, 16_000])
-def test_a_last_packet_that_is_shorter_is_not_missing(tmp_path: Path, rate: int) -> None:
-    """FFmpeg 5 writes a CAF of ALAC in which the last packet counts as a whole one."""
+def test_a_short_last_packet_is_not_reported_as_missing(tmp_path: Path, rate: int) -> None:
+    """FFmpeg 5 writes the last packet of an ALAC CAF as if it had the full length."""
     data = made(Recipe(".caf", "caf", "alac"), tmp_path, 2.6, rate)
     packets = struct.unpack_from(">q", data, data.index(b"pakt") + 12)[0]
     media = probed(put(data, b"pakt", 16, ">qii", 4096 * packets, 0, 0), tmp_path)
@@ -233,7 +233,7 @@ def test_a_last_packet_that_is_shorter_is_not_missing(tmp_path: Path, rate: int)
 
 
 @pytest.mark.parametrize("skip", [312, 48_000])
-def test_opus_may_skip_its_beginning(tmp_path: Path, skip: int) -> None:
+def test_skipped_opus_samples_are_not_reported_as_missing(tmp_path: Path, skip: int) -> None:
     """RFC 7845 §4.2: a large pre-skip crops the audio."""
     data = made(CONTAINERS["opus"], tmp_path, 2.6)
     end = data.index(b"OggS", 1)

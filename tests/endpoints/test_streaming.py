@@ -102,8 +102,8 @@ def test_a_fault_after_the_first_part_is_the_last_part(kind: type[EventStream], 
 
 
 @pytest.mark.parametrize(("gone_after", "delivered"), [(0, 0), (1, 0), (2, 0), (3, 0), (4, 1)])
-async def test_a_response_is_delivered_once_the_client_has_taken_all_of_it(gone_after: int, delivered: int) -> None:
-    """The client disconnects after so many messages of the response; 4 is all of them."""
+async def test_a_response_is_delivered_once_the_client_has_received_all_of_it(gone_after: int, delivered: int) -> None:
+    """The client disconnects after `gone_after` messages of the response, of which there are 4."""
     sent: list[Message] = []
     reported: list[str] = []
     gone = asyncio.Event()
@@ -130,7 +130,7 @@ async def test_a_response_is_delivered_once_the_client_has_taken_all_of_it(gone_
 
 
 @pytest.mark.parametrize(("method", "delivered"), [("GET", 1), ("HEAD", 0)])
-async def test_a_head_request_takes_nothing(method: str, delivered: int) -> None:
+async def test_a_head_request_is_not_a_delivery(method: str, delivered: int) -> None:
     reported: list[str] = []
 
     async def endpoint(_: Request) -> Response:

@@ -60,7 +60,7 @@ class TaskSession:
         self._requested = 0  # number of run-task actions
         self._task: RecognitionTask | None = None
         self._done: TaskId | None = None
-        self._before = 0, 0  # items and milliseconds of audio of earlier tasks
+        self._before = 0, 0  # items and milliseconds of audio in earlier tasks
 
     @property
     def task_id(self) -> TaskId:
@@ -174,7 +174,7 @@ class TaskSession:
             yield from self._counted(task.feed(audio), task)
 
     def _counted(self, events: TaskEvents, task: RecognitionTask) -> Iterator[TaskEvent]:
-        """Updates the record before each event, because a client may leave as soon as it has the last one."""
+        """Update the record before each event, because a client may disconnect as soon as it has the last one."""
         for event in events:
             self._count(task)
             yield event
