@@ -1,4 +1,4 @@
-"""Random conversations: settings that change at any moment, sound far ahead of the service, an end at any moment."""
+"""Random conversations: settings that change at any time, audio far ahead of the service, and shutdowns at any time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def schedules(**chances: float) -> st.SearchStrategy[Schedule]:
 
 @thorough
 @given(speech=speeches(2, 5), schedule=schedules(updates=0.1), settles=st.booleans(), late=st.integers(0, 2))
-def test_settings_that_change_cut_no_turn(speech: Speech, schedule: Schedule, settles: bool, late: int) -> None:
+def test_a_change_of_settings_cuts_no_turn(speech: Speech, schedule: Schedule, settles: bool, late: int) -> None:
     simulation = Simulation(manual=False, service=Service(settles=settles, late=late, window=WINDOW_MS * 16))
 
     schedule.run(simulation, speech.pcm + silence(2000))
@@ -48,10 +48,8 @@ def test_settings_that_change_cut_no_turn(speech: Speech, schedule: Schedule, se
     chunk=st.sampled_from([640, 3200]),
     updates=st.sampled_from([0.01, 0.05, 0.2]),
 )
-def test_each_turn_has_the_settings_of_the_moment_it_began(
-    speech: Speech, seed: int, chunk: int, updates: float
-) -> None:
-    """Where the service answers at once."""
+def test_each_turn_has_the_settings_at_its_start(speech: Speech, seed: int, chunk: int, updates: float) -> None:
+    """The service responds at once."""
     simulation = Simulation(manual=False, service=Service())
     simulation.connect()
     chosen = (
@@ -64,14 +62,14 @@ def test_each_turn_has_the_settings_of_the_moment_it_began(
     assert expected == heard
     assert (
         simulation.sessions <= 1 + 2 * len(speech.turns) + simulation.now - 1000
-    )  # a second at least from one to the next
+    )  # switches are at least a second apart
 
 
 @thorough
 @given(
     speech=speeches(2, 5), schedule=schedules(commits=0.1, updates=0.05), settles=st.booleans(), late=st.integers(0, 2)
 )  # fmt: skip
-def test_turns_that_are_joined(speech: Speech, schedule: Schedule, settles: bool, late: int) -> None:
+def test_joined_turns(speech: Speech, schedule: Schedule, settles: bool, late: int) -> None:
     simulation = Simulation(manual=True, joined=True, service=Service(settles=settles, late=late))
 
     schedule.run(simulation, speech.pcm + silence(100))
@@ -91,7 +89,7 @@ def test_turns_that_are_joined(speech: Speech, schedule: Schedule, settles: bool
     speech=speeches(2, 5), schedule=schedules(), at=st.floats(0, 1), joined=st.booleans(), settles=st.booleans(),
     late=st.integers(0, 2),
 )  # fmt: skip
-def test_a_turn_by_hand_that_comes_under_detection_is_not_cut(
+def test_enabling_turn_detection_does_not_cut_a_manual_turn(
     speech: Speech, schedule: Schedule, at: float, joined: bool, settles: bool, late: int
 ) -> None:
     simulation = Simulation(manual=True, joined=joined, service=Service(settles=settles, late=late))
@@ -112,7 +110,7 @@ def test_a_turn_by_hand_that_comes_under_detection_is_not_cut(
 
 @thorough
 @given(speech=speeches(2, 5), schedule=schedules(commits=0.1), settles=st.booleans())
-def test_every_commit_is_answered_however_far_ahead_it_comes(speech: Speech, schedule: Schedule, settles: bool) -> None:
+def test_every_commit_is_answered_even_far_ahead(speech: Speech, schedule: Schedule, settles: bool) -> None:
     simulation = Simulation(manual=False, service=Service(settles=settles))
 
     schedule.run(simulation, speech.pcm + silence(2000))
@@ -134,7 +132,7 @@ def test_every_commit_is_answered_however_far_ahead_it_comes(speech: Speech, sch
     at=st.floats(0, 1),
     grace=st.sampled_from([0.5, 3.0, 60.0]),
 )
-def test_what_was_said_before_the_end_is_heard(
+def test_speech_before_a_shutdown_is_transcribed(
     speech: Speech, schedule: Schedule, kind: str, at: float, grace: float
 ) -> None:
     simulation = Simulation(manual=kind != "detected", joined=kind == "joined", service=Service())
@@ -150,7 +148,7 @@ def test_what_was_said_before_the_end_is_heard(
     assert 1001 == simulation.hangup.code
     said = [name for position, name in speech.positions if position + 2 * RATE * 160 // 1000 <= end - schedule.chunk]
     words = [name.partition("/")[0] for name in simulation.whole_words]
-    assert grace < 60 or said == words[: len(said)]  # the service, and the network, may take longer than a short one
+    assert grace < 60 or said == words[: len(said)]  # a short grace period may not be enough
     assert words == speech.words[: len(words)]
 
 
@@ -172,7 +170,7 @@ TURNS: list[dict[str, object]] = [
     service=st.builds(Service, settles=st.booleans(), late=st.integers(0, 2)),
     manual=st.booleans(),
 )
-def test_turns_that_begin_one_way_and_end_another(
+def test_turns_that_begin_with_one_kind_of_detection_and_end_with_another(
     speech: Speech, schedule: Schedule, updates: list[tuple[float, dict[str, object]]], service: Service, manual: bool
 ) -> None:
     simulation = Simulation(manual=manual, service=service)

@@ -1,4 +1,4 @@
-"""Conversion of the client's audio, and its clock; Opus, bare or in an Ogg stream, with FFmpeg as the witness."""
+"""Conversion of the client's audio, and its clock. Opus is sent bare or in an Ogg stream; FFmpeg is the reference."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_odd_frames_are_joined(size: int) -> None:
     assert whole.feed(pcm) + whole.flush() == parts
 
 
-def test_half_a_sample_waits_for_its_other_half_and_ends_with_the_turn() -> None:
+def test_half_a_sample_is_kept_for_the_next_append_and_dropped_at_the_end_of_the_turn() -> None:
     intake = Intake(AudioFormat("pcm", 16000))
 
     assert b"\1\0" == intake.feed(b"\1\0\2")
@@ -77,7 +77,7 @@ def test_half_a_sample_waits_for_its_other_half_and_ends_with_the_turn() -> None
     assert b"\4\0" == intake.feed(b"\4\0")
 
 
-def test_the_clock_goes_on_in_another_format() -> None:
+def test_the_clock_continues_in_a_new_format() -> None:
     first = Intake(AudioFormat("pcm", 24000))
     first.feed(bytes(48_000))
     first.flush()
@@ -137,7 +137,7 @@ def test_every_format_is_100_ms_for_the_service(form: dict[str, Any], appended: 
     assert 0.1 == stage.frames[-1]["usage"]["seconds"]
 
 
-def test_opus_goes_up_as_it_is_and_its_packets_tell_the_time() -> None:
+def test_opus_is_passed_on_and_its_packets_advance_the_clock() -> None:
     stage = Stage()
     play(
         stage,
@@ -163,7 +163,7 @@ def test_a_large_frame_is_split() -> None:
     [(None, [final("t1", "one")]), (NO_PADDING, [finished, opened])],
     ids=["by hand", "detected"],
 )
-def test_half_a_sample_ends_with_the_commit(turn_detection: dict[str, Any] | None, answer: list[Step]) -> None:
+def test_half_a_sample_is_dropped_at_a_commit(turn_detection: dict[str, Any] | None, answer: list[Step]) -> None:
     stage = ready(Stage(), turn_detection=turn_detection)
     for said in (append(b"\1\0" * 1600 + b"\7"), commit, append(b"\2\0" * 1600), *answer):
         stage.step(said)
@@ -172,7 +172,7 @@ def test_half_a_sample_ends_with_the_commit(turn_detection: dict[str, Any] | Non
 
 
 def stream(seconds: int, muxer: str = "ogg") -> tuple[bytes, list[bytes]]:
-    """A file with Opus in it, and its packets."""
+    """Return an Ogg Opus file and its packets."""
     file = io.BytesIO()
     with av.open(file, "w", format=muxer) as container:
         encoder = container.add_stream("libopus", rate=48_000, layout="mono")
@@ -191,14 +191,14 @@ OGG, PACKETS = stream(3)
 
 
 @pytest.mark.parametrize("size", [1, 3, 26, 27, 100, 4096, len(OGG)])
-def test_an_ogg_stream_in_any_pieces_is_its_packets(size: int) -> None:
+def test_an_ogg_stream_in_any_pieces_yields_its_packets(size: int) -> None:
     packets = OpusPackets()
     heard = [packet for at in range(0, len(OGG), size) for packet in packets.feed(OGG[at : at + size])]
 
     assert heard == PACKETS
 
 
-def test_streams_may_follow_one_another_and_a_gap_costs_no_more_than_its_pages() -> None:
+def test_ogg_streams_can_be_chained_and_a_gap_loses_only_its_pages() -> None:
     packets = OpusPackets()
 
     assert [*packets.feed(OGG + OGG)] == PACKETS * 2
@@ -207,7 +207,7 @@ def test_streams_may_follow_one_another_and_a_gap_costs_no_more_than_its_pages()
 
 
 @pytest.mark.parametrize("pieces", [[OGG], [OGG[at : at + 1000] for at in range(0, len(OGG), 1000)]])
-def test_an_ogg_stream_has_its_length(pieces: list[bytes]) -> None:
+def test_an_ogg_stream_has_the_right_duration(pieces: list[bytes]) -> None:
     stage = ready(Stage(), format={"type": "audio/opus"}, turn_detection=None)
     for said in (*map(append, pieces), commit, final("t1", "hi")):
         stage.step(said)
@@ -228,7 +228,7 @@ def test_an_ogg_stream_has_its_length(pieces: list[bytes]) -> None:
         (PADDED, "no Opus packet"),
     ],
 )
-def test_what_is_no_opus_is_refused_by_name(sound: bytes, name: str) -> None:
+def test_other_audio_than_opus_is_refused_with_its_format(sound: bytes, name: str) -> None:
     stage = ready(Stage(), format={"type": "audio/opus"}, turn_detection=None)
     said = json.dumps({"type": "input_audio_buffer.append", "audio": base64.b64encode(sound).decode()})
 
@@ -239,12 +239,12 @@ def test_what_is_no_opus_is_refused_by_name(sound: bytes, name: str) -> None:
 
 
 @pytest.mark.parametrize("packet", [PACKET, LARGEST, b"\x83\x82" + LARGEST * 2])
-def test_packets_of_any_size_that_sound_takes_are_heard(packet: bytes) -> None:
+def test_opus_packets_of_any_valid_size_are_accepted(packet: bytes) -> None:
     assert [packet] == OpusPackets().feed(packet)
 
 
-def test_few_packets_are_taken_in_one_turn_of_the_event_loop() -> None:
-    """Of one byte each: 64 KiB of them took half a second."""
+def test_few_packets_are_processed_in_one_iteration_of_the_event_loop() -> None:
+    """64 KiB of packets of one byte each took half a second."""
     page = b"OggS" + bytes(22) + b"\xff" + b"\1" * 255 + b"\x80" * 255
     stage = ready(Stage(), format={"type": "audio/opus"}, turn_detection={"type": "server_vad"})
     stage.bridge.from_client(
@@ -259,7 +259,7 @@ def test_few_packets_are_taken_in_one_turn_of_the_event_loop() -> None:
     assert max(after - before for before, after in pairwise(held)) // 128 <= OGG_PIECE // 2
 
 
-def test_all_of_a_file_is_refused() -> None:
+def test_a_whole_file_is_refused() -> None:
     packets = OpusPackets()
     for piece in (b"\x1a\x45\xdf\xa3" + PACKET, PACKET, PACKET):
         with pytest.raises(BadRequest, match="WebM"):
@@ -290,5 +290,5 @@ def test_an_ogg_stream_that_has_begun_is_never_refused(pieces: list[bytes]) -> N
         (bytes([31 << 3 | 3]), 0),
     ],
 )
-def test_opus_packets_tell_their_time(packet: bytes, ms: float) -> None:
+def test_the_duration_of_opus_packets(packet: bytes, ms: float) -> None:
     assert ms == opus_ticks(packet) / 16

@@ -1,4 +1,4 @@
-"""Turns longer than the service accepts as one."""
+"""Manual turns, including turns that are longer than the service accepts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.bridge.stage import (
 
 
 def speech(seconds: int) -> tuple[bytes, list[str]]:
-    """Words of 160 ms with pauses of 90 ms, four a second."""
+    """Return speech of four words per second: 160 ms each, with pauses of 90 ms."""
     count = seconds * 4
     return b"".join(word(number) + silence(90) for number in range(1, count + 1)), [
         f"w{number}" for number in range(1, count + 1)
@@ -49,7 +49,7 @@ def test_a_long_turn_is_one_item_and_no_word_is_cut() -> None:
         assert 200.0 == simulation.of(".completed")[0]["usage"]["seconds"]
 
 
-def test_no_piece_is_longer_than_the_service_hears() -> None:
+def test_no_piece_is_longer_than_the_service_accepts() -> None:
     class Strict(Service):
         def take(self, frame: str) -> None:
             super().take(frame)
@@ -67,7 +67,7 @@ def test_no_piece_is_longer_than_the_service_hears() -> None:
     assert words == simulation.words
 
 
-def test_sound_past_50_s_waits_for_the_cut() -> None:
+def test_audio_after_50_s_waits_for_the_cut() -> None:
     stage = by_hand()
     for _ in range(50):
         assert stage.step(append(1000)) == ["> audio 32000"]
@@ -121,7 +121,7 @@ def test_a_turn_ends_once_when_one_of_its_pieces_fails() -> None:
     )
 
 
-def test_what_a_session_that_had_to_end_makes_of_the_next_turn_does_not_count() -> None:
+def test_results_of_a_finished_session_for_the_next_turn_are_ignored() -> None:
     play(
         by_hand(),
         [
@@ -147,7 +147,7 @@ LOUD = (1000).to_bytes(2, "little") * 16_000
 
 
 @pytest.mark.parametrize("sounds", [[1000], [LOUD], [LOUD, 1000]], ids=["silence", "noise", "both"])
-def test_a_commit_that_the_service_says_nothing_about_is_soon_asked_for_again(sounds: list[int | bytes]) -> None:
+def test_an_unacknowledged_commit_soon_finishes_the_session_of_the_service(sounds: list[int | bytes]) -> None:
     stage = by_hand()
     for sound in sounds:
         stage.step(append(sound))
@@ -165,7 +165,7 @@ def test_a_commit_that_the_service_says_nothing_about_is_soon_asked_for_again(so
     )
 
 
-def test_so_is_one_of_opus() -> None:
+def test_an_unacknowledged_commit_of_opus_soon_finishes_it_too() -> None:
     stage = ready(Stage(), format={"type": "audio/opus"}, turn_detection=None)
     for _ in range(5):
         stage.step(append(b"\x78\1\2\3"))
@@ -174,9 +174,7 @@ def test_so_is_one_of_opus() -> None:
 
 
 @pytest.mark.parametrize(("took", "waits"), [(0.1, 0.5), (0.4, 0.8), (1.0, 2.0), (9.0, 3.0)])
-def test_a_service_that_was_slow_to_speak_of_the_last_turn_has_more_time_for_the_next(
-    took: float, waits: float
-) -> None:
+def test_a_slow_acknowledgement_extends_the_timeout_of_the_next(took: float, waits: float) -> None:
     stage = by_hand()
     for said in (append(LOUD), commit, later(took), committed("t1"), final("t1", "one"), finished, opened):
         stage.step(said)
@@ -187,7 +185,7 @@ def test_a_service_that_was_slow_to_speak_of_the_last_turn_has_more_time_for_the
     play(stage, [(later(waits - 0.1), []), (later(0.2), ["> finish"])])
 
 
-def test_a_turn_that_the_service_has_acknowledged_is_waited_for() -> None:
+def test_an_acknowledged_turn_has_a_longer_timeout() -> None:
     play(
         by_hand(),
         [
@@ -200,7 +198,7 @@ def test_a_turn_that_the_service_has_acknowledged_is_waited_for() -> None:
     )
 
 
-def test_speech_behind_silent_turns_is_answered_within_the_grace() -> None:
+def test_speech_after_silent_turns_is_answered_within_the_grace_period() -> None:
     simulation = Simulation(manual=True)
     simulation.connect()
     for sound in [silence(1500)] * 4 + [word(2000)]:
@@ -216,7 +214,7 @@ def test_speech_behind_silent_turns_is_answered_within_the_grace() -> None:
     assert ["", "", "", "", "w2000"] == simulation.transcripts
 
 
-def test_cuts_and_losses_of_a_long_turn() -> None:
+def test_a_long_turn_with_lost_connections() -> None:
     pcm, words = speech(180)
     simulation = Simulation(manual=True)
     for index, at in enumerate(range(0, len(pcm), 16_000)):

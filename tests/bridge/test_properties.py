@@ -1,4 +1,4 @@
-"""Whatever the service shows and whenever the network breaks: no word lost, doubled or out of order."""
+"""Property tests: no word is lost, doubled or out of order, whatever the service and the network do."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_manual_turns(speech: Speech, schedule: Schedule, late: int, settles: bo
     settles=True,
     tardy_ms=300,
 )
-def test_detected_turns_that_the_caller_ends_sooner(
+def test_detected_turns_that_the_client_commits_early(
     speech: Speech, schedule: Schedule, late: int, settles: bool, tardy_ms: int
 ) -> None:
     simulation = Simulation(manual=False, service=Service(late=late, settles=settles, tardy_ms=tardy_ms))
@@ -126,7 +126,7 @@ def test_detected_turns_that_the_caller_ends_sooner(
 @given(
     speech=speeches(1, 8), schedule=schedules(0.05), settles=st.booleans(), manual=st.booleans(), late=st.integers(0, 2)
 )
-def test_what_the_caller_clears_is_gone_and_nothing_else(
+def test_a_clear_drops_only_uncommitted_audio(
     speech: Speech, schedule: Schedule, settles: bool, manual: bool, late: int
 ) -> None:
     schedule = replace(schedule, clears=0.05, chunk=schedule.chunk & ~1)
@@ -145,7 +145,7 @@ def test_what_the_caller_clears_is_gone_and_nothing_else(
     assert whole == [name for name in simulation.whole_words if name in whole]
 
 
-def test_a_turn_that_begins_past_what_was_sent_is_known_again() -> None:
+def test_a_turn_with_a_late_reported_start_is_recognised_after_a_reconnect() -> None:
     simulation = Simulation(manual=False, service=Service(tardy_ms=300))
     simulation.append(silence(600) + word(1)[:640])
     simulation.say("input_audio_buffer.commit")

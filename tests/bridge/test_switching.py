@@ -1,4 +1,4 @@
-"""Settings that change while somebody speaks apply from the next turn; the open turn is not cut."""
+"""Settings that change during speech apply from the next turn; the current turn is not cut."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ ENDED: Conversation = [
         ({"turn_detection": {"threshold": 1, "create_response": True}}, "vad 1.0/500"),
     ],
 )
-def test_the_turn_goes_on_and_the_next_has_the_new_settings(said: dict[str, Any], told: str) -> None:
+def test_new_settings_apply_from_the_next_turn(said: dict[str, Any], told: str) -> None:
     play(
         detecting(),
         [
@@ -80,7 +80,7 @@ def test_the_turn_goes_on_and_the_next_has_the_new_settings(said: dict[str, Any]
     )
 
 
-def test_a_turn_whose_result_comes_only_with_the_session_s_end() -> None:
+def test_a_turn_can_get_its_result_at_the_end_of_the_session() -> None:
     play(
         detecting(),
         [
@@ -98,7 +98,7 @@ def test_a_turn_whose_result_comes_only_with_the_session_s_end() -> None:
     )
 
 
-def test_another_model_is_asked_from_the_next_turn_on() -> None:
+def test_a_new_model_is_used_from_the_next_turn() -> None:
     model = "qwen3-asr-flash-realtime-2026-02-10"
     play(
         detecting(),
@@ -112,7 +112,7 @@ def test_another_model_is_asked_from_the_next_turn_on() -> None:
     )
 
 
-def test_settings_that_are_sent_repeatedly_cost_nothing() -> None:
+def test_repeated_settings_need_no_new_session() -> None:
     play(
         detecting(),
         [
@@ -125,7 +125,7 @@ def test_settings_that_are_sent_repeatedly_cost_nothing() -> None:
     )
 
 
-def test_the_last_of_several_holds_and_those_before_cost_nothing() -> None:
+def test_only_the_last_of_several_updates_needs_a_new_session() -> None:
     play(
         detecting(),
         [
@@ -139,7 +139,7 @@ def test_the_last_of_several_holds_and_those_before_cost_nothing() -> None:
     )
 
 
-def test_settings_of_one_moment_that_come_back_cost_nothing_between_turns() -> None:
+def test_reverted_settings_need_no_new_session() -> None:
     play(
         detecting(),
         [
@@ -152,7 +152,7 @@ def test_settings_of_one_moment_that_come_back_cost_nothing_between_turns() -> N
     )
 
 
-def test_a_turn_that_begins_after_the_update_is_heard_under_it() -> None:
+def test_a_turn_that_begins_after_an_update_has_its_settings() -> None:
     play(
         detecting(),
         [
@@ -171,7 +171,7 @@ def test_a_turn_that_begins_after_the_update_is_heard_under_it() -> None:
     [(detecting, GERMAN, f"{SETUP} de", "item_1"), (live, DETECTED, SETUP, "item_2")],
     ids=["detected", "by hand"],
 )
-def test_settings_apply_soon_while_nobody_speaks(stage: Callable[[], Stage], said: Step, told: str, item: str) -> None:
+def test_settings_apply_soon_during_silence(stage: Callable[[], Stage], said: Step, told: str, item: str) -> None:
     play(
         stage(),
         [
@@ -185,7 +185,7 @@ def test_settings_apply_soon_while_nobody_speaks(stage: Callable[[], Stage], sai
     )
 
 
-def test_a_turn_that_began_before_the_update_and_is_told_after_it_goes_on() -> None:
+def test_a_turn_that_began_before_an_update_and_is_reported_after_it_is_not_cut() -> None:
     play(
         detecting(),
         [
@@ -202,8 +202,8 @@ def test_a_turn_that_began_before_the_update_and_is_told_after_it_goes_on() -> N
     )
 
 
-def test_sound_far_ahead_of_the_service_keeps_the_settings_of_its_time() -> None:
-    """Two turns, an update, and a third turn, before the service has answered anything."""
+def test_unprocessed_audio_keeps_the_settings_at_its_time() -> None:
+    """Two turns, an update and a third turn are sent before the service reports any turn."""
     play(
         detecting(),
         [
@@ -219,7 +219,7 @@ def test_sound_far_ahead_of_the_service_keeps_the_settings_of_its_time() -> None
     )
 
 
-def test_each_of_several_turns_far_ahead_has_the_settings_of_its_time() -> None:
+def test_each_unprocessed_turn_has_the_settings_at_its_time() -> None:
     play(
         detecting(),
         [
@@ -240,7 +240,7 @@ def test_each_of_several_turns_far_ahead_has_the_settings_of_its_time() -> None:
     )
 
 
-def test_a_commit_ends_the_turn_and_the_waiting() -> None:
+def test_a_commit_ends_the_turn_and_applies_the_settings() -> None:
     play(
         detecting(),
         [
@@ -258,7 +258,7 @@ def test_a_commit_ends_the_turn_and_the_waiting() -> None:
     )
 
 
-def test_a_clear_ends_the_turn_and_the_waiting() -> None:
+def test_a_clear_ends_the_turn_and_applies_the_settings() -> None:
     play(
         detecting(),
         [
@@ -272,7 +272,7 @@ def test_a_clear_ends_the_turn_and_the_waiting() -> None:
     )
 
 
-def test_a_connection_that_breaks_while_they_wait() -> None:
+def test_pending_settings_survive_a_lost_connection() -> None:
     play(
         detecting(),
         [
@@ -289,17 +289,17 @@ def test_a_connection_that_breaks_while_they_wait() -> None:
     )
 
 
-def test_a_format_that_changes_ends_the_turn() -> None:
+def test_a_new_format_ends_the_turn() -> None:
     play(
         detecting(),
         [*SPEAKING, (update(format={"type": "audio/pcmu"}), [*UPDATED, "> finish"])],
     )
 
 
-# --- from detected turns to turns by hand ---
+# --- from detected turns to manual turns ---
 
 
-def test_a_detected_turn_goes_on_and_the_next_is_its_caller_s() -> None:
+def test_manual_turns_begin_after_the_current_detected_turn() -> None:
     play(
         detecting(),
         [
@@ -315,7 +315,7 @@ def test_a_detected_turn_goes_on_and_the_next_is_its_caller_s() -> None:
     )
 
 
-def test_a_commit_ends_the_detected_turn_that_goes_on() -> None:
+def test_a_commit_ends_the_current_detected_turn() -> None:
     play(
         detecting(),
         [
@@ -335,7 +335,7 @@ def test_a_commit_ends_the_detected_turn_that_goes_on() -> None:
     )
 
 
-def test_where_nobody_speaks_the_caller_s_turn_begins_with_what_may_still_be_speech() -> None:
+def test_in_silence_a_manual_turn_begins_with_audio_that_may_be_speech() -> None:
     play(
         detecting(),
         [

@@ -1,4 +1,4 @@
-"""Settings that change around turns that the client ends: no turn is cut, no sound lost."""
+"""Settings that change around turns that the client ends: no turn is cut, and no audio is lost."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_new_settings_wait_for_the_commit_of_a_manual_turn() -> None:
     )
 
 
-def test_settings_that_wait_for_a_commit_wake_nobody() -> None:
+def test_settings_that_wait_for_a_commit_set_no_timer() -> None:
     stage = by_hand()
     play(
         stage,
@@ -97,7 +97,7 @@ def test_a_manual_turn_is_committed_after_the_detected_turns_before_it() -> None
     )
 
 
-def test_clear_after_such_a_turn_is_answered_after_it() -> None:
+def test_a_clear_is_answered_after_a_waiting_manual_turn() -> None:
     play(
         detecting(),
         [
@@ -113,7 +113,7 @@ def test_clear_after_such_a_turn_is_answered_after_it() -> None:
     )
 
 
-def test_such_a_turn_fails_with_the_session() -> None:
+def test_a_waiting_manual_turn_fails_with_the_session() -> None:
     play(
         detecting(),
         [
@@ -134,14 +134,14 @@ def test_such_a_turn_fails_with_the_session() -> None:
     )
 
 
-def test_settings_before_any_sound_need_no_other_session() -> None:
+def test_settings_before_any_audio_need_no_new_session() -> None:
     stage = ready(Stage())
 
     assert stage.step(update(transcription={"language": "en"})) == ["< session.updated", SETUP + " en"]
     assert stage.step(update(transcription={"language": "en"})) == ["< session.updated"]
 
 
-def test_the_service_finds_the_turns_in_all_that_was_not_committed() -> None:
+def test_the_service_detects_turns_in_uncommitted_audio() -> None:
     play(
         by_hand(),
         [
@@ -155,7 +155,7 @@ def test_the_service_finds_the_turns_in_all_that_was_not_committed() -> None:
     )
 
 
-def test_turns_that_were_committed_before_are_answered_first() -> None:
+def test_earlier_commits_are_answered_first() -> None:
     play(
         by_hand(),
         [
@@ -172,14 +172,14 @@ def test_turns_that_were_committed_before_are_answered_first() -> None:
     )
 
 
-def test_what_was_not_sent_yet_costs_no_other_session() -> None:
+def test_unsent_audio_needs_no_new_session() -> None:
     stage = Stage()
     for said in (start, update(format={"type": "audio/pcm", "rate": 16000}, turn_detection=None), append(500)):
         stage.step(said)
     play(stage, [(DETECTED, UPDATED), (append(500), []), (opened, [SETUP, "> audio 16000", "> audio 16000"])])
 
 
-def test_a_connection_that_breaks_on_the_way() -> None:
+def test_a_lost_connection_during_the_switch() -> None:
     play(
         by_hand(),
         [
@@ -204,11 +204,11 @@ def test_a_connection_that_breaks_on_the_way() -> None:
     ],
     ids=["commit", "clear", "the end"],
 )
-def test_the_caller_may_still_end_it(ends: Conversation) -> None:
+def test_a_dropped_manual_turn_can_still_be_ended(ends: Conversation) -> None:
     play(by_hand(), [(append(500), ["> audio 16000"]), (DETECTED, [*UPDATED, "> finish"]), *ends])
 
 
-def test_what_was_cut_off_a_long_turn_is_an_item() -> None:
+def test_pieces_cut_off_a_long_turn_remain_an_item() -> None:
     stage = by_hand()
     for _ in range(57):
         stage.step(append(1000))
@@ -225,7 +225,7 @@ def test_what_was_cut_off_a_long_turn_is_an_item() -> None:
     )
 
 
-# --- those that are heard while they are spoken ---
+# --- turns with deltas while they are open ---
 
 SPEAKING: Conversation = [
     (append(1000), ["> audio 32000"]),
@@ -236,7 +236,7 @@ SPEAKING: Conversation = [
 ]
 
 
-def test_the_sentence_that_is_spoken_is_its_last() -> None:
+def test_a_joined_turn_ends_with_its_current_sentence() -> None:
     play(
         live(),
         [
@@ -252,7 +252,7 @@ def test_the_sentence_that_is_spoken_is_its_last() -> None:
     )
 
 
-def test_a_sentence_that_begins_after_the_update_is_a_turn() -> None:
+def test_a_sentence_that_begins_after_an_update_is_a_turn() -> None:
     play(
         live(),
         [
@@ -269,7 +269,7 @@ def test_a_sentence_that_begins_after_the_update_is_a_turn() -> None:
     )
 
 
-def test_the_caller_may_end_it_before_the_sentence_does() -> None:
+def test_the_client_can_end_a_joined_turn_within_a_sentence() -> None:
     play(
         live(),
         [
@@ -284,7 +284,7 @@ def test_the_caller_may_end_it_before_the_sentence_does() -> None:
     )
 
 
-def test_a_caller_who_changes_its_mind_at_once_goes_on_with_its_turn() -> None:
+def test_settings_that_are_reverted_at_once_continue_the_turn() -> None:
     play(
         live(),
         [
@@ -301,7 +301,7 @@ def test_a_caller_who_changes_its_mind_at_once_goes_on_with_its_turn() -> None:
     )
 
 
-def test_a_sentence_that_ended_while_detection_was_on_is_a_turn() -> None:
+def test_a_sentence_that_ended_during_turn_detection_is_a_turn() -> None:
     play(
         live(),
         [
