@@ -65,7 +65,7 @@ async def generate(call: ApiCall) -> Response:
 
 def _check_bias(call: ApiCall, ask: AudioRequest) -> None:
     """Context comes in user and assistant messages before the audio; hot words are parameters of qwen-audio-3 only."""
-    given = call.body.get("parameters", {}) if isinstance(call.body, dict) else {}
+    given = (call.body.get("parameters") if isinstance(call.body, dict) else None) or {}
     if any(message.role == "system" for message in ask.input.messages):
         raise refusals.invalid("The role system is not supported by this model")
     if "context" in given:

@@ -81,7 +81,7 @@ def _check(call: ApiCall, ask: SubmitRequest) -> Family:
 
 
 def _check_parameters(call: ApiCall, known: Family, parameters: TaskParameters) -> None:
-    given = call.body.get("parameters", {}) if isinstance(call.body, dict) else {}
+    given = (call.body.get("parameters") if isinstance(call.body, dict) else None) or {}
     try:
         masking.read(parameters.special_word_filter)
     except msgspec.MsgspecError as exc:
