@@ -1,10 +1,10 @@
-"""Files that are often uploaded instead of audio, recognised by their first bytes, for error messages that help."""
+"""Error messages for files that are often uploaded instead of audio, recognised by their first bytes."""
 
 from __future__ import annotations
 
 import re
 
-HEAD = 2048  # bytes that suffice
+HEAD = 2048  # number of bytes examined
 
 _BEGUN = "The file begins in the middle of a {} recording, whose header is missing: send {} in front of it."
 _WEBM = _BEGUN.format("WebM or Matroska", "the recording's first chunk")
@@ -25,11 +25,11 @@ _KINDS = (
     (rb"PK\x03\x04|\x1f\x8b\x08|7z\xbc\xaf\x27\x1c|Rar!\x1a\x07|BZh[1-9]1AY|\xfd7zXZ\0|\x28\xb5\x2f\xfd", _ARCHIVE),
     (
         rb"\x00\x05\x16[\x00\x07]",
-        "The file contains only what macOS keeps beside a file (._name): send the file itself.",
+        "The file is metadata that macOS stores beside a file (._name): send the file itself.",
     ),
     (
         rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|\?xml|head|body)",
-        "The file is a web page or XML, not audio: its download has failed.",
+        "The file is a web page or XML, not audio: the download probably failed.",
     ),
     (rb"#EXTM3U|\[playlist\]|ffconcat version", "The file is a playlist, not audio: send the audio that it names."),
     (
@@ -38,14 +38,16 @@ _KINDS = (
     ),
 )
 _PATTERNS = [(re.compile(pattern, re.DOTALL | re.IGNORECASE), message) for pattern, message in _KINDS]
-_REPLACED = b"\xef\xbf\xbd"  # what decoders of UTF-8 put in place of invalid bytes
+_REPLACED = b"\xef\xbf\xbd"  # U+FFFD, with which UTF-8 decoders replace invalid bytes
 MANGLED = "The file was read as text before it was sent, which destroys audio: read and send it as bytes."
 _TEXT = "The file is text, not audio."
 
 
 def mistaken(head: bytes) -> str | None:
-    """Return the error message for a file that FFmpeg does not recognise, from its first `HEAD` bytes; None if these
-    tell nothing. Pure."""
+    """Return the error message for a file that FFmpeg does not recognise, or None if its kind is unknown.
+
+    `head` is its first `HEAD` bytes.
+    """
     for pattern, message in _PATTERNS:
         if pattern.match(head):
             return message

@@ -69,8 +69,10 @@ def hollow(file: BinaryIO, place: ByteSpan) -> bool:
 
 
 def encrypted(file: BinaryIO, place: ByteSpan) -> bool:
-    """Return whether all audio is encrypted, by Common Encryption (ISO/IEC 23001-7) or FairPlay. Some of it may decode,
-    to noise."""
+    """Return whether all audio is encrypted with Common Encryption (ISO/IEC 23001-7) or FairPlay.
+
+    A decoder may accept parts of encrypted audio and return noise.
+    """
     moov = next((body for name, body in _inside(file, place.start, place.end) if name == b"moov"), None)
     tracks = [track for name, track in _inside(file, *moov) if name == b"trak"] if moov else []
     codings = {_coding(file, track) for track in tracks} - {None}

@@ -26,7 +26,7 @@ HEADERS = {
 }
 
 
-LONGEST = 255  # characters of a path: joining thousands of parts takes as long as many requests
+LONGEST = 255  # characters of a path; joining thousands of parts would be slow
 
 
 class _Files(StaticFiles):

@@ -54,7 +54,7 @@ class Metrics:
         self._final = self._histogram("final_seconds", "Time to the final text.", "kind")
         self._jobs = self._counter("jobs", "Long jobs of this process, by the state reached.", "state")
         for state in STATES:
-            self._jobs.labels(state)  # starts at 0, so that Prometheus sees the first one as an increase
+            self._jobs.labels(state)  # starts at 0, so that Prometheus sees the first event as an increase
         self._lag = self._histogram("loop_lag_seconds", "Lag of the event loop.")
         self._audio = self._counter("audio_seconds", "Transcribed audio.", "caller", "model")
         self._cost = self._counter("cost_dollars", "Price of that audio, if known.", "caller", "model")

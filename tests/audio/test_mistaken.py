@@ -1,4 +1,4 @@
-"""Files that are uploaded by mistake get an error that names the mistake."""
+"""The error for a file that is not audio says what the file is."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("data", "named"), MISTAKES)
-def test_the_error_names_the_mistake(tmp_path: Path, data: bytes, named: str) -> None:
+def test_the_error_says_what_the_file_is(tmp_path: Path, data: bytes, named: str) -> None:
     path = tmp_path / "a"
     path.write_bytes(data)
 
@@ -60,10 +60,10 @@ def test_the_error_names_the_mistake(tmp_path: Path, data: bytes, named: str) ->
 
 
 @pytest.mark.parametrize("layout", ["faststart", "frag_keyframe+empty_moov"])
-def test_an_encrypted_track_is_named(tmp_path: Path, layout: str) -> None:
+def test_encrypted_audio_is_refused_as_such(tmp_path: Path, layout: str) -> None:
     key = {f"encryption_{name}": "00112233445566778899aabbccddeeff" for name in ("key", "kid")}
     muxing = {"encryption_scheme": "cenc-aes-ctr", "movflags": layout, **key}
-    for number in range(5):  # the cipher begins anywhere; what it leaves may decode to noise
+    for number in range(5):  # encryption may begin anywhere, and encrypted audio may decode to noise
         write(
             Recipe(".m4a", "mp4", "aac", {"b": "64k"}, muxing=muxing), tone(1), 16_000, 1, str(tmp_path / f"{number}")
         )

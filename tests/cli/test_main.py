@@ -119,7 +119,7 @@ def test_the_emulator_stops_while_a_fault_holds_a_request() -> None:
 
 
 @pytest.mark.parametrize("pongs", [True, False])
-def test_the_emulator_answers_pings_or_not(pongs: bool) -> None:
+def test_the_emulator_answers_pings_unless_the_reading_disables_pongs(pongs: bool) -> None:
     options = ("--reading", f"pongs={pongs}".lower(), "--limit", "inference.idle_seconds=0.2")
     with started("emulator", "--port", "0", "--engine", "scripted", *options) as (_, lines):
         port = lines[0].partition("127.0.0.1:")[2].partition(",")[0]

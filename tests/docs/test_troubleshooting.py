@@ -155,8 +155,10 @@ MISTAKES: dict[str, Callable[[Place], Any]] = {
     ),
     "an empty file": lambda place: place.file(b""),
     "a file that is not audio, or raw PCM": lambda place: place.file(place.speech[44:]),
-    "a text; a web page, picture, archive or playlist is named too": lambda place: place.file(b"Dear Sir,"),
-    "the second chunk of a browser's recording, alone": lambda place: place.file(b"\x1f\x43\xb6\x75" + bytes(1000)),
+    "a text file (the error also recognises web pages, pictures, archives and playlists)": lambda place: place.file(
+        b"Dear Sir,"
+    ),
+    "only the second chunk of a browser's recording": lambda place: place.file(b"\x1f\x43\xb6\x75" + bytes(1000)),
     "an MP4 without its end": lambda place: place.file(MP4_WITHOUT_INDEX),
     "a file whose audio cannot be decoded": lambda place: place.file(b"OggS" + bytes(1000)),
     "a huge file": lambda place: place.file(bytes(2 << 20)),
@@ -229,7 +231,12 @@ CURLED = {
     "the file under another name": [*UPLOAD, *MODEL, "-F", "audio=@{file}"],
     "no `@` before the file's name": [*UPLOAD, *MODEL, "-F", "file={file}"],
     "an empty file": [*UPLOAD, *MODEL, "-F", "file=@/dev/null"],
-    "a text; a web page, picture, archive or playlist is named too": [*UPLOAD, *MODEL, "-F", "file=@{page}"],
+    "a text file (the error also recognises web pages, pictures, archives and playlists)": [
+        *UPLOAD,
+        *MODEL,
+        "-F",
+        "file=@{page}",
+    ],
     "a huge file": [*UPLOAD, *MODEL, "-F", "file=@{huge}"],
     "a huge request": [*UPLOAD, *MODEL, "-F", "file=@{gigantic}"],
     "no model": [*UPLOAD, "-F", "file=@{file}"],

@@ -1,4 +1,4 @@
-"""Which part of a context the service uses, and which forms it refuses."""
+"""Recognition context: the part that the service uses, and malformed contexts."""
 
 from __future__ import annotations
 
