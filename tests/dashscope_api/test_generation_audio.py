@@ -48,8 +48,8 @@ def test_context_precedes_the_audio() -> None:
     call = generation_audio.call(request("generation-audio", MODEL, context="Names: Ada."), stream=False)
     body: Any = json_of(call)
 
-    said, audio = body["input"]["messages"]
-    assert said == {"role": "user", "content": [{"type": "input_text", "text": "Names: Ada."}]}
+    context, audio = body["input"]["messages"]
+    assert context == {"role": "user", "content": [{"type": "input_text", "text": "Names: Ada."}]}
     assert "input_audio" == audio["content"][0]["type"]
     assert call.body[1] == File(MEDIA.path, MEDIA.size, base64=True)
 
