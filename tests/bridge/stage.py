@@ -68,9 +68,9 @@ class Stage:
             limits=limits,
         )
 
-    def step(self, said: Step) -> list[str]:
+    def step(self, step: Step) -> list[str]:
         """Take a step, and return the bridge's actions, one line each."""
-        return list(itertools.chain.from_iterable(self._perform(said(self))))
+        return list(itertools.chain.from_iterable(self._perform(step(self))))
 
     def ring(self) -> list[Action]:
         """Wake the bridge, and check that it does not ask to be woken for the same time again."""
@@ -156,7 +156,7 @@ def _client_line(frame: dict[str, Any]) -> str:
             return str(kind)
 
 
-# --- what can be said ---
+# --- steps ---
 
 
 def start(stage: Stage) -> list[Action]:
@@ -309,15 +309,15 @@ UPDATED = ["< session.updated"]
 
 
 def play(stage: Stage, conversation: Conversation) -> None:
-    for number, (said, heard) in enumerate(conversation):
-        answer = stage.step(said)
-        assert answer == heard, f"line {number} of the conversation is answered by {answer}, not {heard}"
+    for number, (step, expected) in enumerate(conversation):
+        actions = stage.step(step)
+        assert actions == expected, f"step {number} of the conversation causes {actions}, not {expected}"
 
 
 def ready(stage: Stage, **audio_input: object) -> Stage:
-    """A session that is configured and connected."""
-    for said in (start, update(**{"format": PCM_16K, **audio_input}), opened, created):
-        stage.step(said)
+    """Configure and connect a session."""
+    for step in (start, update(**{"format": PCM_16K, **audio_input}), opened, created):
+        stage.step(step)
     return stage
 
 

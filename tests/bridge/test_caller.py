@@ -189,8 +189,8 @@ def test_the_padding_of_a_turn_does_not_reach_into_what_was_cleared(
 ) -> None:
     stage = ready(Stage(), turn_detection={"type": "server_vad", "prefix_padding_ms": 300})
     play(stage, [(append(1000), ["> audio 32000"]), *before, *cleared])
-    for said in (append(500), opened):
-        stage.step(said)
+    for step in (append(500), opened):
+        stage.step(step)
 
     (told,) = stage.step(started("n1", 100))
     assert told.endswith(" 1000")

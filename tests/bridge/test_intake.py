@@ -101,8 +101,8 @@ def test_sound_at_24_khz_is_resampled_as_one_stream(cuts: list[int]) -> None:
     pcm = b"".join((index * 37 % 20000 - 10000).to_bytes(2, "little", signed=True) for index in range(2400))
     whole, parts = Stage(), Stage()
     for stage, sizes in ((whole, [4800]), (parts, cuts)):
-        for said in (start, update(turn_detection=None), opened):
-            stage.step(said)
+        for step in (start, update(turn_detection=None), opened):
+            stage.step(step)
         at = 0
         for size in sizes:
             stage.step(append(pcm[at : at + size]))
@@ -126,8 +126,8 @@ def test_sound_at_24_khz_is_resampled_as_one_stream(cuts: list[int]) -> None:
 )
 def test_every_format_is_100_ms_for_the_service(form: dict[str, Any], appended: int, told: str, sent: int) -> None:
     stage = Stage()
-    for said in (start, update(format=form, turn_detection=None)):
-        stage.step(said)
+    for step in (start, update(format=form, turn_detection=None)):
+        stage.step(step)
 
     assert stage.step(opened) == [f"> setup {told} manual"]
     stage.step(append(bytes(appended)))
@@ -165,8 +165,8 @@ def test_a_large_frame_is_split() -> None:
 )
 def test_half_a_sample_is_dropped_at_a_commit(turn_detection: dict[str, Any] | None, answer: list[Step]) -> None:
     stage = ready(Stage(), turn_detection=turn_detection)
-    for said in (append(b"\1\0" * 1600 + b"\7"), commit, append(b"\2\0" * 1600), *answer):
-        stage.step(said)
+    for step in (append(b"\1\0" * 1600 + b"\7"), commit, append(b"\2\0" * 1600), *answer):
+        stage.step(step)
 
     assert b"\1\0" * 1600 + b"\2\0" * 1600 == stage.sound
 
@@ -209,8 +209,8 @@ def test_ogg_streams_can_be_chained_and_a_gap_loses_only_its_pages() -> None:
 @pytest.mark.parametrize("pieces", [[OGG], [OGG[at : at + 1000] for at in range(0, len(OGG), 1000)]])
 def test_an_ogg_stream_has_the_right_duration(pieces: list[bytes]) -> None:
     stage = ready(Stage(), format={"type": "audio/opus"}, turn_detection=None)
-    for said in (*map(append, pieces), commit, final("t1", "hi")):
-        stage.step(said)
+    for step in (*map(append, pieces), commit, final("t1", "hi")):
+        stage.step(step)
 
     assert b"".join(PACKETS) == stage.sound
     assert stage.frames[-1]["usage"]["seconds"] == pytest.approx(len(PACKETS) * 0.02)

@@ -338,8 +338,8 @@ def test_a_pong_frees_the_silence_before_it() -> None:
 def test_progress_gives_new_attempts() -> None:
     stage = ready(Stage(limits=SessionLimits(attempts=2)), turn_detection=None)
     for _ in range(10):
-        for said in (append(1000), lost(), later(30), opened, created):
-            stage.step(said)
+        for step in (append(1000), lost(), later(30), opened, created):
+            stage.step(step)
 
     assert not stage.bridge.over
     assert 10 == stage.bridge.reconnections

@@ -176,11 +176,11 @@ def test_an_unacknowledged_commit_of_opus_soon_finishes_it_too() -> None:
 @pytest.mark.parametrize(("took", "waits"), [(0.1, 0.5), (0.4, 0.8), (1.0, 2.0), (9.0, 3.0)])
 def test_a_slow_acknowledgement_extends_the_timeout_of_the_next(took: float, waits: float) -> None:
     stage = by_hand()
-    for said in (append(LOUD), commit, later(took), committed("t1"), final("t1", "one"), finished, opened):
-        stage.step(said)
+    for step in (append(LOUD), commit, later(took), committed("t1"), final("t1", "one"), finished, opened):
+        stage.step(step)
 
-    for said in (append(LOUD), opened, commit):
-        heard = stage.step(said)
+    for step in (append(LOUD), opened, commit):
+        heard = stage.step(step)
     assert "> commit" in heard
     play(stage, [(later(waits - 0.1), []), (later(0.2), ["> finish"])])
 

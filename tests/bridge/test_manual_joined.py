@@ -67,8 +67,8 @@ def sentence(turn: str, said: str, delta: str, start_ms: int, end_ms: int) -> Co
 )
 def test_which_sessions_get_deltas_before_the_commit(session: dict[str, Any], told: str) -> None:
     stage = Stage()
-    for said in (start, client("session.update", session=session)):
-        stage.step(said)
+    for step in (start, client("session.update", session=session)):
+        stage.step(step)
 
     assert stage.step(opened) == [told]
     shown = stage.frames[-1]["session"]["dashscope"]
@@ -360,8 +360,8 @@ def test_from_detected_turns_to_joined_turns_and_back() -> None:
 
 def test_beta_clients_get_the_same() -> None:
     stage = Stage(Opening(dialect="beta"))
-    for said in (start, update(format=PCM_16K, transcription=LIVE), opened, append(1000), started("t1", 100)):
-        stage.step(said)
+    for step in (start, update(format=PCM_16K, transcription=LIVE), opened, append(1000), started("t1", 100)):
+        stage.step(step)
 
     assert stage.step(text("t1", "one", "")) == ["< delta item_1 'one'"]
     assert stage.step(commit) == ["< committed item_1 after None", "< item.created item_1", "> finish"]

@@ -174,8 +174,8 @@ def test_earlier_commits_are_answered_first() -> None:
 
 def test_unsent_audio_needs_no_new_session() -> None:
     stage = Stage()
-    for said in (start, update(format={"type": "audio/pcm", "rate": 16000}, turn_detection=None), append(500)):
-        stage.step(said)
+    for step in (start, update(format={"type": "audio/pcm", "rate": 16000}, turn_detection=None), append(500)):
+        stage.step(step)
     play(stage, [(DETECTED, UPDATED), (append(500), []), (opened, [SETUP, "> audio 16000", "> audio 16000"])])
 
 

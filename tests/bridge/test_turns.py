@@ -80,16 +80,16 @@ def test_snapshots_become_deltas(snapshots: Conversation) -> None:
 
 def test_a_contradiction_is_counted() -> None:
     stage = by_hand()
-    for said in (append(1000), commit, text("t", "hello"), final("t", "yellow")):
-        stage.step(said)
+    for step in (append(1000), commit, text("t", "hello"), final("t", "yellow")):
+        stage.step(step)
 
     assert 1 == stage.bridge.corrections
 
 
 def test_detected_turns_may_speak_before_they_are_committed_and_manual_ones_after() -> None:
     detected = ready(Stage())
-    for said in (append(1000), started("t1", 0)):
-        detected.step(said)
+    for step in (append(1000), started("t1", 0)):
+        detected.step(step)
     assert ["< delta item_1 'hel'"] == detected.step(text("t1", "hel", "lo"))
 
     manual = by_hand()
@@ -106,8 +106,8 @@ def test_detected_turns_may_speak_before_they_are_committed_and_manual_ones_afte
 
 def test_what_the_service_says_beyond_openai() -> None:
     stage = by_hand()
-    for said in (append(1000), commit, text("t", "hel", "lo", language="en", emotion="happy")):
-        stage.step(said)
+    for step in (append(1000), commit, text("t", "hel", "lo", language="en", emotion="happy")):
+        stage.step(step)
 
     assert {"stash": "lo", "language": "en", "emotion": "happy"} == stage.frames[-1]["dashscope"]
 
@@ -204,8 +204,8 @@ def test_events_of_the_service_in_any_order(reports: Conversation) -> None:
 
 def test_items_are_retrieved_and_deleted() -> None:
     stage = by_hand()
-    for said in (append(1000), commit, final("t", "hello")):
-        stage.step(said)
+    for step in (append(1000), commit, final("t", "hello")):
+        stage.step(step)
     play(
         stage,
         [
@@ -231,8 +231,8 @@ def test_items_are_retrieved_and_deleted() -> None:
 def test_a_deleted_item_precedes_no_other(deleted: list[int], previous: str | None) -> None:
     stage = by_hand()
     for turn in ("t1", "t2"):
-        for said in (append(1000), commit, final(turn, "hello")):
-            stage.step(said)
+        for step in (append(1000), commit, final(turn, "hello")):
+            stage.step(step)
     for number in deleted:
         stage.step(client("conversation.item.delete", item_id=f"item_{number}"))
     stage.step(append(1000))
