@@ -172,7 +172,7 @@ def test_a_url_is_encoded_as_a_browser_does(url: str, sent: str) -> None:
 
 @pytest.mark.parametrize("end", ["", ".fm/a.mp3"])
 def test_a_long_host_is_refused_at_once(end: str) -> None:
-    url = encoded("https://a" + "\u0300\u0316" * 100_000 + end)  # took half a minute in quadratic time
+    url = encoded("https://a" + "\u0300\u0316" * 100_000 + end)  # one normalisation of it takes 20 s
 
     with pytest.raises(BadRequest, match="longer than 4096 characters"):
         check(url, "url")

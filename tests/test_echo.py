@@ -109,7 +109,7 @@ def test_long_contexts_and_texts_are_compared_quickly() -> None:
 
 
 def test_a_letter_with_many_marks_is_compared_quickly() -> None:
-    marked = "a" + "\u0300\u0316" * 100_000  # took a minute in quadratic time
+    marked = "a" + "\u0300\u0316" * 100_000  # one normalisation of it takes 20 s
 
     assert Echo(f"{marked} b").only(f"{marked} b")
     assert not Echo(marked).only(f"{marked} b")

@@ -77,7 +77,7 @@ GETS = ["/v1/models", "/v1/models/whisper-1", "/healthz", "/health", "/readyz", 
 
 
 def test_a_long_path_is_normalised_in_linear_time() -> None:
-    path, _ = canonical("/openai/deployments" + "/audio/b" * 100_000 + "\n")  # took minutes in quadratic time
+    path, _ = canonical("/openai/deployments" + "/audio/b" * 100_000 + "\n")  # 60 KB took 1.9 s, in quadratic time
 
     assert path.startswith("/v1/audio/b/audio/b")
 
