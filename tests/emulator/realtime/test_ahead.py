@@ -13,7 +13,7 @@ from compat.emulator.realtime.connection import AHEAD
 from compat.emulator.realtime.endpoint import PATH
 from tests.emulator.laptop import Start
 from tests.emulator.realtime.talk import COMMIT, MANUAL, MODEL, Event, appended, frames, silence
-from tests.emulator.realtime.test_endpoint import dialled, hear, say
+from tests.emulator.realtime.test_endpoint import connected, receive, say
 from tests.polling import until
 
 ALL = 100  # messages
@@ -55,9 +55,9 @@ def test_nothing_more_is_heard_of_a_client_who_has_left(start: Start) -> None:
         assert goes_on.wait(60)
 
     laptop = start(engine=Ear(hears, blocking=True))
-    with dialled(laptop) as socket:
+    with connected(laptop) as socket:
         say(socket, UPDATE)
-        hear(socket, "updated")
+        receive(socket, "updated")
         say(socket, *frames(silence(ALL * 100)), COMMIT)
         assert begun.wait(60)
     [record] = laptop.emulator.live.sessions

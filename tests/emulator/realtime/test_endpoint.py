@@ -1,4 +1,4 @@
-"""The live socket on a real port: the upgrade, the model, bounds, troubles, records."""
+"""The realtime socket on a real port: upgrade, model, limits, faults, records."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ KEY = "Bearer sk-test"
 
 
 @contextmanager
-def dialled(laptop: Laptop, *, model: str | None = MODEL, key: str | None = KEY) -> Iterator[Connection]:
+def connected(laptop: Laptop, *, model: str | None = MODEL, key: str | None = KEY) -> Iterator[Connection]:
     query = "" if model is None else f"?model={model}"
     headers = {} if key is None else {"authorization": key}
     address = f"ws{laptop.url.removeprefix('http')}/api-ws/v1/realtime{query}"
@@ -59,26 +59,26 @@ def say(socket: Connection, *messages: Event) -> None:
         socket.send(json.dumps(message))
 
 
-def hear(socket: Connection, until: str) -> list[Event]:
-    """All up to the first event whose type ends so."""
-    heard: list[Event] = []
-    while not heard or not heard[-1]["type"].endswith(until):
-        heard.append(json.loads(socket.recv(timeout=30)))
-    return heard
+def receive(socket: Connection, until: str) -> list[Event]:
+    """Return the events up to the first one whose type ends with `until`."""
+    events: list[Event] = []
+    while not events or not events[-1]["type"].endswith(until):
+        events.append(json.loads(socket.recv(timeout=30)))
+    return events
 
 
-def left(socket: Connection) -> tuple[list[Event], ConnectionClosed]:
-    """All that is still said, and how it ends."""
-    heard: list[Event] = []
+def remaining(socket: Connection) -> tuple[list[Event], ConnectionClosed]:
+    """Return the remaining events, and the exception that ends them."""
+    events: list[Event] = []
     try:
         while True:
-            heard.append(json.loads(socket.recv(timeout=30)))
+            events.append(json.loads(socket.recv(timeout=30)))
     except ConnectionClosed as closed:
-        return heard, closed
+        return events, closed
 
 
 def refused(laptop: Laptop, key: str | None = KEY, model: str = MODEL) -> InvalidStatus:
-    with pytest.raises(InvalidStatus) as caught, dialled(laptop, key=key, model=model):
+    with pytest.raises(InvalidStatus) as caught, connected(laptop, key=key, model=model):
         pass
     return caught.value
 
@@ -111,18 +111,18 @@ def test_a_model_that_is_retired_is_refused_at_the_upgrade(start: Start) -> None
 
 @pytest.mark.parametrize("model", [None, "", "qwen3-asr-flash", "QWEN3-ASR-FLASH-REALTIME", "whisper-1"])
 def test_an_unknown_model_is_closed_with_1007(start: Start, model: str | None) -> None:
-    with dialled(start(), model=model) as socket:
-        heard, closed = left(socket)
+    with connected(start(), model=model) as socket:
+        events, closed = remaining(socket)
 
-    assert heard == []
+    assert events == []
     assert closed.rcvd is not None
     assert (closed.rcvd.code, closed.rcvd.reason) == (1007, "Model not found")
 
 
 @pytest.mark.parametrize("model", [MODEL, f"{MODEL}-2025-10-27", f"{MODEL}-2026-02-10"])
 def test_known_models_are_answered_with_their_name(start: Start, model: str) -> None:
-    with dialled(start(), model=model) as socket:
-        (created,) = hear(socket, "created")
+    with connected(start(), model=model) as socket:
+        (created,) = receive(socket, "created")
 
     assert created["session"]["model"] == model
 
@@ -132,13 +132,13 @@ def test_a_session_from_its_opening_to_its_end(start: Start, session: Event) -> 
     laptop = start(engine=Tones())
     laptop.emulator.live.keep_sound = True
     audio = spoken("amber", "basil") + silence(600)
-    with dialled(laptop) as socket:
+    with connected(laptop) as socket:
         say(socket, {"type": "session.update", "session": session}, *frames(audio))
         say(socket, *([] if session is not MANUAL else [COMMIT]), FINISH)
-        heard = hear(socket, "finished")
+        events = receive(socket, "finished")
 
-    assert transcripts(heard) == ["amber basil"]
-    assert [event["type"] for event in heard[:2]] == ["session.created", "session.updated"]
+    assert transcripts(events) == ["amber basil"]
+    assert [event["type"] for event in events[:2]] == ["session.created", "session.updated"]
     (record,) = laptop.emulator.live.sessions
     assert bytes(record.sound) == audio
     told = httpx2.get(f"{laptop.url}/emulator/sessions", trust_env=False).json()
@@ -157,10 +157,10 @@ def test_a_session_from_its_opening_to_its_end(start: Start, session: Event) -> 
     }
 
 
-def test_sessions_are_counted_and_told_apart(start: Start) -> None:
+def test_sessions_are_counted_and_have_distinct_ids(start: Start) -> None:
     laptop = start(engine=Tones())
-    with dialled(laptop) as one, dialled(laptop) as other:
-        (first,), (second,) = hear(one, "created"), hear(other, "created")
+    with connected(laptop) as one, connected(laptop) as other:
+        (first,), (second,) = receive(one, "created"), receive(other, "created")
         assert laptop.emulator.live.open == 2
 
     assert laptop.emulator.counts["realtime"] == 2
@@ -168,20 +168,20 @@ def test_sessions_are_counted_and_told_apart(start: Start) -> None:
 
 
 def test_a_binary_frame_is_closed_with_1007(start: Start) -> None:
-    with dialled(start()) as socket:
+    with connected(start()) as socket:
         socket.send(b"\0\0")
-        _, closed = left(socket)
+        _, closed = remaining(socket)
 
     assert closed.rcvd is not None
     assert (closed.rcvd.code, closed.rcvd.reason) == (1007, "Invalid payload data")
 
 
 def test_an_error_leaves_the_socket_open(start: Start) -> None:
-    with dialled(start(engine=Tones())) as socket:
+    with connected(start(engine=Tones())) as socket:
         socket.send("not json")
-        assert hear(socket, "error")[-1]["error"]["type"] == "invalid_request_error"
+        assert receive(socket, "error")[-1]["error"]["type"] == "invalid_request_error"
         say(socket, *frames(spoken("amber")), FINISH)
-        assert transcripts(hear(socket, "finished")) == ["amber"]
+        assert transcripts(receive(socket, "finished")) == ["amber"]
 
 
 @pytest.mark.parametrize(
@@ -192,11 +192,13 @@ def test_an_error_leaves_the_socket_open(start: Start) -> None:
         (LiveLimits(idle_seconds=0.1), [], "for too long"),
     ],
 )
-def test_bounds_close_with_1001(start: Start, limits: LiveLimits, messages: list[Event], reason: str) -> None:
+def test_a_session_over_a_limit_is_closed_with_1001(
+    start: Start, limits: LiveLimits, messages: list[Event], reason: str
+) -> None:
     laptop = start(limits=Limits(live=limits))
-    with dialled(laptop) as socket:
+    with connected(laptop) as socket:
         say(socket, *messages)
-        _, closed = left(socket)
+        _, closed = remaining(socket)
 
     assert closed.rcvd is not None
     assert closed.rcvd.code == 1001
@@ -210,73 +212,73 @@ def test_readings_and_bounds_of_the_session_are_those_of_the_app(start: Start) -
         readings=Readings(live=LiveReadings(text_at_end=True)),
         limits=Limits(live=LiveLimits(turn_seconds=1)),
     )
-    with dialled(laptop) as socket:
+    with connected(laptop) as socket:
         say(socket, {"type": "session.update", "session": MANUAL}, appended(silence(2_000)))
-        assert hear(socket, "error")[-1]["error"]["param"] == "audio"
+        assert receive(socket, "error")[-1]["error"]["param"] == "audio"
         say(socket, *frames(silence(500)), COMMIT)
-        heard = hear(socket, "completed")
+        events = receive(socket, "completed")
 
-    assert {event["text"] for event in heard if event["type"].endswith(".text")} == {""}
+    assert {event["text"] for event in events if event["type"].endswith(".text")} == {""}
 
 
 @pytest.mark.parametrize("fault", [Refuse(429, "Throttling.RateQuota"), Refuse(403, "AccessDenied"), Refuse(500, "X")])
-def test_the_upgrade_is_refused_on_demand(start: Start, fault: Refuse) -> None:
+def test_a_fault_refuses_the_upgrade(start: Start, fault: Refuse) -> None:
     laptop = struck(start, fault)
 
     response = refused(laptop).response
 
     assert (response.status_code, json.loads(response.body)["code"]) == (fault.status, fault.code)
-    with dialled(laptop) as socket:
-        hear(socket, "created")
+    with connected(laptop) as socket:
+        receive(socket, "created")
 
 
-def test_any_answer_to_the_upgrade_on_demand(start: Start) -> None:
+def test_a_fault_answers_the_upgrade_with_any_response(start: Start) -> None:
     assert refused(struck(start, Answer("<html>", 502, "text/html"))).response.body == b"<html>"
 
 
-def test_the_upgrade_hangs_on_demand(start: Start) -> None:
-    with dialled(struck(start, Hang(0.05))) as socket:
-        assert kinds(hear(socket, "created")) == ["created"]
+def test_a_fault_lets_the_upgrade_hang(start: Start) -> None:
+    with connected(struck(start, Hang(0.05))) as socket:
+        assert kinds(receive(socket, "created")) == ["created"]
 
 
-def test_a_client_who_gives_up_on_a_hanging_upgrade_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_client_that_abandons_a_hanging_upgrade_is_not_an_error(caplog: pytest.LogCaptureFixture) -> None:
     with started(engine=Tones(), faults=Faults((Rule("realtime", Hang()),))) as laptop:
         with create_connection(("127.0.0.1", urlsplit(laptop.url).port or 0)) as gone:
             gone.sendall(
                 b"\r\n".join([f"GET {PATH} HTTP/1.1".encode(), *HANDSHAKE, f"authorization: {KEY}".encode(), b"", b""])
             )
-        with dialled(laptop) as socket:
-            hear(socket, "created")
+        with connected(laptop) as socket:
+            receive(socket, "created")
 
     assert laptop.emulator.counts["realtime"] == 2
     assert [] == [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
 
 
 @pytest.mark.parametrize("trouble", [Sever(3), Sever(3 * 3_200, "bytes"), Cut(3 * 3_200)])
-def test_the_connection_breaks_after_so_much_audio(start: Start, trouble: Sever | Cut) -> None:
+def test_a_fault_drops_the_connection_after_bytes_of_audio(start: Start, trouble: Sever | Cut) -> None:
     laptop = struck(start, trouble) if isinstance(trouble, Cut) else troubled(start, trouble)
-    with dialled(laptop) as socket:
+    with connected(laptop) as socket:
         say(socket, *frames(silence(300)))
-        heard, closed = left(socket)
+        events, closed = remaining(socket)
 
-    assert kinds(heard) == ["created"]
+    assert kinds(events) == ["created"]
     assert closed.rcvd is None
     assert laptop.emulator.live.sessions[0].bytes == 3 * 3_200
 
 
-def test_the_connection_breaks_after_so_many_events(start: Start) -> None:
-    with dialled(troubled(start, Sever(3, "events"))) as socket:
+def test_a_fault_drops_the_connection_after_events(start: Start) -> None:
+    with connected(troubled(start, Sever(3, "events"))) as socket:
         say(socket, {"type": "session.update", "session": MANUAL}, *frames(spoken("amber")), COMMIT)
-        told, closed = left(socket)
+        told, closed = remaining(socket)
 
     assert kinds(told) == ["created", "updated", "committed"]
     assert closed.rcvd is None
 
 
 @pytest.mark.parametrize("unit", ["events", "frames", "bytes"])
-def test_the_connection_breaks_right_after_the_opening(start: Start, unit: Unit) -> None:
-    with dialled(troubled(start, Sever(0, unit))) as socket:
-        told, closed = left(socket)
+def test_a_fault_drops_the_connection_right_after_the_upgrade(start: Start, unit: Unit) -> None:
+    with connected(troubled(start, Sever(0, unit))) as socket:
+        told, closed = remaining(socket)
 
     assert kinds(told) == ["created"]
     assert closed.rcvd is None
@@ -284,31 +286,31 @@ def test_the_connection_breaks_right_after_the_opening(start: Start, unit: Unit)
 
 @pytest.mark.parametrize("code", [1000, 1007, 1011, 4000])
 def test_the_connection_is_closed_with_a_code(start: Start, code: int) -> None:
-    with dialled(troubled(start, Sever(1, code=code, reason="on demand"))) as socket:
+    with connected(troubled(start, Sever(1, code=code, reason="on demand"))) as socket:
         say(socket, appended(silence(100)))
-        _, closed = left(socket)
+        _, closed = remaining(socket)
 
     assert closed.rcvd is not None
     assert (closed.rcvd.code, closed.rcvd.reason) == (code, "on demand")
 
 
-def test_a_fault_strikes_one_session_and_not_the_next(start: Start) -> None:
+def test_a_fault_applies_to_one_session_only(start: Start) -> None:
     laptop = troubled(start, Sever(1, code=1011))
-    with dialled(laptop) as socket:
+    with connected(laptop) as socket:
         say(socket, appended(silence(100)))
-        left(socket)
-    with dialled(laptop) as socket:
+        remaining(socket)
+    with connected(laptop) as socket:
         say(socket, *frames(spoken("amber")), FINISH)
-        assert transcripts(hear(socket, "finished")) == ["amber"]
+        assert transcripts(receive(socket, "finished")) == ["amber"]
 
 
-def test_an_error_of_the_client_on_demand_keeps_the_socket(start: Start) -> None:
-    with dialled(troubled(start, Erring(1, kind="invalid_request_error", code="c", message="m"))) as socket:
+def test_an_injected_client_error_leaves_the_socket_open(start: Start) -> None:
+    with connected(troubled(start, Erring(1, kind="invalid_request_error", code="c", message="m"))) as socket:
         say(socket, appended(silence(100)), FINISH)
-        heard = hear(socket, "finished")
+        events = receive(socket, "finished")
 
-    assert kinds(heard) == ["created", "error", "finished"]
-    assert heard[1]["error"] == {
+    assert kinds(events) == ["created", "error", "finished"]
+    assert events[1]["error"] == {
         "type": "invalid_request_error",
         "code": "c",
         "message": "m",
@@ -317,35 +319,35 @@ def test_an_error_of_the_client_on_demand_keeps_the_socket(start: Start) -> None
     }
 
 
-def test_an_error_of_the_server_on_demand_closes_the_socket(start: Start) -> None:
-    with dialled(troubled(start, Erring(1, close=1011))) as socket:
+def test_an_injected_server_error_closes_the_socket(start: Start) -> None:
+    with connected(troubled(start, Erring(1, close=1011))) as socket:
         say(socket, appended(silence(100)))
-        heard, closed = left(socket)
+        events, closed = remaining(socket)
 
-    assert (kinds(heard), heard[-1]["error"]["type"]) == (["created", "error"], "server_error")
+    assert (kinds(events), events[-1]["error"]["type"]) == (["created", "error"], "server_error")
     assert closed.rcvd is not None
     assert closed.rcvd.code == 1011
 
 
-def test_a_long_message_is_cut_to_what_a_close_frame_holds(start: Start) -> None:
-    with dialled(troubled(start, Erring(0, message="无" * 200, close=1011))) as socket:
-        closed = left(socket)[1].rcvd
+def test_a_long_close_reason_is_truncated(start: Start) -> None:
+    with connected(troubled(start, Erring(0, message="无" * 200, close=1011))) as socket:
+        closed = remaining(socket)[1].rcvd
 
     assert closed is not None
     assert (closed.code, closed.reason) == (1011, "无" * 41)
 
 
-def test_a_stall_that_ends(start: Start) -> None:
-    with dialled(troubled(start, Stall(1, seconds=0.05))) as socket:
+def test_a_session_continues_after_a_stall(start: Start) -> None:
+    with connected(troubled(start, Stall(1, seconds=0.05))) as socket:
         say(socket, *frames(spoken("amber")), FINISH)
-        assert transcripts(hear(socket, "finished")) == ["amber"]
+        assert transcripts(receive(socket, "finished")) == ["amber"]
 
 
-def test_a_stall_without_end_answers_nothing_more(start: Start) -> None:
+def test_no_events_after_a_stall_without_end(start: Start) -> None:
     laptop = troubled(start, Stall(2))
-    with dialled(laptop) as socket:
+    with connected(laptop) as socket:
         say(socket, *frames(spoken("amber")), FINISH)
-        hear(socket, "created")
+        receive(socket, "created")
         with pytest.raises(TimeoutError):
             socket.recv(timeout=0.2)
 
@@ -353,13 +355,13 @@ def test_a_stall_without_end_answers_nothing_more(start: Start) -> None:
 
 
 def test_doubled_reordered_and_failed_events(start: Start) -> None:
-    with dialled(troubled(start, Double("committed"), Late(1, 2), Fail(2))) as socket:
+    with connected(troubled(start, Double("committed"), Late(1, 2), Fail(2))) as socket:
         say(socket, {"type": "session.update", "session": MANUAL})
         say(socket, *[message for _ in range(2) for message in (*frames(spoken("amber")), COMMIT)], FINISH)
-        heard = hear(socket, "finished")
+        events = receive(socket, "finished")
 
     turn = ["committed", "committed", "created", "text"]
-    assert kinds(heard) == ["created", "updated", *turn, *turn, "failed", "completed", "finished"]
+    assert kinds(events) == ["created", "updated", *turn, *turn, "failed", "completed", "finished"]
 
 
 def test_faults_can_be_armed_from_another_process(start: Start) -> None:
@@ -367,21 +369,21 @@ def test_faults_can_be_armed_from_another_process(start: Start) -> None:
     rules = [{"surface": "realtime", "fault": {"type": "live", "troubles": [{"type": "sever", "after": 1}]}}]
     httpx2.post(f"{laptop.url}/emulator/faults", json=rules, trust_env=False).raise_for_status()
 
-    with dialled(laptop) as socket:
+    with connected(laptop) as socket:
         say(socket, appended(silence(100)))
-        assert left(socket)[1].rcvd is None
+        assert remaining(socket)[1].rcvd is None
 
 
-def test_an_engine_that_blocks_is_kept_off_the_loop(start: Start) -> None:
+def test_a_blocking_engine_runs_in_a_thread(start: Start) -> None:
     laptop = start(engine=Moonshine())
-    with dialled(laptop) as socket:
+    with connected(laptop) as socket:
         say(socket, {"type": "session.update", "session": MANUAL}, *frames(silence(1_000)), FINISH)
-        assert kinds(hear(socket, "finished")) == ["created", "updated", "finished"]
+        assert kinds(receive(socket, "finished")) == ["created", "updated", "finished"]
 
 
 def test_hypotheses_of_each_turn_in_turn(start: Start) -> None:
     laptop = start(engine=scripted(HELLO, (Hypothesis("good bye"),)))
-    with dialled(laptop) as socket:
+    with connected(laptop) as socket:
         say(socket, {"type": "session.update", "session": MANUAL})
         say(socket, *frames(silence(500)), COMMIT, *frames(silence(500)), COMMIT, FINISH)
-        assert transcripts(hear(socket, "finished")) == ["hello world", "good bye"]
+        assert transcripts(receive(socket, "finished")) == ["hello world", "good bye"]
