@@ -134,8 +134,7 @@ def stub(module: str = "service", **environment: str) -> Iterator[Process]:
 
 @contextlib.contextmanager
 def ours(service: int, *arguments: str, **environment: str) -> Iterator[Process]:
-    """This server, in front of a service at that port, as it is by default but without a key's rates and with no state
-    from elsewhere."""
+    """Start this server with its defaults, except for rates and stored state, in front of the service at that port."""
     port = free_port()
     settings = {
         "DASHSCOPE_API_KEY": "k",

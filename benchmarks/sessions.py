@@ -70,8 +70,8 @@ async def held(target: Target, sessions: int, seconds: float, server: Process) -
 async def load(target: Target, sessions: int, seconds: float) -> list[float]:
     frames = int(seconds / FRAME) // TURN * TURN
     begin = asyncio.get_running_loop().time() + _opening(sessions)
-    # At random within one turn, as callers who know nothing of each other: at equal distances, of which a frame is a
-    # multiple, twenty of 200 would always speak in the same instant.
+    # At random within one turn, because clients are independent. With equal distances that divide a frame, twenty of
+    # 200 sessions would always send at the same moment.
     chance = random.Random(0)  # noqa: S311 - the same for all that is compared
     starts = sorted(begin + chance.random() * TURN * FRAME for _ in range(sessions))
     slots = asyncio.Semaphore(32)

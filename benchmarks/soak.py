@@ -37,6 +37,7 @@ import stamina
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from benchmarks.processes import free_port
 from compat.emulator.engines.tones import VOCABULARY, encode, lay
 from compat.emulator.faults import Answer, Break, Cut, Expire, FailFile, FailTask, Fault, Hang, Live, Refuse, Rule, Slow
 from compat.emulator.live_faults import Double, Erring, Fail, Sever, Stall
@@ -333,10 +334,10 @@ async def soaked(service: str, server: str, watched: Watched, control: Control, 
         looks.append(await watched.look())
         print("  ".join(f"{name} {value:.0f}" for name, value in looks[-1].items()), flush=True)
     print(f"\nfaults armed: {sum(armed.values())} ({', '.join(f'{name} {n}' for name, n in armed.most_common())})")
-    return told_of(tally) & (rested and flat(looks, given.minutes))
+    return report(tally) & (rested and flat(looks, given.minutes))
 
 
-def told_of(tally: Counter[tuple[str, str]]) -> bool:
+def report(tally: Counter[tuple[str, str]]) -> bool:
     print(f"callers: {tally.total()}")
     for kind in sorted({kind for kind, _ in tally}):
         ended = Counter({outcome: count for (of, outcome), count in tally.items() if of == kind})
@@ -371,12 +372,6 @@ def program(*arguments: str, port: int, **environment: str) -> Iterator[int]:
             yield child.pid
         finally:
             child.terminate()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def main() -> None:

@@ -64,7 +64,7 @@ def header(data: bytes) -> None:
 
 
 def session(data: bytes) -> None:
-    """A line is an event of live speech: its first byte says of which side, or what happens to the connection."""
+    """Feed the bridge. Each line is an event: its first byte selects the client, the service or the connection."""
     ids = itertools.count()
     bridge = Bridge(Opening(), resolve=lambda _: "m", ids=lambda kind: f"{kind}_{next(ids)}", expires_at=0)
     now, line = 0.0, ""

@@ -152,7 +152,7 @@ def xing(head: bytes) -> Xing | None:
 
 
 def flac_begin(file: BinaryIO, place: ByteSpan) -> int:
-    """Return the offset of the first frame: metadata blocks precede it, of which one may be padding with zeros."""
+    """Return the offset of the first frame: metadata blocks precede it, and one of them may be padding with zeros."""
     at = place.start + 4
     for _ in range(_BLOCKS):
         file.seek(at)

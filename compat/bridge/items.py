@@ -110,7 +110,7 @@ class ItemPiece:
 class SpeechItem:
     """`start` and `end`: in ticks on the client's clock, as far as they are known. `reported`: the start as the service
     reported it, which may lie past all sound that it was sent. `reach`: the end as the service reported it last, which
-    differs from `end` if it heard the turn again and ended it elsewhere. `closed`: it gets no more pieces.
+    differs from `end` if a replay of the turn ended at another place. `closed`: it gets no more pieces.
 
     `whole`: if this is a sentence of a joined turn, the item of that turn. The client knows that one only, and
     `committed` of a sentence means that the service has ended it.

@@ -1,7 +1,7 @@
 """Recognition context and hot words, and the limits of the models on them.
 
 qwen-audio-3 and fun-asr-flash accept context as messages ("rounds"): at most ROUNDS of ROUND characters each; the
-service truncates the rest. qwen-audio-3 also accepts hot words with weights from 1 to 5, of which 4 is recommended.
+service truncates the rest. qwen-audio-3 also accepts hot words with weights from 1 to 5; 4 is recommended.
 (Model Studio, client events of fun-asr-realtime and HTTP pages of qwen-audio-3, 2026-08 to 2026-10.)
 """
 

@@ -117,7 +117,7 @@ def test_an_answer_that_overtook_another_leaves_silence_in_its_place() -> None:
     [(900, 1500, ["> audio 16000", "> audio 32000"]), (1900, 700, ["> audio 9600", "> audio 32000", "> audio 32000"])],
     ids=["longer", "shorter"],
 )
-def test_a_turn_that_ends_elsewhere_when_it_is_heard_again(told_ms: int, heard_ms: int, sent: list[str]) -> None:
+def test_a_replayed_turn_may_end_at_another_place(told_ms: int, heard_ms: int, sent: list[str]) -> None:
     play(
         detecting(),
         [
