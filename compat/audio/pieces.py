@@ -99,7 +99,7 @@ def between_pauses(piece: bytes) -> list[tuple[float, float]]:
 def _segment(pcm: bytes) -> AudioSegment:
     with (
         warnings.catch_warnings()
-    ):  # about a missing ffmpeg command and the removal of audioop, neither of which matters here
+    ):  # pydub warns of a missing ffmpeg command and of audioop's removal; neither matters here
         warnings.simplefilter("ignore")
         from pydub import AudioSegment
     return AudioSegment(data=pcm, sample_width=2, frame_rate=RATE, channels=1)

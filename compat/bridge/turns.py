@@ -293,7 +293,7 @@ class TurnBinder:
         self.joins.append(item)
 
     def join(self, item: SpeechItem) -> None:
-        """Complete a joined turn, all sentences of which have results."""
+        """Complete a joined turn when all its sentences have results."""
         self.joins.remove(item)
         item.close()
         self._items.settle()

@@ -33,8 +33,9 @@ class Readiness:
     def __init__(
         self, admission: Admission, *accounts: tuple[Service, str], engine_trouble: Callable[[], str] = lambda: ""
     ) -> None:
-        """`accounts` are services with their DashScope keys, one of which has to work. Without a key, the check only
-        tests that the service can be reached. `engine_trouble` returns why the local engine cannot work, or ""."""
+        """`accounts` are services with their DashScope keys; the server is ready if one of them works. Without a key,
+        the check only tests that the service can be reached. `engine_trouble` returns why the local engine cannot work,
+        or ""."""
         self._admission = admission
         self._engine_trouble = engine_trouble
         self._accounts = accounts

@@ -168,7 +168,7 @@ def units(text: str) -> list[str]:
 
 
 def _parts(units: list[Word]) -> Iterator[list[Word]]:
-    """Split the units into parts of about equal length, each of which fits one cue."""
+    """Split the units into parts of about equal length that fit one cue each."""
     while units:
         cut = len(units) if _fits(units) else _cut(units)
         yield units[:cut]

@@ -103,7 +103,7 @@ def test_a_fault_after_the_first_part_is_the_last_part(kind: type[EventStream], 
 
 @pytest.mark.parametrize(("gone_after", "delivered"), [(0, 0), (1, 0), (2, 0), (3, 0), (4, 1)])
 async def test_a_response_is_delivered_once_the_client_has_received_all_of_it(gone_after: int, delivered: int) -> None:
-    """The client disconnects after `gone_after` messages of the response, of which there are 4."""
+    """The client disconnects after `gone_after` of the response's 4 messages."""
     sent: list[Message] = []
     reported: list[str] = []
     gone = asyncio.Event()

@@ -24,6 +24,7 @@ from compat.emulator.site import LOOPBACK, SERVICE, Site
 from compat.emulator.state import Limits
 from tests.emulator.inference.dialogue import AUDIO, MODEL, TASK, finals, finish, names, pieces, run
 from tests.emulator.laptop import Laptop, Start
+from tests.emulator.live_sockets import remaining, say
 from tests.emulator.realtime.talk import Event, silence
 
 KEY = "Bearer sk-test"
@@ -37,26 +38,11 @@ def connected(laptop: Laptop, *, key: str | None = KEY, path: str = "") -> Itera
         yield socket
 
 
-def say(socket: Connection, *messages: Event | bytes) -> None:
-    for message in messages:
-        socket.send(message if isinstance(message, bytes) else json.dumps(message))
-
-
 def receive(socket: Connection, until: str = "task-finished") -> list[Event]:
     events: list[Event] = []
     while not events or events[-1]["header"]["event"] != until:
         events.append(json.loads(socket.recv(timeout=30)))
     return events
-
-
-def remaining(socket: Connection) -> tuple[list[Event], ConnectionClosed]:
-    """Return the remaining events, and the exception that ends them."""
-    events: list[Event] = []
-    try:
-        while True:
-            events.append(json.loads(socket.recv(timeout=30)))
-    except ConnectionClosed as closed:
-        return events, closed
 
 
 def until_closed(laptop: Laptop, *messages: Event | bytes) -> tuple[list[Event], int | None]:

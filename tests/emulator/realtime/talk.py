@@ -1,4 +1,4 @@
-"""A live session spoken to without a socket, and what it says in short."""
+"""Conversations with the state machine of a live session, and abbreviations of its events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages are read ahead of the engine, within a bound: a client that leaves is noticed, and nothing more is heard."""
+"""The emulator reads messages ahead of the engine, within a bound, and stops the engine when the client disconnects."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from compat.emulator.engine import Hypothesis, Listener, Sentence, Word
 from compat.emulator.realtime.connection import AHEAD
 from compat.emulator.realtime.endpoint import PATH
 from tests.emulator.laptop import Start
+from tests.emulator.live_sockets import say
 from tests.emulator.realtime.talk import COMMIT, MANUAL, MODEL, Event, appended, frames, silence
-from tests.emulator.realtime.test_endpoint import connected, receive, say
+from tests.emulator.realtime.test_endpoint import connected, receive
 from tests.polling import until
 
 ALL = 100  # messages
 UPDATE: Event = {"type": "session.update", "session": MANUAL}
 
 
-class Ear:
+class CountingEngine:
     """An engine whose listeners do no more than call `hears` for each piece of sound."""
 
     def __init__(self, hears: Callable[[bytes], object], *, blocking: bool) -> None:
@@ -45,7 +46,7 @@ class Ear:
         return ()
 
 
-def test_nothing_more_is_heard_of_a_client_who_has_left(start: Start) -> None:
+def test_the_engine_stops_when_the_client_disconnects(start: Start) -> None:
     heard: list[bytes] = []
     begun, goes_on = threading.Event(), threading.Event()
 
@@ -54,7 +55,7 @@ def test_nothing_more_is_heard_of_a_client_who_has_left(start: Start) -> None:
         begun.set()
         assert goes_on.wait(60)
 
-    laptop = start(engine=Ear(hears, blocking=True))
+    laptop = start(engine=CountingEngine(hears, blocking=True))
     with connected(laptop) as socket:
         say(socket, UPDATE)
         receive(socket, "updated")
@@ -91,7 +92,7 @@ async def test_what_is_read_ahead_is_bounded() -> None:
         {"type": "websocket.receive", "text": json.dumps(UPDATE)},
         {"type": "websocket.connect"},
     ]
-    app = create_app(Ear(hears, blocking=False))
+    app = create_app(CountingEngine(hears, blocking=False))
     scope = {
         "type": "websocket",
         "path": PATH,

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
@@ -24,6 +24,7 @@ from compat.emulator.readings import Readings
 from compat.emulator.realtime.endpoint import PATH
 from compat.emulator.state import Limits
 from tests.emulator.laptop import Laptop, Start, started
+from tests.emulator.live_sockets import remaining, say
 from tests.emulator.realtime.talk import (
     COMMIT,
     FINISH,
@@ -54,27 +55,12 @@ def connected(laptop: Laptop, *, model: str | None = MODEL, key: str | None = KE
         yield socket
 
 
-def say(socket: Connection, *messages: Event) -> None:
-    for message in messages:
-        socket.send(json.dumps(message))
-
-
 def receive(socket: Connection, until: str) -> list[Event]:
     """Return the events up to the first one whose type ends with `until`."""
     events: list[Event] = []
     while not events or not events[-1]["type"].endswith(until):
         events.append(json.loads(socket.recv(timeout=30)))
     return events
-
-
-def remaining(socket: Connection) -> tuple[list[Event], ConnectionClosed]:
-    """Return the remaining events, and the exception that ends them."""
-    events: list[Event] = []
-    try:
-        while True:
-            events.append(json.loads(socket.recv(timeout=30)))
-    except ConnectionClosed as closed:
-        return events, closed
 
 
 def refused(laptop: Laptop, key: str | None = KEY, model: str = MODEL) -> InvalidStatus:
