@@ -53,6 +53,7 @@ class Report:
             TimeElapsedColumn(),
             console=self._console,
             transient=True,
+            auto_refresh=False,  # a second thread that draws would now and then erase the last line of a transcript
             disable=quiet or lines or small or not self._console.is_terminal,
         )
 
@@ -74,6 +75,11 @@ class Report:
             self._progress.update(bar, completed=position, state=state)
 
         return read
+
+    def redraw(self) -> None:
+        """Draw the progress bars again. A closed or full standard error does not stop the command."""
+        with self._drawing():
+            self._progress.refresh()
 
     def transcript(self, text: str) -> None:
         """Print a transcript on standard output, above the bars. A file or pipe gets its exact text. Raises OSError."""
@@ -157,8 +163,13 @@ class Report:
 
     def _print(self, text: str, style: str = "") -> None:
         """Print a message. A closed or full standard error does not stop the command."""
-        try:
+        with self._drawing():
             self._console.print(Text(printable(text), style=style), soft_wrap=True)
+
+    @contextlib.contextmanager
+    def _drawing(self) -> Iterator[None]:
+        try:
+            yield
         except OSError:
             _discard(self._console.file)
 

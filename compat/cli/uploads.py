@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 AT_ONCE = 4
+_REDRAWN_S = 0.25
 _MISSING = re.compile(r"(promised|decoded|finish_reason)=([\w.]+)")
 
 
@@ -29,8 +30,13 @@ def upload(client: AsyncOpenAI, pieces: Sequence[OutputPiece], wanted: Wanted, r
         printed = [asyncio.Event() for _ in range(len(pieces) + 1)]
         printed[0].set()
         async with client, asyncio.TaskGroup() as group:
-            for piece, before, after in zip(pieces, printed, printed[1:], strict=False):
+            unfinished = {
                 group.create_task(_one(client, piece, wanted, report, room, before, after))
+                for piece, before, after in zip(pieces, printed, printed[1:], strict=False)
+            }
+            while unfinished:
+                _, unfinished = await asyncio.wait(unfinished, timeout=_REDRAWN_S)
+                report.redraw()
 
     try:
         running.run(all_of_them())

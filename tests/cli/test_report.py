@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -37,8 +38,10 @@ def test_progress_shows_bytes_per_file_and_total_seconds(
     for name, value in {"FORCE_COLOR": "1", "COLUMNS": "200", "TERM": "xterm"}.items():
         monkeypatch.setenv(name, value)
     report = Report(quiet=False, lines=False)
+    threads = threading.active_count()
 
     with report.showing(pieces):
+        assert threading.active_count() <= threads  # text and bars are drawn by one thread, in turn
         if read is not None:
             report.begun(pieces[0], 2_000_000)(read)
         if finished:

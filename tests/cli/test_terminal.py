@@ -60,6 +60,13 @@ def test_progress_bars_do_not_overwrite_the_transcript(
     assert (b"3 s of a" in shell.raw) == (columns >= 40)
 
 
+def test_progress_bars_are_redrawn_while_the_server_works(server: RunningServer, folder: Path) -> None:
+    server.fail(Rule("chat", Hang(), times=None))
+    with terminal(command("transcribe", "one.wav"), folder, environment(server)) as shell:
+        shell.until("recognising")
+    server.fail()
+
+
 def test_a_pipe_gets_the_exact_transcript(server: RunningServer, folder: Path) -> None:
     given = command("transcribe", "one.wav", "--out", "-")
     with (folder / "piped").open("wb") as pipe, terminal(given, folder, environment(server), stdout=pipe) as shell:
