@@ -46,6 +46,7 @@ def app(
     keys: tuple[str, ...],
     limits: tuple[str, ...],
     readings: tuple[str, ...],
+    observed: Path | None,
     faults: tuple[str, ...],
     rules: Path | None,
     reach: tuple[Reach, ...],
@@ -61,7 +62,7 @@ def app(
         _engine(engine, script),
         keys=frozenset(keys) or None,
         limits=_changed(Limits, "--limit", limits),
-        readings=_changed(Readings, "--reading", readings),
+        readings=_changed(Readings, "--reading", readings, _observed(observed) if observed else ()),
         faults=Faults((*_presets(faults), *(_read(rules, tuple[Rule, ...], "--faults") if rules else ()))),
         site=Site(
             public_url=public_url, hosts=_names(host, public_url, hosts), control=control, reach=frozenset(reach)
@@ -134,21 +135,44 @@ def _presets(given: Iterable[str]) -> list[Rule]:
     return found
 
 
-def _changed(kind: type[T], option: str, given: Iterable[str]) -> T:
-    """The defaults with the changes of `given`: `name=value`, or `live.name=value` for a nested field."""
+class Observed(msgspec.Struct, frozen=True):
+    """The file of `--readings`. Its other members describe how `verify` found the readings."""
+
+    readings: dict[str, Any]
+
+
+def _observed(path: Path) -> list[tuple[str, object]]:
+    """Return the readings in a file by name. Raises click.ClickException for an unknown name or value."""
+    found = list(_flat(_read(path, Observed, "--readings").readings))
+    known = dict(_fields(Readings()))
+    for name, _ in found:
+        if name not in known:
+            raise click.ClickException(f"--readings {path}: unknown name {name}; expected one of {', '.join(known)}.")
+    _changed(Readings, f"--readings {path}", (), found)
+    return found
+
+
+def _flat(readings: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, object]]:
+    for name, value in readings.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _changed(kind: type[T], option: str, given: Iterable[str], before: Iterable[tuple[str, object]] = ()) -> T:
+    """The defaults with the changes of `before` and `given`: `name=value`, or `live.name=value` for a nested field."""
     changes: dict[str, Any] = {}
     known = dict(_fields(kind()))
+    for name, found in before:
+        _set(changes, name, found)
     for text in given:
         name, _, value = text.partition("=")
         if name == "list":
             _show(f"{field}={_plain(default)}" for field, default in known.items())
         if name not in known:
             raise click.ClickException(f"{option} {text}: unknown name; expected one of {', '.join(known)}.")
-        inside = changes
-        *outer, last = name.split(".")
-        for part in outer:
-            inside = inside.setdefault(part, {})
-        inside[last] = value.split(",") if isinstance(known[name], frozenset) else value
+        _set(changes, name, value.split(",") if isinstance(known[name], frozenset) else value)
     try:
         settings = msgspec.convert(changes, kind, strict=False)
     except msgspec.ValidationError as exc:
@@ -157,6 +181,13 @@ def _changed(kind: type[T], option: str, given: Iterable[str]) -> T:
         if isinstance(value, int | float) and not value >= 0:  # negative, or not a number
             raise click.ClickException(f"{option} {name}={value}: must be 0 or more.")
     return settings
+
+
+def _set(changes: dict[str, Any], name: str, value: object) -> None:
+    *outer, last = name.split(".")
+    for part in outer:
+        changes = changes.setdefault(part, {})
+    changes[last] = value
 
 
 def _fields(settings: msgspec.Struct, prefix: str = "") -> Iterable[tuple[str, Any]]:

@@ -33,10 +33,9 @@ class LiveReadings(msgspec.Struct, frozen=True, kw_only=True):
     """A manual commit of silence: no event at all, or an item with an empty transcript."""
     context: bool = True
     """`corpus` is accepted rather than being an error."""
-    text_at_end: bool = False
-    """`text` stays empty and `stash` has all words until the transcript is complete."""
-    revises: bool = False
-    """All words are sent as confirmed `text` at once and corrected later."""
+    text: Literal["prefix", "at_end", "revised"] = "prefix"
+    """`text` grows and is not revised; it stays empty, with all words in `stash`, until the transcript is complete; or
+    it has all words at once and is corrected later."""
     usage: bool = False
     """`completed` carries `usage` in seconds."""
 

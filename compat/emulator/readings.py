@@ -30,10 +30,9 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
     """A refused native stream is an `event:error` with HTTP 200 rather than an error status."""
     audio3_shape: Literal["output", "nested", "top"] = "output"
     """Where qwen-audio-3 and fun-asr-flash return a sync result: in `output`, in `output.output`, or at the top."""
-    audio3_files_single: bool = False
-    """qwen-audio-3 file tasks return one `output.result` rather than the list `output.results`."""
-    audio3_files_nested: bool = False
-    """qwen-audio-3 file tasks put result addresses into `output.output` rather than into `output`."""
+    audio3_files: Literal["list", "single", "nested"] = "list"
+    """Where qwen-audio-3 file tasks return result addresses: in the list `output.results`, in one `output.result`, or
+    in `output.output`."""
     paraformer_always_timed: bool = False
     """paraformer file tasks return times and words without `timestamp_alignment_enabled` too."""
     one_account: bool = False
@@ -57,7 +56,7 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
     mt_flash_cumulative: bool = False
     """qwen-mt-flash and -lite repeat the whole text so far in every chunk, as plus and turbo do."""
     retired: frozenset[str] = frozenset()
-    """Retired models: 403 AccessDenied."""
+    """Models that are refused with 403 AccessDenied: retired, or not offered to the account."""
     vocabulary_status: Literal["OK", "UNDEPLOYED"] = "OK"
     """The status of vocabularies. The service ignores an undeployed vocabulary without an error."""
     pongs: bool = True

@@ -15,7 +15,9 @@ from starlette.testclient import TestClient
 from compat.emulator import command
 from compat.emulator.engine import Hypothesis
 from compat.emulator.faults import PRESETS, Refuse
+from compat.emulator.live_settings import LiveReadings
 from compat.emulator.options import options
+from compat.emulator.readings import Readings
 from tests.emulator.laptop import CHAT, GENERATION, data_uri, wav
 
 AUDIO = {"type": "input_audio", "input_audio": {"data": data_uri(wav())}}
@@ -78,6 +80,37 @@ def test_limits_and_readings() -> None:
     assert 10 * 1024 * 1024 == emulator.limits.sync_bytes
     assert emulator.readings.live.clear
     assert ({"qwen8", "qwen9"}, "field") == (emulator.readings.retired, emulator.readings.status_line)
+
+
+def test_a_file_of_readings_leaves_the_others_at_their_defaults(tmp_path: Path) -> None:
+    observed = tmp_path / "observed.json"
+    found = {"status_line": "field", "retired": ["qwen9"], "seconds": False, "live": {"clear": True, "usage": True}}
+    observed.write_text(json.dumps({"probes": [], "readings": found}))
+
+    readings = made("--readings", str(observed), "--reading", "live.usage=false").state.emulator.readings
+
+    live = LiveReadings(clear=True)
+    assert Readings(status_line="field", retired=frozenset({"qwen9"}), seconds=False, live=live) == readings
+
+
+@pytest.mark.parametrize(
+    ("readings", "told"),
+    [
+        ({"colour": "red"}, "unknown name colour; expected one of annotations"),
+        ({"live": {"colour": "red"}}, "unknown name live.colour"),
+        ({"live": True}, "unknown name live;"),
+        ({"status_line": "nope"}, "$.status_line"),
+        ([], "$.readings"),
+    ],
+)
+def test_a_wrong_file_of_readings_is_refused(tmp_path: Path, readings: object, told: str) -> None:
+    observed = tmp_path / "observed.json"
+    observed.write_text(json.dumps({"readings": readings}))
+
+    done = CliRunner().invoke(build, ["--engine", "scripted", "--readings", str(observed)], obj=[])
+
+    assert (1, True) == (done.exit_code, told in done.output), done.output
+    assert f"--readings {observed}" in done.output
 
 
 def test_usual_faults_strike_every_call_or_so_many() -> None:

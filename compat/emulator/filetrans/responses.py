@@ -11,7 +11,7 @@ import datetime
 import hashlib
 import hmac
 import urllib.parse
-from typing import Any
+from typing import Any, assert_never
 
 from compat.emulator.families import Family
 from compat.emulator.state import Emulator
@@ -42,11 +42,17 @@ def query_body(emulator: Emulator, task: Task, base_url: str, *, expired: bool =
 
 def _results(emulator: Emulator, task: Task, addresses: list[str]) -> dict[str, Any]:
     results = [_result(work, address) for work, address in zip(task.files, addresses, strict=True)]
-    if task.family is Family.AUDIO3_FILES and emulator.readings.audio3_files_single:
-        return {"result": results[0]}
-    if task.family is Family.AUDIO3_FILES and emulator.readings.audio3_files_nested:
-        return {"output": {"transcription_url": addresses[0], "results": results}}
-    return {"results": results}
+    if task.family is not Family.AUDIO3_FILES:
+        return {"results": results}
+    match emulator.readings.audio3_files:
+        case "single":
+            return {"result": results[0]}
+        case "nested":
+            return {"output": {"transcription_url": addresses[0], "results": results}}
+        case "list":
+            return {"results": results}
+        case _:
+            assert_never(emulator.readings.audio3_files)
 
 
 def _result(work: FileWork, address: str) -> dict[str, Any]:

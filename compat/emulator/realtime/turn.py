@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import assert_never
 
 from msgspec import UNSET
 
@@ -92,6 +93,12 @@ class Turn:
 
     def _shown(self, partial: Hypothesis) -> Hypothesis:
         whole = " ".join(filter(None, (partial.text, partial.stash)))
-        if self._readings.text_at_end:
-            return Hypothesis("", whole)
-        return Hypothesis(whole) if self._readings.revises else partial
+        match self._readings.text:
+            case "prefix":
+                return partial
+            case "at_end":
+                return Hypothesis("", whole)
+            case "revised":
+                return Hypothesis(whole)
+            case _:
+                assert_never(self._readings.text)

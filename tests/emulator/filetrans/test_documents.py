@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -113,14 +114,14 @@ def test_paraformer_gives_times_when_told_or_by_a_reading(start: Start, aligned:
     )
 
 
-@pytest.mark.parametrize("nested", [False, True])
-def test_audio3_either_way(start: Start, nested: bool) -> None:
-    task = start(readings=Readings(audio3_files_nested=nested)).transcribe(AUDIO3)
+@pytest.mark.parametrize(("shape", "member"), [("list", "results"), ("single", "result"), ("nested", "output")])
+def test_the_results_of_audio3_have_three_shapes(
+    start: Start, shape: Literal["list", "single", "nested"], member: str
+) -> None:
+    task = start(readings=Readings(audio3_files=shape)).transcribe(AUDIO3)
     words = result(address(task))["transcripts"][0]["sentences"][0]["words"]
 
-    assert ("output" in task["output"]) == nested
-    if nested:
-        assert task["output"]["output"]["transcription_url"] == address(task)
+    assert {member} == task["output"].keys() & {"results", "result", "output"}
     assert words[0]["confidence"] == 0.95
 
 

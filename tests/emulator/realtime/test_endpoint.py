@@ -195,7 +195,7 @@ def test_a_session_over_a_limit_is_closed_with_1001(
 def test_readings_and_bounds_of_the_session_are_those_of_the_app(start: Start) -> None:
     laptop = start(
         engine=scripted(HELLO),
-        readings=Readings(live=LiveReadings(text_at_end=True)),
+        readings=Readings(live=LiveReadings(text="at_end")),
         limits=Limits(live=LiveLimits(turn_seconds=1)),
     )
     with connected(laptop) as socket:

@@ -159,8 +159,8 @@ def test_snapshots_are_the_listeners_beliefs_each_told_once() -> None:
 @pytest.mark.parametrize(
     ("readings", "shown"),
     [
-        (LiveReadings(text_at_end=True), [("", "hello"), ("", "hello word"), ("", "hello world")]),
-        (LiveReadings(revises=True), [("hello", ""), ("hello word", ""), ("hello world", "")]),
+        (LiveReadings(text="at_end"), [("", "hello"), ("", "hello word"), ("", "hello world")]),
+        (LiveReadings(text="revised"), [("hello", ""), ("hello word", ""), ("hello world", "")]),
     ],
 )
 def test_other_readings_of_text_and_stash(readings: LiveReadings, shown: list[tuple[str, str]]) -> None:
