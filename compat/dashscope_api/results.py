@@ -99,31 +99,39 @@ NO_SPEECH = Result(None)
 
 def sentences(segments: Iterable[Segment]) -> Iterator[Segment]:
     """Join the fragments into which `enable_words` splits sentences at punctuation: neighbours of one channel without a
-    pause between them, up to SENTENCE seconds. A fragment without words stays as it is."""
-    latest: Segment | None = None
+    pause between them, up to SENTENCE seconds. A fragment without words stays as it is. The language and emotion of a
+    sentence are those of the longer part of it."""
+    fragments: list[Segment] = []
     for segment in segments:
-        if latest is not None and _continues(latest, segment):
-            latest = msgspec.structs.replace(
-                latest,
-                text=joined((latest.text, segment.text)),
-                end=max(latest.end, segment.end),
-                words=latest.words + segment.words,
-            )
-            continue
-        if latest is not None:
-            yield latest
-        latest = segment
-    if latest is not None:
-        yield latest
+        if fragments and not _continues(fragments, segment):
+            yield _whole(fragments)
+            fragments = []
+        fragments.append(segment)
+    if fragments:
+        yield _whole(fragments)
 
 
-def _continues(before: Segment, after: Segment) -> bool:
+def _whole(fragments: Sequence[Segment]) -> Segment:
+    if len(fragments) == 1:
+        return fragments[0]
+    return msgspec.structs.replace(
+        fragments[0],
+        text=joined(fragment.text for fragment in fragments),
+        end=max(fragment.end for fragment in fragments),
+        words=tuple(word for fragment in fragments for word in fragment.words),
+        language=prevailing(fragments, "language"),
+        emotion=prevailing(fragments, "emotion"),
+    )
+
+
+def _continues(fragments: Sequence[Segment], after: Segment) -> bool:
+    before = fragments[-1]
     return (
         bool(before.words and after.words)
         and not closes_sentence(before.text)
         and (before.channel, before.speaker) == (after.channel, after.speaker)
         and after.start - before.end <= PAUSE
-        and after.end - before.start <= SENTENCE
+        and after.end - fragments[0].start <= SENTENCE
     )
 
 

@@ -16,7 +16,8 @@ from compat.transcript import Segment, Transcript
 
 
 class DiarizedSegment(msgspec.Struct, frozen=True, kw_only=True):
-    """A segment. `channel` is set if the request named several channels."""
+    """A segment. `channel` is set if the request named several channels, `language` and `emotion` if the service
+    reports them."""
 
     type: Literal["transcript.text.segment"] = "transcript.text.segment"
     id: str
@@ -25,6 +26,8 @@ class DiarizedSegment(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     speaker: str
     channel: int | msgspec.UnsetType = msgspec.UNSET
+    language: str | msgspec.UnsetType = msgspec.UNSET
+    emotion: str | msgspec.UnsetType = msgspec.UNSET
 
 
 def segments(transcript: Transcript) -> list[DiarizedSegment]:
@@ -39,6 +42,8 @@ def segments(transcript: Transcript) -> list[DiarizedSegment]:
             text=part.text,
             speaker=names[part.channel, part.speaker],
             channel=msgspec.UNSET if part.channel is None else part.channel,
+            language=part.language or msgspec.UNSET,
+            emotion=part.emotion or msgspec.UNSET,
         )
         for number, part in enumerate(parts, 1)
     ]

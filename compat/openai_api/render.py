@@ -68,7 +68,8 @@ class Json(msgspec.Struct, frozen=True, kw_only=True):
 
 class VerboseSegment(msgspec.Struct, frozen=True, kw_only=True):
     """A segment in Whisper's format. The service has no counterpart of the decoder's statistics, which get neutral
-    values. `channel` is set if the request named several channels, `speaker` with speaker diarization.
+    values. `channel` is set if the request named several channels, `speaker` with speaker diarization, `language` and
+    `emotion` if the service reports those of the speech in the segment.
     """
 
     id: int
@@ -83,6 +84,8 @@ class VerboseSegment(msgspec.Struct, frozen=True, kw_only=True):
     no_speech_prob: float = 0.0
     channel: int | msgspec.UnsetType = msgspec.UNSET
     speaker: str | msgspec.UnsetType = msgspec.UNSET
+    language: str | msgspec.UnsetType = msgspec.UNSET
+    emotion: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class VerboseWord(msgspec.Struct, frozen=True):
@@ -231,6 +234,8 @@ def _segments(transcript: Transcript, language: str | None) -> list[VerboseSegme
             compression_ratio=_compression_ratio(segment),
             channel=msgspec.UNSET if segment.channel is None else segment.channel,
             speaker=msgspec.UNSET if segment.speaker is None else labels[segment.channel, segment.speaker],
+            language=segment.language or msgspec.UNSET,
+            emotion=segment.emotion or msgspec.UNSET,
         )
         for number, (gap, segment) in enumerate(zip(_gaps(transcript.text, parts, language), parts, strict=True))
     ]

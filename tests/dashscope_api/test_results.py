@@ -152,6 +152,16 @@ def test_fragments_of_a_sentence_are_joined(fragments: list[Segment], expected: 
     ]
 
 
+def test_a_sentence_has_the_language_and_emotion_of_its_longer_part() -> None:
+    parts = [
+        msgspec.structs.replace(fragment("Yes,", 0, 0.5), language="en", emotion="happy"),
+        msgspec.structs.replace(fragment("I think so.", 0.5, 2), language="en", emotion="sad"),
+        fragment("Ok.", 2, 3),
+    ]
+
+    assert [("en", "sad"), (None, None)] == [(each.language, each.emotion) for each in sentences(parts)]
+
+
 def test_joined_adds_spaces_between_latin_words_only() -> None:
     assert joined(["Hello", "", "world.", "你好", "again"]) == "Hello world.你好again"
 

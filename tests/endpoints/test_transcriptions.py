@@ -87,6 +87,9 @@ def test_verbose_json_has_the_service_s_timestamps(server: RunningServer, speech
     assert [(0.1, 2.9)] == [
         (segment.start, segment.end) for segment in answer.segments
     ]  # one sentence of two fragments
+    assert [("en", "neutral")] == [
+        (segment["language"], segment["emotion"]) for segment in answer.model_dump()["segments"]
+    ]
     assert ("times,", 1.4, 1.9) == (answer.words[5].word, answer.words[5].start, answer.words[5].end)
 
 

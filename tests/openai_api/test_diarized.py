@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 from openai.types.audio import TranscriptionDiarized, TranscriptionTextSegmentEvent
 
@@ -41,6 +42,15 @@ def test_a_transcript_without_speakers_has_one_speaker() -> None:
     answer = json.loads(render(Transcript(text="Hello.", duration=1.0), ASK).body)
 
     assert [("A", "Hello.")] == [(part["speaker"], part["text"]) for part in answer["segments"]]
+
+
+def test_segments_have_the_language_and_emotion_that_the_service_reports() -> None:
+    parts = (msgspec.structs.replace(SEGMENTS[0], language="en", emotion="happy"), SEGMENTS[1])
+    answer = json.loads(render(msgspec.structs.replace(SPOKEN, segments=parts), ASK).body)
+
+    assert [("en", "happy"), (None, None)] == [
+        (part.get("language"), part.get("emotion")) for part in answer["segments"]
+    ]
 
 
 def test_silence_has_no_segments() -> None:

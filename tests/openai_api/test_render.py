@@ -24,6 +24,7 @@ SPOKEN = Transcript(
             end=1.5,
             words=(Word("Hello ", 0.5, 0.9), Word("world. ", 1.0, 1.5)),
             language="en",
+            emotion="happy",
         ),
         Segment(text="你好。", start=1.4, end=2.0, words=(Word("你好。", 1.4, 2.0),), language="zh"),
     ),
@@ -135,6 +136,8 @@ def test_verbose_json_has_segments_and_words() -> None:
                 "avg_logprob": 0.0,
                 "compression_ratio": 0.6,
                 "no_speech_prob": 0.0,
+                "language": "en",
+                "emotion": "happy",
             },
             {
                 "id": 1,
@@ -147,6 +150,7 @@ def test_verbose_json_has_segments_and_words() -> None:
                 "avg_logprob": 0.0,
                 "compression_ratio": 0.5,
                 "no_speech_prob": 0.0,
+                "language": "zh",
             },
         ],
         "words": [
