@@ -52,6 +52,7 @@ from compat.transcription.publishing import Bucket, Links
 from compat.transcription.recogniser import Recogniser
 from compat.transcription.spool import Spool
 from compat.transcription.translator import Translator
+from compat.transcription.vocabularies import Vocabularies
 from compat.upstream import slots
 from compat.upstream.budget import Budget
 from compat.upstream.fallback import Fallback, LiveFallback
@@ -118,7 +119,8 @@ def create_app(
     links = Links(settings.public_url) if settings.public_url else None
     seconds = settings.task_deadline + 3600
     bucket = Bucket(settings.bucket, settings.bucket_key, seconds=seconds) if settings.bucket else None
-    recogniser = Recogniser(settings, service, worker, links, bucket, engine, metrics.transcript)
+    vocabularies = Vocabularies(first, settings.every_alias)
+    recogniser = Recogniser(settings, service, worker, links, bucket, engine, metrics.transcript, vocabularies)
     grace, most = settings.job_grace, settings.max_jobs
     runner = JobRunner(store, recogniser, service, name=spool.name, grace=grace, most=most, on_state=metrics.job)
     jobs = JobManager(settings, runner, local=local is not None)

@@ -137,6 +137,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     words: bool = False
     options: dict[str, Option] = {}
 
+    @property
+    def bound(self) -> bool:
+        """Whether the request refers to something stored in the account, so that another account cannot serve it."""
+        return "vocabulary_id" in self.options
+
 
 class Word(msgspec.Struct, frozen=True):
     """One word as it appears in the text, with its punctuation and space. `confidence` is from 0 to 1, None if

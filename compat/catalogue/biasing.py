@@ -17,8 +17,8 @@ ROUNDS: Final = 5
 ROUND: Final = 400
 WEIGHT: Final = 4
 WORDS: Final = 2000  # of more, the service uses a random selection
-_LONGEST_WORD: Final = 15  # characters of a word that is not ASCII
-_MOST_PARTS: Final = 7  # parts, separated by spaces, of an ASCII word
+LONGEST_WORD: Final = 15  # characters of a word that is not ASCII
+MOST_PARTS: Final = 7  # parts, separated by spaces, of an ASCII word
 _COMMA: Final = re.compile(r"[,，、;；\n]")
 _EDGE: Final = " \t\r\n,;，、；"
 _BORDER: Final = re.compile(r".*[\s,;.!?，、；。！？]", re.DOTALL)
@@ -50,9 +50,10 @@ def hot_words(keywords: Iterable[str]) -> tuple[dict[str, int], list[str]]:
     """
     words = (word.strip() for keyword in keywords for word in _COMMA.split(keyword))
     given = [*dict.fromkeys(filter(None, words))]
-    fitting = dict.fromkeys([word for word in given if _fits(word)][:WORDS], WEIGHT)
+    fitting = dict.fromkeys([word for word in given if fits(word)][:WORDS], WEIGHT)
     return fitting, [word for word in given if word not in fitting]
 
 
-def _fits(word: str) -> bool:
-    return len(word.split(" ")) <= _MOST_PARTS if word.isascii() else len(word) <= _LONGEST_WORD
+def fits(word: str) -> bool:
+    """Return whether a hot word has a length that the service accepts."""
+    return len(word.split(" ")) <= MOST_PARTS if word.isascii() else len(word) <= LONGEST_WORD

@@ -134,8 +134,17 @@ MODELS = (
         always=_UNMASKED,
     ),
     Model(
+        pattern=r"paraformer-(8k-|mtl-)?v1",
+        known=("paraformer-v1", "paraformer-8k-v1", "paraformer-mtl-v1"),
+        surface="transcription",
+        regions=frozenset({"beijing"}),
+        languages=_PARAFORMER_LANGUAGES,
+        options=(_FILES | _PARAFORMER) - {"vocabulary_id"},
+        always={"timestamp_alignment_enabled": True, **_UNMASKED_PARAFORMER},
+    ),
+    Model(
         pattern=r"paraformer.*",
-        known=("paraformer-v2", "paraformer-8k-v2", "paraformer-v1", "paraformer-8k-v1", "paraformer-mtl-v1"),
+        known=("paraformer-v2", "paraformer-8k-v2"),
         surface="transcription",
         regions=frozenset({"beijing"}),
         languages=_PARAFORMER_LANGUAGES,

@@ -32,7 +32,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     `url` is a path on the service (`/api/v1/…`) or an absolute URL. `key` says whether to send the API key, which never
     goes to object stores or result files. `repeatable` says whether the request may be retried after its response was
     lost; it is false if a retry could be billed twice, as for the submission of a task. `rate` names the rate limit
-    that the call counts against: a model id or a name in compat.catalogue.rates; empty for none.
+    that the call counts against: a model id or a name in compat.catalogue.rates; empty for none. `bound` means that the
+    call refers to something stored in the account, so that another account cannot replace it.
     """
 
     method: str
@@ -42,6 +43,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     key: bool = True
     repeatable: bool = True
     rate: str = ""
+    bound: bool = False
 
     @property
     def length(self) -> int:

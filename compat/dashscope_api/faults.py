@@ -55,7 +55,7 @@ _CODES: dict[str, type[CompatError]] = {
         (NotAuthenticated, "InvalidApiKey"),
         (Forbidden, "AccessDenied Model.AccessDenied Workspace.AccessDenied Endpoint.AccessDenied"),
         (ModelNotFound, "ModelNotFound model_not_supported"),
-        (NotFound, "NotFound WorkSpaceNotFound"),
+        (NotFound, "NotFound WorkSpaceNotFound BadRequest.ResourceNotExist"),
         (Conflict, "Conflict"),
         (RateLimited, "Throttling LimitRequests limit_burst_rate"),
         (QuotaExceeded, "Throttling.AllocationQuota insufficient_quota AllocationQuota Arrearage"),

@@ -134,7 +134,8 @@ def call(request: Request, *, stream: bool) -> Call:
         "parameters": parameters,
         "input": {"messages": [*context_messages(request.context), {"role": "user", "content": [audio]}]},
     }
-    return inline_call(URL, body, request.media, STREAMED if stream else None, rate=request.model)
+    headers = STREAMED if stream else None
+    return inline_call(URL, body, request.media, headers, rate=request.model, bound=request.bound)
 
 
 def transcript(request: Request, reply: Reply) -> Transcript:

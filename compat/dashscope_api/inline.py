@@ -26,7 +26,15 @@ def context_messages(text: str) -> list[dict[str, Any]]:
     return [{"role": "user", "content": [{"type": "input_text", "text": part}]} for part in rounds(text)]
 
 
-def inline_call(url: str, body: object, media: Media, headers: dict[str, str] | None = None, *, rate: str = "") -> Call:
+def inline_call(
+    url: str,
+    body: object,
+    media: Media,
+    headers: dict[str, str] | None = None,
+    *,
+    rate: str = "",
+    bound: bool = False,
+) -> Call:
     """Return a POST request with `body` as JSON and the audio inserted after its `data_uri`.
 
     The `data_uri` must be the last string in `body`.
@@ -38,4 +46,5 @@ def inline_call(url: str, body: object, media: Media, headers: dict[str, str] | 
         headers={"content-type": "application/json", **(headers or {})},
         body=(head + mark, File(media.path, media.size, base64=True), tail),
         rate=rate,
+        bound=bound,
     )

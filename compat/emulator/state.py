@@ -42,9 +42,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     object_seconds: float = 48 * 3600
     result_seconds: float = 24 * 3600
     disk_bytes: int = 64 * 1024**3
-    vocabulary_words: int = 500
-    vocabularies: int | None = None
-    """Vocabularies per account; the service's limit is unknown."""
+    vocabulary_words: int = 2000
+    vocabulary_words_older: int = 500
+    """Words in a vocabulary for Paraformer or for a dated version of Fun-ASR."""
+    vocabularies: int = 10
+    """Vocabularies per account."""
     live: LiveLimits = LiveLimits()
     inference: TaskLimits = TaskLimits()
 

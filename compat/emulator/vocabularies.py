@@ -1,7 +1,7 @@
 """Stored vocabularies (hot words): create, list, query, update and delete. They do not affect recognition.
 
-Sources: Model Studio's page of the hot word API and the official Python package (2.0.2), 2026. The service's error
-messages are unknown.
+Sources: Model Studio's pages of the hot word API and on recognition accuracy (2026-10), and the official Python package
+(2.0.2). The service's error messages are unknown.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ PREFIX = re.compile(r"[a-z0-9]{1,9}")
 CHARACTERS = 15  # maximum length of a word with a non-ASCII character
 PARTS = 7  # maximum number of parts, separated by spaces, of an ASCII word
 SECONDS = len("YYYY-MM-DD HH:MM:SS")
+OLDER = re.compile(r"paraformer-.*|fun-asr(-mtl|(-flash-8k)?-realtime)?-\d{4}-\d{2}-\d{2}")
 
 Natural: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -86,7 +87,7 @@ def _output(call: ApiCall, ask: _Create | _Listing | _Query | _Update | _Delete)
             return {"target_model": found.target_model, "vocabulary": found.words} | _state(call, found)
         case _Update(vocabulary_id, words):
             found = _found(call, vocabulary_id)
-            found.words, found.modified = _checked(call, words), call.emulator.clock()
+            found.words, found.modified = _checked(call, words, found.target_model), call.emulator.clock()
             return {}
         case _Delete(vocabulary_id):
             del call.emulator.vocabularies[_found(call, vocabulary_id).id]
@@ -100,9 +101,9 @@ def _created(call: ApiCall, ask: _Create) -> dict[str, Any]:
         raise refusals.invalid("prefix must consist of 1 to 9 lowercase letters or digits.")
     if not ask.target_model:
         raise refusals.invalid("target_model must not be empty.")
-    words = _checked(call, ask.vocabulary)
+    words = _checked(call, ask.vocabulary, ask.target_model)
     limit = call.emulator.limits.vocabularies
-    if limit is not None and len(_owned(call)) >= limit:
+    if len(_owned(call)) >= limit:
         raise refusals.invalid(f"At most {limit} vocabularies are allowed.")
     now = call.emulator.clock()
     made = Vocabulary(
@@ -117,8 +118,9 @@ def _created(call: ApiCall, ask: _Create) -> dict[str, Any]:
     return {"vocabulary_id": made.id}
 
 
-def _checked(call: ApiCall, words: list[HotWord]) -> list[dict[str, Any]]:
-    limit = call.emulator.limits.vocabulary_words
+def _checked(call: ApiCall, words: list[HotWord], model: str) -> list[dict[str, Any]]:
+    limits = call.emulator.limits
+    limit = limits.vocabulary_words_older if OLDER.fullmatch(model) else limits.vocabulary_words
     if not 1 <= len(words) <= limit:
         raise refusals.invalid(f"vocabulary must have 1 to {limit} words.")
     for word in words:

@@ -221,6 +221,8 @@ class FileTasks:
                 flow = filetrans.transcribe(request, name=name, boundary=token, url=url, deadline=self._deadline)
                 return await drive(flow, account, owner)
 
+            if request.bound:
+                return await attempt(self._service.account("", principal)[0])
             return await self._service.attempt(attempt, principal)
 
     @contextlib.asynccontextmanager

@@ -28,6 +28,7 @@ from compat.transcription.file_tasks import SURFACES, FileTasks, TaskOwner
 from compat.transcription.pieces import Pieces
 from compat.transcription.publishing import Bucket, Links
 from compat.transcription.spool import FITTED, Reserve, unbounded
+from compat.transcription.vocabularies import Vocabularies
 from compat.transcription.work import Work
 from compat.upstream.fallback import Fallback
 from compat.upstream.http import Service
@@ -83,14 +84,17 @@ class Recogniser:
         bucket: Bucket | None = None,
         engine: str = "",
         on_transcript: Callable[[Principal, Transcript], object] = lambda *_: None,
+        vocabularies: Vocabularies | None = None,
     ) -> None:
         """`links` and `bucket` publish files for DashScope, if they are configured. `engine` names the local engine
-        that is used instead of DashScope. `on_transcript` is called with each transcript of the service."""
+        that is used instead of DashScope. `on_transcript` is called with each transcript of the service. Without
+        `vocabularies`, stored vocabularies are not checked before they are used."""
         self._on_transcript = on_transcript
         self._engine = engine
         self._settings = settings
         self._service = service
         self._worker = worker
+        self._vocabularies = vocabularies
         self._tasks = FileTasks(settings, service, links, bucket, local=bool(engine))
         self._pieces = Pieces(worker, self._careful, longest=settings.piece_seconds, at_once=settings.pieces_at_once)
 
@@ -112,6 +116,11 @@ class Recogniser:
             closed=self._tasks.closed(),
         )
         request, ignored = roads.request(ask, media, road)
+        vocabulary = request.options.get("vocabulary_id")
+        if self._vocabularies and isinstance(vocabulary, str):
+            await self._vocabularies.check(vocabulary, request.model, principal)
+        if self._engine:  # which has no hot words
+            ignored += tuple(name for name in ("vocabulary", "vocabulary_id") if name in request.options)
         refit = road.refit or (roads.unmixed(request) and await self._cancels(media, principal.party))
         size = road.limits.size if refit else None
         ask = msgspec.structs.replace(ask, prompt=request.context, keywords=())  # usage counts what is sent

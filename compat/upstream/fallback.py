@@ -1,8 +1,8 @@
 """Fallback: a second account or region for calls that the first one cannot serve.
 
 A call is repeated at the second service if the first refuses the key, its quota is used up, or all retries have failed,
-but never because of a client error. A file task stays at the service that it was submitted to: task ids of the second
-service begin with MARK.
+but never because of a client error, and not if the call refers to something stored in the first account. A file task
+stays at the service that it was submitted to: task ids of the second service begin with MARK.
 """
 
 from __future__ import annotations
@@ -59,6 +59,8 @@ class Fallback:
         await self._second.close()
 
     async def send(self, call: Call, principal: Principal) -> Reply:
+        if call.bound:
+            return await self._first.send(call, principal)
         instead = principal.using(self._key)
         return await _either(self._first.send(call, principal), lambda: self._second.send(call, instead))
 
@@ -71,7 +73,7 @@ class Fallback:
                     begun = True
                     yield chunk
         except CompatError as exc:
-            if begun or not helps(exc):
+            if begun or call.bound or not helps(exc):
                 raise
             failure = exc
         else:
@@ -97,7 +99,7 @@ class Fallback:
             return await work(Account(self._second, principal.using(self._key), MARK))
 
     def account(self, task_id: str, principal: Principal) -> tuple[Account, str]:
-        """Return the account that a task was submitted to, and the task's id there."""
+        """Return the account that a task was submitted to, and the task's id there. An empty id selects the first."""
         if task_id.startswith(MARK):
             return Account(self._second, principal.using(self._key), MARK), task_id.removeprefix(MARK)
         return Account(self._first, principal), task_id

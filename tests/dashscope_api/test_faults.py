@@ -63,7 +63,7 @@ HTTP: list[tuple[int, str, str, Outcome]] = [
     (400, "BadRequest.InputDownloadFailed", "Failed to download the input.", UNFETCHED),
     (400, "BadRequest.UnsupportedFileFormat", "Unsupported format.", AUDIO),
     (400, "BadRequest.TooLarge", "Payload too large.", LARGE),
-    (400, "BadRequest.ResourceNotExist", "No such resource.", INVALID),
+    (400, "BadRequest.ResourceNotExist", "No such resource.", MISSING),
     (400, "ClientDisconnect", "Client disconnected.", FAILED),
     (401, "InvalidApiKey", "Invalid API-key provided.", KEY),
     (401, "invalid_api_key", "Incorrect API key provided.", KEY),

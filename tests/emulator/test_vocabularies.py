@@ -88,6 +88,7 @@ def create(laptop: Laptop, key: str = "sk-test", **given: Any) -> Any:  # noqa: 
         {"target_model": ""},
         {"vocabulary": []},
         {"vocabulary": WORDS * 2},
+        {"target_model": "paraformer-v2", "vocabulary": WORDS},
         {"vocabulary": [{"text": "", "weight": 4}]},
         {"vocabulary": [{"text": "one two three four five six seven eight", "weight": 4}]},
         {"vocabulary": [{"text": "一" * 16, "weight": 4}]},
@@ -95,7 +96,10 @@ def create(laptop: Laptop, key: str = "sk-test", **given: Any) -> Any:  # noqa: 
     ],
 )
 def test_invalid_vocabularies_are_refused(start: Start, given: dict[str, Any]) -> None:
-    assert "InvalidParameter" == create(start(limits=Limits(vocabulary_words=3)), **given)["code"]
+    assert (
+        "InvalidParameter"
+        == create(start(limits=Limits(vocabulary_words=3, vocabulary_words_older=1)), **given)["code"]
+    )
 
 
 def test_weights_are_not_checked(start: Start) -> None:

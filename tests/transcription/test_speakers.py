@@ -237,13 +237,13 @@ def test_newer_models_return_the_confidence_of_words(server: RunningServer, spee
         file=("a.wav", speech),
         response_format="verbose_json",
         timestamp_granularities=["word", "segment"],
-        extra_body={"diarization_enabled": "true", "vocabulary_id": "vocab-7"},
+        extra_body={"diarization_enabled": "true", "vocabulary": '{"Qwen": 5}'},
     )
 
     assert isinstance(answer, TranscriptionVerbose)
     assert [0.95, 0.95] == [word.to_dict()["confidence"] for word in answer.words or ()]
     assert ["A", "B"] == [segment.to_dict()["speaker"] for segment in answer.segments or ()]
-    assert "vocab-7" == _submitted(server).parameters["vocabulary_id"]
+    assert {"Qwen": 5} == _submitted(server).parameters["vocabulary"]
 
 
 def _submitted(server: RunningServer) -> Any:  # noqa: ANN401 - the emulator's record

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 
+import msgspec
 import pytest
 
 from compat.config.principal import Principal
@@ -100,8 +101,18 @@ async def test_a_failed_call_is_repeated_at_the_second(
     assert all(b"Bearer second-key\r\n" in request for request in other.requests)
 
 
-async def streamed(calls: Fallback) -> bytes:
-    async with contextlib.aclosing(calls.stream(ASK, FIRST)) as chunks:
+async def test_a_call_that_refers_to_something_in_the_first_account_stays_there() -> None:
+    bound = msgspec.structs.replace(ASK, bound=True)
+    async with two([REFUSED, REFUSED], [OK]) as (_, other, calls):
+        with pytest.raises(NotAuthenticated):
+            await calls.send(bound, FIRST)
+        with pytest.raises(NotAuthenticated):
+            await streamed(calls, bound)
+        assert [] == other.requests
+
+
+async def streamed(calls: Fallback, call: Call = ASK) -> bytes:
+    async with contextlib.aclosing(calls.stream(call, FIRST)) as chunks:
         return b"".join([chunk async for chunk in chunks])
 
 
