@@ -172,6 +172,13 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     text_tokens: int | None = None
     output_tokens: int | None = None
 
+    @property
+    def tokens(self) -> tuple[int, int] | None:
+        """The tokens of input and of output, None if DashScope does not report them."""
+        if self.audio_tokens is None or self.output_tokens is None:
+            return None
+        return self.audio_tokens + (self.text_tokens or 0), self.output_tokens
+
 
 class Transcript(msgspec.Struct, frozen=True, kw_only=True):
     """A transcript. `model` is DashScope's id, `surface` the API that produced it, `duration` the audio's length.

@@ -282,7 +282,8 @@ def rates(value: str) -> dict[str, str] | None:
     )
 
 
-def prices(value: str) -> dict[str, float]:
-    """Return prices by model, in dollars per second."""
-    pairs = _pairs(value, _NUMBER, "a comma-separated list of model=dollars per second")
-    return {name: float(given) for name, given in pairs.items()}
+def prices(value: str) -> dict[str, tuple[float, ...]]:
+    """Return prices by model: dollars per second, or per million tokens of input and of output."""
+    wanted = "a comma-separated list of model=dollars per second, or model=input/output per million tokens"
+    pairs = _pairs(value, f"{_NUMBER}(/{_NUMBER})?", wanted)
+    return {name: tuple(map(float, given.split("/"))) for name, given in pairs.items()}

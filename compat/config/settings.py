@@ -130,8 +130,11 @@ class Settings:
     rates: dict[str, str] | None = setting(
         {}, parsers.rates, "Limits other than the published ones: `model=100/minute`, comma-separated; or `off`."
     )
-    prices: dict[str, float] = setting(
-        {}, parsers.prices, "Prices for the metrics: `model=0.000032`, in dollars per second."
+    prices: dict[str, tuple[float, ...]] = setting(
+        {},
+        parsers.prices,
+        "Prices for the metrics: `model=0.000032`, in dollars per second, or `model=0.113/0.382`, in dollars per "
+        "million tokens of input and of output.",
     )
     queue_wait: float = setting(30.0, parsers.seconds, "Seconds that a call may wait for the rate limit before a 429.")
     concurrency: int = setting(256, parsers.count, "Concurrent calls to DashScope per process.")

@@ -64,6 +64,7 @@ class TaskUsage(msgspec.Struct, frozen=True):
         return Usage(
             seconds=self.duration if self.seconds is None else self.seconds,
             audio_tokens=self.input_tokens,
+            text_tokens=None if self.input_tokens is None else 0,  # qwen-audio-3.1 counts context with the audio
             output_tokens=self.output_tokens,
         )
 

@@ -211,6 +211,7 @@ def _transcript(request: Request, recognition: Recognition, text: str, request_i
         usage=Usage(
             seconds=counts.seconds if counts.duration is None else counts.duration,
             audio_tokens=counts.input_tokens,
+            text_tokens=None if counts.input_tokens is None else 0,  # context is counted with the audio
             output_tokens=counts.output_tokens,
         ),
         model=request.model,

@@ -19,7 +19,8 @@ from compat.emulator.media import Sound, Trouble
 from compat.emulator.recognition import MediaRefusal, Recognition, sync_sound
 from compat.emulator.refusals import Refusal
 from compat.emulator.surface import ApiCall
-from compat.emulator.text import PUNCTUATION, billed_seconds, joined_text, timed_words
+from compat.emulator.text import PUNCTUATION, joined_text, text_tokens, timed_words
+from compat.emulator.usage import counted
 
 BATCHED_FROM = 60.0  # seconds of sound
 
@@ -100,6 +101,7 @@ class _AudioGeneration:
         self.sound = sound
         self._call = call
         self._readings = call.emulator.readings
+        self._tokens = ask.model.startswith("qwen-audio-3.1")
         self._speakers = ask.parameters.diarization_enabled
         self._recognition = Recognition(call.emulator, sound)
 
@@ -128,8 +130,15 @@ class _AudioGeneration:
     def _body(self, sentences: list[Sentence], *, ended: bool = True) -> dict[str, Any]:
         shown = [self._sentence(index, sentence) for index, sentence in enumerate(sentences, 1)]
         shown[-1]["sentence_end"] = ended
-        answer = {"text": joined_text(sentences), "sentence": shown[-1], "sentences": shown}
-        usage = {"usage": {"duration": billed_seconds(self._recognition.seconds)}}
+        answer: dict[str, Any] = {"text": joined_text(sentences), "sentence": shown[-1], "sentences": shown}
+        usage = {
+            "usage": counted(
+                tokens=self._tokens,
+                ms=round(self._recognition.seconds * 1000),
+                sentences=1,
+                output_tokens=text_tokens(answer["text"]),
+            )
+        }
         match self._readings.audio3_shape:
             case "output":
                 return {"request_id": self._call.id, "output": answer} | usage

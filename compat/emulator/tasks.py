@@ -45,12 +45,16 @@ class Failure(msgspec.Struct, frozen=True):
 
 @dataclass
 class FileWork:
-    """One file of a task. At the end it has either `result`, the path of the result file, or `failure`."""
+    """One file of a task. At the end it has either `result`, the path of the result file, or `failure`.
+
+    `billed` are seconds.
+    """
 
     url: str
     result: Path | None = None
     failure: Failure | None = None
     billed: int = 0
+    output_tokens: int = 0
 
 
 @dataclass

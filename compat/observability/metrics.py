@@ -39,7 +39,7 @@ STATES = ("begun", "taken_over", "running", "completed", "failed", "cancelled") 
 class Metrics:
     """The registry of one server. `prices` override the published prices of `region`."""
 
-    def __init__(self, *, region: str, prices: Mapping[str, float]) -> None:
+    def __init__(self, *, region: str, prices: Mapping[str, rates.Price]) -> None:
         self._region = region
         self._prices = prices
         self._registry = CollectorRegistry()
@@ -91,16 +91,20 @@ class Metrics:
 
     def transcript(self, principal: Principal, transcript: Transcript) -> None:
         """Count the audio of a transcript: the seconds that the service bills, or the length if it bills tokens."""
-        seconds = transcript.usage.seconds
-        self.audio(principal.name, transcript.model, transcript.duration if seconds is None else seconds)
+        usage = transcript.usage
+        seconds = transcript.duration if usage.seconds is None else usage.seconds
+        self.audio(principal.name, transcript.model, seconds, usage.tokens)
 
-    def audio(self, caller: str, model: str, seconds: float) -> None:
+    def audio(self, caller: str, model: str, seconds: float, tokens: tuple[int, int] | None = None) -> None:
+        """Count `seconds` of audio, and their cost. `tokens` are those of input and of output, if the service reports
+        them."""
         if not seconds:  # a session that sends no audio could otherwise create a label with any model name
             return
         self._audio.labels(caller, model).inc(seconds)
         price = rates.price(model, self._region, self._prices)
-        if price is not None:
-            self._cost.labels(caller, model).inc(price * seconds)
+        dollars = None if price is None else rates.cost(price, seconds, tokens)
+        if dollars is not None:
+            self._cost.labels(caller, model).inc(dollars)
 
     def session(self, entry: Mapping[str, Any]) -> None:
         """Count a live session that has ended, given the fields of its log entry."""
@@ -109,7 +113,7 @@ class Metrics:
         self._items.inc(entry["items"])
         self._corrections.inc(entry["corrections"])
         self._reconnections.inc(entry["reconnections"])
-        self.audio(entry["caller"], entry["model"], entry["audio_seconds"])
+        self.audio(entry["caller"], entry["model"], entry["audio_seconds"], entry.get("tokens"))
 
     def stage(self, name: str, seconds: float) -> None:
         """Record the time of a stage: `upload`, `queue`, `service` or `render`."""

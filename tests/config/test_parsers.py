@@ -123,6 +123,8 @@ WRONG: list[tuple[Callable[[str], object], str]] = [
     (parsers.rates, ","),
     (parsers.prices, f"a={'9' * 400}"),
     (parsers.prices, "a=-1"),
+    (parsers.prices, "a=1/"),
+    (parsers.prices, "a=1/2/3"),
     (parsers.aliases, "a b=c"),
     (parsers.aliases, "=c"),
 ]

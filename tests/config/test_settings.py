@@ -178,9 +178,12 @@ def test_the_settings_page_is_up_to_date_and_its_defaults_are_valid() -> None:
 
 
 def test_rates_and_prices_are_parsed() -> None:
-    settings = Settings.read({"COMPAT_RATES": "fun-asr=5/second", "COMPAT_PRICES": "fun-asr=0.00004"})
+    settings = Settings.read(
+        {"COMPAT_RATES": "fun-asr=5/second", "COMPAT_PRICES": "fun-asr=0.00004, qwen-audio-3.1-asr-flash=0.1/0.4"}
+    )
 
-    assert ({"fun-asr": "5/second"}, {"fun-asr": 0.00004}) == (settings.rates, settings.prices)
+    assert {"fun-asr": "5/second"} == settings.rates
+    assert {"fun-asr": (0.00004,), "qwen-audio-3.1-asr-flash": (0.1, 0.4)} == settings.prices
     assert Settings.read({"COMPAT_RATES": "off"}).rates is None
     for wrong in ({"COMPAT_RATES": "fun-asr=fast"}, {"COMPAT_RATES": "fun-asr=0/minute"}, {"COMPAT_PRICES": "x=free"}):
         with pytest.raises(SettingsError, match="should be"):

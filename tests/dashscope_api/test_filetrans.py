@@ -160,7 +160,7 @@ OUTCOMES: dict[str, tuple[Surface, Reply, Usage]] = {
     "output.output.transcription_url": (
         "filetrans-3",
         state("SUCCEEDED", {"input_tokens": 75, "output_tokens": 4}, output={"transcription_url": ADDRESS}),
-        Usage(audio_tokens=75, output_tokens=4),
+        Usage(audio_tokens=75, text_tokens=0, output_tokens=4),
     ),
     "output.output.results": ("filetrans-3", state("SUCCEEDED", output={"results": [ADDRESS]}), Usage()),
     "output.transcription_url": ("filetrans-3", state("SUCCEEDED", transcription_url=ADDRESS), Usage()),

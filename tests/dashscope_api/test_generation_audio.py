@@ -89,7 +89,7 @@ ANSWERS: dict[str, tuple[dict[str, Any], Transcript]] = {
     "text only": ({"output": {"text": "Hi."}}, transcript_of("Hi.")),
     "tokens": (
         {"output": {"text": "Hi."}, "usage": {"seconds": 3, "input_tokens": 75, "output_tokens": 2}},
-        transcript_of("Hi.", usage=Usage(seconds=3.0, audio_tokens=75, output_tokens=2)),
+        transcript_of("Hi.", usage=Usage(seconds=3.0, audio_tokens=75, text_tokens=0, output_tokens=2)),
     ),
     "empty": ({"output": {"text": "", "sentences": []}}, transcript_of("")),
 }

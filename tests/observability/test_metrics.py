@@ -86,6 +86,21 @@ def test_a_transcript_costs_what_the_service_bills(usage: Usage, seconds: float,
     assert f'compat_cost_dollars_total{{caller="alice",model="qwen3-asr-flash"}} {dollars}' in text
 
 
+def test_a_model_billed_by_tokens_costs_its_tokens() -> None:
+    metrics = Metrics(region="beijing", prices={})
+    alice = Principal("k", entry=KeyEntry(name="alice", digest=b""))
+    usage = Usage(seconds=8.0, audio_tokens=1_000_000, text_tokens=0, output_tokens=100_000)
+    for counted in (usage, Usage(seconds=8.0)):
+        metrics.transcript(alice, Transcript(text="a", usage=counted, model="qwen-audio-3.1-asr-flash"))
+    live = {**SESSION, "model": "qwen-audio-3.1-asr-flash-streaming", "tokens": (1_000_000, 0)}
+    metrics.session(live)
+
+    text = metrics.text().decode()
+    assert 'compat_audio_seconds_total{caller="alice",model="qwen-audio-3.1-asr-flash"} 16.0' in text
+    assert 'compat_cost_dollars_total{caller="alice",model="qwen-audio-3.1-asr-flash"} 0.1512' in text
+    assert 'compat_cost_dollars_total{caller="alice",model="qwen-audio-3.1-asr-flash-streaming"} 0.848' in text
+
+
 def test_sessions_and_watched_gauges_are_exported() -> None:
     metrics = Metrics(region="beijing", prices={})
     metrics.session(SESSION)

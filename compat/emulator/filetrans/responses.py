@@ -2,7 +2,7 @@
 
 Three formats (Model Studio 2026): qwen3 filetrans has one file, `output.result` and `usage.seconds`; fun-asr and
 paraformer have a list, `output.results[]` with a status each, and `usage.duration`; qwen-audio-3 is like fun-asr, or
-nested in one more `output`. A failed task is returned with HTTP 200.
+nested in one more `output`; qwen-audio-3.1 bills tokens. A failed task is returned with HTTP 200.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, assert_never
 from compat.emulator.families import Family
 from compat.emulator.state import Emulator
 from compat.emulator.tasks import FileWork, Status, Task
+from compat.emulator.usage import counted
 
 BEIJING = datetime.timezone(datetime.timedelta(hours=8))
 
@@ -37,7 +38,13 @@ def query_body(emulator: Emulator, task: Task, base_url: str, *, expired: bool =
     billed = sum(work.billed for work in task.files)
     if task.family is Family.FILETRANS:
         return {"output": output | {"result": {"transcription_url": addresses[0]}}, "usage": {"seconds": billed}}
-    return {"output": output | _results(emulator, task, addresses), "usage": {"duration": billed}}
+    usage = counted(
+        tokens=task.model.startswith("qwen-audio-3.1"),
+        ms=billed * 1000,
+        sentences=len(task.files),
+        output_tokens=sum(work.output_tokens for work in task.files),
+    )
+    return {"output": output | _results(emulator, task, addresses), "usage": usage}
 
 
 def _results(emulator: Emulator, task: Task, addresses: list[str]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from compat.emulator.recognition import Recognition
 from compat.emulator.sound import BadSound
 from compat.emulator.state import Emulator
 from compat.emulator.tasks import Failure, FileWork, Status, Task
-from compat.emulator.text import billed_seconds
+from compat.emulator.text import billed_seconds, joined_text, text_tokens
 
 # Model Studio's error codes page, "task-level" (2026-10); fun-asr and paraformer have their own code for downloads.
 CODES: dict[Trouble, tuple[str, str]] = {
@@ -127,6 +127,7 @@ async def _transcribe(emulator: Emulator, task: Task, file: FileWork) -> None:
     if not spoken and emulator.readings.silence_task != "empty":
         raise NoSpeech
     file.billed = _billed(task, heard)
+    file.output_tokens = sum(text_tokens(joined_text(list(each.sentences))) for each in heard.transcripts)
     written = msgspec.json.encode(document(task, heard, emulator.readings))
     emulator.folder.take(len(written))
     file.result = emulator.folder.new()

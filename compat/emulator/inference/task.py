@@ -15,13 +15,13 @@ from compat.emulator.engine import Engine
 from compat.emulator.inference.decoding import AudioDecoder, decoder
 from compat.emulator.inference.messages import SentenceResult, TaskEvent, TaskFailure, TaskId, finished, generated
 from compat.emulator.inference.parameters import TaskSettings
-from compat.emulator.inference.usage import counted
 from compat.emulator.inference.utterance import Utterance
 from compat.emulator.live_settings import TaskLimits, TaskReadings
 from compat.emulator.realtime.connection import Over
 from compat.emulator.realtime.vad import SpeechAudio, SpeechBegan, SpeechEnded, Vad, VadChange
 from compat.emulator.sound import BYTES_PER_MS
 from compat.emulator.text import text_tokens
+from compat.emulator.usage import counted
 
 TaskEvents: TypeAlias = Iterator[TaskEvent]
 CLOSED = 1000  # after task-failed and after a timeout; the service's own codes are unknown
