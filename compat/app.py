@@ -39,6 +39,7 @@ from compat.endpoints.realtime import Realtime
 from compat.endpoints.transcriptions import Transcriptions
 from compat.endpoints.translations import Translations
 from compat.endpoints.upload import Uploads
+from compat.endpoints.vocabularies import VocabularyEndpoints
 from compat.errors import INTERNAL_ERROR, CompatError, ModelNotFound
 from compat.jobs.janitor import Janitor
 from compat.jobs.manager import JobManager
@@ -132,6 +133,7 @@ def create_app(
     transcriptions = Transcriptions(uploads, recogniser, job_endpoints)
     translations = Translations(uploads, recogniser, jobs, Translator(settings, service))
     models = Models(settings, gate, engine)
+    stored = VocabularyEndpoints(gate, vocabularies)
     secret = settings.secret.encode() if settings.secret else os.urandom(32)
     sessions = ClientSecretEndpoints(settings, gate, secret, engine)
     memory = Shares(settings.max_live_memory)
@@ -187,6 +189,11 @@ def create_app(
             Route("/v1/realtime/transcription_sessions", sessions.transcription_session, methods=["POST"]),
             WebSocketRoute("/v1/realtime", realtime.live),
             Route("/v1/realtime", not_found.no_socket, methods=["GET", "POST"]),
+            Route("/v1/dashscope/vocabularies", stored.every, methods=["GET"]),
+            Route("/v1/dashscope/vocabularies", stored.create, methods=["POST"]),
+            Route("/v1/dashscope/vocabularies/{id}", stored.retrieve, methods=["GET"]),
+            Route("/v1/dashscope/vocabularies/{id}", stored.update, methods=["POST"]),
+            Route("/v1/dashscope/vocabularies/{id}", stored.delete, methods=["DELETE"]),
             Route("/v1/models", models.every),
             Route("/v1/models/{model:path}", models.one),
             Route("/healthz", healthz),

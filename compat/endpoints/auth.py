@@ -56,6 +56,11 @@ class Gate:
         """Whether callers need one of the server's own keys."""
         return bool(self._plain) or self._path is not None
 
+    @property
+    def passes_keys(self) -> bool:
+        """Whether callers use DashScope accounts of their own."""
+        return self._pass and not self.keyed
+
     def caller(self, request: HTTPConnection, scope: Scope = "rest") -> Principal:
         """Return the caller of a request. Raise NotAuthenticated or Forbidden.
 

@@ -10,7 +10,7 @@ import msgspec
 from starlette.requests import Request
 
 from compat.catalogue.nesting import too_deep
-from compat.errors import BadRequest, EncodedBody
+from compat.errors import BadRequest, EncodedBody, TooLarge
 from compat.openai_api import surrogates
 
 LARGEST = 4 << 20  # bytes
@@ -26,6 +26,17 @@ def check_encoding(request: Request) -> None:
     encoding = request.headers.get("content-encoding", "").strip()
     if encoding.lower() not in ("", "identity"):
         raise EncodedBody(f"The body is compressed (Content-Encoding: {encoding[:40]}): send it uncompressed.")
+
+
+async def whole(request: Request, largest: int, param: str) -> bytes:
+    """Return the body of a request. Raise EncodedBody, and TooLarge beyond `largest` bytes, with this `param`."""
+    check_encoding(request)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > largest:
+            raise TooLarge(f"The body is larger than {largest} bytes.", param=param)
+    return bytes(body)
 
 
 class Texts:

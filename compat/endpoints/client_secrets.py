@@ -14,13 +14,14 @@ from compat.bridge.settings import DEFAULT_MODEL, applied
 from compat.catalogue import models
 from compat.config.settings import Settings
 from compat.endpoints.auth import Gate
-from compat.endpoints.bodies import check_encoding
-from compat.errors import CompatError, Forbidden, TooLarge
+from compat.endpoints.bodies import whole
+from compat.errors import CompatError, Forbidden
 from compat.openai_api import secrets
 from compat.openai_api.realtime.opening import Dialect, Opening
 from compat.openai_api.realtime.patch import Patch
 from compat.openai_api.realtime.session import Session, apply
 from compat.openai_api.realtime.views import view
+from compat.openai_api.shapes import decoded
 
 LARGEST = 256 << 10  # bytes of a request body
 
@@ -35,16 +36,16 @@ class ClientSecretEndpoints:
     async def client_secret(self, request: Request) -> Response:
         """Return the GA response: {"value", "expires_at", "session"}. Raise CompatError."""
         issuer = self._issuer(request)
-        asked = secrets.request(body := await _body(request), secrets.ClientSecretRequest)
-        patch = asked.patch(secrets.request(body, dict[str, Any]))
+        asked = decoded(body := await whole(request, LARGEST, "session"), secrets.ClientSecretRequest)
+        patch = asked.patch(decoded(body, dict[str, Any]))
         value, expires_at, session = self._issued(patch, asked.seconds, "ga", issuer)
         return JSONResponse({"value": value, "expires_at": expires_at, "session": session})
 
     async def transcription_session(self, request: Request) -> Response:
         """Return the beta response: the session, including `client_secret`. Raise CompatError."""
         issuer = self._issuer(request)
-        asked = secrets.request(body := await _body(request), secrets.TranscriptionSessionRequest)
-        patch = msgspec.structs.replace(asked.with_unread(secrets.request(body, dict[str, Any])), type="transcription")
+        asked = decoded(body := await whole(request, LARGEST, "session"), secrets.TranscriptionSessionRequest)
+        patch = msgspec.structs.replace(asked.with_unread(decoded(body, dict[str, Any])), type="transcription")
         try:
             value, expires_at, session = self._issued(patch, asked.seconds, "beta", issuer)
         except CompatError as error:  # the beta body is the session itself, so `param` has no prefix
@@ -74,13 +75,3 @@ class ClientSecretEndpoints:
 
     def _resolve(self, name: str) -> str:
         return models.live(name, region=self._settings.short_region, aliases=self._settings.aliases)
-
-
-async def _body(request: Request) -> bytes:
-    check_encoding(request)
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST:
-            raise TooLarge(f"The body is larger than {LARGEST} bytes.", param="session")
-    return bytes(body)

@@ -47,8 +47,11 @@ def absent(path: str) -> str | None:
     return next((what for start, what in ABSENT.items() if f"{below}/".startswith(f"{start}/")), None)
 
 
-_THERE = r"/(?:audio/(?:transcriptions|translations)|models|realtime(?:/client_secrets|/transcription_sessions)?)"
-THERE = re.compile(rf".*({_THERE}(?:/(?!audio/|models|realtime)[^/]+)?)/*")
+_THERE = (
+    r"/(?:audio/(?:transcriptions|translations)|dashscope/vocabularies|models"
+    r"|realtime(?:/client_secrets|/transcription_sessions)?)"
+)
+THERE = re.compile(rf".*({_THERE}(?:/(?!audio/|dashscope/|models|realtime)[^/]+)?)/*")
 # Misspellings, and paths of other servers: /inference (whisper.cpp), /asr (whisper-asr-webservice)
 _NEAR = re.compile(
     r"(/api)?(/v\d+)*(/audio)*/((?P<translation>translat(e|ions?))|transcri(be|ptions?)|inference|asr|stt|speech-to-text)"

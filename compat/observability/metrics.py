@@ -26,6 +26,7 @@ PATHS = (
     "/v1/realtime/transcription_sessions",
     "/v1/realtime",
     "/v1/models",
+    "/v1/dashscope/vocabularies",
     "/healthz",
     "/health",
     "/readyz",

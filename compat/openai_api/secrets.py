@@ -16,12 +16,11 @@ import binascii
 import hashlib
 import hmac
 import zlib
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 from compat.errors import BadRequest, NotAuthenticated
-from compat.openai_api import shapes, surrogates
 from compat.openai_api.realtime.patch import Patch
 from compat.openai_api.realtime.unread import unread
 
@@ -76,24 +75,6 @@ class Carried(msgspec.Struct, frozen=True, omit_defaults=True):
     nonce: bytes = msgspec.field(name="n")
     session: Patch = msgspec.field(name="s")
     issuer: str = msgspec.field(name="i", default="anyone")
-
-
-T = TypeVar("T")
-
-
-def request(body: bytes, shape: type[T]) -> T:
-    """Decode a request body; an empty body means all defaults. Raises BadRequest with the path of the invalid field."""
-    try:
-        return msgspec.json.decode(body.strip() or b"{}", type=shape)
-    except msgspec.ValidationError as error:
-        message = str(error)
-        raise BadRequest(f"{shapes.reason(message, 'The body')}.", param=shapes.path(message) or None) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        if (whole := surrogates.replaced(body.decode("latin-1")).encode("latin-1")) != body:
-            return request(whole, shape)
-        raise BadRequest("The request's body is not valid JSON.", code="invalid_json") from error
-    except RecursionError as error:
-        raise BadRequest("The request's body is nested too deeply.", code="invalid_json") from error
 
 
 def issue(session: Patch, *, secret: bytes, expires_at: int, nonce: bytes, issuer: str = "anyone") -> str:

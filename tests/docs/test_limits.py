@@ -13,10 +13,11 @@ from websockets.http11 import MAX_LINE_LENGTH
 from compat.audio.worker import MEMORY, Worker
 from compat.bridge import intake
 from compat.bridge.limits import TICKS_A_MS, SessionLimits
-from compat.catalogue import nesting
+from compat.catalogue import biasing, nesting
+from compat.catalogue import vocabularies as lists
 from compat.config.settings import Settings
 from compat.dashscope_api import sse
-from compat.endpoints import bodies, client_secrets, live_session, multipart
+from compat.endpoints import bodies, client_secrets, live_session, multipart, vocabularies
 from compat.endpoints.live_session import Bounds
 from compat.jobs import janitor, transitions
 from compat.observability import logs
@@ -62,6 +63,11 @@ CODE = {
     "reading a file": f"{READING['seconds'].default} s, {MEMORY >> 30} GiB of memory",
     "nesting levels of JSON": f"{nesting.DEEPEST} where the value is stored, otherwise the parser's stack (about 900)",
     "a session's configuration over HTTP": f"{client_secrets.LARGEST >> 10} KiB",
+    "a stored vocabulary over HTTP": f"{vocabularies.LARGEST >> 20} MiB",
+    "words of a stored vocabulary": f"{lists.most('fun-asr')}; {lists.most('paraformer-v2')} for `paraformer` and "
+    f"dated versions of `fun-asr`; {lists.MOST_SUPER} of them with the weight {lists.SUPER}",
+    "a word of a stored vocabulary": f"{biasing.MOST_PARTS} parts separated by spaces; {biasing.LONGEST_WORD} "
+    "characters if it is not ASCII",
     "a client secret": f"{secrets.LONGEST} characters",
     "a line of a WebSocket's handshake": f"{MAX_LINE_LENGTH} bytes",
     "a live event other than an append": f"{client_events.LONGEST:,} characters",

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from compat.errors import BadRequest, NotAuthenticated
 from compat.openai_api import secrets
 from compat.openai_api.realtime.patch import Patch
+from compat.openai_api.shapes import decoded
 
 SECRET, OTHER = b"a secret of sixteen", b"another of sixteen."
 NONCE = bytes(12)
@@ -111,7 +112,7 @@ REQUESTS: list[tuple[bytes, int]] = [
 
 @pytest.mark.parametrize(("body", "seconds"), REQUESTS)
 def test_a_request_sets_the_lifetime(body: bytes, seconds: int) -> None:
-    assert seconds == secrets.request(body, secrets.ClientSecretRequest).seconds
+    assert seconds == decoded(body, secrets.ClientSecretRequest).seconds
 
 
 WRONG: list[tuple[bytes, str | None]] = [
@@ -131,6 +132,6 @@ WRONG: list[tuple[bytes, str | None]] = [
 @pytest.mark.parametrize(("body", "param"), WRONG)
 def test_an_invalid_request_names_the_field(body: bytes, param: str | None) -> None:
     with pytest.raises(BadRequest) as raised:
-        secrets.request(body, secrets.ClientSecretRequest)
+        decoded(body, secrets.ClientSecretRequest)
 
     assert param == raised.value.param
