@@ -20,7 +20,7 @@ from starlette.routing import Route, WebSocketRoute
 
 from compat.audio.worker import Worker
 from compat.catalogue import models as catalogue
-from compat.catalogue import rates
+from compat.catalogue import presets, rates
 from compat.config.settings import Settings
 from compat.config.variables import SettingsError, one_letter_off
 from compat.endpoints import not_found, playground
@@ -40,7 +40,7 @@ from compat.endpoints.transcriptions import Transcriptions
 from compat.endpoints.translations import Translations
 from compat.endpoints.upload import Uploads
 from compat.endpoints.vocabularies import VocabularyEndpoints
-from compat.errors import INTERNAL_ERROR, CompatError, ModelNotFound
+from compat.errors import INTERNAL_ERROR, BadRequest, CompatError, ModelNotFound
 from compat.jobs.janitor import Janitor
 from compat.jobs.manager import JobManager
 from compat.jobs.opening import REDIS, open_store
@@ -225,20 +225,23 @@ def create_app(
 
 
 def _check_models(settings: Settings) -> None:
-    given = {"COMPAT_MODEL_ALIASES": settings.aliases.values(), "COMPAT_DIARIZE_MODEL": [settings.diarize_model]}
-    for setting, names in given.items():
-        for name in filter(None, names):
+    for setting, given in {"COMPAT_MODEL_ALIASES": settings.aliases, "COMPAT_DIARIZE_MODEL": settings.diarize}.items():
+        for alias, target in given.items():
             try:
-                _, row = catalogue.resolve(name, {})
+                presets.check(alias, given)
             except ModelNotFound as exc:
+                name = target.partition("?")[0]
                 raise SettingsError(f"{setting} names {name}, which is not a known model.") from exc
+            except BadRequest as exc:
+                raise SettingsError(f"{setting} names {target}, but {exc.message}") from exc
+            row = catalogue.resolve(alias, given)[1]
             if setting == "COMPAT_DIARIZE_MODEL" and "diarization_enabled" not in row.options:
-                raise SettingsError(f"{setting} names {name}, which has no speaker diarization; fun-asr has.")
+                raise SettingsError(f"{setting} names {target}, which has no speaker diarization; fun-asr has.")
 
 
 def _check_limits(settings: Settings) -> None:
     known = {row.name for row in rates.ROWS} | {name for row in catalogue.MODELS for name in row.known}
-    known |= {*settings.aliases.values(), settings.translation_model}
+    known |= {*(target.partition("?")[0] for target in settings.aliases.values()), settings.translation_model}
     for setting, given in {"COMPAT_RATES": {*(settings.rates or ())}, "COMPAT_PRICES": {*settings.prices}}.items():
         for name in sorted(given - known):
             meant = [other for other in sorted(known) if _misspelt(name, other)]

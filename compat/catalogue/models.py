@@ -156,6 +156,9 @@ REGIONS = ("beijing", "singapore", "us")  # regions with a known list of models
 LIVE = r"qwen3-asr-flash-realtime(-\d{4}-\d{2}-\d{2})?"  # models served by /api-ws/v1/realtime
 
 
+DIARIZE = "gpt-4o-transcribe-diarize"  # the name behind which the operator may set the model for speaker diarization
+
+
 def names(aliases: Mapping[str, str], region: str = "custom") -> tuple[str, ...]:
     """Return the names that `/v1/models` lists for the region.
 
@@ -170,13 +173,19 @@ def _offered(row: Model, region: str) -> bool:
     return region in row.regions or (region == "us" and bool(row.long))
 
 
+def alias_target(name: str, aliases: Mapping[str, str]) -> str | None:
+    """Return what the operator's alias `name`, in any case, stands for: `model` or `model?option=value&…`."""
+    own = (target for alias, target in aliases.items() if alias.lower() == name.lower())
+    return aliases.get(name) or next(own, None)
+
+
 def resolve(name: str, aliases: Mapping[str, str]) -> tuple[str, Model]:
     """Return the DashScope id for a name sent by a client, and its row. Case and a vendor's prefix do not matter.
 
     Raises ModelNotFound, with a message that lists the known names.
     """
-    own = (model for alias, model in aliases.items() if alias.lower() == name.lower())
-    given = aliases.get(name) or next(own, name)
+    own = alias_target(name, aliases)
+    given = name if own is None else own.partition("?")[0]  # compat.catalogue.presets reads the rest
     for spelling in (given.rpartition("/")[2], given):
         model = native(spelling).lower()  # as all of DashScope's ids
         for row in MODELS:

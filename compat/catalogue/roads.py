@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from compat.catalogue.biasing import hot_words, rounds, shortened
-from compat.catalogue.models import REGIONS, Model, resolve
+from compat.catalogue.models import DIARIZE, REGIONS, Model, resolve
 from compat.catalogue.options import option
 from compat.errors import BadRequest
 from compat.transcript import Ask, Media, Option, Request, Surface, context
@@ -96,7 +96,7 @@ def road(
             f"{model} transcribes live speech only; for files use gpt-transcribe or qwen3-asr-flash.", param="model"
         )
     if row.long and ask.wants_speakers:
-        model, row = resolve("gpt-4o-transcribe-diarize", aliases)
+        model, row = resolve(DIARIZE, aliases)
     if row.long and region == "us":
         model, row = resolve(f"{model}-us", aliases)
     apart = "channel_id" in ask.extensions

@@ -88,7 +88,10 @@ class Settings:
         "Signs client secrets (`ek_…`), the same for all replicas; without it each process signs with its own.",
     )
     aliases: dict[str, str] = setting(
-        {}, parsers.aliases, "Further model names: `name=model`, comma-separated.", "COMPAT_MODEL_ALIASES"
+        {},
+        parsers.aliases,
+        "Further model names: `name=model` or, with options, `name=model?vocabulary_id=…&…`, comma-separated.",
+        "COMPAT_MODEL_ALIASES",
     )
     diarize_model: str | None = setting(
         None,
@@ -284,7 +287,12 @@ class Settings:
     @property
     def every_alias(self) -> dict[str, str]:
         """Return `aliases` and the alias that `diarize_model` defines."""
-        return {**({"gpt-4o-transcribe-diarize": self.diarize_model} if self.diarize_model else {}), **self.aliases}
+        return {**self.diarize, **self.aliases}
+
+    @property
+    def diarize(self) -> dict[str, str]:
+        """Return the alias that `diarize_model` defines, if it is set."""
+        return {"gpt-4o-transcribe-diarize": self.diarize_model} if self.diarize_model else {}
 
     @property
     def short_region(self) -> str:

@@ -15,7 +15,7 @@ import msgspec
 from compat import echo
 from compat.audio import fit, probe, speechless
 from compat.audio.worker import Worker, WorkerQueue
-from compat.catalogue import roads
+from compat.catalogue import presets, roads
 from compat.config.principal import Party, Principal
 from compat.config.settings import Settings
 from compat.dashscope_api import chat, generation, generation_audio
@@ -104,6 +104,7 @@ class Recogniser:
         Background jobs re-encode later, because it takes minutes for hours of audio. Other files are created next to
         `path`; `reserve` counts them. Raises BudgetSpent if too many files of the caller are being read already.
         """
+        ask = presets.applied(ask, self._settings.every_alias)
         ask = ask.answered_by(self._engine) if self._engine else ask
         media = remote(ask.url) if ask.url else await self._probed(path, principal.party)
         road = roads.road(

@@ -11,6 +11,7 @@ READ: list[tuple[Callable[[str], object], str, object]] = [
     (parsers.name, " a ", "a"),
     (parsers.many, "a, b,,", ("a", "b")),
     (parsers.aliases, "mine=fun-asr, yours = x", {"mine": "fun-asr", "yours": "x"}),
+    (parsers.aliases, "mine=fun-asr?vocabulary_id=v-1&enable_x=1", {"mine": "fun-asr?vocabulary_id=v-1&enable_x=1"}),
     (parsers.switch, "Yes", True),
     (parsers.switch, "0", False),
     (parsers.seconds, "1.5", 1.5),

@@ -31,7 +31,8 @@ class Entry(openai.BaseModel):
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
-    with running_server(Scripted((Sentence(text="Hello.", begin_ms=0, end_ms=900),))) as opened:
+    aliases = {"books": "fun-asr?vocabulary_id=vocab-fun-asr", "wrong": "paraformer-v2?vocabulary_id=vocab-fun-asr"}
+    with running_server(Scripted((Sentence(text="Hello.", begin_ms=0, end_ms=900),)), aliases=aliases) as opened:
         yield opened
 
 
@@ -55,13 +56,27 @@ def transcribe(server: RunningServer, speech: bytes, model: str, **extra: str) -
     return answer.text
 
 
+def sent(server: RunningServer) -> tuple[str | None, str]:
+    """Return the model and the vocabulary of the last request that has one."""
+    last = next(seen for seen in reversed(server.dashscope.requests) if "vocabulary_id" in seen.parameters)
+    return last.model, last.parameters["vocabulary_id"]
+
+
 @pytest.mark.parametrize("model", ["fun-asr", AUDIO3, "qwen-audio-3.1-asr-flash-filetrans"])
 def test_a_vocabulary_of_the_model_is_sent(server: RunningServer, speech: bytes, model: str) -> None:
     made = stored(server, model)
 
     assert "Hello." == transcribe(server, speech, model, vocabulary_id=made)
-    sent = next(seen for seen in reversed(server.dashscope.requests) if "vocabulary_id" in seen.parameters)
-    assert (model, made) == (sent.model, sent.parameters["vocabulary_id"])
+    assert (model, made) == sent(server)
+
+
+def test_a_model_s_alias_selects_a_vocabulary(server: RunningServer, speech: bytes) -> None:
+    made = stored(server, "fun-asr")
+
+    assert "Hello." == transcribe(server, speech, "Books")
+    assert ("fun-asr", made) == sent(server)
+    with pytest.raises(openai.BadRequestError, match="is for fun-asr"):
+        transcribe(server, speech, "wrong")
 
 
 @pytest.mark.parametrize(

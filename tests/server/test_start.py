@@ -142,6 +142,8 @@ PLACES = [
     ("COMPAT_API_KEYS_FILE", "{folder}"),
     ("COMPAT_API_KEYS_FILE", "{folder}/none"),
     ("COMPAT_MODEL_ALIASES", "mine=nonsense"),
+    ("COMPAT_MODEL_ALIASES", "mine=nonsense?vocabulary_id=vocab-1"),
+    ("COMPAT_MODEL_ALIASES", "mine=whisper-1?vocabulary_id=vocab-1"),
     ("COMPAT_RATES", "fun-asr-mlt=5/second"),
     ("COMPAT_RATES", "fun-asr=5/second,qwen3-asr-flsh-filetrans=5/second"),
     ("COMPAT_PRICES", "qwen3-asr-flash-realtme=0.00004"),
