@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from tests.scheduling import ModuleScheduling, rank
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
 
 # The same examples in every run, without a deadline. `--hypothesis-profile=default` generates other examples.
 settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -33,7 +39,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.relative_to(HERE).as_posix().startswith(SLOW):
             item.add_marker(pytest.mark.slow)
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)  # so that no processor idles at the end
+    items.sort(key=lambda item: (item.get_closest_marker("slow") is None, rank(item.nodeid)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ModuleScheduling:
+    config.option.loadscopereorder = False  # keep the order above
+    return ModuleScheduling(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

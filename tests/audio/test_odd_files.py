@@ -20,7 +20,6 @@ from compat.transcript import Media
 from tests.audio.odd import CONTAINERS, GSM, ODDITIES, WRONG, piped, speex, written
 from tests.running import running_server
 
-pytestmark = pytest.mark.xdist_group("odd files")  # one process writes the files and starts the server
 WORDS = lay(VOCABULARY[:12])
 SAID = [word.text for word in WORDS]
 WHOLE = [name for name in ODDITIES if name.endswith(("written", "front", "behind", "chunk"))]

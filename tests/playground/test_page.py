@@ -18,7 +18,6 @@ from tests.cli.test_main import started
 from tests.emulator.recordings import wav
 from tests.running import RunningServer
 
-pytestmark = pytest.mark.xdist_group("chromium")
 SAID = re.compile(r"ever tried[\W\d]+ever failed[\W\d]+no matter[\W\d]+try again", re.IGNORECASE)
 
 # Through the microphone, the small engine may confuse short words.

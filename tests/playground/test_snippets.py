@@ -25,7 +25,6 @@ from tests.servers import serve
 from tests.whole.speech import pcm
 from tests.witnesses import installed, program
 
-pytestmark = pytest.mark.xdist_group("chromium")
 MODULES = Path(__file__).parent.parent / "clients" / "node_modules"
 BEGINNING = re.compile(r"ever tried.*ever failed", re.IGNORECASE | re.DOTALL)
 SPOKEN = "it was the best of times"

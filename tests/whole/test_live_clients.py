@@ -20,7 +20,6 @@ from tests.tls import certificate
 from tests.whole.speech import commits, errors, pcm, steady
 from tests.witnesses import installed, program
 
-pytestmark = pytest.mark.xdist_group("clients")  # one process loads the model
 ROOT = Path(__file__).parent.parent.parent
 CLIENTS = ROOT / "tests" / "clients"
 PACE = "12"  # times faster than real time

@@ -23,7 +23,6 @@ async def test_every_word_arrives_once_whatever_the_format(form: str, mode: str)
     assert turns == (timeless if mode == "commits" else list(recording.turns))
 
 
-@pytest.mark.xdist_group("speech")  # one process loads the model
 @pytest.mark.parametrize("mode", ["vad", "commits"])
 async def test_speech_cut_twenty_times_has_the_same_transcript_as_uncut_speech(mode: str) -> None:
     sound = pcm() + bytes(48_000)

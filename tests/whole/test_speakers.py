@@ -13,7 +13,6 @@ from compat.emulator import sample
 from compat.emulator.engines import engine
 from tests.running import RunningServer, running_server
 
-pytestmark = pytest.mark.xdist_group("speech")  # one process loads the model
 BEGIN, SECONDS = 8.5, 8.8  # both voices
 
 

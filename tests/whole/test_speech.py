@@ -15,7 +15,6 @@ from compat.emulator import sample
 from tests.running import RunningServer, running_server
 from tests.whole.speech import remembering
 
-pytestmark = pytest.mark.xdist_group("speech")  # one process loads the model
 LOOPS = 3
 LINES = (
     "it was the best of times",

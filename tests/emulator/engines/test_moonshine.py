@@ -14,8 +14,6 @@ from compat.emulator import sample, sound
 from compat.emulator.engine import Hypothesis, Sentence
 from compat.emulator.engines.moonshine import Moonshine, tidy
 
-pytestmark = pytest.mark.xdist_group("moonshine")  # one process loads the model
-
 SPOKEN = """It was the best of times, it was the worst of times, it was the age of wisdom, it was the age of
 foolishness, it was the epoch of belief, it was the epoch of incredulity, it was the season of
 light, it was the season of darkness, it was the spring of hope, it was the winter of despair, we
