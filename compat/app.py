@@ -120,7 +120,7 @@ def create_app(
     links = Links(settings.public_url) if settings.public_url else None
     seconds = settings.task_deadline + 3600
     bucket = Bucket(settings.bucket, settings.bucket_key, seconds=seconds) if settings.bucket else None
-    vocabularies = Vocabularies(first, settings.every_alias)
+    vocabularies = Vocabularies(first, settings.every_alias, family=settings.model_family)
     recogniser = Recogniser(settings, service, worker, links, bucket, engine, metrics.transcript, vocabularies)
     grace, most = settings.job_grace, settings.max_jobs
     runner = JobRunner(store, recogniser, service, name=spool.name, grace=grace, most=most, on_state=metrics.job)
@@ -234,9 +234,14 @@ def _check_models(settings: Settings) -> None:
                 raise SettingsError(f"{setting} names {name}, which is not a known model.") from exc
             except BadRequest as exc:
                 raise SettingsError(f"{setting} names {target}, but {exc.message}") from exc
-            row = catalogue.resolve(alias, given)[1]
-            if setting == "COMPAT_DIARIZE_MODEL" and "diarization_enabled" not in row.options:
+            model, row = catalogue.resolve(alias, given)
+            if setting == "COMPAT_DIARIZE_MODEL" and not catalogue.diarizes(model, row):
                 raise SettingsError(f"{setting} names {target}, which has no speaker diarization; fun-asr has.")
+    region, (model, row) = settings.short_region, catalogue.resolve("whisper-1", {}, settings.model_family)
+    if region in catalogue.REGIONS and not (region in row.regions or row.us):
+        raise SettingsError(
+            f"COMPAT_MODEL_FAMILY={settings.model_family} needs {model}, which {region} does not offer."
+        )
 
 
 def _check_limits(settings: Settings) -> None:

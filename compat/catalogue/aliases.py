@@ -1,8 +1,10 @@
-"""Model aliases: names that OpenAI and Whisper clients send, mapped to DashScope model ids."""
+"""Model aliases: names that OpenAI and Whisper clients send, mapped to DashScope model ids. A family replaces some."""
 
 from __future__ import annotations
 
 import re
+
+from compat.config.parsers import Family
 
 ALIASES = {
     "gpt-transcribe": "qwen3-asr-flash",
@@ -21,6 +23,15 @@ ALIASES = {
 }
 """Aliases listed by `/v1/models`."""
 
+FAMILIES: dict[Family, dict[str, str]] = {
+    "qwen3-asr": {},
+    "qwen-audio-3.1": {
+        "qwen3-asr-flash": "qwen-audio-3.1-asr-flash",
+        "fun-asr": "qwen-audio-3.1-asr-flash-filetrans",
+    },
+}
+"""The models for files that each family has in place of the models in ALIASES."""
+
 _SIZE = r"(distil-)?(tiny|base|small|medium|large|turbo)(-v\d(\.\d)?)?(-turbo)?([.-]en)?"
 _PATTERNS = (
     (re.compile(r"gpt-(realtime-whisper|live-transcribe)-[\d-]+"), "qwen3-asr-flash-realtime"),
@@ -35,9 +46,17 @@ _PATTERNS = (
 )
 
 
-def native(name: str) -> str:
-    """Return the DashScope id for an alias (case-insensitive). Other names are returned unchanged."""
-    if name in ALIASES:
-        return ALIASES[name]
+def native(name: str, family: Family = "qwen3-asr") -> str:
+    """Return the DashScope id for an alias (case-insensitive). Other names are returned unchanged.
+
+    A `family` does not replace the models behind the names of the open Qwen3-ASR.
+    """
     plain = name.lower()
-    return ALIASES.get(plain) or next((model for pattern, model in _PATTERNS if pattern.fullmatch(plain)), name)
+    model = (
+        ALIASES.get(name)
+        or ALIASES.get(plain)
+        or next((model for pattern, model in _PATTERNS if pattern.fullmatch(plain)), None)
+    )
+    if model is None:
+        return name
+    return model if "qwen3-asr" in plain else FAMILIES[family].get(model, model)

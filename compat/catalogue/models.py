@@ -15,6 +15,7 @@ import msgspec
 
 from compat import languages
 from compat.catalogue.aliases import ALIASES, native
+from compat.config.parsers import Family
 from compat.errors import BadRequest, ModelNotFound
 from compat.transcript import Option, Surface
 
@@ -23,8 +24,9 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """A model family.
 
     `pattern` must match the whole id. `known` lists the ids shown by `/v1/models`. `surface` is None for models that
-    accept live speech only. `long` names the model used instead when the audio is long or timestamps are needed.
-    `pieces` is true if the model can also transcribe long audio in pieces. `context` is the form of context that the
+    accept live speech only. `long` is true if the model with `-filetrans` added takes over what this one lacks: long
+    audio, audio at a url, timestamps, channels, speakers. `pieces` is true if the model can also transcribe long audio
+    in pieces. `us` names the model that replaces it in the us region. `context` is the form of context that the
     model accepts: one `text`, or messages in `rounds` (see compat.catalogue.biasing). `languages` are the language
     codes it accepts. `always` holds default options, which a request may override.
     """
@@ -33,8 +35,9 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     known: tuple[str, ...]
     surface: Surface | None
     regions: frozenset[str]
-    long: str | None = None
+    long: bool = False
     pieces: bool = False
+    us: str | None = None
     context: Literal["text", "rounds"] | None = None
     languages: frozenset[str] = languages.DASHSCOPE
     options: frozenset[str] = frozenset()
@@ -46,7 +49,9 @@ _QWEN3 = frozenset({"enable_itn", "enable_lid"})
 _FILES = frozenset(
     {"channel_id", "diarization_enabled", "language_hints", "speaker_count", "special_word_filter", "vocabulary_id"}
 )
-_FLASH = frozenset({"diarization_enabled", "language_hints", "speaker_count", "vocabulary_id"})
+# The synchronous qwen-audio-3.1 has a switch for speakers of another name, which turns the language hints off; the file
+# task has no such restriction.
+_FLASH = frozenset({"language_hints", "vocabulary_id"})
 # help.aliyun.com, Paraformer file transcription API, `language_hints` of paraformer-v2
 _PARAFORMER_LANGUAGES = frozenset({"zh", "en", "ja", "yue", "ko", "de", "fr", "ru"})
 # By default the service masks the words of a built-in list with asterisks; this turns the list off. The guide to
@@ -94,8 +99,9 @@ MODELS = (
         known=("qwen3-asr-flash",),
         surface="chat",
         regions=_EAST,
-        long="qwen3-asr-flash-filetrans",
+        long=True,
         pieces=True,
+        us="qwen3-asr-flash-us",
         context="text",
         languages=languages.QWEN,
         options=_QWEN3,
@@ -110,8 +116,18 @@ MODELS = (
         options=_QWEN3,
     ),
     Model(
-        pattern=r"qwen-audio-3\..*",
+        pattern=r"qwen-audio-3\.\d+-asr-flash",
         known=("qwen-audio-3.1-asr-flash", "qwen-audio-3.0-asr-flash"),
+        surface="generation-audio",
+        regions=_EAST,
+        long=True,
+        pieces=True,
+        context="rounds",
+        options=_FLASH | {"vocabulary"},
+    ),
+    Model(
+        pattern=r"qwen-audio-3\..*",
+        known=(),
         surface="generation-audio",
         regions=_EAST,
         context="rounds",
@@ -159,18 +175,18 @@ LIVE = r"qwen3-asr-flash-realtime(-\d{4}-\d{2}-\d{2})?"  # models served by /api
 DIARIZE = "gpt-4o-transcribe-diarize"  # the name behind which the operator may set the model for speaker diarization
 
 
-def names(aliases: Mapping[str, str], region: str = "custom") -> tuple[str, ...]:
+def names(aliases: Mapping[str, str], region: str = "custom", family: Family = "qwen3-asr") -> tuple[str, ...]:
     """Return the names that `/v1/models` lists for the region.
 
     The order is: the operator's aliases, built-in aliases, DashScope ids.
     """
     known = dict.fromkeys([*aliases, *ALIASES, *(name for row in MODELS for name in row.known)])
-    return tuple(name for name in known if region not in REGIONS or _offered(resolve(name, aliases)[1], region))
+    return tuple(name for name in known if region not in REGIONS or _offered(resolve(name, aliases, family)[1], region))
 
 
 def _offered(row: Model, region: str) -> bool:
-    """Whether the region offers the model. In the us region, `qwen3-asr-flash-us` replaces `qwen3-asr-flash`."""
-    return region in row.regions or (region == "us" and bool(row.long))
+    """Whether the region offers the model, or has another in its place."""
+    return region in row.regions or (region == "us" and row.us is not None)
 
 
 def alias_target(name: str, aliases: Mapping[str, str]) -> str | None:
@@ -179,15 +195,16 @@ def alias_target(name: str, aliases: Mapping[str, str]) -> str | None:
     return aliases.get(name) or next(own, None)
 
 
-def resolve(name: str, aliases: Mapping[str, str]) -> tuple[str, Model]:
+def resolve(name: str, aliases: Mapping[str, str], family: Family = "qwen3-asr") -> tuple[str, Model]:
     """Return the DashScope id for a name sent by a client, and its row. Case and a vendor's prefix do not matter.
 
-    Raises ModelNotFound, with a message that lists the known names.
+    `family` decides on the models behind OpenAI's names. Raises ModelNotFound, with a message that lists the known
+    names.
     """
     own = alias_target(name, aliases)
     given = name if own is None else own.partition("?")[0]  # compat.catalogue.presets reads the rest
     for spelling in (given.rpartition("/")[2], given):
-        model = native(spelling).lower()  # as all of DashScope's ids
+        model = native(spelling, family).lower()  # as all of DashScope's ids
         for row in MODELS:
             if re.fullmatch(row.pattern, model):
                 return model, row
@@ -195,6 +212,16 @@ def resolve(name: str, aliases: Mapping[str, str]) -> tuple[str, Model]:
         f"The model {name[:80]!r} is not known here; COMPAT_MODEL_ALIASES=name=model adds names. "
         f"Known: {', '.join(names(aliases))}."
     )
+
+
+def sibling(model: str, aliases: Mapping[str, str]) -> tuple[str, Model]:
+    """Return the model for file tasks that does what `model` cannot, and its row. Its `long` has to be true."""
+    return resolve(f"{model}-filetrans", aliases)
+
+
+def diarizes(model: str, row: Model) -> bool:
+    """Return whether the model, or its sibling in its place, supports speaker diarization."""
+    return "diarization_enabled" in (sibling(model, {})[1] if row.long else row).options
 
 
 def deployed(deployment: str, models: Iterable[str], aliases: Mapping[str, str]) -> str:

@@ -8,9 +8,10 @@ from typing import Literal
 import msgspec
 
 from compat.catalogue.biasing import hot_words, rounds, shortened
-from compat.catalogue.models import DIARIZE, REGIONS, Model, resolve
+from compat.catalogue.models import DIARIZE, REGIONS, Model, diarizes, resolve, sibling
 from compat.catalogue.options import option
-from compat.errors import BadRequest
+from compat.config.parsers import Family, LongRoad
+from compat.errors import BadRequest, ModelNotFound
 from compat.transcript import Ask, Media, Option, Request, Surface, context
 
 
@@ -43,17 +44,17 @@ LIMITS: dict[Surface, SurfaceLimits] = {
     "filetrans": msgspec.convert({**_LATER, "times": True, "filipino": "fil"}, SurfaceLimits),
     "transcription": msgspec.convert({**_LATER, "times": True}, SurfaceLimits),
     "filetrans-3": msgspec.convert({**_LATER, "times": True}, SurfaceLimits),
-    # Not a surface of DashScope: this server cuts the audio and sends each piece to one of the first two surfaces.
+    # Not a surface of DashScope: this server cuts the audio and sends each piece to one of the first three surfaces.
     # FFmpeg decodes the file, so any container and size will do.
     "pieces": SurfaceLimits(
-        seconds=43200.0, size=1 << 40, containers=frozenset(), times=True, streams=True, channels=False, filipino="fil"
+        seconds=43200.0, size=1 << 40, containers=frozenset(), times=True, streams=True, channels=False
     ),
 }
 _APART = 8  # channels of FLAC
 _REENCODED = 6 * 3600.0  # seconds; encoding longer audio may exceed the worker's timeout
 PADDING = 0.1  # seconds by which re-encoding may lengthen audio
-PIECES_BY = "qwen3-asr-flash"
-LongRoad = Literal["auto", "filetrans", "pieces"]
+_ONLY_FILES = frozenset({"channel_id", "diarization_enabled"})  # options that only models for file tasks have
+_NEVER_IN_PIECES = _ONLY_FILES | {"vocabulary_id"}  # a vocabulary is made for one model
 
 
 class Road(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,33 +82,64 @@ def road(
     longest: float,
     long_road: LongRoad = "auto",
     closed: Collection[Surface] = (),
+    family: Family = "qwen3-asr",
 ) -> Road:
     """Return the road for an upload.
 
-    `longest` is the maximum duration in seconds. `long_road` is the operator's setting for long audio. `closed` holds
-    surfaces that recently failed to fetch files published for them. Raises ModelNotFound for an unknown model, and
-    BadRequest if the audio is too long or the model cannot do what was requested; the message names a model that can.
+    `longest` is the maximum duration in seconds. `long_road` and `family` are the operator's settings for long audio
+    and for the models behind OpenAI's names. `closed` holds surfaces that recently failed to fetch files published for
+    them. Raises ModelNotFound for an unknown model, and BadRequest if the audio is too long or the model cannot do what
+    was requested; the message names a model that can.
     """
     if media.duration > longest:
         raise BadRequest(f"The audio lasts {media.duration:.0f} s; the maximum is {longest:.0f} s.", param="file")
-    model, row = resolve(ask.model, aliases)
+    model, row = resolve(ask.model, aliases, family)
     if row.surface is None:
         raise BadRequest(
             f"{model} transcribes live speech only; for files use gpt-transcribe or qwen3-asr-flash.", param="model"
         )
     if row.long and ask.wants_speakers:
-        model, row = resolve(DIARIZE, aliases)
-    if row.long and region == "us":
-        model, row = resolve(f"{model}-us", aliases)
-    apart = "channel_id" in ask.extensions
-    if row.pieces and not (row.long and apart) and not media.url and _in_pieces(ask, media, row, long_road):
+        model, row = _diarizing(model, row, aliases, family)
+    if row.us and region == "us":
+        model, row = resolve(row.us, aliases)
+    apart = row.long and _only_files(ask, model, row)
+    if row.pieces and not apart and not media.url and _in_pieces(ask, media, row, long_road):
         return Road(model=model, row=row, surface="pieces", refit=False)
     if row.long and (apart or _lacking(ask, media, row)):
-        model, row = resolve(row.long, aliases)
-    if row.surface in closed and row.surface == "filetrans" and long_road == "auto" and not (apart or media.url):
-        model, row = resolve(PIECES_BY, {})
-        return Road(model=model, row=row, surface="pieces", refit=False)
+        model, row = sibling(model, aliases)
+    if (
+        row.surface in closed
+        and long_road == "auto"
+        and not (media.url or ask.wants_speakers or _NEVER_IN_PIECES & {*ask.extensions})
+    ):
+        other = _pieces_by(model)
+        if other is not None:
+            return Road(model=other[0], row=other[1], surface="pieces", refit=False)
     return _checked(ask, media, model, row, region)
+
+
+def _diarizing(model: str, row: Model, aliases: Mapping[str, str], family: Family) -> tuple[str, Model]:
+    """Return the model for speaker diarization: the operator's, the model's own sibling, or the family's."""
+    if DIARIZE in aliases or not diarizes(model, row):
+        model, row = resolve(DIARIZE, aliases, family)
+    return sibling(model, aliases) if row.long else (model, row)
+
+
+def _only_files(ask: Ask, model: str, row: Model) -> bool:
+    """Whether the request has an option that only the sibling takes."""
+    return any(name in ask.extensions for name in _ONLY_FILES & (sibling(model, {})[1].options - row.options))
+
+
+def _pieces_by(model: str) -> tuple[str, Model] | None:
+    """Return the model, and its row, that can transcribe in pieces what a model for file tasks could not fetch."""
+    plain = model.partition("-filetrans")[0]
+    if model == plain:
+        return None
+    try:
+        model, row = resolve(plain, {})
+    except ModelNotFound:
+        return None
+    return (model, row) if row.pieces else None
 
 
 def _lacking(ask: Ask, media: Media, row: Model) -> Literal["times", "length"] | None:
@@ -224,7 +256,7 @@ def request(ask: Ask, media: Media, road: Road) -> tuple[Request, tuple[str, ...
             model=road.model,
             surface=road.surface,
             media=media,
-            language=road.limits.filipino if language == "fil" else language,
+            language=LIMITS[road.row.surface or road.surface].filipino if language == "fil" else language,
             context=text,
             words=ask.wants_words and road.surface != "pieces",
             options=options,
@@ -284,9 +316,12 @@ def piece(whole: Request, media: Media) -> Request:
 def instead(request: Request) -> Request | None:
     """Return the same request on the surface `pieces`, for use when a file task could not fetch its file.
 
-    Returns None if pieces cannot replace the request's surface, or if the request names channels.
+    Returns None if no model transcribes it in pieces, or if the request names channels or a vocabulary or distinguishes
+    speakers.
     """
-    if request.surface != "filetrans" or "channel_id" in request.options:
+    other = None if _NEVER_IN_PIECES & {*request.options} else _pieces_by(request.model)
+    if other is None:
         return None
-    options = {name: value for name, value in request.options.items() if name in resolve(PIECES_BY, {})[1].options}
-    return msgspec.structs.replace(request, model=PIECES_BY, surface="pieces", words=False, options=options)
+    model, row = other
+    options = {name: value for name, value in request.options.items() if name in row.options}
+    return msgspec.structs.replace(request, model=model, surface="pieces", words=False, options=options)

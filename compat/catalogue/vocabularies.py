@@ -16,6 +16,7 @@ import msgspec
 from compat import languages
 from compat.catalogue.biasing import LONGEST_WORD, MOST_PARTS, WEIGHT, fits
 from compat.catalogue.models import resolve
+from compat.config.parsers import Family
 from compat.errors import BadRequest, ModelNotFound
 
 USABLE: Final = "OK"
@@ -65,10 +66,10 @@ def most(model: str) -> int:
     return 500 if re.fullmatch(_SMALLER, model) else 2000
 
 
-def target(name: str, aliases: Mapping[str, str]) -> str:
+def target(name: str, aliases: Mapping[str, str], family: Family = "qwen3-asr") -> str:
     """Return the DashScope id of the model that a new list is for. Raises BadRequest if it takes no list."""
     try:
-        model = resolve(name, aliases)[0]
+        model = resolve(name, aliases, family)[0]
     except ModelNotFound as exc:
         raise BadRequest(exc.message, param="target_model", code=exc.code) from exc
     if not takes(model):

@@ -80,6 +80,7 @@ def configuration(settings: Settings) -> Table:
     )
     table.add_row("clients", clients)
     table.add_row("fallback", settings.fallback_root or "none")
+    table.add_row("model family", settings.model_family)
     table.add_row("model aliases", ", ".join(settings.aliases) or "the built-in ones")
     return table
 

@@ -10,6 +10,7 @@ from typing import Literal
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 LongRoad = Literal["auto", "filetrans", "pieces"]
+Family = Literal["qwen3-asr", "qwen-audio-3.1"]
 
 YEAR = 366 * 86400  # seconds: the longest timeout
 MOST = 1_000_000  # the largest count
@@ -154,6 +155,14 @@ def long_road(value: str) -> LongRoad:
             return road
         case _:
             raise ValueError("auto, filetrans or pieces")
+
+
+def family(value: str) -> Family:
+    match value.strip().lower():
+        case "qwen3-asr" | "qwen-audio-3.1" as name:
+            return name
+        case _:
+            raise ValueError("qwen3-asr or qwen-audio-3.1")
 
 
 def piece(value: str) -> float:

@@ -93,10 +93,16 @@ class Settings:
         "Further model names: `name=model` or, with options, `name=model?vocabulary_id=…&…`, comma-separated.",
         "COMPAT_MODEL_ALIASES",
     )
+    model_family: parsers.Family = setting(
+        "qwen3-asr",
+        parsers.family,
+        "Models behind OpenAI's and Whisper's names for files: `qwen3-asr`, with `fun-asr` for speakers, or "
+        "`qwen-audio-3.1`.",
+    )
     diarize_model: str | None = setting(
         None,
         parsers.name,
-        "Model for speaker diarization: `fun-asr` (default) or `qwen-audio-3.1-asr-flash-filetrans`.",
+        "Model for speaker diarization: `fun-asr`, `qwen-audio-3.1-asr-flash-filetrans`, …; by default the family's.",
     )
     translation_model: str = setting("qwen-mt-flash", parsers.name, "Model that translates.")
     long_road: parsers.LongRoad = setting(

@@ -2,7 +2,7 @@
 
 Field reports and the examples of the official Python package (2.0.2, 2026-10): `parameters.format` is required; the
 text of a stream is cumulative and may be revised, and comes in batches only for a minute of audio or more; silence is
-a 400; the limit is five minutes.
+a 400; the limit is five minutes. Only qwen-audio-3.1 distinguishes speakers, and is billed by tokens.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class AudioRequestInput(msgspec.Struct, frozen=True):
 
 class AudioParameters(msgspec.Struct, frozen=True):
     format: str = ""
-    diarization_enabled: bool = False
+    speaker_diarization_enabled: bool = False
 
 
 class AudioRequest(msgspec.Struct, frozen=True):
@@ -102,7 +102,7 @@ class _AudioGeneration:
         self._call = call
         self._readings = call.emulator.readings
         self._tokens = ask.model.startswith("qwen-audio-3.1")
-        self._speakers = ask.parameters.diarization_enabled
+        self._speakers = self._tokens and ask.parameters.speaker_diarization_enabled
         self._recognition = Recognition(call.emulator, sound)
 
     async def whole(self) -> dict[str, Any]:

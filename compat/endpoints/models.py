@@ -20,7 +20,7 @@ class Models:
     async def every(self, request: Request) -> Response:
         """Return all model names and aliases of the region."""
         self._gate.caller(request)
-        names = catalogue.names(self._settings.every_alias, self._settings.short_region)
+        names = catalogue.names(self._settings.every_alias, self._settings.short_region, self._settings.model_family)
         return Response(models.listing(names, self._engine), media_type="application/json")
 
     async def one(self, request: Request) -> Response:

@@ -115,6 +115,7 @@ class Recogniser:
             longest=self._settings.max_duration,
             long_road=self._settings.long_road,
             closed=self._tasks.closed(),
+            family=self._settings.model_family,
         )
         request, ignored = roads.request(ask, media, road)
         vocabulary = request.options.get("vocabulary_id")

@@ -12,6 +12,7 @@ import msgspec
 from compat.catalogue import vocabularies as rules
 from compat.catalogue.vocabularies import HotWord, Vocabulary
 from compat.config.keys import hashed
+from compat.config.parsers import Family
 from compat.config.principal import Principal
 from compat.dashscope_api import vocabularies as wire
 from compat.errors import BadRequest, CompatError, NotFound, ServiceFailed
@@ -35,10 +36,15 @@ class Vocabularies:
     """
 
     def __init__(
-        self, service: Service, aliases: Mapping[str, str], clock: Callable[[], float] = time.monotonic
+        self,
+        service: Service,
+        aliases: Mapping[str, str],
+        clock: Callable[[], float] = time.monotonic,
+        family: Family = "qwen3-asr",
     ) -> None:
         self._service = service
         self._aliases = aliases
+        self._family = family
         self._clock = clock
         self._known: dict[tuple[bytes, str], _Known] = {}
         self._looking: dict[tuple[bytes, str], asyncio.Future[Vocabulary]] = {}
@@ -99,7 +105,7 @@ class Vocabularies:
         self, target_model: str, prefix: str, words: Iterable[HotWord], principal: Principal
     ) -> Vocabulary:
         """Store a list for a model, which may be named by an alias. Return it with its words."""
-        model = rules.target(target_model, self._aliases)
+        model = rules.target(target_model, self._aliases, self._family)
         rules.check_prefix(prefix)
         checked = rules.checked(words, model)
         made = wire.created(await self._service.send(wire.create(model, prefix, checked), principal))

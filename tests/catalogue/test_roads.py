@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from compat.catalogue import models, roads
+from compat.config.parsers import LongRoad
 from compat.errors import BadRequest, ModelNotFound
 from compat.transcript import Ask, Media, ResponseFormat, Surface
 from tests.catalogue.test_models import media
@@ -108,13 +109,13 @@ def test_audio_that_a_surface_cannot_accept_is_re_encoded(model: str, container:
     assert refit == road(model, sound=media(container=container, size=size)).refit
 
 
-AUTO: roads.LongRoad = "auto"
+AUTO: LongRoad = "auto"
 
 
 CLOSED: tuple[Surface, ...] = ("filetrans",)
 
 
-LONG: list[tuple[Ask, float, str, roads.LongRoad, bool, str, str]] = [
+LONG: list[tuple[Ask, float, str, LongRoad, bool, str, str]] = [
     # requested, seconds, region, the operator's setting, whether filetrans is closed → model, surface
     (Ask(model="whisper-1"), 301, "beijing", AUTO, False, "qwen3-asr-flash-filetrans", "filetrans"),
     (Ask(model="whisper-1", stream=True), 301, "beijing", AUTO, False, "qwen3-asr-flash", "pieces"),
@@ -146,7 +147,7 @@ LONG: list[tuple[Ask, float, str, roads.LongRoad, bool, str, str]] = [
 
 @pytest.mark.parametrize(("ask", "seconds", "region", "long_road", "closed", "model", "surface"), LONG)
 def test_the_road_of_long_audio(
-    ask: Ask, seconds: float, region: str, long_road: roads.LongRoad, closed: bool, model: str, surface: str
+    ask: Ask, seconds: float, region: str, long_road: LongRoad, closed: bool, model: str, surface: str
 ) -> None:
     taken = roads.road(
         ask,
@@ -173,7 +174,7 @@ def remote() -> Media:
         ("fun-asr", "auto", "fun-asr"),
     ],
 )
-def test_a_url_goes_to_a_model_that_fetches_it(name: str, long_road: roads.LongRoad, model: str) -> None:
+def test_a_url_goes_to_a_model_that_fetches_it(name: str, long_road: LongRoad, model: str) -> None:
     taken = roads.road(
         Ask(model=name), remote(), region="beijing", aliases={}, longest=1, long_road=long_road, closed=CLOSED
     )
@@ -213,8 +214,10 @@ def test_a_request_for_a_file_task_can_move_to_pieces() -> None:
     assert ("qwen3-asr-flash", "pieces", False, {"enable_itn": True}) == (
         other.model, other.surface, other.words, other.options,
     )  # fmt: skip
-    assert roads.instead(msgspec.structs.replace(request, options={"channel_id": [1]})) is None
-    assert roads.instead(msgspec.structs.replace(request, surface="transcription")) is None
+    for option in ("channel_id", "diarization_enabled", "vocabulary_id"):
+        assert roads.instead(msgspec.structs.replace(request, options={option: True})) is None
+    for model in ("fun-asr", "qwen3-asr-flash", "other-filetrans"):
+        assert roads.instead(msgspec.structs.replace(request, model=model)) is None
 
 
 @pytest.mark.parametrize("region", ["beijing", "singapore", "us"])

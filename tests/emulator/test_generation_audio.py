@@ -38,10 +38,11 @@ def test_a_plain_answer(start: Start, model: str) -> None:
     }
 
 
-def test_speakers_are_told_apart_when_asked(start: Start) -> None:
-    body = start().generate(model=MODELS[1], format="wav", diarization_enabled=True).json()
+@pytest.mark.parametrize(("model", "speakers"), list(zip(MODELS, [[None, None], [0, 1], [None, None]], strict=True)))
+def test_the_newest_tells_speakers_apart_when_asked(start: Start, model: str, speakers: list[int | None]) -> None:
+    body = start().generate(model=model, format="wav", speaker_diarization_enabled=True).json()
 
-    assert [sentence["speaker_id"] for sentence in body["output"]["sentences"]] == [0, 1]
+    assert [sentence.get("speaker_id") for sentence in body["output"]["sentences"]] == speakers
 
 
 @pytest.mark.parametrize("shape", ["output", "nested", "top"])

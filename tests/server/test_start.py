@@ -147,6 +147,7 @@ PLACES = [
     ("COMPAT_RATES", "fun-asr-mlt=5/second"),
     ("COMPAT_RATES", "fun-asr=5/second,qwen3-asr-flsh-filetrans=5/second"),
     ("COMPAT_PRICES", "qwen3-asr-flash-realtme=0.00004"),
+    ("COMPAT_MODEL_FAMILY", "whisper"),
     ("COMPAT_DIARIZE_MODEL", "nonsense"),
     ("COMPAT_DIARIZE_MODEL", "fun-asr-realtime"),
     ("COMPAT_DIARIZE_MODEL", "qwen3-asr-flash"),
@@ -166,6 +167,16 @@ def test_an_unusable_value_is_refused_by_its_setting(setting: str, value: str, t
     assert "hunter2" not in str(caught.value)
     assert mode == tmp_path.stat().st_mode
     assert [file] == list(tmp_path.glob("[!.]*")) or setting != "COMPAT_STORE"
+
+
+@pytest.mark.parametrize(("region", "offered"), [("beijing", True), ("singapore", True), ("us", False)])
+def test_a_family_that_the_region_lacks_is_refused(region: str, offered: bool, tmp_path: Path) -> None:
+    given = {"COMPAT_SPOOL": f"{tmp_path}", "COMPAT_MODEL_FAMILY": "qwen-audio-3.1", "DASHSCOPE_REGION": region}
+    if offered:
+        create_app(Settings.read({**KEY, **given}))
+    else:
+        with pytest.raises(SettingsError, match=r"^COMPAT_MODEL_FAMILY=qwen-audio-3\.1 .*us"):
+            create_app(Settings.read({**KEY, **given}))
 
 
 @pytest.mark.parametrize("setting", ["COMPAT_RATES", "COMPAT_PRICES"])

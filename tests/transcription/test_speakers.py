@@ -62,7 +62,7 @@ DIARIZING = [  # parameters → the model and road that are used
     ({"model": "whisper-1"}, "fun-asr", "transcription"),
     ({"model": "paraformer-v2"}, "paraformer-v2", "transcription"),
     ({"model": "qwen-audio-3.1-asr-flash-filetrans"}, "qwen-audio-3.1-asr-flash-filetrans", "filetrans-3"),
-    ({"model": "qwen-audio-3.1-asr-flash"}, "qwen-audio-3.1-asr-flash", "generation-audio"),
+    ({"model": "qwen-audio-3.0-asr-flash"}, "qwen-audio-3.0-asr-flash-filetrans", "filetrans-3"),
 ]
 
 
