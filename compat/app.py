@@ -116,7 +116,7 @@ def create_app(
         sockets = LiveFallback(straight, _sockets(settings, settings.fallback_live_root, budget, spare, lag), key)
     service = Fallback(accounts[0][0], *accounts[1]) if accounts[1:] else accounts[0][0]
     worker = Worker(settings.media_workers, turns=slots.turns)
-    spool = Spool(settings.spool, settings.max_spool)
+    spool = Spool(settings.spool, settings.max_spool, settings.max_upload_memory)
     links = Links(settings.public_url) if settings.public_url else None
     seconds = settings.task_deadline + 3600
     bucket = Bucket(settings.bucket, settings.bucket_key, seconds=seconds) if settings.bucket else None
@@ -144,7 +144,8 @@ def create_app(
     metrics.watch("jobs_under_way", "Long jobs that this process works on.", lambda: runner.under_way)
     metrics.watch("sessions_open", "Live sessions.", lambda: admission.sessions.used)
     metrics.watch("live_memory_bytes", "Sound and long messages of live sessions.", lambda: memory.used)
-    metrics.watch("spool_bytes", "Uploads on disk.", lambda: spool.files.used)
+    metrics.watch("spool_bytes", "Uploads, on disk and in memory.", lambda: spool.files.used)
+    metrics.watch("upload_memory_bytes", "Uploads in memory.", lambda: spool.memory.used)
     metrics.watch("queue_waiting", "Calls that wait for their turn.", lambda: budget.waiting)
     metrics.watch("service_calls_under_way", "Calls to DashScope under way.", lambda: budget.slots.busy)
 

@@ -88,10 +88,11 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Media(msgspec.Struct, frozen=True, kw_only=True):
-    """An audio file on local disk, described from its own bytes.
+    """Audio in a file at `path` or in memory, described from its own bytes.
 
-    If the client gave an address instead, DashScope fetches the audio from `url`, there is no file at `path`, and the
-    other fields hold no information.
+    In memory, it is in `audio`, and there need not be a file at `path`; otherwise `audio` is empty. If the client gave
+    an address instead, DashScope fetches the audio from `url`, there is neither, and the other fields hold no
+    information.
 
     `size` is in bytes, `duration` in seconds, `rate` in Hz. `mime` and `suffix` (with the dot) follow the container
     found in the bytes, never the client's file name. `promised` is the duration stated in the file's header, set only
@@ -105,6 +106,7 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     path: Path
+    audio: bytes = b""
     size: int
     container: str
     mime: str

@@ -25,7 +25,7 @@ def default(variable: Variable) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, int) and variable.parse is parsers.size:
+    if isinstance(value, int) and variable.parse in (parsers.size, parsers.size_or_none):
         return next(f"{value >> bits}{unit}" for bits, unit in UNITS if value % (1 << bits) == 0)
     return f"{value:g}" if isinstance(value, float) else str(value)
 

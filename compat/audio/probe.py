@@ -7,10 +7,11 @@ libraries and must run in the worker process.
 from __future__ import annotations
 
 import io
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from tinytag import TinyTag, TinyTagException
 
@@ -27,40 +28,46 @@ _CHANNELS = 2  # DashScope may ignore further channels
 _ABSURD = 1e6  # seconds beyond the measured duration; more is a placeholder
 
 
-class BoundedFile(io.FileIO):
-    """A file with bounded reads, so that a hostile header cannot make a parser read the whole file. Raises
+class BoundedReads:
+    """An open file with bounded reads, so that a hostile header cannot make a parser read the whole file. Raises
     OverflowError beyond the bounds."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
         self._reads = 100
         self._total = 65_536  # bytes
 
-    def read(self, size: int | None = -1, /) -> bytes:
+    def read(self, size: int = -1, /) -> bytes:
         self._reads -= 1
-        self._total -= size if size is not None and size >= 0 else self._total + 1
+        self._total -= size if size >= 0 else self._total + 1
         if self._reads < 0 or self._total < 0:
             raise OverflowError("read limit exceeded")
-        return super().read(size) or b""
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
 
 
-def header(path: Path) -> Media | None:
-    """Describe the file from its header, in about a millisecond. Returns None if the size or structure of the file does
-    not agree with the header, or if only FFmpeg can tell.
+def header(path: Path, audio: bytes = b"") -> Media | None:
+    """Describe the file at `path`, or in memory as `audio`, from its header, in about a millisecond. Returns None if
+    the size or structure of the file does not agree with the header, or if only FFmpeg can tell.
 
     Raises BadAudio if the file is empty or has no samples.
     """
-    size = path.stat().st_size
+    size = len(audio) or path.stat().st_size
     if not size:
         raise BadAudio("The file is empty.")
-    with path.open("rb", buffering=4096) as file:
+    with io.BytesIO(audio) if audio else path.open("rb", buffering=4096) as file:
         container, place = sniff.sniff(file, size)
         if container is sniff.WAV:
             return _wav(path, file, place, size)
         believed = _BELIEVED.get(container) if container else None
         if container is None or believed is None or not place.usual:
             return None
-        tag = _tag(path)
+        tag = _tag(file)
         duration = believed(tag, file, place) if tag else None
     if tag is None or duration is None or not (tag.samplerate and tag.channels):
         return None
@@ -145,12 +152,12 @@ def _wav(path: Path, file: BinaryIO, place: ByteSpan, size: int) -> Media | None
     )
 
 
-def _tag(path: Path) -> TinyTag | None:
-    with BoundedFile(path) as file:
-        try:
-            return TinyTag.get(file_obj=file, tags=False)
-        except (TinyTagException, OverflowError):
-            return None
+def _tag(file: BinaryIO) -> TinyTag | None:
+    file.seek(0)
+    try:
+        return TinyTag.get(file_obj=cast("BinaryIO", BoundedReads(file)), tags=False)
+    except (TinyTagException, OverflowError):
+        return None
 
 
 def _mp3(tag: TinyTag, file: BinaryIO, place: ByteSpan) -> float | None:

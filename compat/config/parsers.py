@@ -149,6 +149,11 @@ def size(value: str) -> int:
     return size
 
 
+def size_or_none(value: str) -> int:
+    """Return a number of bytes, as `size` does, or 0."""
+    return 0 if value.strip() == "0" else size(value)
+
+
 def long_road(value: str) -> LongRoad:
     match value.strip().lower():
         case "auto" | "filetrans" | "pieces" as road:

@@ -160,8 +160,14 @@ class Settings:
     max_spool: int = setting(
         64 << 30,
         parsers.size,
-        "Bytes on disk of all uploads and their re-encoded audio; beyond it a 503. At least `COMPAT_MAX_UPLOAD`, and "
-        "with several callers twice that.",
+        "Bytes of all uploads and their re-encoded audio; beyond it a 503. At least `COMPAT_MAX_UPLOAD`, and with "
+        "several callers twice that.",
+    )
+    max_upload_memory: int = setting(
+        64 << 20,
+        parsers.size_or_none,
+        "Bytes of all uploads that are kept in memory while they are small; the others are files in `COMPAT_SPOOL`. 0: "
+        "all are files.",
     )
     max_live_memory: int = setting(
         1 << 30,

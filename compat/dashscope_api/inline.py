@@ -44,7 +44,7 @@ def inline_call(
         method="POST",
         url=url,
         headers={"content-type": "application/json", **(headers or {})},
-        body=(head + mark, File(media.path, media.size, base64=True), tail),
+        body=(head + mark, File(media.path, media.size, base64=True, audio=media.audio), tail),
         rate=rate,
         bound=bound,
     )

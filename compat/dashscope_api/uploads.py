@@ -112,6 +112,10 @@ def _form_call(policy: Policy, key: str, media: Media, name: str, boundary: str)
         method="POST",
         url=policy.upload_host,
         headers={"content-type": f"multipart/form-data; boundary={boundary}"},
-        body=((head + file).encode(), File(media.path, media.size), f"\r\n--{boundary}--\r\n".encode()),
+        body=(
+            (head + file).encode(),
+            File(media.path, media.size, audio=media.audio),
+            f"\r\n--{boundary}--\r\n".encode(),
+        ),
         key=False,
     )

@@ -1,4 +1,7 @@
-"""Receiving uploads: the caller is admitted, and the file is written to disk and hashed while the body arrives."""
+"""Receiving uploads: the caller is admitted, and the file is kept in memory.
+
+A file that is too large for that is written to disk and hashed while the body arrives.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import asyncio
 import binascii
 import contextlib
 import hashlib
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -24,19 +26,18 @@ from compat.endpoints.bodies import MOST_ESCAPES, Texts, check_encoding
 from compat.endpoints.disconnect import while_connected
 from compat.endpoints.multipart import ALL_FIELDS, Parts, with_parameters
 from compat.endpoints.paths import with_model
-from compat.errors import NO_SPACE, BadAudio, BadRequest, DiskFull, TooLarge
+from compat.errors import BadAudio, BadRequest, DiskFull, TooLarge
 from compat.transcript import Ask
 from compat.transcription.recogniser import Recogniser
-from compat.transcription.spool import Spool, UploadPlace
+from compat.transcription.spool import NO_ROOM, SMALL, Spool, UploadPlace, create, full_disk
 from compat.transcription.work import Work
 
-BLOCK = 1 << 20  # bytes; larger files are written in a thread, in blocks of about this size
+BLOCK = 1 << 20  # bytes; large files are written in a thread, in blocks of about this size
 SCRAP = 4 << 10  # bytes; smaller pieces are joined, because some clients and boundaries produce very many of them
 READ = 256 << 10  # bytes that are read and hashed at a time
 # Bytes from which a file is hashed while it arrives. Hashing costs 0.7 ms per MiB, and only jobs need the hash. Smaller
 # files rarely become jobs, and hashing them afterwards is quick.
 HASHED_MEANWHILE = 64 << 20
-NO_ROOM = "The server's disk is full."
 DATA = "file is a data URL: send it as url."
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 LONGEST_PATH = 200  # bytes; a shorter file without a file name may be a path sent as text
@@ -45,15 +46,17 @@ Fields: TypeAlias = list[tuple[str, str]]
 
 
 class Upload:
-    """A received form: `fields` in order, and the file at `path` with `size` bytes.
+    """A received form: `fields` in order, and the file of `size` bytes in `place`.
 
     `pending` holds the `waiting` bytes that are not yet on disk, as a list: a single growing buffer would be copied
     repeatedly, which costs as much as writing it.
     """
 
-    def __init__(self, path: Path, limit: int) -> None:
-        self.path = path
+    def __init__(self, place: UploadPlace, limit: int) -> None:
+        self.place = place
+        self.path = place.path
         self._limit = limit
+        self._file: BinaryIO | None = None
         self.pending: list[memoryview | bytearray] = []
         self.waiting = 0
         self.size = 0
@@ -76,21 +79,60 @@ class Upload:
             self.pending.append(last)
         last += piece
 
-    def write(self, file: BinaryIO) -> None:
-        """Write the pending bytes to disk."""
-        file.writelines(self.pending)
-        self.pending.clear()
-        self.waiting = 0
+    def fits(self, came: int) -> bool:
+        """Return whether the pending bytes may stay in memory, where `came` are new."""
+        return self.place.keep(came) and self.waiting <= (SMALL if self._file is None else BLOCK)
 
-    def work_off(self, file: BinaryIO) -> None:
-        """Write the pending bytes to disk, and update the hash of a large file."""
-        self.write(file)
+    async def work_off(self) -> None:
+        """Write the pending bytes to disk, and update the hash of a large file. Raise DiskFull."""
+        with full_disk():
+            file = self._file = self._file or create(self.path)
+            if self.waiting > BLOCK:
+                await asyncio.to_thread(self._work_off, file)
+            else:
+                self._work_off(file)
+        self.place.forget()
+
+    def _work_off(self, file: BinaryIO) -> None:
+        self._write(file)
         if self.size > HASHED_MEANWHILE:
             file.flush()
             self.content()
 
+    def _write(self, file: BinaryIO) -> None:
+        file.writelines(self.pending)
+        self.pending.clear()
+        self.waiting = 0
+
+    def end(self) -> None:
+        """Complete the file. Raise DiskFull."""
+        if self._file is None:
+            self.place.audio = b"".join(self.pending)
+            self.pending.clear()
+            self.waiting = 0
+            return
+        with full_disk():
+            self._write(self._file)
+            self._file.close()
+        self.place.forget()
+
+    def close(self) -> None:
+        """Close the file, if there is one, complete or not."""
+        if self._file is not None:
+            with contextlib.suppress(OSError):  # of a full disk, which was reported or no longer matters
+                self._file.close()
+
+    def start(self, size: int) -> bytes:
+        """Return the first bytes of the complete file."""
+        if self.place.audio or not self.size:
+            return self.place.audio[:size]
+        with self.path.open("rb", buffering=0) as file:
+            return file.read(size)
+
     def content(self) -> str:
-        """Return the SHA-256 of what is on disk, in hexadecimal."""
+        """Return the SHA-256 of the complete file, or of what is on disk, in hexadecimal."""
+        if self.place.audio or not self.size:
+            return hashlib.sha256(self.place.audio).hexdigest()
         with self.path.open("rb", buffering=0) as file:
             file.seek(self._hashed)
             while block := file.read(READ):
@@ -134,50 +176,50 @@ class Uploads:
     async def prepare(self, request: Request, received: Received) -> Work:
         """Return the work, and add it to the access log entry. Raise CompatError."""
         place = received.place
-        preparing = self._recogniser.prepare(received.ask, place.path, received.principal, place.reserve)
+        preparing = self._recogniser.prepare(received.ask, place.path, received.principal, place.reserve, place.audio)
         work = await while_connected(request.receive, preparing)
+        if not work.request.media.audio:
+            place.forget()
         responses.note(request, work)
         return work
 
 
 async def receive(request: Request, place: UploadPlace, *, limit: int, turns: LoopTurns) -> Upload:
-    """Read the whole form, and write its file to `place`. With a `url` instead of a file, `place` stays empty.
+    """Read the whole form, and put its file into `place`. With a `url` instead of a file, `place` stays empty.
 
     Raise BadRequest, EncodedBody, BadAudio (no file or an empty one), TooLarge, Overloaded or DiskFull as soon as the
     reason is known, without reading on. Starlette's ClientDisconnect is passed through.
     """
-    path = place.path
-    upload = Upload(path, limit)
+    upload = Upload(place, limit)
     parts = _parts(request, upload)
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit + ALL_FIELDS:
         raise TooLarge(f"The request is larger than {limit} bytes, the limit of this server.")
     if declared.isdecimal():
         place.expect(int(declared))
-        if int(declared) > _room(path):
+        if int(declared) > SMALL and int(declared) > _room(place.path):
             raise DiskFull(NO_ROOM, retry_after=60)
     came = False
     try:
-        with _private(path) as file:
-            async for chunk in request.stream():
-                came = came or bool(chunk)
-                size, text = upload.size, parts.text
-                parts.feed(chunk)
-                place.reserve(file=upload.size - size, text=parts.text - text)
-                if upload.waiting > BLOCK:
-                    await asyncio.to_thread(upload.work_off, file)
-            if not (came or "content-length" in request.headers or "transfer-encoding" in request.headers):
-                raise BadRequest("The request has no body: it has neither Content-Length nor Transfer-Encoding.")
-            parts.end()
-            if not upload.size and (audio := _embedded(parts)):
-                place.reserve(file=len(audio))
-                upload.add(memoryview(audio))
-            await turns.wait()
-            upload.write(file)
-    except OSError as exc:
-        if exc.errno not in NO_SPACE:
-            raise
-        raise DiskFull(NO_ROOM, retry_after=60) from exc
+        async for chunk in request.stream():
+            came = came or bool(chunk)
+            size, text = upload.size, parts.text
+            parts.feed(chunk)
+            place.reserve(file=upload.size - size, text=parts.text - text)
+            if not upload.fits(upload.size - size):
+                await upload.work_off()
+        if not (came or "content-length" in request.headers or "transfer-encoding" in request.headers):
+            raise BadRequest("The request has no body: it has neither Content-Length nor Transfer-Encoding.")
+        parts.end()
+        if not upload.size and (audio := _embedded(parts)):
+            place.reserve(file=len(audio))
+            upload.add(memoryview(audio))
+            if not upload.fits(len(audio)):
+                await upload.work_off()
+        await turns.wait()
+        upload.end()
+    finally:
+        upload.close()
     upload.fields = parts.fields
     _complete(parts, upload)
     return upload
@@ -186,16 +228,6 @@ async def receive(request: Request, place: UploadPlace, *, limit: int, turns: Lo
 def _room(path: Path) -> int:
     """Return the free disk space in bytes."""
     return shutil.disk_usage(path.parent).free
-
-
-def _begin(path: Path) -> bytes:
-    with path.open("rb", buffering=0) as file:
-        return file.read(5).lower()
-
-
-def _private(path: Path) -> BinaryIO:
-    """Open a new file with mode 0600."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb")
 
 
 def _parts(request: Request, upload: Upload) -> Parts | Texts:
@@ -248,9 +280,9 @@ def _complete(parts: Parts | Texts, upload: Upload) -> None:
         raise BadAudio(parts.MISSING, code="missing_required_parameter")
     if not upload.size:
         raise BadAudio("The file is empty.")
-    if not parts.named and _begin(upload.path) == b"data:":
+    if not parts.named and upload.start(5).lower() == b"data:":
         raise BadAudio(DATA)
-    if not parts.named and upload.size <= LONGEST_PATH and upload.path.read_bytes().isascii():
+    if not parts.named and upload.size <= LONGEST_PATH and upload.start(LONGEST_PATH).isascii():
         raise BadAudio("file is a text field instead of a file: with curl, write -F file=@speech.wav.")
 
 

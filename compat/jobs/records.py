@@ -148,7 +148,7 @@ def kept(request: Request) -> Kept:
 
 
 def _bare(media: Media) -> Media:
-    return msgspec.structs.replace(media, path=Path(), url=None)
+    return msgspec.structs.replace(media, path=Path(), audio=b"", url=None)
 
 
 def restored(kept: Kept) -> Request:

@@ -1,4 +1,4 @@
-"""Recognition: turns an upload on disk into a transcript, by the road that suits its length and parameters."""
+"""Recognition: turns an upload into a transcript, by the road that suits its length and parameters."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from compat.transcript import Ask, Media, Request, Surface, Transcript
 from compat.transcription.file_tasks import SURFACES, FileTasks, TaskOwner
 from compat.transcription.pieces import Pieces
 from compat.transcription.publishing import Bucket, Links
-from compat.transcription.spool import FITTED, Reserve, unbounded
+from compat.transcription.spool import FITTED, Reserve, on_disk, unbounded, write
 from compat.transcription.vocabularies import Vocabularies
 from compat.transcription.work import Work
 from compat.upstream.fallback import Fallback
@@ -98,15 +98,18 @@ class Recogniser:
         self._tasks = FileTasks(settings, service, links, bucket, local=bool(engine))
         self._pieces = Pieces(worker, self._careful, longest=settings.piece_seconds, at_once=settings.pieces_at_once)
 
-    async def prepare(self, ask: Ask, path: Path, principal: Principal, reserve: Reserve = unbounded) -> Work:
-        """Probe the audio at `path`, choose the road and re-encode the audio to fit it.
+    async def prepare(
+        self, ask: Ask, path: Path, principal: Principal, reserve: Reserve = unbounded, audio: bytes = b""
+    ) -> Work:
+        """Probe the audio at `path`, or in memory as `audio`, choose the road and re-encode the audio to fit it.
 
-        Background jobs re-encode later, because it takes minutes for hours of audio. Other files are created next to
-        `path`; `reserve` counts them. Raises BudgetSpent if too many files of the caller are being read already.
+        Audio in memory that is not sent unchanged in one request is written to `path`. Background jobs re-encode later,
+        because it takes minutes for hours of audio. Other files are created next to `path`; `reserve` counts them.
+        Raises DiskFull, and BudgetSpent if too many files of the caller are being read already.
         """
         ask = presets.applied(ask, self._settings.every_alias)
         ask = ask.answered_by(self._engine) if self._engine else ask
-        media = remote(ask.url) if ask.url else await self._probed(path, principal.party)
+        media = remote(ask.url) if ask.url else await self._probed(path, audio, principal.party)
         road = roads.road(
             ask,
             media,
@@ -123,16 +126,20 @@ class Recogniser:
             await self._vocabularies.check(vocabulary, request.model, principal)
         if self._engine:  # which has no hot words
             ignored += tuple(name for name in ("vocabulary", "vocabulary_id") if name in request.options)
-        refit = road.refit or (roads.unmixed(request) and await self._cancels(media, principal.party))
+        if road.refit or roads.unmixed(request) or ask.background or request.surface not in DIALECTS:
+            request = msgspec.structs.replace(request, media=await on_disk(media))
+        refit = road.refit or (roads.unmixed(request) and await self._cancels(request.media, principal.party))
         size = road.limits.size if refit else None
         ask = msgspec.structs.replace(ask, prompt=request.context, keywords=())  # usage counts what is sent
         work = Work(ask=ask, request=request, ignored=ignored, principal=principal, fit=size, reserve=reserve)
         return work if ask.background else await self._fitted(work, self._settings.queue_wait)
 
-    async def _probed(self, path: Path, party: Party) -> Media:
-        media = probe.header(path)
+    async def _probed(self, path: Path, audio: bytes, party: Party) -> Media:
+        media = probe.header(path, audio)
         if media is not None:
-            return media
+            return msgspec.structs.replace(media, audio=audio) if audio else media
+        if audio:
+            await write(path, audio)
         queue = WorkerQueue(party, _large(path), self._settings.queue_wait)
         return await self._worker.run(queue, probe.measure, path)
 
@@ -211,7 +218,8 @@ class Recogniser:
         text, queue = transcript.text, WorkerQueue(principal.party)
         if not Echo(request.context).only(text):
             return await self._silenced(transcript, request, queue)
-        sound = "lively" if request.media.url else await self._worker.run(queue, speechless.of_file, request.media.path)
+        media = await on_disk(request.media)
+        sound = "lively" if media.url else await self._worker.run(queue, speechless.of_file, media.path)
         if sound == "silent":
             return msgspec.structs.replace(transcript, text="", segments=())
         if not (sound == "lively" and echo.brief(text) and echo.speakable(text, request.media.duration or SUSPICIOUS)):
@@ -226,11 +234,14 @@ class Recogniser:
         if len(transcript.segments) < 2:
             return transcript
         suspects = await asyncio.to_thread(lambda: list(Echo(request.context).suspects(transcript.segments)))
-        if not suspects or not request.media.path.is_file():
+        if not suspects:
+            return transcript
+        media = await on_disk(request.media)
+        if not media.path.is_file():
             return transcript
         spans = [speechless.TimeSpan(start, end, segment.channel) for segment, start, end in suspects]
         try:
-            kinds = await self._worker.run(queue, speechless.of_spans, request.media.path, spans)
+            kinds = await self._worker.run(queue, speechless.of_spans, media.path, spans)
         except BadAudio:
             return transcript
         dropped = {

@@ -1,11 +1,13 @@
-"""The spool: a folder for uploads in progress, one per process.
+"""Uploads in progress: small ones are kept in memory, the others in the spool, a folder that each process has.
 
 A process locks its folder until it ends. If another process can lock the folder, its owner is dead, however it died,
-and the folder can be removed. Bytes are counted before they are written, for the party that sends them.
+and the folder can be removed. Bytes are counted before they are stored, for the party that sends them. Those in memory
+are counted twice, so that an upload in memory can always be moved to the spool.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import os
@@ -16,38 +18,56 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
+
+import msgspec
 
 from compat.config.principal import ANYONE, Party
 from compat.config.variables import SettingsError
-from compat.errors import TooLarge
+from compat.errors import NO_SPACE, DiskFull, TooLarge
+from compat.transcript import Media
 from compat.upstream.shares import Shares, overloaded
 
 PREFIX = "qwen-asr-compat-"
 FITTED = ".fitted"  # a file
 PIECES = ".pieces"  # a folder
 NAME = re.compile(PREFIX + "[0-9a-f]{32}")
-SPACE = 64 << 30  # bytes on disk
+SPACE = 64 << 30  # bytes of uploads and of files made from them
+MEMORY = 64 << 20  # of these, bytes in memory
+SMALL = 4 << 20  # bytes; larger uploads are kept on disk
+NO_ROOM = "The server's disk is full."
 TEXT = 512 << 20  # bytes of text fields in memory
 
 
 class Reserve(Protocol):
-    """Counts bytes before they are stored, in files and as text in memory. Negative numbers give bytes back."""
+    """Counts bytes before they are stored, of files and of text fields. Negative numbers give bytes back."""
 
     def __call__(self, file: int = 0, text: int = 0) -> None:
         """Raises Overloaded."""
 
 
 class UploadPlace:
-    """The place of one request's file at `path`, with the bytes counted for it and for files made from it."""
+    """The place of one request's file, with the bytes counted for it and for files made from it.
+
+    The file is in memory as `audio`. If that is empty, it is at `path`.
+    """
 
     def __init__(
-        self, path: Path, party: Party = ANYONE, files: Shares | None = None, texts: Shares | None = None
+        self,
+        path: Path,
+        party: Party = ANYONE,
+        files: Shares | None = None,
+        texts: Shares | None = None,
+        memory: Shares | None = None,
     ) -> None:
+        """Without `memory`, the file is on disk."""
         self.path = path
+        self.audio = b""
         self._party = party
         self._shares = (files or Shares(sys.maxsize), texts or Shares(sys.maxsize))
         self._reserved = [0, 0]
+        self._memory = memory or Shares(0)
+        self._kept = 0
         self._cleared = False
 
     def expect(self, size: int) -> None:
@@ -74,11 +94,26 @@ class UploadPlace:
                 shares.give(self._party, -amount)
             self._reserved[kind] += amount
 
+    def keep(self, size: int) -> bool:
+        """Count `size` reserved bytes as kept in memory, if there is room, and return whether there was."""
+        if self._cleared or not self._memory.take(self._party, size):
+            return False
+        self._kept += size
+        return True
+
+    def forget(self) -> None:
+        """Drop what is kept in memory, and give back its bytes."""
+        self.audio = b""
+        self._memory.give(self._party, self._kept)
+        self._kept = 0
+
     def clear(self) -> None:
-        """Delete all files and give back the bytes counted for them."""
-        self.path.unlink(missing_ok=True)
-        self.path.with_suffix(FITTED).unlink(missing_ok=True)
-        shutil.rmtree(self.path.with_suffix(PIECES), ignore_errors=True)
+        """Delete the upload and all files made from it, and give back the bytes counted for them."""
+        self.forget()
+        with contextlib.suppress(FileNotFoundError):  # then nothing was made from it either
+            self.path.unlink()
+            self.path.with_suffix(FITTED).unlink(missing_ok=True)
+            shutil.rmtree(self.path.with_suffix(PIECES), ignore_errors=True)
         self.reserve(-self._reserved[0], -self._reserved[1])
         self._cleared = True
 
@@ -87,14 +122,51 @@ def unbounded(file: int = 0, text: int = 0) -> None:
     """A Reserve that counts nothing."""
 
 
+def create(path: Path) -> BinaryIO:
+    """Open a new file with mode 0600."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+
+
+@contextlib.contextmanager
+def full_disk() -> Iterator[None]:
+    """Raise DiskFull for the errors of a full disk."""
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno not in NO_SPACE:
+            raise
+        raise DiskFull(NO_ROOM, retry_after=60) from exc
+
+
+async def write(path: Path, audio: bytes) -> None:
+    """Write the audio to a file at `path`. Raises DiskFull."""
+    with full_disk():
+        file = create(path)  # at once: cancelling does not stop the thread, which must not create it later
+        await asyncio.to_thread(_fill, file, audio)
+
+
+async def on_disk(media: Media) -> Media:
+    """Return the media with its audio in a file, which other processes need. Raises DiskFull."""
+    if not media.audio:
+        return media
+    await write(media.path, media.audio)
+    return msgspec.structs.replace(media, audio=b"")
+
+
+def _fill(file: BinaryIO, audio: bytes) -> None:
+    with file:
+        file.write(audio)
+
+
 class Spool:
     """The folder of this process at `path`. `name` identifies the process and is never used twice."""
 
-    def __init__(self, root: Path | None, space: int = SPACE) -> None:
-        """Create the folder in `root`, or in the system's folder for temporary files if `root` is None. Its files may
-        take `space` bytes. Raises SettingsError."""
+    def __init__(self, root: Path | None, space: int = SPACE, memory: int = MEMORY) -> None:
+        """Create the folder in `root`, or in the system's folder for temporary files if `root` is None. Uploads and the
+        files made from them may take `space` bytes, of which `memory` in memory. Raises SettingsError."""
         self.files = Shares(space)
         self.texts = Shares(TEXT)
+        self.memory = Shares(memory)
         try:
             self._root = root or Path(tempfile.gettempdir())
             unlocked = Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=self._root))
@@ -116,7 +188,7 @@ class Spool:
     def place(self, party: Party = ANYONE) -> Iterator[UploadPlace]:
         """Yield a place for one request's file. On exit the file is deleted, with the files made from it, which have
         the same name and one of the suffixes."""
-        place = UploadPlace(self.path / uuid.uuid4().hex, party, self.files, self.texts)
+        place = UploadPlace(self.path / uuid.uuid4().hex, party, self.files, self.texts, self.memory)
         try:
             yield place
         finally:

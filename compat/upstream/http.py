@@ -11,6 +11,7 @@ import functools
 import importlib.util
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
 from typing import TypeVar
 from urllib.request import getproxies
 
@@ -40,7 +41,7 @@ from compat.upstream.pools import EACH, Pools
 
 T = TypeVar("T")
 
-BLOCK = 768 << 10  # bytes read from disk at a time; a multiple of 3, so that base64 blocks join without padding
+BLOCK = 768 << 10  # bytes of a file at a time; a multiple of 3, so that base64 blocks join without padding
 WHOLE = 2 << 20  # bodies up to this many bytes are sent in one block, which is cheaper
 PATIENCE = 20.0  # longest `retry-after` in seconds that is waited for; a longer one is passed on to the client
 ANSWER, RESULT, REFUSAL = 8 << 20, 256 << 20, 64 << 10
@@ -200,8 +201,9 @@ class Service:
         raise AssertionError("stamina returns or raises")
 
     def _attempts_of(self, call: Call) -> AsyncIterator[stamina.Attempt]:
+        # The iterator is in a reference cycle, which must not keep the call's audio in memory.
         return stamina.retry_context(
-            on=lambda exc: _backoff(exc, repeatable=call.repeatable or self._free),
+            on=functools.partial(_backoff, repeatable=call.repeatable or self._free),
             attempts=self._attempts,
             timeout=None,
             wait_initial=0.2,
@@ -337,6 +339,15 @@ def _blocks(call: Call) -> Iterator[bytes]:
 
 
 def _file(file: File) -> Iterator[bytes]:
-    with file.path.open("rb") as source:
+    for block in _held(file.audio) if file.audio else _read(file.path):
+        yield pybase64.b64encode(block) if file.base64 else bytes(block)
+
+
+def _held(audio: bytes) -> Iterator[bytes | memoryview]:
+    return (memoryview(audio)[start : start + BLOCK] for start in range(0, len(audio), BLOCK))
+
+
+def _read(path: Path) -> Iterator[bytes | memoryview]:
+    with path.open("rb") as source:
         while block := source.read(BLOCK):
-            yield pybase64.b64encode(block) if file.base64 else block
+            yield block

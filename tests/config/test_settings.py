@@ -145,6 +145,12 @@ def test_the_default_upload_limit_does_not_exceed_the_spool(upload: dict[str, st
     assert 40 << 20 == Settings.read({"COMPAT_MAX_SPOOL": "40M", **upload}).max_upload
 
 
+def test_no_upload_need_be_kept_in_memory() -> None:
+    sizes = [Settings.read({"COMPAT_MAX_UPLOAD_MEMORY": text}).max_upload_memory for text in ("0", "32M")]
+
+    assert [0, 32 << 20] == sizes
+
+
 def test_values_are_parsed_and_empty_ones_ignored() -> None:
     settings = Settings.read(
         {

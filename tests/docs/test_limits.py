@@ -88,12 +88,14 @@ CODE = {
     "a live client that does not answer pings": f"{run.PONG:g} s in which the server reads from it, and no long "
     "message arrives",
     "a live session": f"`COMPAT_MAX_SESSION`, {SET.max_session / 3600:g} h",
-    "requests, sessions and long jobs at a time, bytes on disk": "`COMPAT_MAX_REQUESTS`, `COMPAT_MAX_SESSIONS`, "
+    "requests, sessions and long jobs at a time, bytes of uploads": "`COMPAT_MAX_REQUESTS`, `COMPAT_MAX_SESSIONS`, "
     f"`COMPAT_MAX_JOBS`, `COMPAT_MAX_SPOOL`: {SET.max_requests}, {SET.max_sessions}, {SET.max_jobs:,}, "
     f"{SET.max_spool >> 30} GiB; requests and sessions are scaled down to fewer connections",
     "background requests with different formats that share a job, and webhooks of a job": f"{transitions.MOST_VIEWS}",
     "one client's share of these, with several clients": "as much as is still free: half for one, a third each for two",
     "webhook calls in progress": f"{janitor.LANES}, shared the same way",
+    "uploads in memory": f"`COMPAT_MAX_UPLOAD_MEMORY`, {SET.max_upload_memory >> 20} MiB, shared the same way; "
+    f"{spool.SMALL >> 20} MiB each",
     "text fields of all requests in progress": f"{spool.TEXT >> 20} MiB, shared the same way",
     "files of the local engine, in addition to uploads": f"`COMPAT_MAX_SPOOL`, {SET.max_spool >> 30} GiB",
     "one client's files that are measured or re-encoded at a time": f"`COMPAT_MEDIA_WORKERS`, {SET.media_workers}, and "

@@ -9,54 +9,15 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import pytest
-from starlette.requests import Request
-from starlette.types import Message
 
 from compat.config.principal import Party
 from compat.endpoints import upload
 from compat.endpoints.bodies import MOST, MOST_ESCAPES
 from compat.endpoints.multipart import LONGEST_FIELD, MOST_PARTS
-from compat.endpoints.upload import LoopTurns
 from compat.errors import BadAudio, BadRequest, CompatError, DiskFull, EncodedBody, Overloaded, TooLarge
 from compat.transcription.spool import UploadPlace
 from compat.upstream.shares import Shares
-
-BOUNDARY = "b0undary"
-AUDIO = b"RIFF\r\n--b0undar\r\n\x00\xff" * 3
-
-
-def part(head: str, body: bytes) -> bytes:
-    return f"--{BOUNDARY}\r\n{head}\r\n\r\n".encode() + body + b"\r\n"
-
-
-def field(name: str, value: str) -> bytes:
-    return part(f'Content-Disposition: form-data; name="{name}"', value.encode())
-
-
-FILE = part('Content-Disposition: form-data; name="file"; filename="../a b.mp3"\r\nContent-Type: audio/mpeg', AUDIO)
-END = f"--{BOUNDARY}--\r\n".encode()
-
-
-async def received(
-    body: bytes, at: Path | UploadPlace, *, step: int | None = None, limit: int = 1 << 20, **headers: str
-) -> upload.Upload:
-    chunks = [body[start : start + step] for start in range(0, len(body), step)] if step else [body]
-    messages: list[Message] = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
-    messages.append({"type": "http.request", "body": b"", "more_body": False})
-    waiting = iter(messages)
-
-    async def receive() -> Message:
-        return next(waiting)
-
-    head = {"content_type": f"multipart/form-data; boundary={BOUNDARY}", **headers}
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in head.items()],
-    }
-    place = UploadPlace(at / "upload") if isinstance(at, Path) else at
-    return await upload.receive(Request(scope, receive), place, limit=limit, turns=LoopTurns())
-
+from tests.endpoints.forms import AUDIO, BOUNDARY, END, FILE, field, part, received
 
 ORDERS = [
     [field("model", "whisper-1"), field("include[]", "logprobs"), FILE],
@@ -383,7 +344,7 @@ async def test_the_hash_matches_the_sent_file(audio: bytes, step: int, tmp_path:
 
 
 def test_small_pieces_are_joined(tmp_path: Path) -> None:
-    form = upload.Upload(tmp_path / "upload", 1 << 20)
+    form = upload.Upload(UploadPlace(tmp_path / "upload"), 1 << 20)
     for piece in (b"a", b"b", b"c" * upload.SCRAP, b"d", b"e"):
         form.add(memoryview(piece))
 

@@ -123,7 +123,8 @@ def test_requests_fail_only_while_the_disk_is_full(tmp_path: Path, speech: bytes
         filler.unlink()
         nothing_is_left(server.base_url, spool, before, server.service)
         filler.write_bytes(bytes(shutil.disk_usage(spool).free))
-        assert (507, "insufficient_storage") == refusal(lambda: short(server, speech))
+        assert (507, "insufficient_storage") == refusal(lambda: short(server, noise))  # a process reads it
+        assert SENTENCES[0].text == short(server, speech)  # it stays in memory
         filler.unlink()
         nothing_is_left(server.base_url, spool, before, server.service)
         assert [SENTENCES[0].text] * 2 == [short(server, speech), long(server, noise)]

@@ -10,7 +10,15 @@ import httpx2
 import stamina
 
 IDLE = 3  # idle connections to the service that sequential calls may leave for reuse
-NAMES = ("requests_under_way", "service_calls_under_way", "queue_waiting", "sessions_open", "tasks")
+NAMES = (
+    "requests_under_way",
+    "service_calls_under_way",
+    "queue_waiting",
+    "sessions_open",
+    "tasks",
+    "spool_bytes",
+    "upload_memory_bytes",
+)
 
 
 class Left(Exception):

@@ -5,11 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from compat.config.principal import Party
-from compat.errors import Overloaded, TooLarge
-from compat.transcription.spool import FITTED, PIECES, Spool
+from compat.errors import DiskFull, Overloaded, TooLarge
+from compat.transcription.spool import FITTED, PIECES, Spool, on_disk
+from tests.dashscope_api.support import MEDIA
 
 HOLD = """
 import pathlib, sys
@@ -95,6 +97,36 @@ def test_a_place_s_bytes_are_counted_until_it_is_removed(tmp_path: Path) -> None
 
     assert (0, 0) == (spool.files.used, spool.texts.used)
     spool.close()
+
+
+def test_bytes_in_memory_are_counted_until_they_are_forgotten(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, 1000, 100)
+    with spool.place(A) as first, spool.place(A) as second, spool.place(B) as other:
+        assert [True, True, False] == [first.keep(30), second.keep(20), second.keep(1)]
+        assert [True, False] == [other.keep(25), other.keep(1)]
+        first.forget()
+        assert second.keep(5)
+        assert 50 == spool.memory.used
+        other.clear()
+        assert not other.keep(1)
+
+    assert (0, 0) == (spool.memory.used, spool.files.used)
+    spool.close()
+
+
+async def test_audio_in_memory_is_written_to_a_private_file_for_other_processes(tmp_path: Path) -> None:
+    held = msgspec.structs.replace(MEDIA, path=tmp_path / "a", audio=b"speech")
+    written = await on_disk(held)
+
+    assert (b"", b"speech") == (written.audio, held.path.read_bytes())
+    assert 0o600 == held.path.stat().st_mode & 0o777
+    assert written is await on_disk(written)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk without room")
+async def test_a_disk_without_room_for_audio_in_memory_is_reported() -> None:
+    with pytest.raises(DiskFull):
+        await on_disk(msgspec.structs.replace(MEDIA, path=Path("/dev/full"), audio=b"speech"))
 
 
 EXPECTED = [(Party(), 100, None), (Party(), 101, TooLarge), (A, 25, None), (A, 26, Overloaded), (A, 51, TooLarge)]

@@ -162,7 +162,7 @@ class Guest:
         """Cause an unexpected error: a 500 with a traceback in the log."""
         for folder in spool.glob("qwen-asr-compat-*"):
             shutil.rmtree(folder)
-        assert 500 == self.upload().status_code
+        assert 500 == self.upload(model="fun-asr").status_code
 
 
 def shown(pid: int) -> str:
