@@ -19,8 +19,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from compat.audio.worker import Worker
+from compat.catalogue import live, presets, rates
 from compat.catalogue import models as catalogue
-from compat.catalogue import presets, rates
 from compat.config.settings import Settings
 from compat.config.variables import SettingsError, one_letter_off
 from compat.endpoints import not_found, playground
@@ -226,6 +226,8 @@ def create_app(
 
 
 def _check_models(settings: Settings) -> None:
+    if live.find(settings.live_model) is None:
+        raise SettingsError(f"COMPAT_LIVE_MODEL names {settings.live_model}, which does not take live speech.")
     for setting, given in {"COMPAT_MODEL_ALIASES": settings.aliases, "COMPAT_DIARIZE_MODEL": settings.diarize}.items():
         for alias, target in given.items():
             try:
@@ -253,7 +255,8 @@ def _check_limits(settings: Settings) -> None:
             meant = [other for other in sorted(known) if _misspelt(name, other)]
             if meant:
                 raise SettingsError(f"{setting} names {name}, which is not a known model; {' or '.join(meant)} is.")
-            if not any(re.fullmatch(row.pattern, name) for row in (*rates.ROWS, *catalogue.MODELS)):
+            patterns = (*(row.pattern for row in rates.ROWS), *(row.pattern for row in catalogue.MODELS))
+            if not any(re.fullmatch(pattern, name) for pattern in patterns):
                 fields = {"setting": setting, "model": name}
                 log.warning("a setting names an unknown model and has no effect on it", extra={"fields": fields})
 

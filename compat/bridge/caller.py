@@ -17,14 +17,15 @@ from collections.abc import Callable
 from typing import assert_never
 
 from compat.bridge.actions import Outbox
-from compat.bridge.intake import Intake
+from compat.bridge.intake import Intake, OpusPackets
 from compat.bridge.items import ItemEvents, ItemPiece, SpeechItem
 from compat.bridge.limits import TICKS, SessionLimits
 from compat.bridge.manual import JoinedTurn, ManualTurn
-from compat.bridge.replay import AudioChunk, Barrier, Cut, Entry, ReplayBuffer, outside, split
+from compat.bridge.replay import AudioChunk, Barrier, Cut, Entry, ReplayBuffer, Revision, outside, split
 from compat.bridge.settings import Configuration, Target
 from compat.bridge.switching import SettingsSwitch
 from compat.bridge.turns import TurnBinder
+from compat.dashscope_api.live.turns import Field
 from compat.errors import BadRequest, NotFound
 from compat.openai_api.realtime import client_events as theirs
 from compat.openai_api.realtime import server_events as ours
@@ -57,7 +58,7 @@ class CallerSide:
         self._replay = replay
         self._settings = switch
         self._limits = limits
-        self._intake = Intake(config.session.format)
+        self._intake = self._new_intake()
         self._turn: ManualTurn | JoinedTurn | None = None
         self._behind: deque[tuple[Barrier | None, SpeechItem]] = deque()
         self._mark = 0
@@ -73,7 +74,7 @@ class CallerSide:
     def open(self, patch: Patch | None) -> None:
         """Send the first event, and then the error of the query's model, if any."""
         error = self._config.open(patch)
-        self._intake = Intake(self._config.session.format)
+        self._intake = self._new_intake()
         self._retarget()
         self._config.greet()
         if error is not None:
@@ -81,12 +82,16 @@ class CallerSide:
 
     def _update(self, patch: Patch) -> None:
         self._config.update(patch)
-        if self._config.session.format != self._intake.form:
+        form, rate = self._config.session.format, self._config.target.setup.rate
+        if (form, rate) != (self._intake.form, self._intake.rate):
             self._flush()
-            self._intake = Intake(self._config.session.format, self._intake.position)
+            self._intake = self._new_intake(self._intake.position)
         self._retarget()
 
-    def refuse(self, field: str) -> None:
+    def _new_intake(self, position: int = 0, packets: OpusPackets | None = None) -> Intake:
+        return Intake(self._config.session.format, self._config.target.setup.rate, position, packets)
+
+    def refuse(self, field: Field) -> None:
         """The service refuses this field of a Setup: leave it out from now on."""
         self._config.refuse(field)
         self._settings.without(self._config.refused)
@@ -108,6 +113,9 @@ class CallerSide:
         elif not target.by_hand and self._turn is not None:
             self._settings.clear()
             self._settings.postpone(self._intake.heard, target)
+        elif self._turn is None and not self._settings.waits and target.revises(self._settings.last):
+            self._settings.use(target)
+            self._replay.add(Revision(target.setup))
         elif self._turn is not None or (not self._settings.target.by_hand and self._intake.position > self._mark):
             self._settings.postpone(self._intake.heard, target)
         else:
@@ -266,6 +274,13 @@ class CallerSide:
         if self._settings.waits:
             self._switch(self._settings.last)
 
+    def pause(self) -> bool:
+        """The service needs sound or the end of its session. True if a turn that the client ends goes on later."""
+        if not isinstance(self._turn, ManualTurn):
+            return False
+        self._turn.pause()
+        return True
+
     @property
     def turn_open(self) -> bool:
         """Whether a turn is open that only the client ends."""
@@ -304,7 +319,7 @@ class CallerSide:
         self._behind.clear()
 
     def _clear(self) -> None:
-        self._intake = Intake(self._config.session.format, self._intake.position, self._intake.packets)
+        self._intake = self._new_intake(self._intake.position, self._intake.packets)
         self._mark = self._intake.position
         ended = ("commit", "join")
         commits = [entry.tick for entry in self._replay.future if isinstance(entry, Barrier) and entry.why in ended]

@@ -24,13 +24,14 @@ _FILES = {b"\x1a\x45\xdf\xa3": "WebM or Matroska", b"RIFF": "WAV", b"ID3": "MP3"
 
 
 class Intake:
-    """`position` is the client's clock: ticks of everything appended since the session began. `heard`: ticks of
-    everything converted, which is a little behind because of the resampler's delay."""
+    """`rate`: the sample rate of its output in Hz. `position` is the client's clock: ticks of everything appended since
+    the session began. `heard`: ticks of everything converted, which is a little behind because of the resampler's
+    delay."""
 
-    def __init__(self, form: AudioFormat, start: int = 0, packets: OpusPackets | None = None) -> None:
+    def __init__(self, form: AudioFormat, rate: int, start: int = 0, packets: OpusPackets | None = None) -> None:
         self.form = form
         self.packets = packets or OpusPackets()
-        self.rate = 8000 if form.encoding in ("ulaw", "alaw") else 16_000
+        self.rate = rate
         self._start = start
         self._samples = 0
         self.heard = start
@@ -57,10 +58,10 @@ class Intake:
                 return self._resample(data)
             case "ulaw":
                 self._samples += len(data)
-                return g711.from_ulaw(data)
+                return self._resampler.feed(g711.from_ulaw(data))
             case "alaw":
                 self._samples += len(data)
-                return g711.from_alaw(data)
+                return self._resampler.feed(g711.from_alaw(data))
             case "opus":
                 self._samples += opus_ticks(data)
                 return data
@@ -80,7 +81,7 @@ class Intake:
         return opus_ticks(data) if self.form.encoding == "opus" else len(data) // 2 * (TICKS // self.rate)
 
     def _new(self) -> Resampler:
-        return Resampler(self.form.rate, 16_000 if self.form.encoding == "pcm" else self.form.rate)
+        return Resampler(self.form.rate, self.rate)
 
     def _resample(self, data: bytes) -> bytes:
         if self._odd:

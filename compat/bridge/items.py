@@ -14,6 +14,7 @@ from msgspec import UNSET
 
 from compat.bridge.actions import Outbox
 from compat.bridge.limits import TICKS, TICKS_A_MS
+from compat.dashscope_api.live.turns import TurnUsage
 from compat.errors import CompatError
 from compat.openai_api.realtime import server_events as ours
 from compat.openai_api.realtime.opening import Dialect
@@ -74,6 +75,8 @@ class ItemPiece:
         self.fed = False
         self.asked = False
         self.resolved = False
+        self.words: tuple[ours.WordView, ...] = ()
+        self.usage: TurnUsage | None = None
         item.pieces.append(self)
         if item.whole is not None:
             item.whole.pieces.append(self)
@@ -93,6 +96,10 @@ class ItemPiece:
 
     def resolve(self, text: str) -> None:
         self.text, self.stash, self.resolved, self.held = text, "", True, False
+
+    def detail(self, words: tuple[ours.WordView, ...], usage: TurnUsage | None) -> None:
+        """The service gave these with the result."""
+        self.words, self.usage = words, usage
 
     def forget(self) -> None:
         """Ignore its result."""
@@ -201,6 +208,22 @@ class SpeechItem:
     @property
     def transcript(self) -> str:
         return joined(piece.text for piece in self.pieces)
+
+    @property
+    def words(self) -> tuple[ours.WordView, ...]:
+        return tuple(word for piece in self.pieces for word in piece.words)
+
+
+def _usage(item: SpeechItem) -> ours.DurationUsage | ours.TokenUsage:
+    """Return what the service bills for the item, or its duration if the service does not say it."""
+    given = [piece.usage for piece in item.pieces if piece.usage is not None]
+    if any(usage.total_tokens is not None for usage in given):
+        return ours.TokenUsage(
+            total_tokens=sum(usage.total_tokens or 0 for usage in given),
+            input_tokens=sum(usage.input_tokens for usage in given),
+            output_tokens=sum(usage.output_tokens for usage in given),
+        )
+    return ours.DurationUsage(sum(usage.seconds or 0.0 for usage in given) if given else item.seconds)
 
 
 class ItemEvents:
@@ -314,8 +337,8 @@ class ItemEvents:
                 item_id=item.id,
                 transcript=transcript,
                 languages=(ours.Language(item.language),) if item.language else UNSET,
-                usage=ours.LiveUsage(item.seconds),
-                dashscope=ours.Hint(language=item.language, emotion=item.emotion),
+                usage=_usage(item),
+                dashscope=ours.Hint(language=item.language, emotion=item.emotion, words=item.words or UNSET),
             )
         )
 

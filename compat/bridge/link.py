@@ -1,13 +1,15 @@
 """The state of the connection to the service: when to connect, what to send next, when to reconnect.
 
-closed ──need──▶ opening ──opened──▶ open ──barrier, silence──▶ finishing ──finished──▶ closed
-   ▲ ▲              │ lost             │ lost                      │ lost
-   │ └── waiting ◀──┴──────────────────┴───────────────────────────┘
-   └───────┘ (the delay is over)
+closed ──need──▶ opening ──opened──▶ ready ──▶ open ──barrier, silence──▶ finishing ──finished──▶ closed, or ready
+   ▲ ▲              │ lost             │ lost    │ lost                      │ lost
+   │ └── waiting ◀──┴──────────────────┼─────────┴───────────────────────────┘
+   │       │ (the delay is over)       │
+   └───────┴───────────────────────────┘
 
-One connection carries one session of the service. Finishing a session is the only way to have everything answered, so
-it happens at every barrier; sound after the barrier goes to the next session. Whenever a session is gone, for whatever
-reason, `_again` puts what is not answered back to the front of the replay buffer and starts over.
+A connection carries one session of the service, or several if the protocol allows it; in `ready` it has none. Finishing
+a session is the only way to have everything answered, so it happens at every barrier; sound after the barrier goes to
+the next session. Whenever a session is gone, for whatever reason, `_again` puts what is not answered back to the front
+of the replay buffer and starts over.
 """
 
 from __future__ import annotations
@@ -21,19 +23,24 @@ import msgspec
 from compat.bridge.actions import CloseUpstream, OpenUpstream, Outbox
 from compat.bridge.items import ItemPiece
 from compat.bridge.limits import TICKS, SessionLimits
-from compat.bridge.replay import AudioChunk, Barrier, Cut, Entry, ReplayBuffer, after, needed, silent, without
+from compat.bridge.replay import AudioChunk, Barrier, Cut, Entry, ReplayBuffer, Revision, after, needed, silent, without
 from compat.bridge.sending import Sender
 from compat.bridge.timeline import Timeline
 from compat.bridge.turns import TurnBinder
-from compat.dashscope_api.live.turns import Dialect, Setup
+from compat.dashscope_api.live.protocols import dialect
+from compat.dashscope_api.live.turns import Setup
 
 
 class LinkState(Enum):
     CLOSED = "closed"
     WAITING = "waiting"
     OPENING = "opening"
+    READY = "ready"
     OPEN = "open"
     FINISHING = "finishing"
+
+
+_CONNECTED = (LinkState.OPENING, LinkState.READY, LinkState.OPEN, LinkState.FINISHING)
 
 
 class _Phase(msgspec.Struct, frozen=True):
@@ -62,7 +69,6 @@ class Link:
         binder: TurnBinder,
         setup: Setup,
         *,
-        dialect: Dialect,
         limits: SessionLimits,
         spread: float,
         passed: Callable[[Barrier, float], None],
@@ -71,7 +77,8 @@ class Link:
         self._phase = _Phase()
         self._retries = _Retries()
         self._heard_at = 0.0
-        self._sender = Sender(outbox, binder, dialect, limits)
+        self.dialect = dialect(setup.model)
+        self._sender = Sender(outbox, binder, self.dialect, limits)
         self._outbox = outbox
         self._replay = replay
         self._binder = binder
@@ -148,9 +155,23 @@ class Link:
             self._outbox.act(OpenUpstream(self.setup.model, self._retries.attempts))
 
     def opened(self, now: float) -> None:
-        self._enter(LinkState.OPEN, now)
+        self._enter(LinkState.READY, now)
         self._heard_at = now
+        self.dialect = dialect(self.setup.model)
+        self._sender.connect(self.dialect)
+        if not self.dialect.rules.acknowledged:
+            self._begin(now)
+        self.feed(now)
+
+    def _begin(self, now: float) -> None:
+        """Begin a session."""
+        self._enter(LinkState.OPEN, now)
         self._sender.configure(self.setup)
+
+    def begun(self, now: float) -> None:
+        """The service has begun the session."""
+        self._sender.open()
+        self.heard(now)
         self.feed(now)
 
     def lost(self, now: float, wish: float = 0.0) -> None:
@@ -174,22 +195,26 @@ class Link:
         self._again(now)
         self.need(now)
 
-    def finished(self, now: float) -> None:
-        """The service answered everything it was sent and ended its session. The next begins when it is needed."""
+    def finished(self, now: float, *, reusable: bool = False) -> None:
+        """The service answered everything it was sent and ended its session. The next begins when it is needed, on the
+        same connection if that is `reusable`."""
         # Of turns by hand, what is not committed yet is sent again.
         self._binder.finished(self._sender.end if self._binder.detecting else 0)
-        self._outbox.act(CloseUpstream())
-        self._again(now)
+        if not reusable:
+            self._outbox.act(CloseUpstream())
+        self._again(now, LinkState.READY if reusable else LinkState.CLOSED)
 
     def switch(self, setup: Setup, now: float) -> None:
         """Use these settings from here on. The service was sent no sound yet."""
         moved, self.setup = setup.model != self.setup.model, setup
-        if moved and self.state in (LinkState.OPENING, LinkState.OPEN):
+        begun = self.state is LinkState.OPEN and not self._sender.has(setup)
+        if begun and not moved and not self.dialect.rules.acknowledged:
+            self._sender.configure(setup)
+        elif begun or (moved and self.state in _CONNECTED):
             self._outbox.act(CloseUpstream())
             self._enter(LinkState.CLOSED, now)
+            self._sender.reset()
             self.need(now)
-        elif self.state is LinkState.OPEN and not self._sender.has(setup):
-            self._sender.configure(setup)
 
     def renew(self, setup: Setup, now: float) -> None:
         """Use these settings from here on. Sound without an answer is sent again with them."""
@@ -204,17 +229,17 @@ class Link:
 
     def hang_up(self, now: float) -> None:
         """Close the connection for good, without finishing the session."""
-        if self.state in (LinkState.OPENING, LinkState.OPEN, LinkState.FINISHING):
+        if self.state in _CONNECTED:
             self._outbox.act(CloseUpstream())
         self._enter(LinkState.CLOSED, now)
 
-    def _again(self, now: float) -> None:
+    def _again(self, now: float, state: LinkState = LinkState.CLOSED) -> None:
         """The service's session is gone: its unanswered sound goes to the next one."""
         self._replay.rewind(self._unanswered(now))
         if not self._replay.unsent:
             self._binder.give_up()
         self._binder.lost()
-        self._enter(LinkState.CLOSED, now)
+        self._enter(state, now)
         self._sender.reset()
         self.feed(now)
         if self._urgent:
@@ -274,8 +299,8 @@ class Link:
     def deadline(self) -> float | None:
         match self.state:
             case LinkState.OPEN:
-                return self._answer_due
-            case LinkState.CLOSED | LinkState.OPENING:
+                return self._answer_due if self._sender.opened else self._phase.since + self._limits.starting
+            case LinkState.CLOSED | LinkState.OPENING | LinkState.READY:
                 return None
             case LinkState.WAITING:
                 return self._retries.not_before
@@ -307,11 +332,16 @@ class Link:
             self._enter(LinkState.CLOSED, now)
             self.need(now)
             return False
-        if self.state is LinkState.OPEN and not self._binder.following:
+        if self.state is LinkState.OPEN and self._sender.opened and not self._binder.following:
             self.finish(now)
             return False
         self._sender.mark_retried()
         return True
+
+    @property
+    def starved_since(self) -> float | None:
+        """When the session got its last sound, if there is none to send."""
+        return None if not self.open or self.fresh or self._replay.future else self._sender.sent_at
 
     # --- sending ----------------------------------------------------------------------------------------------------
 
@@ -322,6 +352,13 @@ class Link:
             if isinstance(entry, Barrier) and self.fresh:
                 self._replay.pop()
                 self._passed(entry, now)
+            elif isinstance(entry, Revision) and self.fresh:
+                self._replay.pop()
+                self.switch(entry.setup, now)
+            elif isinstance(entry, Cut) and entry.piece.resolved:
+                self._replay.pop()
+            elif self.state is LinkState.READY:
+                self._begin(now)
             elif self.state is LinkState.OPEN and self._sender.ready:
                 self._send(entry, now)
             else:
@@ -335,7 +372,13 @@ class Link:
             case AudioChunk():
                 self._sender.sound(entry, self.setup, now)
             case Cut():
-                self._sender.commit(entry.piece, now)
+                if not self._sender.commit(entry.piece, now):
+                    self._replay.sent()
+                    self.finish(now)
+                    return
+            case Revision():
+                self.setup = entry.setup
+                self._sender.revise(entry.setup)
             case _:
                 assert_never(entry)
         self._replay.sent()

@@ -16,6 +16,7 @@ from compat.bridge.actions import Action, Alarm, Hangup, Outbox, Reading
 from compat.bridge.caller import CallerSide
 from compat.bridge.echoes import EchoCheck
 from compat.bridge.items import ItemEvents
+from compat.bridge.lifespan import Lifespan
 from compat.bridge.limits import REASON, TICKS, SessionLimits
 from compat.bridge.link import Link, LinkState
 from compat.bridge.manual import VadCommits
@@ -24,8 +25,8 @@ from compat.bridge.settings import Configuration, Target
 from compat.bridge.shutdown import Shutdown
 from compat.bridge.switching import SettingsSwitch
 from compat.bridge.turns import TurnBinder
+from compat.catalogue import live
 from compat.dashscope_api.live import turns
-from compat.dashscope_api.live.realtime import RealtimeSession
 from compat.errors import BadRequest, CompatError, ServiceTimedOut, ServiceUnavailable
 from compat.openai_api.realtime import client_events as theirs
 from compat.openai_api.realtime import server_events as ours
@@ -39,7 +40,8 @@ class Bridge:
     `resolve` returns DashScope's model for the client's model name, or raises CompatError. `ids("item")` returns a new
     identifier of that kind. `configured`: the settings of an ephemeral key. `spread`, from 0 to 1: this session's part
     of the jitter of reconnections. `expires_at`, in seconds since the epoch, is only reported. `on_event` is called
-    with every event for the client. `engine`: the engine that answers in place of DashScope.
+    with every event for the client. `engine`: the engine that answers in place of DashScope. `preferred`: DashScope's
+    model for a client that names none.
     """
 
     def __init__(
@@ -54,22 +56,21 @@ class Bridge:
         spread: float = 0.5,
         on_event: Callable[[ours.ServerEvent], object] = lambda _: None,
         engine: str = "",
+        preferred: str = live.DEFAULT,
     ) -> None:
         self.over = False
         self._limits = limits or SessionLimits()
-        self._dialect = RealtimeSession()
         self._patch = configured
         self._outbox = Outbox(ids, on_event)
         self._replay = ReplayBuffer()
         self._items = ItemEvents(self._outbox, opening.dialect, self._limits.remembered_items)
         self._binder = TurnBinder(self._items, EchoCheck(self._replay, lambda: self._link.setup))
-        self._config = Configuration(opening, self._outbox, resolve, expires_at, engine)
+        self._config = Configuration(opening, self._outbox, resolve, expires_at, engine, preferred)
         self._link = Link(
             self._outbox,
             self._replay,
             self._binder,
             self._config.target.setup,
-            dialect=self._dialect,
             limits=self._limits,
             spread=spread,
             passed=self._pass,
@@ -82,6 +83,7 @@ class Bridge:
         self._reading = True
         self._alarm = Alarm(self._outbox)
         self._closing_at: float | None = None
+        self._lifespan = Lifespan(self._link, self._binder, self._caller)
         self._shutdown = Shutdown(self._items, self._binder, self._replay, self._caller, self._link, self._limits)
 
     # --- figures for the metrics ------------------------------------------------------------------------------------
@@ -183,17 +185,20 @@ class Bridge:
 
     def from_upstream(self, raw: str | bytes, now: float) -> list[Action]:
         """One frame of the service."""
-        report = self._dialect.read(raw)
-        if self._closing_at is None:
-            self._handle(report, now)
-        elif isinstance(report, turns.Finished):
-            self._end(now)
+        for report in self._link.dialect.read(raw):
+            if self._closing_at is None:
+                self._handle(report, now)
+            elif isinstance(report, turns.Finished):
+                self._end(now)
         return self._done(now)
 
     def upstream_lost(self, error: CompatError, now: float) -> list[Action]:
         """The connection failed or ended. `error.retryable`: whether another attempt may succeed."""
+        unused = self._link.state is LinkState.READY
         self._link.gone(now)
-        if self._closing_at is None:
+        if self._closing_at is None and unused:
+            self._go_on(now)  # the service closes a connection that has no session for a while
+        elif self._closing_at is None:
             self._lost(error, now)
         else:
             self._end(now)
@@ -219,6 +224,7 @@ class Bridge:
             self._lost(ServiceTimedOut("The speech service does not answer."), now, closed=True)
         else:
             self._vad_commits.tick(now)
+            self._lifespan.tick(now)
             self._go_on(now)
         return self._done(now)
 
@@ -228,6 +234,10 @@ class Bridge:
         match report:
             case turns.Refused():
                 self._refused(report, now)
+            case turns.SetupRefused():
+                self._without(report.field, now)
+            case turns.Opened():
+                self._link.begun(now)
             case turns.Broken():
                 self._lost(report.error, now, closed=True)
                 return
@@ -235,21 +245,13 @@ class Bridge:
                 if self._link.state is not LinkState.FINISHING:
                     self._lost(ServiceUnavailable("The speech service ended its session."), now, closed=True)
                     return
-                self._link.finished(now)
+                self._link.finished(now, reusable=report.reusable)
             case turns.OtherEvent():
                 self._link.heard(now)
-            case (
-                turns.Started()
-                | turns.Stopped()
-                | turns.TurnCommitted()
-                | turns.Snapshot()
-                | turns.Final()
-                | turns.TurnFailed()
-            ):
+            case _:
                 self._link.heard(now)
                 self._turn(report)
-            case _:
-                assert_never(report)
+                self._lifespan.answered(now)
         self._go_on(now)
 
     def _turn(self, report: turns.TurnReport) -> None:
@@ -274,7 +276,7 @@ class Bridge:
         elif self._link.state is LinkState.FINISHING and refused.concerns("finish"):
             self._link.finished(now)
 
-    def _without(self, field: str, now: float) -> None:
+    def _without(self, field: turns.Field, now: float) -> None:
         self._caller.refuse(field)
         self._link.restart(self._config.takeable(Target(self._link.setup)).setup, now)
 
@@ -388,4 +390,5 @@ class Bridge:
     def _deadlines(self) -> tuple[float | None, ...]:
         if self._closing_at is not None:
             return (self._closing_at,)
-        return (self._link.deadline, self._vad_commits.deadline, self._shutdown.deadline, self._switch.deadline)
+        timed = (self._link, self._lifespan, self._vad_commits, self._shutdown, self._switch)
+        return tuple(each.deadline for each in timed)

@@ -54,6 +54,15 @@ class ManualTurn:
             self._piece.resolve("")
         self.item.close(tick)
 
+    def pause(self) -> None:
+        """The client sends nothing for a while: what it sent is recognised now, as a piece of the turn."""
+        for sound in self._held:
+            self._put(sound)
+        self._held, self._held_ticks = [], 0
+        if self._ticks:
+            self._replay.add(Cut(self._piece))
+            self._piece, self._ticks = ItemPiece(self.item), 0
+
     def leave(self) -> tuple[ItemPiece, list[AudioChunk]]:
         """Give up the turn: its last piece, and the sound of it that is not in the replay buffer."""
         return self._piece, self._held

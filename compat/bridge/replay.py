@@ -6,6 +6,7 @@ the front of `future`, and the next session gets it again; what is answered is f
 
 - `AudioChunk`, a stretch of sound;
 - `Cut`, the commit of a piece of a turn by hand, which is sent again with its sound;
+- `Revision`, new context for what follows, which does not end the service's session;
 - `Barrier`, a place where the service must have answered everything before it, which takes the end of its session. It
   is never sent: it is removed when it is passed.
 
@@ -22,6 +23,7 @@ import msgspec
 
 from compat.bridge.items import ItemPiece, SpeechItem
 from compat.bridge.settings import Target
+from compat.dashscope_api.live.turns import Setup
 
 
 class AudioChunk(msgspec.Struct, gc=False):
@@ -77,7 +79,13 @@ class Barrier(msgspec.Struct, frozen=True, kw_only=True):
     announced: bool = True
 
 
-Entry: TypeAlias = AudioChunk | Cut | Barrier
+class Revision(msgspec.Struct, frozen=True):
+    """From here on the service has the context of `setup`, which differs in nothing else."""
+
+    setup: Setup
+
+
+Entry: TypeAlias = AudioChunk | Cut | Barrier | Revision
 
 
 class ReplayBuffer:

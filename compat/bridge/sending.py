@@ -26,15 +26,17 @@ _WINDOWS = 480 * TICKS_A_MS
 class _Sent(msgspec.Struct):
     """One session of the service.
 
-    `setup`: the settings that it was sent. `end`: where the last chunk ends. `in_flight`: bytes that are not written to
-    the socket yet. `heard_by`: when the service has heard everything, if it works in real time. `arrived`: everything
-    sent until then has arrived. `answered`: how much it had been sent, in ticks, when it last said something. `alive`:
-    it has shown a sign of life.
+    `setup`: the settings that it was sent. `opened`: it takes sound. `end`: where the last chunk ends; it was sent at
+    `sent_at`. `in_flight`: bytes that are not written to the socket yet. `heard_by`: when the service has heard
+    everything, if it works in real time. `arrived`: everything sent until then has arrived. `answered`: how much it had
+    been sent, in ticks, when it last said something. `alive`: it has shown a sign of life.
     """
 
     timeline: Timeline
     setup: Setup | None = None
+    opened: bool = False
     end: int = 0
+    sent_at: float = 0.0
     in_flight: int = 0
     heard_by: float = 0.0
     arrived: float = 0.0
@@ -58,6 +60,8 @@ class _Reach(msgspec.Struct):
 
 
 class Sender:
+    """`dialect`: the protocol of the connection."""
+
     def __init__(self, outbox: Outbox, binder: TurnBinder, dialect: Dialect, limits: SessionLimits) -> None:
         self.commits = SentCommits(binder, limits)
         self._session = _Sent(Timeline())
@@ -66,6 +70,10 @@ class Sender:
         self._binder = binder
         self._dialect = dialect
         self._limits = limits
+
+    def connect(self, dialect: Dialect) -> None:
+        """There is a new connection, which has no session yet."""
+        self._dialect = dialect
 
     def reset(self) -> None:
         """The service's session is gone."""
@@ -88,7 +96,22 @@ class Sender:
     @property
     def ready(self) -> bool:
         """Whether more may be sent now. A commit without an answer holds back the rest."""
-        return self._session.in_flight < self._limits.in_flight_bytes and not self.commits.unheard
+        room = self._session.in_flight < self._limits.in_flight_bytes
+        return room and self.opened and not self.commits.unheard
+
+    @property
+    def opened(self) -> bool:
+        """Whether the session takes sound."""
+        return self._session.opened
+
+    def open(self) -> None:
+        """The service has begun the session."""
+        self._session.opened = True
+
+    @property
+    def sent_at(self) -> float:
+        """When this session was last sent sound."""
+        return self._session.sent_at
 
     @property
     def end(self) -> int:
@@ -149,7 +172,15 @@ class Sender:
     def configure(self, setup: Setup) -> None:
         """Send these settings."""
         self._session.setup = setup
+        self._session.opened = not self._dialect.rules.acknowledged
         self._outbox.to_service(self._dialect.setup(setup, self._outbox.ids("setup")))
+
+    def revise(self, setup: Setup) -> None:
+        """Change the context for what is sent from here on."""
+        self._session.setup = setup
+        frame = self._dialect.revise(setup, self._outbox.event_id())
+        if frame is not None:
+            self._outbox.to_service(frame)
 
     def sound(self, chunk: AudioChunk, setup: Setup, now: float) -> None:
         if chunk.piece is not None:
@@ -159,19 +190,20 @@ class Sender:
         self._append(chunk.data)
         session = self._session
         session.timeline.sound(chunk.tick, chunk.ticks)
-        session.end = chunk.end
+        session.end, session.sent_at = chunk.end, now
         session.heard_by = max(session.heard_by, now) + chunk.ticks / TICKS
         self._reach.sent = max(self._reach.sent, chunk.end)
         chunk.mark_sent(now, session.heard_by)
 
-    def commit(self, piece: ItemPiece, now: float) -> None:
-        """End this piece of a turn by hand."""
-        if piece.resolved:
-            return
+    def commit(self, piece: ItemPiece, now: float) -> bool:
+        """End this piece of a turn by hand. False if the session has to be finished for it."""
         self._binder.feed(piece)
         commit = self._outbox.ids("commit")
         self.commits.add(piece, commit, now)
-        self._outbox.to_service(self._dialect.commit(commit))
+        frame = self._dialect.commit(commit)
+        if frame is not None:
+            self._outbox.to_service(frame)
+        return frame is not None
 
     def finish(self) -> None:
         """End the service's session: it answers everything it was sent."""
@@ -179,7 +211,7 @@ class Sender:
 
     def _append(self, data: bytes) -> None:
         self._session.in_flight += len(data)
-        size = self._limits.frame_bytes
+        size = min(self._limits.frame_bytes, self._dialect.rules.frame_bytes)
         frames = [data] if len(data) <= size else [data[at : at + size] for at in range(0, len(data), size)]
         for frame in frames:
             self._outbox.to_service(self._dialect.append(frame, self._outbox.event_id()))

@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import UNSET
 
 from compat.bridge.actions import Outbox
-from compat.dashscope_api.live.turns import Detection, Setup
+from compat.catalogue import biasing, live
+from compat.catalogue.biasing import hot_words
+from compat.dashscope_api.live.turns import Detection, Field, Setup
 from compat.errors import CompatError
 from compat.openai_api.realtime import server_events as ours
 from compat.openai_api.realtime.opening import Opening
 from compat.openai_api.realtime.patch import Patch
 from compat.openai_api.realtime.session import Session, Vad, apply
 from compat.openai_api.realtime.views import Applied, view
+from compat.transcript import context
 
-DEFAULT_MODEL = "qwen3-asr-flash-realtime"
 _VOICE_MODEL = re.compile(r"gpt-.*(realtime|audio).*")
-_FIELDS = {"context": "transcription.prompt", "language": "transcription.language"}
+_FIELDS: dict[Field, str] = {
+    "context": "transcription.prompt",
+    "language": "transcription.language",
+    "vocabulary": "transcription.keywords",
+    "vocabulary_id": "dashscope.vocabulary_id",
+    "tuning": "turn_detection",
+    "options": "dashscope",
+}
+_WITHOUT: dict[Field, Any] = {
+    "context": "",
+    "language": None,
+    "vocabulary": {},
+    "vocabulary_id": "",
+    "tuning": False,
+    "options": {},
+}
 _Report: TypeAlias = (
     ours.SessionCreated | ours.SessionUpdated | ours.TranscriptionSessionCreated | ours.TranscriptionSessionUpdated
 )
@@ -41,14 +58,16 @@ class Target(msgspec.Struct, frozen=True):
         """Whether the client ends its turns."""
         return self.joins or self.setup.detection is None
 
-    def without(self, fields: frozenset[str]) -> Target:
+    def without(self, fields: frozenset[Field]) -> Target:
         """The same without these fields of a Setup."""
-        setup = msgspec.structs.replace(
-            self.setup,
-            context="" if "context" in fields else self.setup.context,
-            language=None if "language" in fields else self.setup.language,
-        )
-        return Target(setup, self.joins)
+        return Target(msgspec.structs.replace(self.setup, **{field: _WITHOUT[field] for field in fields}), self.joins)
+
+    def revises(self, before: Target) -> bool:
+        """Whether only the context differs, and the service can change it without a new session."""
+        setup = self.setup
+        same = Target(msgspec.structs.replace(before.setup, context=setup.context), before.joins) == self
+        row = live.row(setup.model)
+        return same and bool(setup.context) and row.protocol == "run-task" and row.context == "rounds"
 
     def cuts(self, before: Target) -> bool:
         """Whether an open turn has to end, because its audio format changes."""
@@ -62,19 +81,32 @@ def target(session: Session) -> Target:
 
 
 def setup(session: Session) -> Setup:
-    """G.711 is sent as PCM at 8 kHz, PCM at 16 kHz, Opus unchanged."""
+    """PCM is sent at 16 kHz, G.711 as PCM at 8 kHz, unless the model has a rate of its own; Opus unchanged."""
+    row = live.row(session.native)
+    telephone = session.format.encoding in ("ulaw", "alaw")
+    words, rest = _vocabulary(session, row)
     return Setup(
         model=session.native,
         format="opus" if session.format.encoding == "opus" else "pcm",
-        rate=8000 if session.format.encoding in ("ulaw", "alaw") else 16000,
+        rate=row.rate or (8000 if telephone else 16_000),
         language=session.spoken,
-        context=session.context,
+        context=context(session.prompt, rest) if row.context and not session.engine else "",
         detection=detection(session.vad),
+        vocabulary=words,
     )
 
 
+def _vocabulary(session: Session, row: live.LiveModel) -> tuple[dict[str, int], Sequence[str]]:
+    """Return the keywords that the model takes as hot words with weights, and those that belong to the context."""
+    if "vocabulary" not in row.parameters or session.engine:
+        return {}, session.keywords
+    return hot_words(session.keywords)
+
+
 def detection(vad: Vad | None) -> Detection | None:
-    return Detection(threshold(vad.threshold), vad.silence_duration_ms) if vad else None
+    if vad is None:
+        return None
+    return Detection(threshold(vad.threshold), vad.silence_duration_ms, semantic=vad.eagerness is not None)
 
 
 def threshold(openai: float) -> float:
@@ -82,35 +114,65 @@ def threshold(openai: float) -> float:
     return round(-1 + openai * 2.4 if openai <= 0.5 else 0.2 + (openai - 0.5) * 1.6, 4)
 
 
-def applied(session: Session, refused: Iterable[str] = ()) -> Applied:
+def applied(session: Session, refused: Iterable[Field] = ()) -> Applied:
     """Return the settings in effect for the client. `refused`: the fields of a Setup that the service refuses."""
-    turns = detection(session.vad)
+    row, turns = live.row(session.native), detection(session.vad)
+    silence = row.protocol == "realtime" or "max_sentence_silence" in row.parameters
+    ignored = session.ignored | unfit(session, row) | {_FIELDS[field] for field in refused}
     return Applied(
         model=session.native,
-        threshold=turns.threshold if turns else None,
-        silence_duration_ms=turns.silence_ms if turns else None,
+        threshold=turns.threshold if turns and row.protocol == "realtime" else None,
+        silence_duration_ms=turns.silence_ms if turns and silence else None,
         live_deltas=session.live_deltas,
         engine=session.engine or UNSET,
-        ignored=tuple(sorted(session.ignored | {_FIELDS[field] for field in refused})),
+        ignored=tuple(sorted(ignored)),
     )
+
+
+def unfit(session: Session, row: live.LiveModel) -> set[str]:
+    """Return the names of the client's fields that this model does not take, or of which it takes a part only."""
+    _, rest = _vocabulary(session, row)
+    vad = session.turns or Vad()
+    names = {
+        "transcription.prompt": bool(session.prompt) and row.context is None,
+        "transcription.keywords": any(rest) and row.context is None,
+        "turn_detection.threshold": vad.eagerness is None and vad.threshold != Vad().threshold,
+        "turn_detection.eagerness": vad.eagerness not in (None, "auto"),
+        "turn_detection.silence_duration_ms": (
+            "max_sentence_silence" not in row.parameters
+            and vad.eagerness is None
+            and vad.silence_duration_ms != Vad().silence_duration_ms
+        ),
+    }
+    if row.protocol == "realtime":
+        return set()
+    shortened = row.context == "rounds" and biasing.shortened(context(session.prompt, rest))
+    part = "transcription.prompt.shortened" if session.prompt else "transcription.keywords.shortened"
+    return {name for name, given in names.items() if given} | ({part} if shortened else set())
 
 
 class Configuration:
     """The client's side. `refused`: fields of a Setup that the service refuses. `engine`: what answers in place of
-    DashScope."""
+    DashScope. `preferred`: the model of a client that names none."""
 
     def __init__(
-        self, opening: Opening, outbox: Outbox, resolve: Callable[[str], str], expires_at: int, engine: str
+        self,
+        opening: Opening,
+        outbox: Outbox,
+        resolve: Callable[[str], str],
+        expires_at: int,
+        engine: str,
+        preferred: str,
     ) -> None:
-        self.session = Session(transcription=opening.transcription, native=DEFAULT_MODEL, engine=engine)
-        self.refused: frozenset[str] = frozenset()
+        self.session = Session(transcription=opening.transcription, native=preferred, engine=engine)
+        self.refused: frozenset[Field] = frozenset()
         self._opening = opening
         self._id = outbox.ids("sess")
         self._outbox = outbox
         self._resolve = resolve
         self._expires_at = expires_at
 
-    def refuse(self, field: str) -> None:
+    def refuse(self, field: Field) -> None:
         """The service refuses this field of a Setup: leave it out from now on."""
         self.refused |= {field}
 

@@ -70,7 +70,7 @@ class SettingsSwitch:
         self._updates.clear()
         self._position = None
 
-    def without(self, fields: frozenset[str]) -> None:
+    def without(self, fields: frozenset[turns.Field]) -> None:
         """Remove these fields of a Setup from all settings, pending ones included."""
         self.target = self.target.without(fields)
         for update in self._updates:

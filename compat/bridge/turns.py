@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from collections import deque
 
+from msgspec import UNSET
+
 from compat.bridge.echoes import EchoCheck
 from compat.bridge.items import ItemEvents, ItemPiece, SpeechItem
+from compat.bridge.limits import TICKS
 from compat.bridge.settings import Target
 from compat.bridge.timeline import Timeline
 from compat.dashscope_api.live import turns
 from compat.errors import CompatError
+from compat.openai_api.realtime import server_events as ours
 
 _REMEMBERED_TURNS = 64
 
@@ -186,10 +190,14 @@ class TurnBinder:
         item = piece.item
         _note(item, report)
         self._commit(item, timeline.ended(None))
+        piece.detail(tuple(_word(word, timeline) for word in report.words), report.usage)
         self._end(report.turn, piece, report.text)
 
     def _end(self, turn: str | None, piece: ItemPiece, text: str) -> None:
-        piece.resolve(text if self._echoes.accepts(piece, text) else "")
+        if not self._echoes.accepts(piece, text):
+            text = ""
+            piece.detail((), piece.usage)
+        piece.resolve(text)
         self._answers += 1
         if turn is not None:
             self._turns.pop(turn, None)
@@ -318,6 +326,16 @@ class TurnBinder:
             item.end_at(tick)
             self._items.commit(item)
         self.unfinished.clear()
+
+
+def _word(word: turns.TurnWord, timeline: Timeline) -> ours.WordView:
+    start, end = timeline.began(word.begin_ms), timeline.ended(word.end_ms)
+    return ours.WordView(
+        word=word.text,
+        start=round(start / TICKS, 3),
+        end=round(max(start, end) / TICKS, 3),
+        sentence_id=UNSET if word.sentence is None else word.sentence,
+    )
 
 
 def _note(item: SpeechItem, report: turns.Snapshot | turns.Final) -> None:

@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from compat import languages
+from compat.catalogue import live as live_models
 from compat.catalogue.aliases import ALIASES, native
 from compat.config.parsers import Family
 from compat.errors import BadRequest, ModelNotFound
@@ -60,10 +61,14 @@ _UNMASKED: dict[str, Option] = {"special_word_filter": {"system_reserved_filter"
 _UNMASKED_PARAFORMER: dict[str, Option] = {"special_word_filter": '{"system_reserved_filter":false}'}
 _PARAFORMER = {"audio_event_detection_enabled", "disfluency_removal_enabled", "timestamp_alignment_enabled"}
 # The first match wins, so specific patterns come first.
-MODELS = (
+MODELS: tuple[Model, ...] = (
+    *(
+        Model(pattern=row.pattern, known=row.known, surface=None, regions=row.regions, languages=row.languages)
+        for row in live_models.MODELS
+    ),
     Model(
         pattern=r".*-realtime.*|gummy-.*|qwen-audio-3\..*-(streaming|message).*",
-        known=("qwen3-asr-flash-realtime",),
+        known=(),
         surface=None,
         regions=_EAST,
     ),
@@ -169,7 +174,6 @@ MODELS = (
     ),
 )
 REGIONS = ("beijing", "singapore", "us")  # regions with a known list of models
-LIVE = r"qwen3-asr-flash-realtime(-\d{4}-\d{2}-\d{2})?"  # models served by /api-ws/v1/realtime
 
 
 DIARIZE = "gpt-4o-transcribe-diarize"  # the name behind which the operator may set the model for speaker diarization
@@ -241,20 +245,21 @@ def deployed(deployment: str, models: Iterable[str], aliases: Mapping[str, str])
     )
 
 
-def live(name: str, *, region: str, aliases: Mapping[str, str]) -> str:
-    """Return the DashScope id of the realtime model for a name.
+def live(name: str, *, region: str, aliases: Mapping[str, str], preferred: str = live_models.DEFAULT) -> str:
+    """Return the DashScope id of the live model for a name. `preferred` is the model that OpenAI's names select.
 
-    Raises ModelNotFound for an unknown name, and BadRequest, with a message that names a usable model, if the model is
-    not a realtime model or not offered in the region.
+    Raises ModelNotFound for an unknown name, and BadRequest, with a message that names a usable model, if the model
+    does not take live speech or is not offered in the region.
     """
     model, row = resolve(name, aliases)
-    if model == "qwen3-asr-flash":
-        model, row = resolve(f"{model}-realtime", aliases)
-    if not re.fullmatch(LIVE, model):
+    named = (alias_target(name, aliases) or name).partition("?")[0].rpartition("/")[2].lower()
+    if model in ("qwen3-asr-flash", live_models.DEFAULT) and named != live_models.DEFAULT:
+        model, row = resolve(preferred, aliases)
+    if live_models.find(model) is None:
         raise BadRequest(
-            f"{model} does not support realtime transcription; use gpt-live-transcribe or qwen3-asr-flash-realtime.",
-            param="model",
+            f"{model} does not support realtime transcription; use gpt-live-transcribe or {preferred}.", param="model"
         )
     if region in REGIONS and region not in row.regions:
-        raise BadRequest(f"{model} is not offered in the region {region}: use Beijing or Singapore.", param="model")
+        offered = " or ".join(each.capitalize() for each in REGIONS if each in row.regions)
+        raise BadRequest(f"{model} is not offered in the region {region}: use {offered}.", param="model")
     return model

@@ -99,6 +99,9 @@ class Settings:
         "Models behind OpenAI's and Whisper's names for files: `qwen3-asr`, with `fun-asr` for speakers, or "
         "`qwen-audio-3.1`.",
     )
+    live_model: str = setting(
+        "qwen3-asr-flash-realtime", parsers.name, "DashScope's model for live speech, where clients use OpenAI's names."
+    )
     diarize_model: str | None = setting(
         None,
         parsers.name,

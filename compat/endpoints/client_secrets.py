@@ -10,11 +10,11 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from compat.bridge.settings import DEFAULT_MODEL, applied
-from compat.catalogue import models
+from compat.bridge.settings import applied
 from compat.config.settings import Settings
 from compat.endpoints.auth import Gate
 from compat.endpoints.bodies import whole
+from compat.endpoints.realtime import live_model
 from compat.errors import CompatError, Forbidden
 from compat.openai_api import secrets
 from compat.openai_api.realtime.opening import Dialect, Opening
@@ -68,10 +68,11 @@ class ClientSecretEndpoints:
         """Return the secret, its expiry (Unix seconds), and the session in this dialect. Raise CompatError."""
         expires_at = int(time.time()) + seconds
         nonce = os.urandom(12)
-        session = apply(Session(native=self._resolve(DEFAULT_MODEL), engine=self._engine), patch, self._resolve)
+        native = self._resolve(self._settings.live_model)
+        session = apply(Session(native=native, engine=self._engine), patch, self._resolve)
         shown = view(session, Opening(dialect=dialect), f"sess_{nonce.hex()}", expires_at, applied(session))
         value = secrets.issue(patch, secret=self._secret, expires_at=expires_at, nonce=nonce, issuer=issuer)
         return value, expires_at, msgspec.to_builtins(shown)
 
     def _resolve(self, name: str) -> str:
-        return models.live(name, region=self._settings.short_region, aliases=self._settings.aliases)
+        return live_model(name, self._settings)

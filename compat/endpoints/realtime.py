@@ -170,10 +170,17 @@ class Realtime:
             spread=random.random(),  # noqa: S311 - jitter, not a secret
             on_event=TurnLatency(self._metrics).sent,
             engine=self._engine,
+            preferred=self._settings.live_model,
         )
 
     def _resolve(self, name: str) -> str:
-        return models.live(name, region=self._settings.short_region, aliases=self._settings.aliases)
+        return live_model(name, self._settings)
+
+
+def live_model(name: str, settings: Settings) -> str:
+    """Return the DashScope id of the live model for a client's name. Raises CompatError."""
+    preferred, region = settings.live_model, settings.short_region
+    return models.live(name, region=region, aliases=settings.aliases, preferred=preferred)
 
 
 def _identifiers() -> Callable[[str], str]:

@@ -23,6 +23,7 @@ from websockets.exceptions import (
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
+from compat.catalogue import live
 from compat.config.principal import Principal
 from compat.dashscope_api.faults import fault
 from compat.errors import CompatError, ModelNotFound, ServiceFailed, ServiceTimedOut, ServiceUnavailable
@@ -33,7 +34,8 @@ from compat.upstream.lag import LoopLag
 if TYPE_CHECKING:
     from websockets.protocol import Event
 
-PATH: Final = "/api-ws/v1/realtime"
+REALTIME: Final = "/api-ws/v1/realtime"
+RUN_TASK: Final = "/api-ws/v1/inference"
 LIVE_SERVICE: Final = "DashScope's live service"
 ALIVE: Final = 30.0  # seconds without any frame after which a connection is considered lost
 CLOSING: Final = 2.0  # seconds for the closing handshake
@@ -123,6 +125,12 @@ class _Socket(ClientConnection):
             self.transport.abort()  # the reader gets the error
 
 
+def _path(model: str) -> str:
+    """Return the path for a live model. In the run-task protocol, each task names its model."""
+    row = live.find(model)
+    return RUN_TASK if row is not None and row.protocol == "run-task" else f"{REALTIME}?model={quote(model, safe='')}"
+
+
 class Connection:
     """An open connection. Iterate over it for its frames. Its end always raises a CompatError with the reason."""
 
@@ -204,7 +212,7 @@ class Sockets:
     async def _open(self, model: str, principal: Principal, traced: Mapping[str, str]) -> Connection:
         with _translating(self._name), self._lag.translate_timeouts(self._timeout, TimeoutError):
             socket = await _Straight(
-                f"{self._root}{PATH}?model={quote(model, safe='')}",
+                f"{self._root}{_path(model)}",
                 additional_headers={**traced, "Authorization": f"Bearer {principal.key}"},
                 user_agent_header="qwen-asr-compat",
                 compression=None,

@@ -48,13 +48,16 @@ PADDED = b"\x83\x41" + b"\xff" * 180 + b"\0" + bytes(10 + 180 * 254)  # the same
         (AudioFormat("pcm", 48000), 96_000, 16_000, 32_000),
         (AudioFormat("ulaw", 8000), 8000, 8000, 16_000),
         (AudioFormat("alaw", 8000), 8000, 8000, 16_000),
+        (AudioFormat("alaw", 8000), 8000, 16_000, 32_000),
+        (AudioFormat("ulaw", 8000), 8000, 16_000, 32_000),
+        (AudioFormat("pcm", 24000), 48_000, 8000, 16_000),
     ],
 )
 def test_a_second_is_a_second(form: AudioFormat, appended: int, rate: int, out: int) -> None:
-    intake = Intake(form)
+    intake = Intake(form, rate)
     heard = intake.feed(bytes(appended)) + intake.flush()
 
-    assert (rate, out, SECOND) == (intake.rate, len(heard), intake.position)
+    assert (out, SECOND) == (len(heard), intake.position)
     assert SECOND == intake.ticks(heard)
     assert SECOND == intake.heard
 
@@ -62,14 +65,14 @@ def test_a_second_is_a_second(form: AudioFormat, appended: int, rate: int, out: 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 480, 4801])
 def test_odd_frames_are_joined(size: int) -> None:
     pcm = bytes(index * 7 % 251 for index in range(4802))
-    intake, whole = Intake(AudioFormat("pcm", 24000)), Intake(AudioFormat("pcm", 24000))
+    intake, whole = Intake(AudioFormat("pcm", 24000), 16_000), Intake(AudioFormat("pcm", 24000), 16_000)
     parts = b"".join(intake.feed(pcm[at : at + size]) for at in range(0, len(pcm), size)) + intake.flush()
 
     assert whole.feed(pcm) + whole.flush() == parts
 
 
 def test_half_a_sample_is_kept_for_the_next_append_and_dropped_at_the_end_of_the_turn() -> None:
-    intake = Intake(AudioFormat("pcm", 16000))
+    intake = Intake(AudioFormat("pcm", 16000), 16_000)
 
     assert b"\1\0" == intake.feed(b"\1\0\2")
     assert b"\2\0" == intake.feed(b"\0\3")
@@ -78,17 +81,17 @@ def test_half_a_sample_is_kept_for_the_next_append_and_dropped_at_the_end_of_the
 
 
 def test_the_clock_continues_in_a_new_format() -> None:
-    first = Intake(AudioFormat("pcm", 24000))
+    first = Intake(AudioFormat("pcm", 24000), 16_000)
     first.feed(bytes(48_000))
     first.flush()
-    second = Intake(AudioFormat("ulaw", 8000), first.position)
+    second = Intake(AudioFormat("ulaw", 8000), 8000, first.position)
     second.feed(bytes(8000))
 
     assert 2 * SECOND == second.position == second.heard
 
 
 def test_many_short_turns_do_not_drift() -> None:
-    intake = Intake(AudioFormat("pcm", 24000))
+    intake = Intake(AudioFormat("pcm", 24000), 16_000)
     for _ in range(100):
         intake.feed(bytes(2 * 2401))
         intake.flush()

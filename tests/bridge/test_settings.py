@@ -9,6 +9,7 @@ import pytest
 from compat.bridge.settings import setup, threshold
 from compat.dashscope_api.live.turns import Detection, Setup
 from compat.openai_api.realtime.session import AudioFormat, Session, Vad
+from tests.bridge.stage import NATIVE as MODEL
 from tests.bridge.stage import NEW, SECOND, Stage, append, opened, play, ready, start, started, stopped, update
 
 
@@ -22,14 +23,14 @@ def test_thresholds(openai: float, dashscope: float) -> None:
 @pytest.mark.parametrize(
     ("session", "told"),
     [
-        (Session(native="m", turns=None), Setup(model="m")),
-        (Session(native="m"), Setup(model="m", detection=Detection(0.2, 500))),
-        (Session(native="m", turns=None, format=AudioFormat("ulaw", 8000)), Setup(model="m", rate=8000)),
-        (Session(native="m", turns=None, format=AudioFormat("pcm", 8000)), Setup(model="m", rate=16000)),
-        (Session(native="m", turns=None, format=AudioFormat("opus", 16000)), Setup(model="m", format="opus")),
+        (Session(native=MODEL, turns=None), Setup(model=MODEL)),
+        (Session(native=MODEL), Setup(model=MODEL, detection=Detection(0.2, 500))),
+        (Session(native=MODEL, turns=None, format=AudioFormat("ulaw", 8000)), Setup(model=MODEL, rate=8000)),
+        (Session(native=MODEL, turns=None, format=AudioFormat("pcm", 8000)), Setup(model=MODEL, rate=16000)),
+        (Session(native=MODEL, turns=None, format=AudioFormat("opus", 16000)), Setup(model=MODEL, format="opus")),
         (
-            Session(native="m", turns=Vad(threshold=1, silence_duration_ms=900), language="en", prompt="p"),
-            Setup(model="m", language="en", context="p", detection=Detection(1.0, 900)),
+            Session(native=MODEL, turns=Vad(threshold=1, silence_duration_ms=900), language="en", prompt="p"),
+            Setup(model=MODEL, language="en", context="p", detection=Detection(1.0, 900)),
         ),
     ],
 )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from compat.catalogue import models
+from compat.catalogue import live, models
 from compat.errors import BadRequest, ModelNotFound
 from compat.transcript import Media
 
@@ -111,11 +111,30 @@ def test_a_name_resolves_to_its_realtime_model(name: str, model: str) -> None:
     assert model == models.live(name, region="singapore", aliases={"captions": "whisper-1"})
 
 
+@pytest.mark.parametrize("row", live.MODELS, ids=lambda row: row.pattern)
+def test_every_live_model_resolves_to_itself(row: live.LiveModel) -> None:
+    for name in row.known:
+        assert name == models.live(
+            f"dashscope/{name.upper()}", region="beijing", aliases={}, preferred="fun-asr-realtime"
+        )
+        assert models.resolve(name, {})[1].surface is None
+
+
+def test_the_preferred_live_model_answers_for_openai_names_only() -> None:
+    aliases = {"captions": "whisper-1", "mine": "qwen3-asr-flash-realtime"}
+    names = ("whisper-1", "gpt-live-transcribe", "gpt-4o-transcribe", "captions", "mine", "qwen3-asr-flash-realtime")
+
+    found = [models.live(name, region="beijing", aliases=aliases, preferred="fun-asr-realtime") for name in names]
+
+    assert ["fun-asr-realtime"] * 4 + ["qwen3-asr-flash-realtime"] * 2 == found
+
+
 @pytest.mark.parametrize(
     ("name", "region", "message"),
     [
         ("fun-asr", "beijing", "use gpt-live-transcribe or qwen3-asr-flash-realtime"),
-        ("paraformer-realtime-v2", "beijing", "use gpt-live-transcribe or qwen3-asr-flash-realtime"),
+        ("gummy-realtime-v1", "beijing", "use gpt-live-transcribe or qwen3-asr-flash-realtime"),
+        ("paraformer-realtime-v2", "singapore", "use Beijing"),
         ("qwen3-asr-flash-filetrans", "beijing", "use gpt-live-transcribe or qwen3-asr-flash-realtime"),
         ("whisper-1", "us", "use Beijing or Singapore"),
     ],

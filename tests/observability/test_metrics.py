@@ -149,7 +149,7 @@ STOPPED = ours.SpeechStopped(event_id="e", audio_end_ms=0, item_id="item")
 COMMITTED = ours.Committed(event_id="e", previous_item_id=None, item_id="item")
 DELTA = ours.Delta(event_id="e", item_id="item", delta="It", dashscope=ours.Hint())
 COMPLETED = ours.Completed(
-    event_id="e", item_id="item", transcript="It was.", usage=ours.LiveUsage(1.0), dashscope=ours.Hint()
+    event_id="e", item_id="item", transcript="It was.", usage=ours.DurationUsage(1.0), dashscope=ours.Hint()
 )
 FAILED = ours.Failed(event_id="e", item_id="item", error=ours.Fault.of(ServiceUnavailable("Gone.")))
 

@@ -41,7 +41,7 @@ class Recording(msgspec.Struct, frozen=True):
     length_ms: int
 
 
-def make_recording(seconds: float) -> Recording:
+def make_recording(seconds: float, pause_ms: int = PAUSE_MS) -> Recording:
     """Return about `seconds` of turns of three to nine words, with pauses between them."""
     words: list[Word] = []
     turns: list[Turn] = []
@@ -50,7 +50,7 @@ def make_recording(seconds: float) -> Recording:
         turn = lay(itertools.islice(vocabulary, next(sizes)), begin_ms=at)
         words += turn
         turns.append(Turn(" ".join(word.text for word in turn), at, turn[-1].end_ms + SILENCE_MS))
-        at = turn[-1].end_ms + PAUSE_MS
+        at = turn[-1].end_ms + pause_ms
     return Recording(tuple(words), tuple(turns), at)
 
 
@@ -100,22 +100,26 @@ def _frame(pcm: bytes, rate: int) -> AudioFrame:
     return frame
 
 
-def session(form: str, mode: str, silence_ms: int = SILENCE_MS) -> dict[str, Any]:
+def session(form: str, mode: str, silence_ms: int = SILENCE_MS, model: str | None = None) -> dict[str, Any]:
     kind, _, rate = form.partition("-")
     name = {"pcm": "audio/pcm", "ulaw": "audio/pcmu", "alaw": "audio/pcma", "opus": "audio/opus"}[kind]
     vad = {"type": "server_vad", "prefix_padding_ms": 0, "silence_duration_ms": silence_ms}
     audio = {
         "format": {"type": name, **({"rate": int(rate)} if rate else {})},
         "turn_detection": vad if mode == "vad" else None,
+        **({"transcription": {"model": model}} if model else {}),
     }
     return {"type": "transcription", "audio": {"input": audio}}
 
 
-async def stream(base_url: str, recording: Recording, form: str, mode: str, breaks: Breaks) -> list[Turn]:
+async def stream(
+    base_url: str, recording: Recording, form: str, mode: str, breaks: Breaks, model: str | None = None
+) -> list[Turn]:
     """Stream a recording; return the turns in the order of their transcripts. Mode `commits` commits in each pause."""
     commits = [turn.end_ms for turn in recording.turns] if mode == "commits" else []
     collector = TurnCollector(len(recording.turns))
-    return await stream_frames(base_url, session(form, mode), frames(recording, form), commits, collector, breaks)
+    told = session(form, mode, model=model)
+    return await stream_frames(base_url, told, frames(recording, form), commits, collector, breaks)
 
 
 async def stream_frames(

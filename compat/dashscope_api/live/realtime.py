@@ -10,7 +10,7 @@ pages, and the official package (dashscope 2.0.2).
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import msgspec
 import pybase64
@@ -156,7 +156,10 @@ _OTHER, _FINISHED = turns.OtherEvent(), turns.Finished()
 
 
 class RealtimeSession:
-    """The dialect. It is stateless; all sessions share one instance."""
+    """The dialect. It has no state."""
+
+    rules: ClassVar[turns.Rules] = turns.Rules(frame_bytes=32_000)
+    spent: ClassVar[int] = 0
 
     def setup(self, setup: turns.Setup, event_id: str) -> str:
         session = _Session(
@@ -169,6 +172,9 @@ class RealtimeSession:
         )
         return _text(_Update(event_id=event_id, session=session))
 
+    def revise(self, setup: turns.Setup, event_id: str) -> None:
+        """The context cannot change."""
+
     def append(self, audio: bytes, event_id: str) -> str:
         encoded = msgspec.Raw(b'"%b"' % pybase64.b64encode(audio))  # three times as fast as msgspec's own base64
         return _text(_Append(event_id=event_id, audio=encoded))
@@ -179,15 +185,15 @@ class RealtimeSession:
     def finish(self, event_id: str) -> str:
         return _text(_Finish(event_id=event_id))
 
-    def read(self, raw: str | bytes) -> turns.Report:
+    def read(self, raw: str | bytes) -> tuple[turns.Report]:
         """Return the report in a frame from the service.
 
         An unknown event yields `OtherEvent`; an invalid frame or an invalid known event yields `Broken`.
         """
         try:
-            return _report(_decoder.decode(raw))
+            return (_report(_decoder.decode(raw)),)
         except faults.UNREADABLE:
-            return _unknown(raw)
+            return (_unknown(raw),)
 
 
 def _detection(setting: turns.Detection | None) -> _TurnDetection | None:

@@ -1,12 +1,13 @@
-"""Live recognition in no wire format: what the service is asked and what it reports, whatever protocol carries it.
+"""Live recognition without a wire format: what the service is asked and what it reports, in either protocol.
 
-A turn is what the service recognises as one: cut by its own voice activity detection, or by a `Commit` of ours. Times
-are milliseconds of the audio sent in this session of the service.
+A turn is what the service recognises as one, ended by its own voice activity detection or by a commit. A session of the
+service is a WebSocket session of the realtime protocol, or a task of run-task. Times are milliseconds of the audio sent
+in that session.
 """
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, TypeAlias
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -14,14 +15,20 @@ from compat.errors import CompatError
 
 
 class Detection(msgspec.Struct, frozen=True):
-    """The service's voice activity detection. `threshold` from -1 to 1, `silence_ms` from 200 to 6000."""
+    """The service's voice activity detection. `threshold` from -1 to 1, `silence_ms` from 200 to 6000. `semantic`: a
+    turn ends with a sentence."""
 
     threshold: float
     silence_ms: int
+    semantic: bool = False
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
-    """One session's configuration; it cannot change once audio was sent. `detection` None: turns end by `Commit`."""
+    """One session's configuration, which cannot change once audio was sent. Without `detection`, commits end turns.
+
+    `vocabulary` maps hot words to weights; `vocabulary_id` names a stored list. `tuning`: whether to send parameters
+    that the client did not ask for. `options` are more parameters of the service.
+    """
 
     model: str
     format: Literal["pcm", "opus"] = "pcm"
@@ -29,6 +36,32 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     language: str | None = None
     context: str = ""
     detection: Detection | None = None
+    vocabulary: dict[str, int] = {}
+    vocabulary_id: str = ""
+    tuning: bool = True
+    options: dict[str, Any] = {}
+
+
+class TurnWord(msgspec.Struct, frozen=True):
+    """`sentence`: the number that the service gave its sentence."""
+
+    text: str
+    begin_ms: int
+    end_ms: int
+    sentence: int | None = None
+
+
+class TurnUsage(msgspec.Struct, frozen=True):
+    """What the service bills: tokens, or `seconds` of audio."""
+
+    seconds: float | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int | None = None
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """The session has begun: audio may be sent. Only sessions with `Rules.acknowledged` report it."""
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -46,7 +79,7 @@ class TurnCommitted(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """What is heard of a turn so far, replacing what was said before: `text` is settled, `stash` may still change."""
+    """The text of a turn so far, which replaces the snapshot before: `text` is settled, `stash` may still change."""
 
     turn: str
     text: str = ""
@@ -56,10 +89,14 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Final(msgspec.Struct, frozen=True, kw_only=True):
+    """`usage`: what this turn adds to the bill, None if the service does not say it."""
+
     turn: str
     text: str
     language: str | None = None
     emotion: str | None = None
+    words: tuple[TurnWord, ...] = ()
+    usage: TurnUsage | None = None
 
 
 class TurnFailed(msgspec.Struct, frozen=True):
@@ -68,7 +105,9 @@ class TurnFailed(msgspec.Struct, frozen=True):
 
 
 class Finished(msgspec.Struct, frozen=True):
-    """Everything asked was answered; the session is over."""
+    """Everything asked was answered, and the session is over. `reusable`: another may begin on the same connection."""
+
+    reusable: bool = False
 
 
 Topic: TypeAlias = Literal["commit", "context", "language", "finish"]
@@ -108,6 +147,17 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
         return False
 
 
+Field: TypeAlias = Literal["context", "language", "vocabulary", "vocabulary_id", "tuning", "options"]
+"""A field of `Setup` that the service may refuse, and that can be left out."""
+
+
+class SetupRefused(msgspec.Struct, frozen=True):
+    """The service ends the session because of a field of its setup."""
+
+    error: CompatError
+    field: Field
+
+
 class Broken(msgspec.Struct, frozen=True):
     """The service ends the session."""
 
@@ -119,18 +169,47 @@ class OtherEvent(msgspec.Struct, frozen=True):
 
 
 TurnReport: TypeAlias = Started | Stopped | TurnCommitted | Snapshot | Final | TurnFailed
-Report: TypeAlias = TurnReport | Finished | Refused | Broken | OtherEvent
+Report: TypeAlias = TurnReport | Opened | Finished | Refused | SetupRefused | Broken | OtherEvent
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """What a protocol asks of the one who sends.
+
+    `frame_bytes`: the audio in one message. `acknowledged`: a session begins with its first audio, which may be sent
+    after `Opened`. `idle`: seconds without audio after which to finish a session. `longest`: seconds of audio, and
+    `tokens`: input tokens, after which to finish it between two turns.
+    """
+
+    frame_bytes: int
+    acknowledged: bool = False
+    idle: float | None = None
+    longest: float | None = None
+    tokens: int | None = None
 
 
 class Dialect(Protocol):
-    """One wire format. Text frames are str, binary frames bytes; `event_id` comes back in `Refused.about`."""
+    """One protocol, on one connection. Text frames are str, binary frames bytes; `event_id` comes back in
+    `Refused.about`."""
 
-    def setup(self, setup: Setup, event_id: str) -> str | bytes: ...
+    rules: ClassVar[Rules]
+
+    @property
+    def spent(self) -> int:
+        """The input tokens of this session, as far as the service reports them."""
+
+    def setup(self, setup: Setup, event_id: str) -> str | bytes:
+        """Begin a session with these settings."""
+
+    def revise(self, setup: Setup, event_id: str) -> str | bytes | None:
+        """Change the session's context to that of `setup`, for later audio. None if the protocol cannot."""
 
     def append(self, audio: bytes, event_id: str) -> str | bytes: ...
 
-    def commit(self, event_id: str) -> str | bytes: ...
+    def commit(self, event_id: str) -> str | bytes | None:
+        """End a turn. None if only the end of the session ends it."""
 
-    def finish(self, event_id: str) -> str | bytes: ...
+    def finish(self, event_id: str) -> str | bytes:
+        """End the session. Everything sent is answered before `Finished`."""
 
-    def read(self, raw: str | bytes) -> Report: ...
+    def read(self, raw: str | bytes) -> tuple[Report, ...]:
+        """Return the reports in a frame from the service."""

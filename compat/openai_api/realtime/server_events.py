@@ -15,17 +15,34 @@ from compat.errors import CompatError
 from compat.openai_api.realtime.views import SessionView
 
 
-class LiveUsage(msgspec.Struct, frozen=True, tag_field="type", tag="duration"):
+class DurationUsage(msgspec.Struct, frozen=True, tag_field="type", tag="duration"):
     seconds: float
+
+
+class TokenUsage(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="tokens"):
+    total_tokens: int
+    input_tokens: int
+    output_tokens: int
+
+
+class WordView(msgspec.Struct, frozen=True, kw_only=True):
+    """A word, with times in seconds since the session began. `sentence_id`: DashScope's number of its sentence, which
+    counts from 1 in each of its tasks."""
+
+    word: str
+    start: float
+    end: float
+    sentence_id: int | UnsetType = UNSET
 
 
 class Hint(msgspec.Struct, frozen=True, kw_only=True):
     """The extension object `dashscope`. `stash` is the part of the hypothesis that may still change; the full
-    hypothesis is the deltas so far plus `stash`."""
+    hypothesis is the deltas so far plus `stash`. `words` are given with the transcript, by models that have them."""
 
     stash: str = ""
     language: str | None = None
     emotion: str | None = None
+    words: tuple[WordView, ...] | UnsetType = UNSET
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,7 +147,7 @@ class Completed(_ToClient, frozen=True, kw_only=True, tag="conversation.item.inp
     content_index: int = 0
     transcript: str
     languages: tuple[Language, ...] | UnsetType = UNSET
-    usage: LiveUsage
+    usage: DurationUsage | TokenUsage
     dashscope: Hint
 
 

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from compat import languages
+from compat.catalogue import live
 from compat.errors import BadRequest, CompatError
 from compat.openai_api import context
 from compat.openai_api.realtime.patch import Format, NoiseReduction, Patch, Transcription, TurnDetection
@@ -118,16 +119,13 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.model in _LIVE else Vad()
 
     @property
-    def context(self) -> str:
-        """Prompt and keywords as one text for the service."""
-        return "" if self.engine else joined_context(self.prompt, self.keywords)
-
-    @property
     def spoken(self) -> str | None:
-        """The service's code of the language, if the client names exactly one and the service supports it."""
+        """The service's code of the language, if the client names exactly one and the model takes it."""
         named = [self.language] if self.language else list(self.languages)
         code = languages.parse(named[0]) if len(named) == 1 else ""
-        return code if code in (_LOCAL if self.engine else languages.QWEN) else None
+        row = live.find(self.native)
+        taken = row.languages if row is not None and row.hints else frozenset()
+        return code if code in (_LOCAL & taken if self.engine else taken) else None
 
 
 def apply(session: Session, patch: Patch, resolve: Callable[[str], str]) -> Session:

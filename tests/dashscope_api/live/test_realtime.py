@@ -103,7 +103,7 @@ COMPLETED = "conversation.item.input_audio_transcription.completed"
     ],
 )
 def test_an_event_becomes_a_report(event: dict[str, Any], report: turns.Report) -> None:
-    assert report == WIRE.read(json.dumps(event))
+    assert (report,) == WIRE.read(json.dumps(event))
 
 
 def test_a_failed_turn_is_reported_with_its_error() -> None:
@@ -112,7 +112,7 @@ def test_a_failed_turn_is_reported_with_its_error() -> None:
         "item_id": "i",
         "error": {"code": "DataInspectionFailed", "message": "no", "param": None},
     }
-    report = WIRE.read(json.dumps(event))
+    (report,) = WIRE.read(json.dumps(event))
 
     assert isinstance(report, turns.TurnFailed)
     assert ("i", ContentRefused) == (report.turn, type(report.error))
@@ -129,7 +129,7 @@ def test_a_failed_turn_is_reported_with_its_error() -> None:
     ],
 )
 def test_errors_that_end_the_session(error: dict[str, Any], kind: type[Exception], retryable: bool) -> None:
-    report = WIRE.read(json.dumps({"type": "error", "error": error}))
+    (report,) = WIRE.read(json.dumps({"type": "error", "error": error}))
 
     assert isinstance(report, turns.Broken)
     assert (kind, retryable) == (type(report.error), report.error.retryable)
@@ -137,7 +137,7 @@ def test_errors_that_end_the_session(error: dict[str, Any], kind: type[Exception
 
 def test_an_invalid_request_error_does_not_end_the_session() -> None:
     error = {"type": "invalid_request_error", "code": "invalid_value", "message": "no", "param": "p", "event_id": "e"}
-    report = WIRE.read(json.dumps({"type": "error", "error": error}))
+    (report,) = WIRE.read(json.dumps({"type": "error", "error": error}))
 
     assert isinstance(report, turns.Refused)
     assert ("e", "p", "invalid_value", 400) == (
@@ -163,4 +163,4 @@ def test_an_invalid_request_error_does_not_end_the_session() -> None:
     ],
 )
 def test_an_invalid_event_breaks_the_session(raw: str | bytes) -> None:
-    assert isinstance(WIRE.read(raw), turns.Broken)
+    assert isinstance(WIRE.read(raw)[0], turns.Broken)

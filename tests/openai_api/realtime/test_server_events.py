@@ -28,7 +28,7 @@ BOTH: list[ours.ServerEvent] = [
     ours.ItemRetrieved(event_id="e", item=ITEM),
     ours.ItemDeleted(event_id="e", item_id="i"),
     ours.Delta(event_id="e", item_id="i", delta="d", dashscope=ours.Hint(stash="s")),
-    ours.Completed(event_id="e", item_id="i", transcript="t", usage=ours.LiveUsage(1.5), dashscope=ours.Hint()),
+    ours.Completed(event_id="e", item_id="i", transcript="t", usage=ours.DurationUsage(1.5), dashscope=ours.Hint()),
     ours.Failed(event_id="e", item_id="i", error=FAULT),
     ours.Error(event_id="e", error=FAULT),
 ]

@@ -6,17 +6,18 @@ from typing import Any
 import msgspec
 import pytest
 
+from compat.bridge.settings import setup
 from compat.errors import BadRequest, CompatError, ModelNotFound
 from compat.openai_api.realtime.patch import Patch
 from compat.openai_api.realtime.session import AudioFormat, Session, Vad, apply
 
-START = Session(native="native")
+START = Session(native="qwen3-asr-flash-realtime")
 
 
 def resolve(name: str) -> str:
     if name == "no-such":
         raise ModelNotFound("unknown")
-    return f"native of {name}"
+    return "qwen3-asr-flash-realtime"
 
 
 def patched(sent: dict[str, Any], session: Session = START) -> Session:
@@ -87,14 +88,14 @@ def test_turn_detection_is_applied(sent: dict[str, Any], vad: Vad | None) -> Non
 def test_language_and_context_are_applied(sent: dict[str, Any], language: str | None, context: str) -> None:
     session = patched(sent)
 
-    assert (language, context) == (session.spoken, session.context)
+    assert (language, context) == (session.spoken, setup(session).context)
 
 
 def test_absent_fields_are_unchanged() -> None:
     first = patched(inside(transcription={"model": "m", "language": "en", "prompt": "p"}, turn_detection=None))
     second = patched(inside(transcription={"prompt": None}, noise_reduction={"type": "near_field"}), first)
 
-    assert ("m", "native of m", "en", None, None) == (
+    assert ("m", "qwen3-asr-flash-realtime", "en", None, None) == (
         second.model,
         second.native,
         second.language,
@@ -187,6 +188,6 @@ def test_the_demo_engine_ignores_context_and_other_languages() -> None:
     ignored = frozenset({"transcription.language", "transcription.prompt", "transcription.keywords"})
 
     assert local.spoken is None
-    assert ("", ignored) == (local.context, local.ignored)
+    assert ("", ignored) == (setup(local).context, local.ignored)
     assert frozenset() == session.ignored
     assert "en" == msgspec.structs.replace(local, language="en").spoken

@@ -18,10 +18,10 @@ LOW = Vad(silence_duration_ms=4000, eagerness="low")
 
 
 def updated(*updates: dict[str, Any], session: Session | None = None) -> Session:
-    session = session or Session(native="native")
+    session = session or Session(native="qwen3-asr-flash-realtime")
     for update in updates:
         patch = msgspec.convert(update, Patch).with_unread(update)
-        session = apply(session, patch, lambda name: f"native of {name}")
+        session = apply(session, patch, lambda _: "qwen3-asr-flash-realtime")
     return session
 
 
@@ -54,7 +54,7 @@ def inside(**fields: object) -> dict[str, Any]:
 )  # fmt: skip
 @pytest.mark.parametrize("nested", [False, True])
 def test_an_update_changes_turn_detection(before: Any, sent: dict[str, Any], vad: Vad | None, nested: bool) -> None:  # noqa: ANN401
-    session = Session(native="native", turns=before)
+    session = Session(native="qwen3-asr-flash-realtime", turns=before)
 
     assert vad == updated(inside(**sent) if nested else sent, session=session).vad
 
@@ -74,7 +74,7 @@ def test_an_update_changes_turn_detection(before: Any, sent: dict[str, Any], vad
     ],
 )
 def test_an_update_changes_the_format(before: tuple[Any, int], sent: dict[str, Any], after: tuple[Any, int]) -> None:
-    session = Session(native="native", format=AudioFormat(*before))
+    session = Session(native="qwen3-asr-flash-realtime", format=AudioFormat(*before))
 
     assert AudioFormat(*after) == updated(sent, session=session).format
 
@@ -188,9 +188,11 @@ def test_a_session_object_sent_back_changes_nothing(dialect: Any, kind: str, sen
     session = updated({"type": kind, **sent})
     seen = view(session, Opening(dialect=dialect), "sess_1", 1, Applied(model="native"))
     again = updated(msgspec.json.decode(msgspec.json.encode(seen)), session=session)
-    shown = {"model": session.model or session.native, "native": f"native of {session.model or session.native}"}
+    shown = {"model": session.model or session.native, "native": session.native}
 
-    same = {name: getattr(session, name) for name in ("format", "vad", "context", "spoken", "ignored", "live")}
+    same = {
+        name: getattr(session, name) for name in ("format", "vad", "prompt", "keywords", "spoken", "ignored", "live")
+    }
     assert same == {name: getattr(again, name) for name in same}
     assert shown == {"model": again.model, "native": again.native}
 

@@ -1,0 +1,13 @@
+"""The dialect of each live model."""
+
+from __future__ import annotations
+
+from compat.catalogue import live
+from compat.dashscope_api.live.realtime import RealtimeSession
+from compat.dashscope_api.live.run_task import RunTask
+from compat.dashscope_api.live.turns import Dialect
+
+
+def dialect(model: str) -> Dialect:
+    """Return a new dialect for one connection with this model of DashScope's."""
+    return RunTask() if live.row(model).protocol == "run-task" else RealtimeSession()
