@@ -30,7 +30,10 @@ def test_a_failed_task_without_a_code_has_a_default_message() -> None:
     [
         ({"seconds": 3, "duration": 9}, Usage(seconds=3.0)),
         ({"duration": 9}, Usage(seconds=9.0)),
-        ({"input_tokens": 5, "output_tokens": 1, "total_tokens": 6}, Usage(audio_tokens=5, output_tokens=1)),
+        (
+            {"input_tokens": 5, "output_tokens": 1, "total_tokens": 6},
+            Usage(audio_tokens=5, text_tokens=0, output_tokens=1),
+        ),
     ],
 )
 def test_the_billed_usage(counts: dict[str, int], usage: Usage) -> None:
