@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import logging
 import os
 import re
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -41,17 +41,18 @@ from compat.endpoints.translations import Translations
 from compat.endpoints.upload import Uploads
 from compat.endpoints.vocabularies import VocabularyEndpoints
 from compat.errors import INTERNAL_ERROR, BadRequest, CompatError, ModelNotFound
-from compat.jobs.janitor import Janitor
+from compat.jobs.janitor import LANES, Janitor
 from compat.jobs.manager import JobManager
 from compat.jobs.opening import REDIS, open_store
 from compat.jobs.runner import JobRunner
 from compat.observability.entry import RequestEntry
 from compat.observability.metrics import Metrics
-from compat.server.local_engine import LocalEngine
+from compat.server.local_engine import AnyEngine, LocalEngine
 from compat.server.run import FINISH
+from compat.sharing.team import Team
 from compat.transcription.publishing import Bucket, Links
 from compat.transcription.recogniser import Recogniser
-from compat.transcription.spool import Spool
+from compat.transcription.spool import TEXT, Spool
 from compat.transcription.translator import Translator
 from compat.transcription.vocabularies import Vocabularies
 from compat.upstream import slots
@@ -60,8 +61,8 @@ from compat.upstream.fallback import Fallback, LiveFallback
 from compat.upstream.guard import Guard
 from compat.upstream.http import Service
 from compat.upstream.lag import LoopLag
-from compat.upstream.shares import Shares
 from compat.upstream.sockets import LIVE_SERVICE, Sockets
+from compat.upstream.state import CommonState, OwnState, SharedState
 from compat.upstream.webhooks import Webhooks
 
 if TYPE_CHECKING:
@@ -83,11 +84,17 @@ EXPOSED = (
 
 
 def create_app(
-    settings: Settings, traces: Traces | None = None, local: LocalEngine | None = None, *, insecure: bool = False
+    settings: Settings,
+    traces: Traces | None = None,
+    local: AnyEngine | None = None,
+    *,
+    insecure: bool = False,
+    team: Team | None = None,
 ) -> Starlette:
     """Return the server's ASGI application. Raise SettingsError for settings that cannot be used.
 
-    `local`: an engine that replaces DashScope. The app starts and closes it.
+    `local`: an engine that replaces DashScope.
+    `team`: what this process shares with the server's other workers.
     `insecure`: accept requests from web pages of every origin even if no API keys are set.
 
     To stop the server, await `app.state.retire`, which gives load balancers time to notice. Then await
@@ -97,12 +104,18 @@ def create_app(
     _check_limits(settings)
     store = open_store(settings.store)
     engine = local.name if local else ""
-    metrics = Metrics(region=settings.short_region, prices=settings.prices)
+    metrics = Metrics(region=settings.short_region, prices=settings.prices, team=team)
     name = "the local engine" if local else "DashScope"
-    guard = _guard(settings, metrics, traces, check=local.check if local else lambda: None, name=name)
-    budget = _budget(settings, metrics)
-    admission = Admission(requests=settings.max_requests, sessions=settings.max_sessions)
-    gate = Gate(settings, budget, admission)
+    state = SharedState(team.memory) if team else OwnState()
+    check = (lambda: local.report.check()) if local else lambda: None
+    guard = _guard(settings, metrics, state, traces, check=check, name=name)
+    budget = _budget(settings, metrics, state)
+    admission = Admission(
+        requests=state.shares("requests", settings.max_requests),
+        sessions=state.shares("sessions", settings.max_sessions),
+        stopping=lambda: team is not None and team.memory.stopping,
+    )
+    gate = Gate(settings, budget, admission, state.shares("proven"))
     lag = LoopLag()
     path = str(local.path) if local else None
     first = _service(settings, settings.root, budget, guard, lag, name, path)
@@ -111,23 +124,30 @@ def create_app(
     straight = _sockets(settings, settings.live_root, budget, guard, lag, live_name, path)
     sockets: Sockets | LiveFallback = straight
     if settings.fallback_root and settings.fallback_live_root and settings.fallback_api_key:
-        key, spare = settings.fallback_api_key, _guard(settings, metrics, traces, prefix="fallback-")
+        key, spare = settings.fallback_api_key, _guard(settings, metrics, state, traces, prefix="fallback-")
         accounts.append((_service(settings, settings.fallback_root, budget, spare, lag), key))
         sockets = LiveFallback(straight, _sockets(settings, settings.fallback_live_root, budget, spare, lag), key)
     service = Fallback(accounts[0][0], *accounts[1]) if accounts[1:] else accounts[0][0]
-    worker = Worker(settings.media_workers, turns=slots.turns)
-    spool = Spool(settings.spool, settings.max_spool, settings.max_upload_memory)
-    links = Links(settings.public_url) if settings.public_url else None
+    worker = Worker(settings.media_workers, turns=lambda kind, count: slots.turns(count, partial(state.shares, kind)))
+    spool = Spool(
+        settings.spool,
+        files=state.shares("files", settings.max_spool),
+        texts=state.shares("texts", TEXT),
+        memory=state.shares("uploads in memory", settings.max_upload_memory),
+    )
+    links = Links(settings.public_url, team.links if team else None) if settings.public_url else None
     seconds = settings.task_deadline + 3600
     bucket = Bucket(settings.bucket, settings.bucket_key, seconds=seconds) if settings.bucket else None
     vocabularies = Vocabularies(first, settings.every_alias, family=settings.model_family)
-    recogniser = Recogniser(settings, service, worker, links, bucket, engine, metrics.transcript, vocabularies)
-    grace, most = settings.job_grace, settings.max_jobs
-    runner = JobRunner(store, recogniser, service, name=spool.name, grace=grace, most=most, on_state=metrics.job)
+    pieces = slots.Slots(state.shares("pieces", settings.pieces_at_once))
+    told = metrics.transcript
+    recogniser = Recogniser(settings, service, worker, links, bucket, engine, told, vocabularies, pieces)
+    grace, room = settings.job_grace, state.shares("jobs", settings.max_jobs)
+    runner = JobRunner(store, recogniser, service, name=spool.name, grace=grace, room=room, on_state=metrics.job)
     jobs = JobManager(settings, runner, local=local is not None)
     secret_of_hooks, private = settings.webhook_secret, settings.allow_private_webhooks
     webhooks = Webhooks(secret_of_hooks, private=private) if secret_of_hooks else None
-    janitor = Janitor(runner, jobs, webhooks)
+    janitor = Janitor(runner, jobs, webhooks, state.shares("webhooks", LANES))
     uploads = Uploads(settings, gate, recogniser, spool)
     job_endpoints = JobEndpoints(settings, gate, jobs)
     transcriptions = Transcriptions(uploads, recogniser, job_endpoints)
@@ -136,17 +156,17 @@ def create_app(
     stored = VocabularyEndpoints(gate, vocabularies)
     secret = settings.secret.encode() if settings.secret else os.urandom(32)
     sessions = ClientSecretEndpoints(settings, gate, secret, engine)
-    memory = Shares(settings.max_live_memory)
+    memory = state.shares("memory", settings.max_live_memory)
     realtime = Realtime(settings, gate, sockets, secret, metrics, engine=engine, memory=memory)
-    readiness = Readiness(admission, *accounts, engine_trouble=lambda: local.trouble if local else "")
+    readiness = Readiness(admission, *accounts, engine_trouble=lambda: local.report.trouble if local else "")
     metrics.watch("requests_under_way", "Requests for work.", lambda: admission.requests.used)
-    metrics.watch("tasks", "Coroutines under way in this process.", lambda: len(asyncio.all_tasks()))
-    metrics.watch("jobs_under_way", "Long jobs that this process works on.", lambda: runner.under_way)
+    metrics.watch("tasks", "Coroutines under way.", lambda: len(asyncio.all_tasks()), own=True)
+    metrics.watch("jobs_under_way", "Long jobs that this server works on.", lambda: runner.under_way, own=True)
     metrics.watch("sessions_open", "Live sessions.", lambda: admission.sessions.used)
     metrics.watch("live_memory_bytes", "Sound and long messages of live sessions.", lambda: memory.used)
     metrics.watch("spool_bytes", "Uploads, on disk and in memory.", lambda: spool.files.used)
     metrics.watch("upload_memory_bytes", "Uploads in memory.", lambda: spool.memory.used)
-    metrics.watch("queue_waiting", "Calls that wait for their turn.", lambda: budget.waiting)
+    metrics.watch("queue_waiting", "Calls that wait for their turn.", lambda: budget.waiting, own=True)
     metrics.watch("service_calls_under_way", "Calls to DashScope under way.", lambda: budget.slots.busy)
 
     async def retire() -> None:
@@ -162,9 +182,8 @@ def create_app(
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, object]]:
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(spool.close)
-            if local is not None:
-                fetches = bool(settings.public_url or settings.bucket)
-                local.start(spool.path / "engine", settings.max_spool, fetches=fetches)
+            if isinstance(local, LocalEngine):  # not one that the workers of this server share
+                local.start(spool.path / "engine", settings.max_spool, fetches=settings.publishes)
                 stack.push_async_callback(asyncio.to_thread, local.close)
             stack.push_async_callback(budget.close)
             stack.push_async_callback(service.close)
@@ -177,6 +196,7 @@ def create_app(
             await stack.enter_async_context(runner.open())
             runner.spawn(janitor.keep(spool.sweep()))
             runner.spawn(lag.measure(metrics.lag))
+            runner.spawn(metrics.publish())
             runner.spawn(realtime.watch())
             yield {"refused": lambda error: metrics.refusal(error.status, error.code or ""), "live_memory": memory}
 
@@ -266,7 +286,7 @@ def _misspelt(name: str, known: str) -> bool:
     return one_letter_off(name, known) and re.sub(r"\d", "", name) != re.sub(r"\d", "", known)
 
 
-def _budget(settings: Settings, metrics: Metrics) -> Budget:
+def _budget(settings: Settings, metrics: Metrics, state: CommonState) -> Budget:
     """Return the account's budget. Replicas with a job store in Redis share their rate limits there."""
     redis = settings.store if settings.store and settings.store.startswith(REDIS) else None
     return Budget(
@@ -275,7 +295,8 @@ def _budget(settings: Settings, metrics: Metrics) -> Budget:
         published=settings.short_region != "custom" and settings.rates is not None,
         patience=settings.queue_wait,
         concurrency=settings.concurrency,
-        on_wait=functools.partial(metrics.stage, "queue"),
+        on_wait=partial(metrics.stage, "queue"),
+        state=state,
     )
 
 
@@ -317,13 +338,14 @@ def _sockets(
 def _guard(
     settings: Settings,
     metrics: Metrics,
+    state: CommonState,
     traces: Traces | None,
     prefix: str = "",
     check: Callable[[], None] = lambda: None,
     name: str = "DashScope",
 ) -> Guard:
-    failures, pause = settings.breaker_failures, settings.breaker_pause
-    return Guard(metrics, failures=failures, pause=pause, prefix=prefix, traces=traces, check=check, name=name)
+    breaker = partial(state.breaker, failures=settings.breaker_failures, pause=settings.breaker_pause)
+    return Guard(metrics, breaker=breaker, prefix=prefix, traces=traces, check=check, name=name)
 
 
 def _pages(settings: Settings, *, keyless: bool) -> list[Middleware]:

@@ -12,7 +12,7 @@ import pytest
 REPOSITORY = pathlib.Path(__file__).parent.parent
 ROOT = REPOSITORY / "compat"
 LAYERS = [  # from the bottom up; a module imports from layers below its own, or from its own package
-    {"errors", "languages", "processes", "text", "transcript"},
+    {"errors", "languages", "processes", "sharing", "text", "transcript"},
     {"addresses", "config", "echo"},
     {"catalogue"},
     {"audio", "dashscope_api", "openai_api"},

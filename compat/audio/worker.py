@@ -42,7 +42,7 @@ _LARGEST = 64 << 20  # bytes of one result
 MEMORY = 1 << 30  # bytes of address space of a process
 
 
-def in_order(count: int) -> Turns:
+def in_order(_: str, count: int) -> Turns:
     """Return a semaphore that admits `count` calls at a time, in order of arrival."""
     free = asyncio.Semaphore(count)
     return lambda _: free
@@ -58,21 +58,22 @@ class WorkerQueue(NamedTuple):
 
 
 class Worker:
-    """A pool of worker processes. `seconds` is the timeout for one result. `turns` is called with the number of
-    processes and returns a semaphore: a function from a party to the context in which its call uses a process."""
+    """A pool of worker processes. `seconds` is the timeout for one result. `turns` is called with the name of a
+    queue and the number of processes and returns a semaphore: a function from a party to the context in which its call
+    uses a process."""
 
     def __init__(
         self,
         processes: int = 1,
         *,
         seconds: float = 120,
-        turns: Callable[[int], Turns] = in_order,
+        turns: Callable[[str, int], Turns] = in_order,
     ) -> None:
         self._seconds = seconds
         self._processes = processes
-        self._pool = turns(processes)
-        self._long = turns(processes)
-        self._apart = turns(processes)
+        self._pool = turns("media", processes)
+        self._long = turns("long media", processes)
+        self._apart = turns("media in pieces", processes)
         self._children: set[_Child] = set()
         self._idle: list[_Child] = []
         self._ending: set[asyncio.Task[None]] = set()

@@ -295,6 +295,11 @@ class Settings:
         """Return (overruled name, name that is read) for each setting that has two names set to different values."""
         return variables.overruled(cls, mapping)
 
+    @property
+    def publishes(self) -> bool:
+        """Whether DashScope fetches audio from this server or a bucket."""
+        return bool(self.public_url or self.bucket)
+
     def trusts(self, peer: str) -> bool:
         """Return whether the proxy at this address is trusted."""
         return networks.within(peer, self.trusted_proxies)

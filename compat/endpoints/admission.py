@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
@@ -22,12 +23,18 @@ from compat.upstream.shares import Shares, overloaded
 class Admission:
     """Count `requests` and `sessions` in progress against their bounds."""
 
-    def __init__(self, *, requests: int, sessions: int) -> None:
-        self.requests = Shares(requests)
-        self.sessions = Shares(sessions)
+    def __init__(self, *, requests: Shares, sessions: Shares, stopping: Callable[[], bool] = lambda: False) -> None:
+        """`stopping` returns whether all workers of this server have been told to stop."""
+        self.requests = requests
+        self.sessions = sessions
         self.leaving = False
         self.retiring = False
-        """The server is about to stop: it still accepts work, but is no longer ready."""
+        self._stopping = stopping
+
+    @property
+    def ending(self) -> bool:
+        """Whether the server is about to stop: it may still accept work, but is no longer ready."""
+        return self.retiring or self.leaving or self._stopping()
 
     def enter(self, connection: HTTPConnection, party: Party) -> None:
         """Count a request or a session against `party` until it ends. Raise ServiceUnavailable.
@@ -38,12 +45,12 @@ class Admission:
             raise _shutting_down()
         live = connection.scope["type"] == "websocket"
         shares = self.sessions if live else self.requests
-        if live and party.concurrency is not None and shares.held(party) >= party.concurrency:
-            raise BudgetSpent(
-                f"This key may have {party.concurrency} live sessions at a time, and all of them are open.",
-                retry_after=1.0,
-            )
-        if not shares.take(party):
+        most = party.concurrency if live else None
+        if not shares.take(party, most=most):
+            if most is not None and shares.held(party) >= most:
+                raise BudgetSpent(
+                    f"This key may have {most} live sessions at a time, and all of them are open.", retry_after=1.0
+                )
             raise overloaded("sessions" if live else "requests", shares, party)
         stay: contextlib.ExitStack = connection.state.stay
         stay.callback(shares.give, party)

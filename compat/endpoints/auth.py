@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import sys
 from pathlib import Path
 
 from starlette.requests import HTTPConnection
@@ -18,6 +19,7 @@ from compat.endpoints.admission import Admission
 from compat.errors import Forbidden, NotAuthenticated
 from compat.openai_api import credentials, secrets
 from compat.upstream.budget import Budget
+from compat.upstream.shares import Shares
 
 log = logging.getLogger("compat.keys")
 PROVEN = 10_000  # callers' own DashScope keys that are remembered as accepted
@@ -29,8 +31,17 @@ class Gate:
     A changed key file is read again at the next request. If it is unreadable or invalid, the previous keys stay valid.
     """
 
-    def __init__(self, settings: Settings, budget: Budget | None = None, admission: Admission | None = None) -> None:
-        """Raise SettingsError for settings that exclude each other and for an unusable key file."""
+    def __init__(
+        self,
+        settings: Settings,
+        budget: Budget | None = None,
+        admission: Admission | None = None,
+        proven: Shares | None = None,
+    ) -> None:
+        """`proven` counts the callers' own keys that DashScope has accepted, for all workers.
+
+        Raise SettingsError for settings that exclude each other and for an unusable key file.
+        """
         if settings.pass_key and settings.fallback_api_key:
             raise SettingsError(
                 "COMPAT_PASS_KEY and DASHSCOPE_FALLBACK_API_KEY exclude each other: every caller could use the "
@@ -40,6 +51,7 @@ class Gate:
         self._admission = admission
         self._pass = settings.pass_key
         self._proven: dict[str, None] = {}
+        self._proven_anywhere = proven or Shares(sys.maxsize)
         self._service_key = settings.dashscope_api_key or ""
         self._plain = keys.plain(settings.api_keys)
         self._path = settings.api_keys_file
@@ -90,10 +102,15 @@ class Gate:
 
     def prove(self, principal: Principal) -> None:
         """Remember that DashScope accepted this caller's key."""
-        self._proven.pop(principal.tenant, None)
+        if principal.tenant in self._proven:
+            del self._proven[principal.tenant]
+        else:
+            self._proven_anywhere.take(Party(principal.tenant))
         self._proven[principal.tenant] = None
         if len(self._proven) > PROVEN:
-            del self._proven[next(iter(self._proven))]
+            oldest = next(iter(self._proven))
+            del self._proven[oldest]
+            self._proven_anywhere.give(Party(oldest))
 
     async def admit(self, connection: HTTPConnection, principal: Principal) -> None:
         """Do as `enter`, and charge the caller's rate limit. Raise ServiceUnavailable or BudgetSpent."""
@@ -142,11 +159,14 @@ class Gate:
         """Return a caller without an entry. Such callers are distinguished by key, and if every key is accepted by
         address. Loopback is one party without a share limit, because a proxy may forward everybody from there."""
         if self._pass:
-            party = Party(tenant, alone=False, known=tenant in self._proven)
+            party = Party(tenant, alone=False, known=self._is_proven(tenant))
         else:
             address = _network(connection)
             party = Party(address, alone=False) if address else ANYONE
         return Principal(key, tenant, party)
+
+    def _is_proven(self, tenant: str) -> bool:
+        return tenant in self._proven or self._proven_anywhere.held(Party(tenant)) > 0
 
     def has_scope(self, principal: Principal, scope: Scope) -> bool:
         """Return whether the caller's key still exists and has `scope`; for an issuer, whether any of its keys has."""

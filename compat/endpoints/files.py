@@ -16,7 +16,7 @@ class Files:
     async def get(self, request: Request) -> Response:
         """Return the file, or the requested range of it. Raise NotFound."""
         request.state.entry.path = "/files/…"  # audio addresses must not be logged
-        media = self._links.find(request.path_params["token"])
-        if media is None or not media.path.exists():
+        file = self._links.find(request.path_params["token"])
+        if file is None:
             raise NotFound("No such file, or its job has ended.")
-        return FileResponse(media.path, media_type=media.mime, headers={"cache-control": "private, no-store"})
+        return FileResponse(file.path, media_type=file.mime, headers={"cache-control": "private, no-store"})

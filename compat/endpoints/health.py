@@ -45,7 +45,7 @@ class Readiness:
 
     async def readyz(self, _: Request) -> Response:
         """Return 503 during shutdown and while DashScope is unavailable. The reason contains no address."""
-        ending = self._admission.retiring or self._admission.leaving
+        ending = self._admission.ending
         trouble = "This server is shutting down." if ending else self._engine_trouble() or await self._service_trouble()
         if trouble:
             return JSONResponse({"status": "not ready", "reason": trouble}, 503)

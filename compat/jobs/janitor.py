@@ -1,8 +1,8 @@
 """Job maintenance: takes over the jobs of dead processes, calls webhooks and erases old results.
 
 Every process runs a janitor. They do not conflict, because the store rejects an update to a record that has changed
-since it was read. Each process makes at most LANES webhook calls at a time, shared fairly between owners. A webhook
-that finds no free lane is rescheduled in the store, so none waits in memory.
+since it was read. A server makes at most LANES webhook calls at a time, shared fairly between owners. A webhook that
+finds no free lane is rescheduled in the store, so none waits in memory.
 """
 
 from __future__ import annotations
@@ -30,12 +30,14 @@ PASSES = 100  # queries for due jobs before the next pause
 
 
 class Janitor:
-    def __init__(self, runs: JobRunner, jobs: JobManager, webhooks: Webhooks | None) -> None:
+    def __init__(
+        self, runs: JobRunner, jobs: JobManager, webhooks: Webhooks | None, lanes: Shares | None = None
+    ) -> None:
         self._runs = runs
         self._store = runs.store
         self._jobs = jobs
         self._webhooks = webhooks
-        self._lanes = Shares(LANES)
+        self._lanes = lanes or Shares(LANES)
         self._postponed: Counter[str] = Counter()
 
     async def keep(self, dead: list[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, TypeVar
@@ -119,11 +120,11 @@ class JobRunner:
         *,
         name: str,
         grace: float,
-        most: int = 10_000,
+        room: Shares | None = None,
         on_state: Callable[[str], object] = lambda _: None,
     ) -> None:
         """`name` identifies this process and is never used twice in one store. `grace` is the time in seconds that a
-        job continues after its last caller has gone. `most` bounds the jobs that callers start here at a time.
+        job continues after its last caller has gone. `room` bounds the jobs that callers start at a time.
         `on_state` is called with each state that a job reaches in this process."""
         self.store = store
         self.name = name
@@ -131,7 +132,7 @@ class JobRunner:
         self._service = service
         self._grace = grace
         self.on_state = on_state
-        self._shares = Shares(most)
+        self._shares = room or Shares(sys.maxsize)
         self._runs: dict[str, tuple[Run, asyncio.Task[None]]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._until = 0.0

@@ -14,13 +14,14 @@ import queue
 import select
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 import msgspec
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from compat.errors import CompatError
+from compat.sharing.team import Locked, Team
 
 retries = logging.getLogger("compat.retries")
 WAITING = 10_000  # entries that wait to be written; further ones are dropped and counted
@@ -28,12 +29,19 @@ GOODBYE = 2.0  # seconds for the last entries at exit
 
 
 class JsonFormatter(logging.Formatter):
+    """`fields` are added to each entry."""
+
+    def __init__(self, fields: Mapping[str, object] | None = None) -> None:
+        super().__init__()
+        self._fields = fields or {}
+
     def format(self, record: logging.LogRecord) -> str:
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **self._fields,
             **getattr(record, "fields", {}),
         }
         if record.exc_info and record.exc_info[1]:
@@ -57,11 +65,12 @@ def _described(exc: BaseException) -> dict[str, object]:
 
 
 class ThreadedHandler(logging.Handler):
-    """Write entries to the file descriptor `fd` in a thread."""
+    """Write entries to the file descriptor `fd` in a thread, each in the context `locked`."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, locked: Locked = contextlib.nullcontext) -> None:
         super().__init__()
         self._fd = fd
+        self._locked = locked
         self._lines: queue.Queue[bytes] = queue.Queue(WAITING)
         self._dropped = 0
         threading.Thread(target=self._run, name="log", daemon=True).start()
@@ -93,11 +102,12 @@ class ThreadedHandler(logging.Handler):
             self._lines.task_done()
 
     def _write(self, line: bytes) -> None:
-        while line:
-            try:
-                line = line[os.write(self._fd, line) :]
-            except BlockingIOError:  # another program has made the descriptor non-blocking
-                select.select([], [self._fd], [])
+        with self._locked():
+            while line:
+                try:
+                    line = line[os.write(self._fd, line) :]
+                except BlockingIOError:  # another program has made the descriptor non-blocking
+                    select.select([], [self._fd], [])
 
 
 def _dropped(count: int) -> logging.LogRecord:
@@ -114,10 +124,13 @@ def retried(details: RetryDetails) -> None:
     retries.warning("a call is repeated", extra={"fields": fields})
 
 
-def start(level: str) -> None:
-    """Log to standard error: this server from `level` up, its libraries from `warning` up."""
+def start(level: str, team: Team | None = None, worker: int | None = None) -> None:
+    """Log to standard error: this server from `level` up, its libraries from `warning` up.
+
+    With a `team`, all processes of the server write whole entries to one stream, and a worker's have its number.
+    """
     set_on_retry_hooks([retried])
-    handler = ThreadedHandler(2)
-    handler.setFormatter(JsonFormatter())
+    handler = ThreadedHandler(2, team.log_lock() if team else contextlib.nullcontext)
+    handler.setFormatter(JsonFormatter(None if worker is None else {"worker": worker}))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("compat").setLevel(level.upper())

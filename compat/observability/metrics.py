@@ -3,18 +3,25 @@ transcript or an address."""
 
 from __future__ import annotations
 
+import asyncio
+import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from msgspec import UNSET
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+from prometheus_client.values import MultiProcessValue
 
 from compat.catalogue import rates
 from compat.config.principal import Principal
 from compat.observability.entry import RequestEntry
 from compat.openai_api.realtime import server_events as ours
+from compat.sharing.team import Team
 from compat.transcript import Transcript
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -38,12 +45,23 @@ STATES = ("begun", "taken_over", "running", "completed", "failed", "cancelled") 
 
 
 class Metrics:
-    """The registry of one server. `prices` override the published prices of `region`."""
+    """The metrics of one server. `prices` override the published prices of `region`.
 
-    def __init__(self, *, region: str, prices: Mapping[str, rates.Price]) -> None:
+    With a `team`, each worker keeps its figures in a file of the team's folder, and every worker answers for all. The
+    successor of a dead worker continues its file.
+    """
+
+    def __init__(self, *, region: str, prices: Mapping[str, rates.Price], team: Team | None = None) -> None:
         self._region = region
         self._prices = prices
-        self._registry = CollectorRegistry()
+        self._registry = self._shown = CollectorRegistry()
+        self._team = team
+        self._summed: list[tuple[Gauge, Callable[[], float]]] = []
+        if team is not None:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(team.metrics)  # where MultiProcessValue reads it
+            values.ValueClass = MultiProcessValue(lambda: team.memory.worker)  # type: ignore[no-untyped-call]
+            self._shown = CollectorRegistry()
+            MultiProcessCollector(self._shown, str(team.metrics))  # type: ignore[no-untyped-call]
         self._requests = self._counter("requests", "Requests.", "path", "method", "status", "error", "caller")
         self._seconds = self._histogram("request_seconds", "From the request head to the end of the response.", "path")
         self._refusals = self._counter("refusals", "Requests and sessions rejected before routing.", "status", "error")
@@ -66,11 +84,27 @@ class Metrics:
         self._reconnections = self._counter("session_reconnections", "Reconnections to DashScope in live sessions.")
 
     def text(self) -> bytes:
-        return generate_latest(self._registry)
+        self._publish()
+        return generate_latest(self._shown)
 
-    def watch(self, name: str, help: str, value: Callable[[], float]) -> None:  # noqa: A002 - Prometheus's word
-        """Register a gauge whose value is computed at each scrape."""
-        self._gauge(name, help).set_function(value)
+    def watch(self, name: str, help: str, value: Callable[[], float], *, own: bool = False) -> None:  # noqa: A002 - Prometheus's word
+        """Register a gauge whose value is computed at each scrape. `own` is for a value of this worker alone: the
+        gauge is the sum of all workers' values."""
+        if own and self._team is not None:
+            gauge = Gauge(f"compat_{name}", help, registry=self._registry, multiprocess_mode="livesum")
+            self._summed.append((gauge, value))
+        else:
+            self._shown.register(WatchedGauge(f"compat_{name}", help, value))
+
+    async def publish(self) -> None:
+        """Publish this worker's own gauges to the others every second, until cancelled."""
+        while self._summed:
+            self._publish()
+            await asyncio.sleep(1.0)
+
+    def _publish(self) -> None:
+        for gauge, value in self._summed:
+            gauge.set(value())
 
     def request(self, entry: RequestEntry) -> None:
         """Count a request that has ended."""
@@ -148,10 +182,22 @@ class Metrics:
         return Counter(f"compat_{name}", help, labels, registry=self._registry)
 
     def _gauge(self, name: str, help: str, *labels: str) -> Gauge:  # noqa: A002 - Prometheus's word
-        return Gauge(f"compat_{name}", help, labels, registry=self._registry)
+        return Gauge(f"compat_{name}", help, labels, registry=self._registry, multiprocess_mode="livemostrecent")
 
     def _histogram(self, name: str, help: str, *labels: str) -> Histogram:  # noqa: A002 - Prometheus's word
         return Histogram(f"compat_{name}", help, labels, buckets=SECONDS, registry=self._registry)
+
+
+class WatchedGauge(Collector):
+    """A gauge whose value is computed at each scrape."""
+
+    def __init__(self, name: str, help: str, value: Callable[[], float]) -> None:  # noqa: A002 - Prometheus's word
+        self._name = name
+        self._help = help
+        self._value = value
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        yield GaugeMetricFamily(self._name, self._help, value=self._value())
 
 
 def _close(code: int | None) -> str:

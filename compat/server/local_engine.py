@@ -19,9 +19,12 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Protocol
 from urllib.request import getproxies
+
+import msgspec
 
 from compat import processes
 from compat.config.variables import SettingsError
@@ -34,6 +37,7 @@ LONGEST: Final = 30.0  # seconds, at most, between two starts
 LOADING: Final = 3.0  # seconds for loading a model, until a longer time has been measured
 LONGEST_PLACE: Final = 70  # bytes of the folder's path: a socket's path has at most 103 bytes on macOS
 FRESH: Final = 3600.0  # seconds between two updates of the socket file's time of access
+CAUSE: Final = 200  # characters
 GOODBYE: Final = 6.0  # seconds for the child to delete its files
 
 
@@ -70,6 +74,65 @@ def _listening() -> tuple[Path, socket.socket]:
     return path, listener
 
 
+class EngineReport(msgspec.Struct, frozen=True):
+    """The state of a supervised engine. Times are of the monotonic clock, which is the same for all processes.
+
+    `deaths` counts early deaths in a row. `down_until` is the time of the next start, while no child runs. `loading` is
+    the time in seconds that loading takes. `cause` is the last child's own message about a failed start.
+    """
+
+    started: float
+    ready: bool = False
+    deaths: int = 0
+    down_until: float | None = None
+    loading: float = LOADING
+    cause: str = ""
+
+    @property
+    def trouble(self) -> str:
+        """The reason why the engine is not ready, as a sentence; an empty string if it is ready."""
+        if self.ready:
+            return ""
+        if self.cause:
+            return f"{self.cause} The local engine is being started again."
+        if self.down_until is not None:
+            return "The local engine has ended and is being restarted."
+        return "The local engine is loading its model."
+
+    def check(self) -> None:
+        """Raise ServiceUnavailable after two or more early deaths in a row, until a child is ready.
+
+        `retry_after` is the time until the next child is expected to be ready. After a single death nothing is raised:
+        requests wait in the socket's queue for the new child.
+        """
+        if self.deaths > 1 and (trouble := self.trouble):
+            ready = (self.down_until or self.started) + self.loading
+            raise ServiceUnavailable(trouble, retry_after=round(max(1.0, ready - time.monotonic()), 1))
+
+
+class AnyEngine(Protocol):
+    """An engine that replaces DashScope: its name, and the path of its Unix socket."""
+
+    name: str
+    path: Path
+
+    @property
+    def report(self) -> EngineReport: ...
+
+
+class SharedEngine:
+    """The engine of a server with several workers, as a worker sees it. `notice` returns the supervisor's report."""
+
+    def __init__(self, name: str, path: Path, notice: Callable[[], bytes]) -> None:
+        self.name = name
+        self.path = path
+        self._notice = notice
+
+    @property
+    def report(self) -> EngineReport:
+        return msgspec.json.decode(self._notice(), type=EngineReport)
+
+
 class LocalEngine:
     """A supervised emulator process, reached through the Unix socket at `path`.
 
@@ -78,18 +141,14 @@ class LocalEngine:
 
     root: Final = "http://localhost"
 
-    def __init__(self, engine: str) -> None:
-        """Raise SettingsError if the socket cannot be created."""
+    def __init__(self, engine: str, tell: Callable[[bytes], object] = lambda _: None) -> None:
+        """`tell` is called with each report, in JSON. Raise SettingsError if the socket cannot be created."""
         self.name = engine
+        self._tell = tell
         self.key = secrets.token_urlsafe(32)
         self.path, self._listener = _listening()
         self._closing = threading.Event()
-        self._ready = False
-        self._deaths = 0  # early deaths in a row
-        self._down_until: float | None = None  # the time of the next start, while no child runs
-        self._started = time.monotonic()
-        self._loading = LOADING
-        self._cause = ""  # the last child's own message about a failed start
+        self._reported(EngineReport(time.monotonic()))
         self._configuration = b""
         self._folder: Path | None = None
         self._watcher: threading.Thread | None = None
@@ -116,26 +175,12 @@ class LocalEngine:
         self._watcher.start()
         threading.Thread(target=self._keep_fresh, daemon=True).start()
 
-    @property
-    def trouble(self) -> str:
-        """The reason why the engine is not ready, as a sentence; an empty string if it is ready."""
-        if self._ready:
-            return ""
-        if self._cause:
-            return f"{self._cause} The local engine is being started again."
-        if self._down_until is not None:
-            return "The local engine has ended and is being restarted."
-        return "The local engine is loading its model."
+    def _reported(self, report: EngineReport) -> None:
+        self.report = report
+        self._tell(msgspec.json.encode(report))
 
-    def check(self) -> None:
-        """Raise ServiceUnavailable after two or more early deaths in a row, until a child is ready.
-
-        `retry_after` is the time until the next child is expected to be ready. After a single death nothing is raised:
-        requests wait in the socket's queue for the new child.
-        """
-        if self._deaths > 1 and (trouble := self.trouble):
-            ready = (self._down_until or self._started) + self._loading
-            raise ServiceUnavailable(trouble, retry_after=round(max(1.0, ready - time.monotonic()), 1))
+    def _report(self, **changes: Any) -> None:  # noqa: ANN401 - fields of the report
+        self._reported(msgspec.structs.replace(self.report, **changes))
 
     def close(self) -> None:
         """Stop the child and delete its files."""
@@ -173,16 +218,17 @@ class LocalEngine:
 
     def _watch(self) -> None:
         while True:
-            started = self._started = time.monotonic()
+            started = time.monotonic()
+            self._report(started=started)
             status = self._run_child()
             if self._closing.is_set():
                 return
-            self._deaths = 1 if time.monotonic() - started >= SETTLED else self._deaths + 1
-            wait = pause(self._deaths)
-            self._ready, self._down_until = False, time.monotonic() + wait
-            fields = {"status": status, "in": wait, "cause": self._cause or None}
+            deaths = 1 if time.monotonic() - started >= SETTLED else self.report.deaths + 1
+            wait = pause(deaths)
+            self._report(ready=False, deaths=deaths, down_until=time.monotonic() + wait)
+            fields = {"status": status, "in": wait, "cause": self.report.cause or None}
             log.warning("the local engine has ended and is being restarted", extra={"fields": fields})
-            if self._deaths > 1:
+            if deaths > 1:
                 self._close_queued()
             if self._closing.wait(wait):
                 return
@@ -212,14 +258,14 @@ class LocalEngine:
         with contextlib.suppress(OSError, ValueError):  # the child has died, or close() has closed the pipe
             child.stdin.write(self._configuration)
             child.stdin.flush()
-        self._down_until = None
+        self._report(down_until=None)
         for line in child.stdout:
             state, _, cause = line.decode(errors="replace").strip().partition(" ")
             if state == "ready":
-                self._loading = max(self._loading, time.monotonic() - self._started)
-                self._cause, self._ready = "", True
+                loading = max(self.report.loading, time.monotonic() - self.report.started)
+                self._report(loading=loading, cause="", ready=True)
             elif state == "failed":
-                self._cause = cause
+                self._report(cause=cause[:CAUSE])
         status = child.wait()
         child.stdout.close()
         with contextlib.suppress(OSError):  # closing flushes what the child has not read

@@ -1,6 +1,6 @@
 """Long audio in pieces: cuts a file at pauses, transcribes the pieces like short audio and joins the transcripts.
 
-A process transcribes at most `at_once` pieces at a time. Pieces of several files take turns, and short files do not
+A server transcribes at most `at_once` pieces at a time. Pieces of several files take turns, and short files do not
 wait for pieces.
 """
 
@@ -28,6 +28,7 @@ from compat.text import joined as joined_texts
 from compat.transcript import Request, Segment, Transcript, Usage
 from compat.transcription.spool import PIECES, Reserve
 from compat.transcription.work import Work
+from compat.upstream.shares import Shares
 from compat.upstream.slots import Slots
 
 PATIENCE = 600.0  # seconds for which a piece is retried while the account's rate is used up
@@ -37,15 +38,17 @@ Transcribe = Callable[[Request, Principal], Awaitable[Transcript]]
 
 
 class Pieces:
-    """`transcribe` transcribes one piece. `longest` is the length of a piece in seconds, `at_once` the number of pieces
-    under way in this process."""
+    """`transcribe` transcribes one piece. `longest` is the length of a piece in seconds, `slots` are those of the
+    pieces under way, `at_once` of them for one file."""
 
-    def __init__(self, worker: Worker, transcribe: Transcribe, *, longest: float, at_once: int) -> None:
+    def __init__(
+        self, worker: Worker, transcribe: Transcribe, *, longest: float, at_once: int, slots: Slots | None = None
+    ) -> None:
         self._worker = worker
         self._transcribe = transcribe
         self._longest = longest
         self._at_once = at_once
-        self._slots = Slots(at_once)
+        self._slots = slots or Slots(Shares(at_once))
 
     async def transcript(self, work: Work) -> Transcript:
         """Return the transcript of the whole file. Raises as `parts` does."""

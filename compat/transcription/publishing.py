@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
 
 from compat.config import extras
 from compat.errors import FileNotFetched
@@ -19,31 +23,47 @@ if TYPE_CHECKING:
 
 PART = 8 << 20  # bytes of one part of an upload; an upload takes PART times PARTS bytes of memory
 PARTS = 3  # parts of an upload under way at a time
+TOKEN = re.compile(r"[\w-]{43}(\.\w+)?", re.ASCII)
 LONGEST = 7 * 86400.0  # longest validity of a signature in S3, in seconds
 
 
-class Links:
-    """Links to the files of jobs under way. A link cannot be guessed, and only this process can serve it."""
+class PublishedFile(msgspec.Struct, frozen=True):
+    path: str
+    mime: str
 
-    def __init__(self, root: str) -> None:
-        """`root` is the address at which DashScope reaches this process."""
+
+class Links:
+    """Links to the files of jobs under way. A link cannot be guessed, and only this server can serve it."""
+
+    def __init__(self, root: str, folder: Path | None = None) -> None:
+        """`root` is the address at which DashScope reaches this server. `folder` is for notes on the files, in which
+        its other workers find them."""
         self._root = root
-        self._files: dict[str, Media] = {}
+        self._folder = folder
+        self._files: dict[str, PublishedFile] = {}
 
     @contextlib.contextmanager
     def published(self, media: Media) -> Iterator[str]:
         """Yield an address of the file that is valid while the context is open. It ends with the file's suffix, because
         some downloaders need that."""
         token = f"{secrets.token_urlsafe(32)}{media.suffix}"
-        self._files[token] = media
+        note = self._folder and self._folder / token
+        file = self._files[token] = PublishedFile(str(media.path), media.mime)
         try:
+            if note:
+                note.write_bytes(msgspec.json.encode(file))
             yield f"{self._root}/files/{token}"
         finally:
             del self._files[token]
+            if note:
+                note.unlink(missing_ok=True)
 
-    def find(self, token: str) -> Media | None:
+    def find(self, token: str) -> PublishedFile | None:
         """Return the file of a link, or None if it is not published any more."""
-        return self._files.get(token)
+        if (file := self._files.get(token)) is None and self._folder and TOKEN.fullmatch(token):
+            with contextlib.suppress(OSError):
+                file = msgspec.json.decode((self._folder / token).read_bytes(), type=PublishedFile)
+        return file if file is not None and Path(file.path).exists() else None
 
 
 class Bucket:

@@ -32,6 +32,7 @@ from compat.transcription.vocabularies import Vocabularies
 from compat.transcription.work import Work
 from compat.upstream.fallback import Fallback
 from compat.upstream.http import Service
+from compat.upstream.slots import Slots
 
 log = logging.getLogger("compat")
 LARGE, LONG = 8 << 20, 900.0  # bytes, seconds; reading a file beyond either takes more than a second or two
@@ -85,10 +86,12 @@ class Recogniser:
         engine: str = "",
         on_transcript: Callable[[Principal, Transcript], object] = lambda *_: None,
         vocabularies: Vocabularies | None = None,
+        pieces: Slots | None = None,
     ) -> None:
         """`links` and `bucket` publish files for DashScope, if they are configured. `engine` names the local engine
         that is used instead of DashScope. `on_transcript` is called with each transcript of the service. Without
-        `vocabularies`, stored vocabularies are not checked before they are used."""
+        `vocabularies`, stored vocabularies are not checked before they are used. `pieces` are the slots of pieces of
+        long audio."""
         self._on_transcript = on_transcript
         self._engine = engine
         self._settings = settings
@@ -96,7 +99,8 @@ class Recogniser:
         self._worker = worker
         self._vocabularies = vocabularies
         self._tasks = FileTasks(settings, service, links, bucket, local=bool(engine))
-        self._pieces = Pieces(worker, self._careful, longest=settings.piece_seconds, at_once=settings.pieces_at_once)
+        longest, at_once = settings.piece_seconds, settings.pieces_at_once
+        self._pieces = Pieces(worker, self._careful, longest=longest, at_once=at_once, slots=pieces)
 
     async def prepare(
         self, ask: Ask, path: Path, principal: Principal, reserve: Reserve = unbounded, audio: bytes = b""

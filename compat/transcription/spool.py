@@ -161,12 +161,20 @@ def _fill(file: BinaryIO, audio: bytes) -> None:
 class Spool:
     """The folder of this process at `path`. `name` identifies the process and is never used twice."""
 
-    def __init__(self, root: Path | None, space: int = SPACE, memory: int = MEMORY) -> None:
-        """Create the folder in `root`, or in the system's folder for temporary files if `root` is None. Uploads and the
-        files made from them may take `space` bytes, of which `memory` in memory. Raises SettingsError."""
-        self.files = Shares(space)
-        self.texts = Shares(TEXT)
-        self.memory = Shares(memory)
+    def __init__(
+        self,
+        root: Path | None,
+        *,
+        files: Shares | None = None,
+        texts: Shares | None = None,
+        memory: Shares | None = None,
+    ) -> None:
+        """Create the folder in `root`, or in the system's folder for temporary files if `root` is None. `files` bounds
+        the bytes of uploads and of the files made from them, `memory` those of them that are in memory, and `texts`
+        those of text fields. Raises SettingsError."""
+        self.files = files or Shares(SPACE)
+        self.texts = texts or Shares(TEXT)
+        self.memory = memory or Shares(MEMORY)
         try:
             self._root = root or Path(tempfile.gettempdir())
             unlocked = Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=self._root))

@@ -1,8 +1,8 @@
 """Rate limits: keeps calls within the account's rates, so that DashScope does not have to refuse them.
 
 A call over the rate waits in a fair queue. If it would wait longer than `patience`, it is refused at once, with the
-time after which it can succeed as `retry_after`. All processes that share a Redis share one budget; without Redis each
-process has its own.
+time after which it can succeed as `retry_after`. All processes that share a Redis share one budget; without Redis the
+workers of one server do.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from limits.errors import StorageError
 
 from compat.catalogue import rates
 from compat.catalogue.rates import Rate
-from compat.config.principal import Party, Principal
+from compat.config.principal import ANYONE, Party, Principal
 from compat.errors import BudgetSpent
 from compat.upstream import cancelling
+from compat.upstream.shares import Shares
 from compat.upstream.slots import Slots
+from compat.upstream.state import CommonState, OwnState
 from compat.upstream.windows import Windows
 
 if TYPE_CHECKING:
@@ -40,12 +42,12 @@ KNOWN = 1000  # queues of account and model, above which the empty ones are remo
 
 
 class Limiter:
-    """Moving windows in Redis, or in memory without Redis and while it cannot be reached."""
+    """Moving windows in Redis, or those of this server without Redis and while it cannot be reached."""
 
-    def __init__(self, redis: str | None, *, alone: float = ALONE) -> None:
+    def __init__(self, redis: str | None, here: Windows, *, alone: float = ALONE) -> None:
         """`alone` is the time in seconds after which an unreachable Redis is tried again."""
         self._pool = _pool(redis) if redis else None
-        self._here = Windows()
+        self._here = here
         self._shared = MovingWindowRateLimiter(_redis(self._pool)) if self._pool else None
         self._alone_for = alone
         self._alone_until = 0.0
@@ -77,7 +79,7 @@ class Limiter:
 
     def _alone(self) -> None:
         self._alone_until = time.monotonic() + self._alone_for
-        log.warning("the shared budget cannot be reached; this process uses its own for now")
+        log.warning("the shared budget cannot be reached; this server uses its own for now")
 
 
 def _item(rate: Rate) -> RateLimitItemPerSecond:
@@ -102,11 +104,11 @@ def _pool(address: str) -> ConnectionPool:
 
 
 class Budget:
-    """The rates of the account and the calls under way in this process.
+    """The rates of the account and the calls under way.
 
-    `own` are rates by model that replace the published ones; `published` applies the published rates to other models. A
-    call waits for at most `patience` seconds. `concurrency` bounds the calls under way. `on_wait` is called with the
-    seconds that each call has waited.
+    `state` is shared with the server's other workers. `own` are rates by model that replace the published ones;
+    `published` applies the published rates to other models. A call waits for at most `patience` seconds. `concurrency`
+    bounds the calls under way. `on_wait` is called with the seconds that each call has waited.
     """
 
     def __init__(
@@ -118,21 +120,23 @@ class Budget:
         patience: float,
         concurrency: int,
         on_wait: Callable[[float], object] = lambda _: None,
+        state: CommonState | None = None,
     ) -> None:
-        self.slots = Slots(concurrency)
-        self._limiter = Limiter(redis)
+        self._state = state or OwnState()
+        self.slots = Slots(self._state.shares("calls", concurrency))
+        self._limiter = Limiter(redis, self._state.windows())
         self._own = own
         self._published = published
         self._patience = patience
         self._on_wait = on_wait
-        self._turnstiles: dict[tuple[str, str], Slots] = {}
+        self._turnstiles: dict[tuple[str, str], _Turnstile] = {}
 
     async def close(self) -> None:
         await self._limiter.close()
 
     @property
     def waiting(self) -> int:
-        return self.slots.waiting + sum(turnstile.waiting + turnstile.busy for turnstile in self._turnstiles.values())
+        return self.slots.waiting + sum(turnstile.waiting for turnstile in self._turnstiles.values())
 
     @contextlib.asynccontextmanager
     async def slot(self, party: Party) -> AsyncIterator[None]:
@@ -164,7 +168,7 @@ class Budget:
             return
         rate, names = limit[1].spread, (_account(principal.key), limit[0])
         turnstile = self._turnstile(names)
-        if not turnstile.busy and await self._limiter.spend(rate, *names):
+        if not turnstile.slots.busy and await self._limiter.spend(rate, *names):
             return
         wait = await self._wait(rate, names, turnstile.ahead(principal.party))
         if wait > self._patience:
@@ -190,11 +194,46 @@ class Budget:
         left, seconds = await self._limiter.left(rate, *names)
         return 0.0 if ahead < left else seconds + (ahead - left) // rate.calls * rate.seconds
 
-    def _turnstile(self, names: tuple[str, str]) -> Slots:
-        """Return the queue for the rate `names`. Only its first call polls the limiter; the others wait behind it."""
+    def _turnstile(self, names: tuple[str, str]) -> _Turnstile:
         if len(self._turnstiles) > KNOWN:
-            self._turnstiles = {of: slots for of, slots in self._turnstiles.items() if slots.busy or slots.waiting}
-        return self._turnstiles.setdefault(names, Slots(1))
+            self._turnstiles = {of: queue for of, queue in self._turnstiles.items() if queue.waiting}
+        turnstile = self._turnstiles.get(names)
+        if turnstile is None:
+            waiting = self._state.shares("\0".join(("waiting", *names)))
+            turnstile = self._turnstiles[names] = _Turnstile(waiting, self._state.others)
+        return turnstile
+
+
+class _Turnstile:
+    """The queue of this process for a rate. Only its first call polls the limiter; the others wait behind it.
+
+    The queues of `others` other workers go on at the same time. `waiting` counts the calls in all queues.
+    """
+
+    def __init__(self, waiting: Shares, others: int) -> None:
+        self.slots = Slots(Shares(1))
+        self._everywhere = waiting
+        self._others = others
+
+    @property
+    def waiting(self) -> int:
+        return self.slots.waiting + self.slots.busy
+
+    def ahead(self, party: Party) -> int:
+        """Return the number of calls before the party's next one."""
+        ahead = self.slots.ahead(party)
+        if not self._others:
+            return ahead
+        return ahead + min(self._everywhere.used - self.waiting, self._others * (ahead + 1))
+
+    @contextlib.asynccontextmanager
+    async def taken(self, party: Party) -> AsyncIterator[None]:
+        self._everywhere.take(ANYONE)
+        try:
+            async with self.slots.taken(party):
+                yield
+        finally:
+            self._everywhere.give(ANYONE)
 
 
 def _account(key: str) -> str:

@@ -5,80 +5,16 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from compat.dashscope_api.calls import Call
-from compat.errors import (
-    CircuitOpen,
-    CompatError,
-    FileNotFetched,
-    Overloaded,
-    ServiceFailed,
-    ServiceTimedOut,
-    ServiceUnavailable,
-)
+from compat.errors import CircuitOpen, CompatError
 from compat.observability.metrics import Metrics
+from compat.upstream.breaker import Breaker
 
 if TYPE_CHECKING:
     from compat.observability.tracing import Traces
-
-State = Literal["closed", "open", "half-open"]
-BUSY = 1.0  # `retry_after` in seconds while another call probes the service
-
-
-class Breaker:
-    """A circuit breaker. It opens after several failures in a row; after a pause one call probes the service.
-
-        closed ──failures──▶ open ──pause──▶ half-open ──success──▶ closed
-                              ▲                  │
-                              └─────failure──────┘
-
-    Only failures of the service count, not bad audio, a wrong key or an exceeded rate. Times are arguments, in seconds.
-    """
-
-    def __init__(self, *, failures: int, pause: float) -> None:
-        """Open for `pause` seconds after `failures` in a row."""
-        self._most = failures
-        self._pause = pause
-        self._failures = 0
-        self._until: float | None = None
-        self._trying = False
-
-    def state(self, now: float) -> State:
-        if self._until is None:
-            return "closed"
-        return "open" if now < self._until else "half-open"
-
-    def enter(self, now: float) -> float:
-        """Return 0 if a call may proceed; the caller then has to report its outcome to `leave`. Otherwise return the
-        seconds until a retry makes sense."""
-        if self._until is None:
-            return 0.0
-        if now < self._until:
-            return self._until - now
-        if self._trying:
-            return BUSY
-        self._trying = True
-        return 0.0
-
-    def leave(self, now: float, outcome: BaseException | None) -> None:
-        """Record the outcome of a call. An outcome that says nothing about the service, such as a cancellation, does
-        not count."""
-        trying, self._trying = self._trying, False
-        if failed(outcome):
-            self._failures += 1
-            if trying or self._failures >= self._most:
-                self._until = now + self._pause
-        elif outcome is None or (isinstance(outcome, CompatError) and not isinstance(outcome, Overloaded)):
-            self._failures, self._until = 0, None
-
-
-def failed(outcome: BaseException | None) -> bool:
-    """Return whether the outcome is a failure of the service."""
-    broken = isinstance(outcome, ServiceFailed | ServiceUnavailable | ServiceTimedOut)
-    return broken and not isinstance(outcome, FileNotFetched | Overloaded)
-
 
 LIVE = "realtime"
 UNTRACED: contextlib.AbstractContextManager[dict[str, str]] = contextlib.nullcontext({})
@@ -89,21 +25,19 @@ class Guard:
         self,
         metrics: Metrics,
         *,
-        failures: int,
-        pause: float,
+        breaker: Callable[[str], Breaker],
         prefix: str = "",
         traces: Traces | None = None,
         clock: Callable[[], float] = time.monotonic,
         check: Callable[[], None] = lambda: None,
         name: str = "DashScope",
     ) -> None:
-        """`failures` and `pause` configure the breakers. `prefix` is prepended to the names of surfaces in metrics.
+        """`breaker` returns the breaker of a surface. `prefix` is prepended to the names of surfaces in metrics.
         `check` raises a CompatError while no call can be made at all. `name` is the service's name in errors."""
         self._name = f"{name[:1].upper()}{name[1:]}"
         self.metrics = metrics
         self._traces = traces
-        self._failures = failures
-        self._pause = pause
+        self._breaker = breaker
         self._prefix = prefix
         self._clock = clock
         self._check = check
@@ -118,7 +52,7 @@ class Guard:
         self._check()
         if self._prefix:
             surface = self._prefix + surface
-        breaker = self._breakers.setdefault(surface, Breaker(failures=self._failures, pause=self._pause))
+        breaker = self._of(surface)
         wait = breaker.enter(self._clock())
         if wait:
             self.metrics.call(surface, "not_sent", first=first)
@@ -141,8 +75,13 @@ class Guard:
 
     def closed(self, surface: str) -> bool:
         """Return whether the surface's breaker lets calls through."""
-        breaker = self._breakers.get(self._prefix + surface)
-        return breaker is None or breaker.state(self._clock()) == "closed"
+        return self._of(self._prefix + surface).state(self._clock()) == "closed"
+
+    def _of(self, surface: str) -> Breaker:
+        breaker = self._breakers.get(surface)
+        if breaker is None:
+            breaker = self._breakers[surface] = self._breaker(surface)
+        return breaker
 
 
 def surface(call: Call) -> str:

@@ -13,41 +13,62 @@ from compat.errors import Overloaded
 
 
 class Shares:
+    """Shares of this process. `SharedShares` has those of several workers."""
+
+    elsewhere = False
+    """Whether other processes take and give shares too."""
+
     def __init__(self, total: int) -> None:
         self.total = total
-        self.used = 0
+        self._used = 0
         self._held: Counter[str] = Counter()
         self._strangers = 0
+
+    @property
+    def used(self) -> int:
+        return self._used
 
     def held(self, party: Party) -> int:
         return self._held[party.name]
 
     def room(self, party: Party) -> int:
         """Return how much more this party may take now."""
-        free = self.total - self.used
-        room = free if party.alone else (free - self._held[party.name] + 1) // 2
-        if not party.known:
-            room = min(room, self.total - self.total // 4 - self._strangers)
-        return max(0, room)
+        return room(self.total, self._used, self._held[party.name], self._strangers, party)
 
     def most(self, party: Party) -> int:
         """Return how much the party could hold if no other party held anything."""
         return self.total if party.alone else (self.total + 1) // 2
 
-    def take(self, party: Party, amount: int = 1) -> bool:
-        """Take this much if there is room, and return whether there was."""
-        if amount > self.room(party):
+    def take(self, party: Party, amount: int = 1, *, most: int | None = None, since: float = 0.0) -> bool:  # noqa: ARG002 - for SharedShares
+        """Take this much if there is room, and return whether there was.
+
+        With `most`, the party may hold no more than that. `since` is the time from which the taker has waited: if other
+        processes take shares too, the one that has waited longest is first.
+        """
+        if amount > self.room(party) or (most is not None and self._held[party.name] + amount > most):
             return False
         self.give(party, -amount)
         return True
 
+    def wait(self, party: str, since: float) -> None:
+        """Tell other processes that this one waits for a share for `party` since `since`; 0 ends the wait."""
+
     def give(self, party: Party, amount: int = 1) -> None:
         """Give back `amount`."""
-        self.used -= amount
+        self._used -= amount
         self._strangers -= 0 if party.known else amount
         self._held[party.name] -= amount
         if not self._held[party.name]:
             del self._held[party.name]
+
+
+def room(total: int, used: int, held: int, strangers: int, party: Party) -> int:
+    """Return how much more `party` may take, of what it and others hold."""
+    free = total - used
+    share = free if party.alone else (free - held + 1) // 2
+    if not party.known:
+        share = min(share, total - total // 4 - strangers)
+    return max(0, share)
 
 
 class Holding:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from typing import Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -14,6 +15,7 @@ from compat.config.principal import Party
 from compat.upstream.shares import Shares
 
 T = TypeVar("T")
+LOOK: Final = 0.01  # seconds
 
 
 class FairQueue(Generic[T]):
@@ -47,6 +49,10 @@ class FairQueue(Generic[T]):
                 return item
         return None
 
+    def first(self) -> list[T]:
+        """Return the item of each party that is served next."""
+        return [items[0] for items in self._parties.values()]
+
     def ahead(self, party: str) -> int:
         """Return the number of items served before one that this party would put now."""
         own = len(self._parties.get(party, ()))
@@ -56,20 +62,30 @@ class FairQueue(Generic[T]):
         return own + sum(min(length, own + (place < before)) for place, length in enumerate(lengths))
 
 
-_Turn = tuple[Party, "asyncio.Future[None]"]
+class _Turn(NamedTuple):
+    party: Party
+    ready: asyncio.Future[None]
+    since: float
 
 
-def turns(count: int) -> Callable[[Party], contextlib.AbstractAsyncContextManager[None]]:
+def turns(
+    count: int, shares: Callable[[int], Shares] = Shares
+) -> Callable[[Party], contextlib.AbstractAsyncContextManager[None]]:
     """Return a semaphore for parties. One party may take `count` turns at a time, and all others together another
     `count`, so that a single party can use all of its `count` turns."""
-    slots = Slots(2 * count)
+    slots = Slots(shares(2 * count))
     return lambda party: slots.taken(msgspec.structs.replace(party, concurrency=None, alone=False))
 
 
 class Slots:
-    def __init__(self, total: int) -> None:
-        self._shares = Shares(total)
+    """Slots that parties take from `shares`. If other processes take them too, those that wait look every LOOK seconds
+    whether one is free."""
+
+    def __init__(self, shares: Shares) -> None:
+        self._shares = shares
         self._queue: FairQueue[_Turn] = FairQueue()
+        self._told: set[str] = set()
+        self._look: asyncio.TimerHandle | None = None
 
     @property
     def busy(self) -> int:
@@ -90,31 +106,46 @@ class Slots:
     @contextlib.asynccontextmanager
     async def taken(self, party: Party) -> AsyncIterator[None]:
         """Hold a slot while the context is open. The wait for it has no timeout."""
-        turn: _Turn = (party, asyncio.get_running_loop().create_future())
+        turn = _Turn(party, asyncio.get_running_loop().create_future(), time.monotonic())
         self._queue.put(party.name, turn)
         self._serve()
         try:
-            await turn[1]
+            await turn.ready
         except asyncio.CancelledError:
             self._queue.drop(party.name, turn)
-            if turn[1].done() and not turn[1].cancelled():
-                self._free(party)
+            if turn.ready.done() and not turn.ready.cancelled():
+                self._shares.give(party)
+            self._serve()
             raise
         try:
             yield
         finally:
-            self._free(party)
-
-    def _free(self, party: Party) -> None:
-        self._shares.give(party)
-        self._serve()
+            self._shares.give(party)
+            self._serve()
 
     def _serve(self) -> None:
-        while (turn := self._queue.next(self._may)) is not None:
-            party, ready = turn
-            if not ready.done():
-                self._shares.take(party)
-                ready.set_result(None)
+        while (turn := self._queue.next(self._takes)) is not None:
+            if not turn.ready.done():
+                turn.ready.set_result(None)
+        if self._shares.elsewhere:
+            self._tell()
 
-    def _may(self, turn: _Turn) -> bool:
-        return not self.capped(turn[0]) and self._shares.room(turn[0]) > 0
+    def _takes(self, turn: _Turn) -> bool:
+        """Take a slot for the turn, unless it was cancelled, and return whether its wait is over."""
+        party = turn.party
+        return turn.ready.done() or self._shares.take(party, most=party.concurrency, since=turn.since)
+
+    def _tell(self) -> None:
+        """Tell the other processes who waits here, and look again soon."""
+        waiting = {turn.party.name: turn.since for turn in self._queue.first()}
+        for party in self._told - waiting.keys():
+            self._shares.wait(party, 0.0)
+        for party, since in waiting.items():
+            self._shares.wait(party, since)
+        self._told = set(waiting)
+        if waiting and self._look is None:
+            self._look = asyncio.get_running_loop().call_later(LOOK, self._look_again)
+
+    def _look_again(self) -> None:
+        self._look = None
+        self._serve()

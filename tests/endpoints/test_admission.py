@@ -19,6 +19,7 @@ from compat.emulator.engine import Sentence
 from compat.emulator.engines.scripted import Scripted
 from compat.endpoints.admission import Admission, AdmissionMiddleware
 from compat.errors import BudgetSpent, Overloaded, ServiceUnavailable
+from compat.upstream.shares import Shares
 from tests.running import running_server
 
 SENTENCES = (Sentence(text="It was the best of times.", begin_ms=100, end_ms=900),)
@@ -33,7 +34,7 @@ A, B = (Party(name, alone=False) for name in "ab")
 
 @pytest.mark.parametrize("kind", ["http", "websocket"])
 def test_a_caller_s_share_is_below_the_bound_and_released_shares_are_reusable(kind: str) -> None:
-    admission = Admission(requests=4, sessions=4)
+    admission = Admission(requests=Shares(4), sessions=Shares(4))
     inside = [connection(kind) for _ in range(2)]
     for each in inside:
         admission.enter(each, A)
@@ -51,7 +52,7 @@ def test_a_caller_s_share_is_below_the_bound_and_released_shares_are_reusable(ki
 
 
 def test_a_key_s_concurrency_limits_its_live_sessions() -> None:
-    admission = Admission(requests=9, sessions=9)
+    admission = Admission(requests=Shares(9), sessions=Shares(9))
     party = Party("a", concurrency=2)
     inside = [connection("websocket") for _ in range(2)]
     for each in inside:
@@ -66,7 +67,7 @@ def test_a_key_s_concurrency_limits_its_live_sessions() -> None:
 
 
 def test_a_single_caller_may_use_the_whole_bound() -> None:
-    admission = Admission(requests=4, sessions=0)
+    admission = Admission(requests=Shares(4), sessions=Shares(0))
     for _ in range(4):
         admission.enter(connection(), Party("only"))
     with pytest.raises(Overloaded, match="reached its limit"):
@@ -74,7 +75,7 @@ def test_a_single_caller_may_use_the_whole_bound() -> None:
 
 
 async def test_a_caller_s_share_is_released_with_its_request() -> None:
-    admission = Admission(requests=1, sessions=1)
+    admission = Admission(requests=Shares(1), sessions=Shares(1))
 
     async def app(scope: Scope, _: Receive, __: Send) -> None:
         admission.enter(HTTPConnection(scope), A)
@@ -118,7 +119,7 @@ async def test_a_request_cancelled_by_shutdown_gets_503_unless_its_response_has_
 
 
 def test_a_server_that_shuts_down_accepts_no_new_work() -> None:
-    admission = Admission(requests=1, sessions=1)
+    admission = Admission(requests=Shares(1), sessions=Shares(1))
     admission.leaving = True
 
     with pytest.raises(ServiceUnavailable) as caught:

@@ -21,6 +21,7 @@ from compat.endpoints.admission import Admission
 from compat.endpoints.auth import Gate
 from compat.errors import Forbidden, NotAuthenticated, Overloaded
 from compat.observability.entry import RequestEntry
+from compat.upstream.shares import Shares
 from tests.running import running_server
 
 FILE = "alice sk-alice-1\nalice sk-alice-2\nprom sk-scraper admin\nlive sk-live-key realtime\n"
@@ -269,7 +270,7 @@ PARTIES: list[tuple[dict[str, Any], list[tuple[str, str]], list[str]]] = [
 def test_requests_count_against_the_share_of_their_key_or_address(
     settings: dict[str, Any], callers: list[tuple[str, str]], shares: list[str]
 ) -> None:
-    admission = Admission(requests=9, sessions=9)
+    admission = Admission(requests=Shares(9), sessions=Shares(9))
     gate = Gate(Settings(**settings), admission=admission)
 
     def share(address: str, key: str) -> str:

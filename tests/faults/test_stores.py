@@ -17,6 +17,7 @@ from compat.catalogue.rates import Rate
 from compat.emulator.engine import Sentence
 from compat.emulator.engines.scripted import Scripted
 from compat.upstream.budget import Limiter
+from compat.upstream.windows import Windows
 from tests.audio import media
 from tests.faults.watch import figures, nothing_is_left
 from tests.running import RunningServer, running_server
@@ -66,7 +67,7 @@ def test_without_redis_only_long_jobs_are_refused(tmp_path: Path, speech: bytes)
 
 async def test_a_budget_is_shared_again_when_redis_is_back(tmp_path: Path) -> None:
     port, rate = free_port(), Rate(2, 60)
-    one, other = (Limiter(f"redis://127.0.0.1:{port}/0", alone=0.0) for _ in range(2))
+    one, other = (Limiter(f"redis://127.0.0.1:{port}/0", Windows(), alone=0.0) for _ in range(2))
     with redis_server(tmp_path, port):
         assert [True, True, False] == [await limiter.spend(rate, "a") for limiter in (one, other, one)]
     assert [True, True, False] == [await one.spend(rate, "a") for _ in range(3)]

@@ -179,12 +179,12 @@ def test_each_engine_has_a_key_that_process_lists_do_not_show(tmp_path: Path) ->
 def test_a_killed_engine_reports_trouble_until_the_next_one_is_ready(tmp_path: Path) -> None:
     with contextlib.closing(LocalEngine("tones")) as engine:
         engine.start(tmp_path / "engine", 1 << 20, fetches=False)
-        until(lambda: not engine.trouble, 30.0)
+        until(lambda: not engine.report.trouble, 30.0)
         [child] = engines_of(os.getpid())
         os.kill(child, signal.SIGKILL)
-        until(lambda: bool(engine.trouble), 30.0)
-        engine.check()
-        until(lambda: not engine.trouble, 30.0)
+        until(lambda: bool(engine.report.trouble), 30.0)
+        engine.report.check()
+        until(lambda: not engine.report.trouble, 30.0)
         with through(engine.path) as http:
             answer = http.get("/api/v1/tasks", headers={"authorization": f"Bearer {engine.key}"})
 
@@ -234,7 +234,7 @@ def test_an_engine_that_is_stopped_in_a_request_prints_nothing(
 
 def unable(engine: LocalEngine) -> ServiceUnavailable | None:
     try:
-        engine.check()
+        engine.report.check()
     except ServiceUnavailable as exc:
         return exc
     return None
@@ -248,7 +248,7 @@ def test_an_engine_that_cannot_start_is_refused_with_retry_after(tmp_path: Path)
 
     assert refused is not None
     assert refused.retry_after is not None
-    assert engine.trouble
+    assert engine.report.trouble
 
 
 @pytest.fixture
@@ -269,7 +269,7 @@ def test_the_error_says_that_the_model_is_missing(tmp_path: Path, caplog: pytest
         engine.start(tmp_path / "engine", 1 << 20, fetches=False)
         until(lambda: unable(engine) is not None, 30.0)
         refused = unable(engine)
-        assert "lacks its model" in engine.trouble
+        assert "lacks its model" in engine.report.trouble
 
     assert refused is not None
     assert "lacks its model" in refused.message
@@ -291,9 +291,9 @@ def test_retry_after_is_the_time_until_the_next_engine_is_ready(tmp_path: Path) 
     with contextlib.closing(LocalEngine("tones")) as engine:
         engine.start(tmp_path / "engine", 1 << 20, fetches=False)
         for _ in range(2):
-            until(lambda: not engine.trouble, 30.0)
+            until(lambda: not engine.report.trouble, 30.0)
             os.kill(engines_of(os.getpid())[0], signal.SIGKILL)
-            until(lambda: bool(engine.trouble), 30.0)
+            until(lambda: bool(engine.report.trouble), 30.0)
         refusals = []
         while (refused := unable(engine)) is not None:
             refusals.append((refused.message, refused.retry_after))

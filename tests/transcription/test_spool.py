@@ -11,6 +11,7 @@ import pytest
 from compat.config.principal import Party
 from compat.errors import DiskFull, Overloaded, TooLarge
 from compat.transcription.spool import FITTED, PIECES, Spool, on_disk
+from compat.upstream.shares import Shares
 from tests.dashscope_api.support import MEDIA
 
 HOLD = """
@@ -81,7 +82,7 @@ A, B = (Party(name, alone=False) for name in "ab")
 
 
 def test_a_place_s_bytes_are_counted_until_it_is_removed(tmp_path: Path) -> None:
-    spool = Spool(tmp_path, 100)
+    spool = Spool(tmp_path, files=Shares(100))
     with spool.place(A) as first, spool.place(A) as second, spool.place(B) as other:
         first.reserve(file=30, text=10)
         second.reserve(file=20)
@@ -100,7 +101,7 @@ def test_a_place_s_bytes_are_counted_until_it_is_removed(tmp_path: Path) -> None
 
 
 def test_bytes_in_memory_are_counted_until_they_are_forgotten(tmp_path: Path) -> None:
-    spool = Spool(tmp_path, 1000, 100)
+    spool = Spool(tmp_path, files=Shares(1000), memory=Shares(100))
     with spool.place(A) as first, spool.place(A) as second, spool.place(B) as other:
         assert [True, True, False] == [first.keep(30), second.keep(20), second.keep(1)]
         assert [True, False] == [other.keep(25), other.keep(1)]
@@ -136,7 +137,7 @@ EXPECTED = [(Party(), 100, None), (Party(), 101, TooLarge), (A, 25, None), (A, 2
 def test_a_body_that_cannot_fit_is_refused_early_and_reserves_nothing(
     tmp_path: Path, party: Party, size: int, refusal: type[Exception] | None
 ) -> None:
-    spool = Spool(tmp_path, 100)
+    spool = Spool(tmp_path, files=Shares(100))
     with spool.place(B) as other, spool.place(party) as place:
         if not party.alone:
             other.reserve(file=50)

@@ -16,7 +16,9 @@ from compat.errors import (
     ServiceTimedOut,
     ServiceUnavailable,
 )
-from compat.upstream.guard import BUSY, Breaker, State, failed
+from compat.upstream.breaker import BUSY, Breaker, State, failed
+from compat.upstream.state import SharedState
+from tests.upstream.shared import memories, workers
 
 OK = None
 FAILED = ServiceFailed("no")
@@ -43,11 +45,30 @@ STORIES: list[tuple[list[tuple[float, Outcome]], float, State]] = [
 ]
 
 
+class Pair(Breaker):
+    """One breaker, used by two workers in turn."""
+
+    def __init__(self, *, failures: int, pause: float) -> None:
+        super().__init__(failures=failures, pause=pause)
+        self._two = [state.breaker("chat", failures=failures, pause=pause) for state in workers()]
+
+    def state(self, now: float) -> State:
+        return self._two[0].state(now)
+
+    def enter(self, now: float) -> float:
+        self._two.reverse()
+        return self._two[0].enter(now)
+
+    def leave(self, now: float, outcome: BaseException | None) -> None:
+        self._two[0].leave(now, outcome)
+
+
+@pytest.mark.parametrize("make", [Breaker, Pair])
 @pytest.mark.parametrize(("calls", "now", "state"), STORIES)
 def test_the_breaker_opens_after_failures_in_a_row_and_closes_after_a_success(
-    calls: list[tuple[float, Outcome]], now: float, state: State
+    make: type[Breaker], calls: list[tuple[float, Outcome]], now: float, state: State
 ) -> None:
-    breaker = Breaker(failures=3, pause=10)
+    breaker = make(failures=3, pause=10)
     for at, outcome in calls:
         assert 0 == breaker.enter(at)
         breaker.leave(at, outcome)
@@ -68,6 +89,23 @@ def test_one_call_probes_the_service_and_the_others_get_a_retry_time() -> None:
 
     breaker.leave(13, OK)
     assert [0, 0] == [breaker.enter(13), breaker.enter(13)]
+
+
+def test_one_call_of_all_workers_probes_the_service() -> None:
+    seen = memories()
+    one, other = (SharedState(memory).breaker("chat", failures=1, pause=10) for memory in seen)
+    assert 0 == one.enter(0)
+    assert 0 == other.enter(0)
+    one.leave(0, FAILED)
+
+    assert [4, 4] == [one.enter(6), other.enter(6)]
+    assert [0, BUSY] == [other.enter(10), one.enter(10)]
+    one.leave(11, GONE)  # a call from before, which does not end the other's
+    assert BUSY == one.enter(11)
+    seen[0].forget(1)  # the worker that tried has died
+    assert [0, BUSY] == [one.enter(12), other.enter(12)]
+    one.leave(13, OK)
+    assert [0, 0] == [one.enter(13), other.enter(13)]
 
 
 OUTCOMES: list[tuple[BaseException | None, bool]] = [

@@ -11,10 +11,13 @@ from compat.catalogue.rates import Rate
 from compat.config.principal import ANYONE, Party, Principal
 from compat.errors import BudgetSpent
 from compat.upstream.budget import Budget
+from compat.upstream.state import SharedState
+from tests.upstream.shared import workers
 from tests.witnesses import free_port, redis_server
 
 MODEL = "qwen3-asr-flash"
 THREE = Rate(3, 1)
+Place = str | SharedState | None
 SELDOM = Rate(3, 60)  # nothing is restored during a test
 
 
@@ -24,26 +27,30 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["memory", "redis"])
-def place(request: pytest.FixtureRequest) -> str | None:
+@pytest.fixture(params=["memory", "workers", "redis"])
+def place(request: pytest.FixtureRequest) -> Place:
     if request.param == "memory":
         return None
+    if request.param == "workers":
+        return workers()[0]
     url: str = request.getfixturevalue("redis")
     return url
 
 
 @contextlib.asynccontextmanager
 async def budget(
-    redis: str | None, rate: Rate = THREE, *, patience: float = 5.0, concurrency: int = 9
+    place: Place, rate: Rate = THREE, *, patience: float = 5.0, concurrency: int = 9
 ) -> AsyncIterator[Budget]:
-    opened = Budget(redis=redis, own={MODEL: rate}, published=False, patience=patience, concurrency=concurrency)
+    redis, state = (place, None) if isinstance(place, str) else (None, place)
+    own = {MODEL: rate}
+    opened = Budget(redis=redis, own=own, published=False, patience=patience, concurrency=concurrency, state=state)
     try:
         yield opened
     finally:
         await opened.close()
 
 
-async def test_calls_within_the_rate_go_at_once_and_the_rest_wait(place: str | None) -> None:
+async def test_calls_within_the_rate_go_at_once_and_the_rest_wait(place: Place) -> None:
     account, clock = uuid.uuid4().hex, asyncio.get_running_loop().time
     started = clock()
     async with budget(place) as kept:
@@ -53,7 +60,7 @@ async def test_calls_within_the_rate_go_at_once_and_the_rest_wait(place: str | N
     assert clock() - started >= 1.9  # three at once, three after a second, the last after two
 
 
-async def test_a_call_refused_for_its_wait_succeeds_after_retry_after(place: str | None) -> None:
+async def test_a_call_refused_for_its_wait_succeeds_after_retry_after(place: Place) -> None:
     account = uuid.uuid4().hex
     async with budget(place, Rate(3, 2), patience=0.2) as kept:
         for _ in range(3):
@@ -85,6 +92,36 @@ async def test_processes_that_share_a_redis_share_the_budget(redis: str) -> None
         await one.turn(MODEL, Principal(account))
         with pytest.raises(BudgetSpent):
             await other.turn(MODEL, Principal(account))
+
+
+async def test_workers_share_the_budget() -> None:
+    account, (here, there) = Principal("account"), workers()
+    async with budget(here, SELDOM, patience=0.01) as one, budget(there, SELDOM, patience=0.01) as other:
+        await one.turn(MODEL, account)
+        await other.turn(MODEL, account)
+        await one.turn(MODEL, account)
+        with pytest.raises(BudgetSpent):
+            await other.turn(MODEL, account)
+        await one.charge("key", "2/minute")
+        await other.charge("key", "2/minute")
+        with pytest.raises(BudgetSpent, match="2 per minute"):
+            await other.charge("key", "2/minute")
+
+
+async def test_a_call_that_would_wait_too_long_behind_those_of_another_worker_is_refused_at_once() -> None:
+    """Three calls go at once, and two a minute later, one of each worker. The next ones would wait too long."""
+    account, (here, there) = Principal("account"), workers()
+    async with budget(here, Rate(2, 60), patience=60) as one, budget(there, Rate(2, 60), patience=60) as other:
+        await one.turn(MODEL, account)
+        await one.turn(MODEL, account)
+        waiting = [asyncio.create_task(kept.turn(MODEL, account)) for kept in (one, other)]
+        await asyncio.sleep(0)
+        for kept in (one, other):
+            with pytest.raises(BudgetSpent) as caught:
+                await kept.turn(MODEL, account)
+            assert 100 < (caught.value.retry_after or 0) <= 120
+        for task in waiting:
+            task.cancel()
 
 
 async def test_without_its_redis_a_process_keeps_its_own_budget() -> None:
@@ -128,7 +165,7 @@ async def test_the_error_names_the_concurrency_limit_of_the_key() -> None:
             pass
 
 
-async def test_a_request_over_the_rate_of_its_key_is_refused_with_retry_after(place: str | None) -> None:
+async def test_a_request_over_the_rate_of_its_key_is_refused_with_retry_after(place: Place) -> None:
     name = uuid.uuid4().hex
     async with budget(place) as kept:
         await kept.charge(name, None)
@@ -141,7 +178,7 @@ async def test_a_request_over_the_rate_of_its_key_is_refused_with_retry_after(pl
 
 
 @pytest.mark.parametrize("steps", range(12))
-async def test_a_cancellation_is_never_lost(place: str | None, steps: int) -> None:
+async def test_a_cancellation_is_never_lost(place: Place, steps: int) -> None:
     async with budget(place, Rate(1000, 1)) as kept:
         await kept.turn(MODEL, Principal("account"))  # connects to Redis
 

@@ -7,6 +7,7 @@ import pytest
 from compat.dashscope_api.calls import Call
 from compat.errors import CircuitOpen, ServiceFailed
 from compat.observability.metrics import Metrics
+from compat.upstream.breaker import Breaker
 from compat.upstream.guard import Guard, surface
 
 SURFACES = [
@@ -28,7 +29,7 @@ def test_the_surface_of_a_call_follows_from_its_address(url: str, key: bool, nam
 def test_each_surface_has_its_own_breaker_and_metrics() -> None:
     now = [0.0]
     metrics = Metrics(region="beijing", prices={})
-    guard = Guard(metrics, failures=2, pause=10, clock=lambda: now[0])
+    guard = Guard(metrics, breaker=lambda _: Breaker(failures=2, pause=10), clock=lambda: now[0])
     for first in (True, False):
         with contextlib.suppress(ServiceFailed), guard.call("chat", first=first):
             raise ServiceFailed("no")

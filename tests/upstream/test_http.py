@@ -27,6 +27,7 @@ from compat.errors import (
     ServiceUnavailable,
 )
 from compat.observability.metrics import Metrics
+from compat.upstream.breaker import Breaker
 from compat.upstream.guard import Guard
 from compat.upstream.http import ANSWER, BLOCK, REFUSAL, WHOLE, Service, translated
 from compat.upstream.lag import LoopLag
@@ -147,7 +148,7 @@ def test_a_connect_timeout_caused_by_a_blocked_loop_is_not_a_failure_of_the_serv
 async def _call_on_a_blocked_loop() -> tuple[list[bytes], bool]:
     """Return the response bodies, and whether the breaker is still closed."""
     brief, lag = 0.05, LoopLag(interval=0.001)
-    guard = Guard(Metrics(region="beijing", prices={}), failures=1, pause=60)
+    guard = Guard(Metrics(region="beijing", prices={}), breaker=lambda _: Breaker(failures=1, pause=60))
     async with peer(OK, attempts=8, connect_timeout=brief, answer_timeout=60, guard=guard, lag=lag) as (_, service):
         measuring = asyncio.create_task(lag.measure(lambda _: None))
         sending = asyncio.create_task(service.send(ASK, Principal("k")))

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from compat.config.principal import Party
 from compat.upstream.shares import Holding, Shares
+from tests.upstream.shared import workers
 
 A, B, C = (Party(name, alone=False) for name in "abc")
 ONLY = Party()
+Make = Callable[[int], Shares]
+both = pytest.mark.parametrize("make", [Shares, lambda total: workers()[0].shares("them", total)])
 X, Y, Z = (Party(name, alone=False, known=False) for name in "xyz")
 
 
@@ -33,25 +38,28 @@ TAKEN = [
 ]
 
 
+@both
 @pytest.mark.parametrize(("total", "story"), TAKEN)
-def test_there_is_always_room_for_another_party(total: int, story: list[tuple[Party, int]]) -> None:
-    shares = Shares(total)
+def test_there_is_always_room_for_another_party(make: Make, total: int, story: list[tuple[Party, int]]) -> None:
+    shares = make(total)
 
     assert [amount for _, amount in story] == [greedy(shares, party) for party, _ in story]
     assert shares.used <= total
 
 
-def test_parties_that_arrive_together_get_equal_shares() -> None:
+@both
+def test_parties_that_arrive_together_get_equal_shares(make: Make) -> None:
     """The parties alternate and take one at a time while there is room."""
-    shares = Shares(300)
+    shares = make(300)
     while [party for party in (A, B) if shares.take(party)]:
         pass
 
     assert (100, 100) == (shares.held(A), shares.held(B))
 
 
-def test_given_back_shares_can_be_taken_again() -> None:
-    shares = Shares(100)
+@both
+def test_given_back_shares_can_be_taken_again(make: Make) -> None:
+    shares = make(100)
     assert not shares.take(A, 51)
     assert shares.take(A, 50)
     assert not shares.take(B, 51)
@@ -61,8 +69,9 @@ def test_given_back_shares_can_be_taken_again() -> None:
     assert (50, 100) == (shares.most(A), shares.most(ONLY))
 
 
-def test_the_first_step_of_a_holding_is_free_and_unneeded_steps_are_given_back() -> None:
-    shares = Shares(8)
+@both
+def test_the_first_step_of_a_holding_is_free_and_unneeded_steps_are_given_back(make: Make) -> None:
+    shares = make(8)
     part, other = Holding(shares, 2, A), Holding(shares, 2, B)
 
     assert [True, True, True, False] == [part.fits(size) for size in (2, 3, 6, 7)]

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from compat.audio.worker import Worker, WorkerQueue
 from compat.config.principal import ANYONE, Party
+from compat.upstream.shares import Shares
 from compat.upstream.slots import Slots, turns
+from compat.upstream.state import SharedState
 from tests.audio import hostile
+from tests.upstream.shared import memories, workers
 
 
 class Visitors:
@@ -61,10 +64,13 @@ STORIES: list[tuple[int, Sequence[str], str]] = [
 ]
 
 
+@pytest.mark.parametrize("make", [Shares, lambda total: workers()[0].shares("them", total)])
 @pytest.mark.parametrize(("total", "events", "order"), STORIES)
-async def test_slots_are_given_in_a_fair_order(total: int, events: Sequence[str], order: str) -> None:
+async def test_slots_are_given_in_a_fair_order(
+    make: Callable[[int], Shares], total: int, events: Sequence[str], order: str
+) -> None:
     """Party c has a concurrency of two. Capital letters leave slots free for other parties."""
-    visitors = Visitors(Slots(total))
+    visitors = Visitors(Slots(make(total)))
     for event in events:
         name = event[1:]
         match event[0]:
@@ -82,7 +88,7 @@ async def test_slots_are_given_in_a_fair_order(total: int, events: Sequence[str]
 
 
 async def test_a_slot_is_passed_on_if_its_caller_is_cancelled_just_then() -> None:
-    visitors = Visitors(Slots(1))
+    visitors = Visitors(Slots(Shares(1)))
     await visitors.come("a1")
     await visitors.come("b1")
     await visitors.come("c1")
@@ -97,10 +103,43 @@ async def test_a_slot_is_passed_on_if_its_caller_is_cancelled_just_then() -> Non
     assert (0, 0) == (visitors.slots.busy, visitors.slots.waiting)
 
 
+async def test_workers_share_slots_and_who_waits_longest_is_first() -> None:
+    one, other = (Slots(state.shares("them", 1)) for state in workers())
+    order: list[str] = []
+
+    async def use(slots: Slots, name: str) -> None:
+        async with slots.taken(Party(name[0])):
+            order.append(name)
+
+    async with one.taken(Party("a")):
+        waiting = []
+        for at, slots in enumerate((one, other, one, other)):
+            waiting.append(asyncio.create_task(use(slots, f"a{at}")))
+            await asyncio.sleep(0)
+        assert (1, 1) == (one.busy, other.busy)
+    await asyncio.gather(*waiting)
+
+    assert ["a0", "a1", "a2", "a3"] == order
+    assert (0, 0) == (one.busy, other.busy)
+
+
+async def test_the_concurrency_of_a_key_is_that_of_all_workers_and_a_dead_one_holds_nothing() -> None:
+    seen, party = memories(), Party("key", 2)
+    one, other = (Slots(SharedState(memory).shares("them", 9)) for memory in seen)
+    async with one.taken(party), other.taken(party):
+        assert one.capped(party)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05), one.taken(party):
+                pass
+        seen[0].forget(1)
+        async with one.taken(party):
+            assert 2 == one.busy
+
+
 async def test_one_party_s_files_leave_processes_for_the_others() -> None:
     """Party a has eight files that no process ever finishes."""
 
-    worker = Worker(2, turns=turns)
+    worker = Worker(2, turns=lambda _, count: turns(count))
     stuck = [asyncio.create_task(worker.run(WorkerQueue(Party("a")), hostile.idling)) for _ in range(8)]
     await asyncio.sleep(0)
     served = [await worker.run(WorkerQueue(Party(name)), hostile.double, 1) for name in "bcbc"]
