@@ -43,8 +43,8 @@ _OPTIONS = (
         help="API key. Prefer OPENAI_API_KEY, which process lists do not show.",
         callback=lambda _, __, value: _key(value),
     ),
-    click.option("--local", is_flag=True, help="Start a server for this command and ignore --base-url."),
 )
+_LOCAL = click.option("--local", is_flag=True, help="Start a server for this command and ignore --base-url.")
 
 
 def _address(value: str) -> str:
@@ -67,6 +67,11 @@ def _key(value: str) -> str:
 
 def options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that select the server: `base_url`, `api_key` and `local`."""
+    return address_options(_LOCAL(command))
+
+
+def address_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of a server's address: `base_url` and `api_key`."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command

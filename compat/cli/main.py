@@ -1,4 +1,4 @@
-"""The command line: `serve`, `emulator`, `transcribe`, `live`, `sample`, `doctor`.
+"""The command line: `serve`, `emulator`, `transcribe`, `live`, `vocabulary`, `sample`, `doctor`.
 
 This is the only module that reads settings from the environment.
 """
@@ -59,7 +59,11 @@ listening = click.option(
 class Commands(click.Group):
     """The command group. Client commands are imported on demand, since they would slow down `serve` by a sixth."""
 
-    clients: ClassVar = {"live": "compat.cli.live", "transcribe": "compat.cli.transcribe"}
+    clients: ClassVar = {
+        "live": "compat.cli.live",
+        "transcribe": "compat.cli.transcribe",
+        "vocabulary": "compat.cli.vocabulary",
+    }
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), *self.clients])
@@ -91,8 +95,10 @@ def _terminated(number: int, _: object) -> None:
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="qwen-asr-compat")
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """OpenAI's audio API, answered by Alibaba Model Studio (DashScope)."""
+    ctx.obj = _settings  # for commands in other modules
 
 
 @main.command()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -24,9 +25,18 @@ MOST_PAGES: Final = 100
 AT_ONCE: Final = 5  # lists that one request looks up at a time
 
 
-class _Known(msgspec.Struct, frozen=True):
+class _Remembered(msgspec.Struct, frozen=True):
     vocabulary: Vocabulary
     until: float
+
+
+@contextlib.contextmanager
+def _known(vocabulary_id: str) -> Iterator[None]:
+    """Give the service's NotFound a message that names the vocabulary."""
+    try:
+        yield
+    except NotFound as exc:
+        raise NotFound(f"There is no vocabulary {vocabulary_id[:80]!r} in this DashScope account.") from exc
 
 
 class Vocabularies:
@@ -46,7 +56,7 @@ class Vocabularies:
         self._aliases = aliases
         self._family = family
         self._clock = clock
-        self._known: dict[tuple[bytes, str], _Known] = {}
+        self._known: dict[tuple[bytes, str], _Remembered] = {}
         self._looking: dict[tuple[bytes, str], asyncio.Future[Vocabulary]] = {}
 
     async def check(self, vocabulary_id: str, model: str, principal: Principal) -> None:
@@ -56,12 +66,8 @@ class Vocabularies:
         """
         try:
             found = await self._found(vocabulary_id, principal)
-        except NotFound as exc:
-            raise BadRequest(
-                f"There is no vocabulary {vocabulary_id[:80]!r} in this DashScope account.", param="vocabulary_id"
-            ) from exc
-        except BadRequest as exc:
-            raise BadRequest(exc.message, param="vocabulary_id", code=exc.code) from exc
+        except (NotFound, BadRequest) as exc:
+            raise BadRequest(exc.message, param="vocabulary_id") from exc
         if (found.target_model or "").lower() != model:
             raise BadRequest(
                 f"The vocabulary {vocabulary_id[:80]} is for {found.target_model}; DashScope would ignore it with "
@@ -113,19 +119,22 @@ class Vocabularies:
 
     async def get(self, vocabulary_id: str, principal: Principal) -> Vocabulary:
         """Return a vocabulary with its words. Raises NotFound."""
-        return wire.queried(vocabulary_id, await self._service.send(wire.query(vocabulary_id), principal))
+        with _known(vocabulary_id):
+            return wire.queried(vocabulary_id, await self._service.send(wire.query(vocabulary_id), principal))
 
     async def update(self, vocabulary_id: str, words: Iterable[HotWord], principal: Principal) -> Vocabulary:
         """Replace the words of a vocabulary and return it. Raises NotFound."""
         before = await self.get(vocabulary_id, principal)
         checked = rules.checked(words, before.target_model or "")
-        wire.done(await self._service.send(wire.update(vocabulary_id, checked), principal))
+        with _known(vocabulary_id):
+            wire.done(await self._service.send(wire.update(vocabulary_id, checked), principal))
         self._forget(vocabulary_id, principal)
         return await self._shown(msgspec.structs.replace(before, words=checked, modified=None), principal)
 
     async def delete(self, vocabulary_id: str, principal: Principal) -> None:
         """Delete a vocabulary. Raises NotFound."""
-        wire.done(await self._service.send(wire.delete(vocabulary_id), principal))
+        with _known(vocabulary_id):
+            wire.done(await self._service.send(wire.delete(vocabulary_id), principal))
         self._forget(vocabulary_id, principal)
 
     async def _shown(self, stored: Vocabulary, principal: Principal) -> Vocabulary:
@@ -159,7 +168,7 @@ class Vocabularies:
             raise ServiceFailed("DashScope's response does not say which model the vocabulary is for.")
         if found.status == rules.USABLE:  # the status of another may change at any time
             self._known.pop(key, None)
-            self._known[key] = _Known(found, self._clock() + FRESH)
+            self._known[key] = _Remembered(found, self._clock() + FRESH)
             if len(self._known) > KEPT:
                 del self._known[next(iter(self._known))]
         return found
