@@ -158,13 +158,17 @@ def _lacking(ask: Ask, media: Media, row: Model) -> Literal["times", "length"] |
 def _in_pieces(ask: Ask, media: Media, row: Model, long_road: LongRoad) -> bool:
     """Whether to cut the audio into pieces.
 
-    This is so if the operator prefers pieces, if the model has no other road for long audio, or if the client streams
-    long audio, which a file task would return all at once.
+    This is so if the operator prefers pieces, if the model has no other road for long audio, if the client streams long
+    audio, which a file task would return all at once, or if it uses a vocabulary, which another model would ignore.
     """
     lacking = _lacking(ask, media, row)
     if lacking is None or not row.long:
         return lacking is not None
-    return long_road == "pieces" or (long_road == "auto" and lacking == "length" and ask.stream)
+    return long_road == "pieces" or (
+        long_road == "auto"
+        and lacking == "length"
+        and (ask.stream or "vocabulary_id" in row.options & {*ask.extensions})
+    )
 
 
 def _checked(ask: Ask, media: Media, model: str, row: Model, region: str) -> Road:

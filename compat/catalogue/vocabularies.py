@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from compat import languages
+from compat.catalogue import live
 from compat.catalogue.biasing import LONGEST_WORD, MOST_PARTS, WEIGHT, fits
 from compat.catalogue.models import resolve
 from compat.config.parsers import Family
@@ -25,7 +26,6 @@ SUPER: Final = 50
 """The weight of a "super" hot word, for qwen-audio-3."""
 MOST_SUPER: Final = 50
 LONGEST_PREFIX: Final = 9
-_LIVE: Final = r"fun-asr-(flash-8k-)?realtime.*|paraformer-realtime(-8k)?-v2|qwen-audio-3\..*-(streaming|message).*"
 _SMALLER: Final = r"paraformer-.*|fun-asr(-mtl|(-flash-8k)?-realtime)?-\d{4}-\d{2}-\d{2}"
 _PREFIX: Final = re.compile(rf"[a-z0-9]{{1,{LONGEST_PREFIX}}}")
 _TAKERS: Final = "fun-asr, fun-asr-realtime, paraformer-v2 and qwen-audio-3.1-asr-flash do"
@@ -57,8 +57,8 @@ class Vocabulary(msgspec.Struct, frozen=True, kw_only=True):
 
 def takes(model: str) -> bool:
     """Return whether a DashScope model takes a stored list."""
-    row = resolve(model, {})[1]
-    return bool(re.fullmatch(_LIVE, model)) if row.surface is None else "vocabulary_id" in row.options
+    live_row = live.find(model)
+    return "vocabulary_id" in (live_row.parameters if live_row else resolve(model, {})[1].options)
 
 
 def most(model: str) -> int:

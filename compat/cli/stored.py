@@ -64,7 +64,7 @@ async def in_dashscope(settings: Settings, key: str) -> AsyncIterator[InDashScop
         attempts=settings.attempts,
     )
     try:
-        yield InDashScope(Vocabularies(service, settings.every_alias), Principal(key))
+        yield InDashScope(Vocabularies(service, settings.every_alias, family=settings.model_family), Principal(key))
     finally:
         await service.close()
 

@@ -351,3 +351,22 @@ def test_an_option_of_the_wrong_type_is_refused(name: str, value: str) -> None:
         roads.request(ask, media(), taken)
 
     assert name == refused.value.param
+
+
+@pytest.mark.parametrize(
+    ("model", "seconds", "extensions", "taken"),
+    [
+        ("qwen-audio-3.1-asr-flash", 400, {"vocabulary_id": ("v",)}, ("qwen-audio-3.1-asr-flash", "pieces")),
+        ("qwen-audio-3.1-asr-flash", 400, {}, ("qwen-audio-3.1-asr-flash-filetrans", "filetrans-3")),
+        ("qwen-audio-3.1-asr-flash", 40, {"vocabulary_id": ("v",)}, ("qwen-audio-3.1-asr-flash", "generation-audio")),
+        ("whisper-1", 400, {"vocabulary_id": ("v",)}, ("qwen3-asr-flash-filetrans", "filetrans")),
+    ],
+)
+def test_a_vocabulary_keeps_long_audio_at_its_model(
+    model: str, seconds: float, extensions: dict[str, tuple[str, ...]], taken: tuple[str, str]
+) -> None:
+    """A vocabulary is made for one model."""
+    ask = Ask(model=model, extensions=extensions)
+    found = roads.road(ask, media(seconds=seconds), region="beijing", aliases={}, longest=HOUR)
+
+    assert taken == (found.model, found.surface)
