@@ -1,9 +1,9 @@
 """A live transcription with OpenAI's own package, of whichever release runs this: 1.x or newer.
 
-    python live.py ga|ga-sync|beta BASE_URL SOUND.pcm vad|BYTE,BYTE,… PACE
+    python live.py ga|ga-sync|beta BASE_URL SOUND.pcm vad|BYTE,BYTE,… PACE [MODEL …]
 
-SOUND.pcm is mono 16-bit at 24 kHz. A list of positions: the caller commits there. PACE times faster than real time.
-Prints a line a turn: {"transcript": …, "deltas": …}.
+SOUND.pcm is mono 16-bit at 24 kHz. At each position of a list it commits. PACE times faster than real time. Transcribes
+with each MODEL in turn, by default gpt-4o-transcribe. Prints a line a turn: {"transcript": …, "deltas": …}.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ def turns(sound: bytes, mode: str) -> Iterator[tuple[bytes, bool]]:
         yield whole[begin:end], end in ends
 
 
-def session(mode: str, dialect: str) -> dict[str, Any]:
+def session(mode: str, dialect: str, model: str) -> dict[str, Any]:
     detection: dict[str, Any] = {} if mode == "vad" else {"turn_detection": None}
     if dialect == "beta":
-        return {"input_audio_format": "pcm16", "input_audio_transcription": {"model": "gpt-4o-transcribe"}, **detection}
-    audio = {"format": {"type": "audio/pcm", "rate": 24000}, "transcription": {"model": "gpt-4o-transcribe"}}
+        return {"input_audio_format": "pcm16", "input_audio_transcription": {"model": model}, **detection}
+    audio = {"format": {"type": "audio/pcm", "rate": 24000}, "transcription": {"model": model}}
     return {"type": "transcription", "audio": {"input": {**audio, **detection}}}
 
 
@@ -65,7 +65,7 @@ class Hearing:
             self.over = self._left == 0 or event.item_id == self._last
 
 
-async def live(client: openai.AsyncOpenAI, dialect: str, sound: bytes, mode: str, pace: float) -> None:
+async def live(client: openai.AsyncOpenAI, dialect: str, sound: bytes, mode: str, pace: float, model: str) -> None:
     query = {"intent": "transcription"}
     opened: Any = (
         client.beta.realtime.connect(model="gpt-4o-transcribe", extra_query=query)
@@ -73,7 +73,7 @@ async def live(client: openai.AsyncOpenAI, dialect: str, sound: bytes, mode: str
         else client.realtime.connect(extra_query=query)
     )
     async with opened as connection:
-        wanted: Any = session(mode, dialect)
+        wanted: Any = session(mode, dialect, model)
         if dialect == "beta":
             await connection.transcription_session.update(session=wanted)
         else:
@@ -95,9 +95,9 @@ async def live(client: openai.AsyncOpenAI, dialect: str, sound: bytes, mode: str
         await speaking
 
 
-def live_sync(client: openai.OpenAI, sound: bytes, mode: str, pace: float) -> None:
+def live_sync(client: openai.OpenAI, sound: bytes, mode: str, pace: float, model: str) -> None:
     with client.realtime.connect(extra_query={"intent": "transcription"}) as connection:
-        wanted: Any = session(mode, "ga")
+        wanted: Any = session(mode, "ga", model)
         connection.session.update(session=wanted)
 
         def speak() -> None:
@@ -118,12 +118,14 @@ def live_sync(client: openai.OpenAI, sound: bytes, mode: str, pace: float) -> No
 
 
 def main() -> None:
-    dialect, base_url, path, mode, pace = sys.argv[1:]
+    dialect, base_url, path, mode, pace, *models = sys.argv[1:]
     sound = Path(path).read_bytes()
-    if dialect == "ga-sync":
-        live_sync(openai.OpenAI(base_url=base_url, api_key="any"), sound, mode, float(pace))
-    else:
-        asyncio.run(live(openai.AsyncOpenAI(base_url=base_url, api_key="any"), dialect, sound, mode, float(pace)))
+    for model in models or ["gpt-4o-transcribe"]:
+        if dialect == "ga-sync":
+            live_sync(openai.OpenAI(base_url=base_url, api_key="any"), sound, mode, float(pace), model)
+        else:
+            client = openai.AsyncOpenAI(base_url=base_url, api_key="any")
+            asyncio.run(live(client, dialect, sound, mode, float(pace), model))
 
 
 if __name__ == "__main__":

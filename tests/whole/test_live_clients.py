@@ -8,15 +8,18 @@ import os
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import openai
 import pytest
 
+from compat.catalogue import live
 from compat.emulator import sample
+from compat.emulator.engines.tones import Tones, encode
 from tests.running import RunningServer, running_server
 from tests.tls import certificate
+from tests.whole.live_speech import make_recording
 from tests.whole.speech import commits, errors, pcm, steady
 from tests.witnesses import installed, program
 
@@ -85,25 +88,54 @@ OTHERS = {"beta of 1.x": first_generation, "newest": newest, "node": node, "node
 def test_every_official_client_gets_the_transcript(
     server: RunningServer, tls: tuple[Path, Path], uploaded: str, tmp_path: Path, client: str, turns: str
 ) -> None:
-    command = OTHERS.get(client, lambda: ours(client))()
     sound = pcm()
-    path = tmp_path / "sound.pcm"
-    path.write_bytes(sound)
-    ends = commits(sound)
-    mode = "vad" if turns == "vad" else ",".join(str(end) for end in ends)
-    trust = {"SSL_CERT_FILE": str(tls[0]), "NODE_EXTRA_CA_CERTS": str(tls[0])}
+    ends = commits(sound) if turns == "commits" else []
 
+    received = transcribed(client, server, tls, sound, ends, tmp_path / "sound.pcm")
+
+    assert turns == "vad" or len(ends) == len(received)
+    assert errors(" ".join(received), uploaded) <= 0.12
+
+
+@pytest.mark.parametrize("turns", ["vad", "commits"])
+@pytest.mark.parametrize("client", ["ga", "beta", "node"])
+def test_every_official_client_transcribes_with_every_run_task_model(
+    tls: tuple[Path, Path], tmp_path: Path, client: str, turns: str
+) -> None:
+    models = [row.known[0] for row in live.MODELS if row.protocol == "run-task" and row.known]
+    recording = make_recording(5, pause_ms=2000)
+    sound = encode(recording.words, rate=24_000, length_ms=recording.length_ms)
+    ends = [turn.end_ms * 48 for turn in recording.turns] if turns == "commits" else []
+
+    with running_server(Tones(), tls=tls) as server:
+        received = transcribed(client, server, tls, sound, ends, tmp_path / "sound.pcm", models, pace="100")
+
+    assert [turn.text for turn in recording.turns] * len(models) == received
+
+
+def transcribed(
+    client: str,
+    server: RunningServer,
+    tls: tuple[Path, Path],
+    sound: bytes,
+    ends: list[int],
+    path: Path,
+    models: Iterable[str] = (),
+    pace: str = PACE,
+) -> list[str]:
+    """Return the transcripts of the turns, which end at `ends` or, without any, by voice activity detection."""
+    path.write_bytes(sound)
+    mode = ",".join(str(end) for end in ends) or "vad"
+    trust = {"SSL_CERT_FILE": str(tls[0]), "NODE_EXTRA_CA_CERTS": str(tls[0])}
     done = subprocess.run(
-        [*command, server.base_url, str(path), mode, PACE],
+        [*OTHERS.get(client, lambda: ours(client))(), server.base_url, str(path), mode, pace, *models],
         env={**os.environ, **trust},
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
-
     assert (0, "") == (done.returncode, done.stderr)
     received = [json.loads(line) for line in done.stdout.splitlines()]
     assert all(turn["deltas"] == turn["transcript"] for turn in received)
-    assert turns == "vad" or len(ends) == len(received)
-    assert errors(" ".join(turn["transcript"] for turn in received), uploaded) <= 0.12
+    return [turn["transcript"] for turn in received]
