@@ -16,7 +16,7 @@ LAYERS = [  # from the bottom up; a module imports from layers below its own, or
     {"addresses", "config", "echo"},
     {"catalogue"},
     {"audio", "dashscope_api", "openai_api"},
-    {"bridge", "observability"},
+    {"bridge", "observability", "probes"},
     {"upstream"},
     {"transcription"},
     {"jobs"},
@@ -29,7 +29,7 @@ LAYERS = [  # from the bottom up; a module imports from layers below its own, or
 APART = "emulator"  # independent: imports nothing else of compat
 STARTERS = {"cli": {APART}}  # only the command line imports it
 PURE = {
-    "bridge", "catalogue", "dashscope_api", "openai_api",
+    "bridge", "catalogue", "dashscope_api", "openai_api", "probes",
     "addresses", "echo", "errors", "languages", "text", "transcript",
 }  # fmt: skip
 IO = {

@@ -6,6 +6,7 @@ account: all its API keys and all snapshots of a model share it. The service may
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Mapping
 
@@ -90,6 +91,9 @@ PRICES: dict[str, dict[str, Price]] = {
 }
 """Prices by region. Models without a row have none in dollars: fun-asr and paraformer for files, fun-asr-flash, and
 paraformer-realtime, of which v2 is listed as CNY 0.00024 per second."""
+YUAN = 7.3  # for a US dollar, rounded up
+CEILING = 0.001  # yuan for a second of audio: more than any published price
+TOKENS = (50.0, 15.0)  # input and output tokens of a second: more than was ever measured
 
 
 def rate(model: str, own: Mapping[str, Rate], *, published: bool) -> tuple[str, Rate] | None:
@@ -124,6 +128,16 @@ def cost(price: Price, seconds: float, tokens: tuple[int, int] | None) -> float 
     if len(price) == 1:
         return price[0] * seconds
     return None if tokens is None else sum(each * count for each, count in zip(price, tokens, strict=True)) / 1e6
+
+
+def ceiling(model: str, region: str) -> float:
+    """Return an upper bound of the price in yuan per second of audio, for estimates. It is that of the dearest region,
+    or CEILING for a model or region without a published price."""
+    name = next((row.name for row in ROWS if re.fullmatch(row.pattern, model)), model)
+    known = PRICES.get(name, {}).values()
+    if not known or region == "us":
+        return CEILING
+    return YUAN * max(each[0] if len(each) == 1 else sum(map(operator.mul, each, TOKENS)) / 1e6 for each in known)
 
 
 def parse(text: str) -> Rate:

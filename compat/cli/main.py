@@ -1,4 +1,4 @@
-"""The command line: `serve`, `emulator`, `transcribe`, `live`, `vocabulary`, `sample`, `doctor`.
+"""The command line: `serve`, `emulator`, `transcribe`, `live`, `vocabulary`, `sample`, `doctor`, `verify`.
 
 This is the only module that reads settings from the environment.
 """
@@ -63,6 +63,7 @@ class Commands(click.Group):
         "live": "compat.cli.live",
         "transcribe": "compat.cli.transcribe",
         "vocabulary": "compat.cli.vocabulary",
+        "verify": "compat.cli.verify.command",
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:

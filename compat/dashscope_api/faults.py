@@ -228,9 +228,14 @@ def _kind(code: str, message: str) -> type[CompatError] | None:
 
 
 def _presentable(message: str) -> str:
-    """Return the service's message without URLs and keys, which it may quote, cut to 300 characters."""
-    shown = _DETAILS.sub("", _KEY.sub("[key]", _ADDRESS.sub("[address]", message))).strip()
+    """Return a message of the service without URLs and keys, cut to 300 characters."""
+    shown = _DETAILS.sub("", without_addresses(message)).strip()
     return shown[:_LONGEST_MESSAGE] or "The speech service refused the request."
+
+
+def without_addresses(message: str) -> str:
+    """Return a message of the service without the URLs and keys that it may quote."""
+    return _KEY.sub("[key]", _ADDRESS.sub("[address]", message))
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

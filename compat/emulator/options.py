@@ -30,7 +30,7 @@ _OPTIONS = (
         metavar="NAME=VALUE",
         help="Change an undocumented detail; `list` prints all.",
     ),
-    click.option("--readings", "observed", type=FILE, help="JSON file of readings."),
+    click.option("--readings", "observed", type=FILE, help="JSON file of readings, as `verify` writes it."),
     click.option(
         "--fault", "faults", multiple=True, metavar="NAME[=TIMES]", help="Add a preset fault; `list` prints all."
     ),

@@ -71,7 +71,7 @@ def translated(exc: httpx2.HTTPError | httpx2.InvalidURL | OSError, name: str = 
 
 
 @contextlib.contextmanager
-def _environment() -> Iterator[None]:
+def checked_environment() -> Iterator[None]:
     """Translate errors in the standard proxy and certificate variables to SettingsError. Its message omits the values,
     because addresses of proxies may contain passwords."""
     socks = any(address.startswith("socks") for address in getproxies().values())
@@ -108,7 +108,7 @@ class Service:
         be repeated. Raises SettingsError."""
         self._free = socket is not None
         self._root = root.rstrip("/")
-        with _environment():
+        with checked_environment():
             verify = httpx2.create_ssl_context()
             limits = httpx2.Limits(max_connections=None, max_keepalive_connections=EACH, keepalive_expiry=30.0)
             transport = functools.partial(httpx2.AsyncHTTPTransport, verify=verify, limits=limits, uds=socket)

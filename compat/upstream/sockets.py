@@ -87,7 +87,7 @@ def _closed(exc: ConnectionClosed, name: str) -> CompatError:
     return ServiceUnavailable(f"{name} closed the connection ({code}).")
 
 
-class _Straight(connect):
+class Straight(connect):
     """Follows no redirects, because the key would be sent to the new host."""
 
     def process_redirect(self, exc: Exception) -> Exception | str:
@@ -211,7 +211,7 @@ class Sockets:
 
     async def _open(self, model: str, principal: Principal, traced: Mapping[str, str]) -> Connection:
         with _translating(self._name), self._lag.translate_timeouts(self._timeout, TimeoutError):
-            socket = await _Straight(
+            socket = await Straight(
                 f"{self._root}{_path(model)}",
                 additional_headers={**traced, "Authorization": f"Bearer {principal.key}"},
                 user_agent_header="qwen-asr-compat",

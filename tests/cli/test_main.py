@@ -71,7 +71,7 @@ def test_descriptions_of_commands_are_not_cut_off() -> None:
     commands = [main.get_command(context, name) for name in main.list_commands(context)]
     descriptions = [command.get_short_help_str() for command in commands if command]
 
-    assert 7 == len(descriptions)
+    assert 8 == len(descriptions)
     assert [] == [text for text in descriptions if not text.endswith(".") or text.endswith("...") or "," in text]
 
 
