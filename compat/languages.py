@@ -16,7 +16,11 @@ QWEN = frozenset(
 UNDETERMINED = frozenset({"auto", "auto-detect", "autodetect", "detect", "multi", "mul", "und"})
 """What clients send instead of a language to have it detected, in lower case."""
 
-DASHSCOPE = QWEN | {"bg", "el", "hr", "hu", "nl", "ro", "sk"}
+FUN = frozenset(
+    "zh en ja ko vi th id ms fil hi ar fr de es pt ru it nl sv da fi no el pl cs hu ro bg hr sk".split()  # noqa: SIM905
+)
+"""The languages of fun-asr and qwen-audio-3, which call Filipino `tl` (Model Studio, client events, 2026-08)."""
+DASHSCOPE = QWEN | FUN
 """Languages that at least one DashScope model accepts as a parameter; all others rely on language detection."""
 
 UNSPACED = frozenset({"zh", "zh-tw", "yue", "ja", "th", "lo", "km", "my", "bo"})

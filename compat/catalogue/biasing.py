@@ -21,7 +21,9 @@ LONGEST_WORD: Final = 15  # characters of a word that is not ASCII
 MOST_PARTS: Final = 7  # parts, separated by spaces, of an ASCII word
 _COMMA: Final = re.compile(r"[,，、;；\n]")
 _EDGE: Final = " \t\r\n,;，、；"
-_BORDER: Final = re.compile(r".*[\s,;.!?，、；。！？]", re.DOTALL)
+_ENTRY: Final = re.compile(r".*[,;.!?，、；。！？\n]", re.DOTALL)
+_WORD: Final = re.compile(r".*\s", re.DOTALL)
+_NEAR: Final = 64  # characters before the limit within which the end of an entry is preferred to that of a word
 
 
 def rounds(text: str) -> list[str]:
@@ -36,11 +38,16 @@ def shortened(text: str) -> bool:
 
 def _rounds(text: str) -> Iterator[str]:
     while text := text.strip(_EDGE):
-        border = _BORDER.match(text[: ROUND + 1])
-        at = len(text) if len(text) <= ROUND else boundary(text[: 2 * ROUND], border.end() if border else ROUND)
+        at = len(text) if len(text) <= ROUND else boundary(text[: 2 * ROUND], _border(text[: ROUND + 1]))
         at = at or ROUND  # one character with hundreds of combining marks
         yield text[:at].rstrip(_EDGE)
         text = text[at:]
+
+
+def _border(text: str) -> int:
+    """Return where to end a message: after an entry or a clause, so that a name stays whole, or else after a word."""
+    entry, word = ((found.end() if found else 0) for found in (_ENTRY.match(text), _WORD.match(text)))
+    return (entry if entry >= ROUND - _NEAR else max(entry, word)) or ROUND
 
 
 def hot_words(keywords: Iterable[str]) -> tuple[dict[str, int], list[str]]:

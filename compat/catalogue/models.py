@@ -40,7 +40,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     pieces: bool = False
     us: str | None = None
     context: Literal["text", "rounds"] | None = None
-    languages: frozenset[str] = languages.DASHSCOPE
+    languages: frozenset[str] = languages.FUN
     options: frozenset[str] = frozenset()
     always: dict[str, Option] = {}
 
@@ -159,8 +159,8 @@ MODELS: tuple[Model, ...] = (
         known=("paraformer-v1", "paraformer-8k-v1", "paraformer-mtl-v1"),
         surface="transcription",
         regions=frozenset({"beijing"}),
-        languages=_PARAFORMER_LANGUAGES,
-        options=(_FILES | _PARAFORMER) - {"vocabulary_id"},
+        languages=frozenset(),
+        options=(_FILES | _PARAFORMER) - {"language_hints", "vocabulary_id"},
         always={"timestamp_alignment_enabled": True, **_UNMASKED_PARAFORMER},
     ),
     Model(

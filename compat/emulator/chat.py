@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 from starlette.responses import Response
 
-from compat.emulator import refusals, sse
+from compat.emulator import biasing, refusals, sse
 from compat.emulator.engine import Sentence
 from compat.emulator.families import LANGUAGES, Family, family
 from compat.emulator.faults import SurfaceName
@@ -78,7 +78,9 @@ async def complete(call: ApiCall) -> Response:
     language = ask.asr_options.language
     if language and language not in LANGUAGES and call.emulator.readings.refuse_unknown_language:
         raise refusals.algorithm(f"Unsupported language: {language}")
-    sound = await sync_sound(call, ask.model, _audio(ask.messages), max_bytes=call.emulator.limits.sync_bytes)
+    audio = _audio(ask.messages)
+    biasing.check(call.body, ask.model)
+    sound = await sync_sound(call, ask.model, audio, max_bytes=call.emulator.limits.sync_bytes)
     answer = _Completion(call, ask, sound)
     return await sse.answered(answer, sound, stream=ask.stream)
 

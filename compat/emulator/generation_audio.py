@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from compat.emulator import refusals, sse
+from compat.emulator import biasing, refusals, sse
 from compat.emulator.engine import Sentence
 from compat.emulator.media import Sound, Trouble
 from compat.emulator.recognition import MediaRefusal, Recognition, sync_sound
@@ -57,22 +57,13 @@ class AudioRequest(msgspec.Struct, frozen=True):
 
 async def generate(call: ApiCall) -> Response:
     ask = call.decode(AudioRequest)
-    _check_bias(call, ask)
+    biasing.check(call.body, ask.model)
+    if any(message.role == "system" for message in ask.input.messages):
+        raise refusals.invalid("The role system is not supported by this model")
     if not ask.parameters.format:
         raise refusals.invalid("UNSUPPORTED_FORMAT: format is empty")
     answer = _AudioGeneration(call, ask, await _sound(call, ask))
     return await sse.answered(answer, answer.sound, stream=call.streams)
-
-
-def _check_bias(call: ApiCall, ask: AudioRequest) -> None:
-    """Context comes in user and assistant messages before the audio; hot words are parameters of qwen-audio-3 only."""
-    given = (call.body.get("parameters") if isinstance(call.body, dict) else None) or {}
-    if any(message.role == "system" for message in ask.input.messages):
-        raise refusals.invalid("The role system is not supported by this model")
-    if "context" in given:
-        raise refusals.invalid("parameters.context is not a parameter")
-    if "vocabulary" in given and ask.model.startswith("fun-asr"):
-        raise refusals.invalid("vocabulary is not supported by this model")
 
 
 async def _sound(call: ApiCall, ask: AudioRequest) -> Sound:

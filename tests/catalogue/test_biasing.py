@@ -78,6 +78,12 @@ def test_a_shortened_parameter_is_listed_as_ignored(
     assert (count, ignored) == (len(rounds(context)), named)
 
 
+def test_an_entry_is_not_split_between_messages() -> None:
+    parts = rounds(", ".join(["Ada Lovelace"] * 60))
+
+    assert 60 == sum(part.count("Ada Lovelace") for part in parts)
+
+
 def test_a_character_longer_than_a_round_is_cut() -> None:
     assert [ROUND, 101] == [len(part) for part in rounds("a" + "\u0300" * 500)]
 

@@ -320,6 +320,11 @@ def test_options_are_typed_and_unsupported_parameters_are_reported() -> None:
         ("whisper-1", "nl", None, ("language",)),
         ("fun-asr", "nl", "nl", ()),
         ("fun-asr", "fil", "tl", ()),
+        ("fun-asr", "tr", None, ("language",)),
+        ("qwen-audio-3.1-asr-flash", "yue", None, ("language",)),
+        ("qwen-audio-3.1-asr-flash-filetrans", "cs", "cs", ()),
+        ("paraformer-v2", "yue", "yue", ()),
+        ("paraformer-v1", "zh", None, ("language",)),
         ("paraformer-v2", "sv", None, ("language",)),
     ],
 )

@@ -170,18 +170,22 @@ def client(laptop: Laptop) -> Any:  # noqa: ANN401 - the package has no types he
 
 
 @pytest.mark.filterwarnings("ignore:dashscope 2.0 audio API is a preview:FutureWarning")
-@pytest.mark.parametrize("model", ["qwen-audio-3.1-asr-flash-filetrans", "fun-asr"])
-def test_client_transcribes_files(pointed: Laptop, address: str, model: str) -> None:
+@pytest.mark.parametrize(
+    ("model", "phrases"),
+    [("qwen-audio-3.1-asr-flash-filetrans", None), ("fun-asr", None), ("paraformer-v1", "names")],
+)
+def test_client_transcribes_files(pointed: Laptop, address: str, model: str, phrases: str | None) -> None:
     with client(pointed) as made:
         done = made.audio.asr.transcribe(
-            [address], model=model, parameters={"diarization_enabled": True}, phrase_id="names", poll_interval=0.01
+            [address], model=model, parameters={"diarization_enabled": True}, phrase_id=phrases, poll_interval=0.01
         )
 
     assert done.succeeded
     assert done.results[0].subtask_status == "SUCCEEDED"
     assert fetched(done.results[0].transcription_url)["transcripts"][0]["text"] == TEXT
     submit = next(seen for seen in pointed.emulator.requests if seen.surface == "submit")
-    assert submit.parameters["resources"] == [{"resource_id": "names", "resource_type": "asr_phrase"}]
+    sent = [{"resource_id": phrases, "resource_type": "asr_phrase"}] if phrases else None
+    assert submit.parameters.get("resources") == sent
 
 
 @pytest.mark.filterwarnings("ignore:dashscope 2.0 audio API is a preview:FutureWarning")

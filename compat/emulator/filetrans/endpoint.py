@@ -14,7 +14,7 @@ import msgspec
 from starlette.datastructures import QueryParams
 from starlette.responses import FileResponse, Response
 
-from compat.emulator import refusals
+from compat.emulator import biasing, refusals
 from compat.emulator.context import Message
 from compat.emulator.families import LANGUAGES, Family, family
 from compat.emulator.faults import Expire, FailFile, FailTask, Slow
@@ -75,8 +75,7 @@ def _check(call: ApiCall, ask: SubmitRequest) -> Family:
     if not call.flag("x-dashscope-async"):
         raise Refusal(403, "AccessDenied", "current user api does not support synchronous calls.")
     _check_parameters(call, known, ask.parameters)
-    if ask.input.context is not None and known is not Family.AUDIO3_FILES:
-        raise refusals.invalid("input.context is not supported by this model")
+    biasing.check(call.body, ask.model)
     return known
 
 
@@ -88,10 +87,6 @@ def _check_parameters(call: ApiCall, known: Family, parameters: TaskParameters) 
         raise refusals.invalid("special_word_filter cannot be read") from exc
     if not parameters.channels:
         raise refusals.invalid("channel_id must name at least one channel")
-    if "context" in given:
-        raise refusals.invalid("parameters.context is not a parameter")
-    if "vocabulary" in given and known is not Family.AUDIO3_FILES:
-        raise refusals.invalid("vocabulary is not supported by this model")
     if known is not Family.FILETRANS:
         return
     if "language_hints" in given:

@@ -1,0 +1,65 @@
+"""Context and hot words in the requests of the HTTP surfaces: where each model takes them. Other places are refused.
+
+Model Studio's pages on the HTTP APIs of qwen3-asr, fun-asr, paraformer and qwen-audio-3 (2026-08 to 2026-10). The pages
+do not say how the service reacts to another place; the emulator is strict, so that a mistake is noticed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from compat.emulator import refusals
+
+SYSTEM, MESSAGES, CONTEXT = "a system message", "a message before the audio", "input.context"
+TEXT, WORDS, STORED, PHRASES = "corpus", "vocabulary", "vocabulary_id", "resources"
+_PARAMETERS = ("context", TEXT, WORDS, STORED, "phrase_id")
+TAKEN: tuple[tuple[str, frozenset[str]], ...] = (
+    (r"qwen3-asr-flash-filetrans.*", frozenset({TEXT})),
+    (r"qwen3-asr-flash.*", frozenset({SYSTEM})),
+    (r"qwen-audio-3\..*-filetrans", frozenset({CONTEXT, WORDS, STORED})),
+    (r"qwen-audio-3\..*", frozenset({MESSAGES, WORDS, STORED})),
+    (r"fun-asr-flash-.*", frozenset({MESSAGES, STORED})),
+    (r"fun-asr.*", frozenset({STORED})),
+    (r"paraformer-(8k-|mtl-)?v1", frozenset({PHRASES})),
+    (r"paraformer-.*", frozenset({STORED})),
+)
+"""The places by model; the first match wins."""
+
+
+def check(body: object, model: str) -> None:
+    """Raises Refusal for context or hot words at a place where the model does not take them."""
+    taken = next((places for pattern, places in TAKEN if re.fullmatch(pattern, model)), frozenset())
+    for place in _given(_object(body)):
+        if place not in taken:
+            raise refusals.invalid(f"{place} is not supported by this model")
+
+
+def _given(body: dict[str, Any]) -> Iterator[str]:
+    given, parameters = _object(body.get("input")), _object(body.get("parameters"))
+    for message in [*_list(body.get("messages")), *_list(given.get("messages"))]:
+        yield from _said(_object(message))
+    if given.get("context") is not None:
+        yield CONTEXT
+    if body.get("resources") is not None or parameters.get("resources") is not None:
+        yield PHRASES
+    options = [_object(holder.get("asr_options")) for holder in (body, parameters)]
+    for holder in (body, parameters, *options):
+        yield from (name for name in _PARAMETERS if holder.get(name) is not None)
+
+
+def _said(message: dict[str, Any]) -> Iterator[str]:
+    """The place of the text in a message, if it has any."""
+    content = message.get("content")
+    parts = [{"text": content}] if isinstance(content, str) else [_object(part) for part in _list(content)]
+    if any(part.get("text") for part in parts):
+        yield SYSTEM if message.get("role") == "system" else MESSAGES
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
