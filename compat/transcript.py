@@ -128,7 +128,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """A request to one of DashScope's surfaces, after the road is chosen.
 
     `model` is DashScope's id, `language` a code that this model supports. `words` requests word timestamps. `options`
-    are copied into the model's own parameters.
+    are copied into the model's own parameters. `version` changes with what they refer to: it is the time of the last
+    change of a stored vocabulary, empty for none.
     """
 
     model: str
@@ -138,6 +139,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     context: str = ""
     words: bool = False
     options: dict[str, Option] = {}
+    version: str = ""
 
     @property
     def bound(self) -> bool:

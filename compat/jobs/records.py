@@ -128,7 +128,7 @@ def identity(content: str, owner: str, service: str, request: Request) -> str:
         "language": request.language,
         "context": request.context,
         "words": request.words,
-        "options": request.options,
+        "options": {**request.options, "version": request.version} if request.version else request.options,
     }
     return digest(content, owner, service, msgspec.json.encode(asked, order="deterministic").decode())
 

@@ -127,7 +127,8 @@ class Recogniser:
         request, ignored = roads.request(ask, media, road)
         vocabulary = request.options.get("vocabulary_id")
         if self._vocabularies and isinstance(vocabulary, str):
-            await self._vocabularies.check(vocabulary, request.model, principal)
+            found = await self._vocabularies.check(vocabulary, request.model, principal)
+            request = msgspec.structs.replace(request, version=str(found.modified or ""))
         if self._engine:  # which has no hot words
             ignored += tuple(name for name in ("vocabulary", "vocabulary_id") if name in request.options)
         if road.refit or roads.unmixed(request) or ask.background or request.surface not in DIALECTS:

@@ -59,8 +59,9 @@ class Vocabularies:
         self._known: dict[tuple[bytes, str], _Remembered] = {}
         self._looking: dict[tuple[bytes, str], asyncio.Future[Vocabulary]] = {}
 
-    async def check(self, vocabulary_id: str, model: str, principal: Principal) -> None:
-        """Raise BadRequest, with the param `vocabulary_id`, if the service would ignore the list with this model.
+    async def check(self, vocabulary_id: str, model: str, principal: Principal) -> Vocabulary:
+        """Return a list, without its words. Raise BadRequest, with the param `vocabulary_id`, if the service would
+        ignore it with this model.
 
         `model` is DashScope's id. The list must exist in the principal's account, be made for this model and be usable.
         """
@@ -79,6 +80,7 @@ class Vocabularies:
                 f"The vocabulary {vocabulary_id[:80]} has the status {found.status}, with which DashScope ignores it.",
                 param="vocabulary_id",
             )
+        return found
 
     async def every(self, principal: Principal, prefix: str = "") -> list[Vocabulary]:
         """Return the account's vocabularies, newest first, without words and targets."""

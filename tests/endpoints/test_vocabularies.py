@@ -93,6 +93,21 @@ def test_a_vocabulary_of_another_model_is_refused(
     assert "vocabulary_id" == refused.value.param
 
 
+def test_a_changed_vocabulary_makes_a_new_job(speech: bytes) -> None:
+    """The stored transcript of the same request was made with other words."""
+    with running_server(Scripted(()), job_retention=60.0, job_grace=60.0) as server:
+        made = stored(server, "fun-asr")
+        tasks = []
+        for _ in range(2):
+            for _ in range(2):
+                transcribe(server, speech, "fun-asr", vocabulary_id=made)
+            tasks.append(server.dashscope.counts["submit"])
+            server.dashscope.vocabularies[made].modified += 60
+            send(server, "POST", f"/{made}", json={"vocabulary": ["Ada"]})
+
+    assert [1, 2] == tasks
+
+
 def test_an_unknown_vocabulary_is_refused(server: RunningServer, speech: bytes) -> None:
     with pytest.raises(openai.BadRequestError, match="There is no vocabulary 'vocab-x'") as refused:
         transcribe(server, speech, "fun-asr", vocabulary_id="vocab-x")

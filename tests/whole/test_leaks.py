@@ -41,6 +41,7 @@ SECRETS = {
     "name": "quarterly-layoffs",
     "prompt": "zanzibarian",
     "keyword": "quuxophone",
+    "hot word": "taradiddle",
     "live prompt": "xylographer",
     "live keyword": "brobdingnag",
     "speaker": "persephone",
@@ -127,6 +128,18 @@ class Guest:
                 answer = self.ask("GET", f"/audio/transcriptions/{job['id']}").text
                 assert SECRETS["transcript"] in answer.lower()
 
+    def store_words(self) -> None:
+        path, word = "/dashscope/vocabularies", SECRETS["hot word"]
+        books = {"target_model": "fun-asr", "prefix": "books", "vocabulary": [word]}
+        made = self.ask("POST", path, "admin", json=books).json()
+        assert [{"text": word, "weight": 4}] == made["vocabulary"]
+        self.ask("POST", path, json=books)
+        for words in ([{"text": word, "weight": 9}], [{word: 5}], {word: "5"}, [f"{word} " * 8]):
+            assert 400 == self.ask("POST", f"{path}/{made['id']}", "admin", json={"vocabulary": words}).status_code
+        self.fail(Rule("vocabulary", Refuse(500, "InternalError", "failed"), times=None))
+        assert 502 == self.ask("POST", path, "admin", json=books).status_code
+        self.fail()
+
     def talk(self) -> None:
         asked = self.ask("POST", "/realtime/client_secrets", json={"session": {"type": "transcription"}})
         self.ephemeral = asked.json()["value"]
@@ -205,6 +218,7 @@ def test_no_secret_appears_in_logs_metrics_errors_or_arguments(tmp_path: Path) -
         report, _ = examining.communicate(timeout=60)  # before faults are armed: the doctor calls the same surfaces
         guest.suffer()
         guest.leave_work()
+        guest.store_words()
         guest.talk()
         metrics = guest.ask("GET", "/../metrics", "admin").text
         processes = shown(running.process.pid)
