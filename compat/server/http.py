@@ -10,12 +10,11 @@ import asyncio
 import functools
 import re
 import sys
-from collections.abc import Callable
 from typing import ClassVar, Final, Literal, cast
 
 from httptools import HttpParserInvalidMethodError, HttpParserUpgrade, HttpRequestParser
 from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.utils import get_remote_addr
 
@@ -24,6 +23,7 @@ from compat.errors import BadRequest, CompatError, HeadTooLarge, Overloaded, Ser
 from compat.server import websocket
 from compat.server.closing import ClosingTransport, half_close, untaken
 from compat.server.connections import Connections, ConnectionSlot
+from compat.server.flow import Flow
 from compat.server.framing import unambiguous, unframed
 from compat.server.refusal import LINGER, answer, on_refusal
 
@@ -45,18 +45,6 @@ Stage = Literal["head", "body", "answer", "refused", "upgraded"]
 
 class RequestRefused(Exception):
     """Stop the parser. The protocol holds the error to send."""
-
-
-class Flow(FlowControl):
-    """Flow control that does not resume reading while `full` returns true."""
-
-    def __init__(self, transport: asyncio.Transport, full: Callable[[], bool]) -> None:
-        super().__init__(transport)
-        self._full = full
-
-    def resume_reading(self) -> None:
-        if not self._full():
-            super().resume_reading()
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -93,6 +81,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._pieces = 0
         self._later: asyncio.Handle | None = None
         self._running = self.cycle
+        self._rest = 0
+        """Bytes of the body that are still to come, if the request declared its length."""
         self._framing = 0
         """Bytes of a head, or bytes of chunk framing and trailers since the last data of a body."""
         self._held = self._part = memoryview(b"")
@@ -142,7 +132,7 @@ class HttpProtocol(HttpToolsProtocol):
             return
         short, self._pieces = self._pieces >= PIECES, 0
         while self._parsable and self._pieces < PIECES:
-            size = MANY if self._stage == "body" and not short else SOME
+            size = self._rest or (MANY if self._stage == "body" and not short else SOME)
             self._part, self._held = self._held[:size], self._held[size:]
             self._framing += len(self._part)
             if self._stage == "body" and not self._answering:
@@ -199,12 +189,19 @@ class HttpProtocol(HttpToolsProtocol):
             self.cycle.send = unframed(self.cycle)  # type: ignore[assignment, method-assign]  # starlette's type
         if self._slot.surplus:
             self.cycle.keep_alive = False
+        self._rest = next((int(value) for name, value in self.headers if name == b"content-length"), 0)
         self._enter("body")
 
     def on_body(self, body: bytes) -> None:
         self._came += len(body)
+        self._rest = max(0, self._rest - len(body))
         self._pieces += 1
         self._framing = 0
+        cycle = self.cycle
+        if not (cycle.body or cycle.response_complete):  # uvicorn would copy the bytes into a buffer and out of it
+            cycle.body, body = body, b""  # type: ignore[assignment]  # it accepts both types
+        elif isinstance(cycle.body, bytes):
+            cycle.body = bytearray(cycle.body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:

@@ -11,6 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from compat.server.http import SOME
 from tests.server.stage import Wire, connected
 
 TRAILED: list[bool] = []
@@ -164,3 +165,41 @@ async def test_only_requests_before_a_malformed_body_are_answered(earlier: str, 
     assert wire.written.endswith(f"/{earlier[-1]}".encode())
     assert b"400" not in wire.written
     assert wire.ended or wire.closed
+
+
+def post(body: bytes, framing: str) -> bytes:
+    head = b"POST /echo HTTP/1.1\r\nhost: x\r\n"
+    if framing == "declared":
+        return head + b"content-length: %d\r\n\r\n%s" % (len(body), body)
+    return head + b"transfer-encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+
+
+@pytest.mark.parametrize("framing", ["declared", "chunked"])
+async def test_bodies_end_where_they_say_however_the_bytes_arrive(framing: str) -> None:
+    bodies = [b"<first>", b"<GET / HTTP/1.1\r\n\r\n>", b"<third>"]
+    sent = b"".join(post(body, framing) for body in bodies)
+    for step in range(1, len(sent) + 1):
+        wire = Wire()
+        async with connected(APP, wire) as (protocol, _):
+            at = 0
+            while at < len(sent):
+                if wire.reads:
+                    protocol.data_received(sent[at : at + step])
+                    at += step
+                await asyncio.sleep(0)
+            await settled()
+
+        assert [body in wire.written for body in bodies] == [True] * 3
+        assert wire.written.count(b"200 OK") == 3
+
+
+async def test_declared_bodies_are_kept_apart_from_requests_in_the_same_read() -> None:
+    """Only as many requests are queued as one short block holds, also behind a body that is passed on whole."""
+    wire, body = Wire(), b"a" * 200_000
+    async with connected(APP, wire, gate=asyncio.Semaphore(0)) as (protocol, _):
+        protocol.data_received(post(body, "declared") + get("") * 5_000)
+        await settled()
+
+        assert body in wire.written
+        assert len(protocol.pipeline) <= SOME // len(get("")) + 1
+        assert not wire.reads
