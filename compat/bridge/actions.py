@@ -47,6 +47,13 @@ class Wake(msgspec.Struct, frozen=True):
     at: float
 
 
+class CheckVocabulary(msgspec.Struct, frozen=True):
+    """Look up whether this stored vocabulary fits the model, in the background. If not, call `vocabulary_refused`."""
+
+    vocabulary_id: str
+    model: str
+
+
 class Hangup(msgspec.Struct, frozen=True):
     """Close the client's connection, if it is still open, and end the session. For the client it is the last action."""
 
@@ -54,7 +61,7 @@ class Hangup(msgspec.Struct, frozen=True):
     reason: str
 
 
-Action: TypeAlias = ToClient | ToUpstream | OpenUpstream | CloseUpstream | Reading | Wake | Hangup
+Action: TypeAlias = ToClient | ToUpstream | OpenUpstream | CloseUpstream | Reading | Wake | CheckVocabulary | Hangup
 
 
 class Outbox:

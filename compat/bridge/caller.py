@@ -100,6 +100,7 @@ class CallerSide:
     def _retarget(self) -> None:
         """Apply new settings from the next turn; see the module's docstring."""
         vad, target = self._config.session.vad, self._config.target
+        self._config.check_vocabulary()
         self._binder.set_padding(vad.prefix_padding_ms if vad else 0)
         if target == self._settings.last:
             return

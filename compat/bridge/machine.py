@@ -41,7 +41,7 @@ class Bridge:
     identifier of that kind. `configured`: the settings of an ephemeral key. `spread`, from 0 to 1: this session's part
     of the jitter of reconnections. `expires_at`, in seconds since the epoch, is only reported. `on_event` is called
     with every event for the client. `engine`: the engine that answers in place of DashScope. `preferred`: DashScope's
-    model for a client that names none.
+    model for a client that names none. `preset` returns the stored vocabulary of an operator's alias.
     """
 
     def __init__(
@@ -57,15 +57,15 @@ class Bridge:
         on_event: Callable[[ours.ServerEvent], object] = lambda _: None,
         engine: str = "",
         preferred: str = live.DEFAULT,
+        preset: Callable[[str], str] = lambda _: "",
     ) -> None:
         self.over = False
         self._limits = limits or SessionLimits()
-        self._patch = configured
+        self._patch, self._replay = configured, ReplayBuffer()
         self._outbox = Outbox(ids, on_event)
-        self._replay = ReplayBuffer()
         self._items = ItemEvents(self._outbox, opening.dialect, self._limits.remembered_items)
         self._binder = TurnBinder(self._items, EchoCheck(self._replay, lambda: self._link.setup))
-        self._config = Configuration(opening, self._outbox, resolve, expires_at, engine, preferred)
+        self._config = Configuration(opening, self._outbox, resolve, expires_at, engine, preferred, preset)
         self._link = Link(
             self._outbox,
             self._replay,
@@ -80,13 +80,10 @@ class Bridge:
             self._config, self._outbox, self._items, self._binder, self._replay, self._switch, self._limits
         )
         self._vad_commits = VadCommits(self._items, self._link, self._binder, self._replay, self._limits)
-        self._reading = True
-        self._alarm = Alarm(self._outbox)
+        self._reading, self._alarm = True, Alarm(self._outbox)
         self._closing_at: float | None = None
         self._lifespan = Lifespan(self._link, self._binder, self._caller)
         self._shutdown = Shutdown(self._items, self._binder, self._replay, self._caller, self._link, self._limits)
-
-    # --- figures for the metrics ------------------------------------------------------------------------------------
 
     @property
     def corrections(self) -> int:
@@ -194,19 +191,27 @@ class Bridge:
 
     def upstream_lost(self, error: CompatError, now: float) -> list[Action]:
         """The connection failed or ended. `error.retryable`: whether another attempt may succeed."""
-        unused = self._link.state is LinkState.READY
+        unused = self._link.state is LinkState.READY  # the service closes a connection without a session
         self._link.gone(now)
-        if self._closing_at is None and unused:
-            self._go_on(now)  # the service closes a connection that has no session for a while
-        elif self._closing_at is None:
-            self._lost(error, now)
-        else:
+        if self._closing_at is not None:
             self._end(now)
+        elif unused:
+            self._go_on(now)
+        else:
+            self._lost(error, now)
         return self._done(now)
 
     def client_closed(self, now: float, hangup: Hangup | None = None) -> list[Action]:
         """The client has disconnected, or with `hangup` is to be disconnected: nobody waits for results any more."""
         self._close(hangup, now)
+        return self._done(now)
+
+    def vocabulary_refused(self, vocabulary_id: str, error: CompatError, now: float) -> list[Action]:
+        """The vocabulary of `CheckVocabulary` does not fit the model: the service would ignore it."""
+        if self._closing_at is None and self._config.target.setup.vocabulary_id == vocabulary_id:
+            self._outbox.error(error)
+            self._caller.refuse("vocabulary_id")
+            self._link.renew(self._config.takeable(Target(self._link.setup)).setup, now)
         return self._done(now)
 
     def shutdown(self, grace: float, now: float, reason: CompatError | None = None) -> list[Action]:

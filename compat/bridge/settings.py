@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import UNSET
 
-from compat.bridge.actions import Outbox
+from compat.bridge.actions import CheckVocabulary, Outbox
 from compat.catalogue import biasing, live
 from compat.catalogue.biasing import hot_words
 from compat.dashscope_api.live.turns import Detection, Field, Setup
@@ -93,14 +93,17 @@ def setup(session: Session) -> Setup:
         context=context(session.prompt, rest) if row.context and not session.engine else "",
         detection=detection(session.vad),
         vocabulary=words,
+        vocabulary_id=session.vocabulary_id if "vocabulary_id" in row.parameters else "",
+        options={name: value for name, value in session.options.items() if name in row.parameters},
     )
 
 
 def _vocabulary(session: Session, row: live.LiveModel) -> tuple[dict[str, int], Sequence[str]]:
-    """Return the keywords that the model takes as hot words with weights, and those that belong to the context."""
+    """Return the hot words with their weights, if the model takes them, and the keywords that belong to the context."""
     if "vocabulary" not in row.parameters or session.engine:
         return {}, session.keywords
-    return hot_words(session.keywords)
+    words, rest = hot_words(session.keywords)
+    return words | session.vocabulary, rest
 
 
 def detection(vad: Vad | None) -> Detection | None:
@@ -124,6 +127,8 @@ def applied(session: Session, refused: Iterable[Field] = ()) -> Applied:
         threshold=turns.threshold if turns and row.protocol == "realtime" else None,
         silence_duration_ms=turns.silence_ms if turns and silence else None,
         live_deltas=session.live_deltas,
+        vocabulary=session.vocabulary or UNSET,
+        vocabulary_id=session.vocabulary_id or UNSET,
         engine=session.engine or UNSET,
         ignored=tuple(sorted(ignored)),
     )
@@ -144,16 +149,19 @@ def unfit(session: Session, row: live.LiveModel) -> set[str]:
             and vad.silence_duration_ms != Vad().silence_duration_ms
         ),
     }
+    lists = {"vocabulary": session.vocabulary, "vocabulary_id": session.vocabulary_id}
+    given = {*session.options, *(name for name, value in lists.items() if value)}
+    unknown = {f"dashscope.{name}" for name in given - row.parameters}
     if row.protocol == "realtime":
-        return set()
+        return unknown
     shortened = row.context == "rounds" and biasing.shortened(context(session.prompt, rest))
     part = "transcription.prompt.shortened" if session.prompt else "transcription.keywords.shortened"
-    return {name for name, given in names.items() if given} | ({part} if shortened else set())
+    return unknown | {name for name, given in names.items() if given} | ({part} if shortened else set())
 
 
 class Configuration:
     """The client's side. `refused`: fields of a Setup that the service refuses. `engine`: what answers in place of
-    DashScope. `preferred`: the model of a client that names none."""
+    DashScope. `preferred`: the model of a client that names none. `preset` returns the vocabulary of an alias."""
 
     def __init__(
         self,
@@ -163,6 +171,7 @@ class Configuration:
         expires_at: int,
         engine: str,
         preferred: str,
+        preset: Callable[[str], str],
     ) -> None:
         self.session = Session(transcription=opening.transcription, native=preferred, engine=engine)
         self.refused: frozenset[Field] = frozenset()
@@ -170,6 +179,8 @@ class Configuration:
         self._id = outbox.ids("sess")
         self._outbox = outbox
         self._resolve = resolve
+        self._preset = preset
+        self._checked = ("", "")
         self._expires_at = expires_at
 
     def refuse(self, field: Field) -> None:
@@ -178,7 +189,8 @@ class Configuration:
 
     @property
     def target(self) -> Target:
-        return self.takeable(target(self.session))
+        listed = self.session.vocabulary_id or self._preset(self.session.model or "")
+        return self.takeable(target(msgspec.structs.replace(self.session, vocabulary_id=listed)))
 
     def takeable(self, target: Target) -> Target:
         """These settings without what the service refuses."""
@@ -208,7 +220,17 @@ class Configuration:
     def update(self, patch: Patch) -> None:
         """Raises CompatError; nothing is changed then."""
         self.session = apply(self.session, patch, self._resolve)
+        if patch.dashscope is not None and patch.dashscope.vocabulary_id is not UNSET:
+            self.refused -= {"vocabulary_id"}
         self.tell()
+
+    def check_vocabulary(self) -> None:
+        """Have the stored vocabulary looked up, once."""
+        setup = self.target.setup
+        wanted = setup.vocabulary_id, setup.model
+        if setup.vocabulary_id and wanted != self._checked:
+            self._checked = wanted
+            self._outbox.act(CheckVocabulary(*wanted))
 
     def greet(self) -> None:
         """Report the settings in the first event."""

@@ -8,24 +8,38 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import sys
 from collections import deque
-from collections.abc import Iterable
-from typing import Protocol, assert_never
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol, TypeAlias, assert_never
 
 import msgspec
 
 from compat.bridge import Bridge
-from compat.bridge.actions import Action, CloseUpstream, Hangup, OpenUpstream, Reading, ToClient, ToUpstream, Wake
+from compat.bridge.actions import (
+    Action,
+    CheckVocabulary,
+    CloseUpstream,
+    Hangup,
+    OpenUpstream,
+    Reading,
+    ToClient,
+    ToUpstream,
+    Wake,
+)
 from compat.config.principal import Principal
-from compat.errors import CompatError
+from compat.errors import BadRequest, CompatError
 from compat.upstream.fallback import LiveFallback
 from compat.upstream.shares import Holding, Shares
 from compat.upstream.sockets import Connection, Sockets
 
+log = logging.getLogger("compat.live")
 PING = 2.0  # seconds
 SOUND = 1 << 20  # bytes of sound that each session may hold; more is counted in steps of this size
 CROWDED = "Too much sound is waiting to be recognised: send it more slowly, or open fewer sessions."
+VocabularyCheck: TypeAlias = Callable[[str, str, Principal], Awaitable[object]]
+"""Raises BadRequest if a stored vocabulary, by its id, does not fit DashScope's model."""
 UNREAD = Hangup(1008, "The client does not read its events.")
 
 
@@ -124,6 +138,7 @@ class LiveSession:
         caller: ClientTransport,
         service: Sockets | LiveFallback,
         principal: Principal,
+        check_vocabulary: VocabularyCheck,
         bounds: Bounds | None = None,
         memory: Shares | None = None,
     ) -> None:
@@ -132,6 +147,7 @@ class LiveSession:
         self._bridge = bridge
         self._caller = caller
         self._service = service
+        self._check_vocabulary = check_vocabulary
         self._principal = principal
         self._bounds = bounds or Bounds()
         self._outgoing = _Outgoing()
@@ -216,10 +232,23 @@ class LiveSession:
                 self._reading = on
             case Wake(at):
                 self._set_alarm(at)
+            case CheckVocabulary(vocabulary_id, model):
+                self._ending.append(self._group.create_task(self._check(vocabulary_id, model)))
             case Hangup():
                 self._outgoing.put(action)
             case _:
                 assert_never(action)
+
+    async def _check(self, vocabulary_id: str, model: str) -> None:
+        """Look up a stored vocabulary. If that fails, the session goes on with it."""
+        try:
+            await self._check_vocabulary(vocabulary_id, model, self._principal)
+        except BadRequest as exc:
+            error = BadRequest(exc.message, param="session.dashscope.vocabulary_id", code=exc.code)
+            self._do(self._bridge.vocabulary_refused(vocabulary_id, error, self._now))
+        except CompatError as exc:
+            fields = {"reason": exc.code}
+            log.warning("a vocabulary could not be looked up", extra={"fields": fields})
 
     def _forget(self) -> None:
         upstream, self._upstream = self._upstream, None

@@ -19,12 +19,13 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from compat.bridge import Bridge
 from compat.bridge.limits import SessionLimits
 from compat.catalogue import models
+from compat.catalogue.presets import presets
 from compat.config.principal import Principal
 from compat.config.settings import Settings
 from compat.endpoints import origins
 from compat.endpoints.access_log import client_of, request_id_of
 from compat.endpoints.auth import Gate
-from compat.endpoints.live_session import Bounds, Disconnected, LiveSession
+from compat.endpoints.live_session import Bounds, Disconnected, LiveSession, VocabularyCheck
 from compat.errors import INTERNAL_ERROR, CompatError, NotAuthenticated, ServiceUnavailable
 from compat.observability.metrics import Metrics, TurnLatency
 from compat.openai_api import secrets
@@ -54,6 +55,7 @@ class Realtime:
         service: Sockets | LiveFallback,
         secret: bytes,
         metrics: Metrics,
+        check_vocabulary: VocabularyCheck,
         bounds: Bounds | None = None,
         engine: str = "",
         memory: Shares | None = None,
@@ -62,6 +64,7 @@ class Realtime:
         self._gate = gate
         self._metrics = metrics
         self._service = service
+        self._check_vocabulary = check_vocabulary
         self._secret = secret
         self._bounds = bounds
         self._memory = memory
@@ -129,7 +132,8 @@ class Realtime:
         started = time.perf_counter()
         bridge = self._bridge(admitted)
         caller, principal = _SocketTransport(socket), admitted.principal
-        session = LiveSession(bridge, caller, self._service, principal, self._bounds, self._memory)
+        service, check = self._service, self._check_vocabulary
+        session = LiveSession(bridge, caller, service, principal, check, self._bounds, self._memory)
         self._live[session] = asyncio.current_task()
         self._held[session] = principal
         try:
@@ -171,7 +175,11 @@ class Realtime:
             on_event=TurnLatency(self._metrics).sent,
             engine=self._engine,
             preferred=self._settings.live_model,
+            preset=self._preset,
         )
+
+    def _preset(self, name: str) -> str:
+        return "".join(presets(name, self._settings.aliases).get("vocabulary_id", ())[-1:])
 
     def _resolve(self, name: str) -> str:
         return live_model(name, self._settings)

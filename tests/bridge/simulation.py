@@ -15,7 +15,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from compat.bridge import Bridge
-from compat.bridge.actions import Action, CloseUpstream, Hangup, OpenUpstream, Reading, ToClient, ToUpstream, Wake
+from compat.bridge.actions import (
+    Action,
+    CheckVocabulary,
+    CloseUpstream,
+    Hangup,
+    OpenUpstream,
+    Reading,
+    ToClient,
+    ToUpstream,
+    Wake,
+)
 from compat.bridge.limits import SessionLimits
 from compat.errors import ServiceUnavailable
 from compat.openai_api.realtime.opening import Opening
@@ -321,7 +331,7 @@ class Simulation:
         """The number of the client's commits that were not errors."""
         return self.commits - len(self.of("error"))
 
-    def _do(self, actions: list[Action]) -> None:
+    def _do(self, actions: list[Action]) -> None:  # noqa: C901 - one case for each action
         sent = False
         for action in actions:
             match action:
@@ -344,6 +354,8 @@ class Simulation:
                     self.alarm = at if self.alarm is None else min(at, self.alarm)
                 case Hangup():
                     self.hangup = action
+                case CheckVocabulary():
+                    pass
         if sent and self.service is not None:
             self._do(self.bridge.upstream_drained(self.now))
 

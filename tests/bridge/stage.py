@@ -14,7 +14,17 @@ from collections.abc import Callable
 from typing import Any
 
 from compat.bridge import Bridge
-from compat.bridge.actions import Action, CloseUpstream, Hangup, OpenUpstream, Reading, ToClient, ToUpstream, Wake
+from compat.bridge.actions import (
+    Action,
+    CheckVocabulary,
+    CloseUpstream,
+    Hangup,
+    OpenUpstream,
+    Reading,
+    ToClient,
+    ToUpstream,
+    Wake,
+)
 from compat.bridge.limits import SessionLimits
 from compat.errors import CompatError, ModelNotFound, ServiceUnavailable
 from compat.openai_api.realtime.opening import Opening
@@ -104,6 +114,8 @@ class Stage:
                 return [f"read {'on' if on else 'off'}"]
             case Hangup(code, _):
                 return [f"hang up {code}"]
+            case CheckVocabulary(vocabulary_id, model):
+                return [f"check {vocabulary_id} for {model}"]
             case Wake(at):
                 self.alarm = at
                 return []

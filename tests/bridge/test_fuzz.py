@@ -12,7 +12,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from compat.bridge import Bridge
-from compat.bridge.actions import Action, CloseUpstream, Hangup, OpenUpstream, Reading, ToClient, ToUpstream, Wake
+from compat.bridge.actions import (
+    Action,
+    CheckVocabulary,
+    CloseUpstream,
+    Hangup,
+    OpenUpstream,
+    Reading,
+    ToClient,
+    ToUpstream,
+    Wake,
+)
 from compat.errors import BadRequest, ServiceTimedOut, ServiceUnavailable
 from compat.openai_api.realtime.opening import opening
 from tests.bridge.stage import counting, resolve
@@ -203,7 +213,7 @@ class Stand:
                     self.hangups.append(action)
                 case Wake(at):
                     assert at > after
-                case Reading():
+                case Reading() | CheckVocabulary():
                     pass
 
 

@@ -128,13 +128,16 @@ def bounded(bounds: Bounds) -> Iterator[str]:
         yield address
 
 
+async def _fits(*_: object) -> None:
+    """Accept any stored vocabulary."""
+
+
 @contextlib.contextmanager
 def realtime(root: str, bounds: Bounds, memory: Shares | None = None) -> Iterator[str]:
     settings = Settings(base_url=root, dashscope_api_key="k", grace=0.1)
     service = Sockets(settings.live_root, connect_timeout=60)
-    route = Realtime(
-        settings, Gate(settings), service, b"s", Metrics(region="custom", prices={}), bounds, memory=memory
-    )
+    metrics = Metrics(region="custom", prices={})
+    route = Realtime(settings, Gate(settings), service, b"s", metrics, _fits, bounds, memory=memory)
     app = Starlette(routes=[WebSocketRoute("/v1/realtime", route.live)])
     app.state.retire, app.state.leave = route.leave, route.leave
     with serve(app) as address:

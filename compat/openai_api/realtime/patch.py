@@ -53,9 +53,27 @@ class NoiseReduction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 class Extension(msgspec.Struct, frozen=True, kw_only=True):
     """Extensions of this server. `live_deltas` says whether manually committed turns yield deltas before their commit;
-    null selects the model's default."""
+    null selects the model's default. `vocabulary` maps hot words to weights from 1 to 5, or 50; `vocabulary_id` names
+    a stored list. The others are parameters of DashScope's live models."""
 
     live_deltas: bool | UnsetType | None = UNSET
+    vocabulary: dict[str, int] | UnsetType | None = UNSET
+    vocabulary_id: str | UnsetType | None = UNSET
+    disfluency_removal_enabled: bool | UnsetType | None = UNSET
+    inverse_text_normalization_enabled: bool | UnsetType | None = UNSET
+    keep_dialect: bool | UnsetType | None = UNSET
+    multi_threshold_mode_enabled: bool | UnsetType | None = UNSET
+    punctuation_prediction_enabled: bool | UnsetType | None = UNSET
+    special_word_filter: dict[str, Any] | UnsetType | None = UNSET
+    speech_noise_threshold: float | UnsetType | None = UNSET
+    vad_model: str | UnsetType | None = UNSET
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The parameters of DashScope that are sent, null included."""
+        values = msgspec.structs.asdict(self)
+        own = ("live_deltas", "vocabulary", "vocabulary_id")
+        return {name: value for name, value in values.items() if name not in own and value is not UNSET}
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True):

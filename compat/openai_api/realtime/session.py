@@ -15,9 +15,11 @@ from msgspec import UNSET, UnsetType
 
 from compat import languages
 from compat.catalogue import live
+from compat.catalogue.nesting import too_deep
+from compat.catalogue.vocabularies import HotWord, checked
 from compat.errors import BadRequest, CompatError
 from compat.openai_api import context
-from compat.openai_api.realtime.patch import Format, NoiseReduction, Patch, Transcription, TurnDetection
+from compat.openai_api.realtime.patch import Extension, Format, NoiseReduction, Patch, Transcription, TurnDetection
 from compat.openai_api.realtime.unread import MOST
 from compat.transcript import context as joined_context
 
@@ -71,8 +73,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     """The configuration of a session.
 
     `model` is the client's name of the model, `native` DashScope's. `turns` is UNSET, and `live_deltas` None, until the
-    client sets it. `unread` holds the names of unknown fields with a value. `engine` names the demo engine, if in use;
-    it supports English only and no context.
+    client sets it. `options` are parameters of DashScope. `unread` holds the names of unknown fields with a value.
+    `engine` names the demo engine, if in use; it supports English only and no context.
     """
 
     transcription: bool = True
@@ -89,6 +91,9 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     format: AudioFormat = AudioFormat()
     turns: Vad | UnsetType | None = UNSET
     live_deltas: bool | None = None
+    vocabulary: dict[str, int] = {}
+    vocabulary_id: str = ""
+    options: dict[str, Any] = {}
     unread: frozenset[str] = frozenset()
     engine: str = ""
 
@@ -143,9 +148,36 @@ def apply(session: Session, patch: Patch, resolve: Callable[[str], str]) -> Sess
         changes["voice_model"] = patch.model
     if patch.include is not UNSET:
         changes["include"] = _include(patch.include)
-    if patch.dashscope is not None and patch.dashscope.live_deltas is not UNSET:
-        changes["live_deltas"] = patch.dashscope.live_deltas
-    return msgspec.structs.replace(session, **changes, **_input(session, patch, resolve))
+    if patch.dashscope is not None:
+        changes |= _extension(session, patch.dashscope)
+    changes |= _input(session, patch, resolve)
+    words = changes.get("vocabulary", session.vocabulary)
+    if words:
+        _check_words(words, changes.get("native", session.native))
+    return msgspec.structs.replace(session, **changes)
+
+
+def _extension(session: Session, sent: Extension) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    if sent.live_deltas is not UNSET:
+        changes["live_deltas"] = sent.live_deltas
+    if sent.vocabulary is not UNSET:
+        changes["vocabulary"] = sent.vocabulary or {}
+    if sent.vocabulary_id is not UNSET:
+        changes["vocabulary_id"] = sent.vocabulary_id or ""
+    given = session.options | sent.options
+    if too_deep(given):
+        raise BadRequest("The word filter is nested too deeply.", param="session.dashscope.special_word_filter")
+    if not -1 <= (given.get("speech_noise_threshold") or 0) <= 1:
+        raise BadRequest("The threshold is a number from -1 to 1.", param="session.dashscope.speech_noise_threshold")
+    return changes | {"options": {name: value for name, value in given.items() if value is not None}}
+
+
+def _check_words(words: dict[str, int], model: str) -> None:
+    try:
+        checked([HotWord(text, weight) for text, weight in words.items()], model)
+    except BadRequest as error:
+        raise BadRequest(error.message, param="session.dashscope.vocabulary") from error
 
 
 def _input(session: Session, patch: Patch, resolve: Callable[[str], str]) -> dict[str, Any]:

@@ -56,6 +56,8 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
     threshold: float | None = None
     silence_duration_ms: int | None = None
     live_deltas: bool | None = None
+    vocabulary: dict[str, int] | UnsetType = UNSET
+    vocabulary_id: str | UnsetType = UNSET
     ignored: tuple[str, ...] = ()
     engine: str | UnsetType = UNSET
 
