@@ -47,6 +47,7 @@ def path(message: str) -> str:
 def reason(message: str, whole: str = "the body") -> str:
     """Return a sentence, without its full stop, about the field that msgspec reports. `whole` names the JSON."""
     field = path(message) or whole
+    field = f"each value of {field}" if message.endswith("[...]`") and "key in" not in message else field
     message = message.partition(" - at ")[0]
     if missing(message):
         return f"{field} is missing"
@@ -67,7 +68,8 @@ def decoded(body: bytes, shape: type[T]) -> T:
         return msgspec.json.decode(body.strip() or b"{}", type=shape)
     except msgspec.ValidationError as error:
         message = str(error)
-        raise BadRequest(f"{reason(message, 'The body')}.", param=path(message) or None) from error
+        code = "missing_required_parameter" if missing(message) else None
+        raise BadRequest(f"{reason(message, 'The body')}.", param=path(message) or None, code=code) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         if (whole := surrogates.replaced(body.decode("latin-1")).encode("latin-1")) != body:
             return decoded(whole, shape)

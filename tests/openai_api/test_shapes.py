@@ -14,6 +14,7 @@ class Inner(msgspec.Struct):
     words: list[str] | None = None
     threshold: float = 0.5
     on: bool = False
+    counts: dict[str, int] | None = None
 
 
 class Outer(msgspec.Struct):
@@ -31,6 +32,11 @@ ERRORS = [  # JSON, path, sentence
     ('{"type": "a", "inner": {"words": "x"}}', "inner.words", "inner.words should be a list or null"),
     ('{"type": "a", "inner": {"words": ["x", 1]}}', "inner.words[1]", "inner.words[1] should be a string"),
     ('{"type": "a", "inner": 60}', "inner", "inner should be an object or null"),
+    (
+        '{"type": "a", "inner": {"counts": {"x": "y"}}}',
+        "inner.counts",
+        "each value of inner.counts should be a whole number",
+    ),
     ('{"inner": null}', "type", "type is missing"),
     ("[]", "", "the body should be an object"),
 ]
