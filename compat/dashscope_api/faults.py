@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import msgspec
 
+from compat.catalogue.options import OPTIONS
 from compat.dashscope_api.calls import Reply
 from compat.errors import (
     BadAudio,
@@ -94,6 +95,9 @@ _MESSAGES: tuple[tuple[str, type[CompatError]], ...] = (
 )
 """Substrings of messages that tell apart the many causes of `InvalidParameter`."""
 
+_REFUSED_MODEL = re.compile(r"(model\.|endpoint\.)?accessdenied")
+_FIELDS = {name: name for name in OPTIONS} | {"language": "language", "corpus": "prompt", "context": "prompt"}
+_FIELD = re.compile(rf"(?<![A-Za-z_])(?:{'|'.join(_FIELDS)})(?![A-Za-z_])", re.IGNORECASE)
 _ADDRESS = re.compile(r"\b(?:https?|wss?|oss|file|data):[^\s\"'<>]+", re.IGNORECASE)
 _DETAILS = re.compile(r"\s*For details, see:? \[address\]\.?", re.IGNORECASE)
 _KEY = re.compile(r"\bsk-[\w*.-]+")
@@ -209,8 +213,17 @@ def _error(
     if inner:
         code, message = inner[1], message[inner.end() :]
     kind = _kind(code, message) or default
+    param = _param(kind, code, message)
     source = ", ".join([code or no_code, *([f"request {request_id}"] if request_id else [])])
-    return kind(f"{_presentable(message)} (DashScope: {source})", retry_after=retry_after)
+    return kind(f"{_presentable(message)} (DashScope: {source})", param=param, retry_after=retry_after)
+
+
+def _param(kind: type[CompatError], code: str, message: str) -> str | None:
+    """Return the field that a refusal is about, if its message names one, or if its code refuses a model."""
+    if kind is Forbidden and _REFUSED_MODEL.match(_spelling(code)):
+        return "model"
+    named = _FIELD.search(message) if kind is BadRequest else None
+    return _FIELDS[named[0].lower()] if named else None
 
 
 def _kind(code: str, message: str) -> type[CompatError] | None:

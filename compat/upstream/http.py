@@ -19,6 +19,7 @@ import httpx2
 import pybase64
 import stamina
 
+from compat.catalogue.rates import POLICY, QUERY
 from compat.config.principal import Principal
 from compat.config.variables import SettingsError
 from compat.dashscope_api.calls import Call, File, Reply
@@ -34,6 +35,7 @@ from compat.errors import (
     ServiceTimedOut,
     ServiceUnavailable,
 )
+from compat.upstream.advice import advised
 from compat.upstream.budget import Budget
 from compat.upstream.guard import UNTRACED, Guard, surface
 from compat.upstream.lag import LoopLag
@@ -239,7 +241,8 @@ class Service:
                 await response.aclose()
         error = fault(response.status_code, body, response.headers)
         if error is not None:
-            raise error
+            model = "" if call.rate in (QUERY, POLICY) else call.rate
+            raise advised(error, model, self._root)
         return _decoded(response, body)  # DashScope reports silence as a 400, which is not an error
 
 

@@ -18,6 +18,10 @@ UNFETCHED = (502, "server_error", "upstream_error", None, False)
 REFUSED = (400, "invalid_request_error", "content_policy_violation", None, False)
 KEY = (401, "invalid_request_error", "invalid_api_key", None, False)
 FORBIDDEN = (403, "invalid_request_error", "permission_denied", None, False)
+DENIED = (403, "invalid_request_error", "permission_denied", "model", False)
+VOCABULARY = (400, "invalid_request_error", "invalid_value", "vocabulary_id", False)
+LANGUAGE = (400, "invalid_request_error", "invalid_value", "language", False)
+PROMPT = (400, "invalid_request_error", "invalid_value", "prompt", False)
 MODEL = (404, "invalid_request_error", "model_not_found", "model", False)
 MISSING = (404, "invalid_request_error", "not_found", None, False)
 CONFLICT = (409, "invalid_request_error", "conflict", None, False)
@@ -43,6 +47,10 @@ HTTP: list[tuple[int, str, str, Outcome]] = [
     (400, "invalid_parameter_error", "<400> InternalError.Algo.InvalidParameter: format is empty", INVALID),
     (400, "InternalError.Algo.InvalidParameter", "The audio format is illegal and cannot be opened", AUDIO),
     (400, "InternalError.Algo.InvalidParameter", "The provided URL does not appear to be valid.", INVALID),
+    (400, "InvalidParameter", "vocabulary_id is not supported by this model", VOCABULARY),
+    (400, "InvalidParameter", "The parameters.vocabulary_id is invalid.", VOCABULARY),
+    (400, "InvalidParameter", "input.context is not supported by this model", PROMPT),
+    (400, "invalid_parameter_error", "<400> InternalError.Algo.InvalidParameter: Unsupported language: xx", LANGUAGE),
     (400, "Arrearage", "Access denied, please make sure your account is in good standing.", QUOTA),
     (403, "Arrearage", "Overdue", QUOTA),
     (400, "DataInspectionFailed", "Input data may contain inappropriate content.", REFUSED),
@@ -68,13 +76,13 @@ HTTP: list[tuple[int, str, str, Outcome]] = [
     (401, "InvalidApiKey", "Invalid API-key provided.", KEY),
     (401, "invalid_api_key", "Incorrect API key provided.", KEY),
     (401, "", "NOT AUTHORIZED", KEY),
-    (403, "AccessDenied", "Access denied.", FORBIDDEN),
-    (403, "access_denied", "Access denied.", FORBIDDEN),
-    (403, "AccessDenied", "current user api does not support asynchronous calls", FORBIDDEN),
-    (403, "AccessDenied.Unpurchased", "Access to model denied.", FORBIDDEN),
-    (403, "Model.AccessDenied", "Model access denied.", FORBIDDEN),
+    (403, "AccessDenied", "Access denied.", DENIED),
+    (403, "access_denied", "Access denied.", DENIED),
+    (403, "AccessDenied", "current user api does not support asynchronous calls", DENIED),
+    (403, "AccessDenied.Unpurchased", "Access to model denied.", DENIED),
+    (403, "Model.AccessDenied", "Model access denied.", DENIED),
     (403, "Workspace.AccessDenied", "Workspace access denied.", FORBIDDEN),
-    (403, "Endpoint.AccessDenied", "Endpoint access denied.", FORBIDDEN),
+    (403, "Endpoint.AccessDenied", "Endpoint access denied.", DENIED),
     (403, "AllocationQuota.FreeTierOnly", "The free tier of the model has been exhausted.", QUOTA),
     (404, "ModelNotFound", "Model not found", MODEL),
     (404, "model_not_found", "The model does not exist or you do not have access to it.", MODEL),

@@ -69,6 +69,73 @@ def test_dashscope_s_errors_raise_the_sdk_s_exceptions(
     assert raised.value.request_id
 
 
+NEW, NEW_FILES = "qwen-audio-3.1-asr-flash", "qwen-audio-3.1-asr-flash-filetrans"
+REFUSALS: list[tuple[str, SurfaceName, Refuse, int, str | None, str]] = [
+    # model, surface and its refusal → status, param, setting or field in the message
+    ("whisper-1", "chat", Refuse(401, "invalid_api_key"), 401, None, "DASHSCOPE_REGION"),
+    ("fun-asr", "policy", Refuse(401, "InvalidApiKey"), 401, None, "DASHSCOPE_REGION"),
+    ("whisper-1", "chat", Refuse(403, "access_denied"), 403, "model", "DASHSCOPE_REGION"),
+    ("fun-asr", "submit", Refuse(403, "AccessDenied.Unpurchased"), 403, "model", "fun-asr"),
+    (NEW, "generation", Refuse(403, "Model.AccessDenied"), 403, "model", "DASHSCOPE_WORKSPACE_ID"),
+    (NEW, "generation", Refuse(404, "ModelNotFound"), 404, "model", "DASHSCOPE_WORKSPACE_ID"),
+    (NEW, "generation", Refuse(400, "InvalidParameter", "Model not exist."), 404, "model", "DASHSCOPE_WORKSPACE_ID"),
+    (NEW_FILES, "submit", Refuse(403, "AccessDenied"), 403, "model", "DASHSCOPE_WORKSPACE_ID"),
+    (NEW_FILES, "submit", Refuse(403, "Workspace.AccessDenied"), 403, None, "DASHSCOPE_WORKSPACE_ID"),
+    (NEW_FILES, "submit", Refuse(404, "WorkSpaceNotFound"), 404, None, "DASHSCOPE_WORKSPACE_ID"),
+    (NEW, "generation", Refuse(400, "InvalidParameter", "vocabulary is invalid"), 400, "vocabulary", "vocabulary"),
+    ("fun-asr", "submit", Refuse(400, "InvalidParameter", "speaker_count: no"), 400, "speaker_count", "speaker_count"),
+]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("model", "surface", "fault", "status", "param", "named"), REFUSALS)
+def test_a_refusal_names_its_parameter_and_the_setting_to_check(
+    server: RunningServer,
+    speech: bytes,
+    stream: bool,
+    model: str,
+    surface: SurfaceName,
+    fault: Refuse,
+    status: int,
+    param: str | None,
+    named: str,
+) -> None:
+    server.fail(always(surface, fault))
+    before = server.dashscope.counts[surface]
+
+    with pytest.raises(openai.APIStatusError, match=named) as raised:
+        server.client().audio.transcriptions.create(model=model, file=upload(speech), stream=stream)
+
+    assert (status, param) == (raised.value.status_code, raised.value.param)
+    assert 1 == server.dashscope.counts[surface] - before
+
+
+OPTIONS = ["channel_id", "diarization_enabled", "vocabulary", "enable_itn", "disfluency_removal_enabled"]
+
+
+@pytest.mark.parametrize(
+    ("model", "taken"),
+    [
+        ("qwen3-asr-flash-2026-02-10", {"enable_itn"}),
+        ("qwen3-asr-flash-filetrans", {"channel_id", "enable_itn"}),
+        ("qwen-audio-3.1-asr-flash-filetrans", {"channel_id", "diarization_enabled", "vocabulary"}),
+        ("fun-asr-flash-2026-06-15", set()),
+        ("fun-asr", {"channel_id", "diarization_enabled"}),
+        ("paraformer-v2", {"channel_id", "diarization_enabled", "disfluency_removal_enabled"}),
+    ],
+)
+def test_an_option_that_the_model_does_not_take_is_ignored_and_named(
+    server: RunningServer, speech: bytes, model: str, taken: set[str]
+) -> None:
+    sent = {**dict.fromkeys(OPTIONS, "true"), "channel_id": "0", "vocabulary": '{"Ada": 4}'}
+    raw = server.client().audio.transcriptions.with_raw_response.create(
+        model=model, file=upload(speech), extra_body=sent
+    )
+
+    assert TEXT == raw.parse().text
+    assert {*OPTIONS} - taken == set(raw.headers["x-compat-ignored"].split(","))
+
+
 def test_a_transient_error_is_retried(server: RunningServer, speech: bytes) -> None:
     server.fail(
         Rule("chat", Refuse(500, "InternalError")), Rule("chat", Refuse(429, "Throttling", retry_after=0.05), nth=2)
