@@ -1,4 +1,4 @@
-"""The overhead of live speech: a stub of the service, called directly and through the server.
+"""The overhead of live speech in both protocols: a stub of the service, called directly and through the server.
 
 .venv/bin/python benchmarks/realtime.py [--sessions N] [--seconds S]
 """
@@ -11,6 +11,7 @@ import uvloop
 
 from benchmarks import report
 from benchmarks.rows import live
+from benchmarks.sessions import MODELS
 
 
 def main() -> None:
@@ -18,7 +19,9 @@ def main() -> None:
     arguments.add_argument("--sessions", type=int, default=100)
     arguments.add_argument("--seconds", type=float, default=20)
     given = arguments.parse_args()
-    print(report.table(live.table({given.sessions: uvloop.run(live.compared(given.sessions, given.seconds))})))
+    sessions, seconds = given.sessions, given.seconds
+    found = {(sessions, protocol): uvloop.run(live.compared(sessions, seconds, protocol)) for protocol in MODELS}
+    print(report.table(live.table(found)))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import os
 import random
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -22,27 +22,52 @@ from benchmarks.processes import Process
 
 FRAME = 0.1  # seconds
 TURN = 20  # frames
+Protocol = Literal["realtime", "run-task"]
+MODELS: dict[Protocol, str] = {"realtime": "qwen3-asr-flash-realtime", "run-task": "fun-asr-realtime"}
 COMMIT = '{"type":"input_audio_buffer.commit"}'
 
 
+@dataclass(frozen=True)
 class Target:
-    """A target of live sessions. `rate` is that of the audio sent, in Hz."""
+    """A target of live sessions: the frames that begin a session, with a frame of audio and that end a turn. A frame
+    with `result` in it has the transcript of a turn."""
 
-    def __init__(self, address: str, session: dict[str, Any], rate: int) -> None:
-        self.address = address
-        self.update = json.dumps({"type": "session.update", "session": session})
-        sound = base64.b64encode(os.urandom(int(rate * FRAME) * 2)).decode()
-        self.append = json.dumps({"type": "input_audio_buffer.append", "audio": sound})
-
-
-def directly(port: int) -> Target:
-    session = {"input_audio_format": "pcm", "sample_rate": 16000, "turn_detection": None}
-    return Target(f"ws://127.0.0.1:{port}/api-ws/v1/realtime?model=qwen3-asr-flash-realtime", session, 16000)
+    address: str
+    begin: str
+    append: str | bytes
+    end: tuple[str, ...]
+    result: bytes = b"input_audio_transcription.completed"
 
 
-def through(port: int) -> Target:
-    session = {"type": "transcription", "audio": {"input": {"turn_detection": None}}}
-    return Target(f"ws://127.0.0.1:{port}/v1/realtime?intent=transcription", session, 24000)
+def directly(port: int, protocol: Protocol = "realtime") -> Target:
+    address, sound = f"ws://127.0.0.1:{port}/api-ws/v1", _sound(16000)
+    if protocol == "realtime":
+        session = {"input_audio_format": "pcm", "sample_rate": 16000, "turn_detection": None}
+        begin = json.dumps({"type": "session.update", "session": session})
+        return Target(f"{address}/realtime?model={MODELS[protocol]}", begin, _append(sound), (COMMIT,))
+    run = _action("run-task", {"model": MODELS[protocol], "parameters": {"format": "pcm", "sample_rate": 16000}})
+    end = (_action("finish-task", {}), run)
+    return Target(f"{address}/inference", run, sound, end, b'"result-generated"')
+
+
+def through(port: int, protocol: Protocol = "realtime") -> Target:
+    audio = {"input": {"turn_detection": None, "transcription": {"model": MODELS[protocol]}}}
+    begin = json.dumps({"type": "session.update", "session": {"type": "transcription", "audio": audio}})
+    address = f"ws://127.0.0.1:{port}/v1/realtime?intent=transcription"
+    return Target(address, begin, _append(_sound(24000)), (COMMIT,))
+
+
+def _sound(rate: int) -> bytes:
+    return os.urandom(int(rate * FRAME) * 2)
+
+
+def _append(sound: bytes) -> str:
+    return json.dumps({"type": "input_audio_buffer.append", "audio": base64.b64encode(sound).decode()})
+
+
+def _action(action: str, payload: dict[str, Any]) -> str:
+    header = {"action": action, "task_id": "task", "streaming": "duplex"}
+    return json.dumps({"header": header, "payload": {"task_group": "audio", "task": "asr", **payload, "input": {}}})
 
 
 @dataclass(frozen=True)
@@ -88,25 +113,26 @@ async def _session(target: Target, begin: float, frames: int, slots: asyncio.Sem
     options: dict[str, Any] = {"compression": None, "proxy": None, "ping_interval": None, "open_timeout": 60}
     async with slots:
         socket = await connect(target.address, additional_headers={"Authorization": "Bearer k"}, **options)
-        await socket.send(target.update)
+        await socket.send(target.begin)
     async with socket:
         committed: list[float] = []
-        hearing = asyncio.ensure_future(_hear(socket, committed, frames // TURN))
+        hearing = asyncio.ensure_future(_hear(socket, target.result, committed, frames // TURN))
         loop = asyncio.get_running_loop()
         for number in range(1, frames + 1):
             await asyncio.sleep(begin + number * FRAME - loop.time())
             await socket.send(target.append)
             if number % TURN == 0:
                 committed.append(time.perf_counter())
-                await socket.send(COMMIT)
+                for frame in target.end:
+                    await socket.send(frame)
         return await hearing
 
 
-async def _hear(socket: ClientConnection, committed: list[float], turns: int) -> list[float]:
+async def _hear(socket: ClientConnection, result: bytes, committed: list[float], turns: int) -> list[float]:
     times: list[float] = []
     while len(times) < turns:
         event = await socket.recv(decode=False)
         assert b'"type":"error"' not in event, event
-        if b"input_audio_transcription.completed" in event:
+        if result in event:
             times.append((time.perf_counter() - committed[len(times)]) * 1000)
     return times

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.findings import Bar, Findings, Table
 from benchmarks.processes import ours, stub
-from benchmarks.sessions import Held, directly, held, load, through
+from benchmarks.sessions import MODELS, Held, Protocol, directly, held, load, through
 
 NAME = "live"
 FEW, MANY = 200, 400
@@ -12,8 +12,12 @@ FEW, MANY = 200, 400
 
 async def measure(quick: bool) -> Findings:
     few, many = (20, 40) if quick else (FEW, MANY)
-    found = {sessions: await compared(sessions, 8 if quick else 24) for sessions in (few, many)}
-    (direct, server, idle), (plain, busy, _) = found[few], found[many]
+    found = {
+        (sessions, protocol): await compared(sessions, 8 if quick else 24, protocol)
+        for sessions in (few, many)
+        for protocol in MODELS
+    }
+    (direct, server, idle), (plain, busy, _) = found[few, "realtime"], found[many, "realtime"]
     added = [server.at(share) - direct.at(share) for share in (50, 99)]
     late = busy.at(99) - plain.at(99)
     a_core, each = many / busy.cores, (server.memory - idle) * 1024 / few
@@ -35,23 +39,24 @@ async def measure(quick: bool) -> Findings:
     return Findings(bars, [table(found)])
 
 
-async def compared(sessions: int, seconds: float) -> tuple[Held, Held, float]:
-    """Yield the stub, this server, and the server's idle memory in MiB after a few sessions."""
+async def compared(sessions: int, seconds: float, protocol: Protocol) -> tuple[Held, Held, float]:
+    """Return the stub, this server, and the server's idle memory in MiB after a few sessions."""
     with stub("live") as service, ours(service.port) as server:
-        await load(through(server.port), 10, 4)
+        await load(through(server.port, protocol), 10, 4)
         idle = server.memory()
-        direct = await held(directly(service.port), sessions, seconds, service)
-        return direct, await held(through(server.port), sessions, seconds, server), idle
+        direct = await held(directly(service.port, protocol), sessions, seconds, service)
+        return direct, await held(through(server.port, protocol), sessions, seconds, server), idle
 
 
-def table(found: dict[int, tuple[Held, Held, float]]) -> Table:
+def table(found: dict[tuple[int, Protocol], tuple[Held, Held, float]]) -> Table:
     lines = []
-    for sessions, (direct, server, idle) in found.items():
+    for (sessions, protocol), (direct, server, idle) in found.items():
         each = f"{(server.memory - idle) * 1024 / sessions:.0f}"
-        lines.append([f"{sessions} directly", *_times(direct), f"{direct.cores:.2f}", "", ""])
+        lines.append([f"{sessions} {protocol}, directly", *_times(direct), "", "", f"{direct.cores:.2f}", "", ""])
         cores = [f"{server.cores:.2f}", f"{sessions / server.cores:.0f}", each]
-        lines.append([f"{sessions} through this server", *_times(server), *cores])
-    head = ("sessions", "p50 ms", "p99 ms", "cores", "sessions a core", "KiB a session")
+        added = [f"{server.at(share) - direct.at(share):+.2f}" for share in (50, 99)]
+        lines.append([f"{sessions} {protocol}, through this server", *_times(server), *added, *cores])
+    head = ("sessions", "p50 ms", "p99 ms", "added p50", "added p99", "cores", "sessions a core", "KiB a session")
     return Table(
         "From a commit to its transcript, at real-time pace; cores of the stub, or of this server", head, lines
     )

@@ -1,4 +1,4 @@
-"""A stub of DashScope's live socket without recognition: it accepts all audio and answers each commit at once.
+"""A stub of DashScope's live sockets without recognition: it accepts all audio and answers each turn at once.
 
 python -m benchmarks.servers.live PORT
 """
@@ -32,6 +32,25 @@ def _committed() -> list[str]:
     ]
 
 
+def _task_event(event: str, task_id: str, payload: dict[str, Any]) -> str:
+    return json.dumps({"header": {"task_id": task_id, "event": event, "attributes": {}}, "payload": payload})
+
+
+def _task_answers(said: str) -> list[str]:
+    """The events that answer an action of the run-task protocol."""
+    header = json.loads(said)["header"]
+    task_id = header["task_id"]
+    if header["action"] == "run-task":
+        return [_task_event("task-started", task_id, {})]
+    word = {"begin_time": 170, "end_time": 920, "text": "It was the best of times", "punctuation": "."}
+    sentence = {"sentence_id": 1, "begin_time": 170, "end_time": 920, "text": "It was the best of times."}
+    output = {"sentence": {**sentence, "words": [word], "sentence_end": True, "heartbeat": False}}
+    return [
+        _task_event("result-generated", task_id, {"output": output, "usage": {"duration": 2}}),
+        _task_event("task-finished", task_id, {"output": {}, "usage": None}),
+    ]
+
+
 def _answers(said: str) -> list[str]:
     kind = said[:LETTERS]
     if "input_audio_buffer.append" in kind:
@@ -48,10 +67,19 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         return
     await receive()
     await send({"type": "websocket.accept"})
+    if scope["path"].endswith("/inference"):
+        await _tasks(receive, send)
+        return
     session = {"id": f"sess_{next(NUMBERS)}", "object": "realtime.session", "model": "qwen3-asr-flash-realtime"}
     await send({"type": "websocket.send", "text": _event("session.created", session=session)})
     while (message := await receive())["type"] == "websocket.receive":
         for event in _answers(message["text"]):
+            await send({"type": "websocket.send", "text": event})
+
+
+async def _tasks(receive: Receive, send: Send) -> None:
+    while (message := await receive())["type"] == "websocket.receive":
+        for event in _task_answers(message["text"]) if message.get("text") else ():
             await send({"type": "websocket.send", "text": event})
 
 
