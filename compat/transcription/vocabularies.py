@@ -16,13 +16,20 @@ from compat.config.keys import hashed
 from compat.config.parsers import Family
 from compat.config.principal import Principal
 from compat.dashscope_api import vocabularies as wire
-from compat.errors import BadRequest, CompatError, NotFound, ServiceFailed
+from compat.errors import BadRequest, CompatError, NotFound, ServiceFailed, ServiceTimedOut
 from compat.upstream.http import Service
 
 FRESH: Final = 60.0  # seconds for which a list that was looked up is reused
 KEPT: Final = 1000  # lists that are remembered
 MOST_PAGES: Final = 100
 AT_ONCE: Final = 5  # lists that one request looks up at a time
+
+
+class PerhapsStored(ServiceFailed):
+    """The service may have stored a new list although its response was lost. An account has few lists, so the client
+    should not repeat the request on its own."""
+
+    retryable = False
 
 
 class _Remembered(msgspec.Struct, frozen=True):
@@ -116,7 +123,12 @@ class Vocabularies:
         model = rules.target(target_model, self._aliases, self._family)
         rules.check_prefix(prefix)
         checked = rules.checked(words, model)
-        made = wire.created(await self._service.send(wire.create(model, prefix, checked), principal))
+        try:
+            made = wire.created(await self._service.send(wire.create(model, prefix, checked), principal))
+        except (ServiceFailed, ServiceTimedOut) as exc:
+            raise PerhapsStored(
+                f"{exc.message} The vocabulary may be stored: look before you create it again."
+            ) from exc
         return await self._shown(Vocabulary(id=made, target_model=model, words=checked), principal)
 
     async def get(self, vocabulary_id: str, principal: Principal) -> Vocabulary:

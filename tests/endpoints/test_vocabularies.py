@@ -15,7 +15,7 @@ from openai.pagination import SyncCursorPage
 
 from compat.emulator.engine import Sentence
 from compat.emulator.engines.scripted import Scripted
-from compat.emulator.faults import Refuse, Rule
+from compat.emulator.faults import Cut, Refuse, Rule
 from compat.emulator.state import Vocabulary
 from compat.endpoints.vocabularies import LARGEST
 from tests.running import RunningServer, running_server
@@ -212,6 +212,14 @@ def test_an_invalid_vocabulary_does_not_reach_dashscope(
 
     assert (400, param) == (answer.status_code, answer.json()["error"]["param"])
     assert before == server.dashscope.counts["vocabulary"]
+
+
+def test_clients_do_not_repeat_a_creation_that_may_have_succeeded(fresh: RunningServer) -> None:
+    fresh.fail(Rule("vocabulary", Cut(), times=None))
+    with pytest.raises(openai.InternalServerError, match="may be stored"):
+        fresh.client(max_retries=2).post(PATH, cast_to=dict[str, Any], body=BOOKS)
+
+    assert 1 == fresh.dashscope.counts["vocabulary"]
 
 
 def test_a_key_needs_the_scope_admin(tmp_path: Path) -> None:
