@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from compat.config import networks, parsers, regions, variables
+from compat.config import networks, parsers, readings, regions, variables
+from compat.config.readings import AccountReadings
 from compat.config.variables import SettingsError, Variable, setting
 
 
@@ -112,6 +113,12 @@ class Settings:
         "auto",
         parsers.long_road,
         "`filetrans`: long audio is one task. `pieces`: this server cuts it. `auto`: the server chooses.",
+    )
+    observed: AccountReadings | None = setting(
+        None,
+        readings.parse,
+        "File of `qwen-asr-compat verify`: ways to publish files that it found refused are not tried.",
+        "COMPAT_READINGS",
     )
     piece_seconds: float = setting(120.0, parsers.piece, "Longest piece that long audio is cut into, in seconds.")
     pieces_at_once: int = setting(10, parsers.count, "Pieces that one process transcribes at a time.")

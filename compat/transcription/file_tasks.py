@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -105,6 +106,14 @@ def _rate(exc: Exception, account: Account) -> bool | float:
     return False
 
 
+def _unreadable(settings: Settings) -> tuple[Surface, ...]:
+    """Return the surfaces that do not read temporary storage, as `verify` found out."""
+    known = settings.observed
+    if known is None or (known.policies and known.oss_for_filetrans):
+        return ()
+    return ("filetrans",) if known.policies else SURFACES
+
+
 class FileTasks:
     def __init__(
         self,
@@ -122,7 +131,9 @@ class FileTasks:
         self._service = service
         self._links = links
         self._bucket = bucket
-        self._refused: dict[tuple[Surface, Delivery], float] = {}
+        self._refused: dict[tuple[Surface, Delivery], float] = {
+            (surface, "temporary"): math.inf for surface in _unreadable(settings) if not local
+        }
         self._proven: set[tuple[Surface, Delivery]] = set()
 
     async def transcript(self, request: Request, principal: Principal, owner: TaskOwner) -> Transcript:

@@ -110,6 +110,7 @@ def test_a_second_account_with_the_same_root_uses_the_same_live_root() -> None:
 WRONG = [
     ({"COMPAT_MAX_UPLOAD": "much"}, "COMPAT_MAX_UPLOAD should be a number of bytes"),
     ({"COMPAT_MAX_DURATION": "-1"}, "COMPAT_MAX_DURATION should be a number of seconds"),
+    ({"COMPAT_READINGS": "/nowhere"}, "COMPAT_READINGS should be a file that `qwen-asr-compat verify` wrote"),
     ({"COMPAT_PASS_KEY": "maybe"}, "COMPAT_PASS_KEY should be true or false"),
     ({"COMPAT_ATTEMPTS": "0"}, "COMPAT_ATTEMPTS should be a whole number"),
     ({"COMPAT_MODEL_ALIASES": "mine"}, "COMPAT_MODEL_ALIASES should be a comma-separated list"),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+import msgspec
 import pytest
 
 from compat.catalogue.models import REGIONS
+from compat.config.readings import AccountReadings
 from compat.emulator.readings import Readings
 from compat.probes.listing import MOST, PROBES, UNPROBED
 from compat.probes.readings import EXPECTED
@@ -17,6 +19,12 @@ def test_the_readings_and_their_defaults_are_those_of_the_emulator() -> None:
     emulated = {name: sorted(value) if isinstance(value, frozenset) else value for name, _, value in flat(Readings())}
 
     assert emulated == EXPECTED
+
+
+def test_the_readings_that_the_server_uses_exist() -> None:
+    used = msgspec.structs.asdict(AccountReadings())
+
+    assert used == {name: EXPECTED[name] for name in used}
 
 
 def test_one_probe_decides_each_reading_that_is_not_listed_as_not_probed() -> None:

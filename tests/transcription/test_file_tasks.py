@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx2
+import msgspec
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -99,6 +101,20 @@ def test_pieces_are_sent_if_every_way_to_publish_the_file_fails(speech: Path) ->
 
             assert "pieces" == raw.headers["x-compat-road"]
             assert 2 == server.dashscope.counts["submit"]
+
+
+@pytest.mark.parametrize("reading", ["oss_for_filetrans", "policies"])
+def test_a_file_is_not_published_in_a_way_that_verify_found_refused(speech: Path, reading: str, tmp_path: Path) -> None:
+    observed = tmp_path / "observed.json"
+    observed.write_text(json.dumps({"readings": {reading: False, "status_line": "field"}, "probes": []}))
+    known = Settings.read({"COMPAT_READINGS": str(observed)}).observed
+    with running_server(Tones(), readings=msgspec.convert({reading: False}, Readings), observed=known) as server:
+        raw = server.client().audio.transcriptions.with_raw_response.create(
+            model="whisper-1", file=speech, response_format="srt"
+        )
+
+        assert "pieces" == raw.headers["x-compat-road"]
+        assert {"chat"} == set(server.dashscope.counts)
 
 
 @pytest.mark.parametrize("fields", [{}, {"stream": "true"}, {"timestamp_granularities[]": "word"}], ids=str)
