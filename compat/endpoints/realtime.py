@@ -31,6 +31,7 @@ from compat.observability.metrics import Metrics, TurnLatency
 from compat.openai_api import secrets
 from compat.openai_api.realtime.opening import Opening, opening
 from compat.openai_api.realtime.patch import Patch
+from compat.openai_api.realtime.server_events import Completed, ServerEvent, TokenUsage
 from compat.upstream.fallback import LiveFallback
 from compat.upstream.shares import Shares
 from compat.upstream.sockets import Sockets
@@ -45,6 +46,18 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     opening: Opening
     principal: Principal
     configured: Patch | None = None
+
+
+class BilledTokens:
+    """Adds up the tokens of input and output of a session. `tokens` is None if the model is not billed by the token."""
+
+    def __init__(self) -> None:
+        self.tokens: tuple[int, int] | None = None
+
+    def sent(self, event: ServerEvent) -> None:
+        if isinstance(event, Completed) and isinstance(event.usage, TokenUsage):
+            inputs, outputs = self.tokens or (0, 0)
+            self.tokens = inputs + event.usage.input_tokens, outputs + event.usage.output_tokens
 
 
 class Realtime:
@@ -130,7 +143,8 @@ class Realtime:
 
     async def _run(self, socket: WebSocket, admitted: Admitted, request_id: str) -> None:
         started = time.perf_counter()
-        bridge = self._bridge(admitted)
+        billed = BilledTokens()
+        bridge = self._bridge(admitted, billed)
         caller, principal = _SocketTransport(socket), admitted.principal
         service, check = self._service, self._check_vocabulary
         session = LiveSession(bridge, caller, service, principal, check, self._bounds, self._memory)
@@ -159,11 +173,18 @@ class Realtime:
                 "corrections": bridge.corrections,
                 "reconnections": bridge.reconnections,
                 "code": session.code,
+                **({"tokens": billed.tokens} if billed.tokens else {}),
             }
             self._metrics.session(fields)
             log.info("session", extra={"fields": fields})
 
-    def _bridge(self, admitted: Admitted) -> Bridge:
+    def _bridge(self, admitted: Admitted, billed: BilledTokens) -> Bridge:
+        latency = TurnLatency(self._metrics)
+
+        def sent(event: ServerEvent) -> None:
+            latency.sent(event)
+            billed.sent(event)
+
         return Bridge(
             admitted.opening,
             resolve=self._resolve,
@@ -172,7 +193,7 @@ class Realtime:
             limits=SessionLimits(longest=self._settings.max_session, grace=self._settings.grace),
             configured=admitted.configured,
             spread=random.random(),  # noqa: S311 - jitter, not a secret
-            on_event=TurnLatency(self._metrics).sent,
+            on_event=sent,
             engine=self._engine,
             preferred=self._settings.live_model,
             preset=self._preset,
