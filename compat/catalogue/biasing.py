@@ -8,7 +8,7 @@ service truncates the rest. qwen-audio-3 also accepts hot words with weights fro
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from compat.text import boundary
@@ -50,14 +50,14 @@ def _border(text: str) -> int:
     return (entry if entry >= ROUND - _NEAR else max(entry, word)) or ROUND
 
 
-def hot_words(keywords: Iterable[str]) -> tuple[dict[str, int], list[str]]:
+def hot_words(keywords: Iterable[str], known: Collection[str] = ()) -> tuple[dict[str, int], list[str]]:
     """Return the hot words with their weights, and the keywords that only fit in the context.
 
-    A keyword may be a comma-separated list.
+    A keyword may be a comma-separated list. `known` are hot words that the request has besides.
     """
     words = (word.strip() for keyword in keywords for word in _COMMA.split(keyword))
-    given = [*dict.fromkeys(filter(None, words))]
-    fitting = dict.fromkeys([word for word in given if fits(word)][:WORDS], WEIGHT)
+    given = [word for word in dict.fromkeys(filter(None, words)) if word not in known]
+    fitting = dict.fromkeys([word for word in given if fits(word)][: WORDS - len(known)], WEIGHT)
     return fitting, [word for word in given if word not in fitting]
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Literal
+from typing import Literal, cast
 
 import msgspec
 
 from compat.catalogue.biasing import hot_words, rounds, shortened
 from compat.catalogue.models import DIARIZE, REGIONS, Model, diarizes, resolve, sibling
 from compat.catalogue.options import option
+from compat.catalogue.vocabularies import instant
 from compat.config.parsers import Family, LongRoad
 from compat.errors import BadRequest, ModelNotFound
 from compat.transcript import Ask, Media, Option, Request, Surface, context
@@ -244,6 +245,8 @@ def request(ask: Ask, media: Media, road: Road) -> tuple[Request, tuple[str, ...
     for name, values in ask.extensions.items():
         if name in road.row.options:
             options[name] = option(name, values, as_text=isinstance(options.get(name), str))
+            if name == "vocabulary":
+                options[name] = instant(cast("dict[str, object]", options[name]), road.model)
             _check_channels(options, media)
         else:
             ignored.append(name)
@@ -276,9 +279,10 @@ def _bias(ask: Ask, row: Model, options: dict[str, Option]) -> tuple[str, list[s
         return "", [*ask.guides]
     keywords: Iterable[str] = ask.keywords
     if "vocabulary" in row.options and ask.keywords:
-        words, keywords = hot_words(ask.keywords)
         given = options.get("vocabulary")
-        options["vocabulary"] = {**words, **(given if isinstance(given, dict) else {})}
+        weighted = given if isinstance(given, dict) else {}
+        words, keywords = hot_words(ask.keywords, known=weighted)
+        options["vocabulary"] = {**words, **weighted}
     text = context(ask.prompt, keywords)
     if row.context == "text" or not shortened(text):
         return text, []

@@ -108,6 +108,17 @@ def checked(words: Iterable[HotWord], model: str) -> tuple[HotWord, ...]:
     return tuple(found.values())
 
 
+def instant(given: Mapping[str, object], model: str) -> dict[str, int]:
+    """Return the hot words of one request with their weights. Raises BadRequest with the param `vocabulary`."""
+    words = [HotWord(text, weight) for text, weight in given.items() if type(weight) is int]
+    if len(words) < len(given):
+        raise BadRequest('vocabulary should give each word a weight: {"Qwen": 4}.', param="vocabulary")
+    try:
+        return {word.text: word.weight for word in checked(words, model)} if words else {}
+    except BadRequest as exc:
+        raise BadRequest(exc.message, param="vocabulary") from exc
+
+
 def _checked(word: HotWord, place: str, model: str) -> HotWord:
     text = " ".join(word.text.split())
     if not text:

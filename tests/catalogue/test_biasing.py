@@ -58,6 +58,16 @@ def test_a_vocabulary_sets_the_weights_of_hot_words() -> None:
     assert ("", {"Qwen": 4, "Ada": 50, "Eve": 1}, ()) == sent(ask)
 
 
+def test_hot_words_beyond_the_limit_are_context() -> None:
+    weighted = "{" + ", ".join(f'"known{n}": 5' for n in range(WORDS - 1)) + "}"
+    ask = Ask(
+        model="qwen-audio-3.1-asr-flash", keywords=("Qwen", "Ada", "known0"), extensions={"vocabulary": (weighted,)}
+    )
+    context, vocabulary, named = sent(ask)
+
+    assert ("Ada", WORDS, 5, 4, ()) == (context, len(vocabulary), vocabulary["known0"], vocabulary["Qwen"], named)
+
+
 LONG = "word " * 500
 TERMS = tuple(f"{n} b c d e f g h" for n in range(10))
 CUT: list[tuple[str, tuple[str, ...], int, tuple[str, ...]]] = [

@@ -179,6 +179,9 @@ BAD: list[tuple[dict[str, str | list[str]], bytes | None, int, str | None]] = [
     ({"model": "gpt-5"}, b"speech", 404, "model"),
     ({"model": "whisper-1", "response_format": "xml"}, b"speech", 400, "response_format"),
     ({"model": "paraformer-v2", "special_word_filter": "damn"}, b"speech", 400, "special_word_filter"),
+    ({"model": "qwen-audio-3.1-asr-flash", "vocabulary": '{"Ada": 6}'}, b"speech", 400, "vocabulary"),
+    ({"model": "qwen-audio-3.1-asr-flash", "vocabulary": '{"Ada": "high"}'}, b"speech", 400, "vocabulary"),
+    ({"model": "qwen-audio-3.1-asr-flash", "vocabulary": '{"a b c d e f g h": 4}'}, b"speech", 400, "vocabulary"),
     ({"model": "whisper-1", "temperature": "warm"}, b"speech", 400, "temperature"),
     ({"model": "whisper-1", "language": "klingonish"}, b"speech", 400, "language"),
     (
