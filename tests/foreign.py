@@ -22,6 +22,7 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Final
 
+import httpx2
 import uvicorn
 
 import compat
@@ -46,7 +47,7 @@ REACHED: Final = {  # names used without a subclass
 
 def missing() -> list[str]:
     """Return a line for each missing name."""
-    found = [*_imported(), *_reached(), *_logged()]
+    found = [*_imported(), *_reached(), *_replaced(), *_logged()]
     for module in _modules():
         for cls in vars(module).values():
             if inspect.isclass(cls) and cls.__module__ == module.__name__ and (bases := _foreign(cls)):
@@ -83,6 +84,11 @@ def _reached() -> Iterator[str]:
         cls = getattr(importlib.import_module(module), name)
         known = _names((cls, *cls.__mro__[1:-1]))
         yield from (f"{path} has no {each}" for each in names if each not in known)
+
+
+def _replaced() -> Iterator[str]:
+    if "_transport" not in vars(httpx2.AsyncClient()):
+        yield "httpx2.AsyncClient has no _transport, which compat.upstream.http replaces"
 
 
 def _logged() -> Iterator[str]:

@@ -37,6 +37,7 @@ from compat.errors import (
 )
 from compat.upstream.advice import advised
 from compat.upstream.budget import Budget
+from compat.upstream.direct import DirectTransport
 from compat.upstream.guard import UNTRACED, Guard, surface
 from compat.upstream.lag import LoopLag
 from compat.upstream.pools import EACH, Pools
@@ -49,6 +50,7 @@ PATIENCE = 20.0  # longest `retry-after` in seconds that is waited for; a longer
 ANSWER, RESULT, REFUSAL = 8 << 20, 256 << 20, 64 << 10
 """Bytes of a response: of an API, of a result file or a stream, and of an error. 12 hours of speech in words take about
 50 MiB."""
+EXPIRY = 30.0  # seconds for which an idle connection is kept
 GOODBYE = 5.0  # timeout in seconds for cancelling a task
 
 # Raised before the request has reached the service, so that repeating it is always safe.
@@ -89,6 +91,22 @@ def checked_environment() -> Iterator[None]:
         raise SettingsError("SSL_CERT_FILE should be a file of certificates in PEM.") from exc
 
 
+class _Client(httpx2.AsyncClient):
+    """Sends requests with DirectTransport, except those for which the environment names a proxy."""
+
+    def __init__(self, verify: ssl.SSLContext, timeout: httpx2.Timeout, socket: str | None) -> None:
+        direct = DirectTransport(verify, keepalive=EACH, expiry=EXPIRY, uds=socket)
+        super().__init__(
+            verify=verify,
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=EACH, keepalive_expiry=EXPIRY),
+            timeout=timeout,
+            headers={"user-agent": "qwen-asr-compat"},
+            follow_redirects=False,
+            trust_env=socket is None,
+        )
+        self._transport = direct  # as an argument it would also replace the proxies
+
+
 class Service:
     """DashScope at the address `root`; `name` is its name in errors. Every method may raise any CompatError."""
 
@@ -112,18 +130,8 @@ class Service:
         self._root = root.rstrip("/")
         with checked_environment():
             verify = httpx2.create_ssl_context()
-            limits = httpx2.Limits(max_connections=None, max_keepalive_connections=EACH, keepalive_expiry=30.0)
-            transport = functools.partial(httpx2.AsyncHTTPTransport, verify=verify, limits=limits, uds=socket)
-            self._pools = Pools(
-                lambda: httpx2.AsyncClient(
-                    verify=verify,
-                    limits=limits,
-                    transport=transport() if socket else None,
-                    timeout=httpx2.Timeout(answer_timeout, connect=connect_timeout, pool=answer_timeout),
-                    headers={"user-agent": "qwen-asr-compat"},
-                    follow_redirects=False,
-                )
-            )
+            timeout = httpx2.Timeout(answer_timeout, connect=connect_timeout, pool=answer_timeout)
+            self._pools = Pools(lambda: _Client(verify, timeout, socket))
         self._attempts = attempts
         self._budget = budget
         self._guard = guard

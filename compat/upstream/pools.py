@@ -1,8 +1,8 @@
 """A pool of HTTP clients with few connections each.
 
-httpcore2 2.16 scans all connections of a pool whenever a request begins or ends, with a system call for each idle one.
-With hundreds of concurrent requests in a single pool that took a fifth of the CPU time. Requests use the first client
-with room, so idle connections gather in the first clients.
+Through a proxy, httpx2 uses httpcore2, which scans all connections of a pool whenever a request begins or ends, with a
+system call for each idle one (2.16). With hundreds of concurrent requests in a single pool that took a fifth of the CPU
+time. Requests use the first client with room, so idle connections gather in the first clients.
 """
 
 from __future__ import annotations

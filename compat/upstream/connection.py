@@ -1,0 +1,263 @@
+"""A client's HTTP/1.1 connection, and one request and response on it.
+
+The head of a request and the first block of its body are written together. All errors are httpx2's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import select
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
+from typing import Final, cast
+
+import httpx2
+
+from compat.upstream.parsing import RequestHead, ResponseParser
+
+AHEAD: Final = 256 << 10  # bytes of a body that are received before they are read
+
+
+class HttpConnection(asyncio.Protocol):
+    """Serves one exchange at a time. Closes itself when the server closes it or sends something unasked."""
+
+    transport: asyncio.Transport
+
+    def __init__(
+        self, origin: object, *, on_idle: Callable[[HttpConnection], None], on_lost: Callable[[HttpConnection], None]
+    ) -> None:
+        """`on_idle` is called when a response is complete and the connection can be used again, `on_lost` when the
+        connection is closed."""
+        self.origin = origin
+        self.idle_since = 0.0
+        self.closed = asyncio.Event()
+        self.full = False
+        """Whether the write buffer is full."""
+        self._on_idle = on_idle
+        self._on_lost = on_lost
+        self._exchange: Exchange | None = None
+
+    async def send(self, request: httpx2.Request, head: RequestHead) -> httpx2.Response:
+        """Send `request` and return the response, with its body unread. Raises httpx2's errors."""
+        self._exchange = exchange = Exchange(self, request)
+        try:
+            return await exchange.response(request, head)
+        except BaseException:
+            await exchange.aclose()
+            raise
+
+    def usable(self) -> bool:
+        """Return whether the idle connection is still open. This asks the system too, because a busy event loop may not
+        have seen its end."""
+        return not self.transport.is_closing() and not _readable(self.transport)
+
+    def release(self, *, reusable: bool) -> None:
+        """End the exchange."""
+        self._exchange = None
+        if reusable and not self.transport.is_closing() and not self.transport.get_write_buffer_size():
+            self._on_idle(self)
+        else:
+            self.transport.abort()
+
+    # called by asyncio
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._exchange:
+            self._exchange.received(data)
+        else:
+            self.transport.abort()
+
+    def eof_received(self) -> None:
+        if self._exchange:
+            self._exchange.lost(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.full = False
+        if self._exchange:
+            self._exchange.lost(exc)
+        self._on_lost(self)
+        self.closed.set()
+
+    def pause_writing(self) -> None:
+        self.full = True
+
+    def resume_writing(self) -> None:
+        self.full = False
+        if self._exchange:
+            self._exchange.wake()
+
+
+class Exchange(httpx2.AsyncByteStream):
+    """One request and its response, whose body it is.
+
+    It leaves the connection with the last byte of the response, so that the connection serves the next request while
+    this body is being read. If it ends in any other way, the connection is closed.
+    """
+
+    def __init__(self, connection: HttpConnection, request: httpx2.Request) -> None:
+        timeouts: Mapping[str, float | None] = request.extensions.get("timeout", {})
+        self._write_timeout, self._read_timeout = timeouts.get("write"), timeouts.get("read")
+        self._connection: HttpConnection | None = connection
+        self._transport = connection.transport
+        self._loop = asyncio.get_running_loop()
+        self._answer = ResponseParser(head_only=request.method == "HEAD")
+        self._sent = False
+        self._paused = False
+        self._taken = 0
+        self._error: httpx2.TransportError | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    async def response(self, request: httpx2.Request, head: RequestHead) -> httpx2.Response:
+        await self._send(request, head)
+        answer = self._answer
+        while not answer.status:
+            if self._error:
+                raise self._error
+            await self._wait(self._read_timeout, httpx2.ReadTimeout)
+        extensions = {"http_version": b"HTTP/1.1", "reason_phrase": answer.reason}
+        return httpx2.Response(answer.status, headers=answer.headers, stream=self, extensions=extensions)
+
+    async def _send(self, request: httpx2.Request, head: RequestHead) -> None:
+        """Send the request, or its beginning if the response does not wait for the rest."""
+        start, left = head.data, head.length
+        async with contextlib.aclosing(_blocks(request)) as blocks:
+            async for block in blocks:
+                if left is None:
+                    self._transport.writelines((start + b"%x\r\n" % len(block), block, b"\r\n"))
+                else:
+                    left -= len(block)
+                    if left < 0:
+                        raise httpx2.LocalProtocolError("The body is longer than its content-length.")
+                    self._sent = not left
+                    self._transport.writelines((start, block) if start else (block,))
+                start = b""
+                await self._drained()
+                if self._unwanted():
+                    return
+        if left:
+            raise httpx2.LocalProtocolError("The body is shorter than its content-length.")
+        self._sent = True
+        if end := start + (b"0\r\n\r\n" if left is None else b""):
+            self._transport.write(end)
+            await self._drained()
+
+    async def _drained(self) -> None:
+        while self._connection and self._connection.full and not self._unwanted():
+            await self._wait(self._write_timeout, httpx2.WriteTimeout)
+
+    def _unwanted(self) -> bool:
+        """Return whether the rest of the request need not be sent: the connection is lost, or the server has answered
+        already. A success may depend on the rest until it is complete."""
+        return self._connection is None or self._answer.status >= 300
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        chunks = self._answer.chunks
+        try:
+            while True:
+                while chunks:
+                    chunk = chunks.popleft()
+                    self._taken += len(chunk)
+                    yield chunk
+                if self._answer.done:
+                    return
+                if self._error:
+                    raise self._error
+                self._pause(paused=False)
+                await self._wait(self._read_timeout, httpx2.ReadTimeout)
+        finally:
+            await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connection, unless the response is complete."""
+        if self._connection:
+            self._fail(httpx2.ReadError("The response was closed."))
+            self.wake()
+
+    # called by the connection
+
+    def received(self, data: bytes) -> None:
+        answer = self._answer
+        try:
+            answer.feed(data)
+        except httpx2.RemoteProtocolError as exc:
+            self._fail(exc)
+        else:
+            if answer.done:
+                self._leave(reusable=answer.reusable and self._sent)
+            elif answer.size - self._taken > AHEAD:
+                self._pause(paused=True)
+        self.wake()
+
+    def lost(self, exc: Exception | None) -> None:
+        """End the exchange, because the server has closed the connection or, with `exc`, the connection is lost."""
+        try:
+            if exc:
+                raise httpx2.ReadError(str(exc)) from exc
+            self._answer.eof()
+        except httpx2.TransportError as error:
+            self._fail(error)
+        else:
+            self._leave(reusable=False)
+        self.wake()
+
+    def wake(self) -> None:
+        if self._waiter and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _fail(self, error: httpx2.TransportError) -> None:
+        self._error = error
+        self._leave(reusable=False)
+
+    def _leave(self, *, reusable: bool) -> None:
+        connection, self._connection = self._connection, None
+        if connection:
+            if reusable:
+                self._pause(paused=False)
+            connection.release(reusable=reusable)
+
+    def _pause(self, *, paused: bool) -> None:
+        """Pause or resume reading from the connection."""
+        if paused is not self._paused:
+            self._paused = paused
+            if not self._transport.is_closing():
+                self._transport.pause_reading() if paused else self._transport.resume_reading()
+
+    async def _wait(self, seconds: float | None, error: type[httpx2.TimeoutException]) -> None:
+        """Wait for the next event of the connection. Raises `error` if there is none for `seconds`."""
+        self._waiter = waiter = self._loop.create_future()
+        timer = None if seconds is None else self._loop.call_later(seconds, _expire, waiter, error)
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+            if timer:
+                timer.cancel()
+
+
+async def _blocks(request: httpx2.Request) -> AsyncGenerator[bytes, None]:
+    """Yield the blocks of the body that are not empty."""
+    stream = request.stream
+    if not isinstance(stream, AsyncIterable):
+        raise TypeError("The body of a request has to be asynchronous.")
+    blocks = aiter(stream)
+    try:
+        async for block in blocks:
+            if block:
+                yield block
+    finally:
+        if isinstance(blocks, AsyncGenerator):
+            await blocks.aclose()
+
+
+def _expire(waiter: asyncio.Future[None], error: type[httpx2.TimeoutException]) -> None:
+    if not waiter.done():
+        waiter.set_exception(error("timed out"))
+
+
+def _readable(transport: asyncio.Transport) -> bool:
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return bool(poll.poll(0))
