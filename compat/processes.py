@@ -6,11 +6,15 @@ imported from there.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import math
+import os
 import sys
 from pathlib import Path
 from typing import Final
 
+QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
 HOME: Final = Path(__file__).resolve().parent.parent
 
 
@@ -36,3 +40,12 @@ def places() -> list[str]:
         return [place for place in sys.path if place]
     found = [here / place for place in sys.path]  # an empty entry means the current folder
     return [str(place) for place in found if place.resolve() != here or here == HOME]
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use, rounded up. A container's limit counts (cgroup v2)."""
+    count = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    with contextlib.suppress(OSError, ValueError):  # without cgroups, or `max`
+        quota, period = map(int, QUOTA.read_text().split())
+        count = min(count, max(1, math.ceil(quota / period)))
+    return count

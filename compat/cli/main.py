@@ -8,40 +8,36 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import functools
 import importlib
-import logging
 import os
-import select
 import signal
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import click
-import uvicorn
 
 from compat import __version__
-from compat.config import extras
+from compat.cli.serving import INTERRUPTED, AnnouncingServer, Serving, Stopping, fitted
+from compat.cli.supervisor import Supervisor
+from compat.config import extras, parsers
 from compat.config.settings import Settings
 from compat.config.variables import SettingsError
 from compat.emulator.options import options as emulator_options
 from compat.observability import logs
-from compat.server.connections import Connections, fitting, room
+from compat.server.connections import room
 from compat.server.local_engine import LocalEngine, forget_proxies
 from compat.server.pings import Unanswering
-from compat.server.run import Server, check_certificate, config
+from compat.server.run import certificate, config
 from compat.server.websocket import WebSocketProtocol
-
-if TYPE_CHECKING:
-    from compat.observability.tracing import Traces
 
 ENGINES = click.Choice(["moonshine", "tones"])
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-INTERRUPTED = 128 + signal.SIGINT
 PORT = click.IntRange(0, 65535)
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -49,6 +45,14 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 def _unbracketed(_ctx: click.Context, _param: click.Parameter, host: str) -> str:
     """Return the host without the brackets of an IPv6 address in a URL."""
     return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
+def _number(_ctx: click.Context, _param: click.Parameter, workers: str | None) -> int | None:
+    """Return a number of workers. Raises BadParameter."""
+    try:
+        return None if workers is None else parsers.workers(workers)
+    except ValueError as exc:
+        raise click.BadParameter(f"It should be {exc}.") from exc
 
 
 listening = click.option(
@@ -113,75 +117,68 @@ def main(ctx: click.Context) -> None:
     show_default=True,
     help="Engine to use without a DashScope key.",
 )
+@click.option("--workers", callback=_number, help="Processes that serve, or auto: one for each core.  [default: 1]")
 @click.option("--tls-cert", type=FILE, help="PEM file with the certificate chain: serve https and wss.")
 @click.option("--tls-key", type=FILE, help="PEM file with the certificate's key.")
-def serve(host: str, port: int, insecure: bool, engine: str, tls_cert: Path | None, tls_key: Path | None) -> None:
+def serve(
+    host: str,
+    port: int,
+    insecure: bool,
+    engine: str,
+    workers: int | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+) -> None:
     """Serve OpenAI's audio API. Without DASHSCOPE_API_KEY a local engine answers."""
     settings = _settings()
-    if (tls_cert is None) != (tls_key is None):
-        raise click.ClickException("--tls-cert and --tls-key require each other.")
-    if tls_cert and tls_key:
-        with _refusing():
-            check_certificate(tls_cert, tls_key)
+    tls = _certificate(tls_cert, tls_key)
     if host not in LOOPBACK and not (_keys(settings) or insecure):
         raise click.ClickException(
             f"--host {host} accepts other machines: set COMPAT_API_KEYS or COMPAT_API_KEYS_FILE (or "
             "COMPAT_PASS_KEY=true), or use --insecure."
         )
     serves_locally = not (settings.dashscope_api_key or settings.pass_key)
-    if serves_locally:
-        with _refusing():
+    count = workers or settings.workers
+    with contextlib.ExitStack() as stack, _refusing():
+        if serves_locally:
             extras.need("local", "No DASHSCOPE_API_KEY is set, and an engine on this machine")
-    listener = _listener(host, port)
-    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(_listener(host, port))
+        files = room()  # raises the limit of open files, which children inherit
+        supervisor = stack.enter_context(Supervisor(count, settings.spool)) if count > 1 else None
         local = None
         if serves_locally:
-            room()  # raises the limit of open files, which the engine inherits
-            with _refusing():
-                local = stack.enter_context(contextlib.closing(LocalEngine(engine)))
+            local = stack.enter_context(
+                contextlib.closing(LocalEngine(engine, supervisor.tell if supervisor else None))
+            )
             settings = _settings(_local_environment(local))
         elif settings.store is None:
             settings = dataclasses.replace(settings, store=_state())
-        logs.start(settings.log_level)
-        if unknown := Settings.unknown(os.environ):
-            click.echo(f"Unknown settings without effect: {', '.join(unknown)}.", err=True)
-        for name, other in Settings.overruled(os.environ):
-            click.echo(f"{name} has no effect: {other} overrides it.", err=True)
-        _Announcing(settings, local, listener, tls_cert, tls_key, insecure=insecure).until_signal(listener)
+        logs.start(settings.log_level, supervisor.team if supervisor else None)
+        _warn()
+        serving = Serving(settings.max_connections or files * count, tls_cert, tls_key, insecure)
+        settings = fitted(settings, serving.most)
+        ready = functools.partial(_announce, settings, listener, tls_cert, tls, local=serves_locally)
+        if supervisor:
+            supervisor.until_signal(listener, settings, serving, local, ready)
+        AnnouncingServer(settings, local, serving, ready).until_signal(listener)
 
 
-class _Stopping(uvicorn.Server):
-    """A server that confirms a signal and ends the process with the matching exit status."""
-
-    _signal: int | None = None
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if self._signal is None:
-            self._signal = sig
-            hint = " Press Ctrl-C again to stop at once." if sys.stdin.isatty() else ""
-            # The reader of standard error may be gone or stall. Not buffered: the signal may interrupt another write.
-            with contextlib.suppress(OSError):
-                if select.select([], [2], [], 0)[1]:
-                    os.write(2, f"Stopping.{hint}\n".encode())
-        super().handle_exit(sig, frame)
-        if self.force_exit:
-            logging.disable()  # hide the errors of requests that are cut off
-
-    def until_signal(self, listener: socket.socket) -> None:
-        """Run until a signal arrives, then raise SystemExit.
-
-        The handlers are installed before uvicorn's own, for signals during the start. uvicorn raises the signals that
-        it has received again after its shutdown.
-        """
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP
-                signal.signal(number, self.handle_exit)
-        self.run(sockets=[listener])
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        raise SystemExit(INTERRUPTED if self._signal == signal.SIGINT else 0)
+def _certificate(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    if (cert is None) != (key is None):
+        raise click.ClickException("--tls-cert and --tls-key require each other.")
+    with _refusing():
+        return certificate(cert, key) if cert and key else None
 
 
-class _Emulating(_Stopping):
+def _warn() -> None:
+    """Name variables in the environment that have no effect."""
+    if unknown := Settings.unknown(os.environ):
+        click.echo(f"Unknown settings without effect: {', '.join(unknown)}.", err=True)
+    for name, other in Settings.overruled(os.environ):
+        click.echo(f"{name} has no effect: {other} overrides it.", err=True)
+
+
+class _Emulating(Stopping):
     """Runs the emulator; at shutdown it ends the requests that faults keep open."""
 
     def __init__(self, app: Any) -> None:  # noqa: ANN401 - the emulator's app; cli does not import starlette
@@ -193,74 +190,21 @@ class _Emulating(_Stopping):
         await super().shutdown(sockets)
 
 
-class _Announcing(_Stopping, Server):
-    """A server that prints instructions when it is ready."""
+def _announce(
+    settings: Settings, listener: socket.socket, cert: Path | None, tls: ssl.SSLContext | None, *, local: bool
+) -> None:
+    """Print instructions."""
+    from compat.cli import banner
 
-    def __init__(
-        self,
-        settings: Settings,
-        local: LocalEngine | None,
-        listener: socket.socket,
-        cert: Path | None,
-        key: Path | None,
-        *,
-        insecure: bool,
-    ) -> None:
-        from compat.app import create_app
-
-        most = settings.max_connections or room()
-        settings = _fitted(settings, most)
-        with _refusing():
-            app = create_app(settings, _traces() if settings.traces else None, local, insecure=insecure)
-        uvicorn_config = config(
-            app,
-            cert,
-            key,
-            head_timeout=settings.head_timeout,
-            body_timeout=settings.body_timeout,
-            keep_alive=settings.keep_alive,
-            connections=Connections(most, settings.trusts),
-        )
-        super().__init__(uvicorn_config, app.state.retire, app.state.leave)
-        self._local = local is not None
-        self._keys = _keys(settings)
-        self._host, self._port = listener.getsockname()[:2]
-        self._cert = cert
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        from compat.cli import banner
-
-        await super().startup(sockets)
-        host = banner.ANY.get(self._host, self._host)
-        if self._cert and self.config.ssl:
-            host = banner.certified([host, "localhost", socket.gethostname()], self.config.ssl, self._cert) or host
-        base = f"{banner.root(host, self._port, tls=self._cert is not None)}/v1"
-        sample, everywhere = _sample_or(Path("speech.wav")), self._host in banner.ANY
-        text = banner.banner(
-            base, everywhere=everywhere, local=self._local, keys=self._keys, cert=self._cert, sample=sample
-        )
-        with contextlib.suppress(OSError):  # serve even if standard output is closed or the disk is full
-            click.echo(text)
-
-
-def _fitted(settings: Settings, most: int) -> Settings:
-    """Return `settings` with the limits on sessions and requests scaled down to `most` connections."""
-    sessions, requests = fitting(most, settings.max_sessions, settings.max_requests)
-    if (sessions, requests) == (settings.max_sessions, settings.max_requests):
-        return settings
-    click.echo(
-        f"The limit of {most} connections allows at most {sessions} live sessions and {requests} requests at a time. "
-        "To allow more, raise the limit of open files (ulimit -n), and COMPAT_MAX_CONNECTIONS if it is set.",
-        err=True,
-    )
-    return dataclasses.replace(settings, max_sessions=sessions, max_requests=requests)
-
-
-def _traces() -> Traces:
-    extras.need("otel", "COMPAT_TRACES")
-    from compat.observability.tracing import exported
-
-    return exported()
+    address, port = listener.getsockname()[:2]
+    host = banner.ANY.get(address, address)
+    if cert and tls:
+        host = banner.certified([host, "localhost", socket.gethostname()], tls, cert) or host
+    base = f"{banner.root(host, port, tls=cert is not None)}/v1"
+    everywhere, sample = address in banner.ANY, _sample_or(Path("speech.wav"))
+    text = banner.banner(base, everywhere=everywhere, local=local, keys=_keys(settings), cert=cert, sample=sample)
+    with contextlib.suppress(OSError):  # serve even if standard output is closed or the disk is full
+        click.echo(text)
 
 
 def _keys(settings: Settings) -> str | None:

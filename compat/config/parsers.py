@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
+from compat import processes
+
 LongRoad = Literal["auto", "filetrans", "pieces"]
 Family = Literal["qwen3-asr", "qwen-audio-3.1"]
 
 YEAR = 366 * 86400  # seconds: the longest timeout
+MOST_WORKERS = 64
 MOST = 1_000_000  # the largest count
 LARGEST = 1 << 50  # bytes
 SHORTEST_KEY = 8  # characters
@@ -138,6 +141,16 @@ def count(value: str) -> int:
     if not 1 <= count <= MOST:
         raise ValueError(f"a whole number from 1 to {MOST}")
     return count
+
+
+def workers(value: str) -> int:
+    """Return a number of processes; `auto` means one for each core."""
+    if value.strip().lower() == "auto":
+        return min(processes.cores(), MOST_WORKERS)
+    number = int(value) if re.fullmatch(r"[0-9]{1,9}", value.strip()) else 0
+    if not 1 <= number <= MOST_WORKERS:
+        raise ValueError(f"a whole number from 1 to {MOST_WORKERS}, or auto")
+    return number
 
 
 def size(value: str) -> int:

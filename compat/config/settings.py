@@ -86,7 +86,7 @@ class Settings:
     secret: str | None = setting(
         None,
         parsers.secret,
-        "Signs client secrets (`ek_…`), the same for all replicas; without it each process signs with its own.",
+        "Signs client secrets (`ek_…`), the same for all replicas; without it each server signs with its own.",
     )
     aliases: dict[str, str] = setting(
         {},
@@ -121,11 +121,11 @@ class Settings:
         "COMPAT_READINGS",
     )
     piece_seconds: float = setting(120.0, parsers.piece, "Longest piece that long audio is cut into, in seconds.")
-    pieces_at_once: int = setting(10, parsers.count, "Pieces that one process transcribes at a time.")
+    pieces_at_once: int = setting(10, parsers.count, "Pieces of long audio that are transcribed at a time.")
     public_url: str | None = setting(
         None,
         parsers.web,
-        "Public address of this process. If set, file tasks fetch audio here, not from DashScope's temporary storage.",
+        "Public address of this server. If set, file tasks fetch audio here, not from DashScope's temporary storage.",
     )
     bucket: str | None = setting(
         None,
@@ -156,10 +156,13 @@ class Settings:
         "million tokens of input and of output.",
     )
     queue_wait: float = setting(30.0, parsers.seconds, "Seconds that a call may wait for the rate limit before a 429.")
-    concurrency: int = setting(256, parsers.count, "Concurrent calls to DashScope per process.")
+    concurrency: int = setting(256, parsers.count, "Concurrent calls to DashScope.")
+    workers: int = setting(
+        1, parsers.workers, "Processes that `serve` runs, or `auto`: one for each core. They share all limits."
+    )
     max_requests: int = setting(512, parsers.count, "Concurrent requests; more get an immediate 503.")
     max_sessions: int = setting(1000, parsers.count, "Concurrent live sessions; more get an immediate 503.")
-    max_jobs: int = setting(10_000, parsers.count, "Concurrent long jobs per process; more get an immediate 503.")
+    max_jobs: int = setting(10_000, parsers.count, "Concurrent long jobs; more get an immediate 503.")
     max_connections: int | None = setting(
         None,
         parsers.count,

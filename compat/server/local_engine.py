@@ -141,7 +141,7 @@ class LocalEngine:
 
     root: Final = "http://localhost"
 
-    def __init__(self, engine: str, tell: Callable[[bytes], object] = lambda _: None) -> None:
+    def __init__(self, engine: str, tell: Callable[[bytes], object] | None = None) -> None:
         """`tell` is called with each report, in JSON. Raise SettingsError if the socket cannot be created."""
         self.name = engine
         self._tell = tell
@@ -177,7 +177,8 @@ class LocalEngine:
 
     def _reported(self, report: EngineReport) -> None:
         self.report = report
-        self._tell(msgspec.json.encode(report))
+        if self._tell:
+            self._tell(msgspec.json.encode(report))
 
     def _report(self, **changes: Any) -> None:  # noqa: ANN401 - fields of the report
         self._reported(msgspec.structs.replace(self.report, **changes))

@@ -19,9 +19,11 @@ import uvicorn
 
 from compat.config.variables import SettingsError
 from compat.server import http
+from compat.server.accepting import Acceptor
 from compat.server.connections import Connections
 from compat.server.tls import Handshake
 from compat.server.websocket import WebSocketProtocol
+from compat.sharing.memory import SharedMemory
 
 LARGEST_FRAME: Final = 24 << 20  # bytes: an append of 15 MiB of audio in base64
 PING: Final = 20.0  # seconds
@@ -88,14 +90,17 @@ def config(
     )
 
 
-def check_certificate(cert: Path, key: Path) -> None:
-    """Raise SettingsError if the files are not a PEM certificate chain and its unencrypted key."""
+def certificate(cert: Path, key: Path) -> ssl.SSLContext:
+    """Return a context with the certificate. Raise SettingsError if the files are not a PEM certificate chain and its
+    unencrypted key."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password=_no_password)
+        context.load_cert_chain(cert, key, password=_no_password)
     except (OSError, ValueError) as exc:
         raise SettingsError(
             f"--tls-cert {cert} and --tls-key {key} should be a PEM certificate chain and its key, unencrypted."
         ) from exc
+    return context
 
 
 def _no_password() -> str:
@@ -110,23 +115,34 @@ class Server(uvicorn.Server):
     """
 
     def __init__(
-        self, config: uvicorn.Config, retire: Callable[[], Awaitable[None]], leave: Callable[[], Awaitable[None]]
+        self,
+        config: uvicorn.Config,
+        retire: Callable[[], Awaitable[None]],
+        leave: Callable[[], Awaitable[None]],
+        memory: SharedMemory | None = None,
     ) -> None:
+        """`memory` is that of the workers with which this one shares its sockets."""
         super().__init__(config)
         self._retire = retire
         self._leave = leave
+        self._memory = memory
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup([])  # no sockets: uvicorn's own listeners wait a minute for each TLS handshake
         loop = asyncio.get_running_loop()
         for listener in sockets or ():
             self.servers.append(
-                await loop.create_server(self._make_protocol, sock=listener, backlog=self.config.backlog)
+                cast("asyncio.Server", Acceptor(listener, self._make_protocol, self._memory, self._connections))
+                if self._memory
+                else await loop.create_server(self._make_protocol, sock=listener, backlog=self.config.backlog)
             )
         gc.collect()
         gc.freeze()  # existing objects are permanent; each full collection would spend 10 ms or more on them
         gc.set_threshold(10_000, 20, 50)
         _keep_freed_memory()
+
+    def _connections(self) -> int:
+        return len(self.server_state.connections)
 
     def _make_protocol(self) -> asyncio.Protocol:
         protocol = cast("type[http.HttpProtocol]", self.config.http_protocol_class)

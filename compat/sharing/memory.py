@@ -23,10 +23,9 @@ from compat.sharing.cells import Cells
 from compat.sharing.counts import Counts
 from compat.sharing.rings import Rings
 
-MOST: Final = 64  # workers
 STOPPING: Final = 0  # a byte
 SECRET: Final = 16  # 16 bytes
-CONNECTIONS: Final = 64  # 8 bytes for each worker
+CONNECTIONS: Final = 64  # 8 bytes for each of up to 64 workers
 NOTICE: Final = 1024  # a length of 2 bytes, then the text
 NOTICE_MOST: Final = 1000  # bytes
 HEADER: Final = 2048  # bytes

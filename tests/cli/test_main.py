@@ -75,10 +75,11 @@ def test_descriptions_of_commands_are_not_cut_off() -> None:
     assert [] == [text for text in descriptions if not text.endswith(".") or text.endswith("...") or "," in text]
 
 
-def test_a_server_without_a_key_uses_the_local_engine(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [(), ("--workers", "2")])
+def test_a_server_without_a_key_uses_the_local_engine(workers: tuple[str, ...], tmp_path: Path) -> None:
     path = make("mp3", encode(lay(VOCABULARY[:8])), 16000, 1, tmp_path / "words.mp3")
 
-    with started("serve", "--port", "0", "--engine", "tones") as (_, lines):
+    with started("serve", "--port", "0", "--engine", "tones", *workers) as (_, lines):
         base = re.search(r"http://127\.0\.0\.1:\d+/v1", lines[0])
         assert base is not None
         answer = httpx2.post(
@@ -137,6 +138,14 @@ REFUSED = [
     (("serve",), {"DASHSCOPE_REGION": "mars"}, "DASHSCOPE_REGION should be"),
     (("serve",), {"COMPAT_MAX_UPLOAD": "much"}, "COMPAT_MAX_UPLOAD should be"),
     (("serve", "--engine", "whisper"), {}, "--engine"),
+    (("serve", "--workers", "none"), {}, "--workers': It should be a whole number from 1 to 64, or auto."),
+    (("serve", "--workers", "65"), {}, "--workers"),
+    (("serve",), {"COMPAT_WORKERS": "0"}, "COMPAT_WORKERS should be"),
+    (
+        ("serve", "--port", "0", "--workers", "2"),
+        {"COMPAT_API_KEYS_FILE": "/none"},
+        "Error: COMPAT_API_KEYS_FILE cannot",
+    ),
     (("nonsense",), {}, "nonsense"),
 ]
 
