@@ -12,11 +12,12 @@ import msgspec
 from compat.catalogue.vocabularies import HotWord
 from compat.dashscope_api import filetrans, vocabularies
 from compat.dashscope_api.calls import Call, Reply, Wait, ask, json_call
+from compat.dashscope_api.inline import context_messages
 from compat.dashscope_api.results import Result
 from compat.dashscope_api.uploads import RESOLVE, upload
 from compat.errors import CompatError
 from compat.probes.inline import CLIP, acting
-from compat.probes.probe import NAME, Found, Probe, Sound, Trial, members
+from compat.probes.probe import NAME, Found, Probe, Sound, Trial, amounts, members
 from compat.probes.steps import Steps, Unanswered, accepted, decoded, member, refusal
 from compat.transcript import Option, Surface
 
@@ -128,7 +129,7 @@ def _filetrans(trial: Trial) -> Steps[Found]:
     text = (yield from transcript(succeeded(ended))).text()
     return Found(
         readings={"oss_for_filetrans": True},
-        observed=f"accepted; usage: {members(ended.body.get('usage'))}",
+        observed=f"accepted; {amounts(ended.body.get('usage'))}",
         evidence=ended.status,
         heard={FILETRANS: text},
     )
@@ -137,6 +138,23 @@ def _filetrans(trial: Trial) -> Steps[Found]:
 def _corpus(trial: Trial) -> Steps[Found]:
     ended = yield from task(trial, FILETRANS, "filetrans", context=f"Names: {NAME}")
     return acting("parameters.corpus", (yield from transcript(succeeded(ended))).text())
+
+
+def _contexts(trial: Trial) -> Steps[Found]:
+    """`input.context` of the other file tasks. The documents name it for qwen-audio-3 only."""
+    seen = []
+    for model in (AUDIO3_FILES, FUN):
+        source = yield from uploaded(trial, model, "speech")
+        given = {"file_urls": [source], "context": context_messages(f"Names: {NAME}")}
+        headers = {"x-dashscope-async": "enable", **RESOLVE}
+        body = {"model": model, "input": given, "parameters": {}}
+        reply = yield from ask(json_call(filetrans.URL, body, headers, repeatable=False, rate=model))
+        if reply.status != 200:
+            seen.append(f"{model}: refused ({refusal(reply)})")
+            continue
+        text = (yield from transcript(succeeded((yield from followed(reply))))).text()
+        seen.append(acting(f"{model}: it", text).observed)
+    return Found(observed="; ".join(seen))
 
 
 def _fun(trial: Trial) -> Steps[Found]:
@@ -151,7 +169,7 @@ def _fun(trial: Trial) -> Steps[Found]:
     heard = {} if needs_key else {FUN: msgspec.convert(decoded(reply.body), Result).text()}
     return Found(
         readings={"result_needs_key": needs_key, **times_utc(submitted, ended.at)},
-        observed=f"result: {refusal(reply)} without the key; usage: {members(ended.body.get('usage'))}",
+        observed=f"result: {refusal(reply)} without the key; {amounts(ended.body.get('usage'))}",
         evidence=f"submit_time {submitted}",
         heard=heard,
     )
@@ -203,7 +221,7 @@ def _audio3_files(trial: Trial) -> Steps[Found]:
         raise Unanswered(f"no result in {members(output)}")
     return Found(
         readings={"audio3_files": shape},
-        observed=f"{shape}; usage: {members(ended.body.get('usage'))}",
+        observed=f"{shape}; {amounts(ended.body.get('usage'))}",
         evidence=f"output: {members(output)}",
         heard={AUDIO3_FILES: (yield from transcript(address)).text()},
     )
@@ -282,6 +300,14 @@ PROBES = (
         seconds=CLIP,
         waits=10.0,
         run=_corpus,
+    ),
+    Probe(
+        name="task-context",
+        question="Does input.context act as context of other file tasks?",
+        model=FUN,
+        seconds=2 * CLIP,
+        waits=20.0,
+        run=_contexts,
     ),
     Probe(
         name="task-result",

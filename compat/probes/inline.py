@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
-from compat.dashscope_api import chat, generation, generation_audio
+from compat.dashscope_api import chat, filetrans, generation, generation_audio
 from compat.dashscope_api.calls import Reply, ask, json_call
 from compat.dashscope_api.sse import Events
-from compat.probes.probe import NAME, Found, Probe, Trial, Value, members, named
+from compat.probes.probe import NAME, Found, Probe, Trial, Value, amounts, members, named
 from compat.probes.steps import Steps, Unanswered, accepted, decoded, member, refusal
 
 CHAT, AUDIO3, AUDIO3_OLD, MT = (
@@ -30,7 +30,7 @@ def _chat(trial: Trial) -> Steps[Found]:
     message, usage = member(body, "choices", 0, "message"), body.get("usage")
     return Found(
         readings=chat_readings(body),
-        observed=f"message: {members(message)}; usage: {members(usage)}; {rate_headers(reply.headers)}",
+        observed=f"message: {members(message)}; {amounts(usage)}; {rate_headers(reply.headers)}",
         evidence=f"HTTP {reply.status}",
         heard={CHAT: chat.transcript(request, reply).text},
     )
@@ -47,15 +47,32 @@ def rate_headers(headers: Mapping[str, str]) -> str:
 
 
 def _language(trial: Trial) -> Steps[Found]:
+    """The reading is that of chat. The file task has an empty address, and costs nothing."""
     reply = yield from ask(chat.call(trial.request(CHAT, "chat", language=UNKNOWN), stream=False))
     if reply.status not in (200, 400):
         raise Unanswered(refusal(reply))
-    refused = reply.status == 400
+    native = yield from ask(generation.call(trial.request(CHAT, "generation", language=UNKNOWN), stream=False))
+    submit = filetrans.submit(trial.request("qwen3-asr-flash-filetrans", "filetrans", language=UNKNOWN), "")
+    task = yield from ask(submit)
+    replies = {"chat": reply, "native": native, "file task": task}
     return Found(
-        readings={"refuse_unknown_language": refused},
-        observed="refused" if refused else "ignored",
-        evidence=refusal(reply),
+        readings={"refuse_unknown_language": reply.status == 400},
+        observed="; ".join(
+            f"{name}: {'refused' if reply.status == 400 else 'ignored'}" for name, reply in replies.items()
+        ),
+        evidence="; ".join(map(refusal, replies.values())),
     )
+
+
+def _identification(trial: Trial) -> Steps[Found]:
+    """The option `enable_lid`, on and off."""
+    seen = []
+    for given in (True, False):
+        request = trial.request(CHAT, "chat", options={"enable_lid": given})
+        body = accepted((yield from ask(chat.call(request, stream=False))))
+        language = member(body, "choices", 0, "message", "annotations", 0, "language")
+        seen.append(f"{str(given).lower()}: language {language or 'none'}")
+    return Found(observed="; ".join(seen))
 
 
 def _context(trial: Trial) -> Steps[Found]:
@@ -133,7 +150,7 @@ def _audio3(trial: Trial) -> Steps[Found]:
         raise Unanswered(f"no text in {members(body)}")
     return Found(
         readings={"audio3_shape": shape},
-        observed=f"the result is at: {shape}; usage: {members(body.get('usage'))}",
+        observed=f"the result is at: {shape}; {amounts(body.get('usage'))}",
         heard={AUDIO3: generation_audio.transcript(request, reply).text},
     )
 
@@ -149,7 +166,7 @@ def _audio3_old(trial: Trial) -> Steps[Found]:
     reply = yield from ask(generation_audio.call(request, stream=False))
     usage = accepted(reply).get("usage")
     text = generation_audio.transcript(request, reply).text
-    return Found(observed=f"usage: {members(usage)}", heard={AUDIO3_OLD: text})
+    return Found(observed=amounts(usage), heard={AUDIO3_OLD: text})
 
 
 def _hints(trial: Trial) -> Steps[Found]:
@@ -214,8 +231,15 @@ PROBES = (
         question="Is an unsupported language refused or ignored?",
         readings=("refuse_unknown_language",),
         model=CHAT,
-        seconds=CLIP,
+        seconds=2 * CLIP,
         run=_language,
+    ),
+    Probe(
+        name="chat-identification",
+        question="Does enable_lid change the language that chat returns?",
+        model=CHAT,
+        seconds=2 * CLIP,
+        run=_identification,
     ),
     Probe(
         name="chat-context",

@@ -16,5 +16,8 @@ UNPROBED = {
     "a long task against the context window of qwen-audio-3.1": "needs more than half an hour of speech",
     "largest audio frame, and audio faster than real time": "no answer would be a promise",
     "times in the past and retirement dates": "only Model Studio's notices tell",
+    "prices outside Beijing and Singapore": "only the bill tells",
+    "emotion and speakers in live speech": "this server does not use them",
+    "all error codes": "most need a fault of the account or the service",
     "live translation": "this server does not use it",
 }

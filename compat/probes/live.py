@@ -12,11 +12,12 @@ from compat.dashscope_api.calls import Reply, Wait
 from compat.dashscope_api.live.realtime import RealtimeSession
 from compat.dashscope_api.live.turns import Detection, Setup
 from compat.probes.inline import CLIP, acting
-from compat.probes.probe import NAME, Found, Probe, Trial, Value, members
+from compat.probes.probe import NAME, Found, Probe, Trial, Value, amounts, members
 from compat.probes.steps import Closed, Open, Ping, Pong, Send, Steps, Unanswered, member, opened, received, refusal
 
 MODEL = "qwen3-asr-flash-realtime"
 PATH = "/api-ws/v1/realtime?model="
+TASKS = "/api-ws/v1/inference"
 PIECE = 3200  # bytes: 100 ms
 PACE = 0.1  # seconds
 ANSWER = 15.0  # seconds to wait for an event
@@ -88,7 +89,7 @@ def _speech(trial: Trial) -> Steps[Found]:
     usage = finals[-1].get("usage")
     return Found(
         readings={"live.usage": usage is not None, **settled(snapshots, finals)},
-        observed=f"usage: {'none' if usage is None else members(usage)}; completed: {members(finals[-1])}",
+        observed=f"{amounts(usage)}; completed: {members(finals[-1])}",
         evidence=f"{len(snapshots)} snapshots, {len(finals)} turns",
         heard={MODEL: transcribed(finals)},
     )
@@ -186,15 +187,16 @@ def _pong(_: Trial) -> Steps[Found]:
 
 
 def _closes(_: Trial) -> Steps[Found]:
-    """Close codes: of an unknown model, of a binary frame, and of a finished session."""
-    seen = [f"unknown model: {(yield from _end('no-such-model'))}"]
-    seen.append(f"binary frame: {(yield from _end(MODEL, bytes(PIECE)))}")
-    seen.append(f"session.finish: {(yield from _end(MODEL, DIALECT.finish('verify-finish')))}")
+    """Close codes: of an unknown model, of a binary frame, of a finished session, and of text in run-task."""
+    seen = [f"unknown model: {(yield from _end(f'{PATH}no-such-model'))}"]
+    seen.append(f"binary frame: {(yield from _end(f'{PATH}{MODEL}', bytes(PIECE)))}")
+    seen.append(f"session.finish: {(yield from _end(f'{PATH}{MODEL}', DIALECT.finish('verify-finish')))}")
+    seen.append(f"invalid run-task: {(yield from _end(TASKS, '{}'))}")
     return Found(observed="; ".join(seen))
 
 
-def _end(model: str, *frames: str | bytes) -> Steps[str]:
-    refused: Reply | None = yield Open(f"{PATH}{model}")
+def _end(path: str, *frames: str | bytes) -> Steps[str]:
+    refused: Reply | None = yield Open(path)
     if refused is not None:
         return refusal(refused)
     yield Send(frames)

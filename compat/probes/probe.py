@@ -128,6 +128,13 @@ def named(text: str) -> bool:
     return all(part.lower() in words(text) for part in NAME.split())
 
 
+def amounts(usage: Any) -> str:  # noqa: ANN401 - JSON
+    """Return the numbers of a usage."""
+    counted = usage.items() if isinstance(usage, dict) else ()
+    numbers = [f"{name}={count:g}" for name, count in sorted(counted) if isinstance(count, int | float)]
+    return f"usage: {' '.join(numbers) or 'none'}"
+
+
 def members(value: Any) -> str:  # noqa: ANN401 - JSON
     """Return the names of an object's members."""
     return " ".join(sorted(value)) if isinstance(value, dict) else type(value).__name__

@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 
 from compat.probes.inline import CLIP, acting
-from compat.probes.live import PACE, PIECE
-from compat.probes.probe import NAME, SILENCE, Found, Probe, Trial, Value, members
+from compat.probes.live import PACE, PIECE, TASKS
+from compat.probes.probe import NAME, SILENCE, Found, Probe, Trial, Value, amounts, members
 from compat.probes.steps import Closed, Send, Steps, Unanswered, member, opened, received, refusal
 
-PATH = "/api-ws/v1/inference"
 MODEL = "qwen-audio-3.1-asr-flash-streaming"
+MESSAGE, FUN = "qwen-audio-3.1-asr-flash-message", "fun-asr-realtime"
 OTHERS = ("qwen-audio-3.0-asr-flash-streaming", "fun-asr-realtime", "paraformer-realtime-v2")
 ANSWER = 15.0  # seconds to wait for an event
 NO_DATA = 30.0  # seconds without a message; the documents name 23
@@ -34,7 +34,7 @@ def run(trial: Trial, model: str = MODEL, context: Sequence[Any] = (), **paramet
 
 def begun(trial: Trial, model: str = MODEL, context: Sequence[Any] = (), **parameters: object) -> Steps[str]:
     """Open a socket and start a task on it."""
-    refused = yield from opened(PATH)
+    refused = yield from opened(TASKS)
     if refused is not None:
         raise Unanswered(refusal(refused))
     return (yield from run(trial, model, context, **parameters))
@@ -118,21 +118,23 @@ def _finished(events: Sequence[Event | Closed]) -> None:
 
 
 def _sentences(trial: Trial) -> Steps[Found]:
-    """A second task on the same socket shows what was still to come of the first."""
+    """A second task on the same socket shows what was still to come of the first, and which numbers restart."""
     task_id = yield from begun(trial)
     events = yield from _spoken(trial, task_id)
     _finished(events)
     following = trial.token()
-    yield Send((_run(following, MODEL, (), {}), _finish(following)))
-    late = yield from until("task-finished")
-    late = [event for event in late if member(event, "header", "task_id") == task_id]
+    yield Send((_run(following, MODEL, (), {}),))
+    started = yield from until("task-started")
+    second = yield from _spoken(trial, following)
+    late = [event for event in [*started, *second] if member(event, "header", "task_id") == task_id]
+    again = [event for event in second if event not in late]
     results = [event for event in [*events, *late] if final(event)]
     if not results:
         raise Unanswered("no final result")
     usage = member(results[-1], "payload", "usage")
     return Found(
         readings=sentence_readings(results) | {"inference.late_final": any(final(event) for event in late)},
-        observed=f"{len(results)} final results; usage: {members(usage)}",
+        observed=f"{len(results)} final results; {amounts(usage)}; next task: {restarts(again)}",
         evidence=f"sentence: {members(final(results[-1]))}; usage: {[units(event) for event in results]}",
         heard={MODEL: heard(results)},
     )
@@ -157,6 +159,14 @@ def sentence_readings(results: Sequence[Event | Closed]) -> dict[str, Value]:
     if 1 < len(counts) == len(by_sentence):
         found["inference.usage"] = "cumulative" if counts[0] < counts[-1] else "sentence"
     return found
+
+
+def restarts(events: Iterable[Event | Closed]) -> str:
+    """Describe the first sentence of a second task on the same socket."""
+    sentence = next((found for event in events if (found := final(event))), None)
+    if sentence is None:
+        return "no sentence"
+    return f"begins with sentence {sentence.get('sentence_id')} at {sentence.get('begin_time')} ms"
 
 
 def units(event: Event | Closed) -> float | None:
@@ -238,7 +248,38 @@ def _other(trial: Trial, *, model: str) -> Steps[Found]:
     events = yield from _spoken(trial, task_id)
     _finished(events)
     usage = next((member(event, "payload", "usage") for event in reversed(events) if final(event)), None)
-    return Found(observed=f"usage: {members(usage)}", heard={model: heard(events)})
+    return Found(observed=amounts(usage), heard={model: heard(events)})
+
+
+def _starts(trial: Trial) -> Steps[Found]:
+    """Tasks without audio, which cost nothing: what is refused at their start."""
+    seen = []
+    hints = ["zh", "en", "ja", "ko"]
+    long = [{"role": "user", "content": [{"type": "input_text", "text": "word " * 400}]}]
+    for what, model, context, parameters in (
+        ("language_hints of the message model", MESSAGE, (), {"language_hints": hints[:1]}),
+        ("four language_hints of fun-asr-realtime", FUN, (), {"language_hints": hints}),
+        ("8 kHz for fun-asr-realtime", FUN, (), {"sample_rate": 8000}),
+        ("a hot word of weight 51", MODEL, (), {"vocabulary": {"Kaitlynn": 51}}),
+        ("a context of 2000 characters", MODEL, long, {}),
+        ("diarization_enabled", MODEL, (), {"diarization_enabled": True}),
+    ):
+        try:
+            yield from begun(trial, model, context, **parameters)
+        except Unanswered:
+            seen.append(f"{what}: refused")
+        else:
+            seen.append(f"{what}: accepted")
+    return Found(observed="; ".join(seen))
+
+
+def _pauses(trial: Trial) -> Steps[Found]:
+    """The pause in the speech is shorter than 3 s, and longer than the default of 1.3 s."""
+    task_id = yield from begun(trial, max_sentence_silence=3000)
+    events = yield from _spoken(trial, task_id)
+    _finished(events)
+    sentences = len({sentence.get("sentence_id") for event in events if (sentence := final(event))})
+    return Found(observed=f"3000 ms: {sentences} sentence{'s' if sentences != 1 else ''} of the two")
 
 
 PROBES = (
@@ -252,9 +293,22 @@ PROBES = (
             "inference.usage",
         ),
         model=MODEL,
+        seconds=2 * (CLIP + 2),
+        waits=30.0,
+        run=_sentences,
+    ),
+    Probe(
+        name="tasks-pauses",
+        question="Does max_sentence_silence govern sentences of qwen-audio-3.1?",
+        model=MODEL,
         seconds=CLIP + 2,
         waits=15.0,
-        run=_sentences,
+        run=_pauses,
+    ),
+    Probe(
+        name="tasks-starts",
+        question="Which hints, rates, weights and contexts of a task are refused?",
+        run=_starts,
     ),
     Probe(
         name="tasks-parameters",

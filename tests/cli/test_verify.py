@@ -109,6 +109,7 @@ def test_an_existing_file_is_kept(account: Account, tmp_path: Path) -> None:
     ("arguments", "more", "status", "told"),
     [
         (["--only", "nothing"], {"DASHSCOPE_API_KEY": KEY}, 2, "no such probe; expected one of models, hosts"),
+        (["--output", "nowhere/found.json"], {"DASHSCOPE_API_KEY": KEY}, 1, "cannot be written"),
         ([], {}, 1, "Set DASHSCOPE_API_KEY"),
         (["--yes"], {"DASHSCOPE_API_KEY": KEY, "DASHSCOPE_REGION": "moon"}, 1, "DASHSCOPE_REGION"),
     ],

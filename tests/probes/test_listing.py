@@ -36,8 +36,9 @@ def test_one_probe_decides_each_reading_that_is_not_listed_as_not_probed() -> No
 
 def test_the_probes_without_a_reading_only_report() -> None:
     assert {
-        "hosts", "filetrans-corpus", "chat-context", "sync-limits", "audio3.0", "audio3-hints", "live-close",
-        "tasks-hints", "qwen-audio-3.0-asr-flash-streaming", "fun-asr-realtime", "paraformer-realtime-v2",
+        "hosts", "filetrans-corpus", "task-context", "chat-context", "chat-identification", "sync-limits", "audio3.0",
+        "audio3-hints", "live-close", "tasks-pauses", "tasks-starts", "tasks-hints",
+        "qwen-audio-3.0-asr-flash-streaming", "fun-asr-realtime", "paraformer-realtime-v2",
     } == {probe.name for probe in PROBES if not probe.readings}  # fmt: skip
 
 
@@ -52,8 +53,10 @@ def test_all_probes_together_cost_at_most_one_yuan(region: str) -> None:
 
 def test_a_probe_of_billed_audio_has_a_price() -> None:
     assert all(probe.price("beijing") > 0 for probe in PROBES if probe.model)
-    assert {"models", "hosts", "upload-policy", "task-model", "vocabulary", "native-refusal", "live-pong", "live-close",
-            "tasks-parameters"} == {probe.name for probe in PROBES if not probe.price("beijing")}  # fmt: skip
+    assert {
+        "models", "hosts", "upload-policy", "task-model", "vocabulary", "native-refusal", "live-pong", "live-close",
+        "tasks-parameters", "tasks-starts",
+    } == {probe.name for probe in PROBES if not probe.price("beijing")}  # fmt: skip
 
 
 def test_paraformer_is_not_offered_outside_beijing() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from compat.emulator.faults import Refuse, Rule
+from compat.emulator.faults import Answer, Refuse, Rule
 from compat.emulator.readings import Readings
 from compat.errors import NotAuthenticated
 from compat.probes.listing import PROBES
@@ -39,6 +39,7 @@ async def test_the_probes_without_a_reading_report(tmp_path: Path) -> None:
     seen = {outcome.probe.name: outcome.found.observed for outcome in outcomes}
     assert ["hosts"] == [outcome.probe.name for outcome in outcomes if outcome.state != "answered"]
     assert "305 s: HTTP 400, invalid_parameter_error; a data URI of 10.7 MB: HTTP 400" in seen["sync-limits"]
+    assert "3000 ms: 1 sentence of the two" == seen["tasks-pauses"]
     rates = error_rates(outcomes, SPOKEN)
     assert {"qwen3-asr-flash", "qwen3-asr-flash-realtime", "fun-asr-realtime"} < rates.keys()
     assert {0.0} == set(rates.values())
@@ -48,8 +49,8 @@ async def test_close_codes_are_reported(tmp_path: Path) -> None:
     [outcome] = await examined(tmp_path, Readings(), [BY_NAME["live-close"]], pace=0.2)
 
     assert (
-        "unknown model: closed with 1007; binary frame: closed with 1007; session.finish: stays open"
-        == outcome.found.observed
+        "unknown model: closed with 1007; binary frame: closed with 1007; session.finish: stays open; "
+        "invalid run-task: closed with 1007" == outcome.found.observed
     )
 
 
@@ -76,6 +77,17 @@ async def test_a_service_that_fails_leaves_its_readings_out(tmp_path: Path) -> N
         chat.found.readings,
     )
     assert "answered" == silence.state
+
+
+async def test_an_answer_of_an_unexpected_form_decides_nothing(tmp_path: Path) -> None:
+    """Nor does it end the probes that follow."""
+    body = '{"output": {"task_status": "SUCCEEDED", "result": 5}}'
+    rules = [Rule(surface="query", fault=Answer(body), times=None)]
+
+    task, stream = await examined(tmp_path, Readings(), [BY_NAME["filetrans-oss"], BY_NAME["native-stream"]], rules)
+
+    assert ("unanswered", "the answer has an unexpected form (ValidationError)") == (task.state, task.found.observed)
+    assert "answered" == stream.state
 
 
 async def test_a_refused_key_ends_the_examination(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -54,13 +56,17 @@ def verify(ctx: click.Context, yes: bool, names: tuple[str, ...], output: Path, 
     probes = selected(names)
     if output.exists() and not force:
         raise click.ClickException(f"{output} exists (use --force to replace it).")
+    if not os.access(output if output.exists() else output.parent, os.W_OK):
+        raise click.ClickException(f"{output} cannot be written.")
     console = Console()
     _agree(console, settings, probes, yes=yes)
-    try:
-        outcomes = asyncio.run(_outcomes(console, settings, settings.dashscope_api_key, probes))
-    except (SettingsError, NotAuthenticated) as exc:
-        raise click.ClickException(str(exc)) from exc
-    _write(output, settings, outcomes)
+    outcomes: list[Outcome] = []
+    with contextlib.ExitStack() as stack:
+        stack.callback(_write, output, settings, outcomes)  # after Ctrl-C too: they have been paid for
+        try:
+            asyncio.run(_run(console, settings, settings.dashscope_api_key, probes, outcomes))
+        except (SettingsError, NotAuthenticated) as exc:
+            raise click.ClickException(str(exc)) from exc
     _show(console, outcomes, _secrets(settings))
     click.echo(f"Written to {output}. Play these readings with: qwen-asr-compat emulator --readings {output}")
 
@@ -97,8 +103,10 @@ def _price(yuan: float) -> str:
     return f"{yuan:.4f}" if yuan else "free"
 
 
-async def _outcomes(console: Console, settings: Settings, key: str, probes: Sequence[Probe]) -> list[Outcome]:
-    outcomes = []
+async def _run(
+    console: Console, settings: Settings, key: str, probes: Sequence[Probe], outcomes: list[Outcome]
+) -> None:
+    """Run the probes and add what they find to `outcomes`."""
     secrets = _secrets(settings)
     with tempfile.TemporaryDirectory(prefix="qwen-asr-compat-") as folder:
         async for outcome in examine(settings, key, probes, Sounds(Path(folder), speech(), SPOKEN)):
@@ -106,7 +114,6 @@ async def _outcomes(console: Console, settings: Settings, key: str, probes: Sequ
             shown = row(outcome, secrets)
             first = shown.observed.partition("\n")[0]
             console.print(harmless(f"{shown.probe}: {shown.state}, {first}"), markup=False, highlight=False)
-    return outcomes
 
 
 def _secrets(settings: Settings) -> tuple[str, ...]:
@@ -116,6 +123,8 @@ def _secrets(settings: Settings) -> tuple[str, ...]:
 
 
 def _write(output: Path, settings: Settings, outcomes: Sequence[Outcome]) -> None:
+    if not outcomes:
+        return
     about = {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "version": __version__,

@@ -6,6 +6,8 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
 
+import msgspec
+
 from compat.cli.verify.driver import Driver, connected
 from compat.cli.verify.sounds import Sounds
 from compat.config.regions import root as host
@@ -16,6 +18,8 @@ from compat.probes.report import Outcome
 from compat.probes.steps import Unanswered
 
 LONGEST = 300.0  # seconds for one probe
+STRANGE = (msgspec.MsgspecError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""Raised by a probe for an answer of an unexpected form."""
 ALL = 1200.0  # seconds for all probes
 
 
@@ -60,6 +64,8 @@ async def _outcome(driver: Driver, probe: Probe, trial: Trial, deadline: float) 
         reason = "the time was over"
     except Unanswered as exc:
         reason = str(exc)
+    except STRANGE as exc:  # which must not end the probes that follow
+        reason = f"the answer has an unexpected form ({type(exc).__name__})"
     except NotAuthenticated:
         raise  # no other probe would fare better
     except CompatError as exc:
