@@ -7,6 +7,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from msgspec import UNSET
@@ -62,22 +63,22 @@ class Metrics:
             values.ValueClass = MultiProcessValue(lambda: team.memory.worker)  # type: ignore[no-untyped-call]
             self._shown = CollectorRegistry()
             MultiProcessCollector(self._shown, str(team.metrics))  # type: ignore[no-untyped-call]
-        self._requests = self._counter("requests", "Requests.", "path", "method", "status", "error", "caller")
-        self._seconds = self._histogram("request_seconds", "From the request head to the end of the response.", "path")
-        self._refusals = self._counter("refusals", "Requests and sessions rejected before routing.", "status", "error")
-        self._stages = self._histogram("stage_seconds", "Where requests spend their time.", "stage")
-        self._calls = self._counter("service_calls", "Calls to DashScope, including retries.", "surface", "outcome")
-        self._retries = self._counter("service_retries", "Retries of calls to DashScope.", "surface")
-        self._breaker = self._gauge("breaker_open", "1 while the circuit breaker of this surface is open.", "surface")
-        self._first = self._histogram("first_delta_seconds", "Time to the first delta.", "kind")
-        self._final = self._histogram("final_seconds", "Time to the final text.", "kind")
-        self._jobs = self._counter("jobs", "Long jobs of this process, by the state reached.", "state")
+        self._requests = self._counters("requests", "Requests.", "path", "method", "status", "error", "caller")
+        self._seconds = self._histograms("request_seconds", "From the request head to the end of the response.", "path")
+        self._refusals = self._counters("refusals", "Requests and sessions rejected before routing.", "status", "error")
+        self._stages = self._histograms("stage_seconds", "Where requests spend their time.", "stage")
+        self._calls = self._counters("service_calls", "Calls to DashScope, including retries.", "surface", "outcome")
+        self._retries = self._counters("service_retries", "Retries of calls to DashScope.", "surface")
+        self._breaker = self._gauges("breaker_open", "1 while the circuit breaker of this surface is open.", "surface")
+        self._first = self._histograms("first_delta_seconds", "Time to the first delta.", "kind")
+        self._final = self._histograms("final_seconds", "Time to the final text.", "kind")
+        self._jobs = self._counters("jobs", "Long jobs of this process, by the state reached.", "state")
         for state in STATES:
-            self._jobs.labels(state)  # starts at 0, so that Prometheus sees the first event as an increase
+            self._jobs(state)  # starts at 0, so that Prometheus sees the first event as an increase
         self._lag = self._histogram("loop_lag_seconds", "Lag of the event loop.")
-        self._audio = self._counter("audio_seconds", "Transcribed audio.", "caller", "model")
-        self._cost = self._counter("cost_dollars", "Price of that audio, if known.", "caller", "model")
-        self._sessions = self._counter("sessions", "Live sessions that have ended.", "dialect", "code")
+        self._audio = self._counters("audio_seconds", "Transcribed audio.", "caller", "model")
+        self._cost = self._counters("cost_dollars", "Price of that audio, if known.", "caller", "model")
+        self._sessions = self._counters("sessions", "Live sessions that have ended.", "dialect", "code")
         self._session_seconds = self._histogram("session_seconds", "Duration of live sessions.")
         self._items = self._counter("session_items", "Turns transcribed in live sessions.")
         self._corrections = self._counter("session_corrections", "Final texts that contradict their deltas.")
@@ -109,8 +110,8 @@ class Metrics:
     def request(self, entry: RequestEntry) -> None:
         """Count a request that has ended."""
         path, status, caller = route(entry.path), entry.status or 499, entry.caller or ""
-        self._requests.labels(path, entry.method, status, entry.error or "", caller).inc()
-        self._seconds.labels(path).observe((entry.ms or 0.0) / 1000)
+        self._requests(path, entry.method, status, entry.error or "", caller).inc()
+        self._seconds(path).observe((entry.ms or 0.0) / 1000)
         if entry.upload_ms is not UNSET:
             self.stage("upload", entry.upload_ms / 1000)
         if entry.render_ms is not UNSET:
@@ -122,7 +123,7 @@ class Metrics:
 
     def refusal(self, status: int, code: str) -> None:
         """Count a rejection before routing: an invalid request head or handshake, a slow client, a rejected session."""
-        self._refusals.labels(status, code).inc()
+        self._refusals(status, code).inc()
 
     def transcript(self, principal: Principal, transcript: Transcript) -> None:
         """Count the audio of a transcript: the seconds that the service bills, or the length if it bills tokens."""
@@ -135,15 +136,15 @@ class Metrics:
         them."""
         if not seconds:  # a session that sends no audio could otherwise create a label with any model name
             return
-        self._audio.labels(caller, model).inc(seconds)
+        self._audio(caller, model).inc(seconds)
         price = rates.price(model, self._region, self._prices)
         dollars = None if price is None else rates.cost(price, seconds, tokens)
         if dollars is not None:
-            self._cost.labels(caller, model).inc(dollars)
+            self._cost(caller, model).inc(dollars)
 
     def session(self, entry: Mapping[str, Any]) -> None:
         """Count a live session that has ended, given the fields of its log entry."""
-        self._sessions.labels(entry["dialect"], _close(entry["code"])).inc()
+        self._sessions(entry["dialect"], _close(entry["code"])).inc()
         self._session_seconds.observe(entry["seconds"])
         self._items.inc(entry["items"])
         self._corrections.inc(entry["corrections"])
@@ -152,37 +153,46 @@ class Metrics:
 
     def stage(self, name: str, seconds: float) -> None:
         """Record the time of a stage: `upload`, `queue`, `service` or `render`."""
-        self._stages.labels(name).observe(seconds)
+        self._stages(name).observe(seconds)
 
     def first_delta(self, kind: str, seconds: float) -> None:
         """Record the time to the first delta: for `stream` from the end of the upload, for `live` from the start of the
         turn or from the client's commit."""
-        self._first.labels(kind).observe(seconds)
+        self._first(kind).observe(seconds)
 
     def final(self, kind: str, seconds: float) -> None:
         """Record the time to the final text: for `stream` from the end of the upload, for `live` from the commit."""
-        self._final.labels(kind).observe(seconds)
+        self._final(kind).observe(seconds)
 
     def job(self, state: str) -> None:
         """Count a job that reached a state: `begun`, `taken_over`, `running` (task submitted), or a final state."""
-        self._jobs.labels(state).inc()
+        self._jobs(state).inc()
 
     def lag(self, seconds: float) -> None:
         self._lag.observe(seconds)
 
     def call(self, surface: str, outcome: str, *, first: bool) -> None:
-        self._calls.labels(surface, outcome).inc()
+        self._calls(surface, outcome).inc()
         if not first:
-            self._retries.labels(surface).inc()
+            self._retries(surface).inc()
 
     def breaker(self, surface: str, *, is_open: bool) -> None:
-        self._breaker.labels(surface).set(is_open)
+        self._breaker(surface).set(is_open)
+
+    # Functions from the values of the labels to their metric, cached: `labels` takes longer than counting.
+
+    def _counters(self, name: str, help: str, *labels: str) -> Callable[..., Counter]:  # noqa: A002 - Prometheus's word
+        return cache(self._counter(name, help, *labels).labels)
+
+    def _gauges(self, name: str, help: str, *labels: str) -> Callable[..., Gauge]:  # noqa: A002 - Prometheus's word
+        gauge = Gauge(f"compat_{name}", help, labels, registry=self._registry, multiprocess_mode="livemostrecent")
+        return cache(gauge.labels)
+
+    def _histograms(self, name: str, help: str, *labels: str) -> Callable[..., Histogram]:  # noqa: A002 - Prometheus's word
+        return cache(self._histogram(name, help, *labels).labels)
 
     def _counter(self, name: str, help: str, *labels: str) -> Counter:  # noqa: A002 - Prometheus's word
         return Counter(f"compat_{name}", help, labels, registry=self._registry)
-
-    def _gauge(self, name: str, help: str, *labels: str) -> Gauge:  # noqa: A002 - Prometheus's word
-        return Gauge(f"compat_{name}", help, labels, registry=self._registry, multiprocess_mode="livemostrecent")
 
     def _histogram(self, name: str, help: str, *labels: str) -> Histogram:  # noqa: A002 - Prometheus's word
         return Histogram(f"compat_{name}", help, labels, buckets=SECONDS, registry=self._registry)
