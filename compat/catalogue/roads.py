@@ -253,7 +253,7 @@ def request(ask: Ask, media: Media, road: Road) -> tuple[Request, tuple[str, ...
     ignored += _contradictions(ask, options)
     text, lost = _bias(ask, road.row, options)
     ignored += lost
-    if road.surface == "pieces" and "word" in ask.granularities:
+    if road.surface == "pieces" and "word" in ask.granularities and not _timed(road.row):
         ignored.append("timestamp_granularities")
     language = ask.language if ask.language in road.row.languages and "language_hints" not in options else None
     if language != ask.language:
@@ -319,6 +319,15 @@ def _check_channels(options: Mapping[str, Option], media: Media) -> None:
 def piece(whole: Request, media: Media) -> Request:
     """Return the request for one piece, `media`, of a request on the surface `pieces`."""
     return msgspec.structs.replace(whole, surface=resolve(whole.model, {})[1].surface, media=media)
+
+
+def timed(whole: Request) -> bool:
+    """Return whether the service gives the times in each piece of a request on the surface `pieces`."""
+    return _timed(resolve(whole.model, {})[1])
+
+
+def _timed(row: Model) -> bool:
+    return row.surface is not None and LIMITS[row.surface].times
 
 
 def instead(request: Request) -> Request | None:

@@ -32,7 +32,7 @@ from compat.upstream.shares import Shares
 from compat.upstream.slots import Slots
 
 PATIENCE = 600.0  # seconds for which a piece is retried while the account's rate is used up
-FINE = 30.0  # longest piece in seconds if timestamps are wanted, because they follow from the cuts
+FINE = 30.0  # longest piece in seconds if timestamps are wanted that follow from the cuts
 
 Transcribe = Callable[[Request, Principal], Awaitable[Transcript]]
 
@@ -70,15 +70,17 @@ class Pieces:
     async def parts(self, work: Work) -> AsyncGenerator[Transcript, None]:
         """Yield the transcripts of the pieces in order.
 
-        A transcript has one segment from cut to cut, or if the client wants times, one for each phrase between two
-        pauses. Files are cut only as fast as pieces are transcribed, so pieces do not fill the disk. Raises Overloaded
-        if there is no room for the next piece and none is under way.
+        The segments of a transcript are those of the service. If it gives no times, there is one from cut to cut, or if
+        the client wants times, one for each phrase between two pauses. Files are cut only as fast as pieces are
+        transcribed, so pieces do not fill the disk. Raises Overloaded if there is no room for the next piece and none
+        is under way.
         """
         waiting: deque[asyncio.Task[Transcript]] = deque()
-        longest = min(self._longest, FINE) if work.ask.wants_times else self._longest
+        phrased = work.ask.wants_times and not roads.timed(work.request)
+        longest = min(self._longest, FINE) if phrased else self._longest
         most = largest(longest, sys.maxsize)
         try:
-            async with contextlib.aclosing(self._cut(work, longest)) as pieces:
+            async with contextlib.aclosing(self._cut(work, longest, phrased)) as pieces:
                 while True:
                     while not _room(work.reserve, most, needed=not waiting):
                         yield await waiting.popleft()
@@ -96,12 +98,12 @@ class Pieces:
                 task.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
 
-    async def _cut(self, work: Work, longest: float) -> AsyncGenerator[Piece, None]:
-        path, times = work.request.media.path, work.ask.wants_times
+    async def _cut(self, work: Work, longest: float, phrased: bool) -> AsyncGenerator[Piece, None]:
+        path = work.request.media.path
         folder = path.with_suffix(PIECES)
         await asyncio.to_thread(folder.mkdir, exist_ok=True)
         async with contextlib.aclosing(
-            self._worker.iterate(work.principal.party, split, path, folder, longest=longest, voiced=times)
+            self._worker.iterate(work.principal.party, split, path, folder, longest=longest, voiced=phrased)
         ) as parts:
             async for part in parts:
                 yield part
@@ -115,6 +117,10 @@ class Pieces:
             media.path.unlink(missing_ok=True)
             work.reserve(file=-media.size)
         text = begun(transcript.text.strip())
+        if transcript.segments:
+            first, *others = [later(segment, piece.start) for segment in transcript.segments]
+            first = msgspec.structs.replace(first, text=begun(first.text))
+            return msgspec.structs.replace(transcript, text=text, segments=(first, *others))
         spans = piece.voiced or ((piece.start, piece.start + media.duration),)
         # In a thread, because it takes 10 ms of CPU time for 30 s of speech.
         spoken = await asyncio.to_thread(phrases, text, spans) if text else []
@@ -139,6 +145,14 @@ class Pieces:
             with attempt:
                 return await self._transcribe(request, principal)
         raise AssertionError("stamina returns or raises")
+
+
+def later(segment: Segment, seconds: float) -> Segment:
+    """Return the segment of a piece with its times in the whole audio."""
+    words = tuple(
+        msgspec.structs.replace(word, start=word.start + seconds, end=word.end + seconds) for word in segment.words
+    )
+    return msgspec.structs.replace(segment, start=segment.start + seconds, end=segment.end + seconds, words=words)
 
 
 def _room(reserve: Reserve, size: int, *, needed: bool) -> bool:

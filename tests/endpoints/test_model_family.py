@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from openai.types.audio import TranscriptionVerbose
 
 from compat.emulator.engines.scripted import Scripted
+from compat.emulator.faults import FailTask, Rule
 from tests.audio.media import make
 from tests.endpoints.dickens import SENTENCES, TEXT, upload
 from tests.running import RunningServer, running_server
@@ -91,3 +93,40 @@ def test_the_text_is_streamed(server: RunningServer, speech: bytes) -> None:
     events = list(server.client().audio.transcriptions.create(model="whisper-1", file=upload(speech), stream=True))
 
     assert TEXT == "".join(event.delta for event in events if event.type == "transcript.text.delta")
+
+
+def test_long_audio_is_streamed_in_pieces(server: RunningServer, long_speech: bytes) -> None:
+    before = server.dashscope.counts["generation"]
+    stream = server.client().audio.transcriptions.create(
+        model="whisper-1", file=upload(long_speech), stream=True, prompt="A tale of two cities."
+    )
+    text = "".join(event.delta for event in stream if event.type == "transcript.text.delta")
+    pieces = server.dashscope.counts["generation"] - before
+
+    assert pieces > 1
+    assert text == " ".join([TEXT] * pieces)
+    last = server.dashscope.requests[-1]
+    assert (FLASH, "A tale of two cities.") == (last.model, last.context)
+
+
+def test_long_audio_that_dashscope_cannot_fetch_is_sent_in_pieces(long_speech: bytes) -> None:
+    with running_server(Scripted(SENTENCES), model_family="qwen-audio-3.1") as server:
+        server.fail(Rule("submit", FailTask("FILE_DOWNLOAD_FAILED"), times=None))
+        raw = server.client().audio.transcriptions.with_raw_response.create(
+            model="whisper-1",
+            file=upload(long_speech),
+            response_format="verbose_json",
+            timestamp_granularities=["word", "segment"],
+        )
+        pieces = server.dashscope.counts["generation"]
+    answer = raw.parse()
+
+    assert isinstance(answer, TranscriptionVerbose)
+    assert answer.text == " ".join([TEXT] * pieces)
+    assert 2 * pieces == len(answer.segments or ())
+    starts = [segment.start for segment in answer.segments or ()]
+    assert [0.1, 2.0] == starts[:2]
+    assert starts == sorted(starts)
+    assert starts[-1] > 60
+    assert 10 * pieces == len(answer.words or ())
+    assert "x-compat-ignored" not in raw.headers
