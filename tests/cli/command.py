@@ -6,6 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -51,12 +52,14 @@ def run(
 
 
 def call(
-    server: RunningServer | None, folder: Path, *arguments: str, more: Mapping[str, str] = NOTHING
+    server: RunningServer | None, folder: Path, *arguments: str, given: bytes = b"", more: Mapping[str, str] = NOTHING
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run a command in this process, which saves a second. It has no standard input and cannot get a signal."""
+    """Run a command in this process, which saves a second. It cannot get a signal. Its standard input is a file."""
     there: dict[str, str | None] = dict.fromkeys(os.environ)
-    with contextlib.chdir(folder):
-        done = CliRunner().invoke(main, arguments, env=there | environment(server, more))
+    with contextlib.chdir(folder), tempfile.TemporaryFile() as stdin:
+        stdin.write(given)
+        stdin.seek(0)
+        done = CliRunner().invoke(main, arguments, input=stdin, env=there | environment(server, more))
     if done.exception and not isinstance(done.exception, SystemExit):
         raise done.exception
     return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout_bytes, done.stderr_bytes)

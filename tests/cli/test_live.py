@@ -71,7 +71,7 @@ def test_json_prints_a_line_for_each_turn(server: RunningServer, folder: Path) -
 
 
 def test_raw_audio_is_captioned(server: RunningServer, folder: Path) -> None:
-    done = run(server, folder, "live", "-", "--json", given=speech() + b"\0")
+    done = call(server, folder, "live", "-", "--json", given=speech() + b"\0")
 
     assert 0 == done.returncode, done.stderr
     assert WORDS == words(" ".join(json.loads(line)["text"] for line in done.stdout.splitlines()))
@@ -81,7 +81,7 @@ def test_raw_audio_is_captioned(server: RunningServer, folder: Path) -> None:
 def test_an_audio_file_is_refused_as_raw_audio(server: RunningServer, tmp_path: Path, kind: str) -> None:
     recording = make(kind, speech(), 24_000, 1, tmp_path / f"talk.{kind}").read_bytes()
 
-    done = run(server, tmp_path, "live", "-", given=recording)
+    done = call(server, tmp_path, "live", "-", given=recording)
 
     assert (1, b"") == (done.returncode, done.stdout)
     assert f"Standard input is an audio file ({kind}), not raw audio" in done.stderr.decode()
@@ -89,7 +89,7 @@ def test_an_audio_file_is_refused_as_raw_audio(server: RunningServer, tmp_path: 
 
 
 def test_audio_without_speech_succeeds(server: RunningServer, folder: Path) -> None:
-    silence, nothing = (run(server, folder, "live", "-", given=given) for given in (PAUSE, b""))
+    silence, nothing = (call(server, folder, "live", "-", given=given) for given in (PAUSE, b""))
 
     assert [(0, b"", b"")] * 2 == [(done.returncode, done.stdout, done.stderr) for done in (silence, nothing)]
 
@@ -216,8 +216,8 @@ def test_errors_of_audio_server_and_model_fail_the_command(server: RunningServer
     (folder / "bad.wav").write_bytes(b"no sound at all")
 
     no_sound = call(server, folder, "transcribe", "bad.wav", "talk.mp3", "--live", "--fast")
-    no_server = run(None, folder, "live", "-", "--base-url", "http://127.0.0.1:9/v1")
-    no_model = run(server, folder, "live", "-", "--model", "no-such-model", given=speech())
+    no_server = call(None, folder, "live", "-", "--base-url", "http://127.0.0.1:9/v1")
+    no_model = call(server, folder, "live", "-", "--model", "no-such-model", given=speech())
 
     assert [1, 1, 1] == [done.returncode for done in (no_sound, no_server, no_model)]
     assert b"bad.wav: The file is text, not audio." in no_sound.stderr
@@ -241,8 +241,8 @@ def test_live_can_start_its_own_server(server: RunningServer, folder: Path) -> N
 
 def test_a_refused_key_fails_the_session(folder: Path) -> None:
     with running_server(Tones(), api_keys=frozenset({"a-key"})) as guarded:
-        refused = run(guarded, folder, "live", "-", given=speech())
-        taken = run(guarded, folder, "live", "-", given=speech(), more={"OPENAI_API_KEY": "a-key"})
+        refused = call(guarded, folder, "live", "-", given=speech())
+        taken = call(guarded, folder, "live", "-", given=speech(), more={"OPENAI_API_KEY": "a-key"})
 
     assert 1 == refused.returncode
     assert b"401 invalid_api_key: " in refused.stderr
