@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def certificate(folder: Path) -> tuple[Path, Path]:
+def certificate(folder: Path, issuer: str = "loopback") -> tuple[Path, Path]:
     """Create a self-signed certificate for loopback. Return the PEM files of the certificate and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)])
     now = datetime.datetime.now(datetime.UTC)
     addresses: list[x509.GeneralName] = [
         x509.DNSName("localhost"),
