@@ -125,6 +125,8 @@ class Exchange(httpx2.AsyncByteStream):
         start, left = head.data, head.length
         async with contextlib.aclosing(_blocks(request)) as blocks:
             async for block in blocks:
+                if self._unwanted():
+                    return
                 if left is None:
                     self._transport.writelines((start + b"%x\r\n" % len(block), block, b"\r\n"))
                 else:
@@ -135,8 +137,8 @@ class Exchange(httpx2.AsyncByteStream):
                     self._transport.writelines((start, block) if start else (block,))
                 start = b""
                 await self._drained()
-                if self._unwanted():
-                    return
+        if self._unwanted():
+            return
         if left:
             raise httpx2.LocalProtocolError("The body is shorter than its content-length.")
         self._sent = True

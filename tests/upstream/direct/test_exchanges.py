@@ -139,6 +139,54 @@ async def test_a_refusal_before_the_body_is_sent_ends_the_request(length: bool) 
     assert produced < 1000
 
 
+async def test_a_refusal_is_returned_while_the_peer_does_not_read() -> None:
+    returned = asyncio.Event()
+
+    async def refusing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\n\r\n")
+        await returned.wait()
+        writer.write(b"no")
+        await end(reader)
+
+    async with (
+        peer(refusing) as service,
+        client() as http,
+        http.stream("POST", service.url, content=blocks(LONG, LONG)) as response,
+    ):
+        returned.set()
+        assert (413, b"no") == (response.status_code, await response.aread())
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_a_success_before_the_body_is_sent_ends_the_request(whole: bool) -> None:
+    """The rest of the body is not taken for the next request, whether it is in the write buffer or not produced yet."""
+    answered = asyncio.Event()
+
+    async def hasty(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+        await writer.drain()
+        answered.set()
+        await end(reader)
+
+    async def body() -> AsyncIterator[bytes]:
+        if whole:
+            yield b"x" * LONG
+            return
+        yield b"x"
+        await answered.wait()
+        for _ in range(10):
+            await asyncio.sleep(0)
+            yield b"x"
+
+    async with peer(hasty, answering(OK)) as service, client() as http:
+        headers = {"content-length": str(LONG if whole else 11)}
+        assert b"{}" == (await http.post(service.url, content=body(), headers=headers)).content
+        assert b"{}" == (await http.get(service.url)).content
+        assert 2 == service.connections
+
+
 async def test_a_body_of_unknown_length_is_sent_in_chunks() -> None:
     sent = asyncio.Queue[bytes]()
 
