@@ -17,7 +17,7 @@ from compat.dashscope_api.results import Result
 from compat.dashscope_api.uploads import RESOLVE, upload
 from compat.errors import CompatError
 from compat.probes.inline import CLIP, acting
-from compat.probes.probe import NAME, Found, Probe, Sound, Trial, amounts, members
+from compat.probes.probe import HALLUCINATED, NAME, Found, Probe, Sound, Trial, amounts, members
 from compat.probes.steps import Steps, Unanswered, accepted, decoded, member, refusal
 from compat.transcript import Option, Surface
 
@@ -190,9 +190,11 @@ def times_utc(stamp: object, now: float | None) -> dict[str, bool]:
 def _silence(trial: Trial) -> Steps[Found]:
     ended = yield from task(trial, FUN, "transcription", "silence")
     codes = {"SUCCESS_WITH_NO_VALID_FRAGMENT": "no_fragment", "ASR_RESPONSE_HAVE_NO_WORDS": "no_words"}
-    outcome = codes.get(ended.code) or ("empty" if ended.status == "SUCCEEDED" and ended.address else None)
+    outcome = codes.get(ended.code)
     if outcome is None:
-        raise Unanswered(f"the task ended {ended.status} {ended.code}".strip())
+        if (yield from transcript(succeeded(ended))).text():
+            raise Unanswered(HALLUCINATED)
+        outcome = "empty"
     return Found(readings={"silence_task": outcome}, observed=outcome, evidence=f"{ended.status} {ended.code}".strip())
 
 

@@ -12,7 +12,7 @@ from compat.dashscope_api.calls import Reply, Wait
 from compat.dashscope_api.live.realtime import RealtimeSession
 from compat.dashscope_api.live.turns import Detection, Setup
 from compat.probes.inline import CLIP, acting
-from compat.probes.probe import NAME, Found, Probe, Trial, Value, amounts, members
+from compat.probes.probe import HALLUCINATED, NAME, Found, Probe, Trial, Value, amounts, members
 from compat.probes.steps import Closed, Open, Ping, Pong, Send, Steps, Unanswered, member, opened, received, refusal
 
 MODEL = "qwen3-asr-flash-realtime"
@@ -127,6 +127,8 @@ def _silent_commit(trial: Trial) -> Steps[Found]:
     yield Send((DIALECT.finish("verify-finish"),))
     events = yield from until("session.finished")
     kinds = [str(event.get("type")) for event in events[:-1]]
+    if transcribed(event for event in events if event.get("type") == COMPLETED).strip():
+        raise Unanswered(HALLUCINATED)
     empty = COMPLETED in kinds
     if not empty and kinds:
         raise Unanswered(f"a silent commit causes {' '.join(kinds)}")

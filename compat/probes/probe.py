@@ -21,6 +21,7 @@ Sound: TypeAlias = Literal["speech", "silence", "long", "large"]
 NAME = "Kaitlynn Smythe"
 """A spelling of the name in the bundled speech that no model chooses without a hint."""
 
+HALLUCINATED = "words were recognised in silence"
 SILENCE = 65.0  # seconds of silence in a task; the documents name 60 as the most
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from compat.probes.inline import CLIP, acting
 from compat.probes.live import PACE, PIECE, TASKS
-from compat.probes.probe import NAME, SILENCE, Found, Probe, Trial, Value, amounts, members
+from compat.probes.probe import HALLUCINATED, NAME, SILENCE, Found, Probe, Trial, Value, amounts, members
 from compat.probes.steps import Closed, Send, Steps, Unanswered, member, opened, received, refusal
 
 MODEL = "qwen-audio-3.1-asr-flash-streaming"
@@ -218,7 +218,10 @@ def _outcome(name: str, events: Sequence[Event | Closed]) -> Found:
 def _silent(trial: Trial) -> Steps[Found]:
     task_id = yield from begun(trial)
     yield Send((*pieces(trial.pcm("silence")), _finish(task_id)), PACE)
-    last = (yield from until("task-finished"))[-1]
+    events = yield from until("task-finished")
+    last = events[-1]
+    if heard(events).strip():
+        raise Unanswered(HALLUCINATED)
     outcome = SILENT.get(str(member(last, "header", "error_code")))
     if outcome is None and kind(last) == "task-finished":
         outcome = "finished"

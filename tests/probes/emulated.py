@@ -13,6 +13,7 @@ from compat.cli.verify.examination import examine
 from compat.cli.verify.sounds import Sounds
 from compat.config.settings import Settings
 from compat.emulator.app import create_app
+from compat.emulator.engine import Engine
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from compat.emulator.faults import Faults, Rule, Slow
 from compat.emulator.live_settings import TaskLimits
@@ -48,10 +49,11 @@ async def examined(
     *,
     key: str = KEY,
     pace: float = 0.01,
+    engine: Engine | None = None,
 ) -> list[Outcome]:
     """Return the outcomes. The emulator loses patience with idle tasks for the probe of that only."""
     app = create_app(
-        Tones(),
+        engine or Tones(),
         keys=frozenset({KEY}),
         readings=readings,
         limits=Limits(inference=TaskLimits(silence_seconds=5)),

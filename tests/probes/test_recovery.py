@@ -7,10 +7,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from compat.emulator.engine import Hypothesis, Sentence
+from compat.emulator.engines.scripted import Scripted
 from compat.emulator.faults import Answer, Refuse, Rule
 from compat.emulator.readings import Readings
 from compat.errors import NotAuthenticated
 from compat.probes.listing import PROBES
+from compat.probes.probe import HALLUCINATED
 from compat.probes.readings import nested
 from compat.probes.report import document, error_rates, readings
 from tests.probes.emulated import KEY, SPOKEN, UPLOADED, chosen, examined
@@ -77,6 +80,19 @@ async def test_a_service_that_fails_leaves_its_readings_out(tmp_path: Path) -> N
         chat.found.readings,
     )
     assert "answered" == silence.state
+
+
+async def test_words_in_silence_decide_nothing(tmp_path: Path) -> None:
+    said = [Sentence(text="Thank you.", begin_ms=0, end_ms=900)]
+    engine = Scripted(said, hypotheses=[[Hypothesis("Thank you.")]])
+    probes = [BY_NAME[name] for name in ("native-silence", "task-silence", "live-silence")]
+
+    outcomes = await examined(tmp_path, Readings(), probes, engine=engine)
+
+    assert {"unanswered"} == {outcome.state for outcome in outcomes}
+    assert ["content is list, and has text", HALLUCINATED, HALLUCINATED] == [
+        outcome.found.observed for outcome in outcomes
+    ]
 
 
 async def test_an_answer_of_an_unexpected_form_decides_nothing(tmp_path: Path) -> None:

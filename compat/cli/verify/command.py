@@ -68,7 +68,6 @@ def verify(ctx: click.Context, yes: bool, names: tuple[str, ...], output: Path, 
         except (SettingsError, NotAuthenticated) as exc:
             raise click.ClickException(str(exc)) from exc
     _show(console, outcomes, _secrets(settings))
-    click.echo(f"Written to {output}. Play these readings with: qwen-asr-compat emulator --readings {output}")
 
 
 def selected(names: Sequence[str]) -> list[Probe]:
@@ -136,6 +135,7 @@ def _write(output: Path, settings: Settings, outcomes: Sequence[Outcome]) -> Non
         output.write_bytes(msgspec.json.format(msgspec.json.encode(whole)) + b"\n")
     except OSError as exc:
         raise click.ClickException(f"{output} cannot be written: {exc.strerror}.") from exc
+    click.echo(f"Written to {output}. Play these readings with: qwen-asr-compat emulator --readings {output}")
 
 
 def _show(console: Console, outcomes: Sequence[Outcome], secrets: Sequence[str]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import ssl
 from collections.abc import AsyncIterator, Awaitable
 from typing import TypeVar, assert_never
 
@@ -174,13 +176,18 @@ async def connected() -> AsyncIterator[httpx2.AsyncClient]:
     """Yield an HTTP client. Raises SettingsError for a proxy or certificates that cannot be used."""
     with http.checked_environment():
         client = httpx2.AsyncClient(
-            verify=httpx2.create_ssl_context(),
+            verify=_certificates(),
             timeout=ANSWER,
             headers={"user-agent": AGENT},
             follow_redirects=False,
         )
     async with client:
         yield client
+
+
+@functools.cache
+def _certificates() -> ssl.SSLContext:
+    return httpx2.create_ssl_context()
 
 
 def _content(call: Call) -> bytes | None:

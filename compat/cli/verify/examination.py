@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import AsyncIterator, Sequence
 
@@ -76,12 +77,10 @@ async def _outcome(driver: Driver, probe: Probe, trial: Trial, deadline: float) 
 
 
 def other_hosts(settings: Settings) -> dict[str, str]:
-    """Return the region's shared host and the workspace's own. A custom address has none."""
+    """Return the roots of the region's shared host and of the workspace's own. A custom address has none."""
     if settings.base_url:
         return {}
-    found = {"the configured host": settings.root}
-    try:
+    found = {"the workspace's host": settings.root} if settings.workspace_id else {}
+    with contextlib.suppress(ValueError):  # the region has no shared host
         found["the shared host"] = host(settings.region, None, None)
-    except ValueError:
-        return found
     return found
