@@ -25,10 +25,11 @@ class ToUpstream(msgspec.Struct, frozen=True):
 
 class OpenUpstream(msgspec.Struct, frozen=True):
     """Connect to the service's live API with this model, now. There is no other connection at this point. `losses`:
-    connections that were lost before it, in a row and without progress."""
+    connections that were lost before it, in a row and without progress. `bound`: another account cannot serve it."""
 
     model: str
     losses: int = 0
+    bound: bool = False
 
 
 class CloseUpstream(msgspec.Struct, frozen=True):

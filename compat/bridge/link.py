@@ -24,11 +24,13 @@ from compat.bridge.actions import CloseUpstream, OpenUpstream, Outbox
 from compat.bridge.items import ItemPiece
 from compat.bridge.limits import TICKS, SessionLimits
 from compat.bridge.replay import AudioChunk, Barrier, Cut, Entry, ReplayBuffer, Revision, after, needed, silent, without
+from compat.bridge.retries import Retries
 from compat.bridge.sending import Sender
 from compat.bridge.timeline import Timeline
 from compat.bridge.turns import TurnBinder
 from compat.dashscope_api.live.protocols import dialect
 from compat.dashscope_api.live.turns import Setup
+from compat.errors import CompatError
 
 
 class LinkState(Enum):
@@ -50,15 +52,6 @@ class _Phase(msgspec.Struct, frozen=True):
     since: float = 0.0
 
 
-class _Retries(msgspec.Struct, frozen=True):
-    """`attempts`: connections lost in a row without progress. `lost`: connections lost in all. `not_before`: when the
-    next attempt may begin."""
-
-    attempts: int = 0
-    lost: int = 0
-    not_before: float = 0.0
-
-
 class Link:
     """`setup`: the settings that the service has, or gets when it is connected."""
 
@@ -71,11 +64,12 @@ class Link:
         *,
         limits: SessionLimits,
         spread: float,
+        fallback: bool,
         passed: Callable[[Barrier, float], None],
     ) -> None:
         self.setup = setup
         self._phase = _Phase()
-        self._retries = _Retries()
+        self._retries = Retries()
         self._heard_at = 0.0
         self.dialect = dialect(setup.model)
         self._sender = Sender(outbox, binder, self.dialect, limits)
@@ -84,6 +78,7 @@ class Link:
         self._binder = binder
         self._limits = limits
         self._spread = spread
+        self._fallback = fallback
         self._passed = passed
 
     @property
@@ -152,7 +147,7 @@ class Link:
             self._enter(LinkState.WAITING, now)
         else:
             self._enter(LinkState.OPENING, now)
-            self._outbox.act(OpenUpstream(self.setup.model, self._retries.attempts))
+            self._outbox.act(OpenUpstream(self.setup.model, self._retries.attempts, self._bound))
 
     def opened(self, now: float) -> None:
         self._enter(LinkState.READY, now)
@@ -174,19 +169,24 @@ class Link:
         self.heard(now)
         self.feed(now)
 
-    def lost(self, now: float, wish: float = 0.0) -> None:
-        """The connection broke or failed: send what is not answered again over the next one. `wish`: the delay in
-        seconds that the service asks for."""
-        attempts, lost = self._retries.attempts, self._retries.lost
-        delay = min(self._limits.first_delay * 2**attempts, self._limits.longest_delay)
-        wish = min(wish, self._limits.longest_wish)
-        not_before = now + max(wish, delay * (0.75 + self._spread / 2) if attempts else 0.0)
-        self._retries = _Retries(attempts + 1, lost + 1, not_before)
+    def lost(self, error: CompatError, now: float) -> bool:
+        """The connection broke or failed: send what is not answered again over the next one. False if there is none."""
+        fallback = self._fallback and not self._bound
+        retries = self._retries.after(error, now, self._limits, self._spread, fallback=fallback)
+        if retries is None:
+            return False
+        self._retries = retries
         self._again(now)
+        return True
+
+    @property
+    def _bound(self) -> bool:
+        """Whether only the first account can serve the session: a stored vocabulary belongs to one account."""
+        return bool(self.setup.vocabulary_id)
 
     def progressed(self) -> None:
         """The service works: count attempts from 0 again."""
-        self._retries = msgspec.structs.replace(self._retries, attempts=0)
+        self._retries = self._retries.progressed()
 
     def restart(self, setup: Setup, now: float) -> None:
         """Reconnect at once, with these settings."""

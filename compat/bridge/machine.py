@@ -9,7 +9,7 @@ must do.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import assert_never
 
 from compat.bridge.actions import Action, Alarm, Hangup, Outbox, Reading
@@ -41,7 +41,8 @@ class Bridge:
     identifier of that kind. `configured`: the settings of an ephemeral key. `spread`, from 0 to 1: this session's part
     of the jitter of reconnections. `expires_at`, in seconds since the epoch, is only reported. `on_event` is called
     with every event for the client. `engine`: the engine that answers in place of DashScope. `preferred`: DashScope's
-    model for a client that names none. `preset` returns the stored vocabulary of an operator's alias.
+    model for a client that names none. `presets` returns the options that an operator's alias sets. `fallback`: there
+    is a second account.
     """
 
     def __init__(
@@ -57,7 +58,8 @@ class Bridge:
         on_event: Callable[[ours.ServerEvent], object] = lambda _: None,
         engine: str = "",
         preferred: str = live.DEFAULT,
-        preset: Callable[[str], str] = lambda _: "",
+        fallback: bool = False,
+        presets: Callable[[str], Mapping[str, tuple[str, ...]]] = lambda _: {},
     ) -> None:
         self.over = False
         self._limits = limits or SessionLimits()
@@ -65,7 +67,7 @@ class Bridge:
         self._outbox = Outbox(ids, on_event)
         self._items = ItemEvents(self._outbox, opening.dialect, self._limits.remembered_items)
         self._binder = TurnBinder(self._items, EchoCheck(self._replay, lambda: self._link.setup))
-        self._config = Configuration(opening, self._outbox, resolve, expires_at, engine, preferred, preset)
+        self._config = Configuration(opening, self._outbox, resolve, expires_at, engine, preferred, presets)
         self._link = Link(
             self._outbox,
             self._replay,
@@ -73,6 +75,7 @@ class Bridge:
             self._config.target.setup,
             limits=self._limits,
             spread=spread,
+            fallback=fallback,
             passed=self._pass,
         )
         self._switch = SettingsSwitch(self._config.target, self._link, self._binder, self._replay, self._limits)
@@ -289,10 +292,8 @@ class Bridge:
         """`closed`: the connection is still open and has to be closed."""
         if closed:
             self._link.hang_up(now)
-        if not error.retryable or self._link.attempts >= self._limits.attempts:
+        if not self._link.lost(error, now):
             self._give_up(error, now)
-        else:
-            self._link.lost(now, error.retry_after or 0.0)
 
     def _give_up(self, error: CompatError, now: float) -> None:
         self._fail(error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -117,11 +117,12 @@ def threshold(openai: float) -> float:
     return round(-1 + openai * 2.4 if openai <= 0.5 else 0.2 + (openai - 0.5) * 1.6, 4)
 
 
-def applied(session: Session, refused: Iterable[Field] = ()) -> Applied:
-    """Return the settings in effect for the client. `refused`: the fields of a Setup that the service refuses."""
+def applied(session: Session, refused: Iterable[Field] = (), lost: Iterable[str] = ()) -> Applied:
+    """Return the settings in effect for the client. `refused`: the fields of a Setup that the service refuses. `lost`:
+    more names of settings without effect."""
     row, turns = live.row(session.native), detection(session.vad)
     silence = row.protocol == "realtime" or "max_sentence_silence" in row.parameters
-    ignored = session.ignored | unfit(session, row) | {_FIELDS[field] for field in refused}
+    ignored = session.ignored.union(unfit(session, row), lost, (_FIELDS[field] for field in refused))
     return Applied(
         model=session.native,
         threshold=turns.threshold if turns and row.protocol == "realtime" else None,
@@ -161,7 +162,7 @@ def unfit(session: Session, row: live.LiveModel) -> set[str]:
 
 class Configuration:
     """The client's side. `refused`: fields of a Setup that the service refuses. `engine`: what answers in place of
-    DashScope. `preferred`: the model of a client that names none. `preset` returns the vocabulary of an alias."""
+    DashScope. `preferred`: the model of a client that names none. `presets` returns the options of an alias."""
 
     def __init__(
         self,
@@ -171,7 +172,7 @@ class Configuration:
         expires_at: int,
         engine: str,
         preferred: str,
-        preset: Callable[[str], str],
+        presets: Callable[[str], Mapping[str, tuple[str, ...]]],
     ) -> None:
         self.session = Session(transcription=opening.transcription, native=preferred, engine=engine)
         self.refused: frozenset[Field] = frozenset()
@@ -179,7 +180,7 @@ class Configuration:
         self._id = outbox.ids("sess")
         self._outbox = outbox
         self._resolve = resolve
-        self._preset = preset
+        self._presets = presets
         self._checked = ("", "")
         self._expires_at = expires_at
 
@@ -189,8 +190,13 @@ class Configuration:
 
     @property
     def target(self) -> Target:
-        listed = self.session.vocabulary_id or self._preset(self.session.model or "")
+        listed = self.session.vocabulary_id or "".join(self._preset.get("vocabulary_id", ())[-1:])
         return self.takeable(target(msgspec.structs.replace(self.session, vocabulary_id=listed)))
+
+    @property
+    def _preset(self) -> Mapping[str, tuple[str, ...]]:
+        """The options that the operator's alias sets."""
+        return self._presets(self.session.model or "")
 
     def takeable(self, target: Target) -> Target:
         """These settings without what the service refuses."""
@@ -241,6 +247,7 @@ class Configuration:
         self._say(ours.TranscriptionSessionUpdated if self._opening.beta_names else ours.SessionUpdated)
 
     def _say(self, shape: type[_Report]) -> None:
-        in_effect = applied(self.session, self.refused)
+        lost = {f"dashscope.{name}" for name in self._preset if name != "vocabulary_id"}
+        in_effect = applied(self.session, self.refused, lost)
         shown = view(self.session, self._opening, self._id, self._expires_at, in_effect)
         self._outbox.to_client(shape(event_id=self._outbox.event_id(), session=shown))

@@ -223,9 +223,9 @@ class LiveSession:
             case ToUpstream(frame):
                 if self._upstream is not None:
                     self._upstream.put(frame)
-            case OpenUpstream(model, losses):
+            case OpenUpstream():
                 self._upstream = _Upstream()
-                self._upstream.task = self._group.create_task(self._serve(self._upstream, model, losses))
+                self._upstream.task = self._group.create_task(self._serve(self._upstream, action))
             case CloseUpstream():
                 self._forget()
             case Reading(on):
@@ -318,10 +318,10 @@ class LiveSession:
 
     # --- the service ------------------------------------------------------------------------------------------------
 
-    async def _serve(self, upstream: _Upstream, model: str, losses: int) -> None:
+    async def _serve(self, upstream: _Upstream, wanted: OpenUpstream) -> None:
         """Open a connection and read from it until it is lost or replaced."""
         try:
-            connection = await self._service.open(model, self._principal, losses)
+            connection = await self._service.open(wanted.model, self._principal, wanted.losses, bound=wanted.bound)
         except CompatError as error:
             self._lose(upstream, error)
             return

@@ -196,11 +196,9 @@ class Realtime:
             on_event=sent,
             engine=self._engine,
             preferred=self._settings.live_model,
-            preset=self._preset,
+            fallback=isinstance(self._service, LiveFallback),
+            presets=lambda name: presets(name, self._settings.aliases),
         )
-
-    def _preset(self, name: str) -> str:
-        return "".join(presets(name, self._settings.aliases).get("vocabulary_id", ())[-1:])
 
     def _resolve(self, name: str) -> str:
         return live_model(name, self._settings)

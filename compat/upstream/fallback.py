@@ -109,7 +109,7 @@ class LiveFallback:
     """Opens live connections at `first`, or at `second` with its own `key` if the first fails.
 
     `losses` counts the connections lost in a row without progress. From LOSSES on the order is reversed, because the
-    first service may accept connections and drop them.
+    first service may accept connections and drop them. A `bound` connection is opened at the first service only.
     """
 
     def __init__(self, first: Sockets, second: Sockets, key: str) -> None:
@@ -117,7 +117,9 @@ class LiveFallback:
         self._second = second
         self._key = key
 
-    async def open(self, model: str, principal: Principal, losses: int = 0) -> Connection:
+    async def open(self, model: str, principal: Principal, losses: int = 0, *, bound: bool = False) -> Connection:
+        if bound:
+            return await self._first.open(model, principal)
         instead = principal.using(self._key)
         if losses < LOSSES:
             return await _either(self._first.open(model, principal), lambda: self._second.open(model, instead))

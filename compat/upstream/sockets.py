@@ -202,7 +202,7 @@ class Sockets:
         self._alive = alive
         self._way: dict[str, Any] = {"unix": True, "path": socket} if socket else {}
 
-    async def open(self, model: str, principal: Principal, losses: int = 0) -> Connection:  # noqa: ARG002 - see LiveFallback
+    async def open(self, model: str, principal: Principal, losses: int = 0, *, bound: bool = False) -> Connection:  # noqa: ARG002 - see LiveFallback
         """Open a connection for `model`. Raises any CompatError."""
         if self._budget:
             await self._budget.turn(model, principal)

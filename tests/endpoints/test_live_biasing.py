@@ -19,7 +19,7 @@ WORDS = {"Köln": 4, "Rhein": 4}
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
-    aliases = {"mine": f"fun-asr-realtime?vocabulary_id={LISTED}"}
+    aliases = {"mine": f"fun-asr-realtime?vocabulary_id={LISTED}", "exact": "qwen3-asr-flash?enable_itn=true"}
     with live_server(*["hello there"] * 40, aliases=aliases) as opened:
         opened.dashscope.vocabularies[LISTED] = Vocabulary(
             id=LISTED,
@@ -121,6 +121,15 @@ async def test_a_stored_vocabulary_is_used(server: RunningServer, name: str) -> 
 
     assert ("fun-asr-realtime", LISTED) == (payload["model"], payload["parameters"]["vocabulary_id"])
     assert [] == named
+
+
+async def test_options_of_an_alias_that_live_models_lack_are_named(server: RunningServer) -> None:
+    async with live_client(server) as client:
+        audio = {"input": {"turn_detection": None, "transcription": {"model": "exact"}}}
+        await client.send("session.update", session={**MANUAL, "audio": audio})
+        updated = (await client.until("session.updated"))[-1]["session"]
+
+    assert ["dashscope.enable_itn"] == updated["dashscope"]["ignored"]
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from compat.emulator.app import create_app as create_emulator
 from compat.emulator.engine import Sentence
 from compat.emulator.engines.scripted import Scripted
 from compat.emulator.faults import Break, FailTask, Fault, Faults, Hang, Live, Refuse, Rule, SurfaceName
-from compat.emulator.live_faults import Sever
-from compat.emulator.state import Emulator
+from compat.emulator.live_faults import Erring, Reject, Sever
+from compat.emulator.state import Emulator, Vocabulary
 from tests.endpoints.live import live_client, live_server, verdict, words
 from tests.running import RunningServer, running_server
 from tests.servers import serve
@@ -124,6 +124,15 @@ async def live_turn(server: RunningServer) -> str:
         return verdict(await client.outcome())
 
 
+async def task_turn(server: RunningServer, **extension: str) -> str:
+    """Return the transcript, or the error's code, of one turn with a run-task model."""
+    audio = {"input": {"transcription": {"model": "fun-asr-realtime"}}}
+    async with live_client(server) as client:
+        session = {"type": "transcription", "audio": audio, "dashscope": extension}
+        await client.send("session.update", session=session)
+        return verdict(await client.outcome())
+
+
 CUT = Rule("realtime", Live((Sever(2),)))
 LIVE: list[tuple[list[Rule], str, int, int]] = [
     # faults at the first → what the client receives, connections to the first and to the second
@@ -136,6 +145,14 @@ LIVE: list[tuple[list[Rule], str, int, int]] = [
     ([CUT], "the first", 2, 0),
     ([CUT, Rule("realtime", Refuse(500, "InternalError"), nth=2, times=None)], "the second", 2, 1),
     ([Rule("realtime", Refuse(400, "InvalidParameter"), times=None)], "invalid_value", 1, 0),
+    ([Rule("realtime", Live((Erring(3, code="Arrearage"),)), times=None)], "the second", 1, 1),
+]
+TASKS: list[tuple[list[Rule], str, int, int]] = [
+    ([Rule("inference", Live((Reject(code="Arrearage"),)), times=None)], "the second", 1, 1),
+    ([Rule("inference", Live((Reject(code="AccessDenied"),)), times=None)], "the second", 1, 1),
+    ([Rule("inference", Live((Reject(code="ModelNotFound"),)), times=None)], "model_not_found", 1, 0),
+    ([Rule("inference", Refuse(403, "AccessDenied"), times=None)], "the second", 1, 1),
+    ([Rule("inference", Live((Reject(),)))], "the first", 2, 0),
 ]
 
 
@@ -150,6 +167,33 @@ async def test_a_session_refused_by_the_first_is_opened_at_the_second(
 
     assert read == await live_turn(server)
     assert (first, second) == (server.dashscope.counts["realtime"], other.counts["realtime"])
+
+
+@pytest.mark.parametrize(("rules", "read", "first", "second"), TASKS)
+async def test_a_task_refused_by_the_first_is_run_at_the_second(
+    live_places: tuple[RunningServer, Emulator], rules: list[Rule], read: str, first: int, second: int
+) -> None:
+    server, other = live_places
+    server.dashscope.counts.clear()
+    other.counts.clear()
+    server.fail(*rules)
+
+    assert read == await task_turn(server)
+    assert (first, second) == (server.dashscope.counts["inference"], other.counts["inference"])
+
+
+async def test_a_session_with_a_stored_vocabulary_stays_with_its_account(
+    live_places: tuple[RunningServer, Emulator],
+) -> None:
+    server, other = live_places
+    server.dashscope.vocabularies["vocab-1"] = Vocabulary(
+        id="vocab-1", account="the-server's-key", target_model="fun-asr-realtime", words=[], created=0.0, modified=0.0
+    )
+    other.counts.clear()
+    server.fail(Rule("inference", Refuse(403, "AccessDenied"), times=None))
+
+    assert "permission_denied" == await task_turn(server, vocabulary_id="vocab-1")
+    assert 0 == other.counts["inference"]
 
 
 AT_ONCE = Live((Sever(1, "events"),))
