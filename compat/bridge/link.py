@@ -111,7 +111,8 @@ class Link:
 
     @property
     def open(self) -> bool:
-        return self.state is LinkState.OPEN
+        """Whether a session takes sound."""
+        return self.state is LinkState.OPEN and self._sender.opened
 
     @property
     def idle(self) -> bool:

@@ -10,7 +10,6 @@ must do.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import assert_never
 
 from compat.bridge.actions import Action, Alarm, Hangup, Outbox, Reading
 from compat.bridge.caller import CallerSide
@@ -20,7 +19,8 @@ from compat.bridge.lifespan import Lifespan
 from compat.bridge.limits import REASON, TICKS, SessionLimits
 from compat.bridge.link import Link, LinkState
 from compat.bridge.manual import VadCommits
-from compat.bridge.replay import Barrier, ReplayBuffer
+from compat.bridge.passing import Passing
+from compat.bridge.replay import ReplayBuffer
 from compat.bridge.settings import Configuration, Target
 from compat.bridge.shutdown import Shutdown
 from compat.bridge.switching import SettingsSwitch
@@ -76,14 +76,16 @@ class Bridge:
             limits=self._limits,
             spread=spread,
             fallback=fallback,
-            passed=self._pass,
+            passed=lambda barrier, now: self._passing.passed(barrier, now),
         )
         self._switch = SettingsSwitch(self._config.target, self._link, self._binder, self._replay, self._limits)
         self._caller = CallerSide(
             self._config, self._outbox, self._items, self._binder, self._replay, self._switch, self._limits
         )
         self._vad_commits = VadCommits(self._items, self._link, self._binder, self._replay, self._limits)
-        self._reading, self._alarm = True, Alarm(self._outbox)
+        self._passing = Passing(self._config, self._items, self._binder, self._link, self._caller, self._vad_commits)
+        self._reading = True
+        self._alarm = Alarm(self._outbox)
         self._closing_at: float | None = None
         self._lifespan = Lifespan(self._link, self._binder, self._caller)
         self._shutdown = Shutdown(self._items, self._binder, self._replay, self._caller, self._link, self._limits)
@@ -184,8 +186,11 @@ class Bridge:
         return self._done(now)
 
     def from_upstream(self, raw: str | bytes, now: float) -> list[Action]:
-        """One frame of the service."""
+        """One frame of the service. The rest of it is of no use once its session is gone."""
+        session = self._link.timeline
         for report in self._link.dialect.read(raw):
+            if self._link.timeline is not session:
+                break
             if self._closing_at is None:
                 self._handle(report, now)
             elif isinstance(report, turns.Finished):
@@ -301,30 +306,6 @@ class Bridge:
         self._link.hang_up(now)
         self._close(Hangup(1011, error.message.encode()[:REASON].decode(errors="ignore")), now)
 
-    def _pass(self, barrier: Barrier, now: float) -> None:
-        """The service has answered everything before the barrier."""
-        if barrier.why == "clear":
-            self._binder.drop(barrier.tick, ignoring=False)
-        self._binder.finished(barrier.tick)
-        match barrier.why:
-            case "commit":
-                self._vad_commits.passed(barrier)
-            case "clear":
-                if not barrier.announced:
-                    self._items.cleared(barrier.tick)
-            case "switch":
-                if barrier.target is not None:
-                    self._binder.configure(barrier.target)
-                    self._link.switch(self._config.takeable(barrier.target).setup, now)
-                self._caller.passed(barrier)
-            case "join":
-                if barrier.item is not None:
-                    self._binder.join(barrier.item)
-            case "end":
-                pass
-            case _:
-                assert_never(barrier.why)
-
     def _fail(self, error: CompatError) -> None:
         """Fail every item that has no result yet."""
         self._binder.fail(error, self._link.timeline.ended(None))
@@ -339,7 +320,7 @@ class Bridge:
         self._closing_at = now + self._limits.closing
         if hangup is not None:
             self._outbox.act(hangup)
-        if self._link.state is LinkState.OPEN:
+        if self._link.open:
             self._link.finish(now)
         elif self._link.state is not LinkState.FINISHING:
             self._end(now)

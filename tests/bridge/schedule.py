@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import random
 from dataclasses import dataclass, field
+from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.bridge.simulation import RATE, WORD_MS, Simulation, silence, word
+from tests.bridge.service import RATE, WORD_MS, silence, word
+from tests.bridge.simulation import Simulation
 
 LANGUAGES = ("en", "de", "fr", "ja")
 tens = st.integers(2, 30).map(lambda tenths: tenths * 10)
@@ -46,6 +48,12 @@ class Speech:
         return [(self.pcm.index(word(number)), f"w{number}") for number in range(1, len(self.words) + 1)]
 
     @property
+    def times(self) -> list[tuple[str, float, float]]:
+        """Each word with its start and end in seconds."""
+        spans = [(at // 2 / RATE, name) for at, name in self.positions]
+        return [(name, round(at, 3), round(at + WORD_MS / 1000, 3)) for at, name in spans]
+
+    @property
     def words(self) -> list[str]:
         return [word for turn in self.turns for word in turn]
 
@@ -54,6 +62,18 @@ def speeches(fewest: int, most: int) -> st.SearchStrategy[Speech]:
     """Generate speech of `fewest` to `most` turns."""
     turn = st.tuples(_pauses, st.lists(tens, min_size=1, max_size=4))
     return st.lists(turn, min_size=fewest, max_size=most).map(Speech)
+
+
+def traits(*, splits: bool = False) -> st.SearchStrategy[dict[str, Any]]:
+    """Generate fields of a simulated service. With `splits`, it may end turns earlier than it is asked to."""
+    return st.fixed_dictionaries(
+        {
+            "late": st.integers(0, 2),
+            "settles": st.booleans(),
+            "habits": st.integers(0, 3),
+            "own_silence_ms": st.sampled_from([None, None, 400]) if splits else st.none(),
+        }
+    )
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import itertools
 from operator import itemgetter
+from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.bridge.schedule import Schedule, Speech, speeches
-from tests.bridge.simulation import RATE, Service, Simulation, silence
+from tests.bridge.schedule import Schedule, Speech, speeches, traits
+from tests.bridge.service import RATE, silence
+from tests.bridge.simulation import Simulation
+from tests.bridge.tasks import DIALECTS, simulated
 
-thorough = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+both = pytest.mark.parametrize("dialect", DIALECTS)
+thorough = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 WINDOW_MS = 20
 
 
@@ -27,10 +32,13 @@ def schedules(**chances: float) -> st.SearchStrategy[Schedule]:
     )
 
 
+@both
 @thorough
-@given(speech=speeches(2, 5), schedule=schedules(updates=0.1), settles=st.booleans(), late=st.integers(0, 2))
-def test_a_change_of_settings_cuts_no_turn(speech: Speech, schedule: Schedule, settles: bool, late: int) -> None:
-    simulation = Simulation(manual=False, service=Service(settles=settles, late=late, window=WINDOW_MS * 16))
+@given(speech=speeches(2, 5), schedule=schedules(updates=0.1), like=traits())
+def test_a_change_of_settings_cuts_no_turn(
+    dialect: str, speech: Speech, schedule: Schedule, like: dict[str, Any]
+) -> None:
+    simulation = Simulation(manual=False, service=simulated(dialect, **like, window=WINDOW_MS * 16))
 
     schedule.run(simulation, speech.pcm + silence(2000))
     simulation.settle()
@@ -41,6 +49,7 @@ def test_a_change_of_settings_cuts_no_turn(speech: Speech, schedule: Schedule, s
     assert [frame["audio_start_ms"] for frame in simulation.of("speech_started")] == starts
 
 
+@both
 @thorough
 @given(
     speech=speeches(2, 5),
@@ -48,16 +57,18 @@ def test_a_change_of_settings_cuts_no_turn(speech: Speech, schedule: Schedule, s
     chunk=st.sampled_from([640, 3200]),
     updates=st.sampled_from([0.01, 0.05, 0.2]),
 )
-def test_each_turn_has_the_settings_at_its_start(speech: Speech, seed: int, chunk: int, updates: float) -> None:
-    """The service responds at once."""
-    simulation = Simulation(manual=False, service=Service())
+def test_each_turn_has_the_settings_at_its_start(
+    dialect: str, speech: Speech, seed: int, chunk: int, updates: float
+) -> None:
+    """The service responds at once. It reports the language as the emotion."""
+    simulation = Simulation(manual=False, service=simulated(dialect))
     simulation.connect()
     chosen = (
         Schedule(seed, chunk, delivery=99, updates=updates, pace=1.0).run(simulation, speech.pcm + silence(2000)).chosen
     )
     simulation.settle()
 
-    heard = [(frame.get("languages") or [{"code": ""}])[0]["code"] for frame in simulation.of(".completed")]
+    heard = [frame["dashscope"]["emotion"] or "" for frame in simulation.of(".completed")]
     expected = [[said for at, said in chosen if at <= start * RATE // 1000 * 2][-1] for start in speech.starts]
     assert expected == heard
     assert (
@@ -65,12 +76,11 @@ def test_each_turn_has_the_settings_at_its_start(speech: Speech, seed: int, chun
     )  # switches are at least a second apart
 
 
+@both
 @thorough
-@given(
-    speech=speeches(2, 5), schedule=schedules(commits=0.1, updates=0.05), settles=st.booleans(), late=st.integers(0, 2)
-)  # fmt: skip
-def test_joined_turns(speech: Speech, schedule: Schedule, settles: bool, late: int) -> None:
-    simulation = Simulation(manual=True, joined=True, service=Service(settles=settles, late=late))
+@given(speech=speeches(2, 5), schedule=schedules(commits=0.1, updates=0.05), like=traits(splits=True))
+def test_joined_turns(dialect: str, speech: Speech, schedule: Schedule, like: dict[str, Any]) -> None:
+    simulation = Simulation(manual=True, joined=True, service=simulated(dialect, **like))
 
     schedule.run(simulation, speech.pcm + silence(100))
     simulation.append(silence(100))
@@ -84,15 +94,13 @@ def test_joined_turns(speech: Speech, schedule: Schedule, settles: bool, late: i
     assert [] == simulation.of("speech_started")
 
 
+@both
 @thorough
-@given(
-    speech=speeches(2, 5), schedule=schedules(), at=st.floats(0, 1), joined=st.booleans(), settles=st.booleans(),
-    late=st.integers(0, 2),
-)  # fmt: skip
+@given(speech=speeches(2, 5), schedule=schedules(), at=st.floats(0, 1), joined=st.booleans(), like=traits())
 def test_enabling_turn_detection_does_not_cut_a_manual_turn(
-    speech: Speech, schedule: Schedule, at: float, joined: bool, settles: bool, late: int
+    dialect: str, speech: Speech, schedule: Schedule, at: float, joined: bool, like: dict[str, Any]
 ) -> None:
-    simulation = Simulation(manual=True, joined=joined, service=Service(settles=settles, late=late))
+    simulation = Simulation(manual=True, joined=joined, service=simulated(dialect, **like))
     place = int(at * len(speech.pcm)) & ~1
 
     schedule.run(simulation, speech.pcm[:place])
@@ -108,10 +116,13 @@ def test_enabling_turn_detection_does_not_cut_a_manual_turn(
     assert turns == speech.turns[len(speech.turns) - len(turns) :]
 
 
+@both
 @thorough
-@given(speech=speeches(2, 5), schedule=schedules(commits=0.1), settles=st.booleans())
-def test_every_commit_is_answered_even_far_ahead(speech: Speech, schedule: Schedule, settles: bool) -> None:
-    simulation = Simulation(manual=False, service=Service(settles=settles))
+@given(speech=speeches(2, 5), schedule=schedules(commits=0.1), like=traits())
+def test_every_commit_is_answered_even_far_ahead(
+    dialect: str, speech: Speech, schedule: Schedule, like: dict[str, Any]
+) -> None:
+    simulation = Simulation(manual=False, service=simulated(dialect, **{**like, "late": 0}))
 
     schedule.run(simulation, speech.pcm + silence(2000))
     simulation.append(silence(200))
@@ -124,6 +135,7 @@ def test_every_commit_is_answered_even_far_ahead(speech: Speech, schedule: Sched
     assert "" == simulation.transcripts[-1]
 
 
+@both
 @thorough
 @given(
     speech=speeches(2, 5),
@@ -133,9 +145,9 @@ def test_every_commit_is_answered_even_far_ahead(speech: Speech, schedule: Sched
     grace=st.sampled_from([0.5, 3.0, 60.0]),
 )
 def test_speech_before_a_shutdown_is_transcribed(
-    speech: Speech, schedule: Schedule, kind: str, at: float, grace: float
+    dialect: str, speech: Speech, schedule: Schedule, kind: str, at: float, grace: float
 ) -> None:
-    simulation = Simulation(manual=kind != "detected", joined=kind == "joined", service=Service())
+    simulation = Simulation(manual=kind != "detected", joined=kind == "joined", service=simulated(dialect))
     simulation.grace = grace
     end = int(at * len(speech.pcm)) & ~1
 
@@ -162,18 +174,24 @@ TURNS: list[dict[str, object]] = [
 ]
 
 
+@both
 @thorough
 @given(
     speech=speeches(2, 5),
     schedule=schedules(commits=0.1),
     updates=st.lists(st.tuples(st.floats(0, 1), st.sampled_from(TURNS)), max_size=6),
-    service=st.builds(Service, settles=st.booleans(), late=st.integers(0, 2)),
+    like=traits(splits=True),
     manual=st.booleans(),
 )
 def test_turns_that_begin_with_one_kind_of_detection_and_end_with_another(
-    speech: Speech, schedule: Schedule, updates: list[tuple[float, dict[str, object]]], service: Service, manual: bool
+    dialect: str,
+    speech: Speech,
+    schedule: Schedule,
+    updates: list[tuple[float, dict[str, object]]],
+    like: dict[str, Any],
+    manual: bool,
 ) -> None:
-    simulation = Simulation(manual=manual, service=service)
+    simulation = Simulation(manual=manual, service=simulated(dialect, **like))
     pcm = speech.pcm + silence(2000)
     places = [
         (0, {}),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.bridge.simulation import Service, Simulation, heard, silence, word
+from tests.bridge.service import Service, heard, silence, word
+from tests.bridge.simulation import Simulation
 from tests.bridge.stage import (
     NEW,
     SECOND,
@@ -51,7 +52,7 @@ def test_a_long_turn_is_one_item_and_no_word_is_cut() -> None:
 
 def test_no_piece_is_longer_than_the_service_accepts() -> None:
     class Strict(Service):
-        def take(self, frame: str) -> None:
+        def take(self, frame: str | bytes) -> None:
             super().take(frame)
             assert len(self._pcm) <= 57 * 32_000
 

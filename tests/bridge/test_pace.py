@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from compat.bridge.limits import SessionLimits
-from tests.bridge.simulation import silence, word
+from tests.bridge.service import silence, word
 from tests.bridge.stage import (
     NO_PADDING,
     PCM_16K,

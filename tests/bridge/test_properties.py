@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.bridge.schedule import Schedule, Speech, speeches
-from tests.bridge.simulation import Service, Simulation, silence, word
+from tests.bridge.schedule import Schedule, Speech, speeches, traits
+from tests.bridge.service import silence, word
+from tests.bridge.simulation import Simulation
+from tests.bridge.tasks import DIALECTS, simulated
 
-thorough = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+both = pytest.mark.parametrize("dialect", DIALECTS)
+thorough = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def schedules(commits: float) -> st.SearchStrategy[Schedule]:
@@ -25,32 +30,30 @@ def schedules(commits: float) -> st.SearchStrategy[Schedule]:
     )
 
 
+@both
 @thorough
 @given(
     speech=speeches(1, 8),
     schedule=schedules(0.0),
-    late=st.integers(0, 2),
-    settles=st.booleans(),
+    like=traits(),
     window_ms=st.sampled_from([10, 16, 20, 30, 32]),
 )
 @example(
     speech=Speech([(600, [220, 300, 20]), (690, [20])]),
     schedule=Schedule(seed=0, chunk=3201, cuts=0.05, delivery=5, commits=0.0),
-    late=0,
-    settles=False,
+    like={"settles": False},
     window_ms=10,
 )
 @example(
     speech=Speech([(600, [220, 300, 20]), (600, [20])]),
     schedule=Schedule(seed=0, chunk=3201, cuts=0.05, delivery=4, commits=0.0),
-    late=0,
-    settles=False,
+    like={"settles": False},
     window_ms=10,
 )
-def test_detected_turns(speech: Speech, schedule: Schedule, late: int, settles: bool, window_ms: int) -> None:
+def test_detected_turns(dialect: str, speech: Speech, schedule: Schedule, like: dict[str, Any], window_ms: int) -> None:
     recognised = []
     for cuts in (0.0, schedule.cuts):
-        service = Service(late=late, settles=settles, window=window_ms * 16)
+        service = simulated(dialect, **like, window=window_ms * 16)
         simulation = Simulation(manual=False, service=service)
 
         replace(schedule, cuts=cuts).run(simulation, speech.pcm + silence(2000))
@@ -60,23 +63,27 @@ def test_detected_turns(speech: Speech, schedule: Schedule, late: int, settles: 
         assert [turn.split() for turn in simulation.transcripts] == speech.turns
         starts = [start // window_ms * window_ms for start in speech.starts]
         assert [frame["audio_start_ms"] for frame in simulation.of("speech_started")] == starts
+        if dialect == "run-task":
+            assert speech.times == [(shown["word"], shown["start"], shown["end"]) for shown in simulation.timed_words]
         recognised.append(set(service.recognised))
 
     assert recognised[0] == recognised[1]
 
 
+@both
 @thorough
 @given(
     speech=speeches(1, 8),
     schedule=schedules(0.1),
-    late=st.integers(0, 2),
-    settles=st.booleans(),
+    like=traits(splits=True),
     silent=st.sampled_from(["never", "empty", "error"]),
     stalls=st.sampled_from([0.0, 0.1]),
 )
-def test_manual_turns(speech: Speech, schedule: Schedule, late: int, settles: bool, silent: str, stalls: float) -> None:
+def test_manual_turns(
+    dialect: str, speech: Speech, schedule: Schedule, like: dict[str, Any], silent: str, stalls: float
+) -> None:
     schedule = replace(schedule, stalls=stalls)
-    simulation = Simulation(manual=True, service=Service(late=late, settles=settles, answers_silence=silent))
+    simulation = Simulation(manual=True, service=simulated(dialect, **like, manual=True, answers_silence=silent))
 
     schedule.run(simulation, speech.pcm + silence(100))
     simulation.append(silence(100))
@@ -86,34 +93,35 @@ def test_manual_turns(speech: Speech, schedule: Schedule, late: int, settles: bo
     simulation.check()
     assert {frame["error"]["code"] for frame in simulation.of("error")} <= {"input_audio_buffer_commit_empty"}
     assert simulation.whole_words == speech.words
+    times = {name: (start, end) for name, start, end in speech.times}
+    for shown in simulation.timed_words:
+        assert (shown["start"], shown["end"]) == pytest.approx(times[shown["word"]], abs=0.0015)
 
 
+@both
 @thorough
 @given(
     speech=speeches(1, 8),
     schedule=schedules(0.05),
-    late=st.integers(0, 2),
-    settles=st.booleans(),
+    like=traits(splits=True),
     tardy_ms=st.sampled_from([0, 0, 20, 300]),
 )
 @example(
     speech=Speech([(710, [230]), (600, [20]), (600, [20])]),
     schedule=Schedule(seed=71, chunk=3201, cuts=0.05, delivery=4, commits=0.0),
-    late=1,
-    settles=False,
+    like={"late": 1, "settles": False},
     tardy_ms=0,
 )
 @example(
     speech=Speech([(700, [100])]),
     schedule=Schedule(seed=794305168, chunk=640, cuts=0.3, delivery=5, commits=0.2),
-    late=2,
-    settles=True,
+    like={"late": 2, "settles": True},
     tardy_ms=300,
 )
 def test_detected_turns_that_the_client_commits_early(
-    speech: Speech, schedule: Schedule, late: int, settles: bool, tardy_ms: int
+    dialect: str, speech: Speech, schedule: Schedule, like: dict[str, Any], tardy_ms: int
 ) -> None:
-    simulation = Simulation(manual=False, service=Service(late=late, settles=settles, tardy_ms=tardy_ms))
+    simulation = Simulation(manual=False, service=simulated(dialect, **like, tardy_ms=tardy_ms))
 
     schedule.run(simulation, speech.pcm + silence(2000))
     simulation.settle()
@@ -122,15 +130,14 @@ def test_detected_turns_that_the_client_commits_early(
     assert simulation.whole_words == speech.words
 
 
-@settings(thorough, max_examples=20)
-@given(
-    speech=speeches(1, 8), schedule=schedules(0.05), settles=st.booleans(), manual=st.booleans(), late=st.integers(0, 2)
-)
+@both
+@settings(thorough, max_examples=10)
+@given(speech=speeches(1, 8), schedule=schedules(0.05), like=traits(splits=True), manual=st.booleans())
 def test_a_clear_drops_only_uncommitted_audio(
-    speech: Speech, schedule: Schedule, settles: bool, manual: bool, late: int
+    dialect: str, speech: Speech, schedule: Schedule, like: dict[str, Any], manual: bool
 ) -> None:
     schedule = replace(schedule, clears=0.05, chunk=schedule.chunk & ~1)
-    simulation = Simulation(manual=manual, service=Service(late=late, settles=settles))
+    simulation = Simulation(manual=manual, service=simulated(dialect, **like, manual=manual))
 
     cleared = schedule.run(simulation, speech.pcm + silence(2000)).cleared
     simulation.say("input_audio_buffer.commit")
@@ -146,7 +153,7 @@ def test_a_clear_drops_only_uncommitted_audio(
 
 
 def test_a_turn_with_a_late_reported_start_is_recognised_after_a_reconnect() -> None:
-    simulation = Simulation(manual=False, service=Service(tardy_ms=300))
+    simulation = Simulation(manual=False, service=simulated("realtime", tardy_ms=300))
     simulation.append(silence(600) + word(1)[:640])
     simulation.say("input_audio_buffer.commit")
     for frames in (5, 3):  # to the end of the turn, then to its beginning

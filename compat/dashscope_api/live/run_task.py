@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
+from itertools import takewhile
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -162,6 +163,7 @@ class _Task:
         self.parameters = frozenset(parameters)
         self.finishing = False
         self.meter = _Meter()
+        self._speaking: str | None = None
         self._begun: set[str] = set()
         self._ended: set[str] = set()
         self._texts: dict[str, str] = {}
@@ -179,11 +181,15 @@ class _Task:
         reports: list[turns.Report] = []
         turn = f"{self.id} {sentence.key}"
         if text and sentence.key not in self._begun:
+            if self._speaking is not None:  # its final result is late
+                reports.append(turns.Stopped(self._speaking, _ms(sentence.begin_time)))
             self._begun.add(sentence.key)
+            self._speaking = turn
             reports.append(turns.Started(turn, _ms(sentence.begin_time)))
         if sentence.key not in self._begun:
             return [_OTHER]
         if sentence.final:
+            self._speaking = None if self._speaking == turn else self._speaking
             reports.append(turns.Stopped(turn, self._stop(sentence)))
             reports.append(
                 turns.Final(
@@ -211,8 +217,9 @@ class _Task:
         if sentence.final:
             self._words += _words(sentence)
             self._add(usage)
-        final = joined(text for key, text in self._texts.items() if key in self._ended)
-        rest = joined(text for key, text in self._texts.items() if key not in self._ended)
+        settled = sum(1 for _ in takewhile(self._ended.__contains__, self._texts))
+        texts = list(self._texts.values())
+        final, rest = joined(texts[:settled]), joined(texts[settled:])
         return [turns.Snapshot(turn=self.id, text=final, stash=space(final, rest) + rest, emotion=sentence.emo_tag)]
 
     def _add(self, usage: _Usage | None) -> None:
