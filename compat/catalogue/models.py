@@ -7,6 +7,7 @@ known family works without a code change.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from typing import Literal
@@ -173,6 +174,7 @@ MODELS: tuple[Model, ...] = (
         always={"timestamp_alignment_enabled": True, **_UNMASKED_PARAFORMER},
     ),
 )
+LONGEST = 64  # characters of a model's id whose row is remembered
 REGIONS = ("beijing", "singapore", "us")  # regions with a known list of models
 
 
@@ -209,13 +211,20 @@ def resolve(name: str, aliases: Mapping[str, str], family: Family = "qwen3-asr")
     given = name if own is None else own.partition("?")[0]  # compat.catalogue.presets reads the rest
     for spelling in (given.rpartition("/")[2], given):
         model = native(spelling, family).lower()  # as all of DashScope's ids
-        for row in MODELS:
-            if re.fullmatch(row.pattern, model):
-                return model, row
+        row = _row(model) if len(model) <= LONGEST else _searched(model)
+        if row:
+            return model, row
     raise ModelNotFound(
         f"The model {name[:80]!r} is not known here; COMPAT_MODEL_ALIASES=name=model adds names. "
         f"Known: {', '.join(names(aliases))}."
     )
+
+
+def _searched(model: str) -> Model | None:
+    return next((row for row in MODELS if re.fullmatch(row.pattern, model)), None)
+
+
+_row = functools.lru_cache(maxsize=256)(_searched)
 
 
 def sibling(model: str, aliases: Mapping[str, str]) -> tuple[str, Model]:

@@ -114,6 +114,8 @@ def _served(origin: str, host: str) -> bool:
 
 def loopback(name: str) -> bool:
     """Return whether a host name or address always refers to this machine (RFC 6761, 6.3)."""
+    if name in ("127.0.0.1", "localhost"):  # parsing an address takes much longer
+        return True
     try:
         address = ipaddress.ip_address(name)
     except ValueError:

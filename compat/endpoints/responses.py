@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Iterator
 from typing import Literal
 
 from starlette.requests import Request
@@ -21,19 +19,23 @@ from compat.transcription.work import Work
 LENGTHY = 50_000
 
 
-@contextlib.contextmanager
-def timed(request: Request, stage: Literal["upload", "render"]) -> Iterator[None]:
-    """Record in the access log how long the block took, in milliseconds."""
-    started = time.perf_counter()
-    try:
-        yield
-    finally:
-        setattr(request.state.entry, f"{stage}_ms", round((time.perf_counter() - started) * 1000, 1))
+class Timed:
+    """Records in the access log how long a block took, in milliseconds."""
+
+    def __init__(self, request: Request, stage: Literal["upload", "render"]) -> None:
+        self._entry: RequestEntry = request.state.entry
+        self._field = f"{stage}_ms"
+
+    def __enter__(self) -> None:
+        self._started = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        setattr(self._entry, self._field, round((time.perf_counter() - self._started) * 1000, 1))
 
 
 async def answer(request: Request, transcript: Transcript, work: Work) -> Response:
     """Return the response to a request whose work is done."""
-    with timed(request, "render"):
+    with Timed(request, "render"):
         form = await rendered(transcript, work.ask, groq(request))
     return Response(form.body, media_type=form.content_type, headers=headers(work, transcript))
 

@@ -168,7 +168,7 @@ class Uploads:
         principal = self._gate.caller(request)
         await self._gate.admit(request, principal)
         place = files.enter_context(self._spool.place(principal.party))
-        with responses.timed(request, "upload"):
+        with responses.Timed(request, "upload"):
             form = await receive(request, place, limit=self._settings.max_upload, turns=self._turns)
         fields = with_model(request, form.fields, self._settings.every_alias)
         return Received(principal, place, form, parse(fields, request.query_params.multi_items()))

@@ -110,12 +110,18 @@ class UploadPlace:
     def clear(self) -> None:
         """Delete the upload and all files made from it, and give back the bytes counted for them."""
         self.forget()
-        with contextlib.suppress(FileNotFoundError):  # then nothing was made from it either
-            self.path.unlink()
+        if self.path.exists():  # otherwise nothing was made from it either
+            self.path.unlink(missing_ok=True)
             self.path.with_suffix(FITTED).unlink(missing_ok=True)
             shutil.rmtree(self.path.with_suffix(PIECES), ignore_errors=True)
         self.reserve(-self._reserved[0], -self._reserved[1])
         self._cleared = True
+
+    def __enter__(self) -> UploadPlace:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.clear()
 
 
 def unbounded(file: int = 0, text: int = 0) -> None:
@@ -192,15 +198,10 @@ class Spool:
         others = [path for path in self._root.iterdir() if NAME.fullmatch(path.name) and path != self.path]
         return [folder.name for folder in others if _swept(folder)]
 
-    @contextlib.contextmanager
-    def place(self, party: Party = ANYONE) -> Iterator[UploadPlace]:
-        """Yield a place for one request's file. On exit the file is deleted, with the files made from it, which have
-        the same name and one of the suffixes."""
-        place = UploadPlace(self.path / uuid.uuid4().hex, party, self.files, self.texts, self.memory)
-        try:
-            yield place
-        finally:
-            place.clear()
+    def place(self, party: Party = ANYONE) -> UploadPlace:
+        """Return a place for one request's file. As a context, it is cleared on exit: the file is deleted, with the
+        files made from it, which have the same name and one of the suffixes."""
+        return UploadPlace(self.path / os.urandom(16).hex(), party, self.files, self.texts, self.memory)
 
     def close(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
