@@ -31,8 +31,8 @@ SLOW = (
     "transcription", "whole",
     "bridge/test_conversations", "bridge/test_fuzz", "bridge/test_properties",
     "endpoints/test_admission", "endpoints/test_background_jobs", "endpoints/test_health", "endpoints/test_jobs",
-    "endpoints/test_origins", "endpoints/test_paths", "endpoints/test_realtime_", "endpoints/test_trans",
-    "endpoints/test_truncated", "upstream/test_budget", "upstream/test_sockets", "test_foreign",
+    "endpoints/test_loading", "endpoints/test_origins", "endpoints/test_paths", "endpoints/test_realtime_",
+    "endpoints/test_trans", "endpoints/test_truncated", "upstream/test_budget", "upstream/test_sockets", "test_foreign",
     "server/test_local_engine", "server/test_shutdown", "server/test_start", "server/test_workers", "test_processes",
 )  # fmt: skip
 

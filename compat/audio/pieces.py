@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from compat.audio import sniff
-from compat.audio.decode import pcm
-from compat.audio.fit import RATE, encoder, written
 from compat.audio.quiet import quietest
+from compat.audio.sizes import RATE
 from compat.transcript import Media
 
 if TYPE_CHECKING:
@@ -41,6 +40,9 @@ def split(path: Path, folder: Path, *, longest: float = 120.0, voiced: bool = Fa
     Yields each piece as soon as it is written. The pieces contain every sample exactly once. Raises BadAudio if the
     file cannot be decoded.
     """
+    from compat.audio.decode import pcm  # loads FFmpeg's libraries, which only the worker process needs
+    from compat.audio.encode import encoder, written
+
     start = 0
     for number, piece in enumerate(cut(pcm(path, RATE), longest=longest)):
         target = folder / f"{number:05}.flac"

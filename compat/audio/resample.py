@@ -3,22 +3,36 @@
 All streams between the same two rates share one filter. Its output depends only on a few milliseconds of input around
 each sample, so each stream feeds its own last samples again before new ones and gets the same output as from a filter
 of its own. Separate filters would take 150 KB per stream and would rarely be in the processor's cache.
+
+FFmpeg's libraries are loaded by the first filter, or before that by `load`. They take 18 MiB of memory.
 """
 
 from __future__ import annotations
 
+import sys
 from math import ceil, gcd
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from av.audio.format import AudioFormat
-from av.audio.frame import AudioFrame
-from av.audio.layout import AudioLayout
-from av.error import BlockingIOError as NothingYet
-from av.filter import Graph
+if TYPE_CHECKING:
+    from compat.audio.filters import Filter
 
 _AROUND: Final = 0.005  # seconds: swr uses 32 samples of the lower rate, 4 ms at 8 kHz
-_S16: Final = AudioFormat("s16")
-_MONO: Final = AudioLayout("mono")
+
+
+def load() -> None:
+    """Load FFmpeg's libraries, which takes tens of milliseconds. For a thread, so that the event loop goes on."""
+    import compat.audio.filters  # noqa: F401
+
+
+def loaded() -> bool:
+    """Return whether FFmpeg's libraries are loaded, or being loaded."""
+    return "compat.audio.filters" in sys.modules
+
+
+def _filter(rate_in: int, rate_out: int) -> Filter:
+    from compat.audio.filters import Filter
+
+    return Filter(rate_in, rate_out)
 
 
 class Resampler:
@@ -60,7 +74,7 @@ class Resampler:
     def _filtered(self, pcm: bytes) -> bytes:
         """Return the output for a whole number of steps of input."""
         rates = self._rate, self._rate_out
-        swr = _idle.pop(rates, None) or _Filter(*rates)
+        swr = _idle.pop(rates, None) or _filter(*rates)
         sound = self._before + pcm
         out = swr.through(sound)
         _idle[rates] = swr
@@ -71,39 +85,5 @@ class Resampler:
         return out[len(out) - 2 * due :]
 
 
-class _Filter:
-    """A filter between two rates. `late` is its delay, in output samples."""
-
-    def __init__(self, rate_in: int, rate_out: int) -> None:
-        self._rate = rate_in
-        # PyAV's AudioResampler builds the same graph, but with one thread per processor.
-        self._graph = Graph()
-        self._graph.threads = 1
-        source = self._graph.add("abuffer", sample_rate=f"{rate_in}", sample_fmt="s16", channel_layout="mono")
-        target = self._graph.add("aformat", sample_rates=f"{rate_out}", sample_fmts="s16", channel_layouts="mono")
-        sink = self._graph.add("abuffersink")
-        self._graph.link_nodes(source, target, sink).configure()
-        self._push, self._pull = source.push, sink.pull  # Graph.push and Graph.pull search for the nodes on each call
-        self._frame = self._fresh(rate_in)
-        self.late = rate_out - len(self.through(bytes(2 * rate_in))) // 2
-
-    def through(self, pcm: bytes) -> bytes:
-        if len(pcm) // 2 != self._frame.samples:
-            self._frame = self._fresh(len(pcm) // 2)
-        self._frame.planes[0].update(pcm)
-        self._push(self._frame)  # the graph copies the frame, so it can be reused
-        try:
-            out = self._pull()  # swr outputs at most one frame per input frame
-        except NothingYet:
-            return b""
-        assert isinstance(out, AudioFrame)  # noqa: S101 - for mypy: an audio graph
-        return bytes(memoryview(out.planes[0])[: out.samples * 2])
-
-    def _fresh(self, samples: int) -> AudioFrame:
-        frame = AudioFrame(_S16, _MONO, samples)
-        frame.sample_rate = self._rate
-        return frame
-
-
-_idle: dict[tuple[int, int], _Filter] = {}
+_idle: dict[tuple[int, int], Filter] = {}
 """Idle filters by their two rates. A filter is removed while in use, and returned unless it fails."""

@@ -16,6 +16,7 @@ from typing import Protocol, TypeAlias, assert_never
 
 import msgspec
 
+from compat.audio import resample
 from compat.bridge import Bridge
 from compat.bridge.actions import (
     Action,
@@ -170,6 +171,8 @@ class LiveSession:
                     self._group.create_task(self._wake()),
                 ]
                 self._group.create_task(self._write_client())
+                if not resample.loaded():
+                    self._group.create_task(asyncio.to_thread(resample.load))
                 self._do(self._bridge.start(self._now))
         finally:
             self._sound.fits(0)

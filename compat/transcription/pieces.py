@@ -15,8 +15,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 import msgspec
 import stamina
 
-from compat.audio.fit import largest
 from compat.audio.pieces import Piece, split
+from compat.audio.sizes import largest
 from compat.audio.worker import Worker
 from compat.catalogue import roads
 from compat.config.principal import Principal

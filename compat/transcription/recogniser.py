@@ -14,6 +14,7 @@ import msgspec
 
 from compat import echo
 from compat.audio import fit, probe, speechless
+from compat.audio.sizes import largest
 from compat.audio.worker import Worker, WorkerQueue
 from compat.catalogue import presets, roads
 from compat.config.principal import Party, Principal
@@ -158,7 +159,7 @@ class Recogniser:
         if work.fit is None:
             return work
         media, channels = work.request.media, roads.kept(work.request)
-        most = fit.largest(media.duration, work.fit, channels)
+        most = largest(media.duration, work.fit, channels)
         work.reserve(file=most)
         queue = WorkerQueue(work.principal.party, media.size > LARGE or media.duration > LONG, patience)
         target = media.path.with_suffix(FITTED)

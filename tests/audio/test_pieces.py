@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from compat.audio.fit import RATE
 from compat.audio.pieces import between_pauses, cut, split
+from compat.audio.sizes import RATE
 from compat.errors import BadAudio
 from tests.audio.media import make, samples, silence, tone
 
