@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
+import functools
 import pathlib
-from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 
 import pytest
@@ -50,35 +50,48 @@ def name(path: pathlib.Path) -> str:
 
 
 MODULES = {name(path): path for path in sorted(ROOT.rglob("*.py"))}
-every_module = pytest.mark.parametrize("module", MODULES)
 
 
-def imports(module: str) -> Iterator[str]:
-    """Yield the imported modules of a module, including lazy and type-only imports."""
-    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+@functools.cache
+def parsed(module: str) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(MODULES[module].read_text())))
+
+
+@functools.cache
+def imports(module: str) -> frozenset[str]:
+    """Return the imported modules of a module, including lazy and type-only imports."""
+    found: set[str] = set()
+    for node in parsed(module):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module}: absolute imports only"
             for alias in node.names:
                 full = f"{node.module}.{alias.name}"
-                yield full if full in MODULES else str(node.module)
+                found.add(full if full in MODULES else str(node.module))
+    return frozenset(found)
+
+
+def libraries(module: str) -> set[str]:
+    return {found.split(".")[0] for found in imports(module)}
 
 
 def room(module: str) -> str:
     return module.split(".")[1] if "." in module else ""
 
 
-@every_module
-def test_imports_point_to_lower_layers(module: str) -> None:
-    taken = {room(found) for found in imports(module) if found.startswith("compat.")}
-    own = room(module)
+def lower(own: str) -> set[str]:
+    """Return the packages that a package may import."""
     if own in ("", APART):
-        assert taken <= {own}
-        return
+        return {own}
     layer = next(level for level, rooms in enumerate(LAYERS) if own in rooms)
+    return set().union(*LAYERS[:layer]) | {own} | STARTERS.get(own, set())
 
-    assert taken <= set().union(*LAYERS[:layer]) | {own} | STARTERS.get(own, set())
+
+def test_imports_point_to_lower_layers() -> None:
+    taken = {module: {room(found) for found in imports(module) if found.startswith("compat.")} for module in MODULES}
+
+    assert {} == {module: wrong for module in MODULES if (wrong := taken[module] - lower(room(module)))}
 
 
 def test_no_import_cycle_at_any_depth() -> None:
@@ -103,16 +116,17 @@ def test_no_import_cycle_at_any_depth() -> None:
     assert {} == circles
 
 
-@every_module
-def test_pure_modules_do_no_io(module: str) -> None:
-    if room(module) in PURE:
-        assert not {found.split(".")[0] for found in imports(module)} & IO
+def test_pure_modules_do_no_io() -> None:
+    pure = [module for module in MODULES if room(module) in PURE]
+
+    assert {} == {module: wrong for module in pure if (wrong := libraries(module) & IO)}
 
 
-@every_module
-def test_libraries_are_imported_by_their_owners_only(module: str) -> None:
-    for library in {found.split(".")[0] for found in imports(module)} & set(OWNERS):
-        assert room(module) in OWNERS[library] | {APART}
+@pytest.mark.parametrize("library", OWNERS)
+def test_libraries_are_imported_by_their_owners_only(library: str) -> None:
+    owners = OWNERS[library] | {APART}
+
+    assert [] == [module for module in MODULES if library in libraries(module) and room(module) not in owners]
 
 
 def test_the_root_has_few_modules() -> None:
@@ -130,9 +144,9 @@ def test_no_module_is_too_long() -> None:
 @pytest.mark.parametrize("program", ["server", APART])
 def test_class_names_are_unique(program: str) -> None:
     where: dict[str, list[str]] = {}
-    for module, path in MODULES.items():
+    for module in MODULES:
         if (room(module) == APART) == (program == APART):
-            for node in ast.walk(ast.parse(path.read_text())):
+            for node in parsed(module):
                 if isinstance(node, ast.ClassDef):
                     where.setdefault(node.name, []).append(module)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import bisect
 from collections.abc import Callable
 
 import pytest
@@ -77,7 +78,7 @@ def test_calls_spread_over_a_window_never_exceed_its_rate() -> None:
     for tick in range(3000):
         clock.now = 1000.0 + tick / 10
         spent += [clock.now for _ in range(7) if windows.spend(rate, "account")]
-        assert sum(time > clock.now - 60 for time in spent) <= 1000
+        assert len(spent) - bisect.bisect_right(spent, clock.now - 60) <= 1000
     assert len(spent) > 0.98 * 5 * 1000
 
 
