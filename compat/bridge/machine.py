@@ -42,7 +42,7 @@ class Bridge:
     of the jitter of reconnections. `expires_at`, in seconds since the epoch, is only reported. `on_event` is called
     with every event for the client. `engine`: the engine that answers in place of DashScope. `preferred`: DashScope's
     model for a client that names none. `presets` returns the options that an operator's alias sets. `fallback`: there
-    is a second account.
+    is a second account. `advise` adds the setting to check to a refusal by the service of a model.
     """
 
     def __init__(
@@ -60,8 +60,10 @@ class Bridge:
         preferred: str = live.DEFAULT,
         fallback: bool = False,
         presets: Callable[[str], Mapping[str, tuple[str, ...]]] = lambda _: {},
+        advise: Callable[[CompatError, str], CompatError] = lambda error, _: error,
     ) -> None:
         self.over = False
+        self._advise = advise
         self._limits = limits or SessionLimits()
         self._patch, self._replay = configured, ReplayBuffer()
         self._outbox = Outbox(ids, on_event)
@@ -301,6 +303,7 @@ class Bridge:
             self._give_up(error, now)
 
     def _give_up(self, error: CompatError, now: float) -> None:
+        error = self._advise(error, self._link.setup.model)
         self._fail(error)
         self._outbox.error(error)
         self._link.hang_up(now)

@@ -32,11 +32,13 @@ from compat.openai_api import secrets
 from compat.openai_api.realtime.opening import Opening, opening
 from compat.openai_api.realtime.patch import Patch
 from compat.openai_api.realtime.server_events import Completed, ServerEvent, TokenUsage
+from compat.upstream.advice import advised
 from compat.upstream.fallback import LiveFallback
 from compat.upstream.shares import Shares
 from compat.upstream.sockets import Sockets
 
 log = logging.getLogger("compat.live")
+MODEL = "session.audio.input.transcription.model"
 WATCH = 2.0  # seconds between two checks for removed keys
 
 
@@ -197,8 +199,14 @@ class Realtime:
             engine=self._engine,
             preferred=self._settings.live_model,
             fallback=isinstance(self._service, LiveFallback),
+            advise=self._advise,
             presets=lambda name: presets(name, self._settings.aliases),
         )
+
+    def _advise(self, error: CompatError, model: str) -> CompatError:
+        """Name the client's field and the setting to check in a refusal of the service."""
+        told = advised(error, model, self._settings.live_root)
+        return told if told.param != "model" else type(told)(told.message, param=MODEL, code=told.code)
 
     def _resolve(self, name: str) -> str:
         return live_model(name, self._settings)
