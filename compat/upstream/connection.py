@@ -216,9 +216,7 @@ class Exchange(httpx2.AsyncByteStream):
     def _leave(self, *, reusable: bool) -> None:
         connection, self._connection = self._connection, None
         if connection:
-            if reusable:
-                self._pause(paused=False)
-            connection.release(reusable=reusable)
+            connection.release(reusable=reusable and not self._paused)
 
     def _pause(self, *, paused: bool) -> None:
         """Pause or resume reading from the connection."""

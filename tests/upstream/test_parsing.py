@@ -94,7 +94,7 @@ def test_a_body_without_length_ends_with_the_connection() -> None:
 
 
 def test_a_response_to_head_has_no_body() -> None:
-    for pieces in splits(OK + b"content-length: 2\r\n\r\n"):
+    for pieces in splits(OK + b"content-length: 2\r\n\r\n{}"):
         parser = parsed(pieces, head_only=True)
         assert (True, 200, []) == (parser.done, parser.status, list(parser.chunks))
 

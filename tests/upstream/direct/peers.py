@@ -55,7 +55,7 @@ async def peer(*handlers: Handler, tls: ssl.SSLContext | None = None) -> AsyncIt
 async def client(
     *, keepalive: int = 2, expiry: float = 60.0, patience: float = 20.0, verify: ssl.SSLContext | None = None
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    transport = DirectTransport(verify or ssl.create_default_context(), keepalive=keepalive, expiry=expiry)
+    transport = DirectTransport(verify or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), keepalive=keepalive, expiry=expiry)
     async with httpx2.AsyncClient(transport=transport, timeout=patience) as opened:
         yield opened
 
