@@ -26,6 +26,7 @@ from compat.bridge.actions import (
     Wake,
 )
 from compat.bridge.limits import SessionLimits
+from compat.catalogue.live import find
 from compat.errors import CompatError, ModelNotFound, ServiceUnavailable
 from compat.openai_api.realtime.opening import Opening
 from compat.openai_api.realtime.patch import Patch
@@ -35,7 +36,7 @@ Step = Callable[["Stage"], list[Action]]
 
 
 def resolve(name: str) -> str:
-    if name.startswith("qwen3-asr-flash-realtime"):
+    if find(name):
         return name
     if name in ("whisper-1", "gpt-4o-transcribe", "gpt-realtime-whisper", "gpt-live-transcribe"):
         return NATIVE

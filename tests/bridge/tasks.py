@@ -57,10 +57,14 @@ class TaskWire:
         assert row.context or not payload["input"]
 
     def received(self, frame: str) -> None:
-        header = json.loads(frame)["header"]
-        if header["task_id"] != self.task:
+        try:
+            header = json.loads(frame)["header"]
+            told, event = header["task_id"], header["event"]
+        except (ValueError, LookupError, TypeError):
             return
-        match header["event"]:
+        if told not in (None, self.task):
+            return
+        match event:
             case "task-started":
                 self.state, self.idle = "running", 0.0
             case "task-finished":

@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -26,8 +27,9 @@ from compat.bridge.actions import (
 from compat.errors import BadRequest, ServiceTimedOut, ServiceUnavailable
 from compat.openai_api.realtime.opening import opening
 from tests.bridge.stage import counting, resolve
+from tests.bridge.tasks import TaskWire
 
-PATIENT = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+PATIENT = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 Json: TypeAlias = Any
 
 plain = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=6)
@@ -54,7 +56,7 @@ turns = st.none() | some(
     eagerness=st.sampled_from(["low", "auto"]),
 )
 transcription = some(
-    model=st.sampled_from(["whisper-1", "gpt-4o-transcribe"]),
+    model=st.sampled_from(["whisper-1", "gpt-4o-transcribe", "fun-asr-realtime"]),
     language=st.sampled_from(["en", "zh-CN"]),
     languages=st.lists(st.sampled_from(["en", "de"]), max_size=3),
     prompt=st.text(max_size=9),
@@ -97,6 +99,9 @@ talk = st.sampled_from([
     {"type": "session.update", "session": {"input_audio_transcription": {"language": "de"}}},
     {"type": "session.update", "session": {"input_audio_transcription": {"language": None}}},
     {"type": "session.update", "session": {"input_audio_format": "g711_ulaw"}},
+    {"type": "session.update", "session": {"input_audio_transcription": {"prompt": "Qwen"}}},
+    {"type": "session.update", "session": {"input_audio_transcription": {"model": "fun-asr-realtime"}}},
+    {"type": "session.update", "session": {"input_audio_transcription": {"model": "whisper-1"}}},
 ]).map(json.dumps)  # fmt: skip
 frames = (said | anything).map(json.dumps) | st.text(max_size=30) | st.binary(max_size=30)
 
@@ -120,7 +125,40 @@ theirs = st.builds(
         error=some(code=st.text(max_size=6), message=st.text(max_size=6), type=st.just("invalid_request_error")),
     ),
 )  # fmt: skip
-answers = (theirs | anything).map(json.dumps) | st.text(max_size=20) | st.binary(max_size=20)
+times = st.integers(-9, 9000)
+results = some(
+    sentence_id=st.integers(0, 3),
+    begin_time=times,
+    end_time=st.none() | times,
+    text=st.text(max_size=6),
+    words=st.lists(some(begin_time=times, end_time=times, text=st.text(max_size=3)), max_size=2),
+    heartbeat=st.booleans(),
+    sentence_end=st.booleans(),
+)
+usages = st.none() | some(duration=times, input_tokens=times, output_tokens=times, total_tokens=times)
+tasks = st.builds(
+    lambda header, sentence, usage: {"header": header, "payload": {"output": {"sentence": sentence}, "usage": usage}},
+    st.fixed_dictionaries(
+        {
+            "event": st.sampled_from([*["task-started", "result-generated"] * 3, "task-finished", "task-failed", "y"]),
+            "task_id": st.sampled_from(["current", "current", "old", None]),
+            "error_code": st.sampled_from(["EmptyAudio", "InvalidParameter", "CLIENT_ERROR", "ModelNotFound"]),
+            "error_message": st.sampled_from(["no", "payload.parameters.heartbeat is not supported."]),
+        }
+    ),
+    results,
+    usages,
+)
+usual = st.builds(
+    lambda event, number, final: {
+        "header": {"event": event, "task_id": "current"},
+        "payload": {"output": {"sentence": {"sentence_id": number, "text": "a b", "begin_time": 9, **final}}},
+    },
+    st.sampled_from(["task-started", "result-generated", "result-generated", "task-finished"]),
+    st.integers(1, 3),
+    st.sampled_from([{}, {"end_time": 90}]),
+)
+answers = (theirs | tasks | usual | anything).map(json.dumps) | st.text(max_size=20) | st.binary(max_size=20)
 steps = st.lists(
     st.tuples(st.just("caller"), frames | talk)
     | st.tuples(st.just("service"), answers)
@@ -139,6 +177,8 @@ class Stand:
     dialled: bool = False
     connected: bool = False
     finishing: bool = False
+    model: str = ""
+    wire: TaskWire | None = None
     hangups: list[Hangup] = field(default_factory=list)
     frames: list[Json] = field(default_factory=list)
 
@@ -165,19 +205,28 @@ class Stand:
         match what:
             case "connect" if self.dialled:
                 self.dialled, self.connected = False, True
+                self.wire = TaskWire() if self.model.startswith("fun") else None
                 self.do(bridge.upstream_opened(now))
             case "cut" | "time out" if self.dialled or self.connected:
                 self.dialled = self.connected = self.finishing = False
+                self.wire = None
                 error = ServiceUnavailable("cut") if what == "cut" else ServiceTimedOut("late")
                 self.do(bridge.upstream_lost(error, now))
             case "service" if self.connected:
-                self.do(bridge.from_upstream(value, now))
+                self.hear(value)
             case "pong" if self.connected:
                 self.do(bridge.upstream_pong(now, now))
             case "drained" if self.connected:
                 self.do(bridge.upstream_drained(now))
             case _:
                 pass
+
+    def hear(self, frame: str | bytes) -> None:
+        """A frame of the service."""
+        if self.wire is not None and isinstance(frame, str):
+            frame = frame.replace('"current"', json.dumps(self.wire.task))
+            self.wire.received(frame)
+        self.do(self.bridge.from_upstream(frame, self.now))
 
     def settle(self) -> None:
         """Nobody says more, nothing breaks any more, and the service does no more than to end its sessions."""
@@ -188,6 +237,9 @@ class Stand:
             self.line("drained", "")
             if self.finishing:
                 self.line("service", json.dumps({"type": "session.finished"}))
+            elif self.wire is not None and self.wire.state in ("asked", "finishing"):
+                event = "task-started" if self.wire.state == "asked" else "task-finished"
+                self.line("service", json.dumps({"header": {"task_id": "current", "event": event}}))
             self.step("wait", 2.0)
 
     def of(self, *kinds: str) -> list[str]:
@@ -202,13 +254,18 @@ class Stand:
                 case ToUpstream(frame):
                     assert self.connected
                     assert not self.finishing
-                    self.finishing = json.loads(frame)["type"] == "session.finish"
-                case OpenUpstream():
+                    if self.wire is not None:
+                        self.wire.sent(frame)
+                    else:
+                        self.finishing = json.loads(frame)["type"] == "session.finish"
+                case OpenUpstream(model):
+                    self.model = model
                     assert not self.dialled
                     assert not self.connected
                     self.dialled = True
                 case CloseUpstream():
                     self.dialled = self.connected = self.finishing = False
+                    self.wire = None
                 case Hangup():
                     self.hangups.append(action)
                 case Wake(at):
@@ -217,14 +274,15 @@ class Stand:
                     pass
 
 
-@given(steps, st.booleans(), st.booleans())
+@pytest.mark.parametrize("model", ["qwen3-asr-flash-realtime", "fun-asr-realtime"])
+@given(happens=steps, beta=st.booleans(), transcription_only=st.booleans())
 @PATIENT
 def test_the_machine_goes_on_whatever_is_said_to_it(
-    happens: list[tuple[str, Any]], beta: bool, transcription_only: bool
+    model: str, happens: list[tuple[str, Any]], beta: bool, transcription_only: bool
 ) -> None:
     headers = {"openai-beta": "realtime=v1"} if beta else {}
     said = opening({"intent": "transcription"} if transcription_only else {}, headers, [])
-    bridge = Bridge(said, resolve=resolve, ids=counting(), expires_at=1)
+    bridge = Bridge(said, resolve=resolve, ids=counting(), expires_at=1, preferred=model)
     stand = Stand(bridge)
     stand.do(bridge.start(stand.now))
     for what, value in happens:
