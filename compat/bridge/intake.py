@@ -8,6 +8,7 @@ from typing import assert_never
 from compat.audio import g711
 from compat.audio.resample import Resampler
 from compat.bridge.limits import TICKS, TICKS_A_MS
+from compat.dashscope_api.live import opus
 from compat.errors import BadRequest
 from compat.openai_api.realtime.session import AudioFormat
 
@@ -154,23 +155,10 @@ class OpusPackets:
 
 def is_opus(packet: bytes) -> bool:
     """Whether it can be an Opus packet with sound in it."""
-    fits = len(packet) <= 2 + _frames(packet) * OPUS_FRAME
+    fits = len(packet) <= 2 + opus.frames(packet) * OPUS_FRAME
     return fits and 0 < opus_ticks(packet) <= LONGEST_PACKET and not packet.startswith(_HEADS)
 
 
 def opus_ticks(packet: bytes) -> int:
-    """The duration of one Opus packet (RFC 6716, section 3.1)."""
-    if not packet:
-        return 0
-    config = packet[0] >> 3
-    if config < 12:
-        frame = (160, 320, 640, 960)[config % 4]
-    elif config < 16:
-        frame = (160, 320)[config % 2]
-    else:
-        frame = (40, 80, 160, 320)[config % 4]
-    return frame * _frames(packet)
-
-
-def _frames(packet: bytes) -> int:
-    return (1, 2, 2, packet[1] & 63 if len(packet) > 1 else 0)[packet[0] & 3] if packet else 0
+    """The duration of one Opus packet."""
+    return opus.samples(packet) * TICKS // opus.RATE

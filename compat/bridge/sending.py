@@ -187,7 +187,7 @@ class Sender:
             self._binder.feed(chunk.piece)
         else:
             self._align(chunk.tick, setup)
-        self._append(chunk.data)
+        self._append(chunk.data, packet=chunk.packet)
         session = self._session
         session.timeline.sound(chunk.tick, chunk.ticks)
         session.end, session.sent_at = chunk.end, now
@@ -209,9 +209,10 @@ class Sender:
         """End the service's session: it answers everything it was sent."""
         self._outbox.to_service(self._dialect.finish(self._outbox.event_id()))
 
-    def _append(self, data: bytes) -> None:
+    def _append(self, data: bytes, *, packet: bool) -> None:
+        """`packet`: it cannot be cut."""
         self._session.in_flight += len(data)
-        size = min(self._limits.frame_bytes, self._dialect.rules.frame_bytes)
+        size = len(data) if packet else min(self._limits.frame_bytes, self._dialect.rules.frame_bytes)
         frames = [data] if len(data) <= size else [data[at : at + size] for at in range(0, len(data), size)]
         for frame in frames:
             self._outbox.to_service(self._dialect.append(frame, self._outbox.event_id()))
@@ -234,9 +235,9 @@ class Sender:
         if setup.format == "opus":
             ticks -= ticks % _OPUS_TICKS
             for _ in range(0, ticks, _OPUS_TICKS):
-                self._append(_OPUS_SILENCE)
+                self._append(_OPUS_SILENCE, packet=True)
         elif ticks:
-            self._append(bytes(2 * (setup.rate * ticks // TICKS)))
+            self._append(bytes(2 * (setup.rate * ticks // TICKS)), packet=False)
         if ticks:
             self.timeline.silence(tick, ticks)
 

@@ -3,7 +3,7 @@
 A session is a task, and a connection carries tasks one after the other. A task has no commits: without detection, all
 its sentences together are one turn, which finish-task ends. Audio is sent in binary frames, after task-started. A
 sentence has partial results, each with its whole text, which later ones may revise, and one final result; `begin_time`
-restarts with each task. task-failed ends the task, and the service then closes the connection.
+restarts with each task. Opus is sent in Ogg. task-failed ends the task, and the service then closes the connection.
 
 Sources: Model Studio, client events and server events of fun-asr-realtime (2026-08), page of
 qwen-audio-3.1-asr-flash-message (2026-10), and the official package (dashscope 2.0.2). Undocumented: whether usage is
@@ -19,12 +19,25 @@ from collections.abc import Iterable
 from itertools import takewhile
 from typing import Any, ClassVar, Literal
 
-import msgspec
-
 from compat.catalogue import live
 from compat.dashscope_api import faults
 from compat.dashscope_api.inline import context_messages
 from compat.dashscope_api.live import turns
+from compat.dashscope_api.live.ogg import OggOpus
+from compat.dashscope_api.live.task_messages import (
+    LiveTaskUsage,
+    RunPayload,
+    TaskAction,
+    TaskActionHeader,
+    TaskEventHeader,
+    TaskEventPayload,
+    TaskInput,
+    TaskPayload,
+    TaskSentence,
+    TaskWord,
+    decode,
+    encode,
+)
 from compat.errors import BadRequest, CompatError, ServiceFailed, ServiceUnavailable
 from compat.text import joined, space
 
@@ -39,119 +52,45 @@ _FIELDS: tuple[tuple[turns.Field, str], ...] = (
 _NAME = re.compile(r"[a-z_]+")
 
 
-class _Header(msgspec.Struct, frozen=True, kw_only=True):
-    action: Literal["run-task", "continue-task", "finish-task"]
-    task_id: str
-    streaming: str = "duplex"
-
-
-class _Input(msgspec.Struct, frozen=True, omit_defaults=True):
-    context: list[dict[str, Any]] = []
-
-
-class _Payload(msgspec.Struct, frozen=True, kw_only=True):
-    input: _Input = _Input()
-
-
-class _Run(msgspec.Struct, frozen=True, kw_only=True):
-    task_group: str = "audio"
-    task: str = "asr"
-    function: str = "recognition"
-    model: str
-    parameters: dict[str, Any]
-    input: _Input
-
-
-class _Action(msgspec.Struct, frozen=True):
-    header: _Header
-    payload: _Payload | _Run
-
-
-class _SpokenWord(msgspec.Struct, frozen=True, kw_only=True):
-    begin_time: float = 0
-    end_time: float | None = None
-    text: str | None = None
-    punctuation: str | None = None
-
-
-class _Sentence(msgspec.Struct, frozen=True, kw_only=True):
-    begin_time: float | None = None
-    end_time: float | None = None
-    text: str | None = None
-    words: list[_SpokenWord] | None = None
-    heartbeat: bool | None = None
-    sentence_id: int | None = None
-    sentence_end: bool | None = None
-    emo_tag: str | None = None
-
-    @property
-    def final(self) -> bool:
-        return bool(self.sentence_end) or self.end_time is not None
-
-    @property
-    def key(self) -> str:
-        """What identifies it in its task."""
-        return f"{self.sentence_id}" if self.sentence_id is not None else f"at {self.begin_time}"
-
-    @property
-    def ends_at(self) -> float | None:
-        if self.end_time is not None:
-            return self.end_time
-        return self.words[-1].end_time if self.words else None
-
-
-class _Usage(msgspec.Struct, frozen=True, kw_only=True):
-    duration: float | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    total_tokens: int | None = None
-
-
-class _Result(msgspec.Struct, frozen=True):
-    sentence: _Sentence | None = None
-
-
-class _EventPayload(msgspec.Struct, frozen=True, kw_only=True):
-    output: _Result | None = None
-    usage: _Usage | None = None
-
-
-class _EventHeader(msgspec.Struct, frozen=True, kw_only=True):
-    event: str
-    task_id: str | int | None = None
-    error_code: str | int | None = None
-    error_message: str | None = None
-
-
-class _Event(msgspec.Struct, frozen=True, kw_only=True):
-    header: _EventHeader
-    payload: _EventPayload = _EventPayload()
-
-
-_decoder = msgspec.json.Decoder(_Event)
-_encoder = msgspec.json.Encoder()
 _OTHER, _OPENED = turns.OtherEvent(), turns.Opened()
 
 
 class _Meter:
-    """What each result adds to the bill. The service's figures are those of the task so far, or of one sentence: a
-    figure that falls shows the latter."""
+    """What each result adds to the bill, in seconds, input, output and total tokens. The service's figures are those of
+    the task so far, or of one sentence: a figure that falls shows the latter. Those at the end of a task are of the
+    whole task."""
 
     def __init__(self) -> None:
-        self._before = (0.0, 0, 0, 0)
-        self.input_tokens = 0
+        self._before = self._sum = (0.0, 0, 0, 0)
 
-    def added(self, usage: _Usage | None) -> turns.TurnUsage | None:
-        if usage is None or (usage.duration is None and usage.total_tokens is None):
+    @property
+    def input_tokens(self) -> int:
+        return int(self._sum[1])
+
+    def added(self, usage: LiveTaskUsage | None) -> turns.TurnUsage | None:
+        now = _bill(usage)
+        falls = any(a < b for a, b in zip(now, self._before, strict=True))
+        before, self._before = (0.0, 0, 0, 0) if falls else self._before, now
+        return self._add(usage, before)
+
+    def rest(self, usage: LiveTaskUsage | None) -> turns.TurnUsage | None:
+        """What the whole task adds to its results."""
+        return self._add(usage, self._sum)
+
+    def _add(self, usage: LiveTaskUsage | None, before: tuple[float, int, int, int]) -> turns.TurnUsage | None:
+        if usage is None or (usage.duration is None and usage.tokens is None):
             return None
-        now = (usage.duration or 0.0, usage.input_tokens or 0, usage.output_tokens or 0, usage.total_tokens or 0)
-        before = self._before if all(a >= b for a, b in zip(now, self._before, strict=True)) else (0.0, 0, 0, 0)
-        self._before = now
-        seconds, inputs, outputs, total = (a - b for a, b in zip(now, before, strict=True))
-        self.input_tokens += int(inputs)
-        if usage.total_tokens is None:
+        seconds, *tokens = (max(a - b, 0) for a, b in zip(_bill(usage), before, strict=True))
+        inputs, outputs, total = map(int, tokens)
+        old = self._sum
+        self._sum = old[0] + seconds, old[1] + inputs, old[2] + outputs, old[3] + total
+        if usage.tokens is None:
             return turns.TurnUsage(seconds=seconds)
-        return turns.TurnUsage(input_tokens=int(inputs), output_tokens=int(outputs), total_tokens=int(total))
+        return turns.TurnUsage(input_tokens=inputs, output_tokens=outputs, total_tokens=total)
+
+
+def _bill(usage: LiveTaskUsage | None) -> tuple[float, int, int, int]:
+    return ((usage and usage.duration) or 0.0, *((usage and usage.tokens) or (0, 0, 0)))
 
 
 class _Task:
@@ -163,14 +102,15 @@ class _Task:
         self.parameters = frozenset(parameters)
         self.finishing = False
         self.meter = _Meter()
+        self.ogg = OggOpus(int(task_id[:8] or "0", 16), setup.rate)
         self._speaking: str | None = None
         self._begun: set[str] = set()
         self._ended: set[str] = set()
         self._texts: dict[str, str] = {}
         self._words: list[turns.TurnWord] = []
-        self._used: list[turns.TurnUsage] = []
+        self._used: list[turns.TurnUsage | None] = []
 
-    def result(self, sentence: _Sentence, usage: _Usage | None) -> list[turns.Report]:
+    def result(self, sentence: TaskSentence, usage: LiveTaskUsage | None) -> list[turns.Report]:
         text = (sentence.text or "").strip()
         if sentence.heartbeat or sentence.key in self._ended:
             return [_OTHER]
@@ -204,39 +144,30 @@ class _Task:
             reports.append(turns.Snapshot(turn=turn, stash=text, emotion=sentence.emo_tag))
         return reports
 
-    def _stop(self, sentence: _Sentence) -> int | None:
+    def _stop(self, sentence: TaskSentence) -> int | None:
         """The end of a turn, which for OpenAI's clients includes the silence that ended it."""
         detection, end = self.setup.detection, _ms(sentence.ends_at)
         if end is None or detection is None or detection.semantic or "max_sentence_silence" not in self.parameters:
             return end
         return end + detection.silence_ms
 
-    def _part(self, sentence: _Sentence, text: str, usage: _Usage | None) -> list[turns.Report]:
+    def _part(self, sentence: TaskSentence, text: str, usage: LiveTaskUsage | None) -> list[turns.Report]:
         """A result without detection, which is a part of the one turn."""
         self._texts[sentence.key] = text
         if sentence.final:
             self._words += _words(sentence)
-            self._add(usage)
+            self._used.append(self.meter.added(usage))
         settled = sum(1 for _ in takewhile(self._ended.__contains__, self._texts))
         texts = list(self._texts.values())
         final, rest = joined(texts[:settled]), joined(texts[settled:])
         return [turns.Snapshot(turn=self.id, text=final, stash=space(final, rest) + rest, emotion=sentence.emo_tag)]
 
-    def _add(self, usage: _Usage | None) -> None:
-        added = self.meter.added(usage)
-        if added is not None:
-            self._used.append(added)
-
-    def finished(self, usage: _Usage | None) -> list[turns.Report]:
+    def finished(self, usage: LiveTaskUsage | None) -> list[turns.Report]:
         """The reports at the end of the task."""
         if self.setup.detection is not None or not self._texts:
             return []
-        self._add(usage)
-        return [
-            turns.Final(
-                turn=self.id, text=joined(self._texts.values()), words=tuple(self._words), usage=_total(self._used)
-            )
-        ]
+        used = _total([*self._used, self.meter.rest(usage)])
+        return [turns.Final(turn=self.id, text=joined(self._texts.values()), words=tuple(self._words), usage=used)]
 
 
 class RunTask:
@@ -260,31 +191,32 @@ class RunTask:
     def setup(self, setup: turns.Setup, event_id: str) -> str:
         parameters = _parameters(setup)
         self._task = _Task(hashlib.sha256(event_id.encode()).hexdigest()[:32], setup, parameters)
-        run = _Run(model=setup.model, parameters=parameters, input=_input(setup))
+        run = RunPayload(model=setup.model, parameters=parameters, input=_input(setup))
         return self._action("run-task", run)
 
     def revise(self, setup: turns.Setup, event_id: str) -> str | None:  # noqa: ARG002 - the task's id is the only one
         if not setup.context or live.row(setup.model).context != "rounds":
             return None
-        return self._action("continue-task", _Payload(input=_input(setup)))
+        self._task.setup = setup
+        return self._action("continue-task", TaskPayload(input=_input(setup)))
 
     def append(self, audio: bytes, event_id: str) -> bytes:  # noqa: ARG002 - see above
-        return audio
+        return self._task.ogg.feed(audio) if self._task.setup.format == "opus" else audio
 
     def commit(self, event_id: str) -> None:
         """A task has no commits."""
 
     def finish(self, event_id: str) -> str:  # noqa: ARG002 - see above
         self._task.finishing = True
-        return self._action("finish-task", _Payload())
+        return self._action("finish-task", TaskPayload())
 
     def read(self, raw: str | bytes) -> tuple[turns.Report, ...]:
         """Return the reports in a frame. A frame of an earlier task has none; an invalid one yields `Broken`."""
         try:
-            event = _decoder.decode(raw)
+            event = decode(raw)
         except faults.UNREADABLE:
             return (turns.Broken(ServiceFailed("DashScope's recognition task sent an invalid event.")),)
-        header, payload, task = event.header, event.payload, self._task
+        header, payload, task = event.header, event.payload or TaskEventPayload(), self._task
         if header.task_id is not None and str(header.task_id).replace("-", "") != task.id:
             return ()
         match header.event:
@@ -299,15 +231,17 @@ class RunTask:
             case _:
                 return (_OTHER,)
 
-    def _action(self, action: Literal["run-task", "continue-task", "finish-task"], payload: _Payload | _Run) -> str:
-        return _encoder.encode(_Action(_Header(action=action, task_id=self._task.id), payload)).decode()
+    def _action(
+        self, action: Literal["run-task", "continue-task", "finish-task"], payload: TaskPayload | RunPayload
+    ) -> str:
+        return encode(TaskAction(TaskActionHeader(action=action, task_id=self._task.id), payload))
 
-    def _ended(self, usage: _Usage | None) -> list[turns.Report]:
+    def _ended(self, usage: LiveTaskUsage | None) -> list[turns.Report]:
         reports = self._task.finished(usage)
         self._task = _Task("", self._task.setup, ())
         return reports
 
-    def _failed(self, header: _EventHeader) -> list[turns.Report]:
+    def _failed(self, header: TaskEventHeader) -> list[turns.Report]:
         code, message = str(header.error_code or ""), header.error_message or ""
         task = self._task
         if code in _NO_SPEECH or faults.no_speech(code):
@@ -342,9 +276,9 @@ def _detection(detection: turns.Detection | None) -> dict[str, Any]:
     return {"max_sentence_silence": silence, **({"semantic_punctuation_enabled": True} if semantic else {})}
 
 
-def _input(setup: turns.Setup) -> _Input:
+def _input(setup: turns.Setup) -> TaskInput:
     takes = live.row(setup.model).context == "rounds"
-    return _Input(context_messages(setup.context)) if takes and setup.context else _Input()
+    return TaskInput(context_messages(setup.context)) if takes and setup.context else TaskInput()
 
 
 def _refused(error: CompatError, message: str, task: _Task) -> turns.Field | None:
@@ -367,25 +301,30 @@ def _ms(time: float | None) -> int | None:
     return None if time is None else round(time)
 
 
-def _words(sentence: _Sentence) -> tuple[turns.TurnWord, ...]:
+def _span(word: TaskWord, sentence: TaskSentence) -> tuple[int, int]:
+    begin = word.begin_time if word.begin_time is not None else sentence.begin_time or 0
+    return round(begin), round(begin if word.end_time is None else word.end_time)
+
+
+def _words(sentence: TaskSentence) -> tuple[turns.TurnWord, ...]:
     return tuple(
         turns.TurnWord(
             f"{word.text or ''}{word.punctuation or ''}",
-            round(word.begin_time),
-            round(word.begin_time if word.end_time is None else word.end_time),
+            *_span(word, sentence),
             sentence.sentence_id,
         )
         for word in sentence.words or ()
     )
 
 
-def _total(used: list[turns.TurnUsage]) -> turns.TurnUsage | None:
+def _total(parts: list[turns.TurnUsage | None]) -> turns.TurnUsage | None:
+    used = [part for part in parts if part is not None]
     if not used:
         return None
-    if any(each.total_tokens is not None for each in used):
-        return turns.TurnUsage(
-            input_tokens=sum(each.input_tokens for each in used),
-            output_tokens=sum(each.output_tokens for each in used),
-            total_tokens=sum(each.total_tokens or 0 for each in used),
-        )
-    return turns.TurnUsage(seconds=sum(each.seconds or 0.0 for each in used))
+    if all(each.total_tokens is None for each in used):
+        return turns.TurnUsage(seconds=sum(each.seconds or 0.0 for each in used))
+    return turns.TurnUsage(
+        input_tokens=sum(each.input_tokens for each in used),
+        output_tokens=sum(each.output_tokens for each in used),
+        total_tokens=sum(each.total_tokens or 0 for each in used),
+    )
