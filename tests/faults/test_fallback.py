@@ -3,7 +3,7 @@ notice."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import httpx2
 import openai
@@ -156,30 +156,26 @@ TASKS: list[tuple[list[Rule], str, int, int]] = [
 ]
 
 
-@pytest.mark.parametrize(("rules", "read", "first", "second"), LIVE)
+SESSIONS = [("realtime", live_turn, *row) for row in LIVE] + [("inference", task_turn, *row) for row in TASKS]
+
+
+@pytest.mark.parametrize(("surface", "turn", "rules", "read", "first", "second"), SESSIONS)
 async def test_a_session_refused_by_the_first_is_opened_at_the_second(
-    live_places: tuple[RunningServer, Emulator], rules: list[Rule], read: str, first: int, second: int
+    live_places: tuple[RunningServer, Emulator],
+    surface: str,
+    turn: Callable[[RunningServer], Awaitable[str]],
+    rules: list[Rule],
+    read: str,
+    first: int,
+    second: int,
 ) -> None:
     server, other = live_places
     server.dashscope.counts.clear()
     other.counts.clear()
     server.fail(*rules)
 
-    assert read == await live_turn(server)
-    assert (first, second) == (server.dashscope.counts["realtime"], other.counts["realtime"])
-
-
-@pytest.mark.parametrize(("rules", "read", "first", "second"), TASKS)
-async def test_a_task_refused_by_the_first_is_run_at_the_second(
-    live_places: tuple[RunningServer, Emulator], rules: list[Rule], read: str, first: int, second: int
-) -> None:
-    server, other = live_places
-    server.dashscope.counts.clear()
-    other.counts.clear()
-    server.fail(*rules)
-
-    assert read == await task_turn(server)
-    assert (first, second) == (server.dashscope.counts["inference"], other.counts["inference"])
+    assert read == await turn(server)
+    assert (first, second) == (server.dashscope.counts[surface], other.counts[surface])
 
 
 async def test_a_session_with_a_stored_vocabulary_stays_with_its_account(
