@@ -14,7 +14,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -34,13 +34,14 @@ class KeysError(ValueError):
 
 class KeyEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One key. `rate` limits the client's requests (`60/minute`); `concurrency` limits its simultaneous calls to
-    DashScope for files, and its live sessions."""
+    DashScope for files, and its live sessions. `live` is the live model behind OpenAI's names for this client."""
 
     name: str
     digest: bytes
     scopes: frozenset[Scope] = USUAL
     rate: str | None = None
     concurrency: int | None = None
+    live: str | None = None
 
 
 class Keyring:
@@ -98,10 +99,9 @@ def _entry(number: int, words: list[str]) -> KeyEntry:
     if len(words) > 4 or not _NAME.fullmatch(name):
         raise KeysError(f"Line {number} should contain: name, key, scopes, limits.")
     digest = _digest(number, name, key)
-    if scopes and (RATE.match(scopes) or scopes.startswith("concurrency=")) and not limits:
+    if scopes and (RATE.match(scopes) or "=" in scopes) and not limits:
         scopes, limits = "", scopes
-    rate, concurrency = _limits(number, limits)
-    return KeyEntry(name=name, digest=digest, scopes=_scopes(number, scopes), rate=rate, concurrency=concurrency)
+    return KeyEntry(name=name, digest=digest, scopes=_scopes(number, scopes), **_limits(number, limits))
 
 
 def _digest(number: int, name: str, key: str) -> bytes:
@@ -127,14 +127,17 @@ def _scopes(number: int, scopes: str) -> frozenset[Scope]:
     return frozenset(known[scope] for scope in named)
 
 
-def _limits(number: int, limits: str) -> tuple[str | None, int | None]:
-    rate, concurrency = None, None
+def _limits(number: int, limits: str) -> dict[str, Any]:
+    """Return the fields of a KeyEntry that the last column sets."""
+    fields: dict[str, Any] = {}
     for limit in filter(None, limits.split(",")):
-        name, _, count = limit.partition("=")
+        name, _, value = limit.partition("=")
         if RATE.fullmatch(limit):
-            rate = limit
-        elif name == "concurrency" and count.isdecimal() and int(count):
-            concurrency = int(count)
+            fields["rate"] = limit
+        elif name == "concurrency" and value.isdecimal() and int(value):
+            fields["concurrency"] = int(value)
+        elif name == "live" and value:
+            fields["live"] = value
         else:
-            raise KeysError(f"Line {number}: limits should look like 60/minute,concurrency=4.")
-    return rate, concurrency
+            raise KeysError(f"Line {number}: limits should look like 60/minute,concurrency=4,live=fun-asr-realtime.")
+    return fields

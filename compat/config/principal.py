@@ -48,6 +48,11 @@ class Principal(msgspec.Struct, frozen=True):
     def name(self) -> str:
         return self.entry.name if self.entry else "anyone"
 
+    @property
+    def live_model(self) -> str | None:
+        """The live model behind OpenAI's names for this client, None for the server's."""
+        return self.entry.live if self.entry else None
+
     def using(self, key: str) -> Principal:
         """Return this client with the key of another account."""
         return msgspec.structs.replace(self, key=key)

@@ -11,10 +11,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from compat.bridge.settings import applied
+from compat.config.principal import Principal
 from compat.config.settings import Settings
 from compat.endpoints.auth import Gate
 from compat.endpoints.bodies import whole
-from compat.endpoints.realtime import live_model
+from compat.endpoints.realtime import live_model, preferred_model
 from compat.errors import CompatError, Forbidden
 from compat.openai_api import secrets
 from compat.openai_api.realtime.opening import Dialect, Opening
@@ -35,26 +36,26 @@ class ClientSecretEndpoints:
 
     async def client_secret(self, request: Request) -> Response:
         """Return the GA response: {"value", "expires_at", "session"}. Raise CompatError."""
-        issuer = self._issuer(request)
+        principal = self._principal(request)
         asked = decoded(body := await whole(request, LARGEST, "session"), secrets.ClientSecretRequest)
         patch = asked.patch(decoded(body, dict[str, Any]))
-        value, expires_at, session = self._issued(patch, asked.seconds, "ga", issuer)
+        value, expires_at, session = self._issued(patch, asked.seconds, "ga", principal)
         return JSONResponse({"value": value, "expires_at": expires_at, "session": session})
 
     async def transcription_session(self, request: Request) -> Response:
         """Return the beta response: the session, including `client_secret`. Raise CompatError."""
-        issuer = self._issuer(request)
+        principal = self._principal(request)
         asked = decoded(body := await whole(request, LARGEST, "session"), secrets.TranscriptionSessionRequest)
         patch = msgspec.structs.replace(asked.with_unread(decoded(body, dict[str, Any])), type="transcription")
         try:
-            value, expires_at, session = self._issued(patch, asked.seconds, "beta", issuer)
+            value, expires_at, session = self._issued(patch, asked.seconds, "beta", principal)
         except CompatError as error:  # the beta body is the session itself, so `param` has no prefix
             param = (error.param or "").removeprefix("session").removeprefix(".") or None
             raise type(error)(error.message, param=param, code=error.code) from error
         return JSONResponse({**session, "client_secret": {"value": value, "expires_at": expires_at}})
 
-    def _issuer(self, request: Request) -> str:
-        """Return the name of the caller. Raise CompatError."""
+    def _principal(self, request: Request) -> Principal:
+        """Return the caller. Raise CompatError."""
         principal = self._gate.caller(request, "realtime")
         self._gate.enter(request, principal)
         if self._settings.pass_key and not self._gate.keyed:
@@ -62,17 +63,17 @@ class ClientSecretEndpoints:
                 "Client secrets cannot be issued while callers' own DashScope keys are passed on (COMPAT_PASS_KEY): a "
                 "secret would have to carry the key."
             )
-        return principal.name
+        return principal
 
-    def _issued(self, patch: Patch, seconds: int, dialect: Dialect, issuer: str) -> tuple[str, int, dict[str, object]]:
+    def _issued(
+        self, patch: Patch, seconds: int, dialect: Dialect, principal: Principal
+    ) -> tuple[str, int, dict[str, object]]:
         """Return the secret, its expiry (Unix seconds), and the session in this dialect. Raise CompatError."""
         expires_at = int(time.time()) + seconds
         nonce = os.urandom(12)
-        native = self._resolve(self._settings.live_model)
-        session = apply(Session(native=native, engine=self._engine), patch, self._resolve)
+        native = preferred_model(self._settings, principal)
+        session = Session(native=native, engine=self._engine)
+        session = apply(session, patch, lambda name: live_model(name, self._settings, principal))
         shown = view(session, Opening(dialect=dialect), f"sess_{nonce.hex()}", expires_at, applied(session))
-        value = secrets.issue(patch, secret=self._secret, expires_at=expires_at, nonce=nonce, issuer=issuer)
+        value = secrets.issue(patch, secret=self._secret, expires_at=expires_at, nonce=nonce, issuer=principal.name)
         return value, expires_at, msgspec.to_builtins(shown)
-
-    def _resolve(self, name: str) -> str:
-        return live_model(name, self._settings)

@@ -138,6 +138,7 @@ class Realtime:
             principal, configured = self._gate.issuer(issued.issuer, socket), issued.session
         else:
             principal, configured = self._gate.known(key, "realtime", socket), None
+        preferred_model(self._settings, principal)  # the key file may name a model that takes no live speech
         await self._gate.admit(socket, principal)
         return Admitted(opening=opened, principal=principal, configured=configured)
 
@@ -189,7 +190,7 @@ class Realtime:
 
         return Bridge(
             admitted.opening,
-            resolve=self._resolve,
+            resolve=lambda name: live_model(name, self._settings, admitted.principal),
             ids=_identifiers(),
             expires_at=int(time.time() + self._settings.max_session),
             limits=SessionLimits(longest=self._settings.max_session, grace=self._settings.grace),
@@ -197,7 +198,7 @@ class Realtime:
             spread=random.random(),  # noqa: S311 - jitter, not a secret
             on_event=sent,
             engine=self._engine,
-            preferred=self._settings.live_model,
+            preferred=preferred_model(self._settings, admitted.principal),
             fallback=isinstance(self._service, LiveFallback),
             advise=self._advise,
             presets=lambda name: presets(name, self._settings.aliases),
@@ -208,14 +209,16 @@ class Realtime:
         told = advised(error, model, self._settings.live_root)
         return told if told.param != "model" else type(told)(told.message, param=MODEL, code=told.code)
 
-    def _resolve(self, name: str) -> str:
-        return live_model(name, self._settings)
 
-
-def live_model(name: str, settings: Settings) -> str:
+def live_model(name: str, settings: Settings, principal: Principal) -> str:
     """Return the DashScope id of the live model for a client's name. Raises CompatError."""
-    preferred, region = settings.live_model, settings.short_region
+    preferred, region = principal.live_model or settings.live_model, settings.short_region
     return models.live(name, region=region, aliases=settings.aliases, preferred=preferred)
+
+
+def preferred_model(settings: Settings, principal: Principal) -> str:
+    """Return the DashScope id of the live model for a client that names none. Raises CompatError."""
+    return live_model(principal.live_model or settings.live_model, settings, principal)
 
 
 def _identifiers() -> Callable[[str], str]:

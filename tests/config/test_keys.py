@@ -17,7 +17,7 @@ LINES: list[tuple[str, list[KeyEntry]]] = [
     ("prom sk-scraper admin", [KeyEntry(name="prom", digest=hashed("sk-scraper"), scopes=frozenset({"admin"}))]),
     ("c sk-carol-1 60/minute", [KeyEntry(name="c", digest=hashed("sk-carol-1"), rate="60/minute")]),
     (
-        "d sk-dora-12 rest,jobs 5/second,concurrency=4",
+        "d sk-dora-12 rest,jobs 5/second,concurrency=4,live=fun-asr-realtime",
         [
             KeyEntry(
                 name="d",
@@ -25,6 +25,7 @@ LINES: list[tuple[str, list[KeyEntry]]] = [
                 scopes=frozenset({"rest", "jobs"}),
                 rate="5/second",
                 concurrency=4,
+                live="fun-asr-realtime",
             )
         ],
     ),
