@@ -28,6 +28,7 @@ with watched or contextlib.nullcontext():
     from compat.errors import BadAudio, CompatError, ServiceUnavailable
     from compat.openai_api.realtime.opening import Opening
     from compat.transcription.spool import UploadPlace
+    from compat.upstream.shares import Shares
 
 
 def form(data: bytes) -> None:
@@ -43,7 +44,8 @@ def form(data: bytes) -> None:
     request = Request({"type": "http", "method": "POST", "headers": headers}, come)
     with tempfile.TemporaryDirectory() as folder:
         try:
-            asyncio.run(receive(request, UploadPlace(Path(folder) / "upload"), limit=65536, turns=LoopTurns()))
+            place = UploadPlace(Path(folder) / "upload", memory=Shares(cut))
+            asyncio.run(receive(request, place, limit=65536, turns=LoopTurns()))
         except CompatError as exc:
             if exc.status >= 500:
                 raise

@@ -87,10 +87,7 @@ class Upload:
         """Write the pending bytes to disk, and update the hash of a large file. Raise DiskFull."""
         with full_disk():
             file = self._file = self._file or create(self.path)
-            if self.waiting > BLOCK:
-                await asyncio.to_thread(self._work_off, file)
-            else:
-                self._work_off(file)
+            await asyncio.to_thread(self._work_off, file)
         self.place.forget()
 
     def _work_off(self, file: BinaryIO) -> None:

@@ -14,6 +14,7 @@ from starlette.types import Message
 from compat.endpoints.upload import LoopTurns, receive
 from compat.errors import BadRequest, CompatError, TooLarge
 from compat.transcription.spool import UploadPlace
+from compat.upstream.shares import Shares
 
 PATIENT = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 Outcome = tuple[list[tuple[str, str]], bytes] | str
@@ -38,8 +39,16 @@ bodies = st.lists(lines | st.binary(max_size=40), max_size=14).map(b"".join)
 
 
 async def outcome(chunks: Sequence[bytes]) -> Outcome:
+    """Return the outcome, which is the same on disk, in memory, and in memory until it is full."""
+    on_disk, *others = [await outcome_in(memory, chunks) for memory in (0, 4096, 3)]
+    assert [on_disk] * 2 == others
+    return on_disk
+
+
+async def outcome_in(memory: int, chunks: Sequence[bytes]) -> Outcome:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "upload"
+        place = UploadPlace(path, memory=Shares(memory))
         messages = _messages(chunks)
 
         async def come() -> Message:
@@ -48,11 +57,12 @@ async def outcome(chunks: Sequence[bytes]) -> Outcome:
         headers = [(b"content-type", b"multipart/form-data; boundary=b")]
         request = Request({"type": "http", "method": "POST", "headers": headers}, come)
         try:
-            form = await receive(request, UploadPlace(path), limit=4096, turns=LoopTurns())
+            form = await receive(request, place, limit=4096, turns=LoopTurns())
         except CompatError as exc:
             assert isinstance(exc, BadRequest | TooLarge)  # noqa: PT017 - either is as good
             return exc.message
-        return form.fields, path.read_bytes()
+        assert path.exists() != bool(place.audio)
+        return form.fields, place.audio or path.read_bytes()
 
 
 def _messages(chunks: Sequence[bytes]) -> Iterator[Message]:
