@@ -157,7 +157,7 @@ class CallerSide:
         self._binder.configure(target)
         if by_hand:
             self._mark = self._binder.heard_to
-            for sound in self._replay.reclaim(self._mark):
+            for sound in self._replay.reclaim(self._binder.answered_to):
                 self._add(sound)
 
     def _close(self, item: SpeechItem) -> None:

@@ -117,7 +117,8 @@ class ItemPiece:
 class SpeechItem:
     """`start` and `end`: in ticks on the client's clock, as far as they are known. `reported`: the start as the service
     reported it, which may lie past all sound that it was sent. `reach`: the end as the service reported it last, which
-    differs from `end` if a replay of the turn ended at another place. `closed`: it gets no more pieces.
+    differs from `end` if a replay of the turn ended at another place. `next`: where the next turn begins at the
+    earliest. `closed`: it gets no more pieces.
 
     `whole`: if this is a sentence of a joined turn, the item of that turn. The client knows that one only, and
     `committed` of a sentence means that the service has ended it.
@@ -130,6 +131,7 @@ class SpeechItem:
         self.reported = start or 0
         self.end: int | None = None
         self.reach: int | None = None
+        self.next: int | None = None
         self.pieces: list[ItemPiece] = []
         self.deltas = ItemDeltas()
         self.started = False
@@ -155,11 +157,11 @@ class SpeechItem:
     def reach_to(self, tick: int | None) -> None:
         """The service ended it here, if no end is known yet."""
         if self.end is None:
-            self.end = self.reach = tick
+            self.end = self.reach = self.next = tick
 
-    def move_reach(self, tick: int) -> None:
-        """The service ended it here, this time."""
-        self.reach = tick
+    def move_reach(self, tick: int, following: int) -> None:
+        """The service ended it here, this time, and the next turn may begin at `following`."""
+        self.reach, self.next = tick, min(tick, following)
 
     def close(self, tick: int | None = None) -> None:
         """It gets no more pieces, and ends here, if no end is known yet."""

@@ -220,10 +220,11 @@ class Sender:
     def _align(self, tick: int, setup: Setup) -> None:
         """Send silence of our own before sound that does not continue what was sent: turns that were apart stay apart,
         and what is sent again falls on the windows of the service's detector as it did the first time, so that the same
-        sound is recognised again. The end of a turn is the end of such a window, to the millisecond."""
+        sound is recognised again. The end of a turn may be the end of such a window, to the millisecond."""
         reach, end = self._reach, self._session.end
         if self.fresh:
-            step = _WINDOWS if tick > self._binder.answered_to else TICKS_A_MS
+            exact = tick <= self._binder.answered_to and self._dialect.rules.exact
+            step = TICKS_A_MS if exact else _WINDOWS
             lead = (tick - reach.origin) % step if tick < reach.sent else 0
             reach.origin = tick - lead
             self._silence(tick, lead, setup)

@@ -39,7 +39,7 @@ class TurnBinder:
         self.joining = False
         self.joins: deque[SpeechItem] = deque()
         self.padding_ms = 0
-        self.answered_to = 0
+        self.answered_to = self._reached = 0
         self._answers = 0
         self.waiting: deque[ItemPiece] = deque()
         self.unfinished: list[SpeechItem] = []
@@ -54,7 +54,9 @@ class TurnBinder:
     @property
     def heard_to(self) -> int:
         """The end of the last detected turn."""
-        return max([self.answered_to, *(item.reach or 0 for item in (*self.unfinished, *self._answered))])
+        return max(
+            [self.answered_to, self._reached, *(item.reach or 0 for item in (*self.unfinished, *self._answered))]
+        )
 
     @property
     def committed_to(self) -> int:
@@ -99,9 +101,9 @@ class TurnBinder:
         spans: list[tuple[int, int]] = []
         before: int | None = self.answered_to
         for item in sorted((*self.unfinished, *self._answered), key=lambda item: item.start or 0):
-            if item in self._answered and item.reach is not None:
-                spans.append(((item.start or 0) if before is None else before, item.reach))
-            before = item.reach
+            if item in self._answered and item.next is not None:
+                spans.append(((item.start or 0) if before is None else before, item.next))
+            before = item.next
         return spans
 
     def handle(self, report: turns.TurnReport, timeline: Timeline) -> bool:
@@ -122,7 +124,8 @@ class TurnBinder:
                 self._start(item, timeline.began(report.at_ms))
             case turns.Stopped():
                 self._commit(item, timeline.ended(report.at_ms))
-                item.move_reach(timeline.ended(report.at_ms))
+                following = report.at_ms if report.next_ms is None else report.next_ms
+                item.move_reach(timeline.ended(report.at_ms), timeline.ended(following))
             case turns.TurnCommitted():
                 self._commit(item, timeline.ended(None))
             case turns.Snapshot():
@@ -215,9 +218,10 @@ class TurnBinder:
             self.unfinished.remove(item)
             self._answered.append(item)
         floor = self.earliest
-        for done in [done for done in self._answered if floor is None or (done.reach or 0) <= floor]:
+        for done in [done for done in self._answered if floor is None or (done.next or 0) <= floor]:
             self._answered.remove(done)
-            self.answered_to = max(self.answered_to, done.reach or 0)
+            self.answered_to = max(self.answered_to, done.next or 0)
+            self._reached = max(self._reached, done.reach or 0)
 
     def _give_up(self, item: SpeechItem) -> None:
         """The service reports nothing more about this item: its last text is the transcript."""

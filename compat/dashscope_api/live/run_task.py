@@ -41,7 +41,7 @@ from compat.dashscope_api.live.task_messages import (
 from compat.errors import BadRequest, CompatError, ServiceFailed, ServiceUnavailable
 from compat.text import joined, space
 
-_LONGEST_SILENCE_MS = 6000
+_SHORTEST_SILENCE_MS, _LONGEST_SILENCE_MS = 200, 6000
 _NO_SPEECH = frozenset({"EmptyAudio", "NO_VALID_AUDIO_ERROR"})
 _FIELDS: tuple[tuple[turns.Field, str], ...] = (
     ("language", "language_hints"),
@@ -130,7 +130,7 @@ class _Task:
             return [_OTHER]
         if sentence.final:
             self._speaking = None if self._speaking == turn else self._speaking
-            reports.append(turns.Stopped(turn, self._stop(sentence)))
+            reports.append(self._stop(turn, sentence))
             reports.append(
                 turns.Final(
                     turn=turn,
@@ -144,12 +144,13 @@ class _Task:
             reports.append(turns.Snapshot(turn=turn, stash=text, emotion=sentence.emo_tag))
         return reports
 
-    def _stop(self, sentence: TaskSentence) -> int | None:
-        """The end of a turn, which for OpenAI's clients includes the silence that ended it."""
+    def _stop(self, turn: str, sentence: TaskSentence) -> turns.Stopped:
+        """The end of a turn, which for OpenAI's clients includes the silence that ended it. Models may end a sentence
+        after a shorter silence than they are asked to."""
         detection, end = self.setup.detection, _ms(sentence.ends_at)
         if end is None or detection is None or detection.semantic or "max_sentence_silence" not in self.parameters:
-            return end
-        return end + detection.silence_ms
+            return turns.Stopped(turn, end)
+        return turns.Stopped(turn, end + detection.silence_ms, end + _SHORTEST_SILENCE_MS)
 
     def _part(self, sentence: TaskSentence, text: str, usage: LiveTaskUsage | None) -> list[turns.Report]:
         """A result without detection, which is a part of the one turn."""
@@ -174,6 +175,7 @@ class RunTask:
     """The dialect. It keeps the state of the current task."""
 
     rules: ClassVar[turns.Rules] = turns.Rules(
+        exact=False,
         frame_bytes=16_000,
         acknowledged=True,
         idle=15.0,  # the service fails a task that gets nothing for 23 s
