@@ -86,7 +86,7 @@ async def test_a_crash_fails_one_request_only(
 async def test_a_hanging_process_is_killed() -> None:
     worker = Worker(seconds=4)
     pid = await worker.run(QUEUE, hostile.pid)
-    waiting = asyncio.create_task(worker.run(QUEUE, hostile.hanging))
+    waiting = asyncio.create_task(worker.run(QUEUE, hostile.idling))
     queued = asyncio.create_task(worker.run(QUEUE, hostile.double, 1))
 
     with pytest.raises(BadAudio, match="too long"):

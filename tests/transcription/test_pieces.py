@@ -36,7 +36,7 @@ WORDS = [word.text for word in SPOKEN]
 @pytest.fixture(scope="module")
 def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return more than five minutes of speech whose longest pauses are those between words."""
-    return make("opus", encode(SPOKEN), 16000, 1, tmp_path_factory.mktemp("audio") / "long.ogg")
+    return make("flac", encode(SPOKEN), 16000, 1, tmp_path_factory.mktemp("audio") / "long.flac")
 
 
 @pytest.fixture(scope="module")
