@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.disarming import disarm
 from tests.scheduling import ModuleScheduling, rank
 from tests.tls import certificate
 
@@ -58,6 +59,13 @@ def authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str | None
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SSL_CERT_FILE", str(certificate(tmp_path_factory.mktemp("authority"), "nobody")[0]))
         yield configured
+
+
+@pytest.fixture(autouse=True)
+def no_faults_left() -> Iterator[None]:
+    """End the faults of a server that tests share."""
+    yield
+    disarm()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -18,6 +18,7 @@ from compat.emulator.faults import Faults, Rule
 from compat.emulator.readings import Readings
 from compat.emulator.state import Emulator
 from tests.counts import Counts, counted
+from tests.disarming import armed
 from tests.servers import serve
 
 
@@ -39,7 +40,9 @@ class RunningServer:
         return self.open_clients.enter_context(client)
 
     def fail(self, *rules: Rule) -> None:
+        """Replace the service's faults, until the end of the test."""
         self.dashscope.faults.arm(Faults(rules))
+        armed.append(lambda: self.dashscope.faults.arm(Faults()))
 
 
 @contextlib.contextmanager

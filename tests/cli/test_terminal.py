@@ -64,7 +64,6 @@ def test_progress_bars_are_redrawn_while_the_server_works(server: RunningServer,
     server.fail(Rule("chat", Hang(), times=None))
     with terminal(command("transcribe", "one.wav"), folder, environment(server)) as shell:
         shell.until("recognising")
-    server.fail()
 
 
 def test_a_pipe_gets_the_exact_transcript(server: RunningServer, folder: Path) -> None:
@@ -98,7 +97,6 @@ def test_a_stopped_command_keeps_finished_transcripts(
         shell.until("done")
         shell.type(CTRL_C) if end == signal.SIGINT else shell.signal(end)
         shown = shell.rest()
-    server.fail()
 
     kept = [path for path in folder.glob("*.txt") if letters(path.read_text()) == letters(SAID)]
     assert (status, 1) == (shell.status, len(kept))

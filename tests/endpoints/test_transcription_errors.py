@@ -25,12 +25,6 @@ def server() -> Iterator[RunningServer]:
         yield opened
 
 
-@pytest.fixture(autouse=True)
-def no_faults_left(server: RunningServer) -> Iterator[None]:
-    yield
-    server.fail()
-
-
 def always(surface: SurfaceName, fault: Fault) -> Rule:
     return Rule(surface, fault, times=None)
 

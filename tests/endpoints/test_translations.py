@@ -43,12 +43,6 @@ def server() -> Iterator[RunningServer]:
         yield opened
 
 
-@pytest.fixture(autouse=True)
-def no_faults_left(server: RunningServer) -> Iterator[None]:
-    yield
-    server.fail()
-
-
 def test_json(server: RunningServer, speech: tuple[str, bytes]) -> None:
     answer = server.client().audio.translations.create(model="whisper-1", file=speech)
 

@@ -45,12 +45,6 @@ def server() -> Iterator[RunningServer]:
         yield opened
 
 
-@pytest.fixture(autouse=True)
-def no_faults_left(server: RunningServer) -> Iterator[None]:
-    yield
-    server.fail()
-
-
 def test_every_word_is_transcribed_once_and_in_order(server: RunningServer, speech: Path) -> None:
     before = server.dashscope.counts["chat"]
     raw = server.client().audio.transcriptions.with_raw_response.create(model="whisper-1", file=speech)
