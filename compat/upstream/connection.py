@@ -1,6 +1,7 @@
 """A client's HTTP/1.1 connection, and one request and response on it.
 
-The head of a request and the first block of its body are written together. All errors are httpx2's.
+The head of a request is written together with the first block of its body, unless that is large. All errors are
+httpx2's.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import httpx2
 
 from compat.upstream.parsing import RequestHead, ResponseParser
 
+JOINED: Final = 64 << 10  # longest block in bytes that is copied behind the head, to be sent with it
 AHEAD: Final = 256 << 10  # bytes of a body that are received before they are read
 
 
@@ -128,14 +130,18 @@ class Exchange(httpx2.AsyncByteStream):
                 if self._unwanted():
                     return
                 if left is None:
-                    self._transport.writelines((start + b"%x\r\n" % len(block), block, b"\r\n"))
+                    block = b"%x\r\n%b\r\n" % (len(block), block)
                 else:
                     left -= len(block)
                     if left < 0:
                         raise httpx2.LocalProtocolError("The body is longer than its content-length.")
                     self._sent = not left
-                    self._transport.writelines((start, block) if start else (block,))
+                if start and len(block) <= JOINED:
+                    block = start + block
+                elif start:
+                    self._transport.write(start)
                 start = b""
+                self._transport.write(block)
                 await self._drained()
         if self._unwanted():
             return
