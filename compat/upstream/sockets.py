@@ -20,13 +20,14 @@ from websockets.exceptions import (
     InvalidURI,
     WebSocketException,
 )
-from websockets.frames import Frame, Opcode
+from websockets.frames import Opcode
 from websockets.protocol import State
 
 from compat.catalogue import live
 from compat.config.principal import Principal
 from compat.dashscope_api.faults import fault
 from compat.errors import CompatError, ModelNotFound, ServiceFailed, ServiceTimedOut, ServiceUnavailable
+from compat.upstream import masks
 from compat.upstream.budget import Budget
 from compat.upstream.guard import LIVE, UNTRACED, Guard
 from compat.upstream.lag import LoopLag
@@ -120,7 +121,7 @@ class _Socket(ClientConnection):
     def write(self, frame: str | bytes) -> None:
         opcode, data = (Opcode.TEXT, frame.encode()) if isinstance(frame, str) else (Opcode.BINARY, frame)
         try:
-            self.transport.write(Frame(opcode, data).serialize(mask=True))
+            self.transport.write(masks.serialized(opcode, data))
         except (OSError, RuntimeError):
             self.transport.abort()  # the reader gets the error
 

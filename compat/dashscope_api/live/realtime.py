@@ -51,10 +51,6 @@ class _Update(_ClientEvent, frozen=True, tag="session.update"):
     session: _Session
 
 
-class _Append(_ClientEvent, frozen=True, tag="input_audio_buffer.append"):
-    audio: msgspec.Raw
-
-
 class _Commit(_ClientEvent, frozen=True, tag="input_audio_buffer.commit"):
     pass
 
@@ -176,8 +172,9 @@ class RealtimeSession:
         """The context cannot change."""
 
     def append(self, audio: bytes, event_id: str) -> str:
-        encoded = msgspec.Raw(b'"%b"' % pybase64.b64encode(audio))  # three times as fast as msgspec's own base64
-        return _text(_Append(event_id=event_id, audio=encoded))
+        # An eighth of the time of msgspec's encoder. Event ids are our own, and need no escapes.
+        encoded = pybase64.b64encode_as_string(audio)
+        return f'{{"type":"input_audio_buffer.append","event_id":"{event_id}","audio":"{encoded}"}}'
 
     def commit(self, event_id: str) -> str:
         return _text(_Commit(event_id=event_id))
