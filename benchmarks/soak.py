@@ -1,7 +1,7 @@
 """A soak test: mixed traffic while the service fails at random. Checks that resources do not grow and that every client
 gets its transcript or a well-formed error.
 
-    .venv/bin/python benchmarks/soak.py [--minutes M] [--callers N] [--seed S] [--patience P]
+    .venv/bin/python benchmarks/soak.py [--minutes M] [--callers N] [--seed S] [--patience P] [--workers W]
 
 Clients send short files, streams, long files, background jobs and live sessions, including broken files, and some
 disconnect half-way, while random faults are set in the emulator. The traffic pauses regularly to measure the server's
@@ -252,10 +252,12 @@ class Control:
 
 
 class Watched:
-    """The server's process, observed from outside and by its metrics."""
+    """The server's processes, observed from outside and by its metrics: with several workers, the supervisor's children
+    are watched as well."""
 
-    def __init__(self, pid: int, root: str, spool: Path, control: Control) -> None:
-        self._proc = Path(f"/proc/{pid}")
+    def __init__(self, pid: int, root: str, spool: Path, control: Control, workers: int) -> None:
+        self._pid = pid
+        self._workers = workers
         self._root = root
         self._spool = spool
         self._control = control
@@ -274,15 +276,24 @@ class Watched:
 
     async def look(self) -> dict[str, float]:
         tasks = (await self.figures())["tasks"]
-        status = dict(re.findall(r"^(\w+):\s+(\d+)", (self._proc / "status").read_text(), re.MULTILINE))
+        pids = [self._pid, *(_children(self._pid) if self._workers > 1 else ())]
+        status = [(Path(f"/proc/{pid}") / "status").read_text() for pid in pids]
         return {
-            "files open": len(os.listdir(self._proc / "fd")),  # noqa: PTH208 - what cannot be looked at counts too
+            "files open": sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids),  # noqa: PTH208 - all that are listed
             "tasks": tasks,
-            "threads": float(status["Threads"]),
-            "memory, MiB": int(status["VmRSS"]) / 1024,
+            "threads": _sum(status, "Threads"),
+            "memory, MiB": _sum(status, "VmRSS") / 1024,
             "temporary files": sum(path.is_file() for path in self._spool.rglob("*")),
-            "processes": len((self._proc / f"task/{self._proc.name}/children").read_text().split()),
+            "processes": sum(len(_children(pid)) for pid in pids),
         }
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
+
+
+def _sum(status: list[str], name: str) -> float:
+    return sum(float(re.findall(rf"^{name}:\s+(\d+)", text, re.MULTILINE)[0]) for text in status)
 
 
 async def traffic(callers: Callers, until: float, count: int, tally: Counter[tuple[str, str]]) -> None:
@@ -309,7 +320,7 @@ async def faults(control: Control, service: str, chance: random.Random, armed: C
 async def soak(service: str, server: str, pid: int, spool: Path, given: argparse.Namespace) -> bool:
     """Return whether all checks passed."""
     async with contextlib.aclosing(Control()) as control:
-        return await soaked(service, server, Watched(pid, server, spool, control), control, given)
+        return await soaked(service, server, Watched(pid, server, spool, control, given.workers), control, given)
 
 
 async def soaked(service: str, server: str, watched: Watched, control: Control, given: argparse.Namespace) -> bool:
@@ -379,6 +390,7 @@ def main() -> None:
     arguments.add_argument("--minutes", type=float, default=20)
     arguments.add_argument("--callers", type=int, default=8)
     arguments.add_argument("--seed", type=int, default=1)
+    arguments.add_argument("--workers", type=int, default=1)
     arguments.add_argument("--patience", type=float, default=PATIENCE)
     given = arguments.parse_args()
     dashscope, port = free_port(), free_port()
@@ -388,7 +400,7 @@ def main() -> None:
         own = {"DASHSCOPE_BASE_URL": service, "COMPAT_SPOOL": str(spool), "COMPAT_STORE": f"{folder}/jobs.sqlite"}
         with (
             program("emulator", "--engine", "tones", port=dashscope),
-            program("serve", port=port, **SETTINGS, **own) as pid,
+            program("serve", "--workers", str(given.workers), port=port, **SETTINGS, **own) as pid,
         ):
             fine = asyncio.run(soak(service, server, pid, spool, given))
     sys.exit(not fine)

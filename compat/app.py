@@ -131,9 +131,9 @@ def create_app(
     worker = Worker(settings.media_workers, turns=lambda kind, count: slots.turns(count, partial(state.shares, kind)))
     spool = Spool(
         settings.spool,
-        files=state.shares("files", settings.max_spool),
+        files=state.bytes("files", settings.max_spool),
         texts=state.shares("texts", TEXT),
-        memory=state.shares("uploads in memory", settings.max_upload_memory),
+        memory=state.bytes("uploads in memory", settings.max_upload_memory),
     )
     links = Links(settings.public_url, team.links if team else None) if settings.public_url else None
     seconds = settings.task_deadline + 3600

@@ -1,4 +1,7 @@
-"""The states of circuit breakers in shared memory, by name. All methods need the lock of the memory."""
+"""The states of circuit breakers in shared memory, by name. Writing needs the lock of the memory.
+
+A cell is written in one step, so that readers need no lock.
+"""
 
 from __future__ import annotations
 
@@ -34,17 +37,19 @@ class Cells:
         return CELLS * SIZE
 
     def read(self, name: str) -> BreakerState:
+        """Return the state of this name. The first time needs the lock too."""
         return BreakerState(*STATE.unpack_from(self._memory, self._place(name) + DIGEST))
 
     def write(self, name: str, state: BreakerState) -> None:
-        STATE.pack_into(self._memory, self._place(name) + DIGEST, *state)
+        at = self._place(name) + DIGEST
+        self._memory[at : at + STATE.size] = STATE.pack(*state)
 
     def forget(self, worker: int) -> None:
         for cell in range(CELLS):
             at = self._start + cell * SIZE + DIGEST
             failures, until, trying = STATE.unpack_from(self._memory, at)
             if trying == worker + 1:
-                STATE.pack_into(self._memory, at, failures, until, 0)
+                self._memory[at : at + STATE.size] = STATE.pack(failures, until, 0)
 
     def _place(self, name: str) -> int:
         """Return the offset of the name's cell. Names come from this program, so there are fewer than CELLS."""

@@ -1,7 +1,8 @@
 """Counts in shared memory: for each name, one number of each worker, and since when each worker waits for more.
 
-A hash table of fixed size. A name has its place in one bucket; a place is free while all of its numbers are zero. All
-methods need the lock of the memory.
+A hash table of fixed size. A name has its row in one bucket. A worker changes its own numbers without the lock of the
+memory, which would cost more than all the rest; making a row needs it. If a bucket is full, a row whose numbers are
+zero is given to the next name.
 """
 
 from __future__ import annotations
@@ -9,20 +10,30 @@ from __future__ import annotations
 import hashlib
 import mmap
 import struct
+from contextlib import AbstractContextManager
 from typing import Final
 
 SLOTS: Final = 32_768
-BUCKET: Final = 64  # places
+BUCKET: Final = 64  # rows
 DIGEST: Final = 16  # bytes
 FREE: Final = bytes(DIGEST)
-KNOWN: Final = 20_000  # names whose digests are kept
+KNOWN: Final = 20_000  # names whose digests and rows are remembered
 FRESH: Final = 0.1  # seconds after which a worker that has not looked again no longer waits
 
 
 class Counts:
-    def __init__(self, memory: mmap.mmap, start: int, workers: int, worker: int, secret: bytes) -> None:
+    def __init__(
+        self,
+        memory: mmap.mmap,
+        start: int,
+        workers: int,
+        worker: int,
+        secret: bytes,
+        lock: AbstractContextManager[None],
+    ) -> None:
         """`secret` keeps clients from choosing names that share a bucket."""
         self._memory = memory
+        self._lock = lock
         self._digests = start
         self._rows = start + SLOTS * DIGEST
         self._numbers = struct.Struct(f"={workers}q")
@@ -31,38 +42,39 @@ class Counts:
         self._workers = workers
         self._worker = worker
         self._secret = secret
-        self._known: dict[str, bytes] = {}
+        self._known: dict[str, tuple[bytes, int]] = {}
 
     @staticmethod
     def size(workers: int) -> int:
         return SLOTS * (DIGEST + 24 * workers)
 
+    def row(self, name: str) -> int | None:
+        """Return the row of a name, for `sum` and `add` at once: a row of zeros may be given to another name. None if
+        there is no place for it."""
+        return self._find(name) or self._made(name)
+
     def total(self, name: str) -> int:
         """Return the sum of all workers' numbers."""
         row = self._find(name)
-        return 0 if row is None else sum(self._numbers.unpack_from(self._memory, row))
+        return 0 if row is None else self.sum(row)
 
-    def add(self, name: str, amount: int) -> bool:
-        """Add to this worker's number, and return whether there was a place for it."""
-        row = self._find(name) or self._made(name)
-        if row is None:
-            return False
-        at = row + 8 * self._worker
-        number = int.from_bytes(self._memory[at : at + 8], "little", signed=True) + amount
-        self._memory[at : at + 8] = number.to_bytes(8, "little", signed=True)
-        if not number:
-            self._free(row)
-        return True
+    def sum(self, row: int) -> int:
+        return sum(self._numbers.unpack_from(self._memory, row))
+
+    def add(self, name: str, row: int, amount: int) -> None:
+        """Add to this worker's number in the row of `name`."""
+        self._change(row, amount)
+        if self._digest_of(row) != self._known[name][0]:  # it was given to another name just now
+            self._change(row, -amount)
+            if (other := self.row(name)) is not None:
+                self.add(name, other, amount)
 
     def wait(self, name: str, since: float, now: float) -> None:
         """Publish that this worker waits for more of `name` since `since`; 0 ends the wait."""
         row = self._find(name) or (self._made(name) if since else None)
-        if row is None:
-            return
-        at = row + self._numbers.size + 16 * self._worker
-        self._memory[at : at + 16] = struct.pack("=2d", since, now)
-        if not since:
-            self._free(row)
+        if row is not None:
+            at = row + self._numbers.size + 16 * self._worker
+            self._memory[at : at + 16] = struct.pack("=2d", since, now)
 
     def first(self, name: str, since: float, now: float) -> bool:
         """Return whether no other worker has waited for longer. Ignores one that has not looked for a moment, since it
@@ -78,42 +90,54 @@ class Counts:
         )
 
     def forget(self, worker: int) -> None:
-        digests = self._memory[self._digests : self._rows]
-        for slot in range(SLOTS):
-            if digests[slot * DIGEST : (slot + 1) * DIGEST] != FREE:
-                row = self._rows + slot * self._row
+        """Remove the numbers of a dead worker."""
+        for row in range(self._rows, self._rows + SLOTS * self._row, self._row):
+            if self._digest_of(row) != FREE:
                 self._memory[row + 8 * worker : row + 8 * worker + 8] = bytes(8)
                 at = row + self._numbers.size + 16 * worker
                 self._memory[at : at + 16] = bytes(16)
-                self._free(row)
+
+    def _change(self, row: int, amount: int) -> None:
+        at = row + 8 * self._worker
+        number = int.from_bytes(self._memory[at : at + 8], "little", signed=True) + amount
+        self._memory[at : at + 8] = number.to_bytes(8, "little", signed=True)
 
     def _find(self, name: str) -> int | None:
         """Return the offset of the row, or None."""
-        digest = self._known.get(name) or self._digest(name)
+        digest, row = self._known.get(name) or self._digest(name)
+        if row and self._digest_of(row) == digest:
+            return row
         first, bucket = self._bucket(digest)
         place = bucket.find(digest)
-        return None if place < 0 else self._rows + (first + place // DIGEST) * self._row
-
-    def _made(self, name: str) -> int | None:
-        """Return the offset of a new row, or None if the bucket is full."""
-        digest = self._digest(name)
-        first, bucket = self._bucket(digest)
-        place = bucket.find(FREE)
-        while place % DIGEST and place >= 0:  # the end of one digest and the beginning of the next
-            place = bucket.find(FREE, place + 1)
         if place < 0:
             return None
-        at = self._digests + first * DIGEST + place
-        self._memory[at : at + DIGEST] = digest
-        return self._rows + (first + place // DIGEST) * self._row
+        row = self._rows + (first + place // DIGEST) * self._row
+        self._known[name] = digest, row
+        return row
 
-    def _free(self, row: int) -> None:
-        """Free the place of a row if its numbers are zero and no worker waits."""
-        if not any(self._memory[row : row + self._numbers.size]) and not any(
-            self._times.unpack_from(self._memory, row + self._numbers.size)[::2]
-        ):
-            at = self._digests + (row - self._rows) // self._row * DIGEST
-            self._memory[at : at + DIGEST] = FREE
+    def _made(self, name: str) -> int | None:
+        """Return the offset of a new row, or None if all rows of the bucket are in use."""
+        with self._lock:
+            if row := self._find(name):  # which another worker has just made
+                return row
+            digest, _ = self._digest(name)
+            first, _ = self._bucket(digest)
+            rows = [self._rows + place * self._row for place in range(first, first + BUCKET)]
+            row = next((row for row in rows if self._digest_of(row) == FREE), None)
+            row = row or next((row for row in rows if self._is_zero(row)), None)
+            if row is not None:
+                at = self._digests + (row - self._rows) // self._row * DIGEST
+                self._memory[at : at + DIGEST] = digest
+                self._known[name] = digest, row
+            return row
+
+    def _is_zero(self, row: int) -> bool:
+        times = self._times.unpack_from(self._memory, row + self._numbers.size)
+        return not any(self._numbers.unpack_from(self._memory, row)) and not any(times[::2])
+
+    def _digest_of(self, row: int) -> bytes:
+        at = self._digests + (row - self._rows) // self._row * DIGEST
+        return self._memory[at : at + DIGEST]
 
     def _bucket(self, digest: bytes) -> tuple[int, bytes]:
         """Return the first place of the digest's bucket, and the bucket's digests."""
@@ -121,9 +145,10 @@ class Counts:
         at = self._digests + first * DIGEST
         return first, self._memory[at : at + BUCKET * DIGEST]
 
-    def _digest(self, name: str) -> bytes:
+    def _digest(self, name: str) -> tuple[bytes, int]:
+        """Return the name's digest, and 0: its row is not known."""
         if len(self._known) >= KNOWN:
             self._known.clear()
         digest = hashlib.blake2b(name.encode(), digest_size=DIGEST, key=self._secret).digest()
-        self._known[name] = digest
-        return digest
+        self._known[name] = digest, 0
+        return digest, 0

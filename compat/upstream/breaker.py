@@ -35,6 +35,11 @@ class Breaker:
         self._until: float | None = None
         self._trying = False
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the breaker was open, or half open, when it was last used here."""
+        return self._until is not None
+
     def state(self, now: float) -> State:
         if self._until is None:
             return "closed"

@@ -69,7 +69,7 @@ class Guard:
             raise
         finally:
             breaker.leave(self._clock(), ended)
-            self.metrics.breaker(surface, is_open=breaker.state(self._clock()) != "closed")
+            self.metrics.breaker(surface, is_open=breaker.is_open)
             self.metrics.call(surface, outcome, first=first)
             self.metrics.stage("service", self._clock() - started)
 

@@ -10,7 +10,7 @@ import functools
 import sys
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from compat.catalogue.rates import Rate
 from compat.config.principal import Party
@@ -20,6 +20,8 @@ from compat.upstream.breaker import Breaker, State
 from compat.upstream.shares import Shares, room
 from compat.upstream.windows import Windows
 
+STEP: Final = 1 << 20  # bytes
+
 
 class CommonState(Protocol):
     others: int
@@ -27,6 +29,9 @@ class CommonState(Protocol):
 
     def shares(self, name: str, total: int = sys.maxsize) -> Shares:
         """Return the shares of this name; all workers give the same total."""
+
+    def bytes(self, name: str, total: int) -> Shares:
+        """Return shares of bytes. A worker may hold some more than are used."""
 
     def windows(self) -> Windows: ...
 
@@ -37,6 +42,9 @@ class OwnState:
     others = 0
 
     def shares(self, _: str, total: int = sys.maxsize) -> Shares:
+        return Shares(total)
+
+    def bytes(self, _: str, total: int) -> Shares:
         return Shares(total)
 
     def windows(self) -> Windows:
@@ -54,6 +62,9 @@ class SharedState:
     def shares(self, name: str, total: int = sys.maxsize) -> Shares:
         return SharedShares(self._memory, name, total)
 
+    def bytes(self, name: str, total: int) -> Shares:
+        return SharedBytes(self._memory, name, total)
+
     def windows(self) -> Windows:
         return SharedWindows(self._memory)
 
@@ -64,14 +75,14 @@ class SharedState:
 class SharedShares(Shares):
     """Shares of all workers. Each holds its own part, and the supervisor gives back that of a dead worker.
 
-    There is room for some 20,000 names at a time; beyond that, new parties get nothing.
+    A share is taken first, and given back if all workers together then hold too much: two that take the last one at
+    the same time may both get none. There is room for some 20,000 names at a time; beyond that, new parties get none.
     """
 
     elsewhere = True
 
     def __init__(self, memory: SharedMemory, name: str, total: int) -> None:
         super().__init__(total)
-        self._lock = memory.lock
         self._counts = memory.counts
         self._all = f"{name}\0all"
         self._unknown = f"{name}\0strangers"
@@ -79,48 +90,82 @@ class SharedShares(Shares):
 
     @property
     def used(self) -> int:
-        with self._lock:
-            return self._counts.total(self._all)
+        return self._counts.total(self._all)
 
     def held(self, party: Party) -> int:
-        with self._lock:
-            return self._counts.total(self._name + party.name)
+        return self._counts.total(self._name + party.name)
 
     def room(self, party: Party) -> int:
-        with self._lock:
-            return self._room(party, self._counts.total(self._name + party.name))
+        return room(self.total, self.used, self.held(party), self._strangers_of(party), party)
 
     def take(self, party: Party, amount: int = 1, *, most: int | None = None, since: float = 0.0) -> bool:
-        name = self._name + party.name
-        with self._lock:
-            held = self._counts.total(name)
-            if amount > self._room(party, held) or (most is not None and held + amount > most):
-                return False
-            if since and not self._counts.first(name, since, time.monotonic()):
-                return False
-            return self._add(party, amount)
+        counts, name = self._counts, self._name + party.name
+        own, everyone = counts.row(name), counts.row(self._all)
+        if own is None or everyone is None or not self._fits(party, own, everyone, amount, most):
+            return False
+        if since and not counts.first(name, since, time.monotonic()):
+            return False
+        self._add(party, own, everyone, amount)
+        if not self._fits(party, own, everyone, 0, most):
+            self._add(party, own, everyone, -amount)
+            return False
+        return True
 
     def give(self, party: Party, amount: int = 1) -> None:
-        if amount:
-            with self._lock:
-                self._add(party, -amount)
+        own, everyone = self._counts.row(self._name + party.name), self._counts.row(self._all)
+        if amount and own is not None and everyone is not None:
+            self._add(party, own, everyone, -amount)
 
     def wait(self, party: str, since: float) -> None:
-        with self._lock:
-            self._counts.wait(self._name + party, since, time.monotonic())
+        self._counts.wait(self._name + party, since, time.monotonic())
 
-    def _room(self, party: Party, held: int) -> int:
-        strangers = 0 if party.known else self._counts.total(self._unknown)
-        return room(self.total, self._counts.total(self._all), held, strangers, party)
-
-    def _add(self, party: Party, amount: int) -> bool:
-        counts = self._counts
-        if not counts.add(self._name + party.name, amount):
+    def _fits(self, party: Party, own: int, everyone: int, amount: int, most: int | None) -> bool:
+        """Return whether the party may hold `amount` more than it does; with 0, whether all together hold too much."""
+        held, used = self._counts.sum(own), self._counts.sum(everyone)
+        if used > self.total or (most is not None and held + amount > most):
             return False
-        counts.add(self._all, amount)
-        if not party.known:
-            counts.add(self._unknown, amount)
+        return not amount or amount <= room(self.total, used, held, self._strangers_of(party), party)
+
+    def _strangers_of(self, party: Party) -> int:
+        return 0 if party.known else self._counts.total(self._unknown)
+
+    def _add(self, party: Party, own: int, everyone: int, amount: int) -> None:
+        self._counts.add(self._name + party.name, own, amount)
+        self._counts.add(self._all, everyone, amount)
+        if not party.known and (strangers := self._counts.row(self._unknown)) is not None:
+            self._counts.add(self._unknown, strangers, amount)
+
+
+class SharedBytes(SharedShares):
+    """Shares of bytes that are taken often: a worker takes STEP more than it needs for a party and uses that up on its
+    own. It gives the rest back with the party's last byte."""
+
+    def __init__(self, memory: SharedMemory, name: str, total: int) -> None:
+        super().__init__(memory, name, total)
+        self._mine: dict[Party, tuple[int, int]] = {}
+        """What each party uses here, and what was taken for it."""
+
+    def take(self, party: Party, amount: int = 1, *, most: int | None = None, since: float = 0.0) -> bool:
+        used, taken = self._mine.get(party, (0, 0))
+        if (lacking := used + amount - taken) > 0:
+            if super().take(party, lacking + STEP, most=most, since=since):
+                lacking += STEP
+            elif not super().take(party, lacking, most=most, since=since):
+                return False
+            taken += lacking
+        self._mine[party] = used + amount, taken
         return True
+
+    def give(self, party: Party, amount: int = 1) -> None:
+        if not amount:
+            return
+        used, taken = self._mine[party]
+        used -= amount
+        kept = min(taken, used + 2 * STEP) if used else 0
+        super().give(party, taken - kept)
+        self._mine[party] = used, kept
+        if not used:
+            del self._mine[party]
 
 
 class SharedWindows(Windows):
@@ -156,13 +201,16 @@ class SharedBreaker(Breaker):
         self._name = name
         self._lock = memory.lock
         self._cells = memory.cells
+        with self._lock:
+            self._read()  # gives the name its cell
 
     def state(self, now: float) -> State:
-        with self._lock:
-            self._read()
+        self._read()
         return super().state(now)
 
     def enter(self, now: float) -> float:
+        if not self._read().until:
+            return 0.0
         with self._lock:
             found = self._read()
             wait = super().enter(now)
@@ -171,6 +219,8 @@ class SharedBreaker(Breaker):
         return wait
 
     def leave(self, now: float, outcome: BaseException | None) -> None:
+        if outcome is None and not any(self._read()):
+            return
         with self._lock:
             found = self._read()
             self._trying = found.trying == self._cells.mine

@@ -6,12 +6,15 @@ import pytest
 
 from compat.config.principal import Party
 from compat.upstream.shares import Holding, Shares
+from compat.upstream.state import STEP
 from tests.upstream.shared import workers
 
 A, B, C = (Party(name, alone=False) for name in "abc")
 ONLY = Party()
 Make = Callable[[int], Shares]
-both = pytest.mark.parametrize("make", [Shares, lambda total: workers()[0].shares("them", total)])
+both = pytest.mark.parametrize(
+    "make", [Shares, lambda total: workers()[0].shares("them", total), lambda total: workers()[0].bytes("them", total)]
+)
 X, Y, Z = (Party(name, alone=False, known=False) for name in "xyz")
 
 
@@ -90,3 +93,17 @@ def test_memory_is_scarce_for_a_party_with_less_than_half_of_its_share_left() ->
     assert one.fits(6)
     assert two.scarce
     assert not Holding(shares, 1, B).scarce
+
+
+def test_workers_take_bytes_in_steps_and_give_them_all_back() -> None:
+    one, other = (state.bytes("them", 8 * STEP) for state in workers())
+    assert one.take(A, 10)
+    assert (STEP + 10, STEP + 10) == (one.used, other.held(A))
+    assert one.take(A, STEP)  # from the step
+    assert STEP + 10 == other.used
+    assert other.take(B, 3 * STEP)
+    assert not one.take(A, 2 * STEP + 1)
+    for shares, party, amount in ((one, A, STEP), (other, B, 3 * STEP), (one, A, 10)):
+        shares.give(party, amount)
+
+    assert (0, 0, 0) == (one.used, other.held(A), other.held(B))
