@@ -95,6 +95,7 @@ class CallerSide:
         """The service refuses this field of a Setup: leave it out from now on."""
         self._config.refuse(field)
         self._settings.without(self._config.refused)
+        self._replay.revise(lambda setup: self._config.takeable(Target(setup)).setup)
         self._config.tell()
 
     def _retarget(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from itertools import takewhile
 
+import msgspec
 from msgspec import UNSET
 
 from compat.bridge.actions import Outbox
@@ -213,7 +214,13 @@ class SpeechItem:
 
     @property
     def words(self) -> tuple[ours.WordView, ...]:
-        return tuple(word for piece in self.pieces for word in piece.words)
+        """Each piece counts its sentences by itself: here they count on."""
+        given = [((number, word.sentence_id), word) for number, piece in enumerate(self.pieces) for word in piece.words]
+        sentences = {key: count for count, key in enumerate(dict.fromkeys(key for key, _ in given), 1)}
+        return tuple(
+            word if word.sentence_id is UNSET else msgspec.structs.replace(word, sentence_id=sentences[key])
+            for key, word in given
+        )
 
 
 def _usage(item: SpeechItem) -> ours.DurationUsage | ours.TokenUsage:

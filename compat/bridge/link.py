@@ -15,10 +15,7 @@ of the replay buffer and starts over.
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 from typing import assert_never
-
-import msgspec
 
 from compat.bridge.actions import CloseUpstream, OpenUpstream, Outbox
 from compat.bridge.items import ItemPiece
@@ -26,6 +23,7 @@ from compat.bridge.limits import TICKS, SessionLimits
 from compat.bridge.replay import AudioChunk, Barrier, Cut, Entry, ReplayBuffer, Revision, after, needed, silent, without
 from compat.bridge.retries import Retries
 from compat.bridge.sending import Sender
+from compat.bridge.states import CONNECTED, LinkPhase, LinkState
 from compat.bridge.timeline import Timeline
 from compat.bridge.turns import TurnBinder
 from compat.dashscope_api.live.protocols import dialect
@@ -33,27 +31,9 @@ from compat.dashscope_api.live.turns import Setup
 from compat.errors import CompatError
 
 
-class LinkState(Enum):
-    CLOSED = "closed"
-    WAITING = "waiting"
-    OPENING = "opening"
-    READY = "ready"
-    OPEN = "open"
-    FINISHING = "finishing"
-
-
-_CONNECTED = (LinkState.OPENING, LinkState.READY, LinkState.OPEN, LinkState.FINISHING)
-
-
-class _Phase(msgspec.Struct, frozen=True):
-    """`since`: when the state was entered."""
-
-    state: LinkState = LinkState.CLOSED
-    since: float = 0.0
-
-
 class Link:
-    """`setup`: the settings that the service has, or gets when it is connected."""
+    """`setup`: the settings that the service has, or gets when it is connected. `_used`: the connection has carried a
+    session."""
 
     def __init__(
         self,
@@ -68,9 +48,10 @@ class Link:
         passed: Callable[[Barrier, float], None],
     ) -> None:
         self.setup = setup
-        self._phase = _Phase()
+        self._phase = LinkPhase()
         self._retries = Retries()
         self._heard_at = 0.0
+        self._used = False
         self.dialect = dialect(setup.model)
         self._sender = Sender(outbox, binder, self.dialect, limits)
         self._outbox = outbox
@@ -115,6 +96,13 @@ class Link:
         return self.state is LinkState.OPEN and self._sender.opened
 
     @property
+    def unused(self) -> bool:
+        """Whether the connection has no session, or one that the service may not have seen, as it closes a connection
+        that had none for a while."""
+        asked = self.state is LinkState.OPEN and not self._sender.opened
+        return self.state is LinkState.READY or (asked and self._used)
+
+    @property
     def idle(self) -> bool:
         """Whether settings can change without ending a session: there is none, or it was sent no sound."""
         return self.state in (LinkState.CLOSED, LinkState.WAITING) or (
@@ -152,7 +140,7 @@ class Link:
 
     def opened(self, now: float) -> None:
         self._enter(LinkState.READY, now)
-        self._heard_at = now
+        self._heard_at, self._used = now, False
         self.dialect = dialect(self.setup.model)
         self._sender.connect(self.dialect)
         if not self.dialect.rules.acknowledged:
@@ -203,6 +191,7 @@ class Link:
         self._binder.finished(self._sender.end if self._binder.detecting else 0)
         if not reusable:
             self._outbox.act(CloseUpstream())
+        self._used = True
         self._again(now, LinkState.READY if reusable else LinkState.CLOSED)
 
     def switch(self, setup: Setup, now: float) -> None:
@@ -211,7 +200,7 @@ class Link:
         begun = self.state is LinkState.OPEN and not self._sender.has(setup)
         if begun and not moved and not self.dialect.rules.acknowledged:
             self._sender.configure(setup)
-        elif begun or (moved and self.state in _CONNECTED):
+        elif begun or (moved and self.state in CONNECTED):
             self._outbox.act(CloseUpstream())
             self._enter(LinkState.CLOSED, now)
             self._sender.reset()
@@ -230,7 +219,7 @@ class Link:
 
     def hang_up(self, now: float) -> None:
         """Close the connection for good, without finishing the session."""
-        if self.state in _CONNECTED:
+        if self.state in CONNECTED:
             self._outbox.act(CloseUpstream())
         self._enter(LinkState.CLOSED, now)
 
@@ -275,7 +264,7 @@ class Link:
         return any(not isinstance(entry, AudioChunk) for entry in self._replay.future)
 
     def _enter(self, state: LinkState, now: float) -> None:
-        self._phase = _Phase(state, now)
+        self._phase = LinkPhase(state, now)
 
     # --- the clock --------------------------------------------------------------------------------------------------
 
@@ -341,8 +330,8 @@ class Link:
 
     @property
     def starved_since(self) -> float | None:
-        """When the session got its last sound, if there is none to send."""
-        return None if not self.open or self.fresh or self._replay.future else self._sender.sent_at
+        """When the session began or got its last sound, if there is none to send."""
+        return None if not self.open or self._replay.future else max(self._phase.since, self._sender.sent_at)
 
     # --- sending ----------------------------------------------------------------------------------------------------
 

@@ -17,12 +17,13 @@ from compat.bridge.echoes import EchoCheck
 from compat.bridge.items import ItemEvents
 from compat.bridge.lifespan import Lifespan
 from compat.bridge.limits import REASON, TICKS, SessionLimits
-from compat.bridge.link import Link, LinkState
+from compat.bridge.link import Link
 from compat.bridge.manual import VadCommits
 from compat.bridge.passing import Passing
 from compat.bridge.replay import ReplayBuffer
 from compat.bridge.settings import Configuration, Target
 from compat.bridge.shutdown import Shutdown
+from compat.bridge.states import LinkState
 from compat.bridge.switching import SettingsSwitch
 from compat.bridge.turns import TurnBinder
 from compat.catalogue import live
@@ -201,7 +202,7 @@ class Bridge:
 
     def upstream_lost(self, error: CompatError, now: float) -> list[Action]:
         """The connection failed or ended. `error.retryable`: whether another attempt may succeed."""
-        unused = self._link.state is LinkState.READY  # the service closes a connection without a session
+        unused = self._link.unused
         self._link.gone(now)
         if self._closing_at is not None:
             self._end(now)
@@ -261,11 +262,10 @@ class Bridge:
                     self._lost(ServiceUnavailable("The speech service ended its session."), now, closed=True)
                     return
                 self._link.finished(now, reusable=report.reusable)
-            case turns.OtherEvent():
-                self._link.heard(now)
             case _:
                 self._link.heard(now)
-                self._turn(report)
+                if not isinstance(report, turns.OtherEvent):
+                    self._turn(report)
                 self._lifespan.answered(now)
         self._go_on(now)
 

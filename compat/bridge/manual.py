@@ -11,8 +11,9 @@ from __future__ import annotations
 from compat.audio.quiet import quietest
 from compat.bridge.items import ItemEvents, ItemPiece, SpeechItem
 from compat.bridge.limits import TICKS, SessionLimits
-from compat.bridge.link import Link, LinkState
+from compat.bridge.link import Link
 from compat.bridge.replay import AudioChunk, Barrier, Cut, ReplayBuffer, part
+from compat.bridge.states import LinkState
 from compat.bridge.turns import TurnBinder
 
 

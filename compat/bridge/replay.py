@@ -142,6 +142,10 @@ class ReplayBuffer:
         """Remove the next entry without sending it."""
         return self.future.popleft()
 
+    def revise(self, takeable: Callable[[Setup], Setup]) -> None:
+        """Change the setups of all revisions."""
+        self.drop(lambda entry: [Revision(takeable(entry.setup))] if isinstance(entry, Revision) else [entry])
+
     def take_back(self, piece: ItemPiece) -> list[AudioChunk]:
         """Remove and return the sound of this piece, sent or not. It belongs to no piece any more."""
         entries = (*self.past, *self.future)

@@ -63,6 +63,7 @@ class Stage:
         limits: SessionLimits | None = None,
         configured: Patch | None = None,
         drain: bool = True,
+        preferred: str = NATIVE,
     ) -> None:
         self.now = 1000.0
         self.drain = drain
@@ -77,6 +78,7 @@ class Stage:
             expires_at=1_800_000_000,
             configured=configured,
             limits=limits,
+            preferred=preferred,
         )
 
     def step(self, step: Step) -> list[str]:
@@ -159,7 +161,10 @@ def _client_line(frame: dict[str, Any]) -> str:
         case "delta":
             return f"{kind} {frame['item_id']} {frame['delta']!r}"
         case "completed":
-            return f"{kind} {frame['item_id']} {frame['transcript']!r} {frame['usage']['seconds']}"
+            usage = frame["usage"]
+            return (
+                f"{kind} {frame['item_id']} {frame['transcript']!r} {usage.get('seconds', usage.get('total_tokens'))}"
+            )
         case "failed":
             return f"{kind} {frame['item_id']} {frame['error']['code']}"
         case "error":

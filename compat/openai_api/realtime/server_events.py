@@ -26,8 +26,8 @@ class TokenUsage(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
 
 
 class WordView(msgspec.Struct, frozen=True, kw_only=True):
-    """A word, with times in seconds since the session began. `sentence_id`: DashScope's number of its sentence, which
-    counts from 1 in each of its tasks."""
+    """A word, with times in seconds since the session began. `sentence_id`: the number of its sentence in the
+    item, from 1 on."""
 
     word: str
     start: float

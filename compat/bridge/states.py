@@ -1,0 +1,26 @@
+"""The states of the connection to the service: see compat.bridge.link."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import msgspec
+
+
+class LinkState(Enum):
+    CLOSED = "closed"
+    WAITING = "waiting"
+    OPENING = "opening"
+    READY = "ready"
+    OPEN = "open"
+    FINISHING = "finishing"
+
+
+CONNECTED = (LinkState.OPENING, LinkState.READY, LinkState.OPEN, LinkState.FINISHING)
+
+
+class LinkPhase(msgspec.Struct, frozen=True):
+    """`since`: when the state was entered."""
+
+    state: LinkState = LinkState.CLOSED
+    since: float = 0.0
