@@ -217,6 +217,7 @@ class Exchange(httpx2.AsyncByteStream):
 
     def _fail(self, error: httpx2.TransportError) -> None:
         self._error = error
+        self._answer.stop()
         self._leave(reusable=False)
 
     def _leave(self, *, reusable: bool) -> None:

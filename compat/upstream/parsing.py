@@ -71,15 +71,17 @@ class ResponseParser:
         except HttpParserError as exc:
             self.reusable = False
             if not self.done:
-                raise self.close(f"The response is not HTTP/1.1: {exc}") from exc
+                raise httpx2.RemoteProtocolError(f"The response is not HTTP/1.1: {exc}") from exc
         if self.done:
-            self._parser = None  # which refers to this object
+            self.stop()
         elif self.size > size:
             self._framing = 0
         else:
             self._framing += len(data)
             if self._framing > FRAMING:
-                raise self.close(f"The response has a head or a trailer of more than {FRAMING >> 10} KiB.")
+                raise httpx2.RemoteProtocolError(
+                    f"The response has a head or a trailer of more than {FRAMING >> 10} KiB."
+                )
 
     def eof(self) -> None:
         """End the response, whose connection was closed. Raises RemoteProtocolError if it is not complete."""
@@ -87,26 +89,27 @@ class ResponseParser:
         if self.done:
             return
         if not self.status:
-            raise self.close("Server disconnected without sending a response.")
+            raise httpx2.RemoteProtocolError("Server disconnected without sending a response.")
         sized = (
             name.lower() == b"content-length" or (name.lower() == b"transfer-encoding" and b"chunked" in value.lower())
             for name, value in self.headers
         )
         if any(sized):
-            raise self.close(f"Server disconnected within the body of a response, after {self.size} bytes.")
+            raise httpx2.RemoteProtocolError(
+                f"Server disconnected within the body of a response, after {self.size} bytes."
+            )
         self.done = True
-        self._parser = None
+        self.stop()
 
-    def close(self, reason: str) -> httpx2.RemoteProtocolError:
-        """Stop parsing, and return an error for `reason`."""
+    def stop(self) -> None:
+        """Drop httptools' parser, which refers to this object."""
         self._parser = None
-        return httpx2.RemoteProtocolError(reason)
 
     # called by httptools
 
     def on_message_begin(self) -> None:
         if self.done:
-            self._stop()
+            self._reject()
 
     def on_status(self, reason: bytes) -> None:
         self.reason += reason
@@ -119,14 +122,14 @@ class ResponseParser:
         status = self._open.get_status_code()
         self._interim = 100 <= status < 200
         if status == 101:
-            self._stop()
+            self._reject()
         if not self._interim:
             self.status = status
             self.done = self._head_only
 
     def on_body(self, data: bytes) -> None:
         if self.done:
-            self._stop()
+            self._reject()
         self.size += len(data)
         if len(data) <= CHUNK:
             self.chunks.append(data)
@@ -145,6 +148,6 @@ class ResponseParser:
         assert self._parser is not None  # noqa: S101 - it calls the methods above
         return self._parser
 
-    def _stop(self) -> NoReturn:
+    def _reject(self) -> NoReturn:
         """Make httptools stop with a HttpParserError."""
         raise ValueError("unexpected data")

@@ -26,6 +26,7 @@ from compat.openai_api.realtime import client_events
 from compat.server import connections, http, memory, run, websocket
 from compat.transcription import recogniser, spool
 from compat.upstream import http as upstream
+from compat.upstream import parsing
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "limits.md").read_text()
 BOUNDS = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \| [^|]+ \|$", PAGE, re.MULTILINE))
@@ -103,7 +104,7 @@ CODE = {
     "log entries waiting to be written": f"{logs.WAITING:,}",
     "one client's files that are cut into pieces at a time": f"`COMPAT_MEDIA_WORKERS`, {SET.media_workers}",
     "a response of DashScope": f"{upstream.ANSWER >> 20} MiB, {upstream.RESULT >> 20} MiB for a result file or a "
-    f"stream, {sse.LARGEST >> 20} MiB for an event of a stream",
+    f"stream, {sse.LARGEST >> 20} MiB for an event of a stream, {parsing.FRAMING >> 10} KiB for its head",
     "the wait for a free slot": f"`COMPAT_QUEUE_WAIT`, {SET.queue_wait:g} s",
 }
 
