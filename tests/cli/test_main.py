@@ -213,9 +213,10 @@ def test_logs_are_json_without_transcripts_keys_or_prompts(tmp_path: Path) -> No
         assert secret not in log.read_text()
 
 
-def test_a_stalled_log_reader_delays_neither_requests_nor_shutdown(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_stalled_log_reader_delays_neither_requests_nor_shutdown(workers: str, tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [*COMMAND, "serve", "--port", "0"],
+        [*COMMAND, "serve", "--port", "0", "--workers", workers],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,  # nobody reads it
         text=True,
@@ -233,9 +234,10 @@ def test_a_stalled_log_reader_delays_neither_requests_nor_shutdown(tmp_path: Pat
     process.stderr.close()
 
 
-def test_a_certificate_enables_https(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_certificate_enables_https(workers: str, tmp_path: Path) -> None:
     cert, key = certificate(tmp_path)
-    options = ("--tls-cert", str(cert), "--tls-key", str(key))
+    options = ("--tls-cert", str(cert), "--tls-key", str(key), "--workers", workers)
     with started("serve", "--port", "0", "--engine", "tones", *options) as (_, lines):
         base_url = re.search(r"https://127\S+/v1", "".join(lines))
         assert base_url is not None

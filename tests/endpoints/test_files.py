@@ -67,3 +67,20 @@ def test_links_are_unique(served: tuple[Links, str]) -> None:
     links, _ = served
     with links.published(media()) as one, links.published(media()) as other:
         assert one != other
+
+
+def test_links_of_one_worker_are_served_by_the_others(tmp_path: Path) -> None:
+    (folder := tmp_path / "links").mkdir()
+    (tmp_path / "upload").write_bytes(AUDIO)
+    (tmp_path / "other").write_bytes(b"none of theirs")
+    file = msgspec.structs.replace(media(container="wav", size=len(AUDIO)), path=tmp_path / "upload")
+    one, other = (Links("https://speech.example.org", folder) for _ in range(2))
+
+    with one.published(file) as url:
+        token = url.rpartition("/")[2]
+        found = other.find(token)
+        assert found == one.find(token)
+        assert found is not None
+        assert (str(file.path), "audio/wav") == (found.path, found.mime)
+        assert [None] * 3 == [other.find(name) for name in ("../other", "..%2fother", token[:-4])]
+    assert (None, []) == (other.find(token), list(folder.iterdir()))
