@@ -17,7 +17,7 @@ _MARKS = ",.;:!?，。；：！？、"
 _LEADING = re.compile(rf"\s*(?:[，。；：！？、]|[,.;:!?](?![\w.]))[\s{re.escape(_MARKS)}]*")
 """Closing punctuation at the start of a text, but not that of `.5`, `:D` or `...`."""
 
-_SENTENCE_END = re.compile("[.!?\u3002\uff01\uff1f\u2026][\"'\u201d\u2019\u300d\u300f)]*\\s*$")
+_SENTENCE_END = re.compile("[.!?\u3002\uff01\uff1f\u2026\u061f\u06d4\u0964][\"'\u201d\u2019\u300d\u300f)]*\\s*$")
 _CLUSTER = regex.compile(r"\X")
 _STARTS = re.compile(r"[ -~\u3000-\u3029\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff]")
 """Letters that always start a cluster, so that the search can begin there: ASCII, kana, ideographs."""

@@ -24,6 +24,23 @@ def context(prompt: str | None, keywords: Iterable[str]) -> str:
     return "\n".join(filter(None, (prompt, ", ".join(word for word in keywords if word.strip()))))
 
 
+class Layout(msgspec.Struct, frozen=True):
+    """Limits of a caption, named as on Whisper's command line. `max_line_width` is in columns: a full-width character
+    takes two. There are no limits on words by default."""
+
+    max_line_width: int = 42
+    max_line_count: int | None = None
+    max_words_per_line: int | None = None
+
+    @property
+    def lines(self) -> int:
+        """The maximum number of lines: 2, but 1 if only the words of a line are limited."""
+        return self.max_line_count or (1 if self.max_words_per_line else 2)
+
+
+LAYOUT = Layout()
+
+
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """One validated request for a transcript.
 
@@ -34,7 +51,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
 
     `background` is true if the client fetches the transcript later or has `webhook_url` called. `target` is the code of
     the language to translate to, None for a transcription. `url` is the address of the audio if the request contains
-    none. `captions` lists the caption formats to add to a JSON response with segments. `engine` names the local engine
+    none. `captions` lists the caption formats to add to a JSON response with segments, `layout` limits their lines and
+    those of srt and vtt. `engine` names the local engine
     that replaces DashScope, empty for none.
     """
 
@@ -53,6 +71,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     target: str | None = None
     url: str | None = None
     captions: tuple[CaptionFormat, ...] = ()
+    layout: Layout = LAYOUT
     engine: str = ""
 
     def answered_by(self, engine: str) -> Ask:

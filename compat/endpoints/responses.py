@@ -15,8 +15,8 @@ from compat.openai_api.render import Rendered, render
 from compat.transcript import Ask, Transcript
 from compat.transcription.work import Work
 
-# Characters from which a transcript is rendered in a thread: captions of 12 hours would block the loop for 0.7 s.
-LENGTHY = 50_000
+# Characters from which a transcript is rendered in a thread: captions of an hour of Chinese take 0.2 s.
+LENGTHY = 2_500
 
 
 class Timed:

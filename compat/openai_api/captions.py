@@ -1,8 +1,9 @@
 """Captions: readable cues in SubRip and WebVTT format.
 
-A cue is at most 7 s and 84 characters (two lines of 42) long, unless a single word is longer. Cuts fall between words,
-preferably after punctuation; scripts without spaces can be cut between any two characters. Cues are in order of time,
-lie within the audio and do not overlap. The service's sentences may overlap; the earlier cue is then shortened.
+A cue lasts at most 7 s and has two lines of 42 columns, unless a single word is longer or the client sets other limits.
+Cues are cut from the transcript's segments; short neighbours of one speaker are merged. A cue stays for as long as it
+takes to read, if the next one does not start before. Cues are in order of time, lie within the audio and do not
+overlap. The service's sentences may overlap; the earlier cue is then shortened.
 """
 
 from __future__ import annotations
@@ -11,50 +12,43 @@ import html
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import pairwise, zip_longest
 
 import msgspec
 
-from compat.text import closes_sentence
-from compat.transcript import Segment, Transcript, Word
+from compat.openai_api import layout as layouts
+from compat.openai_api.layout import SECONDS, Unit
+from compat.text import space
+from compat.transcript import LAYOUT, Layout, Segment, Transcript, Word
 
-SECONDS = 7.0
-CHARACTERS = 84
+BRIEF = 1.0
+"""Seconds: cues that are shown for less are merged with a neighbour that is nearer than this."""
 
-# Han, kana and Thai are written without spaces. A Thai consonant keeps a vowel written before it and the marks above
-# and below it.
-_THAI = "[\u0e40-\u0e44]?[\u0e00-\u0e7f][\u0e31\u0e34-\u0e3a\u0e47-\u0e4e]*"
-_HAN = "[\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
-_CLOSING = "[\u3001\u3002\uff0c\uff01\uff1f\uff1a\uff1b\u2026\u201d\u2019\u300d\u300f\uff09\u300b\u3011,.!?:;)\\]}]"
-_SPACELESS = re.compile(
-    "[\u0e00-\u0e7f\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]"
-)
-_UNIT = re.compile(rf"\s*(?:(?:{_HAN}|{_THAI}){_CLOSING}*|(?:(?!{_HAN}|[\u0e00-\u0e7f])\S)+)\s*")
-_CLOSES = re.compile(_CLOSING)
-_CLAUSE_END = re.compile("[,;:\u3001\uff0c\uff1a\uff1b]\\s*$")
 _ARROW = re.compile("-{2,}>")
+_Track = tuple[int | None, str | None]
 
 
 class Cue(msgspec.Struct, frozen=True):
-    """A cue. Times are in milliseconds, the resolution of both formats; `text` is one line."""
+    """A cue. Times are in milliseconds, the resolution of both formats; `text` has a line break between lines."""
 
     start: int
     end: int
     text: str
 
 
-def srt(transcript: Transcript) -> str:
+def srt(transcript: Transcript, layout: Layout = LAYOUT) -> str:
     """Return the captions as SubRip."""
     return "".join(
         f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n{_ARROW.sub('->', cue.text)}\n\n"
-        for number, cue in enumerate(cues(transcript), 1)
+        for number, cue in enumerate(cues(transcript, layout), 1)
     )
 
 
-def vtt(transcript: Transcript) -> str:
+def vtt(transcript: Transcript, layout: Layout = LAYOUT) -> str:
     """Return the captions as WebVTT."""
     return "WEBVTT\n\n" + "".join(
         f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{html.escape(cue.text, quote=False)}\n\n"
-        for cue in cues(transcript)
+        for cue in cues(transcript, layout)
     )
 
 
@@ -79,26 +73,14 @@ def apart(segments: Sequence[Segment]) -> list[Segment]:
     return trimmed[::-1]
 
 
-def cues(transcript: Transcript) -> list[Cue]:
+def cues(transcript: Transcript, layout: Layout = LAYOUT) -> list[Cue]:
     """Split the transcript into readable cues, in order of time and without overlaps."""
-    tracks: dict[tuple[int | None, str | None], list[Segment]] = defaultdict(list)
+    tracks: dict[_Track, list[Segment]] = defaultdict(list)
     for segment in sorted(sentences(transcript), key=lambda segment: segment.start):
         tracks[segment.channel, segment.speaker].append(segment)
-    unordered = [cue for track in tracks.values() for cue in _track_cues(track)]
-    return _apart(sorted(unordered, key=lambda cue: cue.start), round(transcript.duration * 1000))
-
-
-def _track_cues(track: list[Segment]) -> Iterator[Cue]:
-    """Yield the cues of one speaker. A sentence ends at the latest when the speaker's next sentence starts."""
-    following = [segment.start for segment in track[1:]] + [float("inf")]
-    earliest = 0
-    for segment, over in zip(track, following, strict=True):
-        parts = list(_parts(_units(segment)))
-        pace = _pace(parts, over)
-        for part in parts:
-            cue = _cue(part, parts[0][0].start, pace)
-            earliest = max(earliest, cue.start)
-            yield Cue(earliest, cue.end, cue.text)
+    parts = [part for track, segments in tracks.items() for part in _track_parts(track, segments, layout)]
+    merged = _merged(sorted(parts, key=lambda part: part.start), transcript.duration, layout)
+    return _apart([_cue(part, layout) for part in merged], round(transcript.duration * 1000))
 
 
 def _clock(milliseconds: int, point: str) -> str:
@@ -106,27 +88,40 @@ def _clock(milliseconds: int, point: str) -> str:
     return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{point}{fraction:03}"
 
 
-# --- units that are never split -----------------------------------------------------------------------------------
+# --- parts of segments, and their merging -------------------------------------------------------------------------
 
 
-def _units(segment: Segment) -> list[Word]:
-    """Return the words of a segment, joined where a cut is not allowed.
+class _Part(msgspec.Struct, frozen=True):
+    """The units of one cue. `start` is in seconds and not less than that of the part before it in its track."""
 
-    If the words do not cover the segment's text, they are derived from the text alone.
-    """
-    glued: list[Word] = []
-    for word in _aligned(segment) or _spread(segment):
-        if glued and not _may_cut(glued[-1].text, word.text):
-            last = glued.pop()
-            word = Word(last.text + word.text, last.start, max(last.end, word.end))
-        glued.append(word)
-    return glued
+    track: _Track
+    start: float
+    units: Sequence[Unit]
+
+    @property
+    def end(self) -> float:
+        return max(unit.end for unit in self.units)
+
+    @property
+    def reading(self) -> float:
+        """The time in seconds to show the cue for."""
+        return min(max(BRIEF, sum(unit.reading + unit.gap / layouts.NARROW_PER_SECOND for unit in self.units)), SECONDS)
 
 
-def _may_cut(left: str, right: str) -> bool:
-    if left[-1].isspace() or right[0].isspace():
-        return True
-    return bool(_SPACELESS.match(left[-1]) or _SPACELESS.match(right[0])) and not _CLOSES.match(right[0])
+def _track_parts(track: _Track, segments: Sequence[Segment], layout: Layout) -> Iterator[_Part]:
+    """Yield the parts of one speaker. A sentence ends at the latest when the speaker's next sentence starts."""
+    following = [segment.start for segment in segments[1:]] + [float("inf")]
+    earliest = 0.0
+    for segment, over in zip(segments, following, strict=True):
+        for part in _paced(list(layouts.parts(_units(segment, layout), layout)), over):
+            earliest = max(earliest, part[0].start)
+            yield _Part(track, earliest, part)
+
+
+def _units(segment: Segment, layout: Layout) -> list[Unit]:
+    """Return the units of a segment. If its words do not cover its text, they are derived from the text alone."""
+    words = _aligned(segment) or layouts.spread(Word(segment.text, segment.start, segment.end))
+    return layouts.units(segment.text, words, layout)
 
 
 def _aligned(segment: Segment) -> list[Word]:
@@ -141,94 +136,63 @@ def _aligned(segment: Segment) -> list[Word]:
         position += len(word.text.strip())
     if not words or text[: places[0]].strip() or text[position:].strip():
         return []
-    bounds = [*places, len(text)]
-    return [Word(text[bounds[i] : bounds[i + 1]], word.start, word.end) for i, word in enumerate(words)]
+    bounds = [0, *places[1:], len(text)]
+    return [
+        Word(text[first:last], word.start, word.end)
+        for word, (first, last) in zip(words, pairwise(bounds), strict=True)
+    ]
 
 
-def _spread(segment: Segment) -> list[Word]:
-    """Return the words of the text. Their times are proportional to their share of its characters."""
-    parts = units(segment.text)
-    share = (segment.end - segment.start) / max(1, sum(map(len, parts)))
-    words, done = [], 0
-    for part in parts:
-        words.append(Word(part, segment.start + done * share, segment.start + (done + len(part)) * share))
-        done += len(part)
-    return words
+def _merged(ordered: Sequence[_Part], duration: float, layout: Layout) -> list[_Part]:
+    """Merge neighbours of one speaker that are too short or too fast to read, as far as they fit one cue."""
+    merged: list[_Part] = []
+    for part, after in zip_longest(ordered, ordered[1:]):
+        until = after.start if after else duration or part.end
+        merged.append(part)
+        while len(merged) > 1 and (whole := _whole(merged[-2], merged[-1], until, layout)):
+            merged[-2:] = [whole]
+    return merged
 
 
-def units(text: str) -> list[str]:
-    """Split a text into words, or into characters for scripts without spaces.
-
-    Each unit includes the spaces and punctuation that follow it.
-    """
-    return _UNIT.findall(text)
-
-
-# --- cuts ---------------------------------------------------------------------------------------------------------
-
-
-def _parts(units: list[Word]) -> Iterator[list[Word]]:
-    """Split the units into parts of about equal length that fit one cue each."""
-    while units:
-        cut = len(units) if _fits(units) else _cut(units)
-        yield units[:cut]
-        units = units[cut:]
-
-
-def _line(units: list[Word]) -> str:
-    return " ".join("".join(unit.text for unit in units).split())
-
-
-def _fits(units: list[Word]) -> bool:
-    return len(_line(units)) <= CHARACTERS and units[-1].end - units[0].start <= SECONDS
-
-
-def _cut(units: list[Word]) -> int:
-    """Return the index of the unit to cut before: near an equal share, and preferably at a clause end or a pause."""
-    length = sum(len(unit.text) for unit in units)
-    needed = max(2, -(-length // CHARACTERS), int((units[-1].end - units[0].start) // SECONDS) + 1)
-    best, least, before = 1, float("inf"), 0
-    for place in range(1, len(units)):
-        if not _fits(units[:place]):
-            break
-        before += len(units[place - 1].text)
-        cost = abs(before * needed / length - 1) - _bonus(units[place - 1], units[place])
-        if cost <= least:
-            best, least = place, cost
-    return best
-
-
-def _bonus(left: Word, right: Word) -> float:
-    """Return how much punctuation and a pause favour a cut between two units, from 0 to 1.2."""
-    pause = min(max(right.start - left.end, 0.0), 1.0) / 2
-    if closes_sentence(left.text):
-        return 0.7 + pause
-    return (0.5 if closes_clause(left.text) else 0.0) + pause
-
-
-def closes_clause(text: str) -> bool:
-    """Whether the text ends a clause or a sentence, after which a speaker may pause."""
-    return bool(_CLAUSE_END.search(text)) or closes_sentence(text)
+def _whole(first: _Part, second: _Part, until: float, layout: Layout) -> _Part | None:
+    """Return two parts as one, or None if they are better apart. `until` is the start of the next part, or the
+    end of the audio."""
+    shown = second.start - first.start
+    brief, hasty = min(shown, until - second.start) < BRIEF, shown < first.reading
+    if first.track != second.track or second.start - first.end >= BRIEF or not (brief or hasty):
+        return None
+    last = first.units[-1]
+    last = msgspec.structs.replace(last, gap=len(space(last.text, second.units[0].text)))
+    whole = _Part(first.track, first.start, [*first.units[:-1], last, *second.units])
+    fits = layouts.fits(whole.units, layout) and (brief or until - first.start >= whole.reading)
+    return whole if fits else None
 
 
 # --- times --------------------------------------------------------------------------------------------------------
 
 
-def _pace(parts: list[list[Word]], over: float) -> float:
-    """Return the factor by which to compress the times of a sentence, usually 1.
-
-    It is less than 1 if the last part would otherwise start after the sentence ends at `over`.
-    """
+def _paced(parts: list[Sequence[Unit]], over: float) -> list[Sequence[Unit]]:
+    """Compress the times of a sentence whose last part would otherwise start after the sentence ends at `over`."""
     if not parts or not parts[0][0].start < over <= parts[-1][0].start:
-        return 1.0
+        return parts
     start, end = parts[0][0].start, max(parts[-1][0].start, parts[-1][-1].end)
-    return (over - start) / (end - start)
+    pace = (over - start) / (end - start)
+    return [
+        [
+            msgspec.structs.replace(
+                unit, start=start + (unit.start - start) * pace, end=start + (unit.end - start) * pace
+            )
+            for unit in part
+        ]
+        for part in parts
+    ]
 
 
-def _cue(units: list[Word], origin: float, pace: float) -> Cue:
-    start = max(0, round((origin + (units[0].start - origin) * pace) * 1000))
-    end = round((origin + (max(unit.end for unit in units) - origin) * pace) * 1000)
-    return Cue(start, min(end, start + round(SECONDS * 1000)), _line(units))
+def _cue(part: _Part, layout: Layout) -> Cue:
+    """Return the cue of a part. It stays for as long as it takes to read; `_apart` ends it when the next one starts."""
+    start, end = max(0.0, part.start), max(part.end, part.start + part.reading)
+    text = "\n".join(layouts.lines(part.units, layout))
+    return Cue(round(start * 1000), round(min(end, start + SECONDS) * 1000), text)
 
 
 def _apart(ordered: list[Cue], duration: int) -> list[Cue]:

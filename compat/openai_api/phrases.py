@@ -12,7 +12,8 @@ from itertools import accumulate, pairwise
 
 import msgspec
 
-from compat.openai_api.captions import CHARACTERS, SECONDS, closes_clause, units
+from compat.openai_api.layout import SECONDS, closes_clause, fits_usual
+from compat.openai_api.layout import words as split
 from compat.text import closes_sentence
 
 _CANDIDATES = 8  # beam width: partial alignments kept after each span
@@ -33,7 +34,7 @@ def phrases(text: str, voiced: Sequence[Span]) -> list[Phrase]:
 
     `voiced` holds the spans of sound in seconds. Neither `text` nor `voiced` may be empty.
     """
-    words = units(text)
+    words = split(text)
     shares = zip(_aligned_words(words, voiced), voiced, strict=True)
     return _merged([Phrase("".join(words[first:last]), *span) for (first, last), span in shares if last > first])
 
@@ -90,5 +91,5 @@ def _belongs(last: Phrase, phrase: Phrase) -> bool:
         not closes_sentence(last.text)
         and phrase.start - last.end < _PAUSE
         and phrase.end - last.start <= SECONDS
-        and len((last.text + phrase.text).strip()) <= CHARACTERS
+        and fits_usual(last.text + phrase.text)
     )

@@ -52,7 +52,7 @@ def server() -> Iterator[RunningServer]:
 FORMATS = [
     ("json", "application/json", TEXT),
     ("text", "text/plain; charset=utf-8", TEXT),
-    ("srt", "text/plain; charset=utf-8", "00:00:00,100 --> 00:00:00,900"),
+    ("srt", "text/plain; charset=utf-8", "00:00:00,100 --> 00:00:01,100"),
     ("vtt", "text/plain; charset=utf-8", "WEBVTT"),
     ("verbose_json", "application/json", '"segments"'),
 ]

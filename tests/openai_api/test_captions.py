@@ -8,6 +8,7 @@ import io
 import itertools
 import re
 
+import msgspec
 import pytest
 import srt
 import webvtt
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from compat.openai_api import captions
 from compat.openai_api.captions import Cue, cues
+from compat.openai_api.layout import width, words
 from compat.transcript import Segment, Transcript, Word
 
 
@@ -46,8 +48,8 @@ CUT: list[tuple[str, Transcript, list[Cue]]] = [
         "a long text is cut after the comma",
         transcript_of(sentence(LONG, 0.0, pace=0.2)),
         [
-            Cue(0, 1800, "The quick brown fox jumps over the lazy dog,"),
-            Cue(1800, 4200, "and then it goes home to sleep until the next day comes."),
+            Cue(0, 1800, "The quick brown fox\njumps over the lazy dog,"),
+            Cue(1800, 4200, "and then it goes home to sleep\nuntil the next day comes."),
         ],
     ),
     (
@@ -85,12 +87,16 @@ CUT: list[tuple[str, Transcript, list[Cue]]] = [
     (
         "Chinese without punctuation is cut anywhere",
         transcript_of(Segment(text="字" * 100, start=0.0, end=5.0)),
-        [Cue(0, 2500, "字" * 50), Cue(2500, 5000, "字" * 50)],
+        [
+            Cue(0, 1650, "字" * 17 + "\n" + "字" * 16),
+            Cue(1650, 3350, "字" * 17 + "\n" + "字" * 17),
+            Cue(3350, 5000, "字" * 17 + "\n" + "字" * 16),
+        ],
     ),
     (
         "Thai marks stay with their letters",
-        transcript_of(Segment(text="ที่" * 30, start=0.0, end=5.0)),
-        [Cue(0, 2500, "ที่" * 15), Cue(2500, 5000, "ที่" * 15)],
+        transcript_of(Segment(text="ที่" * 60, start=0.0, end=5.0)),
+        [Cue(0, 5000, "ที่" * 30 + "\n" + "ที่" * 30)],
     ),
     (
         "a word in two pieces is not cut",
@@ -123,8 +129,8 @@ CUT: list[tuple[str, Transcript, list[Cue]]] = [
     ),
     (
         "the earlier of two overlapping cues is shortened",
-        transcript_of(sentence("One two.", 0.0, pace=1.0), sentence("Three.", 1.5)),
-        [Cue(0, 1500, "One two."), Cue(1500, 2000, "Three.")],
+        transcript_of(sentence("One two.", 0.0, pace=1.0), sentence("Three.", 1.5, pace=1.0)),
+        [Cue(0, 1500, "One two."), Cue(1500, 2500, "Three.")],
     ),
     (
         "a long sentence ends when the next begins",
@@ -164,29 +170,87 @@ CUT: list[tuple[str, Transcript, list[Cue]]] = [
                 words=(Word("a" * 50 + " ", 5.0, 6.0), Word("b" * 50, 1.0, 2.0)),
             )
         ),
-        [Cue(5000, 5001, "a" * 50), Cue(5001, 5002, "b" * 50)],
+        [Cue(5000, 6000, "a" * 50 + "\n" + "b" * 50)],
     ),
     (
         "sentences are sorted by time",
         transcript_of(sentence("Second.", 5.0), sentence("First.", 1.0)),
-        [Cue(1000, 1500, "First."), Cue(5000, 5500, "Second.")],
+        [Cue(1000, 2000, "First."), Cue(5000, 5500, "Second.")],
     ),
     (
         "no cue ends after the audio",
-        transcript_of(sentence("One.", 1.0), Segment(text="Two.", start=1.6, end=359999.0), duration=2.0),
-        [Cue(1000, 1500, "One."), Cue(1600, 2000, "Two.")],
+        transcript_of(sentence("One.", 0.5), Segment(text="Two.", start=1.6, end=359999.0), duration=2.0),
+        [Cue(500, 1500, "One."), Cue(1600, 2000, "Two.")],
     ),
     (
         "no cue starts after the audio",
         transcript_of(
-            Segment(text="One.", start=8.0, end=9.0), Segment(text="Two.", start=9.0, end=10.0), duration=2.0
+            Segment(text="One.", start=8.0, end=9.0),
+            Segment(text="Two.", start=9.0, end=10.0, speaker="1"),
+            duration=2.0,
         ),
         [Cue(1998, 1999, "One."), Cue(1999, 2000, "Two.")],
     ),
     (
-        "cues with equal times are separated",
-        transcript_of(Segment(text="One.", start=1.0, end=1.0), Segment(text="Two.", start=1.0, end=1.0), duration=2.0),
+        "cues of two speakers with equal times are separated",
+        transcript_of(
+            Segment(text="One.", start=1.0, end=1.0),
+            Segment(text="Two.", start=1.0, end=1.0, speaker="1"),
+            duration=1.002,
+        ),
         [Cue(1000, 1001, "One."), Cue(1001, 1002, "Two.")],
+    ),
+    (
+        "neighbours under a second are merged",
+        transcript_of(sentence("Hello,", 0.0, pace=0.6), sentence("world.", 0.7, pace=0.6), duration=5.0),
+        [Cue(0, 1300, "Hello, world.")],
+    ),
+    (
+        "Chinese neighbours are merged without a space",
+        transcript_of(Segment(text="你好，", start=0.0, end=0.5), Segment(text="世界。", start=0.6, end=1.2)),
+        [Cue(0, 1200, "你好，世界。")],
+    ),
+    (
+        "the last of three neighbours joins the others",
+        transcript_of(sentence("I see.", 0.0, pace=1.0), sentence("Yes.", 2.1), sentence("No.", 2.7)),
+        [Cue(0, 3200, "I see. Yes. No.")],
+    ),
+    (
+        "neighbours more than a second apart are not merged",
+        transcript_of(sentence("Yes.", 0.0), sentence("No.", 1.6)),
+        [Cue(0, 1000, "Yes."), Cue(1600, 2100, "No.")],
+    ),
+    (
+        "neighbours that are too long for one cue are not merged",
+        transcript_of(sentence("a" * 40 + " " + "b" * 40, 0.0, pace=0.4), sentence("And so.", 0.85, pace=0.6)),
+        [Cue(0, 850, "a" * 40 + "\n" + "b" * 40), Cue(850, 2050, "And so.")],
+    ),
+    (
+        "speakers are never merged",
+        transcript_of(sentence("Yes.", 0.0), msgspec.structs.replace(sentence("No.", 0.6), speaker="1")),
+        [Cue(0, 600, "Yes."), Cue(600, 1100, "No.")],
+    ),
+    (
+        "two cues of a speaker around another speaker's are not merged",
+        transcript_of(
+            sentence("Yes.", 0.0), msgspec.structs.replace(sentence("Hm.", 0.3), speaker="1"), sentence("Sure.", 0.6)
+        ),
+        [Cue(0, 300, "Yes."), Cue(300, 600, "Hm."), Cue(600, 1100, "Sure.")],
+    ),
+    (
+        "a cue stays for as long as it takes to read at 17 characters a second",
+        transcript_of(sentence("a" * 34, 1.0), duration=9.0),
+        [Cue(1000, 3000, "a" * 34)],
+    ),
+    (
+        "a Chinese cue stays for as long as it takes to read at 9 characters a second",
+        transcript_of(Segment(text="字" * 18, start=1.0, end=2.0), duration=9.0),
+        [Cue(1000, 3000, "字" * 18)],
+    ),
+    (
+        "a cue that is too fast takes time from a slow neighbour",
+        transcript_of(sentence("a" * 34, 0.0, pace=1.5), sentence("bb.", 1.5, pace=3.0)),
+        [Cue(0, 4500, "a" * 34 + " bb.")],
     ),
     ("a text without sentences is one", Transcript(text="Hi there.", duration=2.0), [Cue(0, 2000, "Hi there.")]),
     (
@@ -261,7 +325,8 @@ def test_cues_keep_all_text_within_the_limits_and_without_overlaps(parts: list[S
     for cue in shown:
         assert 0 <= cue.start < cue.end <= (cue.end if not duration else duration * 1000)
         assert cue.end - cue.start <= 7000
-        assert len(cue.text) <= 84 or len(re.findall(r"\S+", cue.text)) == 1
+        assert len(cue.text.split("\n")) <= 2
+        assert all(width(line) <= 42 or len(words(line)) == 1 for line in cue.text.split("\n"))
     for earlier, later in itertools.pairwise(shown):
         assert earlier.end <= later.start
 

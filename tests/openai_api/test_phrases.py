@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compat.openai_api.captions import CHARACTERS
+from compat.openai_api.layout import fits_usual
 from compat.openai_api.phrases import Phrase, phrases
 
 Spans = list[tuple[float, float]]
@@ -79,4 +79,4 @@ def test_phrases_keep_all_text_in_order_and_within_the_spans(
     assert {phrase.start for phrase in laid} <= {start for start, _ in spans}
     assert {phrase.end for phrase in laid} <= {end for _, end in spans}
     joined = [phrase for phrase in laid if (phrase.start, phrase.end) not in spans]
-    assert all(len(phrase.text.strip()) <= CHARACTERS for phrase in joined)
+    assert all(fits_usual(phrase.text) for phrase in joined)

@@ -253,15 +253,15 @@ TEXTS: list[tuple[Transcript, ResponseFormat, str]] = [
     (
         SPOKEN,
         "srt",
-        "1\n00:00:00,500 --> 00:00:01,400\nHello world.\n\n2\n00:00:01,400 --> 00:00:02,000\n你好。\n\n",
+        "1\n00:00:00,500 --> 00:00:02,000\nHello world.你好。\n\n",
     ),
     (
         SPOKEN,
         "vtt",
-        "WEBVTT\n\n00:00:00.500 --> 00:00:01.400\nHello world.\n\n00:00:01.400 --> 00:00:02.000\n你好。\n\n",
+        "WEBVTT\n\n00:00:00.500 --> 00:00:02.000\nHello world.你好。\n\n",
     ),
     (ONE_WORD, "text", "Yes.\n"),
-    (ONE_WORD, "srt", "1\n00:00:00,000 --> 00:00:00,001\nYes.\n\n"),
+    (ONE_WORD, "srt", "1\n00:00:00,000 --> 00:00:00,400\nYes.\n\n"),
     (SILENCE, "text", "\n"),
     (SILENCE, "srt", ""),
     (SILENCE, "vtt", "WEBVTT\n\n"),
