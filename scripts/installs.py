@@ -10,6 +10,7 @@ folder whose files have the names of modules. Exit status 75: the interpreter, u
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import subprocess
@@ -55,6 +56,7 @@ def uv(*arguments: str | Path) -> None:
         raise Missing(f"uv {' '.join(map(str, arguments))}:\n{done.stderr}")
 
 
+@functools.cache
 def index() -> str:
     """Return the package index that pip is configured with."""
     told = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True)
