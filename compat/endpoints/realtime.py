@@ -153,6 +153,7 @@ class Realtime:
         session = LiveSession(bridge, caller, service, principal, check, self._bounds, self._memory)
         self._live[session] = asyncio.current_task()
         self._held[session] = principal
+        socket.state.take = session.take  # see server/websocket
         try:
             await session.run()
         except Exception as exc:

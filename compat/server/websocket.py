@@ -11,6 +11,11 @@ uvicorn 0.54 has these faults, which this module corrects:
 - All frames of one read are handled in one iteration of the event loop, which takes seconds if they are short.
 - A message may take any time to arrive, and each connection may hold a message of the maximum size.
 - A pong that is queued behind a long frame, or that has not been read yet, counts as missing.
+
+A short text frame that arrives whole, which is nearly every frame of live audio, passes by websockets' parser and
+uvicorn's queue, which take longer than all the rest: `_take_whole` unmasks it and gives it to the application at once,
+if the application has set `scope["state"]["take"]`. `take` gets the text and returns whether it was handled; if not,
+the frame waits in the queue like any other. Whatever else arrives goes to the parser.
 """
 
 from __future__ import annotations
@@ -18,7 +23,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, ClassVar, Final
 
 from uvicorn._types import ASGIReceiveEvent
@@ -26,7 +31,9 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.datastructures import Headers
 from websockets.frames import CloseCode, Frame
 from websockets.http11 import Response
+from websockets.protocol import State
 from websockets.server import ServerProtocol
+from websockets.streams import StreamReader
 from websockets.typing import LoggerLike, StatusLike
 
 from compat.config.principal import ANYONE
@@ -34,10 +41,16 @@ from compat.errors import INTERNAL_ERROR, BadRequest, CompatError
 from compat.server import refusal
 from compat.server.memory import FREE, Memory
 from compat.server.refusal import LINGER
+from compat.upstream.masks import unmasked
 from compat.upstream.shares import Shares
 
 FRAMES: Final = 32  # frames handled per iteration of the event loop; the last block parsed may exceed it
-SOME: Final = 1 << 10  # bytes parsed at a time
+SOME: Final = 1 << 10  # bytes parsed at a time that may be of several frames
+MOST: Final = 1 << 14  # bytes of one frame parsed at a time
+TEXT: Final = 0x81  # the first byte of a text message in one frame (RFC 6455, 5.2)
+MASKED: Final = 0x80
+SHORTEST: Final = 8  # bytes: a shorter frame has no event in it
+LONGEST_HEAD: Final = 14
 CROWDED: Final = "Too many long messages at a time: send appends of up to 64 KiB, or fewer of them at once."
 
 UNREADABLE: Final = BadRequest(
@@ -46,12 +59,35 @@ UNREADABLE: Final = BadRequest(
 )
 
 
+class _Reader(StreamReader):
+    """`between`: whether the parser waits for the beginning of a frame."""
+
+    between = False
+
+    def at_eof(self) -> Generator[None, None, bool]:
+        self.between = True
+        try:
+            return (yield from super().at_eof())
+        finally:
+            self.between = False
+
+
 class WebSocketConnection(ServerProtocol):
     """The protocol of websockets, with refusals in OpenAI's shape."""
+
+    reader: _Reader
 
     def __init__(self, *, on_refusal: refusal.OnRefusal, max_size: int | None, logger: LoggerLike) -> None:
         super().__init__(max_size=max_size, logger=logger)
         self._on_refusal = on_refusal
+        self.reader = _Reader()
+        self.parser = self.parse()
+        next(self.parser)  # as in websockets' constructor, with its own reader
+
+    @property
+    def between(self) -> bool:
+        """Whether the next byte begins a message or a control frame between two messages."""
+        return self.reader.between and self.cur_size is None
 
     def reject(self, status: StatusLike, text: str) -> Response:  # noqa: ARG002 - websockets' message
         """Return an error in OpenAI's shape. `text` is not used, since it quotes the client's headers."""
@@ -68,6 +104,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     `whole`: seconds for a long message to arrive: enough for 14 MB at 190 kbit/s.
     """
 
+    conn: WebSocketConnection
     ending: ClassVar[float] = 12.0
     whole: ClassVar[float] = 600.0
 
@@ -77,8 +114,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.conn = WebSocketConnection(
             on_refusal=self._on_refusal, max_size=self.config.ws_max_size, logger=self.logger
         )
+        self._short = min(self.config.ws_max_size, (1 << 16) - 1)
         self._early = b""
         self._came = memoryview(b"")
+        self._due = 0
         self._handled = 0
         self._taking: asyncio.Handle | None = None
         self._pong = b""
@@ -142,11 +181,44 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         """
         self._handled = 0
         while self._came and self._handled < FRAMES and not (self._over or self._waits) and self._has_room():
-            part, self._came = self._came[:SOME], self._came[SOME:]
-            self._parse(part)
+            whole = self._take_whole()
+            size = whole or self._step()
+            part, self._came = self._came[:size], self._came[size:]
+            if not whole:
+                self._parse(part)
         if self._over:
             self._came = memoryview(b"")
         self._take_later()
+
+    def _take_whole(self) -> int:
+        """Handle a short text frame at the front if it is whole. Return its length, or 0."""
+        came = self._came
+        if len(came) < SHORTEST or came[0] != TEXT or not self.conn.between or self.conn.state is not State.OPEN:
+            return 0
+        size, head = came[1] - MASKED, 6
+        if size == 126:
+            size, head = came[2] << 8 | came[3], 8
+        end = head + size
+        if not 0 <= size <= self._short or len(came) < end or came[1] == MASKED + 127:
+            return 0
+        try:
+            text = unmasked(came[head:end], came[head - 4 : head]).decode()
+        except UnicodeDecodeError:
+            return 0
+        self._handled += 1
+        take = self.scope["state"].get("take")
+        if take is None or not self.queue.empty() or not take(text):
+            self.queue.put_nowait({"type": "websocket.receive", "text": text})
+            self._read(on=False)
+        return end
+
+    def _step(self) -> int:
+        """Return how many bytes to parse next: those of one frame, or SOME."""
+        if self.conn.reader.between:
+            self._due = _length(self._came)
+        size = min(max(self._due, SOME), MOST)
+        self._due = max(self._due - size, 0)
+        return size
 
     def _take_later(self) -> None:
         if self._waits:
@@ -301,3 +373,17 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self.read_paused is on:
             self.read_paused = not on
             (self.transport.resume_reading if on else self.transport.pause_reading)()
+
+
+def _length(came: memoryview) -> int:
+    """Return the length of the frame that begins here (RFC 6455, 5.2), or 0 if its head is not whole."""
+    head = bytes(came[:LONGEST_HEAD])
+    if len(head) < LONGEST_HEAD:
+        return 0
+    match head[1] & 127:
+        case 126:
+            return 8 + int.from_bytes(head[2:4])
+        case 127:
+            return 14 + int.from_bytes(head[2:10])
+        case size:
+            return 6 + size

@@ -39,3 +39,8 @@ def serialized(opcode: Opcode, data: bytes) -> bytes:
     else:
         head = _long(_FIN | opcode, _MASKED | _64_BITS, size, key)
     return head + apply_mask(data, key)
+
+
+def unmasked(data: memoryview, key: memoryview) -> bytes:
+    """Return the payload of a masked frame."""
+    return apply_mask(data, key)  # type: ignore[arg-type]  # it takes any buffer

@@ -1,0 +1,200 @@
+"""Frames that a live session takes as they are parsed: their order, pauses, long appends and bugs."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import itertools
+import json
+import socket
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from websockets.frames import Frame, Opcode
+
+from compat.bridge import Bridge
+from compat.config.principal import Party, Principal
+from compat.endpoints.live_session import SOUND, Bounds, Disconnected, LiveSession
+from compat.openai_api.realtime.opening import Opening
+from compat.openai_api.realtime.server_events import Error, ServerEvent
+from compat.upstream.shares import Holding, Shares
+from compat.upstream.sockets import Sockets
+from tests.endpoints.live import live_server
+from tests.server.test_websocket import WHOLE as HANDSHAKE
+
+OTHERS = Party("others")
+
+
+class Client:
+    """A client's transport in memory: frames that are not taken at once go to `queue`."""
+
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[str | None] = asyncio.Queue()
+        self.events: list[dict[str, Any]] = []
+        self._wrote = asyncio.Event()
+
+    async def read(self) -> str:
+        frame = await self.queue.get()
+        if frame is None:
+            raise Disconnected(1000)
+        return frame
+
+    async def write(self, text: str) -> None:
+        self.events.append(json.loads(text))
+        self._wrote.set()
+
+    async def close(self, code: int, reason: str) -> None:
+        pass
+
+    async def answered(self, count: int) -> None:
+        while len(self.asked) < count:
+            self._wrote.clear()
+            await self._wrote.wait()
+
+    @property
+    def asked(self) -> list[str]:
+        """The numbers of the questions that were answered."""
+        return [event["error"]["message"].split("'")[1] for event in self.events if event["type"] == "error"]
+
+
+def question(number: int, padding: int = 0) -> str:
+    """An event that gets an error with this number."""
+    return json.dumps({"type": "conversation.item.retrieve", "item_id": str(number), "padding": "x" * padding})
+
+
+def append(audio: bytes) -> str:
+    return json.dumps({"type": "input_audio_buffer.append", "audio": base64.b64encode(audio).decode()})
+
+
+@contextlib.asynccontextmanager
+async def running(
+    bounds: Bounds | None = None,
+    memory: Shares | None = None,
+    on_event: Callable[[ServerEvent], object] = lambda _: None,
+    listening: socket.socket | None = None,
+) -> AsyncIterator[tuple[LiveSession, Client, asyncio.Task[None]]]:
+    """A session whose service accepts connections and never answers."""
+    with contextlib.closing(listening or socket.create_server(("127.0.0.1", 0))) as listening:
+        service = Sockets(f"ws://127.0.0.1:{listening.getsockname()[1]}", connect_timeout=60)
+        ids = itertools.count(1)
+        bridge = Bridge(
+            Opening(),
+            resolve=lambda _: "qwen3-asr-flash-realtime",
+            ids=lambda kind: f"{kind}_{next(ids)}",
+            expires_at=0,
+            on_event=on_event,
+        )
+        client = Client()
+        session = LiveSession(bridge, client, service, Principal(key="k"), _fits, bounds, memory)
+        task = asyncio.create_task(session.run())
+        await settled()
+        yield session, client, task
+        client.queue.put_nowait(None)
+        with contextlib.suppress(ExceptionGroup):
+            await task
+
+
+async def _fits(*_: object) -> None:
+    """Accept any stored vocabulary."""
+
+
+async def settled() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_frames_are_taken_at_once() -> None:
+    async with running() as (session, client, _):
+        assert [True] * 3 == [session.take(question(number)) for number in range(3)]
+        await settled()
+
+        assert ["0", "1", "2"] == client.asked
+
+
+async def test_a_frame_is_not_taken_before_one_that_was_read() -> None:
+    async with running() as (session, client, _):
+        client.queue.put_nowait(question(0))
+        await settled()
+        assert session.take(question(1))
+        await settled()
+
+        assert ["0", "1"] == client.asked
+
+
+async def test_reading_stops_in_the_middle_of_a_burst() -> None:
+    memory = Shares(8 * SOUND)
+    others = Holding(memory, SOUND, OTHERS)
+    listening = socket.create_server(("127.0.0.1", 0))
+    async with running(Bounds(eager=0), memory, listening=listening) as (session, client, _):
+        assert others.fits(6 * SOUND)  # memory is scarce from here on, so audio that waits stops the reading
+        taken = [session.take(frame) for frame in (question(0), append(bytes(4_800)), question(1), question(2))]
+        for number in (1, 2):
+            client.queue.put_nowait(question(number))
+        await settled()
+        before = client.asked
+        others.fits(0)
+        listening.close()  # the service is gone; any event of the session looks at the memory again
+        await client.answered(3)
+        assert session.take(question(3))
+        await settled()
+
+    assert [True, True, False, False] == taken
+    assert ["0"] == before
+    assert ["0", "1", "2", "3"] == client.asked
+
+
+async def test_no_frame_is_taken_before_the_rest_of_a_long_append() -> None:
+    ogg = {"session": {"audio": {"input": {"format": {"type": "audio/opus"}}}}}
+    async with running() as (session, client, _):
+        assert session.take(json.dumps({"type": "session.update", **ogg}))
+        assert session.take(append(b"OggS" + bytes(40_000)))
+        assert not session.take(question(0))
+        client.queue.put_nowait(question(0))
+        await settled()
+        assert session.take(question(1))
+        await settled()
+
+        assert ["0", "1"] == client.asked
+
+
+async def test_an_exception_ends_the_session() -> None:
+    def broken(event: ServerEvent) -> None:
+        if isinstance(event, Error):
+            raise ZeroDivisionError
+
+    async with running(on_event=broken) as (session, _, task):
+        assert session.take(question(0))
+        assert not session.take(question(1))
+        with pytest.raises(ExceptionGroup) as raised:
+            await task
+
+    assert [ZeroDivisionError] == [type(each) for each in raised.value.exceptions]
+
+
+async def test_nothing_is_taken_after_the_end() -> None:
+    async with running() as (session, client, task):
+        client.queue.put_nowait(None)
+        await task
+
+        assert not session.take(question(0))
+
+
+def test_short_and_long_frames_of_a_burst_are_answered_in_order() -> None:
+    count, paddings = 200, itertools.cycle([0, 0, 300, 70_000, 0])
+    frames = [Frame(Opcode.TEXT, question(number, next(paddings)).encode()) for number in range(count)]
+    with (
+        live_server("hello there") as server,
+        socket.create_connection(("127.0.0.1", urlsplit(server.base_url).port or 0), timeout=20) as client,
+    ):
+        client.sendall(b"\r\n".join([b"GET /v1/realtime HTTP/1.1", *HANDSHAKE, b"", b""]))
+        client.sendall(b"".join(frame.serialize(mask=True) for frame in frames))
+        received = b""
+        while f"'{count - 1}'".encode() not in received:
+            received += (part := client.recv(65_536))
+            assert part, received[-200:]
+
+    places = [received.index(f"'{number}'".encode()) for number in range(count)]
+    assert sorted(places) == places
