@@ -12,13 +12,14 @@ from typing import Any, get_args
 from compat import addresses, languages
 from compat.errors import BadRequest
 from compat.openai_api import context, strategy
-from compat.openai_api.fields import Fields, choice, number, switch, words
+from compat.openai_api.fields import Fields, choice, number, switch, unquoted, words
 from compat.openai_api.parameters import TRANSLATION
-from compat.transcript import Ask, CaptionFormat, Granularity, LanguageParam, ResponseFormat
+from compat.transcript import Ask, CaptionFormat, Granularity, LanguageParam, Layout, ResponseFormat
 from compat.transcript import context as joined_context
 
 SPEAKERS = 4
 # Deltas have no timestamps, so the other formats are not streamed. OpenAI's whisper-1 does not stream them either.
+LAYOUT_LIMITS = {"max_line_width": 1000, "max_line_count": 10, "max_words_per_line": 1000}
 STREAMED = ("json", "text", "diarized_json")
 
 
@@ -37,6 +38,7 @@ def ask(fields: Sequence[tuple[str, str]], query: Sequence[tuple[str, str]] = ()
     url = _url(form)
     stream = _stream(form) and response_format in STREAMED
     captions, captions_lost = _captions(form, response_format, stream)
+    layout, layout_lost = _layout(form, captioned=bool(captions) or response_format in ("srt", "vtt"))
     return Ask(
         model=model,
         response_format=response_format,
@@ -50,6 +52,7 @@ def ask(fields: Sequence[tuple[str, str]], query: Sequence[tuple[str, str]] = ()
             *ignored_languages,
             *(["timestamp_granularities"] if times_lost else []),
             *(["captions"] if captions_lost else []),
+            *layout_lost,
             *_ignored(form),
             *_unread(query, fields),
         ),
@@ -57,6 +60,7 @@ def ask(fields: Sequence[tuple[str, str]], query: Sequence[tuple[str, str]] = ()
         webhook_url=webhook_url,
         url=url,
         captions=captions,
+        layout=layout,
     )
 
 
@@ -75,22 +79,26 @@ def translation(fields: Sequence[tuple[str, str]], query: Sequence[tuple[str, st
     target = form.extension("target_language")
     url = _url(form)
     language, language_param, ignored_languages = _language(form)
+    response_format = choice(form.one("response_format") or "json", TRANSLATED, "response_format")
+    layout, layout_lost = _layout(form, captioned=response_format in ("srt", "vtt"))
     ours = {row.name for row in TRANSLATION} | {"language", "languages", "keywords"}
     return Ask(
         model=model,
-        response_format=choice(form.one("response_format") or "json", TRANSLATED, "response_format"),
+        response_format=response_format,
         language=language,
         language_param=language_param,
         **_bias(form),
         extensions={name: tuple(values) for name, values in form.extensions.items()},
         ignored=(
             *ignored_languages,
+            *layout_lost,
             *(["temperature"] if _has_temperature(form) else []),
             *(name for name in form.values if name not in ours),
             *_unread(query, fields),
         ),
         target=language_code(target, "target_language", languages.written) if target else ENGLISH,
         url=url,
+        layout=layout,
     )
 
 
@@ -151,6 +159,18 @@ def _captions(form: Fields, response_format: ResponseFormat, stream: bool) -> tu
     if stream or response_format not in ("verbose_json", "diarized_json"):
         return (), bool(wanted)
     return wanted, False
+
+
+def _layout(form: Fields, *, captioned: bool) -> tuple[Layout, list[str]]:
+    """Return the limits of captions, which are extensions, and their names if they are ignored: without captions."""
+    limits = {}
+    for name, most in LAYOUT_LIMITS.items():
+        text = unquoted(form.extension(name))
+        if text and not (text.isascii() and text.isdecimal() and len(text) < 9 and 1 <= int(text) <= most):
+            raise BadRequest(f"{name} {text[:40]!r} is not a whole number from 1 to {most:,}.", param=name)
+        if text:
+            limits[name] = int(text)
+    return (Layout(**limits), []) if captioned else (Layout(), list(limits))
 
 
 def _stream(form: Fields) -> bool:

@@ -16,9 +16,9 @@ from compat import languages
 from compat.openai_api import captions, diarized
 from compat.openai_api.usage import Duration, Tokens, duration, usage
 from compat.text import space
-from compat.transcript import Ask, CaptionFormat, Segment, Transcript
+from compat.transcript import Ask, CaptionFormat, Layout, Segment, Transcript
 
-CAPTIONS: dict[CaptionFormat, Callable[[Transcript], str]] = {"srt": captions.srt, "vtt": captions.vtt}
+CAPTIONS: dict[CaptionFormat, Callable[[Transcript, Layout], str]] = {"srt": captions.srt, "vtt": captions.vtt}
 
 
 class Rendered(msgspec.Struct, frozen=True):
@@ -132,7 +132,7 @@ def render(transcript: Transcript, ask: Ask, groq: str = "") -> Rendered:
         case "text":
             return _text(transcript.text + "\n")
         case "srt" | "vtt":
-            return _text(CAPTIONS[ask.response_format](transcript))
+            return _text(CAPTIONS[ask.response_format](transcript, ask.layout))
         case "diarized_json":
             return _json(_diarized(transcript, ask))
         case _:
@@ -217,7 +217,7 @@ def _diarized(transcript: Transcript, ask: Ask) -> Diarized:
 
 
 def _captioned(transcript: Transcript, ask: Ask) -> Dashscope:
-    texts = {name: CAPTIONS[name](transcript) for name in ask.captions}
+    texts = {name: CAPTIONS[name](transcript, ask.layout) for name in ask.captions}
     return msgspec.structs.replace(dashscope(transcript, ask), captions=texts or None)
 
 

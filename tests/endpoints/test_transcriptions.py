@@ -173,6 +173,35 @@ def test_ignored_parameters_are_listed(server: RunningServer, speech: bytes) -> 
     assert raw.headers["openai-processing-ms"].isdecimal()
 
 
+@pytest.mark.parametrize(
+    ("limits", "lines"),
+    [
+        ({}, [["It was the best of times,", "it was the worst."]]),
+        ({"max_line_width": 18}, [["It was the best", "of times,"], ["it was the worst."]]),
+        ({"max_line_width": 16, "max_line_count": 1}, [["It was the best"], ["of times, it was"], ["the worst."]]),
+        ({"max_words_per_line": 3}, [["It was the"], ["best of times,"], ["it was"], ["the worst."]]),
+    ],
+)
+def test_captions_have_the_requested_lines(
+    server: RunningServer, speech: bytes, limits: dict[str, int], lines: list[list[str]]
+) -> None:
+    create = server.client().audio.transcriptions.create
+    alone = create(model="whisper-1", file=upload(speech), response_format="srt", extra_body=limits)
+    asked = {**limits, "captions": "srt"}
+    beside = create(model="whisper-1", file=upload(speech), response_format="verbose_json", extra_body=asked)
+
+    assert lines == [cue.content.split("\n") for cue in srt.parse(alone)]
+    assert alone == beside.to_dict()["dashscope"]["captions"]["srt"]  # type: ignore[index]
+
+
+def test_limits_of_captions_are_ignored_without_captions(server: RunningServer, speech: bytes) -> None:
+    raw = server.client().audio.transcriptions.with_raw_response.create(
+        model="whisper-1", file=upload(speech), response_format="json", extra_body={"max_line_width": 20}
+    )
+
+    assert "max_line_width" == raw.headers["x-compat-ignored"]
+
+
 def test_stream_is_ignored_for_captions(server: RunningServer, speech: bytes) -> None:
     answer = httpx2.post(
         f"{server.base_url}/audio/transcriptions",

@@ -9,7 +9,7 @@ import pytest
 
 from compat.errors import BadRequest
 from compat.openai_api.form import ask, translation
-from compat.transcript import Ask
+from compat.transcript import Ask, Layout
 
 MODEL = ("model", "whisper-1")
 SEGMENTS = frozenset({"segment"})
@@ -54,6 +54,23 @@ FORMS: list[tuple[list[tuple[str, str]], dict[str, Any]]] = [
     (
         [("response_format", "diarized_json"), ("stream", "true"), ("captions", "srt")],
         {"response_format": "diarized_json", "stream": True, "ignored": ("captions",)},
+    ),
+    (
+        [
+            ("response_format", "srt"),
+            ("max_line_width", "32"),
+            ("max_line_count", " 1 "),
+            ("max_words_per_line", '"5"'),
+        ],
+        {"response_format": "srt", "layout": Layout(32, 1, 5)},
+    ),
+    (
+        [VERBOSE, ("captions", "srt"), ("max_line_width", "20"), ("max_line_count", "None")],
+        {"response_format": "verbose_json", "granularities": SEGMENTS, "captions": ("srt",), "layout": Layout(20)},
+    ),
+    (
+        [("max_line_width", "20"), ("max_words_per_line", "3")],
+        {"ignored": ("max_line_width", "max_words_per_line")},
     ),
     ([("stream", "true")], {"stream": True}),
     ([("stream", "True")], {"stream": True}),
@@ -140,6 +157,13 @@ REFUSED: list[tuple[list[tuple[str, str]], str, str]] = [
     ([("response_format", "json"), ("response_format", "text")], "response_format", "more than once"),
     ([("model", "whisper-2")], "model", "more than once"),
     ([VERBOSE, ("timestamp_granularities[]", "letter")], "timestamp_granularities", "word, segment"),
+    ([("max_line_width", "0")], "max_line_width", "'0' is not a whole number from 1 to 1,000"),
+    ([("max_line_width", "42.5")], "max_line_width", "whole number"),
+    ([("max_line_width", "٤٢")], "max_line_width", "whole number"),
+    ([("max_line_width", "9" * 5000)], "max_line_width", "whole number"),
+    ([("max_line_width", "40"), ("max_line_width", "42")], "max_line_width", "more than once"),
+    ([("max_line_count", "11")], "max_line_count", "from 1 to 10"),
+    ([("max_words_per_line", "few")], "max_words_per_line", "'few'"),
     ([("stream", "perhaps")], "stream", "perhaps"),
     ([("stream", "true"), ("stream", "false")], "stream", "more than once"),
     ([("language", "klingon")], "language", "not a language"),
@@ -246,6 +270,8 @@ TRANSLATIONS: list[tuple[list[tuple[str, str]], dict[str, Any]]] = [
     ([("prompt", "Dickens"), ("temperature", "0")], {"prompt": "Dickens"}),
     ([("response_format", "vtt"), ("language", "German")], {"response_format": "vtt", "language": "de"}),
     ([("target_language", "French")], {"target": "fr"}),
+    ([("response_format", "srt"), ("max_line_width", "32")], {"response_format": "srt", "layout": Layout(32)}),
+    ([("max_line_count", "1")], {"ignored": ("max_line_count",)}),
     ([("url", "https://a.fm/会 1.mp3")], {"url": "https://a.fm/%E4%BC%9A%201.mp3"}),
     ([("target_language", "zh-TW")], {"target": "zh-tw"}),
     ([("target_language", "")], {}),
@@ -266,6 +292,7 @@ def test_a_translation_form_becomes_an_ask(fields: list[tuple[str, str]], expect
         ([MODEL, ("response_format", "diarized_json")], "response_format"),
         ([MODEL, ("target_language", "Klingon")], "target_language"),
         ([MODEL, ("temperature", "2")], "temperature"),
+        ([MODEL, ("max_line_width", "-1")], "max_line_width"),
     ],
 )
 def test_an_invalid_translation_form_is_refused_naming_the_parameter(fields: list[tuple[str, str]], param: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from openai.types.audio import Transcription, TranscriptionVerbose
 
 from compat.openai_api.render import render
-from compat.transcript import Ask, Granularity, ResponseFormat, Segment, Transcript, Usage, Word
+from compat.transcript import Ask, CaptionFormat, Granularity, Layout, ResponseFormat, Segment, Transcript, Usage, Word
 
 JSON = "application/json"
 PLAIN = "text/plain; charset=utf-8"
@@ -295,10 +295,13 @@ def test_the_official_package_reads_every_member(transcript: Transcript, model: 
 def test_captions_beside_json_are_those_of_their_own_formats(
     transcript: Transcript, response_format: ResponseFormat
 ) -> None:
-    asked = Ask(model="whisper-1", response_format=response_format, captions=("srt", "vtt"))
+    asked = Ask(model="whisper-1", response_format=response_format, captions=("srt", "vtt"), layout=Layout(8))
 
     answer = body(transcript, asked)
 
-    alone = {"srt": render(transcript, ask("srt")).body.decode(), "vtt": render(transcript, ask("vtt")).body.decode()}
-    assert alone == answer["dashscope"]["captions"]
+    formats: tuple[CaptionFormat, ...] = ("srt", "vtt")
+    alone = [Ask(model="whisper-1", response_format=form, layout=Layout(8)) for form in formats]
+    assert {one.response_format: render(transcript, one).body.decode() for one in alone} == answer["dashscope"][
+        "captions"
+    ]
     assert asked.wants_words
