@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 import click
 
 from compat import __version__
-from compat.cli.serving import INTERRUPTED, AnnouncingServer, Serving, Stopping, fitted
+from compat.cli.serving import INTERRUPTED, AnnouncingServer, Serving, Stopping, fitted, local_environment
 from compat.cli.supervisor import Supervisor
 from compat.config import extras, parsers
 from compat.config.settings import Settings
@@ -150,7 +150,8 @@ def serve(
             local = stack.enter_context(
                 contextlib.closing(LocalEngine(engine, supervisor.tell if supervisor else None))
             )
-            settings = _settings(_local_environment(local))
+            forget_proxies()
+            settings = _settings(local_environment(local))
         elif settings.store is None:
             settings = dataclasses.replace(settings, store=_state())
         logs.start(settings.log_level, supervisor.team if supervisor else None)
@@ -249,17 +250,6 @@ def _state() -> str | None:
         click.echo(f"Long jobs will not survive a restart: {reason}. Set COMPAT_STORE.")
         return None
     return str(folder / "jobs.sqlite")
-
-
-def _local_environment(local: LocalEngine) -> dict[str, str]:
-    """Return the settings that select the local engine, and remove proxies from the environment."""
-    forget_proxies()
-    return {
-        "DASHSCOPE_API_KEY": local.key,
-        "DASHSCOPE_BASE_URL": local.root,
-        "DASHSCOPE_WEBSOCKET_BASE_URL": "",
-        "DASHSCOPE_FALLBACK_API_KEY": "",
-    }
 
 
 @main.command()

@@ -21,7 +21,7 @@ import uvicorn
 from compat.config import extras
 from compat.config.settings import Settings
 from compat.server.connections import Connections, fitting
-from compat.server.local_engine import AnyEngine
+from compat.server.local_engine import AnyEngine, LocalEngine
 from compat.server.run import Server, config
 from compat.sharing.team import Team
 
@@ -117,6 +117,16 @@ class AnnouncingServer(ApiServer):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._ready()
+
+
+def local_environment(local: LocalEngine) -> dict[str, str]:
+    """Return the settings that select the local engine."""
+    return {
+        "DASHSCOPE_API_KEY": local.key,
+        "DASHSCOPE_BASE_URL": local.root,
+        "DASHSCOPE_WEBSOCKET_BASE_URL": "",
+        "DASHSCOPE_FALLBACK_API_KEY": "",
+    }
 
 
 def fitted(settings: Settings, most: int) -> Settings:

@@ -24,7 +24,7 @@ import msgspec
 
 from compat import processes
 from compat.cli.orders import READY, Orders
-from compat.cli.serving import INTERRUPTED, Serving, confirm, heeded
+from compat.cli.serving import INTERRUPTED, Serving, confirm, heeded, local_environment
 from compat.config.settings import Settings
 from compat.config.variables import SettingsError
 from compat.server.local_engine import LocalEngine, pause
@@ -119,9 +119,7 @@ class Supervisor:
             "COMPAT_MAX_SESSIONS": str(settings.max_sessions),
             "COMPAT_MAX_REQUESTS": str(settings.max_requests),
         }
-        if local is not None:
-            own |= {"DASHSCOPE_API_KEY": local.key, "DASHSCOPE_BASE_URL": local.root}
-            own |= {"DASHSCOPE_WEBSOCKET_BASE_URL": "", "DASHSCOPE_FALLBACK_API_KEY": ""}
+        own |= local_environment(local) if local else {}
         return Orders(
             listener=self._listener.fileno(),
             memory=self.team.memory.fd,

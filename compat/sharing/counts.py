@@ -64,7 +64,8 @@ class Counts:
     def add(self, name: str, row: int, amount: int) -> None:
         """Add to this worker's number in the row of `name`."""
         self._change(row, amount)
-        if self._digest_of(row) != self._known[name][0]:  # it was given to another name just now
+        digest, _ = self._known.get(name) or self._digest(name)
+        if self._digest_of(row) != digest:  # it was given to another name just now
             self._change(row, -amount)
             if (other := self.row(name)) is not None:
                 self.add(name, other, amount)
