@@ -22,7 +22,8 @@ class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
     arrived after `received_after` if the connection did not break; a pong shows it sooner. `attempts` in a row without
     progress end the session. New settings wait for `settling` in case the service reports speech before them.
 
-    A session of the service that does not begin within `starting` is lost.
+    A session of the service that does not begin within `starting` is lost. One that fails of silence is replaced by one
+    that is finished `spare` seconds of audio sooner.
 
     If a manual commit has no answer after `manual_answer`, the service's session is finished to get one. If the commit
     is not acknowledged, which may mean that there was no speech, that happens after `acknowledged`, or after twice the
@@ -50,6 +51,7 @@ class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
     acknowledged: float = 0.5
     vad_answer: float = 2.0
     starting: float = 10.0
+    spare: float = 10.0
     stalled: float = 20.0
     finishing: float = 10.0
     closing: float = 2.0

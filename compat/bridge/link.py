@@ -360,6 +360,9 @@ class Link:
                 self.finish(now)
                 return
             case AudioChunk():
+                if self._too_quiet:
+                    self.finish(now)
+                    return
                 self._sender.sound(entry, self.setup, now)
             case Cut():
                 if not self._sender.commit(entry.piece, now):
@@ -372,6 +375,13 @@ class Link:
             case _:
                 assert_never(entry)
         self._replay.sent()
+
+    @property
+    def _too_quiet(self) -> bool:
+        """Whether to finish a session before it fails of silence, as one before it may have done."""
+        bound = self.dialect.silence
+        quiet = bound is not None and self._sender.unanswered > (bound - self._limits.spare) * TICKS
+        return quiet and self.attempts > 0 and self._binder.detecting and not self._binder.unfinished
 
     def refused(self, about: str) -> ItemPiece | None:
         """The piece whose commit is refused. `about`: the id of the commit, empty if the service does not say it."""

@@ -11,7 +11,6 @@ import json
 import re
 from collections import deque
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
 
 RATE = 16_000
 _LOUD, _QUIET = re.compile(rb"(?:\0{0,3}[^\0])*+"), re.compile(rb"\0*+")
@@ -61,7 +60,7 @@ class Service:
     audio of all detected turns. It reports the language that it was asked for as the emotion too.
     """
 
-    model: ClassVar[str] = "qwen3-asr-flash-realtime"
+    model: str = "qwen3-asr-flash-realtime"
 
     number: int = 0
     settles: bool = True

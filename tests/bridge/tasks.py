@@ -6,7 +6,7 @@ import json
 import random
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 from compat.catalogue import live
 from tests.bridge.service import RATE, WORD_MS, Service, heard, word
@@ -14,6 +14,7 @@ from tests.bridge.service import RATE, WORD_MS, Service, heard, word
 DIALECTS = ("realtime", "run-task")
 FRAME_BYTES = 16_000
 IDLE_SECONDS = 23.0
+SILENCE_SECONDS = 60
 DEFAULT_SILENCE_MS = 1300
 
 
@@ -85,16 +86,19 @@ class TaskService(Service):
 
     `settles`: whether a partial result is the beginning of the final one. `answers_silence`: the end of a task without
     speech: task-finished, or a failure with either code. `habits`: selects how final results are marked, and what is
-    sent without need. `own_silence_ms`: the silence that ends a sentence, whatever is asked for.
+    sent without need. `own_silence_ms`: the silence that ends a sentence, whatever is asked for. Without heartbeats, a
+    task fails after SILENCE_SECONDS of silence.
     """
 
-    model: ClassVar[str] = "fun-asr-realtime"
+    model: str = "fun-asr-realtime"
     habits: int = 0
     own_silence_ms: int | None = None
     _wire: TaskWire = field(default_factory=TaskWire)
     _chance: random.Random = field(default_factory=random.Random)
     _finals: dict[str, dict[str, Any]] = field(default_factory=dict)
     _silence_ms: int = 0
+    _quiet_from: int = 0
+    _beats: bool = False
 
     def begin(self) -> None:
         self._wire, self._chance = TaskWire(), random.Random(f"{self.habits} {self.number}")  # noqa: S311
@@ -110,6 +114,12 @@ class TaskService(Service):
         if isinstance(frame, bytes):
             self._pcm += frame
             self._listen()
+            if (
+                not self._beats
+                and self._begin is None
+                and len(self._pcm) - self._quiet_from > SILENCE_SECONDS * RATE * 2
+            ):
+                self._event("task-failed", {}, error_code="RequestTimeOut", error_message="Response timeout!")
             if self._sometimes:
                 self._result({"sentence_id": 0, "begin_time": self._ms(len(self._pcm)), "text": "", "heartbeat": True})
             return
@@ -122,6 +132,7 @@ class TaskService(Service):
     def _run(self, parameters: dict[str, Any]) -> None:
         assert ("pcm", RATE) == (parameters["format"], parameters["sample_rate"])
         self.language = parameters.get("language_hints", [""])[0]
+        self._beats, self._quiet_from = parameters.get("heartbeat", False), 0
         self._silence_ms = self.own_silence_ms or parameters.get("max_sentence_silence", DEFAULT_SILENCE_MS)
         self._silence_bytes = self._silence_ms * RATE // 1000 * 2
         self._pcm.clear()
@@ -164,7 +175,7 @@ class TaskService(Service):
         }
         self._finals[self._turn] |= {"end_time": end_ms, "sentence_end": True}
         self._complete(" ".join(words))
-        self._begin, self._looked = None, end
+        self._begin, self._looked, self._quiet_from = None, end, end
 
     def _words(self, begin: int, end: int) -> list[dict[str, Any]]:
         """The whole words between these offsets, with their times."""

@@ -6,6 +6,8 @@ import pytest
 
 from compat.bridge.limits import SessionLimits
 from compat.errors import ServiceUnavailable
+from tests.bridge.service import silence, word
+from tests.bridge.simulation import Simulation
 from tests.bridge.stage import (
     NEW,
     PCM_16K,
@@ -38,6 +40,7 @@ from tests.bridge.task_stage import (
     task_started,
     tell,
 )
+from tests.bridge.tasks import TaskService
 
 WORD = {"begin_time": 100, "end_time": 400}
 RUN, RUN_BY_HAND = "> run max_sentence_silence=500", "> run max_sentence_silence=6000"
@@ -353,3 +356,24 @@ def test_g711_and_pcm_at_the_rate_of_the_model(model: str, rate: int, size: int,
     stage.step(commit)
     stage.step(task_started)
     assert size == len(stage.sound)
+
+
+@pytest.mark.parametrize("pace", [1.0, 0.01])
+@pytest.mark.parametrize("manual", [False, True])
+def test_long_silence_with_a_model_without_heartbeats(manual: bool, pace: float) -> None:
+    """Such a task fails after 60 s of silence, by the time of the audio."""
+    simulation = Simulation(manual=manual, service=TaskService(model="paraformer-realtime-v1"), limits=SessionLimits())
+    pcm = word(1) + silence(150_000) + word(2) + silence(2000)
+    for at in range(0, len(pcm), 16_000):
+        simulation.connect()
+        simulation.append(pcm[at : at + 16_000])
+        while simulation.deliver():
+            simulation.connect()
+        simulation.wait(pace / 2)
+    if manual:
+        simulation.say("input_audio_buffer.commit")
+    simulation.settle()
+
+    simulation.check()
+    assert ["w1", "w2"] == simulation.words
+    assert [] == simulation.of("error")

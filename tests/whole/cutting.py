@@ -13,6 +13,8 @@ from compat.app import create_app
 from compat.config.settings import Settings
 from compat.emulator.app import create_app as create_emulator
 from compat.emulator.engine import Engine
+from compat.emulator.readings import Readings
+from compat.emulator.state import Limits
 from tests.servers import serve
 
 SPEAKING = 20_000  # bytes: more than the upgrade and the configuration, so audio has been sent
@@ -121,9 +123,11 @@ class Breaks:
 
 
 @contextlib.contextmanager
-def cut_house(engine: Engine) -> Iterator[tuple[str, Wire]]:
+def cut_house(
+    engine: Engine, readings: Readings | None = None, limits: Limits | None = None
+) -> Iterator[tuple[str, Wire]]:
     """Run a server whose connections to the service can be cut; yields its base URL and the wire."""
-    with serve(create_emulator(engine)) as service:
+    with serve(create_emulator(engine, readings=readings, limits=limits)) as service:
         wire, ready = Wire(service), threading.Event()
         thread = threading.Thread(target=wire.run, args=[ready], daemon=True)
         thread.start()

@@ -156,6 +156,7 @@ class RealtimeSession:
 
     rules: ClassVar[turns.Rules] = turns.Rules(exact=True, frame_bytes=32_000)
     spent: ClassVar[int] = 0
+    silence: ClassVar[float | None] = None
 
     def setup(self, setup: turns.Setup, event_id: str) -> str:
         session = _Session(

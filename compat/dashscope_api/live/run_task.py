@@ -190,6 +190,10 @@ class RunTask:
     def spent(self) -> int:
         return self._task.meter.input_tokens
 
+    @property
+    def silence(self) -> float | None:
+        return None if "heartbeat" in self._task.parameters else 60.0
+
     def setup(self, setup: turns.Setup, event_id: str) -> str:
         parameters = _parameters(setup)
         self._task = _Task(hashlib.sha256(event_id.encode()).hexdigest()[:32], setup, parameters)

@@ -202,6 +202,10 @@ class Dialect(Protocol):
     def spent(self) -> int:
         """The input tokens of this session, as far as the service reports them."""
 
+    @property
+    def silence(self) -> float | None:
+        """Seconds of sound without speech after which this session fails, None if it does not."""
+
     def setup(self, setup: Setup, event_id: str) -> str | bytes:
         """Begin a session with these settings."""
 
