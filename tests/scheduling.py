@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from xdist.scheduler import LoadScopeScheduling
 
-# Tests of several modules that share a browser or a speech model.
+# Tests of several modules that share a speech model.
 SHARED = {
-    "tests/playground/": "browser",
     "tests/whole/test_live_cuts.py::test_speech_": "speech",
     "tests/whole/test_speakers.py": "speech",
     "tests/whole/test_speech.py": "speech",
