@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from xdist.scheduler import LoadScopeScheduling
 
-# Tests of several modules that share a speech model.
+# Tests that share a speech model, in several modules or half of one that takes long.
 SHARED = {
+    "tests/whole/test_live_clients.py::test_every_official_client_gets_the_transcript[vad-": "clients, vad",
+    "tests/whole/test_live_clients.py::test_every_official_client_gets_the_transcript[commits-": "clients, commits",
     "tests/whole/test_live_cuts.py::test_speech_": "speech",
     "tests/whole/test_speakers.py": "speech",
     "tests/whole/test_speech.py": "speech",
 }
 # Modules whose tests take seconds and share nothing.
-APART = ("tests/scripts/test_installs.py", "tests/whole/test_live_cuts.py", "tests/whole/test_survival.py")
+APART = (
+    "tests/scripts/test_installs.py", "tests/whole/test_live_clients.py", "tests/whole/test_live_cuts.py",
+    "tests/whole/test_survival.py",
+)  # fmt: skip
 # The longest tests run first, so that no process runs alone in the end, then the other slow ones, then the fast ones.
 FIRST = (
-    "tests/playground/", "tests/whole/", "tests/scripts/test_installs.py", "tests/transcription/test_pieces.py",
-    "tests/cli/", "tests/docs/test_printed.py", "tests/audio/test_odd_files.py",
+    "tests/whole/test_live_clients.py", "tests/playground/", "tests/whole/", "tests/scripts/test_installs.py",
+    "tests/transcription/test_pieces.py", "tests/cli/", "tests/docs/test_printed.py", "tests/audio/test_odd_files.py",
 )  # fmt: skip
 
 
