@@ -39,6 +39,8 @@ class Layout(msgspec.Struct, frozen=True):
 
 
 LAYOUT = Layout()
+LAYOUT_LIMITS = {"max_line_width": 1000, "max_line_count": 10, "max_words_per_line": 1000}
+"""The fields of a Layout and their highest values; the lowest is 1."""
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):

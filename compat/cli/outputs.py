@@ -40,7 +40,7 @@ class Wanted:
     """Options of the request and the output.
 
     `shape`: the value of `--format`. `model`: None selects a default that depends on the request.
-    `force`: overwrite existing transcripts.
+    `force`: overwrite existing transcripts. `limits`: those of captions that differ from the default, by name.
     """
 
     shape: str
@@ -49,6 +49,7 @@ class Wanted:
     diarize: bool
     translate: bool
     force: bool
+    limits: dict[str, int]
 
 
 def plan(

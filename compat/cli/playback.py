@@ -12,7 +12,7 @@ from compat.cli.listening import MODEL, Turn, listen
 from compat.cli.outputs import OutputPiece, Wanted, check, put
 from compat.cli.report import Report, unread
 from compat.openai_api import captions as files
-from compat.transcript import Segment, Transcript
+from compat.transcript import Layout, Segment, Transcript
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -56,9 +56,9 @@ async def _one(client: AsyncOpenAI, piece: OutputPiece, wanted: Wanted, kind: Ki
     if faults:
         raise server.CommandFailed(faults[0])
     if piece.target is not None:
-        put(piece, piece.target, _written(turns, wanted.shape), force=wanted.force)
+        put(piece, piece.target, _written(turns, wanted), force=wanted.force)
     elif wanted.shape != "text":
-        report.transcript(_written(turns, wanted.shape))
+        report.transcript(_written(turns, wanted))
 
 
 def _where(kind: Kind, piece: OutputPiece, shape: str) -> Kind:
@@ -70,8 +70,10 @@ def _where(kind: Kind, piece: OutputPiece, shape: str) -> Kind:
     return "lines" if kind == "silent" else kind
 
 
-def _written(turns: Sequence[Turn], shape: str) -> str:
+def _written(turns: Sequence[Turn], wanted: Wanted) -> str:
     text = "\n".join(turn.text for turn in turns)
     segments = tuple(Segment(text=turn.text, start=turn.start, end=turn.end) for turn in turns)
     transcript = Transcript(text=text, segments=segments, duration=segments[-1].end if segments else 0.0)
-    return {"srt": files.srt, "vtt": files.vtt}[shape](transcript) if shape != "text" else text
+    if wanted.shape == "text":
+        return text
+    return {"srt": files.srt, "vtt": files.vtt}[wanted.shape](transcript, Layout(**wanted.limits))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -20,10 +20,17 @@ from compat.cli.playback import SHAPES, play
 from compat.cli.recordings import STANDARD, TRANSCRIPTS
 from compat.cli.report import Report
 from compat.cli.uploads import upload
+from compat.transcript import LAYOUT_LIMITS
 
 INTERRUPTED = 130
 FORMATS = {"text": "txt", "srt": "srt", "vtt": "vtt", "json": "json", "verbose_json": "json", "diarized_json": "json"}
 NAMED = ("text", "verbose_json", "diarized_json")
+CAPTIONS = ("srt", "vtt")
+MEANINGS = {
+    "max_line_width": "columns of a line, of which a full-width character takes two. Default: 42",
+    "max_line_count": "lines of a cue. Default: 2",
+    "max_words_per_line": "words of a line",
+}
 UNNAMED = FORMATS.keys() - NAMED
 
 
@@ -34,6 +41,15 @@ def _paths(_ctx: click.Context, _param: click.Parameter, typed: str) -> list[Com
 
 def _folders(_ctx: click.Context, _param: click.Parameter, typed: str) -> list[CompletionItem]:
     return [CompletionItem(typed, type="dir")]
+
+
+def _limits(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that limit the lines of captions, with dashes and with Whisper's underscores."""
+    for name, most in reversed(LAYOUT_LIMITS.items()):
+        dashed = f"--{name.replace('_', '-')}"
+        meaning = f"With srt and vtt: {MEANINGS[name]}."
+        command = click.option(dashed, f"--{name}", name, type=click.IntRange(1, most), help=meaning)(command)
+    return command
 
 
 @click.command()
@@ -48,6 +64,7 @@ def _folders(_ctx: click.Context, _param: click.Parameter, typed: str) -> list[C
 @click.option("--language", help="Language spoken, if known.")
 @click.option("--diarize", is_flag=True, help="Identify the speakers.")
 @click.option("--to", "to", type=click.Choice(["english"]), help="Translate.")
+@_limits
 @click.option("--live", is_flag=True, help="Stream each recording in real time and print captions.")
 @click.option("--fast", is_flag=True, help="With --live: stream as fast as possible.")
 @server.options
@@ -70,6 +87,7 @@ def transcribe(
     force: bool,
     quiet: bool,
     lines: bool,
+    **limits: int | None,
 ) -> None:
     """Transcribe recordings and video.
 
@@ -82,13 +100,17 @@ def transcribe(
         raise click.UsageError("--json and transcripts cannot share standard output: name a folder with --out.")
     if live and (diarize or to or shape not in SHAPES):
         raise click.UsageError(f"--live supports {', '.join(SHAPES)}, without --diarize and --to.")
+    given = {name: limit for name, limit in limits.items() if limit is not None}
+    if given and shape not in CAPTIONS:
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise click.UsageError(f"{named}: requires --format {' or '.join(CAPTIONS)}.")
     if fast and not live:
         raise click.UsageError("--fast requires --live.")
     if out == "":  # an empty shell variable must not select the current folder
         raise click.UsageError("--out is empty: name a folder, or - for standard output.")
     if out and Path(out).suffix in TRANSCRIPTS and not os.path.isdir(out):  # noqa: PTH112 - no error either
         raise click.UsageError(f"--out must name a folder, not a file such as {out}; for one file: --out - > {out}")
-    wanted = Wanted(shape, model, language, diarize, bool(to), force)
+    wanted = Wanted(shape, model, language, diarize, bool(to), force, given)
     report = Report(quiet=quiet, lines=lines)
     waiting: list[OutputPiece] = []
     try:

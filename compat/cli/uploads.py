@@ -88,13 +88,14 @@ async def _request(
         observed = _ProgressFile(file, report.begun(piece, os.fstat(file.fileno()).st_size))
         fields: dict[str, Any] = {"file": (printable(piece.source.name), observed), "model": wanted.model or default}
         fields["response_format"] = shape
+        extra: dict[str, Any] = {**wanted.limits}
         if wanted.translate:
             create: Any = client.audio.translations.with_raw_response.create
         else:
             create = client.audio.transcriptions.with_raw_response.create
             fields |= {"language": wanted.language} if wanted.language else {}
-            fields |= {"extra_body": {"diarization_enabled": "true"}} if wanted.diarize else {}
-        answer = await create(**fields)
+            extra |= {"diarization_enabled": "true"} if wanted.diarize else {}
+        answer = await create(**fields, extra_body=extra or None)
     said = dict(_MISSING.findall(answer.headers.get("x-compat-truncated", "")))
     missing = {name: value if name == "finish_reason" else float(value) for name, value in said.items()}
     return _with_speakers(answer.text) if shape != wanted.shape else answer.text, missing

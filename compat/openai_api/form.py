@@ -14,12 +14,11 @@ from compat.errors import BadRequest
 from compat.openai_api import context, strategy
 from compat.openai_api.fields import Fields, choice, number, switch, unquoted, words
 from compat.openai_api.parameters import TRANSLATION
-from compat.transcript import Ask, CaptionFormat, Granularity, LanguageParam, Layout, ResponseFormat
+from compat.transcript import LAYOUT_LIMITS, Ask, CaptionFormat, Granularity, LanguageParam, Layout, ResponseFormat
 from compat.transcript import context as joined_context
 
 SPEAKERS = 4
 # Deltas have no timestamps, so the other formats are not streamed. OpenAI's whisper-1 does not stream them either.
-LAYOUT_LIMITS = {"max_line_width": 1000, "max_line_count": 10, "max_words_per_line": 1000}
 STREAMED = ("json", "text", "diarized_json")
 
 

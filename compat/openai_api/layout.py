@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
 from itertools import accumulate, pairwise, zip_longest
 
-import budoux
 import msgspec
 import regex
 
@@ -221,6 +220,8 @@ def _encodes(text: str, encoding: str) -> bool:
 
 @cache
 def _parser(script: str) -> Callable[[str], list[str]]:
+    import budoux  # only some transcripts need it, and it takes 50 ms to load
+
     load = {
         "thai": budoux.load_default_thai_parser,
         "japanese": budoux.load_default_japanese_parser,

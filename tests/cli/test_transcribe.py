@@ -55,6 +55,20 @@ def test_existing_transcripts_are_kept_without_force(server: RunningServer, fold
     assert list(WORDS) == words(" ".join(cue.content for cue in srt.parse((folder / "one.srt").read_text())))
 
 
+@pytest.mark.parametrize("option", ["--max-words-per-line", "--max_words_per_line"])
+@pytest.mark.parametrize("live", [(), ("--live", "--fast")])
+def test_captions_have_the_requested_lines(
+    server: RunningServer, folder: Path, option: str, live: tuple[str, ...]
+) -> None:
+    asked = ("--format", "srt", option, "1", "--max_line_count=2")
+    done = call(server, folder, "transcribe", "one.wav", *asked, *live)
+
+    cues = [cue.content.split("\n") for cue in srt.parse((folder / "one.srt").read_text())]
+    assert 0 == done.returncode, done.stderr
+    assert all(len(lines) <= 2 for lines in cues)
+    assert [[word] for word in WORDS] == [words(line) for lines in cues for line in lines]
+
+
 def test_a_recording_on_standard_input_is_transcribed_to_standard_output(server: RunningServer, folder: Path) -> None:
     done = run(server, folder, "transcribe", "-", given=(folder / "one.wav").read_bytes())
 
@@ -116,6 +130,8 @@ def test_a_truncated_recording_is_reported(server: RunningServer, folder: Path) 
         (["one.wav", "--diarize", "--format", "json"], b"--format json has no speakers"),
         (["one.wav", "--to", "english", "--format", "diarized_json"], b"diarized_json and --to exclude each other."),
         (["one.wav", "--out", "-", "--json"], b"cannot share standard output"),
+        (["one.wav", "--max-line-width", "30"], b"--max-line-width: requires --format srt or vtt."),
+        (["one.wav", "--format", "srt", "--max_line_count", "0"], b"0 is not in the range 1<=x<=10."),
         (["one.wav", "--format", "doc"], b"'doc' is not one of"),
     ],
 )
