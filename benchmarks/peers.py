@@ -133,10 +133,10 @@ def nginx(upstream: int) -> Iterator[Process]:
 
 
 @contextlib.contextmanager
-def floor(upstream: int) -> Iterator[Process]:
+def floor(upstream: int, module: str = "passthrough") -> Iterator[Process]:
     port = free_port()
-    command = (sys.executable, "-m", "benchmarks.servers.passthrough", str(port), str(upstream))
-    with running("passthrough", *command, port=port) as up:
+    command = (sys.executable, "-m", f"benchmarks.servers.{module}", str(port), str(upstream))
+    with running(module, *command, port=port) as up:
         yield up
 
 
