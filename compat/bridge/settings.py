@@ -132,6 +132,7 @@ def applied(session: Session, refused: Iterable[Field] = (), lost: Iterable[str]
         vocabulary_id=session.vocabulary_id or UNSET,
         engine=session.engine or UNSET,
         ignored=tuple(sorted(ignored)),
+        **session.options,
     )
 
 

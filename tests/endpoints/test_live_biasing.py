@@ -86,7 +86,7 @@ async def test_long_context_is_shortened_and_named(server: RunningServer) -> Non
 
 
 async def test_parameters_of_dashscope_reach_the_models_that_take_them(server: RunningServer) -> None:
-    wanted = {"keep_dialect": True, "vocabulary": {"Qwen": 5}, "speech_noise_threshold": 0.2}
+    wanted = {"keep_dialect": True, "vocabulary": {"Qwen": 50}, "speech_noise_threshold": 0.2}
 
     taken, none = await heard(server, "qwen-audio-3.1-asr-flash-streaming", wanted)
     other, named = await heard(server, "paraformer-realtime-v2", wanted)
@@ -121,6 +121,16 @@ async def test_a_stored_vocabulary_is_used(server: RunningServer, name: str) -> 
 
     assert ("fun-asr-realtime", LISTED) == (payload["model"], payload["parameters"]["vocabulary_id"])
     assert [] == named
+
+
+async def test_parameters_of_dashscope_are_reported_as_they_were_set(server: RunningServer) -> None:
+    wanted = {"keep_dialect": True, "special_word_filter": {"system_reserved_filter": False}, "vad_model": "near"}
+
+    async with live_client(server) as client:
+        await client.send("session.update", session={**MANUAL, "dashscope": wanted})
+        reported = (await client.until("session.updated"))[-1]["session"]["dashscope"]
+
+    assert wanted == {name: reported.get(name) for name in wanted}
 
 
 async def test_options_of_an_alias_that_live_models_lack_are_named(server: RunningServer) -> None:

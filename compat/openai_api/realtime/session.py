@@ -34,6 +34,8 @@ _SERVER_VAD = ("threshold", "prefix_padding_ms", "silence_duration_ms")
 _PCM_RATES = (8000, 16000, 24000, 48000)
 _LIVE = ("gpt-realtime-whisper", "gpt-live-transcribe")
 """Models that transcribe during a turn. They have no voice activity detection; the client commits turns."""
+_HOT_WORDS = "qwen-audio-3.1-asr-flash-streaming"
+"""A model of the only family that takes hot words with a session."""
 _LOGPROBS = "item.input_audio_transcription.logprobs"
 _NOISES = ("near_field", "far_field")
 _DELAYS = ("minimal", "low", "medium", "high", "xhigh")
@@ -151,9 +153,6 @@ def apply(session: Session, patch: Patch, resolve: Callable[[str], str]) -> Sess
     if patch.dashscope is not None:
         changes |= _extension(session, patch.dashscope)
     changes |= _input(session, patch, resolve)
-    words = changes.get("vocabulary", session.vocabulary)
-    if words:
-        _check_words(words, changes.get("native", session.native))
     return msgspec.structs.replace(session, **changes)
 
 
@@ -163,6 +162,7 @@ def _extension(session: Session, sent: Extension) -> dict[str, Any]:
         changes["live_deltas"] = sent.live_deltas
     if sent.vocabulary is not UNSET:
         changes["vocabulary"] = sent.vocabulary or {}
+        _check_words(changes["vocabulary"])
     if sent.vocabulary_id is not UNSET:
         changes["vocabulary_id"] = sent.vocabulary_id or ""
     given = session.options | sent.options
@@ -173,9 +173,11 @@ def _extension(session: Session, sent: Extension) -> dict[str, Any]:
     return changes | {"options": {name: value for name, value in given.items() if value is not None}}
 
 
-def _check_words(words: dict[str, int], model: str) -> None:
+def _check_words(words: dict[str, int]) -> None:
+    """Raise BadRequest for hot words that no model takes; a model without hot words ignores them all."""
     try:
-        checked([HotWord(text, weight) for text, weight in words.items()], model)
+        if words:
+            checked([HotWord(text, weight) for text, weight in words.items()], _HOT_WORDS)
     except BadRequest as error:
         raise BadRequest(error.message, param="session.dashscope.vocabulary") from error
 

@@ -7,7 +7,7 @@ the configuration in effect, not the one requested; `dashscope` adds the setting
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -49,7 +49,7 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
 
     `model` and `threshold` are the service's own model and VAD threshold. `live_deltas` is the client's choice; null
     selects the model's default. `ignored` lists the client's fields without effect. `engine` names the demo engine, if
-    in use.
+    in use. The parameters that a client can set are those of `patch.Extension`.
     """
 
     model: str
@@ -58,6 +58,14 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
     live_deltas: bool | None = None
     vocabulary: dict[str, int] | UnsetType = UNSET
     vocabulary_id: str | UnsetType = UNSET
+    disfluency_removal_enabled: bool | UnsetType = UNSET
+    inverse_text_normalization_enabled: bool | UnsetType = UNSET
+    keep_dialect: bool | UnsetType = UNSET
+    multi_threshold_mode_enabled: bool | UnsetType = UNSET
+    punctuation_prediction_enabled: bool | UnsetType = UNSET
+    special_word_filter: dict[str, Any] | UnsetType = UNSET
+    speech_noise_threshold: float | UnsetType = UNSET
+    vad_model: str | UnsetType = UNSET
     ignored: tuple[str, ...] = ()
     engine: str | UnsetType = UNSET
 
