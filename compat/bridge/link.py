@@ -248,7 +248,7 @@ class Link:
             return
         earliest, answered = self._binder.earliest, self._binder.answered_to
         if earliest is None:
-            heard = now - self._limits.heard_after
+            heard = now - self._limits.heard_after if not self._binder.postponed else 0.0  # speech in it is ignored
             received = max(self._sender.arrived, now - self._limits.received_after)
             self._replay.trim(lambda entry: silent(entry, answered, heard, received))
         else:

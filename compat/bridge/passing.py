@@ -35,6 +35,7 @@ class Passing:
         if barrier.why == "clear":
             self._binder.drop(barrier.tick, ignoring=False)
         self._binder.finished(barrier.tick)
+        self._binder.lost()
         match barrier.why:
             case "commit":
                 self._vad_commits.passed(barrier)

@@ -273,7 +273,6 @@ class TurnBinder:
             self.silent(piece)
         if not self.postponed:
             self.answered_to = max(self.answered_to, tick)
-        self.lost()
 
     def lost(self) -> None:
         """Forget the ids of turns, because the service's session has ended."""

@@ -37,7 +37,9 @@ class Simulation:
         joined: bool = False,
         padding: int = 0,
         service: Service | None = None,
+        others: tuple[Service, ...] = (),
     ) -> None:
+        """`others`: the services of further models."""
         self.now, self.grace = 1000.0, 0.0
         self.frames: list[dict[str, Any]] = []
         self.service: Service | None = None
@@ -48,6 +50,8 @@ class Simulation:
         self.sessions = 0
         self.sent_bytes = self.commits = 0
         self._like = service or Service()
+        self._likes = {each.model: each for each in (self._like, *others)}
+        self._model = self._like.model
         self.bridge = Bridge(
             Opening(),
             resolve=resolve,
@@ -80,7 +84,7 @@ class Simulation:
         if self.dialled:
             self.dialled = False
             self.sessions += 1
-            self.service = self._like.again(self.sessions)
+            self.service = self._likes[self._model].again(self.sessions)
             self._do(self.bridge.upstream_opened(self.now))
 
     def deliver(self) -> bool:
@@ -137,7 +141,8 @@ class Simulation:
                     assert self.service is not None
                     self.service.take(frame)
                     sent = True
-                case OpenUpstream():
+                case OpenUpstream(model):
+                    self._model = model
                     assert self.service is None
                     assert not self.dialled
                     self.dialled = True

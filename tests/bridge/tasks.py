@@ -186,13 +186,14 @@ class TaskService(Service):
                 words.append({"text": name, "begin_time": at, "end_time": at + WORD_MS, "punctuation": ""})
         return words
 
-    def _completed(self, turn: str, transcript: str) -> None:  # noqa: ARG002 - it is in the final result
+    def _completed(self, turn: str, transcript: str) -> None:
         final = self._finals[turn]
+        timed = self.window == 1 and "/" not in transcript  # whether its last word ends with it
         if self.habits:
             final = self._chance.choice([
                 final,
                 {**final, "sentence_end": False},
-                {**final, "end_time": final["end_time"] if self.window > 1 else None},  # its last word has the end too
+                {**final, "end_time": None if timed else final["end_time"]},
             ])  # fmt: skip
         self._result(final, {"duration": self._ms(len(self._pcm)) // 1000})
         if self._sometimes:

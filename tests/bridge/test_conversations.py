@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.bridge.schedule import Schedule, Speech, speeches, traits
@@ -171,6 +171,9 @@ TURNS: list[dict[str, object]] = [
     {"dashscope": {"live_deltas": False}},
     {"input_audio_transcription": {"language": "de"}},
     {"input_audio_transcription": {"language": None}},
+    {"input_audio_transcription": {"prompt": "Qwen"}},
+    {"input_audio_transcription": {"model": "fun-asr-realtime"}},
+    {"input_audio_transcription": {"model": "qwen3-asr-flash-realtime"}},
 ]
 
 
@@ -183,6 +186,13 @@ TURNS: list[dict[str, object]] = [
     like=traits(splits=True),
     manual=st.booleans(),
 )
+@example(
+    speech=Speech([(600, [270, 270, 20]), (1200, [270, 270, 20])]),
+    schedule=Schedule(seed=8918, chunk=320_000, cuts=0.0, delivery=9, pace=1.0, commits=0.1),
+    updates=[(0.281, {}), (0.467, {"input_audio_transcription": {"prompt": "Qwen"}})],
+    like={"late": 1},
+    manual=False,
+)
 def test_turns_that_begin_with_one_kind_of_detection_and_end_with_another(
     dialect: str,
     speech: Speech,
@@ -191,7 +201,8 @@ def test_turns_that_begin_with_one_kind_of_detection_and_end_with_another(
     like: dict[str, Any],
     manual: bool,
 ) -> None:
-    simulation = Simulation(manual=manual, service=simulated(dialect, **like))
+    others = tuple(simulated(other, **like) for other in DIALECTS)
+    simulation = Simulation(manual=manual, service=simulated(dialect, **like), others=others)
     pcm = speech.pcm + silence(2000)
     places = [
         (0, {}),
