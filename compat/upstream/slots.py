@@ -127,7 +127,7 @@ class Slots:
         while (turn := self._queue.next(self._takes)) is not None:
             if not turn.ready.done():
                 turn.ready.set_result(None)
-        if self._shares.elsewhere:
+        if self._shares.elsewhere and (self._told or len(self._queue)):
             self._tell()
 
     def _takes(self, turn: _Turn) -> bool:
