@@ -51,7 +51,9 @@ async function models() {
 }
 
 function hints() {
-  at("model").placeholder = upload.asked().model;
+  const { mode, model } = upload.asked();
+  at("model").placeholder = model;
+  at("limits").hidden = mode === "stream";
 }
 
 theme(forBrowser.getItem("theme"));

@@ -1,7 +1,9 @@
 // What is taken away: a file's captions as the server wrote them, those of live turns, and plain text.
 
-const LONGEST = 7; // seconds of a cue, and characters: as in the server's own captions
-const WIDEST = 84;
+const LONGEST = 7; // seconds of a cue, and columns and lines: as in the server's own captions
+const WIDEST = 42;
+const LINES = 2;
+const WIDE = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\u3000-\u303f\uff01-\uff60\uffe0-\uffe6]/u;
 const two = (number) => String(number).padStart(2, "0");
 
 export function clock(seconds, point = ".") {
@@ -28,7 +30,7 @@ function cues(turns) {
   return ordered.flatMap((turn, n) => {
     const start = Math.max(turn.start, free);
     const end = Math.max(start + 0.001, Math.min(turn.end, ordered[n + 1]?.start ?? Infinity));
-    const parts = lines(turn.text.trim().replace(/\s+/g, " "), (end - start) / LONGEST);
+    const parts = screens(turn.text.trim().replace(/\s+/g, " "), Math.ceil((end - start) / LONGEST));
     const each = (end - start) / parts.reduce((sum, part) => sum + part.length, 0);
     let at = start;
     const shown = parts.map((text) => {
@@ -41,19 +43,39 @@ function cues(turns) {
   });
 }
 
-/** The text in at least so many parts of about one length, cut between words. */
+/** The text in at least so many parts of one or two lines. */
+function screens(text, least) {
+  const rows = lines(text, least);
+  const count = Math.max(Math.min(least, rows.length), Math.ceil(rows.length / LINES));
+  const edge = (n) => Math.round((n * rows.length) / count);
+  return Array.from({ length: count }, (_, n) => rows.slice(edge(n), edge(n + 1)).map((row) => row.trim()).join("\n"));
+}
+
+/** Columns that a text takes: two for a full-width character. */
+function width(text) {
+  const clusters = [...new Intl.Segmenter(undefined, { granularity: "grapheme" }).segment(text)];
+  return clusters.reduce((sum, { segment }) => sum + (WIDE.test(segment) ? 2 : 1), 0);
+}
+
+/** The text in at least so many lines of about one width, cut between words. */
 function lines(text, least) {
   const words = [];
   for (const { segment, isWordLike } of new Intl.Segmenter(undefined, { granularity: "word" }).segment(text)) {
     if (isWordLike || !words.length) words.push(segment);
     else words[words.length - 1] += segment;
   }
-  const share = text.length / Math.max(1, Math.ceil(least), Math.ceil(text.length / WIDEST));
+  const total = width(text);
+  const share = total / Math.max(1, least, Math.ceil(total / WIDEST));
   const parts = [""];
+  let taken = 0; // columns of the last one
   for (const word of words) {
-    const last = parts.at(-1);
-    if (last && (last.length >= share || (last + word).trimEnd().length > WIDEST)) parts.push(word);
-    else parts[parts.length - 1] += word;
+    const more = width(word);
+    if (taken && (taken >= share || taken + width(word.trimEnd()) > WIDEST)) {
+      parts.push("");
+      taken = 0;
+    }
+    parts[parts.length - 1] += word;
+    taken += more;
   }
   return parts;
 }

@@ -2,16 +2,17 @@
 
 export const LANGUAGES = ["curl", "Python", "Node", "Browser"];
 
-/** What the upload asks for, as form fields: [[name, value], …]. */
-export function fields({ mode, model, language }) {
+/** What the upload asks for, as form fields: [[name, value], …]. `limits` of captions come with captions. */
+export function fields({ mode, model, language, limits }) {
   const shape = {
     times: [["response_format", "verbose_json"], ["timestamp_granularities[]", "word"], ["timestamp_granularities[]", "segment"]],
     stream: [["stream", "true"]],
     speakers: [["response_format", "diarized_json"], ["chunking_strategy", "auto"]],
   }[mode];
-  return [["model", model], ...(language ? [["language", language]] : []), ...shape];
+  return [["model", model], ...(language ? [["language", language]] : []), ...shape, ...captions(limits)];
 }
 
+const captions = (limits) => (limits.length ? [["captions", "srt"], ...limits] : []);
 const text = JSON.stringify;
 const quoted = (word) => `'${word.replaceAll("'", "'\\''")}'`; // for a shell
 
@@ -21,7 +22,7 @@ function curl({ base, keyed, ...ask }) {
   return [...lines, "-F file=@speech.wav", ...fields(ask).map(([name, value]) => `-F ${quoted(`${name}=${value}`)}`)].join(" \\\n  ");
 }
 
-function python({ base, keyed, mode, model, language }) {
+function python({ base, keyed, mode, model, language, limits }) {
   const shape = {
     times: ['response_format="verbose_json"', 'timestamp_granularities=["word", "segment"]'],
     stream: ["stream=True"],
@@ -33,6 +34,7 @@ function python({ base, keyed, mode, model, language }) {
     speakers: "for segment in answer.segments:\n    print(segment.speaker, segment.text)",
   }[mode];
   const options = ["file=file", `model=${text(model)}`, ...(language ? [`language=${text(language)}`] : []), ...shape];
+  if (limits.length) options.push(`extra_body=${text(Object.fromEntries(captions(limits)))}`);
   return `from openai import OpenAI
 
 client = OpenAI(base_url=${text(base)}${keyed ? "" : ', api_key="none-needed"'})
@@ -40,11 +42,11 @@ with open("speech.wav", "rb") as file:
     answer = client.audio.transcriptions.create(
         ${options.join(",\n        ")},
     )
-${use}
+${limits.length ? 'print(answer.dashscope["captions"]["srt"])' : use}
 `;
 }
 
-function node({ base, keyed, mode, model, language }) {
+function node({ base, keyed, mode, model, language, limits }) {
   const shape = {
     times: ['response_format: "verbose_json"', 'timestamp_granularities: ["word", "segment"]'],
     stream: ["stream: true"],
@@ -56,6 +58,7 @@ function node({ base, keyed, mode, model, language }) {
     speakers: "for (const segment of answer.segments) console.log(segment.speaker, segment.text);",
   }[mode];
   const options = [`model: ${text(model)}`, ...(language ? [`language: ${text(language)}`] : []), ...shape];
+  options.push(...captions(limits).map(([name, value]) => `${name}: ${text(value)}`));
   return `import fs from "node:fs";
 import OpenAI from "openai";
 
@@ -64,7 +67,7 @@ const answer = await client.audio.transcriptions.create({
   file: fs.createReadStream("speech.wav"),
   ${options.join(",\n  ")},
 });
-${use}
+${limits.length ? "console.log(answer.dashscope.captions.srt);" : use}
 `;
 }
 
@@ -82,7 +85,9 @@ for (let part = await reader.read(); !part.done; part = await reader.read()) {
     if (event.type === "transcript.text.delta") document.body.append(event.delta);
   }
 }`
-      : `const { segments } = await answer.json();
+      : ask.limits.length
+        ? "document.body.append((await answer.json()).dashscope.captions.srt);"
+        : `const { segments } = await answer.json();
 for (const segment of segments) document.body.append(${ask.mode === "speakers" ? 'segment.speaker + ": ", ' : ""}segment.text, "\\n");`;
   return `// <input type="file">; a page of another origin must be named in the server's COMPAT_CORS_ORIGINS
 const form = new FormData();

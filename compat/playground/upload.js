@@ -7,6 +7,7 @@ import { fields } from "./snippets.js";
 import { Waveform } from "./waveform.js";
 
 const MODELS = { times: "gpt-transcribe", stream: "gpt-transcribe", speakers: "gpt-4o-transcribe-diarize" };
+const LIMITS = ["max_line_width", "max_line_count", "max_words_per_line"]; // of captions
 const LONG = 300; // seconds from which a file becomes a job that survives a reload
 const COLOURS = 6;
 const at = (id) => document.getElementById(id);
@@ -21,7 +22,8 @@ let stopping = null; // of the request that runs
 
 export function asked() {
   const mode = document.querySelector("[name=mode]:checked").value;
-  return { mode, model: at("model").value.trim() || MODELS[mode], language: at("spoken").value.trim() };
+  const limits = mode === "stream" ? [] : LIMITS.map((name) => [name, at(name).value]).filter(([, value]) => value);
+  return { mode, model: at("model").value.trim() || MODELS[mode], language: at("spoken").value.trim(), limits };
 }
 
 let forget = 0;

@@ -98,6 +98,20 @@ def test_a_program_gets_the_transcript(page: Page, folder: Path, language: str, 
         assert re.search("ever.*tried", done.stdout, re.IGNORECASE | re.DOTALL)
 
 
+@pytest.mark.parametrize("language", ["curl", "Python", "Node"])
+def test_a_program_gets_captions_with_the_limits_that_were_entered(page: Page, folder: Path, language: str) -> None:
+    page.locator("#max_line_width").fill("10")
+    command = RUNNERS[language](folder, shown(page, language, "times"))
+
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+
+    assert (0, "") == (done.returncode, done.stderr)
+    text = json.loads(done.stdout)["dashscope"]["captions"]["srt"] if language == "curl" else done.stdout
+    lines = [line for line in text.splitlines() if line and not line.isdecimal() and "-->" not in line]
+    assert lines
+    assert all(len(line) <= 10 or " " not in line for line in lines)
+
+
 async def bare(_: Request) -> Response:
     return HTMLResponse("<input type=file>")
 
