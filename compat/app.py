@@ -246,8 +246,6 @@ def create_app(
 
 
 def _check_models(settings: Settings) -> None:
-    if live.find(settings.live_model) is None:
-        raise SettingsError(f"COMPAT_LIVE_MODEL names {settings.live_model}, which does not take live speech.")
     for setting, given in {"COMPAT_MODEL_ALIASES": settings.aliases, "COMPAT_DIARIZE_MODEL": settings.diarize}.items():
         for alias, target in given.items():
             try:
@@ -260,6 +258,12 @@ def _check_models(settings: Settings) -> None:
             model, row = catalogue.resolve(alias, given)
             if setting == "COMPAT_DIARIZE_MODEL" and not catalogue.diarizes(model, row):
                 raise SettingsError(f"{setting} names {target}, which has no speaker diarization; fun-asr has.")
+    try:
+        preferred = catalogue.resolve(settings.live_model, settings.aliases)[0]
+    except ModelNotFound as exc:
+        raise SettingsError(f"COMPAT_LIVE_MODEL names {settings.live_model}, which is not a known model.") from exc
+    if live.find(preferred) is None:
+        raise SettingsError(f"COMPAT_LIVE_MODEL names {settings.live_model}, which does not take live speech.")
     region, (model, row) = settings.short_region, catalogue.resolve("whisper-1", {}, settings.model_family)
     if region in catalogue.REGIONS and not (region in row.regions or row.us):
         raise SettingsError(

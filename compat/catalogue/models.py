@@ -254,16 +254,20 @@ def deployed(deployment: str, models: Iterable[str], aliases: Mapping[str, str])
     )
 
 
+def live_name(name: str, aliases: Mapping[str, str], preferred: str) -> str:
+    """Return the name that selects the live model: `preferred` in place of OpenAI's names. Raises ModelNotFound."""
+    model = resolve(name, aliases)[0]
+    named = (alias_target(name, aliases) or name).partition("?")[0].rpartition("/")[2].lower()
+    return preferred if model in ("qwen3-asr-flash", live_models.DEFAULT) and named != live_models.DEFAULT else name
+
+
 def live(name: str, *, region: str, aliases: Mapping[str, str], preferred: str = live_models.DEFAULT) -> str:
-    """Return the DashScope id of the live model for a name. `preferred` is the model that OpenAI's names select.
+    """Return the DashScope id of the live model for a name. `preferred` is the name that OpenAI's names stand for.
 
     Raises ModelNotFound for an unknown name, and BadRequest, with a message that names a usable model, if the model
     does not take live speech or is not offered in the region.
     """
-    model, row = resolve(name, aliases)
-    named = (alias_target(name, aliases) or name).partition("?")[0].rpartition("/")[2].lower()
-    if model in ("qwen3-asr-flash", live_models.DEFAULT) and named != live_models.DEFAULT:
-        model, row = resolve(preferred, aliases)
+    model, row = resolve(live_name(name, aliases, preferred), aliases)
     if live_models.find(model) is None:
         raise BadRequest(
             f"{model} does not support realtime transcription; use gpt-live-transcribe or {preferred}.", param="model"

@@ -101,7 +101,9 @@ class Settings:
         "`qwen-audio-3.1`.",
     )
     live_model: str = setting(
-        "qwen3-asr-flash-realtime", parsers.name, "DashScope's model for live speech, where clients use OpenAI's names."
+        "qwen3-asr-flash-realtime",
+        parsers.name,
+        "DashScope's model for live speech, or an alias of one, where clients use OpenAI's names.",
     )
     diarize_model: str | None = setting(
         None,

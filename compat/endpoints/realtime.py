@@ -9,7 +9,7 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -202,7 +202,7 @@ class Realtime:
             preferred=preferred_model(self._settings, admitted.principal),
             fallback=isinstance(self._service, LiveFallback),
             advise=self._advise,
-            presets=lambda name: presets(name, self._settings.aliases),
+            presets=lambda name: live_presets(name, self._settings, admitted.principal),
         )
 
     def _advise(self, error: CompatError, model: str) -> CompatError:
@@ -215,6 +215,13 @@ def live_model(name: str, settings: Settings, principal: Principal) -> str:
     """Return the DashScope id of the live model for a client's name. Raises CompatError."""
     preferred, region = principal.live_model or settings.live_model, settings.short_region
     return models.live(name, region=region, aliases=settings.aliases, preferred=preferred)
+
+
+def live_presets(name: str, settings: Settings, principal: Principal) -> Mapping[str, tuple[str, ...]]:
+    """Return the options that the operator's aliases set for a client's name, or for a client that names no model."""
+    preferred, aliases = principal.live_model or settings.live_model, settings.aliases
+    chosen = models.live_name(name or preferred, aliases, preferred)
+    return {**presets(chosen, aliases), **presets(name, aliases)}
 
 
 def preferred_model(settings: Settings, principal: Principal) -> str:

@@ -15,20 +15,21 @@ LISTED = "vocab-books-1"
 PHRASES: dict[str, Any] = {"prompt": "A talk about maps.", "keywords": ["Köln", "Rhein"]}
 TERMS = "A talk about maps.\nKöln, Rhein"
 WORDS = {"Köln": 4, "Rhein": 4}
+VOCABULARY = Vocabulary(
+    id=LISTED,
+    account="the-server's-key",
+    target_model="fun-asr-realtime",
+    words=[{"text": "Qwen", "weight": 4}],
+    created=0.0,
+    modified=0.0,
+)
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
     aliases = {"mine": f"fun-asr-realtime?vocabulary_id={LISTED}", "exact": "qwen3-asr-flash?enable_itn=true"}
     with live_server(*["hello there"] * 40, aliases=aliases) as opened:
-        opened.dashscope.vocabularies[LISTED] = Vocabulary(
-            id=LISTED,
-            account="the-server's-key",
-            target_model="fun-asr-realtime",
-            words=[{"text": "Qwen", "weight": 4}],
-            created=0.0,
-            modified=0.0,
-        )
+        opened.dashscope.vocabularies[LISTED] = VOCABULARY
         yield opened
 
 
@@ -121,6 +122,20 @@ async def test_a_stored_vocabulary_is_used(server: RunningServer, name: str) -> 
 
     assert ("fun-asr-realtime", LISTED) == (payload["model"], payload["parameters"]["vocabulary_id"])
     assert [] == named
+
+
+@pytest.mark.parametrize("name", [None, "gpt-4o-transcribe"])
+async def test_openais_names_get_the_stored_vocabulary_of_the_operators_alias(name: str | None) -> None:
+    aliases = {"mine": f"fun-asr-realtime?vocabulary_id={LISTED}"}
+    with live_server("hello there", aliases=aliases, live_model="mine") as server:
+        server.dashscope.vocabularies[LISTED] = VOCABULARY
+        async with live_client(server) as client:
+            audio = {"input": {"turn_detection": None, **({"transcription": {"model": name}} if name else {})}}
+            await client.send("session.update", session={**MANUAL, "audio": audio})
+            assert await client.turn() == "hello there"
+        payload = server.dashscope.live.sessions[-1].updates[-1]
+
+    assert ("fun-asr-realtime", LISTED) == (payload["model"], payload["parameters"]["vocabulary_id"])
 
 
 async def test_parameters_of_dashscope_are_reported_as_they_were_set(server: RunningServer) -> None:
