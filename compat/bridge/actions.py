@@ -113,7 +113,10 @@ class Alarm:
 
     def set(self, deadlines: Iterable[float | None]) -> None:
         """Ask for a `Wake` at the earliest of these, unless one is due sooner. None is no deadline."""
-        at = min((at for at in (self._at, *deadlines) if at is not None), default=None)
+        at = self._at
+        for each in deadlines:
+            if each is not None and (at is None or each < at):
+                at = each
         if at is not None and at != self._at:
             self._at = at
             self._outbox.act(Wake(at))

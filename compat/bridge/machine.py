@@ -380,5 +380,10 @@ class Bridge:
     def _deadlines(self) -> tuple[float | None, ...]:
         if self._closing_at is not None:
             return (self._closing_at,)
-        timed = (self._link, self._lifespan, self._vad_commits, self._shutdown, self._switch)
-        return tuple(each.deadline for each in timed)
+        return (
+            self._link.deadline,
+            self._lifespan.deadline,
+            self._vad_commits.deadline,
+            self._shutdown.deadline,
+            self._switch.deadline,
+        )

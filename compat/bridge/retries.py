@@ -35,4 +35,4 @@ class Retries(msgspec.Struct, frozen=True):
 
     def progressed(self) -> Retries:
         """The service works: count attempts from 0 again."""
-        return msgspec.structs.replace(self, attempts=0)
+        return msgspec.structs.replace(self, attempts=0) if self.attempts else self

@@ -81,6 +81,8 @@ class SettingsSwitch:
 
         In a new session the time is later, because unanswered audio is sent again.
         """
+        if not self._updates:
+            return
         due = max(self._link.heard_by, now) + self._replay.unsent / TICKS + self._limits.settling
         for update in self._updates:
             if update.due is None or self._link.fresh:
@@ -102,7 +104,7 @@ class SettingsSwitch:
 
     def next(self, now: float) -> Target | None:
         """Remove and return the pending settings that can apply now, or None."""
-        if not self._yields:
+        if not (self._updates or self._binder.postponed) or not self._yields:
             return None
         position = self._find(now)
         if position is None:
@@ -118,7 +120,7 @@ class SettingsSwitch:
     @property
     def deadline(self) -> float | None:
         """The time at which the service must have processed all audio before the first update, if known."""
-        if not self._yields or not self._updates or not self._link.open or self._binder.unfinished:
+        if not self._updates or not self._yields or not self._link.open or self._binder.unfinished:
             return None
         return self._updates[0].due if self._sent(self._updates[0].tick) else None
 

@@ -221,6 +221,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         return size
 
     def _take_later(self) -> None:
+        if not self._came and self.conn.between:
+            return
         if self._waits:
             self._read(on=False)  # uvicorn may have resumed reading
         elif self._came and self._taking is None and (self.queue.empty() or self.close_sent):
