@@ -289,10 +289,13 @@ def test_pending_settings_survive_a_lost_connection() -> None:
     )
 
 
-def test_a_new_format_ends_the_turn() -> None:
+@pytest.mark.parametrize(
+    "change", [{"format": {"type": "audio/pcmu"}}, {"transcription": {"model": "paraformer-realtime-8k-v2"}}]
+)
+def test_a_new_format_ends_the_turn(change: dict[str, Any]) -> None:
     play(
         detecting(),
-        [*SPEAKING, (update(format={"type": "audio/pcmu"}), [*UPDATED, "> finish"])],
+        [*SPEAKING, (update(**change), [*UPDATED, "> finish"])],
     )
 
 
