@@ -377,3 +377,14 @@ def test_long_silence_with_a_model_without_heartbeats(manual: bool, pace: float)
     simulation.check()
     assert ["w1", "w2"] == simulation.words
     assert [] == simulation.of("error")
+
+
+@pytest.mark.parametrize("early", [task_finished, result(1, "one", 100), task_failed("CLIENT_ERROR")])
+def test_events_before_a_task_has_started_lose_no_sound(early: object) -> None:
+    stage = by_hand()
+    stage.step(append(500))
+    stage.step(early)  # type: ignore[arg-type] # a step
+    stage.step(append(500))
+    if stage.wire.state != "asked":
+        assert [RUN_BY_HAND] == stage.step(opened)
+    assert ["> audio 16000", "> audio 16000"] == stage.step(task_started)

@@ -1,7 +1,9 @@
-"""Conversations over the run-task protocol: settings that change, and what the service refuses."""
+"""Conversations over the run-task protocol: settings that change, what the service refuses, and
+bounds."""
 
 from __future__ import annotations
 
+from compat.bridge.limits import SessionLimits
 from tests.bridge.stage import (
     NEW,
     UPDATED,
@@ -18,6 +20,7 @@ from tests.bridge.task_stage import (
     begun,
     by_hand,
     detecting,
+    result,
     task_failed,
     task_finished,
     task_started,
@@ -156,3 +159,51 @@ def test_the_model_changes_between_the_protocols() -> None:
             (task_finished, ["< completed item_1 '' 0.5", "close", "open"]),
         ],
     )
+
+
+def test_a_parameter_that_is_refused_at_the_end_loses_no_turn() -> None:
+    stage = by_hand(transcription={"language": "de"})
+    refused = task_failed("InvalidParameter", "payload.parameters.language_hints is not supported")
+    play(
+        stage,
+        [
+            (append(500), ["> run language_hints=['de'] max_sentence_silence=6000"]),
+            (task_started, ["> audio 16000"]),
+            (commit, [*NEW, "> finish"]),
+            (refused, ["< session.updated", "close", "open"]),
+            (opened, [RUN_BY_HAND]),
+            (task_started, ["> audio 16000", "> finish"]),
+            (result(1, "one", 100, 400), ["< delta item_1 'one'"]),
+            (task_finished, ["< completed item_1 'one' 0.5"]),
+        ],
+    )
+
+
+def test_the_model_changes_within_the_protocol() -> None:
+    play(
+        begun(by_hand(), 500),
+        [
+            (commit, [*NEW, "> finish"]),
+            (update(transcription={"model": "paraformer-realtime-v1"}), UPDATED),
+            (append(500), []),
+            (task_finished, ["< completed item_1 '' 0.5", "close", "open paraformer-realtime-v1"]),
+            (opened, ["> run"]),
+        ],
+    )
+
+
+def test_the_client_is_not_read_while_too_much_waits_for_a_task() -> None:
+    stage = by_hand(limits=SessionLimits(unsent=1.0))
+    stage.step(append(1000))
+    assert ["read off"] == stage.step(append(100))
+    assert "read on" in stage.step(task_started)
+
+
+def test_a_session_that_has_reached_its_maximum_duration_ends_its_turn() -> None:
+    stage = begun(by_hand(limits=SessionLimits(longest=20.0, grace=5.0)), 500)
+    for _ in range(25):
+        stage.step(append(500))
+        stage.step(later(1.0))
+    assert stage.wire.state == "finishing"
+    ended = ["< completed item_1 '' 13.0", "< error session_expired None None", "hang up 1001", "close"]
+    assert ended == stage.step(task_finished)

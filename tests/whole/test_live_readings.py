@@ -23,6 +23,7 @@ from tests.whole.live_speech import (
 
 FUN, SECONDS, TOKENS = "fun-asr-realtime", "paraformer-realtime-v1", "qwen-audio-3.1-asr-flash-streaming"
 PAUSE_MS = 2000
+PAUSED_MS = 16_000  # 0.4 s at the pace of the stream
 
 
 @pytest.mark.parametrize("mode", ["vad", "commits"])
@@ -44,7 +45,7 @@ PAUSE_MS = 2000
 async def test_the_same_words_and_times_under_every_reading(
     model: str, readings: TaskReadings, limits: TaskLimits, mode: str
 ) -> None:
-    recording = make_recording(8, PAUSE_MS)
+    recording = make_recording(6, PAUSE_MS)
     turns = await _turns(recording, model, mode, readings, limits)
     assert turns == (_timeless(recording) if mode == "commits" else _spoken(recording, model))
 
@@ -62,7 +63,7 @@ async def test_a_minute_of_silence(reading: str, mode: str) -> None:
 @pytest.mark.parametrize("mode", ["vad", "commits"])
 async def test_a_final_result_after_the_end_of_its_task_is_ignored(mode: str) -> None:
     """A turn then has its last partial text, which may lack the last word."""
-    recording = make_recording(8, PAUSE_MS)
+    recording = make_recording(6, PAUSE_MS)
     answered = recording.turns if mode == "commits" else recording.turns[:-1]
     expected = Recording(recording.words, answered, recording.length_ms)
     turns = await _turns(recording, FUN, mode, TaskReadings(late_final=True), TaskLimits(), expected)
@@ -87,15 +88,15 @@ async def _turns(
     readings: TaskReadings,
     limits: TaskLimits,
     expected: Recording | None = None,
-    pace: float = 20,
+    pace: float = 40,
 ) -> list[Turn]:
-    """Stream a recording, with a pause of half a second within the second turn; return its turns."""
+    """Stream a recording, with a pause in the stream within the second turn; return its turns."""
     expected = expected or recording
     pause = recording.turns[1].begin_ms + 700
     with cut_house(Tones(), Readings(inference=readings), Limits(inference=limits)) as (base_url, wire):
         breaks = Breaks(wire, 0, 1000, pace=pace, seed=0)
-        sound = ((at if at < pause else at + 10_000, frame) for at, frame in frames(recording, "pcm-24000"))
-        commits = [turn.end_ms + (10_000 if turn.end_ms > pause else 0) for turn in expected.turns]
+        sound = ((at if at < pause else at + PAUSED_MS, frame) for at, frame in frames(recording, "pcm-24000"))
+        commits = [turn.end_ms + (PAUSED_MS if turn.end_ms > pause else 0) for turn in expected.turns]
         collector = TurnCollector(len(expected.turns))
         told = session("pcm-24000", mode, model=model)
         return await stream_frames(base_url, told, sound, commits if mode == "commits" else [], collector, breaks)
