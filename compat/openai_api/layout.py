@@ -26,7 +26,7 @@ WIDE_PER_SECOND = 9
 """Reading speed: full-width characters (Chinese, Japanese, Korean) and all others, per second."""
 
 _SPACELESS = (
-    r"\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Yi}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Extended_Pictographic}"
+    r"\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Yi}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Emoji_Presentation}"
     r"\u3001-\u303f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff9f"
 )
 _NO_START = regex.compile(
@@ -81,10 +81,10 @@ class Unit(msgspec.Struct, frozen=True):
 
 def width(text: str) -> int:
     """Return the columns that a text takes."""
-    return _measured(text)[0]
+    return measured(text)[0]
 
 
-def _measured(text: str) -> tuple[int, float]:
+def measured(text: str) -> tuple[int, float]:
     """Return the columns that a text takes, and the seconds that it takes to read."""
     if text.isascii():
         return len(text), len(text) / NARROW_PER_SECOND
@@ -157,7 +157,7 @@ def units(text: str, timed: Sequence[Word], layout: Layout) -> list[Unit]:
         after = _quality(shown, gap)
         if place in torn and after <= 0 and not _CLOSED.search(shown):
             after = _TORN
-        columns, reading = _measured(shown)
+        columns, reading = measured(shown)
         made.append(Unit(shown, word.start, word.end, columns, reading, int(gap), after))
     return made
 

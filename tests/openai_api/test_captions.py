@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from compat.openai_api import captions
 from compat.openai_api.captions import Cue, cues
-from compat.openai_api.layout import width, words
+from compat.openai_api.layout import measured, width, words
 from compat.transcript import Segment, Transcript, Word
 
 
@@ -329,6 +329,17 @@ def test_cues_keep_all_text_within_the_limits_and_without_overlaps(parts: list[S
         assert all(width(line) <= 42 or len(words(line)) == 1 for line in cue.text.split("\n"))
     for earlier, later in itertools.pairwise(shown):
         assert earlier.end <= later.start
+
+
+@patient
+@given(st.lists(segments(), max_size=5))
+def test_a_cue_ends_before_it_can_be_read_only_where_the_next_one_starts(parts: list[Segment]) -> None:
+    shown = cues(Transcript(text="", segments=tuple(parts), duration=100.0))
+
+    for cue, later in itertools.pairwise(shown):
+        seconds = min(7.0, max(1.0, measured(cue.text.replace("\n", ""))[1]))
+        late = len(shown)  # milliseconds: simultaneous cues start one after the other
+        assert cue.end - cue.start >= seconds * 1000 - late or cue.end == later.start
 
 
 @patient
