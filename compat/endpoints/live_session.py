@@ -135,7 +135,7 @@ class LiveSession:
     def take(self, frame: str) -> bool:
         """Handle a frame of the client at once, and return True. Return False if it has to wait for `read`.
 
-        This takes a third of the time that the reader's task takes. An exception ends the session, as in that task.
+        That saves a turn of the event loop. An exception ends the session, as in the reader's task.
         """
         if not self._idle or not self._readable.is_set() or self._bridge.more:
             return False

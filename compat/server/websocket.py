@@ -13,9 +13,9 @@ uvicorn 0.54 has these faults, which this module corrects:
 - A pong that is queued behind a long frame, or that has not been read yet, counts as missing.
 
 A short text frame that arrives whole, which is nearly every frame of live audio, passes by websockets' parser and
-uvicorn's queue, which take longer than all the rest: `_take_whole` unmasks it and gives it to the application at once,
-if the application has set `scope["state"]["take"]`. `take` gets the text and returns whether it was handled; if not,
-the frame waits in the queue like any other. Whatever else arrives goes to the parser.
+uvicorn's queue, which took a third of the time of a frame: `_take_whole` unmasks it and gives it to the application at
+once, if the application has set `scope["state"]["take"]`. `take` gets the text and returns whether it was handled; if
+not, the frame waits in the queue like any other. Whatever else arrives goes to the parser.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ _HEAD, _TAIL = (
 
 
 def _scanned(raw: str) -> Append | None:
-    """Decode an append as clients write it, in a third of the time of the decoder. None if that has to look at it."""
+    """Decode an append as clients write it, in half the time of the decoder. None leaves the frame to the decoder."""
     head = _HEAD.match(raw)
     if head is None:
         return None
