@@ -223,8 +223,7 @@ class Sender:
         sound is recognised again. The end of a turn may be the end of such a window, to the millisecond."""
         reach, end = self._reach, self._session.end
         if self.fresh:
-            exact = tick <= self._binder.answered_to and self._dialect.rules.exact
-            step = TICKS_A_MS if exact else _WINDOWS
+            step = _WINDOWS if tick > self._binder.answered_to or self._binder.early else TICKS_A_MS
             lead = (tick - reach.origin) % step if tick < reach.sent else 0
             reach.origin = tick - lead
             self._silence(tick, lead, setup)

@@ -13,7 +13,7 @@ from msgspec import UNSET
 
 from compat.bridge.echoes import EchoCheck
 from compat.bridge.items import ItemEvents, ItemPiece, SpeechItem
-from compat.bridge.limits import TICKS
+from compat.bridge.limits import TICKS, TICKS_A_MS
 from compat.bridge.settings import Target
 from compat.bridge.timeline import Timeline
 from compat.dashscope_api.live import turns
@@ -21,6 +21,7 @@ from compat.errors import CompatError
 from compat.openai_api.realtime import server_events as ours
 
 _REMEMBERED_TURNS = 64
+_EARLY = 100 * TICKS_A_MS
 
 
 class TurnBinder:
@@ -30,14 +31,16 @@ class TurnBinder:
     `joining` means that it detects sentences of the turns in `joins`, which the client ends.
 
     `waiting` holds pieces of manual turns that are not bound to a turn yet, in the order of their audio. `unfinished`
-    holds items of detected turns without a result. All audio up to the tick `answered_to` has results. `ignoring` means
-    that new turns of this session are ignored, and `postponed` that their audio is sent again in the next session.
+    holds items of detected turns without a result. All audio up to the tick `answered_to` has results. `ignoring`
+    means that new turns of this session are ignored, `early` that the service ends turns sooner than it is asked to,
+    and `postponed` that their audio is sent again in the next session.
     """
 
     def __init__(self, items: ItemEvents, echoes: EchoCheck) -> None:
         self.detecting = True
         self.joining = False
         self.joins: deque[SpeechItem] = deque()
+        self.early = False
         self.padding_ms = 0
         self.answered_to = self._reached = 0
         self._answers = 0
@@ -124,7 +127,7 @@ class TurnBinder:
                 self._start(item, timeline.began(report.at_ms))
             case turns.Stopped():
                 self._commit(item, timeline.ended(report.at_ms))
-                following = report.at_ms if report.next_ms is None else report.next_ms
+                following = report.next_ms if self.early and report.next_ms is not None else report.at_ms
                 item.move_reach(timeline.ended(report.at_ms), timeline.ended(following))
             case turns.TurnCommitted():
                 self._commit(item, timeline.ended(None))
@@ -173,6 +176,7 @@ class TurnBinder:
 
     def _start(self, item: SpeechItem, start: int) -> None:
         if self.detecting and not item.started:
+            self.early |= start + _EARLY < self.heard_to
             item.start_at(start)
             self._items.started(item, self.padding_ms)
 

@@ -71,7 +71,7 @@ def traits(*, splits: bool = False) -> st.SearchStrategy[dict[str, Any]]:
             "late": st.integers(0, 2),
             "settles": st.booleans(),
             "habits": st.integers(0, 3),
-            "own_silence_ms": st.sampled_from([None, None, 200]) if splits else st.none(),
+            "own_silence_ms": st.sampled_from([None, None, 400]) if splits else st.none(),
         }
     )
 

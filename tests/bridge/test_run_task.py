@@ -275,8 +275,8 @@ def test_a_long_task_ends_between_two_turns() -> None:
             (result(2, "Yes", 300_700), []),
             (result(2, "Yes.", 300_700, 300_900), []),
             (task_finished, [RUN]),
-            (task_started, ["> audio 6400", "> audio 16000", "> audio 9600", "> audio 16000"]),
-            (result(1, "Yes", 700), ["< speech_started item_2 300700"]),
+            (task_started, ["> audio 16000", "> audio 16000"]),
+            (result(1, "Yes", 200), ["< speech_started item_2 300700"]),
         ],
     )  # fmt: skip
 

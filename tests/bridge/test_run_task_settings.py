@@ -207,3 +207,10 @@ def test_a_session_that_has_reached_its_maximum_duration_ends_its_turn() -> None
     assert stage.wire.state == "finishing"
     ended = ["< completed item_1 '' 13.0", "< error session_expired None None", "hang up 1001", "close"]
     assert ended == stage.step(task_finished)
+
+
+def test_sound_is_kept_from_where_the_next_turn_can_begin_if_turns_end_early() -> None:
+    stage = begun(detecting(), 2000)
+    for step in (result(1, "a", 100, 400), result(2, "b", 650, 900), result(3, "c", 1200, 1500)):
+        stage.step(step)
+    play(stage, [(lost(), ["open"]), (opened, [RUN]), (task_started, ["> audio 8320", "> audio 9600"])])

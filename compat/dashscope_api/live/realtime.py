@@ -154,7 +154,7 @@ _OTHER, _FINISHED = turns.OtherEvent(), turns.Finished()
 class RealtimeSession:
     """The dialect. It has no state."""
 
-    rules: ClassVar[turns.Rules] = turns.Rules(exact=True, frame_bytes=32_000)
+    rules: ClassVar[turns.Rules] = turns.Rules(frame_bytes=32_000)
     spent: ClassVar[int] = 0
     silence: ClassVar[float | None] = None
 

@@ -175,7 +175,6 @@ class RunTask:
     """The dialect. It keeps the state of the current task."""
 
     rules: ClassVar[turns.Rules] = turns.Rules(
-        exact=False,
         frame_bytes=16_000,
         acknowledged=True,
         idle=15.0,  # the service fails a task that gets nothing for 23 s

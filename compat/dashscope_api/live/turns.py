@@ -70,7 +70,7 @@ class Started(msgspec.Struct, frozen=True):
 
 
 class Stopped(msgspec.Struct, frozen=True):
-    """`next_ms`: where the next turn begins at the earliest, if that may be before `at_ms`."""
+    """`next_ms`: where the next turn begins at the earliest, if the service ends turns sooner than it is asked to."""
 
     turn: str
     at_ms: int | None
@@ -178,13 +178,12 @@ Report: TypeAlias = TurnReport | Opened | Finished | Refused | SetupRefused | Br
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """What a protocol asks of the one who sends.
 
-    `exact`: a turn ends where a window of the service's detector ends. `frame_bytes`: the audio in one message.
+    `frame_bytes`: the audio in one message.
     `acknowledged`: a session begins with its first audio, which may be sent after `Opened`. `idle`: seconds without
     audio after which to finish a session. `longest`: seconds of audio, and `tokens`: input tokens, after which to
     finish it between two turns.
     """
 
-    exact: bool
     frame_bytes: int
     acknowledged: bool = False
     idle: float | None = None
