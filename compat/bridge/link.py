@@ -158,11 +158,15 @@ class Link:
         self.heard(now)
         self.feed(now)
 
-    def lost(self, error: CompatError, now: float) -> bool:
-        """The connection broke or failed: send what is not answered again over the next one. False if there is none."""
+    def lost(self, error: CompatError, now: float, *, closed: bool = False) -> bool:
+        """The connection broke or failed: send what is not answered again over the next one. False if there is none.
+        `closed`: it is still open and has to be closed."""
         fallback = self._fallback and not self._bound
+        if closed and self.state in CONNECTED:
+            self._outbox.act(CloseUpstream())
         retries = self._retries.after(error, now, self._limits, self._spread, fallback=fallback)
         if retries is None:
+            self.gone(now)
             return False
         self._retries = retries
         self._again(now)
@@ -248,7 +252,9 @@ class Link:
             return
         earliest, answered = self._binder.earliest, self._binder.answered_to
         if earliest is None:
-            heard = now - self._limits.heard_after if not self._binder.postponed else 0.0  # speech in it is ignored
+            # Reports of postponed turns are ignored; a service that does not finish may have heard nothing.
+            unsure = self._binder.postponed or self.state is LinkState.FINISHING
+            heard = 0.0 if unsure else now - self._limits.heard_after
             received = max(self._sender.arrived, now - self._limits.received_after)
             self._replay.trim(lambda entry: silent(entry, answered, heard, received))
         else:

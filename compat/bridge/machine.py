@@ -297,9 +297,7 @@ class Bridge:
 
     def _lost(self, error: CompatError, now: float, *, closed: bool = False) -> None:
         """`closed`: the connection is still open and has to be closed."""
-        if closed:
-            self._link.hang_up(now)
-        if not self._link.lost(error, now):
+        if not self._link.lost(error, now, closed=closed):
             self._give_up(error, now)
 
     def _give_up(self, error: CompatError, now: float) -> None:

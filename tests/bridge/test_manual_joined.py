@@ -365,3 +365,11 @@ def test_beta_clients_get_the_same() -> None:
 
     assert stage.step(text("t1", "one", "")) == ["< delta item_1 'one'"]
     assert stage.step(commit) == ["< committed item_1 after None", "< item.created item_1", "> finish"]
+
+
+def test_a_turn_whose_service_hangs_before_any_report_is_heard_again() -> None:
+    stage = live()
+    play(stage, [(append(1000), ["> audio 32000"]), (commit, [*NEW, "> finish"])])
+    stage.step(lambda stage: stage.bridge.upstream_pong(stage.now, stage.now))
+
+    play(stage, [(later(11), ["close", "open"]), (opened, [JOINED, "> audio 32000", "> finish"])])
