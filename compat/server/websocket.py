@@ -29,7 +29,7 @@ from typing import Any, ClassVar, Final
 from uvicorn._types import ASGIReceiveEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.datastructures import Headers
-from websockets.frames import CloseCode, Frame
+from websockets.frames import DATA_OPCODES, CloseCode, Frame
 from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.server import ServerProtocol
@@ -83,11 +83,17 @@ class WebSocketConnection(ServerProtocol):
         self.reader = _Reader()
         self.parser = self.parse()
         next(self.parser)  # as in websockets' constructor, with its own reader
+        self._fragmented = False
 
     @property
     def between(self) -> bool:
         """Whether the next byte begins a message or a control frame between two messages."""
-        return self.reader.between and self.cur_size is None
+        return self.reader.between and not self._fragmented
+
+    def recv_frame(self, frame: Frame) -> None:
+        super().recv_frame(frame)
+        if frame.opcode in DATA_OPCODES:
+            self._fragmented = not frame.fin
 
     def reject(self, status: StatusLike, text: str) -> Response:  # noqa: ARG002 - websockets' message
         """Return an error in OpenAI's shape. `text` is not used, since it quotes the client's headers."""

@@ -66,7 +66,7 @@ def transcribe(
         assert events[-1]["text"] == "".join(event.get("delta", "") for event in events)
         return str(events[-1]["text"])
     if "captions" in surface:
-        return " ".join(cue.content for cue in srt.parse(answer.text))
+        return " ".join(cue.content.replace("\n", " ") for cue in srt.parse(answer.text))
     assert answer.json()["text"] or not answer.json().get("segments")
     return str(answer.json()["text"])
 

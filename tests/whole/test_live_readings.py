@@ -57,7 +57,11 @@ async def test_a_minute_of_silence(reading: str, mode: str) -> None:
     recording = Recording(whole.words, whole.turns, whole.turns[-1].end_ms + PAUSE_MS)
     readings = TaskReadings(silence=reading)  # type: ignore[arg-type] # one of them
     turns = await _turns(recording, SECONDS, mode, readings, TaskLimits(), pace=60)
-    assert turns == (_timeless(recording) if mode == "commits" else _spoken(recording, SECONDS))
+    expected = _timeless(recording) if mode == "commits" else _spoken(recording, SECONDS)
+    assert [turn.text for turn in expected] == [turn.text for turn in turns]
+    # the next task begins at the end of a word, which is not the end of a window of the detector: 1 ms either way
+    assert [turn.begin_ms for turn in expected] == pytest.approx([turn.begin_ms for turn in turns], abs=1)
+    assert [turn.end_ms for turn in expected] == pytest.approx([turn.end_ms for turn in turns], abs=1)
 
 
 @pytest.mark.parametrize("mode", ["vad", "commits"])
