@@ -137,7 +137,7 @@ def applied(session: Session, refused: Iterable[Field] = (), lost: Iterable[str]
 
 
 def unfit(session: Session, row: live.LiveModel) -> set[str]:
-    """Return the names of the client's fields that this model does not take, or of which it takes a part only."""
+    """Return the names of the client's fields that this model does not take, or takes only in part."""
     _, rest = _vocabulary(session, row)
     vad = session.turns or Vad()
     names = {

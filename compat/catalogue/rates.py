@@ -90,7 +90,7 @@ PRICES: dict[str, dict[str, Price]] = {
     "fun-asr-realtime": _LIVE,
 }
 """Prices by region. Models without a row have none in dollars: fun-asr and paraformer for files, fun-asr-flash, and
-paraformer-realtime, of which v2 is listed as CNY 0.00024 per second."""
+paraformer-realtime. Its v2 is listed in yuan only, CNY 0.00024 per second."""
 YUAN = 7.3  # for a US dollar, rounded up
 CEILING = 0.001  # yuan for a second of audio: more than any published price
 TOKENS = (50.0, 15.0)  # input and output tokens of a second: more than was ever measured

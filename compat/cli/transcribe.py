@@ -27,7 +27,7 @@ FORMATS = {"text": "txt", "srt": "srt", "vtt": "vtt", "json": "json", "verbose_j
 NAMED = ("text", "verbose_json", "diarized_json")
 CAPTIONS = ("srt", "vtt")
 MEANINGS = {
-    "max_line_width": "columns of a line, of which a full-width character takes two. Default: 42",
+    "max_line_width": "columns of a line; a full-width character takes two. Default: 42",
     "max_line_count": "lines of a cue. Default: 2",
     "max_words_per_line": "words of a line",
 }

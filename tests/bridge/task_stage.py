@@ -11,11 +11,20 @@ from typing import Any
 
 from compat.bridge.actions import Action, OpenUpstream, ToUpstream
 from compat.bridge.limits import SessionLimits
-from tests.bridge.stage import NO_PADDING, PCM_16K, Stage, Step, append, opened, start, update
+from tests.bridge.stage import NEW, NO_PADDING, PCM_16K, Stage, Step, append, opened, start, update
 from tests.bridge.tasks import TaskWire
 
 MODEL = "fun-asr-realtime"
 USUAL = {"format": "pcm", "sample_rate": 16000, "heartbeat": True}
+WORD = {"begin_time": 100, "end_time": 400}
+RUN, RUN_BY_HAND = "> run max_sentence_silence=500", "> run max_sentence_silence=6000"
+SAID = [
+    "< speech_started item_1 100",
+    "< speech_stopped item_1 900",
+    *NEW,
+    "< delta item_1 'Hi.'",
+    "< completed item_1 'Hi.' 1.0",
+]
 
 
 class TaskStage(Stage):

@@ -28,6 +28,9 @@ from tests.bridge.stage import (
     update,
 )
 from tests.bridge.task_stage import (
+    RUN,
+    RUN_BY_HAND,
+    SAID,
     TaskStage,
     begun,
     by_hand,
@@ -41,16 +44,6 @@ from tests.bridge.task_stage import (
     tell,
 )
 from tests.bridge.tasks import TaskService
-
-WORD = {"begin_time": 100, "end_time": 400}
-RUN, RUN_BY_HAND = "> run max_sentence_silence=500", "> run max_sentence_silence=6000"
-SAID = [
-    "< speech_started item_1 100",
-    "< speech_stopped item_1 900",
-    *NEW,
-    "< delta item_1 'Hi.'",
-    "< completed item_1 'Hi.' 1.0",
-]
 
 
 def test_a_task_begins_with_audio_and_takes_it_once_it_has_started() -> None:

@@ -17,6 +17,8 @@ from tests.bridge.stage import (
     update,
 )
 from tests.bridge.task_stage import (
+    RUN,
+    RUN_BY_HAND,
     begun,
     by_hand,
     detecting,
@@ -25,16 +27,6 @@ from tests.bridge.task_stage import (
     task_finished,
     task_started,
 )
-
-WORD = {"begin_time": 100, "end_time": 400}
-RUN, RUN_BY_HAND = "> run max_sentence_silence=500", "> run max_sentence_silence=6000"
-SAID = [
-    "< speech_started item_1 100",
-    "< speech_stopped item_1 900",
-    *NEW,
-    "< delta item_1 'Hi.'",
-    "< completed item_1 'Hi.' 1.0",
-]
 
 
 def test_new_context_applies_to_the_task_that_runs() -> None:

@@ -1,4 +1,4 @@
-"""Refusals of a live model by the service: the client is told which setting to check."""
+"""Refusals of a live model by the service: the error names the setting to check."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 
 
 class Peer:
-    """Handles each connection with the next of `handlers`, the last of which is repeated. An error in a handler fails
+    """Handles each connection with the next of `handlers`, and repeats the last one. An error in a handler fails
     the test."""
 
     def __init__(self, handlers: tuple[Handler, ...]) -> None:
