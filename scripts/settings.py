@@ -1,4 +1,4 @@
-"""Write the table of docs/settings.md from compat.config.settings: scripts/settings.py [--check]
+"""Write the table of docs/run/settings.md from compat.config.settings: scripts/settings.py [--check]
 
 With --check, the page stays as it is, and the script fails if its table differs.
 """
@@ -13,7 +13,7 @@ from compat.config import parsers
 from compat.config.settings import Settings
 from compat.config.variables import Variable
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "settings.md"
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "run" / "settings.md"
 HEAD = "| variable | default | what it does |\n|---|---|---|\n"
 UNITS = ((30, "G"), (20, "M"), (10, "K"), (0, ""))
 
@@ -44,7 +44,7 @@ def main() -> None:
     if "--check" not in sys.argv:
         PAGE.write_text(written)
     elif written != page:
-        sys.exit("docs/settings.md is not up to date: run scripts/settings.py.")
+        sys.exit("docs/run/settings.md is not up to date: run scripts/settings.py.")
 
 
 if __name__ == "__main__":

@@ -225,7 +225,7 @@ def emulator(host: str, port: int, **given: Any) -> None:  # noqa: ANN401 - thos
     """Run an emulator of DashScope.
 
     It has chat/completions, multimodal-generation, file tasks with uploads, and the live sockets /api-ws/v1/realtime
-    and /api-ws/v1/inference, with a local engine behind them. docs/emulator.md has the details.
+    and /api-ws/v1/inference, with a local engine behind them. docs/explain/emulator.md has the details.
     """
     if given["engine"] != "scripted":
         with _refusing():

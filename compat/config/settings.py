@@ -2,7 +2,7 @@
 
 `Settings.read(mapping)` raises SettingsError, which names the variable and its valid values. A field is read from
 `COMPAT_` and its name in capitals, unless its last arguments name other variables. scripts/settings.py writes
-docs/settings.md from this module.
+docs/run/settings.md from this module.
 """
 
 from __future__ import annotations

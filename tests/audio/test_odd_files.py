@@ -28,7 +28,7 @@ UNPIPED = MP4 - {"mp4-fragments"}  # FFmpeg's muxer refuses
 HEADLESS = {"mpegts", "m2ts", "mpeg", "mp2", "aac", "latm", "ac3"} | {
     name for name, recipe in CONTAINERS.items() if recipe.codec == "libmp3lame" and recipe.muxer in ("mp3", "wav")
 }
-# All files that are rejected on purpose; docs/limits.md gives the reasons.
+# All files that are rejected on purpose; docs/run/limits.md gives the reasons.
 REFUSED = {
     "first half": MP4 - {"m4a-faststart", "mp4-fragments"} | {"wv"},
     "second half": set(CONTAINERS) - HEADLESS,

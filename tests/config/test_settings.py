@@ -178,7 +178,7 @@ def test_the_settings_page_is_up_to_date_and_its_defaults_are_valid() -> None:
     root = Path(__file__).parent.parent.parent
     subprocess.run([sys.executable, root / "scripts" / "settings.py", "--check"], cwd=root, check=True)
 
-    page = (root / "docs" / "settings.md").read_text()
+    page = (root / "docs" / "run" / "settings.md").read_text()
     defaults = dict(re.findall(r"^\| `(\w+)`[^|]*\| `(.+?)` \|", page, re.MULTILINE))
     assert len(defaults) > 30
     assert Settings() == Settings.read(defaults)

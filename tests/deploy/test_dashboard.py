@@ -99,7 +99,7 @@ async def test_every_metric_is_shown(known: dict[str, set[str]]) -> None:
 
 
 def test_the_page_lists_every_metric(known: dict[str, set[str]]) -> None:
-    page = (Path(__file__).parent.parent.parent / "docs" / "running.md").read_text()
+    page = (Path(__file__).parent.parent.parent / "docs" / "run" / "monitoring.md").read_text()
     listed = set(re.findall(r"`(compat_\w+)`", page))
 
     assert {

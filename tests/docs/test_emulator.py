@@ -1,4 +1,4 @@
-"""docs/emulator.md names every option, preset, fault, surface and route, and its example of faults is valid."""
+"""docs/explain/emulator.md names every option, preset, fault, surface and route, and its example of faults is valid."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from compat.emulator.options import options
 from compat.emulator.origins import CONTROLS
 from tests.emulator.laptop import started
 
-PAGE = (Path(__file__).parent.parent.parent / "docs" / "emulator.md").read_text()
+PAGE = (Path(__file__).parent.parent.parent / "docs" / "explain" / "emulator.md").read_text()
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""The limits in docs/limits.md equal those in the code."""
+"""The limits in docs/run/limits.md equal those in the code."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from compat.transcription import recogniser, spool
 from compat.upstream import http as upstream
 from compat.upstream import parsing
 
-PAGE = (Path(__file__).parent.parent.parent / "docs" / "limits.md").read_text()
+PAGE = (Path(__file__).parent.parent.parent / "docs" / "run" / "limits.md").read_text()
 BOUNDS = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \| [^|]+ \|$", PAGE, re.MULTILINE))
 SET = Settings()
 READING = inspect.signature(Worker).parameters

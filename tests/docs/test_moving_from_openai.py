@@ -1,4 +1,4 @@
-"""The tables in docs/moving-from-openai.md equal the code's, which cover all of the installed openai package."""
+"""The tables in docs/guides/moving-from-openai.md equal the code's, which cover all of the installed openai package."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from compat.openai_api.parameters import TRANSCRIPTION, TRANSLATION, Parameter
 from compat.openai_api.realtime import client_events, server_events
 from tests.docs.realtime_parameters import EVENTS, SENT, SESSION, Row
 
-PAGE = (Path(__file__).parent.parent.parent / "docs" / "moving-from-openai.md").read_text()
+PAGE = (Path(__file__).parent.parent.parent / "docs" / "guides" / "moving-from-openai.md").read_text()
 OPEN = {"audio.input.format", "audio.input.noise_reduction"}  # one row each; the note describes their fields
 
 

@@ -29,7 +29,7 @@ def test_every_named_setting_exists(page: Path) -> None:
 
 
 def test_every_recommended_model_exists() -> None:
-    page = (ROOT / "docs" / "models-and-regions.md").read_text()
+    page = (ROOT / "docs" / "reference" / "models.md").read_text()
     named = set(re.findall(r"`((?:qwen|fun-asr|paraformer|whisper|gpt)[\w.-]*)`", page)) - {"qwen-mt-flash"}
 
     assert named
@@ -38,7 +38,7 @@ def test_every_recommended_model_exists() -> None:
 
 
 def test_every_error_in_the_troubleshooting_exists() -> None:
-    page = (ROOT / "docs" / "troubleshooting.md").read_text()
+    page = (ROOT / "docs" / "run" / "troubleshooting.md").read_text()
     listed = {f"{status} {code}" for status, code in re.findall(r"`(\d{3}) (\w+)`", page)}
 
     assert {"401 invalid_api_key", "429 insufficient_quota", "507 insufficient_storage"} <= listed
@@ -52,7 +52,7 @@ def test_every_error_in_the_troubleshooting_exists() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "README.zh-CN.md", "docs/models-and-regions.md", "docs/moving-from-openai.md"]
+    "page", ["README.md", "README.zh-CN.md", "docs/reference/models.md", "docs/guides/moving-from-openai.md"]
 )
 def test_openai_s_shutdown_date_is_stated_and_examples_use_no_retired_model(page: str) -> None:
     text = (ROOT / page).read_text()

@@ -1,4 +1,4 @@
-"""Each promise in docs/promises.md names tests, and all of them exist."""
+"""Each promise in docs/explain/promises.md names tests, and all of them exist."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-PAGE = (ROOT / "docs" / "promises.md").read_text()
+PAGE = (ROOT / "docs" / "explain" / "promises.md").read_text()
 ROWS = [row for row in re.findall(r"^\| (.+) \| (.+) \|$", PAGE, re.MULTILINE) if row[0] != "promise"]
 
 
