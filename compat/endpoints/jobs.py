@@ -71,7 +71,9 @@ class JobEndpoints:
             return await self._in_parts(request, parts, pinged(parts.frames()), EventStream)
         if self._settings.heartbeat is not None and ask.response_format in JSON:
             parts = _Parts(self._jobs, order)
-            body = kept_alive(parts.body(responses.groq(request)), every=self._settings.heartbeat, heartbeat=b" ")
+            body = kept_alive(
+                parts.body(responses.groq(request)), every=self._settings.heartbeat, heartbeat=lambda: b" "
+            )
             return await self._in_parts(request, parts, body, SlowJson)
         transcript = await while_connected(request.receive, self._jobs.transcript(order))
         return await responses.answer(request, transcript, order.work)
@@ -80,7 +82,7 @@ class JobEndpoints:
         """Return the result in the requested format, or the job's state if there is no result. Raise NotFound."""
         job, view = await self._find(request)
         if job.transcript is None or view in job.left:
-            return _state(job, view, 202 if job.under_way else 200)
+            return self._state(job, view, 202 if job.under_way else 200)
         ask = job.views[view]
         form = await responses.rendered(job.transcript, ask, responses.groq(request))
         transcript = job.transcript
@@ -94,7 +96,7 @@ class JobEndpoints:
     async def cancel(self, request: Request) -> Response:
         """Cancel a request for a job, or erase it if it has ended. The job ends with the last request for it."""
         job, view = await self._find(request)
-        return _state(await self._jobs.cancel(job, view), view, 200)
+        return self._state(await self._jobs.cancel(job, view), view, 200)
 
     async def _find(self, request: Request) -> tuple[Job, int]:
         principal = self._gate.caller(request, "jobs")
@@ -110,7 +112,22 @@ class JobEndpoints:
     async def _accepted(self, request: Request, order: Order) -> Response:
         job, view = await self._jobs.place(order)
         request.state.entry.job = job.id
-        return _state(job, view, 202, responses.headers(order.work))
+        return self._state(job, view, 202, responses.headers(order.work))
+
+    def _state(self, job: Job, view: int, code: int, headers: dict[str, str] | None = None) -> Response:
+        failure, state = job.failure, status(job)
+        if view in job.left and state != "expired":
+            failure, state, code = CANCELLED, "cancelled", 200
+        done, total = self._jobs.progress(job), job.asked.media.duration
+        body = public.body(
+            public.public_id(job.id, view),
+            state,
+            created=job.created,
+            model=job.views[view].model,
+            error=error(failure) if failure is not None else None,
+            progress=public.progress(total, done.seconds, done.pieces) if done else public.progress(total),
+        )
+        return Response(body, code, headers, media_type="application/json")
 
     async def _in_parts(
         self, request: Request, parts: _Parts, chunks: AsyncGenerator[bytes, None], kind: type[EventStream]
@@ -139,17 +156,3 @@ class _Parts:
     async def _transcript(self) -> Transcript:
         self.transcript = await self._jobs.transcript(self.order)
         return self.transcript
-
-
-def _state(job: Job, view: int, code: int, headers: dict[str, str] | None = None) -> Response:
-    failure, state = job.failure, status(job)
-    if view in job.left and state != "expired":
-        failure, state, code = CANCELLED, "cancelled", 200
-    body = public.body(
-        public.public_id(job.id, view),
-        state,
-        created=job.created,
-        model=job.views[view].model,
-        error=error(failure) if failure is not None else None,
-    )
-    return Response(body, code, headers, media_type="application/json")

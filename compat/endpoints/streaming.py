@@ -22,21 +22,22 @@ from starlette.types import Receive, Scope, Send
 from compat.endpoints.disconnect import while_connected
 from compat.errors import INTERNAL_ERROR, CompatError
 from compat.openai_api import sse
+from compat.openai_api.jobs import Progress
 
 log = logging.getLogger("compat")
 PING_EVERY = 15.0  # seconds
 
 
 async def kept_alive(
-    parts: AsyncGenerator[bytes, None], *, every: float, heartbeat: bytes
+    parts: AsyncGenerator[bytes, None], *, every: float, heartbeat: Callable[[], bytes]
 ) -> AsyncGenerator[bytes, None]:
-    """Yield `parts`, and `heartbeat` whenever there was no part for `every` seconds."""
+    """Yield `parts`, and a `heartbeat` whenever there was no part for `every` seconds."""
     async with contextlib.aclosing(parts):
         while True:
             part = asyncio.ensure_future(anext(parts))
             try:
                 while not (await asyncio.wait({part}, timeout=every))[0]:
-                    yield heartbeat
+                    yield heartbeat()
                 yield await part
             except StopAsyncIteration:
                 return
@@ -45,9 +46,11 @@ async def kept_alive(
                 await asyncio.wait({part})
 
 
-def pinged(frames: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    """Yield frames of server-sent events, with comments as keep-alives."""
-    return kept_alive(frames, every=PING_EVERY, heartbeat=sse.PING)
+def pinged(
+    frames: AsyncGenerator[bytes, None], progress: Callable[[], Progress] = Progress
+) -> AsyncGenerator[bytes, None]:
+    """Yield frames of server-sent events, with comments as keep-alives that tell the `progress`."""
+    return kept_alive(frames, every=PING_EVERY, heartbeat=lambda: sse.ping(progress()))
 
 
 class EventStream(Response):

@@ -21,9 +21,24 @@ from compat.endpoints.streaming import EventStream, pinged
 from compat.endpoints.upload import Uploads
 from compat.observability.entry import RequestEntry
 from compat.openai_api import form, sse
+from compat.openai_api.jobs import Progress, progress
 from compat.transcript import Transcript
 from compat.transcription.recogniser import Recogniser, is_job
 from compat.transcription.work import Work
+
+
+class Meter:
+    """The progress of a stream of `total` seconds."""
+
+    def __init__(self, total: float) -> None:
+        self._total = total
+        self._done: tuple[float, int] | tuple[()] = ()
+
+    def advanced(self, seconds: float, pieces: int) -> None:
+        self._done = seconds, pieces
+
+    def progress(self) -> Progress:
+        return progress(self._total, *self._done)
 
 
 class Transcriptions:
@@ -45,18 +60,18 @@ class Transcriptions:
                 order = await ordered(request, received.form, work, files)
                 return await self._long.answer(request, order)
             if work.ask.stream:
-                frames = await stack.enter_async_context(
-                    contextlib.aclosing(pinged(self._frames(work, request.state.entry)))
-                )
+                meter = Meter(work.request.media.duration)
+                frames = pinged(self._frames(work, request.state.entry, meter), meter.progress)
+                await stack.enter_async_context(contextlib.aclosing(frames))
                 first = await while_connected(request.receive, anext(frames))
                 return EventStream(first, frames, stack.pop_all(), responses.headers(work))
             transcript = await while_connected(request.receive, self._recogniser.transcript(work))
         return await responses.answer(request, transcript, work)
 
-    async def _frames(self, work: Work, entry: RequestEntry) -> AsyncGenerator[bytes, None]:
+    async def _frames(self, work: Work, entry: RequestEntry, meter: Meter) -> AsyncGenerator[bytes, None]:
         """Yield server-sent events, and record the times of the first delta and of the transcript in `entry`."""
         frames, started = sse.TextDeltas(), time.perf_counter()
-        async with contextlib.aclosing(self._recogniser.deltas(work)) as deltas:
+        async with contextlib.aclosing(self._recogniser.deltas(work, meter.advanced)) as deltas:
             async for delta in deltas:
                 elapsed_ms = round((time.perf_counter() - started) * 1000, 1)
                 if entry.first_delta_ms is UNSET:

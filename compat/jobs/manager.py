@@ -20,7 +20,7 @@ from compat.config.principal import Principal
 from compat.config.settings import Settings
 from compat.errors import CompatError, Gone, NotFound, ServiceFailed, error, failure
 from compat.jobs import transitions
-from compat.jobs.records import Job, digest, identity, kept
+from compat.jobs.records import DonePieces, Job, digest, identity, kept
 from compat.jobs.runner import JobRunner
 from compat.openai_api.jobs import Status
 from compat.transcript import Ask, Transcript
@@ -93,6 +93,12 @@ class JobManager:
         if ours and transitions.abandoned(job, time.time(), self._dead):
             await self._take_over(job, principal, None, contextlib.ExitStack())
         return job
+
+    def progress(self, job: Job) -> DonePieces | None:
+        """Return the progress of a job: the current one if this process runs it, otherwise that of its last heartbeat.
+        None if the road of the job does not report any."""
+        run = self._runs.get(job.id)
+        return job.progress if run is None else run.progress
 
     async def delivered(self, job_id: str) -> None:
         """Record that a caller has received the result, which starts its retention time."""

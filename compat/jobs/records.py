@@ -48,6 +48,13 @@ class Hook(msgspec.Struct, frozen=True):
     at: float = 0.0
 
 
+class DonePieces(msgspec.Struct, frozen=True):
+    """The work done on a job: `seconds` of audio transcribed, in `pieces`."""
+
+    seconds: float
+    pieces: int
+
+
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """A job as the stores keep it. Times are seconds since the epoch, by the clocks of the processes that share the
     store.
@@ -58,7 +65,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     `holder` is the process that runs the job. `due` is the time at which a janitor has to look at the job; for a job
     under way, its holder is presumed dead by then. A caller in another process waits for the job until `awaited`. The
-    result is erased at `until`. `version` grows with every change. For `format` see FORMAT.
+    result is erased at `until`. `version` grows with every change. For `format` see FORMAT. `progress` is that of
+    the last heartbeat, None if the job's road reports none.
     """
 
     id: str
@@ -80,6 +88,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
     format: int = FORMAT
     left: tuple[int, ...] = ()
+    progress: DonePieces | None = None
 
     @property
     def wanted(self) -> bool:

@@ -24,7 +24,7 @@ from compat.errors import (
     failure,
 )
 from compat.jobs import transitions
-from compat.jobs.records import Job, restored
+from compat.jobs.records import DonePieces, Job, restored
 from compat.jobs.store import Store
 from compat.transcript import Transcript
 from compat.transcription.recogniser import Recogniser
@@ -58,6 +58,7 @@ class Run:
         self.files = files
         self.place = contextlib.ExitStack()
         self.task_id = job.task_id
+        self.progress: DonePieces | None = None
         self.waiting = 0
         self.deserted = time.monotonic()
         self.cancelled = False
@@ -90,6 +91,10 @@ class Run:
     def resolve(self, outcome: Transcript | Failure) -> None:
         if not self.outcome.done():
             self.outcome.set_result(outcome)
+
+    def advanced(self, seconds: float, pieces: int) -> None:
+        """Keep the progress in memory. The next heartbeat stores it, so that it costs no access of its own."""
+        self.progress = DonePieces(seconds, pieces)
 
     async def submitting(self) -> None:
         """Raise Conflict if another process has taken the job over, because it would submit the task as well."""
@@ -240,7 +245,7 @@ class JobRunner:
                 await transitions.change(
                     self.store, run.id, lambda job: transitions.started(job, self.name, time.time())
                 )
-            return await self._recogniser.transcript(work, run)
+            return await self._recogniser.transcript(work, run, run.advanced)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if not run.cancelled or task is None:
@@ -316,7 +321,7 @@ class JobRunner:
 
     async def heartbeat(self, run: Run) -> Job | None:
         return await transitions.change(
-            self.store, run.id, lambda job: transitions.renewed(job, self.name, time.time(), run.task_id)
+            self.store, run.id, lambda job: transitions.renewed(job, self.name, time.time(), run.task_id, run.progress)
         )
 
     def _deserted(self, run: Run, job: Job) -> bool:

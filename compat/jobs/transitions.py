@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 import msgspec
 
 from compat.errors import Conflict, Failure, failure
-from compat.jobs.records import Hook, Job
+from compat.jobs.records import DonePieces, Hook, Job
 from compat.jobs.store import Store
 from compat.transcript import Ask, Transcript
 
@@ -68,10 +68,10 @@ def freed(job: Job, holder: str, now: float) -> Job | None:
     return _ours(job, holder, holder=NOBODY, due=now)
 
 
-def renewed(job: Job, holder: str, now: float, task_id: str | None) -> Job | None:
+def renewed(job: Job, holder: str, now: float, task_id: str | None, progress: DonePieces | None = None) -> Job | None:
     if task_id is None:
-        return _ours(job, holder, due=now + LEASE)
-    return _ours(job, holder, due=now + LEASE, task_id=task_id, state="running")
+        return _ours(job, holder, due=now + LEASE, progress=progress)
+    return _ours(job, holder, due=now + LEASE, task_id=task_id, state="running", progress=progress)
 
 
 def started(job: Job, holder: str, now: float) -> Job | None:

@@ -1,7 +1,8 @@
 """JSON objects for background jobs and their webhooks: an extension modelled on OpenAI's background responses.
 
 {"id": "transcription_…-0", "object": "transcription.job", "status": "in_progress", "created_at": 1790000000,
- "model": "whisper-1"}
+ "model": "whisper-1", "error": null, "progress": 0.35, "seconds_done": 1260.0, "seconds_total": 3600.0,
+ "pieces_done": 42}
 """
 
 from __future__ import annotations
@@ -17,8 +18,19 @@ Status = Literal["queued", "in_progress", "completed", "failed", "cancelled", "e
 _ID = re.compile(r"(transcription_[0-9a-f]{32})-(\d{1,4})")
 
 
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of the audio is transcribed: `progress` is 0 to 1. None means unknown: a file task of DashScope reports
+    no progress, and the length of audio at a `url` is not known before its end."""
+
+    progress: float | None = None
+    seconds_done: float | None = None
+    seconds_total: float | None = None
+    pieces_done: int | None = None
+
+
 class JobObject(msgspec.Struct, frozen=True, kw_only=True):
-    """A job. `error` is the error object of a failed or cancelled job, in the format of OpenAI's error responses."""
+    """A job. `error` is the error object of a failed or cancelled job, in the format of OpenAI's error responses. The
+    last four fields are those of Progress."""
 
     id: str
     object: Literal["transcription.job"] = "transcription.job"
@@ -26,6 +38,10 @@ class JobObject(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     model: str
     error: dict[str, Any] | None = None
+    progress: float | None = None
+    seconds_done: float | None = None
+    seconds_total: float | None = None
+    pieces_done: int | None = None
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,11 +60,30 @@ class WebhookEvent(msgspec.Struct, frozen=True, kw_only=True):
     data: Subject
 
 
-def body(public_id: str, status: Status, *, created: float, model: str, error: CompatError | None) -> bytes:
+def progress(total: float, seconds: float | None = None, pieces: int | None = None) -> Progress:
+    """Return the progress after `seconds` of `total` seconds of audio, in `pieces`. A `total` of 0 is unknown."""
+    return Progress(
+        progress=round(min(seconds / total, 1.0), 3) if seconds is not None and total else None,
+        seconds_done=None if seconds is None else round(seconds, 1),
+        seconds_total=round(total, 1) or None,
+        pieces_done=pieces,
+    )
+
+
+def body(
+    public_id: str, status: Status, *, created: float, model: str, error: CompatError | None, progress: Progress
+) -> bytes:
     """Return a job as JSON. `created` is in seconds since the epoch."""
     fault = error.body()["error"] if error is not None else None
     return msgspec.json.encode(
-        JobObject(id=public_id, status=status, created_at=int(created), model=model, error=fault)
+        JobObject(
+            id=public_id,
+            status=status,
+            created_at=int(created),
+            model=model,
+            error=fault,
+            **msgspec.structs.asdict(progress),
+        )
     )
 
 

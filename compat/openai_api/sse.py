@@ -13,11 +13,17 @@ import msgspec
 
 from compat.errors import CompatError
 from compat.openai_api import diarized
+from compat.openai_api.jobs import Progress
 from compat.openai_api.render import Dashscope, DetectedLanguage, dashscope, detected_languages
 from compat.openai_api.usage import Tokens, tokens
 from compat.transcript import Ask, Transcript
 
 PING = b": ping\n\n"
+
+
+def ping(progress: Progress) -> bytes:
+    """Return a comment that keeps the connection open, with the progress if it is known."""
+    return PING if progress.seconds_done is None else b": progress " + msgspec.json.encode(progress) + b"\n\n"
 
 
 class TextDelta(msgspec.Struct, frozen=True):

@@ -35,6 +35,12 @@ PATIENCE = 600.0  # seconds for which a piece is retried while the account's rat
 FINE = 30.0  # longest piece in seconds if timestamps are wanted that follow from the cuts
 
 Transcribe = Callable[[Request, Principal], Awaitable[Transcript]]
+Advanced = Callable[[float, int], object]
+"""Called with the seconds of audio transcribed so far, and the number of pieces."""
+
+
+def unheard(_seconds: float, _pieces: int) -> None:
+    """Ignore the progress."""
 
 
 class Pieces:
@@ -50,16 +56,16 @@ class Pieces:
         self._at_once = at_once
         self._slots = slots or Slots(Shares(at_once))
 
-    async def transcript(self, work: Work) -> Transcript:
+    async def transcript(self, work: Work, advanced: Advanced = unheard) -> Transcript:
         """Return the transcript of the whole file. Raises as `parts` does."""
-        async with contextlib.aclosing(self.parts(work)) as parts:
+        async with contextlib.aclosing(self.parts(work, advanced)) as parts:
             return joined([part async for part in parts], work.request)
 
-    async def deltas(self, work: Work) -> AsyncGenerator[str | Transcript, None]:
+    async def deltas(self, work: Work, advanced: Advanced = unheard) -> AsyncGenerator[str | Transcript, None]:
         """Yield the text of each piece, in order, and finally the transcript."""
         done: list[Transcript] = []
         before = ""
-        async with contextlib.aclosing(self.parts(work)) as parts:
+        async with contextlib.aclosing(self.parts(work, advanced)) as parts:
             async for part in parts:
                 done.append(part)
                 if part.text:
@@ -67,8 +73,8 @@ class Pieces:
                     before = part.text
         yield joined(done, work.request)
 
-    async def parts(self, work: Work) -> AsyncGenerator[Transcript, None]:
-        """Yield the transcripts of the pieces in order.
+    async def parts(self, work: Work, advanced: Advanced) -> AsyncGenerator[Transcript, None]:
+        """Yield the transcripts of the pieces in order, and call `advanced` as each is finished, in any order.
 
         The segments of a transcript are those of the service. If it gives no times, there is one from cut to cut, or if
         the client wants times, one for each phrase between two pauses. Files are cut only as fast as pieces are
@@ -76,6 +82,7 @@ class Pieces:
         is under way.
         """
         waiting: deque[asyncio.Task[Transcript]] = deque()
+        tally = _Tally(advanced)
         phrased = work.ask.wants_times and not roads.timed(work.request)
         longest = min(self._longest, FINE) if phrased else self._longest
         most = largest(longest, sys.maxsize)
@@ -88,7 +95,7 @@ class Pieces:
                     work.reserve(file=(piece.media.size if piece else 0) - most)
                     if piece is None:
                         break
-                    waiting.append(asyncio.create_task(self._piece(work, piece)))
+                    waiting.append(asyncio.create_task(self._piece(work, piece, tally)))
                     while waiting and (waiting[0].done() or len(waiting) >= self._at_once):
                         yield await waiting.popleft()
             while waiting:
@@ -108,7 +115,7 @@ class Pieces:
             async for part in parts:
                 yield part
 
-    async def _piece(self, work: Work, piece: Piece) -> Transcript:
+    async def _piece(self, work: Work, piece: Piece, tally: _Tally) -> Transcript:
         media = piece.media
         try:
             async with self._slots.taken(work.principal.party):
@@ -116,6 +123,7 @@ class Pieces:
         finally:
             media.path.unlink(missing_ok=True)
             work.reserve(file=-media.size)
+        tally.add(media.duration)
         text = begun(transcript.text.strip())
         if transcript.segments:
             first, *others = [later(segment, piece.start) for segment in transcript.segments]
@@ -145,6 +153,20 @@ class Pieces:
             with attempt:
                 return await self._transcribe(request, principal)
         raise AssertionError("stamina returns or raises")
+
+
+class _Tally:
+    """Adds up finished pieces."""
+
+    def __init__(self, advanced: Advanced) -> None:
+        self._advanced = advanced
+        self._seconds, self._pieces = 0.0, 0
+        advanced(self._seconds, self._pieces)
+
+    def add(self, seconds: float) -> None:
+        self._seconds += seconds
+        self._pieces += 1
+        self._advanced(self._seconds, self._pieces)
 
 
 def later(segment: Segment, seconds: float) -> Segment:

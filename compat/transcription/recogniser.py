@@ -26,7 +26,7 @@ from compat.echo import Echo
 from compat.errors import AnswerCutOff, BadAudio, CompatError, FileNotFetched, ServiceUnavailable, TooLarge
 from compat.transcript import Ask, Media, Request, Surface, Transcript
 from compat.transcription.file_tasks import SURFACES, FileTasks, TaskOwner
-from compat.transcription.pieces import Pieces
+from compat.transcription.pieces import Advanced, Pieces, unheard
 from compat.transcription.publishing import Bucket, Links
 from compat.transcription.spool import FITTED, Reserve, on_disk, unbounded, write
 from compat.transcription.vocabularies import Vocabularies
@@ -167,14 +167,15 @@ class Recogniser:
         work.reserve(file=sent.size - most)
         return msgspec.structs.replace(work, request=msgspec.structs.replace(work.request, media=sent), fit=None)
 
-    async def transcript(self, work: Work, owner: TaskOwner | None = None) -> Transcript:
+    async def transcript(self, work: Work, owner: TaskOwner | None = None, advanced: Advanced = unheard) -> Transcript:
         """Return the complete transcript. If DashScope cannot fetch the file for a task, it is transcribed in pieces.
 
-        A file task needs an `owner`. Raises any CompatError.
+        A file task needs an `owner`. On the road `pieces`, `advanced` is called with the progress. Raises any
+        CompatError.
         """
         work = await self._fitted(work)
         if work.request.surface == "pieces":
-            return await self._in_pieces(work)
+            return await self._in_pieces(work, advanced)
         try:
             return self._finished(
                 await self._careful(work.request, work.principal, owner), work.request, work.principal
@@ -184,7 +185,7 @@ class Recogniser:
             if other is None:
                 raise
             log.warning("long audio is sent in pieces instead", extra={"fields": {"road": work.request.surface}})
-            return await self._in_pieces(other)
+            return await self._in_pieces(other, advanced)
 
     def _instead(self, work: Work, exc: CompatError) -> Work | None:
         """Return the work in pieces that replaces a file task, or None if nothing does.
@@ -202,8 +203,9 @@ class Recogniser:
             raise ServiceUnavailable(f"{exc.message} Send the same request again.", retry_after=1.0) from exc
         return msgspec.structs.replace(work, request=other)
 
-    async def _in_pieces(self, work: Work) -> Transcript:
-        return self._finished(await self._pieces.transcript(work), work.request, work.principal)
+    async def _in_pieces(self, work: Work, advanced: Advanced) -> Transcript:
+        transcript = await self._pieces.transcript(work, advanced)
+        return self._finished(transcript, work.request, work.principal)
 
     async def _careful(self, request: Request, principal: Principal, owner: TaskOwner | None = None) -> Transcript:
         """Return the transcript without echoes. If longer audio has an empty transcript, request it again: models are
@@ -266,13 +268,14 @@ class Recogniser:
         context, or to publish the file in another way."""
         return bool(work.request.context) or self._tasks.needs_file(work.request)
 
-    async def deltas(self, work: Work) -> AsyncGenerator[str | Transcript, None]:
-        """Yield increments of the text as the service sends them, and finally the transcript."""
+    async def deltas(self, work: Work, advanced: Advanced = unheard) -> AsyncGenerator[str | Transcript, None]:
+        """Yield increments of the text as the service sends them, and finally the transcript. On the road `pieces`,
+        `advanced` is called with the progress."""
         if not _at_once(work.request):
             yield await self.transcript(work)
             return
         if work.request.surface == "pieces":
-            async with contextlib.aclosing(self._pieces.deltas(work)) as parts:
+            async with contextlib.aclosing(self._pieces.deltas(work, advanced)) as parts:
                 async for part in parts:
                     yield self._finished(part, work.request, work.principal) if isinstance(part, Transcript) else part
             return

@@ -41,7 +41,7 @@ class Script:
 
 async def test_keep_alives_are_sent_only_while_no_part_is_ready() -> None:
     script = Script(b"one", b"two")
-    stream = kept_alive(script.play(), every=0.01, heartbeat=HEARTBEAT)
+    stream = kept_alive(script.play(), every=0.01, heartbeat=lambda: HEARTBEAT)
 
     assert [HEARTBEAT, HEARTBEAT] == [await anext(stream), await anext(stream)]
     script.gate.release()
@@ -57,12 +57,12 @@ async def test_no_keep_alive_is_sent_before_the_interval() -> None:
     for _ in range(2):
         script.gate.release()
 
-    assert [b"one", b"two"] == [part async for part in kept_alive(script.play(), every=60, heartbeat=HEARTBEAT)]
+    assert [b"one", b"two"] == [part async for part in kept_alive(script.play(), every=60, heartbeat=lambda: HEARTBEAT)]
 
 
 async def test_an_error_passes_through() -> None:
     script = Script(ServiceFailed("it failed"))
-    stream = kept_alive(script.play(), every=0.01, heartbeat=HEARTBEAT)
+    stream = kept_alive(script.play(), every=0.01, heartbeat=lambda: HEARTBEAT)
     assert HEARTBEAT == await anext(stream)
     script.gate.release()
 
@@ -73,7 +73,7 @@ async def test_an_error_passes_through() -> None:
 
 async def test_closing_the_stream_ends_the_work() -> None:
     script = Script(b"one")
-    stream = kept_alive(script.play(), every=0.01, heartbeat=HEARTBEAT)
+    stream = kept_alive(script.play(), every=0.01, heartbeat=lambda: HEARTBEAT)
     await anext(stream)
     await stream.aclose()
 

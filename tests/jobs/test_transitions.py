@@ -10,7 +10,7 @@ import pytest
 from compat.errors import Conflict, Failure, ServiceFailed, failure
 from compat.jobs import transitions
 from compat.jobs.opening import open_store
-from compat.jobs.records import Hook, Job
+from compat.jobs.records import DonePieces, Hook, Job
 from compat.jobs.store import Store
 from compat.jobs.transitions import LEASE, PAUSES, UNFETCHED, change
 from compat.transcript import Ask, Transcript
@@ -73,6 +73,13 @@ def test_a_former_holder_cannot_change_the_job() -> None:
 
     assert transitions.renewed(theirs, "first", 131.0, "another task") is None
     assert transitions.freed(theirs, "first", 131.0) is None
+
+
+def test_a_heartbeat_stores_the_progress() -> None:
+    done = DonePieces(60.0, 2)
+
+    assert done == must(transitions.renewed(opened("first"), "first", 101.0, None, done)).progress
+    assert transitions.taken(running(), "second", 130.0).progress is None
 
 
 def test_an_ended_job_does_not_end_again() -> None:

@@ -12,6 +12,7 @@ from openai.types.audio import TranscriptionTextDeltaEvent, TranscriptionTextDon
 
 from compat.errors import ServiceTimedOut
 from compat.openai_api import sse
+from compat.openai_api.jobs import progress
 from compat.transcript import Ask, Transcript
 
 ASK = Ask(model="gpt-4o-transcribe", stream=True)
@@ -78,6 +79,16 @@ def test_an_error_event_is_an_error_object() -> None:
 def test_a_ping_is_a_comment() -> None:
     assert sse.PING.startswith(b":")
     assert sse.PING.endswith(b"\n\n")
+
+
+def test_a_ping_tells_known_progress() -> None:
+    comment = sse.ping(progress(120.0, 30.0, 2))
+
+    assert sse.PING == sse.ping(progress(120.0))
+    assert (b": progress ", b"\n\n") == (comment[:11], comment[-2:])
+    assert {"progress": 0.25, "seconds_done": 30.0, "seconds_total": 120.0, "pieces_done": 2} == json.loads(
+        comment[11:]
+    )
 
 
 STREAMS: list[tuple[list[str], str, list[str], str]] = [

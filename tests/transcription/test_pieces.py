@@ -145,16 +145,20 @@ def test_the_same_request_joins_the_job_or_gets_its_result(speech: Path) -> None
     assert 6 <= once <= 12
 
 
-def test_a_job_in_pieces_is_in_progress_while_they_are_transcribed(speech: Path) -> None:
+def test_a_job_in_pieces_reports_its_progress(speech: Path) -> None:
     with running_server(Tones(), **KEPT) as server:
-        server.fail(Rule("generation", Refuse(429, "Throttling", retry_after=0.1), times=None))
+        server.fail(Rule("generation", Refuse(429, "Throttling", retry_after=0.1), nth=3, times=None))
         job = ask(server, speech.read_bytes(), background="true").json()["id"]
         address = f"{server.base_url}/audio/transcriptions/{job}"
-        until(lambda: httpx2.get(address).json()["status"] == "in_progress")
+        until(lambda: httpx2.get(address).json()["pieces_done"] == 2)
+        state = httpx2.get(address).json()
         server.fail()
         until(lambda: httpx2.get(address).status_code == 200)
 
         assert WORDS == httpx2.get(address).json()["text"].split()
+    assert "in_progress" == state["status"]
+    assert 60 < state["seconds_done"] <= 120 < state["seconds_total"] < 320
+    assert state["progress"] == pytest.approx(state["seconds_done"] / state["seconds_total"], abs=0.001)
 
 
 def test_a_failed_piece_fails_the_request(server: RunningServer, speech: Path) -> None:
