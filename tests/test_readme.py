@@ -1,4 +1,4 @@
-"""The README's parameter table and the links of all documentation pages."""
+"""The README's figures and the links of all documentation pages."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from compat.openai_api.parameters import TRANSCRIPTION
-
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
-def test_the_parameter_table_matches_the_code() -> None:
-    rows = re.findall(r"^\| `(\w+)(\[\])?` \| (same|mapped|ignored) \| (.+) \|$", README, re.MULTILINE)
+def test_the_benchmark_figures_are_those_of_the_results() -> None:
+    results = (ROOT / "benchmarks" / "RESULTS.md").read_text()
+    tables = [re.findall(r"^\| (this server|LiteLLM) \| (.+) \|$", part, re.MULTILINE) for part in sections(results)]
+    added = {name: f"{float(cells.split(' | ')[2]):.1f} ms" for name, cells in tables[0]}
+    rate = {name: cells.split(" | ")[4] for name, cells in tables[1]}
 
-    assert [(row.name, row.many, row.treatment, row.note) for row in TRANSCRIPTION] == [
-        (name, bool(many), treatment, note) for name, many, treatment, note in rows
-    ]
+    assert [added["this server"], added["LiteLLM"]] == re.findall(r"\d+\.\d ms", README)
+    assert f"handles {rate['this server']} of them per second, LiteLLM {rate['LiteLLM']}\n" in README
+
+
+def sections(results: str) -> list[str]:
+    return [re.split(r"^### ", results, flags=re.MULTILINE)[number] for number in (1, 2)]
 
 
 PAGES = sorted(path for depth in ("", "docs/**/", "examples/", "benchmarks/") for path in ROOT.glob(f"{depth}*.md"))

@@ -4,10 +4,16 @@ import re
 from pathlib import Path
 
 import pytest
+from starlette.routing import Route, WebSocketRoute
 
 from compat import errors
+from compat.app import EXPOSED, create_app
 from compat.catalogue import models
+from compat.catalogue.options import OPTIONS
 from compat.config.settings import Settings
+from compat.errors import CompatError, FileNotFetched
+from compat.openai_api.render import Dashscope
+from compat.transcript import LAYOUT_LIMITS
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [*sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("README*.md"))]
@@ -37,18 +43,59 @@ def test_every_recommended_model_exists() -> None:
         models.resolve(name, {})
 
 
-def test_every_error_in_the_troubleshooting_exists() -> None:
-    page = (ROOT / "docs" / "run" / "troubleshooting.md").read_text()
-    listed = {f"{status} {code}" for status, code in re.findall(r"`(\d{3}) (\w+)`", page)}
+def test_every_error_is_on_its_page() -> None:
+    page = (ROOT / "docs" / "reference" / "errors.md").read_text()
+    rows = re.findall(r"^\| `(\d{3} \w+)` \| [^|]+ \| (?:`(true|false)`.*)? ?\|$", page, re.MULTILINE)
+    classes = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, CompatError)]
+    named = {
+        code
+        for path in sorted((ROOT / "compat").rglob("*.py"))
+        if "emulator" not in path.parts
+        for code in re.findall(r"\bcode=\"(\w+)\"", path.read_text())
+    }
+
+    assert {f"{kind.status} {kind.default_code}" for kind in classes} == {row for row, _ in rows}
+    retried = dict(rows)
+    sent = {kind: kind("").headers().get("x-should-retry", "") for kind in classes}
+    others = [kind for kind in classes if sent[kind] != retried[f"{kind.status} {kind.default_code}"]]
+    assert [FileNotFetched] == others
+    assert set() == {code for code in named if not re.search(rf"`(\d{{3}} )?{code}`", page)}
+
+
+def test_every_error_in_the_troubleshooting_is_on_the_page_of_errors() -> None:
+    listed = set(re.findall(r"`(\d{3} \w+)`", (ROOT / "docs" / "run" / "troubleshooting.md").read_text()))
 
     assert {"401 invalid_api_key", "429 insufficient_quota", "507 insufficient_storage"} <= listed
-    every = {
-        f"{error.status} {error.default_code}"
-        for error in vars(errors).values()
-        if isinstance(error, type) and issubclass(error, errors.CompatError)
-    }
-    more = {"400 missing_required_parameter", "400 invalid_http", "400 invalid_handshake", "400 websocket_required"}
-    assert set() == listed - every - more - {"404 unknown_url", "404 unsupported_endpoint"}
+    assert set() == listed - set(re.findall(r"`(\d{3} \w+)`", (ROOT / "docs" / "reference" / "errors.md").read_text()))
+
+
+def test_the_page_of_headers_lists_those_of_responses() -> None:
+    page = (ROOT / "docs" / "reference" / "headers.md").read_text()
+    rows = re.findall(r"^\| (`.+`) \|", page[: page.index("| request header")], re.MULTILINE)
+
+    assert sorted(EXPOSED) == sorted(name for row in rows for name in re.findall(r"`([\w-]+)`", row))
+
+
+def test_the_page_of_parameters_lists_the_extensions_and_the_members_of_dashscope() -> None:
+    page = (ROOT / "docs" / "reference" / "parameters.md").read_text()
+    parts = re.split(r"^\|---\|.*\n", page, flags=re.MULTILINE)[1:]
+    _, own, options, members = (
+        [name for row in re.findall(r"^\| (`.+?`) \|", part, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)]
+        for part in parts
+    )
+
+    assert set(own) == {"background", "webhook_url", "url", "captions", "target_language", *LAYOUT_LIMITS}
+    assert options == list(OPTIONS)
+    assert set(members) == set(Dashscope.__struct_fields__)
+
+
+def test_the_page_of_endpoints_lists_every_route() -> None:
+    page = (ROOT / "docs" / "reference" / "endpoints.md").read_text()
+    app = create_app(Settings(dashscope_api_key="k"))
+    paths = {route.path for route in app.routes if isinstance(route, Route | WebSocketRoute)}
+    listed = set(re.findall(r"`(?:\w+ )?(/[\w/{}]*)`", page))
+
+    assert paths - listed == {"/{path:path}", "/v1/models/{model:path}", "/v1/dashscope/vocabularies/{id}"}
 
 
 @pytest.mark.parametrize(

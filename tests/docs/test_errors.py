@@ -1,4 +1,4 @@
-"""Makes every mistake listed in docs/run/troubleshooting.md, and compares the error with the page."""
+"""Makes every mistake listed in docs/reference/errors.md, and compares the error with the page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.tls import certificate
 from tests.witnesses import free_port, program
 
 ROOT = Path(__file__).parent.parent.parent
-PAGE = (ROOT / "docs" / "run" / "troubleshooting.md").read_text()
+PAGE = (ROOT / "docs" / "reference" / "errors.md").read_text()
 LISTED = dict(re.findall(r"^\| ([^|]+) \| (`\d{3} \w+` .+) \|$", PAGE, re.MULTILINE))
 UNHEARD = dict(re.findall(r"^\| ([^|]+) \| `(curl: .+)` \|$", PAGE, re.MULTILINE))
 SAID = (Sentence(text="hello", begin_ms=0, end_ms=500),)
@@ -266,7 +266,7 @@ def names(place: Place, tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
         "safe": place.safe.removeprefix("https://"),
         "nobody": str(free_port()),
         "file": str(place.path),
-        "page": str(ROOT / "docs" / "run" / "troubleshooting.md"),
+        "page": str(ROOT / "docs" / "reference" / "errors.md"),
         "huge": str(huge),
         "gigantic": str(gigantic),
     }
