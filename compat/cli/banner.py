@@ -5,10 +5,16 @@ from __future__ import annotations
 import contextlib
 import shlex
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
-MODEL = "gpt-transcribe"
+from compat import __version__, processes
+from compat.catalogue import models as catalogue
+from compat.config.settings import Settings
+
+MODEL, LIVE_MODEL = "gpt-transcribe", "gpt-live-transcribe"
+DOCS = processes.HOME / "docs"
 ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - the address for clients on this machine
 
 
@@ -18,22 +24,53 @@ def root(host: str, port: int, *, tls: bool = False) -> str:
     return f"http{'s' if tls else ''}://{f'[{reached}]' if ':' in reached else reached}:{port}"
 
 
-def banner(base: str, *, everywhere: bool, local: bool, keys: str | None, cert: Path | None, sample: Path) -> str:
-    """Return the text. `keys` describes the keys that clients need, or is None if they need none.
+def facts(settings: Settings, base: str, *, local: str | None, everywhere: bool, workers: int) -> dict[str, str]:
+    """Return what to know about the server, by title. `local` is the name of the engine on this machine, if it answers.
+
+    Raises ModelNotFound for a model of the settings that is not known.
+    """
+    rows = {"Page": f"{base.removesuffix('/v1')}/"} if settings.playground else {}
+    if DOCS.is_dir():
+        rows["Docs"] = str(DOCS)
+    if local:
+        rows["Model"] = f"{local} on this machine, for English: DASHSCOPE_API_KEY is not set"
+    else:
+        names, family, region = settings.every_alias, settings.model_family, settings.short_region
+        live = catalogue.live(LIVE_MODEL, region="custom", aliases=names, preferred=settings.live_model)
+        rows["Model"] = f"{catalogue.resolve(MODEL, names, family)[0]}, live: {live}"
+        rows["Region"] = f"{region}, {urlsplit(settings.root).hostname}"
+    keys = required(settings)
+    rows["Clients"] = f"{keys}; the examples read it from OPENAI_API_KEY" if keys else "everyone, without a key"
+    if everywhere:
+        rows["Network"] = "other machines use this machine's name or address"
+    if workers > 1:
+        rows["Workers"] = str(workers)
+    return rows
+
+
+def required(settings: Settings) -> str | None:
+    """Return a description of the keys that clients need, or None if they need none."""
+    if settings.pass_key:
+        return "your DashScope key"
+    if settings.api_keys:
+        return "one of COMPAT_API_KEYS"
+    return f"a key of {settings.api_keys_file}" if settings.api_keys_file else None
+
+
+def banner(
+    base: str, rows: Mapping[str, str], *, keys: bool, cert: Path | None, sample: Path, colours: bool = False
+) -> str:
+    """Return the text. `rows` are those of `facts`; `keys` tells whether clients need a key.
 
     Keys themselves are not printed: the examples read OPENAI_API_KEY.
     """
-    lines = [f"Serving OpenAI's audio API at {base}"]
-    if everywhere:
-        lines.append("Other machines use this machine's name or address in its place.")
-    if local:
-        lines.append("No DASHSCOPE_API_KEY is set, so a speech engine on this machine answers: local, English only.")
-    if keys:
-        lines.append(f"Clients need a key. The examples below read it from OPENAI_API_KEY: {keys}.")
+    bold, dim, plain = ("\033[1m", "\033[2m", "\033[0m") if colours else ("", "", "")
+    lines = [f"{bold}qwen-asr-compat {__version__}{plain} serves OpenAI's audio API at {bold}{base}{plain}"]
+    lines += [f"  {dim}{name:7}{plain}  {text}" for name, text in rows.items()]
     return "\n".join([*lines, "", _curl(base, keys, cert, sample), "", *_python(base, keys, cert, sample), ""])
 
 
-def _curl(base: str, keys: str | None, cert: Path | None, sample: Path) -> str:
+def _curl(base: str, keys: bool, cert: Path | None, sample: Path) -> str:
     trusted = f" --cacert {shlex.quote(str(cert))}" if cert else ""
     header = ' -H "Authorization: Bearer $OPENAI_API_KEY"' if keys else ""
     name = str(sample)
@@ -43,7 +80,7 @@ def _curl(base: str, keys: str | None, cert: Path | None, sample: Path) -> str:
     return f"curl{trusted} {url}{header} -F model={MODEL} -F {shlex.quote('file=@' + name)}"
 
 
-def _python(base: str, keys: str | None, cert: Path | None, sample: Path) -> list[str]:
+def _python(base: str, keys: bool, cert: Path | None, sample: Path) -> list[str]:
     given = [f'base_url="{base}"', *([] if keys else ['api_key="none-needed"'])]
     lines = ["from openai import OpenAI"]
     if cert:

@@ -30,6 +30,7 @@ from compat.config.settings import Settings
 from compat.config.variables import SettingsError
 from compat.emulator.options import options as emulator_options
 from compat.observability import logs
+from compat.observability.human import coloured
 from compat.server.connections import room
 from compat.server.local_engine import LocalEngine, forget_proxies
 from compat.server.pings import Unanswering
@@ -132,7 +133,7 @@ def serve(
     """Serve OpenAI's audio API. Without DASHSCOPE_API_KEY a local engine answers."""
     settings = _settings()
     tls = _certificate(tls_cert, tls_key)
-    if host not in LOOPBACK and not (_keys(settings) or insecure):
+    if host not in LOOPBACK and not (settings.pass_key or settings.api_keys or settings.api_keys_file or insecure):
         raise click.ClickException(
             f"--host {host} accepts other machines: set COMPAT_API_KEYS or COMPAT_API_KEYS_FILE (or "
             "COMPAT_PASS_KEY=true), or use --insecure."
@@ -154,11 +155,11 @@ def serve(
             settings = _settings(local_environment(local))
         elif settings.store is None:
             settings = dataclasses.replace(settings, store=_state())
-        logs.start(settings.log_level, supervisor.team if supervisor else None)
+        logs.start(settings.log_level, settings.log_format, supervisor.team if supervisor else None)
         _warn()
         serving = Serving(settings.max_connections or files * count, tls_cert, tls_key, insecure)
         settings = fitted(settings, serving.most)
-        ready = functools.partial(_announce, settings, listener, tls_cert, tls, local=serves_locally)
+        ready = functools.partial(_announce, settings, listener, tls_cert, tls, local, count)
         if supervisor:
             supervisor.until_signal(listener, settings, serving, local, ready)
         AnnouncingServer(settings, local, serving, ready).until_signal(listener)
@@ -192,7 +193,12 @@ class _Emulating(Stopping):
 
 
 def _announce(
-    settings: Settings, listener: socket.socket, cert: Path | None, tls: ssl.SSLContext | None, *, local: bool
+    settings: Settings,
+    listener: socket.socket,
+    cert: Path | None,
+    tls: ssl.SSLContext | None,
+    local: LocalEngine | None,
+    workers: int,
 ) -> None:
     """Print instructions."""
     from compat.cli import banner
@@ -203,18 +209,13 @@ def _announce(
         host = banner.certified([host, "localhost", socket.gethostname()], tls, cert) or host
     base = f"{banner.root(host, port, tls=cert is not None)}/v1"
     everywhere, sample = address in banner.ANY, _sample_or(Path("speech.wav"))
-    text = banner.banner(base, everywhere=everywhere, local=local, keys=_keys(settings), cert=cert, sample=sample)
+    engine, keys = local.name if local else None, bool(banner.required(settings))
+    rows = banner.facts(settings, base, local=engine, everywhere=everywhere, workers=workers)
     with contextlib.suppress(OSError):  # serve even if standard output is closed or the disk is full
-        click.echo(text)
-
-
-def _keys(settings: Settings) -> str | None:
-    """Return a description of the keys that clients need, or None if they need none."""
-    if settings.pass_key:
-        return "your DashScope key"
-    if settings.api_keys:
-        return "one of COMPAT_API_KEYS"
-    return f"a key of {settings.api_keys_file}" if settings.api_keys_file else None
+        screen = os.isatty(1)
+        click.echo(banner.banner(base, rows, keys=keys, cert=cert, sample=sample, colours=coloured(1)))
+        if screen:
+            click.echo("Press Ctrl-C to stop.\n")
 
 
 @main.command()

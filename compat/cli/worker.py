@@ -69,7 +69,7 @@ def main() -> None:
     serving = Serving(orders.most, cert, key, orders.insecure)
     try:
         settings = Settings.read({**os.environ, **orders.settings})
-        logs.start(settings.log_level, team, orders.worker + 1)
+        logs.start(settings.log_level, settings.log_format, team, orders.worker + 1)
         server = WorkerServer(control, settings, local, serving, team)
     except SettingsError as exc:
         sys.exit(f"Error: {exc}")

@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 from compat import processes
 
 LongRoad = Literal["auto", "filetrans", "pieces"]
+LogFormat = Literal["auto", "human", "json"]
 Family = Literal["qwen3-asr", "qwen-audio-3.1"]
 
 YEAR = 366 * 86400  # seconds: the longest timeout
@@ -195,6 +196,14 @@ def level(value: str) -> str:
     if level not in ("debug", "info", "warning", "error"):
         raise ValueError("debug, info, warning or error")
     return level
+
+
+def log_format(value: str) -> LogFormat:
+    match value.strip().lower():
+        case "auto" | "human" | "json" as form:
+            return form
+        case _:
+            raise ValueError("auto, human or json")
 
 
 def url(value: str) -> str:

@@ -271,7 +271,14 @@ class Settings:
         parsers.switch,
         "Send OpenTelemetry traces, configured by the standard `OTEL_…` variables; needs the extra `otel`.",
     )
-    log_level: str = setting("info", parsers.level, "`debug`, `info`, `warning` or `error`.")
+    log_level: str = setting(
+        "info",
+        parsers.level,
+        "`debug`, `info`, `warning` or `error`. Polls, health checks and the playground's files are logged at `debug`.",
+    )
+    log_format: parsers.LogFormat = setting(
+        "auto", parsers.log_format, "`human`, `json`, or `auto`: `human` on a terminal and `json` elsewhere."
+    )
 
     @classmethod
     def variables(cls) -> dict[str, Variable]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("compat.access")
 LONGEST = 256  # characters of a logged path
+ROUTINE = ("/", "/favicon.ico", "/healthz", "/health", "/readyz", "/metrics")
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -91,4 +92,11 @@ class AccessLogMiddleware:
         finally:
             entry.ms = round((time.perf_counter() - started) * 1000, 1)
             self._metrics.request(entry)
-            log.info("request", extra={"fields": entry.fields()})
+            log.log(logging.DEBUG if _routine(entry) else logging.INFO, "request", extra={"fields": entry.fields()})
+
+
+def _routine(entry: RequestEntry) -> bool:
+    """Return whether a request is one of many without news: a poll of a job, a health check or a file of the page."""
+    if entry.method not in ("GET", "HEAD") or entry.status not in (200, 202, 304):
+        return False
+    return entry.status == 202 or entry.path in ROUTINE or entry.path.startswith("/playground/")

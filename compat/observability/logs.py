@@ -1,5 +1,5 @@
-"""JSON logs, one object per line. Messages are fixed phrases and variable data goes into fields. No field ever contains
-a key, a prompt, a transcript or an audio address.
+"""Logs: lines for people on a terminal (`human`), otherwise JSON, one object per line. Messages are fixed phrases and
+variable data goes into fields. No field ever contains a key, a prompt, a transcript or an audio address.
 
 A thread writes the lines, so that a reader that stalls (a paused terminal, a blocked log driver) delays no request.
 """
@@ -7,20 +7,21 @@ A thread writes the lines, so that a reader that stalls (a paused terminal, a bl
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import os
 import queue
 import select
 import threading
-import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import msgspec
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
+from compat.config.parsers import LogFormat
 from compat.errors import CompatError
+from compat.observability.human import HumanFormatter, coloured
+from compat.observability.tracebacks import described
 from compat.sharing.team import Locked, Team
 
 retries = logging.getLogger("compat.retries")
@@ -45,23 +46,8 @@ class JsonFormatter(logging.Formatter):
             **getattr(record, "fields", {}),
         }
         if record.exc_info and record.exc_info[1]:
-            line["exceptions"] = [_described(exc) for exc in _chain(record.exc_info[1])]
+            line["exceptions"] = described(record.exc_info[1])
         return msgspec.json.encode(line).decode()
-
-
-def _chain(exc: BaseException | None) -> Iterator[BaseException]:
-    while exc is not None:
-        yield exc
-        exc = exc.__cause__ or exc.__context__
-
-
-def _described(exc: BaseException) -> dict[str, object]:
-    """Return the type and the traceback of an exception, without its message, which may quote a client's text."""
-    frames = traceback.extract_tb(exc.__traceback__)
-    places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
-    number = exc.errno if isinstance(exc, OSError) else None
-    code = {} if number is None else {"errno": errno.errorcode.get(number, str(number))}
-    return {"type": type(exc).__name__, **code, "at": places}
 
 
 class ThreadedHandler(logging.Handler):
@@ -124,13 +110,20 @@ def retried(details: RetryDetails) -> None:
     retries.warning("a call is repeated", extra={"fields": fields})
 
 
-def start(level: str, team: Team | None = None, worker: int | None = None) -> None:
+def start(level: str, form: LogFormat = "auto", team: Team | None = None, worker: int | None = None) -> None:
     """Log to standard error: this server from `level` up, its libraries from `warning` up.
 
-    With a `team`, all processes of the server write whole entries to one stream, and a worker's have its number.
+    `form` "auto" means "human" on a terminal and "json" elsewhere. With a `team`, all processes of the server write
+    whole entries to one stream, and a worker's have its number.
     """
     set_on_retry_hooks([retried])
     handler = ThreadedHandler(2, team.log_lock() if team else contextlib.nullcontext)
-    handler.setFormatter(JsonFormatter(None if worker is None else {"worker": worker}))
+    handler.setFormatter(_formatter(form, None if worker is None else {"worker": worker}))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("compat").setLevel(level.upper())
+
+
+def _formatter(form: LogFormat, fields: Mapping[str, object] | None) -> logging.Formatter:
+    if form == "json" or (form == "auto" and not os.isatty(2)):
+        return JsonFormatter(fields)
+    return HumanFormatter(fields, colours=coloured(2))

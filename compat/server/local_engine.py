@@ -21,7 +21,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import IO, Any, Final, Protocol
 from urllib.request import getproxies
 
 import msgspec
@@ -72,6 +72,31 @@ def _listening() -> tuple[Path, socket.socket]:
             "another one."
         ) from exc
     return path, listener
+
+
+class _ChildEntry(msgspec.Struct, frozen=True):
+    """A log entry of the child."""
+
+    level: str
+    logger: str
+    message: str
+    exceptions: list[dict[str, object]] | msgspec.UnsetType = msgspec.UNSET
+
+
+def _relay(lines: IO[bytes]) -> None:
+    """Log the entries that the child writes to standard error. Other lines are of C++ libraries: messages about the
+    hardware, which are logged at debug level."""
+    with lines:
+        for line in lines:
+            try:
+                entry = msgspec.json.decode(line, type=_ChildEntry)
+            except msgspec.DecodeError:
+                text = line.decode(errors="replace").strip()
+                log.debug("a library of the local engine wrote a line", extra={"fields": {"line": text[:CAUSE]}})
+            else:
+                fields = {"exceptions": entry.exceptions} if entry.exceptions else {}
+                level = logging.getLevelNamesMapping().get(entry.level.upper(), logging.WARNING)
+                logging.getLogger(entry.logger).log(level, entry.message, extra={"fields": fields})
 
 
 class EngineReport(msgspec.Struct, frozen=True):
@@ -199,13 +224,16 @@ class LocalEngine:
         shutil.rmtree(self.path.parent, ignore_errors=True)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(  # noqa: S603 - our own program
+        child = subprocess.Popen(  # noqa: S603 - our own program
             processes.python(PROGRAM),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             pass_fds=[self._listener.fileno()],
             start_new_session=True,  # Ctrl-C in the terminal reaches the parent only
         )
+        threading.Thread(target=_relay, args=(child.stderr,), daemon=True).start()
+        return child
 
     def _end(self) -> None:
         assert self._child.stdin is not None  # noqa: S101 - a pipe

@@ -76,7 +76,12 @@ def test_with_pass_key_the_examples_send_the_client_s_key() -> None:
     with started("serve", "--port", "0", COMPAT_PASS_KEY="true") as (_, lines):
         pass
 
-    assert "The examples below read it from OPENAI_API_KEY: your DashScope key." in lines[1]
+    facts = dict(line.split(maxsplit=1) for line in lines if line.startswith("  "))
+    assert "your DashScope key; the examples read it from OPENAI_API_KEY" == facts["Clients"]
+    assert ("qwen3-asr-flash, live: qwen3-asr-flash-realtime", "beijing, dashscope.aliyuncs.com") == (
+        facts["Model"],
+        facts["Region"],
+    )
     assert '-H "Authorization: Bearer $OPENAI_API_KEY"' in "\n".join(lines)
     assert "none-needed" not in "\n".join(lines)
 
@@ -86,7 +91,7 @@ def test_paths_are_quoted_for_the_shell_and_python(tmp_path: Path) -> None:
     path.parent.mkdir(exist_ok=True)
     with running_server(Tones()) as server:
         wav(path, encode(lay(WORDS), rate=16_000), rate=16_000)
-        text = banner(server.base_url, everywhere=False, local=True, keys=None, cert=None, sample=path)
+        text = banner(server.base_url, {}, keys=False, cert=None, sample=path)
         texts = run_examples(text.splitlines(), tmp_path)
 
     assert [True, True] == [has_words(text) for text in texts]

@@ -9,6 +9,7 @@ import pytest
 from stamina.instrumentation import RetryDetails
 
 from compat.errors import ServiceFailed
+from compat.observability.human import HumanFormatter
 from compat.observability.logs import WAITING, JsonFormatter, ThreadedHandler, retried
 
 
@@ -92,3 +93,30 @@ def test_entries_are_dropped_when_the_reader_has_closed_the_pipe() -> None:
     handler.emit(logging.LogRecord("compat", logging.INFO, "", 0, "entry", (), None))
     handler.flush()
     os.close(writer)
+
+
+def line(fields: dict[str, object], message: str = "request", level: int = 20, *, colours: bool = False) -> str:
+    entry = logging.LogRecord("compat.access", level, "app.py", 1, message, (), None)
+    entry.fields = fields
+    return HumanFormatter({"worker": 2}, colours=colours).format(entry).partition(" ")[2]
+
+
+REQUEST = {"method": "GET", "path": "/v1/models", "status": 404, "ms": 1234.5, "model": "a b", "error": None}
+LINES = [
+    (line(REQUEST), 'GET /v1/models 404 1.2 s  worker=2 model="a b"'),
+    (line({**REQUEST, "path": "/\x1b[2J", "ms": 3.2, "model": ""}), 'GET "/\\u001b[2J" 404 3 ms  worker=2 model=""'),
+    (
+        line({"in": 2.0}, "call repeated", logging.WARNING),
+        "warning call repeated  worker=2 in=2.0",
+    ),
+    (
+        line({"exceptions": [{"type": "OSError", "at": ["a.py:1 f"]}]}, "failed", logging.ERROR),
+        "error failed  worker=2\n  OSError\n    a.py:1 f",
+    ),
+    (line(REQUEST, colours=True), 'GET /v1/models \x1b[33m404\x1b[0m 1.2 s\x1b[2m  worker=2 model="a b"\x1b[0m'),
+]
+
+
+@pytest.mark.parametrize(("written", "expected"), LINES)
+def test_a_line_for_people_has_the_request_first_and_executes_nothing(written: str, expected: str) -> None:
+    assert expected == written
