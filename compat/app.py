@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import re
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,10 +18,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from compat.audio.worker import Worker
-from compat.catalogue import live, presets, rates
-from compat.catalogue import models as catalogue
+from compat.catalogue import rates
 from compat.config.settings import Settings
-from compat.config.variables import SettingsError, one_letter_off
 from compat.endpoints import not_found, playground
 from compat.endpoints.access_log import AccessLogMiddleware
 from compat.endpoints.admission import Admission, AdmissionMiddleware
@@ -39,8 +36,9 @@ from compat.endpoints.realtime import Realtime
 from compat.endpoints.transcriptions import Transcriptions
 from compat.endpoints.translations import Translations
 from compat.endpoints.upload import Uploads
+from compat.endpoints.usage import UsageEndpoint
 from compat.endpoints.vocabularies import VocabularyEndpoints
-from compat.errors import INTERNAL_ERROR, BadRequest, CompatError, ModelNotFound
+from compat.errors import INTERNAL_ERROR, CompatError
 from compat.jobs.janitor import LANES, Janitor
 from compat.jobs.manager import JobManager
 from compat.jobs.opening import REDIS, open_store
@@ -50,6 +48,8 @@ from compat.observability.metrics import Metrics
 from compat.server.local_engine import AnyEngine, LocalEngine
 from compat.server.run import FINISH
 from compat.sharing.team import Team
+from compat.spending.accounting import Accounting
+from compat.transcription import checks
 from compat.transcription.publishing import Bucket, Links
 from compat.transcription.recogniser import Recogniser
 from compat.transcription.spool import TEXT, Spool
@@ -100,11 +100,11 @@ def create_app(
     To stop the server, await `app.state.retire`, which gives load balancers time to notice. Then await
     `app.state.leave`, and close the sockets after that.
     """
-    _check_models(settings)
-    _check_limits(settings)
+    checks.check(settings)
     store = open_store(settings.store)
     engine = local.name if local else ""
-    metrics = Metrics(region=settings.short_region, prices=settings.prices, team=team)
+    accounting = Accounting(store.ledger())
+    metrics = Metrics(region=settings.short_region, prices=settings.prices, team=team, on_audio=accounting.count)
     name = "the local engine" if local else "DashScope"
     state = SharedState(team.memory) if team else OwnState()
     check = (lambda: local.report.check()) if local else lambda: None
@@ -189,6 +189,7 @@ def create_app(
             stack.push_async_callback(service.close)
             stack.push_async_callback(worker.close)
             stack.push_async_callback(store.close)
+            stack.push_async_callback(accounting.close)
             if traces is not None:
                 stack.push_async_callback(asyncio.to_thread, traces.close)
             if webhooks is not None:
@@ -197,6 +198,7 @@ def create_app(
             runner.spawn(janitor.keep(spool.sweep()))
             runner.spawn(lag.measure(metrics.lag))
             runner.spawn(metrics.publish())
+            runner.spawn(accounting.keep())
             runner.spawn(realtime.watch())
             yield {"refused": lambda error: metrics.refusal(error.status, error.code or ""), "live_memory": memory}
 
@@ -210,6 +212,7 @@ def create_app(
             Route("/v1/realtime/transcription_sessions", sessions.transcription_session, methods=["POST"]),
             WebSocketRoute("/v1/realtime", realtime.live),
             Route("/v1/realtime", not_found.no_socket, methods=["GET", "POST"]),
+            Route("/v1/dashscope/usage", UsageEndpoint(gate, accounting).usage, methods=["GET"]),
             Route("/v1/dashscope/vocabularies", stored.every, methods=["GET"]),
             Route("/v1/dashscope/vocabularies", stored.create, methods=["POST"]),
             Route("/v1/dashscope/vocabularies/{id}", stored.retrieve, methods=["GET"]),
@@ -243,51 +246,6 @@ def create_app(
     app.router.redirect_slashes = False  # PathMiddleware normalizes paths
     app.state.retire, app.state.leave = retire, leave
     return app
-
-
-def _check_models(settings: Settings) -> None:
-    for setting, given in {"COMPAT_MODEL_ALIASES": settings.aliases, "COMPAT_DIARIZE_MODEL": settings.diarize}.items():
-        for alias, target in given.items():
-            try:
-                presets.check(alias, given)
-            except ModelNotFound as exc:
-                name = target.partition("?")[0]
-                raise SettingsError(f"{setting} names {name}, which is not a known model.") from exc
-            except BadRequest as exc:
-                raise SettingsError(f"{setting} names {target}, but {exc.message}") from exc
-            model, row = catalogue.resolve(alias, given)
-            if setting == "COMPAT_DIARIZE_MODEL" and not catalogue.diarizes(model, row):
-                raise SettingsError(f"{setting} names {target}, which has no speaker diarization; fun-asr has.")
-    try:
-        preferred = catalogue.resolve(settings.live_model, settings.aliases)[0]
-    except ModelNotFound as exc:
-        raise SettingsError(f"COMPAT_LIVE_MODEL names {settings.live_model}, which is not a known model.") from exc
-    if live.find(preferred) is None:
-        raise SettingsError(f"COMPAT_LIVE_MODEL names {settings.live_model}, which does not take live speech.")
-    region, (model, row) = settings.short_region, catalogue.resolve("whisper-1", {}, settings.model_family)
-    if region in catalogue.REGIONS and not (region in row.regions or row.us):
-        raise SettingsError(
-            f"COMPAT_MODEL_FAMILY={settings.model_family} needs {model}, which {region} does not offer."
-        )
-
-
-def _check_limits(settings: Settings) -> None:
-    known = {row.name for row in rates.ROWS} | {name for row in catalogue.MODELS for name in row.known}
-    known |= {*(target.partition("?")[0] for target in settings.aliases.values()), settings.translation_model}
-    for setting, given in {"COMPAT_RATES": {*(settings.rates or ())}, "COMPAT_PRICES": {*settings.prices}}.items():
-        for name in sorted(given - known):
-            meant = [other for other in sorted(known) if _misspelt(name, other)]
-            if meant:
-                raise SettingsError(f"{setting} names {name}, which is not a known model; {' or '.join(meant)} is.")
-            patterns = (*(row.pattern for row in rates.ROWS), *(row.pattern for row in catalogue.MODELS))
-            if not any(re.fullmatch(pattern, name) for pattern in patterns):
-                fields = {"setting": setting, "model": name}
-                log.warning("a setting names an unknown model and has no effect on it", extra={"fields": fields})
-
-
-def _misspelt(name: str, known: str) -> bool:
-    """Return whether the names differ by one letter, and not only in the digits of a version."""
-    return one_letter_off(name, known) and re.sub(r"\d", "", name) != re.sub(r"\d", "", known)
 
 
 def _budget(settings: Settings, metrics: Metrics, state: CommonState) -> Budget:

@@ -18,6 +18,7 @@ LAYERS = [  # from the bottom up; a module imports from layers below its own, or
     {"audio", "dashscope_api", "openai_api"},
     {"bridge", "observability", "probes"},
     {"upstream"},
+    {"spending"},
     {"transcription"},
     {"jobs"},
     {"endpoints"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping
 from typing import Literal, cast
 
@@ -216,6 +217,14 @@ def kept(request: Request) -> int:
     wanted = request.options.get("channel_id")
     named = [int(channel) for channel in wanted] if isinstance(wanted, list) else []
     return min(_APART, max(2, *(channel + 1 for channel in named))) if named and request.media.channels > 1 else 1
+
+
+def counted(request: Request) -> float:
+    """Return the seconds of audio that a request counts as, 0 if the length is unknown. Each channel that it names is
+    transcribed, and billed, on its own."""
+    named = request.options.get("channel_id")
+    apart = isinstance(named, list) and LIMITS[request.surface].channels and len({*named})
+    return math.ceil(request.media.duration) * (apart or 1)
 
 
 def _mixed(ask: Ask, media: Media, row: Model) -> bool:

@@ -3,6 +3,7 @@
     # name  key, or sha256:… of one   scopes           limits
     alice   sk-alice-0123456789       rest,realtime    60/minute,concurrency=4
     alice   sha256:9f86d081884c7d65…  rest,realtime    60/minute,concurrency=4
+    bob     sk-bob-0123456789         rest             audio=36000/day,audio=600/request
     prom    sk-scraper-0123456789     admin
 
 Two lines with the same name are two keys of one client, so that you can rotate a key without downtime.
@@ -23,8 +24,11 @@ from compat.config import parsers
 Scope = Literal["rest", "realtime", "jobs", "admin"]
 SCOPES: frozenset[Scope] = frozenset(get_args(Scope))
 USUAL: frozenset[Scope] = SCOPES - {"admin"}
-RATE = re.compile(r"[1-9]\d*/(second|minute|hour|day)")
+RATE = re.compile(r"[1-9]\d{0,8}/(second|minute|hour|day)", re.ASCII)
+_COUNT = re.compile(r"[1-9]\d{0,8}", re.ASCII)
+_AUDIO = re.compile(r"([1-9]\d{0,8})/(day|request)", re.ASCII)
 _HASHED = re.compile(r"sha256:([0-9a-f]{64})", re.IGNORECASE)
+EXAMPLE = "60/minute,concurrency=4,audio=36000/day,audio=600/request,live=fun-asr-realtime"
 _NAME = re.compile(r"[\w.@-]{1,64}")
 
 
@@ -34,7 +38,8 @@ class KeysError(ValueError):
 
 class KeyEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One key. `rate` limits the client's requests (`60/minute`); `concurrency` limits its simultaneous calls to
-    DashScope for files, and its live sessions. `live` is the live model behind OpenAI's names for this client."""
+    DashScope for files, and its live sessions. `live` is the live model behind OpenAI's names for this client. `daily`
+    and `longest` bound the seconds of audio that the client may send in one UTC day, and in one request or session."""
 
     name: str
     digest: bytes
@@ -42,6 +47,8 @@ class KeyEntry(msgspec.Struct, frozen=True, kw_only=True):
     rate: str | None = None
     concurrency: int | None = None
     live: str | None = None
+    daily: int | None = None
+    longest: int | None = None
 
 
 class Keyring:
@@ -134,10 +141,12 @@ def _limits(number: int, limits: str) -> dict[str, Any]:
         name, _, value = limit.partition("=")
         if RATE.fullmatch(limit):
             fields["rate"] = limit
-        elif name == "concurrency" and value.isdecimal() and int(value):
+        elif name == "concurrency" and _COUNT.fullmatch(value):
             fields["concurrency"] = int(value)
+        elif name == "audio" and (bound := _AUDIO.fullmatch(value)):
+            fields["daily" if bound[2] == "day" else "longest"] = int(bound[1])
         elif name == "live" and value:
             fields["live"] = value
         else:
-            raise KeysError(f"Line {number}: limits should look like 60/minute,concurrency=4,live=fun-asr-realtime.")
+            raise KeysError(f"Line {number}: limits should look like {EXAMPLE}.")
     return fields

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from compat.config.keys import KeyEntry, Scope
+from compat.config.meter import AudioMeter
 from compat.errors import Forbidden
 
 
@@ -31,7 +32,8 @@ class Principal(msgspec.Struct, frozen=True):
     `key` is the DashScope key: the server's, or the client's own if keys are passed on. `tenant` is a hash that
     identifies the client without its key; jobs are stored under it. `entry` is the client's entry in the key file or in
     COMPAT_API_KEYS; its name may be logged. `issuer` means that this client issued the client secret that opened the
-    session.
+    session. `payer` is the name under which usage is counted, if it is not the entry's. `meter` measures the audio that
+    one piece of work uses, if the client's key has a bound.
     """
 
     key: str
@@ -39,6 +41,8 @@ class Principal(msgspec.Struct, frozen=True):
     party: Party = ANYONE
     entry: KeyEntry | None = None
     issuer: bool = False
+    payer: str = ""
+    meter: AudioMeter | None = None
 
     def __repr__(self) -> str:
         """Omit the key, because a representation may be logged."""
@@ -49,6 +53,11 @@ class Principal(msgspec.Struct, frozen=True):
         return self.entry.name if self.entry else "anyone"
 
     @property
+    def account(self) -> str:
+        """The name under which usage is counted."""
+        return self.payer or self.name
+
+    @property
     def live_model(self) -> str | None:
         """The live model behind OpenAI's names for this client, None for the server's."""
         return self.entry.live if self.entry else None
@@ -56,6 +65,10 @@ class Principal(msgspec.Struct, frozen=True):
     def using(self, key: str) -> Principal:
         """Return this client with the key of another account."""
         return msgspec.structs.replace(self, key=key)
+
+    def metered(self, meter: AudioMeter) -> Principal:
+        """Return this client with a meter for its work."""
+        return msgspec.structs.replace(self, meter=meter)
 
     def check(self, scope: Scope) -> None:
         """Raise Forbidden if the client's key lacks `scope`."""

@@ -160,9 +160,9 @@ class Gate:
         address. Loopback is one party without a share limit, because a proxy may forward everybody from there."""
         if self._pass:
             party = Party(tenant, alone=False, known=self._is_proven(tenant))
-        else:
-            address = _network(connection)
-            party = Party(address, alone=False) if address else ANYONE
+            return Principal(key, tenant, party, payer=tenant)
+        address = _network(connection)
+        party = Party(address, alone=False) if address else ANYONE
         return Principal(key, tenant, party)
 
     def _is_proven(self, tenant: str) -> bool:

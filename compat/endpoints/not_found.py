@@ -48,7 +48,7 @@ def absent(path: str) -> str | None:
 
 
 _THERE = (
-    r"/(?:audio/(?:transcriptions|translations)|dashscope/vocabularies|models"
+    r"/(?:audio/(?:transcriptions|translations)|dashscope/(?:vocabularies|usage)|models"
     r"|realtime(?:/client_secrets|/transcription_sessions)?)"
 )
 THERE = re.compile(rf".*({_THERE}(?:/(?!audio/|dashscope/|models|realtime)[^/]+)?)/*")

@@ -55,11 +55,39 @@ class BilledTokens:
 
     def __init__(self) -> None:
         self.tokens: tuple[int, int] | None = None
+        self._counted = 0, 0
 
     def sent(self, event: ServerEvent) -> None:
         if isinstance(event, Completed) and isinstance(event.usage, TokenUsage):
             inputs, outputs = self.tokens or (0, 0)
             self.tokens = inputs + event.usage.input_tokens, outputs + event.usage.output_tokens
+
+    def new(self) -> tuple[int, int] | None:
+        """Return the tokens since the last call."""
+        if self.tokens is None:
+            return None
+        (inputs, outputs), (before, after) = self.tokens, self._counted
+        self._counted = self.tokens
+        return inputs - before, outputs - after
+
+
+class SessionUsage:
+    """Counts the sound of a session while it runs: each day has its own, and a killed process loses little."""
+
+    def __init__(self, metrics: Metrics, principal: Principal, bridge: Bridge, billed: BilledTokens) -> None:
+        self._metrics = metrics
+        self._principal = principal
+        self._bridge = bridge
+        self._billed = billed
+        self._seconds = 0.0
+
+    def report(self, *, last: bool = False) -> None:
+        """Count what came since the last call. The tokens may follow later; at the `last` call they are all known."""
+        seconds, tokens = self._bridge.seconds, self._billed.new()
+        requests = 1 if seconds and not self._seconds else 0
+        tokens = tokens if tokens or last else (0, 0)
+        self._metrics.audio(self._principal, self._bridge.model, seconds - self._seconds, tokens, requests=requests)
+        self._seconds = seconds
 
 
 class Realtime:
@@ -87,6 +115,7 @@ class Realtime:
         self._live: dict[LiveSession, asyncio.Task[Any] | None] = {}
         self._held: dict[LiveSession, Principal] = {}
         """Sessions that end when their key is removed."""
+        self._usage: set[SessionUsage] = set()
         self._leaving = False
 
     async def live(self, socket: WebSocket) -> None:
@@ -113,7 +142,7 @@ class Realtime:
         await asyncio.gather(*(asyncio.wait([task]) for task in self._live.values() if task is not None))
 
     async def watch(self) -> None:
-        """End the sessions of removed keys; runs until cancelled."""
+        """End the sessions of removed keys, and count the sound of all sessions; runs until cancelled."""
         reason = NotAuthenticated("The key that opened this session was removed.")
         while True:
             await asyncio.sleep(WATCH)
@@ -121,6 +150,8 @@ class Realtime:
                 if not self._gate.has_scope(principal, "realtime"):
                     del self._held[session]
                     session.leave(self._settings.grace, reason)
+            for usage in self._usage:
+                usage.report()
 
     # --- at the upgrade ---------------------------------------------------------------------------------------------
 
@@ -151,6 +182,8 @@ class Realtime:
         caller, principal = _SocketTransport(socket), admitted.principal
         service, check = self._service, self._check_vocabulary
         session = LiveSession(bridge, caller, service, principal, check, self._bounds, self._memory)
+        usage = SessionUsage(self._metrics, principal, bridge, billed)
+        self._usage.add(usage)
         self._live[session] = asyncio.current_task()
         self._held[session] = principal
         socket.state.take = session.take  # see server/websocket
@@ -162,6 +195,8 @@ class Realtime:
                 await caller.close(1011, INTERNAL_ERROR)
         finally:
             del self._live[session]
+            self._usage.remove(usage)
+            usage.report(last=True)
             self._held.pop(session, None)
             if bridge.completions:
                 self._gate.prove(principal)

@@ -23,6 +23,7 @@ from redis.exceptions import RedisError
 
 from compat.jobs.records import Job, UnreadableRecord, decode, encode
 from compat.jobs.store import DUE_AT_ONCE, UNREADABLE_KEPT, unreachable
+from compat.spending.redis import RedisLedger
 from compat.upstream import cancelling
 
 SPACE = "{qwen-asr-compat}:"
@@ -107,6 +108,9 @@ class RedisStore:
 
     async def drop(self, job: Job) -> None:
         await self._script(DROP, job, job.id)
+
+    def ledger(self) -> RedisLedger:
+        return RedisLedger(self._redis, unreachable)
 
     async def close(self) -> None:
         await self._redis.aclose()

@@ -19,6 +19,7 @@ import msgspec
 from compat.config.variables import SettingsError
 from compat.jobs.records import Job, UnreadableRecord, decode, encode
 from compat.jobs.store import DUE_AT_ONCE, UNREADABLE_KEPT, unreachable
+from compat.spending import sqlite as spending
 
 T = TypeVar("T")
 
@@ -72,6 +73,9 @@ class SqliteStore:
     async def drop(self, job: Job) -> None:
         await self._run(lambda db: _drop(db, job.id), erases=True)
 
+    def ledger(self) -> spending.SqliteLedger:
+        return spending.SqliteLedger(self._run)
+
     async def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
@@ -107,7 +111,7 @@ class SqliteStore:
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA secure_delete = ON")
-                connection.executescript(SCHEMA)
+                connection.executescript(SCHEMA + spending.SCHEMA)
             except sqlite3.Error:
                 connection.close()
                 raise

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from compat.errors import ServiceUnavailable
 from compat.jobs.records import Job
+from compat.spending.ledger import Ledger
 
 RETRY_AFTER = 5.0  # seconds
 DUE_AT_ONCE = 100  # jobs
@@ -40,13 +41,17 @@ class Store(Protocol):
     async def drop(self, job: Job) -> None:
         """Delete the job, whatever its version."""
 
+    def ledger(self) -> Ledger:
+        """Return the ledger of what clients have spent, which is kept in the same place."""
+
     async def close(self) -> None: ...
 
 
 def unreachable(exc: Exception) -> ServiceUnavailable:
     reason = getattr(exc, "sqlite_errorname", type(exc).__name__)  # such as SQLITE_FULL
     return ServiceUnavailable(
-        f"The store for long jobs cannot be reached ({reason}). Short audio is transcribed without it.",
+        f"The store for long jobs cannot be reached ({reason}). Short audio is transcribed without it, "
+        "except for keys with a bound of audio a day.",
         code="job_store_unreachable",
         retry_after=RETRY_AFTER,
     )

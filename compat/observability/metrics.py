@@ -34,6 +34,7 @@ PATHS = (
     "/v1/realtime/transcription_sessions",
     "/v1/realtime",
     "/v1/models",
+    "/v1/dashscope/usage",
     "/v1/dashscope/vocabularies",
     "/healthz",
     "/health",
@@ -46,13 +47,23 @@ STATES = ("begun", "taken_over", "running", "completed", "failed", "cancelled") 
 
 
 class Metrics:
-    """The metrics of one server. `prices` override the published prices of `region`.
+    """The metrics of one server. `prices` override the published prices of `region`. `on_audio` is called with a
+    client's account, a model, the seconds of audio, their price in dollars, None if it is unknown, and the number of
+    requests.
 
     With a `team`, each worker keeps its figures in a file of the team's folder, and every worker answers for all. The
     successor of a dead worker continues its file.
     """
 
-    def __init__(self, *, region: str, prices: Mapping[str, rates.Price], team: Team | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        region: str,
+        prices: Mapping[str, rates.Price],
+        team: Team | None = None,
+        on_audio: Callable[[str, str, float, float | None, int], object] = lambda *_: None,
+    ) -> None:
+        self._on_audio = on_audio
         self._region = region
         self._prices = prices
         self._registry = self._shown = CollectorRegistry()
@@ -129,18 +140,28 @@ class Metrics:
         """Count the audio of a transcript: the seconds that the service bills, or the length if it bills tokens."""
         usage = transcript.usage
         seconds = transcript.duration if usage.seconds is None else usage.seconds
-        self.audio(principal.name, transcript.model, seconds, usage.tokens)
+        self.audio(principal, transcript.model, seconds, usage.tokens)
 
-    def audio(self, caller: str, model: str, seconds: float, tokens: tuple[int, int] | None = None) -> None:
-        """Count `seconds` of audio, and their cost. `tokens` are those of input and of output, if the service reports
-        them."""
-        if not seconds:  # a session that sends no audio could otherwise create a label with any model name
-            return
+    def audio(
+        self,
+        principal: Principal,
+        model: str,
+        seconds: float,
+        tokens: tuple[int, int] | None = None,
+        *,
+        requests: int = 1,
+    ) -> None:
+        """Count `seconds` of audio in `requests` to the service, and their cost. `tokens` are those of input and of
+        output, if the service reports them."""
+        if not (seconds or any(tokens or ())):
+            return  # a session that sends no audio could otherwise create a label with any model name
+        caller = principal.name
         self._audio(caller, model).inc(seconds)
         price = rates.price(model, self._region, self._prices)
         dollars = None if price is None else rates.cost(price, seconds, tokens)
         if dollars is not None:
             self._cost(caller, model).inc(dollars)
+        self._on_audio(principal.account, model, seconds, dollars, requests)
 
     def session(self, entry: Mapping[str, Any]) -> None:
         """Count a live session that has ended, given the fields of its log entry."""
@@ -149,7 +170,6 @@ class Metrics:
         self._items.inc(entry["items"])
         self._corrections.inc(entry["corrections"])
         self._reconnections.inc(entry["reconnections"])
-        self.audio(entry["caller"], entry["model"], entry["audio_seconds"], entry.get("tokens"))
 
     def stage(self, name: str, seconds: float) -> None:
         """Record the time of a stage: `upload`, `queue`, `service` or `render`."""

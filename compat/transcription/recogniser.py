@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import os
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from pathlib import Path
@@ -90,7 +91,7 @@ class Recogniser:
         pieces: Slots | None = None,
     ) -> None:
         """`links` and `bucket` publish files for DashScope, if they are configured. `engine` names the local engine
-        that is used instead of DashScope. `on_transcript` is called with each transcript of the service. Without
+        that is used instead of DashScope. `on_transcript` is called with each answer of the service. Without
         `vocabularies`, stored vocabularies are not checked before they are used. `pieces` are the slots of pieces of
         long audio."""
         self._on_transcript = on_transcript
@@ -177,9 +178,7 @@ class Recogniser:
         if work.request.surface == "pieces":
             return await self._in_pieces(work, advanced)
         try:
-            return self._finished(
-                await self._careful(work.request, work.principal, owner), work.request, work.principal
-            )
+            return self._finished(await self._careful(work.request, work.principal, owner), work.request)
         except (FileNotFetched, TooLarge) as exc:
             other = self._instead(work, exc)
             if other is None:
@@ -204,8 +203,7 @@ class Recogniser:
         return msgspec.structs.replace(work, request=other)
 
     async def _in_pieces(self, work: Work, advanced: Advanced) -> Transcript:
-        transcript = await self._pieces.transcript(work, advanced)
-        return self._finished(transcript, work.request, work.principal)
+        return self._finished(await self._pieces.transcript(work, advanced), work.request)
 
     async def _careful(self, request: Request, principal: Principal, owner: TaskOwner | None = None) -> Transcript:
         """Return the transcript without echoes. If longer audio has an empty transcript, request it again: models are
@@ -261,7 +259,11 @@ class Recogniser:
 
     async def resumed(self, request: Request, task_id: str, principal: Principal, owner: TaskOwner) -> Transcript:
         """Return the transcript of a task that was submitted before. The audio is not needed."""
-        return self._finished(await self._tasks.resumed(request, task_id, principal, owner), request, principal)
+        with self._metered(request, principal) as (metered, used):
+            if metered.meter:
+                metered.meter.sent = True
+            transcript = used(await self._tasks.resumed(request, task_id, metered, owner))
+        return self._finished(transcript, request)
 
     def once_more(self, work: Work) -> bool:
         """Return whether the audio may be needed again after its task was submitted: to repeat the request without the
@@ -277,37 +279,60 @@ class Recogniser:
         if work.request.surface == "pieces":
             async with contextlib.aclosing(self._pieces.deltas(work, advanced)) as parts:
                 async for part in parts:
-                    yield self._finished(part, work.request, work.principal) if isinstance(part, Transcript) else part
+                    yield self._finished(part, work.request) if isinstance(part, Transcript) else part
             return
         dialect = DIALECTS[work.request.surface]
         call, stream = dialect.call(work.request, stream=True), dialect.stream(work.request)
         held, given = HeldText(work.request.context), False
         try:
-            async with contextlib.aclosing(self._service.stream(call, work.principal)) as chunks:
-                async for chunk in chunks:
-                    for text in held.feed(stream.feed(chunk)):
-                        given = True
-                        yield text
+            with self._metered(work.request, work.principal) as (principal, used):
+                async with contextlib.aclosing(self._service.stream(call, principal)) as chunks:
+                    async for chunk in chunks:
+                        for text in held.feed(stream.feed(chunk)):
+                            given = True
+                            yield text
+                rest = stream.flush()
+                transcript = used(stream.transcript())
         except AnswerCutOff:
             if given:
                 raise
             yield await self.transcript(work)  # no text has been sent to the client yet
             return
-        for text in held.feed(stream.flush()):
+        for text in held.feed(rest):
             yield text
-        transcript = stream.transcript()
         if held.text:  # no text has been sent to the client yet
             transcript = await self._unechoed(transcript, work.request, work.principal)
-        yield self._finished(transcript, work.request, work.principal)
+        yield self._finished(transcript, work.request)
 
     async def _once(self, request: Request, principal: Principal, owner: TaskOwner | None = None) -> Transcript:
-        if request.surface in SURFACES:
-            assert owner is not None  # noqa: S101 - see `is_job`
-            return await self._tasks.transcript(request, principal, owner)
-        dialect = DIALECTS[request.surface]
-        return dialect.transcript(request, await self._service.send(dialect.call(request, stream=False), principal))
+        with self._metered(request, principal) as (metered, used):
+            if request.surface in SURFACES:
+                assert owner is not None  # noqa: S101 - see `is_job`
+                return used(await self._tasks.transcript(request, metered, owner))
+            dialect = DIALECTS[request.surface]
+            reply = await self._service.send(dialect.call(request, stream=False), metered)
+            return used(dialect.transcript(request, reply))
 
-    def _finished(self, transcript: Transcript, request: Request, principal: Principal) -> Transcript:
+    @contextlib.contextmanager
+    def _metered(
+        self, request: Request, principal: Principal
+    ) -> Iterator[tuple[Principal, Callable[[Transcript], Transcript]]]:
+        """Yield the client with the meter of one request to the service, and a function that counts its answer."""
+        meter = principal.meter
+        with meter.call(roads.counted(request) or math.inf) if meter else contextlib.nullcontext() as call:
+
+            def used(transcript: Transcript) -> Transcript:
+                counted = transcript
+                if transcript.usage.seconds is None and request.media.duration:
+                    counted = msgspec.structs.replace(transcript, duration=request.media.duration)
+                self._on_transcript(principal, counted)
+                if call is not None:
+                    call.used = counted.duration if counted.usage.seconds is None else counted.usage.seconds
+                return transcript
+
+            yield (principal.metered(call) if call else principal), used
+
+    def _finished(self, transcript: Transcript, request: Request) -> Transcript:
         """Join the fragments of sentences, set the duration, and log a text that the service did not finish.
 
         Echoes must be removed before, because a single fragment can be an echo. The duration is the measured one, or
@@ -327,15 +352,13 @@ class Recogniser:
         ends = [end for segment in segments for end in (segment.end, *(word.end for word in segment.words))]
         duration = request.media.duration or transcript.usage.seconds or 0.0
         media = request.media
-        transcript = msgspec.structs.replace(
+        return msgspec.structs.replace(
             transcript,
             segments=segments,
             duration=max([duration, *ends]),
             promised=media.promised,
             lost=media.lost,
         )
-        self._on_transcript(principal, transcript)
-        return transcript
 
 
 def _large(path: Path) -> bool:

@@ -239,6 +239,8 @@ class Service:
             headers.update(traced, authorization=f"Bearer {principal.key}")
         with self._translating():
             content = _content(call) if call.body else None
+            if principal.meter and call.rate not in ("", QUERY, POLICY):
+                principal.meter.sent = True
             request = client.build_request(call.method, self._address(call), headers=headers, content=content)
             with self._lag.translate_timeouts(self._connect_timeout, httpx2.ConnectTimeout):
                 response = await client.send(request, stream=True)

@@ -13,6 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from compat.app import create_app
+from compat.config.principal import Principal
 from compat.config.settings import Settings
 from compat.observability.entry import RequestEntry
 from compat.observability.metrics import Metrics
@@ -40,6 +41,7 @@ def labels() -> dict[str, set[str]]:
     metrics = Metrics(region="beijing", prices={})
     metrics.request(RequestEntry(**REQUEST))
     metrics.session(SESSION)
+    metrics.audio(Principal("k"), "qwen3-asr-flash", 1.0)
     metrics.stage("queue", 1.0)
     metrics.call("chat", "ok", first=False)
     metrics.breaker("chat", is_open=False)

@@ -92,8 +92,8 @@ def test_a_model_billed_by_tokens_costs_its_tokens() -> None:
     usage = Usage(seconds=8.0, audio_tokens=1_000_000, text_tokens=0, output_tokens=100_000)
     for counted in (usage, Usage(seconds=8.0)):
         metrics.transcript(alice, Transcript(text="a", usage=counted, model="qwen-audio-3.1-asr-flash"))
-    live = {**SESSION, "model": "qwen-audio-3.1-asr-flash-streaming", "tokens": (1_000_000, 0)}
-    metrics.session(live)
+    metrics.audio(alice, "qwen-audio-3.1-asr-flash-streaming", 8.0, (0, 0))
+    metrics.audio(alice, "qwen-audio-3.1-asr-flash-streaming", 0.0, (1_000_000, 0))
 
     text = metrics.text().decode()
     assert 'compat_audio_seconds_total{caller="alice",model="qwen-audio-3.1-asr-flash"} 16.0' in text
@@ -104,6 +104,7 @@ def test_a_model_billed_by_tokens_costs_its_tokens() -> None:
 def test_sessions_and_watched_gauges_are_exported() -> None:
     metrics = Metrics(region="beijing", prices={})
     metrics.session(SESSION)
+    metrics.audio(Principal("k", entry=KeyEntry(name="alice", digest=b"")), "qwen3-asr-flash-realtime", 1000.0)
     metrics.watch("requests_under_way", "Requests.", lambda: 7)
 
     text = metrics.text().decode()

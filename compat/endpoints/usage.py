@@ -1,0 +1,32 @@
+"""GET /v1/dashscope/usage: audio and money spent, by day, key and model.
+
+A key needs the scope admin. With COMPAT_PASS_KEY each client sees its own usage, and no other.
+"""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from compat.endpoints.auth import Gate
+from compat.openai_api import spending as public
+from compat.spending.accounting import Accounting
+
+
+class UsageEndpoint:
+    def __init__(self, gate: Gate, accounting: Accounting) -> None:
+        self._gate = gate
+        self._accounting = accounting
+
+    async def usage(self, request: Request) -> Response:
+        """Return a page of usage. Raise CompatError."""
+        own = self._gate.passes_keys
+        principal = self._gate.caller(request, "rest" if own else "admin")
+        await self._gate.admit(request, principal)
+        asked = public.query(request.query_params.multi_items(), time.time())
+        if own:
+            asked = msgspec.structs.replace(asked, clients=(principal.account,))
+        return JSONResponse(public.body(asked, await self._accounting.spent(asked.first, asked.shown)))

@@ -1,0 +1,65 @@
+"""Checks of settings against the catalogue, before the server starts."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+from compat.catalogue import live, presets, rates
+from compat.catalogue import models as catalogue
+from compat.config.settings import Settings
+from compat.config.variables import SettingsError, one_letter_off
+from compat.errors import BadRequest, ModelNotFound
+
+log = logging.getLogger("compat")
+
+
+def check(settings: Settings) -> None:
+    """Raise SettingsError for settings that name models which cannot be used."""
+    _models(settings)
+    _limits(settings)
+
+
+def _models(settings: Settings) -> None:
+    for setting, given in {"COMPAT_MODEL_ALIASES": settings.aliases, "COMPAT_DIARIZE_MODEL": settings.diarize}.items():
+        for alias, target in given.items():
+            try:
+                presets.check(alias, given)
+            except ModelNotFound as exc:
+                name = target.partition("?")[0]
+                raise SettingsError(f"{setting} names {name}, which is not a known model.") from exc
+            except BadRequest as exc:
+                raise SettingsError(f"{setting} names {target}, but {exc.message}") from exc
+            model, row = catalogue.resolve(alias, given)
+            if setting == "COMPAT_DIARIZE_MODEL" and not catalogue.diarizes(model, row):
+                raise SettingsError(f"{setting} names {target}, which has no speaker diarization; fun-asr has.")
+    try:
+        preferred = catalogue.resolve(settings.live_model, settings.aliases)[0]
+    except ModelNotFound as exc:
+        raise SettingsError(f"COMPAT_LIVE_MODEL names {settings.live_model}, which is not a known model.") from exc
+    if live.find(preferred) is None:
+        raise SettingsError(f"COMPAT_LIVE_MODEL names {settings.live_model}, which does not take live speech.")
+    region, (model, row) = settings.short_region, catalogue.resolve("whisper-1", {}, settings.model_family)
+    if region in catalogue.REGIONS and not (region in row.regions or row.us):
+        raise SettingsError(
+            f"COMPAT_MODEL_FAMILY={settings.model_family} needs {model}, which {region} does not offer."
+        )
+
+
+def _limits(settings: Settings) -> None:
+    known = {row.name for row in rates.ROWS} | {name for row in catalogue.MODELS for name in row.known}
+    known |= {*(target.partition("?")[0] for target in settings.aliases.values()), settings.translation_model}
+    for setting, given in {"COMPAT_RATES": {*(settings.rates or ())}, "COMPAT_PRICES": {*settings.prices}}.items():
+        for name in sorted(given - known):
+            meant = [other for other in sorted(known) if _misspelt(name, other)]
+            if meant:
+                raise SettingsError(f"{setting} names {name}, which is not a known model; {' or '.join(meant)} is.")
+            patterns = (*(row.pattern for row in rates.ROWS), *(row.pattern for row in catalogue.MODELS))
+            if not any(re.fullmatch(pattern, name) for pattern in patterns):
+                fields = {"setting": setting, "model": name}
+                log.warning("a setting names an unknown model and has no effect on it", extra={"fields": fields})
+
+
+def _misspelt(name: str, known: str) -> bool:
+    """Return whether the names differ by one letter, and not only in the digits of a version."""
+    return one_letter_off(name, known) and re.sub(r"\d", "", name) != re.sub(r"\d", "", known)
