@@ -34,6 +34,15 @@ def test_every_named_setting_exists(page: Path) -> None:
     assert set() == set(re.findall(r"\bCOMPAT_[A-Z_]+\b", page.read_text())) - known - {"COMPAT_API_KEY"}
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.zh.md")), ids=lambda page: page.name)
+def test_a_translation_has_the_headings_and_programs_of_the_original(page: Path) -> None:
+    texts = [path.read_text() for path in (page, page.with_name(page.name.replace(".zh.md", ".md")))]
+    levels, tags = ([re.findall(pattern, text, re.MULTILINE) for text in texts] for pattern in (r"^##+", r"^```\w+"))
+
+    assert levels[0] == levels[1]
+    assert tags[0] == tags[1]
+
+
 def test_every_recommended_model_exists() -> None:
     page = (ROOT / "docs" / "reference" / "models.md").read_text()
     named = set(re.findall(r"`((?:qwen|fun-asr|paraformer|whisper|gpt)[\w.-]*)`", page)) - {"qwen-mt-flash"}
