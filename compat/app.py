@@ -143,12 +143,14 @@ def create_app(
     told = metrics.transcript
     recogniser = Recogniser(settings, service, worker, links, bucket, engine, told, vocabularies, pieces)
     grace, room = settings.job_grace, state.shares("jobs", settings.max_jobs)
-    runner = JobRunner(store, recogniser, service, name=spool.name, grace=grace, room=room, on_state=metrics.job)
+    runner = JobRunner(
+        store, recogniser, service, accounting, name=spool.name, grace=grace, room=room, on_state=metrics.job
+    )
     jobs = JobManager(settings, runner, local=local is not None)
     secret_of_hooks, private = settings.webhook_secret, settings.allow_private_webhooks
     webhooks = Webhooks(secret_of_hooks, private=private) if secret_of_hooks else None
     janitor = Janitor(runner, jobs, webhooks, state.shares("webhooks", LANES))
-    uploads = Uploads(settings, gate, recogniser, spool)
+    uploads = Uploads(settings, gate, recogniser, spool, accounting)
     job_endpoints = JobEndpoints(settings, gate, jobs)
     transcriptions = Transcriptions(uploads, recogniser, job_endpoints)
     translations = Translations(uploads, recogniser, jobs, Translator(settings, service))

@@ -66,6 +66,11 @@ class Principal(msgspec.Struct, frozen=True):
         """Return this client with the key of another account."""
         return msgspec.structs.replace(self, key=key)
 
+    @property
+    def bounded(self) -> bool:
+        """Whether the key has a bound of audio."""
+        return self.entry is not None and (self.entry.daily or self.entry.longest) is not None
+
     def metered(self, meter: AudioMeter) -> Principal:
         """Return this client with a meter for its work."""
         return msgspec.structs.replace(self, meter=meter)

@@ -59,6 +59,7 @@ class Transcriptions:
             if is_job(work):
                 order = await ordered(request, received.form, work, files)
                 return await self._long.answer(request, order)
+            work = await self._uploads.charged(work, stack)
             if work.ask.stream:
                 meter = Meter(work.request.media.duration)
                 frames = pinged(self._frames(work, request.state.entry, meter), meter.progress)

@@ -30,13 +30,15 @@ class Translations:
 
     async def create(self, request: Request) -> Response:
         """Return the translated transcript. Raise CompatError."""
-        with contextlib.ExitStack() as files:
+        async with contextlib.AsyncExitStack() as stack:
+            files = stack.enter_context(contextlib.ExitStack())
             received = await self._uploads.receive(request, files, form.translation)
             work = await self._uploads.prepare(request, received)
             if is_job(work):
                 order = await ordered(request, received.form, work, files)
                 recognised = self._jobs.transcript(order)
             else:
+                work = await self._uploads.charged(work, stack)
                 recognised = self._recogniser.transcript(work)
             transcript = await while_connected(request.receive, self._translated(recognised, work))
         return await responses.answer(request, transcript, work)

@@ -18,6 +18,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 from starlette.requests import Request
 
+from compat.catalogue import roads
 from compat.config.principal import Principal
 from compat.config.settings import Settings
 from compat.endpoints import responses
@@ -27,6 +28,7 @@ from compat.endpoints.disconnect import while_connected
 from compat.endpoints.multipart import ALL_FIELDS, Parts, with_parameters
 from compat.endpoints.paths import with_model
 from compat.errors import BadAudio, BadRequest, DiskFull, TooLarge
+from compat.spending.accounting import Accounting
 from compat.transcript import Ask
 from compat.transcription.recogniser import Recogniser
 from compat.transcription.spool import NO_ROOM, SMALL, Spool, UploadPlace, create, full_disk
@@ -150,11 +152,14 @@ class Received(msgspec.Struct, frozen=True):
 class Uploads:
     """The first steps of a transcription or a translation: admit the client, receive its form and prepare the work."""
 
-    def __init__(self, settings: Settings, gate: Gate, recogniser: Recogniser, spool: Spool) -> None:
+    def __init__(
+        self, settings: Settings, gate: Gate, recogniser: Recogniser, spool: Spool, accounting: Accounting
+    ) -> None:
         self._settings = settings
         self._gate = gate
         self._recogniser = recogniser
         self._spool = spool
+        self._accounting = accounting
         self._turns = LoopTurns()
 
     async def receive(
@@ -179,6 +184,14 @@ class Uploads:
             place.forget()
         responses.note(request, work)
         return work
+
+    async def charged(self, work: Work, stack: contextlib.AsyncExitStack) -> Work:
+        """Charge the audio of work that is no job, until `stack` is closed, if the client's key has a bound. Return the
+        work with a meter. Raise BadRequest, QuotaExceeded or ServiceUnavailable."""
+        if not work.principal.bounded:
+            return work
+        charging = self._accounting.charged(work.principal, roads.counted(work.request))
+        return msgspec.structs.replace(work, principal=await stack.enter_async_context(charging))
 
 
 async def receive(request: Request, place: UploadPlace, *, limit: int, turns: LoopTurns) -> Upload:

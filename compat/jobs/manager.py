@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from compat.catalogue import roads
 from compat.config.principal import Principal
 from compat.config.settings import Settings
 from compat.errors import CompatError, Gone, NotFound, ServiceFailed, error, failure
@@ -142,10 +143,19 @@ class JobManager:
         elif not lost and job.task_id is not None:
             await self._take_over(job, Principal(self._key), None, contextlib.ExitStack())
         elif job.wanted and (failed := transitions.ended(job, LOST, now)):
-            if stored := await self._store.swap(job, failed):
+            if stored := await self._store.swap(job, transitions.settled(failed) or failed):
                 self._runs.ended(stored)
+                await self._give_back(job)
+        elif uncharged := transitions.settled(job):
+            if stored := await self._store.swap(job, uncharged):
+                await self._give_back(job)
+                await self._store.drop(stored)
         else:
             await self._store.drop(job)
+
+    async def _give_back(self, job: Job) -> None:
+        if job.charge is not None:
+            await self._runs.accounting.settle(job.charge, 0.0)
 
     async def inherit(self, dead: list[str]) -> None:
         """Take over the jobs of processes that are known to be dead, without waiting for their leases to expire."""
@@ -168,8 +178,29 @@ class JobManager:
                         job, lambda job: transitions.asked_for(job, view, webhook_url, time.time())
                     )
                 instead = job.id
+            mine = await self._charged(mine, order.work)
             self._runs.begin(mine, order.work.principal, order.work, order.files.pop_all(), place.pop_all())
         return mine
+
+    async def _charged(self, job: Job, work: Work) -> Job:
+        """Charge the audio of a new job against the bound of its key. If too little is left, drop the job: a request
+        that has joined it meanwhile begins one of its own. Raises as `Accounting.charged` does."""
+        if not work.principal.bounded:
+            return job
+        accounting, charge = self._runs.accounting, None
+        try:
+            charge = await accounting.reserve(work.principal, roads.counted(work.request))
+            if charge is None:
+                return job
+            stored = await transitions.change(self._store, job.id, lambda job: transitions.charged(job, charge))
+        except CompatError:
+            if charge is not None:
+                await accounting.settle(charge, 0.0)
+            await self._store.drop(job)
+            raise
+        if stored is None or stored.charge != charge:  # it was cancelled meanwhile
+            await accounting.settle(charge, 0.0)
+        return stored or job
 
     def _new(self, order: Order) -> Job:
         request, principal, now = order.work.request, order.work.principal, time.time()
@@ -183,6 +214,7 @@ class JobManager:
             holder=self._runs.name,
             created=now,
             due=now + transitions.LEASE,
+            client=principal.account,
         )
 
     async def _awaited(self, job: Job, order: Order) -> Transcript:

@@ -17,6 +17,7 @@ from typing import Literal
 import msgspec
 
 from compat.errors import Failure, ServiceUnavailable
+from compat.spending.records import Charge
 from compat.transcript import Ask, Media, Request, Surface, Transcript
 
 State = Literal["queued", "running", "completed", "failed", "cancelled", "expired"]
@@ -66,7 +67,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     `holder` is the process that runs the job. `due` is the time at which a janitor has to look at the job; for a job
     under way, its holder is presumed dead by then. A caller in another process waits for the job until `awaited`. The
     result is erased at `until`. `version` grows with every change. For `format` see FORMAT. `progress` is that of
-    the last heartbeat, None if the job's road reports none.
+    the last heartbeat, None if the job's road reports none. Usage is counted under the name `client`. `charge` is what
+    is reserved of that client's bound of audio, until it is settled.
     """
 
     id: str
@@ -89,6 +91,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     format: int = FORMAT
     left: tuple[int, ...] = ()
     progress: DonePieces | None = None
+    client: str = ""
+    charge: Charge | None = None
 
     @property
     def wanted(self) -> bool:

@@ -10,8 +10,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, TypeVar
 
+import msgspec
 import stamina
 
+from compat.config.meter import AudioMeter
 from compat.config.principal import Party, Principal
 from compat.errors import (
     INTERNAL_ERROR,
@@ -26,6 +28,8 @@ from compat.errors import (
 from compat.jobs import transitions
 from compat.jobs.records import DonePieces, Job, restored
 from compat.jobs.store import Store
+from compat.spending.accounting import Accounting
+from compat.spending.records import Charge
 from compat.transcript import Transcript
 from compat.transcription.recogniser import Recogniser
 from compat.transcription.work import Work
@@ -54,7 +58,8 @@ class Run:
         self._runs = runs
         self._keep = keep
         self.id = job.id
-        self.principal = principal
+        self.meter = AudioMeter()
+        self.principal = principal.metered(self.meter)
         self.files = files
         self.place = contextlib.ExitStack()
         self.task_id = job.task_id
@@ -122,6 +127,7 @@ class JobRunner:
         store: Store,
         recogniser: Recogniser,
         service: Service | Fallback,
+        accounting: Accounting,
         *,
         name: str,
         grace: float,
@@ -135,6 +141,7 @@ class JobRunner:
         self.name = name
         self._recogniser = recogniser
         self._service = service
+        self.accounting = accounting
         self._grace = grace
         self.on_state = on_state
         self._shares = room or Shares(sys.maxsize)
@@ -205,9 +212,12 @@ class JobRunner:
     ) -> Run:
         """Run a job that this process holds: follow its task if it has one, otherwise perform `work`. `place` is closed
         when the run ends."""
+        if job.client and job.client != principal.account:
+            principal = msgspec.structs.replace(principal, payer=job.client)
         run = Run(self, job, principal, files, keep=work is not None and self._recogniser.once_more(work))
         run.place = place or run.place
-        self.on_state("begun" if job.version == 0 else "taken_over")
+        self.on_state("begun" if place else "taken_over")
+        work = msgspec.structs.replace(work, principal=run.principal) if work else None
         self._runs[job.id] = run, self.spawn(self._perform(run, job, work))
         return run
 
@@ -223,6 +233,7 @@ class JobRunner:
         try:
             outcome = await self._outcome(run, job, work)
             run.over = True
+            await self._settle(run, job)
             await self._end(run, outcome)
         except asyncio.CancelledError:
             run.resolve(STOPPING)
@@ -265,6 +276,22 @@ class JobRunner:
         if run.task_id is not None:
             account, task_id = self._service.account(run.task_id, run.principal)
             await account.cancel(task_id)
+
+    async def _settle(self, run: Run, job: Job) -> None:
+        """Give back what the job has not used of its charge, unless another process has taken it over."""
+        if job.charge is None:
+            return
+        charge: Charge | None = None
+
+        def step(job: Job) -> Job | None:
+            nonlocal charge
+            charge = job.charge if job.holder == self.name else None
+            return transitions.settled(job) if charge else None
+
+        with contextlib.suppress(CompatError):  # what is not settled stays charged
+            await transitions.change(self.store, run.id, step)
+            if charge is not None:
+                await self.accounting.settle(charge, run.meter.used)
 
     async def _end(self, run: Run, outcome: Transcript | Failure) -> None:
         """Store the outcome, retrying while the store is down. Waiting callers get theirs after the first attempt."""

@@ -17,6 +17,11 @@ LINES: list[tuple[str, list[KeyEntry]]] = [
     ("prom sk-scraper admin", [KeyEntry(name="prom", digest=hashed("sk-scraper"), scopes=frozenset({"admin"}))]),
     ("c sk-carol-1 60/minute", [KeyEntry(name="c", digest=hashed("sk-carol-1"), rate="60/minute")]),
     (
+        "e sk-eve-123 rest audio=36000/day,audio=600/request",
+        [KeyEntry(name="e", digest=hashed("sk-eve-123"), scopes=frozenset({"rest"}), daily=36_000, longest=600)],
+    ),
+    ("f sk-fay-123 audio=999999999/day", [KeyEntry(name="f", digest=hashed("sk-fay-123"), daily=999_999_999)]),
+    (
         "d sk-dora-12 rest,jobs 5/second,concurrency=4,live=fun-asr-realtime",
         [
             KeyEntry(
@@ -60,6 +65,33 @@ def test_the_error_for_an_invalid_line_does_not_contain_the_key(text: str, messa
         parse(text)
 
     assert "sk-alice" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "0/day",
+        "-5/day",
+        "NaN/day",
+        "inf/day",
+        "1e9/day",
+        "1.5/day",
+        "9999999999/day",
+        "٣/day",
+        "3600",
+        "5/hour",
+        "/day",
+    ],
+)
+def test_a_bound_of_audio_is_a_plain_number_of_seconds(value: str) -> None:
+    with pytest.raises(KeysError, match="limits should look like"):
+        parse(f"alice sk-alice-1 rest audio={value}")
+
+
+@pytest.mark.parametrize("limit", ["concurrency=99999999999", f"concurrency={'9' * 5000}", f"{'9' * 5000}/minute"])
+def test_a_huge_limit_is_refused(limit: str) -> None:
+    with pytest.raises(KeysError, match="limits should look like"):
+        parse(f"alice sk-alice-1 rest {limit}")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from compat.bridge import intake
 from compat.bridge.limits import TICKS_A_MS, SessionLimits
 from compat.catalogue import biasing, nesting
 from compat.catalogue import vocabularies as lists
+from compat.config import keys
 from compat.config.settings import Settings
 from compat.dashscope_api import sse
 from compat.endpoints import bodies, client_secrets, live_session, multipart, vocabularies
@@ -61,6 +62,8 @@ CODE = {
     "all text fields together, excluding voice samples": f"{fields.MOST_TEXT:,} characters",
     "prompt and keywords": f"about {context.TOKENS:,} tokens",
     "the length of audio": f"`COMPAT_MAX_DURATION`, {SET.max_duration / 3600:g} h",
+    "the audio of a key": f"{' and '.join(f'`{bound}`' for bound in re.findall(r'audio=[^,]+', keys.EXAMPLE))} in the "
+    "[key file](spending.md#bounds)",
     "reading a file": f"{READING['seconds'].default} s, {MEMORY >> 30} GiB of memory",
     "nesting levels of JSON": f"{nesting.DEEPEST} where the value is stored, otherwise the parser's stack (about 900)",
     "a session's configuration over HTTP": f"{client_secrets.LARGEST >> 10} KiB",

@@ -74,7 +74,7 @@ def look(server: RunningServer, job: str, *, key: str = "alice", method: str = "
     return httpx2.request(method, f"{server.base_url}/audio/transcriptions/{job}", headers=headers, timeout=30)
 
 
-def finished(server: RunningServer, job: str) -> Any:  # noqa: ANN401
+def finished(server: RunningServer, job: str, *, key: str = "alice") -> Any:  # noqa: ANN401
     """Return the response to a GET of the job once it has ended."""
-    until(lambda: look(server, job).status_code != 202)
-    return look(server, job)
+    until(lambda: look(server, job, key=key).status_code != 202)
+    return look(server, job, key=key)

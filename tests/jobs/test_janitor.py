@@ -27,6 +27,8 @@ from compat.jobs.opening import open_store
 from compat.jobs.records import Hook, Job, kept
 from compat.jobs.runner import JobRunner
 from compat.jobs.store import Store
+from compat.spending.accounting import Accounting
+from compat.spending.records import DAY, Charge
 from compat.transcript import Ask, Request, Transcript
 from compat.transcription.file_tasks import drive
 from compat.transcription.recogniser import Recogniser
@@ -50,8 +52,16 @@ class Office:
         self.store = store
         self.recogniser = Recogniser(settings, service, worker)
         self.states: list[str] = []
-        on_state = self.states.append
-        self.runs = JobRunner(store, self.recogniser, service, name="this process", grace=600, on_state=on_state)
+        on_state, self.accounting = self.states.append, Accounting(store.ledger())
+        self.runs = JobRunner(
+            store,
+            self.recogniser,
+            service,
+            self.accounting,
+            name="this process",
+            grace=600,
+            on_state=on_state,
+        )
         self.jobs = JobManager(settings, self.runs)
 
     async def see(self, job: Job, *, dead: tuple[str, ...] = ()) -> Look:
@@ -151,6 +161,43 @@ async def test_a_background_job_whose_audio_is_lost_fails(office: Office) -> Non
 
 async def test_a_job_without_task_audio_and_caller_is_dropped(office: Office) -> None:
     await until(await office.see(office.ours()), lambda job: job is None)
+
+
+async def left(office: Office) -> int:
+    """Return how much of alice's bound of 10 s is left today, in milliseconds."""
+    charge = await office.accounting.take("alice", 10, least=1, most=10_000)
+    return charge.ms if charge else 0
+
+
+async def charge(office: Office) -> dict[str, object]:
+    """Reserve 4 s of alice's bound. Return fields of a job."""
+    return {"client": "alice", "charge": await office.accounting.take("alice", 10, least=4_000, most=4_000)}
+
+
+async def test_a_dead_process_s_charge_is_settled_when_its_task_ends(office: Office, tmp_path: Path) -> None:
+    request, task_id = await submitted(office, tmp_path)
+    fields = {"asked": kept(request), "task_id": task_id, "state": "running", **await charge(office)}
+    look = await office.see(office.ours(**fields))
+
+    job = await until(look, lambda job: job is not None and not job.under_way)
+
+    assert job is not None
+    assert job.charge is None
+    assert 9_000 == await left(office)  # the audio lasts 1 s
+
+
+@pytest.mark.parametrize("views", [(), (VIEW,)])
+async def test_the_charge_of_a_lost_job_is_given_back_once(office: Office, views: tuple[Ask, ...]) -> None:
+    job = office.ours(views=views, **await charge(office))
+    look = await office.see(job)
+    office.runs.spawn(Janitor(office.runs, office.jobs, None).keep([]))
+
+    await until(look, lambda job: job is None or not job.under_way)
+    async with asyncio.timeout(10):
+        while (ms := await left(office)) == 6_000:
+            await office.accounting.settle(Charge("alice", int(time.time() // DAY), ms), 0.0)
+
+    assert 10_000 == ms
 
 
 async def test_a_job_with_a_caller_in_another_process_is_released_for_it(office: Office) -> None:

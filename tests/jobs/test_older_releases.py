@@ -27,6 +27,7 @@ from compat.jobs.opening import open_store
 from compat.jobs.records import Hook, Job, UnreadableRecord
 from compat.jobs.runner import JobRunner
 from compat.jobs.store import UNREADABLE_KEPT, Store
+from compat.spending.accounting import Accounting
 from compat.transcript import Ask, Media, Request
 from tests.jobs.making import a_job
 from tests.jobs.test_janitor import Office, office, submitted, until
@@ -123,7 +124,9 @@ async def test_a_submitted_task_is_followed_to_its_end(store: Store, office: Off
     now = time.time()
     ours = {"service": office.jobs.service("k"), "task_id": task_id, "created": now, "due": now - 1, "hooks": ()}
     assert await store.swap(job, msgspec.structs.replace(job, **ours))
-    runs = JobRunner(store, office.recogniser, office.service, name="this process", grace=600)
+    runs = JobRunner(
+        store, office.recogniser, office.service, Accounting(store.ledger()), name="this process", grace=600
+    )
 
     async with runs.open():
         runs.spawn(Janitor(runs, JobManager(office.settings, runs), None).keep([]))
