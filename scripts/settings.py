@@ -1,6 +1,7 @@
 """Write the table of docs/run/settings.md from compat.config.settings: scripts/settings.py [--check]
 
-With --check, the page stays as it is, and the script fails if its table differs.
+The Chinese page, settings.zh.md, gets the same rows and keeps its translations; a new row is in English until somebody
+translates it. With --check, the pages stay as they are, and the script fails if a table differs.
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ from compat.config import parsers
 from compat.config.settings import Settings
 from compat.config.variables import Variable
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "run" / "settings.md"
-HEAD = "| variable | default | what it does |\n|---|---|---|\n"
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "run"
 UNITS = ((30, "G"), (20, "M"), (10, "K"), (0, ""))
 
 
@@ -30,21 +30,28 @@ def default(variable: Variable) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def row(variable: Variable) -> str:
+def row(variable: Variable, doc: str, also: str) -> str:
     first, *others = (f"`{name}`" for name in variable.names)
-    name = f"{first} (also {', '.join(others)})" if others else first
+    name = also.format(first, ", ".join(others)) if others else first
     shown = default(variable)
-    return f"| {name} | {f'`{shown}`' if shown else ''} | {variable.doc} |\n"
+    return f"| {name} | {f'`{shown}`' if shown else ''} | {doc} |\n"
+
+
+def written(page: str, also: str, *, translated: bool) -> str:
+    """Return the page with its table written anew. `also` is the form of a name with others."""
+    known = dict(re.findall(r"^\| `(\w+)`.*? \| .*? ?\| (.+) \|$", page, re.MULTILINE)) if translated else {}
+    rows = "".join(row(each, known.get(each.names[0], each.doc), also) for each in Settings.variables().values())
+    return re.sub(r"(?<=\|---\|---\|---\|\n)(\|.*\n)+", lambda _: rows, page)
 
 
 def main() -> None:
-    page = PAGE.read_text()
-    table = HEAD + "".join(row(variable) for variable in Settings.variables().values())
-    written = re.sub(r"\| variable \|.*\n(\|.*\n)+", lambda _: table, page)
-    if "--check" not in sys.argv:
-        PAGE.write_text(written)
-    elif written != page:
-        sys.exit("docs/run/settings.md is not up to date: run scripts/settings.py.")
+    for name, also in (("settings.md", "{} (also {})"), ("settings.zh.md", "{}（或 {}）")):
+        page = (FOLDER / name).read_text()
+        table = written(page, also, translated=".zh" in name)
+        if "--check" not in sys.argv:
+            (FOLDER / name).write_text(table)
+        elif table != page:
+            sys.exit(f"docs/run/{name} is not up to date: run scripts/settings.py.")
 
 
 if __name__ == "__main__":
