@@ -114,6 +114,20 @@ def test_an_unreleased_version_has_no_notes(checkout: Path, changelog: str, vers
     assert message in done.stderr
 
 
+def test_the_readme_of_a_release_has_no_relative_links(tmp_path: Path) -> None:
+    (tmp_path / "scripts").mkdir()
+    for name in ("scripts/addresses", "README.md"):
+        shutil.copy(ROOT / name, tmp_path / name)
+
+    command = [sys.executable, str(tmp_path / "scripts" / "addresses"), "https://git.example/a/b", "v1.0.0"]
+    subprocess.run(command, check=True)
+    text = (tmp_path / "README.md").read_text()
+
+    assert [] == re.findall(r"\]\((?!https://)[^)]+\)", text)
+    assert "(https://git.example/a/b/raw/v1.0.0/docs/pictures/file.png)" in text
+    assert "(https://git.example/a/b/blob/v1.0.0/docs/run/README.md)" in text
+
+
 def test_the_changelog_starts_with_the_current_version() -> None:
     first = re.search(r"^## (\S+) — ", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
 
