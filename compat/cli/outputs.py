@@ -22,10 +22,11 @@ from compat.cli.sources import Sources
 
 @dataclass(frozen=True)
 class OutputPiece:
-    """A recording and the target of its transcript.
+    """A recording and the targets of its transcript.
 
-    `target`: a file, or None for standard output. `seconds`: the length of the recording, 0 if unknown.
-    `sources`: the index that records which recording a transcript belongs to.
+    `target`: a file, or None for standard output; `others`: files for the further formats. `seconds`: the length of the
+    recording, 0 if unknown. `sources`: the index that records which recording a transcript belongs to. `url`: where to
+    download the recording to `source` from.
     """
 
     source: Path
@@ -33,29 +34,47 @@ class OutputPiece:
     target: Path | None
     seconds: float
     sources: Sources | None = None
+    others: tuple[Path, ...] = ()
+    url: str | None = None
+
+    @property
+    def targets(self) -> tuple[Path, ...]:
+        return () if self.target is None else (self.target, *self.others)
 
 
 @dataclass(frozen=True)
 class Wanted:
     """Options of the request and the output.
 
-    `shape`: the value of `--format`. `model`: None selects a default that depends on the request.
+    `shapes`: the values of `--format`. `model`: None selects a default that depends on the request.
     `force`: overwrite existing transcripts. `limits`: those of captions that differ from the default, by name.
+    `at_once`: recordings that are transcribed at a time.
     """
 
-    shape: str
+    shapes: tuple[str, ...]
     model: str | None
     language: str | None
     diarize: bool
     translate: bool
     force: bool
     limits: dict[str, int]
+    prompt: str | None = None
+    keywords: tuple[str, ...] = ()
+    granularities: tuple[str, ...] = ()
+    temperature: float | None = None
+    at_once: int = 4
+    stream: bool = False
+
+    @property
+    def shape(self) -> str:
+        """The first format, the only one on standard output."""
+        return self.shapes[0]
 
 
 def plan(
-    files: Sequence[str], out: str | None, suffix: str, stack: contextlib.ExitStack
+    files: Sequence[str], out: str | None, suffixes: Sequence[str], stack: contextlib.ExitStack
 ) -> tuple[list[OutputPiece], list[UnreadablePath]]:
-    """Return the recordings with their targets, and the paths that cannot be read.
+    """Return the recordings with a target for each suffix, and the paths that cannot be read.
 
     Transcripts have the same relative paths below `out` as their recordings below the named folder or pattern. Raise
     click.ClickException if `out` cannot be created.
@@ -67,18 +86,27 @@ def plan(
     folder = None if out is None or out == STANDARD else _made(Path(out))
     sources = Sources(folder)
     if out == STANDARD:
-        targets: list[Path | None] = [None] * len(recordings)
+        targets: list[tuple[Path, ...]] = [()] * len(recordings)
     else:
-        targets = [*_targets(recordings, folder, suffix, sources)]
+        targets = [*zip(*(_targets(recordings, folder, suffix, sources) for suffix in suffixes), strict=True)]
     pieces = []
-    for recording, target in zip(recordings, targets, strict=True):
-        if recording.path is None:
-            path, name = _standard_input(stack), "standard input"
-            target = target if out is not None else None
-        else:
+    for recording, places in zip(recordings, targets, strict=True):
+        if recording.path is not None:
             path, name = recording.path, str(recording.path)
-        pieces.append(OutputPiece(path, name, target, _seconds(path), sources if recording.path else None))
+        elif recording.url is not None:
+            path, name = _empty(stack, recording.place.suffix), recording.url
+        else:
+            path, name = _standard_input(stack), "standard input"
+            places = places if out is not None else ()
+        seconds, index = _seconds(path), sources if recording.path else None
+        first, others = (places[0], places[1:]) if places else (None, ())
+        pieces.append(OutputPiece(path, name, first, seconds, index, others, recording.url))
     return pieces, unreadable
+
+
+def _empty(stack: contextlib.ExitStack, suffix: str) -> Path:
+    """Return the path of an empty file, which `stack` removes."""
+    return Path(stack.enter_context(tempfile.NamedTemporaryFile(prefix="download-", suffix=suffix)).name)
 
 
 def _without_transcripts(recordings: list[Recording]) -> list[Recording]:
@@ -110,7 +138,7 @@ def _targets(recordings: Sequence[Recording], folder: Path | None, suffix: str, 
     places = []
     parents: dict[Path, set[Path]] = defaultdict(set)
     for recording in recordings:
-        source = recording.path or Path("stdin")
+        source = recording.path or (recording.place if recording.url else Path("stdin"))
         if recording.path and source.parent not in siblings:
             siblings[source.parent] = _files(source.parent)
         place = recording.place.with_name(f"{_stem(source, siblings.get(source.parent, []))}.{suffix}")
@@ -174,10 +202,13 @@ def _seconds(path: Path) -> float:
         return 0.0
 
 
-def check(target: Path | None) -> None:
-    """Raise OSError if the transcript cannot be written. Called before the recording is sent and paid for."""
-    if target is None:
-        return
+def check(piece: OutputPiece) -> None:
+    """Raise OSError if a transcript cannot be written. Called before the recording is sent and paid for."""
+    for target in piece.targets:
+        _check(target)
+
+
+def _check(target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.is_dir():
         raise IsADirectoryError(0, "Is a directory", str(target))

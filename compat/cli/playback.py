@@ -11,6 +11,7 @@ from compat.cli.captions import Kind, captions
 from compat.cli.listening import MODEL, Turn, listen
 from compat.cli.outputs import OutputPiece, Wanted, check, put
 from compat.cli.report import Report, unread
+from compat.cli.uploads import fetched
 from compat.openai_api import captions as files
 from compat.transcript import Layout, Segment, Transcript
 
@@ -36,7 +37,8 @@ def play(
         async with client:
             for piece in pieces:
                 try:
-                    check(piece.target)
+                    check(piece)
+                    await fetched(piece, report)
                     await _one(client, piece, wanted, kind, fast, report)
                 except BrokenPipeError:
                     unread()
@@ -55,10 +57,10 @@ async def _one(client: AsyncOpenAI, piece: OutputPiece, wanted: Wanted, kind: Ki
         turns = await listen(client, spoken, wanted.model or MODEL, wanted.language, shown, faults.append)
     if faults:
         raise server.CommandFailed(faults[0])
-    if piece.target is not None:
-        put(piece, piece.target, _written(turns, wanted), force=wanted.force)
-    elif wanted.shape != "text":
-        report.transcript(_written(turns, wanted))
+    for target, shape in zip(piece.targets, wanted.shapes, strict=False):
+        put(piece, target, _written(turns, shape, wanted), force=wanted.force)
+    if piece.target is None and wanted.shape != "text":
+        report.transcript(_written(turns, wanted.shape, wanted))
 
 
 def _where(kind: Kind, piece: OutputPiece, shape: str) -> Kind:
@@ -70,10 +72,10 @@ def _where(kind: Kind, piece: OutputPiece, shape: str) -> Kind:
     return "lines" if kind == "silent" else kind
 
 
-def _written(turns: Sequence[Turn], wanted: Wanted) -> str:
+def _written(turns: Sequence[Turn], shape: str, wanted: Wanted) -> str:
     text = "\n".join(turn.text for turn in turns)
     segments = tuple(Segment(text=turn.text, start=turn.start, end=turn.end) for turn in turns)
     transcript = Transcript(text=text, segments=segments, duration=segments[-1].end if segments else 0.0)
-    if wanted.shape == "text":
+    if shape == "text":
         return text
-    return {"srt": files.srt, "vtt": files.vtt}[wanted.shape](transcript, Layout(**wanted.limits))
+    return {"srt": files.srt, "vtt": files.vtt}[shape](transcript, Layout(**wanted.limits))

@@ -8,22 +8,30 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
+from compat.audio import sniff
 from compat.audio.formats import SUFFIXES
+from compat.audio.sniff import container_of
 
 STANDARD = "-"
-TRANSCRIPTS = frozenset({".txt", ".srt", ".vtt", ".json"})
+TRANSCRIPTS = frozenset({".txt", ".srt", ".vtt", ".tsv", ".json"})
+LONGEST_NAME = 200  # bytes of a name that a URL gives
+SURE = (sniff.WAV, sniff.FLAC, sniff.OGG, sniff.WEBM, sniff.MKV, sniff.AMR, sniff.WMA, sniff.AVI, sniff.FLV, sniff.AIFF)
+IMAGES = (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis", b"crx ")
 
 
 @dataclass(frozen=True)
 class Recording:
     """A recording.
 
-    `path`: None for standard input. `place`: the path relative to the named folder or the fixed part of the pattern.
+    `path`: None for standard input and for a `url`. `place`: the path relative to the named folder or the fixed part of
+    the pattern, and the file's name in a `url`.
     """
 
     path: Path | None
     place: Path
+    url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -37,11 +45,12 @@ class UnreadablePath:
 def find(names: Sequence[str]) -> Iterator[Recording | UnreadablePath]:
     """Yield each recording once.
 
-    In folders, these are the media files (by suffix) that are not hidden. Each linked folder is visited once.
+    In folders, these are the media files (by suffix or first bytes) that are not hidden. Each linked folder is visited
+    once.
     """
     seen: set[Path] = set()
     for each in _named(names):
-        path = Path(each.name) if isinstance(each, UnreadablePath) else each.path or Path(STANDARD)
+        path = Path(each.name) if isinstance(each, UnreadablePath) else each.path or Path(each.url or STANDARD)
         key = path.parent.resolve() / path.name
         if key not in seen:
             seen.add(key)
@@ -56,13 +65,38 @@ def _named(names: Sequence[str]) -> Iterator[Recording | UnreadablePath]:
         elif not name:  # an empty shell variable must not select the current folder
             yield UnreadablePath("''", "The file name is empty")
         elif name.startswith(("http://", "https://")):
-            yield UnreadablePath(name, "URLs are not supported: download the recording first")
+            yield Recording(None, _named_by(name), name)
         elif path.is_dir():
             yield from _walk(path, path, set())
         elif glob.has_magic(name) and not os.path.lexists(path):
             yield from _matching(name)
         else:
             yield _file(path, path.parent)
+
+
+def _named_by(url: str) -> Path:
+    """Return the name of the file at a URL."""
+    parts = urlsplit(url)
+    name = unquote(parts.path).rpartition("/")[2].strip()
+    usable = name.isprintable() and not name.startswith(".") and len(name.encode()) <= LONGEST_NAME
+    return Path(name if name and usable else parts.hostname or "recording")
+
+
+def _sounds(path: Path) -> bool:
+    """Return whether a file whose suffix is not that of media begins like audio or video. Weak signatures, which text
+    may have too, do not count."""
+    if path.suffix.lower() in TRANSCRIPTS:
+        return False
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            head = file.read(512)
+    except OSError:
+        return False
+    if head[4:8] == b"ftyp":
+        return head[8:12] not in IMAGES
+    return head.startswith(b"ID3") or (not head.startswith(b"\xff") and container_of(head) in SURE)
 
 
 def _file(path: Path, root: Path) -> Recording | UnreadablePath:
@@ -92,7 +126,7 @@ def _matching(pattern: str) -> Iterator[Recording | UnreadablePath]:
         suffix = path.suffix.lower()
         if path.is_dir():
             yield from _walk(path, root, folders)
-        elif suffix in SUFFIXES or not (open_suffix or suffix in TRANSCRIPTS):
+        elif suffix in SUFFIXES or not (open_suffix or suffix in TRANSCRIPTS) or (open_suffix and _sounds(path)):
             yield _file(path, root)
 
 
@@ -152,5 +186,5 @@ def _walk(folder: Path, root: Path, met: set[tuple[int, int]]) -> Iterator[Recor
         if path.is_dir():
             if not _leads_back(path, folder, root):
                 yield from _walk(path, root, met)
-        elif path.suffix.lower() in SUFFIXES:
+        elif path.suffix.lower() in SUFFIXES or _sounds(path):
             yield _file(path, root)

@@ -6,9 +6,11 @@ import contextlib
 import json
 import os
 import sys
+import time
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import IO, Any, NoReturn
+from typing import IO, Any, Final, NoReturn
+from urllib.parse import unquote
 
 import click
 from rich.console import Console
@@ -17,6 +19,8 @@ from rich.text import Text
 
 from compat.cli.outputs import OutputPiece, ended
 from compat.cli.recordings import UnreadablePath
+
+MANY: Final = 20  # recordings
 
 
 class Unwritable(click.ClickException):
@@ -33,7 +37,8 @@ class Report:
     """Progress and results.
 
     Progress bars are on standard error. If standard output is a terminal too, the bars are there, so that printed text
-    moves them down and is not overwritten. `left`: failed recordings and unreadable paths, which have no transcript.
+    moves them down and is not overwritten. Of more than MANY recordings, a terminal shows failures and the sum at the
+    end only. `left`: failed recordings and unreadable paths, which have no transcript.
     """
 
     def __init__(self, *, quiet: bool, lines: bool) -> None:
@@ -42,7 +47,11 @@ class Report:
         self._lines = lines
         self._bars: dict[OutputPiece, TaskID] = {}
         self._whole: TaskID | None = None
-        self._done = 0
+        self._done = self._existing = self.expected = 0
+        self._seconds = 0.0
+        self._began = time.monotonic()
+        self._ignored: set[str] = set()
+        self._open_line = self._printed = False
         self.left: list[str] = []
         # Bars that wrap or do not fit on the screen cannot be erased, and would remain in the text.
         small = self._console.width < 40 or self._console.height < 8
@@ -60,14 +69,46 @@ class Report:
     @contextlib.contextmanager
     def showing(self, pieces: Sequence[OutputPiece]) -> Iterator[None]:
         """Show a progress bar for all recordings, and one for each recording in progress."""
+        self.expected = self.expected or len(pieces)
         total = sum(piece.seconds for piece in pieces)
-        self._whole = self._progress.add_task("all", total=total or None, state=f"0 of {total:.0f} s of audio")
+        self._whole = self._progress.add_task("all", total=total or None, state="")
+        self._sum_up()
         with self._progress:
             yield
 
+    def _sum_up(self) -> None:
+        if self._whole is not None:
+            whole = self._progress.tasks[0]
+            count = f"{self._done + len(self.left)} of {self.expected}, " if self.expected > 1 else ""
+            self._progress.update(
+                self._whole, state=f"{count}{whole.completed:.0f} of {whole.total or 0:.0f} s of audio"
+            )
+
+    def _bar(self, piece: OutputPiece) -> TaskID:
+        if piece not in self._bars:
+            self._bars[piece] = self._progress.add_task(printable(piece.name), total=None, state="")
+        return self._bars[piece]
+
+    def downloading(self, piece: OutputPiece) -> Callable[[int, int], None]:
+        """Show a download's progress bar. Return a callback for the bytes so far, and in all (0 if unknown)."""
+
+        def arrived(size: int, whole: int) -> None:
+            state = f"downloading {size / 1e6:.1f}{f' of {whole / 1e6:.1f}' if whole else ''} MB"
+            self._progress.update(self._bar(piece), completed=size, total=whole or None, state=state)
+
+        return arrived
+
+    def advanced(self, piece: OutputPiece, job: Mapping[str, Any]) -> None:
+        """Show the state of a recording's job, as the server reports it."""
+        done = job.get("progress")
+        state = f"recognising {done:.0%}" if done else "queued" if job.get("status") == "queued" else "recognising"
+        total = None if done is None else 1.0  # None: the bar shows activity only
+        self._progress.update(self._bar(piece), total=total, completed=done or 0.0, state=state)
+
     def begun(self, piece: OutputPiece, size: int) -> Callable[[int], None]:
         """Show a recording's progress bar. Return a callback for the number of bytes read so far."""
-        bar = self._bars[piece] = self._progress.add_task(printable(piece.name), total=size, state="sending")
+        bar = self._bar(piece)
+        self._progress.update(bar, total=size, completed=0, state="sending")
 
         def read(position: int) -> None:
             sent = f"{position / 1e6:.1f} of {size / 1e6:.1f} MB"
@@ -81,9 +122,16 @@ class Report:
         with self._drawing():
             self._progress.refresh()
 
+    def streamed(self, text: str) -> None:
+        """Print a part of a text on standard output as it comes. An empty part ends the line."""
+        text = text if text or not self._open_line else "\n"
+        self._open_line = bool(text) and not text.endswith("\n")
+        with _writing():
+            click.echo(harmless(text) if sys.stdout.isatty() else text.encode(), nl=False)
+
     def transcript(self, text: str) -> None:
         """Print a transcript on standard output, above the bars. A file or pipe gets its exact text. Raises OSError."""
-        text = ended(text)
+        text, self._printed = ended(text), True
         with _writing():
             if not sys.stdout.isatty():
                 click.echo(text.encode(), nl=False)
@@ -105,24 +153,37 @@ class Report:
         if piece in self._bars and self._whole is not None:
             self._progress.remove_task(self._bars.pop(piece))
             self._progress.advance(self._whole, piece.seconds)
-            whole = self._progress.tasks[0]
-            self._progress.update(self._whole, state=f"{whole.completed:.0f} of {whole.total or 0:.0f} s of audio")
         self._done += error is None
+        self._existing += status == "exists"
+        self._seconds += piece.seconds if status == "done" else 0
         target = str(piece.target) if piece.target else None
-        source = piece.name if piece.source.name != piece.name and piece.target is None else str(piece.source)
+        aside = piece.source.name != piece.name and piece.target is None  # standard input
+        source = piece.name if piece.url or aside else str(piece.source)
         if self._lines:
-            self._line(source, target, status, piece.seconds, error, missing)
+            others = [str(other) for other in piece.others]
+            self._line(source, target, status, piece.seconds, error, missing, others)
         if error is not None:
             self._failed(piece.name, error)
-        elif not (self._quiet or self._lines or target is None):
+        elif not (self._quiet or self._lines or (self._console.is_terminal and self.expected > MANY)):
             result = "already exists (use --force to overwrite)" if status == "exists" else status
-            self._print(f"{target}: {result}")
+            if target is not None:
+                also = ", ".join(other.suffix[1:] for other in piece.others)
+                self._print(f"{target}{f' ({also})' if also else ''}: {result}")
+        self._sum_up()
         if missing and not self._lines:
             if "decoded" in missing:
                 seconds = f"{missing['decoded']:.1f} of {missing['promised']:.1f} s"
                 self._print(f"{piece.name}: {seconds} could be decoded", "yellow")
             if "finish_reason" in missing:
                 self._print(f"{piece.name}: DashScope did not finish the text ({missing['finish_reason']})", "yellow")
+
+    def ignored(self, header: str) -> None:
+        """Name the options without effect, each once. `header`: that of the response."""
+        names = [unquote(name.strip()) for name in header.split(",") if name.strip()]
+        new = [name for name in names if name not in self._ignored]
+        self._ignored.update(new)
+        if new and not (self._quiet or self._lines):
+            self._print(f"Without effect on this server: {', '.join(new)}", "yellow")
 
     def unreadable(self, path: UnreadablePath) -> None:
         if self._lines:
@@ -134,7 +195,12 @@ class Report:
             self._print(f"No recordings in {', '.join(names)}.")
 
     def ending(self) -> None:
-        """List recordings without a transcript. With several recordings, their errors may have scrolled away."""
+        """Sum up, and list recordings without a transcript, whose errors may have scrolled away."""
+        if self._done + len(self.left) > 1 and not (self._quiet or self._lines or self._printed):
+            counts = {"done": self._done - self._existing, "already there": self._existing, "failed": len(self.left)}
+            parts = [f"{count} {name}" for name, count in counts.items() if count]
+            audio = f"; {_clock(self._seconds)} of audio in {_clock(time.monotonic() - self._began)}"
+            self._print(f"{', '.join(parts)}{audio if self._seconds else ''}")
         if len(self.left) + self._done > 1 and self.left:
             self._print(f"No transcript ({len(self.left)}): {', '.join(self.left)}", "red")
 
@@ -151,8 +217,10 @@ class Report:
         seconds: float,
         error: str | None,
         missing: Mapping[str, float | str] | None = None,
+        others: Sequence[str] = (),
     ) -> None:
         line: dict[str, Any] = {"file": source, "output": target, "status": status, "seconds": seconds}
+        line |= {"outputs": [target, *others]} if others else {}
         line |= ({"error": error} if error else {}) | ({"truncated": missing} if missing else {})
         with _writing():
             click.echo(as_json(line))
@@ -172,6 +240,12 @@ class Report:
             yield
         except OSError:
             _discard(self._console.file)
+
+
+def _clock(seconds: float) -> str:
+    """Return a duration such as 0:07 or 1:02:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"
 
 
 def printable(text: str) -> str:

@@ -1,23 +1,24 @@
-"""`transcribe` without `--live`: upload recordings, a few at a time."""
+"""`transcribe` without `--live` and `--stream`: upload recordings, a few at a time."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import re
 from collections.abc import Callable, Sequence
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from compat.cli import client as server
-from compat.cli import running
+from compat.cli import following, running
+from compat.cli.downloading import download
 from compat.cli.outputs import OutputPiece, Wanted, check, put
 from compat.cli.report import Report, Unwritable, printable, unread
+from compat.cli.shapes import CAPTIONS, requested, written
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-AT_ONCE = 4
+LONG_S: Final = 300.0  # longer recordings are jobs, whose progress is shown
+LARGE: Final = 8 << 20  # bytes: as long, if the length is unknown
 _REDRAWN_S = 0.25
 _MISSING = re.compile(r"(promised|decoded|finish_reason)=([\w.]+)")
 
@@ -26,12 +27,12 @@ def upload(client: AsyncOpenAI, pieces: Sequence[OutputPiece], wanted: Wanted, r
     """Upload the recordings. Transcripts are written at once, or printed on standard output in the given order."""
 
     async def all_of_them() -> None:
-        room = asyncio.Semaphore(AT_ONCE)
+        uploads = _Uploads(client, wanted, report)
         printed = [asyncio.Event() for _ in range(len(pieces) + 1)]
         printed[0].set()
         async with client, asyncio.TaskGroup() as group:
             unfinished = {
-                group.create_task(_one(client, piece, wanted, report, room, before, after))
+                group.create_task(uploads.one(piece, before, after))
                 for piece, before, after in zip(pieces, printed, printed[1:], strict=False)
             }
             while unfinished:
@@ -48,61 +49,87 @@ def upload(client: AsyncOpenAI, pieces: Sequence[OutputPiece], wanted: Wanted, r
         raise
 
 
-async def _one(
-    client: AsyncOpenAI,
-    piece: OutputPiece,
-    wanted: Wanted,
-    report: Report,
-    room: asyncio.Semaphore,
-    before: asyncio.Event,
-    after: asyncio.Event,
-) -> None:
-    try:
-        async with room:
-            check(piece.target)
-            text, missing = await _request(client, piece, wanted, report)
-        if piece.target is None:
-            try:
-                await before.wait()
-            finally:  # also print a finished transcript after Ctrl-C
-                report.transcript(text)
+class _Uploads:
+    def __init__(self, client: AsyncOpenAI, wanted: Wanted, report: Report) -> None:
+        self._client = client
+        self._wanted = wanted
+        self._report = report
+        self._room = asyncio.Semaphore(wanted.at_once)
+        self._server = following.JobServer(client)
+
+    async def one(self, piece: OutputPiece, before: asyncio.Event, after: asyncio.Event) -> None:
+        """Transcribe a recording. Its transcript is printed after `before`; `after` is set at the end."""
+        report = self._report
+        try:
+            async with self._room:
+                check(piece)
+                await fetched(piece, report)
+                texts, missing = await self._request(piece)
+            if piece.target is None:
+                try:
+                    await before.wait()
+                finally:  # also print a finished transcript after Ctrl-C
+                    report.transcript(texts[0])
+                    report.finished(piece, "done", missing=missing)
+            else:
+                for target, text in zip(piece.targets, texts, strict=True):
+                    put(piece, target, text, force=self._wanted.force)
                 report.finished(piece, "done", missing=missing)
-        else:
-            put(piece, piece.target, text, force=wanted.force)
-            report.finished(piece, "done", missing=missing)
-    except BrokenPipeError:
-        raise
-    except server.failures() as exc:
-        report.finished(piece, "failed", server.reason(exc, str(client.base_url)))
-    finally:
-        after.set()
+        except BrokenPipeError:
+            raise
+        except server.failures() as exc:
+            report.finished(piece, "failed", server.reason(exc, str(self._client.base_url)))
+        finally:
+            after.set()
+
+    async def _request(self, piece: OutputPiece) -> tuple[list[str], dict[str, float | str]]:
+        """Return the transcript in each format and, for a damaged file, the seconds `promised` and `decoded`."""
+        wanted, size = self._wanted, piece.source.stat().st_size
+        long = piece.seconds > LONG_S or (not piece.seconds and size > LARGE)
+        several = len(wanted.shapes) > 1 and not wanted.diarize
+        ours = (long or several) and await self._server.jobs()
+        with piece.source.open("rb") as file:
+            form = fields(piece, wanted, _ProgressFile(file, self._report.begun(piece, size)))
+            if ours and several:
+                form["extra_body"]["captions"] = [shape for shape in wanted.shapes if shape in CAPTIONS]
+            if ours and long and not wanted.translate:
+                form["extra_body"]["background"] = "true"
+            audio = self._client.audio
+            create: Any = audio.translations if wanted.translate else audio.transcriptions
+            answer = await create.with_raw_response.create(**form)
+        self._report.ignored(answer.headers.get("x-compat-ignored", ""))
+        if job := following.job_of(answer):
+            answer = await following.result(self._client, job, lambda state: self._report.advanced(piece, state))
+        said = dict(_MISSING.findall(answer.headers.get("x-compat-truncated", "")))
+        missing = {name: value if name == "finish_reason" else float(value) for name, value in said.items()}
+        return written(answer.text, wanted), missing
 
 
-async def _request(
-    client: AsyncOpenAI, piece: OutputPiece, wanted: Wanted, report: Report
-) -> tuple[str, dict[str, float | str]]:
-    """Return the transcript and, for a damaged file, the seconds `promised` and `decoded`."""
-    shape = "diarized_json" if wanted.diarize and wanted.shape == "text" else wanted.shape
+def fields(piece: OutputPiece, wanted: Wanted, file: object) -> dict[str, Any]:
+    """Return the arguments of the openai package's `create`."""
     default = "gpt-4o-transcribe-diarize" if wanted.diarize else "whisper-1"
-    with piece.source.open("rb") as file:
-        observed = _ProgressFile(file, report.begun(piece, os.fstat(file.fileno()).st_size))
-        fields: dict[str, Any] = {"file": (printable(piece.source.name), observed), "model": wanted.model or default}
-        fields["response_format"] = shape
-        extra: dict[str, Any] = {**wanted.limits}
-        if wanted.translate:
-            create: Any = client.audio.translations.with_raw_response.create
-        else:
-            create = client.audio.transcriptions.with_raw_response.create
-            fields |= {"language": wanted.language} if wanted.language else {}
-            extra |= {"diarization_enabled": "true"} if wanted.diarize else {}
-        answer = await create(**fields, extra_body=extra or None)
-    said = dict(_MISSING.findall(answer.headers.get("x-compat-truncated", "")))
-    missing = {name: value if name == "finish_reason" else float(value) for name, value in said.items()}
-    return _with_speakers(answer.text) if shape != wanted.shape else answer.text, missing
+    name = piece.source.name if piece.url is None else f"download{piece.source.suffix}"
+    extra: dict[str, Any] = {**wanted.limits}
+    form: dict[str, Any] = {
+        "file": (printable(name), file),
+        "model": wanted.model or default,
+        "response_format": requested(wanted),
+        "extra_body": extra,
+        **({"prompt": wanted.prompt} if wanted.prompt else {}),
+        **({} if wanted.temperature is None else {"temperature": wanted.temperature}),
+    }
+    if not wanted.translate:
+        form |= {"language": wanted.language} if wanted.language else {}
+        form |= {"timestamp_granularities": [*wanted.granularities]} if wanted.granularities else {}
+        extra |= {"diarization_enabled": "true"} if wanted.diarize else {}
+    extra |= {"keywords": [*wanted.keywords]} if wanted.keywords else {}
+    return form
 
 
-def _with_speakers(answer: str) -> str:
-    return "".join(f"{part['speaker']}: {part['text'].strip()}\n" for part in json.loads(answer)["segments"])
+async def fetched(piece: OutputPiece, report: Report) -> None:
+    """Download the recording if it is at a URL."""
+    if piece.url is not None:
+        await download(piece.url, piece.source, report.downloading(piece))
 
 
 class _ProgressFile:

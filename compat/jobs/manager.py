@@ -23,7 +23,7 @@ from compat.errors import CompatError, Gone, NotFound, ServiceFailed, error, fai
 from compat.jobs import transitions
 from compat.jobs.records import DonePieces, Job, digest, identity, kept
 from compat.jobs.runner import JobRunner
-from compat.openai_api.jobs import Status
+from compat.openai_api.jobs import NO_JOB, Status
 from compat.transcript import Ask, Transcript
 from compat.transcription.work import Work
 
@@ -87,7 +87,7 @@ class JobManager:
         """
         job = await self._store.get(job_id)
         if job is None or job.owner != principal.tenant:
-            raise NotFound("There is no such job (ids of other callers' jobs get the same answer).")
+            raise NotFound(f"{NO_JOB} (ids of other callers' jobs get the same answer).")
         if job.state == "expired" or (not job.under_way and job.until <= time.time()):
             raise Gone("The job's result has been erased: send the audio again.")
         ours = job.task_id is not None and job.service == self.service(principal.key)

@@ -15,6 +15,8 @@ import msgspec
 from compat.errors import CompatError
 
 Status = Literal["queued", "in_progress", "completed", "failed", "cancelled", "expired"]
+NO_JOB = "There is no such job"  # begins the message about an unknown id
+NOWHERE = f"transcription_{'0' * 32}-0"  # the id of no job
 _ID = re.compile(r"(transcription_[0-9a-f]{32})-(\d{1,4})")
 
 

@@ -44,6 +44,29 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+HEADS = {
+    "recording": b"OggS\0\x02",
+    "film.bin": b"\0\0\0\x18ftypisom",
+    "memo.backup": b"ID3\x04",
+    "utf16": "\ufeffwords".encode("utf-16-le"),
+    "photo.heic": b"\0\0\0\x18ftypheic",
+    "photo": b"\xff\xd8\xff\xe0",
+    "essay": b"The free software",
+    "caption.json": b"OggS",
+    "picture.webp": b"RIFF\0\0\0\0WEBPVP8 ",
+}
+
+
+def test_files_without_a_media_suffix_are_recognised_by_their_first_bytes(folder: Path) -> None:
+    (folder / "heads").mkdir()
+    for name, head in HEADS.items():
+        (folder / "heads" / name).write_bytes(head)
+
+    for pattern in ("heads", "heads/*"):
+        names = [Path(one.path or "").name for one in find([pattern]) if not isinstance(one, UnreadablePath)]
+        assert ["film.bin", "memo.backup", "recording"] == names
+
+
 ALL = [
     "talks/a.wav",
     "talks/b.MP3",
@@ -75,12 +98,15 @@ ALL = [
         (["talks/a.wav/x"], ["talks/a.wav/x: Not a directory"]),
         (["/dev/null"], ["/dev/null: Not a file"]),
         (["-"], ["-"]),
-        (["https://a.fm/a.mp3"], ["https://a.fm/a.mp3: URLs are not supported: download the recording first"]),
+        (["https://a.fm/a.mp3", "https://a.fm/a.mp3"], ["https://a.fm/a.mp3"]),
         (["pipe"], ["pipe: This is a pipe: use … | qwen-asr-compat transcribe -"]),
     ],
 )
 def test_files_folders_and_patterns(names: list[str], found: list[str]) -> None:
-    met = [f"{one.name}: {one.why}" if isinstance(one, UnreadablePath) else str(one.path or "-") for one in find(names)]
+    met = [
+        f"{one.name}: {one.why}" if isinstance(one, UnreadablePath) else str(one.path or one.url or "-")
+        for one in find(names)
+    ]
 
     assert found == met
 
@@ -102,7 +128,7 @@ def test_an_unreadable_folder_is_reported(folder: Path) -> None:
 
 def targets(names: Sequence[str], out: str | None) -> list[str]:
     with ExitStack() as stack:
-        pieces, _ = plan(names, out, "srt", stack)
+        pieces, _ = plan(names, out, ["srt"], stack)
     return [str(piece.target) for piece in pieces]
 
 
@@ -128,7 +154,7 @@ def test_a_command_does_not_reuse_the_transcript_of_another_recording(folder: Pa
 
     def transcribe(*names: str, suffix: str = "srt") -> list[str]:
         with ExitStack() as stack:
-            pieces, _ = plan([f"talks/{name}" for name in names], "to", suffix, stack)
+            pieces, _ = plan([f"talks/{name}" for name in names], "to", [suffix], stack)
         for piece in pieces:
             assert piece.target
             put(piece, piece.target, piece.name, force=True)

@@ -50,6 +50,24 @@ def test_progress_shows_bytes_per_file_and_total_seconds(
     assert expected in capsys.readouterr().err
 
 
+def test_of_many_recordings_a_terminal_shows_the_sum(
+    pieces: list[OutputPiece], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"FORCE_COLOR": "1", "COLUMNS": "200", "TERM": "xterm"}.items():
+        monkeypatch.setenv(name, value)
+    report = Report(quiet=False, lines=False)
+    report.expected = 21
+    for status in ("done", "exists", "done"):
+        report.finished(pieces[0], status)
+    report.finished(pieces[1], "failed", "No such file")
+    report.ending()
+
+    shown = capsys.readouterr().err
+    assert "one.wav" not in shown
+    assert "two.wav: No such file" in shown
+    assert "2 done, 1 already there, 1 failed; 1:00 of audio in 0:00" in shown
+
+
 @pytest.mark.parametrize(
     ("kept", "force", "message"),
     [

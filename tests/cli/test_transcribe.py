@@ -133,6 +133,15 @@ def test_a_truncated_recording_is_reported(server: RunningServer, folder: Path) 
         (["one.wav", "--max-line-width", "30"], b"--max-line-width: requires --format srt or vtt."),
         (["one.wav", "--format", "srt", "--max_line_count", "0"], b"0 is not in the range 1<=x<=10."),
         (["one.wav", "--format", "doc"], b"'doc' is not one of"),
+        (["one.wav", "-f", "json", "-f", "verbose_json"], b"json and verbose_json would be the same file: choose one."),
+        (["one.wav", "-f", "all", "-o", "-"], b"Standard output takes one format"),
+        (["one.wav", "-f", "diarized_json", "-f", "text"], b"diarized_json with others requires --diarize."),
+        (["one.wav", "--stream", "-f", "srt"], b"--stream supports text only"),
+        (["one.wav", "--stream", "--live"], b"--live supports text, srt, vtt, without"),
+        (["one.wav", "--word-timestamps"], b"--word-timestamps: requires --format verbose_json, srt, vtt."),
+        (["one.wav", "--timestamp-granularities", "word"], b"requires --format verbose_json."),
+        (["one.wav", "-j", "0"], b"0 is not in the range 1<=x<=64."),
+        (["one.wav", "--device", "cuda"], b"No such option"),
     ],
 )
 def test_a_wrong_command_says_what_is_wrong(folder: Path, arguments: list[str], message: bytes) -> None:
@@ -168,6 +177,7 @@ def test_transcribe_can_start_its_own_server(server: RunningServer, folder: Path
     [
         ("", {"plain,transcribe", "plain,live"}),
         ("transcribe --f", {"plain,--format", "plain,--fast", "plain,--force"}),
+        ("transcribe -f s", {"plain,srt"}),
         ("transcribe talks/t", {"file,talks/t"}),
         ("transcribe --out t", {"dir,t"}),
     ],
