@@ -159,7 +159,9 @@ def create_app(
     secret = settings.secret.encode() if settings.secret else os.urandom(32)
     sessions = ClientSecretEndpoints(settings, gate, secret, engine)
     memory = state.shares("memory", settings.max_live_memory)
-    realtime = Realtime(settings, gate, sockets, secret, metrics, vocabularies.check, engine=engine, memory=memory)
+    realtime = Realtime(
+        settings, gate, sockets, secret, metrics, vocabularies.check, accounting, engine=engine, memory=memory
+    )
     readiness = Readiness(admission, *accounts, engine_trouble=lambda: local.report.trouble if local else "")
     metrics.watch("requests_under_way", "Requests for work.", lambda: admission.requests.used)
     metrics.watch("tasks", "Coroutines under way.", lambda: len(asyncio.all_tasks()), own=True)

@@ -35,7 +35,8 @@ from compat.openai_api.realtime.patch import Patch
 class CallerSide:
     """The state of the client's side.
 
-    `over_bound` is set when the client exceeds the bound of unsent audio. `_turn` is the current turn, if the client
+    `over_bound` is set when the client exceeds the bound of unsent audio. No sound is taken beyond the tick `allowed`;
+    `spent` is set when more came. `_turn` is the current turn, if the client
     ends it. `_behind` holds ended manual turns that are not reported yet, because detected turns come before them, each
     with the barrier that it waits for. `_mark` is the end of the last commit or clear, in ticks on the client's clock.
     `_rest` is the unprocessed part of the last append.
@@ -64,6 +65,8 @@ class CallerSide:
         self._mark = 0
         self._rest = memoryview(b"")
         self.over_bound = False
+        self.allowed: int | None = None
+        self.spent = False
 
     @property
     def seconds(self) -> float:
@@ -220,8 +223,16 @@ class CallerSide:
         size = self._intake.packets.most(self._rest) if opus else self._limits.piece_bytes
         piece, self._rest = self._rest[:size], self._rest[size:]
         for part in self._intake.parts(bytes(piece)):
+            fitting = part if self.allowed is None else self._intake.fitting(part, self.allowed)
             tick = self._intake.heard
-            self._put(tick, self._intake.feed(part))
+            self._put(tick, self._intake.feed(fitting))
+            if len(fitting) < len(part):
+                self.spent, self._rest = True, memoryview(b"")
+                break
+
+    def most(self, size: int) -> float:
+        """Return an upper bound of the seconds in the next piece of an append of `size` bytes."""
+        return self._intake.most(min(size, self._limits.piece_bytes))
 
     def _put(self, tick: int, data: bytes) -> None:
         if not data:

@@ -16,6 +16,8 @@ OPUS_PIECE = 1 << 16
 """Bytes of an append that are read in one turn of the event loop; every packet fits."""
 OGG_PIECE = 1 << 12
 """The same of an Ogg stream, in which a packet may be a single byte."""
+LONGEST_PAGE = 60.0
+"""Seconds of an Ogg page, whose packets are all read when its last byte comes."""
 LONGEST_PACKET = 120 * TICKS_A_MS
 OPUS_FRAME = 1275 + 2
 """Bytes of one frame and its length (RFC 6716, 3.2.1): more would be padding, which takes memory and has no sound."""
@@ -46,6 +48,19 @@ class Intake:
     def parts(self, piece: bytes) -> list[bytes]:
         """Split a piece of an append into units for `feed`: Opus into packets. Raises BadRequest if it is not Opus."""
         return self.packets.feed(piece) if self.form.encoding == "opus" else [piece]
+
+    def fitting(self, part: bytes, until: int) -> bytes:
+        """Return the beginning of a part that ends at the tick `until`, or before; an Opus packet is not divided."""
+        ticks = until - self.position
+        if self.form.encoding == "opus":
+            return part if opus_ticks(part) <= ticks else b""
+        return part[: max(0, ticks * self.form.rate // TICKS) * (2 if self.form.encoding == "pcm" else 1)]
+
+    def most(self, size: int) -> float:
+        """Return an upper bound of the seconds in `size` bytes of an append; for Opus, of what clients send."""
+        if self.form.encoding == "opus":
+            return LONGEST_PAGE
+        return size / self.form.rate / (2 if self.form.encoding == "pcm" else 1)
 
     def feed(self, data: bytes) -> bytes:
         """Returns what is ready to be sent; the resampler keeps its last millisecond until more comes or `flush`."""

@@ -225,6 +225,15 @@ class Bridge:
             self._link.renew(self._config.takeable(Target(self._link.setup)).setup, now)
         return self._done(now)
 
+    def allow(self, seconds: float, reason: CompatError) -> None:
+        """Take no more than `seconds` of the client's sound. If more comes, the session ends for `reason`, and what was
+        said before is answered."""
+        self._caller.allowed, self._shutdown.bound = int(seconds * TICKS), reason
+
+    def most(self, size: int) -> float:
+        """An upper bound of the seconds of sound that the next call takes of a frame of `size` bytes."""
+        return self._caller.most(size)
+
     def shutdown(self, grace: float, now: float, reason: CompatError | None = None) -> list[Action]:
         """End the session; open turns have `grace` seconds to finish. Without a `reason`, the server stops."""
         self._shutdown.begin(grace, now, reason)
@@ -367,7 +376,7 @@ class Bridge:
             return
         if self._shutdown.expired:
             self._outbox.error(self._shutdown.reason)
-        self._close(Hangup(1001, self._shutdown.reason.message), now)
+        self._close(Hangup(1001, self._shutdown.reason.message.encode()[:REASON].decode(errors="ignore")), now)
 
     def _pace(self) -> None:
         reading = not self._caller.over_bound or self._replay.unsent < self._limits.unsent * TICKS

@@ -1,9 +1,10 @@
-"""Why and how a session ends: the server stops, or the session has reached its maximum duration.
+"""Why and how a session ends: the server stops, or the session has reached its maximum duration or its bound of sound.
 
 `begin` starts a grace period. The session ends as soon as nothing is open; sound in which the service may still report
 speech counts as open until it must have heard it. At the end of the grace, open turns are ended as by a commit of the
 client, and no more of its events are handled. The service then has `SessionLimits.parting` seconds to answer, and what
-has no answer by then fails. `Bridge._leave` drives these steps.
+has no answer by then fails. At the bound of sound, open turns are ended at once, and the grace grows by
+the sound that is not sent to the service yet. `Bridge._leave` drives these steps.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class Shutdown:
         self.until: float | None = None
         self.listening = True
         self.reason: CompatError = ServiceUnavailable("The server is shutting down.")
+        self.bound: CompatError = self.reason
+        """The reason to end when the client sends more sound than it may."""
         self._items = items
         self._binder = binder
         self._replay = replay
@@ -51,7 +54,10 @@ class Shutdown:
         self._heard_at = max(self._link.heard_by, now) + self._replay.unsent / TICKS + self._limits.settling
 
     def look(self, now: float) -> None:
-        if self.until is None and self._ends_at is not None and now >= self._ends_at:
+        if self.until is None and self._caller.spent:
+            self.begin(self._limits.grace + self._replay.unsent / TICKS, now, self.bound)
+            self._stop_listening(now)
+        elif self.until is None and self._ends_at is not None and now >= self._ends_at:
             expired = "The session has reached its maximum duration: open a new one."
             self.begin(self._limits.grace, now, BadRequest(expired, code="session_expired"))
 
@@ -87,7 +93,8 @@ class Shutdown:
 
     @property
     def expired(self) -> bool:
-        return self.reason.code == "session_expired"
+        """Whether the client gets the reason as an error."""
+        return self.reason.code in ("session_expired", "insufficient_quota")
 
     @property
     def deadline(self) -> float | None:

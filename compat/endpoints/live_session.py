@@ -32,6 +32,7 @@ from compat.bridge.actions import (
 from compat.config.principal import Principal
 from compat.endpoints.live_queues import Outgoing, Upstream
 from compat.errors import BadRequest, CompatError
+from compat.spending.allowance import Allowance
 from compat.upstream.fallback import LiveFallback
 from compat.upstream.shares import Holding, Shares
 from compat.upstream.sockets import Connection, Sockets
@@ -88,14 +89,17 @@ class LiveSession:
         check_vocabulary: VocabularyCheck,
         bounds: Bounds | None = None,
         memory: Shares | None = None,
+        allowance: Allowance | None = None,
     ) -> None:
-        """`memory` bounds the sound of all sessions; this session's share counts against `principal`."""
+        """`allowance` bounds the client's sound. `memory` bounds the sound of all sessions; this session's share counts
+        against `principal`."""
         self.code: int | None = None
         self._bridge = bridge
         self._caller = caller
         self._service = service
         self._check_vocabulary = check_vocabulary
         self._principal = principal
+        self._allowance = allowance
         self._bounds = bounds or Bounds()
         self._outgoing = Outgoing()
         self._upstream: Upstream | None = None
@@ -123,6 +127,7 @@ class LiveSession:
                 if not resample.loaded():
                     self._group.create_task(asyncio.to_thread(resample.load))
                 self._do(self._bridge.start(self._now))
+                await self._allow(0)
         finally:
             self._sound.fits(0)
             if self._alarm is not None:
@@ -137,7 +142,7 @@ class LiveSession:
 
         That saves a turn of the event loop. An exception ends the session, as in the reader's task.
         """
-        if not self._idle or not self._readable.is_set() or self._bridge.more:
+        if not self._idle or not self._readable.is_set() or self._bridge.more or self._short(len(frame)):
             return False
         try:
             self._do(self._bridge.from_client(frame, self._now))
@@ -271,13 +276,29 @@ class LiveSession:
                 self._idle = False
             await self._take_rest()
             await self._readable.wait()
+            await self._allow(len(frame))
             self._do(self._bridge.from_client(frame, self._now))
             await self._take_rest()
+
+    def _short(self, size: int) -> bool:
+        """Whether the allowance has to be extended before the next piece of a frame of `size` bytes is taken."""
+        allowance = self._allowance
+        if allowance is None or allowance.exhausted:
+            return False
+        return self._bridge.seconds + self._bridge.most(size) > allowance.granted
+
+    async def _allow(self, size: int) -> None:
+        if self._allowance is None:
+            return
+        if self._short(size):
+            await self._allowance.extend(self._bridge.seconds + self._bridge.most(size))
+        self._bridge.allow(self._allowance.granted, self._allowance.reason)
 
     async def _take_rest(self) -> None:
         """Take the rest of a long append, with a turn of the event loop for each piece."""
         while self._bridge.more:
             await asyncio.sleep(0)
+            await self._allow(sys.maxsize)
             if self._bridge.more:
                 self._do(self._bridge.from_client_more(self._now))
 

@@ -32,6 +32,8 @@ from compat.openai_api import secrets
 from compat.openai_api.realtime.opening import Opening, opening
 from compat.openai_api.realtime.patch import Patch
 from compat.openai_api.realtime.server_events import Completed, ServerEvent, TokenUsage
+from compat.spending.accounting import Accounting
+from compat.spending.allowance import Allowance
 from compat.upstream.advice import advised
 from compat.upstream.fallback import LiveFallback
 from compat.upstream.shares import Shares
@@ -43,11 +45,13 @@ WATCH = 2.0  # seconds between two checks for removed keys
 
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):
-    """An accepted handshake. `configured` is the session configuration in a client secret."""
+    """An accepted handshake. `configured` is the session configuration in a client secret, `allowance` the sound that
+    the client may send if its key has a bound."""
 
     opening: Opening
     principal: Principal
     configured: Patch | None = None
+    allowance: Allowance | None = None
 
 
 class BilledTokens:
@@ -99,6 +103,7 @@ class Realtime:
         secret: bytes,
         metrics: Metrics,
         check_vocabulary: VocabularyCheck,
+        accounting: Accounting,
         bounds: Bounds | None = None,
         engine: str = "",
         memory: Shares | None = None,
@@ -109,6 +114,7 @@ class Realtime:
         self._service = service
         self._check_vocabulary = check_vocabulary
         self._secret = secret
+        self._accounting = accounting
         self._bounds = bounds
         self._memory = memory
         self._engine = engine
@@ -131,8 +137,12 @@ class Realtime:
             return
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
         socket.state.party = admitted.principal.party  # server/websocket counts the memory of long messages against it
-        await socket.accept(admitted.opening.subprotocol, raw)
-        await self._run(socket, admitted, request_id)
+        try:
+            await socket.accept(admitted.opening.subprotocol, raw)
+            await self._run(socket, admitted, request_id)
+        finally:
+            if admitted.allowance:
+                await admitted.allowance.close()
 
     async def leave(self) -> None:
         """End all sessions because the server shuts down. Return when every session has been closed."""
@@ -171,7 +181,10 @@ class Realtime:
             principal, configured = self._gate.known(key, "realtime", socket), None
         preferred_model(self._settings, principal)  # the key file may name a model that takes no live speech
         await self._gate.admit(socket, principal)
-        return Admitted(opening=opened, principal=principal, configured=configured)
+        allowance = Allowance(self._accounting, principal) if principal.bounded else None
+        if allowance:
+            await allowance.open()
+        return Admitted(opening=opened, principal=principal, configured=configured, allowance=allowance)
 
     # --- the session ------------------------------------------------------------------------------------------------
 
@@ -181,7 +194,8 @@ class Realtime:
         bridge = self._bridge(admitted, billed)
         caller, principal = _SocketTransport(socket), admitted.principal
         service, check = self._service, self._check_vocabulary
-        session = LiveSession(bridge, caller, service, principal, check, self._bounds, self._memory)
+        allowance = admitted.allowance
+        session = LiveSession(bridge, caller, service, principal, check, self._bounds, self._memory, allowance)
         usage = SessionUsage(self._metrics, principal, bridge, billed)
         self._usage.add(usage)
         self._live[session] = asyncio.current_task()
@@ -197,6 +211,8 @@ class Realtime:
             del self._live[session]
             self._usage.remove(usage)
             usage.report(last=True)
+            if allowance:
+                allowance.used = bridge.seconds
             self._held.pop(session, None)
             if bridge.completions:
                 self._gate.prove(principal)

@@ -61,7 +61,7 @@ class Accounting:
                 return
             writing, self._pending = self._pending, {}
             try:
-                await self._finished(self._ledger.add(writing.values()))
+                await self.finish(self._ledger.add(writing.values()))
             except CompatError:
                 for name, entry in writing.items():
                     self._pending[name] = entry.plus(self._pending[name]) if name in self._pending else entry
@@ -98,7 +98,7 @@ class Accounting:
         try:
             yield principal.metered(meter)
         finally:
-            await self._finished(self.settle(charge, meter.used))
+            await self.finish(self.settle(charge, meter.used))
 
     async def reserve(self, principal: Principal, seconds: float) -> Charge | None:
         """Charge audio before it is submitted. Return None if the client has no bound of audio a day.
@@ -130,7 +130,7 @@ class Accounting:
             return ms
 
         try:
-            ms = await self._finished(taken())
+            ms = await self.finish(taken())
         except asyncio.CancelledError:
             wanted = False
             raise
@@ -159,7 +159,7 @@ class Accounting:
             retry_after=wait,
         )
 
-    async def _finished(self, work: Coroutine[Any, Any, T]) -> T:
+    async def finish(self, work: Coroutine[Any, Any, T]) -> T:
         """Await `work`, which goes on if this call is cancelled."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)

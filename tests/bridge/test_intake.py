@@ -295,3 +295,25 @@ def test_an_ogg_stream_that_has_begun_is_never_refused(pieces: list[bytes]) -> N
 )
 def test_the_duration_of_opus_packets(packet: bytes, ms: float) -> None:
     assert ms == opus_ticks(packet) / 16
+
+
+FITTING = [
+    # format, what is appended, what fits into a tenth of a second
+    (AudioFormat("pcm", 24_000), bytes(4_800), 4_800),
+    (AudioFormat("pcm", 24_000), bytes(9_601), 4_800),
+    (AudioFormat("pcm", 8_000), bytes(9_600), 1_600),
+    (AudioFormat("ulaw", 8_000), bytes(9_600), 800),
+    (AudioFormat("opus", 16_000), bytes([0x08]), 1),  # 20 ms
+]
+
+
+@pytest.mark.parametrize(("form", "data", "size"), FITTING)
+def test_a_part_is_cut_at_a_position(form: AudioFormat, data: bytes, size: int) -> None:
+    intake = Intake(form, 16_000)
+    assert size == len(intake.fitting(data, SECOND // 10))
+    assert size >= len(data) or intake.most(len(data)) > 0.1
+    while fitting := intake.fitting(data, SECOND // 10):
+        intake.feed(fitting)
+
+    assert SECOND // 10 == pytest.approx(intake.position, abs=1)
+    assert b"" == intake.fitting(data, 0)

@@ -22,8 +22,10 @@ from compat.config.settings import Settings
 from compat.endpoints.auth import Gate
 from compat.endpoints.live_session import Bounds
 from compat.endpoints.realtime import Realtime
+from compat.jobs.opening import open_store
 from compat.observability.metrics import Metrics
 from compat.server.run import LARGEST_FRAME
+from compat.spending.accounting import Accounting
 from compat.upstream.shares import Shares
 from compat.upstream.sockets import Sockets
 from tests.endpoints.live import MANUAL, SPEECH, LiveClient, live_client, live_server
@@ -137,7 +139,8 @@ def realtime(root: str, bounds: Bounds, memory: Shares | None = None) -> Iterato
     settings = Settings(base_url=root, dashscope_api_key="k", grace=0.1)
     service = Sockets(settings.live_root, connect_timeout=60)
     metrics = Metrics(region="custom", prices={})
-    route = Realtime(settings, Gate(settings), service, b"s", metrics, _fits, bounds, memory=memory)
+    accounting = Accounting(open_store(None).ledger())
+    route = Realtime(settings, Gate(settings), service, b"s", metrics, _fits, accounting, bounds, memory=memory)
     app = Starlette(routes=[WebSocketRoute("/v1/realtime", route.live)])
     app.state.retire, app.state.leave = route.leave, route.leave
     with serve(app) as address:
