@@ -22,6 +22,7 @@
     ├── ServiceFailed                502 upstream_error         DashScope failed or sent an invalid response
     │   ├── AnswerCutOff             502 upstream_error         the connection broke during a streamed response
     │   ├── TaskLost                 502 upstream_error         DashScope no longer knows a task that it accepted
+    │   ├── EngineMisconfigured      502 upstream_error         never retried: COMPAT_ENGINE_… are wrong
     │   └── FileNotFetched           502 upstream_error         never retried: the file has to go by another road
     ├── ServiceUnavailable           503 service_unavailable    DashScope is unreachable or overloaded
     │   ├── CircuitOpen              503 service_unavailable    the circuit breaker is open; no request was sent
@@ -209,6 +210,12 @@ class AnswerCutOff(ServiceFailed):
 
 class TaskLost(ServiceFailed):
     """DashScope no longer knows a task that it accepted."""
+
+
+class EngineMisconfigured(ServiceFailed):
+    """The engine that replaces DashScope refuses requests; the message names the setting to look at."""
+
+    retryable = False
 
 
 class FileNotFetched(ServiceFailed):

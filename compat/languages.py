@@ -23,6 +23,9 @@ FUN = frozenset(
 DASHSCOPE = QWEN | FUN
 """Languages that at least one DashScope model accepts as a parameter; all others rely on language detection."""
 
+ENGINES = {"moonshine": frozenset({"en"}), "tones": frozenset({"en"})}
+"""The languages of the engines that replace DashScope. Others take any language, and context."""
+
 UNSPACED = frozenset({"zh", "zh-tw", "yue", "ja", "th", "lo", "km", "my", "bo"})
 """Languages written without spaces between words."""
 

@@ -11,6 +11,8 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from compat import languages
+
 ResponseFormat = Literal["json", "text", "srt", "vtt", "verbose_json", "diarized_json"]
 Granularity = Literal["word", "segment"]
 CaptionFormat = Literal["srt", "vtt"]
@@ -77,8 +79,11 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     engine: str = ""
 
     def answered_by(self, engine: str) -> Ask:
-        """Return the request for a local engine, which supports English only and takes no context."""
-        foreign = self.language not in (None, "en")
+        """Return the request for an engine that replaces DashScope. Those on this machine take no context."""
+        spoken = languages.ENGINES.get(engine)
+        if spoken is None:
+            return msgspec.structs.replace(self, engine=engine)
+        foreign = self.language is not None and self.language not in spoken
         lost = (*([self.language_param] if foreign else []), *self.guides)
         language = None if foreign else self.language
         ignored = (*self.ignored, *lost)

@@ -12,7 +12,8 @@ import pytest
 REPOSITORY = pathlib.Path(__file__).parent.parent
 ROOT = REPOSITORY / "compat"
 LAYERS = [  # from the bottom up; a module imports from layers below its own, or from its own package
-    {"errors", "languages", "processes", "sharing", "text", "transcript"},
+    {"errors", "languages", "processes", "sharing", "text"},
+    {"transcript"},
     {"addresses", "config", "echo"},
     {"catalogue"},
     {"audio", "dashscope_api", "openai_api"},
@@ -128,6 +129,13 @@ def test_libraries_are_imported_by_their_owners_only(library: str) -> None:
     owners = OWNERS[library] | {APART}
 
     assert [] == [module for module in MODULES if library in libraries(module) and room(module) not in owners]
+
+
+def test_the_emulator_reaches_the_network_in_few_places() -> None:
+    """To fetch audio, and to ask the server of the engine `openai`."""
+    allowed = {f"compat.{APART}.{name}" for name in ("fetching", "media", "remote.client")}
+
+    assert allowed == {module for module in MODULES if room(module) == APART and "httpx2" in libraries(module)}
 
 
 def test_the_root_has_few_modules() -> None:

@@ -90,7 +90,7 @@ def setup(session: Session) -> Setup:
         format="opus" if session.format.encoding == "opus" else "pcm",
         rate=row.rate or (8000 if telephone else 16_000),
         language=session.spoken,
-        context=context(session.prompt, rest) if row.context and not session.engine else "",
+        context=context(session.prompt, rest) if row.context and session.guided else "",
         detection=detection(session.vad),
         vocabulary=words,
         vocabulary_id=session.vocabulary_id if "vocabulary_id" in row.parameters else "",
@@ -100,7 +100,7 @@ def setup(session: Session) -> Setup:
 
 def _vocabulary(session: Session, row: live.LiveModel) -> tuple[dict[str, int], Sequence[str]]:
     """Return the hot words with their weights, if the model takes them, and the keywords that belong to the context."""
-    if "vocabulary" not in row.parameters or session.engine:
+    if "vocabulary" not in row.parameters or not session.guided:
         return {}, session.keywords
     words, rest = hot_words(session.keywords)
     return words | session.vocabulary, rest

@@ -32,7 +32,10 @@ def facts(settings: Settings, base: str, *, local: str | None, everywhere: bool,
     rows = {"Page": f"{base.removesuffix('/v1')}/"} if settings.playground else {}
     if DOCS.is_dir():
         rows["Docs"] = str(DOCS)
-    if local:
+    if local == "openai":
+        host = urlsplit(settings.engine_url or "").netloc
+        rows["Model"] = f"{settings.engine_model or 'the speech model'} of {host}, in place of DashScope"
+    elif local:
         rows["Model"] = f"{local} on this machine, for English: DASHSCOPE_API_KEY is not set"
     else:
         names, family, region = settings.every_alias, settings.model_family, settings.short_region

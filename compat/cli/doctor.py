@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable
 
@@ -10,6 +11,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from compat.cli.serving import remote
 from compat.config import extras
 from compat.config.principal import Principal
 from compat.config.settings import Settings
@@ -48,6 +50,8 @@ def report(settings: Settings) -> int:
     """
     console = Console()
     console.print(configuration(settings))
+    if settings.engine == "openai":
+        return _engine(console, settings)
     if settings.pass_key and not settings.dashscope_api_key:
         console.print("Clients send their own DashScope keys: set DASHSCOPE_API_KEY to probe the surfaces with one.")
         return 0
@@ -61,6 +65,24 @@ def report(settings: Settings) -> int:
         table.add_row(finding.surface, finding.answer, f"{finding.ms:.0f}")
     console.print(table)
     return 0 if all(finding.healthy for finding in findings) else 1
+
+
+def _engine(console: Console, settings: Settings) -> int:
+    """Print whether the server at COMPAT_ENGINE_URL answers, with silence to recognise, and return the exit status."""
+    from compat.emulator.engine import NO_HINTS, EngineTrouble
+    from compat.emulator.remote.client import RemoteClient, RemoteServer
+
+    server = msgspec.convert(remote(settings, "openai"), RemoteServer)
+    with contextlib.closing(RemoteClient(server)) as client:
+        started = time.perf_counter()
+        try:
+            client.transcribe(bytes(32_000), NO_HINTS).result()
+        except EngineTrouble as exc:
+            console.print(exc.message)
+            return 1
+    model = settings.engine_model or "the only model for speech"
+    console.print(f"The engine at {server.host} answers ({model}) in {time.perf_counter() - started:.1f} s.")
+    return 0
 
 
 def configuration(settings: Settings) -> Table:

@@ -23,7 +23,16 @@ from typing import Any, ClassVar
 import click
 
 from compat import __version__
-from compat.cli.serving import INTERRUPTED, AnnouncingServer, Serving, Stopping, fitted, local_environment
+from compat.cli.serving import (
+    INTERRUPTED,
+    LOOPBACK,
+    AnnouncingServer,
+    Serving,
+    Stopping,
+    fitted,
+    local_environment,
+    remote,
+)
 from compat.cli.supervisor import Supervisor
 from compat.config import extras, parsers
 from compat.config.settings import Settings
@@ -37,10 +46,9 @@ from compat.server.pings import Unanswering
 from compat.server.run import certificate, config
 from compat.server.websocket import WebSocketProtocol
 
-ENGINES = click.Choice(["moonshine", "tones"])
+ENGINES = click.Choice(["moonshine", "tones", "openai"])
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 PORT = click.IntRange(0, 65535)
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def _unbracketed(_ctx: click.Context, _param: click.Parameter, host: str) -> str:
@@ -114,9 +122,7 @@ def main(ctx: click.Context) -> None:
 @click.option(
     "--engine",
     type=ENGINES,
-    default="moonshine",
-    show_default=True,
-    help="Engine to use without a DashScope key.",
+    help="Engine to use without a DashScope key, or openai: the server at COMPAT_ENGINE_URL.  [default: moonshine]",
 )
 @click.option("--workers", callback=_number, help="Processes that serve, or auto: one for each core.  [default: 1]")
 @click.option("--tls-cert", type=FILE, help="PEM file with the certificate chain: serve https and wss.")
@@ -125,23 +131,24 @@ def serve(
     host: str,
     port: int,
     insecure: bool,
-    engine: str,
+    engine: str | None,
     workers: int | None,
     tls_cert: Path | None,
     tls_key: Path | None,
 ) -> None:
     """Serve OpenAI's audio API. Without DASHSCOPE_API_KEY a local engine answers."""
-    settings = _settings()
+    settings = _settings({"COMPAT_ENGINE": engine} if engine else None)
     tls = _certificate(tls_cert, tls_key)
     if host not in LOOPBACK and not (settings.pass_key or settings.api_keys or settings.api_keys_file or insecure):
         raise click.ClickException(
             f"--host {host} accepts other machines: set COMPAT_API_KEYS or COMPAT_API_KEYS_FILE (or "
             "COMPAT_PASS_KEY=true), or use --insecure."
         )
-    serves_locally = not (settings.dashscope_api_key or settings.pass_key)
+    engine = settings.engine or "moonshine"
+    serves_locally = engine == "openai" or not (settings.dashscope_api_key or settings.pass_key)
     count = workers or settings.workers
     with contextlib.ExitStack() as stack, _refusing():
-        if serves_locally:
+        if serves_locally and engine != "openai":
             extras.need("local", "No DASHSCOPE_API_KEY is set, and an engine on this machine")
         listener = stack.enter_context(_listener(host, port))
         files = room()  # raises the limit of open files, which children inherit
@@ -149,7 +156,9 @@ def serve(
         local = None
         if serves_locally:
             local = stack.enter_context(
-                contextlib.closing(LocalEngine(engine, supervisor.tell if supervisor else None))
+                contextlib.closing(
+                    LocalEngine(engine, supervisor.tell if supervisor else None, remote(settings, engine))
+                )
             )
             forget_proxies()
             settings = _settings(local_environment(local))
@@ -228,7 +237,7 @@ def emulator(host: str, port: int, **given: Any) -> None:  # noqa: ANN401 - thos
     It has chat/completions, multimodal-generation, file tasks with uploads, and the live sockets /api-ws/v1/realtime
     and /api-ws/v1/inference, with a local engine behind them. docs/explain/emulator.md has the details.
     """
-    if given["engine"] != "scripted":
+    if given["engine"] not in ("scripted", "openai"):
         with _refusing():
             extras.need("local", f"--engine {given['engine']}")
     from compat.cli import banner

@@ -14,12 +14,15 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import click
 import uvicorn
 
 from compat.config import extras
 from compat.config.settings import Settings
+from compat.config.variables import SettingsError
 from compat.server.connections import Connections, fitting
 from compat.server.local_engine import AnyEngine, LocalEngine
 from compat.server.run import Server, config
@@ -28,6 +31,7 @@ from compat.sharing.team import Team
 if TYPE_CHECKING:
     from compat.observability.tracing import Traces
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 INTERRUPTED = 128 + signal.SIGINT
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -122,10 +126,34 @@ class AnnouncingServer(ApiServer):
 def local_environment(local: LocalEngine) -> dict[str, str]:
     """Return the settings that select the local engine."""
     return {
+        "COMPAT_ENGINE": local.name,
         "DASHSCOPE_API_KEY": local.key,
         "DASHSCOPE_BASE_URL": local.root,
         "DASHSCOPE_WEBSOCKET_BASE_URL": "",
         "DASHSCOPE_FALLBACK_API_KEY": "",
+    }
+
+
+def remote(settings: Settings, engine: str) -> dict[str, object] | None:
+    """Return the server that the engine `openai` asks, in the form of compat.emulator.remote; None for others.
+
+    The proxies of the environment are read here, because the server forgets them for itself.
+    """
+    if engine != "openai":
+        return None
+    if not settings.engine_url:
+        raise SettingsError("The engine openai needs COMPAT_ENGINE_URL, the base URL of a server.")
+    parts = urlsplit(settings.engine_url)
+    host = parts.hostname or ""
+    direct = host in LOOPBACK or proxy_bypass(host)
+    return {
+        "url": settings.engine_url,
+        "key": settings.engine_key or "",
+        "model": settings.engine_model or "",
+        "concurrency": settings.engine_concurrency,
+        "connect_timeout": settings.connect_timeout,
+        "answer_timeout": settings.answer_timeout,
+        "proxy": None if direct else getproxies().get(parts.scheme, getproxies().get("all")),
     }
 
 

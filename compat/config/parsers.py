@@ -14,6 +14,7 @@ from compat import processes
 LongRoad = Literal["auto", "filetrans", "pieces"]
 LogFormat = Literal["auto", "human", "json"]
 Family = Literal["qwen3-asr", "qwen-audio-3.1"]
+LocalEngineName = Literal["moonshine", "tones", "openai"]
 
 YEAR = 366 * 86400  # seconds: the longest timeout
 MOST_WORKERS = 64
@@ -184,6 +185,14 @@ def family(value: str) -> Family:
             raise ValueError("qwen3-asr or qwen-audio-3.1")
 
 
+def engine(value: str) -> LocalEngineName:
+    match value.strip().lower():
+        case "moonshine" | "tones" | "openai" as name:
+            return name
+        case _:
+            raise ValueError("openai (a server at COMPAT_ENGINE_URL), moonshine or tones")
+
+
 def piece(value: str) -> float:
     length = seconds(value)
     if not 10 <= length <= 230:
@@ -216,6 +225,10 @@ def service(value: str) -> str:
 
 def web(value: str) -> str:
     return _address(value, ("http", "https"), "an address such as https://asr.example.com")
+
+
+def recogniser(value: str) -> str:
+    return _address(value, ("http", "https"), "the base URL of a server such as http://127.0.0.1:8000/v1")
 
 
 def origins(value: str) -> tuple[str, ...]:

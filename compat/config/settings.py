@@ -72,6 +72,25 @@ class Settings:
     fallback_base_url: str | None = setting(
         None, parsers.service, "Base URL of the service for the second account.", "DASHSCOPE_FALLBACK_BASE_URL"
     )
+    engine: parsers.LocalEngineName | None = setting(
+        None,
+        parsers.engine,
+        "What answers in place of DashScope: `openai`, the server at `COMPAT_ENGINE_URL`, even with a key; without a "
+        "key also `moonshine` (default) or `tones`. `--engine` overrides it.",
+    )
+    engine_url: str | None = setting(
+        None,
+        parsers.recogniser,
+        "Base URL of a server with OpenAI's `/audio/transcriptions`, for `COMPAT_ENGINE=openai`; its path is `/v1` "
+        "unless it has another one.",
+    )
+    engine_key: str | None = setting(None, parsers.key, "Key of that server, if it needs one.")
+    engine_model: str | None = setting(
+        None, parsers.name, "Model of that server; by default the only one that its `/models` lists."
+    )
+    engine_concurrency: int = setting(
+        8, parsers.count, "Requests to that server at a time. One long file has at most half of them under way."
+    )
     api_keys: tuple[str, ...] = setting(
         (),
         parsers.keys,
@@ -294,6 +313,7 @@ class Settings:
                 raise SettingsError(
                     f"DASHSCOPE_{name.upper()} needs DASHSCOPE_FALLBACK_API_KEY, the key of the second account."
                 )
+        settings.check_engine()
         if settings.max_spool < settings.max_upload and not mapping.get("COMPAT_MAX_UPLOAD", "").strip():
             settings = replace(settings, max_upload=settings.max_spool)
         if settings.max_spool < settings.max_upload:
@@ -313,6 +333,15 @@ class Settings:
     def overruled(cls, mapping: Mapping[str, str]) -> list[tuple[str, str]]:
         """Return (overruled name, name that is read) for each setting that has two names set to different values."""
         return variables.overruled(cls, mapping)
+
+    def check_engine(self) -> None:
+        """Raise SettingsError if the settings of COMPAT_ENGINE contradict each other."""
+        if self.engine == "openai" and not self.engine_url:
+            raise SettingsError("COMPAT_ENGINE=openai needs COMPAT_ENGINE_URL, the base URL of a server.")
+        if self.engine == "openai" and self.pass_key:
+            raise SettingsError("COMPAT_PASS_KEY passes keys on to DashScope, which COMPAT_ENGINE=openai replaces.")
+        if self.engine != "openai" and self.engine_url:
+            raise SettingsError("COMPAT_ENGINE_URL needs COMPAT_ENGINE=openai.")
 
     @property
     def publishes(self) -> bool:

@@ -23,6 +23,7 @@ from compat.errors import (
     CompatError,
     Conflict,
     ContentRefused,
+    EngineMisconfigured,
     FileNotFetched,
     Forbidden,
     ModelNotFound,
@@ -65,6 +66,12 @@ _CODES: dict[str, type[CompatError]] = {
         (ServiceFailed, "FILE_TRANS_TASK_EXPIRED SERVER_ERROR"),
         (ServiceTimedOut, "InternalError.Timeout RequestTimeOut ResponseTimeout"),
         (ServiceUnavailable, "ServiceUnavailable ModelUnavailable"),
+        # The emulator's own, for an engine on another machine.
+        (EngineMisconfigured, "Engine.Misconfigured"),
+        (ServiceUnavailable, "Engine.Unavailable"),
+        (ServiceTimedOut, "Engine.Timeout"),
+        (RateLimited, "Engine.Busy"),
+        (ServiceFailed, "Engine.Failed"),
     )
     for code in codes.split()
 }
@@ -102,6 +109,7 @@ _ADDRESS = re.compile(r"\b(?:https?|wss?|oss|file|data):[^\s\"'<>]+", re.IGNOREC
 _DETAILS = re.compile(r"\s*For details, see:? \[address\]\.?", re.IGNORECASE)
 _KEY = re.compile(r"\bsk-[\w*.-]+")
 _INNER_CODE = re.compile(r"^\s*(?:<\d{3}>)?\s*([A-Z]\w*(?:\.\w+)+):\s*")
+_ENGINE = "Engine."  # prefix of the codes of an engine on another machine
 _NUMBER = re.compile(r"\d{1,9}(?:\.\d{1,9})?")
 _LONGEST_MESSAGE = 300
 
@@ -214,6 +222,8 @@ def _error(
         code, message = inner[1], message[inner.end() :]
     kind = _kind(code, message) or default
     param = _param(kind, code, message)
+    if code.startswith(_ENGINE):
+        return kind(_presentable(message), retry_after=retry_after)
     source = ", ".join([code or no_code, *([f"request {request_id}"] if request_id else [])])
     return kind(f"{_presentable(message)} (DashScope: {source})", param=param, retry_after=retry_after)
 

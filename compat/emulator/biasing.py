@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from compat.emulator import refusals
+from compat.emulator.engine import Hints
 
 SYSTEM, MESSAGES, CONTEXT = "a system message", "a message before the audio", "input.context"
 TEXT, WORDS, STORED, PHRASES = "corpus", "vocabulary", "vocabulary_id", "resources"
@@ -36,6 +37,26 @@ def check(body: object, model: str) -> None:
             raise refusals.invalid(f"{place} is not supported by this model")
 
 
+def hints(body: object) -> Hints:
+    """Return the language, context and hot words in a request, wherever the model takes them."""
+    request = _object(body)
+    given, parameters = _object(request.get("input")), _object(request.get("parameters"))
+    texts = [
+        str(part["text"])
+        for message in [*_list(request.get("messages")), *_list(given.get("messages")), *_list(given.get("context"))]
+        for part in _parts(_object(message))
+        if part.get("text")
+    ]
+    corpus = _object(parameters.get("corpus")).get("text")
+    options = _object(request.get("asr_options")) or _object(parameters.get("asr_options"))
+    named = [*_list(parameters.get("language_hints")), options.get("language"), parameters.get("language")]
+    return Hints(
+        language=next((language for language in named if isinstance(language, str) and language), None),
+        context="\n".join([*texts, *([corpus] if isinstance(corpus, str) else [])]),
+        words=tuple(map(str, _object(parameters.get("vocabulary")))),
+    )
+
+
 def _given(body: dict[str, Any]) -> Iterator[str]:
     given, parameters = _object(body.get("input")), _object(body.get("parameters"))
     for message in [*_list(body.get("messages")), *_list(given.get("messages"))]:
@@ -51,10 +72,13 @@ def _given(body: dict[str, Any]) -> Iterator[str]:
 
 def _said(message: dict[str, Any]) -> Iterator[str]:
     """The place of the text in a message, if it has any."""
-    content = message.get("content")
-    parts = [{"text": content}] if isinstance(content, str) else [_object(part) for part in _list(content)]
-    if any(part.get("text") for part in parts):
+    if any(part.get("text") for part in _parts(message)):
         yield SYSTEM if message.get("role") == "system" else MESSAGES
+
+
+def _parts(message: dict[str, Any]) -> list[dict[str, Any]]:
+    content = message.get("content")
+    return [{"text": content}] if isinstance(content, str) else [_object(part) for part in _list(content)]
 
 
 def _object(value: object) -> dict[str, Any]:

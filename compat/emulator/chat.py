@@ -114,7 +114,7 @@ class _Completion:
         readings = call.emulator.readings
         self._call = call
         self._ask = ask
-        self._recognition = Recognition(call.emulator, sound)
+        self._recognition = Recognition(call.emulator, sound, biasing.hints(call.body))
         self._annotated = readings.annotations and ask.model != BARE_SNAPSHOT
         self._timed = readings.seconds and ask.model != BARE_SNAPSHOT
         self._created = int(call.emulator.clock())
@@ -156,7 +156,7 @@ class _Completion:
             "system_fingerprint": None,
         }
 
-    def _annotations(self, sentence: Sentence | None) -> list[dict[str, str]]:
+    def _annotations(self, sentence: Sentence | None) -> list[dict[str, str | None]]:
         """A requested language is returned as it is."""
         heard = sentence or Sentence(text="", begin_ms=0, end_ms=0)
         language = self._ask.asr_options.language or heard.language

@@ -24,6 +24,7 @@ import uvicorn
 from compat.emulator.app import create_app
 from compat.emulator.engine import Loadable, Unusable
 from compat.emulator.engines import engine as make
+from compat.emulator.remote.client import RemoteServer
 from compat.emulator.site import LOOPBACK, Reach, Site
 from compat.emulator.state import Limits
 
@@ -33,7 +34,7 @@ KEPT = 600.0  # seconds for which uploads and results are kept; the parent uses 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """What the parent sends. `fd`: a Unix socket that listens at `path`, whose folder holds nothing else. `folder`: for
-    the engine's files. `key`: new at each start of the parent."""
+    the engine's files. `key`: new at each start of the parent. `server`: what the engine `openai` asks."""
 
     fd: int
     path: str
@@ -42,6 +43,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     folder: str
     disk_bytes: int
     reach: frozenset[Reach] = frozenset()
+    server: RemoteServer | None = None
 
 
 class _EngineServer(uvicorn.Server):
@@ -102,7 +104,7 @@ def main() -> None:
     if not line:
         return
     given = msgspec.json.decode(line, type=Launch)
-    engine = make(given.engine)
+    engine = make(given.engine, given.server)
     app = create_app(
         engine,
         keys=frozenset({given.key}),

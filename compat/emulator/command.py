@@ -18,6 +18,7 @@ from compat.emulator.engines.moonshine import model
 from compat.emulator.engines.scripted import Scripted
 from compat.emulator.faults import PRESETS, Faults, Rule, preset_rules
 from compat.emulator.readings import Readings
+from compat.emulator.remote.client import RemoteServer
 from compat.emulator.site import LOOPBACK, SERVICE, Reach, Site, hostname
 from compat.emulator.state import Limits
 
@@ -42,6 +43,9 @@ def app(
     *,
     host: str,
     engine: str,
+    engine_url: str | None,
+    engine_key: str,
+    engine_model: str,
     script: Path | None,
     keys: tuple[str, ...],
     limits: tuple[str, ...],
@@ -59,7 +63,7 @@ def app(
     _check_keys(keys)
     _check_public_url(public_url)
     return create_app(
-        _engine(engine, script),
+        _engine(engine, script, RemoteServer(url=engine_url or "", key=engine_key, model=engine_model)),
         keys=frozenset(keys) or None,
         limits=_changed(Limits, "--limit", limits),
         readings=_changed(Readings, "--reading", readings, _observed(observed) if observed else ()),
@@ -96,16 +100,16 @@ def _names(host: str, public_url: str | None, hosts: tuple[str, ...]) -> frozens
     return LOOPBACK | {SERVICE, *public, *map(str.lower, hosts)}
 
 
-def _engine(name: str, script: Path | None) -> Engine:
+def _engine(name: str, script: Path | None, server: RemoteServer) -> Engine:
     if name != "scripted":
         if script is not None:
             raise click.ClickException("--script needs --engine scripted.")
-        if name == "moonshine":
-            try:
+        try:
+            if name == "moonshine":
                 model()
-            except Unusable as exc:
-                raise click.ClickException(str(exc)) from exc
-        return make(name)
+            return make(name, server)
+        except Unusable as exc:
+            raise click.ClickException(str(exc)) from exc
     loaded = _read(script, Script, "--script") if script else DEFAULT
     return Scripted(*loaded.turns, hypotheses=loaded.hypotheses)
 

@@ -7,13 +7,49 @@ the emulator calls them in threads.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
 
 class Unusable(Exception):
     """The engine cannot work on this machine. The message says why and what to do."""
+
+
+class EngineTrouble(Exception):
+    """An engine on another machine gave no result. The message names it, and the setting to look at.
+
+    `kind`: the settings are wrong, it cannot be reached, it did not answer in time, it is busy, or it failed.
+    `retry_after`: seconds.
+    """
+
+    def __init__(
+        self,
+        kind: Literal["Misconfigured", "Unavailable", "Timeout", "Busy", "Failed"],
+        message: str,
+        *,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.retry_after = retry_after
+
+    @property
+    def code(self) -> str:
+        """The code in error responses, which DashScope does not have."""
+        return f"Engine.{self.kind}"
+
+
+class Hints(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request says about its speech: the language's code, context and hot words. Engines may ignore it."""
+
+    language: str | None = None
+    context: str = ""
+    words: tuple[str, ...] = ()
+
+
+NO_HINTS = Hints()
 
 
 class Word(msgspec.Struct, frozen=True):
@@ -26,13 +62,15 @@ class Word(msgspec.Struct, frozen=True):
 
 
 class Sentence(msgspec.Struct, frozen=True, kw_only=True):
+    """`language` and `emotion` are None if an engine does not report them."""
+
     text: str
     begin_ms: int
     end_ms: int
     words: tuple[Word, ...] = ()
     speaker: int | None = None
-    language: str = "en"
-    emotion: str = "neutral"
+    language: str | None = "en"
+    emotion: str | None = "neutral"
 
     @classmethod
     def of(cls, words: Sequence[Word], speaker: int | None = None) -> Sentence:
@@ -63,15 +101,45 @@ class Listener(Protocol):
         """Return the words of the last result, with times from the start of the turn's audio, or () if unknown."""
 
 
+@runtime_checkable
+class PatientListener(Listener, Protocol):
+    """A listener that waits for another machine. `finish` blocks until `done`."""
+
+    language: str | None
+    """The language of the result, if it is known."""
+
+    def end(self) -> None:
+        """Begin to recognise the audio: there is no more."""
+
+    def done(self) -> bool:
+        """Whether `finish` returns, or raises EngineTrouble, at once."""
+
+    def stop(self) -> None:
+        """Cancel the work. May be called from any thread."""
+
+
+@runtime_checkable
+class PatientSentences(Iterator[Sentence], Protocol):
+    """Sentences from another machine: waiting for them takes no thread."""
+
+    async def take(self) -> Sentence | None:
+        """Return the next sentence, None at the end. Raises EngineTrouble."""
+
+    def stop(self) -> None:
+        """Cancel the work. May be called from any thread."""
+
+
 class Engine(Protocol):
     @property
     def blocking(self) -> bool:
         """Whether listeners need a thread; False where a block of audio costs less than a thread switch."""
 
-    def recognise(self, sound: Iterable[bytes], *, speakers: bool = False) -> Iterator[Sentence]:
+    def recognise(
+        self, sound: Iterable[bytes], *, speakers: bool = False, hints: Hints = NO_HINTS
+    ) -> Iterator[Sentence]:
         """Sentences in order, each as soon as it is known. `speakers`: number the speakers, where the engine can."""
 
-    def listen(self) -> Listener: ...
+    def listen(self, hints: Hints = NO_HINTS) -> Listener: ...
 
 
 class Loadable(Engine, Protocol):

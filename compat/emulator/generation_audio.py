@@ -94,7 +94,7 @@ class _AudioGeneration:
         self._readings = call.emulator.readings
         self._tokens = ask.model.startswith("qwen-audio-3.1")
         self._speakers = self._tokens and ask.parameters.speaker_diarization_enabled
-        self._recognition = Recognition(call.emulator, sound)
+        self._recognition = Recognition(call.emulator, sound, biasing.hints(call.body))
 
     async def whole(self) -> dict[str, Any]:
         sentences = [sentence async for sentence in self._recognition.sentences(speakers=self._speakers)]

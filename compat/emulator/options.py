@@ -10,10 +10,13 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-ENGINES = ("moonshine", "tones", "scripted")
+ENGINES = ("moonshine", "tones", "scripted", "openai")
 
 _OPTIONS = (
     click.option("--engine", type=click.Choice(ENGINES), default="moonshine", show_default=True, help="Speech engine."),
+    click.option("--engine-url", envvar="COMPAT_ENGINE_URL", help="Base URL of the server for the engine `openai`."),
+    click.option("--engine-key", envvar="COMPAT_ENGINE_KEY", default="", help="API key of that server."),
+    click.option("--engine-model", envvar="COMPAT_ENGINE_MODEL", default="", help="Model of that server."),
     click.option("--script", type=FILE, help="JSON file with the results of the engine `scripted`."),
     click.option(
         "--key",

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from compat.emulator import refusals, sound
-from compat.emulator.engine import Sentence
+from compat.emulator.engine import NO_HINTS, EngineTrouble, Hints, PatientSentences, Sentence
 from compat.emulator.fetching import NO_REDIRECTS, RULE
 from compat.emulator.media import MediaTrouble, Sound, Source, Trouble, fetch
 from compat.emulator.refusals import Refusal
@@ -27,18 +27,28 @@ class MediaRefusal(Refusal):
 class Recognition:
     """The recognition of one audio file by the engine."""
 
-    def __init__(self, emulator: Emulator, heard: Sound) -> None:
+    def __init__(self, emulator: Emulator, heard: Sound, hints: Hints = NO_HINTS) -> None:
         self._engine = emulator.engine
+        self._hints = hints
         self._path = heard.path
         self.seconds = heard.seconds
 
     async def sentences(self, *, channel: int | None = None, speakers: bool = False) -> AsyncIterator[Sentence]:
-        """Sentences as the engine finds them, each step in a thread. Raises sound.BadSound.
+        """Sentences as the engine finds them, each step in a thread. Raises sound.BadSound and Refusal.
 
         When the caller stops within a step, the thread holds the last reference to the engine's generator, which
         closes when the step ends.
         """
-        found = self._engine.recognise(sound.read(self._path, channel=channel), speakers=speakers)
+        found = self._engine.recognise(sound.read(self._path, channel=channel), speakers=speakers, hints=self._hints)
+        if isinstance(found, PatientSentences):
+            try:
+                while (sentence := await found.take()) is not None:
+                    yield sentence
+            except EngineTrouble as exc:
+                raise refusals.engine(exc) from exc
+            finally:
+                found.stop()
+            return
         while (sentence := await asyncio.to_thread(next, found, None)) is not None:
             yield sentence
 

@@ -12,6 +12,8 @@ from xml.sax.saxutils import escape
 import msgspec
 from starlette.responses import Response
 
+from compat.emulator.engine import EngineTrouble
+
 
 class Refusal(Exception):
     """`code` is the native spelling, `compat` the OpenAI-compatible one (the same when not given, null when empty);
@@ -91,6 +93,12 @@ def failed() -> Refusal:
     """An internal error of the service (error codes page)."""
     message = "An internal error has occured."
     return Refusal(500, "InternalError", message, compat="internal_error")
+
+
+def engine(trouble: EngineTrouble) -> Refusal:
+    """An engine on another machine gave no result. The codes are the emulator's own."""
+    status = {"Unavailable": 503, "Timeout": 504, "Busy": 429}.get(trouble.kind, 502)
+    return Refusal(status, trouble.code, trouble.message, retry_after=trouble.retry_after)
 
 
 def json_response(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:

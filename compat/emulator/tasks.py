@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from compat.emulator.engine import NO_HINTS, Hints
 from compat.emulator.families import Family
 from compat.emulator.faults import FailFile, FailTask, Slow
 
@@ -67,6 +68,7 @@ class Task:
     parameters: TaskParameters
     files: list[FileWork]
     submitted: float
+    hints: Hints = NO_HINTS
     fault: FailTask | FailFile | Slow | None = None
     status: Status = Status.PENDING
     scheduled: float | None = None

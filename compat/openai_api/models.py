@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from compat import languages
+
 CREATED = 1757289600
 """2025-09-08, the release of qwen3-asr-flash. OpenAI's schema requires a time; DashScope does not report one."""
 
@@ -19,10 +21,10 @@ class ModelObject(msgspec.Struct, frozen=True):
 
 
 class Engine(msgspec.Struct, frozen=True):
-    """The demo engine, which runs on the server's machine and replaces DashScope for every model."""
+    """The engine that replaces DashScope for every model. `languages` is absent if they are not known."""
 
     engine: str
-    languages: tuple[str, ...] = ("en",)
+    languages: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class ModelList(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +39,8 @@ def one(model_id: str) -> bytes:
 
 
 def listing(ids: Iterable[str], engine: str = "") -> bytes:
-    """Return the list of models as JSON. `engine` names the demo engine in use, if any."""
-    models = ModelList(data=tuple(map(ModelObject, ids)), dashscope=Engine(engine) if engine else msgspec.UNSET)
+    """Return the list of models as JSON. `engine` names the engine that replaces DashScope, if any."""
+    spoken = languages.ENGINES.get(engine)
+    used = Engine(engine, tuple(sorted(spoken)) if spoken else msgspec.UNSET)
+    models = ModelList(data=tuple(map(ModelObject, ids)), dashscope=used if engine else msgspec.UNSET)
     return msgspec.json.encode(models)

@@ -19,7 +19,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, Final, Protocol
 from urllib.request import getproxies
@@ -166,9 +166,16 @@ class LocalEngine:
 
     root: Final = "http://localhost"
 
-    def __init__(self, engine: str, tell: Callable[[bytes], object] | None = None) -> None:
-        """`tell` is called with each report, in JSON. Raise SettingsError if the socket cannot be created."""
+    def __init__(
+        self,
+        engine: str,
+        tell: Callable[[bytes], object] | None = None,
+        server: Mapping[str, object] | None = None,
+    ) -> None:
+        """`tell` is called with each report, in JSON. `server` describes the server that the engine `openai` asks, in
+        the form of compat.emulator.remote. Raise SettingsError if the socket cannot be created."""
         self.name = engine
+        self._server = server
         self._tell = tell
         self.key = secrets.token_urlsafe(32)
         self.path, self._listener = _listening()
@@ -186,7 +193,7 @@ class LocalEngine:
         `fetches`: whether the child may download audio from loopback addresses.
         """
         self._folder = folder
-        given = {
+        given: dict[str, object] = {
             "fd": self._listener.fileno(),
             "path": str(self.path),
             "engine": self.name,
@@ -194,6 +201,7 @@ class LocalEngine:
             "folder": str(folder),
             "disk_bytes": most,
             "reach": ["loopback"] if fetches else [],
+            "server": self._server,
         }
         self._configuration = json.dumps(given).encode() + b"\n"
         self._watcher = threading.Thread(target=self._watch, daemon=True)

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import msgspec
 
-from compat import echo
+from compat import echo, languages
 from compat.audio import fit, probe, speechless
 from compat.audio.sizes import largest
 from compat.audio.worker import Worker, WorkerQueue
@@ -131,8 +131,9 @@ class Recogniser:
         if self._vocabularies and isinstance(vocabulary, str):
             found = await self._vocabularies.check(vocabulary, request.model, principal)
             request = msgspec.structs.replace(request, version=str(found.modified or ""))
-        if self._engine:  # which has no hot words
-            ignored += tuple(name for name in ("vocabulary", "vocabulary_id") if name in request.options)
+        if self._engine:  # which has no stored hot words, and on this machine no others
+            lost = ("vocabulary", "vocabulary_id") if self._engine in languages.ENGINES else ("vocabulary_id",)
+            ignored += tuple(name for name in lost if name in request.options)
         if road.refit or roads.unmixed(request) or ask.background or request.surface not in DIALECTS:
             request = msgspec.structs.replace(request, media=await on_disk(media))
         refit = road.refit or (roads.unmixed(request) and await self._cancels(request.media, principal.party))

@@ -6,6 +6,7 @@ from typing import Literal
 
 from compat.errors import (
     CompatError,
+    EngineMisconfigured,
     FileNotFetched,
     Overloaded,
     ServiceFailed,
@@ -72,4 +73,4 @@ class Breaker:
 def failed(outcome: BaseException | None) -> bool:
     """Return whether the outcome is a failure of the service."""
     broken = isinstance(outcome, ServiceFailed | ServiceUnavailable | ServiceTimedOut)
-    return broken and not isinstance(outcome, FileNotFetched | Overloaded)
+    return broken and not isinstance(outcome, EngineMisconfigured | FileNotFetched | Overloaded)

@@ -101,6 +101,7 @@ CODE = {
     "uploads in memory": f"`COMPAT_MAX_UPLOAD_MEMORY`, {SET.max_upload_memory >> 20} MiB, shared the same way; "
     f"{spool.SMALL >> 20} MiB each",
     "text fields of all requests in progress": f"{spool.TEXT >> 20} MiB, shared the same way",
+    "requests at a time to the server at `COMPAT_ENGINE_URL`": f"`COMPAT_ENGINE_CONCURRENCY`, {SET.engine_concurrency}",
     "files of the local engine, in addition to uploads": f"`COMPAT_MAX_SPOOL`, {SET.max_spool >> 30} GiB",
     "one client's files that are measured or re-encoded at a time": f"`COMPAT_MEDIA_WORKERS`, {SET.media_workers}, and "
     f"as many of more than {recogniser.LARGE >> 20} MiB or {recogniser.LONG / 60:g} min",

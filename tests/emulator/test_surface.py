@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from compat.emulator import uploads
 from compat.emulator.app import create_app
-from compat.emulator.engine import Engine, Hypothesis, Sentence
+from compat.emulator.engine import NO_HINTS, Engine, Hints, Hypothesis, Sentence
 from compat.emulator.engines.scripted import Scripted
 from compat.emulator.faults import Faults, Hang, Rule
 from compat.emulator.readings import Readings
@@ -31,7 +31,13 @@ ASK = {
 class Failing(Scripted):
     """An engine with a bug."""
 
-    def recognise(self, sound: Iterable[bytes], *, speakers: bool = False) -> Iterator[Sentence]:
+    def recognise(
+        self,
+        sound: Iterable[bytes],
+        *,
+        speakers: bool = False,
+        hints: Hints = NO_HINTS,  # noqa: ARG002 - English only
+    ) -> Iterator[Sentence]:
         raise ZeroDivisionError(f"{type(sound)}, {speakers}")
 
 

@@ -22,7 +22,7 @@ EXAMPLES = ROOT / "examples"
 MODULES = ROOT / "tests" / "clients" / "node_modules"
 WORDS = VOCABULARY[:3]
 SEPARATE = {"README.md", "fastapi_dictation.py", "whisper_to_this.diff", "browser.html"}  # other tests run these
-SEPARATE |= {"microphone.py"}
+SEPARATE |= {"microphone.py", "open_weights.sh"}
 COMMANDS = {".py": [sys.executable], ".sh": ["sh"], ".mjs": ["node"]}
 SCRIPTS = sorted(path.name for path in EXAMPLES.iterdir() if path.is_file() and path.name not in SEPARATE)
 
@@ -68,6 +68,22 @@ def test_a_script_prints_or_writes_the_words(server: RunningServer, folder: Path
     output = run(server, folder, *COMMANDS[script.suffix], str(script), given)
 
     assert heard((folder / "speech.srt").read_text() if name.startswith("folder") else output)
+
+
+def test_a_server_runs_in_front_of_another_recogniser(server: RunningServer, folder: Path) -> None:
+    own = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "PORT": str(free_port())}
+    done = subprocess.run(
+        ["sh", str(EXAMPLES / "open_weights.sh"), "speech.wav"],
+        cwd=folder,
+        env={**os.environ, **own, "COMPAT_ENGINE_URL": server.base_url},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert 0 == done.returncode, done.stderr
+    assert heard(done.stdout)
 
 
 def test_two_recordings_with_one_name_get_separate_subtitles(server: RunningServer, folder: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from compat.audio.resample import Resampler
 from compat.emulator import sample
-from compat.emulator.engine import Engine, Hypothesis, Listener, Sentence, Word
+from compat.emulator.engine import NO_HINTS, Engine, Hints, Hypothesis, Listener, Sentence, Word
 from compat.emulator.engines import engine
 
 BLOCK = 3 * 32_000  # bytes of 16 kHz sound: 3 s
@@ -62,7 +62,13 @@ class Remembering:
         self._moonshine = _moonshine()
         self._cache: dict[tuple[bytes, bool], list[Sentence]] = {}
 
-    def recognise(self, sound: Iterable[bytes], *, speakers: bool = False) -> Iterator[Sentence]:
+    def recognise(
+        self,
+        sound: Iterable[bytes],
+        *,
+        speakers: bool = False,
+        hints: Hints = NO_HINTS,  # noqa: ARG002 - not used here
+    ) -> Iterator[Sentence]:
         blocks = list(sound)
         key = (b"".join(blocks), speakers)
         if key in self._cache:
@@ -74,7 +80,7 @@ class Remembering:
             yield sentence
         self._cache[key] = sentences
 
-    def listen(self) -> Listener:
+    def listen(self, hints: Hints = NO_HINTS) -> Listener:  # noqa: ARG002 - not used here
         return self._moonshine.listen()
 
 
@@ -86,7 +92,7 @@ class Steady(Remembering):
         super().__init__()
         self._hypotheses: dict[bytes, Hypothesis | None] = {}
 
-    def listen(self) -> Listener:
+    def listen(self, hints: Hints = NO_HINTS) -> Listener:  # noqa: ARG002 - not used here
         return SteadyListener(super().listen, self._hypotheses)
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import pytest
 
 from compat.emulator.engines.tones import Tones
+from tests.recognisers import asking
 from tests.whole.cutting import Breaks, cut_house
 from tests.whole.live_speech import FORMATS, Turn, TurnCollector, make_recording, session, stream, stream_frames
 from tests.whole.speech import PAUSES, pcm, steady
 
 
 @pytest.mark.parametrize("mode", ["vad", "commits"])
-@pytest.mark.parametrize("form", FORMATS)
-async def test_every_word_arrives_once_whatever_the_format(form: str, mode: str) -> None:
+@pytest.mark.parametrize(("form", "how"), [*((form, "here") for form in FORMATS), ("pcm-16000", "words")])
+async def test_every_word_arrives_once_whatever_the_format(form: str, how: str, mode: str) -> None:
     recording = make_recording(40)
-    with cut_house(Tones()) as (base_url, wire):
+    with asking(Tones(), how) as engine, cut_house(engine) as (base_url, wire):
         breaks = Breaks(wire, 13, recording.length_ms, pace=15, seed=FORMATS.index(form))
         turns = await stream(base_url, recording, form, mode, breaks)
 

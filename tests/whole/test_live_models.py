@@ -6,6 +6,7 @@ import pytest
 
 from compat.catalogue import live
 from compat.emulator.engines.tones import Tones
+from tests.recognisers import asking
 from tests.whole.cutting import Breaks, cut_house
 from tests.whole.live_speech import SILENCE_MS, Turn, make_recording, stream
 
@@ -20,10 +21,17 @@ PAUSE_MS = 2000  # qwen-audio-3.1-asr-flash-message ends a sentence after 1.3 s 
 
 
 @pytest.mark.parametrize("mode", ["vad", "commits"])
-@pytest.mark.parametrize(("model", "form"), [*((model, "pcm-24000") for model in FAMILIES), (FAMILIES[0], "opus")])
-async def test_every_word_arrives_once_whatever_the_model(model: str, form: str, mode: str) -> None:
+@pytest.mark.parametrize(
+    ("model", "form", "how"),
+    [
+        *((model, "pcm-24000", "here") for model in FAMILIES),
+        (FAMILIES[0], "opus", "here"),
+        (FAMILIES[0], "pcm-24000", "words"),
+    ],
+)
+async def test_every_word_arrives_once_whatever_the_model(model: str, form: str, how: str, mode: str) -> None:
     recording = make_recording(40, PAUSE_MS)
-    with cut_house(Tones()) as (base_url, wire):
+    with asking(Tones(), how) as engine, cut_house(engine) as (base_url, wire):
         breaks = Breaks(wire, 13, recording.length_ms, pace=20, seed=FAMILIES.index(model))
         turns = await stream(base_url, recording, form, mode, breaks, model)
 

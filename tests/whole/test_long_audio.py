@@ -11,6 +11,7 @@ from openai.types.audio import TranscriptionVerbose
 
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from tests.audio.media import make
+from tests.recognisers import asking
 from tests.running import running_server
 
 SPOKEN = lay(itertools.islice(itertools.cycle(VOCABULARY), 1935), gap_ms=150)
@@ -23,8 +24,9 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make("wav", encode(SPOKEN), 16000, 1, tmp_path_factory.mktemp("audio") / "long.wav")
 
 
-def test_one_file_task(speech: Path) -> None:
-    with running_server(Tones()) as server:
+@pytest.mark.parametrize("how", ["here", "words"])
+def test_one_file_task(speech: Path, how: str) -> None:
+    with asking(Tones(), how) as engine, running_server(engine) as server:
         create = server.client().audio.transcriptions.create
         answer = create(
             model="whisper-1", file=speech, response_format="verbose_json", timestamp_granularities=["word"]
@@ -41,8 +43,9 @@ def test_one_file_task(speech: Path) -> None:
     assert WORDS == [word for cue in srt.parse(captions) for word in cue.content.split()]
 
 
-def test_pieces(speech: Path) -> None:
-    with running_server(Tones(), long_road="pieces") as server:
+@pytest.mark.parametrize("how", ["here", "words"])
+def test_pieces(speech: Path, how: str) -> None:
+    with asking(Tones(), how) as engine, running_server(engine, long_road="pieces") as server:
         create = server.client().audio.transcriptions.create
         answer = create(model="whisper-1", file=speech, response_format="verbose_json")
         deltas = [

@@ -22,7 +22,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from compat.emulator.engine import Hypothesis, Sentence, Unusable, Word
+from compat.emulator.engine import NO_HINTS, Hints, Hypothesis, Sentence, Unusable, Word
 from compat.emulator.sound import BYTES_PER_MS, RATE
 
 _PIECE: Final = 5_000 * BYTES_PER_MS  # passed at a time: each call recognises the unfinished line again
@@ -78,11 +78,17 @@ class Moonshine:
         stream.add(bytes(1000 * BYTES_PER_MS))
         stream.end()
 
-    def recognise(self, sound: Iterable[bytes], *, speakers: bool = False) -> Iterator[Sentence]:
+    def recognise(
+        self,
+        sound: Iterable[bytes],
+        *,
+        speakers: bool = False,
+        hints: Hints = NO_HINTS,  # noqa: ARG002 - not used here
+    ) -> Iterator[Sentence]:
         for line in _lines_by_speaker(self._model, sound) if speakers else _lines(self._model, sound):
             yield from _sentences(line)
 
-    def listen(self) -> MoonshineListener:
+    def listen(self, hints: Hints = NO_HINTS) -> MoonshineListener:  # noqa: ARG002 - not used here
         return MoonshineListener(self._model)
 
 

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, TypeVar
 
-from compat.emulator.engine import Hypothesis, Sentence, Word
+from compat.emulator.engine import NO_HINTS, Hints, Hypothesis, Sentence, Word
 
 T = TypeVar("T")
 
@@ -33,7 +33,13 @@ class Scripted:
     def prepare(self) -> None:
         pass
 
-    def recognise(self, sound: Iterable[bytes], *, speakers: bool = False) -> Iterator[Sentence]:
+    def recognise(
+        self,
+        sound: Iterable[bytes],
+        *,
+        speakers: bool = False,
+        hints: Hints = NO_HINTS,  # noqa: ARG002 - not used here
+    ) -> Iterator[Sentence]:
         """Reads all of `sound` first, so that undecodable audio fails. Speakers are those of the script."""
         del speakers
         return self._play(sound, next(self._turns, ()))
@@ -46,7 +52,7 @@ class Scripted:
                 self._before(sentence)
             yield sentence
 
-    def listen(self) -> ScriptedListener:
+    def listen(self, hints: Hints = NO_HINTS) -> ScriptedListener:  # noqa: ARG002 - not used here
         return ScriptedListener(next(self._hypotheses, ()))
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from compat.emulator.engine import Hypothesis, Sentence, Word
+from compat.emulator.engine import NO_HINTS, Hints, Hypothesis, Sentence, Word
 from compat.emulator.sound import BYTES_PER_MS, RATE
 
 if TYPE_CHECKING:
@@ -191,7 +191,13 @@ class Tones:
     def prepare(self) -> None:
         pass
 
-    def recognise(self, sound: Iterable[bytes], *, speakers: bool = False) -> Iterator[Sentence]:
+    def recognise(
+        self,
+        sound: Iterable[bytes],
+        *,
+        speakers: bool = False,
+        hints: Hints = NO_HINTS,  # noqa: ARG002 - not used here
+    ) -> Iterator[Sentence]:
         del speakers
         decoder = Decoder()
         sentence: list[Word] = []
@@ -207,7 +213,7 @@ class Tones:
         if sentence:
             yield Sentence.of(sentence)
 
-    def listen(self) -> TonesListener:
+    def listen(self, hints: Hints = NO_HINTS) -> TonesListener:  # noqa: ARG002 - not used here
         return TonesListener()
 
 

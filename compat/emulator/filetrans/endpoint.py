@@ -53,6 +53,7 @@ async def submit(call: ApiCall) -> Response:
         parameters=ask.parameters,
         files=[FileWork(url) for url in _urls(known, ask.input)],
         submitted=call.emulator.clock(),
+        hints=biasing.hints(call.body),
         fault=fault,
     )
     call.emulator.tasks[task.id] = task

@@ -18,6 +18,7 @@ from compat.emulator.filetrans.documents import Channel, FileProperties, FileTra
 from compat.emulator.media import MediaTrouble, Sound, Source, Trouble, fetch
 from compat.emulator.readings import Readings
 from compat.emulator.recognition import Recognition
+from compat.emulator.refusals import Refusal
 from compat.emulator.sound import BadSound
 from compat.emulator.state import Emulator
 from compat.emulator.tasks import Failure, FileWork, Status, Task
@@ -83,6 +84,8 @@ async def _failure(emulator: Emulator, task: Task, file: FileWork) -> Failure | 
         return failure(task.family, exc.trouble)
     except BadSound as exc:
         return Failure("DECODE_ERROR", str(exc))
+    except Refusal as exc:  # of an engine on another machine
+        return Failure(exc.code, exc.message)
     except NoSpeech:
         code = "ASR_RESPONSE_HAVE_NO_WORDS"
         if emulator.readings.silence_task == "no_fragment":
@@ -135,7 +138,7 @@ async def _transcribe(emulator: Emulator, task: Task, file: FileWork) -> None:
 
 
 async def _heard(emulator: Emulator, task: Task, url: str, sound: Sound) -> FileTranscript:
-    recognition = Recognition(emulator, sound)
+    recognition = Recognition(emulator, sound, task.hints)
     kind = await asyncio.to_thread(properties, sound.path)
     speakers = task.parameters.diarization_enabled and task.family is not Family.FILETRANS
     transcripts = []

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from compat.emulator.context import Message, used
+from compat.emulator.engine import Hints
 from compat.emulator.filetrans import masking
 from compat.emulator.inference.messages import ActionPayload, TaskFailure, invalid, missing
 from compat.emulator.inference.models import LiveModel, live_model
@@ -53,6 +54,12 @@ class TaskSettings(msgspec.Struct, frozen=True, kw_only=True):
     def semantic(self) -> bool:
         """Whether sentences end at punctuation instead of silence."""
         return self.parameters.semantic_punctuation_enabled
+
+    @property
+    def hints(self) -> Hints:
+        languages = self.parameters.language_hints
+        language = languages[0] if languages else None
+        return Hints(language=language, context=self.context or "", words=tuple(self.parameters.vocabulary))
 
     @property
     def silence_ms(self) -> int:

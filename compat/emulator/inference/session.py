@@ -97,6 +97,11 @@ class TaskSession:
         message = f"request timeout after {self._limits.request_seconds or 0:g} seconds."
         yield failed(self._task.id, "CLIENT_ERROR", message)
 
+    def gone(self) -> None:
+        """Cancel the work of another machine: the client has disconnected. May be called from any thread."""
+        if (task := self._task) is not None:
+            task.stop()
+
     def _failing(self, events: TaskEvents, task_id: TaskId | None = None) -> TaskEvents:
         try:
             yield from events

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, assert_never
 
 import msgspec
 
-from compat.emulator.engine import Engine
+from compat.emulator.engine import Engine, Listener, PatientListener
 from compat.emulator.inference.decoding import AudioDecoder, decoder
 from compat.emulator.inference.messages import SentenceResult, TaskEvent, TaskFailure, TaskId, finished, generated
 from compat.emulator.inference.parameters import TaskSettings
@@ -45,6 +45,7 @@ class RecognitionTask:
         self._decoder: AudioDecoder = decoder(parameters.format, parameters.sample_rate)
         self._vad = Vad(parameters.speech_noise_threshold, settings.silence_ms)
         self._speech: Utterance | None = None
+        self._listener: Listener | None = None
         self._bytes = 0  # of 16 kHz PCM
         self._quiet_from = 0  # ms: the end of the last speech or the last heartbeat
         self._silent_from = 0  # ms: the end of the last speech
@@ -79,6 +80,11 @@ class RecognitionTask:
         usage = self._usage(self.now_ms, self.sentences, self._output_tokens) if self.sentences else None
         yield finished(self.id, usage)
         yield from self._last
+
+    def stop(self) -> None:
+        """Cancel the work of another machine. May be called from any thread."""
+        if isinstance(self._listener, PatientListener):
+            self._listener.stop()
 
     def _check_audio(self) -> None:
         if not self._bytes:
@@ -130,7 +136,8 @@ class RecognitionTask:
     def _changed(self, change: VadChange) -> TaskEvents:
         match change:
             case SpeechBegan(at_ms):
-                self._speech = Utterance(self._engine.listen(), at_ms, self.settings)
+                self._listener = self._engine.listen(self.settings.hints)
+                self._speech = Utterance(self._listener, at_ms, self.settings)
             case SpeechAudio(pcm):
                 if self._speech is not None:
                     yield from self._events(self._speech.feed(pcm))

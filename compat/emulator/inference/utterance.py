@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from compat.emulator.engine import Listener, Sentence, Word
+from compat.emulator.engine import EngineTrouble, Listener, Sentence, Word
 from compat.emulator.filetrans import masking
-from compat.emulator.inference.messages import SentenceResult, word_results
+from compat.emulator.inference.messages import SentenceResult, TaskFailure, word_results
 from compat.emulator.inference.parameters import TaskSettings
 from compat.emulator.realtime.vad import ONSET_MS
 from compat.emulator.sound import BYTES_PER_MS
@@ -50,7 +50,10 @@ class Utterance:
 
     def end(self, at_ms: int) -> Iterator[SentenceResult]:
         """Yield the final results; none if no word was recognised."""
-        text = self._listener.finish().text
+        try:
+            text = self._listener.finish().text
+        except EngineTrouble as exc:
+            raise TaskFailure(exc.code, exc.message) from exc
         sentence = self._hypothesis(text, max(self._begin_ms, at_ms - self._settings.silence_ms))
         words = words_of(sentence)
         if self._settings.semantic:

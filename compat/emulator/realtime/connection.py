@@ -51,6 +51,9 @@ class LiveMachine(Protocol[E_co]):
     def expired(self) -> Iterator[E_co]:
         """Handle a timeout: no message has arrived for `patience` seconds. Raises Over."""
 
+    def gone(self) -> None:
+        """Handle a disconnect, at any time and from any thread."""
+
 
 async def accept(
     emulator: Emulator, socket: WebSocket, surface: SurfaceName, refusal: Refusal | None
@@ -160,6 +163,7 @@ class LiveConnection(Generic[E]):
                 await self._drained.wait()
         if self._record.closed is None:
             self._record.closed = message.get("code", 1006)
+        self._machine.gone()
         answering.cancel()
 
     async def _answer_all(self) -> None:

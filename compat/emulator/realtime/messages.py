@@ -126,16 +126,16 @@ class Text(_ServerMessage, frozen=True, tag="conversation.item.input_audio_trans
     item_id: str
     text: str
     stash: str
-    language: str
-    emotion: str = "neutral"
+    language: str | None
+    emotion: str | None = "neutral"
     content_index: int = 0
 
 
 class Completed(_ServerMessage, frozen=True, tag="conversation.item.input_audio_transcription.completed"):
     item_id: str
     transcript: str
-    language: str
-    emotion: str = "neutral"
+    language: str | None
+    emotion: str | None = "neutral"
     content_index: int = 0
     usage: dict[str, Any] | UnsetType = UNSET
 

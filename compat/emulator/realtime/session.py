@@ -8,10 +8,11 @@ session.finished. (Model Studio, Qwen-ASR realtime interaction, 2026-09.)
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Iterator
 from typing import TypeAlias, assert_never
 
-from compat.emulator.engine import Engine
+from compat.emulator.engine import Engine, Hints
 from compat.emulator.live_records import LiveRecord
 from compat.emulator.live_settings import LiveLimits, LiveReadings
 from compat.emulator.realtime.audio_input import Intake, intake
@@ -42,6 +43,8 @@ from compat.emulator.sound import BYTES_PER_MS
 
 Events: TypeAlias = Iterator[ServerEvent]
 _PIECE = 100 * BYTES_PER_MS  # passed to a listener at a time
+POLL = 0.05  # seconds between two looks at a turn that another machine works on
+LIFE = 40  # looks without another message between two signs of life
 
 
 class Session:
@@ -65,23 +68,45 @@ class Session:
         self._configuration = Configuration()
         self._previous_item: str | None = None
         self._turn: Turn | None = None
+        self._ended: deque[Turn] = deque()  # turns that another machine works on
+        self._looks = 0
+        self._finishing = False
         self._taken = 0  # bytes of 16 kHz PCM
         self._restart()
 
     @property
     def patience(self) -> float | None:
-        return self._limits.idle_seconds
+        return POLL if self._ended else self._limits.idle_seconds
 
     def opened(self) -> list[ServerEvent]:
         return [Created(event_id=self._id("event"), session=sample(self._record.id, self._record.model))]
 
     def expired(self) -> Events:
-        raise Over(1001, "No message was received for too long.")
+        if not self._ended:
+            raise Over(1001, "No message was received for too long.")
+        yield from self._completed()
+        self._looks += 1
+        if self._ended and self._looks % LIFE == 0:
+            yield self._ended[0].sign_of_life()
+
+    def gone(self) -> None:
+        """Cancel the work of another machine: the client has disconnected. May be called from any thread."""
+        for turn in [*self._ended, *filter(None, [self._turn])]:
+            turn.stop()
+
+    def _completed(self) -> Events:
+        """The results of ended turns that are there, in order."""
+        while self._ended and not self._ended[0].waiting:
+            yield from self._ended.popleft().completed()
+        if self._finishing and not self._ended:
+            self._finishing = False
+            yield Finished(event_id=self._id("event"))
 
     def receive(self, message: str | bytes) -> Events:
         """The events that answer a message. A refused message gets an error event and changes nothing. Raises Over."""
         if isinstance(message, bytes):
             raise Over(1007, "Invalid payload data")
+        yield from self._completed()
         try:
             yield from self._take(decode(message))
         except Refused as refused:
@@ -183,8 +208,9 @@ class Session:
                 assert_never(change)
 
     def _new_turn(self) -> Turn:
-        language = self._configuration.language or "en"
-        return Turn(self._engine.listen(), self._id("item"), language, self._readings, lambda: self._id("event"))
+        language, context = self._configuration.language, self._configuration.context or ""
+        listener = self._engine.listen(Hints(language=language, context=context))
+        return Turn(listener, self._id("item"), language or "en", self._readings, lambda: self._id("event"))
 
     def _commit(self) -> Events:
         if self._vad is not None:
@@ -192,15 +218,17 @@ class Session:
         if self._turn is None:
             raise Refused("The input audio buffer is empty.", param="type", code="input_audio_buffer_commit_empty")
         turn, self._turn = self._turn, None
-        turn.finish()
+        turn.end()
         if not turn.silent or self._readings.silent_commit == "empty":
             yield from self._end(turn)
 
     def _end(self, turn: Turn) -> Events:
-        turn.finish()
-        yield from turn.ended(self._previous_item)
+        turn.end()
+        yield from turn.committed(self._previous_item)
         self._previous_item = turn.item_id
         self._record.items += 1
+        self._ended.append(turn)
+        yield from self._completed()
 
     def _end_speech(self) -> Events:
         if self._vad is not None:
@@ -218,7 +246,8 @@ class Session:
         self._record.finished = True
         yield from self._end_speech()
         self._turn = None
-        yield Finished(event_id=self._id("event"))
+        self._finishing = True
+        yield from self._completed()
 
     def _error(self, refused: Refused, event_id: str | None) -> Error:
         detail = Detail("invalid_request_error", refused.code, refused.message, refused.param, event_id)

@@ -7,9 +7,9 @@ from typing import assert_never
 
 from msgspec import UNSET
 
-from compat.emulator.engine import Hypothesis, Listener
+from compat.emulator.engine import EngineTrouble, Hypothesis, Listener, PatientListener
 from compat.emulator.live_settings import LiveReadings
-from compat.emulator.realtime.messages import Committed, Completed, ItemCreated, ServerEvent, Text
+from compat.emulator.realtime.messages import Committed, Completed, Failed, ItemCreated, ServerEvent, Text
 from compat.emulator.sound import BYTES_PER_MS
 
 
@@ -20,19 +20,31 @@ class Turn:
         self,
         listener: Listener,
         item_id: str,
-        language: str,
+        language: str | None,
         readings: LiveReadings,
         new_event_id: Callable[[], str],
     ) -> None:
         self.item_id = item_id
         self.size = 0  # bytes of PCM received
         self._listener = listener
+        self._patient = listener if isinstance(listener, PatientListener) else None
         self._language = language
         self._readings = readings
         self._new_event_id = new_event_id
         self._waiting: list[Hypothesis] = []
         self._sent: Hypothesis | None = None
         self._final: Hypothesis | None = None
+        self._trouble: EngineTrouble | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the turn has ended and another machine still works on it."""
+        return self._patient is not None and not self._patient.done()
+
+    def stop(self) -> None:
+        """Cancel the work of another machine. May be called from any thread."""
+        if self._patient is not None:
+            self._patient.stop()
 
     @property
     def silent(self) -> bool:
@@ -46,10 +58,20 @@ class Turn:
         if result is not None:
             self._waiting.append(result)
 
+    def end(self) -> None:
+        """There is no more audio. Recognises it, unless another machine does; then the turn is `waiting`."""
+        if self._patient is not None:
+            self._patient.end()
+        else:
+            self.finish()
+
     def finish(self) -> None:
         """Idempotent."""
         if self._final is None:
-            self._final = self._listener.finish()
+            try:
+                self._final = self._listener.finish()
+            except EngineTrouble as exc:
+                self._final, self._trouble = Hypothesis(""), exc
             if self._final.text:
                 self._waiting.append(self._final)
 
@@ -59,27 +81,50 @@ class Turn:
             shown = self._shown(partial)
             if shown != self._sent:
                 self._sent = shown
-                yield Text(
-                    event_id=self._new_event_id(),
-                    item_id=self.item_id,
-                    text=shown.text,
-                    stash=shown.stash,
-                    language=self._language,
-                )
+                yield self._text(shown)
         self._waiting.clear()
 
-    def ended(self, previous_item: str | None) -> Iterator[ServerEvent]:
-        """The events from committed to completed, for a finished turn."""
+    def sign_of_life(self) -> Text:
+        """The last snapshot again, which shows that the turn is still worked on."""
+        return self._text(self._sent or Hypothesis(""))
+
+    def _text(self, shown: Hypothesis) -> Text:
+        return Text(
+            event_id=self._new_event_id(),
+            item_id=self.item_id,
+            text=shown.text,
+            stash=shown.stash,
+            language=self._spoken,
+            emotion=self._emotion,
+        )
+
+    def committed(self, previous_item: str | None) -> Iterator[ServerEvent]:
         yield Committed(event_id=self._new_event_id(), previous_item_id=previous_item, item_id=self.item_id)
         yield ItemCreated(event_id=self._new_event_id(), previous_item_id=previous_item, item=self._item())
+
+    def completed(self) -> Iterator[ServerEvent]:
+        """The events of the result, once the turn is not `waiting`."""
+        self.finish()
         yield from self.snapshots()
+        if self._trouble is not None:
+            yield Failed(item_id=self.item_id, error={"code": self._trouble.code, "message": self._trouble.message})
+            return
         yield Completed(
             event_id=self._new_event_id(),
             item_id=self.item_id,
             transcript=self._final.text if self._final else "",
-            language=self._language,
+            language=self._spoken,
+            emotion=self._emotion,
             usage={"type": "duration", "seconds": self.size / BYTES_PER_MS / 1000} if self._readings.usage else UNSET,
         )
+
+    @property
+    def _spoken(self) -> str | None:
+        return self._patient.language if self._patient is not None else self._language
+
+    @property
+    def _emotion(self) -> str | None:
+        return None if self._patient is not None else "neutral"
 
     def _item(self) -> dict[str, object]:
         return {

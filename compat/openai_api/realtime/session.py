@@ -68,15 +68,12 @@ class Vad(msgspec.Struct, frozen=True, kw_only=True):
     eagerness: Eagerness | None = None
 
 
-_LOCAL = frozenset({"en"})
-
-
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """The configuration of a session.
 
     `model` is the client's name of the model, `native` DashScope's. `turns` is UNSET, and `live_deltas` None, until the
     client sets it. `options` are parameters of DashScope. `unread` holds the names of unknown fields with a value.
-    `engine` names the demo engine, if in use; it supports English only and no context.
+    `engine` names the engine that replaces DashScope, if any.
     """
 
     transcription: bool = True
@@ -113,10 +110,15 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
             "transcription.delay": self.delay is not None,
             "noise_reduction": self.noise_reduction is not None,
             "include": bool(self.include),
-            "transcription.prompt": bool(self.engine and self.prompt),
-            "transcription.keywords": bool(self.engine and self.keywords),
+            "transcription.prompt": bool(self.prompt and not self.guided),
+            "transcription.keywords": bool(self.keywords and not self.guided),
         }
         return self.unread | {name for name, given in known.items() if given}
+
+    @property
+    def guided(self) -> bool:
+        """Whether the engine takes context and hot words."""
+        return self.engine not in languages.ENGINES
 
     @property
     def vad(self) -> Vad | None:
@@ -132,7 +134,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         code = languages.parse(named[0]) if len(named) == 1 else ""
         row = live.find(self.native)
         taken = row.languages if row is not None and row.hints else frozenset()
-        return code if code in (_LOCAL & taken if self.engine else taken) else None
+        return code if code in taken & languages.ENGINES.get(self.engine, taken) else None
 
 
 def apply(session: Session, patch: Patch, resolve: Callable[[str], str]) -> Session:

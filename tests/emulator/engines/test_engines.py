@@ -7,13 +7,16 @@ import sys
 
 import pytest
 
-from compat.emulator.engine import Hypothesis
+from compat.emulator.engine import Hypothesis, Unusable
 from compat.emulator.engines import NAMES, engine
+from compat.emulator.remote.client import RemoteServer
+
+NOBODY = RemoteServer(url="http://127.0.0.1:1/v1")  # silence is not sent
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_engine_hears_silence(name: str) -> None:
-    ear = engine(name)
+    ear = engine(name, NOBODY)
     listener = ear.listen()
 
     assert list(ear.recognise([bytes(32_000)])) == []
@@ -22,11 +25,21 @@ def test_every_engine_hears_silence(name: str) -> None:
 
 
 def test_an_unknown_name() -> None:
-    with pytest.raises(ValueError, match=r"whisper.*moonshine, tones, scripted"):
+    with pytest.raises(ValueError, match=r"whisper.*moonshine, tones, scripted, openai"):
         engine("whisper")
 
 
+def test_the_engine_openai_needs_an_address() -> None:
+    with pytest.raises(Unusable, match="COMPAT_ENGINE_URL"):
+        engine("openai")
+
+
 def test_nothing_heavy_is_imported_before_an_engine_listens() -> None:
-    script = "import sys, compat.emulator.engines as e; [e.engine(n) for n in e.NAMES]; print('numpy' in sys.modules)"
+    script = """
+import sys
+import compat.emulator.engines as e
+[e.engine(name, e.RemoteServer(url="http://127.0.0.1:1")) for name in e.NAMES]
+print("numpy" in sys.modules)
+"""
 
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout.strip() == b"False"

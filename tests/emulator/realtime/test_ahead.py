@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from compat.emulator.app import create_app
-from compat.emulator.engine import Hypothesis, Listener, Sentence, Word
+from compat.emulator.engine import NO_HINTS, Hints, Hypothesis, Listener, Sentence, Word
 from compat.emulator.realtime.connection import AHEAD
 from compat.emulator.realtime.endpoint import PATH
 from tests.emulator.laptop import Start
@@ -28,10 +28,16 @@ class CountingEngine:
         self._hears = hears
         self.blocking = blocking
 
-    def recognise(self, sound: Iterable[bytes], *, speakers: bool = False) -> Iterator[Sentence]:
+    def recognise(
+        self,
+        sound: Iterable[bytes],
+        *,
+        speakers: bool = False,
+        hints: Hints = NO_HINTS,
+    ) -> Iterator[Sentence]:
         raise NotImplementedError
 
-    def listen(self) -> Listener:
+    def listen(self, hints: Hints = NO_HINTS) -> Listener:  # noqa: ARG002 - not used here
         return self
 
     def feed(self, pcm: bytes, *, partial: bool = True) -> Hypothesis | None:

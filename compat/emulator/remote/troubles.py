@@ -1,0 +1,70 @@
+"""What is wrong with another server's answer, in a sentence that names the setting to look at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from compat.emulator.engine import EngineTrouble
+
+BUSY = frozenset({408, 409, 425, 429})
+DOWN = frozenset({502, 503, 504})
+_MISSING = re.compile(r"not found|not exist|unknown|not installed|no such", re.IGNORECASE)
+LATER = 30.0  # seconds after which a client may try again; the server in front waits for no more than 20
+
+
+def of_status(host: str, status: int, message: str, headers: Mapping[str, str], *, model: str) -> EngineTrouble:
+    """`message` is the server's own, or empty. Names of headers are in lower case."""
+    said = f": {message}" if message else "."
+    who = f"The engine at {host}"
+    if 300 <= status < 400:
+        where = headers.get("location", "").partition("://")[2] or headers.get("location", "")
+        text = f"{who} redirects to {where or 'another address'}. Set COMPAT_ENGINE_URL to the address it leads to."
+        return EngineTrouble("Misconfigured", text)
+    if status in (401, 403):
+        return EngineTrouble("Misconfigured", f"{who} refuses the key in COMPAT_ENGINE_KEY ({status}){said}")
+    if model_missing(status, message, model):
+        return EngineTrouble("Misconfigured", f"{who} has no model {model!r}. Set COMPAT_ENGINE_MODEL ({status}){said}")
+    if status in (404, 405):
+        text = f"{who} has no /audio/transcriptions under the path of COMPAT_ENGINE_URL ({status}){said}"
+        return EngineTrouble("Misconfigured", text)
+    if status in BUSY:
+        return EngineTrouble("Busy", f"{who} is busy ({status}){said}", retry_after=LATER)
+    if status in DOWN:
+        return EngineTrouble("Unavailable", f"{who} is not ready ({status}){said}", retry_after=LATER)
+    if status >= 500:
+        return EngineTrouble("Failed", f"{who} fails ({status}){said}", retry_after=LATER)
+    return EngineTrouble("Misconfigured", f"{who} refuses the request ({status}){said}")
+
+
+def model_missing(status: int, message: str, model: str) -> bool:
+    """Whether a refusal is about the model's name. FunASR's server refuses that with 400."""
+    missing = status == 404 or bool(_MISSING.search(message))
+    return status in (400, 404, 422) and missing and ("model" in message.lower() or (bool(model) and model in message))
+
+
+def unreachable(host: str, reason: str) -> EngineTrouble:
+    text = f"The engine at {host} (COMPAT_ENGINE_URL) cannot be reached: {reason}."
+    return EngineTrouble("Unavailable", text, retry_after=LATER)
+
+
+def broken(host: str) -> EngineTrouble:
+    return EngineTrouble("Failed", f"The engine at {host} closed the connection without an answer.", retry_after=LATER)
+
+
+def late(host: str, seconds: float) -> EngineTrouble:
+    text = f"The engine at {host} did not answer within {seconds:g} s (COMPAT_ANSWER_TIMEOUT)."
+    return EngineTrouble("Timeout", text)
+
+
+def unreadable(host: str, kind: str) -> EngineTrouble:
+    what = kind.partition(";")[0].strip() or "an answer of no type"
+    text = f"The engine at {host} answers with {what} and not with a transcript. Is COMPAT_ENGINE_URL right?"
+    return EngineTrouble("Misconfigured", text)
+
+
+def no_model(host: str, models: list[str]) -> EngineTrouble:
+    shown = ", ".join(models[:8]) + (", …" if len(models) > 8 else "")
+    return EngineTrouble(
+        "Misconfigured", f"The engine at {host} has several models. Set COMPAT_ENGINE_MODEL to one: {shown}."
+    )
