@@ -34,7 +34,7 @@ _OPTIONS = (
         envvar="OPENAI_BASE_URL",
         default="http://127.0.0.1:8000/v1",
         show_default=True,
-        callback=lambda _, __, value: _address(value),
+        callback=lambda _, __, value: address(value),
     ),
     click.option(
         "--api-key",
@@ -47,7 +47,8 @@ _OPTIONS = (
 _LOCAL = click.option("--local", is_flag=True, help="Start a server for this command and ignore --base-url.")
 
 
-def _address(value: str) -> str:
+def address(value: str) -> str:
+    """Return a base URL. Raises BadParameter if it is none."""
     try:
         parts = urlsplit(value)
         good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0

@@ -1,28 +1,57 @@
-"""`doctor`: report the configuration and probe DashScope's surfaces and the job store. No probe starts paid work."""
+"""`doctor`: report the configuration, check this machine and probe DashScope's surfaces, or check a running server. No
+probe starts paid work."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import tempfile
 import time
-from collections.abc import Awaitable
+import uuid
+from collections.abc import Awaitable, Iterable
+from pathlib import Path
 
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from compat.catalogue import live, models
+from compat.cli import checks
+from compat.cli.checks import TIMEOUT, Finding
 from compat.cli.serving import remote
 from compat.config import extras
 from compat.config.principal import Principal
 from compat.config.settings import Settings
+from compat.config.variables import SettingsError
 from compat.dashscope_api.calls import Call, json_call
-from compat.errors import BadRequest, CompatError, ModelNotFound, NotAuthenticated, NotFound, ServiceTimedOut
-from compat.jobs.opening import open_store
+from compat.dashscope_api.live.task_messages import (
+    RunPayload,
+    TaskAction,
+    TaskActionHeader,
+    TaskInput,
+    TaskPayload,
+    decode,
+    encode,
+)
+from compat.errors import (
+    BadRequest,
+    CompatError,
+    ModelNotFound,
+    NotAuthenticated,
+    NotFound,
+    ServiceFailed,
+    ServiceTimedOut,
+    ServiceUnavailable,
+)
+from compat.server.local_engine import LocalEngine
 from compat.upstream.http import Service
 from compat.upstream.sockets import Sockets
 
-TIMEOUT = 10.0  # seconds for an answer
-LIVE = "live speech"
+LIVE, LOCAL, ENGINE = "live speech", "local engine", "COMPAT_ENGINE=openai"
+OPENAI = "gpt-live-transcribe"  # the name behind which the operator may set the model for live speech
+LOADING = 60.0  # seconds for the local engine to load its model
+ENGINE_BYTES = 1 << 30  # of the engine's files
 
 # Requests without audio: DashScope checks the key before it refuses them, so a refusal shows that the surface works.
 PROBES = {
@@ -36,53 +65,57 @@ PROBES = {
 }
 
 
-class Finding(msgspec.Struct, frozen=True):
-    surface: str
-    healthy: bool
-    answer: str
-    ms: float
-
-
 def report(settings: Settings) -> int:
-    """Print the report and return the exit status: 0 if every surface and the job store respond, 1 otherwise.
-
-    Raise SettingsError if `serve` could not start.
-    """
-    console = Console()
+    """Print the report and return the exit status: 1 if something is at fault, otherwise 0."""
+    console = Console(soft_wrap=True)
     console.print(configuration(settings))
-    if settings.engine == "openai":
-        return _engine(console, settings)
-    if settings.pass_key and not settings.dashscope_api_key:
-        console.print("Clients send their own DashScope keys: set DASHSCOPE_API_KEY to probe the surfaces with one.")
-        return 0
-    if not settings.dashscope_api_key:
-        extras.need("local", "No DASHSCOPE_API_KEY is set, and an engine on this machine")
-        console.print("No DASHSCOPE_API_KEY is set: `serve` answers with a speech engine on this machine.")
-        return 0
-    findings = asyncio.run(examine(settings, settings.dashscope_api_key))
-    table = Table("surface", "answer", "ms", box=None)
+    return _printed(console, asyncio.run(_everything(settings)))
+
+
+def report_server(url: str, key: str) -> int:
+    """Print a report on the running server at the base URL, and return the exit status."""
+    return _printed(Console(soft_wrap=True), asyncio.run(checks.server(url, key)))
+
+
+def _printed(console: Console, findings: Iterable[Finding]) -> int:
+    findings = list(findings)
     for finding in findings:
-        table.add_row(finding.surface, finding.answer, f"{finding.ms:.0f}")
-    console.print(table)
-    return 0 if all(finding.healthy for finding in findings) else 1
+        style = {"ok": "green", "off": "dim", "fault": "red"}[finding.state]
+        took = "" if finding.ms is None else f" ({finding.ms:.0f} ms)"
+        console.print(Text.assemble((f"{finding.state:5}", style), f"  {finding.surface}: {finding.answer}{took}"))
+    faults = sum(not finding.healthy for finding in findings)
+    console.print(Text(f"{faults} of {len(findings)} at fault" if faults else "Nothing is at fault."))
+    return 1 if faults else 0
 
 
-def _engine(console: Console, settings: Settings) -> int:
-    """Print whether the server at COMPAT_ENGINE_URL answers, with silence to recognise, and return the exit status."""
+async def _everything(settings: Settings) -> list[Finding]:
+    findings = await checks.machine(settings)
+    if settings.engine == "openai":
+        return [*findings, await asyncio.to_thread(_remote_engine, settings)]
+    if settings.dashscope_api_key:
+        findings.append(await checks.clock(settings.root))
+        return findings + await examine(settings, settings.dashscope_api_key)
+    if settings.pass_key:
+        note = "clients send their own keys: set DASHSCOPE_API_KEY to check DashScope with one."
+        return [*findings, Finding("DashScope", "off", note)]
+    return findings + await local_engine(settings.engine or "moonshine")
+
+
+def _remote_engine(settings: Settings) -> Finding:
+    """Have the server at COMPAT_ENGINE_URL recognise silence."""
     from compat.emulator.engine import NO_HINTS, EngineTrouble
     from compat.emulator.remote.client import RemoteClient, RemoteServer
 
     server = msgspec.convert(remote(settings, "openai"), RemoteServer)
+    started = time.perf_counter()
     with contextlib.closing(RemoteClient(server)) as client:
-        started = time.perf_counter()
         try:
             client.transcribe(bytes(32_000), NO_HINTS).result()
         except EngineTrouble as exc:
-            console.print(exc.message)
-            return 1
+            return Finding(ENGINE, "fault", exc.message)
     model = settings.engine_model or "the only model for speech"
-    console.print(f"The engine at {server.host} answers ({model}) in {time.perf_counter() - started:.1f} s.")
-    return 0
+    answer = f"the engine at {server.host} answers ({model})"
+    return Finding(ENGINE, "ok", answer, (time.perf_counter() - started) * 1000)
 
 
 def configuration(settings: Settings) -> Table:
@@ -103,43 +136,80 @@ def configuration(settings: Settings) -> Table:
     table.add_row("clients", clients)
     table.add_row("fallback", settings.fallback_root or "none")
     table.add_row("model family", settings.model_family)
+    table.add_row("live model", settings.live_model)
     table.add_row("model aliases", ", ".join(settings.aliases) or "the built-in ones")
     return table
 
 
 async def examine(settings: Settings, key: str) -> list[Finding]:
-    """Probe each surface once with `key`, those of the fallback account with its key, and COMPAT_STORE."""
+    """Probe each surface once with `key`, and those of the fallback account with its key."""
     findings = await _surfaces(settings, settings.root, settings.live_root, key)
     if settings.fallback_root and settings.fallback_live_root and settings.fallback_api_key:
         findings += await _surfaces(
             settings, settings.fallback_root, settings.fallback_live_root, settings.fallback_api_key, "fallback: "
         )
-    if settings.store:
-        store = open_store(settings.store)
-        try:
-            findings.append(await _probe("job store", store.get("doctor")))
-        finally:
-            await store.close()
     return findings
+
+
+async def local_engine(name: str) -> list[Finding]:
+    """Start the local engine, wait until it has loaded its model, and open a live session with it."""
+    started = time.perf_counter()
+    try:
+        extras.need("local", "No DASHSCOPE_API_KEY is set, and an engine on this machine")
+        engine = LocalEngine(name)
+    except SettingsError as exc:
+        return [Finding(LOCAL, "fault", str(exc))]
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            engine.start(Path(folder, "engine"), ENGINE_BYTES, fetches=False)
+            await asyncio.to_thread(_loaded, engine)
+            if not engine.report.ready:
+                why = engine.report.cause or "It does not load its model."
+                return [Finding(LOCAL, "fault", f"{why} Reinstall moonshine-voice, or set DASHSCOPE_API_KEY.")]
+            loaded = Finding(LOCAL, "ok", f"{name} loads its model", (time.perf_counter() - started) * 1000)
+            sockets = Sockets("ws://localhost", connect_timeout=TIMEOUT, socket=str(engine.path))
+            return [loaded, await _probe(LIVE, _greeted(sockets, live.DEFAULT, Principal(engine.key)))]
+    finally:
+        await asyncio.to_thread(engine.close)
+
+
+def _loaded(engine: LocalEngine) -> None:
+    """Wait until the engine is ready or has died, for at most LOADING seconds."""
+    until = time.monotonic() + LOADING
+    while not (engine.report.ready or engine.report.deaths) and time.monotonic() < until:
+        time.sleep(0.05)
 
 
 async def _surfaces(settings: Settings, root: str, live_root: str, key: str, prefix: str = "") -> list[Finding]:
     principal = Principal(key)
+    names = settings.every_alias
+    model = models.live(OPENAI, region="custom", aliases=names, preferred=settings.live_model)
     service = Service(root, connect_timeout=settings.connect_timeout, answer_timeout=TIMEOUT, attempts=1)
     sockets = Sockets(live_root, connect_timeout=settings.connect_timeout)
     try:
         findings = [await _probe(f"{prefix}{name}", service.send(call, principal)) for name, call in PROBES.items()]
-        return [*findings, await _probe(f"{prefix}{LIVE}", _greeted(sockets, principal))]
+        return [*findings, await _probe(f"{prefix}{LIVE}", _greeted(sockets, model, principal))]
     finally:
         await service.close()
 
 
-async def _greeted(sockets: Sockets, principal: Principal) -> None:
-    """Open a live session without audio, and wait for its first event."""
-    connection = await sockets.open("qwen3-asr-flash-realtime", principal)
+async def _greeted(sockets: Sockets, model: str, principal: Principal) -> None:
+    """Open a live session without audio, and wait until the service has begun it. Nothing is billed."""
+    connection = await sockets.open(model, principal)
     try:
         async with asyncio.timeout(TIMEOUT):
-            await anext(connection)
+            if live.row(model).protocol == "realtime":
+                await anext(connection)
+                return
+            task_id = uuid.uuid4().hex
+            sound = {"format": "pcm", "sample_rate": live.row(model).rate}
+            payload = RunPayload(model=model, parameters=sound, input=TaskInput())
+            await connection.send(encode(TaskAction(TaskActionHeader(action="run-task", task_id=task_id), payload)))
+            event = decode(await anext(connection)).header
+            if event.event != "task-started":
+                raise ServiceFailed(f"The model {model} is refused: {event.error_code} {event.error_message}.")
+            finish = TaskActionHeader(action="finish-task", task_id=task_id)
+            await connection.send(encode(TaskAction(finish, TaskPayload())))
     except TimeoutError:
         raise ServiceTimedOut("DashScope's live service did not answer in time.") from None
     finally:
@@ -150,13 +220,15 @@ async def _probe(name: str, answer: Awaitable[object]) -> Finding:
     started = time.perf_counter()
     try:
         await answer
-        healthy, text = True, "answers"
     except NotAuthenticated:
-        healthy, text = False, "refuses the key: is it of this region?"
+        why = "the key is refused: check DASHSCOPE_API_KEY. DASHSCOPE_REGION has to be the region of the key."
+        return Finding(name, "fault", why)
     except (BadRequest, ModelNotFound):
-        healthy, text = True, "answers"
+        pass
     except NotFound:
-        healthy, text = False, "is not at this address: is the base URL right?"
+        return Finding(name, "fault", "is not at this address: check DASHSCOPE_BASE_URL and DASHSCOPE_REGION.")
+    except (ServiceUnavailable, ServiceTimedOut) as exc:
+        return Finding(name, "fault", f"{exc.message} Check this machine's network, DNS and proxy.")
     except CompatError as exc:
-        healthy, text = False, exc.message
-    return Finding(name, healthy, text, (time.perf_counter() - started) * 1000)
+        return Finding(name, "fault", f"{exc.message} See docs/run/troubleshooting.md.")
+    return Finding(name, "ok", "answers", (time.perf_counter() - started) * 1000)

@@ -288,14 +288,22 @@ def _sample_or(other: Path) -> Path:
 
 
 @main.command()
-def doctor() -> None:
-    """Check the configuration and DashScope.
+@click.option("--url", help="Check the running server at this base URL, such as http://127.0.0.1:8000/v1, instead.")
+def doctor(url: str | None) -> None:
+    """Check this machine and DashScope.
 
-    Show the settings in force, which of DashScope's surfaces respond, and how fast.
+    Show the settings in force, which of DashScope's surfaces respond, and how fast. With --url, check a running server
+    with the key OPENAI_API_KEY. The exit status is 1 if something is at fault.
     """
-    from compat.cli.doctor import report
+    from compat.cli.doctor import report, report_server
 
+    if url is not None:
+        from compat.cli.client import address
+
+        raise SystemExit(report_server(address(url), os.environ.get("OPENAI_API_KEY") or "none-needed"))
     settings = _settings()
+    if settings.store is None and (settings.dashscope_api_key or settings.pass_key):
+        settings = dataclasses.replace(settings, store=_state())
     with _refusing():
         raise SystemExit(report(settings))
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 import pytest
 from rich.console import Console
 from starlette.applications import Starlette
 
-from compat.cli.doctor import LIVE, PROBES, configuration, examine
+from compat.cli import checks
+from compat.cli.checks import Finding
+from compat.cli.doctor import LIVE, PROBES, configuration, examine, local_engine
 from compat.config.settings import Settings
 from compat.emulator.app import create_app
 from compat.emulator.engines.scripted import Scripted
+from tests.cli.command import call
+from tests.running import running_server
 from tests.servers import serve
 
 SURFACES = (*PROBES, LIVE)
@@ -19,8 +26,8 @@ async def test_every_surface_of_the_emulator_responds() -> None:
     with serve(create_app(Scripted(()))) as root:
         findings = await examine(Settings(base_url=root), "a-key")
 
-    assert [(name, True, "answers") for name in SURFACES] == [
-        (finding.surface, finding.healthy, finding.answer) for finding in findings
+    assert [(name, "ok", "answers") for name in SURFACES] == [
+        (finding.surface, finding.state, finding.answer) for finding in findings
     ]
 
 
@@ -36,7 +43,7 @@ async def test_a_wrong_base_url_is_reported() -> None:
     with serve(create_app(Scripted(()))) as root, serve(Starlette()) as other:
         findings = [finding for url in (f"{root}/v2", other) for finding in await examine(Settings(base_url=url), "k")]
 
-    assert {(False, "is not at this address: is the base URL right?")} == {
+    assert {(False, "is not at this address: check DASHSCOPE_BASE_URL and DASHSCOPE_REGION.")} == {
         (finding.healthy, finding.answer) for finding in findings if finding.surface != LIVE
     }
     assert not any(finding.healthy for finding in findings)
@@ -48,19 +55,18 @@ async def test_an_unreachable_service_is_reported() -> None:
     assert all("cannot be reached" in finding.answer for finding in findings)
 
 
-async def test_the_fallback_account_and_the_store_are_probed() -> None:
+async def test_the_fallback_account_is_probed() -> None:
     with serve(create_app(Scripted(()))) as root:
         settings = Settings(
             base_url=root,
             fallback_api_key="another-key",
             fallback_base_url="http://127.0.0.1:9",
-            store="redis://127.0.0.1:9/0",
         )
         findings = await examine(settings, "a-key")
 
     assert [True] * len(SURFACES) == [finding.healthy for finding in findings[: len(SURFACES)]]
     others = findings[len(SURFACES) :]
-    assert [*(f"fallback: {name}" for name in SURFACES), "job store"] == [finding.surface for finding in others]
+    assert [f"fallback: {name}" for name in SURFACES] == [finding.surface for finding in others]
     assert all("cannot be reached" in finding.answer for finding in others)
 
 
@@ -72,3 +78,78 @@ def test_no_key_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     assert "secret" not in shown
     assert "1 known keys" in shown
+
+
+@pytest.mark.parametrize("model", ["fun-asr-realtime", "paraformer-realtime-8k-v2", "qwen-audio-3.1-asr-flash-message"])
+async def test_the_configured_live_model_is_probed(model: str) -> None:
+    with serve(create_app(Scripted(()))) as root:
+        findings = await examine(Settings(base_url=root, live_model=model), "a-key")
+
+    assert (LIVE, "ok", "answers") == (findings[-1].surface, findings[-1].state, findings[-1].answer)
+
+
+def states(findings: list[Finding]) -> dict[str, str]:
+    return {finding.surface: finding.state for finding in findings}
+
+
+async def test_this_machine_is_checked(tmp_path: Path) -> None:
+    settings = Settings(spool=tmp_path, store=str(tmp_path / "jobs.sqlite"), webhook_secret=b"of the tests")
+    without = Settings(spool=tmp_path / "none", store="redis://127.0.0.1:9/0")
+
+    assert dict.fromkeys(("FFmpeg", "disk", "webhooks", "job store"), "ok") == states(await checks.machine(settings))
+    faults = {finding.surface: finding.answer for finding in await checks.machine(without) if not finding.healthy}
+    assert {"disk", "job store"} == set(faults)
+    assert "set COMPAT_SPOOL to a folder that can." in faults["disk"]
+    assert "Is Redis running, and is its address in COMPAT_STORE right?" in faults["job store"]
+
+
+@pytest.mark.parametrize(
+    ("behind", "state", "answer"),
+    [
+        (0.0, "ok", "agrees"),
+        (3600.0, "fault", "s behind DashScope's: synchronise it"),
+        (-3600.0, "fault", "s ahead of DashScope's: synchronise it"),
+    ],
+)
+async def test_the_clock_is_compared_with_dashscope_s(behind: float, state: str, answer: str) -> None:
+    with serve(Starlette()) as root:
+        finding = await checks.clock(root, lambda: time.time() - behind)
+    unknown = await checks.clock("http://127.0.0.1:9")
+
+    assert (state, "off") == (finding.state, unknown.state)
+    assert answer in finding.answer
+
+
+async def test_the_local_engine_is_started_and_asked() -> None:
+    assert {"local engine": "ok", LIVE: "ok"} == states(await local_engine("tones"))
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "faults"),
+    [
+        ("/v1", "a-good-key", {}),
+        ("/v1", "wrong", {"models": "set OPENAI_API_KEY", LIVE: "set OPENAI_API_KEY"}),
+        ("/v2", "a-good-key", {"models": "(status 404)", LIVE: "(status 404)"}),
+    ],
+)
+async def test_a_running_server_is_checked(path: str, key: str, faults: dict[str, str]) -> None:
+    with running_server(Scripted(()), api_keys=frozenset({"a-good-key"})) as server:
+        found = await checks.server(server.base_url.replace("/v1", path), key)
+    gone = await checks.server("http://127.0.0.1:9/v1", key)
+
+    assert ["server", "ready", "models", LIVE] == [finding.surface for finding in found]
+    assert faults.keys() == {finding.surface for finding in found if not finding.healthy}
+    assert all(faults[finding.surface] in finding.answer for finding in found if not finding.healthy)
+    assert [("server", "fault")] == [(finding.surface, finding.state) for finding in gone]
+
+
+def test_the_exit_status_tells_whether_something_is_at_fault(tmp_path: Path) -> None:
+    with running_server(Scripted(())) as server:
+        good = call(None, tmp_path, "doctor", "--url", server.base_url)
+    bad = call(None, tmp_path, "doctor", "--url", "http://127.0.0.1:9/v1")
+
+    assert (0, True) == (good.returncode, good.stdout.decode().endswith("\nNothing is at fault.\n"))
+    wrong = call(None, tmp_path, "doctor", "--url", "localhost:8000")
+    assert b"ok     live speech: a session opens (" in good.stdout
+    assert (2, True) == (wrong.returncode, b"is not an address such as" in wrong.stderr)
+    assert (1, True) == (bad.returncode, b"is the server running" in bad.stdout)

@@ -74,7 +74,8 @@ def test_doctor_reports_a_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None
     done = CliRunner().invoke(main, ["doctor"], env=dict.fromkeys(os.environ))
 
     assert 1 == done.exit_code
-    assert "needs the local extra" in done.stderr
+    assert "fault  local engine: " in done.stdout
+    assert "needs the local extra" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,208 @@
+"""The checks of `doctor` on this machine, and of a running server. None of them starts paid work."""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import json
+import os
+import shutil
+import tempfile
+import time
+import wave
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+import httpx2
+import msgspec
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus, WebSocketException
+
+from compat.audio import fit, probe
+from compat.audio.worker import Worker, WorkerQueue
+from compat.config.principal import ANYONE
+from compat.config.settings import Settings
+from compat.config.variables import SettingsError
+from compat.errors import CompatError
+from compat.jobs.opening import REDIS, open_store
+
+TIMEOUT: Final = 10.0  # seconds for an answer
+SKEW: Final = 30.0  # seconds by which this machine's clock may differ
+LEAST: Final = 1 << 30  # bytes free on the disk of uploads
+DECODERS: Final = ("aac", "alac", "amrnb", "amrwb", "flac", "mp3", "opus", "pcm_s16le", "vorbis", "wmav2")
+State = Literal["ok", "off", "fault"]
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """The result of a check. A fault's `answer` says what to do. `ms`: how long the answer took."""
+
+    surface: str
+    state: State
+    answer: str
+    ms: float | None = None
+
+    @property
+    def healthy(self) -> bool:
+        return self.state != "fault"
+
+
+async def machine(settings: Settings) -> list[Finding]:
+    """Check what every server needs on its machine."""
+    findings = [await _media(), _disk(settings), _webhooks(settings)]
+    return [*findings, await _store(settings.store)] if settings.store else findings
+
+
+async def _media() -> Finding:
+    """Have a worker process encode a second of audio as FLAC and Opus, and look for the usual decoders."""
+    import av
+
+    missing = [name for name in DECODERS if name not in av.codecs_available]
+    again = "reinstall PyAV: pip install --force-reinstall --only-binary av av."
+    worker, started = Worker(1), time.perf_counter()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "second.wav")
+            with wave.open(str(path), "wb") as file:
+                file.setparams((1, 2, 16_000, 0, "NONE", "not compressed"))
+                file.writeframes(os.urandom(32_000))
+            media = await worker.run(WorkerQueue(ANYONE), probe.measure, path)
+            for most in (20_000, 100_000):  # noise does not fit 20 kB as FLAC
+                await worker.run(WorkerQueue(ANYONE), fit.fit, media, path.with_suffix(".fit"), max_bytes=most)
+    except (CompatError, OSError) as exc:
+        return Finding("FFmpeg", "fault", f"cannot encode audio ({exc}): {again}")
+    finally:
+        await worker.close()
+    if missing:
+        return Finding("FFmpeg", "fault", f"lacks {', '.join(missing)}: {again}")
+    return Finding("FFmpeg", "ok", "decodes and encodes", _ms(started))
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = settings.spool or Path(tempfile.gettempdir())
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder) as file:
+            file.write(bytes(4096))
+            file.flush()
+        free = shutil.disk_usage(folder).free
+    except OSError as exc:
+        why = f"{folder} cannot be written ({exc.strerror}): set COMPAT_SPOOL to a folder that can."
+        return Finding("disk", "fault", why)
+    room = f"{free / (1 << 30):.1f} GiB free in {folder}"
+    if free < min(LEAST, settings.max_spool):
+        return Finding("disk", "fault", f"only {room}: free some, or set COMPAT_SPOOL to a folder with more.")
+    return Finding("disk", "ok", room)
+
+
+def _webhooks(settings: Settings) -> Finding:
+    if settings.webhook_secret is None:
+        return Finding("webhooks", "off", "to allow webhook_url, set COMPAT_WEBHOOK_SECRET.")
+    scheme = "http and https" if settings.allow_http_webhooks else "https"
+    where = "public and private" if settings.allow_private_webhooks else "public"
+    return Finding("webhooks", "ok", f"signed; {scheme}, to {where} addresses")
+
+
+async def _store(place: str) -> Finding:
+    started = time.perf_counter()
+    redis = place.startswith(REDIS)
+    try:
+        store = open_store(place)
+    except SettingsError as exc:
+        return Finding("job store", "fault", str(exc))
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            await store.get("doctor")
+    except (CompatError, TimeoutError) as exc:
+        advice = "is Redis running, and is its address in COMPAT_STORE right?" if redis else "is the disk full?"
+        return Finding("job store", "fault", f"{str(exc) or 'It does not answer.'} {advice[:1].upper()}{advice[1:]}")
+    finally:
+        await store.close()
+    return Finding("job store", "ok", "Redis answers" if redis else f"{place} answers", _ms(started))
+
+
+async def clock(root: str, now: Callable[[], float] = time.time) -> Finding:
+    """Compare this machine's clock with that of the server at `root`, by the header `date` of a response."""
+    try:
+        async with httpx2.AsyncClient(timeout=TIMEOUT) as client:
+            answer = await client.head(root)
+        there = email.utils.parsedate_to_datetime(answer.headers["date"]).timestamp()
+    except (httpx2.HTTPError, KeyError, ValueError):
+        return Finding("clock", "off", "DashScope's time is not known, so it cannot be compared.")
+    apart = now() - there
+    if abs(apart) <= SKEW:
+        return Finding("clock", "ok", "agrees with DashScope's")
+    late = "ahead of" if apart > 0 else "behind"
+    why = f"{abs(apart):.0f} s {late} DashScope's: synchronise it (timedatectl set-ntp true)."
+    return Finding("clock", "fault", why)
+
+
+async def server(url: str, key: str) -> list[Finding]:
+    """Check a running server: its health, whether it is ready, its models, the key, and a live session."""
+    parts = urlsplit(url)
+    root = f"{parts.scheme}://{parts.netloc}"
+    headers = {"authorization": f"Bearer {key}"}
+    async with httpx2.AsyncClient(timeout=TIMEOUT, headers=headers) as client:
+        findings = [await _got(client, "server", f"{root}/healthz", lambda _: "runs")]
+        if findings[0].state == "fault":
+            return findings
+        findings.append(await _got(client, "ready", f"{root}/readyz", lambda _: "can transcribe"))
+        findings.append(await _got(client, "models", f"{url.rstrip('/')}/models", _listed))
+    return [*findings, await _session(url, headers)]
+
+
+def _listed(body: object) -> str:
+    models = body.get("data", []) if isinstance(body, dict) else []
+    return f"{len(models)} names"
+
+
+async def _got(client: httpx2.AsyncClient, name: str, url: str, told: Callable[[object], str]) -> Finding:
+    started = time.perf_counter()
+    try:
+        answer = await client.get(url)
+    except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
+        why = f"{url} cannot be reached ({type(exc).__name__}): is the server running, and the address right?"
+        return Finding(name, "fault", why)
+    try:
+        body: object = answer.json()
+    except ValueError:
+        body = None
+    if answer.status_code == 200:
+        return Finding(name, "ok", told(body), _ms(started))
+    return Finding(name, "fault", _refusal(answer.status_code, body))
+
+
+def _refusal(status: int, body: object) -> str:
+    if status == 401:
+        return "the server refuses the key: set OPENAI_API_KEY to one of its keys."
+    if isinstance(body, dict):
+        error = body.get("error")
+        message = error.get("message") if isinstance(error, dict) else body.get("reason")
+        if message:
+            return f"{message} (status {status})"
+    return f"answers with status {status}: is it the address of this server?"
+
+
+async def _session(url: str, headers: dict[str, str]) -> Finding:
+    """Open a live session and wait for its first event."""
+    address = f"{url.rstrip('/').replace('http', 'ws', 1)}/realtime?intent=transcription"
+    started = time.perf_counter()
+    try:
+        async with asyncio.timeout(TIMEOUT), connect(address, additional_headers=headers) as session:
+            event = json.loads(await session.recv())
+    except InvalidStatus as exc:
+        try:
+            body = json.loads(exc.response.body or b"")
+        except ValueError:
+            body = None
+        return Finding("live speech", "fault", _refusal(exc.response.status_code, body))
+    except (OSError, WebSocketException, TimeoutError, ValueError) as exc:
+        why = f"no session ({type(exc).__name__}): does a proxy in front of the server pass WebSockets on?"
+        return Finding("live speech", "fault", why)
+    if isinstance(event, dict) and str(event.get("type")).endswith("session.created"):
+        return Finding("live speech", "ok", "a session opens", _ms(started))
+    return Finding("live speech", "fault", _refusal(200, event))
+
+
+def _ms(started: float) -> float:
+    return (time.perf_counter() - started) * 1000
