@@ -7,10 +7,12 @@ from pathlib import Path
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
+
+from compat import __version__
 
 FOLDER = Path(__file__).parent.parent / "playground"
 HEADERS = {
@@ -43,10 +45,11 @@ class _Files(StaticFiles):
         return response
 
 
-async def _page(_: Request) -> Response:
-    return FileResponse(FOLDER / "index.html", headers=HEADERS)
-
-
 def routes() -> list[BaseRoute]:
     """Return the routes of the page and of its files."""
-    return [Route("/", _page), Mount("/playground", _Files(directory=FOLDER))]
+    text = (FOLDER / "index.html").read_text().replace("{{version}}", __version__)
+
+    async def page(_: Request) -> Response:
+        return HTMLResponse(text, headers=HEADERS)
+
+    return [Route("/", page), Mount("/playground", _Files(directory=FOLDER))]

@@ -14,23 +14,29 @@ export const [forTab, forBrowser] = [storage("sessionStorage"), storage("localSt
 export const base = new URL("../v1", import.meta.url).href;
 export const key = () => forTab.getItem("key") ?? "";
 
-/** An error as the API gives it: {status, code, message, param}. */
+/** An error as the API gives it: {status, code, message, param}, and the id of the request in the server's log. */
 export class ApiError extends Error {
-  constructor(status, error) {
+  constructor(status, error, id = null) {
     super(error?.message ?? `HTTP ${status}`);
-    Object.assign(this, { status, code: error?.code ?? "other", param: error?.param });
+    Object.assign(this, { status, code: error?.code ?? "other", param: error?.param, id });
   }
 }
 
+/** The error of a refused request. A refused key opens the dialog for another, but not for a `quiet` request. */
+function refused(status, text, id, quiet = false) {
+  if (status === 401 && !quiet) document.dispatchEvent(new Event("unauthorized"));
+  return new ApiError(status, parsed(text)?.error, id);
+}
+
 /** The error of getUserMedia: without a microphone, or with one in use, there is nothing to allow. */
-export function unheard({ name, message }) {
+export function microphoneError({ name, message }) {
   const none = name === "NotFoundError" || name === "NotReadableError";
   return new ApiError(0, { code: none ? "no_microphone" : "microphone", message });
 }
 
 /** Throws for what a header cannot carry. */
 function authorization() {
-  if (/[^\x21-\x7e]/.test(key())) throw new ApiError(0, { code: "invalid_api_key", message: "A key is one word of ASCII characters." });
+  if (/[^\x21-\x7e]/.test(key())) throw new ApiError(0, { code: "key_characters", message: "A key is one word of ASCII characters." });
   return key() ? { authorization: `Bearer ${key()}` } : {};
 }
 
@@ -42,8 +48,8 @@ function parsed(text) {
   }
 }
 
-/** JSON in, JSON out; an answer's status and headers beside its body. */
-export async function call(path, options = {}) {
+/** Sends a request. Returns {status, text, body: the text as JSON if it is JSON, headers}. */
+export async function call(path, { quiet, ...options } = {}) {
   const headers = { ...authorization(), ...options.headers };
   let answer;
   try {
@@ -52,8 +58,8 @@ export async function call(path, options = {}) {
     throw error.name === "AbortError" ? error : new ApiError(0, { code: "network", message: "" });
   }
   const text = await answer.text();
-  if (!answer.ok) throw new ApiError(answer.status, parsed(text)?.error);
-  return { status: answer.status, body: parsed(text) ?? text, headers: answer.headers };
+  if (!answer.ok) throw refused(answer.status, text, answer.headers.get("x-request-id"), quiet);
+  return { status: answer.status, text, body: parsed(text) ?? text, headers: answer.headers };
 }
 
 /** Events of a stream whose text grows: feed what there is so far, get what is new. */
@@ -71,33 +77,34 @@ export class Events {
   }
 }
 
-/** Uploads a form with progress. `hear(event)` gets each event of a streamed answer. */
-export function upload(form, { sent, hear, signal }) {
+/** Uploads a form. `sent(bytes, total)` gets its progress, `hear(event)` each event of a streamed answer.
+ *  Returns {status, text, body, headers}, as `call`. */
+export function upload(path, form, { sent, hear, signal }) {
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers();
   const request = new XMLHttpRequest();
   const events = new Events();
-  const streamed = () => request.getResponseHeader("content-type")?.startsWith("text/event-stream");
+  const header = (name) => request.getResponseHeader(name);
+  const streamed = () => header("content-type")?.startsWith("text/event-stream");
   const take = () => {
     for (const event of events.feed(request.responseText)) {
-      if (event.error) reject(new ApiError(request.status, event.error));
+      if (event.error) reject(new ApiError(request.status, event.error, header("x-request-id")));
       else hear(event);
     }
   };
-  request.upload.onprogress = (event) => sent(event.loaded / event.total);
-  request.upload.onload = () => sent(1);
+  request.upload.onprogress = (event) => sent(event.loaded, event.total);
+  request.upload.onload = (event) => sent(event.total, event.total);
   request.onprogress = () => streamed() && take();
   request.onerror = () => reject(new ApiError(0, { code: "network", message: "" }));
   request.onabort = () => reject(new DOMException("", "AbortError"));
   request.onload = () => {
-    if (request.status >= 400) reject(new ApiError(request.status, parsed(request.responseText)?.error));
+    const text = request.responseText;
+    if (request.status >= 400) reject(refused(request.status, text, header("x-request-id")));
     if (streamed()) take();
-    const ignored = request.getResponseHeader("x-compat-ignored");
-    const road = request.getResponseHeader("x-compat-road");
-    resolve({ status: request.status, body: parsed(request.responseText), ignored, road });
+    resolve({ status: request.status, text, body: parsed(text), headers: { get: header } });
   };
   signal.addEventListener("abort", () => request.abort());
-  request.open("POST", `${base}/audio/transcriptions`);
+  request.open("POST", base + path);
   for (const [name, value] of Object.entries(authorization())) request.setRequestHeader(name, value);
   request.send(form);
   return promise;

@@ -1,39 +1,33 @@
-// The page around it: tabs, key, language, light and dark, and the code for what is chosen.
+// The page around it: tabs, language, light and dark, who answers, and the code for what is chosen.
 
-import { base, call, forBrowser, forTab, key } from "./api.js";
-import { put, say, toggle } from "./i18n.js";
+import { base, call, forBrowser, key } from "./api.js";
+import { at, copy, make, tabbed } from "./dom.js";
+import { highlighted } from "./highlight.js";
+import { put, say, toggle, value } from "./i18n.js";
+import * as keys from "./key.js";
+import { fill } from "./languages.js";
 import * as live from "./live.js";
 import { LANGUAGES, snippet } from "./snippets.js";
 import * as upload from "./upload.js";
 
-const at = (id) => document.getElementById(id);
-const tabs = [at("tab-file"), at("tab-live")];
 let language = LANGUAGES[0];
 
-function select(tab) {
-  for (const one of tabs) {
-    one.ariaSelected = String(one === tab);
-    one.tabIndex = one === tab ? 0 : -1;
-    at(one.getAttribute("aria-controls")).hidden = one !== tab;
-  }
-  code();
-}
-
+/** Shows the code for what is chosen. */
 function code() {
   const ask = at("panel-file").hidden ? live.asked() : upload.asked();
-  at("code").textContent = snippet(language, { base, keyed: key() !== "", ...ask });
-  at("code-languages").replaceChildren(
-    ...LANGUAGES.map((name) => {
-      const button = Object.assign(document.createElement("button"), { type: "button", textContent: name });
-      button.ariaPressed = String(name === language);
-      button.onclick = () => {
-        language = name;
-        code();
-        at("code-languages").children[LANGUAGES.indexOf(name)].focus();
-      };
-      return button;
-    }),
-  );
+  at("code").replaceChildren(...highlighted(snippet(language, { base, keyed: key() !== "", ...ask })));
+  for (const button of at("code-languages").children) button.ariaPressed = String(button.textContent === language);
+}
+
+function offerLanguages() {
+  const buttons = LANGUAGES.map((name) => {
+    const choose = () => {
+      language = name;
+      code();
+    };
+    return Object.assign(make("button", "", name), { type: "button", onclick: choose });
+  });
+  at("code-languages").replaceChildren(...buttons);
 }
 
 function theme(wanted) {
@@ -41,59 +35,48 @@ function theme(wanted) {
   document.documentElement.dataset.theme = wanted ?? system;
 }
 
+/** Asks the server who answers, and for its models. Without a key that it asks for, neither is known. */
 async function models() {
-  const { body } = await call("/models").catch(() => ({ body: {} })); // without a key it is not known who answers
-  const demo = Boolean(body.dashscope?.engine); // it answers in DashScope's place, whatever the model
-  at("demo").hidden = !demo;
-  at("tagline").dataset.i18n = demo ? "demoTagline" : body.data ? "serviceTagline" : "tagline";
+  const { body } = await call("/models").catch(() => ({ body: {} }));
+  const engine = body.dashscope?.engine;
+  value("engine", engine);
+  at("demo").hidden = !engine;
+  at("tagline").dataset.i18n = engine ? "demoTagline" : body.data ? "serviceTagline" : "tagline";
   put();
   at("models").replaceChildren(...(body.data ?? []).map(({ id }) => Object.assign(document.createElement("option"), { value: id })));
 }
 
-function hints() {
-  const { mode, model } = upload.asked();
-  at("model").placeholder = model;
-  at("limits").hidden = mode === "stream";
+/** Shows the fields that what is chosen uses. */
+function fit() {
+  const { mode } = upload.asked();
+  at("modes").hidden = mode === "translate";
+  at("limits").hidden = mode === "stream" || mode === "translate";
+  at("go").dataset.i18n = mode === "translate" ? "goTranslate" : "go";
+  at("go").textContent = say(at("go").dataset.i18n);
+  at("model").placeholder = upload.standard(mode);
+  code();
 }
 
 theme(forBrowser.getItem("theme"));
+document.addEventListener("language", fill);
 put();
 at("theme").onclick = () => {
   const next = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
   forBrowser.setItem("theme", next);
   theme(next);
 };
-at("language").onclick = () => (toggle(), code());
-for (const tab of tabs) {
-  tab.onclick = () => select(tab);
-  tab.onkeydown = ({ key: pressed }) => {
-    if (pressed !== "ArrowLeft" && pressed !== "ArrowRight") return;
-    const other = tabs[1 - tabs.indexOf(tab)];
-    select(other);
-    other.focus();
-  };
-}
-at("key").value = key();
-at("key-state").hidden = !key();
-at("key").onchange = () => {
-  forTab.setItem("key", at("key").value.trim());
-  at("key-state").hidden = !key();
+at("language").onclick = toggle;
+const tabs = document.querySelector("main > [role=tablist]");
+tabbed(tabs, (tab) => {
+  for (const one of tabs.children) at(one.getAttribute("aria-controls")).hidden = one !== tab;
   code();
-  models();
-};
-document.addEventListener("click", ({ target }) => {
-  if (!at("key-box").contains(target)) at("key-box").open = false;
 });
-document.addEventListener("keydown", ({ key: pressed }) => {
-  if (pressed !== "Escape" || !at("key-box").open) return;
-  at("key-box").firstElementChild.focus(); // and what was entered counts
-  at("key-box").open = false;
-});
-document.addEventListener("input", () => (hints(), code()));
-at("code-copy").onclick = () => upload.copy(at("code").textContent);
+keys.start(() => (code(), models()));
+document.addEventListener("input", fit);
+at("code-copy").onclick = () => copy(at("code").textContent);
+offerLanguages();
 upload.start();
 live.start();
-hints();
-code();
+fit();
 models();
-addEventListener("pageshow", () => (upload.restore(), hints(), code())); // after the browser has put back what was filled in
+addEventListener("pageshow", () => (upload.restore(), fit())); // after the browser has put back what was filled in

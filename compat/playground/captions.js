@@ -4,6 +4,7 @@ const LONGEST = 7; // seconds of a cue, and columns and lines: as in the server'
 const WIDEST = 42;
 const LINES = 2;
 const WIDE = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\u3000-\u303f\uff01-\uff60\uffe0-\uffe6]/u;
+const SIGNS = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
 const two = (number) => String(number).padStart(2, "0");
 
 export function clock(seconds, point = ".") {
@@ -16,6 +17,12 @@ const said = ({ speaker, text }) => (speaker ? `${speaker}: ${text.trim()}` : te
 
 /** Text of segments {text, speaker?}, one a line. */
 export const plain = (segments) => `${segments.map(said).join("\n")}\n`;
+
+/** WebVTT of live turns, as `srt`. */
+export function vtt(turns) {
+  const shown = ({ start, end, text }) => `${clock(start)} --> ${clock(end)}\n${text.replace(/[&<>]/g, (sign) => SIGNS[sign])}\n`;
+  return `WEBVTT\n\n${cues(turns).map(shown).join("\n")}`;
+}
 
 /** SubRip of live turns {start, end, text} in seconds: cues that a viewer can read, one after the other. */
 export function srt(turns) {
@@ -78,12 +85,4 @@ function lines(text, least) {
     taken += more;
   }
   return parts;
-}
-
-export function save(name, text) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "text/plain;charset=utf-8" }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }

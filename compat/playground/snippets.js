@@ -2,76 +2,94 @@
 
 export const LANGUAGES = ["curl", "Python", "Node", "Browser"];
 
+/** The words of a list, one a line or between commas. */
+export const listed = (words) => words.split(/[\n,，、]/).map((word) => word.trim()).filter(Boolean);
+
 /** What the upload asks for, as form fields: [[name, value], …]. `limits` of captions come with captions. */
-export function fields({ mode, model, language, limits }) {
+export function fields({ mode, model, language, prompt, keywords, limits }) {
   const shape = {
     times: [["response_format", "verbose_json"], ["timestamp_granularities[]", "word"], ["timestamp_granularities[]", "segment"]],
     stream: [["stream", "true"]],
     speakers: [["response_format", "diarized_json"], ["chunking_strategy", "auto"]],
+    translate: [["response_format", "verbose_json"]],
   }[mode];
-  return [["model", model], ...(language ? [["language", language]] : []), ...shape, ...captions(limits)];
+  const bias = [...(prompt ? [["prompt", prompt]] : []), ...keywords.map((word) => ["keywords[]", word])];
+  return [["model", model], ...(language ? [["language", language]] : []), ...bias, ...shape, ...captions(limits)];
 }
 
 const captions = (limits) => (limits.length ? [["captions", "srt"], ...limits] : []);
 const text = JSON.stringify;
 const quoted = (word) => `'${word.replaceAll("'", "'\\''")}'`; // for a shell
+const path = (mode) => (mode === "translate" ? "/audio/translations" : "/audio/transcriptions");
+const method = (mode) => (mode === "translate" ? "translations" : "transcriptions");
 
-function curl({ base, keyed, ...ask }) {
-  const lines = [`curl ${ask.mode === "stream" ? "-N " : ""}${base}/audio/transcriptions`];
-  if (keyed) lines.push('-H "Authorization: Bearer $OPENAI_API_KEY"');
-  return [...lines, "-F file=@speech.wav", ...fields(ask).map(([name, value]) => `-F ${quoted(`${name}=${value}`)}`)].join(" \\\n  ");
+/** A file as curl's -F takes it; it reads commas and semicolons in plain names as its own. */
+function attached(name) {
+  if (/^[\w.-]+$/.test(name)) return `file=@${name}`;
+  return quoted(`file=@"${name.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`);
 }
 
-function python({ base, keyed, mode, model, language, limits }) {
+function curl({ base, keyed, file = "speech.wav", ...ask }) {
+  const lines = [`curl ${ask.mode === "stream" ? "-N " : ""}${base}${path(ask.mode)}`];
+  if (keyed) lines.push('-H "Authorization: Bearer $OPENAI_API_KEY"');
+  // --form-string, because -F reads values that begin with @ or < from files
+  const form = fields(ask).map(([name, value]) => `${/^[@<]|;/.test(value) ? "--form-string" : "-F"} ${quoted(`${name}=${value}`)}`);
+  return [...lines, `-F ${attached(file)}`, ...form].join(" \\\n  ");
+}
+
+/** The arguments of the clients' method: [[name, value as code], …], and those that only the form has. */
+function options({ mode, model, language, prompt, keywords, limits }) {
   const shape = {
-    times: ['response_format="verbose_json"', 'timestamp_granularities=["word", "segment"]'],
-    stream: ["stream=True"],
-    speakers: ['response_format="diarized_json"', 'chunking_strategy="auto"'],
+    times: [["response_format", '"verbose_json"'], ["timestamp_granularities", '["word", "segment"]']],
+    stream: [["stream", "true"]],
+    speakers: [["response_format", '"diarized_json"'], ["chunking_strategy", '"auto"']],
+    translate: [["response_format", '"verbose_json"']],
   }[mode];
+  const extra = { ...Object.fromEntries(captions(limits)), ...(keywords.length ? { keywords } : {}) };
+  if (mode === "translate" && language) extra.language = language;
+  const known = mode !== "translate" && language ? [["language", text(language)]] : [];
+  return { known: [["model", text(model)], ...known, ...(prompt ? [["prompt", text(prompt)]] : []), ...shape], extra };
+}
+
+function python({ base, keyed, file = "speech.wav", ...ask }) {
+  const { known, extra } = options(ask);
   const use = {
-    times: "for segment in answer.segments:\n    print(segment.start, segment.end, segment.text)",
     stream: 'for event in answer:\n    if event.type == "transcript.text.delta":\n        print(event.delta, end="", flush=True)',
     speakers: "for segment in answer.segments:\n    print(segment.speaker, segment.text)",
-  }[mode];
-  const options = ["file=file", `model=${text(model)}`, ...(language ? [`language=${text(language)}`] : []), ...shape];
-  if (limits.length) options.push(`extra_body=${text(Object.fromEntries(captions(limits)))}`);
+  }[ask.mode] ?? "for segment in answer.segments:\n    print(segment.start, segment.end, segment.text)";
+  const given = ["file=file", ...known.map(([name, value]) => `${name}=${value === "true" ? "True" : value}`)];
+  if (Object.keys(extra).length) given.push(`extra_body=${text(extra)}`);
   return `from openai import OpenAI
 
 client = OpenAI(base_url=${text(base)}${keyed ? "" : ', api_key="none-needed"'})
-with open("speech.wav", "rb") as file:
-    answer = client.audio.transcriptions.create(
-        ${options.join(",\n        ")},
+with open(${text(file)}, "rb") as file:
+    answer = client.audio.${method(ask.mode)}.create(
+        ${given.join(",\n        ")},
     )
-${limits.length ? 'print(answer.dashscope["captions"]["srt"])' : use}
+${ask.limits.length ? 'print(answer.dashscope["captions"]["srt"])' : use}
 `;
 }
 
-function node({ base, keyed, mode, model, language, limits }) {
-  const shape = {
-    times: ['response_format: "verbose_json"', 'timestamp_granularities: ["word", "segment"]'],
-    stream: ["stream: true"],
-    speakers: ['response_format: "diarized_json"', 'chunking_strategy: "auto"'],
-  }[mode];
+function node({ base, keyed, file = "speech.wav", ...ask }) {
+  const { known, extra } = options(ask);
   const use = {
-    times: "for (const segment of answer.segments) console.log(segment.start, segment.end, segment.text);",
     stream: 'for await (const event of answer) {\n  if (event.type === "transcript.text.delta") process.stdout.write(event.delta);\n}',
     speakers: "for (const segment of answer.segments) console.log(segment.speaker, segment.text);",
-  }[mode];
-  const options = [`model: ${text(model)}`, ...(language ? [`language: ${text(language)}`] : []), ...shape];
-  options.push(...captions(limits).map(([name, value]) => `${name}: ${text(value)}`));
+  }[ask.mode] ?? "for (const segment of answer.segments) console.log(segment.start, segment.end, segment.text);";
+  const given = [...known, ...Object.entries(extra).map(([name, value]) => [name, text(value)])].map(([name, value]) => `${name}: ${value}`);
   return `import fs from "node:fs";
 import OpenAI from "openai";
 
 const client = new OpenAI({ baseURL: ${text(base)}${keyed ? "" : ', apiKey: "none-needed"'} });
-const answer = await client.audio.transcriptions.create({
-  file: fs.createReadStream("speech.wav"),
-  ${options.join(",\n  ")},
+const answer = await client.audio.${method(ask.mode)}.create({
+  file: fs.createReadStream(${text(file)}),
+  ${given.join(",\n  ")},
 });
-${limits.length ? "console.log(answer.dashscope.captions.srt);" : use}
+${ask.limits.length ? "console.log(answer.dashscope.captions.srt);" : use}
 `;
 }
 
-function browser({ base, keyed, ...ask }) {
+function browser({ base, keyed, file: _, ...ask }) {
   const header = keyed ? '\n  headers: { Authorization: "Bearer " + key }, // ask the person for it; never ship one' : "";
   const use =
     ask.mode === "stream"
@@ -93,7 +111,7 @@ for (const segment of segments) document.body.append(${ask.mode === "speakers" ?
 const form = new FormData();
 form.append("file", document.querySelector("input[type=file]").files[0]);
 ${fields(ask).map(([name, value]) => `form.append(${text(name)}, ${text(value)});`).join("\n")}
-const answer = await fetch("${base}/audio/transcriptions", {
+const answer = await fetch("${base}${path(ask.mode)}", {
   method: "POST",${header}
   body: form,
 });
@@ -101,13 +119,18 @@ ${use}
 `;
 }
 
+/** What a live session transcribes with. */
+const transcription = ({ model, language, prompt, keywords }) => ({
+  model, ...(language ? { language } : {}), ...(prompt ? { prompt } : {}), ...(keywords.length ? { keywords } : {}),
+});
+
 /** A live session's configuration. */
-export const session = ({ model, language }) => ({
+export const session = (ask) => ({
   type: "transcription",
   audio: {
     input: {
       format: { type: "audio/pcm", rate: 24000 },
-      transcription: { model, ...(language ? { language } : {}) },
+      transcription: transcription(ask),
       turn_detection: { type: "server_vad" },
     },
   },
@@ -120,14 +143,13 @@ curl ${base}/realtime/client_secrets${key} -H "Content-Type: application/json" \
   -d ${quoted(text({ session: session(ask) }))}`;
 }
 
-function livePython({ base, keyed, model, language }) {
-  const chosen = `{"model": ${text(model)}${language ? `, "language": ${text(language)}` : ""}}`;
+function livePython({ base, keyed, ...ask }) {
   return `import asyncio, base64, wave
 from openai import AsyncOpenAI  # pip install "openai[realtime]"
 
 client = AsyncOpenAI(base_url=${text(base)}, websocket_base_url=${text(base.replace(/^http/, "ws"))}${keyed ? "" : ', api_key="none-needed"'})
 session = {"type": "transcription", "audio": {"input": {
-    "format": {"type": "audio/pcm", "rate": 24000}, "transcription": ${chosen}, "turn_detection": None}}}
+    "format": {"type": "audio/pcm", "rate": 24000}, "transcription": ${text(transcription(ask))}, "turn_detection": None}}}
 
 async def main() -> None:
     with wave.open("speech-24k.wav", "rb") as file:

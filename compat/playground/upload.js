@@ -1,117 +1,95 @@
-// One file: what is asked, its way, and its transcript on the page.
+// One file: what is asked, and the request.
 
-import { ApiError, call, forTab, unheard, upload } from "./api.js";
-import { clock, plain, save } from "./captions.js";
-import { say, todo } from "./i18n.js";
-import { fields } from "./snippets.js";
-import { Waveform } from "./waveform.js";
+import { ApiError, upload } from "./api.js";
+import { announce, at, calm, complain } from "./dom.js";
+import { say } from "./i18n.js";
+import * as jobs from "./jobs.js";
+import * as record from "./record.js";
+import * as result from "./result.js";
+import { fields, listed } from "./snippets.js";
 
-const MODELS = { times: "gpt-transcribe", stream: "gpt-transcribe", speakers: "gpt-4o-transcribe-diarize" };
+const MODELS = { times: "gpt-transcribe", stream: "gpt-transcribe", speakers: "gpt-4o-transcribe-diarize", translate: "gpt-transcribe" };
 const LIMITS = ["max_line_width", "max_line_count", "max_words_per_line"]; // of captions
-const LONG = 300; // seconds from which a file becomes a job that survives a reload
-const COLOURS = 6;
-const at = (id) => document.getElementById(id);
-const make = (tag, name, text) => Object.assign(document.createElement(tag), { className: name, textContent: text });
+const LONG = 300; // seconds from which a file becomes a job in the background
 
-const audio = at("audio");
-const wave = new Waveform(at("wave"), audio);
 let file = null;
-let answer = null; // {mode, name, body, text, segments}
-let words = []; // [{start, end, node}]
 let stopping = null; // of the request that runs
 
+export const standard = (mode) => MODELS[mode];
+
 export function asked() {
-  const mode = document.querySelector("[name=mode]:checked").value;
-  const limits = mode === "stream" ? [] : LIMITS.map((name) => [name, at(name).value]).filter(([, value]) => value);
-  return { mode, model: at("model").value.trim() || MODELS[mode], language: at("spoken").value.trim(), limits };
+  const checked = (name) => document.querySelector(`[name=${name}]:checked`).value;
+  const mode = checked("task") === "translate" ? "translate" : checked("mode");
+  const captioned = mode === "times" || mode === "speakers";
+  const limits = captioned ? LIMITS.map((name) => [name, at(name).value]).filter(([, value]) => value) : [];
+  return {
+    mode, limits, file: file?.name, model: at("model").value.trim() || MODELS[mode], language: at("spoken").value,
+    prompt: at("prompt").value.trim(), keywords: listed(at("keywords").value),
+  };
 }
 
-let forget = 0;
-
-/** Says it to the eye and to a screen reader, for a while. */
-export function announce(text) {
-  at("status").textContent = text;
-  clearTimeout(forget);
-  forget = setTimeout(() => (at("status").textContent = ""), 4000);
-}
-
-export function complain(node, error) {
-  const where = [error.status && `HTTP ${error.status}`, error.code, error.param].filter(Boolean).join(" · ");
-  node.replaceChildren(make("b", "", where), make("p", "", error.message), make("p", "todo", todo(error.code)));
-  node.hidden = false;
-}
-
-export function tags(node, list) {
-  node.replaceChildren(...list.filter(Boolean).map((text) => make("span", "", text)));
-}
-
-/** Browsers give pages that came by plain http, but from this machine, no clipboard. */
-export async function copy(text) {
-  if (navigator.clipboard) await navigator.clipboard.writeText(text);
-  else {
-    const box = document.body.appendChild(Object.assign(make("textarea", "hidden", ""), { value: text }));
-    box.select();
-    document.execCommand("copy");
-    box.remove();
-  }
-  announce(say("copied"));
-}
-
-/** Another file: what was asked and said of the one before is over. */
+/** Takes another file: the request and the answer of the one before are over. */
 function choose(chosen) {
   stopping?.abort();
-  audio.pause();
-  clear();
+  result.clear();
+  calm(at("file-error"));
   file = chosen;
   delete at("file-name").dataset.i18n; // no hint any more
-  at("file-name").textContent = `${file.name} · ${(file.size / 1e6).toFixed(1)} MB`;
+  at("file-name").textContent = `${file.name} · ${megabytes(file.size)} MB`;
   at("go").disabled = false;
-  URL.revokeObjectURL(audio.src);
-  audio.src = URL.createObjectURL(file);
+  result.load(file);
+  at("form").dispatchEvent(new Event("input", { bubbles: true })); // the code names the file
 }
 
-/** Seconds, or none where the browser cannot tell. */
-async function length(signal) {
-  if (!audio.duration && !audio.error) {
-    await new Promise((known) => ["loadedmetadata", "error"].forEach((name) => audio.addEventListener(name, known, { once: true })));
-    signal.throwIfAborted();
-  }
-  return Number.isFinite(audio.duration) ? audio.duration : 0;
-}
+const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
 
-function progress(stage, value) {
-  const bar = at("progress").firstElementChild;
-  at("progress").hidden = false;
-  if (at("stage").textContent !== stage) announce(stage);
-  at("stage").textContent = stage;
-  if (value === undefined) bar.removeAttribute("value");
-  else bar.value = value;
+async function sample() {
+  const answer = await fetch(new URL("sample.mp3", import.meta.url));
+  choose(new File([await answer.blob()], "sample.mp3", { type: "audio/mpeg" }));
+  at("go").focus();
 }
 
 // --- the request ---
 
-async function run(work) {
+let stage = ""; // that was announced
+
+function progress(name, text, value) {
+  const bar = at("progress").firstElementChild;
+  at("progress").hidden = false;
+  if (name !== stage) announce(text);
+  stage = name;
+  at("stage").textContent = text;
+  if (value === undefined) bar.removeAttribute("value");
+  else bar.value = value;
+}
+
+async function run() {
   stopping?.abort();
   const running = (stopping = new AbortController());
+  const began = performance.now();
+  const count = () => (at("elapsed").textContent = say("elapsed", { s: Math.floor((performance.now() - began) / 1000) }));
+  const counting = setInterval(count, 1000);
+  count();
   at("go").disabled = true;
   at("cancel").hidden = false;
-  at("file-error").hidden = true;
+  stage = "";
+  calm(at("file-error"));
   try {
-    await work(running.signal);
-    announce(say("done"));
+    announce(say((await transcribe(running.signal)) ?? "done"));
   } catch (error) {
-    if (stopping === running) {
-      announce("");
-      if (!answer?.text) at("result").hidden = true;
-    }
-    if (running.signal.aborted) return;
+    if (stopping === running && !result.shown()?.text) result.clear();
+    if (running.signal.aborted) return announce(say("cancelled"));
+    announce("");
     if (!(error instanceof ApiError)) throw error;
     complain(at("file-error"), error);
   } finally {
+    clearInterval(counting);
     if (stopping === running) {
+      const focused = document.activeElement === at("cancel") || document.activeElement === document.body;
       stopping = null;
       at("progress").hidden = at("cancel").hidden = true;
       at("go").disabled = file === null;
+      if (focused) at("go").focus({ preventScroll: true }); // the button that had the focus has gone
     }
   }
 }
@@ -125,235 +103,50 @@ async function readable() {
   }
 }
 
+/** Returns the words to announce at the end, if they are not "done". */
 async function transcribe(signal) {
   await readable();
-  const ask = asked();
+  const [ask, sent] = [asked(), file];
   const form = new FormData();
-  form.append("file", file, file.name);
+  form.append("file", sent, sent.name);
   for (const [name, value] of fields(ask)) form.append(name, value);
-  if (ask.mode !== "stream") form.append("captions", "srt,vtt");
-  const background = ask.mode !== "stream" && (await length(signal)) > LONG;
-  if (background) form.append("background", "true");
-  begin(ask.mode, file.name);
-  progress(say("uploading"), 0);
-  const sent = (part) => (part < 1 ? progress(say("uploading"), part) : progress(say("listening")));
-  const { status, body, ignored, road } = await upload(form, { sent, hear, signal });
-  signal.throwIfAborted();
-  if (status === 202) await follow({ id: body.id, mode: ask.mode, name: file.name }, signal);
-  else if (body ?? answer.body) finish(body ?? answer.body, { ignored, road });
-  else throw new ApiError(0, { code: "network", message: "" }); // a stream that broke off
-}
-
-/** Whether another tab follows this job: a duplicated tab takes over what the first one stored. */
-async function followed(id) {
-  const others = new BroadcastChannel(id);
-  const found = await new Promise((known) => {
-    others.onmessage = ({ data }) => data === "here" && known(true);
-    others.postMessage("who");
-    setTimeout(() => known(false), 500);
-  });
-  others.close();
-  return found;
-}
-
-/** A long job, until it is there; its id outlives a reload. */
-async function follow(job, signal) {
-  const others = new BroadcastChannel(job.id);
-  others.onmessage = ({ data }) => data === "who" && others.postMessage("here");
-  forTab.setItem("job", JSON.stringify(job));
-  progress(say("job"));
-  signal.addEventListener("abort", async () => {
-    forTab.removeItem("job");
-    others.close();
-    if (!(await followed(job.id))) call(`/audio/transcriptions/${job.id}`, { method: "DELETE" }).catch(() => {});
-  });
-  try {
-    for (;;) {
-      const told = await state(job, signal);
-      signal.throwIfAborted();
-      if (told) {
-        forTab.removeItem("job");
-        if (told.body.object === "transcription.job") throw new ApiError(200, told.body.error ?? { message: told.body.status });
-        return finish(told.body, { ignored: told.headers.get("x-compat-ignored"), road: told.headers.get("x-compat-road") });
-      }
-      await new Promise((wake) => setTimeout(wake, 1000));
-    }
-  } finally {
-    others.close();
-  }
-}
-
-/** What became of a job; nothing while it is under way, or while the server cannot be asked. */
-async function state(job, signal) {
-  try {
-    const told = await call(`/audio/transcriptions/${job.id}`, { signal });
-    return told.status === 202 ? null : told;
-  } catch (error) {
-    if (error.code === "network") return null;
-    forTab.removeItem("job");
-    throw error;
-  }
-}
-
-// --- what comes back ---
-
-function clear() {
-  answer = null;
-  words = [];
-  at("transcript").replaceChildren();
-  tags(at("tags"), []);
-  at("player").hidden = at("result").hidden = at("file-error").hidden = true;
-}
-
-function begin(mode, name) {
-  clear();
-  answer = { mode, name, body: null, text: "", segments: [] };
-  at("result").hidden = mode !== "stream";
-  offer();
-}
-
-function hear(event) {
-  if (event.type === "transcript.text.delta") {
-    answer.text += event.delta;
-    at("transcript").append(event.delta);
-  }
-  if (event.type === "transcript.text.done") answer.body = event;
-}
-
-function finish(body, { ignored, road }) {
-  Object.assign(answer, { body, text: body.text, segments: body.segments ?? [] });
-  const told = body.dashscope ?? {};
-  tags(at("tags"), [
-    told.engine ?? told.model, told.language, told.emotion, body.duration && `${body.duration.toFixed(1)} s`, road ?? told.surface,
-    ignored && `ignored: ${decodeURIComponent(ignored)}`,
-  ]);
-  const speakers = [...new Set(answer.segments.map((part) => part.speaker).filter(Boolean))];
-  for (const part of answer.segments) {
-    if (part.speaker) part.colour = speakers.indexOf(part.speaker) % COLOURS;
-  }
-  at("result").hidden = false;
-  if (answer.segments.length) lay(body.words ?? []);
-  else at("transcript").textContent = body.text.trim() ? body.text : say("silent");
-  at("player").hidden = file === null || audio.error !== null;
-  if (file) wave.show(file, answer.segments);
-  offer();
-}
-
-function lay(spoken) {
-  let next = 0;
-  words = [];
-  at("transcript").replaceChildren(
-    ...answer.segments.map((part) => {
-      const row = make("div", "segment", "");
-      const time = make("button", "", clock(part.start).slice(3, 10));
-      time.type = "button";
-      time.ariaLabel = `${say("play")} ${clock(part.start)}`;
-      time.onclick = () => play(part.start);
-      const line = Object.assign(make("p", part.speaker ? `speaker-${part.colour}` : "", ""), { dir: "auto" });
-      if (part.speaker) line.append(make("span", "who", part.speaker));
-      const text = part.text.trim();
-      let done = 0;
-      for (; next < spoken.length; next++) {
-        const found = text.indexOf(spoken[next].word, done);
-        if (found < 0) break;
-        const node = make("span", "word", spoken[next].word);
-        const { start, end } = spoken[next];
-        node.onclick = () => play(start);
-        words.push({ start, end, node });
-        line.append(text.slice(done, found), node);
-        done = found + spoken[next].word.length;
-      }
-      line.append(text.slice(done));
-      row.append(time, line);
-      part.row = row;
-      return row;
-    }),
-  );
-}
-
-function play(from) {
-  if (at("player").hidden) return;
-  audio.currentTime = from;
-  sound();
-}
-
-/** A pause that comes at once takes back the promise to play. */
-function sound() {
-  audio.play().catch(() => {});
-}
-
-function button(sign, name) {
-  Object.assign(at("play"), { textContent: sign, ariaLabel: say(name) }).dataset.i18nLabel = name;
-}
-
-function follow_playing() {
-  const now = audio.currentTime;
-  for (const word of words) word.node.classList.toggle("now", !audio.ended && word.start <= now && now < word.end);
-  for (const part of answer?.segments ?? []) part.row?.classList.toggle("current", part.start <= now && now < part.end);
-  wave.draw();
-  if (!audio.paused) requestAnimationFrame(follow_playing);
-}
-
-// --- taking it away ---
-
-function offer() {
-  for (const button of at("downloads").querySelectorAll("[data-format]")) button.disabled = content(button.dataset.format) === null;
-  at("copy").disabled = !answer.body;
-}
-
-/** Captions are the server's own; nothing for what this answer does not give. */
-function content(format) {
-  if (!answer.body) return null;
-  if (format === "txt") return plain(answer.segments.length ? answer.segments : [{ text: answer.text }]);
-  if (format !== "json") return answer.body.dashscope?.captions?.[format] ?? null;
-  return JSON.stringify(answer.body, (name, value) => (["row", "colour", "captions"].includes(name) ? undefined : value), 2);
-}
-
-// --- the microphone as a file ---
-
-let recorder = null;
-let counting = 0;
-
-async function record() {
-  const button = at("record");
-  if (recorder) return recorder.stop();
-  let stream;
-  at("file-error").hidden = button.disabled = true;
-  try {
-    stream = await navigator.mediaDevices.getUserMedia({ audio: true });
-  } catch (error) {
-    return complain(at("file-error"), unheard(error));
-  } finally {
-    button.disabled = false;
-  }
-  const parts = [];
-  recorder = new MediaRecorder(stream);
-  recorder.ondataavailable = (event) => parts.push(event.data);
-  recorder.onstop = () => {
-    for (const track of stream.getTracks()) track.stop();
-    const { mimeType } = recorder;
-    choose(new File(parts, `${say("recording")}.${mimeType.includes("mp4") ? "m4a" : "webm"}`, { type: mimeType }));
-    recorder = null;
-    clearInterval(counting);
-    button.classList.remove("on");
-    button.lastElementChild.textContent = say("record");
+  const whole = ask.mode === "times" || ask.mode === "speakers";
+  if (whole) form.append("captions", "srt,vtt");
+  if (whole && (await result.length(signal)) > LONG) form.append("background", "true");
+  result.begin(sent.name, ask.mode === "stream");
+  const uploaded = (done, total) => {
+    if (done < total) progress("uploading", say("uploading", { done: megabytes(done), total: megabytes(total) }), done / total);
+    else progress("listening", say(ask.mode === "translate" ? "translating" : "listening"));
   };
-  recorder.start();
-  button.classList.add("on");
-  const began = performance.now();
-  const count = () => (button.lastElementChild.textContent = `${say("stopRecord")} · ${Math.floor((performance.now() - began) / 1000)} s`);
-  count();
-  counting = setInterval(count, 250);
+  uploaded(0, sent.size || 1);
+  const path = ask.mode === "translate" ? "/audio/translations" : "/audio/transcriptions";
+  const { status, body, headers } = await upload(path, form, { sent: uploaded, hear: result.hear, signal });
+  signal.throwIfAborted();
+  if (status === 202) {
+    jobs.add(body, sent, () => file === sent && stopping === null && !result.shown()?.body);
+    return "background";
+  }
+  const answer = body ?? result.shown().body;
+  if (!answer) throw new ApiError(0, { code: "network", message: "" }); // a stream that broke off
+  result.finish(answer, headers, sent);
 }
 
-/** The browser may have put back the file that was chosen. */
+/** Shows the answer of a job, with its recording if this tab has it. */
+function opened({ name, file: sent, body, headers }) {
+  stopping?.abort();
+  result.begin(name, false);
+  if (sent !== file) result.load(sent);
+  result.finish(body, headers, sent);
+  at("result").scrollIntoView({ block: "nearest" });
+}
+
+/** Takes the file that the browser has put back into the form. */
 export function restore() {
   if (file === null && at("file").files[0]) choose(at("file").files[0]);
 }
 
-export function start() {
-  at("file").onclick = () => (at("file").value = ""); // the same file may be chosen again
-  at("file").onchange = () => at("file").files[0] && choose(at("file").files[0]);
+/** Lets files be dropped anywhere on the page. */
+function dropping() {
   const over = at("drop").classList;
   const files = (event) => event.dataTransfer.types.includes("Files");
   document.ondragover = (event) => {
@@ -376,18 +169,17 @@ export function start() {
     at("file-name").textContent += ` · ${say("firstOnly")}`; // stays when the announcement has gone
     announce(say("firstOnly"));
   };
-  at("record").onclick = record;
-  at("form").onsubmit = (event) => (event.preventDefault(), run(transcribe));
+}
+
+export function start() {
+  at("drop").onclick = ({ target }) => target.closest("button, label, input") ?? at("file").click();
+  at("file").onclick = () => (at("file").value = ""); // the same file may be chosen again
+  at("file").onchange = () => at("file").files[0] && choose(at("file").files[0]);
+  at("sample").onclick = sample;
+  at("form").onsubmit = (event) => (event.preventDefault(), run());
   at("cancel").onclick = () => stopping?.abort();
-  at("play").onclick = () => (audio.paused ? sound() : audio.pause());
-  audio.onerror = () => (at("player").hidden = true);
-  audio.onplay = () => (button("❚❚", "pause"), follow_playing());
-  audio.onpause = () => (button("▶", "play"), follow_playing());
-  at("downloads").onclick = ({ target }) => {
-    const { format } = target.dataset;
-    if (format) save(`${answer.name.replace(/(.)\.[^.]*$/, "$1")}.${format}`, content(format));
-  };
-  at("copy").onclick = () => copy(content("txt"));
-  const job = JSON.parse(forTab.getItem("job"));
-  if (job) run((signal) => (begin(job.mode, job.name), follow(job, signal)));
+  dropping();
+  record.start(choose);
+  result.start();
+  jobs.start(opened);
 }

@@ -1,6 +1,10 @@
 // The recording as a picture: its peaks, its segments, and where it plays.
 
+import { clock } from "./captions.js";
+import { say } from "./i18n.js";
+
 const BAR = 3;
+const STEP = 2; // seconds that an arrow key moves
 const LARGEST = 60 << 20; // bytes that are decoded for a picture
 
 async function peaks(file, count) {
@@ -19,16 +23,23 @@ async function peaks(file, count) {
 export class Waveform {
   #peaks = [];
   #segments = [];
+  #colours = [];
 
   constructor(canvas, audio) {
     this.canvas = canvas;
     this.audio = audio;
-    canvas.addEventListener("click", (event) => this.#seek(event.offsetX / canvas.clientWidth));
+    canvas.addEventListener("click", (event) => {
+      this.#seek((event.offsetX / canvas.clientWidth) * this.#length());
+      audio.play().catch(() => {}); // rejected by a pause that comes at once
+    });
+    canvas.addEventListener("keydown", (event) => this.#press(event));
     new ResizeObserver(() => this.draw()).observe(canvas);
   }
 
-  async show(file, segments) {
+  /** Shows a recording. `colours` are the numbers of its segments' speakers. */
+  async show(file, segments, colours) {
     this.#segments = segments;
+    this.#colours = colours;
     this.#peaks = [];
     this.draw();
     if (file.size > LARGEST) return;
@@ -38,10 +49,31 @@ export class Waveform {
     this.draw();
   }
 
-  #seek(part) {
-    if (!Number.isFinite(this.audio.duration)) return;
-    this.audio.currentTime = part * this.audio.duration;
-    this.audio.play().catch(() => {}); // taken back by a pause that comes at once
+  #length() {
+    return (Number.isFinite(this.audio.duration) && this.audio.duration) || this.#segments.at(-1)?.end || 0;
+  }
+
+  #seek(seconds) {
+    if (Number.isFinite(this.audio.duration)) this.audio.currentTime = Math.max(0, Math.min(seconds, this.audio.duration));
+  }
+
+  #press(event) {
+    const [now, whole] = [this.audio.currentTime, this.#length()];
+    const to = {
+      ArrowRight: now + STEP, ArrowUp: now + STEP, ArrowLeft: now - STEP, ArrowDown: now - STEP,
+      PageUp: now + whole / 10, PageDown: now - whole / 10, Home: 0, End: whole,
+    }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    this.#seek(to);
+  }
+
+  /** Tells assistive technology the position. */
+  #tell() {
+    const [now, end] = [this.audio.currentTime, this.#length()];
+    this.canvas.ariaValueMax = end.toFixed(1);
+    this.canvas.ariaValueNow = now.toFixed(1);
+    this.canvas.ariaValueText = say("position", { now: clock(now).slice(3, 10), end: clock(end).slice(3, 10) });
   }
 
   draw() {
@@ -54,22 +86,22 @@ export class Waveform {
     canvas.height = height * devicePixelRatio;
     const brush = canvas.getContext("2d");
     brush.scale(devicePixelRatio, devicePixelRatio);
-    const duration = (Number.isFinite(audio.duration) && audio.duration) || this.#segments.at(-1)?.end || 1;
+    const duration = this.#length() || 1;
+    this.#tell();
     const played = (audio.currentTime / duration) * width;
     for (let x = 0; x < width; x += BAR + 1.5) {
       const peak = this.#peaks[Math.floor((x / width) * this.#peaks.length)] ?? 0;
       const tall = Math.max(2, peak * (height - 16));
-      const segment = this.#segments.find((part) => (x / width) * duration < part.end);
-      const speaker = segment?.colour === undefined ? "--accent" : `--s${segment.colour}`;
-      brush.fillStyle = x < played ? colour(speaker) : segment?.colour === undefined ? colour("--wave") : colour(speaker);
-      brush.globalAlpha = x < played || segment?.colour === undefined ? 1 : 0.45;
+      const speaker = this.#colours[this.#segments.findIndex((part) => (x / width) * duration < part.end)];
+      brush.fillStyle = colour(speaker === undefined ? (x < played ? "--accent" : "--wave") : `--s${speaker}`);
+      brush.globalAlpha = x < played || speaker === undefined ? 1 : 0.45;
       brush.beginPath();
       brush.roundRect(x, (height - 10 - tall) / 2, BAR, tall, 1.5);
       brush.fill();
     }
     brush.globalAlpha = 1;
-    for (const part of this.#segments) {
-      brush.fillStyle = colour(part.colour === undefined ? "--accent" : `--s${part.colour}`);
+    for (const [n, part] of this.#segments.entries()) {
+      brush.fillStyle = colour(this.#colours[n] === undefined ? "--accent" : `--s${this.#colours[n]}`);
       const from = (part.start / duration) * width;
       brush.fillRect(from + 1, height - 4, Math.max(2, ((part.end - part.start) / duration) * width - 2), 3);
     }

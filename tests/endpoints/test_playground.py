@@ -6,8 +6,11 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
+from compat import __version__
 from compat.emulator.engines.scripted import Scripted
 from compat.endpoints.playground import FOLDER
+from compat.errors import CompatError
+from compat.languages import DASHSCOPE
 from tests.running import running_server
 
 FILES = sorted(path.name for path in FOLDER.iterdir())
@@ -47,21 +50,49 @@ def test_the_playground_can_be_disabled() -> None:
 
 
 def test_the_page_loads_no_external_resources() -> None:
-    text = "".join((FOLDER / name).read_text() for name in FILES)
+    text = "".join((FOLDER / name).read_text() for name in FILES if not name.endswith(".mp3"))
+    loaded = re.sub(r'<a href="[^"]+" rel="noopener"', "", text)
 
-    assert {"http://www.w3.org/2000/svg"} == set(re.findall(r"(?:https?:)?//[\w.]+\.[\w/]+", text))
+    assert {"http://www.w3.org/2000/svg"} == set(re.findall(r"(?:https?:)?//[\w.]+\.[\w/]+", loaded))
+
+
+def test_the_page_names_the_version(root: str) -> None:
+    assert f"qwen-asr-compat {__version__}" in httpx2.get(root).text
+
+
+def names(text: str) -> list[str]:
+    return sorted(re.findall(r"(?:^|[{,])\s*(\w+): \"", text, re.MULTILINE))
 
 
 def test_both_languages_translate_the_same_strings() -> None:
-    english, chinese = (FOLDER / "i18n.js").read_text().split("  zh: {")
-    names = re.compile(r"(?:^|[{,])\s*(\w+): [\"{]", re.MULTILINE)
+    english, chinese = (FOLDER / "words.js").read_text().split("  zh: {")
 
-    assert sorted(names.findall(english.partition("  en: {")[2])) == sorted(names.findall(chinese.partition("\n};")[0]))
+    assert names(english) == names(chinese)
     wanted = set(re.findall(r'data-i18n(?:-label|-hint)?="(\w+)"', (FOLDER / "index.html").read_text()))
-    assert wanted <= set(names.findall(english))
+    for script in FOLDER.glob("*.js"):
+        wanted |= set(re.findall(r'\bsay\("(\w+)"', script.read_text()))
+    assert wanted <= set(names(english))
 
 
-def test_common_errors_have_advice() -> None:
-    advised = set(re.findall(r"^      (\w+): \"", (FOLDER / "i18n.js").read_text(), re.MULTILINE))
+def kinds(base: type[CompatError]) -> Iterator[type[CompatError]]:
+    yield base
+    for kind in base.__subclasses__():
+        yield from kinds(kind)
 
-    assert {"invalid_api_key", "rate_limit_exceeded", "insufficient_quota", "upstream_error", "other"} <= advised
+
+RARE = {
+    "method_not_allowed", "unsupported_content_encoding", "request_header_fields_too_large", "method_not_implemented",
+}  # fmt: skip
+
+
+def test_the_page_explains_every_error_code_that_it_can_get() -> None:
+    explained = set(re.findall(r"^  (\w+): \[\"", (FOLDER / "errors.js").read_text(), re.MULTILINE))
+
+    assert {kind.default_code for kind in kinds(CompatError)} - RARE <= explained
+
+
+def test_the_page_offers_the_languages_that_a_model_takes() -> None:
+    listed = re.search(r'CODES = "([^"]+)"', (FOLDER / "languages.js").read_text())
+
+    assert listed is not None
+    assert DASHSCOPE == set(listed[1].split())

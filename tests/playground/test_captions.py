@@ -24,6 +24,7 @@ def test_captions_equal_the_server_s(page: Page, server: RunningServer, speech: 
 
 
 def test_captions_have_the_limits_that_were_entered(page: Page, server: RunningServer, speech: Path) -> None:
+    page.locator("#more summary").click()
     page.get_by_label("Subtitles: columns per line").fill("20")
     page.get_by_label("Lines per subtitle").fill("1")
     transcribe(page, speech, "Times and subtitles")

@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from tests.emulator.recordings import wav
-from tests.playground.test_page import HEARD
+from tests.playground.test_live import HEARD
 from tests.running import RunningServer, running_server
 from tests.servers import serve
 from tests.whole.speech import pcm
@@ -60,7 +60,7 @@ RUNNERS: dict[str, Callable[[Path, str], list[str]]] = {"curl": curl, "Python": 
 
 def shown(page: Page, language: str, mode: str) -> str:
     if mode == "live":
-        page.get_by_role("tab", name="Microphone").click()
+        page.get_by_role("tab", name="Live").click()
     else:
         page.locator(f"[name=mode][value={mode}]").check(force=True)
     page.get_by_role("button", name=language, exact=True).click()
@@ -100,6 +100,7 @@ def test_a_program_gets_the_transcript(page: Page, folder: Path, language: str, 
 
 @pytest.mark.parametrize("language", ["curl", "Python", "Node"])
 def test_a_program_gets_captions_with_the_limits_that_were_entered(page: Page, folder: Path, language: str) -> None:
+    page.locator("#more summary").click()
     page.locator("#max_line_width").fill("10")
     command = RUNNERS[language](folder, shown(page, language, "times"))
 

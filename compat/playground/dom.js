@@ -1,0 +1,93 @@
+// What every part of the page uses: elements, announcements, errors, tags, the clipboard, downloads.
+
+import { advice, say } from "./i18n.js";
+
+export const at = (id) => document.getElementById(id);
+
+export const make = (tag, name, text) => Object.assign(document.createElement(tag), { className: name, textContent: text });
+
+let forget = 0;
+
+/** Shows a text for a while, and has a screen reader read it. */
+export function announce(text) {
+  at("status").textContent = text;
+  clearTimeout(forget);
+  forget = setTimeout(() => (at("status").textContent = ""), 4000);
+}
+
+const FOLDED = 200; // characters
+const shown = new Map(); // errors by the node that shows them, to be translated
+
+/** The server's message, which is in English. A long one is folded. */
+function message(text) {
+  if (text.length < FOLDED) return Object.assign(make("p", "", text), { lang: "en" });
+  const folded = document.createElement("details");
+  folded.append(make("summary", "", say("server")), Object.assign(make("p", "", text), { lang: "en" }));
+  return folded;
+}
+
+/** Shows an error: what it means and what to do, the server's message, and what to search the server's log for. */
+export function complain(node, error) {
+  shown.set(node, error);
+  const where = [error.status && `HTTP ${error.status}`, error.code, error.param].filter(Boolean).join(" · ");
+  const lines = [make("b", "", where), make("p", "", advice(error))];
+  if (error.message) lines.push(message(error.message));
+  if (error.id) lines.push(make("p", "small", `${say("requestId")} ${error.id}`));
+  node.replaceChildren(...lines);
+  node.hidden = false;
+}
+
+export function calm(node) {
+  shown.delete(node);
+  node.hidden = true;
+}
+
+document.addEventListener("language", () => shown.forEach((error, node) => complain(node, error)));
+
+export function tags(node, list) {
+  node.replaceChildren(...list.filter(Boolean).map((text) => make("span", "", text)));
+}
+
+/** Copies a text, also where browsers have no clipboard: on pages that another machine serves by plain http. */
+export async function copy(text) {
+  if (navigator.clipboard) await navigator.clipboard.writeText(text);
+  else {
+    const box = document.body.appendChild(Object.assign(make("textarea", "hidden", ""), { value: text }));
+    box.select();
+    document.execCommand("copy");
+    box.remove();
+  }
+  announce(say("copied"));
+}
+
+export function save(name, text) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: "text/plain;charset=utf-8" }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+/** Makes the tabs of a list follow clicks and arrow keys. `select` shows the panel of a tab. */
+export function tabbed(list, select) {
+  const tabs = [...list.querySelectorAll("[role=tab]")];
+  const choose = (tab) => {
+    for (const one of tabs) {
+      one.ariaSelected = String(one === tab);
+      one.tabIndex = one === tab ? 0 : -1;
+    }
+    select(tab);
+  };
+  list.addEventListener("click", ({ target }) => tabs.includes(target) && choose(target));
+  list.addEventListener("keydown", (event) => {
+    const usable = tabs.filter((tab) => !tab.disabled);
+    const here = usable.indexOf(event.target);
+    const next = { ArrowLeft: here - 1, ArrowRight: here + 1, Home: 0, End: -1 }[event.key];
+    if (here < 0 || next === undefined) return;
+    event.preventDefault();
+    const tab = usable.at(next % usable.length);
+    choose(tab);
+    tab.focus();
+  });
+  return choose;
+}

@@ -1,0 +1,35 @@
+// The key of this server: a dialog that opens when the server refuses a request with 401.
+
+import { forTab, key } from "./api.js";
+import { at } from "./dom.js";
+
+/** `changed` is called after another key was entered. */
+export function start(changed) {
+  const dialog = at("key-dialog");
+  const dot = () => (at("key-state").hidden = !key());
+  const open = (refused) => {
+    if (dialog.open) return;
+    at("key-why").hidden = !refused;
+    at("key").value = key();
+    dialog.showModal();
+    at("key").select();
+  };
+  dialog.onclose = () => {
+    const entered = at("key").value.trim();
+    if (entered === key()) return;
+    if (entered) forTab.setItem("key", entered);
+    else forTab.removeItem("key");
+    dot();
+    changed();
+  };
+  at("key-form").onsubmit = (event) => {
+    event.preventDefault();
+    dialog.close();
+  };
+  dialog.onclick = ({ target }) => {
+    if (target === dialog) dialog.close(); // beside the form is the backdrop
+  };
+  at("key-open").onclick = () => open(false);
+  document.addEventListener("unauthorized", () => open(true));
+  dot();
+}
