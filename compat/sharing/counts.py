@@ -15,8 +15,9 @@ from typing import Final
 
 SLOTS: Final = 32_768
 BUCKET: Final = 64  # rows
-DIGEST: Final = 16  # bytes
-FREE: Final = bytes(DIGEST)
+ITEM: Final = 8  # bytes of a digest, a number or a time, each of which is written in one step
+FREE: Final = 0
+UNKNOWN: Final = (1, SLOTS)  # a digest that is not in the place behind the last row, which stays FREE
 KNOWN: Final = 20_000  # names whose digests and rows are remembered
 FRESH: Final = 0.1  # seconds after which a worker that has not looked again no longer waits
 
@@ -34,48 +35,65 @@ class Counts:
         """`secret` keeps clients from choosing names that share a bucket."""
         self._memory = memory
         self._lock = lock
-        self._digests = start
-        self._rows = start + SLOTS * DIGEST
-        self._numbers = struct.Struct(f"={workers}q")
-        self._times = struct.Struct(f"={2 * workers}d")
-        self._row = self._numbers.size + self._times.size
+        self._first = start + ITEM * (SLOTS + 1)
+        """The place of the numbers, which follow the digests. The times follow the numbers."""
+        self._width = ITEM * workers
+        """The bytes of one row of numbers, and of half a row of times: first since when each worker waits, then when it
+        last looked."""
+        items = memoryview(memory)
+        self._digests = items[start : self._first].cast("q")
+        self._numbers = items[self._first : self._first + SLOTS * self._width].cast("q")
+        self._times = items[self._first + SLOTS * self._width : start + self.size(workers)].cast("d")
+        self._row = struct.Struct(f"={workers}q").unpack_from
         self._workers = workers
         self._worker = worker
         self._secret = secret
-        self._known: dict[str, tuple[bytes, int]] = {}
+        self._known: dict[str, tuple[int, int]] = {}
+        """The digest of each name, and its row when it was last seen."""
 
     @staticmethod
     def size(workers: int) -> int:
-        return SLOTS * (DIGEST + 24 * workers)
-
-    def row(self, name: str) -> int | None:
-        """Return the row of a name, for `sum` and `add` at once: a row of zeros may be given to another name. None if
-        there is no place for it."""
-        return self._find(name) or self._made(name)
+        return ITEM * (1 + SLOTS * (1 + 3 * workers))
 
     def total(self, name: str) -> int:
         """Return the sum of all workers' numbers."""
-        row = self._find(name)
-        return 0 if row is None else self.sum(row)
+        digest, row = self._known.get(name, UNKNOWN)
+        if self._digests[row] != digest:
+            found = self._find(name)
+            if found is None:
+                return 0
+            row = found
+        return sum(self._row(self._memory, self._first + row * self._width))
 
-    def sum(self, row: int) -> int:
-        return sum(self._numbers.unpack_from(self._memory, row))
-
-    def add(self, name: str, row: int, amount: int) -> None:
-        """Add to this worker's number in the row of `name`."""
-        self._change(row, amount)
-        digest, _ = self._known.get(name) or self._digest(name)
-        if self._digest_of(row) != digest:  # it was given to another name just now
-            self._change(row, -amount)
-            if (other := self.row(name)) is not None:
-                self.add(name, other, amount)
+    def add(self, amount: int, *names: str) -> bool:
+        """Add to this worker's number of each name, or of none if there is no place for one of them. Return whether
+        there was."""
+        for done, name in enumerate(names):
+            digest, row = self._known.get(name, UNKNOWN)
+            if self._digests[row] != digest:
+                found = self._find(name)
+                if found is None:
+                    found = self._made(name)
+                if found is None:
+                    self.add(-amount, *names[:done])
+                    return False
+                row, digest = found, self._digest(name)
+            mine = row * self._workers + self._worker
+            self._numbers[mine] += amount
+            if self._digests[row] != digest:  # it was given to another name just now
+                self._numbers[mine] -= amount
+                self.add(-amount, *names[:done])
+                return self.add(amount, *names)
+        return True
 
     def wait(self, name: str, since: float, now: float) -> None:
         """Publish that this worker waits for more of `name` since `since`; 0 ends the wait."""
-        row = self._find(name) or (self._made(name) if since else None)
+        row = self._find(name)
+        if row is None and since:
+            row = self._made(name)
         if row is not None:
-            at = row + self._numbers.size + 16 * self._worker
-            self._memory[at : at + 16] = struct.pack("=2d", since, now)
+            mine = 2 * row * self._workers + self._worker
+            self._times[mine], self._times[mine + self._workers] = since, now
 
     def first(self, name: str, since: float, now: float) -> bool:
         """Return whether no other worker has waited for longer. Ignores one that has not looked for a moment, since it
@@ -83,73 +101,66 @@ class Counts:
         row = self._find(name)
         if row is None:
             return True
-        times = self._times.unpack_from(self._memory, row + self._numbers.size)
+        times = self._times_of(row)
         return not any(
-            0 < times[2 * other] < since and times[2 * other + 1] > now - FRESH
+            0 < times[other] < since and times[other + self._workers] > now - FRESH
             for other in range(self._workers)
             if other != self._worker
         )
 
     def forget(self, worker: int) -> None:
         """Remove the numbers of a dead worker."""
-        for row in range(self._rows, self._rows + SLOTS * self._row, self._row):
-            if self._digest_of(row) != FREE:
-                self._memory[row + 8 * worker : row + 8 * worker + 8] = bytes(8)
-                at = row + self._numbers.size + 16 * worker
-                self._memory[at : at + 16] = bytes(16)
-
-    def _change(self, row: int, amount: int) -> None:
-        at = row + 8 * self._worker
-        number = int.from_bytes(self._memory[at : at + 8], "little", signed=True) + amount
-        self._memory[at : at + 8] = number.to_bytes(8, "little", signed=True)
+        for row in range(SLOTS):
+            self._numbers[row * self._workers + worker] = 0
+            self._times[2 * row * self._workers + worker] = 0.0
 
     def _find(self, name: str) -> int | None:
-        """Return the offset of the row, or None."""
-        digest, row = self._known.get(name) or self._digest(name)
-        if row and self._digest_of(row) == digest:
+        """Return the row, or None."""
+        digest, row = self._known.get(name, UNKNOWN)
+        if self._digests[row] == digest:
             return row
-        first, bucket = self._bucket(digest)
-        place = bucket.find(digest)
-        if place < 0:
+        digest = self._digest(name)
+        bucket = self._bucket(digest)
+        digests = self._digests[bucket.start : bucket.stop].tolist()
+        if digest not in digests:
             return None
-        row = self._rows + (first + place // DIGEST) * self._row
+        row = bucket[digests.index(digest)]
         self._known[name] = digest, row
         return row
 
     def _made(self, name: str) -> int | None:
-        """Return the offset of a new row, or None if all rows of the bucket are in use."""
+        """Return a new row, or None if all rows of the bucket are in use."""
         with self._lock:
-            if row := self._find(name):  # which another worker has just made
-                return row
-            digest, _ = self._digest(name)
-            first, _ = self._bucket(digest)
-            rows = [self._rows + place * self._row for place in range(first, first + BUCKET)]
-            row = next((row for row in rows if self._digest_of(row) == FREE), None)
-            row = row or next((row for row in rows if self._is_zero(row)), None)
+            if (found := self._find(name)) is not None:  # another worker has just made it
+                return found
+            digest = self._digest(name)
+            bucket = self._bucket(digest)
+            row = next((row for row in bucket if self._digests[row] == FREE), None)
+            if row is None:
+                row = next((row for row in bucket if self._is_zero(row)), None)
             if row is not None:
-                at = self._digests + (row - self._rows) // self._row * DIGEST
-                self._memory[at : at + DIGEST] = digest
+                self._digests[row] = digest
                 self._known[name] = digest, row
             return row
 
     def _is_zero(self, row: int) -> bool:
-        times = self._times.unpack_from(self._memory, row + self._numbers.size)
-        return not any(self._numbers.unpack_from(self._memory, row)) and not any(times[::2])
+        numbers = self._row(self._memory, self._first + row * self._width)
+        return not any(numbers) and not any(self._times_of(row)[: self._workers])
 
-    def _digest_of(self, row: int) -> bytes:
-        at = self._digests + (row - self._rows) // self._row * DIGEST
-        return self._memory[at : at + DIGEST]
+    def _times_of(self, row: int) -> list[float]:
+        first = 2 * row * self._workers
+        return list(self._times[first : first + 2 * self._workers])
 
-    def _bucket(self, digest: bytes) -> tuple[int, bytes]:
-        """Return the first place of the digest's bucket, and the bucket's digests."""
-        first = int.from_bytes(digest[:4], "little") % (SLOTS // BUCKET) * BUCKET
-        at = self._digests + first * DIGEST
-        return first, self._memory[at : at + BUCKET * DIGEST]
+    def _bucket(self, digest: int) -> range:
+        first = digest % (SLOTS // BUCKET) * BUCKET
+        return range(first, first + BUCKET)
 
-    def _digest(self, name: str) -> tuple[bytes, int]:
-        """Return the name's digest, and 0: its row is not known."""
+    def _digest(self, name: str) -> int:
+        if known := self._known.get(name):
+            return known[0]
         if len(self._known) >= KNOWN:
             self._known.clear()
-        digest = hashlib.blake2b(name.encode(), digest_size=DIGEST, key=self._secret).digest()
-        self._known[name] = digest, 0
-        return digest, 0
+        hashed = hashlib.blake2b(name.encode(), digest_size=ITEM, key=self._secret).digest()
+        digest = int.from_bytes(hashed, "little", signed=True)
+        self._known[name] = digest, SLOTS
+        return digest

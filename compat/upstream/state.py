@@ -99,41 +99,35 @@ class SharedShares(Shares):
         return room(self.total, self.used, self.held(party), self._strangers_of(party), party)
 
     def take(self, party: Party, amount: int = 1, *, most: int | None = None, since: float = 0.0) -> bool:
-        counts, name = self._counts, self._name + party.name
-        own, everyone = counts.row(name), counts.row(self._all)
-        if own is None or everyone is None or not self._fits(party, own, everyone, amount, most):
+        counts, names = self._counts, self._names(party)
+        held = counts.total(names[0])
+        if most is not None and held + amount > most:
             return False
-        if since and not counts.first(name, since, time.monotonic()):
+        if amount > room(self.total, counts.total(self._all), held, self._strangers_of(party), party):
             return False
-        self._add(party, own, everyone, amount)
-        if not self._fits(party, own, everyone, 0, most):
-            self._add(party, own, everyone, -amount)
+        if since and not counts.first(names[0], since, time.monotonic()):
+            return False
+        if not counts.add(amount, *names):
+            return False
+        if counts.total(self._all) > self.total or (most is not None and counts.total(names[0]) > most):
+            counts.add(-amount, *names)
             return False
         return True
 
     def give(self, party: Party, amount: int = 1) -> None:
-        own, everyone = self._counts.row(self._name + party.name), self._counts.row(self._all)
-        if amount and own is not None and everyone is not None:
-            self._add(party, own, everyone, -amount)
+        if amount:
+            self._counts.add(-amount, *self._names(party))
 
     def wait(self, party: str, since: float) -> None:
         self._counts.wait(self._name + party, since, time.monotonic())
 
-    def _fits(self, party: Party, own: int, everyone: int, amount: int, most: int | None) -> bool:
-        """Return whether the party may hold `amount` more than it does; with 0, whether all together hold too much."""
-        held, used = self._counts.sum(own), self._counts.sum(everyone)
-        if used > self.total or (most is not None and held + amount > most):
-            return False
-        return not amount or amount <= room(self.total, used, held, self._strangers_of(party), party)
-
     def _strangers_of(self, party: Party) -> int:
         return 0 if party.known else self._counts.total(self._unknown)
 
-    def _add(self, party: Party, own: int, everyone: int, amount: int) -> None:
-        self._counts.add(self._name + party.name, own, amount)
-        self._counts.add(self._all, everyone, amount)
-        if not party.known and (strangers := self._counts.row(self._unknown)) is not None:
-            self._counts.add(self._unknown, strangers, amount)
+    def _names(self, party: Party) -> tuple[str, ...]:
+        """Return the names under which the party's shares are counted. The first is its own."""
+        own = self._name + party.name
+        return (own, self._all) if party.known else (own, self._all, self._unknown)
 
 
 class SharedBytes(SharedShares):

@@ -18,7 +18,7 @@ for number in range(20_000):
     with memory.lock:
         memory.rings.spend(f"ring {number // 250}", 500, 1000.0, 1.0)
     name = f"name {number % 7}"
-    memory.counts.add(name, memory.counts.row(name), 1)
+    memory.counts.add(1, name)
 if sys.argv[2] == "1":
     memory.lock.__enter__()  # the process ends without leaving the lock
     os._exit(0)
@@ -46,9 +46,7 @@ def test_counts_of_any_names_add_up_and_leave_no_places_behind() -> None:
     for _ in range(20_000):
         name, worker = f"party {chance.randrange(3000)}", chance.choice(seen)
         amount = chance.choice((1, 2, 1 << 40)) if expected[name] == 0 or chance.random() < 0.5 else 0
-        row = worker.counts.row(name)
-        assert row
-        worker.counts.add(name, row, amount)
+        assert worker.counts.add(amount, name)
         expected[name] += amount
     assert expected == {name: seen[0].counts.total(name) for name in expected}
 
@@ -60,12 +58,7 @@ def test_counts_of_any_names_add_up_and_leave_no_places_behind() -> None:
 
 def fill(memory: SharedMemory, names: int) -> int:
     """Add to so many names, and return for how many of them there was a row."""
-    rows = 0
-    for number in range(names):
-        if (row := memory.counts.row(str(number))) is not None:
-            memory.counts.add(str(number), row, 1)
-            rows += 1
-    return rows
+    return sum(memory.counts.add(1, str(number)) for number in range(names))
 
 
 def test_a_full_bucket_takes_no_more_names() -> None:
