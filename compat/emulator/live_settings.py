@@ -20,6 +20,8 @@ class LiveLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Audio received; then the socket is closed with 1001."""
     idle_seconds: float | None = None
     """Without a message from the client; then the socket is closed with 1001."""
+    life_seconds: float = 2
+    """While another machine recognises a turn, between two repetitions of its last snapshot. The service has none."""
 
 
 class LiveReadings(msgspec.Struct, frozen=True, kw_only=True):

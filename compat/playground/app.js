@@ -39,9 +39,10 @@ function theme(wanted) {
 async function models() {
   const { body } = await call("/models").catch(() => ({ body: {} }));
   const engine = body.dashscope?.engine;
+  const own = engine === "openai"; // another server, at COMPAT_ENGINE_URL
   value("engine", engine);
-  at("demo").hidden = !engine;
-  at("tagline").dataset.i18n = engine ? "demoTagline" : body.data ? "serviceTagline" : "tagline";
+  at("demo").hidden = !engine || own;
+  at("tagline").dataset.i18n = own ? "ownTagline" : engine ? "demoTagline" : body.data ? "serviceTagline" : "tagline";
   put();
   at("models").replaceChildren(...(body.data ?? []).map(({ id }) => Object.assign(document.createElement("option"), { value: id })));
 }

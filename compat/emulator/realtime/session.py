@@ -44,7 +44,6 @@ from compat.emulator.sound import BYTES_PER_MS
 Events: TypeAlias = Iterator[ServerEvent]
 _PIECE = 100 * BYTES_PER_MS  # passed to a listener at a time
 POLL = 0.05  # seconds between two looks at a turn that another machine works on
-LIFE = 40  # looks without another message between two signs of life
 
 
 class Session:
@@ -86,7 +85,7 @@ class Session:
             raise Over(1001, "No message was received for too long.")
         yield from self._completed()
         self._looks += 1
-        if self._ended and self._looks % LIFE == 0:
+        if self._ended and self._looks % max(1, round(self._limits.life_seconds / POLL)) == 0:
             yield self._ended[0].sign_of_life()
 
     def gone(self) -> None:
