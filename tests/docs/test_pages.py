@@ -41,11 +41,12 @@ def test_a_translation_has_the_headings_and_programs_of_the_original(page: Path)
     assert outline(original.read_text()) == outline(page.read_text())
 
 
-def outline(text: str) -> tuple[list[str], list[str]]:
-    """Return the levels of the headings, and the programs without their comments, which are translated."""
+def outline(text: str) -> tuple[list[str], list[int], list[str]]:
+    """Return the levels of the headings, the lengths of the tables, and the programs without their comments."""
     programs = re.findall(r"^```\w*\n.*?^```", text, re.MULTILINE | re.DOTALL)
     levels = re.findall(r"^##+(?= )", text, re.MULTILINE)
-    return levels, [re.sub(r"\s*(#|//) .*", "", program) for program in programs]
+    tables = [table.count("\n") for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)]
+    return levels, tables, [re.sub(r"\s*(#|//) .*", "", program) for program in programs]
 
 
 def test_every_recommended_model_exists() -> None:
