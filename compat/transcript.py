@@ -116,7 +116,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
 class Media(msgspec.Struct, frozen=True, kw_only=True):
     """Audio in a file at `path` or in memory, described from its own bytes.
 
-    In memory, it is in `audio`, and there need not be a file at `path`; otherwise `audio` is empty. If the client gave
+    In memory, it is in `audio`, and there need not be a file at `path`; otherwise `audio` is None. If the client gave
     an address instead, DashScope fetches the audio from `url`, there is neither, and the other fields hold no
     information.
 
@@ -132,7 +132,7 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     path: Path
-    audio: bytes = b""
+    audio: memoryview | None = None
     size: int
     container: str
     mime: str

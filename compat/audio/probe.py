@@ -6,7 +6,6 @@ libraries and must run in the worker process.
 
 from __future__ import annotations
 
-import io
 import os
 import struct
 from collections.abc import Callable
@@ -26,6 +25,32 @@ _ROUNDING = 0.15  # seconds
 _RATES = range(8000, 192_001)  # Hz
 _CHANNELS = 2  # DashScope may ignore further channels
 _ABSURD = 1e6  # seconds beyond the measured duration; more is a placeholder
+
+
+class MemoryFile:
+    """A file in memory, which is not copied."""
+
+    def __init__(self, audio: memoryview) -> None:
+        self._audio = audio
+        self._at = 0
+
+    def __enter__(self) -> MemoryFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = bytes(self._audio[self._at : None if size < 0 else self._at + size])
+        self._at += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        self._at = max(0, offset + (0, self._at, len(self._audio))[whence])
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
 
 
 class BoundedReads:
@@ -51,16 +76,16 @@ class BoundedReads:
         return self._file.tell()
 
 
-def header(path: Path, audio: bytes = b"") -> Media | None:
+def header(path: Path, audio: memoryview | None = None) -> Media | None:
     """Describe the file at `path`, or in memory as `audio`, from its header, in about a millisecond. Returns None if
     the size or structure of the file does not agree with the header, or if only FFmpeg can tell.
 
     Raises BadAudio if the file is empty or has no samples.
     """
-    size = len(audio) or path.stat().st_size
+    size = len(audio) if audio else path.stat().st_size
     if not size:
         raise BadAudio("The file is empty.")
-    with io.BytesIO(audio) if audio else path.open("rb", buffering=4096) as file:
+    with cast("BinaryIO", MemoryFile(audio)) if audio else path.open("rb", buffering=4096) as file:
         container, place = sniff.sniff(file, size)
         if container is sniff.WAV:
             return _wav(path, file, place, size)

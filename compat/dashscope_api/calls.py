@@ -14,13 +14,13 @@ import msgspec
 
 
 class File(msgspec.Struct, frozen=True):
-    """A file streamed from disk, as raw bytes or as base64. `size` is the size of the file in bytes. If `audio` is not
-    empty, it is the file's content, and there need not be a file at `path`."""
+    """A file streamed from disk, as raw bytes or as base64. `size` is the size of the file in bytes. With
+    `audio`, that is the file's content, and there need not be a file at `path`."""
 
     path: Path
     size: int
     base64: bool = False
-    audio: bytes = b""
+    audio: memoryview | None = None
 
     @property
     def sent(self) -> int:

@@ -10,7 +10,7 @@ import binascii
 import contextlib
 import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 from urllib.parse import unquote_to_bytes
@@ -21,12 +21,13 @@ from starlette.requests import Request
 from compat.catalogue import roads
 from compat.config.principal import Principal
 from compat.config.settings import Settings
-from compat.endpoints import responses
+from compat.endpoints import responses, usual
 from compat.endpoints.auth import Gate
 from compat.endpoints.bodies import MOST_ESCAPES, Texts, check_encoding
 from compat.endpoints.disconnect import while_connected
 from compat.endpoints.multipart import ALL_FIELDS, Parts, with_parameters
 from compat.endpoints.paths import with_model
+from compat.endpoints.usual import WHOLE, WholeBody
 from compat.errors import BadAudio, BadRequest, DiskFull, TooLarge
 from compat.spending.accounting import Accounting
 from compat.transcript import Ask
@@ -106,7 +107,7 @@ class Upload:
     def end(self) -> None:
         """Complete the file. Raise DiskFull."""
         if self._file is None:
-            self.place.audio = b"".join(self.pending)
+            self.place.audio = memoryview(b"".join(self.pending))
             self.pending.clear()
             self.waiting = 0
             return
@@ -114,6 +115,10 @@ class Upload:
             self._write(self._file)
             self._file.close()
         self.place.forget()
+
+    def hold(self, form: usual.Form) -> None:
+        """Take a complete form, whose file stays in memory."""
+        self.place.audio, self.size, self.fields = form.file, len(form.file), form.fields
 
     def close(self) -> None:
         """Close the file, if there is one, complete or not."""
@@ -124,14 +129,14 @@ class Upload:
     def start(self, size: int) -> bytes:
         """Return the first bytes of the complete file."""
         if self.place.audio or not self.size:
-            return self.place.audio[:size]
+            return bytes((self.place.audio or b"")[:size])
         with self.path.open("rb", buffering=0) as file:
             return file.read(size)
 
     def content(self) -> str:
         """Return the SHA-256 of the complete file, or of what is on disk, in hexadecimal."""
         if self.place.audio or not self.size:
-            return hashlib.sha256(self.place.audio).hexdigest()
+            return hashlib.sha256(self.place.audio or b"").hexdigest()
         with self.path.open("rb", buffering=0) as file:
             file.seek(self._hashed)
             while block := file.read(READ):
@@ -201,17 +206,23 @@ async def receive(request: Request, place: UploadPlace, *, limit: int, turns: Lo
     reason is known, without reading on. Starlette's ClientDisconnect is passed through.
     """
     upload = Upload(place, limit)
-    parts = _parts(request, upload)
+    kind, boundary = _kind(request)
     declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > limit + ALL_FIELDS:
+    size = int(declared) if declared.isdecimal() else 0
+    if size > limit + ALL_FIELDS:
         raise TooLarge(f"The request is larger than {limit} bytes, the limit of this server.")
-    if declared.isdecimal():
-        place.expect(int(declared))
-        if int(declared) > SMALL and int(declared) > _room(place.path):
+    if size:
+        place.expect(size)
+        if size > SMALL and size > _room(place.path):
             raise DiskFull(NO_ROOM, retry_after=60)
+    body = await _whole(request, place, size) if boundary and size <= min(SMALL, limit) else None
+    if body is not None and (form := usual.form(body, boundary)) is not None:
+        upload.hold(form)
+        return upload
+    parts: Parts | Texts = Parts(boundary, upload.add) if boundary else Texts(kind)
     came = False
     try:
-        async for chunk in request.stream():
+        async for chunk in request.stream() if body is None else _once(body, place):
             came = came or bool(chunk)
             size, text = upload.size, parts.text
             parts.feed(chunk)
@@ -240,19 +251,48 @@ def _room(path: Path) -> int:
     return shutil.disk_usage(path.parent).free
 
 
-def _parts(request: Request, upload: Upload) -> Parts | Texts:
-    """Return the parser for the request's content type. Raise BadRequest or EncodedBody."""
+async def _whole(request: Request, place: UploadPlace, size: int) -> bytearray | None:
+    """Return the body in one piece, with its bytes counted, or None if the server, or the memory, has no room for that.
+
+    Raise Overloaded.
+    """
+    whole: WholeBody | None = request.scope.get("extensions", {}).get(WHOLE)
+    if whole is None:
+        return None
+    place.reserve(file=size)
+    if place.keep(size) and (body := await whole(size)) is not None:
+        return body
+    _uncount(place, size)
+    return None
+
+
+async def _once(body: bytearray, place: UploadPlace) -> AsyncIterator[bytes]:
+    """Yield the body of an unusual form, whose bytes are counted again with its parts."""
+    _uncount(place, len(body))
+    yield bytes(body)
+
+
+def _uncount(place: UploadPlace, size: int) -> None:
+    place.reserve(file=-size)
+    place.forget()
+
+
+def _kind(request: Request) -> tuple[bytes, bytes]:
+    """Return the type of the body, and the boundary of a form. Raise BadRequest or EncodedBody."""
     check_encoding(request)
-    kind, options = with_parameters(request.headers.get("content-type"))
+    given = request.headers.get("content-type", "")
+    if boundary := usual.boundary(given):
+        return b"multipart/form-data", boundary
+    kind, options = with_parameters(given)
     if kind in (b"application/json", b"application/x-www-form-urlencoded"):
-        return Texts(kind)
+        return kind, b""
     if kind != b"multipart/form-data":
         raise BadRequest("Send the audio as multipart/form-data with the fields file and model.", param="file")
     if not options.get(b"boundary"):
         raise BadRequest(
             "The header Content-Type has no boundary: let the client library set it (curl: -F).", param="file"
         )
-    return Parts(options[b"boundary"], upload.add)
+    return kind, options[b"boundary"]
 
 
 def _embedded(parts: Parts | Texts) -> bytes:

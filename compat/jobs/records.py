@@ -161,7 +161,7 @@ def kept(request: Request) -> Kept:
 
 
 def _bare(media: Media) -> Media:
-    return msgspec.structs.replace(media, path=Path(), audio=b"", url=None)
+    return msgspec.structs.replace(media, path=Path(), audio=None, url=None)
 
 
 def restored(kept: Kept) -> Request:

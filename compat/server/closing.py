@@ -13,6 +13,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
 if sys.platform == "linux":
     import fcntl
     import struct
@@ -40,6 +42,12 @@ class ClosingTransport(asyncio.Transport):
 
     def resume_reading(self) -> None:
         self.real.resume_reading()
+
+
+def disconnect(cycle: RequestResponseCycle) -> None:
+    """Tell the application that the client has disconnected."""
+    cycle.disconnected = True
+    cycle.message_event.set()
 
 
 def half_close(transport: asyncio.Transport) -> None:

@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import re
 import sys
 from typing import ClassVar, Final, Literal, cast
 
-from httptools import HttpParserInvalidMethodError, HttpParserUpgrade, HttpRequestParser
+from httptools import HttpParserUpgrade, HttpRequestParser
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.utils import get_remote_addr
 
 from compat.endpoints.paths import PROBES
-from compat.errors import BadRequest, CompatError, HeadTooLarge, Overloaded, ServiceUnavailable, TooSlow, UnknownMethod
+from compat.endpoints.usual import WHOLE
+from compat.errors import CompatError, Overloaded, ServiceUnavailable, TooSlow
 from compat.server import websocket
-from compat.server.closing import ClosingTransport, half_close, untaken
+from compat.server.body import BodyReader
+from compat.server.closing import ClosingTransport, disconnect, half_close, untaken
 from compat.server.connections import Connections, ConnectionSlot
 from compat.server.flow import Flow
 from compat.server.framing import unambiguous, unframed
-from compat.server.refusal import LINGER, answer, on_refusal
+from compat.server.refusal import LINGER, answer, head_too_large, malformed, on_refusal
 
 HEAD: Final = 64 << 10  # bytes of the request line and the headers
 HEADERS: Final = 100  # websockets parses the heads of upgrades again and accepts 128
@@ -37,8 +38,6 @@ STOPPING: Final = 10.0  # seconds that a stopping server waits for a client to r
 SOME: Final = 1 << 10  # bytes parsed at a time, which bounds queued requests: parsing stops while one is queued
 MANY: Final = 16 << 10  # of a body
 PIECES: Final = 64  # body chunks parsed per iteration of the event loop; the last block parsed may exceed it
-NO_METHOD: Final = "Unknown request method: use GET, POST or DELETE."
-_REQUEST: Final = re.compile(rb"[A-Za-z-]+ \S+ HTTP/1\.[01]\r?\n")
 
 Stage = Literal["head", "body", "answer", "refused", "upgraded"]
 
@@ -104,7 +103,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._held = memoryview(b"")
         self.pipeline.clear()
         if self._running is not None:  # uvicorn notifies the latest request only, which may be queued behind this one
-            _disconnect(self._running)
+            disconnect(self._running)
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
@@ -139,7 +138,7 @@ class HttpProtocol(HttpToolsProtocol):
                 self._drained += len(self._part)
             super().data_received(self._part)  # type: ignore[arg-type]  # httptools takes any buffer
             if self._framing > HEAD and self._stage in ("head", "body"):
-                self._refuse(_head_too_large())
+                self._refuse(head_too_large(HEADERS, HEAD))
             elif self._drained > DRAINED:
                 self._end(LINGER)
         if self._stage == "refused":
@@ -171,7 +170,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > HEAD or len(self.headers) > HEADERS:
-            self._refusal = _head_too_large()
+            self._refusal = head_too_large(HEADERS, HEAD)
             raise RequestRefused
         if not unambiguous(self.parser.get_http_version(), self.headers):
             raise RequestRefused
@@ -191,6 +190,9 @@ class HttpProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
         self._rest = next((int(value) for name, value in self.headers if name == b"content-length"), 0)
         self._enter("body")
+        if self._rest:
+            self.scope["extensions"] = {WHOLE: self._whole}  # type: ignore[dict-item]  # it is our own
+            self._pieces = PIECES  # the application's first step may ask for the whole body
 
     def on_body(self, body: bytes) -> None:
         self._came += len(body)
@@ -213,6 +215,28 @@ class HttpProtocol(HttpToolsProtocol):
         else:  # the response was complete before the request
             self._asking = False
             self._enter("head")
+
+    async def _whole(self, size: int) -> bytearray | None:
+        """Return the running request's body, or None if its size is another or the client disconnects."""
+        cycle, rest = self.cycle, self._rest
+        if cycle is not self._running or self._stage != "body" or len(cycle.body) + rest != size:
+            return None
+        early, self._held = self._held[:rest], self._held[rest:]
+        return await BodyReader(self, self._real, self._arrived, self._give_back).read(cycle, size, early)
+
+    def _arrived(self, size: int) -> int:
+        self._came += size
+        self._rest -= size
+        if not self._rest:
+            self.parser = HttpRequestParser(self)  # the old one expects the body
+            self.on_message_complete()
+        return self._rest
+
+    def _give_back(self, data: bytearray) -> None:
+        self._rest += len(data)
+        if not self.cycle.disconnected:
+            self._held = memoryview(data + self._held)
+            self._parse()
 
     def on_response_complete(self) -> None:
         if not self._answering:
@@ -335,8 +359,7 @@ class HttpProtocol(HttpToolsProtocol):
     # --- closing ----------------------------------------------------------------------------------------------------
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's message
-        unknown = isinstance(sys.exception(), HttpParserInvalidMethodError) and _REQUEST.match(self._part)
-        self._refuse(self._refusal or (UnknownMethod(NO_METHOD) if unknown else _strange()))
+        self._refuse(self._refusal or malformed(self._part))
 
     def _refuse(self, error: CompatError) -> None:
         """Respond with `error`, then close the connection. Only close it if the response has already started or no byte
@@ -352,7 +375,7 @@ class HttpProtocol(HttpToolsProtocol):
             entry = None if self._stage == "head" else self.cycle.scope["state"].get("entry")  # the app's own
             self._real.write(answer(error, on_refusal(self.app_state), entry))
         if self._stage != "head":  # the application sees a disconnect
-            _disconnect(self.cycle)
+            disconnect(self.cycle)
         self._stage = "refused"
         self._end(LINGER)
 
@@ -375,22 +398,3 @@ class HttpProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         half_close(self._real)
         self._closing = self.loop.call_later(LINGER if self._stopping else linger, self._real.close)
-
-
-def bounded(*, head_timeout: float, body_timeout: float, connections: Connections) -> type[HttpProtocol]:
-
-    bounds = {"head_timeout": head_timeout, "body_timeout": body_timeout, "all": connections}
-    return type("Bounded", (HttpProtocol,), bounds)
-
-
-def _disconnect(cycle: RequestResponseCycle) -> None:
-    cycle.disconnected = True
-    cycle.message_event.set()
-
-
-def _head_too_large() -> HeadTooLarge:
-    return HeadTooLarge(f"The request head has more than {HEADERS} headers or {HEAD} bytes.")
-
-
-def _strange() -> BadRequest:
-    return BadRequest("This is not a well-formed HTTP/1.1 request.", code="invalid_http")

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+import sys
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from httptools import HttpParserInvalidMethodError
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from compat.errors import CompatError
+from compat.errors import BadRequest, CompatError, HeadTooLarge, UnknownMethod
 from compat.observability.entry import RequestEntry
 
 log = logging.getLogger("compat.access")
 LINGER: Final = 1.0  # seconds for the client to read it: closing at once while data arrives would reset the connection
-
+_REQUEST: Final = re.compile(rb"[A-Za-z-]+ \S+ HTTP/1\.[01]\r?\n")
 
 OnRefusal = Callable[[CompatError], object]
 
@@ -56,3 +59,14 @@ def answer(error: CompatError, on_refusal: OnRefusal, entry: RequestEntry | None
     headers, body = fields(error, on_refusal, entry)
     lines = [f"{name}: {value}\r\n".encode() for name, value in headers.items()]
     return b"".join([STATUS_LINE[error.status], *lines, b"\r\n", body])
+
+
+def head_too_large(headers: int, size: int) -> HeadTooLarge:
+    return HeadTooLarge(f"The request head has more than {headers} headers or {size} bytes.")
+
+
+def malformed(head: memoryview) -> CompatError:
+    """Return the error for a head that the parser has just refused."""
+    if isinstance(sys.exception(), HttpParserInvalidMethodError) and _REQUEST.match(head):
+        return UnknownMethod("Unknown request method: use GET, POST or DELETE.")
+    return BadRequest("This is not a well-formed HTTP/1.1 request.", code="invalid_http")

@@ -68,6 +68,8 @@ def config(
     `ping` and `pong`: seconds between WebSocket pings, and seconds to wait for each pong.
     """
     logging.getLogger("uvicorn.error").addFilter(_is_real_error)
+    limits = Connections() if connections is None else connections
+    bounds = {"head_timeout": head_timeout, "body_timeout": body_timeout, "all": limits}
     return uvicorn.Config(
         app,
         log_config=None,
@@ -78,11 +80,7 @@ def config(
         ssl_certfile=cert,
         ssl_keyfile=key,
         proxy_headers=False,
-        http=http.bounded(
-            head_timeout=head_timeout,
-            body_timeout=body_timeout,
-            connections=Connections() if connections is None else connections,
-        ),
+        http=type("Bounded", (http.HttpProtocol,), bounds),
         ws=ws,
         ws_max_size=LARGEST_FRAME,
         ws_ping_interval=ping,

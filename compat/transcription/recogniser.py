@@ -105,7 +105,7 @@ class Recogniser:
         self._pieces = Pieces(worker, self._careful, longest=longest, at_once=at_once, slots=pieces)
 
     async def prepare(
-        self, ask: Ask, path: Path, principal: Principal, reserve: Reserve = unbounded, audio: bytes = b""
+        self, ask: Ask, path: Path, principal: Principal, reserve: Reserve = unbounded, audio: memoryview | None = None
     ) -> Work:
         """Probe the audio at `path`, or in memory as `audio`, choose the road and re-encode the audio to fit it.
 
@@ -142,7 +142,7 @@ class Recogniser:
         work = Work(ask=ask, request=request, ignored=ignored, principal=principal, fit=size, reserve=reserve)
         return work if ask.background else await self._fitted(work, self._settings.queue_wait)
 
-    async def _probed(self, path: Path, audio: bytes, party: Party) -> Media:
+    async def _probed(self, path: Path, audio: memoryview | None, party: Party) -> Media:
         media = probe.header(path, audio)
         if media is not None:
             return msgspec.structs.replace(media, audio=audio) if audio else media

@@ -49,7 +49,7 @@ class Reserve(Protocol):
 class UploadPlace:
     """The place of one request's file, with the bytes counted for it and for files made from it.
 
-    The file is in memory as `audio`. If that is empty, it is at `path`.
+    The file is in memory as `audio`. If that is None, it is at `path`.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class UploadPlace:
     ) -> None:
         """Without `memory`, the file is on disk."""
         self.path = path
-        self.audio = b""
+        self.audio: memoryview | None = None
         self._party = party
         self._shares = (files or Shares(sys.maxsize), texts or Shares(sys.maxsize))
         self._reserved = [0, 0]
@@ -103,7 +103,7 @@ class UploadPlace:
 
     def forget(self) -> None:
         """Drop what is kept in memory, and give back its bytes."""
-        self.audio = b""
+        self.audio = None
         self._memory.give(self._party, self._kept)
         self._kept = 0
 
@@ -144,7 +144,7 @@ def full_disk() -> Iterator[None]:
         raise DiskFull(NO_ROOM, retry_after=60) from exc
 
 
-async def write(path: Path, audio: bytes) -> None:
+async def write(path: Path, audio: memoryview) -> None:
     """Write the audio to a file at `path`. Raises DiskFull."""
     with full_disk():
         file = create(path)  # at once: cancelling does not stop the thread, which must not create it later
@@ -156,10 +156,10 @@ async def on_disk(media: Media) -> Media:
     if not media.audio:
         return media
     await write(media.path, media.audio)
-    return msgspec.structs.replace(media, audio=b"")
+    return msgspec.structs.replace(media, audio=None)
 
 
-def _fill(file: BinaryIO, audio: bytes) -> None:
+def _fill(file: BinaryIO, audio: memoryview) -> None:
     with file:
         file.write(audio)
 

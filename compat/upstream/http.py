@@ -354,8 +354,8 @@ def _file(file: File) -> Iterator[bytes]:
         yield pybase64.b64encode(block) if file.base64 else bytes(block)
 
 
-def _held(audio: bytes) -> Iterator[bytes | memoryview]:
-    return (memoryview(audio)[start : start + BLOCK] for start in range(0, len(audio), BLOCK))
+def _held(audio: memoryview) -> Iterator[bytes | memoryview]:
+    return (audio[start : start + BLOCK] for start in range(0, len(audio), BLOCK))
 
 
 def _read(path: Path) -> Iterator[bytes | memoryview]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.types import Message
 
+from compat.endpoints import usual
 from compat.endpoints.upload import LoopTurns, receive
 from compat.errors import BadRequest, CompatError, TooLarge
 from compat.transcription.spool import UploadPlace
@@ -26,6 +28,7 @@ lines = st.sampled_from(
         b"\r\n",
         b"--b",
         b"content-disposition: form-data; name=file; filename=a.wav\r\n",
+        b'content-disposition: form-data; name="file"; filename="a.wav"\r\n',
         b'content-disposition: form-data; name="model"\r\n',
         b"Content-Disposition: form-data; name=\"prompt\"; filename*=utf-8''%e2\r\n",
         b"content-disposition:\r\n",
@@ -39,13 +42,16 @@ bodies = st.lists(lines | st.binary(max_size=40), max_size=14).map(b"".join)
 
 
 async def outcome(chunks: Sequence[bytes]) -> Outcome:
-    """Return the outcome, which is the same on disk, in memory, and in memory until it is full."""
+    """Return the outcome, which is the same on disk, in memory, in memory until it is full, and of a body that the
+    server receives into one buffer. Its errors may have other texts."""
     on_disk, *others = [await outcome_in(memory, chunks) for memory in (0, 4096, 3)]
+    whole = await outcome_in(4096, chunks, whole=True)
     assert [on_disk] * 2 == others
+    assert on_disk == whole or (isinstance(on_disk, str) and isinstance(whole, str))
     return on_disk
 
 
-async def outcome_in(memory: int, chunks: Sequence[bytes]) -> Outcome:
+async def outcome_in(memory: int, chunks: Sequence[bytes], *, whole: bool = False) -> Outcome:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "upload"
         place = UploadPlace(path, memory=Shares(memory))
@@ -54,15 +60,24 @@ async def outcome_in(memory: int, chunks: Sequence[bytes]) -> Outcome:
         async def come() -> Message:
             return next(messages)
 
+        async def come_whole(size: int) -> bytearray:
+            body = bytearray(b"".join(chunks))
+            assert size == len(body)
+            return body
+
         headers = [(b"content-type", b"multipart/form-data; boundary=b")]
-        request = Request({"type": "http", "method": "POST", "headers": headers}, come)
+        scope: dict[str, Any] = {"type": "http", "method": "POST", "headers": headers}
+        if whole:
+            headers.append((b"content-length", str(sum(map(len, chunks))).encode()))
+            scope["extensions"] = {usual.WHOLE: come_whole}
+        request = Request(scope, come)
         try:
             form = await receive(request, place, limit=4096, turns=LoopTurns())
         except CompatError as exc:
             assert isinstance(exc, BadRequest | TooLarge)  # noqa: PT017 - either is as good
             return exc.message
         assert path.exists() != bool(place.audio)
-        return form.fields, place.audio or path.read_bytes()
+        return form.fields, bytes(place.audio or b"") or path.read_bytes()
 
 
 def _messages(chunks: Sequence[bytes]) -> Iterator[Message]:

@@ -58,6 +58,7 @@ class Wire(asyncio.Transport):
         self.untaken = 0
         self.reads = True
         self.ended = self.closed = self.aborted = False
+        self._protocol: asyncio.BaseProtocol | None = None
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written += data
@@ -80,6 +81,26 @@ class Wire(asyncio.Transport):
     def resume_reading(self) -> None:
         self.reads = True
 
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._protocol = protocol
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        assert self._protocol is not None
+        return self._protocol
+
+    def receive(self, data: bytes) -> None:
+        """Give `data` to the protocol as asyncio does, as much at a time as the protocol has room for."""
+        while data:
+            protocol, size = self._protocol, len(data)
+            if isinstance(protocol, asyncio.BufferedProtocol):
+                room = memoryview(protocol.get_buffer(-1))
+                size = min(len(room), len(data))
+                room[:size] = data[:size]
+                protocol.buffer_updated(size)
+            elif isinstance(protocol, asyncio.Protocol):
+                protocol.data_received(data)
+            data = data[size:]
+
     def get_write_buffer_size(self) -> int:
         return self.untaken
 
@@ -95,6 +116,7 @@ async def connected(
     loop, settings = Loop(), config(app, connections=connections)
     kind = cast("type[http.HttpProtocol]", settings.http)
     protocol = kind(settings, ServerState(), state, cast("asyncio.AbstractEventLoop", loop))
+    wire.set_protocol(protocol)
     protocol.connection_made(wire)
     try:
         yield protocol, loop

@@ -116,10 +116,10 @@ def test_bytes_in_memory_are_counted_until_they_are_forgotten(tmp_path: Path) ->
 
 
 async def test_audio_in_memory_is_written_to_a_private_file_for_other_processes(tmp_path: Path) -> None:
-    held = msgspec.structs.replace(MEDIA, path=tmp_path / "a", audio=b"speech")
+    held = msgspec.structs.replace(MEDIA, path=tmp_path / "a", audio=memoryview(b"speech"))
     written = await on_disk(held)
 
-    assert (b"", b"speech") == (written.audio, held.path.read_bytes())
+    assert (None, b"speech") == (written.audio, held.path.read_bytes())
     assert 0o600 == held.path.stat().st_mode & 0o777
     assert written is await on_disk(written)
 
@@ -127,7 +127,7 @@ async def test_audio_in_memory_is_written_to_a_private_file_for_other_processes(
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk without room")
 async def test_a_disk_without_room_for_audio_in_memory_is_reported() -> None:
     with pytest.raises(DiskFull):
-        await on_disk(msgspec.structs.replace(MEDIA, path=Path("/dev/full"), audio=b"speech"))
+        await on_disk(msgspec.structs.replace(MEDIA, path=Path("/dev/full"), audio=memoryview(b"speech")))
 
 
 EXPECTED = [(Party(), 100, None), (Party(), 101, TooLarge), (A, 25, None), (A, 26, Overloaded), (A, 51, TooLarge)]

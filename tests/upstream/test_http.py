@@ -184,7 +184,7 @@ async def test_a_file_in_a_body_is_sent_completely(tmp_path: Path, size: int, as
     path = tmp_path / "file"
     if not (in_memory and size):
         path.write_bytes(content)
-    call = Call(method="POST", url="/", body=(b"<", File(path, size, as_base64, content * in_memory), b">"))
+    call = Call(method="POST", url="/", body=(b"<", File(path, size, as_base64, memoryview(content * in_memory)), b">"))
 
     async with peer(OK) as (upstream, service):
         await service.send(call, Principal("k"))
