@@ -18,6 +18,11 @@ REGION_IDS = {"beijing": "cn-beijing", "singapore": "ap-southeast-1", "us": "us-
 SHORT_REGIONS = {region: short for short, region in REGION_IDS.items()}
 
 
+def region_id(short: str) -> str:
+    """Return the id of a short region: `cn-beijing`."""
+    return REGION_IDS.get(short, short)
+
+
 def short(region: str | None, base_url: str | None) -> str:
     """Return `beijing`, `singapore`, `us`, another region's id, or `custom` for an address of no known region."""
     if region or not base_url:

@@ -156,6 +156,14 @@ class Settings:
     bucket_key: tuple[str, str] | None = setting(
         None, parsers.pair, "`id:secret` of the bucket; without it the `AWS_…` variables."
     )
+    temporary_storage: bool = setting(
+        True,
+        parsers.switch,
+        "Use DashScope's temporary storage, which keeps files for 48 hours, if nothing else publishes them.",
+    )
+    one_region: bool = setting(
+        False, parsers.switch, "Send audio to no other region than the first account's; what would need one is refused."
+    )
     max_upload: int = setting(
         2 << 30, parsers.size, "Largest upload, in bytes or with K, M, G; by default no more than `COMPAT_MAX_SPOOL`."
     )
@@ -219,9 +227,7 @@ class Settings:
         "Seconds that an idle connection stays open; longer than the usual timeouts of proxies and clients.",
     )
     breaker_failures: int = setting(
-        10,
-        parsers.count,
-        "Consecutive failures of one of DashScope's surfaces that open its circuit breaker.",
+        10, parsers.count, "Consecutive failures of one of DashScope's surfaces that open its circuit breaker."
     )
     breaker_pause: float = setting(
         15.0, parsers.seconds, "Seconds that the circuit breaker stays open before one call tries the surface again."
@@ -247,9 +253,7 @@ class Settings:
         "By default `serve` uses `$XDG_STATE_HOME/qwen-asr-compat/jobs.sqlite`, or memory with the local engine.",
     )
     job_retention: float = setting(
-        3600.0,
-        parsers.span,
-        "Seconds that a long job's transcript is kept after delivery; 0 deletes it at once.",
+        3600.0, parsers.span, "Seconds that a long job's transcript is kept after delivery; 0 deletes it at once."
     )
     job_grace: float = setting(
         600.0, parsers.span, "Seconds that a long job continues without a waiting client before it is cancelled."

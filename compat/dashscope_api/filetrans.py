@@ -118,16 +118,16 @@ UNDER_WAY = ("PENDING", "RUNNING", "SUSPENDED")
 
 
 def transcribe(
-    request: Request, *, name: str, boundary: str, url: str | None = None, deadline: float
+    request: Request, *, name: str, boundary: str, url: str | None = None, deadline: float, region: str = ""
 ) -> Flow[Transcript]:
     """Upload the file, unless it is at a public `url`, transcribe it and return the transcript.
 
-    `name` and `boundary` are passed to `upload`. `deadline` is the maximum time to wait for the task, in seconds. The
-    flow yields Submitted with the id of the task, so that the driver can resume or cancel it. Raises FileNotFetched if
-    the service cannot fetch the file, TooLarge (code `upload_too_large`) if its storage does not accept the file,
-    TaskLost if the service no longer knows the task, and ServiceTimedOut at the deadline.
+    `name`, `boundary` and `region` are passed to `upload`. `deadline` is the maximum time to wait for the task, in
+    seconds. The flow yields Submitted with the id of the task, so that the driver can resume or cancel it. Raises
+    FileNotFetched if the service cannot fetch the file, TooLarge (code `upload_too_large`) if its storage does not
+    accept the file, TaskLost if the service no longer knows the task, and ServiceTimedOut at the deadline.
     """
-    source = url or (yield from upload(request.model, request.media, name=name, boundary=boundary))
+    source = url or (yield from upload(request.model, request.media, name=name, boundary=boundary, region=region))
     task = read(Task, (yield from ask(submit(request, source))))
     if task.output is None or not task.output.task_id:
         raise ServiceFailed("DashScope accepted the task but returned no task id.")

@@ -8,18 +8,22 @@ dashscope 2.0.2 `oss_utils.py`.)
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
+import re
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
 from compat.catalogue.rates import POLICY
 from compat.dashscope_api.calls import Call, File, Flow, ask
 from compat.dashscope_api.faults import Answer, check, read
-from compat.errors import CompatError, Conflict, ServiceFailed, TooLarge
+from compat.errors import CompatError, Conflict, FileNotFetched, ServiceFailed, TooLarge
 from compat.transcript import Media
 
 RESOLVE = {"x-dashscope-ossresourceresolve": "enable"}
 """Header required if the request body contains an `oss://` URL. Without it the request succeeds but the task fails."""
+
+
+_IN_REGION = r"\.oss-{}(-internal)?\.aliyuncs\.com$"
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -42,19 +46,20 @@ class PolicyReply(Answer, frozen=True, kw_only=True):
     data: Policy | None = None
 
 
-def upload(model: str, media: Media, *, name: str, boundary: str) -> Flow[str]:
+def upload(model: str, media: Media, *, name: str, boundary: str, region: str = "") -> Flow[str]:
     """Upload a file for `model` and return its `oss://` URL.
 
     `name` must be unique, ASCII and without spaces. `boundary` must not occur in the file. If the object store refuses
     the upload, as with an expired policy, it is repeated once with a new policy. Raises TooLarge with the code
-    `upload_too_large` if the file exceeds the storage's maximum size; it then needs another road.
+    `upload_too_large` if the file exceeds the storage's maximum size; it then needs another road. With a `region`, an
+    id such as `cn-beijing`, raises FileNotFetched if the storage is in another one.
     """
     try:
-        return (yield from _attempt(model, media, name, boundary))
+        return (yield from _attempt(model, media, name, boundary, region))
     except _Refused:
         pass
     try:
-        return (yield from _attempt(model, media, name, boundary))
+        return (yield from _attempt(model, media, name, boundary, region))
     except _Refused as refused:
         raise ServiceFailed(f"DashScope's object store refused the upload: {refused.__cause__}") from refused
 
@@ -63,11 +68,16 @@ class _Refused(Exception):
     """The object store refused the upload. Its status says nothing about the client's API key or permissions."""
 
 
-def _attempt(model: str, media: Media, name: str, boundary: str) -> Flow[str]:
+def _attempt(model: str, media: Media, name: str, boundary: str, region: str) -> Flow[str]:
     reply = read(PolicyReply, (yield from ask(_policy_call(model))))
     if reply.data is None:
         raise ServiceFailed("DashScope returned no upload policy.")
     policy = reply.data
+    if region and not re.search(_IN_REGION.format(re.escape(region)), urlsplit(policy.upload_host).hostname or ""):
+        raise FileNotFetched(
+            f"DashScope's temporary storage is not in {region}, and COMPAT_ONE_REGION keeps audio there. COMPAT_BUCKET "
+            "or COMPAT_PUBLIC_URL would publish the file instead."
+        )
     if media.size > policy.largest:
         raise TooLarge(
             f"The file has {media.size} bytes; DashScope's temporary storage accepts up to {policy.largest:.0f}.",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
+from urllib.parse import parse_qsl, urlsplit
 
 from compat.catalogue import live, presets, rates
 from compat.catalogue import models as catalogue
+from compat.config import regions
 from compat.config.settings import Settings
 from compat.config.variables import SettingsError, one_letter_off
 from compat.errors import BadRequest, ModelNotFound
@@ -15,9 +17,33 @@ log = logging.getLogger("compat")
 
 
 def check(settings: Settings) -> None:
-    """Raise SettingsError for settings that name models which cannot be used."""
+    """Raise SettingsError for settings that name models which cannot be used, or that contradict COMPAT_ONE_REGION."""
     _models(settings)
     _limits(settings)
+    if settings.one_region:
+        _one_region(settings)
+
+
+def _one_region(settings: Settings) -> None:
+    region = settings.short_region
+    if region == "custom":
+        raise SettingsError(
+            "COMPAT_ONE_REGION=true needs to know the region of DASHSCOPE_BASE_URL: set DASHSCOPE_REGION too."
+        )
+    elsewhere = {
+        "DASHSCOPE_FALLBACK_REGION or DASHSCOPE_FALLBACK_BASE_URL": settings.fallback_root
+        and regions.short(settings.fallback_region, settings.fallback_base_url or settings.fallback_root),
+        "DASHSCOPE_WEBSOCKET_BASE_URL": settings.websocket_url
+        and regions.short(None, re.sub("^ws", "http", settings.websocket_url)),
+        "COMPAT_BUCKET": settings.bucket
+        and regions.short(dict(parse_qsl(urlsplit(settings.bucket).query))["region"], None),
+    }
+    for setting, other in elsewhere.items():
+        if other and other != region:
+            where = "an unknown region" if other == "custom" else other
+            raise SettingsError(
+                f"COMPAT_ONE_REGION=true keeps audio in {region}, but {setting} names {where}: remove one of them."
+            )
 
 
 def _models(settings: Settings) -> None:

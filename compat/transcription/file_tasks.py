@@ -17,6 +17,7 @@ from typing import Literal, Protocol, TypeVar
 
 import stamina
 
+from compat.config import regions
 from compat.config.principal import Principal
 from compat.config.settings import Settings
 from compat.dashscope_api import filetrans
@@ -128,6 +129,8 @@ class FileTasks:
         lost when it ends."""
         self._local = local
         self._deadline = settings.task_deadline
+        self._temporary = local or settings.temporary_storage
+        self._region = regions.region_id(settings.short_region) if settings.one_region and not local else ""
         self._service = service
         self._links = links
         self._bucket = bucket
@@ -151,6 +154,7 @@ class FileTasks:
             return await self._transcript(request, principal, owner)
 
     async def _transcript(self, request: Request, principal: Principal, owner: TaskOwner) -> Transcript:
+        self.check(request)
         failure: CompatError | None = None
         for delivery in self._deliveries(request):
             try:
@@ -182,6 +186,16 @@ class FileTasks:
                 "again; the server's log says how the engine ended."
             ) from exc
 
+    def check(self, request: Request) -> None:
+        """Raise BadRequest if there is no way to publish the file of a task."""
+        if request.surface in SURFACES and not self._deliveries(request):
+            raise BadRequest(
+                f"{request.model} transcribes files that DashScope fetches, and COMPAT_TEMPORARY_STORAGE=false keeps "
+                "them out of its temporary storage. COMPAT_BUCKET or COMPAT_PUBLIC_URL would publish them.",
+                param="model",
+                code="storage_disabled",
+            )
+
     def closed(self) -> list[Surface]:
         """Return the surfaces for which every way to publish a file has failed lately."""
         return [surface for surface in SURFACES if all(self._shut(surface, delivery) for delivery in self._known())]
@@ -198,7 +212,7 @@ class FileTasks:
         deliveries: list[tuple[Delivery, object]] = [
             ("bucket", self._bucket),
             ("public", self._links),
-            ("temporary", True),
+            ("temporary", self._temporary),
         ]
         return [delivery for delivery, configured in deliveries if configured]
 
@@ -229,7 +243,9 @@ class FileTasks:
         async with self._published(delivery, request.media) as url:
 
             async def attempt(account: Account) -> Transcript:
-                flow = filetrans.transcribe(request, name=name, boundary=token, url=url, deadline=self._deadline)
+                flow = filetrans.transcribe(
+                    request, name=name, boundary=token, url=url, deadline=self._deadline, region=self._region
+                )
                 return await drive(flow, account, owner)
 
             if request.bound:

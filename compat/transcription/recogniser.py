@@ -127,6 +127,7 @@ class Recogniser:
             family=self._settings.model_family,
         )
         request, ignored = roads.request(ask, media, road)
+        self._tasks.check(request)
         vocabulary = request.options.get("vocabulary_id")
         if self._vocabularies and isinstance(vocabulary, str):
             found = await self._vocabularies.check(vocabulary, request.model, principal)

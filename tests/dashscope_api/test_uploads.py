@@ -10,6 +10,7 @@ from compat.dashscope_api.uploads import upload
 from compat.errors import (
     CompatError,
     Conflict,
+    FileNotFetched,
     Forbidden,
     NotAuthenticated,
     ServiceFailed,
@@ -54,6 +55,25 @@ def granted(**changes: object) -> Reply:
 
 
 DONE = answer(b"")
+HOSTS = [
+    ("https://dashscope-file-mgr.oss-cn-beijing.aliyuncs.com", True),
+    ("https://dashscope-file-mgr.oss-cn-beijing-internal.aliyuncs.com", True),
+    ("https://dashscope-file-mgr.oss-ap-southeast-1.aliyuncs.com", False),
+    ("https://oss-cn-beijing.aliyuncs.com.evil.example", False),
+    ("https://x.oss-accelerate.aliyuncs.com", False),
+]
+
+
+@pytest.mark.parametrize(("host", "stored"), HOSTS)
+def test_a_file_that_stays_in_one_region_is_not_stored_in_another(host: str, stored: bool) -> None:
+    flow = upload("qwen3-asr-flash-filetrans", MEDIA, name="a.wav", boundary="B", region="cn-beijing")
+    if stored:
+        play(flow, [granted(upload_host=host), DONE])
+        return
+    with pytest.raises(FileNotFetched, match="COMPAT_ONE_REGION"):
+        play(flow, [granted(upload_host=host)])
+
+
 CONVERSATIONS: dict[str, tuple[list[Reply | CompatError], list[Call]]] = {
     "at the first attempt": ([granted(), DONE], [ASK, SEND]),
     "no size limit": ([granted(max_file_size_mb=None), DONE], [ASK, SEND]),

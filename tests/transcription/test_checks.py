@@ -1,0 +1,44 @@
+"""Settings that contradict COMPAT_ONE_REGION."""
+
+from __future__ import annotations
+
+import pytest
+
+from compat.config.settings import Settings
+from compat.config.variables import SettingsError
+from compat.transcription import checks
+
+SECOND = {"DASHSCOPE_FALLBACK_API_KEY": "sk-second-account"}
+WEBSOCKETS = "DASHSCOPE_WEBSOCKET_BASE_URL"
+REGIONS: list[tuple[dict[str, str], str]] = [
+    # the environment beside COMPAT_ONE_REGION, the setting that the error names
+    ({}, ""),
+    (SECOND, ""),
+    ({**SECOND, "DASHSCOPE_FALLBACK_REGION": "beijing"}, ""),
+    ({**SECOND, "DASHSCOPE_FALLBACK_REGION": "cn-beijing", "DASHSCOPE_FALLBACK_WORKSPACE_ID": "llm-1"}, ""),
+    ({**SECOND, "DASHSCOPE_FALLBACK_REGION": "singapore"}, "DASHSCOPE_FALLBACK_REGION"),
+    ({**SECOND, "DASHSCOPE_FALLBACK_BASE_URL": "https://dashscope-intl.aliyuncs.com"}, "DASHSCOPE_FALLBACK_BASE_URL"),
+    ({**SECOND, "DASHSCOPE_FALLBACK_BASE_URL": "https://proxy.example"}, "an unknown region"),
+    ({**SECOND, "DASHSCOPE_REGION": "singapore"}, ""),
+    ({WEBSOCKETS: "wss://dashscope-intl.aliyuncs.com"}, WEBSOCKETS),
+    ({WEBSOCKETS: "wss://dashscope-intl.aliyuncs.com", "DASHSCOPE_REGION": "singapore"}, ""),
+    ({"COMPAT_BUCKET": "oss://audio?region=cn-beijing"}, ""),
+    ({"COMPAT_BUCKET": "oss://audio?region=cn-shanghai"}, "COMPAT_BUCKET names cn-shanghai"),
+    ({"COMPAT_BUCKET": "s3://audio?region=ap-southeast-1", "DASHSCOPE_REGION": "singapore"}, ""),
+    ({"DASHSCOPE_BASE_URL": "https://proxy.example"}, "set DASHSCOPE_REGION too"),
+    ({"DASHSCOPE_BASE_URL": "https://proxy.example", "DASHSCOPE_REGION": "beijing"}, ""),
+    ({"DASHSCOPE_BASE_URL": "https://llm-1.cn-beijing.maas.aliyuncs.com"}, ""),
+]
+
+
+@pytest.mark.parametrize(("environment", "named"), REGIONS)
+def test_one_region_excludes_what_is_in_another(environment: dict[str, str], named: str) -> None:
+    checks.check(Settings.read(environment))
+    settings = Settings.read({**environment, "COMPAT_ONE_REGION": "true"})
+    if not named:
+        checks.check(settings)
+        return
+    with pytest.raises(SettingsError, match=named) as caught:
+        checks.check(settings)
+
+    assert "COMPAT_ONE_REGION=true" in str(caught.value)
