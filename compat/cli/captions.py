@@ -15,6 +15,7 @@ from rich.text import Text
 
 from compat.cli.listening import LiveCaptions, OpenTurn, Turn
 from compat.cli.report import as_json, harmless, printable
+from compat.observability.human import coloured
 
 Kind = Literal["screen", "lines", "json", "silent"]
 
@@ -53,7 +54,7 @@ class Silent:
 
     def fault(self, message: str) -> None:
         """Print an error on standard error."""
-        click.secho(harmless(message), fg="red", err=True)
+        click.echo(click.style(harmless(message), fg="red") if coloured(2) else harmless(message), err=True)
 
 
 class Lines(Silent):

@@ -13,6 +13,7 @@ from typing import IO, Any, Final, NoReturn
 from urllib.parse import unquote
 
 import click
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
@@ -21,6 +22,7 @@ from compat.cli.outputs import OutputPiece, ended
 from compat.cli.recordings import UnreadablePath
 
 MANY: Final = 20  # recordings
+STATE: Final = 30  # columns of the longest state
 
 
 class Unwritable(click.ClickException):
@@ -47,19 +49,25 @@ class Report:
         self._lines = lines
         self._bars: dict[OutputPiece, TaskID] = {}
         self._whole: TaskID | None = None
+        self._partly: dict[OutputPiece, float] = {}  # seconds that are done
         self._done = self._existing = self.expected = 0
         self._seconds = 0.0
         self._began = time.monotonic()
         self._ignored: set[str] = set()
         self._open_line = self._printed = False
         self.left: list[str] = []
-        # Bars that wrap or do not fit on the screen cannot be erased, and would remain in the text.
-        small = self._console.width < 40 or self._console.height < 8
+        # Bars that wrap or do not fit on the screen cannot be erased, and would remain in the text. A line as wide as
+        # the screen wraps when the terminal echoes ^C.
+        width = self._console.width
+        small = width < 40 or self._console.height < 8
+        self._longest = max(8, min(width // 3, width - STATE))
+        bar = min(40, width - self._longest - STATE - 14)
+        wide = bar >= 8
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
-            BarColumn(),
+            *([BarColumn(bar)] if wide else []),
             TextColumn("{task.fields[state]}", markup=False),
-            TimeElapsedColumn(),
+            *([TimeElapsedColumn()] if wide else []),
             console=self._console,
             transient=True,
             auto_refresh=False,  # a second thread that draws would now and then erase the last line of a transcript
@@ -78,16 +86,24 @@ class Report:
 
     def _sum_up(self) -> None:
         if self._whole is not None:
-            whole = self._progress.tasks[0]
+            whole, completed = self._progress.tasks[0], sum(self._partly.values())
             count = f"{self._done + len(self.left)} of {self.expected}, " if self.expected > 1 else ""
-            self._progress.update(
-                self._whole, state=f"{count}{whole.completed:.0f} of {whole.total or 0:.0f} s of audio"
-            )
+            state = f"{count}{_clock(completed)} of {_clock(whole.total or 0)}"
+            self._progress.update(self._whole, completed=completed, state=state)
 
     def _bar(self, piece: OutputPiece) -> TaskID:
         if piece not in self._bars:
-            self._bars[piece] = self._progress.add_task(printable(piece.name), total=None, state="")
+            self._bars[piece] = self._progress.add_task(self._short(piece.name), total=None, state="")
         return self._bars[piece]
+
+    def _short(self, name: str) -> str:
+        """Return the end of a name, which is what distinguishes it, in at most `_longest` columns."""
+        shown = printable(name)
+        if cell_len(shown) <= self._longest:
+            return shown
+        while cell_len(shown) >= self._longest:
+            shown = shown[1:]
+        return f"…{shown}"
 
     def downloading(self, piece: OutputPiece) -> Callable[[int, int], None]:
         """Show a download's progress bar. Return a callback for the bytes so far, and in all (0 if unknown)."""
@@ -101,9 +117,17 @@ class Report:
     def advanced(self, piece: OutputPiece, job: Mapping[str, Any]) -> None:
         """Show the state of a recording's job, as the server reports it."""
         done = job.get("progress")
-        state = f"recognising {done:.0%}" if done else "queued" if job.get("status") == "queued" else "recognising"
+        state = (
+            f"recognising {done:.0%}"
+            if done is not None
+            else "queued"
+            if job.get("status") == "queued"
+            else "recognising"
+        )
         total = None if done is None else 1.0  # None: the bar shows activity only
         self._progress.update(self._bar(piece), total=total, completed=done or 0.0, state=state)
+        self._partly[piece] = (done or 0.0) * piece.seconds
+        self._sum_up()
 
     def begun(self, piece: OutputPiece, size: int) -> Callable[[int], None]:
         """Show a recording's progress bar. Return a callback for the number of bytes read so far."""
@@ -152,7 +176,7 @@ class Report:
         and the `finish_reason` of an unfinished text."""
         if piece in self._bars and self._whole is not None:
             self._progress.remove_task(self._bars.pop(piece))
-            self._progress.advance(self._whole, piece.seconds)
+            self._partly[piece] = piece.seconds
         self._done += error is None
         self._existing += status == "exists"
         self._seconds += piece.seconds if status == "done" else 0

@@ -21,10 +21,10 @@ def pieces(tmp_path: Path) -> list[OutputPiece]:
 @pytest.mark.parametrize(
     ("read", "finished", "expected"),
     [
-        (None, False, "0 of 60 s of audio"),
+        (None, False, "0 of 2, 0:00 of 1:00"),
         (500_000, False, "sending 0.5 of 2.0 MB"),
         (2_000_000, False, "recognising"),
-        (2_000_000, True, "30 of 60 s of audio"),
+        (2_000_000, True, "1 of 2, 0:30 of 1:00"),
     ],
 )
 def test_progress_shows_bytes_per_file_and_total_seconds(

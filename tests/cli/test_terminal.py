@@ -57,7 +57,7 @@ def test_progress_bars_do_not_overwrite_the_transcript(
         shown = shell.rest()
 
     assert (0, letters(SAID) * 3) == (shell.status, letters(shown))
-    assert (b"3 s of a" in shell.raw) == (columns >= 40)
+    assert (b" of 0:0" in shell.raw) == (columns >= 40)
 
 
 def test_progress_bars_are_redrawn_while_the_server_works(server: RunningServer, folder: Path) -> None:
@@ -85,6 +85,18 @@ def test_a_dumb_terminal_shows_the_whole_transcript(server: RunningServer, folde
         shown = shell.rest()
 
     assert (0, letters(SAID), "") == (shell.status, letters(shown), (folder / "errors").read_text())
+
+
+def test_bars_of_long_names_show_the_state_and_are_erased_after_ctrl_c(server: RunningServer, folder: Path) -> None:
+    server.fail(Rule("chat", Hang(), times=None))
+    name = f"{'a very long name ' * 9}录音.wav"
+    (folder / "one.wav").rename(folder / name)
+    with terminal(command("transcribe", name), folder, environment(server), columns=60, rows=12) as shell:
+        shell.until("录音.wav recognising")
+        shell.type(CTRL_C)
+        shown = shell.rest()
+
+    assert (130, "Stopped: 0 of 1 done.") == (shell.status, shown.removeprefix("^C").strip()[:21])
 
 
 @pytest.mark.parametrize(("end", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
