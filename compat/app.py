@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Callable
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -66,10 +67,12 @@ from compat.upstream.state import CommonState, OwnState, SharedState
 from compat.upstream.webhooks import Webhooks
 
 if TYPE_CHECKING:
+    from compat.endpoints.calls import Calls
     from compat.observability.tracing import Traces
 
 log = logging.getLogger("compat")
 EXPOSED = (
+    "location",
     "x-request-id",
     "openai-processing-ms",
     "x-compat-ignored",
@@ -90,11 +93,13 @@ def create_app(
     *,
     insecure: bool = False,
     team: Team | None = None,
+    calls: Sequence[socket.socket] = (),
 ) -> Starlette:
     """Return the server's ASGI application. Raise SettingsError for settings that cannot be used.
 
     `local`: an engine that replaces DashScope.
     `team`: what this process shares with the server's other workers.
+    `calls`: sockets for calls by WebRTC; without any, there are no calls.
     `insecure`: accept requests from web pages of every origin even if no API keys are set.
 
     To stop the server, await `app.state.retire`, which gives load balancers time to notice. Then await
@@ -162,6 +167,7 @@ def create_app(
     realtime = Realtime(
         settings, gate, sockets, secret, metrics, vocabularies.check, accounting, engine=engine, memory=memory
     )
+    webrtc = _calls(settings, gate, realtime, calls)
     readiness = Readiness(admission, *accounts, engine_trouble=lambda: local.report.trouble if local else "")
     metrics.watch("requests_under_way", "Requests for work.", lambda: admission.requests.used)
     metrics.watch("tasks", "Coroutines under way.", lambda: len(asyncio.all_tasks()), own=True)
@@ -179,6 +185,8 @@ def create_app(
 
     async def leave() -> None:
         admission.leaving = True
+        if webrtc is not None:
+            webrtc.leave()
         await realtime.leave()
         runner.leave(FINISH)
 
@@ -199,6 +207,9 @@ def create_app(
             if webhooks is not None:
                 stack.push_async_callback(webhooks.close)
             await stack.enter_async_context(runner.open())
+            if webrtc is not None:
+                await webrtc.open()
+                stack.push_async_callback(webrtc.close)
             runner.spawn(janitor.keep(spool.sweep()))
             runner.spawn(lag.measure(metrics.lag))
             runner.spawn(metrics.publish())
@@ -214,8 +225,7 @@ def create_app(
             Route("/v1/audio/translations", translations.create, methods=["POST"]),
             Route("/v1/realtime/client_secrets", sessions.client_secret, methods=["POST"]),
             Route("/v1/realtime/transcription_sessions", sessions.transcription_session, methods=["POST"]),
-            WebSocketRoute("/v1/realtime", realtime.live),
-            Route("/v1/realtime", not_found.no_socket, methods=["GET", "POST"]),
+            *_realtime_routes(realtime, webrtc),
             Route("/v1/dashscope/usage", UsageEndpoint(gate, accounting).usage, methods=["GET"]),
             Route("/v1/dashscope/vocabularies", stored.every, methods=["GET"]),
             Route("/v1/dashscope/vocabularies", stored.create, methods=["POST"]),
@@ -250,6 +260,32 @@ def create_app(
     app.router.redirect_slashes = False  # PathMiddleware normalizes paths
     app.state.retire, app.state.leave = retire, leave
     return app
+
+
+def _calls(settings: Settings, gate: Gate, realtime: Realtime, sockets: Sequence[socket.socket]) -> Calls | None:
+    """Return the calls by WebRTC. Their libraries are loaded only if there are any."""
+    if not sockets:
+        return None
+    from compat.endpoints.calls import Calls
+    from compat.webrtc.port import Port
+
+    return Calls(settings, gate, realtime, Port(sockets))
+
+
+def _realtime_routes(realtime: Realtime, calls: Calls | None) -> list[Route | WebSocketRoute]:
+    if calls is None:
+        return [
+            WebSocketRoute("/v1/realtime", realtime.live),
+            Route("/v1/realtime", not_found.no_socket, methods=["GET", "POST"]),
+        ]
+    return [
+        WebSocketRoute("/v1/realtime", calls.live),
+        Route("/v1/realtime", calls.create_or_explain, methods=["POST"]),
+        Route("/v1/realtime", not_found.no_socket, methods=["GET"]),
+        Route("/v1/realtime/calls", calls.create, methods=["POST"]),
+        Route("/v1/realtime/calls/{id}", calls.hangup, methods=["DELETE"]),
+        Route("/v1/realtime/calls/{id}/hangup", calls.hangup, methods=["POST"]),
+    ]
 
 
 def _budget(settings: Settings, metrics: Metrics, state: CommonState) -> Budget:

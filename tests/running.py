@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import socket
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,14 +53,16 @@ def running_server(
     readings: Readings | None = None,
     keys: frozenset[str] | None = None,
     tls: tuple[Path, Path] | None = None,
+    calls: Sequence[socket.socket] = (),
     **settings: Any,  # noqa: ANN401 - fields of Settings
 ) -> Iterator[RunningServer]:
-    """Start a server and its emulator. `tls`: serve https and wss with this certificate and its key."""
+    """Start a server and its emulator. `tls`: serve https and wss with this certificate and its key.
+    `calls`: sockets for calls by WebRTC."""
     emulator = create_emulator(engine, readings=readings, keys=keys)
     counts = counted(emulator.state.emulator)
     with serve(emulator) as root:
         # The server keeps no jobs and no failures, so that tests do not affect each other.
         forgetful = {"job_retention": 0.0, "job_grace": 0.0, "breaker_failures": 1000}
         given = {"base_url": root, "dashscope_api_key": "the-server's-key", "log_level": "error"} | forgetful | settings
-        with serve(create_app(Settings(**given)), *(tls or ())) as base, contextlib.ExitStack() as clients:
+        with serve(create_app(Settings(**given), calls=calls), *(tls or ())) as base, contextlib.ExitStack() as clients:
             yield RunningServer(f"{base}/v1", emulator.state.emulator, clients, root, counts)

@@ -17,7 +17,7 @@ LAYERS = [  # from the bottom up; a module imports from layers below its own, or
     {"addresses", "config", "echo"},
     {"catalogue"},
     {"audio", "dashscope_api", "openai_api"},
-    {"bridge", "observability", "probes"},
+    {"bridge", "observability", "probes", "webrtc"},
     {"upstream"},
     {"spending"},
     {"transcription"},
@@ -39,6 +39,7 @@ IO = {
     "time", "uuid", "uvicorn", "websockets",
 }  # fmt: skip
 OWNERS = {  # the packages that may import a library; the emulator may import all
+    "aiortc": {"webrtc"},
     "httpx2": {"cli", "upstream"},
     "starlette": {"app", "endpoints", "server"},
     "uvicorn": {"cli", "server"},

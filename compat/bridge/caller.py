@@ -13,11 +13,11 @@ New settings apply from the next turn. `_retarget` chooses how, depending on the
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import assert_never
 
 from compat.bridge.actions import Outbox
-from compat.bridge.intake import Intake, OpusPackets
+from compat.bridge.intake import Intake, OpusPackets, Sound
 from compat.bridge.items import ItemEvents, ItemPiece, SpeechItem
 from compat.bridge.limits import TICKS, SessionLimits
 from compat.bridge.manual import JoinedTurn, ManualTurn
@@ -74,9 +74,9 @@ class CallerSide:
 
     # --- configuration ----------------------------------------------------------------------------------------------
 
-    def open(self, patch: Patch | None) -> None:
+    def open(self, patches: Sequence[Patch]) -> None:
         """Send the first event, and then the error of the query's model, if any."""
-        error = self._config.open(patch)
+        error = self._config.open(patches)
         self._intake = self._new_intake()
         self._retarget()
         self._config.greet()
@@ -85,14 +85,14 @@ class CallerSide:
 
     def _update(self, patch: Patch) -> None:
         self._config.update(patch)
-        form, rate = self._config.session.format, self._config.target.setup.rate
+        form, rate = self._config.session.sound, self._config.target.setup.rate
         if (form, rate) != (self._intake.form, self._intake.rate):
             self._flush()
             self._intake = self._new_intake(self._intake.position)
         self._retarget()
 
     def _new_intake(self, position: int = 0, packets: OpusPackets | None = None) -> Intake:
-        return Intake(self._config.session.format, self._config.target.setup.rate, position, packets)
+        return Intake(self._config.session.sound, self._config.target.setup.rate, position, packets)
 
     def refuse(self, field: Field) -> None:
         """The service refuses this field of a Setup: leave it out from now on."""
@@ -176,9 +176,11 @@ class CallerSide:
 
     # --- events -----------------------------------------------------------------------------------------------------
 
-    def serve(self, event: theirs.ClientEvent) -> None:
+    def serve(self, event: theirs.ClientEvent | Sound) -> None:
         """Handle an event. Raises the CompatError to send if that fails."""
         match event:
+            case Sound():
+                self._hear(event.pcm)
             case theirs.Append():
                 self._append(event.audio)
             case theirs.Commit():
@@ -203,7 +205,20 @@ class CallerSide:
             case _:
                 assert_never(event)
 
+    def _hear(self, sound: bytes) -> None:
+        """Take audio of a call's track."""
+        self.over_bound = self._replay.unsent >= self._limits.unsent * TICKS
+        self._rest = memoryview(sound)
+        while self._rest:
+            self.take()
+
     def _append(self, audio: bytes) -> None:
+        if self._config.session.track is not None:
+            raise BadRequest(
+                "The audio of a call is that of its track: input_audio_buffer.append is for WebSocket sessions.",
+                param="type",
+                code="unsupported_event",
+            )
         self.over_bound = self._replay.unsent >= self._limits.unsent * TICKS
         self._rest = memoryview(audio)
         try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import assert_never
 
+import msgspec
+
 from compat.audio import g711
 from compat.audio.resample import Resampler
 from compat.bridge.limits import TICKS, TICKS_A_MS
@@ -24,6 +26,13 @@ OPUS_FRAME = 1275 + 2
 _OGG, _PAGE = b"OggS", 27
 _HEADS = (b"OpusHead", b"OpusTags")
 _FILES = {b"\x1a\x45\xdf\xa3": "WebM or Matroska", b"RIFF": "WAV", b"ID3": "MP3", b"fLaC": "FLAC"}
+
+
+class Sound(msgspec.Struct, frozen=True):
+    """Audio of a call's track, in its format."""
+
+    pcm: bytes
+    event_id: str | None = None
 
 
 class Intake:

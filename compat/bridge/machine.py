@@ -9,11 +9,12 @@ must do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from compat.bridge.actions import Action, Alarm, Hangup, Outbox, Reading
 from compat.bridge.caller import CallerSide
 from compat.bridge.echoes import EchoCheck
+from compat.bridge.intake import Sound
 from compat.bridge.items import ItemEvents
 from compat.bridge.lifespan import Lifespan
 from compat.bridge.limits import REASON, TICKS, SessionLimits
@@ -33,17 +34,19 @@ from compat.openai_api.realtime import client_events as theirs
 from compat.openai_api.realtime import server_events as ours
 from compat.openai_api.realtime.opening import Opening
 from compat.openai_api.realtime.patch import Patch
+from compat.openai_api.realtime.session import AudioFormat
 
 
 class Bridge:
     """One client, one session. Every `now` is in seconds on one monotonic clock.
 
     `resolve` returns DashScope's model for the client's model name, or raises CompatError. `ids("item")` returns a new
-    identifier of that kind. `configured`: the settings of an ephemeral key. `spread`, from 0 to 1: this session's part
-    of the jitter of reconnections. `expires_at`, in seconds since the epoch, is only reported. `on_event` is called
-    with every event for the client. `engine`: the engine that answers in place of DashScope. `preferred`: DashScope's
-    model for a client that names none. `presets` returns the options that an operator's alias sets. `fallback`: there
-    is a second account. `advise` adds the setting to check to a refusal by the service of a model.
+    identifier of that kind. `configured`: the settings of an ephemeral key, and of an offer. `spread`, from 0 to 1:
+    this session's part of the jitter of reconnections. `expires_at`, in seconds since the epoch, is only reported.
+    `on_event` is called with every event for the client. `engine`: the engine that answers in place of DashScope.
+    `preferred`: DashScope's model for a client that names none. `presets` returns the options that an operator's alias
+    sets. `fallback`: there is a second account. `advise` adds the setting to check to a refusal by the service of a
+    model. `track`: the format of a call's audio, which comes as `Sound` and not in events.
     """
 
     def __init__(
@@ -53,7 +56,7 @@ class Bridge:
         resolve: Callable[[str], str],
         ids: Callable[[str], str],
         expires_at: int,
-        configured: Patch | None = None,
+        configured: Sequence[Patch] = (),
         limits: SessionLimits | None = None,
         spread: float = 0.5,
         on_event: Callable[[ours.ServerEvent], object] = lambda _: None,
@@ -62,15 +65,16 @@ class Bridge:
         fallback: bool = False,
         presets: Callable[[str], Mapping[str, tuple[str, ...]]] = lambda _: {},
         advise: Callable[[CompatError, str], CompatError] = lambda error, _: error,
+        track: AudioFormat | None = None,
     ) -> None:
         self.over = False
         self._advise = advise
         self._limits = limits or SessionLimits()
-        self._patch, self._replay = configured, ReplayBuffer()
+        self._patches, self._replay = configured, ReplayBuffer()
         self._outbox = Outbox(ids, on_event)
         self._items = ItemEvents(self._outbox, opening.dialect, self._limits.remembered_items)
         self._binder = TurnBinder(self._items, EchoCheck(self._replay, lambda: self._link.setup))
-        self._config = Configuration(opening, self._outbox, resolve, expires_at, engine, preferred, presets)
+        self._config = Configuration(opening, self._outbox, resolve, expires_at, engine, preferred, presets, track)
         self._link = Link(
             self._outbox,
             self._replay,
@@ -131,13 +135,13 @@ class Bridge:
     def start(self, now: float) -> list[Action]:
         """The client's connection was accepted."""
         self._shutdown.start(now)
-        self._caller.open(self._patch)
+        self._caller.open(self._patches)
         self._link.feed(now)
         self._link.need(now)
         return self._done(now)
 
-    def from_client(self, raw: str | bytes, now: float) -> list[Action]:
-        """One frame of the client: text for str, binary for bytes."""
+    def from_client(self, raw: str | bytes | Sound, now: float) -> list[Action]:
+        """One frame of the client: text for str, binary for bytes. Or audio of a call's track."""
         if self._closing_at is not None or not self._shutdown.listening:
             return []
         while self.more:
@@ -146,7 +150,7 @@ class Bridge:
         try:
             if isinstance(raw, bytes):
                 raise BadRequest("Binary frames are not supported: audio comes in input_audio_buffer.append.")
-            event = theirs.decode(raw)
+            event = raw if isinstance(raw, Sound) else theirs.decode(raw)
             event_id = event.event_id
             self._caller.serve(event)
         except theirs.UnreadableEvent as error:

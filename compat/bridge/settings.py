@@ -17,7 +17,7 @@ from compat.errors import CompatError
 from compat.openai_api.realtime import server_events as ours
 from compat.openai_api.realtime.opening import Opening
 from compat.openai_api.realtime.patch import Patch
-from compat.openai_api.realtime.session import Session, Vad, apply
+from compat.openai_api.realtime.session import AudioFormat, Session, Vad, apply
 from compat.openai_api.realtime.views import Applied, view
 from compat.transcript import context
 
@@ -83,11 +83,11 @@ def target(session: Session) -> Target:
 def setup(session: Session) -> Setup:
     """PCM is sent at 16 kHz, G.711 as PCM at 8 kHz, unless the model has a rate of its own; Opus unchanged."""
     row = live.row(session.native)
-    telephone = session.format.encoding in ("ulaw", "alaw")
+    telephone = session.sound.encoding in ("ulaw", "alaw")
     words, rest = _vocabulary(session, row)
     return Setup(
         model=session.native,
-        format="opus" if session.format.encoding == "opus" else "pcm",
+        format="opus" if session.sound.encoding == "opus" else "pcm",
         rate=row.rate or (8000 if telephone else 16_000),
         language=session.spoken,
         context=context(session.prompt, rest) if row.context and session.guided else "",
@@ -174,8 +174,9 @@ class Configuration:
         engine: str,
         preferred: str,
         presets: Callable[[str], Mapping[str, tuple[str, ...]]],
+        track: AudioFormat | None = None,
     ) -> None:
-        self.session = Session(transcription=opening.transcription, native=preferred, engine=engine)
+        self.session = Session(transcription=opening.transcription, native=preferred, engine=engine, track=track)
         self.refused: frozenset[Field] = frozenset()
         self._opening = opening
         self._id = outbox.ids("sess")
@@ -203,11 +204,11 @@ class Configuration:
         """These settings without what the service refuses."""
         return target.without(self.refused)
 
-    def open(self, configured: Patch | None) -> CompatError | None:
-        """Apply the query and an ephemeral key's settings. Returns the error of the query's model, if any."""
+    def open(self, configured: Sequence[Patch]) -> CompatError | None:
+        """Apply the query, then an ephemeral key's settings. Returns the error of the query's model, if any."""
         error = self._named(self._opening.model)
-        if configured is not None:
-            self.session = apply(self.session, configured, self._resolve)
+        for patch in configured:
+            self.session = apply(self.session, patch, self._resolve)
         return error
 
     def _named(self, model: str | None) -> CompatError | None:

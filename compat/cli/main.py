@@ -23,6 +23,7 @@ from typing import Any, ClassVar
 import click
 
 from compat import __version__
+from compat.cli.calls import bound
 from compat.cli.serving import (
     INTERRUPTED,
     LOOPBACK,
@@ -168,10 +169,11 @@ def serve(
         _warn()
         serving = Serving(settings.max_connections or files * count, tls_cert, tls_key, insecure)
         settings = fitted(settings, serving.most)
+        sockets = bound(settings, host, demo=serves_locally and host in LOOPBACK, workers=count)
         ready = functools.partial(_announce, settings, listener, tls_cert, tls, local, count)
         if supervisor:
             supervisor.until_signal(listener, settings, serving, local, ready)
-        AnnouncingServer(settings, local, serving, ready).until_signal(listener)
+        AnnouncingServer(settings, local, serving, ready, sockets).until_signal(listener)
 
 
 def _certificate(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:

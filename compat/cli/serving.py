@@ -10,7 +10,7 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, ClassVar
@@ -91,11 +91,19 @@ def confirm() -> None:
 class ApiServer(Stopping, Server):
     """A server of the API. Raises SettingsError for settings that cannot be used."""
 
-    def __init__(self, settings: Settings, local: AnyEngine | None, serving: Serving, team: Team | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        local: AnyEngine | None,
+        serving: Serving,
+        team: Team | None = None,
+        calls: Sequence[socket.socket] = (),
+    ) -> None:
+        """`calls` are the sockets for calls by WebRTC."""
         from compat.app import create_app
 
         traces = _traces() if settings.traces else None
-        app = create_app(settings, traces, local, insecure=serving.insecure, team=team)
+        app = create_app(settings, traces, local, insecure=serving.insecure, team=team, calls=calls)
         uvicorn_config = config(
             app,
             serving.cert,
@@ -113,9 +121,14 @@ class AnnouncingServer(ApiServer):
     """A server in one process. `ready` is called when it accepts connections."""
 
     def __init__(
-        self, settings: Settings, local: AnyEngine | None, serving: Serving, ready: Callable[[], object]
+        self,
+        settings: Settings,
+        local: AnyEngine | None,
+        serving: Serving,
+        ready: Callable[[], object],
+        calls: Sequence[socket.socket] = (),
     ) -> None:
-        super().__init__(settings, local, serving)
+        super().__init__(settings, local, serving, calls=calls)
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -20,12 +20,18 @@ MODULES: Final = {
     "microphone": ("openai", "sounddevice"),
     "otel": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
     "redis": ("redis",),
+    "webrtc": ("aiortc",),
 }
+
+
+def installed(extra: str) -> bool:
+    """Return whether all modules of `extra` are installed."""
+    return all(map(_installed, MODULES[extra]))
 
 
 def need(extra: str, what: str) -> None:
     """Raise SettingsError, with the command to install, if `extra` is missing or too old. `what` needs it."""
-    if not all(map(_installed, MODULES[extra])):
+    if not installed(extra):
         raise SettingsError(missing(extra, what))
     for package in _packages(extra):
         with contextlib.suppress(metadata.PackageNotFoundError):  # a module without a distribution

@@ -145,6 +145,25 @@ def count(value: str) -> int:
     return count
 
 
+def port(value: str) -> int:
+    number = int(value) if re.fullmatch(r"[0-9]{1,5}", value.strip()) else 0
+    if not 1 <= number <= 65535:
+        raise ValueError("a port from 1 to 65535")
+    return number
+
+
+def ip(value: str) -> str:
+    """Return an IP address in its usual form."""
+    try:
+        return str(ipaddress.ip_address(value.strip()))
+    except ValueError as exc:
+        raise ValueError("an IP address") from exc
+
+
+def addresses(value: str) -> tuple[str, ...]:
+    return tuple(ip(part) for part in many(value))
+
+
 def workers(value: str) -> int:
     """Return a number of processes; `auto` means one for each core."""
     if value.strip().lower() == "auto":

@@ -46,3 +46,8 @@ def root(region: str | None, workspace_id: str | None, base_url: str | None) -> 
     if name not in SHARED_HOSTS:
         raise ValueError(", ".join(SHARED_HOSTS))
     return f"https://{SHARED_HOSTS[name]}"
+
+
+def live_root(address: str) -> str:
+    """Return the WebSocket root of an HTTP root or of a live API's address."""
+    return re.sub(r"^http", "ws", re.sub(r"/api-ws/v1(/(realtime|inference))?$", "", address))

@@ -7,7 +7,6 @@ docs/run/settings.md from this module.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -187,7 +186,7 @@ class Settings:
     queue_wait: float = setting(30.0, parsers.seconds, "Seconds that a call may wait for the rate limit before a 429.")
     concurrency: int = setting(256, parsers.count, "Concurrent calls to DashScope.")
     workers: int = setting(
-        1, parsers.workers, "Processes that `serve` runs, or `auto`: one for each core. They share all limits."
+        1, parsers.workers, "Processes of `serve`; `auto`: one for each core. They share all limits."
     )
     max_requests: int = setting(512, parsers.count, "Concurrent requests; more get an immediate 503.")
     max_sessions: int = setting(1000, parsers.count, "Concurrent live sessions; more get an immediate 503.")
@@ -198,6 +197,10 @@ class Settings:
         "Connections at a time, at most half of them from one address; by default 4096, or fewer where the system "
         "limits open files. `COMPAT_MAX_SESSIONS` and `COMPAT_MAX_REQUESTS` together are scaled down to it.",
     )
+    webrtc_port: int | None = setting(None, parsers.port, "UDP and TCP port for calls by WebRTC; unset: no calls.")
+    webrtc_address: tuple[str, ...] = setting((), parsers.addresses, "Its public IP addresses; default: the request's.")
+    webrtc_host: str | None = setting(None, parsers.ip, "Address to bind that port to; by default that of `--host`.")
+    webrtc_tcp: bool = setting(True, parsers.switch, "Whether calls may use TCP too.")
     max_session: float = setting(86400.0, parsers.seconds, "Longest live session, in seconds.")
     max_spool: int = setting(
         64 << 30,
@@ -389,12 +392,9 @@ class Settings:
     @property
     def live_root(self) -> str:
         """Return DashScope's WebSocket root: `wss://dashscope.aliyuncs.com`."""
-        root = (
-            re.sub(r"/api-ws/v1(/(realtime|inference))?$", "", self.websocket_url) if self.websocket_url else self.root
-        )
-        return re.sub(r"^http", "ws", root)
+        return regions.live_root(self.websocket_url or self.root)
 
     @property
     def fallback_live_root(self) -> str | None:
         root = self.fallback_root
-        return self.live_root if root == self.root else root and re.sub(r"^http", "ws", root)
+        return self.live_root if root == self.root else root and regions.live_root(root)

@@ -44,6 +44,15 @@ class Admission:
         if self.leaving and connection.scope.get("method") == "POST":
             raise _shutting_down()
         live = connection.scope["type"] == "websocket"
+        self._enter(party, connection.state.stay, live=live)
+
+    def enter_call(self, party: Party, stay: contextlib.ExitStack) -> None:
+        """Count a call by WebRTC as a session until `stay` ends. Raise ServiceUnavailable or BudgetSpent."""
+        if self.leaving:
+            raise _shutting_down()
+        self._enter(party, stay, live=True)
+
+    def _enter(self, party: Party, stay: contextlib.ExitStack, *, live: bool) -> None:
         shares = self.sessions if live else self.requests
         most = party.concurrency if live else None
         if not shares.take(party, most=most):
@@ -52,7 +61,6 @@ class Admission:
                     f"This key may have {most} live sessions at a time, and all of them are open.", retry_after=1.0
                 )
             raise overloaded("sessions" if live else "requests", shares, party)
-        stay: contextlib.ExitStack = connection.state.stay
         stay.callback(shares.give, party)
 
 

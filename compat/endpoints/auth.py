@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -115,6 +116,18 @@ class Gate:
     async def admit(self, connection: HTTPConnection, principal: Principal) -> None:
         """Do as `enter`, and charge the caller's rate limit. Raise ServiceUnavailable or BudgetSpent."""
         self.enter(connection, principal)
+        await self._charge(principal)
+
+    async def admit_call(self, principal: Principal, stay: contextlib.ExitStack) -> None:
+        """Count a call by WebRTC as a session of its caller until `stay` ends, and charge the rate limit.
+
+        Raise ServiceUnavailable or BudgetSpent.
+        """
+        if self._admission:
+            self._admission.enter_call(principal.party, stay)
+        await self._charge(principal)
+
+    async def _charge(self, principal: Principal) -> None:
         if self._budget and principal.entry:
             await self._budget.charge(principal.name, principal.entry.rate)
 

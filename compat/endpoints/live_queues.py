@@ -62,3 +62,11 @@ class Upstream:
             self.outgoing.put(None)
             return False
         return True
+
+
+def switch(event: asyncio.Event, *, on: bool) -> None:
+    """Set or clear an event."""
+    if on:
+        event.set()
+    else:
+        event.clear()

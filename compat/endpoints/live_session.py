@@ -29,8 +29,9 @@ from compat.bridge.actions import (
     ToUpstream,
     Wake,
 )
+from compat.bridge.intake import Sound
 from compat.config.principal import Principal
-from compat.endpoints.live_queues import Outgoing, Upstream
+from compat.endpoints.live_queues import Outgoing, Upstream, switch
 from compat.errors import BadRequest, CompatError
 from compat.spending.allowance import Allowance
 from compat.upstream.fallback import LiveFallback
@@ -107,7 +108,7 @@ class LiveSession:
         self._reading = True
         self._idle = False
         """Whether every frame of the client so far was handled, and the reader waits for the next."""
-        self._stalled = self._crowded = False
+        self._stalled = self._crowded = self._extending = False
         self._sound = Holding(memory or Shares(sys.maxsize), SOUND, principal.party)
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = 0.0
@@ -153,6 +154,16 @@ class LiveSession:
             self._start(_raise(exc))
         return True
 
+    def hear(self, pcm: bytes) -> None:
+        """Handle audio of a call's track."""
+        if self._short(len(pcm)) and not self._extending:
+            self._extending = True
+            self._start(self._allow(len(pcm)))
+        try:
+            self._do(self._bridge.from_client(Sound(pcm), self._now))
+        except Exception as exc:  # noqa: BLE001 - any bug
+            self._start(_raise(exc))
+
     @property
     def _now(self) -> float:
         return self._loop.time()
@@ -175,7 +186,7 @@ class LiveSession:
             self._do(self._bridge.client_closed(self._now, Hangup(1013, CROWDED)))
         elif self._bridge.over and self._ending:
             self._end()
-        _switch(self._readable, on=self._reading and not self._must_wait)
+        switch(self._readable, on=self._reading and not self._must_wait)
 
     @property
     def _must_wait(self) -> bool:
@@ -293,6 +304,7 @@ class LiveSession:
         if self._short(size):
             await self._allowance.extend(self._bridge.seconds + self._bridge.most(size))
         self._bridge.allow(self._allowance.granted, self._allowance.reason)
+        self._extending = False
 
     async def _take_rest(self) -> None:
         """Take the rest of a long append, with a turn of the event loop for each piece."""
@@ -382,10 +394,3 @@ class LiveSession:
 
 async def _raise(exc: Exception) -> None:
     raise exc
-
-
-def _switch(event: asyncio.Event, *, on: bool) -> None:
-    if on:
-        event.set()
-    else:
-        event.clear()

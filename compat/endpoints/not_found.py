@@ -17,7 +17,7 @@ ABSENT = {  # prefixes of paths below /v1, and the feature behind each
     "/audio/speech": "speech synthesis",
     "/audio/voices": "voices",
     "/audio/voice_consents": "voices",
-    "/realtime/calls": "calls by WebRTC and SIP",
+    "/realtime/calls": "calls by SIP, nor by WebRTC without COMPAT_WEBRTC_PORT",
     "/realtime/sessions": "voice conversations",
     "/realtime/translations": "live translation",
     "/chat/completions": "chat",

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
+from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -25,13 +26,14 @@ from compat.config.settings import Settings
 from compat.endpoints import origins
 from compat.endpoints.access_log import client_of, request_id_of
 from compat.endpoints.auth import Gate
-from compat.endpoints.live_session import Bounds, Disconnected, LiveSession, VocabularyCheck
-from compat.errors import INTERNAL_ERROR, CompatError, NotAuthenticated, ServiceUnavailable
+from compat.endpoints.live_session import Bounds, ClientTransport, Disconnected, LiveSession, VocabularyCheck
+from compat.errors import INTERNAL_ERROR, BadRequest, CompatError, NotAuthenticated, ServiceUnavailable
 from compat.observability.metrics import Metrics, TurnLatency
 from compat.openai_api import secrets
 from compat.openai_api.realtime.opening import Opening, opening
 from compat.openai_api.realtime.patch import Patch
 from compat.openai_api.realtime.server_events import Completed, ServerEvent, TokenUsage
+from compat.openai_api.realtime.session import AudioFormat, Session, apply
 from compat.spending.accounting import Accounting
 from compat.spending.allowance import Allowance
 from compat.upstream.advice import advised
@@ -45,12 +47,12 @@ WATCH = 2.0  # seconds between two checks for removed keys
 
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):
-    """An accepted handshake. `configured` is the session configuration in a client secret, `allowance` the sound that
-    the client may send if its key has a bound."""
+    """An accepted handshake. `configured` is the session configuration: of a client secret, and of a call's form.
+    `allowance` is the sound that the client may send if its key has a bound."""
 
     opening: Opening
     principal: Principal
-    configured: Patch | None = None
+    configured: tuple[Patch, ...] = ()
     allowance: Allowance | None = None
 
 
@@ -137,9 +139,10 @@ class Realtime:
             return
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
         socket.state.party = admitted.principal.party  # server/websocket counts the memory of long messages against it
+        caller = _SocketTransport(socket)
         try:
             await socket.accept(admitted.opening.subprotocol, raw)
-            await self._run(socket, admitted, request_id)
+            await self.run(caller, admitted, request_id, client_of(socket.scope), caller.begin)
         finally:
             if admitted.allowance:
                 await admitted.allowance.close()
@@ -172,27 +175,56 @@ class Realtime:
         # Browsers open WebSockets across origins without a CORS preflight.
         if (origin := socket.headers.get("origin")) is not None:
             origins.check(origin, socket.headers.get("host", ""), self._settings.cors_origins)
+        if socket.query_params.get("call_id"):
+            raise BadRequest("Calls by WebRTC are off: set COMPAT_WEBRTC_PORT.", param="call_id")
         opened = opening(socket.query_params, socket.headers, socket.scope["subprotocols"])
+        admitted = self.identify(opened, socket)
+        await self._gate.admit(socket, admitted.principal)
+        return await self.allowed(admitted)
+
+    def identify(self, opened: Opening, connection: HTTPConnection) -> Admitted:
+        """Return the caller with its client secret's configuration. Raise CompatError."""
         key = opened.credential or ""
         if self._gate.is_secret(key):
             issued = secrets.read(key, secret=self._secret, now=time.time())
-            principal, configured = self._gate.issuer(issued.issuer, socket), issued.session
+            principal, configured = self._gate.issuer(issued.issuer, connection), [issued.session]
         else:
-            principal, configured = self._gate.known(key, "realtime", socket), None
+            principal, configured = self._gate.known(key, "realtime", connection), []
         preferred_model(self._settings, principal)  # the key file may name a model that takes no live speech
-        await self._gate.admit(socket, principal)
-        allowance = Allowance(self._accounting, principal) if principal.bounded else None
-        if allowance:
-            await allowance.open()
-        return Admitted(opening=opened, principal=principal, configured=configured, allowance=allowance)
+        return Admitted(opening=opened, principal=principal, configured=tuple(configured))
+
+    async def allowed(self, admitted: Admitted) -> Admitted:
+        """Open the allowance of a key with a bound; to be closed after the session. Raise QuotaExceeded."""
+        if not admitted.principal.bounded:
+            return admitted
+        allowance = Allowance(self._accounting, admitted.principal)
+        await allowance.open()
+        return msgspec.structs.replace(admitted, allowance=allowance)
+
+    def configured(self, admitted: Admitted, patch: Patch) -> Admitted:
+        """Add the configuration that comes with a call's offer. Raise CompatError."""
+        native = preferred_model(self._settings, admitted.principal)
+        session = Session(native=native, engine=self._engine)
+        apply(session, patch, lambda name: live_model(name, self._settings, admitted.principal))
+        return msgspec.structs.replace(admitted, configured=(*admitted.configured, patch))
 
     # --- the session ------------------------------------------------------------------------------------------------
 
-    async def _run(self, socket: WebSocket, admitted: Admitted, request_id: str) -> None:
+    async def run(
+        self,
+        caller: ClientTransport,
+        admitted: Admitted,
+        request_id: str,
+        client: str,
+        begin: Callable[[LiveSession], object],
+        track: AudioFormat | None = None,
+    ) -> None:
+        """Run a session until it ends, and log it. `client` is the caller's address. `begin` is called with the session
+        first. `track`: the format of a call's audio."""
         started = time.perf_counter()
         billed = BilledTokens()
-        bridge = self._bridge(admitted, billed)
-        caller, principal = _SocketTransport(socket), admitted.principal
+        bridge = self._bridge(admitted, billed, track)
+        principal = admitted.principal
         service, check = self._service, self._check_vocabulary
         allowance = admitted.allowance
         session = LiveSession(bridge, caller, service, principal, check, self._bounds, self._memory, allowance)
@@ -200,7 +232,7 @@ class Realtime:
         self._usage.add(usage)
         self._live[session] = asyncio.current_task()
         self._held[session] = principal
-        socket.state.take = session.take  # see server/websocket
+        begin(session)
         try:
             await session.run()
         except Exception as exc:
@@ -218,7 +250,7 @@ class Realtime:
                 self._gate.prove(principal)
             fields = {
                 "request_id": request_id,
-                "client": client_of(socket.scope),
+                "client": client,
                 "caller": principal.name,
                 "model": bridge.model,
                 "dialect": admitted.opening.dialect,
@@ -233,7 +265,7 @@ class Realtime:
             self._metrics.session(fields)
             log.info("session", extra={"fields": fields})
 
-    def _bridge(self, admitted: Admitted, billed: BilledTokens) -> Bridge:
+    def _bridge(self, admitted: Admitted, billed: BilledTokens, track: AudioFormat | None) -> Bridge:
         latency = TurnLatency(self._metrics)
 
         def sent(event: ServerEvent) -> None:
@@ -254,6 +286,7 @@ class Realtime:
             fallback=isinstance(self._service, LiveFallback),
             advise=self._advise,
             presets=lambda name: live_presets(name, self._settings, admitted.principal),
+            track=track,
         )
 
     def _advise(self, error: CompatError, model: str) -> CompatError:
@@ -291,6 +324,9 @@ class _SocketTransport:
 
     def __init__(self, socket: WebSocket) -> None:
         self._socket = socket
+
+    def begin(self, session: LiveSession) -> None:
+        self._socket.state.take = session.take  # see server/websocket
 
     async def read(self) -> str | bytes:
         message = await self._socket.receive()

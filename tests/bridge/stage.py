@@ -76,7 +76,7 @@ class Stage:
             resolve=resolve,
             ids=counting(),
             expires_at=1_800_000_000,
-            configured=configured,
+            configured=() if configured is None else (configured,),
             limits=limits,
             preferred=preferred,
         )

@@ -31,6 +31,7 @@ CONFIGURATION = {"yaml", "nginx", "ini", "diff", ""}  # configuration files; the
 LEFT_OUT = {
     "qwen-asr-compat emulator": "does not exit; the tests provide an emulator",
     "qwen-asr-compat verify": "needs an account; tests/cli runs it against an emulator",
+    "COMPAT_WEBRTC_PORT": "does not exit; tests/webrtc makes calls",
     "scripts/serve": "does not exit; the tests provide a server",
     "qwen-asr-compat live  ": "needs a microphone",
     "uvx --from": "does not exit, and installs packages; tests/scripts installs the package",
@@ -47,6 +48,7 @@ LEFT_OUT = {
     "from langchain_community": "needs a package that the tests do not install",
     "from livekit.plugins": "needs a package that the tests do not install",
     "from pipecat.services": "needs a package that the tests do not install",
+    "const connection = new RTCPeerConnection": "a part of a program; tests/playground runs the whole",
     "// on your server": "parts of two programs; tests/playground runs the whole programs",
     "// 在自己的服务器上": "the same",
 }

@@ -21,8 +21,8 @@ ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = ROOT / "examples"
 MODULES = ROOT / "tests" / "clients" / "node_modules"
 WORDS = VOCABULARY[:3]
-SEPARATE = {"README.md", "fastapi_dictation.py", "whisper_to_this.diff", "browser.html"}  # other tests run these
-SEPARATE |= {"microphone.py", "open_weights.sh"}
+SEPARATE = {"README.md", "fastapi_dictation.py", "whisper_to_this.diff", "microphone.py"}  # other tests run these
+SEPARATE |= {"browser.html", "browser_webrtc.html", "open_weights.sh"}
 COMMANDS = {".py": [sys.executable], ".sh": ["sh"], ".mjs": ["node"]}
 SCRIPTS = sorted(path.name for path in EXAMPLES.iterdir() if path.is_file() and path.name not in SEPARATE)
 

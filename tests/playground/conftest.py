@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from compat.emulator import sample
+from compat.webrtc.port import bind
 from tests.emulator.recordings import wav
 from tests.running import RunningServer, running_server
 from tests.whole.speech import remembering
@@ -39,7 +40,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def server() -> Iterator[RunningServer]:
-    with running_server(remembering(), cors_origins=("*",)) as opened:
+    with running_server(remembering(), calls=bind("127.0.0.1", 0, tcp=True), cors_origins=("*",)) as opened:
         yield opened
 
 

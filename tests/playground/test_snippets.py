@@ -201,9 +201,10 @@ def test_the_code_for_a_page_uses_the_key_that_the_page_provides(
             expect(other.locator("body")).to_contain_text(re.compile(WORDS[0], re.IGNORECASE), timeout=30_000)
 
 
-def test_the_example_page_shows_captions(chromium: Browser, server: RunningServer) -> None:
+@pytest.mark.parametrize("name", ["browser.html", "browser_webrtc.html"])
+def test_the_example_page_shows_captions(chromium: Browser, server: RunningServer, name: str) -> None:
     async def example(_: Request) -> Response:
-        return HTMLResponse((Path(__file__).parent.parent.parent / "examples" / "browser.html").read_text())
+        return HTMLResponse((Path(__file__).parent.parent.parent / "examples" / name).read_text())
 
     with (
         serve(Starlette(routes=[Route("/", example)])) as root,

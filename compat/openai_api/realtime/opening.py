@@ -48,8 +48,6 @@ def opening(query: Mapping[str, str], headers: Mapping[str, str], protocols: Seq
     Names in `headers` are in lower case, as in ASGI; `protocols` are in the order sent. Raises BadRequest if the client
     asks for anything but a transcription session.
     """
-    if query.get("call_id"):
-        raise BadRequest("Calls are not offered: open a session without call_id.", param="call_id")
     if query.get("intent", "") not in _INTENTS:
         raise BadRequest("intent should be 'transcription': no other kind of session is offered.", param="intent")
     if "translate" in query.get("model", ""):

@@ -73,7 +73,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
     `model` is the client's name of the model, `native` DashScope's. `turns` is UNSET, and `live_deltas` None, until the
     client sets it. `options` are parameters of DashScope. `unread` holds the names of unknown fields with a value.
-    `engine` names the engine that replaces DashScope, if any.
+    `engine` names the engine that replaces DashScope, if any. `track` is the format of the audio of a call by WebRTC,
+    which comes beside the events.
     """
 
     transcription: bool = True
@@ -95,6 +96,12 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, Any] = {}
     unread: frozenset[str] = frozenset()
     engine: str = ""
+    track: AudioFormat | None = None
+
+    @property
+    def sound(self) -> AudioFormat:
+        """The format of the audio: that of a call's track, whatever the client requests."""
+        return self.track or self.format
 
     @property
     def live(self) -> bool:

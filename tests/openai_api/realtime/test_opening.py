@@ -65,8 +65,6 @@ def test_only_beta_clients_with_the_intent_use_the_beta_names(opened: Opening, b
 @pytest.mark.parametrize(
     ("query", "param"),
     [
-        ({"call_id": "rtc_1"}, "call_id"),
-        ({"intent": "transcription", "call_id": "rtc_1"}, "call_id"),
         ({"intent": "translation"}, "intent"),
         ({"intent": "conversation"}, "intent"),
         ({"model": "gpt-realtime-translate"}, "model"),

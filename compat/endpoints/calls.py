@@ -1,0 +1,272 @@
+"""Live sessions by WebRTC: POST /v1/realtime/calls, hanging up, and other connections to a call by `call_id`.
+
+A call is a live session with another transport: its events come over a data channel, its audio over a track.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import uuid
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.websockets import WebSocket
+
+from compat.config import networks
+from compat.config.principal import Principal
+from compat.config.settings import Settings
+from compat.endpoints import not_found, origins
+from compat.endpoints.access_log import client_of, request_id_of
+from compat.endpoints.auth import Gate
+from compat.endpoints.bodies import whole
+from compat.endpoints.call_transport import CallTransport, Sideband
+from compat.endpoints.multipart import MALFORMED
+from compat.endpoints.realtime import Admitted, Realtime
+from compat.errors import BadRequest, CompatError, NotFound, Overloaded, ServiceUnavailable
+from compat.openai_api.realtime.opening import Opening, opening
+from compat.openai_api.realtime.patch import Patch
+from compat.openai_api.realtime.session import AudioFormat
+from compat.openai_api.secrets import ClientSecretRequest
+from compat.openai_api.shapes import decoded
+from compat.webrtc import sdp
+from compat.webrtc.peer import Certificate, Lost, Peer, fingerprint
+from compat.webrtc.port import Port, interface
+from compat.webrtc.track import RATE
+
+log = logging.getLogger("compat.live")
+LARGEST = sdp.LARGEST + (256 << 10) + (16 << 10)  # bytes of a body: the offer, the session, and the form around them
+MOST_PARTS = 16
+PENDING = 100  # calls that are answered and not yet connected
+TRACK = AudioFormat("pcm", RATE)
+
+
+class PlacedCall:
+    """A call, from its answer to its end."""
+
+    def __init__(self, principal: Principal, peer: Peer) -> None:
+        self.id = f"rtc_u1_{uuid.uuid4().hex}"
+        self.peer = peer
+        self.transport = CallTransport(peer)
+        self.pending = True
+        self.task: asyncio.Task[None] | None = None
+        self._owner = _owner(principal)
+
+    def belongs_to(self, principal: Principal) -> bool:
+        return self._owner == _owner(principal)
+
+
+def _owner(principal: Principal) -> str:
+    """Return the same for a key and for the client secrets that it has issued."""
+    return f"named {principal.name}" if principal.entry else principal.tenant
+
+
+class Calls:
+    """The calls of this server."""
+
+    def __init__(self, settings: Settings, gate: Gate, realtime: Realtime, port: Port) -> None:
+        self._settings = settings
+        self._gate = gate
+        self._realtime = realtime
+        self._port = port
+        self._certificate = Certificate()
+        self._calls: dict[str, PlacedCall] = {}
+        self._leaving = False
+
+    async def create(self, request: Request) -> Response:
+        """Answer an offer: 201 with the SDP answer and the call's Location. Raise CompatError."""
+        admitted = self._admitted(request)
+        text, session = await _offered(request)
+        if session is not None:
+            admitted = self._realtime.configured(admitted, session)
+        offer = sdp.parse(text)
+        if sum(call.pending for call in self._calls.values()) >= PENDING:
+            raise Overloaded("Too many calls are waiting for their callers to connect.", retry_after=1.0)
+        with contextlib.ExitStack() as stay:
+            await self._gate.admit_call(admitted.principal, stay)
+            admitted = await self._realtime.allowed(admitted)
+            call = self._begin(request, admitted, offer, stay.pop_all())
+        answer = sdp.answer(offer, self._local(request, call.peer))
+        headers = {"location": f"/v1/realtime/calls/{call.id}"}
+        return Response(answer, 201, headers, media_type="application/sdp")
+
+    async def create_or_explain(self, request: Request) -> Response:
+        """Answer an offer on the path of the beta API. Raise CompatError."""
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/sdp":
+            await not_found.no_socket(request)
+        return await self.create(request)
+
+    async def live(self, socket: WebSocket) -> None:
+        """Serve a handshake on /v1/realtime: with `call_id` for that call, else for a session of its own."""
+        serve = self.sideband if socket.query_params.get("call_id") else self._realtime.live
+        await serve(socket)
+
+    async def hangup(self, request: Request) -> Response:
+        """End a call. Raise CompatError."""
+        call = self._call(request.path_params["id"], self._admitted(request))
+        await call.peer.close()
+        return Response(status_code=200)
+
+    async def sideband(self, socket: WebSocket) -> None:
+        """Serve a WebSocket with `call_id`: it gets the call's events, and may send events too, until the call ends."""
+        request_id = request_id_of(socket.headers)
+        try:
+            call = self._call(socket.query_params["call_id"], self._admitted(socket))
+            side = Sideband(socket)
+            call.transport.join(side)
+        except CompatError as error:
+            socket.state.entry.error = error.code
+            headers = error.headers() | {"x-request-id": request_id}
+            await socket.send_denial_response(JSONResponse(error.body(), error.status, headers))
+            return
+        await socket.accept(opening_of(socket).subprotocol, [(b"x-request-id", request_id.encode())])
+        await side.run(call.peer.deliver)
+        call.transport.leave(side)
+
+    async def open(self) -> None:
+        await self._port.open()
+
+    def leave(self) -> None:
+        """End the calls that are not connected yet; `Realtime.leave` ends the others."""
+        self._leaving = True
+        for call in self._calls.values():
+            if call.pending and call.task is not None:
+                call.task.cancel()
+
+    async def close(self) -> None:
+        tasks = [call.task for call in self._calls.values() if call.task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        await self._port.close()
+
+    # --- at the offer -----------------------------------------------------------------------------------------------
+
+    def _admitted(self, connection: Request | WebSocket) -> Admitted:
+        """Return the caller. Raise CompatError."""
+        if self._leaving:
+            raise ServiceUnavailable("This server is shutting down.", retry_after=1.0)
+        if (origin := connection.headers.get("origin")) is not None:  # a form needs no CORS preflight
+            origins.check(origin, connection.headers.get("host", ""), self._settings.cors_origins)
+        return self._realtime.identify(opening_of(connection), connection)
+
+    def _call(self, call_id: str, admitted: Admitted) -> PlacedCall:
+        call = self._calls.get(call_id)
+        if call is None or not call.belongs_to(admitted.principal):
+            raise NotFound(f"There is no call '{call_id[:64]}'.", param="call_id", code="call_not_found")
+        return call
+
+    def _begin(self, request: Request, admitted: Admitted, offer: sdp.Offer, stay: contextlib.ExitStack) -> PlacedCall:
+        call = PlacedCall(admitted.principal, Peer(offer, self._certificate.current()))
+        self._calls[call.id] = call
+        self._port.add(call.peer.agent)
+        serving = self._serve(call, admitted, request.state.entry.request_id, client_of(request.scope), stay)
+        call.task = asyncio.create_task(serving)
+        return call
+
+    def _local(self, request: Request, peer: Peer) -> sdp.Local:
+        agent = peer.agent
+        hosts = self._settings.webrtc_address or _reached(request)
+        return sdp.Local(
+            session=uuid.uuid4().int >> 80,
+            fragment=agent.fragment,
+            password=agent.password,
+            fingerprint=fingerprint(self._certificate.current()),
+            candidates=[(protocol, (host, self._port.number)) for protocol in self._port.protocols for host in hosts],
+        )
+
+    # --- the call ---------------------------------------------------------------------------------------------------
+
+    async def _serve(
+        self, call: PlacedCall, admitted: Admitted, request_id: str, client: str, stay: contextlib.ExitStack
+    ) -> None:
+        """Run a call until it ends."""
+        with stay:
+            try:
+                await call.peer.open()
+                call.pending = False
+                transport = call.transport
+                await self._realtime.run(transport, admitted, request_id, client, transport.begin, TRACK)
+            except Lost:
+                log.info("a call was not connected", extra={"fields": {"request_id": request_id}})
+            finally:
+                del self._calls[call.id]
+                await call.peer.close()
+                if admitted.allowance:
+                    await admitted.allowance.close()
+                self._port.remove(call.peer.agent)
+                call.transport.end()
+
+
+def opening_of(connection: Request | WebSocket) -> Opening:
+    return opening(connection.query_params, connection.headers, connection.scope.get("subprotocols", ()))
+
+
+def _reached(request: Request) -> list[str]:
+    """Return the addresses of this machine that a caller can use: the one that it has used, if it is one.
+
+    On this machine, an address of the network comes after the loopback address: Firefox does not use loopback.
+    """
+    host = request.url.hostname or ""
+    server = request.scope.get("server") or ("", 0)
+    for name in (host, server[0]):
+        address = networks.address(name)
+        if address is not None and not address.is_unspecified and not address.is_loopback:
+            return [str(address)]
+    return ["127.0.0.1", *interface()]
+
+
+async def _offered(request: Request) -> tuple[str, Patch | None]:
+    """Return the offer and the session's configuration, if it comes with the offer. Raise BadRequest."""
+    body = await whole(request, LARGEST, "sdp")
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        parts = await _parts(request.headers, body)
+        if not parts.get("sdp"):
+            raise BadRequest("The form has no sdp: send the offer as sdp.", param="sdp")
+        return _text(parts["sdp"]), _session(parts["session"]) if parts.get("session") else None
+    if kind in ("application/sdp", "text/plain", ""):
+        return _text(body), None
+    raise BadRequest("Send the offer as application/sdp, or as sdp in multipart/form-data.", param="sdp")
+
+
+def _session(json: bytes) -> Patch:
+    """Return the configuration. Raise BadRequest, whose `param` begins with session."""
+    body = b'{"session":%s}' % json
+    try:
+        return decoded(body, ClientSecretRequest).patch(decoded(body, dict[str, Any]))
+    except BadRequest as exc:
+        raise BadRequest(exc.message, param=exc.param or "session", code=exc.code) from exc
+
+
+def _text(offer: bytes) -> str:
+    try:
+        return offer.decode()
+    except UnicodeDecodeError as exc:
+        raise sdp.invalid("it is not UTF-8 text.") from exc
+
+
+async def _parts(headers: Headers, body: bytes) -> dict[str, bytes]:
+    """Return the parts of a form, which are files for some clients and fields for others. Raise BadRequest."""
+
+    async def stream() -> AsyncGenerator[bytes]:
+        yield body
+
+    try:
+        parser = MultiPartParser(headers, stream(), max_files=MOST_PARTS, max_fields=MOST_PARTS, max_part_size=LARGEST)
+        form = await parser.parse()
+    except (MultiPartException, KeyError, ValueError) as exc:
+        raise BadRequest(MALFORMED) from exc
+    try:
+        return {
+            name: await value.read() if isinstance(value, UploadFile) else value.encode()
+            for name, value in form.multi_items()
+        }
+    finally:
+        await form.close()

@@ -1,0 +1,241 @@
+"""One call: DTLS, SCTP and the data channel by aiortc, the track by `track`.
+
+aiortc's RTCPeerConnection is not used: after a lost packet its jitter buffer throws away packets that arrived, and it
+opens random ports. tests/foreign.py checks the private names used here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+import pylibsrtp
+from aiortc import InvalidStateError, RTCCertificate, RTCDataChannel, RTCSctpCapabilities, RTCSctpTransport
+from aiortc.rtcdtlstransport import RTCDtlsFingerprint, RTCDtlsParameters, RTCDtlsTransport
+from av import AudioFrame, CodecContext, Packet
+from av.error import FFmpegError
+
+from compat.dashscope_api.live import opus
+from compat.webrtc import rtp, sdp
+from compat.webrtc.ice import Agent
+from compat.webrtc.track import RATE, STEP, CallTrack, Part, Silence
+
+CONNECTING: Final = 15.0  # seconds from the answer to DTLS
+ALIVE: Final = 15.0  # seconds without an authentic datagram after which a call is considered lost
+LONGEST: Final = RATE * 120 // 1000  # samples of a packet (RFC 6716, 3.2.5)
+BATCH: Final = 2 * RATE * sdp.PTIME // 1000  # bytes of sound that are handed over together
+UNSENT: Final = 64 << 10  # bytes on the data channel above which `send` waits
+UNREAD: Final = 1000  # messages on the data channel that wait to be read
+CLOSING: Final = 2.0  # seconds for the last messages
+DISORDER: Final = 2048  # chunks of SCTP out of order
+RENEWAL: Final = datetime.timedelta(days=29)
+"""aiortc's certificates are valid for 30 days."""
+
+logging.getLogger("aiortc").setLevel(logging.CRITICAL)  # it reports what callers send
+
+
+class Lost(Exception):
+    """The call has ended: the caller has gone, or `close` was called."""
+
+
+class Certificate:
+    """The certificate of this process's calls, replaced every day."""
+
+    def __init__(self) -> None:
+        self._current: RTCCertificate | None = None
+
+    def current(self) -> RTCCertificate:
+        now = datetime.datetime.now(datetime.UTC)
+        if self._current is None or self._current.expires < now + RENEWAL:
+            self._current = RTCCertificate.generateCertificate()
+        return self._current
+
+
+def fingerprint(certificate: RTCCertificate) -> str:
+    """Return the SHA-256 fingerprint as it stands in an answer."""
+    return next(each.value for each in certificate.getFingerprints() if each.algorithm == "sha-256")
+
+
+class Decoder:
+    """Opus packets to mono s16le at 48 kHz."""
+
+    def __init__(self) -> None:
+        self._codec: Any = CodecContext.create("libopus", "r")
+        self._codec.format, self._codec.layout, self._codec.sample_rate = "s16", "mono", RATE
+
+    def decode(self, packet: bytes) -> bytes:
+        """Return the sound; silence of the same length for a packet that cannot be decoded."""
+        try:
+            return b"".join(_samples(frame) for frame in self._codec.decode(Packet(packet)))
+        except FFmpegError:
+            return bytes(2 * min(opus.samples(packet), LONGEST))
+
+
+def _samples(frame: AudioFrame) -> bytes:
+    return bytes(frame.planes[0])[: 2 * frame.samples]
+
+
+class Peer:
+    """The caller's end of one call. `agent` has to be on the port before the caller gets the answer."""
+
+    def __init__(self, offer: sdp.Offer, certificate: RTCCertificate) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._offer = offer
+        self.agent = Agent(offer.fragment, self._media, self._loop.time())
+        self._dtls = RTCDtlsTransport(self.agent, [certificate])  # type: ignore[arg-type]
+        self._dtls._set_role("client" if offer.setup == "active" else "server")  # noqa: SLF001
+        self._dtls.on("statechange", self._on_state)
+        self._sctp: RTCSctpTransport | None = None
+        self._channel: RTCDataChannel | None = None
+        self._events: asyncio.Queue[str | bytes | None] = asyncio.Queue()
+        self._writable = asyncio.Event()
+        self._ticking: asyncio.Task[None] | None = None
+        self._track, self._decoder = CallTrack(), Decoder()
+        self._hear: Callable[[bytes], object] | None = None
+        self._sound: list[bytes] = []
+        self._size = 0
+        self._ready = self.closed = False
+
+    async def open(self) -> None:
+        """Wait for the caller, and return when the call is encrypted. Raises Lost."""
+        prints = [RTCDtlsFingerprint(name, value) for name, value in self._offer.fingerprints]
+        try:
+            async with asyncio.timeout(CONNECTING):
+                await self.agent.found.wait()
+                await self._dtls.start(RTCDtlsParameters(fingerprints=prints))
+        except (TimeoutError, ConnectionError) as exc:
+            raise Lost from exc
+        if self._dtls.state != "connected":
+            raise Lost
+        self._ready = True
+        self._sctp = RTCSctpTransport(self._dtls, sdp.SCTP_PORT)
+        self._sctp.on("datachannel", self._on_channel)
+        if self._offer.channel is not None:
+            with contextlib.suppress(ConnectionError):
+                await self._sctp.start(RTCSctpCapabilities(self._offer.largest_message), self._offer.channel_port)
+        self._ticking = asyncio.create_task(self._tick())
+
+    def listen(self, hear: Callable[[bytes], object]) -> None:
+        """Call `hear` with the sound of the track from its beginning: mono s16le at 48 kHz."""
+        self._hear = hear
+        self.flush()
+
+    async def receive(self) -> str | bytes:
+        """Return the next message on the data channel. Raises Lost."""
+        message = await self._events.get()
+        if message is None:
+            self._events.put_nowait(None)
+            raise Lost
+        return message
+
+    async def send(self, text: str) -> None:
+        """Send a message when the data channel is open and has room. Raises Lost."""
+        if self._offer.channel is None:
+            return
+        await self._writable.wait()
+        if self.closed or self._channel is None:
+            raise Lost
+        try:
+            self._channel.send(text)
+        except (InvalidStateError, ValueError) as exc:  # closing, or longer than the caller takes
+            raise Lost from exc
+        if self._channel.bufferedAmount > UNSENT:
+            self._writable.clear()
+
+    async def close(self) -> None:
+        """Send what is still to be sent, for a moment, and end the call."""
+        if self._channel is not None and not self.closed:
+            gone = asyncio.Event()
+            self._channel.on("close", gone.set)
+            self._channel.close()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSING):
+                    await gone.wait()
+        if self._ticking is not None:
+            self._ticking.cancel()
+        if self._sctp is not None:
+            await self._sctp.stop()
+        await self._dtls.stop()
+        self._end()
+
+    def _end(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self.flush()
+            self._events.put_nowait(None)
+            self._writable.set()
+
+    # --- the data channel -------------------------------------------------------------------------------------------
+
+    def _on_state(self) -> None:
+        if self._dtls.state in ("closed", "failed"):
+            self._end()
+
+    def _on_channel(self, channel: RTCDataChannel) -> None:
+        """Take the first channel that the caller opens, whatever its name."""
+        if self._channel is not None:
+            channel.close()
+            return
+        self._channel = channel
+        channel.bufferedAmountLowThreshold = UNSENT // 2
+        channel.on("message", self.deliver)
+        channel.on("bufferedamountlow", self._writable.set)
+        channel.on("close", self._end)
+        self._writable.set()
+
+    def deliver(self, message: str | bytes) -> None:
+        """Take a message of the caller."""
+        self.flush()  # a commit comes after the sound before it
+        if self._events.qsize() < UNREAD:
+            self._events.put_nowait(message)
+        else:
+            self._end()
+
+    # --- the track --------------------------------------------------------------------------------------------------
+
+    def _media(self, data: bytes) -> None:
+        """Take a datagram of SRTP."""
+        if not self._ready or self.closed or not rtp.is_rtp(data):
+            return
+        try:
+            packet = rtp.read(self._dtls._rx_srtp.unprotect(data), self._offer.payload)  # noqa: SLF001
+        except pylibsrtp.Error:  # forged, or twice
+            return
+        now = self.agent.heard_at = self._loop.time()
+        if packet is not None:
+            self._play(self._track.feed(packet, now))
+
+    def _play(self, parts: list[Part]) -> None:
+        for part in parts:
+            sound = bytes(2 * part.samples) if isinstance(part, Silence) else self._decoder.decode(part)
+            self._sound.append(sound)
+            self._size += len(sound)
+        if self._size >= BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand over the sound so far."""
+        if self._hear is not None and self._sound:
+            sound, self._sound, self._size = b"".join(self._sound), [], 0
+            self._hear(sound)
+
+    async def _tick(self) -> None:
+        while not self.closed:
+            await asyncio.sleep(STEP)
+            now = self._loop.time()
+            self._play(self._track.tick(now))
+            self.flush()
+            if now > self.agent.heard_at + ALIVE or self._disordered:
+                self._end()
+
+    @property
+    def _disordered(self) -> bool:
+        """Whether the caller sends more that cannot be put in order than SCTP's window allows."""
+        sctp = self._sctp
+        if sctp is None:
+            return False
+        return min(sctp._advertised_rwnd, DISORDER - len(sctp._sack_misordered)) < 0  # noqa: SLF001
