@@ -24,6 +24,9 @@ export function vtt(turns) {
   return `WEBVTT\n\n${cues(turns).map(shown).join("\n")}`;
 }
 
+/** A time to read: 00:03.2, or 01:00:03.2. */
+export const brief = (seconds) => clock(seconds).replace(/^00:/, "").slice(0, -2);
+
 /** SubRip of live turns {start, end, text} in seconds: cues that a viewer can read, one after the other. */
 export function srt(turns) {
   return cues(turns)

@@ -1,6 +1,6 @@
 // The answer to one file: its forms (text, segments, srt, vtt, json), and the recording that plays along.
 
-import { clock, plain, srt, vtt } from "./captions.js";
+import { brief, clock, plain, srt, vtt } from "./captions.js";
 import { at, copy, make, save, tabbed, tags } from "./dom.js";
 import { say } from "./i18n.js";
 import { Waveform } from "./waveform.js";
@@ -117,8 +117,8 @@ function lay(spoken) {
   at("transcript").replaceChildren(
     ...answer.segments.map((part, n) => {
       const row = make("div", "segment", "");
-      const time = pressed(Object.assign(make("button", "", clock(part.start).slice(3, 10)), { type: "button" }), part.start);
-      time.ariaLabel = `${say("play")} ${clock(part.start)}`;
+      const time = pressed(Object.assign(make("button", "", brief(part.start)), { type: "button" }), part.start);
+      time.ariaLabel = `${say("play")} ${brief(part.start)}`;
       const colour = answer.colours[n];
       const line = Object.assign(make("p", colour === undefined ? "" : `speaker-${colour}`, ""), { dir: "auto" });
       if (part.speaker) line.append(make("span", "who", part.speaker));

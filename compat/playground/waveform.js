@@ -1,6 +1,6 @@
 // The recording as a picture: its peaks, its segments, and where it plays.
 
-import { clock } from "./captions.js";
+import { brief } from "./captions.js";
 import { say } from "./i18n.js";
 
 const BAR = 3;
@@ -73,7 +73,7 @@ export class Waveform {
     const [now, end] = [this.audio.currentTime, this.#length()];
     this.canvas.ariaValueMax = end.toFixed(1);
     this.canvas.ariaValueNow = now.toFixed(1);
-    this.canvas.ariaValueText = say("position", { now: clock(now).slice(3, 10), end: clock(end).slice(3, 10) });
+    this.canvas.ariaValueText = say("position", { now: brief(now), end: brief(end) });
   }
 
   draw() {
