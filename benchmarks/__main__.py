@@ -28,10 +28,11 @@ from benchmarks.rows import (
     streaming,
     throughput,
     uploading,
+    workers,
 )
 
 AMONG_PEERS = (latency, throughput, fitting, reencoding)
-ALONE = (uploading, booting, streaming, live, jobs, pieces, probing, growth)
+ALONE = (uploading, booting, streaming, live, jobs, pieces, probing, growth, workers)
 NAMES = [row.NAME for row in (*AMONG_PEERS, *ALONE)]
 FIRST_FOUR = [row.NAME for row in AMONG_PEERS]
 

@@ -87,17 +87,18 @@ class Round:
     rate: float
 
 
-async def load(port: int, request: bytes, flying: int, calls: int) -> Round:
-    """`calls` calls by `flying` clients."""
+async def load(port: int | Sequence[int], request: bytes, flying: int, calls: int) -> Round:
+    """`calls` calls by `flying` clients, which connect to the ports in turn."""
+    ports = [port] if isinstance(port, int) else port
     times: list[float] = []
     left = iter(range(calls))
 
-    async def one() -> None:
+    async def one(port: int) -> None:
         async with Client(port) as client:
             times.extend([await client.call(request) for _ in left])
 
     started = time.perf_counter()
-    await asyncio.gather(*(one() for _ in range(flying)))
+    await asyncio.gather(*(one(ports[number % len(ports)]) for number in range(flying)))
     return Round(times, calls / (time.perf_counter() - started))
 
 

@@ -23,6 +23,10 @@ class Process:
         self.pid = pid
         self.port = port
 
+    @property
+    def ports(self) -> tuple[int, ...]:
+        return (self.port,)
+
     def tree(self) -> list[int]:
         """Return the ids of the process and its descendants."""
         found = [self.pid]
@@ -48,6 +52,21 @@ class Process:
     def seconds(self) -> float:
         """Return the CPU seconds of the tree so far, including ended children."""
         return sum(processor_seconds(pid) + _of_the_ended(pid) for pid in self.tree())
+
+
+class Pair(Process):
+    """Two servers that are measured as one. Each gets every other connection."""
+
+    def __init__(self, one: Process, other: Process) -> None:
+        super().__init__(one.pid, one.port)
+        self._both = one, other
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        return tuple(each.port for each in self._both)
+
+    def tree(self) -> list[int]:
+        return [pid for each in self._both for pid in each.tree()]
 
 
 def processor_seconds(pid: int) -> float:
@@ -89,7 +108,12 @@ def running(
     started = time.perf_counter()
     with log.open("wb") as said:
         child = subprocess.Popen(
-            [*map(str, command)], env={**os.environ, **(environment or {})}, stdout=said, stderr=said, cwd=ROOT
+            [*map(str, command)],
+            env={**os.environ, **(environment or {})},
+            stdout=said,
+            stderr=said,
+            cwd=ROOT,
+            start_new_session=True,  # Linux schedules the processes of a session as one (autogroup)
         )
     try:
         _await(child, port, ready, started + wait, log)

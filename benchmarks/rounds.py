@@ -45,11 +45,11 @@ async def interleaved(field: Field, audio: bytes, *, flying: int, calls: int, co
     requests = {name: contender.request(audio) for name, contender in field.contenders.items()}
     measured = {name: Rounds() for name in requests}
     for name, request in requests.items():
-        await load(field.contenders[name].process.port, request, flying, max(10, calls // 4))
+        await load(field.contenders[name].process.ports, request, flying, max(10, calls // 4))
     for _ in range(count):
         for name, request in requests.items():
             process = field.contenders[name].process
             used = process.seconds()
-            measured[name].rounds.append(await load(process.port, request, flying, calls))
+            measured[name].rounds.append(await load(process.ports, request, flying, calls))
             measured[name].used += process.seconds() - used
     return Interleaved(field.contenders, measured)

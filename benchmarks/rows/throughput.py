@@ -35,8 +35,6 @@ async def measure(field: Field, quick: bool) -> Findings:
         ratio = rate[TWO] / rate[OURS]
         figure = f"{ratio:.2f} ×, client, stub and server sharing {os.cpu_count()} cores"
         bars.append(Bar("the same with two workers", figure, "≥ 1.8 × where cores are free", ratio >= 1.8))
-        ratio = times.measured[TWO].processor / times.measured[OURS].processor
-        bars.append(Bar("processor time a request with two workers", f"{ratio:.2f} ×", "≤ 1.1 × one's", ratio <= 1.1))
     return Findings(bars, [times.table("1 MiB, 16 in flight")])
 
 
