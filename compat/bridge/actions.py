@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TypeAlias
 
 import msgspec
@@ -99,24 +99,3 @@ class Outbox:
     def take(self) -> list[Action]:
         actions, self._actions = self._actions, []
         return actions
-
-
-class Alarm:
-    """Asks for a `Wake` at the earliest deadline, once."""
-
-    def __init__(self, outbox: Outbox) -> None:
-        self._outbox = outbox
-        self._at: float | None = None
-
-    def fired(self) -> None:
-        self._at = None
-
-    def set(self, deadlines: Iterable[float | None]) -> None:
-        """Ask for a `Wake` at the earliest of these, unless one is due sooner. None is no deadline."""
-        at = self._at
-        for each in deadlines:
-            if each is not None and (at is None or each < at):
-                at = each
-        if at is not None and at != self._at:
-            self._at = at
-            self._outbox.act(Wake(at))

@@ -31,6 +31,8 @@ class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     A session ends after `longest`, if given. Open turns then have `grace` to finish; those still open are ended and
     have `parting` to be answered.
+
+    While only sound comes, deadlines are looked at every `glance`, and what no replay needs is forgotten.
     """
 
     longest: float | None = None
@@ -55,6 +57,7 @@ class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
     stalled: float = 20.0
     finishing: float = 10.0
     closing: float = 2.0
+    glance: float = 1.0
     attempts: int = 8
     first_delay: float = 0.25
     longest_delay: float = 8.0

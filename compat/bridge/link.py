@@ -23,7 +23,7 @@ from compat.bridge.limits import TICKS, SessionLimits
 from compat.bridge.replay import AudioChunk, Barrier, Cut, Entry, ReplayBuffer, Revision, after, needed, silent, without
 from compat.bridge.retries import Retries
 from compat.bridge.sending import Sender
-from compat.bridge.states import CONNECTED, LinkPhase, LinkState
+from compat.bridge.states import CONNECTED, LinkState
 from compat.bridge.timeline import Timeline
 from compat.bridge.turns import TurnBinder
 from compat.dashscope_api.live.protocols import dialect
@@ -32,8 +32,8 @@ from compat.errors import CompatError
 
 
 class Link:
-    """`setup`: the settings that the service has, or gets when it is connected. `_used`: the connection has carried a
-    session."""
+    """`setup`: the settings that the service has, or gets when it is connected. `since`: when `state` was entered.
+    `_used`: the connection has carried a session."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Link:
         passed: Callable[[Barrier, float], None],
     ) -> None:
         self.setup = setup
-        self._phase = LinkPhase()
+        self.state, self.since = LinkState.CLOSED, 0.0
         self._retries = Retries()
         self._heard_at = 0.0
         self._used = False
@@ -61,10 +61,6 @@ class Link:
         self._spread = spread
         self._fallback = fallback
         self._passed = passed
-
-    @property
-    def state(self) -> LinkState:
-        return self._phase.state
 
     @property
     def attempts(self) -> int:
@@ -88,7 +84,7 @@ class Link:
     @property
     def quiet_since(self) -> float:
         """When this state was entered, or the service last said something in it."""
-        return max(self._phase.since, self._heard_at)
+        return max(self.since, self._heard_at)
 
     @property
     def open(self) -> bool:
@@ -270,7 +266,7 @@ class Link:
         return any(not isinstance(entry, AudioChunk) for entry in self._replay.future)
 
     def _enter(self, state: LinkState, now: float) -> None:
-        self._phase = LinkPhase(state, now)
+        self.state, self.since = state, now
 
     # --- the clock --------------------------------------------------------------------------------------------------
 
@@ -289,20 +285,21 @@ class Link:
         """Everything sent so far was written to the socket."""
         if self._sender.drained():
             self.progressed()
-        self.feed(now)
+        if self._replay.future:
+            self.feed(now)
 
     @property
     def deadline(self) -> float | None:
         match self.state:
             case LinkState.OPEN:
-                return self._answer_due if self._sender.opened else self._phase.since + self._limits.starting
+                return self._answer_due if self._sender.opened else self.since + self._limits.starting
             case LinkState.CLOSED | LinkState.OPENING | LinkState.READY:
                 return None
             case LinkState.WAITING:
                 return self._retries.not_before
             case LinkState.FINISHING:
                 # What was sent faster than it was spoken may take as long to hear as it lasts.
-                return max(self._phase.since, self._heard_at, self._sender.heard_by) + self._limits.finishing
+                return max(self.since, self._heard_at, self._sender.heard_by) + self._limits.finishing
             case _:
                 assert_never(self.state)
 
@@ -337,7 +334,7 @@ class Link:
     @property
     def starved_since(self) -> float | None:
         """When the session began or got its last sound, if there is none to send."""
-        return None if not self.open or self._replay.future else max(self._phase.since, self._sender.sent_at)
+        return None if not self.open or self._replay.future else max(self.since, self._sender.sent_at)
 
     # --- sending ----------------------------------------------------------------------------------------------------
 

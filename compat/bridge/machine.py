@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from compat.bridge.actions import Action, Alarm, Hangup, Outbox, Reading
+from compat.bridge.actions import Action, Hangup, Outbox, Reading
+from compat.bridge.alarm import Alarm
 from compat.bridge.caller import CallerSide
 from compat.bridge.echoes import EchoCheck
 from compat.bridge.intake import Sound
@@ -92,10 +93,11 @@ class Bridge:
         self._vad_commits = VadCommits(self._items, self._link, self._binder, self._replay, self._limits)
         self._passing = Passing(self._config, self._items, self._binder, self._link, self._caller, self._vad_commits)
         self._reading = True
-        self._alarm = Alarm(self._outbox)
         self._closing_at: float | None = None
         self._lifespan = Lifespan(self._link, self._binder, self._caller)
         self._shutdown = Shutdown(self._items, self._binder, self._replay, self._caller, self._link, self._limits)
+        timed = self._link, self._lifespan, self._vad_commits, self._shutdown, self._switch
+        self._alarm = Alarm(self._outbox, timed, self._limits.glance)
 
     @property
     def corrections(self) -> int:
@@ -146,7 +148,7 @@ class Bridge:
             return []
         while self.more:
             self._caller.take()
-        event_id = None
+        event, event_id = None, None
         try:
             if isinstance(raw, bytes):
                 raise BadRequest("Binary frames are not supported: audio comes in input_audio_buffer.append.")
@@ -159,7 +161,7 @@ class Bridge:
             self._outbox.error(error, event_id)
         self._switch.stamp(now)
         self._go_on(now)
-        return self._done(now)
+        return self._sounded(now) if isinstance(event, theirs.Append) else self._done(now)
 
     @property
     def more(self) -> bool:
@@ -182,7 +184,6 @@ class Bridge:
         """Every frame given so far was written to the service's socket."""
         if self._closing_at is None:
             self._link.drained(now)
-            self._link.trim(now)
         idle = self._outbox.empty and self._shutdown.until is None and self._reading
         return [] if idle else self._done(now)
 
@@ -358,14 +359,24 @@ class Bridge:
             self._caller.renew(target)
             self._switch.stamp(now)
 
+    def _sounded(self, now: float) -> list[Action]:
+        """After sound alone, which comes many times a second: do what follows only now and then."""
+        reading = self._reading and not self._caller.over_bound
+        steady = self._link.state is LinkState.OPEN and self._link.since < self._alarm.looked_at
+        if reading and steady and self._shutdown.until is None and self._alarm.later(now):
+            return self._outbox.take()
+        self._link.trim(now)
+        return self._done(now)
+
     def _done(self, now: float) -> list[Action]:
         self._shutdown.look(now)
         if self._shutdown.until is not None and self._closing_at is None:
             self._leave(now)
         if self._closing_at is None:
             self._pace()
-        if not self.over:
-            self._alarm.set(self._deadlines())
+            self._alarm.look(now)
+        elif not self.over:
+            self._alarm.by(self._closing_at)
         return self._outbox.take()
 
     def _leave(self, now: float) -> None:
@@ -387,14 +398,3 @@ class Bridge:
         if reading is not self._reading:
             self._reading = reading
             self._outbox.act(Reading(reading))
-
-    def _deadlines(self) -> tuple[float | None, ...]:
-        if self._closing_at is not None:
-            return (self._closing_at,)
-        return (
-            self._link.deadline,
-            self._lifespan.deadline,
-            self._vad_commits.deadline,
-            self._shutdown.deadline,
-            self._switch.deadline,
-        )

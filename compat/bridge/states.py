@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from enum import Enum
 
-import msgspec
-
 
 class LinkState(Enum):
     CLOSED = "closed"
@@ -17,10 +15,3 @@ class LinkState(Enum):
 
 
 CONNECTED = (LinkState.OPENING, LinkState.READY, LinkState.OPEN, LinkState.FINISHING)
-
-
-class LinkPhase(msgspec.Struct, frozen=True):
-    """`since`: when the state was entered."""
-
-    state: LinkState = LinkState.CLOSED
-    since: float = 0.0

@@ -17,6 +17,7 @@ from tests.bridge.stage import (
     append,
     clear,
     commit,
+    detecting,
     drained,
     final,
     later,
@@ -25,6 +26,7 @@ from tests.bridge.stage import (
     ready,
     stalled,
     start,
+    started,
     update,
 )
 
@@ -110,5 +112,21 @@ def test_a_large_frame_is_sent_little_by_little() -> None:
             (append(5000), ["> audio 32000", "> audio 32000"]),
             (drained, ["> audio 32000", "> audio 32000"]),
             (drained, ["> audio 32000"]),
+        ],
+    )
+
+
+def test_a_service_that_falls_silent_while_sound_pours_in_is_left_in_time() -> None:
+    play(
+        detecting(),
+        [
+            (later(0.1), []),
+            (append(1000), ["> audio 32000"]),
+            (started("t1", 0), ["< speech_started item_1 0"]),
+            (later(0.1), []),
+            *[(append(1000), ["> audio 32000"])] * 25,
+            (later(2.0), []),
+            (later(17.8), []),
+            (later(0.1), ["close", "open"]),
         ],
     )
