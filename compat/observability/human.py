@@ -17,6 +17,7 @@ from compat.observability.tracebacks import described
 
 _LEVELS: Final = {"debug": "2", "warning": "33", "error": "31", "critical": "31"}
 _FIRST: Final = ("method", "path", "status", "ms")  # these begin the line of a request
+_LAST: Final = ("upload_ms", "audio_bytes", "render_ms", "client", "request_id")  # and these end it
 
 
 def coloured(fd: int) -> bool:
@@ -40,7 +41,9 @@ class HumanFormatter(logging.Formatter):
         message = record.getMessage()
         if message == "request" and "status" in fields:
             message = self._request(fields)
-            fields = {name: value for name, value in fields.items() if name not in _FIRST}
+            fields = {
+                name: fields[name] for name in sorted(fields, key=lambda name: name in _LAST) if name not in _FIRST
+            }
         lines = "".join(f"\n  {line}" for line in _exceptions(record, fields.pop("exceptions", [])))
         rest = " ".join(f"{name}={_shown(value)}" for name, value in fields.items() if value is not None)
         return f"{time} {named}{message}{self._in(f'  {rest}', '2') if rest else ''}{lines}"

@@ -101,10 +101,21 @@ def line(fields: dict[str, object], message: str = "request", level: int = 20, *
     return HumanFormatter({"worker": 2}, colours=colours).format(entry).partition(" ")[2]
 
 
-REQUEST = {"method": "GET", "path": "/v1/models", "status": 404, "ms": 1234.5, "model": "a b", "error": None}
+REQUEST = {
+    "request_id": "r1",
+    "method": "GET",
+    "path": "/v1/models",
+    "status": 404,
+    "ms": 1234.5,
+    "model": "a b",
+    "error": None,
+}
 LINES = [
-    (line(REQUEST), 'GET /v1/models 404 1.2 s  worker=2 model="a b"'),
-    (line({**REQUEST, "path": "/\x1b[2J", "ms": 3.2, "model": ""}), 'GET "/\\u001b[2J" 404 3 ms  worker=2 model=""'),
+    (line(REQUEST), 'GET /v1/models 404 1.2 s  worker=2 model="a b" request_id=r1'),
+    (
+        line({**REQUEST, "path": "/\x1b[2J", "ms": 3.2, "model": ""}),
+        'GET "/\\u001b[2J" 404 3 ms  worker=2 model="" request_id=r1',
+    ),
     (
         line({"in": 2.0}, "call repeated", logging.WARNING),
         "warning call repeated  worker=2 in=2.0",
@@ -113,7 +124,10 @@ LINES = [
         line({"exceptions": [{"type": "OSError", "at": ["a.py:1 f"]}]}, "failed", logging.ERROR),
         "error failed  worker=2\n  OSError\n    a.py:1 f",
     ),
-    (line(REQUEST, colours=True), 'GET /v1/models \x1b[33m404\x1b[0m 1.2 s\x1b[2m  worker=2 model="a b"\x1b[0m'),
+    (
+        line(REQUEST, colours=True),
+        'GET /v1/models \x1b[33m404\x1b[0m 1.2 s\x1b[2m  worker=2 model="a b" request_id=r1\x1b[0m',
+    ),
 ]
 
 
