@@ -22,21 +22,34 @@ MEANINGS: Final = {
 }
 UNNAMED: Final = FORMATS.keys() - NAMED
 WORDED: Final = ("verbose_json", *CAPTIONS)
-SWITCHES: Final = {"true": True, "false": False}
+WORDS: Final = "--word-timestamps"
+OTHER_NAMES: Final = {
+    "--output-dir": "--out",
+    "--output-format": "--format",
+    "--response-format": "--format",
+    "--initial-prompt": "--prompt",
+}
 
 
 class TranscribeCommand(click.Command):
-    """A command whose --word-timestamps may be followed by True or False, as Whisper requires it."""
+    """A command with the option names of Whisper's and OpenAI's command lines: with underscores, and other words.
+
+    Whisper requires True or False after --word_timestamps.
+    """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
         given: list[str] = []
-        for arg in args:
-            flag = given[-1] if given and given[-1] in ("--word-timestamps", "--word_timestamps") else None
-            if flag is None or arg.lower() not in SWITCHES:
+        for arg in args[:end]:
+            if given and given[-1] == WORDS and arg.lower() in ("true", "false"):
+                given = given[:-1] if arg.lower() == "false" else given
+            elif arg.startswith("--"):
+                name, equals, value = arg.partition("=")
+                name = name.replace("_", "-")
+                given.append(f"{OTHER_NAMES.get(name, name)}{equals}{value}")
+            else:
                 given.append(arg)
-            elif not SWITCHES[arg.lower()]:
-                given.pop()
-        return super().parse_args(ctx, given)
+        return super().parse_args(ctx, given + args[end:])
 
 
 def paths(_ctx: click.Context, _param: click.Parameter, typed: str) -> list[CompletionItem]:
@@ -58,33 +71,33 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
 def _limit(name: str, most: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
     meaning = f"With srt and vtt: {MEANINGS[name]}."
     kind = click.IntRange(1, most)
-    return click.option(f"--{name.replace('_', '-')}", f"--{name}", name, type=kind, help=meaning)
+    return click.option(f"--{name.replace('_', '-')}", name, type=kind, help=meaning)
 
 
 _OPTIONS: Final[tuple[Callable[[Callable[..., None]], Callable[..., None]], ...]] = (
     click.option(
-        "-f", "--format", "--output-format", "--output_format", "--response-format", "--response_format", "shapes",
+        "-f", "--format", "shapes",
         type=click.Choice([*FORMATS, "all"]), multiple=True,
         help="Format of the transcript; several are possible.  [default: text]",
     ),
     click.option(
-        "-o", "--out", "--output-dir", "--output_dir", "out",
+        "-o", "--out",
         help="Folder for the transcripts, or - for standard output. Default: beside each recording.",
         shell_complete=folders,
     ),
     click.option("-m", "--model", help="Model to use. Default: depends on the other options."),
     click.option("--language", help="Language spoken, if known."),
-    click.option("--prompt", "--initial-prompt", "--initial_prompt", "prompt", help="Text that gives the context."),
+    click.option("--prompt", help="Text that gives the context."),
     click.option("--keyword", "keywords", multiple=True, help="Word or name that may occur; repeatable."),
-    click.option("--word-timestamps", "--word_timestamps", is_flag=True, help="Times of words, in verbose_json."),
+    click.option(WORDS, is_flag=True, help="Times of words, in verbose_json."),
     click.option(
-        "--timestamp-granularities", "--timestamp_granularities", "granularities",
+        "--timestamp-granularities", "granularities",
         type=click.Choice(["word", "segment"]), multiple=True, help="Times in verbose_json; repeatable.",
     ),
     click.option("--temperature", type=click.FloatRange(0, 1), help="Temperature, for servers that sample."),
     click.option("--diarize", is_flag=True, help="Identify the speakers."),
     click.option("--translate", is_flag=True, help="Translate to English."),
-    click.option("--task", type=click.Choice(["transcribe", "translate"]), help="The same, as Whisper names it."),
+    click.option("--task", type=click.Choice(["transcribe", "translate"]), hidden=True),  # of Whisper
     click.option("--to", type=click.Choice(["english"]), help="The same."),
     *(_limit(name, most) for name, most in LAYOUT_LIMITS.items()),
     click.option("-j", "--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="Files at a time."),

@@ -35,4 +35,4 @@ async def download(url: str, target: Path, arrived: Callable[[int, int], None]) 
                     file.write(block)
                     arrived(size, whole)
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as exc:
-        raise CommandFailed(f"The download failed: {str(exc) or type(exc).__name__}.") from exc
+        raise CommandFailed(f"The download failed: {str(exc).rstrip('.') or type(exc).__name__}.") from exc

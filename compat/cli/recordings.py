@@ -65,7 +65,8 @@ def _named(names: Sequence[str]) -> Iterator[Recording | UnreadablePath]:
         elif not name:  # an empty shell variable must not select the current folder
             yield UnreadablePath("''", "The file name is empty")
         elif name.startswith(("http://", "https://")):
-            yield Recording(None, _named_by(name), name)
+            place = _named_by(name)
+            yield Recording(None, place, name) if place else UnreadablePath(name, "This is not the URL of a recording")
         elif path.is_dir():
             yield from _walk(path, path, set())
         elif glob.has_magic(name) and not os.path.lexists(path):
@@ -74,9 +75,14 @@ def _named(names: Sequence[str]) -> Iterator[Recording | UnreadablePath]:
             yield _file(path, path.parent)
 
 
-def _named_by(url: str) -> Path:
-    """Return the name of the file at a URL."""
-    parts = urlsplit(url)
+def _named_by(url: str) -> Path | None:
+    """Return the name of the file at a URL, or None if it is no URL."""
+    try:
+        parts = urlsplit(url)
+        if not parts.hostname or parts.port == 0:
+            return None
+    except ValueError:
+        return None
     name = unquote(parts.path).rpartition("/")[2].strip()
     usable = name.isprintable() and not name.startswith(".") and len(name.encode()) <= LONGEST_NAME
     return Path(name if name and usable else parts.hostname or "recording")

@@ -99,6 +99,10 @@ ALL = [
         (["/dev/null"], ["/dev/null: Not a file"]),
         (["-"], ["-"]),
         (["https://a.fm/a.mp3", "https://a.fm/a.mp3"], ["https://a.fm/a.mp3"]),
+        (
+            ["http://[::1", "http://"],
+            [f"{url}: This is not the URL of a recording" for url in ("http://[::1", "http://")],
+        ),
         (["pipe"], ["pipe: This is a pipe: use … | qwen-asr-compat transcribe -"]),
     ],
 )
