@@ -24,6 +24,10 @@ ROUTE: Final = "/audio/transcriptions"
 RAW: Final = {"X-Stainless-Raw-Response": "true"}  # asks the openai package for the response itself
 
 
+class JobLost(CommandFailed):
+    """The server has stopped before the job was done: the recording has to be sent again."""
+
+
 class RawResponse(Protocol):
     """A complete response of the openai package."""
 
@@ -60,10 +64,10 @@ class JobServer:
 async def result(client: AsyncOpenAI, job: Mapping[str, Any], show: Callable[[Mapping[str, Any]], None]) -> RawResponse:
     """Wait for a job and return the response with its transcript. `show` is called with each state of the job.
 
-    Raises CommandFailed if the job ends without one, and OpenAIError if the server refuses, or does not answer for
-    PATIENCE_S seconds.
+    Raises JobLost, CommandFailed if the job ends without one, and OpenAIError if the server refuses, or does not answer
+    for PATIENCE_S seconds.
     """
-    from openai import APIConnectionError, InternalServerError
+    from openai import APIConnectionError, InternalServerError, NotFoundError
 
     failing: float | None = None
     while True:
@@ -76,15 +80,16 @@ async def result(client: AsyncOpenAI, job: Mapping[str, Any], show: Callable[[Ma
             if time.monotonic() - failing > PATIENCE_S:
                 raise
             continue
+        except NotFoundError as exc:  # the jobs were in the memory of another process
+            raise JobLost("The server has been restarted and does not know the job any more.") from exc
         failing = None
         state = job_of(answer)
         if state is None:
             return answer
         if answer.status_code != 202:
             error = state.get("error") or {}
-            raise CommandFailed(
-                f"{error.get('code', state['status'])}: {error.get('message', 'There is no transcript.')}"
-            )
+            kind = JobLost if error.get("code") == "job_lost" else CommandFailed
+            raise kind(f"{error.get('code') or state['status']}: {error.get('message') or 'There is no transcript.'}")
         job = state
 
 

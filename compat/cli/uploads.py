@@ -84,6 +84,12 @@ class _Uploads:
 
     async def _request(self, piece: OutputPiece) -> tuple[list[str], dict[str, float | str]]:
         """Return the transcript in each format and, for a damaged file, the seconds `promised` and `decoded`."""
+        try:
+            return await self._requested(piece)
+        except following.JobLost:
+            return await self._requested(piece)
+
+    async def _requested(self, piece: OutputPiece) -> tuple[list[str], dict[str, float | str]]:
         wanted, size = self._wanted, piece.source.stat().st_size
         long = piece.seconds > LONG_S or (not piece.seconds and size > LARGE)
         several = len(wanted.shapes) > 1 and not wanted.diarize

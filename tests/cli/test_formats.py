@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from compat.cli.outputs import Wanted
 from compat.cli.shapes import written
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from compat.emulator.faults import Refuse, Rule
+from compat.openai_api.jobs import NO_JOB
 from tests.audio.media import make, silence
 from tests.cli.command import call, command, environment, words
 from tests.running import RunningServer, running_server
@@ -121,6 +124,27 @@ def test_the_progress_of_a_long_recording_is_shown(server: RunningServer, folder
         shell.rest()
 
     assert (0, WORDS * 2) == (shell.status, words((folder / "long.txt").read_text()))
+
+
+def test_a_recording_whose_job_was_lost_is_sent_again(folder: Path) -> None:
+    """The server forgets its jobs between two requests, as one with jobs in memory that is restarted."""
+    make("flac", silence(301), 16000, 1, folder / "long.flac")
+    posts: list[bytes] = []
+
+    async def create(request: Request) -> Response:
+        posts.append(await request.body())
+        job = {"id": "transcription_1-0", "object": "transcription.job", "status": "queued"}
+        return JSONResponse(job, 202) if len(posts) == 1 else PlainTextResponse("amber")
+
+    async def job(_: Request) -> Response:
+        return JSONResponse({"error": {"message": f"{NO_JOB}.", "code": "not_found"}}, 404)
+
+    path = "/v1/audio/transcriptions"
+    with serve(Starlette(routes=[Route(path, create, methods=["POST"]), Route(f"{path}/{{id}}", job)])) as root:
+        done = call(None, folder, "transcribe", "long.flac", "--base-url", f"{root}/v1")
+
+    assert (0, "amber\n") == (done.returncode, (folder / "long.txt").read_text())
+    assert [True, True] == [b"background" in post for post in posts]
 
 
 BODY: dict[str, Any] = {
