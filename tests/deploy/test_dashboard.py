@@ -1,4 +1,4 @@
-"""Every query of the Grafana dashboard uses metrics and labels that the server exports."""
+"""Every query of the Grafana dashboard and of the alert rules uses metrics and labels that the server exports."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx2
 import pytest
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from compat.app import create_app
@@ -18,7 +19,13 @@ from compat.config.settings import Settings
 from compat.observability.entry import RequestEntry
 from compat.observability.metrics import Metrics
 
-BOARD = json.loads((Path(__file__).parent.parent.parent / "deploy" / "grafana-dashboard.json").read_text())
+DEPLOY = Path(__file__).parent.parent.parent / "deploy"
+BOARD = json.loads((DEPLOY / "grafana-dashboard.json").read_text())
+RULES = [
+    rule
+    for group in yaml.safe_load((DEPLOY / "prometheus-rules.yaml").read_text())["groups"]
+    for rule in group["rules"]
+]
 OF_PROMETHEUS = {"job", "instance", "le"}
 REQUEST: dict[str, Any] = {
     "method": "POST", "path": "/v1/audio/transcriptions", "status": 200, "ms": 1.0, "caller": "alice",
@@ -68,7 +75,7 @@ async def known(tmp_path: Path) -> dict[str, set[str]]:
     return watched | labels()
 
 
-@pytest.mark.parametrize("query", queries())
+@pytest.mark.parametrize("query", [*queries(), *(rule["expr"] for rule in RULES)])
 def test_a_query_uses_existing_metrics_and_labels(known: dict[str, set[str]], query: str) -> None:
     names = re.findall(r"\bcompat_\w+", query)
     wanted = {label for group in re.findall(r"by \((.+?)\)", query) for label in group.split(", ")}
@@ -84,6 +91,20 @@ def test_a_legend_uses_labels_that_its_query_keeps(panel: dict[str, Any]) -> Non
     for target in panel["targets"]:
         kept = {label for group in re.findall(r"by \((.+?)\)", target["expr"]) for label in group.split(", ")}
         assert set(re.findall(r"{{(\w+)}}", target["legendFormat"])) <= kept
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_an_alert_says_what_to_do(rule: dict[str, Any]) -> None:
+    text = f"{rule['annotations']['summary']} {rule['annotations']['description']}"
+    kept = {label for group in re.findall(r"by \((.+?)\)", rule["expr"]) for label in group.split(", ")}
+    root = DEPLOY.parent
+
+    assert rule["labels"]["severity"] in ("critical", "warning")
+    assert set(re.findall(r"\$labels\.(\w+)", text)) <= kept
+    assert [] == [page for page in re.findall(r"\bdocs/[\w/.-]+\.md", text) if not (root / page).exists()]
+    assert set(re.findall(r"\bCOMPAT_[A-Z_]+\b", text)) <= {
+        name for variable in Settings.variables().values() for name in variable.names
+    }
 
 
 def test_panels_have_unique_positions_and_ids() -> None:

@@ -13,6 +13,7 @@ import yaml
 from compat.app import create_app
 from compat.config.keys import parse
 from compat.config.settings import Settings
+from compat.endpoints.health import PATIENCE
 
 ROOT = Path(__file__).parent.parent.parent
 KUBERNETES = ROOT / "deploy" / "kubernetes"
@@ -31,6 +32,7 @@ PORT = int(re.findall(r"^EXPOSE (\d+)$", (ROOT / "Dockerfile").read_text(), re.M
 DEPLOYMENT: dict[str, Any] = RESOURCES["Deployment", "server"]["spec"]["template"]["spec"]
 SERVER: dict[str, Any] = DEPLOYMENT["containers"][0]
 PODS = [RESOURCES["Deployment", "server"], RESOURCES["StatefulSet", "redis"]]
+READINESS: str = SERVER["readinessProbe"]["httpGet"]["path"]
 ENVIRONMENT = {variable["name"]: variable["value"] for variable in SERVER["env"]}
 SECRETS = dict(line.split("=", 1) for line in (KUBERNETES / "example.env").read_text().splitlines())
 
@@ -53,6 +55,14 @@ def test_the_environment_of_a_server_consists_of_valid_settings(environment: dic
 
     assert settings.secret is not None
     assert (settings.store or "").startswith("redis://redis:")
+
+
+def test_the_image_is_healthy_when_the_server_is_ready() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    health = text[text.index("HEALTHCHECK") :]
+
+    assert [(str(PORT), READINESS)] == re.findall(r"http://127\.0\.0\.1:(\d+)(/\w+)", health)
+    assert int(re.findall(r"--timeout=(\d+)s", health)[0]) > PATIENCE
 
 
 @pytest.mark.parametrize("probe", ["readinessProbe", "livenessProbe"])
@@ -85,6 +95,7 @@ def test_a_pod_runs_as_a_non_root_user_with_a_read_only_file_system(owner: dict[
     rights = pod["containers"][0]["securityContext"]
 
     assert (True, False) == (pod["securityContext"]["runAsNonRoot"], pod["automountServiceAccountToken"])
+    assert pod["enableServiceLinks"] is False  # else the environment names every Service of the namespace
     assert (True, False) == (rights["readOnlyRootFilesystem"], rights["allowPrivilegeEscalation"])
     assert ["ALL"] == rights["capabilities"]["drop"]
 
