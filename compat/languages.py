@@ -239,6 +239,14 @@ def _table() -> tuple[dict[str, str], dict[str, str]]:
 _NAMES, _CODES = _table()
 
 
+def sendable(engine: str, supported: frozenset[str]) -> frozenset[str]:
+    """Return the languages that a request may name: those that the model supports; with an engine on this machine,
+    those of both; with an engine elsewhere, all."""
+    if engine in ENGINES:
+        return supported & ENGINES[engine]
+    return frozenset(_NAMES) if engine else supported
+
+
 def parse(text: str) -> str:
     """Return the code for a code, a tag (`zh-CN`, `en_US`) or an English name, in any case. A region in parentheses
     after a name is treated like the region of a tag.

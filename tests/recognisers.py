@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import threading
 import wave
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -46,13 +45,14 @@ Answer = Callable[[Received], Response]
 
 
 class Recogniser:
-    """What a server was asked. `url` is its base URL; `models` are the names that it lists, None for no list."""
+    """What a server was asked. `url` is its base URL; `models` are the names that it lists, None for no list.
+    `refuses`: it lists them for no key."""
 
     def __init__(self, answer: Answer, models: list[str] | None) -> None:
         self.answer = answer
         self.models = models
         self.received: list[Received] = []
-        self.gone = threading.Event()
+        self.refuses = False
         self.url = ""
 
     async def transcriptions(self, request: Request) -> Response:
@@ -67,6 +67,8 @@ class Recogniser:
         return await run_in_threadpool(self.answer, received)
 
     async def listed(self, _: Request) -> Response:
+        if self.refuses:
+            return JSONResponse({"error": {"message": "bad key"}}, 401)
         if self.models is None:
             return PlainTextResponse("Not Found", 404)
         return JSONResponse({"object": "list", "data": [{"id": name, "object": "model"} for name in self.models]})

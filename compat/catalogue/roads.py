@@ -8,6 +8,7 @@ from typing import Literal, cast
 
 import msgspec
 
+from compat import languages
 from compat.catalogue.biasing import hot_words, rounds, shortened
 from compat.catalogue.models import DIARIZE, REGIONS, Model, diarizes, resolve, sibling
 from compat.catalogue.options import option
@@ -264,7 +265,8 @@ def request(ask: Ask, media: Media, road: Road) -> tuple[Request, tuple[str, ...
     ignored += lost
     if road.surface == "pieces" and "word" in ask.granularities and not _timed(road.row):
         ignored.append("timestamp_granularities")
-    language = ask.language if ask.language in road.row.languages and "language_hints" not in options else None
+    takes = languages.sendable(ask.engine, road.row.languages)
+    language = ask.language if ask.language in takes and "language_hints" not in options else None
     if language != ask.language:
         ignored.append(ask.language_param)
     return (

@@ -37,8 +37,9 @@ def check(body: object, model: str) -> None:
             raise refusals.invalid(f"{place} is not supported by this model")
 
 
-def hints(body: object) -> Hints:
-    """Return the language, context and hot words in a request, wherever the model takes them."""
+def hints(body: object, *, timed: bool = True) -> Hints:
+    """Return the language, context and hot words in a request, wherever the model takes them. `timed`: the response has
+    the times of words."""
     request = _object(body)
     given, parameters = _object(request.get("input")), _object(request.get("parameters"))
     texts = [
@@ -54,6 +55,7 @@ def hints(body: object) -> Hints:
         language=next((language for language in named if isinstance(language, str) and language), None),
         context="\n".join([*texts, *([corpus] if isinstance(corpus, str) else [])]),
         words=tuple(map(str, _object(parameters.get("vocabulary")))),
+        timed=timed,
     )
 
 

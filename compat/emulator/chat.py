@@ -114,7 +114,7 @@ class _Completion:
         readings = call.emulator.readings
         self._call = call
         self._ask = ask
-        self._recognition = Recognition(call.emulator, sound, biasing.hints(call.body))
+        self._recognition = Recognition(call.emulator, sound, biasing.hints(call.body, timed=False))
         self._annotated = readings.annotations and ask.model != BARE_SNAPSHOT
         self._timed = readings.seconds and ask.model != BARE_SNAPSHOT
         self._created = int(call.emulator.clock())

@@ -47,6 +47,8 @@ class Hints(msgspec.Struct, frozen=True, kw_only=True):
     language: str | None = None
     context: str = ""
     words: tuple[str, ...] = ()
+    timed: bool = True
+    """Whether the response has the times of words."""
 
 
 NO_HINTS = Hints()
@@ -140,6 +142,14 @@ class Engine(Protocol):
         """Sentences in order, each as soon as it is known. `speakers`: number the speakers, where the engine can."""
 
     def listen(self, hints: Hints = NO_HINTS) -> Listener: ...
+
+
+@runtime_checkable
+class DistantEngine(Engine, Protocol):
+    """An engine on another machine."""
+
+    async def check(self) -> None:
+        """Raise EngineTrouble if it does not answer."""
 
 
 class Loadable(Engine, Protocol):

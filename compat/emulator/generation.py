@@ -110,7 +110,7 @@ class _Generation:
         self._call = call
         self._readings = call.emulator.readings
         self._options = ask.parameters
-        self._recognition = Recognition(call.emulator, sound, biasing.hints(call.body))
+        self._recognition = Recognition(call.emulator, sound, biasing.hints(call.body, timed=False))
 
     async def whole(self) -> dict[str, Any]:
         sentences = [sentence async for sentence in self._recognition.sentences()]

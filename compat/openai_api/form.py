@@ -204,8 +204,6 @@ def _language(form: Fields) -> tuple[str | None, LanguageParam, tuple[str, ...]]
     lost = ("languages",) if len(several) > 1 else ()
     if len(codes) != 1:
         return None, "language", lost
-    if codes[0] not in languages.DASHSCOPE:
-        return None, "language", (param, *lost)
     return codes[0], param, lost
 
 

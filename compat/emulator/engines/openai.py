@@ -51,6 +51,9 @@ class OpenAI:
         except EngineTrouble as exc:
             _log.warning("%s", exc.message)
 
+    async def check(self) -> None:
+        await asyncio.wrap_future(self._client.models())
+
     def recognise(self, sound: Iterable[bytes], *, speakers: bool = False, hints: Hints = NO_HINTS) -> RemoteSentences:
         return RemoteSentences(self._client, sound, hints, speakers=speakers, ahead=self._ahead)
 

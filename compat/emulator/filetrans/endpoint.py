@@ -16,6 +16,7 @@ from starlette.responses import FileResponse, Response
 
 from compat.emulator import biasing, refusals
 from compat.emulator.context import Message
+from compat.emulator.engine import DistantEngine, EngineTrouble
 from compat.emulator.families import LANGUAGES, Family, family
 from compat.emulator.faults import Expire, FailFile, FailTask, Slow
 from compat.emulator.filetrans import masking, responses, runner
@@ -112,10 +113,18 @@ def _urls(known: Family, given: FileInput) -> list[str]:
 
 
 async def query(call: ApiCall) -> Response:
-    """GET, or POST as on Paraformer's page. A task of another account is UNKNOWN."""
+    """GET, or POST as on Paraformer's page. A task of another account is UNKNOWN.
+
+    A server asks for an unknown task to see whether the service works; so it learns that the engine does not.
+    """
     task_id = call.request.path_params["task_id"]
     task = _task(call)
     if task is None:
+        if isinstance(call.emulator.engine, DistantEngine):
+            try:
+                await call.emulator.engine.check()
+            except EngineTrouble as exc:
+                raise refusals.engine(exc) from exc
         return refusals.json_response({"request_id": call.id, "output": {"task_id": task_id, "task_status": "UNKNOWN"}})
     task.polls += 1
     body = responses.query_body(call.emulator, task, call.base_url, expired=isinstance(call.fault, Expire))

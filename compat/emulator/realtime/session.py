@@ -208,7 +208,7 @@ class Session:
 
     def _new_turn(self) -> Turn:
         language, context = self._configuration.language, self._configuration.context or ""
-        listener = self._engine.listen(Hints(language=language, context=context))
+        listener = self._engine.listen(Hints(language=language, context=context, timed=False))
         return Turn(listener, self._id("item"), language or "en", self._readings, lambda: self._id("event"))
 
     def _commit(self) -> Events:

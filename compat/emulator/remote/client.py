@@ -159,7 +159,7 @@ class RemoteClient:
         given = {
             "model": [await self._named()],
             "response_format": ["verbose_json"],
-            "timestamp_granularities[]": ["word", "segment"],
+            "timestamp_granularities[]": ["word", "segment"] if hints.timed else ["segment"],
             "temperature": ["0"],
             "language": [language],
             "prompt": [hints.context],
@@ -221,6 +221,8 @@ class RemoteClient:
 
     def _trouble(self, response: httpx2.Response) -> EngineTrouble:
         message = answers.problem(_decoded(response))
+        if response.status_code == 401 and not self.server.key:
+            return troubles.no_key(self.server.host)
         return troubles.of_status(
             self.server.host, response.status_code, message, response.headers, model=self._model or MODEL
         )
@@ -279,8 +281,10 @@ def _reason(exc: BaseException) -> str:
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"its certificate is not trusted ({cause.verify_message})"
+        if isinstance(cause, ssl.SSLError):
+            return "it does not speak TLS (http in place of https?)"
         if isinstance(cause, OSError) and cause.errno:
-            named = os.strerror(cause.errno) if cause.errno > 0 and not isinstance(cause, ssl.SSLError) else None
+            named = os.strerror(cause.errno) if cause.errno > 0 else None
             return (named or cause.strerror or "no connection").lower()
         cause = cause.__cause__ or cause.__context__
     return str(exc) or "no connection"

@@ -43,6 +43,10 @@ def model_missing(status: int, message: str, model: str) -> bool:
     return status in (400, 404, 422) and missing and ("model" in message.lower() or (bool(model) and model in message))
 
 
+def no_key(host: str) -> EngineTrouble:
+    return EngineTrouble("Misconfigured", f"The engine at {host} asks for a key (401). Set COMPAT_ENGINE_KEY.")
+
+
 def unreachable(host: str, reason: str) -> EngineTrouble:
     text = f"The engine at {host} (COMPAT_ENGINE_URL) cannot be reached: {reason}."
     return EngineTrouble("Unavailable", text, retry_after=LATER)

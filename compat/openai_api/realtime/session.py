@@ -141,7 +141,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         code = languages.parse(named[0]) if len(named) == 1 else ""
         row = live.find(self.native)
         taken = row.languages if row is not None and row.hints else frozenset()
-        return code if code in taken & languages.ENGINES.get(self.engine, taken) else None
+        return code if code in languages.sendable(self.engine, taken) else None
 
 
 def apply(session: Session, patch: Patch, resolve: Callable[[str], str]) -> Session:

@@ -153,9 +153,9 @@ def test_another_language_is_still_tried(client: Connect) -> None:
     ("answer", "kind", "words"),
     [
         (
-            lambda _: JSONResponse({"error": {"message": "bad key"}}, 401),
+            lambda _: JSONResponse({"error": {"message": "no key"}}, 401),
             "Misconfigured",
-            "COMPAT_ENGINE_KEY (401): bad",
+            "asks for a key (401). Set COMPAT_ENGINE_KEY.",
         ),
         (lambda _: JSONResponse({"detail": "Forbidden"}, 403), "Misconfigured", "COMPAT_ENGINE_KEY (403)"),
         (
@@ -222,6 +222,28 @@ def test_a_server_that_stays_busy_is_reported_with_a_time(client: Connect, statu
 
     assert (kind, 8, True) == (found.kind, left[0], bool(found.retry_after))
     assert f"({status})" in found.message
+
+
+def test_a_wrong_key(client: Connect) -> None:
+    with recogniser(lambda _: JSONResponse({"error": {"message": "bad key"}}, 401)) as server:
+        found = trouble(client(server.url, key="sk-1"))
+
+    assert "refuses the key in COMPAT_ENGINE_KEY (401): bad key" in found.message
+
+
+def test_tls_where_there_is_none(client: Connect) -> None:
+    with recogniser(whisper) as server:
+        found = trouble(client(server.url.replace("http:", "https:"), delays=()))
+
+    assert "Unavailable" == found.kind
+    assert "it does not speak TLS" in found.message
+
+
+def test_word_times_are_asked_for_where_they_are_needed(client: Connect) -> None:
+    with recogniser(whisper) as server:
+        text_of(client(server.url), Hints(timed=False))
+
+    assert ["segment"] == server.received[0].fields["timestamp_granularities[]"]
 
 
 def test_nothing_listens(client: Connect) -> None:
